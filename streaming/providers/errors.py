@@ -1,0 +1,191 @@
+"""What can go wrong at a provider, told apart by what the caller can do about it.
+
+Every error carries a sentence for people, whether trying again helps, and what the provider said
+with the key taken out. No key is ever in a message, a repr, the arguments or a cause: adapters
+translate at the edge, scrub, and raise these without a context.
+"""
+
+import re
+from collections.abc import Callable
+from typing import ClassVar
+
+SECRET_WINDOW = 8  # Any run of this many characters of a key counts as the key.
+DETAIL_LIMIT = 600  # Characters of the provider's own words that are kept.
+
+REDACTED = "[key]"
+LOOKS_SECRET = re.compile(r"\b(?:sk|pk|rk)-[\w-]{8,}|\bAIza[\w-]{20,}|(?i:\bbearer\s+)[^\s\"',]+")
+
+
+class ProviderError(Exception):
+    """Anything else that a provider answered; the root of the tree.
+
+    `message` is a sentence for people (the class has one for its case), `retryable` says whether
+    the very same request may work later, `retry_after` is in seconds, `detail` is the provider's
+    own text and must be scrubbed by whoever raises this, `request_id` is the provider's.
+    """
+
+    code: ClassVar[str] = "provider_error"
+    sentence: ClassVar[str] = "{provider} answered with an error."
+    helps: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        provider: str = "The provider",
+        retryable: bool | None = None,
+        retry_after: float | None = None,
+        detail: str = "",
+        request_id: str = "",
+        status: int | None = None,
+    ) -> None:
+        self.message = message or self.sentence.format(provider=provider)
+        self.retryable = self.helps if retryable is None else retryable
+        self.retry_after = retry_after
+        self.detail = detail
+        self.request_id = request_id
+        self.status = status
+        super().__init__(self.message)
+
+
+class InvalidKey(ProviderError):
+    """The key is wrong, revoked or missing."""
+
+    code = "invalid_key"
+    sentence = "{provider} did not accept the API key. Check it in settings."
+
+
+class NoPermission(ProviderError):
+    """The key is good, but not for this model, region or project."""
+
+    code = "no_permission"
+    sentence = "{provider} does not let this API key use the model."
+
+
+class NoCredit(ProviderError):
+    """The account behind the key has nothing left to spend."""
+
+    code = "no_credit"
+    sentence = "The account behind this API key has no credit left at {provider}."
+
+
+class RateLimited(ProviderError):
+    """Too many requests or tokens for now; `retry_after` where the provider named a time."""
+
+    code = "rate_limited"
+    sentence = "{provider} is limiting how often this API key may ask. Try again in a moment."
+    helps = True
+
+
+class Overloaded(ProviderError):
+    """The provider is up but can't take this request now."""
+
+    code = "overloaded"
+    sentence = "{provider} is overloaded at the moment. Try again in a moment."
+    helps = True
+
+
+class ContextTooLong(ProviderError):
+    """The conversation and the reserve for the reply don't fit the model's window."""
+
+    code = "context_too_long"
+    sentence = "This conversation is too long for the model. Start a new one or pick another model."
+
+
+class ModelNotFound(ProviderError):
+    """The provider doesn't serve this model, or not to this key."""
+
+    code = "model_not_found"
+    sentence = "{provider} has no such model for this API key. Pick another one."
+
+
+class BadRequest(ProviderError):
+    """The provider refused the request itself; `param` names the setting where it told us."""
+
+    code = "bad_request"
+    sentence = "{provider} could not work with this request."
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        param: str = "",
+        provider: str = "The provider",
+        retryable: bool | None = None,
+        retry_after: float | None = None,
+        detail: str = "",
+        request_id: str = "",
+        status: int | None = None,
+    ) -> None:
+        self.param = param
+        if param and not message:
+            message = f"{provider} did not accept the setting “{param}” for this model."
+        super().__init__(
+            message,
+            provider=provider,
+            retryable=retryable,
+            retry_after=retry_after,
+            detail=detail,
+            request_id=request_id,
+            status=status,
+        )
+
+
+class Refused(ProviderError):
+    """The provider's content rules turned the request down before any reply."""
+
+    code = "refused"
+    sentence = "{provider} declined to answer this for its content rules."
+
+
+class TimedOut(ProviderError):
+    """No first token, or silence in the middle, for longer than we wait."""
+
+    code = "timeout"
+    sentence = "{provider} has been silent for too long."
+    helps = True
+
+
+class Network(ProviderError):
+    """The provider could not be reached, or the connection broke before any text."""
+
+    code = "network"
+    sentence = "{provider} could not be reached."
+    helps = True
+
+
+class Interrupted(ProviderError):
+    """The connection broke after some of the reply was here."""
+
+    code = "interrupted"
+    sentence = "The connection to {provider} broke in the middle of the reply."
+    helps = True
+
+
+def scrubber(key: str) -> Callable[[str], str]:
+    """A function that takes `key`, long pieces of it and anything that looks like one out of text.
+
+    It is a closure so that a traceback that prints locals shows a function, not the key.
+    Keys shorter than four characters (“none” for local servers has four) are no secrets.
+    """
+    size = min(SECRET_WINDOW, len(key))
+    windows = {key[i : i + size] for i in range(len(key) - size + 1)} if size >= 4 else set()
+
+    def scrub(text: str) -> str:
+        return LOOKS_SECRET.sub(REDACTED, _without(text, windows, size))[:DETAIL_LIMIT]
+
+    return scrub
+
+
+def _without(text: str, windows: set[str], size: int) -> str:
+    kept: list[str] = []
+    at = end = 0
+    while at < len(text):
+        if windows and text[at : at + size] in windows:
+            if at >= end:
+                kept.append(REDACTED)
+            end = at + size
+        if at >= end:
+            kept.append(text[at])
+        at += 1
+    return "".join(kept)
