@@ -1,0 +1,117 @@
+"""Who uses Holdfast, and the sealed keys with which their replies are asked for."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes users known by their e-mail address."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        if not email:
+            raise ValueError("A user needs an e-mail address.")
+        user = self.model(email=email, **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email=(username or "").lower())
+
+    @classmethod
+    def normalize_email(cls, email: str | None) -> str:
+        """All of it in lower case: nobody means two people by “Ann@…” and “ann@…”."""
+        return (email or "").strip().lower()
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person. The e-mail address is the login, stored in lower case only, which makes the
+    plain unique index a case-insensitive one."""
+
+    email = models.EmailField(
+        unique=True, error_messages={"unique": "There is already an account with this address."}
+    )
+    name = models.CharField(max_length=150, blank=True)
+    avatar = models.URLField(blank=True)
+    is_active = models.BooleanField(
+        default=True, help_text="Whether this person may sign in. Better than deleting them."
+    )
+    is_staff = models.BooleanField(default=False, help_text="Whether the admin is open to them.")
+    date_joined = models.DateTimeField(default=timezone.now, editable=False)
+    revision = models.BigIntegerField(
+        default=0,
+        editable=False,
+        help_text="Counts the changes of this person's conversations, so that every page "
+        "they have open can tell whether it is up to date.",
+    )
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    EMAIL_FIELD = "email"
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(email=Lower("email")),
+                name="user_email_in_lower_case",
+                violation_error_message="Write the e-mail address in lower case.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+    def clean(self) -> None:
+        super().clean()
+        self.email = UserManager.normalize_email(self.email)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.email = UserManager.normalize_email(self.email)
+        super().save(*args, **kwargs)
+
+    def get_short_name(self) -> str:
+        """What to call them on a page."""
+        return self.name or self.email.partition("@")[0]
+
+
+class ApiKey(models.Model):
+    """A provider's key, sealed. What can be shown of it is here; the key itself is seen only
+    by `keys.reveal_for_call`, for the length of a call."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_keys"
+    )
+    provider = models.CharField(max_length=50)
+    sealed = models.BinaryField()
+    last_four = models.CharField(max_length=4)
+    master_key_id = models.CharField(
+        max_length=32, help_text="The id of the master key that opens it."
+    )
+    created_at = models.DateTimeField(help_text="When it was added or last replaced.")
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    last_checked_at = models.DateTimeField(null=True, blank=True)
+    check_result = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = "API key"
+        ordering = ["user", "provider"]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "provider"], name="api_key_one_per_provider")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} …{self.last_four}"

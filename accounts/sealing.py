@@ -1,0 +1,109 @@
+"""Seals provider keys at rest: AES-256-GCM, bound to the user and the provider, so that a
+stolen or swapped row opens nowhere else. This module alone sees a raw key at rest.
+
+There may be several master keys, each with an id: the newest seals, each opens its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+from django.views.decorators.debug import sensitive_variables
+
+MASTER_KEY_BYTES = 32
+NONCE_BYTES = 12
+MASTER_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
+
+
+class MasterKeyError(ValueError):
+    """The master keys of this installation can't be used. The message says which one and
+    why, and never holds any of it."""
+
+
+class Unsealable(Exception):
+    """A sealed key can't be opened: its master key is gone, or the row was moved or altered.
+    Only its owner can help, by entering the key again."""
+
+    advice = "This key can no longer be opened. Please re-enter your key in settings."
+
+    def __init__(self) -> None:
+        super().__init__(self.advice)
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A secret under seal."""
+
+    id: str  # of the master key
+    blob: bytes = field(repr=False)
+
+
+def parse_master_keys(entries: Iterable[str], *, samples: Iterable[str] = ()) -> dict[str, bytes]:
+    """The master keys by id, in the order given, from entries like `2026:<base64>`.
+
+    Raises MasterKeyError when there is none, or for one that is malformed, doubled, in
+    `samples`, or visibly not random.
+    """
+    keys: dict[str, bytes] = {}
+    for entry in filter(None, map(str.strip, entries)):
+        id, colon, text = entry.partition(":")
+        if not (colon and MASTER_KEY_ID.fullmatch(id)):
+            raise MasterKeyError(
+                'Each entry must look like "id:base64", the id made of A–Z, 0–9, - and _.'
+            )
+        if id in keys:
+            raise MasterKeyError(f"The id {id!r} is there twice.")
+        keys[id] = _decoded(id, text)
+        if entry in samples or len(set(keys[id])) < MASTER_KEY_BYTES // 2:
+            raise MasterKeyError(
+                f"The key {id!r} is a sample. Set it to 32 random bytes, in base64."
+            )
+    if not keys:
+        raise MasterKeyError('It is not set. Set it to "1:" and 32 random bytes in base64.')
+    return keys
+
+
+def _decoded(id: str, text: str) -> bytes:
+    try:
+        key = base64.b64decode(text.strip().replace("-", "+").replace("_", "/"), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != MASTER_KEY_BYTES:
+        raise MasterKeyError(f"The key {id!r} must be 32 random bytes, in base64.")
+    return key
+
+
+@sensitive_variables("secret")
+def seal(secret: str, *, user_id: int, provider: str) -> Sealed:
+    """Seal a secret for this user and provider under the newest master key."""
+    id, master = next(iter(settings.MASTER_KEYS.items()))
+    nonce = os.urandom(NONCE_BYTES)
+    body = AESGCM(master).encrypt(nonce, secret.encode(), _bound_to(user_id, provider))
+    return Sealed(id, nonce + body)
+
+
+@sensitive_variables("master")
+def open_sealed(sealed: Sealed, *, user_id: int, provider: str) -> str:
+    """The secret. Raises Unsealable unless it was sealed for this user and provider under a
+    master key that is still there."""
+    master = settings.MASTER_KEYS.get(sealed.id)
+    if master is None:
+        raise Unsealable
+    nonce, body = sealed.blob[:NONCE_BYTES], sealed.blob[NONCE_BYTES:]
+    try:
+        return AESGCM(master).decrypt(nonce, body, _bound_to(user_id, provider)).decode()
+    except (InvalidTag, ValueError):  # ValueError: too short to be a sealed value at all
+        raise Unsealable from None
+
+
+def _bound_to(user_id: int, provider: str) -> bytes:
+    return json.dumps(["holdfast api key", user_id, provider]).encode()
