@@ -1,0 +1,70 @@
+# Two commands are enough: `make run` and `make test`. Each makes its own .venv and is quick the
+# second time. Only Python 3.11 or newer and make need to be there.
+
+PORT ?= 8000
+BIN := .venv/bin
+STATIC := $(shell find static 2>/dev/null)
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.PHONY: run test prove lint lock upgrade clean browser
+.DELETE_ON_ERROR:
+
+run: .venv/runtime .env .static/staticfiles.json ## Start Holdfast on 127.0.0.1:$(PORT)
+	@exec $(BIN)/python -m tools.run $(PORT)
+
+test: lint .static/staticfiles.json browser ## Everything that fits ten minutes
+	$(BIN)/python -m pytest
+	TEST_DATABASE=sqlite $(BIN)/python -m pytest tests/accounts tests/chat tests/streaming
+
+prove: lint .static/staticfiles.json browser ## Everything, with the figures
+	$(BIN)/python -m pytest -m "" -s -rA
+	TEST_DATABASE=sqlite $(BIN)/python -m pytest -m "" -s tests/accounts tests/chat tests/streaming
+
+lint: .venv/dev .env ## Style, types, import direction, migrations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+browser: .venv/dev
+	@$(BIN)/python -m tools.browser
+
+lock: .venv/dev ## Bring the lock files in line with pyproject.toml; `make upgrade` takes newer releases
+	$(BIN)/python -m tools.lock
+
+upgrade: .venv/dev
+	$(BIN)/python -m tools.lock --upgrade
+
+clean: ## Remove what was built; .env and the database stay
+	rm -rf .venv .static .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@for python in python3.11 python3 python3.12 python3.13 python3.14 python; do \
+		$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+		$$python -m venv .venv && exit 0; \
+		rm -rf .venv; \
+		echo "$$python makes no virtual environments. On Debian: apt-get install python3-venv" >&2; \
+		exit 1; \
+	done; \
+	echo "Holdfast needs Python 3.11 or newer; none is on the PATH as python3.11 or python3." >&2; \
+	exit 1
+
+.venv/runtime: requirements.lock | .venv/bin/python
+	@echo "Installing Holdfast's libraries (once)"
+	@$(PIP) install --require-hashes -r requirements.lock
+	@touch $@
+
+# The development lock holds the runtime one, so `make run` finds its stamp as well.
+.venv/dev: requirements-dev.lock requirements.lock | .venv/bin/python
+	@echo "Installing Holdfast's libraries and tools (once)"
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@ .venv/runtime
+
+.static/staticfiles.json: $(STATIC) .venv/runtime .env
+	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
+	@touch $@
+
+.env: | .venv/bin/python
+	@$(BIN)/python -m tools.secrets_file $@

@@ -1,0 +1,39 @@
+"""Three people, who have the same names in every test: the owner whose conversations they are,
+a colleague with an account of their own, and a stranger who should see nothing."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.test import override_settings
+
+from accounts.models import User
+
+PASSWORD = "kelp-holds-fast-7"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_passwords() -> Iterator[None]:
+    """A slow hash is right for people and wrong for a thousand tests."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@pytest.fixture
+def password() -> str:
+    """The password of every person here."""
+    return PASSWORD
+
+
+@pytest.fixture
+def owner(db: None) -> User:
+    return User.objects.create_user("owner@holdfast.test", PASSWORD, name="Olive Owner")
+
+
+@pytest.fixture
+def colleague(db: None) -> User:
+    return User.objects.create_user("colleague@holdfast.test", PASSWORD, name="Colin Colleague")
+
+
+@pytest.fixture
+def stranger(db: None) -> User:
+    return User.objects.create_user("stranger@holdfast.test", PASSWORD, name="Stella Stranger")

@@ -1,0 +1,39 @@
+"""Wait for a condition with a deadline, instead of sleeping and hoping."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+EVERY = 0.02  # seconds between two looks
+
+
+def until(condition: Callable[[], T], *, within: float = 10.0, what: str = "") -> T:
+    """Its first true answer; fails with the last one after `within` seconds."""
+    deadline = time.monotonic() + within
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, _complaint(condition, what, within, answer)
+        time.sleep(EVERY)
+
+
+async def until_async(
+    condition: Callable[[], Awaitable[T]], *, within: float = 10.0, what: str = ""
+) -> T:
+    """The same for a condition that has to be awaited."""
+    deadline = time.monotonic() + within
+    while True:
+        answer = await condition()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, _complaint(condition, what, within, answer)
+        await asyncio.sleep(EVERY)
+
+
+def _complaint(condition: object, what: str, within: float, answer: object) -> str:
+    subject = what or getattr(condition, "__qualname__", repr(condition))
+    return f"not within {within:g} s: {subject}; the last answer was {answer!r}"

@@ -1,0 +1,54 @@
+"""Make sure the browser tests find a Chromium: it is there, is installed, or we say how."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+from tests.services import chromium
+
+MISSING = """\
+The browser tests need Chromium, and none was found or could be installed. Any of these helps:
+  - install your distribution's package (Debian, as root: apt-get install chromium),
+  - .venv/bin/python -m playwright install --with-deps chromium,
+  - set CHROMIUM to the path of a Chromium or Chrome that is there already.
+"""
+
+
+def main() -> None:
+    if not (chromium.find() or from_playwright() or from_debian()):
+        sys.exit(MISSING)
+
+
+def from_playwright() -> bool:
+    """Fetch Playwright's own build. It may still lack system libraries, so it is tried."""
+    print("Looking for a Chromium: asking Playwright for its own", flush=True)
+    attempt([sys.executable, "-m", "playwright", "install", "chromium"])
+    return chromium.find() is not None
+
+
+def from_debian() -> bool:
+    """Install the distribution's package, where this user may and the package manager is apt."""
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return False
+    print("Looking for a Chromium: installing the distribution's package", flush=True)
+    os.environ["DEBIAN_FRONTEND"] = "noninteractive"
+    attempt(["apt-get", "update", "-q"])
+    attempt(["apt-get", "install", "-q", "-y", "--no-install-recommends", "chromium"])
+    return chromium.find() is not None
+
+
+def attempt(command: list[str]) -> None:
+    """Run it within ten minutes; a failure is shown in its last lines, and is no end yet."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        print(f"  {error}")
+        return
+    if done.returncode:
+        lines = (done.stdout + done.stderr).strip().splitlines()
+        print(f"  {' '.join(command)} failed:", *lines[-5:], sep="\n    ")
+
+
+if __name__ == "__main__":
+    main()
