@@ -115,3 +115,8 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider} …{self.last_four}"
+
+    @property
+    def can_be_opened(self) -> bool:
+        """Whether its master key is still there."""
+        return self.master_key_id in settings.MASTER_KEYS

@@ -1,3 +1,13 @@
-from django.urls import URLPattern
+"""The settings of an account that are Holdfast's own."""
 
-urlpatterns: list[URLPattern] = []
+from __future__ import annotations
+
+from django.urls import path
+
+from accounts import views
+
+urlpatterns = [
+    path("keys/", views.keys_page, name="keys"),
+    path("keys/<slug:provider>/", views.key, name="key"),
+    path("keys/<slug:provider>/remove/", views.key_removal, name="key-removal"),
+]

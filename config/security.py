@@ -1,4 +1,6 @@
-"""The headers every answer carries: nothing inline, nothing from elsewhere, nobody's frame."""
+"""What no answer goes without: headers (nothing inline, nothing from elsewhere, nobody's frame),
+and error reports that keep secrets.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
+from django.views.debug import SafeExceptionReporterFilter
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -54,3 +57,11 @@ def _with_headers(response: HttpResponseBase) -> HttpResponseBase:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response
+
+
+class DiscreetReports(SafeExceptionReporterFilter):
+    """Django hides what is marked as sensitive only outside DEBUG. A key that a real person
+    typed is as secret in DEBUG."""
+
+    def is_active(self, request: HttpRequest | None) -> bool:
+        return True

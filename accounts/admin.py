@@ -1,0 +1,74 @@
+"""Accounts and keys as an administrator sees them. Of a key that is what its owner sees and
+no more: there is no way to read one here and none to enter one."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.http import HttpRequest
+
+from accounts.forms import NewUserForm, UserForm
+from accounts.models import ApiKey, User
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin):
+    form = UserForm
+    add_form = NewUserForm
+    list_display = ("email", "name", "is_staff", "is_active", "date_joined", "last_login")
+    list_filter = ("is_staff", "is_active", "date_joined")
+    search_fields = ("email", "name")
+    ordering = ("-date_joined",)
+    date_hierarchy = "date_joined"
+    fieldsets = (
+        (None, {"fields": ("email", "password")}),
+        ("Person", {"fields": ("name", "avatar")}),
+        (
+            "Rights",
+            {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")},
+        ),
+        ("Dates", {"fields": ("date_joined", "last_login")}),
+    )
+    add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        """The address is changed by its owner: allauth keeps it in a table of its own, with
+        whether it was confirmed, and would go on taking the old one."""
+        dates = ["date_joined", "last_login"]
+        return ["email", *dates] if obj else dates
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(admin.ModelAdmin):
+    list_display = (
+        "user",
+        "provider",
+        "ends_in",
+        "created_at",
+        "last_used_at",
+        "check_result",
+        "master_key_id",
+    )
+    list_filter = ("provider", "master_key_id", "created_at")
+    list_select_related = ("user",)
+    search_fields = ("user__email",)
+    fields = (
+        "user",
+        "provider",
+        "ends_in",
+        "created_at",
+        "last_used_at",
+        "last_checked_at",
+        "check_result",
+        "master_key_id",
+    )
+
+    @admin.display(description="ends in", ordering="last_four")
+    def ends_in(self, key: ApiKey) -> str:
+        return f"…{key.last_four}"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
+        return False

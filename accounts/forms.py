@@ -1,0 +1,67 @@
+"""What people type: accounts and keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.forms import SignupForm
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.db import IntegrityError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from accounts import keys
+from accounts.models import User
+from streaming.providers.catalog import Provider
+
+
+class SignUpForm(SignupForm):
+    def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
+        try:
+            return super().try_save(request)
+        except IntegrityError:
+            # The same address twice at once, as by a double click: the other one was first.
+            messages.info(request, "There is already an account with this address.")
+            return None, redirect("account_login")
+
+
+class KeyForm(forms.Form):
+    """A provider's key, to be added or replaced. What was typed is never shown again, not
+    even when it was refused."""
+
+    key = forms.CharField(
+        strip=False,  # keys.clean decides
+        required=False,  # keys.clean says it better
+        widget=forms.PasswordInput(
+            render_value=False,
+            attrs={
+                "autocomplete": "off",
+                "autocapitalize": "none",
+                "spellcheck": "false",
+                "required": True,
+            },
+        ),
+    )
+
+    def __init__(self, provider: Provider, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, auto_id=f"id_{provider.id}_%s", **kwargs)
+        self.fields["key"].label = f"{provider.name} API key"
+
+    def clean_key(self) -> str:
+        return keys.clean(self.cleaned_data["key"])
+
+
+class NewUserForm(AdminUserCreationForm):
+    """In the admin: a user is known by the address alone."""
+
+    class Meta:
+        model = User
+        fields = ("email",)
+
+
+class UserForm(UserChangeForm):
+    class Meta:
+        model = User
+        fields = "__all__"

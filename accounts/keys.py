@@ -1,0 +1,103 @@
+"""The provider keys of a user: saved, replaced, removed, and opened for nothing but a call.
+
+A key goes in here and comes out again only by `reveal_for_call`. Everything a person is shown
+comes from the row: the last four characters, the dates, the result of the last check.
+"""
+
+from __future__ import annotations
+
+import re
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.models import ApiKey, User
+from accounts.sealing import Sealed, open_sealed, seal
+from streaming.providers.catalog import PROVIDERS, Provider
+
+MAX_LENGTH = 500
+SHOWN_CHARACTERS = 4
+TOO_SHORT_TO_SHOW = 12
+"""Of a key shorter than this not even the end is shown: it would be too much of it."""
+
+# What an HTTP header can carry without being quoted or encoded.
+PRINTABLE = re.compile(r"[!-~]+")
+
+
+class UnknownProvider(LookupError):
+    """There is no such provider, or it takes no key."""
+
+
+def offered() -> list[Provider]:
+    """The providers a key can be added for."""
+    return [provider for provider in PROVIDERS.values() if provider.needs_key]
+
+
+@sensitive_variables("secret")
+def clean(secret: str) -> str:
+    """The key without the blanks around it. Raises ValidationError, which never quotes it,
+    if this can't be a key."""
+    secret = secret.strip()
+    if not secret:
+        raise ValidationError("Paste the key here.")
+    if len(secret) > MAX_LENGTH:
+        raise ValidationError(f"This is too long for a key: more than {MAX_LENGTH} characters.")
+    if not PRINTABLE.fullmatch(secret):
+        raise ValidationError(
+            "A key has no spaces, line breaks or special characters in it. "
+            "Copy it once more, and only the key."
+        )
+    return secret
+
+
+@sensitive_variables("secret")
+def save(user: User, provider: str, secret: str) -> ApiKey:
+    """Seal the key and keep it, in place of the one there may have been.
+
+    Raises UnknownProvider, and ValidationError as `clean` does.
+    """
+    if provider not in {known.id for known in offered()}:
+        raise UnknownProvider(provider)
+    secret = clean(secret)
+    sealed = seal(secret, user_id=user.pk, provider=provider)
+    key, _ = ApiKey.objects.update_or_create(
+        user=user,
+        provider=provider,
+        defaults={
+            "sealed": sealed.blob,
+            "master_key_id": sealed.id,
+            "last_four": secret[-SHOWN_CHARACTERS:] if len(secret) >= TOO_SHORT_TO_SHOW else "",
+            "created_at": timezone.now(),
+            "last_used_at": None,
+            "last_checked_at": None,
+            "check_result": "",
+        },
+    )
+    return key
+
+
+def remove(user: User, provider: str) -> bool:
+    """Forget the key. False if there was none."""
+    deleted, _ = ApiKey.objects.filter(user=user, provider=provider).delete()
+    return deleted > 0
+
+
+def reveal_for_call(user: User, provider: str) -> str | None:
+    """The key itself, for a call to the provider that is about to be made, which is noted as
+    its last use. None if the user has none; raises Unsealable, whose message says what to do,
+    if it can no longer be opened."""
+    key = ApiKey.objects.filter(user=user, provider=provider).first()
+    if key is None:
+        return None
+    sealed = Sealed(key.master_key_id, bytes(key.sealed))
+    secret = open_sealed(sealed, user_id=user.pk, provider=provider)
+    ApiKey.objects.filter(pk=key.pk).update(last_used_at=timezone.now())
+    return secret
+
+
+def providers_with_key(user: User) -> set[str]:
+    """The providers this user has a key for. One whose master key is gone is none."""
+    keys = ApiKey.objects.filter(user=user, master_key_id__in=list(settings.MASTER_KEYS))
+    return set(keys.values_list("provider", flat=True))

@@ -1,0 +1,55 @@
+"""Only pages of ours may open a socket: browsers send cookies along from any page."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+App = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
+
+
+def own_pages_only(app: App) -> App:
+    """Refuse a handshake whose Origin is neither the host it was sent to nor in ORIGINS.
+
+    The whole of host and port counts: another service on another port of this machine is
+    not ours. A client without an Origin is no browser page and has no business with cookies.
+    """
+
+    async def guarded(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if not is_own(_header(scope, b"origin"), _header(scope, b"host")):
+            await receive()
+            await send({"type": "websocket.close", "code": 4403})
+            return
+        await app(scope, receive, send)
+
+    return guarded
+
+
+def is_own(origin: str, host: str) -> bool:
+    """Whether a page of this origin is ours when it asked for this host."""
+    if origin in settings.ORIGINS:
+        return True
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    if parts.scheme not in {"http", "https"} or parts.netloc.lower() != host.lower() or not host:
+        return False
+    domain, _ = split_domain_port(host)
+    return bool(domain) and validate_host(domain, _hosts())
+
+
+def _hosts() -> list[str]:
+    debugging = [".localhost", "127.0.0.1", "[::1]"] if settings.DEBUG else []
+    return settings.ALLOWED_HOSTS or debugging
+
+
+def _header(scope: dict[str, Any], name: bytes) -> str:
+    values = [value for key, value in scope["headers"] if key.lower() == name]
+    return values[0].decode("latin-1") if len(values) == 1 else ""
