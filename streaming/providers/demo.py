@@ -1,0 +1,133 @@
+"""A model that needs no key: the same words for the same prompt, at three steady speeds.
+
+It is what a fresh installation talks to, and what tests and demonstrations reload in the middle
+of: at the middle speed a reply takes more than a minute. Everything behind it is the real path.
+"""
+
+import asyncio
+import hashlib
+import itertools
+import re
+from collections.abc import AsyncGenerator, Iterable
+from pathlib import Path
+
+from . import errors
+from .base import CARRY_ON, Delta, Event, Finish, Reason, Request, Turn, Usage, clean
+
+TOKENS_PER_SECOND = {"demo": 12.0, "demo-slow": 4.0, "demo-fast": 400.0}
+
+QUOTE_LIMIT = 160  # Characters of the prompt that are quoted back.
+TOKEN = re.compile(r"\s*\S{1,6}|\s+\Z")
+SHORTER = re.compile(r"\b(short|shorter|brief|briefly|quick|tl;?dr)\b", re.IGNORECASE)
+MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&:@/$=^\"'])")
+
+
+class Demo:
+    """The adapter. It takes any key and looks at none."""
+
+    def stream(self, request: Request, key: str) -> AsyncGenerator[Event, None]:
+        """Stream one reply; raises `errors.ModelNotFound` for a model that is not its own."""
+        return clean(_events(request))
+
+
+async def _events(request: Request) -> AsyncGenerator[Event, None]:
+    speed = TOKENS_PER_SECOND.get(request.model)
+    if speed is None:
+        raise errors.ModelNotFound(provider="The demo")
+    clock = asyncio.get_running_loop().time
+    start = clock()
+    words = tokens(rest(request.turns))
+    shown = words[: request.max_tokens]
+    for number, word in enumerate(shown, start=1):
+        # Against a schedule, so that lateness does not add up. Sleeps even when late: others
+        # share the loop.
+        await asyncio.sleep(max(0.0, start + number / speed - clock()))
+        yield Delta(word)
+    asked = sum(len(tokens(turn.text)) for turn in request.turns) + len(tokens(request.system))
+    reason: Reason = "stop" if len(shown) == len(words) else "length"
+    yield Finish(reason, Usage(input=asked, output=len(shown)))
+
+
+def tokens(text: str) -> list[str]:
+    """The pieces a reply comes in; joined they are the text, byte for byte."""
+    return TOKEN.findall(text)
+
+
+def rest(turns: Iterable[Turn]) -> str:
+    """What is still to be said: all of it, or what follows the partial that we carry on from."""
+    prompt, partial = _asked(turns)
+    whole = compose(prompt)
+    if whole.startswith(partial):
+        return whole[len(partial) :]
+    return f"\n\n{whole}"  # Someone else's beginning has no end of ours.
+
+
+def _asked(turns: Iterable[Turn]) -> tuple[str, str]:
+    """The last prompt a person wrote, and what was already answered to it."""
+    prompt, partial = "", ""
+    for turn in turns:
+        if turn.role == "assistant":
+            partial += turn.text
+        elif turn.text != CARRY_ON:
+            prompt, partial = turn.text, ""
+    return prompt, partial
+
+
+def compose(prompt: str) -> str:
+    """The whole reply to a prompt: Markdown of every common kind, the same every time."""
+    seed = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).digest()
+    opening = PROSE["opening"][seed[0] % len(PROSE["opening"])]
+    closing = PROSE["closing"][seed[1] % len(PROSE["closing"])]
+    middle = PROSE["short"] if SHORTER.search(prompt) else _sections(seed, prompt)
+    return "\n\n".join([opening, _quote(prompt), *middle, closing])
+
+
+def _sections(seed: bytes, prompt: str) -> list[str]:
+    """All sections, each prompt's in its own order, what it names at the front."""
+    first = seed[2] % len(PROSE["section"])
+    sections = [*PROSE["section"][first:], *PROSE["section"][:first]]
+    sections.sort(key=lambda section: not _wanted(section, prompt))
+    return [section.replace("{tides}", _tides(seed)) for section in sections]
+
+
+def _quote(prompt: str) -> str:
+    words = " ".join(prompt.split())
+    if len(words) > QUOTE_LIMIT:
+        words = words[:QUOTE_LIMIT].rsplit(" ", 1)[0] + " …"
+    safe = MARKUP.sub(r"\\\1", words)
+    return f"> {safe}" if safe else "> *(You sent no words, so I chose the subject.)*"
+
+
+def _wanted(section: str, prompt: str) -> bool:
+    """Whether the prompt names something of this section's heading, which then comes first."""
+    heading = set(re.findall(r"\w{4,}", section.splitlines()[0].lower()))
+    return bool(heading & set(re.findall(r"\w{4,}", prompt.lower())))
+
+
+def _tides(seed: bytes) -> str:
+    """Four tides of a day, 6 h 12 min apart, from an hour and heights that the prompt decides."""
+    rows = ["| Time | Tide | Height | What to do |", "|:-----|:-----|-------:|:-----------|"]
+    minutes = 60 + seed[3] % 240
+    duties = itertools.cycle(("walk the pools 🦀", "stay off the rocks 🌊"))
+    for number, duty in zip(range(4), duties, strict=False):
+        at = minutes + 372 * number
+        tide, height = ("low", 3) if number % 2 == 0 else ("high", 41)
+        height += seed[4 + number] % 9
+        rows.append(
+            f"| {at // 60 % 24:02d}:{at % 60:02d} | {tide} "
+            f"| {height // 10}.{height % 10} m | {duty} |"
+        )
+    return "\n".join(rows)
+
+
+def _prose() -> dict[str, tuple[str, ...]]:
+    """The texts of `demo.md` by kind, which a line of “%% kind” opens."""
+    source = Path(__file__).with_name("demo.md").read_text(encoding="utf-8")
+    _, *split = re.split(r"^%% (\w+)\n", source, flags=re.MULTILINE)
+    kinds: dict[str, tuple[str, ...]] = {}
+    for kind, text in zip(split[::2], split[1::2], strict=True):
+        kinds[kind] = (*kinds.get(kind, ()), text.strip())
+    return kinds
+
+
+PROSE = _prose()
