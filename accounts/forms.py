@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from allauth.account.forms import SignupForm
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.db import IntegrityError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 
 from accounts import keys
@@ -45,8 +43,8 @@ class KeyForm(forms.Form):
         ),
     )
 
-    def __init__(self, provider: Provider, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id=f"id_{provider.id}_%s", **kwargs)
+    def __init__(self, provider: Provider, data: QueryDict | None = None) -> None:
+        super().__init__(data, auto_id=f"id_{provider.id}_%s")
         self.fields["key"].label = f"{provider.name} API key"
 
     def clean_key(self) -> str:
