@@ -1,0 +1,36 @@
+"""Streams and workers to look at. Chunks are not here: they are read through the journal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from streaming.models import Stream, Worker
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Stream)
+class StreamAdmin(ReadOnlyAdmin):
+    list_display = ["uuid", "owner", "state", "next_index", "attempts", "created_at", "ended_at"]
+    list_filter = ["state", "source"]
+    list_select_related = ["owner"]
+    search_fields = ["uuid", "owner__email"]
+    ordering = ["-id"]
+
+
+@admin.register(Worker)
+class WorkerAdmin(ReadOnlyAdmin):
+    list_display = ["id", "name", "started_at", "lease_until"]
+    ordering = ["-started_at"]

@@ -1,0 +1,291 @@
+"""The journal: the one door to StreamChunk.
+
+Its rows are the truth about a stream: indexes 0, 1, 2 … without a hole, each committed before
+anybody is told of it. `append` is fenced: it moves the stream's `next_index` and inserts the
+rows in one statement, only while the stream is still running under the writer's epoch and
+stands exactly where the writer left it. A check that did not lock the stream's row would be
+no fence: a late writer's rows could appear after the claim that replaced it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce, Now
+
+from streaming.models import Kind, State, Stream, StreamChunk
+
+PIECE = 16_384
+"""The most characters that one chunk holds, so that every frame and row is bounded."""
+
+ROWS_PER_READ = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The chunks `first` to `index` of one kind as one: a single one, or neighbours merged.
+
+    `offset` counts the code points of this kind before it.
+    """
+
+    first: int
+    index: int
+    kind: Kind
+    delta: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one stream has to write: single chunks that follow one another."""
+
+    stream_id: int
+    uuid: UUID
+    epoch: int
+    chunks: tuple[Chunk, ...]
+
+    @property
+    def first(self) -> int:
+        return self.chunks[0].index
+
+    @property
+    def next(self) -> int:
+        return self.chunks[-1].index + 1
+
+    @property
+    def text_length(self) -> int:
+        """Code points of text that it adds."""
+        return sum(len(c.delta) for c in self.chunks if c.kind == Kind.TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a stream stands: what its row says of it, without its text."""
+
+    id: int
+    epoch: int
+    state: State
+    note: str
+    next_index: int
+    finish_reason: str
+    error_class: str
+    error: str
+    folded: bool
+
+    @property
+    def ended(self) -> bool:
+        return self.state.ended
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """All the text of a stream up to `next_index`. Seams are offsets into `text`, in code
+    points: the places where another worker or a person's *Continue* went on."""
+
+    text: str = ""
+    reasoning: str = ""
+    seams: tuple[int, ...] = ()
+    next_index: int = 0
+
+
+# Writing
+
+
+def append(entries: Sequence[Entry], *, again: bool = False) -> set[int]:
+    """Write what these streams have, in one commit; return the ids of those it was for.
+
+    A stream that is not returned was stopped or replaced, and nothing of its entry was
+    written. After a lost connection the very same entries must be given `again`: a stream
+    that already stands behind its entry was written by the commit whose answer got lost.
+    """
+    entries = sorted(entries, key=lambda entry: entry.stream_id)
+    if connection.vendor == "postgresql":
+        written = _append_in_one_statement(entries)
+    else:
+        written = _append_one_by_one(entries)
+    missing = [e for e in entries if e.stream_id not in written] if again else []
+    return written | _written_before(missing)
+
+
+_APPEND = """
+WITH moved AS (
+    UPDATE streaming_stream AS s
+       SET next_index = e.next_index,
+           length = s.length + e.length,
+           first_chunk_at = COALESCE(s.first_chunk_at, clock_timestamp()),
+           last_chunk_at = clock_timestamp()
+      FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::int[], %s::int[])
+           AS e(stream_id, epoch, first, next_index, length)
+     WHERE s.id = e.stream_id AND s.epoch = e.epoch
+       AND s.state = 'running' AND s.next_index = e.first
+    RETURNING s.id
+), written AS (
+    INSERT INTO streaming_streamchunk (stream_id, "index", kind, delta, "offset")
+    SELECT c.* FROM unnest(%s::bigint[], %s::int[], %s::smallint[], %s::text[], %s::int[])
+                    AS c(stream_id, "index", kind, delta, "offset")
+      JOIN moved ON moved.id = c.stream_id
+)
+SELECT id FROM moved
+"""
+
+
+def _append_in_one_statement(entries: Sequence[Entry]) -> set[int]:
+    """The order of the arrays is the order in which rows are locked, as a rule; where two
+    writers lock crosswise all the same, PostgreSQL fails one of them and it tries again."""
+    rows = [(e.stream_id, c) for e in entries for c in e.chunks]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _APPEND,
+            [
+                [e.stream_id for e in entries],
+                [e.epoch for e in entries],
+                [e.first for e in entries],
+                [e.next for e in entries],
+                [e.text_length for e in entries],
+                [stream_id for stream_id, _ in rows],
+                [c.index for _, c in rows],
+                [int(c.kind) for _, c in rows],
+                [c.delta for _, c in rows],
+                [c.offset for _, c in rows],
+            ],
+        )
+        return {stream_id for (stream_id,) in cursor.fetchall()}
+
+
+def _append_one_by_one(entries: Sequence[Entry]) -> set[int]:
+    with transaction.atomic():
+        return {entry.stream_id for entry in entries if _append_entry(entry)}
+
+
+def _append_entry(entry: Entry) -> bool:
+    moved = Stream.objects.filter(
+        id=entry.stream_id, epoch=entry.epoch, state=State.RUNNING, next_index=entry.first
+    ).update(
+        next_index=entry.next,
+        length=F("length") + entry.text_length,
+        first_chunk_at=Coalesce("first_chunk_at", Now()),
+        last_chunk_at=Now(),
+    )
+    if not moved:
+        return False
+    StreamChunk.objects.bulk_create(
+        StreamChunk(
+            stream_id=entry.stream_id, index=c.index, kind=c.kind, delta=c.delta, offset=c.offset
+        )
+        for c in entry.chunks
+    )
+    return True
+
+
+def _written_before(entries: Sequence[Entry]) -> set[int]:
+    reached = {(e.stream_id, e.epoch, e.next) for e in entries}
+    rows = Stream.objects.filter(id__in=[e.stream_id for e in entries])
+    stand = rows.values_list("id", "epoch", "next_index")
+    return {row[0] for row in stand if tuple(row) in reached}
+
+
+def delete(stream_ids: Iterable[int]) -> None:
+    """Remove streams with their chunks. Whoever asks has stopped them before."""
+    Stream.objects.filter(id__in=list(stream_ids)).delete()
+
+
+def fold(limit: int = 100) -> int:
+    """Drop the chunks of streams that ended FOLD_AFTER ago, whose text the application holds.
+
+    Returns how many streams were folded. A cursor into a folded stream gets a snapshot.
+    """
+    ids = list(Stream.objects.foldable().values_list("id", flat=True)[:limit])
+    with transaction.atomic():
+        Stream.objects.filter(id__in=ids, folded_at=None).update(folded_at=Now())
+        StreamChunk.objects.filter(stream_id__in=ids).delete()
+    return len(ids)
+
+
+# Reading
+
+
+def heads(stream_ids: Iterable[int]) -> dict[int, Head]:
+    """Where these streams stand now; one that does not exist is left out."""
+    streams = Stream.objects.filter(id__in=list(stream_ids)).defer("arguments", "usage")
+    return {stream.id: head_of(stream) for stream in streams}
+
+
+def head_of(stream: Stream) -> Head:
+    """Where a stream stood when its row was read."""
+    return Head(
+        stream.id,
+        stream.epoch,
+        State(stream.state),
+        stream.note,
+        stream.next_index,
+        stream.finish_reason,
+        stream.error_class,
+        stream.error,
+        stream.folded_at is not None,
+    )
+
+
+def read(stream_id: int, after: int) -> tuple[Head | None, list[Chunk]]:
+    """The head, and the chunks after an index, coalesced; a bounded number of them.
+
+    The head is read first, so that the chunks are never behind what it says: a reader that
+    has all chunks before an ended head's `next_index` has the whole stream.
+    """
+    head = heads([stream_id]).get(stream_id)
+    rows = (
+        StreamChunk.objects.filter(stream_id=stream_id, index__gt=after)
+        .order_by("index")
+        .values_list("index", "kind", "delta", "offset")[:ROWS_PER_READ]
+    )
+    chunks = (Chunk(index, index, Kind(kind), delta, offset) for index, kind, delta, offset in rows)
+    return head, list(coalesce(chunks))
+
+
+def text(stream_id: int) -> Text:
+    """All the text that the journal holds, and the index it stands at, from one statement."""
+    parts: dict[int, list[str]] = {kind: [] for kind in Kind}
+    seams: list[int] = []
+    next_index = 0
+    rows = StreamChunk.objects.filter(stream_id=stream_id).order_by("index")
+    for index, kind, delta, offset in rows.values_list("index", "kind", "delta", "offset"):
+        parts[kind].append(delta)
+        next_index = index + 1
+        if kind == Kind.SEAM:
+            seams.append(offset)
+    text_so_far = "".join(parts[Kind.TEXT])
+    return Text(text_so_far, "".join(parts[Kind.REASONING]), tuple(seams), next_index)
+
+
+def coalesce(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    """Merge neighbours of one kind, up to PIECE characters. Seams stay alone."""
+    run: list[Chunk] = []
+    size = 0
+    for chunk in chunks:
+        fits = run and run[0].kind == chunk.kind != Kind.SEAM and size + len(chunk.delta) <= PIECE
+        if run and not fits:
+            yield _merged(run)
+            run, size = [], 0
+        run.append(chunk)
+        size += len(chunk.delta)
+    if run:
+        yield _merged(run)
+
+
+def _merged(run: Sequence[Chunk]) -> Chunk:
+    if len(run) == 1:
+        return run[0]
+    delta = "".join(chunk.delta for chunk in run)
+    return Chunk(run[0].first, run[-1].index, run[0].kind, delta, run[0].offset)
+
+
+def cut(kind: Kind, delta: str, index: int, offset: int) -> list[Chunk]:
+    """New chunks for a piece of text, none larger than PIECE; a seam is one without text."""
+    pieces = [delta[at : at + PIECE] for at in range(0, len(delta), PIECE)] or [""]
+    return [
+        Chunk(index + n, index + n, kind, piece, offset + n * PIECE)
+        for n, piece in enumerate(pieces)
+    ]

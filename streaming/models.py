@@ -1,0 +1,197 @@
+"""The rows of the engine: a stream, its chunks, and the workers that run streams.
+
+A stream is one run of a source of text for an owner. Its chunks are its journal: indexes
+0, 1, 2 … without a hole, never changed once written. Who wants to show, resume or finish a
+stream reads these rows; everything else (channel layer, sockets, memory) is a hint.
+
+The arrows between states are in `lifecycle`; the chunks are written and read in `journal`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Now
+
+LEASE = timedelta(seconds=12)
+"""How long a worker is taken for alive after it last renewed its lease."""
+
+RENEWAL_SECONDS = 3.0
+"""How often a worker renews its lease."""
+
+
+class State(models.TextChoices):
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def ended(self) -> bool:
+        return self not in UNFINISHED
+
+
+UNFINISHED = (State.QUEUED, State.RUNNING)
+
+
+class Worker(models.Model):
+    """A process that runs streams. Every start of it is a new row, so that a process which
+    was frozen and replaced can never be mistaken for its successor."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=100, blank=True)
+    started_at = models.DateTimeField(db_default=Now(), editable=False)
+    lease_until = models.DateTimeField(db_index=True, editable=False)
+
+    def __str__(self) -> str:
+        return self.name or str(self.id)
+
+
+class StreamQuerySet(models.QuerySet["Stream"]):
+    def owned_by(self, user: AbstractBaseUser) -> StreamQuerySet:
+        """The streams this user may see. The engine's one rule of access."""
+        return self.filter(owner_id=user.pk)
+
+    def unfinished(self) -> StreamQuerySet:
+        return self.filter(ended_at=None)
+
+    def claimable(self) -> StreamQuerySet:
+        """Queued and first in its lane, or running without a living worker; oldest first."""
+        ahead = Stream.objects.filter(lane=OuterRef("lane"), id__lt=OuterRef("id")).unfinished()
+        alone = Q(lane="") | ~Exists(ahead)
+        orphaned = Q(worker=None) | Q(worker__lease_until__lt=Now())
+        waiting = Q(state=State.QUEUED) & alone
+        dead = Q(state=State.RUNNING) & orphaned
+        return self.unfinished().filter(waiting | dead).order_by("id")
+
+    def foldable(self) -> StreamQuerySet:
+        """Ended long enough ago that their chunks may go, and not yet folded."""
+        age = timedelta(seconds=settings.FOLD_AFTER)
+        return self.filter(ended_at__lt=Now() - age, folded_at=None).order_by("id")
+
+
+class Stream(models.Model):
+    """One run of a source. `uuid` is its name outside; `id` keeps its many chunks small.
+
+    `epoch` counts the claims: who appends or ends must name the epoch under which it
+    claimed the stream, and is refused by the database once somebody else has claimed it.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="streams"
+    )
+    request_id = models.UUIDField(
+        help_text="Made by whoever asked; the same request is answered by the same stream."
+    )
+    source = models.CharField(max_length=50, help_text="Which registered source is run.")
+    arguments = models.JSONField(default=dict, blank=True)
+    lane = models.CharField(
+        max_length=64, blank=True, help_text="Streams of one lane run one at a time, in order."
+    )
+    continues = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="continued_by",
+        help_text="The stream whose text this one goes on from.",
+    )
+
+    state = models.CharField(max_length=12, choices=State, default=State.QUEUED)
+    epoch = models.PositiveIntegerField(default=0)
+    worker = models.ForeignKey(
+        Worker, null=True, blank=True, on_delete=models.SET_NULL, related_name="streams"
+    )
+    attempts = models.PositiveSmallIntegerField(
+        default=0, help_text="How often it was taken over from a worker that had died."
+    )
+    next_index = models.PositiveIntegerField(default=0)
+    length = models.PositiveIntegerField(default=0, help_text="Code points of text so far.")
+    note = models.CharField(
+        max_length=200, blank=True, help_text="What it is doing, for people: waiting, retrying."
+    )
+
+    error_class = models.CharField(max_length=50, blank=True)
+    error = models.TextField(blank=True, help_text="A sentence for people.")
+    error_detail = models.TextField(blank=True, help_text="The provider's words, without keys.")
+    finish_reason = models.CharField(max_length=30, blank=True)
+    usage = models.JSONField(default=dict, blank=True)
+    upstream_id = models.CharField(max_length=200, blank=True)
+    upstream_cursor = models.CharField(max_length=200, blank=True)
+
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    claimed_at = models.DateTimeField(null=True, blank=True)
+    first_chunk_at = models.DateTimeField(null=True, blank=True)
+    last_chunk_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    folded_at = models.DateTimeField(null=True, blank=True)
+
+    objects = StreamQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "request_id"], name="stream_once_per_request"),
+            models.CheckConstraint(condition=Q(state__in=State.values), name="stream_known_state"),
+            models.CheckConstraint(
+                condition=Q(state__in=UNFINISHED, ended_at=None)
+                | (~Q(state__in=UNFINISHED) & Q(ended_at__isnull=False)),
+                name="stream_ended_or_not",
+            ),
+        ]
+        indexes = [
+            # Both hold only the unfinished few, so that claiming costs the same with ten
+            # streams in the table or ten million.
+            models.Index(fields=["id"], name="stream_unfinished", condition=Q(ended_at=None)),
+            models.Index(fields=["lane", "id"], name="stream_lane", condition=Q(ended_at=None)),
+            models.Index(fields=["ended_at"], name="stream_foldable", condition=Q(folded_at=None)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.uuid} ({self.state})"
+
+
+class Kind(models.IntegerChoices):
+    TEXT = 0
+    REASONING = 1
+    SEAM = 2
+
+    @property
+    def wire(self) -> str:
+        """Its name in the protocol."""
+        return self.name.lower()
+
+
+class StreamChunk(models.Model):
+    """A piece of a stream's text. `content`, all the text up to here, is a slice of the
+    stream and not a second copy: see docs/decisions/chunks.md.
+
+    There is no foreign-key constraint in the database: the row of the stream is updated in the very
+    statement that inserts its chunks, and a constraint trigger would ask for it once more
+    for every chunk.
+    """
+
+    pk = models.CompositePrimaryKey("stream_id", "index")
+    stream = models.ForeignKey(
+        Stream,
+        on_delete=models.CASCADE,
+        db_constraint=False,
+        db_index=False,
+        related_name="chunks",
+    )
+    index = models.PositiveIntegerField()
+    offset = models.PositiveIntegerField(help_text="Code points of this kind before it.")
+    kind = models.PositiveSmallIntegerField(choices=Kind)
+    created_at = models.DateTimeField(db_default=Now())
+    delta = models.TextField()
+
+    def __str__(self) -> str:
+        return f"{self.stream_id}:{self.index}"

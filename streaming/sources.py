@@ -1,0 +1,61 @@
+"""What the engine runs: sources, registered by name by whoever owns them.
+
+`streaming` knows nothing of chat. An application registers three functions for its streams,
+and the engine calls them at the right moments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from streaming.providers.base import Adapter, Event, Request
+
+if TYPE_CHECKING:
+    from streaming.journal import Text
+    from streaming.models import Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a worker iterates: an adapter, what to ask it, and the key to ask with."""
+
+    adapter: Adapter
+    request: Request
+    key: str = field(repr=False)
+
+    def events(self) -> AsyncIterator[Event]:
+        return self.adapter.stream(self.request, self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """The functions of one kind of stream; all are synchronous and may use the database.
+
+    `prepare(stream, text)` makes the source, in a thread. `text` is what the journal holds
+    already: empty unless the stream is carried on after a crash or continues another one.
+    It may raise a `ProviderError`, which fails the stream with its message.
+
+    `settle(stream)` runs inside the transaction that ends a stream, and keeps what the
+    application shows of it true. If it raises, the ending is rolled back and made once
+    more as *failed*.
+
+    `recall(stream)` gives the text of an ended stream whose chunks were folded away.
+    """
+
+    prepare: Callable[[Stream, Text], Source]
+    settle: Callable[[Stream], None]
+    recall: Callable[[Stream], Text]
+
+
+_registered: dict[str, Registration] = {}
+
+
+def register(name: str, registration: Registration) -> None:
+    _registered[name] = registration
+
+
+def registered(name: str) -> Registration:
+    """Raises KeyError for a source that nobody registered."""
+    return _registered[name]
