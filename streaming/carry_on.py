@@ -1,0 +1,49 @@
+"""Going on after a text that was cut: what the model repeats of it is trimmed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+from streaming.providers.base import Delta, Event, Finish
+
+SHORTEST_OVERLAP = 12
+"""Characters. A shorter repetition may just as well be how the text goes on."""
+LONGEST_OVERLAP = 2_000
+
+
+async def trimmed(events: AsyncIterator[Event], text: str) -> AsyncIterator[Event]:
+    """The same events without a beginning that repeats the end of `text` exactly.
+
+    Text is held back only while it may still turn out to be a repetition.
+    """
+    held: Delta | None = None
+    deciding = True
+    async for event in events:
+        if deciding and isinstance(event, Delta) and event.kind == "text":
+            held = replace(event, text=held.text + event.text) if held else event
+            if may_repeat(held.text, text):
+                continue
+            deciding = False
+            event = replace(held, text=held.text[overlap(held.text, text) :])
+        elif deciding and held and isinstance(event, Finish):
+            deciding = False
+            yield replace(held, text=held.text[overlap(held.text, text) :])
+        yield event
+    if deciding and held:
+        yield replace(held, text=held.text[overlap(held.text, text) :])
+
+
+def may_repeat(beginning: str, text: str) -> bool:
+    """Whether more of it could make a longer exact repetition of the end of `text`."""
+    end = text[-LONGEST_OVERLAP:]
+    return len(beginning) < len(end) and beginning in end
+
+
+def overlap(beginning: str, text: str) -> int:
+    """How many characters of `beginning` repeat the end of `text`; 0 for short coincidences."""
+    longest = min(len(beginning), len(text), LONGEST_OVERLAP)
+    for size in range(longest, SHORTEST_OVERLAP - 1, -1):
+        if text.endswith(beginning[:size]):
+            return size
+    return 0

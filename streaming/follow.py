@@ -1,0 +1,132 @@
+"""A follower: one reader of one stream, from any index, for as long as it takes.
+
+Join, then replay, then live. First load, reconnect and second tab are this same code. It
+pulls: a reader that comes back late finds more text in larger pieces, and costs no memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.contrib.auth.base_user import AbstractBaseUser
+
+from streaming import journal
+from streaming.database import in_db
+from streaming.hub import Tail, hub
+from streaming.journal import Chunk, Head, coalesce
+from streaming.models import State, Stream
+from streaming.sources import registered
+
+START = -1
+"""The cursor of who has nothing yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Replace everything that is held by this, and go on from `index`."""
+
+    index: int
+    text: str
+    reasoning: str
+    seams: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the stream is doing now."""
+
+    state: State
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The stream is over, and everything before `next_index` was yielded before this."""
+
+    state: State
+    next_index: int
+    finish_reason: str
+    error_class: str
+    error: str
+
+
+Event = Chunk | Snapshot | Status | End
+
+
+class Gone(Exception):
+    """There is no such stream (any more), or not for this user."""
+
+
+async def find(user: AbstractBaseUser, uuid: UUID) -> Stream:
+    """The stream with this name, if this user may see it. Raises Gone: what is not yours
+    answers like what does not exist."""
+    stream = await in_db(Stream.objects.owned_by(user).filter(uuid=uuid).first)
+    if stream is None:
+        raise Gone
+    return stream
+
+
+async def follow(stream: Stream, after: int = START) -> AsyncIterator[Event]:
+    """Yield everything after an index, in order, each index once, and last of all the end.
+
+    Any whole number is a cursor: one before the start means all of it; one past the end, or
+    into a stream whose chunks were folded away, is answered by a snapshot. Raises Gone when
+    the stream is deleted.
+    """
+    last = max(after, START)
+    shown: Status | None = None
+    with hub().join(stream.id, stream.uuid) as tail:
+        head, chunks = await _read(stream.id, last, tail)
+        if head.folded or last >= head.next_index:
+            snapshot = await in_db(_snapshot, stream, head)
+            last, chunks = snapshot.index, []
+            yield snapshot
+        while True:
+            for chunk in chunks:
+                if chunk.first == last + 1:
+                    last = chunk.index
+                    yield chunk
+            if head.ended and last + 1 >= head.next_index:
+                yield _end(head)
+                return
+            if (status := Status(head.state, head.note)) != shown and not head.ended:
+                shown = status
+                yield status
+            head, chunks = await _more(stream.id, last, head, tail)
+
+
+async def _more(stream_id: int, last: int, head: Head, tail: Tail) -> tuple[Head, list[Chunk]]:
+    """Wait for what comes next: from the tail when it is all there, else from the journal."""
+    while True:
+        if tail.gone:
+            raise Gone
+        newest = tail.head or head
+        if chunks := list(coalesce(tail.after(last))):
+            return newest, chunks
+        if tail.next_index > last + 1:
+            return await _read(stream_id, last, tail)
+        if newest != head:
+            return newest, []
+        await tail.news()
+
+
+async def _read(stream_id: int, last: int, tail: Tail) -> tuple[Head, list[Chunk]]:
+    head, chunks = await in_db(journal.read, stream_id, last)
+    tail.learn(head)
+    if head is None:
+        raise Gone
+    return head, chunks
+
+
+def _snapshot(stream: Stream, head: Head) -> Snapshot:
+    if head.folded:
+        text = registered(stream.source).recall(stream)
+        return Snapshot(head.next_index - 1, text.text, text.reasoning, text.seams)
+    text = journal.text(stream.id)
+    return Snapshot(text.next_index - 1, text.text, text.reasoning, text.seams)
+
+
+def _end(head: Head) -> End:
+    return End(head.state, head.next_index, head.finish_reason, head.error_class, head.error)

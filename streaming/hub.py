@@ -1,0 +1,331 @@
+"""The hub: the one door to the channel layer, and one per process.
+
+The layer is a doorbell. What rings through it was committed before, may be dropped, doubled,
+late or reordered, and may stop altogether: once a second the hub asks the database where the
+streams that are followed here stand, so followers see everything in any case, only later.
+
+A channel per socket in a group would cost a thread hop for every delivery (Channels makes
+one before each dispatched message). So the process has a single channel, and the hub passes
+on what arrives to the followers of this process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+from uuid import UUID
+
+from channels.layers import get_channel_layer
+
+from streaming import journal
+from streaming.database import in_db
+from streaming.journal import Chunk, Head
+from streaming.models import Kind, State
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0
+RING_SECONDS = 0.5
+"""How long one ring may take before the layer counts as broken."""
+SILENCE_SECONDS = 2.0
+"""How long nothing is rung after the layer broke."""
+OUTBOX = 2_000
+"""Bells that wait to be rung; the oldest are dropped."""
+TAIL_CHARACTERS = 65_536
+"""How much of a stream's newest text is kept for its followers; older text is in the journal."""
+
+WORKERS = "workers"
+
+Body = dict[str, Any]
+Listener = Callable[[Body], None]
+
+
+def stream_group(stream: UUID) -> str:
+    return f"stream.{stream.hex}"
+
+
+def user_group(user_id: int) -> str:
+    return f"user.{user_id}"
+
+
+class Tail:
+    """What is known here of one stream that somebody follows: its head, its newest chunks."""
+
+    def __init__(self, stream_id: int) -> None:
+        self.stream_id = stream_id
+        self.head: Head | None = None
+        self.gone = False
+        self.next_index = 0
+        self._chunks: deque[Chunk] = deque()
+        self._size = 0
+        self._waiting: set[asyncio.Future[None]] = set()
+        self.followers = 0
+
+    def add(self, chunks: Sequence[Chunk]) -> None:
+        """Take chunks that were rung. What is known is dropped; after a hole, the tail begins
+        anew behind it, and followers fetch what they miss from the journal."""
+        for chunk in chunks:
+            if chunk.index < self.next_index:
+                continue
+            if self._chunks and chunk.first != self._chunks[-1].index + 1:
+                self._chunks.clear()
+                self._size = 0
+            self._chunks.append(chunk)
+            self._size += len(chunk.delta)
+            self.next_index = chunk.index + 1
+        while self._size > TAIL_CHARACTERS:
+            self._size -= len(self._chunks.popleft().delta)
+        self.wake()
+
+    def learn(self, head: Head | None) -> None:
+        """Take what the database or a bell says of the stream's row. Bells may be late:
+        a claim or an ending is never taken back by what was said before it."""
+        known = self.head
+        if head is None:
+            self.gone = True
+        elif known is None or _standing(head) >= _standing(known):
+            self.head = head
+            self.next_index = max(self.next_index, head.next_index)
+        if head is None or head != known:
+            self.wake()
+
+    def after(self, index: int) -> list[Chunk]:
+        """The chunks that follow an index, if they are all here; otherwise none."""
+        if not self._chunks or self._chunks[0].first > index + 1:
+            return []
+        return [chunk for chunk in self._chunks if chunk.first > index]
+
+    async def news(self) -> None:
+        """Wait until something was added or learned."""
+        waiting = asyncio.get_running_loop().create_future()
+        self._waiting.add(waiting)
+        try:
+            await waiting
+        finally:
+            self._waiting.discard(waiting)
+
+    def wake(self) -> None:
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+
+
+def _standing(head: Head) -> tuple[bool, int, int]:
+    return (head.ended, head.epoch, head.next_index)
+
+
+class Hub:
+    """Rings and hears the doorbell for everybody in this process, on one event loop."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._layer: Any = get_channel_layer()
+        self._tails: dict[UUID, Tail] = {}
+        self._listeners: dict[str, set[Listener]] = {}
+        self._joined: set[str] = set()
+        self._membership = asyncio.Event()
+        self._channel: str | None = None
+        self._outbox: deque[tuple[str, Body]] = deque(maxlen=OUTBOX)
+        self._rung = asyncio.Event()
+        self._stale = asyncio.Event()
+        self._tasks = [
+            asyncio.create_task(_forever(part), name=f"hub {part.__name__}")
+            for part in (self._publish, self._receive, self._keep_membership, self._poll)
+        ]
+
+    # For followers
+
+    @contextmanager
+    def join(self, stream_id: int, uuid: UUID) -> Iterator[Tail]:
+        """Follow a stream: its tail is kept up to date for as long as somebody has joined."""
+        tail = self._tails.get(uuid)
+        if tail is None:
+            tail = self._tails[uuid] = Tail(stream_id)
+            self._membership.set()
+        tail.followers += 1
+        try:
+            yield tail
+        finally:
+            tail.followers -= 1
+            if not tail.followers:
+                del self._tails[uuid]
+                self._membership.set()
+
+    @contextmanager
+    def listen(self, group: str, listener: Listener) -> Iterator[None]:
+        """Call `listener` with every body that is rung to a group. It must not block."""
+        self._listeners.setdefault(group, set()).add(listener)
+        self._membership.set()
+        try:
+            yield
+        finally:
+            self._listeners[group].discard(listener)
+            if not self._listeners[group]:
+                del self._listeners[group]
+                self._membership.set()
+
+    def ring(self, group: str, body: Body) -> None:
+        """Put a bell in the outbox. Only on the hub's own loop; others use `ring` below."""
+        self._outbox.append((group, body))
+        self._rung.set()
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # Its four tasks
+
+    async def _publish(self) -> None:
+        while True:
+            await self._rung.wait()
+            self._rung.clear()
+            while self._outbox:
+                group, body = self._outbox.popleft()
+                try:
+                    async with asyncio.timeout(RING_SECONDS):
+                        await self._layer.group_send(
+                            group, {"type": "bell", "group": group, "body": body}
+                        )
+                except Exception as error:
+                    logger.warning(
+                        "The channel layer does not answer (%r); going on without", error
+                    )
+                    await asyncio.sleep(SILENCE_SECONDS)
+                    self._outbox.clear()
+
+    async def _receive(self) -> None:
+        """Never cancelled while it waits: the layers delete a channel whose receive is."""
+        async with asyncio.timeout(2):
+            channel = await self._layer.new_channel()
+        self._joined.clear()
+        self._channel = channel
+        self._membership.set()
+        while True:
+            message = await self._layer.receive(channel)
+            try:
+                self._hear(message["group"], message["body"])
+            except Exception:
+                logger.exception("A bell could not be understood")
+
+    def _hear(self, group: str, body: Body) -> None:
+        for listener in tuple(self._listeners.get(group, ())):
+            listener(body)
+        if "stream" in body:
+            tail = self._tails.get(UUID(body["stream"]))
+            if tail is not None:
+                hear_stream(tail, body)
+
+    async def _keep_membership(self) -> None:
+        """Join the groups that somebody here needs, and leave those that nobody does."""
+        await self._membership.wait()
+        self._membership.clear()
+        try:
+            await self._join_wanted()
+        except Exception:
+            self._membership.set()  # again, until it worked
+            raise
+
+    async def _join_wanted(self) -> None:
+        if self._channel is None:
+            return
+        wanted = {stream_group(uuid) for uuid in self._tails} | set(self._listeners)
+        for group in wanted - self._joined:
+            async with asyncio.timeout(1):
+                await self._layer.group_add(group, self._channel)
+            self._joined.add(group)
+            self._stale.set()
+        for group in self._joined - wanted:
+            self._joined.discard(group)
+            async with asyncio.timeout(1):
+                await self._layer.group_discard(group, self._channel)
+
+    async def _poll(self) -> None:
+        """Ask the database once a second, and at once after joining a group: what was rung
+        before the join took effect is seen by nobody else."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._stale.wait()
+                await asyncio.sleep(0)
+        self._stale.clear()
+        tails = list(self._tails.values())
+        if not tails:
+            return
+        heads = await in_db(journal.heads, [tail.stream_id for tail in tails])
+        for tail in tails:
+            tail.learn(heads.get(tail.stream_id))
+
+
+def stream_bell(uuid: UUID, *, head: Head | None = None, chunks: Sequence[Chunk] = ()) -> Body:
+    """The body of a bell that says what is new in a stream."""
+    body: Body = {"stream": str(uuid)}
+    if chunks:
+        body["chunks"] = [[c.first, c.index, int(c.kind), c.delta, c.offset] for c in chunks]
+    if head:
+        body["head"] = [
+            head.id,
+            head.epoch,
+            str(head.state),
+            head.note,
+            head.next_index,
+            head.finish_reason,
+            head.error_class,
+            head.error,
+            head.folded,
+        ]
+    return body
+
+
+def hear_stream(tail: Tail, body: Body) -> None:
+    if "chunks" in body:
+        tail.add([Chunk(c[0], c[1], Kind(c[2]), c[3], c[4]) for c in body["chunks"]])
+    if "head" in body:
+        row = body["head"]
+        tail.learn(Head(row[0], row[1], State(row[2]), *row[3:]))
+
+
+async def _forever(part: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run one of the hub's parts again and again, whatever the layer does to it."""
+    failing = False
+    while True:
+        try:
+            await part()
+            failing = False
+        except Exception as error:
+            if not failing:
+                logger.warning("Hub: %s failed (%r); trying again", part.__name__, error)
+            failing = True
+            await asyncio.sleep(1)
+
+
+_hub: Hub | None = None
+
+
+def hub() -> Hub:
+    """The hub of this process; made when it is first asked for, on the running loop."""
+    global _hub
+    if _hub is None or _hub.loop is not asyncio.get_running_loop():
+        _hub = Hub()
+    return _hub
+
+
+async def close() -> None:
+    """End the hub of this process, if there is one."""
+    global _hub
+    if _hub is not None:
+        closing, _hub = _hub, None
+        await closing.close()
+
+
+def ring(group: str, body: Body) -> None:
+    """Ring from anywhere, also from synchronous code; never raises, never waits.
+
+    A process without a hub (a shell, a command) rings nothing: the others ask the database.
+    """
+    if _hub is not None and not _hub.loop.is_closed():
+        with suppress(RuntimeError):  # the loop closed just now
+            _hub.loop.call_soon_threadsafe(_hub.ring, group, body)

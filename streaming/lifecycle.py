@@ -1,0 +1,253 @@
+"""The arrows between a stream's states.
+
+    queued → running → completed | stopped | failed | interrupted
+
+Each is one conditional UPDATE whose row count says whether it happened, so two who try at
+once can't both succeed. An ending settles what the application shows in the same transaction.
+
+Rows are locked in one order everywhere: the stream first, then what `settle` locks.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from streaming import journal
+from streaming.hub import WORKERS, ring, stream_bell, stream_group
+from streaming.journal import Entry
+from streaming.models import LEASE, State, Stream, Worker
+from streaming.providers.base import Finish
+from streaming.providers.errors import ProviderError
+from streaming.sources import registered
+
+logger = logging.getLogger(__name__)
+
+TAKEOVERS = 1
+"""How often a stream that has text is carried on after its worker died."""
+RESTARTS = 3
+"""How often a stream without any text is started again after its worker died."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a stream ends."""
+
+    state: State
+    finish_reason: str = ""
+    error_class: str = ""
+    error: str = ""
+    error_detail: str = ""
+    usage: dict[str, int] = field(default_factory=dict)
+    upstream_id: str = ""
+
+    @classmethod
+    def completed(cls, finish: Finish) -> Ending:
+        counted = asdict(finish.usage) if finish.usage else {}
+        usage = {name: count for name, count in counted.items() if count is not None}
+        return cls(
+            State.COMPLETED,
+            finish_reason=finish.reason,
+            usage=usage,
+            upstream_id=finish.request_id,
+        )
+
+    @classmethod
+    def failed(cls, error: ProviderError, *, with_text: bool) -> Ending:
+        """A fault of the connection under a reply that had begun leaves a reply to go on from."""
+        cut = error.code == "interrupted" or (with_text and error.code in CUT)
+        return cls(
+            State.INTERRUPTED if cut else State.FAILED,
+            error_class=error.code,
+            error=error.message,
+            error_detail=error.detail,
+            upstream_id=error.request_id,
+        )
+
+    @classmethod
+    def interrupted(cls, why: str) -> Ending:
+        return cls(State.INTERRUPTED, error_class="interrupted", error=why)
+
+    @classmethod
+    def broken(cls) -> Ending:
+        return cls(State.FAILED, error_class="internal", error="Something broke on this server.")
+
+
+CUT = {"timeout", "network", "overloaded"}
+STOPPED = Ending(State.STOPPED)
+
+
+def enqueue(
+    *,
+    owner: AbstractBaseUser,
+    request_id: UUID,
+    source: str,
+    arguments: dict[str, Any],
+    lane: str = "",
+    continues: Stream | None = None,
+) -> Stream:
+    """A new stream, queued; workers are rung once the transaction around this commits.
+
+    Raises IntegrityError when this owner has made this request before: roll everything back
+    and answer with the stream that exists.
+    """
+    stream = Stream.objects.create(
+        owner_id=owner.pk,
+        request_id=request_id,
+        source=source,
+        arguments=arguments,
+        lane=lane,
+        continues=continues,
+    )
+    transaction.on_commit(ring_workers)
+    return stream
+
+
+def ring_workers() -> None:
+    ring(WORKERS, {"type": "stream.queued"})
+
+
+def claim(worker: Worker, limit: int) -> list[Stream]:
+    """Streams that this worker runs from now on: new ones, and those of dead workers.
+
+    Candidates are read and then claimed one by one, on condition that nobody else was
+    faster; workers that want the same stream need no lock for that.
+    """
+    return [
+        stream
+        for candidate in Stream.objects.claimable()[:limit]
+        if (stream := _claim(worker, candidate)) is not None
+    ]
+
+
+def _claim(worker: Worker, stream: Stream) -> Stream | None:
+    orphaned = stream.state == State.RUNNING and stream.worker_id is not None
+    won = Stream.objects.filter(id=stream.id, epoch=stream.epoch, state=stream.state).update(
+        state=State.RUNNING,
+        epoch=stream.epoch + 1,
+        worker=worker,
+        claimed_at=Now(),
+        attempts=F("attempts") + (1 if orphaned else 0),
+        note="",
+    )
+    if not won:
+        return None
+    stream.refresh_from_db()
+    return stream if stream.worker_id == worker.pk and stream.state == State.RUNNING else None
+
+
+def worn_out(stream: Stream) -> bool:
+    """Whether it was taken over from dead workers too often to try once more."""
+    return stream.attempts > (TAKEOVERS if stream.next_index else RESTARTS)
+
+
+def stop(stream_id: int) -> bool:
+    """End a stream because a person says so, wherever it stands. False: it was over already.
+
+    Its worker learns of it by bell, by the refused append, or by looking once a second.
+    """
+    with transaction.atomic():
+        if not _end(Stream.objects.filter(id=stream_id).unfinished(), stream_id, STOPPED):
+            return False
+        transaction.on_commit(partial(_ring_end, stream_id))
+    return True
+
+
+def end(stream_id: int, epoch: int, ending: Ending, rest: Entry | None = None) -> bool:
+    """End a stream as the worker that holds this epoch, writing the rest of its text with it.
+
+    False: it was stopped or replaced meanwhile, and nothing was written. If the application
+    fails to settle the ending, it is made again as *failed*, at last without settling: a bug
+    there leaves no stream running.
+    """
+    broken = replace(Ending.broken(), usage=ending.usage, upstream_id=ending.upstream_id)
+    for attempt, settled in ((ending, True), (broken, True), (broken, False)):
+        try:
+            return _end_once(stream_id, epoch, attempt, rest, settled)
+        except Unsettled:
+            logger.exception("Stream %s could not be settled", stream_id)
+    raise AssertionError("an ending without settling cannot be unsettled")
+
+
+def _end_once(
+    stream_id: int, epoch: int, ending: Ending, rest: Entry | None, settled: bool
+) -> bool:
+    mine = Stream.objects.filter(id=stream_id, epoch=epoch, state=State.RUNNING)
+    with transaction.atomic():
+        if rest and stream_id not in journal.append([rest]):
+            return False
+        return _end(mine, stream_id, ending, settled)
+
+
+class Unsettled(Exception):
+    """The application's `settle` raised."""
+
+
+def _end(streams: Any, stream_id: int, ending: Ending, settled: bool = True) -> bool:
+    won = streams.update(
+        state=ending.state,
+        finish_reason=ending.finish_reason,
+        error_class=ending.error_class,
+        error=ending.error,
+        error_detail=ending.error_detail,
+        usage=ending.usage,
+        upstream_id=ending.upstream_id,
+        note="",
+        ended_at=Now(),
+    )
+    if won and settled:
+        stream = Stream.objects.get(id=stream_id)
+        try:
+            registered(stream.source).settle(stream)
+        except Exception as error:
+            raise Unsettled from error
+    return bool(won)
+
+
+def release(worker: Worker, stream_ids: Iterable[int] | None = None) -> int:
+    """Give up streams of this worker, all or some, so that others claim them at once.
+
+    The epoch moves, so that nothing this worker may still have in hand is written after.
+    """
+    streams = Stream.objects.filter(worker=worker, state=State.RUNNING)
+    if stream_ids is not None:
+        streams = streams.filter(id__in=list(stream_ids))
+    if released := streams.update(worker=None, epoch=F("epoch") + 1):
+        ring_workers()
+    return released
+
+
+def _ring_end(stream_id: int) -> None:
+    """Tell followers and the worker that a stream is over, and the lane that it is free."""
+    uuid = Stream.objects.values_list("uuid", flat=True).get(id=stream_id)
+    head = journal.heads([stream_id])[stream_id]
+    ring(stream_group(uuid), stream_bell(uuid, head=head))
+    ring(WORKERS, {"type": "stream.ended", "stream_id": stream_id})
+
+
+def register_worker(name: str) -> Worker:
+    """A new worker, alive for one lease; the rows of those long dead are removed."""
+    gone = Worker.objects.filter(lease_until__lt=Now() - 300 * LEASE)
+    gone.exclude(streams__state=State.RUNNING).delete()
+    return Worker.objects.create(name=name[:100], lease_until=Now() + LEASE)
+
+
+def renew(worker: Worker) -> None:
+    """Go on living. It does not matter whether the lease had run out: that only let others
+    claim this worker's streams, and the epoch keeps it from those."""
+    if not Worker.objects.filter(pk=worker.pk).update(lease_until=Now() + LEASE):
+        Worker.objects.create(pk=worker.pk, name=worker.name, lease_until=Now() + LEASE)
+
+
+def retire(worker: Worker) -> None:
+    release(worker)
+    Worker.objects.filter(pk=worker.pk).delete()

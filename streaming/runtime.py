@@ -1,0 +1,88 @@
+"""What a process runs beside its requests: the hub, and a worker where one is embedded.
+
+One pair, `start` and `drain`, behind every way to be hosted: Daphne, which has no lifespan
+but a reactor; any server with the lifespan protocol; and `manage.py stream_worker`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from django.conf import settings
+
+from streaming import hub
+from streaming.consumers import sockets
+from streaming.worker import StreamWorker
+
+logger = logging.getLogger(__name__)
+
+RETRY_MS = 500
+"""When clients are told to come back after a restart."""
+
+
+class Runtime:
+    """The start and the drain of one process."""
+
+    def __init__(self, *, worker: bool) -> None:
+        self._with_worker = worker
+        self._worker: StreamWorker | None = None
+
+    async def start(self) -> None:
+        hub.hub()
+        if self._with_worker:
+            self._worker = StreamWorker()
+            await self._worker.start()
+
+    async def drain(self) -> None:
+        """Say good-bye to the sockets; finish or hand over what runs here."""
+        for consumer in tuple(sockets):
+            consumer.say_bye(RETRY_MS)
+        if self._worker is not None:
+            await self._worker.drain(settings.DRAIN_SECONDS)
+        await hub.close()
+
+    # Hosts
+
+    def on_reactor(self) -> bool:
+        """Start and drain with Twisted's reactor, if this process has one: under Daphne."""
+        if "twisted.internet.reactor" not in sys.modules:
+            return False
+        from twisted.internet import defer
+
+        reactor: Any = sys.modules["twisted.internet.reactor"]
+
+        def begin() -> None:
+            self._starting = asyncio.ensure_future(self.start())
+            self._starting.add_done_callback(_exit_if_failed)
+
+        def finish() -> defer.Deferred[None]:
+            return defer.Deferred.fromFuture(asyncio.ensure_future(self.drain()))
+
+        reactor.callWhenRunning(begin)
+        reactor.addSystemEventTrigger("before", "shutdown", finish)
+        return True
+
+    async def lifespan(
+        self,
+        scope: dict[str, Any],
+        receive: Callable[[], Awaitable[dict[str, Any]]],
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> None:
+        """The lifespan protocol of ASGI: under Uvicorn and others."""
+        await receive()
+        await self.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.drain()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _exit_if_failed(starting: asyncio.Future[None]) -> None:
+    """A server whose worker did not start would look well and answer nothing."""
+    if not starting.cancelled() and (error := starting.exception()) is not None:
+        logger.critical("The worker could not start", exc_info=error)
+        sys.modules["twisted.internet.reactor"].stop()

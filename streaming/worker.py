@@ -1,0 +1,286 @@
+"""The worker: a Channels consumer that claims streams and runs each as a background task.
+
+It is the only place where a source is started. A socket or a request never owns a run: who
+asks for a reply writes a row, and a worker hears the bell or looks for itself. The rows are
+the queue, so a worker that dies loses nothing; its streams are claimed by another one.
+
+Channels' own `runworker` would lose every unfinished job with its process, so the consumer
+is hosted by `runtime`, in a process of its own or embedded in the web server's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, aclosing, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+from channels.consumer import AsyncConsumer
+from django.db.utils import InterfaceError, OperationalError
+
+from streaming import journal, lifecycle
+from streaming.carry_on import trimmed
+from streaming.database import Threads
+from streaming.hub import WORKERS, Body, hub, stream_bell, stream_group
+from streaming.journal import Entry, Text
+from streaming.lifecycle import Ending
+from streaming.models import RENEWAL_SECONDS, Kind, Stream, Worker
+from streaming.providers.base import Event, Finish, clean
+from streaming.providers.errors import ProviderError
+from streaming.sources import Source, registered
+from streaming.writer import Pen, Writer
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LOOK_SECONDS = 1.0
+"""How often a worker compares its streams with the database, bell or no bell."""
+MOST_STREAMS = 500
+CLAIMED_AT_ONCE = 50
+
+KINDS = {"text": Kind.TEXT, "reasoning": Kind.REASONING}
+
+
+@dataclass(eq=False, slots=True)
+class Pump:
+    """A stream that this worker runs, and the task that runs it."""
+
+    stream: Stream
+    task: asyncio.Task[None] = field(init=False)
+    pen: Pen | None = None
+    ending: bool = False
+
+
+class StreamWorker(AsyncConsumer):
+    """Claims streams, pours what their sources yield into the journal, and ends them."""
+
+    channel_layer_alias = "none"  # it hears through the hub, like everybody in the process
+
+    def __init__(self) -> None:
+        self.row: Worker | None = None
+        self._pumps: dict[int, Pump] = {}
+        self._look = asyncio.Event()
+        self._draining = False
+        self._handing_over = False
+        self._db = Threads("worker", 2)
+        self._lease = Threads("lease", 1)
+        self._writer = Writer(self._on_written, self._on_lost)
+        self._bells = ExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._looking: asyncio.Task[None] | None = None
+
+    # Start and drain
+
+    async def start(self) -> None:
+        """Register with the database and begin to claim."""
+        messages: asyncio.Queue[Body] = asyncio.Queue()
+        name = f"{socket.gethostname()} {os.getpid()}"
+        self.row = await self._answered(lifecycle.register_worker, name)
+        self._bells.enter_context(hub().listen(WORKERS, messages.put_nowait))
+        hear: Any = self  # Channels' types know sockets and requests only
+        hearing = hear({"type": "channel", "channel": WORKERS}, messages.get, _say_nothing)
+        self._tasks = [
+            asyncio.create_task(hearing, name="worker bell"),
+            asyncio.create_task(self._renew(), name="worker lease"),
+            asyncio.create_task(self._writer.run(), name="worker writer"),
+        ]
+        self._looking = asyncio.create_task(self._keep_looking(), name="worker claims")
+
+    async def drain(self, seconds: float) -> None:
+        """Claim nothing new, let running streams finish for so long, and hand over the rest."""
+        self._draining = True
+        self._look.set()
+        if self._looking is not None:
+            await self._looking
+        if self._pumps:
+            await asyncio.wait([pump.task for pump in self._pumps.values()], timeout=seconds)
+        await self._hand_over()
+        if self.row is not None:
+            await self._answered(lifecycle.retire, self.row)
+        self._bells.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for threads in (self._db, self._lease):
+            threads.close()
+        self._writer.stop()
+
+    async def _hand_over(self) -> None:
+        self._handing_over = True
+        left = [pump for pump in self._pumps.values() if not pump.ending]
+        for pump in left:
+            pump.task.cancel()
+        await asyncio.gather(*(p.task for p in self._pumps.values()), return_exceptions=True)
+        await self._writer.flush([pump.pen for pump in left if pump.pen])
+
+    # What it hears
+
+    async def dispatch(self, message: Body) -> None:
+        """Bells of a newer version are no reason to stop hearing."""
+        if message.get("type") in ("stream.queued", "stream.ended"):
+            await super().dispatch(message)
+
+    async def stream_queued(self, message: Body) -> None:
+        self._look.set()
+
+    async def stream_ended(self, message: Body) -> None:
+        self._cancel(self._pumps.get(message["stream_id"]))
+        self._look.set()
+
+    # What it looks for itself
+
+    async def _keep_looking(self) -> None:
+        loop = asyncio.get_running_loop()
+        compared = loop.time()
+        while not self._draining:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._look.wait(), LOOK_SECONDS)
+            self._look.clear()
+            try:
+                await self._claim()
+                if loop.time() - compared >= LOOK_SECONDS:
+                    compared = loop.time()
+                    await self._compare()
+            except Exception:
+                logger.exception("Looking for streams failed; trying again")
+                await asyncio.sleep(LOOK_SECONDS)
+
+    async def _claim(self) -> None:
+        room = min(MOST_STREAMS - len(self._pumps), CLAIMED_AT_ONCE)
+        if self._draining or room <= 0 or self.row is None:
+            return
+        claimed = await self._db.run(lifecycle.claim, self.row, room)
+        for stream in claimed:
+            pump = self._pumps[stream.id] = Pump(stream)
+            pump.task = asyncio.create_task(self._run(pump), name=f"stream {stream.uuid}")
+            pump.task.add_done_callback(partial(self._forget, pump))
+        if len(claimed) == room:
+            self._look.set()
+
+    async def _compare(self) -> None:
+        """Let go of what is no longer ours; give up what is ours by a claim whose answer
+        was lost. Claims and this run one after the other, so no claim is half done."""
+        assert self.row is not None
+        running = await self._db.run(_epochs, self.row)
+        for pump in tuple(self._pumps.values()):
+            if running.pop(pump.stream.id, None) != pump.stream.epoch:
+                self._cancel(pump)
+        if running:
+            await self._db.run(lifecycle.release, self.row, list(running))
+
+    def _cancel(self, pump: Pump | None) -> None:
+        if pump is not None and not pump.ending:
+            pump.task.cancel()
+
+    def _forget(self, pump: Pump, _: asyncio.Task[None]) -> None:
+        if self._pumps.get(pump.stream.id) is pump:
+            del self._pumps[pump.stream.id]
+        self._look.set()
+
+    async def _renew(self) -> None:
+        assert self.row is not None
+        while True:
+            await asyncio.sleep(RENEWAL_SECONDS)
+            try:
+                await self._lease.run(lifecycle.renew, self.row)
+            except Exception as error:
+                logger.warning("The lease could not be renewed (%s); trying again", error)
+
+    # One stream
+
+    async def _run(self, pump: Pump) -> None:
+        """Run a claimed stream to its end. Cancelled, it leaves the ending to who cancelled."""
+        stream = pump.stream
+        text = Text()
+        if stream.next_index:
+            text = await self._answered(journal.text, stream.id)
+        pump.pen = pen = self._writer.open(stream, text)
+        try:
+            self._ring_state(stream)
+            ending = await self._pour(stream, text, pen)
+            pump.ending = True
+            await self._end(pen, ending)
+        finally:
+            if not self._handing_over:
+                self._writer.drop(pen)
+
+    async def _pour(self, stream: Stream, text: Text, pen: Pen) -> Ending:
+        """Everything from the source into the journal; how that ended."""
+        if lifecycle.worn_out(stream):
+            return Ending.interrupted("The server stopped in the middle of this reply.")
+        try:
+            prepare = registered(stream.source).prepare
+            source = await self._db.run(prepare, stream, text)
+            finish = await self._copy(source, text, pen)
+        except ProviderError as error:
+            return Ending.failed(error, with_text=pen.next_index > 0 or bool(pen.pending))
+        except Exception:
+            logger.exception("Stream %s broke", stream.uuid)
+            return Ending.broken()
+        if finish is None:
+            return Ending.interrupted("The provider's answer ended before it was complete.")
+        return Ending.completed(finish)
+
+    async def _copy(self, source: Source, text: Text, pen: Pen) -> Finish | None:
+        seam_due = text.next_index > 0
+        async with aclosing(clean(source.events())) as cleaned:
+            events: AsyncIterator[Event] = trimmed(cleaned, text.text) if text.text else cleaned
+            async for event in events:
+                if isinstance(event, Finish):
+                    return event
+                if seam_due and event.text:
+                    seam_due = False
+                    await self._writer.write(pen, Kind.SEAM, "")
+                if event.text:
+                    await self._writer.write(pen, KINDS[event.kind], event.text)
+        return None
+
+    async def _end(self, pen: Pen, ending: Ending) -> None:
+        """End in the database, then tell: the last chunks and the end in one bell."""
+        stream = pen.stream
+        rest = await self._writer.close(pen)
+        if await self._answered(lifecycle.end, stream.id, stream.epoch, ending, rest):
+            heads = await self._answered(journal.heads, [stream.id])
+            chunks = rest.chunks if rest else ()
+            self._ring(stream, stream_bell(stream.uuid, head=heads[stream.id], chunks=chunks))
+            lifecycle.ring_workers()  # its lane is free
+
+    def _ring_state(self, stream: Stream) -> None:
+        self._ring(stream, stream_bell(stream.uuid, head=journal.head_of(stream)))
+
+    def _ring(self, stream: Stream, body: Body) -> None:
+        hub().ring(stream_group(stream.uuid), body)
+
+    def _on_written(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            body = stream_bell(entry.uuid, chunks=entry.chunks)
+            hub().ring(stream_group(entry.uuid), body)
+
+    def _on_lost(self, pen: Pen) -> None:
+        self._cancel(self._pumps.get(pen.stream.id))
+
+    async def _answered(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The database's answer, however long it takes to come back. Only for what may be
+        done twice."""
+        while True:
+            try:
+                return await self._db.run(function, *args, **kwargs)
+            except (OperationalError, InterfaceError) as error:
+                logger.warning("The database does not answer (%s); trying again", error)
+                await asyncio.sleep(0.2)
+
+
+def _epochs(worker: Worker) -> dict[int, int]:
+    running = Stream.objects.unfinished().filter(worker=worker)
+    return dict(running.values_list("id", "epoch"))
+
+
+async def _say_nothing(message: Any) -> None:
+    """A worker answers nobody."""

@@ -1,0 +1,173 @@
+"""The group commit: what all streams of a worker have to say is written in one statement.
+
+While one batch is being committed the next one gathers, so the commit itself is the clock;
+only with many streams does the writer wait a little, so that a row holds more than a token.
+One thread and one connection do all of it, and nothing is published before it is committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import groupby
+
+from django.db.utils import DataError, InterfaceError, OperationalError
+
+from streaming import journal
+from streaming.database import Threads
+from streaming.journal import Entry, Text
+from streaming.models import Kind, Stream
+
+logger = logging.getLogger(__name__)
+
+PENDING_BYTES = 256 * 1024
+"""How much of one stream may wait for its commit before its source is held back."""
+EASY = 10
+"""Up to so many streams at once, the writer does not wait between commits."""
+PAUSE_PER_STREAM = 0.00025
+LONGEST_PAUSE = 0.05
+
+
+class Pen:
+    """One running stream as the writer sees it: where it stands, and what is not yet written."""
+
+    def __init__(self, stream: Stream, text: Text) -> None:
+        self.stream = stream
+        self.next_index = text.next_index
+        self.offsets = {Kind.TEXT: len(text.text), Kind.REASONING: len(text.reasoning)}
+        self.pending: list[tuple[Kind, str]] = []
+        self.size = 0
+        self.in_flight = False
+        self.refused = False
+        self.changed = asyncio.Event()
+
+    @property
+    def full(self) -> bool:
+        return self.size >= PENDING_BYTES
+
+    def add(self, kind: Kind, delta: str) -> None:
+        self.pending.append((kind, delta))
+        self.size += 4 * len(delta)  # at most, in UTF-8
+
+    def take(self) -> Entry | None:
+        """What is pending as an entry: neighbours of a kind become one chunk."""
+        if not self.pending:
+            return None
+        chunks: list[journal.Chunk] = []
+        for kind, run in groupby(self.pending, key=lambda piece: piece[0]):
+            delta = "".join(piece for _, piece in run)
+            offset = self.offsets[Kind.TEXT if kind == Kind.SEAM else kind]
+            chunks += journal.cut(kind, delta, self.next_index + len(chunks), offset)
+            if kind != Kind.SEAM:
+                self.offsets[kind] += len(delta)
+        self.pending, self.size = [], 0
+        self.next_index += len(chunks)
+        return Entry(self.stream.id, self.stream.uuid, self.stream.epoch, tuple(chunks))
+
+
+class Writer:
+    """Commits for all pens of a worker. `written` is told of every entry after its commit;
+    `lost` of every pen whose entry was refused: the stream was stopped or replaced, or its
+    text can't be stored."""
+
+    def __init__(
+        self, written: Callable[[Sequence[Entry]], None], lost: Callable[[Pen], None]
+    ) -> None:
+        self._written = written
+        self._lost = lost
+        self._pens: dict[int, Pen] = {}
+        self._threads = Threads("writer", 1, keep_connection=True)
+        self._wake = asyncio.Event()
+        self._urgent = asyncio.Event()
+
+    def open(self, stream: Stream, text: Text) -> Pen:
+        pen = self._pens[stream.id] = Pen(stream, text)
+        return pen
+
+    async def write(self, pen: Pen, kind: Kind, delta: str) -> None:
+        """Take a delta. Returns at once, unless too much of this stream waits already."""
+        first = pen.next_index == 0 and not pen.pending
+        pen.add(kind, delta)
+        self._wake.set()
+        if first:
+            self._urgent.set()
+        while pen.full and not pen.refused:
+            pen.changed.clear()
+            await pen.changed.wait()
+
+    async def close(self, pen: Pen) -> Entry | None:
+        """Take a pen out of the batches; what it had not written yet is the caller's to write."""
+        while pen.in_flight:
+            pen.changed.clear()
+            await pen.changed.wait()
+        self._pens.pop(pen.stream.id, None)
+        return None if pen.refused else pen.take()
+
+    async def flush(self, pens: Sequence[Pen]) -> None:
+        """Return once everything that these pens hold now is written or refused."""
+        self._wake.set()
+        self._urgent.set()
+        for pen in pens:
+            while (pen.pending or pen.in_flight) and not pen.refused:
+                pen.changed.clear()
+                await pen.changed.wait()
+
+    def drop(self, pen: Pen) -> None:
+        """Forget a pen with what it had not written: its stream is over, or another's."""
+        self._pens.pop(pen.stream.id, None)
+        pen.pending, pen.size = [], 0
+
+    async def run(self) -> None:
+        """Commit batch after batch, for as long as the worker lives."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            self._urgent.clear()
+            batch = [(pen, e) for pen in self._pens.values() if (e := pen.take()) is not None]
+            if batch:
+                await self._commit(batch)
+                await self._pause(len(batch))
+
+    async def _commit(self, batch: Sequence[tuple[Pen, Entry]]) -> None:
+        for pen, _ in batch:
+            pen.in_flight = True
+        accepted = await self._append([entry for _, entry in batch])
+        self._written([entry for _, entry in batch if entry.stream_id in accepted])
+        for pen, entry in batch:
+            pen.in_flight = False
+            pen.refused = entry.stream_id not in accepted
+            pen.changed.set()
+            if pen.refused:
+                self._lost(pen)
+
+    async def _append(self, entries: Sequence[Entry]) -> set[int]:
+        """Try until the database took the batch or refused it; never another batch first."""
+        again = False
+        while True:
+            try:
+                return await self._threads.run(journal.append, entries, again=again)
+            except (DataError, ValueError):
+                return await self._append_apart(entries)
+            except (OperationalError, InterfaceError) as error:
+                logger.warning("The journal can't be written (%s); trying again", error)
+                again = True
+                await asyncio.sleep(0.2)
+
+    async def _append_apart(self, entries: Sequence[Entry]) -> set[int]:
+        """One stream's text that the database can't store must not cost the others theirs."""
+        if len(entries) > 1:
+            return set().union(*[await self._append([entry]) for entry in entries])
+        logger.error("Stream %s has text that can't be stored", entries[0].uuid)
+        return set()
+
+    async def _pause(self, streams: int) -> None:
+        """The more streams, the longer the wait; a first delta or an ending cuts it short."""
+        if streams > EASY:
+            pause = min(streams * PAUSE_PER_STREAM, LONGEST_PAUSE)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._urgent.wait(), pause)
+
+    def stop(self) -> None:
+        self._threads.close()
