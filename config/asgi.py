@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
@@ -18,15 +19,14 @@ from config.origin import own_pages_only
 from streaming.consumers import FollowConsumer
 from streaming.runtime import Runtime
 
+socket: Any = FollowConsumer.as_asgi()
 runtime = Runtime(worker=settings.EMBEDDED_WORKER)
 runtime.on_reactor()
 
 application = ProtocolTypeRouter(
     {
         "http": pages,
-        "websocket": own_pages_only(
-            AuthMiddlewareStack(URLRouter([path("ws/", FollowConsumer.as_asgi())]))
-        ),
+        "websocket": own_pages_only(AuthMiddlewareStack(URLRouter([path("ws/", socket)]))),
         "lifespan": runtime.lifespan,
     }
 )

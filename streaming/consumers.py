@@ -1,0 +1,244 @@
+"""The WebSocket door: one socket per tab, following many streams.
+
+Authorise, join, hand over. Commands are short; what a stream yields is sent by a task per
+followed stream, past Channels' dispatch, so that no token waits behind a command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import ExitStack
+from typing import Any
+from uuid import UUID
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
+
+from streaming import lifecycle, protocol
+from streaming.database import in_db
+from streaming.follow import Gone, find, follow
+from streaming.hub import Body, hub, user_group
+from streaming.protocol import Follow, Hello, Ping, Pong, Refused, Stop, Unfollow
+
+logger = logging.getLogger(__name__)
+
+PING_SECONDS = 10.0
+SILENCE_SECONDS = 30.0
+"""How long a ping may go unanswered by a client that says nothing else either."""
+CREDIT = 512 * 1024
+"""How many bytes may be on their way to a client that has not answered for them."""
+PING_BYTES = 64 * 1024
+"""After so many bytes the client is asked whether it keeps up."""
+FOLLOWED = 100
+"""Streams that one socket may follow at once."""
+
+
+class Credit:
+    """What was sent to a client and not yet answered for. Daphne buffers without a limit
+    what a client does not read, so the limit has to be ours."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self._answered = 0
+        self._pings: dict[int, int] = {}
+        self._room = asyncio.Event()
+        self._room.set()
+        self._last = 0
+
+    @property
+    def unanswered(self) -> int:
+        return self.sent - self._answered
+
+    @property
+    def since_ping(self) -> int:
+        return self.sent - max([self._answered, *self._pings.values()])
+
+    def spend(self, size: int) -> None:
+        self.sent += size
+        if self.unanswered >= CREDIT:
+            self._room.clear()
+
+    def ping(self) -> int:
+        """A new ping's number; its answer covers all that was sent before it."""
+        self._last += 1
+        self._pings[self._last] = self.sent
+        return self._last
+
+    def pong(self, n: int) -> None:
+        """An answer; one to a ping that was never sent counts for nothing."""
+        if n in self._pings:
+            self._answered = self._pings[n]
+            self._pings = {k: sent for k, sent in self._pings.items() if k > n}
+        if self.unanswered < CREDIT:
+            self._room.set()
+
+    async def room(self) -> None:
+        await self._room.wait()
+
+    @property
+    def owed(self) -> bool:
+        """Whether a ping is unanswered."""
+        return bool(self._pings)
+
+
+class FollowConsumer(AsyncWebsocketConsumer):
+    """A person's socket. It reads streams and can stop them; it owns nothing."""
+
+    # A socket has no channel of its own: it would have to be subscribed while the layer may
+    # be down, and each message to it would pass through a thread. The hub has the only one.
+    channel_layer_alias = "none"
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Channels' own would wait for the one thread that all sockets share, to close
+        database connections that nothing here opens."""
+        await getattr(self, message["type"].replace(".", "_"))(message)
+
+    async def connect(self) -> None:
+        self._tasks: dict[UUID, asyncio.Task[None]] = {}
+        self._pulse: asyncio.Task[None] | None = None
+        self._sync = ExitStack()
+        await self.accept()
+        self.user: Any = self.scope.get("user") or AnonymousUser()
+        if not self.user.is_authenticated or not self.user.is_active:
+            await self.close(protocol.SIGNED_OUT)
+            return
+        self._credit = Credit()
+        self._heard = asyncio.get_running_loop().time()
+        self.revision = 0
+        self._sync.enter_context(hub().listen(user_group(self.user.pk), self._on_user_bell))
+        sockets.add(self)
+        await self._refresh_revision()
+        await self._send(protocol.hello(self.revision))
+        self._pulse = asyncio.create_task(self._keep_pulse(), name="socket pulse")
+
+    async def disconnect(self, code: int) -> None:
+        sockets.discard(self)
+        self._sync.close()
+        for task in [*self._tasks.values(), *([self._pulse] if self._pulse else [])]:
+            task.cancel()
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if not self.user.is_authenticated:
+            return
+        self._heard = asyncio.get_running_loop().time()
+        try:
+            await self._obey(protocol.parse(text_data))
+        except Refused as refused:
+            await self._send(protocol.error(refused))
+
+    async def _obey(self, command: protocol.Command) -> None:
+        match command:
+            case Hello():
+                await self._refresh_revision()
+                await self._send(protocol.hello(self.revision))
+            case Follow():
+                await self._follow(command)
+            case Unfollow():
+                self._unfollow(command.stream)
+            case Stop():
+                await self._stop(command.stream)
+            case Ping():
+                await self._send(protocol.pong(command.n))
+            case Pong():
+                self._credit.pong(command.n)
+
+    async def _follow(self, command: Follow) -> None:
+        self._unfollow(command.stream)
+        if len(self._tasks) >= FOLLOWED:
+            raise Refused("too_many", f"A socket may follow up to {FOLLOWED} streams at once.")
+        self._tasks[command.stream] = task = asyncio.create_task(
+            self._deliver(command), name=f"follow {command.stream}"
+        )
+        task.add_done_callback(lambda done: self._delivered(command.stream, done))
+
+    def _unfollow(self, stream: UUID) -> None:
+        if task := self._tasks.pop(stream, None):
+            task.cancel()
+
+    async def _stop(self, uuid: UUID) -> None:
+        try:
+            stream = await find(self.user, uuid)
+        except Gone:
+            raise _not_found(uuid) from None
+        await in_db(lifecycle.stop, stream.id)
+
+    async def _deliver(self, command: Follow) -> None:
+        """Send one stream's events for as long as it lasts, at the client's pace."""
+        try:
+            stream = await find(self.user, command.stream)
+            async for event in follow(stream, command.after):
+                await self._credit.room()
+                await self._send(protocol.event(command.stream, event))
+        except Gone:
+            await self._send(protocol.error(_not_found(command.stream)))
+
+    def _delivered(self, uuid: UUID, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(uuid) is task:
+            del self._tasks[uuid]
+        if not task.cancelled() and task.exception() is not None:
+            # The client comes back with its cursor; a socket that goes on without one of its
+            # streams would look like a stream that is silent.
+            logger.error("Following %s failed", uuid, exc_info=task.exception())
+            self._close_soon(protocol.TOO_SLOW)
+
+    # Pulse and credit
+
+    async def _send(self, frame: str) -> None:
+        self._credit.spend(len(frame.encode()))
+        await self.send(text_data=frame)
+        if self._credit.since_ping >= PING_BYTES:
+            await self.send(text_data=protocol.ping(self._credit.ping(), self.revision))
+
+    async def _keep_pulse(self) -> None:
+        """Ping every few seconds; let go of a client that does not answer, or does not read."""
+        loop = asyncio.get_running_loop()
+        blocked_since: float | None = None
+        while True:
+            await asyncio.sleep(PING_SECONDS)
+            full = self._credit.unanswered >= CREDIT
+            blocked_since = (blocked_since or loop.time()) if full else None
+            silent = self._credit.owed and loop.time() - self._heard > SILENCE_SECONDS
+            stuck = blocked_since is not None and loop.time() - blocked_since > SILENCE_SECONDS
+            if silent or stuck or self._credit.unanswered > 2 * CREDIT:
+                self._close_soon(protocol.TOO_SLOW)
+                return
+            if not full:
+                await self._refresh_revision()
+                await self.send(text_data=protocol.ping(self._credit.ping(), self.revision))
+
+    def _close_soon(self, code: int) -> None:
+        self._closing = asyncio.create_task(self.close(code), name="socket close")
+
+    # Sync of everything else
+
+    async def _refresh_revision(self) -> None:
+        self.revision = await in_db(_revision, self.user.pk)
+
+    def _on_user_bell(self, body: Body) -> None:
+        if (revision := body.get("revision", 0)) > self.revision:
+            self.revision = revision
+            self._telling = asyncio.create_task(self._send(protocol.changed(revision)))
+
+    def say_bye(self, retry_ms: int) -> None:
+        """Tell the client that this process goes, and when to come back."""
+
+        async def leave() -> None:
+            await self.send(text_data=protocol.bye(retry_ms))
+            await self.close(protocol.RESTARTING)
+
+        self._leaving = asyncio.create_task(leave(), name="socket bye")
+
+
+sockets: set[FollowConsumer] = set()
+"""The open sockets of this process."""
+
+
+def _revision(user_id: int) -> int:
+    users = get_user_model().objects.filter(pk=user_id)
+    return users.values_list("revision", flat=True).first() or 0
+
+
+def _not_found(stream: UUID) -> Refused:
+    return Refused("not_found", "There is no such stream, or it is not yours.", stream)
