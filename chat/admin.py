@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from chat.models import Conversation, Message
+
+
+class MessageInline(admin.TabularInline):
+    model = Message
+    readonly_fields = ["created_at", "role", "model", "content", "is_complete", "finish_reason"]
+    exclude = ["parent", "reasoning", "seams", "stream", "provider", "cost"]
+    exclude += ["input_tokens", "output_tokens", "reasoning_tokens"]
+    ordering = ["created_at"]
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Conversation | None = None) -> bool:
+        return False
+
+
+@admin.register(Conversation)
+class ConversationAdmin(admin.ModelAdmin):
+    list_display = ["title", "user", "status", "model", "updated_at"]
+    list_filter = ["status", "model"]
+    list_select_related = ["user"]
+    search_fields = ["title", "user__email"]
+    readonly_fields = ["user", "status", "leaf", "created_at", "updated_at"]
+    date_hierarchy = "updated_at"
+    inlines = [MessageInline]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # a conversation begins with a message
+
+    def has_delete_permission(self, request: HttpRequest, obj: Conversation | None = None) -> bool:
+        return False  # its streams would have to be stopped first

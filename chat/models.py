@@ -1,0 +1,116 @@
+"""Conversations and their messages: what people see. The text of a reply while it grows is
+the stream's journal; a message holds it once the stream has ended."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+TITLE_LENGTH = 50
+
+
+class Conversation(models.Model):
+    class Status(models.TextChoices):
+        IDLE = "idle"
+        STREAMING = "streaming"
+        COMPLETED = "completed"
+        ERROR = "error"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="conversations"
+    )
+    title = models.CharField(max_length=200)
+    status = models.CharField(max_length=10, choices=Status, default=Status.IDLE)
+    leaf = models.ForeignKey(
+        "Message",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="The message at the end of the branch that is shown.",
+    )
+
+    model = models.CharField(max_length=100, blank=True)
+    max_tokens = models.PositiveIntegerField(null=True, blank=True)
+    temperature = models.FloatField(null=True, blank=True)
+    system_prompt = models.TextField(blank=True)
+
+    pinned = models.BooleanField(default=False)
+    read = models.BooleanField(default=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        indexes = [
+            models.Index("user", models.F("updated_at").desc(), name="conversation_newest"),
+            models.Index(fields=["status"], name="conversation_status"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=["idle", "streaming", "completed", "error"]),
+                name="conversation_known_status",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def branch(self) -> list[Message]:
+        """The messages from the first to the leaf, oldest first, with their streams."""
+        messages = {m.pk: m for m in self.messages.select_related("stream")}
+        path: list[Message] = []
+        at = self.leaf_id
+        while at is not None:
+            path.append(messages[at])
+            at = messages[at].parent_id
+        return path[::-1]
+
+
+class Message(models.Model):
+    class Role(models.TextChoices):
+        USER = "user"
+        ASSISTANT = "assistant"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="messages"
+    )
+    parent = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.CASCADE, related_name="children"
+    )
+    role = models.CharField(max_length=9, choices=Role)
+    content = models.TextField(blank=True)
+    reasoning = models.TextField(blank=True)
+    seams = models.JSONField(
+        default=list, blank=True, help_text="Where it was carried on: code points of content."
+    )
+    is_complete = models.BooleanField(
+        default=False, help_text="The provider's own end marker was seen."
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    stream = models.ForeignKey(
+        "streaming.Stream", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    model = models.CharField(max_length=100, blank=True)
+    provider = models.CharField(max_length=50, blank=True)
+    input_tokens = models.PositiveIntegerField(null=True, blank=True)
+    output_tokens = models.PositiveIntegerField(null=True, blank=True)
+    reasoning_tokens = models.PositiveIntegerField(null=True, blank=True)
+    cost = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+    finish_reason = models.CharField(max_length=30, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(role__in=["user", "assistant"]), name="message_known_role"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role}: {self.content[:40]}"

@@ -1,0 +1,300 @@
+"""Replies: how one is asked for, made ready for its worker, and settled at its end.
+
+`start` writes the question, the empty answer and the queued stream in one transaction, so
+that what was answered with a page is there after any crash. `prepare` and `settle` are what
+the engine calls for streams of the source `chat`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from accounts import keys
+from accounts.models import User
+from chat import context, sync
+from chat.models import TITLE_LENGTH, Conversation, Message
+from streaming import journal, lifecycle
+from streaming.journal import Text
+from streaming.models import State, Stream
+from streaming.providers import catalog
+from streaming.providers.base import Request, adapter
+from streaming.providers.errors import InvalidKey
+from streaming.sources import Registration, Source
+from streaming.sources import register as register_source
+
+SOURCE = "chat"
+
+STATUS = {
+    State.COMPLETED: Conversation.Status.COMPLETED,
+    State.STOPPED: Conversation.Status.COMPLETED,
+    State.FAILED: Conversation.Status.ERROR,
+    State.INTERRUPTED: Conversation.Status.ERROR,
+}
+
+
+class Refused(Exception):
+    """A reply that can't be started, before anything was written. `message` is a sentence
+    for people that says what to do."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a reply is to be made; None leaves a setting to the provider."""
+
+    model: str
+    max_tokens: int | None = None
+    temperature: float | None = None
+    system_prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A question and its answer; `created` is false when the request had been made before."""
+
+    conversation: Conversation
+    question: Message
+    answer: Message
+    stream: Stream
+    created: bool
+
+
+# Starting
+
+
+def start(
+    user: User,
+    *,
+    text: str,
+    request_id: UUID,
+    chosen: Settings,
+    conversation: Conversation | None = None,
+) -> Reply:
+    """Ask for a reply, in a conversation or a new one; idempotent by (user, request id).
+
+    Raises Refused. While another reply of the conversation runs, this one waits in its lane.
+    """
+    if before := answered(user, request_id):
+        return before
+    model = serving(user, chosen.model)
+    if not text.strip():
+        raise Refused("empty", "Write a message first.")
+    try:
+        with transaction.atomic():
+            return _write(user, text, request_id, chosen, model, conversation)
+    except (IntegrityError, _Repeated):
+        # The same request was faster, and all of this is rolled back.
+        if before := answered(user, request_id):
+            return before
+        raise
+
+
+def answered(user: User, request_id: UUID) -> Reply | None:
+    """The reply that this request got before, if it was made before."""
+    answers = Message.objects.select_related("conversation", "stream", "parent")
+    answer = answers.filter(stream__owner=user, stream__request_id=request_id).first()
+    if answer is None or answer.parent is None or answer.stream is None:
+        return None
+    return Reply(answer.conversation, answer.parent, answer, answer.stream, created=False)
+
+
+def serving(user: User, model_id: str) -> catalog.Model:
+    """The catalog's entry of a model that this user can use now. Raises Refused."""
+    try:
+        model = catalog.model(model_id)
+    except catalog.UnknownModel as unknown:
+        raise Refused("unknown_model", unknown.message) from None
+    provider = catalog.PROVIDERS[model.provider]
+    if provider.needs_key and provider.id not in keys.providers_with_key(user):
+        raise Refused("no_key", no_key(provider.id))
+    return model
+
+
+def no_key(provider: str) -> str:
+    return f"No {provider} API key found. Add one in settings."
+
+
+class _Repeated(Exception):
+    """The same request was found under the conversation's lock."""
+
+
+def _write(
+    user: User,
+    text: str,
+    request_id: UUID,
+    chosen: Settings,
+    model: catalog.Model,
+    conversation: Conversation | None,
+) -> Reply:
+    if conversation is None:
+        conversation = Conversation.objects.create(user=user, title=title(text))
+    else:
+        conversation = Conversation.objects.select_for_update().get(pk=conversation.pk)
+        if Stream.objects.filter(owner=user, request_id=request_id).exists():
+            raise _Repeated
+    question = Message.objects.create(
+        conversation=conversation,
+        parent_id=conversation.leaf_id,
+        role=Message.Role.USER,
+        content=text,
+        is_complete=True,
+    )
+    answer = Message(
+        conversation=conversation,
+        parent=question,
+        role=Message.Role.ASSISTANT,
+        model=model.id,
+        provider=model.provider,
+    )
+    answer.stream = lifecycle.enqueue(
+        owner=user,
+        request_id=request_id,
+        source=SOURCE,
+        arguments={
+            "message": str(answer.pk),
+            "model": model.id,
+            "max_tokens": chosen.max_tokens,
+            "temperature": chosen.temperature,
+            "system_prompt": chosen.system_prompt,
+        },
+        lane=str(conversation.pk),
+    )
+    answer.save(force_insert=True)
+    _update(conversation, chosen, leaf=answer)
+    return Reply(conversation, question, answer, answer.stream, created=True)
+
+
+def _update(conversation: Conversation, chosen: Settings, leaf: Message) -> None:
+    conversation.leaf = leaf
+    conversation.status = Conversation.Status.STREAMING
+    conversation.model = chosen.model
+    conversation.max_tokens = chosen.max_tokens
+    conversation.temperature = chosen.temperature
+    conversation.system_prompt = chosen.system_prompt
+    conversation.updated_at = Now()
+    conversation.save()
+    conversation.refresh_from_db(fields=["updated_at"])
+    sync.changed(conversation.user_id)
+
+
+def title(text: str) -> str:
+    """A conversation's first title: the first words of it, in one line."""
+    return " ".join(text.split())[:TITLE_LENGTH]
+
+
+# Showing
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The text of a message with the index of its stream that it stands at; -1: nothing yet."""
+
+    text: str
+    reasoning: str
+    seams: tuple[int, ...]
+    index: int
+    stream: Stream | None
+
+
+def shown(message: Message) -> Shown:
+    """What a page shows of a message: of a growing reply, all that is committed now."""
+    stream = message.stream
+    if stream is None or State(stream.state).ended:
+        index = stream.next_index - 1 if stream else -1
+        return Shown(message.content, message.reasoning, tuple(message.seams), index, stream)
+    text = journal.text(stream.id)
+    return Shown(text.text, text.reasoning, text.seams, text.next_index - 1, stream)
+
+
+# What the engine calls
+
+
+def register() -> None:
+    register_source(SOURCE, Registration(prepare, settle, recall))
+
+
+def prepare(stream: Stream, text: Text) -> Source:
+    """What the worker iterates for a reply; in a thread, because SDKs take long to load.
+
+    Raises InvalidKey when the key was removed since the reply was asked for.
+    """
+    arguments = stream.arguments
+    model = catalog.model(arguments["model"])
+    answer = Message.objects.select_related("conversation").get(pk=arguments["message"])
+    turns = context.turns(_before(answer))
+    return Source(
+        adapter(model.provider, base_url=_base_url(model.provider)),
+        Request(
+            model=model.id,
+            turns=context.going_on(turns, text.text) if text.text else turns,
+            system=arguments["system_prompt"],
+            max_tokens=arguments["max_tokens"],
+            temperature=arguments["temperature"],
+        ),
+        _key(stream, model.provider),
+    )
+
+
+def _before(answer: Message) -> list[Message]:
+    messages = {m.pk: m for m in answer.conversation.messages.all()}
+    path: list[Message] = []
+    at = answer.parent_id
+    while at is not None:
+        path.append(messages[at])
+        at = messages[at].parent_id
+    return path[::-1]
+
+
+def _base_url(provider: str) -> str:
+    return {"openai": settings.OPENAI_BASE_URL}.get(provider, "")
+
+
+def _key(stream: Stream, provider: str) -> str:
+    if not catalog.PROVIDERS[provider].needs_key:
+        return ""
+    key = keys.reveal_for_call(stream.owner, provider)
+    if key is None:
+        raise InvalidKey(no_key(provider))
+    return key
+
+
+def settle(stream: Stream) -> None:
+    """Bring message and conversation in line with the stream that has just ended; in the
+    transaction that ends it. A message that was deleted meanwhile needs nothing."""
+    answer = Message.objects.filter(stream=stream).first()
+    if answer is None:
+        return
+    conversation = Conversation.objects.select_for_update().get(pk=answer.conversation_id)
+    text = journal.text(stream.id)
+    answer.content = text.text
+    answer.reasoning = text.reasoning
+    answer.seams = list(text.seams)
+    answer.is_complete = stream.state == State.COMPLETED
+    answer.finish_reason = stream.finish_reason
+    answer.input_tokens = stream.usage.get("input")
+    answer.output_tokens = stream.usage.get("output")
+    answer.reasoning_tokens = stream.usage.get("reasoning")
+    answer.save()
+    others = Stream.objects.filter(lane=stream.lane).unfinished().exists()
+    conversation.status = Conversation.Status.STREAMING if others else STATUS[State(stream.state)]
+    conversation.updated_at = Now()
+    conversation.save(update_fields=["status", "updated_at"])
+    sync.changed(conversation.user_id)
+
+
+def recall(stream: Stream) -> Text:
+    """The text of a stream whose chunks are folded. A stream that was continued later is the
+    beginning of its message's text."""
+    answer = Message.objects.filter(pk=stream.arguments["message"]).first()
+    if answer is None:
+        return Text(next_index=stream.next_index)
+    seams = tuple(seam for seam in answer.seams if seam <= stream.length)
+    return Text(answer.content[: stream.length], answer.reasoning, seams, stream.next_index)

@@ -1,0 +1,21 @@
+"""Keeping every tab and device of a person up to date with what is not a stream.
+
+Any change of their conversations counts up `User.revision` in the same transaction and rings
+`changed`. Who sees another revision than the one it has fetches the fragment again, so a
+lost bell costs time and nothing else.
+"""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import F
+
+from accounts.models import User
+from streaming.hub import ring, user_group
+
+
+def changed(user_id: int) -> None:
+    """Count up, and tell once the transaction commits."""
+    User.objects.filter(pk=user_id).update(revision=F("revision") + 1)
+    revision = User.objects.values_list("revision", flat=True).get(pk=user_id)
+    transaction.on_commit(lambda: ring(user_group(user_id), {"revision": revision}))
