@@ -45,7 +45,7 @@ def serve(port: int) -> None:
     from daphne.cli import CommandLineInterface
     from twisted.internet import reactor
 
-    reactor.callWhenRunning(  # type: ignore[attr-defined]
+    reactor.callWhenRunning(
         print, f"\n  Holdfast is at http://{HOST}:{port}/   (Ctrl-C ends it)\n", flush=True
     )
     CommandLineInterface().run(["--bind", HOST, "--port", str(port), "config.asgi:application"])

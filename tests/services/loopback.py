@@ -20,8 +20,8 @@ class NetworkForbidden(RuntimeError):
 def forbid_the_rest() -> None:
     """From now on every look-up and connection of this process stays on this machine."""
     socket.getaddrinfo = _getaddrinfo
-    socket.socket.connect = _connect  # type: ignore[method-assign]
-    socket.socket.connect_ex = _connect_ex  # type: ignore[method-assign]
+    socket.socket.connect = _connect  # type: ignore[assignment,method-assign]
+    socket.socket.connect_ex = _connect_ex  # type: ignore[assignment,method-assign]
 
 
 _real_getaddrinfo = socket.getaddrinfo

@@ -49,6 +49,7 @@ class Program:
         self.user = user
         self.cwd = cwd
         self._process: subprocess.Popen[bytes] | None = None
+        self._log_began = 0
 
     @property
     def pid(self) -> int:
@@ -67,6 +68,7 @@ class Program:
     def start(self, *, wait: bool = True) -> None:
         """Launch it and, unless told not to, return only once it is ready."""
         with self.log.open("ab") as output:
+            self._log_began = output.tell()
             self._process = subprocess.Popen(
                 self.command,
                 cwd=self.cwd,
@@ -130,10 +132,19 @@ class Program:
 
     def output(self) -> str:
         """Everything it has printed since its first start."""
-        return self.log.read_text(errors="replace") if self.log.exists() else ""
+        return self._read(0)
+
+    def output_of_this_run(self) -> str:
+        """What it has printed since it was started last."""
+        return self._read(self._log_began)
 
     def tail(self, lines: int = 40) -> str:
         return "\n".join(self.output().splitlines()[-lines:])
+
+    def _read(self, start: int) -> str:
+        if not self.log.exists():
+            return ""
+        return self.log.read_bytes()[start:].decode(errors="replace")
 
     def _signal_family(self, which: signal.Signals) -> None:
         with suppress(psutil.NoSuchProcess):
