@@ -5,7 +5,6 @@ from __future__ import annotations
 from allauth.account.forms import SignupForm
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
@@ -49,17 +48,3 @@ class KeyForm(forms.Form):
 
     def clean_key(self) -> str:
         return keys.clean(self.cleaned_data["key"])
-
-
-class NewUserForm(AdminUserCreationForm):
-    """In the admin: a user is known by the address alone."""
-
-    class Meta:
-        model = User
-        fields = ("email",)
-
-
-class UserForm(UserChangeForm):
-    class Meta:
-        model = User
-        fields = "__all__"
