@@ -1,0 +1,45 @@
+"""The ground the other browser tests stand on: every kind comes up, answers, and can be hurt."""
+
+import json
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import Deploy
+from tests.e2e.deployment import Deployment
+from tests.waiting import until
+
+
+def test_the_first_to_sign_up_is_the_administrator(deployment: Deployment) -> None:
+    owner = deployment.person("owner")
+    deployment.person("colleague")
+    staff = deployment.rows.of("accounts_user", is_staff=True)
+    assert [row["email"] for row in staff] == [owner.email]
+
+
+def test_a_socket_in_a_persons_session_is_greeted(deployment: Deployment) -> None:
+    with deployment.person("colleague").socket() as socket:
+        hello = json.loads(socket.recv(timeout=10))
+    assert (hello["type"], hello["version"]) == ("hello", 1)
+
+
+def test_a_browser_in_a_persons_session_sees_the_composer(
+    deployment: Deployment, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(deployment.person("colleague"))
+    expect(page.get_by_role("textbox", name="Message")).to_be_visible()
+
+
+def test_what_was_sent_can_be_read_in_the_database(deployment: Deployment) -> None:
+    stream = deployment.send(deployment.person("colleague"), "Say something.")
+    until(lambda: deployment.rows.stream(stream)["state"] == "completed", within=30)
+    message = deployment.rows.message(stream)
+    assert message["content"] == deployment.rows.text(stream) != ""
+
+
+def test_a_killed_deployment_comes_back_at_its_address(deploy: Deploy) -> None:
+    deployment = deploy("embedded")
+    owner = deployment.person("owner")
+    deployment.web.kill()
+    deployment.web.start()
+    assert owner.get("/").status_code == 200
