@@ -13,8 +13,11 @@ from typing import Any
 from uuid import UUID
 
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.contrib.auth import get_user_model
+from django.contrib.auth import get_user, get_user_model
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import DatabaseError
+from django.http import HttpRequest
 
 from streaming import lifecycle, protocol
 from streaming.database import in_db
@@ -204,6 +207,8 @@ class FollowConsumer(AsyncWebsocketConsumer):
             if silent or stuck or self._credit.unanswered > 2 * CREDIT:
                 self._close_soon(protocol.TOO_SLOW)
                 return
+            if not await self._still_signed_in():
+                return
             if not full:
                 await self._refresh_revision()
                 await self.send(text_data=protocol.ping(self._credit.ping(), self.revision))
@@ -217,9 +222,21 @@ class FollowConsumer(AsyncWebsocketConsumer):
         self.revision = await in_db(_revision, self.user.pk)
 
     def _on_user_bell(self, body: Body) -> None:
+        if body.get("sessions"):
+            self._checking = asyncio.create_task(self._still_signed_in())
         if (revision := body.get("revision", 0)) > self.revision:
             self.revision = revision
             self._telling = asyncio.create_task(self._send(protocol.changed(revision)))
+
+    async def _still_signed_in(self) -> bool:
+        """Whether the session that opened this socket is still good; if not, it is closed."""
+        try:
+            good = await in_db(_is_good, self.scope["session"].session_key)
+        except DatabaseError:
+            return True  # the next pulse asks again
+        if not good:
+            self._close_soon(protocol.SIGNED_OUT)
+        return good
 
     def say_bye(self, retry_ms: int) -> None:
         """Tell the client that this process goes, and when to come back."""
@@ -238,6 +255,14 @@ sockets: set[FollowConsumer] = set()
 def _revision(user_id: int) -> int:
     users = get_user_model().objects.filter(pk=user_id)
     return users.values_list("revision", flat=True).first() or 0
+
+
+def _is_good(session_key: str | None) -> bool:
+    """Whether this session still signs an active user in, by Django's own rules: it exists,
+    it has not expired, and the password is the one it was opened with."""
+    request = HttpRequest()
+    request.session = SessionStore(session_key)
+    return get_user(request).is_authenticated
 
 
 def _not_found(stream: UUID) -> Refused:
