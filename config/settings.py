@@ -211,7 +211,8 @@ REDIS_URL = env.str("REDIS_URL", default="")
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "channels.layers.InMemoryChannelLayer",
-        "CONFIG": {"capacity": 10_000},
+        # A membership that expires (after a day by default) would go unnoticed.
+        "CONFIG": {"capacity": 10_000, "group_expiry": 10 * 365 * 24 * 60 * 60},
     }
 }
 if REDIS_URL:
@@ -240,6 +241,10 @@ EMBEDDED_WORKER = env.bool("EMBEDDED_WORKER", default=not REDIS_URL)
 
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=5 if EMBEDDED_WORKER else 30)
 """How long running replies may go on after SIGTERM before they are handed over."""
+
+STREAMS_PER_WORKER = env.int("STREAMS_PER_WORKER", default=200)
+STREAMS_PER_USER = env.int("STREAMS_PER_USER", default=10)
+"""How many streams run at once; further ones wait in the queue and say so."""
 
 FOLD_AFTER = env.int("FOLD_AFTER", default=24 * 60 * 60)
 """Seconds after its end when a stream's chunks are folded into its message."""

@@ -11,20 +11,23 @@ Rows are locked in one order everywhere: the stream first, then what `settle` lo
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Count, F, Q
 from django.db.models.functions import Now
 
 from streaming import journal
 from streaming.hub import WORKERS, ring, stream_bell, stream_group
-from streaming.journal import Entry
+from streaming.journal import Entry, Text
 from streaming.models import LEASE, State, Stream, Worker
 from streaming.providers.base import Finish
 from streaming.providers.errors import ProviderError
@@ -82,6 +85,13 @@ class Ending:
         return cls(State.FAILED, error_class="internal", error="Something broke on this server.")
 
 
+BEHIND = "Waiting for the reply before this one"
+CAPPED = "Waiting for one of your other replies to end"
+CROWDED = "Waiting for a free place"
+
+PATIENCE = timedelta(seconds=1)
+"""How long a stream is queued before it is said why."""
+
 CUT = {"timeout", "network", "overloaded"}
 STOPPED = Ending(State.STOPPED)
 
@@ -94,8 +104,12 @@ def enqueue(
     arguments: dict[str, Any],
     lane: str = "",
     continues: Stream | None = None,
+    text: Text | None = None,
 ) -> Stream:
     """A new stream, queued; workers are rung once the transaction around this commits.
+
+    One that continues another begins with `text`, all that was written before, and a seam:
+    so the journal of every stream is the whole text of what it makes.
 
     Raises IntegrityError when this owner has made this request before: roll everything back
     and answer with the stream that exists.
@@ -107,7 +121,10 @@ def enqueue(
         arguments=arguments,
         lane=lane,
         continues=continues,
+        note=BEHIND if lane and Stream.objects.filter(lane=lane).unfinished().exists() else "",
     )
+    if text is not None:
+        journal.seed(stream, text)
     transaction.on_commit(ring_workers)
     return stream
 
@@ -116,17 +133,46 @@ def ring_workers() -> None:
     ring(WORKERS, {"type": "stream.queued"})
 
 
-def claim(worker: Worker, limit: int) -> list[Stream]:
+def claim(worker: Worker, limit: int, running: int | None = None) -> list[Stream]:
     """Streams that this worker runs from now on: new ones, and those of dead workers.
 
     Candidates are read and then claimed one by one, on condition that nobody else was
-    faster; workers that want the same stream need no lock for that.
+    faster; workers that want the same stream need no lock for that. A worker that says how
+    many it runs already takes no more than its fair share, and leaves the rest to others.
+
+    An owner with as many running streams as the cap allows is passed over; for a moment
+    several workers may together exceed the cap by one each.
     """
-    return [
-        stream
-        for candidate in Stream.objects.claimable()[:limit]
-        if (stream := _claim(worker, candidate)) is not None
-    ]
+    if not Stream.objects.claimable().exists():
+        return []
+    if running is not None:
+        limit = min(limit, _fair_share(worker) - running)
+    by_owner = _running_by_owner()
+    waiting = Q(state=State.QUEUED, owner__in=_at_their_cap(by_owner))
+    claimed = []
+    for candidate in Stream.objects.claimable().exclude(waiting)[: max(limit, 0)]:
+        fresh = candidate.state == State.QUEUED
+        if fresh and by_owner[candidate.owner_id] >= settings.STREAMS_PER_USER:
+            continue
+        if (stream := _claim(worker, candidate)) is not None:
+            by_owner[stream.owner_id] += fresh
+            claimed.append(stream)
+    return claimed
+
+
+def _running_by_owner() -> Counter[int]:
+    streams = Stream.objects.unfinished().filter(state=State.RUNNING)
+    return Counter(dict(streams.values_list("owner_id").annotate(Count("id"))))
+
+
+def _at_their_cap(running: Counter[int]) -> list[int]:
+    return [owner for owner, count in running.items() if count >= settings.STREAMS_PER_USER]
+
+
+def _fair_share(worker: Worker) -> int:
+    """How many streams this worker would run if all were spread evenly over the living."""
+    others = Worker.objects.filter(lease_until__gte=Now(), draining=False).exclude(pk=worker.pk)
+    return -(-Stream.objects.unfinished().count() // (others.count() + 1))
 
 
 def _claim(worker: Worker, stream: Stream) -> Stream | None:
@@ -148,6 +194,15 @@ def _claim(worker: Worker, stream: Stream) -> Stream | None:
 def worn_out(stream: Stream) -> bool:
     """Whether it was taken over from dead workers too often to try once more."""
     return stream.attempts > (TAKEOVERS if stream.next_index else RESTARTS)
+
+
+def tell_who_waits() -> None:
+    """Say in the note of queued streams what they wait for, where nothing was said yet."""
+    silent = Stream.objects.unfinished().filter(state=State.QUEUED, note="")
+    silent = silent.filter(created_at__lt=Now() - PATIENCE)
+    if silent.exists():
+        silent.filter(owner__in=_at_their_cap(_running_by_owner())).update(note=CAPPED)
+        silent.update(note=CROWDED)
 
 
 def stop(stream_id: int) -> bool:
@@ -246,6 +301,11 @@ def renew(worker: Worker) -> None:
     claim this worker's streams, and the epoch keeps it from those."""
     if not Worker.objects.filter(pk=worker.pk).update(lease_until=Now() + LEASE):
         Worker.objects.create(pk=worker.pk, name=worker.name, lease_until=Now() + LEASE)
+
+
+def begin_drain(worker: Worker) -> None:
+    """Leave what is new to the others."""
+    Worker.objects.filter(pk=worker.pk).update(draining=True)
 
 
 def retire(worker: Worker) -> None:

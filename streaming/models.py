@@ -49,6 +49,7 @@ class Worker(models.Model):
     name = models.CharField(max_length=100, blank=True)
     started_at = models.DateTimeField(db_default=Now(), editable=False)
     lease_until = models.DateTimeField(db_index=True, editable=False)
+    draining = models.BooleanField(default=False, editable=False)
 
     def __str__(self) -> str:
         return self.name or str(self.id)

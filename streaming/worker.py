@@ -21,6 +21,7 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from channels.consumer import AsyncConsumer
+from django.conf import settings
 from django.db.utils import InterfaceError, OperationalError
 
 from streaming import journal, lifecycle
@@ -42,7 +43,6 @@ T = TypeVar("T")
 
 LOOK_SECONDS = 1.0
 """How often a worker compares its streams with the database, bell or no bell."""
-MOST_STREAMS = 500
 CLAIMED_AT_ONCE = 50
 
 KINDS = {"text": Kind.TEXT, "reasoning": Kind.REASONING}
@@ -97,8 +97,9 @@ class StreamWorker(AsyncConsumer):
         """Claim nothing new, let running streams finish for so long, and hand over the rest."""
         self._draining = True
         self._look.set()
-        if self._looking is not None:
+        if self._looking is not None and self.row is not None:
             await self._looking
+            await self._answered(lifecycle.begin_drain, self.row)
         if self._pumps:
             await asyncio.wait([pump.task for pump in self._pumps.values()], timeout=seconds)
         await self._hand_over()
@@ -142,9 +143,8 @@ class StreamWorker(AsyncConsumer):
         while not self._draining:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._look.wait(), LOOK_SECONDS)
-            self._look.clear()
             try:
-                await self._claim()
+                await self._claim(rung=self._look.is_set())
                 if loop.time() - compared >= LOOK_SECONDS:
                     compared = loop.time()
                     await self._compare()
@@ -152,11 +152,17 @@ class StreamWorker(AsyncConsumer):
                 logger.exception("Looking for streams failed; trying again")
                 await asyncio.sleep(LOOK_SECONDS)
 
-    async def _claim(self) -> None:
-        room = min(MOST_STREAMS - len(self._pumps), CLAIMED_AT_ONCE)
-        if self._draining or room <= 0 or self.row is None:
+    async def _claim(self, *, rung: bool) -> None:
+        """When a bell rang, all workers are awake: each takes its share. What is left a
+        moment later is taken by whoever looks first."""
+        self._look.clear()
+        assert self.row is not None
+        running = len(self._pumps)
+        room = min(settings.STREAMS_PER_WORKER - running, CLAIMED_AT_ONCE)
+        if self._draining or room <= 0:
             return
-        claimed = await self._db.run(lifecycle.claim, self.row, room)
+        share = running if rung else None
+        claimed = await self._db.run(lifecycle.claim, self.row, room, share)
         for stream in claimed:
             pump = self._pumps[stream.id] = Pump(stream)
             pump.task = asyncio.create_task(self._run(pump), name=f"stream {stream.uuid}")
@@ -174,6 +180,7 @@ class StreamWorker(AsyncConsumer):
                 self._cancel(pump)
         if running:
             await self._db.run(lifecycle.release, self.row, list(running))
+        await self._db.run(lifecycle.tell_who_waits)
 
     def _cancel(self, pump: Pump | None) -> None:
         if pump is not None and not pump.ending:
@@ -229,7 +236,7 @@ class StreamWorker(AsyncConsumer):
         return Ending.completed(finish)
 
     async def _copy(self, source: Source, text: Text, pen: Pen) -> Finish | None:
-        seam_due = text.next_index > 0
+        seam_due = text.next_index > 0 and not text.ends_in_seam
         async with aclosing(clean(source.events())) as cleaned:
             events: AsyncIterator[Event] = trimmed(cleaned, text.text) if text.text else cleaned
             async for event in events:

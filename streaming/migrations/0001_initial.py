@@ -33,6 +33,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("lease_until", models.DateTimeField(db_index=True, editable=False)),
+                ("draining", models.BooleanField(default=False, editable=False)),
             ],
         ),
         migrations.CreateModel(
