@@ -99,11 +99,14 @@ def start(
 
 def answered(user: User, request_id: UUID) -> Reply | None:
     """The reply that this request got before, if it was made before."""
-    answers = Message.objects.select_related("conversation", "stream", "parent")
-    answer = answers.filter(stream__owner=user, stream__request_id=request_id).first()
-    if answer is None or answer.parent is None or answer.stream is None:
+    stream = Stream.objects.owned_by(user).filter(request_id=request_id).first()
+    if stream is None:
         return None
-    return Reply(answer.conversation, answer.parent, answer, answer.stream, created=False)
+    answers = Message.objects.select_related("conversation", "stream", "parent")
+    answer = answers.filter(pk=stream.arguments["message"]).first()
+    if answer is None or answer.parent is None:
+        return None
+    return Reply(answer.conversation, answer.parent, answer, stream, created=False)
 
 
 def serving(user: User, model_id: str) -> catalog.Model:
@@ -183,6 +186,60 @@ def _update(conversation: Conversation, chosen: Settings, leaf: Message) -> None
     conversation.save()
     conversation.refresh_from_db(fields=["updated_at"])
     sync.changed(conversation.user_id)
+
+
+# Going on
+
+
+def may_go_on(answer: Message) -> bool:
+    """Whether a reply ended before its time, so that it can be continued."""
+    if answer.stream is None or not answer.content:
+        return False
+    state = State(answer.stream.state)
+    return state in (State.STOPPED, State.INTERRUPTED) or (
+        state == State.COMPLETED and answer.finish_reason == "length"
+    )
+
+
+def go_on(user: User, *, answer: Message, request_id: UUID) -> Reply:
+    """Continue a stopped, truncated or interrupted reply: a new stream for the same message
+    that begins with its text so far; idempotent by (user, request id). Raises Refused."""
+    if before := answered(user, request_id):
+        return before
+    serving(user, answer.model)
+    try:
+        with transaction.atomic():
+            return _go_on(user, answer.pk, request_id)
+    except (IntegrityError, _Repeated):
+        if before := answered(user, request_id):
+            return before
+        raise
+
+
+def _go_on(user: User, answer_id: UUID, request_id: UUID) -> Reply:
+    conversation = Conversation.objects.select_for_update().get(messages=answer_id)
+    if Stream.objects.filter(owner=user, request_id=request_id).exists():
+        raise _Repeated
+    answer = Message.objects.select_related("stream", "parent").get(pk=answer_id)
+    before = answer.stream
+    if before is None or answer.parent is None or not may_go_on(answer):
+        raise Refused("not_cut", "This reply is not cut off: there is nothing to continue.")
+    answer.stream = lifecycle.enqueue(
+        owner=user,
+        request_id=request_id,
+        source=SOURCE,
+        arguments=before.arguments,
+        lane=str(conversation.pk),
+        continues=before,
+        text=Text(answer.content, answer.reasoning, tuple(answer.seams)),
+    )
+    answer.is_complete, answer.finish_reason = False, ""
+    answer.save(update_fields=["stream", "is_complete", "finish_reason"])
+    conversation.status = Conversation.Status.STREAMING
+    conversation.updated_at = Now()
+    conversation.save(update_fields=["status", "updated_at"])
+    sync.changed(conversation.user_id)
+    return Reply(conversation, answer.parent, answer, answer.stream, created=True)
 
 
 def title(text: str) -> str:

@@ -91,6 +91,10 @@ class Text:
     seams: tuple[int, ...] = ()
     next_index: int = 0
 
+    @property
+    def ends_in_seam(self) -> bool:
+        return self.seams[-1:] == (len(self.text),)
+
 
 # Writing
 
@@ -172,13 +176,15 @@ def _append_entry(entry: Entry) -> bool:
     )
     if not moved:
         return False
-    StreamChunk.objects.bulk_create(
-        StreamChunk(
-            stream_id=entry.stream_id, index=c.index, kind=c.kind, delta=c.delta, offset=c.offset
-        )
-        for c in entry.chunks
-    )
+    _insert(entry.stream_id, entry.chunks)
     return True
+
+
+def _insert(stream_id: int, chunks: Iterable[Chunk]) -> None:
+    StreamChunk.objects.bulk_create(
+        StreamChunk(stream_id=stream_id, index=c.index, kind=c.kind, delta=c.delta, offset=c.offset)
+        for c in chunks
+    )
 
 
 def _written_before(entries: Sequence[Entry]) -> set[int]:
@@ -186,6 +192,21 @@ def _written_before(entries: Sequence[Entry]) -> set[int]:
     rows = Stream.objects.filter(id__in=[e.stream_id for e in entries])
     stand = rows.values_list("id", "epoch", "next_index")
     return {row[0] for row in stand if tuple(row) in reached}
+
+
+def seed(stream: Stream, text: Text) -> None:
+    """Begin a stream that goes on from a text: what was written before with its seams, and a
+    new one at the end. In the transaction that makes the stream."""
+    chunks = [c for c in cut(Kind.REASONING, text.reasoning, 0, 0) if c.delta]
+    start = 0
+    for seam in sorted({*text.seams, len(text.text)}):
+        if seam > start:
+            chunks += cut(Kind.TEXT, text.text[start:seam], len(chunks), start)
+        chunks += cut(Kind.SEAM, "", len(chunks), seam)
+        start = seam
+    _insert(stream.id, chunks)
+    stream.next_index, stream.length = len(chunks), len(text.text)
+    stream.save(update_fields=["next_index", "length"])
 
 
 def delete(stream_ids: Iterable[int]) -> None:
