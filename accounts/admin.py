@@ -5,16 +5,14 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.db import models
 from django.http import HttpRequest
 
-from accounts.forms import NewUserForm, UserForm
 from accounts.models import ApiKey, User
 
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin):
-    form = UserForm
-    add_form = NewUserForm
     list_display = ("email", "name", "is_staff", "is_active", "date_joined", "last_login")
     list_filter = ("is_staff", "is_active", "date_joined")
     search_fields = ("email", "name")
@@ -29,6 +27,7 @@ class UserAdmin(DjangoUserAdmin):
         ),
         ("Dates", {"fields": ("date_joined", "last_login")}),
     )
+    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:

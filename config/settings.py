@@ -33,7 +33,7 @@ SECRETS_HINT = (
 DEBUG_SECRET_KEY = "django-insecure-for-debugging-on-this-machine-only"  # noqa: S105
 DEBUG_MASTER_KEYS = ["debug:aG9sZGZhc3QgZGVidWcga2V5LCBub3QgYSBzZWNyZXQ="]
 
-SECRET_KEY = env.str("SECRET_KEY", default=DEBUG_SECRET_KEY if DEBUG else "")
+SECRET_KEY = env.str("SECRET_KEY", default="") or (DEBUG_SECRET_KEY if DEBUG else "")
 """Signs sessions, password-reset links and form tokens."""
 
 if not DEBUG:
@@ -53,7 +53,7 @@ if not DEBUG:
 
 try:
     MASTER_KEYS = parse_master_keys(
-        env.list("MASTER_KEYS", default=DEBUG_MASTER_KEYS if DEBUG else []),
+        env.list("MASTER_KEYS", default=[]) or (DEBUG_MASTER_KEYS if DEBUG else []),
         samples=[] if DEBUG else DEBUG_MASTER_KEYS,
     )
 except MasterKeyError as problem:
