@@ -23,16 +23,34 @@ from playwright.sync_api import (
 from tests.e2e import deployment as deployments
 from tests.e2e.deployment import Deployment, Kind
 from tests.e2e.person import Person
+from tests.fakes import Fake
 from tests.services import Postgres, chromium
 
 PICTURES = deployments.ROOT / "test-results"
 PATIENCE = 15_000  # milliseconds that a locator waits
 
 
+@pytest.fixture(scope="session")
+def provider() -> Iterator[Fake]:
+    """The provider every deployment here asks, as a process of its own; tests take `fake`."""
+    with Fake.spawn() as provider:
+        yield provider
+
+
+@pytest.fixture
+def fake(provider: Fake) -> Fake:
+    """The provider, with nothing scripted and nothing remembered."""
+    provider.reset()
+    return provider
+
+
 @pytest.fixture(scope="session", params=["embedded", "stack"])
-def deployment(request: pytest.FixtureRequest, postgres_server: Postgres) -> Iterator[Deployment]:
+def deployment(
+    request: pytest.FixtureRequest, postgres_server: Postgres, provider: Fake
+) -> Iterator[Deployment]:
     """One of each kind, shared by all tests that leave it as healthy as they found it."""
-    with Deployment(request.param, database_server=postgres_server) as running:
+    asks = {"OPENAI_BASE_URL": provider.openai}
+    with Deployment(request.param, environment=asks, database_server=postgres_server) as running:
         yield running
 
 
@@ -41,12 +59,14 @@ class Deploy(Protocol):
 
 
 @pytest.fixture
-def deploy(postgres_server: Postgres) -> Iterator[Deploy]:
+def deploy(postgres_server: Postgres, provider: Fake) -> Iterator[Deploy]:
     """Make deployments for this test alone, to be hurt; takes what `Deployment` takes."""
     with ExitStack() as stack:
 
         def make(kind: Kind, **options: Any) -> Deployment:
             options.setdefault("database_server", postgres_server)
+            asks = {"OPENAI_BASE_URL": provider.openai}
+            options["environment"] = asks | options.get("environment", {})
             return stack.enter_context(Deployment(kind, **options))
 
         yield make

@@ -35,6 +35,10 @@ class Person:
         self.post("/accounts/login/", {"login": self.email, "password": self.password})
         assert "sessionid" in self.cookies, f"{self.name} could not sign in"
 
+    def add_key(self, provider: str = "openai", key: str = "sk-e2e-0123456789abcdef") -> None:
+        """Save a provider's key on the settings page."""
+        self.post(f"/settings/keys/{provider}/", {"key": key})
+
     def get(self, path: str, **options: Any) -> httpx2.Response:
         return self.http.get(path, **options)
 

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Deploy
 from tests.e2e.deployment import Deployment
+from tests.fakes import Behaviour, Fake
 from tests.waiting import until
 
 
@@ -35,6 +36,16 @@ def test_what_was_sent_can_be_read_in_the_database(deployment: Deployment) -> No
     until(lambda: deployment.rows.stream(stream)["state"] == "completed", within=30)
     message = deployment.rows.message(stream)
     assert message["content"] == deployment.rows.text(stream) != ""
+
+
+def test_the_provider_is_asked_with_a_persons_key(deployment: Deployment, fake: Fake) -> None:
+    colleague = deployment.person("colleague")
+    colleague.add_key("openai")
+    fake.script(Behaviour.of("Kelp ", "holds."))
+    stream = deployment.send(colleague, "What holds?", model="gpt-4.1-mini")
+    until(lambda: deployment.rows.stream(stream)["state"] == "completed", within=30)
+    assert deployment.rows.message(stream)["content"] == "Kelp holds."
+    assert [request.prompt for request in fake.requests()] == ["What holds?"]
 
 
 def test_a_killed_deployment_comes_back_at_its_address(deploy: Deploy) -> None:

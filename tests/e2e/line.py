@@ -11,12 +11,12 @@ from typing import Self
 PIECE = 64 * 1024
 
 
-class Wire:
+class Line:
     """Forwards TCP from a loopback port of its own to another one.
 
-    with Wire(deployment.web.port) as wire:
-        page = open_page(owner, base_url=wire.url)
-        wire.cut()
+    with Line(deployment.web.port) as line:
+        page = open_page(owner, base_url=line.url)
+        line.cut()
     """
 
     def __init__(self, target: int) -> None:
