@@ -1,0 +1,55 @@
+"""What tests of accounts share."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.core.cache import cache
+from django.test import Client, override_settings
+
+from accounts.models import User
+
+PLAIN_STATIC = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+
+@pytest.fixture(autouse=True)
+def static_files_under_their_own_names() -> Iterator[None]:
+    """Nothing here needs them collected first."""
+    with override_settings(STORAGES=PLAIN_STATIC):
+        yield
+
+
+@pytest.fixture
+def committed(transactional_db: None) -> Iterator[None]:
+    """What is written is committed, so that other threads see it. The cache's table belongs
+    to no model, and would keep its rate limits for the tests that follow."""
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def as_owner(owner: User) -> Client:
+    return _signed_in(owner)
+
+
+@pytest.fixture
+def as_colleague(colleague: User) -> Client:
+    return _signed_in(colleague)
+
+
+@pytest.fixture
+def administrator(db: None, password: str) -> User:
+    return User.objects.create_superuser("administrator@holdfast.test", password)
+
+
+@pytest.fixture
+def as_administrator(administrator: User) -> Client:
+    return _signed_in(administrator)
+
+
+def _signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client

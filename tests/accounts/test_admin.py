@@ -1,0 +1,87 @@
+"""The admin shows of a key what its owner sees, and takes none."""
+
+import pytest
+from django.test import Client
+
+from accounts import keys
+from accounts.models import ApiKey, User
+
+SECRET = "sk-harbour-0123456789-ab12"
+KEYS = "/admin/accounts/apikey/"
+USERS = "/admin/accounts/user/"
+
+
+@pytest.fixture
+def key(owner: User) -> ApiKey:
+    return keys.save(owner, "openai", SECRET)
+
+
+def test_the_lists_show_people_and_keys(as_administrator: Client, key: ApiKey) -> None:
+    shown = as_administrator.get(KEYS, {"q": "owner"}).content.decode()
+    assert "owner@holdfast.test" in shown
+    assert "…ab12" in shown
+    assert "owner@holdfast.test" in as_administrator.get(USERS, {"q": "Olive"}).content.decode()
+
+
+def test_no_page_of_it_shows_what_is_sealed(as_administrator: Client, key: ApiKey) -> None:
+    pages = [KEYS, f"{KEYS}{key.pk}/change/", f"{KEYS}{key.pk}/delete/", f"{KEYS}{key.pk}/history/"]
+    for path in [*pages, f"{USERS}{key.user_id}/change/", f"{USERS}{key.user_id}/delete/"]:
+        answer = as_administrator.get(path)
+        assert answer.status_code == 200
+        assert "sealed" not in answer.content.decode().lower()
+        assert bytes(key.sealed).hex() not in answer.content.decode()
+
+
+def test_a_key_can_be_neither_added_nor_changed_there(
+    as_administrator: Client, key: ApiKey
+) -> None:
+    assert as_administrator.get(f"{KEYS}add/").status_code == 403
+    assert as_administrator.post(f"{KEYS}add/", {"sealed": "x"}).status_code == 403
+    typed = {"provider": "openai", "last_four": "0000", "sealed": "x"}
+    assert as_administrator.post(f"{KEYS}{key.pk}/change/", typed).status_code == 403
+    assert "<input" not in form_of(as_administrator.get(f"{KEYS}{key.pk}/change/"))
+    assert keys.reveal_for_call(key.user, "openai") == SECRET
+
+
+def form_of(answer: object) -> str:
+    html = answer.content.decode()  # type: ignore[attr-defined]
+    return html.split("<fieldset")[1].split("</fieldset>")[0]
+
+
+def test_a_key_can_be_removed_there(as_administrator: Client, key: ApiKey) -> None:
+    as_administrator.post(f"{KEYS}{key.pk}/delete/", {"post": "yes"})
+    assert not ApiKey.objects.exists()
+
+
+def test_an_account_is_made_by_address_and_password(as_administrator: Client) -> None:
+    typed = {"email": "New@Holdfast.test", "usable_password": "true"}
+    typed |= {"password1": "stipe-and-frond-8", "password2": "stipe-and-frond-8"}
+    assert as_administrator.post(f"{USERS}add/", typed).status_code == 302
+    assert User.objects.get(email="new@holdfast.test").check_password("stipe-and-frond-8")
+
+
+def test_an_address_that_is_taken_is_refused_with_a_sentence(
+    as_administrator: Client, owner: User
+) -> None:
+    typed = {"email": "OWNER@holdfast.test", "usable_password": "true"}
+    typed |= {"password1": "stipe-and-frond-8", "password2": "stipe-and-frond-8"}
+    answer = as_administrator.post(f"{USERS}add/", typed)
+    assert "There is already an account with this address." in answer.content.decode()
+
+
+def test_an_account_is_switched_off_and_keeps_its_address(
+    as_administrator: Client, owner: User
+) -> None:
+    typed = {"name": "Olive", "email": "other@holdfast.test", "avatar": "example.org/olive.png"}
+    answer = as_administrator.post(f"{USERS}{owner.pk}/change/", typed)
+    assert answer.status_code == 302
+    owner.refresh_from_db()
+    assert (owner.is_active, owner.email) == (False, "owner@holdfast.test")
+    assert owner.avatar == "https://example.org/olive.png"
+
+
+def test_the_admin_is_open_to_nobody_else(as_owner: Client, client: Client) -> None:
+    assert as_owner.get("/admin/login/").status_code == 403
+    assert as_owner.get(KEYS, follow=True).status_code == 403
+    answer = client.get(KEYS, follow=True)
+    assert answer.redirect_chain[-1][0] == f"/accounts/login/?next={KEYS.replace('/', '%2F')}"

@@ -1,0 +1,175 @@
+"""A key that exists nowhere else goes through every way a key can go, well and badly. Afterwards
+it is nowhere to be found: in no answer, log, mail, session, report or byte of the database."""
+
+import base64
+import logging
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.utils.log import AdminEmailHandler
+from pytest_django import Settings
+
+from accounts import keys
+from accounts.models import ApiKey, User
+
+ADD = "/settings/keys/openai/"
+REMOVE = "/settings/keys/openai/remove/"
+
+
+class Canary:
+    """A key, and all the places it was looked for in."""
+
+    def __init__(self) -> None:
+        self.key = f"sk-canary-{secrets.token_hex(24)}"
+        # Its end may be shown. The rest of it would be as bad as all of it.
+        self.rest = self.key[3:-4]
+        self.places: dict[str, str] = {}
+
+    def look(self, place: str, text: str) -> None:
+        self.places[f"{len(self.places)} {place}"] = text
+
+    def visit(self, place: str, answer: Any) -> Any:
+        self.look(place, f"{answer.headers} {answer.cookies} {answer.content!r}")
+        return answer
+
+    def seen_in(self) -> list[str]:
+        rest = self.rest.encode()
+        spellings = {self.rest, rest.hex(), base64.b64encode(rest).decode()[:-4]}
+        return [place for place, text in self.places.items() for one in spellings if one in text]
+
+
+@pytest.fixture
+def canary(
+    committed: None, caplog: pytest.LogCaptureFixture, settings: Settings
+) -> Iterator[Canary]:
+    """Everything is logged while it flies, each statement to the database included."""
+    caplog.set_level(logging.DEBUG)
+    connection.force_debug_cursor = True
+    bird = Canary()
+    yield bird
+    connection.force_debug_cursor = False
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> str:
+    return "\n".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records)
+
+
+def rows() -> str:
+    """All there is in the database, as text."""
+    found = []
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
+            for row in cursor.fetchall():
+                found.append(" ".join(readable(value) for value in row))
+    return "\n".join(found)
+
+
+def readable(value: Any) -> str:
+    return bytes(value).hex() if isinstance(value, bytes | memoryview) else str(value)
+
+
+def files() -> str:
+    """The bytes of the database's files, where it is made of files of ours."""
+    if connection.vendor != "sqlite":
+        return ""
+    name = connection.settings_dict["NAME"]
+    paths = [Path(f"{name}{ending}") for ending in ("", "-wal")]
+    return " ".join(repr(path.read_bytes()) for path in paths if path.exists())
+
+
+def test_a_key_is_nowhere_to_be_found_again(
+    canary: Canary,
+    caplog: pytest.LogCaptureFixture,
+    as_owner: Client,
+    as_colleague: Client,
+    as_administrator: Client,
+    owner: User,
+) -> None:
+    for step in ("add", "replace"):
+        canary.visit(step, as_owner.post(ADD, {"key": canary.key}, follow=True))
+    canary.visit("with a blank in it", as_owner.post(ADD, {"key": f"{canary.key} and more"}))
+    canary.visit("too long", as_owner.post(ADD, {"key": canary.key * 20}))
+    canary.visit("another provider", as_owner.post("/settings/keys/x/", {"key": canary.key}))
+    canary.visit("not signed in", Client().post(ADD, {"key": canary.key}, follow=True))
+    canary.visit("no token", Client(enforce_csrf_checks=True).post(ADD, {"key": canary.key}))
+    canary.visit("colleague", as_colleague.get("/settings/keys/"))
+
+    key = ApiKey.objects.get(user=owner)
+    for page in ("", f"{key.pk}/change/", f"{key.pk}/delete/", "?q=owner"):
+        address = f"/admin/accounts/apikey/{page}"
+        canary.visit(address, as_administrator.get(address))
+    assert keys.reveal_for_call(owner, "openai") == canary.key
+    canary.look("repr", f"{key!r} {key} {vars(key)}")
+    canary.look("rows while it is there", rows())
+    canary.look("sessions", str([dict(client.session) for client in (as_owner, as_colleague)]))
+
+    canary.visit("remove", as_owner.post(REMOVE, follow=True))
+    canary.look("rows", rows())
+    canary.look("files", files())
+    canary.look("log", logged(caplog))
+    canary.look("mail", str([letter.message() for letter in mail.outbox]))
+
+    assert key.last_four in canary.places["0 add"]
+    assert canary.seen_in() == []
+
+
+@pytest.mark.parametrize("debug", [True, False])
+@pytest.mark.parametrize(
+    "broken", ["accounts.sealing._bound_to", "accounts.keys.ApiKey.objects.update_or_create"]
+)
+def test_a_report_of_a_failure_does_not_hold_the_key(
+    canary: Canary,
+    caplog: pytest.LogCaptureFixture,
+    as_owner: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+    debug: bool,
+    broken: str,
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("the disk is full")
+
+    # Reports with all their frames, as an administrator may have it configured.
+    by_mail = AdminEmailHandler(include_html=True)
+    monkeypatch.setattr(broken, fail)
+    settings.DEBUG = debug
+    settings.ADMINS = [("Root", "root@holdfast.test")]
+    monkeypatch.setattr(logging.getLogger("django"), "handlers", [by_mail])
+    as_owner.raise_request_exception = False
+    answer = canary.visit("the page", as_owner.post(ADD, {"key": canary.key}))
+    canary.visit(
+        "as text", as_owner.post(ADD, {"key": canary.key}, headers={"accept": "text/plain"})
+    )
+    canary.look("log", logged(caplog))
+    canary.look("mail", str([letter.message().as_string() for letter in mail.outbox]))
+
+    assert answer.status_code == 500
+    assert "the disk is full" in canary.places["3 mail"]
+    assert canary.seen_in() == []
+
+
+def test_an_export_of_the_data_holds_only_what_is_sealed(
+    canary: Canary, owner: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys.save(owner, "openai", canary.key)
+    call_command("dumpdata", "accounts")
+    canary.look("export", capsys.readouterr().out)
+    assert "sealed" in canary.places["0 export"]
+    assert canary.seen_in() == []
+
+
+def test_the_canary_would_be_seen() -> None:
+    """The search itself can fail: it finds the key in each spelling it looks for."""
+    bird = Canary()
+    for text in (bird.key, bird.key.encode().hex(), str(bird.key.encode())):
+        bird.places.clear()
+        bird.look("here", f"before {text} after")
+        assert bird.seen_in() == ["0 here"]

@@ -1,0 +1,179 @@
+"""Keys are added, replaced and removed by their owner, and are never shown again."""
+
+import os
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.test import Client
+from pytest_django import Settings
+
+from accounts import keys
+from accounts.models import ApiKey, User
+from accounts.sealing import Unsealable
+
+SECRET = "sk-harbour-0123456789-ab12"
+OTHER = "sk-harbour-9876543210-cd34"
+PAGE = "/settings/keys/"
+OPENAI = "/settings/keys/openai/"
+REMOVAL = "/settings/keys/openai/remove/"
+
+
+def page(client: Client) -> str:
+    return client.get(PAGE).content.decode()
+
+
+def test_a_key_is_added_and_shown_as_its_last_four_characters(
+    as_owner: Client, owner: User
+) -> None:
+    answer = as_owner.post(OPENAI, {"key": SECRET}, follow=True)
+    assert answer.redirect_chain == [(PAGE, 302)]
+    shown = answer.content.decode()
+    assert "Your OpenAI key is saved." in shown
+    assert "…ab12" in shown
+    assert SECRET[:-4] not in shown
+    assert keys.reveal_for_call(owner, "openai") == SECRET
+
+
+def test_a_key_is_replaced(as_owner: Client, owner: User) -> None:
+    keys.save(owner, "openai", SECRET)
+    keys.reveal_for_call(owner, "openai")
+    as_owner.post(OPENAI, {"key": OTHER})
+    key = ApiKey.objects.get(user=owner)
+    assert key.last_four == "cd34"
+    assert key.last_used_at is None
+    assert keys.reveal_for_call(owner, "openai") == OTHER
+
+
+def test_a_key_is_removed(as_owner: Client, owner: User) -> None:
+    keys.save(owner, "openai", SECRET)
+    answer = as_owner.post(REMOVAL, follow=True)
+    assert "Your OpenAI key is removed." in answer.content.decode()
+    assert keys.reveal_for_call(owner, "openai") is None
+    assert keys.providers_with_key(owner) == set()
+
+
+def test_nothing_happens_on_get(as_owner: Client, owner: User) -> None:
+    keys.save(owner, "openai", SECRET)
+    for address in (OPENAI, REMOVAL):
+        assert as_owner.get(address, {"key": OTHER}).headers["Location"] == PAGE
+    assert keys.reveal_for_call(owner, "openai") == SECRET
+
+
+def test_blanks_around_a_pasted_key_are_dropped(as_owner: Client, owner: User) -> None:
+    as_owner.post(OPENAI, {"key": f"  \n{SECRET}\t\n"})
+    assert keys.reveal_for_call(owner, "openai") == SECRET
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "   ", "two words", "line\nbreak", "bell\a", "nul\0", "sk-…ab12", "x" * 501]
+)
+def test_what_cannot_be_a_key_is_refused_and_not_shown_again(
+    as_owner: Client, owner: User, typed: str
+) -> None:
+    answer = as_owner.post(OPENAI, {"key": typed})
+    shown = answer.content.decode()
+    assert answer.status_code == 422
+    assert 'aria-describedby="id_openai_key_error"' in shown
+    assert 'id="id_openai_key_error"' in shown
+    assert not typed.strip() or typed not in shown
+    assert not ApiKey.objects.filter(user=owner).exists()
+    with pytest.raises(ValidationError):
+        keys.save(owner, "openai", typed)
+
+
+def test_a_refused_replacement_leaves_the_key_as_it_was(as_owner: Client, owner: User) -> None:
+    keys.save(owner, "openai", SECRET)
+    as_owner.post(OPENAI, {"key": "two words"})
+    assert keys.reveal_for_call(owner, "openai") == SECRET
+
+
+def test_of_a_short_key_not_even_the_end_is_shown(owner: User) -> None:
+    assert keys.save(owner, "openai", "short-key12").last_four == ""
+
+
+@pytest.mark.parametrize("provider", ["demo", "nobody"])
+def test_a_provider_that_takes_no_key_is_not_found(
+    as_owner: Client, owner: User, provider: str
+) -> None:
+    for address in (f"{PAGE}{provider}/", f"{PAGE}{provider}/remove/"):
+        assert as_owner.post(address, {"key": SECRET}).status_code == 404
+    with pytest.raises(keys.UnknownProvider):
+        keys.save(owner, provider, SECRET)
+
+
+def test_a_colleague_sees_nothing_of_it_and_can_touch_nothing(
+    as_colleague: Client, owner: User, colleague: User
+) -> None:
+    without = page(as_colleague)
+    keys.save(owner, "openai", SECRET)
+    assert scrubbed(page(as_colleague)) == scrubbed(without)
+    as_colleague.post(REMOVAL)
+    as_colleague.post(OPENAI, {"key": OTHER})
+    assert keys.providers_with_key(colleague) == {"openai"}
+    assert keys.reveal_for_call(owner, "openai") == SECRET
+    assert keys.reveal_for_call(colleague, "openai") == OTHER
+
+
+def scrubbed(html: str) -> list[str]:
+    """The page without the form tokens, which differ every time."""
+    return [line for line in html.splitlines() if "csrf" not in line.lower()]
+
+
+def test_a_row_copied_to_a_colleague_does_not_open_there(owner: User, colleague: User) -> None:
+    stolen = keys.save(owner, "openai", SECRET)
+    stolen.pk, stolen.user = None, colleague
+    stolen.save(force_insert=True)
+    with pytest.raises(Unsealable):
+        keys.reveal_for_call(colleague, "openai")
+
+
+@pytest.mark.parametrize("address", [PAGE, OPENAI, REMOVAL])
+def test_who_is_not_signed_in_is_sent_to_sign_in(db: None, client: Client, address: str) -> None:
+    for answer in (client.get(address), client.post(address, {"key": SECRET})):
+        assert answer.headers["Location"] == f"/accounts/login/?next={address}"
+
+
+def test_a_form_from_elsewhere_is_refused(as_owner: Client, owner: User) -> None:
+    as_owner.handler.enforce_csrf_checks = True
+    assert as_owner.post(OPENAI, {"key": SECRET}).status_code == 403
+    assert not ApiKey.objects.filter(user=owner).exists()
+
+
+def test_a_call_is_noted_as_the_last_use(as_owner: Client, owner: User) -> None:
+    keys.save(owner, "openai", SECRET)
+    assert "never" in page(as_owner)
+    keys.reveal_for_call(owner, "openai")
+    assert "never" not in page(as_owner).split("Last used")[1].split("</dd>")[0]
+
+
+def test_a_key_sealed_under_an_older_master_key_still_works(
+    owner: User, settings: Settings
+) -> None:
+    keys.save(owner, "openai", SECRET)
+    settings.MASTER_KEYS = {"newer": os.urandom(32)} | settings.MASTER_KEYS
+    assert keys.providers_with_key(owner) == {"openai"}
+    assert keys.reveal_for_call(owner, "openai") == SECRET
+    assert keys.save(owner, "openai", SECRET).master_key_id == "newer"
+
+
+def test_a_key_whose_master_key_is_gone_is_asked_for_again(
+    as_owner: Client, owner: User, settings: Settings
+) -> None:
+    keys.save(owner, "openai", SECRET)
+    settings.MASTER_KEYS = {"newer": os.urandom(32)}
+    assert keys.providers_with_key(owner) == set()
+    with pytest.raises(Unsealable, match="re-enter your key"):
+        keys.reveal_for_call(owner, "openai")
+    assert "Please re-enter your key" in page(as_owner)
+    as_owner.post(OPENAI, {"key": SECRET})
+    assert keys.reveal_for_call(owner, "openai") == SECRET
+
+
+def test_the_page_is_not_kept_by_the_browser_or_a_proxy(as_owner: Client) -> None:
+    assert "no-store" in as_owner.get(PAGE).headers["Cache-Control"]
+
+
+def test_no_browser_fills_in_or_keeps_what_is_typed(as_owner: Client) -> None:
+    field = page(as_owner).split('name="key"')[1].split(">")[0]
+    assert 'autocomplete="off"' in field
+    assert "value=" not in field

@@ -1,0 +1,108 @@
+"""A sealed key opens for its user and provider alone, and only unaltered."""
+
+import base64
+import os
+from dataclasses import replace
+
+import pytest
+from django.test import override_settings
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accounts.sealing import MasterKeyError, Unsealable, open_sealed, parse_master_keys, seal
+
+SECRET = "sk-sealed-0123456789"
+OLD, NEW = os.urandom(32), os.urandom(32)
+
+
+def entry(id: str, key: bytes) -> str:
+    return f"{id}:{base64.b64encode(key).decode()}"
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_what_was_sealed_opens_again(secret: str) -> None:
+    sealed = seal(secret, user_id=1, provider="openai")
+    assert open_sealed(sealed, user_id=1, provider="openai") == secret
+
+
+@pytest.mark.parametrize(("user_id", "provider"), [(2, "openai"), (1, "google"), (11, "penai")])
+def test_a_row_moved_to_another_user_or_provider_does_not_open(user_id: int, provider: str) -> None:
+    sealed = seal(SECRET, user_id=1, provider="openai")
+    with pytest.raises(Unsealable):
+        open_sealed(sealed, user_id=user_id, provider=provider)
+
+
+def test_a_sealed_value_with_any_byte_altered_does_not_open() -> None:
+    sealed = seal(SECRET, user_id=1, provider="openai")
+    for at in range(len(sealed.blob)):
+        blob = bytearray(sealed.blob)
+        blob[at] ^= 1
+        with pytest.raises(Unsealable):
+            open_sealed(replace(sealed, blob=bytes(blob)), user_id=1, provider="openai")
+
+
+def test_a_sealed_value_cut_anywhere_does_not_open() -> None:
+    sealed = seal(SECRET, user_id=1, provider="openai")
+    for length in range(len(sealed.blob)):
+        with pytest.raises(Unsealable):
+            open_sealed(replace(sealed, blob=sealed.blob[:length]), user_id=1, provider="openai")
+
+
+def test_the_same_key_sealed_twice_looks_different() -> None:
+    assert seal(SECRET, user_id=1, provider="a").blob != seal(SECRET, user_id=1, provider="a").blob
+
+
+def test_the_newest_master_key_seals_and_an_older_one_still_opens() -> None:
+    with override_settings(MASTER_KEYS={"old": OLD}):
+        before = seal(SECRET, user_id=1, provider="openai")
+    with override_settings(MASTER_KEYS={"new": NEW, "old": OLD}):
+        after = seal(SECRET, user_id=1, provider="openai")
+        assert open_sealed(before, user_id=1, provider="openai") == SECRET
+    assert (before.id, after.id) == ("old", "new")
+
+
+def test_without_its_master_key_it_asks_for_the_key_again() -> None:
+    with override_settings(MASTER_KEYS={"old": OLD}):
+        sealed = seal(SECRET, user_id=1, provider="openai")
+    with (
+        override_settings(MASTER_KEYS={"new": NEW}),
+        pytest.raises(Unsealable, match="re-enter your key"),
+    ):
+        open_sealed(sealed, user_id=1, provider="openai")
+
+
+def test_a_sealed_value_does_not_print_itself() -> None:
+    sealed = seal(SECRET, user_id=1, provider="openai")
+    assert "blob" not in repr(sealed)
+
+
+def test_master_keys_are_read_newest_first_in_either_alphabet() -> None:
+    url_safe = f"2:{base64.urlsafe_b64encode(NEW).decode()}"
+    keys = parse_master_keys([url_safe, f" {entry('1', OLD)} ", ""])
+    assert list(keys.items()) == [("2", NEW), ("1", OLD)]
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [],
+        [""],
+        ["no-colon"],
+        [f"a b:{base64.b64encode(NEW).decode()}"],
+        ["1:not base64!"],
+        [entry("1", NEW[:31])],
+        [entry("1", NEW), entry("1", OLD)],
+        [entry("1", bytes(32))],
+        [entry("1", b"change-me-change-me-change-me-ch")],
+    ],
+)
+def test_master_keys_that_cannot_be_used_are_refused(entries: list[str]) -> None:
+    with pytest.raises(MasterKeyError):
+        parse_master_keys(entries)
+
+
+def test_a_refusal_holds_nothing_of_the_master_key() -> None:
+    text = base64.b64encode(NEW[:31]).decode()
+    with pytest.raises(MasterKeyError) as refused:
+        parse_master_keys([f"1:{text}"])
+    assert text[:8] not in str(refused.value)

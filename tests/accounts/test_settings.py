@@ -1,0 +1,138 @@
+"""Outside DEBUG nothing starts on a missing or sample secret, and the refusal says what to do."""
+
+import base64
+import os
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+SETTINGS = Path(__file__).parents[2] / "config" / "settings.py"
+MASTER_KEY = f"1:{base64.b64encode(os.urandom(32)).decode()}"
+GOOD = {
+    "DEBUG": "off",
+    "SECRET_KEY": base64.b64encode(os.urandom(48)).decode(),
+    "MASTER_KEYS": MASTER_KEY,
+    "DATABASE_URL": "sqlite:///holdfast.sqlite3",
+    "REDIS_URL": "",
+    "ORIGINS": "",
+    "PROXIES": "0",
+    "EMAIL_VERIFICATION": "none",
+    "EMAIL_URL": "consolemail://",
+}
+LEFT_TO_THE_DEFAULT = ["ALLOWED_HOSTS", "EMBEDDED_WORKER", "DRAIN_SECONDS", "FOLD_AFTER"]
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Read the settings afresh under an environment."""
+
+    def settings(**environment: str) -> dict[str, Any]:
+        for name in LEFT_TO_THE_DEFAULT:
+            monkeypatch.delenv(name, raising=False)
+        for name, value in (GOOD | environment).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("environ.Env.read_env", lambda *_: None)
+        return runpy.run_path(str(SETTINGS))
+
+    return settings
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "",
+        "change-me",
+        "secret" * 10,
+        "short-but-random-Ld83",
+        "django-insecure-0123456789-abcdefgh-xyz",
+    ],
+)
+def test_a_missing_or_sample_secret_key_is_refused(read: Any, secret: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"SECRET_KEY .*Set it to .*python -c"):
+        read(SECRET_KEY=secret)
+
+
+@pytest.mark.parametrize(
+    "master_keys",
+    [
+        "",
+        "change-me",
+        "1:change-me",
+        f"1:{base64.b64encode(bytes(32)).decode()}",
+        "debug:aG9sZGZhc3QgZGVidWcga2V5LCBub3QgYSBzZWNyZXQ=",
+        f"{MASTER_KEY},{MASTER_KEY}",
+    ],
+)
+def test_missing_or_sample_master_keys_are_refused(read: Any, master_keys: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"MASTER_KEYS: .*python -c"):
+        read(MASTER_KEYS=master_keys)
+
+
+def test_debugging_needs_no_secrets(read: Any) -> None:
+    settings = read(DEBUG="on", SECRET_KEY="", MASTER_KEYS="")
+    assert settings["SECRET_KEY"]
+
+
+def test_debugging_takes_a_random_secret_where_there_is_one(read: Any) -> None:
+    assert list(read(DEBUG="on")["MASTER_KEYS"]) == ["1"]
+
+
+def test_a_wildcard_for_hosts_is_refused(read: Any) -> None:
+    with pytest.raises(ImproperlyConfigured, match="Name the hosts"):
+        read(ALLOWED_HOSTS="chat.example.org,*")
+
+
+@pytest.mark.parametrize("origin", ["chat.example.org", "https://chat.example.org/path", "ftp://x"])
+def test_what_is_no_origin_is_refused(read: Any, origin: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"Write scheme://host"):
+        read(ORIGINS=origin)
+
+
+def test_cookies_are_for_https_alone_where_the_site_is(read: Any) -> None:
+    settings = read(ORIGINS="https://chat.example.org/")
+    assert settings["CSRF_TRUSTED_ORIGINS"] == ["https://chat.example.org"]
+    assert settings["SESSION_COOKIE_SECURE"]
+    assert settings["CSRF_COOKIE_SECURE"]
+    assert not read(ORIGINS="https://a.example,http://b.example")["SESSION_COOKIE_SECURE"]
+    assert not read()["SESSION_COOKIE_SECURE"]
+
+
+def test_alone_it_is_one_process_on_sqlite(read: Any) -> None:
+    settings = read()
+    database = settings["DATABASES"]["default"]
+    assert database["NAME"] == str(SETTINGS.parents[1] / "holdfast.sqlite3")
+    assert database["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+    assert "InMemory" in settings["CHANNEL_LAYERS"]["default"]["BACKEND"]
+    assert settings["EMBEDDED_WORKER"] is True
+    assert settings["DRAIN_SECONDS"] == 5
+
+
+def test_with_redis_the_workers_are_processes_of_their_own(read: Any) -> None:
+    settings = read(REDIS_URL="redis://127.0.0.1:1/0")
+    [host] = settings["CHANNEL_LAYERS"]["default"]["CONFIG"]["hosts"]
+    assert host["socket_timeout"] is None
+    assert settings["EMBEDDED_WORKER"] is False
+    assert settings["DRAIN_SECONDS"] == 30
+
+
+def test_postgresql_comes_with_a_pool_and_keeps_what_the_address_asks_for(read: Any) -> None:
+    url = "postgresql://someone:secret@db.example:5433/holdfast?sslmode=require"
+    database = read(DATABASE_URL=url)["DATABASES"]["default"]
+    assert database["ENGINE"] == "django.db.backends.postgresql"
+    assert database["OPTIONS"]["pool"] == {"min_size": 1, "max_size": 10, "timeout": 10}
+    assert database["OPTIONS"]["sslmode"] == "require"
+    assert database["CONN_MAX_AGE"] == 0
+
+
+def test_forwarded_headers_are_believed_only_behind_a_proxy(read: Any) -> None:
+    assert read()["SECURE_PROXY_SSL_HEADER"] is None
+    assert read(PROXIES="1")["ALLAUTH_TRUSTED_PROXY_COUNT"] == 1
+    assert read(PROXIES="1")["SECURE_PROXY_SSL_HEADER"] == ("HTTP_X_FORWARDED_PROTO", "https")
+
+
+def test_an_unknown_way_to_confirm_addresses_is_refused(read: Any) -> None:
+    with pytest.raises(ImproperlyConfigured, match="none, optional or mandatory"):
+        read(EMAIL_VERIFICATION="sometimes")

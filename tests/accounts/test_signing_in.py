@@ -1,0 +1,129 @@
+"""Signing in and out, and finding the way back with a forgotten password."""
+
+import pytest
+from django.core import mail
+from django.db import connection
+from django.test import Client
+
+from accounts.models import User
+
+LOGIN = "/accounts/login/"
+RESET = "/accounts/password/reset/"
+NEW_PASSWORD = "stipe-and-frond-8"
+ELSEWHERE = [
+    "https://elsewhere.example/",
+    "//elsewhere.example/",
+    "/\\elsewhere.example/",
+    "https:elsewhere.example",
+    "javascript:alert(1)",
+]
+
+
+def credentials(password: str) -> dict[str, str]:
+    return {"login": "Owner@Holdfast.test", "password": password}
+
+
+def test_who_signs_in_goes_where_they_wanted_to_go(
+    owner: User, password: str, client: Client
+) -> None:
+    answer = client.get("/settings/keys/", follow=True)
+    assert 'name="next" value="/settings/keys/"' in answer.content.decode()
+    answer = client.post(LOGIN, credentials(password) | {"next": "/settings/keys/"})
+    assert answer.headers["Location"] == "/settings/keys/"
+
+
+@pytest.mark.parametrize("target", ELSEWHERE)
+@pytest.mark.parametrize("page", [LOGIN, "/accounts/signup/"])
+def test_nobody_is_sent_to_another_site(
+    owner: User, password: str, client: Client, page: str, target: str
+) -> None:
+    new = {"email": "ann@example.org", "password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+    filled = {LOGIN: credentials(password)}.get(page, new)
+    assert client.post(page, filled | {"next": target}).headers["Location"] == "/"
+
+
+def test_a_wrong_password_and_an_unknown_address_are_told_apart_by_nobody(
+    owner: User, client: Client
+) -> None:
+    wrong = client.post(LOGIN, credentials("not this one")).content.decode()
+    unknown = client.post(LOGIN, {"login": "nobody@example.org", "password": "x"}).content.decode()
+    sentence = "The email address and/or password you specified are not correct."
+    assert sentence in wrong
+    assert sentence in unknown
+    assert 'role="alert"' in wrong
+
+
+def test_somebody_who_was_switched_off_cannot_sign_in(
+    owner: User, password: str, client: Client
+) -> None:
+    User.objects.update(is_active=False)
+    answer = client.post(LOGIN, credentials(password), follow=True)
+    assert "This account is inactive" in answer.content.decode()
+    assert "_auth_user_id" not in client.session
+
+
+def test_after_some_wrong_tries_even_the_right_password_must_wait(
+    owner: User, password: str, client: Client
+) -> None:
+    for _ in range(6):
+        client.post(LOGIN, credentials("not this one"))
+    answer = client.post(LOGIN, credentials(password))
+    assert "Too many failed login attempts" in answer.content.decode()
+    assert "_auth_user_id" not in client.session
+
+
+def test_rate_limits_are_kept_in_the_database(owner: User, client: Client) -> None:
+    client.post(LOGIN, credentials("not this one"))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT cache_key FROM holdfast_cache WHERE cache_key LIKE %s", ["%login%"])
+        assert cursor.fetchall()
+
+
+def test_too_many_forms_get_a_page_that_says_so(owner: User, client: Client) -> None:
+    codes = [client.post(LOGIN, {}).status_code for _ in range(31)]
+    assert codes == [200] * 30 + [429]
+    assert "Too many tries" in client.post(LOGIN, {}).content.decode()
+
+
+def test_signing_out_takes_a_form(as_owner: Client) -> None:
+    assert (
+        "Replies that are being written go on" in as_owner.get("/accounts/logout/").content.decode()
+    )
+    assert "_auth_user_id" in as_owner.session
+    assert as_owner.post("/accounts/logout/").headers["Location"] == "/"
+    assert "_auth_user_id" not in as_owner.session
+
+
+def link_from_the_mail() -> str:
+    return next(word for word in mail.outbox[-1].body.split() if "/password/reset/key/" in word)
+
+
+def test_a_forgotten_password_is_replaced_by_a_link_that_works_once(
+    owner: User, client: Client
+) -> None:
+    answer = client.post(RESET, {"email": "Owner@Holdfast.test"}, follow=True)
+    assert "Look into your mail" in answer.content.decode()
+    link = link_from_the_mail()
+    page = client.get(link, follow=True)
+    typed = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+    done = client.post(page.redirect_chain[-1][0], typed, follow=True)
+    assert "Password changed" in done.content.decode()
+    assert client.post(LOGIN, credentials(NEW_PASSWORD)).headers["Location"] == "/"
+    assert "no longer works" in Client().get(link, follow=True).content.decode()
+
+
+def test_asking_for_a_link_tells_nobody_who_has_an_account(owner: User, client: Client) -> None:
+    known = client.post(RESET, {"email": owner.email}, follow=True)
+    unknown = client.post(RESET, {"email": "nobody@example.org"}, follow=True)
+    assert known.redirect_chain == unknown.redirect_chain
+    assert [letter.to for letter in mail.outbox] == [[owner.email]]
+
+
+def test_a_password_is_changed_by_who_knows_the_old_one(
+    as_owner: Client, password: str, client: Client
+) -> None:
+    form = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+    change = "/accounts/password/change/"
+    assert as_owner.post(change, form | {"oldpassword": "a guess"}).status_code == 200
+    assert as_owner.post(change, form | {"oldpassword": password}).status_code == 302
+    assert client.post(LOGIN, credentials(NEW_PASSWORD)).headers["Location"] == "/"

@@ -1,0 +1,148 @@
+"""The first to sign up administers the installation, and there is only one first."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError
+from typing import TypeVar
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.core import mail
+from django.db import connections
+from django.test import Client
+from pytest_django import Settings
+
+from accounts import adapter
+from accounts.models import User
+
+T = TypeVar("T")
+
+SIGN_UP = "/accounts/signup/"
+PASSWORD = "kelp-holds-fast-7"
+
+
+def form(email: str, password: str = PASSWORD) -> dict[str, str]:
+    return {"email": email, "password1": password, "password2": password}
+
+
+def test_signing_up_signs_in_and_goes_where_one_wanted_to_go(db: None, client: Client) -> None:
+    answer = client.post(SIGN_UP, form("Ann@Example.org") | {"next": "/settings/keys/"})
+    assert answer.headers["Location"] == "/settings/keys/"
+    ann = User.objects.get(email="ann@example.org")
+    assert client.session["_auth_user_id"] == str(ann.pk)
+
+
+def test_the_first_account_is_the_administrator_and_the_second_is_not(db: None) -> None:
+    Client().post(SIGN_UP, form("first@example.org"))
+    Client().post(SIGN_UP, form("second@example.org"))
+    assert powers() == {"first@example.org": (True, True), "second@example.org": (False, False)}
+
+
+def test_who_signs_up_after_an_account_was_made_otherwise_is_no_administrator(
+    owner: User, client: Client
+) -> None:
+    client.post(SIGN_UP, form("second@example.org"))
+    assert powers()["second@example.org"] == (False, False)
+
+
+def powers() -> dict[str, tuple[bool, bool]]:
+    return {user.email: (user.is_staff, user.is_superuser) for user in User.objects.all()}
+
+
+def test_two_who_sign_up_at_once_give_one_administrator(
+    committed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each that has found nobody there waits for the other to find the same before it saves,
+    for as long as the other could take. Only under the lock does the other not come."""
+    both_have_looked = Barrier(2)
+    save = User.save
+
+    def save_late(user: User, *args: object, **kwargs: object) -> None:
+        if user._state.adding:
+            meet(both_have_looked, seconds=1)
+        save(user, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(User, "save", save_late)
+    meet_before_saving(monkeypatch)
+    codes = at_once(
+        lambda: Client().post(SIGN_UP, form("ann@example.org")).status_code,
+        lambda: Client().post(SIGN_UP, form("ben@example.org")).status_code,
+    )
+    assert codes == [302, 302]
+    assert sorted(powers().values()) == [(False, False), (True, True)]
+
+
+def test_the_same_form_sent_twice_at_once_makes_one_account(
+    committed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meet_before_saving(monkeypatch)
+    places = at_once(
+        *[lambda: Client().post(SIGN_UP, form("ann@example.org")).headers["Location"]] * 2
+    )
+    assert sorted(places) == ["/", "/accounts/login/"]
+    assert powers() == {"ann@example.org": (True, True)}
+
+
+def meet_before_saving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both have a valid form, whose address nobody has, before either is saved."""
+    both_are_there = Barrier(2)
+    save = adapter._save_one_at_a_time
+
+    def save_together(user: User) -> None:
+        both_are_there.wait(timeout=20)
+        save(user)
+
+    monkeypatch.setattr(adapter, "_save_one_at_a_time", save_together)
+
+
+def meet(barrier: Barrier, *, seconds: float) -> None:
+    with suppress(BrokenBarrierError):
+        barrier.wait(timeout=seconds)
+
+
+def at_once(*calls: Callable[[], T]) -> list[T]:
+    """What the calls return, each made in a thread of its own."""
+
+    def run(call: Callable[[], T]) -> T:
+        try:
+            return call()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(run, calls, timeout=60))
+
+
+def test_an_address_that_is_taken_is_refused_in_any_case(owner: User, client: Client) -> None:
+    answer = client.post(SIGN_UP, form("Owner@Holdfast.TEST"))
+    assert "already registered" in answer.content.decode()
+    assert User.objects.count() == 1
+
+
+@pytest.mark.parametrize("weak", ["short", "password", "1234567890", "ann@example.org"])
+def test_a_weak_password_is_refused_beside_its_field(db: None, client: Client, weak: str) -> None:
+    shown = client.post(SIGN_UP, form("ann@example.org", weak)).content.decode()
+    field = shown.split('name="password1"')[1].split(">")[0]
+    assert "id_password1_error" in field
+    assert 'id="id_password1_error"' in shown
+    assert not User.objects.exists()
+
+
+def test_where_addresses_must_be_confirmed_the_link_in_the_mail_does_it(
+    db: None, client: Client, settings: Settings
+) -> None:
+    settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+    answer = client.post(SIGN_UP, form("ann@example.org"), follow=True)
+    assert "Look into your mail" in answer.content.decode()
+    assert "_auth_user_id" not in client.session
+    link = next(word for word in mail.outbox[0].body.split() if "/confirm-email/" in word)
+    assert "Is ann@example.org yours?" in client.get(link).content.decode()
+    client.post(link)
+    assert EmailAddress.objects.get(email="ann@example.org").verified
+    signed_in = client.post("/accounts/login/", {"login": "ann@example.org", "password": PASSWORD})
+    assert signed_in.headers["Location"] == "/"
+
+
+def test_a_confirmation_link_that_is_not_one_says_so(db: None, client: Client) -> None:
+    assert "no longer works" in client.get("/accounts/confirm-email/nothing/").content.decode()
