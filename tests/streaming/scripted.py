@@ -1,0 +1,89 @@
+"""A source of streams that says what a test tells it, when the test tells it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+
+from django.db import connection
+
+from streaming import sources
+from streaming.journal import Text
+from streaming.models import State, Stream
+from streaming.providers.base import Delta, Event, Finish, Kind, Reason, Request, Usage
+from streaming.sources import Registration, Source
+from tests.streaming.making import SOURCE
+
+CUT = object()
+"""The end of a source that saw no end marker."""
+
+
+class Script:
+    """What one stream's source yields. It waits wherever the test has said nothing yet."""
+
+    def __init__(self) -> None:
+        self._steps: asyncio.Queue[Event | Exception | object] = asyncio.Queue()
+        self.calls = 0
+        self.closed = 0
+
+    def say(self, *texts: str, kind: Kind = "text") -> None:
+        for text in texts:
+            self._steps.put_nowait(Delta(text, kind))
+
+    def finish(self, reason: Reason = "stop", usage: Usage | None = None) -> None:
+        self._steps.put_nowait(Finish(reason, usage))
+
+    def fail(self, error: Exception) -> None:
+        self._steps.put_nowait(error)
+
+    def cut(self) -> None:
+        self._steps.put_nowait(CUT)
+
+    @property
+    def heard(self) -> bool:
+        """Whether everything that was said so far was taken."""
+        return self._steps.empty()
+
+    async def stream(self, request: Request, key: str) -> AsyncGenerator[Event, None]:
+        self.calls += 1
+        try:
+            while (step := await self._steps.get()) is not CUT:
+                if isinstance(step, Exception):
+                    raise step
+                assert isinstance(step, Delta | Finish)
+                yield step
+        finally:
+            self.closed += 1
+
+
+@dataclass
+class Stage:
+    """Where scripted streams play: registered as the engine's source for one test."""
+
+    scripts: dict[str, Script] = field(default_factory=dict)
+    prepared: list[tuple[int, Text]] = field(default_factory=list)
+    settled: list[tuple[int, State]] = field(default_factory=list)
+    on_prepare: Callable[[Stream], None] = lambda stream: None
+    on_settle: Callable[[Stream], None] = lambda stream: None
+
+    def script(self, name: str = "") -> Script:
+        """The script of all streams that have this name in their arguments, as `script`."""
+        return self.scripts.setdefault(name, Script())
+
+    def prepare(self, stream: Stream, text: Text) -> Source:
+        self.prepared.append((stream.pk, text))
+        self.on_prepare(stream)
+        script = self.scripts[stream.arguments.get("script", "")]
+        return Source(script, Request(model="scripted", turns=()), key="")
+
+    def settle(self, stream: Stream) -> None:
+        assert connection.in_atomic_block
+        self.on_settle(stream)
+        self.settled.append((stream.pk, State(stream.state)))
+
+    def recall(self, stream: Stream) -> Text:
+        return Text("what was folded", "with reasons", (4,), stream.next_index)
+
+    def register(self) -> None:
+        sources.register(SOURCE, Registration(self.prepare, self.settle, self.recall))

@@ -1,0 +1,324 @@
+"""The journal: fenced, without holes, and never half written."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from django.db import connections, transaction
+from django.db.models.functions import Now
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accounts.models import User
+from streaming import journal, lifecycle
+from streaming.journal import PIECE, Chunk, Text
+from streaming.models import Kind, State, Stream, StreamChunk
+from tests.streaming.making import (
+    claimed,
+    entry_of,
+    finish,
+    now,
+    queued,
+    rows,
+    running,
+    spelled,
+    working,
+    write,
+)
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stage")]
+
+WAVE = "\N{WATER WAVE}"
+
+
+def standing(stream: Stream) -> tuple[int, int]:
+    row = now(stream)
+    return row.next_index, row.length
+
+
+def test_an_entry_moves_its_stream_and_stores_its_chunks(owner: User) -> None:
+    stream = running(owner)
+    write(stream, "the tide ", (Kind.REASONING, "hm"), (Kind.SEAM, ""), "comes")
+    assert rows(stream) == [
+        (0, Kind.TEXT, "the tide ", 0),
+        (1, Kind.REASONING, "hm", 0),
+        (2, Kind.SEAM, "", 9),
+        (3, Kind.TEXT, "comes", 9),
+    ]
+    assert standing(stream) == (4, 14)
+
+
+def test_the_first_chunks_time_stays_and_the_last_ones_moves(owner: User) -> None:
+    stream = running(owner)
+    assert now(stream).first_chunk_at is None
+    write(stream, "one")
+    before = now(stream)
+    assert before.first_chunk_at is not None
+    write(stream, "two")
+    after = now(stream)
+    assert after.first_chunk_at == before.first_chunk_at
+    assert after.last_chunk_at is not None
+    assert before.last_chunk_at is not None
+    assert after.last_chunk_at > before.last_chunk_at
+
+
+@pytest.mark.parametrize("first", [0, 1, 3, 4])
+def test_an_entry_that_is_not_the_very_next_is_refused_and_writes_nothing(
+    owner: User, first: int
+) -> None:
+    stream = running(owner)
+    write(stream, "a", "b")
+    before = rows(stream), standing(stream)
+    assert journal.append([entry_of(stream, "again?", first=first)]) == set()
+    assert (rows(stream), standing(stream)) == before
+
+
+@pytest.mark.parametrize("epoch", [0, 2])
+def test_another_epoch_is_refused_and_writes_nothing(owner: User, epoch: int) -> None:
+    stream = running(owner)
+    assert stream.epoch == 1
+    assert journal.append([replace(entry_of(stream, "late"), epoch=epoch)]) == set()
+    assert (rows(stream), standing(stream)) == ([], (0, 0))
+
+
+@pytest.mark.parametrize("state", [s for s in State if s != State.RUNNING])
+def test_only_a_running_stream_is_written(owner: User, state: State) -> None:
+    stream = running(owner)
+    ended = Now() if state.ended else None
+    Stream.objects.filter(pk=stream.pk).update(state=state, ended_at=ended)
+    assert journal.append([entry_of(stream, "late")]) == set()
+    assert (rows(stream), standing(stream)) == ([], (0, 0))
+
+
+def test_a_stream_that_does_not_exist_is_refused(owner: User) -> None:
+    stream = running(owner)
+    entry = entry_of(stream, "gone")
+    journal.delete([stream.pk])
+    assert journal.append([entry]) == set()
+    assert not StreamChunk.objects.exists()
+
+
+def test_a_refused_stream_does_not_cost_the_others_of_its_commit(owner: User) -> None:
+    worker = working()
+    first, stopped, last = (running(owner, worker) for _ in range(3))
+    entries = [entry_of(stream, f"of {stream.pk}") for stream in (last, stopped, first)]
+    lifecycle.stop(stopped.pk)
+    assert journal.append(entries) == {first.pk, last.pk}
+    assert [spelled(rows(s)) for s in (first, last)] == [f"of {first.pk}", f"of {last.pk}"]
+    assert rows(stopped) == []
+
+
+def test_the_same_batch_after_a_lost_answer_doubles_nothing(owner: User) -> None:
+    worker = working()
+    written, unwritten = running(owner, worker), running(owner, worker)
+    lost = [entry_of(written, "a", "b"), entry_of(unwritten, "c")]
+    assert journal.append(lost[:1]) == {written.pk}
+    assert journal.append(lost, again=True) == {written.pk, unwritten.pk}
+    assert spelled(rows(written)) == "ab"
+    assert standing(written) == (2, 2)
+    assert spelled(rows(unwritten)) == "c"
+
+
+def test_a_batch_is_not_taken_for_written_because_another_writer_is_there(owner: User) -> None:
+    """Whoever replaced this writer has come to the same index with other text."""
+    stream = running(owner)
+    mine = entry_of(stream, "mine")
+    theirs = claimed(stream, working())
+    write(theirs, "theirs")
+    assert journal.append([mine], again=True) == set()
+    assert spelled(rows(stream)) == "theirs"
+
+
+def test_a_stopped_stream_whose_last_batch_was_written_knows_it(owner: User) -> None:
+    worker = working()
+    written, unwritten = running(owner, worker), running(owner, worker)
+    lost = [entry_of(written, "in time"), entry_of(unwritten, "too late")]
+    journal.append(lost[:1])
+    lifecycle.stop(written.pk)
+    lifecycle.stop(unwritten.pk)
+    assert journal.append(lost, again=True) == {written.pk}
+    assert rows(unwritten) == []
+
+
+def test_a_writer_that_waits_while_its_stream_is_claimed_away_is_refused(owner: User) -> None:
+    """The fence holds at the row, not at the moment the statement began."""
+    stream = running(owner)
+    late = entry_of(stream, "late")
+    other = working()
+    results: list[set[int]] = []
+
+    def append() -> None:
+        try:
+            results.append(journal.append([late]))
+        finally:
+            connections.close_all()
+
+    writer = threading.Thread(target=append)
+    with transaction.atomic():
+        claimed(stream, other)
+        writer.start()
+        writer.join(0.3)  # long enough to be at the lock; if it isn't, it is refused all the same
+        assert not results
+    writer.join(30)
+    assert results == [set()]
+    assert rows(stream) == []
+
+
+def test_text_and_its_seams_are_read_back_as_written(owner: User) -> None:
+    stream = running(owner)
+    reasons = (Kind.REASONING, "because ")
+    write(stream, reasons, f"a{WAVE}", (Kind.SEAM, ""), f"{WAVE}e\u0301\r\n", reasons, "z")
+    text = journal.text(stream.pk)
+    assert text == Text(f"a{WAVE}{WAVE}e\u0301\r\nz", "because because ", (2,), 6)
+
+
+def test_the_text_of_a_stream_without_chunks_is_empty(owner: User) -> None:
+    assert journal.text(queued(owner).pk) == Text()
+
+
+def test_reading_is_bounded_and_goes_on_where_it_stopped(
+    owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "ROWS_PER_READ", 10)
+    stream = running(owner)
+    write(stream, *(f"{n} " for n in range(25)))
+    last, reads = -1, []
+    while True:
+        _, chunks = journal.read(stream.pk, last)
+        if not chunks:
+            break
+        assert [chunk.first for chunk in chunks] == [last + 1]
+        last = chunks[-1].index
+        reads.append(last)
+    assert reads == [9, 19, 24]
+
+
+@pytest.mark.parametrize("after", [-1, 0, 2, 3, 4, 2**31, 2**53 - 1])
+def test_reading_gives_everything_after_a_cursor_and_nothing_else(owner: User, after: int) -> None:
+    stream = running(owner)
+    write(stream, "a", "b", (Kind.SEAM, ""), "c", "d")
+    head, chunks = journal.read(stream.pk, after)
+    assert head is not None
+    assert head.next_index == 5
+    expected = list(range(after + 1, 5))
+    assert [n for chunk in chunks for n in range(chunk.first, chunk.index + 1)] == expected
+    assert "".join(c.delta for c in chunks) == "".join("ab|cd"[n] for n in expected).replace(
+        "|", ""
+    )
+
+
+def test_a_stream_that_does_not_exist_has_no_head(owner: User) -> None:
+    assert journal.read(4711, -1) == (None, [])
+    assert journal.heads([4711]) == {}
+
+
+def test_a_folded_stream_keeps_its_row_and_loses_its_chunks(owner: User) -> None:
+    stream = running(owner)
+    write(stream, "one", "two")
+    finish(stream)
+    assert journal.fold() == 0  # not before its time
+    old = Now() - timedelta(days=2)
+    Stream.objects.filter(pk=stream.pk).update(ended_at=old)
+    assert journal.fold() == 1
+    assert rows(stream) == []
+    head = journal.heads([stream.pk])[stream.pk]
+    assert (head.folded, head.next_index) == (True, 2)
+    assert journal.fold() == 0
+
+
+def test_a_running_stream_is_never_folded(owner: User) -> None:
+    stream = running(owner)
+    write(stream, "old but alive")
+    long_ago = Now() - timedelta(days=400)
+    Stream.objects.filter(pk=stream.pk).update(created_at=long_ago, last_chunk_at=long_ago)
+    assert journal.fold() == 0
+    assert spelled(rows(stream)) == "old but alive"
+
+
+def test_deleting_removes_the_chunks_of_those_streams_alone(owner: User) -> None:
+    gone, kept = running(owner), running(owner)
+    write(gone, "gone")
+    write(kept, "kept")
+    journal.delete([gone.pk])
+    assert not Stream.objects.filter(pk=gone.pk).exists()
+    assert list(StreamChunk.objects.values_list("delta", flat=True)) == ["kept"]
+
+
+def test_a_deleted_person_leaves_no_chunks(owner: User) -> None:
+    write(running(owner), "private")
+    owner.delete()
+    assert not StreamChunk.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        Text("all of it"),
+        Text("one, two", "reasons", (5,)),
+        Text("a" * (PIECE + 1), "b" * (2 * PIECE), (1, PIECE)),
+        Text("carried on at its end", "", (21,)),
+        Text("", "only reasons", ()),
+    ],
+)
+def test_a_seeded_stream_holds_the_text_before_it_and_a_seam_at_its_end(
+    owner: User, text: Text
+) -> None:
+    stream = queued(owner)
+    journal.seed(stream, text)
+    held = journal.text(stream.pk)
+    assert (held.text, held.reasoning) == (text.text, text.reasoning)
+    assert held.seams == tuple(sorted({*text.seams, len(text.text)}))
+    assert held.ends_in_seam
+    assert standing(stream) == (held.next_index, len(text.text))
+    assert [row[0] for row in rows(stream)] == list(range(held.next_index))
+
+
+# Pure: cutting and coalescing
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+RUNS = st.lists(st.tuples(st.sampled_from(list(Kind)), TEXTS), max_size=30)
+
+
+def journal_of(runs: list[tuple[Kind, str]]) -> list[Chunk]:
+    at = dict.fromkeys(Kind, 0)
+    chunks = []
+    for index, (kind, text) in enumerate(runs):
+        delta = "" if kind == Kind.SEAM else text
+        chunks.append(Chunk(index, index, kind, delta, at[kind]))
+        at[kind] += len(delta)
+    return chunks
+
+
+@given(RUNS, st.integers(1, 80))
+def test_coalescing_loses_nothing_and_stays_bounded(
+    runs: list[tuple[Kind, str]], piece: int
+) -> None:
+    chunks = journal_of(runs)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(journal, "PIECE", piece)
+        merged = list(journal.coalesce(chunks))
+    assert [n for c in merged for n in range(c.first, c.index + 1)] == list(range(len(chunks)))
+    for chunk in merged:
+        parts = chunks[chunk.first : chunk.index + 1]
+        assert chunk.delta == "".join(part.delta for part in parts)
+        assert {part.kind for part in parts} == {chunk.kind}
+        assert chunk.offset == parts[0].offset
+        assert len(parts) == 1 or (chunk.kind != Kind.SEAM and len(chunk.delta) <= piece)
+
+
+@given(TEXTS, st.integers(1, 20), st.integers(0, 1000), st.integers(0, 1000))
+def test_a_piece_of_text_is_cut_without_loss(
+    text: str, piece: int, index: int, offset: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(journal, "PIECE", piece)
+        chunks = journal.cut(Kind.TEXT, text, index, offset)
+    assert "".join(chunk.delta for chunk in chunks) == text
+    assert all(len(chunk.delta) <= piece for chunk in chunks)
+    assert [chunk.index for chunk in chunks] == list(range(index, index + len(chunks)))
+    for chunk in chunks:
+        assert chunk.first == chunk.index
+        assert text[chunk.offset - offset :].startswith(chunk.delta)
