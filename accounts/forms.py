@@ -15,6 +15,10 @@ from streaming.providers.catalog import Provider
 
 
 class SignUpForm(SignupForm):
+    def is_first(self) -> bool:
+        """Whether the page should say that this account will be the administrator's."""
+        return not User.objects.exists()
+
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
         try:
             return super().try_save(request)

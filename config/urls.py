@@ -10,6 +10,7 @@ from config.health import healthz
 
 # The admin's own log-in page knows no rate limit; the site's does.
 admin.autodiscover()
+admin.site.site_header = admin.site.site_title = "Holdfast"
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns = [

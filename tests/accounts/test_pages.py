@@ -71,6 +71,10 @@ def test_every_field_has_a_label_and_every_description_is_there(shown: Page) -> 
         assert set(field.get("aria-describedby", "").split()) <= set(ids)
 
 
+def test_no_field_repeats_its_label_inside(shown: Page) -> None:
+    assert not [field for field in shown.all("input") if "placeholder" in field]
+
+
 def test_every_form_that_is_posted_carries_a_token(shown: Page) -> None:
     forms = [form for form in shown.all("form") if form.get("method") == "post"]
     tokens = [field for field in shown.all("input") if field.get("name") == "csrfmiddlewaretoken"]

@@ -39,6 +39,13 @@ def test_the_first_account_is_the_administrator_and_the_second_is_not(db: None) 
     assert powers() == {"first@example.org": (True, True), "second@example.org": (False, False)}
 
 
+def test_the_page_tells_the_first_and_nobody_else(db: None, client: Client) -> None:
+    sentence = "The first one administers this installation."
+    assert sentence in client.get(SIGN_UP).content.decode()
+    User.objects.create_user("first@example.org")
+    assert sentence not in client.get(SIGN_UP).content.decode()
+
+
 def test_who_signs_up_after_an_account_was_made_otherwise_is_no_administrator(
     owner: User, client: Client
 ) -> None:
@@ -61,7 +68,7 @@ def test_two_who_sign_up_at_once_give_one_administrator(
     def save_late(user: User, *args: object, **kwargs: object) -> None:
         if user._state.adding:
             meet(both_have_looked, seconds=1)
-        save(user, *args, **kwargs)  # type: ignore[arg-type]
+        save(user, *args, **kwargs)
 
     monkeypatch.setattr(User, "save", save_late)
     meet_before_saving(monkeypatch)
