@@ -1,0 +1,261 @@
+"""Markdown to HTML for history: what static/js/markdown.js shows while the same text streams.
+
+One dialect on both sides (tests/markdown_cases.json): GFM without raw HTML, which is text. Nothing
+remote is loaded, so images are links; links lead to http, https, mailto and tel only. The result
+passes nh3 too, so that a mistake here is not yet a hole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+
+import nh3
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+from markdown_it import MarkdownIt
+from markdown_it.common.utils import unescapeAll
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import OptionsDict
+
+SEAM = "the server restarted here; the reply went on"
+SAFE_URL = re.compile(r"(?:https?://|mailto:|tel:)", re.IGNORECASE)
+BARE_URL = re.compile(
+    r"(?<![A-Za-z0-9_])https?://[A-Za-z0-9_!#$%&'()*+,\-./:;=?@~\u00c0-\u1fff]+", re.IGNORECASE
+)
+LANGUAGE = re.compile(r"[A-Za-z0-9_+#.-]{1,30}")
+LINE_END = re.compile(r"\r\n?|\n")
+LINE_SEPARATORS = {0x2028: " ", 0x2029: " "}  # line ends to JavaScript, and to nobody else
+DEEPEST = 6
+
+ALLOWED = {
+    "a": {"href", "title", "target", "rel"},
+    "code": {"tabindex"},
+    "div": {"class", "role", "tabindex"},
+    "input": {"type", "disabled", "checked", "aria-label"},
+    "li": {"class"},
+    "ol": {"start"},
+    "pre": {"class", "data-language"},
+    "td": {"class"},
+    "th": {"class"},
+}
+BARE = "blockquote br del em h2 h3 h4 h5 h6 hr p strong table tbody thead tr ul"
+TAGS = {*ALLOWED, *BARE.split()}
+
+
+def to_html(markdown: str, seams: Iterable[int] = ()) -> SafeString:
+    """Render a message. `seams` are the places, in code points, where a reply was carried on.
+
+    A seam is shown before the next block that starts, so it never breaks one.
+    """
+    env: dict[str, Any] = {"outline": [], "in_link": 0}
+    tokens = parser().parse(markdown.translate(LINE_SEPARATORS), env)
+    with_seams(tokens, markdown, sorted(seams))
+    html = parser().renderer.render(tokens, parser().options, env)
+    return mark_safe(  # noqa: S308 nh3 has just seen to it
+        nh3.clean(
+            html,
+            tags=TAGS,
+            attributes=ALLOWED,
+            url_schemes={"http", "https", "mailto", "tel"},
+            link_rel=None,
+        )
+    )
+
+
+@cache
+def parser() -> MarkdownIt:
+    options = {"html": False, "tasklists": True}
+    markdown = MarkdownIt("commonmark", options, renderer_cls=Prose)
+    markdown.enable(["table", "strikethrough"])
+    # What a link may lead to is decided when it is rendered: a refused one still reads as its text.
+    markdown.validateLink = lambda url: True  # type: ignore[method-assign]
+    markdown.normalizeLink = encoded  # type: ignore[method-assign]
+    markdown.normalizeLinkText = str  # type: ignore[assignment]
+    return markdown
+
+
+def encoded(url: str) -> str:
+    """Percent-encode like the browser's encodeURI, and what is encoded already no second time."""
+    return quote(url, safe="%;,/?:@&=+$-_.!~*'()#")
+
+
+def with_seams(tokens: list[Token], markdown: str, seams: Sequence[int]) -> None:
+    if not seams:
+        return
+    places = [len(LINE_END.sub("\n", markdown[:seam])) for seam in seams]
+    lines = line_starts(LINE_END.sub("\n", markdown))
+    blocks = [(i, token.map) for i, token in enumerate(tokens) if token.level == 0 and token.map]
+    starts = [(lines[where[0]], i) for i, where in blocks]
+    before = {next((i for start, i in starts if start >= p), len(tokens)) for p in places}
+    for i in sorted(before, reverse=True):
+        tokens.insert(i, Token("seam", "div", 0))
+
+
+def line_starts(text: str) -> list[int]:
+    starts = [0]
+    for line in text.split("\n"):
+        starts.append(starts[-1] + len(line) + 1)
+    return starts
+
+
+def trimmed(url: str) -> str:
+    """A bare URL without the punctuation of the sentence around it."""
+    while url[-1] in "?!.,:;*_~'" or (url[-1] == ")" and url.count(")") > url.count("(")):
+        url = url[:-1]
+    return url
+
+
+def descend(outline: list[int], depth: int) -> None:
+    """Keep which headings stand above: depths, each deeper than the one before it."""
+    while outline and outline[-1] >= depth:
+        outline.pop()
+    outline.append(depth)
+
+
+def link_attributes(href: str, title: str | None) -> str:
+    given = f' title="{escape(title)}"' if title else ""
+    rel = 'target="_blank" rel="noopener noreferrer nofollow"'
+    return f' href="{escape(href)}"{given} {rel}'
+
+
+class Prose(RendererHTML):
+    """The HTML of messages, without the white space between blocks that nobody sees."""
+
+    def renderToken(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
+        token = tokens[idx]
+        if token.hidden:
+            return ""
+        if token.nesting == -1:
+            return f"</{token.tag}>"
+        return f"<{token.tag}{self.renderAttrs(token)}>"
+
+    def seam(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
+        return f'<div class="seam" role="note">{SEAM}</div>'
+
+    def heading_open(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any
+    ) -> str:
+        """Open it below the page's own h1 without a gap, whatever level the model wrote."""
+        token = tokens[idx]
+        top = token.level == 0
+        if top:
+            descend(env["outline"], int(token.tag[1]))
+        level = min(len(env["outline"]) + (1 if top else 2), DEEPEST)
+        env["heading"] = f"h{level}"
+        return f"<h{level}>"
+
+    def heading_close(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any
+    ) -> str:
+        return f"</{env['heading']}>"
+
+    def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
+        token = tokens[idx]
+        language = LANGUAGE.match(unescapeAll(token.info).strip())
+        label = f' data-language="{escape(language[0])}"' if language else ""
+        text = escape(token.content.removesuffix("\n"))
+        return f'<pre class="code"{label}><code tabindex="0">{text}</code></pre>'
+
+    code_block = fence
+
+    def list_item_open(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any
+    ) -> str:
+        meta = tokens[idx].meta or {}
+        if "checked" not in meta:
+            return "<li>"
+        state = 'checked aria-label="done"' if meta["checked"] else 'aria-label="to do"'
+        box = f'<input type="checkbox" disabled {state}> '
+        if tokens[idx + 1].type == "paragraph_open":
+            env["box"] = box
+            return '<li class="task">'
+        return f'<li class="task">{box}'
+
+    def paragraph_open(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any
+    ) -> str:
+        return self.renderToken(tokens, idx, options, env) + str(env.pop("box", ""))
+
+    def bullet_list_open(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any
+    ) -> str:
+        return "<ul>"
+
+    def ordered_list_open(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any
+    ) -> str:
+        start = tokens[idx].attrGet("start")
+        return "<ol>" if start is None else f'<ol start="{start}">'
+
+    def table_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
+        return '<div class="table" tabindex="0"><table>'
+
+    def table_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
+        return "</table></div>"
+
+    def th_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
+        """A class for the alignment: the content policy allows no style attribute."""
+        token = tokens[idx]
+        side = str(token.attrGet("style") or "").removeprefix("text-align:")
+        return f'<{token.tag} class="{side}">' if side else f"<{token.tag}>"
+
+    td_open = th_open
+
+    def s_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
+        return "<del>"
+
+    def s_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
+        return "</del>"
+
+    def softbreak(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
+        return "\n"
+
+    def hardbreak(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
+        return "<br>"
+
+    def link_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
+        token = tokens[idx]
+        href = str(token.attrGet("href"))
+        env["in_link"] = 2 if SAFE_URL.match(href) else 1
+        return f"<a{link_attributes(href, title(token))}>" if env["in_link"] == 2 else ""
+
+    def link_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
+        made, env["in_link"] = env["in_link"] == 2, 0
+        return "</a>" if made else ""
+
+    def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
+        """Show a link instead: loading a picture a model names would tell its server of us."""
+        token = tokens[idx]
+        src = str(token.attrGet("src"))
+        alt = escape(self.renderInlineAsText(token.children, options, env))
+        if env["in_link"] or not SAFE_URL.match(src):
+            return alt
+        return f"<a{link_attributes(src, title(token))}>{alt or escape(src)}</a>"
+
+    def text(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
+        content = tokens[idx].content
+        return escape(content) if env["in_link"] else linkified(content)
+
+
+def title(token: Token) -> str | None:
+    given = token.attrGet("title")
+    return str(given) if given else None
+
+
+def linkified(text: str) -> str:
+    """Escape, with links for the bare URLs in it."""
+    html: list[str] = []
+    end = 0
+    for match in BARE_URL.finditer(text):
+        url = trimmed(match[0])
+        if url.endswith("//"):
+            continue
+        html.append(escape(text[end : match.start()]))
+        html.append(f"<a{link_attributes(encoded(url), None)}>{escape(url)}</a>")
+        end = match.start() + len(url)
+    return "".join([*html, escape(text[end:])])

@@ -1,0 +1,475 @@
+// Markdown to DOM while it streams: marked's lexer, and a reconciler that touches only what changed.
+//
+// No HTML string is ever made, so a model's text can only become the elements named here. The
+// dialect is chat/rendering.py's; tests/markdown_cases.json is the list both must agree on.
+// A block that later text cannot change any more is committed and never touched again.
+
+import { Lexer, Tokenizer } from "../vendor/marked/marked.esm.js";
+
+/** @typedef {{tag: string, attrs: Record<string, string>, kids: Tree[], raw?: string, mark?: string}} Branch */
+/** @typedef {Branch | string} Tree */
+
+const SAFE_URL = /^(?:https?:\/\/|mailto:|tel:)/i;
+const BARE_URL = /(?<![A-Za-z0-9_])https?:\/\/[\w!#$%&'()*+,\-./:;=?@~\u00c0-\u1fff]+/gi;
+const ENTITY = /&(?:#(\d{1,7})|#x([\da-f]{1,6})|([a-z][a-z\d]{1,31}));/gi;
+const ODD = /[\0\u2028\u2029]/g; // JavaScript alone takes the last two for line ends
+const SEAM = "the server restarted here; the reply went on";
+
+const tokenizer = new Tokenizer();
+const rules = dialect();
+
+/**
+ * marked's GFM grammar without raw HTML, bare links and single-tilde strikethrough: HTML is text,
+ * links are found afterwards on both sides by one rule, and “~5 to ~10” strikes nothing out.
+ */
+function dialect() {
+  new Lexer({ gfm: true, tokenizer });
+  const never = /(?!)/;
+  const interrupt = / \{0,3\}\(\?:<\\\/\?\(\?:address.*?CDATA\\\[\)/g;
+  // A row of dashes alone is no delimiter row; taken for one, it would end the paragraph above.
+  const dashes = "\\n {0,3}((?:\\| *)?:?-+:?";
+  const row = dashes.replace("\\n", "\\n(?=[^\\n]*[|:])");
+  const edited = ({ source, flags }) => new RegExp(source.replace(interrupt, "(?!)").replace(dashes, row), flags);
+  const adapt = ([name, rule]) => [name, rule.source ? edited(rule) : rule];
+  const { block, inline, other } = tokenizer.rules;
+  return {
+    other: { ...other, htmlBeginRegex: () => never },
+    block: { ...Object.fromEntries(Object.entries(block).map(adapt)), html: never },
+    inline: {
+      ...inline,
+      tag: never,
+      url: never,
+      delLDelim: new RegExp(inline.delLDelim.source.replace("~~?", "~~(?!~)"), inline.delLDelim.flags),
+    },
+  };
+}
+
+/** Lex blocks only; what is inside them is lexed when (and if) it is built. */
+function lex(source, links) {
+  const lexer = new Lexer({ gfm: true, tokenizer });
+  tokenizer.rules = rules;
+  lexer.tokens.links = links;
+  const tokens = lexer.blockTokens(source, []);
+  for (const { src, tokens } of lexer.inlineQueue) tokens.source = src;
+  return { lexer, tokens };
+}
+
+class Builder {
+  constructor(lexer, outline) {
+    this.lexer = lexer;
+    this.outline = outline;
+  }
+
+  /** Build a block, or take the one built before when it has the same source in the same place. */
+  block(token, before, top = false) {
+    if (token.type === "heading" && top) descend(this.outline, token.depth);
+    const mark = `${this.outline.length}${token.loose ?? ""}${token.checked ?? ""}`;
+    if (before?.raw === token.raw && before.mark === mark) return before;
+    const built = this[token.type](token, before?.kids ?? [], top);
+    built.raw = token.raw;
+    built.mark = mark;
+    return built;
+  }
+
+  blocks(tokens, before) {
+    return tokens
+      .filter(({ type }) => type !== "space" && type !== "def")
+      .map((token, i) => this.block(token, before[i]));
+  }
+
+  // Headings follow the order of the page's own (h1) without a gap, whatever the model wrote.
+  heading(token, before, top) {
+    const level = Math.min(this.outline.length + (top ? 1 : 2), 6);
+    return h(`h${level}`, {}, this.inline(token.tokens));
+  }
+
+  paragraph(token) {
+    return h("p", {}, this.inline(token.tokens));
+  }
+
+  text(token) {
+    return this.paragraph(token);
+  }
+
+  code(token) {
+    const language = /^[\w+#.-]{1,30}/.exec(decode(token.lang ?? ""))?.[0];
+    const text = token.text.replace(token.codeBlockStyle ? /\n+$/ : /\n$/, "");
+    return h("pre", { class: "code", ...(language && { "data-language": language }) }, [
+      h("code", { tabindex: "0" }, text ? [text] : []),
+    ]);
+  }
+
+  hr() {
+    return h("hr");
+  }
+
+  blockquote(token, before) {
+    return h("blockquote", {}, this.blocks(token.tokens, before));
+  }
+
+  list(token, before) {
+    const start = token.ordered && token.start !== 1 ? { start: String(token.start) } : {};
+    const items = token.items.map((item, i) => this.block(item, before[i]));
+    return h(token.ordered ? "ol" : "ul", start, items);
+  }
+
+  list_item(token, before) {
+    const kids = [];
+    for (const part of token.tokens) {
+      if (part.type === "text") kids.push(...this.inline(part.tokens));
+      else if (part.type === "checkbox") kids.push(...checkbox(part));
+      else if (part.type !== "space" && part.type !== "def") {
+        const old = before[kids.length];
+        kids.push(this.block(part, typeof old === "object" ? old : undefined));
+      }
+    }
+    return h("li", token.task ? { class: "task" } : {}, kids);
+  }
+
+  table(token) {
+    const row = (cells, tag) =>
+      h("tr", {}, cells.map((cell) => h(tag, cell.align ? { class: cell.align } : {}, this.inline(cell.tokens))));
+    const body = token.rows.length ? [h("tbody", {}, token.rows.map((cells) => row(cells, "td")))] : [];
+    const table = h("table", {}, [h("thead", {}, [row(token.header, "th")]), ...body]);
+    return h("div", { class: "table", tabindex: "0" }, [table]);
+  }
+
+  /** @returns {Tree[]} with neighbouring text joined and bare links made */
+  inline(tokens, inLink = false) {
+    if (tokens.source !== undefined) {
+      this.lexer.state.inLink = this.lexer.state.inRawBlock = false;
+      this.lexer.inlineTokens(tokens.source.trim(), tokens);
+      delete tokens.source;
+    }
+    return this.spans(tokens, inLink).flatMap((kid) => (typeof kid === "string" && !inLink ? linkify(kid) : [kid]));
+  }
+
+  spans(tokens, inLink) {
+    const kids = [];
+    for (const token of tokens) {
+      for (const kid of this.span(token, inLink)) {
+        if (typeof kid === "string" && typeof kids.at(-1) === "string") kids[kids.length - 1] += kid;
+        else if (kid !== "") kids.push(kid);
+      }
+    }
+    return kids;
+  }
+
+  span(token, inLink) {
+    switch (token.type) {
+      case "text":
+        return [decode(token.raw.replace(/ *\n[ \t]*/g, "\n"))];
+      case "escape":
+        return [token.text];
+      case "codespan":
+        return [h("code", {}, [token.text])];
+      case "br":
+        return [h("br")];
+      case "checkbox":
+        return checkbox(token);
+      case "image":
+        return inLink ? [plain(token.tokens)] : link(decoded(token), [plain(token.tokens) || token.href]);
+      case "link":
+        return token.autolink ? link(token, [token.text]) : link(decoded(token), this.inline(token.tokens, true));
+      default: // em, strong, del
+        return [h(token.type, {}, this.inline(token.tokens, inLink))];
+    }
+  }
+}
+
+/** Which headings stand above: an outline of depths, each deeper than the one before it. */
+function descend(outline, depth) {
+  while (outline.at(-1) >= depth) outline.pop();
+  outline.push(depth);
+}
+
+/** @returns {Branch} */
+function h(tag, attrs = {}, kids = []) {
+  return { tag, attrs, kids };
+}
+
+function checkbox({ checked }) {
+  const state = checked ? { checked: "", "aria-label": "done" } : { "aria-label": "to do" };
+  return [h("input", { type: "checkbox", disabled: "", ...state }), " "];
+}
+
+function decoded({ href, title }) {
+  return { href: decode(href), title: title && decode(title) };
+}
+
+/** A link to where a link may lead, otherwise only its text. */
+function link({ href, title }, kids) {
+  const url = encode(href);
+  if (!SAFE_URL.test(url)) return kids;
+  const attrs = { href: url, ...(title && { title }) };
+  return [h("a", { ...attrs, target: "_blank", rel: "noopener noreferrer nofollow" }, kids)];
+}
+
+function encode(url) {
+  try {
+    return encodeURI(url).replaceAll("%25", "%");
+  } catch {
+    return "";
+  }
+}
+
+function linkify(text) {
+  const kids = [];
+  let end = 0;
+  for (const match of text.matchAll(BARE_URL)) {
+    const url = trimmed(match[0]);
+    if (url.endsWith("//")) continue;
+    if (match.index > end) kids.push(text.slice(end, match.index));
+    kids.push(...link({ href: url }, [url]));
+    end = match.index + url.length;
+  }
+  if (end < text.length) kids.push(text.slice(end));
+  return kids;
+}
+
+/** A bare URL without the punctuation of the sentence around it. */
+function trimmed(url) {
+  for (;;) {
+    const last = url.at(-1);
+    const unbalanced = last === ")" && url.split(")").length > url.split("(").length;
+    if (!unbalanced && !"?!.,:;*_~'".includes(last)) return url;
+    url = url.slice(0, -1);
+  }
+}
+
+function plain(tokens) {
+  return tokens
+    .map((token) => {
+      if (token.type === "br") return "\n";
+      if (token.type === "text") return decode(token.raw);
+      return token.tokens && !token.autolink ? plain(token.tokens) : token.text;
+    })
+    .join("");
+}
+
+const entities = new Map();
+
+function decode(text) {
+  if (!text.includes("&")) return text;
+  return text.replace(ENTITY, (whole, decimal, hex, name) => {
+    if (!name) return character(decimal ? parseInt(decimal, 10) : parseInt(hex, 16));
+    if (!entities.has(name)) entities.set(name, named(name) ?? whole);
+    return entities.get(name);
+  });
+}
+
+/** The browser has the table of names; only letters and digits ever reach its parser here. */
+function named(name) {
+  const text = new DOMParser().parseFromString(`x&${name};`, "text/html").body.textContent.slice(1);
+  return text.endsWith(";") && name !== "semi" ? undefined : text;
+}
+
+function character(code) {
+  const valid =
+    code <= 0x10ffff &&
+    !(code >= 0xd800 && code <= 0xdfff) &&
+    !(code >= 0xfdd0 && code <= 0xfdef) &&
+    (code & 0xfffe) !== 0xfffe &&
+    !(code <= 8 || code === 0xb || (code >= 0xe && code <= 0x1f) || (code >= 0x7f && code <= 0x9f));
+  return valid ? String.fromCodePoint(code) : "\ufffd";
+}
+
+/** @param {Tree} tree */
+function create(tree) {
+  if (typeof tree === "string") return document.createTextNode(tree);
+  const element = document.createElement(tree.tag);
+  for (const [name, value] of Object.entries(tree.attrs)) element.setAttribute(name, value);
+  for (const kid of tree.kids) element.append(create(kid));
+  return element;
+}
+
+/** Make the children that show `before` show `after`, from the first that differs on. */
+function patch(parent, before, after) {
+  let i = 0;
+  while (i < after.length && before[i] === after[i]) i++;
+  for (let node = parent.childNodes[i]; i < Math.min(before.length, after.length); i++) {
+    const next = node.nextSibling;
+    const [old, now] = [before[i], after[i]];
+    if (typeof old === "string" && typeof now === "string") {
+      if (now.startsWith(old)) now.length > old.length && node.appendData(now.slice(old.length));
+      else node.data = now;
+    } else if (old !== now && alike(old, now)) patch(node, old.kids, now.kids);
+    else if (old !== now) node.replaceWith(create(now));
+    node = next;
+  }
+  for (let extra = before.length; extra > after.length; extra--) parent.childNodes[extra - 1].remove();
+  for (; i < after.length; i++) parent.insertBefore(create(after[i]), parent.childNodes[i] ?? null);
+}
+
+function alike(old, now) {
+  if (old.tag !== now.tag) return false;
+  const names = Object.keys(now.attrs);
+  return names.length === Object.keys(old.attrs).length && names.every((name) => old.attrs[name] === now.attrs[name]);
+}
+
+/** The blocks of a text with its seams between them; for each token, how many trees end with it. */
+function assemble(builder, tokens, start, seams, before) {
+  const trees = [];
+  const places = [];
+  let next = 0;
+  for (const token of tokens) {
+    if (token.type !== "space" && token.type !== "def") {
+      if (seams[next] <= start) trees.push(seam());
+      while (seams[next] <= start) next++;
+      trees.push(builder.block(token, before[trees.length], true));
+    }
+    start += token.raw.length;
+    places.push(trees.length);
+  }
+  if (next < seams.length) trees.push(seam());
+  return { trees, places };
+}
+
+function seam() {
+  return h("div", { class: "seam", role: "note" }, [SEAM]);
+}
+
+/** How many tokens no later text can change: see MarkdownStream.commit. */
+function settledCount(tokens) {
+  const solid = tokens.flatMap(({ type }, i) => (type === "space" ? [] : [i]));
+  const line = (token) => token?.raw.includes("\n");
+  const over = (i) => tokens[i].raw.endsWith("\n") || line(tokens[i + 1]);
+  const behind = solid.length > 2 && tokens.slice(solid.at(-1)).some(line) ? solid.at(-2) : 0;
+  const ended = solid.findLast((i) => over(i) && endsItself(tokens[i])) ?? -1;
+  return Math.max(behind, ended + 1);
+}
+
+function endsItself({ type, raw, codeBlockStyle }) {
+  if (type !== "code" || codeBlockStyle) return type === "hr" || (type === "heading" && /^ *#/.test(raw));
+  const lines = raw.trimEnd();
+  const last = lines.slice(lines.lastIndexOf("\n") + 1);
+  const close = lines.includes("\n") && /^ {0,3}(`+|~+) *$/.exec(last);
+  return Boolean(close) && close[1].startsWith(/^ *(`+|~+)/.exec(raw)[1]);
+}
+
+/** One growing document inside `root`. Feed it with append(), show it with flush(). */
+export class MarkdownStream {
+  /**
+   * @param {Element} root whose children, where they show the same text already, are kept
+   * @param {(blocks: Element[]) => void} settled called with blocks that will not change again
+   */
+  constructor(root, settled = () => {}) {
+    this.root = root;
+    this.settled = settled;
+    this.reset();
+  }
+
+  reset() {
+    this.text = ""; // all of it, with \n for every line end
+    this.tail = ""; // what is not committed of it
+    this.held = ""; // a \r whose \n may still come
+    this.trees = [];
+    this.committed = 0; // how many of the trees are
+    this.lastStart = -1; // where the last of them starts
+    this.outline = [];
+    this.links = Object.create(null);
+    this.seams = []; // places in the text
+    this.linksCameLate = false;
+    this.adopted = false;
+  }
+
+  append(delta) {
+    let text = this.held + delta;
+    this.held = text.endsWith("\r") ? "\r" : "";
+    if (this.held) text = text.slice(0, -1);
+    if (text.includes("\r")) text = text.replace(/\r\n?/g, "\n");
+    text = text.replace(ODD, (character) => (character === "\0" ? "\ufffd" : " "));
+    this.text += text;
+    this.tail += text;
+  }
+
+  /** Mark the place reached: shown before the next block that starts. */
+  seam() {
+    this.seams.push(this.text.length + this.held.length);
+  }
+
+  flush() {
+    const start = this.text.length - this.tail.length;
+    const { lexer, tokens } = lex(this.tail, Object.assign(Object.create(null), this.links));
+    const builder = new Builder(lexer, [...this.outline]);
+    const seams = this.seams.filter((place) => place > this.lastStart);
+    const done = this.trees.slice(0, this.committed);
+    const { trees, places } = assemble(builder, tokens, start, seams, this.trees.slice(this.committed));
+    this.show([...done, ...trees]);
+    this.commit(tokens, places);
+  }
+
+  show(trees) {
+    if (this.adopted) patch(this.root, this.trees, trees);
+    else this.adopt(trees);
+    this.trees = trees;
+  }
+
+  /** Keep what the server rendered wherever it is what we would have made. */
+  adopt(trees) {
+    for (const node of [...this.root.childNodes]) if (node.nodeType !== Node.ELEMENT_NODE) node.remove();
+    trees.forEach((tree, i) => {
+      const made = create(tree);
+      const there = this.root.children[i];
+      if (!there) this.root.append(made);
+      else if (!there.isEqualNode(made)) there.replaceWith(made);
+    });
+    while (this.root.children.length > trees.length) this.root.lastElementChild.remove();
+    this.adopted = true;
+  }
+
+  /**
+   * Let go of the blocks no later text can reach: all up to one that ended itself (a closed
+   * fence, a heading, a rule), and all but the last two once the last has a whole line. A block
+   * can still change its neighbour (a table header that turns out to be text), never the one
+   * before that.
+   */
+  commit(tokens, places) {
+    const count = settledCount(tokens);
+    if (!count) return;
+    let length = 0;
+    for (const token of tokens.slice(0, count)) {
+      if (token.type === "heading") descend(this.outline, token.depth);
+      if (token.type === "def") this.define(token, length);
+      else if (token.type !== "space") this.lastStart = this.text.length - this.tail.length + length;
+      length += token.raw.length;
+    }
+    const from = this.committed;
+    this.tail = this.tail.slice(length);
+    this.committed += places[count - 1];
+    this.settled([...this.root.children].slice(from, this.committed));
+  }
+
+  define({ tag, href, title }, length) {
+    if (tag in this.links) return;
+    this.links[tag] = { href, title };
+    this.linksCameLate ||= this.committed > 0 || length > 0;
+  }
+
+  /** Nothing more will come: show all of it exactly, late link definitions included. */
+  finish() {
+    this.append(this.held ? "\n" : "");
+    this.flush();
+    if (this.linksCameLate || this.tail.includes("]:")) {
+      const { lexer, tokens } = lex(this.text, Object.create(null));
+      this.show(assemble(new Builder(lexer, []), tokens, 0, this.seams, []).trees);
+    }
+    const from = this.committed;
+    this.committed = this.trees.length;
+    this.settled([...this.root.children].slice(from));
+  }
+}
+
+/** Render once, into `root`; seams are places in `source`. */
+export function renderInto(root, source, seams = []) {
+  const stream = new MarkdownStream(root);
+  let end = 0;
+  for (const place of seams) {
+    stream.append(source.slice(end, place));
+    stream.seam();
+    end = place;
+  }
+  stream.append(source.slice(end));
+  stream.finish();
+  return stream;
+}

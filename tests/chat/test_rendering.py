@@ -1,0 +1,107 @@
+"""What a message becomes in history. tests/js compares the same cases with the live page."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from django.utils.safestring import SafeString
+
+from chat.rendering import ALLOWED, TAGS, to_html
+
+TESTS = Path(__file__).resolve().parents[1]
+ATTACKS: list[str] = json.loads((TESTS / "markdown_attacks.json").read_text())
+LINK = 'target="_blank" rel="noopener noreferrer nofollow"'
+
+
+def test_a_paragraph_with_spans() -> None:
+    html = to_html("a *b* **c** ~~d~~ `e`")
+    assert html == ("<p>a <em>b</em> <strong>c</strong> <del>d</del> <code>e</code></p>")
+    assert isinstance(html, SafeString)
+
+
+def test_code_carries_its_language_for_style_and_script_alike() -> None:
+    assert to_html("```python\nprint(1 < 2)\n```") == (
+        '<pre class="code" data-language="python"><code tabindex="0">print(1 &lt; 2)</code></pre>'
+    )
+
+
+def test_code_without_a_language_says_none() -> None:
+    assert to_html("```\nx\n```") == '<pre class="code"><code tabindex="0">x</code></pre>'
+
+
+def test_raw_html_is_text() -> None:
+    assert to_html("<b>x</b>") == "<p>&lt;b&gt;x&lt;/b&gt;</p>"
+
+
+def test_links_open_apart_and_tell_nobody_where_from() -> None:
+    assert to_html("[x](https://e.com 'T')") == (
+        f'<p><a href="https://e.com" title="T" {LINK}>x</a></p>'
+    )
+
+
+@pytest.mark.parametrize(
+    "href", ["javascript:x()", "/accounts/logout/", "//e.com", "#main", "data:text/html,x", ""]
+)
+def test_a_link_that_leads_elsewhere_is_only_its_text(href: str) -> None:
+    assert to_html(f"[x]({href})") == "<p>x</p>"
+
+
+def test_bare_links_end_where_the_sentence_goes_on() -> None:
+    assert to_html("See https://e.com/a_(b), or not.") == (
+        f'<p>See <a href="https://e.com/a_(b)" {LINK}>https://e.com/a_(b)</a>, or not.</p>'
+    )
+
+
+def test_images_become_links_so_that_nothing_remote_is_loaded() -> None:
+    assert to_html("![A *chart*](https://e.com/c.png)") == (
+        f'<p><a href="https://e.com/c.png" {LINK}>A chart</a></p>'
+    )
+
+
+def test_tables_scroll_in_a_wrapper_and_align_by_class() -> None:
+    assert to_html("| a | b |\n|---|--:|\n| 1 | 2 |") == (
+        '<div class="table" tabindex="0"><table>'
+        '<thead><tr><th>a</th><th class="right">b</th></tr></thead>'
+        '<tbody><tr><td>1</td><td class="right">2</td></tr></tbody>'
+        "</table></div>"
+    )
+
+
+def test_tasks_say_whether_they_are_done() -> None:
+    assert to_html("- [ ] a\n- [x] b") == (
+        '<ul><li class="task"><input type="checkbox" disabled="" aria-label="to do"> a</li>'
+        '<li class="task"><input type="checkbox" disabled="" checked="" aria-label="done"> b</li>'
+        "</ul>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [("1 2 3", "2 3 4"), ("3 3 4 2 3", "2 2 3 2 3"), ("1 6 1 2", "2 3 2 3"), ("2 4 3", "2 3 3")],
+)
+def test_headings_follow_the_page_without_a_gap(written: str, shown: str) -> None:
+    source = "\n".join(f"{'#' * int(depth)} x" for depth in written.split())
+    assert re.findall(r"<h(\d)>", to_html(source)) == shown.split()
+
+
+def test_a_seam_stands_before_the_next_block() -> None:
+    seam = '<div class="seam" role="note">the server restarted here; the reply went on</div>'
+    assert to_html("One two.\n\nThree.", [5]) == f"<p>One two.</p>{seam}<p>Three.</p>"
+    assert to_html("One two.\n\nThree.", [10]) == f"<p>One two.</p>{seam}<p>Three.</p>"
+    assert to_html("One two.", [3, 8]) == f"<p>One two.</p>{seam}"
+
+
+def test_a_seam_does_not_break_a_fence() -> None:
+    html = to_html("```\na\nb\n```\nafter", [6])
+    assert html.index("</pre>") < html.index("seam") < html.index("after")
+
+
+def test_nothing_but_the_listed_elements_comes_out_of_an_attack() -> None:
+    for attack in ATTACKS:
+        for tag, attributes in re.findall(r"<([a-z0-9-]+)([^>]*)>", to_html(attack)):
+            assert tag in TAGS, attack
+            names = re.findall(r'([a-z-]+)="[^"]*"', attributes)
+            assert set(names) <= ALLOWED.get(tag, set()), attack
+            for href in re.findall(r'href="([^"]*)"', attributes):
+                assert re.match(r"https?://|mailto:|tel:", href), attack

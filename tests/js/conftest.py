@@ -1,0 +1,88 @@
+"""Our JavaScript in a real Chromium, from a server on loopback that knows only the static files
+and the strict content policy. No database, no Django view."""
+
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from config.security import CONTENT_SECURITY_POLICY
+from tests.services import chromium
+
+STATIC = Path(__file__).resolve().parents[2] / "static"
+BLANK = b"""<!doctype html><html lang=en><title>Blank</title>
+<link rel=icon href=/icons/mark.svg><body><main></main></body></html>"""
+
+
+class Files(SimpleHTTPRequestHandler):
+    """The static files under /, and pages of the test's own."""
+
+    protocol_version = "HTTP/1.1"
+    pages: dict[str, bytes] = {}
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments, directory=str(STATIC))  # type: ignore[arg-type]
+
+    def do_GET(self) -> None:
+        page = self.pages.get(self.path, BLANK if self.path == "/" else None)
+        if page is None:
+            return super().do_GET()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+        return None
+
+    def end_headers(self) -> None:
+        self.send_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        self.send_header("Cache-Control", "no-store")
+        super().end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="package")
+def chrome() -> Iterator[Browser]:
+    """Closed before the tests of the next folder: Playwright's loop would be in their way."""
+    binary = chromium.find()
+    assert binary is not None, chromium.MISSING
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=binary, args=list(chromium.FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="package")
+def site() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Files)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def complaints() -> Iterator[list[str]]:
+    """What the page complained about, violations of the policy included: nothing, at the end."""
+    heard: list[str] = []
+    yield heard
+    assert heard == []
+
+
+@pytest.fixture
+def page(chrome: Browser, site: str, complaints: list[str]) -> Iterator[Page]:
+    context = chrome.new_context(base_url=site)
+    page = context.new_page()
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda message: complaints.append(message.text) if message.type == "error" else None,
+    )
+    page.goto("/")
+    yield page
+    context.close()

@@ -1,0 +1,239 @@
+"""Markdown in the browser: the same document however it arrives, the same as the server's, and
+nothing in it that runs, loads or sends."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from chat.rendering import ALLOWED, TAGS, to_html
+
+TESTS = Path(__file__).resolve().parents[1]
+CASES = json.loads((TESTS / "markdown_cases.json").read_text())
+ATTACKS: list[str] = json.loads((TESTS / "markdown_attacks.json").read_text())
+
+RENDER = """async ([sources, whole]) => {
+    const { MarkdownStream, renderInto } = await import("/js/markdown.js");
+    return sources.map((source) => {
+        const root = document.createElement("div");
+        if (whole) renderInto(root, source);
+        else {
+            const stream = new MarkdownStream(root);
+            for (const character of source) {
+                stream.append(character);
+                stream.flush();
+            }
+            stream.finish();
+        }
+        return root.innerHTML;
+    });
+}"""
+
+# The server's HTML as a browser reads it, so that only what it means is compared.
+READ = """(htmls) => htmls.map((html) => {
+    const page = document.implementation.createHTMLDocument("");
+    page.body.innerHTML = html;
+    return page.body.innerHTML;
+})"""
+
+
+def rendered(page: Page, sources: list[str], *, whole: bool = True) -> list[str]:
+    result: list[str] = page.evaluate(RENDER, [sources, whole])
+    return result
+
+
+def as_read(page: Page, htmls: list[str]) -> list[str]:
+    result: list[str] = page.evaluate(READ, htmls)
+    return result
+
+
+def by_name(cases: list[dict[str, str]], htmls: list[str]) -> dict[str, str]:
+    return {case["name"]: html for case, html in zip(cases, htmls, strict=True)}
+
+
+def test_the_browser_and_the_server_agree_on_every_case(page: Page) -> None:
+    cases = CASES["agree"]
+    sources = [case["markdown"] for case in cases]
+    assert len(cases) >= 60
+    served = as_read(page, [to_html(source) for source in sources])
+    assert by_name(cases, rendered(page, sources)) == by_name(cases, served)
+
+
+def test_a_document_fed_one_character_at_a_time_is_the_same_document(page: Page) -> None:
+    cases = CASES["agree"] + CASES["differ"]
+    sources = [case["markdown"] for case in cases]
+    at_once = by_name(cases, rendered(page, sources))
+    assert by_name(cases, rendered(page, sources, whole=False)) == at_once
+
+
+def test_the_known_differences_are_only_those_that_are_listed(page: Page) -> None:
+    """When a newer marked or markdown-it mends one, it belongs among the cases that agree."""
+    sources = [case["markdown"] for case in CASES["differ"]]
+    served = as_read(page, [to_html(source) for source in sources])
+    pairs = zip(rendered(page, sources), served, strict=True)
+    assert all(browser != server for browser, server in pairs)
+
+
+# Seams
+
+SEAMED = [
+    ("between blocks", "One.\n\nTwo.", [6]),
+    ("in the middle of a word", "One and two.\n\nThree.", [6]),
+    ("in a fence", "```\na\nb\n```\n\nafter", [6]),
+    ("in a list", "- a\n- b\n\nafter", [5]),
+    ("at the very end", "One.\n\nTwo.", [10]),
+    ("twice in one block", "One and two.\n\nThree.", [3, 7]),
+    ("twice apart", "One.\n\nTwo.\n\nThree.", [2, 8]),
+    ("beyond characters of two code units", "🐙🐙🐙 kelp.\n\nTwo.\n\nThree.", [11]),
+    ("after line ends of Windows", "One.\r\n\r\nTwo.\r\n\r\nThree.", [8]),
+]
+
+SEAM = """async ([source, seams, step]) => {
+    const { MarkdownStream } = await import("/js/markdown.js");
+    const root = document.createElement("div");
+    const stream = new MarkdownStream(root);
+    const characters = [...source];
+    characters.forEach((character, i) => {
+        seams.filter((place) => place === i).forEach(() => stream.seam());
+        stream.append(character);
+        if (step) stream.flush();
+    });
+    seams.filter((place) => place === characters.length).forEach(() => stream.seam());
+    stream.finish();
+    return root.innerHTML;
+}"""
+
+
+@pytest.mark.parametrize("step", [False, True], ids=["whole", "by character"])
+@pytest.mark.parametrize(("where", "source", "seams"), SEAMED, ids=[s[0] for s in SEAMED])
+def test_a_seam_stands_after_the_block_it_falls_into(
+    page: Page, where: str, source: str, seams: list[int], step: bool
+) -> None:
+    shown = page.evaluate(SEAM, [source, seams, step])
+    assert [shown] == as_read(page, [to_html(source, seams)])
+    assert 'class="seam"' in shown
+
+
+# What has been read is left alone
+
+SETTLE = """async () => {
+    const { MarkdownStream } = await import("/js/markdown.js");
+    const root = document.querySelector("main");
+    const told = [];
+    const stream = new MarkdownStream(root, (blocks) => told.push(...blocks));
+    stream.append("# One\\n\\nTwo **bold**\\n\\n```js\\nx\\n```\\n\\n- a\\n");
+    stream.flush();
+    const early = [...root.children];
+    const touched = [];
+    new MutationObserver((records) => touched.push(...records)).observe(root, {
+        subtree: true, childList: true, characterData: true, attributes: true,
+    });
+    for (const delta of ["- b\\n", "\\nThree", " and\\n\\n", "four\\n\\nfive"]) {
+        stream.append(delta);
+        stream.flush();
+    }
+    stream.finish();
+    await Promise.resolve();
+    return {
+        same: early.every((block, i) => root.children[i] === block),
+        touched: touched.some(({ target }) => early.slice(0, 3).some((b) => b.contains(target))),
+        told: told.map((block) => block.tagName),
+    };
+}"""
+
+
+def test_finished_blocks_are_never_touched_again(page: Page) -> None:
+    result: dict[str, Any] = page.evaluate(SETTLE)
+    assert result["same"]
+    assert not result["touched"]
+    assert result["told"] == ["H2", "P", "PRE", "UL", "P", "P", "P"]
+
+
+ADOPT = """async ([html, source]) => {
+    const { MarkdownStream } = await import("/js/markdown.js");
+    const root = document.querySelector("main");
+    root.innerHTML = html;
+    const before = [...root.children];
+    const stream = new MarkdownStream(root);
+    stream.append(source);
+    stream.flush();
+    stream.append(" more");
+    stream.finish();
+    return before.map((block, i) => root.children[i] === block);
+}"""
+
+
+def test_what_the_server_rendered_is_taken_over_as_it_stands(page: Page) -> None:
+    source = next(c["markdown"] for c in CASES["agree"] if c["name"] == "a long answer")
+    kept = page.evaluate(ADOPT, [f"\n  {to_html(source)}\n", source])
+    assert len(kept) > 8
+    assert all(kept)
+
+
+# Attacks
+
+INSPECT = """async ([sources, served, allowed, tags]) => {
+    const { MarkdownStream, renderInto } = await import("/js/markdown.js");
+    const bad = [];
+    let hits = 0;
+    window.__hit = () => { hits += 1; };
+    const main = document.querySelector("main");
+    const check = (root, source, how) => {
+        for (const element of root.querySelectorAll("*")) {
+            const tag = element.localName;
+            if (!tags.includes(tag)) bad.push([how, source, tag]);
+            for (const { name, value } of element.attributes) {
+                const fine = (allowed[tag] ?? []).includes(name)
+                    && (name !== "href" || /^(https?:\\/\\/|mailto:|tel:)/.test(value));
+                if (!fine) bad.push([how, source, `${tag} ${name}=${value}`]);
+            }
+        }
+        root.remove();
+    };
+    const place = () => main.appendChild(document.createElement("div"));
+    for (const [i, source] of sources.entries()) {
+        const whole = place();
+        renderInto(whole, source);
+        check(whole, source, "whole");
+        const live = place();
+        const stream = new MarkdownStream(live);
+        for (const character of source) {
+            stream.append(character);
+            stream.flush();
+        }
+        stream.finish();
+        check(live, source, "live");
+        const history = place();
+        history.innerHTML = served[i];
+        check(history, source, "server");
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return { bad, hits };
+}"""
+
+
+def test_no_attack_runs_loads_or_leaves_anything_behind(page: Page, site: str) -> None:
+    assert len(set(ATTACKS)) >= 100
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("dialog", lambda dialog: asked.append(dialog.message))
+    allowed = {tag: sorted(names) for tag, names in ALLOWED.items()}
+    served = [str(to_html(attack)) for attack in ATTACKS]
+    result = page.evaluate(INSPECT, [ATTACKS, served, allowed, sorted(TAGS)])
+    assert result == {"bad": [], "hits": 0}
+    ours = (f"{site}/js/", f"{site}/vendor/", f"{site}/icons/mark.svg")
+    assert [url for url in asked if not url.startswith(ours)] == []
+
+
+def test_the_attacks_would_be_noticed(page: Page, complaints: list[str]) -> None:
+    """The same inspection, of the first attacks as raw HTML."""
+    allowed = {tag: sorted(names) for tag, names in ALLOWED.items()}
+    result = page.evaluate(INSPECT, [[""], ["<img src=x onerror=__hit()>"], allowed, []])
+    assert result["bad"] == [
+        ["server", "", "img"],
+        ["server", "", "img src=x"],
+        ["server", "", "img onerror=__hit()"],
+    ]
+    complaints.clear()
