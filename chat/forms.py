@@ -1,0 +1,118 @@
+"""What the composer sends, checked: a message, and how its reply is to be made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from chat.replies import Settings
+from streaming.providers import catalog
+
+MESSAGE_LIMIT = 400_000
+SYSTEM_PROMPT_LIMIT = 100_000
+
+
+class LinesField(forms.CharField):
+    """Text with every line ended by \\n, as it was typed otherwise. Browsers send \\r\\n."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(strip=False, widget=forms.Textarea, **options)
+
+    def to_python(self, value: Any) -> str:
+        text = super().to_python(value) or ""
+        return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
+
+
+class ComposerForm(forms.Form):
+    """Errors are whole sentences: a page shows the first of them alone."""
+
+    text = LinesField(
+        max_length=MESSAGE_LIMIT,
+        error_messages={
+            "required": "Write a message first.",
+            "max_length": (
+                "This message is too long: %(show_value)d characters, and at most "
+                "%(limit_value)d can be sent."
+            ),
+        },
+    )
+    model = forms.CharField(
+        max_length=100,
+        error_messages={
+            "required": "Pick a model first.",
+            "max_length": "No provider here serves that model. Pick one from the list.",
+        },
+    )
+    request_id = forms.UUIDField(
+        error_messages={
+            "required": "This page is out of date. Reload it, and send the message again.",
+            "invalid": "This page is out of date. Reload it, and send the message again.",
+        }
+    )
+    max_tokens = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=10_000_000,
+        error_messages={
+            "invalid": "Max tokens must be a whole number.",
+            "min_value": "Max tokens must be at least 1.",
+            "max_value": "Max tokens is too large.",
+        },
+    )
+    temperature = forms.FloatField(
+        required=False,
+        min_value=0,
+        max_value=2,
+        error_messages={
+            "invalid": "Temperature must be a number from 0 to 2.",
+            "min_value": "Temperature must be a number from 0 to 2.",
+            "max_value": "Temperature must be a number from 0 to 2.",
+        },
+    )
+    system_prompt = LinesField(
+        required=False,
+        max_length=SYSTEM_PROMPT_LIMIT,
+        error_messages={
+            "max_length": "The system prompt is too long: at most %(limit_value)d characters.",
+        },
+    )
+
+    def clean_text(self) -> str:
+        text: str = self.cleaned_data["text"]
+        if not text.strip():
+            raise forms.ValidationError("Write a message first.")
+        return text
+
+    def clean(self) -> dict[str, Any]:
+        """Settings that the model does not take are left out; they may be there from another
+        model that was picked before."""
+        cleaned = super().clean() or {}
+        try:
+            model = catalog.model(cleaned.get("model", ""))
+        except catalog.UnknownModel:
+            return cleaned  # whoever starts the reply refuses it with its own sentence
+        if not model.takes_temperature:
+            cleaned["temperature"] = None
+        if not model.takes_max_tokens:
+            cleaned["max_tokens"] = None
+        elif model.max_output and (cleaned.get("max_tokens") or 0) > model.max_output:
+            self.add_error(
+                "max_tokens", f"{model.label} writes at most {model.max_output:,} tokens."
+            )
+        return cleaned
+
+    @property
+    def chosen(self) -> Settings:
+        """How the reply is to be made; of a valid form."""
+        return Settings(
+            model=self.cleaned_data["model"],
+            max_tokens=self.cleaned_data["max_tokens"],
+            temperature=self.cleaned_data["temperature"],
+            system_prompt=self.cleaned_data["system_prompt"],
+        )
+
+    @property
+    def sentence(self) -> str:
+        """What to change first; of a form that is not valid."""
+        return str(next(iter(self.errors.values()))[0])

@@ -1,0 +1,52 @@
+"""The list of conversations beside the page: the newest first, under the day they were last
+used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from uuid import UUID
+
+from django.utils import timezone
+
+from accounts.models import User
+from chat.models import Conversation
+
+SHOWN = 200
+
+DOTS = {
+    Conversation.Status.STREAMING: "running",
+    Conversation.Status.ERROR: "failed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A conversation in the list; `day` is the heading before it, where a new one begins."""
+
+    id: UUID
+    title: str
+    dot: str
+    day: str
+
+
+def rows(user: User) -> list[Row]:
+    """The newest conversations of this user."""
+    newest = user.conversations.order_by("-updated_at").only("id", "title", "status", "updated_at")
+    listed: list[Row] = []
+    today, before = timezone.localdate(), ""
+    for conversation in newest[:SHOWN]:
+        day = day_of(timezone.localdate(conversation.updated_at), today)
+        dot = DOTS.get(Conversation.Status(conversation.status), "")
+        listed.append(Row(conversation.id, conversation.title, dot, "" if day == before else day))
+        before = day
+    return listed
+
+
+def day_of(used: date, today: date) -> str:
+    """The heading for what was last used on a day."""
+    if used >= today:
+        return "Today"
+    if used == today - timedelta(days=1):
+        return "Yesterday"
+    return "Previous 7 days" if used >= today - timedelta(days=7) else "Older"

@@ -1,0 +1,16 @@
+"""The addresses of the pages and their fragments."""
+
+from django.urls import path
+
+from chat import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("c/", views.start, name="start"),
+    path("c/<uuid:id>/", views.conversation, name="conversation"),
+    path("c/<uuid:id>/messages/", views.send, name="send"),
+    path("m/<uuid:id>/", views.message, name="message"),
+    path("s/<uuid:uuid>/stop/", views.stop, name="stop"),
+    path("sidebar/", views.sidebar, name="sidebar"),
+    path("theme/", views.theme, name="theme"),
+]

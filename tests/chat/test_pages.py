@@ -1,0 +1,657 @@
+"""The pages as a browser gets them: with scripts and without, for their owner and for others."""
+
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+from html import unescape
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts import keys
+from accounts.models import User
+from chat import replies, sidebar
+from chat.forms import MESSAGE_LIMIT
+from chat.models import Conversation, Message
+from chat.replies import Reply, Settings
+from streaming import journal, lifecycle
+from streaming.journal import Chunk, Entry
+from streaming.lifecycle import Ending
+from streaming.models import Kind, State, Stream
+from streaming.providers.base import Finish
+from streaming.providers.errors import Interrupted, InvalidKey
+
+HTMX = {"HX-Request": "true"}
+KEY = "sk-harbour-0123456789-ab12"
+QUESTION = "Why do tides lag the moon?"
+
+
+@pytest.fixture(autouse=True)
+def static_files_under_their_own_names() -> Iterator[None]:
+    """Nothing here needs them collected first."""
+    plain = {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    with override_settings(STORAGES=plain):
+        yield
+
+
+@pytest.fixture
+def visitor(db: None) -> Client:
+    """Somebody who is not signed in."""
+    return Client()
+
+
+@pytest.fixture
+def as_owner(owner: User) -> Client:
+    return signed_in(owner)
+
+
+@pytest.fixture
+def as_stranger(stranger: User) -> Client:
+    return signed_in(stranger)
+
+
+@pytest.fixture
+def reply(owner: User) -> Reply:
+    """A question of the owner, and a reply that nobody has begun."""
+    return ask(owner, QUESTION)
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def ask(
+    user: User, text: str, conversation: Conversation | None = None, model: str = "demo"
+) -> Reply:
+    chosen = Settings(model=model)
+    return replies.start(
+        user, text=text, request_id=uuid.uuid4(), chosen=chosen, conversation=conversation
+    )
+
+
+def write(reply: Reply, text: str, *, reasoning: str = "", seam: bool = False) -> Stream:
+    """Let a worker claim the reply and commit some of it: a chunk for each word."""
+    worker = lifecycle.register_worker("test")
+    stream = next(s for s in lifecycle.claim(worker, 100) if s.pk == reply.stream.pk)
+    parts = [(Kind.REASONING, reasoning)] if reasoning else []
+    parts += [(Kind.TEXT, word) for word in re.findall(r"\S+\s*", text)]
+    parts += [(Kind.SEAM, "")] if seam else []
+    chunks, length = [], dict.fromkeys(Kind, 0)
+    for index, (kind, delta) in enumerate(parts):
+        offset = length[Kind.TEXT if kind == Kind.SEAM else kind]
+        chunks.append(Chunk(index, index, kind, delta, offset))
+        length[kind] += len(delta)
+    assert journal.append([Entry(stream.pk, stream.uuid, stream.epoch, tuple(chunks))])
+    return stream
+
+
+def finish(reply: Reply, text: str = "Because of friction.", ending: Ending | None = None) -> None:
+    """Let a worker write the whole reply and end it."""
+    stream = write(reply, text)
+    ending = ending or Ending.completed(Finish("stop"))
+    assert lifecycle.end(stream.pk, stream.epoch, ending)
+
+
+def page(reply: Reply) -> str:
+    return f"/c/{reply.conversation.pk}/"
+
+
+def html(response: Any) -> str:
+    assert response.status_code == 200, response
+    text: str = response.content.decode()
+    return text
+
+
+def source(shown: str, reply: Reply) -> dict[str, Any]:
+    """The Markdown that is beside the HTML of a reply."""
+    found = re.search(
+        rf'<script id="source-{reply.answer.pk}" type="application/json">(.*?)</script>', shown
+    )
+    assert found, shown
+    parsed: dict[str, Any] = json.loads(found[1])
+    return parsed
+
+
+def article(shown: str, message: Message) -> str:
+    """One message out of a page or fragment, without the white space around it."""
+    found = re.search(rf'<article class="message" id="m-{message.pk}".*?</article>', shown, re.S)
+    assert found, shown
+    return found[0]
+
+
+def form(**fields: Any) -> dict[str, Any]:
+    return {"text": QUESTION, "model": "demo", "request_id": str(uuid.uuid4())} | fields
+
+
+def without_token(response: Any) -> str:
+    """The page without what differs every time it is rendered."""
+    return re.sub(r"[A-Za-z0-9]{64}", "", response.content.decode())
+
+
+def box(shown: str) -> str:
+    """What stands in the text box; a line end right after the tag is not part of it."""
+    found = re.search(r'<textarea id="text"[^>]*>\n(.*?)</textarea>', shown, re.S)
+    assert found, shown
+    return unescape(found[1])
+
+
+# Who is not signed in
+
+
+def test_a_visitor_sees_what_this_is_and_how_to_begin(visitor: Client) -> None:
+    shown = html(visitor.get("/"))
+    assert "Replies that hold on." in shown
+    assert 'href="/accounts/signup/"' in shown
+    assert 'href="/accounts/login/"' in shown
+
+
+def test_a_visitor_comes_back_to_the_conversation_after_signing_in(
+    visitor: Client, reply: Reply
+) -> None:
+    response = visitor.get(page(reply))
+    assert response.headers["Location"] == f"/accounts/login/?next={page(reply)}"
+
+
+def test_a_message_sent_without_signing_in_is_found_again_after_it(
+    visitor: Client, owner: User, password: str
+) -> None:
+    sent = visitor.post("/c/", form(text="Half a thought\r\nand more", model="demo-slow"))
+    where = sent.headers["Location"]
+    assert where == "/accounts/login/?next=/"
+    visitor.post(where, {"login": owner.email, "password": password, "next": "/"})
+    shown = html(visitor.get("/"))
+    assert box(shown) == "Half a thought\r\nand more"
+    assert re.search(r'<option value="demo-slow"[^>]* selected', shown)
+    assert box(html(visitor.get("/"))) == "Half a thought\r\nand more", "a reload loses nothing"
+    visitor.post("/c/", form())
+    assert box(html(visitor.get("/"))) == "", "it was sent"
+
+
+def test_a_session_that_ends_in_a_conversation_keeps_the_draft_for_that_one(
+    visitor: Client, owner: User, reply: Reply
+) -> None:
+    sent = visitor.post(f"{page(reply)}messages/", form(text="And neap tides?"), headers=HTMX)
+    assert sent.headers["HX-Redirect"] == f"/accounts/login/?next={page(reply)}"
+    visitor.force_login(owner, backend="django.contrib.auth.backends.ModelBackend")
+    assert box(html(visitor.get(page(reply)))) == "And neap tides?"
+    assert box(html(visitor.get("/"))) == ""
+
+
+@pytest.mark.parametrize("fragment", ["/sidebar/", "/m/{message}/"])
+def test_fragments_say_that_the_session_is_over(
+    visitor: Client, reply: Reply, fragment: str
+) -> None:
+    address = fragment.format(message=reply.answer.pk)
+    assert visitor.get(address, headers=HTMX).status_code == 401
+
+
+# Sending
+
+
+def test_sending_without_scripts_leads_to_the_conversation(as_owner: Client) -> None:
+    response = as_owner.post("/c/", form(), follow=True)
+    conversation = Conversation.objects.get()
+    assert response.redirect_chain == [(f"/c/{conversation.pk}/", 302)]
+    shown = html(response)
+    assert f'<h1 id="title" tabindex="-1">{QUESTION}</h1>' in shown
+    assert 'aria-label="You"' in shown
+    assert 'aria-label="demo" aria-busy="true"' in shown
+
+
+def test_htmx_is_answered_with_both_articles_and_the_new_address(as_owner: Client) -> None:
+    response = as_owner.post("/c/", form(), headers=HTMX)
+    question, answer = Message.objects.order_by("role").reverse()
+    assert response.headers["HX-Push-Url"] == f"/c/{question.conversation_id}/"
+    shown = html(response)
+    assert shown.count("<article") == 2
+    assert QUESTION in article(shown, question)
+    assert 'data-state="queued"' in article(shown, answer)
+
+
+def test_a_message_in_a_conversation_follows_its_last_reply(as_owner: Client, reply: Reply) -> None:
+    finish(reply)
+    response = as_owner.post(f"{page(reply)}messages/", form(text="Shorter"), headers=HTMX)
+    assert "HX-Push-Url" not in response.headers
+    second = Message.objects.get(content="Shorter")
+    assert second.parent_id == reply.answer.pk
+
+
+def test_the_same_request_is_answered_the_same_way_twice(as_owner: Client) -> None:
+    twice = form()
+    first, second = (as_owner.post("/c/", twice, headers=HTMX) for _ in range(2))
+    assert html(first) == html(second)
+    assert first.headers["HX-Push-Url"] == second.headers["HX-Push-Url"]
+    assert Message.objects.count() == 2
+
+
+def test_a_model_without_a_key_is_refused_before_anything_is_written(as_owner: Client) -> None:
+    response = as_owner.post("/c/", form(model="gpt-4.1"), headers=HTMX)
+    shown = response.content.decode()
+    assert response.status_code == 422
+    assert 'role="alert"' in shown
+    assert "No openai API key found. Add one in settings." in shown
+    assert 'href="/settings/keys/"' in shown
+    assert not Conversation.objects.exists()
+
+
+def test_without_scripts_a_refused_text_is_still_in_the_box(as_owner: Client, reply: Reply) -> None:
+    sent = form(text="\n  <b>Do not lose me</b>\n", model="gpt-4.1", temperature="0.4")
+    response = as_owner.post(f"{page(reply)}messages/", sent)
+    shown = response.content.decode()
+    assert response.status_code == 422
+    assert "No openai API key found." in shown
+    assert box(shown) == sent["text"]
+    assert re.search(r'name="temperature"[^>]* value="0.4"', shown)
+    assert QUESTION in shown, "the conversation is still there"
+
+
+def test_a_model_nobody_serves_is_refused_with_what_to_do(as_owner: Client) -> None:
+    response = as_owner.post("/c/", form(model="hal-9000"), headers=HTMX)
+    assert response.status_code == 422
+    assert "No provider here serves the model “hal-9000”." in response.content.decode()
+
+
+def test_lines_are_stored_as_they_were_typed(as_owner: Client) -> None:
+    as_owner.post("/c/", form(text=" one\r\ntwo\rthree\n\nfour ", system_prompt="a\r\nb"))
+    assert Message.objects.get(role="user").content == " one\ntwo\nthree\n\nfour "
+    assert Conversation.objects.get().system_prompt == "a\nb"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"text": ""}, "Write a message first."),
+        ({"text": " \r\n\t"}, "Write a message first."),
+        ({"text": "x" * (MESSAGE_LIMIT + 1)}, "400001 characters, and at most 400000"),
+        ({"model": ""}, "Pick a model first."),
+        ({"request_id": ""}, "Reload it, and send the message again."),
+        ({"request_id": "not-a-uuid"}, "Reload it, and send the message again."),
+        ({"max_tokens": "0"}, "Max tokens must be at least 1."),
+        ({"max_tokens": "many"}, "Max tokens must be a whole number."),
+        ({"model": "gpt-4o", "max_tokens": "16385"}, "GPT-4o writes at most 16,384 tokens."),
+        ({"temperature": "2.1"}, "Temperature must be a number from 0 to 2."),
+        ({"temperature": "-1"}, "Temperature must be a number from 0 to 2."),
+        ({"temperature": "nan"}, "Temperature must be a number from 0 to 2."),
+        ({"temperature": "warm"}, "Temperature must be a number from 0 to 2."),
+        ({"system_prompt": "x" * 100_001}, "The system prompt is too long"),
+    ],
+)
+def test_what_cannot_be_sent_is_answered_with_what_to_change(
+    as_owner: Client, owner: User, wrong: dict[str, str], sentence: str
+) -> None:
+    keys.save(owner, "openai", KEY)
+    response = as_owner.post("/c/", form(**wrong), headers=HTMX)
+    assert response.status_code == 422
+    assert sentence in response.content.decode()
+    assert not Message.objects.exists()
+
+
+def test_a_message_at_the_limit_is_sent_even_if_every_line_end_is_two_characters(
+    as_owner: Client,
+) -> None:
+    text = "\n" * (MESSAGE_LIMIT - 1) + "x"
+    as_owner.post("/c/", form(text=text.replace("\n", "\r\n")))
+    assert Message.objects.get(role="user").content == text
+
+
+def test_settings_a_model_does_not_take_are_left_out(as_owner: Client) -> None:
+    as_owner.post("/c/", form(model="demo", temperature="0.7", max_tokens="4000"))
+    conversation = Conversation.objects.get()
+    assert (conversation.temperature, conversation.max_tokens) == (None, 4000)
+
+
+def test_a_page_is_never_a_way_to_send(as_owner: Client) -> None:
+    assert as_owner.get("/c/", form()).status_code == 405
+    assert as_owner.get(f"/s/{uuid.uuid4()}/stop/").status_code == 405
+
+
+# The composer
+
+
+def test_a_new_chat_leads_on_without_a_key(as_owner: Client) -> None:
+    shown = html(as_owner.get("/"))
+    assert "The demo model is ready and needs no key." in shown
+    assert "Replies survive reloads." in shown
+    assert re.search(r'<option value="demo"[^>]* selected>', shown)
+
+
+def test_models_without_a_key_are_there_and_cannot_be_picked(as_owner: Client, owner: User) -> None:
+    assert re.search(
+        r'<option value="gpt-4.1"[^>]* disabled>GPT-4.1 \(No API key\)</option>',
+        html(as_owner.get("/")),
+    )
+    keys.save(owner, "openai", KEY)
+    assert re.search(r'<option value="gpt-4.1"[^>]*[^d]>GPT-4.1</option>', html(as_owner.get("/")))
+
+
+def test_a_new_chat_begins_with_the_model_that_was_used_last(as_owner: Client, owner: User) -> None:
+    ask(owner, QUESTION, model="demo-fast")
+    assert re.search(r'<option value="demo-fast"[^>]* selected>', html(as_owner.get("/")))
+
+
+def test_a_conversation_whose_key_was_removed_says_so_before_sending(
+    as_owner: Client, owner: User
+) -> None:
+    keys.save(owner, "openai", KEY)
+    mine = ask(owner, QUESTION, model="gpt-4.1")
+    keys.remove(owner, "openai")
+    shown = html(as_owner.get(page(mine)))
+    assert "No openai API key found. Add one in settings." in shown
+
+
+def test_every_page_carries_its_own_request_id(as_owner: Client) -> None:
+    found = [
+        re.search(r'name="request_id" value="([^"]+)"', html(as_owner.get("/"))) for _ in range(2)
+    ]
+    first, second = (uuid.UUID(match[1]) for match in found if match)
+    assert first != second
+
+
+def test_a_link_may_begin_a_chat(as_owner: Client) -> None:
+    shown = html(as_owner.get("/", {"text": '"Hello" </textarea>', "model": "demo-slow"}))
+    assert box(shown) == '"Hello" </textarea>'
+    assert re.search(r'<option value="demo-slow"[^>]* selected', shown)
+
+
+# Reading
+
+
+def test_a_growing_reply_is_in_the_page_with_its_source_and_its_index(
+    as_owner: Client, reply: Reply
+) -> None:
+    text = "The *moon* pulls 🌊 on an ocean\r\nthat cannot "
+    stream = write(reply, text, reasoning="Think of friction.")
+    shown = article(html(as_owner.get(page(reply))), reply.answer)
+    assert 'aria-busy="true"' in shown
+    live = (
+        f'<live-reply data-stream="{stream.uuid}" data-index="9" data-state="running" '
+        f'data-message="{reply.answer.pk}">'
+    )
+    assert live in shown
+    assert "<p>The <em>moon</em> pulls 🌊 on an ocean" in shown
+    assert source(shown, reply) == {
+        "text": text,
+        "reasoning": "Think of friction.",
+        "index": 9,
+        "seams": [],
+    }
+
+
+def test_the_source_of_a_finished_reply_is_what_the_provider_sent(
+    as_owner: Client, reply: Reply
+) -> None:
+    text = "</script><!-- é e\u0301 \u2028 👩‍👩‍👧\r\n\tend "
+    finish(reply, text)
+    shown = article(html(as_owner.get(page(reply))), reply.answer)
+    assert source(shown, reply)["text"] == text
+    assert "aria-busy" not in shown
+    assert "live-reply" not in shown
+
+
+def test_what_a_model_writes_as_html_is_text(as_owner: Client, reply: Reply) -> None:
+    finish(reply, '<img src=x onerror="alert(1)"> <script>alert(1)</script>')
+    prose = article(html(as_owner.get(page(reply))), reply.answer).split("<script id=")[0]
+    assert "&lt;img src=x" in prose
+    assert "<img" not in prose
+    assert "<script>" not in prose
+
+
+def test_what_a_person_writes_is_shown_as_it_was_typed(as_owner: Client, owner: User) -> None:
+    mine = ask(owner, "<b>  *two*\n  lines</b>")
+    shown = article(html(as_owner.get(page(mine))), mine.question)
+    assert "&lt;b&gt;  *two*\n  lines&lt;/b&gt;</div>" in shown
+
+
+def test_a_reply_that_was_carried_on_shows_the_seam(as_owner: Client, reply: Reply) -> None:
+    write(reply, "First part.\n\n", seam=True)
+    shown = article(html(as_owner.get(page(reply))), reply.answer)
+    assert "the server restarted here; the reply went on" in shown
+    assert source(shown, reply)["seams"] == [13]
+
+
+def test_a_message_is_the_same_in_the_page_and_by_itself(as_owner: Client, reply: Reply) -> None:
+    finish(reply, "# Tides\n\n1. one\n2. two")
+    alone = html(as_owner.get(f"/m/{reply.answer.pk}/"))
+    together = html(as_owner.get(page(reply)))
+    flat = re.compile(r"\s+")
+    assert flat.sub(" ", article(alone, reply.answer)) in flat.sub(" ", together)
+
+
+def test_htmx_gets_the_messages_of_a_conversation_without_the_page(
+    as_owner: Client, reply: Reply
+) -> None:
+    response = as_owner.get(page(reply), headers=HTMX)
+    shown = html(response)
+    assert shown.count("<article") == 2
+    assert "<html" not in shown
+    assert "HX-Request" in response.headers["Vary"]
+    assert "no-store" in response.headers["Cache-Control"]
+
+
+def test_only_a_page_with_a_running_reply_refreshes_itself_without_scripts(
+    as_owner: Client, reply: Reply
+) -> None:
+    refresh = '<noscript><meta http-equiv="refresh" content="2"></noscript>'
+    assert refresh in html(as_owner.get(page(reply)))
+    finish(reply)
+    assert refresh not in html(as_owner.get(page(reply)))
+
+
+def test_the_composer_stops_the_reply_that_runs(as_owner: Client, reply: Reply) -> None:
+    running = f'formaction="/s/{reply.stream.uuid}/stop/"'
+    assert running in html(as_owner.get(page(reply)))
+    finish(reply)
+    shown = html(as_owner.get(page(reply)))
+    assert running not in shown
+    assert "data-running" not in shown
+
+
+STATES: list[tuple[Ending, str, list[str]]] = [
+    (Ending.completed(Finish("stop")), "", []),
+    (Ending.completed(Finish("length")), "Reached the length limit", []),
+    (lifecycle.STOPPED, "Stopped", []),
+    (
+        Ending.failed(InvalidKey(provider="OpenAI", detail="401: wrong"), with_text=True),
+        "Failed",
+        [
+            "OpenAI did not accept the API key. Check it in settings.",
+            "What was written is kept.",
+            'href="/settings/keys/"',
+            "401: wrong",
+        ],
+    ),
+    (
+        Ending.failed(Interrupted(provider="OpenAI"), with_text=True),
+        "Interrupted",
+        ["The connection to OpenAI broke in the middle of the reply.", "Send your message again."],
+    ),
+    (Ending.broken(), "Failed", ["Something broke on this server.", "tell whoever runs"]),
+]
+
+
+@pytest.mark.parametrize(("ending", "words", "card"), STATES)
+def test_an_ended_reply_says_how_it_ended_under_the_text_that_is_kept(
+    as_owner: Client, reply: Reply, ending: Ending, words: str, card: list[str]
+) -> None:
+    finish(reply, "What there was.", ending)
+    shown = unescape(article(html(as_owner.get(f"/m/{reply.answer.pk}/")), reply.answer))
+    state = re.search(r'<span class="state"[^>]*>(.*?)</span>', shown)
+    assert state
+    assert state[1] == words
+    assert "<p>What there was.</p>" in shown
+    assert ('class="trouble"' in shown) == bool(card)
+    assert [line for line in card if line not in shown] == []
+
+
+def test_a_reply_says_what_it_is_waiting_for_and_what_it_does(
+    as_owner: Client, owner: User, reply: Reply
+) -> None:
+    second = ask(owner, "And then?", reply.conversation)
+    assert "Waiting for the reply before this one" in html(as_owner.get(f"/m/{second.answer.pk}/"))
+    lifecycle.claim(lifecycle.register_worker("test"), 1)
+    assert "Connecting" in html(as_owner.get(f"/m/{reply.answer.pk}/"))
+
+
+def test_a_reply_that_only_thinks_so_far_says_so(as_owner: Client, reply: Reply) -> None:
+    write(reply, "", reasoning="Hm.")
+    shown = article(html(as_owner.get(page(reply))), reply.answer)
+    assert '<span class="state" data-tone="">Thinking</span>' in shown
+    assert "<summary>Thinking</summary>" in shown
+    assert "<p>Hm.</p>" in shown
+
+
+# Stopping
+
+
+def test_stopping_keeps_what_was_written(as_owner: Client, reply: Reply) -> None:
+    write(reply, "So far.")
+    address = f"/s/{reply.stream.uuid}/stop/"
+    assert as_owner.post(address, headers=HTMX).status_code == 204
+    assert as_owner.post(address).headers["Location"] == page(reply), "once more is fine"
+    reply.answer.refresh_from_db()
+    assert reply.answer.content == "So far."
+    assert Stream.objects.get().state == State.STOPPED
+
+
+# Strangers
+
+
+def test_what_is_not_yours_does_not_exist(as_stranger: Client, reply: Reply) -> None:
+    got = [page(reply), f"/m/{reply.answer.pk}/", f"/m/{reply.question.pk}/"]
+    posted = [f"{page(reply)}messages/", f"/s/{reply.stream.uuid}/stop/"]
+    answers: list[Any] = [as_stranger.get(address) for address in got]
+    answers += [as_stranger.post(address, form()) for address in posted]
+    assert [answer.status_code for answer in answers] == [404] * 5
+    assert all(QUESTION not in answer.content.decode() for answer in answers)
+    nothing = as_stranger.get(f"/c/{uuid.uuid4()}/")
+    assert without_token(nothing) == without_token(answers[0])
+    assert Stream.objects.get().state == State.QUEUED
+
+
+def test_a_stranger_finds_nothing_in_the_sidebar(as_stranger: Client, reply: Reply) -> None:
+    assert QUESTION not in html(as_stranger.get("/sidebar/"))
+
+
+# The sidebar
+
+
+def test_conversations_stand_under_the_day_of_their_last_use(as_owner: Client, owner: User) -> None:
+    for days in (0, 0, 1, 6, 30):
+        mine = ask(owner, f"{days} days ago").conversation
+        used = timezone.now() - timedelta(days=days)
+        Conversation.objects.filter(pk=mine.pk).update(updated_at=used)
+    shown = html(as_owner.get("/sidebar/"))
+    assert re.findall(r"<h2>(.*?)</h2>|</span>(\d+ days ago)</a>", shown) == [
+        ("Today", ""),
+        ("", "0 days ago"),
+        ("", "0 days ago"),
+        ("Yesterday", ""),
+        ("", "1 days ago"),
+        ("Previous 7 days", ""),
+        ("", "6 days ago"),
+        ("Older", ""),
+        ("", "30 days ago"),
+    ]
+
+
+def test_running_and_failed_conversations_are_marked(
+    as_owner: Client, owner: User, reply: Reply
+) -> None:
+    assert 'data-state="running"></span><span class="sr-only">running: </span>' in html(
+        as_owner.get("/sidebar/")
+    )
+    finish(reply, "x", Ending.broken())
+    assert 'data-state="failed"' in html(as_owner.get("/sidebar/"))
+    finish(ask(owner, "Again", reply.conversation))
+    assert 'class="dot"' not in html(as_owner.get("/sidebar/"))
+
+
+def test_the_open_conversation_is_marked_in_the_page_and_in_the_fragment(
+    as_owner: Client, reply: Reply
+) -> None:
+    row = f'href="{page(reply)}" aria-current="page"'
+    assert row in html(as_owner.get(page(reply)))
+    headers = HTMX | {"HX-Current-URL": f"http://testserver{page(reply)}"}
+    assert row in html(as_owner.get("/sidebar/", headers=headers))
+    assert row not in html(as_owner.get("/sidebar/", headers=HTMX))
+
+
+def test_the_sidebar_lists_so_many_and_no_more(
+    as_owner: Client, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sidebar, "SHOWN", 2)
+    for number in range(3):
+        ask(owner, f"Number {number}")
+    shown = html(as_owner.get("/sidebar/"))
+    assert "Number 0" not in shown
+    assert "Number 2" in shown
+
+
+# What holds for every page
+
+
+def test_a_long_conversation_takes_no_more_queries_than_a_short_one(
+    as_owner: Client, owner: User, reply: Reply
+) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as made:
+            as_owner.get(page(reply))
+        return len(made)
+
+    finish(reply)
+    few = queries()
+    for number in range(12):
+        finish(ask(owner, f"Number {number}", reply.conversation))
+        finish(ask(owner, f"Another chat {number}"))
+    assert queries() == few
+
+
+@pytest.mark.parametrize("place", ["/", "new", "conversation", "refused", "nowhere"])
+def test_no_page_has_anything_inline_or_from_elsewhere(
+    visitor: Client, as_owner: Client, reply: Reply, place: str
+) -> None:
+    finish(reply, "**bold** [link](https://example.org)")
+    response = {
+        "/": lambda: visitor.get("/"),
+        "new": lambda: as_owner.get("/"),
+        "conversation": lambda: as_owner.get(page(reply)),
+        "refused": lambda: as_owner.post("/c/", form(model="gpt-4.1")),
+        "nowhere": lambda: as_owner.get("/nowhere/"),
+    }[place]()
+    shown = response.content.decode()
+    assert "<main" in shown
+    assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:", shown)
+    scripts = re.findall(r"<script([^>]*)>", shown)
+    assert [s for s in scripts if "src=" not in s and 'type="application/json"' not in s] == []
+    loaded = re.findall(r'(?:src|<link[^>]* href)="([^"]+)"', shown)
+    assert [address for address in loaded if not address.startswith("/static/")] == []
+
+
+def test_a_theme_is_kept_and_in_the_first_paint(as_owner: Client) -> None:
+    assert "data-theme" not in html(as_owner.get("/"))
+    as_owner.post("/theme/", {"theme": "dark", "next": "/"})
+    assert '<html lang="en" data-theme="dark">' in html(as_owner.get("/"))
+    as_owner.post("/theme/", {"theme": '"><script>', "next": "/"})
+    assert "data-theme" not in html(as_owner.get("/"))
+
+
+def test_choosing_a_theme_leads_back_to_where_it_was_chosen_and_nowhere_else(
+    visitor: Client,
+) -> None:
+    def after(back: str) -> str:
+        return visitor.post("/theme/", {"theme": "light", "next": back}).headers["Location"]
+
+    assert after("/settings/keys/") == "/settings/keys/"
+    assert after("https://elsewhere.example/") == "/"
+    assert after("//elsewhere.example/") == "/"
