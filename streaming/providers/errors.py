@@ -5,6 +5,7 @@ with the key taken out. No key is ever in a message, a repr, the arguments or a 
 translate at the edge, scrub, and raise these without a context.
 """
 
+import itertools
 import re
 from collections.abc import Callable
 from typing import ClassVar
@@ -172,20 +173,16 @@ def scrubber(key: str) -> Callable[[str], str]:
     windows = {key[i : i + size] for i in range(len(key) - size + 1)} if size >= 4 else set()
 
     def scrub(text: str) -> str:
-        return LOOKS_SECRET.sub(REDACTED, _without(text, windows, size))[:DETAIL_LIMIT]
+        bounded = text[: 10 * DETAIL_LIMIT]
+        return LOOKS_SECRET.sub(REDACTED, _without(windows, size, bounded))[:DETAIL_LIMIT]
 
     return scrub
 
 
-def _without(text: str, windows: set[str], size: int) -> str:
-    kept: list[str] = []
-    at = end = 0
-    while at < len(text):
-        if windows and text[at : at + size] in windows:
-            if at >= end:
-                kept.append(REDACTED)
-            end = at + size
-        if at >= end:
-            kept.append(text[at])
-        at += 1
-    return "".join(kept)
+def _without(windows: set[str], size: int, text: str) -> str:
+    starts = range(len(text) - size + 1) if windows else ()
+    hidden = {
+        spot for at in starts if text[at : at + size] in windows for spot in range(at, at + size)
+    }
+    runs = itertools.groupby(enumerate(text), lambda place: place[0] in hidden)
+    return "".join(REDACTED if inside else "".join(c for _, c in run) for inside, run in runs)

@@ -287,10 +287,11 @@ def _answered(
     headers = response.headers if response else httpx2.Headers()
     code = str(error.code or "")
     status = response.status_code if response else int(code) if re.fullmatch(r"\d{3}", code) else 0
-    kind = _kind(status, f"{code} {error.type or ''}", error.message)
+    said = _said(error)
+    kind = _kind(status, f"{code} {error.type or ''}", said)
     known: dict[str, Any] = {
         "provider": name,
-        "detail": scrub(error.message),
+        "detail": scrub(said),
         "request_id": scrub(headers.get("x-request-id", "")),
         "status": status or None,
         "retry_after": retry_after(headers),
@@ -300,6 +301,12 @@ def _answered(
     if kind is errors.ProviderError:
         return kind(retryable=status == 409 or status >= 500, **known)
     return kind(**known)
+
+
+def _said(error: openai.APIError) -> str:
+    """The provider's words; the SDK leaves out those that are not where OpenAI puts them."""
+    told = isinstance(error.body, dict) and "message" in error.body
+    return error.message if told or not error.body else f"{error.message}: {error.body}"
 
 
 def _kind(status: int, words: str, message: str) -> type[errors.ProviderError]:
@@ -347,10 +354,10 @@ def certificates() -> ssl.SSLContext:
 def warm_up() -> None:
     """Load what the SDK loads on first use, and keep the wire out of the logs.
 
-    At DEBUG httpcore2 logs response headers and at INFO httpx2 the reason phrase: a provider that
-    echoes a key there must not get it into our logs.
+    At DEBUG they log response headers and at INFO the reason phrase: a provider that echoes a key
+    there must not get it into our logs.
     """
     certificates()
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
-    logging.getLogger("httpcore2").setLevel(logging.WARNING)
+    for library in ("openai", "httpx2", "httpcore2"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     _ = openai.AsyncOpenAI(api_key="none").chat.completions
