@@ -1,0 +1,39 @@
+"""The fake provider alone. Its first line is JSON and says where it listens."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+
+from .server import FakeServer
+
+
+async def serve(port: int, delay: float, *, with_stdin: bool) -> None:
+    """Serve until a signal, or until standard input ends where its other end is a parent."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if with_stdin:
+        loop.add_reader(sys.stdin, stop.set)
+    async with FakeServer(delay=delay).listening(port) as bound:
+        url = f"http://127.0.0.1:{bound}"
+        print(json.dumps({"url": url, "openai": f"{url}/v1"}), flush=True)
+        await stop.wait()
+
+
+def main() -> None:
+    """Read the arguments and serve."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fakes", description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds per unscripted delta")
+    parser.add_argument("--with-stdin", action="store_true", help="end when standard input does")
+    arguments = parser.parse_args()
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(arguments.port, arguments.delay, with_stdin=arguments.with_stdin))
+
+
+if __name__ == "__main__":
+    main()

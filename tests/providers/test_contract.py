@@ -1,0 +1,416 @@
+"""What every adapter promises, tried through the real SDK over a socket against the fake."""
+
+import asyncio
+import logging
+import socket
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from streaming.providers import errors
+from streaming.providers.base import (
+    Adapter,
+    Delta,
+    Event,
+    Finish,
+    Request,
+    Timeouts,
+    Turn,
+    Usage,
+    adapter,
+)
+from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
+from tests.fakes import Usage as Claimed
+from tests.providers.wires import WIRES, Wire
+
+KEY = "sk-canary-0123456789abcdefghijklmnop"
+QUICK = Timeouts(connect=2.0, first=0.3, idle=0.2)
+
+Make = Callable[..., Adapter]
+
+pytestmark = pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.provider)
+
+
+@pytest.fixture
+def make(fake: Fake, wire: Wire) -> Make:
+    """The wire's adapter, speaking to the fake."""
+
+    def made(**options: Any) -> Adapter:
+        return adapter(wire.provider, **({"base_url": wire.base_url(fake)} | options))
+
+    return made
+
+
+def ask(wire: Wire, prompt: str = "Tell me about kelp.") -> Request:
+    return Request(wire.model, (Turn("user", prompt),))
+
+
+async def collected(
+    adapter: Adapter, request: Request, key: str = KEY
+) -> tuple[list[Event], errors.ProviderError | None]:
+    """All events, and the error that ended them."""
+    events: list[Event] = []
+    try:
+        async for event in adapter.stream(request, key):
+            events.append(event)
+    except errors.ProviderError as error:
+        return events, error
+    return events, None
+
+
+def said(events: list[Event], kind: str = "text") -> str:
+    return "".join(e.text for e in events if isinstance(e, Delta) and e.kind == kind)
+
+
+# What a reply is made of
+
+
+async def test_text_comes_in_order_and_ends_with_one_finish(
+    fake: Fake, wire: Wire, make: Make
+) -> None:
+    fake.script(Behaviour.of("Kelp ", "is ", "anchored."))
+    events, error = await collected(make(), ask(wire))
+    assert [e.text for e in events if isinstance(e, Delta)] == ["Kelp ", "is ", "anchored."]
+    assert [type(e) for e in events] == [Delta, Delta, Delta, Finish]
+    assert error is None
+
+
+async def test_reasoning_is_kept_apart_from_the_text(fake: Fake, wire: Wire, make: Make) -> None:
+    fake.script(Behaviour((Piece("Hm, ", "reasoning"), Piece("tides.", "reasoning"), Piece("Yes"))))
+    events, _ = await collected(make(), ask(wire))
+    assert said(events, "reasoning") == "Hm, tides."
+    assert said(events) == "Yes"
+
+
+async def test_usage_is_what_the_provider_counted(fake: Fake, wire: Wire, make: Make) -> None:
+    claimed = Claimed(input=120, output=34, reasoning=12, cached=100)
+    fake.script(Behaviour.of("Yes", usage=claimed))
+    events, _ = await collected(make(), ask(wire))
+    assert events[-1] == Finish("stop", Usage(120, 34, 12, 100), "req_fake")
+
+
+async def test_usage_nobody_sent_is_unknown_and_not_zero(
+    fake: Fake, wire: Wire, make: Make
+) -> None:
+    fake.script(Behaviour.of("Yes", usage=None))
+    events, _ = await collected(make(), ask(wire))
+    assert events[-1] == Finish("stop", None, "req_fake")
+
+
+async def test_every_finish_reason_has_its_word(fake: Fake, wire: Wire, make: Make) -> None:
+    for theirs, ours in wire.finishes.items():
+        fake.script(Behaviour.of("Yes", finish=theirs))
+        events, _ = await collected(make(), ask(wire))
+        assert isinstance(events[-1], Finish)
+        assert (theirs, events[-1].reason) == (theirs, ours)
+
+
+async def test_a_refusal_is_text_that_ends_as_a_refusal(fake: Fake, wire: Wire, make: Make) -> None:
+    fake.script(Behaviour((Piece("I'd rather ", "refusal"), Piece("not.", "refusal"))))
+    events, _ = await collected(make(), ask(wire))
+    assert said(events) == "I'd rather not."
+    assert isinstance(events[-1], Finish)
+    assert events[-1].reason == "refusal"
+
+
+async def test_an_empty_reply_is_a_finish_and_nothing_else(
+    fake: Fake, wire: Wire, make: Make
+) -> None:
+    fake.script(Behaviour())
+    events, _ = await collected(make(), ask(wire))
+    assert [type(e) for e in events] == [Finish]
+
+
+# Text, whatever it is cut into
+
+
+async def test_halves_of_an_emoji_arrive_as_one(fake: Fake, wire: Wire, make: Make) -> None:
+    fake.script(Behaviour.of("a\ud83d", "\ude00b", "\ud83d", "\udc69\u200d\ud83d", "\udd2c"))
+    events, _ = await collected(make(), ask(wire))
+    assert [e.text for e in events if isinstance(e, Delta)] == ["a😀b", "👩\u200d", "🔬"]
+
+
+async def test_marks_line_ends_and_spaces_pass_untouched(
+    fake: Fake, wire: Wire, make: Make
+) -> None:
+    pieces = ["e", "\u0301", "\r", "\n", "\r\n", " \t", "\u2028", "\u200f", "z\u0335", "\ufeff"]
+    fake.script(Behaviour.of(*pieces))
+    events, _ = await collected(make(), ask(wire))
+    assert said(events) == "".join(pieces)
+
+
+async def test_what_no_database_takes_is_replaced(fake: Fake, wire: Wire, make: Make) -> None:
+    fake.script(Behaviour.of("a\0b", "\udc00", "c\ud83d"))
+    events, _ = await collected(make(), ask(wire))
+    assert said(events) == "a\ufffdb\ufffdc\ufffd"
+
+
+async def test_a_hundred_kilobytes_arrive_whole(fake: Fake, wire: Wire, make: Make) -> None:
+    pieces = [f"{number:04d} 潮汐 \U0001f30a {'kelp ' * 7}\r\n" for number in range(2000)]
+    fake.script(Behaviour.of(*pieces))
+    events, _ = await collected(make(), ask(wire))
+    assert len("".join(pieces).encode()) > 100_000
+    assert said(events) == "".join(pieces)
+
+
+async def test_a_reply_may_be_larger_than_any_single_event(
+    fake: Fake, wire: Wire, make: Make
+) -> None:
+    fake.script(Behaviour.of(*["kelp " * 10_000] * 40))
+    events, error = await collected(make(), ask(wire))
+    assert (len(said(events)), error) == (2_000_000, None)
+
+
+async def test_bytes_may_be_split_at_every_position(fake: Fake, wire: Wire, make: Make) -> None:
+    kelp, reply = make(), Behaviour.of("é\ud83d", "\ude00", usage=None)
+    fake.script(replace(reply, packet=1))
+    expected, _ = await collected(kelp, ask(wire))
+    assert said(expected) == "é😀"
+    places = range(1, fake.requests()[0].size)
+    fake.script(*(replace(reply, split_at=(place,)) for place in places))
+    for place in places:
+        events, _ = await collected(kelp, ask(wire))
+        assert (place, events) == (place, expected)
+
+
+# Endings that are no success
+
+
+async def test_a_body_that_ends_without_its_marker_gives_no_finish(
+    fake: Fake, wire: Wire, make: Make
+) -> None:
+    fake.script(Behaviour.of("Kelp ", "is", end_after=2), Behaviour(end_after=0))
+    assert await collected(make(), ask(wire)) == ([Delta("Kelp "), Delta("is")], None)
+    assert await collected(make(), ask(wire)) == ([], None)
+
+
+async def test_a_cut_in_the_middle_is_an_interruption(fake: Fake, wire: Wire, make: Make) -> None:
+    fake.script(Behaviour.of("Kelp ", "is", "lost", cut_after=2))
+    events, error = await collected(make(), ask(wire))
+    assert events == [Delta("Kelp "), Delta("is")]
+    assert type(error) is errors.Interrupted
+    assert error.retryable
+    assert error.request_id == "req_fake"
+
+
+async def test_a_cut_before_any_text_is_the_network(fake: Fake, wire: Wire, make: Make) -> None:
+    fake.script(Behaviour.of("lost", cut_after=0))
+    events, error = await collected(make(), ask(wire))
+    assert (events, type(error)) == ([], errors.Network)
+
+
+async def test_nobody_listening_is_the_network(fake: Fake, wire: Wire, make: Make) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        kelp = make(base_url=f"http://127.0.0.1:{closed.getsockname()[1]}{wire.path}")
+        events, error = await collected(kelp, ask(wire))
+    assert (events, type(error)) == ([], errors.Network)
+    assert error is not None
+    assert error.retryable
+
+
+async def test_silence_in_the_middle_times_out(fake: Fake, wire: Wire, make: Make) -> None:
+    fake.script(Behaviour.of("Kelp ", "is", stall_after=1))
+    events, error = await collected(make(timeouts=QUICK), ask(wire))
+    assert (events, type(error)) == ([Delta("Kelp ")], errors.TimedOut)
+    await asyncio.to_thread(fake.wait_for, "closed")
+
+
+async def test_a_steady_reply_may_take_longer_than_any_limit(
+    fake: Fake, wire: Wire, make: Make
+) -> None:
+    fake.script(Behaviour.of(*"holdfast", delay=0.1))
+    patience = Timeouts(connect=2.0, first=0.6, idle=0.6)
+    events, error = await collected(make(timeouts=patience), ask(wire))
+    assert (said(events), error) == ("holdfast", None)
+
+
+async def test_no_first_token_times_out(fake: Fake, wire: Wire, make: Make) -> None:
+    fake.script(Behaviour.of("Kelp", stall_after=0))
+    events, error = await collected(make(timeouts=QUICK), ask(wire))
+    assert (events, type(error)) == ([], errors.TimedOut)
+
+
+async def test_a_provider_that_never_answers_times_out(wire: Wire, make: Make) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        kelp = make(base_url=f"http://127.0.0.1:{port}{wire.path}", timeouts=QUICK)
+        events, error = await collected(kelp, ask(wire))
+    assert (events, type(error)) == ([], errors.TimedOut)
+
+
+async def test_a_slow_consumer_is_not_a_silent_provider(fake: Fake, wire: Wire, make: Make) -> None:
+    fake.script(Behaviour.of("Kelp ", "is ", "slow."))
+    heard = ""
+    async for event in make(timeouts=QUICK).stream(ask(wire), KEY):
+        await asyncio.sleep(1.5 * QUICK.idle)
+        heard += event.text if isinstance(event, Delta) else "■"
+    assert heard == "Kelp is slow.■"
+
+
+# Errors
+
+
+async def test_every_error_has_its_class_and_is_asked_for_once(
+    fake: Fake, wire: Wire, make: Make
+) -> None:
+    for label, (answer, expected) in wire.failures.items():
+        fake.reset()
+        fake.script(Behaviour(error=answer))
+        events, error = await collected(make(), ask(wire))
+        assert (label, type(error)) == (label, expected)
+        assert error is not None
+        assert events == []
+        assert error.status == answer.status
+        assert error.request_id == "req_fake"
+        assert len(fake.requests()) == 1
+
+
+async def test_an_error_in_the_middle_keeps_the_text_before_it(
+    fake: Fake, wire: Wire, make: Make
+) -> None:
+    fake.script(Behaviour.of("Kelp ", "is", error_after=1))
+    events, error = await collected(make(), ask(wire))
+    assert events == [Delta("Kelp ")]
+    assert type(error) is errors.Overloaded
+    assert error.retryable
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after-ms": "2500", "retry-after": "3"}, 2.5),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "-3"}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+async def test_how_long_to_wait_is_told(
+    fake: Fake, wire: Wire, make: Make, headers: dict[str, str], seconds: float | None
+) -> None:
+    fake.script(Behaviour(error=ErrorAnswer(429, headers=headers)))
+    _, error = await collected(make(), ask(wire))
+    assert type(error) is errors.RateLimited
+    assert error.retryable
+    assert error.retry_after == seconds
+
+
+# Stopping
+
+
+async def test_cancelling_closes_the_connection_within_100_ms(
+    fake: Fake, wire: Wire, make: Make
+) -> None:
+    took = [await _time_to_close(fake, wire, make()) for _ in range(3)]
+    assert min(took) < 0.1, took  # The quickest: others may be using the processor.
+
+
+async def _time_to_close(fake: Fake, wire: Wire, kelp: Adapter) -> float:
+    fake.reset()
+    fake.script(Behaviour.of("Kelp ", "is", stall_after=1))
+    task = asyncio.create_task(collected(kelp, ask(wire)))
+    await asyncio.to_thread(fake.wait_for, "stalled")
+    stopped = time.monotonic()
+    task.cancel()
+    [record] = await asyncio.to_thread(fake.wait_for, "closed")
+    assert task.cancelled()
+    assert record.closed_at is not None
+    return record.closed_at - stopped
+
+
+async def test_leaving_the_loop_closes_the_connection(fake: Fake, wire: Wire, make: Make) -> None:
+    fake.script(Behaviour.of("Kelp ", "is", stall_after=2))
+    async with aclosing(make().stream(ask(wire), KEY)) as events:
+        assert await anext(events) == Delta("Kelp ")
+    await asyncio.to_thread(fake.wait_for, "closed")
+
+
+async def test_stopping_before_the_first_token_closes_the_connection(
+    fake: Fake, wire: Wire, make: Make
+) -> None:
+    fake.script(Behaviour.of("Kelp", stall_after=0))
+    task = asyncio.create_task(collected(make(), ask(wire)))
+    await asyncio.to_thread(fake.wait_for, "stalled")
+    task.cancel()
+    await asyncio.to_thread(fake.wait_for, "closed")
+
+
+async def test_no_connection_outlives_a_reply(fake: Fake, wire: Wire, make: Make) -> None:
+    tasks_before = asyncio.all_tasks()
+    fake.script(Behaviour.of("Kelp"), Behaviour.of("Kelp", cut_after=1))
+    await collected(make(), ask(wire))
+    await collected(make(), ask(wire))
+    assert asyncio.all_tasks() == tasks_before
+
+
+# Keys
+
+ECHO = "Incorrect API key provided: {key}. You sent: Bearer {key}"
+LEAKS = [
+    Behaviour(error=ErrorAnswer(401, {"error": {"message": ECHO, "code": "{key}"}})),
+    Behaviour(error=ErrorAnswer(400, {"error": {"message": "no", "param": "{key}"}})),
+    Behaviour(error=ErrorAnswer(400, {"error": {"message": "no", "type": "{key}"}})),
+    Behaviour(error=ErrorAnswer(500, ECHO, headers={"x-request-id": "{key}", "x-echo": "{key}"})),
+    Behaviour(error=ErrorAnswer(429, {"detail": ECHO})),
+    Behaviour.of("Kelp", error=ErrorAnswer(0, {"error": {"message": ECHO}}), error_after=1),
+    Behaviour.of("Kelp", cut_after=1),
+    Behaviour.of("Kelp", cut_after=0),
+    Behaviour.of("Kelp", stall_after=1),
+    Behaviour(extra=b"data: {not json\n\n"),
+    Behaviour(extra=b"data: \xff\n\n"),
+    Behaviour(headers={"x-request-id": "{key}"}, cut_after=0),
+]
+
+
+@pytest.mark.parametrize("behaviour", LEAKS, ids=range(len(LEAKS)))
+async def test_no_failure_tells_the_key(
+    fake: Fake, wire: Wire, make: Make, behaviour: Behaviour, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    fake.script(behaviour)
+    _, error = await collected(make(timeouts=QUICK), ask(wire))
+    assert error is not None
+    logging.getLogger("worker").error("A reply failed", exc_info=error)
+    told = [repr(error), str(error), repr(vars(error)), caplog.text, *_frames(error)]
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    assert _pieces(KEY).isdisjoint(piece for text in told for piece in _pieces(text))
+
+
+def _frames(error: BaseException) -> list[str]:
+    """The traceback with all locals, without the frames of this file, which hold the key."""
+    told = traceback.TracebackException.from_exception(error, capture_locals=True)
+    return [repr(frame.locals) for frame in told.stack if frame.filename != __file__]
+
+
+def _pieces(text: str) -> set[str]:
+    return {text[at : at + 10] for at in range(len(text) - 9)}
+
+
+@pytest.mark.parametrize("key", ["", " ", "sk-a b", "sk-a\n", "sk-ä", "sk-“quoted”", "sk-\x7f"])
+async def test_a_key_that_fits_no_header_is_refused_before_anything_is_sent(
+    fake: Fake, wire: Wire, make: Make, key: str
+) -> None:
+    _, error = await collected(make(), ask(wire), key)
+    assert type(error) is errors.InvalidKey
+    assert fake.requests() == []
+    assert not key.strip() or key not in repr(error)
+
+
+async def test_the_key_and_the_words_reach_the_provider(fake: Fake, wire: Wire, make: Make) -> None:
+    await collected(make(), ask(wire, "What is a holdfast? 🌊"))
+    await collected(make(), ask(wire), "sk-another")
+    first, second = fake.requests()
+    assert "absent" not in {first.key, second.key}
+    assert first.key != second.key
+    assert first.prompt == "What is a holdfast? 🌊"

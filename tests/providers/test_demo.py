@@ -1,0 +1,136 @@
+"""The model without a key: the same words every time, at a steady pace."""
+
+import time
+
+import pytest
+
+from streaming.providers import demo, errors
+from streaming.providers.base import CARRY_ON, Delta, Event, Finish, Request, Turn
+
+PROMPTS = ["Tell me about tides", "What about the kelp?", "", "Some code, please", "🌊" * 500]
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(demo.TOKENS_PER_SECOND, "demo", 1e9)
+
+
+async def collected(request: Request) -> list[Event]:
+    return [event async for event in demo.Demo().stream(request, "")]
+
+
+def said(events: list[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Delta))
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_at_its_middle_speed_a_reply_takes_more_than_a_minute(prompt: str) -> None:
+    words = demo.tokens(demo.compose(prompt))
+    assert 60 < len(words) / demo.TOKENS_PER_SECOND["demo"] < 120
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("prompt", PROMPTS)
+async def test_the_same_prompt_has_the_same_reply(prompt: str) -> None:
+    request = Request("demo", (Turn("user", prompt),))
+    first, second = await collected(request), await collected(request)
+    assert first == second
+    assert said(first) == demo.compose(prompt)
+
+
+def test_other_prompts_have_other_replies() -> None:
+    assert len({demo.compose(prompt) for prompt in PROMPTS}) == len(PROMPTS)
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_a_reply_shows_every_common_kind_of_markdown(prompt: str) -> None:
+    text = demo.compose(prompt)
+    kinds = [
+        "\n## ",
+        "\n- [x] ",
+        "\n1. ",
+        "\n| Time |",
+        "\n```python\n",
+        "\n> ",
+        "](https://",
+        "🌊",
+    ]
+    assert [kind for kind in kinds if kind not in text] == []
+    assert "%%" not in text
+    assert "{tides}" not in text
+
+
+def test_what_a_prompt_names_comes_first() -> None:
+    headings = [line for line in demo.compose("A table!").splitlines() if line.startswith("## ")]
+    assert headings[0] == "## Tides, in a table"
+
+
+def test_who_asks_for_a_short_reply_gets_one() -> None:
+    assert len(demo.compose("Be brief: kelp?")) < 700
+
+
+def test_a_prompt_is_quoted_without_its_markup() -> None:
+    text = demo.compose("# Hi\n\n<b>[x](y)</b> `a` **b**")
+    assert "\n> \\# Hi \\<b\\>\\[x\\]\\(y\\)\\<\\/b\\> \\`a\\` \\*\\*b\\*\\*\n" in text
+
+
+@pytest.mark.parametrize("prompt", ["Tell me about tides", "a short one"])
+def test_it_carries_on_from_any_place(prompt: str) -> None:
+    whole = demo.compose(prompt)
+    for at in range(len(whole) + 1):
+        turns = (Turn("user", prompt), Turn("assistant", whole[:at]), Turn("user", CARRY_ON))
+        assert whole[:at] + demo.rest(turns) == whole
+
+
+def test_it_carries_on_after_carrying_on() -> None:
+    whole = demo.compose("tides")
+    turns = (
+        Turn("user", "tides"),
+        Turn("assistant", whole[:100]),
+        Turn("user", CARRY_ON),
+        Turn("assistant", whole[100:250]),
+        Turn("user", CARRY_ON),
+    )
+    assert demo.rest(turns) == whole[250:]
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_it_adds_nothing_to_a_complete_reply() -> None:
+    whole = demo.compose("tides")
+    turns = (Turn("user", "tides"), Turn("assistant", whole), Turn("user", CARRY_ON))
+    [finish] = await collected(Request("demo", turns))
+    assert isinstance(finish, Finish)
+    assert finish.reason == "stop"
+
+
+def test_only_the_last_prompt_counts() -> None:
+    turns = (Turn("user", "tides"), Turn("assistant", "They come."), Turn("user", "kelp"))
+    assert demo.rest(turns) == demo.compose("kelp")
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_its_usage_counts_what_it_said() -> None:
+    events = await collected(Request("demo", (Turn("user", "four small words here"),)))
+    finish = events[-1]
+    assert isinstance(finish, Finish)
+    assert finish.usage is not None
+    assert (finish.usage.input, finish.usage.output) == (4, len(events) - 1)
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_it_keeps_to_max_tokens() -> None:
+    events = await collected(Request("demo", (Turn("user", "tides"),), max_tokens=5))
+    assert [type(event) for event in events] == [Delta] * 5 + [Finish]
+    assert isinstance(events[-1], Finish)
+    assert events[-1].reason == "length"
+
+
+async def test_it_keeps_its_pace() -> None:
+    started = time.monotonic()
+    events = await collected(Request("demo-fast", (Turn("user", "short"),)))
+    assert time.monotonic() - started >= 0.98 * (len(events) - 1) / 400
+
+
+async def test_a_model_of_somebody_else_is_unknown_to_it() -> None:
+    with pytest.raises(errors.ModelNotFound):
+        await collected(Request("gpt-4o", (Turn("user", "tides"),)))

@@ -1,0 +1,65 @@
+"""The tree of errors, and the scrubbing of keys."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streaming.providers import errors
+
+KEY = "sk-proj-AbCdEfGhIjKlMnOp"
+
+
+def every(kind: type[errors.ProviderError]) -> list[type[errors.ProviderError]]:
+    return [kind, *(found for below in kind.__subclasses__() for found in every(below))]
+
+
+def test_every_error_has_a_code_of_its_own_and_a_sentence_for_people() -> None:
+    kinds = every(errors.ProviderError)
+    assert len({kind.code for kind in kinds}) == len(kinds) == 13
+    for kind in kinds:
+        message = kind(provider="OpenAI").message
+        assert message.endswith(".")
+        assert "{" not in message
+
+
+def test_what_helps_to_decide_is_on_the_error() -> None:
+    error = errors.RateLimited("Wait.", retry_after=7.0, detail="tpm", request_id="r", status=429)
+    assert (str(error), error.retryable, error.retry_after) == ("Wait.", True, 7.0)
+    assert (error.detail, error.request_id, error.status) == ("tpm", "r", 429)
+    assert errors.RateLimited(retryable=False).retryable is False
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"Wrong key {KEY}.", "Wrong key [key]."),
+        (f"{KEY}{KEY}", "[key]"),
+        ("It starts with sk-proj-AbCd", "It starts with [key]"),
+        ("It ends with GhIjKlMnOp!", "It ends with [key]!"),
+        ("Somebody's: sk-othersecret1234", "Somebody's: [key]"),
+        ("Authorization: Bearer abc.def", "Authorization: [key]"),
+        ("Nothing to hide", "Nothing to hide"),
+        ("", ""),
+    ],
+)
+def test_keys_are_taken_out_of_text(text: str, expected: str) -> None:
+    assert errors.scrubber(KEY)(text) == expected
+
+
+@given(st.text("abcdef0123", min_size=8, max_size=40), st.text("abcdef0123"), st.text("abcdef0123"))
+def test_no_long_piece_of_a_key_survives(key: str, before: str, after: str) -> None:
+    scrubbed = errors.scrubber(key)(f"{before}{key}{after}")
+    assert not any(key[at : at + 8] in scrubbed for at in range(len(key) - 7))
+
+
+def test_the_word_a_local_server_takes_for_a_key_does_not_show_and_does_not_break() -> None:
+    assert errors.scrubber("none")("none of it") == "[key] of it"
+    assert errors.scrubber("x")("x of it") == "x of it"
+
+
+def test_a_long_detail_is_cut() -> None:
+    assert len(errors.scrubber(KEY)("word " * 1000)) == errors.DETAIL_LIMIT
+
+
+def test_a_scrubber_shows_no_key() -> None:
+    assert KEY not in repr(errors.scrubber(KEY))

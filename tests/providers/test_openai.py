@@ -1,0 +1,204 @@
+"""What is OpenAI's own: how a request is put, and the oddities of servers that imitate it."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from streaming.providers import errors, openai
+from streaming.providers.base import (
+    CARRY_ON,
+    Delta,
+    Event,
+    Finish,
+    Request,
+    Turn,
+    Usage,
+    adapter,
+)
+from tests.fakes import Behaviour, ErrorAnswer, Fake
+
+KEY = "sk-canary-0123456789"
+TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CARRY_ON))
+
+
+async def collected(fake: Fake, request: Request | None = None) -> list[Event]:
+    request = request or Request("gpt-4o", TURNS)
+    kelp = adapter("openai", base_url=fake.openai)
+    return [event async for event in kelp.stream(request, KEY)]
+
+
+def event(**chunk: Any) -> bytes:
+    return b"data: " + json.dumps({"id": "chatcmpl-1", "choices": [], **chunk}).encode() + b"\n\n"
+
+
+def choice(finish: str | None = None, **delta: Any) -> bytes:
+    return event(choices=[{"index": 0, "delta": delta, "finish_reason": finish}])
+
+
+async def test_what_was_not_asked_for_is_not_sent(fake: Fake) -> None:
+    await collected(fake)
+    [asked] = fake.requests()
+    assert asked.path == "/v1/chat/completions"
+    assert asked.body == {
+        "model": "gpt-4o",
+        "messages": [
+            {"role": "user", "content": "Kelp?"},
+            {"role": "assistant", "content": "It is"},
+            {"role": "user", "content": CARRY_ON},
+        ],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+async def test_what_was_asked_for_is_sent(fake: Fake) -> None:
+    request = Request("llama", TURNS, system="Be brief.", max_tokens=50, temperature=0.0)
+    await collected(fake, request)
+    [asked] = fake.requests()
+    assert asked.body["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert asked.body["max_tokens"] == 50
+    assert asked.body["temperature"] == 0.0
+
+
+def test_openai_itself_is_asked_in_its_newer_words() -> None:
+    sent = openai.body(Request("gpt-6.2-astra", TURNS, max_tokens=50), official=True)
+    assert sent["max_completion_tokens"] == 50
+    assert "max_tokens" not in sent
+    assert sent["stream_options"] == {"include_usage": True, "include_obfuscation": False}
+
+
+@pytest.mark.parametrize(
+    ("base_url", "official"),
+    [
+        ("", True),
+        ("https://api.openai.com/v1/", True),
+        ("http://127.0.0.1:11434/v1", False),
+        ("https://api.openai.com.example/v1", False),
+    ],
+)
+def test_openai_itself_is_known_by_its_host(base_url: str, official: bool) -> None:
+    assert openai.OpenAI(base_url=base_url).official is official
+
+
+async def test_the_servers_environment_stays_out_of_the_request(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await collected(fake)
+    for name in ("API_KEY", "ADMIN_KEY", "ORG_ID", "PROJECT_ID", "BASE_URL"):
+        monkeypatch.setenv(f"OPENAI_{name}", "http://127.0.0.1:1/of-the-administrator")
+    await collected(fake)
+    before, after = fake.requests()
+    assert (after.key, after.headers) == (before.key, before.headers)
+
+
+async def test_both_names_of_reasoning_are_read(fake: Fake) -> None:
+    said = choice(reasoning="a") + choice(reasoning_content="b") + choice(content="c")
+    fake.script(Behaviour(extra=said))
+    events = await collected(fake)
+    assert events[:-1] == [Delta("a", "reasoning"), Delta("b", "reasoning"), Delta("c")]
+
+
+@pytest.mark.parametrize(
+    "ending", [Behaviour(cut_after=0), Behaviour(stall_after=0), Behaviour(end_after=0)]
+)
+async def test_after_the_end_marker_nothing_can_fail(
+    fake: Fake, ending: Behaviour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai, "AFTER_FINISH", 0.1)
+    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    said = choice(content="Yes") + choice("stop") + event(usage=usage)
+    fake.script(replace(ending, extra=said))
+    assert await collected(fake) == [
+        Delta("Yes"),
+        Finish("stop", Usage(input=3, output=2), "req_fake"),
+    ]
+
+
+async def test_the_marker_in_the_same_chunk_as_the_last_words_counts(fake: Fake) -> None:
+    fake.script(Behaviour(extra=choice("length", content="Yes"), end_after=0))
+    assert await collected(fake) == [Delta("Yes"), Finish("length", None, "req_fake")]
+
+
+async def test_done_alone_is_no_end_marker(fake: Fake) -> None:
+    fake.script(Behaviour(extra=choice(content="Yes") + b"data: [DONE]\n\n", end_after=0))
+    assert await collected(fake) == [Delta("Yes")]
+
+
+async def test_comments_that_keep_a_connection_alive_are_no_text(fake: Fake) -> None:
+    fake.script(Behaviour.of("Yes", extra=b": PROCESSING\n\n:\n\n"))
+    assert [e.text for e in await collected(fake) if isinstance(e, Delta)] == ["Yes"]
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"data: {not json\n\n",
+        b"data: \xff\xfe\n\n",
+        choice(content=["a", "list"]),
+        b'data: {"choices": 5}\n\n',
+        b"data: 5\n\n",
+    ],
+)
+async def test_garbage_is_an_error_and_not_a_crash(fake: Fake, garbage: bytes) -> None:
+    fake.script(Behaviour.of("Yes", extra=garbage))
+    with pytest.raises(errors.ProviderError) as caught:
+        await collected(fake)
+    assert caught.value.message == "The provider sent something that could not be read."
+
+
+@pytest.mark.parametrize("flood", [b"data: " + b"x" * 2_000_000, b"data: x\n" * 200_000])
+async def test_a_flood_without_an_event_is_cut_off(fake: Fake, flood: bytes) -> None:
+    fake.script(Behaviour(extra=flood, packet=65_536, stall_after=0))
+    with pytest.raises(errors.ProviderError, match="more than one event can hold"):
+        await collected(fake)
+
+
+async def test_a_flood_in_an_error_is_cut_off(fake: Fake) -> None:
+    fake.script(Behaviour(error=ErrorAnswer(500, "x" * 2_000_000)))
+    with pytest.raises(errors.ProviderError, match="more than one event can hold"):
+        await collected(fake)
+
+
+async def test_an_answer_compressed_unasked_is_refused(fake: Fake) -> None:
+    fake.script(Behaviour.of("Yes", headers={"content-encoding": "gzip"}))
+    with pytest.raises(errors.ProviderError, match="compressed"):
+        await collected(fake)
+
+
+async def test_a_redirect_is_not_followed(fake: Fake) -> None:
+    elsewhere = {"location": f"{fake.url}/elsewhere/chat/completions"}
+    fake.script(Behaviour(error=ErrorAnswer(307, "", headers=elsewhere)))
+    with pytest.raises(errors.ProviderError) as caught:
+        await collected(fake)
+    assert caught.value.status == 307
+    assert [asked.path for asked in fake.requests()] == ["/v1/chat/completions"]
+
+
+async def test_the_setting_that_was_refused_is_named(fake: Fake) -> None:
+    body = {
+        "error": {
+            "message": "Only the default (1) value is supported.",
+            "type": "invalid_request_error",
+            "param": "temperature",
+            "code": "unsupported_value",
+        }
+    }
+    fake.script(Behaviour(error=ErrorAnswer(400, body)))
+    with pytest.raises(errors.BadRequest) as caught:
+        await collected(fake)
+    assert caught.value.param == "temperature"
+    assert "“temperature”" in caught.value.message
+    assert "Only the default (1) value" in caught.value.detail
+    assert not caught.value.retryable
+
+
+async def test_an_event_whose_code_is_a_status_is_read_as_one(fake: Fake) -> None:
+    fake.script(
+        Behaviour.of(
+            "Yes", error=ErrorAnswer(0, {"error": {"code": 429, "message": "no"}}), error_after=1
+        )
+    )
+    with pytest.raises(errors.RateLimited):
+        await collected(fake)
