@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import ExitStack
+from contextlib import ExitStack, aclosing, suppress
 from typing import Any
 from uuid import UUID
 
@@ -93,32 +93,41 @@ class FollowConsumer(AsyncWebsocketConsumer):
     # be down, and each message to it would pass through a thread. The hub has the only one.
     channel_layer_alias = "none"
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._credit = Credit()
+        self._tasks: dict[UUID, asyncio.Task[None]] = {}
+        self._pulse: asyncio.Task[None] | None = None
+        self._bells = ExitStack()
+        self.revision = 0
+
+    async def __call__(self, *args: Any) -> None:
+        try:
+            await super().__call__(*args)
+        finally:
+            self._let_go()  # however the socket ended: a disconnect, an error, a shutdown
+
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Channels' own would wait for the one thread that all sockets share, to close
         database connections that nothing here opens."""
         await getattr(self, message["type"].replace(".", "_"))(message)
 
     async def connect(self) -> None:
-        self._tasks: dict[UUID, asyncio.Task[None]] = {}
-        self._pulse: asyncio.Task[None] | None = None
-        self._sync = ExitStack()
         await self.accept()
         self.user: Any = self.scope.get("user") or AnonymousUser()
         if not self.user.is_authenticated or not self.user.is_active:
             await self.close(protocol.SIGNED_OUT)
             return
-        self._credit = Credit()
         self._heard = asyncio.get_running_loop().time()
-        self.revision = 0
-        self._sync.enter_context(hub().listen(user_group(self.user.pk), self._on_user_bell))
+        self._bells.enter_context(hub().listen(user_group(self.user.pk), self._on_user_bell))
         sockets.add(self)
         await self._refresh_revision()
         await self._send(protocol.hello(self.revision))
         self._pulse = asyncio.create_task(self._keep_pulse(), name="socket pulse")
 
-    async def disconnect(self, code: int) -> None:
+    def _let_go(self) -> None:
         sockets.discard(self)
-        self._sync.close()
+        self._bells.close()
         for task in [*self._tasks.values(), *([self._pulse] if self._pulse else [])]:
             task.cancel()
 
@@ -171,19 +180,21 @@ class FollowConsumer(AsyncWebsocketConsumer):
         """Send one stream's events for as long as it lasts, at the client's pace."""
         try:
             stream = await find(self.user, command.stream)
-            async for event in follow(stream, command.after):
-                await self._credit.room()
-                await self._send(protocol.event(command.stream, event))
+            async with aclosing(follow(stream, command.after)) as events:
+                async for event in events:
+                    await self._credit.room()
+                    await self._send(protocol.event(command.stream, event))
         except Gone:
             await self._send(protocol.error(_not_found(command.stream)))
 
     def _delivered(self, uuid: UUID, task: asyncio.Task[None]) -> None:
         if self._tasks.get(uuid) is task:
             del self._tasks[uuid]
-        if not task.cancelled() and task.exception() is not None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, OSError):  # the client went away
             # The client comes back with its cursor; a socket that goes on without one of its
             # streams would look like a stream that is silent.
-            logger.error("Following %s failed", uuid, exc_info=task.exception())
+            logger.error("Following %s failed", uuid, exc_info=error)
             self._close_soon(protocol.TOO_SLOW)
 
     # Pulse and credit
@@ -210,7 +221,8 @@ class FollowConsumer(AsyncWebsocketConsumer):
             if not await self._still_signed_in():
                 return
             if not full:
-                await self._refresh_revision()
+                with suppress(DatabaseError):  # what changed is told by a later ping
+                    await self._refresh_revision()
                 await self.send(text_data=protocol.ping(self._credit.ping(), self.revision))
 
     def _close_soon(self, code: int) -> None:

@@ -6,7 +6,7 @@ pulls: a reader that comes back late finds more text in larger pieces, and costs
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -68,7 +68,7 @@ async def find(user: AbstractBaseUser, uuid: UUID) -> Stream:
     return stream
 
 
-async def follow(stream: Stream, after: int = START) -> AsyncIterator[Event]:
+async def follow(stream: Stream, after: int = START) -> AsyncGenerator[Event, None]:
     """Yield everything after an index, in order, each index once, and last of all the end.
 
     Any whole number is a cursor: one before the start means all of it; one past the end, or

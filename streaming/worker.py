@@ -211,12 +211,20 @@ class StreamWorker(AsyncConsumer):
         pump.pen = pen = self._writer.open(stream, text)
         try:
             self._ring_state(stream)
-            ending = await self._pour(stream, text, pen)
+            ending = await self._outcome(stream, text, pen)
             pump.ending = True
             await self._end(pen, ending)
         finally:
             if not self._handing_over:
                 self._writer.drop(pen)
+
+    async def _outcome(self, stream: Stream, text: Text, pen: Pen) -> Ending:
+        try:
+            return await self._pour(stream, text, pen)
+        except asyncio.CancelledError:
+            if not pen.broken:
+                raise
+            return Ending.broken()  # it is still ours, and nobody else could store its text
 
     async def _pour(self, stream: Stream, text: Text, pen: Pen) -> Ending:
         """Everything from the source into the journal; how that ended."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import groupby
 
-from django.db.utils import DataError, InterfaceError, OperationalError
+from django.db.utils import DatabaseError, InterfaceError, OperationalError
 
 from streaming import journal
 from streaming.database import Threads
@@ -41,6 +41,7 @@ class Pen:
         self.size = 0
         self.in_flight = False
         self.refused = False
+        self.broken = False
         self.changed = asyncio.Event()
 
     @property
@@ -148,18 +149,20 @@ class Writer:
         while True:
             try:
                 return await self._threads.run(journal.append, entries, again=again)
-            except (DataError, ValueError):
-                return await self._append_apart(entries)
             except (OperationalError, InterfaceError) as error:
                 logger.warning("The journal can't be written (%s); trying again", error)
                 again = True
                 await asyncio.sleep(0.2)
+            except (DatabaseError, ValueError):
+                return await self._append_apart(entries)
 
     async def _append_apart(self, entries: Sequence[Entry]) -> set[int]:
         """One stream's text that the database can't store must not cost the others theirs."""
         if len(entries) > 1:
             return set().union(*[await self._append([entry]) for entry in entries])
-        logger.error("Stream %s has text that can't be stored", entries[0].uuid)
+        logger.exception("Stream %s has text that can't be stored", entries[0].uuid)
+        if pen := self._pens.get(entries[0].stream_id):
+            pen.broken = True
         return set()
 
     async def _pause(self, streams: int) -> None:
