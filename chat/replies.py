@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 
 from accounts import keys
 from accounts.models import User
+from accounts.sealing import Unsealable
 from chat import context, sync
 from chat.models import TITLE_LENGTH, Conversation, Message
 from streaming import journal, lifecycle
@@ -281,7 +282,8 @@ def register() -> None:
 def prepare(stream: Stream, text: Text) -> Source:
     """What the worker iterates for a reply; in a thread, because SDKs take long to load.
 
-    Raises InvalidKey when the key was removed since the reply was asked for.
+    Raises InvalidKey when the key was removed since the reply was asked for, or can't be
+    opened any more.
     """
     arguments = stream.arguments
     model = catalog.model(arguments["model"])
@@ -317,7 +319,10 @@ def _base_url(provider: str) -> str:
 def _key(stream: Stream, provider: str) -> str:
     if not catalog.PROVIDERS[provider].needs_key:
         return ""
-    key = keys.reveal_for_call(stream.owner, provider)
+    try:
+        key = keys.reveal_for_call(stream.owner, provider)
+    except Unsealable as problem:
+        raise InvalidKey(str(problem)) from None
     if key is None:
         raise InvalidKey(no_key(provider))
     return key
