@@ -32,7 +32,8 @@ class Row:
 
 def rows(user: User) -> list[Row]:
     """The newest conversations of this user."""
-    newest = user.conversations.order_by("-updated_at").only("id", "title", "status", "updated_at")
+    mine = Conversation.objects.filter(user=user)
+    newest = mine.order_by("-updated_at").only("title", "status", "updated_at")
     listed: list[Row] = []
     today, before = timezone.localdate(), ""
     for conversation in newest[:SHOWN]:
