@@ -24,6 +24,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Count, F, Q
 from django.db.models.functions import Now
+from django.db.utils import DataError, InterfaceError, OperationalError
 
 from streaming import journal
 from streaming.hub import WORKERS, ring, stream_bell, stream_group
@@ -143,14 +144,16 @@ def claim(worker: Worker, limit: int, running: int | None = None) -> list[Stream
     An owner with as many running streams as the cap allows is passed over; for a moment
     several workers may together exceed the cap by one each.
     """
-    if not Stream.objects.claimable().exists():
+    # Not its own, after a lease that ran out while it slept: nobody replaced it in them.
+    candidates = Stream.objects.claimable().exclude(worker=worker)
+    if not candidates.exists():
         return []
     if running is not None:
         limit = min(limit, _fair_share(worker) - running)
     by_owner = _running_by_owner()
     waiting = Q(state=State.QUEUED, owner__in=_at_their_cap(by_owner))
     claimed = []
-    for candidate in Stream.objects.claimable().exclude(waiting)[: max(limit, 0)]:
+    for candidate in candidates.exclude(waiting)[: max(limit, 0)]:
         fresh = candidate.state == State.QUEUED
         if fresh and by_owner[candidate.owner_id] >= settings.STREAMS_PER_USER:
             continue
@@ -213,59 +216,89 @@ def stop(stream_id: int) -> bool:
     with transaction.atomic():
         if not _end(Stream.objects.filter(id=stream_id).unfinished(), stream_id, STOPPED):
             return False
-        transaction.on_commit(partial(_ring_end, stream_id))
+        stream = Stream.objects.get(id=stream_id)
+        transaction.on_commit(partial(_ring_end, stream))
     return True
 
 
 def end(stream_id: int, epoch: int, ending: Ending, rest: Entry | None = None) -> bool:
     """End a stream as the worker that holds this epoch, writing the rest of its text with it.
 
-    False: it was stopped or replaced meanwhile, and nothing was written. If the application
-    fails to settle the ending, it is made again as *failed*, at last without settling: a bug
-    there leaves no stream running.
+    False: it was stopped or replaced meanwhile, and nothing was written.
     """
+    mine = Stream.objects.filter(id=stream_id, epoch=epoch, state=State.RUNNING)
+    return _end(mine, stream_id, ending, rest)
+
+
+def _end(streams: Any, stream_id: int, ending: Ending, rest: Entry | None = None) -> bool:
+    """If the application fails to settle the ending, or the rest can't be stored, it is made
+    again as *failed*, at last without settling: a bug there leaves no stream running."""
     broken = replace(Ending.broken(), usage=ending.usage, upstream_id=ending.upstream_id)
     for attempt, settled in ((ending, True), (broken, True), (broken, False)):
         try:
-            return _end_once(stream_id, epoch, attempt, rest, settled)
+            return _end_once(streams, stream_id, attempt, rest, settled)
         except Unsettled:
             logger.exception("Stream %s could not be settled", stream_id)
-    raise AssertionError("an ending without settling cannot be unsettled")
+        except Unstorable:
+            logger.exception("Stream %s has text that can't be stored", stream_id)
+            rest = None
+    raise AssertionError("an ending without rest and settling can always be made")
 
 
 def _end_once(
-    stream_id: int, epoch: int, ending: Ending, rest: Entry | None, settled: bool
+    streams: Any, stream_id: int, ending: Ending, rest: Entry | None, settled: bool
 ) -> bool:
-    mine = Stream.objects.filter(id=stream_id, epoch=epoch, state=State.RUNNING)
     with transaction.atomic():
-        if rest and stream_id not in journal.append([rest]):
+        if rest and not _append_rest(rest):
             return False
-        return _end(mine, stream_id, ending, settled)
+        if not streams.update(**_columns(ending), note="", ended_at=Now()):
+            return False
+        if settled:
+            _settle(stream_id)
+        return True
+
+
+class Unstorable(Exception):
+    """The database can't take the last text of a stream."""
 
 
 class Unsettled(Exception):
     """The application's `settle` raised."""
 
 
-def _end(streams: Any, stream_id: int, ending: Ending, settled: bool = True) -> bool:
-    won = streams.update(
-        state=ending.state,
-        finish_reason=ending.finish_reason,
-        error_class=ending.error_class,
-        error=ending.error,
-        error_detail=ending.error_detail,
-        usage=ending.usage,
-        upstream_id=ending.upstream_id,
-        note="",
-        ended_at=Now(),
-    )
-    if won and settled:
-        stream = Stream.objects.get(id=stream_id)
-        try:
-            registered(stream.source).settle(stream)
-        except Exception as error:
-            raise Unsettled from error
-    return bool(won)
+def _append_rest(rest: Entry) -> bool:
+    try:
+        return bool(journal.append([rest]))
+    except (DataError, ValueError) as error:
+        raise Unstorable from error
+
+
+def _settle(stream_id: int) -> None:
+    stream = Stream.objects.get(id=stream_id)
+    try:
+        registered(stream.source).settle(stream)
+    except (OperationalError, InterfaceError):
+        raise  # the database's failure, and none of the application's: to be tried again
+    except Exception as error:
+        raise Unsettled from error
+
+
+def _columns(ending: Ending) -> dict[str, Any]:
+    """What is a provider's to choose must not be able to keep a stream from ending."""
+    return {
+        "state": ending.state,
+        "finish_reason": _storable(ending.finish_reason)[:30],
+        "error_class": _storable(ending.error_class)[:50],
+        "error": _storable(ending.error),
+        "error_detail": _storable(ending.error_detail),
+        "usage": ending.usage,
+        "upstream_id": _storable(ending.upstream_id)[:200],
+    }
+
+
+def _storable(text: str) -> str:
+    """Without what PostgreSQL can't store: NUL, and halves of characters."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def release(worker: Worker, stream_ids: Iterable[int] | None = None) -> int:
@@ -281,12 +314,10 @@ def release(worker: Worker, stream_ids: Iterable[int] | None = None) -> int:
     return released
 
 
-def _ring_end(stream_id: int) -> None:
+def _ring_end(stream: Stream) -> None:
     """Tell followers and the worker that a stream is over, and the lane that it is free."""
-    uuid = Stream.objects.values_list("uuid", flat=True).get(id=stream_id)
-    head = journal.heads([stream_id])[stream_id]
-    ring(stream_group(uuid), stream_bell(uuid, head=head))
-    ring(WORKERS, {"type": "stream.ended", "stream_id": stream_id})
+    ring(stream_group(stream.uuid), stream_bell(stream.uuid, head=journal.head_of(stream)))
+    ring(WORKERS, {"type": "stream.ended", "stream_id": stream.id})
 
 
 def register_worker(name: str) -> Worker:

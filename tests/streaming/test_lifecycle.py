@@ -1,0 +1,527 @@
+"""The arrows between a stream's states: each happens once, and exactly one of two wins."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import IntegrityError, OperationalError, transaction
+from django.db.models.functions import Now
+from pytest_django import Settings
+
+from accounts.models import User
+from streaming import journal, lifecycle
+from streaming.hub import WORKERS
+from streaming.lifecycle import RESTARTS, TAKEOVERS, Ending, worn_out
+from streaming.models import LEASE, State, Stream, Worker
+from streaming.providers import errors
+from streaming.providers.base import Finish, Usage
+from tests.streaming.making import (
+    COMPLETED,
+    SOURCE,
+    at_once,
+    claimed,
+    entry_of,
+    expire,
+    finish,
+    now,
+    queued,
+    rows,
+    running,
+    spelled,
+    working,
+    write,
+)
+from tests.streaming.scripted import Stage
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stage")]
+
+Rung = list[tuple[str, dict[str, Any]]]
+
+
+@pytest.fixture
+def rung(monkeypatch: pytest.MonkeyPatch) -> Rung:
+    """Every bell that the arrows ring."""
+    bells: Rung = []
+    monkeypatch.setattr(lifecycle, "ring", lambda group, body: bells.append((group, body)))
+    return bells
+
+
+# Enqueue
+
+
+def test_a_stream_is_queued_with_its_transaction_and_workers_hear_of_it_after(
+    owner: User, rung: Rung
+) -> None:
+    with transaction.atomic():
+        stream = lifecycle.enqueue(
+            owner=owner, request_id=uuid4(), source=SOURCE, arguments={"a": 1}, lane="x"
+        )
+        assert rung == []
+    assert rung == [(WORKERS, {"type": "stream.queued"})]
+    row = now(stream)
+    assert (row.state, row.epoch, row.next_index, row.arguments) == ("queued", 0, 0, {"a": 1})
+
+
+def test_what_is_rolled_back_rings_nothing(owner: User, rung: Rung) -> None:
+    with transaction.atomic():
+        queued(owner)
+        transaction.set_rollback(True)
+    assert rung == []
+    assert not Stream.objects.exists()
+
+
+def test_the_same_request_of_the_same_owner_is_one_stream(owner: User, colleague: User) -> None:
+    request = uuid4()
+
+    def ask(user: User) -> Stream:
+        with transaction.atomic():
+            return lifecycle.enqueue(owner=user, request_id=request, source=SOURCE, arguments={})
+
+    ask(owner)
+    with pytest.raises(IntegrityError):
+        ask(owner)
+    ask(colleague)  # somebody else may happen to use the same id
+    assert Stream.objects.count() == 2
+
+
+# Claim
+
+
+def test_a_claim_takes_the_oldest_up_to_its_limit(owner: User) -> None:
+    streams = [queued(owner) for _ in range(5)]
+    worker = working()
+    got = lifecycle.claim(worker, 3)
+    assert [s.pk for s in got] == [s.pk for s in streams[:3]]
+    assert {(s.state, s.epoch, s.worker_id, s.attempts) for s in got} == {
+        ("running", 1, worker.pk, 0)
+    }
+    assert all(s.claimed_at for s in got)
+    assert [s.pk for s in lifecycle.claim(working(), 3)] == [s.pk for s in streams[3:]]
+
+
+def test_two_claimers_at_once_never_get_the_same_stream(owner: User, settings: Settings) -> None:
+    settings.STREAMS_PER_USER = 1000
+    for _ in range(5):
+        streams = {queued(owner).pk for _ in range(12)}
+        claims = [partial(lifecycle.claim, working(), 12) for _ in range(3)]
+        got = [[s.pk for s in claim] for claim in at_once(*claims) if isinstance(claim, list)]
+        taken = list(itertools.chain(*got))
+        assert len(got) == 3
+        assert len(taken) == len(set(taken))
+        assert set(taken) == streams
+        assert {now_epoch for (now_epoch,) in _epochs(streams)} == {1}
+
+
+def _epochs(ids: set[int]) -> list[tuple[int]]:
+    return list(Stream.objects.filter(pk__in=ids).values_list("epoch"))
+
+
+def test_a_lane_runs_one_at_a_time_and_in_order(owner: User) -> None:
+    lane = [queued(owner, lane="talk") for _ in range(3)]
+    other = queued(owner, lane="another")
+    worker = working()
+    assert [s.pk for s in lifecycle.claim(worker, 9)] == [lane[0].pk, other.pk]
+    assert lifecycle.claim(worker, 9) == []
+    finish(now(lane[0]))
+    assert [s.pk for s in lifecycle.claim(worker, 9)] == [lane[1].pk]
+    lifecycle.stop(lane[1].pk)
+    assert [s.pk for s in lifecycle.claim(worker, 9)] == [lane[2].pk]
+
+
+def test_a_stopped_stream_in_the_middle_of_a_lane_is_passed_over(owner: User) -> None:
+    first, second, third = (queued(owner, lane="talk") for _ in range(3))
+    lifecycle.stop(second.pk)
+    worker = working()
+    assert [s.pk for s in lifecycle.claim(worker, 9)] == [first.pk]
+    finish(now(first))
+    assert [s.pk for s in lifecycle.claim(worker, 9)] == [third.pk]
+
+
+def test_the_streams_of_a_dead_worker_are_taken_over_and_counted(owner: User) -> None:
+    dead, alive = working(), working()
+    orphan, kept = running(owner, dead), running(owner, alive)
+    assert lifecycle.claim(working(), 9) == []
+    expire(dead)
+    (taken,) = lifecycle.claim(working(), 9)
+    assert (taken.pk, taken.epoch, taken.attempts) == (orphan.pk, 2, 1)
+    assert now(kept).worker_id == alive.pk
+
+
+def test_a_worker_that_was_only_slow_keeps_its_streams_if_nobody_took_them(owner: User) -> None:
+    """It woke after its lease: to claim its own streams would ask the provider once more."""
+    slow = working()
+    stream = running(owner, slow)
+    expire(slow)
+    assert lifecycle.claim(slow, 9) == []
+    assert now(stream).epoch == stream.epoch
+
+
+def test_the_one_who_was_replaced_can_neither_write_nor_end(owner: User, stage: Stage) -> None:
+    slow = working()
+    mine = running(owner, slow)
+    expire(slow)
+    (theirs,) = lifecycle.claim(working(), 9)
+    lifecycle.renew(slow)
+    assert journal.append([entry_of(mine, "late")]) == set()
+    assert not lifecycle.end(mine.pk, mine.epoch, COMPLETED, entry_of(mine, "late"))
+    assert (now(mine).state, rows(mine), stage.settled) == ("running", [], [])
+    assert lifecycle.end(theirs.pk, theirs.epoch, COMPLETED)
+
+
+def test_what_is_handed_over_is_claimed_at_once_and_does_not_count(owner: User, rung: Rung) -> None:
+    leaving = working()
+    mine, other = running(owner, leaving), running(owner)
+    rung.clear()
+    assert lifecycle.release(leaving) == 1
+    assert rung == [(WORKERS, {"type": "stream.queued"})]
+    assert journal.append([entry_of(mine, "late")]) == set()
+    (taken,) = lifecycle.claim(working(), 9)
+    assert (taken.pk, taken.epoch, taken.attempts) == (mine.pk, 3, 0)
+    assert now(other).epoch == 1
+
+
+def test_some_streams_can_be_given_up_and_the_others_kept(owner: User) -> None:
+    worker = working()
+    given, kept, foreign = running(owner, worker), running(owner, worker), running(owner)
+    assert lifecycle.release(worker, [given.pk, foreign.pk]) == 1
+    assert [now(s).worker_id for s in (given, kept)] == [None, worker.pk]
+    assert now(foreign).worker_id == foreign.worker_id
+
+
+@pytest.mark.parametrize(
+    ("attempts", "chunks", "tired"),
+    [
+        (0, 0, False),
+        (RESTARTS, 0, False),
+        (RESTARTS + 1, 0, True),
+        (TAKEOVERS, 5, False),
+        (TAKEOVERS + 1, 5, True),
+    ],
+)
+def test_a_stream_is_worn_out_sooner_once_it_has_text(
+    attempts: int, chunks: int, tired: bool
+) -> None:
+    assert worn_out(Stream(attempts=attempts, next_index=chunks)) is tired
+
+
+# Caps and shares
+
+
+def test_an_owner_at_the_cap_waits_and_others_do_not(
+    owner: User, colleague: User, settings: Settings
+) -> None:
+    settings.STREAMS_PER_USER = 2
+    mine = [queued(owner) for _ in range(4)]
+    theirs = queued(colleague)
+    worker = working()
+    assert [s.pk for s in lifecycle.claim(worker, 9)] == [mine[0].pk, mine[1].pk, theirs.pk]
+    assert lifecycle.claim(worker, 9) == []
+    finish(now(mine[0]))
+    assert [s.pk for s in lifecycle.claim(worker, 9)] == [mine[2].pk]
+
+
+def test_a_full_owner_at_the_head_of_the_queue_starves_nobody(
+    owner: User, colleague: User, settings: Settings
+) -> None:
+    settings.STREAMS_PER_USER = 1
+    for _ in range(20):
+        queued(owner)
+    theirs = queued(colleague)
+    worker = working()
+    got = [s.pk for _ in range(3) for s in lifecycle.claim(worker, 5)]
+    assert theirs.pk in got
+
+
+def test_a_takeover_is_not_held_back_by_the_cap(owner: User, settings: Settings) -> None:
+    settings.STREAMS_PER_USER = 1
+    dead = working()
+    orphan = running(owner, dead)
+    expire(dead)
+    assert [s.pk for s in lifecycle.claim(working(), 9)] == [orphan.pk]
+
+
+def test_a_worker_takes_its_share_and_leaves_the_rest_to_the_living(owner: User) -> None:
+    for _ in range(6):
+        queued(owner)
+    first, second, dead = working(), working(), working()
+    expire(dead)
+    assert len(lifecycle.claim(first, 9, running=0)) == 3
+    assert len(lifecycle.claim(first, 9, running=3)) == 0
+    assert len(lifecycle.claim(second, 9, running=0)) == 3
+
+
+def test_a_draining_worker_has_no_share(owner: User) -> None:
+    for _ in range(4):
+        queued(owner)
+    staying, leaving = working(), working()
+    lifecycle.begin_drain(leaving)
+    assert len(lifecycle.claim(staying, 9, running=0)) == 4
+
+
+def test_who_waits_is_told_for_what(owner: User, colleague: User, settings: Settings) -> None:
+    settings.STREAMS_PER_USER = 1
+    first = queued(owner, lane="talk")
+    behind, capped, crowded = queued(owner, lane="talk"), queued(owner), queued(colleague)
+    claimed(first, working())
+    lifecycle.tell_who_waits()
+    assert [now(s).note for s in (behind, capped, crowded)] == [lifecycle.BEHIND, "", ""]
+    Stream.objects.update(created_at=Now() - timedelta(seconds=5))
+    lifecycle.tell_who_waits()
+    assert [now(s).note for s in (behind, capped, crowded)] == [
+        lifecycle.BEHIND,
+        lifecycle.CAPPED,
+        lifecycle.CROWDED,
+    ]
+    finish(now(first))
+    (next_one, _) = lifecycle.claim(working(), 9)
+    assert (next_one.pk, next_one.note) == (behind.pk, "")
+
+
+# Stop
+
+
+@pytest.mark.parametrize("make", [queued, running])
+def test_a_stop_ends_a_stream_wherever_it_stands(
+    owner: User, stage: Stage, rung: Rung, make: Any
+) -> None:
+    stream = make(owner)
+    rung.clear()
+    assert lifecycle.stop(stream.pk)
+    row = now(stream)
+    assert row.state == State.STOPPED
+    assert row.ended_at
+    assert stage.settled == [(stream.pk, State.STOPPED)]
+    assert [group for group, _ in rung] == [f"stream.{stream.uuid.hex}", WORKERS]
+
+
+def test_to_stop_twice_is_to_stop_once(owner: User, stage: Stage, rung: Rung) -> None:
+    stream = running(owner)
+    assert lifecycle.stop(stream.pk)
+    rung.clear()
+    assert not lifecycle.stop(stream.pk)
+    assert (stage.settled, rung) == ([(stream.pk, State.STOPPED)], [])
+
+
+@pytest.mark.parametrize("state", [State.COMPLETED, State.FAILED, State.INTERRUPTED])
+def test_what_is_over_is_not_stopped(owner: User, stage: Stage, state: State) -> None:
+    stream = running(owner)
+    finish(stream, Ending(state))
+    assert not lifecycle.stop(stream.pk)
+    assert now(stream).state == state
+    assert not lifecycle.stop(4711)
+
+
+def test_of_a_stop_and_an_end_at_once_exactly_one_wins(owner: User, stage: Stage) -> None:
+    for _ in range(8):
+        stream = running(owner)
+        results = at_once(
+            partial(lifecycle.stop, stream.pk),
+            partial(lifecycle.end, stream.pk, stream.epoch, COMPLETED, entry_of(stream, "rest")),
+        )
+        assert sorted(results, key=str) == [False, True]
+        ended = State.STOPPED if results[0] else State.COMPLETED
+        assert now(stream).state == ended
+        assert stage.settled.pop() == (stream.pk, ended)
+        assert stage.settled == []
+        assert spelled(rows(stream)) == ("" if results[0] else "rest")
+
+
+def test_a_stop_is_part_of_the_transaction_around_it(owner: User, stage: Stage, rung: Rung) -> None:
+    stream = running(owner)
+    rung.clear()
+    with transaction.atomic():
+        assert lifecycle.stop(stream.pk)
+        transaction.set_rollback(True)
+    assert now(stream).state == State.RUNNING
+    assert rung == []
+
+
+def test_a_stream_may_be_stopped_and_deleted_in_one_transaction(owner: User, rung: Rung) -> None:
+    stream = running(owner)
+    rung.clear()
+    with transaction.atomic():
+        lifecycle.stop(stream.pk)
+        journal.delete([stream.pk])
+    assert rung[-1] == (WORKERS, {"type": "stream.ended", "stream_id": stream.pk})
+
+
+# End
+
+
+def test_an_ending_its_last_text_and_what_is_shown_of_it_are_one_transaction(
+    owner: User, stage: Stage
+) -> None:
+    stream = running(owner)
+    write(stream, "all ")
+    seen: list[str] = []
+    stage.on_settle = lambda ended: seen.append(journal.text(ended.pk).text)
+    finished = Ending.completed(Finish("stop", Usage(input=3, output=5), "req_1"))
+    assert lifecycle.end(stream.pk, stream.epoch, finished, entry_of(stream, "of it"))
+    row = now(stream)
+    assert (row.state, row.finish_reason, row.upstream_id) == ("completed", "stop", "req_1")
+    assert (row.usage, row.length) == ({"input": 3, "output": 5}, 9)
+    assert seen == ["all of it"]
+
+
+def test_a_refused_rest_ends_nothing(owner: User, stage: Stage) -> None:
+    stream = running(owner)
+    beyond = entry_of(stream, "hole", first=7)
+    assert not lifecycle.end(stream.pk, stream.epoch, COMPLETED, beyond)
+    assert (now(stream).state, rows(stream), stage.settled) == ("running", [], [])
+
+
+def test_an_ending_is_made_once(owner: User, stage: Stage) -> None:
+    stream = running(owner)
+    assert lifecycle.end(stream.pk, stream.epoch, COMPLETED)
+    assert not lifecycle.end(stream.pk, stream.epoch, Ending.broken())
+    assert now(stream).state == State.COMPLETED
+    assert len(stage.settled) == 1
+
+
+class Bug(Exception):
+    pass
+
+
+def test_a_settle_that_raises_ends_the_stream_as_failed(owner: User, stage: Stage) -> None:
+    def refuse_completed(stream: Stream) -> None:
+        if stream.state == State.COMPLETED:
+            raise Bug
+
+    stage.on_settle = refuse_completed
+    stream = running(owner)
+    assert lifecycle.end(stream.pk, stream.epoch, COMPLETED, entry_of(stream, "kept"))
+    row = now(stream)
+    assert (row.state, row.error_class, row.finish_reason) == ("failed", "internal", "")
+    assert spelled(rows(stream)) == "kept"
+    assert stage.settled == [(stream.pk, State.FAILED)]
+
+
+@pytest.mark.parametrize("how", ["end", "stop"])
+def test_a_settle_that_always_raises_leaves_no_stream_spinning(
+    owner: User, stage: Stage, how: str
+) -> None:
+    def refuse(stream: Stream) -> None:
+        raise Bug
+
+    stage.on_settle = refuse
+    stream = running(owner)
+    write(stream, "kept")
+    ended = (
+        lifecycle.stop(stream.pk)
+        if how == "stop"
+        else lifecycle.end(stream.pk, stream.epoch, COMPLETED)
+    )
+    assert ended
+    row = now(stream)
+    assert (row.state, row.error_class) == ("failed", "internal")
+    assert row.ended_at
+    assert spelled(rows(stream)) == "kept"
+
+
+def test_a_database_that_fails_in_settle_is_no_bug_of_settle(owner: User, stage: Stage) -> None:
+    """The reply was complete: whoever ends it tries again, and it is complete."""
+    failures = [OperationalError("the server closed the connection")]
+
+    def fail_once(stream: Stream) -> None:
+        if failures:
+            raise failures.pop()
+
+    stage.on_settle = fail_once
+    stream = running(owner)
+    with pytest.raises(OperationalError):
+        lifecycle.end(stream.pk, stream.epoch, COMPLETED)
+    assert now(stream).state == State.RUNNING
+    assert lifecycle.end(stream.pk, stream.epoch, COMPLETED)
+    assert now(stream).state == State.COMPLETED
+
+
+def test_a_source_that_nobody_registered_ends_as_failed(owner: User) -> None:
+    stream = running(owner, source="unknown")
+    assert lifecycle.end(stream.pk, stream.epoch, COMPLETED)
+    assert now(stream).state == State.FAILED
+
+
+def test_no_words_of_a_provider_keep_a_stream_from_ending(owner: User) -> None:
+    """What it calls a request, and how it complains, are its own to choose."""
+    stream = running(owner)
+    words = Ending(State.INTERRUPTED, "\0" * 99, "\ud800" * 99, "a\0", "b\ud800", {}, "x" * 999)
+    assert lifecycle.end(stream.pk, stream.epoch, words, entry_of(stream, "kept"))
+    row = now(stream)
+    assert (row.state, row.error, row.error_detail) == ("interrupted", "a\ufffd", "b?")
+    assert row.upstream_id == "x" * 200
+    assert spelled(rows(stream)) == "kept"
+
+
+def test_a_rest_that_cannot_be_stored_ends_the_stream_as_failed(owner: User) -> None:
+    stream = running(owner)
+    write(stream, "good")
+    assert lifecycle.end(stream.pk, stream.epoch, COMPLETED, entry_of(stream, "bad \ud800"))
+    row = now(stream)
+    assert (row.state, row.error_class) == ("failed", "internal")
+    assert spelled(rows(stream)) == "good"
+
+
+@pytest.mark.parametrize(
+    ("error", "with_text", "state"),
+    [
+        (errors.InvalidKey(), False, State.FAILED),
+        (errors.InvalidKey(), True, State.FAILED),
+        (errors.Interrupted(), True, State.INTERRUPTED),
+        (errors.TimedOut(), False, State.FAILED),
+        (errors.TimedOut(), True, State.INTERRUPTED),
+        (errors.Network(), True, State.INTERRUPTED),
+        (errors.Overloaded(), True, State.INTERRUPTED),
+        (errors.ContextTooLong(), True, State.FAILED),
+    ],
+)
+def test_a_fault_under_a_reply_that_had_begun_leaves_one_to_go_on_from(
+    error: errors.ProviderError, with_text: bool, state: State
+) -> None:
+    ending = Ending.failed(error, with_text=with_text)
+    assert (ending.state, ending.error_class, ending.error) == (state, error.code, error.message)
+
+
+# Workers
+
+
+def test_a_lease_runs_by_the_clock_of_the_database_and_may_be_renewed_late() -> None:
+    worker = working()
+    living = Worker.objects.filter(lease_until__gt=Now(), lease_until__lte=Now() + LEASE)
+    assert living.exists()
+    expire(worker)
+    assert not living.exists()
+    lifecycle.renew(worker)
+    assert living.exists()
+
+
+def test_a_worker_whose_row_was_removed_lives_on() -> None:
+    worker = working()
+    Worker.objects.all().delete()
+    lifecycle.renew(worker)
+    assert Worker.objects.get().pk == worker.pk
+
+
+def test_the_rows_of_long_dead_workers_go_unless_they_hold_a_stream(owner: User) -> None:
+    gone, holding, fresh = working(), working(), working()
+    ended, stream = running(owner, gone), running(owner, holding)
+    finish(ended)
+    Worker.objects.exclude(pk=fresh.pk).update(lease_until=Now() - timedelta(days=1))
+    newest = working()
+    assert set(Worker.objects.all()) == {holding, fresh, newest}
+    assert now(stream).worker_id == holding.pk
+    assert now(ended).worker_id is None
+
+
+def test_a_retired_worker_leaves_no_stream_behind(owner: User) -> None:
+    worker = working()
+    stream = running(owner, worker)
+    lifecycle.retire(worker)
+    row = now(stream)
+    assert (row.state, row.worker_id, row.epoch) == ("running", None, 2)
+    assert not Worker.objects.exists()
+    assert [s.pk for s in lifecycle.claim(working(), 9)] == [stream.pk]
