@@ -2,15 +2,21 @@
 # second time. Only Python 3.11 or newer and make need to be there.
 
 PORT ?= 8000
+SERVER ?= daphne
+SECONDS ?= 300
+SEED ?= 1
 BIN := .venv/bin
 STATIC := $(shell find static 2>/dev/null)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run test prove lint lock upgrade clean browser
+.PHONY: run stack test prove chaos lint lock upgrade clean browser
 .DELETE_ON_ERROR:
 
 run: .venv/runtime .env .static/staticfiles.json ## Start Holdfast on 127.0.0.1:$(PORT)
 	@exec $(BIN)/python -m tools.run $(PORT)
+
+stack: .venv/dev .env .static/staticfiles.json ## The production shape, thrown away at the end; SERVER=uvicorn
+	@exec $(BIN)/python -m tools.stack --server $(SERVER)
 
 test: lint .static/staticfiles.json browser ## Everything that fits ten minutes
 	$(BIN)/python -m pytest
@@ -19,6 +25,9 @@ test: lint .static/staticfiles.json browser ## Everything that fits ten minutes
 prove: lint .static/staticfiles.json browser ## Everything, with the figures
 	$(BIN)/python -m pytest -m "" -s -rA
 	TEST_DATABASE=sqlite $(BIN)/python -m pytest -m "" -s tests/accounts tests/chat tests/streaming
+
+chaos: .venv/dev .env .static/staticfiles.json ## The worst for SECONDS, by SEED; BREAK=fence|publish-first|no-refill must fail
+	@exec $(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED) $(if $(BREAK),--break $(BREAK)) --server $(SERVER)
 
 lint: .venv/dev .env ## Style, types, import direction, migrations
 	$(BIN)/ruff check .

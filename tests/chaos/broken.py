@@ -1,0 +1,90 @@
+"""Switches one protection off, in the processes of a chaos run that must fail: a run that can't
+fail proves nothing. `BREAK` in the environment says which; without it everything is whole."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.apps import AppConfig
+
+SILENCE = 8.0
+"""Seconds after which a silent provider is given up here; two minutes would be the whole run."""
+
+
+class Broken(AppConfig):
+    name = "tests.chaos"
+    label = "chaos"
+
+    def ready(self) -> None:
+        from streaming.providers import base
+
+        base.Timeouts.__init__.__defaults__ = (SILENCE, SILENCE, SILENCE)
+        if broken := os.environ.get("BREAK"):
+            BREAKS[broken]()
+
+
+def without_fence() -> None:
+    """The journal takes whatever comes, from whoever, for whichever index."""
+    from streaming import journal
+
+    journal._APPEND = _replaced(
+        journal._APPEND,
+        ("AND s.epoch = e.epoch", ""),
+        ("AND s.state = 'running' AND s.next_index = e.first", ""),
+        (
+            "JOIN moved ON moved.id = c.stream_id",
+            "JOIN moved ON moved.id = c.stream_id "
+            'ON CONFLICT (stream_id, "index") DO UPDATE SET delta = EXCLUDED.delta',
+        ),
+    )
+
+
+def _replaced(statement: str, *changes: tuple[str, str]) -> str:
+    for old, new in changes:
+        assert old in statement, f"the statement has no {old!r} any more"
+        statement = statement.replace(old, new)
+    return statement
+
+
+def publish_first() -> None:
+    """The writer rings, and only then commits."""
+    from streaming.writer import Writer
+
+    commit = Writer._commit
+
+    async def ring_then_commit(self: Any, batch: Sequence[Any]) -> None:
+        ring = self._written
+        ring([entry for _, entry in batch])
+        self._written = lambda entries: None
+        try:
+            await commit(self, batch)
+        finally:
+            self._written = ring
+
+    Writer._commit = ring_then_commit  # type: ignore[method-assign]
+
+
+def without_refill() -> None:
+    """A follower reads the journal when it comes, and after that knows only what rings."""
+    from streaming import follow
+    from streaming.journal import coalesce
+
+    async def only_what_rings(
+        stream_id: int, last: int, head: Any, tail: Any
+    ) -> tuple[Any, list[Any]]:
+        while not tail.gone:
+            newest = tail.head or head
+            chunks = list(coalesce(tail.after(last)))
+            if chunks or newest != head:
+                return newest, chunks
+            await tail.news()
+        raise follow.Gone
+
+    follow._more = only_what_rings
+
+
+BREAKS: dict[str, Callable[[], None]] = {
+    "fence": without_fence,
+    "publish-first": publish_first,
+    "no-refill": without_refill,
+}

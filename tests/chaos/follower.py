@@ -1,0 +1,268 @@
+"""A process full of readers, who know nothing but the socket's protocol.
+
+Each tab is a socket that follows all of its person's streams, to whichever web process it finds.
+Now and then it is dropped, stops reading, floods the server, or is loaded anew. What it was
+sent is written down as it came: nothing is healed or tidied here, so that `verdict` can count.
+
+Orders come in on standard input, one JSON object a line.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+BACK_OFF = (0.1, 1.0)
+OPEN_WITHIN = 10.0
+CALM = (4.0, 25.0)
+"""Seconds between two mischiefs of a tab."""
+FREEZE = (2.0, 40.0)
+FLOOD = 400
+JUNK = ('{"type":', "[]", '{"type":"sing"}', '{"type":"follow","stream":"7"}', '{"n":1}')
+LARGEST_FRAME = 4 * 1024 * 1024
+
+
+class Reading:
+    """What one tab was sent of one stream, in the order in which it was sent.
+
+    After `follow` was sent again from the start on the same socket, frames of before may still
+    be on their way: they are passed over until the first of the new ones.
+    """
+
+    def __init__(self, stream: str) -> None:
+        self.stream = stream
+        self.cursor = -1
+        self.frames: list[list[Any]] = []
+        self.snapshots = 0
+        self.end: dict[str, Any] | None = None
+        self.passing_over = False
+
+    def take(self, frame: dict[str, Any]) -> None:
+        if self.passing_over and frame.get("first") != 0:
+            return
+        self.passing_over = False
+        if frame["type"] == "chunk":
+            self.frames.append([frame[n] for n in ("first", "index", "kind", "delta", "offset")])
+            self.cursor = max(self.cursor, frame["index"])
+        elif frame["type"] == "snapshot":
+            self.snapshots += 1
+            self.cursor = frame["index"]
+        elif frame["type"] == "end":
+            self.end = {"state": frame["state"], "next": frame["next"]}
+
+    def as_json(self, tab: str) -> str:
+        return json.dumps(
+            {
+                "tab": tab,
+                "stream": self.stream,
+                "frames": self.frames,
+                "snapshots": self.snapshots,
+                "end": self.end,
+            }
+        )
+
+
+class Tab:
+    """One socket after another, for one person."""
+
+    def __init__(
+        self,
+        name: str,
+        webs: list[str],
+        cookie: str,
+        seed: str,
+        counts: Counter[str],
+        write: Callable[[str], None],
+    ) -> None:
+        self.name = name
+        self.counts = counts
+        self._webs = webs
+        self._cookie = cookie
+        self._random = random.Random(seed)
+        self._write = write
+        self._readings: dict[str, Reading] = {}
+        self._socket: ClientConnection | None = None
+        self.calm = False
+
+    @property
+    def unfinished(self) -> int:
+        return len(self._readings)
+
+    async def follow(self, stream: str) -> None:
+        self._readings[stream] = Reading(stream)
+        await self._say_follow(stream)
+
+    async def run(self) -> None:
+        """Come back whenever the socket closes, for as long as the process lives."""
+        connected = False
+        while True:
+            self.counts["reconnects"] += connected
+            with suppress(OSError, ConnectionClosed, InvalidHandshake, TimeoutError, EOFError):
+                async with self._connected() as socket:
+                    connected = True
+                    await self._read(socket)
+            self._socket = None
+            await asyncio.sleep(self._random.uniform(*BACK_OFF))
+
+    def _connected(self) -> connect:
+        web = self._random.choice(self._webs)
+        return connect(
+            f"{web.replace('http', 'ws', 1)}/ws/",
+            origin=web,  # type: ignore[arg-type]
+            additional_headers={"Cookie": self._cookie},
+            proxy=None,
+            open_timeout=OPEN_WITHIN,
+            close_timeout=1,
+            ping_interval=None,
+            compression=None,
+            max_size=LARGEST_FRAME,
+        )
+
+    async def _read(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        if self._random.random() < 0.1:
+            self.counts["page reloads"] += 1
+            self._readings = {stream: Reading(stream) for stream in self._readings}
+        for stream in tuple(self._readings):
+            await self._say_follow(stream)
+        mischief = asyncio.create_task(self._misbehave(socket))
+        self._frozen_until = 0.0
+        try:
+            while True:
+                while time.monotonic() < self._frozen_until and not self.calm:
+                    await asyncio.sleep(0.2)
+                await self._hear(socket, json.loads(await socket.recv()))
+        except ConnectionClosed as closed:
+            self.counts[f"closed with {closed.rcvd.code if closed.rcvd else 'nothing'}"] += 1
+        finally:
+            mischief.cancel()
+            with suppress(asyncio.CancelledError, ConnectionClosed):
+                await mischief
+
+    async def _hear(self, socket: ClientConnection, frame: dict[str, Any]) -> None:
+        if frame["type"] == "ping":
+            await socket.send(json.dumps({"type": "pong", "n": frame["n"]}))
+        elif frame["type"] == "error" and "stream" in frame:
+            self.counts[f"answered {frame['code']}"] += 1
+        elif reading := self._readings.get(frame.get("stream", "")):
+            reading.take(frame)
+            if reading.end is not None:
+                self._write(reading.as_json(self.name))
+                del self._readings[reading.stream]
+
+    async def _say_follow(self, stream: str) -> None:
+        if self._socket is None or (reading := self._readings.get(stream)) is None:
+            return
+        with suppress(ConnectionClosed):
+            order = {"type": "follow", "stream": stream, "after": reading.cursor}
+            await self._socket.send(json.dumps(order))
+
+    # Mischief
+
+    async def _misbehave(self, socket: ClientConnection) -> None:
+        while True:
+            await asyncio.sleep(self._random.uniform(*CALM))
+            if self.calm:
+                return
+            await self._random.choice([self._drop, self._leave, self._freeze, self._flood])(socket)
+
+    async def _drop(self, socket: ClientConnection) -> None:
+        self.counts["sockets dropped"] += 1
+        socket.transport.abort()
+
+    async def _leave(self, socket: ClientConnection) -> None:
+        self.counts["sockets closed"] += 1
+        await socket.close()
+
+    async def _freeze(self, socket: ClientConnection) -> None:
+        self.counts["sockets frozen"] += 1
+        self._frozen_until = time.monotonic() + self._random.uniform(*FREEZE)
+
+    async def _flood(self, socket: ClientConnection) -> None:
+        self.counts["sockets flooded"] += 1
+        with suppress(ConnectionClosed):
+            for number in range(FLOOD):
+                junk = self._random.choice(JUNK)
+                ping = json.dumps({"type": "ping", "n": number})
+                await socket.send(junk if number % 2 else ping)
+            begun = [s for s, reading in self._readings.items() if reading.cursor >= 0]
+            for stream in begun[:3]:
+                reading = self._readings[stream] = Reading(stream)
+                reading.passing_over = True
+                await socket.send(json.dumps({"type": "follow", "stream": stream, "after": -1}))
+
+    def close(self) -> None:
+        """Write down what never came to its end."""
+        for reading in self._readings.values():
+            self._write(reading.as_json(self.name))
+
+
+async def lines() -> AsyncIterator[dict[str, Any]]:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+    )
+    async for line in reader:
+        yield json.loads(line)
+
+
+async def serve(name: str, seed: str, out: Path) -> None:
+    """Obey until told to finish; then until all has ended, or the time given for it is over."""
+    counts: Counter[str] = Counter()
+    orders = lines()
+    setting = await anext(orders)
+    with out.open("w") as file:
+
+        def write(line: str) -> None:
+            file.write(f"{line}\n")
+
+        def tab(person: int, number: int, cookie: str) -> Tab:
+            own_seed = f"{seed} {person} {number}"
+            full_name = f"{name}-{person}-{number}"
+            return Tab(full_name, setting["webs"], cookie, own_seed, counts, write)
+
+        tabs = [
+            [tab(person, number, cookie) for number in range(setting["tabs"])]
+            for person, cookie in enumerate(setting["cookies"])
+        ]
+        everyone = [one for of_person in tabs for one in of_person]
+        tasks = [asyncio.create_task(one.run()) for one in everyone]
+        async for order in orders:
+            if "finish" in order:
+                await finished(everyone, order["finish"])
+                break
+            for one in tabs[order["person"]]:
+                await one.follow(order["follow"])
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for one in everyone:
+            one.close()
+        write(json.dumps({"counts": counts}))
+
+
+async def finished(tabs: list[Tab], within: float) -> None:
+    for tab in tabs:
+        tab.calm = True
+    deadline = time.monotonic() + within
+    while any(tab.unfinished for tab in tabs) and time.monotonic() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(0.1)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name")
+    parser.add_argument("seed")
+    parser.add_argument("out", type=Path)
+    given = parser.parse_args()
+    asyncio.run(serve(given.name, given.seed, given.out))

@@ -1,0 +1,69 @@
+"""The fake provider of a chaos run: it answers each question by the script in it, and goes on
+where it is asked to. Its first line says where it listens; it ends with its standard input."""
+
+import asyncio
+import json
+import sys
+from dataclasses import dataclass
+from typing import Any, Self
+
+from streaming.providers.base import CARRY_ON
+from tests.chaos.script import Script
+from tests.fakes import Behaviour
+from tests.fakes.openai_chat import OpenAIChat
+from tests.fakes.server import FakeServer
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a request asks for: the answer to a question, after so many characters of it.
+
+    `faithful` is whether those characters were the answer's own.
+    """
+
+    question: str
+    after: int = 0
+    faithful: bool = True
+
+    def __str__(self) -> str:
+        return json.dumps([self.question, self.after, self.faithful])
+
+    @classmethod
+    def of(cls, prompt: str) -> Self:
+        return cls(*json.loads(prompt))
+
+    @property
+    def behaviour(self) -> Behaviour:
+        return Script.of(self.question).answer(self.after)
+
+
+class Questions(OpenAIChat):
+    """The wire, reading the order from the whole conversation instead of its last turn."""
+
+    def prompt(self, body: dict[str, Any]) -> str:
+        turns = body.pop("messages")  # a thousand conversations need not be remembered
+        if turns[-1]["content"] != CARRY_ON:
+            return str(Order(turns[-1]["content"]))
+        question, so_far = turns[-3]["content"], turns[-2]["content"]
+        faithful = Script.of(question).text.startswith(so_far)
+        return str(Order(question, len(so_far), faithful))
+
+
+class Provider(FakeServer):
+    async def _play(self, wire: Any, *rest: Any) -> None:
+        await super()._play(Questions(), *rest)
+
+    def _behaviour(self, prompt: str) -> Behaviour:
+        return Order.of(prompt).behaviour
+
+
+async def serve() -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_reader(sys.stdin, stop.set)
+    async with Provider().listening() as port:
+        print(json.dumps({"url": f"http://127.0.0.1:{port}"}), flush=True)
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())

@@ -1,0 +1,155 @@
+"""Keeps the times: looks at the database ten times a second, past the code under test, and at
+the memory of every process."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import psutil
+import psycopg
+from psycopg.rows import dict_row
+
+LOOK = 0.1
+WEIGH = 1.0
+
+UNFINISHED = """
+SELECT s.id, s.uuid, s.state, s.worker_id, w.name AS worker
+  FROM streaming_stream AS s LEFT JOIN streaming_worker AS w ON w.id = s.worker_id
+ WHERE s.ended_at IS NULL
+"""
+ENDED = UUID(int=0)
+"""Stands for the owner of a stream that needs none any more."""
+
+Row = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Orphaning:
+    """The streams of a worker that was killed or stopped, until each has an owner or an end."""
+
+    kind: str
+    at: float
+    left: dict[int, UUID | None]
+    longest: float = 0.0
+    who: int = 0
+
+
+@dataclass(slots=True)
+class Times:
+    """The longest of each, in seconds, and the stream it was."""
+
+    ownerless: float = 0.0
+    ownerless_stream: int = 0
+    orphanings: list[Orphaning] = field(default_factory=list)
+
+    def worst(self, kind: str = "") -> float:
+        return max((o.longest for o in self.orphanings if o.kind.startswith(kind)), default=0.0)
+
+
+class Watch:
+    """A thread that looks. `unfinished` is how many streams run or wait now."""
+
+    def __init__(self, url: str, processes: Callable[[], dict[str, int]]) -> None:
+        self.times = Times()
+        self.memory: dict[str, int] = {}
+        self.unfinished = 0
+        self._url = url
+        self._processes = processes
+        self._alone: dict[int, float] = {}
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="watch")
+
+    def __enter__(self) -> "Watch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.set()
+        self._thread.join()
+
+    # What others ask
+
+    async def stream_of(self, request: UUID) -> str:
+        """The stream that a request got, as soon as the database can be asked."""
+        sql = "SELECT uuid FROM streaming_stream WHERE request_id = %s"
+        while True:
+            try:
+                [row] = await asyncio.to_thread(self.query, sql, request)
+                return str(row["uuid"])
+            except psycopg.OperationalError:
+                await asyncio.sleep(LOOK)
+
+    def query(self, sql: str, *values: Any) -> list[Row]:
+        with psycopg.connect(self._url, autocommit=True, row_factory=dict_row) as connection:
+            return connection.execute(sql, values).fetchall()
+
+    def orphaned(self, kind: str, pid: int, at: float) -> Orphaning:
+        """The worker with this pid does nothing from now on: wait for its streams' next owner."""
+        mine = [row for row in self._rows_for_sure() if (row["worker"] or "").endswith(f" {pid}")]
+        orphaning = Orphaning(kind, at, {row["id"]: row["worker_id"] for row in mine})
+        with self._lock:
+            self.times.orphanings.append(orphaning)
+        return orphaning
+
+    def _rows_for_sure(self) -> list[Row]:
+        while True:
+            try:
+                return self.query(UNFINISHED)
+            except psycopg.OperationalError:
+                time.sleep(LOOK)
+
+    # What it sees
+
+    def _run(self) -> None:
+        weighed = 0.0
+        while not self._closing.is_set():
+            try:
+                with psycopg.connect(self._url, autocommit=True, row_factory=dict_row) as looking:
+                    while not self._closing.wait(LOOK):
+                        self._see(looking.execute(UNFINISHED).fetchall())
+                        if time.monotonic() - weighed > WEIGH:
+                            weighed = time.monotonic()
+                            self._weigh()
+            except psycopg.OperationalError:
+                self._closing.wait(LOOK)
+
+    def _see(self, rows: list[Row]) -> None:
+        now = time.monotonic()
+        self.unfinished = len(rows)
+        alone = [row["id"] for row in rows if row["state"] == "running" and not row["worker_id"]]
+        self._alone = {stream: self._alone.get(stream, now) for stream in alone}
+        for stream, since in self._alone.items():
+            if now - since > self.times.ownerless:
+                self.times.ownerless, self.times.ownerless_stream = now - since, stream
+        owners = {row["id"]: row["worker_id"] for row in rows}
+        with self._lock:
+            for orphaning in self.times.orphanings:
+                self._follow_up(orphaning, owners, now)
+
+    def _follow_up(self, orphaning: Orphaning, owners: dict[int, UUID], now: float) -> None:
+        for stream, dead in tuple(orphaning.left.items()):
+            if now - orphaning.at > orphaning.longest:
+                orphaning.longest, orphaning.who = now - orphaning.at, stream
+            if owners.get(stream, ENDED) not in (dead, None):
+                del orphaning.left[stream]
+
+    def _weigh(self) -> None:
+        for name, pid in self._processes().items():
+            size = resident(pid)
+            self.memory[name] = max(self.memory.get(name, 0), size)
+
+
+def resident(pid: int) -> int:
+    """Bytes of a process; with children, what they share is counted once."""
+    try:
+        process = psutil.Process(pid)
+        if not (children := process.children(recursive=True)):
+            return int(process.memory_info().rss)
+        return sum(p.memory_full_info().pss for p in [process, *children])
+    except psutil.Error:
+        return 0

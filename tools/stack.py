@@ -1,0 +1,106 @@
+"""`make stack`: the production shape on this machine, with a database and a Redis of its own.
+
+Two web processes, two workers, PostgreSQL, Redis; what dies is started again a second later, as
+a service manager would. All of it is thrown away in the end: it is for looking and for hurting.
+
+    with Stack(environment={"OPENAI_BASE_URL": fake.openai}) as stack:
+        stack.workers[0].kill()  # and it comes back
+"""
+
+import argparse
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from tests.e2e.deployment import Deployment, Server
+from tests.services import Postgres, Program, postgres
+
+BACK_OFF = 1.0  # seconds between a death and the next start
+LOOK = 0.1
+
+Report = Callable[[str], None]
+
+
+class Stack(Deployment):
+    """A deployment with a supervisor. `postgres` and `redis` are its own, and not supervised."""
+
+    postgres: Postgres
+
+    def __init__(
+        self,
+        *,
+        server: Server = "daphne",
+        webs: int = 2,
+        workers: int = 2,
+        environment: Mapping[str, str] | None = None,
+        report: Report = print,
+    ) -> None:
+        super().__init__(
+            "stack", server=server, webs=webs, workers=workers, environment=environment
+        )
+        self._report = report
+        self._closing = threading.Event()
+        self._supervisor = threading.Thread(target=self._supervise, name="supervisor")
+
+    def start(self) -> None:
+        self.postgres = self._database_server = self._open.enter_context(postgres())
+        super().start()
+        self._supervisor.start()
+
+    def close(self) -> None:
+        """End everything at once: nothing of it is kept, so nothing has to be finished."""
+        self._closing.set()
+        if self._supervisor.is_alive():
+            self._supervisor.join()
+        if self._database_server and not self.postgres.running:
+            self.postgres.start()
+        super().close()
+
+    def _supervise(self) -> None:
+        due: dict[Program, float] = {}
+        while not self._closing.wait(LOOK):
+            for program in self.programs:
+                if program.running:
+                    continue
+                if program not in due:
+                    self._report(f"{program.name} ended with {program.returncode}; restarting it")
+                    due[program] = time.monotonic() + BACK_OFF
+                elif time.monotonic() >= due[program]:
+                    del due[program]
+                    program.stop()  # it is gone already: this only tidies up after it
+                    program.start(wait=False)
+
+
+def main() -> None:
+    """Start it, say where it is, and end it on Ctrl-C or SIGTERM."""
+    parser = argparse.ArgumentParser(prog="python -m tools.stack", description=__doc__)
+    parser.add_argument("--server", choices=["daphne", "uvicorn"], default="daphne")
+    told = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: told.set())
+    with Stack(server=parser.parse_args().server, report=_say) as stack:
+        _say(_addresses(stack))
+        told.wait()
+
+
+def _addresses(stack: Stack) -> str:
+    assert stack.redis is not None
+    places = {
+        **{f"{web.name} ({stack.server})": f"{web.url}/" for web in stack.webs},
+        "PostgreSQL": stack.environment["DATABASE_URL"],
+        "Redis": stack.redis.url,
+        "logs": str(stack.folder),
+    }
+    lines = [f"  {name:<16}{place}" for name, place in places.items()]
+    workers = ", ".join(worker.name for worker in stack.workers)
+    end = f"  {workers} run the streams. Ctrl-C ends and removes everything."
+    return "\n".join(["", *lines, "", end, ""])
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    main()
