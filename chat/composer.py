@@ -73,7 +73,7 @@ class Composer:
             f"{self.max_tokens} tokens" if self.max_tokens else "",
             "system prompt" if self.system_prompt else "",
         ]
-        return " · ".join(part for part in parts if part) or "Settings"
+        return " · ".join(part for part in parts if part)
 
 
 def composer(
