@@ -151,6 +151,10 @@ TEMPLATES = [
     },
 ]
 
+DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 2**20
+"""Bytes a form may have. The longest message is 400,000 characters, and a browser without
+scripts writes one of them in up to twelve."""
+
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_TZ = True

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from html import unescape
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
@@ -303,6 +304,12 @@ def test_a_message_at_the_limit_is_sent_even_if_every_line_end_is_two_characters
     text = "\n" * (MESSAGE_LIMIT - 1) + "x"
     as_owner.post("/c/", form(text=text.replace("\n", "\r\n")))
     assert Message.objects.get(role="user").content == text
+
+
+def test_the_longest_message_there_can_be_fits_into_a_form(as_owner: Client) -> None:
+    longest = urlencode(form(text="🌊" * MESSAGE_LIMIT))
+    as_owner.post("/c/", longest, content_type="application/x-www-form-urlencoded")
+    assert len(Message.objects.get(role="user").content) == MESSAGE_LIMIT
 
 
 def test_settings_a_model_does_not_take_are_left_out(as_owner: Client) -> None:
