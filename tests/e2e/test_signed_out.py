@@ -1,0 +1,70 @@
+"""A socket outlives the request that opened it, but not the session."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+from uuid import uuid4
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
+
+from tests.e2e.deployment import Deployment
+from tests.e2e.person import Person
+
+SECONDS = 5.0
+
+
+def sign_out(person: Person, deployment: Deployment) -> None:
+    person.post("/accounts/logout/", {})
+
+
+def change_the_password(person: Person, deployment: Deployment) -> None:
+    form = {
+        "oldpassword": person.password,
+        "password1": "drift-wood-9",
+        "password2": "drift-wood-9",
+    }
+    with closing(Person(person.base_url, person.name)) as elsewhere:
+        elsewhere.sign_in()
+        elsewhere.post("/accounts/password/change/", form)
+
+
+def be_deactivated(person: Person, deployment: Deployment) -> None:
+    deactivate = f"u = User.objects.get(email='{person.email}'); u.is_active = False; u.save()"
+    deployment.manage("shell", "-c", f"from accounts.models import User; {deactivate}")
+
+
+def end_the_session(person: Person, deployment: Deployment) -> None:
+    key = person.cookies["sessionid"]
+    end = f"Session.objects.filter(session_key='{key}').delete()"
+    deployment.manage("shell", "-c", f"from django.contrib.sessions.models import Session; {end}")
+
+
+AT_ONCE = [sign_out, change_the_password]
+FROM_ANOTHER_PROCESS = [be_deactivated, end_the_session]
+
+
+@pytest.mark.parametrize("how", [*AT_ONCE, *FROM_ANOTHER_PROCESS])
+def test_the_socket_closes_with_the_session(
+    deployment: Deployment, how: Callable[[Person, Deployment], None]
+) -> None:
+    person = deployment.person(f"leaver-{uuid4().hex[:8]}")
+    with person.socket() as socket:
+        assert json.loads(socket.recv(timeout=10))["type"] == "hello"
+        how(person, deployment)
+        # A command in a process of its own rings nobody; the next pulse finds out.
+        patience = SECONDS if how in AT_ONCE else SECONDS + 10
+        assert closing_code(socket, patience) == 4401
+
+
+def closing_code(socket: ClientConnection, patience: float) -> int | None:
+    try:
+        while True:
+            frame = json.loads(socket.recv(timeout=patience))
+            if frame["type"] == "ping":
+                socket.send(json.dumps({"type": "pong", "n": frame["n"]}))
+    except ConnectionClosed as closed:
+        return closed.rcvd.code if closed.rcvd else None
