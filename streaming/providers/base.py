@@ -4,10 +4,14 @@ A reply that ends without `Finish` was cut short, whatever else it looks like: a
 `Finish` exactly once, last, and only when they saw the provider's own end marker.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Literal, Protocol
+
+from . import errors
 
 Role = Literal["user", "assistant"]
 Kind = Literal["text", "reasoning"]
@@ -24,6 +28,7 @@ CARRY_ON = (
 CONNECT_TIMEOUT = 10.0
 FIRST_TIMEOUT = 180.0
 IDLE_TIMEOUT = 120.0
+KEY_CHECK_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,12 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a reply is made from. What is None is not sent; `upstream` asks to re-attach."""
+    """What a reply is made from. What is None is not sent.
+
+    `reasoning_effort` is in the provider's own words (low, medium, high, …). `background` asks a
+    provider that can to keep a copy of the reply, which its deltas then name in `upstream`; a
+    request with `upstream` goes on from there instead of asking anew.
+    """
 
     model: str
     turns: tuple[Turn, ...]
@@ -61,6 +71,8 @@ class Request:
     max_tokens: int | None = None
     temperature: float | None = None
     upstream: Upstream | None = None
+    reasoning_effort: str | None = None
+    background: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +109,36 @@ class Finish:
 Event = Delta | Finish
 
 
+@dataclass(frozen=True, slots=True)
+class ListedModel:
+    """A model as the provider's own list tells it; what the provider does not tell is None.
+
+    `lifecycle` is the provider's word (active, deprecated, retired, …); windows are in tokens.
+    """
+
+    id: str
+    label: str = ""
+    context_window: int | None = None
+    max_output: int | None = None
+    lifecycle: str = ""
+    shutdown: date | None = None
+
+
 class Adapter(Protocol):
-    """A provider, reduced to the one thing it does."""
+    """A provider, reduced to what it does: stream a reply, and list its models."""
 
     def stream(self, request: Request, key: str) -> AsyncGenerator[Event, None]:
         """Stream one reply. Raises `errors.ProviderError`; cancelling closes the connection."""
         ...
 
+    async def models(self, key: str) -> tuple[ListedModel, ...]:
+        """The models that the provider lists for this key. Raises `errors.ProviderError`."""
+        ...
 
-def adapter(provider: str, *, base_url: str = "", timeouts: Timeouts | None = None) -> Adapter:
+
+def adapter(
+    provider: str, *, base_url: str = "", timeouts: Timeouts | None = None, name: str = ""
+) -> Adapter:
     """The adapter for a provider of the catalog.
 
     Loads the provider's SDK, which takes a second the first time: call it in a thread.
@@ -120,6 +153,27 @@ def adapter(provider: str, *, base_url: str = "", timeouts: Timeouts | None = No
 
             return OpenAI(base_url=base_url, timeouts=timeouts or Timeouts())
     raise LookupError(f"No adapter for the provider {provider!r}.")
+
+
+async def check_key(provider: str, key: str, *, base_url: str = "") -> None:
+    """Ask the provider for its list of models, which costs nothing. Raises `ProviderError`.
+
+    `InvalidKey`, `NoPermission` and `NoCredit` are about the key; anything else means that the
+    provider could not be asked within KEY_CHECK_TIMEOUT, and says nothing of the key.
+    """
+    try:
+        async with asyncio.timeout(KEY_CHECK_TIMEOUT):
+            await list_models(provider, key, base_url=base_url)
+            return
+    except TimeoutError:
+        pass
+    raise errors.TimedOut(provider=provider)  # Outside, so that it has no context.
+
+
+async def list_models(provider: str, key: str, *, base_url: str = "") -> tuple[ListedModel, ...]:
+    """What the provider serves to this key, in its own order. Raises `ProviderError`."""
+    listing = await asyncio.to_thread(adapter, provider, base_url=base_url)
+    return await listing.models(key)
 
 
 _DIRTY = re.compile("[\0\ud800-\udfff]")

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Iterable
 from pathlib import Path
 
 from . import errors
-from .base import CARRY_ON, Delta, Event, Finish, Reason, Request, Turn, Usage, clean
+from .base import CARRY_ON, Delta, Event, Finish, ListedModel, Reason, Request, Turn, Usage, clean
 
 TOKENS_PER_SECOND = {"demo": 12.0, "demo-slow": 4.0, "demo-fast": 400.0}
 
@@ -28,6 +28,10 @@ class Demo:
     def stream(self, request: Request, key: str) -> AsyncGenerator[Event, None]:
         """Stream one reply; raises `errors.ModelNotFound` for a model that is not its own."""
         return clean(_events(request))
+
+    async def models(self, key: str) -> tuple[ListedModel, ...]:
+        """Its models, one for each speed."""
+        return tuple(ListedModel(model, lifecycle="active") for model in TOKENS_PER_SECOND)
 
 
 async def _events(request: Request) -> AsyncGenerator[Event, None]:

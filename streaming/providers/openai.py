@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
+from datetime import date
 from typing import Any
 
 import httpx2
@@ -20,7 +21,7 @@ import openai
 from openai.types.chat import ChatCompletionChunk
 
 from . import errors
-from .base import Delta, Event, Finish, Reason, Request, Timeouts, Usage, clean
+from .base import Delta, Event, Finish, ListedModel, Reason, Request, Timeouts, Usage, clean
 
 OFFICIAL_URL = "https://api.openai.com/v1"
 AFTER_FINISH = 5.0  # Seconds to wait for the usage once the end marker is here.
@@ -80,6 +81,20 @@ class OpenAI:
         """Stream one reply. Raises `errors.ProviderError`; cancelling closes the connection."""
         return clean(self._events(request, key))
 
+    async def models(self, key: str) -> tuple[ListedModel, ...]:
+        """The models that the provider lists for this key. Raises `errors.ProviderError`."""
+        if not usable(key):
+            raise errors.InvalidKey(provider=self.name)
+        exchange = _Exchange(self.timeouts, errors.scrubber(key))
+        client = self._client(key, exchange)
+        del key
+        try:
+            async with client, asyncio.timeout(self.timeouts.idle):
+                return tuple([listed(model) async for model in client.models.list()])
+        except Exception as error:
+            failure = exchange.failure(error, self.name)
+        raise failure
+
     async def _events(self, request: Request, key: str) -> AsyncGenerator[Event, None]:
         if not usable(key):
             raise errors.InvalidKey(provider=self.name)
@@ -120,6 +135,12 @@ class OpenAI:
         # The SDK takes these from the server's environment; they don't belong to this key.
         client.organization = client.project = None
         return client
+
+
+def listed(model: Any) -> ListedModel:
+    """A model of the list. OpenAI tells no windows, and of a lifecycle only its end."""
+    shutdown = getattr(model, "shutdown_date", None)
+    return ListedModel(model.id, shutdown=date.fromisoformat(shutdown[:10]) if shutdown else None)
 
 
 class _Exchange:
