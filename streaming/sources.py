@@ -35,7 +35,8 @@ class Registration:
 
     `prepare(stream, text)` makes the source, in a thread. `text` is what the journal holds
     already: empty unless the stream is carried on after a crash or continues another one.
-    It may raise a `ProviderError`, which fails the stream with its message.
+    It may raise a `ProviderError`, which fails the stream with its message, and is called
+    again when the database went away under it.
 
     `settle(stream)` runs inside the transaction that ends a stream, and keeps what the
     application shows of it true. If it raises, the ending is rolled back and made once

@@ -232,7 +232,7 @@ class StreamWorker(AsyncConsumer):
             return Ending.interrupted("The server stopped in the middle of this reply.")
         try:
             prepare = registered(stream.source).prepare
-            source = await self._db.run(prepare, stream, text)
+            source = await self._answered(prepare, stream, text)
             finish = await self._copy(source, text, pen)
         except ProviderError as error:
             return Ending.failed(error, with_text=pen.next_index > 0 or bool(pen.pending))
