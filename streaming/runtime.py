@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -22,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 RETRY_MS = 500
 """When clients are told to come back after a restart."""
+LEAVE_SECONDS = 2.0
+"""How long a drained process waits for its threads."""
 
 
 class Runtime:
@@ -64,6 +68,7 @@ class Runtime:
 
         reactor.callWhenRunning(begin)
         reactor.addSystemEventTrigger("before", "shutdown", finish)
+        reactor.addSystemEventTrigger("after", "shutdown", _exit_soon)
         return True
 
     async def lifespan(
@@ -79,6 +84,14 @@ class Runtime:
         await receive()
         await self.drain()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _exit_soon() -> None:
+    """A thread that was in the middle of a request may wait for the loop that has just
+    stopped, and Python would wait for that thread: the process would never go."""
+    leave = threading.Timer(LEAVE_SECONDS, os._exit, [0])
+    leave.daemon = True
+    leave.start()
 
 
 def _exit_if_failed(starting: asyncio.Future[None]) -> None:
