@@ -1,7 +1,9 @@
 """Switches one protection off, in the processes of a chaos run that must fail: a run that can't
 fail proves nothing. `BREAK` in the environment says which; without it everything is whole."""
 
+import faulthandler
 import os
+import signal
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +20,7 @@ class Broken(AppConfig):
     def ready(self) -> None:
         from streaming.providers import base
 
+        faulthandler.register(signal.SIGUSR1)  # a process that is stuck can be asked where
         base.Timeouts.__init__.__defaults__ = (SILENCE, SILENCE, SILENCE)
         if broken := os.environ.get("BREAK"):
             BREAKS[broken]()

@@ -217,5 +217,12 @@ class Faults:
         deadline = time.monotonic() + within
         while not await asyncio.to_thread(condition):
             if time.monotonic() > deadline:
+                await asyncio.to_thread(self._ask_where_they_are)
                 raise Stuck(f"waited {within:g} s for {what}")
             await asyncio.sleep(0.1)
+
+    def _ask_where_they_are(self) -> None:
+        """Every process writes its stacks into its log."""
+        for program in self._stack.programs:
+            os.kill(program.pid, signal.SIGUSR1)
+        time.sleep(0.5)

@@ -139,7 +139,7 @@ class Tab:
         self._frozen_until = 0.0
         try:
             while True:
-                while time.monotonic() < self._frozen_until and not self.calm:
+                while time.monotonic() < self._frozen_until and not self.calm:  # noqa: ASYNC110
                     await asyncio.sleep(0.2)
                 await self._hear(socket, json.loads(await socket.recv()))
         except ConnectionClosed as closed:
