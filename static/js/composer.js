@@ -1,0 +1,238 @@
+// Writing and sending. The message and an empty reply appear at once, under a request id made
+// here; whatever goes wrong, the text stays: in the box, in the page, or in this browser.
+
+import { draft, dropDraft, dropUnsent, forgetOnSignOut, keepDraft, keepUnsent, unsent } from "./drafts.js";
+import { toTheEnd } from "./follow.js";
+
+/** @typedef {{fields: URLSearchParams, action: string, question: Element, answer: Element}} Message */
+
+const PATIENCE = 30_000; // milliseconds before a message counts as not sent
+const TOUCH = matchMedia("(pointer: coarse)");
+
+let form, box, select, send, stop, hint, refusal, messages;
+let noKey = []; // the hint's own words, for a model that can't be used
+let stopWhenKnown = false;
+
+export function startComposer() {
+  form = document.getElementById("composer");
+  ({ text: box, model: select } = form.elements);
+  [send, stop] = [".send", ".stop"].map((name) => form.querySelector(name));
+  [hint, refusal, messages] = ["hint", "refusal", "messages"].map((id) => document.getElementById(id));
+  noKey = [...hint.childNodes];
+  restore();
+  form.addEventListener("submit", submitted);
+  form.addEventListener("input", changed);
+  box.addEventListener("keydown", pressed);
+  document.addEventListener("reply", update);
+  forgetOnSignOut();
+  update();
+}
+
+/** The replies that are still being written, in the order they run. */
+export function running() {
+  return [...messages.querySelectorAll("live-reply")].filter((reply) => reply.running);
+}
+
+function changed() {
+  keepDraft(form);
+  update();
+}
+
+function update() {
+  const [first] = running();
+  const usable = select.selectedOptions[0]?.disabled === false;
+  send.disabled = !usable || !box.value.trim();
+  send.title = !usable ? "Pick a model that has a key" : send.disabled ? "Write a message first" : "";
+  hint.replaceChildren(...(usable ? [] : noKey));
+  form.toggleAttribute("data-running", Boolean(first));
+  stop.setAttribute("formaction", first?.stream ? `/s/${first.stream}/stop/` : "");
+  showSettings();
+}
+
+/** Settings only where the model takes them, and in a line what differs from the usual. */
+function showSettings() {
+  const { takesTemperature, maxOutput } = select.selectedOptions[0]?.dataset ?? {};
+  const { max_tokens: tokens, temperature, system_prompt: prompt } = form.elements;
+  const warm = takesTemperature === "true";
+  form.querySelector("[data-setting='temperature']").hidden = !warm;
+  if (maxOutput) tokens.max = maxOutput;
+  else tokens.removeAttribute("max");
+  const parts = [warm && temperature.value, tokens.value && `${tokens.value} tokens`, prompt.value && "system prompt"];
+  document.getElementById("settings-summary").textContent = parts.filter(Boolean).join(" · ") || "Settings";
+}
+
+/** Enter sends, Shift+Enter does not; neither while an input method composes, nor under a thumb. */
+function pressed(event) {
+  if (event.key === "Escape" && running().length) stopRunning();
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229 || TOUCH.matches) return;
+  event.preventDefault();
+  if (!send.disabled) form.requestSubmit(send);
+}
+
+function submitted(event) {
+  event.preventDefault();
+  if (event.submitter === stop) stopRunning();
+  else if (!send.disabled) deliver(compose());
+}
+
+async function stopRunning() {
+  const [first] = running();
+  if (!first) return;
+  first.say("Stopping…");
+  stopWhenKnown = !first.stream;
+  if (stopWhenKnown) return;
+  const response = await post(`/s/${first.stream}/stop/`, new URLSearchParams()).catch(() => null);
+  if (!response?.ok && first.running) first.say("Not stopped. Try again", "failed");
+}
+
+// A message on its way
+
+/** @returns {Message} shown, and the box made ready for the next one */
+function compose() {
+  const fields = new URLSearchParams(new FormData(form));
+  fields.set("request_id", requestId());
+  const message = messageOf(fields);
+  keepUnsent(message.action, fields);
+  box.value = "";
+  dropDraft(form);
+  refusal.replaceChildren();
+  show(message);
+  box.focus();
+  return message;
+}
+
+function messageOf(fields) {
+  const [question, answer] = ["message-template", "reply-template"].map(fromTemplate);
+  question.querySelector(".words").textContent = fields.get("text");
+  const model = fields.get("model");
+  answer.setAttribute("aria-label", model);
+  answer.querySelector("header").textContent = model;
+  return { fields, question, answer, action: form.getAttribute("action") };
+}
+
+function fromTemplate(id) {
+  const article = document.importNode(document.getElementById(id).content.querySelector("article"), true);
+  article.removeAttribute("id");
+  return article;
+}
+
+function show({ question, answer }) {
+  if (!question.isConnected) messages.append(question);
+  const first = !running().length;
+  question.after(answer);
+  if (first) answer.querySelector("live-reply").say("Connecting");
+  toTheEnd();
+  update();
+}
+
+async function deliver(message) {
+  const response = await post(message.action, message.fields).catch(() => null);
+  if (!response) return notSent(message);
+  const elsewhere = response.headers.get("HX-Redirect") ?? (response.redirected ? response.url : null);
+  if (elsewhere) return signIn(message, elsewhere);
+  if (response.status === 422) return refused(message, await response.text());
+  if (!response.ok) return notSent(message);
+  return arrived(message, await response.text(), response.headers.get("HX-Push-Url"));
+}
+
+/** The token comes from the cookie where it can be read: signing in elsewhere changes it. */
+function post(action, body) {
+  const token = /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1] ?? form.elements.csrfmiddlewaretoken.value;
+  const headers = { "HX-Request": "true", "X-CSRFToken": token };
+  return fetch(action, { method: "POST", headers, body, signal: AbortSignal.timeout(PATIENCE) });
+}
+
+function arrived(message, html, page) {
+  const [question, answer] = document.createRange().createContextualFragment(html).querySelectorAll("article");
+  dropUnsent(message.action, message.fields);
+  if (page) moveTo(page);
+  const there = document.getElementById(question.id); // sent before, and the page was loaded since
+  message.question.replaceWith(...(there ? [] : [question]));
+  message.answer.replaceWith(...(there ? [] : [answer]));
+  if (stopWhenKnown) stopRunning();
+  stopWhenKnown = false;
+  update();
+}
+
+/** A new chat has got an address of its own. */
+function moveTo(page) {
+  history.pushState(null, "", page);
+  form.setAttribute("action", `${page}messages/`);
+  document.dispatchEvent(new CustomEvent("moved", { detail: page }));
+}
+
+function signIn(message, where) {
+  withdraw(message);
+  location.assign(where);
+}
+
+function refused(message, html) {
+  withdraw(message);
+  refusal.replaceChildren(document.createRange().createContextualFragment(html));
+}
+
+/** Nothing was written on the server: take the message back, and give its text back. */
+function withdraw({ question, answer, fields, action }) {
+  question.remove();
+  answer.remove();
+  dropUnsent(action, fields);
+  box.value = [fields.get("text"), box.value].filter(Boolean).join("\n\n");
+  stopWhenKnown = false;
+  changed();
+}
+
+/** It may have arrived or not: sent again under the same id it makes no second reply. */
+function notSent(message) {
+  const foot = element("footer", "foot");
+  const line = element("div", "foot-line");
+  const words = element("span", "state", "Not sent.");
+  const retry = element("button", "quiet", "Retry");
+  words.dataset.tone = "failed";
+  words.setAttribute("role", "alert");
+  retry.type = "button";
+  retry.addEventListener("click", () => {
+    foot.remove();
+    show(message);
+    deliver(message);
+  });
+  line.append(words, retry);
+  foot.append(line);
+  message.answer.remove();
+  message.question.append(foot);
+  stopWhenKnown = false;
+  update();
+}
+
+function element(tag, className, text = "") {
+  return Object.assign(document.createElement(tag), { className, textContent: text });
+}
+
+/** What a reload found here: the draft, unless the server gave one, and what was never answered. */
+function restore() {
+  for (const [name, value] of Object.entries(draft(form))) {
+    const field = form.elements[name];
+    const typed = name === "text" && field.value;
+    const offered = name !== "model" || [...select.options].some((one) => one.value === value && !one.disabled);
+    if (!typed && offered) field.value = value;
+  }
+  const action = form.getAttribute("action");
+  const said = [...messages.querySelectorAll(".words")].map((words) => words.textContent);
+  for (const fields of unsent(action)) {
+    if (said.includes(fields.get("text"))) dropUnsent(action, fields);
+    else {
+      const message = messageOf(fields);
+      messages.append(message.question);
+      notSent(message);
+    }
+  }
+}
+
+/** A UUID; browsers offer randomUUID only over https and on this very machine. */
+function requestId() {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const digits = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}

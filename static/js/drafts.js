@@ -1,0 +1,60 @@
+// What is not with the server yet, kept in this browser through a reload, an error, a sign-in:
+// what is typed (a draft), and what was sent and not acknowledged (unsent).
+
+const FIELDS = ["text", "model", "max_tokens", "temperature", "system_prompt"];
+
+// One draft for each conversation and one for a new chat, told apart by where the form posts to.
+const draftKey = (form) => `draft ${form.getAttribute("action")}`;
+const unsentKey = (action) => `unsent ${action}`;
+
+export function keepDraft(form) {
+  write(draftKey(form), Object.fromEntries(FIELDS.map((name) => [name, form.elements[name].value])));
+}
+
+export function draft(form) {
+  return read(draftKey(form)) ?? {};
+}
+
+export function dropDraft(form) {
+  write(draftKey(form), null);
+}
+
+/** @param {URLSearchParams} fields of a message, its request id among them */
+export function keepUnsent(action, fields) {
+  write(unsentKey(action), { ...read(unsentKey(action)), [fields.get("request_id")]: fields.toString() });
+}
+
+export function dropUnsent(action, fields) {
+  const { [fields.get("request_id")]: _, ...rest } = read(unsentKey(action)) ?? {};
+  write(unsentKey(action), Object.keys(rest).length ? rest : null);
+}
+
+/** @returns {URLSearchParams[]} */
+export function unsent(action) {
+  return Object.values(read(unsentKey(action)) ?? {}).map((fields) => new URLSearchParams(fields));
+}
+
+/** Who signs out leaves nothing behind for the next person at this screen. */
+export function forgetOnSignOut() {
+  document.addEventListener("submit", ({ target }) => {
+    if (new URL(target.action).pathname !== "/accounts/logout/") return;
+    for (const key of Object.keys(localStorage)) if (/^(?:draft|unsent) /.test(key)) localStorage.removeItem(key);
+  });
+}
+
+// A browser may refuse to store anything: then a draft is only as durable as its page.
+
+function write(key, value) {
+  try {
+    if (value === null) localStorage.removeItem(key);
+    else localStorage.setItem(key, JSON.stringify(value));
+  } catch {}
+}
+
+function read(key) {
+  try {
+    return JSON.parse(localStorage.getItem(key));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,136 @@
+// What makes finished blocks nicer and changes no word of them: a copy button and colours for
+// code. Live and history alike; the page reads the same without.
+
+const TOO_LONG = 50_000; // characters; colouring more would hold up the page
+const COPIED = 1500; // milliseconds that a button says so
+
+// Spelled out, because the hashed file names of production are put in place of these strings.
+const LANGUAGES = {
+  bash: () => import("../vendor/highlight/bash.min.js"),
+  c: () => import("../vendor/highlight/c.min.js"),
+  cpp: () => import("../vendor/highlight/cpp.min.js"),
+  csharp: () => import("../vendor/highlight/csharp.min.js"),
+  css: () => import("../vendor/highlight/css.min.js"),
+  diff: () => import("../vendor/highlight/diff.min.js"),
+  dockerfile: () => import("../vendor/highlight/dockerfile.min.js"),
+  go: () => import("../vendor/highlight/go.min.js"),
+  ini: () => import("../vendor/highlight/ini.min.js"),
+  java: () => import("../vendor/highlight/java.min.js"),
+  javascript: () => import("../vendor/highlight/javascript.min.js"),
+  json: () => import("../vendor/highlight/json.min.js"),
+  kotlin: () => import("../vendor/highlight/kotlin.min.js"),
+  php: () => import("../vendor/highlight/php.min.js"),
+  python: () => import("../vendor/highlight/python.min.js"),
+  ruby: () => import("../vendor/highlight/ruby.min.js"),
+  rust: () => import("../vendor/highlight/rust.min.js"),
+  sql: () => import("../vendor/highlight/sql.min.js"),
+  swift: () => import("../vendor/highlight/swift.min.js"),
+  typescript: () => import("../vendor/highlight/typescript.min.js"),
+  xml: () => import("../vendor/highlight/xml.min.js"),
+  yaml: () => import("../vendor/highlight/yaml.min.js"),
+};
+
+const ALIASES = {
+  "c#": "csharp", "c++": "cpp", console: "bash", cs: "csharp", docker: "dockerfile", golang: "go", h: "c", hpp: "cpp",
+  htm: "xml", html: "xml", js: "javascript", jsonc: "json", jsx: "javascript", kt: "kotlin", mjs: "javascript",
+  patch: "diff", py: "python", python3: "python", rb: "ruby", rs: "rust", sh: "bash", shell: "bash", svg: "xml",
+  toml: "ini", ts: "typescript", tsx: "typescript", vue: "xml", yml: "yaml", zsh: "bash",
+};
+
+const idle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50));
+const inSight = new IntersectionObserver(
+  (entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      inSight.unobserve(target);
+      idle(() => colour(target));
+    }
+  },
+  { rootMargin: "600px" },
+);
+
+/** @param {Iterable<Element>} blocks that will not change again */
+export function enhance(blocks) {
+  for (const block of blocks) {
+    const found = block.matches("pre.code") ? [block] : block.querySelectorAll("pre.code");
+    for (const pre of found) enhanceCode(pre);
+  }
+}
+
+/** Everything that was there when the page came, but for what is still growing. */
+export function enhanceHistory(root) {
+  enhance([...root.querySelectorAll(".message > .prose:not(.words), .reasoning > .prose")]);
+}
+
+function enhanceCode(pre) {
+  if (pre.querySelector("button")) return;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = "Copy";
+  button.setAttribute("aria-label", "Copy code");
+  pre.append(button);
+  if (languageOf(pre)) inSight.observe(pre);
+}
+
+function languageOf(pre) {
+  const name = pre.dataset.language?.toLowerCase();
+  return Object.hasOwn(LANGUAGES, name) ? name : Object.hasOwn(ALIASES, name) ? ALIASES[name] : undefined;
+}
+
+async function colour(pre) {
+  const code = pre.querySelector("code");
+  const text = code.textContent;
+  if (text.length > TOO_LONG) return;
+  const name = languageOf(pre);
+  const [{ default: highlighter }, { default: grammar }] = await Promise.all([
+    import("../vendor/highlight/core.min.js"),
+    LANGUAGES[name](),
+  ]);
+  if (!highlighter.getLanguage(name)) highlighter.registerLanguage(name, grammar);
+  const { _emitter } = highlighter.highlight(text, { language: name, ignoreIllegals: true });
+  const spans = _emitter.rootNode.children.map(span);
+  if (spans.length) code.replaceChildren(...spans);
+}
+
+/** highlight.js would give HTML; its tree makes elements without one. */
+function span(node) {
+  if (typeof node === "string") return document.createTextNode(node);
+  const element = document.createElement("span");
+  const [first, ...rest] = (node.scope ?? "").split(".");
+  if (first) element.className = [`hljs-${first}`, ...rest.map((part, i) => part + "_".repeat(i + 1))].join(" ");
+  element.append(...node.children.map(span));
+  return element;
+}
+
+/** Copy a text exactly, line ends included. Works where there is no clipboard API (plain http). */
+export async function copy(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const give = (event) => {
+    event.clipboardData.setData("text/plain", text);
+    event.preventDefault();
+  };
+  document.addEventListener("copy", give, { once: true });
+  document.execCommand("copy");
+  return document.removeEventListener("copy", give);
+}
+
+/** One listener for every copy button there is or will be. */
+export function listenForCopies() {
+  document.addEventListener("click", async ({ target }) => {
+    const button = target.closest?.("[data-copy], pre.code > button");
+    if (!button) return;
+    await copy(button.dataset.copy ? sourceOf(button) : button.parentElement.querySelector("code").textContent);
+    const label = [...button.childNodes].findLast((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+    const words = label.data;
+    if (words.includes("Copied")) return;
+    label.data = words.replace("Copy", "Copied");
+    setTimeout(() => (label.data = words), COPIED);
+  });
+}
+
+/** The Markdown of a message: what a live one holds, or what came with the page. */
+function sourceOf(button) {
+  const live = button.closest("article").querySelector("live-reply");
+  if (live?.stream) return live.text;
+  return JSON.parse(document.getElementById(button.dataset.copy).textContent).text;
+}

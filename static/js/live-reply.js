@@ -1,0 +1,211 @@
+// <live-reply>: a reply that is still being written. It knows its last index, how to append, and
+// that a closed socket is never an end. It starts from what the server rendered, so the first
+// load, a reload and a reconnect run the same code.
+
+import { MarkdownStream } from "./markdown.js";
+import { connection } from "./socket.js";
+import { enhance } from "./enhance.js";
+
+const COSTLY = 4; // milliseconds; a flush that takes longer is followed by a pause four times as long
+const HIDDEN = 1000; // milliseconds between flushes where there are no frames
+
+/** Fires `reply`, bubbling, whenever its state changes. */
+export class LiveReply extends HTMLElement {
+  text = "";
+  last = -1;
+  #reasoning = "";
+  #prose = null;
+  #thoughts = null;
+  #frame = 0;
+  #timer = 0;
+  #notBefore = 0;
+
+  connectedCallback() {
+    if (this.stream && !this.#prose) this.#begin();
+    if (this.running && this.stream) connection.follow(this.stream, this);
+    this.#tell();
+  }
+
+  #begin() {
+    this.details = this.querySelector(".reasoning");
+    this.details?.addEventListener("toggle", () => this.#show());
+    this.#prose = new MarkdownStream(this.querySelector(":scope > .prose"), enhance);
+    this.#hold(JSON.parse(this.querySelector("script[type='application/json']").textContent));
+  }
+
+  disconnectedCallback() {
+    connection.unfollow(this.stream);
+    this.#unplan();
+  }
+
+  get stream() {
+    return this.dataset.stream;
+  }
+
+  get state() {
+    return this.dataset.state;
+  }
+
+  get running() {
+    return this.isConnected && (this.state === "queued" || this.state === "running");
+  }
+
+  get article() {
+    return this.closest("article");
+  }
+
+  /** A frame of this stream: see docs/protocol.md. */
+  receive(frame) {
+    if (frame.type === "chunk") this.#append(frame);
+    else if (frame.type === "snapshot") this.#hold(frame);
+    else if (frame.type === "state") this.#become(frame.state, frame.note);
+    else if (frame.type === "end") this.#end(frame);
+    else if (frame.code === "not_found") this.#gone();
+  }
+
+  #append({ first, index, kind, delta }) {
+    if (index <= this.last) return;
+    if (first > this.last + 1) {
+      connection.refollow(this.stream);
+      return;
+    }
+    this.last = index;
+    if (kind === "seam") this.#prose.seam();
+    else if (kind === "reasoning") this.#think(delta);
+    else {
+      this.text += delta;
+      this.#prose.append(delta);
+    }
+    this.#become("running", this.note);
+    this.#plan();
+  }
+
+  /** Replace everything by this. Seams are places in code points, text has code units. */
+  #hold({ text, reasoning, index, seams }) {
+    this.last = index;
+    this.text = text;
+    this.#prose.reset();
+    let [end, points] = [0, 0];
+    for (const seam of seams) {
+      const start = end;
+      for (; points < seam && end < text.length; points++) end += text.codePointAt(end) > 0xffff ? 2 : 1;
+      this.#prose.append(text.slice(start, end));
+      this.#prose.seam();
+    }
+    this.#prose.append(text.slice(end));
+    this.#reasoning = "";
+    this.#thoughts?.reset();
+    this.#think(reasoning);
+    this.#plan();
+  }
+
+  #think(delta) {
+    if (!delta || !this.details) return;
+    this.#reasoning += delta;
+    this.#thoughts ??= new MarkdownStream(this.details.querySelector(".prose"));
+    this.#thoughts.append(delta);
+    this.details.hidden = false;
+  }
+
+  /** One write a frame at most, and about a quarter of the main thread, whatever the text. */
+  #plan() {
+    if (this.#timer) return;
+    const wait = Math.max(0, this.#notBefore - performance.now());
+    this.#timer = setTimeout(() => this.#flush(), HIDDEN + wait);
+    const ask = () => (this.#frame = requestAnimationFrame(() => this.#flush()));
+    if (wait > 0) setTimeout(ask, wait);
+    else ask();
+  }
+
+  #unplan() {
+    clearTimeout(this.#timer);
+    cancelAnimationFrame(this.#frame);
+    this.#timer = 0;
+  }
+
+  #flush() {
+    if (!this.#timer) return;
+    this.#unplan();
+    const start = performance.now();
+    this.#show();
+    const cost = performance.now() - start;
+    if (cost > COSTLY) this.#notBefore = start + 4 * cost;
+  }
+
+  #show() {
+    this.#prose.flush();
+    if (this.details?.open) this.#thoughts?.flush();
+  }
+
+  #become(state, note = "") {
+    const word = this.text ? "Writing" : this.#reasoning ? "Thinking" : "Connecting";
+    const words = note || (state === "queued" ? "Waiting" : word);
+    this.note = note;
+    if (this.state === state && this.words === words) return;
+    this.dataset.state = this.article.dataset.state = state;
+    this.words = words;
+    this.say(words, state === "queued" ? "waiting" : "");
+    this.#tell();
+  }
+
+  /** Put words at the place of the state, under the text. */
+  say(words, tone = "") {
+    const state = this.article?.querySelector(".foot .state");
+    if (!state) return;
+    state.textContent = words;
+    state.dataset.tone = tone;
+  }
+
+  #end({ state, next, error }) {
+    if (next > this.last + 1) {
+      connection.refollow(this.stream);
+      return;
+    }
+    connection.unfollow(this.stream);
+    this.#unplan();
+    this.#prose.finish();
+    this.#thoughts?.finish();
+    this.dataset.state = this.article.dataset.state = state;
+    this.article.removeAttribute("aria-busy");
+    const words = { stopped: "Stopped", interrupted: "Interrupted", failed: error?.message ?? "Failed" };
+    this.say(words[state] ?? "", { interrupted: "waiting", failed: "failed" }[state]);
+    this.#tell();
+    this.#settle();
+  }
+
+  /** Take what the server shows of the reply now, and leave the text that is being read. */
+  async #settle(attempt = 0) {
+    const response = await fetch(`/m/${this.dataset.message}/`, { headers: { "HX-Request": "true" } }).catch(() => null);
+    if (response?.status === 404) return this.#gone();
+    if (!response?.ok) {
+      if (attempt < 6) setTimeout(() => this.#settle(attempt + 1), 500 * 2 ** attempt);
+      return undefined;
+    }
+    const made = document.createRange().createContextualFragment(await response.text()).querySelector("article");
+    const source = made?.querySelector("script[type='application/json']");
+    if (!this.isConnected || !source) return undefined;
+    if (JSON.parse(source.textContent).text !== this.text) this.article.replaceWith(made);
+    else this.#take(made);
+    return undefined;
+  }
+
+  #take(made) {
+    const { article } = this;
+    article.querySelector(".foot").replaceWith(made.querySelector(".foot"));
+    const [summary, told] = [this, made].map((part) => part.querySelector(".reasoning > summary"));
+    if (told) summary?.replaceWith(told);
+    else this.details?.remove();
+  }
+
+  #gone() {
+    connection.unfollow(this.stream);
+    this.dataset.state = "deleted";
+    this.article?.removeAttribute("aria-busy");
+    this.say("Deleted");
+    this.#tell();
+  }
+
+  #tell() {
+    this.dispatchEvent(new CustomEvent("reply", { bubbles: true }));
+  }
+}

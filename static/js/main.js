@@ -1,0 +1,16 @@
+// Everything live on a conversation page. Without it the page still reads, and its forms still post.
+
+import { startComposer } from "./composer.js";
+import { enhanceHistory, listenForCopies } from "./enhance.js";
+import { followTheEnd } from "./follow.js";
+import { LiveReply } from "./live-reply.js";
+import { connection } from "./socket.js";
+import { startPage } from "./ui.js";
+
+followTheEnd();
+startComposer();
+startPage();
+customElements.define("live-reply", LiveReply);
+listenForCopies();
+enhanceHistory(document);
+connection.start();

@@ -1,0 +1,133 @@
+// One socket a tab: docs/protocol.md, with the coming back. Recovery is the ordinary path: the
+// first connection and the hundredth follow everything unfinished from where it stands.
+
+const FIRST_WAIT = 300; // milliseconds before the first attempt to come back
+const LONGEST_WAIT = 10_000;
+const QUIET = 25_000; // without a frame: ask
+const DEAD = 40_000; // without a frame: the line is dead, whatever it says
+const CONNECTING = 15_000; // an attempt that takes longer is given up
+
+/**
+ * Events: `status` (detail: "connected", "reconnecting", "offline" or "signed-out") and
+ * `revision` (detail: the number of the owner's latest change).
+ */
+class Connection extends EventTarget {
+  status = "";
+  /** @type {Map<string, {last: number, receive: (frame: object) => void}>} */
+  followers = new Map();
+  #socket = null;
+  #heard = 0;
+  #attempts = 0;
+  #retry = 0;
+  #leastWait = 0;
+  #stopped = false;
+
+  start() {
+    setInterval(() => this.#check(), 5000);
+    addEventListener("online", () => this.#wake());
+    addEventListener("offline", () => this.#waiting());
+    addEventListener("pageshow", () => this.#wake());
+    // An open socket keeps a page out of the back/forward cache; a kept page comes back anyway.
+    addEventListener("pagehide", () => this.#drop());
+    document.addEventListener("visibilitychange", () => document.hidden || this.#wake());
+    this.#connect();
+  }
+
+  follow(stream, follower) {
+    this.followers.set(stream, follower);
+    this.refollow(stream);
+  }
+
+  /** Ask for everything after what the follower holds, now or on the next connection. */
+  refollow(stream) {
+    this.#send({ type: "follow", stream, after: this.followers.get(stream).last });
+  }
+
+  unfollow(stream) {
+    if (this.followers.delete(stream)) this.#send({ type: "unfollow", stream });
+  }
+
+  #connect() {
+    clearTimeout(this.#retry);
+    if (this.#socket || this.#stopped) return;
+    const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/ws/`);
+    this.#socket = socket;
+    this.#heard = Date.now();
+    socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
+    socket.onclose = ({ code }) => socket === this.#socket && this.#closed(code);
+  }
+
+  #receive(frame) {
+    this.#heard = Date.now();
+    if (frame.type === "hello") this.#greeted();
+    if (frame.type === "ping") this.#send({ type: "pong", n: frame.n });
+    if (frame.type === "bye") this.#leastWait = frame.retry_ms;
+    if (frame.revision !== undefined) this.#tell("revision", frame.revision);
+    this.followers.get(frame.stream)?.receive(frame);
+  }
+
+  #greeted() {
+    this.#attempts = this.#leastWait = 0;
+    for (const stream of this.followers.keys()) this.refollow(stream);
+    this.#become("connected");
+  }
+
+  #closed(code) {
+    this.#socket = null;
+    if (code >= 4400 && code < 4500) {
+      this.#stopped = true;
+      this.#become("signed-out");
+      return;
+    }
+    const wait = Math.min(FIRST_WAIT * 1.7 ** this.#attempts, LONGEST_WAIT);
+    this.#attempts += 1;
+    this.#retry = setTimeout(() => this.#connect(), this.#leastWait + wait * (0.5 + Math.random() / 2));
+    this.#waiting();
+  }
+
+  /** A machine without a network still reaches itself: only a lost socket makes it offline. */
+  #waiting() {
+    if (this.#socket?.readyState === WebSocket.OPEN) return;
+    this.#become(navigator.onLine ? "reconnecting" : "offline");
+  }
+
+  /** The network or the reader is back: come back at once, and doubt a line that was asleep. */
+  #wake() {
+    this.#attempts = 0;
+    this.#check();
+    this.#connect();
+  }
+
+  #check() {
+    if (!this.#socket) return;
+    const silence = Date.now() - this.#heard;
+    const opening = this.#socket.readyState === WebSocket.CONNECTING;
+    if (silence > (opening ? CONNECTING : DEAD)) {
+      this.#drop();
+      this.#closed(1006);
+    } else if (silence > QUIET) this.#send({ type: "ping", n: 0 });
+  }
+
+  #drop() {
+    const socket = this.#socket;
+    this.#socket = null; // its close is not awaited: on a dead line it would take a minute
+    clearTimeout(this.#retry);
+    socket?.close();
+  }
+
+  #send(frame) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
+  }
+
+  #become(status) {
+    if (status === this.status) return;
+    this.status = status;
+    this.#tell("status", status);
+  }
+
+  #tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}
+
+export const connection = new Connection();

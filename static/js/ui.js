@@ -1,0 +1,114 @@
+// The page around the replies: one status line for eyes and screen readers, and the sidebar.
+
+import { running } from "./composer.js";
+import { connection } from "./socket.js";
+
+const UNNOTICED = 1000; // milliseconds without a connection that nobody needs to hear of
+const CAUGHT_UP = 1500; // milliseconds that good news stays
+const FINISHED = 4000;
+const SIDEBAR = 300; // milliseconds between two fetches of the sidebar
+
+const LOST = {
+  reconnecting: "Reconnecting, your text is safe",
+  offline: "Offline, your text is safe",
+  "signed-out": "Signed out.",
+};
+const ENDED = { completed: "Reply finished", stopped: "Reply stopped", failed: "Reply failed", interrupted: "Reply interrupted" };
+
+let status, sidebar;
+let lost = ""; // the connection's state, once it is worth telling
+let news = ""; // what was good, for a moment
+let waiting = 0;
+let fading = 0;
+let fetching = false;
+let revision = 0; // that the sidebar shows, and the newest heard of
+let newest = 0;
+
+export function startPage() {
+  [status, sidebar] = ["status", "sidebar"].map((id) => document.getElementById(id));
+  revision = newest = Number(sidebar.dataset.revision ?? 0);
+  connection.addEventListener("status", ({ detail }) => connectionIs(detail));
+  connection.addEventListener("revision", ({ detail }) => revisionIs(detail));
+  document.addEventListener("reply", ({ target }) => replyIs(target));
+  document.addEventListener("moved", () => fetchSidebar());
+  const { pathname } = location;
+  let here = pathname;
+  document.addEventListener("moved", ({ detail }) => (here = detail));
+  addEventListener("popstate", () => location.pathname === here || location.reload());
+}
+
+// The status line
+
+function connectionIs(state) {
+  clearTimeout(waiting);
+  if (state === "connected") {
+    if (lost) tell("Caught up", CAUGHT_UP);
+    lost = "";
+    show();
+  } else {
+    const wait = lost || state === "signed-out" ? 0 : UNNOTICED;
+    waiting = setTimeout(() => {
+      lost = state;
+      show();
+    }, wait);
+  }
+}
+
+function replyIs({ state }) {
+  if (ENDED[state]) tell(ENDED[state], FINISHED);
+  else show();
+}
+
+function tell(words, duration) {
+  news = words;
+  clearTimeout(fading);
+  fading = setTimeout(() => {
+    news = "";
+    show();
+  }, duration);
+  show();
+}
+
+function show() {
+  const words = LOST[lost] || news || (running().length ? "Replying…" : "");
+  if (lost) status.dataset.connection = lost;
+  else delete status.dataset.connection;
+  if (status.textContent.trim() === words) return;
+  const span = Object.assign(document.createElement("span"), { className: "words", textContent: words });
+  status.replaceChildren(...(words ? [span] : []));
+  if (lost === "signed-out") status.append(signInLink());
+}
+
+function signInLink() {
+  const href = `/accounts/login/?next=${encodeURIComponent(location.pathname)}`;
+  return Object.assign(document.createElement("a"), { href, textContent: "Sign in" });
+}
+
+// The sidebar, made by the server, whenever something changed in any tab or device
+
+function revisionIs(number) {
+  newest = Math.max(newest, number);
+  if (newest !== revision) fetchSidebar();
+}
+
+async function fetchSidebar() {
+  if (fetching) return;
+  fetching = true;
+  const shown = newest;
+  const [, open = ""] = /^\/c\/([0-9a-f-]{36})\//.exec(location.pathname) ?? [];
+  await htmx.ajax("GET", `/sidebar/?open=${open}`, { source: "#sidebar", target: "#sidebar", swap: "innerMorph" }).catch(() => {});
+  revision = shown;
+  showTitle();
+  setTimeout(() => {
+    fetching = false;
+    if (newest !== revision) fetchSidebar();
+  }, SIDEBAR);
+}
+
+/** The open conversation is named above as it is in the list. */
+function showTitle() {
+  const title = sidebar.querySelector("[aria-current='page']")?.lastChild.textContent.trim();
+  if (!title) return;
+  document.getElementById("title").textContent = title;
+  document.title = `${title} · Holdfast`;
+}
