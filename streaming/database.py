@@ -33,7 +33,7 @@ class Threads:
 
     def close(self) -> None:
         """Let running calls finish, give the connections back, and end the threads."""
-        self._executor.submit(connection.close)
+        self._executor.submit(lambda: connection.close())  # that thread's, not this one's
         self._executor.shutdown(wait=False)
 
 

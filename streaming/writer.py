@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import groupby
 
-from django.db.utils import DatabaseError, InterfaceError, OperationalError
+from django.db.utils import InterfaceError, OperationalError
 
 from streaming import journal
 from streaming.database import Threads
@@ -103,7 +103,7 @@ class Writer:
         while pen.in_flight:
             pen.changed.clear()
             await pen.changed.wait()
-        self._pens.pop(pen.stream.id, None)
+        self._forget(pen)
         return None if pen.refused else pen.take()
 
     async def flush(self, pens: Sequence[Pen]) -> None:
@@ -117,8 +117,13 @@ class Writer:
 
     def drop(self, pen: Pen) -> None:
         """Forget a pen with what it had not written: its stream is over, or another's."""
-        self._pens.pop(pen.stream.id, None)
+        self._forget(pen)
         pen.pending, pen.size = [], 0
+
+    def _forget(self, pen: Pen) -> None:
+        """The stream may have another pen already: lost, and claimed again at once."""
+        if self._pens.get(pen.stream.id) is pen:
+            del self._pens[pen.stream.id]
 
     async def run(self) -> None:
         """Commit batch after batch, for as long as the worker lives."""
@@ -134,36 +139,37 @@ class Writer:
     async def _commit(self, batch: Sequence[tuple[Pen, Entry]]) -> None:
         for pen, _ in batch:
             pen.in_flight = True
-        accepted = await self._append([entry for _, entry in batch])
+        accepted, unstorable = await self._append([entry for _, entry in batch])
         self._written([entry for _, entry in batch if entry.stream_id in accepted])
         for pen, entry in batch:
             pen.in_flight = False
             pen.refused = entry.stream_id not in accepted
+            pen.broken = entry.stream_id in unstorable
             pen.changed.set()
             if pen.refused:
                 self._lost(pen)
 
-    async def _append(self, entries: Sequence[Entry]) -> set[int]:
-        """Try until the database took the batch or refused it; never another batch first."""
+    async def _append(self, entries: Sequence[Entry]) -> tuple[set[int], set[int]]:
+        """Try until the database took the batch or refused it; never another batch first.
+        The streams it was written for, and those whose text can't be stored."""
         again = False
         while True:
             try:
-                return await self._threads.run(journal.append, entries, again=again)
+                return await self._threads.run(journal.append, entries, again=again), set()
             except (OperationalError, InterfaceError) as error:
                 logger.warning("The journal can't be written (%s); trying again", error)
                 again = True
                 await asyncio.sleep(0.2)
-            except (DatabaseError, ValueError):
+            except Exception:  # whatever it is, all streams of the worker depend on this task
                 return await self._append_apart(entries)
 
-    async def _append_apart(self, entries: Sequence[Entry]) -> set[int]:
+    async def _append_apart(self, entries: Sequence[Entry]) -> tuple[set[int], set[int]]:
         """One stream's text that the database can't store must not cost the others theirs."""
         if len(entries) > 1:
-            return set().union(*[await self._append([entry]) for entry in entries])
+            results = [await self._append([entry]) for entry in entries]
+            return set().union(*(r[0] for r in results)), set().union(*(r[1] for r in results))
         logger.exception("Stream %s has text that can't be stored", entries[0].uuid)
-        if pen := self._pens.get(entries[0].stream_id):
-            pen.broken = True
-        return set()
+        return set(), {entries[0].stream_id}
 
     async def _pause(self, streams: int) -> None:
         """The more streams, the longer the wait; a first delta or an ending cuts it short."""

@@ -1,0 +1,360 @@
+"""The group commit: in order, at once or together, and never told before it is written."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+
+import pytest
+from django.db import DataError, InterfaceError, OperationalError
+
+from accounts.models import User
+from streaming import journal, lifecycle, writer
+from streaming.database import in_db
+from streaming.journal import Entry, Text
+from streaming.models import Kind, Stream
+from streaming.writer import PENDING_BYTES, Pen, Writer
+from tests.streaming.making import claimed, now, rows, running, spelled, working
+from tests.streaming.scripted import Stage
+from tests.waiting import until_async
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stage")]
+
+append = journal.append
+
+
+class Press:
+    """Stands before the journal: holds commits back, and lets them fail before or after they
+    were made."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+        self.open.set()
+        self.calls: list[tuple[tuple[Entry, ...], bool]] = []
+        self.before: list[Exception] = []
+        self.after: list[Exception] = []
+        self.spoiled = ""
+
+    def __call__(self, entries: Sequence[Entry], *, again: bool = False) -> set[int]:
+        self.calls.append((tuple(entries), again))
+        assert self.open.wait(20)
+        if self.before:
+            raise self.before.pop(0)
+        if self.spoiled and any(self.spoiled in c.delta for e in entries for c in e.chunks):
+            raise DataError("no such text")
+        written = append(entries, again=again)
+        if self.after:
+            raise self.after.pop(0)
+        return written
+
+
+class Desk:
+    """A running writer, and what it told: entries written, pens lost."""
+
+    def __init__(self) -> None:
+        self.written: list[Entry] = []
+        self.lost: list[Pen] = []
+        self.writer = Writer(self.written.extend, self.lost.append)
+        self.task = asyncio.create_task(self.writer.run())
+
+    def pen(self, stream: Stream) -> Pen:
+        return self.writer.open(stream, Text())
+
+    async def say(self, pen: Pen, *texts: str) -> None:
+        for text in texts:
+            await self.writer.write(pen, Kind.TEXT, text)
+
+    async def told(self, text: str) -> None:
+        """Wait until exactly this text was told as written."""
+
+        async def so() -> bool:
+            return "".join(c.delta for e in self.written for c in e.chunks) == text
+
+        await until_async(so, what=f"{text!r} is written")
+
+
+@pytest.fixture
+def press(monkeypatch: pytest.MonkeyPatch) -> Press:
+    press = Press()
+    monkeypatch.setattr(journal, "append", press)
+    return press
+
+
+@pytest.fixture
+async def desk(press: Press, transactional_db: None) -> AsyncIterator[Desk]:
+    desk = Desk()
+    yield desk
+    press.open.set()
+    desk.task.cancel()
+    with suppress(asyncio.CancelledError):
+        await desk.task
+    desk.writer.stop()
+
+
+@pytest.fixture
+def stream(owner: User, stage: Stage) -> Stream:
+    return running(owner)
+
+
+@pytest.fixture
+def other(owner: User, stage: Stage) -> Stream:
+    return running(owner)
+
+
+async def seen(condition: Callable[[], object]) -> None:
+    async def so() -> object:
+        return condition()
+
+    await until_async(so)
+
+
+async def test_what_is_told_is_in_the_database(desk: Desk, stream: Stream) -> None:
+    await desk.say(desk.pen(stream), "the tide")
+    await desk.told("the tide")
+    assert spelled(await in_db(rows, stream)) == "the tide"
+
+
+async def test_what_gathers_during_a_commit_is_one_chunk_of_a_kind(
+    desk: Desk, press: Press, stream: Stream
+) -> None:
+    press.open.clear()
+    pen = desk.pen(stream)
+    await desk.say(pen, "first")
+    await seen(lambda: press.calls)
+    await desk.say(pen, " and", " then")
+    await desk.writer.write(pen, Kind.REASONING, "why")
+    await desk.say(pen, " more")
+    press.open.set()
+    await desk.told("first and thenwhy more")
+    assert await in_db(rows, stream) == [
+        (0, Kind.TEXT, "first", 0),
+        (1, Kind.TEXT, " and then", 5),
+        (2, Kind.REASONING, "why", 0),
+        (3, Kind.TEXT, " more", 14),
+    ]
+
+
+async def test_all_streams_that_have_news_share_a_commit(
+    desk: Desk, press: Press, stream: Stream, other: Stream
+) -> None:
+    press.open.clear()
+    first, second = desk.pen(stream), desk.pen(other)
+    await desk.say(first, "1")
+    await seen(lambda: press.calls)
+    await desk.say(first, "2")
+    await desk.say(second, "3")
+    press.open.set()
+    await desk.writer.flush([first, second])
+    assert [[e.stream_id for e in entries] for entries, _ in press.calls] == [
+        [stream.pk],
+        [stream.pk, other.pk],
+    ]
+
+
+async def test_text_longer_than_a_piece_becomes_several_chunks(
+    desk: Desk, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "PIECE", 4)
+    await desk.say(desk.pen(stream), "abcdefghij")
+    await desk.told("abcdefghij")
+    assert [row[2:] for row in await in_db(rows, stream)] == [("abcd", 0), ("efgh", 4), ("ij", 8)]
+
+
+@pytest.mark.parametrize("committed", [True, False])
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+async def test_after_a_lost_connection_the_very_same_batch_goes_again(
+    desk: Desk, press: Press, stream: Stream, error: type[Exception], committed: bool
+) -> None:
+    (press.after if committed else press.before).extend([error("lost"), error("lost")])
+    pen = desk.pen(stream)
+    await desk.say(pen, "one ")
+    await seen(lambda: press.calls)
+    await desk.say(pen, "two")
+    await desk.told("one two")
+    assert spelled(await in_db(rows, stream)) == "one two"
+    (first, fresh), (second, again), (third, also), *_ = press.calls
+    assert first == second == third
+    assert (fresh, again, also) == (False, True, True)
+    assert desk.lost == []
+
+
+async def test_a_stopped_stream_is_lost_and_nothing_of_it_is_told(
+    desk: Desk, stream: Stream, other: Stream
+) -> None:
+    pen, kept = desk.pen(stream), desk.pen(other)
+    await in_db(lifecycle.stop, stream.pk)
+    await desk.say(pen, "late")
+    await desk.say(kept, "fine")
+    await seen(lambda: desk.lost)
+    await desk.told("fine")
+    assert desk.lost == [pen]
+    assert await in_db(rows, stream) == []
+
+
+async def test_a_data_error_in_one_stream_does_not_cost_the_others(
+    desk: Desk, press: Press, stream: Stream, other: Stream
+) -> None:
+    press.open.clear()
+    press.spoiled = "bad"
+    spoiled, kept = desk.pen(stream), desk.pen(other)
+    await desk.say(kept, "o")
+    await seen(lambda: press.calls)
+    await desk.say(spoiled, "bad")
+    await desk.say(kept, "k")
+    press.open.set()
+    await desk.told("ok")
+    await seen(lambda: desk.lost)
+    assert desk.lost == [spoiled]
+    assert spoiled.broken
+    await desk.say(kept, "!")
+    await desk.told("ok!")
+
+
+async def test_a_character_no_database_stores_is_such_a_data_error(
+    desk: Desk, stream: Stream, other: Stream
+) -> None:
+    spoiled, kept = desk.pen(stream), desk.pen(other)
+    await desk.say(spoiled, "half \ud83c")
+    await desk.say(kept, "whole")
+    await desk.told("whole")
+    await seen(lambda: desk.lost)
+    assert await in_db(rows, stream) == []
+
+
+async def test_no_surprise_ends_the_writer(
+    desk: Desk, press: Press, stream: Stream, other: Stream
+) -> None:
+    """Every stream of the worker depends on it."""
+    press.before.append(ZeroDivisionError("never thought of"))
+    surprised, kept = desk.pen(stream), desk.pen(other)
+    await desk.say(surprised, "?")
+    await seen(lambda: desk.lost == [surprised])
+    await desk.say(kept, "still here")
+    await desk.told("still here")
+
+
+async def test_a_source_is_held_back_when_too_much_waits(
+    desk: Desk, press: Press, stream: Stream
+) -> None:
+    press.open.clear()
+    pen = desk.pen(stream)
+    piece = "\N{WATER WAVE}" * 4096
+    poured = 0
+
+    async def pour() -> None:
+        nonlocal poured
+        for _ in range(200):
+            await desk.writer.write(pen, Kind.TEXT, piece)
+            poured += len(piece.encode())
+
+    pouring = asyncio.create_task(pour())
+    await seen(lambda: press.calls)
+    assert poured <= 2 * PENDING_BYTES  # what is being committed, and what waits
+    assert not pouring.done()
+    press.open.set()
+    await pouring
+    await desk.writer.flush([pen])
+    assert (await in_db(now, stream)).length == 200 * len(piece)
+
+
+async def test_a_source_that_is_held_back_is_let_go_when_its_stream_is_lost(
+    desk: Desk, press: Press, stream: Stream
+) -> None:
+    press.open.clear()
+    pen = desk.pen(stream)
+    await desk.say(pen, "x")
+    await seen(lambda: press.calls)
+    pouring = asyncio.create_task(desk.say(pen, "x" * PENDING_BYTES, "more"))
+    await seen(lambda: pen.full)
+    await in_db(lifecycle.stop, stream.pk)
+    press.open.set()
+    await asyncio.wait_for(pouring, 10)
+
+
+async def test_closing_waits_for_the_commit_and_gives_back_what_was_not_in_it(
+    desk: Desk, press: Press, stream: Stream
+) -> None:
+    press.open.clear()
+    pen = desk.pen(stream)
+    await desk.say(pen, "in flight")
+    await seen(lambda: press.calls)
+    await desk.say(pen, " and", " after")
+    closing = asyncio.create_task(desk.writer.close(pen))
+    await asyncio.sleep(0)
+    assert not closing.done()
+    press.open.set()
+    rest = await closing
+    written = await in_db(rows, stream)
+    left = [(c.index, c.kind, c.delta, c.offset) for c in rest.chunks] if rest else []
+    assert written + left == [
+        (0, Kind.TEXT, "in flight", 0),
+        (1, Kind.TEXT, " and after", 9),
+    ]
+
+
+async def test_flushing_returns_once_all_is_written_or_refused(
+    desk: Desk, press: Press, stream: Stream, other: Stream
+) -> None:
+    press.open.clear()
+    kept, stopped = desk.pen(stream), desk.pen(other)
+    await desk.say(kept, "a")
+    await seen(lambda: press.calls)
+    await in_db(lifecycle.stop, other.pk)
+    await desk.say(stopped, "b")
+    await desk.say(kept, "c")
+    flushing = asyncio.create_task(desk.writer.flush([kept, stopped]))
+    await asyncio.sleep(0)
+    assert not flushing.done()
+    press.open.set()
+    await asyncio.wait_for(flushing, 10)
+    assert spelled(await in_db(rows, stream)) == "ac"
+    assert desk.lost == [stopped]
+
+
+async def test_dropping_an_old_pen_leaves_the_new_one_of_the_same_stream(
+    desk: Desk, stream: Stream
+) -> None:
+    """A worker that lost a stream may claim it again before the old run is quite over."""
+    old = desk.pen(stream)
+    fresh = await in_db(claimed, stream, await in_db(working))
+    new = desk.pen(fresh)
+    desk.writer.drop(old)
+    await desk.say(new, "goes on")
+    await desk.told("goes on")
+    assert await desk.writer.close(old) is None
+    await desk.say(new, " and on")
+    await desk.told("goes on and on")
+
+
+async def test_few_streams_never_wait_between_commits(
+    desk: Desk, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "PAUSE_PER_STREAM", 1000.0)
+    monkeypatch.setattr(writer, "LONGEST_PAUSE", 1000.0)
+    pen = desk.pen(stream)
+    for text in ("a", "b", "c"):
+        await desk.say(pen, text)
+        await desk.writer.flush([pen])
+    await desk.told("abc")
+
+
+@pytest.mark.parametrize("event", ["a first delta", "a flush"])
+async def test_a_first_delta_and_an_ending_cut_the_pause_short(
+    desk: Desk, stream: Stream, other: Stream, event: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "EASY", 0)
+    monkeypatch.setattr(writer, "PAUSE_PER_STREAM", 1000.0)
+    monkeypatch.setattr(writer, "LONGEST_PAUSE", 1000.0)
+    pen, late = desk.pen(stream), desk.pen(other)
+    await desk.say(pen, "a")
+    await desk.told("a")
+    await desk.say(pen, "b")
+    await asyncio.sleep(0)
+    if event == "a flush":
+        await desk.writer.flush([pen])
+        await desk.told("ab")
+    else:
+        await desk.say(late, "c")
+        await seen(lambda: len(desk.written) == 3)
