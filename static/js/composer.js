@@ -58,7 +58,7 @@ function showSettings() {
   if (maxOutput) tokens.max = maxOutput;
   else tokens.removeAttribute("max");
   const parts = [warm && temperature.value, tokens.value && `${tokens.value} tokens`, prompt.value && "system prompt"];
-  document.getElementById("settings-summary").textContent = parts.filter(Boolean).join(" · ") || "Settings";
+  document.getElementById("settings-summary").textContent = parts.filter(Boolean).join(" · ");
 }
 
 /** Enter sends, Shift+Enter does not; neither while an input method composes, nor under a thumb. */
