@@ -9,7 +9,7 @@ BIN := .venv/bin
 STATIC := $(shell find static 2>/dev/null)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run stack test prove chaos lint lock upgrade clean browser
+.PHONY: run stack test prove chaos lint lock upgrade prices clean browser
 .DELETE_ON_ERROR:
 
 run: .venv/runtime .env .static/staticfiles.json ## Start Holdfast on 127.0.0.1:$(PORT)
@@ -44,6 +44,9 @@ lock: .venv/dev ## Bring the lock files in line with pyproject.toml; `make upgra
 
 upgrade: .venv/dev
 	$(BIN)/python -m tools.lock --upgrade
+
+prices: .venv/dev ## Write prices and context windows from the pinned genai-prices
+	$(BIN)/python -m tools.prices
 
 clean: ## Remove what was built; .env and the database stay
 	rm -rf .venv .static .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

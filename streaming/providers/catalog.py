@@ -1,6 +1,19 @@
-"""Which providers and models there are, and what each model takes: the one list of both."""
+"""Which providers and models there are, and what each model takes: the one list of both.
 
+It is read from `models.toml` and `prices.json` beside it and asks nobody. What a provider's own
+list and an administrator know better comes on top of it elsewhere, where there is a database.
+"""
+
+import re
+import tomllib
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from .prices import Price, known
+
+Lifecycle = Literal["active", "deprecated", "retired"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,15 +27,46 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model and its limits in tokens; None is unknown and never guessed."""
+    """A model, and its limits in tokens; None is unknown and never guessed.
+
+    It takes one of `efforts` as reasoning effort, or none at all. From `shutdown` on the provider
+    no longer serves it; `retired` is for those that are gone since nobody knows when.
+    """
 
     id: str
     provider: str
     label: str
-    takes_temperature: bool
-    takes_max_tokens: bool
+    takes_temperature: bool = False
+    takes_max_tokens: bool = True
     context_window: int | None = None
     max_output: int | None = None
+    efforts: tuple[str, ...] = ()
+    shutdown: date | None = None
+    retired: bool = False
+    successor: str = ""
+    prices: tuple[Price, ...] = ()
+
+    @property
+    def takes_effort(self) -> bool:
+        return bool(self.efforts)
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """How it stands today."""
+        return self.lifecycle_on(datetime.now(UTC).date())
+
+    def lifecycle_on(self, day: date) -> Lifecycle:
+        if self.retired or (self.shutdown and day >= self.shutdown):
+            return "retired"
+        return "deprecated" if self.shutdown else "active"
+
+    @property
+    def price(self) -> Price | None:
+        """What it costs today, where that is known."""
+        return self.price_on(datetime.now(UTC).date())
+
+    def price_on(self, day: date) -> Price | None:
+        return next((p for p in reversed(self.prices) if p.since <= day), None)
 
 
 class UnknownModel(LookupError):
@@ -39,42 +83,32 @@ PROVIDERS: dict[str, Provider] = {
     for provider in (
         Provider("demo", "Demo", needs_key=False),
         Provider("openai", "OpenAI", needs_key=True),
+        Provider("anthropic", "Anthropic", needs_key=True),
+        Provider("google", "Google", needs_key=True),
     )
 }
 
 
-def _demo(model_id: str, label: str) -> Model:
-    return Model(model_id, "demo", label, takes_temperature=False, takes_max_tokens=True)
+def _read(entry: dict[str, Any]) -> Model:
+    facts = known(entry["provider"], entry["id"])
+    return Model(
+        id=entry["id"],
+        provider=entry["provider"],
+        label=entry["label"],
+        takes_temperature=entry.get("temperature", False),
+        takes_max_tokens=entry.get("max_tokens", True),
+        context_window=facts.window,
+        max_output=entry.get("max_output"),
+        efforts=tuple(entry.get("efforts", ())),
+        shutdown=entry.get("shutdown"),
+        retired=entry.get("retired", False),
+        successor=entry.get("successor", ""),
+        prices=facts.prices,
+    )
 
 
-def _openai(
-    model_id: str,
-    label: str,
-    *,
-    temperature: bool = False,
-    window: int | None = None,
-    output: int | None = None,
-) -> Model:
-    return Model(model_id, "openai", label, temperature, True, window, output)
-
-
-MODELS: tuple[Model, ...] = (
-    _demo("demo", "Demo"),
-    _demo("demo-slow", "Demo, slow"),
-    _demo("demo-fast", "Demo, fast"),
-    # The reasoning models refuse any temperature but their own.
-    _openai("gpt-6.2-astra", "GPT-6.2 Astra"),
-    _openai("gpt-6.2-sol", "GPT-6.2 Sol"),
-    _openai("gpt-6.1-terra", "GPT-6.1 Terra"),
-    _openai("gpt-6-luna", "GPT-6 Luna"),
-    _openai("gpt-5.5", "GPT-5.5"),
-    _openai("gpt-5.4-mini", "GPT-5.4 mini"),
-    _openai("gpt-4.1", "GPT-4.1", temperature=True, window=1_047_576, output=32_768),
-    _openai("gpt-4.1-mini", "GPT-4.1 mini", temperature=True, window=1_047_576, output=32_768),
-    _openai("gpt-4.1-nano", "GPT-4.1 nano", temperature=True, window=1_047_576, output=32_768),
-    _openai("gpt-4o", "GPT-4o", temperature=True, window=128_000, output=16_384),
-    _openai("gpt-4o-mini", "GPT-4o mini", temperature=True, window=128_000, output=16_384),
-)
+_WRITTEN = tomllib.loads(Path(__file__).with_name("models.toml").read_text())
+MODELS: tuple[Model, ...] = tuple(_read(entry) for entry in _WRITTEN["model"])
 
 _BY_ID = {entry.id: entry for entry in MODELS}
 
@@ -88,8 +122,27 @@ def model(model_id: str) -> Model:
 
 
 def models_by_provider() -> dict[Provider, tuple[Model, ...]]:
-    """Every provider with its models, both in the order in which people should see them."""
+    """Every provider with the models it serves today, in the order in which people see them."""
+    today = datetime.now(UTC).date()
     return {
-        provider: tuple(entry for entry in MODELS if entry.provider == provider.id)
+        provider: tuple(
+            entry
+            for entry in MODELS
+            if entry.provider == provider.id and entry.lifecycle_on(today) != "retired"
+        )
         for provider in PROVIDERS.values()
     }
+
+
+# Providers list what they serve without saying what it is for.
+NOT_FOR_CHAT = re.compile(
+    r"embed|whisper|tts|audio|realtime|transcri|translate|image|dall-e|moderation|sora|veo|imagen"
+    r"|lyria|omni-|robotics|computer-use|deep-research|search|rerank|nano-banana|babbage|davinci"
+    r"|aqa|3\.5-turbo-instruct|(^|-)live(-|$)",
+    re.IGNORECASE,
+)
+
+
+def is_for_chat(model_id: str) -> bool:
+    """Whether a model of a provider's list can be talked to, as far as its name tells."""
+    return not NOT_FOR_CHAT.search(model_id)

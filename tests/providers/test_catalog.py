@@ -2,12 +2,20 @@
 
 import subprocess
 import sys
+from datetime import date
 
 import pytest
 
 from streaming.providers import catalog
 from streaming.providers.base import adapter
+from streaming.providers.catalog import Model
 from streaming.providers.demo import TOKENS_PER_SECOND
+
+SKETCHED = """
+gpt-4o-mini gpt-4o gpt-4.1 gpt-4.1-mini gpt-4.1-nano gemini-2.0-flash gemini-2.0-flash-lite
+gemini-2.5-flash gemini-2.5-flash-thinking gemini-2.5-pro
+""".split()
+LATE_IN_2026 = date(2026, 11, 22)
 
 
 def test_every_model_is_found_by_its_id_and_served_by_somebody() -> None:
@@ -29,6 +37,86 @@ def test_the_demo_needs_no_key_and_serves_what_the_catalog_says() -> None:
     assert {m.id for m in catalog.models_by_provider()[demo]} == set(TOKENS_PER_SECOND)
 
 
+@pytest.mark.parametrize("model_id", SKETCHED)
+def test_the_models_of_the_sketch_are_recognised(model_id: str) -> None:
+    assert catalog.model(model_id).provider == model_id[:3].replace("gpt", "openai").replace(
+        "gem", "google"
+    )
+
+
+def test_what_was_shut_down_is_retired_and_what_will_be_is_deprecated() -> None:
+    stands = {id: catalog.model(id).lifecycle_on(LATE_IN_2026) for id in SKETCHED}
+    retired = {id for id, lifecycle in stands.items() if lifecycle == "retired"}
+    assert retired == {
+        "gpt-4.1-nano",
+        "gemini-2.0-flash",
+        "gemini-2.0-flash-lite",
+        "gemini-2.5-flash-thinking",
+    }
+    assert {stands[id] for id in set(SKETCHED) - retired} == {"deprecated"}
+    assert catalog.model("gpt-6.2-sol").lifecycle_on(LATE_IN_2026) == "active"
+
+
+def test_a_model_is_retired_from_the_day_of_its_shutdown_on() -> None:
+    model = catalog.model("gpt-4o")
+    assert model.lifecycle_on(date(2027, 1, 13)) == "deprecated"
+    assert model.lifecycle_on(date(2027, 1, 14)) == "retired"
+
+
+def test_who_goes_has_a_successor_that_stays() -> None:
+    for model in catalog.MODELS:
+        going = model.lifecycle_on(date(2030, 1, 1)) == "retired"
+        assert going == bool(model.successor)
+        if going:
+            successor = catalog.model(model.successor)
+            assert successor.provider == model.provider
+            assert successor.lifecycle_on(date(2030, 1, 1)) == "active"
+
+
+def test_retired_models_are_known_and_not_shown() -> None:
+    shown = {model.id for models in catalog.models_by_provider().values() for model in models}
+    assert catalog.model("gemini-2.0-flash").lifecycle == "retired"
+    assert "gemini-2.0-flash" not in shown
+    assert all(catalog.model(model_id).lifecycle != "retired" for model_id in shown)
+
+
+def test_no_model_takes_both_a_temperature_and_what_refuses_one() -> None:
+    """A temperature is gone from Anthropic's API and from OpenAI's reasoning models."""
+    takers = {model.id for model in catalog.MODELS if model.takes_temperature}
+    assert not any(id.startswith(("claude", "gpt-5", "gpt-6", "o", "gemini-4")) for id in takers)
+    assert {"gpt-4o", "gpt-4.1-mini", "gemini-2.5-flash"} <= takers
+
+
+def test_efforts_are_offered_where_a_model_takes_them() -> None:
+    assert catalog.model("gpt-6.2-sol").takes_effort
+    assert not catalog.model("gpt-4o").takes_effort
+    assert not catalog.model("demo").takes_effort
+
+
+def test_a_model_that_says_nothing_of_itself_is_given_the_least() -> None:
+    model = Model("new", "openai", "New")
+    assert (model.takes_temperature, model.efforts, model.price) == (False, (), None)
+    assert (model.context_window, model.max_output) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "model_id",
+    ["gpt-6.2-sol", "claude-opus-5-5", "gemini-3.8-flash", "llama3.3:70b-instruct", "o3", "qwen3"],
+)
+def test_models_to_talk_to_are_told_from_the_rest(model_id: str) -> None:
+    assert catalog.is_for_chat(model_id)
+
+
+@pytest.mark.parametrize(
+    "model_id",
+    """text-embedding-3-large whisper-1 tts-1-hd gpt-4o-audio-preview gpt-realtime-2 dall-e-3
+    omni-moderation-latest gpt-4o-transcribe gpt-image-2 gemini-2.5-flash-image veo-3 lyria-3.5
+    gemini-3.8-live gpt-live-1 gpt-3.5-turbo-instruct o3-deep-research davinci-002""".split(),
+)
+def test_models_that_answer_nobody_in_words_are_left_out(model_id: str) -> None:
+    assert not catalog.is_for_chat(model_id)
+
+
 def test_an_unknown_model_is_refused_with_advice() -> None:
     with pytest.raises(catalog.UnknownModel) as caught:
         catalog.model("gpt-2")
@@ -48,7 +136,8 @@ def test_no_sdk_and_no_django_is_loaded_before_it_is_needed() -> None:
 import sys
 from streaming.providers import base, catalog, errors
 base.adapter("demo")
-print(*sorted({"openai", "httpx2", "anthropic", "google.genai", "django"} & set(sys.modules)))
+heavy = {"openai", "httpx2", "anthropic", "google.genai", "django", "genai_prices"}
+print(*sorted(heavy & set(sys.modules)))
 """
     loaded = subprocess.check_output([sys.executable, "-c", program], text=True)
     assert loaded.strip() == ""

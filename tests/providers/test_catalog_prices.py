@@ -1,0 +1,91 @@
+"""Windows and prices: they are the numbers of `genai-prices`, and are reckoned as it does."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import genai_prices
+import pytest
+
+from streaming.providers import catalog, prices
+from streaming.providers.base import Usage
+from streaming.providers.catalog import Model
+from streaming.providers.prices import Price
+from tools.prices import written
+
+PRICED = [model for model in catalog.MODELS if model.prices]
+USAGES = [
+    Usage(input=12, output=345),
+    Usage(input=200_000, output=1, cached=150_000),
+    Usage(input=200_001, output=9_000, cached=0),
+    Usage(input=272_001, output=70_000, reasoning=60_000, cached=272_001),
+    Usage(input=0, output=0),
+]
+DAYS = [date(2026, 11, 22), date(2026, 12, 1), date(2027, 1, 1)]
+
+
+def test_the_table_is_what_the_pinned_release_says() -> None:
+    assert Path(prices.__file__).with_name("prices.json").read_text() == written(), (
+        "Run `make prices` and read the difference."
+    )
+
+
+@pytest.mark.parametrize("model", PRICED, ids=lambda model: model.id)
+def test_a_cost_is_what_the_package_would_reckon(model: Model) -> None:
+    for usage in USAGES:
+        for day in DAYS:
+            price = model.price_on(day)
+            assert price is not None
+            theirs = genai_prices.calc_price(
+                genai_prices.Usage(
+                    input_tokens=usage.input,
+                    output_tokens=usage.output,
+                    cache_read_tokens=usage.cached,
+                ),
+                model.id,
+                provider_id=model.provider,
+                genai_request_timestamp=datetime(day.year, day.month, day.day, 12, tzinfo=UTC),
+            )
+            assert price.cost(usage) == theirs.total_price
+
+
+def test_what_the_package_does_not_know_is_unknown() -> None:
+    for model_id in ("gpt-6.2-sol", "claude-mythos-5", "gemini-4-carbon", "demo"):
+        model = catalog.model(model_id)
+        assert (model.context_window, model.prices, model.price) == (None, (), None)
+
+
+def test_a_window_may_be_known_without_a_price_and_a_price_without_a_window() -> None:
+    assert catalog.model("gemini-2.5-pro").context_window is None
+    assert catalog.model("gemini-2.5-pro").price
+    assert catalog.model("gpt-4o").context_window == 128_000
+
+
+def test_a_dated_snapshot_costs_what_its_model_costs() -> None:
+    known = prices.known("anthropic", "claude-haiku-4-5-20251001")
+    assert known == prices.known("anthropic", "claude-haiku-4-5")
+    assert known.prices
+    assert prices.known("openai", "gpt-4o-2024-05-13") != prices.known("openai", "gpt-4o")
+
+
+@pytest.mark.parametrize("provider", ["openai", "nobody"])
+def test_of_a_stranger_nothing_is_known(provider: str) -> None:
+    assert prices.known(provider, "kelp-1") == prices.Known()
+
+
+@pytest.mark.parametrize("usage", [Usage(), Usage(input=5), Usage(output=5)])
+def test_without_counted_tokens_there_is_no_cost(usage: Usage) -> None:
+    assert Price.flat(Decimal(1), Decimal(2)).cost(usage) is None
+
+
+def test_more_cached_tokens_than_tokens_cost_no_less_than_nothing() -> None:
+    price = Price.flat(Decimal(1), Decimal(2))
+    assert price.cost(Usage(input=1_000_000, output=0, cached=5_000_000)) == 1
+
+
+def test_a_price_holds_from_its_day_on() -> None:
+    model = catalog.model("gemini-3.8-flash")
+    before, after = model.price_on(date(2026, 12, 31)), model.price_on(date(2027, 1, 1))
+    assert before
+    assert after
+    assert before.output < after.output
