@@ -158,6 +158,7 @@ function arrived(message, html, page) {
 function moveTo(page) {
   history.pushState(null, "", page);
   form.setAttribute("action", `${page}messages/`);
+  box.placeholder = "Reply";
   document.dispatchEvent(new CustomEvent("moved", { detail: page }));
 }
 

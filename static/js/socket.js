@@ -3,8 +3,8 @@
 
 const FIRST_WAIT = 300; // milliseconds before the first attempt to come back
 const LONGEST_WAIT = 10_000;
-const QUIET = 25_000; // without a frame: ask
-const DEAD = 40_000; // without a frame: the line is dead, whatever it says
+const QUIET = 25_000; // without a frame: ask whether anybody is there
+const ANSWER = 3000; // without one, the line is dead, whatever it says of itself
 const CONNECTING = 15_000; // an attempt that takes longer is given up
 
 /**
@@ -25,7 +25,7 @@ class Connection extends EventTarget {
   start() {
     setInterval(() => this.#check(), 5000);
     addEventListener("online", () => this.#wake());
-    addEventListener("offline", () => this.#waiting());
+    addEventListener("offline", () => this.#probe());
     addEventListener("pageshow", () => this.#wake());
     // An open socket keeps a page out of the back/forward cache; a kept page comes back anyway.
     addEventListener("pagehide", () => this.#drop());
@@ -82,30 +82,35 @@ class Connection extends EventTarget {
     const wait = Math.min(FIRST_WAIT * 1.7 ** this.#attempts, LONGEST_WAIT);
     this.#attempts += 1;
     this.#retry = setTimeout(() => this.#connect(), this.#leastWait + wait * (0.5 + Math.random() / 2));
-    this.#waiting();
-  }
-
-  /** A machine without a network still reaches itself: only a lost socket makes it offline. */
-  #waiting() {
-    if (this.#socket?.readyState === WebSocket.OPEN) return;
+    // A machine without a network still reaches itself: only a lost socket makes it offline.
     this.#become(navigator.onLine ? "reconnecting" : "offline");
   }
 
   /** The network or the reader is back: come back at once, and doubt a line that was asleep. */
   #wake() {
     this.#attempts = 0;
-    this.#check();
+    this.#probe();
     this.#connect();
   }
 
   #check() {
-    if (!this.#socket) return;
     const silence = Date.now() - this.#heard;
-    const opening = this.#socket.readyState === WebSocket.CONNECTING;
-    if (silence > (opening ? CONNECTING : DEAD)) {
-      this.#drop();
-      this.#closed(1006);
-    } else if (silence > QUIET) this.#send({ type: "ping", n: 0 });
+    const opening = this.#socket?.readyState === WebSocket.CONNECTING;
+    if (opening && silence > CONNECTING) this.#lose();
+    else if (silence > QUIET) this.#probe();
+  }
+
+  #probe() {
+    const socket = this.#socket;
+    if (socket?.readyState !== WebSocket.OPEN) return;
+    const asked = Date.now();
+    this.#send({ type: "ping", n: 0 });
+    setTimeout(() => socket === this.#socket && this.#heard < asked && this.#lose(), ANSWER);
+  }
+
+  #lose() {
+    this.#drop();
+    this.#closed(1006);
   }
 
   #drop() {

@@ -20,20 +20,21 @@ let lost = ""; // the connection's state, once it is worth telling
 let news = ""; // what was good, for a moment
 let waiting = 0;
 let fading = 0;
+let revision = 0; // of what the sidebar shows, or will as soon as it is fetched
 let fetching = false;
-let revision = 0; // that the sidebar shows, and the newest heard of
-let newest = 0;
+let again = false;
 
 export function startPage() {
   [status, sidebar] = ["status", "sidebar"].map((id) => document.getElementById(id));
-  revision = newest = Number(sidebar.dataset.revision ?? 0);
+  revision = Number(sidebar.dataset.revision);
   connection.addEventListener("status", ({ detail }) => connectionIs(detail));
   connection.addEventListener("revision", ({ detail }) => revisionIs(detail));
   document.addEventListener("reply", ({ target }) => replyIs(target));
-  document.addEventListener("moved", () => fetchSidebar());
-  const { pathname } = location;
-  let here = pathname;
-  document.addEventListener("moved", ({ detail }) => (here = detail));
+  let here = location.pathname;
+  document.addEventListener("moved", ({ detail }) => {
+    here = detail;
+    fetchSidebar();
+  });
   addEventListener("popstate", () => location.pathname === here || location.reload());
 }
 
@@ -49,6 +50,7 @@ function connectionIs(state) {
     const wait = lost || state === "signed-out" ? 0 : UNNOTICED;
     waiting = setTimeout(() => {
       lost = state;
+      revision = NaN; // what is fetched meanwhile may fail
       show();
     }, wait);
   }
@@ -87,21 +89,22 @@ function signInLink() {
 // The sidebar, made by the server, whenever something changed in any tab or device
 
 function revisionIs(number) {
-  newest = Math.max(newest, number);
-  if (newest !== revision) fetchSidebar();
+  if (number === revision) return;
+  revision = number;
+  fetchSidebar();
 }
 
 async function fetchSidebar() {
+  again = fetching;
   if (fetching) return;
   fetching = true;
-  const shown = newest;
-  const [, open = ""] = /^\/c\/([0-9a-f-]{36})\//.exec(location.pathname) ?? [];
-  await htmx.ajax("GET", `/sidebar/?open=${open}`, { source: "#sidebar", target: "#sidebar", swap: "innerMorph" }).catch(() => {});
-  revision = shown;
+  const [, open = ""] = /^\/c\/([^/]+)\//.exec(location.pathname) ?? [];
+  const into = { source: sidebar, target: sidebar, swap: "innerMorph" };
+  await htmx.ajax("GET", `/sidebar/?open=${open}`, into).catch(() => {});
   showTitle();
   setTimeout(() => {
     fetching = false;
-    if (newest !== revision) fetchSidebar();
+    if (again) fetchSidebar();
   }, SIDEBAR);
 }
 
