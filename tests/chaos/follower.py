@@ -29,6 +29,8 @@ CALM = (4.0, 25.0)
 FREEZE = (2.0, 40.0)
 FLOOD = 400
 JUNK = ('{"type":', "[]", '{"type":"sing"}', '{"type":"follow","stream":"7"}', '{"n":1}')
+MUTE_SECONDS = 50.0
+STILL_WANTED = 20
 LARGEST_FRAME = 4 * 1024 * 1024
 
 
@@ -93,6 +95,7 @@ class Tab:
         self._readings: dict[str, Reading] = {}
         self._socket: ClientConnection | None = None
         self.calm = False
+        self.mute = False
 
     @property
     def unfinished(self) -> int:
@@ -131,12 +134,15 @@ class Tab:
     async def _read(self, socket: ClientConnection) -> None:
         self._socket = socket
         if self._random.random() < 0.1:
-            self.counts["page reloads"] += 1
+            self.counts["socket: page reloaded"] += 1
             self._readings = {stream: Reading(stream) for stream in self._readings}
         for stream in tuple(self._readings):
             await self._say_follow(stream)
         mischief = asyncio.create_task(self._misbehave(socket))
         self._frozen_until = 0.0
+        if self.mute:
+            await self._never_read()
+            return
         try:
             while True:
                 while time.monotonic() < self._frozen_until and not self.calm:  # noqa: ASYNC110
@@ -148,6 +154,11 @@ class Tab:
             mischief.cancel()
             with suppress(asyncio.CancelledError, ConnectionClosed):
                 await mischief
+
+    async def _never_read(self) -> None:
+        """Until the server has certainly closed it; then it comes back for what is new."""
+        await asyncio.sleep(MUTE_SECONDS)
+        self._readings = dict(list(self._readings.items())[-STILL_WANTED:])
 
     async def _hear(self, socket: ClientConnection, frame: dict[str, Any]) -> None:
         if frame["type"] == "ping":
@@ -177,19 +188,19 @@ class Tab:
             await self._random.choice([self._drop, self._leave, self._freeze, self._flood])(socket)
 
     async def _drop(self, socket: ClientConnection) -> None:
-        self.counts["sockets dropped"] += 1
+        self.counts["socket: dropped"] += 1
         socket.transport.abort()
 
     async def _leave(self, socket: ClientConnection) -> None:
-        self.counts["sockets closed"] += 1
+        self.counts["socket: closed"] += 1
         await socket.close()
 
     async def _freeze(self, socket: ClientConnection) -> None:
-        self.counts["sockets frozen"] += 1
+        self.counts["socket: frozen"] += 1
         self._frozen_until = time.monotonic() + self._random.uniform(*FREEZE)
 
     async def _flood(self, socket: ClientConnection) -> None:
-        self.counts["sockets flooded"] += 1
+        self.counts["socket: flooded"] += 1
         with suppress(ConnectionClosed):
             for number in range(FLOOD):
                 junk = self._random.choice(JUNK)
@@ -219,17 +230,22 @@ async def lines() -> AsyncIterator[dict[str, Any]]:
 async def serve(name: str, seed: str, out: Path) -> None:
     """Obey until told to finish; then until all has ended, or the time given for it is over."""
     counts: Counter[str] = Counter()
+    shuffled = random.Random(seed)
     orders = lines()
     setting = await anext(orders)
     with out.open("w") as file:
 
         def write(line: str) -> None:
-            file.write(f"{line}\n")
+            if setting["kept"]:
+                file.write(f"{line}\n")
 
         def tab(person: int, number: int, cookie: str) -> Tab:
             own_seed = f"{seed} {person} {number}"
             full_name = f"{name}-{person}-{number}"
-            return Tab(full_name, setting["webs"], cookie, own_seed, counts, write)
+            made = Tab(full_name, setting["webs"], cookie, own_seed, counts, write)
+            made.calm = setting["calm"]
+            made.mute = number < setting["mute"]
+            return made
 
         tabs = [
             [tab(person, number, cookie) for number in range(setting["tabs"])]
@@ -239,9 +255,12 @@ async def serve(name: str, seed: str, out: Path) -> None:
         tasks = [asyncio.create_task(one.run()) for one in everyone]
         async for order in orders:
             if "finish" in order:
-                await finished(everyone, order["finish"])
+                await finished([one for one in everyone if not one.mute], order["finish"])
                 break
-            for one in tabs[order["person"]]:
+            of_person = tabs[order["person"]]
+            mute = [one for one in of_person if one.mute]
+            awake = [one for one in of_person if not one.mute]
+            for one in mute + shuffled.sample(awake, min(len(awake), setting["followers"])):
                 await one.follow(order["follow"])
         for task in tasks:
             task.cancel()

@@ -28,13 +28,20 @@ UNFINISHED = 70
 AGAIN = 0.3
 
 Announce = Callable[[int, str], Awaitable[None]]
+Draw = Callable[[Random, int], Script]
 
 
 class Load:
     """Asks about `rate` questions a second until told to stop. `asked` is what it knows of."""
 
     def __init__(
-        self, webs: list[str], people: list[Person], seed: str, watch: Watch, announce: Announce
+        self,
+        webs: list[str],
+        people: list[Person],
+        seed: str,
+        watch: Watch,
+        announce: Announce,
+        draw: Draw = Script.draw,
     ) -> None:
         self.asked: list[Asked] = []
         self.refused: list[str] = []
@@ -44,6 +51,7 @@ class Load:
         self._random = Random(seed)
         self._watch = watch
         self._announce = announce
+        self._draw = draw
         self._conversations: list[list[tuple[str, int]]] = [[] for _ in people]
         self._http = httpx2.AsyncClient(timeout=15, follow_redirects=False)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -65,7 +73,7 @@ class Load:
 
     async def _ask(self) -> None:
         random = self._random
-        script = Script.draw(random, next(self._numbers))
+        script = self._draw(random, next(self._numbers))
         person, request = random.randrange(len(self._people)), uuid4()
         copies = random.choice([2, 3]) if random.random() < DUPLICATED else 1
         stopped = random.random() < STOPPED
@@ -76,7 +84,7 @@ class Load:
             return
         self._remember(person, where, turns + 1)
         self.asked.append(Asked(script, person, request, copies, stopped))
-        self.counts["duplicate POSTs"] += copies - 1
+        self.counts["posts twice"] += copies > 1
         stream = await self._watch.stream_of(request)
         await self._announce(person, stream)
         if stopped:

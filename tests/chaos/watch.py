@@ -4,7 +4,7 @@ the memory of every process."""
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,10 @@ from uuid import UUID
 import psutil
 import psycopg
 from psycopg.rows import dict_row
+
+from tests.chaos.children import Child
+from tests.services import Program
+from tools.stack import Stack
 
 LOOK = 0.1
 WEIGH = 1.0
@@ -53,12 +57,13 @@ class Times:
 class Watch:
     """A thread that looks. `unfinished` is how many streams run or wait now."""
 
-    def __init__(self, url: str, processes: Callable[[], dict[str, int]]) -> None:
+    def __init__(self, stack: Stack, others: Sequence[Child] = ()) -> None:
         self.times = Times()
         self.memory: dict[str, int] = {}
         self.unfinished = 0
-        self._url = url
-        self._processes = processes
+        self._stack = stack
+        self._url = stack.environment["DATABASE_URL"]
+        self._others = others
         self._alone: dict[int, float] = {}
         self._closing = threading.Event()
         self._lock = threading.Lock()
@@ -139,9 +144,15 @@ class Watch:
                 del orphaning.left[stream]
 
     def _weigh(self) -> None:
-        for name, pid in self._processes().items():
-            size = resident(pid)
+        for name, size in self.weights().items():
             self.memory[name] = max(self.memory.get(name, 0), size)
+
+    def weights(self) -> dict[str, int]:
+        """The resident bytes of every process now."""
+        assert self._stack.redis is not None
+        servers = [self._stack.postgres, self._stack.redis]
+        processes: list[Program | Child] = [*self._stack.programs, *servers, *self._others]
+        return {process.name: resident(process.pid) for process in processes}
 
 
 def resident(pid: int) -> int:
