@@ -1,0 +1,73 @@
+"""What a person sees of replies on a page, and what they do with them."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e.deployment import Deployment
+from tests.services.program import Program
+from tests.waiting import until
+
+MODEL = "gpt-4.1-mini"
+
+
+def ask(page: Page, text: str, model: str = MODEL) -> Locator:
+    """Send a message with the composer; the reply that appears at once."""
+    page.get_by_role("combobox", name="Model").select_option(model)
+    page.get_by_role("textbox", name="Message").fill(text)
+    page.get_by_role("button", name="Send").click()
+    reply = latest(page)
+    expect(reply).to_be_visible()
+    return reply
+
+
+def latest(page: Page) -> Locator:
+    return page.locator("article[data-role=assistant]").last
+
+
+def stream_of(page: Page) -> str:
+    """The stream that the newest reply is waiting for."""
+    name = page.locator("live-reply[data-stream*='-']").last.get_attribute("data-stream")
+    assert name
+    return name
+
+
+def conversation_path(page: Page) -> str:
+    page.wait_for_url("**/c/*/")
+    return "/c/" + page.url.rsplit("/c/", 1)[1]
+
+
+def finished(page: Page, *, within: float = 30.0) -> Locator:
+    """The newest reply, once it grows no more."""
+    reply = latest(page)
+    expect(reply).not_to_have_attribute("aria-busy", "true", timeout=within * 1000)
+    return reply
+
+
+def copied(page: Page) -> str:
+    """The Markdown of the newest reply, by its Copy button and the clipboard."""
+    page.bring_to_front()
+    page.evaluate("navigator.clipboard.writeText('nothing was copied')")
+    latest(page).get_by_role("button", name="Copy", exact=True).last.click()
+    until(lambda: clipboard(page) != "nothing was copied", what="something was copied")
+    return clipboard(page)
+
+
+def clipboard(page: Page) -> str:
+    return str(page.evaluate("navigator.clipboard.readText()"))
+
+
+def runner_of(deployment: Deployment, stream: str) -> Program:
+    """The process that runs a stream now."""
+    if not deployment.workers:
+        return deployment.web
+
+    def found() -> Program | None:
+        worker_id = deployment.rows.stream(stream)["worker_id"]
+        names = [row["name"] for row in deployment.rows.of("streaming_worker", id=worker_id)]
+        pids = {name.rsplit(" ", 1)[1] for name in names}
+        return next((w for w in deployment.workers if str(w.pid) in pids), None)
+
+    runner = until(found, what="the stream has a worker")
+    assert runner is not None
+    return runner

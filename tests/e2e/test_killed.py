@@ -1,0 +1,94 @@
+"""kill -9 in the middle of a reply: it is carried on or ended, and the page shows which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import Complaints, Deploy
+from tests.e2e.deployment import Kind
+from tests.e2e.replies import MODEL, ask, finished, latest, runner_of, stream_of
+from tests.fakes import Behaviour, Fake
+from tests.waiting import until
+
+AN_OWNER = 20.0  # seconds from a kill to an owner or an ending
+
+BEFORE = "High tide comes hours after the moon has passed overhead, "
+AFTER = "because the ocean cannot follow it."
+
+
+def script(fake: Fake) -> None:
+    """The first answer hangs in the middle; who asks again gets the rest, after a repetition."""
+    fake.script(
+        Behaviour.of(BEFORE, "and never this.", hold_after=1),
+        Behaviour.of("the moon has passed overhead, ", AFTER, delay=0.05),
+    )
+
+
+@pytest.mark.parametrize("kind", ["embedded", "stack"])
+def test_with_the_page_open_the_sentence_is_finished(
+    deploy: Deploy,
+    fake: Fake,
+    open_page: Callable[..., Page],
+    complaints: Complaints,
+    kind: Kind,
+) -> None:
+    complaints.allow("ERR_|WebSocket|Failed to (load|fetch)")
+    script(fake)
+    deployment = deploy(kind, workers=2)
+    owner = deployment.person("owner")
+    owner.add_key("openai")
+    page = open_page(owner)
+    ask(page, "Why is the tide late?")
+    expect(latest(page)).to_contain_text(BEFORE.strip())
+    stream = stream_of(page)
+    runner = runner_of(deployment, stream)
+    runner.kill()
+    if kind == "embedded":
+        runner.start()
+    until(lambda: deployment.rows.stream(stream)["epoch"] == 2, within=AN_OWNER)
+    reply = finished(page, within=AN_OWNER)
+    expect(reply).to_contain_text(BEFORE + AFTER)
+    expect(reply).to_contain_text("the reply went on")
+    assert deployment.rows.message(stream)["content"] == BEFORE + AFTER
+    assert deployment.rows.stream(stream)["state"] == "completed"
+    assert len(fake.requests()) == 2
+
+
+@pytest.mark.parametrize("kind", ["embedded", "stack"])
+def test_with_no_page_open_and_no_request_it_is_finished_all_the_same(
+    deploy: Deploy, fake: Fake, kind: Kind
+) -> None:
+    script(fake)
+    deployment = deploy(kind, workers=2)
+    owner = deployment.person("owner")
+    owner.add_key("openai")
+    stream = str(deployment.send(owner, "Why is the tide late?", model=MODEL))
+    until(lambda: deployment.rows.text(stream) == BEFORE)
+    runner = runner_of(deployment, stream)
+    runner.kill()
+    if kind == "embedded":
+        runner.start()
+    ended = ("completed", "interrupted")
+    until(lambda: deployment.rows.stream(stream)["state"] in ended, within=AN_OWNER)
+    assert deployment.rows.message(stream)["content"] == BEFORE + AFTER
+
+
+def test_a_queued_reply_runs_after_a_restart_without_any_request(
+    deploy: Deploy, fake: Fake
+) -> None:
+    fake.script(Behaviour.of("first", hold_after=1), Behaviour.of("Again first.", times=2))
+    deployment = deploy("embedded")
+    owner = deployment.person("owner")
+    owner.add_key("openai")
+    first = deployment.send(owner, "One", model=MODEL)
+    conversation = UUID(str(deployment.rows.message(first)["conversation_id"]))
+    second = deployment.send(owner, "Two", model=MODEL, conversation=conversation)
+    until(lambda: deployment.rows.text(first) == "first")
+    deployment.web.kill()
+    deployment.web.start()
+    until(lambda: deployment.rows.stream(second)["state"] == "completed", within=AN_OWNER + 10)
+    assert deployment.rows.stream(first)["state"] == "completed"

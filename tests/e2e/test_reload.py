@@ -1,0 +1,108 @@
+"""The reply that survives a reload: the first promise, in two browsers, byte for byte."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from uuid import UUID
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import Complaints
+from tests.e2e.deployment import Deployment
+from tests.e2e.line import Line
+from tests.e2e.replies import ask, conversation_path, copied, finished, latest, stream_of
+from tests.fakes import Behaviour, Fake, Piece
+from tests.waiting import until
+
+HOLDS = (400, 1100, 1990)
+
+
+WORDS = (
+    "tide ", "kelp", "e\u0301", "o\u0308 ", "\r\n", "\n\n", "**bold", "** ", "`code", "` ",
+    "- item\n", "1. one\r\n", "| a | b |\n|---|---|\n", "```python\n", "print('x')\n", "```\n",
+    "# Head\n", "日本語", "العربية ", "👩\u200d🚀", "<b>raw</b> ", "&amp; ", "\t", "  \n",
+)  # fmt: skip
+HALVES = ("\ud83c", "\udf0a")  # of one emoji
+
+
+def difficult_pieces() -> tuple[Piece, ...]:
+    """About 100 KB in 2,000 deltas: emoji cut in half, marks apart from their letters, CRLF,
+    Markdown of every kind, begun in one delta and ended in another."""
+    dice = random.Random(1821)
+    texts: list[str] = []
+    while len(texts) < 1_998:
+        texts += HALVES if dice.random() < 0.02 else ["".join(dice.choices(WORDS, k=10))]
+    return tuple(Piece(text) for text in [*texts, "the end.\r\n"])
+
+
+def test_a_reply_survives_reloads_and_a_lost_network(
+    deployment: Deployment, fake: Fake, open_page: Callable[..., Page], complaints: Complaints
+) -> None:
+    complaints.allow("ERR_|WebSocket|Failed to (load|fetch)")
+    behaviour = Behaviour(difficult_pieces(), delay=0.004, hold_after=HOLDS)
+    assert 90_000 < len(behaviour.text.encode()) < 130_000
+    fake.script(behaviour)
+    owner = deployment.person("owner")
+    owner.add_key("openai")
+    first = open_page(owner)
+    ask(first, "Tell me everything about the tide.")
+    path = conversation_path(first)
+    stream = stream_of(first)
+    with Line(deployment.web.port) as line:
+        second = open_page(owner, path, base_url=line.url)
+        expect(latest(second)).to_have_attribute("aria-busy", "true")
+
+        held(fake, HOLDS[0])
+        fake.release()
+        first.reload()
+        assert stream_of(first) == stream
+        line.cut()
+
+        held(fake, HOLDS[1])
+        fake.release()
+        first.reload()
+        assert stream_of(first) == stream
+        line.mend()
+
+        held(fake, HOLDS[2])
+        fake.release()
+        first.reload()
+
+        finished(first)
+        finished(second)
+        assert len(fake.requests()) == 1
+        assert deployment.rows.stream(stream)["state"] == "completed"
+        expected = behaviour.text.encode()
+        assert deployment.rows.text(stream).encode() == expected
+        assert deployment.rows.message(stream)["content"].encode() == expected
+        for page in (first, second):
+            assert copied(page).encode() == expected
+        assert shown(first) == shown(second)
+
+
+def held(fake: Fake, sent: int) -> None:
+    fake.wait(lambda seen: bool(seen) and seen[0].state == "held" and seen[0].sent == sent, 30)
+
+
+def shown(page: Page) -> str:
+    """What the reply looks like, once its code is highlighted or not: the text of it."""
+    return until(lambda: latest(page).locator(".prose").last.inner_text())
+
+
+def test_the_text_so_far_is_in_the_first_paint(
+    deployment: Deployment, fake: Fake, browser_context: Callable[..., object]
+) -> None:
+    behaviour = Behaviour.of("The moon ", "pulls, ", "and the sea ", "follows.", hold_after=2)
+    fake.script(behaviour)
+    owner = deployment.person("owner")
+    owner.add_key("openai")
+    stream = deployment.send(owner, "Why?", model="gpt-4.1-mini")
+    until(lambda: deployment.rows.text(stream) == "The moon pulls, ")
+    conversation = UUID(str(deployment.rows.message(stream)["conversation_id"]))
+    page = owner.get(f"/c/{conversation}/").text
+    assert "The moon pulls," in page
+    assert f'data-stream="{stream}"' in page
+    fake.release()
+    until(lambda: deployment.rows.stream(stream)["state"] == "completed")
+    assert "and the sea follows." in owner.get(f"/c/{conversation}/").text

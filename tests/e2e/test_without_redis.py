@@ -1,0 +1,74 @@
+"""Redis gone or frozen: slower, never wrong. Signing in, sending and reading included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import Complaints, Deploy
+from tests.e2e.deployment import Deployment
+from tests.e2e.replies import ask, finished, latest, stream_of
+from tests.fakes import Behaviour, Fake
+from tests.waiting import until
+
+WORDS = [f"word{n:03} " for n in range(80)]
+A_PAUSE = 2_000  # milliseconds that a growing reply may stand still
+
+WATCH = """reply => {
+    let last = performance.now();
+    window.longestPause = 0;
+    new MutationObserver(() => {
+        window.longestPause = Math.max(window.longestPause, performance.now() - last);
+        last = performance.now();
+    }).observe(reply, {childList: true, characterData: true, subtree: true});
+}"""
+
+
+@pytest.mark.parametrize("moment", ["before the first token", "in the middle"])
+@pytest.mark.parametrize("fault", ["killed", "frozen"])
+def test_without_redis_everything_goes_on(
+    deploy: Deploy,
+    fake: Fake,
+    open_page: Callable[..., Page],
+    complaints: Complaints,
+    fault: Literal["killed", "frozen"],
+    moment: str,
+) -> None:
+    complaints.allow("ERR_|WebSocket")
+    deployment = deploy("stack")
+    owner = deployment.person("owner")
+    owner.add_key("openai")
+    page = open_page(owner)
+    early = moment == "before the first token"
+    hold = 0 if early else 10
+    fake.script(Behaviour.of(*WORDS, delay=0.1, hold_after=hold), Behaviour.of("Second."))
+    ask(page, "Count.")
+    stream = stream_of(page)
+    fake.wait_for("held")
+    if not early:
+        expect(latest(page)).to_contain_text("word009")
+    break_redis(deployment, fault)
+    fake.release()
+    expect(latest(page)).to_contain_text("word012", timeout=20_000)
+    latest(page).evaluate(WATCH)
+
+    owner.sign_in()
+    second = deployment.send(owner, "And again?", model="gpt-4.1-mini")
+    until(lambda: deployment.rows.stream(second)["state"] == "completed", within=20)
+    assert deployment.rows.message(second)["content"] == "Second."
+
+    finished(page, within=30)
+    assert deployment.rows.message(stream)["content"] == "".join(WORDS)
+    expect(latest(page)).to_contain_text("word079")
+    assert page.evaluate("window.longestPause") < A_PAUSE
+
+
+def break_redis(deployment: Deployment, fault: str) -> None:
+    assert deployment.redis is not None
+    if fault == "killed":
+        deployment.redis.kill()
+    else:
+        deployment.redis.pause()
