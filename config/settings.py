@@ -253,8 +253,19 @@ STREAMS_PER_USER = env.int("STREAMS_PER_USER", default=10)
 FOLD_AFTER = env.int("FOLD_AFTER", default=24 * 60 * 60)
 """Seconds after its end when a stream's chunks are folded into its message."""
 
+
+# Providers -----------------------------------------------------------------------------
+
 OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="")
-"""Another server that speaks OpenAI's protocol. Empty: OpenAI's own."""
+ANTHROPIC_BASE_URL = env.str("ANTHROPIC_BASE_URL", default="")
+GOOGLE_GEMINI_BASE_URL = env.str("GOOGLE_GEMINI_BASE_URL", default="")
+"""Another server that speaks the provider's protocol, as a proxy does. Empty: the provider's
+own. Users can't choose one: their keys go where the administrator says."""
+
+COMPATIBLE_PROVIDERS = env.json("COMPATIBLE_PROVIDERS", default=[])
+"""Servers that speak OpenAI's Chat Completions, as Ollama, vLLM, llama.cpp and OpenRouter do, each
+a row: [{"id": "ollama", "name": "Ollama", "url": "http://127.0.0.1:11434/v1", "needs_key": false,
+"models": ["llama3.3"]}]. Where a key is needed its list adds to the models."""
 
 
 # Accounts ------------------------------------------------------------------------------

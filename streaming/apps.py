@@ -1,6 +1,17 @@
 from django.apps import AppConfig
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from streaming.providers import catalog
 
 
 class StreamingConfig(AppConfig):
     name = "streaming"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        for row in settings.COMPATIBLE_PROVIDERS:
+            try:
+                catalog.serve(*catalog.compatible(row))
+            except catalog.BadRow as problem:
+                raise ImproperlyConfigured(f"COMPATIBLE_PROVIDERS: {problem}") from None

@@ -18,11 +18,15 @@ Lifecycle = Literal["active", "deprecated", "retired"]
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Someone who serves models. Without `needs_key` it works for everybody."""
+    """Someone who serves models. Without `needs_key` it works for everybody.
+
+    One with a `base_url` of its own speaks OpenAI's Chat Completions there.
+    """
 
     id: str
     name: str
     needs_key: bool
+    base_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,47 @@ PROVIDERS: dict[str, Provider] = {
 }
 
 
+PROVIDER_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,49}")
+
+
+class BadRow(ValueError):
+    """A row of configuration that describes no provider; its text says what is wrong."""
+
+
+def compatible(row: Any) -> tuple[Provider, tuple[Model, ...]]:
+    """The provider that a row of configuration describes, and the models it names.
+
+    Nothing is known of such models but their names; they take whatever a chat completion has,
+    and what a server refuses is left out from then on. Raises `BadRow`.
+    """
+    if not isinstance(row, dict) or not PROVIDER_ID.fullmatch(str(row.get("id", ""))):
+        raise BadRow(f"{row!r} needs an “id” of lower-case letters, digits, - and _.")
+    if row["id"] in PROVIDERS:
+        raise BadRow(f"There is already a provider {row['id']!r}.")
+    if not re.match("https?://", str(row.get("url", ""))):
+        raise BadRow(f"{row['id']!r} needs a “url” that begins with http:// or https://.")
+    provider = Provider(
+        row["id"], str(row.get("name") or row["id"]), bool(row.get("needs_key")), row["url"]
+    )
+    names = row.get("models", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise BadRow(f"“models” of {row['id']!r} must be a list of names.")
+    return provider, tuple(unlisted(name, provider) for name in names)
+
+
+def unlisted(model_id: str, provider: Provider) -> Model:
+    """A model that is not in `models.toml`, with what can be said of it nevertheless."""
+    facts = known(provider.id, model_id)
+    return Model(
+        model_id,
+        provider.id,
+        label=model_id,
+        takes_temperature=bool(provider.base_url),
+        context_window=facts.window,
+        prices=facts.prices,
+    )
+
+
 def _read(entry: dict[str, Any]) -> Model:
     facts = known(entry["provider"], entry["id"])
     return Model(
@@ -113,6 +158,13 @@ MODELS: tuple[Model, ...] = tuple(_read(entry) for entry in _WRITTEN["model"])
 _BY_ID = {entry.id: entry for entry in MODELS}
 
 
+def serve(provider: Provider, models: tuple[Model, ...]) -> None:
+    """Add a provider of the configuration. A model that is here already stays whose it was."""
+    PROVIDERS[provider.id] = provider
+    for entry in models:
+        _BY_ID.setdefault(entry.id, entry)
+
+
 def model(model_id: str) -> Model:
     """The model with this id; raises `UnknownModel`, whose message says what to do."""
     try:
@@ -127,7 +179,7 @@ def models_by_provider() -> dict[Provider, tuple[Model, ...]]:
     return {
         provider: tuple(
             entry
-            for entry in MODELS
+            for entry in _BY_ID.values()
             if entry.provider == provider.id and entry.lifecycle_on(today) != "retired"
         )
         for provider in PROVIDERS.values()

@@ -11,10 +11,18 @@ from streaming.providers.base import adapter
 from streaming.providers.catalog import Model
 from streaming.providers.demo import TOKENS_PER_SECOND
 
-SKETCHED = """
-gpt-4o-mini gpt-4o gpt-4.1 gpt-4.1-mini gpt-4.1-nano gemini-2.0-flash gemini-2.0-flash-lite
-gemini-2.5-flash gemini-2.5-flash-thinking gemini-2.5-pro
-""".split()
+SKETCHED = [
+    "gpt-4o-mini",
+    "gpt-4o",
+    "gpt-4.1",
+    "gpt-4.1-mini",
+    "gpt-4.1-nano",
+    "gemini-2.0-flash",
+    "gemini-2.0-flash-lite",
+    "gemini-2.5-flash",
+    "gemini-2.5-flash-thinking",
+    "gemini-2.5-pro",
+]
 LATE_IN_2026 = date(2026, 11, 22)
 
 
@@ -109,9 +117,25 @@ def test_models_to_talk_to_are_told_from_the_rest(model_id: str) -> None:
 
 @pytest.mark.parametrize(
     "model_id",
-    """text-embedding-3-large whisper-1 tts-1-hd gpt-4o-audio-preview gpt-realtime-2 dall-e-3
-    omni-moderation-latest gpt-4o-transcribe gpt-image-2 gemini-2.5-flash-image veo-3 lyria-3.5
-    gemini-3.8-live gpt-live-1 gpt-3.5-turbo-instruct o3-deep-research davinci-002""".split(),
+    [
+        "text-embedding-3-large",
+        "whisper-1",
+        "tts-1-hd",
+        "gpt-4o-audio-preview",
+        "gpt-realtime-2",
+        "dall-e-3",
+        "omni-moderation-latest",
+        "gpt-4o-transcribe",
+        "gpt-image-2",
+        "gemini-2.5-flash-image",
+        "veo-3",
+        "lyria-3.5",
+        "gemini-3.8-live",
+        "gpt-live-1",
+        "gpt-3.5-turbo-instruct",
+        "o3-deep-research",
+        "davinci-002",
+    ],
 )
 def test_models_that_answer_nobody_in_words_are_left_out(model_id: str) -> None:
     assert not catalog.is_for_chat(model_id)
@@ -141,3 +165,29 @@ print(*sorted(heavy & set(sys.modules)))
 """
     loaded = subprocess.check_output([sys.executable, "-c", program], text=True)
     assert loaded.strip() == ""
+
+
+def test_a_row_of_configuration_is_a_provider_with_models() -> None:
+    provider, models = catalog.compatible(
+        {"id": "ollama", "name": "Ollama", "url": "http://127.0.0.1:11434/v1", "models": ["qwen3"]}
+    )
+    assert (provider.name, provider.needs_key) == ("Ollama", False)
+    assert [(m.id, m.provider, m.takes_temperature) for m in models] == [("qwen3", "ollama", True)]
+    assert adapter(provider.id, base_url=provider.base_url)
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ("ollama", "needs an “id”"),
+        ({"url": "http://127.0.0.1"}, "needs an “id”"),
+        ({"id": "O llama", "url": "http://127.0.0.1"}, "needs an “id”"),
+        ({"id": "openai", "url": "http://127.0.0.1"}, "already a provider"),
+        ({"id": "ollama"}, "needs a “url”"),
+        ({"id": "ollama", "url": "file:///etc/passwd"}, "needs a “url”"),
+        ({"id": "ollama", "url": "http://127.0.0.1", "models": "qwen3"}, "list of names"),
+    ],
+)
+def test_a_row_that_describes_no_provider_says_why(row: object, problem: str) -> None:
+    with pytest.raises(catalog.BadRow, match=problem):
+        catalog.compatible(row)

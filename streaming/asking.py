@@ -1,0 +1,68 @@
+"""A short question to a provider from synchronous code: which models does it serve to this key?
+
+The answer also tells whether the key works. The question is asked on a loop in a thread of its
+own, and whoever asks waits for it no longer than he says: not for a name server that hangs either,
+whose thread is left to itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from threading import Thread
+
+from django.conf import settings
+from django.views.decorators.debug import sensitive_variables
+
+from streaming.providers import catalog
+from streaming.providers.base import KEY_CHECK_TIMEOUT, ListedModel, adapter, list_models
+from streaming.providers.errors import ProviderError, TimedOut
+
+LEEWAY = 0.5
+"""Seconds for an answer in time to find its way here."""
+
+
+def base_url(provider: str) -> str:
+    """Where a provider is asked; empty for its own address."""
+    configured = {
+        "openai": settings.OPENAI_BASE_URL,
+        "anthropic": settings.ANTHROPIC_BASE_URL,
+        "google": settings.GOOGLE_GEMINI_BASE_URL,
+    }
+    return configured.get(provider) or catalog.PROVIDERS[provider].base_url
+
+
+@sensitive_variables("key")
+def listed(
+    provider: str, key: str, *, seconds: float = KEY_CHECK_TIMEOUT
+) -> tuple[ListedModel, ...]:
+    """The models the provider lists for this key. Raises ProviderError, TimedOut in particular
+    when there is no answer within so many seconds."""
+    url = base_url(provider)
+    adapter(provider, base_url=url)  # loads the SDK, which is nothing to blame the provider for
+    answer: Future[tuple[ListedModel, ...]] = Future()
+    asking = Thread(target=_ask, args=(answer, provider, key, url, seconds), daemon=True)
+    asking.start()
+    try:
+        return answer.result(seconds + LEEWAY)
+    except TimeoutError:
+        pass
+    raise TimedOut(provider=catalog.PROVIDERS[provider].name)
+
+
+@sensitive_variables("key")
+def _ask(
+    answer: Future[tuple[ListedModel, ...]], provider: str, key: str, url: str, seconds: float
+) -> None:
+    loop = asyncio.new_event_loop()
+    try:
+        listing = asyncio.wait_for(list_models(provider, key, base_url=url), seconds)
+        answer.set_result(loop.run_until_complete(listing))
+    except (ProviderError, TimeoutError) as error:
+        answer.set_exception(error.with_traceback(None))
+    except Exception as error:
+        # Not the error itself: nobody knows what it holds.
+        answer.set_exception(ProviderError(detail=type(error).__name__))
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
