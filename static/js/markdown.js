@@ -283,26 +283,32 @@ function create(tree) {
   return element;
 }
 
-/** Make the children that show `before` show `after`, from the first that differs on. */
-function patch(parent, before, after) {
-  let i = 0;
-  while (i < after.length && before[i] === after[i]) i++;
-  for (let node = parent.childNodes[i]; i < Math.min(before.length, after.length); i++) {
+/** Make the children that show `before`, from `node` on, show `after`. */
+function patch(parent, before, after, node = parent.firstChild) {
+  const both = Math.min(before.length, after.length);
+  for (let i = 0; i < both; i++) {
     const next = node.nextSibling;
-    const [old, now] = [before[i], after[i]];
-    if (typeof old === "string" && typeof now === "string") {
-      if (now.startsWith(old)) now.length > old.length && node.appendData(now.slice(old.length));
-      else node.data = now;
-    } else if (old !== now && alike(old, now)) patch(node, old.kids, now.kids);
-    else if (old !== now) node.replaceWith(create(now));
+    if (before[i] !== after[i]) update(node, before[i], after[i]);
     node = next;
   }
-  for (let extra = before.length; extra > after.length; extra--) parent.childNodes[extra - 1].remove();
-  for (; i < after.length; i++) parent.insertBefore(create(after[i]), parent.childNodes[i] ?? null);
+  for (let extra = before.length - both; extra > 0; extra--) {
+    const next = node.nextSibling;
+    node.remove();
+    node = next;
+  }
+  for (const tree of after.slice(both)) parent.insertBefore(create(tree), node);
+}
+
+function update(node, old, now) {
+  if (typeof old === "string" && typeof now === "string") {
+    if (now.startsWith(old)) node.appendData(now.slice(old.length));
+    else node.data = now;
+  } else if (alike(old, now)) patch(node, old.kids, now.kids);
+  else node.replaceWith(create(now));
 }
 
 function alike(old, now) {
-  if (old.tag !== now.tag) return false;
+  if (typeof old === "string" || old.tag !== now.tag) return false;
   const names = Object.keys(now.attrs);
   return names.length === Object.keys(old.attrs).length && names.every((name) => old.attrs[name] === now.attrs[name]);
 }
@@ -365,6 +371,7 @@ export class MarkdownStream {
     this.held = ""; // a \r whose \n may still come
     this.trees = [];
     this.committed = 0; // how many of the trees are
+    this.done = null; // the element of the last of them
     this.lastStart = -1; // where the last of them starts
     this.outline = [];
     this.links = Object.create(null);
@@ -393,16 +400,12 @@ export class MarkdownStream {
     const { lexer, tokens } = lex(this.tail, Object.assign(Object.create(null), this.links));
     const builder = new Builder(lexer, [...this.outline]);
     const seams = this.seams.filter((place) => place > this.lastStart);
-    const done = this.trees.slice(0, this.committed);
-    const { trees, places } = assemble(builder, tokens, start, seams, this.trees.slice(this.committed));
-    this.show([...done, ...trees]);
+    const before = this.trees.slice(this.committed);
+    const { trees, places } = assemble(builder, tokens, start, seams, before);
+    if (!this.adopted) this.adopt(trees);
+    else patch(this.root, before, trees, this.done ? this.done.nextSibling : this.root.firstChild);
+    this.trees.splice(this.committed, Infinity, ...trees);
     this.commit(tokens, places);
-  }
-
-  show(trees) {
-    if (this.adopted) patch(this.root, this.trees, trees);
-    else this.adopt(trees);
-    this.trees = trees;
   }
 
   /** Keep what the server rendered wherever it is what we would have made. */
@@ -434,10 +437,18 @@ export class MarkdownStream {
       else if (token.type !== "space") this.lastStart = this.text.length - this.tail.length + length;
       length += token.raw.length;
     }
-    const from = this.committed;
     this.tail = this.tail.slice(length);
-    this.committed += places[count - 1];
-    this.settled([...this.root.children].slice(from, this.committed));
+    this.settle(this.committed + places[count - 1]);
+  }
+
+  /** Let go of the blocks up to there, and say which. */
+  settle(end) {
+    const blocks = [];
+    for (; this.committed < end; this.committed++) {
+      this.done = this.done ? this.done.nextSibling : this.root.firstChild;
+      blocks.push(this.done);
+    }
+    this.settled(blocks);
   }
 
   define({ tag, href, title }, length) {
@@ -452,11 +463,12 @@ export class MarkdownStream {
     this.flush();
     if (this.linksCameLate || this.tail.includes("]:")) {
       const { lexer, tokens } = lex(this.text, Object.create(null));
-      this.show(assemble(new Builder(lexer, []), tokens, 0, this.seams, []).trees);
+      const { trees } = assemble(new Builder(lexer, []), tokens, 0, this.seams, []);
+      patch(this.root, this.trees, trees);
+      this.trees = trees;
+      [this.committed, this.done] = [0, null];
     }
-    const from = this.committed;
-    this.committed = this.trees.length;
-    this.settled([...this.root.children].slice(from));
+    this.settle(this.trees.length);
   }
 }
 
