@@ -88,6 +88,17 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.name or self.email.partition("@")[0]
 
 
+class Check(models.TextChoices):
+    """What a provider said when it was asked about a key."""
+
+    UNCHECKED = "", "Not checked"
+    GOOD = "good", "Accepted"
+    INVALID = "invalid", "Not accepted"
+    NO_PERMISSION = "no_permission", "Accepted, but may not list models"
+    NO_CREDIT = "no_credit", "Accepted, but out of credit"
+    DOWN = "down", "Not checked: the provider did not answer"
+
+
 class ApiKey(models.Model):
     """A provider's key, sealed. What can be shown of it is here; the key itself is seen only
     by `keys.reveal_for_call`, for the length of a call."""
@@ -104,7 +115,7 @@ class ApiKey(models.Model):
     created_at = models.DateTimeField(help_text="When it was added or last replaced.")
     last_used_at = models.DateTimeField(null=True, blank=True)
     last_checked_at = models.DateTimeField(null=True, blank=True)
-    check_result = models.CharField(max_length=200, blank=True)
+    check_result = models.CharField(max_length=200, blank=True, choices=Check)
 
     class Meta:
         verbose_name = "API key"
@@ -120,3 +131,26 @@ class ApiKey(models.Model):
     def can_be_opened(self) -> bool:
         """Whether its master key is still there."""
         return self.master_key_id in settings.MASTER_KEYS
+
+
+class ListedModel(models.Model):
+    """A model that a provider's own list names for a key. It goes with the key; what the
+    provider does not tell is empty. `place` is where it stands in the list."""
+
+    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="models")
+    place = models.PositiveIntegerField()
+    model_id = models.CharField(max_length=100)
+    label = models.CharField(max_length=100, blank=True)
+    context_window = models.PositiveIntegerField(null=True, blank=True)
+    max_output = models.PositiveIntegerField(null=True, blank=True)
+    lifecycle = models.CharField(max_length=30, blank=True)
+    shutdown = models.DateField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["key", "place"]
+        constraints = [
+            models.UniqueConstraint(fields=["key", "model_id"], name="listed_model_once_per_key")
+        ]
+
+    def __str__(self) -> str:
+        return self.model_id

@@ -9,5 +9,6 @@ from accounts import views
 urlpatterns = [
     path("keys/", views.keys_page, name="keys"),
     path("keys/<slug:provider>/", views.key, name="key"),
+    path("keys/<slug:provider>/check/", views.key_check, name="key-check"),
     path("keys/<slug:provider>/remove/", views.key_removal, name="key-removal"),
 ]

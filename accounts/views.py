@@ -1,4 +1,4 @@
-"""The page on which a user adds, replaces and removes the keys of providers."""
+"""The page on which a user adds, replaces, checks and removes the keys of providers."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from dataclasses import dataclass
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
-from accounts import keys
+from accounts import checking, keys
+from accounts.checking import Verdict
 from accounts.forms import KeyForm
-from accounts.models import ApiKey, User
+from accounts.models import ApiKey, Check, User
+from accounts.sealing import Unsealable
 from streaming.providers.catalog import Provider
 
 
@@ -30,6 +33,7 @@ class Row:
     provider: Provider
     key: ApiKey | None
     form: KeyForm
+    models: int = 0
 
 
 @login_required
@@ -44,16 +48,40 @@ def keys_page(request: SignedInRequest) -> HttpResponse:
 @login_required
 @never_cache
 def key(request: SignedInRequest, provider: str) -> HttpResponse:
-    """POST: add or replace the key of this provider."""
+    """POST: add or replace the key of this provider, once it was asked about it. One that it
+    does not accept is not saved; what can't be asked is no reason not to save it."""
     offered = _offered_or_404(provider)
     if request.method != "POST":
         return redirect("keys")
     form = KeyForm(offered, request.POST)
     if not form.is_valid():
         return _page(request, refused=(offered, form))
-    keys.save(request.user, provider, form.cleaned_data["key"])
-    messages.success(request, f"Your {offered.name} key is saved.")
+    verdict = checking.check(provider, form.cleaned_data["key"])
+    if verdict.result == Check.INVALID:
+        form.add_error("key", verdict.sentence)
+        return _page(request, refused=(offered, form))
+    checking.note(keys.save(request.user, provider, form.cleaned_data["key"]), verdict)
+    _tell(request, f"Your {offered.name} key is saved.", verdict)
     return redirect("keys")
+
+
+@login_required
+@never_cache
+def key_check(request: SignedInRequest, provider: str) -> HttpResponse:
+    """POST: ask the provider about the key again, and for its list of models."""
+    offered = _offered_or_404(provider)
+    held = ApiKey.objects.filter(user=request.user, provider=provider).first()
+    if request.method == "POST" and held:
+        try:
+            _tell(request, f"Your {offered.name} key:", checking.check_again(held))
+        except Unsealable as problem:
+            messages.error(request, str(problem))
+    return redirect("keys")
+
+
+def _tell(request: HttpRequest, before: str, verdict: Verdict) -> None:
+    level = messages.SUCCESS if verdict.result == Check.GOOD else messages.WARNING
+    messages.add_message(request, level, f"{before} {verdict.sentence}")
 
 
 @login_required
@@ -76,10 +104,15 @@ def _offered_or_404(provider: str) -> Provider:
 def _page(
     request: SignedInRequest, *, refused: tuple[Provider, KeyForm] | None = None
 ) -> HttpResponse:
-    held = {key.provider: key for key in ApiKey.objects.filter(user=request.user)}
+    mine = ApiKey.objects.filter(user=request.user).annotate(listed=Count("models"))
+    held = {key.provider: key for key in mine}
     forms = {provider: KeyForm(provider) for provider in keys.offered()}
     if refused:
         forms |= dict([refused])
-    rows = [Row(provider, held.get(provider.id), form) for provider, form in forms.items()]
+    rows = [_row(provider, held.get(provider.id), form) for provider, form in forms.items()]
     status = 422 if refused else 200
     return render(request, "accounts/keys.html", {"rows": rows}, status=status)
+
+
+def _row(provider: Provider, key: ApiKey | None, form: KeyForm) -> Row:
+    return Row(provider, key, form, models=getattr(key, "listed", 0))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from django.core.cache import cache
 from django.test import Client, override_settings
+from pytest_django import Settings
 
 from accounts.models import User
 
@@ -53,3 +54,9 @@ def _signed_in(user: User) -> Client:
     client = Client()
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     return client
+
+
+@pytest.fixture(autouse=True)
+def nobody_to_ask(settings: Settings) -> None:
+    """A key that is saved is asked about: here at an address where nobody listens."""
+    settings.OPENAI_BASE_URL = "http://127.0.0.1:9/v1"

@@ -1,0 +1,251 @@
+"""A key that is saved is asked about at its provider, through the real SDK and a socket."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from accounts import checking, keys
+from accounts.models import ApiKey, Check, ListedModel, User
+from streaming import asking
+from streaming.providers.base import ListedModel as Told
+
+SECRET = "sk-harbour-0123456789-ab12"
+OTHER = "sk-harbour-9876543210-cd34"
+PAGE = "/settings/keys/"
+OPENAI = "/settings/keys/openai/"
+AGAIN = "/settings/keys/openai/check/"
+
+LIST = {"data": [{"id": "gpt-6.2-sol", "object": "model", "created": 1, "owned_by": "x"}]}
+NO_CREDIT = {"error": {"message": "You exceeded it", "code": "insufficient_quota"}}
+ECHO = {"error": {"message": f"Incorrect API key: {SECRET}", "code": "invalid_api_key"}}
+
+
+class Provider:
+    """A provider's list of models. It answers what it is told, or nothing until it is closed."""
+
+    def __init__(self) -> None:
+        self.status, self.body, self.silent = 200, LIST, False
+        self.asked: list[str] = []
+        self.closing = threading.Event()
+        provider = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                provider.asked.append(f"{self.path} {self.headers['Authorization']}")
+                if provider.silent:
+                    provider.closing.wait(30)
+                body = json.dumps(provider.body).encode()
+                self.send_response(provider.status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *arguments: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def says(self, status: int, body: dict[str, Any]) -> None:
+        self.status, self.body = status, body
+
+    @contextmanager
+    def listening(self) -> Iterator[str]:
+        thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{self.server.server_port}/v1"
+        finally:
+            self.closing.set()
+            self.server.shutdown()
+            self.server.server_close()
+            thread.join(10)
+
+
+@pytest.fixture
+def provider(settings: Settings, nobody_to_ask: None) -> Iterator[Provider]:
+    provider = Provider()
+    with provider.listening() as url:
+        settings.OPENAI_BASE_URL = url
+        yield provider
+
+
+def saved(client: Client, secret: str = SECRET) -> str:
+    answer = client.post(OPENAI, {"key": secret}, follow=True)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_a_good_key_is_saved_with_the_models_it_has(
+    as_owner: Client, owner: User, provider: Provider
+) -> None:
+    shown = saved(as_owner)
+    assert "Your OpenAI key is saved. OpenAI accepts it." in shown
+    key = ApiKey.objects.get(user=owner)
+    assert key.check_result == Check.GOOD
+    assert key.last_checked_at
+    assert [m.model_id for m in key.models.all()] == ["gpt-6.2-sol"]
+    assert provider.asked == [f"/v1/models Bearer {SECRET}"]
+    assert ": Accepted<" in shown
+
+
+def test_an_invalid_key_is_refused_with_a_sentence_and_not_saved(
+    as_owner: Client, owner: User, provider: Provider
+) -> None:
+    provider.says(401, ECHO)
+    answer = as_owner.post(OPENAI, {"key": SECRET})
+    shown = answer.content.decode()
+    assert answer.status_code == 422
+    assert "OpenAI does not accept this key." in shown
+    assert SECRET not in shown
+    assert not ApiKey.objects.filter(user=owner).exists()
+
+
+def test_an_invalid_replacement_leaves_the_key_as_it_was(
+    as_owner: Client, owner: User, provider: Provider
+) -> None:
+    saved(as_owner)
+    provider.says(401, ECHO)
+    assert as_owner.post(OPENAI, {"key": OTHER}).status_code == 422
+    assert keys.reveal_for_call(owner, "openai") == SECRET
+    assert ApiKey.objects.get(user=owner).check_result == Check.GOOD
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "result", "sentence"),
+    [
+        (403, {"error": {"message": "no"}}, Check.NO_PERMISSION, "does not let it list models"),
+        (429, NO_CREDIT, Check.NO_CREDIT, "no credit left at OpenAI"),
+        (402, {"error": {"message": "pay"}}, Check.NO_CREDIT, "no credit left at OpenAI"),
+        (429, {"error": {"message": "slow"}}, Check.DOWN, "It could not be checked"),
+        (500, {"error": {"message": "oh"}}, Check.DOWN, "It could not be checked"),
+        (503, {"error": {"message": "oh"}}, Check.DOWN, "It could not be checked"),
+        (404, {"error": {"message": "?"}}, Check.DOWN, "It could not be checked"),
+        (200, {"data": [{"surprise": 1}]}, Check.GOOD, "OpenAI accepts it."),
+    ],
+)
+def test_whatever_else_the_provider_says_the_key_is_kept_and_marked(
+    as_owner: Client,
+    owner: User,
+    provider: Provider,
+    status: int,
+    body: dict[str, Any],
+    result: Check,
+    sentence: str,
+) -> None:
+    provider.says(status, body)
+    assert sentence in saved(as_owner)
+    key = ApiKey.objects.get(user=owner)
+    assert (key.check_result, keys.reveal_for_call(owner, "openai")) == (result, SECRET)
+    assert len(provider.asked) == 1
+
+
+def test_a_provider_that_is_not_there_is_no_reason_not_to_keep_a_key(
+    as_owner: Client, owner: User
+) -> None:
+    assert "It could not be checked, because OpenAI did not answer." in saved(as_owner)
+    assert ApiKey.objects.get(user=owner).check_result == Check.DOWN
+
+
+def test_a_provider_that_says_nothing_is_waited_for_no_longer_than_agreed(
+    as_owner: Client, owner: User, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asking.listed
+    monkeypatch.setattr(asking, "listed", lambda *who: asked(*who, seconds=0.2))
+    provider.silent = True
+    saved(as_owner)
+    assert ApiKey.objects.get(user=owner).check_result == Check.DOWN
+
+
+def test_not_even_a_loop_that_hangs_is_waited_for(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a name server's answer that does not come, which no time limit of asyncio ends."""
+    hanging = threading.Event()
+
+    async def hang(*arguments: Any, **options: Any) -> tuple[Told, ...]:
+        hanging.wait(20)
+        return ()
+
+    monkeypatch.setattr(asking, "list_models", hang)
+    monkeypatch.setattr(asking, "LEEWAY", 0.1)
+    start = time.monotonic()
+    with pytest.raises(asking.TimedOut):
+        asking.listed("openai", SECRET, seconds=0.1)
+    assert time.monotonic() - start < 15
+    hanging.set()
+
+
+def test_a_key_is_checked_again_on_request(
+    as_owner: Client, owner: User, provider: Provider
+) -> None:
+    saved(as_owner)
+    provider.says(401, ECHO)
+    shown = as_owner.post(AGAIN, follow=True).content.decode()
+    assert "OpenAI does not accept this key." in shown
+    assert ": Not accepted<" in shown
+    assert keys.reveal_for_call(owner, "openai") == SECRET
+    assert [m.model_id for m in ListedModel.objects.all()] == ["gpt-6.2-sol"]
+
+
+def test_a_check_refreshes_the_list_and_is_no_use(
+    as_owner: Client, owner: User, provider: Provider
+) -> None:
+    saved(as_owner)
+    provider.says(200, {"data": [LIST["data"][0] | {"id": "gpt-7-sol"}]})
+    as_owner.post(AGAIN)
+    key = ApiKey.objects.get(user=owner)
+    assert [m.model_id for m in key.models.all()] == ["gpt-7-sol"]
+    assert key.last_used_at is None
+
+
+def test_checking_is_for_the_owner_of_a_key(
+    as_colleague: Client, owner: User, provider: Provider
+) -> None:
+    keys.save(owner, "openai", SECRET)
+    assert as_colleague.post(AGAIN).status_code == 302
+    assert as_colleague.get(AGAIN).status_code == 302
+    assert provider.asked == []
+    assert ApiKey.objects.get(user=owner).last_checked_at is None
+
+
+def test_a_key_that_can_no_longer_be_opened_is_not_checked(
+    as_owner: Client, owner: User, provider: Provider, settings: Settings
+) -> None:
+    keys.save(owner, "openai", SECRET)
+    settings.MASTER_KEYS = {"newer": bytes(range(32))}
+    assert "re-enter your key" in as_owner.post(AGAIN, follow=True).content.decode()
+    assert provider.asked == []
+
+
+def test_what_is_said_of_a_key_that_was_replaced_meanwhile_is_dropped(owner: User) -> None:
+    asked_about = keys.save(owner, "openai", SECRET)
+    keys.save(owner, "openai", OTHER)
+    checking.note(asked_about, checking.Verdict("openai", Check.INVALID))
+    assert ApiKey.objects.get(user=owner).check_result == Check.UNCHECKED
+
+
+def test_a_list_is_kept_in_its_order_without_what_nobody_can_talk_to(owner: User) -> None:
+    key = keys.save(owner, "openai", SECRET)
+    ids = ["gpt-7", "text-embedding-9", "gpt-7-2027-01-02", "o9-2027-03-04", "x" * 101, "gpt-7"]
+    told = tuple(Told(id, max_output=5) for id in ids)
+    checking.note(key, checking.Verdict("openai", Check.GOOD, told))
+    assert [(m.model_id, m.max_output) for m in key.models.all()] == [
+        ("gpt-7", 5),
+        ("o9-2027-03-04", 5),
+    ]
+
+
+def test_the_list_goes_with_the_key(owner: User) -> None:
+    key = keys.save(owner, "openai", SECRET)
+    checking.note(key, checking.Verdict("openai", Check.GOOD, (Told("gpt-7"),)))
+    keys.remove(owner, "openai")
+    assert not ListedModel.objects.exists()
