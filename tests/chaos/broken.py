@@ -86,6 +86,13 @@ def without_refill() -> None:
     follow._more = only_what_rings
 
 
+REVEALED_BY = {
+    # What was rung and not committed comes to light when neither worker nor database has it
+    # any more, and everybody else was there to hear it.
+    "publish-first": ("worker: kill -9 without a database",),
+}
+"""The blows that a run without a protection is limited to, where chance alone takes too long."""
+
 BREAKS: dict[str, Callable[[], None]] = {
     "fence": without_fence,
     "publish-first": publish_first,

@@ -11,7 +11,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -46,9 +46,12 @@ class Stuck(Exception):
 
 
 class Faults:
-    """Hurts a stack until told to stop. `log` has every blow with its second."""
+    """Hurts a stack until told to stop, `only` with some kinds of blows if any are named. `log`
+    has every blow with its second."""
 
-    def __init__(self, stack: Stack, watch: Watch, seed: str, rests: Rests) -> None:
+    def __init__(
+        self, stack: Stack, watch: Watch, seed: str, rests: Rests, only: Collection[str] = ()
+    ) -> None:
         assert stack.redis is not None
         self.counts: Counter[str] = Counter()
         self.log: list[str] = []
@@ -57,6 +60,7 @@ class Faults:
         self._watch = watch
         self._seed = seed
         self._rests = rests
+        self._only = only
         self._steady = asyncio.Lock()
         self._began = time.monotonic()
 
@@ -78,10 +82,13 @@ class Faults:
         self, name: str, rest: tuple[float, float], until: float, blows: dict[str, Blow]
     ) -> None:
         random = self._random(name)
+        kinds = [kind for kind in blows if not self._only or kind in self._only]
         bag: list[str] = []
+        if not kinds:
+            return
         await asyncio.sleep(random.uniform(*rest))
         while time.monotonic() < until:
-            bag = bag or random.sample(list(blows), len(blows))
+            bag = bag or random.sample(kinds, len(kinds))
             kind = bag.pop()
             self._say(kind)
             await blows[kind]()
@@ -145,7 +152,7 @@ class Faults:
         async with self._steady:
             at = time.monotonic()
             await asyncio.to_thread(self._stack.postgres.kill)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.3)
             pid = worker.pid
             os.kill(pid, signal.SIGKILL)
             await asyncio.to_thread(self._stack.postgres.start)

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.chaos.broken import REVEALED_BY
 from tests.chaos.children import ROOT, Habits, ProviderProcess, Reader
 from tests.chaos.faults import Faults, Rests, Stuck
 from tests.chaos.load import Load, sign_up
@@ -109,7 +110,8 @@ async def attack(
             reader.follow(person, stream)
 
     load = Load(webs, people, f"{plan.seed} load", watch, announce)
-    faults = Faults(stack, watch, plan.seed, plan.rests)
+    only = REVEALED_BY.get(plan.broken, ())
+    faults = Faults(stack, watch, plan.seed, plan.rests, only)
     problems: list[str] = []
     until = time.monotonic() + plan.seconds
     try:
