@@ -352,11 +352,11 @@ def settle(stream: Stream) -> None:
     sync.changed(conversation.user_id)
 
 
-def recall(stream: Stream) -> Text:
-    """The text of a stream whose chunks are folded. A stream that was continued later is the
-    beginning of its message's text."""
+def recall(stream: Stream) -> Text | None:
+    """The text of an ended stream as its message holds it. A stream that was continued later
+    is the beginning of its message's text."""
     answer = Message.objects.filter(pk=stream.arguments["message"]).first()
     if answer is None:
-        return Text(next_index=stream.next_index)
+        return None
     seams = tuple(seam for seam in answer.seams if seam <= stream.length)
     return Text(answer.content[: stream.length], answer.reasoning, seams, stream.next_index)

@@ -15,7 +15,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from streaming import journal
 from streaming.database import in_db
 from streaming.hub import Tail, hub
-from streaming.journal import Chunk, Head, coalesce
+from streaming.journal import Chunk, Head, Text, coalesce
 from streaming.models import State, Stream
 from streaming.sources import registered
 
@@ -122,7 +122,7 @@ async def _read(stream_id: int, last: int, tail: Tail) -> tuple[Head, list[Chunk
 
 def _snapshot(stream: Stream, head: Head) -> Snapshot:
     if head.folded:
-        text = registered(stream.source).recall(stream)
+        text = registered(stream.source).recall(stream) or Text(next_index=head.next_index)
         return Snapshot(head.next_index - 1, text.text, text.reasoning, text.seams)
     text = journal.text(stream.id)
     return Snapshot(text.next_index - 1, text.text, text.reasoning, text.seams)

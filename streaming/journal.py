@@ -214,16 +214,12 @@ def delete(stream_ids: Iterable[int]) -> None:
     Stream.objects.filter(id__in=list(stream_ids)).delete()
 
 
-def fold(limit: int = 100) -> int:
-    """Drop the chunks of streams that ended FOLD_AFTER ago, whose text the application holds.
-
-    Returns how many streams were folded. A cursor into a folded stream gets a snapshot.
-    """
-    ids = list(Stream.objects.foldable().values_list("id", flat=True)[:limit])
+def fold(stream_id: int) -> None:
+    """Drop the chunks of a stream whose text the application holds. A cursor into it gets a
+    snapshot from then on."""
     with transaction.atomic():
-        Stream.objects.filter(id__in=ids, folded_at=None).update(folded_at=Now())
-        StreamChunk.objects.filter(stream_id__in=ids).delete()
-    return len(ids)
+        Stream.objects.filter(id=stream_id).update(folded_at=Now())
+        StreamChunk.objects.filter(stream_id=stream_id).delete()
 
 
 # Reading

@@ -301,6 +301,24 @@ def _storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
+def fold(limit: int = 100) -> int:
+    """Fold streams that ended FOLD_AFTER ago into what the application holds of them.
+
+    Returns how many. One that was never settled keeps its chunks: they are all there is.
+    """
+    return sum(_fold(stream) for stream in Stream.objects.foldable()[:limit])
+
+
+def _fold(stream: Stream) -> bool:
+    text = journal.text(stream.id)
+    kept = registered(stream.source).recall(stream)
+    if kept is not None and (kept.text, kept.reasoning) != (text.text, text.reasoning):
+        logger.error("Stream %s is not what was settled of it; its chunks stay", stream.uuid)
+        return False
+    journal.fold(stream.id)
+    return True
+
+
 def release(worker: Worker, stream_ids: Iterable[int] | None = None) -> int:
     """Give up streams of this worker, all or some, so that others claim them at once.
 

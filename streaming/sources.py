@@ -42,12 +42,14 @@ class Registration:
     application shows of it true. If it raises, the ending is rolled back and made once
     more as *failed*.
 
-    `recall(stream)` gives the text of an ended stream whose chunks were folded away.
+    `recall(stream)` gives what the application holds of an ended stream's text: the chunks are
+    folded away once it is the same, and it is what followers get then. None: it shows nothing
+    of this stream any more.
     """
 
     prepare: Callable[[Stream, Text], Source]
     settle: Callable[[Stream], None]
-    recall: Callable[[Stream], Text]
+    recall: Callable[[Stream], Text | None]
 
 
 _registered: dict[str, Registration] = {}

@@ -217,16 +217,25 @@ def test_a_stream_that_does_not_exist_has_no_head(owner: User) -> None:
 
 def test_a_folded_stream_keeps_its_row_and_loses_its_chunks(owner: User) -> None:
     stream = running(owner)
-    write(stream, "one", "two")
+    write(stream, "what was ", "folded", (Kind.REASONING, "with reasons"))
     finish(stream)
-    assert journal.fold() == 0  # not before its time
+    assert lifecycle.fold() == 0  # not before its time
     old = Now() - timedelta(days=2)
     Stream.objects.filter(pk=stream.pk).update(ended_at=old)
-    assert journal.fold() == 1
+    assert lifecycle.fold() == 1
     assert rows(stream) == []
     head = journal.heads([stream.pk])[stream.pk]
-    assert (head.folded, head.next_index) == (True, 2)
-    assert journal.fold() == 0
+    assert (head.folded, head.next_index) == (True, 3)
+    assert lifecycle.fold() == 0
+
+
+def test_text_that_nobody_else_holds_is_not_folded(owner: User) -> None:
+    stream = running(owner)
+    write(stream, "never settled")
+    finish(stream)
+    Stream.objects.filter(pk=stream.pk).update(ended_at=Now() - timedelta(days=2))
+    assert lifecycle.fold() == 0
+    assert spelled(rows(stream)) == "never settled"
 
 
 def test_a_running_stream_is_never_folded(owner: User) -> None:
@@ -234,7 +243,7 @@ def test_a_running_stream_is_never_folded(owner: User) -> None:
     write(stream, "old but alive")
     long_ago = Now() - timedelta(days=400)
     Stream.objects.filter(pk=stream.pk).update(created_at=long_ago, last_chunk_at=long_ago)
-    assert journal.fold() == 0
+    assert lifecycle.fold() == 0
     assert spelled(rows(stream)) == "old but alive"
 
 
