@@ -44,6 +44,8 @@ T = TypeVar("T")
 LOOK_SECONDS = 1.0
 """How often a worker compares its streams with the database, bell or no bell."""
 CLAIMED_AT_ONCE = 50
+FOLD_SECONDS = 60.0
+FOLDED_AT_ONCE = 100
 
 KINDS = {"text": Kind.TEXT, "reasoning": Kind.REASONING}
 
@@ -89,8 +91,10 @@ class StreamWorker(AsyncConsumer):
         self._tasks = [
             asyncio.create_task(hearing, name="worker bell"),
             asyncio.create_task(self._renew(), name="worker lease"),
+            asyncio.create_task(self._keep_house(), name="worker housekeeping"),
             asyncio.create_task(self._writer.run(), name="worker writer"),
         ]
+        self._look.set()  # for what waits already
         self._looking = asyncio.create_task(self._keep_looking(), name="worker claims")
 
     async def drain(self, seconds: float) -> None:
@@ -132,27 +136,29 @@ class StreamWorker(AsyncConsumer):
         self._look.set()
 
     async def stream_ended(self, message: Body) -> None:
-        self._cancel(self._pumps.get(message["stream_id"]))
+        self._cancel(self._pumps.get(message.get("stream_id", 0)))
         self._look.set()
 
     # What it looks for itself
 
     async def _keep_looking(self) -> None:
         loop = asyncio.get_running_loop()
-        compared = loop.time()
+        looked = loop.time()
         while not self._draining:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._look.wait(), LOOK_SECONDS)
             try:
-                await self._claim(rung=self._look.is_set())
-                if loop.time() - compared >= LOOK_SECONDS:
-                    compared = loop.time()
+                # Bells may ring without pause: the clock decides, not a silence.
+                due = loop.time() - looked >= LOOK_SECONDS
+                await self._claim(all_that_is_left=due)
+                if due:
+                    looked = loop.time()
                     await self._compare()
             except Exception:
                 logger.exception("Looking for streams failed; trying again")
                 await asyncio.sleep(LOOK_SECONDS)
 
-    async def _claim(self, *, rung: bool) -> None:
+    async def _claim(self, *, all_that_is_left: bool) -> None:
         """When a bell rang, all workers are awake: each takes its share. What is left a
         moment later is taken by whoever looks first."""
         self._look.clear()
@@ -161,9 +167,10 @@ class StreamWorker(AsyncConsumer):
         room = min(settings.STREAMS_PER_WORKER - running, CLAIMED_AT_ONCE)
         if self._draining or room <= 0:
             return
-        share = running if rung else None
+        share = None if all_that_is_left else running
         claimed = await self._db.run(lifecycle.claim, self.row, room, share)
         for stream in claimed:
+            self._cancel(self._pumps.get(stream.id))  # lost to another, and not yet noticed
             pump = self._pumps[stream.id] = Pump(stream)
             pump.task = asyncio.create_task(self._run(pump), name=f"stream {stream.uuid}")
             pump.task.add_done_callback(partial(self._forget, pump))
@@ -186,7 +193,9 @@ class StreamWorker(AsyncConsumer):
         if pump is not None and not pump.ending:
             pump.task.cancel()
 
-    def _forget(self, pump: Pump, _: asyncio.Task[None]) -> None:
+    def _forget(self, pump: Pump, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("The run of stream %s broke", pump.stream.uuid, exc_info=error)
         if self._pumps.get(pump.stream.id) is pump:
             del self._pumps[pump.stream.id]
         self._look.set()
@@ -199,6 +208,15 @@ class StreamWorker(AsyncConsumer):
                 await self._lease.run(lifecycle.renew, self.row)
             except Exception as error:
                 logger.warning("The lease could not be renewed (%s); trying again", error)
+
+    async def _keep_house(self) -> None:
+        """Fold what is old. It does not matter how many workers do, nor how often."""
+        while True:
+            try:
+                await self._db.run(lifecycle.fold, FOLDED_AT_ONCE)
+            except Exception:
+                logger.exception("Old streams could not be folded; trying again")
+            await asyncio.sleep(FOLD_SECONDS)
 
     # One stream
 
@@ -261,10 +279,13 @@ class StreamWorker(AsyncConsumer):
         """End in the database, then tell: the last chunks and the end in one bell."""
         stream = pen.stream
         rest = await self._writer.close(pen)
+        if pen.broken:
+            ending = Ending.broken()  # the last of its text was being refused just now
         if await self._answered(lifecycle.end, stream.id, stream.epoch, ending, rest):
             heads = await self._answered(journal.heads, [stream.id])
             chunks = rest.chunks if rest else ()
-            self._ring(stream, stream_bell(stream.uuid, head=heads[stream.id], chunks=chunks))
+            if head := heads.get(stream.id):  # unless it was deleted at once
+                self._ring(stream, stream_bell(stream.uuid, head=head, chunks=chunks))
             lifecycle.ring_workers()  # its lane is free
 
     def _ring_state(self, stream: Stream) -> None:
@@ -279,7 +300,9 @@ class StreamWorker(AsyncConsumer):
             hub().ring(stream_group(entry.uuid), body)
 
     def _on_lost(self, pen: Pen) -> None:
-        self._cancel(self._pumps.get(pen.stream.id))
+        pump = self._pumps.get(pen.stream.id)
+        if pump is not None and pump.pen is pen:
+            self._cancel(pump)
 
     async def _answered(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The database's answer, however long it takes to come back. Only for what may be

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from unittest.mock import patch
 
 import pytest
@@ -47,23 +47,33 @@ async def hub() -> AsyncIterator[Hub]:
     await hubs.close()
 
 
-StartWorker = Callable[[], Awaitable[StreamWorker]]
+class Crew:
+    """Real workers on this test's loop."""
 
+    def __init__(self) -> None:
+        self._working: list[StreamWorker] = []
 
-@pytest.fixture
-async def start_worker(hub: Hub, transactional_db: None) -> AsyncIterator[StartWorker]:
-    """Start real workers on this test's loop; they hand over and go when it ends."""
-    started: list[StreamWorker] = []
-
-    async def start() -> StreamWorker:
+    async def start(self) -> StreamWorker:
         worker = StreamWorker()
-        started.append(worker)
+        self._working.append(worker)
         await worker.start()
         return worker
 
-    yield start
-    for worker in started:
-        await worker.drain(0)
+    async def drain(self, worker: StreamWorker, seconds: float = 0) -> None:
+        self._working.remove(worker)
+        await worker.drain(seconds)
+
+    async def go_home(self) -> None:
+        while self._working:
+            await self.drain(self._working[0])
+
+
+@pytest.fixture
+async def crew(hub: Hub, stage: Stage, transactional_db: None) -> AsyncIterator[Crew]:
+    """Nobody at first; who was started hands over and goes when the test ends."""
+    crew = Crew()
+    yield crew
+    await crew.go_home()
 
 
 @pytest.fixture

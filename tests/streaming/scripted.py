@@ -11,7 +11,16 @@ from django.db import connection
 from streaming import sources
 from streaming.journal import Text
 from streaming.models import State, Stream
-from streaming.providers.base import Delta, Event, Finish, Kind, Reason, Request, Usage
+from streaming.providers.base import (
+    Delta,
+    Event,
+    Finish,
+    Kind,
+    ListedModel,
+    Reason,
+    Request,
+    Usage,
+)
 from streaming.sources import Registration, Source
 from tests.streaming.making import SOURCE
 
@@ -55,6 +64,9 @@ class Script:
                 yield step
         finally:
             self.closed += 1
+
+    async def models(self, key: str) -> tuple[ListedModel, ...]:
+        return ()
 
 
 @dataclass

@@ -1,0 +1,732 @@
+"""The worker: what its source says is what is stored, and every stream ends once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from django.db import DataError, OperationalError, connection, transaction
+from django.db.models.functions import Now
+from pytest_django import Settings
+
+from accounts.models import User
+from streaming import hub as hubs
+from streaming import journal, lifecycle
+from streaming import worker as workers
+from streaming.database import in_db
+from streaming.hub import WORKERS, Hub
+from streaming.journal import Entry, Text
+from streaming.lifecycle import RESTARTS, TAKEOVERS
+from streaming.models import Kind, State, Stream, Worker
+from streaming.providers import errors
+from streaming.providers.base import Usage
+from tests.services import Postgres
+from tests.streaming.conftest import Crew, on_postgresql
+from tests.streaming.making import (
+    claimed,
+    expire,
+    now,
+    queued,
+    rows,
+    running,
+    spelled,
+    working,
+    write,
+)
+from tests.streaming.scripted import Script, Stage
+from tests.waiting import until_async
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+append = journal.append
+
+
+async def seen(condition: Callable[[], object], *, within: float = 10.0) -> None:
+    async def so() -> object:
+        return condition()
+
+    await until_async(so, within=within)
+
+
+async def reached(stream: Stream, text: str, *, within: float = 10.0) -> None:
+    """Wait until the journal holds exactly this text."""
+
+    async def so() -> bool:
+        return spelled(await in_db(rows, stream)) == text
+
+    await until_async(so, within=within, what=f"{stream} says {text!r}")
+
+
+async def ended(stream: Stream, *, within: float = 10.0) -> Stream:
+    """Its row, once it is over."""
+
+    async def so() -> Stream | None:
+        row = await in_db(now, stream)
+        return row if State(row.state).ended else None
+
+    row = await until_async(so, within=within, what=f"{stream} ends")
+    assert row is not None
+    return row
+
+
+def orphan(owner: User, *texts: str, attempts: int = 0) -> Stream:
+    """A stream that wrote this and whose worker died."""
+    dead = working()
+    stream = running(owner, dead)
+    if texts:
+        write(stream, *texts)
+    Stream.objects.filter(pk=stream.pk).update(attempts=attempts)
+    expire(dead)
+    return stream
+
+
+# From the first delta to the end
+
+
+async def test_what_a_source_says_is_stored_and_its_end_is_the_streams(
+    owner: User, crew: Crew, stage: Stage
+) -> None:
+    await crew.start()
+    script = stage.script()
+    stream = await in_db(queued, owner)
+    script.say("hm", kind="reasoning")
+    script.say("the ", "tide ", "\N{WATER WAVE}")
+    await reached(stream, "the tide \N{WATER WAVE}")
+    script.say(" comes")
+    script.finish("length", Usage(input=3, output=4))
+    row = await ended(stream)
+    assert (row.state, row.finish_reason, row.error_class) == ("completed", "length", "")
+    assert row.usage == {"input": 3, "output": 4}
+    assert (await in_db(journal.text, stream.pk)).reasoning == "hm"
+    assert spelled(await in_db(rows, stream)) == "the tide \N{WATER WAVE} comes"
+    assert (script.calls, script.closed, row.attempts) == (1, 1, 0)
+    assert stage.settled == [(stream.pk, State.COMPLETED)]
+
+
+async def test_a_reply_may_be_empty(owner: User, crew: Crew, stage: Stage) -> None:
+    await crew.start()
+    stage.script().finish()
+    row = await ended(await in_db(queued, owner))
+    assert (row.state, row.next_index) == ("completed", 0)
+
+
+async def test_a_character_whose_halves_come_apart_is_stored_whole(
+    owner: User, crew: Crew, stage: Stage
+) -> None:
+    await crew.start()
+    stream = await in_db(queued, owner)
+    stage.script().say("a\ud83c", "\udf0ab", "\0", "\ud83c")
+    stage.script().finish()
+    assert (await ended(stream)).state == State.COMPLETED
+    assert spelled(await in_db(rows, stream)) == "a\N{WATER WAVE}b\ufffd\ufffd"
+
+
+async def test_streams_run_side_by_side_and_those_of_a_lane_in_turn(
+    owner: User, crew: Crew, stage: Stage
+) -> None:
+    await crew.start()
+    names = ("first", "second", "beside")
+    first, second, beside = (stage.script(name) for name in names)
+    lanes = ("talk", "talk", "other")
+    made = [
+        await in_db(queued, owner, lane=lane, script=name)
+        for name, lane in zip(names, lanes, strict=True)
+    ]
+    await seen(lambda: first.calls and beside.calls)
+    beside.finish()
+    await ended(made[2])
+    assert second.calls == 0
+    first.finish()
+    await ended(made[0])
+    second.finish()
+    await ended(made[1])
+
+
+async def test_a_full_worker_leaves_streams_in_the_queue(
+    owner: User, crew: Crew, stage: Stage, settings: Settings
+) -> None:
+    settings.STREAMS_PER_WORKER = 2
+    await crew.start()
+    scripts = [stage.script(str(n)) for n in range(3)]
+    streams = [await in_db(queued, owner, script=str(n)) for n in range(3)]
+    await seen(lambda: scripts[0].calls and scripts[1].calls)
+    assert (await in_db(now, streams[2])).state == State.QUEUED
+    scripts[0].finish()
+    await seen(lambda: scripts[2].calls)
+
+
+async def test_a_stream_is_found_although_no_bell_rang(
+    owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle, "ring", lambda group, body: None)
+    await crew.start()
+    stage.script().finish()
+    assert (await ended(await in_db(queued, owner), within=4)).state == State.COMPLETED
+
+
+async def test_a_bell_that_nobody_understands_is_no_reason_to_go_deaf(
+    owner: User, crew: Crew, hub: Hub, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "LOOK_SECONDS", 1000.0)
+    await crew.start()
+    for body in ({}, {"type": "stream.unheard_of"}, {"type": "stream.ended"}, {"type": None}):
+        hub.ring(WORKERS, body)
+    stage.script().finish()
+    assert (await ended(await in_db(queued, owner))).state == State.COMPLETED
+
+
+async def test_bells_without_pause_starve_nobody(owner: User, crew: Crew, stage: Stage) -> None:
+    """Another worker lives, by its lease, and takes nothing of its share."""
+    await in_db(working)
+    await crew.start()
+    scripts = [stage.script(str(n)) for n in range(4)]
+
+    async def keep_ringing() -> None:
+        while True:
+            lifecycle.ring_workers()
+            await asyncio.sleep(0.05)
+
+    ringing = asyncio.create_task(keep_ringing())
+    for n in range(4):
+        await in_db(queued, owner, script=str(n))
+    await seen(lambda: all(script.calls for script in scripts), within=5)
+    ringing.cancel()
+
+
+# Stop
+
+
+async def test_a_stop_before_the_first_token_closes_the_source(
+    owner: User, crew: Crew, stage: Stage
+) -> None:
+    await crew.start()
+    script = stage.script()
+    stream = await in_db(queued, owner)
+    await seen(lambda: script.calls)
+    await in_db(lifecycle.stop, stream.pk)
+    await seen(lambda: script.closed)
+    assert await in_db(rows, stream) == []
+    assert stage.settled == [(stream.pk, State.STOPPED)]
+
+
+async def test_a_stop_in_the_middle_keeps_what_is_there_and_nothing_later(
+    owner: User, crew: Crew, stage: Stage
+) -> None:
+    await crew.start()
+    script = stage.script()
+    stream = await in_db(queued, owner)
+    script.say("so far")
+    await reached(stream, "so far")
+    await in_db(lifecycle.stop, stream.pk)
+    script.say(" and no further")
+    script.finish()
+    await seen(lambda: script.closed)
+    row = await in_db(now, stream)
+    assert (row.state, spelled(await in_db(rows, stream))) == ("stopped", "so far")
+
+
+async def test_a_stop_whose_bell_was_lost_closes_a_silent_source_all_the_same(
+    owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await crew.start()
+    script = stage.script()
+    stream = await in_db(queued, owner)
+    await seen(lambda: script.calls)
+    monkeypatch.setattr(lifecycle, "ring", lambda group, body: None)
+    await in_db(lifecycle.stop, stream.pk)
+    await seen(lambda: script.closed, within=4)
+
+
+async def test_what_was_stopped_in_the_queue_is_never_asked_for(
+    owner: User, crew: Crew, stage: Stage
+) -> None:
+    script, after = stage.script(), stage.script("after")
+    stream = await in_db(queued, owner, lane="talk")
+    await in_db(lifecycle.stop, stream.pk)
+    later = await in_db(queued, owner, lane="talk", script="after")
+    await crew.start()
+    after.finish()
+    await ended(later)
+    assert script.calls == 0
+
+
+# Endings
+
+
+def provider_error(error: errors.ProviderError, *said: str) -> Callable[[Script], None]:
+    def act(script: Script) -> None:
+        script.say(*said)
+        script.fail(error)
+
+    return act
+
+
+def bug(script: Script) -> None:
+    script.say("so far")
+    script.fail(ZeroDivisionError("a bug"))
+
+
+def cut(script: Script) -> None:
+    script.say("so far")
+    script.cut()
+
+
+@pytest.mark.parametrize(
+    ("act", "state", "code", "text"),
+    [
+        (provider_error(errors.InvalidKey()), State.FAILED, "invalid_key", ""),
+        (provider_error(errors.Network()), State.FAILED, "network", ""),
+        (provider_error(errors.Network(), "so far"), State.INTERRUPTED, "network", "so far"),
+        (provider_error(errors.Interrupted(), "a"), State.INTERRUPTED, "interrupted", "a"),
+        (provider_error(errors.BadRequest(), "a"), State.FAILED, "bad_request", "a"),
+        (bug, State.FAILED, "internal", "so far"),
+        (cut, State.INTERRUPTED, "interrupted", "so far"),
+        (Script.cut, State.INTERRUPTED, "interrupted", ""),
+    ],
+)
+async def test_every_way_to_fail_is_an_ending_that_says_why_and_keeps_the_text(
+    owner: User,
+    crew: Crew,
+    stage: Stage,
+    act: Callable[[Script], None],
+    state: State,
+    code: str,
+    text: str,
+) -> None:
+    await crew.start()
+    stream = await in_db(queued, owner)
+    act(stage.script())
+    row = await ended(stream)
+    assert (row.state, row.error_class) == (state, code)
+    assert row.error.endswith(".")
+    assert spelled(await in_db(rows, stream)) == text
+    await seen(lambda: stage.script().closed)
+    assert stage.settled == [(stream.pk, state)]
+
+
+async def test_a_source_that_cannot_be_made_ready_fails_the_stream(
+    owner: User, crew: Crew, stage: Stage
+) -> None:
+    def without_key(stream: Stream) -> None:
+        raise errors.InvalidKey("No key here. Add one in settings.", detail="said so")
+
+    stage.on_prepare = without_key
+    await crew.start()
+    row = await ended(await in_db(queued, owner))
+    assert (row.state, row.error_class) == ("failed", "invalid_key")
+    assert (row.error, row.error_detail) == ("No key here. Add one in settings.", "said so")
+
+
+async def test_a_bug_in_prepare_and_a_source_nobody_registered_fail_the_stream(
+    owner: User, crew: Crew, stage: Stage
+) -> None:
+    def broken(stream: Stream) -> None:
+        raise ZeroDivisionError
+
+    stage.on_prepare = broken
+    await crew.start()
+    for source in ("scripted", "unregistered"):
+        row = await ended(await in_db(queued, owner, source=source))
+        assert (row.state, row.error_class) == ("failed", "internal")
+
+
+async def test_a_settle_with_a_bug_leaves_no_stream_spinning(
+    owner: User, crew: Crew, stage: Stage
+) -> None:
+    def broken(stream: Stream) -> None:
+        raise ZeroDivisionError
+
+    stage.on_settle = broken
+    await crew.start()
+    stage.script().say("kept")
+    stage.script().finish()
+    stream = await in_db(queued, owner)
+    row = await ended(stream)
+    assert (row.state, row.error_class) == ("failed", "internal")
+    assert spelled(await in_db(rows, stream)) == "kept"
+    assert stage.script().calls == 1
+
+
+@pytest.mark.parametrize("finishes", [True, False])
+async def test_text_that_cannot_be_stored_fails_its_stream_and_no_other(
+    owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch, finishes: bool
+) -> None:
+    """Not even when the source has finished, and the text is the last of a complete reply."""
+
+    def spoiled(entries: Sequence[Entry], *, again: bool = False) -> set[int]:
+        if any("bad" in chunk.delta for entry in entries for chunk in entry.chunks):
+            raise DataError("no such text")
+        return append(entries, again=again)
+
+    monkeypatch.setattr(journal, "append", spoiled)
+    await crew.start()
+    script, beside = stage.script("spoiled"), stage.script("beside")
+    stream = await in_db(queued, owner, script="spoiled")
+    other = await in_db(queued, owner, script="beside")
+    script.say("good ")
+    await reached(stream, "good ")
+    script.say("bad")
+    if finishes:
+        script.finish()
+    row = await ended(stream)
+    assert (row.state, row.error_class) == ("failed", "internal")
+    assert spelled(await in_db(rows, stream)) == "good "
+    assert script.calls == 1
+    beside.say("fine")
+    beside.finish()
+    assert (await ended(other)).state == State.COMPLETED
+
+
+async def test_the_last_text_in_flight_is_part_of_what_must_be_stored(
+    owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The source has finished while its last text is being refused."""
+    finished = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def refuse_late(entries: Sequence[Entry], *, again: bool = False) -> set[int]:
+        if any("bad" in chunk.delta for entry in entries for chunk in entry.chunks):
+            asyncio.run_coroutine_threadsafe(finished.wait(), loop).result(10)
+            raise DataError("no such text")
+        return append(entries, again=again)
+
+    monkeypatch.setattr(journal, "append", refuse_late)
+    await crew.start()
+    script = stage.script()
+    stream = await in_db(queued, owner)
+    script.say("bad")
+    await seen(lambda: script.heard)
+    script.finish()
+    await seen(lambda: script.closed)
+    finished.set()
+    assert (await ended(stream)).state == State.FAILED
+
+
+# Taking over
+
+
+async def test_a_dead_workers_stream_without_text_is_started_again(
+    owner: User, crew: Crew, stage: Stage
+) -> None:
+    stream = await in_db(orphan, owner)
+    stage.script().say("from the start")
+    stage.script().finish()
+    await crew.start()
+    row = await ended(stream)
+    assert (row.state, row.attempts, row.epoch) == ("completed", 1, 2)
+    assert stage.prepared == [(stream.pk, Text())]
+    assert [(kind, delta) for _, kind, delta, _ in await in_db(rows, stream)] == [
+        (Kind.TEXT, "from the start")
+    ]
+
+
+async def test_a_dead_workers_stream_with_text_is_carried_on_after_a_seam(
+    owner: User, crew: Crew, stage: Stage
+) -> None:
+    stream = await in_db(orphan, owner, "\N{WATER WAVE} the tide comes in", " and it")
+    stage.script().say("comes in a", "nd it", " goes out again.")
+    stage.script().finish()
+    await crew.start()
+    row = await ended(stream)
+    assert (row.state, row.attempts) == ("completed", 1)
+    before = "\N{WATER WAVE} the tide comes in and it"
+    assert stage.prepared == [(stream.pk, Text(before, "", (), 2))]
+    assert await in_db(journal.text, stream.pk) == Text(
+        before + " goes out again.", "", (len(before),), row.next_index
+    )
+
+
+async def test_a_text_that_was_complete_when_its_worker_died_gets_no_seam(
+    owner: User, crew: Crew, stage: Stage
+) -> None:
+    stream = await in_db(orphan, owner, "All there is to say.")
+    stage.script().finish()
+    await crew.start()
+    assert (await ended(stream)).state == State.COMPLETED
+    assert await in_db(journal.text, stream.pk) == Text("All there is to say.", "", (), 1)
+
+
+@pytest.mark.parametrize(
+    ("texts", "attempts"), [(["some text"], TAKEOVERS), ([], RESTARTS)], ids=["text", "nothing"]
+)
+async def test_after_too_many_deaths_a_stream_is_interrupted_and_not_asked_for_again(
+    owner: User, crew: Crew, stage: Stage, texts: list[str], attempts: int
+) -> None:
+    stream = await in_db(orphan, owner, *texts, attempts=attempts)
+    await crew.start()
+    row = await ended(stream)
+    assert (row.state, row.error_class) == ("interrupted", "interrupted")
+    assert stage.prepared == []
+    assert spelled(await in_db(rows, stream)) == "".join(texts)
+
+
+async def test_a_stream_that_was_claimed_away_is_let_go(
+    owner: User, crew: Crew, stage: Stage
+) -> None:
+    await crew.start()
+    script = stage.script()
+    stream = await in_db(queued, owner)
+    script.say("mine")
+    await reached(stream, "mine")
+    await in_db(claimed, stream, await in_db(working))
+    script.say(" no more")
+    await seen(lambda: script.closed)
+    row = await in_db(now, stream)
+    assert (row.state, row.epoch) == ("running", 2)
+    assert spelled(await in_db(rows, stream)) == "mine"
+
+
+async def test_a_stream_that_was_lost_and_claimed_again_at_once_has_one_run(
+    owner: User, crew: Crew, stage: Stage
+) -> None:
+    """Somebody took it while this worker slept and died at once, before it could notice."""
+    await crew.start()
+    script = stage.script()
+    stream = await in_db(queued, owner)
+    script.say("one")
+    await reached(stream, "one")
+
+    def lose() -> None:
+        other = working()
+        claimed(stream, other)
+        expire(other)
+        Stream.objects.filter(pk=stream.pk).update(attempts=0)
+        lifecycle.ring_workers()
+
+    await in_db(lose)
+    await seen(lambda: script.calls == 2)
+    await seen(lambda: script.closed == 1)
+    script.say(" two")
+    await reached(stream, "one two")
+    script.finish()
+    assert (await ended(stream)).state == State.COMPLETED
+    await seen(lambda: script.closed == 2)
+
+
+@pytest.mark.parametrize("lost", ["the answer", "half of it"])
+async def test_a_claim_whose_answer_was_lost_is_given_up_and_made_again(
+    owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    claim = lifecycle.claim
+    failures = ["lost"]
+
+    def claim_and_fail(worker: Worker, limit: int, *more: Any) -> list[Stream]:
+        got = claim(worker, 1 if lost == "half of it" else limit, *more)
+        if got and failures:
+            raise OperationalError(failures.pop())
+        return got
+
+    monkeypatch.setattr(lifecycle, "claim", claim_and_fail)
+    streams = [await in_db(queued, owner, script=str(n)) for n in range(2)]
+    for n in range(2):
+        stage.script(str(n)).finish()
+    await crew.start()
+    for stream in streams:
+        row = await ended(stream)
+        assert (row.state, row.attempts) == ("completed", 0)
+
+
+# Draining
+
+
+async def test_a_draining_worker_finishes_what_ends_in_time(
+    owner: User, crew: Crew, stage: Stage
+) -> None:
+    worker = await crew.start()
+    script = stage.script()
+    stream = await in_db(queued, owner)
+    script.say("one ")
+    await reached(stream, "one ")
+    draining = asyncio.create_task(crew.drain(worker, 30))
+    script.say("two")
+    script.finish()
+    await asyncio.wait_for(draining, 10)
+    row = await in_db(now, stream)
+    assert (row.state, row.epoch) == ("completed", 1)
+    assert not await in_db(Worker.objects.exists)
+
+
+async def test_what_does_not_end_in_time_has_another_owner_within_two_seconds(
+    owner: User, crew: Crew, stage: Stage
+) -> None:
+    leaving = await crew.start()
+    script = stage.script()
+    stream = await in_db(queued, owner)
+    script.say("said before ")
+    await seen(lambda: script.heard)
+    await crew.start()
+    began = time.monotonic()
+    await crew.drain(leaving)
+    await seen(lambda: script.calls == 2, within=2 - (time.monotonic() - began))
+    assert spelled(await in_db(rows, stream)) == "said before "
+    script.say("and after")
+    script.finish()
+    row = await ended(stream)
+    assert (row.state, row.attempts) == ("completed", 0)
+    text = await in_db(journal.text, stream.pk)
+    assert (text.text, text.seams) == ("said before and after", (12,))
+
+
+async def test_a_draining_worker_claims_nothing_new(owner: User, crew: Crew, stage: Stage) -> None:
+    worker = await crew.start()
+    running_script, late = stage.script("running"), stage.script("late")
+    first = await in_db(queued, owner, script="running")
+    await seen(lambda: running_script.calls)
+    draining = asyncio.create_task(crew.drain(worker, 30))
+
+    async def is_draining() -> bool:
+        return await in_db(Worker.objects.filter(draining=True).exists)
+
+    await until_async(is_draining)
+    second = await in_db(queued, owner, script="late")
+    running_script.finish()
+    await asyncio.wait_for(draining, 10)
+    assert (await in_db(now, first)).state == State.COMPLETED
+    assert ((await in_db(now, second)).state, late.calls) == ("queued", 0)
+
+
+async def test_a_stream_that_is_stopped_during_the_drain_ends_there(
+    owner: User, crew: Crew, stage: Stage
+) -> None:
+    worker = await crew.start()
+    script = stage.script()
+    stream = await in_db(queued, owner)
+    await seen(lambda: script.calls)
+    draining = asyncio.create_task(crew.drain(worker, 30))
+    await in_db(lifecycle.stop, stream.pk)
+    await asyncio.wait_for(draining, 10)
+    assert (script.closed, (await in_db(now, stream)).state) == (1, "stopped")
+
+
+# The lease
+
+
+async def test_the_lease_is_renewed_over_and_over_also_after_a_failure(
+    crew: Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "RENEWAL_SECONDS", 0.02)
+    renew, failures = lifecycle.renew, [OperationalError("gone"), ZeroDivisionError()]
+
+    def renew_or_fail(worker: Worker) -> None:
+        if failures:
+            raise failures.pop()
+        renew(worker)
+
+    monkeypatch.setattr(lifecycle, "renew", renew_or_fail)
+    worker = await crew.start()
+    assert worker.row is not None
+    await in_db(expire, worker.row)
+
+    async def alive() -> bool:
+        return await in_db(Worker.objects.filter(lease_until__gt=Now()).exists)
+
+    await until_async(alive)
+
+
+# A database that goes away
+
+
+async def keep_talking(script: Script, done: asyncio.Event) -> str:
+    """Say a word every few milliseconds until told to finish; all that was said."""
+    said = []
+    for n in range(10_000):
+        said.append(f"{n} ")
+        script.say(said[-1])
+        await asyncio.sleep(0.005)
+        if done.is_set():
+            break
+    script.finish()
+    return "".join(said)
+
+
+@pytest.mark.parametrize("hurt", ["connections cut", "server restarted"])
+@on_postgresql
+@pytest.mark.usefixtures("hurt_database")
+async def test_postgresql_that_goes_away_for_a_moment_costs_nothing(
+    owner: User, crew: Crew, stage: Stage, postgres_server: Postgres, hurt: str
+) -> None:
+    await crew.start()
+    script, done = stage.script(), asyncio.Event()
+    stream = await in_db(queued, owner)
+    talking = asyncio.create_task(keep_talking(script, done))
+    for _ in range(3 if hurt == "connections cut" else 1):
+        await grows(stream)
+        await (cut_connections() if hurt == "connections cut" else restart(postgres_server))
+    await grows(stream)
+    done.set()
+    said = await talking
+    row = await ended(stream, within=30)
+    assert (row.state, row.attempts, script.calls) == ("completed", 0, 1)
+    assert spelled(await in_db(rows, stream)) == said
+    assert stage.settled == [(stream.pk, State.COMPLETED)]
+
+
+async def grows(stream: Stream) -> None:
+    """Wait until more is written than there was, through whatever the database does."""
+    start: list[int] = []
+
+    async def so() -> bool:
+        try:
+            length = (await in_db(now, stream)).length
+        except OperationalError:
+            return False
+        start.append(length)
+        return length > start[0]
+
+    await until_async(so, within=30, what=f"{stream} grows")
+
+
+async def cut_connections() -> None:
+    def terminate() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+    await in_db(terminate)
+
+
+async def restart(server: Postgres) -> None:
+    await asyncio.to_thread(server.restart)
+
+
+async def test_a_database_that_is_locked_for_a_moment_costs_nothing(
+    owner: User, crew: Crew, stage: Stage
+) -> None:
+    await crew.start()
+    script, done = stage.script(), asyncio.Event()
+    stream = await in_db(queued, owner)
+    talking = asyncio.create_task(keep_talking(script, done))
+    await grows(stream)
+
+    def lock_for_a_moment() -> None:
+        with transaction.atomic():
+            Stream.objects.select_for_update().get(pk=stream.pk)
+            time.sleep(0.5)
+
+    await in_db(lock_for_a_moment)
+    await grows(stream)
+    done.set()
+    said = await talking
+    assert (await ended(stream)).state == State.COMPLETED
+    assert spelled(await in_db(rows, stream)) == said
+
+
+async def test_a_hub_without_layer_changes_nothing_of_what_is_stored(
+    owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*arguments: object) -> None:
+        raise ConnectionError("no doorbell")
+
+    await crew.start()
+    hub = hubs.hub()
+    monkeypatch.setattr(type(hub._layer), "group_send", broken, raising=False)
+    stage.script().say("all of it")
+    stage.script().finish()
+    stream = await in_db(queued, owner)
+    assert (await ended(stream)).state == State.COMPLETED
+    assert spelled(await in_db(rows, stream)) == "all of it"
