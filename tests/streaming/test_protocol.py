@@ -1,0 +1,248 @@
+"""The wire: what a client may say is understood or refused with a sentence, never anything
+else; what the server says is what docs/protocol.md promises."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from streaming import follow, protocol
+from streaming.journal import Chunk
+from streaming.models import Kind, State
+from streaming.protocol import (
+    FRAME_CHARACTERS,
+    LARGEST_CURSOR,
+    Command,
+    Follow,
+    Hello,
+    Ping,
+    Pong,
+    Refused,
+    Stop,
+    Unfollow,
+    parse,
+)
+
+STREAM = UUID("9b2e1f6c-0b1a-4d5e-8f90-123456789abc")
+NAME = str(STREAM)
+
+
+@pytest.mark.parametrize(
+    ("frame", "command"),
+    [
+        ({"type": "hello"}, Hello()),
+        ({"type": "hello", "version": 7, "more": [1]}, Hello()),
+        ({"type": "follow", "stream": NAME, "after": 41}, Follow(STREAM, 41)),
+        ({"type": "follow", "stream": NAME, "after": -1}, Follow(STREAM, -1)),
+        ({"type": "follow", "stream": NAME}, Follow(STREAM, -1)),
+        ({"type": "follow", "stream": NAME.upper(), "after": 0}, Follow(STREAM, 0)),
+        (
+            {"type": "follow", "stream": NAME, "after": LARGEST_CURSOR},
+            Follow(STREAM, LARGEST_CURSOR),
+        ),
+        ({"type": "unfollow", "stream": NAME}, Unfollow(STREAM)),
+        ({"type": "stop", "stream": NAME}, Stop(STREAM)),
+        ({"type": "ping", "n": 3}, Ping(3)),
+        ({"type": "ping"}, Ping(0)),
+        ({"type": "pong", "n": 7}, Pong(7)),
+    ],
+)
+def test_what_a_client_may_say(frame: dict[str, Any], command: Command) -> None:
+    assert parse(json.dumps(frame)) == command
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (None, "bad_frame"),
+        ("", "bad_json"),
+        ("{", "bad_json"),
+        ("hello", "bad_json"),
+        ("\ufeff{}", "bad_json"),
+        ('{"type": "ping", "n": NaN}', "bad_json"),
+        ('{"type": "ping", "n": -Infinity}', "bad_json"),
+        ('{"type": "ping", "n": 1' + "0" * 5000 + "}", "bad_json"),
+        ("[" * 30_000, "bad_json"),
+        ('{"a":' * 10_000 + "1" + "}" * 10_000, "bad_json"),
+        ("x" * (FRAME_CHARACTERS + 1), "too_large"),
+        (" " * FRAME_CHARACTERS, "bad_json"),
+        ("null", "bad_frame"),
+        ("7", "bad_frame"),
+        ('"hello"', "bad_frame"),
+        ('["hello"]', "bad_frame"),
+        ("{}", "bad_frame"),
+        ('{"type": null}', "bad_frame"),
+        ('{"type": ["hello"]}', "bad_frame"),
+        ('{"type": "HELLO"}', "unknown_type"),
+        ('{"type": ""}', "unknown_type"),
+        ('{"type": "\\ud800"}', "unknown_type"),
+        ('{"type": "chunk"}', "unknown_type"),
+        ('{"type": "pong"}', "bad_frame"),
+    ],
+)
+def test_what_is_no_command_is_refused(text: str | None, code: str) -> None:
+    with pytest.raises(Refused) as refused:
+        parse(text)
+    assert refused.value.code == code
+    assert refused.value.message.endswith(".")
+
+
+NO_UUIDS = [None, 7, True, "", [NAME], {"id": NAME}, NAME[:-1], f"{NAME}0", f"{{{NAME}}}"]
+NO_UUID_AT_ALL = ["x" * 36, NAME.replace("-", ""), "\ud800" * 36, "٣" * 36, f"urn:uuid:{NAME}"]
+
+
+@pytest.mark.parametrize("kind", ["follow", "unfollow", "stop"])
+@pytest.mark.parametrize("stream", [*NO_UUIDS, *NO_UUID_AT_ALL])
+def test_what_is_no_uuid_is_refused(kind: str, stream: Any) -> None:
+    with pytest.raises(Refused) as refused:
+        parse(json.dumps({"type": kind, "stream": stream}))
+    assert (refused.value.code, refused.value.stream) == ("bad_frame", None)
+
+
+@pytest.mark.parametrize(
+    "after", [-2, -(2**70), LARGEST_CURSOR + 1, 1.0, 1.5, "7", "", None, True, [1], {"n": 1}]
+)
+def test_what_is_no_cursor_is_refused_by_the_name_of_its_stream(after: Any) -> None:
+    with pytest.raises(Refused) as refused:
+        parse(json.dumps({"type": "follow", "stream": NAME, "after": after}))
+    assert (refused.value.code, refused.value.stream) == ("bad_cursor", STREAM)
+
+
+@pytest.mark.parametrize("kind", ["ping", "pong"])
+@pytest.mark.parametrize("n", [-1, 2**53, 0.5, "1", None, True, []])
+def test_what_is_no_number_is_refused(kind: str, n: Any) -> None:
+    with pytest.raises(Refused) as refused:
+        parse(json.dumps({"type": kind, "n": n}))
+    assert refused.value.code == "bad_frame"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+FRAMES = st.fixed_dictionaries(
+    {"type": st.sampled_from(["hello", "follow", "unfollow", "stop", "ping", "pong"]) | JSON},
+    optional={"stream": st.just(NAME) | st.uuids().map(str) | JSON, "after": JSON, "n": JSON},
+)
+TEXTS = st.text(st.characters(exclude_categories=[]), max_size=200)
+
+
+@given(FRAMES.map(json.dumps) | JSON.map(json.dumps) | TEXTS)
+@example('{"type":"follow","stream":"' + "\udfff" * 36 + '"}')
+def test_whatever_a_frame_holds_it_is_a_command_or_refused(text: str) -> None:
+    try:
+        command = parse(text)
+    except Refused as refused:
+        answer = json.loads(protocol.error(refused))
+        assert answer["code"] in {"bad_json", "bad_frame", "unknown_type", "bad_cursor"}
+        assert answer["message"]
+    else:
+        assert isinstance(command, Hello | Follow | Unfollow | Stop | Ping | Pong)
+
+
+# What the server says
+
+
+@pytest.mark.parametrize(
+    ("event", "frame"),
+    [
+        (
+            Chunk(13, 17, Kind.TEXT, "the tide \N{WATER WAVE}\r\n", 118),
+            {
+                "type": "chunk",
+                "first": 13,
+                "index": 17,
+                "kind": "text",
+                "delta": "the tide \N{WATER WAVE}\r\n",
+                "offset": 118,
+            },
+        ),
+        (
+            Chunk(3, 3, Kind.SEAM, "", 5),
+            {"type": "chunk", "first": 3, "index": 3, "kind": "seam", "delta": "", "offset": 5},
+        ),
+        (
+            follow.Snapshot(41, "all of it", "why", (3, 7)),
+            {
+                "type": "snapshot",
+                "index": 41,
+                "text": "all of it",
+                "reasoning": "why",
+                "seams": [3, 7],
+            },
+        ),
+        (
+            follow.Status(State.QUEUED, "Waiting"),
+            {"type": "state", "state": "queued", "note": "Waiting"},
+        ),
+        (
+            follow.End(State.COMPLETED, 42, "stop", "", ""),
+            {
+                "type": "end",
+                "state": "completed",
+                "next": 42,
+                "finish_reason": "stop",
+                "error": None,
+            },
+        ),
+        (
+            follow.End(State.FAILED, 0, "", "invalid_key", "Check it."),
+            {
+                "type": "end",
+                "state": "failed",
+                "next": 0,
+                "finish_reason": "",
+                "error": {"code": "invalid_key", "message": "Check it."},
+            },
+        ),
+    ],
+)
+def test_what_a_follower_yields_as_a_frame(event: follow.Event, frame: dict[str, Any]) -> None:
+    assert json.loads(protocol.event(STREAM, event)) == {"stream": NAME, **frame}
+
+
+def test_every_kind_of_chunk_has_its_name() -> None:
+    assert [kind.wire for kind in Kind] == ["text", "reasoning", "seam"]
+
+
+def test_the_other_frames() -> None:
+    frames = [
+        protocol.hello(12),
+        protocol.ping(7, 13),
+        protocol.pong(3),
+        protocol.changed(13),
+        protocol.bye(500),
+        protocol.error(Refused("bad_cursor", "No.", STREAM)),
+        protocol.error(Refused("bad_json", "No.")),
+    ]
+    assert [json.loads(frame) for frame in frames] == [
+        {"type": "hello", "version": 1, "revision": 12},
+        {"type": "ping", "n": 7, "revision": 13},
+        {"type": "pong", "n": 3},
+        {"type": "changed", "revision": 13},
+        {"type": "bye", "retry_ms": 500},
+        {"type": "error", "code": "bad_cursor", "message": "No.", "stream": NAME},
+        {"type": "error", "code": "bad_json", "message": "No."},
+    ]
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(0, 10**6))
+def test_any_text_survives_the_wire_as_utf_8(delta: str, index: int) -> None:
+    frame = protocol.event(STREAM, Chunk(index, index, Kind.TEXT, delta, index))
+    assert json.loads(frame.encode())["delta"] == delta
+
+
+def test_what_the_server_says_is_strict_json() -> None:
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    assert math.isfinite(LARGEST_CURSOR)
+    frame = protocol.event(STREAM, follow.Snapshot(-1, "\x7f\u2028", "", ()))
+    assert json.loads(frame, parse_constant=refuse)["text"] == "\x7f\u2028"
