@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from types import FrameType
 from typing import Any
 
 from django.conf import settings
@@ -43,11 +45,14 @@ class Runtime:
 
     async def drain(self) -> None:
         """Say good-bye to the sockets; finish or hand over what runs here."""
-        for consumer in tuple(sockets):
-            consumer.say_bye(RETRY_MS)
+        self._say_bye()
         if self._worker is not None:
             await self._worker.drain(settings.DRAIN_SECONDS)
         await hub.close()
+
+    def _say_bye(self) -> None:
+        for consumer in tuple(sockets):
+            consumer.say_bye(RETRY_MS)
 
     # Hosts
 
@@ -80,10 +85,26 @@ class Runtime:
         """The lifespan protocol of ASGI: under Uvicorn and others."""
         await receive()
         await self.start()
+        self._say_bye_on_sigterm()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.drain()
         await send({"type": "lifespan.shutdown.complete"})
+
+    def _say_bye_on_sigterm(self) -> None:
+        """Uvicorn closes all sockets before the shutdown of the lifespan: too late for a bye."""
+        if threading.current_thread() is not threading.main_thread():
+            return  # a server in a thread has no signals to hear
+        loop = asyncio.get_running_loop()
+        servers_own = signal.getsignal(signal.SIGTERM)
+
+        def hear(number: int, frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(self._say_bye)
+            if callable(servers_own):
+                servers_own(number, frame)
+
+        if callable(servers_own):
+            signal.signal(signal.SIGTERM, hear)
 
 
 def _exit_soon() -> None:

@@ -1,0 +1,83 @@
+"""A deploy: sockets are told when to come back, replies are handed over, nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
+
+from tests.e2e.conftest import Deploy
+from tests.e2e.deployment import Kind, Server
+from tests.e2e.reader import Reader
+from tests.e2e.replies import MODEL, runner_of
+from tests.fakes import Behaviour, Fake
+from tests.waiting import until
+
+AN_OWNER = 2.0  # seconds from the hand-over to the next owner
+
+
+@pytest.mark.parametrize("server", ["daphne", "uvicorn"])
+def test_sockets_are_told_to_come_back(deploy: Deploy, fake: Fake, server: Server) -> None:
+    fake.script(Behaviour.of("Half ", "and half.", hold_after=1))
+    deployment = deploy("stack", server=server)
+    owner = deployment.person("owner")
+    owner.add_key("openai")
+    stream = deployment.send(owner, "Say it.", model=MODEL)
+    reader = Reader(owner, stream).read(chunks=1)
+    with owner.socket() as socket:
+        until(lambda: json.loads(socket.recv(timeout=10))["type"] == "hello")
+        os.kill(deployment.web.pid, signal.SIGTERM)
+        frames, code = until_closed(socket)
+    assert {"type": "bye", "retry_ms": 500} in frames
+    assert code == 4012
+    fake.release()
+    deployment.web.restart()
+    assert reader.read_to_the_end().text == "Half and half."
+    assert len(fake.requests()) == 1
+
+
+def until_closed(socket: ClientConnection) -> tuple[list[dict[str, Any]], int | None]:
+    frames = []
+    try:
+        while True:
+            frames.append(json.loads(socket.recv(timeout=20)))
+    except ConnectionClosed as closed:
+        return frames, closed.rcvd.code if closed.rcvd else None
+
+
+def test_a_worker_that_is_told_to_go_hands_its_replies_over(deploy: Deploy, fake: Fake) -> None:
+    fake.script(
+        Behaviour.of("The first worker wrote this, ", "and this.", hold_after=1),
+        Behaviour.of("and the second one that."),
+    )
+    deployment = deploy("stack", workers=2, environment={"DRAIN_SECONDS": "1"})
+    owner = deployment.person("owner")
+    owner.add_key("openai")
+    stream = deployment.send(owner, "Say it.", model=MODEL)
+    reader = Reader(owner, stream).read(chunks=1)
+    runner_of(deployment, str(stream)).stop()
+    until(lambda: deployment.rows.stream(stream)["worker_id"], within=AN_OWNER)
+    reader.read_to_the_end()
+    assert reader.text == "The first worker wrote this, and the second one that."
+    assert reader.seams == [len("The first worker wrote this, ")]
+    assert deployment.rows.stream(stream)["attempts"] == 0, "a hand-over is no crash"
+
+
+@pytest.mark.parametrize("kind", ["embedded", "stack"])
+def test_a_reply_that_can_end_in_time_ends_before_its_worker_goes(
+    deploy: Deploy, fake: Fake, kind: Kind
+) -> None:
+    fake.script(Behaviour.of(*["word "] * 20, delay=0.1))
+    deployment = deploy(kind)
+    owner = deployment.person("owner")
+    owner.add_key("openai")
+    stream = deployment.send(owner, "Say it.", model=MODEL)
+    until(lambda: deployment.rows.text(stream))
+    deployment.runner.stop()
+    assert deployment.rows.stream(stream)["state"] == "completed"
+    assert deployment.rows.message(stream)["content"] == "word " * 20
