@@ -301,22 +301,34 @@ def _storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
-def fold(limit: int = 100) -> int:
+def fold(limit: int = 100, after: int = 0) -> int:
     """Fold streams that ended FOLD_AFTER ago into what the application holds of them.
 
-    Returns how many. One that was never settled keeps its chunks: they are all there is.
+    Returns the id to go on after, 0 at the end: what can't be folded is in nobody's way. One
+    that was never settled keeps its chunks: they are all there is.
     """
-    return sum(_fold(stream) for stream in Stream.objects.foldable()[:limit])
+    streams = list(Stream.objects.foldable().filter(id__gt=after)[:limit])
+    for stream in streams:
+        try:
+            _fold(stream)
+        except Exception:
+            logger.exception("Stream %s could not be folded", stream.uuid)
+    return streams[-1].id if len(streams) == limit else 0
 
 
-def _fold(stream: Stream) -> bool:
+def _fold(stream: Stream) -> None:
     text = journal.text(stream.id)
     kept = registered(stream.source).recall(stream)
-    if kept is not None and (kept.text, kept.reasoning) != (text.text, text.reasoning):
+    if kept is None or _holds(kept, text):
+        journal.fold(stream.id)
+    else:
         logger.error("Stream %s is not what was settled of it; its chunks stay", stream.uuid)
-        return False
-    journal.fold(stream.id)
-    return True
+
+
+def _holds(kept: Text, text: Text) -> bool:
+    """A reply that was continued later may hold more reasoning; where its own ended is known
+    of the text alone."""
+    return kept.text == text.text and kept.reasoning.startswith(text.reasoning)
 
 
 def release(worker: Worker, stream_ids: Iterable[int] | None = None) -> int:

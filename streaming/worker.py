@@ -211,12 +211,15 @@ class StreamWorker(AsyncConsumer):
 
     async def _keep_house(self) -> None:
         """Fold what is old. It does not matter how many workers do, nor how often."""
+        after = 0
         while True:
             try:
-                await self._db.run(lifecycle.fold, FOLDED_AT_ONCE)
+                after = await self._db.run(lifecycle.fold, FOLDED_AT_ONCE, after)
             except Exception:
                 logger.exception("Old streams could not be folded; trying again")
-            await asyncio.sleep(FOLD_SECONDS)
+                after = 0
+            if not after:
+                await asyncio.sleep(FOLD_SECONDS)
 
     # One stream
 

@@ -9,12 +9,17 @@ import pytest
 from django.conf import settings
 from django.core.management.sql import emit_post_migrate_signal
 from django.db import DEFAULT_DB_ALIAS, connection
+from hypothesis import settings as hypothesis_settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from streaming import hub as hubs
 from streaming.hub import Hub
 from streaming.worker import StreamWorker
 from tests.streaming.scripted import Stage
+
+# The same examples every time, however busy the machine is.
+hypothesis_settings.register_profile("steady", derandomize=True, deadline=None, database=None)
+hypothesis_settings.load_profile("steady")
 
 on_postgresql = pytest.mark.skipif(
     not settings.DATABASES["default"]["ENGINE"].endswith("postgresql"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from django.db import connection
 
-from streaming import sources
+from streaming import journal, sources
 from streaming.journal import Text
 from streaming.models import State, Stream
 from streaming.providers.base import (
@@ -76,6 +76,7 @@ class Stage:
     scripts: dict[str, Script] = field(default_factory=dict)
     prepared: list[tuple[int, Text]] = field(default_factory=list)
     settled: list[tuple[int, State]] = field(default_factory=list)
+    held: dict[int, Text | None] = field(default_factory=dict)
     on_prepare: Callable[[Stream], None] = lambda stream: None
     on_settle: Callable[[Stream], None] = lambda stream: None
 
@@ -93,9 +94,10 @@ class Stage:
         assert connection.in_atomic_block
         self.on_settle(stream)
         self.settled.append((stream.pk, State(stream.state)))
+        self.held[stream.pk] = journal.text(stream.pk)
 
-    def recall(self, stream: Stream) -> Text:
-        return Text("what was folded", "with reasons", (4,), stream.next_index)
+    def recall(self, stream: Stream) -> Text | None:
+        return self.held.get(stream.pk, Text())
 
     def register(self) -> None:
         sources.register(SOURCE, Registration(self.prepare, self.settle, self.recall))

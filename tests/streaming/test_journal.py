@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from django.db import connections, transaction
@@ -216,35 +215,14 @@ def test_a_stream_that_does_not_exist_has_no_head(owner: User) -> None:
 
 
 def test_a_folded_stream_keeps_its_row_and_loses_its_chunks(owner: User) -> None:
-    stream = running(owner)
-    write(stream, "what was ", "folded", (Kind.REASONING, "with reasons"))
-    finish(stream)
-    assert lifecycle.fold() == 0  # not before its time
-    old = Now() - timedelta(days=2)
-    Stream.objects.filter(pk=stream.pk).update(ended_at=old)
-    assert lifecycle.fold() == 1
-    assert rows(stream) == []
-    head = journal.heads([stream.pk])[stream.pk]
-    assert (head.folded, head.next_index) == (True, 3)
-    assert lifecycle.fold() == 0
-
-
-def test_text_that_nobody_else_holds_is_not_folded(owner: User) -> None:
-    stream = running(owner)
-    write(stream, "never settled")
-    finish(stream)
-    Stream.objects.filter(pk=stream.pk).update(ended_at=Now() - timedelta(days=2))
-    assert lifecycle.fold() == 0
-    assert spelled(rows(stream)) == "never settled"
-
-
-def test_a_running_stream_is_never_folded(owner: User) -> None:
-    stream = running(owner)
-    write(stream, "old but alive")
-    long_ago = Now() - timedelta(days=400)
-    Stream.objects.filter(pk=stream.pk).update(created_at=long_ago, last_chunk_at=long_ago)
-    assert lifecycle.fold() == 0
-    assert spelled(rows(stream)) == "old but alive"
+    folded, kept = running(owner), running(owner)
+    write(folded, "one", "two")
+    write(kept, "kept")
+    finish(folded)
+    journal.fold(folded.pk)
+    assert (rows(folded), spelled(rows(kept))) == ([], "kept")
+    head = journal.heads([folded.pk])[folded.pk]
+    assert (head.folded, head.next_index) == (True, 2)
 
 
 def test_deleting_removes_the_chunks_of_those_streams_alone(owner: User) -> None:

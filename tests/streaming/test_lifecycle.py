@@ -16,8 +16,9 @@ from pytest_django import Settings
 from accounts.models import User
 from streaming import journal, lifecycle
 from streaming.hub import WORKERS
+from streaming.journal import Text
 from streaming.lifecycle import RESTARTS, TAKEOVERS, Ending, worn_out
-from streaming.models import LEASE, State, Stream, Worker
+from streaming.models import LEASE, Kind, State, Stream, Worker
 from streaming.providers import errors
 from streaming.providers.base import Finish, Usage
 from tests.streaming.making import (
@@ -484,6 +485,82 @@ def test_a_fault_under_a_reply_that_had_begun_leaves_one_to_go_on_from(
 ) -> None:
     ending = Ending.failed(error, with_text=with_text)
     assert (ending.state, ending.error_class, ending.error) == (state, error.code, error.message)
+
+
+# Fold
+
+
+def aged(stream: Stream) -> None:
+    """It ended two days ago."""
+    Stream.objects.filter(pk=stream.pk).update(ended_at=Now() - timedelta(days=2))
+
+
+def test_a_stream_is_folded_once_and_not_before_its_time(owner: User) -> None:
+    stream = running(owner)
+    write(stream, "one", "two")
+    finish(stream)
+    lifecycle.fold()
+    assert spelled(rows(stream)) == "onetwo"
+    aged(stream)
+    lifecycle.fold()
+    folded = now(stream).folded_at
+    assert folded
+    assert rows(stream) == []
+    lifecycle.fold()
+    assert now(stream).folded_at == folded
+
+
+def test_a_running_stream_is_never_folded(owner: User) -> None:
+    stream = running(owner)
+    write(stream, "old but alive")
+    long_ago = Now() - timedelta(days=400)
+    Stream.objects.filter(pk=stream.pk).update(created_at=long_ago, last_chunk_at=long_ago)
+    lifecycle.fold()
+    assert spelled(rows(stream)) == "old but alive"
+
+
+def test_what_the_application_does_not_hold_keeps_its_chunks(owner: User, stage: Stage) -> None:
+    """It was never settled, so they are all there is; and it is in nobody's way."""
+
+    def broken(stream: Stream) -> None:
+        raise Bug
+
+    stage.on_settle = broken
+    unsettled, unknown = running(owner), running(owner, source="unregistered")
+    for stream in (unsettled, unknown):
+        write(stream, "all there is")
+        finish(stream)
+        aged(stream)
+    stage.on_settle = lambda stream: None
+    settled = running(owner)
+    write(settled, "held elsewhere")
+    finish(settled)
+    aged(settled)
+    after = lifecycle.fold(limit=1)
+    while after:
+        after = lifecycle.fold(limit=1, after=after)
+    assert [spelled(rows(s)) for s in (unsettled, unknown)] == ["all there is"] * 2
+    assert rows(settled) == []
+
+
+def test_what_the_application_shows_no_more_is_folded(owner: User, stage: Stage) -> None:
+    stream = running(owner)
+    write(stream, "its message was deleted")
+    finish(stream)
+    aged(stream)
+    stage.held[stream.pk] = None
+    lifecycle.fold()
+    assert rows(stream) == []
+
+
+def test_the_first_part_of_a_reply_that_was_continued_is_folded(owner: User, stage: Stage) -> None:
+    stream = running(owner)
+    write(stream, (Kind.REASONING, "first thoughts"), "so far")
+    finish(stream, Ending(State.STOPPED))
+    aged(stream)
+    stage.held[stream.pk] = Text("so far", "first thoughts, and later ones", (), 2)
+    lifecycle.fold()
+    assert rows(stream) == []
 
 
 # Workers
