@@ -136,6 +136,6 @@ def sign_up(base_url: str, count: int = PEOPLE) -> list[Person]:
     """People with an account and a key, which they made through the pages."""
     people = [Person.sign_up(base_url, f"person{number}") for number in range(count)]
     for person in people:
-        person.post("/settings/keys/openai/", {"key": f"sk-chaos-{person.name}"})
+        person.add_key()
         person.close()
     return people

@@ -10,7 +10,7 @@ from typing import Any, Self
 from streaming.providers.base import CARRY_ON
 from tests.chaos.script import Script
 from tests.fakes import Behaviour
-from tests.fakes.openai_chat import OpenAIChat
+from tests.fakes.openai_responses import OpenAIResponses
 from tests.fakes.server import FakeServer
 
 
@@ -37,11 +37,11 @@ class Order:
         return Script.of(self.question).answer(self.after)
 
 
-class Questions(OpenAIChat):
+class Questions(OpenAIResponses):
     """The wire, reading the order from the whole conversation instead of its last turn."""
 
     def prompt(self, body: dict[str, Any]) -> str:
-        turns = body.pop("messages")  # a thousand conversations need not be remembered
+        turns = body.pop("input")  # a thousand conversations need not be remembered
         if turns[-1]["content"] != CARRY_ON:
             return str(Order(turns[-1]["content"]))
         question, so_far = turns[-3]["content"], turns[-2]["content"]

@@ -23,7 +23,7 @@ from tools.stack import Stack
 KEPT = ROOT / "test-results" / "chaos"
 
 READERS = 2
-RATE = 4.2  # questions a second
+RATE = 5.0  # questions a second
 ALL_ENDED_WITHIN = 60.0
 
 OWNER_AFTER_KILL = 20.0
@@ -158,7 +158,10 @@ def broken_promises(load: Load, watch: Watch, verdict: Verdict) -> Iterator[str]
                 f"(stream {orphaning.who})"
             )
     if times.ownerless > OWNER_AFTER_SIGTERM:
-        yield f"{times.ownerless:.1f} s without an owner (stream {times.ownerless_stream})"
+        yield (
+            f"{times.ownerless:.1f} s without an owner, until {times.ownerless_at} "
+            f"(stream {times.ownerless_stream})"
+        )
     yield from (f"a POST was refused: {refusal}" for refusal in load.refused[:10])
 
 

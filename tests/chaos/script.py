@@ -36,7 +36,7 @@ class Script:
 
     @classmethod
     def draw(cls, random: Random, number: int) -> Self:
-        pieces = random.randint(80, 260)
+        pieces = random.randint(60, 220)
         long = random.random() < 0.04
         kinds: list[Trouble] = [*TROUBLES, ""]
         [trouble] = random.choices(kinds, [*TROUBLES.values(), 1 - sum(TROUBLES.values())])
@@ -44,7 +44,7 @@ class Script:
             name=f"s{number:05}",
             pieces=pieces,
             delay=random.choice([0.01, 0.02, 0.03, 0.05]),
-            reasons=random.random() < 0.3,
+            reasons=random.random() < 0.35,
             long=long,
             overlap=random.choice([0, 0, 24]),
             trouble=trouble,
@@ -66,7 +66,7 @@ class Script:
     def numbered(self) -> Iterator[tuple[int, Piece]]:
         """Its deltas, each with the number of the piece it belongs to."""
         for number in range(self.pieces):
-            if self.reasons and number % 4 == 1:
+            if self.reasons and number % 2:
                 yield number, Piece(f"({self.name}:{number})", "reasoning")
             filling = "🪸" * (number % 3) + "x" * (LONG_PIECE if self.long else 0)
             yield number, Piece(f"{self.name}:{number}{filling} ")

@@ -29,7 +29,7 @@ MEGABYTE = 2**20
 def test_clients_that_stop_reading_cost_little_and_slow_nobody(server: Server) -> None:
     with Fake.spawn() as fake, deployed(server, fake) as deployment:
         owner = deployment.person()
-        owner.post("/settings/keys/openai/", {"key": "sk-slow-clients"})
+        owner.add_key()
         read(owner, ask(deployment, owner))  # what is loaded on first use is no cost of theirs
         with weighing(deployment.web.pid) as alone:
             usual = read(owner, ask(deployment, owner))

@@ -160,6 +160,10 @@ def _judge_answer(
         verdict.broken(f"{name}: its text is not the beginning of its answer")
     if row["state"] == "completed" and _spelt(mine, TEXT) != asked.script.text:
         verdict.broken(f"{name} is said to be complete and is not")
+    if row["state"] == "interrupted" and not row["attempts"] and len(answers) == 1:
+        [(order, record)] = answers
+        if record.state in ("cut", "finished") and _spelt(mine, TEXT) != _sent(order, record, TEXT):
+            verdict.broken(f"{name}: what was sent before the cut is not all there")
     if row["state"] == "stopped" and not asked.stopped:
         verdict.broken(f"{name} was stopped, and by nobody")
     for part in _between_seams(mine):
@@ -180,8 +184,10 @@ def _between_seams(chunks: list[Row]) -> Iterator[list[Row]]:
 
 
 def _sent(order: Order, record: Record, kind: int) -> str:
-    """What left the provider; the one more is the delta it may have been writing at the end."""
-    pieces = order.behaviour.pieces[: record.sent + 1]
+    """What left the provider. Where it did not end by itself, it may have been writing one more
+    delta than it counted."""
+    more = record.state not in ("cut", "finished")
+    pieces = order.behaviour.pieces[: record.sent + more]
     return "".join(piece.text for piece in pieces if KINDS[piece.kind] == kind)
 
 

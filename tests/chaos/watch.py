@@ -48,6 +48,7 @@ class Times:
 
     ownerless: float = 0.0
     ownerless_stream: int = 0
+    ownerless_at: str = ""
     orphanings: list[Orphaning] = field(default_factory=list)
 
     def worst(self, kind: str = "") -> float:
@@ -131,6 +132,7 @@ class Watch:
         for stream, since in self._alone.items():
             if now - since > self.times.ownerless:
                 self.times.ownerless, self.times.ownerless_stream = now - since, stream
+                self.times.ownerless_at = time.strftime("%H:%M:%S")
         owners = {row["id"]: row["worker_id"] for row in rows}
         with self._lock:
             for orphaning in self.times.orphanings:
