@@ -212,9 +212,9 @@ function element(tag, className, text = "") {
 function restore() {
   for (const [name, value] of Object.entries(draft(form))) {
     const field = form.elements[name];
-    const typed = name === "text" && field.value;
-    const offered = name !== "model" || [...select.options].some((one) => one.value === value && !one.disabled);
-    if (!typed && offered) field.value = value;
+    const given = !field || (name === "text" && field.value);
+    const offered = !field?.options || [...field.options].some((one) => one.value === value && !one.disabled);
+    if (!given && offered) field.value = value;
   }
   const action = form.getAttribute("action");
   const said = [...messages.querySelectorAll(".words")].map((words) => words.textContent);

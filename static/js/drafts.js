@@ -1,14 +1,14 @@
 // What is not with the server yet, kept in this browser through a reload, an error, a sign-in:
 // what is typed (a draft), and what was sent and not acknowledged (unsent).
 
-const FIELDS = ["text", "model", "max_tokens", "temperature", "system_prompt"];
+const OURS = ["csrfmiddlewaretoken", "request_id"]; // of this page only
 
 // One draft for each conversation and one for a new chat, told apart by where the form posts to.
 const draftKey = (form) => `draft ${form.getAttribute("action")}`;
 const unsentKey = (action) => `unsent ${action}`;
 
 export function keepDraft(form) {
-  write(draftKey(form), Object.fromEntries(FIELDS.map((name) => [name, form.elements[name].value])));
+  write(draftKey(form), Object.fromEntries([...new FormData(form)].filter(([name]) => !OURS.includes(name))));
 }
 
 export function draft(form) {

@@ -18,7 +18,7 @@ BLANK = b"""<!doctype html><html lang=en><title>Blank</title>
 
 
 class Files(SimpleHTTPRequestHandler):
-    """The static files under /, and pages of the test's own."""
+    """The static files under / and under /static/, and pages of the test's own."""
 
     protocol_version = "HTTP/1.1"
     pages: dict[str, bytes] = {}
@@ -36,6 +36,9 @@ class Files(SimpleHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(page)
         return None
+
+    def translate_path(self, path: str) -> str:
+        return super().translate_path(path.removeprefix("/static"))
 
     def end_headers(self) -> None:
         self.send_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)

@@ -1,0 +1,306 @@
+"""Writing and sending on the real page (its templates, without a database), with the server's
+answers in the test's hands."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from time import monotonic
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import uuid4
+
+import pytest
+from django.template.loader import render_to_string
+from django.test import RequestFactory, override_settings
+from playwright.sync_api import Page, Route, expect
+
+from accounts.models import User
+from chat.articles import BLANK_ANSWER, BLANK_QUESTION, Article
+from chat.composer import Composer, Group
+from streaming.providers.catalog import models_by_provider
+from tests.js.conftest import Files
+
+PLAIN_FILES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+CONVERSATION = str(uuid4())
+CHAT = f"/c/{CONVERSATION}/"
+STREAM = str(uuid4())
+
+
+def page_of(action: str, articles: tuple[Article, ...] = (), **composer: Any) -> bytes:
+    groups = tuple(
+        Group(provider, not provider.needs_key, models)
+        for provider, models in models_by_provider().items()
+    )
+    usual = dict.fromkeys((field.name for field in fields(Composer)), "")
+    given = {"action": action, "request_id": str(uuid4()), "model": "demo", "gone": False}
+    form = Composer(**(usual | given | {"groups": groups} | composer))  # type: ignore[arg-type]
+    context = {
+        "conversation": action != "/c/",
+        "title": "Tides",
+        "articles": articles,
+        "composer": form,
+        "rows": [],
+        "open": "",
+        "starters": (),
+        "blank_question": BLANK_QUESTION,
+        "blank_answer": BLANK_ANSWER,
+        "user": User(email="owner@holdfast.test"),
+    }
+    request = RequestFactory().get("/")
+    return render_to_string("chat/conversation.html", context, request).encode()
+
+
+def exchange(text: str) -> tuple[Article, Article]:
+    question = Article(id=str(uuid4()), role="user", name="You", text=text, state="completed")
+    answer = Article(
+        id=str(uuid4()),
+        role="assistant",
+        name="demo",
+        conversation=CONVERSATION,
+        state="running",
+        stream=STREAM,
+    )
+    return question, answer
+
+
+class Server:
+    """Answers what the page asks, and remembers it."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.sent: list[dict[str, str]] = []
+        self.stopped: list[str] = []
+        self.answer: Callable[[Route], None] = self.accept
+        self.held: list[Route] = []
+        page.route_web_socket("**/ws/", lambda socket: None)
+        page.route("**/sidebar/**", lambda route: route.fulfill(body=""))
+        page.route("**/messages/", self.hear)
+        page.route("**/c/", self.hear)
+        page.route("**/stop/", self.hear_stop)
+
+    def hear(self, route: Route) -> None:
+        fields = parse_qs(route.request.post_data or "", keep_blank_values=True)
+        self.sent.append({name: values[0] for name, values in fields.items()})
+        self.answer(route)
+
+    def hear_stop(self, route: Route) -> None:
+        self.stopped.append(route.request.url)
+        route.fulfill(status=204)
+
+    def accept(self, route: Route) -> None:
+        articles = exchange(self.sent[-1]["text"])
+        body = render_to_string("chat/_exchange.html", {"articles": articles})
+        headers = {"HX-Push-Url": CHAT} if route.request.url.endswith("/c/") else {}
+        route.fulfill(body=body, headers=headers)
+
+    def until(self, true: Callable[[], bool]) -> None:
+        deadline = monotonic() + 10
+        while not true():
+            assert monotonic() < deadline
+            self.page.wait_for_timeout(20)
+
+
+@pytest.fixture
+def server(page: Page) -> Iterator[Server]:
+    with override_settings(STORAGES=PLAIN_FILES, STATIC_URL="/static/"):
+        Files.pages[CHAT] = page_of(f"{CHAT}messages/")
+        Files.pages["/new/"] = page_of("/c/")
+        yield Server(page)
+    Files.pages.clear()
+
+
+@pytest.fixture
+def chat(page: Page, server: Server) -> Page:
+    page.goto(CHAT)
+    expect(send(page)).to_be_disabled()  # the script runs
+    return page
+
+
+def box(page: Page) -> Any:
+    return page.get_by_role("textbox", name="Message")
+
+
+def send(page: Page) -> Any:
+    return page.get_by_role("button", name="Send")
+
+
+def stop(page: Page) -> Any:
+    return page.get_by_role("button", name="Stop")
+
+
+def named(page: Page, name: str) -> Any:
+    return page.get_by_role("article", name=name, exact=True)
+
+
+def test_send_waits_for_a_text_and_says_so(chat: Page) -> None:
+    expect(send(chat)).to_have_attribute("title", "Write a message first")
+    box(chat).fill("  ")
+    expect(send(chat)).to_be_disabled()
+    box(chat).fill("Why?")
+    expect(send(chat)).to_be_enabled()
+
+
+def test_the_message_and_an_empty_reply_are_there_before_the_answer(
+    chat: Page, server: Server
+) -> None:
+    server.answer = server.held.append
+    box(chat).fill("Why do tides lag?")
+    box(chat).press("Enter")
+    expect(named(chat, "You")).to_contain_text("Why do tides lag?")
+    expect(named(chat, "demo")).to_contain_text("Connecting")
+    expect(named(chat, "demo")).to_have_attribute("aria-busy", "true")
+    expect(stop(chat)).to_be_visible()
+    expect(send(chat)).to_be_hidden()
+    expect(box(chat)).to_have_value("")
+    expect(box(chat)).to_be_focused()
+    server.accept(server.held[0])
+    expect(chat.locator("article[id^='m-']")).to_have_count(2)
+    expect(chat.get_by_role("article")).to_have_count(2)
+
+
+def test_shift_enter_and_an_input_method_s_enter_do_not_send(chat: Page, server: Server) -> None:
+    box(chat).fill("one")
+    box(chat).press("Shift+Enter")
+    box(chat).press_sequentially("two")
+    box(chat).dispatch_event("keydown", {"key": "Enter", "isComposing": True})
+    expect(box(chat)).to_have_value("one\ntwo")
+    assert server.sent == []
+
+
+def test_what_could_not_be_sent_stays_and_goes_again_under_the_same_id(
+    chat: Page, server: Server, complaints: list[str]
+) -> None:
+    server.answer = lambda route: route.abort()
+    box(chat).fill("Hold fast")
+    send(chat).click()
+    expect(named(chat, "You")).to_contain_text("Not sent.")
+    expect(named(chat, "demo")).to_have_count(0)
+    server.answer = server.accept
+    chat.get_by_role("button", name="Retry").click()
+    expect(chat.locator("article[id^='m-']")).to_have_count(2)
+    assert len({sent["request_id"] for sent in server.sent}) == 1
+    assert len(server.sent) == 2
+    complaints.clear()
+
+
+def test_what_could_not_be_sent_survives_a_reload(
+    chat: Page, server: Server, complaints: list[str]
+) -> None:
+    server.answer = lambda route: route.fulfill(status=503)
+    box(chat).fill("Hold fast")
+    send(chat).click()
+    expect(named(chat, "You")).to_contain_text("Not sent.")
+    chat.reload()
+    expect(named(chat, "You")).to_contain_text("Hold fast")
+    server.answer = server.accept
+    chat.get_by_role("button", name="Retry").click()
+    expect(chat.locator("article[id^='m-']")).to_have_count(2)
+    assert len({sent["request_id"] for sent in server.sent}) == 1
+    complaints.clear()
+
+
+def test_a_refused_message_gives_its_text_back(
+    chat: Page, server: Server, complaints: list[str]
+) -> None:
+    body = render_to_string("chat/_refused.html", {"refusal": "No openai API key found."})
+    server.answer = lambda route: route.fulfill(status=422, body=body)
+    box(chat).fill("Hold fast")
+    send(chat).click()
+    expect(chat.get_by_role("alert")).to_contain_text("No openai API key found.")
+    expect(box(chat)).to_have_value("Hold fast")
+    expect(chat.get_by_role("article")).to_have_count(0)
+    complaints.clear()
+
+
+def test_who_must_sign_in_first_finds_the_draft_again(chat: Page, server: Server) -> None:
+    Files.pages["/sign-in/"] = b"<!doctype html><link rel=icon href=/icons/mark.svg>Sign in"
+    server.answer = lambda route: route.fulfill(headers={"HX-Redirect": "/sign-in/"})
+    box(chat).fill("Hold fast")
+    send(chat).click()
+    chat.wait_for_url("**/sign-in/")
+    chat.goto(CHAT)
+    expect(box(chat)).to_have_value("Hold fast")
+    expect(chat.get_by_role("article")).to_have_count(0)
+
+
+def test_a_draft_and_its_settings_survive_a_reload(chat: Page) -> None:
+    box(chat).fill("Half a tho")
+    chat.get_by_role("combobox", name="Model").select_option("demo-slow")
+    chat.locator(".tune").click()
+    chat.get_by_label("Max tokens").fill("50")
+    chat.reload()
+    expect(box(chat)).to_have_value("Half a tho")
+    expect(chat.get_by_role("combobox", name="Model")).to_have_value("demo-slow")
+    expect(chat.locator("#settings-summary")).to_have_text("50 tokens")
+
+
+def test_signing_out_leaves_no_draft_behind(chat: Page) -> None:
+    box(chat).fill("Between us")
+    chat.route("**/accounts/logout/", lambda route: route.fulfill(status=204))
+    chat.get_by_role("button", name="Sign out").click()
+    chat.reload()
+    expect(box(chat)).to_have_value("")
+
+
+def test_stop_ends_the_reply_that_runs(chat: Page, server: Server) -> None:
+    box(chat).fill("Go on for ever")
+    send(chat).click()
+    expect(chat.locator("article[id^='m-']")).to_have_count(2)
+    stop(chat).click()
+    expect(named(chat, "demo")).to_contain_text("Stopping…")
+    server.until(lambda: len(server.stopped) == 1)
+    assert server.stopped[0].endswith(f"/s/{STREAM}/stop/")
+
+
+def test_stop_before_the_answer_is_kept_until_there_is_something_to_stop(
+    chat: Page, server: Server
+) -> None:
+    server.answer = server.held.append
+    box(chat).fill("Never mind")
+    send(chat).click()
+    stop(chat).click()
+    server.accept(server.held[0])
+    server.until(lambda: len(server.stopped) == 1)
+
+
+def test_a_next_message_can_be_sent_while_a_reply_runs(chat: Page, server: Server) -> None:
+    box(chat).fill("First")
+    send(chat).click()
+    expect(chat.locator("article[id^='m-']")).to_have_count(2)
+    box(chat).fill("Second")
+    send(chat).click()
+    expect(chat.locator("article[id^='m-']")).to_have_count(4)
+    assert [sent["text"] for sent in server.sent] == ["First", "Second"]
+
+
+def test_a_new_chat_gets_its_own_address(page: Page, server: Server) -> None:
+    page.goto("/new/")
+    box(page).fill("Begin")
+    send(page).click()
+    page.wait_for_url(f"**{CHAT}")
+    box(page).fill("Go on")
+    send(page).click()
+    expect(page.locator("article[id^='m-']")).to_have_count(4)
+
+
+def test_a_plain_http_address_has_ids_too(page: Page, server: Server) -> None:
+    page.add_init_script("delete Crypto.prototype.randomUUID")
+    page.goto(CHAT)
+    box(page).fill("Over the local network")
+    send(page).click()
+    expect(page.locator("article[id^='m-']")).to_have_count(2)
+    assert server.sent[0]["request_id"][14] == "4"
+    assert len(server.sent[0]["request_id"]) == 36
+
+
+def test_a_model_without_a_key_can_not_be_sent_to(page: Page, server: Server) -> None:
+    with override_settings(STORAGES=PLAIN_FILES, STATIC_URL="/static/"):
+        openai = next(m.id for p, ms in models_by_provider().items() if p.needs_key for m in ms)
+        hint = "No openai API key found. Add one in settings."
+        Files.pages[CHAT] = page_of(f"{CHAT}messages/", model=openai, hint=hint)
+    page.goto(CHAT)
+    box(page).fill("Anybody?")
+    expect(send(page)).to_be_disabled()
+    expect(page.get_by_text(hint)).to_be_visible()
+    page.get_by_role("combobox", name="Model").select_option("demo")
+    expect(send(page)).to_be_enabled()
+    expect(page.get_by_text(hint)).to_have_count(0)

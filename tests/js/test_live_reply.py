@@ -1,0 +1,285 @@
+"""A reply in the page against a socket that drops, doubles, withholds and lies."""
+
+import json
+from collections.abc import Callable, Iterator
+from time import monotonic
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route, WebSocketRoute, expect
+
+from tests.js.conftest import Files
+
+STREAM = "9b2e0000-0000-4000-8000-000000000001"
+MESSAGE = "9b2e0000-0000-4000-8000-000000000002"
+
+ARTICLE = """<article class="message" id="m-{message}" data-role="assistant" data-state="{state}"
+  aria-label="demo" {busy}>{before}{body}{after}
+  <footer class="foot"><div class="foot-line"><span class="state">{words}</span></div></footer>
+</article>"""
+
+BODY = """<details class="reasoning" hidden><summary>Thinking</summary><div class="prose"></div>
+</details><div class="prose">{html}</div>
+<script type="application/json" id="source-{message}">{source}</script>"""
+
+PAGE = """<!doctype html><html lang=en><title>Live</title><link rel=icon href=/icons/mark.svg>
+<body><main>{article}</main><script type=module src="/js/live.test.js"></script>"""
+
+SCRIPT = """import { LiveReply } from "/js/live-reply.js";
+import { connection } from "/js/socket.js";
+customElements.define("live-reply", LiveReply);
+connection.addEventListener("status", ({ detail }) => { document.body.dataset.status = detail; });
+connection.start();
+"""
+
+
+def article(
+    text: str = "", html: str = "", *, index: int = -1, seams: tuple[int, ...] = (), end: str = ""
+) -> str:
+    source = {"text": text, "reasoning": "", "index": index, "seams": list(seams)}
+    live = f'<live-reply data-stream="{STREAM}" data-message="{MESSAGE}" data-state="running">'
+    body = BODY.format(html=html, message=MESSAGE, source=json.dumps(source))
+    return ARTICLE.format(
+        message=MESSAGE,
+        state=end or "running",
+        busy="" if end else 'aria-busy="true"',
+        before="" if end else live,
+        body=body,
+        after="" if end else "</live-reply>",
+        words="Server’s word" if end else "Writing",
+    )
+
+
+def chunk(
+    index: int, delta: str, *, first: int | None = None, kind: str = "text"
+) -> dict[str, Any]:
+    first = index if first is None else first
+    return {"type": "chunk", "first": first, "index": index, "kind": kind, "delta": delta}
+
+
+def end(state: str = "completed", *, after: int) -> dict[str, Any]:
+    return {"type": "end", "state": state, "next": after + 1, "finish_reason": "", "error": None}
+
+
+class Server:
+    """The other end of the socket, in the test's hands."""
+
+    def __init__(self) -> None:
+        self.socket: WebSocketRoute | None = None
+        self.heard: list[dict[str, Any]] = []
+        self.opened = 0
+
+    def accept(self, socket: WebSocketRoute) -> None:
+        self.socket = socket
+        self.opened += 1
+        socket.on_message(lambda text: self.heard.append(json.loads(text)))
+        self.send({"type": "hello", "version": 1, "revision": 1})
+
+    def send(self, *frames: dict[str, Any]) -> None:
+        assert self.socket is not None
+        for frame in frames:
+            self.socket.send(json.dumps({"stream": STREAM, **frame}))
+
+    def close(self, code: int) -> None:
+        assert self.socket is not None
+        self.socket.close(code=code)
+
+    def cursors(self) -> list[int]:
+        return [frame["after"] for frame in self.heard if frame["type"] == "follow"]
+
+
+@pytest.fixture
+def server(page: Page) -> Iterator[Server]:
+    server = Server()
+    page.route_web_socket("**/ws/", server.accept)
+    page.route("**/js/live.test.js", script)
+    yield server
+    Files.pages.clear()
+
+
+def script(route: Route) -> None:
+    route.fulfill(body=SCRIPT, content_type="text/javascript")
+
+
+def until(page: Page, true: Callable[[], bool]) -> None:
+    """Let the page run until it is true; fails after ten seconds."""
+    deadline = monotonic() + 10
+    while not true():
+        assert monotonic() < deadline
+        page.wait_for_timeout(20)
+
+
+Open = Callable[[str], None]
+
+
+@pytest.fixture
+def open_(page: Page, server: Server) -> Open:
+    def open_(shown: str) -> None:
+        Files.pages["/live"] = PAGE.format(article=shown).encode()
+        page.goto("/live")
+        expect(page.locator("body")).to_have_attribute("data-status", "connected")
+
+    return open_
+
+
+def serve_ended(page: Page, text: str) -> None:
+    """What the server shows of the reply once it has ended."""
+    body = article(text, "<p>as the server has it</p>", end="completed")
+    page.route(f"**/m/{MESSAGE}/", lambda route: route.fulfill(body=body))
+
+
+def prose(page: Page) -> Any:
+    return page.locator("article .prose").last
+
+
+def test_it_goes_on_from_the_index_the_page_was_rendered_at(
+    page: Page, server: Server, open_: Open
+) -> None:
+    open_(article("One ", "<p>One</p>", index=4))
+    server.send(chunk(5, "and two"))
+    expect(prose(page)).to_have_text("One and two")
+    assert server.cursors() == [4]
+
+
+def test_chunks_that_were_shown_already_are_dropped(
+    page: Page, server: Server, open_: Open
+) -> None:
+    open_(article("One", "<p>One</p>", index=0))
+    server.send(chunk(0, "One"), chunk(1, " two"), chunk(1, " two"), chunk(2, " three"))
+    expect(prose(page)).to_have_text("One two three")
+
+
+def test_a_hole_is_asked_for_again(page: Page, server: Server, open_: Open) -> None:
+    open_(article("One", "<p>One</p>", index=0))
+    server.send(chunk(2, " three"))
+    until(page, lambda: server.cursors() == [0, 0])
+    server.send(chunk(2, " two three", first=1))
+    expect(prose(page)).to_have_text("One two three")
+
+
+def test_a_snapshot_replaces_everything(page: Page, server: Server, open_: Open) -> None:
+    open_(article("Wrong", "<p>Wrong</p>", index=7))
+    snapshot = {"type": "snapshot", "index": 3, "text": "🐙 Right.\n\nOn", "reasoning": ""}
+    server.send({**snapshot, "seams": [4]}, chunk(4, "ward"))
+    expect(prose(page).locator("p")).to_have_text(["🐙 Right.", "Onward"])
+    expect(prose(page).locator(".seam + p")).to_have_text("Onward")
+
+
+def test_a_lost_socket_is_no_end(page: Page, server: Server, open_: Open) -> None:
+    open_(article("One", "<p>One</p>", index=0))
+    server.send(chunk(1, " two"))
+    expect(prose(page)).to_have_text("One two")
+    server.close(4012)
+    until(page, lambda: server.opened == 2)
+    until(page, lambda: server.cursors() == [0, 1])
+    expect(page.locator("article")).to_have_attribute("aria-busy", "true")
+    server.send(chunk(2, " three"))
+    expect(prose(page)).to_have_text("One two three")
+
+
+def test_who_is_signed_out_does_not_come_back(page: Page, server: Server, open_: Open) -> None:
+    open_(article())
+    server.close(4401)
+    expect(page.locator("body")).to_have_attribute("data-status", "signed-out")
+    page.evaluate("window.dispatchEvent(new Event('online'))")
+    page.wait_for_timeout(700)  # longer than the first attempt to come back would take
+    assert server.opened == 1
+
+
+def test_a_ping_is_answered_with_its_number(page: Page, server: Server, open_: Open) -> None:
+    open_(article())
+    server.send({"type": "ping", "n": 7, "revision": 1})
+    until(page, lambda: {"type": "pong", "n": 7} in server.heard)
+
+
+def test_a_silent_line_is_left_when_the_browser_doubts_it(
+    page: Page, server: Server, open_: Open
+) -> None:
+    open_(article())
+    page.evaluate("window.dispatchEvent(new Event('offline'))")
+    until(page, lambda: server.opened == 2)
+    until(page, lambda: server.cursors() == [-1, -1])
+
+
+def test_a_line_that_answers_is_kept(page: Page, server: Server, open_: Open) -> None:
+    open_(article())
+    page.clock.install()
+    page.evaluate("window.dispatchEvent(new Event('offline'))")
+    until(page, lambda: {"type": "ping", "n": 0} in server.heard)
+    server.send({"type": "pong", "n": 0})
+    page.clock.run_for(5000)
+    assert server.opened == 1
+
+
+def test_the_end_takes_the_footer_and_leaves_the_text(
+    page: Page, server: Server, open_: Open
+) -> None:
+    open_(article("One", "<p>One</p>", index=0))
+    serve_ended(page, "One two")
+    page.evaluate("window.kept = document.querySelector('article .prose > p')")
+    server.send(chunk(1, " two"), end(after=1))
+    expect(page.locator(".state")).to_have_text("Server’s word")
+    expect(page.locator("article")).not_to_have_attribute("aria-busy", "true")
+    expect(prose(page)).to_have_text("One two")
+    assert page.evaluate(
+        "window.kept === document.querySelector('article > live-reply > .prose > p')"
+    )
+
+
+def test_an_end_beyond_what_is_held_is_asked_about(page: Page, server: Server, open_: Open) -> None:
+    open_(article("One", "<p>One</p>", index=0))
+    server.send(end(after=5))
+    until(page, lambda: server.cursors() == [0, 0])
+    expect(page.locator("article")).to_have_attribute("aria-busy", "true")
+
+
+def test_a_text_unlike_the_stored_one_gives_way_to_it(
+    page: Page, server: Server, open_: Open
+) -> None:
+    """It can't happen; if it does, what is stored is what is shown."""
+    open_(article("One", "<p>One</p>", index=0))
+    serve_ended(page, "One, differently")
+    server.send(end(after=0))
+    expect(prose(page)).to_have_text("as the server has it")
+
+
+def test_the_source_is_kept_to_the_byte(page: Page, server: Server, open_: Open) -> None:
+    open_(article("a\r\nb ", "<p>a\nb</p>", index=0))
+    server.send(chunk(1, "🐙 e\u0301\r"), chunk(2, "\n\r\nend\t"))
+    expect(prose(page).locator("p")).to_have_count(2)
+    text = page.evaluate("document.querySelector('live-reply').text")
+    assert text == "a\r\nb 🐙 e\u0301\r\n\r\nend\t"
+
+
+def test_thoughts_are_folded_away_beside_the_text(page: Page, server: Server, open_: Open) -> None:
+    open_(article())
+    expect(page.locator(".reasoning")).to_be_hidden()
+    server.send(chunk(0, "Hm, *tides*", kind="reasoning"))
+    expect(page.locator(".state")).to_have_text("Thinking")
+    page.get_by_text("Thinking").first.click()
+    expect(page.locator(".reasoning em")).to_have_text("tides")
+    server.send(chunk(1, "They lag."))
+    expect(prose(page)).to_have_text("They lag.")
+
+
+def test_a_stream_that_is_gone_stops_being_busy(page: Page, server: Server, open_: Open) -> None:
+    open_(article())
+    server.send({"type": "error", "code": "not_found", "message": "No such stream."})
+    expect(page.locator(".state")).to_have_text("Deleted")
+    expect(page.locator("article")).not_to_have_attribute("aria-busy", "true")
+
+
+def test_many_chunks_are_one_write_a_frame(page: Page, server: Server, open_: Open) -> None:
+    open_(article())
+    page.evaluate("""() => {
+        window.writes = 0;
+        window.frames = 0;
+        const prose = document.querySelector("live-reply > .prose");
+        new MutationObserver(() => { window.writes += 1; })
+            .observe(prose, { subtree: true, childList: true, characterData: true });
+        const count = () => { window.frames += 1; requestAnimationFrame(count); };
+        requestAnimationFrame(count);
+    }""")
+    server.send(*(chunk(i, f"{i} ") for i in range(500)))
+    expect(prose(page)).to_contain_text("498 499")
+    assert page.evaluate("window.writes <= window.frames + 1")

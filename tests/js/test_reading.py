@@ -1,0 +1,125 @@
+"""Reading along: where the page stands while text grows, and what code gets besides its text."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from chat.rendering import to_html
+from tests.js.conftest import Files
+
+PAGE = """<!doctype html><html lang=en><title>Reading</title><link rel=icon href=/icons/mark.svg>
+<link rel=stylesheet href="/js/reading.test.css"><body><main>
+<div id=messages><article class=message aria-busy=true><div class=prose>{html}</div></article></div>
+<div id=dock></div></main><script type=module src="/js/reading.test.js"></script>"""
+
+STYLE = "p { height: 40px } #dock { position: sticky; bottom: 0; height: 60px }"
+
+SCRIPT = """import { enhanceHistory, listenForCopies } from "/js/enhance.js";
+import { followTheEnd } from "/js/follow.js";
+followTheEnd();
+listenForCopies();
+enhanceHistory(document);
+document.body.dataset.ready = "";
+"""
+
+GROW = """async () => {
+    const prose = document.querySelector(".prose");
+    prose.append(document.createElement("p"));
+    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+    const { scrollHeight, scrollTop, clientHeight } = document.scrollingElement;
+    return scrollHeight - scrollTop - clientHeight;
+}"""
+
+
+@pytest.fixture
+def reading(page: Page) -> Iterator[Any]:
+    def script(route: Route) -> None:
+        route.fulfill(body=SCRIPT, content_type="text/javascript")
+
+    def style(route: Route) -> None:
+        route.fulfill(body=STYLE, content_type="text/css")
+
+    page.route("**/js/reading.test.js", script)
+    page.route("**/js/reading.test.css", style)
+
+    def open_(html: str) -> Page:
+        Files.pages["/reading"] = PAGE.format(html=html).encode()
+        page.goto("/reading")
+        expect(page.locator("body[data-ready]")).to_be_attached()
+        return page
+
+    yield open_
+    Files.pages.clear()
+
+
+def scroll_up(page: Page) -> None:
+    page.mouse.move(200, 200)
+    page.mouse.wheel(0, -600)
+    page.wait_for_function("() => scrollY < document.body.scrollHeight - innerHeight - 300")
+
+
+def pill(page: Page) -> Any:
+    return page.get_by_role("button", name="New text")
+
+
+def test_the_page_opens_at_the_end_and_stays_there(reading: Any) -> None:
+    page = reading("<p>x</p>" * 60)
+    assert [page.evaluate(GROW) for _ in range(3)] == [0, 0, 0]
+    expect(pill(page)).to_be_hidden()
+
+
+def test_who_scrolls_up_is_left_alone_and_told_of_new_text(reading: Any) -> None:
+    page = reading("<p>x</p>" * 60)
+    scroll_up(page)
+    before = page.evaluate("scrollY")
+    page.evaluate(GROW)
+    assert page.evaluate("scrollY") == before
+    expect(pill(page)).to_be_visible()
+    pill(page).click()
+    assert page.evaluate(GROW) == 0
+    expect(pill(page)).to_be_hidden()
+
+
+def test_who_comes_back_to_the_end_follows_again(reading: Any) -> None:
+    page = reading("<p>x</p>" * 60)
+    scroll_up(page)
+    page.evaluate(GROW)
+    expect(pill(page)).to_be_visible()
+    page.mouse.wheel(0, 2000)
+    expect(pill(page)).to_be_hidden()
+    assert page.evaluate(GROW) == 0
+
+
+CODE = "```py\nfor tide in range(3):\n    print(f'{tide} < 3')  # <b>&amp;</b>\n```"
+
+
+def test_code_gets_its_colours_and_keeps_its_text(reading: Any) -> None:
+    page = reading(to_html(CODE))
+    expect(page.locator(".hljs-keyword").first).to_have_text("for")
+    text = page.locator("pre code").evaluate("code => code.textContent")
+    assert text == "for tide in range(3):\n    print(f'{tide} < 3')  # <b>&amp;</b>"
+    expect(page.locator("pre code :not(span)")).to_have_count(0)
+
+
+def test_very_long_code_and_unknown_languages_stay_plain(reading: Any) -> None:
+    page = reading(
+        to_html(f"```py\n{'x = 1' * 11_000}\n```\n\n```klingon\nx\n```\n\n```constructor\nx\n```")
+    )
+    expect(page.get_by_role("button", name="Copy code")).to_have_count(3)
+    page.wait_for_timeout(300)  # longer than the colours of the test above take
+    expect(page.locator("pre span")).to_have_count(0)
+
+
+@pytest.mark.parametrize("clipboard", [True, False], ids=["https", "plain http"])
+def test_code_is_copied_as_it_is(reading: Any, page: Page, clipboard: bool) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    reading(to_html(CODE))
+    read = page.evaluate_handle("() => navigator.clipboard.readText.bind(navigator.clipboard)")
+    if not clipboard:
+        page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    page.get_by_role("button", name="Copy code").click()
+    expect(page.get_by_role("button", name="Copy code")).to_have_text("Copied")
+    copied = page.evaluate("(read) => read()", read)
+    assert copied == "for tide in range(3):\n    print(f'{tide} < 3')  # <b>&amp;</b>"
