@@ -42,6 +42,8 @@ class ErrorAnswer:
 class Behaviour:
     """How the fake answers a request whose last prompt contains `prompt` (None: any request).
 
+    One for lists of models (`on`) knows only `error`, `first_delay` and `headers`, one for
+    coming back to a kept reply only `error`.
     `pieces` are the deltas; `times` is how many requests it answers before it is used up, None
     is for ever. Delays are in seconds. The `…_after` count deltas sent before it happens, so 0
     is before the first and `len(pieces)` after the last.
@@ -49,6 +51,7 @@ class Behaviour:
 
     pieces: tuple[Piece, ...] = ()
     prompt: str | None = None
+    on: Literal["reply", "models", "attach"] = "reply"
     times: int | None = 1
     first_delay: float = 0.0
     delay: float = 0.0
@@ -108,7 +111,11 @@ def _numbers(value: int | list[int] | tuple[int, ...]) -> tuple[int, ...]:
 
 @dataclass(slots=True)
 class Record:
-    """A request that the fake got. Times are seconds of the machine's monotonic clock."""
+    """A request that the fake got. Times are seconds of the machine's monotonic clock.
+
+    A wire's name with “.attached” is a kept reply that somebody came back for, with “.cancelled”
+    one that was given up: neither is another generation.
+    """
 
     id: int
     wire: str

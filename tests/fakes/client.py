@@ -38,6 +38,16 @@ class Fake:
         """The base URL for OpenAI's SDK, and for `OPENAI_BASE_URL`."""
         return f"{self.url}/v1"
 
+    @property
+    def anthropic(self) -> str:
+        """The base URL for Anthropic's SDK, and for `ANTHROPIC_BASE_URL`."""
+        return self.url
+
+    @property
+    def google(self) -> str:
+        """The base URL for Google's SDK, and for `GOOGLE_GEMINI_BASE_URL`, with its version."""
+        return f"{self.url}/v1beta"
+
     @classmethod
     def start(cls) -> Self:
         """Run one in a thread of this process, with a loop of its own."""
@@ -90,6 +100,10 @@ class Fake:
     def requests(self) -> list[Record]:
         """Every request for a reply since the start or the last reset, in order."""
         return [Record(**record) for record in self._call("GET", "requests")["requests"]]
+
+    def lists(self) -> list[Record]:
+        """Every request for a list of models, in order."""
+        return [Record(**record) for record in self._call("GET", "lists")["requests"]]
 
     def release(self, id: int | None = None) -> list[int]:
         """Let one held request go on, or all of them; says which did."""

@@ -1,0 +1,82 @@
+"""A reply that the fake generates whether anybody listens or not, and keeps for those who ask."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+from .behaviour import Record
+from .wire import Reply, Wire
+
+
+class Body(Protocol):
+    """Where the events of a kept reply are sent to."""
+
+    async def write(self, data: bytes) -> None: ...
+    async def end(self) -> None: ...
+    async def cut(self) -> None: ...
+
+
+class Kept:
+    """The events of a reply by number, growing; a body like a connection's for who makes it."""
+
+    def __init__(self, wire: Wire, said: Reply, record: Record) -> None:
+        self.wire = wire
+        self.said = said
+        self.record = record
+        self.events: list[bytes] = []
+        self.over = False
+        self.cuts = 0
+        self._task: asyncio.Task[None] | None = None
+        self._news = asyncio.Condition()
+
+    def generate(self, playing: Coroutine[Any, Any, None]) -> None:
+        """Begin; nobody's leaving ends it."""
+        self._task = asyncio.create_task(playing)
+
+    def cancel(self) -> None:
+        """Stop generating. Who follows gets no end marker."""
+        if self._task and not self.over:
+            self._task.cancel()
+            self.record.state = "closed"
+        self.over = True
+        self._wake = asyncio.create_task(self._tell())
+
+    async def follow(self, first: int, body: Body) -> None:
+        """Send the events from a number on, as they come, until the end or a cut."""
+        cuts, at = self.cuts, first
+        while True:
+            async with self._news:
+                while at >= len(self.events) and not self.over and self.cuts == cuts:
+                    await self._news.wait()
+            while at < len(self.events):
+                await body.write(self.events[at])
+                at += 1
+            if self.cuts > cuts:
+                await body.cut()
+            if self.over:
+                await body.end()
+                return
+
+    # As a body
+
+    def headers(self, wire: Wire, more: dict[str, str]) -> None:
+        """Each connection that follows has its own."""
+
+    async def write(self, data: bytes) -> None:
+        """Some more events."""
+        self.events += [event + b"\n\n" for event in data.split(b"\n\n") if event]
+        await self._tell()
+
+    async def end(self) -> None:
+        """Nothing more comes."""
+        self.over = True
+        await self._tell()
+
+    async def cut(self) -> None:
+        """Drop whoever listens now; the generation goes on."""
+        self.cuts += 1
+        await self._tell()
+
+    async def _tell(self) -> None:
+        async with self._news:
+            self._news.notify_all()
