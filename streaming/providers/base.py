@@ -9,7 +9,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from . import errors
 
@@ -28,16 +28,21 @@ CARRY_ON = (
 CONNECT_TIMEOUT = 10.0
 FIRST_TIMEOUT = 180.0
 IDLE_TIMEOUT = 120.0
+THINKING_TIMEOUT = 1800.0
 KEY_CHECK_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds to wait for a connection, for the first delta, and between two signs of life."""
+    """Seconds to wait for a connection, for the first delta, and between two signs of life.
+
+    A provider that shows signs of life has until `thinking` for its first delta.
+    """
 
     connect: float = CONNECT_TIMEOUT
     first: float = FIRST_TIMEOUT
     idle: float = IDLE_TIMEOUT
+    thinking: float = THINKING_TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,8 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """Some more of the reply. After `clean` its text is never empty and fits any database.
+    """Some more of the reply. After `clean` its text fits any database, and is empty only where
+    the provider has named its copy and nothing of the reply is there yet.
 
     `upstream` is where to re-attach after this delta; to be committed together with it.
     """
@@ -89,7 +95,10 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counted them; None is unknown, never zero."""
+    """Tokens as the provider counted them; None is unknown, never zero.
+
+    Counted alike for all: `input` includes what was `cached`, `output` includes `reasoning`.
+    """
 
     input: int | None = None
     output: int | None = None
@@ -125,21 +134,35 @@ class ListedModel:
 
 
 class Adapter(Protocol):
-    """A provider, reduced to what it does: stream a reply, and list its models."""
+    """A provider, reduced to the one thing it does."""
 
     def stream(self, request: Request, key: str) -> AsyncGenerator[Event, None]:
         """Stream one reply. Raises `errors.ProviderError`; cancelling closes the connection."""
         ...
+
+
+class Listing(Adapter, Protocol):
+    """A provider that can be asked for its models: every one of the catalog."""
 
     async def models(self, key: str) -> tuple[ListedModel, ...]:
         """The models that the provider lists for this key. Raises `errors.ProviderError`."""
         ...
 
 
+@runtime_checkable
+class Keeper(Protocol):
+    """A provider that keeps a copy of the replies it is asked for with `background`."""
+
+    async def cancel(self, upstream: Upstream, key: str) -> None:
+        """Stop a reply at the provider. Raises `errors.ProviderError`."""
+        ...
+
+
 def adapter(
     provider: str, *, base_url: str = "", timeouts: Timeouts | None = None, name: str = ""
-) -> Adapter:
-    """The adapter for a provider of the catalog.
+) -> Listing:
+    """The adapter for a provider of the catalog; any other one that has a base URL is taken for
+    a server that speaks OpenAI's Chat Completions, `name` being what people call it.
 
     Loads the provider's SDK, which takes a second the first time: call it in a thread.
     """
@@ -151,7 +174,19 @@ def adapter(
         case "openai":
             from .openai import OpenAI
 
-            return OpenAI(base_url=base_url, timeouts=timeouts or Timeouts())
+            return OpenAI(base_url=base_url, timeouts=timeouts)
+        case "anthropic":
+            from .anthropic import Anthropic
+
+            return Anthropic(base_url=base_url, timeouts=timeouts)
+        case "google":
+            from .google import Google
+
+            return Google(base_url=base_url, timeouts=timeouts)
+    if base_url:
+        from .openai_chat import Compatible
+
+        return Compatible(base_url=base_url, timeouts=timeouts, name=name)
     raise LookupError(f"No adapter for the provider {provider!r}.")
 
 
@@ -185,7 +220,8 @@ async def clean(events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
 
     Providers that cut by UTF-16 units split an emoji's halves over two deltas: a delta that ends
     in a half waits for the next of its kind. A half that stays alone and NUL, which PostgreSQL
-    can't store, become U+FFFD; empty deltas vanish. Closing this closes `events`.
+    can't store, become U+FFFD; empty deltas vanish, unless they say where to re-attach. Closing
+    this closes `events`.
     """
     held: dict[Kind, str] = {}
     try:
@@ -194,7 +230,7 @@ async def clean(events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
                 for delta in _released(held):
                     yield delta
                 yield event
-            elif not held and event.text and not _DIRTY.search(event.text):
+            elif not held and (event.text or event.upstream) and not _DIRTY.search(event.text):
                 yield event
             elif (text := _joined(held, event.kind, event.text)) is not None:
                 # With a half still waiting, re-attaching after this delta would lose it.

@@ -1,22 +1,35 @@
 """What the contract's cases need to know about each adapter: one row for each wire."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from streaming.providers import errors
 from streaming.providers.base import Reason
 from tests.fakes import ErrorAnswer, Fake
 
+Failure = tuple[ErrorAnswer, type[errors.ProviderError]]
+
 
 @dataclass(frozen=True)
 class Wire:
-    """A provider in the contract suite. `finishes` and `failures` are in the provider's words."""
+    """A provider in the contract suite. `finishes` and `failures` are in the provider's words.
 
+    `garbage` is what nobody can read, `request_id` the header that names a request, and `refused`
+    how a refusal ends. A provider that is `keyless` may be asked without a key.
+    """
+
+    name: str
     provider: str
     model: str
     path: str
     finishes: dict[str, Reason]
-    failures: dict[str, tuple[ErrorAnswer, type[errors.ProviderError]]]
+    failures: dict[str, Failure]
+    garbage: tuple[bytes, ...] = (b"data: {not json\n\n", b"data: \xff\n\n")
+    request_id: str = "x-request-id"
+    refused: Reason = "refusal"
+    keyless: bool = False
+    lists: dict[str, Failure] = field(default_factory=dict)
 
     def base_url(self, fake: Fake) -> str:
         return fake.url + self.path
@@ -30,10 +43,73 @@ def _said(code: str | None, kind: str, message: str = "The model said no.") -> d
     return {"message": message, "type": kind, "param": None, "code": code}
 
 
+def _anthropic(status: int, kind: str, message: str = "No.", **more: Any) -> ErrorAnswer:
+    told = {"type": kind, "message": message, **more}
+    return ErrorAnswer(status, {"type": "error", "error": told})
+
+
+def _google(status: int, word: str, message: str = "No.", **detail: str) -> ErrorAnswer:
+    told = {"code": status, "message": message, "status": word, "details": [detail]}
+    return ErrorAnswer(status, {"error": told})
+
+
+# Whoever stands in between answers in his own words, or in none.
+ANYBODY: Mapping[str, Failure] = {
+    "wrong key, no words": (ErrorAnswer(401, "no"), errors.InvalidKey),
+    "forbidden, no words": (ErrorAnswer(403, "no"), errors.NoPermission),
+    "rate limited, no words": (ErrorAnswer(429, ""), errors.RateLimited),
+    "overloaded proxy": (ErrorAnswer(529, "<html>busy</html>"), errors.Overloaded),
+    "bad gateway": (ErrorAnswer(502, "<html>bad gateway</html>"), errors.Overloaded),
+    "too large": (ErrorAnswer(413, "too large"), errors.ContextTooLong),
+    "unprocessable": (ErrorAnswer(422, {"error": {"message": "no"}}), errors.BadRequest),
+    "payment required": (ErrorAnswer(402, {"error": "Pay."}), errors.NoCredit),
+    "request timeout": (ErrorAnswer(408, "late"), errors.TimedOut),
+    "server error": (ErrorAnswer(500, "oops"), errors.ProviderError),
+    "conflict": (ErrorAnswer(409, {"error": {"message": "no"}}), errors.ProviderError),
+    "a teapot": (ErrorAnswer(418, "short and stout"), errors.ProviderError),
+}
+
+OPENAI: dict[str, Failure] = {
+    **ANYBODY,
+    "wrong key": (_openai(401, "invalid_api_key"), errors.InvalidKey),
+    "no permission": (_openai(403, None, "permission_error"), errors.NoPermission),
+    "country": (
+        _openai(403, "unsupported_country_region_territory", "request_forbidden"),
+        errors.NoPermission,
+    ),
+    "no credit": (_openai(429, "insufficient_quota", "insufficient_quota"), errors.NoCredit),
+    "rate limited": (_openai(429, "rate_limit_exceeded", "tokens"), errors.RateLimited),
+    "overloaded": (_openai(503, None, "server_error"), errors.Overloaded),
+    "too long": (_openai(400, "context_length_exceeded"), errors.ContextTooLong),
+    "too long, in words only": (
+        ErrorAnswer(
+            400, {"error": _said(None, "BadRequestError", "maximum context length is 4096")}
+        ),
+        errors.ContextTooLong,
+    ),
+    "no such model": (_openai(404, "model_not_found"), errors.ModelNotFound),
+    "bad request": (_openai(400, "unsupported_value"), errors.BadRequest),
+    "policy": (_openai(400, "content_policy_violation"), errors.Refused),
+}
+
 WIRES = [
     Wire(
+        name="openai",
         provider="openai",
         model="gpt-4o",
+        path="/v1",
+        finishes={
+            "stop": "stop",
+            "max_output_tokens": "length",
+            "content_filter": "content_filter",
+            "something_new": "other",
+        },
+        failures=OPENAI,
+    ),
+    Wire(
+        name="compatible",
+        provider="ollama",
+        model="llama3.3",
         path="/v1",
         finishes={
             "stop": "stop",
@@ -43,41 +119,93 @@ WIRES = [
             "function_call": "tool_calls",
             "something_new": "other",
         },
+        failures=OPENAI,
+        keyless=True,
+    ),
+    Wire(
+        name="anthropic",
+        provider="anthropic",
+        model="claude-opus-5-5",
+        path="",
+        finishes={
+            "end_turn": "stop",
+            "stop_sequence": "stop",
+            "max_tokens": "length",
+            "model_context_window_exceeded": "length",
+            "refusal": "refusal",
+            "tool_use": "tool_calls",
+            "something_new": "other",
+        },
         failures={
-            "wrong key": (_openai(401, "invalid_api_key"), errors.InvalidKey),
-            "wrong key, no words": (ErrorAnswer(401, "no"), errors.InvalidKey),
-            "no permission": (_openai(403, None, "permission_error"), errors.NoPermission),
-            "country": (
-                _openai(403, "unsupported_country_region_territory", "request_forbidden"),
-                errors.NoPermission,
-            ),
-            "no credit": (
-                _openai(429, "insufficient_quota", "insufficient_quota"),
+            **ANYBODY,
+            "wrong key": (_anthropic(401, "authentication_error"), errors.InvalidKey),
+            "no permission": (_anthropic(403, "permission_error"), errors.NoPermission),
+            "no credit": (_anthropic(402, "billing_error"), errors.NoCredit),
+            "no credit, in words only": (
+                _anthropic(400, "invalid_request_error", "Your credit balance is too low to …"),
                 errors.NoCredit,
             ),
-            "payment required": (ErrorAnswer(402, {"error": "Pay."}), errors.NoCredit),
-            "rate limited": (_openai(429, "rate_limit_exceeded", "tokens"), errors.RateLimited),
-            "rate limited, no words": (ErrorAnswer(429, ""), errors.RateLimited),
-            "overloaded": (_openai(503, None, "server_error"), errors.Overloaded),
-            "overloaded proxy": (ErrorAnswer(529, "<html>busy</html>"), errors.Overloaded),
-            "bad gateway": (ErrorAnswer(502, "<html>bad gateway</html>"), errors.Overloaded),
-            "too long": (_openai(400, "context_length_exceeded"), errors.ContextTooLong),
-            "too long, in words only": (
-                ErrorAnswer(
-                    400,
-                    {"error": _said(None, "BadRequestError", "maximum context length is 4096")},
-                ),
+            "spend limit": (
+                _anthropic(400, "invalid_request_error", error_code="spend_limit_reached"),
+                errors.NoCredit,
+            ),
+            "rate limited": (_anthropic(429, "rate_limit_error"), errors.RateLimited),
+            "overloaded": (_anthropic(529, "overloaded_error"), errors.Overloaded),
+            "internal": (_anthropic(500, "api_error"), errors.Overloaded),
+            "slow": (_anthropic(504, "timeout_error"), errors.TimedOut),
+            "too long": (
+                _anthropic(400, "invalid_request_error", "prompt is too long: 9 > 8 maximum"),
                 errors.ContextTooLong,
             ),
-            "too large": (ErrorAnswer(413, "too large"), errors.ContextTooLong),
-            "no such model": (_openai(404, "model_not_found"), errors.ModelNotFound),
-            "bad request": (_openai(400, "unsupported_value"), errors.BadRequest),
-            "unprocessable": (ErrorAnswer(422, {"error": {"message": "no"}}), errors.BadRequest),
-            "policy": (_openai(400, "content_policy_violation"), errors.Refused),
-            "request timeout": (ErrorAnswer(408, "late"), errors.TimedOut),
-            "server error": (ErrorAnswer(500, "oops"), errors.ProviderError),
-            "conflict": (ErrorAnswer(409, {"error": {"message": "no"}}), errors.ProviderError),
-            "a teapot": (ErrorAnswer(418, "short and stout"), errors.ProviderError),
+            "request too large": (_anthropic(413, "request_too_large"), errors.ContextTooLong),
+            "no such model": (_anthropic(404, "not_found_error"), errors.ModelNotFound),
+            "bad request": (_anthropic(400, "invalid_request_error"), errors.BadRequest),
         },
+        garbage=(
+            b"event: content_block_delta\ndata: {not json\n\n",
+            b"event: message_delta\ndata: \xff\n\n",
+        ),
+        request_id="request-id",
+    ),
+    Wire(
+        name="google",
+        provider="google",
+        model="gemini-3.8-flash",
+        path="/v1beta",
+        finishes={
+            "STOP": "stop",
+            "MAX_TOKENS": "length",
+            "CONTINUATION": "length",
+            "SAFETY": "content_filter",
+            "RECITATION": "content_filter",
+            "PROHIBITED_CONTENT": "content_filter",
+            "MALFORMED_RESPONSE": "other",
+            "SOMETHING_NEW": "other",
+        },
+        failures={
+            **ANYBODY,
+            "wrong key": (
+                _google(400, "INVALID_ARGUMENT", "API key not valid.", reason="API_KEY_INVALID"),
+                errors.InvalidKey,
+            ),
+            "no key": (_google(401, "UNAUTHENTICATED"), errors.InvalidKey),
+            "no permission": (_google(403, "PERMISSION_DENIED"), errors.NoPermission),
+            "country": (_google(400, "FAILED_PRECONDITION"), errors.NoPermission),
+            "no credit": (
+                _google(429, "RESOURCE_EXHAUSTED", "Quota exceeded for metric: x, limit: 0"),
+                errors.NoCredit,
+            ),
+            "rate limited": (_google(429, "RESOURCE_EXHAUSTED"), errors.RateLimited),
+            "overloaded": (_google(503, "UNAVAILABLE"), errors.Overloaded),
+            "internal": (_google(500, "INTERNAL"), errors.Overloaded),
+            "slow": (_google(504, "DEADLINE_EXCEEDED"), errors.TimedOut),
+            "too long": (
+                _google(400, "INVALID_ARGUMENT", "The input token count (9) exceeds the maximum"),
+                errors.ContextTooLong,
+            ),
+            "no such model": (_google(404, "NOT_FOUND"), errors.ModelNotFound),
+            "bad request": (_google(400, "INVALID_ARGUMENT"), errors.BadRequest),
+        },
+        refused="content_filter",
     ),
 ]

@@ -1,4 +1,4 @@
-"""What is OpenAI's own: how a request is put, and the oddities of servers that imitate it."""
+"""What is Chat Completions' own: how a request is put, and the oddities of its imitators."""
 
 import json
 from dataclasses import replace
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streaming.providers import errors, openai
+from streaming.providers import errors, exchange, openai_chat, openai_sdk
 from streaming.providers.base import (
     CARRY_ON,
     Delta,
@@ -25,7 +25,7 @@ TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CARRY_O
 
 async def collected(fake: Fake, request: Request | None = None) -> list[Event]:
     request = request or Request("gpt-4o", TURNS)
-    kelp = adapter("openai", base_url=fake.openai)
+    kelp = adapter("ollama", base_url=fake.openai)
     return [event async for event in kelp.stream(request, KEY)]
 
 
@@ -63,7 +63,7 @@ async def test_what_was_asked_for_is_sent(fake: Fake) -> None:
 
 
 def test_openai_itself_is_asked_in_its_newer_words() -> None:
-    sent = openai.body(Request("gpt-6.2-astra", TURNS, max_tokens=50), official=True)
+    sent = openai_chat.body(Request("gpt-6.2-astra", TURNS, max_tokens=50), official=True)
     assert sent["max_completion_tokens"] == 50
     assert "max_tokens" not in sent
     assert sent["stream_options"] == {"include_usage": True, "include_obfuscation": False}
@@ -79,7 +79,7 @@ def test_openai_itself_is_asked_in_its_newer_words() -> None:
     ],
 )
 def test_openai_itself_is_known_by_its_host(base_url: str, official: bool) -> None:
-    assert openai.OpenAI(base_url=base_url).official is official
+    assert openai_sdk.OverOpenAI(base_url=base_url).official is official
 
 
 async def test_the_servers_environment_stays_out_of_the_request(
@@ -106,7 +106,7 @@ async def test_both_names_of_reasoning_are_read(fake: Fake) -> None:
 async def test_after_the_end_marker_nothing_can_fail(
     fake: Fake, ending: Behaviour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openai, "AFTER_FINISH", 0.1)
+    monkeypatch.setattr(exchange, "AFTER_FINISH", 0.1)
     usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
     said = choice(content="Yes") + choice("stop") + event(usage=usage)
     fake.script(replace(ending, extra=said))

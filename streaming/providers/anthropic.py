@@ -1,0 +1,155 @@
+"""Anthropic's Messages."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import anthropic
+import httpx2
+
+from .base import Delta, ListedModel, Reason, Request, Timeouts, Usage
+from .exchange import Answer, Exchange, Remote, hush, retry_after, whole
+
+OFFICIAL_URL = "https://api.anthropic.com"
+MAX_TOKENS = 32_000  # The API wants a number; thinking counts too.
+
+# These don't think by themselves, and refuse to be told to.
+UNTHINKING = re.compile(r"claude-(\d|instant|(haiku|opus|sonnet)-4-([0-5]|\d{8})\b)")
+# The last version of the API that takes a temperature, for the models that still know one.
+WITH_TEMPERATURE = "2023-06-01"
+
+REASONS: dict[str, Reason] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "refusal": "refusal",
+    "tool_use": "tool_calls",
+}
+_NAMED = re.compile(r"([a-z_]+(?:\.[a-z_]+)*): ")
+
+
+class Anthropic(Remote):
+    """The adapter; without `base_url` it speaks to Anthropic itself."""
+
+    provider = "Anthropic"
+
+    def __init__(self, *, base_url: str = "", timeouts: Timeouts | None = None) -> None:
+        super().__init__(base_url=base_url or OFFICIAL_URL, timeouts=timeouts)
+        hush("anthropic")
+        sdk = anthropic.AsyncAnthropic(api_key="none")
+        _ = sdk.messages, sdk.models
+
+    def client(self, key: str, http: httpx2.AsyncClient) -> anthropic.AsyncAnthropic:
+        """With everything said, so that no profile or variable of the server's is looked for."""
+        return anthropic.AsyncAnthropic(
+            api_key=key,
+            base_url=self.base_url,
+            max_retries=0,
+            timeout=http.timeout,
+            http_client=http,
+        )
+
+    async def open(self, client: Any, exchange: Exchange) -> AsyncIterator[Any]:
+        """Put the request; the SDK's events."""
+        events = await client.messages.create(**body(exchange.request), stream=True)
+        exchange.named(events.response.headers.get("request-id"))
+        opened: AsyncIterator[Any] = events
+        return opened
+
+    def read(self, event: Any, exchange: Exchange) -> Iterator[Delta]:
+        """What was asked is counted at the start, what was said with the end marker."""
+        match event.type:
+            case "message_start":
+                exchange.named(event.message.id)
+                exchange.usage = usage(getattr(event.message, "usage", None), None)
+            case "content_block_start":
+                yield from _added(event.content_block)
+            case "content_block_delta":
+                yield from _added(event.delta)
+            case "message_delta":
+                exchange.usage = usage(getattr(event, "usage", None), exchange.usage)
+                if stopped := event.delta.stop_reason:
+                    exchange.reason = REASONS.get(stopped, "other")
+            case "message_stop":
+                exchange.done = True
+
+    def answered(self, error: Exception) -> Answer | None:
+        """An error that Anthropic sent; one in the middle of a stream comes under status 200."""
+        if not isinstance(error, anthropic.APIStatusError):
+            return None
+        headers, said = error.response.headers, error.body
+        inner = said.get("error") if isinstance(said, dict) else None
+        told = inner if isinstance(inner, dict) else {}
+        message = told.get("message") or error.message
+        named = _NAMED.match(str(message))
+        return Answer(
+            status=error.status_code if error.status_code >= 300 else 0,
+            words=f"{told.get('type', '')} {told.get('error_code') or ''}",
+            message=str(message),
+            param=named.group(1) if named else "",
+            request_id=headers.get("request-id", ""),
+            retry_after=retry_after(headers),
+        )
+
+    async def listed(self, client: Any) -> list[ListedModel]:
+        """The list, which tells everything."""
+        return [
+            ListedModel(
+                id=model.id,
+                label=model.display_name,
+                context_window=model.max_input_tokens,
+                max_output=model.max_tokens,
+                lifecycle=model.lifecycle or "",
+                shutdown=model.retires_at.date() if model.retires_at else None,
+            )
+            async for model in client.models.list()
+        ]
+
+
+def body(request: Request) -> dict[str, Any]:
+    """Our request as the arguments of a message.
+
+    What newer models don't take is not sent unasked: a temperature needs the older API, which in
+    turn knows no thinking beside it.
+    """
+    arguments: dict[str, Any] = {
+        "model": request.model,
+        "messages": [{"role": turn.role, "content": turn.text} for turn in request.turns],
+        "max_tokens": request.max_tokens or MAX_TOKENS,
+    }
+    if request.system:
+        arguments["system"] = request.system
+    if request.temperature is not None:
+        arguments["extra_headers"] = {"anthropic-version": WITH_TEMPERATURE}
+        arguments["extra_body"] = {"temperature": request.temperature}
+    elif not UNTHINKING.match(request.model):
+        arguments["thinking"] = {"type": "adaptive", "display": "summarized"}
+    if request.reasoning_effort is not None:
+        arguments["output_config"] = {"effort": request.reasoning_effort}
+    return arguments
+
+
+def _added(part: Any) -> Iterator[Delta]:
+    """What a block starts with, mostly nothing, or what is added to it."""
+    if part.type in {"text", "text_delta"}:
+        yield Delta(whole(part.text))
+    elif part.type in {"thinking", "thinking_delta"}:
+        yield Delta(whole(part.thinking), "reasoning")
+
+
+def usage(counted: Any, before: Usage | None) -> Usage | None:
+    """The tokens so far. Anthropic counts what it cached apart from the rest of the input."""
+    if counted is None:
+        return before
+    before = before or Usage()
+    fresh = getattr(counted, "input_tokens", None)
+    cached = getattr(counted, "cache_read_input_tokens", None)
+    stored = getattr(counted, "cache_creation_input_tokens", None)
+    details = getattr(counted, "output_tokens_details", None)
+    return Usage(
+        input=before.input if fresh is None else fresh + (cached or 0) + (stored or 0),
+        output=getattr(counted, "output_tokens", None),
+        reasoning=getattr(details, "thinking_tokens", before.reasoning),
+        cached=before.cached if cached is None else cached,
+    )
