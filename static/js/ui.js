@@ -102,6 +102,7 @@ async function fetchSidebar() {
   const into = { source: sidebar, target: sidebar, swap: "innerMorph" };
   await htmx.ajax("GET", `/sidebar/?open=${open}`, into).catch(() => {});
   showTitle();
+  catchUp();
   setTimeout(() => {
     fetching = false;
     if (again) fetchSidebar();
@@ -114,4 +115,15 @@ function showTitle() {
   if (!title) return;
   document.getElementById("title").textContent = title;
   document.title = `${title} · Holdfast`;
+}
+
+/** A reply runs here that this page knows nothing of: somebody wrote from another tab or device. */
+async function catchUp() {
+  const elsewhere = () => sidebar.querySelector("[aria-current='page'] [data-state='running']") && !running().length;
+  if (!elsewhere()) return;
+  const response = await fetch(location.pathname, { headers: { "HX-Request": "true" } }).catch(() => null);
+  if (!response?.ok || !elsewhere()) return;
+  const made = document.createRange().createContextualFragment(await response.text());
+  const missing = [...made.querySelectorAll("article")].filter(({ id }) => !document.getElementById(id));
+  document.getElementById("messages").append(...missing);
 }
