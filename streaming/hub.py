@@ -39,6 +39,7 @@ TAIL_CHARACTERS = 65_536
 """How much of a stream's newest text is kept for its followers; older text is in the journal."""
 
 WORKERS = "workers"
+NOBODY = "nobody"
 
 Body = dict[str, Any]
 Listener = Callable[[Body], None]
@@ -201,16 +202,20 @@ class Hub:
     async def _receive(self) -> None:
         """Never cancelled while it waits: the layers delete a channel whose receive is."""
         async with asyncio.timeout(2):
+            # A channel that can't be made leaves its queue behind, so the layer is tried first.
+            await self._layer.group_send(NOBODY, {"type": "bell"})
             channel = await self._layer.new_channel()
         self._joined.clear()
         self._channel = channel
         self._membership.set()
         while True:
-            message = await self._layer.receive(channel)
             try:
+                message = await self._layer.receive(channel)
                 self._hear(message["group"], message["body"])
             except Exception:
+                # With another channel, this one would stay in its groups and fill up unread.
                 logger.exception("A bell could not be understood")
+                await asyncio.sleep(0.1)
 
     def _hear(self, group: str, body: Body) -> None:
         for listener in tuple(self._listeners.get(group, ())):

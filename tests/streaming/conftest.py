@@ -26,6 +26,8 @@ on_postgresql = pytest.mark.skipif(
     reason="this is about PostgreSQL",
 )
 
+on_redis = pytest.mark.skipif(not settings.REDIS_URL, reason="this is about Redis")
+
 
 @pytest.fixture(autouse=True, scope="module")
 def quick_flushes(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:

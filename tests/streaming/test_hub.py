@@ -1,0 +1,442 @@
+"""The hub: bells may be lost, late, doubled or out of order, and the layer may fail in any way;
+nobody waits for it, and what the database says arrives all the same."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from channels.layers import get_channel_layer
+from django.conf import settings
+from hypothesis import given
+from hypothesis import strategies as st
+from redis import Redis as Client
+
+from accounts.models import User
+from streaming import hub as hubs
+from streaming import journal
+from streaming.database import in_db
+from streaming.hub import Body, Hub, Tail, hear_stream, ring, stream_bell, stream_group
+from streaming.journal import Chunk, Head
+from streaming.models import Kind, State
+from tests.services.redis_server import Redis
+from tests.streaming.conftest import on_redis
+from tests.streaming.layers import MoodyLayer
+from tests.streaming.making import entry_of, finish, running, write
+from tests.waiting import until_async
+
+STREAM = 7
+UUID_OF_NOBODY = UUID("9b2e1f6c-0b1a-4d5e-8f90-123456789abc")
+
+
+async def seen(condition: Callable[[], object], *, within: float = 10.0) -> None:
+    async def so() -> object:
+        return condition()
+
+    await until_async(so, within=within)
+
+
+async def heard_again(heard: list[Body], group: str, *, within: float = 20.0) -> None:
+    """Ring until a bell comes through."""
+    before = len(heard)
+
+    async def so() -> bool:
+        ring(group, {"n": 1})
+        return len(heard) > before
+
+    await until_async(so, within=within, what="a bell is heard")
+
+
+# The tail of a stream: pure
+
+
+def chunks_of(*indexes: int) -> list[Chunk]:
+    return [Chunk(n, n, Kind.TEXT, f"{n} ", 0) for n in indexes]
+
+
+def head(epoch: int = 1, state: State = State.RUNNING, next_index: int = 0) -> Head:
+    return Head(STREAM, epoch, state, "", next_index, "", "", "", False)
+
+
+def indexes(chunks: list[Chunk]) -> list[int]:
+    return [chunk.index for chunk in chunks]
+
+
+async def test_a_tail_gives_what_follows_an_index_if_all_of_it_is_there() -> None:
+    tail = Tail(STREAM)
+    tail.add(chunks_of(3, 4, 5))
+    assert [indexes(tail.after(n)) for n in (1, 2, 3, 5, 9)] == [[], [3, 4, 5], [4, 5], [], []]
+
+
+async def test_what_was_heard_already_is_dropped() -> None:
+    tail = Tail(STREAM)
+    for bell in (chunks_of(0, 1), chunks_of(0, 1), chunks_of(1, 2), chunks_of(0)):
+        tail.add(bell)
+    assert indexes(tail.after(-1)) == [0, 1, 2]
+
+
+async def test_after_a_lost_bell_the_tail_begins_behind_the_hole() -> None:
+    tail = Tail(STREAM)
+    tail.add(chunks_of(0, 1))
+    tail.add(chunks_of(4, 5))
+    assert indexes(tail.after(1)) == []
+    assert tail.next_index == 6
+    assert indexes(tail.after(3)) == [4, 5]
+
+
+@given(st.lists(st.integers(0, 12), max_size=40), st.lists(st.integers(0, 14), max_size=4))
+async def test_however_bells_come_a_tail_never_shows_a_hole(
+    rung: list[int], learned: list[int]
+) -> None:
+    tail = Tail(STREAM)
+    for n, index in enumerate(rung):
+        tail.add(chunks_of(index))
+        if n < len(learned):
+            tail.learn(head(next_index=learned[n]))
+    assert tail.next_index == max([*(i + 1 for i in rung), *learned[: len(rung)]], default=0)
+    for last in range(-1, 14):
+        after = indexes(tail.after(last))
+        assert after == list(range(last + 1, last + 1 + len(after)))
+
+
+async def test_a_tail_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hubs, "TAIL_CHARACTERS", 1000)
+    tail = Tail(STREAM)
+    for n in range(500):
+        tail.add([Chunk(n, n, Kind.TEXT, "x" * 90, 0)])
+    assert sum(len(chunk.delta) for chunk in tail.after(488)) == 990
+    assert tail.after(487) == []
+
+
+@pytest.mark.parametrize(
+    ("known", "late"),
+    [
+        (head(2), head(1)),
+        (head(1, next_index=9), head(1, next_index=4)),
+        (head(1, State.STOPPED), head(1)),
+        (head(1, State.STOPPED), head(2)),
+    ],
+)
+async def test_a_late_bell_takes_nothing_back(known: Head, late: Head) -> None:
+    tail = Tail(STREAM)
+    tail.learn(known)
+    tail.learn(late)
+    assert tail.head == known
+
+
+async def test_who_waits_is_woken_by_anything_new_and_by_nothing_else() -> None:
+    tail = Tail(STREAM)
+    tail.learn(head())
+    waiting = asyncio.create_task(tail.news())
+    await asyncio.sleep(0)
+    tail.learn(head())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    tail.add(chunks_of(0))
+    await asyncio.wait_for(waiting, 5)
+    for news in (head(1, next_index=5), head(2), None):
+        waiting = asyncio.create_task(tail.news())
+        await asyncio.sleep(0)
+        tail.learn(news)
+        await asyncio.wait_for(waiting, 5)
+    assert tail.gone
+
+
+async def test_a_bell_says_the_same_on_both_ends() -> None:
+    tail = Tail(STREAM)
+    told = Head(STREAM, 3, State.FAILED, "a note", 2, "", "code", "Sorry.", True)
+    chunks = [Chunk(0, 0, Kind.REASONING, "\N{WATER WAVE}", 5), Chunk(1, 1, Kind.SEAM, "", 9)]
+    hear_stream(tail, stream_bell(UUID_OF_NOBODY, head=told, chunks=chunks))
+    assert tail.head == told
+    assert tail.after(-1) == chunks
+
+
+# The ordinary path, on whatever layer there is
+
+
+async def test_a_bell_from_any_thread_is_heard_by_everybody_who_listens(hub: Hub) -> None:
+    first: list[Body] = []
+    second: list[Body] = []
+    with hub.listen("user.1", first.append), hub.listen("user.1", second.append):
+        await heard_again(first, "user.1")
+        threading.Thread(target=ring, args=("user.1", {"n": 2})).start()
+        await seen(lambda: {"n": 2} in first and {"n": 2} in second)
+
+
+async def test_who_no_longer_listens_hears_nothing(hub: Hub) -> None:
+    gone: list[Body] = []
+    staying: list[Body] = []
+    with hub.listen("user.1", staying.append):
+        with hub.listen("user.1", gone.append):
+            await heard_again(gone, "user.1")
+        ring("user.1", {"last": True})
+        await seen(lambda: {"last": True} in staying)
+    assert {"last": True} not in gone
+
+
+async def test_bells_of_one_sender_come_in_order(hub: Hub) -> None:
+    heard: list[Body] = []
+    with hub.listen("user.1", heard.append):
+        await heard_again(heard, "user.1")
+        for n in range(300):
+            ring("user.1", {"number": n})
+        await seen(lambda: {"number": 299} in heard)
+    numbers = [body["number"] for body in heard if "number" in body]
+    assert numbers == list(range(300))
+
+
+async def test_a_closed_hub_leaves_nothing_running() -> None:
+    tasks = asyncio.all_tasks()
+    hub = hubs.hub()
+    assert hubs.hub() is hub
+    await hubs.close()
+    await seen(lambda: not [t for t in asyncio.all_tasks() - tasks if t.get_name()[:3] == "hub"])
+    ring("user.1", {"n": 1})
+
+
+def test_ringing_where_there_is_no_hub_or_none_any_more_is_no_error() -> None:
+    ring("user.1", {"n": 1})
+
+    async def begin() -> None:
+        hubs.hub()
+
+    asyncio.run(begin())
+    assert hubs._hub is not None  # nobody closed it, and its loop is gone
+    ring("user.1", {"n": 1})
+    hubs._hub = None
+
+
+# A layer that fails
+
+
+@pytest.fixture
+def layer(monkeypatch: pytest.MonkeyPatch) -> MoodyLayer:
+    """What the next hub works with."""
+    layer = MoodyLayer()
+    monkeypatch.setattr(hubs, "get_channel_layer", lambda: layer)
+    monkeypatch.setattr(hubs, "SILENCE_SECONDS", 0.05)
+    return layer
+
+
+async def test_ringing_waits_for_nothing_while_the_layer_hangs_and_works_again_after(
+    layer: MoodyLayer, hub: Hub
+) -> None:
+    heard: list[Body] = []
+    with hub.listen("user.1", heard.append):
+        await heard_again(heard, "user.1")
+        layer.going.clear()
+        began = time.perf_counter()
+        for n in range(5000):
+            ring("user.1", {"n": n})
+        assert time.perf_counter() - began < 1
+        await seen(lambda: len(hub._outbox) <= hubs.OUTBOX)
+        calls = layer.calls.count("group_send")
+        await seen(lambda: layer.calls.count("group_send") > calls)  # it gave up, and tries
+        layer.going.set()
+        await heard_again(heard, "user.1")
+
+
+async def test_a_layer_that_raises_is_left_alone_for_a_while_and_tried_again(
+    layer: MoodyLayer, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hubs, "SILENCE_SECONDS", 1000.0)
+    layer.broken = ConnectionError("no doorbell")
+    for n in range(50):
+        ring("user.1", {"n": n})
+    await seen(lambda: "group_send" in layer.calls)
+    for _ in range(20):
+        ring("user.1", {})
+        await asyncio.sleep(0)
+    assert layer.calls.count("group_send") == 1
+
+
+async def test_bells_that_can_never_be_rung_are_bounded_and_the_oldest_go(
+    layer: MoodyLayer, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hubs, "RING_SECONDS", 1000.0)
+    layer.going.clear()
+    for n in range(hubs.OUTBOX + 100):
+        hub.ring("user.1", {"n": n})
+    assert len(hub._outbox) == hubs.OUTBOX
+    assert hub._outbox[-1] == ("user.1", {"n": hubs.OUTBOX + 99})
+
+
+@pytest.mark.parametrize("call", ["probe", "new_channel", "group_add", "receive"])
+async def test_what_the_layer_refuses_at_first_is_tried_until_it_works(
+    layer: MoodyLayer, call: str
+) -> None:
+    layer.errors[call] = [ConnectionError("not yet"), TimeoutError()]
+    heard: list[Body] = []
+    with hubs.hub().listen("user.1", heard.append):
+        await heard_again(heard, "user.1")
+    assert layer.errors[call] == []
+    await hubs.close()
+
+
+async def test_one_group_that_cannot_be_left_does_not_keep_others_from_being_joined(
+    layer: MoodyLayer, hub: Hub
+) -> None:
+    heard: list[Body] = []
+    with hub.listen("user.1", heard.append):
+        await heard_again(heard, "user.1")
+    layer.errors["group_discard"] = [ConnectionError("no")]
+    with hub.listen("user.2", heard.append):
+        await heard_again(heard, "user.2")
+
+
+async def test_a_message_that_nobody_understands_does_not_deafen_the_hub(
+    layer: MoodyLayer, hub: Hub
+) -> None:
+    heard: list[Body] = []
+    with hub.listen("user.1", heard.append):
+        await heard_again(heard, "user.1")
+        for message in ({}, {"group": "user.1"}, {"group": "user.1", "body": {"stream": "x"}}):
+            await layer.group_send("user.1", {"type": "bell", **message})
+        await layer.group_send("user.1", {"type": "bell", "group": ["user.1"], "body": None})
+        await heard_again(heard, "user.1")
+
+
+async def test_groups_that_nobody_needs_are_left(layer: MoodyLayer, hub: Hub) -> None:
+    heard: list[Body] = []
+    with hub.listen("user.1", heard.append):
+        await heard_again(heard, "user.1")
+        assert "user.1" in layer.groups
+    await seen(lambda: "user.1" not in layer.groups)
+
+
+# What the database says
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("stage")
+async def test_a_lost_bell_is_made_good_by_asking_once_a_second(
+    owner: User, layer: MoodyLayer, hub: Hub
+) -> None:
+    layer.broken = ConnectionError("no bells at all")
+    stream = await in_db(running, owner)
+    with hub.join(stream.pk, stream.uuid) as tail:
+        await seen(lambda: tail.head is not None)
+        await in_db(write, stream, "written, and not rung")
+        await seen(lambda: tail.next_index == 1, within=3)
+        await in_db(finish, stream)
+        await seen(lambda: tail.head and tail.head.ended, within=3)
+        await in_db(journal.delete, [stream.pk])
+        await seen(lambda: tail.gone, within=3)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("stage")
+async def test_what_happened_before_the_group_was_joined_is_asked_for_at_once(
+    owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hubs, "POLL_SECONDS", 1000.0)
+    stream = await in_db(running, owner)
+    await in_db(write, stream, "before")
+    with hub.join(stream.pk, stream.uuid) as tail:
+        await seen(lambda: tail.next_index == 1)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("stage")
+async def test_a_rung_chunk_reaches_the_tail_without_the_database(
+    owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hubs, "POLL_SECONDS", 1000.0)
+    stream = await in_db(running, owner)
+    entry = await in_db(entry_of, stream, "rung")
+    bell = stream_bell(stream.uuid, chunks=entry.chunks)
+    with hub.join(stream.pk, stream.uuid) as tail:
+
+        async def so() -> bool:
+            ring(stream_group(stream.uuid), bell)
+            return bool(tail.after(-1))
+
+        await until_async(so)
+        assert tail.after(-1) == list(entry.chunks)
+
+
+# The real Redis
+
+
+@on_redis
+@pytest.mark.parametrize("hurt", ["killed", "paused"])
+async def test_redis_that_goes_away_delays_nobody_and_is_heard_again_after(
+    redis_server: Redis, hub: Hub, hurt: str
+) -> None:
+    heard: list[Body] = []
+    with hub.listen("user.1", heard.append):
+        await heard_again(heard, "user.1")
+        (redis_server.kill if hurt == "killed" else redis_server.pause)()
+        began = time.perf_counter()
+        for n in range(1000):
+            ring("user.1", {"n": n})
+        assert time.perf_counter() - began < 1
+        with hub.listen("user.2", heard.append):
+            await seen(lambda: not hub._outbox)  # given up
+        (redis_server.start if hurt == "killed" else redis_server.resume)()
+        await heard_again(heard, "user.1")
+
+
+@on_redis
+async def test_a_hub_that_begins_without_redis_finds_it_later(
+    redis_server: Redis, hub: Hub
+) -> None:
+    redis_server.kill()
+    heard: list[Body] = []
+    with hub.listen("user.1", heard.append):
+        ring("user.1", {"lost": True})
+        await seen(lambda: not hub._outbox)
+        redis_server.start()
+        await heard_again(heard, "user.1")
+
+
+@on_redis
+async def test_a_message_that_redis_garbled_costs_no_more_than_itself(
+    redis_server: Redis, hub: Hub
+) -> None:
+    heard: list[Body] = []
+    with hub.listen("user.1", heard.append):
+        await heard_again(heard, "user.1")
+        with Client.from_url(redis_server.url) as client:
+            client.publish("asgi__group__user.1", b"\xc1 no message at all")
+        await heard_again(heard, "user.1")
+        (members,) = hub._layer.groups.values()
+        assert members == {hub._channel}  # another one would fill up unread
+
+
+@on_redis
+async def test_looking_for_redis_in_vain_leaves_nothing_behind(
+    redis_server: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    redis_server.kill()
+    tries: list[None] = []
+    layer: Any = get_channel_layer()
+    send = layer.group_send
+
+    async def counted(group: str, message: dict[str, Any]) -> None:
+        tries.append(None)
+        await send(group, message)
+
+    monkeypatch.setattr(layer, "group_send", counted, raising=False)
+    hub = hubs.hub()
+    await seen(lambda: len(tries) >= 2)
+    assert hub._layer.channels == {}
+    await hubs.close()
+
+
+@on_redis
+@pytest.mark.prove
+@pytest.mark.timeout(120)
+async def test_a_hub_that_hears_nothing_for_a_minute_is_not_deaf(hub: Hub) -> None:
+    """The client library's own default ends every quiet subscriber after five seconds."""
+    heard: list[Body] = []
+    with hub.listen("user.1", heard.append):
+        await heard_again(heard, "user.1")
+        await asyncio.sleep(65)
+        await heard_again(heard, "user.1", within=1)
+    assert settings.REDIS_URL
