@@ -41,9 +41,20 @@ def may_repeat(beginning: str, text: str) -> bool:
 
 
 def overlap(beginning: str, text: str) -> int:
-    """How many characters of `beginning` repeat the end of `text`; 0 for short coincidences."""
+    """How many characters of `beginning` repeat the end of `text`.
+
+    0 for short coincidences, and where nobody can tell: in a run of waves or of equal rows more
+    of the same may be a repetition or just how the text goes on, and to show it twice is better
+    than to lose it.
+    """
     longest = min(len(beginning), len(text), LONGEST_OVERLAP)
     for size in range(longest, SHORTEST_OVERLAP - 1, -1):
         if text.endswith(beginning[:size]):
-            return size
+            return 0 if repetitive(beginning[:size], text) else size
     return 0
+
+
+def repetitive(end: str, text: str) -> bool:
+    """Whether the `end` of a text consists of repetitions, or follows upon itself in it."""
+    within = any(end[p:] == end[:-p] for p in range(1, len(end) // 2 + 1))
+    return within or any(text.endswith(end, 0, len(text) - p) for p in range(1, len(end) + 1))
