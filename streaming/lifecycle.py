@@ -194,6 +194,13 @@ def _claim(worker: Worker, stream: Stream) -> Stream | None:
     return stream if stream.worker_id == worker.pk and stream.state == State.RUNNING else None
 
 
+def say(stream_id: int, epoch: int, note: str) -> bool:
+    """Say what a running stream is doing, as the worker that holds this epoch. False: it is over
+    or another's."""
+    mine = Stream.objects.filter(id=stream_id, epoch=epoch, state=State.RUNNING)
+    return mine.update(note=note) > 0
+
+
 def worn_out(stream: Stream) -> bool:
     """Whether it was taken over from dead workers too often to try once more."""
     return stream.attempts > (TAKEOVERS if stream.next_index else RESTARTS)

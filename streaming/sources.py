@@ -17,13 +17,22 @@ if TYPE_CHECKING:
     from streaming.models import Stream
 
 
+def forget(parameter: str) -> None:
+    """For those who remember nothing of what was refused."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a worker iterates: an adapter, what to ask it, and the key to ask with."""
+    """What a worker iterates: an adapter, what to ask it, and the key to ask with.
+
+    `refused` is called, in a thread, with the parameter of the request that the provider turned
+    out not to take at all.
+    """
 
     adapter: Adapter
     request: Request
     key: str = field(repr=False)
+    refused: Callable[[str], None] = forget
 
     def events(self) -> AsyncIterator[Event]:
         return self.adapter.stream(self.request, self.key)

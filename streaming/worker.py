@@ -16,7 +16,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
@@ -24,7 +24,7 @@ from channels.consumer import AsyncConsumer
 from django.conf import settings
 from django.db.utils import InterfaceError, OperationalError
 
-from streaming import journal, lifecycle
+from streaming import journal, lifecycle, retries
 from streaming.carry_on import trimmed
 from streaming.database import Threads
 from streaming.hub import WORKERS, Body, hub, stream_bell, stream_group
@@ -254,7 +254,7 @@ class StreamWorker(AsyncConsumer):
         try:
             prepare = registered(stream.source).prepare
             source = await self._answered(prepare, stream, text)
-            finish = await self._copy(source, text, pen)
+            finish = await self._asked(source, text, pen)
         except ProviderError as error:
             return Ending.failed(error, with_text=pen.next_index > 0 or bool(pen.pending))
         except Exception:
@@ -264,6 +264,46 @@ class StreamWorker(AsyncConsumer):
             return Ending.interrupted("The provider's answer ended before it was complete.")
         return Ending.completed(finish)
 
+    async def _asked(self, source: Source, text: Text, pen: Pen) -> Finish | None:
+        """Copy the source, asked again while nothing of it is written and that may help."""
+        tries = 1
+        while True:
+            try:
+                return await self._copy(source, text, pen)
+            except ProviderError as error:
+                if pen.used:
+                    raise
+                failure = error
+            if parameter := retries.refused(failure, source.request):
+                await self._leave_out(parameter, failure, source, pen.stream)
+                source = replace(source, request=retries.without(source.request, parameter))
+                continue
+            wait = retries.pause(failure, tries)
+            if wait is None:
+                raise retries.told(failure)
+            await self._wait(failure, wait, tries, pen.stream)
+            tries += 1
+
+    async def _leave_out(
+        self, parameter: str, error: ProviderError, source: Source, stream: Stream
+    ) -> None:
+        if retries.for_good(error):
+            await self._answered(source.refused, parameter)
+        await self._say(stream, retries.plainer(parameter))
+
+    async def _wait(self, error: ProviderError, left: float, tries: int, stream: Stream) -> None:
+        while left > 0:
+            await self._say(stream, retries.waiting(error, left, tries))
+            await asyncio.sleep(min(left, retries.STEP))
+            left -= retries.STEP
+        await self._say(stream, retries.trying(tries + 1))
+
+    async def _say(self, stream: Stream, note: str) -> None:
+        """Tell people what the stream is doing, in its row and by bell."""
+        if await self._answered(lifecycle.say, stream.id, stream.epoch, note):
+            stream.note = note
+            self._ring_state(stream)
+
     async def _copy(self, source: Source, text: Text, pen: Pen) -> Finish | None:
         seam_due = text.next_index > 0 and not text.ends_in_seam
         async with aclosing(clean(source.events())) as cleaned:
@@ -271,6 +311,8 @@ class StreamWorker(AsyncConsumer):
             async for event in events:
                 if isinstance(event, Finish):
                     return event
+                if pen.stream.note and event.text:
+                    await self._say(pen.stream, "")
                 if seam_due and event.text:
                     seam_due = False
                     await self._writer.write(pen, Kind.SEAM, "")

@@ -35,7 +35,7 @@ class Pen:
 
     def __init__(self, stream: Stream, text: Text) -> None:
         self.stream = stream
-        self.next_index = text.next_index
+        self.first_index = self.next_index = text.next_index
         self.offsets = {Kind.TEXT: len(text.text), Kind.REASONING: len(text.reasoning)}
         self.pending: list[tuple[Kind, str]] = []
         self.size = 0
@@ -43,6 +43,11 @@ class Pen:
         self.refused = False
         self.broken = False
         self.changed = asyncio.Event()
+
+    @property
+    def used(self) -> bool:
+        """Whether anything was written with it, or waits to be."""
+        return self.next_index > self.first_index or bool(self.pending)
 
     @property
     def full(self) -> bool:
