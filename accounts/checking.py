@@ -83,7 +83,7 @@ def note(key: ApiKey, verdict: Verdict) -> None:
         current.check_result = verdict.result
         current.save(update_fields=["last_checked_at", "check_result"])
         if verdict.models is not None:
-            current.models.all().delete()
+            current.listed.all().delete()
             ListedModel.objects.bulk_create(_rows(current, verdict.models))
 
 

@@ -137,7 +137,7 @@ class ListedModel(models.Model):
     """A model that a provider's own list names for a key. It goes with the key; what the
     provider does not tell is empty. `place` is where it stands in the list."""
 
-    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="models")
+    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="listed")
     place = models.PositiveIntegerField()
     model_id = models.CharField(max_length=100)
     label = models.CharField(max_length=100, blank=True)

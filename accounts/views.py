@@ -104,7 +104,7 @@ def _offered_or_404(provider: str) -> Provider:
 def _page(
     request: SignedInRequest, *, refused: tuple[Provider, KeyForm] | None = None
 ) -> HttpResponse:
-    mine = ApiKey.objects.filter(user=request.user).annotate(listed=Count("models"))
+    mine = ApiKey.objects.filter(user=request.user).annotate(models=Count("listed"))
     held = {key.provider: key for key in mine}
     forms = {provider: KeyForm(provider) for provider in keys.offered()}
     if refused:
@@ -115,4 +115,4 @@ def _page(
 
 
 def _row(provider: Provider, key: ApiKey | None, form: KeyForm) -> Row:
-    return Row(provider, key, form, models=getattr(key, "listed", 0))
+    return Row(provider, key, form, models=getattr(key, "models", 0))

@@ -16,6 +16,7 @@ from accounts import checking, keys
 from accounts.models import ApiKey, Check, ListedModel, User
 from streaming import asking
 from streaming.providers.base import ListedModel as Told
+from streaming.providers.errors import TimedOut
 
 SECRET = "sk-harbour-0123456789-ab12"
 OTHER = "sk-harbour-9876543210-cd34"
@@ -92,7 +93,7 @@ def test_a_good_key_is_saved_with_the_models_it_has(
     key = ApiKey.objects.get(user=owner)
     assert key.check_result == Check.GOOD
     assert key.last_checked_at
-    assert [m.model_id for m in key.models.all()] == ["gpt-6.2-sol"]
+    assert [m.model_id for m in key.listed.all()] == ["gpt-6.2-sol"]
     assert provider.asked == [f"/v1/models Bearer {SECRET}"]
     assert ": Accepted<" in shown
 
@@ -178,7 +179,7 @@ def test_not_even_a_loop_that_hangs_is_waited_for(
     monkeypatch.setattr(asking, "list_models", hang)
     monkeypatch.setattr(asking, "LEEWAY", 0.1)
     start = time.monotonic()
-    with pytest.raises(asking.TimedOut):
+    with pytest.raises(TimedOut):
         asking.listed("openai", SECRET, seconds=0.1)
     assert time.monotonic() - start < 15
     hanging.set()
@@ -203,7 +204,7 @@ def test_a_check_refreshes_the_list_and_is_no_use(
     provider.says(200, {"data": [LIST["data"][0] | {"id": "gpt-7-sol"}]})
     as_owner.post(AGAIN)
     key = ApiKey.objects.get(user=owner)
-    assert [m.model_id for m in key.models.all()] == ["gpt-7-sol"]
+    assert [m.model_id for m in key.listed.all()] == ["gpt-7-sol"]
     assert key.last_used_at is None
 
 
@@ -238,7 +239,7 @@ def test_a_list_is_kept_in_its_order_without_what_nobody_can_talk_to(owner: User
     ids = ["gpt-7", "text-embedding-9", "gpt-7-2027-01-02", "o9-2027-03-04", "x" * 101, "gpt-7"]
     told = tuple(Told(id, max_output=5) for id in ids)
     checking.note(key, checking.Verdict("openai", Check.GOOD, told))
-    assert [(m.model_id, m.max_output) for m in key.models.all()] == [
+    assert [(m.model_id, m.max_output) for m in key.listed.all()] == [
         ("gpt-7", 5),
         ("o9-2027-03-04", 5),
     ]
