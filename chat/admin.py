@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.http import HttpRequest
 
-from chat.models import Conversation, Message
+from chat.models import Conversation, Message, ModelOverride, RefusedParameter
 
 
 class MessageInline(admin.TabularInline):
@@ -34,3 +34,25 @@ class ConversationAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Conversation | None = None) -> bool:
         return False  # its streams would have to be stopped first
+
+
+@admin.register(ModelOverride)
+class ModelOverrideAdmin(admin.ModelAdmin):
+    list_display = ["model_id", "label", "hidden", "context_window", "input_price", "output_price"]
+    list_filter = ["hidden", "provider"]
+    search_fields = ["model_id", "label"]
+
+
+@admin.register(RefusedParameter)
+class RefusedParameterAdmin(admin.ModelAdmin):
+    list_display = ["model_id", "parameter", "endpoint", "created_at"]
+    list_filter = ["parameter", "endpoint"]
+    search_fields = ["model_id"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: RefusedParameter | None = None
+    ) -> bool:
+        return False  # to be deleted, when the provider has changed its mind

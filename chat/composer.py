@@ -10,12 +10,12 @@ from django.urls import reverse
 
 from accounts import keys
 from accounts.models import User
+from chat import offer
 from chat.models import Conversation
 from chat.replies import no_key
-from streaming.providers import catalog
 from streaming.providers.catalog import Model, Provider
 
-FIELDS = ("text", "model", "max_tokens", "temperature", "system_prompt")
+FIELDS = ("text", "model", "max_tokens", "temperature", "reasoning_effort", "system_prompt")
 """What is kept of a message that could not be sent. Its request id is not: nothing was made."""
 
 
@@ -40,6 +40,7 @@ class Composer:
     text: str
     max_tokens: str
     temperature: str
+    reasoning_effort: str
     system_prompt: str
     running: str
     hint: str
@@ -60,6 +61,11 @@ class Composer:
     @property
     def takes_temperature(self) -> bool:
         return self.chosen is not None and self.chosen.takes_temperature
+
+    @property
+    def efforts(self) -> tuple[str, ...]:
+        """What the model takes as reasoning effort; without any the field is not for it."""
+        return self.chosen.efforts if self.chosen else ()
 
     @property
     def max_output(self) -> int | None:
@@ -87,7 +93,7 @@ def composer(
     with_key = keys.providers_with_key(user)
     groups = tuple(
         Group(provider, not provider.needs_key or provider.id in with_key, models)
-        for provider, models in catalog.models_by_provider().items()
+        for provider, models in offer.by_provider(user).items()
     )
     settings = _settings(conversation) | {
         name: value for name, value in kept.items() if name in FIELDS
@@ -102,6 +108,7 @@ def composer(
         text=settings.get("text", ""),
         max_tokens=settings["max_tokens"],
         temperature=settings["temperature"],
+        reasoning_effort=settings["reasoning_effort"],
         system_prompt=settings["system_prompt"],
         running=running,
         hint=_hint(model, groups),
@@ -111,10 +118,11 @@ def composer(
 def _settings(conversation: Conversation | None) -> dict[str, str]:
     """As its last message had them."""
     if conversation is None:
-        return {"max_tokens": "", "temperature": "", "system_prompt": ""}
+        return dict.fromkeys(FIELDS[2:], "")
     return {
         "max_tokens": _written(conversation.max_tokens),
         "temperature": _written(conversation.temperature),
+        "reasoning_effort": conversation.reasoning_effort,
         "system_prompt": conversation.system_prompt,
     }
 

@@ -7,7 +7,6 @@ from typing import Any
 from django import forms
 
 from chat.replies import Settings
-from streaming.providers import catalog
 
 MESSAGE_LIMIT = 400_000
 SYSTEM_PROMPT_LIMIT = 100_000
@@ -70,6 +69,11 @@ class ComposerForm(forms.Form):
             "max_value": "Temperature must be a number from 0 to 2.",
         },
     )
+    reasoning_effort = forms.CharField(
+        required=False,
+        max_length=20,
+        error_messages={"max_length": "Pick a reasoning effort from the list."},
+    )
     system_prompt = LinesField(
         required=False,
         max_length=SYSTEM_PROMPT_LIMIT,
@@ -84,24 +88,6 @@ class ComposerForm(forms.Form):
             raise forms.ValidationError("Write a message first.")
         return text
 
-    def clean(self) -> dict[str, Any]:
-        """Settings that the model does not take are left out; they may be there from another
-        model that was picked before."""
-        cleaned = super().clean() or {}
-        try:
-            model = catalog.model(cleaned.get("model", ""))
-        except catalog.UnknownModel:
-            return cleaned  # whoever starts the reply refuses it with its own sentence
-        if not model.takes_temperature:
-            cleaned["temperature"] = None
-        if not model.takes_max_tokens:
-            cleaned["max_tokens"] = None
-        elif model.max_output and (cleaned.get("max_tokens") or 0) > model.max_output:
-            self.add_error(
-                "max_tokens", f"{model.label} writes at most {model.max_output:,} tokens."
-            )
-        return cleaned
-
     @property
     def chosen(self) -> Settings:
         """How the reply is to be made; of a valid form."""
@@ -110,6 +96,7 @@ class ComposerForm(forms.Form):
             max_tokens=self.cleaned_data["max_tokens"],
             temperature=self.cleaned_data["temperature"],
             system_prompt=self.cleaned_data["system_prompt"],
+            reasoning_effort=self.cleaned_data["reasoning_effort"],
         )
 
     @property

@@ -1,11 +1,14 @@
 """Conversations and their messages: what people see. The text of a reply while it grows is
-the stream's journal; a message holds it once the stream has ended."""
+the stream's journal; a message holds it once the stream has ended. And what is known here of the
+models that reply."""
 
 from __future__ import annotations
 
 import uuid
+from decimal import Decimal
 
 from django.conf import settings
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -38,6 +41,7 @@ class Conversation(models.Model):
     model = models.CharField(max_length=100, blank=True)
     max_tokens = models.PositiveIntegerField(null=True, blank=True)
     temperature = models.FloatField(null=True, blank=True)
+    reasoning_effort = models.CharField(max_length=20, blank=True)
     system_prompt = models.TextField(blank=True)
 
     pinned = models.BooleanField(default=False)
@@ -114,3 +118,79 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role}: {self.content[:40]}"
+
+
+class ModelOverride(models.Model):
+    """What an administrator says of a model, over what the catalog and its provider say. What is
+    left empty stays as it was. One that nobody knew is added to its provider's."""
+
+    model_id = models.CharField("model", max_length=100, unique=True)
+    provider = models.CharField(
+        max_length=50, blank=True, help_text="Needed only for a model that is not known yet."
+    )
+    label = models.CharField(max_length=100, blank=True)
+    hidden = models.BooleanField(default=False, help_text="Nobody can pick it.")
+    context_window = models.PositiveIntegerField(
+        null=True, blank=True, help_text="In tokens.", validators=[MinValueValidator(1)]
+    )
+    max_output = models.PositiveIntegerField(
+        null=True, blank=True, help_text="In tokens.", validators=[MinValueValidator(1)]
+    )
+    takes_temperature = models.BooleanField(null=True, blank=True)
+    efforts = models.CharField(
+        "reasoning efforts",
+        max_length=100,
+        blank=True,
+        help_text="In the provider's words, with commas between; “-” for none.",
+    )
+    input_price = models.DecimalField(
+        max_digits=12,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal())],
+        help_text="Dollars for a million tokens.",
+    )
+    output_price = models.DecimalField(
+        max_digits=12,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal())],
+        help_text="Dollars for a million tokens. Both prices or none.",
+    )
+
+    class Meta:
+        ordering = ["model_id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(input_price=None, output_price=None)
+                | Q(input_price__isnull=False, output_price__isnull=False),
+                name="model_override_both_prices_or_none",
+                violation_error_message="Give both prices or none.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.model_id
+
+
+class RefusedParameter(models.Model):
+    """A parameter that a model does not take, as its provider said when it was sent one. It is
+    never sent again, until somebody deletes this row."""
+
+    endpoint = models.CharField(max_length=300, help_text="The provider, and its address if set.")
+    model_id = models.CharField("model", max_length=100)
+    parameter = models.CharField(max_length=30)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["endpoint", "model_id", "parameter"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["endpoint", "model_id", "parameter"], name="refused_parameter_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model_id}: {self.parameter}"

@@ -7,24 +7,25 @@ the engine calls for streams of the source `chat`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import partial
 from uuid import UUID
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from accounts import keys
 from accounts.models import User
 from accounts.sealing import Unsealable
-from chat import context, sync
+from chat import context, offer, sync
 from chat.models import TITLE_LENGTH, Conversation, Message
-from streaming import journal, lifecycle
+from streaming import asking, journal, lifecycle
 from streaming.journal import Text
 from streaming.models import State, Stream
 from streaming.providers import catalog
-from streaming.providers.base import Request, adapter
-from streaming.providers.errors import InvalidKey
+from streaming.providers.base import Request, Turn, Usage, adapter
+from streaming.providers.errors import InvalidKey, ModelNotFound
 from streaming.sources import Registration, Source
 from streaming.sources import register as register_source
 
@@ -55,6 +56,7 @@ class Settings:
     max_tokens: int | None = None
     temperature: float | None = None
     system_prompt: str = ""
+    reasoning_effort: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ def start(
     model = serving(user, chosen.model)
     if not text.strip():
         raise Refused("empty", "Write a message first.")
+    chosen = fitting(chosen, model)
     try:
         with transaction.atomic():
             return _write(user, text, request_id, chosen, model, conversation)
@@ -111,11 +114,13 @@ def answered(user: User, request_id: UUID) -> Reply | None:
 
 
 def serving(user: User, model_id: str) -> catalog.Model:
-    """The catalog's entry of a model that this user can use now. Raises Refused."""
-    try:
-        model = catalog.model(model_id)
-    except catalog.UnknownModel as unknown:
-        raise Refused("unknown_model", unknown.message) from None
+    """The model as it is offered to this user, who can use it now. Raises Refused."""
+    known = offer.models(user)
+    model = known.get(model_id)
+    if model is None:
+        raise Refused("unknown_model", catalog.UnknownModel(model_id).message)
+    if model.lifecycle == "retired":
+        raise Refused("retired_model", retired(model, known.get(model.successor)))
     provider = catalog.PROVIDERS[model.provider]
     if provider.needs_key and provider.id not in keys.providers_with_key(user):
         raise Refused("no_key", no_key(provider.id))
@@ -124,6 +129,36 @@ def serving(user: User, model_id: str) -> catalog.Model:
 
 def no_key(provider: str) -> str:
     return f"No {provider} API key found. Add one in settings."
+
+
+def retired(model: catalog.Model, successor: catalog.Model | None) -> str:
+    """Why a model can't be picked any more, and what to pick instead."""
+    provider = catalog.PROVIDERS[model.provider].name
+    day = f" on {model.shutdown.day} {model.shutdown:%B %Y}" if model.shutdown else ""
+    instead = f"Pick {successor.label} instead." if successor else "Pick another model."
+    return f"{provider} has shut down {model.label}{day}. {instead}"
+
+
+def fitting(chosen: Settings, model: catalog.Model) -> Settings:
+    """The settings that the model takes. Raises Refused for one it takes, but not like this."""
+    taken = what_it_takes(chosen, model)
+    most = model.max_output
+    if most and (taken.max_tokens or 0) > most:
+        raise Refused("max_tokens", f"{model.label} writes at most {most:,} tokens.")
+    return taken
+
+
+def what_it_takes(chosen: Settings, model: catalog.Model) -> Settings:
+    """The settings without what the model does not take, which may be there from another model
+    that was picked before."""
+    return replace(
+        chosen,
+        max_tokens=chosen.max_tokens if model.takes_max_tokens else None,
+        temperature=chosen.temperature if model.takes_temperature else None,
+        reasoning_effort=(
+            chosen.reasoning_effort if chosen.reasoning_effort in model.efforts else ""
+        ),
+    )
 
 
 class _Repeated(Exception):
@@ -168,6 +203,7 @@ def _write(
             "max_tokens": chosen.max_tokens,
             "temperature": chosen.temperature,
             "system_prompt": chosen.system_prompt,
+            "reasoning_effort": chosen.reasoning_effort,
         },
         lane=str(conversation.pk),
     )
@@ -183,6 +219,7 @@ def _update(conversation: Conversation, chosen: Settings, leaf: Message) -> None
     conversation.max_tokens = chosen.max_tokens
     conversation.temperature = chosen.temperature
     conversation.system_prompt = chosen.system_prompt
+    conversation.reasoning_effort = chosen.reasoning_effort
     conversation.updated_at = Now()
     conversation.save()
     conversation.refresh_from_db(fields=["updated_at"])
@@ -282,24 +319,62 @@ def register() -> None:
 def prepare(stream: Stream, text: Text) -> Source:
     """What the worker iterates for a reply; in a thread, because SDKs take long to load.
 
-    Raises InvalidKey when the key was removed since the reply was asked for, or can't be
-    opened any more.
+    Raises ModelNotFound when the model, and InvalidKey when the key was removed since the reply
+    was asked for, or can't be opened any more.
     """
-    arguments = stream.arguments
-    model = catalog.model(arguments["model"])
-    answer = Message.objects.select_related("conversation").get(pk=arguments["message"])
-    turns = context.turns(_before(answer))
+    model = _model(stream)
+    answer = Message.objects.select_related("conversation").get(pk=stream.arguments["message"])
+    chosen = what_it_takes(_chosen(stream), model)
+    planned = context.plan(
+        map(_turn, _before(answer)),
+        system=chosen.system_prompt,
+        window=model.context_window,
+        max_output=model.max_output,
+        max_tokens=chosen.max_tokens,
+        partial=text.text,
+    )
+    _keep(stream, planned.decided)
     return Source(
-        adapter(model.provider, base_url=_base_url(model.provider)),
+        adapter(
+            model.provider,
+            base_url=asking.base_url(model.provider),
+            name=catalog.PROVIDERS[model.provider].name,
+        ),
         Request(
             model=model.id,
-            turns=context.going_on(turns, text.text) if text.text else turns,
-            system=arguments["system_prompt"],
-            max_tokens=arguments["max_tokens"],
-            temperature=arguments["temperature"],
+            turns=planned.turns,
+            system=planned.system,
+            max_tokens=chosen.max_tokens,
+            temperature=chosen.temperature,
+            reasoning_effort=chosen.reasoning_effort or None,
         ),
         _key(stream, model.provider),
+        partial(offer.remember, model),
     )
+
+
+def _model(stream: Stream) -> catalog.Model:
+    try:
+        return offer.model(stream.owner, stream.arguments["model"])
+    except catalog.UnknownModel as unknown:
+        raise ModelNotFound(unknown.message) from None
+
+
+def _chosen(stream: Stream) -> Settings:
+    """How the reply was asked for, also by a version of this that knew fewer settings."""
+    known = ("model", "max_tokens", "temperature", "system_prompt", "reasoning_effort")
+    return Settings(**{name: stream.arguments[name] for name in known if name in stream.arguments})
+
+
+def _turn(message: Message) -> Turn:
+    return Turn("user" if message.role == Message.Role.USER else "assistant", message.content)
+
+
+def _keep(stream: Stream, decided: context.Decided) -> None:
+    """Put what was decided beside what was asked for; unless another worker has taken over."""
+    stream.arguments = {**stream.arguments, "context": decided.to_json()}
+    mine = Stream.objects.filter(pk=stream.pk, epoch=stream.epoch, state=State.RUNNING)
+    mine.update(arguments=stream.arguments)
 
 
 def _before(answer: Message) -> list[Message]:
@@ -310,10 +385,6 @@ def _before(answer: Message) -> list[Message]:
         path.append(messages[at])
         at = messages[at].parent_id
     return path[::-1]
-
-
-def _base_url(provider: str) -> str:
-    return {"openai": settings.OPENAI_BASE_URL}.get(provider, "")
 
 
 def _key(stream: Stream, provider: str) -> str:
@@ -344,12 +415,34 @@ def settle(stream: Stream) -> None:
     answer.input_tokens = stream.usage.get("input")
     answer.output_tokens = stream.usage.get("output")
     answer.reasoning_tokens = stream.usage.get("reasoning")
+    answer.cost = _cost(stream, answer)
     answer.save()
     others = Stream.objects.filter(lane=stream.lane).unfinished().exists()
     conversation.status = Conversation.Status.STREAMING if others else STATUS[State(stream.state)]
     conversation.updated_at = Now()
     conversation.save(update_fields=["status", "updated_at"])
     sync.changed(conversation.user_id)
+
+
+MILLIONTH = Decimal("0.000001")
+DEAREST = 1_000_000
+"""Dollars. Who counts more tokens than that has miscounted."""
+
+
+def _cost(stream: Stream, answer: Message) -> Decimal | None:
+    """Dollars for the whole message, where all of them are known: of a run that was cut nobody
+    knows the tokens."""
+    cut = stream.attempts > 0 and not stream.upstream_cursor
+    before = answer.cost if stream.continues_id else Decimal()
+    if cut or before is None or not stream.usage:
+        return None
+    model = offer.models(stream.owner).get(answer.model)
+    price = model.price if model else None
+    counted = {name: stream.usage.get(name) for name in ("input", "output", "cached")}
+    cost = price.cost(Usage(**counted)) if price else None
+    if cost is None or before + cost >= DEAREST:
+        return None
+    return (before + cost).quantize(MILLIONTH)
 
 
 def recall(stream: Stream) -> Text | None:

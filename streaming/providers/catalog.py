@@ -165,6 +165,11 @@ def serve(provider: Provider, models: tuple[Model, ...]) -> None:
         _BY_ID.setdefault(entry.id, entry)
 
 
+def every_model() -> tuple[Model, ...]:
+    """All that are known, the configuration's rows and the retired ones included."""
+    return tuple(_BY_ID.values())
+
+
 def model(model_id: str) -> Model:
     """The model with this id; raises `UnknownModel`, whose message says what to do."""
     try:

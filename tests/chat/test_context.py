@@ -1,0 +1,317 @@
+"""What a model is sent, by tables of cases: no database, no provider."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat import context, followups
+from chat.context import Plan, plan
+from chat.followups import refers_back
+from streaming.providers.base import CARRY_ON, Role, Turn
+
+
+def turns(*texts: str) -> tuple[Turn, ...]:
+    """A conversation in which the user begins and both write by turns."""
+    roles: tuple[Role, Role] = ("user", "assistant")
+    return tuple(Turn(roles[at % 2], text) for at, text in enumerate(texts))
+
+
+def sent(plan: Plan) -> list[str]:
+    return [turn.text for turn in plan.turns]
+
+
+# The three flows of the sketch
+
+
+def test_the_first_message_starts_cold() -> None:
+    planned = plan(turns("What is React?"))
+    assert planned.turns == turns("What is React?")
+    assert planned.system == ""
+    assert (planned.decided.turns, planned.decided.refers_back) == (1, False)
+
+
+def test_the_second_message_carries_the_history() -> None:
+    history = turns("What is React?", "A library for interfaces.", "Show me a counter in code")
+    planned = plan(history, system="Be kind.")
+    assert planned.turns == history
+    assert planned.system == "Be kind."
+    assert planned.decided.left_out == 0
+
+
+def test_the_third_message_refers_back_and_carries_the_answer_whole() -> None:
+    answer = "word " * 20_000
+    history = turns("a", "b", "Write about kelp", answer, "Make it shorter please")
+    planned = plan(history, system="Be kind.", window=50_000)
+    assert answer in sent(planned)
+    assert planned.system == f"Be kind.\n\n{context.HINT}"
+    assert planned.decided.refers_back
+    assert planned.decided.left_out == 2
+    assert planned.decided.reserve == 25_000
+
+
+def test_a_reference_reserves_as_much_as_the_answer_was_and_half_more() -> None:
+    answer = "x" * 60_000
+    planned = plan(turns("q", answer, "In Python instead"), window=1_000_000)
+    assert planned.decided.reserve == int((20_000 + context.TURN_TOKENS) * context.LIKE_BEFORE)
+    assert plan(turns("q", "x", "In Python instead")).decided.reserve == context.RESERVE
+
+
+@pytest.mark.parametrize("message", ["Make it shorter please", "Name three fish"])
+@pytest.mark.parametrize("max_tokens", [1, 200, 30_000])
+def test_the_users_limit_is_the_room_for_the_reply(message: str, max_tokens: int) -> None:
+    planned = plan(turns("q", "x" * 9_000, message), window=100_000, max_tokens=max_tokens)
+    assert planned.decided.reserve == max_tokens
+
+
+# What fits
+
+
+@pytest.mark.parametrize(
+    ("window", "kept"),
+    [
+        (1_000_000, 7),
+        (30_400, 7),
+        (30_000, 5),
+        (20_000, 3),
+        (9_000, 3),  # The last exchange, whether it fits or not.
+        (10, 3),
+    ],
+)
+def test_the_newest_exchanges_that_fit_the_window_are_sent(window: int, kept: int) -> None:
+    page = "k" * 12_000  # 4,000 tokens
+    history = turns(page, "one", page, "two", page, "three", page)
+    planned = plan(history, window=window, max_tokens=12_800)
+    assert planned.turns == history[-kept:]
+    assert planned.decided.left_out == 7 - kept
+
+
+def test_it_is_the_window_that_counts_and_not_the_number_of_turns() -> None:
+    history = turns(*(str(number) for number in range(2_001)))
+    assert len(plan(history).turns) == 2_001
+    assert len(plan(history, window=1_000, max_tokens=100).turns) < 200
+
+
+def test_the_system_prompt_takes_its_room() -> None:
+    history = turns("k" * 3_000, "k" * 3_000, "k" * 3_000, "k" * 3_000, "Go fish")
+    assert len(plan(history, window=8_000, max_tokens=100).turns) == 5
+    assert len(plan(history, window=8_000, max_tokens=100, system="s" * 15_000).turns) == 3
+
+
+def test_a_reply_that_may_be_huge_leaves_half_of_the_window_to_the_history() -> None:
+    planned = plan(turns("q", "a", "Go fish"), window=10_000, max_tokens=1_000_000)
+    assert planned.decided.reserve == 5_000
+
+
+def test_nothing_is_reserved_that_the_model_can_not_write() -> None:
+    assert plan(turns("q"), window=128_000, max_output=4_096).decided.reserve == 4_096
+
+
+def test_an_unknown_window_is_said_to_be_unknown_and_taken_for_a_usual_one() -> None:
+    history = turns("k" * 200_000, "k" * 200_000, "k", "k", "Go fish")
+    planned = plan(history)
+    assert planned.decided.window == 0
+    assert planned.decided.left_out == 2
+    assert plan(history, window=200_000).decided.window == 200_000
+
+
+@pytest.mark.parametrize(
+    ("text", "at_least", "at_most"),
+    [
+        ("", 0, 0),
+        ("The quick brown fox jumps over the lazy dog. " * 10, 100, 170),
+        ("def f(x):\n    return {k: v for k, v in x.items() if v}\n" * 10, 170, 230),
+        ("深い海の底で昆布は揺れている。" * 10, 100, 160),
+        ("Ламинария держится за камни. " * 10, 80, 180),
+        ("🦀🌊🐚" * 10, 30, 60),
+        ("\ud800", 1, 1),
+    ],
+)
+def test_tokens_are_estimated_with_caution(text: str, at_least: int, at_most: int) -> None:
+    """`at_least` is what common tokenizers count."""
+    assert at_least <= context.tokens(text) <= at_most
+
+
+# What every provider takes
+
+U, A = "user", "assistant"
+
+
+@pytest.mark.parametrize(
+    ("history", "expected"),
+    [
+        ([], []),
+        ([(U, "q")], [(U, "q")]),
+        ([(A, "a"), (U, "q")], [(U, "q")]),
+        ([(U, "q"), (A, "a")], [(U, "q")]),
+        ([(U, "q"), (A, ""), (U, "r")], [(U, "q\n\nr")]),
+        ([(U, "q"), (A, " \n"), (U, "r"), (A, "a"), (U, "s")], [(U, "q\n\nr"), (A, "a"), (U, "s")]),
+        ([(U, "q"), (A, "cut in the mi"), (U, "r")], [(U, "q"), (A, "cut in the mi"), (U, "r")]),
+        ([(U, "q"), (A, "a"), (A, "b"), (U, "r")], [(U, "q"), (A, "a\n\nb"), (U, "r")]),
+        ([(U, ""), (A, "a"), (U, "q")], [(U, "q")]),
+    ],
+)
+def test_a_history_is_made_such_that_nobody_refuses_it(
+    history: list[tuple[Role, str]], expected: list[tuple[Role, str]]
+) -> None:
+    made = context.normalised(Turn(role, text) for role, text in history)
+    assert [(turn.role, turn.text) for turn in made] == expected
+
+
+ANY_HISTORY = st.lists(
+    st.builds(Turn, st.sampled_from([U, A]), st.sampled_from(["", " ", "a", "long " * 500]))
+)
+
+
+@given(ANY_HISTORY, st.integers(1, 5_000), st.integers(1, 5_000) | st.none())
+def test_any_history_begins_and_ends_with_the_user_and_alternates(
+    history: list[Turn], window: int, max_tokens: int | None
+) -> None:
+    question = Turn("user", "Go fish")
+    planned = plan([*history, question], window=window, max_tokens=max_tokens)
+    roles = [turn.role for turn in planned.turns]
+    assert roles[0] == roles[-1] == "user"
+    assert all(one != other for one, other in pairwise(roles))
+    assert all(turn.text.strip() for turn in planned.turns)
+    assert planned.turns[-1].text.endswith("Go fish")
+
+
+def test_going_on_asks_for_the_rest_of_the_partial_as_it_stands() -> None:
+    planned = plan(turns("q", "a", "Write about kelp"), partial="Kelp is ")
+    assert sent(planned)[-3:] == ["Write about kelp", "Kelp is ", CARRY_ON]
+    assert not planned.decided.refers_back
+    assert planned.decided.turns == 5
+
+
+def test_going_on_after_nothing_is_asking_anew() -> None:
+    assert sent(plan(turns("q"), partial=" \n")) == ["q"]
+
+
+def test_a_partial_takes_its_room() -> None:
+    history = turns("k" * 3_000, "k" * 3_000, "k", "k", "Go fish")
+    assert len(plan(history, window=5_000, max_tokens=100).turns) == 5
+    assert len(plan(history, window=5_000, max_tokens=100, partial="k" * 9_000).turns) == 5
+
+
+def test_what_was_decided_can_be_kept_and_read() -> None:
+    assert plan(turns("q", "a", "shorter please"), window=9_000).decided.to_json() == {
+        "turns": 3,
+        "left_out": 0,
+        "refers_back": True,
+        "tokens": 59,
+        "reserve": 4_500,
+        "window": 9_000,
+    }
+
+
+# Messages that refer back
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Make it shorter please",
+        "make it shorter",
+        "Can you make that a bit more formal?",
+        "Could you translate this into French?",
+        "Explain that in simpler words",
+        "explain it like I'm five",
+        "Shorter",
+        "shorter, please!",
+        "More formal, please",
+        "a bit friendlier",
+        "much simpler please",
+        "In Python instead",
+        "in Rust, please",
+        "Use tabs instead.",
+        "Now in German",
+        "The same but without jargon",
+        "as a table",
+        "as a bullet list please",
+        "in Python",
+        "Go on",
+        "continue",
+        "again",
+        "once more, with feeling",
+        "Why?",
+        "why is that?",
+        "How so?",
+        "Are you sure?",
+        "Is that true?",
+        "What do you mean by holdfast?",
+        "You said that kelp is no plant. What is it then?",
+        "Summarize your last answer",
+        "Shorten your reply to two sentences",
+        "Expand on the second point",
+        "What about the last step?  Rewrite the third paragraph",
+        "rewrite it\nas a poem",
+        "Thanks! Now make it longer",
+        "ok, translate it to Spanish",
+        "Give me another example",
+        "one more",
+        "another version please",
+        "What does that mean?",
+        "Does it work on Windows?",
+        "is that enough for ten users?",
+        "That is too long.",
+        "not quite",
+        "tldr",
+        "Elaborate",
+        "Fix it",
+        "try that again",
+        "Convert them to metric",
+    ],
+)
+def test_a_follow_up_refers_back(message: str) -> None:
+    assert refers_back(message)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "What is React?",
+        "Can you give me a code example of a counter?",
+        "Write a function that sorts a list",
+        "Explain that cats are not dogs",
+        "Is it true that the moon is made of rock?",
+        "It is raining. What should I wear today?",
+        "Why do tides lag the moon?",
+        "Plan three quiet days in Lisbon",
+        "Within what limits is titanium elastic?",
+        "How do I iterate with an iterator in Italian?",
+        "Show me this week's weather in Lisbon",
+        "What is the shorter route from Bergen to Oslo?",
+        "Name three fish",
+        "Tell me a story about a lighthouse that moves",
+        "In Python, how do I read a file line by line?",
+        "What does the fox say?",
+        "Translate this into French:\nThe sea is calm tonight.",
+        "Make this shorter:\n\nThe sea is calm tonight, the tide is full.",
+        "Fix it: ```print(1```",
+        "Summarize this https://example.org/kelp please",
+        "Make a haiku about the sea, and then " + "explain every word of the haiku to me " * 6,
+    ],
+)
+def test_a_message_of_its_own_does_not(message: str) -> None:
+    assert not refers_back(message)
+
+
+def test_there_is_nothing_to_refer_to_in_a_first_message() -> None:
+    assert not plan(turns("Make it shorter please")).decided.refers_back
+    assert not plan(
+        [Turn("user", "q"), Turn("assistant", ""), Turn("user", "shorter")]
+    ).decided.refers_back
+
+
+def test_a_language_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not refers_back("Bitte kürzer")
+    row = followups.compiled({"de": (r"^(bitte )?(kürzer|länger)\b",)})
+    monkeypatch.setattr(followups, "PATTERNS", followups.PATTERNS + row)
+    assert refers_back("Bitte kürzer")
+
+
+@given(st.text(max_size=300))
+def test_no_message_takes_long_to_judge(message: str) -> None:
+    refers_back(message)
