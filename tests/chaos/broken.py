@@ -5,6 +5,7 @@ import faulthandler
 import os
 import signal
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Any
 
 from django.apps import AppConfig
@@ -21,7 +22,8 @@ class Broken(AppConfig):
         from streaming.providers import base
 
         faulthandler.register(signal.SIGUSR1)  # a process that is stuck can be asked where
-        base.Timeouts.__init__.__defaults__ = (SILENCE, SILENCE, SILENCE)
+        times = fields(base.Timeouts)
+        base.Timeouts.__init__.__defaults__ = (SILENCE,) * len(times)
         if broken := os.environ.get("BREAK"):
             BREAKS[broken]()
 
