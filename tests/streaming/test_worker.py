@@ -32,6 +32,7 @@ from tests.streaming.making import (
     queued,
     rows,
     running,
+    seen,
     spelled,
     working,
     write,
@@ -42,13 +43,6 @@ from tests.waiting import until_async
 pytestmark = pytest.mark.django_db(transaction=True)
 
 append = journal.append
-
-
-async def seen(condition: Callable[[], object], *, within: float = 10.0) -> None:
-    async def so() -> object:
-        return condition()
-
-    await until_async(so, within=within)
 
 
 async def reached(stream: Stream, text: str, *, within: float = 10.0) -> None:
@@ -278,7 +272,7 @@ def cut(script: Script) -> None:
     ("act", "state", "code", "text"),
     [
         (provider_error(errors.InvalidKey()), State.FAILED, "invalid_key", ""),
-        (provider_error(errors.Network()), State.FAILED, "network", ""),
+        (provider_error(errors.Network(retryable=False)), State.FAILED, "network", ""),
         (provider_error(errors.Network(), "so far"), State.INTERRUPTED, "network", "so far"),
         (provider_error(errors.Interrupted(), "a"), State.INTERRUPTED, "interrupted", "a"),
         (provider_error(errors.BadRequest(), "a"), State.FAILED, "bad_request", "a"),

@@ -1,0 +1,298 @@
+"""Asking again: how often, how long, what people are told, and that they can stop it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from accounts.models import User
+from streaming import lifecycle, retries, sources
+from streaming.database import in_db
+from streaming.follow import Status, follow
+from streaming.journal import Text
+from streaming.models import State, Stream
+from streaming.providers import errors
+from streaming.providers.base import Delta, Event, Finish, Request, Turn
+from streaming.providers.errors import ProviderError
+from streaming.sources import Registration, Source
+from tests.streaming.conftest import Crew
+from tests.streaming.making import SOURCE, now, queued, rows, spelled
+from tests.waiting import until_async
+
+PASSING = [errors.RateLimited, errors.Overloaded, errors.Network, errors.TimedOut]
+FINAL = [
+    errors.InvalidKey,
+    errors.NoPermission,
+    errors.NoCredit,
+    errors.ContextTooLong,
+    errors.ModelNotFound,
+    errors.BadRequest,
+    errors.Refused,
+    errors.ProviderError,
+]
+
+
+# The rules, without a worker
+
+
+@pytest.mark.parametrize("kind", PASSING)
+def test_what_may_pass_is_tried_three_times_in_all(kind: type[ProviderError]) -> None:
+    assert [retries.pause(kind(), tries) for tries in (1, 2, 3)] == [2.0, 4.0, None]
+
+
+@pytest.mark.parametrize("kind", FINAL)
+def test_what_stays_is_not_tried_again(kind: type[ProviderError]) -> None:
+    assert retries.pause(kind(), 1) is None
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "pause"), [(0.5, 2.0), (7.0, 7.0), (60.0, 60.0), (60.5, None), (3600.0, None)]
+)
+def test_a_provider_is_given_the_time_it_asks_for_up_to_a_minute(
+    retry_after: float, pause: float | None
+) -> None:
+    assert retries.pause(errors.RateLimited(retry_after=retry_after), 1) == pause
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "time"),
+    [(61.0, "61 s"), (300.0, "5 min"), (301.0, "6 min"), (7200.0, "2 h"), (100_000.0, "28 h")],
+)
+def test_a_longer_time_is_in_the_sentence(retry_after: float, time: str) -> None:
+    error = retries.told(errors.RateLimited(provider="OpenAI", retry_after=retry_after))
+    assert error.message == (
+        f"OpenAI is limiting how often this API key may ask. Try again in {time}."
+    )
+
+
+def test_a_sentence_without_a_time_stays_as_it_is() -> None:
+    error = errors.Overloaded(provider="OpenAI", retry_after=3)
+    assert retries.told(error).message == errors.Overloaded(provider="OpenAI").message
+
+
+def test_what_is_being_done_is_said() -> None:
+    assert retries.waiting(errors.Overloaded(), 4.0, 1) == (
+        "Overloaded. Trying again in 4 s, 2 of 3"
+    )
+    assert retries.waiting(errors.RateLimited(), 0.2, 2) == (
+        "Rate limited. Trying again in 1 s, 3 of 3"
+    )
+
+
+ASKED = Request("m", (Turn("user", "q"),), max_tokens=5, temperature=0.2, reasoning_effort="low")
+
+
+@pytest.mark.parametrize(
+    ("param", "parameter"),
+    [
+        ("temperature", "temperature"),
+        ("generation_config.temperature", "temperature"),
+        ("max_tokens", "max_tokens"),
+        ("max_completion_tokens", "max_tokens"),
+        ("max_output_tokens", "max_tokens"),
+        ("maxOutputTokens", "max_tokens"),
+        ("reasoning_effort", "reasoning_effort"),
+        ("reasoning.effort", "reasoning_effort"),
+        ("output_config.effort", "reasoning_effort"),
+        ("thinking_config.thinking_level", "reasoning_effort"),
+        ("messages", ""),
+        ("", ""),
+    ],
+)
+def test_the_parameter_is_found_by_any_of_its_names(param: str, parameter: str) -> None:
+    assert retries.refused(errors.BadRequest(param=param), ASKED) == parameter
+
+
+def test_what_was_not_sent_can_not_be_left_out() -> None:
+    bare = Request("m", ASKED.turns)
+    assert retries.refused(errors.BadRequest(param="temperature"), bare) == ""
+    assert retries.refused(errors.Overloaded(), ASKED) == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "for_good"),
+    [
+        ("Unsupported parameter: 'max_tokens' is not supported with this model.", True),
+        ("'temperature' does not support 0.2 with this model. Only the default (1) value", True),
+        ("temperature: Extra inputs are not permitted", True),
+        ("Unrecognized request argument supplied: reasoning_effort", True),
+        ("max_tokens: 99999 > 8192, which is the maximum for this model", False),
+        ("temperature: range: 0..1", False),
+        ("", False),
+    ],
+)
+def test_only_a_refusal_of_the_parameter_itself_is_for_good(said: str, for_good: bool) -> None:
+    assert retries.for_good(errors.BadRequest(param="x", detail=said)) is for_good
+
+
+# With a worker
+
+Act = ProviderError | str
+
+
+class Upstream:
+    """A provider that answers its requests one after the other as it was told."""
+
+    def __init__(self, *acts: Act) -> None:
+        self.acts = list(acts)
+        self.requests: list[Request] = []
+        self.refused: list[str] = []
+        sources.register(SOURCE, Registration(self.prepare, self.settle, self.recall))
+
+    def prepare(self, stream: Stream, text: Text) -> Source:
+        return Source(self, ASKED, "key", self.refused.append)
+
+    def settle(self, stream: Stream) -> None:
+        pass
+
+    def recall(self, stream: Stream) -> Text:
+        return Text()
+
+    async def stream(self, request: Request, key: str) -> AsyncGenerator[Event, None]:
+        self.requests.append(request)
+        act = self.acts.pop(0)
+        if isinstance(act, ProviderError):
+            raise act
+        yield Delta(act)
+        if self.acts and isinstance(self.acts[0], ProviderError):
+            raise self.acts.pop(0)
+        yield Finish("stop")
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "PAUSES", (0.05, 0.05))
+
+
+async def ended(stream: Stream) -> Stream:
+    async def so() -> Stream | None:
+        row = await in_db(now, stream)
+        return row if State(row.state).ended else None
+
+    row = await until_async(so, within=30, what=f"{stream} ends")
+    assert row is not None
+    return row
+
+
+db = pytest.mark.django_db(transaction=True)
+
+
+@db
+async def test_a_third_try_may_succeed(owner: User, crew: Crew, quick: None) -> None:
+    upstream = Upstream(errors.Overloaded(), errors.RateLimited(), "tide")
+    await crew.start()
+    row = await ended(await in_db(queued, owner))
+    assert (row.state, row.note, row.attempts, row.epoch) == ("completed", "", 0, 1)
+    assert spelled(await in_db(rows, row)) == "tide"
+    assert len(upstream.requests) == 3
+
+
+@db
+async def test_a_third_failure_is_the_streams_with_all_that_is_known_of_it(
+    owner: User, crew: Crew, quick: None
+) -> None:
+    last = errors.Overloaded(provider="OpenAI", detail="{busy}", request_id="req_9")
+    upstream = Upstream(errors.Network(), errors.TimedOut(), last, "never")
+    await crew.start()
+    row = await ended(await in_db(queued, owner))
+    assert (row.state, row.error_class, row.error) == ("failed", "overloaded", last.message)
+    assert (row.error_detail, row.upstream_id, row.note) == ("{busy}", "req_9", "")
+    assert len(upstream.requests) == 3
+
+
+@db
+@pytest.mark.parametrize("kind", FINAL)
+async def test_what_stays_is_asked_once(owner: User, crew: Crew, kind: type[ProviderError]) -> None:
+    upstream = Upstream(kind(), "never")
+    await crew.start()
+    row = await ended(await in_db(queued, owner))
+    assert (row.state, row.error_class) == ("failed", kind.code)
+    assert len(upstream.requests) == 1
+
+
+@db
+async def test_once_something_is_written_nothing_is_asked_again(
+    owner: User, crew: Crew, quick: None
+) -> None:
+    upstream = Upstream("half a ti", errors.Overloaded(), "never")
+    await crew.start()
+    row = await ended(await in_db(queued, owner))
+    assert (row.state, row.error_class) == ("interrupted", "overloaded")
+    assert spelled(await in_db(rows, row)) == "half a ti"
+    assert len(upstream.requests) == 1
+
+
+@db
+async def test_a_provider_that_asks_for_long_is_not_waited_for(owner: User, crew: Crew) -> None:
+    upstream = Upstream(errors.RateLimited(provider="OpenAI", retry_after=600), "never")
+    await crew.start()
+    row = await ended(await in_db(queued, owner))
+    assert row.state == "failed"
+    assert row.error.endswith("Try again in 10 min.")
+    assert len(upstream.requests) == 1
+
+
+@db
+async def test_followers_are_told_and_who_stops_it_waits_for_nothing(
+    owner: User, crew: Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "PAUSES", (50.0, 50.0))
+    upstream = Upstream(errors.Overloaded(), "never")
+    await crew.start()
+    stream = await in_db(queued, owner)
+    notes: list[str] = []
+
+    async def read() -> None:
+        async for event in follow(stream):
+            if isinstance(event, Status):
+                notes.append(event.note)
+
+    reading = asyncio.create_task(read())
+    said = "Overloaded. Trying again in 50 s, 2 of 3"
+
+    async def told() -> bool:
+        return said in notes
+
+    await until_async(told, within=20, what="the follower is told")
+    assert (await in_db(now, stream)).note == said
+    assert await in_db(lifecycle.stop, stream.pk)
+    await asyncio.wait_for(reading, 20)
+    row = await in_db(now, stream)
+    assert (row.state, row.note, len(upstream.requests)) == ("stopped", "", 1)
+
+
+@db
+async def test_a_parameter_that_is_never_taken_is_left_out_once_and_remembered(
+    owner: User, crew: Crew
+) -> None:
+    never = errors.BadRequest(param="temperature", detail="'temperature' is not supported")
+    upstream = Upstream(never, "tide")
+    await crew.start()
+    row = await ended(await in_db(queued, owner))
+    assert (row.state, row.note) == ("completed", "")
+    assert [request.temperature for request in upstream.requests] == [0.2, None]
+    assert [request.max_tokens for request in upstream.requests] == [5, 5]
+    assert upstream.refused == ["temperature"]
+
+
+@db
+async def test_a_value_that_is_not_liked_is_left_out_and_forgotten(owner: User, crew: Crew) -> None:
+    upstream = Upstream(errors.BadRequest(param="max_tokens", detail="5 is too few"), "tide")
+    await crew.start()
+    assert (await ended(await in_db(queued, owner))).state == "completed"
+    assert [request.max_tokens for request in upstream.requests] == [5, None]
+    assert upstream.refused == []
+
+
+@db
+async def test_a_parameter_that_is_refused_although_it_was_left_out_ends_it(
+    owner: User, crew: Crew
+) -> None:
+    no = "temperature is not supported"
+    upstream = Upstream(*(errors.BadRequest(param="temperature", detail=no) for _ in range(9)))
+    await crew.start()
+    row = await ended(await in_db(queued, owner))
+    assert (row.state, row.error_class) == ("failed", "bad_request")
+    assert len(upstream.requests) == 2
