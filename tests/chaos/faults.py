@@ -130,14 +130,13 @@ class Faults:
         pid, at = worker.pid, time.monotonic()
         os.kill(pid, signal.SIGKILL)
         await self._handed_over(await asyncio.to_thread(self._watch.orphaned, "kill", pid, at))
-        await self._ready(worker)
+        await self._back(worker, pid)
 
     async def _end_worker(self, worker: Program, random: Random) -> None:
         async with self._steady:
             pid = worker.pid
             os.kill(pid, signal.SIGTERM)
-            await self._until(lambda: worker.pid != pid, GOES_WITHIN, f"{worker.name} to go")
-            await self._ready(worker)
+            await self._back(worker, pid)
 
     async def _freeze_worker(self, worker: Program, random: Random) -> None:
         pid, at = worker.pid, time.monotonic()
@@ -157,7 +156,7 @@ class Faults:
             os.kill(pid, signal.SIGKILL)
             await asyncio.to_thread(self._stack.postgres.start)
         await self._handed_over(await asyncio.to_thread(self._watch.orphaned, "kill", pid, at))
-        await self._ready(worker)
+        await self._back(worker, pid)
 
     async def _handed_over(self, orphaning: Orphaning) -> None:
         what = f"streams {list(orphaning.left)[:5]} to have an owner or an end"
@@ -176,10 +175,11 @@ class Faults:
     async def _end_web(self, web: Program, number: signal.Signals) -> None:
         pid = web.pid
         os.kill(pid, number)
-        await self._until(lambda: web.pid != pid, GOES_WITHIN, f"{web.name} to go")
-        await self._ready(web)
+        await self._back(web, pid)
 
-    async def _ready(self, program: Program) -> None:
+    async def _back(self, program: Program, pid: int) -> None:
+        """The process with this id is gone, and another one is ready in its place."""
+        await self._until(lambda: program.pid != pid, GOES_WITHIN, f"{program.name} to go")
         what = f"{program.name} to be ready again"
         await self._until(lambda: program.running and program.ready(), READY_WITHIN, what)
 
