@@ -5,8 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 from django.test import override_settings
+from playwright.sync_api import Browser, sync_playwright
 
 from accounts.models import User
+from tests.services import chromium
 
 PASSWORD = "kelp-holds-fast-7"
 
@@ -16,6 +18,18 @@ def quick_passwords() -> Iterator[None]:
     """A slow hash is right for people and wrong for a thousand tests."""
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
         yield
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests with pages. Its loop holds the thread until the very end, so
+    the folders that use it are collected last."""
+    binary = chromium.find()
+    assert binary is not None, chromium.MISSING
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=binary, args=list(chromium.FLAGS))
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

@@ -17,14 +17,13 @@ from playwright.sync_api import (
     ConsoleMessage,
     Page,
     WebError,
-    sync_playwright,
 )
 
 from tests.e2e import deployment as deployments
 from tests.e2e.deployment import Deployment, Kind
 from tests.e2e.person import Person
 from tests.fakes import Fake
-from tests.services import Postgres, chromium
+from tests.services import Postgres
 
 PICTURES = deployments.ROOT / "test-results"
 PATIENCE = 15_000  # milliseconds that a locator waits
@@ -70,16 +69,6 @@ def deploy(postgres_server: Postgres, provider: Fake) -> Iterator[Deploy]:
             return stack.enter_context(Deployment(kind, **options))
 
         yield make
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    binary = chromium.find()
-    assert binary is not None, chromium.MISSING
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=binary, args=list(chromium.FLAGS))
-        yield browser
-        browser.close()
 
 
 class Complaints:

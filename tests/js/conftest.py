@@ -7,10 +7,9 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from config.security import CONTENT_SECURITY_POLICY
-from tests.services import chromium
 
 STATIC = Path(__file__).resolve().parents[2] / "static"
 BLANK = b"""<!doctype html><html lang=en><title>Blank</title>
@@ -49,18 +48,7 @@ class Files(SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="package")
-def chrome() -> Iterator[Browser]:
-    """Closed before the tests of the next folder: Playwright's loop would be in their way."""
-    binary = chromium.find()
-    assert binary is not None, chromium.MISSING
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=binary, args=list(chromium.FLAGS))
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def site() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Files)
     Thread(target=server.serve_forever, daemon=True).start()
@@ -78,8 +66,8 @@ def complaints() -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def page(chrome: Browser, site: str, complaints: list[str]) -> Iterator[Page]:
-    context = chrome.new_context(base_url=site)
+def page(browser: Browser, site: str, complaints: list[str]) -> Iterator[Page]:
+    context = browser.new_context(base_url=site)
     page = context.new_page()
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on(

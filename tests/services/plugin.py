@@ -93,7 +93,7 @@ def pytest_report_header() -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests come last: Playwright's loop runs on in this thread once it has begun,
     and neither asyncio's own tests nor Django's connections can be used beside it."""
-    items.sort(key=lambda item: "tests/e2e/" in item.path.as_posix())
+    items.sort(key=lambda item: bool({"js", "e2e"} & set(item.path.parts)))
 
 
 @pytest.fixture(scope="session")
