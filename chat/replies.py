@@ -412,9 +412,10 @@ def settle(stream: Stream) -> None:
     answer.seams = list(text.seams)
     answer.is_complete = stream.state == State.COMPLETED
     answer.finish_reason = stream.finish_reason
-    answer.input_tokens = stream.usage.get("input")
-    answer.output_tokens = stream.usage.get("output")
-    answer.reasoning_tokens = stream.usage.get("reasoning")
+    counted = _counted(stream)
+    answer.input_tokens = counted.input
+    answer.output_tokens = counted.output
+    answer.reasoning_tokens = counted.reasoning
     answer.cost = _cost(stream, answer)
     answer.save()
     others = Stream.objects.filter(lane=stream.lane).unfinished().exists()
@@ -422,6 +423,19 @@ def settle(stream: Stream) -> None:
     conversation.updated_at = Now()
     conversation.save(update_fields=["status", "updated_at"])
     sync.changed(conversation.user_id)
+
+
+LARGEST_COUNT = 2**31 - 1
+
+
+def _counted(stream: Stream) -> Usage:
+    """The tokens as the provider counted them; what can't be a number of tokens is unknown."""
+    counts = {}
+    for name in ("input", "output", "reasoning", "cached"):
+        count = stream.usage.get(name)
+        if isinstance(count, int) and 0 <= count <= LARGEST_COUNT:
+            counts[name] = count
+    return Usage(**counts)
 
 
 MILLIONTH = Decimal("0.000001")
@@ -438,8 +452,7 @@ def _cost(stream: Stream, answer: Message) -> Decimal | None:
         return None
     model = offer.models(stream.owner).get(answer.model)
     price = model.price if model else None
-    counted = {name: stream.usage.get(name) for name in ("input", "output", "cached")}
-    cost = price.cost(Usage(**counted)) if price else None
+    cost = price.cost(_counted(stream)) if price else None
     if cost is None or before + cost >= DEAREST:
         return None
     return (before + cost).quantize(MILLIONTH)

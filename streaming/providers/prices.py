@@ -44,7 +44,7 @@ class Price:
         """
         if usage.input is None or usage.output is None:
             return None
-        cached = min(usage.cached or 0, usage.input)
+        cached = max(0, min(usage.cached or 0, usage.input))
         parts = (
             (usage.input - cached, self.input),
             (cached, self.cached or self.input),

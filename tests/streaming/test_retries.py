@@ -156,8 +156,9 @@ class Upstream:
         if isinstance(act, ProviderError):
             raise act
         yield Delta(act)
-        if self.acts and isinstance(self.acts[0], ProviderError):
-            raise self.acts.pop(0)
+        after = self.acts.pop(0) if self.acts else ""
+        if isinstance(after, ProviderError):
+            raise after
         yield Finish("stop")
 
 
