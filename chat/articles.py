@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
+from django.template.defaultfilters import pluralize
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
@@ -190,6 +192,20 @@ def _way_out(code: str) -> tuple[str, str]:
     return "", ""
 
 
+def sent(decided: dict[str, Any] | None) -> str:
+    """What the model was sent, as `context.plan` decided."""
+    if not decided:
+        return ""
+    parts = [
+        f"{decided['turns']} turn{pluralize(decided['turns'])}",
+        f"{decided['left_out']} older ones left out" if decided["left_out"] else "",
+        f"about {decided['tokens']:,} tokens",
+        f"{decided['reserve']:,} kept for the reply",
+        "taken for a follow-up" if decided["refers_back"] else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
 def details(message: Message, stream: Stream) -> tuple[tuple[str, str], ...]:
     """What somebody who looks into the trouble wants to have."""
     provider = PROVIDERS.get(message.provider)
@@ -198,6 +214,7 @@ def details(message: Message, stream: Stream) -> tuple[tuple[str, str], ...]:
         ("Error", stream.error_class),
         ("Answer", stream.error_detail),
         ("Provider", provider.name if provider else message.provider),
+        ("Sent", sent(stream.arguments.get("context"))),
         ("Its request", stream.upstream_id),
         ("Reply", str(stream.uuid)),
         ("Ended", ended),

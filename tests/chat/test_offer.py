@@ -15,6 +15,7 @@ from pytest_django import Settings
 from accounts import checking, keys
 from accounts.models import Check, User
 from chat import offer, replies
+from chat.articles import details
 from chat.composer import composer
 from chat.models import Conversation, ModelOverride, RefusedParameter
 from chat.replies import Refused, Reply
@@ -341,3 +342,12 @@ def test_a_continued_message_costs_both_its_runs(owner: User) -> None:
     reply.answer.save()
     more = replies.go_on(owner, answer=reply.answer, request_id=uuid4())
     assert ended(more, Usage(input=1_000, output=500)).answer.cost == Decimal("0.015")
+
+
+def test_the_details_say_what_was_sent(owner: User) -> None:
+    reply = ask(owner)
+    stream = running(reply)
+    assert "Sent" not in dict(details(reply.answer, stream))
+    replies.prepare(stream, Text())
+    said = dict(details(reply.answer, stream))["Sent"]
+    assert said == "1 turn, about 8 tokens, 8,192 kept for the reply"
