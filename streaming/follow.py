@@ -88,6 +88,11 @@ async def follow(stream: Stream, after: int = START) -> AsyncGenerator[Event, No
                 if chunk.first == last + 1:
                     last = chunk.index
                     yield chunk
+            if head.folded and last + 1 < head.next_index:
+                # Folded since this began, by a reader who was very slow.
+                snapshot = await in_db(_snapshot, stream, head)
+                last = snapshot.index
+                yield snapshot
             if head.ended and last + 1 >= head.next_index:
                 yield _end(head)
                 return

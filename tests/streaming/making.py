@@ -18,6 +18,7 @@ from streaming.journal import Chunk, Entry
 from streaming.lifecycle import Ending
 from streaming.models import Kind, Stream, StreamChunk, Worker
 from streaming.providers.base import Finish
+from tests.waiting import until_async
 
 T = TypeVar("T")
 
@@ -56,14 +57,14 @@ def claimed(stream: Stream, worker: Worker) -> Stream:
 def entry_of(stream: Stream, *pieces: Piece, first: int | None = None) -> Entry:
     """What this stream writes next, under the epoch it was read with: a chunk for each piece,
     which is text or a kind with its text."""
-    row = Stream.objects.get(pk=stream.pk)
-    at = {Kind.TEXT: row.length, Kind.REASONING: 0, Kind.SEAM: 0}
+    row, held = Stream.objects.get(pk=stream.pk), journal.text(stream.pk)
+    at = {Kind.TEXT: len(held.text), Kind.REASONING: len(held.reasoning)}
     chunks = []
     for index, piece in enumerate(pieces, start=row.next_index if first is None else first):
         kind, delta = (Kind.TEXT, piece) if isinstance(piece, str) else piece
-        offset = at[Kind.TEXT] if kind == Kind.SEAM else at[kind]
-        chunks.append(Chunk(index, index, kind, delta, offset))
-        at[kind] += len(delta)
+        of = Kind.TEXT if kind == Kind.SEAM else kind
+        chunks.append(Chunk(index, index, kind, delta, at[of]))
+        at[of] += len(delta)
     return Entry(stream.pk, stream.uuid, stream.epoch, tuple(chunks))
 
 
@@ -120,3 +121,12 @@ def at_once(*functions: Callable[[], T]) -> list[T | BaseException]:
 
 def spelled(pieces: Iterable[tuple[int, int, str, int]], kind: Kind = Kind.TEXT) -> str:
     return "".join(delta for _, of_kind, delta, _ in pieces if of_kind == kind)
+
+
+async def seen(condition: Callable[[], object], *, within: float = 10.0) -> None:
+    """Wait until something that needs no waiting itself is so."""
+
+    async def so() -> object:
+        return condition()
+
+    await until_async(so, within=within, what=getattr(condition, "__qualname__", ""))

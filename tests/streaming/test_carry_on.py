@@ -8,20 +8,21 @@ from hypothesis import strategies as st
 
 from streaming.carry_on import LONGEST_OVERLAP, SHORTEST_OVERLAP, overlap, trimmed
 from streaming.providers.base import Delta, Event, Finish
+from streaming.providers.errors import Interrupted
 
 ROW = "| kelp | 12 m |\n"
 PROSE = "A holdfast anchors the kelp to the rock, and the kelp sways above it."
 
 
+async def said(*events: Event) -> AsyncIterator[Event]:
+    for event in events:
+        yield event
+
+
 async def gone_on(text: str, *deltas: str) -> str:
     """The whole text after a continuation in these deltas."""
-
-    async def events() -> AsyncIterator[Event]:
-        for delta in deltas:
-            yield Delta(delta)
-        yield Finish("stop")
-
-    shown = [event async for event in trimmed(events(), text)]
+    events = said(*map(Delta, deltas), Finish("stop"))
+    shown = [event async for event in trimmed(events, text)]
     assert isinstance(shown[-1], Finish)
     return text + "".join(event.text for event in shown if isinstance(event, Delta))
 
@@ -35,6 +36,40 @@ async def test_a_repeated_end_is_trimmed_however_it_is_cut() -> None:
 
 async def test_text_that_repeats_nothing_passes_untouched() -> None:
     assert await gone_on(PROSE, " It ", "lives.") == PROSE + " It lives."
+
+
+async def test_what_repeats_almost_or_something_else_passes_untouched() -> None:
+    for beginning in ("The kelp sways above it.", "holdfast anchors the kelp", "sways above IT."):
+        assert await gone_on(PROSE, beginning[:7], beginning[7:]) == PROSE + beginning
+
+
+async def test_after_the_beginning_nothing_is_looked_at_any_more() -> None:
+    assert await gone_on(PROSE, " Again: ", PROSE) == f"{PROSE} Again: {PROSE}"
+
+
+async def test_what_can_be_no_repetition_is_not_held_back() -> None:
+    events = trimmed(said(Delta("It"), Delta(" lives")), PROSE)
+    assert await anext(events) == Delta("It")
+
+
+async def test_reasoning_is_never_trimmed_and_never_waits() -> None:
+    thought = Delta(PROSE, "reasoning")
+    events = trimmed(said(Delta("the kelp sways"), thought, Delta(" above it.!")), PROSE)
+    assert [event async for event in events] == [thought, Delta("!")]
+
+
+async def test_a_source_that_ends_without_its_marker_loses_nothing_that_was_held() -> None:
+    events = trimmed(said(Delta("the kelp"), Delta(" to")), PROSE)
+    assert [event async for event in events] == [Delta("the kelp to")]
+
+
+async def test_an_error_comes_through() -> None:
+    async def broken() -> AsyncIterator[Event]:
+        yield Delta("the kelp")
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        _ = [event async for event in trimmed(broken(), PROSE)]
 
 
 async def test_a_short_coincidence_is_no_repetition() -> None:
@@ -74,3 +109,33 @@ async def test_nothing_but_an_exact_repetition_is_ever_trimmed(text: str, more: 
     trimmed_off = len(text) + len(more) - len(whole)
     assert whole == text + more[trimmed_off:]
     assert text.endswith(more[:trimmed_off])
+
+
+@st.composite
+def cut_and_gone_on(draw: st.DrawFn) -> tuple[str, list[str]]:
+    """A text that repeats itself a lot, and deltas that repeat some of its end before they go
+    on, cut anywhere."""
+    texts = st.text(st.sampled_from("abc \n\N{WATER WAVE}"), max_size=80)
+    text = draw(texts)
+    beginning = text[len(text) - draw(st.integers(0, len(text))) :] + draw(texts)
+    cuts = sorted(draw(st.sets(st.integers(0, len(beginning)), max_size=12)))
+    bounds = zip([0, *cuts], [*cuts, len(beginning)], strict=True)
+    return text, [beginning[a:b] for a, b in bounds]
+
+
+@given(cut_and_gone_on())
+async def test_where_the_deltas_are_cut_makes_no_difference(case: tuple[str, list[str]]) -> None:
+    text, deltas = case
+    whole = "".join(deltas)
+    assert await gone_on(text, *deltas) == text + whole[overlap(whole, text) :]
+
+
+@given(cut_and_gone_on())
+def test_what_is_trimmed_is_the_longest_overlap_or_nothing(case: tuple[str, list[str]]) -> None:
+    text, deltas = case
+    whole = "".join(deltas)
+    sizes = range(SHORTEST_OVERLAP, min(len(text), len(whole)) + 1)
+    longest = max((size for size in sizes if text.endswith(whole[:size])), default=0)
+    assert overlap(whole, text) in {longest, 0}
+    unlike_itself = len(set(whole[:longest])) == longest
+    assert overlap(whole, text) == longest or not unlike_itself

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -27,18 +26,11 @@ from streaming.models import Kind, State
 from tests.services.redis_server import Redis
 from tests.streaming.conftest import on_redis
 from tests.streaming.layers import MoodyLayer
-from tests.streaming.making import entry_of, finish, running, write
+from tests.streaming.making import entry_of, finish, running, seen, write
 from tests.waiting import until_async
 
 STREAM = 7
 UUID_OF_NOBODY = UUID("9b2e1f6c-0b1a-4d5e-8f90-123456789abc")
-
-
-async def seen(condition: Callable[[], object], *, within: float = 10.0) -> None:
-    async def so() -> object:
-        return condition()
-
-    await until_async(so, within=within)
 
 
 async def heard_again(heard: list[Body], group: str, *, within: float = 20.0) -> None:

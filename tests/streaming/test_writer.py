@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 
 import pytest
@@ -16,7 +16,7 @@ from streaming.database import in_db
 from streaming.journal import Entry, Text
 from streaming.models import Kind, Stream
 from streaming.writer import PENDING_BYTES, Pen, Writer
-from tests.streaming.making import claimed, now, rows, running, spelled, working
+from tests.streaming.making import claimed, now, rows, running, seen, spelled, working
 from tests.streaming.scripted import Stage
 from tests.waiting import until_async
 
@@ -101,13 +101,6 @@ def stream(owner: User, stage: Stage) -> Stream:
 @pytest.fixture
 def other(owner: User, stage: Stage) -> Stream:
     return running(owner)
-
-
-async def seen(condition: Callable[[], object]) -> None:
-    async def so() -> object:
-        return condition()
-
-    await until_async(so)
 
 
 async def test_what_is_told_is_in_the_database(desk: Desk, stream: Stream) -> None:

@@ -1,0 +1,508 @@
+"""Followers: from any cursor, at any moment, every index once and in order, and then the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accounts.models import User
+from streaming import hub as hubs
+from streaming import journal, lifecycle
+from streaming.database import in_db
+from streaming.follow import START, End, Event, Gone, Snapshot, Status, find, follow
+from streaming.hub import Hub, stream_bell, stream_group
+from streaming.journal import PIECE, Chunk, Entry, Text
+from streaming.lifecycle import Ending
+from streaming.models import Kind, State, Stream
+from tests.streaming.layers import Message, MoodyLayer
+from tests.streaming.making import (
+    COMPLETED,
+    Piece,
+    claimed,
+    entry_of,
+    expire,
+    finish,
+    now,
+    queued,
+    running,
+    seen,
+    working,
+    write,
+)
+from tests.streaming.scripted import Stage
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("stage", "hub"),
+]
+
+PATIENCE = 10.0
+ENDED = End(State.COMPLETED, 5, "stop", "", "")
+
+
+@dataclass
+class Reader:
+    """A client: what it holds of a stream, by the rules of the protocol."""
+
+    cursor: int = START
+    text: str = ""
+    reasoning: str = ""
+    seams: list[int] = field(default_factory=list)
+    indexes: list[int] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    end: End | None = None
+
+    def take(self, event: Event) -> None:
+        self.events.append(event)
+        match event:
+            case Chunk():
+                assert event.first == self.cursor + 1, "a hole, or something twice"
+                self.indexes += range(event.first, event.index + 1)
+                self.cursor = event.index
+                self._append(event)
+            case Snapshot():
+                self.cursor, self.text, self.reasoning = event.index, event.text, event.reasoning
+                self.seams, self.indexes = list(event.seams), list(range(event.index + 1))
+            case End():
+                assert event.next_index == self.cursor + 1, "an end before everything"
+                self.end = event
+
+    def _append(self, chunk: Chunk) -> None:
+        held = self.reasoning if chunk.kind == Kind.REASONING else self.text
+        assert chunk.offset == len(held)
+        match chunk.kind:
+            case Kind.TEXT:
+                self.text += chunk.delta
+            case Kind.REASONING:
+                self.reasoning += chunk.delta
+            case Kind.SEAM:
+                self.seams.append(chunk.offset)
+
+    async def read(self, stream: Stream, *, events: int = 10**9) -> None:
+        """Follow on from the cursor, to the end or for so many events."""
+        async with asyncio.timeout(PATIENCE), aclosing(follow(stream, self.cursor)) as following:
+            async for event in following:
+                self.take(event)
+                events -= 1
+                if not events:
+                    return
+
+    def holds(self, text: Text) -> bool:
+        mine = (self.text, self.reasoning, tuple(self.seams), self.indexes)
+        return mine == (text.text, text.reasoning, text.seams, list(range(text.next_index)))
+
+
+async def following(stream: Stream, after: int = START) -> tuple[Event, AsyncGenerator[Event]]:
+    """A follower and the first thing it says."""
+    events = follow(stream, after)
+    return await next_of(events), events
+
+
+async def next_of(events: AsyncGenerator[Event]) -> Event:
+    return await asyncio.wait_for(anext(events), PATIENCE)
+
+
+async def all_of(stream: Stream, after: int = START) -> list[Event]:
+    async with asyncio.timeout(PATIENCE):
+        return [event async for event in follow(stream, after)]
+
+
+def five_chunks(owner: User) -> Stream:
+    stream = running(owner)
+    write(stream, "a", "b", (Kind.SEAM, ""), (Kind.REASONING, "hm"), "c")
+    return stream
+
+
+def over(owner: User) -> Stream:
+    stream = five_chunks(owner)
+    finish(stream)
+    return stream
+
+
+def told(stream: Stream, entry: Entry | None = None) -> None:
+    """Ring what is new, as its worker does."""
+    head = journal.heads([stream.pk])[stream.pk]
+    chunks = entry.chunks if entry else ()
+    hubs.ring(stream_group(stream.uuid), stream_bell(stream.uuid, head=head, chunks=chunks))
+
+
+def say(stream: Stream, *pieces: Piece) -> None:
+    told(stream, write(stream, *pieces))
+
+
+# Any cursor
+
+
+@pytest.mark.parametrize("after", [-(2**60), -2, -1, 0, 1, 2, 3, 4])
+async def test_a_cursor_into_an_ended_stream_gets_the_rest_and_the_end(
+    owner: User, after: int
+) -> None:
+    stream = await in_db(over, owner)
+    *chunks, end = await all_of(stream, after)
+    assert end == ENDED
+    got = [n for c in chunks if isinstance(c, Chunk) for n in range(c.first, c.index + 1)]
+    assert got == list(range(max(after, -1) + 1, 5))
+    assert len(chunks) <= 4
+
+
+@pytest.mark.parametrize("after", [5, 6, 2**31, 2**53 - 1, 2**80])
+async def test_a_cursor_beyond_the_end_gets_a_snapshot(owner: User, after: int) -> None:
+    stream = await in_db(over, owner)
+    assert await all_of(stream, after) == [Snapshot(4, "abc", "hm", (2,)), ENDED]
+
+
+@pytest.mark.parametrize("after", [5, 2**53 - 1])
+async def test_a_cursor_beyond_what_a_running_stream_has_gets_a_snapshot_and_what_follows(
+    owner: User, after: int
+) -> None:
+    stream = await in_db(five_chunks, owner)
+    first, events = await following(stream, after)
+    assert first == Snapshot(4, "abc", "hm", (2,))
+    assert await next_of(events) == Status(State.RUNNING, "")
+    await in_db(say, stream, "d")
+    assert await next_of(events) == Chunk(5, 5, Kind.TEXT, "d", 3)
+    await events.aclose()
+
+
+async def test_a_cursor_beyond_a_stream_that_has_nothing_yet_starts_it_anew(owner: User) -> None:
+    stream = await in_db(queued, owner)
+    first, events = await following(stream, 7)
+    assert first == Snapshot(-1, "", "", ())
+    assert await next_of(events) == Status(State.QUEUED, "")
+    stream = await in_db(claimed, stream, await in_db(working))
+    await in_db(say, stream, "a")
+    assert Chunk(0, 0, Kind.TEXT, "a", 0) in [await next_of(events), await next_of(events)]
+    await events.aclose()
+
+
+@pytest.mark.parametrize("after", [-1, 2, 4, 5, 2**53 - 1])
+async def test_a_cursor_into_a_folded_stream_gets_what_the_application_holds(
+    owner: User, after: int
+) -> None:
+    stream = await in_db(over, owner)
+    await in_db(journal.fold, stream.pk)
+    assert await all_of(stream, after) == [Snapshot(4, "abc", "hm", (2,)), ENDED]
+
+
+async def test_a_folded_stream_whose_message_is_gone_is_empty_and_over(
+    owner: User, stage: Stage
+) -> None:
+    stream = await in_db(over, owner)
+    await in_db(journal.fold, stream.pk)
+    stage.held[stream.pk] = None
+    assert await all_of(stream) == [Snapshot(4, "", "", ()), ENDED]
+
+
+async def test_a_reader_so_slow_that_the_rest_was_folded_away_gets_a_snapshot(
+    owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "ROWS_PER_READ", 1)
+    monkeypatch.setattr(hubs, "TAIL_CHARACTERS", 0)
+    stream = await in_db(five_chunks, owner)
+    first, events = await following(stream)
+    assert first == Chunk(0, 0, Kind.TEXT, "a", 0)
+    await in_db(finish, stream)
+    await in_db(journal.fold, stream.pk)
+    async with asyncio.timeout(PATIENCE):
+        rest = [event async for event in events if not isinstance(event, Status)]
+    assert rest == [Snapshot(4, "abc", "hm", (2,)), ENDED]
+
+
+async def test_a_stream_that_is_deleted_while_it_is_followed_is_gone(owner: User) -> None:
+    stream = await in_db(five_chunks, owner)
+    reader = Reader()
+    reading = asyncio.create_task(reader.read(stream))
+    await seen(lambda: reader.cursor == 4)
+    await in_db(journal.delete, [stream.pk])
+    with pytest.raises(Gone):
+        await asyncio.wait_for(reading, PATIENCE)
+
+
+async def test_a_stream_that_was_deleted_is_gone_from_any_cursor(owner: User) -> None:
+    stream = await in_db(over, owner)
+    await in_db(journal.delete, [stream.pk])
+    for after in (-1, 3, 99):
+        with pytest.raises(Gone):
+            await all_of(stream, after)
+
+
+async def test_what_is_not_yours_is_not_there(owner: User, stranger: User) -> None:
+    stream = await in_db(queued, owner)
+    assert await find(owner, stream.uuid) == stream
+    for user, uuid in ((stranger, stream.uuid), (owner, uuid4())):
+        with pytest.raises(Gone):
+            await find(user, uuid)
+
+
+# Live
+
+
+async def test_a_follower_sees_what_a_stream_is_doing_and_each_thing_once(owner: User) -> None:
+    stream = await in_db(queued, owner)
+    first, events = await following(stream)
+    assert first == Status(State.QUEUED, "")
+    await in_db(Stream.objects.filter(pk=stream.pk).update, note="Waiting")
+    assert await next_of(events) == Status(State.QUEUED, "Waiting")
+    stream = await in_db(claimed, stream, await in_db(working))
+    await in_db(told, stream)
+    assert await next_of(events) == Status(State.RUNNING, "")
+    await in_db(say, stream, "a")
+    assert await next_of(events) == Chunk(0, 0, Kind.TEXT, "a", 0)
+    await in_db(lifecycle.stop, stream.pk)
+    assert await next_of(events) == End(State.STOPPED, 1, "", "", "")
+    with pytest.raises(StopAsyncIteration):
+        await next_of(events)
+
+
+async def test_the_end_says_what_went_wrong(owner: User) -> None:
+    stream = await in_db(five_chunks, owner)
+    ending = Ending(State.FAILED, "", "invalid_key", "Check it.", "not for clients")
+    await in_db(finish, stream, ending)
+    assert (await all_of(stream))[-1] == End(State.FAILED, 5, "", "invalid_key", "Check it.")
+
+
+async def test_the_last_text_comes_before_the_end_although_both_ring_at_once(owner: User) -> None:
+    stream = await in_db(five_chunks, owner)
+    reader = Reader()
+    reading = asyncio.create_task(reader.read(stream))
+    await seen(lambda: reader.cursor == 4)
+    rest = await in_db(entry_of, stream, "the ", "rest")
+    assert await in_db(lifecycle.end, stream.pk, stream.epoch, COMPLETED, rest)
+    await in_db(told, stream, rest)
+    await asyncio.wait_for(reading, PATIENCE)
+    assert (reader.text, reader.end) == ("abcthe rest", End(State.COMPLETED, 7, "stop", "", ""))
+
+
+async def test_an_end_that_rings_before_the_last_text_waits_for_it(owner: User) -> None:
+    stream = await in_db(five_chunks, owner)
+    reader = Reader()
+    reading = asyncio.create_task(reader.read(stream))
+    await seen(lambda: reader.cursor == 4)
+    rest = await in_db(entry_of, stream, "the rest")
+    assert await in_db(lifecycle.end, stream.pk, stream.epoch, COMPLETED, rest)
+    await in_db(told, stream)
+    await asyncio.wait_for(reading, PATIENCE)
+    assert reader.text == "abcthe rest"
+
+
+async def test_a_follower_stays_through_a_takeover(owner: User) -> None:
+    dead = await in_db(working)
+    stream = await in_db(running, owner, dead)
+    await in_db(say, stream, "one ")
+    reader = Reader()
+    reading = asyncio.create_task(reader.read(stream))
+    await in_db(expire, dead)
+    (taken,) = await in_db(lifecycle.claim, await in_db(working), 9)
+    await in_db(say, taken, (Kind.SEAM, ""), "two")
+    await in_db(finish, taken)
+    await asyncio.wait_for(reading, PATIENCE)
+    assert (reader.text, reader.seams) == ("one two", [4])
+
+
+# Pace
+
+
+async def test_a_replay_comes_in_few_pieces_of_bounded_size(owner: User) -> None:
+    stream = await in_db(running, owner)
+    await in_db(write, stream, *["word " * 20] * 1000)
+    await in_db(finish, stream)
+    *chunks, _ = await all_of(stream)
+    assert len(chunks) == -(-100_000 // (PIECE - PIECE % 100))
+    assert all(isinstance(c, Chunk) and len(c.delta) <= PIECE for c in chunks)
+
+
+async def test_a_journal_longer_than_one_read_is_read_on(
+    owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "ROWS_PER_READ", 7)
+    stream = await in_db(running, owner)
+    await in_db(write, stream, *(f"{n} " for n in range(100)))
+    await in_db(finish, stream)
+    reader = Reader()
+    await reader.read(stream)
+    assert reader.holds(await in_db(journal.text, stream.pk))
+
+
+@pytest.mark.parametrize("tail", [0, 40, 10**6])
+async def test_who_reads_slowly_gets_larger_pieces_and_loses_nothing(
+    owner: User, monkeypatch: pytest.MonkeyPatch, tail: int
+) -> None:
+    monkeypatch.setattr(hubs, "TAIL_CHARACTERS", tail)
+    stream = await in_db(running, owner)
+    reader = Reader()
+    async with aclosing(follow(stream)) as events:
+        reader.take(await next_of(events))
+        for n in range(50):
+            await in_db(say, stream, f"{n} ")
+        await in_db(finish, stream)
+        async with asyncio.timeout(PATIENCE):
+            async for event in events:
+                reader.take(event)
+    assert reader.text == "".join(f"{n} " for n in range(50))
+    assert len(reader.events) < 10
+
+
+async def test_who_leaves_leaves_nothing_behind_and_costs_the_others_nothing(
+    owner: User, hub: Hub
+) -> None:
+    stream = await in_db(five_chunks, owner)
+    staying, leaving = Reader(), Reader()
+    reading = asyncio.create_task(staying.read(stream))
+    await leaving.read(stream, events=2)
+    cut = asyncio.create_task(leaving.read(stream))  # cancelled while it waits for more
+    await seen(lambda: leaving.cursor == 4)
+    cut.cancel()
+    with suppress(asyncio.CancelledError):
+        await cut
+    assert hub._tails[stream.uuid].followers == 1
+    await in_db(say, stream, "d")
+    await in_db(finish, stream)
+    await asyncio.wait_for(reading, PATIENCE)
+    assert staying.text == "abcd"
+    assert hub._tails == {}
+
+
+# A layer that fails
+
+
+@pytest.mark.parametrize("failure", ["raises", "hangs"])
+async def test_without_a_layer_a_page_grows_at_least_every_two_seconds(
+    owner: User, monkeypatch: pytest.MonkeyPatch, failure: str
+) -> None:
+    await hubs.close()
+    layer = MoodyLayer()
+    monkeypatch.setattr(hubs, "get_channel_layer", lambda: layer)
+    if failure == "raises":
+        layer.broken = ConnectionError("no doorbell")
+    else:
+        layer.going.clear()
+    stream = await in_db(running, owner)
+    reader = Reader()
+    reading = asyncio.create_task(reader.read(stream))
+    for n in range(2):
+        await in_db(say, stream, f"{n} ")
+        await seen(partial(lambda index: reader.cursor >= index, n), within=2)
+    await in_db(finish, stream)
+    await asyncio.wait_for(reading, PATIENCE)
+    assert reader.text == "0 1 "
+
+
+# The prized one: text before the cut + replay after it == the journal's text
+
+
+class Mischief:
+    """What becomes of each bell, by a plan: it is delivered, lost, doubled, or held back and
+    delivered after later ones, in the wrong order."""
+
+    def __init__(self, plan: Iterable[str]) -> None:
+        self._plan = iter(plan)
+        self._held: list[tuple[str, Message]] = []
+
+    def __call__(self, group: str, message: Message) -> Iterator[tuple[str, Message]]:
+        fate = next(self._plan, "deliver")
+        if fate == "hold":
+            self._held.append((group, message))
+        elif fate != "lose":
+            yield (group, message)
+        if fate == "double":
+            yield (group, message)
+        if fate == "release":
+            yield from reversed(self._held)
+            self._held.clear()
+
+
+PIECES = st.lists(
+    st.tuples(st.sampled_from(list(Kind)), st.text("ab\N{WATER WAVE}\u0301\r\n", max_size=5)),
+    min_size=1,
+    max_size=6,
+)
+FATES = st.sampled_from(["deliver", "lose", "double", "hold", "release"])
+
+
+@dataclass(frozen=True)
+class Plot:
+    """How one example goes."""
+
+    batches: list[list[tuple[Kind, str]]]
+    rest: list[tuple[Kind, str]]
+    ticks: list[int]
+    fates: list[str]
+    cuts: list[list[int]]
+    tail: int
+
+
+PLOTS = st.builds(
+    Plot,
+    batches=st.lists(PIECES, max_size=8),
+    rest=PIECES | st.just([]),
+    ticks=st.lists(st.integers(0, 12), max_size=8),
+    fates=st.lists(FATES, max_size=12),
+    cuts=st.lists(st.lists(st.integers(1, 4), max_size=5), min_size=1, max_size=3),
+    tail=st.sampled_from([0, 3, 10, 65_536]),
+)
+
+
+async def wait_ticks(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0.0005)
+
+
+async def write_by(plot: Plot, stream: Stream) -> None:
+    ticks = iter(plot.ticks)
+    for batch in plot.batches:
+        entry = await in_db(write, stream, *_pieces(batch))
+        hubs.hub().ring(stream_group(stream.uuid), stream_bell(stream.uuid, chunks=entry.chunks))
+        await wait_ticks(next(ticks, 0))
+    rest = await in_db(entry_of, stream, *_pieces(plot.rest)) if plot.rest else None
+    assert await in_db(lifecycle.end, stream.pk, stream.epoch, COMPLETED, rest)
+    await in_db(told, stream, rest)
+
+
+def _pieces(batch: list[tuple[Kind, str]]) -> list[Piece]:
+    return [(kind, "" if kind == Kind.SEAM else text) for kind, text in batch]
+
+
+async def read_by(cuts: list[int], stream: Stream) -> Reader:
+    reader = Reader()
+    for events in cuts:
+        if reader.end is None:
+            await reader.read(stream, events=events)
+            await wait_ticks(events)
+    if reader.end is None:
+        await reader.read(stream)
+    return reader
+
+
+@pytest.fixture
+async def mischievous(monkeypatch: pytest.MonkeyPatch) -> MoodyLayer:
+    await hubs.close()
+    layer = MoodyLayer()
+    monkeypatch.setattr(hubs, "get_channel_layer", lambda: layer)
+    monkeypatch.setattr(hubs, "POLL_SECONDS", 0.02)
+    return layer
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(PLOTS)
+async def test_text_before_a_cut_and_replay_after_it_is_the_journals_text(
+    owner: User, mischievous: MoodyLayer, plot: Plot
+) -> None:
+    stream = await in_db(running, owner)
+    mischievous.twist = Mischief(plot.fates)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hubs, "TAIL_CHARACTERS", plot.tail)
+        async with asyncio.TaskGroup() as group:
+            readers = [group.create_task(read_by(cuts, stream)) for cuts in plot.cuts]
+            group.create_task(write_by(plot, stream))
+    text = await in_db(journal.text, stream.pk)
+    assert text.next_index == (await in_db(now, stream)).next_index
+    for reader in readers:
+        assert reader.result().holds(text)
