@@ -1,6 +1,7 @@
 """Anthropic's Messages."""
 
 import re
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -12,6 +13,9 @@ from .exchange import Answer, Exchange, Remote, hush, retry_after, whole
 
 OFFICIAL_URL = "https://api.anthropic.com"
 MAX_TOKENS = 32_000  # The API wants a number; thinking counts too.
+
+# The SDK warns of models that will go; the catalog says it to people.
+warnings.filterwarnings("ignore", category=DeprecationWarning, module=__name__)
 
 # These don't think by themselves, and refuse to be told to.
 UNTHINKING = re.compile(r"claude-(\d|instant|(haiku|opus|sonnet)-4-([0-5]|\d{8})\b)")
@@ -42,13 +46,15 @@ class Anthropic(Remote):
 
     def client(self, key: str, http: httpx2.AsyncClient) -> anthropic.AsyncAnthropic:
         """With everything said, so that no profile or variable of the server's is looked for."""
-        return anthropic.AsyncAnthropic(
+        client = anthropic.AsyncAnthropic(
             api_key=key,
             base_url=self.base_url,
             max_retries=0,
             timeout=http.timeout,
             http_client=http,
         )
+        client._custom_headers = {}  # The server's environment has a variable for them.
+        return client
 
     async def open(self, client: Any, exchange: Exchange) -> AsyncIterator[Any]:
         """Put the request; the SDK's events."""
@@ -62,7 +68,7 @@ class Anthropic(Remote):
         match event.type:
             case "message_start":
                 exchange.named(event.message.id)
-                exchange.usage = usage(getattr(event.message, "usage", None), None)
+                exchange.usage = usage(getattr(event.message, "usage", None), exchange.usage)
             case "content_block_start":
                 yield from _added(event.content_block)
             case "content_block_delta":
@@ -149,7 +155,7 @@ def usage(counted: Any, before: Usage | None) -> Usage | None:
     details = getattr(counted, "output_tokens_details", None)
     return Usage(
         input=before.input if fresh is None else fresh + (cached or 0) + (stored or 0),
-        output=getattr(counted, "output_tokens", None),
+        output=getattr(counted, "output_tokens", before.output),
         reasoning=getattr(details, "thinking_tokens", before.reasoning),
         cached=before.cached if cached is None else cached,
     )

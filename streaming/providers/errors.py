@@ -33,14 +33,15 @@ class ProviderError(Exception):
         self,
         message: str = "",
         *,
-        provider: str = "The provider",
+        provider: str = "the provider",
         retryable: bool | None = None,
         retry_after: float | None = None,
         detail: str = "",
         request_id: str = "",
         status: int | None = None,
     ) -> None:
-        self.message = message or self.sentence.format(provider=provider)
+        message = message or self.sentence.format(provider=provider)
+        self.message = message[:1].upper() + message[1:]
         self.retryable = self.helps if retryable is None else retryable
         self.retry_after = retry_after
         self.detail = detail
@@ -111,7 +112,7 @@ class BadRequest(ProviderError):
         message: str = "",
         *,
         param: str = "",
-        provider: str = "The provider",
+        provider: str = "the provider",
         retryable: bool | None = None,
         retry_after: float | None = None,
         detail: str = "",

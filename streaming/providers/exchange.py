@@ -11,6 +11,7 @@ import logging
 import re
 import ssl
 import time
+import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -165,7 +166,7 @@ class Remote:
     Making one loads the certificates and the SDK's parts, some 0.1 s: do it in a thread.
     """
 
-    provider: ClassVar[str] = "The provider"
+    provider: ClassVar[str] = "the provider"
 
     def __init__(
         self, *, base_url: str = "", timeouts: Timeouts | None = None, name: str = ""
@@ -276,12 +277,14 @@ class Remote:
     def _failure(self, error: Exception, exchange: Exchange) -> errors.ProviderError:
         """The error in our words, holding on to nothing of the original."""
         translated = self._translated(error, exchange)
+        # An SDK's generators, which its frames hold, close now and not with some collection.
+        traceback.clear_frames(error.__traceback__)
         translated.request_id = translated.request_id or exchange.request_id
-        return translated
+        return translated.with_traceback(None)
 
     def _translated(self, error: Exception, exchange: Exchange) -> errors.ProviderError:
         if isinstance(error, errors.ProviderError):
-            return error.with_traceback(None)
+            return error
         if (answer := self.answered(error)) is not None:
             return understood(answer, self.name, exchange.scrub)
         # SDKs that wrap what went wrong on the way keep the original as the cause.
@@ -307,7 +310,7 @@ def understood(answer: Answer, name: str, scrub: Callable[[str], str]) -> errors
     kind = _kind(answer)
     known: dict[str, Any] = {
         "provider": name,
-        "detail": scrub(answer.message),
+        "detail": scrub(" ".join([*answer.words.split(), answer.message])),
         "request_id": scrub(answer.request_id),
         "status": answer.status or None,
         "retry_after": answer.retry_after,

@@ -146,7 +146,7 @@ class Responses(OverOpenAI):
         """Neither of the two ways in which a running reply fails makes the SDK raise."""
         code, said = getattr(error, "code", None) or "", getattr(error, "message", None) or ""
         param = getattr(error, "param", None) or ""
-        return understood(Answer(0, code, f"{code}: {said}", param), self.name, exchange.scrub)
+        return understood(Answer(0, code, said, param), self.name, exchange.scrub)
 
     async def cancel(self, upstream: Upstream, key: str) -> None:
         """Stop a kept reply at the provider. Raises `errors.ProviderError`."""

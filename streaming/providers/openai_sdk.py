@@ -23,7 +23,7 @@ class OverOpenAI(Remote):
     ) -> None:
         base_url = base_url or OFFICIAL_URL
         self.official = httpx2.URL(base_url).host == httpx2.URL(OFFICIAL_URL).host
-        elsewhere = "" if self.official else "The provider"
+        elsewhere = "" if self.official else "the provider"
         super().__init__(base_url=base_url, timeouts=timeouts, name=name or elsewhere)
         hush("openai")
         # The SDK loads its parts on first use.
@@ -41,6 +41,7 @@ class OverOpenAI(Remote):
         )
         # The SDK takes these from the server's environment; they don't belong to this key.
         client.organization = client.project = None
+        client._custom_headers = {}
         return client
 
     def answered(self, error: Exception) -> Answer | None:

@@ -25,7 +25,7 @@ class Kept:
         self.record = record
         self.events: list[bytes] = []
         self.over = False
-        self.cuts = 0
+        self._cuts: list[int] = []  # Numbers of the events before which to drop who listens.
         self._task: asyncio.Task[None] | None = None
         self._news = asyncio.Condition()
 
@@ -43,19 +43,19 @@ class Kept:
 
     async def follow(self, first: int, body: Body) -> None:
         """Send the events from a number on, as they come, until the end or a cut."""
-        cuts, at = self.cuts, first
+        at = first
         while True:
             async with self._news:
-                while at >= len(self.events) and not self.over and self.cuts == cuts:
+                while not (at < len(self.events) or self.over or at in self._cuts):
                     await self._news.wait()
-            while at < len(self.events):
-                await body.write(self.events[at])
-                at += 1
-            if self.cuts > cuts:
+            if at in self._cuts:
+                self._cuts.remove(at)  # Whoever comes back gets past it.
                 await body.cut()
-            if self.over:
+            if at >= len(self.events):
                 await body.end()
                 return
+            await body.write(self.events[at])
+            at += 1
 
     # As a body
 
@@ -74,7 +74,7 @@ class Kept:
 
     async def cut(self) -> None:
         """Drop whoever listens now; the generation goes on."""
-        self.cuts += 1
+        self._cuts.append(len(self.events))
         await self._tell()
 
     async def _tell(self) -> None:

@@ -1,6 +1,7 @@
 """What every adapter promises, tried through the real SDK over a socket against the fake."""
 
 import asyncio
+import json
 import logging
 import socket
 import time
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from streaming.providers import errors
+from streaming.providers import base, errors
 from streaming.providers.base import (
     Adapter,
     Delta,
@@ -23,6 +24,8 @@ from streaming.providers.base import (
     Turn,
     Usage,
     adapter,
+    check_key,
+    list_models,
 )
 from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
 from tests.fakes import Usage as Claimed
@@ -254,6 +257,74 @@ async def test_a_slow_consumer_is_not_a_silent_provider(fake: Fake, wire: Wire, 
         await asyncio.sleep(1.5 * QUICK.idle)
         heard += event.text if isinstance(event, Delta) else "■"
     assert heard == "Kelp is slow.■"
+
+
+# What is asked
+
+
+async def test_what_was_asked_for_is_sent_and_nothing_else(
+    fake: Fake, wire: Wire, make: Make
+) -> None:
+    plain = ask(wire)
+    await collected(make(), plain)
+    await collected(
+        make(), replace(plain, system="Be brief.", max_tokens=50, reasoning_effort="low")
+    )
+    bare, full = (json.dumps(asked.body) for asked in fake.requests())
+    for word in ("brief", '"low"', ": 50"):
+        assert word in full.lower()
+        assert word not in bare.lower()
+    assert "temperature" not in bare + full
+    found: Any = json.loads(full)
+    for name in wire.effort:
+        found = found[name]
+    assert found.lower() == "low"
+
+
+async def test_the_history_is_told_in_turns(fake: Fake, wire: Wire, make: Make) -> None:
+    turns = (Turn("user", "Kelp?"), Turn("assistant", "An alga."), Turn("user", "Shorter."))
+    _, error = await collected(make(), Request(wire.model, turns))
+    told = json.dumps(fake.requests()[0].body)
+    places = [told.index(turn.text) for turn in turns]
+    assert (error, places) == (None, sorted(places))
+
+
+async def test_reasoning_without_text_counts_as_begun(fake: Fake, wire: Wire, make: Make) -> None:
+    fake.script(Behaviour((Piece("Hm", "reasoning"), Piece("lost")), cut_after=1))
+    events, error = await collected(make(), ask(wire))
+    assert said(events, "reasoning") == "Hm"
+    assert type(error) is errors.Interrupted
+
+
+# Lists of models, and what they tell of a key
+
+
+async def test_the_models_are_listed_as_the_provider_tells_them(fake: Fake, wire: Wire) -> None:
+    models = await list_models(wire.provider, KEY, base_url=wire.base_url(fake))
+    assert wire.listed in models
+    assert not [model for model in models if "embedding" in model.id]
+
+
+async def test_a_key_is_checked_with_one_question(fake: Fake, wire: Wire) -> None:
+    for label, (answer, expected) in wire.failures.items():
+        fake.reset()
+        fake.script(Behaviour(on="models", error=answer))
+        with pytest.raises(errors.ProviderError) as caught:
+            await check_key(wire.provider, KEY, base_url=wire.base_url(fake))
+        assert (label, type(caught.value)) == (label, expected)
+        assert len(fake.lists()) == 1
+    await check_key(wire.provider, KEY, base_url=wire.base_url(fake))
+    assert fake.requests() == []
+
+
+async def test_a_key_check_does_not_wait_for_ever(
+    fake: Fake, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "KEY_CHECK_TIMEOUT", 0.2)
+    fake.script(Behaviour(on="models", first_delay=5.0))
+    with pytest.raises(errors.TimedOut) as caught:
+        await check_key(wire.provider, KEY, base_url=wire.base_url(fake))
+    assert caught.value.__context__ is None
 
 
 # Errors

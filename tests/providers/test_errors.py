@@ -22,6 +22,11 @@ def test_every_error_has_a_code_of_its_own_and_a_sentence_for_people() -> None:
         assert "{" not in message
 
 
+def test_a_provider_without_a_name_fits_any_sentence() -> None:
+    assert errors.Network().message == "The provider could not be reached."
+    assert "connection to the provider broke" in errors.Interrupted().message
+
+
 def test_what_helps_to_decide_is_on_the_error() -> None:
     error = errors.RateLimited("Wait.", retry_after=7.0, detail="tpm", request_id="r", status=429)
     assert (str(error), error.retryable, error.retry_after) == ("Wait.", True, 7.0)

@@ -88,6 +88,7 @@ async def test_the_servers_environment_stays_out_of_the_request(
     await collected(fake)
     for name in ("API_KEY", "ADMIN_KEY", "ORG_ID", "PROJECT_ID", "BASE_URL"):
         monkeypatch.setenv(f"OPENAI_{name}", "http://127.0.0.1:1/of-the-administrator")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "x-administrator: yes")
     await collected(fake)
     before, after = fake.requests()
     assert (after.key, after.headers) == (before.key, before.headers)

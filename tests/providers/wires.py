@@ -1,11 +1,12 @@
 """What the contract's cases need to know about each adapter: one row for each wire."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from streaming.providers import errors
-from streaming.providers.base import Reason
+from streaming.providers.base import ListedModel, Reason
 from tests.fakes import ErrorAnswer, Fake
 
 Failure = tuple[ErrorAnswer, type[errors.ProviderError]]
@@ -15,8 +16,9 @@ Failure = tuple[ErrorAnswer, type[errors.ProviderError]]
 class Wire:
     """A provider in the contract suite. `finishes` and `failures` are in the provider's words.
 
-    `garbage` is what nobody can read, `request_id` the header that names a request, and `refused`
-    how a refusal ends. A provider that is `keyless` may be asked without a key.
+    `garbage` is what nobody can read, `refused` how a refusal ends, `listed` a model of the list.
+    `effort` is where a reasoning effort stands in the request. A provider that is `keyless` may
+    be asked without a key.
     """
 
     name: str
@@ -25,11 +27,11 @@ class Wire:
     path: str
     finishes: dict[str, Reason]
     failures: dict[str, Failure]
+    listed: ListedModel
+    effort: tuple[str, ...]
     garbage: tuple[bytes, ...] = (b"data: {not json\n\n", b"data: \xff\n\n")
-    request_id: str = "x-request-id"
     refused: Reason = "refusal"
     keyless: bool = False
-    lists: dict[str, Failure] = field(default_factory=dict)
 
     def base_url(self, fake: Fake) -> str:
         return fake.url + self.path
@@ -96,7 +98,7 @@ WIRES = [
     Wire(
         name="openai",
         provider="openai",
-        model="gpt-4o",
+        model="gpt-6.2-astra",
         path="/v1",
         finishes={
             "stop": "stop",
@@ -105,6 +107,8 @@ WIRES = [
             "something_new": "other",
         },
         failures=OPENAI,
+        listed=ListedModel("gpt-4.1", shutdown=date(2027, 1, 14)),
+        effort=("reasoning", "effort"),
     ),
     Wire(
         name="compatible",
@@ -120,6 +124,8 @@ WIRES = [
             "something_new": "other",
         },
         failures=OPENAI,
+        listed=ListedModel("gpt-4.1", shutdown=date(2027, 1, 14)),
+        effort=("reasoning_effort",),
         keyless=True,
     ),
     Wire(
@@ -165,7 +171,15 @@ WIRES = [
             b"event: content_block_delta\ndata: {not json\n\n",
             b"event: message_delta\ndata: \xff\n\n",
         ),
-        request_id="request-id",
+        listed=ListedModel(
+            "claude-sonnet-4-5",
+            "Claude Sonnet 4.5",
+            context_window=1_000_000,
+            max_output=128_000,
+            lifecycle="deprecated",
+            shutdown=date(2026, 11, 30),
+        ),
+        effort=("output_config", "effort"),
     ),
     Wire(
         name="google",
@@ -206,6 +220,8 @@ WIRES = [
             "no such model": (_google(404, "NOT_FOUND"), errors.ModelNotFound),
             "bad request": (_google(400, "INVALID_ARGUMENT"), errors.BadRequest),
         },
+        listed=ListedModel("gemini-2.5-pro", "Gemini 2.5 Pro", 1_048_576, 65_536),
+        effort=("generationConfig", "thinkingConfig", "thinking_level"),
         refused="content_filter",
     ),
 ]

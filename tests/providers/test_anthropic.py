@@ -1,0 +1,131 @@
+"""What is Anthropic's own: how a message is put, and what its API no longer takes."""
+
+import pytest
+
+from streaming.providers import anthropic, errors
+from streaming.providers.base import CARRY_ON, Delta, Event, Finish, Request, Turn, Usage, adapter
+from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
+from tests.fakes import Usage as Claimed
+
+KEY = "sk-ant-canary-0123456789"
+TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CARRY_ON))
+
+
+async def collected(fake: Fake, request: Request) -> list[Event]:
+    kelp = adapter("anthropic", base_url=fake.anthropic)
+    return [event async for event in kelp.stream(request, KEY)]
+
+
+async def test_a_message_always_has_a_limit_and_thoughts_that_can_be_read(fake: Fake) -> None:
+    await collected(fake, Request("claude-opus-5-5", TURNS))
+    [asked] = fake.requests()
+    assert asked.body == {
+        "model": "claude-opus-5-5",
+        "messages": [
+            {"role": "user", "content": "Kelp?"},
+            {"role": "assistant", "content": "It is"},
+            {"role": "user", "content": CARRY_ON},
+        ],
+        "max_tokens": anthropic.MAX_TOKENS,
+        "thinking": {"type": "adaptive", "display": "summarized"},
+        "stream": True,
+    }
+
+
+@pytest.mark.filterwarnings("ignore:The model .* is deprecated")
+@pytest.mark.parametrize(
+    ("model", "thinks"),
+    [
+        ("claude-haiku-4-5", False),
+        ("claude-sonnet-4-5-20250929", False),
+        ("claude-opus-4-20250514", False),
+        ("claude-3-7-sonnet-latest", False),
+        ("claude-opus-4-6", True),
+        ("claude-sonnet-5", True),
+        ("claude-fable-5-2", True),
+    ],
+)
+async def test_only_models_that_think_by_themselves_are_told_to(
+    fake: Fake, model: str, thinks: bool
+) -> None:
+    await collected(fake, Request(model, TURNS))
+    assert ("thinking" in fake.requests()[0].body) is thinks
+
+
+async def test_a_temperature_goes_over_the_api_that_still_takes_one(fake: Fake) -> None:
+    await collected(fake, Request("claude-opus-4-6", TURNS, temperature=0.5))
+    [asked] = fake.requests()
+    assert asked.body["temperature"] == 0.5
+    assert "thinking" not in asked.body
+    assert asked.headers["anthropic-version"] == "2023-06-01"
+
+
+async def test_the_setting_that_was_refused_is_named(fake: Fake) -> None:
+    said = {"type": "invalid_request_error", "message": "max_tokens: 9 > 8, the maximum"}
+    fake.script(Behaviour(error=ErrorAnswer(400, {"type": "error", "error": said})))
+    with pytest.raises(errors.BadRequest) as caught:
+        await collected(fake, Request("claude-opus-5-5", TURNS))
+    assert caught.value.param == "max_tokens"
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("overloaded_error", errors.Overloaded),
+        ("api_error", errors.Overloaded),
+        ("rate_limit_error", errors.RateLimited),
+        ("timeout_error", errors.TimedOut),
+        ("something_new", errors.ProviderError),
+    ],
+)
+async def test_an_error_in_the_middle_is_known_by_its_type(
+    fake: Fake, kind: str, expected: type[errors.ProviderError]
+) -> None:
+    said = {"type": "error", "error": {"type": kind, "message": "No."}}
+    fake.script(Behaviour.of("Kelp", error=ErrorAnswer(0, said), error_after=1))
+    with pytest.raises(errors.ProviderError) as caught:
+        await collected(fake, Request("claude-opus-5-5", TURNS))
+    assert type(caught.value) is expected
+    assert caught.value.status is None
+
+
+async def test_thinking_and_text_in_turns_stay_in_order(fake: Fake) -> None:
+    pieces = (Piece("a", "reasoning"), Piece("b"), Piece("c", "reasoning"), Piece("d"))
+    fake.script(Behaviour(pieces))
+    events = await collected(fake, Request("claude-opus-5-5", TURNS))
+    assert events[:-1] == [Delta("a", "reasoning"), Delta("b"), Delta("c", "reasoning"), Delta("d")]
+
+
+async def test_what_was_written_to_the_cache_counts_as_input() -> None:
+    class Counted:
+        input_tokens, cache_read_input_tokens, cache_creation_input_tokens = 10, 200, 3_000
+        output_tokens = 5
+
+    assert anthropic.usage(Counted(), None) == Usage(input=3_210, output=5, cached=200)
+
+
+async def test_a_stop_reason_counts_though_the_last_event_is_missing(fake: Fake) -> None:
+    said = (
+        b'event: message_delta\ndata: {"type": "message_delta", "delta": '
+        b'{"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}}\n\n'
+    )
+    fake.script(Behaviour(extra=said, cut_after=0, usage=None))
+    events = await collected(fake, Request("claude-opus-5-5", TURNS))
+    assert events == [Finish("stop", Usage(output=2), "req_fake")]
+
+
+async def test_the_servers_environment_stays_out_of_the_request(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await collected(fake, Request("claude-opus-5-5", TURNS))
+    for name in ("API_KEY", "AUTH_TOKEN", "BASE_URL", "CUSTOM_HEADERS", "PROFILE"):
+        monkeypatch.setenv(f"ANTHROPIC_{name}", "x-administrator: http://127.0.0.1:1")
+    await collected(fake, Request("claude-opus-5-5", TURNS))
+    before, after = fake.requests()
+    assert (after.key, after.headers) == (before.key, before.headers)
+
+
+async def test_usage_is_known_as_far_as_it_was_told(fake: Fake) -> None:
+    fake.script(Behaviour.of("Kelp", usage=Claimed(input=9, output=4)))
+    events = await collected(fake, Request("claude-opus-5-5", TURNS))
+    assert events[-1] == Finish("stop", Usage(9, 4, 0, 0), "req_fake")

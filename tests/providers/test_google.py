@@ -1,0 +1,124 @@
+"""What is Google's own: versions, thinking by level or budget, blocked prompts, hidden delays."""
+
+import json
+
+import pytest
+
+from streaming.providers import errors, google
+from streaming.providers.base import CARRY_ON, Event, Request, Turn, adapter
+from tests.fakes import Behaviour, ErrorAnswer, Fake
+
+KEY = "AIza-canary-0123456789"
+TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CARRY_ON))
+FLASH = Request("gemini-3.8-flash", TURNS)
+
+
+async def collected(fake: Fake, request: Request = FLASH, base_url: str = "") -> list[Event]:
+    kelp = adapter("google", base_url=base_url or fake.google)
+    return [event async for event in kelp.stream(request, KEY)]
+
+
+async def test_turns_and_settings_are_put_in_googles_words(fake: Fake) -> None:
+    await collected(fake, Request("gemini-3.8-flash", TURNS, system="Be brief.", max_tokens=50))
+    [asked] = fake.requests()
+    assert asked.path == "/v1beta/models/gemini-3.8-flash:streamGenerateContent"
+    assert [turn["role"] for turn in asked.body["contents"]] == ["user", "model", "user"]
+    assert asked.body["systemInstruction"]["parts"] == [{"text": "Be brief."}]
+    assert asked.body["generationConfig"] == {
+        "maxOutputTokens": 50,
+        "thinkingConfig": {"include_thoughts": True},
+    }
+
+
+@pytest.mark.parametrize(
+    ("suffix", "version"),
+    [("", "v1"), ("/v1", "v1"), ("/v1beta", "v1beta"), ("/v1beta/", "v1beta")],
+)
+async def test_the_base_url_may_name_the_version(fake: Fake, suffix: str, version: str) -> None:
+    await collected(fake, base_url=fake.url + suffix)
+    assert fake.requests()[0].path.startswith(f"/{version}/models/")
+
+
+@pytest.mark.parametrize(
+    ("model", "effort", "thinking"),
+    [
+        ("gemini-3.8-flash", "high", {"include_thoughts": True, "thinking_level": "HIGH"}),
+        ("gemini-3.8-flash", "unheard-of", {"include_thoughts": True}),
+        ("gemini-2.5-flash", "low", {"include_thoughts": True, "thinking_budget": 2_048}),
+        ("gemini-2.5-pro", None, {"include_thoughts": True}),
+        ("gemini-2.0-flash", "high", None),
+    ],
+)
+async def test_how_much_a_model_thinks_is_said_as_it_wants_to_hear_it(
+    fake: Fake, model: str, effort: str | None, thinking: dict[str, object] | None
+) -> None:
+    await collected(fake, Request(model, TURNS, reasoning_effort=effort))
+    sent = fake.requests()[0].body.get("generationConfig", {})
+    assert sent.get("thinkingConfig") == thinking
+
+
+async def test_a_blocked_prompt_is_refused(fake: Fake) -> None:
+    said = {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}
+    fake.script(Behaviour(extra=b"data: " + json.dumps(said).encode() + b"\n\n"))
+    with pytest.raises(errors.Refused) as caught:
+        await collected(fake)
+    assert "PROHIBITED_CONTENT" in caught.value.detail
+    assert not caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    ("delay", "headers", "seconds"),
+    [("37s", {}, 37.0), ("1.5s", {}, 1.5), ("soon", {}, None), ("37s", {"retry-after": "2"}, 2.0)],
+)
+async def test_the_delay_may_stand_in_the_details(
+    fake: Fake, delay: str, headers: dict[str, str], seconds: float | None
+) -> None:
+    info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}
+    body = {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "details": [info, "odd"]}}
+    fake.script(Behaviour(error=ErrorAnswer(429, body, headers)))
+    with pytest.raises(errors.RateLimited) as caught:
+        await collected(fake)
+    assert caught.value.retry_after == seconds
+
+
+async def test_a_reply_that_could_be_continued_unseen_is_asked_for_once(fake: Fake) -> None:
+    token = {"candidates": [{"finishReason": "CONTINUATION", "continuationToken": "dGlkZQ=="}]}
+    fake.script(Behaviour(extra=b"data: " + json.dumps(token).encode() + b"\n\n", end_after=0))
+    await collected(fake)
+    assert len(fake.requests()) == 1
+
+
+async def test_the_setting_that_was_refused_is_named(fake: Fake) -> None:
+    for message, param in (
+        ("Unable to submit: thinking_level is not supported by this model.", ""),
+        ("thinking_level is not supported by this model.", "thinking_level"),
+        ('Invalid JSON payload received. Unknown name "topK": Cannot find field.', "topK"),
+    ):
+        body = {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": message}}
+        fake.script(Behaviour(error=ErrorAnswer(400, body)))
+        with pytest.raises(errors.BadRequest) as caught:
+            await collected(fake)
+        assert caught.value.param == param
+
+
+async def test_the_servers_environment_stays_out_of_the_request(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await collected(fake)
+    for name in ("GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_CLOUD_PROJECT"):
+        monkeypatch.setenv(name, "of-the-administrator")
+    for name in ("GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_ENTERPRISE"):
+        monkeypatch.setenv(name, "true")
+    monkeypatch.setenv("GOOGLE_GENAI_API_VERSION", "v9")
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", "http://127.0.0.1:1")
+    await collected(fake)
+    before, after = fake.requests()
+    assert (after.key, after.path, after.headers) == (before.key, before.path, before.headers)
+
+
+def test_thoughts_are_part_of_the_output() -> None:
+    class Counted:
+        prompt_token_count, candidates_token_count, thoughts_token_count = 9, 20, 30
+        cached_content_token_count = None
+
+    assert google.usage(Counted()).output == 50

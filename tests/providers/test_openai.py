@@ -1,0 +1,228 @@
+"""What is Responses' own: how a request is put, who knows only Chat Completions, kept replies."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from streaming.providers import errors, openai
+from streaming.providers.base import (
+    CARRY_ON,
+    Delta,
+    Event,
+    Keeper,
+    Request,
+    Turn,
+    Upstream,
+    adapter,
+)
+from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
+from tests.fakes.wire import event
+
+KEY = "sk-canary-0123456789"
+TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CARRY_ON))
+REQUEST = Request("gpt-6.2-astra", TURNS)
+KEPT = replace(REQUEST, background=True)
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> Iterator[None]:
+    openai._only_chat.clear()
+    openai._no_summary.clear()
+    yield
+    openai._only_chat.clear()
+
+
+async def collected(fake: Fake, request: Request = REQUEST) -> list[Event]:
+    kelp = adapter("openai", base_url=fake.openai)
+    return [event async for event in kelp.stream(request, KEY)]
+
+
+def text(events: list[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Delta))
+
+
+async def test_nothing_is_stored_unless_it_was_asked_for(fake: Fake) -> None:
+    await collected(fake)
+    [asked] = fake.requests()
+    assert asked.path == "/v1/responses"
+    assert asked.body == {
+        "model": "gpt-6.2-astra",
+        "input": [
+            {"role": "user", "content": "Kelp?"},
+            {"role": "assistant", "content": "It is"},
+            {"role": "user", "content": CARRY_ON},
+        ],
+        "reasoning": {"summary": "auto"},
+        "store": False,
+        "stream": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "reasons"),
+    [("gpt-4o", False), ("gpt-4.1-mini", False), ("gpt-5.5", True), ("o4-mini", True)],
+)
+def test_only_models_that_reason_are_asked_for_a_summary(model: str, reasons: bool) -> None:
+    assert bool(openai.REASONING_MODELS.match(model)) is reasons
+
+
+def test_a_limit_below_what_the_api_takes_is_raised_to_it() -> None:
+    sent = openai.body(replace(REQUEST, max_tokens=5), official=True, summary=False)
+    assert sent["max_output_tokens"] == 16
+    assert sent["stream_options"] == {"include_obfuscation": False}
+
+
+async def test_an_organisation_that_gets_no_summaries_is_asked_for_none(fake: Fake) -> None:
+    body = {"message": "Your organization must be verified.", "param": "reasoning.summary"}
+    unverified = Behaviour(error=ErrorAnswer(400, {"error": body | {"code": "unsupported_value"}}))
+    fake.script(unverified, Behaviour.of("Yes"), Behaviour.of("Again"))
+    assert text(await collected(fake)) == "Yes"
+    assert text(await collected(fake)) == "Again"
+    assert ["reasoning" in asked.body for asked in fake.requests()] == [True, False, False]
+
+
+async def test_parts_of_the_reasoning_are_apart(fake: Fake) -> None:
+    part = {"sequence_number": 0, "item_id": "i", "output_index": 0, "part": {}}
+    kind = "response.reasoning_summary_part.added"
+    said = [event(part | {"type": kind, "summary_index": index}, kind) for index in (0, 1)]
+    fake.script(Behaviour.of("Yes", extra=b"".join(said)))
+    assert (await collected(fake))[:-1] == [Delta("\n\n", "reasoning"), Delta("Yes")]
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("server_error", errors.Overloaded),
+        ("rate_limit_exceeded", errors.RateLimited),
+        ("invalid_prompt", errors.Refused),
+        ("bio_policy", errors.Refused),
+        ("something_new", errors.ProviderError),
+    ],
+)
+@pytest.mark.parametrize("where", ["failed", "error"])
+async def test_a_reply_that_fails_says_why(
+    fake: Fake, code: str, expected: type[errors.ProviderError], where: str
+) -> None:
+    told = {"code": code, "message": "It did not work."}
+    failed = {"type": "response.failed", "response": {"id": "r", "error": told}}
+    said = failed if where == "failed" else {"type": "error", **told}
+    fake.script(Behaviour(extra=event(said | {"sequence_number": 1}, str(said["type"]))))
+    with pytest.raises(errors.ProviderError) as caught:
+        await collected(fake)
+    assert type(caught.value) is expected
+    assert "It did not work." in caught.value.detail
+    assert len(fake.requests()) == 1
+
+
+# Servers that know only Chat Completions
+
+
+@pytest.fixture
+def older(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> Fake:
+    """A server at an address of its own, whose Responses answer as if there were none."""
+    fake.script(Behaviour(error=ErrorAnswer(404, {"detail": "Not Found"})))
+    return fake
+
+
+async def test_a_server_without_responses_is_asked_in_the_older_way(older: Fake) -> None:
+    assert "You said" in text(await collected(older))
+    assert "You said" in text(await collected(older))
+    paths = [asked.path for asked in older.requests()]
+    assert paths == ["/v1/responses", "/v1/chat/completions", "/v1/chat/completions"]
+
+
+async def test_what_fails_in_the_older_way_too_is_not_remembered(older: Fake) -> None:
+    older.script(Behaviour(error=ErrorAnswer(404, "nothing here either")))
+    with pytest.raises(errors.ModelNotFound):
+        await collected(older)
+    assert not openai._only_chat
+    await collected(older)
+    assert [asked.wire for asked in older.requests()][-1] == "openai.responses"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ErrorAnswer(404, {"error": {"message": "The model `x` does not exist", "code": None}}),
+        ErrorAnswer(404),
+        ErrorAnswer(400, {"error": {"message": "no"}}),
+        ErrorAnswer(500, "oops"),
+    ],
+    ids=["no such model", "no such model, by its code", "bad request", "server error"],
+)
+async def test_other_failures_are_failures(fake: Fake, answer: ErrorAnswer) -> None:
+    fake.script(Behaviour(error=answer))
+    with pytest.raises(errors.ProviderError):
+        await collected(fake)
+    assert len(fake.requests()) == 1
+
+
+# Replies that the provider keeps
+
+
+async def test_a_kept_reply_says_where_it_stands(fake: Fake) -> None:
+    fake.script(Behaviour((Piece("Hm", "reasoning"), Piece("Kelp "), Piece("is."))))
+    first, *rest, _ = await collected(fake, KEPT)
+    assert isinstance(first, Delta)
+    assert first.upstream is not None
+    assert (first.text, first.upstream.cursor) == ("", "0")
+    places = [delta.upstream for delta in rest if isinstance(delta, Delta)]
+    cursors = [int(place.cursor) for place in places if place]
+    assert len(cursors) == 3
+    assert cursors == sorted(set(cursors))
+    assert fake.requests()[0].body["store"] is fake.requests()[0].body["background"] is True
+
+
+async def test_it_can_be_gone_on_from_at_every_delta_with_no_other_generation(
+    fake: Fake,
+) -> None:
+    fake.script(Behaviour.of("é", "\ud83d", "\ude00", " kelp ", "\n\n", "end"))
+    whole = await collected(fake, KEPT)
+    so_far = ""
+    for delta in whole[:-1]:
+        assert isinstance(delta, Delta)
+        so_far += delta.text
+        rest = await collected(fake, replace(KEPT, upstream=delta.upstream))
+        assert so_far + text(rest) == text(whole)
+        assert rest[-1] == whole[-1]
+    assert [asked.wire for asked in fake.requests()].count("openai.responses") == 1
+
+
+async def test_it_goes_on_while_nobody_listens(fake: Fake) -> None:
+    fake.script(Behaviour.of("Kelp ", "is ", "anchored.", cut_after=1))
+    kelp = adapter("openai", base_url=fake.openai)
+    heard: list[Event] = []
+    with pytest.raises(errors.Interrupted):
+        heard += [event async for event in kelp.stream(KEPT, KEY)]
+    upstream = Upstream("resp_" + f"{fake.requests()[0].id:08d}", "0")
+    rest = await collected(fake, replace(KEPT, upstream=upstream))
+    assert text(rest) == "Kelp is anchored."
+
+
+async def test_a_copy_that_is_gone_is_no_reason_to_ask_anew(fake: Fake) -> None:
+    with pytest.raises(errors.ModelNotFound):
+        await collected(fake, replace(KEPT, upstream=Upstream("resp_gone", "3")))
+    assert fake.requests() == []
+
+
+async def test_a_kept_reply_can_be_cancelled(fake: Fake) -> None:
+    fake.script(Behaviour.of("Kelp ", "is", stall_after=1))
+    kelp = adapter("openai", base_url=fake.openai)
+    assert isinstance(kelp, Keeper)
+    events = kelp.stream(KEPT, KEY)
+    first = await anext(events)
+    assert isinstance(first, Delta)
+    assert first.upstream is not None
+    await events.aclose()
+    await kelp.cancel(first.upstream, KEY)
+    generation, cancel = fake.requests()
+    assert (generation.state, cancel.wire) == ("closed", "openai.responses.cancelled")
+
+
+async def test_cancelling_what_is_gone_fails_without_telling_the_key(fake: Fake) -> None:
+    kelp = adapter("openai", base_url=fake.openai)
+    assert isinstance(kelp, Keeper)
+    with pytest.raises(errors.ModelNotFound) as caught:
+        await kelp.cancel(Upstream("resp_gone"), KEY)
+    assert KEY not in repr(vars(caught.value))
