@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
                     "key",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.CASCADE,
-                        related_name="models",
+                        related_name="listed",
                         to="accounts.apikey",
                     ),
                 ),
