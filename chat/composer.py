@@ -12,7 +12,7 @@ from accounts import keys
 from accounts.models import User
 from chat import offer
 from chat.models import Conversation
-from chat.replies import no_key
+from chat.replies import no_key, retired
 from streaming.providers.catalog import Model, Provider
 
 FIELDS = ("text", "model", "max_tokens", "temperature", "reasoning_effort", "system_prompt")
@@ -111,7 +111,7 @@ def composer(
         reasoning_effort=settings["reasoning_effort"],
         system_prompt=settings["system_prompt"],
         running=running,
-        hint=_hint(model, groups),
+        hint=_hint(user, model, groups),
     )
 
 
@@ -140,9 +140,12 @@ def _usual(user: User, conversation: Conversation | None, groups: tuple[Group, .
     return last if last in usable else usable[0]
 
 
-def _hint(model: str, groups: tuple[Group, ...]) -> str:
+def _hint(user: User, model: str, groups: tuple[Group, ...]) -> str:
     for group in groups:
         for choice in group.choices:
             if choice.id == model:
                 return "" if group.usable else no_key(choice.provider)
+    known = offer.models(user)
+    if (gone := known.get(model)) and gone.lifecycle == "retired":
+        return retired(gone, known.get(gone.successor))
     return f"“{model}” is not served here any more. Pick another model."

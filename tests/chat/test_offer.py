@@ -299,6 +299,17 @@ def test_the_composer_offers_efforts_and_keeps_the_one_that_was_used(owner: User
     assert composer(owner, None, {"model": "demo"}).efforts == ()
 
 
+def test_a_conversation_whose_model_is_gone_is_told_what_to_pick(owner: User) -> None:
+    conversation = Conversation.objects.create(user=owner, title="Old", model="gpt-4.1-nano")
+    shown = composer(owner, conversation, {})
+    assert shown.gone
+    assert shown.hint == (
+        "OpenAI has shut down GPT-4.1 nano on 23 October 2026. Pick GPT-6 Luna instead."
+    )
+    conversation.model = "kelp-1"
+    assert "“kelp-1” is not served here any more" in composer(owner, conversation, {}).hint
+
+
 # What it cost
 
 

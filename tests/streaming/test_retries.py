@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 
 import pytest
 
@@ -14,9 +14,10 @@ from streaming.follow import Status, follow
 from streaming.journal import Text
 from streaming.models import State, Stream
 from streaming.providers import errors
-from streaming.providers.base import Delta, Event, Finish, Request, Turn
+from streaming.providers.base import Adapter, Delta, Event, Finish, Request, Turn, adapter
 from streaming.providers.errors import ProviderError
 from streaming.sources import Registration, Source
+from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
 from tests.streaming.conftest import Crew
 from tests.streaming.making import SOURCE, now, queued, rows, spelled
 from tests.waiting import until_async
@@ -139,10 +140,11 @@ class Upstream:
         self.acts = list(acts)
         self.requests: list[Request] = []
         self.refused: list[str] = []
+        self.adapter: Adapter = self
         sources.register(SOURCE, Registration(self.prepare, self.settle, self.recall))
 
     def prepare(self, stream: Stream, text: Text) -> Source:
-        return Source(self, ASKED, "key", self.refused.append)
+        return Source(self.adapter, ASKED, "key-1234", self.refused.append)
 
     def settle(self, stream: Stream) -> None:
         pass
@@ -297,3 +299,46 @@ async def test_a_parameter_that_is_refused_although_it_was_left_out_ends_it(
     row = await ended(await in_db(queued, owner))
     assert (row.state, row.error_class) == ("failed", "bad_request")
     assert len(upstream.requests) == 2
+
+
+# The same through a socket
+
+
+@pytest.fixture
+def fake() -> Iterator[Fake]:
+    with Fake.start() as fake:
+        yield fake
+
+
+TIDE = Behaviour(pieces=(Piece("tide"),))
+
+
+@db
+@pytest.mark.parametrize(
+    ("before", "state", "requests"),
+    [
+        ([Behaviour(error=ErrorAnswer(503))] * 2, "completed", 3),
+        ([Behaviour(error=ErrorAnswer(429, headers={"retry-after": "0"}))], "completed", 2),
+        ([Behaviour(cut_after=0)], "completed", 2),
+        ([Behaviour(error=ErrorAnswer(503))] * 3, "failed", 3),
+        ([Behaviour(error=ErrorAnswer(429, headers={"retry-after": "120"}))], "failed", 1),
+        ([Behaviour(error=ErrorAnswer(401))], "failed", 1),
+    ],
+)
+async def test_a_provider_sees_as_many_requests_as_were_meant(
+    owner: User,
+    crew: Crew,
+    quick: None,
+    fake: Fake,
+    before: list[Behaviour],
+    state: str,
+    requests: int,
+) -> None:
+    upstream = Upstream()
+    upstream.adapter = adapter("local", base_url=fake.openai)
+    await asyncio.to_thread(fake.script, *before, TIDE)
+    await crew.start()
+    row = await ended(await in_db(queued, owner))
+    assert row.state == state
+    assert len(await asyncio.to_thread(fake.requests)) == requests
+    assert spelled(await in_db(rows, row)) == ("tide" if state == "completed" else "")
