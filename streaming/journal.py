@@ -18,6 +18,7 @@ from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 
 from streaming.models import Kind, State, Stream, StreamChunk
+from streaming.providers.base import Upstream
 
 PIECE = 16_384
 """The most characters that one chunk holds, so that every frame and row is bounded."""
@@ -41,12 +42,17 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What one stream has to write: single chunks that follow one another."""
+    """What one stream has to write: single chunks that follow one another.
+
+    `upstream` is where the provider's copy stands behind the last of them, written in the same
+    statement; None leaves what was written before.
+    """
 
     stream_id: int
     uuid: UUID
     epoch: int
     chunks: tuple[Chunk, ...]
+    upstream: Upstream | None = None
 
     @property
     def first(self) -> int:
@@ -120,10 +126,12 @@ WITH moved AS (
     UPDATE streaming_stream AS s
        SET next_index = e.next_index,
            length = s.length + e.length,
+           upstream_id = COALESCE(e.upstream_id, s.upstream_id),
+           upstream_cursor = COALESCE(e.upstream_cursor, s.upstream_cursor),
            first_chunk_at = COALESCE(s.first_chunk_at, clock_timestamp()),
            last_chunk_at = clock_timestamp()
-      FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::int[], %s::int[])
-           AS e(stream_id, epoch, first, next_index, length)
+      FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::int[], %s::int[], %s::text[], %s::text[])
+           AS e(stream_id, epoch, first, next_index, length, upstream_id, upstream_cursor)
      WHERE s.id = e.stream_id AND s.epoch = e.epoch
        AND s.state = 'running' AND s.next_index = e.first
     RETURNING s.id
@@ -150,6 +158,8 @@ def _append_in_one_statement(entries: Sequence[Entry]) -> set[int]:
                 [e.first for e in entries],
                 [e.next for e in entries],
                 [e.text_length for e in entries],
+                [e.upstream and e.upstream.id for e in entries],
+                [e.upstream and e.upstream.cursor for e in entries],
                 [stream_id for stream_id, _ in rows],
                 [c.index for _, c in rows],
                 [int(c.kind) for _, c in rows],
@@ -173,11 +183,18 @@ def _append_entry(entry: Entry) -> bool:
         length=F("length") + entry.text_length,
         first_chunk_at=Coalesce("first_chunk_at", Now()),
         last_chunk_at=Now(),
+        **_place(entry),
     )
     if not moved:
         return False
     _insert(entry.stream_id, entry.chunks)
     return True
+
+
+def _place(entry: Entry) -> dict[str, str]:
+    if entry.upstream is None:
+        return {}
+    return {"upstream_id": entry.upstream.id, "upstream_cursor": entry.upstream.cursor}
 
 
 def _insert(stream_id: int, chunks: Iterable[Chunk]) -> None:

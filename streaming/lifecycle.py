@@ -30,7 +30,7 @@ from streaming import journal
 from streaming.hub import WORKERS, ring, stream_bell, stream_group
 from streaming.journal import Entry, Text
 from streaming.models import LEASE, State, Stream, Worker
-from streaming.providers.base import Finish
+from streaming.providers.base import Finish, Upstream
 from streaming.providers.errors import ProviderError
 from streaming.sources import registered
 
@@ -199,6 +199,19 @@ def say(stream_id: int, epoch: int, note: str) -> bool:
     or another's."""
     mine = Stream.objects.filter(id=stream_id, epoch=epoch, state=State.RUNNING)
     return mine.update(note=note) > 0
+
+
+def anchor(stream_id: int, epoch: int, place: Upstream) -> bool:
+    """Remember the provider's copy of a reply of which nothing is there yet, as the worker that
+    holds this epoch. Later places are committed with the text."""
+    mine = Stream.objects.filter(id=stream_id, epoch=epoch, state=State.RUNNING)
+    return mine.update(upstream_id=place.id, upstream_cursor=place.cursor) > 0
+
+
+def given_up(stream_id: int) -> bool:
+    """Whether nobody wants the rest of this stream: it was stopped, or deleted."""
+    stream = Stream.objects.filter(id=stream_id).first()
+    return stream is None or stream.state == State.STOPPED
 
 
 def worn_out(stream: Stream) -> bool:

@@ -24,14 +24,14 @@ from channels.consumer import AsyncConsumer
 from django.conf import settings
 from django.db.utils import InterfaceError, OperationalError
 
-from streaming import journal, lifecycle, retries
+from streaming import journal, lifecycle, retries, upstream
 from streaming.carry_on import trimmed
 from streaming.database import Threads
 from streaming.hub import WORKERS, Body, hub, stream_bell, stream_group
 from streaming.journal import Entry, Text
 from streaming.lifecycle import Ending
 from streaming.models import RENEWAL_SECONDS, Kind, Stream, Worker
-from streaming.providers.base import Event, Finish, clean
+from streaming.providers.base import Event, Finish, Keeper, Upstream, clean
 from streaming.providers.errors import ProviderError
 from streaming.sources import Source, registered
 from streaming.writer import Pen, Writer
@@ -44,6 +44,7 @@ T = TypeVar("T")
 LOOK_SECONDS = 1.0
 """How often a worker compares its streams with the database, bell or no bell."""
 CLAIMED_AT_ONCE = 50
+CANCEL_SECONDS = 5.0
 FOLD_SECONDS = 60.0
 FOLDED_AT_ONCE = 100
 
@@ -57,6 +58,7 @@ class Pump:
     stream: Stream
     task: asyncio.Task[None] = field(init=False)
     pen: Pen | None = None
+    source: Source | None = None
     ending: bool = False
 
 
@@ -76,6 +78,7 @@ class StreamWorker(AsyncConsumer):
         self._writer = Writer(self._on_written, self._on_lost)
         self._bells = ExitStack()
         self._tasks: list[asyncio.Task[None]] = []
+        self._loose: set[asyncio.Task[None]] = set()
         self._looking: asyncio.Task[None] | None = None
 
     # Start and drain
@@ -107,6 +110,7 @@ class StreamWorker(AsyncConsumer):
         if self._pumps:
             await asyncio.wait([pump.task for pump in self._pumps.values()], timeout=seconds)
         await self._hand_over()
+        await asyncio.gather(*self._loose, return_exceptions=True)
         if self.row is not None:
             await self._answered(lifecycle.retire, self.row)
         self._bells.close()
@@ -232,29 +236,33 @@ class StreamWorker(AsyncConsumer):
         pump.pen = pen = self._writer.open(stream, text)
         try:
             self._ring_state(stream)
-            ending = await self._outcome(stream, text, pen)
+            ending = await self._outcome(pump, text, pen)
             pump.ending = True
             await self._end(pen, ending)
+        except asyncio.CancelledError:
+            self._give_up_upstream(pump.source, pen)
+            raise
         finally:
             if not self._handing_over:
                 self._writer.drop(pen)
 
-    async def _outcome(self, stream: Stream, text: Text, pen: Pen) -> Ending:
+    async def _outcome(self, pump: Pump, text: Text, pen: Pen) -> Ending:
         try:
-            return await self._pour(stream, text, pen)
+            return await self._pour(pump, text, pen)
         except asyncio.CancelledError:
             if not pen.broken:
                 raise
             return Ending.broken()  # it is still ours, and nobody else could store its text
 
-    async def _pour(self, stream: Stream, text: Text, pen: Pen) -> Ending:
+    async def _pour(self, pump: Pump, text: Text, pen: Pen) -> Ending:
         """Everything from the source into the journal; how that ended."""
+        stream = pump.stream
         if lifecycle.worn_out(stream):
             return Ending.interrupted("The server stopped in the middle of this reply.")
         try:
             prepare = registered(stream.source).prepare
-            source = await self._answered(prepare, stream, text)
-            finish = await self._asked(source, text, pen)
+            pump.source = await self._answered(prepare, stream, text)
+            finish = await self._asked(pump.source, text, pen)
         except ProviderError as error:
             return Ending.failed(error, with_text=pen.next_index > 0 or bool(pen.pending))
         except Exception:
@@ -305,20 +313,70 @@ class StreamWorker(AsyncConsumer):
             self._ring_state(stream)
 
     async def _copy(self, source: Source, text: Text, pen: Pen) -> Finish | None:
-        seam_due = text.next_index > 0 and not text.ends_in_seam
+        """From the provider's own copy where it keeps one, again and again if the connection
+        breaks; where that copy is gone, as if there had been none."""
+        for _ in range(upstream.REATTACHMENTS):
+            kept = upstream.kept(source, pen.place)
+            try:
+                finish = await self._transcribe(kept or source, text, pen)
+                if finish or not pen.used or not upstream.kept(source, pen.place):
+                    return finish
+            except ProviderError as error:
+                gone = upstream.is_gone(error)
+                if gone:
+                    pen.place = upstream.NOWHERE
+                if gone and (pen.used or not kept):
+                    raise
+                if not gone and not (pen.used and upstream.kept(source, pen.place)):
+                    raise
+            await asyncio.sleep(upstream.PAUSE)
+        return await self._transcribe(upstream.kept(source, pen.place) or source, text, pen)
+
+    async def _transcribe(self, source: Source, text: Text, pen: Pen) -> Finish | None:
+        """One exchange with the provider. A text that is gone on from by asking gets a seam, and
+        what the model repeats is trimmed; one gone on from in the provider's copy needs neither."""
+        asks = source.request.upstream is None
+        seam_due = asks and text.next_index > 0 and not text.ends_in_seam
+        repeats = text.text and (asks or (text.ends_in_seam and not pen.used))
         async with aclosing(clean(source.events())) as cleaned:
-            events: AsyncIterator[Event] = trimmed(cleaned, text.text) if text.text else cleaned
+            events: AsyncIterator[Event] = trimmed(cleaned, text.text) if repeats else cleaned
             async for event in events:
                 if isinstance(event, Finish):
                     return event
-                if pen.stream.note and event.text:
+                if not event.text:
+                    if event.upstream and not seam_due:
+                        await self._anchor(pen, event.upstream)
+                    continue
+                if pen.stream.note:
                     await self._say(pen.stream, "")
-                if seam_due and event.text:
+                if seam_due:
                     seam_due = False
                     await self._writer.write(pen, Kind.SEAM, "")
-                if event.text:
-                    await self._writer.write(pen, KINDS[event.kind], event.text)
+                await self._writer.write(pen, KINDS[event.kind], event.text, event.upstream)
         return None
+
+    async def _anchor(self, pen: Pen, place: Upstream) -> None:
+        """Remember the provider's copy before there is any text to remember it with."""
+        pen.place = upstream.storable(place)
+        if not pen.used:
+            stream = pen.stream
+            await self._answered(lifecycle.anchor, stream.id, stream.epoch, pen.place)
+
+    def _give_up_upstream(self, source: Source | None, pen: Pen) -> None:
+        """A reply that goes on at the provider without us ends there too, if it was stopped."""
+        if not self._handing_over and source and pen.place and pen.place.id:
+            giving_up = self._cancelled_upstream(source, pen.place, pen.stream)
+            task = asyncio.create_task(giving_up, name=f"cancel of {pen.stream.uuid}")
+            self._loose.add(task)
+            task.add_done_callback(self._loose.discard)
+
+    async def _cancelled_upstream(self, source: Source, place: Upstream, stream: Stream) -> None:
+        adapter = source.adapter
+        if isinstance(adapter, Keeper) and await self._answered(lifecycle.given_up, stream.id):
+            try:
+                await asyncio.wait_for(adapter.cancel(place, source.key), CANCEL_SECONDS)
+            except (ProviderError, TimeoutError) as error:
+                logger.warning("Stream %s may go on at its provider (%s)", stream.uuid, error)
 
     async def _end(self, pen: Pen, ending: Ending) -> None:
         """End in the database, then tell: the last chunks and the end in one bell."""

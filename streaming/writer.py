@@ -11,14 +11,16 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import groupby
 
 from django.db.utils import InterfaceError, OperationalError
 
-from streaming import journal
+from streaming import journal, upstream
 from streaming.database import Threads
 from streaming.journal import Entry, Text
 from streaming.models import Kind, Stream
+from streaming.providers.base import Upstream
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ class Pen:
         self.first_index = self.next_index = text.next_index
         self.offsets = {Kind.TEXT: len(text.text), Kind.REASONING: len(text.reasoning)}
         self.pending: list[tuple[Kind, str]] = []
+        self.place = upstream.left_at(stream)
         self.size = 0
         self.in_flight = False
         self.refused = False
@@ -53,8 +56,14 @@ class Pen:
     def full(self) -> bool:
         return self.size >= PENDING_BYTES
 
-    def add(self, kind: Kind, delta: str) -> None:
+    def add(self, kind: Kind, delta: str, place: Upstream | None = None) -> None:
+        """Text that comes without a place leaves the provider's copy behind: nobody could say
+        any more where in it the journal stands."""
         self.pending.append((kind, delta))
+        if place is not None:
+            self.place = upstream.storable(place)
+        elif self.place is not None and kind != Kind.SEAM:
+            self.place = replace(self.place, cursor="")
         self.size += 4 * len(delta)  # at most, in UTF-8
 
     def take(self) -> Entry | None:
@@ -70,7 +79,8 @@ class Pen:
                 self.offsets[kind] += len(delta)
         self.pending, self.size = [], 0
         self.next_index += len(chunks)
-        return Entry(self.stream.id, self.stream.uuid, self.stream.epoch, tuple(chunks))
+        stream = self.stream
+        return Entry(stream.id, stream.uuid, stream.epoch, tuple(chunks), self.place)
 
 
 class Writer:
@@ -92,10 +102,11 @@ class Writer:
         pen = self._pens[stream.id] = Pen(stream, text)
         return pen
 
-    async def write(self, pen: Pen, kind: Kind, delta: str) -> None:
-        """Take a delta. Returns at once, unless too much of this stream waits already."""
+    async def write(self, pen: Pen, kind: Kind, delta: str, place: Upstream | None = None) -> None:
+        """Take a delta, and where it stands at the provider. Returns at once, unless too much of
+        this stream waits already."""
         first = pen.next_index == 0 and not pen.pending
-        pen.add(kind, delta)
+        pen.add(kind, delta, place)
         self._wake.set()
         if first:
             self._urgent.set()
