@@ -43,10 +43,16 @@ class Questions(OpenAIResponses):
     def prompt(self, body: dict[str, Any]) -> str:
         turns = body.pop("input")  # a thousand conversations need not be remembered
         if turns[-1]["content"] != CARRY_ON:
-            return str(Order(turns[-1]["content"]))
-        question, so_far = turns[-3]["content"], turns[-2]["content"]
+            return str(Order(_question(turns[-1])))
+        question, so_far = _question(turns[-3]), turns[-2]["content"]
         faithful = Script.of(question).text.startswith(so_far)
         return str(Order(question, len(so_far), faithful))
+
+
+def _question(turn: dict[str, Any]) -> str:
+    """Without the hint that may follow it on lines of its own."""
+    content: str = turn["content"]
+    return content.partition("\n")[0]
 
 
 class Provider(FakeServer):

@@ -2,9 +2,12 @@
 the memory of every process."""
 
 import asyncio
+import os
+import signal
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -19,6 +22,7 @@ from tools.stack import Stack
 
 LOOK = 0.1
 WEIGH = 1.0
+TOO_LONG = 2.5  # seconds without an owner
 
 UNFINISHED = """
 SELECT s.id, s.uuid, s.state, s.worker_id, w.name AS worker
@@ -65,6 +69,7 @@ class Watch:
         self._stack = stack
         self._url = stack.environment["DATABASE_URL"]
         self._others = others
+        self._asked = False
         self._alone: dict[int, float] = {}
         self._closing = threading.Event()
         self._lock = threading.Lock()
@@ -133,10 +138,19 @@ class Watch:
             if now - since > self.times.ownerless:
                 self.times.ownerless, self.times.ownerless_stream = now - since, stream
                 self.times.ownerless_at = time.strftime("%H:%M:%S")
+                if now - since > TOO_LONG and not self._asked:
+                    self._ask_workers_where_they_are()
         owners = {row["id"]: row["worker_id"] for row in rows}
         with self._lock:
             for orphaning in self.times.orphanings:
                 self._follow_up(orphaning, owners, now)
+
+    def _ask_workers_where_they_are(self) -> None:
+        """Once in a run: each writes its stacks into its log."""
+        self._asked = True
+        for worker in self._stack.workers:
+            with suppress(ProcessLookupError):
+                os.kill(worker.pid, signal.SIGUSR1)
 
     def _follow_up(self, orphaning: Orphaning, owners: dict[int, UUID], now: float) -> None:
         for stream, dead in tuple(orphaning.left.items()):
