@@ -50,9 +50,9 @@ class Questions(OpenAIResponses):
 
 
 def _question(turn: dict[str, Any]) -> str:
-    """Without the hint that may follow it on lines of its own."""
+    """The last line: a question before it that got no answer is in the same turn."""
     content: str = turn["content"]
-    return content.partition("\n")[0]
+    return content.rpartition("\n")[2]
 
 
 class Provider(FakeServer):
