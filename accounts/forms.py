@@ -52,3 +52,13 @@ class KeyForm(forms.Form):
 
     def clean_key(self) -> str:
         return keys.clean(self.cleaned_data["key"])
+
+
+class RepliesForm(forms.ModelForm):
+    """How this person's replies are asked for."""
+
+    class Meta:
+        model = User
+        fields = ["background_replies"]
+        labels = {"background_replies": "Let OpenAI keep a copy of each reply"}
+        help_texts = {"background_replies": ""}  # the page says it at length

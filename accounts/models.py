@@ -57,6 +57,12 @@ class User(AbstractBaseUser, PermissionsMixin):
         "they have open can tell whether it is up to date.",
     )
 
+    background_replies = models.BooleanField(
+        default=False,
+        help_text="Whether a provider that can keeps a copy of each reply, to go on from after a "
+        "failure here. It stores the conversation there, and may delay the first words.",
+    )
+
     objects: ClassVar[UserManager] = UserManager()
 
     EMAIL_FIELD = "email"

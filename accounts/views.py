@@ -1,4 +1,4 @@
-"""The page on which a user adds, replaces, checks and removes the keys of providers."""
+"""The pages of a user's settings: the keys of providers, and how replies are asked for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 
 from accounts import checking, keys
 from accounts.checking import Verdict
-from accounts.forms import KeyForm
+from accounts.forms import KeyForm, RepliesForm
 from accounts.models import ApiKey, Check, User
 from accounts.sealing import Unsealable
 from streaming.providers.catalog import Provider
@@ -116,3 +116,15 @@ def _page(
 
 def _row(provider: Provider, key: ApiKey | None, form: KeyForm) -> Row:
     return Row(provider, key, form, models=getattr(key, "models", 0))
+
+
+@login_required
+@never_cache
+def replies_page(request: SignedInRequest) -> HttpResponse:
+    """How this user's replies are asked for; POST changes it."""
+    form = RepliesForm(request.POST if request.method == "POST" else None, instance=request.user)
+    if not form.is_valid():
+        return render(request, "accounts/replies.html", {"form": form})
+    form.instance.save(update_fields=["background_replies"])  # the rest may have moved on
+    messages.success(request, "Your settings are saved.")
+    return redirect("replies")

@@ -347,6 +347,7 @@ def prepare(stream: Stream, text: Text) -> Source:
             max_tokens=chosen.max_tokens,
             temperature=chosen.temperature,
             reasoning_effort=chosen.reasoning_effort or None,
+            background=stream.owner.background_replies,
         ),
         _key(stream, model.provider),
         partial(offer.remember, model),

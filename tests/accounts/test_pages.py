@@ -23,6 +23,7 @@ INSIDE = [
     "/accounts/password/change/",
     "/accounts/reauthenticate/",
     "/settings/keys/",
+    "/settings/replies/",
 ]
 
 

@@ -1,0 +1,39 @@
+"""How replies are asked for: off until a person says otherwise, and only for that person."""
+
+from django.test import Client
+
+from accounts.models import User
+
+PATH = "/settings/replies/"
+
+
+def test_nothing_is_kept_at_a_provider_until_somebody_says_so(owner: User) -> None:
+    assert owner.background_replies is False
+
+
+def test_a_person_switches_it_on_and_off_again(owner: User, as_owner: Client) -> None:
+    for ticked in (True, False):
+        form = {"background_replies": "on"} if ticked else {}
+        page = as_owner.post(PATH, form, follow=True)
+        assert "Your settings are saved." in page.content.decode()
+        owner.refresh_from_db()
+        assert owner.background_replies is ticked
+        assert (b"checked" in as_owner.get(PATH).content) is ticked
+
+
+def test_the_page_says_what_it_costs(as_owner: Client) -> None:
+    page = as_owner.get(PATH).content.decode()
+    assert "OpenAI stores the conversation" in page
+    assert "first words may take longer" in page
+
+
+def test_nobody_else_is_changed(owner: User, colleague: User, as_owner: Client) -> None:
+    as_owner.post(PATH, {"background_replies": "on", "email": "x@holdfast.test", "is_staff": "on"})
+    colleague.refresh_from_db()
+    owner.refresh_from_db()
+    assert colleague.background_replies is False
+    assert (owner.email, owner.is_staff) == ("owner@holdfast.test", False)
+
+
+def test_a_stranger_has_to_sign_in(client: Client) -> None:
+    assert client.post(PATH, {"background_replies": "on"}).status_code == 302
