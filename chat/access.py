@@ -20,5 +20,11 @@ def message_or_404(user: User, id: UUID) -> Message:
     return get_object_or_404(messages, conversation__user=user, id=id)
 
 
+def question_or_404(user: User, id: UUID) -> Message:
+    messages = Message.objects.select_related("conversation", "stream")
+    questions = messages.filter(role=Message.Role.USER)
+    return get_object_or_404(questions, conversation__user=user, id=id)
+
+
 def stream_or_404(user: User, uuid: UUID) -> Stream:
     return get_object_or_404(Stream.objects.owned_by(user), uuid=uuid)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Any
+from uuid import UUID, uuid5
 
 from django.template.defaultfilters import pluralize
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from chat.models import Conversation, Message
 from chat.rendering import to_html
-from chat.replies import shown
+from chat.replies import may_go_on, shown
+from chat.tree import Tree
 from streaming.models import State, Stream
 from streaming.providers.catalog import PROVIDERS
 
 KEPT = "What was written is kept."
-AGAIN = "Send your message again."
+AGAIN = "Have it written again; your message is still there."
 
 # What helps, where the error's own sentence does not say it.
 ADVICE = {
@@ -30,9 +35,22 @@ ADVICE = {
     "overloaded": "",
     "bad_request": "Change the settings of the message, or pick another model.",
     "refused": "Put it differently, or pick another model.",
-    "internal": "Send your message again. If that fails too, tell whoever runs this server.",
+    "internal": "Have it written again. If that fails too, tell whoever runs this server.",
 }
-ABOUT_KEYS = {"invalid_key", "no_permission", "no_credit", "no_key", "unsealable"}
+GO_ON = "Continue where it stopped, or have it written again."
+
+# The one thing to do about it. What is not here is worth another try.
+FIXES = {
+    "invalid_key": "keys",
+    "no_permission": "keys",
+    "no_credit": "keys",
+    "no_key": "keys",
+    "unsealable": "keys",
+    "context_too_long": "new",
+    "model_not_found": "model",
+    "bad_request": "model",
+    "refused": "edit",
+}
 
 FINISHED = {
     "length": "Reached the length limit",
@@ -43,13 +61,23 @@ FINISHED = {
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why a reply did not reach its end, and what a person can do about it."""
+    """Why a reply did not reach its end, and what a person can do about it. `fix` is the first
+    thing to do: `again`, `continue`, `edit`, `keys`, `model` or `new`."""
 
     what: str
     advice: str
     tone: str
-    link: str = ""
-    link_words: str = ""
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """Which of its versions a message is, and where the ones beside it are shown."""
+
+    number: int
+    count: int
+    before: str
+    after: str
 
 
 @dataclass(frozen=True)
@@ -60,6 +88,7 @@ class Article:
     role: str
     name: str
     conversation: str = ""
+    question: str = ""
     state: str = ""
     text: str = ""
     reasoning: str = ""
@@ -70,6 +99,11 @@ class Article:
     details: tuple[tuple[str, str], ...] = field(default=())
     note: str = ""
     finish_reason: str = ""
+    waited: int | None = None
+    may_continue: bool = False
+    versions: Versions | None = None
+    again_id: str = ""
+    continue_id: str = ""
 
     @property
     def busy(self) -> bool:
@@ -95,7 +129,7 @@ class Article:
                 ended = FINISHED.get(self.finish_reason, "")
                 return ended or ("" if self.text else "Ended without a word")
             case State.STOPPED:
-                return "Stopped"
+                return "Stopped" if self.text or self.reasoning else "Stopped before it began"
             case State.INTERRUPTED:
                 return "Interrupted"
             case State.FAILED:
@@ -136,16 +170,19 @@ BLANK_ANSWER = Article(id="", role=Message.Role.ASSISTANT, name="", state=State.
 """What a script shows until the server has answered."""
 
 
-def article(message: Message) -> Article:
-    """One message, with all of its text that is committed now."""
+def article(message: Message, tree: Tree | None = None) -> Article:
+    """One message, with all of its text that is committed now. The tree is read if it is not
+    given."""
     known = shown(message)
     name = "You" if message.role == Message.Role.USER else message.model
     stream = known.stream
+    beside = (tree or Tree.of(message.conversation)).versions(message.pk)
     return Article(
         id=str(message.pk),
         role=message.role,
         name=name,
         conversation=str(message.conversation_id),
+        question=str(message.parent_id or ""),
         text=known.text,
         reasoning=known.reasoning,
         index=known.index,
@@ -154,42 +191,64 @@ def article(message: Message) -> Article:
         stream=str(stream.uuid) if stream else "",
         note=stream.note if stream else "",
         finish_reason=message.finish_reason,
-        trouble=trouble(stream, bool(known.text)) if stream else None,
+        waited=_waited(stream) if stream else None,
+        trouble=trouble(stream, message) if stream else None,
         details=details(message, stream) if stream else (),
+        may_continue=may_go_on(message),
+        versions=_versions(message, beside) if len(beside) > 1 else None,
+        # The same version, or continuation, whichever tab it is asked for in, and how often.
+        again_id=str(uuid5(message.pk, f"version {len(beside)}")),
+        continue_id=str(uuid5(stream.uuid, "continuation")) if stream else "",
     )
 
 
-def articles(conversation: Conversation) -> list[Article]:
-    """The branch that is shown. A query for it, and one for the text of the running reply."""
-    return [article(message) for message in conversation.branch()]
+def articles(conversation: Conversation, through: UUID | None = None) -> list[Article]:
+    """The newest branch through a message, or the conversation's own. A query for the tree and
+    one for the messages, and one for the text of the running reply."""
+    tree = Tree.of(conversation)
+    path = tree.path(tree.end_of(through) if through and through in tree else conversation.leaf_id)
+    found = Message.objects.select_related("stream").in_bulk(path)
+    return [article(found[id], tree) for id in path]
+
+
+def _versions(message: Message, beside: Sequence[UUID]) -> Versions:
+    at = beside.index(message.pk)
+    chat = reverse("conversation", args=[message.conversation_id])
+
+    def place(number: int) -> str:
+        if not 0 <= number < len(beside):
+            return ""
+        return f"{chat}?leaf={beside[number]}#m-{beside[number]}"
+
+    return Versions(at + 1, len(beside), place(at - 1), place(at + 1))
+
+
+def _waited(stream: Stream) -> int | None:
+    """Seconds since a worker asked for it, as long as nothing has come."""
+    if stream.state != State.RUNNING or stream.next_index or stream.claimed_at is None:
+        return None
+    return max(0, int((timezone.now() - stream.claimed_at).total_seconds()))
 
 
 def _state_without_stream(message: Message) -> str:
     return State.COMPLETED if message.is_complete else State.STOPPED
 
 
-def trouble(stream: Stream, has_text: bool) -> Trouble | None:
+def trouble(stream: Stream, message: Message) -> Trouble | None:
     """What the card under a reply says; None for a reply that was not cut short by a fault."""
     if stream.state not in {State.FAILED, State.INTERRUPTED}:
         return None
-    code = stream.error_class
-    advice = ADVICE.get(code, AGAIN)
-    link, link_words = _way_out(code)
+    code, go_on = stream.error_class, may_go_on(message)
+    advice = GO_ON if go_on else ADVICE.get(code, AGAIN)
     return Trouble(
         what=stream.error or "The reply was cut off.",
-        advice=f"{KEPT} {advice}".strip() if has_text else advice,
+        advice=f"{KEPT} {advice}".strip() if message.content else advice,
         tone="waiting" if stream.state == State.INTERRUPTED else "failed",
-        link=link,
-        link_words=link_words,
+        fix="continue" if go_on else FIXES.get(code, "again"),
     )
 
 
-def _way_out(code: str) -> tuple[str, str]:
-    if code in ABOUT_KEYS:
-        return reverse("keys"), "Open settings and keys"
-    if code == "context_too_long":
-        return reverse("home"), "New chat"
-    return "", ""
+# What somebody who looks into a reply wants to have
 
 
 def sent(decided: dict[str, Any] | None) -> str:
@@ -207,16 +266,47 @@ def sent(decided: dict[str, Any] | None) -> str:
 
 
 def details(message: Message, stream: Stream) -> tuple[tuple[str, str], ...]:
-    """What somebody who looks into the trouble wants to have."""
+    """All that is known of how a reply came about, in the order in which it is asked for."""
     provider = PROVIDERS.get(message.provider)
-    ended = stream.ended_at.isoformat(" ", "seconds") if stream.ended_at else ""
     known = (
         ("Error", stream.error_class),
         ("Answer", stream.error_detail),
+        ("Model", message.model),
         ("Provider", provider.name if provider else message.provider),
+        ("First word", _span(stream.created_at, stream.first_chunk_at, "after")),
+        ("Took", _span(stream.created_at, stream.ended_at)),
+        ("Tokens", _tokens(message)),
+        ("Cost", f"${message.cost.normalize():f}" if message.cost is not None else ""),
         ("Sent", sent(stream.arguments.get("context"))),
+        ("Ended", message.finish_reason or stream.state),
+        ("Carried on", _times(stream.attempts)),
+        ("Continued", "from a reply that was cut" if stream.continues_id else ""),
         ("Its request", stream.upstream_id),
         ("Reply", str(stream.uuid)),
-        ("Ended", ended),
+        ("At", stream.ended_at.isoformat(" ", "seconds") if stream.ended_at else ""),
     )
     return tuple((name, value) for name, value in known if value)
+
+
+def _span(start: datetime, end: datetime | None, word: str = "") -> str:
+    if end is None:
+        return ""
+    seconds = (end - start).total_seconds()
+    if seconds < 60:
+        spelled = f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    else:
+        spelled = f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+    return f"{word} {spelled}".strip()
+
+
+def _tokens(message: Message) -> str:
+    counted = (
+        (message.input_tokens, "in"),
+        (message.output_tokens, "out"),
+        (message.reasoning_tokens, "of them thinking"),
+    )
+    return ", ".join(f"{count:,} {what}" for count, what in counted if count is not None)
+
+
+def _times(count: int) -> str:
+    return {0: "", 1: "once, after a crash"}.get(count, f"{count} times, after crashes")

@@ -12,7 +12,7 @@ from accounts import keys
 from accounts.models import User
 from chat import offer
 from chat.models import Conversation
-from chat.replies import no_key, retired
+from chat.replies import Place, no_key, retired
 from streaming.providers.catalog import Model, Provider
 
 FIELDS = ("text", "model", "max_tokens", "temperature", "reasoning_effort", "system_prompt")
@@ -44,6 +44,8 @@ class Composer:
     system_prompt: str
     running: str
     hint: str
+    parent: str
+    seen: str
 
     @property
     def has_key(self) -> bool:
@@ -87,9 +89,10 @@ def composer(
     conversation: Conversation | None,
     kept: Mapping[str, str],
     running: str = "",
+    place: Place | None = None,
 ) -> Composer:
     """The form for the next message. `kept` has what was typed before, by field; `running` is
-    the stream that Stop would stop."""
+    the stream that Stop would stop, and `place` is where the page stands."""
     with_key = keys.providers_with_key(user)
     groups = tuple(
         Group(provider, not provider.needs_key or provider.id in with_key, models)
@@ -112,6 +115,8 @@ def composer(
         system_prompt=settings["system_prompt"],
         running=running,
         hint=_hint(user, model, groups),
+        parent=str(place.parent) if place else "",
+        seen=str(place.seen) if place else "",
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from chat.replies import Settings
+from chat.replies import Place, Settings
 
 MESSAGE_LIMIT = 400_000
 SYSTEM_PROMPT_LIMIT = 100_000
@@ -23,19 +23,38 @@ class LinesField(forms.CharField):
         return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
 
 
+TEXT_ERRORS = {
+    "required": "Write a message first.",
+    "max_length": (
+        "This message is too long: %(show_value)d characters, and at most "
+        "%(limit_value)d can be sent."
+    ),
+}
+OUT_OF_DATE = "This page is out of date. Reload it, and send the message again."
+
+
+class AgainForm(forms.Form):
+    """Another version of a reply, of the same model where none is named."""
+
+    request_id = forms.UUIDField(error_messages={"required": OUT_OF_DATE, "invalid": OUT_OF_DATE})
+    model = forms.CharField(required=False, max_length=100)
+
+    @property
+    def sentence(self) -> str:
+        """What to change first; of a form that is not valid."""
+        return str(next(iter(self.errors.values()))[0])
+
+
+class EditForm(AgainForm):
+    """Another version of a question."""
+
+    text = LinesField(max_length=MESSAGE_LIMIT, error_messages=TEXT_ERRORS)
+
+
 class ComposerForm(forms.Form):
     """Errors are whole sentences: a page shows the first of them alone."""
 
-    text = LinesField(
-        max_length=MESSAGE_LIMIT,
-        error_messages={
-            "required": "Write a message first.",
-            "max_length": (
-                "This message is too long: %(show_value)d characters, and at most "
-                "%(limit_value)d can be sent."
-            ),
-        },
-    )
+    text = LinesField(max_length=MESSAGE_LIMIT, error_messages=TEXT_ERRORS)
     model = forms.CharField(
         max_length=100,
         error_messages={
@@ -43,12 +62,9 @@ class ComposerForm(forms.Form):
             "max_length": "No provider here serves that model. Pick one from the list.",
         },
     )
-    request_id = forms.UUIDField(
-        error_messages={
-            "required": "This page is out of date. Reload it, and send the message again.",
-            "invalid": "This page is out of date. Reload it, and send the message again.",
-        }
-    )
+    request_id = forms.UUIDField(error_messages={"required": OUT_OF_DATE, "invalid": OUT_OF_DATE})
+    parent = forms.UUIDField(required=False, error_messages={"invalid": OUT_OF_DATE})
+    seen = forms.UUIDField(required=False, error_messages={"invalid": OUT_OF_DATE})
     max_tokens = forms.IntegerField(
         required=False,
         min_value=1,
@@ -87,6 +103,12 @@ class ComposerForm(forms.Form):
         if not text.strip():
             raise forms.ValidationError("Write a message first.")
         return text
+
+    @property
+    def place(self) -> Place | None:
+        """Where the page stands that this comes from, if it says so; of a valid form."""
+        parent, seen = self.cleaned_data["parent"], self.cleaned_data["seen"]
+        return Place(parent, seen) if parent and seen else None
 
     @property
     def chosen(self) -> Settings:

@@ -64,16 +64,6 @@ class Conversation(models.Model):
     def __str__(self) -> str:
         return self.title
 
-    def branch(self) -> list[Message]:
-        """The messages from the first to the leaf, oldest first, with their streams."""
-        messages = {m.pk: m for m in self.messages.select_related("stream")}
-        path: list[Message] = []
-        at = self.leaf_id
-        while at is not None:
-            path.append(messages[at])
-            at = messages[at].parent_id
-        return path[::-1]
-
 
 class Message(models.Model):
     class Role(models.TextChoices):

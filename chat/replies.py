@@ -7,6 +7,7 @@ the engine calls for streams of the source `chat`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -48,6 +49,9 @@ class Refused(Exception):
         self.code, self.message = code, message
 
 
+MOVED = Refused("moved", "This chat moved on in another tab.")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How a reply is to be made; None leaves a setting to the provider."""
@@ -57,6 +61,15 @@ class Settings:
     temperature: float | None = None
     system_prompt: str = ""
     reasoning_effort: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page stands: the message it ends with, and what was the conversation's leaf when
+    the page was made. They differ where a reader went back to another branch on purpose."""
+
+    parent: UUID
+    seen: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +93,62 @@ def start(
     request_id: UUID,
     chosen: Settings,
     conversation: Conversation | None = None,
+    place: Place | None = None,
 ) -> Reply:
     """Ask for a reply, in a conversation or a new one; idempotent by (user, request id).
 
-    Raises Refused. While another reply of the conversation runs, this one waits in its lane.
+    Raises Refused, as `moved` when the conversation has gone on from where the page stands.
+    While another reply of the conversation runs, this one waits in its lane.
     """
     if before := answered(user, request_id):
         return before
     model = serving(user, chosen.model)
-    if not text.strip():
-        raise Refused("empty", "Write a message first.")
     chosen = fitting(chosen, model)
-    try:
-        with transaction.atomic():
-            return _write(user, text, request_id, chosen, model, conversation)
-    except (IntegrityError, _Repeated):
-        # The same request was faster, and all of this is rolled back.
-        if before := answered(user, request_id):
-            return before
-        raise
+    _not_empty(text)
+
+    def write() -> Reply:
+        if conversation is None:
+            into, parent = Conversation.objects.create(user=user, title=title(text)), None
+        else:
+            into = _locked(user, conversation.pk, request_id)
+            parent = _parent(into, place)
+        question = _question(into, parent, text)
+        return _answer(into, question, request_id, chosen, model)
+
+    return _once(user, request_id, write)
+
+
+def edit(user: User, *, question: Message, text: str, request_id: UUID, chosen: Settings) -> Reply:
+    """Ask in other words: a question beside this one, and its answer; idempotent by (user,
+    request id). The old ones stay. Raises Refused."""
+    if before := answered(user, request_id):
+        return before
+    model = serving(user, chosen.model)
+    chosen = fitting(chosen, model)
+    _not_empty(text)
+
+    def write() -> Reply:
+        conversation = _locked(user, question.conversation_id, request_id)
+        beside = _question(conversation, question.parent_id, text)
+        return _answer(conversation, beside, request_id, chosen, model)
+
+    return _once(user, request_id, write)
+
+
+def regenerate(user: User, *, answer: Message, request_id: UUID, chosen: Settings) -> Reply:
+    """Ask the same once more, of the same model or another: an answer beside this one;
+    idempotent by (user, request id). The old one stays. Raises Refused."""
+    if before := answered(user, request_id):
+        return before
+    model = serving(user, chosen.model)
+    chosen = fitting(chosen, model)
+
+    def write() -> Reply:
+        conversation = _locked(user, answer.conversation_id, request_id)
+        question = conversation.messages.get(children=answer.pk)
+        return _answer(conversation, question, request_id, chosen, model)
+
+    return _once(user, request_id, write)
 
 
 def answered(user: User, request_id: UUID) -> Reply | None:
@@ -165,27 +215,61 @@ class _Repeated(Exception):
     """The same request was found under the conversation's lock."""
 
 
-def _write(
-    user: User,
-    text: str,
-    request_id: UUID,
-    chosen: Settings,
-    model: catalog.Model,
-    conversation: Conversation | None,
-) -> Reply:
-    if conversation is None:
-        conversation = Conversation.objects.create(user=user, title=title(text))
-    else:
-        conversation = Conversation.objects.select_for_update().get(pk=conversation.pk)
-        if Stream.objects.filter(owner=user, request_id=request_id).exists():
-            raise _Repeated
-    question = Message.objects.create(
+def _once(user: User, request_id: UUID, write: Callable[[], Reply]) -> Reply:
+    """Write in one transaction; if the same request was faster, its reply, and all of this is
+    rolled back."""
+    try:
+        with transaction.atomic():
+            return write()
+    except (IntegrityError, _Repeated):
+        if before := answered(user, request_id):
+            return before
+        raise
+
+
+def _locked(user: User, conversation_id: UUID, request_id: UUID) -> Conversation:
+    """The conversation, in which nothing else is written until the transaction ends."""
+    conversation = Conversation.objects.select_for_update().get(pk=conversation_id)
+    if Stream.objects.filter(owner=user, request_id=request_id).exists():
+        raise _Repeated
+    return conversation
+
+
+def _not_empty(text: str) -> None:
+    if not text.strip():
+        raise Refused("empty", "Write a message first.")
+
+
+def _parent(conversation: Conversation, place: Place | None) -> UUID | None:
+    """What a new question follows. Who does not say where they stand follows the leaf."""
+    if place is None:
+        return conversation.leaf_id
+    if place.seen != conversation.leaf_id:
+        raise Refused(MOVED.code, MOVED.message)
+    answers = conversation.messages.filter(role=Message.Role.ASSISTANT)
+    if not answers.filter(pk=place.parent).exists():
+        raise Refused("nowhere", "This page is out of date. Reload it, and send the message again.")
+    return place.parent
+
+
+def _question(conversation: Conversation, parent: UUID | None, text: str) -> Message:
+    return Message.objects.create(
         conversation=conversation,
-        parent_id=conversation.leaf_id,
+        parent_id=parent,
         role=Message.Role.USER,
         content=text,
         is_complete=True,
     )
+
+
+def _answer(
+    conversation: Conversation,
+    question: Message,
+    request_id: UUID,
+    chosen: Settings,
+    model: catalog.Model,
+) -> Reply:
+    """An empty answer with its stream, queued, at the end of the conversation's branch."""
     answer = Message(
         conversation=conversation,
         parent=question,
@@ -194,7 +278,7 @@ def _write(
         provider=model.provider,
     )
     answer.stream = lifecycle.enqueue(
-        owner=user,
+        owner=conversation.user,
         request_id=request_id,
         source=SOURCE,
         arguments={
@@ -245,20 +329,12 @@ def go_on(user: User, *, answer: Message, request_id: UUID) -> Reply:
     if before := answered(user, request_id):
         return before
     serving(user, answer.model)
-    try:
-        with transaction.atomic():
-            return _go_on(user, answer.pk, request_id)
-    except (IntegrityError, _Repeated):
-        if before := answered(user, request_id):
-            return before
-        raise
+    return _once(user, request_id, lambda: _go_on(user, answer, request_id))
 
 
-def _go_on(user: User, answer_id: UUID, request_id: UUID) -> Reply:
-    conversation = Conversation.objects.select_for_update().get(messages=answer_id)
-    if Stream.objects.filter(owner=user, request_id=request_id).exists():
-        raise _Repeated
-    answer = Message.objects.select_related("stream", "parent").get(pk=answer_id)
+def _go_on(user: User, answer: Message, request_id: UUID) -> Reply:
+    conversation = _locked(user, answer.conversation_id, request_id)
+    answer = Message.objects.select_related("stream", "parent").get(pk=answer.pk)
     before = answer.stream
     if before is None or answer.parent is None or not may_go_on(answer):
         raise Refused("not_cut", "This reply is not cut off: there is nothing to continue.")
@@ -278,6 +354,17 @@ def _go_on(user: User, answer_id: UUID, request_id: UUID) -> Reply:
     conversation.save(update_fields=["status", "updated_at"])
     sync.changed(conversation.user_id)
     return Reply(conversation, answer.parent, answer, answer.stream, created=True)
+
+
+def settings_of(conversation: Conversation, model: str = "") -> Settings:
+    """How its last reply was asked for, or as that with another model."""
+    return Settings(
+        model=model or conversation.model,
+        max_tokens=conversation.max_tokens,
+        temperature=conversation.temperature,
+        system_prompt=conversation.system_prompt,
+        reasoning_effort=conversation.reasoning_effort,
+    )
 
 
 def title(text: str) -> str:

@@ -22,24 +22,27 @@ DOTS = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A conversation in the list; `day` is the heading before it, where a new one begins."""
+    """A conversation in the list; `day` is the heading before it, where a new one begins, and
+    `leaf` the message by which a page knows whether it shows the newest."""
 
     id: UUID
     title: str
     dot: str
     day: str
+    leaf: UUID | None = None
 
 
 def rows(user: User) -> list[Row]:
     """The newest conversations of this user."""
     mine = Conversation.objects.filter(user=user)
-    newest = mine.order_by("-updated_at").only("title", "status", "updated_at")
+    newest = mine.order_by("-updated_at").only("title", "status", "updated_at", "leaf")
     listed: list[Row] = []
     today, before = timezone.localdate(), ""
     for conversation in newest[:SHOWN]:
         day = day_of(timezone.localdate(conversation.updated_at), today)
         dot = DOTS.get(Conversation.Status(conversation.status), "")
-        listed.append(Row(conversation.id, conversation.title, dot, "" if day == before else day))
+        heading = "" if day == before else day
+        listed.append(Row(conversation.id, conversation.title, dot, heading, conversation.leaf_id))
         before = day
     return listed
 

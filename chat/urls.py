@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from chat import views
+from chat import branches, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -10,6 +10,9 @@ urlpatterns = [
     path("c/<uuid:id>/", views.conversation, name="conversation"),
     path("c/<uuid:id>/messages/", views.send, name="send"),
     path("m/<uuid:id>/", views.message, name="message"),
+    path("m/<uuid:id>/edit/", branches.edit, name="edit"),
+    path("m/<uuid:id>/versions/", branches.versions, name="versions"),
+    path("m/<uuid:id>/continuations/", branches.continuations, name="continuations"),
     path("s/<uuid:uuid>/stop/", views.stop, name="stop"),
     path("sidebar/", views.sidebar, name="sidebar"),
     path("theme/", views.theme, name="theme"),

@@ -9,15 +9,18 @@ import { toTheEnd } from "./follow.js";
 const PATIENCE = 30_000; // milliseconds before a message counts as not sent
 const TOUCH = matchMedia("(pointer: coarse)");
 
-let form, box, select, send, stop, hint, refusal, messages;
+let form, box, select, send, stop, hint, refusal, messages, parent, seen;
 let noKey = []; // the hint's own words, for a model that can't be used
 let stopWhenKnown = false;
+let line = Promise.resolve(); // messages go one after the other: each follows the one before
+let underway = 0;
 
 export function startComposer() {
   form = document.getElementById("composer");
   ({ text: box, model: select } = form.elements);
   [send, stop] = [".send", ".stop"].map((name) => form.querySelector(name));
   [hint, refusal, messages] = ["hint", "refusal", "messages"].map((id) => document.getElementById(id));
+  [parent, seen] = ["parent", "seen"].map((id) => document.getElementById(id));
   noKey = [...hint.childNodes];
   restore();
   form.addEventListener("submit", submitted);
@@ -31,6 +34,42 @@ export function startComposer() {
 /** The replies that are still being written, in the order they run. */
 export function running() {
   return [...messages.querySelectorAll("live-reply")].filter((reply) => reply.running);
+}
+
+/** The message this page ends with. */
+export function standing() {
+  return parent.value;
+}
+
+/** What this page has seen as the end of the chat; null while a message of its own is on its way. */
+export function seenEnd() {
+  return underway ? null : seen.value;
+}
+
+/** The page ends here from now on, and so does the chat. */
+export function standAt(leaf) {
+  parent.value = seen.value = leaf;
+  refusal.replaceChildren();
+  update();
+}
+
+export function composerModel() {
+  return select.value;
+}
+
+/** Say that the chat has gone on without this page. */
+export function movedTo(leaf) {
+  const made = document.importNode(document.getElementById("moved-template").content, true);
+  const stay = made.querySelector("[name='parent']");
+  [stay.value, stay.dataset.seen] = [parent.value, leaf];
+  made.querySelector("[data-show]").href = location.pathname;
+  refusal.replaceChildren(made);
+}
+
+/** Send from where the page stands, although the chat went on elsewhere. */
+function stayAt({ value, dataset }) {
+  parent.value = value;
+  seen.value = dataset.seen;
 }
 
 function changed() {
@@ -72,7 +111,10 @@ function pressed(event) {
 function submitted(event) {
   event.preventDefault();
   if (event.submitter === stop) stopRunning();
-  else if (!send.disabled) deliver(compose());
+  else if (!send.disabled) {
+    if (event.submitter?.name === "parent") stayAt(event.submitter);
+    deliver(compose());
+  }
 }
 
 async function stopRunning() {
@@ -125,18 +167,38 @@ function show({ question, answer }) {
   update();
 }
 
-async function deliver(message) {
+function deliver(message) {
+  underway += 1;
+  line = line.then(() => hand(message)).finally(() => {
+    underway -= 1;
+    document.dispatchEvent(new CustomEvent("delivered"));
+  });
+}
+
+async function hand(message) {
+  follow(message);
+  message.fields.set("parent", parent.value);
+  message.fields.set("seen", seen.value);
   const response = await post(message.action, message.fields).catch(() => null);
   if (!response) return notSent(message);
   const elsewhere = response.headers.get("HX-Redirect") ?? (response.redirected ? response.url : null);
   if (elsewhere) return signIn(message, elsewhere);
-  if (response.status === 422) return refused(message, await response.text());
+  if (response.status === 422 || response.status === 409) return refused(message, await response.text());
   if (!response.ok) return notSent(message);
   return arrived(message, await response.text(), response.headers.get("HX-Push-Url"));
 }
 
+/** A message written before the chat had its address goes into that chat. */
+function follow(message) {
+  const action = form.getAttribute("action");
+  if (message.action === action) return;
+  dropUnsent(message.action, message.fields);
+  message.action = action;
+  keepUnsent(action, message.fields);
+}
+
 /** The token comes from the cookie where it can be read: signing in elsewhere changes it. */
-function post(action, body) {
+export function post(action, body) {
   const token = /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1] ?? form.elements.csrfmiddlewaretoken.value;
   const headers = { "HX-Request": "true", "X-CSRFToken": token };
   return fetch(action, { method: "POST", headers, body, signal: AbortSignal.timeout(PATIENCE) });
@@ -147,6 +209,7 @@ function arrived(message, html, page) {
   dropUnsent(message.action, message.fields);
   if (page) moveTo(page);
   const there = document.getElementById(question.id); // sent before, and the page was loaded since
+  if (!there) parent.value = seen.value = answer.id.slice(2);
   message.question.replaceWith(...(there ? [] : [question]));
   message.answer.replaceWith(...(there ? [] : [answer]));
   if (stopWhenKnown) stopRunning();
@@ -229,7 +292,7 @@ function restore() {
 }
 
 /** A UUID; browsers offer randomUUID only over https and on this very machine. */
-function requestId() {
+export function requestId() {
   if (crypto.randomUUID) return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6] & 0x0f) | 0x40;

@@ -5,10 +5,12 @@ import { enhanceHistory, listenForCopies } from "./enhance.js";
 import { followTheEnd } from "./follow.js";
 import { LiveReply } from "./live-reply.js";
 import { connection } from "./socket.js";
+import { startTree } from "./tree.js";
 import { startPage } from "./ui.js";
 
 followTheEnd();
 startComposer();
+startTree();
 startPage();
 customElements.define("live-reply", LiveReply);
 listenForCopies();

@@ -1,6 +1,6 @@
 // The page around the replies: one status line for eyes and screen readers, and the sidebar.
 
-import { running } from "./composer.js";
+import { movedTo, running, seenEnd, standAt } from "./composer.js";
 import { connection } from "./socket.js";
 
 const UNNOTICED = 1000; // milliseconds without a connection that nobody needs to hear of
@@ -30,12 +30,13 @@ export function startPage() {
   connection.addEventListener("status", ({ detail }) => connectionIs(detail));
   connection.addEventListener("revision", ({ detail }) => revisionIs(detail));
   document.addEventListener("reply", ({ target }) => replyIs(target));
-  let here = location.pathname;
-  document.addEventListener("moved", ({ detail }) => {
-    here = detail;
+  let here = address();
+  document.addEventListener("moved", () => {
+    here = address();
     fetchSidebar();
   });
-  addEventListener("popstate", () => location.pathname === here || location.reload());
+  document.addEventListener("delivered", catchUp);
+  addEventListener("popstate", () => address() === here || location.reload());
 }
 
 // The status line
@@ -117,13 +118,23 @@ function showTitle() {
   document.title = `${title} · Holdfast`;
 }
 
-/** A reply runs here that this page knows nothing of: somebody wrote from another tab or device. */
+/** Somebody wrote from another tab or device: what follows the end of this page is added to it;
+ *  where the chat went on elsewhere, the composer says so. */
 async function catchUp() {
-  const elsewhere = () => sidebar.querySelector("[aria-current='page'] [data-state='running']") && !running().length;
-  if (!elsewhere()) return;
+  const leaf = () => sidebar.querySelector("[aria-current='page']")?.dataset.leaf;
+  const missing = () => leaf() && seenEnd() !== null && leaf() !== seenEnd();
+  if (!missing()) return;
   const response = await fetch(location.pathname, { headers: { "HX-Request": "true" } }).catch(() => null);
-  if (!response?.ok || !elsewhere()) return;
+  if (!response?.ok || !missing()) return;
   const made = document.createRange().createContextualFragment(await response.text());
-  const missing = [...made.querySelectorAll("article")].filter(({ id }) => !document.getElementById(id));
-  document.getElementById("messages").append(...missing);
+  const last = [...document.querySelectorAll("#messages > article[id]")].at(-1);
+  const articles = [...made.querySelectorAll("article")];
+  const at = articles.findIndex(({ id }) => id === last?.id);
+  if (at < 0 || articles.at(-1).id !== `m-${leaf()}`) return movedTo(leaf());
+  last.after(...articles.slice(at + 1));
+  standAt(leaf());
+}
+
+function address() {
+  return location.pathname + location.search;
 }

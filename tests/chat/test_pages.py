@@ -3,7 +3,6 @@
 import json
 import re
 import uuid
-from collections.abc import Iterator
 from datetime import timedelta
 from html import unescape
 from typing import Any
@@ -11,37 +10,25 @@ from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
-from django.test import Client, override_settings
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts import keys
 from accounts.models import User
-from chat import replies, sidebar
+from chat import sidebar
 from chat.forms import MESSAGE_LIMIT
 from chat.models import Conversation, Message
-from chat.replies import Reply, Settings
-from streaming import journal, lifecycle
-from streaming.journal import Chunk, Entry
+from chat.replies import Reply
+from streaming import lifecycle
 from streaming.lifecycle import Ending
-from streaming.models import Kind, State, Stream
+from streaming.models import State, Stream
 from streaming.providers.base import Finish
 from streaming.providers.errors import Interrupted, InvalidKey
+from tests.chat.asking import HTMX, ask, finish, html, page, write
 
-HTMX = {"HX-Request": "true"}
 KEY = "sk-harbour-0123456789-ab12"
 QUESTION = "Why do tides lag the moon?"
-
-
-@pytest.fixture(autouse=True)
-def static_files_under_their_own_names() -> Iterator[None]:
-    """Nothing here needs them collected first."""
-    plain = {
-        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    }
-    with override_settings(STORAGES=plain):
-        yield
 
 
 @pytest.fixture
@@ -51,67 +38,9 @@ def visitor(db: None) -> Client:
 
 
 @pytest.fixture
-def as_owner(owner: User) -> Client:
-    return signed_in(owner)
-
-
-@pytest.fixture
-def as_stranger(stranger: User) -> Client:
-    return signed_in(stranger)
-
-
-@pytest.fixture
 def reply(owner: User) -> Reply:
     """A question of the owner, and a reply that nobody has begun."""
     return ask(owner, QUESTION)
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return client
-
-
-def ask(
-    user: User, text: str, conversation: Conversation | None = None, model: str = "demo"
-) -> Reply:
-    chosen = Settings(model=model)
-    return replies.start(
-        user, text=text, request_id=uuid.uuid4(), chosen=chosen, conversation=conversation
-    )
-
-
-def write(reply: Reply, text: str, *, reasoning: str = "", seam: bool = False) -> Stream:
-    """Let a worker claim the reply and commit some of it: a chunk for each word."""
-    worker = lifecycle.register_worker("test")
-    stream = next(s for s in lifecycle.claim(worker, 100) if s.pk == reply.stream.pk)
-    parts = [(Kind.REASONING, reasoning)] if reasoning else []
-    parts += [(Kind.TEXT, word) for word in re.findall(r"\S+\s*", text)]
-    parts += [(Kind.SEAM, "")] if seam else []
-    chunks, length = [], dict.fromkeys(Kind, 0)
-    for index, (kind, delta) in enumerate(parts):
-        offset = length[Kind.TEXT if kind == Kind.SEAM else kind]
-        chunks.append(Chunk(index, index, kind, delta, offset))
-        length[kind] += len(delta)
-    assert journal.append([Entry(stream.pk, stream.uuid, stream.epoch, tuple(chunks))])
-    return stream
-
-
-def finish(reply: Reply, text: str = "Because of friction.", ending: Ending | None = None) -> None:
-    """Let a worker write the whole reply and end it."""
-    stream = write(reply, text)
-    ending = ending or Ending.completed(Finish("stop"))
-    assert lifecycle.end(stream.pk, stream.epoch, ending)
-
-
-def page(reply: Reply) -> str:
-    return f"/c/{reply.conversation.pk}/"
-
-
-def html(response: Any) -> str:
-    assert response.status_code == 200, response
-    text: str = response.content.decode()
-    return text
 
 
 def source(shown: str, reply: Reply) -> dict[str, Any]:
@@ -481,7 +410,7 @@ STATES: list[tuple[Ending, str, list[str]]] = [
     (
         Ending.failed(Interrupted(provider="OpenAI"), with_text=True),
         "Interrupted",
-        ["The connection to OpenAI broke in the middle of the reply.", "Send your message again."],
+        ["The connection to OpenAI broke in the middle of the reply.", "Continue where it stopped"],
     ),
     (Ending.broken(), "Failed", ["Something broke on this server.", "tell whoever runs"]),
 ]

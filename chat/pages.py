@@ -1,0 +1,141 @@
+"""What the views share: a page or a fragment as the answer, who is asking, and what was typed and
+is not sent yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
+
+from accounts.models import User
+from chat.articles import BLANK_ANSWER, BLANK_QUESTION, articles
+from chat.composer import FIELDS, composer
+from chat.forms import MESSAGE_LIMIT
+from chat.models import Conversation
+from chat.replies import MOVED, Place, Refused
+from chat.sidebar import rows
+
+STARTERS = (
+    "Why do tides lag the moon?",
+    "Plan three quiet days in Lisbon",
+    "Explain group commit to a novice",
+)
+DRAFT = "draft"
+
+
+class Request(HttpRequest):
+    """What the middleware of django_htmx makes of a request."""
+
+    htmx: HtmxDetails
+
+
+def visitor(request: Request) -> User | None:
+    """Who asks, if they are signed in."""
+    return request.user if request.user.is_authenticated else None
+
+
+def page(
+    request: Request,
+    user: User,
+    conversation: Conversation | None,
+    *,
+    kept: Mapping[str, str],
+    through: UUID | None = None,
+    status: int = 200,
+    **context: Any,
+) -> HttpResponse:
+    """The page of a conversation, or of a new one; `kept` is what stands in its composer, and
+    `through` a message whose branch is to be shown."""
+    shown = articles(conversation, through) if conversation else []
+    running = next((a.stream for a in shown if a.busy), "")
+    place = None
+    if conversation and conversation.leaf_id and shown:
+        place = Place(UUID(shown[-1].id), conversation.leaf_id)
+    context |= {
+        "conversation": conversation,
+        "title": conversation.title if conversation else "New chat",
+        "articles": shown,
+        "running": running,
+        "composer": composer(user, conversation, kept, running, place),
+        "rows": rows(user),
+        "at": reverse("conversation", args=[conversation.pk]) if conversation else "",
+        "starters": STARTERS,
+        "blank_question": BLANK_QUESTION,
+        "blank_answer": BLANK_ANSWER,
+        "moved": MOVED,
+    }
+    return uncached(render(request, "chat/conversation.html", context, status=status))
+
+
+def fragment(
+    request: Request, template: str, context: dict[str, Any], status: int = 200
+) -> HttpResponse:
+    return uncached(render(request, template, context, status=status))
+
+
+def uncached(response: HttpResponse) -> HttpResponse:
+    """A page from a cache would show a reply as it was, and htmx's fragment as a page."""
+    response["Cache-Control"] = "no-store, private"
+    response["Vary"] = "HX-Request, Cookie"
+    return response
+
+
+def refuse(
+    request: Request,
+    user: User,
+    conversation: Conversation | None,
+    refused: Refused,
+    *,
+    through: UUID | None = None,
+) -> HttpResponse:
+    """Nothing was written. The text is still in the box: htmx left it there, and a page
+    without scripts is given it again."""
+    refusal: dict[str, Any] = {"refusal": refused}
+    status = 422
+    if refused.code == "moved" and conversation is not None:
+        status = 409
+        refusal["moved_from"] = request.POST.get("parent", "")
+        refusal["moved_to"] = conversation.leaf_id
+        refusal["at"] = reverse("conversation", args=[conversation.pk])
+    if request.htmx:
+        return fragment(request, "chat/_refused.html", refusal, status=status)
+    return page(
+        request, user, conversation, kept=typed(request), through=through, status=status, **refusal
+    )
+
+
+def sign_in(request: Request, back: str) -> HttpResponse:
+    """To the sign-in page, and back to `back` from there."""
+    answer = redirect_to_login(back)
+    return HttpResponseClientRedirect(answer.url) if request.htmx else answer
+
+
+# What was typed, and is not sent yet
+
+
+def typed(request: Request) -> dict[str, str]:
+    return {name: request.POST[name] for name in FIELDS if name in request.POST}
+
+
+def draft(request: Request) -> dict[str, str]:
+    """What was typed on this page before its writer had to sign in. It stays until it is
+    sent, so that a reload does not lose it."""
+    kept = request.session.get(DRAFT) or {}
+    return kept["typed"] if kept.get("page") == request.path else {}
+
+
+def keep_draft_and_sign_in(request: Request, back: str) -> HttpResponse:
+    kept = {name: text[:MESSAGE_LIMIT] for name, text in typed(request).items()}
+    request.session[DRAFT] = {"page": back, "typed": kept}
+    return sign_in(request, back)
+
+
+def drop_draft(request: Request) -> None:
+    request.session.pop(DRAFT, None)

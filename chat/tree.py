@@ -1,0 +1,58 @@
+"""The messages of a conversation as the tree they are: an edited question and a reply that was
+made again stand beside the older ones, and nothing is ever replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from chat.models import Conversation
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A message's place, without its text."""
+
+    id: UUID
+    parent: UUID | None
+    created_at: datetime
+
+
+class Tree:
+    """Who follows whom. Versions of a message are those with the same parent, oldest first."""
+
+    def __init__(self, nodes: Iterable[Node]) -> None:
+        self._nodes: dict[UUID, Node] = {}
+        self._children: dict[UUID | None, list[UUID]] = {}
+        for node in sorted(nodes, key=lambda node: (node.created_at, node.id)):
+            self._nodes[node.id] = node
+            self._children.setdefault(node.parent, []).append(node.id)
+
+    @classmethod
+    def of(cls, conversation: Conversation) -> Tree:
+        """Read from the database, in one query."""
+        rows = conversation.messages.values_list("id", "parent_id", "created_at")
+        return cls(Node(*row) for row in rows)
+
+    def __contains__(self, id: UUID) -> bool:
+        return id in self._nodes
+
+    def path(self, leaf: UUID | None) -> list[UUID]:
+        """From the first message to this one."""
+        path: list[UUID] = []
+        while leaf is not None:
+            path.append(leaf)
+            leaf = self._nodes[leaf].parent
+        return path[::-1]
+
+    def versions(self, id: UUID) -> list[UUID]:
+        """The message and those that stand beside it."""
+        return self._children[self._nodes[id].parent]
+
+    def end_of(self, id: UUID) -> UUID:
+        """The last message of the newest branch through this one."""
+        while below := self._children.get(id):
+            id = below[-1]
+        return id

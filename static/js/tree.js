@@ -1,0 +1,103 @@
+// What the buttons under a message do: ask again, in other words or of another model, let a reply
+// go on, take a waiting one back. What was there stays; the way back in the browser leads to it.
+
+import { composerModel, post, requestId, standAt, standing } from "./composer.js";
+import { toTheEnd } from "./follow.js";
+
+const asked = new Map(); // request ids by what is asked for, kept until it was answered
+let messages;
+
+export function startTree() {
+  messages = document.getElementById("messages");
+  document.addEventListener("submit", submitted);
+  document.addEventListener("click", clicked);
+  document.addEventListener("keydown", ({ key, target }) => {
+    if (key === "Escape") target.closest?.(".edit")?.querySelector("[data-give-up]").click();
+  });
+}
+
+function submitted(event) {
+  const { target: form, submitter } = event;
+  const editing = form.classList.contains("edit");
+  if (!editing && form.id !== "acts") return;
+  event.preventDefault();
+  const fields = new URLSearchParams(new FormData(form, submitter));
+  const article = submitter.closest("article");
+  if (editing) fields.set("model", composerModel());
+  act(article, new URL(editing ? form.action : submitter.formAction).pathname, fields, submitter);
+}
+
+/** Have a reply written once more, by another model. */
+export function askAnother(article, model) {
+  const action = `/m/${article.id.slice(2)}/versions/`;
+  const what = `${action} ${model}`;
+  if (!asked.has(what)) asked.set(what, requestId());
+  act(article, action, new URLSearchParams({ request_id: asked.get(what), model }), null, what);
+}
+
+async function act(article, action, fields, button, what = "") {
+  if (button) button.disabled = true;
+  const response = await post(action, fields).catch(() => null);
+  if (button) button.disabled = false;
+  const elsewhere = response?.headers.get("HX-Redirect");
+  if (elsewhere) location.assign(elsewhere);
+  else if (response?.status === 204) return;
+  else if (response?.ok) {
+    asked.delete(what);
+    take(article, await response.text(), response.headers.get("HX-Push-Url"));
+  } else complain(article, response);
+}
+
+/** Put what was made in its place; what stood there is a link away, and a step back. */
+function take(article, html, page) {
+  const made = [...document.createRange().createContextualFragment(html).querySelectorAll("article")];
+  if (made[0].id === article.id) {
+    article.replaceWith(made[0]);
+    return;
+  }
+  const before = standing();
+  while (article.nextElementSibling) article.nextElementSibling.remove();
+  article.replaceWith(...made);
+  history.replaceState(null, "", `${page}?leaf=${before}`);
+  history.pushState(null, "", page);
+  document.dispatchEvent(new CustomEvent("moved", { detail: page }));
+  standAt(made.at(-1).id.slice(2));
+  toTheEnd();
+}
+
+async function complain(article, response) {
+  article.querySelector(".foot-problem")?.remove();
+  const problem = document.createElement("div");
+  problem.className = "foot-problem";
+  if (response?.status === 422) {
+    problem.append(document.createRange().createContextualFragment(await response.text()));
+  } else {
+    const words = response?.status === 404 ? "This message was deleted." : "Not sent. Try again.";
+    problem.append(Object.assign(document.createElement("p"), { className: "refusal", textContent: words }));
+    problem.firstChild.setAttribute("role", "alert");
+  }
+  article.append(problem);
+}
+
+// A question as a form, in its place
+
+function clicked(event) {
+  const { target } = event;
+  if (event.defaultPrevented || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  const link = target.closest("[data-edit], [data-give-up]");
+  if (!link || !link.closest("article")) return;
+  event.preventDefault();
+  const giveUp = link.dataset.giveUp;
+  swap(link.closest("article"), giveUp ? `/m/${giveUp}/` : new URL(link.href).pathname, giveUp);
+}
+
+async function swap(article, address, back) {
+  const response = await fetch(address, { headers: { "HX-Request": "true" } }).catch(() => null);
+  if (!response?.ok) return complain(article, response);
+  const made = document.createRange().createContextualFragment(await response.text()).querySelector("article");
+  article.replaceWith(made);
+  const box = made.querySelector("textarea");
+  (back ? made.querySelector("[data-edit]") : box)?.focus();
+  box?.setSelectionRange(box.value.length, box.value.length);
+  return undefined;
+}
