@@ -1,5 +1,6 @@
 """What OpenAI's two APIs share: the SDK's client, its errors, its list of models."""
 
+import functools
 import re
 from datetime import date
 from typing import Any
@@ -26,9 +27,7 @@ class OverOpenAI(Remote):
         elsewhere = "" if self.official else "the provider"
         super().__init__(base_url=base_url, timeouts=timeouts, name=name or elsewhere)
         hush("openai")
-        # The SDK loads its parts on first use.
-        sdk = openai.AsyncOpenAI(api_key="none")
-        _ = sdk.chat.completions, sdk.responses, sdk.models
+        load()
 
     def client(self, key: str, http: httpx2.AsyncClient) -> openai.AsyncOpenAI:
         """A client for one exchange, made in 0.3 ms."""
@@ -64,6 +63,14 @@ class OverOpenAI(Remote):
     async def listed(self, client: Any) -> list[ListedModel]:
         """The list. OpenAI tells no windows, and of a lifecycle only its end."""
         return [_listed(model) async for model in client.models.list()]
+
+
+@functools.cache
+def load() -> None:
+    """Once in a process: the SDK loads its parts on first use, and a client of its own making
+    costs 80 ms of certificates."""
+    sdk = openai.AsyncOpenAI(api_key="none")
+    _ = sdk.chat.completions, sdk.responses, sdk.models
 
 
 def _said(error: openai.APIError) -> str:
