@@ -178,6 +178,9 @@ POSTGRESQL = {
     # be a new connection. Every process has such a pool: their sum must stay below the
     # server's max_connections.
     "pool": {"min_size": 1, "max_size": 10, "timeout": 10},
+    # A process that was frozen in the middle of a transaction keeps its locks, and whoever
+    # needs the same rows would wait for it.
+    "options": "-c idle_in_transaction_session_timeout=5s",
 }
 
 

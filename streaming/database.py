@@ -15,9 +15,14 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from django.db import close_old_connections, connection
+from django.db.utils import InterfaceError, InternalError, OperationalError
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+UNANSWERED = (OperationalError, InterfaceError, InternalError)
+"""What is raised when the database went away. An internal error is how psycopg tells that the
+server has ended a session which stood still for too long in the middle of a transaction."""
 
 
 class Threads:

@@ -24,9 +24,10 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Count, F, Q
 from django.db.models.functions import Now
-from django.db.utils import DataError, InterfaceError, OperationalError
+from django.db.utils import DataError
 
 from streaming import journal
+from streaming.database import UNANSWERED
 from streaming.hub import WORKERS, ring, stream_bell, stream_group
 from streaming.journal import Entry, Text
 from streaming.models import LEASE, State, Stream, Worker
@@ -297,7 +298,7 @@ def _settle(stream_id: int) -> None:
     stream = Stream.objects.get(id=stream_id)
     try:
         registered(stream.source).settle(stream)
-    except (OperationalError, InterfaceError):
+    except UNANSWERED:
         raise  # the database's failure, and none of the application's: to be tried again
     except Exception as error:
         raise Unsettled from error

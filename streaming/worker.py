@@ -22,11 +22,10 @@ from typing import Any, ParamSpec, TypeVar
 
 from channels.consumer import AsyncConsumer
 from django.conf import settings
-from django.db.utils import InterfaceError, OperationalError
 
 from streaming import journal, lifecycle, retries, upstream
 from streaming.carry_on import trimmed
-from streaming.database import Threads
+from streaming.database import UNANSWERED, Threads
 from streaming.hub import WORKERS, Body, hub, stream_bell, stream_group
 from streaming.journal import Entry, Text
 from streaming.lifecycle import Ending
@@ -413,7 +412,7 @@ class StreamWorker(AsyncConsumer):
         while True:
             try:
                 return await self._db.run(function, *args, **kwargs)
-            except (OperationalError, InterfaceError) as error:
+            except UNANSWERED as error:
                 logger.warning("The database does not answer (%s); trying again", error)
                 await asyncio.sleep(0.2)
 

@@ -14,10 +14,8 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
 
-from django.db.utils import InterfaceError, OperationalError
-
 from streaming import journal, upstream
-from streaming.database import Threads
+from streaming.database import UNANSWERED, Threads
 from streaming.journal import Entry, Text
 from streaming.models import Kind, Stream
 from streaming.providers.base import Upstream
@@ -172,7 +170,7 @@ class Writer:
         while True:
             try:
                 return await self._threads.run(journal.append, entries, again=again), set()
-            except (OperationalError, InterfaceError) as error:
+            except UNANSWERED as error:
                 logger.warning("The journal can't be written (%s); trying again", error)
                 again = True
                 await asyncio.sleep(0.2)
