@@ -1,0 +1,554 @@
+"""The WebSocket door, through a real Daphne: what comes in, what goes out, and who is let in."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+from pytest_django.plugin import DjangoDbBlocker
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from accounts.models import User
+from chat import sync
+from streaming import hub as hubs
+from streaming import journal
+from streaming.consumers import CREDIT, FOLLOWED
+from streaming.database import in_db
+from streaming.hub import Hub
+from streaming.journal import PIECE
+from streaming.models import Kind, State, Stream
+from tests.e2e.deployment import Web
+from tests.services import Postgres
+from tests.services.program import scratch_folder
+from tests.streaming.conftest import on_redis
+from tests.streaming.making import finish, now, queued, running, write
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stage")]
+
+PATIENCE = 10.0
+
+Frame = dict[str, Any]
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="module")
+def web(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker, request: pytest.FixtureRequest
+) -> Iterator[Web]:
+    """A Daphne on this run's own database, with no worker: the test writes what it shows."""
+    name = connection.settings_dict["NAME"]
+    url = f"sqlite:///{name}"
+    if settings.REDIS_URL:
+        server: Postgres = request.getfixturevalue("postgres_server")
+        url = server.url_of(name)
+    own = {"DATABASE_URL": url, "EMBEDDED_WORKER": "off"}
+    web = Web("web", scratch_folder("door") / "log", {**os.environ, **own}, "daphne")
+    web.start()
+    yield web
+    web.stop()
+
+
+class Tab:
+    """A socket as a page has it. Pings are answered, unless the test wants a client that
+    does not."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.answers = True
+        self.pings: list[int] = []
+
+    def say(self, **frame: Any) -> None:
+        self.socket.send(json.dumps(frame))
+
+    def next(self, within: float = PATIENCE) -> Frame:
+        """The next frame that is no ping."""
+        while True:
+            frame: Frame = json.loads(self.socket.recv(within))
+            if frame["type"] != "ping":
+                return frame
+            if self.answers:
+                self.say(type="pong", n=frame["n"])
+            else:
+                self.pings.append(frame["n"])
+
+    def until(self, kind: str, within: float = PATIENCE) -> list[Frame]:
+        """All frames up to and with the first of a kind."""
+        deadline = time.monotonic() + within
+        frames: list[Frame] = []
+        while not frames or frames[-1]["type"] != kind:
+            frames.append(self.next(max(0.0, deadline - time.monotonic())))
+        return frames
+
+    def follow(self, stream: Stream, after: int | None = None) -> None:
+        cursor = {} if after is None else {"after": after}
+        self.say(type="follow", stream=str(stream.uuid), **cursor)
+
+    def is_quiet(self) -> bool:
+        """Whether nothing but the answer comes when one asks."""
+        self.say(type="ping", n=99)
+        return self.next() == {"type": "pong", "n": 99}
+
+    def closed_with(self, within: float = PATIENCE) -> int:
+        """The code with which the server closes; what comes before it is not looked at."""
+        with suppress(ConnectionClosed):
+            while self.socket.recv(within):
+                pass
+        code = self.socket.close_code
+        assert code is not None
+        return code
+
+
+Open = Callable[..., Tab]
+
+
+@pytest.fixture
+def open_tab(web: Web) -> Iterator[Open]:
+    """`open_tab(owner)`: a socket of this person or session, greeted; without one, of nobody."""
+    with ExitStack() as stack:
+
+        def make(user: User | str = "", *, greeted: bool = True, **options: Any) -> Tab:
+            session = session_of(user) if isinstance(user, User) else user
+            headers = {"Cookie": f"sessionid={session}"} if session else {}
+            options.setdefault("origin", web.url)
+            socket = connect(
+                web.url.replace("http", "ws") + "/ws/",
+                additional_headers=headers,
+                proxy=None,
+                max_size=None,
+                **options,
+            )
+            tab = Tab(stack.enter_context(socket))
+            if user and greeted:
+                assert tab.next()["type"] == "hello"
+            return tab
+
+        yield make
+
+
+def session_of(user: User) -> str:
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    key = client.session.session_key
+    assert key
+    return key
+
+
+def three_chunks(owner: User) -> Stream:
+    stream = running(owner)
+    write(stream, "a\N{WATER WAVE}", (Kind.REASONING, "hm"), "c")
+    return stream
+
+
+# Who is let in
+
+
+def test_who_is_not_signed_in_is_told_so_after_the_handshake(open_tab: Open) -> None:
+    assert open_tab().closed_with() == 4401
+
+
+def test_a_session_that_signs_nobody_in_is_told_so(open_tab: Open, owner: User) -> None:
+    owner.is_active = False
+    owner.save()
+    assert open_tab(owner, greeted=False).closed_with() == 4401
+
+
+FOREIGN = ["https://evil.example", "http://127.0.0.1", "http://127.0.0.1:1", "http://localhost"]
+ALIKE = ["{url}.evil.example", "{url}@evil.example", "http://evil.example/{url}", "{url}0"]
+
+
+@pytest.mark.parametrize("origin", [None, "null", "", "file://", *FOREIGN, *ALIKE])
+def test_no_page_but_ours_may_open_a_socket(
+    open_tab: Open, web: Web, owner: User, origin: str | None
+) -> None:
+    if origin is not None:
+        origin = origin.format(url=web.url)
+    with pytest.raises(InvalidStatus) as refused:
+        open_tab(owner, origin=origin)
+    assert refused.value.response.status_code in (403, 400)  # Daphne's own, for what is no URL
+
+
+# What a client may say
+
+
+def test_the_greeting_says_the_revision_and_comes_again_when_asked(
+    open_tab: Open, owner: User
+) -> None:
+    tab = open_tab(owner, greeted=False)
+    assert tab.next() == {"type": "hello", "version": 1, "revision": 0}
+    sync.changed(owner.pk)
+    tab.say(type="hello")
+    assert tab.next() == {"type": "hello", "version": 1, "revision": 1}
+
+
+def test_a_ping_is_answered_with_its_number(open_tab: Open, owner: User) -> None:
+    tab = open_tab(owner)
+    tab.say(type="ping", n=12345)
+    assert tab.next() == {"type": "pong", "n": 12345}
+
+
+def test_following_replays_then_goes_on_live_to_the_end(open_tab: Open, owner: User) -> None:
+    stream = three_chunks(owner)
+    tab = open_tab(owner)
+    tab.follow(stream)
+    name = str(stream.uuid)
+    text = {"type": "chunk", "stream": name, "kind": "text"}
+    assert tab.until("state") == [
+        {**text, "first": 0, "index": 0, "delta": "a\N{WATER WAVE}", "offset": 0},
+        {**text, "first": 1, "index": 1, "kind": "reasoning", "delta": "hm", "offset": 0},
+        {**text, "first": 2, "index": 2, "delta": "c", "offset": 2},
+        {"type": "state", "stream": name, "state": "running", "note": ""},
+    ]
+    write(stream, "d")
+    assert tab.next() == {**text, "first": 3, "index": 3, "delta": "d", "offset": 3}
+    finish(stream)
+    assert tab.next() == {
+        "type": "end",
+        "stream": name,
+        "state": "completed",
+        "next": 4,
+        "finish_reason": "stop",
+        "error": None,
+    }
+    assert tab.is_quiet()
+
+
+def test_one_socket_follows_many_streams(open_tab: Open, owner: User) -> None:
+    streams = [three_chunks(owner) for _ in range(5)]
+    for stream in streams:
+        finish(stream)
+    tab = open_tab(owner)
+    for stream in streams:
+        tab.follow(stream, 1)
+    frames = [frame for _ in streams for frame in tab.until("end")]
+    assert Counter((f["stream"], f["type"]) for f in frames) == Counter(
+        (str(stream.uuid), kind) for stream in streams for kind in ("chunk", "end")
+    )
+
+
+@pytest.mark.parametrize(("after", "first"), [(None, 0), (-1, 0), (0, 1), (1, 2)])
+def test_a_cursor_is_where_it_goes_on(
+    open_tab: Open, owner: User, after: int | None, first: int
+) -> None:
+    tab = open_tab(owner)
+    tab.follow(three_chunks(owner), after)
+    assert tab.next()["first"] == first
+
+
+def test_a_cursor_from_the_future_gets_a_snapshot(open_tab: Open, owner: User) -> None:
+    stream = three_chunks(owner)
+    tab = open_tab(owner)
+    tab.follow(stream, 2**53 - 1)
+    assert tab.next() == {
+        "type": "snapshot",
+        "stream": str(stream.uuid),
+        "index": 2,
+        "text": "a\N{WATER WAVE}c",
+        "reasoning": "hm",
+        "seams": [],
+    }
+
+
+def test_following_again_moves_the_cursor(open_tab: Open, owner: User) -> None:
+    stream = three_chunks(owner)
+    tab = open_tab(owner)
+    tab.follow(stream)
+    tab.until("state")
+    tab.follow(stream, 1)
+    assert [frame.get("first") for frame in tab.until("state")] == [2, None]
+    finish(stream)
+    assert tab.next()["type"] == "end"
+    assert tab.is_quiet()  # only one of the two went on
+
+
+def test_who_unfollows_hears_no_more_of_it(open_tab: Open, owner: User) -> None:
+    left, kept = three_chunks(owner), three_chunks(owner)
+    tab = open_tab(owner)
+    for stream in (left, kept):
+        tab.follow(stream, 2)
+        tab.until("state")
+    tab.say(type="unfollow", stream=str(left.uuid))
+    tab.say(type="unfollow", stream=str(left.uuid))
+    tab.say(type="unfollow", stream=str(uuid4()))
+    assert tab.is_quiet()
+    finish(left)
+    finish(kept)
+    assert tab.next()["stream"] == str(kept.uuid)
+    assert tab.is_quiet()
+
+
+def test_a_stop_stops_and_a_second_one_does_nothing(open_tab: Open, owner: User) -> None:
+    stream = running(owner, source="chat", message=str(uuid4()))
+    tab, other = open_tab(owner), open_tab(owner)
+    other.follow(stream)
+    for _ in range(2):
+        tab.say(type="stop", stream=str(stream.uuid))
+        assert tab.is_quiet()
+    assert now(stream).state == State.STOPPED
+    assert other.until("end")[-1]["state"] == "stopped"
+
+
+def test_closing_a_socket_stops_nothing(open_tab: Open, owner: User) -> None:
+    stream = three_chunks(owner)
+    tab = open_tab(owner)
+    tab.follow(stream)
+    tab.until("state")
+    tab.socket.close()
+    write(stream, "and on")
+    assert now(stream).state == State.RUNNING
+
+
+@pytest.mark.parametrize("command", ["follow", "stop"])
+def test_what_is_not_yours_answers_like_what_does_not_exist(
+    open_tab: Open, owner: User, stranger: User, command: str
+) -> None:
+    theirs, nobodys = three_chunks(stranger).uuid, uuid4()
+    tab = open_tab(owner)
+    answers = []
+    for uuid in (theirs, nobodys):
+        tab.say(type=command, stream=str(uuid))
+        answer = tab.next()
+        assert answer.pop("stream") == str(uuid)
+        answers.append(answer)
+    assert answers[0] == answers[1]
+    assert answers[0]["code"] == "not_found"
+    assert Stream.objects.get(uuid=theirs).state == State.RUNNING
+
+
+def test_what_is_deleted_while_it_is_followed_is_not_found_any_more(
+    open_tab: Open, owner: User
+) -> None:
+    stream = three_chunks(owner)
+    tab = open_tab(owner)
+    tab.follow(stream, 2)
+    tab.until("state")
+    journal.delete([stream.pk])
+    assert tab.next()["code"] == "not_found"
+
+
+def test_a_socket_follows_a_hundred_streams_and_no_more(open_tab: Open, owner: User) -> None:
+    streams = [queued(owner) for _ in range(FOLLOWED + 1)]
+    tab = open_tab(owner)
+    for stream in streams[:-1]:
+        tab.follow(stream)
+        assert tab.next()["state"] == "queued"
+    tab.follow(streams[-1])
+    assert tab.next()["code"] == "too_many"
+    tab.follow(streams[0])  # it is followed already
+    assert tab.next()["state"] == "queued"
+    tab.say(type="unfollow", stream=str(streams[0].uuid))
+    tab.follow(streams[-1])
+    assert tab.next()["state"] == "queued"
+
+
+@on_redis
+async def test_what_changed_elsewhere_is_told_at_once(
+    open_tab: Open, owner: User, colleague: User, hub: Hub
+) -> None:
+    tab = await asyncio.to_thread(open_tab, await in_db(session_of, owner))
+    theirs = await asyncio.to_thread(open_tab, await in_db(session_of, colleague))
+    assert hubs.hub() is hub
+    await in_db(sync.changed, owner.pk)
+    assert await asyncio.to_thread(tab.next, 5) == {"type": "changed", "revision": 1}
+    assert await asyncio.to_thread(theirs.is_quiet)
+
+
+# Malformed frames
+
+DIRT = ["", " ", "{", "}", "null", "tru", "'", '"', "[1,]", "{'type':'hello'}", "\u2028", "\x00"]
+CONSTANTS = ["NaN", "Infinity", "-Infinity"]
+ODD: list[Any] = [None, True, False, 0, -1, 1.5, 1e400, 2**70, "", "x", "\ud800", [], {}, [[]]]
+
+
+class Grammar:
+    """Frames that are wrong in every way the grammar knows, by a fixed seed."""
+
+    def __init__(self, foreign: list[str]) -> None:
+        self._dice = random.Random(20261122)
+        self._foreign = foreign[0]
+        # Each in turn: to follow one again is to take the first time back, and one answer.
+        self._strangers = itertools.cycle(foreign)
+        self._ways: list[Callable[[], str | bytes]] = [
+            self._no_json,
+            self._constant,
+            self._cut,
+            self._deep,
+            self._no_object,
+            self._no_type,
+            self._unknown_type,
+            self._no_stream,
+            self._no_cursor,
+            self._no_number,
+            self._not_yours,
+            self._binary,
+        ]
+
+    def frame(self, number: int) -> str | bytes:
+        """Each way in turn, and now and then one that is too large."""
+        if number % 250 == 0:
+            return self._large()
+        return self._ways[number % len(self._ways)]()
+
+    def _pick(self, *values: T) -> T:
+        return self._dice.choice(values)
+
+    def _odd(self, *but: type) -> str:
+        """A JSON value of a wrong type."""
+        fitting = [value for value in ODD if not isinstance(value, but)]
+        return json.dumps(self._pick(*fitting)).replace("Infinity", "1e400")
+
+    def _no_json(self) -> str:
+        noise = "".join(self._dice.choices('{}[]",:ab\\u0\n\x01é🌊', k=self._dice.randint(1, 40)))
+        return self._pick(*DIRT[:4], *DIRT[5:], "?" + noise)
+
+    def _constant(self) -> str:
+        return f'{{"type":"ping","n":{self._pick(*CONSTANTS)}}}'
+
+    def _cut(self) -> str:
+        whole = json.dumps({"type": "follow", "stream": self._foreign, "after": 7})
+        return whole[: self._dice.randint(1, len(whole) - 1)]
+
+    def _deep(self) -> str:
+        depth = self._dice.choice([10, 900, 1100, 20_000, 60_000])
+        half = depth // 2
+        return self._pick("[" * depth, "[" * half + "]" * half, '{"a":' * (depth // 6))
+
+    def _no_object(self) -> str:
+        return self._pick("null", "true", "7", '"hello"', '["hello"]', '"\\ud800"')
+
+    def _no_type(self) -> str:
+        return self._pick("{}", '{"Type":"hello"}', f'{{"type":{self._odd(str)}}}')
+
+    def _unknown_type(self) -> str:
+        kind = self._pick("", "HELLO", "chunk", "\ud800", "__init__", "x" * 999)
+        return json.dumps({"type": kind, "stream": self._foreign})
+
+    def _no_stream(self) -> str:
+        kind = self._pick("follow", "unfollow", "stop")
+        halves = '"' + "\\udc00" * 36 + '"'
+        stream = self._pick(self._odd(), f'"{self._foreign[:-1]}"', halves, None)
+        return f'{{"type":"{kind}"' + (f',"stream":{stream}}}' if stream else "}")
+
+    def _no_cursor(self) -> str:
+        after = self._pick(self._odd(int), "-2", str(2**53), "1.0", "true", "-1e2")
+        return f'{{"type":"follow","stream":"{uuid4()}","after":{after}}}'
+
+    def _no_number(self) -> str:
+        number = self._pick(self._odd(int), "-1", str(2**53), "0.5", "true")
+        return f'{{"type":"{self._pick("ping", "pong")}","n":{number}}}'
+
+    def _not_yours(self) -> str:
+        stream = self._pick(next(self._strangers), str(uuid4()))
+        return json.dumps({"type": self._pick("follow", "stop"), "stream": stream})
+
+    def _binary(self) -> bytes:
+        return self._dice.choice([b"", b'{"type":"hello"}', self._dice.randbytes(50)])
+
+    def _large(self) -> str:
+        size = self._dice.choice([65_537, 200_000, 1_000_000])
+        return self._pick("x" * size, '{"type":"hello"}' + " " * size, "[" * size)
+
+
+def test_five_thousand_malformed_frames_get_an_error_each_and_hurt_nothing(
+    open_tab: Open, owner: User, stranger: User
+) -> None:
+    grammar = Grammar([str(three_chunks(stranger).uuid) for _ in range(10)])
+    tab = open_tab(owner)
+    for batch in range(200):
+        frames = [grammar.frame(batch * 25 + n) for n in range(25)]
+        for frame in frames:
+            tab.socket.send(frame)
+        tab.say(type="ping", n=batch)
+        answers = [tab.next() for _ in range(len(frames) + 1)]
+        errors = [answer for answer in answers if answer["type"] == "error"]
+        assert {"type": "pong", "n": batch} in answers
+        assert len(errors) == len(frames), frames
+        assert all(error["code"] in CODES and error["message"] for error in errors)
+    assert tab.is_quiet()
+    stream = three_chunks(owner)
+    tab.follow(stream)
+    assert tab.next()["first"] == 0
+
+
+CODES = {
+    "bad_json",
+    "bad_frame",
+    "unknown_type",
+    "bad_cursor",
+    "not_found",
+    "too_large",
+    "too_many",
+}
+
+
+# Who does not keep up
+
+
+def long_reply(owner: User) -> Stream:
+    stream = running(owner)
+    for n in range(24):
+        write(stream, *(f"{n}:{m} ".ljust(PIECE, ".") for m in range(8)))
+    finish(stream)
+    return stream
+
+
+def test_who_answers_no_ping_is_held_back_and_costs_the_others_nothing(
+    open_tab: Open, owner: User
+) -> None:
+    stream = long_reply(owner)
+    text = journal.text(stream.pk).text
+    greedy, polite = open_tab(owner), open_tab(owner)
+    greedy.answers = False
+    greedy.follow(stream)
+    polite.follow(stream)
+    assert spelled(polite.until("end")) == text
+    greedy.say(type="ping", n=1)  # commands are answered all the same
+    frames = greedy.until("pong")
+    held = sum(len(json.dumps(frame).encode()) for frame in frames)
+    assert CREDIT <= held <= CREDIT + 2 * PIECE
+    assert greedy.is_quiet()
+    for ping in greedy.pings:
+        greedy.say(type="pong", n=ping)
+    greedy.answers = True
+    assert spelled(frames + greedy.until("end")) == text
+
+
+def spelled(frames: list[Frame]) -> str:
+    return "".join(frame["delta"] for frame in frames if frame["type"] == "chunk")
+
+
+def test_a_pong_that_was_never_asked_for_buys_nothing(open_tab: Open, owner: User) -> None:
+    greedy, polite = open_tab(owner), open_tab(owner)
+    greedy.answers = False
+    stream = long_reply(owner)
+    for tab in (greedy, polite):
+        tab.follow(stream)
+    polite.until("end")
+    greedy.is_quiet()
+    for n in (0, 1000, 2**53 - 1):
+        greedy.say(type="pong", n=n)
+    greedy.say(type="ping", n=1)
+    frames = greedy.until("pong") + greedy.until("pong")
+    assert len(spelled(frames)) <= CREDIT + PIECE
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(120)
+def test_who_answers_nothing_for_half_a_minute_is_let_go(open_tab: Open, owner: User) -> None:
+    greedy = open_tab(owner)
+    greedy.answers = False
+    greedy.follow(long_reply(owner))
+    assert greedy.closed_with(60) == 4008
