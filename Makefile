@@ -4,12 +4,13 @@
 PORT ?= 8000
 SERVER ?= daphne
 SECONDS ?= 300
+FAKE_PORT ?= 8900
 SEED ?= 1
 BIN := .venv/bin
 STATIC := $(shell find static 2>/dev/null)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run stack test prove chaos lint lock upgrade prices clean browser
+.PHONY: run stack test prove chaos lint lock upgrade prices clean browser fake-providers
 .DELETE_ON_ERROR:
 
 run: .venv/runtime .env .static/staticfiles.json ## Start Holdfast on 127.0.0.1:$(PORT)
@@ -28,6 +29,9 @@ prove: lint .static/staticfiles.json browser ## Everything, with the figures
 
 chaos: .venv/dev .env .static/staticfiles.json ## The worst for SECONDS, by SEED; BREAK=fence|publish-first|no-refill must fail
 	@exec $(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED) $(if $(BREAK),--break $(BREAK)) --server $(SERVER)
+
+fake-providers: .venv/dev ## All providers on loopback, misbehaving on demand; FAKE_PORT
+	@exec $(BIN)/python -m tests.fakes --explain --delay 0.05 --port $(FAKE_PORT)
 
 lint: .venv/dev .env ## Style, types, import direction, migrations
 	$(BIN)/ruff check .

@@ -1,0 +1,116 @@
+"""docs/providers.md: the example in it is an adapter like any other, and its row is a provider."""
+
+import asyncio
+import json
+import re
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streaming.providers import catalog, errors
+from streaming.providers.base import Delta, Finish, ListedModel, Request, Turn, Usage
+from streaming.providers.exchange import Remote
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "providers.md"
+KEY = "tide-canary-0123456789"
+ASKED = Request("spring", (Turn("user", "How high?"),), max_tokens=9)
+
+
+def fenced(language: str, after: str) -> str:
+    """The first block of code in this language after these words of the page."""
+    found = re.search(f"```{language}\n(.*?)```", PAGE.read_text().split(after, 1)[1], re.DOTALL)
+    assert found
+    return found.group(1)
+
+
+@pytest.fixture(scope="module")
+def tidal() -> type[Remote]:
+    """The example's class."""
+    names: dict[str, Any] = {"__name__": "tidal"}
+    exec(compile(fenced("python", "<!-- example: tidal.py -->"), str(PAGE), "exec"), names)
+    example: type[Remote] = names["Tidal"]
+    return example
+
+
+@asynccontextmanager
+async def serving(status: int, *lines: Any, stall: bool = False) -> AsyncIterator[tuple[str, Any]]:
+    """A provider like the example's: its address with the requests it got, or if it stalls, with
+    an event for when it is left."""
+    seen: list[bytes] = []
+    gone = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        size = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+        seen.append(head + await reader.readexactly(int(size.group(1)) if size else 0))
+        body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+        writer.write(f"HTTP/1.1 {status} X\r\nx-request-id: t1\r\n\r\n".encode() + body)
+        await writer.drain()
+        if stall:
+            await reader.read()
+            gone.set()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, family=socket.AF_INET)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", gone if stall else seen
+
+
+async def test_the_example_streams_a_reply(tidal: type[Remote]) -> None:
+    said = (
+        {"thought": "Hm"},
+        {"wave": "Two "},
+        {"wave": "m"},
+        {"ends": "ebb", "heard": 3, "said": 2},
+    )
+    async with serving(200, *said) as (url, seen):
+        events = [event async for event in tidal(base_url=url).stream(ASKED, KEY)]
+    assert events == [
+        Delta("Hm", "reasoning"),
+        Delta("Two "),
+        Delta("m"),
+        Finish("stop", Usage(3, 2), "t1"),
+    ]
+    assert b'"limit":9' in seen[0]
+    assert f"Bearer {KEY}".encode() in seen[0]
+
+
+async def test_the_examples_errors_are_ours_and_hold_no_key(tidal: type[Remote]) -> None:
+    async with serving(429, {"no": KEY}) as (url, _):
+        with pytest.raises(errors.RateLimited) as caught:
+            _ = [event async for event in tidal(base_url=url).stream(ASKED, KEY)]
+    assert caught.value.request_id == "t1"
+    assert KEY not in repr(vars(caught.value))
+
+
+async def test_the_example_can_be_cut_and_stopped(tidal: type[Remote]) -> None:
+    async with serving(200, {"wave": "Two "}) as (url, _):
+        events = [event async for event in tidal(base_url=url).stream(ASKED, KEY)]
+    assert events == [Delta("Two ")]
+    async with serving(200, {"wave": "Two "}, stall=True) as (url, gone):
+        stream = tidal(base_url=url).stream(ASKED, KEY)
+        assert await anext(stream) == Delta("Two ")
+        await stream.aclose()
+        await asyncio.wait_for(gone.wait(), 5)
+
+
+async def test_the_example_lists_its_models(tidal: type[Remote]) -> None:
+    async with serving(200, ["spring", "neap"]) as (url, _):
+        listed = await tidal(base_url=url).models(KEY)
+    assert listed == (ListedModel("spring"), ListedModel("neap"))
+
+
+def test_the_rows_are_providers() -> None:
+    for row in json.loads(fenced("json", "## A compatible server is a row")):
+        provider, models = catalog.compatible(row)
+        assert provider.base_url.startswith("http")
+        assert provider.needs_key or models
+
+
+def test_every_file_the_page_names_is_there() -> None:
+    for path in re.findall(r"\]\((\.\./[^)#]+)\)", PAGE.read_text()):
+        assert (PAGE.parent / path).exists(), path
