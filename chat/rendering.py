@@ -19,6 +19,8 @@ from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import unescapeAll
 from markdown_it.renderer import RendererHTML
+from markdown_it.rules_block import StateBlock
+from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
@@ -27,6 +29,15 @@ SAFE_URL = re.compile(r"(?:https?://|mailto:|tel:)", re.IGNORECASE)
 BARE_URL = re.compile(
     r"(?<![A-Za-z0-9_])https?://[A-Za-z0-9_!#$%&'()*+,\-./:;=?@~\u00c0-\u1fff]+", re.IGNORECASE
 )
+# A dollar sign opens maths only where a price would not stand: “$5 and $6” are two prices.
+PRICE = r"\d[^\\{}$\n]* \(?[A-Za-z]{2}"
+MATH = re.compile(
+    r"\$\$(?!\$)(?:\\[\s\S]|[^$\\]){1,2000}\$\$(?!\$)"
+    rf"|(?<![A-Za-z0-9$])\$(?![ \t\n$]|{PRICE})(?:\\[^\n]|[^$`\n\\])+(?<![ \t])\$(?![A-Za-z0-9$])"
+    r"|\\\((?:(?!\\\))[\s\S]){1,2000}\\\)"
+    r"|\\\[(?:(?!\\\])[\s\S]){1,2000}\\\](?!\()",
+)
+MATH_CLOSES = {"$$": "$$", "\\[": "\\]"}
 LANGUAGE = re.compile(r"[A-Za-z0-9_+#.-]{1,30}")
 LINE_END = re.compile(r"\r\n?|\n")
 LINE_SEPARATORS = {0x2028: " ", 0x2029: " "}  # line ends to JavaScript, and to nobody else
@@ -40,6 +51,7 @@ ALLOWED = {
     "li": {"class"},
     "ol": {"start"},
     "pre": {"class", "data-language"},
+    "span": {"class"},
     "td": {"class"},
     "th": {"class"},
 }
@@ -72,6 +84,9 @@ def parser() -> MarkdownIt:
     options = {"html": False, "tasklists": True}
     markdown = MarkdownIt("commonmark", options, renderer_cls=Prose)
     markdown.enable(["table", "strikethrough"])
+    interrupts = {"alt": ["paragraph", "reference", "blockquote", "list"]}
+    markdown.block.ruler.before("table", "math", math_block, interrupts)
+    markdown.inline.ruler.before("escape", "math", math_inline)
     # What a link may lead to is decided when it is rendered: a refused one still reads as its text.
     markdown.validateLink = lambda url: True  # type: ignore[method-assign]
     markdown.normalizeLink = encoded  # type: ignore[method-assign]
@@ -82,6 +97,58 @@ def parser() -> MarkdownIt:
 def encoded(url: str) -> str:
     """Percent-encode like the browser's encodeURI, and what is encoded already no second time."""
     return quote(url, safe="%;,/?:@&=+$-_.!~*'()#")
+
+
+def math_inline(state: StateInline, silent: bool) -> bool:
+    found = MATH.match(state.src, state.pos, state.posMax)
+    if not found:
+        return False
+    if not silent:
+        state.push("math_inline", "span", 0).content = found[0]
+    state.pos = found.end()
+    return True
+
+
+def math_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Maths on lines of its own, up to the closing sign at the end of a line. What is not
+    closed before an empty line is a paragraph."""
+    close = MATH_CLOSES.get(stripped(state, start)[:2])
+    if close is None or state.is_code_block(start):
+        return False
+    at = start
+    lines: list[str] = []
+    closed = False
+    while at < end and not closed and not state.isEmpty(at):
+        if at > start and state.sCount[at] < state.blkIndent:
+            break
+        lines.append(stripped(state, at))
+        place = lines[-1].find(close, 0 if at > start else 2)
+        closed = place >= 0
+        at += 1
+        if closed and place + 2 < len(lines[-1]):
+            return False
+    text = "\n".join(lines)
+    if closed and not text[2:-2].strip():
+        return False
+    if not silent:
+        state.line = at
+        show_math(state, text, [start, at], closed=closed)
+    return True
+
+
+def stripped(state: StateBlock, line: int) -> str:
+    return state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]].strip(" \t")
+
+
+def show_math(state: StateBlock, text: str, lines: list[int], *, closed: bool) -> None:
+    if closed:
+        token = state.push("math_block", "div", 0)
+        token.content, token.map = text, lines
+        return
+    state.push("paragraph_open", "p", 1).map = lines
+    inline = state.push("inline", "", 0)
+    inline.content, inline.map, inline.children = text, lines, []
+    state.push("paragraph_close", "p", -1)
 
 
 def with_seams(tokens: list[Token], markdown: str, seams: Sequence[int]) -> None:
@@ -162,6 +229,13 @@ class Prose(RendererHTML):
         return f'<pre class="code"{label}><code tabindex="0">{text}</code></pre>'
 
     code_block = fence
+
+    def math_inline(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
+        """Show the source: browsers typeset it, and without a script it still reads."""
+        return f'<span class="math">{escape(tokens[idx].content)}</span>'
+
+    def math_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
+        return f'<div class="math" tabindex="0">{escape(tokens[idx].content)}</div>'
 
     def list_item_open(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any

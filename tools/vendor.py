@@ -104,6 +104,7 @@ PACKAGES = (
         {"es/core.min.js": "core.min.js"}
         | {f"es/languages/{name}.min.js": f"{name}.min.js" for name in LANGUAGES.split()},
     ),
+    Package("katex", "0.19.1", "katex", {"dist/katex.min.js": "katex.min.js"}),
     font("@fontsource-variable/source-serif-4", "5.3.1", italic=("latin", "latin-ext", "cyrillic")),
     font("@fontsource-variable/inter", "5.3.0", italic=("latin",)),
     font("@fontsource-variable/jetbrains-mono", "5.3.0", italic=("latin",)),

@@ -1,7 +1,10 @@
 // What makes finished blocks nicer and changes no word of them: a copy button and colours for
-// code. Live and history alike; the page reads the same without.
+// code, and maths as it is set in books. Live and history alike; the page reads the same without.
 
 const TOO_LONG = 50_000; // characters; colouring more would hold up the page
+const LONGEST_MATHS = 4000;
+const MATHS = /^(\$\$|\$|\\\(|\\\[)([^]*?)(?:\$\$|\$|\\\)|\\\])$/;
+const STYLED = /\\(?:fcolorbox|pmb)\b/; // KaTeX sets these with a style attribute, which the policy refuses
 const COPIED = 1500; // milliseconds that a button says so
 
 // Spelled out, because the hashed file names of production are put in place of these strings.
@@ -40,20 +43,36 @@ const ALIASES = {
 const idle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50));
 const inSight = new IntersectionObserver(
   (entries) => {
+    const resting = waiting.length === 0;
     for (const { isIntersecting, target } of entries) {
       if (!isIntersecting) continue;
       inSight.unobserve(target);
-      idle(() => colour(target));
+      waiting.push(target);
     }
+    if (resting && waiting.length) idle(improve);
   },
   { rootMargin: "600px" },
 );
+const waiting = []; // what is in sight, and gets its colours or its maths one at a time
+
+async function improve() {
+  const target = waiting[0];
+  const better = target.isConnected ? await (target.matches(".math") ? typeset : colour)(target).catch(() => null) : null;
+  // In a frame, so that the page is laid out once for it and for the text that grows.
+  requestAnimationFrame(() => {
+    better?.();
+    waiting.shift();
+    if (waiting.length) idle(improve);
+  });
+}
 
 /** @param {Iterable<Element>} blocks that will not change again */
 export function enhance(blocks) {
   for (const block of blocks) {
     const found = block.matches("pre.code") ? [block] : block.querySelectorAll("pre.code");
     for (const pre of found) enhanceCode(pre);
+    const maths = block.matches(".math") ? [block] : block.querySelectorAll(".math");
+    for (const formula of maths) inSight.observe(formula);
   }
 }
 
@@ -77,10 +96,11 @@ function languageOf(pre) {
   return Object.hasOwn(LANGUAGES, name) ? name : Object.hasOwn(ALIASES, name) ? ALIASES[name] : undefined;
 }
 
+/** @returns {Promise<(() => void) | undefined>} what shows the colours */
 async function colour(pre) {
   const code = pre.querySelector("code");
   const text = code.textContent;
-  if (text.length > TOO_LONG) return;
+  if (text.length > TOO_LONG) return undefined;
   const name = languageOf(pre);
   const [{ default: highlighter }, { default: grammar }] = await Promise.all([
     import("../vendor/highlight/core.min.js"),
@@ -89,7 +109,25 @@ async function colour(pre) {
   if (!highlighter.getLanguage(name)) highlighter.registerLanguage(name, grammar);
   const { _emitter } = highlighter.highlight(text, { language: name, ignoreIllegals: true });
   const spans = _emitter.rootNode.children.map(span);
-  if (spans.length) code.replaceChildren(...spans);
+  return spans.length ? () => code.replaceChildren(...spans) : undefined;
+}
+
+/**
+ * As MathML, which needs neither fonts nor styles. What KaTeX can't read stays as it was written.
+ * @returns {Promise<(() => void) | undefined>} what shows it
+ */
+async function typeset(formula) {
+  const source = formula.textContent;
+  const [, sign, tex] = MATHS.exec(source) ?? [];
+  if (!tex || source.length > LONGEST_MATHS || STYLED.test(tex)) return undefined;
+  await import("../vendor/katex/katex.min.js");
+  const set = document.createElement("span");
+  const displayMode = sign === "$$" || sign === "\\[";
+  window.katex.render(tex, set, { displayMode, output: "mathml", trust: false, throwOnError: true, maxSize: 20 });
+  return () => {
+    formula.dataset.source = source;
+    formula.replaceChildren(set.querySelector("math"));
+  };
 }
 
 /** highlight.js would give HTML; its tree makes elements without one. */

@@ -14,9 +14,29 @@ const BARE_URL = /(?<![A-Za-z0-9_])https?:\/\/[\w!#$%&'()*+,\-./:;=?@~\u00c0-\u1
 const ENTITY = /&(?:#(\d{1,7})|#x([\da-f]{1,6})|([a-z][a-z\d]{1,31}));/gi;
 const ODD = /[\0\u2028\u2029]/g; // JavaScript alone takes the last two for line ends
 const SEAM = "the server restarted here; the reply went on";
+const PIECE = 2000; // characters of a paragraph that are lexed at a time
+const LARGEST_PIECE = 8000; // what is still open then stays as it was written
+
+// Maths. A dollar sign opens it only where a price would not stand: “$5 and $6” are two prices.
+const PRICE = String.raw`\d[^\\{}$\n]* \(?[A-Za-z]{2}`;
+const MATH = [
+  String.raw`\$\$(?!\$)(?:\\[^]|[^$\\]){1,2000}\$\$(?!\$)`,
+  String.raw`(?<![A-Za-z0-9$])\$(?![ \t\n$]|${PRICE})(?:\\[^\n]|[^$\x60\n\\])+(?<![ \t])\$(?![A-Za-z0-9$])`,
+  String.raw`\\\((?:(?!\\\))[^]){1,2000}\\\)`,
+  String.raw`\\\[(?:(?!\\\])[^]){1,2000}\\\](?!\()`,
+].join("|");
+const MATH_HERE = new RegExp(`^(?:${MATH})`);
+const MATH_LINE = /^ {0,3}(\$\$|\\\[)/;
+const MATH_NEXT = /\n {0,3}(?:\$\$|\\\[)/;
 
 const tokenizer = new Tokenizer();
 const rules = dialect();
+const extensions = {
+  inline: [mathInline],
+  startInline: [(source) => source.indexOf("$")],
+  block: [mathBlock],
+  startBlock: [(source) => source.search(MATH_NEXT) + 1 || -1],
+};
 
 /**
  * marked's GFM grammar without raw HTML, bare links and single-tilde strikethrough: HTML is text,
@@ -32,13 +52,22 @@ function dialect() {
   const edited = ({ source, flags }) => new RegExp(source.replace(interrupt, "(?!)").replace(dashes, row), flags);
   const adapt = ([name, rule]) => [name, rule.source ? edited(rule) : rule];
   const { block, inline, other } = tokenizer.rules;
+  const { fencesBeginRegex: fence } = other;
+  const opens = (indent) => {
+    const most = Math.max(0, Math.min(3, indent - 1));
+    return new RegExp(`${fence(indent).source}|${MATH_LINE.source.replace("3", most)}`);
+  };
+  const masked = inline.anyPunctuationOutsideCode;
+  const punctuation = String.raw`\\([\p{P}\p{S}])`;
   return {
-    other: { ...other, htmlBeginRegex: () => never },
+    other: { ...other, htmlBeginRegex: () => never, fencesBeginRegex: opens },
     block: { ...Object.fromEntries(Object.entries(block).map(adapt)), html: never },
     inline: {
       ...inline,
       tag: never,
       url: never,
+      // What emphasis doesn't look into: escaped punctuation, and maths.
+      anyPunctuationOutsideCode: new RegExp(masked.source.replace(punctuation, () => `(${MATH}|${punctuation.replace(/[()]/g, "")})`), masked.flags),
       delLDelim: new RegExp(inline.delLDelim.source.replace("~~?", "~~(?!~)"), inline.delLDelim.flags),
     },
   };
@@ -46,12 +75,37 @@ function dialect() {
 
 /** Lex blocks only; what is inside them is lexed when (and if) it is built. */
 function lex(source, links) {
-  const lexer = new Lexer({ gfm: true, tokenizer });
+  const lexer = new Lexer({ gfm: true, tokenizer, extensions });
   tokenizer.rules = rules;
   lexer.tokens.links = links;
   const tokens = lexer.blockTokens(source, []);
   for (const { src, tokens } of lexer.inlineQueue) tokens.source = src;
   return { lexer, tokens };
+}
+
+function mathInline(source, before) {
+  const [raw] = (source[0] === "$" || source[0] === "\\") && MATH_HERE.exec(source) || [];
+  const joined = raw?.[1] !== "$" && raw?.[0] === "$" && /[A-Za-z0-9$]$/.test(before.at(-1)?.raw ?? "");
+  return raw && !joined ? { type: "maths", raw } : undefined;
+}
+
+/**
+ * Maths on lines of its own, up to the closing sign at the end of a line. What is not closed
+ * before an empty line is a paragraph, and as long as it is: growing text settles nothing early.
+ */
+function mathBlock(source) {
+  const opened = MATH_LINE.exec(source);
+  if (!opened) return undefined;
+  const close = { $$: "$$", "\\[": "\\]" }[opened[1]];
+  const blank = source.search(/\n[ \t]*(?:\n|$)/);
+  const block = blank < 0 ? source : source.slice(0, blank + 1);
+  const end = block.indexOf(close, opened[0].length);
+  const after = end < 0 ? null : /^[ \t]*(?:\n|$)/.exec(block.slice(end + close.length));
+  if (end >= 0 && !(after && block.slice(opened[0].length, end).trim())) return undefined;
+  const raw = end < 0 ? block : block.slice(0, end + close.length) + after[0];
+  const text = raw.replace(/[ \t]*\n[ \t]*/g, "\n").trim();
+  if (end >= 0) return { type: "math", raw, text };
+  return { type: this.lexer.state.top ? "paragraph" : "text", raw, text, tokens: this.lexer.inline(text) };
 }
 
 class Builder {
@@ -101,6 +155,10 @@ class Builder {
 
   hr() {
     return h("hr");
+  }
+
+  math({ text }) {
+    return h("div", { class: "math", tabindex: "0" }, [text]);
   }
 
   blockquote(token, before) {
@@ -163,6 +221,8 @@ class Builder {
         return [token.text];
       case "codespan":
         return [h("code", {}, [token.text])];
+      case "maths":
+        return [h("span", { class: "math" }, [token.raw])];
       case "br":
         return [h("br")];
       case "checkbox":
@@ -346,6 +406,7 @@ function settledCount(tokens) {
 }
 
 function endsItself({ type, raw, codeBlockStyle }) {
+  if (type === "math") return true;
   if (type !== "code" || codeBlockStyle) return type === "hr" || (type === "heading" && /^ *#/.test(raw));
   const lines = raw.trimEnd();
   const last = lines.slice(lines.lastIndexOf("\n") + 1);

@@ -123,3 +123,35 @@ def test_code_is_copied_as_it_is(reading: Any, page: Page, clipboard: bool) -> N
     expect(page.get_by_role("button", name="Copy code")).to_have_text("Copied")
     copied = page.evaluate("(read) => read()", read)
     assert copied == "for tide in range(3):\n    print(f'{tide} < 3')  # <b>&amp;</b>"
+
+
+MATHS = "So $x^2 + 1$ costs $5 and $6:\n\n$$\n\\frac{a}{b}\n$$\n\nand $\\nonsense{$ stays."
+
+
+def test_maths_is_set_and_what_cannot_be_read_stays(reading: Any) -> None:
+    page = reading(to_html(MATHS))
+    expect(page.locator("p .math > math")).to_have_count(1)
+    expect(page.locator("div.math > math[display=block] mfrac")).to_be_attached()
+    expect(page.locator("p").first).to_contain_text("costs $5 and $6:")
+    expect(page.locator("p").last).to_contain_text("$\\nonsense{$ stays.")
+
+
+EVIL = [
+    r"$\href{javascript:window.__hit=1}{x}$",
+    r"$\includegraphics{https://example.com/x.png}$",
+    r"$\htmlStyle{color:red}{x} \htmlId{a}{x} \htmlData{hx-get=/x}{x}$",
+    r"$\fcolorbox{red}{blue}{x}$ and $\pmb{x}$ and $\boxed{x}$ and $\color{red}x$",
+    r"$\def\a{\a\a}\a$",
+    r"$\rule{9999em}{9999em}$ $\unicode{x}$ $\text{<img src=x onerror=window.__hit=1>}$",
+]
+
+
+def test_maths_loads_nothing_runs_nothing_and_has_no_styles(reading: Any, site: str) -> None:
+    asked: list[str] = []
+    page = reading(to_html("\n\n".join(["$x$", *EVIL, "$y$"])))
+    page.on("request", lambda request: asked.append(request.url))
+    expect(page.locator("p").last.locator("math")).to_be_attached()
+    bad = "math :is(a, img, [href], [src], [style], [id], [data-hx-get])"
+    expect(page.locator(bad)).to_have_count(0)
+    assert page.evaluate("window.__hit ?? 0") == 0
+    assert [url for url in asked if not url.startswith(f"{site}/")] == []
