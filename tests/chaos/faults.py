@@ -27,6 +27,7 @@ LEASE = 12.0
 HANDED_OVER_WITHIN = 40.0
 READY_WITHIN = 60.0
 GOES_WITHIN = 30.0
+POSTGRES_GOES_WITHIN = 90.0  # its children may be waiting for a slow disk
 
 Blow = Callable[[], Awaitable[None]]
 
@@ -150,7 +151,7 @@ class Faults:
         """What the worker was about to commit is nowhere: not with it, not in the database."""
         async with self._steady:
             at = time.monotonic()
-            await asyncio.to_thread(self._stack.postgres.kill)
+            await asyncio.to_thread(self._stop_postgres, signal.SIGQUIT)
             await asyncio.sleep(0.3)
             pid = worker.pid
             os.kill(pid, signal.SIGKILL)
@@ -213,7 +214,11 @@ class Faults:
 
     async def _restart_postgres(self) -> None:
         async with self._steady:
-            await asyncio.to_thread(self._stack.postgres.restart)
+            await asyncio.to_thread(self._stop_postgres, signal.SIGINT)
+            await asyncio.to_thread(self._stack.postgres.start)
+
+    def _stop_postgres(self, by: signal.Signals) -> None:
+        self._stack.postgres.stop(by, within=POSTGRES_GOES_WITHIN)
 
     async def _cut_connections(self) -> None:
         cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
