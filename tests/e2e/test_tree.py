@@ -1,0 +1,125 @@
+"""Other versions of messages in a browser: nothing is lost, and the way back is the browser's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e.deployment import Deployment
+from tests.e2e.replies import ask, conversation_path, finished, latest
+
+pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+
+
+def questions(page: Page) -> Locator:
+    return page.get_by_role("article", name="You")
+
+
+def short(page: Page, text: str) -> Locator:
+    """A question with a short reply, ended."""
+    ask(page, f"{text} Be brief.", "demo-fast")
+    return finished(page)
+
+
+def test_an_edited_question_is_beside_the_old_one_and_back_leads_to_it(
+    deployment: Deployment, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(deployment.person("owner"))
+    short(page, "First words.")
+    path = conversation_path(page)
+    questions(page).hover()
+    questions(page).get_by_role("link", name="Edit").click()
+    box = page.get_by_role("textbox", name="Your message, in other words")
+    expect(box).to_be_focused()
+    box.fill("Second words. Be brief.")
+    page.get_by_role("button", name="Ask again").click()
+    expect(questions(page)).to_contain_text("Second words.")
+    finished(page)
+    expect(questions(page).get_by_text("2/2")).to_be_visible()
+    page.go_back()
+    expect(questions(page)).to_contain_text("First words.")
+    page.get_by_role("link", name="Next version").click()
+    expect(questions(page)).to_contain_text("Second words.")
+    page.goto(path)
+    expect(questions(page)).to_contain_text("Second words.")
+
+
+def test_escape_gives_an_edit_up(deployment: Deployment, open_page: Callable[..., Page]) -> None:
+    page = open_page(deployment.person("owner"))
+    short(page, "Keep me.")
+    questions(page).hover()
+    questions(page).get_by_role("link", name="Edit").click()
+    page.get_by_role("textbox", name="Your message, in other words").fill("No, not this")
+    page.keyboard.press("Escape")
+    expect(questions(page)).to_contain_text("Keep me.")
+    expect(questions(page).get_by_role("link", name="Edit")).to_be_focused()
+
+
+def test_a_reply_is_written_again_and_both_are_a_click_apart(
+    deployment: Deployment, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(deployment.person("owner"))
+    short(page, "Once more.")
+    first = latest(page).get_attribute("id")
+    latest(page).get_by_role("button", name="Regenerate").click()
+    expect(latest(page)).not_to_have_attribute("id", str(first))
+    finished(page)
+    expect(latest(page).get_by_text("2/2")).to_be_visible()
+    latest(page).get_by_role("link", name="Previous version").click()
+    expect(latest(page)).to_have_attribute("id", str(first))
+    expect(latest(page).get_by_text("1/2")).to_be_visible()
+
+
+def test_a_stopped_reply_goes_on_in_its_place(
+    deployment: Deployment, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(deployment.person("owner"))
+    reply = ask(page, "Tell me slowly.", "demo")
+    expect(reply.locator("live-reply > .prose")).not_to_be_empty()
+    page.get_by_role("button", name="Stop").click()
+    finished(page)
+    expect(reply.get_by_text("Stopped", exact=True)).to_be_visible()
+    before = reply.locator(".prose").last.inner_text().split()[:3]
+    reply.get_by_role("button", name="Continue").click()
+    expect(reply).to_have_attribute("aria-busy", "true")
+    assert reply.locator(".prose").last.inner_text().split()[:3] == before
+    page.get_by_role("button", name="Stop").click()
+    finished(page)
+
+
+def test_a_page_that_stands_still_is_told_that_the_chat_moved_on(
+    deployment: Deployment, open_page: Callable[..., Page]
+) -> None:
+    owner = deployment.person("owner")
+    here = open_page(owner)
+    short(here, "Together.")
+    there = open_page(owner, conversation_path(here))
+    questions(there).hover()
+    questions(there).get_by_role("link", name="Edit").click()
+    there.get_by_role("textbox", name="Your message, in other words").fill("Apart. Be brief.")
+    there.get_by_role("button", name="Ask again").click()
+    expect(here.get_by_role("alert")).to_contain_text("This chat moved on in another tab")
+    expect(questions(here)).to_contain_text("Together.")
+    here.get_by_role("textbox", name="Message").fill("I stay here. Be brief.")
+    here.get_by_role("button", name="Send as a branch").click()
+    expect(questions(here).last).to_contain_text("I stay here.")
+    expect(questions(here).first).to_contain_text("Together.")
+    expect(there.get_by_role("alert")).to_contain_text("This chat moved on in another tab")
+    there.get_by_role("link", name="Show it").click()
+    expect(questions(there).last).to_contain_text("I stay here.")
+
+
+def test_what_is_written_in_one_tab_appears_in_the_other(
+    deployment: Deployment, open_page: Callable[..., Page]
+) -> None:
+    owner = deployment.person("owner")
+    here = open_page(owner)
+    short(here, "One.")
+    there = open_page(owner, conversation_path(here))
+    short(here, "Two.")
+    expect(questions(there).last).to_contain_text("Two.")
+    short(there, "Three.")
+    expect(questions(here).last).to_contain_text("Three.")
+    expect(here.get_by_role("alert")).to_have_count(0)
