@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 
 from accounts.models import User
@@ -12,18 +13,26 @@ from streaming.models import Stream
 
 
 def conversation_or_404(user: User, id: UUID) -> Conversation:
-    return get_object_or_404(Conversation, user=user, id=id)
+    return get_object_or_404(Conversation.objects.of(user), id=id)
+
+
+def deleted_or_404(user: User, id: UUID) -> Conversation:
+    """One that was deleted just now, and can still be had back."""
+    gone = Conversation.objects.filter(user=user).exclude(deleted_at=None)
+    return get_object_or_404(gone, id=id)
 
 
 def message_or_404(user: User, id: UUID) -> Message:
-    messages = Message.objects.select_related("conversation", "stream")
-    return get_object_or_404(messages, conversation__user=user, id=id)
+    return get_object_or_404(_messages(user), id=id)
 
 
 def question_or_404(user: User, id: UUID) -> Message:
-    messages = Message.objects.select_related("conversation", "stream")
-    questions = messages.filter(role=Message.Role.USER)
-    return get_object_or_404(questions, conversation__user=user, id=id)
+    return get_object_or_404(_messages(user).filter(role=Message.Role.USER), id=id)
+
+
+def _messages(user: User) -> QuerySet[Message]:
+    mine = Message.objects.filter(conversation__user=user, conversation__deleted_at=None)
+    return mine.select_related("conversation", "stream")
 
 
 def stream_or_404(user: User, uuid: UUID) -> Stream:

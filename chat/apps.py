@@ -6,6 +6,8 @@ class ChatConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from chat import replies
+        from chat import conversations, replies, titles
 
         replies.register()
+        titles.register()
+        conversations.register()

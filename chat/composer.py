@@ -11,8 +11,9 @@ from django.urls import reverse
 from accounts import keys
 from accounts.models import User
 from chat import offer
+from chat.calls import no_key
 from chat.models import Conversation
-from chat.replies import Place, no_key, retired
+from chat.replies import Place, retired
 from streaming.providers.catalog import Model, Provider
 
 FIELDS = ("text", "model", "max_tokens", "temperature", "reasoning_effort", "system_prompt")
@@ -141,7 +142,8 @@ def _usual(user: User, conversation: Conversation | None, groups: tuple[Group, .
     if conversation and conversation.model:
         return conversation.model
     usable = [choice.id for group in groups if group.usable for choice in group.choices]
-    last = user.conversations.order_by("-updated_at").values_list("model", flat=True).first()
+    mine = Conversation.objects.of(user).order_by("-updated_at")
+    last = mine.values_list("model", flat=True).first()
     return last if last in usable else usable[0]
 
 

@@ -2,32 +2,93 @@
 
 from __future__ import annotations
 
-from django.db import transaction
+from datetime import timedelta
 
-from chat import sync
+from django.db import transaction
+from django.db.models.functions import Now
+
+from chat import sync, titles
 from chat.models import Conversation
 from streaming import journal, lifecycle
 from streaming.models import Stream
+from streaming.sources import keep_house
+
+UNDO = timedelta(seconds=10)
+"""How long a person is offered to have back what they deleted."""
+GRACE = timedelta(seconds=5)
+"""For a click at the last moment."""
 
 
 def rename(conversation: Conversation, title: str) -> None:
     """Give it another title, in one line. An empty one changes nothing."""
     if title := " ".join(title.split())[:200]:
-        with transaction.atomic():
-            Conversation.objects.filter(pk=conversation.pk).update(title=title)
-            sync.changed(conversation.user_id)
+        _change(conversation, title=title, named=True)
+
+
+def pin(conversation: Conversation, pinned: bool) -> None:
+    """Keep it at the top of the list, or no longer."""
+    _change(conversation, pinned=pinned)
+
+
+def mark_read(conversation: Conversation) -> None:
+    """Its owner has seen how the newest reply ended."""
+    if not conversation.read:
+        _change(conversation, read=True)
+
+
+def _change(conversation: Conversation, **fields: object) -> None:
+    with transaction.atomic():
+        Conversation.objects.filter(pk=conversation.pk).update(**fields)
+        sync.changed(conversation.user_id)
+
+
+# Deleting
+
+
+def discard(conversation: Conversation) -> None:
+    """Delete it as far as its owner sees: what it is writing is stopped, and it is gone from
+    every list. For a moment it can be restored."""
+    _change(conversation, deleted_at=Now())
+    _stop(conversation)
+
+
+def restore(conversation: Conversation) -> None:
+    """Have it back, as long as it is not really gone."""
+    _change(conversation, deleted_at=None)
 
 
 def delete(conversation: Conversation) -> None:
     """Stop its replies, then remove it with its messages, streams and chunks."""
-    lane = Stream.objects.filter(lane=str(conversation.pk))
-    for stream_id in lane.unfinished().values_list("id", flat=True):
-        lifecycle.stop(stream_id)
+    _stop(conversation)
     with transaction.atomic():
         # Under the lock nothing new can be asked for here; what was asked for since the
         # streams were stopped is refused by its worker's next append.
         list(Conversation.objects.select_for_update().filter(pk=conversation.pk))
-        ids = list(lane.values_list("id", flat=True))
+        ids = list(
+            Stream.objects.filter(lane__in=_lanes(conversation)).values_list("id", flat=True)
+        )
         Conversation.objects.filter(pk=conversation.pk).delete()
         journal.delete(ids)
         sync.changed(conversation.user_id)
+
+
+def sweep() -> None:
+    """Really delete what was deleted long enough ago; a worker does it, again and again."""
+    gone = Conversation.objects.filter(deleted_at__lt=Now() - UNDO - GRACE)
+    for conversation in gone[:100]:
+        delete(conversation)
+
+
+def register() -> None:
+    keep_house(sweep)
+
+
+def _stop(conversation: Conversation) -> None:
+    unfinished = Stream.objects.filter(lane__in=_lanes(conversation)).unfinished()
+    for stream_id in unfinished.values_list("id", flat=True):
+        lifecycle.stop(stream_id)
+
+
+def _lanes(conversation: Conversation) -> tuple[str, str]:
+    """Of its replies, and of its title."""
+    return str(conversation.pk), titles.lane(conversation)

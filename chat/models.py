@@ -8,12 +8,19 @@ import uuid
 from decimal import Decimal
 
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
 TITLE_LENGTH = 50
+
+
+class ConversationQuerySet(models.QuerySet["Conversation"]):
+    def of(self, user: AbstractBaseUser) -> ConversationQuerySet:
+        """What this person has, without what they have just deleted."""
+        return self.filter(user_id=user.pk, deleted_at=None)
 
 
 class Conversation(models.Model):
@@ -28,6 +35,7 @@ class Conversation(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="conversations"
     )
     title = models.CharField(max_length=200)
+    named = models.BooleanField(default=False, help_text="A person has given the title.")
     status = models.CharField(max_length=10, choices=Status, default=Status.IDLE)
     leaf = models.ForeignKey(
         "Message",
@@ -48,11 +56,21 @@ class Conversation(models.Model):
     read = models.BooleanField(default=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
+    deleted_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Gone for its owner; really gone soon."
+    )
+
+    objects = ConversationQuerySet.as_manager()
 
     class Meta:
         indexes = [
             models.Index("user", models.F("updated_at").desc(), name="conversation_newest"),
             models.Index(fields=["status"], name="conversation_status"),
+            models.Index(
+                fields=["deleted_at"],
+                name="conversation_deleted",
+                condition=Q(deleted_at__isnull=False),
+            ),
         ]
         constraints = [
             models.CheckConstraint(

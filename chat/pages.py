@@ -17,6 +17,7 @@ from django_htmx.middleware import HtmxDetails
 from accounts.models import User
 from chat.articles import BLANK_ANSWER, BLANK_QUESTION, articles
 from chat.composer import FIELDS, composer
+from chat.deleted import just_deleted
 from chat.forms import MESSAGE_LIMIT
 from chat.models import Conversation
 from chat.replies import MOVED, Place, Refused
@@ -70,6 +71,7 @@ def page(
         "blank_question": BLANK_QUESTION,
         "blank_answer": BLANK_ANSWER,
         "moved": MOVED,
+        "deleted": just_deleted(request),
     }
     return uncached(render(request, "chat/conversation.html", context, status=status))
 

@@ -18,15 +18,13 @@ from django.db.models.functions import Now
 
 from accounts import keys
 from accounts.models import User
-from accounts.sealing import Unsealable
-from chat import context, offer, sync
-from chat.models import TITLE_LENGTH, Conversation, Message
-from streaming import asking, journal, lifecycle
+from chat import calls, context, offer, sync, titles
+from chat.models import Conversation, Message
+from streaming import journal, lifecycle
 from streaming.journal import Text
 from streaming.models import State, Stream
 from streaming.providers import catalog
-from streaming.providers.base import Request, Turn, Usage, adapter
-from streaming.providers.errors import InvalidKey, ModelNotFound
+from streaming.providers.base import Request, Turn, Usage
 from streaming.sources import Registration, Source
 from streaming.sources import register as register_source
 
@@ -108,7 +106,10 @@ def start(
 
     def write() -> Reply:
         if conversation is None:
-            into, parent = Conversation.objects.create(user=user, title=title(text)), None
+            into, parent = (
+                Conversation.objects.create(user=user, title=titles.first_words(text)),
+                None,
+            )
         else:
             into = _locked(user, conversation.pk, request_id)
             parent = _parent(into, place)
@@ -173,12 +174,8 @@ def serving(user: User, model_id: str) -> catalog.Model:
         raise Refused("retired_model", retired(model, known.get(model.successor)))
     provider = catalog.PROVIDERS[model.provider]
     if provider.needs_key and provider.id not in keys.providers_with_key(user):
-        raise Refused("no_key", no_key(provider.id))
+        raise Refused("no_key", calls.no_key(provider.id))
     return model
-
-
-def no_key(provider: str) -> str:
-    return f"No {provider} API key found. Add one in settings."
 
 
 def retired(model: catalog.Model, successor: catalog.Model | None) -> str:
@@ -229,7 +226,10 @@ def _once(user: User, request_id: UUID, write: Callable[[], Reply]) -> Reply:
 
 def _locked(user: User, conversation_id: UUID, request_id: UUID) -> Conversation:
     """The conversation, in which nothing else is written until the transaction ends."""
-    conversation = Conversation.objects.select_for_update().get(pk=conversation_id)
+    found = Conversation.objects.select_for_update().filter(pk=conversation_id, deleted_at=None)
+    conversation = found.first()
+    if conversation is None:
+        raise Refused("deleted", "This chat was deleted.")
     if Stream.objects.filter(owner=user, request_id=request_id).exists():
         raise _Repeated
     return conversation
@@ -367,11 +367,6 @@ def settings_of(conversation: Conversation, model: str = "") -> Settings:
     )
 
 
-def title(text: str) -> str:
-    """A conversation's first title: the first words of it, in one line."""
-    return " ".join(text.split())[:TITLE_LENGTH]
-
-
 # Showing
 
 
@@ -409,7 +404,7 @@ def prepare(stream: Stream, text: Text) -> Source:
     Raises ModelNotFound when the model, and InvalidKey when the key was removed since the reply
     was asked for, or can't be opened any more.
     """
-    model = _model(stream)
+    model = calls.model(stream)
     answer = Message.objects.select_related("conversation").get(pk=stream.arguments["message"])
     chosen = what_it_takes(_chosen(stream), model)
     planned = context.plan(
@@ -422,11 +417,7 @@ def prepare(stream: Stream, text: Text) -> Source:
     )
     _keep(stream, planned.decided)
     return Source(
-        adapter(
-            model.provider,
-            base_url=asking.base_url(model.provider),
-            name=catalog.PROVIDERS[model.provider].name,
-        ),
+        calls.adapter(model.provider),
         Request(
             model=model.id,
             turns=planned.turns,
@@ -436,16 +427,9 @@ def prepare(stream: Stream, text: Text) -> Source:
             reasoning_effort=chosen.reasoning_effort or None,
             background=stream.owner.background_replies,
         ),
-        _key(stream, model.provider),
+        calls.key(stream, model.provider),
         partial(offer.remember, model),
     )
-
-
-def _model(stream: Stream) -> catalog.Model:
-    try:
-        return offer.model(stream.owner, stream.arguments["model"])
-    except catalog.UnknownModel as unknown:
-        raise ModelNotFound(unknown.message) from None
 
 
 def _chosen(stream: Stream) -> Settings:
@@ -475,18 +459,6 @@ def _before(answer: Message) -> list[Message]:
     return path[::-1]
 
 
-def _key(stream: Stream, provider: str) -> str:
-    if not catalog.PROVIDERS[provider].needs_key:
-        return ""
-    try:
-        key = keys.reveal_for_call(stream.owner, provider)
-    except Unsealable as problem:
-        raise InvalidKey(str(problem)) from None
-    if key is None:
-        raise InvalidKey(no_key(provider))
-    return key
-
-
 def settle(stream: Stream) -> None:
     """Bring message and conversation in line with the stream that has just ended; in the
     transaction that ends it. A message that was deleted meanwhile needs nothing."""
@@ -509,7 +481,10 @@ def settle(stream: Stream) -> None:
     others = Stream.objects.filter(lane=stream.lane).unfinished().exists()
     conversation.status = Conversation.Status.STREAMING if others else STATUS[State(stream.state)]
     conversation.updated_at = Now()
-    conversation.save(update_fields=["status", "updated_at"])
+    conversation.read = False
+    conversation.save(update_fields=["status", "updated_at", "read"])
+    if stream.state == State.COMPLETED:
+        titles.ask(conversation, answer)
     sync.changed(conversation.user_id)
 
 

@@ -1,5 +1,5 @@
-"""The list of conversations beside the page: the newest first, under the day they were last
-used."""
+"""The list of conversations beside the page: those that are pinned, then the newest, under the
+day they were last used."""
 
 from __future__ import annotations
 
@@ -14,11 +14,6 @@ from chat.models import Conversation
 
 SHOWN = 200
 
-DOTS = {
-    Conversation.Status.STREAMING: "running",
-    Conversation.Status.ERROR: "failed",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -30,21 +25,30 @@ class Row:
     dot: str
     day: str
     leaf: UUID | None = None
+    pinned: bool = False
 
 
 def rows(user: User) -> list[Row]:
-    """The newest conversations of this user."""
-    mine = Conversation.objects.filter(user=user)
-    newest = mine.order_by("-updated_at").only("title", "status", "updated_at", "leaf")
+    """What is pinned, and the newest conversations of this user."""
+    newest = Conversation.objects.of(user).order_by("-pinned", "-updated_at")
+    newest = newest.only("title", "status", "read", "pinned", "updated_at", "leaf")
     listed: list[Row] = []
     today, before = timezone.localdate(), ""
-    for conversation in newest[:SHOWN]:
-        day = day_of(timezone.localdate(conversation.updated_at), today)
-        dot = DOTS.get(Conversation.Status(conversation.status), "")
+    for one in newest[:SHOWN]:
+        day = "Pinned" if one.pinned else day_of(timezone.localdate(one.updated_at), today)
         heading = "" if day == before else day
-        listed.append(Row(conversation.id, conversation.title, dot, heading, conversation.leaf_id))
+        listed.append(Row(one.id, one.title, dot_of(one), heading, one.leaf_id, one.pinned))
         before = day
     return listed
+
+
+def dot_of(conversation: Conversation) -> str:
+    """What is going on, or has happened since its owner looked."""
+    if conversation.status == Conversation.Status.STREAMING:
+        return "running"
+    if conversation.read:
+        return ""
+    return "failed" if conversation.status == Conversation.Status.ERROR else "unread"
 
 
 def day_of(used: date, today: date) -> str:

@@ -12,7 +12,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
-from chat import access, replies
+from chat import access, conversations, replies
 from chat.articles import article, articles
 from chat.forms import ComposerForm
 from chat.models import Conversation, Message
@@ -55,6 +55,7 @@ def conversation(request: Request, id: UUID) -> HttpResponse:
     if user is None:
         return sign_in(request, request.get_full_path())
     found = access.conversation_or_404(user, id)
+    conversations.mark_read(found)
     through = _named(request.GET.get("leaf", ""))
     if request.htmx:
         return fragment(request, "chat/_messages.html", {"articles": articles(found, through)})

@@ -249,6 +249,9 @@ EMBEDDED_WORKER = env.bool("EMBEDDED_WORKER", default=not REDIS_URL)
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=5 if EMBEDDED_WORKER else 30)
 """How long running replies may go on after SIGTERM before they are handed over."""
 
+TITLES = env.bool("TITLES", default=True)
+"""Whether conversations are given titles by the cheapest model of the provider they use."""
+
 STREAMS_PER_WORKER = env.int("STREAMS_PER_WORKER", default=200)
 STREAMS_PER_USER = env.int("STREAMS_PER_USER", default=10)
 """How many streams run at once; further ones wait in the queue and say so."""

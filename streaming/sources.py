@@ -71,3 +71,18 @@ def register(name: str, registration: Registration) -> None:
 def registered(name: str) -> Registration:
     """Raises KeyError for a source that nobody registered."""
     return _registered[name]
+
+
+# Chores
+
+_chores: list[Callable[[], None]] = []
+
+
+def keep_house(chore: Callable[[], None]) -> None:
+    """Have every worker do this about once a minute. It does not matter how many do it, nor how
+    often; it may fail, and is done again."""
+    _chores.append(chore)
+
+
+def chores() -> tuple[Callable[[], None], ...]:
+    return tuple(_chores)

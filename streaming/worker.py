@@ -32,7 +32,7 @@ from streaming.lifecycle import Ending
 from streaming.models import RENEWAL_SECONDS, Kind, Stream, Worker
 from streaming.providers.base import Event, Finish, Keeper, Upstream, clean
 from streaming.providers.errors import ProviderError
-from streaming.sources import Source, registered
+from streaming.sources import Source, chores, registered
 from streaming.writer import Pen, Writer
 
 logger = logging.getLogger(__name__)
@@ -213,7 +213,8 @@ class StreamWorker(AsyncConsumer):
                 logger.warning("The lease could not be renewed (%s); trying again", error)
 
     async def _keep_house(self) -> None:
-        """Fold what is old. It does not matter how many workers do, nor how often."""
+        """Fold what is old, and do the application's chores. It does not matter how many workers
+        do, nor how often."""
         after = 0
         while True:
             try:
@@ -222,7 +223,15 @@ class StreamWorker(AsyncConsumer):
                 logger.exception("Old streams could not be folded; trying again")
                 after = 0
             if not after:
+                await self._do_chores()
                 await asyncio.sleep(FOLD_SECONDS)
+
+    async def _do_chores(self) -> None:
+        for chore in chores():
+            try:
+                await self._db.run(chore)
+            except Exception:
+                logger.exception("%s failed; trying again", chore.__qualname__)
 
     # One stream
 

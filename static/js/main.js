@@ -3,6 +3,7 @@
 import { startComposer } from "./composer.js";
 import { enhanceHistory, listenForCopies } from "./enhance.js";
 import { followTheEnd } from "./follow.js";
+import { startListing } from "./listing.js";
 import { LiveReply } from "./live-reply.js";
 import { connection } from "./socket.js";
 import { startTree } from "./tree.js";
@@ -11,6 +12,7 @@ import { startPage } from "./ui.js";
 followTheEnd();
 startComposer();
 startTree();
+startListing();
 startPage();
 customElements.define("live-reply", LiveReply);
 listenForCopies();

@@ -19,10 +19,10 @@ export function startTree() {
 function submitted(event) {
   const { target: form, submitter } = event;
   const editing = form.classList.contains("edit");
-  if (!editing && form.id !== "acts") return;
+  const article = submitter?.closest("article");
+  if (!article || (!editing && form.id !== "acts")) return;
   event.preventDefault();
   const fields = new URLSearchParams(new FormData(form, submitter));
-  const article = submitter.closest("article");
   if (editing) fields.set("model", composerModel());
   act(article, new URL(editing ? form.action : submitter.formAction).pathname, fields, submitter);
 }

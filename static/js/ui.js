@@ -1,6 +1,7 @@
 // The page around the replies: one status line for eyes and screen readers, and the sidebar.
 
 import { movedTo, running, seenEnd, standAt } from "./composer.js";
+import { read } from "./listing.js";
 import { connection } from "./socket.js";
 
 const UNNOTICED = 1000; // milliseconds without a connection that nobody needs to hear of
@@ -103,6 +104,7 @@ async function fetchSidebar() {
   const into = { source: sidebar, target: sidebar, swap: "innerMorph" };
   await htmx.ajax("GET", `/sidebar/?open=${open}`, into).catch(() => {});
   showTitle();
+  read();
   catchUp();
   setTimeout(() => {
     fetching = false;

@@ -44,6 +44,7 @@ SETTINGS = {
     "EMAIL_URL": "consolemail://",
     "EMAIL_VERIFICATION": "none",
     "PYTHONUNBUFFERED": "1",
+    "TITLES": "off",  # a title is one more question to the provider
 }
 
 running: list["Deployment"] = []

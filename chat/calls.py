@@ -1,0 +1,42 @@
+"""What a call of a provider needs, for a stream's owner: the model, the adapter and the key."""
+
+from __future__ import annotations
+
+from accounts import keys
+from accounts.sealing import Unsealable
+from chat import offer
+from streaming import asking
+from streaming.models import Stream
+from streaming.providers import base, catalog
+from streaming.providers.errors import InvalidKey, ModelNotFound
+
+
+def model(stream: Stream) -> catalog.Model:
+    """The model it is to be asked of. Raises ModelNotFound if nobody serves it any more."""
+    try:
+        return offer.model(stream.owner, stream.arguments["model"])
+    except catalog.UnknownModel as unknown:
+        raise ModelNotFound(unknown.message) from None
+
+
+def adapter(provider: str) -> base.Adapter:
+    """Loads the provider's SDK, which takes a second the first time."""
+    name = catalog.PROVIDERS[provider].name
+    return base.adapter(provider, base_url=asking.base_url(provider), name=name)
+
+
+def key(stream: Stream, provider: str) -> str:
+    """Raises InvalidKey when it was removed meanwhile, or can't be opened any more."""
+    if not catalog.PROVIDERS[provider].needs_key:
+        return ""
+    try:
+        secret = keys.reveal_for_call(stream.owner, provider)
+    except Unsealable as problem:
+        raise InvalidKey(str(problem)) from None
+    if secret is None:
+        raise InvalidKey(no_key(provider))
+    return secret
+
+
+def no_key(provider: str) -> str:
+    return f"No {provider} API key found. Add one in settings."

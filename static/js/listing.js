@@ -1,0 +1,88 @@
+// The list of conversations: a menu for each, and a way back from deleting.
+
+import { post } from "./composer.js";
+
+const UNDO = 10_000; // milliseconds that it can be had back
+const GAP = 8; // pixels
+
+let menu, toasts, opener;
+
+export function startListing() {
+  [menu, toasts] = ["menu", "toasts"].map((id) => document.getElementById(id));
+  document.addEventListener("click", clicked);
+  document.addEventListener("submit", submitted);
+  menu.addEventListener("click", ({ target }) => target === menu && menu.close());
+  menu.addEventListener("close", () => opener?.focus());
+  for (const toast of toasts.children) leaveSoon(toast);
+  addEventListener("visibilitychange", read);
+}
+
+function clicked(event) {
+  const link = event.target.closest(".more");
+  if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  event.preventDefault();
+  open(link);
+}
+
+async function open(link) {
+  opener = link;
+  const response = await fetch(link.href, { headers: { "HX-Request": "true" } }).catch(() => null);
+  if (!response?.ok) return location.assign(link.href);
+  menu.replaceChildren(document.createRange().createContextualFragment(await response.text()));
+  menu.showModal();
+  place(link.getBoundingClientRect());
+  menu.querySelector("input[name='title']").select();
+  return undefined;
+}
+
+/** Beside its row, and on the screen. */
+function place(row) {
+  const { offsetWidth: width, offsetHeight: height } = menu;
+  const left = Math.min(row.left, innerWidth - width - GAP);
+  const top = Math.min(row.bottom + GAP / 2, innerHeight - height - GAP);
+  Object.assign(menu.style, { left: `${Math.max(GAP, left)}px`, top: `${Math.max(GAP, top)}px` });
+}
+
+function submitted(event) {
+  const { target: form, submitter } = event;
+  if (menu.contains(form)) act(event, form.action, form, submitter);
+  else if (submitter?.closest(".toast")) act(event, submitter.formAction, form, submitter);
+}
+
+async function act(event, action, form, submitter) {
+  event.preventDefault();
+  const fields = new URLSearchParams(new FormData(form, submitter));
+  const [, here = ""] = /^\/c\/([^/]+)\//.exec(location.pathname) ?? [];
+  fields.set("open", here);
+  const response = await post(new URL(action).pathname, fields).catch(() => null);
+  menu.close();
+  submitter.closest(".toast")?.remove();
+  const elsewhere = response?.headers.get("HX-Redirect") ?? (response?.ok && submitter.dataset.back);
+  if (elsewhere) return location.assign(elsewhere);
+  if (!response?.ok) return tell("That did not work. Try again.");
+  if (response.status === 200) toast(await response.text());
+  return undefined;
+}
+
+function toast(html) {
+  toasts.replaceChildren(document.createRange().createContextualFragment(html));
+  leaveSoon(toasts.firstElementChild);
+}
+
+function tell(words) {
+  const made = Object.assign(document.createElement("p"), { className: "toast", textContent: words });
+  toasts.replaceChildren(made);
+  leaveSoon(made);
+}
+
+/** Not while somebody is about to press its button. */
+function leaveSoon(toast) {
+  setTimeout(() => (toast.matches(":hover, :focus-within") ? leaveSoon(toast) : toast.remove()), UNDO);
+}
+
+/** What is open before somebody's eyes is read. */
+export function read() {
+  const open = document.querySelector("#sidebar [aria-current='page']");
+  if (document.hidden || !open?.querySelector("[data-state='unread'], [data-state='failed']")) return;
+  post(`${new URL(open.href).pathname}reading/`, new URLSearchParams()).catch(() => null);
+}

@@ -1,0 +1,132 @@
+"""What is done with a conversation in the list, and who hears of it."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from chat import conversations
+from chat.models import Conversation, Message
+from chat.replies import Reply
+from streaming.models import State, Stream, StreamChunk
+from tests.chat.asking import HTMX, ask, finish, html, page, signed_in, write
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def reply(owner: User) -> Reply:
+    return ask(owner, "Why do tides lag the moon?")
+
+
+def titles(client: Client) -> list[str]:
+    """The list, from top to bottom, with its headings."""
+    found = re.findall(r"<h2>(.*?)</h2>|(?:</span>|\">)([^<>]+)</a>", html(client.get("/sidebar/")))
+    return [heading or title for heading, title in found]
+
+
+def revision(user: User) -> int:
+    user.refresh_from_db()
+    return user.revision
+
+
+def test_a_title_given_by_hand_is_in_every_list(as_owner: Client, reply: Reply) -> None:
+    before = revision(reply.conversation.user)
+    sent = as_owner.post(f"{page(reply)}title/", {"title": "  Tides \n and moons "}, headers=HTMX)
+    assert sent.status_code == 204
+    assert titles(as_owner) == ["Today", "Tides and moons"]
+    assert revision(reply.conversation.user) > before
+    as_owner.post(f"{page(reply)}title/", {"title": "  "})
+    assert titles(as_owner) == ["Today", "Tides and moons"]
+
+
+def test_what_is_pinned_stands_above_the_days(as_owner: Client, owner: User, reply: Reply) -> None:
+    ask(owner, "Newer")
+    as_owner.post(f"{page(reply)}pin/", {"pinned": "yes"})
+    assert titles(as_owner) == ["Pinned", "Why do tides lag the moon?", "Today", "Newer"]
+    as_owner.post(f"{page(reply)}pin/", {"pinned": "no"})
+    assert "Pinned" not in titles(as_owner)
+
+
+def test_a_reply_is_unread_until_somebody_looks(as_owner: Client, reply: Reply) -> None:
+    finish(reply)
+    assert 'data-state="unread"' in html(as_owner.get("/sidebar/"))
+    before = revision(reply.conversation.user)
+    as_owner.post(f"{page(reply)}reading/", headers=HTMX)
+    assert 'class="dot"' not in html(as_owner.get("/sidebar/"))
+    assert revision(reply.conversation.user) > before
+    as_owner.post(f"{page(reply)}reading/", headers=HTMX)
+    assert revision(reply.conversation.user) == before + 1, "nothing changed"
+
+
+def test_what_is_deleted_is_gone_at_once_and_its_reply_is_stopped(
+    as_owner: Client, reply: Reply
+) -> None:
+    write(reply, "So far")
+    as_owner.post(f"{page(reply)}deletion/")
+    assert titles(as_owner) == []
+    gone = [page(reply), f"/m/{reply.answer.pk}/", f"/m/{reply.question.pk}/edit/"]
+    assert [as_owner.get(address).status_code for address in gone] == [404] * 3
+    assert as_owner.post(f"{page(reply)}messages/", {"text": "x"}).status_code == 404
+    assert Stream.objects.get().state == State.STOPPED
+
+
+def test_it_can_be_had_back_as_it_was_for_a_moment(as_owner: Client, reply: Reply) -> None:
+    finish(reply, "Because of friction.")
+    toast = html(as_owner.post(f"{page(reply)}deletion/", headers=HTMX))
+    undo = re.search(r'formaction="([^"]+)"', toast)
+    assert undo
+    assert as_owner.post(undo[1], headers=HTMX).status_code == 204
+    assert "Because of friction." in html(as_owner.get(page(reply)))
+
+
+def test_who_deletes_what_is_open_is_led_away_and_offered_the_way_back(
+    as_owner: Client, reply: Reply
+) -> None:
+    fields = {"open": str(reply.conversation.pk)}
+    sent = as_owner.post(f"{page(reply)}deletion/", fields, headers=HTMX)
+    assert sent.headers["HX-Redirect"] == "/"
+    shown = html(as_owner.get("/"))
+    assert "Deleted “Why do tides lag the moon?”" in shown
+    assert f'formaction="{page(reply)}restoration/" data-back="{page(reply)}"' in shown
+    as_owner.post(f"{page(reply)}restoration/")
+    assert "Deleted “" not in html(as_owner.get("/"))
+
+
+def test_what_was_deleted_a_while_ago_is_really_gone(owner: User, reply: Reply) -> None:
+    finish(reply)
+    kept = ask(owner, "Keep me")
+    conversations.discard(reply.conversation)
+    conversations.sweep()
+    assert Conversation.objects.count() == 2, "it can be had back still"
+    long_ago = timezone.now() - timedelta(seconds=20)
+    Conversation.objects.filter(pk=reply.conversation.pk).update(deleted_at=long_ago)
+    conversations.sweep()
+    assert [c.pk for c in Conversation.objects.all()] == [kept.conversation.pk]
+    assert not Message.objects.filter(pk=reply.answer.pk).exists()
+    assert not StreamChunk.objects.filter(stream_id=reply.stream.pk).exists()
+
+
+def test_the_menu_is_a_fragment_and_a_page(as_owner: Client, reply: Reply) -> None:
+    alone = html(as_owner.get(f"{page(reply)}menu/", headers=HTMX))
+    assert "<html" not in alone
+    whole = html(as_owner.get(f"{page(reply)}menu/"))
+    for shown in (alone, whole):
+        for verb in ("title", "pin", "deletion"):
+            assert f'action="{page(reply)}{verb}/"' in shown
+
+
+def test_nothing_in_the_list_is_a_strangers(stranger: User, reply: Reply) -> None:
+    client = signed_in(stranger)
+    verbs = ("title", "pin", "reading", "deletion", "restoration")
+    answers = [client.post(f"{page(reply)}{verb}/", {"title": "x"}) for verb in verbs]
+    answers.append(client.get(f"{page(reply)}menu/"))
+    assert [answer.status_code for answer in answers] == [404] * 6
+    reply.conversation.refresh_from_db()
+    assert reply.conversation.title == "Why do tides lag the moon?"
+    assert reply.conversation.deleted_at is None

@@ -1,0 +1,141 @@
+"""Titles: the first words at once, a written one after the first reply, a person's for good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.test import override_settings
+
+from accounts import keys
+from accounts.models import User
+from chat import conversations, titles
+from chat.models import Conversation
+from chat.replies import Reply
+from streaming import journal, lifecycle
+from streaming.journal import Chunk, Entry, Text
+from streaming.lifecycle import Ending
+from streaming.models import Kind, Stream
+from streaming.providers.base import Finish
+from streaming.providers.catalog import MODELS
+from tests.chat.asking import ask, finish
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def titles_are_written() -> Iterator[None]:
+    with override_settings(TITLES=True):
+        yield
+
+
+@pytest.fixture
+def reply(owner: User) -> Reply:
+    """The first reply of a conversation, by a model that costs something."""
+    keys.save(owner, "openai", "sk-harbour-0123456789-ab12")
+    reply = ask(owner, "Why do tides lag the moon? " * 20, model="gpt-4.1")
+    finish(reply)
+    return reply
+
+
+def asked() -> list[Stream]:
+    return list(Stream.objects.filter(source="title"))
+
+
+def write_title(text: str, ending: Ending | None = None) -> None:
+    """Let a worker write it."""
+    worker = lifecycle.register_worker("titles")
+    (stream,) = lifecycle.claim(worker, 10)
+    assert stream.source == "title"
+    chunk = Chunk(0, 0, Kind.TEXT, text, 0)
+    assert journal.append([Entry(stream.pk, stream.uuid, stream.epoch, (chunk,))])
+    ending = ending or Ending.completed(Finish("stop"))
+    assert lifecycle.end(stream.pk, stream.epoch, ending)
+
+
+def title_of(reply: Reply) -> str:
+    return Conversation.objects.get(pk=reply.conversation.pk).title
+
+
+def test_the_first_words_are_the_title_until_one_is_written(reply: Reply) -> None:
+    assert title_of(reply) == "Why do tides lag the moon? Why do tides lag the mo"
+    write_title("Tides behind the moon")
+    assert title_of(reply) == "Tides behind the moon"
+
+
+def test_one_title_is_written_and_only_after_the_first_reply(owner: User, reply: Reply) -> None:
+    assert len(asked()) == 1
+    second = ask(owner, "Shorter", reply.conversation, model="gpt-4.1")
+    lifecycle.stop(asked()[0].pk)
+    finish(second)
+    assert len(asked()) == 1
+
+
+def test_no_message_waits_for_a_title(owner: User, reply: Reply) -> None:
+    second = ask(owner, "Shorter", reply.conversation, model="gpt-4.1")
+    assert second.stream.note == ""
+    claimable = Stream.objects.claimable().values_list("pk", flat=True)
+    assert second.stream.pk in claimable
+
+
+def test_a_title_that_a_person_gave_stays(reply: Reply) -> None:
+    conversations.rename(reply.conversation, "Mine")
+    write_title("Theirs")
+    assert title_of(reply) == "Mine"
+
+
+def test_nobody_is_asked_for_a_title_that_a_person_gave_already(owner: User) -> None:
+    keys.save(owner, "openai", "sk-harbour-0123456789-ab12")
+    reply = ask(owner, "Tides", model="gpt-4.1")
+    conversations.rename(reply.conversation, "Mine")
+    finish(reply)
+    assert asked() == []
+
+
+def test_the_demo_needs_no_model_for_its_titles(owner: User) -> None:
+    finish(ask(owner, "Tides"))
+    assert asked() == []
+
+
+def test_a_reply_that_failed_gets_no_title(owner: User) -> None:
+    keys.save(owner, "openai", "sk-harbour-0123456789-ab12")
+    finish(ask(owner, "Tides", model="gpt-4.1"), "Half", Ending.broken())
+    assert asked() == []
+
+
+def test_the_cheapest_model_of_the_same_provider_writes_it(owner: User, reply: Reply) -> None:
+    keys.save(owner, "anthropic", "sk-ant-harbour-0123456789")
+    model = asked()[0].arguments["model"]
+    costs = {m.id: m.price.cost(titles.TYPICAL) for m in MODELS if m.price}
+    assert costs[model] == min(costs[m.id] for m in MODELS if m.provider == "openai" and m.price)
+    request = titles.prepare(asked()[0], Text()).request
+    assert request.model == model
+    assert len(request.turns[0].text) < 2 * titles.EXCERPT + 400
+    assert "Because of friction." in request.turns[0].text
+
+
+@pytest.mark.parametrize("ending", [Ending.broken(), lifecycle.STOPPED])
+def test_a_title_that_failed_leaves_the_first_words(reply: Reply, ending: Ending) -> None:
+    before = title_of(reply)
+    write_title("Half a ti", ending)
+    assert title_of(reply) == before
+
+
+@pytest.mark.parametrize(
+    ("written", "title"),
+    [
+        ('"Tides and Moons."', "Tides and Moons"),
+        ("**Title: Tides**", "Tides"),
+        ("\n\n# Ebbe und Flut\n\nMore", "Ebbe und Flut"),
+        ("“潮汐”", "潮汐"),
+        ("  ", ""),
+        ("x" * 300, "x" * 80),
+    ],
+)
+def test_a_title_is_one_tidy_line(written: str, title: str) -> None:
+    assert titles.tidy(written) == title
+
+
+def test_a_conversation_is_deleted_with_its_title(reply: Reply) -> None:
+    conversations.delete(reply.conversation)
+    assert not Stream.objects.exists()

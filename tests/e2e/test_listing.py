@@ -1,0 +1,78 @@
+"""The list of conversations, in every tab at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e.deployment import Deployment
+from tests.e2e.replies import ask, conversation_path, finished
+
+
+def row(page: Page, title: str) -> Locator:
+    listed = page.get_by_role("list", name="Conversations").get_by_role("listitem")
+    return listed.filter(has_text=title)
+
+
+def more(page: Page, title: str) -> Locator:
+    """The menu of a conversation, open."""
+    row(page, title).hover()
+    row(page, title).get_by_role("link", name=f"More: {title}").click()
+    return page.get_by_role("dialog", name="Conversation")
+
+
+def two_tabs(deployment: Deployment, open_page: Callable[..., Page]) -> tuple[Page, Page]:
+    """Of somebody who has one conversation, "Be brief", open in the first."""
+    person = deployment.person(f"lister-{uuid4().hex[:8]}")
+    here = open_page(person)
+    ask(here, "Be brief", "demo-fast")
+    finished(here)
+    return here, open_page(person)
+
+
+def test_pinned_and_renamed_in_one_tab_is_so_in_the_other(
+    deployment: Deployment, open_page: Callable[..., Page]
+) -> None:
+    here, there = two_tabs(deployment, open_page)
+    menu = more(here, "Be brief")
+    menu.get_by_role("textbox", name="Title").fill("A quiet name")
+    menu.get_by_role("button", name="Rename").click()
+    expect(row(there, "A quiet name")).to_be_visible()
+    expect(here.get_by_role("heading", level=1)).to_have_text("A quiet name")
+    more(there, "A quiet name").get_by_role("button", name="Pin").click()
+    expect(here.get_by_role("heading", name="Pinned")).to_be_visible()
+
+
+@pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+def test_what_is_deleted_can_be_had_back(
+    deployment: Deployment, open_page: Callable[..., Page]
+) -> None:
+    here, there = two_tabs(deployment, open_page)
+    path = conversation_path(here)
+    more(there, "Be brief").get_by_role("button", name="Delete").click()
+    expect(row(here, "Be brief")).to_have_count(0)
+    there.get_by_role("button", name="Undo").click()
+    expect(row(here, "Be brief")).to_be_visible()
+    more(here, "Be brief").get_by_role("button", name="Delete").click()
+    here.wait_for_url(lambda url: "/c/" not in url)
+    here.get_by_role("button", name="Undo").click()
+    here.wait_for_url(f"**{path}")
+    expect(here.get_by_role("article", name="You")).to_contain_text("Be brief")
+
+
+@pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+def test_a_reply_that_ended_elsewhere_is_unread_until_it_is_opened(
+    deployment: Deployment, open_page: Callable[..., Page]
+) -> None:
+    here, there = two_tabs(deployment, open_page)
+    here.get_by_role("link", name="New chat").click()
+    there.get_by_role("link", name="Be brief", exact=True).click()
+    ask(there, "Once more. Be brief", "demo-fast")
+    there.get_by_role("link", name="New chat").click()
+    unread = row(here, "Be brief").get_by_text("unread:")
+    expect(unread).to_have_count(1)
+    row(here, "Be brief").get_by_role("link").first.click()
+    expect(row(there, "Be brief").get_by_text("unread:")).to_have_count(0)
