@@ -10,7 +10,7 @@ BIN := .venv/bin
 STATIC := $(shell find static 2>/dev/null)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run stack test prove chaos lint lock upgrade prices clean browser fake-providers
+.PHONY: run stack test prove chaos lint lock upgrade prices clean browser aimock fake-providers
 .DELETE_ON_ERROR:
 
 run: .venv/runtime .env .static/staticfiles.json ## Start Holdfast on 127.0.0.1:$(PORT)
@@ -19,11 +19,11 @@ run: .venv/runtime .env .static/staticfiles.json ## Start Holdfast on 127.0.0.1:
 stack: .venv/dev .env .static/staticfiles.json ## The production shape, thrown away at the end; SERVER=uvicorn
 	@exec $(BIN)/python -m tools.stack --server $(SERVER)
 
-test: lint .static/staticfiles.json browser ## Everything that fits ten minutes
+test: lint .static/staticfiles.json browser aimock ## Everything that fits ten minutes
 	$(BIN)/python -m pytest
 	TEST_DATABASE=sqlite $(BIN)/python -m pytest tests/accounts tests/chat tests/streaming
 
-prove: lint .static/staticfiles.json browser ## Everything, with the figures
+prove: lint .static/staticfiles.json browser aimock ## Everything, with the figures
 	$(BIN)/python -m pytest -m "" -s -rA
 	TEST_DATABASE=sqlite $(BIN)/python -m pytest -m "" -s tests/accounts tests/chat tests/streaming
 
@@ -42,6 +42,9 @@ lint: .venv/dev .env ## Style, types, import direction, migrations
 
 browser: .venv/dev
 	@$(BIN)/python -m tools.browser
+
+aimock: .venv/dev
+	@$(BIN)/python -m tools.aimock
 
 lock: .venv/dev ## Bring the lock files in line with pyproject.toml; `make upgrade` takes newer releases
 	$(BIN)/python -m tools.lock

@@ -1,0 +1,198 @@
+"""The contract's core against aimock, a fake of the same wires that this project did not write.
+
+Where it differs from the real providers, it is left out here by name: see DIFFERENCES.
+"""
+
+import asyncio
+import json
+import urllib.request
+from collections.abc import Iterator
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from streaming.providers import errors
+from streaming.providers.base import (
+    CARRY_ON,
+    Delta,
+    Event,
+    Finish,
+    Request,
+    Timeouts,
+    Turn,
+    adapter,
+)
+from tests.providers.wires import WIRES, Wire
+from tests.services.aimock import Aimock, Missing, aimock
+
+KEY = "sk-canary-0123456789abcdefghijklmnop"
+TEXT = "Kelp 🌊 is anchored by a holdfast.\n\n| a | b |\n|---|---|\n"
+
+DIFFERENCES = {
+    ("openai", "length"): "Responses end with response.completed whatever the reason",
+    ("openai", "content_filter"): "the same",
+    ("anthropic", "content_filter"): "it sends a stop_reason that Anthropic does not have",
+}
+"""What is known to be aimock's own way; docs/providers.md has the whole list."""
+
+
+def _error(status: int, code: str, kind: str = "invalid_request_error", **more: Any) -> Any:
+    return {"error": {"message": "No.", "type": kind, "code": code}, "status": status, **more}
+
+
+REPLIES: dict[str, dict[str, Any]] = {
+    "plain": {"response": {"content": TEXT}, "chunkSize": 3},
+    "thinking": {"response": {"content": "Yes.", "reasoning": "Hm, tides."}, "chunkSize": 4},
+    "too long": {"response": {"content": "Too lo", "finishReason": "length"}},
+    "filtered": {"response": {"content": "I must", "finishReason": "content_filter"}},
+    "cut off": {
+        "response": {"content": TEXT * 5},
+        "latency": 20,
+        "chunkSize": 6,
+        "truncateAfterChunks": 10,
+    },
+    "slow": {"response": {"content": TEXT * 20}, "latency": 100, "chunkSize": 4},
+    "late": {"response": {"content": "Late."}, "streamingProfile": {"ttft": 400, "tps": 100}},
+    "wrong key": {"response": _error(401, "invalid_api_key", "authentication_error")},
+    "no model": {"response": _error(404, "model_not_found", "not_found_error")},
+    "limited": {"response": _error(429, "rate_limit_exceeded", "rate_limit_error", retryAfter=7)},
+    "overloaded": {"response": _error(529, "overloaded", "overloaded_error")},
+    "bad": {"response": _error(400, "unsupported_value")},
+}
+
+
+@pytest.fixture(scope="module")
+def mock() -> Iterator[Aimock]:
+    fixtures = [{"match": {"userMessage": said}, **reply} for said, reply in REPLIES.items()]
+    try:
+        with aimock(json.dumps({"fixtures": fixtures})) as running:
+            yield running
+    except Missing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(params=WIRES, ids=lambda wire: wire.name)
+def wire(request: pytest.FixtureRequest) -> Wire:
+    chosen: Wire = request.param
+    return chosen
+
+
+def stream(mock: Aimock, wire: Wire, said: str, **options: Any) -> Any:
+    kelp = adapter(wire.provider, base_url=mock.url + wire.path, **options)
+    turns = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", said))
+    return kelp.stream(Request(wire.model, turns, system="Be brief.", max_tokens=500), KEY)
+
+
+async def collected(
+    mock: Aimock, wire: Wire, said: str, **options: Any
+) -> tuple[list[Event], errors.ProviderError | None]:
+    events: list[Event] = []
+    try:
+        async for event in stream(mock, wire, said, **options):
+            events.append(event)
+    except errors.ProviderError as error:
+        return events, error
+    return events, None
+
+
+def text(events: list[Event], kind: str = "text") -> str:
+    return "".join(e.text for e in events if isinstance(e, Delta) and e.kind == kind)
+
+
+async def test_text_arrives_whole_and_ends_once(mock: Aimock, wire: Wire) -> None:
+    events, error = await collected(mock, wire, "plain")
+    assert (text(events), error) == (TEXT, None)
+    assert [type(event) for event in events[-2:]] == [Delta, Finish]
+    assert len(events) > 5
+    assert isinstance(events[-1], Finish)
+    assert events[-1].reason == "stop"
+
+
+async def test_reasoning_is_kept_apart(mock: Aimock, wire: Wire) -> None:
+    events, _ = await collected(mock, wire, "thinking")
+    assert (text(events, "reasoning"), text(events)) == ("Hm, tides.", "Yes.")
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"), [("too long", "length"), ("filtered", "content_filter")]
+)
+async def test_a_reply_that_ends_early_says_why(
+    mock: Aimock, wire: Wire, said: str, reason: str
+) -> None:
+    if why := DIFFERENCES.get((wire.name, reason)):
+        pytest.skip(f"aimock differs: {why}")
+    events, error = await collected(mock, wire, said)
+    assert error is None
+    assert isinstance(events[-1], Finish)
+    assert events[-1].reason == reason
+
+
+async def test_a_cut_in_the_middle_is_an_interruption(mock: Aimock, wire: Wire) -> None:
+    events, error = await collected(mock, wire, "cut off")
+    assert type(error) is errors.Interrupted
+    assert TEXT.startswith(text(events)[: len(TEXT)])
+    assert text(events)
+
+
+async def test_a_late_first_token_is_waited_for(mock: Aimock, wire: Wire) -> None:
+    events, error = await collected(mock, wire, "late")
+    assert (text(events), error) == ("Late.", None)
+
+
+async def test_a_later_one_is_not(mock: Aimock, wire: Wire) -> None:
+    quick = Timeouts(connect=2.0, first=0.15, idle=0.15)
+    events, error = await collected(mock, wire, "late", timeouts=quick)
+    assert (events, type(error)) == ([], errors.TimedOut)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("wrong key", errors.InvalidKey),
+        ("no model", errors.ModelNotFound),
+        ("limited", errors.RateLimited),
+        ("overloaded", errors.Overloaded),
+        ("bad", errors.BadRequest),
+        ("nothing fits this", errors.Overloaded),
+    ],
+)
+async def test_an_error_is_known_and_asked_for_once(
+    mock: Aimock, wire: Wire, said: str, expected: type[errors.ProviderError]
+) -> None:
+    before = len(asked(mock))
+    events, error = await collected(mock, wire, said)
+    assert (events, type(error)) == ([], expected)
+    assert len(asked(mock)) == before + 1
+    assert KEY not in repr(vars(error))
+
+
+async def test_how_long_to_wait_is_told(mock: Aimock, wire: Wire) -> None:
+    _, error = await collected(mock, wire, "limited")
+    assert error is not None
+    assert error.retry_after == 7
+
+
+async def test_a_stop_ends_at_once(mock: Aimock, wire: Wire) -> None:
+    async with aclosing(stream(mock, wire, "slow")) as events:
+        assert isinstance(await anext(events), Delta)
+        waiting = asyncio.create_task(anext(events))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        async with asyncio.timeout(1):
+            await asyncio.wait([waiting])
+    assert waiting.cancelled()
+
+
+async def test_going_on_from_a_partial_is_taken(mock: Aimock, wire: Wire) -> None:
+    _, error = await collected(mock, wire, f"plain. {CARRY_ON}")
+    assert error is None
+
+
+def asked(mock: Aimock) -> list[Any]:
+    """The requests it got."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"{mock.url}/__aimock/journal") as answer:
+        requests: Any = json.load(answer)
+    found: list[Any] = requests if isinstance(requests, list) else requests["entries"]
+    return found

@@ -1,0 +1,14 @@
+"""Fetch the second opinion on the providers' wires, or say plainly that it is left out."""
+
+from tests.services import aimock
+
+
+def main() -> None:
+    try:
+        aimock.install()
+    except aimock.Missing as missing:
+        print(missing)
+
+
+if __name__ == "__main__":
+    main()
