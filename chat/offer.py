@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from accounts.models import ListedModel, User
 from chat.models import ModelOverride, RefusedParameter
@@ -40,12 +39,12 @@ def model(user: User, model_id: str) -> Model:
 
 def by_provider(user: User) -> dict[Provider, tuple[Model, ...]]:
     """Every provider with the models it serves today, in the order in which people see them."""
-    known, today = models(user).values(), datetime.now(UTC).date()
+    known, day = models(user).values(), catalog.today()
     return {
         provider: tuple(
             model
             for model in known
-            if model.provider == provider.id and model.lifecycle_on(today) != "retired"
+            if model.provider == provider.id and model.lifecycle_on(day) != "retired"
         )
         for provider in catalog.PROVIDERS.values()
     }

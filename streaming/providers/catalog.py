@@ -16,6 +16,11 @@ from .prices import Price, known
 Lifecycle = Literal["active", "deprecated", "retired"]
 
 
+def today() -> date:
+    """The day by which models are retired and prices change."""
+    return datetime.now(UTC).date()
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
     """Someone who serves models. Without `needs_key` it works for everybody.
@@ -57,7 +62,7 @@ class Model:
     @property
     def lifecycle(self) -> Lifecycle:
         """How it stands today."""
-        return self.lifecycle_on(datetime.now(UTC).date())
+        return self.lifecycle_on(today())
 
     def lifecycle_on(self, day: date) -> Lifecycle:
         if self.retired or (self.shutdown and day >= self.shutdown):
@@ -67,7 +72,7 @@ class Model:
     @property
     def price(self) -> Price | None:
         """What it costs today, where that is known."""
-        return self.price_on(datetime.now(UTC).date())
+        return self.price_on(today())
 
     def price_on(self, day: date) -> Price | None:
         return next((p for p in reversed(self.prices) if p.since <= day), None)
@@ -180,12 +185,12 @@ def model(model_id: str) -> Model:
 
 def models_by_provider() -> dict[Provider, tuple[Model, ...]]:
     """Every provider with the models it serves today, in the order in which people see them."""
-    today = datetime.now(UTC).date()
+    day = today()
     return {
         provider: tuple(
             entry
             for entry in _BY_ID.values()
-            if entry.provider == provider.id and entry.lifecycle_on(today) != "retired"
+            if entry.provider == provider.id and entry.lifecycle_on(day) != "retired"
         )
         for provider in PROVIDERS.values()
     }

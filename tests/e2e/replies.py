@@ -8,7 +8,7 @@ from tests.e2e.deployment import Deployment
 from tests.services.program import Program
 from tests.waiting import until
 
-MODEL = "gpt-4.1-mini"
+MODEL = "gpt-5.5"
 
 
 def ask(page: Page, text: str, model: str = MODEL) -> Locator:

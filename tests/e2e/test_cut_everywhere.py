@@ -14,7 +14,7 @@ from tests.e2e.person import Person
 from tests.e2e.reader import Reader
 from tests.fakes import Behaviour, Fake, Piece
 
-MODEL = "gpt-4.1-mini"
+MODEL = "gpt-5.5"
 
 DELTAS = st.lists(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1),

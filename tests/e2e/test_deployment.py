@@ -42,7 +42,7 @@ def test_the_provider_is_asked_with_a_persons_key(deployment: Deployment, fake: 
     colleague = deployment.person("colleague")
     colleague.add_key("openai")
     fake.script(Behaviour.of("Kelp ", "holds."))
-    stream = deployment.send(colleague, "What holds?", model="gpt-4.1-mini")
+    stream = deployment.send(colleague, "What holds?", model="gpt-5.5")
     until(lambda: deployment.rows.stream(stream)["state"] == "completed", within=30)
     assert deployment.rows.message(stream)["content"] == "Kelp holds."
     assert [request.prompt for request in fake.requests()] == ["What holds?"]

@@ -13,7 +13,7 @@ from tests.e2e.person import Person
 from tests.fakes import Behaviour, Fake
 from tests.waiting import until
 
-MODEL = "gpt-4.1-mini"
+MODEL = "gpt-5.5"
 
 
 def test_the_same_post_twice_at_once_is_one_reply(deployment: Deployment, fake: Fake) -> None:

@@ -97,7 +97,7 @@ def test_the_text_so_far_is_in_the_first_paint(
     fake.script(behaviour)
     owner = deployment.person("owner")
     owner.add_key("openai")
-    stream = deployment.send(owner, "Why?", model="gpt-4.1-mini")
+    stream = deployment.send(owner, "Why?", model="gpt-5.5")
     until(lambda: deployment.rows.text(stream) == "The moon pulls, ")
     conversation = UUID(str(deployment.rows.message(stream)["conversation_id"]))
     page = owner.get(f"/c/{conversation}/").text

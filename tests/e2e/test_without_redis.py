@@ -56,7 +56,7 @@ def test_without_redis_everything_goes_on(
     latest(page).evaluate(WATCH)
 
     owner.sign_in()
-    second = deployment.send(owner, "And again?", model="gpt-4.1-mini")
+    second = deployment.send(owner, "And again?", model="gpt-5.5")
     until(lambda: deployment.rows.stream(second)["state"] == "completed", within=20)
     assert deployment.rows.message(second)["content"] == "Second."
 
