@@ -14,7 +14,7 @@ const BARE_URL = /(?<![A-Za-z0-9_])https?:\/\/[\w!#$%&'()*+,\-./:;=?@~\u00c0-\u1
 const ENTITY = /&(?:#(\d{1,7})|#x([\da-f]{1,6})|([a-z][a-z\d]{1,31}));/gi;
 const ODD = /[\0\u2028\u2029]/g; // JavaScript alone takes the last two for line ends
 const SEAM = "the server restarted here; the reply went on";
-const PIECE = 2000; // characters of a paragraph that are lexed at a time
+const PIECE = 1000; // characters of a paragraph that are lexed at a time
 const LARGEST_PIECE = 8000; // what is still open then stays as it was written
 
 // Maths. A dollar sign opens it only where a price would not stand: “$5 and $6” are two prices.
@@ -119,7 +119,7 @@ class Builder {
     if (token.type === "heading" && top) descend(this.outline, token.depth);
     const mark = `${this.outline.length}${token.loose ?? ""}${token.checked ?? ""}`;
     if (before?.raw === token.raw && before.mark === mark) return before;
-    const built = this[token.type](token, before?.kids ?? [], top);
+    const built = this[token.type](token, before?.kids ?? [], top, before);
     built.raw = token.raw;
     built.mark = mark;
     return built;
@@ -137,12 +137,32 @@ class Builder {
     return h(`h${level}`, {}, this.inline(token.tokens));
   }
 
-  paragraph(token) {
-    return h("p", {}, this.inline(token.tokens));
+  /** A long one in pieces, so that each is lexed once, however much is still to come. */
+  paragraph(token, before, top, old) {
+    const source = token.tokens.source?.trim() ?? "";
+    if (source.length < 2 * PIECE) return h("p", {}, this.inline(token.tokens));
+    const known = old?.pieces && source.startsWith(old.pieces.source) ? old.pieces : { source: "", kids: [] };
+    const kids = [...known.kids];
+    let at = known.source.length;
+    for (let next; (next = this.piece(source, at)); at += next.length) kids.push(...next.kids);
+    const pieces = { source: source.slice(0, at), kids };
+    return { ...h("p", {}, [...kids, ...this.inline(this.lexer.inlineTokens(source.slice(at)))]), pieces };
   }
 
-  text(token) {
-    return this.paragraph(token);
+  /** What can be shown of a long paragraph, from there, that no later text will change. */
+  piece(source, at) {
+    for (let size = PIECE; at + 2 * size <= source.length && size <= LARGEST_PIECE; size *= 2) {
+      const text = source.slice(at, at + size).replace(/[\ud800-\udbff]$/, "");
+      const tokens = this.lexer.inlineTokens(text);
+      const length = safeEnd(tokens, text);
+      if (length) return { length, kids: this.inline(upTo(tokens, length)) };
+      if (size === LARGEST_PIECE) return { length: text.length, kids: this.inline(tokens) };
+    }
+    return undefined;
+  }
+
+  text(token, ...rest) {
+    return this.paragraph(token, ...rest);
   }
 
   code(token) {
@@ -184,12 +204,20 @@ class Builder {
     return h("li", token.task ? { class: "task" } : {}, kids);
   }
 
-  table(token) {
-    const row = (cells, tag) =>
-      h("tr", {}, cells.map((cell) => h(tag, cell.align ? { class: cell.align } : {}, this.inline(cell.tokens))));
-    const body = token.rows.length ? [h("tbody", {}, token.rows.map((cells) => row(cells, "td")))] : [];
-    const table = h("table", {}, [h("thead", {}, [row(token.header, "th")]), ...body]);
-    return h("div", { class: "table", tabindex: "0" }, [table]);
+  table(token, before) {
+    const [head, body] = before[0]?.kids ?? [];
+    const rows = token.rows.map((cells, i) => this.row(cells, "td", body?.kids[i]));
+    const kids = [h("thead", {}, [this.row(token.header, "th", head?.kids[0])])];
+    if (rows.length) kids.push(h("tbody", {}, rows));
+    return h("div", { class: "table", tabindex: "0" }, [h("table", {}, kids)]);
+  }
+
+  /** Build a row, or take the one built before when it has the same source in the same place. */
+  row(cells, tag, before) {
+    const raw = cells.map(({ text, align }) => `${align ?? ""}|${text}`).join("\n");
+    if (before?.raw === raw) return before;
+    const kids = cells.map(({ align, tokens }) => h(tag, align ? { class: align } : {}, this.inline(tokens)));
+    return { ...h("tr", {}, kids), raw };
   }
 
   /** @returns {Tree[]} with neighbouring text joined and bare links made */
@@ -235,6 +263,65 @@ class Builder {
         return [h(token.type, {}, this.inline(token.tokens, inLink))];
     }
   }
+}
+
+/**
+ * The last space of a text up to which nothing is open: no emphasis, code, link or formula that
+ * what follows could close. 0 where there is none.
+ */
+function safeEnd(tokens, text) {
+  let [end, at] = [0, 0];
+  for (const token of tokens) {
+    const plain = token.type === "text";
+    const open = opening(token, text, at);
+    const reach = open < 0 ? at + token.raw.length : open;
+    if (plain) end = spaceBefore(text, at, reach) || end;
+    if (open >= 0) break;
+    at = reach;
+  }
+  return end;
+}
+
+const OPENER = /(?<!\s)\*|\*(?!\s)|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|`|~~|!?\[|\](?=[[(]|$)|\\[([]|\$/g;
+
+/** Where in the text, if anywhere, a token stands open that began at `at`; -1 for nowhere. */
+function opening(token, text, at) {
+  if (token.type === "codespan" || token.type === "maths" || token.type === "br") return -1;
+  const inner = token.type !== "text" && token.type !== "escape" && token.tokens;
+  if (inner) return inner.some((kid) => opening(kid, kid.raw, 0) >= 0) ? at : -1;
+  if (token.type !== "text") return token.raw === "\\(" || token.raw === "\\[" ? at : -1;
+  for (const { 0: sign, index } of token.raw.matchAll(OPENER)) {
+    if (sign === "$" ? mayBeMaths(text, at + index) : !isCited(sign, token.raw, index)) return at + index;
+  }
+  return -1;
+}
+
+/** “[1]”, when it is neither a link's text nor could become it. */
+function isCited(sign, raw, index) {
+  return sign === "[" && /^\[[^[\]]*\][^[(:]/.test(raw.slice(index, index + 200));
+}
+
+/** Could this dollar sign, with more text behind, turn out to open a formula? */
+function mayBeMaths(text, at) {
+  const rest = text.slice(at + 1);
+  return !new RegExp(`^(?:[ \\t\\n]|${PRICE}|(?:\\\\[^\\n]|[^$\x60\\n\\\\])*[$\x60\\n])`).test(rest) || rest[0] === "$";
+}
+
+function spaceBefore(text, from, to) {
+  for (let i = to - 1; i > from + 1; i--) {
+    if (text[i - 1] === " " && /\S/.test(text[i]) && /[^\s\\]/.test(text[i - 2])) return i;
+  }
+  return 0;
+}
+
+function upTo(tokens, length) {
+  const kept = [];
+  for (const token of tokens) {
+    kept.push(token.raw.length > length ? { ...token, raw: token.raw.slice(0, length) } : token);
+    length -= token.raw.length;
+    if (length <= 0) break;
+  }
+  return kept;
 }
 
 /** Which headings stand above: an outline of depths, each deeper than the one before it. */
@@ -362,6 +449,7 @@ function patch(parent, before, after, node = parent.firstChild) {
 function update(node, old, now) {
   if (typeof old === "string" && typeof now === "string") {
     if (now.startsWith(old)) node.appendData(now.slice(old.length));
+    else if (old.startsWith(now)) node.deleteData(now.length, old.length);
     else node.data = now;
   } else if (alike(old, now)) patch(node, old.kids, now.kids);
   else node.replaceWith(create(now));
