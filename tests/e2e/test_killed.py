@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.conftest import Complaints, Deploy
 from tests.e2e.deployment import Kind
 from tests.e2e.replies import MODEL, ask, finished, latest, runner_of, stream_of
+from tests.e2e.rows import SEAM
 from tests.fakes import Behaviour, Fake
 from tests.waiting import until
 
@@ -92,3 +93,30 @@ def test_a_queued_reply_runs_after_a_restart_without_any_request(
     deployment.web.start()
     until(lambda: deployment.rows.stream(second)["state"] == "completed", within=AN_OWNER + 10)
     assert deployment.rows.stream(first)["state"] == "completed"
+
+
+@pytest.mark.parametrize("kind", ["embedded", "stack"])
+def test_a_reply_that_openai_keeps_goes_on_from_there_to_the_letter(
+    deploy: Deploy, fake: Fake, kind: Kind
+) -> None:
+    reply = Behaviour.of(
+        "High ti", "de 🌊 comes ", "hours ", "after ", "the moon.", hold_after=(2,)
+    )
+    fake.script(reply)
+    deployment = deploy(kind, workers=2)
+    owner = deployment.person("owner")
+    owner.add_key("openai")
+    owner.post("/settings/replies/", {"background_replies": "on"})
+    stream = str(deployment.send(owner, "Why is the tide late?", model=MODEL))
+    until(lambda: deployment.rows.text(stream) == "High tide 🌊 comes ")
+    runner = runner_of(deployment, stream)
+    runner.kill()
+    if kind == "embedded":
+        runner.start()
+    until(lambda: len(fake.requests()) == 2, within=AN_OWNER)
+    fake.release()
+    until(lambda: deployment.rows.stream(stream)["state"] == "completed", within=AN_OWNER)
+    assert deployment.rows.message(stream)["content"] == reply.text
+    assert SEAM not in {chunk["kind"] for chunk in deployment.rows.chunks(stream)}
+    generation, attached = fake.requests()
+    assert (generation.wire, attached.wire) == ("openai.responses", "openai.responses.attached")
