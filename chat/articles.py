@@ -16,8 +16,9 @@ from django.utils.safestring import SafeString
 
 from chat.models import Conversation, Message
 from chat.rendering import to_html
-from chat.replies import may_go_on, shown
+from chat.replies import Shown, may_go_on, shown
 from chat.tree import Tree
+from streaming import journal
 from streaming.models import State, Stream
 from streaming.providers.catalog import PROVIDERS
 
@@ -92,6 +93,7 @@ class Article:
     state: str = ""
     text: str = ""
     reasoning: str = ""
+    thought: int | None = None
     index: int = -1
     seams: tuple[int, ...] = ()
     stream: str = ""
@@ -146,6 +148,13 @@ class Article:
     def html(self) -> SafeString:
         return to_html(self.text, self.seams)
 
+    @property
+    def thinking(self) -> str:
+        """The line that its reasoning is folded under."""
+        if self.busy and not self.text:
+            return "Thinking"
+        return thought_for(self.thought)
+
     @cached_property
     def reasoning_html(self) -> SafeString:
         return to_html(self.reasoning)
@@ -185,6 +194,7 @@ def article(message: Message, tree: Tree | None = None) -> Article:
         question=str(message.parent_id or ""),
         text=known.text,
         reasoning=known.reasoning,
+        thought=_thought(message, known),
         index=known.index,
         seams=known.seams,
         state=stream.state if stream else _state_without_stream(message),
@@ -221,6 +231,27 @@ def _versions(message: Message, beside: Sequence[UUID]) -> Versions:
         return f"{chat}?leaf={beside[number]}#m-{beside[number]}"
 
     return Versions(at + 1, len(beside), place(at - 1), place(at + 1))
+
+
+def _thought(message: Message, known: Shown) -> int | None:
+    """Milliseconds; of a growing reply, from its journal."""
+    stream = known.stream
+    if not known.reasoning or stream is None or State(stream.state).ended:
+        return message.thought
+    took = journal.thinking(stream.id)
+    return round(took.total_seconds() * 1000) if took is not None else None
+
+
+def thought_for(milliseconds: int | None) -> str:
+    """In words, as static/js/live-reply.js has them too."""
+    if milliseconds is None:
+        return "Thought"
+    seconds = round(milliseconds / 1000)
+    if seconds < 1:
+        return "Thought for a moment"
+    if seconds < 60:
+        return f"Thought for {seconds} s"
+    return f"Thought for {seconds // 60} min {seconds % 60} s"
 
 
 def _waited(stream: Stream) -> int | None:

@@ -98,6 +98,9 @@ class Message(models.Model):
     role = models.CharField(max_length=9, choices=Role)
     content = models.TextField(blank=True)
     reasoning = models.TextField(blank=True)
+    thought = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Milliseconds that its reasoning took."
+    )
     seams = models.JSONField(
         default=list, blank=True, help_text="Where it was carried on: code points of content."
     )

@@ -469,6 +469,7 @@ def settle(stream: Stream) -> None:
     text = journal.text(stream.id)
     answer.content = text.text
     answer.reasoning = text.reasoning
+    answer.thought = _thought(stream, answer)
     answer.seams = list(text.seams)
     answer.is_complete = stream.state == State.COMPLETED
     answer.finish_reason = stream.finish_reason
@@ -486,6 +487,15 @@ def settle(stream: Stream) -> None:
     if stream.state == State.COMPLETED:
         titles.ask(conversation, answer)
     sync.changed(conversation.user_id)
+
+
+def _thought(stream: Stream, answer: Message) -> int | None:
+    """Milliseconds, those before it was continued included; None where there is no reasoning."""
+    took = journal.thinking(stream.id) if answer.reasoning else None
+    if took is None:
+        return answer.thought
+    before = (answer.thought or 0) if stream.continues_id else 0
+    return before + round(took.total_seconds() * 1000)
 
 
 LARGEST_COUNT = 2**31 - 1

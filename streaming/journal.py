@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Max, Min
 from django.db.models.functions import Coalesce, Now
 
 from streaming.models import Kind, State, Stream, StreamChunk
@@ -292,6 +293,21 @@ def text(stream_id: int) -> Text:
             seams.append(offset)
     text_so_far = "".join(parts[Kind.TEXT])
     return Text(text_so_far, "".join(parts[Kind.REASONING]), tuple(seams), next_index)
+
+
+def thinking(stream_id: int) -> timedelta | None:
+    """How long it thought: from its first thought to the text that followed its last one, or
+    to that last one where no text did. None for a stream without thoughts."""
+    rows = StreamChunk.objects.filter(stream_id=stream_id)
+    thoughts = rows.filter(kind=Kind.REASONING).aggregate(
+        first=Min("created_at"), last=Max("created_at"), index=Max("index")
+    )
+    if thoughts["first"] is None:
+        return None
+    after = rows.filter(kind=Kind.TEXT, index__gt=thoughts["index"])
+    answered: datetime | None = after.aggregate(at=Min("created_at"))["at"]
+    took: timedelta = (answered or thoughts["last"]) - thoughts["first"]
+    return max(took, timedelta())
 
 
 def coalesce(chunks: Iterable[Chunk]) -> Iterator[Chunk]:

@@ -9,6 +9,13 @@ import { enhance } from "./enhance.js";
 const COSTLY = 4; // milliseconds; a flush that takes longer is followed by a pause four times as long
 const HIDDEN = 1000; // milliseconds between flushes where there are no frames
 
+/** In words, as chat/articles.py has them too. */
+function thoughtFor(milliseconds) {
+  const seconds = Math.round(milliseconds / 1000);
+  if (seconds < 1) return "Thought for a moment";
+  return seconds < 60 ? `Thought for ${seconds} s` : `Thought for ${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
 /** Fires `reply`, bubbling, whenever its state changes. */
 export class LiveReply extends HTMLElement {
   text = "";
@@ -16,6 +23,8 @@ export class LiveReply extends HTMLElement {
   #reasoning = "";
   #prose = null;
   #thoughts = null;
+  #thinking = 0; // since when
+  #spent = 0; // milliseconds of it before
   #frame = 0;
   #timer = 0;
   #notBefore = 0;
@@ -29,6 +38,7 @@ export class LiveReply extends HTMLElement {
   #begin() {
     this.details = this.querySelector(".reasoning");
     this.details?.addEventListener("toggle", () => this.#show());
+    this.#spent = Number(this.details?.dataset.thinking ?? 0);
     this.#prose = new MarkdownStream(this.querySelector(":scope > .prose"), enhance);
     this.#hold(JSON.parse(this.querySelector("script[type='application/json']").textContent));
   }
@@ -71,8 +81,9 @@ export class LiveReply extends HTMLElement {
     }
     this.last = index;
     if (kind === "seam") this.#prose.seam();
-    else if (kind === "reasoning") this.#think(delta);
+    else if (kind === "reasoning") this.#think(delta, "Thinking");
     else {
+      if (this.#thinking) this.#thought();
       this.text += delta;
       this.#prose.append(delta);
     }
@@ -99,12 +110,23 @@ export class LiveReply extends HTMLElement {
     this.#plan();
   }
 
-  #think(delta) {
+  #think(delta, words) {
     if (!delta || !this.details) return;
+    if (words && !this.#thinking) {
+      this.#thinking = performance.now() - this.#spent;
+      this.details.querySelector("summary").textContent = words;
+    }
     this.#reasoning += delta;
     this.#thoughts ??= new MarkdownStream(this.details.querySelector(".prose"));
     this.#thoughts.append(delta);
     this.details.hidden = false;
+  }
+
+  /** Say for how long. What the server's clock says of it comes with the end. */
+  #thought() {
+    this.#spent = performance.now() - this.#thinking;
+    this.#thinking = 0;
+    this.details.querySelector("summary").textContent = thoughtFor(this.#spent);
   }
 
   /** One write a frame at most, and about a quarter of the main thread, whatever the text. */

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -20,9 +21,9 @@ from chat import sidebar
 from chat.forms import MESSAGE_LIMIT
 from chat.models import Conversation, Message
 from chat.replies import Reply
-from streaming import lifecycle
+from streaming import journal, lifecycle
 from streaming.lifecycle import Ending
-from streaming.models import State, Stream
+from streaming.models import State, Stream, StreamChunk
 from streaming.providers.base import Finish
 from streaming.providers.errors import Interrupted, InvalidKey
 from tests.chat.asking import HTMX, ask, finish, html, page, write
@@ -445,6 +446,18 @@ def test_a_reply_that_only_thinks_so_far_says_so(as_owner: Client, reply: Reply)
     assert '<span class="state" data-tone="">Thinking</span>' in shown
     assert "<summary>Thinking</summary>" in shown
     assert "<p>Hm.</p>" in shown
+
+
+def test_thoughts_are_folded_under_how_long_they_took(as_owner: Client, reply: Reply) -> None:
+    stream = write(reply, "Friction.", reasoning="Hm.")
+    text = StreamChunk.objects.filter(stream=stream, index=1)
+    text.update(created_at=F("created_at") + timedelta(seconds=12))
+    growing = html(as_owner.get(page(reply)))
+    assert "<summary>Thought for 12 s</summary>" in growing
+    assert lifecycle.end(stream.pk, stream.epoch, Ending.completed(Finish("stop")))
+    journal.delete([stream.pk])
+    ended = html(as_owner.get(page(reply)))
+    assert "<summary>Thought for 12 s</summary>" in ended, "the journal is folded in time"
 
 
 # Stopping

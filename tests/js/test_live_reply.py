@@ -1,6 +1,7 @@
 """A reply in the page against a socket that drops, doubles, withholds and lies."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import Any
@@ -260,6 +261,7 @@ def test_thoughts_are_folded_away_beside_the_text(page: Page, server: Server, op
     expect(page.locator(".reasoning em")).to_have_text("tides")
     server.send(chunk(1, "They lag."))
     expect(prose(page)).to_have_text("They lag.")
+    expect(page.locator("summary")).to_have_text(re.compile(r"^Thought for (a moment|\d+ s)$"))
 
 
 def test_a_stream_that_is_gone_stops_being_busy(page: Page, server: Server, open_: Open) -> None:
