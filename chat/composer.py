@@ -19,6 +19,10 @@ from streaming.providers.catalog import Model, Provider
 FIELDS = ("text", "model", "max_tokens", "temperature", "reasoning_effort", "system_prompt")
 """What is kept of a message that could not be sent. Its request id is not: nothing was made."""
 
+RECENT = 4
+"""How many models are offered first."""
+LOOKED_AT = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -47,6 +51,7 @@ class Composer:
     hint: str
     parent: str
     seen: str
+    recent: str
 
     @property
     def has_key(self) -> bool:
@@ -80,6 +85,7 @@ class Composer:
         parts = [
             self.temperature if self.takes_temperature else "",
             f"{self.max_tokens} tokens" if self.max_tokens else "",
+            f"{self.reasoning_effort} effort" if self.reasoning_effort in self.efforts else "",
             "system prompt" if self.system_prompt else "",
         ]
         return " · ".join(part for part in parts if part)
@@ -118,6 +124,7 @@ def composer(
         hint=_hint(user, model, groups),
         parent=str(place.parent) if place else "",
         seen=str(place.seen) if place else "",
+        recent=" ".join(_recent(user)),
     )
 
 
@@ -145,6 +152,13 @@ def _usual(user: User, conversation: Conversation | None, groups: tuple[Group, .
     mine = Conversation.objects.of(user).order_by("-updated_at")
     last = mine.values_list("model", flat=True).first()
     return last if last in usable else usable[0]
+
+
+def _recent(user: User) -> list[str]:
+    """The models of the newest conversations, each once."""
+    mine = Conversation.objects.of(user).order_by("-updated_at")
+    used = mine.exclude(model="").values_list("model", flat=True)[:LOOKED_AT]
+    return list(dict.fromkeys(used))[:RECENT]
 
 
 def _hint(user: User, model: str, groups: tuple[Group, ...]) -> str:

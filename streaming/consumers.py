@@ -24,6 +24,7 @@ from streaming.database import in_db
 from streaming.follow import Gone, find, follow
 from streaming.hub import Body, hub, user_group
 from streaming.protocol import Follow, Hello, Ping, Pong, Refused, Stop, Unfollow
+from streaming.providers.demo import STORM
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,8 @@ CREDIT = 512 * 1024
 """How many bytes may be on their way to a client that has not answered for them."""
 PING_BYTES = 64 * 1024
 """After so many bytes the client is asked whether it keeps up."""
+STORM_SECONDS = 2.0
+"""How long a socket lives that follows a reply of the demo in a storm."""
 FOLLOWED = 100
 """Streams that one socket may follow at once."""
 
@@ -98,6 +101,7 @@ class FollowConsumer(AsyncWebsocketConsumer):
         self._credit = Credit()
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._pulse: asyncio.Task[None] | None = None
+        self._storm: asyncio.Task[None] | None = None
         self._bells = ExitStack()
         self.revision = 0
 
@@ -128,8 +132,9 @@ class FollowConsumer(AsyncWebsocketConsumer):
     def _let_go(self) -> None:
         sockets.discard(self)
         self._bells.close()
-        for task in [*self._tasks.values(), *([self._pulse] if self._pulse else [])]:
-            task.cancel()
+        for task in (*self._tasks.values(), self._pulse, self._storm):
+            if task is not None:
+                task.cancel()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if not self.user.is_authenticated:
@@ -180,12 +185,24 @@ class FollowConsumer(AsyncWebsocketConsumer):
         """Send one stream's events for as long as it lasts, at the client's pace."""
         try:
             stream = await find(self.user, command.stream)
+            if stream.arguments.get("model") == STORM and stream.ended_at is None:
+                self._brew()
             async with aclosing(follow(stream, command.after)) as events:
                 async for event in events:
                     await self._credit.room()
                     await self._send(protocol.event(command.stream, event))
         except Gone:
             await self._send(protocol.error(_not_found(command.stream)))
+
+    def _brew(self) -> None:
+        """Drop this socket in a moment: its client is to show that nobody can tell."""
+
+        async def drop() -> None:
+            await asyncio.sleep(STORM_SECONDS)
+            self._close_soon(protocol.STORM)
+
+        if self._storm is None:
+            self._storm = asyncio.create_task(drop(), name="socket storm")
 
     def _delivered(self, uuid: UUID, task: asyncio.Task[None]) -> None:
         if self._tasks.get(uuid) is task:

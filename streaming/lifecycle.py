@@ -220,13 +220,25 @@ def worn_out(stream: Stream) -> bool:
     return stream.attempts > (TAKEOVERS if stream.next_index else RESTARTS)
 
 
+COUNTED = 100
+"""How many of those that wait are told how many are before them."""
+
+
 def tell_who_waits() -> None:
-    """Say in the note of queued streams what they wait for, where nothing was said yet."""
-    silent = Stream.objects.unfinished().filter(state=State.QUEUED, note="")
-    silent = silent.filter(created_at__lt=Now() - PATIENCE)
-    if silent.exists():
-        silent.filter(owner__in=_at_their_cap(_running_by_owner())).update(note=CAPPED)
-        silent.update(note=CROWDED)
+    """Say in the note of queued streams what they wait for, and how many are before them."""
+    queued = Stream.objects.unfinished().filter(state=State.QUEUED)
+    queued = queued.filter(created_at__lt=Now() - PATIENCE).exclude(note=BEHIND).order_by("id")
+    waiting = list(queued.values_list("id", "owner_id", "note")[:COUNTED])
+    if not waiting:
+        return
+    capped, before = _at_their_cap(_running_by_owner()), 0
+    for stream_id, owner_id, said in waiting:
+        note = CAPPED
+        if owner_id not in capped:
+            note = f"{CROWDED}, {before} before you" if before else CROWDED
+            before += 1
+        if note != said:
+            Stream.objects.filter(id=stream_id, state=State.QUEUED).update(note=note)
 
 
 def stop(stream_id: int) -> bool:

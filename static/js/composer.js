@@ -1,6 +1,7 @@
 // Writing and sending. The message and an empty reply appear at once, under a request id made
 // here; whatever goes wrong, the text stays: in the box, in the page, or in this browser.
 
+import { connection } from "./socket.js";
 import { draft, dropDraft, dropUnsent, forgetOnSignOut, keepDraft, keepUnsent, unsent } from "./drafts.js";
 import { toTheEnd } from "./follow.js";
 
@@ -14,6 +15,7 @@ let noKey = []; // the hint's own words, for a model that can't be used
 let stopWhenKnown = false;
 let line = Promise.resolve(); // messages go one after the other: each follows the one before
 let underway = 0;
+let wanted = ""; // the effort of a draft, whose model is not picked yet
 
 export function startComposer() {
   form = document.getElementById("composer");
@@ -27,6 +29,7 @@ export function startComposer() {
   form.addEventListener("input", changed);
   box.addEventListener("keydown", pressed);
   document.addEventListener("reply", update);
+  connection.addEventListener("status", update);
   forgetOnSignOut();
   update();
 }
@@ -80,8 +83,9 @@ function changed() {
 function update() {
   const [first] = running();
   const usable = select.selectedOptions[0]?.disabled === false;
-  send.disabled = !usable || !box.value.trim();
-  send.title = !usable ? "Pick a model that has a key" : send.disabled ? "Write a message first" : "";
+  const offline = connection.status === "offline";
+  send.disabled = !usable || offline || !box.value.trim();
+  send.title = offline ? "Offline. What you write is kept." : !usable ? "Pick a model that has a key" : send.disabled ? "Write a message first" : "";
   hint.replaceChildren(...(usable ? [] : noKey));
   form.toggleAttribute("data-running", Boolean(first));
   stop.setAttribute("formaction", first?.stream ? `/s/${first.stream}/stop/` : "");
@@ -90,14 +94,29 @@ function update() {
 
 /** Settings only where the model takes them, and in a line what differs from the usual. */
 function showSettings() {
-  const { takesTemperature, maxOutput } = select.selectedOptions[0]?.dataset ?? {};
-  const { max_tokens: tokens, temperature, system_prompt: prompt } = form.elements;
-  const warm = takesTemperature === "true";
-  form.querySelector("[data-setting='temperature']").hidden = !warm;
+  const { takesTemperature, takesMaxTokens, efforts = "", maxOutput } = select.selectedOptions[0]?.dataset ?? {};
+  const { max_tokens: tokens, temperature, reasoning_effort: effort, system_prompt: prompt } = form.elements;
+  const taken = { max_tokens: takesMaxTokens === "true", temperature: takesTemperature === "true", reasoning_effort: efforts !== "" };
+  for (const [name, takes] of Object.entries(taken)) form.querySelector(`[data-setting='${name}']`).hidden = !takes;
+  offerEfforts(effort, efforts.split(" ").filter(Boolean));
   if (maxOutput) tokens.max = maxOutput;
   else tokens.removeAttribute("max");
-  const parts = [warm && temperature.value, tokens.value && `${tokens.value} tokens`, prompt.value && "system prompt"];
+  const parts = [
+    taken.temperature && temperature.value,
+    taken.max_tokens && tokens.value && `${tokens.value} tokens`,
+    effort.value && `${effort.value} effort`,
+    prompt.value && "system prompt",
+  ];
   document.getElementById("settings-summary").textContent = parts.filter(Boolean).join(" · ");
+}
+
+/** Each model has words of its own for how hard it thinks. */
+function offerEfforts(effort, names) {
+  const offered = [...effort.options].slice(1).map(({ value }) => value);
+  if (offered.join() === names.join()) return;
+  const chosen = effort.value || wanted;
+  effort.replaceChildren(effort.options[0], ...names.map((name) => new Option(name[0].toUpperCase() + name.slice(1), name)));
+  effort.value = names.includes(chosen) ? chosen : "";
 }
 
 /** Enter sends, Shift+Enter does not; neither while an input method composes, nor under a thumb. */
@@ -273,6 +292,7 @@ function element(tag, className, text = "") {
 
 /** What a reload found here: the draft, unless the server gave one, and what was never answered. */
 function restore() {
+  wanted = draft(form).reasoning_effort ?? "";
   for (const [name, value] of Object.entries(draft(form))) {
     const field = form.elements[name];
     const given = !field || (name === "text" && field.value);

@@ -3,9 +3,12 @@
 import { startComposer } from "./composer.js";
 import { enhanceHistory, listenForCopies } from "./enhance.js";
 import { followTheEnd } from "./follow.js";
+import { startKeys } from "./keys.js";
 import { startListing } from "./listing.js";
 import { LiveReply } from "./live-reply.js";
+import { startPicker } from "./picker.js";
 import { connection } from "./socket.js";
+import { startStates } from "./states.js";
 import { startTree } from "./tree.js";
 import { startPage } from "./ui.js";
 
@@ -13,6 +16,9 @@ followTheEnd();
 startComposer();
 startTree();
 startListing();
+startPicker();
+startKeys();
+startStates();
 startPage();
 customElements.define("live-reply", LiveReply);
 listenForCopies();

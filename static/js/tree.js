@@ -2,6 +2,7 @@
 // go on, take a waiting one back. What was there stays; the way back in the browser leads to it.
 
 import { composerModel, post, requestId, standAt, standing } from "./composer.js";
+import { openPicker } from "./picker.js";
 import { toTheEnd } from "./follow.js";
 
 const asked = new Map(); // request ids by what is asked for, kept until it was answered
@@ -28,7 +29,7 @@ function submitted(event) {
 }
 
 /** Have a reply written once more, by another model. */
-export function askAnother(article, model) {
+function askAnother(article, model) {
   const action = `/m/${article.id.slice(2)}/versions/`;
   const what = `${action} ${model}`;
   if (!asked.has(what)) asked.set(what, requestId());
@@ -84,6 +85,8 @@ async function complain(article, response) {
 function clicked(event) {
   const { target } = event;
   if (event.defaultPrevented || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  const other = target.closest("[data-other-model]");
+  if (other) openPicker((model) => askAnother(other.closest("article"), model), other);
   const link = target.closest("[data-edit], [data-give-up]");
   if (!link || !link.closest("article")) return;
   event.preventDefault();

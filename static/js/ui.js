@@ -80,12 +80,14 @@ function show() {
   if (status.textContent.trim() === words) return;
   const span = Object.assign(document.createElement("span"), { className: "words", textContent: words });
   status.replaceChildren(...(words ? [span] : []));
-  if (lost === "signed-out") status.append(signInLink());
+  if (lost === "signed-out") offerToSignIn();
 }
 
-function signInLink() {
-  const href = `/accounts/login/?next=${encodeURIComponent(location.pathname)}`;
-  return Object.assign(document.createElement("a"), { href, textContent: "Sign in" });
+/** Over the page, which stays as it is; what was written is found again on the way back. */
+function offerToSignIn() {
+  const dialog = document.getElementById("signed-out");
+  dialog.querySelector("a").search = `?next=${encodeURIComponent(address())}`;
+  if (!dialog.open) dialog.showModal();
 }
 
 // The sidebar, made by the server, whenever something changed in any tab or device

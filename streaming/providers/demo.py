@@ -14,7 +14,9 @@ from pathlib import Path
 from . import errors
 from .base import CARRY_ON, Delta, Event, Finish, ListedModel, Reason, Request, Turn, Usage, clean
 
-TOKENS_PER_SECOND = {"demo": 12.0, "demo-slow": 4.0, "demo-fast": 400.0}
+STORM = "demo-storm"
+"""As the demo; the sockets that follow it are dropped again and again, and nobody can tell."""
+TOKENS_PER_SECOND = {"demo": 12.0, "demo-slow": 4.0, "demo-fast": 400.0, STORM: 12.0}
 
 QUOTE_LIMIT = 160  # Characters of the prompt that are quoted back.
 TOKEN = re.compile(r"\s*\S{1,6}|\s+\Z")

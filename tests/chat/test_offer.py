@@ -79,7 +79,7 @@ def ended(reply: Reply, usage: Usage | None = None) -> Reply:
 
 
 def test_everybody_is_offered_what_the_catalog_has(owner: User) -> None:
-    assert ids(owner, "demo") == ["demo", "demo-slow", "demo-fast"]
+    assert ids(owner, "demo") == ["demo", "demo-slow", "demo-fast", "demo-storm"]
     assert "claude-opus-5-5" in ids(owner, "anthropic")
     assert "gemini-2.0-flash" not in ids(owner, "google")
 

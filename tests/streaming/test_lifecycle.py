@@ -264,6 +264,18 @@ def test_a_draining_worker_has_no_share(owner: User) -> None:
     assert len(lifecycle.claim(staying, 9, running=0)) == 4
 
 
+def test_who_waits_is_told_how_many_are_before(owner: User, colleague: User) -> None:
+    first, second, third = queued(owner), queued(colleague), queued(owner)
+    Stream.objects.update(created_at=Now() - timedelta(seconds=5))
+    lifecycle.tell_who_waits()
+    told = [now(s).note for s in (first, second, third)]
+    crowded = lifecycle.CROWDED
+    assert told == [crowded, f"{crowded}, 1 before you", f"{crowded}, 2 before you"]
+    lifecycle.stop(first.pk)
+    lifecycle.tell_who_waits()
+    assert [now(s).note for s in (second, third)] == [crowded, f"{crowded}, 1 before you"]
+
+
 def test_who_waits_is_told_for_what(owner: User, colleague: User, settings: Settings) -> None:
     settings.STREAMS_PER_USER = 1
     first = queued(owner, lane="talk")

@@ -1,0 +1,167 @@
+"""Picking, tuning, waiting, the keyboard, a session that ends, and a storm, as a person sees it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import Complaints
+from tests.e2e.deployment import Deployment
+from tests.e2e.replies import ask, finished, latest
+
+pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+
+
+def model(page: Page) -> str:
+    return page.get_by_role("combobox", name="Model").input_value()
+
+
+def test_a_model_is_found_by_typing_and_the_recent_ones_stand_first(
+    deployment: Deployment, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(deployment.person(f"picker-{uuid4().hex[:8]}"))
+    page.get_by_role("combobox", name="Model").click()
+    picker = page.get_by_role("dialog", name="Pick a model")
+    expect(picker.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("fast")
+    page.keyboard.press("Enter")
+    assert model(page) == "demo-fast"
+    ask(page, "Be brief", "demo-fast")
+    finished(page)
+    page.get_by_role("link", name="New chat").click()
+    page.get_by_role("combobox", name="Model").click()
+    expect(picker.get_by_role("group").first).to_have_attribute("aria-label", "Recent")
+    expect(picker.get_by_role("option").first).to_have_text("Demo, fast")
+    openai = picker.get_by_role("group", name="OpenAI")
+    expect(openai.get_by_text("No API key.")).to_be_visible()
+    expect(openai.get_by_role("option").first).to_be_disabled()
+    openai.get_by_role("link", name="Add one").click()
+    page.wait_for_url("**/settings/keys/")
+
+
+def test_a_reply_is_written_again_by_another_model(
+    deployment: Deployment, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(deployment.person("owner"))
+    ask(page, "Be brief", "demo-fast")
+    finished(page)
+    latest(page).get_by_role("button", name="Other model").click()
+    picker = page.get_by_role("dialog", name="Pick a model")
+    picker.get_by_role("option", name="Demo, slow").click()
+    expect(page.get_by_role("article", name="demo-slow")).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    finished(page)
+
+
+def test_settings_are_offered_only_where_the_model_takes_them(
+    deployment: Deployment, open_page: Callable[..., Page]
+) -> None:
+    person = deployment.person(f"tuner-{uuid4().hex[:8]}")
+    person.add_key("openai")
+    page = open_page(person)
+    pick = page.get_by_role("combobox", name="Model")
+    effort = page.get_by_role("combobox", name="Reasoning effort")
+    page.get_by_role("button", name=re.compile("^Settings")).click()
+    expect(page.get_by_role("spinbutton", name="Max tokens")).to_be_visible()
+    expect(effort).to_be_hidden()
+    pick.select_option("gpt-5-mini")
+    expect(effort).to_be_visible()
+    effort.select_option("low")
+    page.reload()
+    page.get_by_role("button", name="low effort").click()
+    expect(effort).to_have_value("low")
+
+
+def test_a_message_that_waits_can_be_taken_back_by_itself(
+    deployment: Deployment, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(deployment.person("owner"))
+    first = ask(page, "Tell me slowly.", "demo-slow")
+    expect(first).to_have_attribute("data-state", "running")
+    running = page.locator(f"#{first.get_attribute('id')}")
+    second = ask(page, "And then?", "demo-slow")
+    expect(second.get_by_text("Waiting for the reply before this one")).to_be_visible()
+    second.get_by_role("button", name="Cancel").click()
+    expect(second.get_by_text("Stopped before it began")).to_be_visible()
+    expect(running).to_have_attribute("aria-busy", "true")
+    page.get_by_role("button", name="Stop").click()
+    expect(running).not_to_have_attribute("aria-busy", "true")
+
+
+def test_the_details_of_a_reply_say_how_it_came_about(
+    deployment: Deployment, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(deployment.person("owner"))
+    ask(page, "Be brief", "demo-fast")
+    reply = finished(page)
+    reply.get_by_text("Details").click()
+    for name in ("Model", "First word", "Took", "Tokens", "Ended"):
+        expect(reply.get_by_role("term").get_by_text(name, exact=True)).to_be_visible()
+
+
+def test_the_keyboard_does_all_of_it_and_says_so(
+    deployment: Deployment, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(deployment.person("owner"))
+    box = page.get_by_role("textbox", name="Message", exact=True)
+    ask(page, "Be brief", "demo-fast")
+    finished(page)
+    box.press("ArrowUp")
+    expect(page.get_by_role("textbox", name="Your message, in other words")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="Edit")).to_be_focused()
+    page.keyboard.press("j")
+    expect(latest(page)).to_be_focused()
+    page.keyboard.press("r")
+    expect(latest(page).get_by_text("2/2")).to_be_visible()
+    finished(page)
+    page.keyboard.press("?")
+    sheet = page.get_by_role("dialog", name="Keyboard")
+    expect(sheet.get_by_text("Pick a model")).to_be_visible()
+    sheet.get_by_role("checkbox", name="Use the letters").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    expect(sheet).to_be_hidden()
+    page.keyboard.press("Control+Shift+M")
+    expect(page.get_by_role("dialog", name="Pick a model")).to_be_visible()
+
+
+def test_who_is_signed_out_elsewhere_is_told_and_finds_the_draft_again(
+    deployment: Deployment, open_page: Callable[..., Page], complaints: Complaints
+) -> None:
+    complaints.allow("WebSocket|401")
+    person = deployment.person(f"leaver-{uuid4().hex[:8]}")
+    page = open_page(person)
+    page.get_by_role("textbox", name="Message", exact=True).fill("Half a thought")
+    person.post("/accounts/logout/", {})
+    dialog = page.get_by_role("dialog", name="You are signed out")
+    expect(dialog).to_contain_text("What you wrote is kept here")
+    dialog.get_by_role("link", name="Sign in").click()
+    page.get_by_role("textbox", name=re.compile("mail", re.IGNORECASE)).fill(person.email)
+    page.get_by_label("Password").first.fill(person.password)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("textbox", name="Message", exact=True)).to_have_value("Half a thought")
+
+
+def test_in_a_storm_nobody_can_tell(deployment: Deployment, open_page: Callable[..., Page]) -> None:
+    page = open_page(deployment.person("owner"))
+    sockets: list[int] = []
+    page.on("websocket", lambda socket: sockets.append(1))
+    said: set[str] = set()
+    reply = ask(page, "Be brief: a storm.", "demo-storm")
+    while reply.get_attribute("aria-busy"):
+        said.add(page.get_by_role("status").first.inner_text())
+        page.wait_for_timeout(150)
+    assert len(sockets) >= 2, "the socket was dropped"
+    assert said <= {"", "Replying…", "Reply finished"}
+    stream = deployment.rows.query(
+        "SELECT content FROM chat_message WHERE model = 'demo-storm' ORDER BY created_at DESC"
+    )[0]
+    shown = reply.locator(".prose").last.inner_text()
+    assert stream["content"].split()[-1].strip("*_.`") in shown
+    reply.get_by_text("Details").click()
+    expect(reply.get_by_text(re.compile(r"\d+ times, by this page"))).to_be_visible()
