@@ -73,6 +73,9 @@ class StreamWorker(AsyncConsumer):
         self._draining = False
         self._handing_over = False
         self._db = Threads("worker", 2)
+        # A look must not wait behind what the streams want: dozens that were taken over at
+        # once are prepared and ended for seconds.
+        self._looks = Threads("looks", 1)
         self._lease = Threads("lease", 1)
         self._writer = Writer(self._on_written, self._on_lost)
         self._bells = ExitStack()
@@ -116,7 +119,7 @@ class StreamWorker(AsyncConsumer):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for threads in (self._db, self._lease):
+        for threads in (self._db, self._looks, self._lease):
             threads.close()
         self._writer.stop()
 
@@ -171,7 +174,7 @@ class StreamWorker(AsyncConsumer):
         if self._draining or room <= 0:
             return
         share = None if all_that_is_left else running
-        claimed = await self._db.run(lifecycle.claim, self.row, room, share)
+        claimed = await self._looks.run(lifecycle.claim, self.row, room, share)
         for stream in claimed:
             self._cancel(self._pumps.get(stream.id))  # lost to another, and not yet noticed
             pump = self._pumps[stream.id] = Pump(stream)
@@ -184,13 +187,13 @@ class StreamWorker(AsyncConsumer):
         """Let go of what is no longer ours; give up what is ours by a claim whose answer
         was lost. Claims and this run one after the other, so no claim is half done."""
         assert self.row is not None
-        running = await self._db.run(_epochs, self.row)
+        running = await self._looks.run(_epochs, self.row)
         for pump in tuple(self._pumps.values()):
             if running.pop(pump.stream.id, None) != pump.stream.epoch:
                 self._cancel(pump)
         if running:
-            await self._db.run(lifecycle.release, self.row, list(running))
-        await self._db.run(lifecycle.tell_who_waits)
+            await self._looks.run(lifecycle.release, self.row, list(running))
+        await self._looks.run(lifecycle.tell_who_waits)
 
     def _cancel(self, pump: Pump | None) -> None:
         if pump is not None and not pump.ending:
