@@ -13,8 +13,10 @@ from hypothesis import settings as hypothesis_settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from streaming import hub as hubs
+from streaming import journal
 from streaming.hub import Hub
 from streaming.worker import StreamWorker
+from tests.streaming.press import Press
 from tests.streaming.scripted import Stage
 
 # The same examples every time, however busy the machine is.
@@ -82,6 +84,13 @@ async def crew(hub: Hub, stage: Stage, transactional_db: None) -> AsyncIterator[
     crew = Crew()
     yield crew
     await crew.go_home()
+
+
+@pytest.fixture
+def press(monkeypatch: pytest.MonkeyPatch) -> Press:
+    press = Press()
+    monkeypatch.setattr(journal, "append", press)
+    return press
 
 
 @pytest.fixture

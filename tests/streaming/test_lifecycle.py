@@ -170,6 +170,7 @@ def test_the_one_who_was_replaced_can_neither_write_nor_end(owner: User, stage: 
     lifecycle.renew(slow)
     assert journal.append([entry_of(mine, "late")]) == set()
     assert not lifecycle.end(mine.pk, mine.epoch, COMPLETED, entry_of(mine, "late"))
+    assert not lifecycle.end(mine.pk, mine.epoch, COMPLETED)
     assert (now(mine).state, rows(mine), stage.settled) == ("running", [], [])
     assert lifecycle.end(theirs.pk, theirs.epoch, COMPLETED)
 

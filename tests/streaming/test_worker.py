@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import DataError, OperationalError, connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models.functions import Now
 from pytest_django import Settings
 
@@ -18,7 +18,7 @@ from streaming import journal, lifecycle
 from streaming import worker as workers
 from streaming.database import in_db
 from streaming.hub import WORKERS, Hub
-from streaming.journal import Entry, Text
+from streaming.journal import Text
 from streaming.lifecycle import RESTARTS, TAKEOVERS
 from streaming.models import Kind, State, Stream, Worker
 from streaming.providers import errors
@@ -37,12 +37,11 @@ from tests.streaming.making import (
     working,
     write,
 )
+from tests.streaming.press import Press
 from tests.streaming.scripted import Script, Stage
 from tests.waiting import until_async
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-append = journal.append
 
 
 async def reached(stream: Stream, text: str, *, within: float = 10.0) -> None:
@@ -346,16 +345,10 @@ async def test_a_settle_with_a_bug_leaves_no_stream_spinning(
 
 @pytest.mark.parametrize("finishes", [True, False])
 async def test_text_that_cannot_be_stored_fails_its_stream_and_no_other(
-    owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch, finishes: bool
+    owner: User, crew: Crew, stage: Stage, press: Press, finishes: bool
 ) -> None:
     """Not even when the source has finished, and the text is the last of a complete reply."""
-
-    def spoiled(entries: Sequence[Entry], *, again: bool = False) -> set[int]:
-        if any("bad" in chunk.delta for entry in entries for chunk in entry.chunks):
-            raise DataError("no such text")
-        return append(entries, again=again)
-
-    monkeypatch.setattr(journal, "append", spoiled)
+    press.spoiled = "bad"
     await crew.start()
     script, beside = stage.script("spoiled"), stage.script("beside")
     stream = await in_db(queued, owner, script="spoiled")
@@ -375,27 +368,19 @@ async def test_text_that_cannot_be_stored_fails_its_stream_and_no_other(
 
 
 async def test_the_last_text_in_flight_is_part_of_what_must_be_stored(
-    owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    owner: User, crew: Crew, stage: Stage, press: Press
 ) -> None:
     """The source has finished while its last text is being refused."""
-    finished = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def refuse_late(entries: Sequence[Entry], *, again: bool = False) -> set[int]:
-        if any("bad" in chunk.delta for entry in entries for chunk in entry.chunks):
-            asyncio.run_coroutine_threadsafe(finished.wait(), loop).result(10)
-            raise DataError("no such text")
-        return append(entries, again=again)
-
-    monkeypatch.setattr(journal, "append", refuse_late)
+    press.spoiled = "bad"
+    press.open.clear()
     await crew.start()
     script = stage.script()
     stream = await in_db(queued, owner)
     script.say("bad")
-    await seen(lambda: script.heard)
+    await seen(lambda: press.calls)
     script.finish()
     await seen(lambda: script.closed)
-    finished.set()
+    press.open.set()
     assert (await ended(stream)).state == State.FAILED
 
 
@@ -562,6 +547,25 @@ async def test_what_does_not_end_in_time_has_another_owner_within_two_seconds(
     assert (row.state, row.attempts) == ("completed", 0)
     text = await in_db(journal.text, stream.pk)
     assert (text.text, text.seams) == ("said before and after", (12,))
+
+
+async def test_what_waits_for_its_commit_when_a_stream_is_handed_over_is_written_first(
+    owner: User, crew: Crew, stage: Stage, press: Press
+) -> None:
+    worker = await crew.start()
+    script = stage.script()
+    stream = await in_db(queued, owner)
+    press.open.clear()
+    script.say("in flight")
+    await seen(lambda: press.calls)
+    script.say(" and waiting")
+    await seen(lambda: script.heard)
+    draining = asyncio.create_task(crew.drain(worker))
+    await seen(lambda: script.closed)
+    press.open.set()
+    await asyncio.wait_for(draining, 10)
+    assert spelled(await in_db(rows, stream)) == "in flight and waiting"
+    assert (await in_db(now, stream)).worker_id is None
 
 
 async def test_a_draining_worker_claims_nothing_new(owner: User, crew: Crew, stage: Stage) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError
 
 from accounts.models import User
 from streaming import journal, lifecycle, writer
@@ -17,37 +16,11 @@ from streaming.journal import Entry, Text
 from streaming.models import Kind, Stream
 from streaming.writer import PENDING_BYTES, Pen, Writer
 from tests.streaming.making import claimed, now, rows, running, seen, spelled, working
+from tests.streaming.press import Press
 from tests.streaming.scripted import Stage
 from tests.waiting import until_async
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stage")]
-
-append = journal.append
-
-
-class Press:
-    """Stands before the journal: holds commits back, and lets them fail before or after they
-    were made."""
-
-    def __init__(self) -> None:
-        self.open = threading.Event()
-        self.open.set()
-        self.calls: list[tuple[tuple[Entry, ...], bool]] = []
-        self.before: list[Exception] = []
-        self.after: list[Exception] = []
-        self.spoiled = ""
-
-    def __call__(self, entries: Sequence[Entry], *, again: bool = False) -> set[int]:
-        self.calls.append((tuple(entries), again))
-        assert self.open.wait(20)
-        if self.before:
-            raise self.before.pop(0)
-        if self.spoiled and any(self.spoiled in c.delta for e in entries for c in e.chunks):
-            raise DataError("no such text")
-        written = append(entries, again=again)
-        if self.after:
-            raise self.after.pop(0)
-        return written
 
 
 class Desk:
@@ -73,13 +46,6 @@ class Desk:
             return "".join(c.delta for e in self.written for c in e.chunks) == text
 
         await until_async(so, what=f"{text!r} is written")
-
-
-@pytest.fixture
-def press(monkeypatch: pytest.MonkeyPatch) -> Press:
-    press = Press()
-    monkeypatch.setattr(journal, "append", press)
-    return press
 
 
 @pytest.fixture

@@ -1,0 +1,38 @@
+"""What stands before the journal in tests: commits that wait, and commits that fail."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from django.db import DataError
+
+from streaming import journal
+from streaming.journal import Entry
+
+append = journal.append
+
+
+class Press:
+    """Stands before the journal: holds commits back, and lets them fail before or after they
+    were made."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+        self.open.set()
+        self.calls: list[tuple[tuple[Entry, ...], bool]] = []
+        self.before: list[Exception] = []
+        self.after: list[Exception] = []
+        self.spoiled = ""
+
+    def __call__(self, entries: Sequence[Entry], *, again: bool = False) -> set[int]:
+        self.calls.append((tuple(entries), again))
+        assert self.open.wait(20)
+        if self.before:
+            raise self.before.pop(0)
+        if self.spoiled and any(self.spoiled in c.delta for e in entries for c in e.chunks):
+            raise DataError("no such text")
+        written = append(entries, again=again)
+        if self.after:
+            raise self.after.pop(0)
+        return written
