@@ -174,6 +174,18 @@ class Article:
         return f"source-{self.id}"
 
 
+AT_ONCE = 50
+"""Messages that a page begins with, and that are fetched at a time of those before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Messages that follow one another, and the address of those before them, if there are any."""
+
+    articles: list[Article]
+    earlier: str = ""
+
+
 BLANK_QUESTION = Article(id="", role=Message.Role.USER, name="You")
 BLANK_ANSWER = Article(id="", role=Message.Role.ASSISTANT, name="", state=State.QUEUED)
 """What a script shows until the server has answered."""
@@ -212,13 +224,31 @@ def article(message: Message, tree: Tree | None = None) -> Article:
     )
 
 
-def articles(conversation: Conversation, through: UUID | None = None) -> list[Article]:
-    """The newest branch through a message, or the conversation's own. A query for the tree and
-    one for the messages, and one for the text of the running reply."""
+def articles(conversation: Conversation, through: UUID | None = None) -> Stretch:
+    """The end of the newest branch through a message, from that message on if it stands further
+    up, or of the conversation's own branch."""
     tree = Tree.of(conversation)
-    path = tree.path(tree.end_of(through) if through and through in tree else conversation.leaf_id)
-    found = Message.objects.select_related("stream").in_bulk(path)
-    return [article(found[id], tree) for id in path]
+    named = through if through and through in tree else None
+    path = tree.path(tree.end_of(named) if named else conversation.leaf_id)
+    first = max(0, len(path) - AT_ONCE)
+    return _stretch(tree, path, min(first, path.index(named)) if named else first)
+
+
+def earlier_articles(conversation: Conversation, before: UUID) -> Stretch:
+    """What stands before a message; raises KeyError for one that is not of this conversation."""
+    tree = Tree.of(conversation)
+    path = tree.path(before)[:-1]
+    return _stretch(tree, path, max(0, len(path) - AT_ONCE))
+
+
+def _stretch(tree: Tree, path: Sequence[UUID], first: int) -> Stretch:
+    """A query for the messages, and one for the text of each running reply."""
+    found = Message.objects.select_related("stream").in_bulk(path[first:])
+    shown = [article(found[id], tree) for id in path[first:]]
+    if not first:
+        return Stretch(shown)
+    chat = reverse("earlier", args=[shown[0].conversation])
+    return Stretch(shown, f"{chat}?before={shown[0].id}")
 
 
 def _versions(message: Message, beside: Sequence[UUID]) -> Versions:

@@ -15,7 +15,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 from accounts.models import User
-from chat.articles import BLANK_ANSWER, BLANK_QUESTION, articles
+from chat.articles import BLANK_ANSWER, BLANK_QUESTION, Article, articles, earlier_articles
 from chat.composer import FIELDS, composer
 from chat.deleted import just_deleted
 from chat.forms import MESSAGE_LIMIT
@@ -49,20 +49,23 @@ def page(
     *,
     kept: Mapping[str, str],
     through: UUID | None = None,
+    before: UUID | None = None,
     status: int = 200,
     **context: Any,
 ) -> HttpResponse:
     """The page of a conversation, or of a new one; `kept` is what stands in its composer, and
-    `through` a message whose branch is to be shown."""
-    shown = articles(conversation, through) if conversation else []
+    `through` a message whose branch is to be shown, and `before` one to end at."""
+    shown, earlier = _shown(conversation, through, before)
     running = next((a.stream for a in shown if a.busy), "")
     place = None
-    if conversation and conversation.leaf_id and shown:
+    if conversation and conversation.leaf_id and shown and not before:
         place = Place(UUID(shown[-1].id), conversation.leaf_id)
     context |= {
         "conversation": conversation,
         "title": conversation.title if conversation else "New chat",
         "articles": shown,
+        "earlier": earlier,
+        "newest": before is not None,
         "running": running,
         "composer": composer(user, conversation, kept, running, place),
         "rows": rows(user),
@@ -74,6 +77,15 @@ def page(
         "deleted": just_deleted(request),
     }
     return uncached(render(request, "chat/conversation.html", context, status=status))
+
+
+def _shown(
+    conversation: Conversation | None, through: UUID | None, before: UUID | None
+) -> tuple[list[Article], str]:
+    if conversation is None:
+        return [], ""
+    stretch = earlier_articles(conversation, before) if before else articles(conversation, through)
+    return stretch.articles, stretch.earlier
 
 
 def fragment(

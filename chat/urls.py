@@ -8,6 +8,7 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("c/", views.start, name="start"),
     path("c/<uuid:id>/", views.conversation, name="conversation"),
+    path("c/<uuid:id>/earlier/", views.earlier, name="earlier"),
     path("c/<uuid:id>/messages/", views.send, name="send"),
     path("c/<uuid:id>/menu/", listing.menu, name="menu"),
     path("c/<uuid:id>/title/", listing.title, name="title"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
 from chat import access, conversations, replies
-from chat.articles import article, articles
+from chat.articles import article, articles, earlier_articles
 from chat.forms import ComposerForm
 from chat.models import Conversation, Message
 from chat.pages import (
@@ -58,8 +58,27 @@ def conversation(request: Request, id: UUID) -> HttpResponse:
     conversations.mark_read(found)
     through = _named(request.GET.get("leaf", ""))
     if request.htmx:
-        return fragment(request, "chat/_messages.html", {"articles": articles(found, through)})
+        stretch = articles(found, through)
+        shown = {"articles": stretch.articles, "earlier": stretch.earlier}
+        return fragment(request, "chat/_messages.html", shown)
     return page(request, user, found, kept=draft(request), through=through)
+
+
+@require_safe
+def earlier(request: Request, id: UUID) -> HttpResponse:
+    """The messages `before` one; for htmx in place of the link that led here."""
+    user = visitor(request)
+    if user is None:
+        return sign_in(request, request.get_full_path())
+    found = access.conversation_or_404(user, id)
+    before = _named(request.GET.get("before", ""))
+    if before is None or not found.messages.filter(pk=before).exists():
+        raise Http404
+    if not request.htmx:
+        return page(request, user, found, kept=draft(request), before=before)
+    stretch = earlier_articles(found, before)
+    shown = {"articles": stretch.articles, "earlier": stretch.earlier}
+    return fragment(request, "chat/_earlier.html", shown)
 
 
 @require_safe

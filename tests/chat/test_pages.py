@@ -568,6 +568,58 @@ def test_a_long_conversation_takes_no_more_queries_than_a_short_one(
     assert queries() == few
 
 
+def grown(reply: Reply, length: int) -> list[Message]:
+    """The conversation with that many messages, from the first to the last."""
+    chat, messages = reply.conversation, [reply.question, reply.answer]
+    while len(messages) < length:
+        role = (Message.Role.USER, Message.Role.ASSISTANT)[len(messages) % 2]
+        text = f"Number {len(messages)}."
+        messages.append(Message(conversation=chat, role=role, content=text, parent=messages[-1]))
+    Message.objects.bulk_create(messages[2:])
+    Conversation.objects.filter(pk=chat.pk).update(leaf=messages[-1])
+    return messages
+
+
+def ids(shown: str) -> list[str]:
+    return re.findall(r'<article class="message" id="m-([^"]+)"', shown)
+
+
+def test_a_long_conversation_begins_with_its_newest_messages_and_the_way_to_older_ones(
+    as_owner: Client, reply: Reply
+) -> None:
+    finish(reply)
+    messages = [str(message.pk) for message in grown(reply, 120)]
+    fetched: list[str] = []
+    address = page(reply)
+    for _ in range(3):
+        shown = html(as_owner.get(unescape(address), headers=HTMX))
+        fetched = ids(shown) + fetched
+        found = re.search(r'hx-get="([^"]+)"', shown)
+        address = found[1] if found else ""
+    assert fetched == messages
+    assert address == ""
+
+
+def test_older_messages_are_a_page_of_their_own_without_a_script(
+    as_owner: Client, as_stranger: Client, reply: Reply
+) -> None:
+    finish(reply)
+    messages = grown(reply, 60)
+    address = f"{page(reply)}earlier/?before={messages[10].pk}"
+    shown = html(as_owner.get(address))
+    assert ids(shown) == [str(message.pk) for message in messages[:10]]
+    assert "Show the newest messages" in shown
+    assert as_owner.get(f"{page(reply)}earlier/?before=nothing").status_code == 404
+    assert as_stranger.get(address).status_code == 404
+
+
+def test_a_message_that_is_linked_to_is_there_however_old(as_owner: Client, reply: Reply) -> None:
+    finish(reply)
+    messages = grown(reply, 80)
+    shown = html(as_owner.get(f"{page(reply)}?leaf={messages[4].pk}"))
+    assert ids(shown) == [str(message.pk) for message in messages[4:]]
+
+
 @pytest.mark.parametrize("place", ["/", "new", "conversation", "refused", "nowhere"])
 def test_no_page_has_anything_inline_or_from_elsewhere(
     visitor: Client, as_owner: Client, reply: Reply, place: str
