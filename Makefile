@@ -7,10 +7,11 @@ SECONDS ?= 300
 FAKE_PORT ?= 8900
 SEED ?= 1
 BIN := .venv/bin
+WHOLE := tests/js tests/e2e tests/chaos
 STATIC := $(shell find static 2>/dev/null)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run stack test prove chaos lint lock upgrade prices clean browser aimock fake-providers
+.PHONY: run stack test test-parts test-whole prove chaos lint lock upgrade prices clean browser aimock fake-providers
 .DELETE_ON_ERROR:
 
 run: .venv/runtime .env .static/staticfiles.json ## Start Holdfast on 127.0.0.1:$(PORT)
@@ -19,9 +20,16 @@ run: .venv/runtime .env .static/staticfiles.json ## Start Holdfast on 127.0.0.1:
 stack: .venv/dev .env .static/staticfiles.json ## The production shape, thrown away at the end; SERVER=uvicorn
 	@exec $(BIN)/python -m tools.stack --server $(SERVER)
 
+# Tests of pages and of whole deployments mostly wait, the others mostly compute: side by side.
 test: lint .static/staticfiles.json browser aimock ## Everything that fits ten minutes
-	$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-parts test-whole
+
+test-parts:
+	$(BIN)/python -m pytest $(WHOLE:%=--ignore=%)
 	TEST_DATABASE=sqlite $(BIN)/python -m pytest tests/accounts tests/chat tests/streaming
+
+test-whole:
+	$(BIN)/python -m pytest $(WHOLE)
 
 prove: lint .static/staticfiles.json browser aimock ## Everything, with the figures
 	$(BIN)/python -m pytest -m "" -s -rA
