@@ -125,18 +125,21 @@ function showTitle() {
 /** Somebody wrote from another tab or device: what follows the end of this page is added to it;
  *  where the chat went on elsewhere, the composer says so. */
 async function catchUp() {
-  const leaf = () => sidebar.querySelector("[aria-current='page']")?.dataset.leaf;
-  const missing = () => leaf() && seenEnd() !== null && leaf() !== seenEnd();
-  if (!missing()) return;
+  const before = seenEnd();
+  const told = sidebar.querySelector("[aria-current='page']")?.dataset.leaf;
+  if (!told || before === null || told === before) return;
   const response = await fetch(location.pathname, { headers: { "HX-Request": "true" } }).catch(() => null);
-  if (!response?.ok || !missing()) return;
+  if (!response?.ok || seenEnd() === null) return; // a message of its own is on its way: later
+  if (seenEnd() !== before) return catchUp();
   const made = document.createRange().createContextualFragment(await response.text());
-  const last = [...document.querySelectorAll("#messages > article[id]")].at(-1);
   const articles = [...made.querySelectorAll("article")];
+  const end = articles.at(-1)?.id.slice(2);
+  if (!end || end === seenEnd()) return; // the list was older than this page
+  const last = [...document.querySelectorAll("#messages > article[id]")].at(-1);
   const at = articles.findIndex(({ id }) => id === last?.id);
-  if (at < 0 || articles.at(-1).id !== `m-${leaf()}`) return movedTo(leaf());
+  if (at < 0) return movedTo(end);
   last.after(...articles.slice(at + 1));
-  standAt(leaf());
+  standAt(end);
 }
 
 function address() {

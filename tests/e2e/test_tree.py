@@ -122,4 +122,8 @@ def test_what_is_written_in_one_tab_appears_in_the_other(
     expect(questions(there).last).to_contain_text("Two.")
     short(there, "Three.")
     expect(questions(here).last).to_contain_text("Three.")
+    short(here, "Four.")
+    short(here, "Five.")
+    expect(questions(there).last).to_contain_text("Five.")
+    expect(there.get_by_role("alert")).to_have_count(0)
     expect(here.get_by_role("alert")).to_have_count(0)
