@@ -31,6 +31,7 @@ def _what(outcome: Outcome, seconds: float) -> Rows:
         ("seed", plan.seed),
         *([("switched off", plan.broken)] if plan.broken else []),
         ("streams", f"{verdict.streams:,} ({states})"),
+        *((f"  {why}", f"{count:,}") for why, count in sorted((+verdict.reasons).items())),
         ("followers' readings", f"{verdict.readings:,}"),
         ("chunk indexes delivered", f"{verdict.delivered:,}"),
     ]

@@ -43,6 +43,7 @@ class Verdict:
     carried_on: int = 0
     repeated: int = 0
     states: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
 
@@ -73,8 +74,8 @@ def judge(
 
 
 STREAMS = """
-SELECT s.id, s.uuid, s.request_id, s.state, s.next_index, s.length, s.attempts, s.error_class,
-       m.content, m.reasoning, m.seams, m.is_complete, c.status,
+SELECT s.id, s.uuid, s.request_id, s.state, s.next_index, s.length, s.attempts,
+       s.error_class, s.error, m.content, m.reasoning, m.seams, m.is_complete, c.status,
        (SELECT count(*) FROM chat_message AS q
          WHERE q.role = 'user' AND q.content = asked.content) AS questions
   FROM streaming_stream AS s
@@ -94,6 +95,7 @@ SELECT stream_id, "index", kind, delta, "offset" FROM streaming_streamchunk
 def _judge_stream(row: Row, chunks: list[Row], verdict: Verdict) -> None:
     verdict.streams += 1
     verdict.states[row["state"]] += 1
+    verdict.reasons[f"{row['state']}: {row['error']}"] += bool(row["error"])
     name = f"stream {row['id']} ({row['state']})"
     if row["state"] not in ENDED:
         verdict.unfinished += 1
