@@ -1,5 +1,6 @@
 """Anthropic's Messages."""
 
+import functools
 import re
 import warnings
 from collections.abc import AsyncIterator, Iterator
@@ -41,8 +42,7 @@ class Anthropic(Remote):
     def __init__(self, *, base_url: str = "", timeouts: Timeouts | None = None) -> None:
         super().__init__(base_url=base_url or OFFICIAL_URL, timeouts=timeouts)
         hush("anthropic")
-        sdk = anthropic.AsyncAnthropic(api_key="none")
-        _ = sdk.messages, sdk.models
+        warm_up()
 
     def client(self, key: str, http: httpx2.AsyncClient) -> anthropic.AsyncAnthropic:
         """With everything said, so that no profile or variable of the server's is looked for."""
@@ -111,6 +111,13 @@ class Anthropic(Remote):
             )
             async for model in client.models.list()
         ]
+
+
+@functools.cache
+def warm_up() -> None:
+    """Load what the SDK loads on first use."""
+    sdk = anthropic.AsyncAnthropic(api_key="none")
+    _ = sdk.messages, sdk.models
 
 
 def body(request: Request) -> dict[str, Any]:
