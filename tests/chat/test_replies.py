@@ -325,7 +325,7 @@ def test_a_reply_that_is_carried_on_is_asked_to_go_on_where_it_stopped(owner: Us
     assert source.request.turns[-2:] == (Turn("assistant", "so far"), Turn("user", CARRY_ON))
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)  # the SDK loads, and nothing stays locked
 def test_a_key_that_was_removed_meanwhile_fails_the_reply_with_what_to_do(owner: User) -> None:
     keys.save(owner, "openai", "sk-of-the-owner-0123456789")
     stream = run(ask(owner, chosen=Settings("gpt-4.1")))
@@ -336,7 +336,7 @@ def test_a_key_that_was_removed_meanwhile_fails_the_reply_with_what_to_do(owner:
     assert invalid.value.message == "No openai API key found. Add one in settings."
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)  # the SDK loads, and nothing stays locked
 def test_no_key_is_in_what_is_printed_of_a_source(owner: User) -> None:
     keys.save(owner, "openai", "sk-of-the-owner-0123456789")
     stream = run(ask(owner, chosen=Settings("gpt-4.1")))

@@ -490,7 +490,7 @@ async def mischievous(monkeypatch: pytest.MonkeyPatch) -> MoodyLayer:
     return layer
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(PLOTS)
 async def test_text_before_a_cut_and_replay_after_it_is_the_journals_text(
     owner: User, mischievous: MoodyLayer, plot: Plot
