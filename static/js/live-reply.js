@@ -75,7 +75,8 @@ export class LiveReply extends HTMLElement {
 
   #append({ first, index, kind, delta }) {
     if (index <= this.last) return;
-    if (first > this.last + 1) {
+    if (first !== this.last + 1) {
+      // A hole; or, after asking twice, a piece of which a part is here already.
       connection.refollow(this.stream);
       return;
     }

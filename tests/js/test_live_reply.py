@@ -158,6 +158,16 @@ def test_a_hole_is_asked_for_again(page: Page, server: Server, open_: Open) -> N
     expect(prose(page)).to_have_text("One two three")
 
 
+def test_a_piece_that_is_known_in_part_is_asked_for_anew(
+    page: Page, server: Server, open_: Open
+) -> None:
+    open_(article("One", "<p>One</p>", index=0))
+    server.send(chunk(1, " two"), chunk(2, " two three", first=1))
+    until(page, lambda: server.cursors() == [0, 1])
+    server.send(chunk(2, " three"))
+    expect(prose(page)).to_have_text("One two three")
+
+
 def test_a_snapshot_replaces_everything(page: Page, server: Server, open_: Open) -> None:
     open_(article("Wrong", "<p>Wrong</p>", index=7))
     snapshot = {"type": "snapshot", "index": 3, "text": "🐙 Right.\n\nOn", "reasoning": ""}
