@@ -5,6 +5,7 @@ const TOO_LONG = 50_000; // characters; colouring more would hold up the page
 const LONGEST_MATHS = 4000;
 const MATHS = /^(\$\$|\$|\\\(|\\\[)([^]*?)(?:\$\$|\$|\\\)|\\\])$/;
 const STYLED = /\\(?:fcolorbox|pmb)\b/; // KaTeX sets these with a style attribute, which the policy refuses
+const STILL = 500; // milliseconds; a reply that writes nothing for so long takes nothing along
 const COPIED = 1500; // milliseconds that a button says so
 
 // Spelled out, because the hashed file names of production are put in place of these strings.
@@ -53,17 +54,27 @@ const inSight = new IntersectionObserver(
   },
   { rootMargin: "600px" },
 );
+let ready = null;
 const waiting = []; // what is in sight, and gets its colours or its maths one at a time
 
 async function improve() {
   const target = waiting[0];
   const better = target.isConnected ? await (target.matches(".math") ? typeset : colour)(target).catch(() => null) : null;
-  // In a frame, so that the page is laid out once for it and for the text that grows.
-  requestAnimationFrame(() => {
+  const show = () => {
+    ready = null;
     better?.();
     waiting.shift();
     if (waiting.length) idle(improve);
-  });
+  };
+  ready = show;
+  // While text grows, its own write takes this along, so that a frame has one.
+  if (document.querySelector("[aria-busy='true']")) setTimeout(() => ready === show && show(), STILL);
+  else requestAnimationFrame(showReady);
+}
+
+/** Show what is ready to be shown. */
+export function showReady() {
+  ready?.();
 }
 
 /** @param {Iterable<Element>} blocks that will not change again */

@@ -4,7 +4,7 @@
 
 import { MarkdownStream } from "./markdown.js";
 import { connection } from "./socket.js";
-import { enhance } from "./enhance.js";
+import { enhance, showReady } from "./enhance.js";
 
 const COSTLY = 4; // milliseconds; a flush that takes longer is followed by a pause four times as long
 const HIDDEN = 1000; // milliseconds between flushes where there are no frames
@@ -151,6 +151,7 @@ export class LiveReply extends HTMLElement {
     this.#unplan();
     const start = performance.now();
     this.#show();
+    showReady();
     const cost = performance.now() - start;
     if (cost > COSTLY) this.#notBefore = start + 4 * cost;
   }
