@@ -25,8 +25,7 @@ export function followTheEnd() {
 
 /** Be at the end, and stay there. */
 export function toTheEnd() {
-  following = true;
-  pill.hidden = true;
+  arrive();
   root.scrollTop = root.scrollHeight;
   remember();
 }
@@ -51,7 +50,7 @@ function leave() {
 
 function arrive() {
   following = true;
-  pill.hidden = true;
+  if (!pill.hidden) pill.hidden = true; // said again, it would cost a layout in every frame
 }
 
 function remember() {
