@@ -54,27 +54,28 @@ const inSight = new IntersectionObserver(
   },
   { rootMargin: "600px" },
 );
-let ready = null;
 const waiting = []; // what is in sight, and gets its colours or its maths one at a time
+const ready = []; // what shows them, once they are made
+let asked = 0;
 
 async function improve() {
   const target = waiting[0];
   const better = target.isConnected ? await (target.matches(".math") ? typeset : colour)(target).catch(() => null) : null;
-  const show = () => {
-    ready = null;
-    better?.();
-    waiting.shift();
-    if (waiting.length) idle(improve);
-  };
-  ready = show;
-  // While text grows, its own write takes this along, so that a frame has one.
-  if (document.querySelector("[aria-busy='true']")) setTimeout(() => ready === show && show(), STILL);
+  if (better && ready.push(better) === 1) planToShow();
+  waiting.shift();
+  if (waiting.length) idle(improve);
+}
+
+/** While text grows, its own write takes this along, so that a frame has one. */
+function planToShow() {
+  if (document.querySelector("[aria-busy='true']")) asked = setTimeout(showReady, STILL);
   else requestAnimationFrame(showReady);
 }
 
 /** Show what is ready to be shown. */
 export function showReady() {
-  ready?.();
+  clearTimeout(asked);
+  for (const show of ready.splice(0)) show();
 }
 
 /** @param {Iterable<Element>} blocks that will not change again */
