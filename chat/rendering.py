@@ -19,6 +19,7 @@ from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import unescapeAll
 from markdown_it.renderer import RendererHTML
+from markdown_it.ruler import RuleOptionsType
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
@@ -84,7 +85,7 @@ def parser() -> MarkdownIt:
     options = {"html": False, "tasklists": True}
     markdown = MarkdownIt("commonmark", options, renderer_cls=Prose)
     markdown.enable(["table", "strikethrough"])
-    interrupts = {"alt": ["paragraph", "reference", "blockquote", "list"]}
+    interrupts: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
     markdown.block.ruler.before("table", "math", math_block, interrupts)
     markdown.inline.ruler.before("escape", "math", math_inline)
     # What a link may lead to is decided when it is rendered: a refused one still reads as its text.
