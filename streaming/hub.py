@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 RING_SECONDS = 0.5
 """How long one ring may take before the layer counts as broken."""
+FAREWELL_SECONDS = 0.5
+"""How long a hub that closes goes on ringing what waits."""
 SILENCE_SECONDS = 2.0
 """How long nothing is rung after the layer broke."""
 OUTBOX = 2_000
@@ -132,6 +134,8 @@ class Hub:
         self._channel: str | None = None
         self._outbox: deque[tuple[str, Body]] = deque(maxlen=OUTBOX)
         self._rung = asyncio.Event()
+        self._all_rung = asyncio.Event()
+        self._all_rung.set()
         self._stale = asyncio.Event()
         self._tasks = [
             asyncio.create_task(_forever(part), name=f"hub {part.__name__}")
@@ -172,9 +176,16 @@ class Hub:
     def ring(self, group: str, body: Body) -> None:
         """Put a bell in the outbox. Only on the hub's own loop; others use `ring` below."""
         self._outbox.append((group, body))
+        self._all_rung.clear()
         self._rung.set()
 
     async def close(self) -> None:
+        """Ring what still waits, if the layer takes it at once: a worker that goes has just
+        told the others what it gave up."""
+        await asyncio.sleep(0)  # what threads rang is handed over by the loop
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await self._all_rung.wait()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -198,6 +209,7 @@ class Hub:
                     )
                     await asyncio.sleep(SILENCE_SECONDS)
                     self._outbox.clear()
+            self._all_rung.set()
 
     async def _receive(self) -> None:
         """Never cancelled while it waits: the layers delete a channel whose receive is."""

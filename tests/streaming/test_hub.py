@@ -233,6 +233,20 @@ async def test_ringing_waits_for_nothing_while_the_layer_hangs_and_works_again_a
         await heard_again(heard, "user.1")
 
 
+async def test_who_rings_and_goes_at_once_is_heard(layer: MoodyLayer, hub: Hub) -> None:
+    calls = layer.calls.count("group_send")
+    for n in range(20):
+        ring("user.1", {"n": n})
+    await hubs.close()
+    assert layer.calls.count("group_send") == calls + 20
+
+
+async def test_a_layer_that_hangs_keeps_nobody_from_going(layer: MoodyLayer, hub: Hub) -> None:
+    layer.going.clear()
+    ring("user.1", {"n": 1})
+    await asyncio.wait_for(hubs.close(), 5)
+
+
 async def test_a_layer_that_raises_is_left_alone_for_a_while_and_tried_again(
     layer: MoodyLayer, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
