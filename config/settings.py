@@ -179,8 +179,9 @@ POSTGRESQL = {
     # server's max_connections.
     "pool": {"min_size": 1, "max_size": 10, "timeout": 10},
     # A process that was frozen in the middle of a transaction keeps its locks, and whoever
-    # needs the same rows would wait for it.
-    "options": "-c idle_in_transaction_session_timeout=5s",
+    # needs the same rows would wait for it. Shorter than a lease, longer than any pause of a
+    # busy machine.
+    "options": "-c idle_in_transaction_session_timeout=10s",
 }
 
 
