@@ -47,10 +47,7 @@ AT_ONCE = [sign_out, change_the_password]
 FROM_ANOTHER_PROCESS = [be_deactivated, end_the_session]
 
 
-@pytest.mark.parametrize(
-    "how",
-    [*AT_ONCE, *(pytest.param(how, marks=pytest.mark.prove) for how in FROM_ANOTHER_PROCESS)],
-)
+@pytest.mark.parametrize("how", [*AT_ONCE, *FROM_ANOTHER_PROCESS])
 def test_the_socket_closes_with_the_session(
     deployment: Deployment, how: Callable[[Person, Deployment], None]
 ) -> None:
