@@ -78,15 +78,19 @@ clean: ## Remove what was built; .env and the database stay
 	echo "Holdfast needs Python 3.11 or newer; none is on the PATH as python3.11 or python3." >&2; \
 	exit 1
 
+# A lock names all there is to install. Asked to resolve as well, pip stops at a library whose newer
+# release has come out since and is wanted with an extra, because that release has no hash here.
+INSTALL = $(PIP) install --no-deps --require-hashes -r $< && $(PIP) check >/dev/null
+
 .venv/runtime: requirements.lock | .venv/bin/python
 	@echo "Installing Holdfast's libraries (once)"
-	@$(PIP) install --require-hashes -r requirements.lock
+	@$(INSTALL)
 	@touch $@
 
 # The development lock holds the runtime one, so `make run` finds its stamp as well.
 .venv/dev: requirements-dev.lock requirements.lock | .venv/bin/python
 	@echo "Installing Holdfast's libraries and tools (once)"
-	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(INSTALL)
 	@touch $@ .venv/runtime
 
 .static/staticfiles.json: $(STATIC) .venv/runtime .env
