@@ -6,7 +6,9 @@ streams that are followed here stand, so followers see everything in any case, o
 
 A channel per socket in a group would cost a thread hop for every delivery (Channels makes
 one before each dispatched message). So the process has a single channel, and the hub passes
-on what arrives to the followers of this process.
+on what arrives to the followers of this process. And a message per stream would cost more than
+its text: what a commit wrote for all streams of a worker is rung at once, to one group that
+every process with followers is in (docs/decisions/bells.md).
 """
 
 from __future__ import annotations
@@ -14,16 +16,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from typing import Any
-from uuid import UUID
 
 from channels.layers import get_channel_layer
 
 from streaming import journal
 from streaming.database import in_db
-from streaming.journal import Chunk, Head
+from streaming.journal import Chunk, Entry, Head
 from streaming.models import Kind, State
 
 logger = logging.getLogger(__name__)
@@ -35,20 +37,22 @@ FAREWELL_SECONDS = 0.5
 """How long a hub that closes goes on ringing what waits."""
 SILENCE_SECONDS = 2.0
 """How long nothing is rung after the layer broke."""
-OUTBOX = 2_000
+OUTBOX = 1_000
 """Bells that wait to be rung; the oldest are dropped."""
+BELL_CHARACTERS = 65_536
+"""About how much text one bell carries; the rest of a commit is rung by further ones."""
 TAIL_CHARACTERS = 65_536
 """How much of a stream's newest text is kept for its followers; older text is in the journal."""
 
+STREAMS = "streams"
+"""The group of all who follow any stream."""
 WORKERS = "workers"
 NOBODY = "nobody"
 
+KINDS = {int(kind): kind for kind in Kind}
+
 Body = dict[str, Any]
 Listener = Callable[[Body], None]
-
-
-def stream_group(stream: UUID) -> str:
-    return f"stream.{stream.hex}"
 
 
 def user_group(user_id: int) -> str:
@@ -100,7 +104,7 @@ class Tail:
         """The chunks that follow an index, if they are all here; otherwise none."""
         if not self._chunks or self._chunks[0].first > index + 1:
             return []
-        return [chunk for chunk in self._chunks if chunk.first > index]
+        return list(takewhile(lambda chunk: chunk.first > index, reversed(self._chunks)))[::-1]
 
     async def news(self) -> None:
         """Wait until something was added or learned."""
@@ -127,7 +131,7 @@ class Hub:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self._layer: Any = get_channel_layer()
-        self._tails: dict[UUID, Tail] = {}
+        self._tails: dict[int, Tail] = {}
         self._listeners: dict[str, set[Listener]] = {}
         self._joined: set[str] = set()
         self._membership = asyncio.Event()
@@ -145,11 +149,11 @@ class Hub:
     # For followers
 
     @contextmanager
-    def join(self, stream_id: int, uuid: UUID) -> Iterator[Tail]:
+    def join(self, stream_id: int) -> Iterator[Tail]:
         """Follow a stream: its tail is kept up to date for as long as somebody has joined."""
-        tail = self._tails.get(uuid)
+        tail = self._tails.get(stream_id)
         if tail is None:
-            tail = self._tails[uuid] = Tail(stream_id)
+            tail = self._tails[stream_id] = Tail(stream_id)
             self._membership.set()
         tail.followers += 1
         try:
@@ -157,8 +161,7 @@ class Hub:
         finally:
             tail.followers -= 1
             if not tail.followers:
-                del self._tails[uuid]
-                self._membership.set()
+                del self._tails[stream_id]
 
     @contextmanager
     def listen(self, group: str, listener: Listener) -> Iterator[None]:
@@ -172,6 +175,13 @@ class Hub:
             if not self._listeners[group]:
                 del self._listeners[group]
                 self._membership.set()
+
+    def tell(self, entries: Sequence[Entry], head: Head | None = None) -> None:
+        """Ring what was committed, and where a stream stands after that."""
+        *parts, last = _parts(entries)
+        for part in parts:
+            self.ring(STREAMS, stream_bell(part))
+        self.ring(STREAMS, stream_bell(last, head))
 
     def ring(self, group: str, body: Body) -> None:
         """Put a bell in the outbox. Only on the hub's own loop; others use `ring` below."""
@@ -232,13 +242,12 @@ class Hub:
     def _hear(self, group: str, body: Body) -> None:
         for listener in tuple(self._listeners.get(group, ())):
             listener(body)
-        if "stream" in body:
-            tail = self._tails.get(UUID(body["stream"]))
-            if tail is not None:
-                hear_stream(tail, body)
+        if group == STREAMS:
+            hear_streams(self._tails, body)
 
     async def _keep_membership(self) -> None:
-        """Join the groups that somebody here needs, and leave those that nobody does."""
+        """Join the groups that somebody here needs, and leave those that nobody does. Only that
+        of the streams is not left again: the next follower comes soon."""
         await self._membership.wait()
         self._membership.clear()
         try:
@@ -250,7 +259,9 @@ class Hub:
     async def _join_wanted(self) -> None:
         if self._channel is None:
             return
-        wanted = {stream_group(uuid) for uuid in self._tails} | set(self._listeners)
+        wanted = set(self._listeners)
+        if self._tails or STREAMS in self._joined:
+            wanted.add(STREAMS)
         for group in wanted - self._joined:
             async with asyncio.timeout(1):
                 await self._layer.group_add(group, self._channel)
@@ -277,11 +288,30 @@ class Hub:
             tail.learn(heads.get(tail.stream_id))
 
 
-def stream_bell(uuid: UUID, *, head: Head | None = None, chunks: Sequence[Chunk] = ()) -> Body:
-    """The body of a bell that says what is new in a stream."""
-    body: Body = {"stream": str(uuid)}
-    if chunks:
-        body["chunks"] = [[c.first, c.index, int(c.kind), c.delta, c.offset] for c in chunks]
+def _parts(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """The entries in parts that fit a bell; a last one in any case."""
+    part: list[Entry] = []
+    size = 0
+    for entry in entries:
+        if size > BELL_CHARACTERS:
+            yield part
+            part, size = [], 0
+        part.append(entry)
+        size += sum(len(chunk.delta) for chunk in entry.chunks)
+    yield part
+
+
+def stream_bell(entries: Sequence[Entry] = (), head: Head | None = None) -> Body:
+    """The body of a bell that says what is new in streams."""
+    body: Body = {}
+    if entries:
+        body["chunks"] = [
+            [
+                entry.stream_id,
+                [[c.first, c.index, int(c.kind), c.delta, c.offset] for c in entry.chunks],
+            ]
+            for entry in entries
+        ]
     if head:
         body["head"] = [
             head.id,
@@ -297,11 +327,12 @@ def stream_bell(uuid: UUID, *, head: Head | None = None, chunks: Sequence[Chunk]
     return body
 
 
-def hear_stream(tail: Tail, body: Body) -> None:
-    if "chunks" in body:
-        tail.add([Chunk(c[0], c[1], Kind(c[2]), c[3], c[4]) for c in body["chunks"]])
-    if "head" in body:
-        row = body["head"]
+def hear_streams(tails: Mapping[int, Tail], body: Body) -> None:
+    """Pass on what a bell says to those streams that are followed here."""
+    for stream_id, chunks in body.get("chunks", ()):
+        if tail := tails.get(stream_id):
+            tail.add([Chunk(c[0], c[1], KINDS[c[2]], c[3], c[4]) for c in chunks])
+    if (row := body.get("head")) and (tail := tails.get(row[0])):
         tail.learn(Head(row[0], row[1], State(row[2]), *row[3:]))
 
 

@@ -28,7 +28,7 @@ from django.db.utils import DataError
 
 from streaming import journal
 from streaming.database import UNANSWERED
-from streaming.hub import WORKERS, ring, stream_bell, stream_group
+from streaming.hub import STREAMS, WORKERS, ring, stream_bell
 from streaming.journal import Entry, Text
 from streaming.models import LEASE, State, Stream, Worker
 from streaming.providers.base import Finish, Upstream
@@ -379,7 +379,7 @@ def release(worker: Worker, stream_ids: Iterable[int] | None = None) -> int:
 
 def _ring_end(stream: Stream) -> None:
     """Tell followers and the worker that a stream is over, and the lane that it is free."""
-    ring(stream_group(stream.uuid), stream_bell(stream.uuid, head=journal.head_of(stream)))
+    ring(STREAMS, stream_bell(head=journal.head_of(stream)))
     ring(WORKERS, {"type": "stream.ended", "stream_id": stream.id})
 
 

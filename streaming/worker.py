@@ -26,7 +26,7 @@ from django.conf import settings
 from streaming import journal, lifecycle, retries, upstream
 from streaming.carry_on import trimmed
 from streaming.database import UNANSWERED, Threads
-from streaming.hub import WORKERS, Body, hub, stream_bell, stream_group
+from streaming.hub import WORKERS, Body, hub
 from streaming.journal import Entry, Text
 from streaming.lifecycle import Ending
 from streaming.models import RENEWAL_SECONDS, Kind, Stream, Worker
@@ -397,21 +397,16 @@ class StreamWorker(AsyncConsumer):
             ending = Ending.broken()  # the last of its text was being refused just now
         if await self._answered(lifecycle.end, stream.id, stream.epoch, ending, rest):
             heads = await self._answered(journal.heads, [stream.id])
-            chunks = rest.chunks if rest else ()
             if head := heads.get(stream.id):  # unless it was deleted at once
-                self._ring(stream, stream_bell(stream.uuid, head=head, chunks=chunks))
+                hub().tell([rest] if rest else [], head)
             lifecycle.ring_workers()  # its lane is free
 
     def _ring_state(self, stream: Stream) -> None:
-        self._ring(stream, stream_bell(stream.uuid, head=journal.head_of(stream)))
-
-    def _ring(self, stream: Stream, body: Body) -> None:
-        hub().ring(stream_group(stream.uuid), body)
+        hub().tell([], journal.head_of(stream))
 
     def _on_written(self, entries: Sequence[Entry]) -> None:
-        for entry in entries:
-            body = stream_bell(entry.uuid, chunks=entry.chunks)
-            hub().ring(stream_group(entry.uuid), body)
+        if entries:
+            hub().tell(entries)
 
     def _on_lost(self, pen: Pen) -> None:
         pump = self._pumps.get(pen.stream.id)

@@ -20,8 +20,8 @@ from accounts.models import User
 from streaming import hub as hubs
 from streaming import journal
 from streaming.database import in_db
-from streaming.hub import Body, Hub, Tail, hear_stream, ring, stream_bell, stream_group
-from streaming.journal import Chunk, Head
+from streaming.hub import STREAMS, Body, Hub, Tail, hear_streams, ring, stream_bell
+from streaming.journal import Chunk, Entry, Head
 from streaming.models import Kind, State
 from tests.services.redis_server import Redis
 from tests.streaming.conftest import on_redis
@@ -140,12 +140,22 @@ async def test_who_waits_is_woken_by_anything_new_and_by_nothing_else() -> None:
 
 
 async def test_a_bell_says_the_same_on_both_ends() -> None:
-    tail = Tail(STREAM)
+    tail, other = Tail(STREAM), Tail(STREAM + 1)
     told = Head(STREAM, 3, State.FAILED, "a note", 2, "", "code", "Sorry.", True)
     chunks = [Chunk(0, 0, Kind.REASONING, "\N{WATER WAVE}", 5), Chunk(1, 1, Kind.SEAM, "", 9)]
-    hear_stream(tail, stream_bell(UUID_OF_NOBODY, head=told, chunks=chunks))
-    assert tail.head == told
-    assert tail.after(-1) == chunks
+    nobodys = Entry(STREAM + 2, UUID_OF_NOBODY, 1, tuple(chunks_of(0)))
+    entries = [Entry(STREAM, UUID_OF_NOBODY, 3, tuple(chunks)), nobodys]
+    hear_streams({STREAM: tail, STREAM + 1: other}, stream_bell(entries, told))
+    assert (tail.head, other.head) == (told, None)
+    assert (tail.after(-1), other.after(-1)) == (chunks, [])
+
+
+def test_a_commit_is_rung_in_bells_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hubs, "BELL_CHARACTERS", 20)
+    entries = [Entry(n, UUID_OF_NOBODY, 1, tuple(chunks_of(n % 10))) for n in range(40)]
+    parts = list(hubs._parts(entries))
+    assert [len(part) for part in parts] == [11, 11, 11, 7]  # two characters each
+    assert [entry for part in parts for entry in part] == entries
 
 
 # The ordinary path, on whatever layer there is
@@ -301,7 +311,7 @@ async def test_a_message_that_nobody_understands_does_not_deafen_the_hub(
     heard: list[Body] = []
     with hub.listen("user.1", heard.append):
         await heard_again(heard, "user.1")
-        for message in ({}, {"group": "user.1"}, {"group": "user.1", "body": {"stream": "x"}}):
+        for message in ({}, {"group": "user.1"}, {"group": STREAMS, "body": {"chunks": 1}}):
             await layer.group_send("user.1", {"type": "bell", **message})
         await layer.group_send("user.1", {"type": "bell", "group": ["user.1"], "body": None})
         await heard_again(heard, "user.1")
@@ -325,7 +335,7 @@ async def test_a_lost_bell_is_made_good_by_asking_once_a_second(
 ) -> None:
     layer.broken = ConnectionError("no bells at all")
     stream = await in_db(running, owner)
-    with hub.join(stream.pk, stream.uuid) as tail:
+    with hub.join(stream.pk) as tail:
         await seen(lambda: tail.head is not None)
         await in_db(write, stream, "written, and not rung")
         await seen(lambda: tail.next_index == 1, within=3)
@@ -343,7 +353,7 @@ async def test_what_happened_before_the_group_was_joined_is_asked_for_at_once(
     monkeypatch.setattr(hubs, "POLL_SECONDS", 1000.0)
     stream = await in_db(running, owner)
     await in_db(write, stream, "before")
-    with hub.join(stream.pk, stream.uuid) as tail:
+    with hub.join(stream.pk) as tail:
         await seen(lambda: tail.next_index == 1)
 
 
@@ -355,11 +365,10 @@ async def test_a_rung_chunk_reaches_the_tail_without_the_database(
     monkeypatch.setattr(hubs, "POLL_SECONDS", 1000.0)
     stream = await in_db(running, owner)
     entry = await in_db(entry_of, stream, "rung")
-    bell = stream_bell(stream.uuid, chunks=entry.chunks)
-    with hub.join(stream.pk, stream.uuid) as tail:
+    with hub.join(stream.pk) as tail:
 
         async def so() -> bool:
-            ring(stream_group(stream.uuid), bell)
+            hub.tell([entry])
             return bool(tail.after(-1))
 
         await until_async(so)
