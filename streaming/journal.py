@@ -10,7 +10,7 @@ no fence: a late writer's rows could appear after the claim that replaced it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -25,6 +25,9 @@ PIECE = 16_384
 """The most characters that one chunk holds, so that every frame and row is bounded."""
 
 ROWS_PER_READ = 2_000
+RUN = 250
+"""Rows that are read as one, where nothing speaks against it."""
+RUNS_PER_READ = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,16 +218,24 @@ def _written_before(entries: Sequence[Entry]) -> set[int]:
 def seed(stream: Stream, text: Text) -> None:
     """Begin a stream that goes on from a text: what was written before with its seams, and a
     new one at the end. In the transaction that makes the stream."""
-    chunks = [c for c in cut(Kind.REASONING, text.reasoning, 0, 0) if c.delta]
-    start = 0
-    for seam in sorted({*text.seams, len(text.text)}):
-        if seam > start:
-            chunks += cut(Kind.TEXT, text.text[start:seam], len(chunks), start)
-        chunks += cut(Kind.SEAM, "", len(chunks), seam)
-        start = seam
+    seams = sorted({*text.seams, len(text.text)})
+    chunks = chunks_of(replace(text, seams=tuple(seams)))
     _insert(stream.id, chunks)
     stream.next_index, stream.length = len(chunks), len(text.text)
     stream.save(update_fields=["next_index", "length"])
+
+
+def chunks_of(text: Text) -> list[Chunk]:
+    """A text as chunks from index 0 on: its thoughts, and its text with its seams."""
+    chunks = [c for c in cut(Kind.REASONING, text.reasoning, 0, 0) if c.delta]
+    start = 0
+    for seam in (*text.seams, None):
+        if part := text.text[start:seam]:
+            chunks += cut(Kind.TEXT, part, len(chunks), start)
+        if seam is not None:
+            chunks += cut(Kind.SEAM, "", len(chunks), seam)
+            start = seam
+    return chunks
 
 
 def delete(stream_ids: Iterable[int]) -> None:
@@ -271,13 +282,47 @@ def read(stream_id: int, after: int) -> tuple[Head | None, list[Chunk]]:
     has all chunks before an ended head's `next_index` has the whole stream.
     """
     head = heads([stream_id]).get(stream_id)
+    if head is None or after + 1 >= head.next_index:
+        return head, []
+    if connection.vendor == "postgresql":
+        return head, list(coalesce(_runs(stream_id, after, head.next_index)))
+    return head, list(coalesce(_rows(stream_id, after, ROWS_PER_READ)))
+
+
+def _rows(stream_id: int, after: int, limit: int) -> list[Chunk]:
     rows = (
         StreamChunk.objects.filter(stream_id=stream_id, index__gt=after)
         .order_by("index")
-        .values_list("index", "kind", "delta", "offset")[:ROWS_PER_READ]
+        .values_list("index", "kind", "delta", "offset")[:limit]
     )
-    chunks = (Chunk(index, index, Kind(kind), delta, offset) for index, kind, delta, offset in rows)
-    return head, list(coalesce(chunks))
+    return [Chunk(index, index, Kind(kind), delta, offset) for index, kind, delta, offset in rows]
+
+
+_RUNS = """
+SELECT run.*
+  FROM generate_series(%s, %s, %s) AS start,
+       LATERAL (SELECT min("index"), max("index"), min(kind), max(kind),
+                       left(string_agg(delta, ''), %s), min("offset"), count(*)
+                  FROM (SELECT * FROM streaming_streamchunk
+                         WHERE stream_id = %s AND "index" >= start AND "index" < start + %s
+                         ORDER BY "index") AS c) AS run
+"""
+
+
+def _runs(stream_id: int, after: int, end: int) -> Iterator[Chunk]:
+    """The same, neighbours joined by the database, which costs a tenth. Runs of several kinds,
+    and of rows so large that joined they would be no piece, are read row by row."""
+    last = min(end - 1, after + RUNS_PER_READ * RUN)
+    with connection.cursor() as cursor:
+        cursor.execute(_RUNS, [after + 1, last, RUN, PIECE + 1, stream_id, RUN])
+        runs = cursor.fetchall()
+    for first, index, kind, other, delta, offset, count in runs:
+        if first is None:
+            return  # deleted or folded just now
+        if kind == other and len(delta) <= PIECE and (kind != Kind.SEAM or count == 1):
+            yield Chunk(first, index, Kind(kind), delta, offset)
+        else:
+            yield from _rows(stream_id, first - 1, count)
 
 
 def text(stream_id: int) -> Text:

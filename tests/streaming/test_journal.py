@@ -15,7 +15,9 @@ from accounts.models import User
 from streaming import journal, lifecycle
 from streaming.journal import PIECE, Chunk, Text
 from streaming.models import Kind, State, Stream, StreamChunk
+from tests.streaming.conftest import on_postgresql
 from tests.streaming.making import (
+    Piece,
     claimed,
     entry_of,
     finish,
@@ -182,6 +184,8 @@ def test_reading_is_bounded_and_goes_on_where_it_stopped(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal, "ROWS_PER_READ", 10)
+    monkeypatch.setattr(journal, "RUN", 5)
+    monkeypatch.setattr(journal, "RUNS_PER_READ", 2)
     stream = running(owner)
     write(stream, *(f"{n} " for n in range(25)))
     last, reads = -1, []
@@ -193,6 +197,35 @@ def test_reading_is_bounded_and_goes_on_where_it_stopped(
         last = chunks[-1].index
         reads.append(last)
     assert reads == [9, 19, 24]
+
+
+HM = (Kind.REASONING, "hm")
+SEAM = (Kind.SEAM, "")
+
+
+@on_postgresql
+@pytest.mark.parametrize(
+    ("pieces", "reads"),
+    [
+        (["a", "b", "c", "d", "e", "f", "g"], 2),
+        ([HM, HM, "a", "b", SEAM, "c", "d"], 4 + 3),
+        ([HM, HM, HM, HM, "a", "b"], 2),
+        (["a", "b", SEAM, SEAM, "c"], 4 + 1),
+        (["a", "x" * (PIECE - 1), "b", "c"], 4),
+        ([WAVE * PIECE, "b", WAVE], 3),
+    ],
+)
+def test_rows_that_the_database_joins_say_what_they_said_one_by_one(
+    owner: User, monkeypatch: pytest.MonkeyPatch, pieces: list[Piece], reads: int
+) -> None:
+    monkeypatch.setattr(journal, "RUN", 4)
+    stream = running(owner)
+    write(stream, *pieces)
+    runs = list(journal._runs(stream.pk, -1, len(pieces)))
+    assert len(runs) == reads
+    for after in range(-1, len(pieces) + 1):
+        _, chunks = journal.read(stream.pk, after)
+        assert chunks == list(journal.coalesce(journal._rows(stream.pk, after, 100)))
 
 
 @pytest.mark.parametrize("after", [-1, 0, 2, 3, 4, 2**31, 2**53 - 1])
