@@ -7,7 +7,8 @@ pulls: a reader that comes back late finds more text in larger pieces, and costs
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -16,11 +17,13 @@ from streaming import journal
 from streaming.database import in_db
 from streaming.hub import Tail, hub
 from streaming.journal import Chunk, Head, Text, coalesce
-from streaming.models import State, Stream
+from streaming.models import Kind, State, Stream
 from streaming.sources import registered
 
 START = -1
 """The cursor of who has nothing yet."""
+SNAPSHOT = 65_536
+"""The most characters of text, and of reasoning, in a snapshot; chunks bring the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +80,11 @@ async def follow(stream: Stream, after: int = START) -> AsyncGenerator[Event, No
     """
     last = max(after, START)
     shown: Status | None = None
-    with hub().join(stream.id, stream.uuid) as tail:
+    with hub().join(stream.id) as tail:
         head, chunks = await _read(stream.id, last, tail)
         if head.folded or last >= head.next_index:
-            snapshot = await in_db(_snapshot, stream, head)
-            last, chunks = snapshot.index, []
+            snapshot, chunks = await in_db(_snapshot, stream, head)
+            last = snapshot.index
             yield snapshot
         while True:
             for chunk in chunks:
@@ -90,9 +93,10 @@ async def follow(stream: Stream, after: int = START) -> AsyncGenerator[Event, No
                     yield chunk
             if head.folded and last + 1 < head.next_index:
                 # Folded since this began, by a reader who was very slow.
-                snapshot = await in_db(_snapshot, stream, head)
+                snapshot, chunks = await in_db(_snapshot, stream, head)
                 last = snapshot.index
                 yield snapshot
+                continue
             if head.ended and last + 1 >= head.next_index:
                 yield _end(head)
                 return
@@ -125,12 +129,27 @@ async def _read(stream_id: int, last: int, tail: Tail) -> tuple[Head, list[Chunk
     return head, chunks
 
 
-def _snapshot(stream: Stream, head: Head) -> Snapshot:
-    if head.folded:
-        text = registered(stream.source).recall(stream) or Text(next_index=head.next_index)
-        return Snapshot(head.next_index - 1, text.text, text.reasoning, text.seams)
-    text = journal.text(stream.id)
-    return Snapshot(text.next_index - 1, text.text, text.reasoning, text.seams)
+def _snapshot(stream: Stream, head: Head) -> tuple[Snapshot, list[Chunk]]:
+    """As much of the stream from its start as a snapshot holds, and the chunks after that."""
+    chunks = _folded(stream, head) if head.folded else journal.read(stream.id, START)[1]
+    held = list(takewhile(lambda chunk: chunk.offset + len(chunk.delta) <= SNAPSHOT, chunks))
+    index = held[-1].index if held else head.next_index - 1 if head.folded else START
+    text, reasoning = (
+        "".join(chunk.delta for chunk in held if chunk.kind == kind)
+        for kind in (Kind.TEXT, Kind.REASONING)
+    )
+    seams = tuple(chunk.offset for chunk in held if chunk.kind == Kind.SEAM)
+    return Snapshot(index, text, reasoning, seams), chunks[len(held) :]
+
+
+def _folded(stream: Stream, head: Head) -> list[Chunk]:
+    """What the application holds, as chunks over the indexes that were folded away: only the
+    last of them means anything to who comes back with it."""
+    chunks = journal.chunks_of(registered(stream.source).recall(stream) or Text())
+    if chunks:
+        last = chunks.pop()
+        chunks.append(replace(last, index=max(last.index, head.next_index - 1)))
+    return chunks
 
 
 def _end(head: Head) -> End:

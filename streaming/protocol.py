@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -158,8 +159,9 @@ def error(refused: Refused) -> str:
     return _frame(type="error", code=refused.code, message=refused.message, **stream)
 
 
+@lru_cache(maxsize=64)
 def event(stream: UUID, event: Event) -> str:
-    """The frame for something a follower yielded."""
+    """The frame for something a follower yielded; made once for all who follow a stream."""
     match event:
         case Chunk():
             fields: dict[str, Any] = {
@@ -192,5 +194,8 @@ def event(stream: UUID, event: Event) -> str:
     return _frame(stream=str(stream), **fields)
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def _frame(**fields: Any) -> str:
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    return _encode(fields)

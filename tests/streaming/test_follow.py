@@ -17,8 +17,8 @@ from accounts.models import User
 from streaming import hub as hubs
 from streaming import journal, lifecycle
 from streaming.database import in_db
-from streaming.follow import START, End, Event, Gone, Snapshot, Status, find, follow
-from streaming.hub import Hub, stream_bell, stream_group
+from streaming.follow import SNAPSHOT, START, End, Event, Gone, Snapshot, Status, find, follow
+from streaming.hub import STREAMS, Hub, stream_bell
 from streaming.journal import PIECE, Chunk, Entry, Text
 from streaming.lifecycle import Ending
 from streaming.models import Kind, State, Stream
@@ -130,8 +130,7 @@ def over(owner: User) -> Stream:
 def told(stream: Stream, entry: Entry | None = None) -> None:
     """Ring what is new, as its worker does."""
     head = journal.heads([stream.pk])[stream.pk]
-    chunks = entry.chunks if entry else ()
-    hubs.ring(stream_group(stream.uuid), stream_bell(stream.uuid, head=head, chunks=chunks))
+    hubs.ring(STREAMS, stream_bell([entry] if entry else [], head))
 
 
 def say(stream: Stream, *pieces: Piece) -> None:
@@ -204,7 +203,8 @@ async def test_a_folded_stream_whose_message_is_gone_is_empty_and_over(
 async def test_a_reader_so_slow_that_the_rest_was_folded_away_gets_a_snapshot(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "ROWS_PER_READ", 1)
+    for bound in ("ROWS_PER_READ", "RUN", "RUNS_PER_READ"):
+        monkeypatch.setattr(journal, bound, 1)
     monkeypatch.setattr(hubs, "TAIL_CHARACTERS", 0)
     stream = await in_db(five_chunks, owner)
     first, events = await following(stream)
@@ -362,7 +362,7 @@ async def test_who_leaves_leaves_nothing_behind_and_costs_the_others_nothing(
     cut.cancel()
     with suppress(asyncio.CancelledError):
         await cut
-    assert hub._tails[stream.uuid].followers == 1
+    assert hub._tails[stream.pk].followers == 1
     await in_db(say, stream, "d")
     await in_db(finish, stream)
     await asyncio.wait_for(reading, PATIENCE)
@@ -459,7 +459,7 @@ async def write_by(plot: Plot, stream: Stream) -> None:
     ticks = iter(plot.ticks)
     for batch in plot.batches:
         entry = await in_db(write, stream, *_pieces(batch))
-        hubs.hub().ring(stream_group(stream.uuid), stream_bell(stream.uuid, chunks=entry.chunks))
+        hubs.hub().tell([entry])
         await wait_ticks(next(ticks, 0))
     rest = await in_db(entry_of, stream, *_pieces(plot.rest)) if plot.rest else None
     assert await in_db(lifecycle.end, stream.pk, stream.epoch, COMPLETED, rest)
@@ -506,3 +506,31 @@ async def test_text_before_a_cut_and_replay_after_it_is_the_journals_text(
     assert text.next_index == (await in_db(now, stream)).next_index
     for reader in readers:
         assert reader.result().holds(text)
+
+
+LONG = "".join(f"{n} " for n in range(30_000))
+
+
+@pytest.mark.parametrize("folded", [False, True])
+async def test_a_snapshot_of_a_long_reply_is_a_bounded_frame_and_pieces(
+    owner: User, folded: bool
+) -> None:
+    assert len(LONG) > 2 * SNAPSHOT
+    parts = (LONG[at : at + 1000] for at in range(0, len(LONG), 1000))
+    stream = await in_db(running, owner)
+    await in_db(write, stream, (Kind.REASONING, "hm"), *parts, (Kind.SEAM, ""), "end")
+    await in_db(finish, stream)
+    if folded:
+        await in_db(journal.fold, stream.pk)
+    snapshot, *chunks, end = await all_of(stream, 10**6)
+    assert isinstance(snapshot, Snapshot)
+    assert isinstance(end, End)
+    assert len(snapshot.text) <= SNAPSHOT
+    assert (snapshot.reasoning, snapshot.seams) == ("hm", ())
+    text, last = snapshot.text, snapshot.index
+    for chunk in chunks:
+        assert isinstance(chunk, Chunk)
+        assert chunk.first == last + 1
+        assert len(chunk.delta) <= journal.PIECE
+        text, last = text + chunk.delta, chunk.index
+    assert (text, last + 1) == (LONG + "end", end.next_index)
