@@ -6,6 +6,7 @@ import asyncio
 import signal
 from typing import Any
 
+import uvloop
 from django.core.management.base import BaseCommand
 
 from streaming.runtime import Runtime
@@ -15,7 +16,7 @@ class Command(BaseCommand):
     help = "Run streams. SIGTERM or Ctrl-C lets running ones finish or hands them over."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        asyncio.run(self._serve())
+        uvloop.run(self._serve())
 
     async def _serve(self) -> None:
         told = asyncio.Event()
