@@ -157,21 +157,36 @@ def _append_in_one_statement(entries: Sequence[Entry]) -> set[int]:
         cursor.execute(
             _APPEND,
             [
-                [e.stream_id for e in entries],
-                [e.epoch for e in entries],
-                [e.first for e in entries],
-                [e.next for e in entries],
-                [e.text_length for e in entries],
-                [e.upstream and e.upstream.id for e in entries],
-                [e.upstream and e.upstream.cursor for e in entries],
-                [stream_id for stream_id, _ in rows],
-                [c.index for _, c in rows],
-                [int(c.kind) for _, c in rows],
-                [c.delta for _, c in rows],
-                [c.offset for _, c in rows],
+                _numbers(e.stream_id for e in entries),
+                _numbers(e.epoch for e in entries),
+                _numbers(e.first for e in entries),
+                _numbers(e.next for e in entries),
+                _numbers(e.text_length for e in entries),
+                _texts(e.upstream.id if e.upstream else None for e in entries),
+                _texts(e.upstream.cursor if e.upstream else None for e in entries),
+                _numbers(stream_id for stream_id, _ in rows),
+                _numbers(c.index for _, c in rows),
+                _numbers(int(c.kind) for _, c in rows),
+                _texts(c.delta for _, c in rows),
+                _numbers(c.offset for _, c in rows),
             ],
         )
         return {stream_id for (stream_id,) in cursor.fetchall()}
+
+
+def _numbers(values: Iterable[int]) -> str:
+    """An array as PostgreSQL reads it. Written by psycopg, element by element, the arrays cost
+    more than all the rest of a commit here."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+def _texts(values: Iterable[str | None]) -> str:
+    return "{" + ",".join("NULL" if text is None else _quoted(text) for text in values) + "}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _append_one_by_one(entries: Sequence[Entry]) -> set[int]:

@@ -165,11 +165,6 @@ class Kind(models.IntegerChoices):
     REASONING = 1
     SEAM = 2
 
-    @property
-    def wire(self) -> str:
-        """Its name in the protocol."""
-        return self.name.lower()
-
 
 class StreamChunk(models.Model):
     """A piece of a stream's text. `content`, all the text up to here, is a slice of the

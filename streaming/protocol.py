@@ -14,12 +14,15 @@ from uuid import UUID
 
 from streaming.follow import START, End, Event, Snapshot, Status
 from streaming.journal import Chunk
+from streaming.models import Kind
 
 VERSION = 1
 FRAME_CHARACTERS = 65_536
 """The longest frame that a client may send."""
 LARGEST_CURSOR = 2**53 - 1
 """The largest whole number that every JSON reader keeps exact."""
+
+WIRE = {kind: kind.name.lower() for kind in Kind}
 
 TOO_SLOW = 4008
 RESTARTING = 4012
@@ -164,16 +167,14 @@ def event(stream: UUID, event: Event) -> str:
     """The frame for something a follower yielded; made once for all who follow a stream."""
     match event:
         case Chunk():
-            fields: dict[str, Any] = {
-                "type": "chunk",
-                "first": event.first,
-                "index": event.index,
-                "kind": event.kind.wire,
-                "delta": event.delta,
-                "offset": event.offset,
-            }
+            # Nearly all frames are this one, and an encoder of objects takes four times as long.
+            return (
+                f'{{"type":"chunk","stream":"{stream}","first":{event.first},"index":{event.index},'
+                f'"kind":"{WIRE[event.kind]}","delta":{_quoted(event.delta)},'
+                f'"offset":{event.offset}}}'
+            )
         case Snapshot():
-            fields = {
+            fields: dict[str, Any] = {
                 "type": "snapshot",
                 "index": event.index,
                 "text": event.text,
@@ -195,6 +196,7 @@ def event(stream: UUID, event: Event) -> str:
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_quoted = json.encoder.encode_basestring
 
 
 def _frame(**fields: Any) -> str:

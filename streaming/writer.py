@@ -12,7 +12,6 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import groupby
 
 from streaming import journal, upstream
 from streaming.database import UNANSWERED, Threads
@@ -37,7 +36,7 @@ class Pen:
         self.stream = stream
         self.first_index = self.next_index = text.next_index
         self.offsets = {Kind.TEXT: len(text.text), Kind.REASONING: len(text.reasoning)}
-        self.pending: list[tuple[Kind, str]] = []
+        self.pending: list[tuple[Kind, list[str]]] = []
         self.place = upstream.left_at(stream)
         self.size = 0
         self.in_flight = False
@@ -57,7 +56,10 @@ class Pen:
     def add(self, kind: Kind, delta: str, place: Upstream | None = None) -> None:
         """Text that comes without a place leaves the provider's copy behind: nobody could say
         any more where in it the journal stands."""
-        self.pending.append((kind, delta))
+        if self.pending and self.pending[-1][0] == kind != Kind.SEAM:
+            self.pending[-1][1].append(delta)
+        else:
+            self.pending.append((kind, [delta]))
         if place is not None:
             self.place = upstream.storable(place)
         elif self.place is not None and kind != Kind.SEAM:
@@ -65,12 +67,12 @@ class Pen:
         self.size += 4 * len(delta)  # at most, in UTF-8
 
     def take(self) -> Entry | None:
-        """What is pending as an entry: neighbours of a kind become one chunk."""
+        """What is pending as an entry: neighbours of a kind are one chunk."""
         if not self.pending:
             return None
         chunks: list[journal.Chunk] = []
-        for kind, run in groupby(self.pending, key=lambda piece: piece[0]):
-            delta = "".join(piece for _, piece in run)
+        for kind, run in self.pending:
+            delta = "".join(run)
             offset = self.offsets[Kind.TEXT if kind == Kind.SEAM else kind]
             chunks += journal.cut(kind, delta, self.next_index + len(chunks), offset)
             if kind != Kind.SEAM:

@@ -52,6 +52,26 @@ def test_an_entry_moves_its_stream_and_stores_its_chunks(owner: User) -> None:
     assert standing(stream) == (4, 14)
 
 
+def test_text_that_looks_like_syntax_is_stored_as_it_is(owner: User) -> None:
+    nasty = [
+        "{a,b}",
+        "NULL",
+        '"',
+        "\\",
+        '\\"',
+        "%s %(x)s %%",
+        "'",
+        "$1",
+        "",
+        "\r\n\t",
+        "E'\\x41'",
+        WAVE,
+    ]
+    stream = running(owner)
+    write(stream, *nasty, (Kind.REASONING, ",{}"))
+    assert [row[2] for row in rows(stream)] == [*nasty, ",{}"]
+
+
 def test_the_first_chunks_time_stays_and_the_last_ones_moves(owner: User) -> None:
     stream = running(owner)
     assert now(stream).first_chunk_at is None

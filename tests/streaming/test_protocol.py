@@ -209,7 +209,7 @@ def test_what_a_follower_yields_as_a_frame(event: follow.Event, frame: dict[str,
 
 
 def test_every_kind_of_chunk_has_its_name() -> None:
-    assert [kind.wire for kind in Kind] == ["text", "reasoning", "seam"]
+    assert protocol.WIRE == {Kind.TEXT: "text", Kind.REASONING: "reasoning", Kind.SEAM: "seam"}
 
 
 def test_the_other_frames() -> None:
