@@ -11,7 +11,8 @@ WHOLE := tests/js tests/e2e tests/chaos
 STATIC := $(shell find static 2>/dev/null)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run stack test test-parts test-whole prove chaos lint lock upgrade prices clean browser aimock fake-providers
+.PHONY: run stack test test-parts test-whole prove chaos lint lock upgrade prices clean browser aimock \
+	fake-providers bench
 .DELETE_ON_ERROR:
 
 run: .venv/runtime .env .static/staticfiles.json ## Start Holdfast on 127.0.0.1:$(PORT)
@@ -37,6 +38,11 @@ prove: lint .static/staticfiles.json browser aimock ## Everything, with the figu
 
 chaos: .venv/dev .env .static/staticfiles.json ## The worst for SECONDS, by SEED; BREAK=fence|publish-first|no-refill must fail
 	@exec $(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED) $(if $(BREAK),--break $(BREAK)) --server $(SERVER)
+
+bench: .venv/dev .env .static/staticfiles.json ## What a reply costs beside the field; ROUNDS PARTS SECONDS STREAMS SUBJECTS
+	@$(BIN)/python -m benchmarks $(if $(PARTS),--parts $(PARTS)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+		$(if $(filter command,$(origin SECONDS)),--seconds $(SECONDS)) $(if $(STREAMS),--streams $(STREAMS)) \
+		$(if $(SUBJECTS),--subjects $(SUBJECTS))
 
 fake-providers: .venv/dev ## All providers on loopback, misbehaving on demand; FAKE_PORT
 	@exec $(BIN)/python -m tests.fakes --explain --delay 0.05 --port $(FAKE_PORT)

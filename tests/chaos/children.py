@@ -1,67 +1,22 @@
 """The processes of a run that are no part of the stack: the provider, and the readers."""
 
 import json
-import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
 
 from tests.e2e.person import Person
 from tests.fakes import Fake
-from tests.services.keeper import keeper
+from tests.services.child import Child
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-class Child:
-    """A process that takes its orders on its input, a line each."""
-
-    def __init__(self, name: str, *command: str) -> None:
-        self.name = name
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", *command],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        keeper().keep(self.pid)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def write(self, line: str) -> None:
-        assert self._process.stdin
-        self._process.stdin.write(f"{line}\n")
-        self._process.stdin.flush()
-
-    def read(self) -> str:
-        assert self._process.stdout
-        return self._process.stdout.readline()
-
-    def wait(self, within: float) -> None:
-        self._process.wait(within)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        keeper().forget(self.pid)
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe
-            pipe.close()
 
 
 class ProviderProcess(Child):
     """`provider`, with the tests' own way to ask the fake what it saw."""
 
     def __init__(self) -> None:
-        super().__init__("provider", "tests.chaos.provider")
+        super().__init__("provider", sys.executable, "-m", "tests.chaos.provider")
         self.fake = Fake(json.loads(self.read())["url"])
 
 
@@ -83,7 +38,8 @@ class Reader(Child):
     def __init__(self, name: str, seed: str, folder: Path, habits: Habits) -> None:
         self.file = folder / f"{name}.jsonl"
         self._habits = habits
-        super().__init__(name, "tests.chaos.follower", name, seed, str(self.file))
+        command = (sys.executable, "-m", "tests.chaos.follower")
+        super().__init__(name, *command, name, seed, str(self.file))
 
     def begin(self, webs: list[str], people: list[Person]) -> None:
         cookies = [f"sessionid={person.cookies['sessionid']}" for person in people]

@@ -16,8 +16,8 @@ import psutil
 import psycopg
 from psycopg.rows import dict_row
 
-from tests.chaos.children import Child
 from tests.services import Program
+from tests.services.child import Child
 from tools.stack import Stack
 
 LOOK = 0.1

@@ -1,0 +1,115 @@
+"""What a run collects: measurements by part and subject, and the figures that goals judge."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.goals import DAPHNE, FILE, MEMORY, RESUMABLE, STACK, UVICORN
+from benchmarks.running import Client, Sample
+from benchmarks.subjects.holdfast import Holdfast
+from benchmarks.subjects.resumable import Resumable
+from benchmarks.subjects.subject import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How much is measured. `streams` leaves out all counts of streams but these."""
+
+    rounds: int = 3
+    seconds: float = 4.0
+    streams: tuple[int, ...] = ()
+    subjects: tuple[str, ...] = ()
+
+    def counts(self, *wanted: int) -> list[int]:
+        return [n for n in wanted if not self.streams or n in self.streams]
+
+    def wants(self, name: str) -> bool:
+        return not self.subjects or any(part in name.lower() for part in self.subjects)
+
+
+class Stage:
+    """The subjects, each started when it is first asked for and kept until the run is over."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self._open = ExitStack()
+        self._running: dict[str, Subject] = {}
+        self._client: Client | None = None
+
+    def __enter__(self) -> Stage:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    @property
+    def client(self) -> Client:
+        self._client = self._client or self._open.enter_context(Client())
+        return self._client
+
+    def subject(self, name: str) -> Subject:
+        if name not in self._running:
+            self._running[name] = self._open.enter_context(SUBJECTS[name]())
+        return self._running[name]
+
+    def wanted(self, *names: str) -> list[Subject]:
+        """Those that are not left out by the options, in this order."""
+        return [self.subject(name) for name in names if self.options.wants(name)]
+
+
+SUBJECTS: dict[str, Any] = {
+    UVICORN: lambda: Holdfast("uvicorn"),
+    DAPHNE: lambda: Holdfast("daphne"),
+    STACK: lambda: Holdfast("uvicorn", webs=2, workers=2),
+    RESUMABLE: Resumable,
+}
+
+
+@dataclass
+class Outcome:
+    """`measured` are rows to show and keep: part → what → subject → a sample of each round."""
+
+    measured: dict[str, dict[str, dict[str, list[dict[str, Any]]]]] = field(default_factory=dict)
+    figures: dict[str, list[float]] = field(default_factory=dict)
+    wrong: list[int] = field(default_factory=lambda: [0, 0, 0])
+    troubles: list[str] = field(default_factory=list)
+
+    def keep(self, part: str, what: str, subject: str, sample: dict[str, Any]) -> None:
+        rounds = self.measured.setdefault(part, {}).setdefault(what, {}).setdefault(subject, [])
+        rounds.append(sample)
+
+    def judge(self, subject: str, sample: Sample) -> None:
+        """Count what went wrong, of Holdfast only: the others promise less."""
+        if subject.startswith("Holdfast"):
+            self.wrong = [a + b for a, b in zip(self.wrong, sample.wrong, strict=True)]
+        self.troubles += [f"{subject}: {trouble}" for trouble in sample.troubles]
+
+    def figure(self, name: str, value: float | None) -> None:
+        """One round's value of a figure; what could not be measured is None."""
+        if value is not None:
+            self.figures.setdefault(name, []).append(value)
+
+    def value(self, name: str) -> float | None:
+        """The median over the rounds."""
+        if name == "wrong":
+            return float(sum(self.wrong)) if self.measured else None
+        values = self.figures.get(name)
+        return statistics.median(values) if values else None
+
+
+def ratio(value: float | None, other: float | None) -> float | None:
+    return value / other if value is not None and other else None
+
+
+def spread(values: Sequence[float]) -> str:
+    """The median and the range of some values, for people."""
+    if len(values) == 1:
+        return f"{values[0]:.3g}"
+    return f"{statistics.median(values):.3g} [{min(values):.3g}–{max(values):.3g}]"
+
+
+__all__ = ["FILE", "MEMORY", "Options", "Outcome", "Stage", "ratio", "spread"]

@@ -1,0 +1,137 @@
+"""One measurement of one subject: its streams run, a client reads them, and both are watched."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks import cpu
+from benchmarks.subjects.subject import Plan, Subject
+from tests.services.child import Child
+
+RATE = 50.0
+"""Tokens a second of each stream."""
+LEAD = 1.7
+"""Seconds until the streams begin: a worker finds them within one, and readers come meanwhile."""
+LEAD_PER_STREAM = 0.006
+WARM = 0.7
+REST = 0.3
+PATIENCE = 4.0
+"""Seconds that are waited for streams which are late."""
+
+
+class Client(Child):
+    """The load client, in a process of its own."""
+
+    def __init__(self) -> None:
+        super().__init__("client", sys.executable, "-m", "benchmarks.client")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was seen of a subject in `seconds`. CPU in seconds by process, ages in milliseconds,
+    bytes and frames on the wire; `wrong` are tokens lost, doubled and reordered."""
+
+    seconds: float
+    asked: float
+    tokens: int
+    cpu: dict[str, float]
+    ages: list[float] = field(repr=False)
+    bytes: int = 0
+    frames: int = 0
+    wrong: tuple[int, int, int] = (0, 0, 0)
+    troubles: tuple[str, ...] = ()
+    unended: int = 0
+
+    @property
+    def per_token(self) -> float:
+        """Microseconds of CPU for a token that was delivered, by all processes."""
+        return 1e6 * sum(self.cpu.values()) / max(self.tokens, 1)
+
+    @property
+    def delivered(self) -> float:
+        """The share of what was to be made that was delivered in time."""
+        return self.tokens / self.asked
+
+    def age(self, share: float) -> float:
+        """Milliseconds from a token's making to its reader, of this share of tokens at most."""
+        return quantile(self.ages, share)
+
+    def told(self) -> dict[str, Any]:
+        """What is kept of it."""
+        return {
+            "us_per_token": round(self.per_token, 1),
+            "by_process": {k: round(1e6 * v / max(self.tokens, 1), 1) for k, v in self.cpu.items()},
+            "p50_ms": round(self.age(0.5), 1),
+            "p99_ms": round(self.age(0.99), 1),
+            "tokens_per_second": round(self.tokens / self.seconds),
+            "delivered": round(self.delivered, 3),
+            "bytes_per_token": round(self.bytes / max(self.tokens, 1), 1),
+            "tokens_per_frame": round(self.tokens / max(self.frames, 1), 2),
+            "lost_doubled_reordered": list(self.wrong),
+            "unended": self.unended,
+            "troubles": list(self.troubles),
+        }
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else float("nan")
+
+
+def median(values: Sequence[float]) -> float:
+    return statistics.median(values) if values else float("nan")
+
+
+def live(
+    subject: Subject,
+    client: Client,
+    streams: int,
+    seconds: float,
+    *,
+    rate: float = RATE,
+    readers: int = 1,
+) -> Sample:
+    """Run streams for some seconds with so many readers each."""
+    start = time.monotonic() + LEAD + LEAD_PER_STREAM * streams * readers
+    begin, end = start + WARM, start + WARM + seconds
+    count = int(rate * (WARM + seconds + REST))
+    specs = list(subject.begin(Plan(streams, rate, start, count)))
+    client.tell(
+        do="follow",
+        readers=specs * readers,
+        window=[begin, end],
+        until=start + count / rate + PATIENCE,
+    )
+    client.hear()  # all have subscribed
+    _sleep_until(begin)
+    before = cpu.used(subject.processes)
+    _sleep_until(end)
+    spent = cpu.spent(before, cpu.used(subject.processes))
+    seen = client.hear()
+    subject.settle()
+    return Sample(
+        seconds=seconds,
+        asked=streams * rate * seconds * readers,
+        tokens=seen["tokens"],
+        cpu=spent,
+        ages=seen["ages"],
+        bytes=seen["bytes"],
+        frames=seen["frames"],
+        wrong=(seen["lost"] + _short(seen, count), seen["doubled"], seen["reordered"]),
+        troubles=tuple(seen["troubles"]),
+        unended=seen["unended"],
+    )
+
+
+def _short(seen: dict[str, Any], count: int) -> int:
+    """Tokens that are missing at the ends of streams that were said to be over."""
+    return 0 if seen["unended"] else sum(max(count - n, 0) for n in seen["received"])
+
+
+def _sleep_until(moment: float) -> None:
+    time.sleep(max(0.0, moment - time.monotonic()))

@@ -1,0 +1,124 @@
+"""Holdfast as `make stack` starts it, with a source that makes the benchmark's tokens."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from benchmarks.client.wires import Spec
+from benchmarks.subjects.subject import Plan
+from tests.e2e.deployment import Server
+from tests.services.child import Child
+from tests.waiting import until
+from tools.stack import Stack
+
+PER_PERSON = 10
+"""Streams of one person: as many as the product lets run at once."""
+ENVIRONMENT = {
+    "DJANGO_SETTINGS_MODULE": "benchmarks.engine.settings",
+    "STREAMS_PER_WORKER": "10000",
+    "LOG_LEVEL": "WARNING",
+}
+
+
+def _mute(_: str) -> None:
+    """Nothing dies here."""
+
+
+@dataclass
+class Holdfast:
+    """One web process and one worker, or as many as are asked for."""
+
+    server: Server = "uvicorn"
+    webs: int = 1
+    workers: int = 1
+    deflate: bool = False
+    durable: bool = True
+    _open: ExitStack = field(default_factory=ExitStack)
+    _people: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        processes = "" if self.webs == self.workers == 1 else f" {self.webs}+{self.workers}"
+        return f"Holdfast, {self.server.title()}{processes}{' deflate' if self.deflate else ''}"
+
+    def __enter__(self) -> Self:
+        stack = Stack(
+            server=self.server,
+            webs=self.webs,
+            workers=self.workers,
+            environment=ENVIRONMENT,
+            report=_mute,
+        )
+        self._stack = self._open.enter_context(stack)
+        command = (sys.executable, "-m", "benchmarks.engine")
+        self._desk = self._open.enter_context(
+            Child("desk", *command, environment=stack.environment)
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    @property
+    def processes(self) -> dict[str, int]:
+        assert self._stack.redis
+        return {
+            **{program.name.replace("-0", ""): program.pid for program in self._stack.programs},
+            "redis": self._stack.redis.pid,
+            "postgres": self._stack.postgres.pid,
+        }
+
+    def begin(self, plan: Plan) -> Sequence[Spec]:
+        arguments = [
+            {"start": start, "rate": plan.rate, "count": plan.count} for start in plan.starts()
+        ]
+        people = self._owners(plan.streams)
+        owners = [owner for owner, _ in people]
+        uuids = self._desk.ask(do="streams", owners=owners, arguments=arguments)
+        return self._readers(uuids, people)
+
+    def settle(self) -> None:
+        until(lambda: not self._desk.ask(do="unfinished"), within=20, what="streams that end")
+
+    def replayable(self, tokens: int, streams: int) -> Sequence[Spec]:
+        people = self._owners(streams)
+        uuids = self._desk.ask(do="journals", owners=[o for o, _ in people], chunks=tokens)
+        return self._readers(uuids, people)
+
+    def versions(self) -> dict[str, Any]:
+        versions: dict[str, Any] = self._desk.ask(do="versions")
+        return versions
+
+    def stored(self) -> tuple[int, int, int]:
+        """Bytes of the journal with its index, its rows, and the bytes of their text."""
+        size, rows, text = self._desk.ask(do="stored")
+        return size, rows, text
+
+    def _owners(self, streams: int) -> list[tuple[int, str]]:
+        needed = -(-streams // PER_PERSON)
+        if len(self._people) < needed:
+            self._people += self._desk.ask(do="people", count=needed - len(self._people))
+        return [self._people[number // PER_PERSON] for number in range(streams)]
+
+    def _readers(self, uuids: Sequence[str], people: Sequence[tuple[int, str]]) -> list[Spec]:
+        return [
+            self._reader(number, uuid, session)
+            for number, (uuid, (_, session)) in enumerate(zip(uuids, people, strict=True))
+        ]
+
+    def _reader(self, number: int, uuid: str, session: str) -> Spec:
+        web = self._stack.webs[number % len(self._stack.webs)]
+        return {
+            "wire": "holdfast",
+            "host": "127.0.0.1",
+            "port": web.port,
+            "path": "/ws/",
+            "headers": [f"Origin: {web.url}", f"Cookie: sessionid={session}"],
+            "say": json.dumps({"type": "follow", "stream": uuid, "after": -1}),
+            "deflate": self.deflate,
+        }
