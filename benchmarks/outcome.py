@@ -8,11 +8,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.goals import DAPHNE, FILE, MEMORY, RESUMABLE, STACK, UVICORN
+from benchmarks.goals import DAPHNE, FILE, MEMORY, RESUMABLE, SKETCH, STACK, USUAL, UVICORN
 from benchmarks.running import Client, Sample
+from benchmarks.subjects.durable import Durable
 from benchmarks.subjects.holdfast import Holdfast
 from benchmarks.subjects.resumable import Resumable
 from benchmarks.subjects.subject import Subject
+from benchmarks.subjects.usual import Usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,10 @@ SUBJECTS: dict[str, Any] = {
     DAPHNE: lambda: Holdfast("daphne"),
     STACK: lambda: Holdfast("uvicorn", webs=2, workers=2),
     RESUMABLE: Resumable,
+    FILE: lambda: Durable(file=True),
+    MEMORY: lambda: Durable(file=False),
+    USUAL: Usual,
+    SKETCH: lambda: Usual(full_text=True),
 }
 
 
@@ -110,6 +116,3 @@ def spread(values: Sequence[float]) -> str:
     if len(values) == 1:
         return f"{values[0]:.3g}"
     return f"{statistics.median(values):.3g} [{min(values):.3g}–{max(values):.3g}]"
-
-
-__all__ = ["FILE", "MEMORY", "Options", "Outcome", "Stage", "ratio", "spread"]

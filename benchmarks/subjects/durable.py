@@ -1,0 +1,74 @@
+"""npm's @durable-streams/server, the reference server: an append is a POST, a reader tails by SSE.
+
+Only the server's CPU counts, not that of the process that makes the tokens and posts them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any, Self
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from benchmarks.client.wires import Spec
+from benchmarks.goals import FILE, MEMORY
+from benchmarks.subjects import peers
+from benchmarks.subjects.subject import Plan
+from tests.services.program import scratch_folder
+from tests.waiting import until
+
+
+class Durable:
+    """In files, each append with its own fsync, or in memory."""
+
+    def __init__(self, *, file: bool) -> None:
+        self.name = FILE if file else MEMORY
+        self.durable = file
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        arguments = []
+        if self.durable:
+            folder = scratch_folder("durable")
+            self._open.callback(shutil.rmtree, folder, ignore_errors=True)
+            arguments = [str(folder)]
+        self._server = self._open.enter_context(peers.program("durable-server", *arguments))
+        self._url = self._server.hear()["url"]
+        self._producer = self._open.enter_context(peers.program("durable-producer", self._url))
+        self._producer.hear()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    @property
+    def processes(self) -> dict[str, int]:
+        return {"web": self._server.pid}
+
+    def begin(self, plan: Plan) -> Sequence[Spec]:
+        streams = [
+            {"path": f"/{uuid4().hex}", "start": start, "rate": plan.rate, "count": plan.count}
+            for start in plan.starts()
+        ]
+        self._producer.ask(do="streams", streams=streams)
+        return [self._spec(stream["path"]) for stream in streams]
+
+    def settle(self) -> None:
+        self._producer.ask(do="stop")
+        until(lambda: not self._producer.ask(do="count")["running"], within=60)
+
+    def replayable(self, tokens: int, streams: int) -> Sequence[Spec]:
+        paths = [f"/{uuid4().hex}" for _ in range(streams)]
+        for path in paths:
+            self._producer.ask(do="burst", path=path, count=tokens)
+        return [self._spec(path) for path in paths]
+
+    def versions(self) -> dict[str, Any]:
+        return peers.versions("@durable-streams/server")
+
+    def _spec(self, path: object) -> Spec:
+        port = urlsplit(self._url).port
+        place = f"{path}?offset=-1&live=sse"
+        return {"wire": "durable", "host": "127.0.0.1", "port": port, "path": place}

@@ -1,0 +1,90 @@
+"""The usual Django way on Daphne, and the original sketch in the same app."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any, Self
+
+from benchmarks.client.wires import Spec
+from benchmarks.goals import SKETCH, USUAL
+from benchmarks.subjects.subject import Plan
+from tests.e2e.deployment import ROOT
+from tests.services import Program, free_port, postgres, redis
+from tests.services.child import Child
+from tests.services.program import listens, scratch_folder
+
+
+class Usual:
+    """One Daphne and one worker, PostgreSQL with its durable settings, and Redis."""
+
+    durable = True
+
+    def __init__(self, full_text: bool = False) -> None:
+        self.name = SKETCH if full_text else USUAL
+        self._full_text = full_text
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._postgres = self._open.enter_context(postgres())
+        self._redis = self._open.enter_context(redis())
+        folder = scratch_folder("usual")
+        self._open.callback(shutil.rmtree, folder, ignore_errors=True)
+        environment = {
+            "PATH": os.environ["PATH"],
+            "DJANGO_SETTINGS_MODULE": "benchmarks.usual.settings",
+            "DATABASE_URL": self._postgres.url,
+            "REDIS_URL": self._redis.url,
+        }
+        here: dict[str, Any] = {"environment": environment, "cwd": ROOT}
+        migrate = [sys.executable, "-m", "django", "migrate", "--run-syncdb", "--verbosity", "0"]
+        subprocess.run(migrate, check=True, cwd=ROOT, env=environment)
+        self._port = port = free_port()
+        command = [sys.executable, "-m", "daphne", "--bind", "127.0.0.1", "--port", str(port)]
+        self._web = Program(
+            "web",
+            [*command, "--verbosity", "0", "benchmarks.usual.asgi:application"],
+            log=folder / "web",
+            ready=lambda: listens(port),
+            **here,
+        )
+        self._open.callback(self._web.kill)
+        self._web.start()
+        worker = [sys.executable, "-m", "benchmarks.usual", *(["full"] * self._full_text)]
+        self._worker = self._open.enter_context(Child("worker", *worker, environment=environment))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    @property
+    def processes(self) -> dict[str, int]:
+        return {
+            "web": self._web.pid,
+            "worker": self._worker.pid,
+            "redis": self._redis.pid,
+            "postgres": self._postgres.pid,
+        }
+
+    def begin(self, plan: Plan) -> Sequence[Spec]:
+        streams = [
+            {"start": start, "rate": plan.rate, "count": plan.count} for start in plan.starts()
+        ]
+        return [self._spec(pk) for pk in self._worker.ask(do="streams", streams=streams)]
+
+    def settle(self) -> None:
+        self._worker.ask(do="stop")
+
+    def replayable(self, tokens: int, streams: int) -> Sequence[Spec]:
+        return [self._spec(self._worker.ask(do="stored", tokens=tokens)) for _ in range(streams)]
+
+    def versions(self) -> dict[str, Any]:
+        return {}
+
+    def _spec(self, message: int) -> Spec:
+        path = f"/ws/{message}/"
+        return {"wire": "usual", "host": "127.0.0.1", "port": self._port, "path": path}

@@ -1,0 +1,26 @@
+"""A reply and its tokens."""
+
+from django.db import models
+
+
+class Message(models.Model):
+    content = models.TextField(default="")
+    is_complete = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class Chunk(models.Model):
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="chunks")
+    index = models.PositiveIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    delta = models.TextField()
+    content = models.TextField(default="")
+    """All the text so far, in the original sketch only."""
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["message", "index"], name="chunk_once")]
+
+    def __str__(self) -> str:
+        return f"{self.message_id}:{self.index}"
