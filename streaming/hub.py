@@ -71,6 +71,7 @@ class Tail:
         self._size = 0
         self._waiting: set[asyncio.Future[None]] = set()
         self.followers = 0
+        self.heard = False
 
     def add(self, chunks: Sequence[Chunk]) -> None:
         """Take chunks that were rung. What is known is dropped; after a hole, the tail begins
@@ -274,13 +275,16 @@ class Hub:
 
     async def _poll(self) -> None:
         """Ask the database once a second, and at once after joining a group: what was rung
-        before the join took effect is seen by nobody else."""
+        before the join took effect is seen by nobody else. A stream of which text was heard
+        since is left out once: what it may have missed shows as a hole, or by its silence."""
         with suppress(TimeoutError):
             async with asyncio.timeout(POLL_SECONDS):
                 await self._stale.wait()
                 await asyncio.sleep(0)
         self._stale.clear()
-        tails = list(self._tails.values())
+        tails = [tail for tail in self._tails.values() if not tail.heard or not tail.head]
+        for tail in self._tails.values():
+            tail.heard = False
         if not tails:
             return
         heads = await in_db(journal.heads, [tail.stream_id for tail in tails])
@@ -331,6 +335,7 @@ def hear_streams(tails: Mapping[int, Tail], body: Body) -> None:
     """Pass on what a bell says to those streams that are followed here."""
     for stream_id, chunks in body.get("chunks", ()):
         if tail := tails.get(stream_id):
+            tail.heard = True
             tail.add([Chunk(c[0], c[1], KINDS[c[2]], c[3], c[4]) for c in chunks])
     if (row := body.get("head")) and (tail := tails.get(row[0])):
         tail.learn(Head(row[0], row[1], State(row[2]), *row[3:]))

@@ -271,22 +271,35 @@ def fold(stream_id: int) -> None:
 
 def heads(stream_ids: Iterable[int]) -> dict[int, Head]:
     """Where these streams stand now; one that does not exist is left out."""
-    streams = Stream.objects.filter(id__in=list(stream_ids)).defer("arguments", "usage")
-    return {stream.id: head_of(stream) for stream in streams}
+    rows = Stream.objects.filter(id__in=list(stream_ids)).values_list(*HEAD)
+    return {row[0]: _head(*row) for row in rows}
 
 
 def head_of(stream: Stream) -> Head:
     """Where a stream stood when its row was read."""
+    return _head(*(getattr(stream, name) for name in HEAD))
+
+
+HEAD = (
+    *("id", "epoch", "state", "note", "next_index"),
+    *("finish_reason", "error_class", "error", "folded_at"),
+)
+
+
+def _head(
+    stream_id: int,
+    epoch: int,
+    state: str,
+    note: str,
+    next_index: int,
+    finish_reason: str,
+    error_class: str,
+    error: str,
+    folded_at: datetime | None,
+) -> Head:
+    folded = folded_at is not None
     return Head(
-        stream.id,
-        stream.epoch,
-        State(stream.state),
-        stream.note,
-        stream.next_index,
-        stream.finish_reason,
-        stream.error_class,
-        stream.error,
-        stream.folded_at is not None,
+        stream_id, epoch, State(state), note, next_index, finish_reason, error_class, error, folded
     )
 
 

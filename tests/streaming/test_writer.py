@@ -287,7 +287,7 @@ async def test_dropping_an_old_pen_leaves_the_new_one_of_the_same_stream(
     await desk.told("goes on and on")
 
 
-async def test_few_streams_never_wait_between_commits(
+async def test_who_flushes_never_waits_between_commits(
     desk: Desk, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "PAUSE_PER_STREAM", 1000.0)
@@ -303,7 +303,6 @@ async def test_few_streams_never_wait_between_commits(
 async def test_a_first_delta_and_an_ending_cut_the_pause_short(
     desk: Desk, stream: Stream, other: Stream, event: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "EASY", 0)
     monkeypatch.setattr(writer, "PAUSE_PER_STREAM", 1000.0)
     monkeypatch.setattr(writer, "LONGEST_PAUSE", 1000.0)
     pen, late = desk.pen(stream), desk.pen(other)
