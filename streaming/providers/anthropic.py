@@ -3,14 +3,14 @@
 import functools
 import re
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import Any
 
 import anthropic
 import httpx2
 
 from .base import Delta, ListedModel, Reason, Request, Timeouts, Usage
-from .exchange import Answer, Exchange, Remote, hush, retry_after, whole
+from .exchange import Answer, Exchange, Remote, hush, retry_after, understood, whole
 
 OFFICIAL_URL = "https://api.anthropic.com"
 MAX_TOKENS = 32_000  # The API wants a number; thinking counts too.
@@ -56,47 +56,36 @@ class Anthropic(Remote):
         client._custom_headers = {}  # The server's environment has a variable for them.
         return client
 
-    async def open(self, client: Any, exchange: Exchange) -> AsyncIterator[Any]:
-        """Put the request; the SDK's events."""
-        events = await client.messages.create(**body(exchange.request), stream=True)
-        exchange.named(events.response.headers.get("request-id"))
-        opened: AsyncIterator[Any] = events
-        return opened
+    async def open(self, client: Any, exchange: Exchange) -> AsyncGenerator[Any, None]:
+        """Put the request; the events."""
+        await client.messages.create(**body(exchange.request), stream=True)
+        return exchange.sent("request-id")
 
-    def read(self, event: Any, exchange: Exchange) -> Iterator[Delta]:
+    def read(self, event: dict[str, Any], exchange: Exchange) -> Iterator[Delta]:
         """What was asked is counted at the start, what was said with the end marker."""
-        match event.type:
-            case "message_start":
-                exchange.named(event.message.id)
-                exchange.usage = usage(getattr(event.message, "usage", None), exchange.usage)
-            case "content_block_start":
-                yield from _added(event.content_block)
+        match event.get("type"):
             case "content_block_delta":
-                yield from _added(event.delta)
+                yield from _added(event.get("delta") or {})
+            case "content_block_start":
+                yield from _added(event.get("content_block") or {})
+            case "message_start":
+                message = event.get("message") or {}
+                exchange.named(message.get("id"))
+                exchange.usage = usage(message.get("usage"), exchange.usage)
             case "message_delta":
-                exchange.usage = usage(getattr(event, "usage", None), exchange.usage)
-                if stopped := event.delta.stop_reason:
+                exchange.usage = usage(event.get("usage"), exchange.usage)
+                if stopped := (event.get("delta") or {}).get("stop_reason"):
                     exchange.reason = REASONS.get(stopped, "other")
             case "message_stop":
                 exchange.done = True
+            case "error":
+                raise understood(said(event), self.name, exchange.scrub)
 
     def answered(self, error: Exception) -> Answer | None:
-        """An error that Anthropic sent; one in the middle of a stream comes under status 200."""
+        """An error that Anthropic sent instead of a reply."""
         if not isinstance(error, anthropic.APIStatusError):
             return None
-        headers, said = error.response.headers, error.body
-        inner = said.get("error") if isinstance(said, dict) else None
-        told = inner if isinstance(inner, dict) else {}
-        message = told.get("message") or error.message
-        named = _NAMED.match(str(message))
-        return Answer(
-            status=error.status_code if error.status_code >= 300 else 0,
-            words=f"{told.get('type', '')} {told.get('error_code') or ''}",
-            message=str(message),
-            param=named.group(1) if named else "",
-            request_id=headers.get("request-id", ""),
-            retry_after=retry_after(headers),
-        )
+        return said(error.body or error.message, error.status_code, error.response.headers)
 
     async def listed(self, client: Any) -> list[ListedModel]:
         """The list, which tells everything."""
@@ -143,26 +132,43 @@ def body(request: Request) -> dict[str, Any]:
     return arguments
 
 
-def _added(part: Any) -> Iterator[Delta]:
+def said(body: Any, status: int = 0, headers: Mapping[str, str] | None = None) -> Answer:
+    """What an error of Anthropic's says: the body of an answer, or an event in a stream."""
+    inner = body.get("error") if isinstance(body, dict) else None
+    told = inner if isinstance(inner, dict) else {}
+    message = str(told.get("message") or body)
+    named = _NAMED.match(message)
+    return Answer(
+        status=status,
+        words=f"{told.get('type', '')} {told.get('error_code') or ''}",
+        message=message,
+        param=named.group(1) if named else "",
+        request_id=(headers or {}).get("request-id", ""),
+        retry_after=retry_after(headers or {}),
+    )
+
+
+def _added(part: dict[str, Any]) -> Iterator[Delta]:
     """What a block starts with, mostly nothing, or what is added to it."""
-    if part.type in {"text", "text_delta"}:
-        yield Delta(whole(part.text))
-    elif part.type in {"thinking", "thinking_delta"}:
-        yield Delta(whole(part.thinking), "reasoning")
+    match part.get("type"):
+        case "text_delta" | "text":
+            yield Delta(whole(part.get("text")))
+        case "thinking_delta" | "thinking":
+            yield Delta(whole(part.get("thinking")), "reasoning")
 
 
-def usage(counted: Any, before: Usage | None) -> Usage | None:
+def usage(counted: dict[str, Any] | None, before: Usage | None) -> Usage | None:
     """The tokens so far. Anthropic counts what it cached apart from the rest of the input."""
     if counted is None:
         return before
     before = before or Usage()
-    fresh = getattr(counted, "input_tokens", None)
-    cached = getattr(counted, "cache_read_input_tokens", None)
-    stored = getattr(counted, "cache_creation_input_tokens", None)
-    details = getattr(counted, "output_tokens_details", None)
+    details = counted.get("output_tokens_details") or {}
+    fresh, spoken = counted.get("input_tokens"), counted.get("output_tokens")
+    thought, cached = details.get("thinking_tokens"), counted.get("cache_read_input_tokens")
+    stored = counted.get("cache_creation_input_tokens")
     return Usage(
         input=before.input if fresh is None else fresh + (cached or 0) + (stored or 0),
-        output=getattr(counted, "output_tokens", before.output),
-        reasoning=getattr(details, "thinking_tokens", before.reasoning),
+        output=before.output if spoken is None else spoken,
+        reasoning=before.reasoning if thought is None else thought,
         cached=before.cached if cached is None else cached,
     )

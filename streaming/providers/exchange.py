@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 import httpx2
 
-from . import errors
+from . import errors, sse
 from .base import Delta, Event, Finish, ListedModel, Reason, Request, Timeouts, Usage, clean
 
 AFTER_FINISH = 5.0  # Seconds to wait for the usage once the end marker is here.
@@ -99,6 +99,9 @@ class Exchange:
         self.scrub = scrub
         self.limit = UNREAD_LIMIT
         self.unread = 0
+        self.apart = False  # The SDK is to see nothing of a reply's body.
+        self.response: httpx2.Response | None = None
+        self.body: _Metered | None = None
         self.heard = False
         self.refused = False
         self.done = False  # Nothing that matters comes after what was read.
@@ -112,10 +115,21 @@ class Exchange:
         self.request_id = self.request_id or self.scrub(request_id or "")
 
     async def meter(self, response: httpx2.Response) -> None:
-        """Put a limit on what may pile up in an SDK's line and event buffers, which have none."""
+        """Keep the answer, and put a limit on what may pile up in buffers, which have none."""
         if response.headers.get("content-encoding", "identity") != "identity":
             raise errors.ProviderError("The provider sent a compressed answer nobody asked for.")
-        response.stream = _Metered(response.stream, self)
+        self.response = response
+        self.body = response.stream = _Metered(response.stream, self)
+        if self.apart and response.is_success:
+            response.stream = httpx2.ByteStream(b"")
+
+    def sent(self, id_header: str) -> AsyncGenerator[dict[str, Any], None]:
+        """The events of the answer as plain objects, read past the SDK, which made the request
+        and raised what was wrong with it: its own objects cost several times as much to make."""
+        assert self.response is not None
+        assert self.body is not None
+        self.named(self.response.headers.get(id_header))
+        return sse.objects(self.body.__aiter__())
 
     async def events(self, opening: Any) -> AsyncGenerator[Any, None]:
         """The SDK's events as they come, none of them later than the limits allow."""
@@ -125,19 +139,20 @@ class Exchange:
         deadline = start + times.first
         async with asyncio.timeout_at(deadline):
             events = await opening
-        while not self.done:
-            async with asyncio.timeout_at(deadline):
-                event = await anext(events, None)
-            if event is None:
-                return
-            self.unread = 0
-            yield event
-            if self.reason:
-                deadline = clock() + min(AFTER_FINISH, times.idle)
-            elif self.heard:
-                deadline = clock() + times.idle
-            else:
-                deadline = min(max(deadline, clock() + times.idle), start + times.thinking)
+        async with aclosing(events):
+            while not self.done:
+                async with asyncio.timeout_at(deadline):
+                    event = await anext(events, None)
+                if event is None:
+                    return
+                self.unread = 0
+                yield event
+                if self.reason:
+                    deadline = clock() + min(AFTER_FINISH, times.idle)
+                elif self.heard:
+                    deadline = clock() + times.idle
+                else:
+                    deadline = min(max(deadline, clock() + times.idle), start + times.thinking)
 
 
 class _Metered(httpx2.AsyncByteStream):
@@ -147,12 +162,13 @@ class _Metered(httpx2.AsyncByteStream):
         self.stream = stream
         self.exchange = exchange
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in self.stream:
-            self.exchange.unread += len(part)
-            if self.exchange.unread > self.exchange.limit:
-                raise errors.ProviderError("The provider sent more than one event can hold.")
-            yield part
+    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        async with aclosing(aiter(self.stream)) as parts:
+            async for part in parts:
+                self.exchange.unread += len(part)
+                if self.exchange.unread > self.exchange.limit:
+                    raise errors.ProviderError("The provider sent more than one event can hold.")
+                yield part
 
     async def aclose(self) -> None:
         await self.stream.aclose()
@@ -183,8 +199,8 @@ class Remote:
         """The SDK's client for one exchange, over this HTTP client."""
         raise NotImplementedError
 
-    async def open(self, client: Any, exchange: Exchange) -> AsyncIterator[Any]:
-        """Put the request; the SDK's events."""
+    async def open(self, client: Any, exchange: Exchange) -> AsyncGenerator[Any, None]:
+        """Put the request; the events of its answer."""
         raise NotImplementedError
 
     def read(self, event: Any, exchange: Exchange) -> Iterator[Delta]:

@@ -3,7 +3,7 @@
 import functools
 import re
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import Any
 
 import httpx2
@@ -13,7 +13,16 @@ from google.genai.errors import APIError
 
 from . import errors
 from .base import Delta, ListedModel, Reason, Request, Timeouts, Usage
-from .exchange import Answer, Exchange, Remote, certificates, hush, retry_after, whole
+from .exchange import (
+    Answer,
+    Exchange,
+    Remote,
+    certificates,
+    hush,
+    retry_after,
+    understood,
+    whole,
+)
 
 OFFICIAL_URL = "https://generativelanguage.googleapis.com"
 API_VERSION = "v1"
@@ -66,8 +75,9 @@ class Google(Remote):
         )
         return genai.Client(api_key=key, vertexai=False, http_options=options).aio
 
-    async def open(self, client: Any, exchange: Exchange) -> AsyncIterator[Any]:
-        """Put the request; the SDK's chunks."""
+    async def open(self, client: Any, exchange: Exchange) -> AsyncGenerator[Any, None]:
+        """Put the request; the chunks. The SDK has no way to hand over an answer unread, so it
+        gets an empty one."""
         request = exchange.request
         contents = [
             types.Content(
@@ -75,44 +85,35 @@ class Google(Remote):
             )
             for turn in request.turns
         ]
-        opened: AsyncIterator[Any] = await client.models.generate_content_stream(
+        exchange.apart = True
+        async for _ in await client.models.generate_content_stream(
             model=request.model, contents=contents, config=config(request)
-        )
-        return opened
+        ):
+            pass
+        return exchange.sent("x-request-id")
 
-    def read(self, event: Any, exchange: Exchange) -> Iterator[Delta]:
+    def read(self, event: dict[str, Any], exchange: Exchange) -> Iterator[Delta]:
         """A blocked prompt has feedback and no candidates; usage stands in every chunk."""
-        headers = getattr(event.sdk_http_response, "headers", None) or {}
-        exchange.named(headers.get("x-request-id") or event.response_id)
-        if event.usage_metadata:
-            exchange.usage = usage(event.usage_metadata)
-        if event.prompt_feedback and event.prompt_feedback.block_reason:
-            why = f"blocked: {event.prompt_feedback.block_reason.value}"
-            raise errors.Refused(provider=self.name, detail=exchange.scrub(why))
-        for candidate in (event.candidates or [])[:1]:
-            for part in (candidate.content and candidate.content.parts) or []:
-                if part.text:
-                    yield Delta(whole(part.text), "reasoning" if part.thought else "text")
-            if candidate.finish_reason:
-                exchange.reason = REASONS.get(candidate.finish_reason.value, "other")
+        if event.get("error"):
+            raise understood(said(event), self.name, exchange.scrub)
+        exchange.named(event.get("responseId"))
+        if counted := event.get("usageMetadata"):
+            exchange.usage = usage(counted)
+        if blocked := (event.get("promptFeedback") or {}).get("blockReason"):
+            detail = exchange.scrub(f"blocked: {blocked}")
+            raise errors.Refused(provider=self.name, detail=detail)
+        candidate: dict[str, Any] = next(iter(event.get("candidates") or ()), {})
+        for part in (candidate.get("content") or {}).get("parts") or ():
+            if text := part.get("text"):
+                yield Delta(whole(text), "reasoning" if part.get("thought") else "text")
+        if stopped := candidate.get("finishReason"):
+            exchange.reason = REASONS.get(stopped, "other")
 
     def answered(self, error: Exception) -> Answer | None:
-        """An error that Google sent. What it means stands in the details; so does the delay."""
+        """An error that Google sent instead of a reply."""
         if not isinstance(error, APIError):
             return None
-        headers = getattr(error.response, "headers", None) or {}
-        details = _details(error)
-        reasons = " ".join(str(detail.get("reason", "")) for detail in details)
-        message = str(error.message or error.details)
-        named = _NAMED.search(message)
-        return Answer(
-            status=error.code,
-            words=f"{error.status or ''} {reasons}",
-            message=message,
-            param=next((name for name in named.groups() if name), "") if named else "",
-            request_id=headers.get("x-request-id", ""),
-            retry_after=_delay(details, retry_after(headers)),
-        )
+        return said(error.details, error.code, getattr(error.response, "headers", None) or {})
 
     async def listed(self, client: Any) -> list[ListedModel]:
         """The list, without what makes no text."""
@@ -156,23 +157,34 @@ def _thinking(model: str, effort: str | None) -> types.ThinkingConfig | None:
     return types.ThinkingConfig(include_thoughts=True, thinking_level=level)
 
 
-def usage(counted: Any) -> Usage:
-    """The tokens of the whole request. Google counts thoughts apart from the rest of the output."""
-    said, thought = counted.candidates_token_count, counted.thoughts_token_count
-    return Usage(
-        input=counted.prompt_token_count,
-        output=None if said is None and thought is None else (said or 0) + (thought or 0),
-        reasoning=thought,
-        cached=counted.cached_content_token_count,
+def said(body: Any, status: int = 0, headers: Mapping[str, str] | None = None) -> Answer:
+    """What an error of Google's says: the body of an answer, or an event in a stream. What it
+    means stands in the details; so does the delay."""
+    inner = body.get("error", body) if isinstance(body, dict) else None
+    told = inner if isinstance(inner, dict) else {}
+    details = [one for one in told.get("details") or () if isinstance(one, dict)]
+    reasons = " ".join(str(detail.get("reason", "")) for detail in details)
+    message = str(told.get("message") or body)
+    named = _NAMED.search(message)
+    return Answer(
+        status=status or int(told.get("code") or 0),
+        words=f"{told.get('status') or ''} {reasons}",
+        message=message,
+        param=next((name for name in named.groups() if name), "") if named else "",
+        request_id=(headers or {}).get("x-request-id", ""),
+        retry_after=_delay(details, retry_after(headers or {})),
     )
 
 
-def _details(error: APIError) -> list[dict[str, Any]]:
-    """The list of details in an error's body, however much of it is there."""
-    body = error.details
-    inner = body.get("error", body) if isinstance(body, dict) else None
-    details = inner.get("details") if isinstance(inner, dict) else None
-    return [one for one in details if isinstance(one, dict)] if isinstance(details, list) else []
+def usage(counted: dict[str, Any]) -> Usage:
+    """The tokens of the whole request. Google counts thoughts apart from the rest of the output."""
+    spoken, thought = counted.get("candidatesTokenCount"), counted.get("thoughtsTokenCount")
+    return Usage(
+        input=counted.get("promptTokenCount"),
+        output=None if spoken is None and thought is None else (spoken or 0) + (thought or 0),
+        reasoning=thought,
+        cached=counted.get("cachedContentTokenCount"),
+    )
 
 
 def _delay(details: list[dict[str, Any]], told: float | None) -> float | None:

@@ -5,7 +5,7 @@ in that way.
 """
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import Any
 
@@ -13,9 +13,9 @@ import openai
 
 from . import errors
 from .base import Delta, Event, Kind, Reason, Request, Timeouts, Upstream, Usage
-from .exchange import Answer, Exchange, understood, whole
-from .openai_chat import Chat
-from .openai_sdk import OverOpenAI
+from .exchange import Exchange, understood, whole
+from .openai_chat import Chat, failed
+from .openai_sdk import OverOpenAI, said
 
 FEWEST_TOKENS = 16  # The API refuses a lower limit.
 EVENT_LIMIT = 8 << 20  # Bytes. The last events repeat the whole text, each in one piece.
@@ -79,18 +79,16 @@ def unknown_address(error: errors.ProviderError) -> bool:
 class Responses(OverOpenAI):
     """The adapter over Responses alone."""
 
-    async def open(self, client: Any, exchange: Exchange) -> AsyncIterator[Any]:
+    async def open(self, client: Any, exchange: Exchange) -> AsyncGenerator[Any, None]:
         """Put the request, or ask for the rest of a reply that the provider has a copy of."""
         exchange.limit = EVENT_LIMIT
         if upstream := exchange.request.upstream:
             exchange.upstream_id = upstream.id
             after = int(upstream.cursor or 0)
-            events = await client.responses.retrieve(upstream.id, stream=True, starting_after=after)
+            await client.responses.retrieve(upstream.id, stream=True, starting_after=after)
         else:
-            events = await self._create(client, exchange.request)
-        exchange.named(events.response.headers.get("x-request-id"))
-        opened: AsyncIterator[Any] = events
-        return opened
+            await self._create(client, exchange.request)
+        return exchange.sent("x-request-id")
 
     async def _create(self, client: openai.AsyncOpenAI, request: Request) -> Any:
         """Only verified organisations get summaries of reasoning; the others are told so."""
@@ -107,46 +105,42 @@ class Responses(OverOpenAI):
     def _body(self, request: Request, summary: bool) -> dict[str, Any]:
         return body(request, official=self.official, summary=summary)
 
-    def read(self, event: Any, exchange: Exchange) -> Iterator[Delta]:
+    def read(self, event: dict[str, Any], exchange: Exchange) -> Iterator[Delta]:
         """Each event counts up, which is where a kept reply can be gone on from."""
-        response: Any = getattr(event, "response", None)
+        response = event.get("response") or {}
         place = self._place(event, response, exchange)
-        match event.type:
+        match event.get("type"):
+            case str() as kind if kind in KINDS:
+                exchange.refused = exchange.refused or kind == "response.refusal.delta"
+                yield Delta(whole(event["delta"]), KINDS[kind], place)
             case "response.created" if place:
                 yield Delta("", upstream=place)
-            case kind if kind in KINDS:
-                exchange.refused = exchange.refused or kind == "response.refusal.delta"
-                yield Delta(whole(event.delta), KINDS[kind], place)
-            case "response.reasoning_summary_part.added" if event.summary_index:
+            case "response.reasoning_summary_part.added" if event.get("summary_index"):
                 yield Delta("\n\n", "reasoning", place)
             case "response.completed":
                 self._end(response, "refusal" if exchange.refused else "stop", exchange)
             case "response.incomplete":
-                why = getattr(response.incomplete_details, "reason", None)
-                self._end(response, INCOMPLETE.get(why or "", "other"), exchange)
+                why = (response.get("incomplete_details") or {}).get("reason") or ""
+                self._end(response, INCOMPLETE.get(why, "other"), exchange)
             case "response.failed":
-                raise self._failed(response.error, exchange)
-            case "error":
-                raise self._failed(event, exchange)
+                raise understood(said(response.get("error")), self.name, exchange.scrub)
+            case _ if failure := failed(event):
+                raise understood(said(failure), self.name, exchange.scrub)
 
-    def _place(self, event: Any, response: Any, exchange: Exchange) -> Upstream | None:
-        if response is not None:
-            exchange.named(response.id)
+    def _place(
+        self, event: dict[str, Any], response: dict[str, Any], exchange: Exchange
+    ) -> Upstream | None:
+        if response:
+            exchange.named(response.get("id"))
         if not exchange.request.background and not exchange.request.upstream:
             return None
-        exchange.upstream_id = exchange.upstream_id or getattr(response, "id", "")
-        return Upstream(exchange.upstream_id, str(event.sequence_number))
+        exchange.upstream_id = exchange.upstream_id or response.get("id") or ""
+        return Upstream(exchange.upstream_id, str(event["sequence_number"]))
 
-    def _end(self, response: Any, reason: Reason, exchange: Exchange) -> None:
+    def _end(self, response: dict[str, Any], reason: Reason, exchange: Exchange) -> None:
         exchange.reason = reason
-        exchange.usage = usage(response.usage) if response.usage else None
+        exchange.usage = usage(response["usage"]) if response.get("usage") else None
         exchange.done = True
-
-    def _failed(self, error: Any, exchange: Exchange) -> errors.ProviderError:
-        """Neither of the two ways in which a running reply fails makes the SDK raise."""
-        code, said = getattr(error, "code", None) or "", getattr(error, "message", None) or ""
-        param = getattr(error, "param", None) or ""
-        return understood(Answer(0, code, said, param), self.name, exchange.scrub)
 
     async def cancel(self, upstream: Upstream, key: str) -> None:
         """Stop a kept reply at the provider. Raises `errors.ProviderError`."""
@@ -185,11 +179,11 @@ def body(request: Request, *, official: bool, summary: bool) -> dict[str, Any]:
     return arguments
 
 
-def usage(counted: Any) -> Usage:
+def usage(counted: dict[str, Any]) -> Usage:
     """The tokens of the whole request, which come with its end."""
     return Usage(
-        input=counted.input_tokens,
-        output=counted.output_tokens,
-        reasoning=getattr(counted.output_tokens_details, "reasoning_tokens", None),
-        cached=getattr(counted.input_tokens_details, "cached_tokens", None),
+        input=counted.get("input_tokens"),
+        output=counted.get("output_tokens"),
+        reasoning=(counted.get("output_tokens_details") or {}).get("reasoning_tokens"),
+        cached=(counted.get("input_tokens_details") or {}).get("cached_tokens"),
     )

@@ -1,13 +1,11 @@
 """Chat Completions: OpenAI's older API, and what every compatible server speaks."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
-from openai.types.chat import ChatCompletionChunk
-
 from .base import Delta, Reason, Request, Timeouts, Usage
-from .exchange import Exchange, whole
-from .openai_sdk import OverOpenAI
+from .exchange import Exchange, understood, whole
+from .openai_sdk import OverOpenAI, said
 
 REASONS: dict[str, Reason] = {
     "stop": "stop",
@@ -21,28 +19,26 @@ REASONS: dict[str, Reason] = {
 class Chat(OverOpenAI):
     """The adapter."""
 
-    async def open(self, client: Any, exchange: Exchange) -> AsyncIterator[Any]:
-        """Put the request; the SDK's chunks."""
+    async def open(self, client: Any, exchange: Exchange) -> AsyncGenerator[Any, None]:
+        """Put the request; the chunks."""
         arguments = body(exchange.request, official=self.official)
-        chunks = await client.chat.completions.create(**arguments, stream=True)
-        exchange.named(chunks.response.headers.get("x-request-id"))
-        events: AsyncIterator[Any] = chunks
-        return events
+        await client.chat.completions.create(**arguments, stream=True)
+        return exchange.sent("x-request-id")
 
-    def read(self, event: ChatCompletionChunk, exchange: Exchange) -> Iterator[Delta]:
+    def read(self, event: dict[str, Any], exchange: Exchange) -> Iterator[Delta]:
         """The usage comes in a chunk of its own, after the end marker."""
-        if event.usage:
-            exchange.usage = usage(event.usage)
-        exchange.named(event.id)
-        if not event.choices:
-            return
-        choice = event.choices[0]
-        if choice.delta:
-            yield from added(choice.delta)
-            exchange.refused = exchange.refused or bool(choice.delta.refusal)
-        if choice.finish_reason:
-            stopped = REASONS.get(choice.finish_reason, "other")
-            exchange.reason = "refusal" if exchange.refused and stopped == "stop" else stopped
+        if failure := failed(event):
+            raise understood(said(failure), self.name, exchange.scrub)
+        if counted := event.get("usage"):
+            exchange.usage = usage(counted)
+        exchange.named(event.get("id"))
+        choice: dict[str, Any] = next(iter(event.get("choices") or ()), {})
+        if delta := choice.get("delta"):
+            yield from added(delta)
+            exchange.refused = exchange.refused or bool(delta.get("refusal"))
+        if stopped := choice.get("finish_reason"):
+            reason = REASONS.get(stopped, "other")
+            exchange.reason = "refusal" if exchange.refused and reason == "stop" else reason
 
 
 class Compatible(Chat):
@@ -79,24 +75,30 @@ def body(request: Request, *, official: bool) -> dict[str, Any]:
     return arguments
 
 
-def added(delta: Any) -> Iterator[Delta]:
+def failed(event: dict[str, Any]) -> Any:
+    """The error that an event tells of; servers have several ways to put it."""
+    if error := event.get("error"):
+        return error
+    return event if "error" in (event.get("object"), event.get("type")) else None
+
+
+def added(delta: dict[str, Any]) -> Iterator[Delta]:
     """What a chunk adds. Reasoning is no part of the API; servers that send it name it twofold."""
-    reasoning = getattr(delta, "reasoning", None) or getattr(delta, "reasoning_content", None)
-    if reasoning:
+    if reasoning := delta.get("reasoning") or delta.get("reasoning_content"):
         yield Delta(whole(reasoning), "reasoning")
-    if delta.content:
-        yield Delta(whole(delta.content))
-    if delta.refusal:
-        yield Delta(whole(delta.refusal))
+    if text := delta.get("content"):
+        yield Delta(whole(text))
+    if refusal := delta.get("refusal"):
+        yield Delta(whole(refusal))
 
 
-def usage(counted: Any) -> Usage:
+def usage(counted: dict[str, Any]) -> Usage:
     """The tokens of the whole request."""
-    prompt = getattr(counted, "prompt_tokens_details", None)
-    completion = getattr(counted, "completion_tokens_details", None)
+    prompt = counted.get("prompt_tokens_details") or {}
+    completion = counted.get("completion_tokens_details") or {}
     return Usage(
-        input=counted.prompt_tokens,
-        output=counted.completion_tokens,
-        reasoning=getattr(completion, "reasoning_tokens", None),
-        cached=getattr(prompt, "cached_tokens", None),
+        input=counted.get("prompt_tokens"),
+        output=counted.get("completion_tokens"),
+        reasoning=completion.get("reasoning_tokens"),
+        cached=prompt.get("cached_tokens"),
     )

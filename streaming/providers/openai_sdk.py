@@ -2,28 +2,17 @@
 
 import functools
 import re
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 import httpx2
 import openai
-from openai._models import construct_type
-from openai.types.responses import ResponseStreamEvent
 
 from .base import ListedModel, Timeouts
 from .exchange import Answer, Remote, hush, retry_after
 
 OFFICIAL_URL = "https://api.openai.com/v1"
-
-_PART = {"type": "output_text", "text": "", "annotations": []}
-_ITEM = {"type": "message", "id": "none", "content": [_PART]}
-_RESPONSE = {"id": "none", "output": [_ITEM], "tools": [], "usage": {}}
-FIRST_EVENTS: tuple[dict[str, Any], ...] = (
-    {"type": "response.created", "response": _RESPONSE},
-    {"type": "response.output_item.added", "output_index": 0, "item": _ITEM},
-    {"type": "response.content_part.added", "output_index": 0, "part": _PART},
-    {"type": "response.completed", "response": _RESPONSE},
-)
 
 
 class OverOpenAI(Remote):
@@ -61,16 +50,8 @@ class OverOpenAI(Remote):
             return None
         response = error.response if isinstance(error, openai.APIStatusError) else None
         headers = response.headers if response else httpx2.Headers()
-        code = str(error.code or "")
-        named = int(code) if re.fullmatch(r"\d{3}", code) else 0
-        return Answer(
-            status=response.status_code if response else named,
-            words=f"{code} {error.type or ''}",
-            message=_said(error),
-            param=str(error.param or ""),
-            request_id=headers.get("x-request-id", ""),
-            retry_after=retry_after(headers),
-        )
+        status = response.status_code if response else 0
+        return said(error.body or {"message": error.message}, status, headers)
 
     async def listed(self, client: Any) -> list[ListedModel]:
         """The list. OpenAI tells no windows, and of a lifecycle only its end."""
@@ -79,19 +60,25 @@ class OverOpenAI(Remote):
 
 @functools.cache
 def load() -> None:
-    """Once in a process, and in a thread: the SDK loads its parts on first use, and builds what
-    it knows of events when the first ones come. That takes 0.7 s of CPU, which would stop the
-    loop, and with it every other stream and the worker's lease."""
+    """Once in a process, and in a thread: the SDK loads its parts on first use, which would stop
+    the loop, and with it every other stream and the worker's lease."""
     sdk = openai.AsyncOpenAI(api_key="none")
     _ = sdk.chat.completions, sdk.responses, sdk.models
-    for event in FIRST_EVENTS:
-        construct_type(type_=ResponseStreamEvent, value=event)
 
 
-def _said(error: openai.APIError) -> str:
-    """The provider's words; the SDK leaves out those that are not where OpenAI puts them."""
-    told = isinstance(error.body, dict) and "message" in error.body
-    return error.message if told or not error.body else f"{error.message}: {error.body}"
+def said(told: Any, status: int = 0, headers: Mapping[str, str] | None = None) -> Answer:
+    """What an error of the provider's says: the body of an answer, or an event in a stream."""
+    known = told if isinstance(told, dict) else {}
+    code, kind, param = (str(known.get(name) or "") for name in ("code", "type", "param"))
+    named = int(code) if re.fullmatch(r"\d{3}", code) else 0
+    return Answer(
+        status=status or named,
+        words=f"{code} {kind}",
+        message=str(known.get("message") or told),
+        param=param,
+        request_id=(headers or {}).get("x-request-id", ""),
+        retry_after=retry_after(headers or {}),
+    )
 
 
 def _listed(model: Any) -> ListedModel:

@@ -96,12 +96,20 @@ async def test_thinking_and_text_in_turns_stay_in_order(fake: Fake) -> None:
     assert events[:-1] == [Delta("a", "reasoning"), Delta("b"), Delta("c", "reasoning"), Delta("d")]
 
 
-async def test_what_was_written_to_the_cache_counts_as_input() -> None:
-    class Counted:
-        input_tokens, cache_read_input_tokens, cache_creation_input_tokens = 10, 200, 3_000
-        output_tokens = 5
+def test_what_was_written_to_the_cache_counts_as_input() -> None:
+    counted = {
+        "input_tokens": 10,
+        "cache_read_input_tokens": 200,
+        "cache_creation_input_tokens": 3_000,
+        "output_tokens": 5,
+    }
+    assert anthropic.usage(counted, None) == Usage(input=3_210, output=5, cached=200)
 
-    assert anthropic.usage(Counted(), None) == Usage(input=3_210, output=5, cached=200)
+
+def test_a_count_that_is_null_takes_back_none_that_was_told() -> None:
+    before = Usage(input=10, output=5, reasoning=2, cached=1)
+    nothing = {"input_tokens": None, "output_tokens": None, "output_tokens_details": None}
+    assert anthropic.usage(nothing, before) == before
 
 
 async def test_a_stop_reason_counts_though_the_last_event_is_missing(fake: Fake) -> None:

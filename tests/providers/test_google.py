@@ -5,7 +5,7 @@ import json
 import pytest
 
 from streaming.providers import errors, google
-from streaming.providers.base import CARRY_ON, Event, Request, Turn, adapter
+from streaming.providers.base import CARRY_ON, Event, Request, Turn, Usage, adapter
 from tests.fakes import Behaviour, ErrorAnswer, Fake
 
 KEY = "AIza-canary-0123456789"
@@ -117,8 +117,5 @@ async def test_the_servers_environment_stays_out_of_the_request(
 
 
 def test_thoughts_are_part_of_the_output() -> None:
-    class Counted:
-        prompt_token_count, candidates_token_count, thoughts_token_count = 9, 20, 30
-        cached_content_token_count = None
-
-    assert google.usage(Counted()).output == 50
+    counted = {"promptTokenCount": 9, "candidatesTokenCount": 20, "thoughtsTokenCount": 30}
+    assert google.usage(counted) == Usage(input=9, output=50, reasoning=30)

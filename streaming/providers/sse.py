@@ -1,0 +1,113 @@
+"""Server-sent events: bytes come in as they arrive, the objects of whole events come out.
+
+It takes all that a server may send: every end of line, comments, data in several lines, names, a
+byte order mark, and cuts anywhere. How much may pile up without making an event is for whoever
+hands in the bytes to limit.
+"""
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+BOM = b"\xef\xbb\xbf"
+DONE = b"[DONE]"
+NO_EVENT = (b"{", b"[", b"<")
+"""How no line of a stream begins, but an answer in JSON or a page that came in its place."""
+SHOWN = 400  # Bytes of it that an error quotes.
+
+
+async def objects(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[dict[str, Any], None]:
+    """The objects of a stream's events, until it says that it is done or ends.
+
+    Raises ValueError for what nobody can read. An answer in JSON in place of a stream is one
+    object; the last event counts without its blank line too, if all of it is there. Closing this
+    closes `parts`.
+    """
+    blocks, mark = Blocks(), BOM
+    async with aclosing(parts):
+        async for part in parts:
+            for block in blocks.feed(part):
+                block, mark = block.removeprefix(mark), b""
+                name, data = fields(block)
+                if data == DONE:
+                    return
+                if data:
+                    yield parsed(name, data)
+                elif block.lstrip().startswith(NO_EVENT):
+                    raise ValueError(f"No stream of events, but: {block[:SHOWN]!r}")
+    last = bytes(blocks.left).removeprefix(mark).strip()
+    if last.startswith(NO_EVENT):
+        yield answer(last)
+    elif found := complete(last):
+        yield found
+
+
+class Blocks:
+    """Cuts bytes into the blocks between blank lines, whose lines end in \\n then."""
+
+    def __init__(self) -> None:
+        self.left = bytearray()
+        self._returned = False
+
+    def feed(self, part: bytes) -> list[bytes]:
+        """The blocks that this part completes."""
+        if not part:
+            return []
+        if self._returned:  # The other half of a \\r\\n is no line of its own.
+            part = part.removeprefix(b"\n")
+        self._returned = part.endswith(b"\r")
+        if b"\r" in part:
+            part = part.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        searched = max(len(self.left) - 1, 0)
+        self.left += part
+        end = self.left.rfind(b"\n\n", searched)
+        if end < 0:
+            return []
+        blocks = bytes(self.left[:end]).split(b"\n\n")
+        del self.left[: end + 2]
+        return blocks
+
+
+def fields(block: bytes) -> tuple[bytes, bytes]:
+    """The name and the data of an event; without data it is none."""
+    name, data = b"", []
+    for line in block.split(b"\n"):
+        field, _, value = line.partition(b":")
+        if field == b"data":
+            data.append(value.removeprefix(b" "))
+        elif field == b"event":
+            name = value.removeprefix(b" ")
+    return name, b"\n".join(data)
+
+
+def parsed(name: bytes, data: bytes) -> dict[str, Any]:
+    """The object in an event, whose name is its type unless it tells one itself."""
+    found = json.loads(data.decode())
+    if not isinstance(found, dict):
+        raise ValueError(f"An event held {type(found).__name__} instead of an object.")
+    if name:
+        found.setdefault("type", name.decode())
+    return found
+
+
+def complete(block: bytes) -> dict[str, Any] | None:
+    """The object in an event that the end of the stream may have cut off."""
+    name, data = fields(block)
+    try:
+        return parsed(name, data)
+    except ValueError:
+        return None
+
+
+def answer(body: bytes) -> dict[str, Any]:
+    """The object that came in place of a stream, or in a list as Google sends its errors."""
+    try:
+        found = json.loads(body.decode())
+    except ValueError:
+        found = None
+    if isinstance(found, list) and len(found) == 1:
+        found = found[0]
+    if not isinstance(found, dict):
+        raise ValueError(f"No stream of events, but: {body[:SHOWN]!r}")
+    return found

@@ -1,0 +1,145 @@
+"""Server-sent events, whatever their bytes are cut into."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streaming.providers import sse
+
+KELP = {"kelp": "潮 🌊", "n": 1}
+LINE = json.dumps(KELP, ensure_ascii=False)
+
+
+def read(*parts: bytes) -> list[dict[str, Any]]:
+    async def arriving() -> AsyncGenerator[bytes, None]:
+        for part in parts:
+            yield part
+
+    async def collected() -> list[dict[str, Any]]:
+        return [found async for found in sse.objects(arriving())]
+
+    return asyncio.run(collected())
+
+
+def bytewise(body: bytes) -> Iterable[bytes]:
+    return (body[at : at + 1] for at in range(len(body)))
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (f"data: {LINE}\n\n", [KELP]),
+        (f"data:{LINE}\n\n", [KELP]),
+        (f"\ufeffdata: {LINE}\n\n", [KELP]),
+        (f": alive\n\n:\n\n: again\ndata: {LINE}\n\n: on\n\n", [KELP]),
+        (f"id: 7\nretry: 100\nevent: tide\ndata: {LINE}\nodd\n\n", [KELP | {"type": "tide"}]),
+        ('event: tide\ndata: {"type": "own"}\n\n', [{"type": "own"}]),
+        ('data: {"a":\ndata: 1}\n\ndata: {"b": 2}\n\n', [{"a": 1}, {"b": 2}]),
+        (f"\n\n\n\ndata: {LINE}\n\n\n\n\ndata: {LINE}\n\n", [KELP, KELP]),
+        ("event: nothing\n\ndata\n\ndata:\n\ndata: \n\n", []),
+        (f"data: {LINE}\n\ndata: [DONE]\n\ndata: {{not json\n\n", [KELP]),
+        (f"data: {LINE}\n\ndata: [DONE]", [KELP]),
+        (f"data: {LINE}", [KELP]),
+        (f"data: {LINE}\n", [KELP]),
+        (f"data: {LINE}\n\ndata: {LINE[:-1]}", [KELP]),
+        (f"data: {LINE}\n\nda", [KELP]),
+        (f"  {LINE}", [KELP]),
+        (f"[{LINE}\n]\n", [KELP]),
+        (r'data: {"half": "\ud83d"}' + "\n\n", [{"half": "\ud83d"}]),
+        ("", []),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
+def test_events_are_the_same_however_their_bytes_are_cut(
+    body: str, expected: list[dict[str, Any]], end: str
+) -> None:
+    raw = body.replace("\n", end).encode()
+    assert read(raw) == expected
+    assert read(*bytewise(raw)) == expected
+    for at in range(len(raw)):
+        assert (at, read(raw[:at], raw[at:])) == (at, expected)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"data: {not json\n\n",
+        b"data: \xff\n\n",
+        b"data: 5\n\n",
+        b'data: ["a", "list"]\n\n',
+        b"<html>\n\n<p>Busy.</html>",
+        b"<html>Busy.</html>",
+        b"{half an answer",
+        b"[1, 2]",
+    ],
+)
+def test_what_nobody_can_read_is_an_error(body: bytes) -> None:
+    with pytest.raises(ValueError):
+        read(body)
+
+
+def test_an_error_quotes_a_page_but_not_all_of_it() -> None:
+    with pytest.raises(ValueError, match="<html>Busy") as caught:
+        read(b"<html>Busy" + b"x" * 10_000)
+    assert len(str(caught.value)) < 2 * sse.SHOWN
+
+
+def test_an_event_is_there_as_soon_as_its_blank_line_is() -> None:
+    blocks = sse.Blocks()
+    assert blocks.feed(b"data: 1\r\n\r") == [b"data: 1"]
+    assert blocks.feed(b"\ndata: 2\n") == []
+    assert blocks.feed(b"\n") == [b"data: 2"]
+    assert not blocks.left
+
+
+def test_a_large_event_in_small_parts_takes_no_time() -> None:
+    async def arriving() -> AsyncGenerator[bytes, None]:
+        yield b'data: {"kelp": "'
+        for _ in range(50_000):
+            yield b"x" * 20
+        yield b'"}\n\n'
+
+    async def collected() -> list[int]:
+        async with asyncio.timeout(5):
+            return [len(found["kelp"]) async for found in sse.objects(arriving())]
+
+    assert asyncio.run(collected()) == [1_000_000]
+
+
+async def test_closing_it_closes_what_it_reads() -> None:
+    closed = False
+
+    async def arriving() -> AsyncGenerator[bytes, None]:
+        nonlocal closed
+        try:
+            yield b"data: {}\n\n"
+            yield b"data: {}\n\n"
+        finally:
+            closed = True
+
+    events = sse.objects(arriving())
+    await anext(events)
+    await events.aclose()
+    assert closed
+
+
+BLANK_LINES = ["\n\n", "\r\n\r\n", "\r\r", "\r\n\n", "\n\r\n", "\n\r", "\r\r\n"]
+
+
+@given(
+    st.lists(st.tuples(st.text(st.characters(codec="utf-8")), st.sampled_from(BLANK_LINES))),
+    st.lists(st.integers(1, 9), min_size=1),
+)
+def test_any_text_in_any_cuts_with_any_ends(said: list[tuple[str, str]], sizes: list[int]) -> None:
+    events = [f"data: {json.dumps({'t': t}, ensure_ascii=False)}{end}" for t, end in said]
+    body, parts, at = "".join(events).encode(), list[bytes](), 0
+    while at < len(body):
+        size = sizes[len(parts) % len(sizes)]
+        parts.append(body[at : at + size])
+        at += size
+    assert [found["t"] for found in read(*parts)] == [text for text, _ in said]
