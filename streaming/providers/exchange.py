@@ -21,6 +21,7 @@ import httpx2
 
 from . import errors, sse
 from .base import Delta, Event, Finish, ListedModel, Reason, Request, Timeouts, Usage, clean
+from .network import Direct, proxied
 
 AFTER_FINISH = 5.0  # Seconds to wait for the usage once the end marker is here.
 UNREAD_LIMIT = 1 << 20  # Bytes a provider may send without completing one event.
@@ -284,6 +285,7 @@ class Remote:
     def _http(self, exchange: Exchange) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(
             verify=certificates(),
+            transport=None if proxied() else Direct(certificates()),
             timeout=patience(self.timeouts),
             follow_redirects=False,  # Neither key nor conversation goes anywhere else.
             headers={"Accept-Encoding": "identity"},

@@ -1,0 +1,175 @@
+"""The network under the SDKs' HTTP library, straight on asyncio's own transports.
+
+What the library would use itself, anyio, sets up and takes down a scope for each read, and asks the
+operating system twice whether to listen: as dear for a token as all else that it does together.
+"""
+
+import asyncio
+import functools
+import ssl
+import urllib.request
+from collections.abc import Iterable
+from typing import Any
+
+import httpcore2
+import httpx2
+
+UNREAD = 256 * 1024  # Bytes. With more of them waiting here, the provider has to wait as well.
+NEXT_ADDRESS = 0.25  # Seconds until the next address of a host is tried beside a silent one.
+
+
+class Direct(httpx2.AsyncHTTPTransport):
+    """The HTTP library's transport, over this network."""
+
+    def __init__(self, certificates: ssl.SSLContext) -> None:
+        super().__init__(verify=certificates)
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=certificates, network_backend=Network()
+        )
+
+
+@functools.cache
+def proxied() -> bool:
+    """Whether the administrator has the world behind a proxy, which is the library's affair."""
+    return bool(urllib.request.getproxies())
+
+
+class Network(httpcore2.AsyncNetworkBackend):
+    """Makes the connections."""
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> "Connection":
+        """Raises ConnectTimeout and ConnectError. There are no local addresses nor options here."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(timeout):
+                _, connection = await loop.create_connection(
+                    Connection, host, port, happy_eyeballs_delay=NEXT_ADDRESS
+                )
+        except TimeoutError as error:
+            raise httpcore2.ConnectTimeout from error
+        except OSError as error:
+            raise httpcore2.ConnectError(str(error)) from error
+        return connection
+
+
+class Connection(asyncio.Protocol, httpcore2.AsyncNetworkStream):
+    """One connection, read and written by one exchange."""
+
+    def __init__(self) -> None:
+        self.received = bytearray()
+        self.reading: asyncio.Future[None] | None = None
+        self.writable = asyncio.Event()
+        self.writable.set()
+        self.over = False
+        self.error: Exception | None = None
+        self.transport: asyncio.Transport
+
+    # What the transport tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.received += data
+        if len(self.received) > UNREAD:
+            self.transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> None:
+        self.over = True
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.over, self.error = True, exc
+        self.writable.set()
+        self._wake()
+
+    def pause_writing(self) -> None:
+        self.writable.clear()
+
+    def resume_writing(self) -> None:
+        self.writable.set()
+
+    def _wake(self, error: Exception | None = None) -> None:
+        if self.reading is not None and not self.reading.done():
+            if error is None:
+                self.reading.set_result(None)
+            else:
+                self.reading.set_exception(error)
+
+    # What the HTTP library asks for
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """What has come, or the next that does; empty at the end. Raises ReadTimeout, ReadError."""
+        if not self.received and not self.over:
+            await self._more(timeout)
+        data = bytes(self.received[:max_bytes])
+        del self.received[:max_bytes]
+        if not data and self.error is not None:
+            raise httpcore2.ReadError(str(self.error))
+        if not self.over and len(self.received) <= UNREAD:
+            self.transport.resume_reading()  # Does nothing unless it was paused.
+        return data
+
+    async def _more(self, timeout: float | None) -> None:
+        loop = asyncio.get_running_loop()
+        self.reading = loop.create_future()
+        late = timeout and loop.call_later(timeout, self._wake, httpcore2.ReadTimeout())
+        try:
+            await self.reading
+        finally:
+            self.reading = None
+            if late:
+                late.cancel()
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Returns when there is room for more. Raises WriteTimeout and WriteError."""
+        if self.over:
+            raise httpcore2.WriteError(str(self.error or "The connection is closed."))
+        self.transport.write(buffer)
+        try:
+            async with asyncio.timeout(timeout):
+                await self.writable.wait()
+        except TimeoutError as error:
+            raise httpcore2.WriteTimeout from error
+
+    async def aclose(self) -> None:
+        """At once, without a last word that the other side would have to answer."""
+        self.transport.abort()
+        await asyncio.sleep(0)
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> "Connection":
+        """Raises ConnectTimeout and ConnectError."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(timeout):
+                secure = await loop.start_tls(
+                    self.transport, self, ssl_context, server_hostname=server_hostname
+                )
+        except TimeoutError as error:
+            raise httpcore2.ConnectTimeout from error
+        except OSError as error:  # Also a certificate that nobody trusts.
+            raise httpcore2.ConnectError(str(error)) from error
+        assert secure is not None
+        self.transport = secure
+        return self
+
+    def get_extra_info(self, info: str) -> Any:
+        """What the HTTP library wants to know: the protocol that was agreed on, and whether the
+        other side has hung up while nobody read."""
+        if info == "is_readable":
+            return self.over or bool(self.received)
+        return self.transport.get_extra_info(info)
