@@ -82,11 +82,15 @@ NOT_AT_ALL = re.compile(
 
 
 def refused(error: ProviderError, request: Request) -> str:
-    """The parameter of this request that the provider will not have; empty if it names none."""
+    """The parameter of this request that the provider will not have; empty if it names none.
+
+    Some name it only in their sentence; that counts where the sentence says that it is not taken.
+    """
     if not isinstance(error, BadRequest):
         return ""
+    named = error.param or (error.detail if for_good(error) else "")
     for pattern, parameter, _ in PARAMETERS:
-        if pattern.search(error.param) and getattr(request, parameter) is not None:
+        if pattern.search(named) and getattr(request, parameter) is not None:
             return parameter
     return ""
 

@@ -36,7 +36,8 @@ KEY_CHECK_TIMEOUT = 5.0
 class Timeouts:
     """Seconds to wait for a connection, for the first delta, and between two signs of life.
 
-    A provider that shows signs of life has until `thinking` for its first delta.
+    A provider that shows signs of life, be it no more than a comment, has until `thinking` for its
+    first delta and for every next one.
     """
 
     connect: float = CONNECT_TIMEOUT

@@ -5,10 +5,13 @@ with the key taken out. No key is ever in a message, a repr, the arguments or a 
 translate at the edge, scrub, and raise these without a context.
 """
 
+import html
 import itertools
+import json
 import re
 from collections.abc import Callable
 from typing import ClassVar
+from urllib.parse import quote
 
 SECRET_WINDOW = 8  # Any run of this many characters of a key counts as the key.
 DETAIL_LIMIT = 600  # Characters of the provider's own words that are kept.
@@ -171,13 +174,28 @@ def scrubber(key: str) -> Callable[[str], str]:
     Keys shorter than four characters (“none” for local servers has four) are no secrets.
     """
     size = min(SECRET_WINDOW, len(key))
-    windows = {key[i : i + size] for i in range(len(key) - size + 1)} if size >= 4 else set()
+    forms = _written(key) if size >= 4 else set()
+    windows = {form[i : i + size] for form in forms for i in range(len(form) - size + 1)}
 
     def scrub(text: str) -> str:
         bounded = text[: 10 * DETAIL_LIMIT]
         return LOOKS_SECRET.sub(REDACTED, _without(windows, size, bounded))[:DETAIL_LIMIT]
 
     return scrub
+
+
+def _written(key: str) -> set[str]:
+    """How a key may stand in an address, in JSON or on a page."""
+    escaped = quote(key, safe="")
+    lower = re.sub("%..", lambda code: code[0].lower(), escaped)
+    return {
+        key,
+        escaped,
+        lower,
+        html.escape(key),
+        json.dumps(key)[1:-1],
+        key.replace("/", "\\/"),
+    }
 
 
 def _without(windows: set[str], size: int, text: str) -> str:

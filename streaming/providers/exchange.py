@@ -73,7 +73,8 @@ SENTENCES: tuple[tuple[type[errors.ProviderError], frozenset[int], re.Pattern[st
         re.compile(r"credit balance is too low|spend(ing)? limit|\blimit: 0\b", re.IGNORECASE),
     ),
 )
-_NUMBER = re.compile(r"\d{1,9}(\.\d{1,9})?")
+_NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
+FOREVER = 86400.0 * 365  # Seconds. Who asks for more means never.
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,11 @@ class Answer:
 class Exchange:
     """What is known of one request while its reply streams."""
 
-    def __init__(self, request: Request, timeouts: Timeouts, scrub: Callable[[str], str]) -> None:
+    def __init__(
+        self, request: Request, timeouts: Timeouts, name: str, scrub: Callable[[str], str]
+    ) -> None:
         self.request = request
+        self.name = name
         self.timeouts = timeouts
         self.scrub = scrub
         self.limit = UNREAD_LIMIT
@@ -104,6 +108,7 @@ class Exchange:
         self.response: httpx2.Response | None = None
         self.body: _Metered | None = None
         self.heard = False
+        self.adds = False  # The event that is being read adds something to the reply.
         self.refused = False
         self.done = False  # Nothing that matters comes after what was read.
         self.reason: Reason | None = None
@@ -118,6 +123,11 @@ class Exchange:
     async def meter(self, response: httpx2.Response) -> None:
         """Keep the answer, and put a limit on what may pile up in buffers, which have none."""
         if response.headers.get("content-encoding", "identity") != "identity":
+            if response.is_error:  # What it means is in its status too.
+                answer = Answer(
+                    response.status_code, "", "", retry_after=retry_after(response.headers)
+                )
+                raise understood(answer, self.name, self.scrub)
             raise errors.ProviderError("The provider sent a compressed answer nobody asked for.")
         self.response = response
         self.body = response.stream = _Metered(response.stream, self)
@@ -136,8 +146,8 @@ class Exchange:
         """The SDK's events as they come, none of them later than the limits allow."""
         clock = asyncio.get_running_loop().time
         times = self.timeouts
-        start = clock()
-        deadline = start + times.first
+        said = clock()
+        deadline = said + times.first
         async with asyncio.timeout_at(deadline):
             events = await opening
         async with aclosing(events):
@@ -146,14 +156,18 @@ class Exchange:
                     event = await anext(events, None)
                 if event is None:
                     return
-                self.unread = 0
-                yield event
+                self.unread, self.adds = 0, False
+                if event:
+                    yield event
+                now = clock()
+                if self.adds:
+                    said = now
                 if self.reason:
-                    deadline = clock() + min(AFTER_FINISH, times.idle)
+                    deadline = min(deadline, now + AFTER_FINISH)
                 elif self.heard:
-                    deadline = clock() + times.idle
+                    deadline = min(now + times.idle, said + times.thinking)
                 else:
-                    deadline = min(max(deadline, clock() + times.idle), start + times.thinking)
+                    deadline = min(max(deadline, now + times.idle), said + times.thinking)
 
 
 class _Metered(httpx2.AsyncByteStream):
@@ -262,13 +276,14 @@ class Remote:
         ):
             async for event in events:
                 for delta in self.read(event, exchange):
-                    exchange.heard = exchange.heard or bool(delta.text)
+                    if delta.text:
+                        exchange.heard = exchange.adds = True
                     yield delta
 
     def _exchange(self, request: Request, key: str) -> Exchange:
         if not usable(key) and (key or not self.keyless):
             raise errors.InvalidKey(provider=self.name)
-        return Exchange(request, self.timeouts, errors.scrubber(key))
+        return Exchange(request, self.timeouts, self.name, errors.scrubber(key))
 
     @asynccontextmanager
     async def _speaking(self, key: str, exchange: Exchange) -> AsyncIterator[Any]:
@@ -301,8 +316,9 @@ class Remote:
         return translated.with_traceback(None)
 
     def _translated(self, error: Exception, exchange: Exchange) -> errors.ProviderError:
-        if isinstance(error, errors.ProviderError):
-            return error
+        for ours in (error, error.__cause__):  # An SDK may wrap what is raised under it.
+            if isinstance(ours, errors.ProviderError):
+                return ours
         if (answer := self.answered(error)) is not None:
             return understood(answer, self.name, exchange.scrub)
         # SDKs that wrap what went wrong on the way keep the original as the cause.
@@ -360,17 +376,20 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds the provider asks us to wait: milliseconds, seconds or a date in its headers."""
     millis, value = headers.get("retry-after-ms", ""), headers.get("retry-after", "")
     if _NUMBER.fullmatch(millis):
-        return float(millis) / 1000
+        return min(float(millis) / 1000, FOREVER)
     if _NUMBER.fullmatch(value):
-        return float(value)
+        return min(float(value), FOREVER)
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+        wait = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+        return min(max(wait, 0.0), FOREVER)
     except (ValueError, OverflowError):
         return None
 
 
 def whole(value: object) -> str:
-    """The text of a delta, which SDKs hand on as whatever the server sent."""
+    """The text of a delta, which may be anything that the server sent; null is none."""
+    if value is None:
+        return ""
     if not isinstance(value, str):
         raise TypeError(f"A delta held {type(value).__name__} instead of text.")
     return value

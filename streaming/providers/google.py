@@ -167,7 +167,7 @@ def said(body: Any, status: int = 0, headers: Mapping[str, str] | None = None) -
     message = str(told.get("message") or body)
     named = _NAMED.search(message)
     return Answer(
-        status=status or int(told.get("code") or 0),
+        status=status or (code if isinstance(code := told.get("code"), int) else 0),
         words=f"{told.get('status') or ''} {reasons}",
         message=message,
         param=next((name for name in named.groups() if name), "") if named else "",

@@ -123,7 +123,8 @@ class Responses(OverOpenAI):
                 why = (response.get("incomplete_details") or {}).get("reason") or ""
                 self._end(response, INCOMPLETE.get(why, "other"), exchange)
             case "response.failed":
-                raise understood(said(response.get("error")), self.name, exchange.scrub)
+                failure = response.get("error") or {"message": "The response failed."}
+                raise understood(said(failure), self.name, exchange.scrub)
             case _ if failure := failed(event):
                 raise understood(said(failure), self.name, exchange.scrub)
 

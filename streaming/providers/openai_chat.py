@@ -32,8 +32,9 @@ class Chat(OverOpenAI):
         if counted := event.get("usage"):
             exchange.usage = usage(counted)
         exchange.named(event.get("id"))
-        choice: dict[str, Any] = next(iter(event.get("choices") or ()), {})
-        if delta := choice.get("delta"):
+        choice: dict[str, Any] = next(filter(_first, event.get("choices") or ()), {})
+        # Some servers answer in one piece although they are asked for a stream.
+        if delta := choice.get("delta") or choice.get("message"):
             yield from added(delta)
             exchange.refused = exchange.refused or bool(delta.get("refusal"))
         if stopped := choice.get("finish_reason"):
@@ -79,13 +80,22 @@ def failed(event: dict[str, Any]) -> Any:
     """The error that an event tells of; servers have several ways to put it."""
     if error := event.get("error"):
         return error
-    return event if "error" in (event.get("object"), event.get("type")) else None
+    if "error" in (event.get("object"), event.get("type")):
+        return event
+    ended = next((c for c in event.get("choices") or () if c.get("finish_reason") == "error"), None)
+    return ended and (ended.get("error") or {"message": "The reply ended in an error."})
+
+
+def _first(choice: dict[str, Any]) -> bool:
+    """Whether this is the one reply that was asked for, of those that a server sends."""
+    return not choice.get("index")
 
 
 def added(delta: dict[str, Any]) -> Iterator[Delta]:
     """What a chunk adds. Reasoning is no part of the API; servers that send it name it twofold."""
-    if reasoning := delta.get("reasoning") or delta.get("reasoning_content"):
-        yield Delta(whole(reasoning), "reasoning")
+    reasoning = delta.get("reasoning") or delta.get("reasoning_content")
+    if isinstance(reasoning, str):
+        yield Delta(reasoning, "reasoning")
     if text := delta.get("content"):
         yield Delta(whole(text))
     if refusal := delta.get("refusal"):

@@ -18,7 +18,8 @@ SHOWN = 400  # Bytes of it that an error quotes.
 
 
 async def objects(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[dict[str, Any], None]:
-    """The objects of a stream's events, until it says that it is done or ends.
+    """The objects of a stream's events, until it says that it is done or ends; empty ones for
+    signs of life that say nothing, such as comments.
 
     Raises ValueError for what nobody can read. An answer in JSON in place of a stream is one
     object; the last event counts without its blank line too, if all of it is there. Closing this
@@ -32,10 +33,9 @@ async def objects(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[dict[str
                 name, data = fields(block)
                 if data == DONE:
                     return
-                if data:
-                    yield parsed(name, data)
-                elif block.lstrip().startswith(NO_EVENT):
+                if not data and block.lstrip().startswith(NO_EVENT):
                     raise ValueError(f"No stream of events, but: {block[:SHOWN]!r}")
+                yield parsed(name, data) if data else {}
     last = bytes(blocks.left).removeprefix(mark).strip()
     if last.startswith(NO_EVENT):
         yield answer(last)

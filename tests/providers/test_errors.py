@@ -51,6 +51,14 @@ def test_keys_are_taken_out_of_text(text: str, expected: str) -> None:
     assert errors.scrubber(KEY)(text) == expected
 
 
+@pytest.mark.parametrize(
+    "written",
+    ["sk%2Fab%2Bcd%2F%2Fef", "sk%2fab%2bcd%2f%2fef", r"sk\/ab+cd\/\/ef", "sk/ab+cd//ef"],
+)
+def test_a_key_is_taken_out_however_it_is_written(written: str) -> None:
+    assert errors.scrubber("sk/ab+cd//ef")(f"Wrong key {written}.") == "Wrong key [key]."
+
+
 @given(st.text("abcdef0123", min_size=8, max_size=40), st.text("abcdef0123"), st.text("abcdef0123"))
 def test_no_long_piece_of_a_key_survives(key: str, before: str, after: str) -> None:
     scrubbed = errors.scrubber(key)(f"{before}{key}{after}")

@@ -101,6 +101,66 @@ async def test_both_names_of_reasoning_are_read(fake: Fake) -> None:
     assert events[:-1] == [Delta("a", "reasoning"), Delta("b", "reasoning"), Delta("c")]
 
 
+async def test_reasoning_of_another_shape_costs_no_reply(fake: Fake) -> None:
+    said = choice(reasoning={"content": "a"}) + choice(reasoning=["b"], content="c")
+    fake.script(Behaviour(extra=said))
+    assert (await collected(fake))[:-1] == [Delta("c")]
+
+
+async def test_of_several_replies_the_first_is_taken(fake: Fake) -> None:
+    second = {"index": 1, "delta": {"content": "no"}, "finish_reason": "length"}
+    first = {"index": 0, "delta": {"content": "Yes"}}
+    said = event(choices=[second, first]) + event(choices=[second]) + choice("stop")
+    fake.script(Behaviour(extra=said, end_after=0))
+    assert await collected(fake) == [Delta("Yes"), Finish("stop", None, "req_fake")]
+
+
+async def test_what_is_null_says_nothing(fake: Fake) -> None:
+    said = (
+        event(choices=None, usage=None)
+        + event(choices=[{"index": 0, "delta": None, "finish_reason": None}])
+        + choice(content=None, refusal=None, tool_calls=None)
+        + choice("stop", content="Yes")
+        + event(usage={"prompt_tokens": 3, "completion_tokens": None})
+    )
+    fake.script(Behaviour(extra=said, end_after=0))
+    assert await collected(fake) == [Delta("Yes"), Finish("stop", Usage(input=3), "req_fake")]
+
+
+async def test_an_answer_in_one_piece_is_a_reply_as_well(fake: Fake) -> None:
+    message = {"role": "assistant", "content": "Yes"}
+    body = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    fake.script(Behaviour(error=ErrorAnswer(200, body)))
+    assert await collected(fake) == [Delta("Yes"), Finish("stop", None, "req_fake")]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        event(error={"message": "full", "code": 503}),
+        event(
+            error={"message": "full", "code": "overloaded"}, choices=[{"finish_reason": "error"}]
+        ),
+        event(object="error", message="full", type="overloaded_error"),
+        b'event: error\ndata: {"message": "full", "code": "overloaded"}\n\n',
+    ],
+    ids=["code", "with a finish", "object", "event"],
+)
+async def test_every_way_to_tell_of_an_error_is_one(fake: Fake, said: bytes) -> None:
+    fake.script(Behaviour(extra=choice(content="Yes") + said))
+    events = adapter("ollama", base_url=fake.openai).stream(Request("m", TURNS), KEY)
+    assert await anext(events) == Delta("Yes")
+    with pytest.raises(errors.Overloaded) as caught:
+        await anext(events)
+    assert "full" in caught.value.detail
+
+
+async def test_to_finish_with_an_error_is_no_success(fake: Fake) -> None:
+    fake.script(Behaviour(extra=choice(content="Yes") + choice("error"), end_after=0))
+    with pytest.raises(errors.ProviderError, match="answered with an error"):
+        await collected(fake)
+
+
 @pytest.mark.parametrize(
     "ending", [Behaviour(cut_after=0), Behaviour(stall_after=0), Behaviour(end_after=0)]
 )

@@ -21,7 +21,7 @@ def read(*parts: bytes) -> list[dict[str, Any]]:
             yield part
 
     async def collected() -> list[dict[str, Any]]:
-        return [found async for found in sse.objects(arriving())]
+        return [found async for found in sse.objects(arriving()) if found]
 
     return asyncio.run(collected())
 

@@ -106,6 +106,22 @@ def test_the_parameter_is_found_by_any_of_its_names(param: str, parameter: str) 
     assert retries.refused(errors.BadRequest(param=param), ASKED) == parameter
 
 
+@pytest.mark.parametrize(
+    ("said", "parameter"),
+    [
+        ("`temperature` is deprecated for this model.", "temperature"),
+        ("property 'reasoning_effort' is unsupported", "reasoning_effort"),
+        ('"kelp" does not support thinking', "reasoning_effort"),
+        ('Unknown name "maxOutputTokens": Cannot find field.', "max_tokens"),
+        ("max_tokens must be at least 1", ""),
+        ("Your message about temperature is empty.", ""),
+        ("", ""),
+    ],
+)
+def test_a_parameter_may_be_named_in_the_sentence_alone(said: str, parameter: str) -> None:
+    assert retries.refused(errors.BadRequest(detail=said), ASKED) == parameter
+
+
 def test_what_was_not_sent_can_not_be_left_out() -> None:
     bare = Request("m", ASKED.turns)
     assert retries.refused(errors.BadRequest(param="temperature"), bare) == ""
