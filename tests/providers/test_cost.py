@@ -1,0 +1,50 @@
+"""What an event costs, beside what it costs through the SDK's own objects."""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import openai
+import pytest
+
+from streaming.providers.base import Request, Turn, adapter
+from tests.fakes import Behaviour, Fake
+
+KEY = "sk-canary-0123456789"
+EVENTS = 2_000
+WORDS = Behaviour.of(*["kelp "] * EVENTS)
+
+
+async def cost(events: AsyncIterator[Any]) -> float:
+    """Seconds of this process's CPU."""
+    before, seen = time.process_time(), 0
+    async for _ in events:
+        seen += 1
+    assert seen >= EVENTS
+    return time.process_time() - before
+
+
+async def through_the_sdk(fake: Fake, wire: str) -> AsyncIterator[Any]:
+    async with openai.AsyncOpenAI(api_key=KEY, base_url=fake.openai, max_retries=0) as client:
+        said: Any = [{"role": "user", "content": "?"}]
+        if wire == "openai":
+            events: Any = await client.responses.create(model="gpt-5.5", input=said, stream=True)
+        else:
+            events = await client.chat.completions.create(model="k", messages=said, stream=True)
+        async for event in events:
+            yield event
+
+
+@pytest.mark.parametrize("wire", ["openai", "ollama"])
+async def test_an_event_costs_less_than_half_of_what_it_costs_through_the_sdk(
+    fake: Fake, wire: str
+) -> None:
+    kelp = adapter(wire, base_url=fake.openai)
+    request = Request("gpt-5.5", (Turn("user", "?"),))
+    ratios = []
+    for _ in range(3):
+        fake.script(WORDS, WORDS)
+        ours = await cost(kelp.stream(request, KEY))
+        theirs = await cost(through_the_sdk(fake, wire))
+        ratios.append(ours / theirs)
+    assert min(ratios) < 0.5, ratios
