@@ -287,18 +287,6 @@ async def test_dropping_an_old_pen_leaves_the_new_one_of_the_same_stream(
     await desk.told("goes on and on")
 
 
-async def test_who_flushes_never_waits_between_commits(
-    desk: Desk, stream: Stream, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer, "PAUSE_PER_STREAM", 1000.0)
-    monkeypatch.setattr(writer, "LONGEST_PAUSE", 1000.0)
-    pen = desk.pen(stream)
-    for text in ("a", "b", "c"):
-        await desk.say(pen, text)
-        await desk.writer.flush([pen])
-    await desk.told("abc")
-
-
 @pytest.mark.parametrize("event", ["a first delta", "a flush"])
 async def test_a_first_delta_and_an_ending_cut_the_pause_short(
     desk: Desk, stream: Stream, other: Stream, event: str, monkeypatch: pytest.MonkeyPatch
