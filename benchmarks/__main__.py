@@ -12,10 +12,12 @@ from collections.abc import Callable
 
 from benchmarks import report
 from benchmarks.outcome import Options, Outcome, Stage
-from benchmarks.parts import e2e
+from benchmarks.parts import e2e, herd, resume
 
 PARTS: dict[str, Callable[[Stage, Outcome], None]] = {
     "e2e": e2e.measure,
+    "resume": resume.measure,
+    "herd": herd.measure,
 }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.goals import DAPHNE, FILE, MEMORY, RESUMABLE, SKETCH, STACK, USUAL, UVICORN
-from benchmarks.running import Client, Sample
+from benchmarks.running import Client, Replayed, Sample
 from benchmarks.subjects.durable import Durable
 from benchmarks.subjects.holdfast import Holdfast
 from benchmarks.subjects.resumable import Resumable
@@ -93,6 +93,11 @@ class Outcome:
         if subject.startswith("Holdfast"):
             self.wrong = [a + b for a, b in zip(self.wrong, sample.wrong, strict=True)]
         self.troubles += [f"{subject}: {trouble}" for trouble in sample.troubles]
+
+    def judge_replay(self, subject: str, replayed: Replayed) -> None:
+        if subject.startswith("Holdfast"):
+            self.wrong[0] += replayed.wrong + replayed.failed
+        self.troubles += [f"{subject}: {trouble}" for trouble in replayed.troubles]
 
     def figure(self, name: str, value: float | None) -> None:
         """One round's value of a figure; what could not be measured is None."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks import cpu
+from benchmarks.client.wires import Spec
 from benchmarks.subjects.subject import Plan, Subject
 from tests.services.child import Child
 
@@ -125,6 +126,57 @@ def live(
         wrong=(seen["lost"] + _short(seen, count), seen["doubled"], seen["reordered"]),
         troubles=tuple(seen["troubles"]),
         unended=seen["unended"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What catching up took: seconds of each reader, of all of them, and of CPU by process."""
+
+    seconds: list[float]
+    took: float
+    cpu: dict[str, float]
+    bytes: list[int]
+    failed: int
+    wrong: int
+    troubles: tuple[str, ...]
+
+    def told(self) -> dict[str, Any]:
+        readers = max(len(self.seconds), 1)
+        return {
+            "median_ms": round(1000 * median(self.seconds), 2),
+            "p99_ms": round(1000 * quantile(self.seconds, 0.99), 2),
+            "all_ms": round(1000 * self.took, 1),
+            "cpu_ms_each": round(1000 * sum(self.cpu.values()) / readers, 2),
+            "bytes_each": round(sum(self.bytes) / max(len(self.bytes), 1)),
+            "failed": self.failed,
+            "wrong": self.wrong,
+        }
+
+
+def replay(
+    subject: Subject,
+    client: Client,
+    specs: Sequence[Spec],
+    tokens: int,
+    *,
+    at_once: bool = False,
+    within: float = 20.0,
+) -> Replayed:
+    """Readers that come for so many tokens, one after the other or all at once."""
+    before = cpu.used(subject.processes)
+    seen = client.ask(
+        do="catch_up", specs=list(specs), tokens=tokens, at_once=at_once, within=within
+    )
+    spent = cpu.spent(before, cpu.used(subject.processes))
+    return Replayed(
+        seconds=seen["seconds"],
+        took=seen["took"],
+        cpu=spent,
+        bytes=seen["bytes"],
+        failed=seen["failed"],
+        wrong=seen["wrong"],
+        troubles=tuple(seen["troubles"]),
     )
 
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.client.wires import WIRES, Connection, Spec
+from benchmarks.client.wires import WIRES, Connection, Events, Spec
 from benchmarks.tokens import WIDTH, Tally
 
 CONNECTED_AT_ONCE = 50
@@ -91,15 +91,21 @@ class Replay:
     """One reader that waits until it has so many tokens of a stream."""
 
     def __init__(self, spec: Spec, tokens: int) -> None:
-        self.length = tokens * WIDTH
+        self.left = tokens * WIDTH
         self.parts: list[str] = []
         self.caught_up: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        self.connection = WIRES[spec["wire"]](spec, self.on_text)
+        self.connection = WIRES[spec["wire"]](spec, self._on_text)
+        if isinstance(self.connection, Events):
+            self.connection.only_count(tokens, self._all)
 
-    def on_text(self, connection: Connection, text: str, now: float) -> None:
+    def _on_text(self, connection: Connection, text: str, now: float) -> None:
         self.parts.append(text)
-        self.length -= len(text)
-        if self.length <= 0 and not self.caught_up.done():
+        self.left -= len(text)
+        if self.left <= 0:
+            self._all()
+
+    def _all(self) -> None:
+        if not self.caught_up.done():
             self.caught_up.set_result(time.monotonic())
 
     async def read(self, within: float) -> float | None:
@@ -119,6 +125,8 @@ class Replay:
     def wrong(self) -> int:
         """Tokens that are lost, doubled or out of order."""
         tally = Tally()
+        if isinstance(self.connection, Events):
+            self.parts.append(self.connection.counted_text())
         tally.add("".join(self.parts), time.monotonic())
         return tally.lost + tally.doubled + tally.reordered
 

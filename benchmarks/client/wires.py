@@ -86,7 +86,35 @@ class Connection(asyncio.Protocol):
 
 
 class Events(Connection):
-    """Server-sent events as the AI SDK makes them: `data: {…,"delta":"…"}`, at last `[DONE]`."""
+    """Server-sent events as the AI SDK makes them: `data: {…,"delta":"…"}`, at last `[DONE]`.
+
+    `only_count` takes events as they are, and calls back once there are so many: reading a
+    thousand of them one by one would take this client longer than the server takes to send them.
+    """
+
+    MARK = b'"delta":"'
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._wanted = 0
+        self._parts: list[bytes] = []
+        self._end = b""
+
+    def only_count(self, events: int, on_all: Callable[[], None]) -> None:
+        self._wanted, self._on_all = events, on_all
+
+    def counted_text(self) -> str:
+        """The text of the events that were only counted."""
+        events = b"".join(self._parts).split(b"\n\n")
+        return "".join([self._text(event) for event in events])
+
+    def _count(self) -> None:
+        self._parts.append(self._buffer)
+        self._wanted -= (self._end + self._buffer).count(self.MARK)
+        self._end = self._buffer[1 - len(self.MARK) :]
+        self._buffer = b""
+        if self._wanted <= 0:
+            self._on_all()
 
     def _opened(self, head: bytes, now: float) -> None:
         if b" 200 " not in head.partition(b"\r\n")[0]:
@@ -94,6 +122,9 @@ class Events(Connection):
         self._subscribed(now)
 
     def _read(self, now: float) -> None:
+        if self._wanted > 0:
+            self._count()
+            return
         *events, self._buffer = self._buffer.split(b"\n\n")
         self.frames += len(events)
         if text := "".join([self._text(event) for event in events]):
@@ -110,6 +141,8 @@ class Events(Connection):
 
 class Durable(Events):
     """The events of a durable stream: `data` with the text itself, and `control`."""
+
+    MARK = b"event: data"
 
     def _text(self, event: bytes) -> str:
         kind, _, data = event.partition(b"\ndata:")

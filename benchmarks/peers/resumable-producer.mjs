@@ -1,5 +1,5 @@
-// Makes streams with resumable-stream, in the memory of this process. Nobody reads the originals:
-// every reader is one that resumes, in the other process.
+// Makes streams with resumable-stream, which keeps them in the memory of this process. The readers
+// that are measured all resume, in the other process.
 
 import { createClient } from "redis";
 import { createResumableStreamContext } from "resumable-stream";
@@ -34,15 +34,32 @@ const burst = ({ count }) =>
     },
   });
 
+/** Read the original, as the response does that it is made for. */
+async function drain(stream) {
+  const reader = stream.getReader();
+  while (!(await reader.read()).done);
+}
+
+/** Return once all of a burst has been read into the memory of resumable-stream. */
+async function taken(id, count) {
+  const reader = (await context.resumeExistingStream(id)).getReader();
+  for (let length = 0; length < count * event("12345").length; ) {
+    length += (await reader.read()).value.length;
+  }
+  await reader.cancel();
+}
+
 say({ ready: true });
 for await (const order of orders()) {
   if (order.do === "streams") {
     for (const stream of order.streams) {
-      await context.createNewResumableStream(stream.id, () => live(stream));
+      drain(await context.createNewResumableStream(stream.id, () => live(stream)));
     }
   } else if (order.do === "burst") {
-    await context.createNewResumableStream(order.id, () => burst(order));
-    await new Promise((taken) => setTimeout(taken, 1000));
+    for (const id of order.ids) {
+      await context.createNewResumableStream(id, () => burst(order));
+      await taken(id, order.count);
+    }
   }
   say({ running });
 }

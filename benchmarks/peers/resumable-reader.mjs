@@ -1,7 +1,6 @@
 // Serves the streams of the other process as server-sent events, by resuming them.
 
 import { createServer } from "node:http";
-import { pipeline, Readable } from "node:stream";
 import { createClient } from "redis";
 import { createResumableStreamContext } from "resumable-stream";
 import { say } from "./tokens.mjs";
@@ -16,10 +15,16 @@ const HEADERS = { "content-type": "text/event-stream", "cache-control": "no-cach
 const server = createServer(async (request, response) => {
   const stream = await context.resumeExistingStream(request.url.slice(1));
   if (!stream) return response.writeHead(404).end();
-  const answer = new Response(stream.pipeThrough(new TextEncoderStream()), { headers: HEADERS });
-  response.writeHead(answer.status, Object.fromEntries(answer.headers));
+  response.writeHead(200, HEADERS);
   response.flushHeaders();
-  pipeline(Readable.fromWeb(answer.body), response, () => {});
+  const reader = stream.getReader();
+  response.on("close", () => reader.cancel());
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    if (value) response.write(value);
+  }
+  response.end();
 });
 server.listen(0, "127.0.0.1", 1024, () => say({ port: server.address().port }));
 process.stdin.resume().on("end", () => process.exit(0));

@@ -58,8 +58,7 @@ class Resumable:
 
     def replayable(self, tokens: int, streams: int) -> Sequence[Spec]:
         ids = [uuid4().hex for _ in range(streams)]
-        for id_ in ids:
-            self._producer.ask(do="burst", id=id_, count=tokens)
+        self._producer.ask(do="burst", ids=ids, count=tokens)
         return [self._spec(id_) for id_ in ids]
 
     def versions(self) -> dict[str, Any]:

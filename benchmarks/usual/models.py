@@ -1,11 +1,17 @@
 """A reply and its tokens."""
 
+from __future__ import annotations
+
+from typing import ClassVar
+
 from django.db import models
 
 
 class Message(models.Model):
     content = models.TextField(default="")
     is_complete = models.BooleanField(default=False)
+
+    objects: ClassVar[models.Manager[Message]] = models.Manager()
 
     def __str__(self) -> str:
         return str(self.pk)
@@ -18,6 +24,8 @@ class Chunk(models.Model):
     delta = models.TextField()
     content = models.TextField(default="")
     """All the text so far, in the original sketch only."""
+
+    objects: ClassVar[models.Manager[Chunk]] = models.Manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["message", "index"], name="chunk_once")]

@@ -1,0 +1,47 @@
+"""A reader comes back: from its first packet until it holds all there is of a running reply."""
+
+from __future__ import annotations
+
+from benchmarks.goals import DAPHNE, FILE, MEMORY, RESUMABLE, USUAL, UVICORN
+from benchmarks.outcome import Outcome, Stage, ratio
+from benchmarks.running import Replayed, median, replay
+
+PART = "resume"
+OPENED = 7
+"""Readers of each subject in a round, one after the other."""
+AT = {
+    2_000: (UVICORN, DAPHNE, RESUMABLE, MEMORY, FILE, USUAL),
+    20_000: (UVICORN, DAPHNE, RESUMABLE, MEMORY, USUAL),
+}
+
+
+def measure(stage: Stage, outcome: Outcome) -> None:
+    for chunks, names in AT.items():
+        subjects = stage.wanted(*names)
+        ready = {s.name: list(s.replayable(chunks, 1)) for s in subjects}
+        for subject in subjects:
+            replay(subject, stage.client, ready[subject.name] * 2, chunks)  # to warm up
+        for _ in range(stage.options.rounds):
+            seen: dict[str, Replayed] = {}
+            for subject in subjects:
+                seen[subject.name] = replay(
+                    subject, stage.client, ready[subject.name] * OPENED, chunks
+                )
+                keep(outcome, f"{chunks:,} chunks", subject.name, seen[subject.name])
+            times = {name: median(replayed.seconds) for name, replayed in seen.items()}
+            for name, figure in ((UVICORN, "resume"), (DAPHNE, "resume/daphne")):
+                share = ratio(times.get(name), times.get(RESUMABLE))
+                outcome.figure(f"{figure}/{chunks}", share)
+
+
+def keep(outcome: Outcome, what: str, subject: str, replayed: Replayed, part: str = PART) -> None:
+    told = replayed.told()
+    outcome.keep(part, what, subject, told)
+    outcome.judge_replay(subject, replayed)
+    print(
+        f"  {what} {subject:<24} median {told['median_ms']:7.1f} ms  all {told['all_ms']:7.0f} ms  "
+        f"CPU {told['cpu_ms_each']:6.2f} ms each  {told['bytes_each']:>9,} B  "
+        f"wrong {replayed.wrong}  failed {replayed.failed}"
+        + "".join(f"\n         {trouble}" for trouble in replayed.troubles),
+        flush=True,
+    )
