@@ -12,12 +12,17 @@ from collections.abc import Callable
 
 from benchmarks import report
 from benchmarks.outcome import Options, Outcome, Stage
-from benchmarks.parts import e2e, herd, resume
+from benchmarks.parts import e2e, fanout, herd, persist, resume, scale, sdk, sustained
 
 PARTS: dict[str, Callable[[Stage, Outcome], None]] = {
+    "persist": persist.measure,
     "e2e": e2e.measure,
+    "sustained": sustained.measure,
+    "fanout": fanout.measure,
     "resume": resume.measure,
     "herd": herd.measure,
+    "sdk": sdk.measure,
+    "scale": scale.measure,
 }
 
 

@@ -19,6 +19,7 @@ RATE = 50.0
 LEAD = 1.7
 """Seconds until the streams begin: a worker finds them within one, and readers come meanwhile."""
 LEAD_PER_STREAM = 0.006
+LEAD_PER_TOKEN = 0.00003
 WARM = 0.7
 REST = 0.3
 PATIENCE = 4.0
@@ -96,12 +97,14 @@ def live(
     *,
     rate: float = RATE,
     readers: int = 1,
+    before: int = 0,
 ) -> Sample:
-    """Run streams for some seconds with so many readers each."""
-    start = time.monotonic() + LEAD + LEAD_PER_STREAM * streams * readers
+    """Run streams for some seconds with so many readers each, after so many tokens at once."""
+    lead = LEAD + LEAD_PER_STREAM * streams * readers + LEAD_PER_TOKEN * streams * before
+    start = time.monotonic() + lead
     begin, end = start + WARM, start + WARM + seconds
     count = int(rate * (WARM + seconds + REST))
-    specs = list(subject.begin(Plan(streams, rate, start, count)))
+    specs = list(subject.begin(Plan(streams, rate, start, count, before)))
     client.tell(
         do="follow",
         readers=specs * readers,
@@ -110,9 +113,9 @@ def live(
     )
     client.hear()  # all have subscribed
     _sleep_until(begin)
-    before = cpu.used(subject.processes)
+    used = cpu.used(subject.processes)
     _sleep_until(end)
-    spent = cpu.spent(before, cpu.used(subject.processes))
+    spent = cpu.spent(used, cpu.used(subject.processes))
     seen = client.hear()
     subject.settle()
     return Sample(
@@ -123,7 +126,7 @@ def live(
         ages=seen["ages"],
         bytes=seen["bytes"],
         frames=seen["frames"],
-        wrong=(seen["lost"] + _short(seen, count), seen["doubled"], seen["reordered"]),
+        wrong=(seen["lost"] + _short(seen, before + count), seen["doubled"], seen["reordered"]),
         troubles=tuple(seen["troubles"]),
         unended=seen["unended"],
     )

@@ -77,12 +77,13 @@ def metronome() -> Metronome:
     return _metronome
 
 
-async def steady(start: float, rate: float, count: int) -> AsyncIterator[str]:
-    """So many tokens, each at its own moment (of the monotonic clock), stamped when it is made."""
+async def steady(start: float, rate: float, count: int, first: int = 0) -> AsyncIterator[str]:
+    """So many tokens, each at its own moment (of the monotonic clock), stamped when it is made.
+    The first one's index is `first`."""
     at = metronome().at
     for index in range(count):
         await at(start + index / rate)
-        yield token(index)
+        yield token(first + index)
 
 
 @dataclass(slots=True)

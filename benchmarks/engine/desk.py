@@ -3,6 +3,7 @@ journals that are there already, and what its database has to tell."""
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -13,9 +14,11 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from accounts.models import User
+from benchmarks.engine.chats import folded, replies
 from benchmarks.engine.source import SOURCE
 from benchmarks.tokens import WIDTH, token
-from streaming import lifecycle
+from streaming import journal
+from streaming.journal import Chunk, Entry
 from streaming.models import Kind, State, Stream, Worker
 
 JOURNAL = 'COPY streaming_streamchunk (stream_id, "index", kind, delta, "offset") FROM STDIN'
@@ -49,10 +52,10 @@ def _made(owners: list[int], arguments: list[dict[str, Any]], **fields: Any) -> 
     )
 
 
-def journals(owners: list[int], chunks: int) -> list[str]:
-    """Running streams with so many chunks of a token each, of a worker that never comes."""
+def journals(owners: list[int], chunks: int, ended: bool = False) -> list[str]:
+    """Streams with so many chunks of a token each: ended, or of a worker that never comes."""
     lease = Now() + timedelta(days=1)
-    worker = Worker.objects.create(name="of the benchmark", lease_until=lease)
+    worker = Worker.objects.create(name="of the benchmark", lease_until=lease, draining=True)
     fields: dict[str, Any] = {
         "state": State.RUNNING,
         "worker": worker,
@@ -60,6 +63,8 @@ def journals(owners: list[int], chunks: int) -> list[str]:
         "next_index": chunks,
         "length": chunks * WIDTH,
     }
+    if ended:
+        fields |= {"state": State.COMPLETED, "ended_at": Now(), "worker": None}
     made = _made(owners, [{}] * len(owners), **fields)
     with connection.cursor() as cursor, cursor.copy(JOURNAL) as copy:
         for stream in made:
@@ -75,17 +80,11 @@ def unfinished() -> int:
     return Stream.objects.unfinished().exclude(arguments={}).count()
 
 
-def stop_all() -> int:
-    """End what runs; how many that were."""
-    ids = Stream.objects.unfinished().values_list("id", flat=True)
-    return sum(lifecycle.stop(id_) for id_ in ids)
-
-
 def stored() -> list[int]:
-    """Bytes of the journal with its index, live rows in it, and bytes of their text."""
+    """Bytes of the journal with its index, and of the text in it."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_total_relation_size('streaming_streamchunk'), count(*), "
+            "SELECT pg_total_relation_size('streaming_streamchunk'), "
             "coalesce(sum(octet_length(delta)), 0) FROM streaming_streamchunk"
         )
         return [int(value) for value in cursor.fetchone()]
@@ -97,6 +96,23 @@ def versions() -> dict[str, str]:
         return {"postgresql": cursor.fetchone()[0].split()[0]}
 
 
+def append(streams: int, seconds: float) -> list[float]:
+    """Append one token to each of so many streams in a commit, again and again: rows a second, and
+    microseconds of this process's CPU for a row."""
+    names = journals([owner for owner, _ in people(1)] * streams, 0)
+    ids = dict(Stream.objects.filter(uuid__in=names).values_list("id", "uuid"))
+    began, cpu, index = time.monotonic(), time.process_time(), 0
+    while time.monotonic() < began + seconds:
+        chunk = Chunk(index, index, Kind.TEXT, token(index), index * WIDTH)
+        entries = [Entry(id_, uuid, 1, (chunk,)) for id_, uuid in ids.items()]
+        assert len(journal.append(entries)) == streams
+        index += 1
+    rows = streams * index
+    spent = 1e6 * (time.process_time() - cpu) / rows
+    return [rows / (time.monotonic() - began), spent, rows]
+
+
 ORDERS = {
-    f.__name__: f for f in (people, streams, journals, unfinished, stop_all, stored, versions)
+    order.__name__: order
+    for order in (append, folded, journals, people, replies, stored, streams, unfinished, versions)
 }

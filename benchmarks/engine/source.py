@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 
-from benchmarks.tokens import steady
+from benchmarks.tokens import steady, token
 from streaming.journal import Text
 from streaming.models import Stream
-from streaming.providers.base import Delta, Event, Finish, ListedModel, Request
+from streaming.providers.base import (
+    Delta,
+    Event,
+    Finish,
+    ListedModel,
+    Request,
+    Turn,
+    adapter,
+)
 from streaming.sources import Registration, Source, register
 
 SOURCE = "benchmark"
+KEY = "sk-benchmark"
+ASKED = Request("gpt-4o-mini", (Turn("user", "Tell me about kelp."),))
 
 
 class Steady:
-    """Stands where a provider's adapter does. Its arguments are those of `tokens.steady`."""
+    """Stands where a provider's adapter does. Its arguments are those of `tokens.steady`, and how
+    many tokens come at once before them."""
 
-    def __init__(self, start: float, rate: float, count: int) -> None:
-        self._tokens = steady(start, rate, count)
+    def __init__(self, start: float, rate: float, count: int, before: int = 0) -> None:
+        self._before = before
+        self._tokens = steady(start, rate, count, first=before)
 
     async def stream(self, request: Request, key: str) -> AsyncGenerator[Event, None]:
-        async for token in self._tokens:
-            yield Delta(token)
+        for index in range(self._before):
+            yield Delta(token(index))
+            await asyncio.sleep(0)  # others have their turn, as they do between two packets
+        async for later in self._tokens:
+            yield Delta(later)
         yield Finish("stop")
 
     async def models(self, key: str) -> tuple[ListedModel, ...]:
@@ -29,6 +45,9 @@ class Steady:
 
 
 def prepare(stream: Stream, text: Text) -> Source:
+    """Tokens that are made here, or those of a provider at the address that is given."""
+    if url := stream.arguments.get("openai"):
+        return Source(adapter("openai", base_url=url), ASKED, key=KEY)
     return Source(Steady(**stream.arguments), Request(SOURCE, ()), key="")
 
 

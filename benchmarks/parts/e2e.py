@@ -49,9 +49,9 @@ def one(stage: Stage, outcome: Outcome, subject: Subject, streams: int) -> Sampl
     return sample
 
 
-def stored_per_token(before: tuple[int, int, int], after: tuple[int, int, int]) -> float:
+def stored_per_token(before: tuple[int, int], after: tuple[int, int]) -> float:
     """Bytes of the table and its index that a token takes while its chunk is a row."""
-    return round(WIDTH * (after[0] - before[0]) / (after[2] - before[2]), 1)
+    return round(WIDTH * (after[0] - before[0]) / (after[1] - before[1]), 1)
 
 
 def compare(samples: Round, outcome: Outcome) -> None:

@@ -37,6 +37,7 @@ class Holdfast:
     webs: int = 1
     workers: int = 1
     deflate: bool = False
+    environment: dict[str, str] = field(default_factory=dict)
     durable: bool = True
     _open: ExitStack = field(default_factory=ExitStack)
     _people: list[tuple[int, str]] = field(default_factory=list)
@@ -51,7 +52,7 @@ class Holdfast:
             server=self.server,
             webs=self.webs,
             workers=self.workers,
-            environment=ENVIRONMENT,
+            environment=ENVIRONMENT | self.environment,
             report=_mute,
         )
         self._stack = self._open.enter_context(stack)
@@ -74,12 +75,14 @@ class Holdfast:
         }
 
     def begin(self, plan: Plan) -> Sequence[Spec]:
-        arguments = [
-            {"start": start, "rate": plan.rate, "count": plan.count} for start in plan.starts()
-        ]
-        people = self._owners(plan.streams)
+        same = {"rate": plan.rate, "count": plan.count, "before": plan.before}
+        return self.run([{"start": start, **same} for start in plan.starts()])
+
+    def run(self, arguments: Sequence[dict[str, Any]]) -> Sequence[Spec]:
+        """Start streams of the benchmark's source with these arguments."""
+        people = self._owners(len(arguments))
         owners = [owner for owner, _ in people]
-        uuids = self._desk.ask(do="streams", owners=owners, arguments=arguments)
+        uuids = self._desk.ask(do="streams", owners=owners, arguments=list(arguments))
         return self._readers(uuids, people)
 
     def settle(self) -> None:
@@ -90,14 +93,23 @@ class Holdfast:
         uuids = self._desk.ask(do="journals", owners=[o for o, _ in people], chunks=tokens)
         return self._readers(uuids, people)
 
+    def fill(self, streams: int, chunks: int) -> None:
+        """Streams that have ended, with so many chunks each."""
+        owners = [owner for owner, _ in self._owners(streams)]
+        self._desk.ask(do="journals", owners=owners, chunks=chunks, ended=True)
+
+    def ask(self, **order: Any) -> Any:
+        """What the desk has to tell: see `engine.desk`."""
+        return self._desk.ask(**order)
+
     def versions(self) -> dict[str, Any]:
         versions: dict[str, Any] = self._desk.ask(do="versions")
         return versions
 
-    def stored(self) -> tuple[int, int, int]:
-        """Bytes of the journal with its index, its rows, and the bytes of their text."""
-        size, rows, text = self._desk.ask(do="stored")
-        return size, rows, text
+    def stored(self) -> tuple[int, int]:
+        """Bytes of the journal with its index, and of the text in it."""
+        size, text = self._desk.ask(do="stored")
+        return size, text
 
     def _owners(self, streams: int) -> list[tuple[int, str]]:
         needed = -(-streams // PER_PERSON)

@@ -18,6 +18,8 @@ class Plan:
     rate: float
     start: float
     count: int
+    before: int = 0
+    """Tokens that come at once, as soon as the stream begins; Holdfast only."""
 
     def starts(self) -> list[float]:
         apart = 1 / self.rate / self.streams
@@ -27,9 +29,11 @@ class Plan:
 class Subject(Protocol):
     """One way to stream text. It runs while it is open; streams are begun again and again."""
 
-    name: str
     durable: bool
     """Whether a token that was shown survives a power cut."""
+
+    @property
+    def name(self) -> str: ...
 
     def __enter__(self) -> Self: ...
 

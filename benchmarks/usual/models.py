@@ -31,4 +31,4 @@ class Chunk(models.Model):
         constraints = [models.UniqueConstraint(fields=["message", "index"], name="chunk_once")]
 
     def __str__(self) -> str:
-        return f"{self.message_id}:{self.index}"
+        return str(self.index)

@@ -1,0 +1,94 @@
+"""Conversations for the benchmark: long ones that are answered, and what answers take to keep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import uuid4
+
+from django.db import connection
+from django.db.models.functions import Now
+
+from accounts import keys
+from accounts.models import User
+from benchmarks.engine.source import KEY
+from chat import replies as chat_replies
+from chat.models import Conversation, Message
+from chat.replies import Settings
+from streaming.models import State, Stream
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = "gpt-4o-mini"
+SAID = "The holdfast grips the rock, and the blade gives way to the tide. " * 6
+ANSWER = 9_000
+"""Characters: about 2,000 tokens."""
+
+
+def replies(count: int, turns: int) -> list[str]:
+    """Ask a question in each of so many conversations that have so many turns already."""
+    asked = []
+    for _ in range(count):
+        user = User.objects.create(email=f"{uuid4().hex}@holdfast.test", password="!")
+        keys.save(user, "openai", KEY)
+        conversation = _conversation(user, turns)
+        reply = chat_replies.start(
+            user,
+            text="And what does it cost?",
+            request_id=uuid4(),
+            chosen=Settings(model=MODEL),
+            conversation=conversation,
+        )
+        asked.append(str(reply.stream.uuid))
+    return asked
+
+
+def _conversation(user: User, turns: int) -> Conversation:
+    conversation = Conversation.objects.create(user=user, title="Kelp")
+    parent = None
+    for number in range(turns):
+        role = Message.Role.ASSISTANT if number % 2 else Message.Role.USER
+        parent = Message.objects.create(
+            conversation=conversation, parent=parent, role=role, content=SAID, is_complete=True
+        )
+    conversation.leaf = parent
+    conversation.save(update_fields=["leaf"])
+    return conversation
+
+
+def folded(count: int) -> list[int]:
+    """Answers whose chunks are folded away: bytes of all their rows with indexes, and of their
+    text, which is this project's own prose."""
+    prose = "".join(p.read_text() for p in sorted((ROOT / "docs").glob("*.md")))
+    user = User.objects.create(email=f"{uuid4().hex}@holdfast.test", password="!")
+    conversation = Conversation.objects.create(user=user, title="Kelp")
+    before, text = _taken(), 0
+    for number in range(count):
+        at = number * 997 % (len(prose) - ANSWER)
+        content = prose[at : at + ANSWER]
+        text += len(content.encode())
+        stream = Stream.objects.create(
+            owner=user,
+            request_id=uuid4(),
+            source=chat_replies.SOURCE,
+            state=State.COMPLETED,
+            next_index=len(content) // 5,
+            length=len(content),
+            ended_at=Now(),
+            folded_at=Now(),
+        )
+        Message.objects.create(
+            conversation=conversation,
+            role=Message.Role.ASSISTANT,
+            content=content,
+            is_complete=True,
+            stream=stream,
+        )
+    return [_taken() - before, text]
+
+
+def _taken() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_total_relation_size('chat_message') + "
+            "pg_total_relation_size('streaming_stream')"
+        )
+        return int(cursor.fetchone()[0])

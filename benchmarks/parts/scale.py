@@ -1,0 +1,86 @@
+"""Whether a token stays as cheap with ten times as much of everything around it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from benchmarks import cpu
+from benchmarks.goals import UVICORN
+from benchmarks.outcome import Outcome, Stage, ratio
+from benchmarks.parts.sdk import provider
+from benchmarks.running import live
+from benchmarks.subjects.holdfast import Holdfast
+
+PART = "scale"
+STREAMS = 40
+ROWS = (100_000, 1_000_000)
+CHUNKS = 20_000
+"""Of each stream that fills the table."""
+LENGTHS = (500, 5_000)
+"""Tokens that a reply has before it is measured."""
+TURNS = (6, 60)
+ANSWER = 300
+"""Tokens."""
+
+
+def measure(stage: Stage, outcome: Outcome) -> None:
+    rows(stage, outcome)
+    length(stage, outcome)
+    history(stage, outcome)
+
+
+def rows(stage: Stage, outcome: Outcome) -> None:
+    """Two deployments, one with ten times the chunks in its table, take turns."""
+    with ExitStack() as open_:
+        subjects = [open_.enter_context(Holdfast("uvicorn")) for _ in ROWS]
+        for subject, count in zip(subjects, ROWS, strict=True):
+            subject.fill(count // CHUNKS, CHUNKS)
+            live(subject, stage.client, STREAMS, 1.0)  # to warm up
+        for _ in range(stage.options.rounds):
+            costs = []
+            for subject, count in zip(subjects, ROWS, strict=True):
+                sample = live(subject, stage.client, STREAMS, stage.options.seconds)
+                outcome.judge(subject.name, sample)
+                costs.append(sample.per_token)
+                keep(outcome, f"{count:,} rows in the table", sample.per_token)
+            outcome.figure("growth/rows", ratio(costs[1], costs[0]))
+
+
+def length(stage: Stage, outcome: Outcome) -> None:
+    subject = stage.subject(UVICORN)
+    for _ in range(stage.options.rounds):
+        costs = []
+        for before in LENGTHS:
+            sample = live(subject, stage.client, STREAMS, stage.options.seconds, before=before)
+            outcome.judge(subject.name, sample)
+            costs.append(sample.per_token)
+            keep(outcome, f"replies of {before:,} tokens", sample.per_token)
+        outcome.figure("growth/length", ratio(costs[1], costs[0]))
+
+
+def history(stage: Stage, outcome: Outcome) -> None:
+    """Whole replies of the chat, from the claim to the end, in short and in long conversations."""
+    with (
+        provider(ANSWER) as url,
+        Holdfast("uvicorn", environment={"OPENAI_BASE_URL": url}) as subject,
+    ):
+        answered(subject, TURNS[0])  # to warm up
+        for _ in range(stage.options.rounds):
+            costs = [answered(subject, turns) for turns in TURNS]
+            for turns, cost in zip(TURNS, costs, strict=True):
+                keep(outcome, f"conversations of {turns} messages", cost)
+            outcome.figure("growth/history", ratio(costs[1], costs[0]))
+
+
+def answered(subject: Holdfast, turns: int) -> float:
+    """Microseconds of CPU for a token of answers that nobody reads meanwhile."""
+    before = cpu.used(subject.processes)
+    subject.ask(do="replies", count=STREAMS, turns=turns)
+    subject.settle()
+    spent = cpu.spent(before, cpu.used(subject.processes))
+    return 1e6 * sum(spent.values()) / (STREAMS * ANSWER)
+
+
+def keep(outcome: Outcome, what: str, cost: float) -> None:
+    outcome.keep(PART, what, UVICORN, {"us_per_token": round(cost, 1)})
+    print(f"  {what:<32} {cost:7.1f} µs a token", flush=True)

@@ -1,0 +1,65 @@
+"""A provider on loopback that is as lean as can be: every reply is the same bytes, made once.
+
+`python -m benchmarks.provider '{"rate": 50, "count": 300}'` says its port, and ends with its input.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from dataclasses import dataclass
+
+from benchmarks.tokens import PAIRS, metronome
+from tests.fakes.behaviour import Behaviour, Piece, Usage
+from tests.fakes.openai_responses import OpenAIResponses
+from tests.fakes.wire import Reply
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+REFUSAL = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A reply over OpenAI's Responses, event by event."""
+
+    start: bytes
+    deltas: tuple[bytes, ...]
+    end: bytes
+
+
+def rendered(count: int) -> Rendered:
+    wire, reply = OpenAIResponses(), Reply("gpt-4o-mini", {}, Behaviour())
+    start = HEAD + wire.start(reply)
+    texts = (f" {PAIRS[n % len(PAIRS)]}{PAIRS[-n % len(PAIRS)]}" for n in range(count))
+    deltas = tuple(wire.delta(reply, Piece(text)) for text in texts)
+    return Rendered(start, deltas, wire.end(reply, "stop", Usage(10, count)))
+
+
+async def serve(rate: float, count: int) -> None:
+    reply = rendered(count)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if not head.startswith(b"POST"):
+            writer.write(REFUSAL)
+            writer.close()
+            return
+        began = time.monotonic()
+        writer.write(reply.start)
+        for number, event in enumerate(reply.deltas):
+            await metronome().at(began + number / rate)
+            writer.write(event)
+        writer.write(reply.end)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, backlog=1024)
+    print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_reader(sys.stdin, stop.set)
+    await stop.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(**json.loads(sys.argv[1])))
