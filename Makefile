@@ -39,10 +39,10 @@ prove: lint .static/staticfiles.json browser aimock ## Everything, with the figu
 chaos: .venv/dev .env .static/staticfiles.json ## The worst for SECONDS, by SEED; BREAK=fence|publish-first|no-refill must fail
 	@exec $(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED) $(if $(BREAK),--break $(BREAK)) --server $(SERVER)
 
-bench: .venv/dev .env .static/staticfiles.json ## What a reply costs beside the field; ROUNDS PARTS SECONDS STREAMS SUBJECTS
+bench: .venv/dev .env .static/staticfiles.json ## What a reply costs beside the field; ROUNDS PARTS SECONDS STREAMS SUBJECTS WRITE
 	@$(BIN)/python -m benchmarks $(if $(PARTS),--parts $(PARTS)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
 		$(if $(filter command,$(origin SECONDS)),--seconds $(SECONDS)) $(if $(STREAMS),--streams $(STREAMS)) \
-		$(if $(SUBJECTS),--subjects $(SUBJECTS))
+		$(if $(SUBJECTS),--subjects $(SUBJECTS)) $(if $(WRITE),--write)
 
 fake-providers: .venv/dev ## All providers on loopback, misbehaving on demand; FAKE_PORT
 	@exec $(BIN)/python -m tests.fakes --explain --delay 0.05 --port $(FAKE_PORT)

@@ -10,24 +10,17 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import report
+from benchmarks import document, quick, report, results
 from benchmarks.outcome import Options, Outcome, Stage
-from benchmarks.parts import e2e, fanout, herd, persist, resume, scale, sdk, sustained
+from benchmarks.parts import e2e, fanout, generator, herd, persist, resume, scale, sdk, sustained
 
 PARTS: dict[str, Callable[[Stage, Outcome], None]] = {
-    "persist": persist.measure,
-    "e2e": e2e.measure,
-    "sustained": sustained.measure,
-    "fanout": fanout.measure,
-    "resume": resume.measure,
-    "herd": herd.measure,
-    "sdk": sdk.measure,
-    "scale": scale.measure,
+    part.PART: part.measure
+    for part in (generator, persist, e2e, sustained, fanout, resume, herd, sdk, scale)
 }
 
 
 def main() -> int:
-    began = time.monotonic()
     given = parsed()
     options = Options(
         rounds=given.rounds,
@@ -35,25 +28,37 @@ def main() -> int:
         streams=numbers(given.streams),
         subjects=tuple(given.subjects.lower().split(",")) if given.subjects else (),
     )
+    parts = {"quick": quick.measure} if given.quick else chosen(given.parts)
+    began = time.monotonic()
     outcome = Outcome()
     with Stage(options) as stage:
-        for part in given.parts.split(","):
-            print(f"{part}", flush=True)
-            PARTS[part](stage, outcome)
-    print(f"\n{report.table(outcome)}\n\n{time.monotonic() - began:.0f} s")
-    for trouble in outcome.troubles:
-        print(trouble)
-    return bool(report.missed(outcome))
+        for name, measure in parts.items():
+            print(name, flush=True)
+            measure(stage, outcome)
+    took = time.monotonic() - began
+    print(f"\n{report.table(outcome.figures, outcome.wrong)}\n\n{took:.0f} s")
+    print("\n".join([*outcome.troubles, *stage.gaps]))
+    if given.write:
+        run = results.kept(outcome, options, took)
+        results.write(run)
+        document.write(run)
+    return bool(report.missed(outcome.figures, outcome.wrong))
 
 
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--parts", default=",".join(PARTS), help=", ".join(PARTS))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
     parser.add_argument("--streams", default="", help="only these counts, as 10,100")
     parser.add_argument("--subjects", default="", help="only these, by parts of their names")
+    parser.add_argument("--quick", action="store_true", help="only check that nothing is lost")
+    parser.add_argument("--write", action="store_true", help="keep the results, write the page")
     return parser.parse_args()
+
+
+def chosen(names: str) -> dict[str, Callable[[Stage, Outcome], None]]:
+    return {name: PARTS[name] for name in names.split(",")}
 
 
 def numbers(text: str) -> tuple[int, ...]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +13,7 @@ from benchmarks.subjects.holdfast import Holdfast
 from benchmarks.subjects.resumable import Resumable
 from benchmarks.subjects.subject import Subject
 from benchmarks.subjects.usual import Usual
+from tests.services import node
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +21,14 @@ class Options:
     """How much is measured. `streams` leaves out all counts of streams but these."""
 
     rounds: int = 3
-    seconds: float = 4.0
+    seconds: float = 3.0
     streams: tuple[int, ...] = ()
     subjects: tuple[str, ...] = ()
+
+    @property
+    def few(self) -> int:
+        """Rounds of what is steady, and takes long to prepare."""
+        return min(self.rounds, 2)
 
     def counts(self, *wanted: int) -> list[int]:
         return [n for n in wanted if not self.streams or n in self.streams]
@@ -41,6 +45,8 @@ class Stage:
         self._open = ExitStack()
         self._running: dict[str, Subject] = {}
         self._client: Client | None = None
+        self.gaps: list[str] = []
+        """What is left out, and why, for people."""
 
     def __enter__(self) -> Stage:
         return self
@@ -59,8 +65,18 @@ class Stage:
         return self._running[name]
 
     def wanted(self, *names: str) -> list[Subject]:
-        """Those that are not left out by the options, in this order."""
-        return [self.subject(name) for name in names if self.options.wants(name)]
+        """Those that are not left out by the options or for want of Node, in this order."""
+        subjects = []
+        for name in names:
+            try:
+                subjects += [self.subject(name)] if self.options.wants(name) else []
+            except node.Missing as missing:
+                self.left_out(f"{name} is left out: {missing}")
+        return subjects
+
+    def left_out(self, why: str) -> None:
+        if why not in self.gaps:
+            self.gaps.append(why)
 
 
 SUBJECTS: dict[str, Any] = {
@@ -104,20 +120,6 @@ class Outcome:
         if value is not None:
             self.figures.setdefault(name, []).append(value)
 
-    def value(self, name: str) -> float | None:
-        """The median over the rounds."""
-        if name == "wrong":
-            return float(sum(self.wrong)) if self.measured else None
-        values = self.figures.get(name)
-        return statistics.median(values) if values else None
-
 
 def ratio(value: float | None, other: float | None) -> float | None:
     return value / other if value is not None and other else None
-
-
-def spread(values: Sequence[float]) -> str:
-    """The median and the range of some values, for people."""
-    if len(values) == 1:
-        return f"{values[0]:.3g}"
-    return f"{statistics.median(values):.3g} [{min(values):.3g}–{max(values):.3g}]"

@@ -1,38 +1,59 @@
-"""The table at the end of a run: each goal, what was reached, and whether that is enough."""
+"""The table of goals: what was reached, and whether that is enough."""
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+
 from benchmarks.goals import GOALS, Goal
-from benchmarks.outcome import Outcome, spread
+
+Figures = Mapping[str, Sequence[float]]
+Reached = tuple[Goal, float, Sequence[float]]
 
 
-def table(outcome: Outcome) -> str:
-    lines = [f"{'figure':<66}{'reached':>22}  {'must':>12}  {'aim':>12}"]
+def reached(figures: Figures, wrong: Sequence[int]) -> Iterator[Reached]:
+    """Each goal that was measured, the median of its figure over the rounds, and all of them."""
+    known = {**figures, "wrong": [float(sum(wrong))]}
     for goal in GOALS:
-        value = outcome.value(goal.figure)
-        if value is not None:
-            lines.append(_line(goal, value, outcome.figures.get(goal.figure, [value])))
+        if values := known.get(goal.figure):
+            yield goal, statistics.median(values), values
+
+
+def table(figures: Figures, wrong: Sequence[int]) -> str:
+    """For a terminal."""
+    lines = [f"{'figure':<66}{'reached':>24}  {'must':>12}  {'aim':>12}"]
+    lines += [
+        f"{goal.words:<66}{_said(goal, values):>24}  {_judged(goal, value, goal.must):>12}  "
+        f"{_judged(goal, value, goal.aim):>12}"
+        for goal, value, values in reached(figures, wrong)
+    ]
     return "\n".join(lines)
 
 
-def _line(goal: Goal, value: float, values: list[float]) -> str:
-    reached = f"{spread(values)} {goal.unit}".strip()
-    return (
-        f"{goal.words:<66}{reached:>22}  {_said(goal, value, goal.must):>12}  "
-        f"{_said(goal, value, goal.aim):>12}"
-    )
+def markdown(figures: Figures, wrong: Sequence[int]) -> str:
+    """For the page."""
+    lines = ["| figure | reached | must | aim |", "| --- | --: | --: | --: |"]
+    lines += [
+        f"| {goal.words} | {_said(goal, values)} | {_judged(goal, value, goal.must)} "
+        f"| {_judged(goal, value, goal.aim)} |"
+        for goal, value, values in reached(figures, wrong)
+    ]
+    return "\n".join(lines)
 
 
-def _said(goal: Goal, value: float, limit: float) -> str:
+def missed(figures: Figures, wrong: Sequence[int]) -> list[str]:
+    """The musts that were measured and not reached."""
+    found = reached(figures, wrong)
+    return [goal.words for goal, value, _ in found if not goal.met(value, goal.must)]
+
+
+def _said(goal: Goal, values: Sequence[float]) -> str:
+    said = f"{statistics.median(values):.3g}"
+    if len(values) > 1:
+        said += f" [{min(values):.3g}–{max(values):.3g}]"
+    return f"{said} {goal.unit}".strip()
+
+
+def _judged(goal: Goal, value: float, limit: float) -> str:
     sign = "≥" if goal.more else "≤"
     return f"{sign} {limit:g} {'PASS' if goal.met(value, limit) else 'FAIL'}"
-
-
-def missed(outcome: Outcome) -> list[str]:
-    """The musts that were measured and not reached."""
-    found = []
-    for goal in GOALS:
-        value = outcome.value(goal.figure)
-        if value is not None and not goal.met(value, goal.must):
-            found.append(goal.words)
-    return found

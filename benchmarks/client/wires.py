@@ -97,6 +97,7 @@ class Events(Connection):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._wanted = 0
+        self._on_all: Callable[[], None] | None = None
         self._parts: list[bytes] = []
         self._end = b""
 
@@ -110,11 +111,13 @@ class Events(Connection):
 
     def _count(self) -> None:
         self._parts.append(self._buffer)
-        self._wanted -= (self._end + self._buffer).count(self.MARK)
-        self._end = self._buffer[1 - len(self.MARK) :]
+        tail = self._end + self._buffer  # a mark may be cut in two
+        self._wanted -= tail.count(self.MARK)
+        self._end = tail[1 - len(self.MARK) :]
         self._buffer = b""
-        if self._wanted <= 0:
+        if self._wanted <= 0 and tail.endswith(b"\n\n") and self._on_all:
             self._on_all()
+            self._on_all = None
 
     def _opened(self, head: bytes, now: float) -> None:
         if b" 200 " not in head.partition(b"\r\n")[0]:
@@ -122,7 +125,7 @@ class Events(Connection):
         self._subscribed(now)
 
     def _read(self, now: float) -> None:
-        if self._wanted > 0:
+        if self._on_all:
             self._count()
             return
         *events, self._buffer = self._buffer.split(b"\n\n")

@@ -36,7 +36,7 @@ def rows(stage: Stage, outcome: Outcome) -> None:
         for subject, count in zip(subjects, ROWS, strict=True):
             subject.fill(count // CHUNKS, CHUNKS)
             live(subject, stage.client, STREAMS, 1.0)  # to warm up
-        for _ in range(stage.options.rounds):
+        for _ in range(stage.options.few):
             costs = []
             for subject, count in zip(subjects, ROWS, strict=True):
                 sample = live(subject, stage.client, STREAMS, stage.options.seconds)
@@ -48,7 +48,7 @@ def rows(stage: Stage, outcome: Outcome) -> None:
 
 def length(stage: Stage, outcome: Outcome) -> None:
     subject = stage.subject(UVICORN)
-    for _ in range(stage.options.rounds):
+    for _ in range(stage.options.few):
         costs = []
         for before in LENGTHS:
             sample = live(subject, stage.client, STREAMS, stage.options.seconds, before=before)
@@ -65,7 +65,7 @@ def history(stage: Stage, outcome: Outcome) -> None:
         Holdfast("uvicorn", environment={"OPENAI_BASE_URL": url}) as subject,
     ):
         answered(subject, TURNS[0])  # to warm up
-        for _ in range(stage.options.rounds):
+        for _ in range(stage.options.few):
             costs = [answered(subject, turns) for turns in TURNS]
             for turns, cost in zip(TURNS, costs, strict=True):
                 keep(outcome, f"conversations of {turns} messages", cost)

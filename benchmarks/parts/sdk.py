@@ -36,7 +36,7 @@ def measure(stage: Stage, outcome: Outcome) -> None:
     seconds = stage.options.seconds
     count = int(RATE * (LEAD + seconds + REST))
     with provider(count) as url:
-        for _ in range(stage.options.rounds):
+        for _ in range(stage.options.few):
             alone = alone_costs(url, seconds, count)
             worker = worker_costs(subject, url, seconds)
             outcome.figure(PART, ratio(worker, alone))

@@ -14,10 +14,10 @@ PART = "sustained"
 LIMIT = 100.0
 """Milliseconds."""
 DELIVERED = 0.97
-SECONDS = 3.0
+SECONDS = 2.5
 STEPS = {
-    UVICORN: (150, 200, 250, 300, 360, 430, 520, 620, 750),
-    USUAL: (5, 8, 10, 12, 14, 17, 20),
+    UVICORN: (200, 300, 400, 500, 600, 750),
+    USUAL: (8, 12, 15, 18, 21),
 }
 
 

@@ -1,0 +1,26 @@
+"""The short form: nothing is timed, every token of every reader is checked."""
+
+from __future__ import annotations
+
+from benchmarks.goals import UVICORN
+from benchmarks.outcome import Outcome, Stage
+from benchmarks.parts.e2e import row
+from benchmarks.running import live, replay
+
+STREAMS, READERS = 20, 2
+CHUNKS = 3_000
+HERD = 40
+
+
+def measure(stage: Stage, outcome: Outcome) -> None:
+    """Holdfast on Uvicorn: live, and for those who come back."""
+    subject = stage.subject(UVICORN)
+    sample = live(subject, stage.client, STREAMS, 1.0, readers=READERS)
+    outcome.judge(subject.name, sample)
+    print(row(subject.name, STREAMS, sample))
+    assert sample.tokens > 0.5 * sample.asked, "hardly anything came"
+    specs = list(subject.replayable(CHUNKS, HERD // 4)) * 4
+    replayed = replay(subject, stage.client, specs, CHUNKS, at_once=True)
+    outcome.judge_replay(subject.name, replayed)
+    print(f"  {len(replayed.seconds)} of {HERD} caught up, {replayed.wrong} tokens wrong")
+    assert len(replayed.seconds) == HERD, "some did not catch up"
