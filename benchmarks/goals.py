@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 UVICORN, DAPHNE, STACK = "Holdfast, Uvicorn", "Holdfast, Daphne", "Holdfast, Uvicorn 2+2"
+DEFLATE = "Holdfast, Uvicorn deflate"
 RESUMABLE = "resumable-stream"
 FILE, MEMORY = "durable-streams, file", "durable-streams, memory"
 USUAL, SKETCH = "usual Django", "original sketch"

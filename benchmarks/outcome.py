@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.goals import DAPHNE, FILE, MEMORY, RESUMABLE, SKETCH, STACK, USUAL, UVICORN
+from benchmarks.goals import DAPHNE, DEFLATE, FILE, MEMORY, RESUMABLE, SKETCH, STACK, USUAL, UVICORN
 from benchmarks.running import Client, Replayed, Sample
 from benchmarks.subjects.durable import Durable
 from benchmarks.subjects.holdfast import Holdfast
@@ -83,6 +83,7 @@ SUBJECTS: dict[str, Any] = {
     UVICORN: lambda: Holdfast("uvicorn"),
     DAPHNE: lambda: Holdfast("daphne"),
     STACK: lambda: Holdfast("uvicorn", webs=2, workers=2),
+    DEFLATE: lambda: Holdfast("uvicorn", deflate=True),
     RESUMABLE: Resumable,
     FILE: lambda: Durable(file=True),
     MEMORY: lambda: Durable(file=False),

@@ -26,11 +26,14 @@ PATIENCE = 4.0
 """Seconds that are waited for streams which are late."""
 
 
+CLIENT = "client"
+
+
 class Client(Child):
     """The load client, in a process of its own."""
 
     def __init__(self) -> None:
-        super().__init__("client", sys.executable, "-m", "benchmarks.client")
+        super().__init__(CLIENT, sys.executable, "-m", "benchmarks.client")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class Sample:
     wrong: tuple[int, int, int] = (0, 0, 0)
     troubles: tuple[str, ...] = ()
     unended: int = 0
+    client: float = 0.0
+    """The share of a core that the load client took, which is nobody's cost."""
 
     @property
     def per_token(self) -> float:
@@ -76,6 +81,7 @@ class Sample:
             "tokens_per_frame": round(self.tokens / max(self.frames, 1), 2),
             "lost_doubled_reordered": list(self.wrong),
             "unended": self.unended,
+            "client_share": round(self.client, 2),
             "troubles": list(self.troubles),
         }
 
@@ -113,9 +119,11 @@ def live(
     )
     client.hear()  # all have subscribed
     _sleep_until(begin)
-    used = cpu.used(subject.processes)
+    processes = {**subject.processes, CLIENT: client.pid}
+    used = cpu.used(processes)
     _sleep_until(end)
-    spent = cpu.spent(used, cpu.used(subject.processes))
+    spent = cpu.spent(used, cpu.used(processes))
+    share = spent.pop(CLIENT) / seconds
     seen = client.hear()
     subject.settle()
     return Sample(
@@ -129,6 +137,7 @@ def live(
         wrong=(seen["lost"] + _short(seen, before + count), seen["doubled"], seen["reordered"]),
         troubles=tuple(seen["troubles"]),
         unended=seen["unended"],
+        client=share,
     )
 
 

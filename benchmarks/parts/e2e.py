@@ -5,7 +5,7 @@ In each round every subject runs once, so that what else happens on the machine 
 
 from __future__ import annotations
 
-from benchmarks.goals import DAPHNE, FILE, MEMORY, RESUMABLE, SKETCH, STACK, USUAL, UVICORN
+from benchmarks.goals import DAPHNE, DEFLATE, FILE, MEMORY, RESUMABLE, SKETCH, STACK, USUAL, UVICORN
 from benchmarks.outcome import Outcome, Stage, ratio
 from benchmarks.running import Sample, live
 from benchmarks.subjects.holdfast import Holdfast
@@ -24,7 +24,7 @@ ONCE = {
     1: (UVICORN,),
     10: (DAPHNE, SKETCH, MEMORY),
     40: (MEMORY,),
-    100: (STACK,),
+    100: (STACK, DEFLATE),
     250: (DAPHNE,),
 }
 """What no goal is about is measured in the first round only."""
@@ -89,6 +89,7 @@ def row(name: str, streams: int, sample: Sample) -> str:
         f"  {streams:>4} {name:<24} {sample.per_token:7.1f} µs ({by})  "
         f"p50 {told['p50_ms']:6.1f}  p99 {told['p99_ms']:6.1f} ms  "
         f"{told['tokens_per_second']:>6} tok/s  {told['bytes_per_token']:5.1f} B on the wire  "
-        f"{told['tokens_per_frame']:.2f}/frame  wrong {'/'.join(map(str, sample.wrong))}"
+        f"{told['tokens_per_frame']:.2f}/frame  client {100 * sample.client:.0f} %  "
+        f"wrong {'/'.join(map(str, sample.wrong))}"
         + "".join(f"\n         {note}" for note in notes)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.goals import DAPHNE, FILE, MEMORY, RESUMABLE, USUAL, UVICORN
+from benchmarks.goals import DAPHNE, DEFLATE, FILE, MEMORY, RESUMABLE, USUAL, UVICORN
 from benchmarks.outcome import Outcome, Stage, ratio
 from benchmarks.running import Replayed, median, replay
 
@@ -10,7 +10,7 @@ PART = "resume"
 OPENED = 7
 """Readers of each subject in a round, one after the other."""
 AT = {
-    2_000: (UVICORN, DAPHNE, RESUMABLE, MEMORY, FILE, USUAL),
+    2_000: (UVICORN, DEFLATE, DAPHNE, RESUMABLE, MEMORY, FILE, USUAL),
     20_000: (UVICORN, DAPHNE, RESUMABLE, MEMORY, USUAL),
 }
 

@@ -89,13 +89,13 @@ class Holdfast:
         until(lambda: not self._desk.ask(do="unfinished"), within=20, what="streams that end")
 
     def replayable(self, tokens: int, streams: int) -> Sequence[Spec]:
-        people = self._owners(streams)
+        people = self._newcomers(streams)
         uuids = self._desk.ask(do="journals", owners=[o for o, _ in people], chunks=tokens)
         return self._readers(uuids, people)
 
     def fill(self, streams: int, chunks: int) -> None:
         """Streams that have ended, with so many chunks each."""
-        owners = [owner for owner, _ in self._owners(streams)]
+        owners = [owner for owner, _ in self._newcomers(streams)]
         self._desk.ask(do="journals", owners=owners, chunks=chunks, ended=True)
 
     def ask(self, **order: Any) -> Any:
@@ -116,6 +116,11 @@ class Holdfast:
         if len(self._people) < needed:
             self._people += self._desk.ask(do="people", count=needed - len(self._people))
         return [self._people[number // PER_PERSON] for number in range(streams)]
+
+    def _newcomers(self, streams: int) -> list[tuple[int, str]]:
+        """For streams that never end: they count for what their owners may have running."""
+        people = self._desk.ask(do="people", count=-(-streams // PER_PERSON))
+        return [people[number // PER_PERSON] for number in range(streams)]
 
     def _readers(self, uuids: Sequence[str], people: Sequence[tuple[int, str]]) -> list[Spec]:
         return [
