@@ -16,6 +16,15 @@ function thoughtFor(milliseconds) {
   return seconds < 60 ? `Thought for ${seconds} s` : `Thought for ${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
+const WITHIN = "ul, ol, li, blockquote, pre, .table, table, thead, tbody, tr";
+
+/** The element at whose end the text grows: the last block, or the last one within it. */
+function tipOf(prose) {
+  let tip = prose.lastElementChild ?? prose;
+  while (tip.matches(WITHIN) && tip.lastElementChild?.matches(`${WITHIN}, p, td, th, code:only-child`)) tip = tip.lastElementChild;
+  return tip;
+}
+
 /** Fires `reply`, bubbling, whenever its state changes. */
 export class LiveReply extends HTMLElement {
   text = "";
@@ -23,6 +32,7 @@ export class LiveReply extends HTMLElement {
   #reasoning = "";
   #prose = null;
   #thoughts = null;
+  #tip = null; // the element with the caret
   #thinking = 0; // since when
   #spent = 0; // milliseconds of it before
   #frame = 0;
@@ -32,6 +42,7 @@ export class LiveReply extends HTMLElement {
   connectedCallback() {
     if (this.stream && !this.#prose) this.#begin();
     if (this.running && this.stream) connection.follow(this.stream, this);
+    if (!this.stream) this.#point(this.querySelector(":scope > .prose")); // sent, and not answered yet
     this.#tell();
   }
 
@@ -96,6 +107,7 @@ export class LiveReply extends HTMLElement {
   #hold({ text, reasoning, index, seams }) {
     this.last = index;
     this.text = text;
+    this.#point(null); // what the server rendered is compared with what would be made
     this.#prose.reset();
     let [end, points] = [0, 0];
     for (const seam of seams) {
@@ -159,6 +171,17 @@ export class LiveReply extends HTMLElement {
   #show() {
     this.#prose.flush();
     if (this.details?.open) this.#thoughts?.flush();
+    this.#point(this.running ? tipOf(this.#prose.root) : null);
+  }
+
+  /** Put the caret at the end of an element; nowhere, once nothing grows. */
+  #point(tip) {
+    if (tip !== this.#tip) {
+      this.#tip?.classList.remove("caret");
+      if (this.#tip?.className === "") this.#tip.removeAttribute("class");
+    }
+    tip?.classList.add("caret");
+    this.#tip = tip;
   }
 
   #become(state, note = "") {
@@ -191,6 +214,7 @@ export class LiveReply extends HTMLElement {
     this.#thoughts?.finish();
     this.dataset.state = this.article.dataset.state = state;
     this.article.removeAttribute("aria-busy");
+    this.#point(null);
     const words = { stopped: "Stopped", interrupted: "Interrupted", failed: error?.message ?? "Failed" };
     this.say(words[state] ?? "", { interrupted: "waiting", failed: "failed" }[state]);
     this.#tell();
@@ -225,6 +249,7 @@ export class LiveReply extends HTMLElement {
     connection.unfollow(this.stream);
     this.dataset.state = "deleted";
     this.article?.removeAttribute("aria-busy");
+    this.#point(null);
     this.say("Deleted");
     this.#tell();
   }

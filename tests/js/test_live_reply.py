@@ -281,6 +281,24 @@ def test_a_stream_that_is_gone_stops_being_busy(page: Page, server: Server, open
     expect(page.locator("article")).not_to_have_attribute("aria-busy", "true")
 
 
+def test_the_caret_stands_where_the_text_grows_and_goes_with_the_end(
+    page: Page, server: Server, open_: Open
+) -> None:
+    open_(article())
+    carets = prose(page).locator(".caret")
+    index = 0
+    for delta, tip in (("One", "P"), ("\n\n- a\n  - b", "LI"), ("\n\n```\nx", "CODE")):
+        server.send(chunk(index, delta))
+        index += 1
+        expect(prose(page)).to_contain_text(delta.strip("\n `")[-1:])
+        expect(carets).to_have_count(1)
+        assert carets.evaluate("caret => caret.tagName") == tip
+    serve_ended(page, "One\n\n- a\n  - b\n\n```\nx")
+    server.send(end(after=2))
+    expect(carets).to_have_count(0)
+    assert page.locator("[class='']").count() == 0
+
+
 def test_many_chunks_are_one_write_a_frame(page: Page, server: Server, open_: Open) -> None:
     open_(article())
     page.evaluate("""() => {
