@@ -22,5 +22,6 @@ urlpatterns = [
     path("m/<uuid:id>/continuations/", branches.continuations, name="continuations"),
     path("s/<uuid:uuid>/stop/", views.stop, name="stop"),
     path("sidebar/", views.sidebar, name="sidebar"),
-    path("theme/", views.theme, name="theme"),
+    path("theme/", views.look, {"name": "theme"}, name="theme"),
+    path("type/", views.look, {"name": "type"}, name="type"),
 ]

@@ -31,7 +31,8 @@ from chat.replies import Refused
 from chat.sidebar import rows
 from streaming import lifecycle
 
-THEMES = {"light", "dark"}
+LOOKS = {"theme": {"light", "dark"}, "type": {"sans"}}
+"""What a browser may be asked to look like; anything else is as we or the system have it."""
 A_YEAR = 365 * 24 * 60 * 60
 
 
@@ -138,19 +139,19 @@ def stop(request: Request, uuid: UUID) -> HttpResponse:
 
 
 @require_POST
-def theme(request: Request) -> HttpResponse:
-    """Light or dark from now on, in this browser; anything else is as the system is."""
+def look(request: Request, name: str) -> HttpResponse:
+    """The colours, or the type of replies, from now on in this browser."""
     back = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):
         back = reverse("home")
     response = redirect(back)
-    chosen = request.POST.get("theme", "")
-    if chosen in THEMES:
+    chosen = request.POST.get(name, "")
+    if chosen in LOOKS[name]:
         response.set_cookie(
-            "theme", chosen, max_age=A_YEAR, samesite="Lax", secure=request.is_secure()
+            name, chosen, max_age=A_YEAR, samesite="Lax", secure=request.is_secure()
         )
     else:
-        response.delete_cookie("theme", samesite="Lax")
+        response.delete_cookie(name, samesite="Lax")
     return response
 
 
