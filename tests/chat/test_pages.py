@@ -25,7 +25,7 @@ from streaming import journal, lifecycle
 from streaming.lifecycle import Ending
 from streaming.models import State, Stream, StreamChunk
 from streaming.providers.base import Finish
-from streaming.providers.errors import Interrupted, InvalidKey
+from streaming.providers.errors import Interrupted, InvalidKey, ProviderError
 from tests.chat.asking import HTMX, ask, finish, html, page, write
 
 KEY = "sk-harbour-0123456789-ab12"
@@ -417,6 +417,45 @@ STATES: list[tuple[Ending, str, list[str]]] = [
 ]
 
 
+FIRST_BUTTON = {
+    "invalid_key": "Open settings and keys",
+    "no_permission": "Open settings and keys",
+    "no_credit": "Open settings and keys",
+    "rate_limited": "Try again",
+    "overloaded": "Try again",
+    "context_too_long": "New chat",
+    "model_not_found": "Pick another model",
+    "bad_request": "Pick another model",
+    "refused": "Edit your message",
+    "timeout": "Try again",
+    "network": "Try again",
+    "internal": "Try again",
+}
+
+
+def test_every_class_of_error_has_its_own_words_and_its_own_way_out(
+    as_owner: Client, reply: Reply
+) -> None:
+    endings = {
+        kind.code: Ending.failed(kind(provider="OpenAI"), with_text=False)
+        for kind in ProviderError.__subclasses__()
+        if kind is not Interrupted
+    }
+    endings["internal"] = Ending.broken()
+    assert endings.keys() == FIRST_BUTTON.keys(), "a class nobody thought of has no way out"
+    finish(reply, "", Ending.broken())
+    said = set()
+    for code, ending in endings.items():
+        Stream.objects.filter(pk=reply.stream.pk).update(error_class=code, error=ending.error)
+        shown = unescape(article(html(as_owner.get(f"/m/{reply.answer.pk}/")), reply.answer))
+        assert f'<p class="what">{ending.error}</p>' in shown
+        [way_out] = re.findall(r'<div class="fix">(.*?)</div>', shown, re.DOTALL)
+        assert FIRST_BUTTON[code] in way_out, code
+        assert code in shown, "among the details"
+        said.add(ending.error)
+    assert len(said) == len(endings)
+
+
 @pytest.mark.parametrize(("ending", "words", "card"), STATES)
 def test_an_ended_reply_says_how_it_ended_under_the_text_that_is_kept(
     as_owner: Client, reply: Reply, ending: Ending, words: str, card: list[str]
@@ -641,12 +680,13 @@ def test_no_page_has_anything_inline_or_from_elsewhere(
     assert [address for address in loaded if not address.startswith("/static/")] == []
 
 
-def test_a_theme_is_kept_and_in_the_first_paint(as_owner: Client) -> None:
-    assert "data-theme" not in html(as_owner.get("/"))
-    as_owner.post("/theme/", {"theme": "dark", "next": "/"})
-    assert '<html lang="en" data-theme="dark">' in html(as_owner.get("/"))
-    as_owner.post("/theme/", {"theme": '"><script>', "next": "/"})
-    assert "data-theme" not in html(as_owner.get("/"))
+@pytest.mark.parametrize(("name", "chosen"), [("theme", "dark"), ("type", "sans")])
+def test_a_look_is_kept_and_in_the_first_paint(as_owner: Client, name: str, chosen: str) -> None:
+    assert f"data-{name}" not in html(as_owner.get("/"))
+    as_owner.post(f"/{name}/", {name: chosen, "next": "/"})
+    assert f'<html lang="en" data-{name}="{chosen}">' in html(as_owner.get("/"))
+    as_owner.post(f"/{name}/", {name: '"><script>', "next": "/"})
+    assert f"data-{name}" not in html(as_owner.get("/"))
 
 
 def test_choosing_a_theme_leads_back_to_where_it_was_chosen_and_nowhere_else(
