@@ -443,7 +443,7 @@ def test_every_class_of_error_has_its_own_words_and_its_own_way_out(
     }
     endings["internal"] = Ending.broken()
     assert endings.keys() == FIRST_BUTTON.keys(), "a class nobody thought of has no way out"
-    finish(reply, "", Ending.broken())
+    finish(reply, "What there was.", Ending.broken())
     said = set()
     for code, ending in endings.items():
         Stream.objects.filter(pk=reply.stream.pk).update(error_class=code, error=ending.error)

@@ -1,0 +1,185 @@
+"""What a reader of the real page (its templates, without a database) notices of a reply that grows
+and ends: nothing but the text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.template.loader import render_to_string
+from django.test import override_settings
+from playwright.sync_api import Page, WebSocketRoute, expect
+
+from chat.articles import Article
+from tests.js.conftest import Files
+from tests.js.test_composer import CHAT, PLAIN_FILES, STREAM, exchange, page_of
+
+WATCH = """() => {
+    // The words at the end of the bar are others now, and as long as they are.
+    window.shifted = [];
+    new PerformanceObserver((list) => {
+        for (const { sources } of list.getEntries())
+            for (const { node } of sources)
+                if (node && !node.parentElement.closest(".bar"))
+                    window.shifted.push(node.className || node.nodeName);
+    }).observe({ type: "layout-shift" });
+    window.said = new Set();
+    const regions = "[role=status], [role=alert], [aria-live=polite]";
+    const listen = () => document.querySelectorAll(regions)
+        .forEach((region) => window.said.add(region.textContent.trim()));
+    new MutationObserver(listen).observe(document.body, { subtree: true, childList: true });
+    listen();
+}"""
+
+PARAGRAPH = "The moon is late by fifty minutes a day, and the water follows it as well as it can. "
+BEGUN = "\n\n".join(
+    [
+        "Words to hold on to.",
+        "```python\nprint('tide')\n```",
+        *(f"{number}. {PARAGRAPH * 3}" for number in range(12)),
+    ]
+)
+PIECES = [
+    "\n\nMore of it, ",
+    "and *more* still.\n\n",
+    "| a | b |\n",
+    "|---|---|\n| 1 | 2 |\n\n",
+    "```sql\nselect 1;\n",
+    "```\n\nThe last words",
+    " of all.",
+]
+
+
+class Growing:
+    """A long reply in the middle of its text, and the server at the other end of its socket."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.index = 0
+        self.text = BEGUN
+        self.socket: WebSocketRoute | None = None
+        self.question, self.answer = exchange("Why do tides lag?")
+        self.answer = replace(self.answer, text=BEGUN, index=0)
+        with override_settings(STORAGES=PLAIN_FILES, STATIC_URL="/static/"):
+            Files.pages[CHAT] = page_of(f"{CHAT}messages/", (self.question, self.answer))
+        page.route_web_socket("**/ws/", self.accept)
+        page.route("**/sidebar/**", lambda route: route.fulfill(body=""))
+        page.goto(CHAT)
+        expect(page.locator("live-reply .caret")).to_have_count(1)
+        page.evaluate("() => document.fonts.ready.then(() => null)")
+        page.evaluate(WATCH)
+
+    def accept(self, socket: WebSocketRoute) -> None:
+        self.socket = socket
+        self.send({"type": "hello", "version": 1, "revision": 1})
+
+    def send(self, frame: dict[str, Any]) -> None:
+        assert self.socket is not None
+        self.socket.send(json.dumps({"stream": STREAM, **frame}))
+
+    def write(self) -> None:
+        """All the pieces, each shown before the next is sent."""
+        for piece in PIECES:
+            self.index += 1
+            self.text += piece
+            frame = {"type": "chunk", "first": self.index, "index": self.index, "kind": "text"}
+            self.send(frame | {"delta": piece})
+            shown = "text => document.querySelector('live-reply').text === text"
+            self.page.wait_for_function(shown, arg=self.text)
+            self.frame()
+        expect(self.page.locator("live-reply .prose > p").last).to_have_text(
+            "The last words of all."
+        )
+
+    def end(self) -> None:
+        """As it ends well, with the foot that the server makes then."""
+        details = (("Model", "demo"), ("Took", "3 s"))
+        ended = replace(self.answer, state="completed", text=self.text, details=details)
+        body = self.rendered(ended)
+        self.page.route("**/m/*/", lambda route: route.fulfill(body=body))
+        over = {"type": "end", "state": "completed", "next": self.index + 1}
+        self.send(over | {"finish_reason": "stop", "error": None})
+        expect(self.page.get_by_role("button", name="Regenerate")).to_be_visible()
+        self.frame()
+
+    def rendered(self, article: Article) -> str:
+        with override_settings(STORAGES=PLAIN_FILES, STATIC_URL="/static/"):
+            return render_to_string("chat/_message.html", {"article": article})
+
+    def frame(self) -> None:
+        self.page.evaluate("() => new Promise(requestAnimationFrame)")
+
+    def top(self, text: str) -> float:
+        """Of a paragraph, from the top of the window."""
+        top: float = self.page.evaluate(
+            """(text) => [...document.querySelectorAll("live-reply p, live-reply li")]
+                .findLast((block) => block.textContent.includes(text)).getBoundingClientRect().top""",
+            text,
+        )
+        return top
+
+
+@pytest.fixture
+def growing(page: Page) -> Iterator[Growing]:
+    yield Growing(page)
+    Files.pages.clear()
+
+
+def test_nothing_moves_under_a_reader_while_a_reply_grows_and_ends(growing: Growing) -> None:
+    page = growing.page
+    page.evaluate("scrollTo(0, 40)")
+    growing.frame()
+    growing.frame()
+    before = (growing.top("The moon"), page.evaluate("scrollY"))
+    growing.write()
+    expect(page.get_by_role("button", name="New text")).to_be_visible()
+    growing.end()
+    assert (growing.top("The moon"), page.evaluate("scrollY")) == before
+    assert page.evaluate("window.shifted") == []
+    page.get_by_role("button", name="New text").click()
+    expect(page.get_by_text("The last words of all.")).to_be_in_viewport()
+
+
+def test_the_last_words_stay_where_they_are_when_a_reply_ends(growing: Growing) -> None:
+    growing.write()
+    expect(growing.page.locator("live-reply .prose > p").last).to_be_in_viewport()
+    before = growing.top("The last words")
+    growing.page.evaluate("window.shifted = []")
+    growing.end()
+    assert growing.top("The last words") == before
+    assert growing.page.evaluate("window.shifted") == []
+
+
+def test_a_selection_and_the_focus_survive_the_text_that_streams(growing: Growing) -> None:
+    page = growing.page
+    words = page.get_by_text("Words to hold on to.")
+    words.evaluate("(block) => getSelection().selectAllChildren(block)")
+    copy = page.get_by_role("button", name="Copy code").first
+    copy.focus()
+    words.evaluate("(block) => getSelection().selectAllChildren(block)")
+    growing.write()
+    growing.end()
+    assert page.evaluate("getSelection().toString()") == "Words to hold on to."
+    expect(copy).to_be_focused()
+
+
+def test_screen_readers_hear_how_it_stands_and_never_the_text(growing: Growing) -> None:
+    growing.write()
+    growing.end()
+    expect(growing.page.get_by_role("status").first).to_have_text("Reply finished")
+    said = set(growing.page.evaluate("[...window.said]"))
+    assert said <= {"", "Replying…", "Reply finished"}
+
+
+def test_with_reduced_motion_nothing_moves_by_itself(growing: Growing) -> None:
+    page = growing.page
+    moving = """() => document.getAnimations().filter((one) =>
+        one.playState === "running" && one.effect.getTiming().iterations === Infinity).length"""
+    assert page.evaluate(moving) > 0, "the caret, otherwise"
+    page.emulate_media(reduced_motion="reduce")
+    growing.frame()
+    assert page.evaluate(moving) == 0
+    expect(page.locator("live-reply .caret")).to_have_count(1)
