@@ -18,12 +18,12 @@ from tests.js.conftest import Files
 from tests.js.test_composer import CHAT, PLAIN_FILES, STREAM, exchange, page_of
 
 WATCH = """() => {
-    // The words at the end of the bar are others now, and as long as they are.
+    // The words at the end of the bar are others now, and as long as they are; the pill has come.
     window.shifted = [];
     new PerformanceObserver((list) => {
         for (const { sources } of list.getEntries())
             for (const { node } of sources)
-                if (node && !node.parentElement.closest(".bar"))
+                if (node && !node.parentElement?.closest(".bar") && !node.matches?.(".new-text"))
                     window.shifted.push(node.className || node.nodeName);
     }).observe({ type: "layout-shift" });
     window.said = new Set();
@@ -115,8 +115,9 @@ class Growing:
     def top(self, text: str) -> float:
         """Of a paragraph, from the top of the window."""
         top: float = self.page.evaluate(
-            """(text) => [...document.querySelectorAll("live-reply p, live-reply li")]
-                .findLast((block) => block.textContent.includes(text)).getBoundingClientRect().top""",
+            """(text) => [...document.querySelectorAll("live-reply :is(p, li)")]
+                .findLast((block) => block.textContent.includes(text))
+                .getBoundingClientRect().top""",
             text,
         )
         return top

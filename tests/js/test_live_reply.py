@@ -286,10 +286,9 @@ def test_the_caret_stands_where_the_text_grows_and_goes_with_the_end(
 ) -> None:
     open_(article())
     carets = prose(page).locator(".caret")
-    index = 0
-    for delta, tip in (("One", "P"), ("\n\n- a\n  - b", "LI"), ("\n\n```\nx", "CODE")):
+    grows = (("One", "P"), ("\n\n- a\n  - b", "LI"), ("\n\n```\nx", "CODE"))
+    for index, (delta, tip) in enumerate(grows):
         server.send(chunk(index, delta))
-        index += 1
         expect(prose(page)).to_contain_text(delta.strip("\n `")[-1:])
         expect(carets).to_have_count(1)
         assert carets.evaluate("caret => caret.tagName") == tip
