@@ -545,6 +545,20 @@ def test_a_pong_that_was_never_asked_for_buys_nothing(open_tab: Open, owner: Use
     assert len(spelled(frames)) <= CREDIT + PIECE
 
 
+def test_who_asks_and_asks_and_acknowledges_no_answer_is_let_go(
+    open_tab: Open, owner: User
+) -> None:
+    tab, sent = open_tab(owner), 0
+    with suppress(ConnectionClosed):
+        for _ in range(16_000):
+            tab.say(type="follow", stream=str(uuid4()), after="one answer of 150 bytes")
+    with suppress(ConnectionClosed):
+        while True:
+            sent += len(tab.socket.recv(PATIENCE))
+    assert tab.socket.close_code == 4008
+    assert CREDIT < sent < 2 * CREDIT + PIECE
+
+
 @pytest.mark.prove
 @pytest.mark.timeout(120)
 def test_who_answers_nothing_for_half_a_minute_is_let_go(open_tab: Open, owner: User) -> None:
