@@ -42,6 +42,8 @@ T = TypeVar("T")
 
 LOOK_SECONDS = 1.0
 """How often a worker compares its streams with the database, bell or no bell."""
+AGAIN_SECONDS = 0.2
+"""When the database is asked again after it gave no answer."""
 CLAIMED_AT_ONCE = 50
 CANCEL_SECONDS = 5.0
 FOLD_SECONDS = 60.0
@@ -160,6 +162,11 @@ class StreamWorker(AsyncConsumer):
                 if due:
                     looked = loop.time()
                     await self._compare()
+            except UNANSWERED as error:
+                # The bell was heard and led to nothing; a stream between two owners waits.
+                logger.warning("Streams could not be looked for (%s); trying again", error)
+                self._look.set()
+                await asyncio.sleep(AGAIN_SECONDS)
             except Exception:
                 logger.exception("Looking for streams failed; trying again")
                 await asyncio.sleep(LOOK_SECONDS)
@@ -421,7 +428,7 @@ class StreamWorker(AsyncConsumer):
                 return await self._db.run(function, *args, **kwargs)
             except UNANSWERED as error:
                 logger.warning("The database does not answer (%s); trying again", error)
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(AGAIN_SECONDS)
 
 
 def _epochs(worker: Worker) -> dict[int, int]:

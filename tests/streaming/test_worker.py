@@ -160,6 +160,26 @@ async def test_a_stream_is_found_although_no_bell_rang(
     assert (await ended(await in_db(queued, owner), within=4)).state == State.COMPLETED
 
 
+async def test_a_bell_heard_while_the_database_was_away_is_not_forgotten(
+    owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, failures = lifecycle.claim, ["the connection is gone"]
+
+    def claim_when_it_is_back(*arguments: Any) -> list[Stream]:
+        with transaction.atomic():
+            got = claim(*arguments)
+            if got and failures:
+                raise OperationalError(failures.pop())
+        return got
+
+    monkeypatch.setattr(lifecycle, "claim", claim_when_it_is_back)
+    await crew.start()
+    script = stage.script()
+    await in_db(queued, owner)
+    await seen(lambda: script.calls, within=workers.LOOK_SECONDS * 1.5)
+    assert not failures
+
+
 async def test_a_bell_that_nobody_understands_is_no_reason_to_go_deaf(
     owner: User, crew: Crew, hub: Hub, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
