@@ -236,5 +236,6 @@ class Faults:
     def _ask_where_they_are(self) -> None:
         """Every process writes its stacks into its log."""
         for program in self._stack.programs:
-            os.kill(program.pid, signal.SIGUSR1)
+            with suppress(ProcessLookupError):  # dead, and not started again yet
+                os.kill(program.pid, signal.SIGUSR1)
         time.sleep(0.5)
