@@ -199,7 +199,8 @@ class Hub:
                 await self._all_rung.wait()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # Cancelled, the layer signs off at Redis, which may stand still.
+        await asyncio.wait(self._tasks, timeout=FAREWELL_SECONDS)
 
     # Its four tasks
 

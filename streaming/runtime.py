@@ -73,7 +73,7 @@ class Runtime:
 
         reactor.callWhenRunning(begin)
         reactor.addSystemEventTrigger("before", "shutdown", finish)
-        reactor.addSystemEventTrigger("after", "shutdown", _exit_soon)
+        reactor.addSystemEventTrigger("after", "shutdown", exit_soon)
         return True
 
     async def lifespan(
@@ -107,7 +107,7 @@ class Runtime:
             signal.signal(signal.SIGTERM, hear)
 
 
-def _exit_soon() -> None:
+def exit_soon() -> None:
     """A thread that was in the middle of a request may wait for the loop that has just
     stopped, and Python would wait for that thread: the process would never go."""
     leave = threading.Timer(LEAVE_SECONDS, os._exit, [0])

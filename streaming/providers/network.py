@@ -6,10 +6,13 @@ operating system twice whether to listen: as dear for a token as all else that i
 
 import asyncio
 import functools
+import socket
 import ssl
 import urllib.request
+from asyncio import FIRST_COMPLETED
+from collections import deque
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import httpcore2
 import httpx2
@@ -46,17 +49,48 @@ class Network(httpcore2.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> "Connection":
         """Raises ConnectTimeout and ConnectError. There are no local addresses nor options here."""
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(timeout):
-                _, connection = await loop.create_connection(
-                    Connection, host, port, happy_eyeballs_delay=NEXT_ADDRESS
-                )
+                return await reached(host, port)
         except TimeoutError as error:
             raise httpcore2.ConnectTimeout from error
         except OSError as error:
             raise httpcore2.ConnectError(str(error)) from error
-        return connection
+
+
+async def reached(host: str, port: int) -> "Connection":
+    """A connection to the first of the host's addresses that answers: while one is silent, the
+    next is tried beside it. asyncio's own loop could do this, and uvloop's can't."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = deque(dict.fromkeys(str(address[0]) for *_, address in found))
+    tries: set[asyncio.Task[Connection]] = set()
+    try:
+        while True:
+            if addresses:
+                tries.add(loop.create_task(_connected(addresses.popleft(), port)))
+            silence = NEXT_ADDRESS if addresses else None
+            over, _ = await asyncio.wait(tries, timeout=silence, return_when=FIRST_COMPLETED)
+            for attempt in over:
+                tries.discard(attempt)
+                if (error := attempt.exception()) is None:
+                    return attempt.result()
+                if not tries and not addresses:
+                    raise error
+    finally:
+        for attempt in tries:
+            attempt.cancel()
+            attempt.add_done_callback(_dropped)
+
+
+def _dropped(attempt: "asyncio.Task[Connection]") -> None:
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result().transport.abort()
+
+
+async def _connected(address: str, port: int) -> "Connection":
+    _, connection = await asyncio.get_running_loop().create_connection(Connection, address, port)
+    return connection
 
 
 class Connection(asyncio.Protocol, httpcore2.AsyncNetworkStream):
@@ -74,8 +108,7 @@ class Connection(asyncio.Protocol, httpcore2.AsyncNetworkStream):
     # What the transport tells
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
 
     def data_received(self, data: bytes) -> None:
         self.received += data

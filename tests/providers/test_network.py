@@ -1,21 +1,26 @@
 """The network under the SDKs: TLS, limits of time and of memory, and how connections end."""
 
 import asyncio
+import inspect
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import httpcore2
 import httpx2
 import pytest
+import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from streaming.providers.network import UNREAD, Direct, Network
+from streaming.providers import network
+from streaming.providers.network import UNREAD, Connection, Direct, Network
 from tests.waiting import until_async
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
@@ -200,3 +205,55 @@ async def test_a_connection_that_was_hung_up_is_not_taken_for_a_good_one() -> No
         with pytest.raises(httpcore2.WriteError):
             await connection.write(b"x", timeout=5)
         await connection.aclose()
+
+
+@pytest.mark.parametrize("trouble", [OSError("refused"), None])
+async def test_where_one_address_of_a_host_does_not_answer_another_one_does(
+    monkeypatch: pytest.MonkeyPatch, trouble: OSError | None
+) -> None:
+    answering, tried = network._connected, []
+
+    async def first_in_trouble(address: str, port: int) -> Connection:
+        tried.append(address)
+        if len(tried) > 1:
+            return await answering("127.0.0.1", port)
+        if trouble:
+            raise trouble
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with served(kelp) as port:
+        monkeypatch.setattr(network, "_connected", first_in_trouble)
+        monkeypatch.setattr(network, "deque", lambda _: deque(["192.0.2.1", "127.0.0.1"]))
+        connection = await Network().connect_tcp("127.0.0.1", port, timeout=5)
+        await connection.aclose()
+    assert tried == ["192.0.2.1", "127.0.0.1"]
+
+
+async def test_where_no_address_answers_the_last_ones_trouble_is_told() -> None:
+    async with served(kelp) as port:
+        pass
+    with pytest.raises(httpcore2.ConnectError):
+        await Network().connect_tcp("127.0.0.1", port, timeout=5)
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        test_a_trusted_server_is_spoken_to_in_secret,
+        test_nothing_is_said_to_a_server_that_nobody_vouches_for,
+        test_stopping_over_tls_waits_for_no_farewell,
+        test_silence_is_a_read_timeout,
+        test_a_handshake_that_is_not_answered_is_a_connect_timeout,
+        test_a_server_that_takes_nothing_is_a_write_timeout,
+        test_a_connection_that_breaks_is_told_apart_from_one_that_ends,
+        test_what_nobody_reads_does_not_pile_up,
+        test_a_connection_that_was_hung_up_is_not_taken_for_a_good_one,
+        test_where_no_address_answers_the_last_ones_trouble_is_told,
+    ],
+)
+def test_it_is_the_same_on_the_loop_that_workers_run_on(
+    scenario: Callable[..., Coroutine[Any, Any, None]], certificate: Path
+) -> None:
+    wants = inspect.signature(scenario).parameters
+    uvloop.run(scenario(certificate) if wants else scenario())

@@ -9,7 +9,7 @@ from typing import Any
 import uvloop
 from django.core.management.base import BaseCommand
 
-from streaming.runtime import Runtime
+from streaming.runtime import Runtime, exit_soon
 
 
 class Command(BaseCommand):
@@ -29,3 +29,4 @@ class Command(BaseCommand):
         self.stdout.flush()
         await told.wait()
         await runtime.drain()
+        exit_soon()
