@@ -14,7 +14,7 @@ export function startPicker() {
   select.addEventListener("mousedown", (event) => opened(event));
   select.addEventListener("keydown", (event) => OPENING.includes(event.key) && opened(event));
   filter.addEventListener("input", () => show());
-  filter.addEventListener("keydown", pressed);
+  dialog.addEventListener("keydown", pressed);
   list.addEventListener("click", ({ target }) => pick(target.closest("[role='option']")));
   list.addEventListener("mousemove", ({ target }) => mark(target.closest("[role='option']:not([aria-disabled])")));
   dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close());
@@ -68,7 +68,9 @@ function rows(name, options) {
   group.setAttribute("role", "group");
   group.setAttribute("aria-label", name);
   if (options.every(({ disabled }) => disabled)) {
-    const link = Object.assign(element("a", "", "Add one"), { href: select.dataset.keys });
+    // An option too: a list of them may hold nothing else, and the arrows lead to it.
+    const link = Object.assign(element("a", "", "Add one"), { href: select.dataset.keys, id: `key-${name}` });
+    link.setAttribute("role", "option");
     heading.append(" · No API key. ", link);
   }
   group.append(heading, ...options.map(row));
@@ -104,9 +106,10 @@ function pressed(event) {
 }
 
 function pick(option) {
-  if (!option || option.ariaDisabled === "true") return;
+  if (!option || option.ariaDisabled === "true") return undefined;
+  if (option.href) return location.assign(option.href);
   dialog.close();
-  choose(option.dataset.model);
+  return choose(option.dataset.model);
 }
 
 function element(tag, className, textContent) {
