@@ -16,6 +16,7 @@ function thoughtFor(milliseconds) {
   return seconds < 60 ? `Thought for ${seconds} s` : `Thought for ${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
+const WAYS = "a, button, summary";
 const WITHIN = "ul, ol, li, blockquote, pre, .table, table, thead, tbody, tr";
 
 /** The element at whose end the text grows: the last block, or the last one within it. */
@@ -239,7 +240,10 @@ export class LiveReply extends HTMLElement {
 
   #take(made) {
     const { article } = this;
-    article.querySelector(".foot").replaceWith(made.querySelector(".foot"));
+    const [foot, now] = [article, made].map((part) => part.querySelector(".foot"));
+    const focused = [...foot.querySelectorAll(WAYS)].indexOf(document.activeElement);
+    foot.replaceWith(now);
+    now.querySelectorAll(WAYS)[focused]?.focus(); // who stands on Copy goes on standing there
     const [summary, told] = [this, made].map((part) => part.querySelector(".reasoning > summary"));
     if (told) summary?.replaceWith(told);
     else this.details?.remove();

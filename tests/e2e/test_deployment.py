@@ -24,6 +24,7 @@ def test_a_socket_in_a_persons_session_is_greeted(deployment: Deployment) -> Non
     assert (hello["type"], hello["version"]) == ("hello", 1)
 
 
+@pytest.mark.still
 def test_a_browser_in_a_persons_session_sees_the_composer(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:

@@ -167,6 +167,14 @@ def test_a_selection_and_the_focus_survive_the_text_that_streams(growing: Growin
     expect(copy).to_be_focused()
 
 
+def test_who_stands_on_a_button_under_a_reply_stands_there_when_it_ends(growing: Growing) -> None:
+    copy = growing.page.get_by_role("button", name="Copy", exact=True)
+    copy.focus()
+    growing.write()
+    growing.end()
+    expect(copy).to_be_focused()
+
+
 def test_screen_readers_hear_how_it_stands_and_never_the_text(growing: Growing) -> None:
     growing.write()
     growing.end()
