@@ -109,6 +109,8 @@ class Outcome:
         """Count what went wrong, of Holdfast only: the others promise less."""
         if subject.startswith("Holdfast"):
             self.wrong = [a + b for a, b in zip(self.wrong, sample.wrong, strict=True)]
+            if sample.unended:
+                self.troubles.append(f"{subject}: {sample.unended} streams did not end in time")
         self.troubles += [f"{subject}: {trouble}" for trouble in sample.troubles]
 
     def judge_replay(self, subject: str, replayed: Replayed) -> None:

@@ -19,6 +19,7 @@ def measure(stage: Stage, outcome: Outcome) -> None:
     outcome.judge(subject.name, sample)
     print(row(subject.name, STREAMS, sample))
     assert sample.tokens > 0.5 * sample.asked, "hardly anything came"
+    assert not sample.unended, "some did not end"
     specs = list(subject.replayable(CHUNKS, HERD // 4)) * 4
     replayed = replay(subject, stage.client, specs, CHUNKS, at_once=True)
     outcome.judge_replay(subject.name, replayed)

@@ -135,7 +135,7 @@ def live(
         bytes=seen["bytes"],
         frames=seen["frames"],
         wrong=(seen["lost"] + _short(seen, before + count), seen["doubled"], seen["reordered"]),
-        troubles=tuple(seen["troubles"]),
+        troubles=(*seen["troubles"], *_late(seen)),
         unended=seen["unended"],
         client=share,
     )
@@ -190,6 +190,11 @@ def replay(
         wrong=seen["wrong"],
         troubles=tuple(seen["troubles"]),
     )
+
+
+def _late(seen: dict[str, Any]) -> list[str]:
+    late = seen["late"]
+    return [f"{late} readers came when it was being measured already"] if late else []
 
 
 def _short(seen: dict[str, Any], count: int) -> int:

@@ -11,6 +11,7 @@ from uuid import uuid4
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
+from django.db.models import Count
 from django.db.models.functions import Now
 
 from accounts.models import User
@@ -75,9 +76,11 @@ def journals(owners: list[int], chunks: int, ended: bool = False) -> list[str]:
     return [str(stream.uuid) for stream in made]
 
 
-def unfinished() -> int:
-    """How many streams of a source that ends by itself have not ended."""
-    return Stream.objects.unfinished().exclude(arguments={}).count()
+def unfinished() -> dict[str, int]:
+    """How many streams of a source that ends by itself have not ended, by state and note."""
+    streams = Stream.objects.unfinished().exclude(arguments={})
+    counts = streams.values_list("state", "note").annotate(Count("id"))
+    return {f"{state} {note}".strip(): count for state, note, count in counts}
 
 
 def stored() -> list[int]:
@@ -88,12 +91,6 @@ def stored() -> list[int]:
             "coalesce(sum(octet_length(delta)), 0) FROM streaming_streamchunk"
         )
         return [int(value) for value in cursor.fetchone()]
-
-
-def versions() -> dict[str, str]:
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW server_version")
-        return {"postgresql": cursor.fetchone()[0].split()[0]}
 
 
 def append(streams: int, seconds: float) -> list[float]:
@@ -109,10 +106,12 @@ def append(streams: int, seconds: float) -> list[float]:
         index += 1
     rows = streams * index
     spent = 1e6 * (time.process_time() - cpu) / rows
-    return [rows / (time.monotonic() - began), spent, rows]
+    rate = rows / (time.monotonic() - began)
+    Stream.objects.filter(id__in=ids).update(state=State.COMPLETED, ended_at=Now())
+    return [rate, spent, rows]
 
 
 ORDERS = {
     order.__name__: order
-    for order in (append, folded, journals, people, replies, stored, streams, unfinished, versions)
+    for order in (append, folded, journals, people, replies, stored, streams, unfinished)
 }

@@ -24,12 +24,11 @@ ANSWER = 300
 
 
 def measure(stage: Stage, outcome: Outcome) -> None:
-    rows(stage, outcome)
-    length(stage, outcome)
+    rows_and_length(stage, outcome)
     history(stage, outcome)
 
 
-def rows(stage: Stage, outcome: Outcome) -> None:
+def rows_and_length(stage: Stage, outcome: Outcome) -> None:
     """Two deployments, one with ten times the chunks in its table, take turns."""
     with ExitStack() as open_:
         subjects = [open_.enter_context(Holdfast("uvicorn")) for _ in ROWS]
@@ -44,10 +43,10 @@ def rows(stage: Stage, outcome: Outcome) -> None:
                 costs.append(sample.per_token)
                 keep(outcome, f"{count:,} rows in the table", sample.per_token)
             outcome.figure("growth/rows", ratio(costs[1], costs[0]))
+        length(subjects[0], stage, outcome)
 
 
-def length(stage: Stage, outcome: Outcome) -> None:
-    subject = stage.subject(UVICORN)
+def length(subject: Holdfast, stage: Stage, outcome: Outcome) -> None:
     for _ in range(stage.options.few):
         costs = []
         for before in LENGTHS:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from benchmarks import cpu
-from benchmarks.goals import UVICORN
 from benchmarks.outcome import Outcome, Stage, ratio
 from benchmarks.running import RATE, REST
 from benchmarks.subjects.holdfast import Holdfast
@@ -31,11 +30,9 @@ def provider(count: int, rate: float = RATE) -> Iterator[str]:
 
 
 def measure(stage: Stage, outcome: Outcome) -> None:
-    subject = stage.subject(UVICORN)
-    assert isinstance(subject, Holdfast)
     seconds = stage.options.seconds
     count = int(RATE * (LEAD + seconds + REST))
-    with provider(count) as url:
+    with provider(count) as url, Holdfast("uvicorn") as subject:
         for _ in range(stage.options.few):
             alone = alone_costs(url, seconds, count)
             worker = worker_costs(subject, url, seconds)

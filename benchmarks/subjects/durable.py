@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -25,12 +25,12 @@ class Durable:
 
     def __init__(self, *, file: bool) -> None:
         self.name = FILE if file else MEMORY
-        self.durable = file
+        self._file = file
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
         arguments = []
-        if self.durable:
+        if self._file:
             folder = scratch_folder("durable")
             self._open.callback(shutil.rmtree, folder, ignore_errors=True)
             arguments = [str(folder)]
@@ -64,9 +64,6 @@ class Durable:
         for path in paths:
             self._producer.ask(do="burst", path=path, count=tokens)
         return [self._spec(path) for path in paths]
-
-    def versions(self) -> dict[str, Any]:
-        return peers.versions("@durable-streams/server")
 
     def _spec(self, path: object) -> Spec:
         port = urlsplit(self._url).port

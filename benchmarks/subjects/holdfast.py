@@ -38,7 +38,6 @@ class Holdfast:
     workers: int = 1
     deflate: bool = False
     environment: dict[str, str] = field(default_factory=dict)
-    durable: bool = True
     _open: ExitStack = field(default_factory=ExitStack)
     _people: list[tuple[int, str]] = field(default_factory=list)
 
@@ -86,7 +85,11 @@ class Holdfast:
         return self._readers(uuids, people)
 
     def settle(self) -> None:
-        until(lambda: not self._desk.ask(do="unfinished"), within=20, what="streams that end")
+        try:
+            until(lambda: not self._desk.ask(do="unfinished"), within=20, what="streams that end")
+        except AssertionError as error:
+            error.add_note(f"{self._desk.ask(do='unfinished')}\n{self._stack.logs()}")
+            raise
 
     def replayable(self, tokens: int, streams: int) -> Sequence[Spec]:
         people = self._newcomers(streams)
@@ -101,10 +104,6 @@ class Holdfast:
     def ask(self, **order: Any) -> Any:
         """What the desk has to tell: see `engine.desk`."""
         return self._desk.ask(**order)
-
-    def versions(self) -> dict[str, Any]:
-        versions: dict[str, Any] = self._desk.ask(do="versions")
-        return versions
 
     def stored(self) -> tuple[int, int]:
         """Bytes of the journal with its index, and of the text in it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any, Self
+from typing import Self
 from uuid import uuid4
 
 from benchmarks.client.wires import Spec
@@ -18,7 +18,6 @@ class Resumable:
     """Two Node processes and Redis. Nothing is stored: when the producer dies, so does the text."""
 
     name = "resumable-stream"
-    durable = False
 
     def __init__(self) -> None:
         self._open = ExitStack()
@@ -60,9 +59,6 @@ class Resumable:
         ids = [uuid4().hex for _ in range(streams)]
         self._producer.ask(do="burst", ids=ids, count=tokens)
         return [self._spec(id_) for id_ in ids]
-
-    def versions(self) -> dict[str, Any]:
-        return peers.versions("resumable-stream", "redis")
 
     def _spec(self, id_: object) -> Spec:
         return {"wire": "events", "host": "127.0.0.1", "port": self._port, "path": f"/{id_}"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from benchmarks.client.wires import Spec
 
@@ -29,9 +29,6 @@ class Plan:
 class Subject(Protocol):
     """One way to stream text. It runs while it is open; streams are begun again and again."""
 
-    durable: bool
-    """Whether a token that was shown survives a power cut."""
-
     @property
     def name(self) -> str: ...
 
@@ -54,8 +51,4 @@ class Subject(Protocol):
 
     def replayable(self, tokens: int, streams: int) -> Sequence[Spec]:
         """Streams that have so many tokens and go on; how a client reads all there is so far."""
-        ...
-
-    def versions(self) -> dict[str, Any]:
-        """Of what it is made of."""
         ...

@@ -22,8 +22,6 @@ from tests.services.program import listens, scratch_folder
 class Usual:
     """One Daphne and one worker, PostgreSQL with its durable settings, and Redis."""
 
-    durable = True
-
     def __init__(self, full_text: bool = False) -> None:
         self.name = SKETCH if full_text else USUAL
         self._full_text = full_text
@@ -81,9 +79,6 @@ class Usual:
 
     def replayable(self, tokens: int, streams: int) -> Sequence[Spec]:
         return [self._spec(self._worker.ask(do="stored", tokens=tokens)) for _ in range(streams)]
-
-    def versions(self) -> dict[str, Any]:
-        return {}
 
     def _spec(self, message: int) -> Spec:
         path = f"/ws/{message}/"
