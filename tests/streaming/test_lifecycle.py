@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from streaming import journal, lifecycle
-from streaming.hub import WORKERS
+from streaming.hub import STREAMS, WORKERS
 from streaming.journal import Text
 from streaming.lifecycle import RESTARTS, TAKEOVERS, Ending, worn_out
 from streaming.models import LEASE, Kind, State, Stream, Worker
@@ -310,7 +310,7 @@ def test_a_stop_ends_a_stream_wherever_it_stands(
     assert row.state == State.STOPPED
     assert row.ended_at
     assert stage.settled == [(stream.pk, State.STOPPED)]
-    assert [group for group, _ in rung] == [f"stream.{stream.uuid.hex}", WORKERS]
+    assert [group for group, _ in rung] == [STREAMS, WORKERS]
 
 
 def test_to_stop_twice_is_to_stop_once(owner: User, stage: Stage, rung: Rung) -> None:
