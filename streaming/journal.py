@@ -25,9 +25,11 @@ PIECE = 16_384
 """The most characters that one chunk holds, so that every frame and row is bounded."""
 
 ROWS_PER_READ = 2_000
-RUN = 250
+RUN = 100
 """Rows that are read as one, where nothing speaks against it."""
-RUNS_PER_READ = 80
+RUNS_PER_READ = 200
+CHARACTERS_PER_READ = 131_072
+"""About how much text one read brings: a follower that waits for its client holds all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,8 +315,19 @@ def read(stream_id: int, after: int) -> tuple[Head | None, list[Chunk]]:
     if head is None or after + 1 >= head.next_index:
         return head, []
     if connection.vendor == "postgresql":
-        return head, list(coalesce(_runs(stream_id, after, head.next_index)))
-    return head, list(coalesce(_rows(stream_id, after, ROWS_PER_READ)))
+        chunks: Iterable[Chunk] = _runs(stream_id, after, head.next_index)
+    else:
+        chunks = _rows(stream_id, after, ROWS_PER_READ)
+    return head, list(_bounded(coalesce(chunks)))
+
+
+def _bounded(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    size = 0
+    for chunk in chunks:
+        yield chunk
+        size += len(chunk.delta)
+        if size >= CHARACTERS_PER_READ:
+            return
 
 
 def _rows(stream_id: int, after: int, limit: int) -> list[Chunk]:
@@ -338,7 +351,7 @@ SELECT run.*
 
 
 def _runs(stream_id: int, after: int, end: int) -> Iterator[Chunk]:
-    """The same, neighbours joined by the database, which costs a tenth. Runs of several kinds,
+    """The same, neighbours joined by the database, which costs a seventh. Runs of several kinds,
     and of rows so large that joined they would be no piece, are read row by row."""
     last = min(end - 1, after + RUNS_PER_READ * RUN)
     with connection.cursor() as cursor:

@@ -167,7 +167,7 @@ def event(stream: UUID, event: Event) -> str:
     """The frame for something a follower yielded; made once for all who follow a stream."""
     match event:
         case Chunk():
-            # Nearly all frames are this one, and an encoder of objects takes four times as long.
+            # Nearly all frames are this one, and an encoder of objects takes several times as long.
             return (
                 f'{{"type":"chunk","stream":"{stream}","first":{event.first},"index":{event.index},'
                 f'"kind":"{WIRE[event.kind]}","delta":{_quoted(event.delta)},'

@@ -26,7 +26,7 @@ from accounts.models import User
 from chat import sync
 from streaming import hub as hubs
 from streaming import journal
-from streaming.consumers import CREDIT, FOLLOWED
+from streaming.consumers import CREDIT, FOLLOWED, Credit
 from streaming.database import in_db
 from streaming.hub import Hub
 from streaming.journal import PIECE
@@ -543,6 +543,23 @@ def test_a_pong_that_was_never_asked_for_buys_nothing(open_tab: Open, owner: Use
     greedy.say(type="ping", n=1)
     frames = greedy.until("pong") + greedy.until("pong")
     assert len(spelled(frames)) <= CREDIT + PIECE
+
+
+async def test_room_that_comes_back_is_taken_once_and_not_by_all_who_wait() -> None:
+    credit = Credit()
+    credit.spend(CREDIT)
+
+    async def send() -> None:
+        await credit.room()
+        credit.spend(CREDIT)
+
+    waiting = [asyncio.create_task(send()) for _ in range(3)]
+    for left in (2, 1, 0):
+        await asyncio.sleep(0)
+        credit.pong(credit.ping())
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        waiting = [task for task in waiting if not task.done()]
+        assert (len(waiting), credit.unanswered) == (left, CREDIT)
 
 
 def test_who_asks_and_asks_and_acknowledges_no_answer_is_let_go(

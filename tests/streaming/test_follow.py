@@ -315,7 +315,7 @@ async def test_a_replay_comes_in_few_pieces_of_bounded_size(owner: User) -> None
     await in_db(write, stream, *["word " * 20] * 1000)
     await in_db(finish, stream)
     *chunks, _ = await all_of(stream)
-    assert len(chunks) == -(-100_000 // (PIECE - PIECE % 100))
+    assert len(chunks) < 2 * 100_000 / PIECE  # as few as there could be, twice
     assert all(isinstance(c, Chunk) and len(c.delta) <= PIECE for c in chunks)
 
 

@@ -219,6 +219,18 @@ def test_reading_is_bounded_and_goes_on_where_it_stopped(
     assert reads == [9, 19, 24]
 
 
+def test_reading_large_rows_is_bounded_by_their_text(owner: User) -> None:
+    stream = running(owner)
+    write(stream, *("x" * PIECE for _ in range(30)))
+    last, sizes = -1, []
+    while last < 29:
+        _, chunks = journal.read(stream.pk, last)
+        assert chunks[0].first == last + 1
+        last = chunks[-1].index
+        sizes.append(sum(len(chunk.delta) for chunk in chunks))
+    assert sizes == [8 * PIECE, 8 * PIECE, 8 * PIECE, 6 * PIECE]
+
+
 HM = (Kind.REASONING, "hm")
 SEAM = (Kind.SEAM, "")
 
