@@ -107,6 +107,18 @@ class Engine(RuleBasedStateMachine):
             expected.epoch += 1
         self.claims += won
 
+    @precondition(lambda self: any(map(self._holds, self.claims)))
+    @rule(which=which)
+    def append_again(self, which: int) -> None:
+        """The answer to a commit got lost: the very same entry is written once all the same."""
+        held = [claim for claim in self.claims if self._holds(claim)]
+        claim = held[which % len(held)]
+        entry = entry_of(claim, "once")
+        assert journal.append([entry]) == journal.append([entry], again=True) == {claim.pk}
+        assert journal.append([entry]) == set()
+        self.streams[claim.pk].text += "once"
+        self.streams[claim.pk].next_index += 1
+
     @precondition(lambda self: self.claims)
     @rule(which=which, behind=st.integers(0, 1), delta=st.text("aé😀", min_size=1, max_size=3))
     def append(self, which: int, behind: int, delta: str) -> None:
@@ -122,17 +134,17 @@ class Engine(RuleBasedStateMachine):
             assert taken == set()
 
     @precondition(lambda self: self.claims)
-    @rule(which=which)
-    def end(self, which: int) -> None:
+    @rule(which=which, rest=st.sampled_from(["", "the end"]))
+    def end(self, which: int, rest: str) -> None:
         claim = self.claims[-1 - which % len(self.claims)]
-        rest = entry_of(claim, "the end")
+        entry = entry_of(claim, rest) if rest else None
         holds = self._holds(claim)
-        assert lifecycle.end(claim.pk, claim.epoch, COMPLETED, rest) == holds
+        assert lifecycle.end(claim.pk, claim.epoch, COMPLETED, entry) == holds
         if holds:
             expected = self.streams[claim.pk]
             expected.state = State.COMPLETED
-            expected.text += "the end"
-            expected.next_index += 1
+            expected.text += rest
+            expected.next_index += bool(rest)
 
     @rule(who=st.integers(0, WORKERS - 1))
     def die(self, who: int) -> None:
@@ -206,5 +218,5 @@ def test_no_interleaving_breaks_an_invariant(owner: User, settings: Settings) ->
             super().__init__(owner)
 
     run_state_machine_as_test(
-        OfOneOwner, settings=hypothesis_settings(max_examples=12, stateful_step_count=25)
+        OfOneOwner, settings=hypothesis_settings(max_examples=40, stateful_step_count=40)
     )
