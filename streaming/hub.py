@@ -1,8 +1,9 @@
 """The hub: the one door to the channel layer, and one per process.
 
 The layer is a doorbell. What rings through it was committed before, may be dropped, doubled,
-late or reordered, and may stop altogether: once a second the hub asks the database where the
-streams that are followed here stand, so followers see everything in any case, only later.
+late or reordered, and may stop altogether: once a second the hub asks the database where those
+streams stand that are followed here and were not heard of since, so followers see everything in
+any case, only later.
 
 A channel per socket in a group would cost a thread hop for every delivery (Channels makes
 one before each dispatched message). So the process has a single channel, and the hub passes
