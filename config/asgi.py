@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.sessions import CookieMiddleware
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -26,7 +26,7 @@ runtime.on_reactor()
 application = ProtocolTypeRouter(
     {
         "http": pages,
-        "websocket": own_pages_only(AuthMiddlewareStack(URLRouter([path("ws/", socket)]))),
+        "websocket": own_pages_only(CookieMiddleware(URLRouter([path("ws/", socket)]))),
         "lifespan": runtime.lifespan,
     }
 )

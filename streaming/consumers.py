@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import ExitStack, aclosing, suppress
+from contextlib import ExitStack, aclosing
 from typing import Any
 from uuid import UUID
 
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.contrib.auth import get_user, get_user_model
-from django.contrib.auth.models import AnonymousUser
+from django.conf import settings
+from django.contrib.auth import get_user
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import DatabaseError
 from django.http import HttpRequest
@@ -108,6 +108,7 @@ class FollowConsumer(AsyncWebsocketConsumer):
         self._storm: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._bells = ExitStack()
+        self.user: Any = None
         self.revision = 0
 
     async def __call__(self, *args: Any) -> None:
@@ -123,14 +124,15 @@ class FollowConsumer(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         await self.accept()
-        self.user: Any = self.scope.get("user") or AnonymousUser()
-        if not self.user.is_authenticated or not self.user.is_active:
+        self._session = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME)
+        self.user = await in_db(_signed_in, self._session)
+        if self.user is None:
             await self.close(protocol.SIGNED_OUT)
             return
+        self.revision = self.user.revision
         self._heard = asyncio.get_running_loop().time()
         self._bells.enter_context(hub().listen(user_group(self.user.pk), self._on_user_bell))
         sockets.add(self)
-        await self._refresh_revision()
         await self._send(protocol.hello(self.revision))
         self._pulse = asyncio.create_task(self._keep_pulse(), name="socket pulse")
 
@@ -142,7 +144,7 @@ class FollowConsumer(AsyncWebsocketConsumer):
                 task.cancel()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        if not self.user.is_authenticated:
+        if self.user is None:
             return
         self._heard = asyncio.get_running_loop().time()
         try:
@@ -153,8 +155,8 @@ class FollowConsumer(AsyncWebsocketConsumer):
     async def _obey(self, command: protocol.Command) -> None:
         match command:
             case Hello():
-                await self._refresh_revision()
-                await self._send(protocol.hello(self.revision))
+                if await self._still_signed_in():
+                    await self._send(protocol.hello(self.revision))
             case Follow():
                 await self._follow(command)
             case Unfollow():
@@ -256,8 +258,6 @@ class FollowConsumer(AsyncWebsocketConsumer):
             if not await self._still_signed_in():
                 return
             if not full:
-                with suppress(DatabaseError):  # what changed is told by a later ping
-                    await self._refresh_revision()
                 await self._ping()
 
     def _close_soon(self, code: int) -> None:
@@ -267,9 +267,6 @@ class FollowConsumer(AsyncWebsocketConsumer):
 
     # Sync of everything else
 
-    async def _refresh_revision(self) -> None:
-        self.revision = await in_db(_revision, self.user.pk)
-
     def _on_user_bell(self, body: Body) -> None:
         if body.get("sessions"):
             self._checking = asyncio.create_task(self._still_signed_in())
@@ -278,14 +275,17 @@ class FollowConsumer(AsyncWebsocketConsumer):
             self._telling = asyncio.create_task(self._send(protocol.changed(revision)))
 
     async def _still_signed_in(self) -> bool:
-        """Whether the session that opened this socket is still good; if not, it is closed."""
+        """Whether the session that opened this socket is still good; if not, it is closed. The
+        revision comes along, as the same rows tell it."""
         try:
-            good = await in_db(_is_good, self.scope["session"].session_key)
+            user = await in_db(_signed_in, self._session)
         except DatabaseError:
             return True  # the next pulse asks again
-        if not good:
+        if user is None:
             self._close_soon(protocol.SIGNED_OUT)
-        return good
+            return False
+        self.revision = user.revision
+        return True
 
     def say_bye(self, retry_ms: int) -> None:
         """Tell the client that this process goes, and when to come back."""
@@ -301,17 +301,16 @@ sockets: set[FollowConsumer] = set()
 """The open sockets of this process."""
 
 
-def _revision(user_id: int) -> int:
-    users = get_user_model().objects.filter(pk=user_id)
-    return users.values_list("revision", flat=True).first() or 0
+def _signed_in(session_key: str | None) -> Any:
+    """The active user whom this session signs in, by Django's own rules: it exists, it has not
+    expired, and the password is the one it was opened with. None without one.
 
-
-def _is_good(session_key: str | None) -> bool:
-    """Whether this session still signs an active user in, by Django's own rules: it exists,
-    it has not expired, and the password is the one it was opened with."""
+    Channels' middleware would ask the same in several calls, and never again.
+    """
     request = HttpRequest()
     request.session = SessionStore(session_key)
-    return get_user(request).is_authenticated
+    user = get_user(request)
+    return user if user.is_authenticated else None
 
 
 def _not_found(stream: UUID) -> Refused:

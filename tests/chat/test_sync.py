@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 from channels.testing import WebsocketCommunicator
+from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 
@@ -41,7 +42,8 @@ class Tab:
         self.list: list[Row] = []
         self._revision = -1
         self._socket = WebsocketCommunicator(FollowConsumer.as_asgi(), "/ws/")
-        self._socket.scope.update({"user": user, "session": session})  # type: ignore[misc]
+        cookies = {settings.SESSION_COOKIE_NAME: session.session_key}
+        self._socket.scope.update({"cookies": cookies})  # type: ignore[misc]
 
     async def open(self) -> None:
         await self._socket.connect()
