@@ -174,10 +174,10 @@ SQLITE = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
 }
 POSTGRESQL = {
-    # Connections can't be kept per thread under ASGI; without a pool each use of one would
-    # be a new connection. Every process has such a pool: their sum must stay below the
-    # server's max_connections.
-    "pool": {"min_size": 1, "max_size": 10, "timeout": 10},
+    # Requests can't keep connections per thread under ASGI; without a pool each would make a
+    # new one. Every process has such a pool: their sum must stay below the server's
+    # max_connections. Up to five are kept by those who read and write streams.
+    "pool": {"min_size": 1, "max_size": 14, "timeout": 10},
     # A process that was frozen in the middle of a transaction keeps its locks, and whoever
     # needs the same rows would wait for it. Shorter than a lease, longer than any pause of a
     # busy machine.

@@ -18,7 +18,7 @@ from typing import Any
 
 from django.conf import settings
 
-from streaming import hub
+from streaming import database, hub
 from streaming.consumers import sockets
 from streaming.worker import StreamWorker
 
@@ -49,6 +49,7 @@ class Runtime:
         if self._worker is not None:
             await self._worker.drain(settings.DRAIN_SECONDS)
         await hub.close()
+        database.close()
 
     def _say_bye(self) -> None:
         for consumer in tuple(sockets):

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from streaming import journal, upstream
-from streaming.database import UNANSWERED, Threads
+from streaming.database import UNANSWERED, Threads, keeping
 from streaming.journal import Entry, Text
 from streaming.models import Kind, Stream
 from streaming.providers.base import Upstream
@@ -93,7 +93,7 @@ class Writer:
         self._written = written
         self._lost = lost
         self._pens: dict[int, Pen] = {}
-        self._threads = Threads("writer", 1, keep_connection=True)
+        self._threads = Threads("writer", 1, keeping)
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
 

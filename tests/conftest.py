@@ -9,6 +9,7 @@ from django.test import override_settings
 from playwright.sync_api import Browser, sync_playwright
 
 from accounts.models import User
+from streaming import database
 from streaming.providers import catalog
 from tests.services import chromium
 
@@ -20,6 +21,13 @@ def quick_passwords() -> Iterator[None]:
     """A slow hash is right for people and wrong for a thousand tests."""
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
         yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """A database can't be dropped while threads that read it keep their connections."""
+    yield
+    database.close(wait=True)
 
 
 @pytest.fixture(scope="session")
