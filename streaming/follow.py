@@ -65,10 +65,10 @@ class Gone(Exception):
 async def find(user: AbstractBaseUser, uuid: UUID) -> Stream:
     """The stream with this name, if this user may see it. Raises Gone: what is not yours
     answers like what does not exist."""
-    stream = await in_db(Stream.objects.owned_by(user).filter(uuid=uuid).first)
-    if stream is None:
-        raise Gone
-    return stream
+    try:
+        return await in_db(Stream.objects.owned_by(user).get, uuid=uuid)
+    except Stream.DoesNotExist:
+        raise Gone from None
 
 
 async def follow(stream: Stream, after: int = START) -> AsyncGenerator[Event, None]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -308,16 +309,14 @@ def _head(
 def read(stream_id: int, after: int) -> tuple[Head | None, list[Chunk]]:
     """The head, and the chunks after an index, coalesced; a bounded number of them.
 
-    The head is read first, so that the chunks are never behind what it says: a reader that
-    has all chunks before an ended head's `next_index` has the whole stream.
+    The head is read first, or at once, so that the chunks are never behind what it says: a reader
+    that has all chunks before an ended head's `next_index` has the whole stream.
     """
-    head = heads([stream_id]).get(stream_id)
-    if head is None or after + 1 >= head.next_index:
-        return head, []
     if connection.vendor == "postgresql":
-        chunks: Iterable[Chunk] = _runs(stream_id, after, head.next_index)
+        head, chunks = _read_at_once(stream_id, after)
     else:
-        chunks = _rows(stream_id, after, ROWS_PER_READ)
+        head = heads([stream_id]).get(stream_id)
+        chunks = iter(_rows(stream_id, after, ROWS_PER_READ)) if head else iter(())
     return head, list(_bounded(coalesce(chunks)))
 
 
@@ -339,27 +338,39 @@ def _rows(stream_id: int, after: int, limit: int) -> list[Chunk]:
     return [Chunk(index, index, Kind(kind), delta, offset) for index, kind, delta, offset in rows]
 
 
-_RUNS = """
-SELECT run.*
-  FROM generate_series(%s, %s, %s) AS start,
-       LATERAL (SELECT min("index"), max("index"), min(kind), max(kind),
-                       left(string_agg(delta, ''), %s), min("offset"), count(*)
-                  FROM (SELECT * FROM streaming_streamchunk
-                         WHERE stream_id = %s AND "index" >= start AND "index" < start + %s
-                         ORDER BY "index") AS c) AS run
+_READ = """
+SELECT head.*, run.*
+  FROM (SELECT id, epoch, state, note, next_index, finish_reason, error_class, error, folded_at
+          FROM streaming_stream WHERE id = %s) AS head
+  LEFT JOIN generate_series(%s, %s, %s) AS start ON start < head.next_index
+  LEFT JOIN LATERAL (
+       SELECT min("index"), max("index"), min(kind), max(kind),
+              left(string_agg(delta, ''), %s), min("offset"), count(*)
+         FROM (SELECT * FROM streaming_streamchunk
+                WHERE stream_id = %s AND "index" >= start AND "index" < start + %s
+                ORDER BY "index") AS c) AS run ON true
 """
 
 
-def _runs(stream_id: int, after: int, end: int) -> Iterator[Chunk]:
-    """The same, neighbours joined by the database, which costs a seventh. Runs of several kinds,
-    and of rows so large that joined they would be no piece, are read row by row."""
-    last = min(end - 1, after + RUNS_PER_READ * RUN)
+def _read_at_once(stream_id: int, after: int) -> tuple[Head | None, Iterator[Chunk]]:
+    """The head and the chunks from one statement, neighbours joined by the database, which costs a
+    seventh of reading rows."""
+    last = after + RUNS_PER_READ * RUN
     with connection.cursor() as cursor:
-        cursor.execute(_RUNS, [after + 1, last, RUN, PIECE + 1, stream_id, RUN])
-        runs = cursor.fetchall()
+        cursor.execute(_READ, [stream_id, after + 1, last, RUN, PIECE + 1, stream_id, RUN])
+        rows = cursor.fetchall()
+    if not rows:
+        return None, iter(())
+    columns = len(HEAD)
+    return _head(*rows[0][:columns]), _unjoined(stream_id, (row[columns:] for row in rows))
+
+
+def _unjoined(stream_id: int, runs: Iterable[tuple[Any, ...]]) -> Iterator[Chunk]:
+    """Runs as chunks. Those of several kinds, and those of rows so large that joined they would be
+    no piece, are read row by row."""
     for first, index, kind, other, delta, offset, count in runs:
         if first is None:
-            return  # deleted or folded just now
+            return  # there is no more; or it was deleted or folded just now
         if kind == other and len(delta) <= PIECE and (kind != Kind.SEAM or count == 1):
             yield Chunk(first, index, Kind(kind), delta, offset)
         else:
