@@ -12,6 +12,7 @@ from contextlib import ExitStack, aclosing
 from typing import Any
 from uuid import UUID
 
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.contrib.auth import get_user
@@ -121,6 +122,10 @@ class FollowConsumer(AsyncWebsocketConsumer):
         """Channels' own would wait for the one thread that all sockets share, to close
         database connections that nothing here opens."""
         await getattr(self, message["type"].replace(".", "_"))(message)
+
+    async def websocket_disconnect(self, message: dict[str, Any]) -> None:
+        """The same wait again, and a group to leave that there is none of."""
+        raise StopConsumer
 
     async def connect(self) -> None:
         await self.accept()
