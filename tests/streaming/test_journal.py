@@ -6,7 +6,7 @@ import threading
 from dataclasses import replace
 
 import pytest
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from django.db.models.functions import Now
 from hypothesis import given
 from hypothesis import strategies as st
@@ -186,6 +186,24 @@ def test_a_writer_that_waits_while_its_stream_is_claimed_away_is_refused(owner: 
     writer.join(30)
     assert results == [set()]
     assert rows(stream) == []
+
+
+@on_postgresql
+def test_a_stream_that_is_written_to_stays_in_its_page(owner: User) -> None:
+    """Else every commit would cost an entry in each of the table's indexes."""
+    streams = [running(owner) for _ in range(60)]
+    before = pages(streams)
+    for _ in range(6):
+        journal.append([entry_of(stream, "and on") for stream in streams])
+    moved = sum(before[pk] != page for pk, page in pages(streams).items())
+    assert moved < 0.1 * len(streams)
+
+
+def pages(streams: list[Stream]) -> dict[int, int]:
+    with connection.cursor() as cursor:
+        query = "SELECT id, (ctid::text::point)[0]::int FROM streaming_stream WHERE id = ANY(%s)"
+        cursor.execute(query, [[stream.pk for stream in streams]])
+        return dict(cursor.fetchall())
 
 
 def test_text_and_its_seams_are_read_back_as_written(owner: User) -> None:
