@@ -172,7 +172,7 @@ class StreamChunk(models.Model):
 
     There is no foreign-key constraint in the database: the row of the stream is updated in the very
     statement that inserts its chunks, and a constraint trigger would ask for it once more
-    for every chunk.
+    for every chunk. The columns are in an order that needs no padding.
     """
 
     pk = models.CompositePrimaryKey("stream_id", "index")
@@ -185,8 +185,8 @@ class StreamChunk(models.Model):
     )
     index = models.PositiveIntegerField()
     offset = models.PositiveIntegerField(help_text="Code points of this kind before it.")
-    kind = models.PositiveSmallIntegerField(choices=Kind)
     created_at = models.DateTimeField(db_default=Now())
+    kind = models.PositiveSmallIntegerField(choices=Kind)
     delta = models.TextField()
 
     def __str__(self) -> str:

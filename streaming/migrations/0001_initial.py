@@ -162,22 +162,6 @@ class Migration(migrations.Migration):
                         serialize=False,
                     ),
                 ),
-                ("index", models.PositiveIntegerField()),
-                (
-                    "offset",
-                    models.PositiveIntegerField(help_text="Code points of this kind before it."),
-                ),
-                (
-                    "kind",
-                    models.PositiveSmallIntegerField(
-                        choices=[(0, "Text"), (1, "Reasoning"), (2, "Seam")]
-                    ),
-                ),
-                (
-                    "created_at",
-                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
-                ),
-                ("delta", models.TextField()),
                 (
                     "stream",
                     models.ForeignKey(
@@ -188,6 +172,22 @@ class Migration(migrations.Migration):
                         to="streaming.stream",
                     ),
                 ),
+                ("index", models.PositiveIntegerField()),
+                (
+                    "offset",
+                    models.PositiveIntegerField(help_text="Code points of this kind before it."),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                (
+                    "kind",
+                    models.PositiveSmallIntegerField(
+                        choices=[(0, "Text"), (1, "Reasoning"), (2, "Seam")]
+                    ),
+                ),
+                ("delta", models.TextField()),
             ],
         ),
         migrations.AddIndex(
