@@ -19,7 +19,8 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import takewhile
+from itertools import groupby, takewhile
+from operator import itemgetter
 from typing import Any
 
 from channels.layers import get_channel_layer
@@ -308,16 +309,16 @@ def _parts(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
 
 
 def stream_bell(entries: Sequence[Entry] = (), head: Head | None = None) -> Body:
-    """The body of a bell that says what is new in streams."""
+    """The body of a bell that says what is new in streams: chunks column by column, as a list for
+    each of them would cost every process that hears it more than their text."""
     body: Body = {}
     if entries:
-        body["chunks"] = [
-            [
-                entry.stream_id,
-                [[c.first, c.index, int(c.kind), c.delta, c.offset] for c in entry.chunks],
-            ]
+        rows = (
+            (entry.stream_id, chunk.index, int(chunk.kind), chunk.delta, chunk.offset)
             for entry in entries
-        ]
+            for chunk in entry.chunks
+        )
+        body["chunks"] = [list(column) for column in zip(*rows, strict=True)]
     if head:
         body["head"] = [
             head.id,
@@ -335,10 +336,10 @@ def stream_bell(entries: Sequence[Entry] = (), head: Head | None = None) -> Body
 
 def hear_streams(tails: Mapping[int, Tail], body: Body) -> None:
     """Pass on what a bell says to those streams that are followed here."""
-    for stream_id, chunks in body.get("chunks", ()):
+    for stream_id, rows in groupby(zip(*body.get("chunks", ()), strict=True), itemgetter(0)):
         if tail := tails.get(stream_id):
             tail.heard = True
-            tail.add([Chunk(c[0], c[1], KINDS[c[2]], c[3], c[4]) for c in chunks])
+            tail.add([Chunk(n, n, KINDS[kind], delta, at) for _, n, kind, delta, at in rows])
     if (row := body.get("head")) and (tail := tails.get(row[0])):
         tail.learn(Head(row[0], row[1], State(row[2]), *row[3:]))
 
