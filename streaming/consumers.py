@@ -123,7 +123,7 @@ class FollowConsumer(AsyncWebsocketConsumer):
         database connections that nothing here opens."""
         await getattr(self, message["type"].replace(".", "_"))(message)
 
-    async def websocket_disconnect(self, message: dict[str, Any]) -> None:
+    async def websocket_disconnect(self, message: Any) -> None:
         """The same wait again, and a group to leave that there is none of."""
         raise StopConsumer
 
