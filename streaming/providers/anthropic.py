@@ -113,18 +113,21 @@ def body(request: Request) -> dict[str, Any]:
     """Our request as the arguments of a message.
 
     What newer models don't take is not sent unasked: a temperature needs the older API, which in
-    turn knows no thinking beside it.
+    turn knows no thinking beside it. The turns stand in `extra_body`, as the SDK would look through
+    all of them for names to translate, which in a long conversation costs more than the reply.
     """
+    turns = [{"role": turn.role, "content": turn.text} for turn in request.turns]
     arguments: dict[str, Any] = {
         "model": request.model,
-        "messages": [{"role": turn.role, "content": turn.text} for turn in request.turns],
+        "messages": (),
         "max_tokens": request.max_tokens or MAX_TOKENS,
+        "extra_body": {"messages": turns},
     }
     if request.system:
         arguments["system"] = request.system
     if request.temperature is not None:
         arguments["extra_headers"] = {"anthropic-version": WITH_TEMPERATURE}
-        arguments["extra_body"] = {"temperature": request.temperature}
+        arguments["extra_body"]["temperature"] = request.temperature
     elif not UNTHINKING.match(request.model):
         arguments["thinking"] = {"type": "adaptive", "display": "summarized"}
     if request.reasoning_effort is not None:

@@ -158,11 +158,16 @@ class Responses(OverOpenAI):
 
 
 def body(request: Request, *, official: bool, summary: bool) -> dict[str, Any]:
-    """Our request as the arguments of a response. Nothing is stored that need not be."""
+    """Our request as the arguments of a response. Nothing is stored that need not be.
+
+    The SDK looks through all that it is given for names to translate, which for a long conversation
+    costs more than the whole reply; what stands in `extra_body` it sends as it is.
+    """
+    turns = [{"role": turn.role, "content": turn.text} for turn in request.turns]
     arguments: dict[str, Any] = {
         "model": request.model,
-        "input": [{"role": turn.role, "content": turn.text} for turn in request.turns],
         "store": request.background,
+        "extra_body": {"input": turns},
     }
     if request.background:
         arguments["background"] = True

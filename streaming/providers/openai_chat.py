@@ -64,7 +64,8 @@ def body(request: Request, *, official: bool) -> dict[str, Any]:
         options["include_obfuscation"] = False
     arguments: dict[str, Any] = {
         "model": request.model,
-        "messages": system + turns,
+        "messages": (),
+        "extra_body": {"messages": system + turns},  # unread by the SDK: see the other `body`
         "stream_options": options,
     }
     if request.max_tokens is not None:
