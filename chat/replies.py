@@ -408,7 +408,7 @@ def prepare(stream: Stream, text: Text) -> Source:
     answer = Message.objects.select_related("conversation").get(pk=stream.arguments["message"])
     chosen = what_it_takes(_chosen(stream), model)
     planned = context.plan(
-        map(_turn, _before(answer)),
+        _before(answer),
         system=chosen.system_prompt,
         window=model.context_window,
         max_output=model.max_output,
@@ -438,10 +438,6 @@ def _chosen(stream: Stream) -> Settings:
     return Settings(**{name: stream.arguments[name] for name in known if name in stream.arguments})
 
 
-def _turn(message: Message) -> Turn:
-    return Turn("user" if message.role == Message.Role.USER else "assistant", message.content)
-
-
 def _keep(stream: Stream, decided: context.Decided) -> None:
     """Put what was decided beside what was asked for; unless another worker has taken over."""
     stream.arguments = {**stream.arguments, "context": decided.to_json()}
@@ -449,14 +445,16 @@ def _keep(stream: Stream, decided: context.Decided) -> None:
     mine.update(arguments=stream.arguments)
 
 
-def _before(answer: Message) -> list[Message]:
-    messages = {m.pk: m for m in answer.conversation.messages.all()}
-    path: list[Message] = []
+def _before(answer: Message) -> list[Turn]:
+    """What was said before this answer, the first turn first; other branches are left out."""
+    rows = answer.conversation.messages.values_list("id", "parent_id", "role", "content")
+    messages = {id: (parent, role, content) for id, parent, role, content in rows}
+    turns: list[Turn] = []
     at = answer.parent_id
     while at is not None:
-        path.append(messages[at])
-        at = messages[at].parent_id
-    return path[::-1]
+        at, role, content = messages[at]
+        turns.append(Turn("user" if role == Message.Role.USER else "assistant", content))
+    return turns[::-1]
 
 
 def settle(stream: Stream) -> None:
