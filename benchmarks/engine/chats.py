@@ -23,22 +23,30 @@ ANSWER = 9_000
 """Characters: about 2,000 tokens."""
 
 
-def replies(count: int, turns: int) -> list[str]:
-    """Ask a question in each of so many conversations that have so many turns already."""
-    asked = []
+def conversations(count: int, turns: int) -> list[str]:
+    """So many conversations that have so many turns already, each of a person with a key."""
+    made = []
     for _ in range(count):
         user = User.objects.create(email=f"{uuid4().hex}@holdfast.test", password="!")
         keys.save(user, "openai", KEY)
-        conversation = _conversation(user, turns)
-        reply = chat_replies.start(
-            user,
-            text="And what does it cost?",
-            request_id=uuid4(),
-            chosen=Settings(model=MODEL),
-            conversation=conversation,
+        made.append(str(_conversation(user, turns).pk))
+    return made
+
+
+def replies(asked: list[str]) -> list[str]:
+    """Ask a question in each of these conversations."""
+    return [
+        str(
+            chat_replies.start(
+                conversation.user,
+                text="And what does it cost?",
+                request_id=uuid4(),
+                chosen=Settings(model=MODEL),
+                conversation=conversation,
+            ).stream.uuid
         )
-        asked.append(str(reply.stream.uuid))
-    return asked
+        for conversation in Conversation.objects.filter(pk__in=asked).select_related("user")
+    ]
 
 
 def _conversation(user: User, turns: int) -> Conversation:

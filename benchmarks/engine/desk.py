@@ -15,7 +15,7 @@ from django.db.models import Count
 from django.db.models.functions import Now
 
 from accounts.models import User
-from benchmarks.engine.chats import folded, replies
+from benchmarks.engine.chats import conversations, folded, replies
 from benchmarks.engine.source import SOURCE
 from benchmarks.tokens import WIDTH, token
 from streaming import journal
@@ -113,5 +113,15 @@ def append(streams: int, seconds: float) -> list[float]:
 
 ORDERS = {
     order.__name__: order
-    for order in (append, folded, journals, people, replies, stored, streams, unfinished)
+    for order in (
+        append,
+        conversations,
+        folded,
+        journals,
+        people,
+        replies,
+        stored,
+        streams,
+        unfinished,
+    )
 }

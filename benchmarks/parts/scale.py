@@ -72,9 +72,11 @@ def history(stage: Stage, outcome: Outcome) -> None:
 
 
 def answered(subject: Holdfast, turns: int) -> float:
-    """Microseconds of CPU for a token of answers that nobody reads meanwhile."""
+    """Microseconds of CPU for a token of answers that nobody reads meanwhile, from the question on:
+    what was said before is there already."""
+    conversations = subject.ask(do="conversations", count=STREAMS, turns=turns)
     before = cpu.used(subject.processes)
-    subject.ask(do="replies", count=STREAMS, turns=turns)
+    subject.ask(do="replies", asked=conversations)
     subject.settle()
     spent = cpu.spent(before, cpu.used(subject.processes))
     return 1e6 * sum(spent.values()) / (STREAMS * ANSWER)
