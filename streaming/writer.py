@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 PENDING_BYTES = 256 * 1024
 """How much of one stream may wait for its commit before its source is held back."""
-PAUSE_PER_STREAM = 0.0005
+PAUSE_PER_STREAM = 0.001
 LONGEST_PAUSE = 0.05
 """Seconds between commits: nothing that anybody sees, and with many streams half of the cost."""
 
@@ -149,7 +149,7 @@ class Writer:
             batch = [(pen, e) for pen in self._pens.values() if (e := pen.take()) is not None]
             if batch:
                 await self._commit(batch)
-                await self._pause(len(batch))
+                await self._pause(len(self._pens))
 
     async def _commit(self, batch: Sequence[tuple[Pen, Entry]]) -> None:
         for pen, _ in batch:
