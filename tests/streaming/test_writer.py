@@ -287,6 +287,23 @@ async def test_dropping_an_old_pen_leaves_the_new_one_of_the_same_stream(
     await desk.told("goes on and on")
 
 
+async def test_the_pause_counts_the_streams_that_run_not_only_those_of_a_batch(
+    desk: Desk, stream: Stream, other: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[int] = []
+
+    async def pause(self: writer.Writer, streams: int) -> None:
+        counted.append(streams)
+
+    monkeypatch.setattr(writer.Writer, "_pause", pause)
+    pen, silent = desk.pen(stream), desk.pen(other)
+    await desk.say(pen, "a")
+    await seen(lambda: counted == [2])
+    desk.writer.drop(silent)
+    await desk.say(pen, "b")
+    await seen(lambda: counted == [2, 1])
+
+
 @pytest.mark.parametrize("event", ["a first delta", "a flush"])
 async def test_a_first_delta_and_an_ending_cut_the_pause_short(
     desk: Desk, stream: Stream, other: Stream, event: str, monkeypatch: pytest.MonkeyPatch
