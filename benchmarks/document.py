@@ -52,7 +52,7 @@ way. This page and its plots are written by `make bench WRITE=1`; the numbers be
 - **Holdfast** runs with the entry points and settings of `make stack`: one web process and one
   worker, and once two of each. Only the provider is replaced, by a source that makes tokens. A
   token is on disk (PostgreSQL, `fsync` on) before anybody sees it.
-  “Deflate” is read by a client that offers compression, as browsers do.
+  “Deflate” has Uvicorn's compression on, which is [off otherwise](decisions/compression.md).
 - **resumable-stream** (npm) keeps the text in the memory of the producing process; a second
   process serves readers that resume. Nothing is stored.
 - **durable-streams** (npm, the reference server) is sent each token by a POST and tailed over SSE.

@@ -47,11 +47,12 @@ class Holdfast:
         return f"Holdfast, {self.server.title()}{processes}{' deflate' if self.deflate else ''}"
 
     def __enter__(self) -> Self:
+        compression = {"UVICORN_WS_PER_MESSAGE_DEFLATE": str(self.deflate)}
         stack = Stack(
             server=self.server,
             webs=self.webs,
             workers=self.workers,
-            environment=ENVIRONMENT | self.environment,
+            environment=ENVIRONMENT | compression | self.environment,
             report=_mute,
         )
         self._stack = self._open.enter_context(stack)
