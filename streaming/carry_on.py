@@ -9,6 +9,8 @@ from streaming.providers.base import Delta, Event, Finish
 
 SHORTEST_OVERLAP = 12
 """Characters. A shorter repetition may just as well be how the text goes on."""
+SHORTEST_RESTART = 4
+"""Characters of a text that is repeated as a whole: the model begins anew, with “Yes, ” again."""
 LONGEST_OVERLAP = 2_000
 
 
@@ -48,7 +50,8 @@ def overlap(beginning: str, text: str) -> int:
     than to lose it.
     """
     longest = min(len(beginning), len(text), LONGEST_OVERLAP)
-    for size in range(longest, SHORTEST_OVERLAP - 1, -1):
+    shortest = min(SHORTEST_OVERLAP, max(len(text), SHORTEST_RESTART))
+    for size in range(longest, shortest - 1, -1):
         if text.endswith(beginning[:size]):
             return 0 if repetitive(beginning[:size], text) else size
     return 0

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.carry_on import LONGEST_OVERLAP, SHORTEST_OVERLAP, overlap, trimmed
+from streaming.carry_on import (
+    LONGEST_OVERLAP,
+    SHORTEST_OVERLAP,
+    SHORTEST_RESTART,
+    overlap,
+    trimmed,
+)
 from streaming.providers.base import Delta, Event, Finish
 from streaming.providers.errors import Interrupted
 
@@ -77,6 +83,17 @@ async def test_a_short_coincidence_is_no_repetition() -> None:
     assert await gone_on(PROSE, beginning, "!") == PROSE + beginning + "!"
 
 
+@pytest.mark.parametrize("text", ["Yes, ", "Kelp", "A holdfast "])
+async def test_a_model_that_begins_a_short_text_anew_is_not_shown_twice(text: str) -> None:
+    for deltas in ((text + "anchors.",), (text[:2], text[2:], "anchors.")):
+        assert await gone_on(text, *deltas) == text + "anchors."
+
+
+@pytest.mark.parametrize("text", ["1", "No ", "ha ha ", "----"])
+async def test_a_short_text_that_may_go_on_like_this_loses_nothing(text: str) -> None:
+    assert await gone_on(text, text, "!") == text + text + "!"
+
+
 @pytest.mark.parametrize("unit", ["🌊", "ha ", "-", "---|", "\n", "0101", ROW])
 @pytest.mark.parametrize("written", [15, 300])
 async def test_a_run_goes_on_without_losing_any(unit: str, written: int) -> None:
@@ -134,7 +151,9 @@ async def test_where_the_deltas_are_cut_makes_no_difference(case: tuple[str, lis
 def test_what_is_trimmed_is_the_longest_overlap_or_nothing(case: tuple[str, list[str]]) -> None:
     text, deltas = case
     whole = "".join(deltas)
-    sizes = range(SHORTEST_OVERLAP, min(len(text), len(whole)) + 1)
+    all_of_it = SHORTEST_RESTART <= len(text) < SHORTEST_OVERLAP
+    shortest = len(text) if all_of_it else SHORTEST_OVERLAP
+    sizes = range(shortest, min(len(text), len(whole)) + 1)
     longest = max((size for size in sizes if text.endswith(whole[:size])), default=0)
     assert overlap(whole, text) in {longest, 0}
     unlike_itself = len(set(whole[:longest])) == longest
