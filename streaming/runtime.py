@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 RETRY_MS = 500
 """When clients are told to come back after a restart."""
+BYE_SECONDS = 0.1
+"""How long a server that would close the sockets itself waits until they have said good-bye."""
 LEAVE_SECONDS = 2.0
 """How long a drained process waits for its threads."""
 
@@ -93,19 +95,23 @@ class Runtime:
         await send({"type": "lifespan.shutdown.complete"})
 
     def _say_bye_on_sigterm(self) -> None:
-        """Uvicorn closes all sockets before the shutdown of the lifespan: too late for a bye."""
+        """Uvicorn closes all sockets before the shutdown of the lifespan: too late for a bye. So it
+        hears of the signal a moment after the sockets have."""
         if threading.current_thread() is not threading.main_thread():
             return  # a server in a thread has no signals to hear
         loop = asyncio.get_running_loop()
         servers_own = signal.getsignal(signal.SIGTERM)
+        if not callable(servers_own):
+            return
+
+        def leave(number: int) -> None:
+            self._say_bye()
+            loop.call_later(BYE_SECONDS, servers_own, number, None)
 
         def hear(number: int, frame: FrameType | None) -> None:
-            loop.call_soon_threadsafe(self._say_bye)
-            if callable(servers_own):
-                servers_own(number, frame)
+            loop.call_soon_threadsafe(leave, number)
 
-        if callable(servers_own):
-            signal.signal(signal.SIGTERM, hear)
+        signal.signal(signal.SIGTERM, hear)
 
 
 def exit_soon() -> None:
