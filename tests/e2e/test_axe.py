@@ -38,7 +38,7 @@ PROSE = (
 
 
 def violations(page: Page, name: str) -> Iterator[str]:
-    page.wait_for_function(LIVES, timeout=10_000)
+    page.wait_for_function(LIVES)
     for scheme, size in LOOKS:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
         page.set_viewport_size(size)  # type: ignore[arg-type]

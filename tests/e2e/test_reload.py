@@ -90,9 +90,7 @@ def shown(page: Page) -> str:
     return until(lambda: latest(page).locator(".prose").last.inner_text())
 
 
-def test_the_text_so_far_is_in_the_first_paint(
-    deployment: Deployment, fake: Fake, browser_context: Callable[..., object]
-) -> None:
+def test_the_text_so_far_is_in_the_first_paint(deployment: Deployment, fake: Fake) -> None:
     behaviour = Behaviour.of("The moon ", "pulls, ", "and the sea ", "follows.", hold_after=2)
     fake.script(behaviour)
     owner = deployment.person("owner")

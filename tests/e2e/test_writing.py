@@ -80,16 +80,22 @@ def test_a_message_that_waits_can_be_taken_back_by_itself(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(deployment.person("owner"))
-    first = ask(page, "Tell me slowly.", "demo-slow")
-    expect(first).to_have_attribute("data-state", "running")
-    running = page.locator(f"#{first.get_attribute('id')}")
-    second = ask(page, "And then?", "demo-slow")
-    expect(second.get_by_text("Waiting for the reply before this one")).to_be_visible()
-    second.get_by_role("button", name="Cancel").click()
-    expect(second.get_by_text("Stopped before it began")).to_be_visible()
-    expect(running).to_have_attribute("aria-busy", "true")
+    replies = page.locator("article[data-role=assistant]")
+    ask(page, "Tell me slowly.", "demo-slow")
+    expect(replies.nth(0)).to_have_attribute("data-state", "running")
+    ask(page, "And then?", "demo-slow")
+    ask(page, "And after that?", "demo-slow")
+    for waiting in (replies.nth(1), replies.nth(2)):
+        expect(waiting.get_by_text("Waiting for the reply before this one")).to_be_visible()
+    replies.nth(1).get_by_role("button", name="Cancel").click()
+    expect(replies.nth(1).get_by_text("Stopped before it began")).to_be_visible()
+    expect(replies.nth(0)).to_have_attribute("aria-busy", "true")
     page.get_by_role("button", name="Stop").click()
-    expect(running).not_to_have_attribute("aria-busy", "true")
+    expect(replies.nth(0).get_by_text("Stopped", exact=True)).to_be_visible()
+    expect(replies.nth(2)).to_have_attribute("data-state", "running")
+    expect(replies.nth(2).locator(".prose").last).not_to_be_empty()
+    page.get_by_role("button", name="Stop").click()
+    finished(page)
 
 
 def test_the_details_of_a_reply_say_how_it_came_about(
@@ -202,17 +208,23 @@ def test_who_is_signed_out_elsewhere_is_told_and_finds_the_draft_again(
     expect(page.get_by_role("textbox", name="Message", exact=True)).to_have_value("Half a thought")
 
 
+LISTEN = """() => {
+    const status = document.getElementById("status");
+    window.said = new Set();
+    new MutationObserver(() => window.said.add(status.textContent.trim()))
+        .observe(status, { subtree: true, childList: true });
+}"""
+
+
 def test_in_a_storm_nobody_can_tell(deployment: Deployment, open_page: Callable[..., Page]) -> None:
     page = open_page(deployment.person("owner"))
     sockets: list[int] = []
     page.on("websocket", lambda socket: sockets.append(1))
-    said: set[str] = set()
+    page.evaluate(LISTEN)
     reply = ask(page, "Be brief: a storm.", "demo-storm")
-    while reply.get_attribute("aria-busy"):
-        said.add(page.get_by_role("status").first.inner_text())
-        page.wait_for_timeout(150)
+    finished(page, within=60)
     assert len(sockets) >= 2, "the socket was dropped"
-    assert said <= {"", "Replying…", "Reply finished"}
+    assert set(page.evaluate("[...window.said]")) <= {"", "Replying…", "Reply finished"}
     stream = deployment.rows.query(
         "SELECT content FROM chat_message WHERE model = 'demo-storm' ORDER BY created_at DESC"
     )[0]

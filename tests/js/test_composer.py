@@ -282,15 +282,16 @@ def test_a_new_chat_gets_its_own_address(page: Page, server: Server) -> None:
     expect(page.locator("article[id^='m-']")).to_have_count(4)
 
 
-@pytest.mark.still
 def test_a_plain_http_address_has_ids_too(page: Page, server: Server) -> None:
     page.add_init_script("delete Crypto.prototype.randomUUID")
     page.goto(CHAT)
+    from_the_server = page.locator("input[name='request_id']").input_value()
     box(page).fill("Over the local network")
     send(page).click()
     expect(page.locator("article[id^='m-']")).to_have_count(2)
     assert server.sent[0]["request_id"][14] == "4"
     assert len(server.sent[0]["request_id"]) == 36
+    assert server.sent[0]["request_id"] != from_the_server
 
 
 def test_a_model_without_a_key_can_not_be_sent_to(page: Page, server: Server) -> None:
