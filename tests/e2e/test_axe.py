@@ -2,7 +2,6 @@
 and on a phone. The administration's pages are Django's own."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +11,11 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Complaints
 from tests.e2e.deployment import Deployment
+from tests.e2e.line import Line
 from tests.e2e.person import Person
-from tests.e2e.replies import ask, finished
-from tests.fakes import Behaviour, Fake, Piece
-from tests.fakes.behaviour import ErrorAnswer
+from tests.e2e.replies import ask, conversation_path, finished, latest
+from tests.e2e.states import ENDINGS, RUNNING, Running, begin, end, names, shown
+from tests.fakes import Behaviour, Fake
 from tests.waiting import until
 
 pytestmark = [
@@ -23,18 +23,12 @@ pytestmark = [
     pytest.mark.timeout(240),
 ]
 
-MODEL = "gpt-5.5"
 AXE = Axe()
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 360, "height": 740}
 LOOKS = [(scheme, size) for size in (DESK, PHONE) for scheme in ("light", "dark")]
 COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}  # all that a theme changes
 LIVES = "() => !document.querySelector('.composer') || customElements.get('live-reply')"
-PROSE = (
-    "# Heading\n\nText with `code`, $x^2$ and [a link](https://example.org).\n\n"
-    "- [x] done\n- [ ] not\n\n| a | b |\n|---|--:|\n| 1 | 2 |\n\n"
-    "```python\nfor tide in range(3):\n    print(tide)  # a remark\n```\n\n> Quoted.\n\n"
-)
 
 
 def violations(page: Page, name: str) -> Iterator[str]:
@@ -114,37 +108,6 @@ def test_axe_finds_nothing_on_the_pages_of_an_account(
     assert list(violations(page, path)) == []
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """How a provider behaves, and what becomes of the reply."""
-
-    name: str
-    behaviour: Behaviour
-    state: str
-    stop: bool = False
-
-    @property
-    def written(self) -> int:
-        """Deltas sent before it is held."""
-        return self.behaviour.hold_after[0]
-
-
-CASES = [
-    Case("connecting", Behaviour.of("x", hold_after=(0,)), "running"),
-    Case(
-        "thinking",
-        Behaviour((Piece("Hm. ", "reasoning"), Piece("So.")), hold_after=(1,)),
-        "running",
-    ),
-    Case("writing", Behaviour.of(PROSE, "more", hold_after=(1,)), "running"),
-    Case("completed", Behaviour((Piece("Hm. ", "reasoning"), Piece(PROSE))), "completed"),
-    Case("stopped", Behaviour.of(PROSE, "more", hold_after=(1,)), "stopped", stop=True),
-    Case("failed", Behaviour(error=ErrorAnswer(401)), "failed"),
-    Case("interrupted", Behaviour.of(PROSE, "more", cut_after=1, times=None), "interrupted"),
-    Case("truncated", Behaviour.of(PROSE, finish="max_output_tokens"), "completed"),
-]
-
-
 @pytest.fixture
 def asker(deployment: Deployment) -> Person:
     person = deployment.person("asker")
@@ -152,27 +115,73 @@ def asker(deployment: Deployment) -> Person:
     return person
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_axe_finds_nothing_in_any_state_of_a_reply(
+@pytest.mark.parametrize("state", RUNNING, ids=names(RUNNING))
+def test_axe_finds_nothing_in_any_state_of_a_running_reply(
     deployment: Deployment,
     asker: Person,
     fake: Fake,
     open_page: Callable[..., Page],
-    case: Case,
+    state: Running,
 ) -> None:
-    fake.script(case.behaviour)
-    stream = deployment.send(asker, "Why do tides lag?", model=MODEL)
-    chat = UUID(str(deployment.rows.message(stream)["conversation_id"]))
-    if case.state == "running" or case.stop:
-        fake.wait_for("held")
-        until(lambda: deployment.rows.stream(stream)["next_index"] >= case.written, within=30)
-    if case.stop:
-        asker.post(f"/s/{stream}/stop/", {})
-    until(lambda: deployment.rows.stream(stream)["state"] == case.state, within=60)
-    if case.name == "writing":  # and one that waits behind it
-        deployment.send(asker, "And then?", model=MODEL, conversation=chat)
+    chat, stream = begin(deployment, asker, fake, state)
     page = open_page(asker, f"/c/{chat}/")
-    found = list(violations(page, case.name))
+    shown(page, state)
+    found = list(violations(page, state.name))
+    asker.post(f"/s/{stream}/stop/", {})
+    fake.release()
+    assert found == []
+
+
+def test_axe_finds_nothing_however_a_reply_ended(
+    deployment: Deployment, asker: Person, fake: Fake, open_page: Callable[..., Page]
+) -> None:
+    chat: UUID | None = None
+    for ending in ENDINGS:
+        chat = end(deployment, asker, fake, ending, chat)
+    page = open_page(asker, f"/c/{chat}/")
+    states = page.locator("article[data-role=assistant] .foot-line .state")
+    expect(states).to_have_text([ending.says for ending in ENDINGS])
+    for details in page.get_by_text("Details", exact=True).all():
+        details.click()
+    assert list(violations(page, "the ends of replies")) == []
+
+
+def test_axe_finds_nothing_in_a_reply_that_was_carried_on_after_a_crash(
+    deployment: Deployment, asker: Person, fake: Fake, open_page: Callable[..., Page]
+) -> None:
+    fake.script(Behaviour.of("Half ", "never", hold_after=(1,)), Behaviour.of("and half."))
+    stream = deployment.send(asker, "Say it.", model="gpt-5.5")
+    until(lambda: deployment.rows.text(stream) == "Half ")
+    deployment.web.kill()
+    deployment.web.start()
+    until(lambda: deployment.rows.stream(stream)["state"] == "completed", within=30)
+    chat = UUID(str(deployment.rows.message(stream)["conversation_id"]))
+    page = open_page(asker, f"/c/{chat}/")
+    expect(page.get_by_role("note")).to_contain_text("the reply went on")
+    page.get_by_text("Details", exact=True).click()
+    expect(page.get_by_text("once, after a crash")).to_be_visible()
+    assert list(violations(page, "carried on")) == []
+
+
+def test_axe_finds_nothing_while_the_network_is_away(
+    complaints: Complaints,
+    deployment: Deployment,
+    asker: Person,
+    fake: Fake,
+    open_page: Callable[..., Page],
+) -> None:
+    complaints.allow("WebSocket|ERR_|Failed to (load|fetch)")
+    writing = next(state for state in RUNNING if state.name == "writing")
+    chat, stream = begin(deployment, asker, fake, writing)
+    with Line(deployment.web.port) as line:
+        page = open_page(asker, f"/c/{chat}/", base_url=line.url)
+        page.get_by_role("textbox", name="Message", exact=True).fill("Half a thought")
+        line.cut()
+        expect(page.get_by_role("status").first).to_have_text("Reconnecting, your text is safe")
+        found = list(violations(page, "reconnecting"))
+        page.context.set_offline(True)
+        expect(page.get_by_role("status").first).to_have_text("Offline, your text is safe")
+        found += violations(page, "offline")
     asker.post(f"/s/{stream}/stop/", {})
     fake.release()
     assert found == []
@@ -216,6 +225,11 @@ def test_axe_finds_nothing_in_what_opens_over_a_chat(
     page.set_viewport_size(DESK)  # type: ignore[arg-type]
     page.get_by_role("link", name="Edit").click()
     found += violations(page, "a message being edited")
+    page.keyboard.press("Escape")
+    there = open_page(person, conversation_path(page))
+    there.get_by_role("article").last.get_by_role("button", name="Regenerate").click()
+    expect(page.get_by_role("alert")).to_contain_text("This chat moved on in another tab")
+    found += violations(page, "stale")
     page.context.route("**/messages/", lambda route: route.abort())
     ask_nothing(page, "This will not arrive")
     found += violations(page, "not sent")
@@ -223,6 +237,23 @@ def test_axe_finds_nothing_in_what_opens_over_a_chat(
     expect(page.get_by_role("dialog", name="You are signed out")).to_be_visible()
     found += violations(page, "signed out")
     assert found == []
+
+
+def test_axe_finds_nothing_where_messages_have_other_versions(
+    deployment: Deployment, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(deployment.person("owner"))
+    question = page.get_by_role("article", name="You")
+    ask(page, "Be brief", "demo-fast")
+    finished(page)
+    question.hover()
+    question.get_by_role("link", name="Edit").click()
+    page.get_by_role("button", name="Ask again").click()
+    expect(question.get_by_text("2/2")).to_be_visible()
+    finished(page).get_by_role("button", name="Regenerate").click()
+    expect(latest(page).get_by_text("2/2")).to_be_visible()
+    finished(page)
+    assert list(violations(page, "versions")) == []
 
 
 def ask_nothing(page: Page, text: str) -> None:

@@ -1,0 +1,206 @@
+"""The states of a reply, and how a provider brings each of them about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e.deployment import Deployment
+from tests.e2e.person import Person
+from tests.e2e.replies import MODEL
+from tests.fakes import Behaviour, Fake, Piece
+from tests.fakes.behaviour import ErrorAnswer
+from tests.waiting import until
+
+KEPT = "The moon pulls, and the sea follows."
+AGAIN = ("Copy", "Regenerate", "Other model")
+ON = ("Copy", "Continue", "Regenerate", "Other model")
+A_LONG_TIME = {"retry-after": "3600"}
+
+PROSE = (
+    f"# Heading\n\n{KEPT}\n\nText with `code`, $x^2$ and [a link](https://example.org).\n\n"
+    "- [x] done\n- [ ] not\n\n| a | b |\n|---|--:|\n| 1 | 2 |\n\n"
+    "```python\nfor tide in range(3):\n    print(tide)  # a remark\n```\n\n> Quoted.\n\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A reply on its way. It `says` this under its text, or the last of as many as are `sent`
+    does, once nothing has come for `silent` seconds."""
+
+    name: str
+    behaviour: Behaviour
+    says: str
+    sent: int = 1
+    silent: int = 0
+
+    @property
+    def written(self) -> int:
+        """Deltas that come before it is held."""
+        return self.behaviour.hold_after[0] if self.behaviour.hold_after else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A reply that has ended: what it `says`, all that its card tells, and what it `offers`, the
+    first thing to do before the others."""
+
+    name: str
+    behaviour: Behaviour
+    says: str
+    offers: tuple[str, ...]
+    told: tuple[str, ...] = ()
+    stopped: bool = False
+
+    @property
+    def keeps(self) -> str:
+        """Words of it that were written."""
+        return KEPT if KEPT in self.behaviour.text else ""
+
+
+def _error(status: int, code: str = "", **headers: str) -> Behaviour:
+    said = {"error": {"message": "The model said no.", "code": code, "param": None, "type": code}}
+    return Behaviour(error=ErrorAnswer(status, said, headers=headers), times=None)
+
+
+WRITING = Behaviour.of(PROSE, "more", hold_after=(1,))
+HELD = Behaviour.of("x", hold_after=(0,))
+THINKING = Behaviour((Piece("Hm. ", "reasoning"), Piece("So.")), hold_after=(1,))
+
+RUNNING = [
+    Running("queued", WRITING, "Waiting for the reply before this one", sent=2),
+    Running("connecting", HELD, "Connecting"),
+    Running("slow to start", HELD, f"{MODEL} has not started yet", silent=11),
+    Running("thinking", THINKING, "Thinking"),
+    Running("writing", WRITING, "Writing"),
+    Running("silent", WRITING, "No new text for", silent=31),
+    Running("retrying", _error(429, **{"retry-after": "45"}), "Rate limited. Trying again in"),
+]
+
+ENDINGS = [
+    Ending("completed", Behaviour((Piece("Hm. ", "reasoning"), Piece(PROSE))), "", AGAIN),
+    Ending("stopped", WRITING, "Stopped", ON, stopped=True),
+    Ending("stopped before it began", HELD, "Stopped before it began", AGAIN, stopped=True),
+    Ending(
+        "truncated",
+        Behaviour.of(PROSE, finish="max_output_tokens"),
+        "Reached the length limit",
+        ON,
+    ),
+    Ending(
+        "refused by the model",
+        Behaviour((Piece("I can't help with that.", "refusal"),)),
+        "Declined by the model",
+        AGAIN,
+    ),
+    Ending(
+        "cut short by rules",
+        Behaviour.of(PROSE, finish="content_filter"),
+        "Cut short by the provider’s content rules",
+        AGAIN,
+    ),
+    Ending("without a word", Behaviour(), "Ended without a word", AGAIN),
+    Ending(
+        "interrupted",
+        Behaviour.of(PROSE, "more", cut_after=1, times=None),
+        "Interrupted",
+        ("Continue", *AGAIN),
+        ("The connection to OpenAI broke in the middle of the reply.", "What was written is kept."),
+    ),
+    Ending(
+        "a wrong key",
+        _error(401, "invalid_api_key"),
+        "Failed",
+        ("Open settings and keys", *AGAIN),
+        ("OpenAI did not accept the API key. Check it in settings.",),
+    ),
+    Ending(
+        "no credit",
+        _error(429, "insufficient_quota"),
+        "Failed",
+        ("Open settings and keys", *AGAIN),
+        ("The account behind this API key has no credit left at OpenAI.",),
+    ),
+    Ending(
+        "rate limited",
+        _error(429, "rate_limit_exceeded", **A_LONG_TIME),
+        "Failed",
+        ("Try again", "Copy", "Other model"),
+        ("OpenAI is limiting how often this API key may ask. Try again in 60 min.",),
+    ),
+    Ending(
+        "too long",
+        _error(400, "context_length_exceeded"),
+        "Failed",
+        ("New chat", *AGAIN),
+        ("This conversation is too long for the model.",),
+    ),
+    Ending(
+        "no such model",
+        _error(404, "model_not_found"),
+        "Failed",
+        ("Pick another model", *AGAIN),
+        ("OpenAI has no such model for this API key. Pick another one.",),
+    ),
+    Ending(
+        "refused by the provider",
+        _error(400, "content_policy_violation"),
+        "Failed",
+        ("Edit your message", *AGAIN),
+        ("OpenAI declined to answer this for its content rules.",),
+    ),
+]
+
+
+def names(states: list[Any]) -> list[str]:
+    return [state.name for state in states]
+
+
+def begin(deployment: Deployment, person: Person, fake: Fake, state: Running) -> tuple[UUID, UUID]:
+    """A conversation whose reply is in that state, and the stream that runs in it."""
+    fake.script(state.behaviour)
+    first = deployment.send(person, "Why do tides lag?", model=MODEL)
+    chat = UUID(str(deployment.rows.message(first)["conversation_id"]))
+    if state.behaviour.hold_after:
+        fake.wait_for("held")
+    until(lambda: deployment.rows.stream(first)["next_index"] >= state.written, within=30)
+    for _ in range(state.sent - 1):
+        deployment.send(person, "And then?", model=MODEL, conversation=chat)
+    return chat, first
+
+
+def shown(page: Page, state: Running) -> Locator:
+    """The reply as the page shows it in that state. Time is made to pass where it takes some."""
+    if state.silent:
+        page.clock.install()
+        page.reload()
+        page.clock.run_for(1000)  # it has looked once
+        page.clock.fast_forward(state.silent * 1000)
+    reply = page.locator("article[data-role=assistant]").last
+    expect(reply.locator(".state")).to_contain_text(state.says)
+    return reply
+
+
+def end(
+    deployment: Deployment,
+    person: Person,
+    fake: Fake,
+    ending: Ending,
+    conversation: UUID | None = None,
+) -> UUID:
+    """A conversation whose newest reply has ended so."""
+    fake.reset()
+    fake.script(ending.behaviour)
+    stream = deployment.send(person, f"{ending.name}?", model=MODEL, conversation=conversation)
+    if ending.stopped:
+        fake.wait_for("held")
+        written = ending.behaviour.hold_after[0]
+        until(lambda: deployment.rows.stream(stream)["next_index"] >= written, within=30)
+        person.post(f"/s/{stream}/stop/", {})
+        fake.release()
+    until(lambda: deployment.rows.stream(stream)["ended_at"], within=60, what=ending.name)
+    return UUID(str(deployment.rows.message(stream)["conversation_id"]))
