@@ -27,6 +27,7 @@ AXE = Axe()
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 360, "height": 740}
 LOOKS = [(scheme, size) for size in (DESK, PHONE) for scheme in ("light", "dark")]
+ALL = {"rules": {"target-size": {"enabled": True}}}  # of WCAG 2.2, and off by itself
 COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}  # all that a theme changes
 LIVES = "() => !document.querySelector('.composer') || customElements.get('live-reply')"
 
@@ -36,7 +37,7 @@ def violations(page: Page, name: str) -> Iterator[str]:
     for scheme, size in LOOKS:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
         page.set_viewport_size(size)  # type: ignore[arg-type]
-        for violation in AXE.run(page, options=COLOURS if scheme == "dark" else {}).response[
+        for violation in AXE.run(page, options=COLOURS if scheme == "dark" else ALL).response[
             "violations"
         ]:
             for node in violation["nodes"]:
@@ -262,7 +263,19 @@ def ask_nothing(page: Page, text: str) -> None:
     expect(page.get_by_text("Not sent.")).to_be_visible()
 
 
+TINY = """() => {
+    for (const name of ["one", "two"]) {
+        const made = Object.assign(document.createElement("button"), { ariaLabel: name });
+        Object.assign(made.style, { width: "10px", height: "10px", background: "red" });
+        document.querySelector("main").append(made);
+    }
+}"""
+
+
 def test_axe_would_find_something(deployment: Deployment, open_page: Callable[..., Page]) -> None:
     page = open_page(deployment.person("owner"))
     page.evaluate("document.querySelector('main').append(document.createElement('button'))")
-    assert any("button-name" in one for one in violations(page, "a button without a name"))
+    page.evaluate(TINY)
+    found = list(violations(page, "buttons"))
+    for rule in ("button-name", "target-size"):
+        assert any(rule in one for one in found)
