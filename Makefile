@@ -8,7 +8,7 @@ FAKE_PORT ?= 8900
 SEED ?= 1
 BIN := .venv/bin
 WHOLE := tests/js tests/e2e tests/chaos
-PAGES := $(wildcard $(patsubst %,tests/e2e/test_%.py,axe cut_everywhere deployment listing long_conversation tree writing))
+PAGES := $(wildcard $(patsubst %,tests/e2e/test_%.py,axe cut_everywhere deployment listing long_conversation states tree writing))
 STATIC := $(shell find static 2>/dev/null)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 

@@ -116,8 +116,8 @@ class Article:
         """The colour of the words: what waits and what failed stand out, the rest is quiet."""
         if self.state == State.FAILED:
             return "failed"
-        waiting = {State.QUEUED, State.INTERRUPTED}
-        return "waiting" if self.state in waiting or self.finish_reason in FINISHED else ""
+        waiting = self.state in {State.QUEUED, State.INTERRUPTED} or bool(self.busy and self.note)
+        return "waiting" if waiting or self.finish_reason in FINISHED else ""
 
     @property
     def words(self) -> str:

@@ -192,7 +192,7 @@ export class LiveReply extends HTMLElement {
     if (this.state === state && this.words === words) return;
     this.dataset.state = this.article.dataset.state = state;
     this.words = words;
-    this.say(words, state === "queued" ? "waiting" : "");
+    this.say(words, note || state === "queued" ? "waiting" : "");
     this.#tell();
   }
 

@@ -16,8 +16,9 @@ from tests.fakes.behaviour import ErrorAnswer
 from tests.waiting import until
 
 KEPT = "The moon pulls, and the sea follows."
-AGAIN = ("Copy", "Regenerate", "Other model")
-ON = ("Copy", "Continue", "Regenerate", "Other model")
+AGAIN = ("Regenerate", "Other model")
+COPIED = ("Copy", *AGAIN)
+ON = ("Copy", "Continue", *AGAIN)
 A_LONG_TIME = {"retry-after": "3600"}
 
 PROSE = (
@@ -82,7 +83,7 @@ RUNNING = [
 ]
 
 ENDINGS = [
-    Ending("completed", Behaviour((Piece("Hm. ", "reasoning"), Piece(PROSE))), "", AGAIN),
+    Ending("completed", Behaviour((Piece("Hm. ", "reasoning"), Piece(PROSE))), "", COPIED),
     Ending("stopped", WRITING, "Stopped", ON, stopped=True),
     Ending("stopped before it began", HELD, "Stopped before it began", AGAIN, stopped=True),
     Ending(
@@ -95,42 +96,45 @@ ENDINGS = [
         "refused by the model",
         Behaviour((Piece("I can't help with that.", "refusal"),)),
         "Declined by the model",
-        AGAIN,
+        COPIED,
     ),
     Ending(
         "cut short by rules",
         Behaviour.of(PROSE, finish="content_filter"),
         "Cut short by the provider’s content rules",
-        AGAIN,
+        COPIED,
     ),
     Ending("without a word", Behaviour(), "Ended without a word", AGAIN),
     Ending(
         "interrupted",
         Behaviour.of(PROSE, "more", cut_after=1, times=None),
         "Interrupted",
-        ("Continue", *AGAIN),
-        ("The connection to OpenAI broke in the middle of the reply.", "What was written is kept."),
+        ("Continue", *COPIED),
+        (
+            "The connection to the provider broke in the middle of the reply.",
+            "What was written is kept.",
+        ),
     ),
     Ending(
         "a wrong key",
         _error(401, "invalid_api_key"),
         "Failed",
         ("Open settings and keys", *AGAIN),
-        ("OpenAI did not accept the API key. Check it in settings.",),
+        ("The provider did not accept the API key. Check it in settings.",),
     ),
     Ending(
         "no credit",
         _error(429, "insufficient_quota"),
         "Failed",
         ("Open settings and keys", *AGAIN),
-        ("The account behind this API key has no credit left at OpenAI.",),
+        ("The account behind this API key has no credit left at the provider.",),
     ),
     Ending(
         "rate limited",
         _error(429, "rate_limit_exceeded", **A_LONG_TIME),
         "Failed",
-        ("Try again", "Copy", "Other model"),
-        ("OpenAI is limiting how often this API key may ask. Try again in 60 min.",),
+        ("Try again", "Other model"),
+        ("The provider is limiting how often this API key may ask. Try again in 60 min.",),
     ),
     Ending(
         "too long",
@@ -144,14 +148,14 @@ ENDINGS = [
         _error(404, "model_not_found"),
         "Failed",
         ("Pick another model", *AGAIN),
-        ("OpenAI has no such model for this API key. Pick another one.",),
+        ("The provider has no such model for this API key. Pick another one.",),
     ),
     Ending(
         "refused by the provider",
         _error(400, "content_policy_violation"),
         "Failed",
         ("Edit your message", *AGAIN),
-        ("OpenAI declined to answer this for its content rules.",),
+        ("The provider declined to answer this for its content rules.",),
     ),
 ]
 
@@ -160,27 +164,37 @@ def names(states: list[Any]) -> list[str]:
     return [state.name for state in states]
 
 
-def begin(deployment: Deployment, person: Person, fake: Fake, state: Running) -> tuple[UUID, UUID]:
-    """A conversation whose reply is in that state, and the stream that runs in it."""
+def begin(
+    deployment: Deployment, person: Person, fake: Fake, state: Running
+) -> tuple[UUID, list[UUID]]:
+    """A conversation whose newest reply is in that state, and the streams that are on their way."""
     fake.script(state.behaviour)
-    first = deployment.send(person, "Why do tides lag?", model=MODEL)
-    chat = UUID(str(deployment.rows.message(first)["conversation_id"]))
+    streams = [deployment.send(person, "Why do tides lag?", model=MODEL)]
+    chat = UUID(str(deployment.rows.message(streams[0])["conversation_id"]))
     if state.behaviour.hold_after:
         fake.wait_for("held")
-    until(lambda: deployment.rows.stream(first)["next_index"] >= state.written, within=30)
+    until(lambda: deployment.rows.stream(streams[0])["next_index"] >= state.written, within=30)
     for _ in range(state.sent - 1):
-        deployment.send(person, "And then?", model=MODEL, conversation=chat)
-    return chat, first
+        streams.append(deployment.send(person, "And then?", model=MODEL, conversation=chat))
+    return chat, streams
+
+
+def put_away(person: Person, fake: Fake, streams: list[UUID]) -> None:
+    """Stop what is on its way, the newest first, so that none begins meanwhile."""
+    for stream in reversed(streams):
+        person.post(f"/s/{stream}/stop/", {})
+    fake.release()
 
 
 def shown(page: Page, state: Running) -> Locator:
     """The reply as the page shows it in that state. Time is made to pass where it takes some."""
+    reply = page.locator("article[data-role=assistant]").last
     if state.silent:
+        expect(reply.locator(".state")).to_have_text("Writing" if state.written else "Connecting")
         page.clock.install()
         page.reload()
         page.clock.run_for(1000)  # it has looked once
         page.clock.fast_forward(state.silent * 1000)
-    reply = page.locator("article[data-role=assistant]").last
     expect(reply.locator(".state")).to_contain_text(state.says)
     return reply
 

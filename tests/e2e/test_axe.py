@@ -14,7 +14,7 @@ from tests.e2e.deployment import Deployment
 from tests.e2e.line import Line
 from tests.e2e.person import Person
 from tests.e2e.replies import ask, conversation_path, finished, latest
-from tests.e2e.states import ENDINGS, RUNNING, Running, begin, end, names, shown
+from tests.e2e.states import ENDINGS, RUNNING, Running, begin, end, names, put_away, shown
 from tests.fakes import Behaviour, Fake
 from tests.waiting import until
 
@@ -124,12 +124,11 @@ def test_axe_finds_nothing_in_any_state_of_a_running_reply(
     open_page: Callable[..., Page],
     state: Running,
 ) -> None:
-    chat, stream = begin(deployment, asker, fake, state)
+    chat, streams = begin(deployment, asker, fake, state)
     page = open_page(asker, f"/c/{chat}/")
     shown(page, state)
     found = list(violations(page, state.name))
-    asker.post(f"/s/{stream}/stop/", {})
-    fake.release()
+    put_away(asker, fake, streams)
     assert found == []
 
 
@@ -173,7 +172,7 @@ def test_axe_finds_nothing_while_the_network_is_away(
 ) -> None:
     complaints.allow("WebSocket|ERR_|Failed to (load|fetch)")
     writing = next(state for state in RUNNING if state.name == "writing")
-    chat, stream = begin(deployment, asker, fake, writing)
+    chat, streams = begin(deployment, asker, fake, writing)
     with Line(deployment.web.port) as line:
         page = open_page(asker, f"/c/{chat}/", base_url=line.url)
         page.get_by_role("textbox", name="Message", exact=True).fill("Half a thought")
@@ -183,8 +182,7 @@ def test_axe_finds_nothing_while_the_network_is_away(
         page.context.set_offline(True)
         expect(page.get_by_role("status").first).to_have_text("Offline, your text is safe")
         found += violations(page, "offline")
-    asker.post(f"/s/{stream}/stop/", {})
-    fake.release()
+    put_away(asker, fake, streams)
     assert found == []
 
 

@@ -1,0 +1,241 @@
+"""Every state of a reply has its own words and its own ways out, under the text that is kept: live,
+and the same after a reload."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, WebSocket, expect
+
+from tests.e2e.conftest import Complaints
+from tests.e2e.deployment import Deployment
+from tests.e2e.line import Line
+from tests.e2e.person import Person
+from tests.e2e.replies import ask, conversation_path, finished, latest
+from tests.e2e.states import ENDINGS, KEPT, RUNNING, Ending, Running, names, shown
+from tests.fakes import Behaviour, Fake
+from tests.fakes.behaviour import ErrorAnswer
+
+embedded = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+
+COUNTING = Behaviour.of("One, ", "two, ", "three.", hold_after=(1, 2))
+
+OFFERS = """(foot) => [...foot.querySelectorAll("a, button")]
+    .filter((way) => way.checkVisibility()).map((way) => way.textContent.trim())"""
+
+
+@pytest.fixture
+def asker(deployment: Deployment) -> Person:
+    person = deployment.person("asker")
+    person.add_key("openai")
+    return person
+
+
+def state(reply: Locator) -> Locator:
+    return reply.locator(".foot-line .state")
+
+
+def held_and_released(fake: Fake) -> None:
+    fake.wait_for("held")
+    fake.release()
+
+
+def stop(page: Page) -> Locator:
+    return page.get_by_role("button", name="Stop")
+
+
+@embedded
+@pytest.mark.parametrize("case", RUNNING, ids=names(RUNNING))
+def test_what_a_reply_does_is_said_and_it_can_be_stopped_meanwhile(
+    asker: Person, fake: Fake, open_page: Callable[..., Page], case: Running
+) -> None:
+    fake.script(case.behaviour)
+    page = open_page(asker)
+    for _ in range(case.sent):
+        reply = ask(page, "Why do tides lag?")
+        conversation_path(page)
+    shown(page, case)
+    if case.sent > 1:
+        reply.get_by_role("button", name="Cancel").click()
+    else:
+        stop(page).click()
+    ended = "Stopped" if case.written and case.sent == 1 else "Stopped before it began"
+    expect(state(reply)).to_have_text(ended)
+    expect(reply.get_by_role("button", name="Regenerate")).to_be_visible()
+    if case.sent > 1:
+        stop(page).click()
+    fake.release()
+
+
+@embedded
+def test_a_silence_is_over_with_the_next_word(
+    asker: Person, fake: Fake, open_page: Callable[..., Page]
+) -> None:
+    fake.script(COUNTING)
+    page = open_page(asker)
+    reply = ask(page, "Count.")
+    expect(reply).to_contain_text("One,")
+    silent = next(case for case in RUNNING if case.name == "silent")
+    shown(page, silent)
+    held_and_released(fake)
+    expect(reply).to_contain_text("two,")
+    expect(state(reply)).to_have_text("Writing")
+    held_and_released(fake)
+    expect(finished(page)).to_contain_text("One, two, three.")
+
+
+@embedded
+def test_a_provider_that_is_busy_is_asked_again_and_the_page_says_when(
+    asker: Person, fake: Fake, open_page: Callable[..., Page]
+) -> None:
+    fake.script(Behaviour(error=ErrorAnswer(503)), Behaviour.of(KEPT))
+    page = open_page(asker)
+    reply = ask(page, "Why do tides lag?")
+    expect(state(reply)).to_have_text(re.compile(r"^Overloaded\. Trying again in \d+ s, 2 of 3$"))
+    expect(state(reply)).to_have_attribute("data-tone", "waiting")
+    expect(finished(page)).to_contain_text(KEPT)
+    expect(state(reply)).to_have_text("")
+
+
+@embedded
+@pytest.mark.parametrize("case", ENDINGS, ids=names(ENDINGS))
+def test_how_a_reply_ended_is_said_and_what_can_be_done(
+    asker: Person, fake: Fake, open_page: Callable[..., Page], case: Ending
+) -> None:
+    fake.script(case.behaviour)
+    page = open_page(asker)
+    reply = ask(page, "Why do tides lag?")
+    if case.stopped:
+        expect(state(reply)).to_have_text("Writing" if case.keeps else "Connecting")
+        fake.wait_for("held")
+        stop(page).click()
+    finished(page)
+    foot = reply.locator(".foot")
+    expect(foot.get_by_role("button", name="Other model", exact=True)).to_be_visible()
+    expect(state(reply)).to_have_text(case.says)
+    expect(reply).to_contain_text(case.keeps)
+    for line in case.told:
+        expect(foot.get_by_role("group", name="What happened")).to_contain_text(line)
+    assert tuple(foot.evaluate(OFFERS)) == case.offers
+    live = foot.inner_text()
+    page.reload()
+    expect(reply).to_contain_text(case.keeps)
+    assert foot.inner_text() == live
+    follow(page, foot, case.offers[0])
+
+
+def follow(page: Page, foot: Locator, way: str) -> None:
+    """Do the first thing that is offered, and see that it leads on."""
+    foot.get_by_text(way, exact=True).first.click()
+    match way:
+        case "Open settings and keys":
+            page.wait_for_url("**/settings/keys/")
+        case "New chat":
+            expect(page.get_by_text("What would you like to know?")).to_be_visible()
+        case "Edit your message":
+            expect(page.get_by_role("textbox", name="in other words")).to_be_focused()
+        case "Pick another model":
+            expect(page.get_by_role("dialog", name="Pick a model")).to_be_visible()
+        case "Regenerate" | "Try again":
+            expect(latest(page).get_by_text("2/2")).to_be_visible()
+        case "Continue":
+            expect(latest(page).get_by_role("note")).to_contain_text("the reply went on")
+        case "Copy":
+            expect(foot.get_by_text("Copied")).to_be_visible()
+
+
+@embedded
+@pytest.mark.parametrize("name", ["stopped", "truncated", "interrupted"])
+def test_what_was_cut_goes_on_in_its_place(
+    asker: Person, fake: Fake, open_page: Callable[..., Page], name: str
+) -> None:
+    case = next(ending for ending in ENDINGS if ending.name == name)
+    fake.script(case.behaviour)
+    page = open_page(asker)
+    reply = ask(page, "Why do tides lag?")
+    if case.stopped:
+        expect(reply).to_contain_text(KEPT)
+        stop(page).click()
+    finished(page)
+    id = reply.get_attribute("id")
+    fake.reset()
+    fake.script(Behaviour.of("And on it goes."))
+    reply.get_by_role("button", name="Continue").click()
+    expect(reply).to_contain_text("And on it goes.")
+    finished(page)
+    expect(reply).to_contain_text(KEPT)
+    expect(reply).to_have_attribute("id", str(id))
+    expect(reply.get_by_role("button", name="Continue")).to_have_count(0)
+
+
+# The network
+
+SAFE = "Reconnecting, your text is safe"
+
+
+def test_a_lost_network_is_told_of_after_a_second_and_that_the_text_is_safe(
+    deployment: Deployment,
+    asker: Person,
+    fake: Fake,
+    open_page: Callable[..., Page],
+    complaints: Complaints,
+) -> None:
+    complaints.allow("WebSocket|ERR_|Failed to (load|fetch)")
+    fake.script(COUNTING)
+    with Line(deployment.web.port) as line:
+        page = open_page(asker, base_url=line.url)
+        reply = ask(page, "Count.")
+        expect(reply).to_contain_text("One,")
+        page.clock.install()
+        sockets: list[WebSocket] = []
+        page.on("websocket", lambda socket: sockets.append(socket))
+        page.reload()
+        held_and_released(fake)
+        expect(reply).to_contain_text("two,")
+        page.clock.pause_at(page.evaluate("Date.now() / 1000 + 1"))
+        with sockets[0].expect_event("close"):
+            line.cut()
+        page.clock.run_for(900)
+        status = page.get_by_role("status").first
+        assert status.inner_text() == "Replying…", "for a second nobody needs to hear of it"
+        page.clock.run_for(200)
+        expect(status).to_have_text(SAFE)
+        expect(reply).to_contain_text("One, two,")
+        held_and_released(fake)
+        line.mend()
+        page.clock.resume()
+        expect(status).to_have_text(re.compile("Caught up|Reply finished"))
+        expect(finished(page)).to_contain_text("One, two, three.")
+
+
+@embedded
+def test_offline_nothing_is_sent_and_everything_is_kept(
+    deployment: Deployment,
+    asker: Person,
+    fake: Fake,
+    open_page: Callable[..., Page],
+    complaints: Complaints,
+) -> None:
+    complaints.allow("WebSocket|ERR_|Failed to (load|fetch)")
+    fake.script(Behaviour.of("One, ", "two, ", "three.", hold_after=(1,), delay=0.02))
+    with Line(deployment.web.port) as line:
+        page = open_page(asker, base_url=line.url)
+        reply = ask(page, "Count.")
+        expect(reply).to_contain_text("One,")
+        page.context.set_offline(True)
+        line.cut()
+        status, send = page.get_by_role("status").first, page.get_by_role("button", name="Send")
+        expect(status).to_have_text("Offline, your text is safe")
+        page.get_by_role("textbox", name="Message", exact=True).fill("And back?")
+        expect(send).to_be_disabled()
+        expect(send).to_have_attribute("title", "Offline. What you write is kept.")
+        fake.release()
+        line.mend()
+        page.context.set_offline(False)
+        expect(finished(page)).to_contain_text("One, two, three.")
+        expect(send).to_be_enabled()
+        fake.script(Behaviour.of("Three, two, one."))
+        send.click()
+        expect(latest(page)).to_contain_text("Three, two, one.")
