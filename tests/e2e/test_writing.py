@@ -9,7 +9,6 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.conftest import Complaints
 from tests.e2e.deployment import Deployment
 from tests.e2e.replies import ask, finished, latest
 
@@ -189,23 +188,6 @@ def test_a_conversation_needs_no_mouse(
     tab_to(page, page.get_by_role("button", name="Undo"))
     page.keyboard.press("Enter")
     page.wait_for_url("**/c/*/")
-
-
-def test_who_is_signed_out_elsewhere_is_told_and_finds_the_draft_again(
-    deployment: Deployment, open_page: Callable[..., Page], complaints: Complaints
-) -> None:
-    complaints.allow("WebSocket|401")
-    person = deployment.person(f"leaver-{uuid4().hex[:8]}")
-    page = open_page(person)
-    page.get_by_role("textbox", name="Message", exact=True).fill("Half a thought")
-    person.post("/accounts/logout/", {})
-    dialog = page.get_by_role("dialog", name="You are signed out")
-    expect(dialog).to_contain_text("What you wrote is kept here")
-    dialog.get_by_role("link", name="Sign in").click()
-    page.get_by_role("textbox", name=re.compile("mail", re.IGNORECASE)).fill(person.email)
-    page.get_by_label("Password").first.fill(person.password)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("textbox", name="Message", exact=True)).to_have_value("Half a thought")
 
 
 LISTEN = """() => {

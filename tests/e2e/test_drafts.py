@@ -1,0 +1,161 @@
+"""What somebody wrote and chose outlives whatever happens before it is sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Locator, Page, Route, expect
+
+from tests.e2e.conftest import Complaints
+from tests.e2e.deployment import Deployment
+from tests.e2e.line import Line
+from tests.e2e.person import Person
+from tests.e2e.replies import finished
+
+embedded = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+
+
+@pytest.fixture
+def writer(deployment: Deployment) -> Person:
+    return deployment.person(f"writer-{uuid4().hex[:8]}")
+
+
+def box(page: Page) -> Locator:
+    return page.get_by_role("textbox", name="Message", exact=True)
+
+
+def question(page: Page) -> Locator:
+    return page.get_by_role("article", name="You")
+
+
+def quick(page: Page) -> None:
+    page.get_by_role("combobox", name="Model").select_option("demo-fast")
+
+
+def asked(deployment: Deployment, text: str) -> int:
+    """How often this is stored."""
+    return len(deployment.rows.of("chat_message", content=text))
+
+
+def test_what_could_not_be_sent_stays_through_a_reload_and_goes_when_told_to(
+    deployment: Deployment,
+    writer: Person,
+    open_page: Callable[..., Page],
+    complaints: Complaints,
+) -> None:
+    complaints.allow("WebSocket|ERR_")
+    text = f"Hold fast, {writer.name}. Be brief."
+    with Line(deployment.web.port) as line:
+        page = open_page(writer, base_url=line.url)
+        quick(page)
+        line.cut()
+        box(page).fill(text)
+        box(page).press("Enter")
+        expect(question(page)).to_contain_text(text)
+        expect(question(page).get_by_role("alert")).to_have_text("Not sent.")
+        expect(box(page)).to_have_value("")
+        line.mend()
+        page.reload()
+        expect(question(page)).to_contain_text(text)
+        assert asked(deployment, text) == 0
+        question(page).get_by_role("button", name="Retry").click()
+        expect(finished(page).locator(".prose").last).not_to_be_empty()
+        assert asked(deployment, text) == 1
+
+
+@embedded
+def test_a_message_whose_answer_was_lost_is_sent_again_and_asked_once(
+    deployment: Deployment, writer: Person, open_page: Callable[..., Page], complaints: Complaints
+) -> None:
+    complaints.allow("ERR_")
+
+    def deliver_and_drop(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    text = f"Once, {writer.name}. Be brief."
+    page = open_page(writer)
+    quick(page)
+    page.route("**/c/", deliver_and_drop)
+    box(page).fill(text)
+    box(page).press("Enter")
+    expect(question(page).get_by_role("alert")).to_have_text("Not sent.")
+    page.unroute("**/c/")
+    question(page).get_by_role("button", name="Retry").click()
+    expect(finished(page).locator(".prose").last).not_to_be_empty()
+    expect(question(page)).to_have_count(1)
+    assert asked(deployment, text) == 1
+
+
+# A session that ends meanwhile
+
+
+def prepare(page: Page) -> None:
+    """Half a message, to a model and with a setting that are not the usual ones."""
+    page.get_by_role("combobox", name="Model").select_option("demo-slow")
+    page.get_by_role("button", name=re.compile("^Settings")).click()
+    page.get_by_role("textbox", name="System prompt").fill("You are a patient teacher.")
+    page.get_by_role("button", name="Done").click()
+    box(page).fill("Half a thought")
+
+
+def sign_in(page: Page, person: Person) -> None:
+    page.get_by_role("textbox", name=re.compile("mail", re.IGNORECASE)).fill(person.email)
+    page.get_by_label("Password").first.fill(person.password)
+    page.locator("main").get_by_role("button", name="Sign in").click()
+
+
+def expect_all_of_it(page: Page) -> None:
+    expect(box(page)).to_have_value("Half a thought")
+    expect(page.get_by_role("combobox", name="Model")).to_have_value("demo-slow")
+    page.get_by_role("button", name="system prompt").click()
+    prompt = page.get_by_role("textbox", name="System prompt")
+    expect(prompt).to_have_value("You are a patient teacher.")
+
+
+@embedded
+def test_a_draft_its_model_and_its_settings_survive_a_reload(
+    writer: Person, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(writer)
+    prepare(page)
+    page.reload()
+    expect_all_of_it(page)
+
+
+@embedded
+def test_who_is_signed_out_elsewhere_is_told_and_finds_all_of_it_again(
+    writer: Person, open_page: Callable[..., Page], complaints: Complaints
+) -> None:
+    complaints.allow("WebSocket|401")
+    page = open_page(writer)
+    prepare(page)
+    writer.post("/accounts/logout/", {})
+    dialog = page.get_by_role("dialog", name="You are signed out")
+    expect(dialog).to_contain_text("What you wrote is kept here")
+    dialog.get_by_role("link", name="Sign in").click()
+    sign_in(page, writer)
+    expect_all_of_it(page)
+
+
+@embedded
+def test_who_sends_after_the_session_is_over_finds_all_of_it_again(
+    writer: Person, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(writer)
+    page.route_web_socket("**/ws/", lambda socket: None)  # nobody tells this page
+    page.reload()
+    prepare(page)
+    writer.post("/accounts/logout/", {})
+    box(page).press("Enter")
+    page.wait_for_url("**/accounts/login/?next=/")
+    sign_in(page, writer)
+    expect_all_of_it(page)
+    expect(question(page)).to_have_count(0)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("article", name="demo-slow")).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("article", name="demo-slow")).to_contain_text("Stopping…")
