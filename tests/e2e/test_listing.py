@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.deployment import Deployment
 from tests.e2e.replies import ask, conversation_path, finished
+from tests.fakes import Behaviour, Fake
 
 
 def row(page: Page, title: str) -> Locator:
@@ -24,9 +25,13 @@ def more(page: Page, title: str) -> Locator:
     return page.get_by_role("dialog", name="Conversation")
 
 
-def two_tabs(deployment: Deployment, open_page: Callable[..., Page]) -> tuple[Page, Page]:
+def two_tabs(
+    deployment: Deployment, open_page: Callable[..., Page], key: str = ""
+) -> tuple[Page, Page]:
     """Of somebody who has one conversation, "Be brief", open in the first."""
     person = deployment.person(f"lister-{uuid4().hex[:8]}")
+    if key:
+        person.add_key(key)
     here = open_page(person)
     ask(here, "Be brief", "demo-fast")
     finished(here)
@@ -76,3 +81,24 @@ def test_a_reply_that_ended_elsewhere_is_unread_until_it_is_opened(
     expect(unread).to_have_count(1)
     row(here, "Be brief").get_by_role("link").first.click()
     expect(row(there, "Be brief").get_by_text("unread:")).to_have_count(0)
+
+
+@pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+def test_what_runs_and_what_failed_is_marked_in_every_tab(
+    deployment: Deployment, fake: Fake, open_page: Callable[..., Page]
+) -> None:
+    here, there = two_tabs(deployment, open_page, key="openai")
+    here.get_by_role("link", name="New chat").click()
+    here.wait_for_url(lambda url: "/c/" not in url)
+    there.get_by_role("link", name="Be brief", exact=True).click()
+    fake.script(Behaviour.of("Half", "more", hold_after=(1,), cut_after=1, times=None))
+    ask(there, "Once more.")
+    expect(row(here, "Be brief").get_by_text("running:")).to_have_count(1)
+    fake.wait_for("held")
+    there.get_by_role("link", name="New chat").click()
+    there.wait_for_url(lambda url: "/c/" not in url)
+    fake.release()
+    for page in (here, there):
+        expect(row(page, "Be brief").get_by_text("failed:")).to_have_count(1)
+    row(here, "Be brief").get_by_role("link").first.click()
+    expect(row(there, "Be brief").get_by_text("failed:")).to_have_count(0)
