@@ -379,10 +379,14 @@ def test_htmx_gets_the_messages_of_a_conversation_without_the_page(
 def test_only_a_page_with_a_running_reply_refreshes_itself_without_scripts(
     as_owner: Client, reply: Reply
 ) -> None:
-    refresh = '<noscript><meta http-equiv="refresh" content="2"></noscript>'
-    assert refresh in html(as_owner.get(page(reply)))
+    refresh = '<noscript><meta http-equiv="refresh" content="2; url={}"></noscript>'.format
+    assert refresh(page(reply)) in html(as_owner.get(page(reply)))
+    branch = f"{page(reply)}?leaf={reply.answer.pk}"
+    assert refresh(branch) in html(as_owner.get(branch))
+    refused = as_owner.post(f"{page(reply)}messages/", form(text=" "))
+    assert b'http-equiv="refresh"' not in refused.content, "what was typed would be gone"
     finish(reply)
-    assert refresh not in html(as_owner.get(page(reply)))
+    assert 'http-equiv="refresh"' not in html(as_owner.get(page(reply)))
 
 
 def test_the_composer_stops_the_reply_that_runs(as_owner: Client, reply: Reply) -> None:

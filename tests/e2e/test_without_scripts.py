@@ -1,0 +1,175 @@
+"""Life without JavaScript: everything reads and writes; only what is live asks for a reload, which
+the page does by itself while a reply runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+from tests.e2e.deployment import Deployment
+from tests.e2e.person import PASSWORD, Person
+from tests.e2e.replies import ask, latest
+from tests.fakes import Behaviour, Fake
+
+pytestmark = [
+    pytest.mark.still,
+    pytest.mark.parametrize("deployment", ["embedded"], indirect=True),
+]
+
+
+@pytest.fixture
+def person(deployment: Deployment) -> Person:
+    person = deployment.person(f"plain-{uuid4().hex[:8]}")
+    person.add_key("openai")
+    return person
+
+
+@pytest.fixture
+def page(person: Person, open_page: Callable[..., Page]) -> Page:
+    """A new chat in a browser that runs no script."""
+    return open_page(person, java_script_enabled=False)
+
+
+def question(page: Page) -> Locator:
+    return page.get_by_role("article", name="You")
+
+
+def test_a_visitor_signs_up_adds_a_key_and_asks(
+    deployment: Deployment, fake: Fake, browser_context: Callable[..., BrowserContext]
+) -> None:
+    deployment.person("owner")
+    page = browser_context(base_url=deployment.base_url, java_script_enabled=False).new_page()
+    page.goto("/")
+    page.get_by_role("main").get_by_role("link", name="Sign up").click()
+    page.get_by_label("Email").fill(f"plain-{uuid4().hex[:8]}@holdfast.test")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Password (again)").fill(PASSWORD)
+    page.get_by_role("main").get_by_role("button", name="Sign up").click()
+    page.get_by_role("link", name="add a key").click()
+    openai = page.get_by_role("region", name="OpenAI", exact=True)
+    openai.get_by_label("Key").fill("sk-e2e-0123456789abcdef")
+    openai.get_by_role("button", name="Add key").click()
+    expect(openai.get_by_text("…cdef")).to_be_visible()
+    page.get_by_role("link", name="Conversations").click()
+    fake.script(Behaviour.of("It *lags*."))
+    ask(page, "Why do tides lag?")
+    expect(latest(page).locator("em")).to_have_text("lags")
+
+
+def test_a_reply_that_runs_is_read_as_it_grows(page: Page, fake: Fake) -> None:
+    fake.script(Behaviour.of("One, ", "two, ", "three.", hold_after=(1, 2)))
+    ask(page, "Count.")
+    for so_far in ("One,", "One, two,"):
+        expect(latest(page)).to_contain_text(so_far)
+        expect(latest(page)).to_contain_text("Writing")
+        fake.wait_for("held")
+        fake.release()
+    expect(latest(page)).to_contain_text("One, two, three.")
+    expect(latest(page).get_by_role("button", name="Regenerate")).to_be_visible()
+
+
+def test_a_reply_is_stopped_and_goes_on(page: Page, fake: Fake) -> None:
+    fake.script(Behaviour.of("One, ", "never", hold_after=(1,)))
+    ask(page, "Count.")
+    expect(latest(page)).to_contain_text("One,")
+    page.get_by_role("button", name="Stop").click()
+    expect(latest(page).get_by_text("Stopped", exact=True)).to_be_visible()
+    fake.script(Behaviour.of("two."))
+    latest(page).get_by_role("button", name="Continue").click()
+    expect(latest(page)).to_contain_text("One,")
+    expect(latest(page)).to_contain_text("two.")
+    expect(latest(page).get_by_role("note")).to_contain_text("the reply went on")
+
+
+def test_a_message_waits_for_the_reply_before_it(page: Page, fake: Fake) -> None:
+    fake.script(Behaviour.of("First.", hold_after=(0,)), Behaviour.of("Second."))
+    ask(page, "One")
+    fake.wait_for("held")
+    ask(page, "Two")
+    expect(latest(page)).to_contain_text("Waiting for the reply before this one")
+    fake.release()
+    expect(latest(page)).to_contain_text("Second.")
+
+
+def test_messages_have_versions_and_nothing_is_lost(page: Page, fake: Fake) -> None:
+    fake.script(*(Behaviour.of(f"Answer {number}.") for number in (1, 2, 3)))
+    ask(page, "First words")
+    expect(latest(page)).to_contain_text("Answer 1.")
+    latest(page).get_by_role("button", name="Regenerate").click()
+    expect(latest(page)).to_contain_text("Answer 2.")
+    question(page).hover()
+    question(page).get_by_role("link", name="Edit").click()
+    page.get_by_role("textbox", name="in other words").fill("Second words")
+    page.get_by_role("button", name="Ask again").click()
+    expect(latest(page)).to_contain_text("Answer 3.")
+    expect(question(page).get_by_text("2/2")).to_be_visible()
+    question(page).get_by_role("link", name="Previous version").click()
+    expect(question(page)).to_contain_text("First words")
+    expect(latest(page)).to_contain_text("Answer 2.")
+    latest(page).get_by_role("link", name="Previous version").click()
+    expect(latest(page)).to_contain_text("Answer 1.")
+
+
+def test_settings_are_kept_with_the_chat(page: Page, fake: Fake) -> None:
+    page.get_by_role("button", name="Settings", exact=True).click()
+    page.get_by_role("textbox", name="System prompt").fill("Be a gull.")
+    page.get_by_role("button", name="Done").click()
+    fake.script(Behaviour.of("Caw."))
+    ask(page, "Who are you?")
+    expect(latest(page)).to_contain_text("Caw.")
+    expect(page.get_by_role("button", name="system prompt")).to_be_visible()
+    assert "Be a gull." in str(fake.requests()[0].body)
+
+
+def test_a_conversation_is_renamed_pinned_deleted_and_had_back(page: Page, fake: Fake) -> None:
+    fake.script(Behaviour.of("Once."))
+    ask(page, "A name")
+    expect(latest(page)).to_contain_text("Once.")
+    chats = page.get_by_role("list", name="Conversations")
+    open_menu(page, "A name")
+    page.get_by_role("textbox", name="Title").fill("Another name")
+    page.get_by_role("button", name="Rename").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Another name")
+    open_menu(page, "Another name")
+    page.get_by_role("button", name="Pin").click()
+    expect(chats.get_by_role("heading", name="Pinned")).to_be_visible()
+    open_menu(page, "Another name")
+    page.get_by_role("button", name="Delete").click()
+    expect(chats.get_by_text("Another name")).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(question(page)).to_contain_text("A name")
+
+
+def open_menu(page: Page, title: str) -> None:
+    page.get_by_role("listitem").filter(has_text=title).hover()
+    page.get_by_role("link", name=f"More: {title}").click()
+
+
+def test_who_has_to_sign_in_finds_the_message_again(page: Page, person: Person) -> None:
+    page.get_by_role("textbox", name="Message", exact=True).fill("Half a thought")
+    page.get_by_role("combobox", name="Model").select_option("demo-slow")
+    person.post("/accounts/logout/", {})
+    page.get_by_role("button", name="Send").click()
+    page.get_by_label("Email").fill(person.email)
+    page.get_by_label("Password").fill(person.password)
+    page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("textbox", name="Message", exact=True)).to_have_value("Half a thought")
+    expect(page.get_by_role("combobox", name="Model")).to_have_value("demo-slow")
+
+
+def test_what_needs_a_script_is_not_offered(page: Page, fake: Fake) -> None:
+    fake.script(Behaviour.of("```py\nprint()\n```"))
+    ask(page, "Some code")
+    expect(latest(page).locator("pre")).to_contain_text("print()")
+    for name in ("Copy", "Copy code", "Other model", "Keyboard"):
+        expect(page.get_by_role("button", name=name, exact=True)).to_have_count(0)
+
+
+def test_the_dark_is_chosen_and_stays(page: Page) -> None:
+    page.get_by_role("button", name="Dark").click()
+    expect(page.locator("html")).to_have_css("color-scheme", "dark")
+    page.goto("/settings/keys/")
+    expect(page.locator("html")).to_have_css("background-color", "rgb(17, 22, 19)")
