@@ -23,9 +23,10 @@ logger = logging.getLogger(__name__)
 
 PENDING_BYTES = 256 * 1024
 """How much of one stream may wait for its commit before its source is held back."""
-PAUSE_PER_STREAM = 0.001
-LONGEST_PAUSE = 0.05
-"""Seconds between commits: nothing that anybody sees, and with many streams half of the cost."""
+BEAT_PER_STREAM = 0.0012
+LONGEST_BEAT = 0.06
+"""Seconds from one commit to the next: nothing that anybody sees, and with many streams half of
+the cost."""
 
 
 class Pen:
@@ -148,8 +149,9 @@ class Writer:
             self._urgent.clear()
             batch = [(pen, e) for pen in self._pens.values() if (e := pen.take()) is not None]
             if batch:
+                began = asyncio.get_running_loop().time()
                 await self._commit(batch)
-                await self._pause(len(self._pens))
+                await self._pause(began, len(self._pens))
 
     async def _commit(self, batch: Sequence[tuple[Pen, Entry]]) -> None:
         for pen, _ in batch:
@@ -186,10 +188,11 @@ class Writer:
         logger.exception("Stream %s has text that can't be stored", entries[0].uuid)
         return set(), {entries[0].stream_id}
 
-    async def _pause(self, streams: int) -> None:
-        """The more streams, the longer the wait; a first delta or an ending cuts it short."""
+    async def _pause(self, began: float, streams: int) -> None:
+        """The more streams, the slower the beat; a first delta or an ending waits for none."""
+        beat = min(streams * BEAT_PER_STREAM, LONGEST_BEAT)
         with suppress(TimeoutError):
-            async with asyncio.timeout(min(streams * PAUSE_PER_STREAM, LONGEST_PAUSE)):
+            async with asyncio.timeout_at(began + beat):
                 await self._urgent.wait()
 
     def stop(self) -> None:

@@ -287,12 +287,12 @@ async def test_dropping_an_old_pen_leaves_the_new_one_of_the_same_stream(
     await desk.told("goes on and on")
 
 
-async def test_the_pause_counts_the_streams_that_run_not_only_those_of_a_batch(
+async def test_the_beat_counts_the_streams_that_run_not_only_those_of_a_batch(
     desk: Desk, stream: Stream, other: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[int] = []
 
-    async def pause(self: writer.Writer, streams: int) -> None:
+    async def pause(self: writer.Writer, began: float, streams: int) -> None:
         counted.append(streams)
 
     monkeypatch.setattr(writer.Writer, "_pause", pause)
@@ -308,8 +308,8 @@ async def test_the_pause_counts_the_streams_that_run_not_only_those_of_a_batch(
 async def test_a_first_delta_and_an_ending_cut_the_pause_short(
     desk: Desk, stream: Stream, other: Stream, event: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "PAUSE_PER_STREAM", 1000.0)
-    monkeypatch.setattr(writer, "LONGEST_PAUSE", 1000.0)
+    monkeypatch.setattr(writer, "BEAT_PER_STREAM", 1000.0)
+    monkeypatch.setattr(writer, "LONGEST_BEAT", 1000.0)
     pen, late = desk.pen(stream), desk.pen(other)
     await desk.say(pen, "a")
     await desk.told("a")
