@@ -54,6 +54,13 @@ const inSight = new IntersectionObserver(
   },
   { rootMargin: "600px" },
 );
+// A formula in a line is a stop of the keyboard only where it has to be pushed to be read.
+const inLine = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+});
 const waiting = []; // what is in sight, and gets its colours or its maths one at a time
 const ready = []; // what shows them, once they are made
 let asked = 0;
@@ -139,6 +146,7 @@ async function typeset(formula) {
   return () => {
     formula.dataset.source = source;
     formula.replaceChildren(set.querySelector("math"));
+    if (formula.localName === "span") inLine.observe(formula);
   };
 }
 

@@ -28,6 +28,14 @@ PROSE = (
 )
 
 
+LONG = "Holdfast" * 20
+WIDE = (
+    f"# {LONG}\n\n{LONG} `{LONG}` https://example.org/{LONG}\n\n- {LONG}\n\n> {LONG}\n\n"
+    f"```python\n{LONG}\n```\n\n| {'a | ' * 20}\n|{'---|' * 20}\n| {'wide | ' * 20}\n\n"
+    f"$${'x + ' * 80} y$$\n\nand $x = {'y + ' * 60} z$"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """A reply on its way. It `says` this under its text, or the last of as many as are `sent`

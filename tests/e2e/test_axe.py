@@ -14,7 +14,18 @@ from tests.e2e.deployment import Deployment
 from tests.e2e.line import Line
 from tests.e2e.person import Person
 from tests.e2e.replies import ask, conversation_path, finished, latest
-from tests.e2e.states import ENDINGS, RUNNING, Running, begin, end, names, put_away, shown
+from tests.e2e.states import (
+    ENDINGS,
+    LONG,
+    RUNNING,
+    WIDE,
+    Running,
+    begin,
+    end,
+    names,
+    put_away,
+    shown,
+)
 from tests.fakes import Behaviour, Fake
 from tests.waiting import until
 
@@ -144,6 +155,17 @@ def test_axe_finds_nothing_however_a_reply_ended(
     for details in page.get_by_text("Details", exact=True).all():
         details.click()
     assert list(violations(page, "the ends of replies")) == []
+
+
+def test_axe_finds_nothing_in_what_is_wider_than_the_page(
+    deployment: Deployment, asker: Person, fake: Fake, open_page: Callable[..., Page]
+) -> None:
+    fake.script(Behaviour.of(WIDE))
+    page = open_page(asker)
+    ask(page, LONG)
+    finished(page)
+    expect(page.locator("math")).to_have_count(2)
+    assert list(violations(page, "wide")) == []
 
 
 def test_axe_finds_nothing_in_a_reply_that_was_carried_on_after_a_crash(

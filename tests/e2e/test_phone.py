@@ -1,0 +1,154 @@
+"""On a phone of 360 pixels, under a thumb: everything fits, and everything can be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+from tests.e2e.conftest import Complaints
+from tests.e2e.deployment import Deployment
+from tests.e2e.line import Line
+from tests.e2e.person import Person
+from tests.e2e.replies import ask, conversation_path, finished, latest
+from tests.e2e.states import ENDINGS, LONG, WIDE, end
+from tests.fakes import Behaviour, Fake
+
+pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+
+WIDTH = 360
+PHONE = {"viewport": {"width": WIDTH, "height": 740}, "has_touch": True, "is_mobile": True}
+
+TOO_WIDE = """() => [...document.querySelectorAll("body *")].filter((element) => {
+    const { right, width, height } = element.getBoundingClientRect();
+    const scrolls = (one) => one && (/auto|scroll|hidden|clip/.test(getComputedStyle(one).overflowX)
+        || scrolls(one.parentElement));
+    return width && height && right > innerWidth + 1 && !scrolls(element.parentElement);
+}).map((element) => element.outerHTML.slice(0, 120))"""
+
+
+@pytest.fixture
+def person(deployment: Deployment) -> Person:
+    person = deployment.person(f"thumb-{uuid4().hex[:8]}")
+    person.add_key("openai")
+    return person
+
+
+def fits(page: Page) -> None:
+    """Nothing is cut off at the side, and the page can't be pushed there."""
+    assert page.evaluate("innerWidth") == WIDTH
+    assert page.evaluate("document.documentElement.scrollWidth") == WIDTH
+    assert page.evaluate(TOO_WIDE) == []
+
+
+def box(page: Page) -> Locator:
+    return page.get_by_role("textbox", name="Message", exact=True)
+
+
+@pytest.mark.still
+@pytest.mark.parametrize(
+    "path", ["/", "/settings/keys/", "/settings/replies/", "/accounts/email/", "/nowhere/"]
+)
+def test_a_page_fits(
+    complaints: Complaints, person: Person, open_page: Callable[..., Page], path: str
+) -> None:
+    complaints.allow("404")
+    fits(open_page(person, path, **PHONE))
+
+
+@pytest.mark.still
+@pytest.mark.parametrize("path", ["/", "/accounts/login/", "/accounts/signup/"])
+def test_a_page_of_nobody_fits(
+    deployment: Deployment, browser_context: Callable[..., BrowserContext], path: str
+) -> None:
+    page = browser_context(base_url=deployment.base_url, **PHONE).new_page()
+    page.goto(path)
+    fits(page)
+
+
+def test_whatever_is_written_fits_while_it_streams_and_after_a_reload(
+    person: Person, fake: Fake, open_page: Callable[..., Page]
+) -> None:
+    fake.script(Behaviour.of(WIDE, "\n\nThe end.", hold_after=(1,)))
+    page = open_page(person, **PHONE)
+    ask(page, LONG)
+    expect(latest(page).locator("table")).to_be_visible()
+    fits(page)
+    fake.release()
+    expect(finished(page)).to_contain_text("The end.")
+    expect(latest(page).locator("math")).to_have_count(2)
+    latest(page).get_by_text("Details").tap()
+    fits(page)
+    page.reload()
+    expect(latest(page).locator("math")).to_have_count(2)
+    fits(page)
+
+
+def test_every_end_of_a_reply_fits(
+    deployment: Deployment, person: Person, fake: Fake, open_page: Callable[..., Page]
+) -> None:
+    chat = None
+    for ending in ENDINGS:
+        chat = end(deployment, person, fake, ending, chat)
+    page = open_page(person, f"/c/{chat}/", **PHONE)
+    for details in page.get_by_text("Details", exact=True).all():
+        details.tap()
+    expect(page.get_by_role("button", name="Copy code").first).to_be_attached()
+    fits(page)
+
+
+def test_enter_is_a_new_line_under_a_thumb(person: Person, open_page: Callable[..., Page]) -> None:
+    page = open_page(person, **PHONE)
+    box(page).fill("One")
+    box(page).press("Enter")
+    box(page).press_sequentially("two. Be brief.")
+    expect(box(page)).to_have_value("One\ntwo. Be brief.")
+    page.get_by_role("combobox", name="Model").select_option("demo-fast")
+    page.get_by_role("button", name="Send").tap()
+    expect(page.get_by_role("article", name="You")).to_contain_text("two. Be brief.")
+    finished(page)
+
+
+def test_all_of_it_is_a_tap_away(person: Person, open_page: Callable[..., Page]) -> None:
+    page = open_page(person, **PHONE)
+    page.get_by_role("button", name="Settings", exact=True).tap()
+    expect(page.get_by_role("spinbutton", name="Max tokens")).to_be_in_viewport(ratio=1)
+    fits(page)
+    page.get_by_role("button", name="Done").tap()
+    ask(page, "Be brief", "demo-fast")
+    finished(page)
+    path = conversation_path(page)
+    chats = page.get_by_role("list", name="Conversations")
+    expect(chats).to_be_hidden()
+    page.get_by_role("button", name="Menu").tap()
+    chats.get_by_role("link", name="More: Be brief").tap()
+    menu = page.get_by_role("dialog", name="Conversation")
+    expect(menu.get_by_role("button", name="Delete")).to_be_in_viewport(ratio=1)
+    fits(page)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Menu").tap()
+    page.get_by_role("link", name="New chat").tap()
+    page.wait_for_url(lambda url: "/c/" not in url)
+    page.get_by_role("button", name="Menu").tap()
+    chats.get_by_role("link", name="Be brief", exact=True).tap()
+    page.wait_for_url(f"**{path}")
+    expect(chats).to_be_hidden()
+    expect(latest(page)).to_be_visible()
+
+
+def test_a_lost_network_is_told_of_in_words(
+    deployment: Deployment, person: Person, open_page: Callable[..., Page], complaints: Complaints
+) -> None:
+    complaints.allow("WebSocket|ERR_")
+    with Line(deployment.web.port) as line:
+        page = open_page(person, base_url=line.url, **PHONE)
+        expect(page.get_by_role("button", name="Send")).to_be_disabled()  # the script runs
+        line.cut()
+        words = page.get_by_text("Reconnecting, your text is safe")
+        expect(words).to_be_in_viewport(ratio=1)
+        seen = words.bounding_box()
+        assert seen
+        assert seen["width"] > WIDTH / 3
+        fits(page)
