@@ -46,7 +46,7 @@ def test_what_could_not_be_sent_stays_through_a_reload_and_goes_when_told_to(
     open_page: Callable[..., Page],
     complaints: Complaints,
 ) -> None:
-    complaints.allow("WebSocket|ERR_")
+    complaints.allow("WebSocket|ERR_|Failed to (load|fetch)")
     text = f"Hold fast, {writer.name}. Be brief."
     with Line(deployment.web.port) as line:
         page = open_page(writer, base_url=line.url)
@@ -70,7 +70,7 @@ def test_what_could_not_be_sent_stays_through_a_reload_and_goes_when_told_to(
 def test_a_message_whose_answer_was_lost_is_sent_again_and_asked_once(
     deployment: Deployment, writer: Person, open_page: Callable[..., Page], complaints: Complaints
 ) -> None:
-    complaints.allow("ERR_")
+    complaints.allow("ERR_|Failed to (load|fetch)")
 
     def deliver_and_drop(route: Route) -> None:
         route.fetch()
@@ -130,7 +130,7 @@ def test_a_draft_its_model_and_its_settings_survive_a_reload(
 def test_who_is_signed_out_elsewhere_is_told_and_finds_all_of_it_again(
     writer: Person, open_page: Callable[..., Page], complaints: Complaints
 ) -> None:
-    complaints.allow("WebSocket|401")
+    complaints.allow("WebSocket|401|Failed to (load|fetch)")
     page = open_page(writer)
     prepare(page)
     writer.post("/accounts/logout/", {})

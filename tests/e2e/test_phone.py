@@ -141,7 +141,7 @@ def test_all_of_it_is_a_tap_away(person: Person, open_page: Callable[..., Page])
 def test_a_lost_network_is_told_of_in_words(
     deployment: Deployment, person: Person, open_page: Callable[..., Page], complaints: Complaints
 ) -> None:
-    complaints.allow("WebSocket|ERR_")
+    complaints.allow("WebSocket|ERR_|Failed to (load|fetch)")
     with Line(deployment.web.port) as line:
         page = open_page(person, base_url=line.url, **PHONE)
         expect(page.get_by_role("button", name="Send")).to_be_disabled()  # the script runs

@@ -37,7 +37,7 @@ def test_without_redis_everything_goes_on(
     fault: Literal["killed", "frozen"],
     moment: str,
 ) -> None:
-    complaints.allow("ERR_|WebSocket")
+    complaints.allow("ERR_|WebSocket|Failed to (load|fetch)")
     deployment = deploy("stack")
     owner = deployment.person("owner")
     owner.add_key("openai")

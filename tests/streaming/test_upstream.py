@@ -76,13 +76,14 @@ async def state(stream: Stream, *states: State) -> Stream:
 
 
 async def held_at(fake: Fake, stream: Stream, sent: int) -> None:
-    """Wait until the fake waits, and everything before that is written."""
+    """Wait until the fake waits, and everything before that is written, the place too."""
     await asyncio.to_thread(fake.wait_for, "held")
     # A delta that ends in half a character waits for the next one.
     whole = Behaviour.of(*WORDS[: 0 if sent == 1 else sent]).text
 
     async def so() -> bool:
-        return spelled(await in_db(rows, stream)) == whole
+        placed = bool((await in_db(now, stream)).upstream_id)
+        return placed and spelled(await in_db(rows, stream)) == whole
 
     await until_async(so, within=10, what=f"{whole!r} is written")
 
