@@ -121,7 +121,6 @@ function offerEfforts(effort, names) {
 
 /** Enter sends, Shift+Enter does not; neither while an input method composes, nor under a thumb. */
 function pressed(event) {
-  if (event.key === "Escape" && running().length) stopRunning();
   if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229 || TOUCH.matches) return;
   event.preventDefault();
   if (!send.disabled) form.requestSubmit(send);
@@ -136,7 +135,8 @@ function submitted(event) {
   }
 }
 
-async function stopRunning() {
+/** Of those that run, the one that began first. */
+export async function stopRunning() {
   const [first] = running();
   if (!first) return;
   first.say("Stopping…");

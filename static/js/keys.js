@@ -1,6 +1,7 @@
 // The keyboard: a sheet of all there is (?), and what it says. Letters by themselves can be
 // switched off, and never count while somebody types.
 
+import { stopRunning } from "./composer.js";
 import { openPicker } from "./picker.js";
 
 const LETTERS = "letters"; // where this browser keeps that they are off
@@ -57,12 +58,19 @@ function held(key, shift) {
 }
 
 function alone({ key, shiftKey }, target) {
-  if (key === "Escape" && shiftKey) return () => box.focus();
-  if (key === "ArrowUp" && target === box && !box.value) return editLast();
   const typing = target.closest?.("input, textarea, select, [contenteditable]");
+  if (key === "Escape" && shiftKey) return () => box.focus();
+  if (key === "Escape") return (typing && target !== box) || document.querySelector(":popover-open") ? null : stopRunning;
+  if (key === "ArrowUp" && target === box && !box.value) return editLast();
   if (typing || localStorage.getItem(LETTERS) === "off") return null;
-  const found = onMessage[key] && target.closest?.("article")?.querySelector(onMessage[key]);
+  const found = onMessage[key] && at()?.querySelector(onMessage[key]);
   return found ? () => found.click() : anywhere[key];
+}
+
+/** The message that has the focus; on a page that was opened at one, that one. */
+function at() {
+  const { activeElement } = document;
+  return activeElement === document.body ? document.querySelector("article:target") : activeElement.closest("article");
 }
 
 function editLast() {
@@ -81,10 +89,10 @@ function beside(key) {
 
 /** The message after or before the one that has the focus, or that is at the top. */
 function step(by) {
-  const all = [...document.querySelectorAll("#messages > article")];
-  const focused = all.findIndex((article) => article.contains(document.activeElement));
-  const at = focused >= 0 ? focused + by : all.findIndex((article) => article.getBoundingClientRect().bottom > 80);
-  const next = all[Math.max(0, Math.min(at, all.length - 1))];
+  const all = [...document.querySelectorAll("#messages article")];
+  const from = all.indexOf(at());
+  const to = from >= 0 ? from + by : all.findIndex((article) => article.getBoundingClientRect().bottom > 80);
+  const next = all[Math.max(0, Math.min(to, all.length - 1))];
   next?.setAttribute("tabindex", "-1");
   next?.focus();
   next?.scrollIntoView({ block: "start" });

@@ -37,6 +37,7 @@ function askAnother(article, model) {
 }
 
 async function act(article, action, fields, button, what = "") {
+  const within = article.contains(document.activeElement); // a button that is switched off loses it
   if (button) button.disabled = true;
   const response = await post(action, fields).catch(() => null);
   if (button) button.disabled = false;
@@ -45,16 +46,18 @@ async function act(article, action, fields, button, what = "") {
   else if (response?.status === 204) return;
   else if (response?.ok) {
     asked.delete(what);
-    take(article, await response.text(), response.headers.get("HX-Push-Url"));
+    const made = take(article, await response.text(), response.headers.get("HX-Push-Url"));
+    if (within) standOn(made);
   } else complain(article, response);
 }
 
-/** Put what was made in its place; what stood there is a link away, and a step back. */
+/** Put what was made in its place; what stood there is a link away, and a step back.
+ *  @returns {Element} the reply */
 function take(article, html, page) {
   const made = [...document.createRange().createContextualFragment(html).querySelectorAll("article")];
   if (made[0].id === article.id) {
     article.replaceWith(made[0]);
-    return;
+    return made[0];
   }
   const before = standing();
   while (article.nextElementSibling) article.nextElementSibling.remove();
@@ -64,6 +67,13 @@ function take(article, html, page) {
   document.dispatchEvent(new CustomEvent("moved", { detail: page }));
   standAt(made.at(-1).id.slice(2));
   toTheEnd();
+  return made.at(-1);
+}
+
+/** Who was at a message by the keyboard is at what came of it. */
+function standOn(article) {
+  article.tabIndex = -1;
+  article.focus({ preventScroll: true });
 }
 
 async function complain(article, response) {

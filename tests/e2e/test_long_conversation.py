@@ -56,6 +56,10 @@ def test_older_messages_come_above_and_move_nothing(
     assert -1500 < top < 300, "still in sight, or just above"
     expect(page.get_by_role("link", name="Load older messages")).to_be_attached()
     expect(page.locator(".older pre.code button").first).to_be_attached()
+    reading.evaluate("(article) => { article.tabIndex = -1; article.focus(); }")
+    for _ in range(2):
+        page.keyboard.press("k")
+    expect(page.locator(".older > article:focus")).to_have_count(1)
 
 
 def test_the_first_screen_of_a_thousand_messages_is_quick(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.deployment import Deployment
 from tests.e2e.replies import ask, finished, latest
@@ -106,88 +106,6 @@ def test_the_details_of_a_reply_say_how_it_came_about(
     reply.get_by_text("Details").click()
     for name in ("Model", "First word", "Took", "Tokens", "Ended"):
         expect(reply.get_by_role("term").get_by_text(name, exact=True)).to_be_visible()
-
-
-def test_the_keyboard_does_all_of_it_and_says_so(
-    deployment: Deployment, open_page: Callable[..., Page]
-) -> None:
-    page = open_page(deployment.person("owner"))
-    box = page.get_by_role("textbox", name="Message", exact=True)
-    ask(page, "Be brief", "demo-fast")
-    finished(page)
-    box.press("ArrowUp")
-    expect(page.get_by_role("textbox", name="Your message, in other words")).to_be_focused()
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("link", name="Edit")).to_be_focused()
-    page.keyboard.press("j")
-    expect(latest(page)).to_be_focused()
-    page.keyboard.press("r")
-    expect(latest(page).get_by_text("2/2")).to_be_visible()
-    finished(page)
-    page.keyboard.press("?")
-    sheet = page.get_by_role("dialog", name="Keyboard")
-    expect(sheet.get_by_text("Pick a model")).to_be_visible()
-    sheet.get_by_role("checkbox", name="Use the letters").uncheck()
-    page.keyboard.press("Escape")
-    page.keyboard.press("?")
-    expect(sheet).to_be_hidden()
-    page.keyboard.press("Control+Shift+M")
-    expect(page.get_by_role("dialog", name="Pick a model")).to_be_visible()
-
-
-RING = """() => {
-    const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
-    const within = document.activeElement.closest(".composer, .picker");
-    const seen = within !== null || document.activeElement === document.body; // round the end
-    return seen || (outlineStyle !== "none" && parseFloat(outlineWidth) >= 2);
-}"""
-
-
-def tab_to(page: Page, wanted: Locator, key: str = "Tab") -> None:
-    """By the keyboard alone, and what has the focus is seen to have it, all the way."""
-    for _ in range(60):
-        page.keyboard.press(key)
-        assert page.evaluate(RING), page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
-        if wanted.evaluate("(element) => element === document.activeElement"):
-            return
-    pytest.fail(f"no way by {key} to {wanted}")
-
-
-def test_a_conversation_needs_no_mouse(
-    deployment: Deployment, open_page: Callable[..., Page]
-) -> None:
-    page = open_page(deployment.person(f"typist-{uuid4().hex[:8]}"))
-    expect(page.get_by_role("textbox", name="Message", exact=True)).to_be_focused()
-    page.keyboard.press("Control+Shift+M")
-    page.keyboard.type("slow")
-    page.keyboard.press("Enter")
-    page.keyboard.press("Shift+Escape")
-    page.keyboard.type("Tell me slowly.")
-    page.keyboard.press("Enter")
-    expect(latest(page)).to_have_attribute("data-state", "running")
-    expect(latest(page).get_by_text("I am the demo")).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(latest(page).get_by_text("Stopped", exact=True)).to_be_visible()
-    tab_to(page, latest(page).get_by_role("button", name="Continue"), "Shift+Tab")
-    page.keyboard.press("Enter")
-    expect(latest(page)).to_have_attribute("data-state", "running")
-    page.keyboard.press("Shift+Escape")
-    page.keyboard.press("Escape")
-    finished(page)
-    page.keyboard.press("Control+Shift+O")
-    page.wait_for_url(lambda url: "/c/" not in url)
-    page.keyboard.press("Alt+ArrowDown")
-    page.wait_for_url("**/c/*/")
-    tab_to(page, page.get_by_role("link", name=re.compile("^More: ")))
-    page.keyboard.press("Enter")
-    menu = page.get_by_role("dialog", name="Conversation")
-    expect(menu).to_be_visible()
-    tab_to(page, menu.get_by_role("button", name="Delete"))
-    page.keyboard.press("Enter")
-    page.wait_for_url(lambda url: "/c/" not in url)
-    tab_to(page, page.get_by_role("button", name="Undo"))
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/c/*/")
 
 
 LISTEN = """() => {

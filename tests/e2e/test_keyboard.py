@@ -1,0 +1,191 @@
+"""The keyboard: it reaches everything, and its sheet tells the truth."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e.deployment import Deployment
+from tests.e2e.replies import ask, clipboard, finished, latest
+from tests.waiting import until
+
+pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+
+
+@pytest.fixture
+def page(deployment: Deployment, open_page: Callable[..., Page]) -> Page:
+    return open_page(deployment.person(f"typist-{uuid4().hex[:8]}"))
+
+
+def box(page: Page) -> Locator:
+    return page.get_by_role("textbox", name="Message", exact=True)
+
+
+class Sheet:
+    """Presses keys by the rows of the sheet, and knows which rows are left."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.rows = set(page.locator("#keys dt").all_inner_texts())
+
+    def press(self, row: str, key: str = "") -> None:
+        self.rows.discard(row)
+        self.page.keyboard.press(key or row.replace(" ", "+"))
+
+
+def give_an_edit_up(page: Page) -> None:
+    expect(page.get_by_role("textbox", name="in other words")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="Edit")).to_be_focused()
+
+
+def test_every_key_of_the_sheet_does_what_it_says(page: Page) -> None:
+    page.get_by_role("button", name="Keyboard").click()
+    sheet = Sheet(page)
+    page.keyboard.press("Escape")
+    page.get_by_role("combobox", name="Model").select_option("demo-slow")
+    box(page).fill("One")
+    sheet.press("Shift Enter")
+    page.keyboard.type("two")
+    sheet.press("Enter")
+    expect(page.get_by_role("article", name="You")).to_contain_text("One\ntwo")
+    expect(latest(page).locator(".prose").last).not_to_be_empty()
+    page.keyboard.press("Shift+Escape")
+    expect(latest(page)).to_have_attribute("data-state", "running")
+    sheet.press("Esc", "Escape")
+    expect(latest(page).get_by_text("Stopped", exact=True)).to_be_visible()
+
+    sheet.press("↑", "ArrowUp")
+    give_an_edit_up(page)
+    sheet.press("J K", "j")
+    expect(latest(page)).to_be_focused()
+    sheet.press("J K", "k")
+    expect(page.get_by_role("article", name="You")).to_be_focused()
+    sheet.press("E", "e")
+    give_an_edit_up(page)
+    page.keyboard.press("j")
+
+    sheet.press("Y", "y")
+    until(lambda: clipboard(page) != "", what="something was copied")
+    page.evaluate("navigator.clipboard.writeText('')")
+    sheet.press("Ctrl Shift C", "Control+Shift+C")
+    until(lambda: clipboard(page) != "", what="something was copied")
+    sheet.press("M", "m")
+    expect(page.get_by_role("dialog", name="Pick a model")).to_be_visible()
+    page.keyboard.press("Escape")
+    sheet.press("C", "c")
+    expect(latest(page)).to_have_attribute("data-state", "running")
+    expect(latest(page)).to_be_focused()
+    sheet.press("Esc", "Escape")
+    expect(latest(page).get_by_role("button", name="Regenerate")).to_be_visible()
+    sheet.press("R", "r")
+    expect(latest(page).get_by_text("2/2")).to_be_visible()
+    expect(latest(page)).to_be_focused()
+    sheet.press("[ ]", "[")
+    expect(latest(page).get_by_text("1/2")).to_be_visible()
+    sheet.press("[ ]", "]")
+    expect(latest(page).get_by_text("2/2")).to_be_visible()
+
+    sheet.press("/")
+    expect(box(page)).to_be_focused()
+    page.get_by_role("heading", level=1).click()
+    sheet.press("Shift Esc", "Shift+Escape")
+    expect(box(page)).to_be_focused()
+    sheet.press("Ctrl .", "Control+.")
+    expect(page.get_by_role("textbox", name="System prompt")).to_be_visible()
+    page.keyboard.press("Escape")
+    sheet.press("Ctrl Shift M", "Control+Shift+M")
+    expect(page.get_by_role("dialog", name="Pick a model")).to_be_visible()
+    page.keyboard.press("Escape")
+    sheet.press("Ctrl Shift O", "Control+Shift+O")
+    page.wait_for_url(lambda url: "/c/" not in url)
+    ask(page, "Be brief", "demo-fast")
+    finished(page)
+    here = page.get_by_role("link", name="Be brief", exact=True)
+    expect(here).to_have_attribute("aria-current", "page")
+    sheet.press("Alt ↑ ↓", "Alt+ArrowDown")
+    expect(page.get_by_role("article", name="You")).to_contain_text("One")
+    sheet.press("Alt ↑ ↓", "Alt+ArrowUp")
+    expect(page.get_by_role("article", name="You")).to_contain_text("Be brief")
+    page.get_by_role("heading", level=1).click()
+    sheet.press("?", "?")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+    assert sheet.rows == set()
+
+
+def test_letters_can_be_switched_off_and_are_text_where_one_types(page: Page) -> None:
+    sheet = page.get_by_role("dialog", name="Keyboard")
+    box(page).press_sequentially("j/?")
+    expect(box(page)).to_have_value("j/?")
+    expect(sheet).to_be_hidden()
+    page.get_by_role("heading", level=1).click()
+    page.keyboard.press("?")
+    sheet.get_by_role("checkbox", name="Use the letters").uncheck()
+    sheet.get_by_role("button", name="Close").click()
+    page.keyboard.press("?")
+    expect(sheet).to_be_hidden()
+    page.reload()
+    page.get_by_role("heading", level=1).click()
+    page.keyboard.press("?")
+    expect(sheet).to_be_hidden()
+    page.keyboard.press("Control+/")
+    sheet.get_by_role("checkbox", name="Use the letters").check()
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    expect(sheet).to_be_visible()
+
+
+RING = """() => {
+    const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
+    const within = document.activeElement.closest(".composer, .picker");
+    const seen = within !== null || document.activeElement === document.body; // round the end
+    return seen || (outlineStyle !== "none" && parseFloat(outlineWidth) >= 2);
+}"""
+
+
+def tab_to(page: Page, wanted: Locator, key: str = "Tab") -> None:
+    """By the keyboard alone, and what has the focus is seen to have it, all the way."""
+    for _ in range(60):
+        page.keyboard.press(key)
+        assert page.evaluate(RING), page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
+        if wanted.evaluate("(element) => element === document.activeElement"):
+            return
+    pytest.fail(f"no way by {key} to {wanted}")
+
+
+def test_a_conversation_needs_no_mouse(page: Page) -> None:
+    expect(page.get_by_role("textbox", name="Message", exact=True)).to_be_focused()
+    page.keyboard.press("Control+Shift+M")
+    page.keyboard.type("slow")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Shift+Escape")
+    page.keyboard.type("Tell me slowly.")
+    page.keyboard.press("Enter")
+    expect(latest(page)).to_have_attribute("data-state", "running")
+    expect(latest(page).get_by_text("I am the demo")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(latest(page).get_by_text("Stopped", exact=True)).to_be_visible()
+    tab_to(page, latest(page).get_by_role("button", name="Continue"), "Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(latest(page)).to_have_attribute("data-state", "running")
+    page.keyboard.press("Shift+Escape")
+    page.keyboard.press("Escape")
+    finished(page)
+    page.keyboard.press("Control+Shift+O")
+    page.wait_for_url(lambda url: "/c/" not in url)
+    page.keyboard.press("Alt+ArrowDown")
+    page.wait_for_url("**/c/*/")
+    tab_to(page, page.get_by_role("link", name=re.compile("^More: ")))
+    page.keyboard.press("Enter")
+    menu = page.get_by_role("dialog", name="Conversation")
+    expect(menu).to_be_visible()
+    tab_to(page, menu.get_by_role("button", name="Delete"))
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "/c/" not in url)
+    tab_to(page, page.get_by_role("button", name="Undo"))
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/c/*/")
