@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.deployment import Deployment
 from tests.e2e.replies import ask, finished, latest
+from tests.fakes import Behaviour, Fake
 
 pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
 
@@ -73,6 +74,57 @@ def test_settings_are_offered_only_where_the_model_takes_them(
     page.reload()
     page.get_by_role("button", name="low effort").click()
     expect(effort).to_have_value("low")
+
+
+def test_each_chat_has_settings_of_its_own_and_the_model_gets_them(
+    deployment: Deployment, fake: Fake, open_page: Callable[..., Page]
+) -> None:
+    person = deployment.person(f"tuner-{uuid4().hex[:8]}")
+    person.add_key("openai")
+    page = open_page(person)
+    fake.script(*(Behaviour.of(f"Answer {number}.") for number in (1, 2, 3)))
+
+    pick(page, "gpt-4.1")
+    open_settings(page)
+    page.get_by_role("spinbutton", name="Temperature").fill("0.5")
+    page.get_by_role("spinbutton", name="Max tokens").fill("200")
+    page.get_by_role("textbox", name="System prompt").fill("Be a gull.")
+    page.get_by_role("button", name="Done").click()
+    expect(page.get_by_role("button", name="0.5 · 200 tokens · system prompt")).to_be_visible()
+    ask(page, "Who are you?", "gpt-4.1")
+    expect(finished(page)).to_contain_text("Answer 1.")
+
+    page.get_by_role("link", name="New chat").click()
+    page.wait_for_url(lambda url: "/c/" not in url)
+    pick(page, "gpt-5-mini")
+    open_settings(page)
+    expect(page.get_by_role("textbox", name="System prompt")).to_have_value("")
+    expect(page.get_by_role("spinbutton", name="Temperature")).to_be_hidden()
+    page.get_by_role("combobox", name="Reasoning effort").select_option("low")
+    page.get_by_role("button", name="Done").click()
+    ask(page, "And you?", "gpt-5-mini")
+    expect(finished(page)).to_contain_text("Answer 2.")
+
+    page.get_by_role("link", name="Who are you?", exact=True).click()
+    expect(page.get_by_role("button", name="0.5 · 200 tokens · system prompt")).to_be_visible()
+    ask(page, "Still?", "gpt-4.1")
+    expect(finished(page)).to_contain_text("Answer 3.")
+
+    first, second, third = (request.body for request in fake.requests())
+    for body in (first, third):
+        assert (body["temperature"], body["max_output_tokens"]) == (0.5, 200)
+        assert "Be a gull." in str(body)
+    assert second["reasoning"]["effort"] == "low"
+    assert "temperature" not in second
+    assert "Be a gull." not in str(second)
+
+
+def pick(page: Page, model: str) -> None:
+    page.get_by_role("combobox", name="Model").select_option(model)
+
+
+def open_settings(page: Page) -> None:
+    page.get_by_role("button", name=re.compile("^Settings")).click()
 
 
 def test_a_message_that_waits_can_be_taken_back_by_itself(

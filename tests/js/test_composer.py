@@ -2,7 +2,7 @@
 answers in the test's hands."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from time import monotonic
 from typing import Any
 from urllib.parse import parse_qs
@@ -155,6 +155,30 @@ def test_the_message_and_an_empty_reply_are_there_before_the_answer(
     server.accept(server.held[0])
     expect(chat.locator("article[id^='m-']")).to_have_count(2)
     expect(chat.get_by_role("article")).to_have_count(2)
+
+
+def test_stop_stands_where_send_stood_and_send_comes_back_with_something_to_send(
+    page: Page, server: Server
+) -> None:
+    question, answer = exchange("Before")
+    Files.pages[CHAT] = page_of(f"{CHAT}messages/", (question, replace(answer, state="completed")))
+    page.goto(CHAT)
+    before = corner(send(page))
+    box(page).fill("Go on for ever")
+    send(page).click()
+    expect(send(page)).to_be_hidden()
+    assert corner(stop(page)) == before
+    box(page).fill("And then?")
+    expect(send(page)).to_be_enabled()
+    expect(stop(page)).to_be_visible()
+    box(page).fill("")
+    assert corner(stop(page)) == before
+
+
+def corner(button: Any) -> tuple[float, float]:
+    """Where it ends, at the right and at the bottom."""
+    box = button.bounding_box()
+    return (box["x"] + box["width"], box["y"] + box["height"])
 
 
 def test_shift_enter_and_an_input_method_s_enter_do_not_send(chat: Page, server: Server) -> None:
