@@ -139,8 +139,10 @@ WITH moved AS (
            last_chunk_at = clock_timestamp()
       FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::int[], %s::int[], %s::text[], %s::text[])
            AS e(stream_id, epoch, first, next_index, length, upstream_id, upstream_cursor)
-     WHERE s.id = e.stream_id AND s.epoch = e.epoch
-       AND s.state = 'running' AND s.next_index = e.first
+     WHERE s.id = e.stream_id
+       -- The planner takes running streams for rare, and without this CASE, which it does not look
+       -- into, it may compare each of them with each entry instead of looking entries up.
+       AND CASE s.state WHEN 'running' THEN s.epoch = e.epoch AND s.next_index = e.first END
     RETURNING s.id
 ), written AS (
     INSERT INTO streaming_streamchunk (stream_id, "index", kind, delta, "offset")
