@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from django.db import connection, connections, transaction
@@ -17,6 +18,7 @@ from streaming.journal import PIECE, Chunk, Text
 from streaming.models import Kind, State, Stream, StreamChunk
 from tests.streaming.conftest import on_postgresql
 from tests.streaming.making import (
+    SOURCE,
     Piece,
     claimed,
     entry_of,
@@ -197,6 +199,24 @@ def test_a_stream_that_is_written_to_stays_in_its_page(owner: User) -> None:
         journal.append([entry_of(stream, "and on") for stream in streams])
     moved = sum(before[pk] != page for pk, page in pages(streams).items())
     assert moved < 0.1 * len(streams)
+
+
+@on_postgresql
+def test_entries_are_looked_up_where_hardly_any_stream_is_running(
+    owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else what a commit costs would grow with the square of its streams."""
+    Stream.objects.bulk_create(
+        Stream(owner=owner, request_id=uuid4(), source=SOURCE, state=State.STOPPED, ended_at=Now())
+        for _ in range(2_000)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE streaming_stream")
+    entries = [entry_of(running(owner), "a") for _ in range(40)]
+    monkeypatch.setattr(journal, "_APPEND", f"EXPLAIN ANALYZE {journal._APPEND}")
+    plan = "\n".join(map(str, journal._append_in_one_statement(entries)))
+    assert "Update on streaming_stream" in plan
+    assert "Rows Removed by Join Filter" not in plan
 
 
 def pages(streams: list[Stream]) -> dict[int, int]:
