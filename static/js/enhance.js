@@ -3,6 +3,7 @@
 
 const TOO_LONG = 50_000; // characters; colouring more would hold up the page
 const LONGEST_MATHS = 4000;
+const AT_ONCE = 40; // formulas in one write; a whole text that comes at once may have hundreds
 const MATHS = /^(\$\$|\$|\\\(|\\\[)([^]*?)(?:\$\$|\$|\\\)|\\\])$/;
 const STYLED = /\\(?:fcolorbox|pmb)\b/; // KaTeX sets these with a style attribute, which the policy refuses
 const STILL = 500; // milliseconds; a reply that writes nothing for so long takes nothing along
@@ -63,7 +64,9 @@ const inLine = new ResizeObserver((entries) => {
 });
 const waiting = []; // what is in sight, and gets its colours or its maths one at a time
 const ready = []; // what shows them, once they are made
+const met = new WeakSet(); // formulas that were set, are waiting for it, or can't be
 let asked = 0;
+let katex = null;
 
 async function improve() {
   const target = waiting[0];
@@ -85,14 +88,55 @@ export function showReady() {
   for (const show of ready.splice(0)) show();
 }
 
-/** @param {Iterable<Element>} blocks that will not change again */
-export function enhance(blocks) {
+/**
+ * @param {Iterable<Element>} blocks that will not change again
+ * @param {number} atOnce how many formulas to set now, if KaTeX is here; the others when they come into sight
+ */
+export function enhance(blocks, atOnce = 0) {
   for (const block of blocks) {
     const found = block.matches("pre.code") ? [block] : block.querySelectorAll("pre.code");
     for (const pre of found) enhanceCode(pre);
-    const maths = block.matches(".math") ? [block] : block.querySelectorAll(".math");
-    for (const formula of maths) inSight.observe(formula);
   }
+  setMaths(blocks, atOnce);
+}
+
+export function enhanceGrown(blocks) {
+  enhance(blocks, AT_ONCE);
+}
+
+/**
+ * A growing reply's formulas are set in the write that brings them: later, they would move what is
+ * read below them by then. KaTeX is fetched when the first one begins, to be here when it ends.
+ */
+export function enhanceGrowing(stream) {
+  if (stream.hasMaths) loadKatex();
+  setMaths(stream.open(), AT_ONCE, stream.root);
+}
+
+function loadKatex() {
+  katex ??= import("../vendor/katex/katex.min.js").catch(() => (katex = null));
+  return katex;
+}
+
+function setMaths(blocks, atOnce, growing = null) {
+  let left = window.katex ? atOnce : 0;
+  for (const block of blocks) {
+    const maths = block.matches(".math") ? [block] : block.querySelectorAll(".math");
+    for (const formula of maths) {
+      if (met.has(formula) || (growing && mayChange(formula, growing))) continue;
+      met.add(formula);
+      if (left-- > 0) setNow(formula);
+      else inSight.observe(formula);
+    }
+  }
+}
+
+/** “$5-$” at the end of a text is a formula only until it is “$5-$6”. */
+function mayChange(formula, text) {
+  if (formula.matches("div")) return false;
+  let node = formula;
+  while (node !== text && !node.nextSibling) node = node.parentNode;
+  return node === text;
 }
 
 /** Everything that was there when the page came, but for what is still growing. */
@@ -131,15 +175,29 @@ async function colour(pre) {
   return spans.length ? () => code.replaceChildren(...spans) : undefined;
 }
 
-/**
- * As MathML, which needs neither fonts nor styles. What KaTeX can't read stays as it was written.
- * @returns {Promise<(() => void) | undefined>} what shows it
- */
+/** @returns {Promise<(() => void) | undefined>} what shows it */
 async function typeset(formula) {
+  await loadKatex();
+  return asMathML(formula);
+}
+
+function setNow(formula) {
+  try {
+    asMathML(formula)?.();
+  } catch {
+    // It stays as it was written.
+  }
+}
+
+/**
+ * As MathML, which needs neither fonts nor styles.
+ * @throws where KaTeX can't read it
+ * @returns {(() => void) | undefined} what shows it
+ */
+function asMathML(formula) {
   const source = formula.textContent;
   const [, sign, tex] = MATHS.exec(source) ?? [];
   if (!tex || source.length > LONGEST_MATHS || STYLED.test(tex)) return undefined;
-  await import("../vendor/katex/katex.min.js");
   const set = document.createElement("span");
   const displayMode = sign === "$$" || sign === "\\[";
   window.katex.render(tex, set, { displayMode, output: "mathml", trust: false, throwOnError: true, maxSize: 20 });

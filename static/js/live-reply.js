@@ -4,7 +4,7 @@
 
 import { MarkdownStream } from "./markdown.js";
 import { connection } from "./socket.js";
-import { enhance, showReady } from "./enhance.js";
+import { enhanceGrowing, enhanceGrown, showReady } from "./enhance.js";
 
 const COSTLY = 4; // milliseconds; a flush that takes longer is followed by a pause four times as long
 const HIDDEN = 1000; // milliseconds between flushes where there are no frames
@@ -24,6 +24,13 @@ function tipOf(prose) {
   let tip = prose.lastElementChild ?? prose;
   while (tip.matches(WITHIN) && tip.lastElementChild?.matches(`${WITHIN}, p, td, th, code:only-child`)) tip = tip.lastElementChild;
   return tip;
+}
+
+/** Italics and code, before the first of them: a font that comes later may break its lines anew. */
+function fetchFonts(prose) {
+  const style = getComputedStyle(prose);
+  const [reading, mono] = [style.fontFamily, style.getPropertyValue("--mono")].map((family) => family.split(",")[0]);
+  for (const font of [`italic 1em ${reading}`, `1em ${mono}`]) document.fonts.load(font).catch(() => {});
 }
 
 /** Fires `reply`, bubbling, whenever its state changes. */
@@ -51,7 +58,8 @@ export class LiveReply extends HTMLElement {
     this.details = this.querySelector(".reasoning");
     this.details?.addEventListener("toggle", () => this.#show());
     this.#spent = Number(this.details?.dataset.thinking ?? 0);
-    this.#prose = new MarkdownStream(this.querySelector(":scope > .prose"), enhance);
+    this.#prose = new MarkdownStream(this.querySelector(":scope > .prose"), enhanceGrown);
+    fetchFonts(this.#prose.root);
     this.#hold(JSON.parse(this.querySelector("script[type='application/json']").textContent));
   }
 
@@ -171,6 +179,7 @@ export class LiveReply extends HTMLElement {
 
   #show() {
     this.#prose.flush();
+    if (this.running) enhanceGrowing(this.#prose);
     if (this.details?.open) this.#thoughts?.flush();
     this.#point(this.running ? tipOf(this.#prose.root) : null);
   }

@@ -26,6 +26,7 @@ const MATH = [
   String.raw`\\\[(?:(?!\\\])[^]){1,2000}\\\](?!\()`,
 ].join("|");
 const MATH_HERE = new RegExp(`^(?:${MATH})`);
+const MATH_OPENS = /^(?:\$\$|\\[([])/;
 const MATH_LINE = /^ {0,3}(\$\$|\\\[)/;
 const MATH_NEXT = /\n {0,3}(?:\$\$|\\\[)/;
 
@@ -84,6 +85,7 @@ function lex(source, links) {
 }
 
 function mathInline(source, before) {
+  if (MATH_OPENS.test(source)) this.lexer.maths = true;
   const [raw] = (source[0] === "$" || source[0] === "\\") && MATH_HERE.exec(source) || [];
   const joined = raw?.[1] !== "$" && raw?.[0] === "$" && /[A-Za-z0-9$]$/.test(before.at(-1)?.raw ?? "");
   return raw && !joined ? { type: "maths", raw } : undefined;
@@ -92,10 +94,12 @@ function mathInline(source, before) {
 /**
  * Maths on lines of its own, up to the closing sign at the end of a line. What is not closed
  * before an empty line is a paragraph, and as long as it is: growing text settles nothing early.
+ * (By another name, for marked may join what comes next to a paragraph.)
  */
 function mathBlock(source) {
   const opened = MATH_LINE.exec(source);
   if (!opened) return undefined;
+  this.lexer.maths = true;
   const close = { $$: "$$", "\\[": "\\]" }[opened[1]];
   const blank = source.search(/\n[ \t]*(?:\n|$)/);
   const block = blank < 0 ? source : source.slice(0, blank + 1);
@@ -105,7 +109,7 @@ function mathBlock(source) {
   const raw = end < 0 ? block : block.slice(0, end + close.length) + after[0];
   const text = raw.replace(/[ \t]*\n[ \t]*/g, "\n").trim();
   if (end >= 0) return { type: "math", raw, text };
-  return { type: this.lexer.state.top ? "paragraph" : "text", raw, text, tokens: this.lexer.inline(text) };
+  return { type: this.lexer.state.top ? "unclosed" : "text", raw, text, tokens: this.lexer.inline(text) };
 }
 
 class Builder {
@@ -165,6 +169,10 @@ class Builder {
     return this.paragraph(token, ...rest);
   }
 
+  unclosed(token, ...rest) {
+    return this.paragraph(token, ...rest);
+  }
+
   code(token) {
     const language = /^[\w+#.-]{1,30}/.exec(decode(token.lang ?? ""))?.[0];
     const text = token.text.replace(token.codeBlockStyle ? /\n+$/ : /\n$/, "");
@@ -204,8 +212,8 @@ class Builder {
     return h("li", token.task ? { class: "task" } : {}, kids);
   }
 
-  table(token, before) {
-    const [head, body] = before[0]?.kids ?? [];
+  table(token, before, top, old) {
+    const [head, body] = old?.attrs.class === "table" ? before[0].kids : []; // or it was a paragraph until now
     const rows = token.rows.map((cells, i) => this.row(cells, "td", body?.kids[i]));
     const kids = [h("thead", {}, [this.row(token.header, "th", head?.kids[0])])];
     if (rows.length) kids.push(h("tbody", {}, rows));
@@ -457,6 +465,7 @@ function update(node, old, now) {
 
 function alike(old, now) {
   if (typeof old === "string" || old.tag !== now.tag) return false;
+  if (now.attrs.class === "math" && old.kids[0] !== now.kids[0]) return false; // it may be set, and hold no text
   const names = Object.keys(now.attrs);
   return names.length === Object.keys(old.attrs).length && names.every((name) => old.attrs[name] === now.attrs[name]);
 }
@@ -527,6 +536,7 @@ export class MarkdownStream {
     this.seams = []; // places in the text
     this.linksCameLate = false;
     this.adopted = false;
+    this.hasMaths = false; // or the beginning of a formula
   }
 
   append(delta) {
@@ -537,6 +547,11 @@ export class MarkdownStream {
     text = text.replace(ODD, (character) => (character === "\0" ? "\ufffd" : " "));
     this.text += text;
     this.tail += text;
+  }
+
+  /** The blocks that later text may still change. */
+  *open() {
+    for (let block = this.done ? this.done.nextSibling : this.root.firstChild; block; block = block.nextSibling) yield block;
   }
 
   /** Mark the place reached: shown before the next block that starts. */
@@ -554,6 +569,7 @@ export class MarkdownStream {
     if (!this.adopted) this.adopt(trees);
     else patch(this.root, before, trees, this.done ? this.done.nextSibling : this.root.firstChild);
     this.trees.splice(this.committed, Infinity, ...trees);
+    this.hasMaths ||= Boolean(lexer.maths);
     this.commit(tokens, places);
   }
 

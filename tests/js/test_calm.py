@@ -4,7 +4,7 @@ and ends: nothing but the text."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -53,6 +53,39 @@ PIECES = [
 ]
 
 
+# What has something below it stays as it is and where it is, counted from the top of the text.
+WATCH_BLOCKS = """() => {
+    const prose = document.querySelector("live-reply > .prose");
+    const place = (block, top) => {
+        const { x, y, width, height } = block.getBoundingClientRect();
+        return [x, y - top, width, height].map(Math.round).join();
+    };
+    let finished = [];
+    window.jumped = [];
+    const look = () => {
+        const { top } = prose.getBoundingClientRect();
+        for (const [block, where] of finished)
+            if (place(block, top) !== where)
+                window.jumped.push(`${block.nodeName} ${where} -> ${place(block, top)}`);
+        const blocks = [...prose.querySelectorAll(":scope > *, li, tr")];
+        finished = blocks.filter((block) => !block.contains(blocks.at(-1)))
+            .map((block) => [block, place(block, top)]);
+        requestAnimationFrame(look);
+    };
+    look();
+}"""
+
+MATHS = [
+    "\n\nThe sum $\\sum_{i=1}^n i$ is",
+    " known.\n\n$$\n\\frac{a}{b}\n",
+    "$$\n\nAfter it:\n\n- one, $\\frac{1}{2}$, of\n",
+    "- two\n\n| a | b |\n|---|---|\n| $\\frac{x}{y}$ | z |\n",
+    "| c | d |\n\nMore $\\int_0^1 x\\,dx$ than\n\n```python\nx = 1\n```\n\n",
+    "enough.\n\n> It is \\(\\sqrt{\\frac{1}{2}}\\), or about $0.7$.\n\n",
+    "The last words of all.",
+]
+
+
 class Growing:
     """A long reply in the middle of its text, and the server at the other end of its socket."""
 
@@ -80,19 +113,22 @@ class Growing:
         assert self.socket is not None
         self.socket.send(json.dumps({"stream": STREAM, **frame}))
 
-    def write(self) -> None:
+    def write(self, pieces: Iterable[str] = PIECES) -> None:
         """All the pieces, each shown before the next is sent."""
-        for piece in PIECES:
-            self.index += 1
-            self.text += piece
-            frame = {"type": "chunk", "first": self.index, "index": self.index, "kind": "text"}
-            self.send(frame | {"delta": piece})
-            shown = "text => document.querySelector('live-reply').text === text"
-            self.page.wait_for_function(shown, arg=self.text)
-            self.frame()
+        for piece in pieces:
+            self.add(piece)
         expect(self.page.locator("live-reply .prose > p").last).to_have_text(
             "The last words of all."
         )
+
+    def add(self, piece: str) -> None:
+        self.index += 1
+        self.text += piece
+        frame = {"type": "chunk", "first": self.index, "index": self.index, "kind": "text"}
+        self.send(frame | {"delta": piece})
+        shown = "text => document.querySelector('live-reply').text === text"
+        self.page.wait_for_function(shown, arg=self.text)
+        self.frame()
 
     def end(self) -> None:
         """As it ends well, with the foot that the server makes then."""
@@ -152,6 +188,40 @@ def test_the_last_words_stay_where_they_are_when_a_reply_ends(growing: Growing) 
     growing.end()
     assert growing.top("The last words") == before
     assert growing.page.evaluate("window.shifted") == []
+
+
+def test_no_formula_moves_what_stands_below_it(growing: Growing) -> None:
+    formulas = growing.page.locator("live-reply math")
+    growing.add("\n\nHere is $a$ first one.")  # what sets formulas is fetched by now
+    expect(formulas).to_have_count(1)
+    growing.page.evaluate(WATCH_BLOCKS)
+    growing.write(MATHS)
+    growing.end()
+    expect(formulas).to_have_count(8)
+    assert growing.page.evaluate("window.jumped") == []
+
+
+def test_what_sets_formulas_is_fetched_when_one_begins(growing: Growing) -> None:
+    with growing.page.expect_request("**/katex.min.js"):
+        growing.add("\n\n$$\nx^2")
+    expect(growing.page.locator("live-reply math")).to_have_count(0)
+    growing.add("\n$$\n\nThat is it.")
+    expect(growing.page.locator("live-reply math")).to_have_count(1)
+
+
+def test_the_last_words_are_no_formula_as_long_as_they_may_be_a_price(growing: Growing) -> None:
+    growing.add("\n\nFirst $a$ formula.\n\n")
+    formulas = growing.page.locator("live-reply math")
+    expect(formulas).to_have_count(1)
+    growing.add("Beer is $5-$")
+    expect(growing.page.locator("live-reply .math")).to_have_count(2)
+    last = growing.page.locator("live-reply .prose > p").last
+    expect(last).to_have_text("Beer is $5-$")
+    growing.add("6, and $x$")
+    expect(last).to_have_text("Beer is $5-$6, and $x$")
+    expect(formulas).to_have_count(1)
+    growing.add(" is not.")
+    expect(formulas).to_have_count(2)
 
 
 def test_a_selection_and_the_focus_survive_the_text_that_streams(growing: Growing) -> None:

@@ -68,6 +68,40 @@ def test_a_document_fed_one_character_at_a_time_is_the_same_document(page: Page)
     assert by_name(cases, rendered(page, sources, whole=False)) == at_once
 
 
+SET = """async (sources) => {
+    const { MarkdownStream } = await import("/js/markdown.js");
+    const { enhanceGrowing, enhanceGrown } = await import("/js/enhance.js");
+    await import("/vendor/katex/katex.min.js");
+    let set = 0;
+    const htmls = sources.map((source) => {
+        const root = document.createElement("div");
+        const stream = new MarkdownStream(root, enhanceGrown);
+        for (const character of source) {
+            stream.append(character);
+            stream.flush();
+            enhanceGrowing(stream);
+        }
+        stream.finish();
+        for (const formula of root.querySelectorAll("[data-source]")) {
+            set += formula.querySelectorAll("math").length;
+            formula.replaceChildren(formula.dataset.source);
+            formula.removeAttribute("data-source");
+        }
+        root.querySelectorAll("pre > button").forEach((button) => button.remove());
+        return root.innerHTML;
+    });
+    return { htmls, set };
+}"""
+
+
+def test_formulas_that_are_set_meanwhile_leave_the_same_document(page: Page) -> None:
+    cases = CASES["agree"] + CASES["differ"]
+    sources = [case["markdown"] for case in cases]
+    result: dict[str, Any] = page.evaluate(SET, sources)
+    assert by_name(cases, result["htmls"]) == by_name(cases, rendered(page, sources))
+    assert result["set"] > 30
+
+
 def test_the_known_differences_are_only_those_that_are_listed(page: Page) -> None:
     """When a newer marked or markdown-it mends one, it belongs among the cases that agree."""
     sources = [case["markdown"] for case in CASES["differ"]]
