@@ -81,6 +81,7 @@ function changed() {
 }
 
 function update() {
+  document.getElementById("main").classList.toggle("new", !messages.querySelector(".message"));
   const [first] = running();
   const usable = select.selectedOptions[0]?.disabled === false;
   const offline = connection.status === "offline";
@@ -107,7 +108,9 @@ function showSettings() {
     effort.value && `${effort.value} effort`,
     prompt.value && "system prompt",
   ];
-  document.getElementById("settings-summary").textContent = parts.filter(Boolean).join(" · ");
+  const summary = document.getElementById("settings-summary");
+  summary.textContent = parts.filter(Boolean).join(" · ");
+  summary.parentElement.classList.toggle("changed", summary.textContent !== "");
 }
 
 /** Each model has words of its own for how hard it thinks. */
@@ -182,8 +185,8 @@ function show({ question, answer }) {
   const first = !running().length;
   question.after(answer);
   if (first) answer.querySelector("live-reply").say("Connecting");
-  toTheEnd();
   update();
+  toTheEnd();
 }
 
 function deliver(message) {

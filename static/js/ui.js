@@ -75,8 +75,8 @@ function tell(words, duration) {
 
 function show() {
   const words = LOST[lost] || news || (running().length ? "Replying…" : "");
-  if (lost) status.dataset.connection = lost;
-  else delete status.dataset.connection;
+  if (lost) document.body.dataset.connection = lost;
+  else delete document.body.dataset.connection;
   if (status.textContent.trim() === words) return;
   const span = Object.assign(document.createElement("span"), { className: "words", textContent: words });
   status.replaceChildren(...(words ? [span] : []));
