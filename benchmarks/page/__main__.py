@@ -28,6 +28,8 @@ def main() -> None:
             for slower in options.slower:
                 cost = measuring.measure(browser, address, ANSWERS[shape](), slower=slower)
                 print(f"{shape:9} {slower:.0f}x  {cost}", flush=True)
+            jumped = measuring.jumps(browser, address, ANSWERS[shape]())
+            print(f"{shape:9}     {jumped} jumps of finished blocks", flush=True)
         browser.close()
     server.shutdown()
 

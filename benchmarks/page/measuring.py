@@ -5,6 +5,7 @@ Times are of the thread's own clock: what other programs do to the machine meanw
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,11 @@ Event = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class Cost:
     """Milliseconds. `frames` are of our own script, `tasks` of all the main thread did in one go;
-    `writes` is the most a frame wrote into the page, `shift` the page's layout shift."""
+    `writes` is the most a frame wrote into the page."""
 
     frames: list[float]
     tasks: list[float]
     writes: int
-    shift: float
 
     @property
     def script(self) -> float:
@@ -55,25 +55,27 @@ class Cost:
             f"script {self.script:5.0f} ms in {len(self.frames)} frames, p95 {self.p95:4.1f} ms, "
             f"longest {max(self.frames):4.0f} ms; longest task {self.longest_task:4.0f} ms, "
             f"{sum(task > 50 for task in self.tasks)} over 50 ms; "
-            f"{self.writes} writes a frame at most; layout shift {self.shift:.3f}"
+            f"{self.writes} writes a frame at most"
         )
 
 
 def measure(browser: Browser, address: str, answer: str, *, slower: float = 1) -> Cost:
     """Four deltas a frame, on a processor that is `slower` times slower than this one."""
-    context = browser.new_context(base_url=address, viewport={"width": 1280, "height": 800})
-    try:
-        page = context.new_page()
-        opened(page)
+    with opened(browser, address) as page:
         if slower != 1:
-            session = context.new_cdp_session(page)
+            session = page.context.new_cdp_session(page)
             session.send("Emulation.setCPUThrottlingRate", {"rate": slower})
         browser.start_tracing(page=page, categories=CATEGORIES)
         told: dict[str, Any] = page.evaluate("(text) => measure(text)", answer)
         events = json.loads(browser.stop_tracing())["traceEvents"]
-        return Cost(*times(events), writes=told["writes"], shift=told["shift"])
-    finally:
-        context.close()
+        return Cost(*times(events), writes=told["writes"])
+
+
+def jumps(browser: Browser, address: str, answer: str) -> int:
+    """How often a finished block moved or changed its size while the answer grew."""
+    with opened(browser, address) as page:
+        jumped: int = page.evaluate("(text) => jumps(text)", answer)
+        return jumped
 
 
 def times(events: list[Event]) -> tuple[list[float], list[float]]:
@@ -106,11 +108,18 @@ def by_time(event: Event) -> int:
     return ts
 
 
-def opened(page: Page) -> None:
+@contextmanager
+def opened(browser: Browser, address: str) -> Iterator[Page]:
     def script(route: Route) -> None:
         route.fulfill(path=HERE / "bench.js", content_type="text/javascript")
 
     Files.pages["/bench"] = (HERE / "page.html").read_bytes()
-    page.route("**/bench.js", script)
-    page.goto("/bench")
-    expect(page.locator("body[data-ready]")).to_be_attached()
+    context = browser.new_context(base_url=address, viewport={"width": 1280, "height": 800})
+    try:
+        page = context.new_page()
+        page.route("**/bench.js", script)
+        page.goto("/bench")
+        expect(page.locator("body[data-ready]")).to_be_attached()
+        yield page
+    finally:
+        context.close()
