@@ -34,8 +34,10 @@ def without_fence() -> None:
 
     journal._APPEND = _replaced(
         journal._APPEND,
-        ("AND s.epoch = e.epoch", ""),
-        ("AND s.state = 'running' AND s.next_index = e.first", ""),
+        (
+            "AND CASE s.state WHEN 'running' THEN s.epoch = e.epoch AND s.next_index = e.first END",
+            "",
+        ),
         (
             "JOIN moved ON moved.id = c.stream_id",
             "JOIN moved ON moved.id = c.stream_id "
