@@ -110,9 +110,9 @@ async def test_a_character_whose_halves_come_apart_is_stored_whole(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
     await crew.start()
-    stream = await in_db(queued, owner)
     stage.script().say("a\ud83c", "\udf0ab", "\0", "\ud83c")
     stage.script().finish()
+    stream = await in_db(queued, owner)
     assert (await ended(stream)).state == State.COMPLETED
     assert spelled(await in_db(rows, stream)) == "a\N{WATER WAVE}b\ufffd\ufffd"
 
@@ -310,8 +310,8 @@ async def test_every_way_to_fail_is_an_ending_that_says_why_and_keeps_the_text(
     text: str,
 ) -> None:
     await crew.start()
+    act(stage.script())  # before a worker can look for it
     stream = await in_db(queued, owner)
-    act(stage.script())
     row = await ended(stream)
     assert (row.state, row.error_class) == (state, code)
     assert row.error.endswith(".")
