@@ -218,5 +218,5 @@ def test_no_interleaving_breaks_an_invariant(owner: User, settings: Settings) ->
             super().__init__(owner)
 
     run_state_machine_as_test(
-        OfOneOwner, settings=hypothesis_settings(max_examples=40, stateful_step_count=40)
+        OfOneOwner, settings=hypothesis_settings(max_examples=25, stateful_step_count=40)
     )
