@@ -15,10 +15,7 @@ from uuid import UUID
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
-from django.contrib.auth import get_user
-from django.contrib.sessions.backends.db import SessionStore
 from django.db import DatabaseError
-from django.http import HttpRequest
 
 from streaming import lifecycle, protocol
 from streaming.database import in_db
@@ -26,6 +23,7 @@ from streaming.follow import Gone, find, follow
 from streaming.hub import Body, hub, user_group
 from streaming.protocol import Follow, Hello, Ping, Pong, Refused, Stop, Unfollow
 from streaming.providers.demo import STORM
+from streaming.sessions import signed_in
 
 logger = logging.getLogger(__name__)
 
@@ -130,7 +128,7 @@ class FollowConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         await self.accept()
         self._session = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME)
-        self.user = await in_db(_signed_in, self._session)
+        self.user = await signed_in(self._session)
         if self.user is None:
             await self.close(protocol.SIGNED_OUT)
             return
@@ -283,7 +281,7 @@ class FollowConsumer(AsyncWebsocketConsumer):
         """Whether the session that opened this socket is still good; if not, it is closed. The
         revision comes along, as the same rows tell it."""
         try:
-            user = await in_db(_signed_in, self._session)
+            user = await signed_in(self._session)
         except DatabaseError:
             return True  # the next pulse asks again
         if user is None:
@@ -304,18 +302,6 @@ class FollowConsumer(AsyncWebsocketConsumer):
 
 sockets: set[FollowConsumer] = set()
 """The open sockets of this process."""
-
-
-def _signed_in(session_key: str | None) -> Any:
-    """The active user whom this session signs in, by Django's own rules: it exists, it has not
-    expired, and the password is the one it was opened with. None without one.
-
-    Channels' middleware would ask the same in several calls, and never again.
-    """
-    request = HttpRequest()
-    request.session = SessionStore(session_key)
-    user = get_user(request)
-    return user if user.is_authenticated else None
 
 
 def _not_found(stream: UUID) -> Refused:

@@ -5,22 +5,25 @@ Django's own `sync_to_async` puts every call of a process on one thread. Here ar
 kinds. Most give back what they borrowed after every call, for a thread that keeps its connection
 starves the pool, and pay for it: a connection that comes from the pool is asked first whether it
 still works. Those that are busy for as long as the process lives keep theirs.
+
+What every socket asks when it comes is `Gathered`: a herd that comes at once costs a few queries.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Barrier
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from django.db import close_old_connections, connection
 from django.db.utils import InterfaceError, InternalError, OperationalError
 
 P = ParamSpec("P")
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 
 READERS = 4
 
@@ -98,6 +101,42 @@ async def in_db(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     if _readers is None:
         _readers = Threads("database", READERS, repeating)
     return await _readers.run(function, *args, **kwargs)
+
+
+class Gathered(Generic[K, T]):
+    """A question that is asked for many at once: while one answer is under way, the keys of the
+    next gather, up to `at_once`. Who comes alone is asked for at once."""
+
+    def __init__(
+        self, question: Callable[[Collection[K]], Mapping[K, T]], *, at_once: int = 50
+    ) -> None:
+        self._question = question
+        self._at_once = at_once
+        self._waiting: dict[K, asyncio.Future[T | None]] = {}
+        self._asking: asyncio.Task[None] | None = None
+
+    async def ask(self, key: K) -> T | None:
+        """The answer for this key, from a question that was asked after this call; None if it has
+        none."""
+        loop = asyncio.get_running_loop()
+        if self._asking is None or self._asking.done() or self._asking.get_loop() is not loop:
+            self._waiting = {}
+            self._asking = loop.create_task(self._ask_all(), name="gathered question")
+        answer = self._waiting.setdefault(key, loop.create_future())
+        return await asyncio.shield(answer)  # others may wait for the same
+
+    async def _ask_all(self) -> None:
+        while self._waiting:
+            asked = {key: self._waiting.pop(key) for key in [*self._waiting][: self._at_once]}
+            try:
+                answers = await in_db(self._question, asked)
+            except Exception as error:
+                for answer in asked.values():
+                    answer.set_exception(error)
+                    answer.exception()  # seen, even if everybody who asked has gone
+            else:
+                for key, answer in asked.items():
+                    answer.set_result(answers.get(key))
 
 
 def close(*, wait: bool = False) -> None:

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.contrib.auth.base_user import AbstractBaseUser
 
 from streaming import journal
-from streaming.database import in_db
+from streaming.database import Gathered, in_db
 from streaming.hub import Tail, hub
 from streaming.journal import Chunk, Head, Text, coalesce
 from streaming.models import Kind, State, Stream
@@ -22,6 +22,8 @@ from streaming.sources import registered
 
 START = -1
 """The cursor of who has nothing yet."""
+LARGEST = 2**53 - 1
+"""The largest cursor, and the largest whole number that every JSON reader keeps exact."""
 SNAPSHOT = 65_536
 """The most characters of text, and of reasoning, in a snapshot; chunks bring the rest."""
 
@@ -65,10 +67,9 @@ class Gone(Exception):
 async def find(user: AbstractBaseUser, uuid: UUID) -> Stream:
     """The stream with this name, if this user may see it. Raises Gone: what is not yours
     answers like what does not exist."""
-    try:
-        return await in_db(Stream.objects.owned_by(user).get, uuid=uuid)
-    except Stream.DoesNotExist:
-        raise Gone from None
+    if (stream := await _found.ask((user.pk, uuid))) is None:
+        raise Gone
+    return stream
 
 
 async def follow(stream: Stream, after: int = START) -> AsyncGenerator[Event, None]:
@@ -78,7 +79,7 @@ async def follow(stream: Stream, after: int = START) -> AsyncGenerator[Event, No
     into a stream whose chunks were folded away, is answered by a snapshot. Raises Gone when
     the stream is deleted.
     """
-    last = max(after, START)
+    last = min(max(after, START), LARGEST)
     shown: Status | None = None
     with hub().join(stream.id) as tail:
         head, chunks = await _read(stream.id, last, tail)
@@ -122,16 +123,17 @@ async def _more(stream_id: int, last: int, head: Head, tail: Tail) -> tuple[Head
 
 
 async def _read(stream_id: int, last: int, tail: Tail) -> tuple[Head, list[Chunk]]:
-    head, chunks = await in_db(journal.read, stream_id, last)
-    tail.learn(head)
-    if head is None:
+    answer = await _journals.ask((stream_id, last))
+    tail.learn(answer and answer[0])
+    if answer is None:
         raise Gone
-    return head, chunks
+    return answer
 
 
 def _snapshot(stream: Stream, head: Head) -> tuple[Snapshot, list[Chunk]]:
     """As much of the stream from its start as a snapshot holds, and the chunks after that."""
-    chunks = _folded(stream, head) if head.folded else journal.read(stream.id, START)[1]
+    place = (stream.id, START)
+    chunks = _folded(stream, head) if head.folded else journal.read([place])[place][1]
     held = list(takewhile(lambda chunk: chunk.offset + len(chunk.delta) <= SNAPSHOT, chunks))
     index = held[-1].index if held else head.next_index - 1 if head.folded else START
     text, reasoning = (
@@ -150,6 +152,10 @@ def _folded(stream: Stream, head: Head) -> list[Chunk]:
         last = chunks.pop()
         chunks.append(replace(last, index=max(last.index, head.next_index - 1)))
     return chunks
+
+
+_found = Gathered(Stream.objects.owned)
+_journals = Gathered(journal.read, at_once=20)
 
 
 def _end(head: Head) -> End:

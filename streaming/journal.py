@@ -9,9 +9,10 @@ no fence: a late writer's rows could appear after the claim that replaced it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -308,18 +309,21 @@ def _head(
     )
 
 
-def read(stream_id: int, after: int) -> tuple[Head | None, list[Chunk]]:
-    """The head, and the chunks after an index, coalesced; a bounded number of them.
+Place = tuple[int, int]
+"""A stream's id, and an index in it."""
+Reading = tuple[Head, list[Chunk]]
+
+
+def read(places: Collection[Place]) -> dict[Place, Reading]:
+    """For each place the head of its stream, and the chunks behind it, coalesced; a bounded number
+    of them. A stream that does not exist is left out.
 
     The head is read first, or at once, so that the chunks are never behind what it says: a reader
     that has all chunks before an ended head's `next_index` has the whole stream.
     """
-    if connection.vendor == "postgresql":
-        head, chunks = _read_at_once(stream_id, after)
-    else:
-        head = heads([stream_id]).get(stream_id)
-        chunks = iter(_rows(stream_id, after, ROWS_PER_READ)) if head else iter(())
-    return head, list(_bounded(coalesce(chunks)))
+    postgresql = connection.vendor == "postgresql"
+    found = _read_at_once(places) if postgresql else _read_one_by_one(places)
+    return {place: (head, list(_bounded(coalesce(chunks)))) for place, head, chunks in found}
 
 
 def _bounded(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
@@ -340,31 +344,43 @@ def _rows(stream_id: int, after: int, limit: int) -> list[Chunk]:
     return [Chunk(index, index, Kind(kind), delta, offset) for index, kind, delta, offset in rows]
 
 
+def _read_one_by_one(places: Collection[Place]) -> Iterator[tuple[Place, Head, Iterable[Chunk]]]:
+    found = heads(stream_id for stream_id, _ in places)
+    for stream_id, after in places:
+        if head := found.get(stream_id):
+            yield (stream_id, after), head, _rows(stream_id, after, ROWS_PER_READ)
+
+
 _READ = """
-SELECT head.*, run.*
-  FROM (SELECT id, epoch, state, note, next_index, finish_reason, error_class, error, folded_at
-          FROM streaming_stream WHERE id = %s) AS head
-  LEFT JOIN generate_series(%s, %s, %s) AS start ON start < head.next_index
+SELECT place.after, head.*, run.*
+  FROM unnest(%s::bigint[], %s::bigint[]) AS place(id, after)
+  JOIN (SELECT id, epoch, state, note, next_index, finish_reason, error_class, error, folded_at
+          FROM streaming_stream) AS head USING (id)
+  LEFT JOIN generate_series(1, %s, %s) AS start ON place.after + start < head.next_index
   LEFT JOIN LATERAL (
        SELECT min("index"), max("index"), min(kind), max(kind),
               left(string_agg(delta, ''), %s), min("offset"), count(*)
          FROM (SELECT * FROM streaming_streamchunk
-                WHERE stream_id = %s AND "index" >= start AND "index" < start + %s
+                WHERE stream_id = place.id
+                  AND "index" >= place.after + start AND "index" < place.after + start + %s
                 ORDER BY "index") AS c) AS run ON true
+ ORDER BY place.id, place.after, start
 """
 
 
-def _read_at_once(stream_id: int, after: int) -> tuple[Head | None, Iterator[Chunk]]:
-    """The head and the chunks from one statement, neighbours joined by the database, which costs a
+def _read_at_once(places: Collection[Place]) -> Iterator[tuple[Place, Head, Iterable[Chunk]]]:
+    """The heads and the chunks from one statement, neighbours joined by the database, which costs a
     seventh of reading rows."""
-    last = after + RUNS_PER_READ * RUN
+    ids, indexes = zip(*places, strict=True)
     with connection.cursor() as cursor:
-        cursor.execute(_READ, [stream_id, after + 1, last, RUN, PIECE + 1, stream_id, RUN])
+        cursor.execute(
+            _READ,
+            [_numbers(ids), _numbers(indexes), RUNS_PER_READ * RUN, RUN, PIECE + 1, RUN],
+        )
         rows = cursor.fetchall()
-    if not rows:
-        return None, iter(())
-    columns = len(HEAD)
-    return _head(*rows[0][:columns]), _unjoined(stream_id, (row[columns:] for row in rows))
+    columns = 1 + len(HEAD)
+    for (after, *head), runs in groupby(rows, lambda row: row[:columns]):
+        yield (head[0], after), _head(*head), _unjoined(head[0], [row[columns:] for row in runs])
 
 
 def _unjoined(stream_id: int, runs: Iterable[tuple[Any, ...]]) -> Iterator[Chunk]:

@@ -10,7 +10,9 @@ The arrows between states are in `lifecycle`; the chunks are written and read in
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from datetime import timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -59,6 +61,11 @@ class StreamQuerySet(models.QuerySet["Stream"]):
     def owned_by(self, user: AbstractBaseUser) -> StreamQuerySet:
         """The streams this user may see. The engine's one rule of access."""
         return self.filter(owner_id=user.pk)
+
+    def owned(self, asked: Collection[tuple[int, UUID]]) -> dict[tuple[int, UUID], Stream]:
+        """The same rule for many users at once: which of these streams each of them may see."""
+        found = self.filter(uuid__in={name for _, name in asked})
+        return {(stream.owner_id, stream.uuid): stream for stream in found}
 
     def unfinished(self) -> StreamQuerySet:
         return self.filter(ended_at=None)

@@ -12,15 +12,13 @@ from functools import lru_cache
 from typing import Any, NoReturn
 from uuid import UUID
 
-from streaming.follow import START, End, Event, Snapshot, Status
+from streaming.follow import LARGEST, START, End, Event, Snapshot, Status
 from streaming.journal import Chunk
 from streaming.models import Kind
 
 VERSION = 1
 FRAME_CHARACTERS = 65_536
 """The longest frame that a client may send."""
-LARGEST_CURSOR = 2**53 - 1
-"""The largest whole number that every JSON reader keeps exact."""
 
 WIRE = {kind: kind.name.lower() for kind in Kind}
 
@@ -125,14 +123,14 @@ def _stream(frame: dict[str, Any]) -> UUID:
 
 def _cursor(frame: dict[str, Any], stream: UUID) -> int:
     after = frame.get("after", START)
-    if type(after) is int and START <= after <= LARGEST_CURSOR:
+    if type(after) is int and START <= after <= LARGEST:
         return after
     raise Refused("bad_cursor", "“after” must be a whole number from -1 on.", stream)
 
 
 def _number(frame: dict[str, Any], name: str, default: int | None = None) -> int:
     number = frame.get(name, default)
-    if type(number) is int and 0 <= number <= LARGEST_CURSOR:
+    if type(number) is int and 0 <= number <= LARGEST:
         return number
     raise Refused("bad_frame", f"“{name}” must be a whole number from 0 on.")
 

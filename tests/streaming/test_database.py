@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Collection, Iterator
 
 import pytest
 from django.db import OperationalError, connection
 
 from streaming import database
-from streaming.database import READERS, Threads, in_db, keeping, repeating
+from streaming.database import READERS, Gathered, Threads, in_db, keeping, repeating
 from tests.streaming.conftest import on_postgresql
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -75,3 +78,60 @@ async def test_all_that_readers_keep_is_given_back_and_taken_anew() -> None:
 def available() -> int:
     """Connections that wait in the pool."""
     return connection.pool.get_stats()["pool_available"]  # type: ignore[attr-defined]
+
+
+class Oracle:
+    """A question that waits until it may answer, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+        self.may_answer = threading.Event()
+
+    def __call__(self, keys: Collection[str]) -> dict[str, str]:
+        self.asked.append(list(keys))
+        assert self.may_answer.wait(5)
+        if "bad" in keys:
+            raise OperationalError("nobody knows")
+        return {key: key.upper() for key in keys if key != "unknown"}
+
+
+@pytest.fixture
+def oracle() -> Iterator[Oracle]:
+    oracle = Oracle()
+    yield oracle
+    oracle.may_answer.set()
+
+
+async def test_who_comes_while_an_answer_is_under_way_is_asked_for_together(oracle: Oracle) -> None:
+    gathered = Gathered(oracle, at_once=3)
+    first = asyncio.create_task(gathered.ask("a"))
+    await asyncio.to_thread(until, lambda: oracle.asked == [["a"]])
+    others = [asyncio.create_task(gathered.ask(key)) for key in ("b", "a", "unknown", "b", "c")]
+    await asyncio.sleep(0)
+    oracle.may_answer.set()
+    assert await asyncio.gather(first, *others) == ["A", "B", "A", None, "B", "C"]
+    assert oracle.asked == [["a"], ["b", "a", "unknown"], ["c"]], "“a” was asked again, later"
+    assert await gathered.ask("d") == "D"
+
+
+async def test_a_question_that_fails_does_so_for_all_who_asked_and_for_nobody_else(
+    oracle: Oracle,
+) -> None:
+    gathered = Gathered(oracle)
+    oracle.may_answer.set()
+    one, other = await asyncio.gather(
+        gathered.ask("bad"), gathered.ask("good"), return_exceptions=True
+    )
+    assert isinstance(one, OperationalError)
+    assert isinstance(other, OperationalError)
+    assert await gathered.ask("good") == "GOOD"
+
+
+async def test_who_does_not_wait_any_more_takes_the_answer_from_nobody(oracle: Oracle) -> None:
+    gathered = Gathered(oracle)
+    leaving, staying = (asyncio.create_task(gathered.ask("a")) for _ in range(2))
+    await asyncio.to_thread(until, lambda: oracle.asked == [["a"]])
+    leaving.cancel()
+    oracle.may_answer.set()
+    assert await staying == "A"
+    assert leaving.cancelled()

@@ -238,6 +238,11 @@ def test_the_text_of_a_stream_without_chunks_is_empty(owner: User) -> None:
     assert journal.text(queued(owner).pk) == Text()
 
 
+def read(stream: Stream, after: int) -> journal.Reading:
+    place = (stream.pk, after)
+    return journal.read([place])[place]
+
+
 def test_reading_is_bounded_and_goes_on_where_it_stopped(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,7 +253,7 @@ def test_reading_is_bounded_and_goes_on_where_it_stopped(
     write(stream, *(f"{n} " for n in range(25)))
     last, reads = -1, []
     while True:
-        _, chunks = journal.read(stream.pk, last)
+        _, chunks = read(stream, last)
         if not chunks:
             break
         assert [chunk.first for chunk in chunks] == [last + 1]
@@ -262,7 +267,7 @@ def test_reading_large_rows_is_bounded_by_their_text(owner: User) -> None:
     write(stream, *("x" * PIECE for _ in range(30)))
     last, sizes = -1, []
     while last < 29:
-        _, chunks = journal.read(stream.pk, last)
+        _, chunks = read(stream, last)
         assert chunks[0].first == last + 1
         last = chunks[-1].index
         sizes.append(sum(len(chunk.delta) for chunk in chunks))
@@ -291,11 +296,11 @@ def test_rows_that_the_database_joins_say_what_they_said_one_by_one(
     monkeypatch.setattr(journal, "RUN", 4)
     stream = running(owner)
     write(stream, *pieces)
-    head, runs = journal._read_at_once(stream.pk, -1)
-    assert head == journal.heads([stream.pk])[stream.pk]
+    [(place, head, runs)] = journal._read_at_once([(stream.pk, -1)])
+    assert (place, head) == ((stream.pk, -1), journal.heads([stream.pk])[stream.pk])
     assert len(list(runs)) == reads
     for after in range(-1, len(pieces) + 1):
-        _, chunks = journal.read(stream.pk, after)
+        _, chunks = read(stream, after)
         assert chunks == list(journal.coalesce(journal._rows(stream.pk, after, 100)))
 
 
@@ -303,8 +308,7 @@ def test_rows_that_the_database_joins_say_what_they_said_one_by_one(
 def test_reading_gives_everything_after_a_cursor_and_nothing_else(owner: User, after: int) -> None:
     stream = running(owner)
     write(stream, "a", "b", (Kind.SEAM, ""), "c", "d")
-    head, chunks = journal.read(stream.pk, after)
-    assert head is not None
+    head, chunks = read(stream, after)
     assert head.next_index == 5
     expected = list(range(after + 1, 5))
     assert [n for chunk in chunks for n in range(chunk.first, chunk.index + 1)] == expected
@@ -313,8 +317,18 @@ def test_reading_gives_everything_after_a_cursor_and_nothing_else(owner: User, a
     )
 
 
+def test_many_places_are_read_as_each_of_them_alone(owner: User) -> None:
+    first, second, third = running(owner), running(owner), running(owner)
+    write(first, "a", (Kind.REASONING, "b"), "c")
+    write(second, *("x" * 1_000 for _ in range(250)))
+    places = [(s.pk, after) for s in (second, first, third) for after in (1, -1, 120, 2**53 - 1)]
+    assert journal.read([*places, (4711, -1)]) == {
+        (pk, after): read(Stream.objects.get(pk=pk), after) for pk, after in places
+    }
+
+
 def test_a_stream_that_does_not_exist_has_no_head(owner: User) -> None:
-    assert journal.read(4711, -1) == (None, [])
+    assert journal.read([(4711, -1)]) == {}
     assert journal.heads([4711]) == {}
 
 

@@ -13,11 +13,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streaming import follow, protocol
+from streaming.follow import LARGEST
 from streaming.journal import Chunk
 from streaming.models import Kind, State
 from streaming.protocol import (
     FRAME_CHARACTERS,
-    LARGEST_CURSOR,
     Command,
     Follow,
     Hello,
@@ -43,8 +43,8 @@ NAME = str(STREAM)
         ({"type": "follow", "stream": NAME}, Follow(STREAM, -1)),
         ({"type": "follow", "stream": NAME.upper(), "after": 0}, Follow(STREAM, 0)),
         (
-            {"type": "follow", "stream": NAME, "after": LARGEST_CURSOR},
-            Follow(STREAM, LARGEST_CURSOR),
+            {"type": "follow", "stream": NAME, "after": LARGEST},
+            Follow(STREAM, LARGEST),
         ),
         ({"type": "unfollow", "stream": NAME}, Unfollow(STREAM)),
         ({"type": "stop", "stream": NAME}, Stop(STREAM)),
@@ -106,7 +106,7 @@ def test_what_is_no_uuid_is_refused(kind: str, stream: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "after", [-2, -(2**70), LARGEST_CURSOR + 1, 1.0, 1.5, "7", "", None, True, [1], {"n": 1}]
+    "after", [-2, -(2**70), LARGEST + 1, 1.0, 1.5, "7", "", None, True, [1], {"n": 1}]
 )
 def test_what_is_no_cursor_is_refused_by_the_name_of_its_stream(after: Any) -> None:
     with pytest.raises(Refused) as refused:
@@ -243,6 +243,6 @@ def test_what_the_server_says_is_strict_json() -> None:
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
 
-    assert math.isfinite(LARGEST_CURSOR)
+    assert math.isfinite(LARGEST)
     frame = protocol.event(STREAM, follow.Snapshot(-1, "\x7f\u2028", "", ()))
     assert json.loads(frame, parse_constant=refuse)["text"] == "\x7f\u2028"

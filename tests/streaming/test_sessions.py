@@ -1,0 +1,106 @@
+"""Whom a session signs in: what Django says of each, asked for all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.http import HttpRequest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from streaming.database import in_db
+from streaming.sessions import _signed_in, signed_in
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def opened(number: int) -> tuple[User, str]:
+    user = User.objects.create_user(f"{number}@holdfast.test", "drift-wood-9")
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return user, str(client.session.session_key)
+
+
+def django_says(session_key: str) -> User | None:
+    request = HttpRequest()
+    request.session = SessionStore(session_key)
+    user = get_user(request)
+    return user if isinstance(user, User) else None
+
+
+def change(key: str, name: str, value: object) -> None:
+    session = SessionStore(key)
+    session[name] = value
+    session.save()
+
+
+def expire(user: User, key: str) -> None:
+    Session.objects.filter(session_key=key).update(expire_date=timezone.now() - timedelta(1))
+
+
+def new_password(user: User, key: str) -> None:
+    user.set_password("other-wood-9")
+    user.save()
+
+
+def deactivate(user: User, key: str) -> None:
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
+def forge(user: User, key: str) -> None:
+    change(key, HASH_SESSION_KEY, "0" * 64)
+
+
+CHANGES: dict[str, Callable[[User, str], object]] = {
+    "nothing": lambda user, key: None,
+    "it expired": expire,
+    "it was deleted": lambda user, key: Session.objects.filter(session_key=key).delete(),
+    "it is not one": lambda user, key: Session.objects.filter(session_key=key).update(
+        session_data="not signed"
+    ),
+    "its password was changed": new_password,
+    "its hash is another": forge,
+    "it has no hash": lambda user, key: change(key, HASH_SESSION_KEY, ""),
+    "its backend is gone": lambda user, key: change(key, BACKEND_SESSION_KEY, "old.Backend"),
+    "its user is gone": lambda user, key: user.delete(),
+    "its user is deactivated": deactivate,
+    "it is of nobody": lambda user, key: change(key, SESSION_KEY, ""),
+}
+GOOD = {"nothing"}
+
+
+def test_many_sessions_are_judged_as_django_judges_each() -> None:
+    people = [opened(number) for number in range(len(CHANGES))]
+    for (user, key), happen in zip(people, CHANGES.values(), strict=True):
+        happen(user, key)
+    found = _signed_in([key for _, key in people])
+    for (user, key), what in zip(people, CHANGES, strict=True):
+        assert found.get(key) == (user if what in GOOD else None), what
+        if what != "it is of nobody":  # of which Django says that it is no number
+            assert found.get(key) == django_says(key), what
+
+
+def test_a_session_from_before_the_secret_key_was_changed_is_good(
+    settings: Any,
+) -> None:
+    user, key = opened(1)
+    old = settings.SECRET_KEY
+    settings.SECRET_KEY = "the new one"
+    assert _signed_in([key]) == {}
+    settings.SECRET_KEY_FALLBACKS = [old]
+    assert _signed_in([key]) == {key: user}
+    assert django_says(key) == user
+
+
+async def test_nobody_is_asked_for_no_session() -> None:
+    user, key = await in_db(opened, 1)
+    assert await signed_in(key) == user
+    assert await signed_in(None) is None
+    assert await signed_in("") is None
