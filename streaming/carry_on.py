@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 from streaming.providers.base import Delta, Event, Finish
 
@@ -23,17 +22,17 @@ async def trimmed(events: AsyncIterator[Event], text: str) -> AsyncIterator[Even
     deciding = True
     async for event in events:
         if deciding and isinstance(event, Delta) and event.kind == "text":
-            held = replace(event, text=held.text + event.text) if held else event
+            held = event._replace(text=held.text + event.text) if held else event
             if may_repeat(held.text, text):
                 continue
             deciding = False
-            event = replace(held, text=held.text[overlap(held.text, text) :])
+            event = held._replace(text=held.text[overlap(held.text, text) :])
         elif deciding and held and isinstance(event, Finish):
             deciding = False
-            yield replace(held, text=held.text[overlap(held.text, text) :])
+            yield held._replace(text=held.text[overlap(held.text, text) :])
         yield event
     if deciding and held:
-        yield replace(held, text=held.text[overlap(held.text, text) :])
+        yield held._replace(text=held.text[overlap(held.text, text) :])
 
 
 def may_repeat(beginning: str, text: str) -> bool:

@@ -6,7 +6,7 @@ and the engine calls them at the right moments.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ class Source:
     key: str = field(repr=False)
     refused: Callable[[str], None] = forget
 
-    def events(self) -> AsyncIterator[Event]:
+    def events(self) -> AsyncGenerator[Event, None]:
         return self.adapter.stream(self.request, self.key)
 
 

@@ -30,7 +30,7 @@ from streaming.hub import WORKERS, Body, hub
 from streaming.journal import Entry, Text
 from streaming.lifecycle import Ending
 from streaming.models import RENEWAL_SECONDS, Kind, Stream, Worker
-from streaming.providers.base import Event, Finish, Keeper, Upstream, clean
+from streaming.providers.base import Event, Finish, Keeper, Upstream
 from streaming.providers.errors import ProviderError
 from streaming.sources import Source, chores, registered
 from streaming.writer import Pen, Writer
@@ -356,8 +356,8 @@ class StreamWorker(AsyncConsumer):
         asks = source.request.upstream is None
         seam_due = asks and text.next_index > 0 and not text.ends_in_seam
         repeats = text.text and (asks or (text.ends_in_seam and not pen.used))
-        async with aclosing(clean(source.events())) as cleaned:
-            events: AsyncIterator[Event] = trimmed(cleaned, text.text) if repeats else cleaned
+        async with aclosing(source.events()) as said:
+            events: AsyncIterator[Event] = trimmed(said, text.text) if repeats else said
             async for event in events:
                 if isinstance(event, Finish):
                     return event
@@ -405,7 +405,8 @@ class StreamWorker(AsyncConsumer):
         if await self._answered(lifecycle.end, stream.id, stream.epoch, ending, rest):
             heads = await self._answered(journal.heads, [stream.id])
             if head := heads.get(stream.id):  # unless it was deleted at once
-                hub().tell([rest] if rest else [], head)
+                stored = rest is not None and rest.next <= head.next_index
+                hub().tell([rest] if rest and stored else [], head)
             lifecycle.ring_workers()  # its lane is free
 
     def _ring_state(self, stream: Stream) -> None:

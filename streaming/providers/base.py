@@ -7,9 +7,9 @@ A reply that ends without `Finish` was cut short, whatever else it looks like: a
 import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from . import errors
 
@@ -81,8 +81,7 @@ class Request:
     background: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
+class Delta(NamedTuple):
     """Some more of the reply. After `clean` its text fits any database, and is empty only where
     the provider has named its copy and nothing of the reply is there yet.
 
@@ -235,7 +234,7 @@ async def clean(events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
                 yield event
             elif (text := _joined(held, event.kind, event.text)) is not None:
                 # With a half still waiting, re-attaching after this delta would lose it.
-                yield replace(event, text=text, upstream=None if held else event.upstream)
+                yield event._replace(text=text, upstream=None if held else event.upstream)
         for delta in _released(held):
             yield delta
     finally:

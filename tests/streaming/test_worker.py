@@ -17,7 +17,7 @@ from streaming import hub as hubs
 from streaming import journal, lifecycle
 from streaming import worker as workers
 from streaming.database import in_db
-from streaming.hub import WORKERS, Hub
+from streaming.hub import STREAMS, WORKERS, Body, Hub
 from streaming.journal import Text
 from streaming.lifecycle import RESTARTS, TAKEOVERS
 from streaming.models import Kind, State, Stream, Worker
@@ -106,15 +106,20 @@ async def test_a_reply_may_be_empty(owner: User, crew: Crew, stage: Stage) -> No
     assert (row.state, row.next_index) == ("completed", 0)
 
 
-async def test_a_character_whose_halves_come_apart_is_stored_whole(
-    owner: User, crew: Crew, stage: Stage
+async def test_text_that_can_not_be_stored_is_told_to_nobody(
+    owner: User, crew: Crew, stage: Stage, hub: Hub
 ) -> None:
+    """Adapters clean what they yield; this one did not."""
     await crew.start()
-    stage.script().say("a\ud83c", "\udf0ab", "\0", "\ud83c")
+    stage.script().say("a", "half a character \ud83c")
     stage.script().finish()
-    stream = await in_db(queued, owner)
-    assert (await ended(stream)).state == State.COMPLETED
-    assert spelled(await in_db(rows, stream)) == "a\N{WATER WAVE}b\ufffd\ufffd"
+    told: list[Body] = []
+    with hub.listen(STREAMS, told.append):
+        stream = await in_db(queued, owner)
+        assert (await ended(stream)).state == State.FAILED
+        await seen(lambda: any(body["head"][2] == "failed" for body in told if "head" in body))
+    assert not [body for body in told if "half" in str(body)]
+    assert spelled(await in_db(rows, stream)) in ("", "a"), "what was committed before"
 
 
 async def test_streams_run_side_by_side_and_those_of_a_lane_in_turn(
