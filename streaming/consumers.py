@@ -41,49 +41,40 @@ FOLLOWED = 100
 
 
 class Credit:
-    """What was sent to a client and not yet answered for. Daphne buffers without a limit
+    """What was sent to a client and not yet answered for, in bytes. Daphne buffers without a limit
     what a client does not read, so the limit has to be ours."""
 
     def __init__(self) -> None:
         self.sent = 0
-        self._answered = 0
-        self._asked = 0
+        self.full_at = CREDIT
+        self.ask_at = PING_BYTES
         self._pings: dict[int, int] = {}
         self._room = asyncio.Event()
-        self._room.set()
         self._last = 0
-
-    @property
-    def unanswered(self) -> int:
-        return self.sent - self._answered
-
-    @property
-    def since_ping(self) -> int:
-        return self.sent - self._asked
-
-    def spend(self, size: int) -> None:
-        self.sent += size
-        if self.unanswered >= CREDIT:
-            self._room.clear()
 
     def ping(self) -> int:
         """A new ping's number; its answer covers all that was sent before it."""
         self._last += 1
-        self._pings[self._last] = self._asked = self.sent
+        self._pings[self._last] = self.sent
+        self.ask_at = self.sent + PING_BYTES
         return self._last
 
     def pong(self, n: int) -> None:
         """An answer; one to a ping that was never sent counts for nothing."""
         if n in self._pings:
-            self._answered = self._pings[n]
+            self.full_at = self._pings[n] + CREDIT
             self._pings = {k: sent for k, sent in self._pings.items() if k > n}
-        if self.unanswered < CREDIT:
             self._room.set()
+
+    @property
+    def full(self) -> bool:
+        return self.sent >= self.full_at
 
     async def room(self) -> None:
         """Wait until something may be sent. All who wait are woken at once, and the first of them
         may take what there is."""
-        while self.unanswered >= CREDIT:
+        while self.full:
+            self._room.clear()
             await self._room.wait()
 
     @property
@@ -197,10 +188,12 @@ class FollowConsumer(AsyncWebsocketConsumer):
             stream = await find(self.user, command.stream)
             if stream.arguments.get("model") == STORM and stream.ended_at is None:
                 self._brew()
+            name = str(command.stream)
             async with aclosing(follow(stream, command.after)) as events:
                 async for event in events:
-                    await self._credit.room()
-                    await self._send(protocol.event(command.stream, event))
+                    if self._credit.full:
+                        await self._credit.room()
+                    await self._send(protocol.event(name, event))
         except Gone:
             await self._send(protocol.error(_not_found(command.stream)))
 
@@ -228,13 +221,13 @@ class FollowConsumer(AsyncWebsocketConsumer):
 
     async def _send(self, frame: str) -> None:
         credit = self._credit
-        credit.spend(len(frame.encode()))
-        if credit.unanswered > 2 * CREDIT:
+        credit.sent += len(frame) if frame.isascii() else len(frame.encode())
+        if credit.sent > credit.full_at + CREDIT:
             # What is followed waits for room; this one asks and asks, and reads no answer.
             self._close_soon(protocol.TOO_SLOW)
             return
         await self._put(frame)
-        if credit.since_ping >= PING_BYTES:
+        if credit.sent >= credit.ask_at:
             await self._ping()
 
     async def _ping(self) -> None:
@@ -251,7 +244,7 @@ class FollowConsumer(AsyncWebsocketConsumer):
         blocked_since: float | None = None
         while True:
             await asyncio.sleep(PING_SECONDS)
-            full = self._credit.unanswered >= CREDIT
+            full = self._credit.full
             blocked_since = (blocked_since or loop.time()) if full else None
             silent = self._credit.owed and loop.time() - self._heard > SILENCE_SECONDS
             stuck = blocked_since is not None and loop.time() - blocked_since > SILENCE_SECONDS

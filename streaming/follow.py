@@ -16,7 +16,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from streaming import journal
 from streaming.database import Gathered, in_db
 from streaming.hub import Tail, hub
-from streaming.journal import Chunk, Head, Text, coalesce
+from streaming.journal import Chunk, Head, Text
 from streaming.models import Kind, State, Stream
 from streaming.sources import registered
 
@@ -80,9 +80,14 @@ async def follow(stream: Stream, after: int = START) -> AsyncGenerator[Event, No
     the stream is deleted.
     """
     last = min(max(after, START), LARGEST)
-    shown: Status | None = None
+    shown: Head | None = None
     with hub().join(stream.id) as tail:
-        head, chunks = await _read(stream.id, last, tail)
+        if tail.head is None:
+            head, chunks = await _read(stream.id, last, tail)
+        else:
+            # Followed here until lately, or still: the row that was just read only confirms it.
+            tail.learn(journal.head_of(stream))
+            head, chunks = tail.head, tail.after(last)
         if head.folded or last >= head.next_index:
             snapshot, chunks = await in_db(_snapshot, stream, head)
             last = snapshot.index
@@ -101,9 +106,10 @@ async def follow(stream: Stream, after: int = START) -> AsyncGenerator[Event, No
             if head.ended and last + 1 >= head.next_index:
                 yield _end(head)
                 return
-            if (status := Status(head.state, head.note)) != shown and not head.ended:
-                shown = status
-                yield status
+            if head is not shown:
+                if not head.ended and (shown is None or _status(head) != _status(shown)):
+                    yield _status(head)
+                shown = head
             head, chunks = await _more(stream.id, last, head, tail)
 
 
@@ -113,7 +119,7 @@ async def _more(stream_id: int, last: int, head: Head, tail: Tail) -> tuple[Head
         if tail.gone:
             raise Gone
         newest = tail.head or head
-        if chunks := list(coalesce(tail.after(last))):
+        if chunks := tail.after(last):
             return newest, chunks
         if tail.next_index > last + 1:
             return await _read(stream_id, last, tail)
@@ -127,6 +133,7 @@ async def _read(stream_id: int, last: int, tail: Tail) -> tuple[Head, list[Chunk
     tail.learn(answer and answer[0])
     if answer is None:
         raise Gone
+    tail.keep(answer[1])
     return answer
 
 
@@ -156,6 +163,10 @@ def _folded(stream: Stream, head: Head) -> list[Chunk]:
 
 _found = Gathered(Stream.objects.owned)
 _journals = Gathered(journal.read, at_once=20)
+
+
+def _status(head: Head) -> Status:
+    return Status(head.state, head.note)
 
 
 def _end(head: Head) -> End:

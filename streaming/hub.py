@@ -19,7 +19,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import groupby, takewhile
+from itertools import groupby, islice, takewhile
 from operator import itemgetter
 from typing import Any
 
@@ -27,7 +27,7 @@ from channels.layers import get_channel_layer
 
 from streaming import journal
 from streaming.database import in_db
-from streaming.journal import Chunk, Entry, Head
+from streaming.journal import Chunk, Entry, Head, coalesce
 from streaming.models import Kind, State
 
 logger = logging.getLogger(__name__)
@@ -43,8 +43,14 @@ OUTBOX = 1_000
 """Bells that wait to be rung; the oldest are dropped."""
 BELL_CHARACTERS = 65_536
 """About how much text one bell carries; the rest of a commit is rung by further ones."""
-TAIL_CHARACTERS = 65_536
+TAIL_CHARACTERS = 131_072
 """How much of a stream's newest text is kept for its followers; older text is in the journal."""
+LOOSE = 128
+"""After so many chunks the older ones are merged: as objects they take ten times their text."""
+LINGER_SECONDS = 60.0
+"""How long a tail is kept after its last follower left, who is likely to come back."""
+LINGERING = 250
+"""Tails that are kept so, at most."""
 
 STREAMS = "streams"
 """The group of all who follow any stream."""
@@ -62,7 +68,8 @@ def user_group(user_id: int) -> str:
 
 
 class Tail:
-    """What is known here of one stream that somebody follows: its head, its newest chunks."""
+    """What is known here of one stream that somebody follows, or did until lately: its head, its
+    newest chunks."""
 
     def __init__(self, stream_id: int) -> None:
         self.stream_id = stream_id
@@ -71,6 +78,7 @@ class Tail:
         self.next_index = 0
         self._chunks: deque[Chunk] = deque()
         self._size = 0
+        self._merge_at = LOOSE
         self._waiting: set[asyncio.Future[None]] = set()
         self.followers = 0
         self.heard = False
@@ -82,14 +90,35 @@ class Tail:
             if chunk.index < self.next_index:
                 continue
             if self._chunks and chunk.first != self._chunks[-1].index + 1:
-                self._chunks.clear()
-                self._size = 0
+                self._hold([])
             self._chunks.append(chunk)
             self._size += len(chunk.delta)
             self.next_index = chunk.index + 1
+        if len(self._chunks) > self._merge_at:
+            older = [self._chunks.popleft() for _ in range(len(self._chunks) - LOOSE // 2)]
+            self._hold([*coalesce(older), *self._chunks])
+        self._trim()
+        self.wake()
+
+    def keep(self, chunks: Sequence[Chunk]) -> None:
+        """Take what somebody had to read from the journal, if what is held here goes on from it:
+        whoever comes next need not."""
+        held = self._chunks
+        if not chunks or (held and held[0].first <= chunks[0].first):
+            return
+        newer = [chunk for chunk in held if chunk.first > chunks[-1].index]
+        if not newer or newer[0].first == chunks[-1].index + 1:
+            self._hold([*chunks, *newer])
+            self._trim()
+
+    def _hold(self, chunks: Sequence[Chunk]) -> None:
+        self._chunks = deque(chunks)
+        self._size = sum(len(chunk.delta) for chunk in chunks)
+        self._merge_at = len(chunks) + LOOSE
+
+    def _trim(self) -> None:
         while self._size > TAIL_CHARACTERS:
             self._size -= len(self._chunks.popleft().delta)
-        self.wake()
 
     def learn(self, head: Head | None) -> None:
         """Take what the database or a bell says of the stream's row. Bells may be late:
@@ -104,10 +133,19 @@ class Tail:
             self.wake()
 
     def after(self, index: int) -> list[Chunk]:
-        """The chunks that follow an index, if they are all here; otherwise none."""
-        if not self._chunks or self._chunks[0].first > index + 1:
-            return []
-        return list(takewhile(lambda chunk: chunk.first > index, reversed(self._chunks)))[::-1]
+        """The chunks that follow an index, neighbours merged, if they are all here; else none."""
+        chunks = self._chunks
+        if chunks and chunks[-1].first == index + 1:  # nearly always
+            return [chunks[-1]]
+        newer = [*takewhile(lambda chunk: chunk.first > index, reversed(chunks))][::-1]
+        return [*coalesce(newer)] if newer and newer[0].first == index + 1 else []
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether something may have happened that was not heard of here."""
+        if self.head is None:
+            return True
+        return not self.heard and not (self.head.ended and not self.followers)
 
     async def news(self) -> None:
         """Wait until something was added or learned."""
@@ -135,6 +173,7 @@ class Hub:
         self.loop = asyncio.get_running_loop()
         self._layer: Any = get_channel_layer()
         self._tails: dict[int, Tail] = {}
+        self._left: dict[int, float] = {}
         self._listeners: dict[str, set[Listener]] = {}
         self._joined: set[str] = set()
         self._membership = asyncio.Event()
@@ -153,18 +192,26 @@ class Hub:
 
     @contextmanager
     def join(self, stream_id: int) -> Iterator[Tail]:
-        """Follow a stream: its tail is kept up to date for as long as somebody has joined."""
+        """Follow a stream: its tail is kept up to date for as long as somebody has joined, and a
+        while longer, for those who come back."""
         tail = self._tails.get(stream_id)
         if tail is None:
             tail = self._tails[stream_id] = Tail(stream_id)
             self._membership.set()
+        self._left.pop(stream_id, None)
         tail.followers += 1
         try:
             yield tail
         finally:
             tail.followers -= 1
             if not tail.followers:
-                del self._tails[stream_id]
+                self._left[stream_id] = self.loop.time()
+                self._drop_tails(len(self._left) - LINGERING)
+
+    def _drop_tails(self, count: int) -> None:
+        """Those that were left first."""
+        for stream_id in [*islice(self._left, max(count, 0))]:
+            del self._left[stream_id], self._tails[stream_id]
 
     @contextmanager
     def listen(self, group: str, listener: Listener) -> Iterator[None]:
@@ -285,7 +332,9 @@ class Hub:
                 await self._stale.wait()
                 await asyncio.sleep(0)
         self._stale.clear()
-        tails = [tail for tail in self._tails.values() if not tail.heard or not tail.head]
+        long_ago = self.loop.time() - LINGER_SECONDS
+        self._drop_tails(sum(left < long_ago for left in self._left.values()))
+        tails = [tail for tail in self._tails.values() if tail.doubtful]
         for tail in self._tails.values():
             tail.heard = False
         if not tails:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -160,9 +159,19 @@ def error(refused: Refused) -> str:
     return _frame(type="error", code=refused.code, message=refused.message, **stream)
 
 
-@lru_cache(maxsize=64)
-def event(stream: UUID, event: Event) -> str:
-    """The frame for something a follower yielded; made once for all who follow a stream."""
+_made: tuple[str, Event | None, str] = ("", None, "")
+
+
+def event(stream: str, event: Event) -> str:
+    """The frame for something a follower yielded. It is made once for all who follow a stream: they
+    are woken one after the other, with the very same chunk."""
+    global _made
+    if _made[1] is not event or _made[0] != stream:
+        _made = (stream, event, _event(stream, event))
+    return _made[2]
+
+
+def _event(stream: str, event: Event) -> str:
     match event:
         case Chunk():
             # Nearly all frames are this one, and an encoder of objects takes several times as long.
@@ -190,7 +199,7 @@ def event(stream: UUID, event: Event) -> str:
                 "finish_reason": event.finish_reason,
                 "error": problem if event.error_class else None,
             }
-    return _frame(stream=str(stream), **fields)
+    return _frame(stream=stream, **fields)
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

@@ -547,11 +547,11 @@ def test_a_pong_that_was_never_asked_for_buys_nothing(open_tab: Open, owner: Use
 
 async def test_room_that_comes_back_is_taken_once_and_not_by_all_who_wait() -> None:
     credit = Credit()
-    credit.spend(CREDIT)
+    credit.sent += CREDIT
 
     async def send() -> None:
         await credit.room()
-        credit.spend(CREDIT)
+        credit.sent += CREDIT
 
     waiting = [asyncio.create_task(send()) for _ in range(3)]
     for left in (2, 1, 0):
@@ -559,7 +559,7 @@ async def test_room_that_comes_back_is_taken_once_and_not_by_all_who_wait() -> N
         credit.pong(credit.ping())
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         waiting = [task for task in waiting if not task.done()]
-        assert (len(waiting), credit.unanswered) == (left, CREDIT)
+        assert (len(waiting), credit.sent) == (left, credit.full_at)
 
 
 def test_who_asks_and_asks_and_acknowledges_no_answer_is_let_go(

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import User
+from streaming import follow as follow_module
 from streaming import hub as hubs
 from streaming import journal, lifecycle
 from streaming.database import in_db
@@ -367,7 +368,38 @@ async def test_who_leaves_leaves_nothing_behind_and_costs_the_others_nothing(
     await in_db(finish, stream)
     await asyncio.wait_for(reading, PATIENCE)
     assert staying.text == "abcd"
-    assert hub._tails == {}
+    assert hub._tails[stream.pk].followers == 0
+
+
+async def test_who_comes_back_soon_reads_nothing_from_the_journal(
+    owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = await in_db(five_chunks, owner)
+    reader = Reader()
+    await reader.read(stream, events=2)
+    read: list[object] = []
+    monkeypatch.setattr(follow_module._journals, "_question", read.append)
+    again = Reader()
+    reading = asyncio.create_task(again.read(stream))
+    await seen(lambda: again.cursor == 4)
+    await in_db(say, stream, "d")
+    await in_db(finish, stream)
+    await asyncio.wait_for(reading, PATIENCE)
+    assert again.holds(await in_db(journal.text, stream.pk))
+    assert read == []
+
+
+async def test_tails_that_nobody_comes_back_to_are_dropped(
+    owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hubs, "LINGERING", 2)
+    streams = [await in_db(five_chunks, owner) for _ in range(4)]
+    with hub.join(streams[0].pk):
+        for stream in streams:
+            await Reader().read(stream, events=1)
+        assert set(hub._tails) == {streams[n].pk for n in (0, 2, 3)}, "one is still followed"
+    monkeypatch.setattr(hubs, "LINGER_SECONDS", 0.0)
+    await seen(lambda: hub._tails == {})
 
 
 # A layer that fails

@@ -20,8 +20,8 @@ from accounts.models import User
 from streaming import hub as hubs
 from streaming import journal
 from streaming.database import in_db
-from streaming.hub import STREAMS, Body, Hub, Tail, hear_streams, ring, stream_bell
-from streaming.journal import Chunk, Entry, Head
+from streaming.hub import LOOSE, STREAMS, Body, Hub, Tail, hear_streams, ring, stream_bell
+from streaming.journal import Chunk, Entry, Head, coalesce
 from streaming.models import Kind, State
 from tests.services.redis_server import Redis
 from tests.streaming.conftest import on_redis
@@ -56,7 +56,10 @@ def head(epoch: int = 1, state: State = State.RUNNING, next_index: int = 0) -> H
 
 
 def indexes(chunks: list[Chunk]) -> list[int]:
-    return [chunk.index for chunk in chunks]
+    """Those of chunks that are merged as well; their text says whether they are right."""
+    found = [n for chunk in chunks for n in range(chunk.first, chunk.index + 1)]
+    assert "".join(chunk.delta for chunk in chunks) == "".join(f"{n} " for n in found)
+    return found
 
 
 async def test_a_tail_gives_what_follows_an_index_if_all_of_it_is_there() -> None:
@@ -81,19 +84,65 @@ async def test_after_a_lost_bell_the_tail_begins_behind_the_hole() -> None:
     assert indexes(tail.after(3)) == [4, 5]
 
 
-@given(st.lists(st.integers(0, 12), max_size=40), st.lists(st.integers(0, 14), max_size=4))
-async def test_however_bells_come_a_tail_never_shows_a_hole(
-    rung: list[int], learned: list[int]
+HAPPENINGS = st.lists(
+    st.one_of(
+        st.integers(0, 12).map(lambda index: ("rung", index, index)),
+        st.integers(0, 14).map(lambda index: ("learned", index, index)),
+        st.tuples(st.just("read"), st.integers(0, 12), st.integers(0, 12)),
+    ),
+    max_size=40,
+)
+
+
+@given(HAPPENINGS)
+async def test_whatever_is_rung_learned_and_read_a_tail_never_shows_a_hole(
+    happenings: list[tuple[str, int, int]],
 ) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hubs, "LOOSE", 4)
+        tail, known = Tail(STREAM), 0
+        for what, first, last in happenings:
+            known = known if what == "read" else max(known, first + (what == "rung"))
+            match what:
+                case "rung":
+                    tail.add(chunks_of(first))
+                case "learned":
+                    tail.learn(head(next_index=first))
+                case "read":
+                    tail.keep([*coalesce(chunks_of(*range(first, last + 1)))])
+            assert tail.next_index == known
+            for index in range(-1, 14):
+                after = indexes(tail.after(index))
+                assert after == list(range(index + 1, index + 1 + len(after)))
+
+
+async def test_what_was_read_once_is_there_for_who_comes_back() -> None:
     tail = Tail(STREAM)
-    for n, index in enumerate(rung):
+    tail.learn(head(next_index=5))
+    tail.keep([*coalesce(chunks_of(0, 1, 2, 3, 4))])
+    tail.add(chunks_of(5))
+    assert indexes(tail.after(-1)) == [0, 1, 2, 3, 4, 5]
+    assert tail.after(2) == [], "in the middle of what was read as one: the journal knows"
+    tail.keep(chunks_of(3, 4))
+    assert indexes(tail.after(-1)) == [0, 1, 2, 3, 4, 5]
+
+
+async def test_what_was_read_is_held_with_what_was_rung_meanwhile() -> None:
+    tail = Tail(STREAM)
+    tail.add(chunks_of(4, 5, 6))
+    tail.keep(chunks_of(0, 1))
+    assert indexes(tail.after(3)) == [4, 5, 6], "what was read does not reach it"
+    tail.keep(chunks_of(0, 1, 2, 3, 4))
+    assert indexes(tail.after(-1)) == [0, 1, 2, 3, 4, 5, 6]
+
+
+async def test_many_small_chunks_are_held_as_few_large_ones() -> None:
+    tail = Tail(STREAM)
+    for index in range(4_000):
         tail.add(chunks_of(index))
-        if n < len(learned):
-            tail.learn(head(next_index=learned[n]))
-    assert tail.next_index == max([*(i + 1 for i in rung), *learned[: len(rung)]], default=0)
-    for last in range(-1, 14):
-        after = indexes(tail.after(last))
-        assert after == list(range(last + 1, last + 1 + len(after)))
+    assert len(tail._chunks) <= 2 * LOOSE
+    assert indexes(tail.after(-1)) == list(range(4_000))
+    assert indexes(tail.after(3_950)) == list(range(3_951, 4_000))
 
 
 async def test_a_tail_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -205,7 +205,7 @@ def test_whatever_a_frame_holds_it_is_a_command_or_refused(text: str) -> None:
     ],
 )
 def test_what_a_follower_yields_as_a_frame(event: follow.Event, frame: dict[str, Any]) -> None:
-    assert json.loads(protocol.event(STREAM, event)) == {"stream": NAME, **frame}
+    assert json.loads(protocol.event(NAME, event)) == {"stream": NAME, **frame}
 
 
 def test_every_kind_of_chunk_has_its_name() -> None:
@@ -235,7 +235,7 @@ def test_the_other_frames() -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(0, 10**6))
 def test_any_text_survives_the_wire_as_utf_8(delta: str, index: int) -> None:
-    frame = protocol.event(STREAM, Chunk(index, index, Kind.TEXT, delta, index))
+    frame = protocol.event(NAME, Chunk(index, index, Kind.TEXT, delta, index))
     assert json.loads(frame.encode())["delta"] == delta
 
 
@@ -244,5 +244,5 @@ def test_what_the_server_says_is_strict_json() -> None:
         raise AssertionError(constant)
 
     assert math.isfinite(LARGEST)
-    frame = protocol.event(STREAM, follow.Snapshot(-1, "\x7f\u2028", "", ()))
+    frame = protocol.event(NAME, follow.Snapshot(-1, "\x7f\u2028", "", ()))
     assert json.loads(frame, parse_constant=refuse)["text"] == "\x7f\u2028"
