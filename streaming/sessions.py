@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.utils import timezone
@@ -28,7 +29,8 @@ async def signed_in(session_key: str | None) -> Any:
 
 def _signed_in(session_keys: Collection[str]) -> Mapping[str, Any]:
     sessions = Session.objects.filter(session_key__in=session_keys, expire_date__gt=timezone.now())
-    opened = {session.session_key: session.get_decoded() for session in sessions}
+    rows = sessions.values_list("session_key", "session_data")
+    opened = {key: SessionStore().decode(data) for key, data in rows}
     ids = {key: _user_id(data) for key, data in opened.items()}
     users = (
         get_user_model()

@@ -1,4 +1,5 @@
-"""Everybody comes back at once, each for a reply of their own: after a deploy, say."""
+"""Everybody comes back at once, each for a reply of their own: after a deploy, say. In each round
+they are other replies, so that no process has seen them before."""
 
 from __future__ import annotations
 
@@ -13,13 +14,13 @@ READERS, CHUNKS = 200, 2_000
 
 def measure(stage: Stage, outcome: Outcome) -> None:
     subjects = stage.wanted(UVICORN, DAPHNE, RESUMABLE)
-    ready = {s.name: list(s.replayable(CHUNKS, READERS)) for s in subjects}
     for subject in subjects:
-        replay(subject, stage.client, ready[subject.name][:20], CHUNKS)  # to warm up
+        replay(subject, stage.client, list(subject.replayable(CHUNKS, 20)), CHUNKS)  # to warm up
     for _ in range(stage.options.rounds):
         took: dict[str, float] = {}
         for subject in subjects:
-            replayed = replay(subject, stage.client, ready[subject.name], CHUNKS, at_once=True)
+            ready = list(subject.replayable(CHUNKS, READERS))
+            replayed = replay(subject, stage.client, ready, CHUNKS, at_once=True)
             what = f"{READERS} × {CHUNKS:,} chunks"
             keep(outcome, what, subject.name, replayed, PART)
             took[subject.name] = replayed.took

@@ -1,4 +1,8 @@
-"""A reader comes back: from its first packet until it holds all there is of a running reply."""
+"""A reader comes back: from its first packet until it holds all there is of a running reply.
+
+Once to the process that served it before, as after a lost connection, and once to one that has not
+seen the reply yet, as after a deploy.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,10 @@ def measure(stage: Stage, outcome: Outcome) -> None:
                     subject, stage.client, ready[subject.name] * OPENED, chunks
                 )
                 keep(outcome, f"{chunks:,} chunks", subject.name, seen[subject.name])
+                if subject.name in (UVICORN, DAPHNE):
+                    new = list(subject.replayable(chunks, OPENED))
+                    replayed = replay(subject, stage.client, new, chunks)
+                    keep(outcome, f"{chunks:,} chunks, to another process", subject.name, replayed)
             times = {name: median(replayed.seconds) for name, replayed in seen.items()}
             for name, figure in ((UVICORN, "resume"), (DAPHNE, "resume/daphne")):
                 share = ratio(times.get(name), times.get(RESUMABLE))
