@@ -79,7 +79,7 @@ class Tail:
         self._chunks: deque[Chunk] = deque()
         self._size = 0
         self._merge_at = LOOSE
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: list[asyncio.Future[None]] = []
         self.followers = 0
         self.heard = False
 
@@ -150,14 +150,12 @@ class Tail:
     async def news(self) -> None:
         """Wait until something was added or learned."""
         waiting = asyncio.get_running_loop().create_future()
-        self._waiting.add(waiting)
-        try:
-            await waiting
-        finally:
-            self._waiting.discard(waiting)
+        self._waiting.append(waiting)
+        await waiting
 
     def wake(self) -> None:
-        for waiting in self._waiting:
+        woken, self._waiting = self._waiting, []
+        for waiting in woken:
             if not waiting.done():
                 waiting.set_result(None)
 

@@ -369,8 +369,10 @@ class StreamWorker(AsyncConsumer):
                     await self._say(pen.stream, "")
                 if seam_due:
                     seam_due = False
-                    await self._writer.write(pen, Kind.SEAM, "")
-                await self._writer.write(pen, KINDS[event.kind], event.text, event.upstream)
+                    self._writer.write(pen, Kind.SEAM, "")
+                self._writer.write(pen, KINDS[event.kind], event.text, event.upstream)
+                if pen.full:
+                    await self._writer.room(pen)
         return None
 
     async def _anchor(self, pen: Pen, place: Upstream) -> None:

@@ -102,14 +102,16 @@ class Writer:
         pen = self._pens[stream.id] = Pen(stream, text)
         return pen
 
-    async def write(self, pen: Pen, kind: Kind, delta: str, place: Upstream | None = None) -> None:
-        """Take a delta, and where it stands at the provider. Returns at once, unless too much of
-        this stream waits already."""
-        first = pen.next_index == 0 and not pen.pending
+    def write(self, pen: Pen, kind: Kind, delta: str, place: Upstream | None = None) -> None:
+        """Take a delta, and where it stands at the provider. Who writes more than a pen holds waits
+        for room."""
+        if pen.next_index == 0 and not pen.pending:
+            self._urgent.set()
         pen.add(kind, delta, place)
         self._wake.set()
-        if first:
-            self._urgent.set()
+
+    async def room(self, pen: Pen) -> None:
+        """Wait while too much of this stream waits already."""
         while pen.full and not pen.refused:
             pen.changed.clear()
             await pen.changed.wait()

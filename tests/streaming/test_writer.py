@@ -37,7 +37,8 @@ class Desk:
 
     async def say(self, pen: Pen, *texts: str) -> None:
         for text in texts:
-            await self.writer.write(pen, Kind.TEXT, text)
+            self.writer.write(pen, Kind.TEXT, text)
+            await self.writer.room(pen)
 
     async def told(self, text: str) -> None:
         """Wait until exactly this text was told as written."""
@@ -83,7 +84,7 @@ async def test_what_gathers_during_a_commit_is_one_chunk_of_a_kind(
     await desk.say(pen, "first")
     await seen(lambda: press.calls)
     await desk.say(pen, " and", " then")
-    await desk.writer.write(pen, Kind.REASONING, "why")
+    desk.writer.write(pen, Kind.REASONING, "why")
     await desk.say(pen, " more")
     press.open.set()
     await desk.told("first and thenwhy more")
@@ -205,7 +206,7 @@ async def test_a_source_is_held_back_when_too_much_waits(
     async def pour() -> None:
         nonlocal poured
         for _ in range(200):
-            await desk.writer.write(pen, Kind.TEXT, piece)
+            await desk.say(pen, piece)
             poured += len(piece.encode())
 
     pouring = asyncio.create_task(pour())
