@@ -1,0 +1,98 @@
+"""A stranger's first minute: no account, no key, no instructions, and nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, Route, expect
+
+from streaming.providers import demo
+from tests.e2e.deployment import Deployment
+from tests.e2e.person import PASSWORD
+from tests.e2e.replies import conversation_path, copied, finished, latest
+from tests.e2e.test_listing import row
+
+pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+
+QUESTION = "Why do tides lag the moon? Be brief."
+
+
+def test_a_stranger_signs_up_asks_reloads_and_loses_nothing(
+    deployment: Deployment, browser_context: Callable[..., BrowserContext]
+) -> None:
+    deployment.person("owner")
+    page = browser_context(base_url=deployment.base_url).new_page()
+    page.goto("/")
+    page.get_by_role("main").get_by_role("link", name="Sign up").click()
+    sign_up(page)
+
+    expect(page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
+    expect(page.get_by_text("The demo model is ready and needs no key.")).to_be_visible()
+    expect(page.get_by_role("link", name="add a key")).to_have_attribute("href", "/settings/keys/")
+    expect(page.get_by_text("Your conversations will stand here.")).to_be_visible()
+    box = page.get_by_role("textbox", name="Message", exact=True)
+    expect(box).to_be_focused()
+    page.keyboard.type(QUESTION)
+    expect(page.get_by_role("button", name="Send")).to_be_enabled()
+
+    with hold(page) as posted:  # the server has not said a word yet
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("article", name="You")).to_contain_text(QUESTION)
+        expect(latest(page)).to_contain_text("Connecting")
+        expect(box).to_have_value("")
+        expect(page.get_by_role("heading", name="What would you like to know?")).to_be_hidden()
+    assert len(posted) == 1
+
+    path = conversation_path(page)
+    text = latest(page).locator("live-reply > .prose")
+    expect(text).not_to_be_empty()
+    so_far = text.inner_text()
+    expect(text).not_to_have_text(so_far)  # it grows
+    so_far = text.inner_text()
+    page.reload()
+    expect(page.get_by_role("article", name="You")).to_contain_text(QUESTION)
+    expect(latest(page)).to_have_attribute("aria-busy", "true")
+    assert text.inner_text().startswith(so_far.rstrip())
+
+    finished(page, within=60)
+    assert copied(page) == demo.compose(QUESTION)
+    expect(page.get_by_role("heading", level=1)).to_have_text(QUESTION)
+    page.get_by_role("link", name="New chat").click()
+    page.wait_for_url(lambda url: "/c/" not in url)
+    row(page, QUESTION).get_by_role("link", name=QUESTION, exact=True).click()
+    page.wait_for_url(f"**{path}")
+    assert copied(page) == demo.compose(QUESTION)
+
+
+def test_a_starter_is_a_question_that_is_ready_to_be_sent(
+    deployment: Deployment, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(deployment.person(f"stranger-{uuid4().hex[:8]}"))
+    page.get_by_role("link", name="Why do tides lag the moon?").click()
+    box = page.get_by_role("textbox", name="Message", exact=True)
+    expect(box).to_have_value("Why do tides lag the moon?")
+    box.press("Enter")
+    expect(latest(page).locator("live-reply > .prose")).not_to_be_empty()
+    page.get_by_role("button", name="Stop").click()
+    finished(page)
+
+
+def sign_up(page: Page) -> None:
+    page.get_by_label("Email").fill(f"stranger-{uuid4().hex[:8]}@holdfast.test")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Password (again)").fill(PASSWORD)
+    page.get_by_role("main").get_by_role("button", name="Sign up").click()
+
+
+@contextmanager
+def hold(page: Page) -> Iterator[list[Route]]:
+    """Let what the composer posts wait, as on a slow line, until the block is over."""
+    held: list[Route] = []
+    page.route("**/c/", lambda route: held.append(route))
+    yield held
+    for route in held:
+        route.continue_()
+    page.unroute("**/c/")
