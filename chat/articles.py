@@ -97,6 +97,7 @@ class Article:
     index: int = -1
     seams: tuple[int, ...] = ()
     stream: str = ""
+    request: str = ""
     trouble: Trouble | None = None
     details: tuple[tuple[str, str], ...] = field(default=())
     note: str = ""
@@ -211,6 +212,7 @@ def article(message: Message, tree: Tree | None = None) -> Article:
         seams=known.seams,
         state=stream.state if stream else _state_without_stream(message),
         stream=str(stream.uuid) if stream else "",
+        request=str(stream.request_id) if stream else "",
         note=stream.note if stream else "",
         finish_reason=message.finish_reason,
         waited=_waited(stream) if stream else None,

@@ -30,6 +30,8 @@ export function startComposer() {
   box.addEventListener("keydown", pressed);
   document.addEventListener("reply", update);
   connection.addEventListener("status", update);
+  // Stop takes the place of Send under the pointer: the second of a double click is not for it.
+  stop.addEventListener("click", (event) => event.detail > 1 && event.preventDefault());
   forgetOnSignOut();
   update();
 }
@@ -239,10 +241,12 @@ function arrived(message, html, page) {
   update();
 }
 
-/** A new chat has got an address of its own. */
+/** A new chat has got an address of its own, and what was typed meanwhile belongs to it. */
 function moveTo(page) {
   history.pushState(null, "", page);
+  dropDraft(form);
   form.setAttribute("action", `${page}messages/`);
+  if (box.value) keepDraft(form);
   box.placeholder = "Reply";
   document.dispatchEvent(new CustomEvent("moved", { detail: page }));
 }
@@ -303,9 +307,8 @@ function restore() {
     if (!given && offered) field.value = value;
   }
   const action = form.getAttribute("action");
-  const said = [...messages.querySelectorAll(".words")].map((words) => words.textContent);
   for (const fields of unsent(action)) {
-    if (said.includes(fields.get("text"))) dropUnsent(action, fields);
+    if (messages.querySelector(`[data-request="${fields.get("request_id")}"]`)) dropUnsent(action, fields);
     else {
       const message = messageOf(fields);
       messages.append(message.question);

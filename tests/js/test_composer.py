@@ -62,6 +62,11 @@ def exchange(text: str) -> tuple[Article, Article]:
     return question, answer
 
 
+def ended(text: str) -> tuple[Article, Article]:
+    question, answer = exchange(text)
+    return question, replace(answer, state="completed")
+
+
 class Server:
     """Answers what the page asks, and remembers it."""
 
@@ -222,6 +227,38 @@ def test_what_could_not_be_sent_survives_a_reload(
     complaints.clear()
 
 
+def test_what_was_said_before_in_the_same_words_is_not_taken_for_it(
+    page: Page, server: Server, complaints: list[str]
+) -> None:
+    Files.pages[CHAT] = page_of(f"{CHAT}messages/", ended("Yes"))
+    server.answer = lambda route: route.fulfill(status=503)
+    page.goto(CHAT)
+    box(page).fill("Yes")
+    send(page).click()
+    expect(named(page, "You").last).to_contain_text("Not sent.")
+    page.reload()
+    expect(named(page, "You")).to_have_count(2)
+    expect(named(page, "You").last).to_contain_text("Not sent.")
+    complaints.clear()
+
+
+def test_what_arrived_although_its_answer_was_lost_is_not_shown_twice(
+    chat: Page, server: Server, complaints: list[str]
+) -> None:
+    server.answer = lambda route: route.abort()
+    box(chat).fill("Hold fast")
+    send(chat).click()
+    expect(named(chat, "You")).to_contain_text("Not sent.")
+    question, answer = exchange("Hold fast")
+    arrived = (question, replace(answer, request=server.sent[0]["request_id"]))
+    Files.pages[CHAT] = page_of(f"{CHAT}messages/", arrived)
+    chat.reload()
+    expect(stop(chat)).to_be_visible()
+    expect(named(chat, "You")).to_have_count(1)
+    expect(chat.get_by_text("Not sent.")).to_have_count(0)
+    complaints.clear()
+
+
 def test_a_refused_message_gives_its_text_back(
     chat: Page, server: Server, complaints: list[str]
 ) -> None:
@@ -286,6 +323,19 @@ def test_stop_before_the_answer_is_kept_until_there_is_something_to_stop(
     server.until(lambda: len(server.stopped) == 1)
 
 
+def test_a_double_click_on_send_sends_once_and_stops_nothing(page: Page, server: Server) -> None:
+    Files.pages[CHAT] = page_of(f"{CHAT}messages/", ended("Before"))
+    page.goto(CHAT)
+    box(page).fill("Once, please")
+    send(page).dblclick()
+    expect(page.locator("article[id^='m-']")).to_have_count(4)
+    box(page).fill("Next")
+    send(page).click()
+    expect(page.locator("article[id^='m-']")).to_have_count(6)
+    assert [sent["text"] for sent in server.sent] == ["Once, please", "Next"]
+    assert server.stopped == []
+
+
 def test_a_next_message_can_be_sent_while_a_reply_runs(chat: Page, server: Server) -> None:
     box(chat).fill("First")
     send(chat).click()
@@ -304,6 +354,24 @@ def test_a_new_chat_gets_its_own_address(page: Page, server: Server) -> None:
     box(page).fill("Go on")
     send(page).click()
     expect(page.locator("article[id^='m-']")).to_have_count(4)
+
+
+def test_what_is_typed_before_a_new_chat_has_its_address_stays_with_it(
+    page: Page, server: Server
+) -> None:
+    server.answer = server.held.append
+    page.goto("/new/")
+    box(page).fill("Begin")
+    send(page).click()
+    box(page).fill("And then")
+    server.until(lambda: len(server.held) == 1)
+    server.accept(server.held[0])
+    page.wait_for_url(f"**{CHAT}")
+    page.reload()
+    expect(box(page)).to_have_value("And then")
+    page.goto("/new/")
+    expect(send(page)).to_be_disabled()
+    expect(box(page)).to_have_value("")
 
 
 def test_a_plain_http_address_has_ids_too(page: Page, server: Server) -> None:
