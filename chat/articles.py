@@ -346,7 +346,7 @@ def details(message: Message, stream: Stream) -> tuple[tuple[str, str], ...]:
         ("Continued", "from a reply that was cut" if stream.continues_id else ""),
         ("Its request", stream.upstream_id),
         ("Reply", str(stream.uuid)),
-        ("At", stream.ended_at.isoformat(" ", "seconds") if stream.ended_at else ""),
+        ("At", f"{stream.ended_at:%Y-%m-%d %H:%M:%S} UTC" if stream.ended_at else ""),
     )
     return tuple((name, value) for name, value in known if value)
 
