@@ -16,7 +16,17 @@ from chat import access, replies
 from chat.articles import article
 from chat.forms import AgainForm, EditForm
 from chat.models import Message
-from chat.pages import Request, draft, fragment, page, refuse, sign_in, visitor
+from chat.pages import (
+    Request,
+    draft,
+    drop_draft,
+    fragment,
+    keep_draft_and_sign_in,
+    page,
+    refuse,
+    sign_in,
+    visitor,
+)
 from chat.replies import Refused, Reply, settings_of
 
 
@@ -30,11 +40,13 @@ def edit(request: Request, id: UUID) -> HttpResponse:
     if request.htmx:
         shown = article(question)
         return fragment(request, "chat/_edit.html", {"article": shown, "request_id": uuid4()})
+    kept = dict(draft(request))
     return page(
         request,
         user,
         question.conversation,
-        kept=draft(request),
+        words=kept.pop("text", ""),
+        kept=kept,
         through=question.pk,
         editing=str(question.pk),
         request_id=uuid4(),
@@ -45,6 +57,8 @@ def edit(request: Request, id: UUID) -> HttpResponse:
 def versions(request: Request, id: UUID) -> HttpResponse:
     """Another version: of a question in the words that are sent, of a reply by asking again."""
     user = visitor(request)
+    if user is None and "text" in request.POST:
+        return keep_draft_and_sign_in(request, reverse("edit", args=[id]))
     if user is None:
         return sign_in(request, reverse("home"))
     message = access.message_or_404(user, id)
@@ -60,6 +74,7 @@ def versions(request: Request, id: UUID) -> HttpResponse:
             reply = replies.edit(
                 user, question=message, text=text, request_id=request_id, chosen=chosen
             )
+            drop_draft(request)
             return _show(request, reply, [reply.question, reply.answer])
         chosen = settings_of(message.conversation, form.cleaned_data["model"] or message.model)
         reply = replies.regenerate(user, answer=message, request_id=request_id, chosen=chosen)

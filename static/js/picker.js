@@ -96,6 +96,7 @@ function mark(option) {
 }
 
 function pressed(event) {
+  if (event.isComposing) return; // the keys are an input method's
   const options = [...list.querySelectorAll("[role='option']:not([aria-disabled])")];
   const at = options.findIndex(({ dataset }) => "active" in dataset);
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];

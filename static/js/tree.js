@@ -2,6 +2,7 @@
 // go on, take a waiting one back. What was there stays; the way back in the browser leads to it.
 
 import { composerModel, post, requestId, standAt, standing } from "./composer.js";
+import { draft, dropDraft, keepDraft } from "./drafts.js";
 import { openPicker } from "./picker.js";
 import { toTheEnd } from "./follow.js";
 
@@ -12,9 +13,11 @@ export function startTree() {
   messages = document.getElementById("messages");
   document.addEventListener("submit", submitted);
   document.addEventListener("click", clicked);
-  document.addEventListener("keydown", ({ key, target }) => {
-    if (key === "Escape") target.closest?.(".edit")?.querySelector("[data-give-up]").click();
+  document.addEventListener("keydown", ({ key, isComposing, target }) => {
+    if (key === "Escape" && !isComposing) target.closest?.(".edit")?.querySelector("[data-give-up]").click();
   });
+  document.addEventListener("input", ({ target }) => target.form?.matches(".edit") && keepDraft(target.form));
+  for (const form of document.querySelectorAll(".edit")) restore(form);
 }
 
 function submitted(event) {
@@ -46,6 +49,7 @@ async function act(article, action, fields, button, what = "") {
   else if (response?.status === 204) return;
   else if (response?.ok) {
     asked.delete(what);
+    forgetWords(article);
     const made = take(article, await response.text(), response.headers.get("HX-Push-Url"));
     if (within) standOn(made);
   } else complain(article, response);
@@ -107,10 +111,24 @@ function clicked(event) {
 async function swap(article, address, back) {
   const response = await fetch(address, { headers: { "HX-Request": "true" } }).catch(() => null);
   if (!response?.ok) return complain(article, response);
+  forgetWords(article);
   const made = document.createRange().createContextualFragment(await response.text()).querySelector("article");
   article.replaceWith(made);
   const box = made.querySelector("textarea");
+  if (box) restore(box.form);
   (back ? made.querySelector("[data-edit]") : box)?.focus();
   box?.setSelectionRange(box.value.length, box.value.length);
   return undefined;
+}
+
+/** Other words that were not sent, as after a reload. */
+function restore(form) {
+  const { text } = draft(form);
+  if (text) form.elements.text.value = text;
+}
+
+/** They were sent, or given up. */
+function forgetWords(article) {
+  const form = article.querySelector(".edit");
+  if (form) dropDraft(form);
 }

@@ -1,0 +1,287 @@
+"""What nobody means to do and everybody does: it loses no text, and looks as it should."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e.conftest import Complaints
+from tests.e2e.deployment import Deployment
+from tests.e2e.person import Person
+from tests.e2e.replies import MODEL, ask, conversation_path, finished, latest
+from tests.e2e.test_drafts import sign_in
+from tests.e2e.test_listing import more, row
+from tests.e2e.test_phone import PHONE, fits
+from tests.fakes import Behaviour, Fake
+
+pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+
+ARABIC = "لماذا يتأخر المد عن القمر؟"
+ENDLESS = "Supercalifragilistic" * 15  # 300 characters without a place to break
+
+
+@pytest.fixture
+def person(deployment: Deployment) -> Person:
+    person = deployment.person(f"hostile-{uuid4().hex[:8]}")
+    person.add_key("openai")
+    return person
+
+
+def box(page: Page) -> Locator:
+    return page.get_by_role("textbox", name="Message", exact=True)
+
+
+def questions(page: Page) -> Locator:
+    return page.get_by_role("article", name="You")
+
+
+def edit(page: Page) -> Locator:
+    """The form in the place of the only question."""
+    questions(page).hover()
+    questions(page).get_by_role("link", name="Edit").click()
+    return page.get_by_role("textbox", name="Your message, in other words")
+
+
+def test_a_hundred_thousand_characters_are_sent_as_they_are(
+    deployment: Deployment, person: Person, fake: Fake, open_page: Callable[..., Page]
+) -> None:
+    pasted = ("kelp 🌊 " * 100 + "\n") * 142
+    pasted = pasted.ljust(100_000, "x")
+    fake.script(Behaviour.of("Long."))
+    page = open_page(person)
+    page.get_by_role("combobox", name="Model").select_option(MODEL)
+    page.evaluate("text => navigator.clipboard.writeText(text)", pasted)
+    box(page).press("Control+V")
+    page.get_by_role("button", name="Send").click()
+    expect(finished(page)).to_contain_text("Long.")
+    assert questions(page).locator(".words").inner_text() == pasted
+    assert deployment.rows.of("chat_message", content=pasted)
+    assert pasted in fake.requests()[0].body["input"][-1]["content"]
+
+
+def test_nothing_but_space_is_not_sent(person: Person, open_page: Callable[..., Page]) -> None:
+    page = open_page(person)
+    box(page).fill(" \n\t ")
+    expect(page.get_by_role("button", name="Send")).to_be_disabled()
+    box(page).press("Enter")
+    box(page).press_sequentially("x")
+    expect(questions(page)).to_have_count(0)
+    expect(page.get_by_role("button", name="Send")).to_be_enabled()
+
+
+def test_an_emoji_is_a_message_and_a_title(
+    person: Person, fake: Fake, open_page: Callable[..., Page]
+) -> None:
+    fake.script(Behaviour.of("👋🏽"))
+    page = open_page(person)
+    ask(page, "👩‍🚀")
+    expect(finished(page)).to_contain_text("👋🏽")
+    expect(questions(page).locator(".words")).to_have_text("👩‍🚀")
+    expect(page.get_by_role("heading", level=1)).to_have_text("👩‍🚀")
+    expect(row(page, "👩‍🚀")).to_be_visible()
+
+
+SIDES = """(element) => {
+    const line = document.createRange();
+    line.selectNodeContents(element);
+    const [text, block] = [line.getBoundingClientRect(), element.getBoundingClientRect()];
+    return text.left - block.left > block.right - text.right ? "right" : "left";
+}"""
+
+
+def test_what_is_written_from_right_to_left_stands_on_the_right(
+    person: Person, fake: Fake, open_page: Callable[..., Page]
+) -> None:
+    fake.script(Behaviour.of(f"{ARABIC}\n\nIn English."))
+    page = open_page(person)
+    expect(box(page)).to_have_css("unicode-bidi", "plaintext")
+    ask(page, ARABIC)
+    reply = finished(page).locator("live-reply > .prose > p")
+    assert questions(page).locator(".words").evaluate(SIDES) == "right"
+    assert reply.first.evaluate(SIDES) == "right"
+    assert reply.last.evaluate(SIDES) == "left"
+    title = page.get_by_role("heading", level=1)
+    expect(title).to_have_text(ARABIC)
+    assert title.evaluate(SIDES) == "right"
+    assert row(page, ARABIC).locator("bdi").evaluate(SIDES) == "right"
+    page.reload()
+    assert latest(page).locator(".prose > p").first.evaluate(SIDES) == "right"
+
+
+# Titles
+
+
+def test_a_title_may_be_long_and_never_nothing(
+    person: Person, fake: Fake, open_page: Callable[..., Page]
+) -> None:
+    fake.script(Behaviour.of("Yes."))
+    page = open_page(person)
+    ask(page, "A name")
+    finished(page)
+    rename(page, "A name", "   ")
+    expect(page.get_by_role("dialog", name="Conversation")).to_be_hidden()
+    expect(page.get_by_role("heading", level=1)).to_have_text("A name")
+    rename(page, "A name", ENDLESS)
+    expect(page.get_by_role("heading", level=1)).to_have_text(ENDLESS[:200])
+    page.set_viewport_size(PHONE["viewport"])
+    fits(page)
+    page.get_by_role("button", name="Menu").click()
+    chat = page.get_by_role("link", name=re.compile("^More: Super"))
+    expect(chat).to_be_in_viewport(ratio=1)
+    chat.click()
+    expect(page.get_by_role("button", name="Delete")).to_be_in_viewport(ratio=1)
+    fits(page)
+
+
+def rename(page: Page, title: str, to: str) -> None:
+    menu = more(page, title)
+    menu.get_by_role("textbox", name="Title").fill(to)
+    menu.get_by_role("button", name="Rename").click()
+
+
+def test_a_first_title_is_cut_between_words(
+    person: Person, fake: Fake, open_page: Callable[..., Page]
+) -> None:
+    fake.script(Behaviour.of("Yes."))
+    page = open_page(person)
+    ask(page, "Explain group commit to a novice and then go on to say more")
+    finished(page)
+    title = "Explain group commit to a novice and then go on…"
+    expect(page.get_by_role("heading", level=1)).to_have_text(title)
+
+
+def test_what_is_deleted_while_it_runs_is_had_back_as_far_as_it_came(
+    person: Person, fake: Fake, open_page: Callable[..., Page], complaints: Complaints
+) -> None:
+    complaints.allow("404")  # the page asks how the reply ended, and its conversation is gone
+    fake.script(Behaviour.of("Half of it ", "never", hold_after=(1,)))
+    page = open_page(person)
+    expect(ask(page, "Say it all")).to_contain_text("Half of it")
+    path = conversation_path(page)
+    more(page, "Say it all").get_by_role("button", name="Delete").click()
+    page.wait_for_url(lambda url: "/c/" not in url)
+    page.get_by_role("button", name="Undo").click()
+    page.wait_for_url(f"**{path}")
+    expect(latest(page)).to_contain_text("Half of it")
+    expect(latest(page).get_by_text("Stopped", exact=True)).to_be_visible()
+    expect(latest(page).get_by_role("button", name="Continue")).to_be_visible()
+
+
+# A message in other words
+
+
+def test_other_words_outlive_a_reload_and_go_when_they_are_sent_or_given_up(
+    person: Person, fake: Fake, open_page: Callable[..., Page]
+) -> None:
+    fake.script(Behaviour.of("Yes.", times=2))
+    page = open_page(person)
+    ask(page, "First words")
+    finished(page)
+    edit(page).fill("Second words, half")
+    page.reload()
+    expect(edit(page)).to_have_value("Second words, half")
+    page.get_by_role("link", name="Cancel").click()
+    expect(edit(page)).to_have_value("First words")
+    page.get_by_role("textbox", name="in other words").fill("Third words")
+    page.get_by_role("button", name="Ask again").click()
+    expect(questions(page)).to_contain_text("Third words")
+    expect(edit(page)).to_have_value("Third words")
+
+
+def test_escape_is_an_input_method_s_while_it_composes(
+    person: Person, fake: Fake, open_page: Callable[..., Page]
+) -> None:
+    fake.script(Behaviour.of("Yes."))
+    page = open_page(person)
+    ask(page, "First words")
+    finished(page)
+    box = edit(page)
+    box.fill("潮")
+    box.dispatch_event("keydown", {"key": "Escape", "isComposing": True, "bubbles": True})
+    box.press_sequentially("汐")
+    expect(box).to_have_value("潮汐")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
+def test_who_is_signed_out_in_the_middle_of_other_words_finds_them_again(
+    person: Person,
+    fake: Fake,
+    open_page: Callable[..., Page],
+    complaints: Complaints,
+    scripts: bool,
+) -> None:
+    complaints.allow("WebSocket|401")
+    fake.script(Behaviour.of("Yes.", times=2))
+    page = open_page(person, java_script_enabled=scripts)
+    page.route_web_socket("**/ws/", lambda socket: None)  # nobody tells this page
+    ask(page, "First words")
+    conversation_path(page)
+    page.reload()
+    edit(page).fill("Second words")
+    person.post("/accounts/logout/", {})
+    page.get_by_role("button", name="Ask again").click()
+    page.wait_for_url("**/accounts/login/?next=/m/**")
+    sign_in(page, person)
+    expect(page.get_by_role("textbox", name="in other words")).to_have_value("Second words")
+    expect(box(page)).to_have_value("")
+    page.get_by_role("button", name="Ask again").click()
+    expect(questions(page)).to_contain_text("Second words")
+
+
+def test_two_tabs_put_the_same_message_in_other_words_and_both_are_kept(
+    person: Person, fake: Fake, open_page: Callable[..., Page]
+) -> None:
+    fake.script(*(Behaviour.of(f"Answer {number}.") for number in (1, 2, 3)))
+    here = open_page(person)
+    ask(here, "First words")
+    finished(here)
+    there = open_page(person, conversation_path(here))
+    edit(there).fill("Words of there")
+    edit(here).fill("Words of here")
+    here.get_by_role("button", name="Ask again").click()
+    expect(finished(here)).to_contain_text("Answer 2.")
+    expect(there.get_by_role("alert")).to_contain_text("This chat moved on in another tab")
+    words = there.get_by_role("textbox", name="in other words")
+    expect(words).to_have_value("Words of there")
+    there.get_by_role("button", name="Ask again").click()
+    expect(finished(there)).to_contain_text("Answer 3.")
+    expect(questions(there).get_by_text("3/3")).to_be_visible()
+    there.get_by_role("link", name="Previous version").click()
+    expect(questions(there)).to_contain_text("Words of here")
+
+
+# Back and forward
+
+
+def test_back_and_forward_lead_through_chats_and_each_keeps_its_draft(
+    person: Person, fake: Fake, open_page: Callable[..., Page]
+) -> None:
+    fake.script(*(Behaviour.of(f"Answer {number}.") for number in (1, 2)))
+    page = open_page(person)
+    ask(page, "One")
+    finished(page)
+    one = conversation_path(page)
+    box(page).fill("More of one")
+    page.get_by_role("link", name="New chat").click()
+    page.wait_for_url(lambda url: "/c/" not in url)
+    expect(box(page)).to_have_value("")
+    ask(page, "Two")
+    finished(page)
+    two = conversation_path(page)
+    page.go_back()
+    expect(page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
+    page.go_back()
+    page.wait_for_url(f"**{one}")
+    expect(latest(page)).to_contain_text("Answer 1.")
+    expect(box(page)).to_have_value("More of one")
+    page.go_forward()
+    page.wait_for_url(lambda url: "/c/" not in url)
+    page.go_forward()
+    page.wait_for_url(f"**{two}")
+    expect(latest(page)).to_contain_text("Answer 2.")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Two")
+    expect(box(page)).to_have_value("")
