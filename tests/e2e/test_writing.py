@@ -160,6 +160,30 @@ def test_the_details_of_a_reply_say_how_it_came_about(
         expect(reply.get_by_role("term").get_by_text(name, exact=True)).to_be_visible()
 
 
+PRICED = """
+from chat.models import ModelOverride
+prices = {"input_price": 200, "output_price": 800}
+ModelOverride.objects.update_or_create(model_id="gpt-4o-mini", defaults=prices)
+"""
+
+
+def test_what_a_reply_cost_is_told_where_the_prices_are_known(
+    deployment: Deployment, fake: Fake, open_page: Callable[..., Page]
+) -> None:
+    deployment.manage("shell", "-c", PRICED)
+    person = deployment.person(f"payer-{uuid4().hex[:8]}")
+    person.add_key("openai")
+    page = open_page(person)
+    fake.script(Behaviour.of("Yes."))
+    ask(page, "Is it dear?", "gpt-4o-mini")
+    reply = finished(page)
+    reply.get_by_text("Details").click()
+    told = reply.get_by_role("definition")
+    expect(told.get_by_text(re.compile(r"^\$0\.0\d+$"))).to_be_visible()
+    expect(told.get_by_text(re.compile(r"^\d+ in, \d+ out"))).to_be_visible()
+    expect(told.get_by_text("stop", exact=True)).to_be_visible()
+
+
 LISTEN = """() => {
     const status = document.getElementById("status");
     window.said = new Set();
