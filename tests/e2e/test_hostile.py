@@ -206,13 +206,8 @@ def test_escape_is_an_input_method_s_while_it_composes(
     expect(box).to_have_value("潮汐")
 
 
-@pytest.mark.parametrize(
-    "scripts",
-    [
-        pytest.param(True, id="with scripts"),
-        pytest.param(False, id="without", marks=pytest.mark.still),
-    ],
-)
+@pytest.mark.still
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
 def test_who_is_signed_out_in_the_middle_of_other_words_finds_them_again(
     person: Person,
     fake: Fake,
