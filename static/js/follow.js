@@ -3,7 +3,7 @@
 
 const NEAR = 40; // pixels from the end that count as being there
 
-let following = true;
+let following = false;
 let lastTop = 0;
 let lastHeight = 0;
 let pill = null;
@@ -14,7 +14,7 @@ export function followTheEnd() {
   const messages = document.getElementById("messages");
   pill = makePill();
   document.getElementById("dock").prepend(pill);
-  following = atEnd();
+  follow(atEnd());
   const type = performance.getEntriesByType("navigation")[0]?.type;
   if (type === "navigate" && !location.hash) toTheEnd(); // a reload goes back to where one was
   addEventListener("scroll", scrolled, { passive: true });
@@ -45,11 +45,17 @@ function scrolled() {
 }
 
 function leave() {
-  if (root.scrollHeight > root.clientHeight) following = false;
+  if (root.scrollHeight > root.clientHeight) follow(false);
+}
+
+/** The browser looks for an anchor among all blocks whenever one grows; the end needs none. */
+function follow(end) {
+  if (end !== following) root.classList.toggle("following", end);
+  following = end;
 }
 
 function arrive() {
-  following = true;
+  follow(true);
   if (!pill.hidden) pill.hidden = true; // said again, it would cost a layout in every frame
 }
 

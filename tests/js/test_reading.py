@@ -82,6 +82,18 @@ def test_who_scrolls_up_is_left_alone_and_told_of_new_text(reading: Any) -> None
     expect(pill(page)).to_be_hidden()
 
 
+def test_the_browser_holds_a_place_only_for_who_is_not_at_the_end(reading: Any) -> None:
+    """Looking for it among the blocks of a long reply costs a frame more than what grew."""
+    page = reading("<p>x</p>" * 60)
+    page.add_style_tag(url="/css/conversation.css")
+    anchor = "getComputedStyle(document.documentElement).overflowAnchor"
+    assert page.evaluate(anchor) == "none"
+    scroll_up(page)
+    assert page.evaluate(anchor) == "auto"
+    page.mouse.wheel(0, 2000)
+    page.wait_for_function(f"() => {anchor} === 'none'")
+
+
 def test_who_comes_back_to_the_end_follows_again(reading: Any) -> None:
     page = reading("<p>x</p>" * 60)
     scroll_up(page)
