@@ -4,6 +4,7 @@
 const TOO_LONG = 50_000; // characters; colouring more would hold up the page
 const LONGEST_MATHS = 4000;
 const AT_ONCE = 40; // formulas in one write; a whole text that comes at once may have hundreds
+const MOST_AHEAD = 100; // formulas that are kept until they are shown
 const MATHS = /^(\$\$|\$|\\\(|\\\[)([^]*?)(?:\$\$|\$|\\\)|\\\])$/;
 const STYLED = /\\(?:fcolorbox|pmb)\b/; // KaTeX sets these with a style attribute, which the policy refuses
 const STILL = 500; // milliseconds; a reply that writes nothing for so long takes nothing along
@@ -64,6 +65,7 @@ const inLine = new ResizeObserver((entries) => {
 });
 const waiting = []; // what is in sight, and gets its colours or its maths one at a time
 const ready = []; // what shows them, once they are made
+const ahead = new Map(); // by their sources, formulas that a growing reply is about to show; null where it can't be
 const met = new WeakSet(); // formulas that were set, are waiting for it, or can't be
 let asked = 0;
 let katex = null;
@@ -196,16 +198,38 @@ function setNow(formula) {
  */
 function asMathML(formula) {
   const source = formula.textContent;
+  const math = ahead.has(source) ? ahead.get(source)?.cloneNode(true) : toMathML(source);
+  if (!math) return undefined;
+  return () => {
+    formula.dataset.source = source;
+    formula.replaceChildren(math);
+    if (formula.localName === "span") inLine.observe(formula);
+  };
+}
+
+function toMathML(source) {
   const [, sign, tex] = MATHS.exec(source) ?? [];
-  if (!tex || source.length > LONGEST_MATHS || STYLED.test(tex)) return undefined;
+  if (!tex || source.length > LONGEST_MATHS || STYLED.test(tex)) return null;
   const set = document.createElement("span");
   const displayMode = sign === "$$" || sign === "\\[";
   window.katex.render(tex, set, { displayMode, output: "mathml", trust: false, throwOnError: true, maxSize: 20 });
-  return () => {
-    formula.dataset.source = source;
-    formula.replaceChildren(set.querySelector("math"));
-    if (formula.localName === "span") inLine.observe(formula);
-  };
+  return set.querySelector("math");
+}
+
+/**
+ * Set a formula before the write that brings it, so that this frame has the less to do.
+ * @returns {boolean} whether that was still to be done
+ */
+export function typesetAhead(source) {
+  if (!window.katex || ahead.has(source)) return false;
+  if (ahead.size === MOST_AHEAD) ahead.clear();
+  ahead.set(source, null);
+  try {
+    ahead.set(source, toMathML(source));
+  } catch {
+    // It will stay as it was written.
+  }
+  return true;
 }
 
 /** highlight.js would give HTML; its tree makes elements without one. */

@@ -4,9 +4,10 @@
 
 import { MarkdownStream } from "./markdown.js";
 import { connection } from "./socket.js";
-import { enhanceGrowing, enhanceGrown, showReady } from "./enhance.js";
+import { enhanceGrowing, enhanceGrown, showReady, typesetAhead } from "./enhance.js";
 
 const COSTLY = 4; // milliseconds; a flush that takes longer is followed by a pause four times as long
+const SLICE = 3; // milliseconds of a frame, after which what is not built yet waits for the next one
 const HIDDEN = 1000; // milliseconds between flushes where there are no frames
 
 /** In words, as chat/articles.py has them too. */
@@ -46,6 +47,9 @@ export class LiveReply extends HTMLElement {
   #frame = 0;
   #timer = 0;
   #notBefore = 0;
+  #begun = 0; // when the building of what is written next was
+  #cost = 0; // milliseconds of it
+  #more = false; // came since then
 
   connectedCallback() {
     if (this.stream && !this.#prose) this.#begin();
@@ -58,7 +62,7 @@ export class LiveReply extends HTMLElement {
     this.details = this.querySelector(".reasoning");
     this.details?.addEventListener("toggle", () => this.#show());
     this.#spent = Number(this.details?.dataset.thinking ?? 0);
-    this.#prose = new MarkdownStream(this.querySelector(":scope > .prose"), enhanceGrown);
+    this.#prose = new MarkdownStream(this.querySelector(":scope > .prose"), enhanceGrown, typesetAhead);
     fetchFonts(this.#prose.root);
     this.#hold(JSON.parse(this.querySelector("script[type='application/json']").textContent));
   }
@@ -153,34 +157,55 @@ export class LiveReply extends HTMLElement {
 
   /** One write a frame at most, and about a quarter of the main thread, whatever the text. */
   #plan() {
+    this.#more = true;
     if (this.#timer) return;
     const wait = Math.max(0, this.#notBefore - performance.now());
     this.#timer = setTimeout(() => this.#flush(), HIDDEN + wait);
-    const ask = () => (this.#frame = requestAnimationFrame(() => this.#flush()));
-    if (wait > 0) setTimeout(ask, wait);
-    else ask();
+    if (wait > 0) setTimeout(() => this.#ask(), wait);
+    else this.#ask();
+  }
+
+  #ask() {
+    this.#frame = requestAnimationFrame(() => this.#slice());
   }
 
   #unplan() {
     clearTimeout(this.#timer);
     cancelAnimationFrame(this.#frame);
-    this.#timer = 0;
+    this.#timer = this.#begun = 0;
   }
 
-  #flush() {
+  /** What grows where it is seen. */
+  get #shown() {
+    return this.details?.open && this.#thoughts ? [this.#prose, this.#thoughts] : [this.#prose];
+  }
+
+  /** Build for as long as a frame has time for it; write in the frame that has time left then. */
+  #slice() {
+    if (!this.#timer) return;
+    const start = performance.now();
+    const enough = () => performance.now() - start > SLICE;
+    if (!this.#begun) [this.#begun, this.#cost, this.#more] = [start, 0, false];
+    const begun = this.#begun;
+    const built = this.#shown.every((stream) => stream.prepare(enough)) && !enough();
+    if (built) this.#flush((stream) => stream.write());
+    this.#cost += performance.now() - start;
+    if (!built) return this.#ask();
+    if (this.#cost > COSTLY) this.#notBefore = begun + 4 * this.#cost;
+    return this.#more && this.#plan(); // there is text that came meanwhile
+  }
+
+  /** Where there are no frames, all of it at once. */
+  #flush(show = (stream) => stream.flush()) {
     if (!this.#timer) return;
     this.#unplan();
-    const start = performance.now();
-    this.#show();
+    this.#show(show);
     showReady();
-    const cost = performance.now() - start;
-    if (cost > COSTLY) this.#notBefore = start + 4 * cost;
   }
 
-  #show() {
-    this.#prose.flush();
+  #show(show = (stream) => stream.flush()) {
+    for (const stream of this.#shown) show(stream);
     if (this.running) enhanceGrowing(this.#prose);
-    if (this.details?.open) this.#thoughts?.flush();
     this.#point(this.running ? tipOf(this.#prose.root) : null);
   }
 

@@ -116,6 +116,7 @@ class Builder {
   constructor(lexer, outline) {
     this.lexer = lexer;
     this.outline = outline;
+    this.formulas = []; // that were built
   }
 
   /** Build a block, or take the one built before when it has the same source in the same place. */
@@ -186,6 +187,7 @@ class Builder {
   }
 
   math({ text }) {
+    this.formulas.push(text);
     return h("div", { class: "math", tabindex: "0" }, [text]);
   }
 
@@ -258,6 +260,7 @@ class Builder {
       case "codespan":
         return [h("code", {}, [token.text])];
       case "maths":
+        this.formulas.push(token.raw);
         return [h("span", { class: "math" }, [token.raw])];
       case "br":
         return [h("br")];
@@ -438,8 +441,8 @@ function create(tree) {
   return element;
 }
 
-/** Make the children that show `before`, from `node` on, show `after`. */
-function patch(parent, before, after, node = parent.firstChild) {
+/** Make the children that show `before`, from `node` on, show `after`, of which the new ones may be made. */
+function patch(parent, before, after, node = parent.firstChild, made = after.slice(before.length).map(create)) {
   const both = Math.min(before.length, after.length);
   for (let i = 0; i < both; i++) {
     const next = node.nextSibling;
@@ -451,7 +454,7 @@ function patch(parent, before, after, node = parent.firstChild) {
     node.remove();
     node = next;
   }
-  for (const tree of after.slice(both)) parent.insertBefore(create(tree), node);
+  for (const element of made) parent.insertBefore(element, node);
 }
 
 function update(node, old, now) {
@@ -470,8 +473,11 @@ function alike(old, now) {
   return names.length === Object.keys(old.attrs).length && names.every((name) => old.attrs[name] === now.attrs[name]);
 }
 
-/** The blocks of a text with its seams between them; for each token, how many trees end with it. */
-function assemble(builder, tokens, start, seams, before) {
+/**
+ * The blocks of a text with its seams between them; for each token, how many trees end with it.
+ * Between two blocks it may be left for another frame.
+ */
+function* assemble(builder, tokens, start, seams, before) {
   const trees = [];
   const places = [];
   let next = 0;
@@ -480,12 +486,21 @@ function assemble(builder, tokens, start, seams, before) {
       if (seams[next] <= start) trees.push(seam());
       while (seams[next] <= start) next++;
       trees.push(builder.block(token, before[trees.length], true));
+      yield;
     }
     start += token.raw.length;
     places.push(trees.length);
   }
   if (next < seams.length) trees.push(seam());
   return { trees, places };
+}
+
+/** What a generator returns, when nothing is left for another frame. */
+function whole(steps) {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
 }
 
 function seam() {
@@ -516,10 +531,12 @@ export class MarkdownStream {
   /**
    * @param {Element} root whose children, where they show the same text already, are kept
    * @param {(blocks: Element[]) => void} settled called with blocks that will not change again
+   * @param {(formula: string) => boolean} expect called before it shows one; has it done something?
    */
-  constructor(root, settled = () => {}) {
+  constructor(root, settled = () => {}, expect = () => false) {
     this.root = root;
     this.settled = settled;
+    this.expect = expect;
     this.reset();
   }
 
@@ -537,6 +554,7 @@ export class MarkdownStream {
     this.linksCameLate = false;
     this.adopted = false;
     this.hasMaths = false; // or the beginning of a formula
+    this.coming = this.built = null; // what is being built, and what was
   }
 
   append(delta) {
@@ -559,17 +577,52 @@ export class MarkdownStream {
     this.seams.push(this.text.length + this.held.length);
   }
 
+  /** Show all there is. */
   flush() {
+    this.coming = this.built = null;
+    this.prepare();
+    this.write();
+  }
+
+  /**
+   * Build, block by block, what write() will show: the text as it is at the first of these calls.
+   * @param {() => boolean} enough asked after each step, whether the next is for another frame
+   * @returns {boolean} is all of it built?
+   */
+  prepare(enough = () => false) {
+    this.coming ??= this.build();
+    while (!this.built) {
+      this.built = this.coming.next().value;
+      if (!this.built && enough()) return false;
+    }
+    return true;
+  }
+
+  *build() {
     const start = this.text.length - this.tail.length;
-    const { lexer, tokens } = lex(this.tail, Object.assign(Object.create(null), this.links));
-    const builder = new Builder(lexer, [...this.outline]);
     const seams = this.seams.filter((place) => place > this.lastStart);
     const before = this.trees.slice(this.committed);
-    const { trees, places } = assemble(builder, tokens, start, seams, before);
-    if (!this.adopted) this.adopt(trees);
-    else patch(this.root, before, trees, this.done ? this.done.nextSibling : this.root.firstChild);
-    this.trees.splice(this.committed, Infinity, ...trees);
+    const { lexer, tokens } = lex(this.tail, Object.assign(Object.create(null), this.links));
+    const builder = new Builder(lexer, [...this.outline]);
+    yield;
+    const { trees, places } = yield* assemble(builder, tokens, start, seams, before);
+    const made = [];
+    for (const tree of this.adopted ? trees.slice(before.length) : []) {
+      made.push(create(tree));
+      yield;
+    }
+    for (const formula of builder.formulas) if (this.expect(formula)) yield;
     this.hasMaths ||= Boolean(lexer.maths);
+    return { tokens, before, trees, places, made };
+  }
+
+  /** Show what was built, in one write. */
+  write() {
+    const { tokens, before, trees, places, made } = this.built;
+    this.coming = this.built = null;
+    if (!this.adopted) this.adopt(trees);
+    else patch(this.root, before, trees, this.done ? this.done.nextSibling : this.root.firstChild, made);
+    this.trees.splice(this.committed, Infinity, ...trees);
     this.commit(tokens, places);
   }
 
@@ -628,7 +681,7 @@ export class MarkdownStream {
     this.flush();
     if (this.linksCameLate || this.tail.includes("]:")) {
       const { lexer, tokens } = lex(this.text, Object.create(null));
-      const { trees } = assemble(new Builder(lexer, []), tokens, 0, this.seams, []);
+      const { trees } = whole(assemble(new Builder(lexer, []), tokens, 0, this.seams, []));
       patch(this.root, this.trees, trees);
       this.trees = trees;
       [this.committed, this.done] = [0, null];

@@ -206,6 +206,43 @@ def test_what_the_server_rendered_is_taken_over_as_it_stands(page: Page) -> None
     assert all(kept)
 
 
+SLICED = """async (texts) => {
+    const { MarkdownStream } = await import("/js/markdown.js");
+    const roots = texts.map(() => document.createElement("div"));
+    const streams = roots.map((root) => new MarkdownStream(root));
+    for (const [i, stream] of streams.entries()) {
+        stream.append(texts[i].slice(0, texts[i].length / 2));
+        stream.flush();
+        stream.append(texts[i].slice(texts[i].length / 2));
+    }
+    const before = roots[0].innerHTML;
+    let steps = 0;
+    for (let building = streams; building.length; steps++) {
+        building = building.filter((stream) => !stream.prepare(() => true));
+    }
+    const untouched = roots[0].innerHTML === before;
+    for (const stream of streams) stream.append("more");
+    for (const stream of streams) stream.write();
+    const written = roots.map((root) => root.innerHTML);
+    for (const stream of streams) stream.finish();
+    return { steps, untouched, written, finished: roots.map((root) => root.innerHTML) };
+}"""
+
+
+def test_a_text_built_in_slices_is_the_same_whatever_is_built_between(page: Page) -> None:
+    """And nothing of it is shown before all of it is."""
+    cases = [case["markdown"] for case in CASES["agree"] if "]:" not in case["markdown"]]
+    texts = [
+        "\n\n".join([f"[kelp]: https://example.com/{n}", *cases, "**See [kelp].** And "])
+        for n in range(2)
+    ]
+    result = page.evaluate(SLICED, texts)
+    assert result["steps"] > 50
+    assert result["untouched"]
+    assert result["written"] == rendered(page, texts)
+    assert result["finished"] == rendered(page, [text + "more" for text in texts])
+
+
 # Attacks
 
 INSPECT = """async ([sources, served, allowed, tags]) => {
