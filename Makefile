@@ -8,12 +8,12 @@ FAKE_PORT ?= 8900
 SEED ?= 1
 BIN := .venv/bin
 WHOLE := tests/js tests/e2e tests/chaos
-PAGES := $(wildcard $(patsubst %,tests/e2e/test_%.py,axe deployment listing long_conversation states tree writing))
-DEATHS := $(wildcard $(patsubst %,tests/e2e/test_%.py,double_post frozen killed restart without_redis))
+PAGES := $(wildcard $(patsubst %,tests/e2e/test_%.py,axe cut_everywhere deployment first_minute hostile listing long_conversation \
+	screens states tree writing))
 STATIC := $(shell find static 2>/dev/null)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run stack test test-parts test-sqlite test-pages test-deaths test-whole prove chaos lint lock upgrade prices clean browser aimock \
+.PHONY: run stack test test-parts test-sqlite test-pages test-deaths prove chaos lint lock upgrade prices clean browser aimock \
 	fake-providers bench
 .DELETE_ON_ERROR:
 
@@ -23,11 +23,11 @@ run: .venv/runtime .env .static/staticfiles.json ## Start Holdfast on 127.0.0.1:
 stack: .venv/dev .env .static/staticfiles.json ## The production shape, thrown away at the end; SERVER=uvicorn
 	@exec $(BIN)/python -m tools.stack --server $(SERVER)
 
-# Tests of whole deployments mostly wait, the others mostly compute: side by side. SQLite, the
-# shortest, begins when the first of them has ended. A new file of tests/e2e is run by test-whole
-# unless PAGES or DEATHS names it.
+# Tests of pages and of whole deployments mostly wait, the others mostly compute: side by side. The
+# longest come first; SQLite, the shortest, begins when the first of them has ended. A new file of
+# tests/e2e is run by test-deaths unless PAGES names it.
 test: lint .static/staticfiles.json browser aimock ## Everything that fits ten minutes
-	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target test-pages test-parts test-deaths test-whole test-sqlite
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-deaths test-pages test-parts test-sqlite
 
 test-parts:
 	$(BIN)/python -m pytest $(WHOLE:%=--ignore=%)
@@ -39,10 +39,7 @@ test-pages:
 	$(BIN)/python -m pytest tests/js $(PAGES)
 
 test-deaths:
-	$(BIN)/python -m pytest $(DEATHS)
-
-test-whole:
-	$(BIN)/python -m pytest tests/chaos tests/e2e $(PAGES:%=--ignore=%) $(DEATHS:%=--ignore=%)
+	$(BIN)/python -m pytest tests/chaos tests/e2e $(PAGES:%=--ignore=%)
 
 prove: lint .static/staticfiles.json browser aimock ## Everything, with the figures
 	$(BIN)/python -m pytest -m "" -s -rA

@@ -10,7 +10,7 @@ T = TypeVar("T")
 EVERY = 0.02  # seconds between two looks
 
 
-def until(condition: Callable[[], T], *, within: float = 10.0, what: str = "") -> T:
+def until(condition: Callable[[], T], *, within: float = 20.0, what: str = "") -> T:
     """Its first true answer; fails with the last one after `within` seconds."""
     deadline = time.monotonic() + within
     while True:
@@ -22,7 +22,7 @@ def until(condition: Callable[[], T], *, within: float = 10.0, what: str = "") -
 
 
 async def until_async(
-    condition: Callable[[], Awaitable[T]], *, within: float = 10.0, what: str = ""
+    condition: Callable[[], Awaitable[T]], *, within: float = 20.0, what: str = ""
 ) -> T:
     """The same for a condition that has to be awaited."""
     deadline = time.monotonic() + within

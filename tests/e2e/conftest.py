@@ -17,6 +17,7 @@ from playwright.sync_api import (
     ConsoleMessage,
     Page,
     WebError,
+    expect,
 )
 
 from tests.e2e import deployment as deployments
@@ -27,6 +28,7 @@ from tests.services import Postgres
 
 PICTURES = deployments.ROOT / "test-results"
 PATIENCE = 15_000  # milliseconds that a locator waits
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")

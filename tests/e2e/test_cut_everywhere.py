@@ -47,7 +47,7 @@ def test_a_connection_cut_after_every_chunk_of_a_running_reply(
     chunks = deployment.rows.chunks(stream)
     assert live.indexes == [chunk["index"] for chunk in chunks] == list(range(len(chunks)))
     assert live.text == deployment.rows.text(stream) == behaviour.text
-    assert live.sockets > 40, "the reply was over before it could be cut"
+    assert live.sockets > 20, "the reply was over before it could be cut"
 
 
 def test_every_cursor_of_a_reply_replays_the_rest_of_it(
