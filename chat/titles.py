@@ -36,13 +36,8 @@ TYPICAL = Usage(input=1_000, output=20)
 
 
 def first_words(text: str) -> str:
-    """A conversation's first title, in one line. It ends with a whole word where it is cut, unless
-    that would leave next to nothing."""
-    line = " ".join(text.split())
-    if len(line) <= TITLE_LENGTH:
-        return line
-    words = line[:TITLE_LENGTH].rpartition(" ")[0]
-    return f"{words if len(words) > TITLE_LENGTH // 2 else line[: TITLE_LENGTH - 1]}…"
+    """A conversation's first title, in one line."""
+    return " ".join(text.split())[:TITLE_LENGTH]
 
 
 def lane(conversation: Conversation) -> str:

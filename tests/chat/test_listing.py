@@ -26,7 +26,7 @@ def reply(owner: User) -> Reply:
 
 def titles(client: Client) -> list[str]:
     """The list, from top to bottom, with its headings."""
-    found = re.findall(r"<h2>(.*?)</h2>|(?:</span>|\">)([^<>]+)</a>", html(client.get("/sidebar/")))
+    found = re.findall(r"<h2>(.*?)</h2>|<bdi>([^<>]+)</bdi></a>", html(client.get("/sidebar/")))
     return [heading or title for heading, title in found]
 
 

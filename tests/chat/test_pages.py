@@ -135,7 +135,7 @@ def test_sending_without_scripts_leads_to_the_conversation(as_owner: Client) -> 
     conversation = Conversation.objects.get()
     assert response.redirect_chain == [(f"/c/{conversation.pk}/", 302)]
     shown = html(response)
-    assert f'<h1 id="title" tabindex="-1">{QUESTION}</h1>' in shown
+    assert f'<h1 id="title" tabindex="-1" dir="auto">{QUESTION}</h1>' in shown
     assert 'aria-label="You"' in shown
     assert 'aria-label="demo" aria-busy="true"' in shown
 
@@ -544,7 +544,7 @@ def test_conversations_stand_under_the_day_of_their_last_use(as_owner: Client, o
         used = timezone.now() - timedelta(days=days)
         Conversation.objects.filter(pk=mine.pk).update(updated_at=used)
     shown = html(as_owner.get("/sidebar/"))
-    assert re.findall(r"<h2>(.*?)</h2>|</span>(\d+ days ago)</a>", shown) == [
+    assert re.findall(r"<h2>(.*?)</h2>|<bdi>(\d+ days ago)</bdi></a>", shown) == [
         ("Today", ""),
         ("", "0 days ago"),
         ("", "0 days ago"),

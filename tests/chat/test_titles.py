@@ -58,7 +58,7 @@ def title_of(reply: Reply) -> str:
 
 
 def test_the_first_words_are_the_title_until_one_is_written(reply: Reply) -> None:
-    assert title_of(reply) == "Why do tides lag the moon? Why do tides lag the…"
+    assert title_of(reply) == "Why do tides lag the moon? Why do tides lag the mo"
     write_title("Tides behind the moon")
     assert title_of(reply) == "Tides behind the moon"
 

@@ -143,17 +143,6 @@ def rename(page: Page, title: str, to: str) -> None:
     menu.get_by_role("button", name="Rename").click()
 
 
-def test_a_first_title_is_cut_between_words(
-    person: Person, fake: Fake, open_page: Callable[..., Page]
-) -> None:
-    fake.script(Behaviour.of("Yes."))
-    page = open_page(person)
-    ask(page, "Explain group commit to a novice and then go on to say more")
-    finished(page)
-    title = "Explain group commit to a novice and then go on…"
-    expect(page.get_by_role("heading", level=1)).to_have_text(title)
-
-
 def test_what_is_deleted_while_it_runs_is_had_back_as_far_as_it_came(
     person: Person, fake: Fake, open_page: Callable[..., Page], complaints: Complaints
 ) -> None:
