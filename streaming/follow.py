@@ -67,7 +67,10 @@ class Gone(Exception):
 async def find(user: AbstractBaseUser, uuid: UUID) -> Stream:
     """The stream with this name, if this user may see it. Raises Gone: what is not yours
     answers like what does not exist."""
-    if (stream := await _found.ask((user.pk, uuid))) is None:
+    stream = hub().known(uuid)
+    if stream is None or stream.owner_id != user.pk:
+        stream = await _found.ask((user.pk, uuid))
+    if stream is None:
         raise Gone
     return stream
 
@@ -81,12 +84,12 @@ async def follow(stream: Stream, after: int = START) -> AsyncGenerator[Event, No
     """
     last = min(max(after, START), LARGEST)
     shown: Head | None = None
-    with hub().join(stream.id) as tail:
+    with hub().join(stream) as tail:
         if tail.head is None:
             head, chunks = await _read(stream.id, last, tail)
         else:
-            # Followed here until lately, or still: the row that was just read only confirms it.
-            tail.learn(journal.head_of(stream))
+            if stream is not tail.stream:
+                tail.learn(journal.head_of(stream))
             head, chunks = tail.head, tail.after(last)
         if head.folded or last >= head.next_index:
             snapshot, chunks = await in_db(_snapshot, stream, head)

@@ -22,13 +22,14 @@ from contextlib import contextmanager, suppress
 from itertools import groupby, islice, takewhile
 from operator import itemgetter
 from typing import Any
+from uuid import UUID
 
 from channels.layers import get_channel_layer
 
 from streaming import journal
 from streaming.database import in_db
 from streaming.journal import Chunk, Entry, Head, coalesce
-from streaming.models import Kind, State
+from streaming.models import Kind, State, Stream
 
 logger = logging.getLogger(__name__)
 
@@ -68,11 +69,11 @@ def user_group(user_id: int) -> str:
 
 
 class Tail:
-    """What is known here of one stream that somebody follows, or did until lately: its head, its
-    newest chunks."""
+    """What is known here of one stream that somebody follows, or did until lately: its row when it
+    was last read, its head, its newest chunks."""
 
-    def __init__(self, stream_id: int) -> None:
-        self.stream_id = stream_id
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
         self.head: Head | None = None
         self.gone = False
         self.next_index = 0
@@ -141,6 +142,11 @@ class Tail:
         return [*coalesce(newer)] if newer and newer[0].first == index + 1 else []
 
     @property
+    def running(self) -> bool:
+        """Whether it is known to go on: then the database is asked about it every second."""
+        return self.head is not None and not self.head.ended and not self.gone
+
+    @property
     def doubtful(self) -> bool:
         """Whether something may have happened that was not heard of here."""
         if self.head is None:
@@ -171,6 +177,7 @@ class Hub:
         self.loop = asyncio.get_running_loop()
         self._layer: Any = get_channel_layer()
         self._tails: dict[int, Tail] = {}
+        self._named: dict[UUID, Tail] = {}
         self._left: dict[int, float] = {}
         self._listeners: dict[str, set[Listener]] = {}
         self._joined: set[str] = set()
@@ -188,28 +195,35 @@ class Hub:
 
     # For followers
 
+    def known(self, uuid: UUID) -> Stream | None:
+        """The row of a running stream that is followed here, or was until lately, as it was when
+        it was read: whose it is, and what it was asked for, never changes."""
+        tail = self._named.get(uuid)
+        return tail.stream if tail and tail.running else None
+
     @contextmanager
-    def join(self, stream_id: int) -> Iterator[Tail]:
+    def join(self, stream: Stream) -> Iterator[Tail]:
         """Follow a stream: its tail is kept up to date for as long as somebody has joined, and a
         while longer, for those who come back."""
-        tail = self._tails.get(stream_id)
+        tail = self._tails.get(stream.id)
         if tail is None:
-            tail = self._tails[stream_id] = Tail(stream_id)
+            tail = self._tails[stream.id] = self._named[stream.uuid] = Tail(stream)
             self._membership.set()
-        self._left.pop(stream_id, None)
+        self._left.pop(stream.id, None)
         tail.followers += 1
         try:
             yield tail
         finally:
             tail.followers -= 1
             if not tail.followers:
-                self._left[stream_id] = self.loop.time()
+                self._left[stream.id] = self.loop.time()
                 self._drop_tails(len(self._left) - LINGERING)
 
     def _drop_tails(self, count: int) -> None:
         """Those that were left first."""
         for stream_id in [*islice(self._left, max(count, 0))]:
-            del self._left[stream_id], self._tails[stream_id]
+            del self._left[stream_id]
+            del self._named[self._tails.pop(stream_id).stream.uuid]
 
     @contextmanager
     def listen(self, group: str, listener: Listener) -> Iterator[None]:
@@ -337,9 +351,9 @@ class Hub:
             tail.heard = False
         if not tails:
             return
-        heads = await in_db(journal.heads, [tail.stream_id for tail in tails])
+        heads = await in_db(journal.heads, [tail.stream.id for tail in tails])
         for tail in tails:
-            tail.learn(heads.get(tail.stream_id))
+            tail.learn(heads.get(tail.stream.id))
 
 
 def _parts(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Collection, Iterable, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -39,6 +39,7 @@ from tests.streaming.making import (
     write,
 )
 from tests.streaming.scripted import Stage
+from tests.waiting import until_async
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -389,12 +390,64 @@ async def test_who_comes_back_soon_reads_nothing_from_the_journal(
     assert read == []
 
 
+async def test_who_comes_back_soon_to_a_running_reply_asks_the_database_nothing(
+    owner: User, stranger: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = await in_db(five_chunks, owner)
+    await Reader().read(stream, events=2)
+    asked: list[object] = []
+
+    def question(names: Collection[tuple[int, UUID]]) -> dict[tuple[int, UUID], Stream]:
+        asked.append(names)
+        return Stream.objects.owned(names)
+
+    monkeypatch.setattr(follow_module._found, "_question", question)
+    again = Reader()
+    await again.read(await find(owner, stream.uuid), events=2)
+    assert (again.cursor, asked) == (2, [])
+    with pytest.raises(Gone):
+        await find(stranger, stream.uuid)
+    await in_db(finish, stream)
+    await again.read(await find(owner, stream.uuid))
+    assert again.end
+    assert asked, "whether somebody removed it since is not heard of here"
+    asked.clear()
+    await find(owner, stream.uuid)
+    assert asked
+
+
+async def test_what_was_found_here_before_takes_nothing_back(owner: User) -> None:
+    stream = await in_db(five_chunks, owner)
+    await Reader().read(stream, events=2)
+    known = await find(owner, stream.uuid)
+    await in_db(Stream.objects.filter(pk=stream.pk).update, note="Waiting")
+    _, events = await following(stream, 4)
+    waiting = Status(State.RUNNING, "Waiting")
+    assert await next_of(events) == waiting
+    assert await next_of(follow(known, 4)) == waiting
+
+
+async def test_a_reply_that_was_removed_is_gone_for_who_comes_back(owner: User) -> None:
+    stream = await in_db(five_chunks, owner)
+    await Reader().read(stream, events=2)
+    await in_db(journal.delete, [stream.pk])
+
+    async def gone() -> bool:
+        try:
+            await find(owner, stream.uuid)
+        except Gone:
+            return True
+        return False
+
+    await until_async(gone, what="it is asked about, though nobody follows it")
+
+
 async def test_tails_that_nobody_comes_back_to_are_dropped(
     owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hubs, "LINGERING", 2)
     streams = [await in_db(five_chunks, owner) for _ in range(4)]
-    with hub.join(streams[0].pk):
+    with hub.join(streams[0]):
         for stream in streams:
             await Reader().read(stream, events=1)
         assert set(hub._tails) == {streams[n].pk for n in (0, 2, 3)}, "one is still followed"

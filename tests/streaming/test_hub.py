@@ -22,7 +22,7 @@ from streaming import journal
 from streaming.database import in_db
 from streaming.hub import LOOSE, STREAMS, Body, Hub, Tail, hear_streams, ring, stream_bell
 from streaming.journal import Chunk, Entry, Head, coalesce
-from streaming.models import Kind, State
+from streaming.models import Kind, State, Stream
 from tests.services.redis_server import Redis
 from tests.streaming.conftest import on_redis
 from tests.streaming.layers import MoodyLayer
@@ -63,20 +63,20 @@ def indexes(chunks: list[Chunk]) -> list[int]:
 
 
 async def test_a_tail_gives_what_follows_an_index_if_all_of_it_is_there() -> None:
-    tail = Tail(STREAM)
+    tail = Tail(Stream(id=STREAM))
     tail.add(chunks_of(3, 4, 5))
     assert [indexes(tail.after(n)) for n in (1, 2, 3, 5, 9)] == [[], [3, 4, 5], [4, 5], [], []]
 
 
 async def test_what_was_heard_already_is_dropped() -> None:
-    tail = Tail(STREAM)
+    tail = Tail(Stream(id=STREAM))
     for bell in (chunks_of(0, 1), chunks_of(0, 1), chunks_of(1, 2), chunks_of(0)):
         tail.add(bell)
     assert indexes(tail.after(-1)) == [0, 1, 2]
 
 
 async def test_after_a_lost_bell_the_tail_begins_behind_the_hole() -> None:
-    tail = Tail(STREAM)
+    tail = Tail(Stream(id=STREAM))
     tail.add(chunks_of(0, 1))
     tail.add(chunks_of(4, 5))
     assert indexes(tail.after(1)) == []
@@ -100,7 +100,7 @@ async def test_whatever_is_rung_learned_and_read_a_tail_never_shows_a_hole(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hubs, "LOOSE", 4)
-        tail, known = Tail(STREAM), 0
+        tail, known = Tail(Stream(id=STREAM)), 0
         for what, first, last in happenings:
             known = known if what == "read" else max(known, first + (what == "rung"))
             match what:
@@ -117,7 +117,7 @@ async def test_whatever_is_rung_learned_and_read_a_tail_never_shows_a_hole(
 
 
 async def test_what_was_read_once_is_there_for_who_comes_back() -> None:
-    tail = Tail(STREAM)
+    tail = Tail(Stream(id=STREAM))
     tail.learn(head(next_index=5))
     tail.keep([*coalesce(chunks_of(0, 1, 2, 3, 4))])
     tail.add(chunks_of(5))
@@ -128,7 +128,7 @@ async def test_what_was_read_once_is_there_for_who_comes_back() -> None:
 
 
 async def test_what_was_read_is_held_with_what_was_rung_meanwhile() -> None:
-    tail = Tail(STREAM)
+    tail = Tail(Stream(id=STREAM))
     tail.add(chunks_of(4, 5, 6))
     tail.keep(chunks_of(0, 1))
     assert indexes(tail.after(3)) == [4, 5, 6], "what was read does not reach it"
@@ -137,7 +137,7 @@ async def test_what_was_read_is_held_with_what_was_rung_meanwhile() -> None:
 
 
 async def test_many_small_chunks_are_held_as_few_large_ones() -> None:
-    tail = Tail(STREAM)
+    tail = Tail(Stream(id=STREAM))
     for index in range(4_000):
         tail.add(chunks_of(index))
     assert len(tail._chunks) <= 2 * LOOSE
@@ -147,7 +147,7 @@ async def test_many_small_chunks_are_held_as_few_large_ones() -> None:
 
 async def test_a_tail_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hubs, "TAIL_CHARACTERS", 1000)
-    tail = Tail(STREAM)
+    tail = Tail(Stream(id=STREAM))
     for n in range(500):
         tail.add([Chunk(n, n, Kind.TEXT, "x" * 90, 0)])
     assert sum(len(chunk.delta) for chunk in tail.after(488)) == 990
@@ -164,14 +164,14 @@ async def test_a_tail_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 async def test_a_late_bell_takes_nothing_back(known: Head, late: Head) -> None:
-    tail = Tail(STREAM)
+    tail = Tail(Stream(id=STREAM))
     tail.learn(known)
     tail.learn(late)
     assert tail.head == known
 
 
 async def test_who_waits_is_woken_by_anything_new_and_by_nothing_else() -> None:
-    tail = Tail(STREAM)
+    tail = Tail(Stream(id=STREAM))
     tail.learn(head())
     waiting = asyncio.create_task(tail.news())
     await asyncio.sleep(0)
@@ -189,7 +189,7 @@ async def test_who_waits_is_woken_by_anything_new_and_by_nothing_else() -> None:
 
 
 async def test_a_bell_says_the_same_on_both_ends() -> None:
-    tail, other = Tail(STREAM), Tail(STREAM + 1)
+    tail, other = Tail(Stream(id=STREAM)), Tail(Stream(id=STREAM + 1))
     told = Head(STREAM, 3, State.FAILED, "a note", 2, "", "code", "Sorry.", True)
     chunks = [Chunk(0, 0, Kind.REASONING, "\N{WATER WAVE}", 5), Chunk(1, 1, Kind.SEAM, "", 9)]
     nobodys = Entry(STREAM + 2, UUID_OF_NOBODY, 1, tuple(chunks_of(0)))
@@ -384,7 +384,7 @@ async def test_a_lost_bell_is_made_good_by_asking_once_a_second(
 ) -> None:
     layer.broken = ConnectionError("no bells at all")
     stream = await in_db(running, owner)
-    with hub.join(stream.pk) as tail:
+    with hub.join(stream) as tail:
         await seen(lambda: tail.head is not None)
         await in_db(write, stream, "written, and not rung")
         await seen(lambda: tail.next_index == 1, within=3)
@@ -402,7 +402,7 @@ async def test_what_happened_before_the_group_was_joined_is_asked_for_at_once(
     monkeypatch.setattr(hubs, "POLL_SECONDS", 1000.0)
     stream = await in_db(running, owner)
     await in_db(write, stream, "before")
-    with hub.join(stream.pk) as tail:
+    with hub.join(stream) as tail:
         await seen(lambda: tail.next_index == 1)
 
 
@@ -414,7 +414,7 @@ async def test_a_rung_chunk_reaches_the_tail_without_the_database(
     monkeypatch.setattr(hubs, "POLL_SECONDS", 1000.0)
     stream = await in_db(running, owner)
     entry = await in_db(entry_of, stream, "rung")
-    with hub.join(stream.pk) as tail:
+    with hub.join(stream) as tail:
 
         async def so() -> bool:
             hub.tell([entry])
