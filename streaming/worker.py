@@ -42,6 +42,8 @@ T = TypeVar("T")
 
 LOOK_SECONDS = 1.0
 """How often a worker compares its streams with the database, bell or no bell."""
+LEFT_SECONDS = 0.3
+"""How long after a bell it takes what others, who heard it too, have left."""
 AGAIN_SECONDS = 0.2
 """When the database is asked again after it gave no answer."""
 CLAIMED_AT_ONCE = 50
@@ -151,16 +153,19 @@ class StreamWorker(AsyncConsumer):
 
     async def _keep_looking(self) -> None:
         loop = asyncio.get_running_loop()
-        looked = loop.time()
+        due = loop.time() + LOOK_SECONDS
         while not self._draining:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._look.wait(), LOOK_SECONDS)
+                async with asyncio.timeout_at(due):
+                    await self._look.wait()
             try:
                 # Bells may ring without pause: the clock decides, not a silence.
-                due = loop.time() - looked >= LOOK_SECONDS
-                await self._claim(all_that_is_left=due)
-                if due:
-                    looked = loop.time()
+                if loop.time() < due:
+                    await self._claim(all_that_is_left=False)
+                    due = min(due, loop.time() + LEFT_SECONDS)
+                else:
+                    await self._claim(all_that_is_left=True)
+                    due = loop.time() + LOOK_SECONDS
                     await self._compare()
             except UNANSWERED as error:
                 # The bell was heard and led to nothing; a stream between two owners waits.

@@ -28,6 +28,7 @@ def test_a_stranger_signs_up_asks_reloads_and_loses_nothing(
     page.goto("/")
     page.get_by_role("main").get_by_role("link", name="Sign up").click()
     sign_up(page)
+    page.wait_for_load_state()  # Enter is a new line until the page can send by itself
 
     expect(page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
     expect(page.get_by_text("The demo model is ready and needs no key.")).to_be_visible()

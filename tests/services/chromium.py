@@ -1,12 +1,19 @@
-"""Find a Chromium that starts: the one named in CHROMIUM, one on the path, or Playwright's own."""
+"""Find a Chromium that starts: the one named in CHROMIUM, the one that `make browser` unpacked, one
+on the path, or Playwright's own."""
 
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+UNPACKED = Path(sys.prefix) / "chromium"
+SHELL = UNPACKED / "usr/lib/chromium/chromium-headless-shell"
+NAMES = (
+    "chromium-headless-shell",
+    *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+)
 
 # Nothing here may look beyond loopback; a container has no GPU and, as root, no sandbox.
 FLAGS = (
@@ -29,7 +36,7 @@ def find() -> Path | None:
 
 def _candidates() -> Iterator[Path]:
     named = os.environ.get("CHROMIUM")
-    for name in (named, *NAMES):
+    for name in (named, str(SHELL), *NAMES):
         if name and (path := shutil.which(name)):
             yield Path(path)
     yield from _playwrights()
