@@ -85,13 +85,14 @@ async def follow(stream: Stream, after: int = START) -> AsyncGenerator[Event, No
     last = min(max(after, START), LARGEST)
     shown: Head | None = None
     with hub().join(stream) as tail:
-        if tail.head is None:
+        if tail.head is not None and stream is not tail.stream:
+            tail.learn(journal.head_of(stream))
+        if tail.head is None or last >= tail.next_index:
+            # Who was served by another process may know more than was heard here.
             head, chunks = await _read(stream.id, last, tail)
         else:
-            if stream is not tail.stream:
-                tail.learn(journal.head_of(stream))
             head, chunks = tail.head, tail.after(last)
-        if head.folded or last >= head.next_index:
+        if head.folded or last >= tail.next_index:
             snapshot, chunks = await in_db(_snapshot, stream, head)
             last = snapshot.index
             yield snapshot

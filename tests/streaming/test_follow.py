@@ -427,6 +427,23 @@ async def test_what_was_found_here_before_takes_nothing_back(owner: User) -> Non
     assert await next_of(follow(known, 4)) == waiting
 
 
+@pytest.mark.parametrize("bell", ["heard", "lost"])
+async def test_who_comes_back_keeps_what_it_has_though_the_row_known_here_is_older(
+    owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch, bell: str
+) -> None:
+    monkeypatch.setattr(hubs, "POLL_SECONDS", 1000.0)
+    stream = await in_db(five_chunks, owner)
+    await Reader().read(stream, events=2)
+    tail, entry = hub._tails[stream.pk], await in_db(write, stream, "d")
+    if bell == "heard":
+        hub.tell([entry])
+        await seen(lambda: tail.next_index == 6)
+    first, events = await following(await find(owner, stream.uuid), 5)
+    assert first == Status(State.RUNNING, ""), "and no snapshot of it all"
+    hub.tell([await in_db(write, stream, "e")])
+    assert await next_of(events) == Chunk(6, 6, Kind.TEXT, "e", 4)
+
+
 async def test_a_reply_that_was_removed_is_gone_for_who_comes_back(owner: User) -> None:
     stream = await in_db(five_chunks, owner)
     await Reader().read(stream, events=2)
