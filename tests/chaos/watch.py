@@ -118,16 +118,23 @@ class Watch:
 
     def _run(self) -> None:
         weighed = 0.0
+        seen = time.monotonic()
         while not self._closing.is_set():
             try:
                 with psycopg.connect(self._url, autocommit=True, row_factory=dict_row) as looking:
+                    self._leave_out(time.monotonic() - seen)
                     while not self._closing.wait(LOOK):
                         self._see(looking.execute(UNFINISHED).fetchall())
+                        seen = time.monotonic()
                         if time.monotonic() - weighed > WEIGH:
                             weighed = time.monotonic()
                             self._weigh()
             except psycopg.OperationalError:
                 self._closing.wait(LOOK)
+
+    def _leave_out(self, away: float) -> None:
+        """While the database was away nobody could take a stream that had no owner."""
+        self._alone = {stream: since + away for stream, since in self._alone.items()}
 
     def _see(self, rows: list[Row]) -> None:
         now = time.monotonic()
