@@ -49,9 +49,10 @@ TAIL_CHARACTERS = 131_072
 LOOSE = 128
 """After so many chunks the older ones are merged: as objects they take ten times their text."""
 LINGER_SECONDS = 60.0
-"""How long a tail is kept after its last follower left, who is likely to come back."""
+"""How long a tail is kept after its last follower left, who is likely to come back, and a group
+after its last listener."""
 LINGERING = 250
-"""Tails that are kept so, at most."""
+"""Tails that are kept so, at most, and groups."""
 
 STREAMS = "streams"
 """The group of all who follow any stream."""
@@ -180,6 +181,7 @@ class Hub:
         self._named: dict[UUID, Tail] = {}
         self._left: dict[int, float] = {}
         self._listeners: dict[str, set[Listener]] = {}
+        self._unheard: dict[str, float] = {}
         self._joined: set[str] = set()
         self._membership = asyncio.Event()
         self._channel: str | None = None
@@ -229,6 +231,7 @@ class Hub:
     def listen(self, group: str, listener: Listener) -> Iterator[None]:
         """Call `listener` with every body that is rung to a group. It must not block."""
         self._listeners.setdefault(group, set()).add(listener)
+        self._unheard.pop(group, None)
         self._membership.set()
         try:
             yield
@@ -236,7 +239,14 @@ class Hub:
             self._listeners[group].discard(listener)
             if not self._listeners[group]:
                 del self._listeners[group]
-                self._membership.set()
+                self._unheard[group] = self.loop.time()
+                self._leave_groups(len(self._unheard) - LINGERING)
+
+    def _leave_groups(self, count: int) -> None:
+        """Those that were listened to least lately."""
+        for group in [*islice(self._unheard, max(count, 0))]:
+            del self._unheard[group]
+            self._membership.set()
 
     def tell(self, entries: Sequence[Entry], head: Head | None = None) -> None:
         """Ring what was committed, and where a stream stands after that."""
@@ -309,8 +319,8 @@ class Hub:
             hear_streams(self._tails, body)
 
     async def _keep_membership(self) -> None:
-        """Join the groups that somebody here needs, and leave those that nobody does. Only that
-        of the streams is not left again: the next follower comes soon."""
+        """Join the groups that somebody here needs, and leave those that nobody does any more. Only
+        that of the streams is not left again: the next follower comes soon."""
         await self._membership.wait()
         self._membership.clear()
         try:
@@ -322,21 +332,22 @@ class Hub:
     async def _join_wanted(self) -> None:
         if self._channel is None:
             return
-        wanted = set(self._listeners)
+        wanted = {*self._listeners, *self._unheard}
         if self._tails or STREAMS in self._joined:
             wanted.add(STREAMS)
         for group in wanted - self._joined:
             async with asyncio.timeout(1):
                 await self._layer.group_add(group, self._channel)
             self._joined.add(group)
-            self._stale.set()
+            if group == STREAMS:
+                self._stale.set()
         for group in self._joined - wanted:
             self._joined.discard(group)
             async with asyncio.timeout(1):
                 await self._layer.group_discard(group, self._channel)
 
     async def _poll(self) -> None:
-        """Ask the database once a second, and at once after joining a group: what was rung
+        """Ask the database once a second, and at once after joining the group: what was rung
         before the join took effect is seen by nobody else. A stream of which text was heard
         since is left out once: what it may have missed shows as a hole, or by its silence."""
         with suppress(TimeoutError):
@@ -346,6 +357,7 @@ class Hub:
         self._stale.clear()
         long_ago = self.loop.time() - LINGER_SECONDS
         self._drop_tails(sum(left < long_ago for left in self._left.values()))
+        self._leave_groups(sum(left < long_ago for left in self._unheard.values()))
         tails = [tail for tail in self._tails.values() if tail.doubtful]
         for tail in self._tails.values():
             tail.heard = False

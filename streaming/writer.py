@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 PENDING_BYTES = 256 * 1024
 """How much of one stream may wait for its commit before its source is held back."""
-BEAT_PER_STREAM = 0.0015
+BEAT_PER_STREAM = 0.0013
 LONGEST_BEAT = 0.06
 """Seconds from one commit to the next: nothing that anybody sees, and with many streams half of
 the cost."""

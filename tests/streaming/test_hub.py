@@ -363,12 +363,23 @@ async def test_a_message_that_nobody_understands_does_not_deafen_the_hub(
         await heard_again(heard, "user.1")
 
 
-async def test_groups_that_nobody_needs_are_left(layer: MoodyLayer, hub: Hub) -> None:
+async def test_groups_that_nobody_comes_back_to_are_left(
+    layer: MoodyLayer, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hubs, "LINGERING", 2)
     heard: list[Body] = []
-    with hub.listen("user.1", heard.append):
-        await heard_again(heard, "user.1")
-        assert "user.1" in layer.groups
-    await seen(lambda: "user.1" not in layer.groups)
+    users = [f"user.{n}" for n in range(4)]
+    with hub.listen(users[0], heard.append):
+        for user in users[1:]:
+            with hub.listen(user, heard.append):
+                await heard_again(heard, user)
+        await seen(lambda: set(users) & set(layer.groups) == {users[n] for n in (0, 2, 3)})
+        joined = layer.calls.count("group_add")
+        with hub.listen(users[2], heard.append):
+            await heard_again(heard, users[2])
+        assert layer.calls.count("group_add") == joined, "it is heard all the time"
+    monkeypatch.setattr(hubs, "LINGER_SECONDS", 0.0)
+    await seen(lambda: not set(users) & set(layer.groups))
 
 
 # What the database says
