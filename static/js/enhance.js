@@ -7,7 +7,8 @@ const AT_ONCE = 40; // formulas in one write; a whole text that comes at once ma
 const MOST_AHEAD = 100; // formulas that are kept until they are shown
 const MATHS = /^(\$\$|\$|\\\(|\\\[)([^]*?)(?:\$\$|\$|\\\)|\\\])$/;
 const STYLED = /\\(?:fcolorbox|pmb)\b/; // KaTeX sets these with a style attribute, which the policy refuses
-const STILL = 500; // milliseconds; a reply that writes nothing for so long takes nothing along
+const SPANS = 80; // of a program's colours in one write
+const STILL = 500; // milliseconds; a reply that writes nothing for so long leaves no frame for others
 const COPIED = 1500; // milliseconds that a button says so
 
 // Spelled out, because the hashed file names of production are put in place of these strings.
@@ -69,25 +70,36 @@ const ahead = new Map(); // by their sources, formulas that a growing reply is a
 const met = new WeakSet(); // formulas that were set, are waiting for it, or can't be
 let asked = 0;
 let katex = null;
+let spent = 0; // milliseconds that colours took since a growing reply asked
 
 async function improve() {
   const target = waiting[0];
-  const better = target.isConnected ? await (target.matches(".math") ? typeset : colour)(target).catch(() => null) : null;
-  if (better && ready.push(better) === 1) planToShow();
+  const better = target.isConnected ? await (target.matches(".math") ? typeset : colour)(target).catch(() => []) : [];
+  if (better.length && ready.push(...better) === better.length) planToShow();
   waiting.shift();
   if (waiting.length) idle(improve);
 }
 
-/** While text grows, its own write takes this along, so that a frame has one. */
+/** While text grows, it leaves a frame for this, so that each has one write. */
 function planToShow() {
   if (document.querySelector("[aria-busy='true']")) asked = setTimeout(showReady, STILL);
   else requestAnimationFrame(showReady);
 }
 
-/** Show what is ready to be shown. */
+/** How long colours were made since this was asked last: a growing reply does the less in its next frame. */
+export function spentOnColours() {
+  const since = spent;
+  spent = 0;
+  return since;
+}
+
+/** Show one of what is ready to be shown: a piece of a program has spans enough for a frame. */
 export function showReady() {
   clearTimeout(asked);
-  for (const show of ready.splice(0)) show();
+  const show = ready.shift();
+  show?.();
+  if (ready.length) planToShow();
+  return Boolean(show);
 }
 
 /**
@@ -161,26 +173,48 @@ function languageOf(pre) {
   return Object.hasOwn(LANGUAGES, name) ? name : Object.hasOwn(ALIASES, name) ? ALIASES[name] : undefined;
 }
 
-/** @returns {Promise<(() => void) | undefined>} what shows the colours */
+/** @returns {Promise<(() => void)[]>} what shows the colours, one piece after the other */
 async function colour(pre) {
   const code = pre.querySelector("code");
   const text = code.textContent;
-  if (text.length > TOO_LONG) return undefined;
+  if (text.length > TOO_LONG) return [];
   const name = languageOf(pre);
   const [{ default: highlighter }, { default: grammar }] = await Promise.all([
     import("../vendor/highlight/core.min.js"),
     LANGUAGES[name](),
   ]);
   if (!highlighter.getLanguage(name)) highlighter.registerLanguage(name, grammar);
+  const start = performance.now();
   const { _emitter } = highlighter.highlight(text, { language: name, ignoreIllegals: true });
   const spans = _emitter.rootNode.children.map(span);
-  return spans.length ? () => code.replaceChildren(...spans) : undefined;
+  spent += performance.now() - start;
+  return pieces(spans).map((piece) => () => replaceStart(code.lastChild, piece));
 }
 
-/** @returns {Promise<(() => void) | undefined>} what shows it */
+/** Cut into pieces of about as many elements as fit a write. */
+function pieces(spans) {
+  const cut = [];
+  let elements = SPANS;
+  for (const span of spans) {
+    if (elements >= SPANS) elements = cut.push([]) && 0;
+    cut.at(-1).push(span);
+    elements += 1 + (span.querySelectorAll?.("*").length ?? 0);
+  }
+  return cut;
+}
+
+/** Put these in the place of the beginning of a text, which says the same. */
+function replaceStart(text, nodes) {
+  text.before(...nodes);
+  text.deleteData(0, nodes.reduce((length, node) => length + node.textContent.length, 0));
+  if (!text.length) text.remove();
+}
+
+/** @returns {Promise<(() => void)[]>} what shows it */
 async function typeset(formula) {
   await loadKatex();
-  return asMathML(formula);
+  const show = asMathML(formula);
+  return show ? [show] : [];
 }
 
 function setNow(formula) {

@@ -4,10 +4,10 @@
 
 import { MarkdownStream } from "./markdown.js";
 import { connection } from "./socket.js";
-import { enhanceGrowing, enhanceGrown, showReady, typesetAhead } from "./enhance.js";
+import { enhanceGrowing, enhanceGrown, showReady, spentOnColours, typesetAhead } from "./enhance.js";
 
 const COSTLY = 4; // milliseconds; a flush that takes longer is followed by a pause four times as long
-const SLICE = 3; // milliseconds of a frame, after which what is not built yet waits for the next one
+const SLICE = 2; // milliseconds of a frame, after which what is not built yet waits for the next one
 const HIDDEN = 1000; // milliseconds between flushes where there are no frames
 
 /** In words, as chat/articles.py has them too. */
@@ -49,7 +49,8 @@ export class LiveReply extends HTMLElement {
   #notBefore = 0;
   #begun = 0; // when the building of what is written next was
   #cost = 0; // milliseconds of it
-  #more = false; // came since then
+  #more = false; // came since then, or was too much for one write
+  #ending = null; // the frame that ends it, while there is text to be written before
 
   connectedCallback() {
     if (this.stream && !this.#prose) this.#begin();
@@ -160,7 +161,7 @@ export class LiveReply extends HTMLElement {
     this.#more = true;
     if (this.#timer) return;
     const wait = Math.max(0, this.#notBefore - performance.now());
-    this.#timer = setTimeout(() => this.#flush(), HIDDEN + wait);
+    this.#timer = setTimeout(() => this.#flushAll(), HIDDEN + wait);
     if (wait > 0) setTimeout(() => this.#ask(), wait);
     else this.#ask();
   }
@@ -183,24 +184,30 @@ export class LiveReply extends HTMLElement {
   /** Build for as long as a frame has time for it; write in the frame that has time left then. */
   #slice() {
     if (!this.#timer) return;
+    if (showReady()) return this.#ask();
     const start = performance.now();
-    const enough = () => performance.now() - start > SLICE;
+    const late = start - spentOnColours();
+    const enough = () => performance.now() - late > SLICE;
     if (!this.#begun) [this.#begun, this.#cost, this.#more] = [start, 0, false];
     const begun = this.#begun;
     const built = this.#shown.every((stream) => stream.prepare(enough)) && !enough();
-    if (built) this.#flush((stream) => stream.write());
+    if (built) this.#flush((stream) => (this.#more = !stream.write() || this.#more));
     this.#cost += performance.now() - start;
     if (!built) return this.#ask();
-    if (this.#cost > COSTLY) this.#notBefore = begun + 4 * this.#cost;
-    return this.#more && this.#plan(); // there is text that came meanwhile
+    if (this.#cost > COSTLY && !this.#ending) this.#notBefore = begun + 4 * this.#cost;
+    if (this.#more) return this.#plan();
+    return this.#ending && requestAnimationFrame(() => this.#finish());
   }
 
-  /** Where there are no frames, all of it at once. */
-  #flush(show = (stream) => stream.flush()) {
-    if (!this.#timer) return;
+  #flush(show) {
     this.#unplan();
     this.#show(show);
-    showReady();
+  }
+
+  /** Where there are no frames. */
+  #flushAll() {
+    this.#flush();
+    if (this.#ending) this.#finish();
   }
 
   #show(show = (stream) => stream.flush()) {
@@ -238,13 +245,20 @@ export class LiveReply extends HTMLElement {
     state.dataset.tone = tone;
   }
 
-  #end({ state, next, error }) {
-    if (next > this.last + 1) {
+  #end(frame) {
+    if (frame.next > this.last + 1) {
       connection.refollow(this.stream);
       return;
     }
     connection.unfollow(this.stream);
-    this.#unplan();
+    this.#ending = frame;
+    if (!this.#timer) this.#finish();
+  }
+
+  /** All that is left was written, a frame's worth at a time. */
+  #finish() {
+    const { state, error } = this.#ending;
+    this.#ending = null;
     this.#prose.finish();
     this.#thoughts?.finish();
     this.dataset.state = this.article.dataset.state = state;

@@ -16,6 +16,7 @@ const ODD = /[\0\u2028\u2029]/g; // JavaScript alone takes the last two for line
 const SEAM = "the server restarted here; the reply went on";
 const PIECE = 1000; // characters of a paragraph that are lexed at a time
 const LARGEST_PIECE = 8000; // what is still open then stays as it was written
+const AT_ONCE = 1000; // characters in one write; where four times as many wait, a quarter of them
 
 // Maths. A dollar sign opens it only where a price would not stand: “$5 and $6” are two prices.
 const PRICE = String.raw`\d[^\\{}$\n]* \(?[A-Za-z]{2}`;
@@ -544,6 +545,7 @@ export class MarkdownStream {
     this.text = ""; // all of it, with \n for every line end
     this.tail = ""; // what is not committed of it
     this.held = ""; // a \r whose \n may still come
+    this.shown = 0; // characters
     this.trees = [];
     this.committed = 0; // how many of the trees are
     this.done = null; // the element of the last of them
@@ -586,23 +588,30 @@ export class MarkdownStream {
 
   /**
    * Build, block by block, what write() will show: the text as it is at the first of these calls.
-   * @param {() => boolean} enough asked after each step, whether the next is for another frame
+   * @param {() => boolean} [enough] asked after each step, whether the next is for another frame;
+   *   where nobody asks, all there is goes into one write
    * @returns {boolean} is all of it built?
    */
-  prepare(enough = () => false) {
-    this.coming ??= this.build();
+  prepare(enough) {
+    this.coming ??= this.build(enough && this.adopted ? this.next() : this.text.length);
     while (!this.built) {
       this.built = this.coming.next().value;
-      if (!this.built && enough()) return false;
+      if (!this.built && enough?.()) return false;
     }
     return true;
   }
 
-  *build() {
+  /** Up to where the next write shows the text: less than there is when it comes very fast. */
+  next() {
+    const end = this.shown + Math.max(AT_ONCE, Math.ceil((this.text.length - this.shown) / 4));
+    return /[\ud800-\udbff]/.test(this.text[end - 1]) ? end + 1 : end;
+  }
+
+  *build(end) {
     const start = this.text.length - this.tail.length;
-    const seams = this.seams.filter((place) => place > this.lastStart);
+    const seams = this.seams.filter((place) => place > this.lastStart && place <= end);
     const before = this.trees.slice(this.committed);
-    const { lexer, tokens } = lex(this.tail, Object.assign(Object.create(null), this.links));
+    const { lexer, tokens } = lex(this.text.slice(start, end), Object.assign(Object.create(null), this.links));
     const builder = new Builder(lexer, [...this.outline]);
     yield;
     const { trees, places } = yield* assemble(builder, tokens, start, seams, before);
@@ -613,17 +622,22 @@ export class MarkdownStream {
     }
     for (const formula of builder.formulas) if (this.expect(formula)) yield;
     this.hasMaths ||= Boolean(lexer.maths);
-    return { tokens, before, trees, places, made };
+    return { tokens, before, trees, places, made, end: Math.min(end, this.text.length) };
   }
 
-  /** Show what was built, in one write. */
+  /**
+   * Show what was built, in one write.
+   * @returns {boolean} was that all there is?
+   */
   write() {
-    const { tokens, before, trees, places, made } = this.built;
+    const { tokens, before, trees, places, made, end } = this.built;
     this.coming = this.built = null;
     if (!this.adopted) this.adopt(trees);
     else patch(this.root, before, trees, this.done ? this.done.nextSibling : this.root.firstChild, made);
     this.trees.splice(this.committed, Infinity, ...trees);
     this.commit(tokens, places);
+    this.shown = end;
+    return end === this.text.length;
   }
 
   /** Keep what the server rendered wherever it is what we would have made. */

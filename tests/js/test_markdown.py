@@ -215,17 +215,23 @@ SLICED = """async (texts) => {
         stream.flush();
         stream.append(texts[i].slice(texts[i].length / 2));
     }
-    const before = roots[0].innerHTML;
-    let steps = 0;
-    for (let building = streams; building.length; steps++) {
-        building = building.filter((stream) => !stream.prepare(() => true));
+    const shown = () => roots.map((root) => root.innerHTML);
+    const build = (streams) => streams.filter((stream) => !stream.prepare(() => true));
+    let [steps, writes, untouched] = [0, 0, true];
+    for (let left = streams; left.length; writes++) {
+        const before = shown();
+        for (let building = left; building.length; steps++) building = build(building);
+        untouched &&= String(shown()) === String(before);
+        left = left.filter((stream) => !stream.write());
     }
-    const untouched = roots[0].innerHTML === before;
+    const written = shown();
     for (const stream of streams) stream.append("more");
-    for (const stream of streams) stream.write();
-    const written = roots.map((root) => root.innerHTML);
+    for (let building = streams; building.length; ) building = build(building);
+    for (const stream of streams) stream.append(" and more");
+    const all = streams.map((stream) => stream.write());
+    const then = shown();
     for (const stream of streams) stream.finish();
-    return { steps, untouched, written, finished: roots.map((root) => root.innerHTML) };
+    return { steps, writes, untouched, written, all, then, finished: shown() };
 }"""
 
 
@@ -238,9 +244,34 @@ def test_a_text_built_in_slices_is_the_same_whatever_is_built_between(page: Page
     ]
     result = page.evaluate(SLICED, texts)
     assert result["steps"] > 50
+    assert result["writes"] > 2, "what comes very fast is shown bit by bit"
     assert result["untouched"]
     assert result["written"] == rendered(page, texts)
-    assert result["finished"] == rendered(page, [text + "more" for text in texts])
+    assert result["all"] == [False, False]
+    assert result["then"] == rendered(page, [text + "more" for text in texts])
+    assert result["finished"] == rendered(page, [text + "more and more" for text in texts])
+
+
+def test_a_text_that_comes_very_fast_is_cut_between_characters(page: Page) -> None:
+    texts = page.evaluate(
+        """async (text) => {
+        const { MarkdownStream } = await import("/js/markdown.js");
+        const stream = new MarkdownStream(document.createElement("div"));
+        stream.flush();
+        stream.append(text);
+        const texts = [];
+        for (let all = false; !all; ) {
+            stream.prepare(() => false);
+            all = stream.write();
+            texts.push(stream.root.textContent);
+        }
+        return texts;
+    }""",
+        "x" + "\N{OCTOPUS}" * 5_000,
+    )
+    assert len(texts) > 5
+    assert all(text == "x" + "\N{OCTOPUS}" * (len(text) - 1) for text in texts)
+    assert len(texts[-1]) == 5_001
 
 
 # Attacks
