@@ -151,7 +151,7 @@ def _snapshot(stream: Stream, head: Head) -> tuple[Snapshot, list[Chunk]]:
         "".join(chunk.delta for chunk in held if chunk.kind == kind)
         for kind in (Kind.TEXT, Kind.REASONING)
     )
-    seams = tuple(chunk.offset for chunk in held if chunk.kind == Kind.SEAM)
+    seams = tuple(dict.fromkeys(chunk.offset for chunk in held if chunk.kind == Kind.SEAM))
     return Snapshot(index, text, reasoning, seams), chunks[len(held) :]
 
 

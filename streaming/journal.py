@@ -98,16 +98,14 @@ class Head:
 @dataclass(frozen=True, slots=True)
 class Text:
     """All the text of a stream up to `next_index`. Seams are offsets into `text`, in code
-    points: the places where another worker or a person's *Continue* went on."""
+    points: the places where another worker or a person's *Continue* went on. `ends_in_seam` says
+    that nothing was written behind the last of them, thoughts neither."""
 
     text: str = ""
     reasoning: str = ""
     seams: tuple[int, ...] = ()
     next_index: int = 0
-
-    @property
-    def ends_in_seam(self) -> bool:
-        return self.seams[-1:] == (len(self.text),)
+    ends_in_seam: bool = False
 
 
 # Writing
@@ -398,16 +396,16 @@ def _unjoined(stream_id: int, runs: Iterable[tuple[Any, ...]]) -> Iterator[Chunk
 def text(stream_id: int) -> Text:
     """All the text that the journal holds, and the index it stands at, from one statement."""
     parts: dict[int, list[str]] = {kind: [] for kind in Kind}
-    seams: list[int] = []
-    next_index = 0
+    seams: dict[int, None] = {}
+    next_index, kind = 0, None
     rows = StreamChunk.objects.filter(stream_id=stream_id).order_by("index")
     for index, kind, delta, offset in rows.values_list("index", "kind", "delta", "offset"):
         parts[kind].append(delta)
         next_index = index + 1
         if kind == Kind.SEAM:
-            seams.append(offset)
-    text_so_far = "".join(parts[Kind.TEXT])
-    return Text(text_so_far, "".join(parts[Kind.REASONING]), tuple(seams), next_index)
+            seams[offset] = None  # once, though somebody thought behind it and was replaced
+    so_far, thoughts = "".join(parts[Kind.TEXT]), "".join(parts[Kind.REASONING])
+    return Text(so_far, thoughts, tuple(seams), next_index, ends_in_seam=kind == Kind.SEAM)
 
 
 def thinking(stream_id: int) -> timedelta | None:

@@ -512,7 +512,7 @@ def test_continue_twice_at_once_is_one_new_stream_that_begins_with_the_text_so_f
     stream = got[0].stream
     assert stream == got[1].stream
     assert stream.continues_id == reply.stream.pk
-    assert journal.text(stream.pk) == Text("so far", "", (6,), 2)
+    assert journal.text(stream.pk) == Text("so far", "", (6,), 2, ends_in_seam=True)
     assert status(reply.conversation) == Status.STREAMING
 
 

@@ -85,7 +85,7 @@ class Reader:
                 self.text += chunk.delta
             case Kind.REASONING:
                 self.reasoning += chunk.delta
-            case Kind.SEAM:
+            case Kind.SEAM if chunk.offset not in self.seams:
                 self.seams.append(chunk.offset)
 
     async def read(self, stream: Stream, *, events: int = 10**9) -> None:

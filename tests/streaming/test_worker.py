@@ -17,6 +17,7 @@ from streaming import hub as hubs
 from streaming import journal, lifecycle
 from streaming import worker as workers
 from streaming.database import in_db
+from streaming.follow import Snapshot, follow
 from streaming.hub import STREAMS, WORKERS, Body, Hub
 from streaming.journal import Text
 from streaming.lifecycle import RESTARTS, TAKEOVERS
@@ -26,6 +27,7 @@ from streaming.providers.base import Usage
 from tests.services import Postgres
 from tests.streaming.conftest import Crew, on_postgresql
 from tests.streaming.making import (
+    Piece,
     claimed,
     expire,
     now,
@@ -65,12 +67,12 @@ async def ended(stream: Stream, *, within: float = 10.0) -> Stream:
     return row
 
 
-def orphan(owner: User, *texts: str, attempts: int = 0) -> Stream:
+def orphan(owner: User, *pieces: Piece, attempts: int = 0) -> Stream:
     """A stream that wrote this and whose worker died."""
     dead = working()
     stream = running(owner, dead)
-    if texts:
-        write(stream, *texts)
+    if pieces:
+        write(stream, *pieces)
     Stream.objects.filter(pk=stream.pk).update(attempts=attempts)
     expire(dead)
     return stream
@@ -441,6 +443,30 @@ async def test_a_dead_workers_stream_with_text_is_carried_on_after_a_seam(
     assert await in_db(journal.text, stream.pk) == Text(
         before + " goes out again.", "", (len(before),), row.next_index
     )
+
+
+async def test_who_only_thought_behind_a_seam_and_died_leaves_another_one_to_its_successor(
+    owner: User, crew: Crew, stage: Stage
+) -> None:
+    stream = await in_db(orphan, owner, "Low water", (Kind.SEAM, ""), (Kind.REASONING, "When?"))
+    stage.script().say("Then?", kind="reasoning")
+    stage.script().say(" comes twice a day.")
+    stage.script().finish()
+    await crew.start()
+    await ended(stream)
+    assert [(kind, delta) for _, kind, delta, _ in await in_db(rows, stream)] == [
+        (Kind.TEXT, "Low water"),
+        (Kind.SEAM, ""),
+        (Kind.REASONING, "When?"),
+        (Kind.SEAM, ""),
+        (Kind.REASONING, "Then?"),
+        (Kind.TEXT, " comes twice a day."),
+    ]
+    held = await in_db(journal.text, stream.pk)
+    assert (held.text, held.seams) == ("Low water comes twice a day.", (9,))
+    snapshot = await anext(follow(stream, 99))
+    assert isinstance(snapshot, Snapshot)
+    assert snapshot.seams == (9,)
 
 
 async def test_a_text_that_was_complete_when_its_worker_died_gets_no_seam(
