@@ -113,7 +113,7 @@ def _judge_stream(row: Row, chunks: list[Row], verdict: Verdict) -> None:
     text, reasoning = _spelt(chunks, TEXT), _spelt(chunks, REASONING)
     if row["content"] != text or row["reasoning"] != reasoning or row["length"] != len(text):
         verdict.broken(f"{name}: its message is not its journal's text")
-    if row["seams"] != [chunk["offset"] for chunk in chunks if chunk["kind"] == SEAM]:
+    if row["seams"] != sorted({chunk["offset"] for chunk in chunks if chunk["kind"] == SEAM}):
         verdict.broken(f"{name}: its message has other seams than its journal")
     if row["is_complete"] != (row["state"] == "completed") or row["status"] == "streaming":
         verdict.broken(f"{name}: message or conversation say otherwise")
