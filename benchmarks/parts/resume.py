@@ -24,7 +24,7 @@ def measure(stage: Stage, outcome: Outcome) -> None:
         subjects = stage.wanted(*names)
         ready = {s.name: list(s.replayable(chunks, 1)) for s in subjects}
         for subject in subjects:
-            replay(subject, stage.client, ready[subject.name] * 2, chunks)  # to warm up
+            replay(subject, stage.client, ready[subject.name] * 10, chunks)  # to warm up
         for _ in range(stage.options.rounds):
             seen: dict[str, Replayed] = {}
             for subject in subjects:
