@@ -68,7 +68,7 @@ const waiting = []; // what is in sight, and gets its colours or its maths one a
 const ready = []; // what shows them, once they are made
 const ahead = new Map(); // by their sources, formulas that a growing reply is about to show; null where it can't be
 const met = new WeakSet(); // formulas that were set, are waiting for it, or can't be
-let asked = 0;
+let unplan = () => {}; // for what is ready
 let katex = null;
 let spent = 0; // milliseconds that colours took since a growing reply asked
 
@@ -80,10 +80,15 @@ async function improve() {
   if (waiting.length) idle(improve);
 }
 
-/** While text grows, it leaves a frame for this, so that each has one write. */
-function planToShow() {
-  if (document.querySelector("[aria-busy='true']")) asked = setTimeout(showReady, STILL);
-  else requestAnimationFrame(showReady);
+/** While text grows, it leaves a frame for this, so that each has one write; while it is still, any frame will do. */
+function planToShow(still = false) {
+  if (!still && document.querySelector("[aria-busy='true']")) {
+    const timer = setTimeout(showReady, STILL, true);
+    unplan = () => clearTimeout(timer);
+  } else {
+    const frame = requestAnimationFrame(() => showReady(true));
+    unplan = () => cancelAnimationFrame(frame);
+  }
 }
 
 /** How long colours were made since this was asked last: a growing reply does the less in its next frame. */
@@ -94,11 +99,11 @@ export function spentOnColours() {
 }
 
 /** Show one of what is ready to be shown: a piece of a program has spans enough for a frame. */
-export function showReady() {
-  clearTimeout(asked);
+export function showReady(still = false) {
+  unplan();
   const show = ready.shift();
   show?.();
-  if (ready.length) planToShow();
+  if (ready.length) planToShow(still);
   return Boolean(show);
 }
 

@@ -49,7 +49,7 @@ export class LiveReply extends HTMLElement {
   #notBefore = 0;
   #begun = 0; // when the building of what is written next was
   #cost = 0; // milliseconds of it
-  #more = false; // came since then, or was too much for one write
+  #more = false; // came since then
   #ending = null; // the frame that ends it, while there is text to be written before
 
   connectedCallback() {
@@ -185,18 +185,19 @@ export class LiveReply extends HTMLElement {
   #slice() {
     if (!this.#timer) return;
     if (showReady()) return this.#ask();
+    if (this.#ending && this.#shown.every((stream) => stream.whole)) return this.#finish();
     const start = performance.now();
     const late = start - spentOnColours();
     const enough = () => performance.now() - late > SLICE;
     if (!this.#begun) [this.#begun, this.#cost, this.#more] = [start, 0, false];
     const begun = this.#begun;
     const built = this.#shown.every((stream) => stream.prepare(enough)) && !enough();
-    if (built) this.#flush((stream) => (this.#more = !stream.write() || this.#more));
+    if (built) this.#flush((stream) => stream.write());
     this.#cost += performance.now() - start;
     if (!built) return this.#ask();
     if (this.#cost > COSTLY && !this.#ending) this.#notBefore = begun + 4 * this.#cost;
-    if (this.#more) return this.#plan();
-    return this.#ending && requestAnimationFrame(() => this.#finish());
+    const left = this.#more || this.#ending || !this.#shown.every((stream) => stream.whole);
+    return left && this.#plan();
   }
 
   #flush(show) {
@@ -259,6 +260,7 @@ export class LiveReply extends HTMLElement {
   #finish() {
     const { state, error } = this.#ending;
     this.#ending = null;
+    this.#unplan();
     this.#prose.finish();
     this.#thoughts?.finish();
     this.dataset.state = this.article.dataset.state = state;

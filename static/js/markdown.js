@@ -625,10 +625,12 @@ export class MarkdownStream {
     return { tokens, before, trees, places, made, end: Math.min(end, this.text.length) };
   }
 
-  /**
-   * Show what was built, in one write.
-   * @returns {boolean} was that all there is?
-   */
+  /** Is all the text shown? */
+  get whole() {
+    return this.shown === this.text.length;
+  }
+
+  /** Show what was built, in one write. */
   write() {
     const { tokens, before, trees, places, made, end } = this.built;
     this.coming = this.built = null;
@@ -637,7 +639,6 @@ export class MarkdownStream {
     this.trees.splice(this.committed, Infinity, ...trees);
     this.commit(tokens, places);
     this.shown = end;
-    return end === this.text.length;
   }
 
   /** Keep what the server rendered wherever it is what we would have made. */

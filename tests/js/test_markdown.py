@@ -222,13 +222,15 @@ SLICED = """async (texts) => {
         const before = shown();
         for (let building = left; building.length; steps++) building = build(building);
         untouched &&= String(shown()) === String(before);
-        left = left.filter((stream) => !stream.write());
+        for (const stream of left) stream.write();
+        left = left.filter((stream) => !stream.whole);
     }
     const written = shown();
     for (const stream of streams) stream.append("more");
     for (let building = streams; building.length; ) building = build(building);
     for (const stream of streams) stream.append(" and more");
-    const all = streams.map((stream) => stream.write());
+    for (const stream of streams) stream.write();
+    const all = streams.map((stream) => stream.whole);
     const then = shown();
     for (const stream of streams) stream.finish();
     return { steps, writes, untouched, written, all, then, finished: shown() };
@@ -260,9 +262,9 @@ def test_a_text_that_comes_very_fast_is_cut_between_characters(page: Page) -> No
         stream.flush();
         stream.append(text);
         const texts = [];
-        for (let all = false; !all; ) {
+        while (!stream.whole) {
             stream.prepare(() => false);
-            all = stream.write();
+            stream.write();
             texts.push(stream.root.textContent);
         }
         return texts;

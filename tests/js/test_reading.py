@@ -115,6 +115,14 @@ def test_code_gets_its_colours_and_keeps_its_text(reading: Any) -> None:
     expect(page.locator("pre code :not(span)")).to_have_count(0)
 
 
+def test_a_long_program_gets_all_its_colours_while_a_reply_thinks(reading: Any) -> None:
+    """In pieces, each in a frame; a reply that writes nothing does not hold them up."""
+    program = "\n".join(f"tide_{n} = {n}" for n in range(2_000))
+    page = reading("<p aria-busy=true></p>" + to_html(f"```py\n{program}\n```"))
+    expect(page.locator(".hljs-number")).to_have_count(2_000, timeout=8_000)
+    assert page.locator("pre code").evaluate("code => code.textContent") == program
+
+
 def test_very_long_code_and_unknown_languages_stay_plain(reading: Any) -> None:
     page = reading(
         to_html(f"```py\n{'x = 1' * 11_000}\n```\n\n```klingon\nx\n```\n\n```constructor\nx\n```")
