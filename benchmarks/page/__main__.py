@@ -1,37 +1,64 @@
-"""What a growing reply costs the page, in Chromium: `python -m benchmarks.page [shape …]`."""
+"""What a growing reply and a long conversation cost the page, in Chromium:
+`python -m benchmarks.page [shape …]`."""
 
 import argparse
+from collections.abc import Iterable
 from http.server import ThreadingHTTPServer
 from threading import Thread
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
-from benchmarks.page import measuring
+from benchmarks.page import history, measuring
 from benchmarks.page.answers import ANSWERS
+from tests.e2e.deployment import Deployment
 from tests.js.conftest import Files
 from tests.services import chromium
+
+HISTORY = "history"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.page", description=__doc__)
-    parser.add_argument("shape", nargs="*", default=list(ANSWERS))
+    shapes = [*ANSWERS, HISTORY]
+    parser.add_argument("shape", nargs="*", help=f"of {', '.join(shapes)}; all when none is named")
     parser.add_argument("--slower", type=float, nargs="*", default=[1.0, 4.0])
     options = parser.parse_args()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Files)
-    Thread(target=server.serve_forever, daemon=True).start()
+    unknown = set(options.shape) - set(shapes)
+    if unknown:
+        parser.error(f"there is no shape {', '.join(unknown)}; there are {', '.join(shapes)}")
+    asked = options.shape or shapes
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium.find(), args=list(chromium.FLAGS)
         )
-        address = f"http://127.0.0.1:{server.server_port}"
-        for shape in options.shape:
-            for slower in options.slower:
-                cost = measuring.measure(browser, address, ANSWERS[shape](), slower=slower)
-                print(f"{shape:9} {slower:.0f}x  {cost}", flush=True)
-            jumped = measuring.jumps(browser, address, ANSWERS[shape]())
-            print(f"{shape:9}     {jumped} jumps of finished blocks", flush=True)
+        growing(browser, [shape for shape in asked if shape != HISTORY], options.slower)
+        if HISTORY in asked:
+            print(f"{HISTORY:9} 1x  {thousand_messages(browser)} ms for the first screen of 1,000")
         browser.close()
+
+
+def growing(browser: Browser, shapes: Iterable[str], slower: Iterable[float]) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Files)
+    Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    for shape in shapes:
+        for factor in slower:
+            cost = measuring.measure(browser, address, ANSWERS[shape](), slower=factor)
+            print(f"{shape:9} {factor:.0f}x  {cost}", flush=True)
+        jumped = measuring.jumps(browser, address, ANSWERS[shape]())
+        print(f"{shape:9}     {jumped} jumps of finished blocks", flush=True)
     server.shutdown()
+
+
+def thousand_messages(browser: Browser) -> int:
+    with Deployment("embedded") as deployment:
+        reader = deployment.person("reader")
+        address = history.write(deployment, reader)
+        context = browser.new_context(base_url=reader.base_url)
+        context.add_cookies(reader.browser_cookies())  # type: ignore[arg-type]
+        page = context.new_page()
+        page.goto("/")
+        return history.first_screen(page, address)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,49 @@
+"""What the first screen of a conversation of a thousand messages takes, from a real deployment."""
+
+from uuid import UUID
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.deployment import Deployment
+from tests.e2e.person import Person
+from tests.waiting import until
+
+MESSAGES = 1000
+
+GROW = """
+from chat.models import Conversation, Message
+from streaming.providers.demo import compose
+chat = Conversation.objects.get(pk="{chat}")
+made, parent = [], chat.messages.get(pk=chat.leaf_id)
+for number in range({count}):
+    role = ("user", "assistant")[number % 2]
+    text = compose(f"number {{number}}")[:1500] if number % 2 else f"Question {{number}}?"
+    parent = Message(conversation=chat, parent=parent, role=role, content=text, model="demo",
+                     is_complete=True)
+    made.append(parent)
+Message.objects.bulk_create(made)
+Conversation.objects.filter(pk=chat.pk).update(leaf=parent)
+"""
+
+
+def write(deployment: Deployment, person: Person) -> str:
+    """Make a conversation that long for `person`; its address."""
+    stream = deployment.send(person, "Begin.")
+    until(lambda: deployment.rows.stream(stream)["state"] == "completed", within=30)
+    chat = UUID(str(deployment.rows.message(stream)["conversation_id"]))
+    deployment.manage("shell", "-c", GROW.format(chat=chat, count=MESSAGES - 2))
+    return f"/c/{chat}/"
+
+
+def first_screen(page: Page, address: str) -> int:
+    """Milliseconds of the main thread until the conversation can be read, its code buttons and all.
+
+    What Chromium's own tools take of it is left out.
+    """
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    page.goto(address)
+    expect(page.get_by_role("button", name="Copy code").last).to_be_visible()
+    metrics = session.send("Performance.getMetrics")["metrics"]
+    spent = {one["name"]: round(one["value"] * 1000) for one in metrics}
+    return spent["TaskDuration"] - spent["DevToolsCommandDuration"]
