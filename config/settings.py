@@ -178,6 +178,9 @@ POSTGRESQL = {
     # new one. Every process has such a pool: their sum must stay below the server's
     # max_connections. Up to five are kept by those who read and write streams.
     "pool": {"min_size": 1, "max_size": 14, "timeout": 10},
+    # What is asked again and again is planned once, which is half of what a short query takes.
+    "server_side_binding": True,
+    "prepare_threshold": 5,
     # A process that was frozen in the middle of a transaction keeps its locks, and whoever
     # needs the same rows would wait for it. Shorter than a lease, longer than any pause of a
     # busy machine.

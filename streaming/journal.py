@@ -124,7 +124,7 @@ def append(entries: Sequence[Entry], *, again: bool = False) -> set[int]:
     else:
         written = _append_one_by_one(entries)
     missing = [e for e in entries if e.stream_id not in written] if again else []
-    return written | _written_before(missing)
+    return written | _written_before(missing) if missing else written
 
 
 _APPEND = """

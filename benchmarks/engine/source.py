@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 
-from benchmarks.tokens import steady, token
+from benchmarks.tokens import metronome, token
 from streaming.journal import Text
 from streaming.models import Stream
 from streaming.providers.base import (
@@ -29,15 +29,16 @@ class Steady:
     many tokens come at once before them."""
 
     def __init__(self, start: float, rate: float, count: int, before: int = 0) -> None:
-        self._before = before
-        self._tokens = steady(start, rate, count, first=before)
+        self._start, self._rate, self._count, self._before = start, rate, count, before
 
     async def stream(self, request: Request, key: str) -> AsyncGenerator[Event, None]:
         for index in range(self._before):
             yield Delta(token(index))
             await asyncio.sleep(0)  # others have their turn, as they do between two packets
-        async for later in self._tokens:
-            yield Delta(later)
+        at = metronome().at
+        for number in range(self._count):
+            await at(self._start + number / self._rate)
+            yield Delta(token(self._before + number))
         yield Finish("stop")
 
     async def models(self, key: str) -> tuple[ListedModel, ...]:
