@@ -39,11 +39,14 @@ def _signed_in(session_keys: Collection[str]) -> Mapping[str, Any]:
 
 def _rows(model: type[Model], column: str, values: Collection[Any]) -> Iterable[Any]:
     """What `filter(column__in=values)` finds. To put such a query together takes the ORM longer
-    than all the rest of an answer, and every socket asks two of them before its first word."""
+    than all the rest of an answer, and every socket asks two of them before its first word.
+
+    Columns are named, since a prepared `SELECT *` fails once a newer version has added one."""
     if not values:
         return []
+    columns = ", ".join(field.column for field in model._meta.concrete_fields)
     marks = ", ".join(["%s"] * len(values))
-    sql = f"SELECT * FROM {model._meta.db_table} WHERE {column} IN ({marks})"  # noqa: S608 our own names
+    sql = f"SELECT {columns} FROM {model._meta.db_table} WHERE {column} IN ({marks})"  # noqa: S608 our own names
     return model._default_manager.raw(sql, [*values])
 
 

@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.http import HttpRequest
 from django.test import Client
 from django.utils import timezone
@@ -97,6 +98,21 @@ def test_a_session_from_before_the_secret_key_was_changed_is_good(
     settings.SECRET_KEY_FALLBACKS = [old]
     assert _signed_in([key]) == {key: user}
     assert django_says(key) == user
+
+
+def test_a_newer_version_may_add_a_column_while_this_one_runs() -> None:
+    user, key = opened(1)
+    for _ in range(10):  # by then, PostgreSQL has it prepared
+        assert _signed_in([key]) == {key: user}
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("ALTER TABLE accounts_user ADD COLUMN newer integer")
+        assert _signed_in([key]) == {key: user}
+    finally:
+        with other.cursor() as cursor:
+            cursor.execute("ALTER TABLE accounts_user DROP COLUMN newer")
+        other.close()
 
 
 async def test_nobody_is_asked_for_no_session() -> None:
