@@ -176,7 +176,7 @@ SQLITE = {
 POSTGRESQL = {
     # Requests can't keep connections per thread under ASGI; without a pool each would make a
     # new one. Every process has such a pool: their sum must stay below the server's
-    # max_connections. Up to five are kept by those who read and write streams.
+    # max_connections. Up to six are kept by those who read and write streams.
     "pool": {"min_size": 1, "max_size": 14, "timeout": 10},
     # What is asked again and again is planned once, which is half of what a short query takes.
     "server_side_binding": True,

@@ -117,9 +117,9 @@ class FollowConsumer(AsyncWebsocketConsumer):
         raise StopConsumer
 
     async def connect(self) -> None:
-        await self.accept()
         self._session = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME)
-        self.user = await signed_in(self._session)
+        # The database answers while the handshake is on its way.
+        self.user, _ = await asyncio.gather(signed_in(self._session), self.accept())
         if self.user is None:
             await self.close(protocol.SIGNED_OUT)
             return

@@ -44,7 +44,7 @@ def _rows(model: type[Model], column: str, values: Collection[Any]) -> Iterable[
     Columns are named, since a prepared `SELECT *` fails once a newer version has added one."""
     if not values:
         return []
-    columns = ", ".join(field.column for field in model._meta.concrete_fields)
+    columns = ", ".join(str(field.column) for field in model._meta.concrete_fields)
     marks = ", ".join(["%s"] * len(values))
     sql = f"SELECT {columns} FROM {model._meta.db_table} WHERE {column} IN ({marks})"  # noqa: S608 our own names
     return model._default_manager.raw(sql, [*values])

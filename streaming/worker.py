@@ -25,7 +25,7 @@ from django.conf import settings
 
 from streaming import journal, lifecycle, retries, upstream
 from streaming.carry_on import trimmed
-from streaming.database import UNANSWERED, Threads
+from streaming.database import UNANSWERED, Threads, keeping
 from streaming.hub import WORKERS, Body, hub
 from streaming.journal import Entry, Text
 from streaming.lifecycle import Ending
@@ -79,7 +79,7 @@ class StreamWorker(AsyncConsumer):
         self._db = Threads("worker", 2)
         # A look must not wait behind what the streams want: dozens that were taken over at
         # once are prepared and ended for seconds.
-        self._looks = Threads("looks", 1)
+        self._looks = Threads("looks", 1, keeping)
         self._lease = Threads("lease", 1)
         self._writer = Writer(self._on_written, self._on_lost)
         self._bells = ExitStack()
