@@ -11,6 +11,18 @@ from playwright.sync_api import Locator, Page, expect
 from tests.e2e.deployment import Deployment
 from tests.e2e.replies import ask, conversation_path, finished
 from tests.fakes import Behaviour, Fake
+from tests.waiting import until
+
+AGES = {"Today": 0, "Yesterday": 1, "Previous 7 days": 4, "Older": 30}
+
+AGE = """
+from datetime import timedelta
+from django.utils import timezone
+from chat.models import Conversation
+for title, days in {ages!r}.items():
+    used = timezone.now() - timedelta(days=days)
+    Conversation.objects.filter(user__email={email!r}, title=title).update(updated_at=used)
+"""
 
 
 def row(page: Page, title: str) -> Locator:
@@ -36,6 +48,20 @@ def two_tabs(
     ask(here, "Be brief", "demo-fast")
     finished(here)
     return here, open_page(person)
+
+
+@pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+def test_conversations_stand_under_the_day_they_were_last_used(
+    deployment: Deployment, open_page: Callable[..., Page]
+) -> None:
+    person = deployment.person(f"lister-{uuid4().hex[:8]}")
+    streams = [deployment.send(person, f"It is {title}") for title in AGES]
+    until(lambda: all(deployment.rows.stream(s)["state"] == "completed" for s in streams))
+    ages = {f"It is {title}": days for title, days in AGES.items()}
+    deployment.manage("shell", "-c", AGE.format(ages=ages, email=person.email))
+    page = open_page(person)
+    listed = page.get_by_role("list", name="Conversations").locator("h2, bdi")
+    expect(listed).to_have_text([line for day in AGES for line in (day, f"It is {day}")])
 
 
 def test_pinned_and_renamed_in_one_tab_is_so_in_the_other(

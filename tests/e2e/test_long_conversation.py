@@ -8,9 +8,14 @@ from playwright.sync_api import Page, expect
 
 from benchmarks.page import history
 from tests.e2e.deployment import Deployment
+from tests.waiting import until
 
 READ_NOW = """() => [...document.querySelectorAll("article")]
     .find((article) => article.getBoundingClientRect().bottom > 0)"""
+
+IS_LAID_OUT = (
+    "(article) => article.firstElementChild.checkVisibility({contentVisibilityAuto: true})"
+)
 
 
 @pytest.fixture
@@ -33,6 +38,12 @@ def test_older_messages_come_above_and_move_nothing(
     assert -1500 < top < 300, "still in sight, or just above"
     expect(page.get_by_role("link", name="Load older messages")).to_be_attached()
     expect(page.locator(".older pre.code button").first).to_be_attached()
+    oldest = articles.first
+    assert not oldest.evaluate(IS_LAID_OUT), "far from what is read"
+    oldest.scroll_into_view_if_needed()
+    expect(oldest).to_be_in_viewport()
+    until(lambda: oldest.evaluate(IS_LAID_OUT), what="the message in sight is laid out")
+    reading.evaluate("(article) => article.scrollIntoView()")
     reading.evaluate("(article) => { article.tabIndex = -1; article.focus(); }")
     for _ in range(2):
         page.keyboard.press("k")
