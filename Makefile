@@ -8,8 +8,8 @@ FAKE_PORT ?= 8900
 SEED ?= 1
 BIN := .venv/bin
 WHOLE := tests/js tests/e2e tests/chaos
-PAGES := $(wildcard $(patsubst %,tests/e2e/test_%.py,axe cut_everywhere deployment first_minute hostile listing long_conversation \
-	screens states tree writing))
+PAGES := $(wildcard $(patsubst %,tests/e2e/test_%.py,axe cut_everywhere deployment drafts first_minute hostile keyboard listing \
+	long_conversation phone screens states titles tree writing without_scripts))
 STATIC := $(shell find static 2>/dev/null)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 

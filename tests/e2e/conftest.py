@@ -7,7 +7,7 @@ loop holds this thread, so neither asyncio nor Django's database is used beside 
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, Protocol
 
 import pytest
@@ -15,6 +15,7 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Error,
     Page,
     WebError,
     expect,
@@ -155,8 +156,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
             report.sections.append((f"{running.kind} deployment", running.logs()))
         for number, page in enumerate(_pages(item)):
             picture = PICTURES / f"{item.name}-{number}.png"
-            page.screenshot(path=picture)
-            report.sections.append((page.url, f"shown in {picture}"))
+            with suppress(Error):  # which must not hide what failed
+                page.screenshot(path=picture)
+                report.sections.append((page.url, f"shown in {picture}"))
     return report  # type: ignore[return-value]
 
 

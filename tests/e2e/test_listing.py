@@ -50,6 +50,7 @@ def two_tabs(
     return here, open_page(person)
 
 
+@pytest.mark.still
 @pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
 def test_conversations_stand_under_the_day_they_were_last_used(
     deployment: Deployment, open_page: Callable[..., Page]

@@ -46,6 +46,15 @@ def stop(page: Page) -> Locator:
     return page.get_by_role("button", name="Stop")
 
 
+def mark(page: Page) -> None:
+    """So that it is known again: what is done on a live page loads no other one."""
+    page.evaluate("window.marked = true")
+
+
+def is_the_same(page: Page) -> bool:
+    return bool(page.evaluate("window.marked"))
+
+
 @embedded
 @pytest.mark.parametrize("case", RUNNING, ids=names(RUNNING))
 def test_what_a_reply_does_is_said_and_it_can_be_stopped_meanwhile(
@@ -57,6 +66,7 @@ def test_what_a_reply_does_is_said_and_it_can_be_stopped_meanwhile(
         reply = ask(page, "Why do tides lag?")
         conversation_path(page)
     shown(page, case)
+    mark(page)
     if case.sent > 1:
         reply.get_by_role("button", name="Cancel").click()
     else:
@@ -64,6 +74,7 @@ def test_what_a_reply_does_is_said_and_it_can_be_stopped_meanwhile(
     ended = "Stopped" if case.written and case.sent == 1 else "Stopped before it began"
     expect(state(reply)).to_have_text(ended)
     expect(reply.get_by_role("button", name="Regenerate")).to_be_visible()
+    assert is_the_same(page)
     if case.sent > 1:
         stop(page).click()
     fake.release()
@@ -106,6 +117,7 @@ def test_how_a_reply_ended_is_said_and_what_can_be_done(
 ) -> None:
     fake.script(case.behaviour)
     page = open_page(asker)
+    mark(page)
     reply = ask(page, "Why do tides lag?")
     if case.stopped:
         expect(state(reply)).to_have_text("Writing" if case.keeps else "Connecting")
@@ -119,6 +131,7 @@ def test_how_a_reply_ended_is_said_and_what_can_be_done(
     for line in case.told:
         expect(foot.get_by_role("group", name="What happened")).to_contain_text(line)
     assert tuple(foot.evaluate(OFFERS)) == case.offers
+    assert is_the_same(page)
     live = foot.inner_text()
     page.reload()
     expect(reply).to_contain_text(case.keeps)
@@ -154,6 +167,7 @@ def test_what_was_cut_goes_on_in_its_place(
     case = next(ending for ending in ENDINGS if ending.name == name)
     fake.script(case.behaviour)
     page = open_page(asker)
+    mark(page)
     reply = ask(page, "Why do tides lag?")
     if case.stopped:
         expect(reply).to_contain_text(KEPT)
