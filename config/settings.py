@@ -178,7 +178,7 @@ POSTGRESQL = {
     # new one. Every process has such a pool: their sum must stay below the server's
     # max_connections. Up to six are kept by those who read and write streams.
     "pool": {"min_size": 1, "max_size": 14, "timeout": 10},
-    # What is asked again and again is planned once, which is half of what a short query takes.
+    # What is asked again and again is planned once: docs/decisions/joins.md.
     "server_side_binding": True,
     "prepare_threshold": 5,
     # A process that was frozen in the middle of a transaction keeps its locks, and whoever

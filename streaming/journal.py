@@ -123,8 +123,9 @@ def append(entries: Sequence[Entry], *, again: bool = False) -> set[int]:
         written = _append_in_one_statement(entries)
     else:
         written = _append_one_by_one(entries)
-    missing = [e for e in entries if e.stream_id not in written] if again else []
-    return written | _written_before(missing) if missing else written
+    if not again:
+        return written
+    return written | _written_before([e for e in entries if e.stream_id not in written])
 
 
 _APPEND = """

@@ -41,13 +41,14 @@ class Runtime:
         self._worker: StreamWorker | None = None
 
     async def start(self) -> None:
+        # Looking through all that a process has loaded would hold up every token for 50 to 100 ms:
+        # once, before there are any, and not again.
+        gc.collect()
+        gc.freeze()
         hub.hub()
         if self._with_worker:
             self._worker = StreamWorker()
             await self._worker.start()
-        # Looking through all that a process has loaded would hold up every token for 50 to 100 ms.
-        gc.collect()
-        gc.freeze()
 
     async def drain(self) -> None:
         """Say good-bye to the sockets; finish or hand over what runs here."""

@@ -35,6 +35,7 @@ class Steady:
         for index in range(self._before):
             yield Delta(token(index))
             await asyncio.sleep(0)  # others have their turn, as they do between two packets
+        # Not `tokens.steady`: an adapter is one generator, not one around another.
         at = metronome().at
         for number in range(self._count):
             await at(self._start + number / self._rate)

@@ -3,12 +3,13 @@
 import itertools
 import re
 import sys
-import time
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
 
 import httpx2
 from websockets.sync.client import ClientConnection, connect
+
+from tests.waiting import until
 
 PASSWORD = "kelp-holds-fast-7"
 TOO_MANY = 429
@@ -43,9 +44,14 @@ class Person:
         """Make the account through the sign-up page, as a browser without scripts would."""
         person = cls(base_url, name)
         form = {"email": person.email, "password1": PASSWORD, "password2": PASSWORD}
-        while person.post("/accounts/signup/", form, expect=None).status_code == TOO_MANY:
-            time.sleep(1)
-        assert "sessionid" in person.cookies, f"{name} could not sign up"
+
+        def answered() -> httpx2.Response | None:
+            response = person.post("/accounts/signup/", form, expect=None)
+            return None if response.status_code == TOO_MANY else response
+
+        response = until(answered, within=90, what="leave to sign up")
+        assert response is not None
+        assert "sessionid" in person.cookies, f"{name} could not sign up:\n{response.text}"
         return person
 
     def sign_in(self) -> None:

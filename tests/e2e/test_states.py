@@ -167,7 +167,6 @@ def test_what_was_cut_goes_on_in_its_place(
     case = next(ending for ending in ENDINGS if ending.name == name)
     fake.script(case.behaviour)
     page = open_page(asker)
-    mark(page)
     reply = ask(page, "Why do tides lag?")
     if case.stopped:
         expect(reply).to_contain_text(KEPT)
