@@ -107,7 +107,7 @@ class Check(models.TextChoices):
 
 class ApiKey(models.Model):
     """A provider's key, sealed. What can be shown of it is here; the key itself is seen only
-    by `keys.reveal_for_call`, for the length of a call."""
+    by `keys.reveal_for_call` and `reveal_for_check`, for the length of a call."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_keys"

@@ -49,7 +49,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--parts", default=",".join(PARTS), help=", ".join(PARTS))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement")
     parser.add_argument("--streams", default="", help="only these counts, as 10,100")
     parser.add_argument("--subjects", default="", help="only these, by parts of their names")
     parser.add_argument("--quick", action="store_true", help="only check that nothing is lost")

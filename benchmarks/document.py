@@ -31,6 +31,8 @@ COLUMNS = (
     ("all, ms", "all_ms"),
     ("CPU ms each", "cpu_ms_each"),
     ("bytes each", "bytes_each"),
+    ("bytes", "bytes"),
+    ("of text", "text"),
 )
 PARTS = {
     "generator": "The generator of the tokens, alone",

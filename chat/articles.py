@@ -253,16 +253,19 @@ def _stretch(tree: Tree, path: Sequence[UUID], first: int) -> Stretch:
     return Stretch(shown, f"{chat}?before={shown[0].id}")
 
 
+def address(conversation: UUID, message: UUID) -> str:
+    """Where a message stands: its conversation, on the newest branch with it."""
+    return f"{reverse('conversation', args=[conversation])}?leaf={message}#m-{message}"
+
+
 def _versions(message: Message, beside: Sequence[UUID]) -> Versions:
     at = beside.index(message.pk)
-    chat = reverse("conversation", args=[message.conversation_id])
 
-    def place(number: int) -> str:
-        if not 0 <= number < len(beside):
-            return ""
-        return f"{chat}?leaf={beside[number]}#m-{beside[number]}"
+    def version(number: int) -> str:
+        is_there = 0 <= number < len(beside)
+        return address(message.conversation_id, beside[number]) if is_there else ""
 
-    return Versions(at + 1, len(beside), place(at - 1), place(at + 1))
+    return Versions(at + 1, len(beside), version(at - 1), version(at + 1))
 
 
 def _thought(message: Message, known: Shown) -> int | None:

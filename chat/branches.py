@@ -9,11 +9,11 @@ from uuid import UUID, uuid4
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from chat import access, replies
-from chat.articles import article
+from chat.articles import address, article
 from chat.forms import AgainForm, EditForm
 from chat.models import Message
 from chat.pages import (
@@ -23,11 +23,22 @@ from chat.pages import (
     fragment,
     keep_draft_and_sign_in,
     page,
+    posted_from,
     refuse,
     sign_in,
     visitor,
 )
 from chat.replies import Refused, Reply, settings_of
+
+
+@require_safe
+def place(request: Request, id: UUID) -> HttpResponse:
+    """Lead to where a message stands."""
+    user = visitor(request)
+    if user is None:
+        return sign_in(request, request.path)
+    message = access.message_or_404(user, id)
+    return redirect(address(message.conversation_id, message.pk))
 
 
 @require_safe
@@ -53,7 +64,7 @@ def edit(request: Request, id: UUID) -> HttpResponse:
     )
 
 
-@require_POST
+@posted_from("place")
 def versions(request: Request, id: UUID) -> HttpResponse:
     """Another version: of a question in the words that are sent, of a reply by asking again."""
     user = visitor(request)
@@ -83,7 +94,7 @@ def versions(request: Request, id: UUID) -> HttpResponse:
         return _refuse(request, user, message, refused)
 
 
-@require_POST
+@posted_from("place")
 def continuations(request: Request, id: UUID) -> HttpResponse:
     """Let a reply that was cut go on."""
     user = visitor(request)

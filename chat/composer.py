@@ -13,7 +13,7 @@ from accounts.models import User
 from chat import offer
 from chat.calls import no_key
 from chat.models import Conversation
-from chat.replies import Place, retired
+from chat.replies import Standing, retired
 from streaming.providers.catalog import Model, Provider
 
 FIELDS = ("text", "model", "max_tokens", "temperature", "reasoning_effort", "system_prompt")
@@ -96,10 +96,10 @@ def composer(
     conversation: Conversation | None,
     kept: Mapping[str, str],
     running: str = "",
-    place: Place | None = None,
+    standing: Standing | None = None,
 ) -> Composer:
     """The form for the next message. `kept` has what was typed before, by field; `running` is
-    the stream that Stop would stop, and `place` is where the page stands."""
+    the stream that Stop would stop, and `standing` is where the page stands."""
     with_key = keys.providers_with_key(user)
     groups = tuple(
         Group(provider, not provider.needs_key or provider.id in with_key, models)
@@ -122,8 +122,8 @@ def composer(
         system_prompt=settings["system_prompt"],
         running=running,
         hint=_hint(user, model, groups),
-        parent=str(place.parent) if place else "",
-        seen=str(place.seen) if place else "",
+        parent=str(standing.parent) if standing else "",
+        seen=str(standing.seen) if standing else "",
         recent=" ".join(_recent(user)),
     )
 

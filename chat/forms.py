@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from chat.replies import Place, Settings
+from chat.replies import Settings, Standing
 
 MESSAGE_LIMIT = 400_000
 SYSTEM_PROMPT_LIMIT = 100_000
@@ -51,10 +51,11 @@ class EditForm(AgainForm):
     text = LinesField(max_length=MESSAGE_LIMIT, error_messages=TEXT_ERRORS)
 
 
-class ComposerForm(forms.Form):
+class ComposerForm(EditForm):
     """Errors are whole sentences: a page shows the first of them alone."""
 
-    text = LinesField(max_length=MESSAGE_LIMIT, error_messages=TEXT_ERRORS)
+    field_order = ("text", "model")
+
     model = forms.CharField(
         max_length=100,
         error_messages={
@@ -62,7 +63,6 @@ class ComposerForm(forms.Form):
             "max_length": "No provider here serves that model. Pick one from the list.",
         },
     )
-    request_id = forms.UUIDField(error_messages={"required": OUT_OF_DATE, "invalid": OUT_OF_DATE})
     parent = forms.UUIDField(required=False, error_messages={"invalid": OUT_OF_DATE})
     seen = forms.UUIDField(required=False, error_messages={"invalid": OUT_OF_DATE})
     max_tokens = forms.IntegerField(
@@ -105,10 +105,10 @@ class ComposerForm(forms.Form):
         return text
 
     @property
-    def place(self) -> Place | None:
+    def standing(self) -> Standing | None:
         """Where the page stands that this comes from, if it says so; of a valid form."""
         parent, seen = self.cleaned_data["parent"], self.cleaned_data["seen"]
-        return Place(parent, seen) if parent and seen else None
+        return Standing(parent, seen) if parent and seen else None
 
     @property
     def chosen(self) -> Settings:
@@ -120,8 +120,3 @@ class ComposerForm(forms.Form):
             system_prompt=self.cleaned_data["system_prompt"],
             reasoning_effort=self.cleaned_data["reasoning_effort"],
         )
-
-    @property
-    def sentence(self) -> str:
-        """What to change first; of a form that is not valid."""
-        return str(next(iter(self.errors.values()))[0])

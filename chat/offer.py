@@ -39,15 +39,7 @@ def model(user: User, model_id: str) -> Model:
 
 def by_provider(user: User) -> dict[Provider, tuple[Model, ...]]:
     """Every provider with the models it serves today, in the order in which people see them."""
-    known, day = models(user).values(), catalog.today()
-    return {
-        provider: tuple(
-            model
-            for model in known
-            if model.provider == provider.id and model.lifecycle_on(day) != "retired"
-        )
-        for provider in catalog.PROVIDERS.values()
-    }
+    return catalog.by_provider(models(user).values())
 
 
 def endpoint(provider: str) -> str:

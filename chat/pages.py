@@ -3,14 +3,16 @@ is not sent yet."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
@@ -20,7 +22,7 @@ from chat.composer import FIELDS, composer
 from chat.deleted import just_deleted
 from chat.forms import MESSAGE_LIMIT
 from chat.models import Conversation
-from chat.replies import MOVED, Place, Refused
+from chat.replies import MOVED, Refused, Standing
 from chat.sidebar import rows
 
 STARTERS = (
@@ -30,11 +32,30 @@ STARTERS = (
 )
 DRAFT = "draft"
 
+View = Callable[..., HttpResponse]
+
 
 class Request(HttpRequest):
     """What the middleware of django_htmx makes of a request."""
 
     htmx: HtmxDetails
+
+
+def posted_from(page: str) -> Callable[[View], View]:
+    """A verb of the forms on the page of this name. A refusal is a page at the verb's address, for
+    which a tab that is restored asks by GET: that leads back to the page."""
+
+    def guard(verb: View) -> View:
+        posted = require_POST(verb)
+
+        @wraps(verb)
+        def answer(request: HttpRequest, **named: Any) -> HttpResponse:
+            is_read = request.method in {"GET", "HEAD"}
+            return redirect(page, **named) if is_read else posted(request, **named)
+
+        return answer
+
+    return guard
 
 
 def visitor(request: Request) -> User | None:
@@ -57,9 +78,9 @@ def page(
     `through` a message whose branch is to be shown, and `before` one to end at."""
     shown, earlier = _shown(conversation, through, before)
     running = next((a.stream for a in shown if a.busy), "")
-    place = None
+    standing = None
     if conversation and conversation.leaf_id and shown and not before:
-        place = Place(UUID(shown[-1].id), conversation.leaf_id)
+        standing = Standing(UUID(shown[-1].id), conversation.leaf_id)
     context |= {
         "conversation": conversation,
         "title": conversation.title if conversation else "New chat",
@@ -67,7 +88,7 @@ def page(
         "earlier": earlier,
         "newest": before is not None,
         "running": running,
-        "composer": composer(user, conversation, kept, running, place),
+        "composer": composer(user, conversation, kept, running, standing),
         "rows": rows(user),
         "at": reverse("conversation", args=[conversation.pk]) if conversation else "",
         "starters": STARTERS,

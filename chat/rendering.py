@@ -43,6 +43,8 @@ LANGUAGE = re.compile(r"[A-Za-z0-9_+#.-]{1,30}")
 LINE_END = re.compile(r"\r\n?|\n")
 LINE_SEPARATORS = {0x2028: " ", 0x2029: " "}  # line ends to JavaScript, and to nobody else
 DEEPEST = 6
+NESTED = 100
+"""Levels of quotations, and half as many of lists, that are shown as such."""
 
 ALLOWED = {
     "a": {"href", "title", "target", "rel"},
@@ -58,6 +60,12 @@ ALLOWED = {
 }
 BARE = "blockquote br del em h2 h3 h4 h5 h6 hr p strong table tbody thead tr ul"
 TAGS = {*ALLOWED, *BARE.split()}
+CLEANER = nh3.Cleaner(
+    tags=TAGS,
+    attributes=ALLOWED,
+    url_schemes={"http", "https", "mailto", "tel"},
+    link_rel=None,
+)
 
 
 def to_html(markdown: str, seams: Iterable[int] = ()) -> SafeString:
@@ -66,25 +74,29 @@ def to_html(markdown: str, seams: Iterable[int] = ()) -> SafeString:
     A seam is shown before the next block that starts, so it never breaks one.
     """
     env: dict[str, Any] = {"outline": [], "in_link": 0}
-    tokens = parser().parse(markdown.translate(LINE_SEPARATORS), env)
+    tokens = parsed(markdown.translate(LINE_SEPARATORS), env)
     with_seams(tokens, markdown, sorted(seams))
     html = parser().renderer.render(tokens, parser().options, env)
-    return mark_safe(  # noqa: S308 nh3 has just seen to it
-        nh3.clean(
-            html,
-            tags=TAGS,
-            attributes=ALLOWED,
-            url_schemes={"http", "https", "mailto", "tel"},
-            link_rel=None,
-        )
-    )
+    return mark_safe(CLEANER.clean(html))  # noqa: S308 nh3 has just seen to it
+
+
+def parsed(markdown: str, env: dict[str, Any]) -> list[Token]:
+    """The blocks of a text. The library leaves out what is nested too deeply, and all that follows:
+    then the signs of quotations and lists stay as they were written."""
+    tokens = parser().parse(markdown, env)
+    if any(token.nesting == 1 and token.level >= NESTED - 1 for token in tokens):
+        env.pop("references", None)
+        tokens = parser(flat=True).parse(markdown, env)
+    return tokens
 
 
 @cache
-def parser() -> MarkdownIt:
-    options = {"html": False, "tasklists": True}
+def parser(*, flat: bool = False) -> MarkdownIt:
+    options = {"html": False, "tasklists": True, "maxNesting": NESTED}
     markdown = MarkdownIt("commonmark", options, renderer_cls=Prose)
     markdown.enable(["table", "strikethrough"])
+    if flat:
+        markdown.disable(["blockquote", "list"])
     interrupts: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
     markdown.block.ruler.before("table", "math", math_block, interrupts)
     markdown.inline.ruler.before("escape", "math", math_inline)
@@ -176,6 +188,13 @@ def trimmed(url: str) -> str:
     while url[-1] in "?!.,:;*_~'" or (url[-1] == ")" and url.count(")") > url.count("(")):
         url = url[:-1]
     return url
+
+
+def leads_somewhere(url: str) -> bool:
+    """May a link lead there, and is it an address? nh3 takes from `http://localhost:PORT` what it
+    leads to, as a browser can't read it either."""
+    link = f'<a href="{escape(url)}">'
+    return bool(SAFE_URL.match(url)) and "href" in CLEANER.clean(link)
 
 
 def descend(outline: list[int], depth: int) -> None:
@@ -296,7 +315,7 @@ class Prose(RendererHTML):
     def link_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
         token = tokens[idx]
         href = str(token.attrGet("href"))
-        env["in_link"] = 2 if SAFE_URL.match(href) else 1
+        env["in_link"] = 2 if leads_somewhere(href) else 1
         return f"<a{link_attributes(href, title(token))}>" if env["in_link"] == 2 else ""
 
     def link_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
@@ -307,10 +326,13 @@ class Prose(RendererHTML):
         """Show a link instead: loading a picture a model names would tell its server of us."""
         token = tokens[idx]
         src = str(token.attrGet("src"))
-        alt = escape(self.renderInlineAsText(token.children, options, env))
-        if env["in_link"] or not SAFE_URL.match(src):
-            return alt
-        return f"<a{link_attributes(src, title(token))}>{alt or escape(src)}</a>"
+        words = escape(self.renderInlineAsText(token.children, options, env))
+        if env["in_link"]:
+            return words
+        words = words or escape(src)
+        if not leads_somewhere(src):
+            return words
+        return f"<a{link_attributes(src, title(token))}>{words}</a>"
 
     def text(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
         content = tokens[idx].content
@@ -328,9 +350,10 @@ def linkified(text: str) -> str:
     end = 0
     for match in BARE_URL.finditer(text):
         url = trimmed(match[0])
-        if url.endswith("//"):
+        href = encoded(url)
+        if not leads_somewhere(href):
             continue
         html.append(escape(text[end : match.start()]))
-        html.append(f"<a{link_attributes(encoded(url), None)}>{escape(url)}</a>")
+        html.append(f"<a{link_attributes(href, None)}>{escape(url)}</a>")
         end = match.start() + len(url)
     return "".join([*html, escape(text[end:])])

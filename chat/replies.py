@@ -8,7 +8,7 @@ the engine calls for streams of the source `chat`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from decimal import Decimal
 from functools import partial
 from uuid import UUID
@@ -62,7 +62,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Standing:
     """Where a page stands: the message it ends with, and what was the conversation's leaf when
     the page was made. They differ where a reader went back to another branch on purpose."""
 
@@ -91,65 +91,52 @@ def start(
     request_id: UUID,
     chosen: Settings,
     conversation: Conversation | None = None,
-    place: Place | None = None,
+    standing: Standing | None = None,
 ) -> Reply:
     """Ask for a reply, in a conversation or a new one; idempotent by (user, request id).
 
     Raises Refused, as `moved` when the conversation has gone on from where the page stands.
     While another reply of the conversation runs, this one waits in its lane.
     """
-    if before := answered(user, request_id):
-        return before
-    model = serving(user, chosen.model)
-    chosen = fitting(chosen, model)
-    _not_empty(text)
 
-    def write() -> Reply:
+    def write(model: catalog.Model) -> Reply:
+        fitted = fitting(chosen, model)
         if conversation is None:
-            into, parent = (
-                Conversation.objects.create(user=user, title=titles.first_words(text)),
-                None,
-            )
+            into = Conversation.objects.create(user=user, title=titles.first_words(text))
+            parent = None
         else:
             into = _locked(user, conversation.pk, request_id)
-            parent = _parent(into, place)
+            parent = _parent(into, standing)
         question = _question(into, parent, text)
-        return _answer(into, question, request_id, chosen, model)
+        return _answer(into, question, request_id, fitted, model)
 
-    return _once(user, request_id, write)
+    return _once(user, request_id, chosen.model, write)
 
 
 def edit(user: User, *, question: Message, text: str, request_id: UUID, chosen: Settings) -> Reply:
     """Ask in other words: a question beside this one, and its answer; idempotent by (user,
     request id). The old ones stay. Raises Refused."""
-    if before := answered(user, request_id):
-        return before
-    model = serving(user, chosen.model)
-    chosen = fitting(chosen, model)
-    _not_empty(text)
 
-    def write() -> Reply:
+    def write(model: catalog.Model) -> Reply:
+        fitted = fitting(chosen, model)
         conversation = _locked(user, question.conversation_id, request_id)
         beside = _question(conversation, question.parent_id, text)
-        return _answer(conversation, beside, request_id, chosen, model)
+        return _answer(conversation, beside, request_id, fitted, model)
 
-    return _once(user, request_id, write)
+    return _once(user, request_id, chosen.model, write)
 
 
 def regenerate(user: User, *, answer: Message, request_id: UUID, chosen: Settings) -> Reply:
     """Ask the same once more, of the same model or another: an answer beside this one;
     idempotent by (user, request id). The old one stays. Raises Refused."""
-    if before := answered(user, request_id):
-        return before
-    model = serving(user, chosen.model)
-    chosen = fitting(chosen, model)
 
-    def write() -> Reply:
+    def write(model: catalog.Model) -> Reply:
+        fitted = fitting(chosen, model)
         conversation = _locked(user, answer.conversation_id, request_id)
         question = conversation.messages.get(children=answer.pk)
-        return _answer(conversation, question, request_id, chosen, model)
+        return _answer(conversation, question, request_id, fitted, model)
 
-    return _once(user, request_id, write)
+    return _once(user, request_id, chosen.model, write)
 
 
 def answered(user: User, request_id: UUID) -> Reply | None:
@@ -212,12 +199,17 @@ class _Repeated(Exception):
     """The same request was found under the conversation's lock."""
 
 
-def _once(user: User, request_id: UUID, write: Callable[[], Reply]) -> Reply:
-    """Write in one transaction; if the same request was faster, its reply, and all of this is
-    rolled back."""
+def _once(
+    user: User, request_id: UUID, model_id: str, write: Callable[[catalog.Model], Reply]
+) -> Reply:
+    """The reply that this request got before, or what `write` makes in one transaction of the model
+    as it is offered. If the same request was faster, its reply, and all of this is rolled back."""
+    if before := answered(user, request_id):
+        return before
+    model = serving(user, model_id)
     try:
         with transaction.atomic():
-            return write()
+            return write(model)
     except (IntegrityError, _Repeated):
         if before := answered(user, request_id):
             return before
@@ -235,24 +227,21 @@ def _locked(user: User, conversation_id: UUID, request_id: UUID) -> Conversation
     return conversation
 
 
-def _not_empty(text: str) -> None:
-    if not text.strip():
-        raise Refused("empty", "Write a message first.")
-
-
-def _parent(conversation: Conversation, place: Place | None) -> UUID | None:
+def _parent(conversation: Conversation, standing: Standing | None) -> UUID | None:
     """What a new question follows. Who does not say where they stand follows the leaf."""
-    if place is None:
+    if standing is None:
         return conversation.leaf_id
-    if place.seen != conversation.leaf_id:
+    if standing.seen != conversation.leaf_id:
         raise Refused(MOVED.code, MOVED.message)
     answers = conversation.messages.filter(role=Message.Role.ASSISTANT)
-    if not answers.filter(pk=place.parent).exists():
+    if not answers.filter(pk=standing.parent).exists():
         raise Refused("nowhere", "This page is out of date. Reload it, and send the message again.")
-    return place.parent
+    return standing.parent
 
 
 def _question(conversation: Conversation, parent: UUID | None, text: str) -> Message:
+    if not text.strip():
+        raise Refused("empty", "Write a message first.")
     return Message.objects.create(
         conversation=conversation,
         parent_id=parent,
@@ -281,14 +270,7 @@ def _answer(
         owner=conversation.user,
         request_id=request_id,
         source=SOURCE,
-        arguments={
-            "message": str(answer.pk),
-            "model": model.id,
-            "max_tokens": chosen.max_tokens,
-            "temperature": chosen.temperature,
-            "system_prompt": chosen.system_prompt,
-            "reasoning_effort": chosen.reasoning_effort,
-        },
+        arguments={"message": str(answer.pk), **asdict(chosen)},
         lane=str(conversation.pk),
     )
     answer.save(force_insert=True)
@@ -299,11 +281,8 @@ def _answer(
 def _update(conversation: Conversation, chosen: Settings, leaf: Message) -> None:
     conversation.leaf = leaf
     conversation.status = Conversation.Status.STREAMING
-    conversation.model = chosen.model
-    conversation.max_tokens = chosen.max_tokens
-    conversation.temperature = chosen.temperature
-    conversation.system_prompt = chosen.system_prompt
-    conversation.reasoning_effort = chosen.reasoning_effort
+    for name, value in asdict(chosen).items():
+        setattr(conversation, name, value)
     conversation.updated_at = Now()
     conversation.save()
     conversation.refresh_from_db(fields=["updated_at"])
@@ -326,10 +305,7 @@ def may_go_on(answer: Message) -> bool:
 def go_on(user: User, *, answer: Message, request_id: UUID) -> Reply:
     """Continue a stopped, truncated or interrupted reply: a new stream for the same message
     that begins with its text so far; idempotent by (user, request id). Raises Refused."""
-    if before := answered(user, request_id):
-        return before
-    serving(user, answer.model)
-    return _once(user, request_id, lambda: _go_on(user, answer, request_id))
+    return _once(user, request_id, answer.model, lambda _: _go_on(user, answer, request_id))
 
 
 def _go_on(user: User, answer: Message, request_id: UUID) -> Reply:
@@ -358,13 +334,8 @@ def _go_on(user: User, answer: Message, request_id: UUID) -> Reply:
 
 def settings_of(conversation: Conversation, model: str = "") -> Settings:
     """How its last reply was asked for, or as that with another model."""
-    return Settings(
-        model=model or conversation.model,
-        max_tokens=conversation.max_tokens,
-        temperature=conversation.temperature,
-        system_prompt=conversation.system_prompt,
-        reasoning_effort=conversation.reasoning_effort,
-    )
+    last = Settings(**{field.name: getattr(conversation, field.name) for field in fields(Settings)})
+    return replace(last, model=model) if model else last
 
 
 # Showing
@@ -434,8 +405,8 @@ def prepare(stream: Stream, text: Text) -> Source:
 
 def _chosen(stream: Stream) -> Settings:
     """How the reply was asked for, also by a version of this that knew fewer settings."""
-    known = ("model", "max_tokens", "temperature", "system_prompt", "reasoning_effort")
-    return Settings(**{name: stream.arguments[name] for name in known if name in stream.arguments})
+    known = {field.name for field in fields(Settings)} & stream.arguments.keys()
+    return Settings(**{name: stream.arguments[name] for name in known})
 
 
 def _keep(stream: Stream, decided: context.Decided) -> None:

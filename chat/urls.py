@@ -17,6 +17,7 @@ urlpatterns = [
     path("c/<uuid:id>/deletion/", listing.deletion, name="deletion"),
     path("c/<uuid:id>/restoration/", listing.restoration, name="restoration"),
     path("m/<uuid:id>/", views.message, name="message"),
+    path("m/<uuid:id>/place/", branches.place, name="place"),
     path("m/<uuid:id>/edit/", branches.edit, name="edit"),
     path("m/<uuid:id>/versions/", branches.versions, name="versions"),
     path("m/<uuid:id>/continuations/", branches.continuations, name="continuations"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -23,6 +23,7 @@ from chat.pages import (
     fragment,
     keep_draft_and_sign_in,
     page,
+    posted_from,
     refuse,
     sign_in,
     visitor,
@@ -94,19 +95,19 @@ def message(request: Request, id: UUID) -> HttpResponse:
 
 @require_safe
 def sidebar(request: Request) -> HttpResponse:
-    """The list of conversations, with the mark at the one that is open beside it."""
+    """The list of conversations, with the mark at the one that is `open` beside it."""
     user = visitor(request)
     if user is None:
         return HttpResponse(status=401)
-    at = (request.htmx.current_url_abs_path or "").partition("?")[0]
-    context = {"rows": rows(user), "at": at}
+    at = _named(request.GET.get("open", ""))
+    context = {"rows": rows(user), "at": reverse("conversation", args=[at]) if at else ""}
     return fragment(request, "chat/_sidebar.html", context)
 
 
 # Verbs
 
 
-@require_POST
+@posted_from("home")
 def start(request: Request) -> HttpResponse:
     """The first message of a new conversation."""
     user = visitor(request)
@@ -115,7 +116,7 @@ def start(request: Request) -> HttpResponse:
     return _send(request, user, None)
 
 
-@require_POST
+@posted_from("conversation")
 def send(request: Request, id: UUID) -> HttpResponse:
     """The next message of a conversation."""
     user = visitor(request)
@@ -144,7 +145,7 @@ def look(request: Request, name: str) -> HttpResponse:
     back = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):
         back = reverse("home")
-    response = redirect(back)
+    response = HttpResponseRedirect(back)  # `redirect` would take a word for the name of a view
     chosen = request.POST.get(name, "")
     if chosen in LOOKS[name]:
         response.set_cookie(
@@ -169,7 +170,7 @@ def _send(request: Request, user: User, conversation: Conversation | None) -> Ht
             request_id=form.cleaned_data["request_id"],
             chosen=form.chosen,
             conversation=conversation,
-            place=form.place,
+            standing=form.standing,
         )
     except Refused as refused:
         if conversation is not None:

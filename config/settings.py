@@ -14,6 +14,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts.sealing import MasterKeyError, parse_master_keys
+from config.redis import PatientConnection
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -239,6 +240,8 @@ if REDIS_URL:
                     "socket_connect_timeout": 2,
                     "socket_keepalive": True,
                     "health_check_interval": 15,
+                    # Not for `rediss://`, where redis-py takes its own with TLS in any case.
+                    "connection_class": PatientConnection,
                 }
             ]
         },

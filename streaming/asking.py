@@ -15,9 +15,10 @@ from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 
 from streaming.providers import catalog
-from streaming.providers.base import KEY_CHECK_TIMEOUT, ListedModel, adapter, list_models
+from streaming.providers.base import ListedModel, adapter, list_models
 from streaming.providers.errors import ProviderError, TimedOut
 
+KEY_CHECK_TIMEOUT = 5.0
 LEEWAY = 0.5
 """Seconds for an answer in time to find its way here."""
 

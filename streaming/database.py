@@ -1,10 +1,10 @@
 """Where async code meets the database: a fixed number of threads, each call on a working
 connection.
 
-Django's own `sync_to_async` puts every call of a process on one thread. Here are a few, of two
-kinds. Most give back what they borrowed after every call, for a thread that keeps its connection
-starves the pool, and pay for it: a connection that comes from the pool is asked first whether it
-still works. Those that are busy for as long as the process lives keep theirs.
+Django's own `sync_to_async` puts every call of a process on one thread. Here are a few. Those that
+ask all the time keep their connection. The rest give theirs back after every call, so as not to
+starve the pool, and pay for it: a connection that comes from the pool is asked first whether it
+still works.
 
 What every socket asks when it comes is `Gathered`: a herd that comes at once costs a few queries.
 """

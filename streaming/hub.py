@@ -19,6 +19,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import astuple
 from itertools import groupby, islice, takewhile
 from operator import itemgetter
 from typing import Any
@@ -393,17 +394,7 @@ def stream_bell(entries: Sequence[Entry] = (), head: Head | None = None) -> Body
         )
         body["chunks"] = [list(column) for column in zip(*rows, strict=True)]
     if head:
-        body["head"] = [
-            head.id,
-            head.epoch,
-            str(head.state),
-            head.note,
-            head.next_index,
-            head.finish_reason,
-            head.error_class,
-            head.error,
-            head.folded,
-        ]
+        body["head"] = [*astuple(head)]
     return body
 
 

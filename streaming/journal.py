@@ -448,7 +448,9 @@ def _merged(run: Sequence[Chunk]) -> Chunk:
 
 def cut(kind: Kind, delta: str, index: int, offset: int) -> list[Chunk]:
     """New chunks for a piece of text, none larger than PIECE; a seam is one without text."""
-    pieces = [delta[at : at + PIECE] for at in range(0, len(delta), PIECE)] or [""]
+    if len(delta) <= PIECE:  # nearly always
+        return [Chunk(index, index, kind, delta, offset)]
+    pieces = [delta[at : at + PIECE] for at in range(0, len(delta), PIECE)]
     return [
         Chunk(index + n, index + n, kind, piece, offset + n * PIECE)
         for n, piece in enumerate(pieces)

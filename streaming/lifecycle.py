@@ -5,7 +5,8 @@
 Each is one conditional UPDATE whose row count says whether it happened, so two who try at
 once can't both succeed. An ending settles what the application shows in the same transaction.
 
-Rows are locked in one order everywhere: the stream first, then what `settle` locks.
+Rows are locked in one order: the stream first, then what `settle` locks. Who locks that first, to
+delete it, has stopped its streams before.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from streaming import journal
 from streaming.database import UNANSWERED
 from streaming.hub import STREAMS, WORKERS, ring, stream_bell
 from streaming.journal import Entry, Text
-from streaming.models import LEASE, State, Stream, Worker
+from streaming.models import LEASE, ORPHANED, State, Stream, Worker
 from streaming.providers.base import Finish, Upstream
 from streaming.providers.errors import ProviderError
 from streaming.sources import registered
@@ -133,6 +134,15 @@ def enqueue(
 
 def ring_workers() -> None:
     ring(WORKERS, {"type": "stream.queued"})
+
+
+def look(worker: Worker) -> tuple[dict[int, int], bool]:
+    """The streams that are this worker's, with their epochs, and whether there are any that nobody
+    living runs. It is asked every second by every worker, so it is one question."""
+    streams = Stream.objects.unfinished().filter(Q(worker=worker) | ORPHANED)
+    seen = streams.values_list("id", "epoch", "worker_id")
+    mine = {stream_id: epoch for stream_id, epoch, whose in seen if whose == worker.pk}
+    return mine, len(mine) < len(seen)
 
 
 def claim(worker: Worker, limit: int, running: int | None = None) -> list[Stream]:

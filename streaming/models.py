@@ -57,6 +57,10 @@ class Worker(models.Model):
         return self.name or str(self.id)
 
 
+ORPHANED = Q(worker=None) | Q(worker__lease_until__lt=Now())
+"""Run by nobody who lives: queued, given up, or of a worker that died."""
+
+
 class StreamQuerySet(models.QuerySet["Stream"]):
     def owned_by(self, user: AbstractBaseUser) -> StreamQuerySet:
         """The streams this user may see. The engine's one rule of access."""
@@ -74,9 +78,8 @@ class StreamQuerySet(models.QuerySet["Stream"]):
         """Queued and first in its lane, or running without a living worker; oldest first."""
         ahead = Stream.objects.filter(lane=OuterRef("lane"), id__lt=OuterRef("id")).unfinished()
         alone = Q(lane="") | ~Exists(ahead)
-        orphaned = Q(worker=None) | Q(worker__lease_until__lt=Now())
         waiting = Q(state=State.QUEUED) & alone
-        dead = Q(state=State.RUNNING) & orphaned
+        dead = Q(state=State.RUNNING) & ORPHANED
         return self.unfinished().filter(waiting | dead).order_by("id")
 
     def foldable(self) -> StreamQuerySet:

@@ -22,6 +22,7 @@ FRAME_CHARACTERS = 65_536
 WIRE = {kind: kind.name.lower() for kind in Kind}
 
 TOO_SLOW = 4008
+BROKEN = 4011
 RESTARTING = 4012
 STORM = 4013
 SIGNED_OUT = 4401

@@ -7,7 +7,8 @@ asks for one session at a time, in two queries, and Channels' middleware in a th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from django.conf import settings
@@ -21,6 +22,11 @@ from django.utils.crypto import constant_time_compare
 
 from streaming.database import Gathered
 
+ASKED = {"id", "password", "is_active", "revision"}
+"""Of a user: who it is, whether the session is good, and what has changed."""
+REMEMBERED = 10_000
+"""Sessions of which this process knows whose they were when it last asked."""
+
 
 async def signed_in(session_key: str | None) -> Any:
     """The user whom this session signs in, or None."""
@@ -28,36 +34,68 @@ async def signed_in(session_key: str | None) -> Any:
 
 
 def _signed_in(session_keys: Collection[str]) -> Mapping[str, Any]:
-    opened = _opened(session_keys)
+    opened, users = _opened(session_keys)
     ids = {key: _user_id(data) for key, data in opened.items()}
-    users = {user.pk: user for user in _users({*ids.values()} - {None})}
+    users |= _users({*ids.values()} - users.keys() - {None})
+    _remember(ids)
     found = {key: users.get(user_id) for key, user_id in ids.items()}
     return {key: user for key, user in found.items() if user and _is_good(opened[key], user)}
 
 
-# To put `filter(… __in=…)` together takes the ORM longer than all the rest of an answer, and every
-# socket asks twice before its first word. Columns are named, since a prepared `SELECT *` fails once
-# a newer version has added one.
+_owners: dict[str, Any] = {}
 
 
-def _opened(session_keys: Collection[str]) -> dict[str, Mapping[str, Any]]:
-    """What is in those of these sessions that have not expired."""
+def _remember(ids: Mapping[str, Any]) -> None:
+    if len(_owners) > REMEMBERED:
+        _owners.clear()
+    _owners.update({key: user_id for key, user_id in ids.items() if user_id is not None})
+
+
+# To put `filter(… __in=…)` together, or to take in what `raw` brings, costs the ORM more than all
+# the rest of an answer, and every socket waits for it. Columns are named, since a prepared
+# `SELECT *` fails once a newer version has added one.
+
+
+def _opened(session_keys: Collection[str]) -> tuple[dict[str, Mapping[str, Any]], dict[Any, Any]]:
+    """What is in those of these sessions that have not expired; and by their ids the users whose
+    sessions they were, which nearly always they still are: who comes back costs one query."""
+    known = {key: _owners[key] for key in session_keys if key in _owners}
+    whose = f"CASE s.session_key {'WHEN %s THEN %s ' * len(known)}END" if known else "NULL"
+    columns = ", ".join(f"u.{field.column}" for field in _fields())
     sql = f"""
-        SELECT session_key, session_data FROM {Session._meta.db_table}
-         WHERE expire_date > CURRENT_TIMESTAMP AND session_key IN ({_marks(session_keys)})
+        SELECT s.session_key, s.session_data, {columns}
+          FROM {Session._meta.db_table} s
+          LEFT JOIN {get_user_model()._meta.db_table} u ON u.id = {whose}
+         WHERE s.expire_date > CURRENT_TIMESTAMP AND s.session_key IN ({_marks(session_keys)})
         """  # noqa: S608 our own names
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*session_keys])
-        return {key: SessionStore().decode(data) for key, data in cursor.fetchall()}
+        cursor.execute(sql, [*chain.from_iterable(known.items()), *session_keys])
+        rows = cursor.fetchall()
+    opened: dict[str, Mapping[str, Any]] = {
+        key: SessionStore().decode(data) for key, data, *_ in rows
+    }
+    users = [_made(row) for _, _, *row in rows]
+    return opened, {user.pk: user for user in users if user.pk is not None}
 
 
-def _users(ids: Collection[Any]) -> Iterable[Any]:
+def _users(ids: Collection[Any]) -> dict[Any, Any]:
     if not ids:
-        return []
-    model = get_user_model()
-    columns = ", ".join(str(field.column) for field in model._meta.concrete_fields)
-    sql = f"SELECT {columns} FROM {model._meta.db_table} WHERE id IN ({_marks(ids)})"  # noqa: S608 our own names
-    return model._default_manager.raw(sql, [*ids])
+        return {}
+    columns = ", ".join(str(field.column) for field in _fields())
+    sql = f"SELECT {columns} FROM {get_user_model()._meta.db_table} WHERE id IN ({_marks(ids)})"  # noqa: S608 our own names
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*ids])
+        return {user.pk: user for user in map(_made, cursor.fetchall())}
+
+
+def _fields() -> list[Any]:
+    """With what sockets ask of a user. The rest is fetched when it is touched, as by `only`."""
+    fields = get_user_model()._meta.concrete_fields
+    return [field for field in fields if field.attname in ASKED]
+
+
+def _made(row: Sequence[Any]) -> Any:
+    return get_user_model().from_db(connection.alias, ASKED, row)
 
 
 def _marks(values: Collection[Any]) -> str:

@@ -164,9 +164,8 @@ class StreamWorker(AsyncConsumer):
                     await self._claim(all_that_is_left=False)
                     due = min(due, loop.time() + LEFT_SECONDS)
                 else:
-                    await self._claim(all_that_is_left=True)
+                    await self._look_around()
                     due = loop.time() + LOOK_SECONDS
-                    await self._compare()
             except UNANSWERED as error:
                 # The bell was heard and led to nothing; a stream between two owners waits.
                 logger.warning("Streams could not be looked for (%s); trying again", error)
@@ -195,17 +194,20 @@ class StreamWorker(AsyncConsumer):
         if len(claimed) == room:
             self._look.set()
 
-    async def _compare(self) -> None:
-        """Let go of what is no longer ours; give up what is ours by a claim whose answer
-        was lost. Claims and this run one after the other, so no claim is half done."""
+    async def _look_around(self) -> None:
+        """Let go of what is no longer ours; give up what is ours by a claim whose answer was lost;
+        take what nobody runs. Claims and this run one after the other, so no claim is half done."""
         assert self.row is not None
-        running = await self._looks.run(_epochs, self.row)
+        self._look.clear()
+        mine, others = await self._looks.run(lifecycle.look, self.row)
         for pump in tuple(self._pumps.values()):
-            if running.pop(pump.stream.id, None) != pump.stream.epoch:
+            if mine.pop(pump.stream.id, None) != pump.stream.epoch:
                 self._cancel(pump)
-        if running:
-            await self._looks.run(lifecycle.release, self.row, list(running))
-        await self._looks.run(lifecycle.tell_who_waits)
+        if mine:
+            await self._looks.run(lifecycle.release, self.row, list(mine))
+        if others:
+            await self._claim(all_that_is_left=True)
+            await self._looks.run(lifecycle.tell_who_waits)
 
     def _cancel(self, pump: Pump | None) -> None:
         if pump is not None and not pump.ending:
@@ -342,15 +344,14 @@ class StreamWorker(AsyncConsumer):
             kept = upstream.kept(source, pen.place)
             try:
                 finish = await self._transcribe(kept or source, text, pen)
-                if finish or not pen.used or not upstream.kept(source, pen.place):
+                if finish or not may_reattach(source, pen):
                     return finish
             except ProviderError as error:
-                gone = upstream.is_gone(error)
-                if gone:
+                if upstream.is_gone(error):
                     pen.place = upstream.NOWHERE
-                if gone and (pen.used or not kept):
-                    raise
-                if not gone and not (pen.used and upstream.kept(source, pen.place)):
+                    if pen.used or not kept:
+                        raise
+                elif not may_reattach(source, pen):
                     raise
             await asyncio.sleep(upstream.PAUSE)
         return await self._transcribe(upstream.kept(source, pen.place) or source, text, pen)
@@ -439,9 +440,9 @@ class StreamWorker(AsyncConsumer):
                 await asyncio.sleep(AGAIN_SECONDS)
 
 
-def _epochs(worker: Worker) -> dict[int, int]:
-    running = Stream.objects.unfinished().filter(worker=worker)
-    return dict(running.values_list("id", "epoch"))
+def may_reattach(source: Source, pen: Pen) -> bool:
+    """Whether something of the reply is here, and the rest of it in the provider's copy."""
+    return pen.used and upstream.kept(source, pen.place) is not None
 
 
 async def _say_nothing(message: Any) -> None:

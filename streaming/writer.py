@@ -1,7 +1,7 @@
-"""The group commit: what all streams of a worker have to say is written in one statement.
+"""The group commit: what the streams of a worker have to say is written in one statement.
 
-While one batch is being committed the next one gathers, so the commit itself is the clock;
-only with many streams does the writer wait a little, so that a row holds more than a token.
+While one batch is being committed the next one gathers, so with few streams the commit itself is
+the clock; the more there are, the longer the beat, so that a row holds more than a token.
 One thread and one connection do all of it, and nothing is published before it is committed.
 """
 
@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 
 from streaming import journal, upstream
 from streaming.database import UNANSWERED, Threads, keeping
@@ -24,9 +25,11 @@ logger = logging.getLogger(__name__)
 PENDING_BYTES = 256 * 1024
 """How much of one stream may wait for its commit before its source is held back."""
 BEAT_PER_STREAM = 0.0013
-LONGEST_BEAT = 0.06
-"""Seconds from one commit to the next: nothing that anybody sees, and with many streams half of
-the cost."""
+LONGEST_BEAT = 0.075
+"""Seconds from one round of commits to the next: nothing that anybody sees, and with many streams
+half of the cost."""
+STREAMS_PER_COMMIT = 128
+"""With more of them, the first ones' text is already on its way while the last ones' is written."""
 
 
 class Pen:
@@ -144,16 +147,17 @@ class Writer:
             del self._pens[pen.stream.id]
 
     async def run(self) -> None:
-        """Commit batch after batch, for as long as the worker lives."""
+        """Commit round after round, for as long as the worker lives."""
         while True:
             await self._wake.wait()
             self._wake.clear()
             self._urgent.clear()
-            batch = [(pen, e) for pen in self._pens.values() if (e := pen.take()) is not None]
-            if batch:
-                began = asyncio.get_running_loop().time()
+            began = asyncio.get_running_loop().time()
+            pens = [*self._pens.values()]
+            taken = ((pen, e) for pen in pens if not pen.refused and (e := pen.take()) is not None)
+            while batch := [*islice(taken, STREAMS_PER_COMMIT)]:
                 await self._commit(batch)
-                await self._pause(began, len(self._pens))
+            await self._pause(began, len(pens))
 
     async def _commit(self, batch: Sequence[tuple[Pen, Entry]]) -> None:
         for pen, _ in batch:

@@ -1,1 +1,1 @@
-"""What the Makefile calls. Nothing in the product imports from here."""
+"""What the Makefile calls, and what maintainers do. Nothing in the product imports from here."""

@@ -25,9 +25,7 @@ def written() -> str:
     """The whole table as it is to stand in the file."""
     source = f"genai-prices {version('genai-prices')}, MIT, Pydantic Services Inc."
     tables = {provider.id: provider for provider in providers}
-    models = {
-        id: _models(tables[id]) for id in catalog.PROVIDERS if catalog.PROVIDERS[id].needs_key
-    }
+    models = {id: _models(tables[id]) for id in catalog.PROVIDERS if id in tables}
     lines = [
         f' "{provider}": {{\n'
         + ",\n".join(f'  "{id}": {json.dumps(entry)}' for id, entry in entries.items())

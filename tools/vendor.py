@@ -34,9 +34,8 @@ LANGUAGES = """
 """
 
 ICON_NAMES = """
-    arrow-down arrow-up check chevron-down chevron-left chevron-right circle-alert copy download
-    info key log-out menu monitor moon more-horizontal panel-left pencil pin plus refresh-cw
-    search send settings square sun trash x
+    arrow-up chevron-down chevron-left chevron-right circle-alert copy log-out menu monitor moon
+    more-horizontal pencil pin plus refresh-cw settings sun trash x
 """
 
 SUBSETS = ("latin", "latin-ext", "cyrillic", "greek", "vietnamese")
@@ -223,14 +222,13 @@ def font_faces(package: Package, source: Path) -> Iterator[str]:
 
 
 def write_sprite(icons: Path, version: str) -> None:
-    """One file of <symbol>s, to be used as <svg class="icon"><use href="…icons.svg#send"/></svg>.
+    """One file of <symbol>s, to be used as <svg class="icon"><use href="…icons.svg#copy"/></svg>.
 
     Colour and size come from the element that uses it; the stroke is ours (1.75).
     """
     symbols = [symbol(name, (icons / f"{name}.svg").read_text()) for name in ICON_NAMES.split()]
-    symbols.append(symbol("mark", (ICONS / "mark.svg").read_text()))
     (ICONS / "icons.svg").write_text(
-        f"<!-- lucide {version}, ISC (static/vendor/lucide/LICENSE); the mark is Holdfast's. -->\n"
+        f"<!-- lucide {version}, ISC (static/vendor/lucide/LICENSE) -->\n"
         '<svg xmlns="http://www.w3.org/2000/svg">\n' + "\n".join(symbols) + "\n</svg>\n"
     )
 

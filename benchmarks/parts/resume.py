@@ -11,8 +11,10 @@ from benchmarks.outcome import Outcome, Stage, ratio
 from benchmarks.running import Replayed, median, replay
 
 PART = "resume"
-OPENED = 7
-"""Readers of each subject in a round, one after the other."""
+READERS = 21
+"""Of each subject in a round, one after the other: it is their median that counts."""
+STREAMS = 7
+"""Replies that are new to the process, of one reader each."""
 AT = {
     2_000: (UVICORN, DEFLATE, DAPHNE, RESUMABLE, MEMORY, FILE, USUAL),
     20_000: (UVICORN, DAPHNE, RESUMABLE, MEMORY, USUAL),
@@ -29,11 +31,11 @@ def measure(stage: Stage, outcome: Outcome) -> None:
             seen: dict[str, Replayed] = {}
             for subject in subjects:
                 seen[subject.name] = replay(
-                    subject, stage.client, ready[subject.name] * OPENED, chunks
+                    subject, stage.client, ready[subject.name] * READERS, chunks
                 )
                 keep(outcome, f"{chunks:,} chunks", subject.name, seen[subject.name])
                 if subject.name in (UVICORN, DAPHNE):
-                    new = list(subject.replayable(chunks, OPENED))
+                    new = list(subject.replayable(chunks, STREAMS))
                     replayed = replay(subject, stage.client, new, chunks)
                     keep(outcome, f"{chunks:,} chunks, to another process", subject.name, replayed)
             times = {name: median(replayed.seconds) for name, replayed in seen.items()}

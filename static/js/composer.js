@@ -4,10 +4,10 @@
 import { connection } from "./socket.js";
 import { draft, dropDraft, dropUnsent, forgetOnSignOut, keepDraft, keepUnsent, unsent } from "./drafts.js";
 import { toTheEnd } from "./follow.js";
+import { fragmentOf, post, requestId } from "./server.js";
 
 /** @typedef {{fields: URLSearchParams, action: string, question: Element, answer: Element}} Message */
 
-const PATIENCE = 30_000; // milliseconds before a message counts as not sent
 const TOUCH = matchMedia("(pointer: coarse)");
 
 let form, box, select, send, stop, hint, refusal, messages, parent, seen;
@@ -62,12 +62,17 @@ export function composerModel() {
   return select.value;
 }
 
+/** The id of the chat that is open, "" for a new one. Where a form was refused, or is a page of its own, the address has another. */
+export function openChat() {
+  return /^\/c\/([^/]+)\//.exec(form.getAttribute("action"))?.[1] ?? "";
+}
+
 /** Say that the chat has gone on without this page. */
 export function movedTo(leaf) {
   const made = document.importNode(document.getElementById("moved-template").content, true);
   const stay = made.querySelector("[name='parent']");
   [stay.value, stay.dataset.seen] = [parent.value, leaf];
-  made.querySelector("[data-show]").href = location.pathname;
+  made.querySelector("[data-show]").href = `/c/${openChat()}/`;
   refusal.replaceChildren(made);
 }
 
@@ -147,7 +152,7 @@ export async function stopRunning() {
   first.say("Stopping…");
   stopWhenKnown = !first.stream;
   if (stopWhenKnown) return;
-  const response = await post(`/s/${first.stream}/stop/`, new URLSearchParams()).catch(() => null);
+  const response = await post(`/s/${first.stream}/stop/`);
   if (!response?.ok && first.running) first.say("Not stopped. Try again", "failed");
 }
 
@@ -203,13 +208,14 @@ async function hand(message) {
   follow(message);
   message.fields.set("parent", parent.value);
   message.fields.set("seen", seen.value);
-  const response = await post(message.action, message.fields).catch(() => null);
+  const response = await post(message.action, message.fields);
   if (!response) return notSent(message);
   const elsewhere = response.headers.get("HX-Redirect") ?? (response.redirected ? response.url : null);
   if (elsewhere) return signIn(message, elsewhere);
-  if (response.status === 422 || response.status === 409) return refused(message, await response.text());
-  if (!response.ok) return notSent(message);
-  return arrived(message, await response.text(), response.headers.get("HX-Push-Url"));
+  if (response.status === 422 || response.status === 409) return refused(message, fragmentOf(response));
+  const made = fragmentOf(response).querySelectorAll("article");
+  if (!response.ok || made.length !== 2) return notSent(message); // a portal's own page may come, too
+  return arrived(message, made, response.headers.get("HX-Push-Url"));
 }
 
 /** A message written before the chat had its address goes into that chat. */
@@ -221,15 +227,7 @@ function follow(message) {
   keepUnsent(action, message.fields);
 }
 
-/** The token comes from the cookie where it can be read: signing in elsewhere changes it. */
-export function post(action, body) {
-  const token = /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1] ?? form.elements.csrfmiddlewaretoken.value;
-  const headers = { "HX-Request": "true", "X-CSRFToken": token };
-  return fetch(action, { method: "POST", headers, body, signal: AbortSignal.timeout(PATIENCE) });
-}
-
-function arrived(message, html, page) {
-  const [question, answer] = document.createRange().createContextualFragment(html).querySelectorAll("article");
+function arrived(message, [question, answer], page) {
   dropUnsent(message.action, message.fields);
   if (page) moveTo(page);
   const there = document.getElementById(question.id); // sent before, and the page was loaded since
@@ -256,9 +254,9 @@ function signIn(message, where) {
   location.assign(where);
 }
 
-function refused(message, html) {
+function refused(message, why) {
   withdraw(message);
-  refusal.replaceChildren(document.createRange().createContextualFragment(html));
+  refusal.replaceChildren(why);
 }
 
 /** Nothing was written on the server: take the message back, and give its text back. */
@@ -315,14 +313,4 @@ function restore() {
       notSent(message);
     }
   }
-}
-
-/** A UUID; browsers offer randomUUID only over https and on this very machine. */
-export function requestId() {
-  if (crypto.randomUUID) return crypto.randomUUID();
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 0x0f) | 0x40;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  const digits = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }

@@ -1,18 +1,22 @@
 // What is not with the server yet, kept in this browser through a reload, an error, a sign-in:
 // what is typed (a draft), and what was sent and not acknowledged (unsent).
 
-const OURS = ["csrfmiddlewaretoken", "request_id"]; // of this page only
+const OURS = ["csrfmiddlewaretoken", "request_id", "parent", "seen"]; // of this page only
 
 // One draft for each conversation and one for a new chat, told apart by where the form posts to.
 const draftKey = (form) => `draft ${form.getAttribute("action")}`;
 const unsentKey = (action) => `unsent ${action}`;
 
 export function keepDraft(form) {
-  write(draftKey(form), Object.fromEntries([...new FormData(form)].filter(([name]) => !OURS.includes(name))));
+  write(draftKey(form), theirs([...new FormData(form)]));
 }
 
 export function draft(form) {
-  return read(draftKey(form)) ?? {};
+  return theirs(Object.entries(read(draftKey(form)) ?? {}));
+}
+
+function theirs(fields) {
+  return Object.fromEntries(fields.filter(([name]) => !OURS.includes(name)));
 }
 
 export function dropDraft(form) {

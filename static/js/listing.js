@@ -1,6 +1,7 @@
 // The list of conversations: a menu for each, and a way back from deleting.
 
-import { post } from "./composer.js";
+import { openChat } from "./composer.js";
+import { ask, fragmentOf, post } from "./server.js";
 
 const UNDO = 10_000; // milliseconds that it can be had back
 const GAP = 8; // pixels
@@ -26,12 +27,14 @@ function clicked(event) {
 
 async function open(link) {
   opener = link;
-  const response = await fetch(link.href, { headers: { "HX-Request": "true" } }).catch(() => null);
-  if (!response?.ok) return location.assign(link.href);
-  menu.replaceChildren(document.createRange().createContextualFragment(await response.text()));
+  const response = await ask(link.href);
+  const made = response?.ok && fragmentOf(response);
+  const title = made && made.querySelector("input[name='title']");
+  if (!title) return location.assign(link.href);
+  menu.replaceChildren(made);
   menu.showModal();
   place(link.getBoundingClientRect());
-  menu.querySelector("input[name='title']").select();
+  title.select();
   return undefined;
 }
 
@@ -52,20 +55,19 @@ function submitted(event) {
 async function act(event, action, form, submitter) {
   event.preventDefault();
   const fields = new URLSearchParams(new FormData(form, submitter));
-  const [, here = ""] = /^\/c\/([^/]+)\//.exec(location.pathname) ?? [];
-  fields.set("open", here);
-  const response = await post(new URL(action).pathname, fields).catch(() => null);
+  fields.set("open", openChat());
+  const response = await post(new URL(action).pathname, fields);
   menu.close();
   submitter.closest(".toast")?.remove();
   const elsewhere = response?.headers.get("HX-Redirect") ?? (response?.ok && submitter.dataset.back);
   if (elsewhere) return location.assign(elsewhere);
   if (!response?.ok) return tell("That did not work. Try again.");
-  if (response.status === 200) toast(await response.text());
+  if (response.status === 200) toast(fragmentOf(response));
   return undefined;
 }
 
-function toast(html) {
-  toasts.replaceChildren(document.createRange().createContextualFragment(html));
+function toast(made) {
+  toasts.replaceChildren(made);
   leaveSoon(toasts.firstElementChild);
 }
 
@@ -84,5 +86,5 @@ function leaveSoon(toast) {
 export function read() {
   const open = document.querySelector("#sidebar [aria-current='page']");
   if (document.hidden || !open?.querySelector("[data-state='unread'], [data-state='failed']")) return;
-  post(`${new URL(open.href).pathname}reading/`, new URLSearchParams()).catch(() => null);
+  post(`${new URL(open.href).pathname}reading/`);
 }

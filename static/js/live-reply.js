@@ -3,6 +3,7 @@
 // load, a reload and a reconnect run the same code.
 
 import { MarkdownStream } from "./markdown.js";
+import { ask, fragmentOf } from "./server.js";
 import { connection } from "./socket.js";
 import { enhanceGrowing, enhanceGrown, showReady, spentOnColours, typesetAhead } from "./enhance.js";
 
@@ -50,6 +51,7 @@ export class LiveReply extends HTMLElement {
   #begun = 0; // when the building of what is written next was
   #cost = 0; // milliseconds of it
   #more = false; // came since then
+  #unreadable = false; // by our Markdown: then the server's is shown in the end
   #ending = null; // the frame that ends it, while there is text to be written before
 
   connectedCallback() {
@@ -207,8 +209,11 @@ export class LiveReply extends HTMLElement {
 
   /** Where there are no frames. */
   #flushAll() {
-    this.#flush();
-    if (this.#ending) this.#finish();
+    try {
+      this.#flush();
+    } finally {
+      if (this.#ending) this.#finish();
+    }
   }
 
   #show(show = (stream) => stream.flush()) {
@@ -261,8 +266,12 @@ export class LiveReply extends HTMLElement {
     const { state, error } = this.#ending;
     this.#ending = null;
     this.#unplan();
-    this.#prose.finish();
-    this.#thoughts?.finish();
+    try {
+      this.#prose.finish();
+      this.#thoughts?.finish();
+    } catch {
+      this.#unreadable = true;
+    }
     this.dataset.state = this.article.dataset.state = state;
     this.article.removeAttribute("aria-busy");
     this.#point(null);
@@ -274,16 +283,16 @@ export class LiveReply extends HTMLElement {
 
   /** Take what the server shows of the reply now, and leave the text that is being read. */
   async #settle(attempt = 0) {
-    const response = await fetch(`/m/${this.dataset.message}/`, { headers: { "HX-Request": "true" } }).catch(() => null);
+    const response = await ask(`/m/${this.dataset.message}/`);
     if (response?.status === 404) return this.#gone();
     if (!response?.ok) {
       if (attempt < 6) setTimeout(() => this.#settle(attempt + 1), 500 * 2 ** attempt);
       return undefined;
     }
-    const made = document.createRange().createContextualFragment(await response.text()).querySelector("article");
+    const made = fragmentOf(response).querySelector("article");
     const source = made?.querySelector("script[type='application/json']");
     if (!this.isConnected || !source) return undefined;
-    if (JSON.parse(source.textContent).text !== this.text) this.article.replaceWith(made);
+    if (this.#unreadable || JSON.parse(source.textContent).text !== this.text) this.article.replaceWith(made);
     else this.#take(made);
     return undefined;
   }

@@ -31,7 +31,32 @@ const MATH_OPENS = /^(?:\$\$|\\[([])/;
 const MATH_LINE = /^ {0,3}(\$\$|\\\[)/;
 const MATH_NEXT = /\n {0,3}(?:\$\$|\\\[)/;
 
-const tokenizer = new Tokenizer();
+class Careful extends Tokenizer {
+  /** marked asks for the list at the end of a quotation again, and takes for what stands before it what stands before the quotation. */
+  blockquote(source) {
+    const { state } = this.lexer;
+    const before = state.lastToken;
+    state.lastToken = undefined;
+    const token = super.blockquote(source);
+    state.lastToken = before;
+    return token;
+  }
+
+  emStrong(source, masked, before) {
+    return super.emStrong(source, masked, entire(before, source, masked));
+  }
+
+  del(source, masked, before) {
+    return super.del(source, masked, entire(before, source, masked));
+  }
+}
+
+/** The character before emphasis, of which marked knows the second half where it takes two, as most emoji do. */
+function entire(before, source, masked) {
+  return /[\udc00-\udfff]/.test(before) ? [...masked.slice(0, masked.length - source.length).slice(-2)].at(-1) : before;
+}
+
+const tokenizer = new Careful();
 const rules = dialect();
 const extensions = {
   inline: [mathInline],
@@ -51,7 +76,8 @@ function dialect() {
   // A row of dashes alone is no delimiter row; taken for one, it would end the paragraph above.
   const dashes = "\\n {0,3}((?:\\| *)?:?-+:?";
   const row = dashes.replace("\\n", "\\n(?=[^\\n]*[|:])");
-  const edited = ({ source, flags }) => new RegExp(source.replace(interrupt, "(?!)").replace(dashes, row), flags);
+  const closed = "~*) *(?=\\n|$)"; // by tabs, too
+  const edited = ({ source, flags }) => new RegExp(source.replace(interrupt, "(?!)").replace(dashes, row).replace(closed, closed.replace(" *", "[ \\t]*")), flags);
   const adapt = ([name, rule]) => [name, rule.source ? edited(rule) : rule];
   const { block, inline, other } = tokenizer.rules;
   const { fencesBeginRegex: fence } = other;
@@ -62,7 +88,7 @@ function dialect() {
   const masked = inline.anyPunctuationOutsideCode;
   const punctuation = String.raw`\\([\p{P}\p{S}])`;
   return {
-    other: { ...other, htmlBeginRegex: () => never, fencesBeginRegex: opens },
+    other: { ...other, leadingSpaceTab: /^ ?\t[ \t]*/, htmlBeginRegex: () => never, fencesBeginRegex: opens },
     block: { ...Object.fromEntries(Object.entries(block).map(adapt)), html: never },
     inline: {
       ...inline,
@@ -216,7 +242,7 @@ class Builder {
   }
 
   table(token, before, top, old) {
-    const [head, body] = old?.attrs.class === "table" ? before[0].kids : []; // or it was a paragraph until now
+    const [head, body] = old?.attrs?.class === "table" ? before[0].kids : []; // or it was a paragraph until now
     const rows = token.rows.map((cells, i) => this.row(cells, "td", body?.kids[i]));
     const kids = [h("thead", {}, [this.row(token.header, "th", head?.kids[0])])];
     if (rows.length) kids.push(h("tbody", {}, rows));
@@ -268,7 +294,7 @@ class Builder {
       case "checkbox":
         return checkbox(token);
       case "image":
-        return inLink ? [plain(token.tokens)] : link(decoded(token), [plain(token.tokens) || token.href]);
+        return inLink ? [plain(token.tokens)] : link(decoded(token), [plain(token.tokens) || encode(decode(token.href))]);
       case "link":
         return token.autolink ? link(token, [token.text]) : link(decoded(token), this.inline(token.tokens, true));
       default: // em, strong, del
@@ -356,10 +382,10 @@ function decoded({ href, title }) {
   return { href: decode(href), title: title && decode(title) };
 }
 
-/** A link to where a link may lead, otherwise only its text. */
+/** A link to where a link may lead, when it is an address; otherwise only its text. */
 function link({ href, title }, kids) {
   const url = encode(href);
-  if (!SAFE_URL.test(url)) return kids;
+  if (!SAFE_URL.test(url) || !URL.canParse(url)) return kids;
   const attrs = { href: url, ...(title && { title }) };
   return [h("a", { ...attrs, target: "_blank", rel: "noopener noreferrer nofollow" }, kids)];
 }
@@ -377,9 +403,10 @@ function linkify(text) {
   let end = 0;
   for (const match of text.matchAll(BARE_URL)) {
     const url = trimmed(match[0]);
-    if (url.endsWith("//")) continue;
+    const [made] = link({ href: url }, [url]);
+    if (made === url) continue; // it is no address
     if (match.index > end) kids.push(text.slice(end, match.index));
-    kids.push(...link({ href: url }, [url]));
+    kids.push(made);
     end = match.index + url.length;
   }
   if (end < text.length) kids.push(text.slice(end));
@@ -518,12 +545,17 @@ function settledCount(tokens) {
   return Math.max(behind, ended + 1);
 }
 
+/** Those of links, also within quotations and lists. */
+function definitions(tokens) {
+  return tokens.flatMap((token) => (token.type === "def" ? [token] : token.raw.includes("]:") ? definitions(token.tokens ?? token.items ?? []) : []));
+}
+
 function endsItself({ type, raw, codeBlockStyle }) {
   if (type === "math") return true;
   if (type !== "code" || codeBlockStyle) return type === "hr" || (type === "heading" && /^ *#/.test(raw));
-  const lines = raw.trimEnd();
+  const lines = raw.replace(/[ \t\n]+$/, "");
   const last = lines.slice(lines.lastIndexOf("\n") + 1);
-  const close = lines.includes("\n") && /^ {0,3}(`+|~+) *$/.exec(last);
+  const close = lines.includes("\n") && /^ {0,3}(`+|~+)[ \t]*$/.exec(last);
   return Boolean(close) && close[1].startsWith(/^ *(`+|~+)/.exec(raw)[1]);
 }
 
@@ -666,8 +698,8 @@ export class MarkdownStream {
     let length = 0;
     for (const token of tokens.slice(0, count)) {
       if (token.type === "heading") descend(this.outline, token.depth);
-      if (token.type === "def") this.define(token, length);
-      else if (token.type !== "space") this.lastStart = this.text.length - this.tail.length + length;
+      for (const definition of definitions([token])) this.define(definition, length > 0 || definition !== token);
+      if (token.type !== "def" && token.type !== "space") this.lastStart = this.text.length - this.tail.length + length;
       length += token.raw.length;
     }
     this.tail = this.tail.slice(length);
@@ -684,10 +716,11 @@ export class MarkdownStream {
     this.settled(blocks);
   }
 
-  define({ tag, href, title }, length) {
+  /** @param {boolean} late does anything stand before it in this commit? */
+  define({ tag, href, title }, late) {
     if (tag in this.links) return;
     this.links[tag] = { href, title };
-    this.linksCameLate ||= this.committed > 0 || length > 0;
+    this.linksCameLate ||= this.committed > 0 || late;
   }
 
   /** Nothing more will come: show all of it exactly, late link definitions included. */

@@ -1,10 +1,11 @@
 // What the buttons under a message do: ask again, in other words or of another model, let a reply
 // go on, take a waiting one back. What was there stays; the way back in the browser leads to it.
 
-import { composerModel, post, requestId, standAt, standing } from "./composer.js";
+import { composerModel, standAt, standing } from "./composer.js";
 import { draft, dropDraft, keepDraft } from "./drafts.js";
 import { openPicker } from "./picker.js";
 import { toTheEnd } from "./follow.js";
+import { ask, fragmentOf, post, requestId } from "./server.js";
 
 const asked = new Map(); // request ids by what is asked for, kept until it was answered
 let messages;
@@ -42,36 +43,44 @@ function askAnother(article, model) {
 async function act(article, action, fields, button, what = "") {
   const within = article.contains(document.activeElement); // a button that is switched off loses it
   if (button) button.disabled = true;
-  const response = await post(action, fields).catch(() => null);
+  const response = await post(action, fields);
   if (button) button.disabled = false;
   const elsewhere = response?.headers.get("HX-Redirect");
+  const made = articlesOf(response);
   if (elsewhere) location.assign(elsewhere);
   else if (response?.status === 204) return;
-  else if (response?.ok) {
+  else if (made.length) {
     asked.delete(what);
     forgetWords(article);
-    const made = take(article, await response.text(), response.headers.get("HX-Push-Url"));
-    if (within) standOn(made);
+    take(article, made, response.headers.get("HX-Push-Url"));
+    if (within) standOn(made.at(-1));
   } else complain(article, response);
 }
 
-/** Put what was made in its place; what stood there is a link away, and a step back.
- *  @returns {Element} the reply */
-function take(article, html, page) {
-  const made = [...document.createRange().createContextualFragment(html).querySelectorAll("article")];
+/** None where the answer is no answer: a portal's own page may come, too. */
+function articlesOf(response) {
+  return response?.ok ? [...fragmentOf(response).querySelectorAll("article")] : [];
+}
+
+/** Put what was made in its place; what stood there is a link away, and a step back. */
+function take(article, made, page) {
   if (made[0].id === article.id) {
     article.replaceWith(made[0]);
-    return made[0];
+    return;
+  }
+  if (article.parentElement !== messages) {
+    location.assign(page); // more pages of messages follow than its own
+    return;
   }
   const before = standing();
-  while (article.nextElementSibling) article.nextElementSibling.remove();
+  const id = `#${article.id}`; // what was not sent has none, and stays
+  for (const later of messages.querySelectorAll(`${id} ~ [id], ${id} ~ .older-link`)) later.remove();
   article.replaceWith(...made);
   history.replaceState(null, "", `${page}?leaf=${before}`);
   history.pushState(null, "", page);
   document.dispatchEvent(new CustomEvent("moved", { detail: page }));
   standAt(made.at(-1).id.slice(2));
   toTheEnd();
-  return made.at(-1);
 }
 
 /** Who was at a message by the keyboard is at what came of it. */
@@ -85,7 +94,7 @@ async function complain(article, response) {
   const problem = document.createElement("div");
   problem.className = "foot-problem";
   if (response?.status === 422) {
-    problem.append(document.createRange().createContextualFragment(await response.text()));
+    problem.append(fragmentOf(response));
   } else {
     const words = response?.status === 404 ? "This message was deleted." : "Not sent. Try again.";
     problem.append(Object.assign(document.createElement("p"), { className: "refusal", textContent: words }));
@@ -109,10 +118,10 @@ function clicked(event) {
 }
 
 async function swap(article, address, back) {
-  const response = await fetch(address, { headers: { "HX-Request": "true" } }).catch(() => null);
-  if (!response?.ok) return complain(article, response);
+  const response = await ask(address);
+  const [made] = articlesOf(response);
+  if (!made) return complain(article, response);
   forgetWords(article);
-  const made = document.createRange().createContextualFragment(await response.text()).querySelector("article");
   article.replaceWith(made);
   const box = made.querySelector("textarea");
   if (box) restore(box.form);

@@ -1,7 +1,8 @@
 // The page around the replies: one status line for eyes and screen readers, and the sidebar.
 
-import { movedTo, running, seenEnd, standAt } from "./composer.js";
+import { movedTo, openChat, running, seenEnd, standAt } from "./composer.js";
 import { read } from "./listing.js";
+import { ask, fragmentOf } from "./server.js";
 import { connection } from "./socket.js";
 
 const UNNOTICED = 1000; // milliseconds without a connection that nobody needs to hear of
@@ -102,9 +103,8 @@ async function fetchSidebar() {
   again = fetching;
   if (fetching) return;
   fetching = true;
-  const [, open = ""] = /^\/c\/([^/]+)\//.exec(location.pathname) ?? [];
   const into = { source: sidebar, target: sidebar, swap: "innerMorph" };
-  await htmx.ajax("GET", `/sidebar/?open=${open}`, into).catch(() => {});
+  await htmx.ajax("GET", `/sidebar/?open=${openChat()}`, into).catch(() => {});
   showTitle();
   read();
   catchUp();
@@ -128,10 +128,10 @@ async function catchUp() {
   const before = seenEnd();
   const told = sidebar.querySelector("[aria-current='page']")?.dataset.leaf;
   if (!told || before === null || told === before) return;
-  const response = await fetch(location.pathname, { headers: { "HX-Request": "true" } }).catch(() => null);
+  const response = await ask(`/c/${openChat()}/`);
   if (!response?.ok || seenEnd() === null) return; // a message of its own is on its way: later
   if (seenEnd() !== before) return catchUp();
-  const made = document.createRange().createContextualFragment(await response.text());
+  const made = fragmentOf(response);
   const articles = [...made.querySelectorAll("article")];
   const end = articles.at(-1)?.id.slice(2);
   if (!end || end === seenEnd()) return; // the list was older than this page

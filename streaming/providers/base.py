@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
-from . import errors
-
 Role = Literal["user", "assistant"]
 Kind = Literal["text", "reasoning"]
 Reason = Literal["stop", "length", "content_filter", "refusal", "tool_calls", "other"]
@@ -29,7 +27,6 @@ CONNECT_TIMEOUT = 10.0
 FIRST_TIMEOUT = 180.0
 IDLE_TIMEOUT = 120.0
 THINKING_TIMEOUT = 1800.0
-KEY_CHECK_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,21 +185,6 @@ def adapter(
 
         return Compatible(base_url=base_url, timeouts=timeouts, name=name)
     raise LookupError(f"No adapter for the provider {provider!r}.")
-
-
-async def check_key(provider: str, key: str, *, base_url: str = "") -> None:
-    """Ask the provider for its list of models, which costs nothing. Raises `ProviderError`.
-
-    `InvalidKey`, `NoPermission` and `NoCredit` are about the key; anything else means that the
-    provider could not be asked within KEY_CHECK_TIMEOUT, and says nothing of the key.
-    """
-    try:
-        async with asyncio.timeout(KEY_CHECK_TIMEOUT):
-            await list_models(provider, key, base_url=base_url)
-            return
-    except TimeoutError:
-        pass
-    raise errors.TimedOut(provider=provider)  # Outside, so that it has no context.
 
 
 async def list_models(provider: str, key: str, *, base_url: str = "") -> tuple[ListedModel, ...]:

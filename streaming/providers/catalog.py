@@ -6,6 +6,7 @@ list and an administrator know better comes on top of it elsewhere, where there 
 
 import re
 import tomllib
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -54,10 +55,6 @@ class Model:
     retired: bool = False
     successor: str = ""
     prices: tuple[Price, ...] = ()
-
-    @property
-    def takes_effort(self) -> bool:
-        return bool(self.efforts)
 
     @property
     def lifecycle(self) -> Lifecycle:
@@ -183,13 +180,14 @@ def model(model_id: str) -> Model:
         raise UnknownModel(model_id) from None
 
 
-def models_by_provider() -> dict[Provider, tuple[Model, ...]]:
-    """Every provider with the models it serves today, in the order in which people see them."""
+def by_provider(models: Collection[Model]) -> dict[Provider, tuple[Model, ...]]:
+    """Every provider with those of these models it serves today, in the order in which people see
+    them."""
     day = today()
     return {
         provider: tuple(
             entry
-            for entry in _BY_ID.values()
+            for entry in models
             if entry.provider == provider.id and entry.lifecycle_on(day) != "retired"
         )
         for provider in PROVIDERS.values()

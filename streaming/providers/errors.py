@@ -10,7 +10,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 SECRET_WINDOW = 8  # Any run of this many characters of a key counts as the key.
@@ -111,29 +111,12 @@ class BadRequest(ProviderError):
     sentence = "{provider} could not work with this request."
 
     def __init__(
-        self,
-        message: str = "",
-        *,
-        param: str = "",
-        provider: str = "the provider",
-        retryable: bool | None = None,
-        retry_after: float | None = None,
-        detail: str = "",
-        request_id: str = "",
-        status: int | None = None,
+        self, message: str = "", *, param: str = "", provider: str = "the provider", **known: Any
     ) -> None:
         self.param = param
         if param and not message:
             message = f"{provider} did not accept the setting “{param}” for this model."
-        super().__init__(
-            message,
-            provider=provider,
-            retryable=retryable,
-            retry_after=retry_after,
-            detail=detail,
-            request_id=request_id,
-            status=status,
-        )
+        super().__init__(message, provider=provider, **known)
 
 
 class Refused(ProviderError):

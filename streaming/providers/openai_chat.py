@@ -97,10 +97,21 @@ def added(delta: dict[str, Any]) -> Iterator[Delta]:
     reasoning = delta.get("reasoning") or delta.get("reasoning_content")
     if isinstance(reasoning, str):
         yield Delta(reasoning, "reasoning")
-    if text := delta.get("content"):
-        yield Delta(whole(text))
+    content = delta.get("content")
+    yield from parts(content) if isinstance(content, list) else [Delta(whole(content))]
     if refusal := delta.get("refusal"):
         yield Delta(whole(refusal))
+
+
+def parts(content: list[Any]) -> Iterator[Delta]:
+    """Thoughts and text apart, as Mistral's models that reason send them
+    (https://docs.mistral.ai/capabilities/reasoning); other parts are no text."""
+    for part in content:
+        match part["type"]:
+            case "text":
+                yield Delta(whole(part["text"]))
+            case "thinking":
+                yield from (Delta(each.text, "reasoning") for each in parts(part["thinking"]))
 
 
 def usage(counted: dict[str, Any]) -> Usage:

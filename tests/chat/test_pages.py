@@ -249,8 +249,36 @@ def test_settings_a_model_does_not_take_are_left_out(as_owner: Client) -> None:
 
 
 def test_a_page_is_never_a_way_to_send(as_owner: Client) -> None:
-    assert as_owner.get("/c/", form()).status_code == 405
+    assert as_owner.get("/c/", form()).headers["Location"] == "/"
     assert as_owner.get(f"/s/{uuid.uuid4()}/stop/").status_code == 405
+    assert not Conversation.objects.exists()
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_who_asks_for_the_address_of_a_refusal_is_led_to_where_the_form_stands(
+    as_owner: Client, reply: Reply, headers: dict[str, str]
+) -> None:
+    message = f"/m/{reply.answer.pk}/"
+    at = {
+        "/c/": "/",
+        f"{page(reply)}messages/": page(reply),
+        f"{message}versions/": f"{message}place/",
+        f"{message}continuations/": f"{message}place/",
+    }
+    for address, place in at.items():
+        shown = as_owner.get(address, headers=headers)
+        assert (shown.status_code, shown.headers["Location"]) == (302, place)
+        assert as_owner.put(address, headers=headers).status_code == 405
+
+
+def test_the_address_of_a_message_leads_to_its_place(
+    as_owner: Client, visitor: Client, reply: Reply
+) -> None:
+    address = f"/m/{reply.question.pk}/place/"
+    place = f"{page(reply)}?leaf={reply.question.pk}#m-{reply.question.pk}"
+    assert as_owner.get(address).headers["Location"] == place
+    assert QUESTION in html(as_owner.get(place))
+    assert visitor.get(address).headers["Location"] == f"/accounts/login/?next={address}"
 
 
 # The composer
@@ -520,7 +548,7 @@ def test_stopping_keeps_what_was_written(as_owner: Client, reply: Reply) -> None
 
 
 def test_what_is_not_yours_does_not_exist(as_stranger: Client, reply: Reply) -> None:
-    got = [page(reply), f"/m/{reply.answer.pk}/", f"/m/{reply.question.pk}/"]
+    got = [page(reply), f"/m/{reply.answer.pk}/", f"/m/{reply.answer.pk}/place/"]
     posted = [f"{page(reply)}messages/", f"/s/{reply.stream.uuid}/stop/"]
     answers: list[Any] = [as_stranger.get(address) for address in got]
     answers += [as_stranger.post(address, form()) for address in posted]
@@ -576,8 +604,9 @@ def test_the_open_conversation_is_marked_in_the_page_and_in_the_fragment(
 ) -> None:
     row = f'href="{page(reply)}" aria-current="page"'
     assert row in html(as_owner.get(page(reply)))
-    headers = HTMX | {"HX-Current-URL": f"http://testserver{page(reply)}"}
-    assert row in html(as_owner.get("/sidebar/", headers=headers))
+    open_ = {"open": str(reply.conversation.pk)}
+    assert row in html(as_owner.get("/sidebar/", open_, headers=HTMX))
+    assert row not in html(as_owner.get("/sidebar/", {"open": "none"}, headers=HTMX))
     assert row not in html(as_owner.get("/sidebar/", headers=HTMX))
 
 
@@ -699,6 +728,7 @@ def test_choosing_a_theme_leads_back_to_where_it_was_chosen_and_nowhere_else(
     def after(back: str) -> str:
         return visitor.post("/theme/", {"theme": "light", "next": back}).headers["Location"]
 
-    assert after("/settings/keys/") == "/settings/keys/"
+    assert after("/settings/keys/?sent=1") == "/settings/keys/?sent=1"
+    assert after("nowhere") == "nowhere"
     assert after("https://elsewhere.example/") == "/"
     assert after("//elsewhere.example/") == "/"

@@ -30,6 +30,16 @@ def test_code_without_a_language_says_none() -> None:
     assert to_html("```\nx\n```") == '<pre class="code"><code tabindex="0">x</code></pre>'
 
 
+@pytest.mark.parametrize(
+    "nested",
+    ["".join("  " * n + f"- {n}\n" for n in range(60)), "> " * 4000, "1. " * 2000, "> - " * 60],
+)
+def test_nothing_is_lost_however_deeply_it_is_nested(nested: str) -> None:
+    html = to_html(f"{nested}deep words\n\nThe end.", [2])
+    assert "deep words" in html
+    assert html.endswith("<p>The end.</p>")
+
+
 def test_raw_html_is_text() -> None:
     assert to_html("<b>x</b>") == "<p>&lt;b&gt;x&lt;/b&gt;</p>"
 

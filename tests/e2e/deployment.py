@@ -85,8 +85,11 @@ class Web(Program):
         return f"http://127.0.0.1:{self.port}"
 
     def _arguments(self, server: Server) -> list[str]:
-        host = {"daphne": "--bind", "uvicorn": "--host"}[server]
-        return [host, "127.0.0.1", "--port", str(self.port)]
+        if server == "uvicorn":
+            return ["--host", "127.0.0.1", "--port", str(self.port)]
+        # Fifty who wait to be let in are all that Twisted has room for by itself; of a herd after a
+        # restart, the others would try again a second later.
+        return ["--endpoint", f"tcp:{self.port}:interface=127.0.0.1:backlog=1024"]
 
 
 class Deployment:

@@ -106,6 +106,7 @@ def sign_in(page: Page, person: Person) -> None:
     page.get_by_role("textbox", name=re.compile("mail", re.IGNORECASE)).fill(person.email)
     page.get_by_label("Password").first.fill(person.password)
     page.locator("main").get_by_role("button", name="Sign in").click()
+    page.wait_for_url(lambda url: "/login/" not in url)
 
 
 def expect_all_of_it(page: Page) -> None:

@@ -193,6 +193,8 @@ def test_escape_is_an_input_method_s_while_it_composes(
     box.dispatch_event("keydown", {"key": "Escape", "isComposing": True, "bubbles": True})
     box.press_sequentially("汐")
     expect(box).to_have_value("潮汐")
+    box.press("Escape")
+    expect(box).to_have_count(0)
 
 
 @pytest.mark.still

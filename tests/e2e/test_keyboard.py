@@ -26,7 +26,10 @@ def box(page: Page) -> Locator:
 
 
 class Sheet:
-    """Presses keys by the rows of the sheet, and knows which rows are left."""
+    """Presses keys by the rows of the sheet, and knows which rows are left.
+
+    A key that led to another page shows it before its scripts run; the next one waits for them.
+    """
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -34,6 +37,7 @@ class Sheet:
 
     def press(self, row: str, key: str = "") -> None:
         self.rows.discard(row)
+        self.page.wait_for_load_state()
         self.page.keyboard.press(key or row.replace(" ", "+"))
 
 

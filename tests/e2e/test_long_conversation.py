@@ -38,16 +38,35 @@ def test_older_messages_come_above_and_move_nothing(
     assert -1500 < top < 300, "still in sight, or just above"
     expect(page.get_by_role("link", name="Load older messages")).to_be_attached()
     expect(page.locator(".older pre.code button").first).to_be_attached()
-    oldest = articles.first
+    oldest = page.locator(f"[id='{articles.nth(1).get_attribute('id')}']")  # older ones come
     assert not oldest.evaluate(IS_LAID_OUT), "far from what is read"
-    oldest.scroll_into_view_if_needed()
-    expect(oldest).to_be_in_viewport()
+    page.evaluate("scrollTo(0, 0)")
+    expect(articles).to_have_count(150)
     until(lambda: oldest.evaluate(IS_LAID_OUT), what="the message in sight is laid out")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    expect(oldest).to_be_in_viewport()
     reading.evaluate("(article) => article.scrollIntoView()")
     reading.evaluate("(article) => { article.tabIndex = -1; article.focus(); }")
     for _ in range(2):
         page.keyboard.press("k")
     expect(page.locator(".older > article:focus")).to_have_count(1)
+
+
+@pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+def test_an_older_question_can_be_asked_in_other_words(
+    deployment: Deployment, address: str, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(deployment.person("reader"), address)
+    page.evaluate("scrollTo(0, 700)")
+    older = page.locator(".older > [data-role=user]").last
+    older.scroll_into_view_if_needed()
+    page.get_by_role("combobox", name="Model").select_option("demo-fast")
+    older.hover()
+    older.get_by_role("link", name="Edit").click(position={"x": 10, "y": 12})
+    page.get_by_role("textbox", name="in other words").fill("Be brief, and different.")
+    page.get_by_role("button", name="Ask again").click()
+    expect(page.get_by_role("article", name="You").last).to_contain_text("Be brief, and different.")
+    expect(page.locator("#messages article").last).to_have_attribute("aria-label", "demo-fast")
 
 
 @pytest.mark.prove

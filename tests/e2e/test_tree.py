@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.e2e.conftest import Complaints
 from tests.e2e.deployment import Deployment
 from tests.e2e.replies import ask, conversation_path, finished, latest
 
@@ -127,3 +128,22 @@ def test_what_is_written_in_one_tab_appears_in_the_other(
     expect(questions(there).last).to_contain_text("Five.")
     expect(there.get_by_role("alert")).to_have_count(0)
     expect(here.get_by_role("alert")).to_have_count(0)
+
+
+@pytest.mark.parametrize("refused", ["", "#composer", "form.edit"])
+def test_a_page_at_the_address_of_a_form_catches_up_all_the_same(
+    deployment: Deployment, open_page: Callable[..., Page], complaints: Complaints, refused: str
+) -> None:
+    complaints.allow("422")
+    owner = deployment.person("owner")
+    here = open_page(owner)
+    short(here, "One.")
+    edit = questions(here).get_by_role("link", name="Edit").get_attribute("href")
+    there = open_page(owner, edit)
+    if refused:  # before the scripts ran
+        there.get_by_role("textbox", name="in other words").fill("")
+        with there.expect_navigation():
+            there.locator(refused).evaluate("(form) => form.submit()")
+        expect(there.get_by_role("alert")).to_contain_text("Write a message first.")
+    short(here, "Two.")
+    expect(questions(there).last).to_contain_text("Two.")

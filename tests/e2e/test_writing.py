@@ -33,6 +33,7 @@ def test_a_model_is_found_by_typing_and_the_recent_ones_stand_first(
     ask(page, "Be brief", "demo-fast")
     finished(page)
     page.get_by_role("link", name="New chat").click()
+    page.wait_for_url(lambda url: "/c/" not in url)
     page.get_by_role("combobox", name="Model").click()
     expect(picker.get_by_role("group").first).to_have_attribute("aria-label", "Recent")
     expect(picker.get_by_role("option").first).to_have_text("Demo, fast")

@@ -16,7 +16,7 @@ from playwright.sync_api import Page, Route, expect
 from accounts.models import User
 from chat.articles import BLANK_ANSWER, BLANK_QUESTION, Article
 from chat.composer import Composer, Group
-from streaming.providers.catalog import models_by_provider
+from streaming.providers.catalog import by_provider, every_model
 from tests.js.conftest import Files
 
 PLAIN_FILES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
@@ -28,7 +28,7 @@ STREAM = str(uuid4())
 def page_of(action: str, articles: tuple[Article, ...] = (), **composer: Any) -> bytes:
     groups = tuple(
         Group(provider, not provider.needs_key, models)
-        for provider, models in models_by_provider().items()
+        for provider, models in by_provider(every_model()).items()
     )
     usual = dict.fromkeys((field.name for field in fields(Composer)), "")
     given = {"action": action, "request_id": str(uuid4()), "model": "demo", "gone": False}
@@ -195,10 +195,15 @@ def test_shift_enter_and_an_input_method_s_enter_do_not_send(chat: Page, server:
     assert server.sent == []
 
 
+@pytest.mark.parametrize(
+    "way",
+    [Route.abort, Route.continue_, lambda route: route.fulfill(body="<p>Welcome to our network")],
+    ids=["no answer", "half of one", "another one"],
+)
 def test_what_could_not_be_sent_stays_and_goes_again_under_the_same_id(
-    chat: Page, server: Server, complaints: list[str]
+    chat: Page, server: Server, complaints: list[str], way: Callable[[Route], None]
 ) -> None:
-    server.answer = lambda route: route.abort()
+    server.answer = way
     box(chat).fill("Hold fast")
     send(chat).click()
     expect(named(chat, "You")).to_contain_text("Not sent.")
@@ -209,6 +214,40 @@ def test_what_could_not_be_sent_stays_and_goes_again_under_the_same_id(
     assert len({sent["request_id"] for sent in server.sent}) == 1
     assert len(server.sent) == 2
     complaints.clear()
+
+
+def test_what_was_not_sent_stays_when_a_reply_above_it_is_written_again(
+    page: Page, server: Server, complaints: list[str]
+) -> None:
+    Files.pages[CHAT] = page_of(f"{CHAT}messages/", ended("Yes"))
+    _, again = exchange("Yes")
+    body = render_to_string("chat/_exchange.html", {"articles": [again]})
+    page.route(
+        "**/versions/", lambda route: route.fulfill(body=body, headers={"HX-Push-Url": CHAT})
+    )
+    page.goto(CHAT)
+    server.answer = Route.abort
+    box(page).fill("Hold fast")
+    send(page).click()
+    expect(named(page, "You").last).to_contain_text("Not sent.")
+    page.get_by_role("button", name="Regenerate").click()
+    expect(page.locator(f"#m-{again.id}")).to_be_visible()
+    expect(named(page, "You").last).to_contain_text("Not sent.")
+    complaints.clear()
+
+
+@pytest.mark.parametrize(("whose", "act"), [("You", "Edit"), ("demo", "Regenerate")])
+def test_a_message_stays_where_another_page_comes_in_its_place(
+    page: Page, server: Server, whose: str, act: str
+) -> None:
+    Files.pages[CHAT] = page_of(f"{CHAT}messages/", ended("Yes"))
+    page.route("**/m/**", lambda route: route.fulfill(body="<p>Welcome to our network"))
+    page.goto(CHAT)
+    message = named(page, whose)
+    message.hover()
+    message.get_by_text(act, exact=True).or_(message.get_by_label(act)).first.click()
+    expect(message).to_contain_text("Not sent. Try again.")
+    expect(named(page, "You")).to_contain_text("Yes")
 
 
 def test_what_could_not_be_sent_survives_a_reload(
@@ -273,7 +312,7 @@ def test_a_refused_message_gives_its_text_back(
 
 
 def test_who_must_sign_in_first_finds_the_draft_again(chat: Page, server: Server) -> None:
-    Files.pages["/sign-in/"] = b"<!doctype html><link rel=icon href=/icons/mark.svg>Sign in"
+    Files.pages["/sign-in/"] = b"<!doctype html><link rel=icon href=/img/favicon.svg>Sign in"
     server.answer = lambda route: route.fulfill(headers={"HX-Redirect": "/sign-in/"})
     box(chat).fill("Hold fast")
     send(chat).click()
@@ -292,6 +331,19 @@ def test_a_draft_and_its_settings_survive_a_reload(chat: Page) -> None:
     expect(box(chat)).to_have_value("Half a tho")
     expect(chat.get_by_role("combobox", name="Model")).to_have_value("demo-slow")
     expect(chat.locator("#settings-summary")).to_have_text("50 tokens")
+
+
+def test_a_draft_follows_the_branch_that_is_shown(page: Page, server: Server) -> None:
+    """Written under one version of a reply, it goes to the one that it is sent from."""
+    Files.pages[CHAT] = page_of(f"{CHAT}messages/", parent="one", seen="one")
+    page.goto(CHAT)
+    box(page).fill("And then?")
+    Files.pages[CHAT] = page_of(f"{CHAT}messages/", parent="two", seen="three")
+    page.reload()
+    expect(box(page)).to_have_value("And then?")
+    send(page).click()
+    server.until(lambda: len(server.sent) == 1)
+    assert (server.sent[0]["parent"], server.sent[0]["seen"]) == ("two", "three")
 
 
 def test_signing_out_leaves_no_draft_behind(chat: Page) -> None:
@@ -388,7 +440,7 @@ def test_a_plain_http_address_has_ids_too(page: Page, server: Server) -> None:
 
 def test_a_model_without_a_key_can_not_be_sent_to(page: Page, server: Server) -> None:
     with override_settings(STORAGES=PLAIN_FILES, STATIC_URL="/static/"):
-        openai = next(m.id for p, ms in models_by_provider().items() if p.needs_key for m in ms)
+        openai = next(m.id for m in every_model() if m.provider == "openai")
         hint = "No openai API key found. Add one in settings."
         Files.pages[CHAT] = page_of(f"{CHAT}messages/", model=openai, hint=hint)
     page.goto(CHAT)

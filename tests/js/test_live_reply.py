@@ -23,7 +23,7 @@ BODY = """<details class="reasoning" hidden><summary>Thinking</summary><div clas
 </details><div class="prose">{html}</div>
 <script type="application/json" id="source-{message}">{source}</script>"""
 
-PAGE = """<!doctype html><html lang=en><title>Live</title><link rel=icon href=/icons/mark.svg>
+PAGE = """<!doctype html><html lang=en><title>Live</title><link rel=icon href=/img/favicon.svg>
 <body><main>{article}</main><script type=module src="/js/live.test.js"></script>"""
 
 SCRIPT = """import { LiveReply } from "/js/live-reply.js";
@@ -252,6 +252,20 @@ def test_a_text_unlike_the_stored_one_gives_way_to_it(
     serve_ended(page, "One, differently")
     server.send(end(after=0))
     expect(prose(page)).to_have_text("as the server has it")
+
+
+def test_a_text_that_can_not_be_shown_here_ends_all_the_same(
+    page: Page, server: Server, open_: Open, complaints: list[str]
+) -> None:
+    """Quotations that never end are too deep for a browser, and not for the server."""
+    text = "> " * 20_000
+    open_(article())
+    serve_ended(page, f"{text}\nThe end.")
+    server.send(chunk(0, text), chunk(1, "\nThe end."), end(after=1))
+    expect(prose(page)).to_have_text("as the server has it")
+    expect(page.locator("article")).not_to_have_attribute("aria-busy", "true")
+    assert {words for words in complaints if "call stack" not in words} == set()
+    complaints.clear()
 
 
 def test_the_source_is_kept_to_the_byte(page: Page, server: Server, open_: Open) -> None:

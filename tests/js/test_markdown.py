@@ -327,7 +327,7 @@ def test_no_attack_runs_loads_or_leaves_anything_behind(page: Page, site: str) -
     served = [str(to_html(attack)) for attack in ATTACKS]
     result = page.evaluate(INSPECT, [ATTACKS, served, allowed, sorted(TAGS)])
     assert result == {"bad": [], "hits": 0}
-    ours = (f"{site}/js/", f"{site}/vendor/", f"{site}/icons/mark.svg")
+    ours = (f"{site}/js/", f"{site}/vendor/", f"{site}/img/favicon.svg")
     assert [url for url in asked if not url.startswith(ours)] == []
 
 

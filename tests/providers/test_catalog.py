@@ -34,7 +34,7 @@ def test_every_model_is_found_by_its_id_and_served_by_somebody() -> None:
 
 
 def test_every_provider_has_models_and_an_adapter() -> None:
-    for provider, models in catalog.models_by_provider().items():
+    for provider, models in catalog.by_provider(catalog.every_model()).items():
         assert models
         assert adapter(provider.id)
 
@@ -42,7 +42,8 @@ def test_every_provider_has_models_and_an_adapter() -> None:
 def test_the_demo_needs_no_key_and_serves_what_the_catalog_says() -> None:
     demo = catalog.PROVIDERS["demo"]
     assert not demo.needs_key
-    assert {m.id for m in catalog.models_by_provider()[demo]} == set(TOKENS_PER_SECOND)
+    served = catalog.by_provider(catalog.every_model())[demo]
+    assert {m.id for m in served} == set(TOKENS_PER_SECOND)
 
 
 @pytest.mark.parametrize("model_id", SKETCHED)
@@ -82,7 +83,8 @@ def test_who_goes_has_a_successor_that_stays() -> None:
 
 
 def test_retired_models_are_known_and_not_shown() -> None:
-    shown = {model.id for models in catalog.models_by_provider().values() for model in models}
+    offered = catalog.by_provider(catalog.every_model())
+    shown = {model.id for models in offered.values() for model in models}
     assert catalog.model("gemini-2.0-flash").lifecycle == "retired"
     assert "gemini-2.0-flash" not in shown
     assert all(catalog.model(model_id).lifecycle != "retired" for model_id in shown)
@@ -96,9 +98,9 @@ def test_no_model_takes_both_a_temperature_and_what_refuses_one() -> None:
 
 
 def test_efforts_are_offered_where_a_model_takes_them() -> None:
-    assert catalog.model("gpt-6.2-sol").takes_effort
-    assert not catalog.model("gpt-4o").takes_effort
-    assert not catalog.model("demo").takes_effort
+    assert catalog.model("gpt-6.2-sol").efforts
+    assert not catalog.model("gpt-4o").efforts
+    assert not catalog.model("demo").efforts
 
 
 def test_a_model_that_says_nothing_of_itself_is_given_the_least() -> None:

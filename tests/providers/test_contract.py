@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from streaming.providers import base, errors
+from streaming.providers import errors
 from streaming.providers.base import (
     Adapter,
     Delta,
@@ -24,7 +24,6 @@ from streaming.providers.base import (
     Turn,
     Usage,
     adapter,
-    check_key,
     list_models,
 )
 from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
@@ -310,21 +309,11 @@ async def test_a_key_is_checked_with_one_question(fake: Fake, wire: Wire) -> Non
         fake.reset()
         fake.script(Behaviour(on="models", error=answer))
         with pytest.raises(errors.ProviderError) as caught:
-            await check_key(wire.provider, KEY, base_url=wire.base_url(fake))
+            await list_models(wire.provider, KEY, base_url=wire.base_url(fake))
         assert (label, type(caught.value)) == (label, expected)
         assert len(fake.lists()) == 1
-    await check_key(wire.provider, KEY, base_url=wire.base_url(fake))
+    await list_models(wire.provider, KEY, base_url=wire.base_url(fake))
     assert fake.requests() == []
-
-
-async def test_a_key_check_does_not_wait_for_ever(
-    fake: Fake, wire: Wire, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(base, "KEY_CHECK_TIMEOUT", 0.2)
-    fake.script(Behaviour(on="models", first_delay=5.0))
-    with pytest.raises(errors.TimedOut) as caught:
-        await check_key(wire.provider, KEY, base_url=wire.base_url(fake))
-    assert caught.value.__context__ is None
 
 
 # Errors

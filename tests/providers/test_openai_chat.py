@@ -107,6 +107,15 @@ async def test_reasoning_of_another_shape_costs_no_reply(fake: Fake) -> None:
     assert (await collected(fake))[:-1] == [Delta("c")]
 
 
+async def test_content_in_parts_is_told_apart(fake: Fake) -> None:
+    thoughts = [{"type": "thinking", "thinking": [{"type": "text", "text": t}]} for t in "ab"]
+    text = {"type": "text", "text": "c"}
+    said = choice(content=thoughts) + choice(content=[text, {"type": "reference", "ids": [1]}])
+    fake.script(Behaviour(extra=said + choice(content=[])))
+    events = await collected(fake)
+    assert events[:-1] == [Delta("a", "reasoning"), Delta("b", "reasoning"), Delta("c")]
+
+
 async def test_of_several_replies_the_first_is_taken(fake: Fake) -> None:
     second = {"index": 1, "delta": {"content": "no"}, "finish_reason": "length"}
     first = {"index": 0, "delta": {"content": "Yes"}}

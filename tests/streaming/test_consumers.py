@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from threading import Thread
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -26,7 +27,7 @@ from accounts.models import User
 from chat import sync
 from streaming import hub as hubs
 from streaming import journal
-from streaming.consumers import CREDIT, FOLLOWED, Credit
+from streaming.consumers import CREDIT, FOLLOWED, PING_SECONDS, Credit, until_pulse
 from streaming.database import in_db
 from streaming.hub import Hub
 from streaming.journal import PIECE
@@ -566,14 +567,27 @@ def test_who_asks_and_asks_and_acknowledges_no_answer_is_let_go(
     open_tab: Open, owner: User
 ) -> None:
     tab, sent = open_tab(owner), 0
-    with suppress(ConnectionClosed):
-        for _ in range(16_000):
-            tab.say(type="follow", stream=str(uuid4()), after="one answer of 150 bytes")
+
+    def ask() -> None:
+        with suppress(ConnectionClosed):
+            for _ in range(16_000):
+                tab.say(type="follow", stream=str(uuid4()), after="one answer of 150 bytes")
+
+    # Read at the same time: the server waits a second for the client's own close frame, and then
+    # drops a connection on which more was written, and with it what was not read of it.
+    asking = Thread(target=ask)
+    asking.start()
     with suppress(ConnectionClosed):
         while True:
             sent += len(tab.socket.recv(PATIENCE))
+    asking.join()
     assert tab.socket.close_code == 4008
     assert CREDIT < sent < 2 * CREDIT + PIECE
+
+
+def test_who_came_within_the_same_second_has_the_same_pulse() -> None:
+    moments = [now + until_pulse(now) for now in (7.0, 7.001, 7.5, 7.999, 8.0)]
+    assert moments == pytest.approx([7 + PING_SECONDS] * 4 + [8 + PING_SECONDS])
 
 
 @pytest.mark.prove

@@ -14,8 +14,10 @@ from django.conf import settings
 from hypothesis import given
 from hypothesis import strategies as st
 from redis import Redis as Client
+from redis.asyncio import Connection
 
 from accounts.models import User
+from config.redis import READ_SECONDS
 from streaming import hub as hubs
 from streaming import journal
 from streaming.database import in_db
@@ -477,6 +479,26 @@ async def test_a_message_that_redis_garbled_costs_no_more_than_itself(
         await heard_again(heard, "user.1")
         (members,) = hub._layer.groups.values()
         assert members == {hub._channel}  # another one would fill up unread
+
+
+@on_redis
+async def test_who_waits_for_bells_does_not_ask_for_them_again_and_again(
+    redis_server: Redis, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: set[float | None] = set()
+    read = Connection.read_response
+
+    async def noted(
+        self: Connection, disable_decoding: bool = False, timeout: float | None = None, **how: Any
+    ) -> Any:
+        waits.add(timeout)
+        return await read(self, disable_decoding, timeout, **how)
+
+    monkeypatch.setattr(Connection, "read_response", noted)
+    heard: list[Body] = []
+    with hub.listen("user.1", heard.append):
+        await heard_again(heard, "user.1")
+    assert waits == {None, READ_SECONDS}  # answers to commands, and the subscription
 
 
 @on_redis

@@ -265,6 +265,25 @@ def test_a_draining_worker_has_no_share(owner: User) -> None:
     assert len(lifecycle.claim(staying, 9, running=0)) == 4
 
 
+def test_a_worker_that_looks_sees_its_own_and_whether_anything_waits(owner: User) -> None:
+    worker, other = working(), working()
+    mine, theirs = running(owner, worker), running(owner, other)
+    finish(running(owner, worker))
+    expire(worker)  # it was only slow: nobody replaced it
+    own = {mine.pk: mine.epoch}
+    assert lifecycle.look(worker) == (own, False)
+    waiting = queued(owner)
+    assert lifecycle.look(worker) == (own, True)
+    lifecycle.stop(waiting.pk)
+    lifecycle.release(other, [theirs.pk])
+    assert lifecycle.look(worker) == (own, True)
+    dead = working()
+    claimed(theirs, dead)
+    assert lifecycle.look(worker) == (own, False)
+    expire(dead)
+    assert lifecycle.look(worker) == (own, True)
+
+
 def test_who_waits_is_told_how_many_are_before(owner: User, colleague: User) -> None:
     first, second, third = queued(owner), queued(colleague), queued(owner)
     Stream.objects.update(created_at=Now() - timedelta(seconds=5))

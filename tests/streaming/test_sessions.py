@@ -13,6 +13,7 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 from django.http import HttpRequest
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
@@ -79,6 +80,7 @@ GOOD = {"nothing"}
 
 def test_many_sessions_are_judged_as_django_judges_each() -> None:
     people = [opened(number) for number in range(len(CHANGES))]
+    assert len(_signed_in([key for _, key in people])) == len(people)
     for (user, key), happen in zip(people, CHANGES.values(), strict=True):
         happen(user, key)
     found = _signed_in([key for _, key in people])
@@ -113,6 +115,28 @@ def test_a_newer_version_may_add_a_column_while_this_one_runs() -> None:
         with other.cursor() as cursor:
             cursor.execute("ALTER TABLE accounts_user DROP COLUMN newer")
         other.close()
+
+
+def test_a_session_of_nobody_stays_one_of_nobody() -> None:
+    _, key = opened(1)
+    change(key, SESSION_KEY, "")
+    assert [_signed_in([key]), _signed_in([key])] == [{}, {}]
+
+
+def test_a_session_that_was_seen_before_costs_one_question_and_is_judged_anew() -> None:
+    user, key = opened(1)
+    other, _ = opened(2)
+    with CaptureQueriesContext(connection) as first:
+        assert _signed_in([key]) == {key: user}
+    with CaptureQueriesContext(connection) as again:
+        assert _signed_in([key]) == {key: user}
+    assert (len(first), len(again)) == (2, 1)
+    change(key, SESSION_KEY, str(other.pk))
+    change(key, HASH_SESSION_KEY, other.get_session_auth_hash())
+    assert _signed_in([key]) == {key: other}
+    assert _signed_in([key]) == {key: other}
+    deactivate(other, key)
+    assert _signed_in([key]) == {}
 
 
 async def test_nobody_is_asked_for_no_session() -> None:

@@ -113,6 +113,43 @@ async def test_all_streams_that_have_news_share_a_commit(
     ]
 
 
+@pytest.fixture
+async def turns(
+    desk: Desk, press: Press, stream: Stream, other: Stream, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Pen, Pen]:
+    """Two pens with a commit each: the first one's is under way, the second one's is to come."""
+    monkeypatch.setattr(writer, "STREAMS_PER_COMMIT", 1)
+    press.open.clear()
+    first, second = desk.pen(stream), desk.pen(other)
+    await desk.say(first, "1")
+    await desk.say(second, "2")
+    await seen(lambda: press.calls)
+    return first, second
+
+
+async def test_a_later_commit_of_a_round_takes_what_has_come_since(
+    desk: Desk, press: Press, turns: tuple[Pen, Pen]
+) -> None:
+    await desk.say(turns[1], "3")
+    press.open.set()
+    await desk.writer.flush(turns)
+    assert [[c.delta for e in entries for c in e.chunks] for entries, _ in press.calls] == [
+        ["1"],
+        ["23"],
+    ]
+
+
+async def test_who_closes_a_pen_before_its_commit_gets_what_was_to_be_in_it(
+    desk: Desk, press: Press, turns: tuple[Pen, Pen]
+) -> None:
+    rest = await desk.writer.close(turns[1])
+    press.open.set()
+    await desk.writer.flush(turns)
+    assert rest is not None
+    assert [c.delta for c in rest.chunks] == ["2"]
+    assert [c.delta for e in desk.written for c in e.chunks] == ["1"]
+
+
 async def test_text_longer_than_a_piece_becomes_several_chunks(
     desk: Desk, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,9 +204,11 @@ async def test_a_data_error_in_one_stream_does_not_cost_the_others(
     await desk.told("ok")
     await seen(lambda: desk.lost)
     assert desk.lost == [spoiled]
-    assert spoiled.broken
+    await desk.say(spoiled, "more")  # its source has not been told yet
     await desk.say(kept, "!")
     await desk.told("ok!")
+    assert desk.lost == [spoiled]
+    assert spoiled.broken
 
 
 async def test_a_character_no_database_stores_is_such_a_data_error(

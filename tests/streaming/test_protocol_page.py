@@ -1,0 +1,122 @@
+"""docs/protocol.md: its frames are those of the wire, and its client keeps the page's rules."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+from streaming import protocol
+from streaming.follow import End, Snapshot, Status
+from streaming.journal import Chunk
+from streaming.models import Kind, State
+from streaming.protocol import Refused, parse
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "protocol.md").read_text()
+NAME = "9b2e…"  # of a stream, on the page
+Read = Callable[[str, str, str, str], Awaitable[str]]
+
+
+def refusal() -> Refused:
+    with pytest.raises(Refused) as refused:
+        parse(json.dumps({"type": "follow", "stream": str(uuid4()), "after": -2}))
+    return refused.value
+
+
+def test_the_frames_of_the_server() -> None:
+    refused = json.loads(protocol.error(refusal())) | {"stream": NAME}
+    said = [
+        protocol.hello(12),
+        protocol.event(NAME, Chunk(13, 17, Kind.TEXT, "the tide ", 118)),
+        protocol.event(NAME, Snapshot(41, "…", "", (57,))),
+        protocol.event(NAME, Status(State.RUNNING, "")),
+        protocol.event(NAME, End(State.COMPLETED, 42, "stop", "", "")),
+        protocol.changed(13),
+        protocol.ping(7, 13),
+        protocol.pong(3),
+        json.dumps(refused),
+        protocol.bye(500),
+    ]
+    shown = "".join(re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)).splitlines()
+    assert [json.loads(line) for line in shown] == [json.loads(frame) for frame in said]
+
+
+def test_the_commands_of_a_client() -> None:
+    rows = re.findall(r"^\| `(\{.*?\})` \|", PAGE, re.MULTILINE)
+    stream = str(uuid4())
+    commands = [type(parse(row.replace(NAME, stream))).__name__ for row in rows]
+    assert commands == ["Hello", "Follow", "Unfollow", "Stop", "Ping", "Pong"]
+
+
+@pytest.fixture(scope="module")
+def read() -> Read:
+    """The client of the page."""
+    code = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    assert code
+    names: dict[str, Any] = {"__name__": "client"}
+    exec(compile(code.group(1), "protocol.md", "exec"), names)
+    found: Read = names["read"]
+    return found
+
+
+def chunks(*indexes: int) -> Iterator[str]:
+    """Of a stream whose text is its indexes."""
+    for index in indexes:
+        yield protocol.event(NAME, Chunk(index, index, Kind.TEXT, str(index), index))
+
+
+def end(next_index: int) -> str:
+    return protocol.event(NAME, End(State.COMPLETED, next_index, "stop", "", ""))
+
+
+@asynccontextmanager
+async def server(*sockets: Sequence[list[str] | int]) -> AsyncIterator[tuple[str, list[int]]]:
+    """One that says, in each socket in turn, something for each `follow`; an int closes it. Its
+    address, and the cursors that were sent."""
+    left = iter(sockets)
+    cursors: list[int] = []
+
+    async def serve_one(socket: ServerConnection) -> None:
+        for said in next(left):
+            if isinstance(said, int):
+                await socket.close(said)
+                return
+            cursors.append(json.loads(await socket.recv())["after"])
+            for frame in said:
+                await socket.send(frame)
+        await socket.wait_closed()
+
+    async with serve(serve_one, "127.0.0.1", 0) as serving:
+        yield f"ws://127.0.0.1:{next(iter(serving.sockets)).getsockname()[1]}", cursors
+
+
+async def test_the_client_comes_back_and_leaves_no_hole(read: Read) -> None:
+    before: list[list[str] | int] = [[protocol.hello(1), *chunks(0, 1)], 1001]
+    after = [[*chunks(1, 2, 4)], [*chunks(3), end(5)], [*chunks(4), end(5)]]
+    async with server(before, after) as (url, cursors):
+        assert await read(url, "", url, NAME) == "01234"
+    assert cursors == [-1, 1, 2, 3]
+
+
+async def test_the_client_takes_a_snapshot_instead_of_what_it_holds(read: Read) -> None:
+    snapshot = protocol.event(NAME, Snapshot(7, "all", "", ()))
+    async with server([[*chunks(0), snapshot, end(8)]]) as (url, _):
+        assert await read(url, "", url, NAME) == "all"
+
+
+async def test_the_client_does_not_come_back_where_that_is_no_use(read: Read) -> None:
+    async with server([4401]) as (url, _):
+        with pytest.raises(ConnectionClosed):
+            await read(url, "", url, NAME)
+    refused = protocol.error(Refused("not_found", "There is no such stream.", UUID(int=0)))
+    async with server([[refused]]) as (url, _):
+        with pytest.raises(LookupError, match="There is no such stream"):
+            await read(url, "", url, NAME)
