@@ -269,7 +269,7 @@ def manage(environment: Mapping[str, str], *arguments: str) -> str:
 def migrated_file() -> Path:
     """A SQLite file with every migration made, to be copied."""
     file = scratch_folder("migrated") / "holdfast.sqlite3"
-    manage(_bare(f"sqlite:///{file}"), "migrate", "--verbosity", "0")
+    manage(bare_environment(f"sqlite:///{file}"), "migrate", "--verbosity", "0")
     return file
 
 
@@ -277,7 +277,7 @@ def migrated_file() -> Path:
 def migrated_template(server: Postgres) -> str:
     """The name of a database of that server with every migration made, to be copied."""
     url = server.create_database(MIGRATED)
-    manage(_bare(url), "migrate", "--verbosity", "0")
+    manage(bare_environment(url), "migrate", "--verbosity", "0")
     return MIGRATED
 
 
@@ -286,7 +286,7 @@ def build_static_files() -> None:
     """Collect them, once in a run, unless what is there is newer than every source."""
     if BUILT.exists() and BUILT.stat().st_mtime >= max(_times(ROOT / "static")):
         return
-    environment = _bare("sqlite:///:memory:")
+    environment = bare_environment("sqlite:///:memory:")
     manage(environment, "collectstatic", "--noinput", "--verbosity", "0")
 
 
@@ -294,7 +294,7 @@ def _times(folder: Path) -> Iterable[float]:
     return (path.stat().st_mtime for path in [folder, *folder.rglob("*")])
 
 
-def _bare(database_url: str) -> dict[str, str]:
+def bare_environment(database_url: str) -> dict[str, str]:
     """Enough of an environment for a command that serves nobody."""
     here: dict[str, Any] = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     key = base64.b64encode(bytes(range(32))).decode()
