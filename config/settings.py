@@ -212,7 +212,7 @@ CACHES = {
         "LOCATION": "holdfast_cache",  # made by a migration of accounts
     }
 }
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "accounts.session_store"
 
 
 # Redis: only a doorbell ----------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from contextlib import ExitStack, aclosing
 from typing import Any
 from uuid import UUID
@@ -18,7 +19,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from streaming import lifecycle, protocol
-from streaming.database import in_db
+from streaming.database import UNANSWERED, in_db
 from streaming.follow import Gone, find, follow
 from streaming.hub import Body, hub, user_group
 from streaming.protocol import Follow, Hello, Ping, Pong, Refused, Stop, Unfollow
@@ -34,6 +35,10 @@ CREDIT = 512 * 1024
 """How many bytes may be on their way to a client that has not answered for them."""
 PING_BYTES = 64 * 1024
 """After so many bytes the client is asked whether it keeps up."""
+DOUBT_SECONDS = 1.0
+"""How often a database that was away is asked whether a session is still good."""
+COMPLAINT_SECONDS = 10.0
+"""How often the log tells that sessions can't be asked about, however many sockets come."""
 STORM_SECONDS = 2.0
 """How long a socket lives that follows a reply of the demo in a storm."""
 FOLLOWED = 100
@@ -96,6 +101,7 @@ class FollowConsumer(AsyncWebsocketConsumer):
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._pulse: asyncio.Task[None] | None = None
         self._storm: asyncio.Task[None] | None = None
+        self._doubt: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._bells = ExitStack()
         self.user: Any = None
@@ -119,7 +125,12 @@ class FollowConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         self._session = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME)
         # The database answers while the handshake is on its way.
-        self.user, _ = await asyncio.gather(signed_in(self._session), self.accept())
+        answer, _ = await asyncio.gather(self._asked(), self.accept())
+        if isinstance(answer, DatabaseError):
+            _complain(answer)
+            await self.close(protocol.BROKEN)
+            return
+        self.user = answer
         if self.user is None:
             await self.close(protocol.SIGNED_OUT)
             return
@@ -133,7 +144,7 @@ class FollowConsumer(AsyncWebsocketConsumer):
     def _let_go(self) -> None:
         sockets.discard(self)
         self._bells.close()
-        for task in (*self._tasks.values(), self._pulse, self._storm):
+        for task in (*self._tasks.values(), self._pulse, self._storm, self._doubt):
             if task is not None:
                 task.cancel()
 
@@ -272,16 +283,41 @@ class FollowConsumer(AsyncWebsocketConsumer):
 
     async def _still_signed_in(self) -> bool:
         """Whether the session that opened this socket is still good; if not, it is closed. The
-        revision comes along, as the same rows tell it."""
-        try:
-            user = await signed_in(self._session)
-        except DatabaseError:
-            return True  # the next pulse asks again
-        if user is None:
+        revision comes along, as the same rows tell it. While the database is away the socket stays,
+        and it is asked every second."""
+        return self._judge(await self._asked())
+
+    def _judge(self, answer: Any) -> bool:
+        if isinstance(answer, UNANSWERED):
+            if self._doubt is None:
+                self._doubt = asyncio.create_task(self._ask_again(), name="socket in doubt")
+            return True
+        if isinstance(answer, DatabaseError):
+            # Nobody can say whether this session is good: the client may come back and ask.
+            _complain(answer)
+            self._close_soon(protocol.BROKEN)
+            return False
+        if answer is None:
             self._close_soon(protocol.SIGNED_OUT)
             return False
-        self.revision = user.revision
+        self.revision = answer.revision
         return True
+
+    async def _ask_again(self) -> None:
+        """A session that ended while the database was away must not live until the next pulse."""
+        answer = await self._asked()
+        while isinstance(answer, UNANSWERED):
+            await asyncio.sleep(DOUBT_SECONDS)
+            answer = await self._asked()
+        self._doubt = None
+        self._judge(answer)
+
+    async def _asked(self) -> Any:
+        """Whom the session signs in, or the error that the database answered with."""
+        try:
+            return await signed_in(self._session)
+        except DatabaseError as error:
+            return error
 
     def say_bye(self, retry_ms: int) -> None:
         """Tell the client that this process goes, and when to come back."""
@@ -295,6 +331,18 @@ class FollowConsumer(AsyncWebsocketConsumer):
 
 sockets: set[FollowConsumer] = set()
 """The open sockets of this process."""
+
+
+_complained_at = -COMPLAINT_SECONDS
+
+
+def _complain(error: DatabaseError) -> None:
+    """A line in the log, without a traceback and not for every socket."""
+    global _complained_at
+    now = time.monotonic()
+    if now - _complained_at >= COMPLAINT_SECONDS:
+        _complained_at = now
+        logger.warning("Sessions of sockets can't be asked about (%s)", type(error).__name__)
 
 
 def until_pulse(now: float) -> float:

@@ -105,7 +105,12 @@ async def in_db(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
 
 class Gathered(Generic[K, T]):
     """A question that is asked for many at once: while one answer is under way, the keys of the
-    next gather, up to `at_once`. Who comes alone is asked for at once."""
+    next gather, up to `at_once`. Who comes alone is asked for at once.
+
+    A key that makes the question fail fails alone: the question is asked again for each half of
+    the keys, and so on, in fewer than two questions a key. A database that is away fails it for
+    all of them, and is not asked again.
+    """
 
     def __init__(
         self, question: Callable[[Collection[K]], Mapping[K, T]], *, at_once: int = 50
@@ -128,15 +133,23 @@ class Gathered(Generic[K, T]):
     async def _ask_all(self) -> None:
         while self._waiting:
             asked = {key: self._waiting.pop(key) for key in [*self._waiting][: self._at_once]}
-            try:
-                answers = await in_db(self._question, asked)
-            except Exception as error:
-                for answer in asked.values():
-                    answer.set_exception(error)
-                    answer.exception()  # seen, even if everybody who asked has gone
-            else:
-                for key, answer in asked.items():
-                    answer.set_result(answers.get(key))
+            await self._answer(asked)
+
+    async def _answer(self, asked: Mapping[K, asyncio.Future[T | None]]) -> None:
+        try:
+            answers = await in_db(self._question, [*asked])
+        except Exception as error:
+            if len(asked) > 1 and not isinstance(error, UNANSWERED):
+                keys = [*asked]
+                for half in (keys[: len(keys) // 2], keys[len(keys) // 2 :]):
+                    await self._answer({key: asked[key] for key in half})
+                return
+            for answer in asked.values():
+                answer.set_exception(error)
+                answer.exception()  # seen, even if everybody who asked has gone
+        else:
+            for key, answer in asked.items():
+                answer.set_result(answers.get(key))
 
 
 def close(*, wait: bool = False) -> None:

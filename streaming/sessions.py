@@ -7,9 +7,10 @@ asks for one session at a time, in two queries, and Channels' middleware in a th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, TypeGuard
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
@@ -28,9 +29,19 @@ REMEMBERED = 10_000
 """Sessions of which this process knows whose they were when it last asked."""
 
 
+DJANGO_MADE = re.compile(r"[a-z0-9]{32}")
+"""The keys that Django gives to sessions. A cookie may hold anything, such as a NUL, at which
+PostgreSQL fails the whole query; no other text is worth a question."""
+
+
+def is_session_key(key: str | None) -> TypeGuard[str]:
+    """Whether there can be a session of this key."""
+    return key is not None and DJANGO_MADE.fullmatch(key) is not None
+
+
 async def signed_in(session_key: str | None) -> Any:
-    """The user whom this session signs in, or None."""
-    return await _gathered.ask(session_key) if session_key else None
+    """The user whom this session signs in, or None. Raises DatabaseError."""
+    return await _gathered.ask(session_key) if is_session_key(session_key) else None
 
 
 def _signed_in(session_keys: Collection[str]) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import DataError, OperationalError, connection
 from django.test import Client
 from pytest_django.plugin import DjangoDbBlocker
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -25,9 +25,16 @@ from websockets.sync.client import ClientConnection, connect
 
 from accounts.models import User
 from chat import sync
+from streaming import consumers, journal, protocol
 from streaming import hub as hubs
-from streaming import journal
-from streaming.consumers import CREDIT, FOLLOWED, PING_SECONDS, Credit, until_pulse
+from streaming.consumers import (
+    CREDIT,
+    FOLLOWED,
+    PING_SECONDS,
+    Credit,
+    FollowConsumer,
+    until_pulse,
+)
 from streaming.database import in_db
 from streaming.hub import Hub
 from streaming.journal import PIECE
@@ -165,6 +172,51 @@ def test_a_session_that_signs_nobody_in_is_told_so(open_tab: Open, owner: User) 
     owner.is_active = False
     owner.save()
     assert open_tab(owner, greeted=False).closed_with() == 4401
+
+
+def test_a_poisoned_session_cookie_fails_alone_and_quietly(
+    open_tab: Open, web: Web, owner: User
+) -> None:
+    poisoned = [open_tab('"\\000' + "a" * 31 + '"', greeted=False) for _ in range(20)]
+    assert open_tab(owner).is_quiet()
+    assert {tab.closed_with() for tab in poisoned} == {4401}
+    assert "Traceback" not in web.output_of_this_run()
+
+
+class Doubtful(FollowConsumer):
+    """A socket's consumer whose database gives these answers about its session, one by one."""
+
+    def __init__(self, *answers: object) -> None:
+        super().__init__()
+        self.answers = list(answers)
+        self.closed_with: list[int] = []
+
+    async def _asked(self) -> Any:
+        return self.answers.pop(0)
+
+    def _close_soon(self, code: int) -> None:
+        self.closed_with.append(code)
+
+
+async def test_a_session_that_ended_while_the_database_was_away_ends_as_soon_as_it_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(consumers, "DOUBT_SECONDS", 0)
+    away = OperationalError("the server is starting up")
+    socket = Doubtful(away, away, away, None)
+    assert await socket._still_signed_in(), "nobody is signed out by an outage"
+    doubt = socket._doubt
+    assert doubt is not None
+    await asyncio.wait_for(doubt, PATIENCE)
+    assert socket.closed_with == [protocol.SIGNED_OUT]
+    assert not socket.answers
+
+
+async def test_a_session_that_the_database_can_not_be_asked_about_keeps_no_socket_open() -> None:
+    socket = Doubtful(DataError("no key of ours"))
+    assert not await socket._still_signed_in()
+    assert socket.closed_with == [protocol.BROKEN]
+    assert socket._doubt is None
 
 
 FOREIGN = ["https://evil.example", "http://127.0.0.1", "http://127.0.0.1:1", "http://localhost"]

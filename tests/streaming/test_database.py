@@ -7,7 +7,7 @@ import threading
 from collections.abc import Collection, Iterator
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import DataError, OperationalError, connection
 
 from streaming import database
 from streaming.database import READERS, Gathered, Threads, in_db, keeping, repeating
@@ -90,8 +90,10 @@ class Oracle:
     def __call__(self, keys: Collection[str]) -> dict[str, str]:
         self.asked.append(list(keys))
         assert self.may_answer.wait(5)
-        if "bad" in keys:
+        if "away" in keys:
             raise OperationalError("nobody knows")
+        if "bad" in keys:
+            raise DataError("this is no key")
         return {key: key.upper() for key in keys if key != "unknown"}
 
 
@@ -114,17 +116,42 @@ async def test_who_comes_while_an_answer_is_under_way_is_asked_for_together(orac
     assert await gathered.ask("d") == "D"
 
 
-async def test_a_question_that_fails_does_so_for_all_who_asked_and_for_nobody_else(
+async def test_a_database_that_is_away_fails_all_who_asked_at_once_and_nobody_else(
     oracle: Oracle,
 ) -> None:
     gathered = Gathered(oracle)
     oracle.may_answer.set()
     one, other = await asyncio.gather(
-        gathered.ask("bad"), gathered.ask("good"), return_exceptions=True
+        gathered.ask("away"), gathered.ask("good"), return_exceptions=True
     )
     assert isinstance(one, OperationalError)
     assert isinstance(other, OperationalError)
+    assert len(oracle.asked) <= 2, "once, and once more with a new connection"
     assert await gathered.ask("good") == "GOOD"
+
+
+async def test_a_key_that_spoils_a_question_is_alone_with_its_error(oracle: Oracle) -> None:
+    gathered = Gathered(oracle)
+    oracle.may_answer.set()
+    keys = [f"key {number}" for number in range(50)]
+    keys[20] = "bad"
+    answers = await asyncio.gather(*map(gathered.ask, keys), return_exceptions=True)
+    assert isinstance(answers.pop(20), DataError)
+    assert answers == [f"KEY {number}" for number in range(50) if number != 20]
+    assert len(oracle.asked) < 2 * len(keys)
+
+
+async def test_a_question_of_nothing_but_bad_keys_comes_to_an_end() -> None:
+    asked = []
+
+    def refuse(keys: Collection[int]) -> dict[int, str]:
+        asked.append(keys)
+        raise DataError("these are no keys")
+
+    gathered = Gathered(refuse)
+    answers = await asyncio.gather(*map(gathered.ask, range(50)), return_exceptions=True)
+    assert all(isinstance(answer, DataError) for answer in answers)
+    assert len(asked) < 2 * 50
 
 
 async def test_who_does_not_wait_any_more_takes_the_answer_from_nobody(oracle: Oracle) -> None:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from types import NoneType
 from typing import Any
 
 import pytest
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.http import HttpRequest
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts import session_store as our_store
 from accounts.models import User
-from streaming.database import in_db
+from streaming import sessions
+from streaming.database import Gathered, in_db
 from streaming.sessions import _signed_in, signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -144,3 +148,49 @@ async def test_nobody_is_asked_for_no_session() -> None:
     assert await signed_in(key) == user
     assert await signed_in(None) is None
     assert await signed_in("") is None
+
+
+IMPOSSIBLE = {
+    "a NUL": "\0" + "a" * 31,
+    "a NUL at the end": "a" * 31 + "\0",
+    "too short": "a" * 31,
+    "too long": "a" * 33,
+    "much too long": "a" * 100_000,
+    "capitals": "A" * 32,
+    "other digits": "٣" * 32,
+    "other letters": "ä" * 32,
+    "half a pair": "\ud800" * 32,
+    "a line end": "a" * 32 + "\n",
+    "a quote": "a" * 31 + "'",
+}
+
+
+@pytest.mark.parametrize("key", IMPOSSIBLE.values(), ids=IMPOSSIBLE.keys())
+async def test_a_key_that_no_session_can_have_is_no_session_and_is_not_asked_about(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(keys: object) -> Any:
+        raise AssertionError("nothing is asked about it")
+
+    monkeypatch.setattr(sessions, "_gathered", Gathered(asked))
+    assert await signed_in(key) is None
+    assert our_store.SessionStore(key).session_key is None
+
+
+async def test_a_session_that_spoils_a_question_is_alone_with_its_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    user, key = await in_db(opened, 1)
+    monkeypatch.setattr(sessions, "is_session_key", lambda key: True)
+    poisoned = [f"\0{number:031}" for number in range(3)]
+    asked = [signed_in(key), *(signed_in(poison) for poison in poisoned), signed_in("c" * 32)]
+    good, *bad, none = await asyncio.gather(*asked, return_exceptions=True)
+    assert (good, none) == (user, None)
+    expected = DatabaseError if connection.vendor == "postgresql" else NoneType
+    assert [type(answer) for answer in bad if not isinstance(answer, expected)] == []
+
+
+def test_a_session_goes_on_under_our_own_store() -> None:
+    _, key = opened(1)
+    theirs = SessionStore(key)
+    assert dict(our_store.SessionStore(key).items()) == dict(theirs.items())

@@ -1,0 +1,29 @@
+"""What the workers tidy up for accounts: sessions that are over."""
+
+from __future__ import annotations
+
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from streaming.sources import keep_house
+
+SWEPT_AT_ONCE = 200
+"""Sessions in one transaction: on SQLite everybody else waits for as long as it takes."""
+MAX_BATCHES = 50
+"""In one go of a worker, which comes again in a minute."""
+
+
+def sweep_sessions() -> None:
+    """Delete sessions that have expired. Nobody is told of it: their sockets find out by
+    themselves."""
+    for _ in range(MAX_BATCHES):
+        expired = Session.objects.filter(expire_date__lt=timezone.now())
+        keys = list(expired.values_list("session_key", flat=True)[:SWEPT_AT_ONCE])
+        # As one statement: Django's own `delete` would first read what is in each of them.
+        expired.filter(session_key__in=keys)._raw_delete(expired.db)
+        if len(keys) < SWEPT_AT_ONCE:
+            return
+
+
+def register() -> None:
+    keep_house(sweep_sessions)

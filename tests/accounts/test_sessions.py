@@ -1,0 +1,79 @@
+"""Sessions in the database: which are asked for, how long they live, and that they go."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from accounts import housekeeping
+from accounts.models import User
+from accounts.session_store import MAX_ANONYMOUS_SECONDS, SessionStore
+from streaming.sources import chores
+
+DAY = timedelta(seconds=MAX_ANONYMOUS_SECONDS)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("path", ["/", "/accounts/login/", "/settings/keys/", "/sidebar/"])
+def test_a_page_takes_a_poisoned_session_cookie_for_none(
+    path: str, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    clean, poisoned = Client(), Client(headers={"Cookie": f'sessionid="\\000{"a" * 31}"'})
+    with django_assert_num_queries(0):
+        answer = poisoned.get(path)
+    assert answer.status_code == clean.get(path).status_code
+
+
+def test_a_session_that_signs_nobody_in_lives_a_day() -> None:
+    session = SessionStore()
+    session["draft"] = "half a thought"
+    session.set_expiry(365 * 24 * 60 * 60)
+    session.save()
+    row = Session.objects.get()
+    assert row.expire_date <= timezone.now() + DAY
+    assert session.get_expiry_age() <= MAX_ANONYMOUS_SECONDS
+
+
+def test_who_signs_in_with_such_a_session_stays_signed_in_for_weeks(owner: User) -> None:
+    session = SessionStore()
+    session["draft"] = "half a thought"
+    session.save()
+    session[SESSION_KEY] = str(owner.pk)
+    session.save()
+    assert Session.objects.get().expire_date > timezone.now() + 10 * DAY
+
+
+def expired(count: int) -> None:
+    past = timezone.now() - timedelta(seconds=1)
+    Session.objects.bulk_create(
+        Session(session_key=f"{n:032}", session_data="x", expire_date=past) for n in range(count)
+    )
+
+
+def test_workers_delete_expired_sessions_and_no_others(as_owner: Client) -> None:
+    expired(3)
+    assert housekeeping.sweep_sessions in chores()
+    housekeeping.sweep_sessions()
+    [left] = Session.objects.all()
+    assert left.session_key == as_owner.session.session_key
+
+
+def test_expired_sessions_are_deleted_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(housekeeping, "SWEPT_AT_ONCE", 10)
+    monkeypatch.setattr(housekeeping, "MAX_BATCHES", 2)
+    expired(25)
+    for left in (5, 0):
+        with CaptureQueriesContext(connection) as asked:
+            housekeeping.sweep_sessions()
+        assert Session.objects.count() == left
+        deletions = [query for query in asked if query["sql"].startswith("DELETE")]
+        assert len(deletions) <= 2
