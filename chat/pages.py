@@ -17,10 +17,10 @@ from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 from accounts.models import User
+from accounts.visitors import is_allowed
 from chat.articles import BLANK_ANSWER, BLANK_QUESTION, Article, articles, earlier_articles
 from chat.composer import FIELDS, composer
 from chat.deleted import just_deleted
-from chat.forms import MESSAGE_LIMIT
 from chat.models import Conversation
 from chat.replies import MOVED, Refused, Standing
 from chat.sidebar import rows
@@ -31,6 +31,24 @@ STARTERS = (
     "Explain group commit to a novice",
 )
 DRAFT = "draft"
+MAX_DRAFT_CHARS = 20_000
+"""Of all fields together, that are kept for an anonymous visitor until they have signed in."""
+TOO_LONG_TO_KEEP = (
+    "You are signed out, and this text is too long to be kept here meanwhile. Copy it, sign in, "
+    "and send it again."
+)
+TOO_MANY_KEPT = (
+    "You are signed out, and no more texts can be kept here at the moment. Copy yours, sign in, "
+    "and send it again."
+)
+LABELS = {
+    "text": "Your message",
+    "model": "Model",
+    "max_tokens": "Max tokens",
+    "temperature": "Temperature",
+    "reasoning_effort": "Reasoning effort",
+    "system_prompt": "System prompt",
+}
 
 View = Callable[..., HttpResponse]
 
@@ -167,9 +185,28 @@ def draft(request: Request) -> dict[str, str]:
 
 
 def keep_draft_and_sign_in(request: Request, back: str) -> HttpResponse:
-    kept = {name: text[:MESSAGE_LIMIT] for name, text in typed(request).items()}
+    """To the sign-in page with what was typed kept for `back`; what can't be kept is shown."""
+    kept = typed(request)
+    if sum(map(len, kept.values())) > MAX_DRAFT_CHARS:
+        return _show_unkept(request, back, kept, TOO_LONG_TO_KEEP)
+    if not is_allowed(request, "draft"):
+        return _show_unkept(request, back, kept, TOO_MANY_KEPT)
     request.session[DRAFT] = {"page": back, "typed": kept}
     return sign_in(request, back)
+
+
+def _show_unkept(
+    request: Request, back: str, kept: Mapping[str, str], sentence: str
+) -> HttpResponse:
+    """htmx leaves the text in its box; a page without scripts is given it again."""
+    context: dict[str, Any] = {
+        "refusal": Refused("signed_out", sentence),
+        "sign_in": redirect_to_login(back).url,
+    }
+    if request.htmx:
+        return fragment(request, "chat/_refused.html", context, status=422)
+    context["kept"] = [(LABELS[name], text) for name, text in kept.items() if text]
+    return uncached(render(request, "chat/signed_out.html", context, status=422))
 
 
 def drop_draft(request: Request) -> None:

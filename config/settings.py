@@ -123,6 +123,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "accounts.visitors.limit_sessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -213,6 +214,8 @@ CACHES = {
     }
 }
 SESSION_ENGINE = "accounts.session_store"
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+"""What a page says once is kept by the browser, not in a session of whoever comes by."""
 
 
 # Redis: only a doorbell ----------------------------------------------------------------

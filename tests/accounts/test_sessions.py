@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.db import connection
@@ -13,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from accounts import housekeeping
+from accounts import housekeeping, visitors
 from accounts.models import User
 from accounts.session_store import MAX_ANONYMOUS_SECONDS, SessionStore
 from streaming.sources import chores
@@ -77,3 +79,24 @@ def test_expired_sessions_are_deleted_a_few_at_a_time(monkeypatch: pytest.Monkey
         assert Session.objects.count() == left
         deletions = [query for query in asked if query["sql"].startswith("DELETE")]
         assert len(deletions) <= 2
+
+
+def test_a_link_from_a_mail_opens_a_few_sessions_for_who_sends_no_cookies(
+    owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(visitors.LIMITS, "session", "3/m/ip")
+    key = default_token_generator.make_token(owner)
+    link = f"/accounts/password/reset/key/{user_pk_to_url_str(owner)}-{key}/"
+    assert [Client().get(link).status_code for _ in range(5)] == [302, 302, 302, 429, 429]
+    assert Session.objects.count() == 3
+    assert Client(REMOTE_ADDR="192.0.2.7").get(link).status_code == 302
+
+
+def test_who_signs_in_is_not_counted_as_a_visitor(
+    owner: User, password: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(visitors.LIMITS, "session", "1/m/ip")
+    for _ in range(3):
+        form = {"login": owner.email, "password": password}
+        assert Client().post("/accounts/login/", form).status_code == 302
+    assert Session.objects.count() == 3

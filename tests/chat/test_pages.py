@@ -9,17 +9,19 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.db import connection
 from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts import keys
+from accounts import keys, visitors
 from accounts.models import User
 from chat import sidebar
 from chat.forms import MESSAGE_LIMIT
 from chat.models import Conversation, Message
+from chat.pages import MAX_DRAFT_CHARS
 from chat.replies import Reply
 from streaming import journal, lifecycle
 from streaming.lifecycle import Ending
@@ -117,6 +119,84 @@ def test_a_session_that_ends_in_a_conversation_keeps_the_draft_for_that_one(
     visitor.force_login(owner, backend="django.contrib.auth.backends.ModelBackend")
     assert box(html(visitor.get(page(reply)))) == "And neap tides?"
     assert box(html(visitor.get("/"))) == ""
+
+
+ANYTHING = uuid.UUID(int=7)
+FOR_ANYBODY = ["/c/", f"/c/{ANYTHING}/messages/", f"/m/{ANYTHING}/versions/"]
+
+
+@pytest.mark.parametrize("address", FOR_ANYBODY)
+def test_a_text_that_is_too_long_to_be_kept_for_a_visitor_is_given_back(
+    visitor: Client, address: str
+) -> None:
+    text = "tide & " * 3000
+    sent = visitor.post(address, form(text=text, system_prompt="Be brief."))
+    shown = unescape(sent.content.decode())
+    assert sent.status_code == 422
+    assert text in shown
+    assert "Be brief." in shown
+    assert "too long to be kept" in shown
+    assert 'href="/accounts/login/?next=/' in shown
+    assert not Session.objects.exists()
+
+
+@pytest.mark.parametrize("address", FOR_ANYBODY)
+def test_a_page_with_scripts_is_told_that_the_text_is_too_long_and_has_it_still(
+    visitor: Client, address: str
+) -> None:
+    sent = visitor.post(address, form(text="ebb " * 6000), headers=HTMX)
+    shown = sent.content.decode()
+    assert sent.status_code == 422, "the page puts the text back into its box"
+    assert "too long to be kept" in shown
+    assert "ebb" not in shown
+    assert not Session.objects.exists()
+
+
+def test_all_fields_together_are_what_is_kept_of_a_visitor(visitor: Client) -> None:
+    piece = "w" * (MAX_DRAFT_CHARS // 2)
+    most = {"text": piece, "system_prompt": piece, "model": ""}
+    assert visitor.post("/c/", most).status_code == 302
+    for name in ("model", "max_tokens", "temperature", "reasoning_effort"):
+        assert visitor.post("/c/", most | {name: "w"}).status_code == 422
+    assert visitor.session["draft"]["typed"] == most
+
+
+@pytest.mark.django_db
+def test_an_address_is_kept_a_few_drafts_and_given_back_the_others() -> None:
+    answers = [Client().post("/c/", form(text=f"wave {number}")) for number in range(40)]
+    given_back = [number for number, sent in enumerate(answers) if sent.status_code == 422]
+    assert given_back == [*range(10, 40)]
+    for number in given_back:
+        shown = answers[number].content.decode()
+        assert f"wave {number}<" in shown
+        assert "no more texts can be kept" in shown
+    assert Session.objects.count() == 10
+    elsewhere = Client(REMOTE_ADDR="192.0.2.7").post("/c/", form())
+    assert elsewhere.status_code == 302
+
+
+@pytest.mark.django_db
+def test_a_home_with_many_addresses_has_no_more_drafts() -> None:
+    for number in range(20):
+        Client(REMOTE_ADDR=f"2001:db8::{number:x}").post("/c/", form())
+    assert Session.objects.count() == 10
+
+
+@pytest.mark.django_db
+def test_all_addresses_together_have_a_bounded_number_of_drafts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(visitors.LIMITS, "draft", "10/10m/ip,15/h/key")
+    for number in range(30):
+        Client(REMOTE_ADDR=f"192.0.2.{number}").post("/c/", form())
+    assert Session.objects.count() == 15
+
+
+def test_a_visitor_who_sends_cookies_has_one_session_for_all_drafts(visitor: Client) -> None:
+    for number in range(5):
+        visitor.post("/c/", form(text=f"wave {number}"))
+    assert Session.objects.count() == 1
+    assert visitor.session["draft"]["typed"]["text"] == "wave 4"
 
 
 @pytest.mark.parametrize("fragment", ["/sidebar/", "/m/{message}/"])

@@ -1,0 +1,64 @@
+"""How much anonymous visitors may have this server keep: a few small sessions for each address."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from allauth.core.internal import ratelimit
+from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.contrib.auth import SESSION_KEY
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.decorators import sync_and_async_middleware
+
+LIMITS = {
+    "draft": "10/10m/ip,500/h/key",
+    "session": "60/10m/ip",
+}
+"""For each address (of IPv6 for each network of a home), and for all together (key)."""
+
+Answer = Callable[[HttpRequest], HttpResponseBase]
+AsyncAnswer = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+
+
+def is_allowed(request: HttpRequest, what: str) -> bool:
+    """Count one more of this kind of LIMITS, unless that would be too many."""
+    used = ratelimit.consume(
+        request, app="holdfast", action=what, config=LIMITS, key="everybody", limit_get=True
+    )
+    return used is not None
+
+
+@sync_and_async_middleware
+def limit_sessions(get_response: Answer | AsyncAnswer) -> Answer | AsyncAnswer:
+    """Refuse, with 429, an answer that would put yet another anonymous session into the database,
+    for whatever reason. A visitor who sends cookies has one; who sends none gets one each time."""
+    if iscoroutinefunction(get_response):
+
+        async def middleware_async(request: HttpRequest) -> HttpResponseBase:
+            response = await get_response(request)
+            if _opens_session(request):
+                return await sync_to_async(_limited)(request, response)
+            return response
+
+        return middleware_async
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response: Any = get_response(request)
+        return _limited(request, response) if _opens_session(request) else response
+
+    return middleware
+
+
+def _opens_session(request: HttpRequest) -> bool:
+    session = request.session
+    is_new = session.modified and session.session_key is None and not session.is_empty()
+    return is_new and SESSION_KEY not in session
+
+
+def _limited(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    if is_allowed(request, "session"):
+        return response
+    request.session.flush()
+    return ratelimit.respond_429(request)
