@@ -1,10 +1,11 @@
-"""What the workers tidy up for accounts: sessions that are over."""
+"""What the workers tidy up for accounts: sessions that are over, and limits that have expired."""
 
 from __future__ import annotations
 
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
+from accounts import cache
 from streaming.sources import keep_house
 
 SWEPT_AT_ONCE = 200
@@ -27,3 +28,4 @@ def sweep_sessions() -> None:
 
 def register() -> None:
     keep_house(sweep_sessions)
+    keep_house(cache.delete_expired)

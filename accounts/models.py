@@ -160,3 +160,14 @@ class ListedModel(models.Model):
 
     def __str__(self) -> str:
         return self.model_id
+
+
+class CacheEntry(models.Model):
+    """A row of the cache in accounts/cache.py: a rate limit, as a rule."""
+
+    key = models.CharField(max_length=255, primary_key=True)
+    value = models.TextField(help_text="JSON.")
+    expires_at = models.FloatField(db_index=True, help_text="Seconds since 1970.")
+
+    def __str__(self) -> str:
+        return self.key

@@ -206,14 +206,11 @@ def _database(url: str) -> dict[str, Any]:
 
 DATABASES = {"default": _database(DATABASE_URL)}
 
-# Rate limits must hold across processes and restarts, and without Redis.
-CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
-        "LOCATION": "holdfast_cache",  # made by a migration of accounts
-    }
-}
+# Rate limits must hold across processes and restarts, and without Redis. Nothing that comes from
+# the database is unpickled: whoever can write to it would run code here.
+CACHES = {"default": {"BACKEND": "accounts.cache.RowCache"}}
 SESSION_ENGINE = "accounts.session_store"
+SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 """What a page says once is kept by the browser, not in a session of whoever comes by."""
 

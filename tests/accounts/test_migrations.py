@@ -14,7 +14,7 @@ def tables() -> list[str]:
 def test_the_table_of_the_cache_comes_and_goes_with_its_migration(committed: None) -> None:
     try:
         call_command("migrate", "accounts", "0001", verbosity=0)
-        assert "holdfast_cache" not in tables()
+        assert "accounts_cacheentry" not in tables()
         with pytest.raises(DatabaseError):
             cache.set("tide", "high")
     finally:

@@ -1,0 +1,201 @@
+"""The cache that rate limits are kept in: rows of a table, JSON in them, and none lost early."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
+from django.db import connection, transaction
+
+from accounts.models import CacheEntry
+
+logger = logging.getLogger(__name__)
+
+MAX_ENTRIES = 200_000
+"""Rows the table may have. Far more than a busy site has limits at once; about 50 MB."""
+MAX_KEY_CHARS = 200
+"""Longer keys are stored by their hash."""
+PURGE_BATCH = 1_000
+"""Expired rows that one statement deletes."""
+PURGE_BATCHES = 20
+"""Batches that one round of housekeeping deletes."""
+FULL_SECONDS = 1.0
+"""How long a table that was full counts as full."""
+NEVER = 1e12
+"""Seconds since 1970: the expiry of what has none."""
+
+
+class RowCache(BaseCache):
+    """A cache in the database that holds across processes and restarts.
+
+    - Values are JSON. Django's DatabaseCache unpickles its rows, so that whoever can write to
+      the database could run code here. A value that is no JSON counts as absent.
+    - `add` and `incr` are atomic, also between processes.
+    - A live entry is never evicted. DatabaseCache deletes a third of its rows, in the order of
+      their keys, as soon as there are 300: that is how limits of wrong passwords vanished. When
+      this table is full, expired rows go first; if that is not enough, new keys are refused
+      until others expire. So the fresh keys of an attacker push out nobody else's. A limit that
+      can't be counted counts as reached (see accounts/limits.py).
+    """
+
+    def __init__(self, location: str, params: dict[str, Any]) -> None:
+        super().__init__(params)
+        options = params.get("OPTIONS", {})
+        self._max_entries = int(options.get("MAX_ENTRIES", MAX_ENTRIES))
+        # Counting many rows takes milliseconds, so only each hundredth new one is counted for.
+        self._count_every = max(1, min(100, self._max_entries // 100))
+        self._added = 0
+        self._full = False
+        self._look_again_at = 0.0
+        self._lock = threading.Lock()
+
+    def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
+        rows = CacheEntry.objects.filter(key=self._key(key, version), expires_at__gt=time.time())
+        value = rows.values_list("value", flat=True).first()
+        return default if value is None else _read(value, default)
+
+    def set(
+        self,
+        key: str,
+        value: Any,
+        timeout: float | None = DEFAULT_TIMEOUT,
+        version: int | None = None,
+    ) -> None:
+        """Store a value that JSON can hold. TypeError for any other."""
+        entry = self._entry(key, value, timeout, version)
+        changes = {"value": entry.value, "expires_at": entry.expires_at}
+        if not CacheEntry.objects.filter(key=entry.key).update(**changes) and self._has_room():
+            CacheEntry.objects.bulk_create(
+                [entry],
+                update_conflicts=True,
+                unique_fields=["key"],
+                update_fields=["value", "expires_at"],
+            )
+
+    def add(
+        self,
+        key: str,
+        value: Any,
+        timeout: float | None = DEFAULT_TIMEOUT,
+        version: int | None = None,
+    ) -> bool:
+        """Store it unless there is a live value. False if there is, or if the table is full."""
+        entry = self._entry(key, value, timeout, version)
+        changes = {"value": entry.value, "expires_at": entry.expires_at}
+        expired = CacheEntry.objects.filter(key=entry.key, expires_at__lte=time.time())
+        if expired.update(**changes):
+            return True
+        if CacheEntry.objects.filter(key=entry.key).exists() or not self._has_room():
+            return False
+        table = connection.ops.quote_name(CacheEntry._meta.db_table)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {table} (key, value, expires_at) VALUES (%s, %s, %s) "  # noqa: S608
+                "ON CONFLICT (key) DO NOTHING",
+                [entry.key, entry.value, entry.expires_at],
+            )
+            return cursor.rowcount == 1
+
+    def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
+        """Add to a whole number and return the sum. ValueError if there is no live one."""
+        return int(self._change(key, version, lambda value: int(value) + delta))
+
+    def touch(
+        self,
+        key: str,
+        timeout: float | None = DEFAULT_TIMEOUT,
+        version: int | None = None,
+    ) -> bool:
+        live = CacheEntry.objects.filter(key=self._key(key, version), expires_at__gt=time.time())
+        return bool(live.update(expires_at=self._expiry(timeout)))
+
+    def delete(self, key: str, version: int | None = None) -> bool:
+        return bool(CacheEntry.objects.filter(key=self._key(key, version)).delete()[0])
+
+    def has_key(self, key: str, version: int | None = None) -> bool:
+        live = CacheEntry.objects.filter(key=self._key(key, version), expires_at__gt=time.time())
+        return live.exists()
+
+    def clear(self) -> None:
+        CacheEntry.objects.all().delete()
+
+    def _change(self, key: str, version: int | None, change: Callable[[Any], Any]) -> Any:
+        """Replace a live value by what `change` makes of it, while nobody else can."""
+        with transaction.atomic():
+            rows = CacheEntry.objects.select_for_update()
+            entry = rows.filter(key=self._key(key, version), expires_at__gt=time.time()).first()
+            value = None if entry is None else _read(entry.value, None)
+            if entry is None or value is None:
+                raise ValueError(f"Key {key!r} not found")
+            value = change(value)
+            entry.value = json.dumps(value)
+            entry.save(update_fields=["value"])
+        return value
+
+    def _entry(
+        self, key: str, value: Any, timeout: float | None, version: int | None
+    ) -> CacheEntry:
+        return CacheEntry(
+            key=self._key(key, version),
+            value=json.dumps(value),
+            expires_at=self._expiry(timeout),
+        )
+
+    def _key(self, key: str, version: int | None) -> str:
+        whole = self.make_key(key, version=version)
+        if len(whole) <= MAX_KEY_CHARS and whole.isprintable():
+            return whole
+        return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def _expiry(self, timeout: float | None) -> float:
+        expiry = self.get_backend_timeout(timeout)
+        return NEVER if expiry is None else expiry
+
+    def _has_room(self) -> bool:
+        """Whether another key may be added. Counts for each hundredth one, and while the table is
+        full, once a second."""
+        now = time.monotonic()
+        with self._lock:
+            self._added += 1
+            count = self._added % self._count_every == 0
+            if self._full:
+                count = now >= self._look_again_at
+            if count:
+                self._look_again_at = now + FULL_SECONDS
+        if count:
+            self._full = self._is_full()
+        return not self._full
+
+    def _is_full(self) -> bool:
+        if CacheEntry.objects.count() < self._max_entries:
+            return False
+        delete_expired()
+        if CacheEntry.objects.count() < self._max_entries:
+            return False
+        logger.warning("The table of rate limits is full: new ones count as reached.")
+        return True
+
+
+def delete_expired() -> None:
+    """Delete what has expired, in batches so that no statement holds locks for long. Workers do
+    it about once a minute."""
+    for _ in range(PURGE_BATCHES):
+        expired = CacheEntry.objects.filter(expires_at__lte=time.time())
+        keys = list(expired.order_by("expires_at").values_list("key", flat=True)[:PURGE_BATCH])
+        # One that was renewed since it was read is not expired any more.
+        CacheEntry.objects.filter(key__in=keys, expires_at__lte=time.time()).delete()
+        if len(keys) < PURGE_BATCH:
+            return
+
+
+def _read(value: str, default: Any) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return default
