@@ -13,7 +13,8 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 Role = Literal["user", "assistant"]
 Kind = Literal["text", "reasoning"]
-Reason = Literal["stop", "length", "content_filter", "refusal", "tool_calls", "other"]
+Reason = Literal["stop", "length", "content_filter", "refusal", "tool_calls", "other", "unknown"]
+"""Why a reply ended; `unknown` where the provider marked the end and gave no reason."""
 
 # The user's turn that follows a partial reply. Most current models refuse a conversation that
 # ends with the assistant, so going on is asked for in words.
@@ -76,6 +77,11 @@ class Request:
     upstream: Upstream | None = None
     reasoning_effort: str | None = None
     background: bool = False
+
+    @property
+    def carries_on(self) -> bool:
+        """Whether it asks for the rest of a reply, which may have been complete already."""
+        return bool(self.turns) and self.turns[-1].text == CARRY_ON
 
 
 class Delta(NamedTuple):

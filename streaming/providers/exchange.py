@@ -15,7 +15,7 @@ import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import httpx2
 
@@ -23,8 +23,10 @@ from . import errors, sse
 from .base import Delta, Event, Finish, ListedModel, Reason, Request, Timeouts, Usage, clean
 from .network import Direct, proxied
 
-AFTER_FINISH = 5.0  # Seconds to wait for the usage once the end marker is here.
+AFTER_FINISH = 15.0  # Seconds to wait for the usage once nothing but it can come.
 UNREAD_LIMIT = 1 << 20  # Bytes a provider may send without completing one event.
+SIZES = {"transfer-encoding", "content-length"}  # Without one, a cut looks like an end.
+CONNECTION = {"network", "timeout", "interrupted"}  # The codes of what the network did.
 KEYLESS = "none"  # What the SDKs, which want some key, send to a server that needs none.
 
 # Tried in order on what a provider answered: our error, its statuses, its words for it.
@@ -110,8 +112,13 @@ class Exchange:
         self.heard = False
         self.adds = False  # The event that is being read adds something to the reply.
         self.refused = False
-        self.done = False  # Nothing that matters comes after what was read.
+        self.spoken = False  # There is text, and not reasoning or blanks only.
+        self.done = False  # The wire's own last event was read: nothing comes after it.
+        self.said_done = False  # The stream said [DONE].
+        self.whole = False  # The body ended where its headers say that it does.
         self.reason: Reason | None = None
+        self.hasty = False  # A reason came before any text or together with some.
+        self.doubted = False  # Something was added after a reason: no reason is an end here.
         self.usage: Usage | None = None
         self.request_id = ""
         self.upstream_id = ""
@@ -130,7 +137,7 @@ class Exchange:
                 raise understood(answer, self.name, self.scrub)
             raise errors.ProviderError("The provider sent a compressed answer nobody asked for.")
         self.response = response
-        self.body = response.stream = _Metered(response.stream, self)
+        self.body = response.stream = _Metered(response, self)
         if self.apart and response.is_success:
             response.stream = httpx2.ByteStream(b"")
 
@@ -140,7 +147,45 @@ class Exchange:
         assert self.response is not None
         assert self.body is not None
         self.named(self.response.headers.get(id_header))
-        return sse.objects(self.body.__aiter__())
+        return sse.objects(self.body.__aiter__(), self._hear_done)
+
+    def _hear_done(self) -> None:
+        self.said_done = True
+
+    def weigh(self, before: Reason | None) -> None:
+        """Judge the reasons after an event: `before` was given earlier, `reason` by this event.
+
+        A reason ends a reply only if nothing is added after it. Some servers put one into every
+        event, or into an empty one before the text: theirs ends nothing.
+        """
+        if before and self.adds:
+            self.doubted = True
+        elif before and not self.reason:
+            self.reason = before
+        if self.reason and (self.adds or not self.spoken):
+            self.hasty = True
+
+    def ending(
+        self, last: Literal["event", "done", "close"], failure: errors.ProviderError | None
+    ) -> Reason | None:
+        """Why the reply ended, if the provider has said that it did. `last` is what ends this
+        wire's streams, `failure` what ended this one. Raises ProviderError for no reply at all."""
+        empty = not self.spoken and not self.request.carries_on
+        if self.done or (last == "done" and self.said_done):
+            if self.reason is None and empty:
+                raise errors.ProviderError(
+                    f"{self.name} ended its reply without any text. Try again.",
+                    request_id=self.request_id,
+                )
+            return self.reason or "unknown"
+        closed = last == "close" and failure is None and (self.whole or self.said_done)
+        if self.doubted and not closed:
+            return None
+        if failure and self.hasty:
+            told = failure.code not in CONNECTION  # The provider itself says that it failed.
+            if told or (empty and self.reason == "stop"):
+                return None
+        return self.reason
 
     async def events(self, opening: Any) -> AsyncGenerator[Any, None]:
         """The SDK's events as they come, none of them later than the limits allow."""
@@ -162,7 +207,7 @@ class Exchange:
                 now = clock()
                 if self.adds:
                     said = now
-                if self.reason:
+                if self.reason and not self.hasty and not self.doubted:
                     deadline = min(deadline, now + AFTER_FINISH)
                 elif self.heard:
                     deadline = min(now + times.idle, said + times.thinking)
@@ -173,9 +218,10 @@ class Exchange:
 class _Metered(httpx2.AsyncByteStream):
     """A response's bytes, refused when too many of them make no event."""
 
-    def __init__(self, stream: Any, exchange: Exchange) -> None:
-        self.stream = stream
+    def __init__(self, response: httpx2.Response, exchange: Exchange) -> None:
+        self.stream: Any = response.stream
         self.exchange = exchange
+        self.sized = not response.headers.keys().isdisjoint(SIZES)
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
         async with aclosing(aiter(self.stream)) as parts:
@@ -184,6 +230,7 @@ class _Metered(httpx2.AsyncByteStream):
                 if self.exchange.unread > self.exchange.limit:
                     raise errors.ProviderError("The provider sent more than one event can hold.")
                 yield part
+        self.exchange.whole = self.sized
 
     async def aclose(self) -> None:
         await self.stream.aclose()
@@ -193,11 +240,15 @@ class Remote:
     """An adapter that speaks to a server through the provider's SDK.
 
     Promises, for all of them: one request per reply, no retries of an SDK's own, the connection
-    closed whenever the generator ends, and no success without the provider's end marker.
+    closed whenever the generator ends, and no success without the provider's end marker, which is
+    a reason that nothing is added after, or the last mark of its protocol.
     Making one loads the certificates and the SDK's parts, some 0.1 s: do it in a thread.
     """
 
     provider: ClassVar[str] = "the provider"
+    last: ClassVar[Literal["event", "done", "close"]] = "event"
+    """The last mark of the protocol: an event, of which `read` makes `Exchange.done`, [DONE], or
+    none but that the body ends where it should."""
 
     def __init__(
         self, *, base_url: str = "", timeouts: Timeouts | None = None, name: str = ""
@@ -261,8 +312,8 @@ class Remote:
         except Exception as error:
             failure = self._failure(error, exchange)
         # Raised outside of the handler, so that not even its context holds what the SDK knew.
-        if exchange.reason:
-            yield Finish(exchange.reason, exchange.usage, exchange.request_id)
+        if reason := exchange.ending(self.last, failure):
+            yield Finish(reason, exchange.usage, exchange.request_id)
         elif failure:
             raise failure
 
@@ -275,10 +326,17 @@ class Remote:
             aclosing(exchange.events(self.open(client, exchange))) as events,
         ):
             async for event in events:
-                for delta in self.read(event, exchange):
-                    if delta.text:
-                        exchange.heard = exchange.adds = True
-                    yield delta
+                before, exchange.reason = exchange.reason, None
+                try:
+                    for delta in self.read(event, exchange):
+                        if delta.text:
+                            exchange.heard = exchange.adds = True
+                            if not exchange.spoken and delta.kind == "text":
+                                exchange.spoken = not delta.text.isspace()
+                        yield delta
+                finally:
+                    if before or exchange.reason:
+                        exchange.weigh(before)
 
     def _exchange(self, request: Request, key: str) -> Exchange:
         if not usable(key) and (key or not self.keyless):

@@ -54,6 +54,7 @@ class Google(Remote):
     """The adapter. A base URL may end in the version of the API: “https://…/v1beta”."""
 
     provider = "Google"
+    last = "close"
 
     def __init__(self, *, base_url: str = "", timeouts: Timeouts | None = None) -> None:
         base_url = base_url or OFFICIAL_URL

@@ -19,6 +19,8 @@ REASONS: dict[str, Reason] = {
 class Chat(OverOpenAI):
     """The adapter."""
 
+    last = "done"
+
     async def open(self, client: Any, exchange: Exchange) -> AsyncGenerator[Any, None]:
         """Put the request; the chunks."""
         arguments = body(exchange.request, official=self.official)

@@ -6,7 +6,7 @@ hands in the bytes to limit.
 """
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -17,9 +17,11 @@ NO_EVENT = (b"{", b"[", b"<")
 SHOWN = 400  # Bytes of it that an error quotes.
 
 
-async def objects(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[dict[str, Any], None]:
-    """The objects of a stream's events, until it says that it is done or ends; empty ones for
-    signs of life that say nothing, such as comments.
+async def objects(
+    parts: AsyncGenerator[bytes, None], on_done: Callable[[], None] = lambda: None
+) -> AsyncGenerator[dict[str, Any], None]:
+    """The objects of a stream's events, until it says that it is done, of which `on_done` is told,
+    or ends; empty ones for signs of life that say nothing, such as comments.
 
     Raises ValueError for what nobody can read. An answer in JSON in place of a stream is one
     object; the last event counts without its blank line too, if all of it is there. Closing this
@@ -31,7 +33,8 @@ async def objects(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[dict[str
             for block in blocks.feed(part):
                 block, mark = block.removeprefix(mark), b""
                 name, data = fields(block)
-                if data == DONE:
+                if data.strip() == DONE:
+                    on_done()
                     return
                 if not data and block.lstrip().startswith(NO_EVENT):
                     raise ValueError(f"No stream of events, but: {block[:SHOWN]!r}")
@@ -39,6 +42,8 @@ async def objects(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[dict[str
     last = bytes(blocks.left).removeprefix(mark).strip()
     if last.startswith(NO_EVENT):
         yield answer(last)
+    elif fields(last)[1].strip() == DONE:
+        on_done()
     elif found := complete(last):
         yield found
 

@@ -508,6 +508,7 @@ def test_the_composer_stops_the_reply_that_runs(as_owner: Client, reply: Reply) 
 
 STATES: list[tuple[Ending, str, list[str]]] = [
     (Ending.completed(Finish("stop")), "", []),
+    (Ending.completed(Finish("unknown")), "", ["unknown"]),
     (Ending.completed(Finish("length")), "Reached the length limit", []),
     (lifecycle.STOPPED, "Stopped", []),
     (

@@ -111,7 +111,11 @@ class AnthropicMessages:
             block = {"type": kind, kind: "", **({"signature": ""} if kind == "thinking" else {})}
             opened += self._event("content_block_start", index=reply.events, content_block=block)
         added = {"type": f"{kind}_delta", kind: piece.text}
-        return opened + self._event("content_block_delta", index=reply.events, delta=added)
+        said = opened + self._event("content_block_delta", index=reply.events, delta=added)
+        if reply.how.stamp:
+            why = FINISHES.get(reply.how.finish, reply.how.finish)
+            said += self._event("message_delta", delta={"stop_reason": why})
+        return said
 
     def _closed(self, reply: Reply) -> bytes:
         if not reply.block:

@@ -62,6 +62,7 @@ class Behaviour:
     error_after: int | None = None  # Sends `error` as an event there and ends.
     error: ErrorAnswer | None = None
     finish: str = "stop"  # In the words of the wire that is spoken.
+    stamp: bool = False  # Puts `finish` into every event of a reply, as some servers do.
     usage: Usage | None = field(default_factory=Usage)
     request_id: str = "req_fake"
     headers: dict[str, str] = field(default_factory=dict)  # More of them, on a reply.

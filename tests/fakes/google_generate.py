@@ -92,7 +92,10 @@ class GoogleGenerate:
         part: dict[str, Any] = {"text": piece.text}
         if piece.kind == "reasoning":
             part["thought"] = True
-        return self._chunk(reply, {"content": {"role": "model", "parts": [part]}, "index": 0})
+        candidate: dict[str, Any] = {"content": {"role": "model", "parts": [part]}, "index": 0}
+        if reply.how.stamp:
+            candidate["finishReason"] = FINISHES.get(reply.how.finish, reply.how.finish)
+        return self._chunk(reply, candidate)
 
     def end(self, reply: Reply, finish: str, usage: Usage | None) -> bytes:
         """The finish reason with the usage."""

@@ -84,11 +84,13 @@ class OpenAIChat(OpenAIWire):
 
     def start(self, reply: Reply) -> bytes:
         """What comes before the first delta."""
-        return self._chunk(reply, [self._choice({"role": "assistant", "content": ""})])
+        return self._chunk(
+            reply, [self._choice({"role": "assistant", "content": ""}, stamp(reply))]
+        )
 
     def delta(self, reply: Reply, piece: Piece) -> bytes:
         """One delta."""
-        return self._chunk(reply, [self._choice({FIELDS[piece.kind]: piece.text})])
+        return self._chunk(reply, [self._choice({FIELDS[piece.kind]: piece.text}, stamp(reply))])
 
     def end(self, reply: Reply, finish: str, usage: Usage | None) -> bytes:
         """The end marker and, where it was asked for, the usage."""
@@ -113,6 +115,11 @@ class OpenAIChat(OpenAIWire):
             "choices": choices,
         }
         return event(chunk | more)
+
+
+def stamp(reply: Reply) -> str | None:
+    """The finish reason of a chunk that ends nothing."""
+    return reply.how.finish if reply.how.stamp else None
 
 
 def unsupported(param: str, more: str = "") -> ErrorAnswer:

@@ -1,5 +1,7 @@
 """What is Anthropic's own: how a message is put, and what its API no longer takes."""
 
+import json
+
 import pytest
 
 from streaming.providers import anthropic, errors
@@ -120,6 +122,17 @@ async def test_a_stop_reason_counts_though_the_last_event_is_missing(fake: Fake)
     fake.script(Behaviour(extra=said, cut_after=0, usage=None))
     events = await collected(fake, Request("claude-opus-5-5", TURNS))
     assert events == [Finish("stop", Usage(output=2), "req_fake")]
+
+
+async def test_a_last_event_without_a_reason_ends_a_reply_for_an_unknown_one(fake: Fake) -> None:
+    stop = b'event: message_stop\ndata: {"type": "message_stop"}\n\n'
+    started = {"type": "content_block_start", "content_block": {"type": "text", "text": "Kelp"}}
+    said = b"data: " + json.dumps(started).encode() + b"\n\n" + stop
+    asked = Request("claude-opus-5-5", TURNS[:1])
+    fake.script(Behaviour(extra=said), Behaviour(extra=stop))
+    assert await collected(fake, asked) == [Delta("Kelp"), Finish("unknown", None, "req_fake")]
+    with pytest.raises(errors.ProviderError, match="without any text"):
+        await collected(fake, asked)
 
 
 async def test_the_servers_environment_stays_out_of_the_request(

@@ -191,9 +191,33 @@ async def test_the_marker_in_the_same_chunk_as_the_last_words_counts(fake: Fake)
     assert await collected(fake) == [Delta("Yes"), Finish("length", None, "req_fake")]
 
 
-async def test_done_alone_is_no_end_marker(fake: Fake) -> None:
-    fake.script(Behaviour(extra=choice(content="Yes") + b"data: [DONE]\n\n", end_after=0))
-    assert await collected(fake) == [Delta("Yes")]
+@pytest.mark.parametrize("done", [b"data: [DONE]\n\n", b"data: [DONE]\n", b"data:[DONE] \r\n\r\n"])
+async def test_done_without_a_reason_ends_a_reply_for_an_unknown_one(
+    fake: Fake, done: bytes
+) -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 2}
+    said = choice(content="Yes") + event(usage=usage) + done
+    fake.script(Behaviour(error=ErrorAnswer(200, said.decode())))
+    assert await collected(fake) == [Delta("Yes"), Finish("unknown", Usage(3, 2), "req_fake")]
+
+
+async def test_a_reason_of_its_own_before_done_is_another_one(fake: Fake) -> None:
+    said = choice(content="Yes") + choice("something_new") + b"data: [DONE]\n\n"
+    fake.script(Behaviour(error=ErrorAnswer(200, said.decode())))
+    assert await collected(fake) == [Delta("Yes"), Finish("other", None, "req_fake")]
+
+
+@pytest.mark.parametrize("said", [b"", choice(content="\n"), choice(reasoning="Hm.")])
+async def test_done_without_a_reason_and_without_text_is_an_error(fake: Fake, said: bytes) -> None:
+    whole = said + event(usage={"prompt_tokens": 3}) + b"data: [DONE]\n\n"
+    fake.script(Behaviour(error=ErrorAnswer(200, whole.decode())))
+    with pytest.raises(errors.ProviderError, match="ended its reply without any text"):
+        await collected(fake, Request("gpt-4o", TURNS[:1]))
+
+
+async def test_what_is_complete_already_is_carried_on_with_nothing(fake: Fake) -> None:
+    fake.script(Behaviour(error=ErrorAnswer(200, "data: [DONE]\n\n")))
+    assert await collected(fake) == [Finish("unknown", None, "req_fake")]
 
 
 async def test_comments_that_keep_a_connection_alive_are_no_text(fake: Fake) -> None:
