@@ -6,8 +6,9 @@ class ChatConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from chat import conversations, replies, titles
+        from chat import conversations, rendered, replies, titles
 
         replies.register()
         titles.register()
         conversations.register()
+        rendered.register()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -15,12 +14,14 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from chat.models import Conversation, Message
-from chat.rendering import to_html
+from chat.rendered import Rendered
 from chat.replies import Shown, may_go_on, shown
 from chat.tree import Tree
 from streaming import journal
 from streaming.models import State, Stream
 from streaming.providers.catalog import PROVIDERS
+
+NOTHING = SafeString("")
 
 KEPT = "What was written is kept."
 AGAIN = "Have it written again; your message is still there."
@@ -93,6 +94,8 @@ class Article:
     state: str = ""
     text: str = ""
     reasoning: str = ""
+    html: SafeString = NOTHING
+    reasoning_html: SafeString = NOTHING
     thought: int | None = None
     index: int = -1
     seams: tuple[int, ...] = ()
@@ -145,20 +148,12 @@ class Article:
             return "Writing"
         return "Thinking" if self.reasoning else "Connecting"
 
-    @cached_property
-    def html(self) -> SafeString:
-        return to_html(self.text, self.seams)
-
     @property
     def thinking(self) -> str:
         """The line that its reasoning is folded under."""
         if self.busy and not self.text:
             return "Thinking"
         return thought_for(self.thought)
-
-    @cached_property
-    def reasoning_html(self) -> SafeString:
-        return to_html(self.reasoning)
 
     @property
     def source(self) -> dict[str, object]:
@@ -192,10 +187,16 @@ BLANK_ANSWER = Article(id="", role=Message.Role.ASSISTANT, name="", state=State.
 """What a script shows until the server has answered."""
 
 
-def article(message: Message, tree: Tree | None = None) -> Article:
+def article(
+    message: Message, tree: Tree | None = None, rendered: Rendered | None = None
+) -> Article:
     """One message, with all of its text that is committed now. The tree is read if it is not
-    given."""
+    given, and so is what is kept of its HTML."""
+    made = rendered or Rendered([message.pk])
     known = shown(message)
+    html, reasoning_html = _htmls(message, known, made)
+    if rendered is None:
+        made.keep()
     name = "You" if message.role == Message.Role.USER else message.model
     stream = known.stream
     beside = (tree or Tree.of(message.conversation)).versions(message.pk)
@@ -207,6 +208,8 @@ def article(message: Message, tree: Tree | None = None) -> Article:
         question=str(message.parent_id or ""),
         text=known.text,
         reasoning=known.reasoning,
+        html=html,
+        reasoning_html=reasoning_html,
         thought=_thought(message, known),
         index=known.index,
         seams=known.seams,
@@ -223,6 +226,18 @@ def article(message: Message, tree: Tree | None = None) -> Article:
         # The same version, or continuation, whichever tab it is asked for in, and how often.
         again_id=str(uuid5(message.pk, f"version {len(beside)}")),
         continue_id=str(uuid5(stream.uuid, "continuation")) if stream else "",
+    )
+
+
+def _htmls(message: Message, known: Shown, rendered: Rendered) -> tuple[SafeString, SafeString]:
+    """Of the text of a reply, and of its reasoning. A person's own words are shown as they are."""
+    if message.role == Message.Role.USER:
+        return NOTHING, NOTHING
+    if known.stream is not None and not State(known.stream.state).ended:
+        return rendered.growing(known.text, known.seams), rendered.growing(known.reasoning)
+    return (
+        rendered.ended(message.pk, "content", known.text, known.seams),
+        rendered.ended(message.pk, "reasoning", known.reasoning),
     )
 
 
@@ -244,9 +259,11 @@ def earlier_articles(conversation: Conversation, before: UUID) -> Stretch:
 
 
 def _stretch(tree: Tree, path: Sequence[UUID], first: int) -> Stretch:
-    """A query for the messages, and one for the text of each running reply."""
+    """A query for the messages, one for their HTML, and one for the text of each running reply."""
     found = Message.objects.select_related("stream").in_bulk(path[first:])
-    shown = [article(found[id], tree) for id in path[first:]]
+    rendered = Rendered(path[first:])
+    shown = [article(found[id], tree, rendered) for id in path[first:]]
+    rendered.keep()
     if not first:
         return Stretch(shown)
     chat = reverse("earlier", args=[shown[0].conversation])

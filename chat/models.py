@@ -131,6 +131,29 @@ class Message(models.Model):
         return f"{self.role}: {self.content[:40]}"
 
 
+class RenderedText(models.Model):
+    """The HTML of an ended reply: see `chat.rendered`. It can be deleted at any time.
+
+    There is no constraint on the message, as processes of the version before delete messages and
+    know nothing of this table."""
+
+    message = models.ForeignKey(
+        Message, on_delete=models.CASCADE, related_name="+", db_constraint=False
+    )
+    field = models.CharField(max_length=9, help_text="Which of the message's texts.")
+    digest = models.CharField(max_length=64, help_text="Of all that the HTML was made of.")
+    html = models.TextField()
+    size = models.PositiveIntegerField(help_text="Bytes of the HTML.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["message", "field"], name="rendered_text_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.field} of {self.message_id}"
+
+
 class ModelOverride(models.Model):
     """What an administrator says of a model, over what the catalog and its provider say. What is
     left empty stays as it was. One that nobody knew is added to its provider's."""

@@ -8,6 +8,7 @@ passes nh3 too, so that a mistake here is not yet a hole.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
@@ -21,11 +22,17 @@ from markdown_it.common.utils import unescapeAll
 from markdown_it.renderer import RendererHTML
 from markdown_it.ruler import RuleOptionsType
 from markdown_it.rules_block import StateBlock
+from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
+from chat.complexity import MAX_COST, MAX_INLINE_COST, formatted_length, inline_cost, plain_parts
+
+RENDERER = 1
+"""Counts up with every change of what the same text becomes: kept HTML is made anew then."""
 SEAM = "the server restarted here; the reply went on"
+UNFORMATTED = "The text from here on is too complex to format. It is shown as it was written."
 SAFE_URL = re.compile(r"(?:https?://|mailto:|tel:)", re.IGNORECASE)
 BARE_URL = re.compile(
     r"(?<![A-Za-z0-9_])https?://[A-Za-z0-9_!#$%&'()*+,\-./:;=?@~\u00c0-\u1fff]+", re.IGNORECASE
@@ -44,7 +51,9 @@ LINE_END = re.compile(r"\r\n?|\n")
 LINE_SEPARATORS = {0x2028: " ", 0x2029: " "}  # line ends to JavaScript, and to nobody else
 DEEPEST = 6
 NESTED = 100
-"""Levels of quotations, and half as many of lists, that are shown as such."""
+"""Levels of the library: a quotation is one, a list two. What is formatted is less deep."""
+TEXT_ENDS = re.compile(r"[\n$&*<\[\\\]_`~]|!(?=\[)")
+"""Where anything but text can begin. The library stops at more signs, and costs more."""
 
 ALLOWED = {
     "a": {"href", "title", "target", "rel"},
@@ -68,35 +77,34 @@ CLEANER = nh3.Cleaner(
 )
 
 
-def to_html(markdown: str, seams: Iterable[int] = ()) -> SafeString:
+def to_html(markdown: str, seams: Iterable[int] = (), *, max_cost: int = MAX_COST) -> SafeString:
     """Render a message. `seams` are the places, in code points, where a reply was carried on.
 
     A seam is shown before the next block that starts, so it never breaks one.
     """
+    text = LINE_END.sub("\n", markdown.translate(LINE_SEPARATORS))
+    end = formatted_length(text, max_cost)
     env: dict[str, Any] = {"outline": [], "in_link": 0}
-    tokens = parsed(markdown.translate(LINE_SEPARATORS), env)
-    with_seams(tokens, markdown, sorted(seams))
+    tokens = parser().parse(text[:end], env)
+    starts = block_starts(tokens, text[:end])
+    if end < len(text):
+        tokens.append(block("unformatted"))
+        for start, part in plain_parts(text, end):
+            starts.append((start, len(tokens)))
+            tokens.append(block("plain_block", part))
+    seams = [len(LINE_END.sub("\n", markdown[:seam])) for seam in sorted(seams)]
+    with_seams(tokens, starts, seams)
     html = parser().renderer.render(tokens, parser().options, env)
     return mark_safe(CLEANER.clean(html))  # noqa: S308 nh3 has just seen to it
 
 
-def parsed(markdown: str, env: dict[str, Any]) -> list[Token]:
-    """The blocks of a text. The library leaves out what is nested too deeply, and all that follows:
-    then the signs of quotations and lists stay as they were written."""
-    tokens = parser().parse(markdown, env)
-    if any(token.nesting == 1 and token.level >= NESTED - 1 for token in tokens):
-        env.pop("references", None)
-        tokens = parser(flat=True).parse(markdown, env)
-    return tokens
-
-
 @cache
-def parser(*, flat: bool = False) -> MarkdownIt:
+def parser() -> MarkdownIt:
     options = {"html": False, "tasklists": True, "maxNesting": NESTED}
     markdown = MarkdownIt("commonmark", options, renderer_cls=Prose)
     markdown.enable(["table", "strikethrough"])
-    if flat:
-        markdown.disable(["blockquote", "list"])
+    markdown.core.ruler.at("inline", inline_within_bounds)
+    markdown.inline.terminator_re = TEXT_ENDS
     interrupts: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
     markdown.block.ruler.before("table", "math", math_block, interrupts)
     markdown.inline.ruler.before("escape", "math", math_inline)
@@ -110,6 +118,22 @@ def parser(*, flat: bool = False) -> MarkdownIt:
 def encoded(url: str) -> str:
     """Percent-encode like the browser's encodeURI, and what is encoded already no second time."""
     return quote(url, safe="%;,/?:@&=+$-_.!~*'()#")
+
+
+def inline_within_bounds(state: StateCore) -> None:
+    """Parse what stands in paragraphs, headings and cells, as long as it costs little."""
+    left = MAX_INLINE_COST
+    for token in state.tokens:
+        if token.type != "inline":
+            continue
+        token.children = []
+        text = "\n".join(line.strip(" \t") for line in token.content.split("\n"))
+        cost = inline_cost(text)
+        if cost > left:
+            token.children.append(Token("plain", "span", 0, content=text))
+            continue
+        left -= cost
+        state.md.inline.parse(token.content, state.md, state.env, token.children)
 
 
 def math_inline(state: StateInline, silent: bool) -> bool:
@@ -164,16 +188,23 @@ def show_math(state: StateBlock, text: str, lines: list[int], *, closed: bool) -
     state.push("paragraph_close", "p", -1)
 
 
-def with_seams(tokens: list[Token], markdown: str, seams: Sequence[int]) -> None:
-    if not seams:
-        return
-    places = [len(LINE_END.sub("\n", markdown[:seam])) for seam in seams]
-    lines = line_starts(LINE_END.sub("\n", markdown))
+def block(type: str, content: str = "") -> Token:
+    return Token(type, "div", 0, content=content, block=True)
+
+
+def block_starts(tokens: list[Token], text: str) -> list[tuple[int, int]]:
+    """Where blocks start in the text, and which of the tokens starts them."""
+    lines = line_starts(text)
     blocks = [(i, token.map) for i, token in enumerate(tokens) if token.level == 0 and token.map]
-    starts = [(lines[where[0]], i) for i, where in blocks]
-    before = {next((i for start, i in starts if start >= p), len(tokens)) for p in places}
+    return [(lines[where[0]], i) for i, where in blocks]
+
+
+def with_seams(
+    tokens: list[Token], starts: Sequence[tuple[int, int]], seams: Sequence[int]
+) -> None:
+    before = {bisect_left(starts, (seam, 0)) for seam in seams}
     for i in sorted(before, reverse=True):
-        tokens.insert(i, Token("seam", "div", 0))
+        tokens.insert(starts[i][1] if i < len(starts) else len(tokens), block("seam"))
 
 
 def line_starts(text: str) -> list[int]:
@@ -185,9 +216,12 @@ def line_starts(text: str) -> list[int]:
 
 def trimmed(url: str) -> str:
     """A bare URL without the punctuation of the sentence around it."""
-    while url[-1] in "?!.,:;*_~'" or (url[-1] == ")" and url.count(")") > url.count("(")):
-        url = url[:-1]
-    return url
+    end = len(url)
+    unopened = url.count(")") - url.count("(")
+    while url[end - 1] in "?!.,:;*_~'" or (url[end - 1] == ")" and unopened > 0):
+        unopened -= url[end - 1] == ")"
+        end -= 1
+    return url[:end]
 
 
 def leads_somewhere(url: str) -> bool:
@@ -223,6 +257,15 @@ class Prose(RendererHTML):
 
     def seam(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
         return f'<div class="seam" role="note">{SEAM}</div>'
+
+    def unformatted(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
+        return f'<div class="unformatted" role="note">{UNFORMATTED}</div>'
+
+    def plain_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
+        return f'<div class="plain">{escape(tokens[idx].content)}</div>'
+
+    def plain(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
+        return f'<span class="plain">{escape(tokens[idx].content)}</span>'
 
     def heading_open(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any

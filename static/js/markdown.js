@@ -4,6 +4,7 @@
 // dialect is chat/rendering.py's; tests/markdown_cases.json is the list both must agree on.
 // A block that later text cannot change any more is committed and never touched again.
 
+import { Bound, MAX_INLINE_COST, inlineCost, plainParts } from "./complexity.js";
 import { Lexer, Tokenizer } from "../vendor/marked/marked.esm.js";
 
 /** @typedef {{tag: string, attrs: Record<string, string>, kids: Tree[], raw?: string, mark?: string}} Branch */
@@ -14,6 +15,7 @@ const BARE_URL = /(?<![A-Za-z0-9_])https?:\/\/[\w!#$%&'()*+,\-./:;=?@~\u00c0-\u1
 const ENTITY = /&(?:#(\d{1,7})|#x([\da-f]{1,6})|([a-z][a-z\d]{1,31}));/gi;
 const ODD = /[\0\u2028\u2029]/g; // JavaScript alone takes the last two for line ends
 const SEAM = "the server restarted here; the reply went on";
+const UNFORMATTED = "The text from here on is too complex to format. It is shown as it was written.";
 const PIECE = 1000; // characters of a paragraph that are lexed at a time
 const LARGEST_PIECE = 8000; // what is still open then stays as it was written
 const AT_ONCE = 1000; // characters in one write; where four times as many wait, a quarter of them
@@ -29,7 +31,6 @@ const MATH = [
 const MATH_HERE = new RegExp(`^(?:${MATH})`);
 const MATH_OPENS = /^(?:\$\$|\\[([])/;
 const MATH_LINE = /^ {0,3}(\$\$|\\\[)/;
-const MATH_NEXT = /\n {0,3}(?:\$\$|\\\[)/;
 
 class Careful extends Tokenizer {
   /** marked asks for the list at the end of a quotation again, and takes for what stands before it what stands before the quotation. */
@@ -62,8 +63,18 @@ const extensions = {
   inline: [mathInline],
   startInline: [(source) => source.indexOf("$")],
   block: [mathBlock],
-  startBlock: [(source) => source.search(MATH_NEXT) + 1 || -1],
+  startBlock: [nextMathLine],
 };
+
+/** Where, in the paragraph a text begins with, the next line stands that may begin with maths; -1 for nowhere. */
+function nextMathLine(source) {
+  for (let at = source.indexOf("\n") + 1; at > 0; at = source.indexOf("\n", at) + 1) {
+    const line = source.slice(at, at + 5);
+    if (MATH_LINE.test(line)) return at;
+    if (line[0] === "\n") return -1;
+  }
+  return -1;
+}
 
 /**
  * marked's GFM grammar without raw HTML, bare links and single-tilde strikethrough: HTML is text,
@@ -140,9 +151,10 @@ function mathBlock(source) {
 }
 
 class Builder {
-  constructor(lexer, outline) {
+  constructor(lexer, outline, left) {
     this.lexer = lexer;
     this.outline = outline;
+    this.left = left; // of what the signs of paragraphs may cost
     this.formulas = []; // that were built
   }
 
@@ -150,11 +162,23 @@ class Builder {
   block(token, before, top = false) {
     if (token.type === "heading" && top) descend(this.outline, token.depth);
     const mark = `${this.outline.length}${token.loose ?? ""}${token.checked ?? ""}`;
-    if (before?.raw === token.raw && before.mark === mark) return before;
+    if (before?.raw === token.raw && before.mark === mark) return this.reuse(before);
+    const { left } = this;
     const built = this[token.type](token, before?.kids ?? [], top, before);
-    built.raw = token.raw;
-    built.mark = mark;
-    return built;
+    return Object.assign(built, { raw: token.raw, mark, spent: left - this.left });
+  }
+
+  reuse(tree) {
+    this.left -= tree.spent;
+    return tree;
+  }
+
+  /** Is there enough left to look into the text of a paragraph? Then it is spent. */
+  spend(text) {
+    const cost = inlineCost(text);
+    if (cost > this.left) return false;
+    this.left -= cost;
+    return true;
   }
 
   blocks(tokens, before) {
@@ -172,7 +196,10 @@ class Builder {
   /** A long one in pieces, so that each is lexed once, however much is still to come. */
   paragraph(token, before, top, old) {
     const source = token.tokens.source?.trim() ?? "";
-    if (source.length < 2 * PIECE) return h("p", {}, this.inline(token.tokens));
+    if (!this.spend(asPlain(source))) return h("p", {}, [plainSpan(source)]);
+    delete token.tokens.source;
+    this.lexer.state.inLink = this.lexer.state.inRawBlock = false;
+    if (source.length < 2 * PIECE) return h("p", {}, this.inline(this.lexer.inlineTokens(source, token.tokens)));
     const known = old?.pieces && source.startsWith(old.pieces.source) ? old.pieces : { source: "", kids: [] };
     const kids = [...known.kids];
     let at = known.source.length;
@@ -199,6 +226,14 @@ class Builder {
 
   unclosed(token, ...rest) {
     return this.paragraph(token, ...rest);
+  }
+
+  unformatted() {
+    return h("div", { class: "unformatted", role: "note" }, [UNFORMATTED]);
+  }
+
+  plain({ text }) {
+    return h("div", { class: "plain" }, [text]);
   }
 
   code(token) {
@@ -252,14 +287,16 @@ class Builder {
   /** Build a row, or take the one built before when it has the same source in the same place. */
   row(cells, tag, before) {
     const raw = cells.map(({ text, align }) => `${align ?? ""}|${text}`).join("\n");
-    if (before?.raw === raw) return before;
+    if (before?.raw === raw) return this.reuse(before);
+    const { left } = this;
     const kids = cells.map(({ align, tokens }) => h(tag, align ? { class: align } : {}, this.inline(tokens)));
-    return { ...h("tr", {}, kids), raw };
+    return { ...h("tr", {}, kids), raw, spent: left - this.left };
   }
 
   /** @returns {Tree[]} with neighbouring text joined and bare links made */
   inline(tokens, inLink = false) {
     if (tokens.source !== undefined) {
+      if (!this.spend(asPlain(tokens.source))) return [plainSpan(tokens.source)];
       this.lexer.state.inLink = this.lexer.state.inRawBlock = false;
       this.lexer.inlineTokens(tokens.source.trim(), tokens);
       delete tokens.source;
@@ -301,6 +338,15 @@ class Builder {
         return [h(token.type, {}, this.inline(token.tokens, inLink))];
     }
   }
+}
+
+/** The text of a paragraph as it is shown when it is not formatted: each line without the space around it. */
+function asPlain(source) {
+  return source.trim().split("\n").map((line) => line.replace(/^[ \t]+/, "").trimEnd()).join("\n");
+}
+
+function plainSpan(source) {
+  return h("span", { class: "plain" }, [asPlain(source)]);
 }
 
 /**
@@ -415,11 +461,14 @@ function linkify(text) {
 
 /** A bare URL without the punctuation of the sentence around it. */
 function trimmed(url) {
+  let end = url.length;
+  let unopened = url.split(")").length - url.split("(").length;
   for (;;) {
-    const last = url.at(-1);
-    const unbalanced = last === ")" && url.split(")").length > url.split("(").length;
-    if (!unbalanced && !"?!.,:;*_~'".includes(last)) return url;
-    url = url.slice(0, -1);
+    const last = url[end - 1];
+    const unbalanced = last === ")" && unopened > 0;
+    if (!unbalanced && !"?!.,:;*_~'".includes(last)) return url.slice(0, end);
+    if (last === ")") unopened--;
+    end--;
   }
 }
 
@@ -511,8 +560,10 @@ function* assemble(builder, tokens, start, seams, before) {
   let next = 0;
   for (const token of tokens) {
     if (token.type !== "space" && token.type !== "def") {
-      if (seams[next] <= start) trees.push(seam());
-      while (seams[next] <= start) next++;
+      if (seams[next] <= start && token.type !== "unformatted") {
+        trees.push(seam());
+        while (seams[next] <= start) next++;
+      }
       trees.push(builder.block(token, before[trees.length], true));
       yield;
     }
@@ -536,7 +587,10 @@ function seam() {
 }
 
 /** How many tokens no later text can change: see MarkdownStream.commit. */
-function settledCount(tokens) {
+function settledCount(tokens, isCut) {
+  const plain = tokens.findIndex(({ type }) => type === "unformatted" || type === "plain");
+  if (plain >= 0 && !isCut) return settledCount(tokens.slice(0, plain), false);
+  if (plain >= 0) return tokens.at(-2)?.type === "plain" ? tokens.length - 1 : plain;
   const solid = tokens.flatMap(({ type }, i) => (type === "space" ? [] : [i]));
   const line = (token) => token?.raw.includes("\n");
   const over = (i) => tokens[i].raw.endsWith("\n") || line(tokens[i + 1]);
@@ -583,6 +637,8 @@ export class MarkdownStream {
     this.done = null; // the element of the last of them
     this.lastStart = -1; // where the last of them starts
     this.outline = [];
+    this.bound = new Bound();
+    this.left = MAX_INLINE_COST;
     this.links = Object.create(null);
     this.seams = []; // places in the text
     this.linksCameLate = false;
@@ -627,10 +683,39 @@ export class MarkdownStream {
   prepare(enough) {
     this.coming ??= this.build(enough && this.adopted ? this.next() : this.text.length);
     while (!this.built) {
-      this.built = this.coming.next().value;
+      this.built = this.step();
       if (!this.built && enough?.()) return false;
     }
     return true;
+  }
+
+  /** What can't be read is shown as it was written: no text may keep a reply from its end. */
+  step() {
+    try {
+      return this.coming.next().value;
+    } catch {
+      this.bound.stop(Math.min(this.bound.end, this.start));
+      this.coming = this.build(this.text.length);
+      return undefined;
+    }
+  }
+
+  /** Where what is not committed begins. */
+  get start() {
+    return this.text.length - this.tail.length;
+  }
+
+  /** The blocks of a part of the text: formatted as far as it may be, and then plain ones. */
+  lexed(start, end, links) {
+    this.bound.follow(this.text);
+    const cut = this.bound.end;
+    const { lexer, tokens } = lex(this.text.slice(start, Math.min(end, cut)), links);
+    if (end <= cut) return { lexer, tokens };
+    if (start <= cut) tokens.push({ type: "unformatted", raw: "" });
+    for (const part of plainParts(this.text.slice(0, end), Math.max(start, cut))) {
+      tokens.push({ type: "plain", raw: this.text.slice(part.start, part.next), text: part.text });
+    }
+    return { lexer, tokens };
   }
 
   /** Up to where the next write shows the text: less than there is when it comes very fast. */
@@ -640,11 +725,11 @@ export class MarkdownStream {
   }
 
   *build(end) {
-    const start = this.text.length - this.tail.length;
+    const { start } = this;
     const seams = this.seams.filter((place) => place > this.lastStart && place <= end);
     const before = this.trees.slice(this.committed);
-    const { lexer, tokens } = lex(this.text.slice(start, end), Object.assign(Object.create(null), this.links));
-    const builder = new Builder(lexer, [...this.outline]);
+    const { lexer, tokens } = this.lexed(start, end, Object.assign(Object.create(null), this.links));
+    const builder = new Builder(lexer, [...this.outline], this.left);
     yield;
     const { trees, places } = yield* assemble(builder, tokens, start, seams, before);
     const made = [];
@@ -693,13 +778,13 @@ export class MarkdownStream {
    * before that.
    */
   commit(tokens, places) {
-    const count = settledCount(tokens);
+    const count = settledCount(tokens, this.bound.settled);
     if (!count) return;
     let length = 0;
     for (const token of tokens.slice(0, count)) {
       if (token.type === "heading") descend(this.outline, token.depth);
       for (const definition of definitions([token])) this.define(definition, length > 0 || definition !== token);
-      if (token.type !== "def" && token.type !== "space") this.lastStart = this.text.length - this.tail.length + length;
+      if (token.type !== "def" && token.type !== "space") this.lastStart = this.start + length;
       length += token.raw.length;
     }
     this.tail = this.tail.slice(length);
@@ -711,6 +796,7 @@ export class MarkdownStream {
     const blocks = [];
     for (; this.committed < end; this.committed++) {
       this.done = this.done ? this.done.nextSibling : this.root.firstChild;
+      this.left -= this.trees[this.committed].spent ?? 0;
       blocks.push(this.done);
     }
     this.settled(blocks);
@@ -728,8 +814,8 @@ export class MarkdownStream {
     this.append(this.held ? "\n" : "");
     this.flush();
     if (this.linksCameLate || this.tail.includes("]:")) {
-      const { lexer, tokens } = lex(this.text, Object.create(null));
-      const { trees } = whole(assemble(new Builder(lexer, []), tokens, 0, this.seams, []));
+      const { lexer, tokens } = this.lexed(0, this.text.length, Object.create(null));
+      const { trees } = whole(assemble(new Builder(lexer, [], MAX_INLINE_COST), tokens, 0, this.seams, []));
       patch(this.root, this.trees, trees);
       this.trees = trees;
       [this.committed, this.done] = [0, null];

@@ -1,0 +1,186 @@
+"""The HTML of replies, made once and kept.
+
+Of an ended reply in a table, for every process; of any other in this process's memory, for those
+who ask for the very same text again. Both hold a bounded number of bytes, and what they hold is
+found by a digest of all it was made of, so that nothing outdated is ever shown.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from hashlib import sha256
+from threading import Lock
+from uuid import UUID
+
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Exists, OuterRef, Sum
+from django.utils.safestring import SafeString, mark_safe
+
+from chat.complexity import MAX_COST
+from chat.models import Message, RenderedText
+from chat.rendering import RENDERER, to_html
+from streaming.sources import keep_house
+
+MAX_ROW_BYTES = 1_000_000
+"""What is larger is made again for each process that shows it."""
+MAX_KEPT_BYTES = 32_000_000
+"""Of the whole table; the rows made first go first."""
+MAX_MEMORY_BYTES = 16_000_000
+"""Of each process."""
+MAX_GROWING_COST = 50_000
+"""What is formatted of a reply that still grows, as each look at it is another text. The page
+formats the rest; see `complexity.MAX_COST`."""
+
+
+class Memory:
+    """HTML by its digest, the one used last at the end.
+
+    Who asks for what is being made waits for that; who asks for anything else waits for nothing.
+    """
+
+    def __init__(self, most: int = MAX_MEMORY_BYTES) -> None:
+        self._most = most
+        self._bytes = 0
+        self._held: OrderedDict[str, str] = OrderedDict()
+        self._making: dict[str, Lock] = {}
+        self._lock = Lock()  # for a moment only, never while something is made
+
+    def get(self, digest: str, make: Callable[[], str]) -> str:
+        with self._lock:
+            if (html := self._found(digest)) is not None:
+                return html
+            making = self._making.setdefault(digest, Lock())
+        with making:
+            with self._lock:
+                if (html := self._found(digest)) is not None:
+                    return html
+            try:
+                html = make()
+            finally:
+                with self._lock:
+                    self._making.pop(digest, None)
+            self._hold(digest, html)
+            return html
+
+    def _found(self, digest: str) -> str | None:
+        html = self._held.get(digest)
+        if html is not None:
+            self._held.move_to_end(digest)
+        return html
+
+    def _hold(self, digest: str, html: str) -> None:
+        with self._lock:
+            if digest not in self._held:
+                self._held[digest] = html
+                self._bytes += size(html)
+            while self._bytes > self._most:
+                self._bytes -= size(self._held.popitem(last=False)[1])
+
+
+memory = Memory()
+
+
+def size(html: str) -> int:
+    """Bytes, at most, but for characters beyond ASCII, which are a few at a time."""
+    return len(html) if html.isascii() else len(html.encode())
+
+
+def digest_of(text: str, seams: Iterable[int], max_cost: int) -> str:
+    made_of = f"{RENDERER} {max_cost} {' '.join(map(str, seams))}\n{text}"
+    return sha256(made_of.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Rendered:
+    """The HTML of some messages: what is kept of it is read at once, what was made is kept."""
+
+    def __init__(self, messages: Iterable[UUID]) -> None:
+        rows = RenderedText.objects.filter(message__in=list(messages))
+        self._rows = {(row.message_id, row.field): row for row in rows}
+        self._made: list[RenderedText] = []
+
+    def growing(self, text: str, seams: tuple[int, ...] = ()) -> SafeString:
+        return in_memory(text, seams, MAX_GROWING_COST)
+
+    def ended(
+        self, message: UUID, field: str, text: str, seams: tuple[int, ...] = ()
+    ) -> SafeString:
+        if not text:
+            return SafeString("")
+        digest = digest_of(text, seams, MAX_COST)
+        row = self._rows.get((message, field))
+        if row is not None and row.digest == digest:
+            return mark_safe(row.html)  # noqa: S308 it is what `to_html` made
+        html = in_memory(text, seams, MAX_COST)
+        made = RenderedText(
+            message_id=message, field=field, digest=digest, html=html, size=size(html)
+        )
+        if made.size <= MAX_ROW_BYTES:
+            self._made.append(made)
+        return html
+
+    def keep(self) -> None:
+        """Keep what was made for the next one who looks. A view does not fail, nor wait for
+        others who write, if that can't be: then it is made again."""
+        if not self._made or connection.in_atomic_block:
+            return
+        try:
+            with suppress(DatabaseError), Unwaiting(), transaction.atomic():
+                for row in self._made:
+                    outdated = RenderedText.objects.filter(message=row.message_id, field=row.field)
+                    outdated.exclude(digest=row.digest).delete()
+                RenderedText.objects.bulk_create(self._made, ignore_conflicts=True)
+        finally:
+            self._made = []
+
+
+class Unwaiting:
+    """Statements in here fail where they would wait for another's lock."""
+
+    def __enter__(self) -> None:
+        if connection.vendor == "sqlite":
+            self._run("PRAGMA busy_timeout = 0")
+        else:
+            self._run("SET lock_timeout = '100ms'")
+
+    def __exit__(self, *raised: object) -> None:
+        if connection.vendor == "sqlite":
+            seconds = connection.settings_dict["OPTIONS"].get("timeout", 5)
+            self._run(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+        else:
+            self._run("RESET lock_timeout")
+
+    def _run(self, statement: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+
+
+def in_memory(text: str, seams: tuple[int, ...], max_cost: int) -> SafeString:
+    if not text:
+        return SafeString("")
+    digest = digest_of(text, seams, max_cost)
+    html = memory.get(digest, lambda: str(to_html(text, seams, max_cost=max_cost)))
+    return mark_safe(html)  # noqa: S308 it is what `to_html` made
+
+
+# Chores
+
+
+def sweep() -> None:
+    """Delete what belongs to no message any more, as processes before this table delete messages
+    without it, and the oldest rows beyond what is kept."""
+    gone = ~Exists(Message.objects.filter(pk=OuterRef("message_id")))
+    RenderedText.objects.filter(gone).delete()
+    kept = RenderedText.objects.aggregate(bytes=Sum("size"))["bytes"] or 0
+    if kept <= MAX_KEPT_BYTES:
+        return
+    for id, bytes in RenderedText.objects.order_by("id").values_list("id", "size").iterator():
+        kept -= bytes
+        if kept <= MAX_KEPT_BYTES:
+            RenderedText.objects.filter(id__lte=id).delete()
+            return
+
+
+def register() -> None:
+    keep_house(sweep)
