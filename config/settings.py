@@ -179,7 +179,9 @@ POSTGRESQL = {
     # Requests can't keep connections per thread under ASGI; without a pool each would make a
     # new one. Every process has such a pool: their sum must stay below the server's
     # max_connections. Up to six are kept by those who read and write streams.
-    "pool": {"min_size": 1, "max_size": 14, "timeout": 10},
+    # After `timeout` it is found out whether the server is away or only busy: config/postgresql.
+    # Attempts to connect pause longer and longer: whoever comes later begins anew.
+    "pool": {"min_size": 1, "max_size": 14, "timeout": 2, "reconnect_timeout": 1},
     # What is asked again and again is planned once: docs/decisions/joins.md.
     "server_side_binding": True,
     "prepare_threshold": 5,
@@ -200,7 +202,7 @@ def _database(url: str) -> dict[str, Any]:
         # A file in tests as well: threads can't share a database in memory.
         database["TEST"] = {"NAME": f"{database['NAME']}.test"}
     else:
-        database |= {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True}
+        database |= {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True, "ENGINE": "config.postgresql"}
     return database
 
 
@@ -351,5 +353,7 @@ LOGGING = {
     "loggers": {
         # Django's own handlers would print a second time, or mail nobody.
         "django": {"handlers": [], "level": "INFO"},
+        # It warns at each attempt to connect; that the database is away is said once.
+        "psycopg.pool": {"level": "ERROR"},
     },
 }

@@ -16,12 +16,13 @@ from uuid import UUID
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
-from django.db import DatabaseError
+from django.db.utils import Error as DatabaseFailure
 
 from streaming import lifecycle, protocol
 from streaming.database import UNANSWERED, in_db
 from streaming.follow import Gone, find, follow
 from streaming.hub import Body, hub, user_group
+from streaming.outage import outage
 from streaming.protocol import Follow, Hello, Ping, Pong, Refused, Stop, Unfollow
 from streaming.providers.demo import STORM
 from streaming.sessions import signed_in
@@ -126,7 +127,7 @@ class FollowConsumer(AsyncWebsocketConsumer):
         self._session = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME)
         # The database answers while the handshake is on its way.
         answer, _ = await asyncio.gather(self._asked(), self.accept())
-        if isinstance(answer, DatabaseError):
+        if isinstance(answer, DatabaseFailure):
             _complain(answer)
             await self.close(protocol.BROKEN)
             return
@@ -156,6 +157,10 @@ class FollowConsumer(AsyncWebsocketConsumer):
             await self._obey(protocol.parse(text_data))
         except Refused as refused:
             await self._send(protocol.error(refused))
+        except DatabaseFailure as error:
+            if not outage.explains(error):
+                raise
+            self._close_soon(protocol.BROKEN)  # the client comes back and asks again
 
     async def _obey(self, command: protocol.Command) -> None:
         match command:
@@ -225,7 +230,8 @@ class FollowConsumer(AsyncWebsocketConsumer):
         if error is not None and not isinstance(error, OSError):  # the client went away
             # The client comes back with its cursor; a socket that goes on without one of its
             # streams would look like a stream that is silent.
-            logger.error("Following %s failed", uuid, exc_info=error)
+            if not outage.explains(error):
+                logger.error("Following %s failed", uuid, exc_info=error)
             self._close_soon(protocol.BROKEN)
 
     # Pulse and credit
@@ -289,10 +295,11 @@ class FollowConsumer(AsyncWebsocketConsumer):
 
     def _judge(self, answer: Any) -> bool:
         if isinstance(answer, UNANSWERED):
+            outage.explains(answer)
             if self._doubt is None:
                 self._doubt = asyncio.create_task(self._ask_again(), name="socket in doubt")
             return True
-        if isinstance(answer, DatabaseError):
+        if isinstance(answer, DatabaseFailure):
             # Nobody can say whether this session is good: the client may come back and ask.
             _complain(answer)
             self._close_soon(protocol.BROKEN)
@@ -316,7 +323,7 @@ class FollowConsumer(AsyncWebsocketConsumer):
         """Whom the session signs in, or the error that the database answered with."""
         try:
             return await signed_in(self._session)
-        except DatabaseError as error:
+        except DatabaseFailure as error:
             return error
 
     def say_bye(self, retry_ms: int) -> None:
@@ -336,9 +343,11 @@ sockets: set[FollowConsumer] = set()
 _complained_at = -COMPLAINT_SECONDS
 
 
-def _complain(error: DatabaseError) -> None:
-    """A line in the log, without a traceback and not for every socket."""
+def _complain(error: DatabaseFailure) -> None:
+    """A line in the log, without a traceback and not for every socket. An outage has its own."""
     global _complained_at
+    if outage.explains(error):
+        return
     now = time.monotonic()
     if now - _complained_at >= COMPLAINT_SECONDS:
         _complained_at = now

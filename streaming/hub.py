@@ -31,6 +31,7 @@ from streaming import journal
 from streaming.database import in_db
 from streaming.journal import Chunk, Entry, Head, coalesce
 from streaming.models import Kind, State, Stream
+from streaming.outage import outage
 
 logger = logging.getLogger(__name__)
 
@@ -416,7 +417,7 @@ async def _forever(part: Callable[[], Coroutine[Any, Any, None]]) -> None:
             await part()
             failing = False
         except Exception as error:
-            if not failing:
+            if not failing and not outage.explains(error):
                 logger.warning("Hub: %s failed (%r); trying again", part.__name__, error)
             failing = True
             await asyncio.sleep(1)

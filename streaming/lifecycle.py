@@ -32,6 +32,7 @@ from streaming.database import UNANSWERED
 from streaming.hub import STREAMS, WORKERS, ring, stream_bell
 from streaming.journal import Entry, Text
 from streaming.models import LEASE, ORPHANED, State, Stream, Worker
+from streaming.outage import is_absence
 from streaming.providers.base import Finish, Upstream
 from streaming.providers.errors import ProviderError
 from streaming.sources import registered
@@ -354,7 +355,9 @@ def fold(limit: int = 100, after: int = 0) -> int:
     for stream in streams:
         try:
             _fold(stream)
-        except Exception:
+        except Exception as error:
+            if is_absence(error):
+                raise  # it would be the same with all the others
             logger.exception("Stream %s could not be folded", stream.uuid)
     return streams[-1].id if len(streams) == limit else 0
 

@@ -30,6 +30,7 @@ from streaming.hub import WORKERS, Body, hub
 from streaming.journal import Entry, Text
 from streaming.lifecycle import Ending
 from streaming.models import RENEWAL_SECONDS, Kind, Stream, Worker
+from streaming.outage import outage
 from streaming.providers.base import Event, Finish, Keeper, Upstream
 from streaming.providers.errors import ProviderError
 from streaming.sources import Source, chores, registered
@@ -168,7 +169,8 @@ class StreamWorker(AsyncConsumer):
                     due = loop.time() + LOOK_SECONDS
             except UNANSWERED as error:
                 # The bell was heard and led to nothing; a stream between two owners waits.
-                logger.warning("Streams could not be looked for (%s); trying again", error)
+                if not outage.explains(error):
+                    logger.warning("Streams could not be looked for (%s); trying again", error)
                 self._look.set()
                 await asyncio.sleep(AGAIN_SECONDS)
             except Exception:
@@ -227,7 +229,8 @@ class StreamWorker(AsyncConsumer):
             try:
                 await self._lease.run(lifecycle.renew, self.row)
             except Exception as error:
-                logger.warning("The lease could not be renewed (%s); trying again", error)
+                if not outage.explains(error):
+                    logger.warning("The lease could not be renewed (%s); trying again", error)
 
     async def _keep_house(self) -> None:
         """Fold what is old, and do the application's chores. It does not matter how many workers
@@ -236,8 +239,9 @@ class StreamWorker(AsyncConsumer):
         while True:
             try:
                 after = await self._db.run(lifecycle.fold, FOLDED_AT_ONCE, after)
-            except Exception:
-                logger.exception("Old streams could not be folded; trying again")
+            except Exception as error:
+                if not outage.explains(error):
+                    logger.exception("Old streams could not be folded; trying again")
                 after = 0
             if not after:
                 await self._do_chores()
@@ -247,8 +251,9 @@ class StreamWorker(AsyncConsumer):
         for chore in chores():
             try:
                 await self._db.run(chore)
-            except Exception:
-                logger.exception("%s failed; trying again", chore.__qualname__)
+            except Exception as error:
+                if not outage.explains(error):
+                    logger.exception("%s failed; trying again", chore.__qualname__)
 
     # One stream
 
@@ -436,7 +441,8 @@ class StreamWorker(AsyncConsumer):
             try:
                 return await self._db.run(function, *args, **kwargs)
             except UNANSWERED as error:
-                logger.warning("The database does not answer (%s); trying again", error)
+                if not outage.explains(error):
+                    logger.warning("The database does not answer (%s); trying again", error)
                 await asyncio.sleep(AGAIN_SECONDS)
 
 

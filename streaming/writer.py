@@ -18,6 +18,7 @@ from streaming import journal, upstream
 from streaming.database import UNANSWERED, Threads, keeping
 from streaming.journal import Entry, Text
 from streaming.models import Kind, Stream
+from streaming.outage import outage
 from streaming.providers.base import Upstream
 
 logger = logging.getLogger(__name__)
@@ -180,7 +181,8 @@ class Writer:
             try:
                 return await self._threads.run(journal.append, entries, again=again), set()
             except UNANSWERED as error:
-                logger.warning("The journal can't be written (%s); trying again", error)
+                if not outage.explains(error):
+                    logger.warning("The journal can't be written (%s); trying again", error)
                 again = True
                 await asyncio.sleep(0.2)
             except Exception:  # whatever it is, all streams of the worker depend on this task

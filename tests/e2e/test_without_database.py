@@ -1,0 +1,62 @@
+"""PostgreSQL gone for a while: pages say so, each process says it once, and all goes on after."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from websockets.exceptions import ConnectionClosed
+
+from tests.e2e.conftest import Deploy
+from tests.fakes import Behaviour, Fake
+from tests.services import Postgres
+from tests.waiting import until
+
+BEATS = 2.5
+"""Seconds in which whoever asks every second has asked, and was refused."""
+
+
+def test_while_the_database_is_away_pages_say_so_and_the_logs_say_it_once(
+    deploy: Deploy, fake: Fake, postgres_server: Postgres
+) -> None:
+    deployment = deploy("stack")
+    owner = deployment.person("owner")
+    owner.add_key("openai")
+    fake.script(Behaviour.of("Before, ", "and after.", hold_after=1))
+    stream = deployment.send(owner, "Hello", model="gpt-5.5")
+    fake.wait_for("held")
+    form = {"text": "Hello?", "model": "demo-fast"}
+    with owner.socket() as socket:
+        socket.send(f'{{"type": "follow", "stream": "{stream}", "after": -1}}')
+        until(lambda: "Before" in socket.recv(timeout=10))
+        postgres_server.stop(signal.SIGINT)
+        try:
+            for path in ("/", "/settings/", "/accounts/login/", "/no/such/page"):
+                assert owner.get(path).status_code in (503, 404)
+            refused = owner.post("/c/", form, expect=503, headers={"HX-Request": "true"})
+            assert refused.headers["Retry-After"]
+            assert owner.get("/healthz").status_code == 200
+            with owner.socket() as newcomer:
+                assert closed_with(newcomer) == 4011
+            fake.release()  # what comes now can't be written yet
+            time.sleep(BEATS)
+        finally:
+            postgres_server.start()
+        until(lambda: owner.get("/").status_code == 200)
+        until(lambda: deployment.rows.stream(stream)["state"] == "completed")
+        until(lambda: '"end"' in socket.recv(timeout=10))
+    assert deployment.rows.message(stream)["content"] == "Before, and after."
+    for program in deployment.programs:
+        until(lambda program=program: "is back after" in program.output())  # type: ignore[misc]
+        log = program.output()
+        assert [log.count("database is away"), log.count("is back after")] == [1, 1], log
+        assert "Traceback" not in log, log
+        assert log.count("WARNING") == 2, log
+
+
+def closed_with(socket: object) -> int | None:
+    try:
+        socket.recv(timeout=10)  # type: ignore[attr-defined]
+    except ConnectionClosed as closed:
+        return closed.rcvd and closed.rcvd.code
+    return None

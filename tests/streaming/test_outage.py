@@ -1,0 +1,158 @@
+"""Outages of the database: told from other faults, and said once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.db import DataError, IntegrityError, OperationalError, ProgrammingError
+from django.db.utils import DatabaseErrorWrapper
+from psycopg import errors
+from psycopg_pool import PoolTimeout
+
+from streaming.outage import Outage, is_absence
+from tests.waiting import until
+
+REFUSED = psycopg.OperationalError("connection refused")
+
+
+def as_django_raises(error: Exception) -> Exception:
+    library = sqlite3 if isinstance(error, sqlite3.Error) else psycopg
+    wrapper: Any = DatabaseErrorWrapper(SimpleNamespace(Database=library))
+    try:
+        with wrapper:
+            raise error
+    except Exception as raised:
+        return raised
+
+
+def locked(code: int) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorcode = code
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        REFUSED,
+        PoolTimeout("couldn't get a connection after 2.00 sec"),
+        psycopg.InterfaceError("the connection is closed"),
+        errors.AdminShutdown("terminating connection due to administrator command"),
+        errors.CrashShutdown("terminating connection because of crash"),
+        errors.CannotConnectNow("the database system is starting up"),
+        errors.TooManyConnections("sorry, too many clients already"),
+        errors.ConnectionFailure("the connection broke"),
+        errors.IdleInTransactionSessionTimeout("terminating connection"),
+        locked(sqlite3.SQLITE_BUSY),
+        locked(sqlite3.SQLITE_BUSY | 2 << 8),  # one of its kinds: while the other one recovers
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_database_that_can_not_be_asked_is_away(error: Exception) -> None:
+    assert is_absence(as_django_raises(error))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.DeadlockDetected("deadlock detected"),
+        errors.QueryCanceled("canceling statement due to statement timeout"),
+        errors.SerializationFailure("could not serialize access"),
+        errors.UniqueViolation("duplicate key"),
+        errors.UndefinedTable("no such relation"),
+        psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes"),
+        psycopg.ProgrammingError("the query has 2 placeholders but 1 parameters were passed"),
+        locked(sqlite3.SQLITE_ERROR),
+        locked(sqlite3.SQLITE_CORRUPT),
+        ZeroDivisionError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_database_that_refuses_what_it_is_asked_is_not(error: Exception) -> None:
+    assert not is_absence(as_django_raises(error))
+
+
+def test_what_was_raised_because_of_an_absence_counts_and_what_was_raised_beside_it_does_not() -> (
+    None
+):
+    def during(error: Exception, raised: Exception) -> Exception:
+        try:
+            try:
+                raise error
+            except Exception:
+                raise raised  # noqa: B904 as Django's sessions do
+        except Exception as seen:
+            return seen
+
+    gone = as_django_raises(REFUSED)
+    assert is_absence(during(during(gone, UpdateError()), SessionInterrupted()))
+    assert not is_absence(SessionInterrupted())
+    assert not is_absence(during(gone, KeyError("a fault of our own")))
+    assert not is_absence(OperationalError("without a cause"))
+    for other in (DataError, IntegrityError, ProgrammingError):
+        assert not is_absence(other())
+
+
+class Server:
+    """A database that is away until it is told otherwise."""
+
+    def __init__(self) -> None:
+        self.is_there = False
+        self.asked = 0
+
+    def ask(self) -> None:
+        self.asked += 1
+        if not self.is_there:
+            raise psycopg.OperationalError("connection failed:\n\tconnection refused")
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+
+
+def test_an_outage_is_said_once_when_it_begins_and_once_when_it_is_over(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = Server()
+    outage = Outage(server.ask)
+    errors = [as_django_raises(psycopg.OperationalError(f"fault {n}")) for n in range(8)]
+    threads = [threading.Thread(target=outage.explains, args=[error]) for error in errors * 5]
+    for thread in threads:
+        thread.start()
+    until(lambda: outage.away)
+    assert outage.confirms(errors[0])
+    server.is_there = True
+    until(lambda: not outage.away)
+    began, over = warnings(caplog)
+    assert began == (
+        "The database is away (connection failed: connection refused). Whatever needs it waits"
+    )
+    assert over.startswith("The database is back after ")
+    assert not any(record.exc_info for record in caplog.records)
+
+
+def test_a_connection_that_died_alone_is_no_outage(caplog: pytest.LogCaptureFixture) -> None:
+    server = Server()
+    server.is_there = True
+    outage = Outage(server.ask)
+    assert outage.explains(as_django_raises(errors.AdminShutdown("terminating connection")))
+    assert not outage.confirms(as_django_raises(REFUSED))
+    assert server.asked in (1, 2)
+    assert warnings(caplog) == []
+
+
+def test_other_faults_are_left_to_who_met_them() -> None:
+    server = Server()
+    outage = Outage(server.ask)
+    assert not outage.explains(as_django_raises(errors.DeadlockDetected("deadlock detected")))
+    assert not outage.explains(asyncio.CancelledError())
+    assert not server.asked
