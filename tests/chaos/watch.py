@@ -23,6 +23,8 @@ from tools.stack import Stack
 LOOK = 0.1
 WEIGH = 1.0
 TOO_LONG = 2.5  # seconds without an owner
+ANSWER = 5  # seconds in which a database that is there lets somebody in
+LONGEST_ABSENCE = 90.0  # of which no more is forgiven at a time
 
 UNFINISHED = """
 SELECT s.id, s.uuid, s.state, s.worker_id, w.name AS worker
@@ -33,6 +35,32 @@ ENDED = UUID(int=0)
 """Stands for the owner of a stream that needs none any more."""
 
 Row = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Absences:
+    """When the database could not be asked, as seen by who asks all the time. All moments are of
+    the monotonic clock."""
+
+    spans: list[tuple[float, float]] = field(default_factory=list)
+    since: float | None = None
+
+    def refused(self, asked: float) -> None:
+        """What was asked at this moment got no answer."""
+        if self.since is None:
+            self.since = asked
+
+    def answered(self, at: float) -> None:
+        if self.since is not None:
+            self.spans.append((self.since, min(at, self.since + LONGEST_ABSENCE)))
+            self.since = None
+
+    def present(self, start: float, end: float) -> float:
+        """Seconds between two moments in which the database could be asked."""
+        since = self.since
+        spans = [*self.spans, *([(since, since + LONGEST_ABSENCE)] if since is not None else [])]
+        away = (min(end, last) - max(start, first) for first, last in spans)
+        return end - start - sum(seconds for seconds in away if seconds > 0)
 
 
 @dataclass(slots=True)
@@ -64,6 +92,7 @@ class Watch:
 
     def __init__(self, stack: Stack, others: Sequence[Child] = ()) -> None:
         self.times = Times()
+        self.absences = Absences()
         self.memory: dict[str, int] = {}
         self.unfinished = 0
         self._stack = stack
@@ -118,34 +147,35 @@ class Watch:
 
     def _run(self) -> None:
         weighed = 0.0
-        seen = time.monotonic()
         while not self._closing.is_set():
+            asked = time.monotonic()
             try:
-                with psycopg.connect(self._url, autocommit=True, row_factory=dict_row) as looking:
-                    self._leave_out(time.monotonic() - seen)
+                with psycopg.connect(
+                    self._url, autocommit=True, row_factory=dict_row, connect_timeout=ANSWER
+                ) as looking:
+                    self.absences.answered(time.monotonic())
                     while not self._closing.wait(LOOK):
-                        self._see(looking.execute(UNFINISHED).fetchall())
-                        seen = time.monotonic()
+                        asked = time.monotonic()
+                        rows = looking.execute(UNFINISHED).fetchall()
+                        self._see(rows, time.monotonic())
                         if time.monotonic() - weighed > WEIGH:
                             weighed = time.monotonic()
                             self._weigh()
             except psycopg.OperationalError:
+                self.absences.refused(asked)
                 self._closing.wait(LOOK)
 
-    def _leave_out(self, away: float) -> None:
-        """While the database was away nobody could take a stream that had no owner."""
-        self._alone = {stream: since + away for stream, since in self._alone.items()}
-
-    def _see(self, rows: list[Row]) -> None:
-        now = time.monotonic()
+    def _see(self, rows: list[Row], now: float) -> None:
+        """While the database was away nobody could take a stream: that time is its own."""
         self.unfinished = len(rows)
         alone = [row["id"] for row in rows if row["state"] == "running" and not row["worker_id"]]
         self._alone = {stream: self._alone.get(stream, now) for stream in alone}
         for stream, since in self._alone.items():
-            if now - since > self.times.ownerless:
-                self.times.ownerless, self.times.ownerless_stream = now - since, stream
+            seconds = self.absences.present(since, now)
+            if seconds > self.times.ownerless:
+                self.times.ownerless, self.times.ownerless_stream = seconds, stream
                 self.times.ownerless_at = time.strftime("%H:%M:%S")
-                if now - since > TOO_LONG and not self._asked:
+                if seconds > TOO_LONG and not self._asked:
                     self._ask_workers_where_they_are()
         owners = {row["id"]: row["worker_id"] for row in rows}
         with self._lock:
@@ -160,9 +190,10 @@ class Watch:
                 os.kill(worker.pid, signal.SIGUSR1)
 
     def _follow_up(self, orphaning: Orphaning, owners: dict[int, UUID], now: float) -> None:
+        seconds = self.absences.present(orphaning.at, now)
         for stream, dead in tuple(orphaning.left.items()):
-            if now - orphaning.at > orphaning.longest:
-                orphaning.longest, orphaning.who = now - orphaning.at, stream
+            if seconds > orphaning.longest:
+                orphaning.longest, orphaning.who = seconds, stream
             if owners.get(stream, ENDED) not in (dead, None):
                 del orphaning.left[stream]
 

@@ -6,6 +6,7 @@ import signal
 import time
 
 from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
 
 from tests.e2e.conftest import Deploy
 from tests.fakes import Behaviour, Fake
@@ -54,9 +55,9 @@ def test_while_the_database_is_away_pages_say_so_and_the_logs_say_it_once(
         assert log.count("WARNING") == 2, log
 
 
-def closed_with(socket: object) -> int | None:
+def closed_with(socket: ClientConnection) -> int | None:
     try:
-        socket.recv(timeout=10)  # type: ignore[attr-defined]
+        socket.recv(timeout=10)
     except ConnectionClosed as closed:
-        return closed.rcvd and closed.rcvd.code
+        return closed.rcvd.code if closed.rcvd else None
     return None

@@ -26,6 +26,8 @@ OPTIONS = {
     "unix_socket_directories": "",
     "log_min_messages": "warning",
     "timezone": "UTC",
+    # A fast shutdown waits so long for who has connected and said nothing, as a frozen process.
+    "authentication_timeout": "10",
 }
 MISSING = (
     "The tests need PostgreSQL, and neither a system one nor the wheel's was found. "
