@@ -13,7 +13,7 @@ PAGES := $(wildcard $(patsubst %,tests/e2e/test_%.py,axe cut_everywhere deployme
 STATIC := $(shell find static 2>/dev/null)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run stack test test-parts test-sqlite test-pages test-deaths prove chaos lint lock upgrade prices clean browser aimock \
+.PHONY: run stack test test-parts test-sqlite test-pages test-deaths prove chaos attack lint lock upgrade prices clean browser aimock \
 	fake-providers bench
 .DELETE_ON_ERROR:
 
@@ -47,6 +47,10 @@ prove: lint .static/staticfiles.json browser aimock ## Everything, with the figu
 
 chaos: .venv/dev .env .static/staticfiles.json ## The worst for SECONDS, by SEED; BREAK=fence|publish-first|no-refill must fail
 	@exec $(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED) $(if $(BREAK),--break $(BREAK)) --server $(SERVER)
+
+attack: .venv/dev .env .static/staticfiles.json ## An attacker beside an honest person; SECONDS MODE=H1…H8|mixed SHAPE=own|proxy
+	@exec $(BIN)/python -m tests.chaos.attack $(if $(filter command,$(origin SECONDS)),--seconds $(SECONDS)) \
+		$(if $(MODE),--mode $(MODE)) $(if $(SHAPE),--shape $(SHAPE)) --seed $(SEED)
 
 bench: .venv/dev .env .static/staticfiles.json ## What a reply costs beside the field; ROUNDS PARTS SECONDS STREAMS SUBJECTS WRITE
 	@$(BIN)/python -m benchmarks $(if $(PARTS),--parts $(PARTS)) $(if $(ROUNDS),--rounds $(ROUNDS)) \

@@ -1,0 +1,330 @@
+"""An attacker with 20 accounts and 200 anonymous connections, and what an honest person notices.
+
+    python -m tests.chaos.attack                              all of it, about an hour
+    python -m tests.chaos.attack --seconds 10 --mode H2       one finding, shortly
+    python -m tests.chaos.attack --mode mixed --shape proxy   everybody behind one address
+
+or `make attack SECONDS=10 MODE=H2 SHAPE=own`. For each mode a new `make stack` is started; the
+honest person is measured while it is quiet, then while it is attacked. The attackers have one core
+and the addresses 127.0.0.2 to 40, or in the shape `proxy` the honest person's own, as behind a
+proxy that is not told of. Everything stays on loopback and ends by itself. Not zero when a line of
+the table failed.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+import psycopg
+
+from tests.chaos.attackers import Order
+from tests.chaos.honest import ANSWER, Figures, Honest, p95
+from tests.fakes import Behaviour, Fake
+from tests.services.child import Child
+from tests.waiting import until
+from tools.stack import Stack
+
+MODES = ("H1", "H2", "H3", "H4", "H5", "H6", "H7", "H8", "mixed")
+Shape = Literal["own", "proxy"]
+SOURCES: dict[str, list[str]] = {
+    "own": [f"127.0.0.{number}" for number in range(2, 41)],
+    "proxy": ["127.0.0.1"],
+}
+ACCOUNTS = 20
+WHOLE = 120.0  # seconds for 60 pages and 20 first tokens
+
+PAGE_SECONDS = 1.0
+"""The p95 of a page under attack."""
+TOKEN_SECONDS = 3.0
+"""How far the p95 of the first token may be above that of a quiet time."""
+GROWTH_BYTES = 50 * 2**20
+
+HONEST, PASSWORD = "honest@holdfast.test", "kelp-holds-fast-7"
+NASTY = (
+    "http://a/" + ")" * 100_000,
+    r"\(" * 50_000,
+    "- a\n" * 25_000,
+    "|" + "a|" * 200 + "\n|" + "-|" * 200 + "\n" + "|\n" * 3_000,
+    ">" * 2_000,
+    "[" * 50_000,
+)
+ACCOUNTS_CODE = """
+import json
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.contrib.sessions.backends.db import SessionStore
+from allauth.account.models import EmailAddress
+from accounts.models import User
+hashed = make_password({password!r})
+made = []
+for email in {emails!r}:
+    user = User.objects.create(email=email, password=hashed)
+    EmailAddress.objects.create(user=user, email=email, primary=True, verified=True)
+    session = SessionStore()
+    session["_auth_user_id"] = str(user.pk)
+    session["_auth_user_backend"] = settings.AUTHENTICATION_BACKENDS[0]
+    session["_auth_user_hash"] = user.get_session_auth_hash()
+    session.create()
+    made.append(session.session_key)
+print(json.dumps(made))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Bytes that a stack takes: in its tables, in its files and logs, in the memory of all."""
+
+    tables: int
+    files: int
+    memory: int
+
+
+@dataclass(slots=True)
+class Result:
+    """One mode in one shape: the honest person's figures, and what grew."""
+
+    mode: str
+    shape: str
+    quiet: Figures
+    attacked: Figures
+    before: Size
+    after: Size
+    counts: dict[str, int] = field(default_factory=dict)
+    said: dict[str, str] = field(default_factory=dict)
+    taken: list[str] = field(default_factory=list)
+
+    @property
+    def delay(self) -> float:
+        """Seconds that the first token comes later."""
+        return self.attacked.p95("tokens") - self.quiet.p95("tokens")
+
+    @property
+    def disk(self) -> int:
+        return self.after.tables - self.before.tables + self.after.files - self.before.files
+
+    @property
+    def memory(self) -> int:
+        return self.after.memory - self.before.memory
+
+    def failures(self) -> Iterator[str]:
+        if (pages := self.attacked.p95("pages")) > PAGE_SECONDS:
+            yield f"p95 of pages {pages:.2f} s, at most {PAGE_SECONDS:g}"
+        if self.delay > TOKEN_SECONDS:
+            yield f"first tokens {self.delay:.2f} s later, at most {TOKEN_SECONDS:g}"
+        for name, grown in (("tables, files and logs", self.disk), ("memory", self.memory)):
+            if grown > GROWTH_BYTES:
+                yield f"{name} grew by {megabytes(grown)}"
+        yield from dict.fromkeys(self.attacked.faults)
+        yield from self.taken
+
+
+def attack(mode: str, shape: Shape, seconds: float, settle: float, seed: str) -> Result:
+    """One stack from its start to its end."""
+    with ExitStack() as open_:
+        fake = open_.enter_context(Fake.spawn())
+        environment = {"OPENAI_BASE_URL": fake.openai}
+        stack = open_.enter_context(Stack(environment=environment, report=lambda _: None))
+        first, stolen, *accounts = make_accounts(stack)
+        honest = open_.enter_context(Honest(stack.base_url, first, stack.rows))
+        fake.script(ANSWER)
+        share = seconds / WHOLE
+        honest.measure(min(seconds, 5), share=0)  # what is loaded once is no growth
+        quiet = honest.measure(seconds, share=share)
+        order = Order(
+            mode=mode,
+            seconds=seconds,
+            seed=seed,
+            ports=[web.port for web in stack.webs],
+            sources=SOURCES[shape],
+            accounts=accounts,
+            targets=nasty_replies(stack, fake, accounts) if mode in ("H1", "mixed") else [],
+            victim=HONEST,
+            stolen=stolen,
+        )
+        before = size(stack)
+        attacked, met = under_attack(order, honest, seconds, share)
+        taken = list(losses(stack, honest))
+        time.sleep(settle)
+        return Result(
+            mode, shape, quiet, attacked, before, size(stack), met["counts"], met["said"], taken
+        )
+
+
+def under_attack(
+    order: Order, honest: Honest, seconds: float, share: float
+) -> tuple[Figures, dict[str, Any]]:
+    """The honest person's figures during an attack, and what the attackers met."""
+    command = (sys.executable, "-m", "tests.chaos.attackers")
+    with Child("attackers", *command) as attackers:
+        attackers.tell(**asdict(order))
+        attacked = honest.measure(seconds, share=share)
+        return attacked, attackers.hear()
+
+
+def make_accounts(stack: Stack) -> list[str]:
+    """Sessions: two of the honest person, of which one will be stolen, and the attackers'. They
+    are made past the pages, because signing up is limited, and may be closed."""
+    emails = [HONEST, *(f"attacker-{number}@evil.test" for number in range(ACCOUNTS))]
+    code = ACCOUNTS_CODE.format(password=PASSWORD, emails=emails)
+    first, *attackers = json.loads(stack.manage("shell", "-c", code).splitlines()[-1])
+    return [first, copied_session(stack, first), *attackers]
+
+
+def copied_session(stack: Stack, session: str) -> str:
+    """Another session that is signed in as the same person."""
+    copy = ("z" + session)[: len(session)]
+    execute(
+        stack,
+        "INSERT INTO django_session (session_key, session_data, expire_date) "
+        "SELECT %s, session_data, expire_date FROM django_session WHERE session_key = %s",
+        copy,
+        session,
+    )
+    return copy
+
+
+def execute(stack: Stack, sql: str, *values: Any) -> list[Any]:
+    with psycopg.connect(stack.environment["DATABASE_URL"], autocommit=True) as connection:
+        found = connection.execute(sql, values)
+        return found.fetchall() if found.description else []
+
+
+# H1
+
+
+def nasty_replies(stack: Stack, fake: Fake, accounts: Sequence[str]) -> list[tuple[int, str]]:
+    """The attackers' accounts with pages that show what they had a model say."""
+    named = [(f"nasty-{number}", text) for number, text in enumerate(NASTY)]
+    fake.script(*(Behaviour.of(text, prompt=name, times=None) for name, text in named))
+    for number, (name, _) in enumerate(named):
+        with Honest(stack.base_url, accounts[number], stack.rows) as attacker:
+            form = {"text": name, "model": "gpt-4o-mini", "request_id": request_id(number)}
+            answer = attacker.http.post("/c/", data=form)
+            if answer.status_code != 302:
+                print(f"A nasty question was answered {answer.status_code}: {answer.text[:300]}")
+    waiting = "SELECT 1 FROM streaming_stream WHERE ended_at IS NULL"
+    until(lambda: not execute(stack, waiting), within=120, what="the nasty replies to end")
+    pages = execute(
+        stack,
+        "SELECT u.email, m.id, m.conversation_id FROM chat_message m "
+        "JOIN chat_conversation c ON c.id = m.conversation_id "
+        "JOIN accounts_user u ON u.id = c.user_id "
+        "WHERE m.role = 'assistant' AND u.email LIKE 'attacker-%%'",
+    )
+    return [
+        (int(email.split("@")[0].split("-")[1]), path)
+        for email, message, conversation in pages
+        for path in (f"/m/{message}/", f"/c/{conversation}/")
+    ]
+
+
+def request_id(number: int) -> str:
+    return f"00000000-0000-4000-8000-{number:012}"
+
+
+# What is left
+
+
+def losses(stack: Stack, honest: Honest) -> Iterator[str]:
+    """What the attackers have taken from the honest person for good."""
+    rows = execute(
+        stack,
+        "SELECT e.email FROM account_emailaddress e JOIN accounts_user u ON u.id = e.user_id "
+        "WHERE u.email = %s AND e.email <> u.email",
+        HONEST,
+    )
+    if rows:
+        yield f"{rows[0][0]} is an address of the honest person's account now"
+    if not execute(stack, "SELECT 1 FROM accounts_user WHERE email = %s", HONEST):
+        yield "the honest person's account has another address now"
+    if refusal := honest.sign_in_anew(HONEST, PASSWORD):
+        yield refusal
+
+
+def size(stack: Stack) -> Size:
+    [(tables,)] = execute(stack, "SELECT pg_database_size(current_database())")
+    return Size(tables, folder_size(stack.folder), memory_of(stack))
+
+
+def folder_size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def memory_of(stack: Stack) -> int:
+    """Resident bytes of all processes. What PostgreSQL's share is its cache, of a fixed size."""
+    assert stack.redis is not None
+    total = 0
+    for program in (*stack.programs, stack.redis):
+        total += psutil.Process(program.pid).memory_info().rss
+    server = psutil.Process(stack.postgres.pid)
+    for process in (server, *server.children()):
+        try:
+            total += process.memory_full_info().uss
+        except psutil.Error:
+            continue  # a session that has just ended
+    return total
+
+
+# What is said
+
+
+def table(results: Sequence[Result]) -> str:
+    head = ("mode", "shape", "pages p95", "quiet", "token p95", "quiet", "disk", "memory", "")
+    rows = [head, *(row(result) for result in results)]
+    widths = [max(len(line[column]) for line in rows) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in rows
+    )
+
+
+def row(result: Result) -> tuple[str, ...]:
+    figures = (result.attacked, result.quiet)
+    pages, tokens = ([f"{p95(getattr(f, name)):.2f} s" for f in figures] for name in MEASURED)
+    failed = "failed" if any(result.failures()) else "held"
+    grown = (megabytes(result.disk), megabytes(result.memory))
+    return (result.mode, result.shape, *pages, *tokens, *grown, failed)
+
+
+MEASURED = ("pages", "tokens")
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 2**20:+.1f} MB"
+
+
+def tell(result: Result) -> None:
+    """What the attackers met, in full: a mode that was refused everything attacked nobody."""
+    for key, count in sorted(result.counts.items()):
+        print(f"  {count:>7,}  {key}  {result.said.get(key, '')}".rstrip())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.attack", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=WHOLE, help="of each mode; and quiet")
+    parser.add_argument("--settle", type=float, help="from its end to the last look at memory")
+    parser.add_argument("--mode", choices=MODES, action="append")
+    parser.add_argument("--shape", choices=sorted(SOURCES), action="append")
+    parser.add_argument("--seed", default="1")
+    given = parser.parse_args()
+    settle = min(60.0, given.seconds / 2) if given.settle is None else given.settle
+    results = []
+    for shape in given.shape or SOURCES:
+        for mode in given.mode or MODES:
+            results.append(attack(mode, shape, given.seconds, settle, given.seed))
+            print(table(results[-1:]), flush=True)
+            tell(results[-1])
+    failed = [f"{r.mode} {r.shape}: {line}" for r in results for line in r.failures()]
+    print("\n".join(["", table(results), "", *failed]))
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
