@@ -231,7 +231,7 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
 }
 if REDIS_URL:
     CHANNEL_LAYERS["default"] = {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "BACKEND": "streaming.sealed_layer.SealedLayer",
         "CONFIG": {
             "hosts": [
                 {

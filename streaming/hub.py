@@ -308,7 +308,8 @@ class Hub:
         while True:
             try:
                 message = await self._layer.receive(channel)
-                self._hear(message["group"], message["body"])
+                if message is not None:  # see sealed_layer.py
+                    self._hear(message["group"], message["body"])
             except Exception:
                 # With another channel, this one would stay in its groups and fill up unread.
                 logger.exception("A bell could not be understood")

@@ -24,6 +24,7 @@ from streaming.database import in_db
 from streaming.hub import LOOSE, STREAMS, Body, Hub, Tail, hear_streams, ring, stream_bell
 from streaming.journal import Chunk, Entry, Head, coalesce
 from streaming.models import Kind, State, Stream
+from streaming.sealed_layer import hidden_name
 from tests.services.redis_server import Redis
 from tests.streaming.conftest import on_redis
 from tests.streaming.layers import MoodyLayer
@@ -475,7 +476,7 @@ async def test_a_message_that_redis_garbled_costs_no_more_than_itself(
     with hub.listen("user.1", heard.append):
         await heard_again(heard, "user.1")
         with Client.from_url(redis_server.url) as client:
-            client.publish("asgi__group__user.1", b"\xc1 no message at all")
+            client.publish(f"asgi__group__{hidden_name('user.1')}", b"\xc1 no message at all")
         await heard_again(heard, "user.1")
         (members,) = hub._layer.groups.values()
         assert members == {hub._channel}  # another one would fill up unread

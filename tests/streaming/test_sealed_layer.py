@@ -1,0 +1,237 @@
+"""What goes through Redis: whoever has only Redis reads nothing, forges nothing, and makes no
+recorded message count again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from channels_redis.pubsub import RedisPubSubChannelLayer
+from django.conf import settings
+from redis.asyncio import Redis as Client
+
+from accounts.models import User
+from streaming import sealed_layer
+from streaming.database import in_db
+from streaming.hub import STREAMS, Body, Hub, ring, user_group
+from streaming.sealed_layer import MAX_AGE_SECONDS, Dropped, Opener, SealedLayer, Sealer
+from streaming.sealed_layer import hidden_name as hidden
+from tests.services.redis_server import Redis
+from tests.streaming.conftest import on_redis
+from tests.streaming.making import entry_of, finish, running, seen, write
+from tests.streaming.test_hub import heard_again
+
+SECRET = "a key of this installation, long and random"
+
+
+def refused(opener: Opener, data: bytes) -> str:
+    with pytest.raises(Dropped) as why:
+        opener.open(data)
+    return str(why.value)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What time it is, in seconds, for sender and receiver."""
+    now = [time.time()]
+    monkeypatch.setattr(time, "time_ns", lambda: int(now[0] * 10**9))
+    return now
+
+
+def test_a_message_is_opened_once_and_looks_like_nothing() -> None:
+    data = Sealer(SECRET).seal(b"the text of a reply")
+    opener = Opener(SECRET)
+    assert b"text" not in data
+    assert opener.open(data) == b"the text of a reply"
+    assert refused(opener, data) == sealed_layer.REPEATED
+
+
+def test_two_seals_of_one_message_have_nothing_in_common() -> None:
+    sealer = Sealer(SECRET)
+    first, second, other = sealer.seal(b"x" * 50), sealer.seal(b"x" * 50), Sealer(SECRET)
+    assert first[24:] != second[24:]
+    assert other.seal(b"x" * 50)[24:] != first[24:], "each sender has a key of its own"
+
+
+def test_what_comes_after_a_newer_one_of_its_sender_does_not_count() -> None:
+    sealer, other, opener = Sealer(SECRET), Sealer(SECRET), Opener(SECRET)
+    one, two, three = (sealer.seal(text) for text in (b"1", b"2", b"3"))
+    assert [opener.open(one), opener.open(three)] == [b"1", b"3"]
+    assert refused(opener, two) == sealed_layer.REPEATED
+    assert opener.open(other.seal(b"another's first")) == b"another's first"
+
+
+def test_no_byte_of_a_message_can_be_changed() -> None:
+    data, opener = Sealer(SECRET).seal(b"hello"), Opener(SECRET)
+    for at in range(len(data)):
+        changed = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+        assert refused(opener, changed) == sealed_layer.FOREIGN
+    for end in range(len(data)):
+        assert refused(opener, data[:end]) == sealed_layer.FOREIGN
+    assert opener.open(data) == b"hello", "what was tried before changed nothing"
+
+
+def test_another_key_opens_nothing_and_takes_no_room() -> None:
+    opener = Opener(SECRET)
+    for _ in range(50):
+        assert refused(opener, Sealer("another").seal(b"forged")) == sealed_layer.FOREIGN
+    assert opener._senders == {}
+
+
+def test_a_process_that_has_just_started_takes_no_old_message(clock: list[float]) -> None:
+    sealer = Sealer(SECRET)
+    recorded = sealer.seal(b"old")
+    clock[0] += MAX_AGE_SECONDS + 1
+    assert refused(Opener(SECRET), recorded) == sealed_layer.STALE
+    assert Opener(SECRET).open(sealer.seal(b"new")) == b"new"
+    clock[0] -= MAX_AGE_SECONDS + 2
+    ahead = sealer.seal(b"its stamp stays in front")
+    assert refused(Opener(SECRET), ahead) == sealed_layer.STALE
+
+
+def test_a_sender_is_forgotten_only_when_all_it_sent_is_too_old(clock: list[float]) -> None:
+    opener, gone = Opener(SECRET), Sealer(SECRET)
+    recorded = [gone.seal(b"first"), gone.seal(b"last")]
+    for data in recorded:
+        opener.open(data)
+    for _ in range(10):
+        clock[0] += MAX_AGE_SECONDS / 5
+        opener.open(Sealer(SECRET).seal(b"somebody else's"))
+        for data in recorded:
+            refused(opener, data)
+    assert len(opener._senders) <= 6
+
+
+# The real Redis
+
+
+Recorded = list[tuple[str, bytes]]
+
+
+@pytest.fixture
+async def recorded(redis_server: Redis) -> AsyncIterator[Recorded]:
+    """All that goes through Redis, as somebody sees it who may do everything there."""
+    found: Recorded = []
+    async with Client.from_url(redis_server.url) as client, client.pubsub() as everything:
+        await everything.psubscribe("*")
+
+        async def listen() -> None:
+            async for message in everything.listen():
+                if message["type"] == "pmessage":
+                    found.append((message["channel"].decode(), message["data"]))
+
+        listening = asyncio.create_task(listen())
+        yield found
+        listening.cancel()
+
+
+@pytest.fixture
+async def client(redis_server: Redis) -> AsyncIterator[Any]:
+    async with Client.from_url(redis_server.url) as client:
+        yield client
+
+
+@on_redis
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("stage")
+async def test_a_reply_is_heard_in_full_while_redis_sees_none_of_it(
+    owner: User, hub: Hub, recorded: Recorded
+) -> None:
+    heard: list[Body] = []
+    stream = await in_db(running, owner)
+    group = user_group(owner.pk)
+    with hub.listen(group, heard.append), hub.join(stream) as tail:
+        await heard_again(heard, group)
+        entry = await in_db(entry_of, stream, "nobody else's business")
+        await seen(lambda: STREAMS in hub._joined)
+        hub.tell([entry])
+        ring(group, {"email": owner.email})
+        await seen(lambda: bool(tail.after(-1)) and {"email": owner.email} in heard)
+        await seen(lambda: len(recorded) >= 3)
+    everything = b"".join(name.encode() + data for name, data in recorded)
+    for secret in (b"business", owner.email.encode(), b"chunks", b"streams", group.encode()):
+        assert secret not in everything
+
+
+@on_redis
+async def test_what_somebody_writes_to_redis_is_not_heard(
+    hub: Hub, client: Any, recorded: Recorded, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[Body] = []
+    with hub.listen("user.1", heard.append):
+        await heard_again(heard, "user.1")
+        await seen(lambda: bool(recorded))
+        places = {name for name, _ in recorded}
+        forged = {"type": "bell", "group": "user.1", "body": {"forged": True}}
+        plain = RedisPubSubChannelLayer().serialize(forged)
+        for place in places:
+            for data in (plain, Sealer("another key").seal(plain), b"", b"\xc1", b"x" * 100_000):
+                for _ in range(20):
+                    await client.publish(place, data)
+        await heard_again(heard, "user.1")
+    assert {"forged": True} not in heard
+    warnings = [r for r in caplog.records if r.name == sealed_layer.__name__]
+    told = [line for line in warnings if "another SECRET_KEY" in line.getMessage()]
+    assert len(told) == 1, "a flood is not to fill the log"
+
+
+@on_redis
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("stage")
+async def test_all_messages_of_a_reply_sent_again_have_no_effect(
+    owner: User, hub: Hub, client: Any, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[Body] = []
+    stream = await in_db(running, owner)
+    with hub.listen("user.1", heard.append), hub.join(stream):
+        await heard_again(heard, "user.1")
+        await seen(lambda: STREAMS in hub._joined)
+        for n in range(5):
+            hub.tell([await in_db(write, stream, f"{n} ")])
+        ring("user.1", {"sessions": True})
+        await in_db(finish, stream)
+        await seen(lambda: {"sessions": True} in heard and len(recorded) >= 7)
+        let_through: list[str] = []
+        monkeypatch.setattr(hub, "_hear", lambda group, body: let_through.append(group))
+        places = {name for name, _ in recorded}
+        for _, data in [*recorded]:
+            for place in places:
+                await client.publish(place, data)
+        ring("user.1", {"last": True})
+        await seen(lambda: bool(let_through))
+    assert let_through == ["user.1"]
+
+
+@on_redis
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("stage")
+async def test_a_process_of_the_version_before_is_neither_heard_nor_disturbed(
+    owner: User, hub: Hub, redis_server: Redis
+) -> None:
+    before = RedisPubSubChannelLayer(hosts=[redis_server.url])
+    channel = await before.new_channel()
+    await before.group_add(STREAMS, channel)
+    await before.group_add("user.1", channel)
+    heard: list[Body] = []
+    stream = await in_db(running, owner)
+    with hub.listen("user.1", heard.append), hub.join(stream) as tail:
+        await heard_again(heard, "user.1")
+        bell = {"type": "bell", "group": "user.1", "body": {"old": True}}
+        await before.group_send("user.1", bell)
+        await in_db(write, stream, "written by a worker of the version before")
+        await seen(lambda: tail.next_index == 1, within=3)
+        assert await before.receive(channel) == bell, "and nothing under seal before it"
+    assert {"old": True} not in heard
+    await before.flush()
+
+
+@on_redis
+def test_the_layer_on_redis_is_the_sealed_one_and_names_say_nothing() -> None:
+    assert settings.CHANNEL_LAYERS["default"]["BACKEND"] == (
+        f"{SealedLayer.__module__}.{SealedLayer.__name__}"
+    )
+    assert hidden("user.1") != hidden("user.2")
+    assert "user" not in hidden("user.1")
