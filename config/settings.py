@@ -197,6 +197,7 @@ def _database(url: str) -> dict[str, Any]:
     is_sqlite = database["ENGINE"] == "django.db.backends.sqlite3"
     database["OPTIONS"] = (SQLITE if is_sqlite else POSTGRESQL) | database.get("OPTIONS", {})
     if is_sqlite:
+        database["ENGINE"] = "config.sqlite"
         # A relative path is relative to the project, wherever the command was started.
         database["NAME"] = str(BASE_DIR / database["NAME"])
         # A file in tests as well: threads can't share a database in memory.

@@ -1,0 +1,33 @@
+"""Django's SQLite, with a file that nobody but the service may read, whatever started it: it holds
+everybody's messages and sessions."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from sqlite3 import Connection
+from typing import Any
+
+from django.db.backends.sqlite3 import base
+
+OWNER_ONLY = 0o600
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Connection:
+        name = str(conn_params["database"])
+        if name != ":memory:" and not name.startswith("file:"):
+            keep_private(Path(name))
+        return super().get_new_connection(conn_params)
+
+
+def keep_private(file: Path) -> None:
+    """Make the file before SQLite would, or take it from the others. SQLite gives what it makes
+    beside it the same mode, so only what an older version left has to be changed."""
+    with suppress(OSError):  # a missing folder, another's file: SQLite says it in its own words
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY))
+    for each in (file, *(file.with_name(f"{file.name}-{end}") for end in ("wal", "shm"))):
+        with suppress(OSError):
+            if each.stat().st_mode & 0o077:
+                each.chmod(OWNER_ONLY)
