@@ -266,6 +266,13 @@ STREAMS_PER_WORKER = env.int("STREAMS_PER_WORKER", default=200)
 STREAMS_PER_USER = env.int("STREAMS_PER_USER", default=10)
 """How many streams run at once; further ones wait in the queue and say so."""
 
+DEMO_STREAMS = env.int("DEMO_STREAMS", default=max(1, STREAMS_PER_WORKER // 5))
+KEYLESS_STREAMS = env.int("KEYLESS_STREAMS", default=max(1, STREAMS_PER_WORKER // 2))
+"""How many of a worker's streams may be of the demo, and of servers that need no key: whoever has
+an account can fill these, and the rest is for people with keys."""
+
+STREAM_POOLS = {"demo": DEMO_STREAMS, "keyless": KEYLESS_STREAMS}
+
 FOLD_AFTER = env.int("FOLD_AFTER", default=24 * 60 * 60)
 """Seconds after its end when a stream's chunks are folded into its message."""
 

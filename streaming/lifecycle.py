@@ -20,14 +20,13 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
-from django.db.models import Count, F, Q
+from django.db.models import Case, F, FilteredRelation, Q, Subquery, Value, When
 from django.db.models.functions import Now
 from django.db.utils import DataError
 
-from streaming import journal
+from streaming import journal, turns
 from streaming.database import UNANSWERED
 from streaming.hub import STREAMS, WORKERS, ring, stream_bell
 from streaming.journal import Entry, Text
@@ -36,6 +35,7 @@ from streaming.outage import is_absence
 from streaming.providers.base import Finish, Upstream
 from streaming.providers.errors import ProviderError
 from streaming.sources import registered
+from streaming.turns import Candidate
 
 logger = logging.getLogger(__name__)
 
@@ -107,10 +107,14 @@ def enqueue(
     source: str,
     arguments: dict[str, Any],
     lane: str = "",
+    pool: str = "",
+    size: int = 0,
     continues: Stream | None = None,
     text: Text | None = None,
 ) -> Stream:
-    """A new stream, queued; workers are rung once the transaction around this commits.
+    """A new stream, queued; workers are rung once the transaction around this commits. Of one with
+    a `pool` no more run at once than STREAM_POOLS says; `size` is how many characters are stored to
+    ask for it.
 
     One that continues another begins with `text`, all that was written before, and a seam:
     so the journal of every stream is the whole text of what it makes.
@@ -124,6 +128,8 @@ def enqueue(
         source=source,
         arguments=arguments,
         lane=lane,
+        pool=pool,
+        size=size,
         continues=continues,
         note=BEHIND if lane and Stream.objects.filter(lane=lane).unfinished().exists() else "",
     )
@@ -138,59 +144,68 @@ def ring_workers() -> None:
 
 
 def look(worker: Worker) -> tuple[dict[int, int], bool]:
-    """The streams that are this worker's, with their epochs, and whether there are any that nobody
-    living runs. It is asked every second by every worker, so it is one question."""
-    streams = Stream.objects.unfinished().filter(Q(worker=worker) | ORPHANED)
-    seen = streams.values_list("id", "epoch", "worker_id")
-    mine = {stream_id: epoch for stream_id, epoch, whose in seen if whose == worker.pk}
-    return mine, len(mine) < len(seen)
+    """The streams that are this worker's, with their epochs, and whether there is more to see to:
+    streams that nobody living runs, or its own of an owner who was deactivated.
+
+    It is asked every second by every worker, so it is one question, whose answer does not grow
+    with the queue.
+    """
+    others = Stream.objects.unfinished().filter(ORPHANED).exclude(worker=worker).order_by("id")
+    own = Q(streams__state=State.RUNNING, streams__ended_at=None)
+    rows = Worker.objects.filter(pk=worker.pk).annotate(
+        own=FilteredRelation("streams", condition=own)
+    )
+    # In order, so that it is looked for among what is unfinished and not in the whole table.
+    first = Subquery(others.values("id")[:1])
+    seen = rows.values_list("own__id", "own__epoch", "own__owner__is_active", first)
+    mine, more = {}, False
+    for stream_id, epoch, active, other in seen:
+        more = more or other is not None or active is False
+        if stream_id is not None:
+            mine[stream_id] = epoch
+    return mine, more
 
 
 def claim(worker: Worker, limit: int, running: int | None = None) -> list[Stream]:
-    """Streams that this worker runs from now on: new ones, and those of dead workers.
+    """Streams that this worker runs from now on: those of dead workers, and new ones in fair
+    turns, as `turns` describes and bounds them. Returned oldest first.
 
     Candidates are read and then claimed one by one, on condition that nobody else was
     faster; workers that want the same stream need no lock for that. A worker that says how
     many it runs already takes no more than its fair share, and leaves the rest to others.
-
-    An owner with as many running streams as the cap allows is passed over; for a moment
-    several workers may together exceed the cap by one each.
+    For a moment several workers may together exceed a limit by one each.
     """
-    # Not its own, after a lease that ran out while it slept: nobody replaced it in them.
-    candidates = Stream.objects.claimable().exclude(worker=worker)
-    if not candidates.exists():
-        return []
+    workers = turns.living(but=worker)
     if running is not None:
-        limit = min(limit, _fair_share(worker) - running)
-    by_owner = _running_by_owner()
-    waiting = Q(state=State.QUEUED, owner__in=_at_their_cap(by_owner))
-    claimed = []
-    for candidate in candidates.exclude(waiting)[: max(limit, 0)]:
-        fresh = candidate.state == State.QUEUED
-        if fresh and by_owner[candidate.owner_id] >= settings.STREAMS_PER_USER:
+        limit = min(limit, -(-Stream.objects.unfinished().count() // workers) - running)
+    limit = max(limit, 0)
+    # Not its own, after a lease that ran out while it slept: nobody replaced it in them.
+    orphans = Stream.objects.orphaned().filter(owner__is_active=True).exclude(worker=worker)
+    taken = [_claim(worker, stream) for stream in turns.candidates(orphans, limit)]
+    claimed = [stream for stream in taken if stream]
+    claimed += _claim_in_turn(worker, limit - len(claimed), workers)
+    return sorted(claimed, key=lambda stream: stream.id)
+
+
+def _claim_in_turn(worker: Worker, limit: int, workers: int) -> list[Stream]:
+    owners = turns.owners_who_wait() if limit else []
+    if not owners:
+        return []
+    places = turns.places(worker, workers)
+    queue = turns.waiting(places.open_to(owners), places.shut())
+    claimed: list[Stream] = []
+    for next_one in turns.in_turn(queue, places.running):
+        if len(claimed) == limit:
+            break
+        if not places.are_open_to(next_one.owner_id, next_one.pool):
             continue
-        if (stream := _claim(worker, candidate)) is not None:
-            by_owner[stream.owner_id] += fresh
+        if stream := _claim(worker, next_one):
+            places.take(next_one.owner_id, next_one.pool)
             claimed.append(stream)
     return claimed
 
 
-def _running_by_owner() -> Counter[int]:
-    streams = Stream.objects.unfinished().filter(state=State.RUNNING)
-    return Counter(dict(streams.values_list("owner_id").annotate(Count("id"))))
-
-
-def _at_their_cap(running: Counter[int]) -> list[int]:
-    return [owner for owner, count in running.items() if count >= settings.STREAMS_PER_USER]
-
-
-def _fair_share(worker: Worker) -> int:
-    """How many streams this worker would run if all were spread evenly over the living."""
-    others = Worker.objects.filter(lease_until__gte=Now(), draining=False).exclude(pk=worker.pk)
-    return -(-Stream.objects.unfinished().count() // (others.count() + 1))
-
-
-def _claim(worker: Worker, stream: Stream) -> Stream | None:
+def _claim(worker: Worker, stream: Stream | Candidate) -> Stream | None:
     orphaned = stream.state == State.RUNNING and stream.worker_id is not None
     won = Stream.objects.filter(id=stream.id, epoch=stream.epoch, state=stream.state).update(
         state=State.RUNNING,
@@ -202,8 +217,7 @@ def _claim(worker: Worker, stream: Stream) -> Stream | None:
     )
     if not won:
         return None
-    stream.refresh_from_db()
-    return stream if stream.worker_id == worker.pk and stream.state == State.RUNNING else None
+    return Stream.objects.filter(id=stream.id, worker=worker, state=State.RUNNING).first()
 
 
 def say(stream_id: int, epoch: int, note: str) -> bool:
@@ -236,20 +250,40 @@ COUNTED = 100
 
 
 def tell_who_waits() -> None:
-    """Say in the note of queued streams what they wait for, and how many are before them."""
-    queued = Stream.objects.unfinished().filter(state=State.QUEUED)
-    queued = queued.filter(created_at__lt=Now() - PATIENCE).exclude(note=BEHIND).order_by("id")
-    waiting = list(queued.values_list("id", "owner_id", "note")[:COUNTED])
-    if not waiting:
+    """Say in the note of queued streams what they wait for, and how many are claimed before
+    them."""
+    queue = turns.waiting(shut=Q(created_at__gte=Now() - PATIENCE))
+    if not queue:
         return
-    capped, before = _at_their_cap(_running_by_owner()), 0
-    for stream_id, owner_id, said in waiting:
+    places = turns.places(None, turns.living())
+    capped, before = set(places.capped), Counter[bool]()
+    notes: dict[str, list[int]] = {}
+    for stream in turns.in_turn(queue, places.running):
         note = CAPPED
-        if owner_id not in capped:
-            note = f"{CROWDED}, {before} before you" if before else CROWDED
-            before += 1
-        if note != said:
-            Stream.objects.filter(id=stream_id, state=State.QUEUED).update(note=note)
+        if stream.owner_id not in capped:
+            ahead = before[places.is_full(stream.pool)]
+            note = _crowded(ahead) if ahead < COUNTED else CROWDED
+            before[places.is_full(stream.pool)] += 1
+        if note != stream.note:
+            notes.setdefault(note, []).append(stream.id)
+    _note(notes)
+
+
+def _crowded(before: int) -> str:
+    return f"{CROWDED}, {before} before you" if before else CROWDED
+
+
+def _note(notes: dict[str, list[int]]) -> None:
+    """Write all of these in one statement. Rows that somebody else is busy with are left out: the
+    next time is in a second."""
+    if not notes:
+        return
+    said = [When(id__in=ids, then=Value(note)) for note, ids in notes.items()]
+    ids = [stream_id for stream in notes.values() for stream_id in stream]
+    with transaction.atomic():
+        free = Stream.objects.filter(id__in=ids, state=State.QUEUED).order_by("id")
+        mine = list(free.select_for_update(skip_locked=True, no_key=True).values_list("id"))
+        Stream.objects.filter(id__in=[id for (id,) in mine]).update(note=Case(*said))
 
 
 def stop(stream_id: int) -> bool:
@@ -263,6 +297,23 @@ def stop(stream_id: int) -> bool:
         stream = Stream.objects.get(id=stream_id)
         transaction.on_commit(partial(_ring_end, stream))
     return True
+
+
+def stop_all_of(owner_id: int) -> None:
+    """End whatever a person has running or waiting: they were deactivated, or are being deleted."""
+    unfinished = Stream.objects.unfinished().filter(owner_id=owner_id)
+    for stream_id in unfinished.order_by("id").values_list("id", flat=True):
+        stop(stream_id)
+
+
+STOPPED_AT_ONCE = 100
+
+
+def stop_of_inactive() -> None:
+    """End what people who were deactivated have running or waiting, however that was done."""
+    unfinished = Stream.objects.unfinished().filter(owner__is_active=False)
+    for stream_id in unfinished.values_list("id", flat=True)[:STOPPED_AT_ONCE]:
+        stop(stream_id)
 
 
 def end(stream_id: int, epoch: int, ending: Ending, rest: Entry | None = None) -> bool:

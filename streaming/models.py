@@ -75,12 +75,14 @@ class StreamQuerySet(models.QuerySet["Stream"]):
         return self.filter(ended_at=None)
 
     def claimable(self) -> StreamQuerySet:
-        """Queued and first in its lane, or running without a living worker; oldest first."""
+        """Queued and first in its lane, of an owner who is active. `turns` says in which order."""
         ahead = Stream.objects.filter(lane=OuterRef("lane"), id__lt=OuterRef("id")).unfinished()
-        alone = Q(lane="") | ~Exists(ahead)
-        waiting = Q(state=State.QUEUED) & alone
-        dead = Q(state=State.RUNNING) & ORPHANED
-        return self.unfinished().filter(waiting | dead).order_by("id")
+        queued = self.unfinished().filter(state=State.QUEUED, owner__is_active=True)
+        return queued.filter(Q(lane="") | ~Exists(ahead))
+
+    def orphaned(self) -> StreamQuerySet:
+        """Running without a living worker; oldest first."""
+        return self.unfinished().filter(ORPHANED, state=State.RUNNING).order_by("id")
 
     def foldable(self) -> StreamQuerySet:
         """Ended long enough ago that their chunks may go, and not yet folded."""
@@ -107,6 +109,16 @@ class Stream(models.Model):
     arguments = models.JSONField(default=dict, blank=True)
     lane = models.CharField(
         max_length=64, blank=True, help_text="Streams of one lane run one at a time, in order."
+    )
+    pool = models.CharField(
+        max_length=20,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Which limited places it takes, of those in STREAM_POOLS; none: all others.",
+    )
+    size = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Characters that were stored to ask for it."
     )
     continues = models.ForeignKey(
         "self",
@@ -159,10 +171,14 @@ class Stream(models.Model):
             ),
         ]
         indexes = [
-            # Both hold only the unfinished few, so that claiming costs the same with ten
-            # streams in the table or ten million.
+            # The first three hold only the unfinished few, so that claiming costs the same with
+            # ten streams in the table or ten million.
             models.Index(fields=["id"], name="stream_unfinished", condition=Q(ended_at=None)),
             models.Index(fields=["lane", "id"], name="stream_lane", condition=Q(ended_at=None)),
+            models.Index(
+                fields=["state", "owner", "id"], name="stream_turns", condition=Q(ended_at=None)
+            ),
+            models.Index(fields=["owner", "created_at"], name="stream_recent"),
             models.Index(fields=["ended_at"], name="stream_foldable", condition=Q(folded_at=None)),
         ]
 

@@ -198,16 +198,18 @@ class StreamWorker(AsyncConsumer):
 
     async def _look_around(self) -> None:
         """Let go of what is no longer ours; give up what is ours by a claim whose answer was lost;
-        take what nobody runs. Claims and this run one after the other, so no claim is half done."""
+        stop what is of people who were deactivated; take what nobody runs. Claims and this run
+        one after the other, so no claim is half done."""
         assert self.row is not None
         self._look.clear()
-        mine, others = await self._looks.run(lifecycle.look, self.row)
+        mine, more = await self._looks.run(lifecycle.look, self.row)
         for pump in tuple(self._pumps.values()):
             if mine.pop(pump.stream.id, None) != pump.stream.epoch:
                 self._cancel(pump)
         if mine:
             await self._looks.run(lifecycle.release, self.row, list(mine))
-        if others:
+        if more:
+            await self._looks.run(lifecycle.stop_of_inactive)
             await self._claim(all_that_is_left=True)
             await self._looks.run(lifecycle.tell_who_waits)
 
