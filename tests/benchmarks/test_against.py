@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.against import ROW, table
+from benchmarks.against import ROW, Figures, table
 from benchmarks.parts.e2e import row
 from benchmarks.running import Sample
 
@@ -19,8 +19,9 @@ def test_what_a_checkout_prints_is_read() -> None:
 
 def test_a_round_is_compared_with_its_own_turn() -> None:
     key = (100, "Holdfast, Uvicorn")
-    slow, quick = {key: (80.0, 20.0, 90.0)}, {key: (40.0, 10.0, 45.0)}
-    better = {key: (36.0, 10.0, 45.0)}
+    slow: Figures = {key: (80.0, 20.0, 90.0)}
+    quick: Figures = {key: (40.0, 10.0, 45.0)}
+    better: Figures = {key: (36.0, 10.0, 45.0)}
     lines = table([(slow, slow), (quick, better), (quick, quick)]).splitlines()
     assert lines[-1].split("µs")[0].split() == ["100", "Holdfast,", "Uvicorn,"]
     assert lines[-1].endswith("1.000 [0.900, 1.000]")

@@ -316,7 +316,8 @@ def main() -> int:
     given = parser.parse_args()
     settle = min(60.0, given.seconds / 2) if given.settle is None else given.settle
     results = []
-    for shape in given.shape or SOURCES:
+    shapes: list[Shape] = given.shape or list(SOURCES)
+    for shape in shapes:
         for mode in given.mode or MODES:
             results.append(attack(mode, shape, given.seconds, settle, given.seed))
             print(table(results[-1:]), flush=True)

@@ -98,12 +98,12 @@ class Honest:
 
     def _connected(self) -> ClientConnection:
         cookie = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        options: dict[str, Any] = {"origin": self.base_url, "open_timeout": PATIENCE}
         return connect(
             self.base_url.replace("http", "ws", 1) + "/ws/",
-            origin=self.base_url,  # type: ignore[arg-type]
             additional_headers={"Cookie": cookie},
             proxy=None,
-            open_timeout=PATIENCE,
+            **options,
         )
 
     def _take(self, socket: ClientConnection, frame: dict[str, Any]) -> None:
