@@ -8,7 +8,8 @@ import asyncio
 import hashlib
 import itertools
 import re
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from . import errors
@@ -18,6 +19,11 @@ STORM = "demo-storm"
 """As the demo; the sockets that follow it are dropped again and again, and nobody can tell."""
 TOKENS_PER_SECOND = {"demo": 12.0, "demo-slow": 4.0, "demo-fast": 400.0, STORM: 12.0}
 
+LOOKED_AT = 1_000
+"""Characters of a prompt that decide what is said. It is looked at on the loop that all streams of
+a worker share, so it must not take longer for a longer prompt."""
+CHARS_PER_TOKEN = 4
+"""How long requests are counted; short ones are counted word by word."""
 QUOTE_LIMIT = 160  # Characters of the prompt that are quoted back.
 TOKEN = re.compile(r"\s*\S{1,6}|\s+\Z")
 SHORTER = re.compile(r"\b(short|shorter|brief|briefly|quick|tl;?dr)\b", re.IGNORECASE)
@@ -42,14 +48,14 @@ async def _events(request: Request) -> AsyncGenerator[Event, None]:
         raise errors.ModelNotFound(provider="The demo")
     clock = asyncio.get_running_loop().time
     start = clock()
-    words = tokens(rest(request.turns))
+    words = _tokens(rest(request.turns))
     shown = words[: request.max_tokens]
     for number, word in enumerate(shown, start=1):
         # Against a schedule, so that lateness does not add up. Sleeps even when late: others
         # share the loop.
         await asyncio.sleep(max(0.0, start + number / speed - clock()))
         yield Delta(word)
-    asked = sum(len(tokens(turn.text)) for turn in request.turns) + len(tokens(request.system))
+    asked = _count([request.system, *(turn.text for turn in request.turns)])
     reason: Reason = "stop" if len(shown) == len(words) else "length"
     yield Finish(reason, Usage(input=asked, output=len(shown)))
 
@@ -57,6 +63,19 @@ async def _events(request: Request) -> AsyncGenerator[Event, None]:
 def tokens(text: str) -> list[str]:
     """The pieces a reply comes in; joined they are the text, byte for byte."""
     return TOKEN.findall(text)
+
+
+@lru_cache(maxsize=64)
+def _tokens(text: str) -> list[str]:
+    return tokens(text)
+
+
+def _count(texts: Sequence[str]) -> int:
+    """How many tokens a request has: exactly where it is short, and otherwise about."""
+    characters = sum(map(len, texts))
+    if characters > 10 * LOOKED_AT:
+        return characters // CHARS_PER_TOKEN
+    return sum(len(tokens(text)) for text in texts)
 
 
 def rest(turns: Iterable[Turn]) -> str:
@@ -80,8 +99,15 @@ def _asked(turns: Iterable[Turn]) -> tuple[str, str]:
 
 
 def compose(prompt: str) -> str:
-    """The whole reply to a prompt: Markdown of every common kind, the same every time."""
-    seed = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).digest()
+    """The whole reply to a prompt: Markdown of every common kind, the same every time. Prompts that
+    begin alike for LOOKED_AT characters and are equally long have the same."""
+    return _compose(prompt[:LOOKED_AT], len(prompt))
+
+
+@lru_cache(maxsize=256)
+def _compose(prompt: str, length: int) -> str:
+    prompt_and_length = prompt if length <= LOOKED_AT else f"{prompt} {length}"
+    seed = hashlib.sha256(prompt_and_length.encode("utf-8", "surrogatepass")).digest()
     opening = PROSE["opening"][seed[0] % len(PROSE["opening"])]
     closing = PROSE["closing"][seed[1] % len(PROSE["closing"])]
     middle = PROSE["short"] if SHORTER.search(prompt) else _sections(seed, prompt)

@@ -1,5 +1,6 @@
 """The model without a key: the same words every time, at a steady pace."""
 
+import re
 import time
 
 import pytest
@@ -129,6 +130,37 @@ async def test_it_keeps_its_pace() -> None:
     started = time.monotonic()
     events = await collected(Request("demo-fast", (Turn("user", "short"),)))
     assert time.monotonic() - started >= 0.98 * (len(events) - 1) / 400
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_of_a_long_prompt_only_the_beginning_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is looked at on the loop of all streams. 75 of them must not keep the others waiting."""
+    looked: list[int] = []
+
+    class Counting:
+        def __init__(self, pattern: re.Pattern[str]) -> None:
+            self.pattern = pattern
+
+        def __getattr__(self, name: str) -> object:
+            def call(*texts: str) -> object:
+                looked.append(len(texts[-1]))
+                return getattr(self.pattern, name)(*texts)
+
+            return call
+
+    for name in ("TOKEN", "SHORTER", "MARKUP"):
+        monkeypatch.setattr(demo, name, Counting(getattr(demo, name)))
+    long = "seaweed " * 50_000
+    turns = (Turn("user", long), Turn("assistant", "Well."), Turn("user", f"{long}and kelp"))
+    events = await collected(Request("demo", turns, system=long, max_tokens=1))
+    finish = events[-1]
+    assert isinstance(finish, Finish)
+    assert finish.usage is not None
+    assert finish.usage.input == (3 * len(long) + len("Well.and kelp")) // 4
+    assert max(looked) < 10_000, "a reply is as long; a prompt is cut before"
+    assert demo.compose(long) != demo.compose(f"{long}and kelp")
 
 
 async def test_a_model_of_somebody_else_is_unknown_to_it() -> None:
