@@ -256,14 +256,14 @@ def tell_who_waits() -> None:
     if not queue:
         return
     places = turns.places(None, turns.living())
-    capped, before = set(places.capped), Counter[bool]()
+    capped, before = places.capped, Counter[str]()
     notes: dict[str, list[int]] = {}
     for stream in turns.in_turn(queue, places.running):
         note = CAPPED
         if stream.owner_id not in capped:
-            ahead = before[places.is_full(stream.pool)]
-            note = _crowded(ahead) if ahead < COUNTED else CROWDED
-            before[places.is_full(stream.pool)] += 1
+            line = stream.pool if places.is_full(stream.pool) else ""
+            note = _crowded(before[line]) if before[line] < COUNTED else CROWDED
+            before[line] += 1
         if note != stream.note:
             notes.setdefault(note, []).append(stream.id)
     _note(notes)

@@ -16,7 +16,7 @@ from accounts.models import User
 from streaming import lifecycle, turns
 from streaming.models import State, Stream, Worker
 from streaming.turns import Places
-from tests.streaming.making import SOURCE, finish, now, queued, running, working
+from tests.streaming.making import SOURCE, expire, finish, now, queued, running, working
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stage")]
 
@@ -182,6 +182,25 @@ def test_a_limited_pool_is_not_exceeded_and_holds_nobody_else_back(
     assert sorted(per_owner(claim_all(worker)).values()) == [3, 3]
     working()  # each worker that lives brings places of its own
     assert len(claim_all(worker)) == 2, "for the two who have nothing running"
+
+
+def test_nobody_who_is_not_active_is_given_a_turn(owner: User, colleague: User) -> None:
+    """Not for what waits, nor for what a dead worker ran; whoever changed the row, and how."""
+    dead = working()
+    orphan, waiting, theirs = running(owner, dead), queued(owner), queued(colleague)
+    expire(dead)
+    User.objects.filter(pk=owner.pk).update(is_active=False)
+    assert [s.pk for s in lifecycle.claim(working(), 9)] == [theirs.pk]
+    lifecycle.stop_of_inactive()
+    assert [now(s).state for s in (orphan, waiting, theirs)] == ["stopped", "stopped", "running"]
+
+
+def test_a_look_sees_that_an_owner_was_deactivated(owner: User) -> None:
+    worker = working()
+    stream = running(owner, worker)
+    assert lifecycle.look(worker) == ({stream.pk: stream.epoch}, False)
+    User.objects.filter(pk=owner.pk).update(is_active=False)
+    assert lifecycle.look(worker) == ({stream.pk: stream.epoch}, True)
 
 
 def test_a_stream_of_a_version_that_knew_no_pools_takes_any_place(owner: User) -> None:

@@ -108,6 +108,40 @@ async def test_a_reply_may_be_empty(owner: User, crew: Crew, stage: Stage) -> No
     assert (row.state, row.next_index) == ("completed", 0)
 
 
+async def test_what_a_deactivated_person_has_is_stopped_however_that_was_done(
+    owner: User, colleague: User, crew: Crew, stage: Stage, settings: Settings
+) -> None:
+    settings.STREAMS_PER_USER = 1
+    await crew.start()
+    scripts = {name: stage.script(name) for name in ("runs", "waits", "theirs")}
+    runs = await in_db(queued, owner, script="runs")
+    theirs = await in_db(queued, colleague, script="theirs")
+    await seen(lambda: scripts["runs"].calls and scripts["theirs"].calls)
+    waits = await in_db(queued, owner, script="waits")
+    await in_db(User.objects.filter(pk=owner.pk).update, is_active=False)
+    assert [(await ended(stream)).state for stream in (runs, waits)] == [State.STOPPED] * 2
+    await seen(lambda: scripts["runs"].closed)
+    assert (scripts["waits"].calls, scripts["theirs"].closed) == (0, 0)
+    await in_db(User.objects.filter(pk=owner.pk).update, is_active=True)
+    scripts["waits"].finish()
+    again = await ended(await in_db(queued, owner, script="waits"))
+    assert (again.state, scripts["waits"].calls) == (State.COMPLETED, 1)
+    assert (await in_db(now, theirs)).state == State.RUNNING
+
+
+async def test_the_run_of_a_person_who_is_deleted_ends_and_leaves_nothing(
+    owner: User, crew: Crew, stage: Stage
+) -> None:
+    await crew.start()
+    stream, script = await in_db(queued, owner), stage.script()
+    script.say("once upon a time")
+    await reached(stream, "once upon a time")
+    await in_db(owner.delete)
+    script.say(" and on")
+    await seen(lambda: script.closed)
+    assert await in_db(rows, stream) == []
+
+
 async def test_text_that_can_not_be_stored_is_told_to_nobody(
     owner: User, crew: Crew, stage: Stage, hub: Hub
 ) -> None:
