@@ -385,6 +385,8 @@ class StreamWorker(AsyncConsumer):
                     self._writer.write(pen, Kind.SEAM, "")
                 self._writer.write(pen, KINDS[event.kind], event.text, event.upstream)
                 if pen.full:
+                    if pen.too_long:
+                        return Finish("length")
                     await self._writer.room(pen)
         return None
 

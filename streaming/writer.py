@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 PENDING_BYTES = 256 * 1024
 """How much of one stream may wait for its commit before its source is held back."""
+MAX_STREAM_CHARS = 2_000_000
+"""About the most characters of text and thoughts that a stream may have: four times what the
+models with the longest replies write. A source that never ends is ended there."""
 BEAT_PER_STREAM = 0.0013
 LONGEST_BEAT = 0.075
 """Seconds from one round of commits to the next: nothing that anybody sees, and with many streams
@@ -42,7 +45,8 @@ class Pen:
         self.offsets = {Kind.TEXT: len(text.text), Kind.REASONING: len(text.reasoning)}
         self.pending: list[tuple[Kind, list[str]]] = []
         self.place = upstream.left_at(stream)
-        self.size = 0
+        self.size, self.most = 0, PENDING_BYTES
+        self.too_long = False
         self.in_flight = False
         self.refused = False
         self.broken = False
@@ -55,7 +59,7 @@ class Pen:
 
     @property
     def full(self) -> bool:
-        return self.size >= PENDING_BYTES
+        return self.size >= self.most
 
     def add(self, kind: Kind, delta: str, place: Upstream | None = None) -> None:
         """Text that comes without a place leaves the provider's copy behind: nobody could say
@@ -83,6 +87,8 @@ class Pen:
                 self.offsets[kind] += len(delta)
         self.pending, self.size = [], 0
         self.next_index += len(chunks)
+        if sum(self.offsets.values()) >= MAX_STREAM_CHARS:
+            self.too_long, self.most = True, 0  # looked at once a commit, and not for every delta
         stream = self.stream
         return Entry(stream.id, stream.uuid, stream.epoch, tuple(chunks), self.place)
 
@@ -116,7 +122,7 @@ class Writer:
 
     async def room(self, pen: Pen) -> None:
         """Wait while too much of this stream waits already."""
-        while pen.full and not pen.refused:
+        while pen.full and not (pen.refused or pen.too_long):
             pen.changed.clear()
             await pen.changed.wait()
 

@@ -16,6 +16,7 @@ from accounts.models import User
 from streaming import hub as hubs
 from streaming import journal, lifecycle
 from streaming import worker as workers
+from streaming import writer as writers
 from streaming.database import in_db
 from streaming.follow import Snapshot, follow
 from streaming.hub import STREAMS, WORKERS, Body, Hub
@@ -106,6 +107,22 @@ async def test_a_reply_may_be_empty(owner: User, crew: Crew, stage: Stage) -> No
     stage.script().finish()
     row = await ended(await in_db(queued, owner))
     assert (row.state, row.next_index) == ("completed", 0)
+
+
+async def test_a_source_that_never_ends_is_ended_when_it_is_too_long(
+    owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writers, "MAX_STREAM_CHARS", 100)
+    await crew.start()
+    stream, script = await in_db(queued, owner), stage.script()
+    said = 0
+    while (row := await in_db(now, stream)).ended_at is None:
+        script.say("on and on ")
+        said += 10
+        await asyncio.sleep(0.01)
+    assert (row.state, row.finish_reason) == ("completed", "length")
+    assert 100 <= row.length <= said
+    assert script.closed == 1
 
 
 async def test_what_a_deactivated_person_has_is_stopped_however_that_was_done(
