@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 from channels.routing import ProtocolTypeRouter, URLRouter
@@ -15,9 +16,15 @@ pages = get_asgi_application()  # loads the apps; what follows needs their model
 from django.conf import settings
 from django.urls import path
 
+from config.bodies import bounded
 from config.origin import own_pages_only
 from streaming.consumers import FollowConsumer
 from streaming.runtime import Runtime
+
+if "twisted.internet.reactor" in sys.modules:  # under Daphne, which has no such bounds
+    from config import daphne_bounds
+
+    daphne_bounds.bound()
 
 socket: Any = FollowConsumer.as_asgi()
 runtime = Runtime(worker=settings.EMBEDDED_WORKER)
@@ -25,7 +32,7 @@ runtime.on_reactor()
 
 application = ProtocolTypeRouter(
     {
-        "http": pages,
+        "http": bounded(pages),
         "websocket": own_pages_only(CookieMiddleware(URLRouter([path("ws/", socket)]))),
         "lifespan": runtime.lifespan,
     }
