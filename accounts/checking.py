@@ -5,7 +5,7 @@ The same answer tells what the key's owner can be offered, so it is kept with th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import transaction
 from django.utils import timezone
@@ -15,7 +15,15 @@ from accounts.keys import reveal_for_check
 from accounts.models import ApiKey, Check, ListedModel
 from streaming import asking
 from streaming.providers import base, errors
-from streaming.providers.catalog import PROVIDERS, is_for_chat
+from streaming.providers.catalog import (
+    PROVIDERS,
+    Model,
+    by_provider,
+    every_model,
+    general,
+    is_for_chat,
+    unlisted,
+)
 from streaming.providers.prices import SNAPSHOT
 
 MOST_MODELS = 500
@@ -104,6 +112,17 @@ def _rows(key: ApiKey, models: tuple[base.ListedModel, ...]) -> list[ListedModel
         )
         for place, model in enumerate(kept[:MOST_MODELS])
     ]
+
+
+def first_model(verdict: Verdict) -> Model | None:
+    """The model to begin with of those that the key is good for."""
+    provider = PROVIDERS[verdict.provider]
+    listed = [model for model in verdict.models or () if is_offered(model)]
+    known = by_provider(every_model())[provider]
+    if not known:
+        named = (replace(unlisted(m.id, provider), label=m.label or m.id) for m in listed)
+        return next(named, None)
+    return general(known, {model.id for model in listed})
 
 
 def is_offered(model: base.ListedModel) -> bool:

@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from accounts.models import ApiKey, User
+from accounts.models import ApiKey, ListedModel, User
 from accounts.sealing import Sealed, open_sealed, seal
 from streaming.providers.catalog import PROVIDERS, Provider
 
@@ -105,5 +105,17 @@ def reveal_for_check(key: ApiKey) -> str:
 
 def providers_with_key(user: User) -> set[str]:
     """The providers this user has a key for. One whose master key is gone is none."""
+    return set(check_results(user))
+
+
+def check_results(user: User) -> dict[str, str]:
+    """What the last check of each of this user's keys said, by provider; empty for a key that was
+    never checked. One whose master key is gone is none."""
     keys = ApiKey.objects.filter(user=user, master_key_id__in=list(settings.MASTER_KEYS))
-    return set(keys.values_list("provider", flat=True))
+    return dict(keys.values_list("provider", "check_result"))
+
+
+def listed_models(user: User) -> set[str]:
+    """The ids of the models that this user's providers list for their keys."""
+    listed = ListedModel.objects.filter(key__user=user)
+    return set(listed.values_list("model_id", flat=True))

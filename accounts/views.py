@@ -9,6 +9,9 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
@@ -61,7 +64,7 @@ def key(request: SignedInRequest, provider: str) -> HttpResponse:
         form.add_error("key", verdict.sentence)
         return _page(request, refused=(offered, form))
     checking.note(keys.save(request.user, provider, form.cleaned_data["key"]), verdict)
-    _tell(request, f"Your {offered.name} key is saved.", verdict)
+    _tell(request, f"Your {offered.name} key is saved.", verdict, _invitation(verdict))
     return redirect("keys")
 
 
@@ -79,9 +82,19 @@ def key_check(request: SignedInRequest, provider: str) -> HttpResponse:
     return redirect("keys")
 
 
-def _tell(request: HttpRequest, before: str, verdict: Verdict) -> None:
+def _tell(request: HttpRequest, before: str, verdict: Verdict, after: str = "") -> None:
     level = messages.SUCCESS if verdict.result == Check.GOOD else messages.WARNING
-    messages.add_message(request, level, f"{before} {verdict.sentence}")
+    said = format_html("{} {} {}", before, verdict.sentence, after) if after else None
+    messages.add_message(request, level, said or f"{before} {verdict.sentence}")
+
+
+def _invitation(verdict: Verdict) -> str:
+    """A link to a new chat with a model that the key is good for; empty where there is none."""
+    first = checking.first_model(verdict)
+    if first is None or verdict.result == Check.NO_CREDIT:
+        return ""
+    address = f"{reverse('home')}?{urlencode({'model': first.id})}"
+    return format_html('<a href="{}">Start a chat with {}</a>', address, first.label)
 
 
 @login_required

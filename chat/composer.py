@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.urls import reverse
 
 from accounts import keys
-from accounts.models import User
+from accounts.models import Check, User
 from chat import offer
 from chat.calls import no_key
 from chat.models import Conversation
 from chat.replies import Standing, retired
-from streaming.providers.catalog import Model, Provider
+from streaming.providers.catalog import DEMO, Model, Provider, general
 
 FIELDS = ("text", "model", "max_tokens", "temperature", "reasoning_effort", "system_prompt")
 """What is kept of a message that could not be sent. Its request id is not: nothing was made."""
@@ -26,11 +26,21 @@ LOOKED_AT = 50
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The models of a provider. Without a key they are shown, and can't be picked."""
+    """The models of a provider. Without a key they are shown, and can't be picked; with a key that
+    the provider has `refused` they can."""
 
     provider: Provider
     usable: bool
     choices: tuple[Model, ...]
+    refused: bool = False
+
+    @property
+    def works(self) -> bool:
+        return self.usable and bool(self.choices) and not self.refused
+
+    @property
+    def is_demo(self) -> bool:
+        return self.provider.id == DEMO
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +66,7 @@ class Composer:
     @property
     def has_key(self) -> bool:
         """Whether there is a model to be had that is not for trying only."""
-        return any(group.usable and group.provider.needs_key for group in self.groups)
+        return any(group.works and not group.is_demo for group in self.groups)
 
     @property
     def stop_action(self) -> str:
@@ -100,15 +110,12 @@ def composer(
 ) -> Composer:
     """The form for the next message. `kept` has what was typed before, by field; `running` is
     the stream that Stop would stop, and `standing` is where the page stands."""
-    with_key = keys.providers_with_key(user)
-    groups = tuple(
-        Group(provider, not provider.needs_key or provider.id in with_key, models)
-        for provider, models in offer.by_provider(user).items()
-    )
+    groups = _groups(user)
+    used = _used(user)
     settings = _settings(conversation) | {
         name: value for name, value in kept.items() if name in FIELDS
     }
-    model = settings.get("model") or _usual(user, conversation, groups)
+    model = settings.get("model") or _usual(user, conversation, groups, used)
     return Composer(
         action=reverse("send", args=[conversation.pk]) if conversation else reverse("start"),
         request_id=str(uuid.uuid4()),
@@ -124,8 +131,25 @@ def composer(
         hint=_hint(user, model, groups),
         parent=str(standing.parent) if standing else "",
         seen=str(standing.seen) if standing else "",
-        recent=" ".join(_recent(user)),
+        recent=" ".join(_recent(groups, used)),
     )
+
+
+def _groups(user: User) -> tuple[Group, ...]:
+    """In the catalog's order; the demo goes last once there is something better."""
+    checked = keys.check_results(user)
+    groups = []
+    for provider, models in offer.by_provider(user).items():
+        usable = not provider.needs_key or provider.id in checked
+        refused = checked.get(provider.id) == Check.INVALID
+        groups.append(Group(provider, usable, models, refused))
+    better = _better(groups)
+    return tuple(sorted(groups, key=lambda group: bool(better) and group.is_demo))
+
+
+def _better(groups: Iterable[Group]) -> list[Group]:
+    """Those that work and are not for trying only."""
+    return [group for group in groups if group.works and not group.is_demo]
 
 
 def _settings(conversation: Conversation | None) -> dict[str, str]:
@@ -144,21 +168,36 @@ def _written(number: float | None) -> str:
     return "" if number is None else str(number).removesuffix(".0")
 
 
-def _usual(user: User, conversation: Conversation | None, groups: tuple[Group, ...]) -> str:
-    """The conversation's own model; for a new one the last used, if it can be used still."""
+def _usual(
+    user: User, conversation: Conversation | None, groups: tuple[Group, ...], used: list[str]
+) -> str:
+    """The conversation's own model; for a new one the last used that works still, otherwise the
+    first of a provider. That is the demo's only where nothing else works."""
     if conversation and conversation.model:
         return conversation.model
-    usable = [choice.id for group in groups if group.usable for choice in group.choices]
-    mine = Conversation.objects.of(user).order_by("-updated_at")
-    last = mine.values_list("model", flat=True).first()
-    return last if last in usable else usable[0]
+    better = _better(groups)
+    usable = [group for group in groups if group.usable and group.choices]
+    among = better or [group for group in usable if group.works] or usable
+    working = {choice.id for group in among for choice in group.choices}
+    if last := next((model for model in used if model in working), ""):
+        return last
+    listed = keys.listed_models(user) if better else set[str]()
+    first = general(among[0].choices, listed) if among else None
+    return first.id if first else ""
 
 
-def _recent(user: User) -> list[str]:
+def _used(user: User) -> list[str]:
     """The models of the newest conversations, each once."""
     mine = Conversation.objects.of(user).order_by("-updated_at")
     used = mine.exclude(model="").values_list("model", flat=True)[:LOOKED_AT]
-    return list(dict.fromkeys(used))[:RECENT]
+    return list(dict.fromkeys(used))
+
+
+def _recent(groups: tuple[Group, ...], used: list[str]) -> list[str]:
+    """What is offered first: what was used last, without the demo where there is better."""
+    demo = {choice.id for group in groups if group.is_demo for choice in group.choices}
+    better = _better(groups)
+    return [model for model in used if not (better and model in demo)][:RECENT]
 
 
 def _hint(user: User, model: str, groups: tuple[Group, ...]) -> str:

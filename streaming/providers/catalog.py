@@ -160,6 +160,18 @@ MODELS: tuple[Model, ...] = tuple(_read(entry) for entry in _WRITTEN["model"])
 _BY_ID = {entry.id: entry for entry in MODELS}
 
 
+DEMO = "demo"
+"""The provider that is for trying only."""
+
+
+def general(models: Collection[Model], listed: Collection[str] = ()) -> Model | None:
+    """The model to begin with of those of one provider: the first in their order that is not on
+    its way out, of those that the provider lists where it lists any."""
+    served = [model for model in models if model.id in listed] or models
+    active = [model for model in served if model.lifecycle == "active"]
+    return next(iter(active or served), None)
+
+
 def serve(provider: Provider, models: tuple[Model, ...]) -> None:
     """Add a provider of the configuration. A model that is here already stays whose it was."""
     PROVIDERS[provider.id] = provider

@@ -90,6 +90,7 @@ def test_a_good_key_is_saved_with_the_models_it_has(
 ) -> None:
     shown = saved(as_owner)
     assert "Your OpenAI key is saved. OpenAI accepts it." in shown
+    assert '<a href="/?model=gpt-6.2-sol">Start a chat with GPT-6.2 Sol</a>' in shown
     key = ApiKey.objects.get(user=owner)
     assert key.check_result == Check.GOOD
     assert key.last_checked_at

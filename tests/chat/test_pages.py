@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts import keys, visitors
-from accounts.models import User
+from accounts.models import ApiKey, Check, ListedModel, User
 from chat import sidebar
 from chat.forms import MESSAGE_LIMIT
 from chat.models import Conversation, Message
@@ -26,6 +26,7 @@ from chat.replies import Reply
 from streaming import journal, lifecycle
 from streaming.lifecycle import Ending
 from streaming.models import State, Stream, StreamChunk
+from streaming.providers import catalog
 from streaming.providers.base import Finish
 from streaming.providers.errors import Interrupted, InvalidKey, ProviderError
 from tests.chat.asking import HTMX, ask, finish, html, page, write
@@ -383,6 +384,66 @@ def test_models_without_a_key_are_there_and_cannot_be_picked(as_owner: Client, o
 def test_a_new_chat_begins_with_the_model_that_was_used_last(as_owner: Client, owner: User) -> None:
     ask(owner, QUESTION, model="demo-fast")
     assert re.search(r'<option value="demo-fast"[^>]* selected>', html(as_owner.get("/")))
+
+
+def picked(shown: str) -> str:
+    found = re.search(r'<option value="([^"]+)"[^>]* selected', shown)
+    return found[1] if found else ""
+
+
+def groups(shown: str) -> list[str]:
+    return re.findall(r'<optgroup label="([^"]+)">', shown)
+
+
+def test_once_a_key_works_a_new_chat_begins_with_its_providers_best_model(
+    as_owner: Client, owner: User
+) -> None:
+    demo = ask(owner, QUESTION, model="demo-fast")
+    assert groups(html(as_owner.get("/")))[0] == "Demo"
+    keys.save(owner, "anthropic", KEY)
+    shown = html(as_owner.get("/"))
+    assert picked(shown) == "claude-opus-5-5"
+    assert groups(shown)[-1] == "Demo"
+    assert 'data-recent=""' in shown
+    assert "The demo model is ready" not in shown
+    assert picked(html(as_owner.get(page(demo)))) == "demo-fast", "it was chosen for this chat"
+
+
+def test_the_last_model_that_works_and_is_no_demo_goes_before_the_best(
+    as_owner: Client, owner: User
+) -> None:
+    keys.save(owner, "openai", KEY)
+    keys.save(owner, "anthropic", KEY)
+    ask(owner, QUESTION, model="gpt-4.1")
+    ask(owner, QUESTION, model="claude-haiku-5-5")
+    ask(owner, QUESTION, model="demo")
+    assert picked(html(as_owner.get("/"))) == "claude-haiku-5-5"
+    assert 'data-recent="claude-haiku-5-5 gpt-4.1"' in html(as_owner.get("/"))
+    keys.remove(owner, "anthropic")
+    assert picked(html(as_owner.get("/"))) == "gpt-4.1"
+
+
+def test_the_best_model_is_one_that_the_key_is_good_for(as_owner: Client, owner: User) -> None:
+    key = keys.save(owner, "openai", KEY)
+    for place, name in enumerate(["gpt-4.1", "gpt-5.5", "a-new-one"]):
+        ListedModel.objects.create(key=key, place=place, model_id=name)
+    assert picked(html(as_owner.get("/"))) == "gpt-5.5"
+
+
+def test_a_key_that_its_provider_refuses_leaves_the_demo(as_owner: Client, owner: User) -> None:
+    key = keys.save(owner, "openai", KEY)
+    ApiKey.objects.filter(pk=key.pk).update(check_result=Check.INVALID)
+    assert picked(html(as_owner.get("/"))) == "demo"
+
+
+def test_a_server_that_needs_no_key_goes_before_the_demo(
+    as_owner: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = catalog.Provider("lab", "Lab", needs_key=False, base_url="http://127.0.0.1:1/v1")
+    monkeypatch.setitem(catalog.PROVIDERS, "lab", lab)
+    monkeypatch.setitem(catalog._BY_ID, "llama3.3", catalog.unlisted("llama3.3", lab))
+    shown = html(as_owner.get("/"))
+    assert (picked(shown), groups(shown)[-1]) == ("llama3.3", "Demo")
 
 
 def test_a_conversation_whose_key_was_removed_says_so_before_sending(

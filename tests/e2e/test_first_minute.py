@@ -12,8 +12,9 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 from streaming.providers import demo
 from tests.e2e.deployment import Deployment
 from tests.e2e.person import PASSWORD
-from tests.e2e.replies import conversation_path, copied, finished, latest
+from tests.e2e.replies import ask, conversation_path, copied, finished, latest
 from tests.e2e.test_listing import row
+from tests.fakes import Behaviour, Fake
 
 pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
 
@@ -100,3 +101,30 @@ def hold(page: Page) -> Iterator[list[Route]]:
     for route in held:
         route.continue_()
     page.unroute("**/c/")
+
+
+def test_with_a_key_the_first_question_goes_to_its_provider(
+    deployment: Deployment, fake: Fake, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(deployment.person(f"keyed-{uuid4().hex[:8]}"))
+    ask(page, "Be brief", "demo-fast")
+    finished(page)
+    page.get_by_role("link", name="Settings and keys").click()
+    openai = page.get_by_role("region", name="OpenAI", exact=True)
+    openai.get_by_label("Key").fill("sk-e2e-0123456789abcdef")
+    openai.get_by_role("button", name="Add key").click()
+    page.get_by_role("link", name="Start a chat with GPT-6.2 Astra").click()
+    model = page.get_by_role("combobox", name="Model")
+    expect(model).to_have_value("gpt-6.2-astra")
+    page.goto("/")
+    expect(model).to_have_value("gpt-6.2-astra")
+    model.click()
+    picker = page.get_by_role("dialog", name="Pick a model")
+    expect(picker.get_by_role("group").last).to_have_attribute("aria-label", "Demo")
+    expect(picker.get_by_role("group", name="Recent")).to_have_count(0)
+    page.keyboard.press("Escape")
+    fake.script(Behaviour.of("Biscuit."))
+    page.get_by_role("textbox", name="Message", exact=True).fill("A good name for a cat?")
+    page.get_by_role("button", name="Send").click()
+    expect(latest(page)).to_contain_text("Biscuit.")
+    expect(page.get_by_role("article", name="gpt-6.2-astra")).to_be_visible()
