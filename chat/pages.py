@@ -23,7 +23,7 @@ from chat.composer import FIELDS, composer
 from chat.deleted import just_deleted
 from chat.models import Conversation
 from chat.replies import MOVED, Refused, Standing
-from chat.sidebar import rows
+from chat.sidebar import Place, listing
 
 STARTERS = (
     "Why do tides lag the moon?",
@@ -107,7 +107,7 @@ def page(
         "newest": before is not None,
         "running": running,
         "composer": composer(user, conversation, kept, running, standing),
-        "rows": rows(user),
+        "listing": listing(user, Place.read(request.GET.get("chats", ""))),
         "at": reverse("conversation", args=[conversation.pk]) if conversation else "",
         "starters": STARTERS,
         "blank_question": BLANK_QUESTION,

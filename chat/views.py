@@ -3,6 +3,7 @@ scripts with a page, and htmx with the fragment that page is made of."""
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpResponse, HttpResponseRedirect
@@ -29,7 +30,7 @@ from chat.pages import (
     visitor,
 )
 from chat.replies import Refused
-from chat.sidebar import rows
+from chat.sidebar import Place, listing
 from streaming import lifecycle
 
 LOOKS = {"theme": {"light", "dark"}, "type": {"sans"}}
@@ -95,12 +96,18 @@ def message(request: Request, id: UUID) -> HttpResponse:
 
 @require_safe
 def sidebar(request: Request) -> HttpResponse:
-    """The list of conversations, with the mark at the one that is `open` beside it."""
+    """The list of conversations, with the mark at the one that is `open` beside it, and all rows
+    `through` the place that its reader has come to; or only the rows `after` a place."""
     user = visitor(request)
     if user is None:
         return HttpResponse(status=401)
     at = _named(request.GET.get("open", ""))
-    context = {"rows": rows(user), "at": reverse("conversation", args=[at]) if at else ""}
+    context: dict[str, Any] = {"at": reverse("conversation", args=[at]) if at else ""}
+    if after := Place.read(request.GET.get("after", "")):
+        context["listing"] = listing(user, after, joined=True)
+        return fragment(request, "chat/_rows.html", context)
+    through = Place.read(request.GET.get("through", ""))
+    context["listing"] = listing(user, through=through)
     return fragment(request, "chat/_sidebar.html", context)
 
 

@@ -5,8 +5,11 @@ import { ask, fragmentOf, post } from "./server.js";
 
 const UNDO = 10_000; // milliseconds that it can be had back
 const GAP = 8; // pixels
+const NEAR = "400px"; // below what is seen of the list
 
 let menu, toasts, opener;
+let sidebar, inSight; // the list, and who watches for its end
+let arriving = null; // older chats that are on their way
 
 export function startListing() {
   [menu, toasts] = ["menu", "toasts"].map((id) => document.getElementById(id));
@@ -16,6 +19,57 @@ export function startListing() {
   menu.addEventListener("close", () => opener?.focus());
   for (const toast of toasts.children) leaveSoon(toast);
   addEventListener("visibilitychange", read);
+  sidebar = document.getElementById("sidebar");
+  inSight = new IntersectionObserver(seen, { root: sidebar, rootMargin: `0px 0px ${NEAR}` });
+  sidebar.addEventListener("click", olderAsked);
+  watchEnd();
+}
+
+// Older chats, fetched when the reader comes near the end of the list
+
+/** Again after the list was made anew: its end may be another one, and in sight already. */
+export function watchEnd() {
+  inSight.disconnect();
+  const link = end()?.querySelector("a");
+  if (link) inSight.observe(link);
+}
+
+/** Where a list that is made anew must reach to, once nothing is on its way to it.
+ *  @returns {Promise<string>} to be added to its address */
+export async function reached() {
+  await arriving;
+  return end() ? `&through=${end().dataset.through}` : "";
+}
+
+function end() {
+  return document.getElementById("chats-end");
+}
+
+function seen(entries) {
+  if (entries.some(({ isIntersecting }) => isIntersecting)) fetchOlder();
+}
+
+function olderAsked(event) {
+  if (!event.target.closest("#chats-end a") || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  event.preventDefault();
+  fetchOlder();
+}
+
+function fetchOlder() {
+  arriving ??= addOlder().finally(() => (arriving = null));
+}
+
+async function addOlder() {
+  const { through } = end().dataset;
+  const response = await ask(`/sidebar/?after=${through}&open=${openChat()}`);
+  if (!response?.ok || end()?.dataset.through !== through) return; // the link stays, to be pressed
+  const made = fragmentOf(response);
+  for (const { id } of made.querySelectorAll("a[id]")) document.getElementById(id)?.closest("li").remove();
+  const first = made.querySelector("a[id]");
+  const focused = end().contains(document.activeElement);
+  end().replaceWith(made);
+  if (focused) first?.focus();
+  watchEnd();
 }
 
 function clicked(event) {

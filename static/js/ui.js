@@ -1,7 +1,7 @@
 // The page around the replies: one status line for eyes and screen readers, and the sidebar.
 
 import { movedTo, openChat, running, seenEnd, standAt } from "./composer.js";
-import { read } from "./listing.js";
+import { reached, read, watchEnd } from "./listing.js";
 import { ask, fragmentOf } from "./server.js";
 import { connection } from "./socket.js";
 
@@ -104,7 +104,8 @@ async function fetchSidebar() {
   if (fetching) return;
   fetching = true;
   const into = { source: sidebar, target: sidebar, swap: "innerMorph" };
-  await htmx.ajax("GET", `/sidebar/?open=${openChat()}`, into).catch(() => {});
+  await htmx.ajax("GET", `/sidebar/?open=${openChat()}${await reached()}`, into).catch(() => {});
+  watchEnd();
   showTitle();
   read();
   catchUp();

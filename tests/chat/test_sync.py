@@ -20,7 +20,7 @@ from accounts.models import User
 from chat import conversations, replies
 from chat.models import Conversation
 from chat.replies import Settings
-from chat.sidebar import Row, rows
+from chat.sidebar import Row, listing
 from streaming import consumers, lifecycle
 from streaming import hub as hubs
 from streaming.consumers import FollowConsumer
@@ -62,7 +62,7 @@ class Tab:
                 await self._socket.send_to(text_data=json.dumps(pong))
             if frame.get("revision", self._revision) != self._revision:
                 self._revision = frame["revision"]
-                self.list = await in_db(rows, self.user)
+                self.list = (await in_db(listing, self.user)).rows
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def ask(user: User, conversation: Conversation | None) -> None:
 
 
 async def agree(tabs: list[Tab], user: User, within: float) -> None:
-    fresh = await in_db(rows, user)
+    fresh = (await in_db(listing, user)).rows
 
     async def same() -> bool:
         return all(tab.list == fresh for tab in tabs)

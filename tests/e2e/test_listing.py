@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.deployment import Deployment
+from tests.e2e.person import Person
 from tests.e2e.replies import ask, conversation_path, finished
 from tests.fakes import Behaviour, Fake
 from tests.waiting import until
@@ -22,6 +23,18 @@ from chat.models import Conversation
 for title, days in {ages!r}.items():
     used = timezone.now() - timedelta(days=days)
     Conversation.objects.filter(user__email={email!r}, title=title).update(updated_at=used)
+"""
+
+SEED = """
+from datetime import timedelta
+from django.utils import timezone
+from accounts.models import User
+from chat.models import Conversation
+user, now = User.objects.get(email={email!r}), timezone.now()
+Conversation.objects.bulk_create(
+    Conversation(user=user, title=f"Chat {{n:03d}}", updated_at=now - timedelta(hours=n))
+    for n in range({chats})
+)
 """
 
 
@@ -129,3 +142,54 @@ def test_what_runs_and_what_failed_is_marked_in_every_tab(
         expect(row(page, "Be brief").get_by_text("failed:")).to_have_count(1)
     row(here, "Be brief").get_by_role("link").first.click()
     expect(row(there, "Be brief").get_by_text("failed:")).to_have_count(0)
+
+
+CHATS = 450
+
+
+@pytest.fixture
+def hoarder(deployment: Deployment) -> Person:
+    """Somebody with more conversations than a list shows at a time."""
+    person = deployment.person(f"lister-{uuid4().hex[:8]}")
+    deployment.manage("shell", "-c", SEED.format(email=person.email, chats=CHATS))
+    return person
+
+
+@pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+def test_the_oldest_of_many_is_reached_by_scrolling_and_stays_there(
+    deployment: Deployment, hoarder: Person, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(hoarder)
+    rows = page.locator("#sidebar li > a[id]")
+    expect(rows).to_have_count(200)
+    for loaded in (400, CHATS):
+        page.locator("#chats-end").scroll_into_view_if_needed()
+        expect(rows).to_have_count(loaded)
+    page.locator("#chats-end").scroll_into_view_if_needed()
+    expect(page.get_by_role("link", name="Older chats")).to_have_count(0)
+    expect(page.locator("#sidebar h2")).to_have_text(
+        ["Today", "Yesterday", "Previous 7 days", "Older"]
+    )
+
+    far = page.locator("#sidebar").evaluate("list => list.scrollTop")
+    with page.expect_response("**/sidebar/?*through=*"):
+        deployment.send(hoarder, "Be brief")
+    expect(row(page, "Be brief")).to_have_count(1)
+    expect(rows).to_have_count(CHATS + 1)
+    assert page.locator("#sidebar").evaluate("list => list.scrollTop") >= far
+    expect(row(page, f"Chat {CHATS - 1}")).to_be_in_viewport()
+    row(page, f"Chat {CHATS - 1}").get_by_role("link").first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Chat {CHATS - 1}")
+
+
+@pytest.mark.still
+@pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+def test_the_oldest_of_many_is_reached_without_scripts(
+    hoarder: Person, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(hoarder, java_script_enabled=False)
+    page.get_by_role("link", name="Older chats").click()
+    page.get_by_role("link", name="Older chats").click()
+    expect(page.get_by_role("link", name="Older chats")).to_have_count(0)
+    row(page, f"Chat {CHATS - 1}").get_by_role("link").first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Chat {CHATS - 1}")

@@ -16,6 +16,7 @@ from playwright.sync_api import Page, Route, expect
 from accounts.models import User
 from chat.articles import BLANK_ANSWER, BLANK_QUESTION, Article
 from chat.composer import Composer, Group
+from chat.sidebar import Listing
 from streaming.providers.catalog import by_provider, every_model
 from tests.js.conftest import Files
 
@@ -38,7 +39,7 @@ def page_of(action: str, articles: tuple[Article, ...] = (), **composer: Any) ->
         "title": "Tides",
         "articles": articles,
         "composer": form,
-        "rows": [],
+        "listing": Listing([]),
         "open": "",
         "starters": (),
         "blank_question": BLANK_QUESTION,

@@ -1,0 +1,193 @@
+"""The list of conversations, page by page: all of them, each once, whatever moves meanwhile."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from html import unescape
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts.models import User
+from chat import sidebar
+from chat.models import Conversation
+from chat.sidebar import Listing, Place, listing
+from tests.chat.asking import html
+
+CHATS = 450
+PINNED = 3
+
+
+@pytest.fixture
+def chats(owner: User) -> list[Conversation]:
+    """In the order of the list; of every three of them two were used at the very same time."""
+    now = timezone.now()
+    made = [
+        Conversation(
+            user=owner,
+            title=f"Chat {number:03d}",
+            pinned=number < PINNED,
+            updated_at=now - timedelta(minutes=90 * (number - number % 3 // 2)),
+        )
+        for number in range(CHATS)
+    ]
+    Conversation.objects.bulk_create(made)
+    return sorted(made, key=lambda c: (c.pinned, c.updated_at, c.id), reverse=True)
+
+
+def all_pages(user: User) -> list[Listing]:
+    pages = [listing(user)]
+    while pages[-1].more:
+        pages.append(listing(user, Place.read(pages[-1].end), joined=True))
+    return pages
+
+
+def titles(listings: list[Listing]) -> list[str]:
+    return [row.title for page in listings for row in page.rows]
+
+
+def test_every_conversation_is_reached_once_and_in_order(
+    owner: User, chats: list[Conversation]
+) -> None:
+    pages = all_pages(owner)
+    assert [len(page.rows) for page in pages] == [200, 200, 50]
+    assert titles(pages) == [chat.title for chat in chats]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_pages_end_anywhere_also_among_what_is_pinned_or_was_used_at_once(
+    owner: User, chats: list[Conversation], size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sidebar, "SHOWN", size)
+    Conversation.objects.filter(pk__in=[chat.pk for chat in chats[20:]]).delete()
+    assert titles(all_pages(owner)) == [chat.title for chat in chats[:20]]
+
+
+def test_a_heading_stands_once_before_its_day_across_pages(
+    owner: User, chats: list[Conversation]
+) -> None:
+    headings = [row.day for page in all_pages(owner) for row in page.rows if row.day]
+    assert headings == ["Pinned", "Today", "Yesterday", "Previous 7 days", "Older"]
+    first = listing(owner)
+    assert listing(owner, Place.read(first.end)).rows[0].day == "Older", "a page of its own"
+
+
+def test_what_moves_while_somebody_scrolls_is_neither_missed_nor_doubled(
+    owner: User, chats: list[Conversation]
+) -> None:
+    first = listing(owner)
+    for moved in (chats[100], chats[199], chats[300]):  # the last of these rows is the seam
+        Conversation.objects.filter(pk=moved.pk).update(updated_at=timezone.now())
+    second = listing(owner, Place.read(first.end), joined=True)
+    anew = listing(owner, through=Place.read(first.end))
+    third = listing(owner, Place.read(second.end), joined=True)
+    assert sorted(titles([anew, second, third])) == sorted(chat.title for chat in chats)
+
+
+def test_a_list_made_anew_reaches_as_far_as_its_reader_has_come(
+    owner: User, chats: list[Conversation]
+) -> None:
+    pages = all_pages(owner)
+    Conversation.objects.create(user=owner, title="A new one")
+    assert len(listing(owner, through=Place.read(pages[1].end)).rows) == 401
+    whole = listing(owner, through=Place.read(pages[2].end))
+    assert len(whole.rows) == CHATS + 1
+    assert not whole.more
+
+
+def test_a_list_made_anew_is_bounded_and_goes_on_from_there(
+    owner: User, chats: list[Conversation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sidebar, "MAX_REFRESHED", 300)
+    anew = listing(owner, through=Place.read(all_pages(owner)[-1].end))
+    assert len(anew.rows) == 300
+    assert listing(owner, Place.read(anew.end)).rows[0].title == chats[300].title
+
+
+def test_a_page_far_down_costs_no_more_queries_and_no_offset(
+    owner: User, chats: list[Conversation]
+) -> None:
+    far = Place.read(listing(owner, through=Place(False, chats[350].updated_at, chats[350].id)).end)
+    with CaptureQueriesContext(
+        connection,
+    ) as asked:
+        listing(owner, far)
+    assert len(asked) == 1
+    assert "OFFSET" not in asked[0]["sql"]
+
+
+def older(shown: str) -> str:
+    found = re.search(r'href="([^"]+)">Older chats</a>', shown)
+    return unescape(found[1]) if found else ""
+
+
+def test_without_scripts_links_lead_to_the_oldest_and_back(
+    as_owner: Client, chats: list[Conversation]
+) -> None:
+    seen: list[str] = []
+    address = open_ = f"/c/{chats[0].pk}/"
+    while address:
+        shown = html(as_owner.get(address))
+        seen += re.findall(r"<bdi>(Chat \d+)</bdi>", shown)
+        assert ("Newest chats</a>" in shown) is (address != open_)
+        address = older(shown)
+        assert not address or address.startswith(f"{open_}?chats=")
+    assert seen == [chat.title for chat in chats]
+
+
+def test_the_fragment_holds_the_rows_after_a_place_and_nothing_else(
+    as_owner: Client, chats: list[Conversation]
+) -> None:
+    end = re.search(r'data-through="([^"]+)"', html(as_owner.get("/sidebar/")))
+    assert end
+    shown = html(as_owner.get("/sidebar/", {"after": end[1], "open": str(chats[250].pk)}))
+    assert re.findall(r"<bdi>(Chat \d+)</bdi>", shown) == [c.title for c in chats[200:400]]
+    assert "<ul" not in shown
+    assert shown.count('aria-current="page"') == 1
+
+
+def test_a_stranger_with_a_place_of_the_owners_finds_nothing(
+    as_stranger: Client, owner: User, chats: list[Conversation]
+) -> None:
+    end = listing(owner).end
+    for name in ("after", "through"):
+        assert "Chat" not in html(as_stranger.get("/sidebar/", {name: end}))
+
+
+ODD: list[Any] = [
+    "",
+    "1",
+    "x_y_z",
+    "1__",
+    "1_20261128T000000000000_nonsense",
+    "9" * 5000,
+    "\0",
+    "1_½_²",
+]
+
+
+@pytest.mark.parametrize("name", ["after", "through", "chats"])
+def test_a_place_that_is_none_is_the_top(
+    as_owner: Client, chats: list[Conversation], name: str
+) -> None:
+    for odd in ODD:
+        address = "/" if name == "chats" else "/sidebar/"
+        shown = html(as_owner.get(address, {name: odd}))
+        assert chats[0].title in shown, odd
+
+
+@pytest.mark.parametrize("year", [1, 1969, 9999])
+def test_a_place_of_any_year_is_one(as_owner: Client, owner: User, year: int) -> None:
+    Conversation.objects.create(user=owner, title="The only one")
+    place = Place(False, datetime(year, 1, 1, tzinfo=timezone.get_current_timezone()), owner_id())
+    for name in ("after", "through"):
+        assert as_owner.get("/sidebar/", {name: str(place)}).status_code == 200
+
+
+def owner_id() -> Any:
+    return Conversation.objects.get().pk
