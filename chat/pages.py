@@ -17,6 +17,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 from accounts.models import User
+from accounts.page_account import account_id, claimed
 from accounts.visitors import is_allowed
 from chat.articles import BLANK_ANSWER, BLANK_QUESTION, Article, articles, earlier_articles
 from chat.composer import FIELDS, composer
@@ -181,6 +182,9 @@ def draft(request: Request) -> dict[str, str]:
     """What was typed on this page before its writer had to sign in. It stays until it is
     sent, so that a reload does not lose it."""
     kept = request.session.get(DRAFT) or {}
+    if kept.get("account") and kept["account"] != account_id(request.user):
+        drop_draft(request)  # typed on the page of another account
+        return {}
     return kept["typed"] if kept.get("page") == request.path else {}
 
 
@@ -191,7 +195,7 @@ def keep_draft_and_sign_in(request: Request, back: str) -> HttpResponse:
         return _show_unkept(request, back, kept, TOO_LONG_TO_KEEP)
     if not is_allowed(request, "draft"):
         return _show_unkept(request, back, kept, TOO_MANY_KEPT)
-    request.session[DRAFT] = {"page": back, "typed": kept}
+    request.session[DRAFT] = {"page": back, "typed": kept, "account": claimed(request)[:64]}
     return sign_in(request, back)
 
 

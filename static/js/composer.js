@@ -2,9 +2,9 @@
 // here; whatever goes wrong, the text stays: in the box, in the page, or in this browser.
 
 import { connection } from "./socket.js";
-import { draft, dropDraft, dropUnsent, forgetOnSignOut, keepDraft, keepUnsent, unsent } from "./drafts.js";
+import { draft, dropDraft, dropUnsent, keepDraft, keepUnsent, unsent } from "./drafts.js";
 import { toTheEnd } from "./follow.js";
-import { fragmentOf, post, requestId } from "./server.js";
+import { fragmentOf, isSomeoneElse, post, requestId } from "./server.js";
 
 /** @typedef {{fields: URLSearchParams, action: string, question: Element, answer: Element}} Message */
 
@@ -32,7 +32,6 @@ export function startComposer() {
   connection.addEventListener("status", update);
   // Stop takes the place of Send under the pointer: the second of a double click is not for it.
   stop.addEventListener("click", (event) => event.detail > 1 && event.preventDefault());
-  forgetOnSignOut();
   update();
 }
 
@@ -212,6 +211,7 @@ async function hand(message) {
   if (!response) return notSent(message);
   const elsewhere = response.headers.get("HX-Redirect") ?? (response.redirected ? response.url : null);
   if (elsewhere) return signIn(message, elsewhere);
+  if (isSomeoneElse(response)) return withdraw(message);
   if (response.status === 422 || response.status === 409) return refused(message, fragmentOf(response));
   const made = fragmentOf(response).querySelectorAll("article");
   if (!response.ok || made.length !== 2) return notSent(message); // a portal's own page may come, too
@@ -283,7 +283,12 @@ function notSent(message) {
     show(message);
     deliver(message);
   });
-  line.append(words, retry);
+  const edit = Object.assign(element("button", "quiet", "Edit"), { type: "button" });
+  edit.addEventListener("click", () => {
+    withdraw(message);
+    box.focus();
+  });
+  line.append(words, retry, edit);
   foot.append(line);
   message.answer.remove();
   message.question.append(foot);

@@ -1,11 +1,14 @@
 // What is not with the server yet, kept in this browser through a reload, an error, a sign-in:
-// what is typed (a draft), and what was sent and not acknowledged (unsent).
+// what is typed (a draft), and what was sent and not acknowledged (unsent). It belongs to the
+// account of the page it was typed on: another account never sees or sends it.
 
-const OURS = ["csrfmiddlewaretoken", "request_id", "parent", "seen"]; // of this page only
+import { account } from "./server.js";
+
+const OURS = ["csrfmiddlewaretoken", "account", "request_id", "parent", "seen"]; // of this page only
 
 // One draft for each conversation and one for a new chat, told apart by where the form posts to.
-const draftKey = (form) => `draft ${form.getAttribute("action")}`;
-const unsentKey = (action) => `unsent ${action}`;
+const draftKey = (form) => `draft ${account()} ${form.getAttribute("action")}`;
+const unsentKey = (action) => `unsent ${account()} ${action}`;
 
 export function keepDraft(form) {
   write(draftKey(form), theirs([...new FormData(form)]));
@@ -25,7 +28,9 @@ export function dropDraft(form) {
 
 /** @param {URLSearchParams} fields of a message, its request id among them */
 export function keepUnsent(action, fields) {
-  write(unsentKey(action), { ...read(unsentKey(action)), [fields.get("request_id")]: fields.toString() });
+  const kept = new URLSearchParams(fields);
+  for (const name of ["csrfmiddlewaretoken", "account"]) kept.delete(name);
+  write(unsentKey(action), { ...read(unsentKey(action)), [fields.get("request_id")]: kept.toString() });
 }
 
 export function dropUnsent(action, fields) {
@@ -38,12 +43,23 @@ export function unsent(action) {
   return Object.values(read(unsentKey(action)) ?? {}).map((fields) => new URLSearchParams(fields));
 }
 
-/** Who signs out leaves nothing behind for the next person at this screen. */
-export function forgetOnSignOut() {
-  document.addEventListener("submit", ({ target }) => {
-    if (new URL(target.action).pathname !== "/accounts/logout/") return;
-    for (const key of Object.keys(localStorage)) if (/^(?:draft|unsent) /.test(key)) localStorage.removeItem(key);
-  });
+/** People who sign out leave nothing behind for the next person at this screen. */
+export function forget(account) {
+  dropKeys((of) => of === account);
+}
+
+/** Before there were accounts in the keys: nobody can tell any more whose text that is. */
+export function dropOld() {
+  dropKeys((of) => of.startsWith("/"));
+}
+
+function dropKeys(isMeant) {
+  try {
+    for (const key of Object.keys(localStorage)) {
+      const [kind, of = "/"] = key.split(" ");
+      if (["draft", "unsent"].includes(kind) && isMeant(of)) localStorage.removeItem(key);
+    }
+  } catch {}
 }
 
 // A browser may refuse to store anything: then a draft is only as durable as its page.

@@ -2,24 +2,58 @@
 
 const PATIENCE = 30_000; // milliseconds before what is asked counts as not answered
 const FRAGMENT = { "HX-Request": "true" };
+const OURS = ["csrfmiddlewaretoken", "account"];
 
-/** The token comes from the cookie where it can be read: signing in elsewhere changes it.
+const ACCOUNT = "X-Account"; // of this page; of the session, in an answer that refuses this page
+const SETS_TOKEN = "/accounts/login/"; // a page that sets the cookie with the token
+
+/** The token of the session as it is now: signing in, also in another tab, makes another one. */
+export function currentToken() {
+  return /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1] ?? "";
+}
+
+/** The account this page was made for; "" for anonymous visitors. */
+export function account() {
+  return document.querySelector("meta[name='account']")?.content ?? "";
+}
+
+export function headers() {
+  return { ...FRAGMENT, [ACCOUNT]: account() };
+}
+
+/** The fields never decide which token or account counts: they may be older than the session.
  *  @returns {Promise<Response & {html: string} | null>} null where not all of it came */
-export function post(action, body = new URLSearchParams()) {
-  const token = /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1] ?? document.querySelector("[name='csrfmiddlewaretoken']").value;
-  return whole(action, { method: "POST", body, headers: { ...FRAGMENT, "X-CSRFToken": token } });
+export async function post(action, body = new URLSearchParams()) {
+  for (const name of OURS) body.delete(name);
+  const token = currentToken();
+  const response = await postWith(token, action, body);
+  if (response?.status !== 403) return response;
+  await ask(SETS_TOKEN); // the cookie may have been deleted
+  return currentToken() === token ? response : postWith(currentToken(), action, body);
+}
+
+function postWith(token, action, body) {
+  const csrf = token || document.querySelector("[name='csrfmiddlewaretoken']").value;
+  return whole(action, { method: "POST", body, headers: { ...headers(), "X-CSRFToken": csrf } });
 }
 
 /** @returns {Promise<Response & {html: string} | null>} null where not all of it came */
 export function ask(address) {
-  return whole(address, { headers: FRAGMENT });
+  return whole(address, { headers: headers() });
+}
+
+/** Was this refused because somebody else is signed in in this browser now? */
+export function isSomeoneElse(response) {
+  return response?.status === 409 && response.headers.has(ACCOUNT);
 }
 
 /** A connection may break within an answer, too. */
 async function whole(address, options) {
   try {
     const response = await fetch(address, { ...options, signal: AbortSignal.timeout(PATIENCE) });
-    return Object.assign(response, { html: await response.text() });
+    const answer = Object.assign(response, { html: await response.text() });
+    if (isSomeoneElse(answer)) document.dispatchEvent(new CustomEvent("someone-else"));
+    return answer;
   } catch {
     return null;
   }

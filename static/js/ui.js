@@ -2,7 +2,7 @@
 
 import { movedTo, openChat, running, seenEnd, standAt } from "./composer.js";
 import { reached, read, watchEnd } from "./listing.js";
-import { ask, fragmentOf } from "./server.js";
+import { ask, fragmentOf, headers } from "./server.js";
 import { connection } from "./socket.js";
 
 const UNNOTICED = 1000; // milliseconds without a connection that nobody needs to hear of
@@ -12,6 +12,7 @@ const SIDEBAR = 300; // milliseconds between two fetches of the sidebar
 
 const LOST = {
   reconnecting: "Reconnecting, your text is safe",
+  polling: "Live updates don’t get through here. The page checks every few seconds.",
   offline: "Offline, your text is safe",
   "signed-out": "Signed out.",
 };
@@ -38,6 +39,7 @@ export function startPage() {
     fetchSidebar();
   });
   document.addEventListener("delivered", catchUp);
+  document.addEventListener("someone-else", tellOfSomeoneElse);
   addEventListener("popstate", () => address() === here || location.reload());
 }
 
@@ -91,6 +93,12 @@ function offerToSignIn() {
   if (!dialog.open) dialog.showModal();
 }
 
+/** Somebody else has signed in, in another tab. This page sends nothing in their name. */
+function tellOfSomeoneElse() {
+  const dialog = document.getElementById("someone-else");
+  if (!dialog.open) dialog.showModal();
+}
+
 // The sidebar, made by the server, whenever something changed in any tab or device
 
 function revisionIs(number) {
@@ -99,11 +107,11 @@ function revisionIs(number) {
   fetchSidebar();
 }
 
-async function fetchSidebar() {
+export async function fetchSidebar() {
   again = fetching;
   if (fetching) return;
   fetching = true;
-  const into = { source: sidebar, target: sidebar, swap: "innerMorph" };
+  const into = { source: sidebar, target: sidebar, swap: "innerMorph", headers: headers() };
   await htmx.ajax("GET", `/sidebar/?open=${openChat()}${await reached()}`, into).catch(() => {});
   watchEnd();
   showTitle();

@@ -8,7 +8,7 @@ from tests.js.conftest import STATIC
 
 LARGEST = 90_000  # bytes of JavaScript, gzipped one by one
 STATIC_IMPORT = re.compile(r'^(?:import|export)\b[^;]*?["\'](\.[^"\']+)["\'];', re.MULTILINE)
-AT_ONCE = (STATIC / "vendor/htmx/htmx.min.js", STATIC / "js/main.js")
+AT_ONCE = tuple(STATIC / name for name in ("vendor/htmx/htmx.min.js", "js/forms.js", "js/main.js"))
 
 
 def needed(file: Path, known: set[Path]) -> set[Path]:

@@ -1,0 +1,114 @@
+"""A page belongs to the account it was made for: it neither acts for another one, nor shows what
+was typed for it."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import Client, override_settings
+
+from accounts.models import User
+from accounts.page_account import account_id
+from chat.models import Conversation
+from tests.chat.asking import HTMX, signed_in
+
+PLAIN_FILES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+
+
+@pytest.fixture(autouse=True)
+def plain_files() -> Any:
+    with override_settings(STORAGES=PLAIN_FILES):
+        yield
+
+
+def message(user: User | None, text: str = "Half a thought") -> dict[str, str]:
+    """As the form on a page of this account sends it; None is the page of an anonymous visitor."""
+    form = {"text": text, "model": "demo", "request_id": str(uuid4())}
+    return form | ({"account": account_id(user)} if user else {})
+
+
+def sign_in(client: Client, user: User) -> None:
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+
+
+def in_box(client: Client, path: str = "/") -> str:
+    shown = client.get(path).content.decode()
+    found = re.search(r'<textarea id="text"[^>]*>\n(.*?)</textarea>', shown, re.DOTALL)
+    assert found, shown
+    return unescape(found[1])
+
+
+def test_an_account_has_a_name_of_its_own_that_tells_nothing(owner: User, stranger: User) -> None:
+    page = signed_in(owner).get("/").content.decode()
+    assert f'<meta name="account" content="{account_id(owner)}">' in page
+    assert f'name="account" value="{account_id(owner)}"' in page
+    assert account_id(owner) != account_id(stranger)
+    assert re.fullmatch(r"[0-9a-f]{32}", account_id(owner))
+
+
+@pytest.mark.parametrize("path", ["/c/", "/m/{0}/versions/", "/c/{0}/deletion/"])
+@pytest.mark.parametrize("way", ["field", "header"])
+def test_the_page_of_another_account_does_nothing_and_gives_the_text_back(
+    owner: User, stranger: User, path: str, way: str
+) -> None:
+    form = message(owner if way == "field" else None)
+    headers = HTMX | {"X-Account": account_id(owner)} if way == "header" else {}
+    browser = signed_in(stranger)
+    answer = browser.post(path.format(uuid4()), form, headers=headers)
+    assert answer.status_code == 409
+    assert answer.headers["X-Account"] == account_id(stranger)
+    assert "You are signed in as someone else" in answer.content.decode()
+    assert "\nHalf a thought</textarea>" in answer.content.decode()
+    assert not Conversation.objects.exists()
+    assert in_box(browser) == ""
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_its_own_page_is_served(owner: User, headers: dict[str, str]) -> None:
+    answer = signed_in(owner).post("/c/", message(owner), headers=headers)
+    assert answer.status_code in {200, 302}
+    assert Conversation.objects.get().user == owner
+
+
+def test_what_one_account_typed_is_not_in_the_next_one_s_box(owner: User, stranger: User) -> None:
+    browser = Client()
+    browser.post("/c/", message(owner))  # the session has run out
+    sign_in(browser, stranger)
+    assert in_box(browser) == ""
+    assert "Half a thought" not in str(dict(browser.session))
+
+
+def test_what_one_account_typed_is_there_when_it_comes_back(owner: User) -> None:
+    browser = Client()
+    browser.post("/c/", message(owner))
+    sign_in(browser, owner)
+    assert in_box(browser) == "Half a thought"
+
+
+def test_what_an_anonymous_visitor_typed_goes_to_who_signs_in_next_and_no_further(
+    owner: User, stranger: User
+) -> None:
+    browser = Client()
+    browser.post("/c/", message(None))
+    sign_in(browser, owner)
+    assert in_box(browser) == "Half a thought"
+    browser.post("/accounts/logout/")
+    sign_in(browser, stranger)
+    assert in_box(browser) == ""
+
+
+@pytest.mark.parametrize(
+    ("origin", "shown"), [("http://testserver", True), ("http://elsewhere.test", False)]
+)
+def test_a_token_of_an_older_session_loses_no_text(owner: User, origin: str, shown: bool) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    sign_in(browser, owner)
+    browser.get("/")
+    form = message(owner) | {"csrfmiddlewaretoken": "x" * 32}
+    answer = browser.post("/c/", form, headers={"Origin": origin})
+    assert answer.status_code == 403
+    assert ("\nHalf a thought</textarea>" in answer.content.decode()) is shown
