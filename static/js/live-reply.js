@@ -63,7 +63,7 @@ export class LiveReply extends HTMLElement {
 
   #begin() {
     this.details = this.querySelector(".reasoning");
-    this.details?.addEventListener("toggle", () => this.#show());
+    this.details?.addEventListener("toggle", () => this.running && this.#show());
     this.#spent = Number(this.details?.dataset.thinking ?? 0);
     this.#prose = new MarkdownStream(this.querySelector(":scope > .prose"), enhanceGrown, typesetAhead);
     fetchFonts(this.#prose.root);

@@ -645,9 +645,11 @@ export class MarkdownStream {
     this.adopted = false;
     this.hasMaths = false; // or the beginning of a formula
     this.coming = this.built = null; // what is being built, and what was
+    this.closed = false; // finished: nothing is written any more
   }
 
   append(delta) {
+    if (this.closed) return;
     let text = this.held + delta;
     this.held = text.endsWith("\r") ? "\r" : "";
     if (this.held) text = text.slice(0, -1);
@@ -669,6 +671,7 @@ export class MarkdownStream {
 
   /** Show all there is. */
   flush() {
+    if (this.closed) return;
     this.coming = this.built = null;
     this.prepare();
     this.write();
@@ -681,6 +684,7 @@ export class MarkdownStream {
    * @returns {boolean} is all of it built?
    */
   prepare(enough) {
+    if (this.closed) return true;
     this.coming ??= this.build(enough && this.adopted ? this.next() : this.text.length);
     while (!this.built) {
       this.built = this.step();
@@ -749,6 +753,7 @@ export class MarkdownStream {
 
   /** Show what was built, in one write. */
   write() {
+    if (this.closed) return;
     const { tokens, before, trees, places, made, end } = this.built;
     this.coming = this.built = null;
     if (!this.adopted) this.adopt(trees);
@@ -811,6 +816,7 @@ export class MarkdownStream {
 
   /** Nothing more will come: show all of it exactly, late link definitions included. */
   finish() {
+    if (this.closed) return;
     this.append(this.held ? "\n" : "");
     this.flush();
     if (this.linksCameLate || this.tail.includes("]:")) {
@@ -821,6 +827,7 @@ export class MarkdownStream {
       [this.committed, this.done] = [0, null];
     }
     this.settle(this.trees.length);
+    this.closed = true;
   }
 }
 

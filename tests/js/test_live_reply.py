@@ -326,3 +326,20 @@ def test_many_chunks_are_one_write_a_frame(page: Page, server: Server, open_: Op
     server.send(*(chunk(i, f"{i} ") for i in range(500)))
     expect(prose(page)).to_contain_text("498 499")
     assert page.evaluate("window.writes <= window.frames + 1")
+
+
+@pytest.mark.parametrize("state", ["completed", "stopped", "failed"])
+def test_thoughts_that_are_opened_after_the_end_double_nothing(
+    page: Page, server: Server, open_: Open, state: str
+) -> None:
+    open_(article("Before. ", "<p>Before.</p>", index=2, seams=(8,)))
+    page.route(f"**/m/{MESSAGE}/", lambda route: route.fulfill(body=""))
+    server.send(chunk(3, "Hm.\n\n- *tides*", kind="reasoning"), chunk(4, "They\n\n- lag"))
+    expect(prose(page).locator("li")).to_have_text("lag")
+    server.send(end(state, after=4))
+    expect(page.locator("article")).not_to_have_attribute("aria-busy", "true")
+    shown = page.locator("article > live-reply > .prose").inner_html()
+    for _ in range(3):
+        page.locator("summary").click()
+        expect(page.locator(".reasoning em")).to_have_count(1)
+    assert page.locator("article > live-reply > .prose").inner_html() == shown
