@@ -33,6 +33,15 @@ export function startComposer() {
   // Stop takes the place of Send under the pointer: the second of a double click is not for it.
   stop.addEventListener("click", (event) => event.detail > 1 && event.preventDefault());
   update();
+  takeFocus();
+}
+
+/** What is typed is for the box, from the first letter on; a phone's keyboard would cover the page. */
+function takeFocus() {
+  const taken = document.activeElement !== document.body || document.querySelector(".edit");
+  if (TOUCH.matches || taken) return;
+  box.setSelectionRange(box.value.length, box.value.length);
+  box.focus({ preventScroll: true });
 }
 
 /** The replies that are still being written, in the order they run. */

@@ -65,13 +65,13 @@ def test_every_key_of_the_sheet_does_what_it_says(page: Page) -> None:
 
     sheet.press("↑", "ArrowUp")
     give_an_edit_up(page)
-    sheet.press("J K", "j")
+    sheet.press("Alt J K", "Alt+j")
     expect(latest(page)).to_be_focused()
-    sheet.press("J K", "k")
+    sheet.press("Alt J K", "Alt+k")
     expect(page.get_by_role("article", name="You")).to_be_focused()
     sheet.press("E", "e")
     give_an_edit_up(page)
-    page.keyboard.press("j")
+    page.keyboard.press("Alt+j")
 
     sheet.press("Y", "y")
     until(lambda: clipboard(page) != "", what="something was copied")
@@ -81,21 +81,20 @@ def test_every_key_of_the_sheet_does_what_it_says(page: Page) -> None:
     sheet.press("M", "m")
     expect(page.get_by_role("dialog", name="Pick a model")).to_be_visible()
     page.keyboard.press("Escape")
-    sheet.press("C", "c")
+    sheet.press("Alt C", "Alt+c")
     expect(latest(page)).to_have_attribute("data-state", "running")
     expect(latest(page)).to_be_focused()
     sheet.press("Esc", "Escape")
     expect(latest(page).get_by_role("button", name="Regenerate")).to_be_visible()
-    sheet.press("R", "r")
+    sheet.press("Alt R", "Alt+r")
     expect(latest(page).get_by_text("2/2")).to_be_visible()
     expect(latest(page)).to_be_focused()
     sheet.press("[ ]", "[")
     expect(latest(page).get_by_text("1/2")).to_be_visible()
+    sheet.press("Alt J K", "Alt+j")
     sheet.press("[ ]", "]")
     expect(latest(page).get_by_text("2/2")).to_be_visible()
 
-    sheet.press("/")
-    expect(box(page)).to_be_focused()
     page.get_by_role("heading", level=1).click()
     sheet.press("Shift Esc", "Shift+Escape")
     expect(box(page)).to_be_focused()
@@ -115,32 +114,73 @@ def test_every_key_of_the_sheet_does_what_it_says(page: Page) -> None:
     expect(page.get_by_role("article", name="You")).to_contain_text("One")
     sheet.press("Alt ↑ ↓", "Alt+ArrowUp")
     expect(page.get_by_role("article", name="You")).to_contain_text("Be brief")
-    page.get_by_role("heading", level=1).click()
-    sheet.press("?", "?")
+    sheet.press("Ctrl /", "Control+/")
     expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
     assert sheet.rows == set()
 
 
-def test_letters_can_be_switched_off_and_are_text_where_one_types(page: Page) -> None:
+def press_letters(page: Page) -> None:
+    for key in "eymrc[]jk":
+        page.keyboard.press(key)
+
+
+def test_a_letter_acts_only_in_a_message_that_a_key_led_to_and_can_be_switched_off(
+    page: Page,
+) -> None:
+    ask(page, "Be brief", "demo-fast")
+    finished(page)
+    page.keyboard.press("Alt+k")
+    page.keyboard.press("m")
+    expect(page.get_by_role("dialog", name="Pick a model")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+/")
     sheet = page.get_by_role("dialog", name="Keyboard")
-    box(page).press_sequentially("j/?")
-    expect(box(page)).to_have_value("j/?")
-    expect(sheet).to_be_hidden()
-    page.get_by_role("heading", level=1).click()
-    page.keyboard.press("?")
     sheet.get_by_role("checkbox", name="Use the letters").uncheck()
     sheet.get_by_role("button", name="Close").click()
-    page.keyboard.press("?")
-    expect(sheet).to_be_hidden()
     page.reload()
+    page.keyboard.press("Alt+k")
+    expect(latest(page)).to_be_focused()
+    press_letters(page)
+    expect(box(page)).to_have_value("eymrc[]jk")
+
+
+def test_what_is_typed_anywhere_is_for_the_box_and_costs_nothing(
+    deployment: Deployment, page: Page
+) -> None:
+    ask(page, "Be brief", "demo-fast")
+    finished(page)
+    streams = len(deployment.rows.of("streaming_stream"))
+    page.reload()
+    expect(box(page)).to_be_focused()
+    for away in (
+        page.get_by_role("heading", level=1),
+        latest(page).get_by_role("button", name="Copy"),
+        latest(page).locator(".prose").last,
+    ):
+        box(page).fill("")
+        away.click()
+        page.keyboard.type("rewrite this, /maybe? [1] é")
+        expect(box(page)).to_have_value("rewrite this, /maybe? [1] é")
+    page.goto(f"{page.url}#{latest(page).get_attribute('id')}")
     page.get_by_role("heading", level=1).click()
-    page.keyboard.press("?")
-    expect(sheet).to_be_hidden()
-    page.keyboard.press("Control+/")
-    sheet.get_by_role("checkbox", name="Use the letters").check()
-    page.keyboard.press("Escape")
-    page.keyboard.press("?")
-    expect(sheet).to_be_visible()
+    box(page).fill("")
+    page.get_by_role("heading", level=1).click()
+    page.keyboard.type("Are you sure?")
+    expect(box(page)).to_have_value("Are you sure?")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert len(deployment.rows.of("streaming_stream")) == streams
+
+
+def test_keys_that_write_nothing_leave_the_focus_where_it_is(page: Page) -> None:
+    ask(page, "Be brief", "demo-fast")
+    finished(page)
+    latest(page).locator(".prose p").first.click(click_count=3)
+    page.keyboard.press("Control+c")
+    until(lambda: clipboard(page) != "", what="the selected text was copied")
+    for key in ("Space", "PageDown", "Home", "Shift", "F2", "Alt+x"):
+        page.keyboard.press(key)
+        expect(box(page)).not_to_be_focused()
+    expect(box(page)).to_have_value("")
 
 
 RING = """() => {

@@ -48,7 +48,7 @@ def test_older_messages_come_above_and_move_nothing(
     reading.evaluate("(article) => article.scrollIntoView()")
     reading.evaluate("(article) => { article.tabIndex = -1; article.focus(); }")
     for _ in range(2):
-        page.keyboard.press("k")
+        page.keyboard.press("Alt+k")
     expect(page.locator(".older > article:focus")).to_have_count(1)
 
 
