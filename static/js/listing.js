@@ -6,6 +6,7 @@ import { ask, fragmentOf, post } from "./server.js";
 const UNDO = 10_000; // milliseconds that it can be had back
 const GAP = 8; // pixels
 const NEAR = "400px"; // below what is seen of the list
+const NARROW = matchMedia("(width < 50rem)"); // the menu is a sheet at the bottom there
 
 let menu, toasts, opener;
 let sidebar, inSight; // the list, and who watches for its end
@@ -16,7 +17,7 @@ export function startListing() {
   document.addEventListener("click", clicked);
   document.addEventListener("submit", submitted);
   menu.addEventListener("click", ({ target }) => target === menu && menu.close());
-  menu.addEventListener("close", () => opener?.focus());
+  menu.addEventListener("close", goBack);
   for (const toast of toasts.children) leaveSoon(toast);
   addEventListener("visibilitychange", read);
   sidebar = document.getElementById("sidebar");
@@ -85,11 +86,19 @@ async function open(link) {
   const made = response?.ok && fragmentOf(response);
   const title = made && made.querySelector("input[name='title']");
   if (!title) return location.assign(link.href);
+  const row = link.getBoundingClientRect(); // the drawer it stands in closes now
   menu.replaceChildren(made);
   menu.showModal();
-  place(link.getBoundingClientRect());
-  title.select();
+  if (NARROW.matches) menu.removeAttribute("style");
+  else place(row);
+  title.closest("details").addEventListener("toggle", ({ newState }) => newState === "open" && title.select());
   return undefined;
+}
+
+/** To where it was opened, or on a phone to where that is found. */
+function goBack() {
+  const menuOfPage = document.querySelector(".bar .menu");
+  (opener?.checkVisibility() ? opener : menuOfPage).focus();
 }
 
 /** Beside its row, and on the screen. */
@@ -102,6 +111,7 @@ function place(row) {
 
 function submitted(event) {
   const { target: form, submitter } = event;
+  if (form.method === "dialog") return;
   if (menu.contains(form)) act(event, form.action, form, submitter);
   else if (submitter?.closest(".toast")) act(event, submitter.formAction, form, submitter);
 }

@@ -139,6 +139,7 @@ def test_a_title_may_be_long_and_never_nothing(
 
 def rename(page: Page, title: str, to: str) -> None:
     menu = more(page, title)
+    menu.locator("summary").click()
     menu.get_by_role("textbox", name="Title").fill(to)
     menu.get_by_role("button", name="Rename").click()
 

@@ -83,6 +83,7 @@ def test_pinned_and_renamed_in_one_tab_is_so_in_the_other(
 ) -> None:
     here, there = two_tabs(deployment, open_page)
     menu = more(here, "Be brief")
+    menu.locator("summary").click()
     menu.get_by_role("textbox", name="Title").fill("A quiet name")
     menu.get_by_role("button", name="Rename").click()
     expect(row(there, "A quiet name")).to_be_visible()

@@ -127,7 +127,9 @@ def test_all_of_it_is_a_tap_away(person: Person, open_page: Callable[..., Page])
     menu = page.get_by_role("dialog", name="Conversation")
     expect(menu.get_by_role("button", name="Delete")).to_be_in_viewport(ratio=1)
     fits(page)
-    page.keyboard.press("Escape")
+    menu.get_by_role("button", name="Cancel").tap()
+    expect(menu).to_be_hidden()
+    expect(page.get_by_role("button", name="Menu")).to_be_focused()
     page.get_by_role("button", name="Menu").tap()
     page.get_by_role("button", name="Keyboard").tap()
     expect(page.get_by_role("heading", name="Keyboard")).to_be_in_viewport(ratio=1)
@@ -140,6 +142,34 @@ def test_all_of_it_is_a_tap_away(person: Person, open_page: Callable[..., Page])
     page.wait_for_url(f"**{path}")
     expect(chats).to_be_hidden()
     expect(latest(page)).to_be_visible()
+
+
+AT_THE_BOTTOM = """(dialog) => {
+    const { left, right, bottom } = dialog.getBoundingClientRect();
+    return left === 0 && right === innerWidth && Math.abs(bottom - innerHeight) < 1;
+}"""
+
+
+def test_the_menu_of_a_row_says_whose_it_is_and_asks_for_no_keyboard(
+    person: Person, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(person, **PHONE)
+    for text in ("Another one. Be brief", "This one. Be brief"):
+        page.goto("/")
+        ask(page, text, "demo-fast")
+        finished(page)
+    page.get_by_role("button", name="Menu").tap()
+    page.get_by_role("link", name="More: Another one").tap()
+    menu = page.get_by_role("dialog", name="Conversation")
+    expect(menu.get_by_role("heading")).to_have_text("Another one. Be brief")
+    assert menu.evaluate(AT_THE_BOTTOM)
+    assert page.evaluate("document.activeElement.matches('input, textarea')") is False
+    menu.locator("summary").tap()
+    expect(menu.get_by_role("textbox", name="Title")).to_be_focused()
+    fits(page)
+    menu.get_by_role("button", name="Delete").tap()
+    expect(page.get_by_text("Deleted “Another one. Be brief”")).to_be_visible()
+    expect(page.get_by_role("article", name="You")).to_contain_text("This one.")
 
 
 def test_a_lost_network_is_told_of_in_words(

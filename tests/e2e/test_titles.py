@@ -55,6 +55,7 @@ def test_a_title_that_was_given_by_hand_stays(
     finished(page)
     fake.wait_for("held")
     menu = more(page, QUESTION)
+    menu.locator("summary").click()
     menu.get_by_role("textbox", name="Title").fill("Mine")
     menu.get_by_role("button", name="Rename").click()
     expect(row(page, "Mine")).to_be_visible()
