@@ -40,6 +40,7 @@ export class LiveReply extends HTMLElement {
   text = "";
   last = -1;
   #reasoning = "";
+  #seams = 0;
   #prose = null;
   #thoughts = null;
   #tip = null; // the element with the caret
@@ -108,15 +109,43 @@ export class LiveReply extends HTMLElement {
       return;
     }
     this.last = index;
-    if (kind === "seam") this.#prose.seam();
+    if (kind === "seam") this.#seam();
     else if (kind === "reasoning") this.#think(delta, "Thinking");
-    else {
-      if (this.#thinking) this.#thought();
-      this.text += delta;
-      this.#prose.append(delta);
-    }
+    else this.#write(delta);
     this.#become("running", this.note);
     this.#plan();
+  }
+
+  #seam() {
+    this.#seams += 1;
+    this.#prose.seam();
+  }
+
+  #write(delta) {
+    if (this.#thinking) this.#thought();
+    this.text += delta;
+    this.#prose.append(delta);
+  }
+
+  /** Where no socket gets through: an article, as the server shows this reply now. */
+  catchUp(made) {
+    const source = JSON.parse(made.querySelector("script[type='application/json']").textContent);
+    if (!this.running || source.index < this.last) return; // a socket was quicker
+    if (source.index > this.last) this.#grow(source);
+    const [{ state }, { dataset, textContent }] = [made.dataset, made.querySelector(".foot .state")];
+    if (made.querySelector("live-reply")) this.#become(state, dataset.tone === "waiting" ? textContent : "");
+    else this.#end({ state, next: this.last + 1, error: null });
+  }
+
+  /** Add what is new; replace everything only where something else is. */
+  #grow(source) {
+    const { text, reasoning, seams, index } = source;
+    const isLonger = text.startsWith(this.text) && reasoning.startsWith(this.#reasoning) && seams.length === this.#seams;
+    if (!isLonger) return this.#hold(source);
+    this.last = index;
+    this.#think(reasoning.slice(this.#reasoning.length), "Thinking");
+    if (text.length > this.text.length) this.#write(text.slice(this.text.length));
+    return this.#plan();
   }
 
   /** Replace everything by this. Seams are places in code points, text has code units. */
@@ -125,12 +154,13 @@ export class LiveReply extends HTMLElement {
     this.text = text;
     this.#point(null); // what the server rendered is compared with what would be made
     this.#prose.reset();
+    this.#seams = 0;
     let [end, points] = [0, 0];
     for (const seam of seams) {
       const start = end;
       for (; points < seam && end < text.length; points++) end += text.codePointAt(end) > 0xffff ? 2 : 1;
       this.#prose.append(text.slice(start, end));
-      this.#prose.seam();
+      this.#seam();
     }
     this.#prose.append(text.slice(end));
     this.#reasoning = "";

@@ -6,10 +6,14 @@ const LONGEST_WAIT = 10_000;
 const QUIET = 25_000; // without a frame: ask whether anybody is there
 const ANSWER = 3000; // without one, the line is dead, whatever it says of itself
 const CONNECTING = 15_000; // an attempt that takes longer is given up
+const DOUBTFUL = 8000; // an attempt that takes longer may be one of those that never end
+const IN_VAIN = 3; // attempts in a row without a greeting, after which sockets may not get through
+const SELDOM = 30_000; // the longest wait where they don't
 
 /**
- * Events: `status` (detail: "connected", "reconnecting", "offline" or "signed-out") and
- * `revision` (detail: the number of the owner's latest change).
+ * Events: `status` (detail: "connected", "reconnecting", "polling" where pages answer and sockets
+ * don't get through, "offline" or "signed-out"), `revision` (detail: the number of the owner's
+ * latest change), and `in-vain`, whenever it is time to try whether pages answer.
  */
 class Connection extends EventTarget {
   status = "";
@@ -21,6 +25,9 @@ class Connection extends EventTarget {
   #retry = 0;
   #leastWait = 0;
   #stopped = false;
+  #greeting = false; // is there one on this socket?
+  #inVain = 0; // attempts without one since the last
+  #polling = false;
 
   start() {
     setInterval(() => this.#check(), 5000);
@@ -47,6 +54,20 @@ class Connection extends EventTarget {
     if (this.followers.delete(stream)) this.#send({ type: "unfollow", stream });
   }
 
+  /** Say whether pages answer, while no socket does. */
+  pagesAnswer(answer) {
+    if (this.#greeting || this.#stopped) return;
+    this.#polling = answer;
+    this.#become(this.#lost);
+  }
+
+  /** The session is over. */
+  end() {
+    this.#stopped = true;
+    this.#drop();
+    this.#become("signed-out");
+  }
+
   #connect() {
     clearTimeout(this.#retry);
     if (this.#socket || this.#stopped) return;
@@ -67,23 +88,29 @@ class Connection extends EventTarget {
   }
 
   #greeted() {
-    this.#attempts = this.#leastWait = 0;
+    this.#attempts = this.#leastWait = this.#inVain = 0;
+    this.#greeting = true;
+    this.#polling = false;
     for (const stream of this.followers.keys()) this.refollow(stream);
     this.#become("connected");
   }
 
   #closed(code) {
     this.#socket = null;
-    if (code >= 4400 && code < 4500) {
-      this.#stopped = true;
-      this.#become("signed-out");
-      return;
-    }
-    const wait = Math.min(FIRST_WAIT * 1.7 ** this.#attempts, LONGEST_WAIT);
+    this.#greeting = false;
+    if (code >= 4400 && code < 4500) return this.end();
+    const wait = Math.min(FIRST_WAIT * 1.7 ** this.#attempts, this.#polling ? SELDOM : LONGEST_WAIT);
     this.#attempts += 1;
+    this.#inVain += 1;
     this.#retry = setTimeout(() => this.#connect(), this.#leastWait + wait * (0.5 + Math.random() / 2));
-    // A machine without a network still reaches itself: only a lost socket makes it offline.
-    this.#become(navigator.onLine ? "reconnecting" : "offline");
+    this.#become(this.#lost);
+    if (this.#inVain >= IN_VAIN) this.#tell("in-vain");
+  }
+
+  /** A machine without a network still reaches itself: only a lost socket makes it offline. */
+  get #lost() {
+    if (!navigator.onLine) return "offline";
+    return this.#polling ? "polling" : "reconnecting";
   }
 
   /** The network or the reader is back: come back at once, and doubt a line that was asleep. */
@@ -96,6 +123,7 @@ class Connection extends EventTarget {
   #check() {
     const silence = Date.now() - this.#heard;
     const opening = this.#socket?.readyState === WebSocket.CONNECTING;
+    if (this.#socket && !this.#greeting && silence > DOUBTFUL) this.#tell("in-vain");
     if (opening && silence > CONNECTING) this.#lose();
     else if (silence > QUIET) this.#probe();
   }
@@ -115,6 +143,7 @@ class Connection extends EventTarget {
 
   #drop() {
     const socket = this.#socket;
+    this.#greeting = false;
     this.#socket = null; // its close is not awaited: on a dead line it would take a minute
     clearTimeout(this.#retry);
     socket?.close();

@@ -2,9 +2,10 @@
 and the strict content policy. No database, no Django view."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -21,11 +22,22 @@ class Files(SimpleHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     pages: dict[str, bytes] = {}
+    held: dict[str, Event] = {}
 
     def __init__(self, *arguments: object) -> None:
         super().__init__(*arguments, directory=str(STATIC))  # type: ignore[arg-type]
 
+    @classmethod
+    @contextmanager
+    def unanswered(cls, path: str) -> Iterator[None]:
+        """Requests for this path wait, until the end."""
+        cls.held[path] = Event()
+        yield
+        cls.held.pop(path).set()
+
     def do_GET(self) -> None:
+        if self.path in self.held:
+            self.held[self.path].wait()
         page = self.pages.get(self.path, BLANK if self.path == "/" else None)
         if page is None:
             return super().do_GET()

@@ -1,0 +1,139 @@
+"""A page whose sockets don't get through: it asks for what runs, and is live as soon as it can."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+from django.template.loader import render_to_string
+from django.test import override_settings
+from playwright.sync_api import Locator, Page, Route, WebSocketRoute, expect
+
+from tests.js.conftest import Files
+from tests.js.test_composer import CHAT, PLAIN_FILES, STREAM, exchange, page_of
+
+SENTENCE = "Live updates don’t get through here. The page checks every few seconds."
+LIST = '<ul class="conversations"></ul>'
+
+
+class Pages:
+    """The server's answers but for sockets, which the test lets fail or get through."""
+
+    def __init__(self, page: Page) -> None:
+        question, self.reply = exchange("Why?")
+        self.sockets: list[WebSocketRoute] = []
+        self.asked = 0
+        self.answer = True
+        Files.pages[CHAT] = page_of(f"{CHAT}messages/", (question, self.reply))
+        page.route("**/sidebar/**", self.list)
+        page.route("**/m/*/", self.message)
+
+    def list(self, route: Route) -> None:
+        route.fulfill(body=LIST) if self.answer else route.abort()
+
+    def message(self, route: Route) -> None:
+        self.asked += 1
+        body = render_to_string("chat/_message.html", {"article": self.reply})
+        route.fulfill(body=body) if self.answer else route.abort()
+
+    def write(self, text: str, index: int, **fields: object) -> None:
+        self.reply = replace(self.reply, text=text, index=index, **fields)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def pages(page: Page, complaints: list[str]) -> Iterator[Pages]:
+    with override_settings(STORAGES=PLAIN_FILES, STATIC_URL="/static/"):
+        page.clock.install()
+        yield Pages(page)
+    page.goto("about:blank")  # nothing is tried any more
+    Files.pages.clear()
+    complaints[:] = [one for one in complaints if not re.search("WebSocket|ERR_FAILED", one)]
+
+
+def words(page: Page) -> Locator:
+    return page.locator("article[data-role=assistant] .prose").last
+
+
+def pass_time(page: Page, until: Callable[[], bool], seconds: int = 120) -> None:
+    """Let the page's clock run, and the answers come."""
+    for _ in range(seconds):
+        if until():
+            return
+        page.clock.run_for(1000)
+        page.wait_for_timeout(10)
+    pytest.fail("it never came")
+
+
+def shows(page: Page, text: str) -> Callable[[], bool]:
+    return lambda: words(page).inner_text().strip() == text
+
+
+def says(page: Page, sentence: str) -> Callable[[], bool]:
+    return lambda: page.locator("#status").inner_text().strip() == sentence
+
+
+def test_a_reply_grows_and_ends_where_sockets_are_refused(page: Page, pages: Pages) -> None:
+    page.goto(CHAT)  # the server of these tests knows no sockets and answers them with 404
+    pass_time(page, says(page, SENTENCE))
+    for index, text in enumerate(("One", "One two", "One two three")):
+        pages.write(text, index, state="running")
+        pass_time(page, shows(page, text))
+    pages.write("One two three. The end.", 3, state="completed")
+    pass_time(page, lambda: page.locator("article[aria-busy]").count() == 0)
+    expect(words(page)).to_have_text("One two three. The end.")
+    asked = pages.asked
+    page.clock.run_for(60_000)
+    assert pages.asked <= asked + 1, "nothing runs, nothing is asked for"
+
+
+def test_a_socket_that_gets_through_after_all_makes_it_live_and_doubles_nothing(
+    page: Page, pages: Pages
+) -> None:
+    refused = [True]
+    heard: list[dict[str, object]] = []
+
+    def accept(socket: WebSocketRoute) -> None:
+        if refused[0]:
+            return socket.close(code=1011)
+        pages.sockets.append(socket)
+        socket.on_message(lambda text: heard.append(json.loads(text)))
+        return socket.send(json.dumps({"type": "hello", "version": 1, "revision": 1}))
+
+    page.route_web_socket("**/ws/", accept)
+    page.goto(CHAT)
+    pass_time(page, says(page, SENTENCE))
+    pages.write("One two ", 1, state="running")
+    pass_time(page, shows(page, "One two"))
+    refused[0] = False
+    page.evaluate("dispatchEvent(new Event('online'))")
+    pass_time(page, lambda: {"type": "follow", "stream": STREAM, "after": 1} in heard)
+    chunk = {"type": "chunk", "stream": STREAM, "kind": "text"}
+    pages.sockets[-1].send(json.dumps({**chunk, "first": 2, "index": 2, "delta": "three"}))
+    pass_time(page, shows(page, "One two three"))
+    assert page.locator("#status").inner_text().strip() in {"Caught up", "Replying…"}
+    asked = pages.asked
+    page.clock.run_for(60_000)
+    assert pages.asked == asked
+
+
+@pytest.mark.parametrize("how", ["upgrade", "greeting"])
+def test_what_is_never_answered_is_told_from_a_slow_line(
+    page: Page, pages: Pages, how: str
+) -> None:
+    if how == "greeting":
+        page.route_web_socket("**/ws/", lambda socket: None)
+    with Files.unanswered("/ws/"):
+        page.goto(CHAT)
+        pages.write("One", 0, state="running")
+        pass_time(page, says(page, SENTENCE))
+        pass_time(page, shows(page, "One"))
+
+
+def test_where_pages_don_t_answer_either_it_goes_on_reconnecting(page: Page, pages: Pages) -> None:
+    page.goto(CHAT)
+    pages.answer = False
+    pass_time(page, says(page, "Reconnecting, your text is safe"))
+    page.clock.run_for(30_000)
+    assert says(page, "Reconnecting, your text is safe")()
+    assert pages.asked == 0
