@@ -1,9 +1,15 @@
 // What makes finished blocks nicer and changes no word of them: a copy button and colours for
 // code, and maths as it is set in books. Live and history alike; the page reads the same without.
 
+import { useLetters } from "./letters.js";
+
 const TOO_LONG = 50_000; // characters; colouring more would hold up the page
-const LONGEST_MATHS = 4000;
+const LONGEST_MATHS = 2000;
+const MAX_BRACES = 30; // within one another, in a formula
+const MAX_PARTS = 1000; // elements of a formula; and, within one another,
+const MAX_LEVELS = 60;
 const AT_ONCE = 40; // formulas in one write; a whole text that comes at once may have hundreds
+const AT_ONCE_CHARS = 1500; // of all of them
 const MOST_AHEAD = 100; // formulas that are kept until they are shown
 const MATHS = /^(\$\$|\$|\\\(|\\\[)([^]*?)(?:\$\$|\$|\\\)|\\\])$/;
 const STYLED = /\\(?:fcolorbox|pmb)\b/; // KaTeX sets these with a style attribute, which the policy refuses
@@ -139,12 +145,14 @@ function loadKatex() {
 
 function setMaths(blocks, atOnce, growing = null) {
   let left = window.katex ? atOnce : 0;
+  let chars = AT_ONCE_CHARS;
   for (const block of blocks) {
     const maths = block.matches(".math") ? [block] : block.querySelectorAll(".math");
     for (const formula of maths) {
       if (met.has(formula) || (growing && mayChange(formula, growing))) continue;
       met.add(formula);
-      if (left-- > 0) setNow(formula);
+      chars -= ahead.has(formula.textContent) ? 0 : formula.textContent.length;
+      if (left-- > 0 && chars >= 0) setNow(formula);
       else inSight.observe(formula);
     }
   }
@@ -248,11 +256,37 @@ function asMathML(formula) {
 
 function toMathML(source) {
   const [, sign, tex] = MATHS.exec(source) ?? [];
-  if (!tex || source.length > LONGEST_MATHS || STYLED.test(tex)) return null;
+  if (!tex || source.length > LONGEST_MATHS || STYLED.test(tex) || braces(tex) > MAX_BRACES) return null;
   const set = document.createElement("span");
   const displayMode = sign === "$$" || sign === "\\[";
   window.katex.render(tex, set, { displayMode, output: "mathml", trust: false, throwOnError: true, maxSize: 20 });
-  return set.querySelector("math");
+  const math = set.querySelector("math");
+  if (!math || math.querySelectorAll("*").length > MAX_PARTS || levels(math) > MAX_LEVELS) return null;
+  useLetters(math);
+  return math;
+}
+
+/** How deep its braces stand within one another. */
+function braces(tex) {
+  let [deepest, open] = [0, 0];
+  for (const [sign] of tex.matchAll(/\\[^]|[{}]/g)) {
+    if (sign === "{") deepest = Math.max(deepest, ++open);
+    else if (sign === "}") open--;
+  }
+  return deepest;
+}
+
+function levels(element) {
+  let deepest = 0;
+  for (let [at, level] = [element, 0]; at; ) {
+    deepest = Math.max(deepest, level);
+    if (at.firstElementChild) [at, level] = [at.firstElementChild, level + 1];
+    else {
+      while (at !== element && !at.nextElementSibling) [at, level] = [at.parentElement, level - 1];
+      at = at === element ? null : at.nextElementSibling;
+    }
+  }
+  return deepest;
 }
 
 /**

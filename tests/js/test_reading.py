@@ -174,3 +174,49 @@ def test_maths_loads_nothing_runs_nothing_and_has_no_styles(reading: Any, site: 
     expect(page.locator(bad)).to_have_count(0)
     assert page.evaluate("window.__hit ?? 0") == 0
     assert [url for url in asked if not url.startswith(f"{site}/")] == []
+
+
+LETTERS = [
+    (r"\mathbb{RCHNPQZk1}", "ℝℂℍℕℙℚℤ𝕜𝟙"),
+    (r"\mathcal{LBEFHIMRA}", "ℒℬℰℱℋℐℳℛ𝒜"),
+    (r"\mathbf{xA1}", "𝐱𝐀𝟏"),
+    (r"\mathfrak{gCHIRZA}", "𝔤ℭℌℑℜℨ𝔄"),
+    (r"\mathsf{xA1}", "𝗑𝖠𝟣"),
+    (r"\mathtt{xA1}", "𝚡𝙰𝟷"),
+    (r"\boldsymbol{x\alpha}\mathbf{\Omega}", "𝒙𝜶𝛀"),
+    (r"\mathrm{xA1}", "xA1"),
+]
+
+
+def test_letters_of_mathematics_are_characters_of_their_own(reading: Any) -> None:
+    """As browsers with MathML Core read no other `mathvariant` than `normal`."""
+    page = reading(to_html("\n\n".join(f"${tex}$" for tex, _ in LETTERS)))
+    expect(page.locator("math")).to_have_count(len(LETTERS))
+    rows = page.locator("math semantics > :first-child").all_text_contents()
+    assert rows == [letters for _, letters in LETTERS]
+    annotation = page.locator("annotation").first
+    assert annotation.text_content() == LETTERS[0][0], "its source is what it was"
+
+
+def test_cells_of_matrices_stand_apart(reading: Any) -> None:
+    page = reading(to_html("$$\n\\begin{matrix}1&2\\\\3&4\\end{matrix}\n$$"))
+    for sheet in ("base", "prose"):
+        page.add_style_tag(url=f"/css/{sheet}.css")
+    cells = page.locator("mtd")
+    expect(cells).to_have_count(4)
+    sides = "(cell) => parseFloat(getComputedStyle(cell).paddingLeft)"
+    assert cells.first.evaluate(sides) > 3
+
+
+HUGE = [
+    "$" + "x+" * 2000 + "$",
+    "$" + r"\sqrt{" * 200 + "x" + "}" * 200 + "$",
+    "$$\\begin{matrix}" + "a&" * 900 + "\\end{matrix}$$",
+]
+
+
+def test_a_formula_too_large_to_set_stays_as_it_was_written(reading: Any) -> None:
+    page = reading("".join(f'<p><span class="math">{tex}</span></p>' for tex in [*HUGE, "$x$"]))
+    expect(page.locator("p").last.locator("math")).to_be_attached()
+    expect(page.locator("math")).to_have_count(1)
+    assert page.locator(".math").all_text_contents()[:3] == HUGE
