@@ -52,7 +52,7 @@ class Meter:
 
     def takes(self, line: str) -> bool:
         """Count a line, given without its end. Is it still to be formatted?"""
-        self.cost += 1 + len(line) // CHARS_PER_UNIT
+        self.cost += 2 + len(line) // CHARS_PER_UNIT
         if self.fence:
             self._take_code(line)
         elif not line.strip(" \t"):

@@ -33,7 +33,7 @@ class Meter {
 
   /** Count a line, given without its end. Is it still to be formatted? */
   takes(line) {
-    this.cost += 1 + Math.floor(points(line) / CHARS_PER_UNIT);
+    this.cost += 2 + Math.floor(points(line) / CHARS_PER_UNIT);
     if (this.fence) this.#takeCode(line);
     else if (/^[ \t]*$/.test(line)) {
       this.afterBlank = true;

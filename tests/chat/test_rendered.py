@@ -12,6 +12,7 @@ from accounts.models import User
 from chat import rendered
 from chat.models import Conversation, Message, RenderedText
 from chat.rendered import Memory, Rendered, sweep
+from chat.rendering import RENDERER, to_html
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,11 +29,10 @@ def reply(owner: User) -> Message:
 def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The texts that were rendered. Nothing is in memory."""
     texts: list[str] = []
-    render = rendered.to_html
 
     def counted(text: str, *rest: object, **named: object) -> str:
         texts.append(text)
-        return render(text, *rest, **named)  # type: ignore[arg-type]
+        return to_html(text, *rest, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(rendered, "to_html", counted)
     monkeypatch.setattr(rendered, "memory", Memory())
@@ -64,7 +64,7 @@ def test_another_text_or_renderer_is_rendered_again_when_it_is_looked_at(
     look()
     Message.objects.update(content="a *c*")
     assert "<em>c</em>" in look()
-    monkeypatch.setattr(rendered, "RENDERER", rendered.RENDERER + 1)
+    monkeypatch.setattr(rendered, "RENDERER", RENDERER + 1)
     look()
     look()
     assert made == ["a **b**", "a *c*", "a *c*"]
@@ -152,9 +152,13 @@ def test_one_text_that_takes_long_holds_up_nobody_who_asks_for_another() -> None
 def test_those_who_ask_for_one_text_at_once_have_it_made_once() -> None:
     memory, together, calls = Memory(), Barrier(8), list[int]()
 
+    def make() -> str:
+        calls.append(1)
+        return "html"
+
     def ask() -> None:
         together.wait(10)
-        memory.get("same", lambda: calls.append(1) or "html")  # type: ignore[func-returns-value]
+        memory.get("same", make)
 
     threads = [Thread(target=ask) for _ in range(8)]
     for thread in threads:

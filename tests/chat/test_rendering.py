@@ -2,12 +2,14 @@
 
 import json
 import re
+from html import unescape
 from pathlib import Path
 
 import pytest
 from django.utils.safestring import SafeString
 
-from chat.rendering import ALLOWED, TAGS, to_html
+from chat.complexity import formatted_length
+from chat.rendering import ALLOWED, TAGS, UNFORMATTED, to_html, trimmed
 
 TESTS = Path(__file__).resolve().parents[1]
 ATTACKS: list[str] = json.loads((TESTS / "markdown_attacks.json").read_text())
@@ -115,3 +117,65 @@ def test_nothing_but_the_listed_elements_comes_out_of_an_attack() -> None:
             assert set(names) <= ALLOWED.get(tag, set()), attack
             for href in re.findall(r'href="([^"]*)"', attributes):
                 assert re.match(r"https?://|mailto:|tel:", href), attack
+
+
+N = 400_000
+NASTY = {
+    "parentheses after a URL": "http://a/" + ")" * N,
+    "openers of formulas": "\\(" * (N // 2),
+    "items": "- a\n" * (N // 4),
+    "brackets": "[" * N,
+    "nested brackets": "[" * (N // 2) + "]" * (N // 2),
+    "images": "![" * (N // 2),
+    "emphasis": "**a " * (N // 4),
+    "quotations": ">" * N,
+    "both": "> - " * (N // 4),
+    "cells": "|" * 201 + "\n|" + "-|" * 200 + "\n" + "|\n" * (N // 2),
+    "rows": "a|b\n-|-\n" + "a\n" * (N // 2),
+    "definitions": "".join(f"[a{n}]: b\n" for n in range(N // 10)),
+    "spaces": "a" + " " * N + "b",
+    "ampersands": "&" * N,
+    "headings": "# a\n" * (N // 4),
+    "fences that are none": "- ```\n  ```\n" + "- *a*\n" * (N // 6),
+    "formulas over fences": "$$\n```\n$$\n\n" + "- *a*\n" * (N // 6),
+}
+
+
+@pytest.mark.parametrize("nasty", NASTY.values(), ids=NASTY)
+def test_what_is_formatted_of_any_text_is_bounded_and_nothing_is_lost(nasty: str) -> None:
+    html = to_html(nasty)
+    assert html.count("<") < 40_000
+    words = unescape(re.sub(r"<[^>]*>", "", html.replace(UNFORMATTED, "")))
+    defined = len(re.findall(r"^\[a\d+\]: b$", nasty[: formatted_length(nasty)], re.MULTILINE))
+    assert words.count("a") >= nasty.count("a") - defined
+
+
+@pytest.mark.parametrize("opener", ["[", "![", "*a ", "`a", "<", "$a "])
+def test_a_paragraph_of_too_many_signs_is_plain_and_what_follows_is_not(opener: str) -> None:
+    html = to_html(f"{opener * 6_000}\nb\n\n**c**")
+    assert '<p><span class="plain">' in html
+    assert html.endswith("\nb</span></p><p><strong>c</strong></p>")
+
+
+def test_long_ordinary_text_is_formatted_to_its_end() -> None:
+    block = "The moon pulls at the **sea**, and the tide goes up. " + "It goes down again. " * 15
+    code = "```py\n" + "for tide in tides[1:]:\n    print(f'{tide}*')\n" * 4 + "```"
+    text = f"{block}\n\n{code}\n\n- One\n- Two\n\n" * 1_200
+    assert len(text) > 650_000
+    assert formatted_length(text) == len(text)
+
+
+def test_more_text_never_changes_where_formatting_ends() -> None:
+    ends = {formatted_length(NASTY["items"][:length]) for length in range(20_000, 40_000, 1_111)}
+    assert len(ends) == 1
+
+
+def test_the_end_of_a_bare_url_is_found_in_one_pass() -> None:
+    assert trimmed("http://a/(b)" + ")." * 100_000) == "http://a/(b)"
+
+
+def test_seams_stand_before_the_next_plain_part() -> None:
+    text = "- a\n" * 10_000
+    html = to_html(text, [3, len(text)])
+    assert html.count('class="seam"') == 2
+    assert html.endswith("</div>")

@@ -342,3 +342,46 @@ def test_the_attacks_would_be_noticed(page: Page, complaints: list[str]) -> None
         ["server", "", "img onerror=__hit()"],
     ]
     complaints.clear()
+
+
+def nasty_texts() -> list[str]:
+    """Each of a kind that costs too much, and an ordinary end; no two of one length."""
+    row = "|" * 101 + "\n|" + "-|" * 100 + "\n" + "|\n" * 100
+    items = "".join(f"- {n} *a*\n" for n in range(4_000))
+    starts = [
+        *("> " * 2_000 + "a", "> - " * 1_000 + "a", "- " * 60 + "a", row, items),
+        *("a\n" * 15_000, "# a\n\n" * 6_000, "```\n" + "*a* [b]\n" * 3_000 + "```\n" + items),
+        *(opener * 3_000 for opener in ("[", "![", "*a ", "`a", "<", "$a ", "a](b", "\\(", "🐙*")),
+        "http://a/" + ")" * 20_000,
+        "- ```\n  ```\n" + items,
+    ]
+    return [f"{start}\n\nThe **end**, and 🐙.\n" for start in starts]
+
+
+def test_what_costs_too_much_is_plain_on_both_sides_alike(page: Page) -> None:
+    texts = nasty_texts()
+    served = as_read(page, [to_html(text) for text in texts])
+    assert rendered(page, texts) == served
+    assert all("plain" in html for html in served[:4])
+
+
+FED = """async ([texts, size]) => {
+    const { MarkdownStream } = await import("/js/markdown.js");
+    return texts.map((text) => {
+        const root = document.createElement("div");
+        const stream = new MarkdownStream(root);
+        stream.flush();
+        for (let at = 0; at < text.length; at += size) {
+            stream.append(text.slice(at, at + size));
+            while (!stream.prepare(() => true));
+            stream.write();
+        }
+        stream.finish();
+        return root.innerHTML;
+    });
+}"""
+
+
+def test_what_costs_too_much_ends_alike_however_it_arrives(page: Page) -> None:
+    texts = nasty_texts()
+    assert page.evaluate(FED, [texts, 4_001]) == rendered(page, texts)
