@@ -1,18 +1,49 @@
-"""Where Holdfast differs from allauth: who becomes the administrator."""
+"""Where Holdfast differs from allauth: who becomes the administrator, which address stands for an
+account, how many passwords may be tried, and who hears of a change."""
 
 from __future__ import annotations
 
+import ipaddress
+from typing import Any
+
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress, EmailConfirmationHMAC
+from allauth.core import context as current
+from allauth.core.internal.httpkit import HTTP_USER_AGENT_MAX_LENGTH
+from django.contrib import messages
+from django.core.mail import EmailMessage
 from django.db import connection, transaction
 from django.forms import BaseForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
 
+from accounts import notices, setup
+from accounts.addresses import addresses_of, give_primary, is_taken
+from accounts.devices import remember_device
+from accounts.guesses import Guess
+from accounts.links import own_address, own_host
 from accounts.models import User
 
 ONE_SIGN_UP_AT_A_TIME = 0x686F6C64  # any number, as long as nothing else locks it
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+class SignUpClosed(Exception):
+    """Another sign-up made the first account meanwhile, and further ones are not open."""
 
 
 class AccountAdapter(DefaultAccountAdapter):
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "too_many_login_attempts": "Too many failed login attempts. Wait some minutes and try "
+        "again, or reset your password.",
+    }
+
+    # Signing up
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return setup.is_sign_up_open()
+
     def save_user(
         self, request: HttpRequest, user: User, form: BaseForm, commit: bool = True
     ) -> User:
@@ -24,6 +55,124 @@ class AccountAdapter(DefaultAccountAdapter):
             _save_one_at_a_time(user)
         return user
 
+    # Signing in
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
+        """The account of this address, if the password is its own. One that was switched off is
+        returned as well: the next step says so. Refuses more tries than may be made, by a
+        ValidationError. One hash is computed, whether there is an account or not."""
+        address, password = credentials.get("email") or "", credentials.get("password") or ""
+        guess = Guess.of(request, self.get_client(request), address)
+        if not guess.take():
+            raise self.validation_error("too_many_login_attempts")
+        user = guess.account
+        if user is None:
+            User().set_password(password)
+            return None
+        if not user.check_password(password):
+            return None
+        guess.give_back()
+        user.backend = BACKEND
+        return user
+
+    def reauthenticate(self, user: User, password: str) -> bool:
+        found = self.authenticate(current.request, email=user.email, password=password)
+        return found == user
+
+    def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
+        response = super().post_login(request, user, **kwargs)
+        remember_device(request, response, user)
+        return response
+
+    def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
+        Guess.of(request, self.get_client(request), credentials.get("email") or "").forget()
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """An IPv4 address that came in over IPv6 is written as one of IPv4: otherwise all of them
+        would be in one /64 and share one limit."""
+        address = ipaddress.ip_address(super().get_client_ip(request))
+        return str(getattr(address, "ipv4_mapped", None) or address)
+
+    def get_client(self, request: HttpRequest) -> str:
+        """Whom limits are kept for: an IPv4 address, or a /64 of IPv6."""
+        address = ipaddress.ip_address(self.get_client_ip(request))
+        network = ipaddress.ip_network((address, 64 if address.version == 6 else 32), strict=False)
+        return str(network)
+
+    # Addresses
+
+    def can_delete_email(self, email_address: EmailAddress) -> bool:
+        """Never the one in use: the account would take the next best one, confirmed or not."""
+        if email_address.email == email_address.user.email:
+            return False
+        return bool(super().can_delete_email(email_address))
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        """Confirm it, unless another account has it by now, and tell those that were there."""
+        user = email_address.user
+        before = addresses_of(user)
+        if is_taken(email_address.email, besides=user):
+            self.add_message(
+                request,
+                messages.ERROR,
+                "account/messages/email_confirmation_failed.txt",
+                {"email": email_address.email},
+            )
+            return False
+        give_primary(user)
+        email_address.refresh_from_db()
+        if not super().confirm_email(request, email_address):
+            return False
+        others = [address for address in before if address != email_address.email]
+        self.tell("account/email/email_confirmed", others, {"added": email_address.email})
+        return True
+
+    # Mails
+
+    def send_notification_mail(
+        self,
+        template_prefix: str,
+        user: User,
+        context: dict[str, Any] | None = None,
+        email: str | None = None,
+    ) -> None:
+        """To every address that stands for the account, and to the one it stood for before."""
+        before = [email] if email else []
+        self.tell(template_prefix, [*before, *addresses_of(user)], context or {})
+
+    def tell(self, template: str, addresses: list[str], about: dict[str, Any]) -> None:
+        """Send a notice to these addresses, with when and from where the change was made."""
+        where = {
+            "timestamp": timezone.now(),
+            "ip": self.get_client_ip(self.request),
+            "user_agent": self.get_http_user_agent(self.request)[:HTTP_USER_AGENT_MAX_LENGTH],
+        }
+        notices.tell(template, addresses, where | about)
+
+    def render_mail(
+        self,
+        template_prefix: str,
+        email: str | list[str],
+        context: dict[str, Any],
+        headers: dict[str, str] | None = None,
+    ) -> EmailMessage:
+        context = context | {"host": own_host(current.request)}
+        return super().render_mail(template_prefix, email, context, headers)
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        path = reverse("account_reset_password_from_key", kwargs={"uidb36": "UID", "key": "KEY"})
+        return own_address(self.request, path.replace("UID-KEY", key))
+
+    def get_email_confirmation_url(
+        self, request: HttpRequest, emailconfirmation: EmailConfirmationHMAC
+    ) -> str:
+        path = reverse("account_confirm_email", args=[emailconfirmation.key])
+        return own_address(request, path)
+
+    def send_account_already_exists_mail(self, email: str) -> None:
+        reset = own_address(current.request, reverse("account_reset_password"))
+        self.send_mail("account/email/account_already_exists", email, {"password_reset_url": reset})
+
 
 def _save_one_at_a_time(user: User) -> None:
     """Without the lock two people who sign up at once would both find nobody there."""
@@ -32,6 +181,10 @@ def _save_one_at_a_time(user: User) -> None:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ONE_SIGN_UP_AT_A_TIME])
         # On SQLite the transaction itself is the lock: it began as IMMEDIATE.
-        if not User.objects.exists():
+        if setup.is_claimed():
+            if not setup.is_sign_up_open():
+                raise SignUpClosed
+        else:
+            setup.take_rights_of_the_unconfirmed()
             user.is_staff = user.is_superuser = True
         user.save()

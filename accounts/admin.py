@@ -3,16 +3,36 @@ no more: there is no way to read one here and none to enter one."""
 
 from __future__ import annotations
 
-from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.db import models
-from django.http import HttpRequest
+from typing import Any
 
+from allauth.account.adapter import get_adapter
+from allauth.account.admin import EmailAddressAdmin as AllauthEmailAddressAdmin
+from allauth.account.models import EmailAddress
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+
+from accounts.admin_guard import PasswordFirst
 from accounts.models import ApiKey, User
+
+admin.site.unregister([Group, EmailAddress])
+
+
+@admin.register(Group)
+class GroupAdmin(PasswordFirst, DjangoGroupAdmin):
+    """A group has rights."""
+
+
+@admin.register(EmailAddress)
+class EmailAddressAdmin(PasswordFirst, AllauthEmailAddressAdmin):
+    """A confirmed address signs in and resets the password."""
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):
+class UserAdmin(PasswordFirst, DjangoUserAdmin):
     list_display = ("email", "name", "is_staff", "is_active", "date_joined", "last_login")
     list_filter = ("is_staff", "is_active", "date_joined")
     search_fields = ("email", "name")
@@ -35,6 +55,21 @@ class UserAdmin(DjangoUserAdmin):
         whether it was confirmed, and would go on taking the old one."""
         dates = ["date_joined", "last_login"]
         return ["email", *dates] if obj else dates
+
+    def user_change_password(
+        self, request: HttpRequest, id: str, form_url: str = ""
+    ) -> HttpResponse:
+        """Tell the person whose password it was, too."""
+        return self._after_password("user_change_password", request, id, form_url)
+
+    def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:
+        if self._is_of_password(request):
+            get_adapter().send_notification_mail("account/email/password_changed", obj)
+        return super().log_change(request, obj, message)
+
+    def _is_of_password(self, request: HttpRequest) -> bool:
+        match = request.resolver_match
+        return match is not None and match.url_name == "auth_user_password_change"
 
 
 @admin.register(ApiKey)

@@ -2,22 +2,72 @@
 
 from __future__ import annotations
 
-from allauth.account.forms import SignupForm
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from allauth.account.forms import ChangePasswordForm, ResetPasswordForm, SignupForm
+from allauth.account.models import EmailAddress
+from allauth.core import context
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 
-from accounts import keys
+from accounts import keys, setup
+from accounts.adapter import SignUpClosed
+from accounts.addresses import find_account, give_primary, is_taken
 from accounts.models import User
 from streaming.providers.catalog import Provider
 
 
 class SignUpForm(SignupForm):
+    """An account. The first one of an installation that others can reach takes a setup code."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if setup.needs_code():
+            self.fields["setup_code"] = forms.CharField(
+                label="Setup code",
+                max_length=100,
+                help_text="Find it in the server's log, or let <code>manage.py setup_code</code> "
+                "print it.",
+                widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+            )
+
     def is_first(self) -> bool:
         """Whether the page should say that this account will be the administrator's."""
-        return not User.objects.exists()
+        return not setup.is_claimed()
+
+    def clean_setup_code(self) -> str:
+        """Whoever has it can read the server's log, so the installation is theirs."""
+        typed = str(self.cleaned_data["setup_code"])
+        tries = setup.WRONG_CODES.of(get_adapter().get_client(context.request))
+        if not tries.take():
+            raise forms.ValidationError("Too many wrong codes. Wait ten minutes and try again.")
+        if not setup.is_setup_code(typed):
+            raise forms.ValidationError(
+                "This is not the setup code of this installation. Find it in the server's log."
+            )
+        tries.give_back()
+        return typed
+
+    def validate_unique_email(self, email: str) -> str:
+        """An address that somebody added to an account and never confirmed is free."""
+        if not is_taken(email):
+            return email
+        if settings.ACCOUNT_EMAIL_VERIFICATION != "mandatory":
+            raise get_adapter().validation_error("email_taken")
+        self.account_already_exists = True  # said by mail, and to its owner only
+        return email
+
+    def save(self, request: HttpRequest) -> User:
+        user: User = super().save(request)
+        give_primary(user)
+        own = list(EmailAddress.objects.filter(user=user))
+        EmailAddress.objects.fill_cache_for_user(user, own)
+        return user
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
         try:
@@ -26,6 +76,28 @@ class SignUpForm(SignupForm):
             # The same address twice at once, as by a double click: the other one was first.
             messages.info(request, "There is already an account with this address.")
             return None, redirect("account_login")
+        except SignUpClosed:
+            return None, redirect("account_signup")
+
+
+class ResetForm(ResetPasswordForm):
+    """A link to a new password goes to an address that stands for an account, and to no other."""
+
+    def clean_email(self) -> str:
+        email = str(self.cleaned_data["email"])
+        account = find_account(email)
+        self.users = [account] if account and account.is_active else []
+        return email
+
+
+class PasswordForm(ChangePasswordForm):
+    """A new password for who knows the old one, which can't be guessed here either."""
+
+    def clean_oldpassword(self) -> str:
+        typed = str(self.cleaned_data["oldpassword"])
+        if not get_adapter().reauthenticate(self.user, typed):
+            raise get_adapter().validation_error("enter_current_password")
+        return typed
 
 
 class KeyForm(forms.Form):

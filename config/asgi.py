@@ -16,6 +16,7 @@ pages = get_asgi_application()  # loads the apps; what follows needs their model
 from django.conf import settings
 from django.urls import path
 
+from accounts import setup
 from config.bodies import bounded
 from config.origin import own_pages_only
 from streaming.consumers import FollowConsumer
@@ -29,6 +30,7 @@ if "twisted.internet.reactor" in sys.modules:  # under Daphne, which has no such
 socket: Any = FollowConsumer.as_asgi()
 runtime = Runtime(worker=settings.EMBEDDED_WORKER)
 runtime.on_reactor()
+setup.announce_soon()
 
 application = ProtocolTypeRouter(
     {

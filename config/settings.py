@@ -151,6 +151,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "accounts.page_account.account_of_page",
+                "accounts.context.sign_up",
             ],
         },
     },
@@ -315,7 +316,11 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
-ACCOUNT_FORMS = {"signup": "accounts.forms.SignUpForm"}
+ACCOUNT_FORMS = {
+    "signup": "accounts.forms.SignUpForm",
+    "reset_password": "accounts.forms.ResetForm",
+    "change_password": "accounts.forms.PasswordForm",
+}
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -324,6 +329,18 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Holdfast] "
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # nobody can make this server write to strangers
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 5 * 60
+"""Seconds for which a password that was typed counts, where the owner of an account is changed."""
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}  # accounts/guesses.py has our own
+
+SIGNUP = env.str("SIGNUP", default="")
+"""open or closed: whether visitors may make an account, once there is a first one. By default open
+where ALLOWED_HOSTS names only this machine, and closed elsewhere."""
+
+if SIGNUP not in {"", "open", "closed"}:
+    raise ImproperlyConfigured("SIGNUP must be open or closed.")
 
 ACCOUNT_EMAIL_VERIFICATION = env.str("EMAIL_VERIFICATION", default="none")
 """none, optional or mandatory. None by default, because a fresh installation has no mail

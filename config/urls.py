@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
+from accounts import ownership
 from config.health import healthz
 
-# The admin's own log-in page knows no rate limit; the site's does.
+# The admin's own pages for signing in and for a new password know no rate limit; the site's do.
 admin.autodiscover()
 admin.site.site_header = admin.site.site_title = "Holdfast"
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+admin.site.login = ownership.admin_login  # type: ignore[method-assign]
+admin.site.password_change = ownership.admin_password_change  # type: ignore[method-assign,assignment]
 
 handler400 = "config.errors.bad_request"
 handler500 = "config.errors.server_error"
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("accounts/", include(ownership.urlpatterns)),  # before those that they replace
     path("accounts/", include("allauth.account.urls")),
     path("settings/", include("accounts.urls")),
     path("healthz", healthz, name="healthz"),

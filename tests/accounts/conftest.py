@@ -46,8 +46,11 @@ def administrator(db: None, password: str) -> User:
 
 
 @pytest.fixture
-def as_administrator(administrator: User) -> Client:
-    return _signed_in(administrator)
+def as_administrator(administrator: User, password: str) -> Client:
+    """Who has just typed the password again, as the pages of accounts ask for."""
+    client = _signed_in(administrator)
+    client.post("/accounts/reauthenticate/", {"password": password})
+    return client
 
 
 def _signed_in(user: User) -> Client:

@@ -54,14 +54,14 @@ def test_a_pickle_in_the_table_is_never_executed(db: None, tmp_path: Path) -> No
     Client().post(LOGIN, {"login": "ann@example.org", "password": "x"})
     assert CacheEntry.objects.update(value=bomb) >= 1
     with connection.cursor() as cursor:
-        cursor.execute("SELECT key, expires_at FROM accounts_cacheentry")
-        for key, _ in cursor.fetchall():
+        for key in CacheEntry.objects.values_list("key", flat=True):
             cursor.execute("DELETE FROM holdfast_cache WHERE cache_key = %s", [key])
             cursor.execute(
                 "INSERT INTO holdfast_cache (cache_key, value, expires) VALUES (%s, %s, %s)",
                 [key, _base64(Bomb(file)), "2099-01-01 00:00:00"],
             )
-    assert Client().post(LOGIN, {"login": "ann@example.org", "password": "x"}).status_code == 200
+    answer = Client().post(LOGIN, {"login": "ann@example.org", "password": "x"})
+    assert answer.status_code == 429  # what can't be counted counts as too often
     assert not file.exists()
 
 

@@ -1,0 +1,33 @@
+"""Pages of the admin that decide who owns an account: they take one's own password again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from accounts.ownership import ask_password, knows_password
+
+
+class PasswordFirst:
+    """For a ModelAdmin: everything that adds, changes or deletes asks for the password first, so
+    that nobody has filled a form in vain. Lists can be read without."""
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self._after_password("changeform_view", request, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self._after_password("delete_view", request, *args, **kwargs)
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method != "POST":
+            return super().changelist_view(request, *args, **kwargs)  # type: ignore[misc]
+        return self._after_password("changelist_view", request, *args, **kwargs)
+
+    def _after_password(
+        self, view: str, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if request.user.is_authenticated and not knows_password(request):
+            return ask_password(request, request.get_full_path())
+        response: HttpResponse = getattr(super(), view)(request, *args, **kwargs)
+        return response

@@ -1,0 +1,60 @@
+"""Browsers that have signed in to an account before: a stranger's guesses do not bar them.
+
+The cookie signs nobody in. It holds, for each account, a random id of the browser and a code over
+that id, the account and its password hash: a new password makes it void.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from django.conf import settings
+from django.core import signing
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from accounts.models import User
+
+COOKIE = "device"
+COOKIE_SECONDS = 365 * 24 * 60 * 60
+COOKIE_PATH = "/accounts/"
+MAX_ACCOUNTS = 5
+"""Accounts that one browser is known to."""
+SALT = "accounts.devices"
+
+
+def known_device(request: HttpRequest, user: User) -> str | None:
+    """The id of this browser, if it has signed in to this account with its present password."""
+    device, code = _read(request).get(str(user.pk), ("", ""))
+    return device if device and constant_time_compare(code, _code(device, user)) else None
+
+
+def remember_device(request: HttpRequest, response: HttpResponseBase, user: User) -> None:
+    """Let the answer to a sign-in, or to a new password, make this browser a known one."""
+    accounts = _read(request)
+    device, _ = accounts.pop(str(user.pk), ("", ""))
+    device = device or secrets.token_urlsafe(12)
+    accounts[str(user.pk)] = (device, _code(device, user))
+    newest = dict(list(accounts.items())[-MAX_ACCOUNTS:])
+    response.set_cookie(
+        COOKIE,
+        signing.dumps(newest, salt=SALT),
+        max_age=COOKIE_SECONDS,
+        path=COOKIE_PATH,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def _code(device: str, user: User) -> str:
+    return salted_hmac(SALT, f"{device}:{user.pk}:{user.password}", algorithm="sha256").hexdigest()
+
+
+def _read(request: HttpRequest) -> dict[str, tuple[str, str]]:
+    try:
+        stored = signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=COOKIE_SECONDS)
+        return {str(user): (str(device), str(code)) for user, (device, code) in stored.items()}
+    except (signing.BadSignature, ValueError, TypeError, AttributeError):
+        return {}

@@ -1,0 +1,21 @@
+"""Print the setup code of an installation where nobody has an account yet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from accounts import setup
+
+
+class Command(BaseCommand):
+    help = "Print the code that the first sign-up needs."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if setup.needs_code():
+            self.stdout.write(setup.setup_code())
+        elif setup.is_claimed():
+            self.stderr.write("There is an account already, so no setup code is needed.")
+        else:
+            self.stderr.write("Only this machine is served, so no setup code is needed.")

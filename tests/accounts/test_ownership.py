@@ -1,0 +1,230 @@
+"""Who holds a session for a moment can't take the account, and its owner hears of every change."""
+
+import pytest
+from allauth.account.models import EmailAddress, EmailConfirmationHMAC
+from django.core import mail
+from django.test import Client
+from pytest_django import Settings
+
+from accounts.models import User
+
+EMAIL = "/accounts/email/"
+LOGIN = "/accounts/login/"
+RESET = "/accounts/password/reset/"
+AGAIN = "/accounts/reauthenticate/"
+NEW_PASSWORD = "stipe-and-frond-8"
+THIEF = "attacker@example.org"
+USERS = "/admin/accounts/user/"
+
+
+def stolen(client: Client) -> Client:
+    """Another client that has the session of this one, and nothing else."""
+    thief = Client(REMOTE_ADDR="198.51.100.7")
+    thief.cookies["sessionid"] = client.cookies["sessionid"].value
+    return thief
+
+
+def knowing(client: Client, password: str) -> Client:
+    """The client, once the password was typed again."""
+    assert client.post(AGAIN, {"password": password}).status_code == 302
+    return client
+
+
+def links(word: str) -> list[str]:
+    return [each for letter in mail.outbox for each in letter.body.split() if word in each]
+
+
+def recipients() -> list[str]:
+    return [address for letter in mail.outbox for address in letter.to]
+
+
+def test_with_a_session_alone_nobody_takes_the_account(
+    as_owner: Client, owner: User, password: str
+) -> None:
+    """Add an own address, have a link to a new password sent there, use it, remove the other."""
+    thief = stolen(as_owner)
+    thief.post(EMAIL, {"email": THIEF, "action_add": ""})
+    EmailAddress.objects.get_or_create(user=owner, email=THIEF)  # as before there was a password
+    thief.post(RESET, {"email": THIEF})
+    assert links("/password/reset/key/") == []
+    for action in ["action_primary", "action_remove"]:
+        thief.post(EMAIL, {"email": THIEF, action: ""})
+        thief.post(EMAIL, {"email": owner.email, action: ""})
+    form = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD, "oldpassword": ""}
+    for page in ["/accounts/password/change/", "/accounts/password/set/"]:
+        thief.post(page, form)
+    thief.post(AGAIN, {"password": "", "next": EMAIL})
+    owner.refresh_from_db()
+    assert owner.email == "owner@holdfast.test"
+    assert EmailAddress.objects.filter(user=owner, email=owner.email, primary=True).exists()
+    assert owner.check_password(password)
+    assert THIEF not in recipients()
+
+
+def test_a_form_of_a_thief_is_not_done_when_the_owner_types_the_password(
+    as_owner: Client, owner: User, password: str
+) -> None:
+    stolen(as_owner).post(EMAIL, {"email": THIEF, "action_add": ""})
+    as_owner.post(AGAIN, {"password": password, "next": EMAIL}, follow=True)
+    assert not EmailAddress.objects.filter(email=THIEF).exists()
+
+
+def test_a_copied_session_ends_when_the_owner_types_the_password(
+    as_owner: Client, password: str
+) -> None:
+    thief = stolen(as_owner)
+    assert thief.get("/settings/keys/").status_code == 200
+    knowing(as_owner, password)
+    assert as_owner.get("/settings/keys/").status_code == 200
+    assert thief.get("/settings/keys/").status_code == 302
+
+
+def test_what_was_typed_is_there_again_after_the_password(as_owner: Client, password: str) -> None:
+    asked = as_owner.post(EMAIL, {"email": "new@example.org", "action_add": ""}, follow=True)
+    assert "nothing has been changed yet" in asked.content.decode()
+    [(path, _)] = asked.redirect_chain
+    back = as_owner.post(path, {"password": password}, follow=True).content.decode()
+    assert 'value="new@example.org"' in back
+
+
+def test_an_address_is_added_confirmed_and_used_by_who_knows_the_password(
+    as_owner: Client, owner: User, password: str
+) -> None:
+    new = "new@example.org"
+    knowing(as_owner, password).post(EMAIL, {"email": new, "action_add": ""})
+    assert sorted(recipients()) == [new, owner.email]
+    mail.outbox.clear()
+    as_owner.post(EMAIL, {"email": new, "action_primary": ""})
+    owner.refresh_from_db()
+    assert owner.email == "owner@holdfast.test"
+    confirm(new)
+    assert recipients()[-1] == "owner@holdfast.test"
+    mail.outbox.clear()
+    as_owner.post(EMAIL, {"email": new, "action_primary": ""})
+    owner.refresh_from_db()
+    assert owner.email == new
+    assert set(recipients()) == {"owner@holdfast.test", new}
+
+
+def confirm(address: str) -> None:
+    key = EmailConfirmationHMAC(EmailAddress.objects.get(email=address)).key
+    page = f"/accounts/confirm-email/{key}/"
+    assert "yours?" in Client().get(page).content.decode()
+    assert not EmailAddress.objects.get(email=address).verified
+    Client().post(page)
+
+
+def test_an_address_that_is_not_confirmed_signs_nobody_in_and_resets_nothing(
+    owner: User, password: str
+) -> None:
+    EmailAddress.objects.create(user=owner, email=THIEF)
+    Client().post(RESET, {"email": THIEF})
+    assert mail.outbox == []
+    client = Client()
+    client.post(LOGIN, {"login": THIEF, "password": password})
+    assert "_auth_user_id" not in client.session
+    EmailAddress.objects.update(verified=True)
+    client.post(LOGIN, {"login": THIEF, "password": password})
+    assert client.session["_auth_user_id"] == str(owner.pk)
+    client.post(RESET, {"email": THIEF})
+    assert recipients() == [THIEF]
+
+
+@pytest.mark.parametrize("verification", ["none", "mandatory"])
+def test_an_address_that_is_not_confirmed_bars_nobody(
+    owner: User, settings: Settings, verification: str
+) -> None:
+    settings.ACCOUNT_EMAIL_VERIFICATION = verification
+    EmailAddress.objects.create(user=owner, email="ann@example.org")
+    form = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD, "email": "ann@example.org"}
+    Client().post("/accounts/signup/", form)
+    ann = User.objects.get(email="ann@example.org")
+    assert EmailAddress.objects.get(user=ann, email=ann.email).primary
+    client = Client()
+    client.post(LOGIN, {"login": ann.email, "password": NEW_PASSWORD})
+    assert ("_auth_user_id" in client.session) == (verification == "none")
+
+
+def test_an_address_with_which_another_account_signed_up_can_not_be_confirmed(
+    owner: User, colleague: User
+) -> None:
+    EmailAddress.objects.create(user=owner, email=colleague.email)
+    confirm(colleague.email)
+    assert not EmailAddress.objects.get(user=owner, email=colleague.email).verified
+
+
+def test_the_address_of_the_sign_up_is_never_removed_for_one_that_is_not_confirmed(
+    as_owner: Client, owner: User, password: str
+) -> None:
+    EmailAddress.objects.create(user=owner, email=THIEF)
+    EmailAddress.objects.create(user=owner, email=owner.email)
+    knowing(as_owner, password).post(EMAIL, {"email": owner.email, "action_remove": ""})
+    owner.refresh_from_db()
+    assert owner.email == "owner@holdfast.test"
+
+
+def test_a_removed_address_hears_of_it(as_owner: Client, owner: User, password: str) -> None:
+    EmailAddress.objects.create(user=owner, email="second@example.org", verified=True)
+    form = {"email": "second@example.org", "action_remove": ""}
+    knowing(as_owner, password).post(EMAIL, form)
+    assert sorted(recipients()) == ["owner@holdfast.test", "second@example.org"]
+    assert "was removed" in mail.outbox[0].body
+
+
+def test_a_new_password_is_told_to_every_address(
+    as_owner: Client, owner: User, password: str
+) -> None:
+    EmailAddress.objects.create(user=owner, email="second@example.org", verified=True)
+    EmailAddress.objects.create(user=owner, email=THIEF)
+    form = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD, "oldpassword": password}
+    as_owner.post("/accounts/password/change/", form)
+    assert sorted(recipients()) == ["owner@holdfast.test", "second@example.org"]
+    assert "127.0.0.1" in mail.outbox[0].body
+
+
+def test_a_mail_server_that_is_away_does_not_undo_a_new_password(
+    as_owner: Client, owner: User, password: str, settings: Settings
+) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
+    form = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD, "oldpassword": password}
+    assert as_owner.post("/accounts/password/change/", form).status_code == 302
+    owner.refresh_from_db()
+    assert owner.check_password(NEW_PASSWORD)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        f"{USERS}add/",
+        f"{USERS}{{}}/change/",
+        f"{USERS}{{}}/password/",
+        f"{USERS}{{}}/delete/",
+        "/admin/account/emailaddress/add/",
+        "/admin/auth/group/add/",
+    ],
+)
+def test_an_administrators_session_alone_changes_no_account(
+    administrator: User, owner: User, page: str
+) -> None:
+    client = Client()
+    client.force_login(administrator, backend="django.contrib.auth.backends.ModelBackend")
+    form = {"email": THIEF, "user": owner.pk, "verified": "on", "name": "all", "post": "yes"}
+    form |= {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD, "is_superuser": "on"}
+    form |= {"usable_password": "true"}
+    before = [owner.password, User.objects.count(), EmailAddress.objects.count()]
+    answer = client.post(page.format(owner.pk), form)
+    assert answer.headers["Location"].startswith(AGAIN)
+    owner.refresh_from_db()
+    assert not owner.is_superuser
+    assert [owner.password, User.objects.count(), EmailAddress.objects.count()] == before
+
+
+def test_a_person_hears_of_a_password_that_an_administrator_set(
+    as_administrator: Client, owner: User
+) -> None:
+    form = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD, "usable_password": "true"}
+    as_administrator.post(f"{USERS}{owner.pk}/password/", form)
+    owner.refresh_from_db()
+    assert owner.check_password(NEW_PASSWORD)
+    assert recipients() == [owner.email]

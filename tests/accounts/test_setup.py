@@ -1,0 +1,171 @@
+"""A fresh installation that others can reach belongs to who can read its log."""
+
+import logging
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.core.management import call_command
+from django.test import Client
+from pytest_django import Settings
+
+from accounts import setup
+from accounts.models import User
+
+SIGN_UP = "/accounts/signup/"
+PASSWORD = "kelp-holds-fast-7"
+HOST = "chat.example.org"
+
+
+def form(email: str, code: str = "") -> dict[str, str]:
+    return {"email": email, "password1": PASSWORD, "password2": PASSWORD, "setup_code": code}
+
+
+@pytest.fixture
+def public(db: None, settings: Settings) -> Settings:
+    settings.ALLOWED_HOSTS = ["127.0.0.1", HOST]
+    return settings
+
+
+def sign_up(email: str, code: str = "", address: str = "127.0.0.1") -> str:
+    client = Client(HTTP_HOST=HOST, REMOTE_ADDR=address)
+    return client.post(SIGN_UP, form(email, code), follow=True).content.decode()
+
+
+def people() -> dict[str, bool]:
+    return {user.email: user.is_superuser for user in User.objects.all()}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "origins", "others"),
+    [
+        (["localhost", "127.0.0.1", "[::1]"], [], False),
+        (["127.0.0.2", "LOCALHOST.", ".localhost"], ["http://localhost:8000"], False),
+        (["localhost"], ["https://chat.example.org"], True),
+        (["localhost", "192.168.1.5"], [], True),
+        ([".example.org"], [], True),
+        (["*"], [], True),
+        (["localhost.example.org"], [], True),
+    ],
+)
+def test_an_installation_knows_whether_others_can_reach_it(
+    settings: Settings, hosts: list[str], origins: list[str], others: bool
+) -> None:
+    settings.ALLOWED_HOSTS, settings.ORIGINS = hosts, origins
+    assert setup.serves_others() == others
+
+
+def test_whoever_comes_first_without_the_code_gets_nothing(public: Settings) -> None:
+    assert "Setup code" in Client(HTTP_HOST=HOST).get(SIGN_UP).content.decode()
+    for code in ["", "AAAAA-AAAAA-AAAAA-AAAAA", setup.setup_code()[:-1]]:
+        sign_up("first@example.org", code)
+    assert people() == {}
+
+
+@pytest.mark.parametrize("typed", ["{}", " {} ", "lower", "without dashes"])
+def test_who_has_the_code_becomes_the_administrator_and_it_is_used_up(
+    public: Settings, typed: str
+) -> None:
+    code = setup.setup_code()
+    shown = {"lower": code.lower(), "without dashes": code.replace("-", "")}
+    sign_up("owner@example.org", shown.get(typed, typed.format(code)))
+    assert people() == {"owner@example.org": True}
+    assert "Sign-up is closed" in sign_up("second@example.org", code)
+    assert people() == {"owner@example.org": True}
+
+
+def test_the_code_can_be_guessed_ten_times(public: Settings) -> None:
+    for _ in range(10):
+        assert "not the setup code" in sign_up("first@example.org", "A" * 20)
+    assert "Too many wrong codes" in sign_up("first@example.org", setup.setup_code())
+    assert people() == {}
+    sign_up("owner@example.org", setup.setup_code(), "198.51.100.7")
+    assert people() == {"owner@example.org": True}
+
+
+def test_the_code_is_another_one_for_another_secret_or_database(
+    public: Settings, settings: Settings
+) -> None:
+    from django.db.migrations.recorder import MigrationRecorder
+    from django.utils import timezone
+
+    codes = {setup.setup_code(), setup.setup_code()}
+    settings.SECRET_KEY = "another secret of fifty characters that nobody knows"
+    codes.add(setup.setup_code())
+    MigrationRecorder.Migration.objects.filter(app="accounts").update(applied=timezone.now())
+    codes.add(setup.setup_code())
+    assert len(codes) == 3
+
+
+def test_the_log_shows_the_code_while_nobody_has_an_account(
+    public: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "accounts.setup"):
+        setup.announce()
+        assert setup.setup_code() in caplog.text
+        caplog.clear()
+        User.objects.create_superuser("owner@example.org", PASSWORD)
+        setup.announce()
+    assert caplog.text == ""
+
+
+def test_the_command_prints_the_code(
+    public: Settings, capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    call_command("setup_code")
+    assert capsys.readouterr().out.strip() == setup.setup_code()
+    settings.ALLOWED_HOSTS = ["localhost"]
+    call_command("setup_code")
+    assert capsys.readouterr().out == ""
+
+
+def test_an_account_made_by_a_command_ends_it(public: Settings) -> None:
+    User.objects.create_superuser("owner@example.org", PASSWORD)
+    public.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+    client = Client(HTTP_HOST=HOST)
+    client.post("/accounts/login/", {"login": "owner@example.org", "password": PASSWORD})
+    assert not setup.needs_code()
+    assert "Sign-up is closed" in sign_up("second@example.org", setup.setup_code())
+
+
+def test_an_address_that_does_not_exist_does_not_hold_the_administrators_seat(
+    public: Settings,
+) -> None:
+    public.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+    code = setup.setup_code()
+    sign_up("typo@nowhere.invalid", code)
+    assert people() == {"typo@nowhere.invalid": True}
+    sign_up("owner@example.org", code)
+    assert people() == {"typo@nowhere.invalid": False, "owner@example.org": True}
+    EmailAddress.objects.filter(email="owner@example.org").update(verified=True)
+    assert "Sign-up is closed" in sign_up("third@example.org", code)
+
+
+@pytest.mark.parametrize(
+    ("signup", "host", "is_open"),
+    [
+        ("", "localhost", True),
+        ("closed", "localhost", False),
+        ("", HOST, False),
+        ("open", HOST, True),
+    ],
+)
+def test_sign_up_is_open_or_closed(
+    owner: User, settings: Settings, signup: str, host: str, is_open: bool
+) -> None:
+    settings.SIGNUP, settings.ALLOWED_HOSTS = signup, [host]
+    client = Client(HTTP_HOST=host)
+    for page in ["/", "/accounts/login/", "/accounts/password/reset/"]:
+        assert ('href="/accounts/signup/"' in client.get(page).content.decode()) == is_open
+    answer = client.post(SIGN_UP, form("new@example.org"))
+    assert (answer.status_code == 302) == is_open
+    assert ("Sign-up is closed" in answer.content.decode()) != is_open
+    assert User.objects.filter(email="new@example.org").exists() == is_open
+
+
+def test_the_first_account_can_be_made_where_sign_up_is_closed(
+    db: None, settings: Settings
+) -> None:
+    settings.SIGNUP = "closed"
+    Client().post(SIGN_UP, form("first@example.org"))
+    Client().post(SIGN_UP, form("second@example.org"))
+    assert people() == {"first@example.org": True}
