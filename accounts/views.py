@@ -18,9 +18,14 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from accounts import checking, keys
 from accounts.checking import Verdict
 from accounts.forms import KeyForm, RepliesForm
+from accounts.limits import Limit
 from accounts.models import ApiKey, Check, User
 from accounts.sealing import Unsealable
 from streaming.providers.catalog import Provider
+
+CHECKS = Limit("key-check", 10, 60)
+"""Of a person, over all providers. Without it this server would tell thieves which keys work."""
+TOO_MANY_CHECKS = "Too many keys were checked in a short time. Wait a minute and try again."
 
 
 class SignedInRequest(HttpRequest):
@@ -59,6 +64,9 @@ def key(request: SignedInRequest, provider: str) -> HttpResponse:
     form = KeyForm(offered, request.POST)
     if not form.is_valid():
         return _page(request, refused=(offered, form))
+    if not CHECKS.of(request.user.pk).take():
+        form.add_error("key", f"Not saved. {TOO_MANY_CHECKS}")
+        return _page(request, refused=(offered, form))
     verdict = checking.check(provider, form.cleaned_data["key"])
     if verdict.result == Check.INVALID:
         form.add_error("key", verdict.sentence)
@@ -74,7 +82,9 @@ def key_check(request: SignedInRequest, provider: str) -> HttpResponse:
     """POST: ask the provider about the key again, and for its list of models."""
     offered = _offered_or_404(provider)
     held = ApiKey.objects.filter(user=request.user, provider=provider).first()
-    if request.method == "POST" and held:
+    if request.method == "POST" and held and not CHECKS.of(request.user.pk).take():
+        messages.error(request, TOO_MANY_CHECKS)
+    elif request.method == "POST" and held:
         try:
             _tell(request, f"Your {offered.name} key:", checking.check_again(held))
         except Unsealable as problem:

@@ -251,3 +251,21 @@ def test_the_list_goes_with_the_key(owner: User) -> None:
     checking.note(key, checking.Verdict("openai", Check.GOOD, (Told("gpt-7"),)))
     keys.remove(owner, "openai")
     assert not ListedModel.objects.exists()
+
+
+def test_a_person_has_ten_keys_checked_a_minute(
+    as_owner: Client, as_colleague: Client, provider: Provider
+) -> None:
+    """With all providers and both forms together: otherwise it tells thieves which keys work."""
+    provider.says(401, ECHO)
+    for number in range(12):
+        as_owner.post(OPENAI, {"key": f"sk-stolen-0123456789-{number:04}"})
+        as_owner.post(AGAIN)
+    assert len(provider.asked) == 10
+    answer = as_owner.post(OPENAI, {"key": SECRET})
+    assert answer.status_code == 422
+    assert "Not saved. Too many keys were checked" in answer.content.decode()
+    assert SECRET not in answer.content.decode()
+    provider.says(200, LIST)
+    saved(as_colleague)
+    assert len(provider.asked) == 11
