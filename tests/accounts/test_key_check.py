@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from accounts import checking, keys
+from accounts import checking, keys, views
 from accounts.models import ApiKey, Check, ListedModel, User
 from streaming import asking
 from streaming.providers.base import ListedModel as Told
@@ -254,18 +254,24 @@ def test_the_list_goes_with_the_key(owner: User) -> None:
 
 
 def test_a_person_has_ten_keys_checked_a_minute(
-    as_owner: Client, as_colleague: Client, provider: Provider
+    as_owner: Client,
+    as_colleague: Client,
+    owner: User,
+    provider: Provider,
 ) -> None:
-    """With all providers and both forms together: otherwise it tells thieves which keys work."""
+    """With both forms together: otherwise it tells thieves which keys work."""
+    saved(as_owner)
+    as_owner.post(AGAIN)
+    for _ in range(views.CHECKS.most - 3):
+        assert views.CHECKS.of(owner.pk).take()
     provider.says(401, ECHO)
-    for number in range(12):
-        as_owner.post(OPENAI, {"key": f"sk-stolen-0123456789-{number:04}"})
-        as_owner.post(AGAIN)
-    assert len(provider.asked) == 10
+    as_owner.post(OPENAI, {"key": "sk-stolen-0123456789-0001"})
+    as_owner.post(AGAIN)
+    assert len(provider.asked) == 3
     answer = as_owner.post(OPENAI, {"key": SECRET})
     assert answer.status_code == 422
     assert "Not saved. Too many keys were checked" in answer.content.decode()
     assert SECRET not in answer.content.decode()
     provider.says(200, LIST)
     saved(as_colleague)
-    assert len(provider.asked) == 11
+    assert len(provider.asked) == 4
