@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 
 from accounts import keys
 from accounts.models import User
-from chat import calls, context, offer, sync, titles
+from chat import calls, context, limits, offer, sync, titles
 from chat.models import Conversation, Message
 from streaming import journal, lifecycle
 from streaming.journal import Text
@@ -108,7 +108,7 @@ def start(
             into = _locked(user, conversation.pk, request_id)
             parent = _parent(into, standing)
         question = _question(into, parent, text)
-        return _answer(into, question, request_id, fitted, model)
+        return _answer(into, question, request_id, fitted, model, len(text))
 
     return _once(user, request_id, chosen.model, write)
 
@@ -121,7 +121,7 @@ def edit(user: User, *, question: Message, text: str, request_id: UUID, chosen: 
         fitted = fitting(chosen, model)
         conversation = _locked(user, question.conversation_id, request_id)
         beside = _question(conversation, question.parent_id, text)
-        return _answer(conversation, beside, request_id, fitted, model)
+        return _answer(conversation, beside, request_id, fitted, model, len(text))
 
     return _once(user, request_id, chosen.model, write)
 
@@ -257,8 +257,12 @@ def _answer(
     request_id: UUID,
     chosen: Settings,
     model: catalog.Model,
+    written: int = 0,
 ) -> Reply:
-    """An empty answer with its stream, queued, at the end of the conversation's branch."""
+    """An empty answer with its stream, queued, at the end of the conversation's branch; `written`
+    is how many characters of a question were stored for it. Raises Refused."""
+    size = written + len(chosen.system_prompt)
+    _admit(conversation.user, request_id, size)
     answer = Message(
         conversation=conversation,
         parent=question,
@@ -272,10 +276,30 @@ def _answer(
         source=SOURCE,
         arguments={"message": str(answer.pk), **asdict(chosen)},
         lane=str(conversation.pk),
+        pool=_pool(model),
+        size=size,
     )
     answer.save(force_insert=True)
     _update(conversation, chosen, leaf=answer)
     return Reply(conversation, question, answer, answer.stream, created=True)
+
+
+def _admit(user: User, request_id: UUID, size: int) -> None:
+    """Raises Refused when this person asks for too much; of one and the same request only the
+    first is counted."""
+    limits.lock(user)
+    if Stream.objects.owned_by(user).filter(request_id=request_id).exists():
+        raise _Repeated
+    asked = Stream.objects.owned_by(user).filter(source=SOURCE)
+    if sentence := limits.exceeded(asked, size):
+        raise Refused("too_much", sentence)
+
+
+def _pool(model: catalog.Model) -> str:
+    """Which limited places a reply takes: those of the models that cost nobody a key."""
+    if catalog.PROVIDERS[model.provider].needs_key:
+        return ""
+    return "demo" if model.provider == "demo" else "keyless"
 
 
 def _update(conversation: Conversation, chosen: Settings, leaf: Message) -> None:
@@ -305,21 +329,25 @@ def may_go_on(answer: Message) -> bool:
 def go_on(user: User, *, answer: Message, request_id: UUID) -> Reply:
     """Continue a stopped, truncated or interrupted reply: a new stream for the same message
     that begins with its text so far; idempotent by (user, request id). Raises Refused."""
-    return _once(user, request_id, answer.model, lambda _: _go_on(user, answer, request_id))
+    return _once(user, request_id, answer.model, partial(_go_on, user, answer, request_id))
 
 
-def _go_on(user: User, answer: Message, request_id: UUID) -> Reply:
+def _go_on(user: User, answer: Message, request_id: UUID, model: catalog.Model) -> Reply:
     conversation = _locked(user, answer.conversation_id, request_id)
     answer = Message.objects.select_related("stream", "parent").get(pk=answer.pk)
     before = answer.stream
     if before is None or answer.parent is None or not may_go_on(answer):
         raise Refused("not_cut", "This reply is not cut off: there is nothing to continue.")
+    size = len(answer.content) + len(answer.reasoning) + len(conversation.system_prompt)
+    _admit(user, request_id, size)
     answer.stream = lifecycle.enqueue(
         owner=user,
         request_id=request_id,
         source=SOURCE,
         arguments=before.arguments,
         lane=str(conversation.pk),
+        pool=_pool(model),
+        size=size,
         continues=before,
         text=Text(answer.content, answer.reasoning, tuple(answer.seams)),
     )

@@ -277,6 +277,16 @@ an account can fill these, and the rest is for people with keys."""
 
 STREAM_POOLS = {"demo": DEMO_STREAMS, "keyless": KEYLESS_STREAMS}
 
+MAX_UNFINISHED_PER_USER = env.int("MAX_UNFINISHED_PER_USER", default=30)
+"""How many replies of one person may run or wait; further messages are refused."""
+
+MAX_MESSAGES_PER_MINUTE = env.int("MAX_MESSAGES_PER_MINUTE", default=120)
+MAX_CHARS_PER_MINUTE = env.int("MAX_CHARS_PER_MINUTE", default=600_000)
+MAX_CHARS_PER_DAY = env.int("MAX_CHARS_PER_DAY", default=20_000_000)
+"""What one person may send: messages, other versions and continuations, and the characters that
+are stored for them. A single one is always taken, however long, from who sent nothing in that
+minute or day."""
+
 FOLD_AFTER = env.int("FOLD_AFTER", default=24 * 60 * 60)
 """Seconds after its end when a stream's chunks are folded into its message."""
 
