@@ -286,6 +286,8 @@ MAX_CHARS_PER_DAY = env.int("MAX_CHARS_PER_DAY", default=20_000_000)
 """What one person may send: messages, other versions and continuations, and the characters that
 are stored for them. A single one is always taken, however long, from who sent nothing in that
 minute or day."""
+SOCKETS_PER_USER = env.int("SOCKETS_PER_USER", default=100)
+"""How many sockets a person may have open in one web process: each open page has one."""
 
 FOLD_AFTER = env.int("FOLD_AFTER", default=24 * 60 * 60)
 """Seconds after its end when a stream's chunks are folded into its message."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter, deque
 from contextlib import ExitStack, aclosing
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from django.conf import settings
 from django.db.utils import Error as DatabaseFailure
 
 from streaming import lifecycle, protocol
+from streaming.addresses import address_of
 from streaming.database import UNANSWERED, in_db
 from streaming.follow import Gone, find, follow
 from streaming.hub import Body, hub, user_group
@@ -44,6 +46,11 @@ STORM_SECONDS = 2.0
 """How long a socket lives that follows a reply of the demo in a storm."""
 FOLLOWED = 100
 """Streams that one socket may follow at once."""
+UNWELCOME = 20
+"""Sockets of one address that are accepted although they turn out to be nobody's, at once."""
+UNWELCOME_ADDRESSES = 1_000
+LEAVING_SECONDS = 10.0
+"""How long a server waits for a client that was told to go; Uvicorn does as long as this."""
 
 
 class Credit:
@@ -125,25 +132,40 @@ class FollowConsumer(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         self._session = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME)
-        # The database answers while the handshake is on its way.
-        answer, _ = await asyncio.gather(self._asked(), self.accept())
+        address = address_of(self.scope)
+        if unwelcome.are_many(address):
+            answer = await self._asked()
+            is_known = not isinstance(answer, DatabaseFailure)
+            if is_known and (answer is None or _has_too_many(answer)):
+                await self.close()  # before it is accepted: what it sends is taken by nobody
+                return
+            await self.accept()
+        else:
+            # The database answers while the handshake is on its way.
+            answer, _ = await asyncio.gather(self._asked(), self.accept())
         if isinstance(answer, DatabaseFailure):
             _complain(answer)
             await self.close(protocol.BROKEN)
             return
-        self.user = answer
-        if self.user is None:
-            await self.close(protocol.SIGNED_OUT)
+        if answer is None or _has_too_many(answer):
+            unwelcome.add(address)
+            await self.close(protocol.SIGNED_OUT if answer is None else protocol.TOO_MANY)
             return
+        self.user = answer
         self.revision = self.user.revision
         self._heard = asyncio.get_running_loop().time()
         self._bells.enter_context(hub().listen(user_group(self.user.pk), self._on_user_bell))
         sockets.add(self)
+        _open_of[self.user.pk] += 1
         await self._send(protocol.hello(self.revision))
         self._pulse = asyncio.create_task(self._keep_pulse(), name="socket pulse")
 
     def _let_go(self) -> None:
-        sockets.discard(self)
+        if self in sockets:
+            sockets.discard(self)
+            _open_of[self.user.pk] -= 1
+            if not _open_of[self.user.pk]:
+                del _open_of[self.user.pk]
         self._bells.close()
         for task in (*self._tasks.values(), self._pulse, self._storm, self._doubt):
             if task is not None:
@@ -352,6 +374,41 @@ def _complain(error: DatabaseFailure) -> None:
     if now - _complained_at >= COMPLAINT_SECONDS:
         _complained_at = now
         logger.warning("Sessions of sockets can't be asked about (%s)", type(error).__name__)
+
+
+def _has_too_many(user: Any) -> bool:
+    """In this process, and once its new socket is one more."""
+    return _open_of[user.pk] >= settings.SOCKETS_PER_USER
+
+
+_open_of: Counter[int] = Counter()
+"""How many open sockets each person has here."""
+
+
+class Unwelcome:
+    """Sockets that were accepted, only to be told to go. Until its line is down such a client may
+    keep what it sends here, so an address that has many of them is asked who it is first."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, deque[float]] = {}
+
+    def add(self, address: str) -> None:
+        now = asyncio.get_running_loop().time()
+        if len(self._until) > UNWELCOME_ADDRESSES:
+            self._until = {key: due for key, due in self._until.items() if due[-1] > now}
+        due = self._until.setdefault(address, deque(maxlen=UNWELCOME))
+        due.append(now + LEAVING_SECONDS)
+
+    def are_many(self, address: str) -> bool:
+        """Whether as many as may be are on their way out."""
+        due = self._until.get(address)
+        if due is None:
+            return False
+        full = len(due) == UNWELCOME and due[0] > asyncio.get_running_loop().time()
+        return full or len(self._until) > UNWELCOME_ADDRESSES
+
+
+unwelcome = Unwelcome()
 
 
 def until_pulse(now: float) -> float:

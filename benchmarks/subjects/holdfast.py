@@ -21,6 +21,7 @@ PER_PERSON = 10
 ENVIRONMENT = {
     "DJANGO_SETTINGS_MODULE": "benchmarks.engine.settings",
     "STREAMS_PER_WORKER": "10000",
+    "SOCKETS_PER_USER": "10000",
     "LOG_LEVEL": "WARNING",
 }
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import socket
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, suppress
 
 import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from tests.e2e.deployment import Deployment, Server
 from tests.waiting import until
@@ -96,7 +102,9 @@ def test_headers_that_drip_hold_no_connection_of_daphne(beginning: bytes) -> Non
         def all_closed() -> bool:
             return all(is_closed(line) for line in lines)
 
-        until(all_closed, within=60, every=1.0, what="every connection is closed")
+        until(all_closed, within=60, what="every connection is closed")
+        for line in lines:
+            line.close()
 
 
 def is_closed(line: socket.socket) -> bool:
@@ -108,3 +116,75 @@ def is_closed(line: socket.socket) -> bool:
         return False
     except OSError:
         return True
+
+
+# Sockets
+
+
+def knock(deployment: Deployment, cookie: str = "") -> ClientConnection:
+    """A socket that is not read; raises InvalidStatus when it is refused."""
+    url = deployment.base_url
+    headers = {"Cookie": f"sessionid={cookie}"} if cookie else {}
+    where = f"{url.replace('http', 'ws')}/ws/"
+    return connect(where, origin=Origin(url), additional_headers=headers, proxy=None)
+
+
+@pytest.mark.parametrize("cookies", ["none", "made up"])
+def test_sockets_of_nobody_are_few_and_keep_nobody_else_out(
+    served: Deployment, cookies: str
+) -> None:
+    owner = served.person()
+    codes: Counter[int] = Counter()
+    with ExitStack() as stack:
+        for number in range(60):
+            try:
+                line = stack.enter_context(
+                    knock(served, f"{number:032}" if cookies == "made up" else "")
+                )
+            except InvalidStatus as refused:
+                codes[refused.response.status_code] += 1
+            else:
+                with suppress(ConnectionClosed):
+                    line.recv(10)
+                assert line.close_code is not None
+                codes[line.close_code] += 1
+        assert codes.keys() <= {4401, 403}
+        assert codes[403] >= 60 - 2 * 20, "no more than twenty in ten seconds were let in"
+        with knock(served, owner.cookies["sessionid"]) as own:
+            assert json.loads(own.recv(10))["type"] == "hello"
+
+
+@pytest.mark.parametrize("server", ["daphne", "uvicorn"])
+def test_one_socket_too_many_is_told_so_and_gets_in_when_another_goes(server: Server) -> None:
+    few = {"SOCKETS_PER_USER": "3"}
+    with Deployment("embedded", server=server, environment=few) as deployment, ExitStack() as stack:
+        owner, colleague = deployment.person(), deployment.person("colleague")
+        cookie = owner.cookies["sessionid"]
+        tabs = [stack.enter_context(knock(deployment, cookie)) for _ in range(3)]
+        for tab in (*tabs, stack.enter_context(knock(deployment, colleague.cookies["sessionid"]))):
+            assert json.loads(tab.recv(10))["type"] == "hello"
+        with knock(deployment, cookie) as fourth, pytest.raises(ConnectionClosed):
+            fourth.recv(10)
+        assert fourth.close_code == 4029
+        tabs[0].close()
+
+        def let_in() -> bool:
+            with knock(deployment, cookie) as tab, suppress(ConnectionClosed):
+                return bool(json.loads(tab.recv(10))["type"] == "hello")
+            return False
+
+        until(let_in)
+
+
+@pytest.mark.parametrize("message", ["x" * 2 * MB, ["x" * 65_536] * 40], ids=["whole", "in parts"])
+def test_a_message_that_is_too_long_ends_its_socket(
+    served: Deployment, message: str | list[str]
+) -> None:
+    with knock(served, served.person().cookies["sessionid"]) as line:
+        assert json.loads(line.recv(10))["type"] == "hello"
+        with suppress(ConnectionClosed):
+            line.send(message)
+        with suppress(ConnectionClosed):
+            while line.recv(10):
+                pass
+    assert line.close_code in (1006, 1009)
