@@ -569,7 +569,7 @@ def test_the_composer_stops_the_reply_that_runs(as_owner: Client, reply: Reply) 
 
 STATES: list[tuple[Ending, str, list[str]]] = [
     (Ending.completed(Finish("stop")), "", []),
-    (Ending.completed(Finish("unknown")), "", ["unknown"]),
+    (Ending.completed(Finish("unknown")), "", []),
     (Ending.completed(Finish("length")), "Reached the length limit", []),
     (lifecycle.STOPPED, "Stopped", []),
     (
@@ -589,6 +589,17 @@ STATES: list[tuple[Ending, str, list[str]]] = [
     ),
     (Ending.broken(), "Failed", ["Something broke on this server.", "tell whoever runs"]),
 ]
+
+
+def test_an_end_without_a_reason_is_a_whole_reply(as_owner: Client, reply: Reply) -> None:
+    finish(reply, "All there is.", Ending.completed(Finish("unknown")))
+    shown = article(html(as_owner.get(f"/m/{reply.answer.pk}/")), reply.answer)
+    assert "<dt>Ended</dt><dd>unknown</dd>" in shown
+    assert "/continuations/" not in shown
+    reply.answer.refresh_from_db()
+    assert reply.answer.is_complete
+    reply.conversation.refresh_from_db()
+    assert reply.conversation.status == Conversation.Status.COMPLETED
 
 
 FIRST_BUTTON = {
