@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sqlite3
 import threading
+from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,12 +14,19 @@ import psycopg
 import pytest
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
-from django.db import DataError, IntegrityError, OperationalError, ProgrammingError
+from django.db import (
+    DataError,
+    IntegrityError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+)
 from django.db.utils import DatabaseErrorWrapper
 from psycopg import errors
 from psycopg_pool import PoolTimeout
 
-from streaming.outage import Outage, is_absence
+from streaming.outage import Outage, _ask, is_absence
+from tests.services import free_port
 from tests.waiting import until
 
 REFUSED = psycopg.OperationalError("connection refused")
@@ -156,3 +164,21 @@ def test_other_faults_are_left_to_who_met_them() -> None:
     assert not outage.explains(as_django_raises(errors.DeadlockDetected("deadlock detected")))
     assert not outage.explains(asyncio.CancelledError())
     assert not server.asked
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_database_itself_is_asked_past_what_this_process_holds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _ask()
+    if connection.vendor == "sqlite":
+        monkeypatch.setattr("streaming.outage.ANSWER_SECONDS", 0)
+        with closing(sqlite3.connect(connection.settings_dict["NAME"])) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                _ask()
+        _ask()
+    else:
+        monkeypatch.setitem(connection.settings_dict, "PORT", free_port())
+        with pytest.raises(psycopg.OperationalError, match="refused"):
+            _ask()
