@@ -44,6 +44,13 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return setup.is_sign_up_open()
 
+    def is_safe_url(self, url: str | None) -> bool:
+        """Whether to lead there from here. What is no URL at all, such as `http://[`, is not."""
+        try:
+            return bool(super().is_safe_url(url))
+        except ValueError:
+            return False
+
     def save_user(
         self, request: HttpRequest, user: User, form: BaseForm, commit: bool = True
     ) -> User:

@@ -21,7 +21,7 @@ GRACE = timedelta(seconds=5)
 
 def rename(conversation: Conversation, title: str) -> None:
     """Give it another title, in one line. An empty one changes nothing."""
-    if title := " ".join(title.split())[:200]:
+    if title := " ".join(title.replace("\0", "\ufffd").split())[:200]:
         _change(conversation, title=title, named=True)
 
 

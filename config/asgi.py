@@ -14,11 +14,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 pages = get_asgi_application()  # loads the apps; what follows needs their models
 
 from django.conf import settings
-from django.urls import path
+from django.urls import path, re_path
 
 from accounts import setup
 from config.bodies import bounded
-from config.origin import own_pages_only
+from config.origin import no_such_socket, own_pages_only
 from streaming.consumers import FollowConsumer
 from streaming.runtime import Runtime
 
@@ -31,11 +31,13 @@ socket: Any = FollowConsumer.as_asgi()
 runtime = Runtime(worker=settings.EMBEDDED_WORKER)
 runtime.on_reactor()
 setup.announce_soon()
+nowhere: Any = no_such_socket
+routes: list[Any] = [path("ws/", socket), re_path("", nowhere)]
 
 application = ProtocolTypeRouter(
     {
         "http": bounded(pages),
-        "websocket": own_pages_only(CookieMiddleware(URLRouter([path("ws/", socket)]))),
+        "websocket": own_pages_only(CookieMiddleware(URLRouter(routes))),
         "lifespan": runtime.lifespan,
     }
 )

@@ -1,10 +1,18 @@
-"""What is answered when something breaks: 503 while the database is away, else Django's own."""
+"""The pages of refusals and errors, which can be shown for any request: 503 while the database is
+away, else Django's own.
+
+Django's own look for a token in what was posted. If that can't be read, which may be why the page
+is shown at all, they fail in turn, with a 500 or with none.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views import defaults
 
@@ -14,15 +22,35 @@ RETRY_SECONDS = 5
 """When a client is told to come back."""
 SENTENCE = "Holdfast can't reach its database just now. Try again in a moment.\n"
 
+View = Callable[..., HttpResponse]
 
-def server_error(request: HttpRequest) -> HttpResponseBase:
+
+def _for_any_request(view: View) -> View:
+    @wraps(view)
+    def answer(request: HttpRequest, *given: Any, **named: Any) -> HttpResponse:
+        try:
+            _ = request.POST
+        except Exception:
+            request._mark_post_parse_error()  # type: ignore[attr-defined]
+        return view(request, *given, **named)
+
+    return answer
+
+
+permission_denied = _for_any_request(defaults.permission_denied)
+page_not_found = _for_any_request(defaults.page_not_found)
+
+
+@_for_any_request
+def server_error(request: HttpRequest) -> HttpResponse:
     error = sys.exc_info()[1]  # Django calls this while it handles the error
     if error is not None and outage.explains(error):
         return unavailable(request)
     return defaults.server_error(request)
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+@_for_any_request
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django takes a session that could not be saved for one that was deleted meanwhile."""
     if outage.explains(exception):
         return unavailable(request)

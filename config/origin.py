@@ -1,4 +1,5 @@
-"""Only pages of ours may open a socket: browsers send cookies along from any page."""
+"""Only pages of ours may open a socket, since browsers send cookies along from any page; and only
+where there is one."""
 
 from __future__ import annotations
 
@@ -29,6 +30,17 @@ def own_pages_only(app: App) -> App:
         await app(scope, receive, send)
 
     return guarded
+
+
+async def no_such_socket(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """The answer at an address without a socket: 404, or 403 where a server knows no other."""
+    await receive()
+    if "websocket.http.response" in (scope.get("extensions") or {}):
+        headers = [(b"content-type", b"text/plain")]
+        await send({"type": "websocket.http.response.start", "status": 404, "headers": headers})
+        await send({"type": "websocket.http.response.body", "body": b"There is no socket here.\n"})
+    else:
+        await send({"type": "websocket.close"})
 
 
 def is_own(origin: str, host: str) -> bool:

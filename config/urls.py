@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts import ownership
+from config import errors
 from config.health import healthz
 
 # The admin's own pages for signing in and for a new password know no rate limit; the site's do.
@@ -13,9 +14,6 @@ admin.autodiscover()
 admin.site.site_header = admin.site.site_title = "Holdfast"
 admin.site.login = ownership.admin_login  # type: ignore[method-assign]
 admin.site.password_change = ownership.admin_password_change  # type: ignore[method-assign,assignment]
-
-handler400 = "config.errors.bad_request"
-handler500 = "config.errors.server_error"
 
 urlpatterns = [
     path("admin/", admin.site.urls),
@@ -25,3 +23,8 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("", include("chat.urls")),
 ]
+
+handler400 = errors.bad_request
+handler403 = errors.permission_denied
+handler404 = errors.page_not_found
+handler500 = errors.server_error

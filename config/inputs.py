@@ -1,0 +1,57 @@
+"""Requests that no part of the site could make sense of are refused before any part tries."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from asgiref.sync import iscoroutinefunction
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.decorators import sync_and_async_middleware
+
+Answer = Callable[[HttpRequest], HttpResponseBase]
+AsyncAnswer = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+MAX_LENGTH_DIGITS = 18
+"""Of the number that says how long a body is."""
+
+
+@sync_and_async_middleware
+def refuse_unreadable(get_response: Answer | AsyncAnswer) -> Answer | AsyncAnswer:
+    """Raise BadRequest for what `problem` finds in a request."""
+    if iscoroutinefunction(get_response):
+
+        async def middleware_async(request: HttpRequest) -> HttpResponseBase:
+            _check(request)
+            return await get_response(request)
+
+        return middleware_async
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        _check(request)
+        return get_response(request)  # type: ignore[return-value]
+
+    return middleware
+
+
+def _check(request: HttpRequest) -> None:
+    if sentence := problem(request):
+        raise BadRequest(sentence)
+
+
+def problem(request: HttpRequest) -> str:
+    """What is wrong with a request; empty if nothing is.
+
+    PostgreSQL holds no NUL, and no address here has one. A charset is a name that the client
+    gives, and Python knows some by which bytes become anything but text.
+    """
+    query = request.META["QUERY_STRING"]
+    if "\0" in request.path or "%00" in query or "\0" in query:
+        return "The address holds a NUL"
+    charset = request.content_params.get("charset", "utf-8") if request.content_params else "utf-8"
+    if charset.lower() not in {"utf-8", "utf8"}:
+        return "The body is not said to be UTF-8"
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not (length.isascii() and length.isdigit() and len(length) <= MAX_LENGTH_DIGITS):
+        return "The length of the body is no number"
+    return ""

@@ -1,0 +1,5 @@
+"""What tests of odd requests share."""
+
+from tests.chat.conftest import static_files_under_their_own_names
+
+__all__ = ["static_files_under_their_own_names"]

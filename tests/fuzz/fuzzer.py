@@ -1,0 +1,299 @@
+"""Sends what no browser would to every address, as an anonymous visitor, a person and an
+administrator, and tells what was answered with an error of ours."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.models import Session
+from django.db import close_old_connections
+
+from accounts.models import User
+from accounts.session_store import SessionStore
+from chat.models import Conversation
+from config.logs import QuietRefusals
+from tests.chat.asking import ask
+from tests.fuzz import nasty, sending
+from tests.fuzz.sending import Sent
+from tests.fuzz.site import Address, Form, Page, addresses, names_read
+
+TOKEN = "t" * 32
+USUAL = ("q", "o", "p", "e", "all", "next", "action", "_popup", "_to_field", "_changelist_filters")
+METHODS = ("HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "PROPFIND", "X" * 300)
+HEADERS = (
+    "Host", "Origin", "Referer", "Content-Type", "Content-Length", "Accept", "Accept-Encoding",
+    "Accept-Language", "Authorization", "Cookie", "If-None-Match", "If-Modified-Since", "Range",
+    "User-Agent", "X-CSRFToken", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host",
+    "X-Requested-With", "HX-Request", "HX-Boosted", "HX-Current-URL", "HX-Prompt", "HX-Target",
+    "HX-Trigger", "HX-Trigger-Name", "HX-Current-URL-URI-AutoEncoded", "Triggering-Event",
+    "Transfer-Encoding", "Content-Encoding", "Upgrade", "Forwarded", "X-HTTP-Method-Override",
+)  # fmt: skip
+BODIES = (
+    "application/x-www-form-urlencoded",
+    "application/x-www-form-urlencoded; charset=utf-16",
+    "application/x-www-form-urlencoded; charset=\xff",
+    "multipart/form-data",
+    "multipart/form-data; boundary=",
+    "multipart/form-data; boundary=\xe9",
+    "multipart/form-data; boundary=" + "b" * 500,
+    "multipart/form-data; boundary=b; charset=unicode_escape",
+    "multipart/form-data; boundary=b; charset=utf-7",
+    "multipart/form-data; boundary=b; charset=base64",
+    "multipart/form-data; boundary=b; charset=nothing",
+    "multipart/form-data; boundary=b",
+    "application/json",
+    "text/plain",
+    "",
+)
+STATIC = ("%00", "..%2f..%2fmanage.py", "%2e%2e/%2e%2e/", "x" * 5000, "%ff", "css/", "css/base.css")
+
+
+class Heard(logging.Handler):
+    """What the log of a server would hold that nobody should have to read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+        self.addFilter(QuietRefusals())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        is_refusal = record.name.startswith("django.security")
+        if record.exc_info or (record.levelno >= logging.ERROR and not is_refusal):
+            self.records.append(record)
+
+    def __enter__(self) -> Self:
+        logging.getLogger().addHandler(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        logging.getLogger().removeHandler(self)
+
+
+@dataclass
+class Fuzzer:
+    """One seed's run; `fails` says what was found, a line each."""
+
+    application: Any
+    seed: int
+    fails: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.random = Random(self.seed)
+        self.addresses: list[Address] = addresses()
+        self.forms: dict[Any, Form] = {}
+        self.names = sorted({*names_read(), *USUAL})
+        self.known: dict[str, list[str]] = {}
+        self.sessions: dict[str, str] = {"anonymous": ""}
+
+    # The people
+
+    async def run(self, requests: int, sockets: int) -> None:
+        await sync_to_async(self._restore)()
+        for number in range(requests):
+            await self._request(number)
+        for _ in range(sockets):
+            await self._socket()
+
+    def _restore(self) -> None:
+        """What a request may have taken away is there again: a person, or all that is theirs."""
+        for number, who in enumerate(("person", "administrator"), 9001):
+            is_admin = who == "administrator"
+            rights = {"is_staff": is_admin, "is_superuser": is_admin, "is_active": True}
+            own = {"email": f"{who}@holdfast.test", "password": "!unusable"}
+            User.objects.exclude(pk=number).filter(email=own["email"]).delete()
+            user, _ = User.objects.update_or_create(pk=number, defaults=rights | own)
+            key = f"{who:a<32}"
+            if not Session.objects.filter(pk=key).exists():
+                session = SessionStore(key)
+                session[SESSION_KEY] = str(user.pk)
+                session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+                session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+                session.save(must_create=True)
+            self.sessions[who] = key
+            if not Conversation.objects.of(user).exists():
+                self._learn(ask(user, "Why do tides lag the moon?"))
+        close_old_connections()
+
+    def _learn(self, reply: Any) -> None:
+        ids = {
+            "id": [reply.conversation.pk, reply.question.pk, reply.answer.pk],
+            "uuid": [reply.stream.uuid],
+            "object_id": [reply.conversation.pk, 9001, reply.stream.pk],
+            "provider": ["openai", "anthropic", "google"],
+            "app_label": ["auth", "accounts", "chat", "streaming"],
+            "content_type_id": [1, 2, 3],
+            "uidb36": ["1", "9zzzzzzzzzzzz"],
+        }
+        for name, values in ids.items():
+            self.known.setdefault(name, []).extend(str(value) for value in values)
+
+    # Pages
+
+    async def _request(self, number: int) -> None:
+        who = self.random.choice(("anonymous", "person", "person", "administrator"))
+        if number < len(self.addresses) * 2:  # each address first of all, as it is meant
+            who = ("person", "administrator")[number % 2]
+            path = self._path(self.addresses[number // 2], odd=0)
+            sent = self._sent("GET", path, who, odd=0)
+        elif self.forms and self.random.random() < 0.5:
+            sent = self._filled(self.random.choice([*self.forms.values()]), who)
+        else:
+            sent = self._any(who)
+        await self._try(sent, number)
+
+    async def _try(self, sent: Sent, number: int) -> None:
+        with Heard() as heard:
+            try:
+                status, kind, text = await sending.request(self.application, sent)
+            except Exception as error:
+                self.fails.append(f"{error!r}: {sent}")
+                return
+        if status >= 500 or heard.records:
+            said = [logging.Formatter().format(record)[-1500:] for record in heard.records]
+            self.fails.append(f"{status} {said}: {sent}")
+        if kind.startswith("text/html") and status < 400:
+            page = Page(sent.target.partition("?")[0])
+            page.feed(text)
+            self.names = sorted({*self.names, *page.queries})
+            for form in page.forms:
+                self.forms.setdefault(form.kind, form)
+        if sent.method != "GET" or number % 20 == 0:
+            await sync_to_async(self._restore)()
+
+    def _path(self, address: Address, odd: float) -> str:
+        parts = {name: self._part(name, odd) for name in address.names}
+        path = address.template % parts if parts else address.template
+        if self.random.random() < odd / 10:
+            path += self.random.choice(("%00", "%ff", "/", "?", ";", "%2f.."))
+        return path
+
+    def _part(self, name: str, odd: float) -> str:
+        if name in self.known and self.random.random() >= odd:
+            return self.random.choice(self.known[name])
+        if self.random.random() < 0.3:
+            return str(UUID(int=self.random.getrandbits(128)))
+        return nasty.quoted(self.random, nasty.word(self.random)) or "x"
+
+    def _any(self, who: str) -> Sent:
+        path = self._path(self.random.choice(self.addresses), odd=0.3)
+        if self.random.random() < 0.03:
+            path = "/static/" + self.random.choice(STATIC)
+        method = self.random.choice(("GET", "GET", "GET", "POST"))
+        if self.random.random() < 0.05:
+            method = self.random.choice(METHODS)
+        if method == "POST" and self.random.random() < 0.5:
+            kind = self.random.choice(BODIES)
+            return self._sent(method, path, who, body=nasty.octets(self.random), kind=kind)
+        return self._sent(method, path + self._query(), who)
+
+    def _query(self) -> str:
+        count = self.random.choice((0, 1, 1, 2, 3))
+        pairs = [
+            f"{self._name()}={nasty.quoted(self.random, nasty.word(self.random))}"
+            for _ in range(count)
+        ]
+        return "?" + "&".join(pairs) if pairs else ""
+
+    def _name(self) -> str:
+        if self.random.random() < 0.1:
+            return nasty.quoted(self.random, nasty.word(self.random))
+        return quote(self.random.choice(self.names))
+
+    def _filled(self, form: Form, who: str) -> Sent:
+        """A form with one or two of its fields spoiled, or left out."""
+        fields = [(name, value) for name, value in form.fields if name != "csrfmiddlewaretoken"]
+        spoiled = {self.random.randrange(len(fields)) for _ in range(2)} if fields else set()
+        if self.random.random() < 0.1 and fields:
+            fields.pop(spoiled.pop())
+        filled = [
+            (name, nasty.word(self.random) if place in spoiled else value)
+            for place, (name, value) in enumerate(fields)
+        ]
+        path = quote(form.action, safe="/%")
+        if self.random.random() < 0.3:
+            body, kind = _parts(self.random, filled), self.random.choice(BODIES[-6:-3])
+        else:
+            body, kind = self._encoded(filled), BODIES[0]
+        return self._sent("POST", path, who, body=body, kind=kind)
+
+    def _encoded(self, fields: Sequence[tuple[str, str]]) -> bytes:
+        pairs = (f"{quote(name)}={nasty.quoted(self.random, value)}" for name, value in fields)
+        return "&".join(pairs).encode()
+
+    def _sent(
+        self,
+        method: str,
+        target: str,
+        who: str,
+        *,
+        body: bytes = b"",
+        kind: str = "",
+        odd: float = 1,
+    ) -> Sent:
+        cookies = [f"csrftoken={TOKEN}", f"sessionid={self.sessions[who]}"]
+        headers = {"Host": b"127.0.0.1:8000", "X-CSRFToken": TOKEN.encode()}
+        if kind:
+            headers["Content-Type"] = kind.encode("latin-1")
+        if body:
+            headers["Content-Length"] = str(len(body)).encode()
+        if self.random.random() < odd * 0.3:
+            headers["HX-Request"] = b"true"
+        if self.random.random() < odd * 0.2:
+            names = ("messages", "csrftoken", "sessionid", "theme", "type")
+            value = nasty.header(self.random).decode("latin-1")
+            cookies.append(f"{self.random.choice(names)}={value}")
+        headers["Cookie"] = "; ".join(cookies).encode("latin-1")
+        for _ in range(self.random.choice((0, 0, 1, 2)) if odd else 0):
+            headers[self.random.choice(HEADERS)] = nasty.header(self.random)
+        raw = [(name.lower().encode(), value) for name, value in headers.items()]
+        address = f"10.{self.random.getrandbits(8)}.{self.random.getrandbits(8)}.7"
+        return Sent(method, target, raw, body, address)
+
+    # Sockets
+
+    async def _socket(self) -> None:
+        who = self.random.choice(("anonymous", "person", "person", "administrator"))
+        path = self.random.choice(("/ws/", "/ws/", "/ws/", "/ws", "/", "/ws/x", "//ws/", "/ws/%00"))
+        sent = self._sent("GET", path + self._query(), who, odd=0.5)
+        origin = (b"origin", b"http://127.0.0.1:8000")
+        if self.random.random() < 0.9:
+            sent = Sent("GET", sent.target, [*sent.headers, origin])
+        streams = tuple(f'"{uuid}"' for uuid in self.known["uuid"])
+        frames = [nasty.frame(self.random, streams) for _ in range(self.random.randrange(6))]
+        with Heard() as heard:
+            try:
+                answers = await sending.socket(self.application, sent, frames)
+            except Exception as error:
+                self.fails.append(f"{error!r}: {sent} {frames!r:.1000}")
+                return
+        codes = [answer.get("code") for answer in answers]
+        if heard.records or not answers or 1011 in codes or 4011 in codes:
+            said = [logging.Formatter().format(record)[-1500:] for record in heard.records]
+            self.fails.append(f"{answers!r:.300} {said}: {sent} {frames!r:.1000}")
+
+
+def _parts(random: Random, fields: Sequence[tuple[str, str]]) -> bytes:
+    """The fields as multipart/form-data, at times not as it should be."""
+    made = []
+    for name, value in fields:
+        extra = random.choice(("", "", "; filename=x", '; filename="\0"', "; filename*=utf-8''%00"))
+        coding = random.choice(("", "", "", "Content-Transfer-Encoding: base64\r\n"))
+        about = f'Content-Disposition: form-data; name="{name}"{extra}\r\n{coding}'
+        made.append(f"--b\r\n{about}\r\n{value}\r\n")
+    end = random.choice(("--b--\r\n", "--b--\r\n", "--b\r\n", ""))
+    return ("".join(made) + end).encode(errors="surrogatepass")

@@ -1,0 +1,90 @@
+"""The site as a fuzzer finds it: every address of the URL conf, every form and link of the pages,
+and what the code reads of a request. A new page is found without being named here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from django.urls import URLResolver, get_resolver
+
+ROOT = Path(__file__).resolve().parents[2]
+READ = re.compile(r"""(?:GET|POST|COOKIES)(?:\.get\(|\.getlist\(|\[)\s*["'](\w+)["']""")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A path with `%(name)s` where it has a part that varies."""
+
+    template: str
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form of a page: where it is sent to, and what is in it."""
+
+    action: str
+    fields: tuple[tuple[str, str], ...]
+
+    @property
+    def kind(self) -> tuple[str, tuple[str, ...]]:
+        """The same for two forms of which one is as good as the other."""
+        path = re.sub(r"[0-9a-f-]{36}|\d+", "*", self.action)
+        return path, tuple(sorted({name for name, _ in self.fields}))
+
+
+def addresses() -> list[Address]:
+    return sorted(set(_below(get_resolver(), "/")), key=lambda address: address.template)
+
+
+def _below(resolver: URLResolver, before: str) -> Iterator[Address]:
+    for key in resolver.reverse_dict:
+        for possibilities, *_ in resolver.reverse_dict.getlist(key):
+            for template, names in possibilities:
+                yield Address(before + template, tuple(names))
+    for prefix, inner in resolver.namespace_dict.values():
+        yield from _below(inner, before + prefix)
+
+
+def names_read() -> list[str]:
+    """Of queries and fields, in the project's own code."""
+    found: set[str] = set()
+    for folder in ("accounts", "chat", "config", "streaming"):
+        for file in (ROOT / folder).rglob("*.py"):
+            found.update(READ.findall(file.read_text()))
+    return sorted(found)
+
+
+@dataclass
+class Page(HTMLParser):
+    """The forms of a page, and the queries of its links."""
+
+    at: str
+    forms: list[Form] = field(default_factory=list)
+    queries: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self._action: str | None = None
+        self._fields: list[tuple[str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self._action = urlsplit(given.get("action") or self.at).path
+            self._fields = []
+        if tag == "a":
+            self.queries.update(parse_qs(urlsplit(given.get("href", "")).query))
+        is_field = tag in {"input", "select", "textarea", "button"}
+        if is_field and self._action is not None and given.get("name"):
+            self._fields.append((given["name"], given.get("value", "")))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form" and self._action is not None:
+            self.forms.append(Form(self._action, tuple(self._fields)))
+            self._action = None

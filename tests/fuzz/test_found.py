@@ -1,0 +1,125 @@
+"""What the fuzzer found, each by its name."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from chat.models import Conversation
+from config.logs import MAX_MESSAGE_CHARS, QuietRefusals
+from tests.chat.asking import ask, signed_in
+from tests.fuzz import sending
+from tests.fuzz.sending import Sent
+
+HOST = (b"host", b"127.0.0.1:8000")
+TOKEN = b"t" * 32
+URLENCODED = "application/x-www-form-urlencoded"
+
+
+async def posted(path: str, kind: str, body: bytes, *more: tuple[bytes, bytes]) -> int:
+    """The status, with a token that is in order."""
+    from config.asgi import application
+
+    token = [(b"cookie", b"csrftoken=" + TOKEN), (b"x-csrftoken", TOKEN)]
+    headers = [HOST, (b"content-type", kind.encode()), *token, *more]
+    status, _, _ = await sending.request(application, Sent("POST", path, headers, body))
+    return status
+
+
+@pytest.mark.django_db
+def test_a_title_may_hold_a_nul(owner: User) -> None:
+    conversation = ask(owner, "Why do tides lag the moon?").conversation
+    answer = signed_in(owner).post(f"/c/{conversation.pk}/title/", {"title": "Ti\0des"})
+    assert answer.status_code == 302
+    assert Conversation.objects.get().title == "Ti\ufffddes"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", ["/?text=a%00b", "/%00", "/admin/?q=%00", "/static/%00.css"])
+def test_an_address_with_a_nul_is_refused(owner: User, address: str) -> None:
+    answer = signed_in(owner).get(address)
+    assert answer.status_code == 400
+    assert "could not be read" in answer.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("charset", ["base64", "utf-16", "unicode_escape", "rot13", "x" * 300])
+@pytest.mark.parametrize("kind", [URLENCODED, "multipart/form-data; boundary=b"])
+async def test_a_form_in_a_charset_but_utf_8_is_refused(kind: str, charset: str) -> None:
+    body = b'--b\r\nContent-Disposition: form-data; name="email"\r\n\r\n\xff\r\n--b--\r\n'
+    assert await posted("/accounts/login/", f"{kind}; charset={charset}", body) == 400
+    assert await posted("/no/such/page/", f"{kind}; charset={charset}", body) == 400
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_form_that_can_not_be_read_is_not_found_where_nothing_is() -> None:
+    kind = "multipart/form-data; boundary=" + "b" * 500
+    assert await posted("/no/such/page/", kind, b"\xff") == 404
+    assert await posted("/accounts/login/", kind, b"\xff") == 400
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("length", [b"", b"\\", b"-1", b"1e3", b"\xb2", b"9" * 5000])
+async def test_a_length_that_is_no_number_is_refused(length: bytes) -> None:
+    status = await posted("/accounts/login/", URLENCODED, b"a=b", (b"content-length", length))
+    assert status == (400 if length else 200)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("next", ["http://[", "NaNhttp://[::1", "//[", "?x"])
+def test_a_place_to_go_next_that_is_no_url_leads_nowhere(owner: User, next: str) -> None:
+    assert Client().get("/accounts/signup/", {"next": next}).status_code == 200
+    assert Client().post("/accounts/login/", {"next": next}).status_code == 200
+    assert signed_in(owner).post("/accounts/logout/", {"next": next}).status_code == 302
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("next", ["abc", "?x", "#", "a b", "http://[", "\r\nX: y", "//evil", "\0"])
+def test_a_look_leads_back_to_a_page_of_ours(next: str) -> None:
+    for name in ("theme", "type"):
+        answer = Client().post(f"/{name}/", {"next": next})
+        assert answer.status_code == 302
+        assert "evil" not in answer.headers["Location"]
+
+
+@pytest.mark.parametrize("path", ["/ws", "/ws/x", "/", "//", "/wss/", "/ws/\0"])
+@pytest.mark.parametrize("extensions", [{}, {"websocket.http.response": {}}])
+async def test_a_socket_at_a_wrong_address_is_refused(
+    path: str, extensions: dict[str, Any]
+) -> None:
+    from config.asgi import application
+
+    headers = [HOST, (b"origin", b"http://127.0.0.1:8000")]
+    answers = await sending.socket(application, Sent("GET", path, headers), [], extensions)
+    if extensions:
+        assert [answers[0]["status"], len(answers)] == [404, 2]
+    else:
+        assert answers == [{"type": "websocket.close"}]
+
+
+@pytest.mark.parametrize("host", ["evil.example", "a b", "", "[::1", "x" * 5000, "\xff"])
+def test_a_host_that_is_not_ours_is_refused_in_one_short_line(
+    host: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = Client(headers={"Host": host}).get("/")
+    assert answer.status_code == 400
+    for record in caplog.records:
+        assert QuietRefusals().filter(record)
+        line = logging.Formatter().format(record)
+        assert "\n" not in line
+        assert len(line) <= MAX_MESSAGE_CHARS + 1
+
+
+def test_an_error_of_ours_keeps_its_traceback() -> None:
+    try:
+        raise LookupError("ours")
+    except LookupError as error:
+        about = (type(error), error, error.__traceback__)
+    record = logging.LogRecord("django.request", logging.ERROR, "", 0, "Oh", None, about)
+    record.status_code = 500
+    assert QuietRefusals().filter(record)
+    assert "LookupError: ours" in logging.Formatter().format(record)
