@@ -99,6 +99,7 @@ class Fuzzer:
         self.names = sorted({*names_read(), *USUAL})
         self.known: dict[str, list[str]] = {}
         self.sessions: dict[str, str] = {"anonymous": ""}
+        self.asked: dict[str, bool] = {}
 
     # The people
 
@@ -125,7 +126,8 @@ class Fuzzer:
                 session[HASH_SESSION_KEY] = user.get_session_auth_hash()
                 session.save(must_create=True)
             self.sessions[who] = key
-            if not Conversation.objects.of(user).exists():
+            if not self.asked.get(who) or not Conversation.objects.of(user).exists():
+                self.asked[who] = True
                 self._learn(ask(user, "Why do tides lag the moon?"))
         close_old_connections()
 
