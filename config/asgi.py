@@ -19,6 +19,7 @@ from django.urls import path, re_path
 from accounts import setup
 from config.bodies import bounded
 from config.origin import no_such_socket, own_pages_only
+from config.turns import InTurns
 from streaming.consumers import FollowConsumer
 from streaming.runtime import Runtime
 
@@ -36,7 +37,7 @@ routes: list[Any] = [path("ws/", socket), re_path("", nowhere)]
 
 application = ProtocolTypeRouter(
     {
-        "http": bounded(pages),
+        "http": bounded(InTurns(pages)),
         "websocket": own_pages_only(CookieMiddleware(URLRouter(routes))),
         "lifespan": runtime.lifespan,
     }

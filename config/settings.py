@@ -128,6 +128,7 @@ MIDDLEWARE = [
     "accounts.visitors.limit_sessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "config.turns.note_whose",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.page_account.SameAccount",
     "django.contrib.messages.middleware.MessageMiddleware",
