@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-MAX_COST = 400_000
-"""Of the text that is formatted, in units of about a microsecond of the server. About 1 MB of
-ordinary prose and code has it. From the first line beyond it on, a text is shown as it is."""
+MAX_COST = 550_000
+"""Of the text that is formatted, in units of about a microsecond of the server. Half a MB of
+ordinary prose, lists and code costs as much. From the first line beyond it on, a text is shown as
+it was written."""
 MAX_DEPTH = 24
 """Quotations and lists within one another. What begins with a deeper line is shown as it is."""
 MAX_CELLS = 4000

@@ -1,7 +1,7 @@
 // How much of a text is formatted: one rule for the page and the server. chat/complexity.py says
 // what the numbers mean, and counts the same; tests/markdown_bounds.json is what both must agree on.
 
-const MAX_COST = 400_000;
+const MAX_COST = 550_000;
 const MAX_DEPTH = 24;
 const MAX_CELLS = 4000;
 export const MAX_INLINE_COST = 60_000;

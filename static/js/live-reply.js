@@ -223,13 +223,25 @@ export class LiveReply extends HTMLElement {
     const enough = () => performance.now() - late > SLICE;
     if (!this.#begun) [this.#begun, this.#cost, this.#more] = [start, 0, false];
     const begun = this.#begun;
-    const built = this.#shown.every((stream) => stream.prepare(enough)) && !enough();
-    if (built) this.#flush((stream) => stream.write());
+    let built = false;
+    try {
+      built = this.#shown.every((stream) => stream.prepare(enough)) && !enough();
+      if (built) this.#flush((stream) => stream.write());
+    } catch {
+      return this.#giveUp();
+    }
     this.#cost += performance.now() - start;
     if (!built) return this.#ask();
     if (this.#cost > COSTLY && !this.#ending) this.#notBefore = begun + 4 * this.#cost;
     const left = this.#more || this.#ending || !this.#shown.every((stream) => stream.whole);
     return left && this.#plan();
+  }
+
+  /** What can't be shown here is shown by the server, once it has ended. */
+  #giveUp() {
+    this.#unreadable = true;
+    this.#unplan();
+    if (this.#ending) this.#finish();
   }
 
   #flush(show) {
@@ -241,9 +253,10 @@ export class LiveReply extends HTMLElement {
   #flushAll() {
     try {
       this.#flush();
-    } finally {
-      if (this.#ending) this.#finish();
+    } catch {
+      this.#unreadable = true;
     }
+    if (this.#ending) this.#finish();
   }
 
   #show(show = (stream) => stream.flush()) {
