@@ -24,9 +24,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
 def keep_private(file: Path) -> None:
     """Make the file before SQLite would, or take it from the others. SQLite gives what it makes
-    beside it the same mode, so only what an older version left has to be changed."""
-    with suppress(OSError):  # a missing folder, another's file: SQLite says it in its own words
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY))
+    beside it the same mode, so only what an older version left has to be changed.
+
+    A file that is there is never opened: to close it would drop the locks that all connections of
+    this process hold on it (https://sqlite.org/howtocorrupt.html, 2.2), and another process would
+    take the write-ahead log away under them.
+    """
+    with suppress(OSError):  # it is there, or its folder is not: SQLite says that in its own words
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY))
     for each in (file, *(file.with_name(f"{file.name}-{end}") for end in ("wal", "shm"))):
         with suppress(OSError):
             if each.stat().st_mode & 0o077:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from config.sqlite.base import keep_private
 
 ROOT = Path(__file__).parents[2]
 TOUCH = """
@@ -54,3 +58,24 @@ def test_nobody_else_may_read_the_database_file(tmp_path: Path, before: str) -> 
             beside.chmod(0o644)
     assert modes(file) == ALONE
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+LOOK = """
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as connection:
+    print(connection.execute("SELECT text FROM kept").fetchall())
+connection.close()
+"""
+
+
+def test_a_connection_drops_no_lock_of_those_that_are_open(tmp_path: Path) -> None:
+    """Without its lock another process that closes takes the log away, and the file is broken."""
+    file = tmp_path / "chat.sqlite3"
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE kept (text)")
+        connection.execute("INSERT INTO kept VALUES ('a message')")
+        keep_private(file)
+        told = subprocess.check_output([sys.executable, "-c", LOOK, str(file)], text=True)
+        assert "a message" in told
+        assert Path(f"{file}-wal").exists(), "the log is still in use"
