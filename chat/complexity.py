@@ -9,23 +9,32 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-MAX_COST = 550_000
-"""Of the text that is formatted, in units of about a microsecond of the server. Half a MB of
-ordinary prose, lists and code costs as much. From the first line beyond it on, a text is shown as
-it was written."""
+MAX_COST = 300_000
+"""Of the text that is formatted, in units of about a microsecond of the server. A quarter of a MB
+of ordinary prose, lists and code costs as much. From the first line beyond it on, a text is shown
+as it was written."""
 MAX_DEPTH = 24
 """Quotations and lists within one another. What begins with a deeper line is shown as it is."""
-MAX_CELLS = 4000
+MAX_CELLS = 2000
 """Of one table. The row beyond it is shown as it is, and the rest."""
+MAX_BLOCK_CHARS = 50_000
+"""Of one piece of code or list: a browser lays out all of it at once. What begins with the line
+beyond it is shown as it is."""
+MAX_PARAGRAPH_CHARS = 20_000
+"""Of the lines up to an empty one: they may be one word, whose lines cost a browser the most."""
 MAX_INLINE_COST = 60_000
 """Of all that grows faster than the text: what one paragraph's signs cost together. A paragraph,
 heading or cell for which too little of it is left is shown without formatting."""
-PLAIN_CHARS = 4000
+PLAIN_CHARS = 1000
 """Of plain text in one block, where a line ends by then; never more than twice as many."""
 
-LINE, BLOCK, SIGN, CELL = 30, 40, 50, 20
+LINE, BLOCK, SIGN, CELL = 30, 60, 60, 60
+FEW_SIGNS, FURTHER_SIGN = 20, 110
+"""All of a long list is laid out at once, and short ones only where they are seen."""
+STARTS = "#=-_*`~"
 MARKERS = "*_~`\\<&$[]"
-MARKER, BRACKET, LINK = 8, 32, 30
+FORMULAS = ("$", "\\(", "\\[")
+MARKER, BRACKET, LINK, FORMULA = 16, 32, 60, 30
 CHARS_PER_UNIT = 20
 LONG_BLANK = re.compile(r"[ \t]{200,}")
 
@@ -47,6 +56,7 @@ class Meter:
         self.cost = 0
         self.depth = 0
         self.columns = self.cells = 0
+        self.chars = self.paragraph = self.signs = 0
         self.fence = ""
         self.knows_fences = True
         self.after_blank = True
@@ -54,16 +64,18 @@ class Meter:
     def takes(self, line: str) -> bool:
         """Count a line, given without its end. Is it still to be formatted?"""
         self.cost += 2 + len(line) // CHARS_PER_UNIT
+        self.chars += 1 + len(line)
         if self.fence:
             self._take_code(line)
         elif not line.strip(" \t"):
             self.after_blank = True
-            self.columns = self.cells = 0
+            self.columns = self.cells = self.paragraph = 0
         else:
             self._take_text(line)
             self.after_blank = False
         within = self.depth <= MAX_DEPTH and self.cells <= MAX_CELLS
-        return within and self.cost <= self.max_cost
+        short = self.chars <= MAX_BLOCK_CHARS and self.paragraph <= MAX_PARAGRAPH_CHARS
+        return within and short and self.cost <= self.max_cost
 
     def _take_code(self, line: str) -> None:
         end = FENCE_END.match(line)
@@ -76,17 +88,25 @@ class Meter:
         count = len(CONTAINER.findall(signs[0])) if signs else 0
         indent = len(line) - len(line.lstrip(" \t"))
         if self.after_blank and not count and not indent:
-            self.depth = 0
+            self.depth = self.signs = 0
+            self.chars = 1 + len(line)
         if count:
             self.depth = max(self.depth, count + indent // 2)
         if "-" in line and DELIMITERS.match(line):
             self.columns = max(self.columns, line.count("|") + 1)
+        self.paragraph += 1 + len(line)
         if self.columns > 1:
             self.cells += self.columns
             self.cost += self.columns * CELL
-        starts = self.after_blank or line.startswith("#") or count
+        self.signs += count
+        further = min(count, max(0, self.signs - FEW_SIGNS))
+        starts = self.after_blank or line[0] in STARTS or count or line.endswith("  ")
         self.cost += (
-            LINE * (1 + self.depth) + BLOCK * bool(starts) + SIGN * count + signs_cost(line)
+            LINE * (1 + self.depth)
+            + BLOCK * bool(starts)
+            + SIGN * count
+            + FURTHER_SIGN * further
+            + signs_cost(line)
         )
         self._open_fence(line)
 
@@ -103,8 +123,9 @@ class Meter:
 def signs_cost(line: str) -> int:
     markers = sum(map(line.count, MARKERS))
     links = line.count("[") * BRACKET + line.count("://") * LINK
+    formulas = sum(map(line.count, FORMULAS)) * FORMULA
     blanks = sum(len(blank) ** 2 // 400 for blank in LONG_BLANK.findall(line))
-    return markers * MARKER + links + blanks
+    return markers * MARKER + links + formulas + blanks
 
 
 def formatted_length(text: str, max_cost: int = MAX_COST) -> int:

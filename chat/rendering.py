@@ -29,7 +29,7 @@ from markdown_it.utils import OptionsDict
 
 from chat.complexity import MAX_COST, MAX_INLINE_COST, formatted_length, inline_cost, plain_parts
 
-RENDERER = 1
+RENDERER = 2
 """Counts up with every change of what the same text becomes: kept HTML is made anew then."""
 SEAM = "the server restarted here; the reply went on"
 UNFORMATTED = "The text from here on is too complex to format. It is shown as it was written."

@@ -1,14 +1,18 @@
 // How much of a text is formatted: one rule for the page and the server. chat/complexity.py says
-// what the numbers mean, and counts the same; tests/markdown_bounds.json is what both must agree on.
+// what the numbers mean, and counts the same: tests/js/test_markdown.py compares what both make.
 
-const MAX_COST = 550_000;
+const MAX_COST = 300_000;
 const MAX_DEPTH = 24;
-const MAX_CELLS = 4000;
+const MAX_CELLS = 2000;
+const MAX_BLOCK_CHARS = 50_000;
+const MAX_PARAGRAPH_CHARS = 20_000;
 export const MAX_INLINE_COST = 60_000;
-const PLAIN_CHARS = 4000;
+const PLAIN_CHARS = 1000;
 
-const [LINE, BLOCK, SIGN, CELL] = [30, 40, 50, 20];
-const [MARKER, BRACKET, LINK] = [8, 32, 30];
+const [LINE, BLOCK, SIGN, CELL] = [30, 60, 60, 60];
+const [FEW_SIGNS, FURTHER_SIGN] = [20, 110];
+const [MARKER, BRACKET, LINK, FORMULA] = [16, 32, 60, 30];
+const STARTS = "#=-_*`~";
 const CHARS_PER_UNIT = 20;
 const LONG_BLANK = /[ \t]{200,}/g;
 
@@ -19,7 +23,7 @@ const FENCE = /^(?:(`{3,})[^`]*$|(~{3,}))/;
 const FENCE_END = /^ {0,3}(`{3,}|~{3,})[ \t]*$/;
 const MATHS = /^[ \t>]*(?:\$\$|\\\[)/;
 const MARKERS = new Set([..."*_~`\\<&$[]"].map((sign) => sign.charCodeAt(0)));
-const [OPEN, COLON, SLASH] = [..."[:/"].map((sign) => sign.charCodeAt(0));
+const [OPEN, PAREN, COLON, SLASH, BACKSLASH, DOLLAR] = [..."[(:/\\$"].map((sign) => sign.charCodeAt(0));
 
 /** Counts line by line what a text costs to format. */
 class Meter {
@@ -27,22 +31,29 @@ class Meter {
   depth = 0;
   columns = 0;
   cells = 0;
+  chars = 0;
+  paragraph = 0;
+  signs = 0;
   fence = "";
   knowsFences = true;
   afterBlank = true;
 
   /** Count a line, given without its end. Is it still to be formatted? */
   takes(line) {
-    this.cost += 2 + Math.floor(points(line) / CHARS_PER_UNIT);
+    const length = points(line);
+    this.cost += 2 + Math.floor(length / CHARS_PER_UNIT);
+    this.chars += 1 + length;
     if (this.fence) this.#takeCode(line);
     else if (/^[ \t]*$/.test(line)) {
       this.afterBlank = true;
-      this.columns = this.cells = 0;
+      this.columns = this.cells = this.paragraph = 0;
     } else {
-      this.#takeText(line);
+      this.#takeText(line, length);
       this.afterBlank = false;
     }
-    return this.depth <= MAX_DEPTH && this.cells <= MAX_CELLS && this.cost <= MAX_COST;
+    const within = this.depth <= MAX_DEPTH && this.cells <= MAX_CELLS;
+    const short = this.chars <= MAX_BLOCK_CHARS && this.paragraph <= MAX_PARAGRAPH_CHARS;
+    return within && short && this.cost <= MAX_COST;
   }
 
   #takeCode(line) {
@@ -51,18 +62,21 @@ class Meter {
     this.afterBlank = true;
   }
 
-  #takeText(line) {
+  #takeText(line, length) {
     const count = CONTAINERS.exec(line)?.[0].match(CONTAINER).length ?? 0;
     const indent = /^[ \t]*/.exec(line)[0].length;
-    if (this.afterBlank && !count && !indent) this.depth = 0;
+    if (this.afterBlank && !count && !indent) [this.depth, this.signs, this.chars] = [0, 0, 1 + length];
     if (count) this.depth = Math.max(this.depth, count + Math.floor(indent / 2));
     if (line.includes("-") && DELIMITERS.test(line)) this.columns = Math.max(this.columns, line.split("|").length);
+    this.paragraph += 1 + length;
     if (this.columns > 1) {
       this.cells += this.columns;
       this.cost += this.columns * CELL;
     }
-    const starts = this.afterBlank || line[0] === "#" || count > 0;
-    this.cost += LINE * (1 + this.depth) + BLOCK * starts + SIGN * count + signsCost(line);
+    this.signs += count;
+    const further = Math.min(count, Math.max(0, this.signs - FEW_SIGNS));
+    const starts = this.afterBlank || STARTS.includes(line[0]) || count > 0 || line.endsWith("  ");
+    this.cost += LINE * (1 + this.depth) + BLOCK * starts + SIGN * count + FURTHER_SIGN * further + signsCost(line);
     this.#openFence(line);
   }
 
@@ -81,21 +95,23 @@ function points(text) {
 }
 
 function count(text) {
-  let [markers, brackets, links] = [0, 0, 0];
+  let [markers, brackets, links, formulas] = [0, 0, 0, 0];
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code === OPEN) brackets++;
     else if (code === COLON && text.charCodeAt(i + 1) === SLASH && text.charCodeAt(i + 2) === SLASH) links++;
+    else if (code === DOLLAR) formulas++;
+    else if (code === BACKSLASH && [PAREN, OPEN].includes(text.charCodeAt(i + 1))) formulas++;
     if (code < 127 && MARKERS.has(code)) markers++;
   }
-  return { markers, brackets, links };
+  return { markers, brackets, links, formulas };
 }
 
 function signsCost(line) {
-  const { markers, brackets, links } = count(line);
+  const { markers, brackets, links, formulas } = count(line);
   let blanks = 0;
   for (const [blank] of line.matchAll(LONG_BLANK)) blanks += Math.floor(blank.length ** 2 / 400);
-  return markers * MARKER + brackets * BRACKET + links * LINK + blanks;
+  return markers * MARKER + brackets * BRACKET + links * LINK + formulas * FORMULA + blanks;
 }
 
 export function inlineCost(text) {

@@ -10,6 +10,7 @@ import { enhanceGrowing, enhanceGrown, showReady, spentOnColours, typesetAhead }
 const COSTLY = 4; // milliseconds; a flush that takes longer is followed by a pause four times as long
 const SLICE = 2; // milliseconds of a frame, after which what is not built yet waits for the next one
 const HIDDEN = 1000; // milliseconds between flushes where there are no frames
+const HIDDEN_SLICE = 50; // milliseconds of one of them
 
 /** In words, as chat/articles.py has them too. */
 function thoughtFor(milliseconds) {
@@ -64,7 +65,7 @@ export class LiveReply extends HTMLElement {
 
   #begin() {
     this.details = this.querySelector(".reasoning");
-    this.details?.addEventListener("toggle", () => this.running && this.#show());
+    this.details?.addEventListener("toggle", () => this.running && this.#plan());
     this.#spent = Number(this.details?.dataset.thinking ?? 0);
     this.#prose = new MarkdownStream(this.querySelector(":scope > .prose"), enhanceGrown, typesetAhead);
     fetchFonts(this.#prose.root);
@@ -208,19 +209,23 @@ export class LiveReply extends HTMLElement {
     this.#timer = this.#begun = 0;
   }
 
-  /** What grows where it is seen. */
+  /** What grows where it is seen; in the end, all. */
   get #shown() {
-    return this.details?.open && this.#thoughts ? [this.#prose, this.#thoughts] : [this.#prose];
+    return this.#thoughts && (this.details.open || this.#ending) ? [this.#prose, this.#thoughts] : [this.#prose];
+  }
+
+  get #whole() {
+    return this.#shown.every((stream) => stream.whole);
   }
 
   /** Build for as long as a frame has time for it; write in the frame that has time left then. */
   #slice() {
     if (!this.#timer) return;
     if (showReady()) return this.#ask();
-    if (this.#ending && this.#shown.every((stream) => stream.whole)) return this.#finish();
     const start = performance.now();
     const late = start - spentOnColours();
     const enough = () => performance.now() - late > SLICE;
+    if (this.#ending && this.#whole) return this.#isReadyToFinish(enough) ? this.#finish() : this.#ask();
     if (!this.#begun) [this.#begun, this.#cost, this.#more] = [start, 0, false];
     const begun = this.#begun;
     let built = false;
@@ -233,8 +238,16 @@ export class LiveReply extends HTMLElement {
     this.#cost += performance.now() - start;
     if (!built) return this.#ask();
     if (this.#cost > COSTLY && !this.#ending) this.#notBefore = begun + 4 * this.#cost;
-    const left = this.#more || this.#ending || !this.#shown.every((stream) => stream.whole);
+    const left = this.#more || this.#ending || !this.#whole;
     return left && this.#plan();
+  }
+
+  #isReadyToFinish(enough) {
+    try {
+      return this.#shown.every((stream) => stream.prepareFinish(enough));
+    } catch {
+      return (this.#unreadable = true);
+    }
   }
 
   /** What can't be shown here is shown by the server, once it has ended. */
@@ -249,17 +262,27 @@ export class LiveReply extends HTMLElement {
     this.#show(show);
   }
 
-  /** Where there are no frames. */
+  /** Where there are no frames, or late ones. */
   #flushAll() {
+    const start = performance.now();
+    const enough = () => performance.now() - start > HIDDEN_SLICE;
     try {
-      this.#flush();
+      if (this.#shown.every((stream) => stream.prepare(enough, true))) this.#flush((stream) => stream.write());
+      else return this.#flushSoon();
     } catch {
       this.#unreadable = true;
+      this.#unplan();
     }
-    if (this.#ending) this.#finish();
+    if (!this.#ending) return !this.#whole && !this.#unreadable && this.#plan();
+    return this.#unreadable || (this.#whole && this.#isReadyToFinish(enough)) ? this.#finish() : this.#flushSoon();
   }
 
-  #show(show = (stream) => stream.flush()) {
+  #flushSoon() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#flushAll());
+  }
+
+  #show(show) {
     for (const stream of this.#shown) show(stream);
     if (this.running) enhanceGrowing(this.#prose);
     this.#point(this.running ? tipOf(this.#prose.root) : null);
@@ -301,7 +324,9 @@ export class LiveReply extends HTMLElement {
     }
     connection.unfollow(this.stream);
     this.#ending = frame;
-    if (!this.#timer) this.#finish();
+    if (this.#timer) return;
+    if (this.#shown.every((stream) => stream.whole && !stream.isDefinedLate)) this.#finish();
+    else this.#plan();
   }
 
   /** All that is left was written, a frame's worth at a time. */

@@ -19,6 +19,7 @@ const UNFORMATTED = "The text from here on is too complex to format. It is shown
 const PIECE = 1000; // characters of a paragraph that are lexed at a time
 const LARGEST_PIECE = 8000; // what is still open then stays as it was written
 const AT_ONCE = 1000; // characters in one write; where four times as many wait, a quarter of them
+const MOST_AT_ONCE = 3000; // characters, which may be a thousand elements
 
 // Maths. A dollar sign opens it only where a price would not stand: “$5 and $6” are two prices.
 const PRICE = String.raw`\d[^\\{}$\n]* \(?[A-Za-z]{2}`;
@@ -645,6 +646,7 @@ export class MarkdownStream {
     this.adopted = false;
     this.hasMaths = false; // or the beginning of a formula
     this.coming = this.built = null; // what is being built, and what was
+    this.exact = this.rebuilding = null; // all of the text anew, where links were defined late
     this.closed = false; // finished: nothing is written any more
   }
 
@@ -681,11 +683,12 @@ export class MarkdownStream {
    * Build, block by block, what write() will show: the text as it is at the first of these calls.
    * @param {() => boolean} [enough] asked after each step, whether the next is for another frame;
    *   where nobody asks, all there is goes into one write
+   * @param {boolean} [all] into one write all the same
    * @returns {boolean} is all of it built?
    */
-  prepare(enough) {
+  prepare(enough, all = !enough) {
     if (this.closed) return true;
-    this.coming ??= this.build(enough && this.adopted ? this.next() : this.text.length);
+    this.coming ??= this.build(all || !this.adopted ? this.text.length : this.next());
     while (!this.built) {
       this.built = this.step();
       if (!this.built && enough?.()) return false;
@@ -724,7 +727,9 @@ export class MarkdownStream {
 
   /** Up to where the next write shows the text: less than there is when it comes very fast. */
   next() {
-    const end = this.shown + Math.max(AT_ONCE, Math.ceil((this.text.length - this.shown) / 4));
+    const quarter = Math.ceil((this.text.length - this.shown) / 4);
+    const isPlain = this.bound.settled && this.shown >= this.bound.end;
+    const end = this.shown + Math.max(AT_ONCE, isPlain ? quarter : Math.min(MOST_AT_ONCE, quarter));
     return /[\ud800-\udbff]/.test(this.text[end - 1]) ? end + 1 : end;
   }
 
@@ -814,16 +819,43 @@ export class MarkdownStream {
     this.linksCameLate ||= this.committed > 0 || late;
   }
 
+  /** Has a link been defined behind a place that may lead there? */
+  get isDefinedLate() {
+    return this.linksCameLate || this.tail.includes("]:");
+  }
+
+  /**
+   * Nothing more will come, and all of it is shown: build, block by block, what finish() will put right.
+   * @param {() => boolean} [enough] as for prepare()
+   * @returns {boolean} is all of it built?
+   */
+  prepareFinish(enough) {
+    if (this.closed || this.exact || !this.isDefinedLate) return true;
+    this.rebuilding ??= this.rebuild();
+    while (!this.exact) {
+      this.exact = this.rebuilding.next().value ?? null;
+      if (!this.exact && enough?.()) return false;
+    }
+    return true;
+  }
+
+  *rebuild() {
+    const { lexer, tokens } = this.lexed(0, this.text.length, Object.create(null));
+    yield;
+    const { trees } = yield* assemble(new Builder(lexer, [], MAX_INLINE_COST), tokens, 0, this.seams, []);
+    return trees;
+  }
+
   /** Nothing more will come: show all of it exactly, late link definitions included. */
   finish() {
     if (this.closed) return;
+    if (this.held || !this.whole) this.exact = this.rebuilding = null;
     this.append(this.held ? "\n" : "");
     this.flush();
-    if (this.linksCameLate || this.tail.includes("]:")) {
-      const { lexer, tokens } = this.lexed(0, this.text.length, Object.create(null));
-      const { trees } = whole(assemble(new Builder(lexer, [], MAX_INLINE_COST), tokens, 0, this.seams, []));
-      patch(this.root, this.trees, trees);
-      this.trees = trees;
+    this.prepareFinish();
+    if (this.exact) {
+      patch(this.root, this.trees, this.exact);
+      this.trees = this.exact;
       [this.committed, this.done] = [0, null];
     }
     this.settle(this.trees.length);

@@ -4,12 +4,14 @@ import json
 import re
 from html import unescape
 from pathlib import Path
+from time import process_time
 
 import pytest
 from django.utils.safestring import SafeString
 
 from chat.complexity import formatted_length
 from chat.rendering import ALLOWED, TAGS, UNFORMATTED, to_html, trimmed
+from tests.nasty import NASTY as ALL_NASTY
 
 TESTS = Path(__file__).resolve().parents[1]
 ATTACKS: list[str] = json.loads((TESTS / "markdown_attacks.json").read_text())
@@ -120,6 +122,8 @@ def test_nothing_but_the_listed_elements_comes_out_of_an_attack() -> None:
 
 
 N = 400_000
+NASTY_ANY_DAY = {"openers of formulas", "both", "cells", "definitions", "fences that are none"}
+"""One of each kind: the others take the same ways."""
 NASTY = {
     "parentheses after a URL": "http://a/" + ")" * N,
     "openers of formulas": "\\(" * (N // 2),
@@ -141,13 +145,32 @@ NASTY = {
 }
 
 
-@pytest.mark.parametrize("nasty", NASTY.values(), ids=NASTY)
+@pytest.mark.parametrize(
+    "nasty",
+    [
+        pytest.param(text, id=name, marks=[] if name in NASTY_ANY_DAY else pytest.mark.prove)
+        for name, text in NASTY.items()
+    ],
+)
 def test_what_is_formatted_of_any_text_is_bounded_and_nothing_is_lost(nasty: str) -> None:
     html = to_html(nasty)
-    assert html.count("<") < 40_000
+    assert html.count("<") < 20_000
     words = unescape(re.sub(r"<[^>]*>", "", html.replace(UNFORMATTED, "")))
     defined = len(re.findall(r"^\[a\d+\]: b$", nasty[: formatted_length(nasty)], re.MULTILINE))
     assert words.count("a") >= nasty.count("a") - defined
+
+
+@pytest.mark.prove
+def test_the_server_renders_any_text_in_less_than_a_second() -> None:
+    """Of the processor's time, and 400 KB of text; it prints what took the longest."""
+    seconds = {}
+    for name, text in ALL_NASTY.items():
+        start = process_time()
+        to_html(text)
+        seconds[name] = process_time() - start
+    for name in sorted(seconds, key=seconds.__getitem__)[-5:]:
+        print(f"{seconds[name]:.2f} s  {name}")
+    assert {name: took for name, took in seconds.items() if took >= 1} == {}
 
 
 @pytest.mark.parametrize("opener", ["[", "![", "*a ", "`a", "<", "$a "])
@@ -160,8 +183,8 @@ def test_a_paragraph_of_too_many_signs_is_plain_and_what_follows_is_not(opener: 
 def test_long_ordinary_text_is_formatted_to_its_end() -> None:
     block = "The moon pulls at the **sea**, and the tide goes up. " + "It goes down again. " * 15
     code = "```py\n" + "for tide in tides[1:]:\n    print(f'{tide}*')\n" * 4 + "```"
-    text = f"{block}\n\n{code}\n\n- One\n- Two\n\n" * 900
-    assert len(text) > 500_000
+    text = f"{block}\n\n{code}\n\n- One\n- Two\n\n" * 400
+    assert len(text) > 220_000
     assert formatted_length(text) == len(text)
 
 
