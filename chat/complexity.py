@@ -17,7 +17,7 @@ MAX_DEPTH = 24
 """Quotations and lists within one another. What begins with a deeper line is shown as it is."""
 MAX_CELLS = 2000
 """Of one table. The row beyond it is shown as it is, and the rest."""
-MAX_BLOCK_CHARS = 50_000
+MAX_BLOCK_CHARS = 60_000
 """Of one piece of code or list: a browser lays out all of it at once. What begins with the line
 beyond it is shown as it is."""
 MAX_PARAGRAPH_CHARS = 20_000

@@ -4,7 +4,7 @@
 const MAX_COST = 300_000;
 const MAX_DEPTH = 24;
 const MAX_CELLS = 2000;
-const MAX_BLOCK_CHARS = 50_000;
+const MAX_BLOCK_CHARS = 60_000;
 const MAX_PARAGRAPH_CHARS = 20_000;
 export const MAX_INLINE_COST = 60_000;
 const PLAIN_CHARS = 1000;
