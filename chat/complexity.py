@@ -31,7 +31,7 @@ PLAIN_CHARS = 1000
 LINE, BLOCK, SIGN, CELL = 30, 60, 60, 60
 FEW_SIGNS, FURTHER_SIGN = 20, 110
 """All of a long list is laid out at once, and short ones only where they are seen."""
-STARTS = "#=-_*`~"
+STARTS = "#=-_*`~["
 MARKERS = "*_~`\\<&$[]"
 FORMULAS = ("$", "\\(", "\\[")
 MARKER, BRACKET, LINK, FORMULA = 16, 32, 60, 30

@@ -12,7 +12,7 @@ const PLAIN_CHARS = 1000;
 const [LINE, BLOCK, SIGN, CELL] = [30, 60, 60, 60];
 const [FEW_SIGNS, FURTHER_SIGN] = [20, 110];
 const [MARKER, BRACKET, LINK, FORMULA] = [16, 32, 60, 30];
-const STARTS = "#=-_*`~";
+const STARTS = "#=-_*`~[";
 const CHARS_PER_UNIT = 20;
 const LONG_BLANK = /[ \t]{200,}/g;
 

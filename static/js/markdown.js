@@ -14,6 +14,7 @@ const SAFE_URL = /^(?:https?:\/\/|mailto:|tel:)/i;
 const BARE_URL = /(?<![A-Za-z0-9_])https?:\/\/[\w!#$%&'()*+,\-./:;=?@~\u00c0-\u1fff]+/gi;
 const ENTITY = /&(?:#(\d{1,7})|#x([\da-f]{1,6})|([a-z][a-z\d]{1,31}));/gi;
 const ODD = /[\0\u2028\u2029]/g; // JavaScript alone takes the last two for line ends
+const DEFINITION = /^[ \t>*+\-\d.)]*\[(?:\\[^]|[^\]\\]){1,999}\]:/m; // of a link; “for tide in tides[1:]:” is none
 const SEAM = "the server restarted here; the reply went on";
 const UNFORMATTED = "The text from here on is too complex to format. It is shown as it was written.";
 const PIECE = 1000; // characters of a paragraph that are lexed at a time
@@ -821,7 +822,7 @@ export class MarkdownStream {
 
   /** Has a link been defined behind a place that may lead there? */
   get isDefinedLate() {
-    return this.linksCameLate || this.tail.includes("]:");
+    return this.linksCameLate || (this.tail.includes("]:") && DEFINITION.test(this.tail));
   }
 
   /**
