@@ -10,7 +10,7 @@ import anthropic
 import httpx2
 
 from .base import Delta, ListedModel, Reason, Request, Timeouts, Usage
-from .exchange import Answer, Exchange, Remote, hush, retry_after, understood, whole
+from .exchange import Answer, Exchange, Remote, hush, retry_after, understood, whole, word
 
 OFFICIAL_URL = "https://api.anthropic.com"
 MAX_TOKENS = 32_000  # The API wants a number; thinking counts too.
@@ -65,16 +65,20 @@ class Anthropic(Remote):
         """What was asked is counted at the start, what was said with the end marker."""
         match event.get("type"):
             case "content_block_delta":
+                exchange.midway = True
                 yield from _added(event.get("delta") or {})
             case "content_block_start":
+                exchange.midway = True
                 yield from _added(event.get("content_block") or {})
+            case "content_block_stop":
+                exchange.midway = False
             case "message_start":
                 message = event.get("message") or {}
                 exchange.named(message.get("id"))
                 exchange.usage = usage(message.get("usage"), exchange.usage)
             case "message_delta":
                 exchange.usage = usage(event.get("usage"), exchange.usage)
-                if stopped := (event.get("delta") or {}).get("stop_reason"):
+                if stopped := word((event.get("delta") or {}).get("stop_reason")):
                     exchange.reason = REASONS.get(stopped, "other")
             case "message_stop":
                 exchange.done = True

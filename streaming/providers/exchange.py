@@ -27,6 +27,10 @@ AFTER_FINISH = 15.0  # Seconds to wait for the usage once nothing but it can com
 UNREAD_LIMIT = 1 << 20  # Bytes a provider may send without completing one event.
 SIZES = {"transfer-encoding", "content-length"}  # Without one, a cut looks like an end.
 CONNECTION = {"network", "timeout", "interrupted"}  # The codes of what the network did.
+# What servers write where a reason would stand, and mean that there is none yet.
+NO_REASON = {"", "null", "none", "undefined", "finish_reason_unspecified"}
+# What reading an event of an unknown shape raises.
+UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
 KEYLESS = "none"  # What the SDKs, which want some key, send to a server that needs none.
 
 # Tried in order on what a provider answered: our error, its statuses, its words for it.
@@ -116,9 +120,14 @@ class Exchange:
         self.done = False  # The wire's own last event was read: nothing comes after it.
         self.said_done = False  # The stream said [DONE].
         self.whole = False  # The body ended where its headers say that it does.
+        self.midway = (
+            False  # A part of the reply is open, which its protocol closes before the end.
+        )
         self.reason: Reason | None = None
-        self.hasty = False  # A reason came before any text or together with some.
-        self.doubted = False  # Something was added after a reason: no reason is an end here.
+        self.hasty = False  # A reason came before any text, together with some or midway.
+        self.doubted = False  # Something was added after a reason: the next may be none either.
+        self.stands = False  # The last reason is not one of a row that text comes with.
+        self.garbled: Exception | None = None  # What could not be read after a reason.
         self.usage: Usage | None = None
         self.request_id = ""
         self.upstream_id = ""
@@ -147,10 +156,33 @@ class Exchange:
         assert self.response is not None
         assert self.body is not None
         self.named(self.response.headers.get(id_header))
-        return sse.objects(self.body.__aiter__(), self._hear_done)
+        return sse.objects(
+            self.body.__aiter__(),
+            on_done=self._hear_done,
+            on_answer=self._hear_answer,
+            on_unreadable=lambda error: self.excuse(error, self.reason),
+        )
 
     def _hear_done(self) -> None:
         self.said_done = True
+
+    def _hear_answer(self) -> None:
+        self.whole = True  # A document that can be read has its end, whatever the headers say.
+
+    def excuse(self, error: Exception, reason: Reason | None) -> None:
+        """Let an event pass that can't be read, if the reply may have ended before it for
+        `reason`; raise its error where it may have been a part of the reply."""
+        if reason is None or (self.doubted and not self.stands):
+            raise error
+        self.garbled = self.garbled or error.with_traceback(None)
+
+    def hear(self, delta: Delta) -> None:
+        """Note that something is added. Raises what was excused before it: it was not the end."""
+        self.heard = self.adds = True
+        if not self.spoken and delta.kind == "text":
+            self.spoken = not delta.text.isspace()
+        if self.garbled:
+            raise self.garbled
 
     def weigh(self, before: Reason | None) -> None:
         """Judge the reasons after an event: `before` was given earlier, `reason` by this event.
@@ -160,16 +192,22 @@ class Exchange:
         """
         if before and self.adds:
             self.doubted = True
-        elif before and not self.reason:
+        if self.reason:
+            self.stands = not self.midway and not (before and self.adds)
+            self.hasty = self.hasty or self.adds or self.midway or not self.spoken
+        elif not self.adds:
             self.reason = before
-        if self.reason and (self.adds or not self.spoken):
-            self.hasty = True
 
     def ending(
         self, last: Literal["event", "done", "close"], failure: errors.ProviderError | None
     ) -> Reason | None:
         """Why the reply ended, if the provider has said that it did. `last` is what ends this
-        wire's streams, `failure` what ended this one. Raises ProviderError for no reply at all."""
+        wire's streams, `failure` what ended this one. Raises ProviderError for no reply at all.
+
+        A reason after all of the text needs nothing else. One that came too early, or with text,
+        may stand in every event of a server: it ends a reply if the body ends whole, and one that
+        text came after if in addition it is not of a row of such.
+        """
         empty = not self.spoken and not self.request.carries_on
         if self.done or (last == "done" and self.said_done):
             if self.reason is None and empty:
@@ -178,14 +216,13 @@ class Exchange:
                     request_id=self.request_id,
                 )
             return self.reason or "unknown"
-        closed = last == "close" and failure is None and (self.whole or self.said_done)
-        if self.doubted and not closed:
-            return None
-        if failure and self.hasty:
-            told = failure.code not in CONNECTION  # The provider itself says that it failed.
-            if told or (empty and self.reason == "stop"):
-                return None
-        return self.reason
+        if not self.hasty and not self.doubted:
+            return self.reason
+        if failure and self.request.carries_on and not self.heard and not self.doubted:
+            return self.reason if failure.code in CONNECTION else None
+        closed = failure is None and (self.whole or self.said_done)
+        believed = last == "close" or self.stands or not self.doubted
+        return self.reason if closed and believed else None
 
     async def events(self, opening: Any) -> AsyncGenerator[Any, None]:
         """The SDK's events as they come, none of them later than the limits allow."""
@@ -330,10 +367,10 @@ class Remote:
                 try:
                     for delta in self.read(event, exchange):
                         if delta.text:
-                            exchange.heard = exchange.adds = True
-                            if not exchange.spoken and delta.kind == "text":
-                                exchange.spoken = not delta.text.isspace()
+                            exchange.hear(delta)
                         yield delta
+                except UNREADABLE as error:
+                    exchange.excuse(error, None if exchange.adds else before)
                 finally:
                     if before or exchange.reason:
                         exchange.weigh(before)
@@ -442,6 +479,12 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return min(max(wait, 0.0), FOREVER)
     except (ValueError, OverflowError):
         return None
+
+
+def word(reason: object) -> str:
+    """The provider's word for why a reply ended; empty where it is only the place of one."""
+    said = reason.strip() if isinstance(reason, str) else str(reason or "")
+    return "" if said.lower() in NO_REASON else said
 
 
 def whole(value: object) -> str:

@@ -22,6 +22,7 @@ from .exchange import (
     retry_after,
     understood,
     whole,
+    word,
 )
 
 OFFICIAL_URL = "https://generativelanguage.googleapis.com"
@@ -107,7 +108,7 @@ class Google(Remote):
         for part in (candidate.get("content") or {}).get("parts") or ():
             if text := part.get("text"):
                 yield Delta(whole(text), "reasoning" if part.get("thought") else "text")
-        if stopped := candidate.get("finishReason"):
+        if stopped := word(candidate.get("finishReason")):
             exchange.reason = REASONS.get(stopped, "other")
 
     def answered(self, error: Exception) -> Answer | None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 from .base import Delta, Reason, Request, Timeouts, Usage
-from .exchange import Exchange, understood, whole
+from .exchange import Exchange, understood, whole, word
 from .openai_sdk import OverOpenAI, said
 
 REASONS: dict[str, Reason] = {
@@ -39,8 +39,8 @@ class Chat(OverOpenAI):
         if delta := choice.get("delta") or choice.get("message"):
             yield from added(delta)
             exchange.refused = exchange.refused or bool(delta.get("refusal"))
-        if stopped := choice.get("finish_reason"):
-            reason = REASONS.get(stopped, "other")
+        if stopped := word(choice.get("finish_reason")):
+            reason = REASONS.get(stopped.lower(), "other")
             exchange.reason = "refusal" if exchange.refused and reason == "stop" else reason
 
 

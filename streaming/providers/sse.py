@@ -6,46 +6,71 @@ hands in the bytes to limit.
 """
 
 import json
+import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
 BOM = b"\xef\xbb\xbf"
 DONE = b"[DONE]"
+MARK = re.compile(rb"""["'`\s]*(\[\s*DONE\s*\]|DONE)["'`\s]*""", re.IGNORECASE)
+"""How servers write it as data,"""
+BARE = re.compile(rb"\s*\[\s*DONE\s*\]\s*", re.IGNORECASE)
+"""and as a line without a field, where a single word may be anything."""
 NO_EVENT = (b"{", b"[", b"<")
 """How no line of a stream begins, but an answer in JSON or a page that came in its place."""
 SHOWN = 400  # Bytes of it that an error quotes.
 
 
+def refuse(error: Exception) -> None:
+    """What is done about an event that nobody can read, unless the caller knows better."""
+    raise error
+
+
 async def objects(
-    parts: AsyncGenerator[bytes, None], on_done: Callable[[], None] = lambda: None
+    parts: AsyncGenerator[bytes, None],
+    *,
+    on_done: Callable[[], None] = lambda: None,
+    on_answer: Callable[[], None] = lambda: None,
+    on_unreadable: Callable[[Exception], None] = refuse,
 ) -> AsyncGenerator[dict[str, Any], None]:
     """The objects of a stream's events, until it says that it is done, of which `on_done` is told,
     or ends; empty ones for signs of life that say nothing, such as comments.
 
-    Raises ValueError for what nobody can read. An answer in JSON in place of a stream is one
-    object; the last event counts without its blank line too, if all of it is there. Closing this
-    closes `parts`.
+    Raises ValueError for what nobody can read, or hands it to `on_unreadable`. An answer in JSON in
+    place of a stream is one object, of which `on_answer` is told; the last event counts without its
+    blank line too, if all of it is there. Closing this closes `parts`.
     """
     blocks, mark = Blocks(), BOM
     async with aclosing(parts):
         async for part in parts:
             for block in blocks.feed(part):
                 block, mark = block.removeprefix(mark), b""
-                name, data = fields(block)
-                if data.strip() == DONE:
+                name, data, done = fields(block)
+                try:
+                    found = parsed(name, data) if data else nothing(block)
+                except (ValueError, RecursionError) as error:
+                    on_unreadable(error)
+                    found = {}
+                if found or not done:
+                    yield found
+                if done:
                     on_done()
                     return
-                if not data and block.lstrip().startswith(NO_EVENT):
-                    raise ValueError(f"No stream of events, but: {block[:SHOWN]!r}")
-                yield parsed(name, data) if data else {}
     last = bytes(blocks.left).removeprefix(mark).strip()
-    if last.startswith(NO_EVENT):
-        yield answer(last)
-    elif fields(last)[1].strip() == DONE:
-        on_done()
-    elif found := complete(last):
+    name, data, done = fields(last)
+    if last.startswith(NO_EVENT) and not done:
+        try:
+            found = answer(last)
+            on_answer()
+        except (ValueError, RecursionError) as error:
+            on_unreadable(error)
+            return
         yield found
+    elif (cut := complete(name, data)) is not None:
+        yield cut
+    if done:
+        on_done()
 
 
 class Blocks:
@@ -74,8 +99,9 @@ class Blocks:
         return blocks
 
 
-def fields(block: bytes) -> tuple[bytes, bytes]:
-    """The name and the data of an event; without data it is none."""
+def fields(block: bytes) -> tuple[bytes, bytes, bool]:
+    """The name and the data of an event, which without data is none, and whether it or a last line
+    of it says that the stream is done."""
     name, data = b"", []
     for line in block.split(b"\n"):
         field, _, value = line.partition(b":")
@@ -83,12 +109,24 @@ def fields(block: bytes) -> tuple[bytes, bytes]:
             data.append(value.removeprefix(b" "))
         elif field == b"event":
             name = value.removeprefix(b" ")
-    return name, b"\n".join(data)
+        elif BARE.fullmatch(line) and not block.lstrip().startswith((b"{", b"<")):
+            data.append(DONE)
+    done = bool(data and MARK.fullmatch(data[-1]))
+    return name, b"\n".join(data[:-1] if done else data), done
+
+
+def nothing(block: bytes) -> dict[str, Any]:
+    """A block without data. Raises ValueError if it is the beginning of something else."""
+    if not BARE.match(block) and block.lstrip().startswith(NO_EVENT):
+        raise ValueError(f"No stream of events, but: {block[:SHOWN]!r}")
+    return {}
 
 
 def parsed(name: bytes, data: bytes) -> dict[str, Any]:
     """The object in an event, whose name is its type unless it tells one itself."""
     found = json.loads(data.decode())
+    if found in (None, "", []):
+        found = {}
     if not isinstance(found, dict):
         raise ValueError(f"An event held {type(found).__name__} instead of an object.")
     if name:
@@ -96,12 +134,11 @@ def parsed(name: bytes, data: bytes) -> dict[str, Any]:
     return found
 
 
-def complete(block: bytes) -> dict[str, Any] | None:
+def complete(name: bytes, data: bytes) -> dict[str, Any] | None:
     """The object in an event that the end of the stream may have cut off."""
-    name, data = fields(block)
     try:
         return parsed(name, data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -74,6 +74,20 @@ async def test_what_breaks_after_a_reason_was_taken_back_is_interrupted(
     assert (said, type(end)) == ("".join(LINES[:3]), errors.Interrupted)
 
 
+@stamping
+@pytest.mark.parametrize(
+    ("broken", "expected"),
+    [({"cut_after": 1}, errors.Interrupted), ({"stall_after": 1}, errors.TimedOut)],
+    ids=["reset", "silence"],
+)
+async def test_what_breaks_right_after_a_reason_that_came_with_text_is_no_reply(
+    fake: Fake, wire: Wire, broken: dict[str, int], expected: type[errors.ProviderError]
+) -> None:
+    fake.script(replace(STAMPED, **broken))  # type: ignore[arg-type]
+    said, end = await heard(fake, wire, QUICK)
+    assert (said, type(end)) == (LINES[0], expected)
+
+
 @pytest.mark.parametrize("wire", WIRES[1:3], ids=lambda wire: wire.name)
 async def test_a_body_that_ends_without_its_last_mark_is_cut_where_reasons_mean_nothing(
     fake: Fake, wire: Wire
@@ -93,11 +107,9 @@ async def test_silence_after_a_reason_was_taken_back_is_silence(fake: Fake, wire
 async def test_an_error_after_a_reason_that_came_with_text_is_that_error(
     fake: Fake, wire: Wire
 ) -> None:
-    # Anthropic's come in events without text: the first of them may be an end.
-    lines = 2 if wire.name == "anthropic" else 1
-    fake.script(replace(STAMPED, error_after=lines))
+    fake.script(replace(STAMPED, error_after=1))
     said, end = await heard(fake, wire)
-    assert (said, type(end)) == ("".join(LINES[:lines]), errors.Overloaded)
+    assert (said, type(end)) == (LINES[0], errors.Overloaded)
 
 
 @stamping
@@ -145,6 +157,24 @@ ANSWERS = {
         "",
         0,
     ),
+    "a reason of its own after one that was taken back": (
+        chunk("stop", content="") + chunk(content="a") + chunk("length"),
+        "length",
+        None,
+    ),
+    "the last words with one, after an early one": (
+        chunk("stop") + chunk(content="a") + chunk("length", content="a"),
+        "length",
+        None,
+    ),
+    "a word in the place of one": (
+        "".join(chunk(none, content="a") for none in ("null", "", "None", " NULL "))
+        + chunk("stop")
+        + chunk(usage=9),
+        "stop",
+        9,
+    ),
+    "nothing but words in its place": (chunk("null", content="a") + chunk("", content="a"), "", 0),
     "a reason after one that was taken back": (
         chunk("stop", content="a") + chunk("stop", content="a"),
         "",
@@ -160,3 +190,127 @@ async def test_a_reason_ends_a_reply_that_nothing_is_added_to(fake: Fake, said: 
     _, end = await heard(fake, COMPATIBLE)
     expected = Finish(reason, Usage(output=output) if output else None, "req_fake")  # type: ignore[arg-type]
     assert end == (expected if reason else None)
+
+
+BROKEN_OFF = {
+    "a reason with the last words": chunk(content="a") + chunk("stop", content="a"),
+    "the only event": chunk("stop", content="a"),
+    "the only event, then its usage": chunk("stop", content="a") + chunk(usage=9),
+    "a reason before any text": chunk("length"),
+    "a reason of its own after one that was taken back": (
+        chunk("stop", content="") + chunk(content="a") + chunk("stop")
+    ),
+    "a word in the place of a reason": chunk("null", content="a"),
+}
+
+
+@pytest.mark.parametrize("said", BROKEN_OFF)
+async def test_a_reason_that_may_not_be_the_last_is_no_end_where_the_connection_breaks(
+    fake: Fake, said: str
+) -> None:
+    fake.script(Behaviour(extra=BROKEN_OFF[said].encode(), cut_after=0))
+    _, end = await heard(fake, COMPATIBLE)
+    assert isinstance(end, errors.Interrupted | errors.Network)
+
+
+MARKS = ["[done]", '"[DONE]"', "'[DONE]'", "DONE", "done", " [ DONE ] ", "[DONE]\r"]
+
+
+@pytest.mark.parametrize("mark", [*(f"data: {mark}" for mark in MARKS), "[DONE]", ": on\n[done]"])
+@pytest.mark.parametrize("end", ["\n\n", "\n", ""], ids=["event", "line", "no line"])
+@pytest.mark.parametrize("reason", ["stop", None])
+async def test_every_way_to_write_the_last_mark_is_it(
+    fake: Fake, mark: str, end: str, reason: str | None
+) -> None:
+    fake.script(Behaviour(error=ErrorAnswer(200, chunk(reason, content="a") + mark + end)))
+    said, finish = await heard(fake, COMPATIBLE)
+    assert (said, finish) == ("a", Finish(reason or "unknown", None, "req_fake"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mark", ["data: [DONE]", "[DONE]"])
+async def test_a_mark_in_the_event_of_the_last_words_is_one(fake: Fake, mark: str) -> None:
+    body = chunk(content="a") + chunk(content="b").rstrip() + f"\n{mark}\n\n"
+    fake.script(Behaviour(error=ErrorAnswer(200, body)))
+    assert await heard(fake, COMPATIBLE) == ("ab", Finish("unknown", None, "req_fake"))
+
+
+ODD = ["data: null", "data: [END]", "data: <|eot|>", "data: 5", "<end>", 'data: {"choices": 5}']
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("done", ["", DONE], ids=["closed", "done"])
+async def test_what_cannot_be_read_after_a_reason_fails_no_reply(
+    fake: Fake, odd: str, done: str
+) -> None:
+    early = chunk("length", content="") + chunk(content="a") + chunk("stop")
+    for body in (chunk(content="a") + chunk("stop"), chunk("stop", content="a"), early):
+        fake.script(Behaviour(error=ErrorAnswer(200, f"{body}{odd}\n\n{done}")))
+        assert await heard(fake, COMPATIBLE) == ("a", Finish("stop", None, "req_fake"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        chunk(content="a") + "data: [END]\n\n" + DONE,
+        chunk(content="a") + chunk("stop") + "data: {\n\n" + chunk(content="b") + DONE,
+        chunk("stop", content="a") * 2 + "data: {\n\n" + chunk("stop", content="b") + DONE,
+    ],
+    ids=["before any reason", "before more text", "where reasons mean nothing"],
+)
+async def test_what_cannot_be_read_where_text_may_be_is_an_error(fake: Fake, body: str) -> None:
+    fake.script(Behaviour(error=ErrorAnswer(200, body)))
+    said, end = await heard(fake, COMPATIBLE)
+    assert isinstance(end, errors.ProviderError)
+    assert "could not be read" in end.message
+    assert "b" not in said
+
+
+GOOGLE = WIRES[3]
+
+
+def last_chunk(text: str, reason: str = "STOP") -> str:
+    candidate = {"content": {"parts": [{"text": text}]}, "finishReason": reason}
+    return f"data: {json.dumps({'candidates': [candidate]})}\n\n"
+
+
+@pytest.mark.parametrize(
+    ("wire", "body"),
+    [
+        (GOOGLE, last_chunk("a")),
+        (COMPATIBLE, chunk("stop", content="a")),
+        (COMPATIBLE, json.dumps({"choices": [{"message": {"content": "a"}}]})),
+    ],
+    ids=["google", "compatible", "in one piece"],
+)
+@pytest.mark.parametrize("sized", [True, False])
+async def test_the_last_words_with_a_reason_are_the_end_of_a_body_that_says_its_size(
+    wire: Wire, body: str, sized: bool
+) -> None:
+    body = body.replace('"a"}}', '"a"}, "finish_reason": "stop"}')
+    size = f"content-length: {len(body)}\r\n" if sized else ""
+    head = f"HTTP/1.0 200 OK\r\ncontent-type: text/event-stream\r\n{size}\r\n"
+
+    answered = asyncio.Event()
+
+    async def answer(asked: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
+        await asked.readuntil(b"\r\n\r\n")
+        answer.write((head + body).encode())
+        await answer.drain()
+        answer.write_eof()
+        await asked.read()
+        answer.close()
+        await answer.wait_closed()
+        answered.set()
+
+    async with await asyncio.start_server(answer, "127.0.0.1") as server:
+        there = Fake(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        said, end = await heard(there, wire)
+        await answered.wait()
+    assert said == "a"
+    assert isinstance(end, Finish) == (sized or body.startswith("{"))
+
+
+@pytest.mark.parametrize("reason", ["FINISH_REASON_UNSPECIFIED", "", "null"])
+async def test_googles_word_for_no_reason_is_none(fake: Fake, reason: str) -> None:
+    fake.script(Behaviour(error=ErrorAnswer(200, last_chunk("a", reason))))
+    assert await heard(fake, GOOGLE) == ("a", None)
