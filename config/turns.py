@@ -4,9 +4,10 @@ their own and not for others: a person counts as one client, and so does an addr
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction
@@ -25,6 +26,9 @@ MAX_WAITING = 100
 WAIT_SECONDS = 10.0
 REMEMBERED = 10_000
 """Sessions that are known to sign somebody in, as the last answer to them was."""
+
+ENDING = re.compile(r"/s/[0-9a-f-]{36}/stop/|/accounts/logout/")
+"""To stop a reply and to sign out: they wait for no page, and have as many turns of their own."""
 
 BUSY = b"You have too many requests under way. Please try again in a moment.\n"
 WHOSE = "holdfast.user_id"
@@ -98,17 +102,27 @@ class InTurns:
             return
         session = session_of(scope["headers"])
         client, most = self._client(scope, session)
+        if ENDING.fullmatch(path):
+            client = f"ending {client}"
         try:
             await self._turns.take(client, most)
         except Busy:
             await _say_busy(send)
             return
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self._turns.leave(client)
-            if session and WHOSE in scope:
-                self._learn(session, scope[WHOSE])
+        with ExitStack() as turn:
+            turn.callback(self._give_back, client, scope, session)
+
+            async def send_after_turn(message: dict[str, Any]) -> None:
+                # The work is done: a client that does not read its answer keeps no turn.
+                turn.close()
+                await send(message)
+
+            await self._app(scope, receive, send_after_turn)
+
+    def _give_back(self, client: str, scope: Mapping[str, Any], session: str | None) -> None:
+        self._turns.leave(client)
+        if session and WHOSE in scope:
+            self._learn(session, scope[WHOSE])
 
     def _client(self, scope: Mapping[str, Any], session: str | None) -> tuple[str, int]:
         """A session that was made up is not known, so it counts for its address."""

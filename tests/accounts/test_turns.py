@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -23,6 +24,8 @@ class Site:
         self.statuses: list[int] = []
         self.signed_in: dict[str, int] = {}
         self.go = asyncio.Event()
+        self.reads = asyncio.Event()
+        self.reads.set()
 
     async def _page(self, scope: Message, receive: Any, send: Any) -> None:
         self.running += 1
@@ -45,6 +48,7 @@ class Site:
     async def _send(self, message: Message) -> None:
         if "status" in message:
             self.statuses.append(message["status"])
+        await self.reads.wait()
 
 
 async def settle() -> None:
@@ -121,3 +125,31 @@ async def test_whoever_goes_away_gives_the_turn_back(site: Site) -> None:
     assert sum(isinstance(end, asyncio.CancelledError) for end in ends) == 11
     assert {end for end in ends if not isinstance(end, asyncio.CancelledError)} == {None}
     assert (site.app._turns.running, site.app._turns.waiting) == ({}, {})
+
+
+async def test_whoever_does_not_read_the_answer_keeps_no_turn(site: Site) -> None:
+    site.reads.clear()
+    site.go.set()
+    stuck = [site.ask() for _ in range(MAX_OF_AN_ADDRESS + MAX_WAITING)]
+    await settle()
+    assert len(site.statuses) == len(stuck)
+    assert (site.app._turns.running, site.app._turns.waiting) == ({}, {})
+    for each in stuck[:5]:
+        each.cancel()
+    site.reads.set()
+    await asyncio.gather(*stuck, return_exceptions=True)
+    assert site.app._turns.running == {}
+
+
+async def test_a_reply_can_be_stopped_while_all_turns_are_taken(site: Site) -> None:
+    stop = f"/s/{uuid4()}/stop/"
+    asked = [site.ask() for _ in range(MAX_OF_AN_ADDRESS + MAX_WAITING)]
+    await settle()
+    asked += [site.ask(path=path) for path in (stop, "/accounts/logout/", f"{stop}x")]
+    await settle()
+    assert (site.running, site.statuses) == (MAX_OF_AN_ADDRESS + 2, [503])
+    asked += [site.ask(path=stop) for _ in range(50)]
+    await settle()
+    assert site.running == 2 * MAX_OF_AN_ADDRESS
+    site.go.set()
+    await asyncio.gather(*asked)
