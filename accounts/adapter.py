@@ -24,6 +24,7 @@ from accounts.devices import remember_device
 from accounts.guesses import Guess
 from accounts.links import own_address, own_host
 from accounts.models import User
+from streaming.addresses import client_address
 
 ONE_SIGN_UP_AT_A_TIME = 0x686F6C64  # any number, as long as nothing else locks it
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -95,14 +96,17 @@ class AccountAdapter(DefaultAccountAdapter):
         Guess.of(request, self.get_client(request), credentials.get("email") or "").forget()
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """An IPv4 address that came in over IPv6 is written as one of IPv4: otherwise all of them
-        would be in one /64 and share one limit."""
-        address = ipaddress.ip_address(super().get_client_ip(request))
-        return str(getattr(address, "ipv4_mapped", None) or address)
+        """As sockets and turns count it; never an error, whatever a proxy says."""
+        meta = request.META
+        address = client_address(meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", ""))
+        return str(address or "unknown")
 
     def get_client(self, request: HttpRequest) -> str:
         """Whom limits are kept for: an IPv4 address, or a /64 of IPv6."""
-        address = ipaddress.ip_address(self.get_client_ip(request))
+        name = self.get_client_ip(request)
+        if name == "unknown":
+            return name
+        address = ipaddress.ip_address(name)
         network = ipaddress.ip_network((address, 64 if address.version == 6 else 32), strict=False)
         return str(network)
 

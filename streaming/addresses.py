@@ -1,42 +1,62 @@
 """Which address a client comes from, as limits count it: behind proxies the one that they name, and
-of IPv6 the network of 64 bits that one client has to itself."""
+of IPv6 the network of 64 bits that one client has to itself. And which session it sends."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from django.conf import settings
+from django.http.cookie import parse_cookie
 
-SESSION_KEY = re.compile(r"[a-z0-9]{32}")
+from streaming.sessions import is_session_key
+
+Address = IPv4Address | IPv6Address
 
 
 def address_of(scope: Mapping[str, Any]) -> str:
-    """Of a request or a socket. Like allauth's, which limits wrong passwords."""
-    name = (scope.get("client") or [""])[0]
-    if settings.PROXIES:
-        lines = [value for key, value in scope["headers"] if key == b"x-forwarded-for"]
-        named = b",".join(lines).decode("latin-1").split(",")
-        name = named[-settings.PROXIES].strip() if len(named) >= settings.PROXIES else name
-    try:
-        address = ip_address(name)
-    except ValueError:
-        return "unknown"
+    """Of a request or a socket. Like that of `AccountAdapter`, which limits wrong passwords."""
+    peer = (scope.get("client") or [""])[0]
+    address = client_address(peer, _joined(scope["headers"], b"x-forwarded-for", b","))
     if isinstance(address, IPv6Address):
-        mapped = address.ipv4_mapped
-        return str(mapped) if mapped else f"{IPv6Address(int(address) >> 64 << 64)}/64"
-    return str(address)
+        return f"{IPv6Address(int(address) >> 64 << 64)}/64"
+    return str(address) if address else "unknown"
+
+
+def client_address(peer: str, forwarded: str) -> Address | None:
+    """The address that the outermost of our proxies names; the peer's where it names none.
+    `forwarded` is what X-Forwarded-For says. None for a peer without one, such as a file's."""
+    named = forwarded.split(",")
+    if settings.PROXIES and len(named) >= settings.PROXIES:
+        return _parsed(named[-settings.PROXIES]) or _parsed(peer)
+    return _parsed(peer)
+
+
+def _parsed(text: str) -> Address | None:
+    """Some proxies name the port as well: `192.0.2.7:5678`, `[2001:db8::1]:443`."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address):
+        # IPv4 that came in over IPv6: otherwise all of it would be in one /64 and share one limit.
+        return address.ipv4_mapped or IPv6Address(int(address))
+    return address
 
 
 def session_of(headers: Any) -> str | None:
-    """The session key a client sends, if it could be one. Nothing is asked of the database."""
-    name = f"{settings.SESSION_COOKIE_NAME}="
-    for key, value in headers:
-        if key.lower() == b"cookie":
-            for cookie in value.decode("latin-1").split(";"):
-                cookie = cookie.strip()
-                if cookie.startswith(name) and SESSION_KEY.fullmatch(cookie[len(name) :]):
-                    return str(cookie[len(name) :])
-    return None
+    """The session key a client sends, as Django reads it, if it could be one. Nothing is asked of
+    the database."""
+    cookies = parse_cookie(_joined(headers, b"cookie", b"; "))
+    key = cookies.get(settings.SESSION_COOKIE_NAME)
+    return key if is_session_key(key) else None
+
+
+def _joined(headers: Any, name: bytes, by: bytes) -> str:
+    return by.join(value for key, value in headers if key.lower() == name).decode("latin-1")

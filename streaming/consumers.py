@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db.utils import Error as DatabaseFailure
 
 from streaming import lifecycle, protocol
-from streaming.addresses import address_of
+from streaming.addresses import address_of, session_of
 from streaming.database import UNANSWERED, in_db
 from streaming.follow import Gone, find, follow
 from streaming.hub import Body, hub, user_group
@@ -113,6 +113,7 @@ class FollowConsumer(AsyncWebsocketConsumer):
         self._closing: asyncio.Task[None] | None = None
         self._bells = ExitStack()
         self.user: Any = None
+        self._owner: Any = None
         self.revision = 0
 
     async def __call__(self, *args: Any) -> None:
@@ -131,41 +132,60 @@ class FollowConsumer(AsyncWebsocketConsumer):
         raise StopConsumer
 
     async def connect(self) -> None:
-        self._session = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME)
+        self._session = session_of(self.scope["headers"])
         address = address_of(self.scope)
-        if unwelcome.are_many(address):
+        if not unwelcome.reserve(address):
             answer = await self._asked()
-            is_known = not isinstance(answer, DatabaseFailure)
-            if is_known and (answer is None or _has_too_many(answer)):
+            if self._refusal(answer) is not None:
                 await self.close()  # before it is accepted: what it sends is taken by nobody
                 return
+            self._take_place(answer)
             await self.accept()
-        else:
+            await self._greet(answer)
+            return
+        refusal: int | None = protocol.BROKEN
+        try:
             # The database answers while the handshake is on its way.
             answer, _ = await asyncio.gather(self._asked(), self.accept())
+            refusal = self._refusal(answer)
+        finally:
+            unwelcome.settle(address, leaves=refusal is not None)
+        if refusal is not None:
+            await self.close(refusal)
+            return
+        self._take_place(answer)
+        await self._greet(answer)
+
+    def _refusal(self, answer: Any) -> int | None:
+        """The code to close with; None for somebody who is welcome."""
         if isinstance(answer, DatabaseFailure):
             _complain(answer)
-            await self.close(protocol.BROKEN)
-            return
-        if answer is None or _has_too_many(answer):
-            unwelcome.add(address)
-            await self.close(protocol.SIGNED_OUT if answer is None else protocol.TOO_MANY)
-            return
-        self.user = answer
-        self.revision = self.user.revision
+            return protocol.BROKEN
+        if answer is None:
+            return protocol.SIGNED_OUT
+        return protocol.TOO_MANY if _has_too_many(answer) else None
+
+    def _take_place(self, user: Any) -> None:
+        """At once: of many that come in the same moment, the next one has to see it."""
+        self._owner = user.pk
+        _open_of[user.pk] += 1
+
+    async def _greet(self, user: Any) -> None:
+        self.user = user
+        self.revision = user.revision
         self._heard = asyncio.get_running_loop().time()
-        self._bells.enter_context(hub().listen(user_group(self.user.pk), self._on_user_bell))
+        self._bells.enter_context(hub().listen(user_group(user.pk), self._on_user_bell))
         sockets.add(self)
-        _open_of[self.user.pk] += 1
         await self._send(protocol.hello(self.revision))
         self._pulse = asyncio.create_task(self._keep_pulse(), name="socket pulse")
 
     def _let_go(self) -> None:
-        if self in sockets:
-            sockets.discard(self)
-            _open_of[self.user.pk] -= 1
-            if not _open_of[self.user.pk]:
-                del _open_of[self.user.pk]
+        sockets.discard(self)
+        if self._owner is not None:
+            _open_of[self._owner] -= 1
+            if not _open_of[self._owner]:
+                del _open_of[self._owner]
+            self._owner = None
         self._bells.close()
         for task in (*self._tasks.values(), self._pulse, self._storm, self._doubt):
             if task is not None:
@@ -386,26 +406,37 @@ _open_of: Counter[int] = Counter()
 
 
 class Unwelcome:
-    """Sockets that were accepted, only to be told to go. Until its line is down such a client may
-    keep what it sends here, so an address that has many of them is asked who it is first."""
+    """Sockets that are accepted before it is known whose they are, and those that were told to go.
+    Until its line is down such a client may keep what it sends here, so an address that has as many
+    as it may is asked who it is first."""
 
     def __init__(self) -> None:
-        self._until: dict[str, deque[float]] = {}
+        self._held: Counter[str] = Counter()
+        self._leaving: deque[tuple[float, str]] = deque()
 
-    def add(self, address: str) -> None:
+    def reserve(self, address: str) -> bool:
+        """Take a place before the socket is accepted; whoever has one has to call `settle`."""
         now = asyncio.get_running_loop().time()
-        if len(self._until) > UNWELCOME_ADDRESSES:
-            self._until = {key: due for key, due in self._until.items() if due[-1] > now}
-        due = self._until.setdefault(address, deque(maxlen=UNWELCOME))
-        due.append(now + LEAVING_SECONDS)
-
-    def are_many(self, address: str) -> bool:
-        """Whether as many as may be are on their way out."""
-        due = self._until.get(address)
-        if due is None:
+        while self._leaving and self._leaving[0][0] <= now:
+            self._let_go(self._leaving.popleft()[1])
+        held = self._held.get(address, 0)
+        if held >= UNWELCOME or (not held and len(self._held) >= UNWELCOME_ADDRESSES):
             return False
-        full = len(due) == UNWELCOME and due[0] > asyncio.get_running_loop().time()
-        return full or len(self._until) > UNWELCOME_ADDRESSES
+        self._held[address] += 1
+        return True
+
+    def settle(self, address: str, *, leaves: bool) -> None:
+        """Give the place back, of one that leaves in as long as its line may stay up."""
+        if leaves:
+            due = asyncio.get_running_loop().time() + LEAVING_SECONDS
+            self._leaving.append((due, address))
+        else:
+            self._let_go(address)
+
+    def _let_go(self, address: str) -> None:
+        self._held[address] -= 1
+        if not self._held[address]:
+            del self._held[address]
 
 
 unwelcome = Unwelcome()
