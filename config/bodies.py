@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from django.conf import settings
+from django.db import DatabaseError
 
+from config.known_sessions import known_sessions
 from streaming.addresses import session_of
+from streaming.sessions import signed_in
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Any
 
 MAX_ANONYMOUS_BYTES = 256 * 1024
-"""Of a body without a session's cookie: a sign-in form, or a draft from before the sign-in."""
+"""Of a body whose session signs nobody in: a sign-in form, or a draft from before the sign-in."""
 MAX_IDLE_BYTES = 16 * 1024
 """Of a body where none is expected."""
 MAX_MEMORY_BYTES = 256 * 1024
 """Of a body that is kept in memory; the rest goes to a file."""
+IDLE = ("GET", "HEAD", "OPTIONS", "TRACE", "DELETE")
 BODY_SECONDS = 120
 """How long a body may take."""
 FAREWELL_SECONDS = 2.0
@@ -33,11 +37,31 @@ TOO_SLOW = b"The request took too long to arrive. Please try again.\n"
 
 
 def max_body_bytes(method: str, headers: Iterable[tuple[bytes, bytes]]) -> int:
-    """How many bytes the body of such a request may have."""
-    if method in ("GET", "HEAD", "OPTIONS", "TRACE", "DELETE"):
+    """How many bytes the body of such a request may have, as far as this process knows."""
+    if method in IDLE:
         return MAX_IDLE_BYTES
     largest: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    return largest if session_of(headers) else min(MAX_ANONYMOUS_BYTES, largest)
+    is_known = known_sessions.owner(session_of(headers)) is not None
+    return largest if is_known else min(MAX_ANONYMOUS_BYTES, largest)
+
+
+def max_body_bytes_if_signed_in(method: str, headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """The same, if a session that this process does not know does sign somebody in."""
+    if method in IDLE or session_of(headers) is None:
+        return max_body_bytes(method, headers)
+    largest: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    return largest
+
+
+async def _max_body_bytes_when_asked(method: str, headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """The same, once the database has said whom the session signs in; where it says nothing,
+    nobody."""
+    session = session_of(headers)
+    if session is not None and method not in IDLE and known_sessions.owner(session) is None:
+        with suppress(DatabaseError):
+            if user := await signed_in(session):
+                known_sessions.learn(session, user.pk)
+    return max_body_bytes(method, headers)
 
 
 class TooLarge(Exception):
@@ -53,10 +77,14 @@ def bounded(app: App) -> App:
         most = max_body_bytes(scope["method"], headers)
         with SpooledTemporaryFile(MAX_MEMORY_BYTES) as file:
             try:
-                if _length(headers) > most:
-                    raise TooLarge
                 async with asyncio.timeout(BODY_SECONDS):
-                    whole = await _take(receive, file, most)
+                    if (length := _length(headers)) > most:
+                        if length > max_body_bytes_if_signed_in(scope["method"], headers):
+                            raise TooLarge
+                        most = await _max_body_bytes_when_asked(scope["method"], headers)
+                    if length > most:
+                        raise TooLarge
+                    whole = await _take(receive, file, scope, most)
             except TooLarge:
                 await _refuse(receive, send, 413, TOO_LARGE)
             except TimeoutError:
@@ -69,15 +97,18 @@ def bounded(app: App) -> App:
     return bounded_app
 
 
-async def _take(receive: Receive, file: Any, most: int) -> bool:
+async def _take(receive: Receive, file: Any, scope: Mapping[str, Any], most: int) -> bool:
     """Put the body into the file. False when the client went away first."""
-    taken = 0
+    taken, asked = 0, False
     while True:
         message = await receive()
         if message["type"] != "http.request":
             return False
         body = message.get("body", b"")
         taken += len(body)
+        if taken > most and not asked:
+            asked = True
+            most = await _max_body_bytes_when_asked(scope["method"], scope["headers"])
         if taken > most:
             raise TooLarge
         file.write(body)

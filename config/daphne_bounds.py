@@ -3,13 +3,21 @@ in a file, and wait for headers for as long as a byte comes now and then."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from daphne import http_protocol
 from twisted.internet import reactor
 from twisted.web import http
 
-from config.bodies import BODY_SECONDS, FAREWELL_SECONDS, TOO_LARGE, max_body_bytes
+from config.bodies import (
+    BODY_SECONDS,
+    FAREWELL_SECONDS,
+    TOO_LARGE,
+    max_body_bytes,
+    max_body_bytes_if_signed_in,
+)
+from streaming.addresses import address_of
 
 HEADERS_SECONDS = 20
 """How long the headers of a request may take after its first byte."""
@@ -20,12 +28,24 @@ REFUSAL = (
 )
 
 
+MAX_UNKNOWN_BYTES_OF_AN_ADDRESS = 16 * 2**20
+MAX_UNKNOWN_BYTES = 64 * 2**20
+"""Of all bodies under way, beyond what anybody may send, whose sessions this process does not know:
+nobody can be asked here whom they sign in, and the application asks once they are complete."""
+
+_unknown: Counter[str] = Counter()
+"""How many such bytes each address has under way."""
+
+
 class BoundedRequest(http_protocol.WebRequest):
     """A request whose body is refused as soon as it is known to be too large."""
 
     _refused = False
     _taken = 0
     _most = 0
+    _known_most = 0
+    _unknown = 0
+    _address = ""
 
     def gotLength(self, length: int | None) -> None:
         headers = [
@@ -33,7 +53,13 @@ class BoundedRequest(http_protocol.WebRequest):
             for name, values in self.requestHeaders.getAllRawHeaders()
             for value in values
         ]
-        self._most = max_body_bytes(self.channel._command.decode("latin-1"), headers)
+        method = self.channel._command.decode("latin-1")
+        self._known_most = max_body_bytes(method, headers)
+        self._most = max_body_bytes_if_signed_in(method, headers)
+        if self._most > self._known_most:
+            peer = getattr(self.channel.transport.getPeer(), "host", "")
+            self._address = address_of({"client": (peer, 0), "headers": headers})
+            self.notifyFinish().addBoth(self._forget_unknown)
         too_large = length is not None and length > self._most
         super().gotLength(0 if too_large else length)
         if too_large:
@@ -41,10 +67,29 @@ class BoundedRequest(http_protocol.WebRequest):
 
     def handleContentChunk(self, data: bytes) -> None:
         self._taken += len(data)
-        if self._taken > self._most:
+        if self._taken > self._most or (not self._refused and not self._count_unknown(len(data))):
             self._refuse()
         if not self._refused:
             super().handleContentChunk(data)
+
+    def _count_unknown(self, length: int) -> bool:
+        """Whether so many bytes more may be under way of sessions that are not known here."""
+        if self._most == self._known_most or self._taken <= self._known_most:
+            return True
+        if (
+            _unknown[self._address] + length > MAX_UNKNOWN_BYTES_OF_AN_ADDRESS
+            or _unknown.total() + length > MAX_UNKNOWN_BYTES
+        ):
+            return False
+        _unknown[self._address] += length
+        self._unknown += length
+        return True
+
+    def _forget_unknown(self, _: object) -> None:
+        _unknown[self._address] -= self._unknown
+        self._unknown = 0
+        if not _unknown[self._address]:
+            del _unknown[self._address]
 
     def requestReceived(self, *args: Any) -> None:
         if self._refused:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from django.utils.decorators import sync_and_async_middleware
 
 from config.bodies import App, Receive, Send
+from config.known_sessions import KnownSessions, known_sessions
 from streaming.addresses import address_of, session_of
 
 MAX_OF_A_PERSON = 6
@@ -24,8 +25,6 @@ MAX_OF_AN_ADDRESS = 10
 MAX_WAITING = 100
 """Requests of one client that may wait for their turn."""
 WAIT_SECONDS = 10.0
-REMEMBERED = 10_000
-"""Sessions that are known to sign somebody in, as the last answer to them was."""
 
 ENDING = re.compile(r"/s/[0-9a-f-]{36}/stop/|/accounts/logout/")
 """To stop a reply and to sign out: they wait for no page, and have as many turns of their own."""
@@ -90,10 +89,10 @@ class Turns:
 class InTurns:
     """An application whose requests wait for their turn; static files and /healthz do not."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, sessions: KnownSessions = known_sessions) -> None:
         self._app = app
+        self._sessions = sessions
         self._turns = Turns()
-        self._owners: OrderedDict[str, Any] = OrderedDict()
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         path = scope["path"]
@@ -122,21 +121,14 @@ class InTurns:
     def _give_back(self, client: str, scope: Mapping[str, Any], session: str | None) -> None:
         self._turns.leave(client)
         if session and WHOSE in scope:
-            self._learn(session, scope[WHOSE])
+            self._sessions.learn(session, scope[WHOSE])
 
     def _client(self, scope: Mapping[str, Any], session: str | None) -> tuple[str, int]:
         """A session that was made up is not known, so it counts for its address."""
-        owner = self._owners.get(session) if session else None
+        owner = self._sessions.owner(session)
         if owner is not None:
             return f"user {owner}", MAX_OF_A_PERSON
         return f"address {address_of(scope)}", MAX_OF_AN_ADDRESS
-
-    def _learn(self, session: str, owner: Any) -> None:
-        self._owners.pop(session, None)
-        if owner is not None:
-            self._owners[session] = owner
-            if len(self._owners) > REMEMBERED:
-                self._owners.popitem(last=False)
 
 
 async def _say_busy(send: Send) -> None:

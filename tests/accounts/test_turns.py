@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from config import turns
+from config.known_sessions import KnownSessions
 from config.turns import MAX_OF_A_PERSON, MAX_OF_AN_ADDRESS, MAX_WAITING, WHOSE, InTurns
 from streaming.addresses import session_of
 
@@ -19,7 +20,7 @@ class Site:
     """A page that takes until it is let go; `signed_in` says whom each session signs in."""
 
     def __init__(self) -> None:
-        self.app = InTurns(self._page)
+        self.app = InTurns(self._page, KnownSessions())
         self.running = 0
         self.statuses: list[int] = []
         self.signed_in: dict[str, int] = {}

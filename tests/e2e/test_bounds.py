@@ -81,6 +81,24 @@ def test_who_only_asks_for_a_page_has_nothing_to_send(served: Deployment) -> Non
     assert answer.startswith("HTTP/1.1 413 ")
 
 
+def test_made_up_sessions_keep_few_long_bodies_under_way(served: Deployment) -> None:
+    """Seven megabytes each, of which the last byte never comes."""
+    head = f"POST /c/ HTTP/1.1\r\nHost: x\r\n{COOKIE}Content-Length: {7 * MB + 1}\r\n\r\n".encode()
+    where = ("127.0.0.1", served.web.port)
+    with ExitStack() as stack:
+        lines = [stack.enter_context(socket.create_connection(where, 10)) for _ in range(3)]
+        answers = []
+        for line in lines:
+            with suppress(OSError):
+                line.sendall(head + b"x" * 7 * MB)
+            line.settimeout(1 if len(answers) < 2 and served.server == "daphne" else 10)
+            try:
+                answers.append(line.recv(4000)[:13])
+            except OSError:
+                answers.append(b"")
+    assert answers[2].startswith(b"HTTP/1.1 413")
+
+
 @pytest.mark.prove
 def test_the_longest_message_arrives_as_it_was_written(served: Deployment) -> None:
     """Four bytes a character, twelve letters each as a form has it: 4.8 MB."""
