@@ -27,6 +27,10 @@ if "twisted.internet.reactor" in sys.modules:  # under Daphne, which has no such
     from config import daphne_bounds
 
     daphne_bounds.bound()
+if "uvicorn.config" in sys.modules:
+    from config import uvicorn_bounds
+
+    uvicorn_bounds.bound()
 
 socket: Any = FollowConsumer.as_asgi()
 runtime = Runtime(worker=settings.EMBEDDED_WORKER)

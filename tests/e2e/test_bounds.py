@@ -87,7 +87,7 @@ def test_made_up_sessions_keep_few_long_bodies_under_way(served: Deployment) -> 
     where = ("127.0.0.1", served.web.port)
     with ExitStack() as stack:
         lines = [stack.enter_context(socket.create_connection(where, 10)) for _ in range(3)]
-        answers = []
+        answers: list[bytes] = []
         for line in lines:
             with suppress(OSError):
                 line.sendall(head + b"x" * 7 * MB)
@@ -139,10 +139,11 @@ def is_closed(line: socket.socket) -> bool:
 # Sockets
 
 
-def knock(deployment: Deployment, cookie: str = "") -> ClientConnection:
+def knock(deployment: Deployment, cookie: str = "", **more: str) -> ClientConnection:
     """A socket that is not read; raises InvalidStatus when it is refused."""
     url = deployment.base_url
     headers = {"Cookie": f"sessionid={cookie}"} if cookie else {}
+    headers |= {name.replace("_", "-"): value for name, value in more.items()}
     where = f"{url.replace('http', 'ws')}/ws/"
     return connect(where, origin=Origin(url), additional_headers=headers, proxy=None)
 
@@ -157,7 +158,11 @@ def test_sockets_of_nobody_are_few_and_keep_nobody_else_out(
         for number in range(60):
             try:
                 line = stack.enter_context(
-                    knock(served, f"{number:032}" if cookies == "made up" else "")
+                    knock(
+                        served,
+                        f"{number:032}" if cookies == "made up" else "",
+                        X_Forwarded_For=f"203.0.113.{number}",  # PROXIES is 0
+                    )
                 )
             except InvalidStatus as refused:
                 codes[refused.response.status_code] += 1
