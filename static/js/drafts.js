@@ -2,9 +2,9 @@
 // what is typed (a draft), and what was sent and not acknowledged (unsent). It belongs to the
 // account of the page it was typed on: another account never sees or sends it.
 
-import { account } from "./server.js";
+import { OURS, account } from "./server.js";
 
-const OURS = ["csrfmiddlewaretoken", "account", "request_id", "parent", "seen"]; // of this page only
+const OF_THIS_PAGE = [...OURS, "request_id", "parent", "seen"];
 
 // One draft for each conversation and one for a new chat, told apart by where the form posts to.
 const draftKey = (form) => `draft ${account()} ${form.getAttribute("action")}`;
@@ -19,7 +19,7 @@ export function draft(form) {
 }
 
 function theirs(fields) {
-  return Object.fromEntries(fields.filter(([name]) => !OURS.includes(name)));
+  return Object.fromEntries(fields.filter(([name]) => !OF_THIS_PAGE.includes(name)));
 }
 
 export function dropDraft(form) {
@@ -29,7 +29,7 @@ export function dropDraft(form) {
 /** @param {URLSearchParams} fields of a message, its request id among them */
 export function keepUnsent(action, fields) {
   const kept = new URLSearchParams(fields);
-  for (const name of ["csrfmiddlewaretoken", "account"]) kept.delete(name);
+  for (const name of OURS) kept.delete(name);
   write(unsentKey(action), { ...read(unsentKey(action)), [fields.get("request_id")]: kept.toString() });
 }
 

@@ -2,7 +2,11 @@
 
 const PATIENCE = 30_000; // milliseconds before what is asked counts as not answered
 const FRAGMENT = { "HX-Request": "true" };
-const OURS = ["csrfmiddlewaretoken", "account"];
+
+export const TOKEN_FIELD = "csrfmiddlewaretoken";
+export const ACCOUNT_FIELD = "account";
+/** What says whose a form is, and is no part of what somebody wrote into it. */
+export const OURS = [TOKEN_FIELD, ACCOUNT_FIELD];
 
 const ACCOUNT = "X-Account"; // of this page; of the session, in an answer that refuses this page
 const SETS_TOKEN = "/accounts/login/"; // a page that sets the cookie with the token
@@ -33,7 +37,7 @@ export async function post(action, body = new URLSearchParams()) {
 }
 
 function postWith(token, action, body) {
-  const csrf = token || document.querySelector("[name='csrfmiddlewaretoken']").value;
+  const csrf = token || document.querySelector(`[name="${TOKEN_FIELD}"]`).value;
   return whole(action, { method: "POST", body, headers: { ...headers(), "X-CSRFToken": csrf } });
 }
 
@@ -52,11 +56,16 @@ async function whole(address, options) {
   try {
     const response = await fetch(address, { ...options, signal: AbortSignal.timeout(PATIENCE) });
     const answer = Object.assign(response, { html: await response.text() });
-    if (isSomeoneElse(answer)) document.dispatchEvent(new CustomEvent("someone-else"));
+    if (isSomeoneElse(answer)) tellOfSomeoneElse(options.method === "POST");
     return answer;
   } catch {
     return null;
   }
+}
+
+/** @param {boolean} isAct whether the person did something that was refused */
+export function tellOfSomeoneElse(isAct = false) {
+  document.dispatchEvent(new CustomEvent("someone-else", { detail: { isAct } }));
 }
 
 export function fragmentOf({ html }) {

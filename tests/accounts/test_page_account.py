@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 from django.test import Client, override_settings
 
+from accounts import keys
 from accounts.models import User
 from accounts.page_account import account_id
 from chat.models import Conversation
@@ -65,6 +66,35 @@ def test_the_page_of_another_account_does_nothing_and_gives_the_text_back(
     assert "\nHalf a thought</textarea>" in answer.content.decode()
     assert not Conversation.objects.exists()
     assert in_box(browser) == ""
+
+
+FORMS = [
+    ("/settings/keys/", ["/settings/keys/openai/", "/settings/keys/openai/remove/"]),
+    ("/settings/replies/", ["/settings/replies/", "/type/"]),
+    ("/accounts/email/", ["/accounts/email/"]),
+    ("/accounts/password/change/", ["/accounts/password/change/"]),
+    ("/", ["/accounts/logout/", "/theme/", "/c/"]),
+]
+
+
+@pytest.mark.parametrize(("path", "actions"), FORMS)
+def test_every_form_says_whose_page_it_is_on(
+    owner: User, stranger: User, path: str, actions: list[str]
+) -> None:
+    """So a browser without scripts is refused as well, whatever the form would do."""
+    for user in (owner, stranger):
+        keys.save(user, "openai", f"sk-of-{user.pk}")
+    page = signed_in(owner).get(path).content.decode()
+    forms = re.findall(r'<form[^>]*method="post".*?</form>', page, re.DOTALL)
+    assert forms
+    for form in forms:
+        assert f'name="account" value="{account_id(owner)}"' in form
+    browser = signed_in(stranger)
+    for action in actions:
+        answer = browser.post(action, {"account": account_id(owner), "key": "sk-another"})
+        assert answer.status_code == 409, action
+        assert "sk-another" not in answer.content.decode()
+    assert keys.reveal_for_call(stranger, "openai") == f"sk-of-{stranger.pk}"
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])

@@ -1,0 +1,30 @@
+"""What a page adds to a form that the browser sends by itself."""
+
+from urllib.parse import parse_qs
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.js.conftest import Files
+
+PAGE = """<!doctype html><html lang=en><title>Form</title><link rel=icon href=/img/favicon.svg>
+<meta name=account content=the-owner><script type=module src="/js/forms.js"></script>
+<body><form method=post action="/done/"><input type=hidden name=csrfmiddlewaretoken value=old>
+{field}<input name=key value=sk-1><button>Save</button></form>"""
+
+
+@pytest.mark.parametrize("field", ["", "<input type=hidden name=account value=nobody>"])
+def test_with_the_token_of_today_a_form_says_whose_page_it_is_on(page: Page, field: str) -> None:
+    """Whoever made the form: those of the admin and of allauth know the token only."""
+    Files.pages["/form/"] = PAGE.format(field=field).encode()
+    page.route("**/done/", lambda route: route.fulfill(body="Done"))
+    page.goto("/form/")
+    page.evaluate("document.cookie = 'csrftoken=of-today'")
+    with page.expect_request("**/done/") as sent:
+        page.get_by_role("button", name="Save").click()
+    Files.pages.clear()
+    assert parse_qs(sent.value.post_data or "") == {
+        "csrfmiddlewaretoken": ["of-today"],
+        "account": ["the-owner"],
+        "key": ["sk-1"],
+    }
