@@ -276,6 +276,12 @@ function withdraw({ question, answer, fields, action }) {
   box.value = [fields.get("text"), box.value].filter(Boolean).join("\n\n");
   stopWhenKnown = false;
   changed();
+  tellOfFewer();
+}
+
+/** A reply left the page before it began. */
+function tellOfFewer() {
+  document.dispatchEvent(new CustomEvent("reply"));
 }
 
 /** It may have arrived or not: sent again under the same id it makes no second reply. */
@@ -302,7 +308,7 @@ function notSent(message) {
   message.answer.remove();
   message.question.append(foot);
   stopWhenKnown = false;
-  update();
+  tellOfFewer();
 }
 
 function element(tag, className, text = "") {

@@ -1,7 +1,9 @@
 // The list of conversations: a menu for each, and a way back from deleting.
 
 import { openChat } from "./composer.js";
-import { ask, fragmentOf, post } from "./server.js";
+import { ask, fragmentOf, isSomeoneElse, post } from "./server.js";
+import { connection } from "./socket.js";
+import { fetchSidebar } from "./ui.js";
 
 const UNDO = 10_000; // milliseconds that it can be had back
 const GAP = 8; // pixels
@@ -61,7 +63,8 @@ function fetchOlder() {
 }
 
 async function addOlder() {
-  const { through } = end().dataset;
+  const through = end()?.dataset.through;
+  if (!through) return; // the list was made anew, and has no end any more
   const response = await ask(`/sidebar/?after=${through}&open=${openChat()}`);
   if (!response?.ok || end()?.dataset.through !== through) return; // the link stays, to be pressed
   const made = fragmentOf(response);
@@ -125,8 +128,10 @@ async function act(event, action, form, submitter) {
   submitter.closest(".toast")?.remove();
   const elsewhere = response?.headers.get("HX-Redirect") ?? (response?.ok && submitter.dataset.back);
   if (elsewhere) return location.assign(elsewhere);
+  if (isSomeoneElse(response)) return undefined; // the page says so
   if (!response?.ok) return tell("That did not work. Try again.");
   if (response.status === 200) toast(fragmentOf(response));
+  if (connection.status !== "connected") fetchSidebar(); // no socket tells this page of it
   return undefined;
 }
 

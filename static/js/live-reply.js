@@ -3,7 +3,7 @@
 // load, a reload and a reconnect run the same code.
 
 import { MarkdownStream } from "./markdown.js";
-import { ask, fragmentOf } from "./server.js";
+import { ask, fragmentOf, isSomeoneElse } from "./server.js";
 import { connection } from "./socket.js";
 import { enhanceGrowing, enhanceGrown, showReady, spentOnColours, typesetAhead } from "./enhance.js";
 
@@ -11,6 +11,7 @@ const COSTLY = 4; // milliseconds; a flush that takes longer is followed by a pa
 const SLICE = 2; // milliseconds of a frame, after which what is not built yet waits for the next one
 const HIDDEN = 1000; // milliseconds between flushes where there are no frames
 const HIDDEN_SLICE = 50; // milliseconds of one of them
+const DOUBT = 5000; // milliseconds until a stream that only its socket doesn't know is asked for again
 
 /** In words, as chat/articles.py has them too. */
 function thoughtFor(milliseconds) {
@@ -34,6 +35,12 @@ function fetchFonts(prose) {
   const style = getComputedStyle(prose);
   const [reading, mono] = [style.fontFamily, style.getPropertyValue("--mono")].map((family) => family.split(",")[0]);
   for (const font of [`italic 1em ${reading}`, `1em ${mono}`]) document.fonts.load(font).catch(() => {});
+}
+
+/** What the HTML of an article was made of, and the index it stands at; null where it is no reply. */
+function sourceOf(made) {
+  const script = made?.querySelector("script[type='application/json']");
+  return script ? JSON.parse(script.textContent) : null;
 }
 
 /** Fires `reply`, bubbling, whenever its state changes. */
@@ -99,7 +106,7 @@ export class LiveReply extends HTMLElement {
     else if (frame.type === "snapshot") this.#hold(frame);
     else if (frame.type === "state") this.#become(frame.state, frame.note);
     else if (frame.type === "end") this.#end(frame);
-    else if (frame.code === "not_found") this.#gone();
+    else if (frame.code === "not_found") this.#doubt();
   }
 
   #append({ first, index, kind, delta }) {
@@ -130,12 +137,27 @@ export class LiveReply extends HTMLElement {
 
   /** Where no socket gets through: an article, as the server shows this reply now. */
   catchUp(made) {
-    const source = JSON.parse(made.querySelector("script[type='application/json']").textContent);
-    if (!this.running || source.index < this.last) return; // a socket was quicker
+    const source = sourceOf(made);
+    if (!this.running || !source) return;
+    if (!this.#isShownBy(made, source)) return this.#giveWay(made);
+    if (source.index < this.last) return; // a socket was quicker
     if (source.index > this.last) this.#grow(source);
-    const [{ state }, { dataset, textContent }] = [made.dataset, made.querySelector(".foot .state")];
+    const { dataset, textContent } = made.querySelector(".foot .state") ?? { dataset: {}, textContent: "" };
+    const { state } = made.dataset;
     if (made.querySelector("live-reply")) this.#become(state, dataset.tone === "waiting" ? textContent : "");
     else this.#end({ state, next: this.last + 1, error: null });
+  }
+
+  /** Not where the reply was continued meanwhile: that is another stream, with indexes of its own. */
+  #isShownBy(made, { text, index }) {
+    const live = made.querySelector("live-reply");
+    return live ? live.dataset.stream === this.stream : index >= this.last && text.startsWith(this.text);
+  }
+
+  #giveWay(made) {
+    this.dataset.state = made.dataset.state;
+    this.#tell();
+    this.article.replaceWith(made);
   }
 
   /** Add what is new; replace everything only where something else is. */
@@ -352,15 +374,17 @@ export class LiveReply extends HTMLElement {
   /** Take what the server shows of the reply now, and leave the text that is being read. */
   async #settle(attempt = 0) {
     const response = await ask(`/m/${this.dataset.message}/`);
-    if (response?.status === 404) return this.#gone();
+    if (response?.status === 404) return this.gone();
     if (!response?.ok) {
       if (attempt < 6) setTimeout(() => this.#settle(attempt + 1), 500 * 2 ** attempt);
       return undefined;
     }
     const made = fragmentOf(response).querySelector("article");
-    const source = made?.querySelector("script[type='application/json']");
+    const source = sourceOf(made);
     if (!this.isConnected || !source) return undefined;
-    if (this.#unreadable || JSON.parse(source.textContent).text !== this.text) this.article.replaceWith(made);
+    const stream = made.querySelector("live-reply")?.dataset.stream ?? this.stream;
+    const isContinued = stream !== this.stream; // elsewhere, before this page asked
+    if (this.#unreadable || isContinued || source.text !== this.text) this.article.replaceWith(made);
     else this.#take(made);
     return undefined;
   }
@@ -376,7 +400,21 @@ export class LiveReply extends HTMLElement {
     else this.details?.remove();
   }
 
-  #gone() {
+  /** The socket knows no such stream. The page may know better: the reply was deleted, or it is the
+   *  socket that is somebody else's, who has signed in since. */
+  async #doubt() {
+    connection.unfollow(this.stream);
+    const response = await ask(`/m/${this.dataset.message}/`);
+    if (response?.status === 404) return this.gone();
+    if (!this.running || response?.status === 401 || isSomeoneElse(response)) return undefined;
+    const made = response?.ok && fragmentOf(response).querySelector("article");
+    if (made) this.catchUp(made);
+    if (this.running) setTimeout(() => this.running && connection.follow(this.stream, this), DOUBT);
+    return undefined;
+  }
+
+  /** It was deleted. */
+  gone() {
     connection.unfollow(this.stream);
     this.dataset.state = "deleted";
     this.article?.removeAttribute("aria-busy");

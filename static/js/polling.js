@@ -1,5 +1,5 @@
-// Where pages get through and sockets don't, as behind some proxies: while something runs, the page
-// asks every few seconds for what a socket would have told it.
+// Where pages get through and sockets don't, as behind some proxies: the page asks every few seconds
+// for what a socket would have told it.
 
 import { running } from "./composer.js";
 import { ask, fragmentOf } from "./server.js";
@@ -7,7 +7,7 @@ import { connection } from "./socket.js";
 import { fetchSidebar } from "./ui.js";
 
 const SHORTEST_WAIT = 2000; // milliseconds between two rounds
-const LONGEST_WAIT = 15_000;
+const LONGEST_WAIT = 15_000; // also while nothing runs: then only the list can change
 const GROWTH = 1.5; // of the wait, for each round that brought nothing new
 const MAX_HIDDEN_ROUNDS = 10; // while nobody sees the page
 
@@ -41,7 +41,7 @@ function soon() {
 
 function plan() {
   clearTimeout(timer);
-  if (connection.status === "polling" && !asking && somethingRuns()) timer = setTimeout(round, wait);
+  if (connection.status === "polling" && !asking) timer = setTimeout(round, somethingRuns() ? wait : LONGEST_WAIT);
 }
 
 function somethingRuns() {
@@ -52,11 +52,14 @@ async function round() {
   if (document.hidden && ++hiddenRounds > MAX_HIDDEN_ROUNDS) return;
   asking = true;
   let isNews = false;
-  for (const reply of running().filter(({ stream }) => stream)) isNews = (await isGrowing(reply)) || isNews;
-  await fetchSidebar();
-  asking = false;
-  wait = isNews ? SHORTEST_WAIT : Math.min(wait * GROWTH, LONGEST_WAIT);
-  plan();
+  try {
+    for (const reply of running().filter(({ stream }) => stream)) isNews = (await isGrowing(reply)) || isNews;
+    await fetchSidebar();
+  } finally {
+    asking = false;
+    wait = isNews ? SHORTEST_WAIT : Math.min(wait * GROWTH, LONGEST_WAIT);
+    plan();
+  }
 }
 
 /** Show what there is of a reply now. */
@@ -64,7 +67,7 @@ async function isGrowing(reply) {
   const { last } = reply;
   const response = await ask(`/m/${reply.dataset.message}/`);
   if (response?.status === 401) connection.end();
-  if (response?.status === 404) reply.receive({ type: "error", code: "not_found" });
+  if (response?.status === 404) reply.gone();
   const made = response?.ok && fragmentOf(response).querySelector("article");
   if (made) reply.catchUp(made);
   return reply.last > last || !reply.running;

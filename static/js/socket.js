@@ -12,8 +12,9 @@ const SELDOM = 30_000; // the longest wait where they don't
 
 /**
  * Events: `status` (detail: "connected", "reconnecting", "polling" where pages answer and sockets
- * don't get through, "offline" or "signed-out"), `revision` (detail: the number of the owner's
- * latest change), and `in-vain`, whenever it is time to try whether pages answer.
+ * don't get through, "offline", "signed-out" or "someone-else"), `greeted` on every new socket,
+ * `revision` (detail: the number of the owner's latest change), and `in-vain`, whenever it is time
+ * to try whether pages answer.
  */
 class Connection extends EventTarget {
   status = "";
@@ -61,11 +62,11 @@ class Connection extends EventTarget {
     this.#become(this.#lost);
   }
 
-  /** The session is over. */
-  end() {
+  /** The session is over, or by now somebody else's. */
+  end(status = "signed-out") {
     this.#stopped = true;
     this.#drop();
-    this.#become("signed-out");
+    this.#become(status);
   }
 
   #connect() {
@@ -93,6 +94,7 @@ class Connection extends EventTarget {
     this.#polling = false;
     for (const stream of this.followers.keys()) this.refollow(stream);
     this.#become("connected");
+    this.#tell("greeted");
   }
 
   #closed(code) {

@@ -2,7 +2,7 @@
 
 import { movedTo, openChat, running, seenEnd, standAt } from "./composer.js";
 import { reached, read, watchEnd } from "./listing.js";
-import { ask, fragmentOf, headers } from "./server.js";
+import { ask, fragmentOf, headers, isSomeoneElse, tellOfSomeoneElse } from "./server.js";
 import { connection } from "./socket.js";
 
 const UNNOTICED = 1000; // milliseconds without a connection that nobody needs to hear of
@@ -15,7 +15,9 @@ const LOST = {
   polling: "Live updates don’t get through here. The page checks every few seconds.",
   offline: "Offline, your text is safe",
   "signed-out": "Signed out.",
+  "someone-else": "Someone else is signed in. What you wrote is kept.",
 };
+const FINAL = ["signed-out", "someone-else"]; // the page comes back from them when it is loaded anew
 const ENDED = { completed: "Reply finished", stopped: "Reply stopped", failed: "Reply failed", interrupted: "Reply interrupted" };
 
 let status, sidebar;
@@ -26,6 +28,7 @@ let fading = 0;
 let revision = 0; // of what the sidebar shows, or will as soon as it is fetched
 let fetching = false;
 let again = false;
+let greeted = false;
 
 export function startPage() {
   [status, sidebar] = ["status", "sidebar"].map((id) => document.getElementById(id));
@@ -39,7 +42,9 @@ export function startPage() {
     fetchSidebar();
   });
   document.addEventListener("delivered", catchUp);
-  document.addEventListener("someone-else", tellOfSomeoneElse);
+  connection.addEventListener("greeted", askWhose);
+  document.addEventListener("someone-else", someoneElse);
+  sidebar.addEventListener("htmx:after:request", ({ detail }) => isSomeoneElse(detail.ctx.response.raw) && tellOfSomeoneElse());
   addEventListener("popstate", () => address() === here || location.reload());
 }
 
@@ -52,7 +57,7 @@ function connectionIs(state) {
     lost = "";
     show();
   } else {
-    const wait = lost || state === "signed-out" ? 0 : UNNOTICED;
+    const wait = lost || FINAL.includes(state) ? 0 : UNNOTICED;
     waiting = setTimeout(() => {
       lost = state;
       revision = NaN; // what is fetched meanwhile may fail
@@ -93,10 +98,19 @@ function offerToSignIn() {
   if (!dialog.open) dialog.showModal();
 }
 
-/** Somebody else has signed in, in another tab. This page sends nothing in their name. */
-function tellOfSomeoneElse() {
+/** Somebody else has signed in, in another tab. This page sends nothing in their name, and shows
+ *  nothing of theirs. It says so once, and again whenever something is refused for it. */
+function someoneElse({ detail }) {
+  const isNews = connection.status !== "someone-else";
+  connection.end("someone-else");
   const dialog = document.getElementById("someone-else");
-  if (!dialog.open) dialog.showModal();
+  if ((isNews || detail.isAct) && !dialog.open) dialog.showModal();
+}
+
+/** The cookie a socket came back with may be somebody else's: the answer to the list tells. */
+function askWhose() {
+  if (greeted) fetchSidebar();
+  greeted = true;
 }
 
 // The sidebar, made by the server, whenever something changed in any tab or device

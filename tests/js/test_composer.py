@@ -217,6 +217,33 @@ def test_what_could_not_be_sent_stays_and_goes_again_under_the_same_id(
     complaints.clear()
 
 
+def test_what_was_not_sent_is_not_said_to_be_answered(
+    chat: Page, server: Server, complaints: list[str]
+) -> None:
+    status = chat.locator("#status")
+    answers: list[Callable[[Route], None]] = [
+        Route.abort,
+        lambda route: route.fulfill(status=409, headers={"X-Account": "another"}),
+    ]
+    for answer, told in zip(
+        answers, ("", "Someone else is signed in. What you wrote is kept."), strict=True
+    ):
+        server.answer = server.held.append
+        box(chat).fill("Hold fast")
+        send(chat).click()
+        expect(status).to_have_text("Replying…")
+        server.until(lambda: len(server.held) > 0)
+        answer(server.held.pop())
+        expect(status).to_have_text(told)
+    dialog = chat.get_by_role("dialog", name="You are signed in as someone else")
+    dialog.get_by_role("button", name="Close").click()
+    expect(box(chat)).to_have_value("Hold fast")
+    server.answer = answers[1]
+    send(chat).click()
+    expect(dialog).to_be_visible()
+    complaints.clear()
+
+
 def test_what_was_not_sent_stays_when_a_reply_above_it_is_written_again(
     page: Page, server: Server, complaints: list[str]
 ) -> None:

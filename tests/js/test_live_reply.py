@@ -286,11 +286,45 @@ def test_thoughts_are_folded_away_beside_the_text(page: Page, server: Server, op
     expect(page.locator("summary")).to_have_text(re.compile(r"^Thought for (a moment|\d+ s)$"))
 
 
-def test_a_stream_that_is_gone_stops_being_busy(page: Page, server: Server, open_: Open) -> None:
+NOT_FOUND = {"type": "error", "code": "not_found", "message": "No such stream."}
+
+
+def test_a_stream_that_is_gone_stops_being_busy(
+    page: Page, server: Server, open_: Open, complaints: list[str]
+) -> None:
     open_(article())
-    server.send({"type": "error", "code": "not_found", "message": "No such stream."})
+    page.route("**/m/*/", lambda route: route.fulfill(status=404))
+    server.send(NOT_FOUND)
     expect(page.locator(".state")).to_have_text("Deleted")
     expect(page.locator("article")).not_to_have_attribute("aria-busy", "true")
+    complaints.clear()
+
+
+def test_a_socket_of_somebody_else_deletes_nothing(
+    page: Page, server: Server, open_: Open, complaints: list[str]
+) -> None:
+    open_(article("One", "<p>One</p>", index=0))
+    page.evaluate("addEventListener('someone-else', () => (document.title = 'Someone else'), true)")
+    refusal = {"X-Account": "another"}
+    page.route("**/m/*/", lambda route: route.fulfill(status=409, headers=refusal))
+    server.send(NOT_FOUND)
+    expect(page).to_have_title("Someone else")
+    expect(page.locator("article")).to_have_attribute("data-state", "running")
+    expect(page.locator("article")).not_to_contain_text("Deleted")
+    complaints.clear()
+
+
+def test_a_reply_that_was_continued_elsewhere_gives_way_to_its_new_stream(
+    page: Page, server: Server, open_: Open
+) -> None:
+    """Whose indexes begin anew, and say nothing about those of the old one."""
+    open_(article("One", "<p>One</p>", index=7))
+    body = article("One", "<p>One</p>", index=-1).replace(STREAM, MESSAGE[:-1] + "9")
+    page.route("**/m/*/", lambda route: route.fulfill(body=body))
+    server.send(end(after=7))
+    until(page, lambda: server.heard[-1].get("stream") == MESSAGE[:-1] + "9")
+    server.send({**chunk(0, " two"), "stream": MESSAGE[:-1] + "9"})
+    expect(prose(page)).to_have_text("One two")
 
 
 def test_the_caret_stands_where_the_text_grows_and_goes_with_the_end(

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from django.template.loader import render_to_string
@@ -14,6 +15,8 @@ from tests.js.conftest import Files
 from tests.js.test_composer import CHAT, PLAIN_FILES, STREAM, exchange, page_of
 
 SENTENCE = "Live updates don’t get through here. The page checks every few seconds."
+MENU = f"""<details open><form method=post action="{CHAT}title/">
+<input name=title value=Moons><button>Rename</button></form></details>"""
 LIST = '<ul class="conversations"></ul>'
 
 
@@ -24,12 +27,14 @@ class Pages:
         question, self.reply = exchange("Why?")
         self.sockets: list[WebSocketRoute] = []
         self.asked = 0
+        self.listed = 0
         self.answer = True
         Files.pages[CHAT] = page_of(f"{CHAT}messages/", (question, self.reply))
         page.route("**/sidebar/**", self.list)
         page.route("**/m/*/", self.message)
 
     def list(self, route: Route) -> None:
+        self.listed += 1
         route.fulfill(body=LIST) if self.answer else route.abort()
 
     def message(self, route: Route) -> None:
@@ -82,9 +87,91 @@ def test_a_reply_grows_and_ends_where_sockets_are_refused(page: Page, pages: Pag
     pages.write("One two three. The end.", 3, state="completed")
     pass_time(page, lambda: page.locator("article[aria-busy]").count() == 0)
     expect(words(page)).to_have_text("One two three. The end.")
-    asked = pages.asked
+    asked, listed = pages.asked, pages.listed
+    pass_time(page, lambda: pages.listed > listed)  # somebody may rename a chat elsewhere
     page.clock.run_for(60_000)
-    assert pages.asked <= asked + 1, "nothing runs, nothing is asked for"
+    assert pages.asked <= asked + 1, "nothing runs: no reply is asked for"
+    assert pages.listed <= listed + 7, "and the list seldom"
+
+
+def test_a_reply_that_was_continued_elsewhere_goes_on(page: Page, pages: Pages) -> None:
+    page.goto(CHAT)
+    pages.write("One two three", 9, state="running")
+    pass_time(page, shows(page, "One two three"))
+    pages.write("One two three four", 0, state="running", stream=str(uuid4()))
+    pass_time(page, shows(page, "One two three four"))
+    pages.write("One two three four five", 1, state="completed", stream="")
+    pass_time(page, lambda: page.locator("article[aria-busy]").count() == 0)
+    expect(words(page)).to_have_text("One two three four five")
+
+
+@pytest.mark.parametrize("state", ["completed", "running"])
+def test_what_ended_and_was_continued_between_two_rounds_is_shown(
+    page: Page, pages: Pages, state: str
+) -> None:
+    page.goto(CHAT)
+    pages.write("One two", 9, state="running")
+    pass_time(page, shows(page, "One two"))
+    pages.write("Two, differently", 3, state=state, stream=str(uuid4()))
+    source = page.locator("article script")
+    pass_time(page, lambda: "Two, differently" in (source.text_content() or ""))
+    runs = 1 if state == "running" else 0
+    expect(page.locator("article[aria-busy]")).to_have_count(runs)
+    expect(page.locator("#composer[data-running]")).to_have_count(runs)
+
+
+def test_an_answer_that_can_not_be_read_ends_no_rounds(
+    page: Page, pages: Pages, complaints: list[str]
+) -> None:
+    page.goto(CHAT)
+    pages.write("One", 0, state="running")
+    pass_time(page, shows(page, "One"))
+    page.route("**/m/*/", lambda route: route.fulfill(body="<article>Welcome to our network"))
+    listed = pages.listed
+    pass_time(page, lambda: pages.listed > listed + 1)
+    page.unroute("**/m/*/")
+    page.route("**/m/*/", pages.message)
+    pages.write("One two", 1, state="running")
+    pass_time(page, shows(page, "One two"))
+
+
+def test_somebody_else_is_told_of_once_and_ends_the_rounds(
+    page: Page, pages: Pages, complaints: list[str]
+) -> None:
+    page.goto(CHAT)
+    pass_time(page, says(page, SENTENCE))
+    refusal = {"X-Account": "another"}
+    page.route("**/sidebar/**", lambda route: route.fulfill(status=409, headers=refusal))
+    page.route("**/m/*/", lambda route: route.fulfill(status=404))
+    dialog = page.get_by_role("dialog", name="You are signed in as someone else")
+    page.evaluate("document.querySelector('live-reply').dataset.state = 'completed'")
+    pass_time(page, dialog.is_visible)
+    dialog.get_by_role("button", name="Close").click()
+    told = "Someone else is signed in. What you wrote is kept."
+    assert says(page, told)()
+    page.clock.run_for(60_000)
+    page.wait_for_timeout(100)
+    expect(dialog).to_be_hidden()
+    assert says(page, told)()
+    complaints[:] = [one for one in complaints if "409" not in one]
+
+
+def test_what_is_done_to_a_chat_is_seen_in_the_list(page: Page, pages: Pages) -> None:
+    row = '<li><a id="c-1" href="{0}">{1}</a><a class="more" href="{0}menu/">More</a></li>'
+    listed = [row.format(CHAT, "Tides")]
+    page.route(
+        "**/sidebar/**", lambda route: route.fulfill(body=LIST.replace("><", f">{listed[-1]}<"))
+    )
+    page.route("**/menu/", lambda route: route.fulfill(body=MENU))
+    page.route("**/title/", lambda route: route.fulfill(status=204))
+    page.goto(CHAT)
+    pass_time(page, says(page, SENTENCE))
+    pass_time(page, lambda: page.locator("#c-1").count() == 1)
+    page.evaluate("document.querySelector('live-reply').dataset.state = 'completed'")
+    page.locator("#c-1 + .more").dispatch_event("click")
+    listed.append(row.format(CHAT, "Moons"))
+    page.get_by_role("button", name="Rename").click()
+    expect(page.locator("#c-1")).to_have_text("Moons")  # at once: the page's clock stands still
 
 
 def test_a_socket_that_gets_through_after_all_makes_it_live_and_doubles_nothing(
