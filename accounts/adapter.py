@@ -43,7 +43,7 @@ class AccountAdapter(DefaultAccountAdapter):
     # Signing up
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        return setup.is_sign_up_open()
+        return setup.is_sign_up_open(request)
 
     def is_safe_url(self, url: str | None) -> bool:
         """Whether to lead there from here. What is no URL at all, such as `http://[`, is not."""
@@ -60,7 +60,7 @@ class AccountAdapter(DefaultAccountAdapter):
         # Hashing the password takes a good part of a second: done before the lock is held.
         super().save_user(request, user, form, commit=False)
         if commit:
-            _save_one_at_a_time(user)
+            _save_one_at_a_time(request, user)
         return user
 
     # Signing in
@@ -185,7 +185,7 @@ class AccountAdapter(DefaultAccountAdapter):
         self.send_mail("account/email/account_already_exists", email, {"password_reset_url": reset})
 
 
-def _save_one_at_a_time(user: User) -> None:
+def _save_one_at_a_time(request: HttpRequest, user: User) -> None:
     """Without the lock two people who sign up at once would both find nobody there."""
     with transaction.atomic():
         if connection.vendor == "postgresql":
@@ -193,7 +193,7 @@ def _save_one_at_a_time(user: User) -> None:
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ONE_SIGN_UP_AT_A_TIME])
         # On SQLite the transaction itself is the lock: it began as IMMEDIATE.
         if setup.is_claimed():
-            if not setup.is_sign_up_open():
+            if not setup.is_sign_up_open(request):
                 raise SignUpClosed
         else:
             setup.take_rights_of_the_unconfirmed()

@@ -10,4 +10,4 @@ from accounts import setup
 
 def sign_up(request: HttpRequest) -> dict[str, object]:
     """Whether a link to the sign-up page leads anywhere. Asked only by pages that have one."""
-    return {"sign_up_is_open": SimpleLazyObject(setup.is_sign_up_open)}
+    return {"sign_up_is_open": SimpleLazyObject(lambda: setup.is_sign_up_open(request))}

@@ -23,11 +23,11 @@ from streaming.providers.catalog import Provider
 
 
 class SignUpForm(SignupForm):
-    """An account. The first one of an installation that others can reach takes a setup code."""
+    """An account. The first one takes a setup code, unless a person at this machine makes it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if setup.needs_code():
+        if setup.needs_code(context.request):
             self.fields["setup_code"] = forms.CharField(
                 label="Setup code",
                 max_length=100,

@@ -87,13 +87,12 @@ class ReauthenticatePage(views.ReauthenticateView):
 
 
 class EmailPage(views.EmailView):
-    """A person's addresses. To add, remove or use one takes the password."""
+    """A person's addresses. To add, confirm, remove or use one takes the password."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.user.is_authenticated:
             give_primary(request.user)
-            changes = request.method == "POST" and "action_send" not in request.POST
-            if changes and not knows_password(request):
+            if request.method == "POST" and not knows_password(request):
                 typed = urlencode({"email": request.POST.get("email", "")})
                 return ask_password(request, f"{reverse('account_email')}?{typed}")
         return super().dispatch(request, *args, **kwargs)

@@ -1,8 +1,8 @@
 """Whose a fresh installation is, and who may sign up.
 
-Where only this machine is served, the first to sign up administers it: nobody else can reach it.
-Where other hosts are named, whoever comes first could be anybody, so the first sign-up takes a
-setup code that only the server's log shows.
+Where only this machine is served, a person at it who signs up first administers it. Whoever comes
+from elsewhere could be anybody, whatever the Host header says, so the first sign-up takes a setup
+code from them that only the server's log shows.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import base64
 import ipaddress
 import logging
 import threading
+import time
 from urllib.parse import urlsplit
 
 from allauth.account.models import EmailAddress
@@ -18,6 +19,7 @@ from django.conf import settings
 from django.db import DatabaseError, connections
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from accounts.limits import Limit
@@ -30,6 +32,20 @@ WRONG_CODES = Limit("setup-code", 10, 10 * 60)
 THIS_MACHINE = {"localhost", "testserver"}
 """Host names that lead nowhere else. The second one is that of Django's test client."""
 
+OF_PROXIES = (
+    "HTTP_FORWARDED",
+    "HTTP_VIA",
+    "HTTP_X_FORWARDED",
+    "HTTP_X_REAL_IP",
+    "HTTP_X_CLIENT_IP",
+    "HTTP_X_ORIGINAL",
+    "HTTP_TRUE_CLIENT_IP",
+    "HTTP_CF_",
+)
+"""How the names of headers begin that proxies add."""
+ASK_AGAIN_SECONDS = 5.0
+"""Between two tries to ask a database that can't be asked yet."""
+
 
 def serves_others() -> bool:
     """Whether ALLOWED_HOSTS or ORIGINS name more than this machine."""
@@ -39,12 +55,26 @@ def serves_others() -> bool:
 
 def _is_this_machine(host: str) -> bool:
     host = host.lower().strip("[].")
-    if host in THIS_MACHINE or host.endswith(".localhost"):
-        return True
+    return host in THIS_MACHINE or host.endswith(".localhost") or _is_loopback(host)
+
+
+def _is_loopback(text: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(text)
     except ValueError:
         return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def is_from_this_machine(request: HttpRequest) -> bool:
+    """Whether a person at this machine sent it. Others can claim any host, and may reach a server
+    that names only this machine: directly, or through a proxy here. So the connection counts, and
+    whether anything speaks of a proxy; HTTP/1.0 does, which browsers left and nginx kept."""
+    if serves_others() or settings.PROXIES or not _is_loopback(request.META.get("REMOTE_ADDR", "")):
+        return False
+    if getattr(request, "scope", {}).get("http_version") == "1.0":
+        return False
+    return not any(name.startswith(OF_PROXIES) for name in request.META)
 
 
 def is_claimed() -> bool:
@@ -74,27 +104,28 @@ def take_rights_of_the_unconfirmed() -> None:
     User.objects.filter(is_superuser=True).update(is_staff=False, is_superuser=False)
 
 
-def needs_code() -> bool:
-    """Whether the next sign-up is the first one and must show that it is the owner's."""
-    return serves_others() and not is_claimed()
+def needs_code(request: HttpRequest) -> bool:
+    """Whether this sign-up would be the first one and must show that it is the owner's."""
+    return not is_from_this_machine(request) and not is_claimed()
 
 
-def is_sign_up_open() -> bool:
-    """Whether a visitor may make an account. The first one always may be made."""
-    return allows_everybody() or not is_claimed()
+def is_sign_up_open(request: HttpRequest) -> bool:
+    """Whether this visitor may make an account. The first one always may be made."""
+    return allows(request) or not is_claimed()
 
 
-def allows_everybody() -> bool:
-    """SIGNUP, or by default: open where only this machine is served."""
-    return settings.SIGNUP == "open" or (not settings.SIGNUP and not serves_others())
+def allows(request: HttpRequest) -> bool:
+    """SIGNUP, or by default: open to people at this machine, where it alone is served."""
+    return settings.SIGNUP == "open" or (not settings.SIGNUP and is_from_this_machine(request))
 
 
 def setup_code() -> str:
     """The code of this installation: the same for all its processes and after every restart, and
     another one once the database was made anew. It needs no place to be kept in."""
     made = MigrationRecorder.Migration.objects.filter(app="accounts", name="0001_initial")
-    when = made.values_list("applied", flat=True).first()
-    digest = salted_hmac("accounts.setup", f"{when:%Y%m%d%H%M%S%f}", algorithm="sha256").digest()
+    applied = made.values_list("applied", flat=True).first()
+    when = f"{applied:%Y%m%d%H%M%S%f}" if applied else "unknown"  # as in a database put together
+    digest = salted_hmac("accounts.setup", when, algorithm="sha256").digest()
     text = base64.b32encode(digest).decode()[:20]
     return "-".join(text[start : start + 5] for start in range(0, 20, 5))
 
@@ -109,27 +140,33 @@ def _plain(code: str) -> str:
 
 
 def announce() -> None:
-    """Log the code and what to do with it, while nobody has an account. Logs nothing when the
-    database can't be asked: whoever serves says that itself."""
-    try:
-        if needs_code():
-            logger.warning(
-                "Nobody has an account here yet. Open /accounts/signup/ and sign up with this "
-                "setup code to become the administrator: %s",
-                setup_code(),
-            )
-    except DatabaseError:
+    """Log the code and what to do with it, while nobody has an account. Raises DatabaseError."""
+    if is_claimed():
         return
+    if serves_others() or settings.PROXIES:
+        sentence = (
+            "Nobody has an account here yet. Open /accounts/signup/ and sign up with this setup "
+            "code to become the administrator: %s"
+        )
+    else:
+        sentence = (
+            "Nobody has an account here yet. The first to sign up becomes the administrator; "
+            "the setup code is only needed from another machine: %s"
+        )
+    logger.warning(sentence, setup_code())
 
 
 def announce_soon() -> None:
     """Do it in a thread of its own: a server's event loop may be running already."""
-    if serves_others():
-        threading.Thread(target=_announce_and_leave, name="setup code", daemon=True).start()
+    threading.Thread(target=announce_once_possible, name="setup code", daemon=True).start()
 
 
-def _announce_and_leave() -> None:
-    try:
-        announce()
-    finally:
-        connections.close_all()
+def announce_once_possible() -> None:
+    """Wait for the database, which may come up, or get its tables, after this server."""
+    while True:
+        try:
+            return announce()
+        except DatabaseError:
+            time.sleep(ASK_AGAIN_SECONDS)
+        finally:
+            connections.close_all()

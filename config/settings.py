@@ -351,7 +351,7 @@ ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}  # accounts/guesses.
 
 SIGNUP = env.str("SIGNUP", default="")
 """open or closed: whether visitors may make an account, once there is a first one. By default open
-where ALLOWED_HOSTS names only this machine, and closed elsewhere."""
+to people at this machine where ALLOWED_HOSTS names nothing else, and closed to all others."""
 
 if SIGNUP not in {"", "open", "closed"}:
     raise ImproperlyConfigured("SIGNUP must be open or closed.")

@@ -10,6 +10,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import override_settings
 from playwright.sync_api import Browser, sync_playwright
 
+from accounts import setup
 from accounts.models import User
 from streaming import database
 from streaming.providers import catalog
@@ -72,6 +73,14 @@ def a_day_in_november() -> Iterator[None]:
     """Models are retired in the years to come; what is tested of them must not be."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(catalog, "today", lambda: date(2026, 11, 22))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_announcement() -> Iterator[None]:
+    """A thread that asks for accounts would use the database whenever it likes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(setup, "announce_soon", lambda: None)
         yield
 
 

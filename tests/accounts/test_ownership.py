@@ -47,7 +47,7 @@ def test_with_a_session_alone_nobody_takes_the_account(
     EmailAddress.objects.get_or_create(user=owner, email=THIEF)  # as before there was a password
     thief.post(RESET, {"email": THIEF})
     assert links("/password/reset/key/") == []
-    for action in ["action_primary", "action_remove"]:
+    for action in ["action_send", "action_primary", "action_remove"]:
         thief.post(EMAIL, {"email": THIEF, action: ""})
         thief.post(EMAIL, {"email": owner.email, action: ""})
     form = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD, "oldpassword": ""}

@@ -1,11 +1,17 @@
 """A fresh installation that others can reach belongs to who can read its log."""
 
 import logging
+from io import BytesIO
+from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.core.handlers.asgi import ASGIRequest
 from django.core.management import call_command
+from django.db import OperationalError, connections
+from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from accounts import setup
@@ -85,9 +91,6 @@ def test_the_code_can_be_guessed_ten_times(public: Settings) -> None:
 def test_the_code_is_another_one_for_another_secret_or_database(
     public: Settings, settings: Settings
 ) -> None:
-    from django.db.migrations.recorder import MigrationRecorder
-    from django.utils import timezone
-
     codes = {setup.setup_code(), setup.setup_code()}
     settings.SECRET_KEY = "another secret of fifty characters that nobody knows"
     codes.add(setup.setup_code())
@@ -103,9 +106,95 @@ def test_the_log_shows_the_code_while_nobody_has_an_account(
         setup.announce()
         assert setup.setup_code() in caplog.text
         caplog.clear()
+        public.ALLOWED_HOSTS = ["localhost"]
+        setup.announce()
+        assert f"only needed from another machine: {setup.setup_code()}" in caplog.text
+        caplog.clear()
         User.objects.create_superuser("owner@example.org", PASSWORD)
         setup.announce()
     assert caplog.text == ""
+
+
+def test_the_code_is_announced_once_the_database_can_be_asked(
+    db: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    down = iter([True, True])
+    slept: list[float] = []
+
+    def is_claimed() -> bool:
+        if next(down, False):
+            raise OperationalError("starting up")
+        return False
+
+    monkeypatch.setattr(setup, "is_claimed", is_claimed)
+    monkeypatch.setattr("time.sleep", slept.append)
+    monkeypatch.setattr(connections, "close_all", lambda: None)
+    setup.announce_once_possible()
+    assert len(slept) == 2
+    assert setup.setup_code() in caplog.text
+
+
+def test_there_is_a_code_also_where_nobody_noted_when_tables_were_made(public: Settings) -> None:
+    MigrationRecorder.Migration.objects.filter(app="accounts").delete()
+    sign_up("owner@example.org", setup.setup_code())
+    assert people() == {"owner@example.org": True}
+
+
+LOCAL = ["localhost", "127.0.0.1", "[::1]"]
+FROM_ELSEWHERE: dict[str, dict[str, Any]] = {
+    "the network": {"REMOTE_ADDR": "192.0.2.7"},
+    "a home": {"REMOTE_ADDR": "192.168.1.5"},
+    "IPv6": {"REMOTE_ADDR": "2001:db8::1"},
+    "IPv6 for IPv4": {"REMOTE_ADDR": "::ffff:192.0.2.7"},
+    "a proxy here": {"HTTP_X_FORWARDED_FOR": "127.0.0.1"},
+    "one for TLS": {"HTTP_X_FORWARDED_PROTO": "https"},
+    "the standard": {"HTTP_FORWARDED": "for=127.0.0.1"},
+    "a cache": {"HTTP_VIA": "1.1 cache"},
+    "nginx": {"HTTP_X_REAL_IP": "127.0.0.1"},
+    "a tunnel": {"HTTP_CF_CONNECTING_IP": "127.0.0.1"},
+}
+
+
+@pytest.mark.parametrize("where", FROM_ELSEWHERE)
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8000"])
+def test_whoever_says_localhost_from_elsewhere_needs_the_code(
+    db: None, settings: Settings, where: str, host: str
+) -> None:
+    settings.ALLOWED_HOSTS = LOCAL
+    there = Client(HTTP_HOST=host, **FROM_ELSEWHERE[where])
+    assert "Setup code" in there.post(SIGN_UP, form("first@example.org")).content.decode()
+    assert people() == {}
+    User.objects.create_user("owner@example.org")
+    assert SIGN_UP not in there.get("/").content.decode()
+    assert "Sign-up is closed" in there.post(SIGN_UP, form("second@example.org")).content.decode()
+    assert people() == {"owner@example.org": False}
+
+
+def test_behind_a_declared_proxy_everybody_comes_from_elsewhere(
+    db: None, settings: Settings
+) -> None:
+    settings.ALLOWED_HOSTS, settings.PROXIES = LOCAL, 1
+    Client(HTTP_HOST="localhost").post(SIGN_UP, form("first@example.org"))
+    assert people() == {}
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "127.0.0.77", "::1", "::ffff:127.0.0.1"])
+def test_a_person_at_this_machine_needs_no_code(db: None, settings: Settings, peer: str) -> None:
+    settings.ALLOWED_HOSTS = LOCAL
+    there = Client(HTTP_HOST="localhost", REMOTE_ADDR=peer)
+    for name in ["first", "second"]:
+        there.post(SIGN_UP, form(f"{name}@example.org"))
+        there.post("/accounts/logout/")
+    assert people() == {"first@example.org": True, "second@example.org": False}
+
+
+@pytest.mark.parametrize(("version", "local"), [("1.0", False), ("1.1", True), ("2", True)])
+def test_http_1_0_is_that_of_a_proxy(version: str, local: bool) -> None:
+    scope = {"path": "/", "method": "GET", "headers": [], "client": ["127.0.0.1", 5]}
+    request = ASGIRequest(scope | {"http_version": version}, BytesIO())
+    assert setup.is_from_this_machine(request) == local
+    request.META["REMOTE_ADDR"] = ""  # nobody knows, as over a Unix socket
+    assert not setup.is_from_this_machine(request)
 
 
 def test_the_command_prints_the_code(
@@ -115,6 +204,9 @@ def test_the_command_prints_the_code(
     assert capsys.readouterr().out.strip() == setup.setup_code()
     settings.ALLOWED_HOSTS = ["localhost"]
     call_command("setup_code")
+    assert capsys.readouterr().out.strip() == setup.setup_code()
+    User.objects.create_user("owner@example.org")
+    call_command("setup_code")
     assert capsys.readouterr().out == ""
 
 
@@ -123,7 +215,7 @@ def test_an_account_made_by_a_command_ends_it(public: Settings) -> None:
     public.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
     client = Client(HTTP_HOST=HOST)
     client.post("/accounts/login/", {"login": "owner@example.org", "password": PASSWORD})
-    assert not setup.needs_code()
+    assert setup.is_claimed()
     assert "Sign-up is closed" in sign_up("second@example.org", setup.setup_code())
 
 

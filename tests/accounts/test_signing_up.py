@@ -10,6 +10,7 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.core import mail
 from django.db import connections
+from django.http import HttpRequest
 from django.test import Client
 from pytest_django import Settings
 
@@ -96,9 +97,9 @@ def meet_before_saving(monkeypatch: pytest.MonkeyPatch) -> None:
     both_are_there = Barrier(2)
     save = adapter._save_one_at_a_time
 
-    def save_together(user: User) -> None:
+    def save_together(request: HttpRequest, user: User) -> None:
         both_are_there.wait(timeout=20)
-        save(user)
+        save(request, user)
 
     monkeypatch.setattr(adapter, "_save_one_at_a_time", save_together)
 
