@@ -20,7 +20,7 @@ from accounts.models import User
 from accounts.page_account import account_id, claimed
 from accounts.visitors import is_allowed
 from chat.articles import BLANK_ANSWER, BLANK_QUESTION, Article, articles, earlier_articles
-from chat.composer import FIELDS, composer
+from chat.composer import FIELDS, composer, without_demo
 from chat.deleted import just_deleted
 from chat.models import Conversation
 from chat.replies import MOVED, Refused, Standing
@@ -185,7 +185,9 @@ def draft(request: Request) -> dict[str, str]:
     if kept.get("account") and kept["account"] != account_id(request.user):
         drop_draft(request)  # typed on the page of another account
         return {}
-    return kept["typed"] if kept.get("page") == request.path else {}
+    if kept.get("page") != request.path:
+        return {}
+    return without_demo(request.user, kept["typed"]) if request.user.is_authenticated else {}
 
 
 def keep_draft_and_sign_in(request: Request, back: str) -> HttpResponse:

@@ -15,6 +15,7 @@ let noKey = []; // the hint's own words, for a model that can't be used
 let stopWhenKnown = false;
 let line = Promise.resolve(); // messages go one after the other: each follows the one before
 let underway = 0;
+let usual = ""; // the model that the form has by itself
 let wanted = ""; // the effort of a draft, whose model is not picked yet
 
 export function startComposer() {
@@ -24,6 +25,7 @@ export function startComposer() {
   [hint, refusal, messages] = ["hint", "refusal", "messages"].map((id) => document.getElementById(id));
   [parent, seen] = ["parent", "seen"].map((id) => document.getElementById(id));
   noKey = [...hint.childNodes];
+  usual = [...select.options].find(({ defaultSelected }) => defaultSelected)?.value ?? "";
   restore();
   form.addEventListener("submit", submitted);
   form.addEventListener("input", changed);
@@ -91,7 +93,7 @@ function stayAt({ value, dataset }) {
 }
 
 function changed() {
-  keepDraft(form);
+  keepDraft(form, usual);
   update();
 }
 
@@ -237,6 +239,7 @@ function follow(message) {
 }
 
 function arrived(message, [question, answer], page) {
+  usual = message.fields.get("model");
   dropUnsent(message.action, message.fields);
   if (page) moveTo(page);
   const there = document.getElementById(question.id); // sent before, and the page was loaded since
@@ -253,7 +256,7 @@ function moveTo(page) {
   history.pushState(null, "", page);
   dropDraft(form);
   form.setAttribute("action", `${page}messages/`);
-  if (box.value) keepDraft(form);
+  if (box.value) keepDraft(form, usual);
   box.placeholder = "Reply";
   document.dispatchEvent(new CustomEvent("moved", { detail: page }));
 }
@@ -315,6 +318,14 @@ function element(tag, className, text = "") {
   return Object.assign(document.createElement(tag), { className, textContent: text });
 }
 
+/** Is the model of a draft what somebody chose? Not where the address names one, nor where it is one
+ *  for trying and there was nothing better then. */
+function isChoice({ model, usual: before = model }) {
+  const isTrial = (id) => [...select.options].some(({ value, dataset }) => value === id && "trial" in dataset);
+  const isBetter = isTrial(model) && isTrial(before) && !isTrial(usual);
+  return !isBetter && !new URLSearchParams(location.search).has("model");
+}
+
 /** What a reload found here: the draft, unless the server gave one, and what was never answered. */
 function restore() {
   wanted = draft(form).reasoning_effort ?? "";
@@ -322,7 +333,7 @@ function restore() {
     const field = form.elements[name];
     const given = !field || (name === "text" && field.value);
     const offered = !field?.options || [...field.options].some((one) => one.value === value && !one.disabled);
-    if (!given && offered) field.value = value;
+    if (!given && offered && (field !== select || isChoice(draft(form)))) field.value = value;
   }
   const action = form.getAttribute("action");
   for (const fields of unsent(action)) {

@@ -10,8 +10,11 @@ const OF_THIS_PAGE = [...OURS, "request_id", "parent", "seen"];
 const draftKey = (form) => `draft ${account()} ${form.getAttribute("action")}`;
 const unsentKey = (action) => `unsent ${account()} ${action}`;
 
-export function keepDraft(form) {
-  write(draftKey(form), theirs([...new FormData(form)]));
+/** The model is kept where it is not the usual one: of that there may be a better one next time.
+ *  @param {string} [usual] the model that the form has by itself */
+export function keepDraft(form, usual = "") {
+  const { model, ...rest } = theirs([...new FormData(form)]);
+  write(draftKey(form), model && model !== usual ? { ...rest, model, usual } : rest);
 }
 
 export function draft(form) {

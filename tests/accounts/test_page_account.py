@@ -119,6 +119,17 @@ def test_what_one_account_typed_is_there_when_it_comes_back(owner: User) -> None
     assert in_box(browser) == "Half a thought"
 
 
+def test_the_demo_is_not_kept_with_a_text_once_there_is_a_key(owner: User) -> None:
+    browser = Client()
+    browser.post("/c/", message(owner))
+    keys.save(owner, "openai", "sk-of-the-owner")
+    sign_in(browser, owner)
+    shown = browser.get("/").content.decode()
+    assert "Half a thought" in shown
+    assert not re.search(r'<option value="demo"[^>]* selected', shown)
+    assert re.search(r"<option [^>]* selected", shown)
+
+
 def test_what_an_anonymous_visitor_typed_goes_to_who_signs_in_next_and_no_further(
     owner: User, stranger: User
 ) -> None:

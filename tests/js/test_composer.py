@@ -361,6 +361,35 @@ def test_a_draft_and_its_settings_survive_a_reload(chat: Page) -> None:
     expect(chat.locator("#settings-summary")).to_have_text("50 tokens")
 
 
+def test_the_demo_goes_out_of_a_draft_once_there_is_something_better(
+    page: Page, server: Server
+) -> None:
+    """Unless it was chosen over that."""
+    with override_settings(STORAGES=PLAIN_FILES, STATIC_URL="/static/"):
+        openai = next(m.id for m in every_model() if m.provider == "openai")
+        usable = page_of("/c/", model=openai).replace(b" disabled>", b">")
+    Files.pages |= {"/?model=demo-fast": page_of_demo("demo-fast"), "/better/": usable}
+    model = page.get_by_role("combobox", name="Model")
+    for chosen in ("demo", "demo-slow"):
+        page.goto("/new/")
+        model.select_option(chosen)
+        box(page).fill("Half a thought")
+        page.goto("/better/")
+        expect(box(page)).to_have_value("Half a thought")
+        expect(model).to_have_value(openai)
+    model.select_option("demo-slow")
+    page.reload()
+    expect(model).to_have_value("demo-slow")
+    page.goto("/?model=demo-fast")
+    expect(box(page)).to_have_value("Half a thought")
+    expect(model).to_have_value("demo-fast")
+
+
+def page_of_demo(model: str) -> bytes:
+    with override_settings(STORAGES=PLAIN_FILES, STATIC_URL="/static/"):
+        return page_of("/c/", model=model)
+
+
 def test_a_draft_follows_the_branch_that_is_shown(page: Page, server: Server) -> None:
     """Written under one version of a reply, it goes to the one that it is sent from."""
     Files.pages[CHAT] = page_of(f"{CHAT}messages/", parent="one", seen="one")
