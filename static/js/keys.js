@@ -9,8 +9,14 @@ const LETTERS = "letters"; // where this browser keeps that they are off
 const TYPING = "input, textarea, select, [contenteditable]";
 const BAR = 80; // pixels that the bar covers
 const COMPOSED = 229; // the key code of what an input method takes
+const LINE = 40; // pixels that an arrow scrolls
+const MOST = 0.9; // of what is seen, that a page key scrolls
+
+// There Option writes letters, and Ctrl with a letter writes nothing.
+const MAC = /mac/i.test(navigator.userAgentData?.platform ?? navigator.platform);
 
 let sheet, box;
+let used = false; // has the box been clicked or typed in since the page opened?
 let walking = false; // from message to message, by the keyboard
 
 const withModifier = {
@@ -19,6 +25,7 @@ const withModifier = {
   C: () => [...document.querySelectorAll("article [data-copy]")].at(-1)?.click(),
 };
 
+/** With Alt; on a Mac with Ctrl. */
 const withAlt = { j: () => step(1), k: () => step(-1) };
 
 const onMessage = {
@@ -27,6 +34,15 @@ const onMessage = {
   m: "[data-other-model]",
   "[": "[aria-label='Previous version']",
   "]": "[aria-label='Next version']",
+};
+
+const scrolling = {
+  ArrowUp: () => scrollBy(0, -LINE),
+  ArrowDown: () => scrollBy(0, LINE),
+  PageUp: () => scrollBy(0, -MOST * innerHeight),
+  PageDown: () => scrollBy(0, MOST * innerHeight),
+  Home: () => scrollTo(0, 0),
+  End: () => scrollTo(0, document.scrollingElement.scrollHeight),
 };
 
 /** These ask a provider, and may cost money. */
@@ -43,6 +59,8 @@ export function startKeys() {
   letters.addEventListener("change", () => localStorage.setItem(LETTERS, letters.checked ? "on" : "off"));
   sheet.addEventListener("click", ({ target }) => target === sheet && sheet.close());
   document.getElementById("keys-button").addEventListener("click", () => sheet.showModal());
+  if (MAC) for (const key of sheet.querySelectorAll("[data-mac]")) key.textContent = key.dataset.mac;
+  for (const event of ["pointerdown", "input"]) box.addEventListener(event, () => (used = true));
   document.addEventListener("keydown", pressed);
   document.addEventListener("pointerdown", stopWalking);
   document.addEventListener("focusin", ({ target }) => target.closest("article, dialog") || stopWalking());
@@ -63,36 +81,59 @@ function pressed(event) {
 /** @returns {(() => void) | null | undefined} what the key does, apart from writing something */
 function actOf(event) {
   const { key, keyCode, ctrlKey, metaKey, shiftKey, altKey } = event;
-  if (keyCode === COMPOSED || event.getModifierState("AltGraph")) return null; // which writes, too
-  if (ctrlKey || metaKey) return held(key, shiftKey);
-  return altKey ? beside(key) ?? withAlt[letter(event)] ?? onReached(onMessageWithAlt[letter(event)]) : alone(event);
+  if (keyCode === COMPOSED) return null;
+  if (event.getModifierState("AltGraph")) return "[]".includes(key) ? alone(event) : null; // it writes, too
+  if (MAC && ctrlKey && !metaKey && !shiftKey) return altKey ? costly(event) : toMessage(event) ?? held(event);
+  if (ctrlKey || metaKey) return held(event);
+  if (!altKey) return alone(event);
+  return beside(key) ?? (MAC ? null : toMessage(event) ?? costly(event));
 }
 
 /** The box takes it from here, the first letter included. The space bar scrolls. */
 function isTyped(event) {
-  const { key, keyCode } = event;
-  const commands = (event.ctrlKey || event.metaKey || event.altKey) && !event.getModifierState("AltGraph");
+  const { key, keyCode, ctrlKey, metaKey, altKey } = event;
+  const commands = (ctrlKey || metaKey || (altKey && !MAC)) && !event.getModifierState("AltGraph");
   return !commands && ((key.length === 1 && key !== " ") || key === "Dead" || keyCode === COMPOSED);
 }
 
-function held(key, shift) {
-  if (shift) return withModifier[key.toUpperCase()];
-  if (key === "/") return () => sheet.showModal();
-  return key === "." ? () => document.querySelector(".tune").click() : null;
+/** On many keyboards "/" or "." is written with Shift: what the key writes counts, not how. */
+function held(event) {
+  if (event.altKey) return null; // on some systems the two together write
+  if (event.key === "/") return () => sheet.showModal();
+  if (event.key === ".") return () => document.querySelector(".tune").click();
+  return event.shiftKey ? withModifier[letter(event).toUpperCase()] : null;
 }
 
-/** Of this key, also where it writes another one together with Alt. */
+/** On a Mac Ctrl+K empties the rest of a line, where there is one. */
+function toMessage(event) {
+  const { target } = event;
+  if (MAC && target.closest?.(TYPING) && target.value) return null;
+  return withAlt[letter(event)];
+}
+
+/** On a Mac Ctrl+Alt: Ctrl+C and Ctrl+R are what people who come from elsewhere press there. */
+function costly(event) {
+  return onReached(onMessageWithAlt[letter(event)]);
+}
+
+/** Of this key, also where the layout writes another one than a Latin letter. */
 function letter({ key, code }) {
   return /^[a-z]$/i.test(key) ? key.toLowerCase() : code.replace("Key", "").toLowerCase();
 }
 
 function alone({ key, shiftKey, target }) {
   const typing = target.closest?.(TYPING);
-  if (key === "Escape" && shiftKey) return () => box.focus();
+  if (key === "Escape" && shiftKey) return goToBox;
   if (key === "Escape") return (typing && target !== box) || document.querySelector(":popover-open") ? null : stopRunning;
+  if (target === box && !box.value && !used && !shiftKey && scrolling[key]) return scrolling[key];
   if (key === "ArrowUp" && target === box && !box.value) return editLast();
   if (typing || localStorage.getItem(LETTERS) === "off") return null;
   return onReached(onMessage[key]);
+}
+
+function goToBox() {
+  used = true;
+  box.focus();
 }
 
 /** What stands under the message that Alt+J or Alt+K led to, while the focus stays there. */

@@ -1,0 +1,80 @@
+"""The keyboard of other layouts and systems, and a box that has the focus without being used."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.js.conftest import Files
+from tests.js.test_composer import CHAT, Server, box, ended, named, page_of, server  # noqa: F401
+
+PRESS = """(event) => document.activeElement.dispatchEvent(
+  new KeyboardEvent("keydown", { bubbles: true, cancelable: true, ...event }))"""
+
+
+@pytest.fixture
+def read(page: Page, server: Server) -> Page:  # noqa: F811
+    """A chat that is longer than the screen."""
+    Files.pages[CHAT] = page_of(f"{CHAT}messages/", ended("Why?\n" * 200))
+    page.goto(CHAT)
+    expect(box(page)).to_be_focused()
+    return page
+
+
+def press(page: Page, **event: Any) -> None:
+    page.evaluate(PRESS, event)
+
+
+def top(page: Page) -> float:
+    return float(page.evaluate("document.scrollingElement.scrollTop"))
+
+
+def test_a_box_nobody_has_used_leaves_the_keys_to_reading(read: Page) -> None:
+    end = top(read)
+    assert end > 0
+    read.keyboard.press("ArrowUp")
+    assert 0 < top(read) < end
+    read.keyboard.press("Home")
+    assert top(read) == 0
+    read.keyboard.press("PageDown")
+    assert top(read) > 100
+    read.keyboard.press("End")
+    assert top(read) == end
+    expect(box(read)).to_be_focused()
+    read.route("**/edit/", lambda route: route.fulfill(status=204))
+    box(read).click()
+    with read.expect_request("**/edit/"):
+        read.keyboard.press("ArrowUp")
+
+
+@pytest.mark.parametrize(
+    ("event", "opened"),
+    [
+        ({"key": "/", "code": "Digit7", "shiftKey": True}, "#keys"),
+        ({"key": "/", "code": "Slash"}, "#keys"),
+        ({"key": ".", "code": "Comma", "shiftKey": True}, "#settings"),
+        ({"key": "Ь", "code": "KeyM", "shiftKey": True}, "#picker"),
+    ],
+)
+def test_other_layouts_have_the_same_keys(read: Page, event: dict[str, Any], opened: str) -> None:
+    press(read, ctrlKey=True, **event)
+    expect(read.locator(opened)).to_be_visible()
+
+
+def test_a_letter_that_a_mac_writes_with_option_costs_nothing(read: Page) -> None:
+    read.add_init_script(
+        "for (const [name, value] of [['platform', 'MacIntel'], ['userAgentData', undefined]])"
+        "Object.defineProperty(navigator, name, { value })"
+    )
+    asked: list[str] = []
+    read.on("request", lambda request: asked.append(request.method))
+    read.reload()
+    press(read, key="k", code="KeyK", ctrlKey=True)
+    expect(named(read, "demo")).to_be_focused()
+    for letter in "rc":
+        press(read, key=letter, code=f"Key{letter.upper()}", ctrlKey=True)
+    press(read, key="ć", code="KeyC", altKey=True)
+    expect(box(read)).to_be_focused()
+    press(read, key="®", code="KeyR", altKey=True)
+    assert "POST" not in asked
+    expect(read.locator("#keys [data-mac]").first).to_have_text("Ctrl")
