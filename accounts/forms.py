@@ -31,8 +31,8 @@ class SignUpForm(SignupForm):
             self.fields["setup_code"] = forms.CharField(
                 label="Setup code",
                 max_length=100,
-                help_text="Find it in the server's log, or let <code>manage.py setup_code</code> "
-                "print it.",
+                help_text="It is in the server's log. You can also run "
+                "<code>manage.py setup_code</code>.",
                 widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
             )
 
