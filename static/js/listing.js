@@ -3,7 +3,6 @@
 import { openChat } from "./composer.js";
 import { ask, fragmentOf, isSomeoneElse, post } from "./server.js";
 import { connection } from "./socket.js";
-import { fetchSidebar } from "./ui.js";
 
 const UNDO = 10_000; // milliseconds that it can be had back
 const GAP = 8; // pixels
@@ -131,7 +130,8 @@ async function act(event, action, form, submitter) {
   if (isSomeoneElse(response)) return undefined; // the page says so
   if (!response?.ok) return tell("That did not work. Try again.");
   if (response.status === 200) toast(fragmentOf(response));
-  if (connection.status !== "connected") fetchSidebar(); // no socket tells this page of it
+  // No socket tells this page of it.
+  if (connection.status !== "connected") document.dispatchEvent(new CustomEvent("listing-changed"));
   return undefined;
 }
 

@@ -42,6 +42,7 @@ export function startPage() {
     fetchSidebar();
   });
   document.addEventListener("delivered", catchUp);
+  document.addEventListener("listing-changed", fetchSidebar);
   connection.addEventListener("greeted", askWhose);
   document.addEventListener("someone-else", someoneElse);
   sidebar.addEventListener("htmx:after:request", ({ detail }) => isSomeoneElse(detail.ctx.response.raw) && tellOfSomeoneElse());
