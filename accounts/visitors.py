@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from allauth.account.adapter import get_adapter
+from allauth.account.views import INTERNAL_RESET_SESSION_KEY
 from allauth.core.internal import ratelimit
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.contrib.auth import SESSION_KEY
@@ -12,11 +14,16 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
+from accounts.limits import Limit
+
 LIMITS = {
     "draft": "10/10m/ip,500/h/key",
     "session": "60/10m/ip",
 }
 """For each address (of IPv6 for each network of a home), and for all together (key)."""
+
+OF_LINK = Limit("session-of-link", 60, 10 * 60)
+"""Of a link to a new password and a client, so that no flood of visitors bars its owner."""
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
 AsyncAnswer = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
@@ -58,7 +65,10 @@ def _opens_session(request: HttpRequest) -> bool:
 
 
 def _limited(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    if is_allowed(request, "session"):
+    link = request.session.get(INTERNAL_RESET_SESSION_KEY)  # a valid one, from a mail
+    if link and OF_LINK.of(link, get_adapter().get_client(request)).take():
+        return response
+    if not link and is_allowed(request, "session"):
         return response
     request.session.flush()
     return ratelimit.respond_429(request)

@@ -16,6 +16,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts import housekeeping, visitors
+from accounts.limits import Limit
 from accounts.models import User
 from accounts.session_store import MAX_ANONYMOUS_SECONDS, SessionStore
 from streaming.sources import chores
@@ -84,7 +85,8 @@ def test_expired_sessions_are_deleted_a_few_at_a_time(monkeypatch: pytest.Monkey
 def test_a_link_from_a_mail_opens_a_few_sessions_for_who_sends_no_cookies(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(visitors.LIMITS, "session", "3/m/ip")
+    monkeypatch.setitem(visitors.LIMITS, "session", "1/m/ip")  # which bars no owner of a link
+    monkeypatch.setattr(visitors, "OF_LINK", Limit("few", 3, 60))
     key = default_token_generator.make_token(owner)
     link = f"/accounts/password/reset/key/{user_pk_to_url_str(owner)}-{key}/"
     assert [Client().get(link).status_code for _ in range(5)] == [302, 302, 302, 429, 429]
