@@ -42,18 +42,21 @@ class Guess:
         return cls(spelling(address), client, account, device)
 
     def counts(self) -> list[Count]:
-        """What it counts in. The account's own comes last: a client that has used up its tries
-        uses up nobody else's."""
+        """What it counts in. The client's own comes first: one that has used up its tries makes no
+        further rows for others. The account's comes last: that client uses up nobody else's."""
         if self.account and self.device:
             return [FROM_DEVICE.of(self.account.pk, self.device)]
         return [
-            *self._of_this_address(),
             OF_CLIENT.of(self.client),
+            *self._of_this_address(),
             FROM_STRANGERS.of(*self._target()),
         ]
 
     def take(self) -> bool:
-        """Count it before the password is looked at. False if it is one too many."""
+        """Count it before the password is looked at. False if it is one too many. A known browser
+        is not barred by a table that strangers have filled: its cookie is no one else's to make."""
+        if self.account and self.device:
+            return FROM_DEVICE.of(self.account.pk, self.device).take(if_full=True)
         return take_all(self.counts())
 
     def give_back(self) -> None:
@@ -70,7 +73,7 @@ class Guess:
     def take_form(self) -> bool:
         """Count a sign-in form that was sent, whatever is in it."""
         if self.account and self.device:
-            return FORMS_OF_DEVICE.of(self.account.pk, self.device).take()
+            return FORMS_OF_DEVICE.of(self.account.pk, self.device).take(if_full=True)
         return FORMS_OF_CLIENT.of(self.client).take()
 
     def _of_this_address(self) -> list[Count]:

@@ -32,16 +32,16 @@ class Count:
     limit: Limit
     key: str
 
-    def take(self) -> bool:
+    def take(self, *, if_full: bool = False) -> bool:
         """Count a try before it is made, so that tries at the same time can't exceed the limit.
-        False if it is one too many, or can't be counted because the cache is full."""
+        False if it is one too many; `if_full` if it can't be counted because the cache is full."""
         for _ in range(2):  # the count may expire between the two
             cache.add(self.key, 0, self.limit.seconds)
             try:
                 return cache.incr(self.key) <= self.limit.most
             except ValueError:
                 continue
-        return False
+        return if_full
 
     def give_back(self) -> None:
         """The try does not count after all."""

@@ -11,10 +11,10 @@ from django.db import connections
 from django.test import Client
 from pytest_django import Settings
 
-from accounts import guesses
+from accounts import guesses, limits
 from accounts.devices import COOKIE
 from accounts.limits import Limit
-from accounts.models import User
+from accounts.models import CacheEntry, User
 
 LOGIN = "/accounts/login/"
 RESET = "/accounts/password/reset/"
@@ -149,6 +149,38 @@ def test_guessers_do_not_bar_a_browser_that_was_signed_in_before(
     assert Client().post(LOGIN, {"login": owner.email, "password": password}).status_code != 302
     guess(mine, password)
     assert mine.session["_auth_user_id"] == str(owner.pk)
+
+
+class Full:
+    """A table of limits that takes no further row."""
+
+    def add(self, *_: Any) -> bool:
+        return False
+
+    def incr(self, key: str) -> int:
+        raise ValueError(key)
+
+    decr = incr
+
+
+def test_a_full_table_bars_strangers_and_no_browser_that_was_signed_in_before(
+    owner: User, password: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = Client()
+    guess(mine, password)
+    mine.post("/accounts/logout/")
+    monkeypatch.setattr(limits, "cache", Full())
+    assert Client().post(LOGIN, {"login": owner.email, "password": password}).status_code != 302
+    guess(mine, password)
+    assert mine.session["_auth_user_id"] == str(owner.pk)
+
+
+def test_a_client_that_has_used_up_its_tries_makes_no_further_rows(owner: User) -> None:
+    rows = []
+    for number in range(guesses.OF_CLIENT.most + 5):
+        guess(Client(), address=f"nobody-{number}@holdfast.test")
+        rows.append(CacheEntry.objects.filter(key__contains="login-from").count())
+    assert len(set(rows[guesses.OF_CLIENT.most - 1 :])) == 1
 
 
 def test_a_known_browser_has_a_limit_of_its_own(
