@@ -14,7 +14,7 @@ from chat import offer
 from chat.calls import no_key
 from chat.models import Conversation
 from chat.replies import Standing, retired
-from streaming.providers.catalog import DEMO, Model, Provider, every_model, general
+from streaming.providers.catalog import DEMO, Model, Provider, general
 
 FIELDS = ("text", "model", "max_tokens", "temperature", "reasoning_effort", "system_prompt")
 """What is kept of a message that could not be sent. Its request id is not: nothing was made."""
@@ -51,6 +51,7 @@ class Composer:
     request_id: str
     groups: tuple[Group, ...]
     model: str
+    usual: str
     gone: bool
     text: str
     max_tokens: str
@@ -115,12 +116,14 @@ def composer(
     settings = _settings(conversation) | {
         name: value for name, value in kept.items() if name in FIELDS
     }
-    model = settings.get("model") or _usual(user, conversation, groups, used)
+    usual = _usual(user, conversation, groups, used)
+    model = settings.get("model") or usual
     return Composer(
         action=reverse("send", args=[conversation.pk]) if conversation else reverse("start"),
         request_id=str(uuid.uuid4()),
         groups=groups,
         model=model,
+        usual=usual,
         gone=not any(model == choice.id for group in groups for choice in group.choices),
         text=settings.get("text", ""),
         max_tokens=settings["max_tokens"],
@@ -133,14 +136,6 @@ def composer(
         seen=str(standing.seen) if standing else "",
         recent=" ".join(_recent(groups, used)),
     )
-
-
-def without_demo(user: User, kept: Mapping[str, str]) -> dict[str, str]:
-    """What was typed; not the demo's model, once there is something better than it."""
-    demo = {model.id for model in every_model() if model.provider == DEMO}
-    if kept.get("model") in demo and _better(_groups(user)):
-        return {name: value for name, value in kept.items() if name != "model"}
-    return dict(kept)
 
 
 def _groups(user: User) -> tuple[Group, ...]:

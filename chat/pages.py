@@ -20,7 +20,7 @@ from accounts.models import User
 from accounts.page_account import account_id, claimed
 from accounts.visitors import is_allowed
 from chat.articles import BLANK_ANSWER, BLANK_QUESTION, Article, articles, earlier_articles
-from chat.composer import FIELDS, composer, without_demo
+from chat.composer import FIELDS, composer
 from chat.deleted import just_deleted
 from chat.models import Conversation
 from chat.replies import MOVED, Refused, Standing
@@ -187,12 +187,15 @@ def draft(request: Request) -> dict[str, str]:
         return {}
     if kept.get("page") != request.path:
         return {}
-    return without_demo(request.user, kept["typed"]) if request.user.is_authenticated else {}
+    return dict(kept["typed"])
 
 
 def keep_draft_and_sign_in(request: Request, back: str) -> HttpResponse:
-    """To the sign-in page with what was typed kept for `back`; what can't be kept is shown."""
+    """To the sign-in page with what was typed kept for `back`; what can't be kept is shown. A model
+    that nobody chose is not kept: another one may be the usual one by then."""
     kept = typed(request)
+    if kept.get("model") == request.POST.get("default_model"):
+        kept.pop("model", None)
     if sum(map(len, kept.values())) > MAX_DRAFT_CHARS:
         return _show_unkept(request, back, kept, TOO_LONG_TO_KEEP)
     if not is_allowed(request, "draft"):

@@ -7,7 +7,6 @@ import sys
 from typing import Any
 
 from channels.routing import ProtocolTypeRouter, URLRouter
-from channels.sessions import CookieMiddleware
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -42,7 +41,7 @@ routes: list[Any] = [path("ws/", socket), re_path("", nowhere)]
 application = ProtocolTypeRouter(
     {
         "http": bounded(InTurns(pages)),
-        "websocket": own_pages_only(CookieMiddleware(URLRouter(routes))),
+        "websocket": own_pages_only(URLRouter(routes)),
         "lifespan": runtime.lifespan,
     }
 )

@@ -4,7 +4,7 @@
 
 import { OURS, account } from "./server.js";
 
-const OF_THIS_PAGE = [...OURS, "request_id", "parent", "seen"];
+const OF_THIS_PAGE = [...OURS, "request_id", "default_model", "parent", "seen"];
 
 // One draft for each conversation and one for a new chat, told apart by where the form posts to.
 const draftKey = (form) => `draft ${account()} ${form.getAttribute("action")}`;

@@ -121,7 +121,7 @@ def test_what_one_account_typed_is_there_when_it_comes_back(owner: User) -> None
 
 def test_the_demo_is_not_kept_with_a_text_once_there_is_a_key(owner: User) -> None:
     browser = Client()
-    browser.post("/c/", message(owner))
+    browser.post("/c/", message(owner) | {"default_model": "demo"})
     keys.save(owner, "openai", "sk-of-the-owner")
     sign_in(browser, owner)
     shown = browser.get("/").content.decode()

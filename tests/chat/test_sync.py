@@ -41,9 +41,9 @@ class Tab:
         self.user = user
         self.list: list[Row] = []
         self._revision = -1
-        self._socket = WebsocketCommunicator(FollowConsumer.as_asgi(), "/ws/")
-        cookies = {settings.SESSION_COOKIE_NAME: session.session_key}
-        self._socket.scope.update({"cookies": cookies})  # type: ignore[misc]
+        cookie = f"{settings.SESSION_COOKIE_NAME}={session.session_key}".encode()
+        headers = [(b"cookie", cookie)]
+        self._socket = WebsocketCommunicator(FollowConsumer.as_asgi(), "/ws/", headers)
 
     async def open(self) -> None:
         await self._socket.connect()

@@ -34,6 +34,7 @@ class Person:
         self.name = name
         self.email = f"{name}@holdfast.test"
         self.password = PASSWORD
+        self._keys: dict[str, str] = {}
         transport = httpx2.HTTPTransport(local_address=_own_address())
         self.http = httpx2.Client(
             base_url=base_url, follow_redirects=True, timeout=30, transport=transport
@@ -61,8 +62,10 @@ class Person:
         assert "sessionid" in self.cookies, f"{self.name} could not sign in"
 
     def add_key(self, provider: str = "openai", key: str = "sk-e2e-0123456789abcdef") -> None:
-        """Save a provider's key on the settings page."""
-        self.post(f"/settings/keys/{provider}/", {"key": key})
+        """Save a provider's key on the settings page, once: ten a minute are checked."""
+        if self._keys.get(provider) != key:
+            self.post(f"/settings/keys/{provider}/", {"key": key})
+            self._keys[provider] = key
 
     def get(self, path: str, **options: Any) -> httpx2.Response:
         return self.http.get(path, **options)
