@@ -1,6 +1,6 @@
 """An attacker with 20 accounts and 200 anonymous connections, and what an honest person notices.
 
-    python -m tests.chaos.attack                              all of it, about an hour
+    python -m tests.chaos.attack                              all of it, about 90 minutes
     python -m tests.chaos.attack --seconds 10 --mode H2       one finding, shortly
     python -m tests.chaos.attack --mode mixed --shape proxy   everybody behind one address
 
