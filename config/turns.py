@@ -1,5 +1,6 @@
 """Lets few requests of one client run at once, so that whoever loops an expensive page waits for
-their own and not for others: a person counts as one client, and so does an address of visitors."""
+their own and not for others: a person counts as one client, and so does an address of visitors.
+Those that may run share the process by `config/fair_share.py`."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from django.http import HttpRequest
 from django.utils.decorators import sync_and_async_middleware
 
 from config.bodies import App, Receive, Send
+from config.fair_share import Busy, Client, FairShare
 from config.known_sessions import KnownSessions, known_sessions
 from streaming.addresses import address_of, session_of
 
@@ -28,13 +30,11 @@ WAIT_SECONDS = 10.0
 
 ENDING = re.compile(r"/s/[0-9a-f-]{36}/stop/|/accounts/logout/")
 """To stop a reply and to sign out: they wait for no page, and have as many turns of their own."""
+CHECKING = re.compile(r"/settings/keys/[^/]+/(check/)?")
+"""These wait for a provider, and compute nothing meanwhile."""
 
 BUSY = b"You have too many requests under way. Please try again in a moment.\n"
 WHOSE = "holdfast.user_id"
-
-
-class Busy(Exception):
-    """Too many requests of this client wait already, or this one waited for too long."""
 
 
 class Turns:
@@ -87,29 +87,32 @@ class Turns:
 
 
 class InTurns:
-    """An application whose requests wait for their turn; static files and /healthz do not."""
+    """An application whose requests wait for their turn among those of their client, and then
+    among those of all; static files and /healthz do not."""
 
-    def __init__(self, app: App, sessions: KnownSessions = known_sessions) -> None:
+    def __init__(
+        self,
+        app: App,
+        sessions: KnownSessions = known_sessions,
+        share: FairShare | None = None,
+    ) -> None:
         self._app = app
         self._sessions = sessions
         self._turns = Turns()
+        self._share = share or FairShare()
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         path = scope["path"]
         if path == "/healthz" or path.startswith(settings.STATIC_URL):
             await self._app(scope, receive, send)
             return
-        session = session_of(scope["headers"])
-        client, most = self._client(scope, session)
-        if ENDING.fullmatch(path):
-            client = f"ending {client}"
-        try:
-            await self._turns.take(client, most)
-        except Busy:
-            await _say_busy(send)
-            return
         with ExitStack() as turn:
-            turn.callback(self._give_back, client, scope, session)
+            try:
+                await self._take(turn, scope)
+            except Busy:
+                turn.close()
+                await _say_busy(send)
+                return
 
             async def send_after_turn(message: dict[str, Any]) -> None:
                 # The work is done: a client that does not read its answer keeps no turn.
@@ -118,17 +121,30 @@ class InTurns:
 
             await self._app(scope, receive, send_after_turn)
 
-    def _give_back(self, client: str, scope: Mapping[str, Any], session: str | None) -> None:
-        self._turns.leave(client)
+    async def _take(self, turn: ExitStack, scope: dict[str, Any]) -> None:
+        """Wait for the turn, which ends when the stack is closed. Raises Busy."""
+        session = session_of(scope["headers"])
+        client, most = self._client(scope, session)
+        is_ending = ENDING.fullmatch(scope["path"]) is not None
+        name = f"ending {client.name}" if is_ending else client.name
+        await self._turns.take(name, most)
+        turn.callback(self._turns.leave, name)
+        turn.callback(self._learn, scope, session)
+        if not is_ending and not CHECKING.fullmatch(scope["path"]):
+            began = await self._share.take(client)
+            turn.callback(self._share.leave, client, began)
+
+    def _learn(self, scope: Mapping[str, Any], session: str | None) -> None:
         if session and WHOSE in scope:
             self._sessions.learn(session, scope[WHOSE])
 
-    def _client(self, scope: Mapping[str, Any], session: str | None) -> tuple[str, int]:
-        """A session that was made up is not known, so it counts for its address."""
+    def _client(self, scope: Mapping[str, Any], session: str | None) -> tuple[Client, int]:
+        """Who asks, and how many at once. A session that was made up is not known, so it counts
+        for its address."""
         owner = self._sessions.owner(session)
         if owner is not None:
-            return f"user {owner}", MAX_OF_A_PERSON
-        return f"address {address_of(scope)}", MAX_OF_AN_ADDRESS
+            return Client(f"user {owner}", is_visitor=False), MAX_OF_A_PERSON
+        return Client(f"address {address_of(scope)}", is_visitor=True), MAX_OF_AN_ADDRESS
 
 
 async def _say_busy(send: Send) -> None:

@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from config import turns
+from config import fair_share, turns
+from config.fair_share import Client, FairShare
 from config.known_sessions import KnownSessions
 from config.turns import MAX_OF_A_PERSON, MAX_OF_AN_ADDRESS, MAX_WAITING, WHOSE, InTurns
 from streaming.addresses import session_of
@@ -19,8 +20,9 @@ Message = dict[str, Any]
 class Site:
     """A page that takes until it is let go; `signed_in` says whom each session signs in."""
 
-    def __init__(self) -> None:
-        self.app = InTurns(self._page, KnownSessions())
+    def __init__(self, share: FairShare | None = None) -> None:
+        share = share or FairShare(most=1_000, most_visitors=1_000)
+        self.app = InTurns(self._page, KnownSessions(), share)
         self.running = 0
         self.statuses: list[int] = []
         self.signed_in: dict[str, int] = {}
@@ -154,3 +156,98 @@ async def test_a_reply_can_be_stopped_while_all_turns_are_taken(site: Site) -> N
     assert site.running == 2 * MAX_OF_AN_ADDRESS
     site.go.set()
     await asyncio.gather(*asked)
+
+
+# The share of each client in all there is
+
+BUSY = Client("user 1", is_visitor=False)
+QUIET = Client("user 2", is_visitor=False)
+
+
+async def test_the_client_who_had_the_least_lately_is_next() -> None:
+    share = FairShare(most=1)
+    began = await share.take(BUSY)
+    waiting = [asyncio.create_task(share.take(BUSY)) for _ in range(5)]
+    await settle()
+    quiet = asyncio.create_task(share.take(QUIET))
+    await settle()
+    share.leave(BUSY, began - 2)
+    await settle()
+    assert quiet.done()
+    assert not any(task.done() for task in waiting)
+    for task in waiting:
+        task.cancel()
+    share.leave(QUIET, quiet.result())
+    await settle()
+    assert (share.computing, share.waiting) == (0, [])
+
+
+async def test_what_was_used_long_ago_counts_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000.0
+    monkeypatch.setattr(fair_share.time, "monotonic", lambda: now)
+    share = FairShare(most=1)
+    share.leave(BUSY, await share.take(BUSY) - 60)
+    now += 20 * fair_share.HALF_LIFE_SECONDS
+    share.leave(QUIET, await share.take(QUIET) - 1)
+    began = await share.take(BUSY)
+    waiting = [asyncio.create_task(share.take(client)) for client in (QUIET, BUSY)]
+    await settle()
+    share.leave(BUSY, began)
+    await settle()
+    assert [task.done() for task in waiting] == [False, True]
+    waiting[0].cancel()
+
+
+async def test_visitors_leave_turns_for_people(site: Site) -> None:
+    site = Site(FairShare(most=4, most_visitors=2))
+    site.signed_in = {"a" * 32: 1}
+    site.go.set()
+    await site.ask("a" * 32)
+    site.go.clear()
+    asked = [site.ask(address=f"10.0.1.{number}") for number in range(30)]
+    await settle()
+    assert site.running == 2
+    asked += [site.ask("a" * 32) for _ in range(3)]
+    await settle()
+    assert site.running == 4
+    site.go.set()
+    await asyncio.gather(*asked)
+    assert (site.app._share.computing, site.app._share.visitors) == (0, 0)
+
+
+async def test_what_waits_for_a_provider_or_ends_something_needs_no_share() -> None:
+    site = Site(FairShare(most=1, most_visitors=1))
+    paths = ["/", "/c/", "/settings/keys/openai/", f"/s/{uuid4()}/stop/"]
+    asked = [site.ask(path=path) for path in paths]
+    await settle()
+    assert site.running == 3
+    site.go.set()
+    await asyncio.gather(*asked)
+
+
+@pytest.mark.parametrize("ticks", range(8))
+async def test_turns_are_given_back_whenever_somebody_goes(ticks: int) -> None:
+    share = FairShare(most=2)
+
+    async def compute() -> None:
+        began = await share.take(BUSY)
+        try:
+            await asyncio.sleep(0)
+        finally:
+            share.leave(BUSY, began)
+
+    running = [asyncio.create_task(compute()) for _ in range(20)]
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    for task in running[::2]:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    assert (share.computing, share.waiting) == (0, [])
+
+
+async def test_the_share_remembers_a_bounded_number_of_clients() -> None:
+    share = FairShare()
+    for number in range(fair_share.MAX_REMEMBERED + 10):
+        client = Client(str(number), is_visitor=False)
+        share.leave(client, await share.take(client))
+    assert len(share.used) <= fair_share.MAX_REMEMBERED
