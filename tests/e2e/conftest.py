@@ -26,6 +26,7 @@ from tests.e2e.deployment import Deployment, Kind
 from tests.e2e.person import Person
 from tests.fakes import Fake
 from tests.services import Postgres
+from tests.waiting import until
 
 PICTURES = deployments.ROOT / "test-results"
 PATIENCE = 15_000  # milliseconds that a locator waits
@@ -54,6 +55,23 @@ def deployment(
     asks = {"OPENAI_BASE_URL": provider.openai}
     with Deployment(request.param, environment=asks, database_server=postgres_server) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def no_reply_left_running(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a test leaves running would ask the provider during the next test, and get the answer
+    that was scripted there."""
+    yield
+    used = getattr(request.node, "funcargs", {})
+    if "deployment" in used:
+        until(lambda: have_all_ended(used["deployment"], used["provider"]), what="no reply runs")
+
+
+def have_all_ended(deployment: Deployment, provider: Fake) -> bool:
+    """Let what the provider holds go on, and see whether every stream has ended."""
+    provider.release()
+    unfinished = "SELECT 1 FROM streaming_stream WHERE state IN ('queued', 'running')"
+    return not deployment.rows.query(unfinished)
 
 
 class Deploy(Protocol):
