@@ -91,6 +91,8 @@ def without_refill() -> None:
 
 
 REVEALED_BY = {
+    # Who was stopped for longer than the lease writes on, in the place of its successor.
+    "fence": ("worker: SIGSTOP past its lease",),
     # What was rung and not committed comes to light when neither worker nor database has it
     # any more, and everybody else was there to hear it.
     "publish-first": ("worker: kill -9 without a database",),
