@@ -27,6 +27,7 @@ NASTY = {
     "tasks": repeated("- [ ] a\n"),
     "brackets": repeated("["),
     "nested brackets": "[" * (CHARS // 2) + "]" * (CHARS // 2),
+    "lines that open brackets": repeated("[\n", "]:")[: CHARS - 2] + "]:",
     "images": repeated("!["),
     "links": repeated("[a](http://a/) "),
     "bare links": repeated("http://a/ "),

@@ -14,7 +14,7 @@ const SAFE_URL = /^(?:https?:\/\/|mailto:|tel:)/i;
 const BARE_URL = /(?<![A-Za-z0-9_])https?:\/\/[\w!#$%&'()*+,\-./:;=?@~\u00c0-\u1fff]+/gi;
 const ENTITY = /&(?:#(\d{1,7})|#x([\da-f]{1,6})|([a-z][a-z\d]{1,31}));/gi;
 const ODD = /[\0\u2028\u2029]/g; // JavaScript alone takes the last two for line ends
-const DEFINITION = /^[ \t>*+\-\d.)]*\[(?:\\[^]|[^\]\\]){1,999}\]:/m; // of a link; “for tide in tides[1:]:” is none
+const DEFINITION = /^[ \t>*+\-\d.)]*\[(?:\\[^]|[^[\]\\]){1,999}\]:/m; // of a link; “for tide in tides[1:]:” is none
 const SEAM = "the server restarted here; the reply went on";
 const UNFORMATTED = "The text from here on is too complex to format. It is shown as it was written.";
 const PIECE = 1000; // characters of a paragraph that are lexed at a time
@@ -697,11 +697,15 @@ export class MarkdownStream {
     return true;
   }
 
-  /** What can't be read is shown as it was written: no text may keep a reply from its end. */
+  /**
+   * What can't be read is shown as it was written: no text may keep a reply from its end.
+   * @throws where not even that can be built
+   */
   step() {
     try {
       return this.coming.next().value;
-    } catch {
+    } catch (error) {
+      if (this.bound.settled && this.bound.end <= this.start) throw error;
       this.bound.stop(Math.min(this.bound.end, this.start));
       this.coming = this.build(this.text.length);
       return undefined;

@@ -385,3 +385,28 @@ FED = """async ([texts, size]) => {
 def test_what_costs_too_much_ends_alike_however_it_arrives(page: Page) -> None:
     texts = nasty_texts()
     assert page.evaluate(FED, [texts, 4_001]) == rendered(page, texts)
+
+
+UNREADABLE = """async ([text, isAlways]) => {
+    const { MarkdownStream } = await import("/js/markdown.js");
+    const root = document.createElement("div");
+    const stream = new MarkdownStream(root);
+    const { build } = stream;
+    let builds = 0;
+    stream.build = function* (end) {
+        if (++builds === 1 || isAlways) throw new RangeError("too deep");
+        return yield* build.call(stream, end);
+    };
+    stream.append(text);
+    try {
+        stream.finish();
+    } catch ({ message }) {
+        return message;
+    }
+    return root.textContent;
+}"""
+
+
+def test_what_cannot_be_built_is_plain_and_fails_where_even_that_cannot(page: Page) -> None:
+    assert page.evaluate(UNREADABLE, ["One *two*", False]).endswith("One *two*")
+    assert page.evaluate(UNREADABLE, ["One *two*", True]) == "too deep"
