@@ -26,6 +26,14 @@ def quick_passwords() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def quick_clients() -> Iterator[None]:
+    """Each test client has a handler of its own, which reads all static files at its start. Here
+    they are looked for when one is asked for."""
+    with override_settings(WHITENOISE_AUTOREFRESH=True):
+        yield
+
+
 KEPT = ("auth_permission", "django_content_type")
 """Tables that migrations fill, and no test empties."""
 

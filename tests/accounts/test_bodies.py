@@ -38,15 +38,19 @@ async def post(session: str, *, says_length: bool) -> list[Any]:
     return got
 
 
+@pytest.fixture
+def session(owner: User) -> str:
+    client = Client()
+    client.force_login(owner, backend="django.contrib.auth.backends.ModelBackend")
+    return client.cookies["sessionid"].value
+
+
 @pytest.mark.parametrize("says_length", [True, False])
 async def test_a_long_body_needs_a_session_that_signs_in(
-    owner: User, monkeypatch: pytest.MonkeyPatch, says_length: bool
+    owner: User, session: str, monkeypatch: pytest.MonkeyPatch, says_length: bool
 ) -> None:
     known = KnownSessions()
     monkeypatch.setattr(bodies, "known_sessions", known)
-    client = Client()
-    await client.aforce_login(owner, backend="django.contrib.auth.backends.ModelBackend")
-    session = client.cookies["sessionid"].value
     assert await post("a" * 32, says_length=says_length) == [413]
     assert await post(session, says_length=says_length) == ["taken"]
     assert known.owner(session) == owner.pk

@@ -15,7 +15,8 @@ from tests.fakes import Behaviour, ErrorAnswer, Fake
 from tests.providers.wires import WIRES, Wire
 
 KEY = "sk-canary-0123456789abcdefghijklmnop"
-TIMES = Timeouts(connect=1.0, first=0.05, idle=0.05, thinking=0.3)
+TIMES = Timeouts(connect=1.0, first=0.5, idle=0.5, thinking=1.2)
+"""A busy machine sends a sign of life that is due every 10 ms half a second later at most."""
 
 
 async def heard(fake: Fake, wire: Wire) -> list[Event]:
@@ -34,7 +35,6 @@ async def test_signs_of_life_are_waited_for_longer_but_not_for_ever(begun: bool)
     with pytest.raises(TimeoutError):
         async for _ in asking.events(alive()):
             pass
-    assert TIMES.first < time.monotonic() - started
     assert time.monotonic() - started >= TIMES.thinking
 
 
