@@ -17,6 +17,7 @@ from django.urls import path, re_path
 
 from accounts import setup
 from config.bodies import bounded
+from config.health import with_health
 from config.origin import no_such_socket, own_pages_only
 from config.turns import InTurns
 from streaming.consumers import FollowConsumer
@@ -40,7 +41,7 @@ routes: list[Any] = [path("ws/", socket), re_path("", nowhere)]
 
 application = ProtocolTypeRouter(
     {
-        "http": bounded(InTurns(pages)),
+        "http": bounded(with_health(InTurns(pages))),
         "websocket": own_pages_only(URLRouter(routes)),
         "lifespan": runtime.lifespan,
     }

@@ -9,11 +9,9 @@ from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError
 
 from config.known_sessions import known_sessions
 from streaming.addresses import session_of
-from streaming.sessions import signed_in
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -56,11 +54,8 @@ def max_body_bytes_if_signed_in(method: str, headers: Iterable[tuple[bytes, byte
 async def _max_body_bytes_when_asked(method: str, headers: Iterable[tuple[bytes, bytes]]) -> int:
     """The same, once the database has said whom the session signs in; where it says nothing,
     nobody."""
-    session = session_of(headers)
-    if session is not None and method not in IDLE and known_sessions.owner(session) is None:
-        with suppress(DatabaseError):
-            if user := await signed_in(session):
-                known_sessions.learn(session, user.pk)
+    if method not in IDLE:
+        await known_sessions.find_owner(session_of(headers))
     return max_body_bytes(method, headers)
 
 

@@ -92,6 +92,8 @@ class BoundedRequest(http_protocol.WebRequest):
             del _unknown[self._address]
 
     def requestReceived(self, *args: Any) -> None:
+        if self.requestHeaders.hasHeader(b"upgrade"):
+            self._forget_unknown(None)  # a socket takes the connection, and this never finishes
         if self._refused:
             self.channel.loseConnection()
         else:

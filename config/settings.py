@@ -347,7 +347,9 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 5 * 60
 """Seconds for which a password that was typed counts, where the owner of an account is changed."""
-ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}  # accounts/guesses.py has our own
+# accounts/guesses.py has our own limits of passwords. A link to a new one can't be guessed; limited
+# by address, its owner would be barred by others behind the same proxy.
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None, "reset_password_from_key": None}
 
 SIGNUP = env.str("SIGNUP", default="")
 """open or closed: whether visitors may make an account, once there is a first one. By default open

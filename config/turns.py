@@ -9,6 +9,7 @@ import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction
@@ -29,9 +30,10 @@ MAX_WAITING = 100
 WAIT_SECONDS = 10.0
 
 ENDING = re.compile(r"/s/[0-9a-f-]{36}/stop/|/accounts/logout/")
-"""To stop a reply and to sign out: they wait for no page, and have as many turns of their own."""
-CHECKING = re.compile(r"/settings/keys/[^/]+/(check/)?")
-"""These wait for a provider, and compute nothing meanwhile."""
+"""To stop a reply and to sign out: they wait for no page, and a person has as many turns of their
+own for them."""
+AWAITING = re.compile(r"/settings/keys/[^/]+/(check/)?|/accounts/(?!login/).*")
+"""What is posted there may wait for a provider or for a mail server, and hardly computes."""
 
 BUSY = b"You have too many requests under way. Please try again in a moment.\n"
 WHOSE = "holdfast.user_id"
@@ -86,26 +88,36 @@ class Turns:
             del self.waiting[client]
 
 
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What is shared out of a process: a flood of one kind leaves the others their own."""
+
+    pages: FairShare = field(default_factory=FairShare)
+    static: FairShare = field(default_factory=lambda: FairShare(most=4, most_visitors=4))
+    awaiting: FairShare = field(default_factory=lambda: FairShare(most=16, most_visitors=8))
+
+    def of(self, method: str, path: str) -> FairShare:
+        if path.startswith(settings.STATIC_URL):
+            return self.static
+        return self.awaiting if method == "POST" and AWAITING.fullmatch(path) else self.pages
+
+
 class InTurns:
     """An application whose requests wait for their turn among those of their client, and then
-    among those of all; static files and /healthz do not."""
+    among those of all."""
 
     def __init__(
         self,
         app: App,
         sessions: KnownSessions = known_sessions,
-        share: FairShare | None = None,
+        shares: Shares | None = None,
     ) -> None:
         self._app = app
         self._sessions = sessions
         self._turns = Turns()
-        self._share = share or FairShare()
+        self._shares = shares or Shares()
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        path = scope["path"]
-        if path == "/healthz" or path.startswith(settings.STATIC_URL):
-            await self._app(scope, receive, send)
-            return
         with ExitStack() as turn:
             try:
                 await self._take(turn, scope)
@@ -123,28 +135,38 @@ class InTurns:
 
     async def _take(self, turn: ExitStack, scope: dict[str, Any]) -> None:
         """Wait for the turn, which ends when the stack is closed. Raises Busy."""
+        method, path = scope["method"], scope["path"]
         session = session_of(scope["headers"])
-        client, most = self._client(scope, session)
-        is_ending = ENDING.fullmatch(scope["path"]) is not None
-        name = f"ending {client.name}" if is_ending else client.name
+        share = self._shares.of(method, path)
+        client = await self._client(scope, session, share)
+        is_ending = method == "POST" and not client.is_visitor and ENDING.fullmatch(path)
+        kind = "static " if share is self._shares.static else "ending " if is_ending else ""
+        name = kind + client.name
+        most = MAX_OF_AN_ADDRESS if client.is_visitor else MAX_OF_A_PERSON
         await self._turns.take(name, most)
         turn.callback(self._turns.leave, name)
         turn.callback(self._learn, scope, session)
-        if not is_ending and not CHECKING.fullmatch(scope["path"]):
-            began = await self._share.take(client)
-            turn.callback(self._share.leave, client, began)
+        if not is_ending:
+            began = await share.take(client)
+            turn.callback(share.leave, client, began)
 
     def _learn(self, scope: Mapping[str, Any], session: str | None) -> None:
         if session and WHOSE in scope:
             self._sessions.learn(session, scope[WHOSE])
 
-    def _client(self, scope: Mapping[str, Any], session: str | None) -> tuple[Client, int]:
-        """Who asks, and how many at once. A session that was made up is not known, so it counts
-        for its address."""
-        owner = self._sessions.owner(session)
-        if owner is not None:
-            return Client(f"user {owner}", is_visitor=False), MAX_OF_A_PERSON
-        return Client(f"address {address_of(scope)}", is_visitor=True), MAX_OF_AN_ADDRESS
+    async def _client(
+        self, scope: Mapping[str, Any], session: str | None, share: FairShare
+    ) -> Client:
+        """Who asks. A session that was made up counts for its address. A real one that this
+        process does not know yet does, too, unless that would make its owner wait for visitors."""
+        visitor = Client(f"address {address_of(scope)}", is_visitor=True)
+        is_crowded = (
+            self._turns.running.get(visitor.name, 0) >= MAX_OF_AN_ADDRESS
+            or share.visitors >= share.most_visitors
+        )
+        known = self._sessions
+        owner = await known.find_owner(session) if is_crowded else known.owner(session)
+        return visitor if owner is None else Client(f"user {owner}", is_visitor=False)
 
 
 async def _say_busy(send: Send) -> None:

@@ -7,7 +7,6 @@ from django.urls import include, path
 
 from accounts import ownership
 from config import errors
-from config.health import healthz
 
 # The admin's own pages for signing in and for a new password know no rate limit; the site's do.
 admin.autodiscover()
@@ -20,7 +19,6 @@ urlpatterns = [
     path("accounts/", include(ownership.urlpatterns)),  # before those that they replace
     path("accounts/", include("allauth.account.urls")),
     path("settings/", include("accounts.urls")),
-    path("healthz", healthz, name="healthz"),
     path("", include("chat.urls")),
 ]
 

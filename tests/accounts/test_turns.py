@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import fields
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +13,7 @@ import pytest
 from config import fair_share, turns
 from config.fair_share import Client, FairShare
 from config.known_sessions import KnownSessions
-from config.turns import MAX_OF_A_PERSON, MAX_OF_AN_ADDRESS, MAX_WAITING, WHOSE, InTurns
+from config.turns import MAX_OF_A_PERSON, MAX_OF_AN_ADDRESS, MAX_WAITING, WHOSE, InTurns, Shares
 from streaming.addresses import session_of
 
 Message = dict[str, Any]
@@ -20,12 +22,13 @@ Message = dict[str, Any]
 class Site:
     """A page that takes until it is let go; `signed_in` says whom each session signs in."""
 
-    def __init__(self, share: FairShare | None = None) -> None:
-        share = share or FairShare(most=1_000, most_visitors=1_000)
-        self.app = InTurns(self._page, KnownSessions(), share)
+    def __init__(self, most: int = 1_000, most_visitors: int = 1_000) -> None:
+        self.shares = Shares(*(FairShare(most, most_visitors) for _ in fields(Shares)))
+        self.app = InTurns(self._page, KnownSessions(self._find), self.shares)
         self.running = 0
         self.statuses: list[int] = []
         self.signed_in: dict[str, int] = {}
+        self.asked: list[str] = []
         self.go = asyncio.Event()
         self.reads = asyncio.Event()
         self.reads.set()
@@ -40,9 +43,20 @@ class Site:
         scope[WHOSE] = self.signed_in.get(session or "")
         await send({"type": "http.response.start", "status": 200})
 
-    def ask(self, session: str = "", address: str = "10.0.0.1", path: str = "/") -> Any:
+    async def _find(self, session: str) -> Any:
+        self.asked.append(session)
+        return SimpleNamespace(pk=self.signed_in[session]) if session in self.signed_in else None
+
+    def ask(
+        self,
+        session: str = "",
+        address: str = "10.0.0.1",
+        path: str = "/",
+        method: str = "GET",
+    ) -> Any:
         headers = [(b"cookie", f"sessionid={session}".encode())] if session else []
         scope = {"type": "http", "path": path, "headers": headers, "client": (address, 1)}
+        scope["method"] = method
         return asyncio.create_task(self.app(scope, self._receive, self._send))
 
     async def _receive(self) -> Message:
@@ -144,18 +158,56 @@ async def test_whoever_does_not_read_the_answer_keeps_no_turn(site: Site) -> Non
     assert site.app._turns.running == {}
 
 
-async def test_a_reply_can_be_stopped_while_all_turns_are_taken(site: Site) -> None:
+async def test_a_reply_can_be_stopped_while_all_turns_are_taken() -> None:
+    site = Site(most=4, most_visitors=4)
+    site.signed_in = {"a" * 32: 1}
+    site.go.set()
+    await site.ask("a" * 32)
+    site.go.clear()
+    asked = [site.ask("a" * 32) for _ in range(MAX_OF_A_PERSON + MAX_WAITING)]
+    await settle()
     stop = f"/s/{uuid4()}/stop/"
-    asked = [site.ask() for _ in range(MAX_OF_AN_ADDRESS + MAX_WAITING)]
+    asked += [
+        site.ask("a" * 32, path=path, method="POST")
+        for path in (stop, "/accounts/logout/", f"{stop}x")
+    ]
     await settle()
-    asked += [site.ask(path=path) for path in (stop, "/accounts/logout/", f"{stop}x")]
+    assert (site.running, site.statuses) == (4 + 2, [200, 503])
+    asked += [site.ask("a" * 32, path=stop, method="POST") for _ in range(50)]
     await settle()
-    assert (site.running, site.statuses) == (MAX_OF_AN_ADDRESS + 2, [503])
-    asked += [site.ask(path=stop) for _ in range(50)]
-    await settle()
-    assert site.running == 2 * MAX_OF_AN_ADDRESS
+    assert site.running == 4 + MAX_OF_A_PERSON
     site.go.set()
     await asyncio.gather(*asked)
+
+
+# Each of these takes a thread, whatever comes of it: no flood of one kind may take all there are.
+PATHS = ["/", "/nowhere/", "/static/app.css", "/static/nowhere", "/accounts/logout/"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("path", [*PATHS, f"/s/{uuid4()}/stop/", "/settings/keys/openai/"])
+async def test_no_path_and_method_computes_for_everybody_at_once(path: str, method: str) -> None:
+    site = Site(most=4, most_visitors=2)
+    asked = [
+        site.ask(f"{number:032}", f"10.0.1.{number % 39}", path, method) for number in range(200)
+    ]
+    await settle()
+    assert site.running == 2
+    site.go.set()
+    await asyncio.gather(*asked)
+
+
+async def test_a_person_whom_this_process_does_not_know_waits_for_no_visitors(site: Site) -> None:
+    site.signed_in = {"a" * 32: 1}
+    asked = [site.ask(f"{number:032}") for number in range(MAX_OF_AN_ADDRESS + MAX_WAITING)]
+    await settle()
+    asked.append(site.ask("a" * 32))
+    await settle()
+    assert site.running == MAX_OF_AN_ADDRESS + 1
+    assert "a" * 32 in site.asked
+    site.go.set()
+    await asyncio.gather(*asked)
+    assert site.statuses == [200] * len(asked)
 
 
 # The share of each client in all there is
@@ -199,7 +251,7 @@ async def test_what_was_used_long_ago_counts_no_more(monkeypatch: pytest.MonkeyP
 
 
 async def test_visitors_leave_turns_for_people(site: Site) -> None:
-    site = Site(FairShare(most=4, most_visitors=2))
+    site = Site(most=4, most_visitors=2)
     site.signed_in = {"a" * 32: 1}
     site.go.set()
     await site.ask("a" * 32)
@@ -212,13 +264,14 @@ async def test_visitors_leave_turns_for_people(site: Site) -> None:
     assert site.running == 4
     site.go.set()
     await asyncio.gather(*asked)
-    assert (site.app._share.computing, site.app._share.visitors) == (0, 0)
+    assert (site.shares.pages.computing, site.shares.pages.visitors) == (0, 0)
 
 
-async def test_what_waits_for_a_provider_or_ends_something_needs_no_share() -> None:
-    site = Site(FairShare(most=1, most_visitors=1))
-    paths = ["/", "/c/", "/settings/keys/openai/", f"/s/{uuid4()}/stop/"]
-    asked = [site.ask(path=path) for path in paths]
+async def test_what_waits_for_a_provider_or_a_mail_server_holds_up_no_page() -> None:
+    site = Site(most=1, most_visitors=1)
+    waiting = ["/settings/keys/openai/", "/accounts/password/reset/"]
+    asked = [site.ask(path=path, method="POST") for path in waiting]
+    asked += [site.ask(path=path) for path in ("/", "/static/app.css")]
     await settle()
     assert site.running == 3
     site.go.set()
