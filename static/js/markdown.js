@@ -705,6 +705,7 @@ export class MarkdownStream {
     try {
       return this.coming.next().value;
     } catch (error) {
+      this.coming = null;
       if (this.bound.settled && this.bound.end <= this.start) throw error;
       this.bound.stop(Math.min(this.bound.end, this.start));
       this.coming = this.build(this.text.length);
@@ -838,10 +839,20 @@ export class MarkdownStream {
     if (this.closed || this.exact || !this.isDefinedLate) return true;
     this.rebuilding ??= this.rebuild();
     while (!this.exact) {
-      this.exact = this.rebuilding.next().value ?? null;
+      this.exact = this.rebuilt();
       if (!this.exact && enough?.()) return false;
     }
     return true;
+  }
+
+  /** @throws what keeps it from being built; then the next call begins anew */
+  rebuilt() {
+    try {
+      return this.rebuilding.next().value ?? null;
+    } catch (error) {
+      this.rebuilding = null;
+      throw error;
+    }
   }
 
   *rebuild() {

@@ -1,6 +1,10 @@
 // One socket a tab: docs/protocol.md, with the coming back. Recovery is the ordinary path: the
 // first connection and the hundredth follow everything unfinished from where it stands.
 
+import { ask } from "./server.js";
+
+const SIGNED_OUT = 4401;
+const NEW_KEY = 1500; // milliseconds in which it is here
 const FIRST_WAIT = 300; // milliseconds before the first attempt to come back
 const LONGEST_WAIT = 10_000;
 const QUIET = 25_000; // without a frame: ask whether anybody is there
@@ -100,7 +104,22 @@ class Connection extends EventTarget {
   #closed(code) {
     this.#socket = null;
     this.#greeting = false;
-    if (code >= 4400 && code < 4500) return this.end();
+    if (code === SIGNED_OUT) this.#doubtSession();
+    else if (code >= 4400 && code < 4500) this.end();
+    else this.#comeBackLater();
+  }
+
+  /** The key of a session changes, too, when its owner gives the password in another tab, which is
+   *  told the new one a moment later. */
+  #doubtSession() {
+    this.#retry = setTimeout(async () => {
+      const response = await ask("/sidebar/");
+      if (response?.status === 401) this.end();
+      else if (!this.#stopped && !this.#socket) this.#comeBackLater();
+    }, NEW_KEY);
+  }
+
+  #comeBackLater() {
     const wait = Math.min(FIRST_WAIT * 1.7 ** this.#attempts, this.#polling ? SELDOM : LONGEST_WAIT);
     this.#attempts += 1;
     this.#inVain += 1;

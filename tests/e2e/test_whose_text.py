@@ -156,3 +156,22 @@ def test_what_cannot_be_sent_is_taken_back_into_the_box(
     expect(box(page)).to_be_focused()
     page.reload()
     expect(page.get_by_role("article")).to_have_count(0)
+
+
+def test_a_password_given_in_one_tab_signs_out_no_other(
+    owner: Person, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(owner)
+    ask(page, "Be brief", "demo-fast")
+    finished(page)
+    other = page.context.new_page()
+    other.goto("/accounts/reauthenticate/?next=/accounts/email/")
+    other.get_by_label("Password").fill(owner.password)
+    with page.expect_event("websocket"):
+        other.get_by_role("button", name="Confirm").click()
+    other.wait_for_url("**/accounts/email/")
+    box(page).fill("A reply. Be brief")
+    box(page).press("Enter")
+    expect(page.get_by_role("article", name="demo-fast")).to_have_count(2)
+    finished(page)
+    expect(page.get_by_role("dialog")).to_have_count(0)
