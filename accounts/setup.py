@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
-from django.db import DatabaseError, connections
+from django.db import connections
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Exists, OuterRef, QuerySet
+from django.db.utils import Error
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare, salted_hmac
 
@@ -140,7 +141,7 @@ def _plain(code: str) -> str:
 
 
 def announce() -> None:
-    """Log the code and what to do with it, while nobody has an account. Raises DatabaseError."""
+    """Log the code and what to do with it, while nobody has an account. Raises django.db.Error."""
     if is_claimed():
         return
     if serves_others() or settings.PROXIES:
@@ -166,7 +167,7 @@ def announce_once_possible() -> None:
     while True:
         try:
             return announce()
-        except DatabaseError:
+        except Error:
             time.sleep(ASK_AGAIN_SECONDS)
         finally:
             connections.close_all()

@@ -23,7 +23,8 @@ LIMITS = {
 """For each address (of IPv6 for each network of a home), and for all together (key)."""
 
 OF_LINK = Limit("session-of-link", 60, 10 * 60)
-"""Of a link to a new password and a client, so that no flood of visitors bars its owner."""
+"""Of a link to a new password and a client, so that no flood of visitors bars its owner, by a full
+table of counts either."""
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
 AsyncAnswer = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
@@ -66,7 +67,7 @@ def _opens_session(request: HttpRequest) -> bool:
 
 def _limited(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     link = request.session.get(INTERNAL_RESET_SESSION_KEY)  # a valid one, from a mail
-    if link and OF_LINK.of(link, get_adapter().get_client(request)).take():
+    if link and OF_LINK.of(link, get_adapter().get_client(request)).take(if_full=True):
         return response
     if not link and is_allowed(request, "session"):
         return response

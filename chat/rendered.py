@@ -14,8 +14,9 @@ from hashlib import sha256
 from threading import Lock
 from uuid import UUID
 
-from django.db import DatabaseError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Sum
+from django.db.utils import Error
 from django.utils.safestring import SafeString, mark_safe
 
 from chat.complexity import MAX_COST
@@ -126,7 +127,7 @@ class Rendered:
         if not self._made or connection.in_atomic_block:
             return
         try:
-            with suppress(DatabaseError), Unwaiting(), transaction.atomic():
+            with suppress(Error), Unwaiting(), transaction.atomic():
                 for row in self._made:
                     outdated = RenderedText.objects.filter(message=row.message_id, field=row.field)
                     outdated.exclude(digest=row.digest).delete()

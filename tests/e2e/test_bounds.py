@@ -81,6 +81,22 @@ def test_who_only_asks_for_a_page_has_nothing_to_send(served: Deployment) -> Non
     assert answer.startswith("HTTP/1.1 413 ")
 
 
+@pytest.mark.parametrize("served", ["daphne"], indirect=True)
+def test_bodies_of_handshakes_are_not_counted_for_ever(served: Deployment) -> None:
+    """A connection that becomes a socket never finishes its request."""
+    body = b"x" * 7 * MB
+    length = f"Content-Length: {len(body)}\r\n"
+    upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    for _ in range(3):
+        post(served, "/ws/", COOKIE + length + upgrade, [body])
+    head = f"POST /c/ HTTP/1.1\r\nHost: x\r\n{COOKIE}{length}\r\n".encode()
+    with socket.create_connection(("127.0.0.1", served.web.port), timeout=10) as line:
+        line.sendall(head + body[1:])
+        line.settimeout(1)
+        with pytest.raises(TimeoutError):
+            line.recv(4000)
+
+
 def test_made_up_sessions_keep_few_long_bodies_under_way(served: Deployment) -> None:
     """Seven megabytes each, of which the last byte never comes."""
     head = f"POST /c/ HTTP/1.1\r\nHost: x\r\n{COOKIE}Content-Length: {7 * MB + 1}\r\n\r\n".encode()

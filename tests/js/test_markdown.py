@@ -387,26 +387,31 @@ def test_what_costs_too_much_ends_alike_however_it_arrives(page: Page) -> None:
     assert page.evaluate(FED, [texts, 4_001]) == rendered(page, texts)
 
 
-UNREADABLE = """async ([text, isAlways]) => {
+UNREADABLE = """async ([text, isAlways, name = "build"]) => {
     const { MarkdownStream } = await import("/js/markdown.js");
     const root = document.createElement("div");
     const stream = new MarkdownStream(root);
-    const { build } = stream;
+    const build = stream[name];
     let builds = 0;
-    stream.build = function* (end) {
+    stream[name] = function* (end) {
         if (++builds === 1 || isAlways) throw new RangeError("too deep");
         return yield* build.call(stream, end);
     };
     stream.append(text);
-    try {
-        stream.finish();
-    } catch ({ message }) {
-        return message;
+    const messages = [];
+    for (const [show, ...given] of [["flush"], ["prepareFinish", () => true], ["finish"]]) {
+        try {
+            stream[show](...given);
+        } catch ({ message }) {
+            messages.push(message);
+        }
     }
-    return root.textContent;
+    return messages.length ? messages : root.textContent;
 }"""
 
 
 def test_what_cannot_be_built_is_plain_and_fails_where_even_that_cannot(page: Page) -> None:
     assert page.evaluate(UNREADABLE, ["One *two*", False]).endswith("One *two*")
-    assert page.evaluate(UNREADABLE, ["One *two*", True]) == "too deep"
+    assert page.evaluate(UNREADABLE, ["One *two*", True]) == ["too deep"] * 2
+    late = ["[a]\n\n[a]: /b", True, "rebuild"]
+    assert page.evaluate(UNREADABLE, late) == ["too deep"] * 2

@@ -61,6 +61,8 @@ class Upgraded(Deployment):
         self._open.callback(self._database_server.drop_database, name)
         with psycopg.connect(url, autocommit=True) as database:
             database.execute((HERE / f"{self.version}.postgresql.sql").read_bytes())
+            # As a migration leaves it that was broken off while it built the index.
+            database.execute("CREATE INDEX stream_turns ON public.streaming_stream (state)")
         self.rows = PostgresRows(url)
         self._migrate(url)
         self.redis = self._open.enter_context(redis())
