@@ -1,7 +1,8 @@
 """pytest starts here: services first, then the environment, and only then Django's settings.
 
 `TEST_DATABASE=sqlite` runs on SQLite and the channel layer in memory instead of PostgreSQL and
-Redis. Loaded with `-p`, because a conftest would come after pytest-django has read the settings.
+Redis, and leaves out the tests that use neither. Loaded with `-p`, because a conftest would come
+after pytest-django has read the settings.
 """
 
 import atexit
@@ -19,6 +20,8 @@ from tests.services.program import scratch_folder
 from tests.services.redis_server import Redis, redis
 
 ON_SQLITE = os.environ.get("TEST_DATABASE", "postgresql") == "sqlite"
+USERS = {"db", "transactional_db", "hub", "layer"}
+"""Fixtures of the tests that use a database or a channel layer."""
 FIXED = {
     "DEBUG": "off",
     "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1],testserver",
@@ -90,10 +93,20 @@ def pytest_report_header() -> str:
     return f"holdfast: {services.postgres.command[0]} and {services.redis.command[0]}"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Browser tests come last: Playwright's loop runs on in this thread once it has begun,
-    and neither asyncio's own tests nor Django's connections can be used beside it."""
+    and neither asyncio's own tests nor Django's connections can be used beside it. What uses
+    neither database nor channel layer is the same on SQLite."""
     items.sort(key=lambda item: bool({"js", "e2e"} & set(item.path.parts)))
+    if ON_SQLITE:
+        others = [item for item in items if not uses_services(item)]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in set(others)]
+
+
+def uses_services(item: pytest.Item) -> bool:
+    names = set(getattr(item, "fixturenames", ()))
+    return item.get_closest_marker("django_db") is not None or bool(USERS & names)
 
 
 @pytest.fixture(scope="session")
