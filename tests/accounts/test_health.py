@@ -31,6 +31,6 @@ async def test_only_its_own_address_is_answered(
         sent.append(message)
 
     scope = {"type": "http", "path": path, "method": method}
-    await with_health(application)(scope, lambda: None, send)  # type: ignore[arg-type, return-value]
+    await with_health(application)(scope, lambda: None, send)
     assert sent[0]["status"] == status
     assert sent[-1].get("body") == body

@@ -236,7 +236,7 @@ async def test_the_client_who_had_the_least_lately_is_next() -> None:
 
 async def test_what_was_used_long_ago_counts_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_000.0
-    monkeypatch.setattr(fair_share.time, "monotonic", lambda: now)
+    monkeypatch.setattr("config.fair_share.time.monotonic", lambda: now)
     share = FairShare(most=1)
     share.leave(BUSY, await share.take(BUSY) - 60)
     now += 20 * fair_share.HALF_LIFE_SECONDS
