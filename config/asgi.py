@@ -9,7 +9,10 @@ from typing import Any
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.core.asgi import get_asgi_application
 
+from config import memory
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+memory.give_back_what_is_freed()
 pages = get_asgi_application()  # loads the apps; what follows needs their models
 
 from django.conf import settings
@@ -33,6 +36,9 @@ if "uvicorn.config" in sys.modules:
     uvicorn_bounds.bound()
 
 socket: Any = FollowConsumer.as_asgi()
+# The event loop waits for the interpreter after each of its steps, for as long as this, once for
+# each thread that computes.
+sys.setswitchinterval(0.001)
 runtime = Runtime(worker=settings.EMBEDDED_WORKER)
 runtime.on_reactor()
 setup.announce_soon()

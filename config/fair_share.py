@@ -7,9 +7,9 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-MAX_COMPUTING = 8
+MAX_COMPUTING = 6
 """Requests of a process, whose threads share one interpreter."""
-MAX_VISITORS_COMPUTING = 4
+MAX_VISITORS_COMPUTING = 2
 """Of these, those of visitors who are not known to be signed in."""
 WAIT_SECONDS = 10.0
 HALF_LIFE_SECONDS = 20.0

@@ -187,7 +187,15 @@ POSTGRESQL = {
     # max_connections. Up to six are kept by those who read and write streams.
     # After `timeout` it is found out whether the server is away or only busy: config/postgresql.
     # Attempts to connect pause longer and longer: whoever comes later begins anew.
-    "pool": {"min_size": 1, "max_size": 14, "timeout": 2, "reconnect_timeout": 1},
+    # What a crowd needed is given back, one connection every `max_idle` seconds: each takes
+    # megabytes of the server.
+    "pool": {
+        "min_size": 1,
+        "max_size": 16,
+        "max_idle": 3,
+        "timeout": 2,
+        "reconnect_timeout": 1,
+    },
     # What is asked again and again is planned once: docs/decisions/joins.md.
     "server_side_binding": True,
     "prepare_threshold": 5,
@@ -316,6 +324,13 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
+PASSWORD_HASHERS = [
+    "accounts.hashers.InTurnHasher",
+    "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+]
+"""The first makes new hashes; the others read those of an account that was brought along."""
+
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",

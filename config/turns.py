@@ -32,7 +32,9 @@ WAIT_SECONDS = 10.0
 ENDING = re.compile(r"/s/[0-9a-f-]{36}/stop/|/accounts/logout/")
 """To stop a reply and to sign out: they wait for no page, and a person has as many turns of their
 own for them."""
-AWAITING = re.compile(r"/settings/keys/[^/]+/(check/)?|/accounts/(?!login/).*")
+SIGNING_IN = re.compile(r"/accounts/(login|reauthenticate)/")
+"""What is posted there waits until the password is hashed."""
+AWAITING = re.compile(r"/settings/keys/[^/]+/(check/)?|/accounts/.*")
 """What is posted there may wait for a provider or for a mail server, and hardly computes."""
 
 BUSY = b"You have too many requests under way. Please try again in a moment.\n"
@@ -94,12 +96,17 @@ class Shares:
 
     pages: FairShare = field(default_factory=FairShare)
     static: FairShare = field(default_factory=lambda: FairShare(most=4, most_visitors=4))
-    awaiting: FairShare = field(default_factory=lambda: FairShare(most=16, most_visitors=8))
+    signing_in: FairShare = field(default_factory=lambda: FairShare(most=2, most_visitors=2))
+    awaiting: FairShare = field(default_factory=lambda: FairShare(most=4, most_visitors=2))
 
     def of(self, method: str, path: str) -> FairShare:
         if path.startswith(settings.STATIC_URL):
             return self.static
-        return self.awaiting if method == "POST" and AWAITING.fullmatch(path) else self.pages
+        if method == "POST" and SIGNING_IN.fullmatch(path):
+            return self.signing_in
+        if method == "POST" and AWAITING.fullmatch(path):
+            return self.awaiting
+        return self.pages
 
 
 class InTurns:

@@ -16,7 +16,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -81,7 +81,7 @@ class Size:
 
     tables: int
     files: int
-    memory: int
+    memory: dict[str, int]
 
 
 @dataclass(slots=True)
@@ -108,7 +108,12 @@ class Result:
 
     @property
     def memory(self) -> int:
-        return self.after.memory - self.before.memory
+        return sum(self.memory_by_program.values())
+
+    @property
+    def memory_by_program(self) -> dict[str, int]:
+        before, after = self.before.memory, self.after.memory
+        return {name: after.get(name, 0) - before.get(name, 0) for name in after | before}
 
     def failures(self) -> Iterator[str]:
         for name, most in LATER_SECONDS.items():
@@ -253,19 +258,17 @@ def folder_size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def memory_of(stack: Stack) -> int:
-    """Resident bytes of all processes. What PostgreSQL's share is its cache, of a fixed size."""
+def memory_of(stack: Stack) -> dict[str, int]:
+    """Resident bytes of all processes; of PostgreSQL's those that are not its cache, which has a
+    fixed size."""
     assert stack.redis is not None
-    total = 0
-    for program in (*stack.programs, stack.redis):
-        total += psutil.Process(program.pid).memory_info().rss
-    server = psutil.Process(stack.postgres.pid)
+    programs = {program.name: program.pid for program in (*stack.programs, stack.redis)}
+    taken = {name: psutil.Process(pid).memory_info().rss for name, pid in programs.items()}
+    server, taken["postgresql"] = psutil.Process(stack.postgres.pid), 0
     for process in (server, *server.children()):
-        try:
-            total += process.memory_full_info().uss
-        except psutil.Error:
-            continue  # a session that has just ended
-    return total
+        with suppress(psutil.Error):  # a session that has just ended
+            taken["postgresql"] += sum(area.anonymous for area in process.memory_maps())
+    return taken
 
 
 # What is said
@@ -295,6 +298,8 @@ def megabytes(size: int) -> str:
 
 def tell(result: Result) -> None:
     """What the attackers met, in full: a mode that was refused everything attacked nobody."""
+    grown = (f"{name} {megabytes(size)}" for name, size in result.memory_by_program.items())
+    print(f"  memory: {', '.join(grown)}")
     for key, count in sorted(result.counts.items()):
         print(f"  {count:>7,}  {key}  {result.said.get(key, '')}".rstrip())
 

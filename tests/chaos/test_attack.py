@@ -16,8 +16,8 @@ HELD = Result(
     shape="own",
     quiet=Figures([0.1] * 60, [0.2] * 20),
     attacked=Figures([0.9] * 60, [3.1] * 20),
-    before=Size(tables=10, files=10, memory=10),
-    after=Size(GROWTH_BYTES, 10, GROWTH_BYTES),
+    before=Size(tables=10, files=10, memory={"web": 10}),
+    after=Size(GROWTH_BYTES, 10, {"web": GROWTH_BYTES}),
 )
 
 
@@ -39,8 +39,11 @@ def test_what_the_honest_person_does_not_notice_is_held() -> None:
         (replace(HELD, attacked=Figures([0.9] * 56 + [1.2] * 4, [0.2])), "p95 of pages"),
         (replace(HELD, attacked=Figures([0.9], [0.2] * 18 + [3.3] * 2)), "p95 of tokens"),
         (replace(HELD, attacked=Figures([0.9], [0.2], ["/ answered 503"])), "/ answered 503"),
-        (replace(HELD, after=Size(GROWTH_BYTES, GROWTH_BYTES, 0)), "tables, files and logs grew"),
-        (replace(HELD, after=Size(0, 0, GROWTH_BYTES + 11)), "memory grew"),
+        (
+            replace(HELD, after=Size(GROWTH_BYTES, GROWTH_BYTES, {"web": 10})),
+            "tables, files and logs grew",
+        ),
+        (replace(HELD, after=Size(0, 0, {"web": GROWTH_BYTES + 11})), "memory grew"),
         (replace(HELD, taken=["another address"]), "another address"),
     ],
 )

@@ -1,0 +1,31 @@
+"""Passwords are hashed one at a time in each process, and after what else there is to do: a hash
+takes half a second of a whole core, and a crowd that signs in would leave none for pages."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+
+NICENESS = 5
+
+
+def be_nice() -> None:
+    """Lower the priority of this thread. Elsewhere than on Linux that is one of the process."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
+_hashing = ThreadPoolExecutor(1, thread_name_prefix="hashing", initializer=be_nice)
+
+
+class InTurnHasher(PBKDF2PasswordHasher):
+    """PBKDF2 as in Django, also for hashes that were made before."""
+
+    def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
+        return _hashing.submit(super().encode, password, salt, iterations).result()
