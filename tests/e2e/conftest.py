@@ -64,14 +64,8 @@ def no_reply_left_running(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     used = getattr(request.node, "funcargs", {})
     if "deployment" in used:
-        until(lambda: have_all_ended(used["deployment"], used["provider"]), what="no reply runs")
-
-
-def have_all_ended(deployment: Deployment, provider: Fake) -> bool:
-    """Let what the provider holds go on, and see whether every stream has ended."""
-    provider.release()
-    unfinished = "SELECT 1 FROM streaming_stream WHERE state IN ('queued', 'running')"
-    return not deployment.rows.query(unfinished)
+        used["provider"].release()
+        until(used["deployment"].stop_replies, what="no reply runs")
 
 
 class Deploy(Protocol):

@@ -190,6 +190,21 @@ class Deployment:
     def base_url(self) -> str:
         return self.web.url
 
+    def stop_replies(self) -> bool:
+        """Have everybody stop what they have a provider write; whether nothing of it runs any
+        more. The demo asks no provider."""
+        unfinished = self.rows.query(
+            "SELECT s.uuid, u.email FROM streaming_stream s "
+            "JOIN accounts_user u ON u.id = s.owner_id "
+            "JOIN chat_message m ON m.stream_id = s.id "
+            "WHERE s.state IN ('queued', 'running') AND m.provider <> 'demo'"
+        )
+        for row in unfinished:
+            for person in self._people.values():
+                if person.email == row["email"]:
+                    person.post(f"/s/{UUID(str(row['uuid']))}/stop/", {}, expect=None)
+        return not unfinished
+
     def person(self, name: str = "owner") -> Person:
         """Somebody who has signed up here, through the page; the same one for the same name.
 

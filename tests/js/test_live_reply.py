@@ -188,13 +188,26 @@ def test_a_lost_socket_is_no_end(page: Page, server: Server, open_: Open) -> Non
     expect(prose(page)).to_have_text("One two three")
 
 
-def test_who_is_signed_out_does_not_come_back(page: Page, server: Server, open_: Open) -> None:
+def test_who_is_signed_out_does_not_come_back(
+    page: Page, server: Server, open_: Open, complaints: list[str]
+) -> None:
+    page.route("**/sidebar/", lambda route: route.fulfill(status=401))
     open_(article())
     server.close(4401)
     expect(page.locator("body")).to_have_attribute("data-status", "signed-out")
     page.evaluate("window.dispatchEvent(new Event('online'))")
     page.wait_for_timeout(700)  # longer than the first attempt to come back would take
     assert server.opened == 1
+    assert ["401" in complaint for complaint in complaints] == [True]
+    complaints.clear()
+
+
+def test_who_has_only_got_a_new_session_comes_back(page: Page, server: Server, open_: Open) -> None:
+    page.route("**/sidebar/", lambda route: route.fulfill(body="<nav></nav>"))
+    open_(article())
+    server.close(4401)
+    until(page, lambda: server.opened == 2)
+    expect(page.locator("body")).to_have_attribute("data-status", "connected")
 
 
 def test_a_ping_is_answered_with_its_number(page: Page, server: Server, open_: Open) -> None:
