@@ -122,7 +122,8 @@ def test_postgresql_comes_with_a_pool_and_keeps_what_the_address_asks_for(read: 
     url = "postgresql://someone:secret@db.example:5433/holdfast?sslmode=require"
     database = read(DATABASE_URL=url)["DATABASES"]["default"]
     assert database["ENGINE"] == "config.postgresql"
-    assert database["OPTIONS"]["pool"]["max_size"] == 16
+    pool = {"min_size": 1, "max_size": 16, "max_idle": 3, "timeout": 2, "reconnect_timeout": 1}
+    assert database["OPTIONS"]["pool"] == pool
     assert database["OPTIONS"]["sslmode"] == "require"
     assert database["CONN_MAX_AGE"] == 0
 

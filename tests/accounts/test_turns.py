@@ -250,7 +250,7 @@ async def test_what_was_used_long_ago_counts_no_more(monkeypatch: pytest.MonkeyP
     waiting[0].cancel()
 
 
-async def test_visitors_leave_turns_for_people(site: Site) -> None:
+async def test_visitors_leave_turns_for_people() -> None:
     site = Site(most=4, most_visitors=2)
     site.signed_in = {"a" * 32: 1}
     site.go.set()
