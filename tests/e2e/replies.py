@@ -44,6 +44,13 @@ def finished(page: Page, *, within: float = 30.0) -> Locator:
     return reply
 
 
+def settled(page: Page) -> Locator:
+    """The newest reply, once its buttons are there too: they come a request after the text."""
+    reply = finished(page)
+    expect(reply.get_by_role("button", name="Other model")).to_be_visible()
+    return reply
+
+
 def copied(page: Page) -> str:
     """The Markdown of the newest reply, by its Copy button and the clipboard."""
     page.bring_to_front()

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.deployment import Deployment
-from tests.e2e.replies import ask, clipboard, finished, latest
+from tests.e2e.replies import ask, clipboard, latest, settled
 from tests.waiting import until
 
 pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
@@ -62,6 +62,7 @@ def test_every_key_of_the_sheet_does_what_it_says(page: Page) -> None:
     expect(latest(page)).to_have_attribute("data-state", "running")
     sheet.press("Esc", "Escape")
     expect(latest(page).get_by_text("Stopped", exact=True)).to_be_visible()
+    settled(page)
 
     sheet.press("↑", "ArrowUp")
     give_an_edit_up(page)
@@ -107,7 +108,7 @@ def test_every_key_of_the_sheet_does_what_it_says(page: Page) -> None:
     sheet.press("Ctrl Shift O", "Control+Shift+O")
     page.wait_for_url(lambda url: "/c/" not in url)
     ask(page, "Be brief", "demo-fast")
-    finished(page)
+    settled(page)
     here = page.get_by_role("link", name="Be brief", exact=True)
     expect(here).to_have_attribute("aria-current", "page")
     sheet.press("Alt ↑ ↓", "Alt+ArrowDown")
@@ -128,7 +129,7 @@ def test_a_letter_acts_only_in_a_message_that_a_key_led_to_and_can_be_switched_o
     page: Page,
 ) -> None:
     ask(page, "Be brief", "demo-fast")
-    finished(page)
+    settled(page)
     page.keyboard.press("Alt+k")
     page.keyboard.press("m")
     expect(page.get_by_role("dialog", name="Pick a model")).to_be_visible()
@@ -148,7 +149,7 @@ def test_what_is_typed_anywhere_is_for_the_box_and_costs_nothing(
     deployment: Deployment, page: Page
 ) -> None:
     ask(page, "Be brief", "demo-fast")
-    finished(page)
+    settled(page)
     streams = len(deployment.rows.of("streaming_stream"))
     page.reload()
     expect(box(page)).to_be_focused()
@@ -173,7 +174,7 @@ def test_what_is_typed_anywhere_is_for_the_box_and_costs_nothing(
 
 def test_keys_that_write_nothing_leave_the_focus_where_it_is(page: Page) -> None:
     ask(page, "Be brief", "demo-fast")
-    finished(page)
+    settled(page)
     latest(page).locator(".prose p").first.click(click_count=3)
     page.keyboard.press("Control+c")
     until(lambda: clipboard(page) != "", what="the selected text was copied")
@@ -218,7 +219,7 @@ def test_a_conversation_needs_no_mouse(page: Page) -> None:
     expect(latest(page)).to_have_attribute("data-state", "running")
     page.keyboard.press("Shift+Escape")
     page.keyboard.press("Escape")
-    finished(page)
+    settled(page)
     page.keyboard.press("Control+Shift+O")
     page.wait_for_url(lambda url: "/c/" not in url)
     page.keyboard.press("Alt+ArrowDown")
