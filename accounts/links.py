@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest
 from django.http.request import split_domain_port
 
@@ -24,7 +25,10 @@ def own_origin(request: HttpRequest) -> str:
 
 
 def own_address(request: HttpRequest, path: str) -> str:
-    """The whole address of a page of ours."""
+    """The whole address of a page of ours. Raises SuspiciousOperation where the path would go on
+    with our name instead of following it."""
+    if not path.startswith("/"):
+        raise SuspiciousOperation(f"{path[:80]!r} is no path")
     return own_origin(request) + path
 
 

@@ -48,6 +48,8 @@ class BoundedRequest(http_protocol.WebRequest):
     _address = ""
 
     def gotLength(self, length: int | None) -> None:
+        # Daphne would put what a client writes here before every address that Django makes.
+        self.requestHeaders.removeHeader(b"daphne-root-path")
         headers = [
             (name, value)
             for name, values in self.requestHeaders.getAllRawHeaders()

@@ -1,0 +1,34 @@
+"""Where the links of mails lead, whatever a request says of itself."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from tests.e2e.deployment import Deployment
+from tests.waiting import until
+
+LINK = re.compile(r"\S*/password/reset/key/\S+")
+DAPHNES_PREFIX = "Daphne-Root-Path"  # Daphne itself would take it from anybody
+
+
+def test_no_header_leads_the_link_of_a_mail_elsewhere() -> None:
+    with Deployment("embedded") as deployment:
+        owner = deployment.person()
+        ours = urlsplit(deployment.base_url)
+        lies = [
+            {DAPHNES_PREFIX: "@evil.test"},
+            {DAPHNES_PREFIX: ".evil.test"},
+            {DAPHNES_PREFIX: "//evil.test"},
+            {"X-Forwarded-Host": "evil.test", "X-Forwarded-Prefix": "@evil.test"},
+            {"Forwarded": "host=evil.test", "Script-Name": "@evil.test"},
+        ]
+        for number, headers in enumerate(lies, start=1):
+            owner.http.cookies.clear()
+            form = {"email": owner.email}
+            owner.post("/accounts/password/reset/", form, headers=headers)
+            links = until(
+                lambda n=number: (f := LINK.findall(deployment.logs(1000)))[n - 1 :] and f
+            )
+            assert links is not None
+            assert {urlsplit(link).netloc for link in links} == {ours.netloc}, headers
