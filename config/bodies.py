@@ -9,6 +9,7 @@ from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from django.conf import settings
+from django.db.utils import Error
 
 from config.known_sessions import known_sessions
 from streaming.addresses import session_of
@@ -29,8 +30,10 @@ BODY_SECONDS = 120
 FAREWELL_SECONDS = 2.0
 """How long a client that is refused may go on sending."""
 PIECE_BYTES = 64 * 1024
+UNAVAILABLE = 503
 
 TOO_LARGE = b"This is more than this server takes at once. Please send less text.\n"
+AWAY = b"The database is away for a moment. Please try again.\n"
 TOO_SLOW = b"The request took too long to arrive. Please try again.\n"
 
 
@@ -52,8 +55,8 @@ def max_body_bytes_if_signed_in(method: str, headers: Iterable[tuple[bytes, byte
 
 
 async def _max_body_bytes_when_asked(method: str, headers: Iterable[tuple[bytes, bytes]]) -> int:
-    """The same, once the database has said whom the session signs in; where it says nothing,
-    nobody."""
+    """The same, once the database has said whom the session signs in. Raises Error where it is
+    away."""
     if method not in IDLE:
         await known_sessions.find_owner(session_of(headers))
     return max_body_bytes(method, headers)
@@ -84,6 +87,8 @@ def bounded(app: App) -> App:
                 await _refuse(receive, send, 413, TOO_LARGE)
             except TimeoutError:
                 await _refuse(receive, send, 408, TOO_SLOW)
+            except Error:
+                await _refuse(receive, send, UNAVAILABLE, AWAY)
             else:
                 if whole:
                     file.seek(0)
@@ -137,6 +142,7 @@ async def _refuse(receive: Receive, send: Send, status: int, text: bytes) -> Non
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", str(len(text)).encode()),
         (b"connection", b"close"),
+        *([(b"retry-after", b"5")] if status == UNAVAILABLE else []),
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": text, "more_body": True})

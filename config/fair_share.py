@@ -16,6 +16,9 @@ HALF_LIFE_SECONDS = 20.0
 """After which what a client has used counts half."""
 FIRST_CHARGE_SECONDS = 0.05
 """What a request is taken to need until it is known."""
+ALIKE_SECONDS = 0.5
+"""Clients who differ by less are served in the order in which they came. Otherwise clients who
+were never here would always go before those who were."""
 MAX_REMEMBERED = 5_000
 """Clients."""
 
@@ -94,7 +97,7 @@ class FairShare:
         """Give the turns that are free, each to whom used the least."""
         now = time.monotonic()
         while self.computing < self.most and (able := self._able()):
-            chosen = min(able, key=lambda one: self._usage(one.client).until(now))
+            chosen = min(able, key=lambda one: self._usage(one.client).until(now) // ALIKE_SECONDS)
             self.waiting.remove(chosen)
             if chosen.turn.done():  # nobody waits any more
                 continue

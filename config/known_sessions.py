@@ -3,38 +3,37 @@ asked may rest on it."""
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from django.db.utils import Error
-
 from streaming.sessions import signed_in
 
 REMEMBERED = 10_000
+FRESH_SECONDS = 60.0
+"""How long an answer counts. The session may have ended in another process."""
 
 
 class KnownSessions:
     """Finds owners by their sessions; `ask` gives the user of a session that is not known, or
-    None."""
+    None. For each session it has the owner, and when it learned that."""
 
     def __init__(self, ask: Callable[[str], Awaitable[Any]] = signed_in) -> None:
         self._ask = ask
-        self._owners: OrderedDict[str, Any] = OrderedDict()
+        self._owners: OrderedDict[str, tuple[Any, float]] = OrderedDict()
 
     def owner(self, session: str | None) -> Any:
         """The primary key of the person, or None."""
-        return self._owners.get(session) if session else None
+        owner, at = self._owners.get(session or "", (None, 0.0))
+        return owner if time.monotonic() - at < FRESH_SECONDS else None
 
     async def find_owner(self, session: str | None) -> Any:
-        """The same, of any session: the database is asked about one that is not known. None where
-        it is away."""
+        """The same, of any session: the database is asked about one that is not known. Raises
+        Error where it is away."""
         owner = self.owner(session)
         if owner is None and session:
-            try:
-                user = await self._ask(session)
-            except Error:
-                return None
+            user = await self._ask(session)
             owner = user.pk if user else None
             self.learn(session, owner)
         return owner
@@ -43,7 +42,7 @@ class KnownSessions:
         """None as the owner forgets the session."""
         self._owners.pop(session, None)
         if owner is not None:
-            self._owners[session] = owner
+            self._owners[session] = owner, time.monotonic()
             if len(self._owners) > REMEMBERED:
                 self._owners.popitem(last=False)
 

@@ -8,12 +8,13 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction
 from django.conf import settings
+from django.db.utils import Error
 from django.http import HttpRequest
 from django.utils.decorators import sync_and_async_middleware
 
@@ -22,16 +23,16 @@ from config.fair_share import Busy, Client, FairShare
 from config.known_sessions import KnownSessions, known_sessions
 from streaming.addresses import address_of, session_of
 
-MAX_OF_A_PERSON = 6
+MAX_OF_A_PERSON = 4
 MAX_OF_AN_ADDRESS = 10
-"""Requests that run at once; of an address only those whose session is not known to sign in."""
+"""Requests that run at once; of an address only those whose session is not known to sign in. One
+person never has all turns of a process."""
 MAX_WAITING = 100
 """Requests of one client that may wait for their turn."""
 WAIT_SECONDS = 10.0
 
 ENDING = re.compile(r"/s/[0-9a-f-]{36}/stop/|/accounts/logout/")
-"""To stop a reply and to sign out: they wait for no page, and a person has as many turns of their
-own for them."""
+"""What is posted there stops a reply or signs out. It waits for no page."""
 SIGNING_IN = re.compile(r"/accounts/(login|reauthenticate)/")
 """What is posted there waits until the password is hashed."""
 AWAITING = re.compile(r"/settings/keys/[^/]+/(check/)?|/accounts/.*")
@@ -98,15 +99,26 @@ class Shares:
     static: FairShare = field(default_factory=lambda: FairShare(most=4, most_visitors=4))
     signing_in: FairShare = field(default_factory=lambda: FairShare(most=2, most_visitors=2))
     awaiting: FairShare = field(default_factory=lambda: FairShare(most=4, most_visitors=2))
+    ending: FairShare = field(default_factory=lambda: FairShare(most=4, most_visitors=2))
 
     def of(self, method: str, path: str) -> FairShare:
         if path.startswith(settings.STATIC_URL):
             return self.static
-        if method == "POST" and SIGNING_IN.fullmatch(path):
-            return self.signing_in
-        if method == "POST" and AWAITING.fullmatch(path):
-            return self.awaiting
+        if method == "POST":
+            for pattern, share in (
+                (SIGNING_IN, self.signing_in),
+                (ENDING, self.ending),
+                (AWAITING, self.awaiting),
+            ):
+                if pattern.fullmatch(path):
+                    return share
         return self.pages
+
+    def name(self, share: FairShare, client: str) -> str:
+        """By which a client's turns are counted: static files and endings apart from the rest."""
+        if share is self.static:
+            return f"static {client}"
+        return f"ending {client}" if share is self.ending else client
 
 
 class InTurns:
@@ -133,29 +145,33 @@ class InTurns:
                 await _say_busy(send)
                 return
 
+            start: list[dict[str, Any]] = []
+
             async def send_after_turn(message: dict[str, Any]) -> None:
-                # The work is done: a client that does not read its answer keeps no turn.
+                # With the first piece of its body the work is done. A client that does not read
+                # its answer keeps no turn, so nothing is sent before.
+                if message["type"] == "http.response.start":
+                    start.append(message)
+                    return
                 turn.close()
+                while start:
+                    await send(start.pop())
                 await send(message)
 
             await self._app(scope, receive, send_after_turn)
 
     async def _take(self, turn: ExitStack, scope: dict[str, Any]) -> None:
         """Wait for the turn, which ends when the stack is closed. Raises Busy."""
-        method, path = scope["method"], scope["path"]
         session = session_of(scope["headers"])
-        share = self._shares.of(method, path)
+        share = self._shares.of(scope["method"], scope["path"])
         client = await self._client(scope, session, share)
-        is_ending = method == "POST" and not client.is_visitor and ENDING.fullmatch(path)
-        kind = "static " if share is self._shares.static else "ending " if is_ending else ""
-        name = kind + client.name
+        name = self._shares.name(share, client.name)
         most = MAX_OF_AN_ADDRESS if client.is_visitor else MAX_OF_A_PERSON
         await self._turns.take(name, most)
         turn.callback(self._turns.leave, name)
         turn.callback(self._learn, scope, session)
-        if not is_ending:
-            began = await share.take(client)
-            turn.callback(share.leave, client, began)
+        began = await share.take(client)
+        turn.callback(share.leave, client, began)
 
     def _learn(self, scope: Mapping[str, Any], session: str | None) -> None:
         if session and WHOSE in scope:
@@ -167,12 +183,15 @@ class InTurns:
         """Who asks. A session that was made up counts for its address. A real one that this
         process does not know yet does, too, unless that would make its owner wait for visitors."""
         visitor = Client(f"address {address_of(scope)}", is_visitor=True)
+        name = self._shares.name(share, visitor.name)
         is_crowded = (
-            self._turns.running.get(visitor.name, 0) >= MAX_OF_AN_ADDRESS
+            self._turns.running.get(name, 0) >= MAX_OF_AN_ADDRESS
             or share.visitors >= share.most_visitors
         )
-        known = self._sessions
-        owner = await known.find_owner(session) if is_crowded else known.owner(session)
+        owner = self._sessions.owner(session)
+        if owner is None and is_crowded:
+            with suppress(Error):  # the database is away
+                owner = await self._sessions.find_owner(session)
         return visitor if owner is None else Client(f"user {owner}", is_visitor=False)
 
 
@@ -210,4 +229,5 @@ def _noted(request: HttpRequest) -> Iterator[None]:
     yield
     user = getattr(request, "_cached_user", None) or getattr(request, "_acached_user", None)
     if user is not None and hasattr(request, "scope"):
-        request.scope[WHOSE] = user.pk
+        is_over = request.session.session_key != request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+        request.scope[WHOSE] = None if is_over else user.pk

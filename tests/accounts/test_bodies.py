@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.test import Client
+from asgiref.sync import async_to_sync
+from django.db.utils import OperationalError
+from django.test import AsyncClient, Client
 
 from accounts.models import User
 from config import bodies
-from config.known_sessions import KnownSessions
+from config.known_sessions import FRESH_SECONDS, KnownSessions
+from config.turns import WHOSE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LONG = b"x" * 2**20
@@ -55,3 +58,33 @@ async def test_a_long_body_needs_a_session_that_signs_in(
     assert await post(session, says_length=says_length) == ["taken"]
     assert known.owner(session) == owner.pk
     assert await post("b" * 32, says_length=says_length) == [413]
+
+
+async def test_while_the_database_is_away_a_long_body_is_told_to_come_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def is_away(session: str) -> Any:
+        raise OperationalError
+
+    monkeypatch.setattr(bodies, "known_sessions", KnownSessions(is_away))
+    assert await post("a" * 32, says_length=True) == [503]
+
+
+def test_a_session_that_is_over_is_nobodys(owner: User) -> None:
+    client = AsyncClient()
+    client.force_login(owner, backend="django.contrib.auth.backends.ModelBackend")
+    page = async_to_sync(client.get)("/")
+    assert page.asgi_request.scope[WHOSE] == owner.pk
+    signed_out = async_to_sync(client.post)("/accounts/logout/")
+    assert signed_out.asgi_request.scope[WHOSE] is None
+
+
+def test_what_is_known_of_a_session_counts_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000.0
+    monkeypatch.setattr("config.known_sessions.time.monotonic", lambda: now)
+    known = KnownSessions()
+    known.learn("a" * 32, 1)
+    now += FRESH_SECONDS - 1
+    assert known.owner("a" * 32) == 1
+    now += 2
+    assert known.owner("a" * 32) is None

@@ -42,6 +42,7 @@ class Site:
         session = session_of(scope["headers"])
         scope[WHOSE] = self.signed_in.get(session or "")
         await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body"})
 
     async def _find(self, session: str) -> Any:
         self.asked.append(session)
@@ -193,6 +194,12 @@ async def test_no_path_and_method_computes_for_everybody_at_once(path: str, meth
     ]
     await settle()
     assert site.running == 2
+    site.signed_in = {f"{number:032}": number for number in range(50, 250)}
+    for session in site.signed_in:
+        site.app._sessions.learn(session, site.signed_in[session])
+    asked += [site.ask(session, path=path, method=method) for session in site.signed_in]
+    await settle()
+    assert site.running == 4
     site.go.set()
     await asyncio.gather(*asked)
 
@@ -248,6 +255,21 @@ async def test_what_was_used_long_ago_counts_no_more(monkeypatch: pytest.MonkeyP
     await settle()
     assert [task.done() for task in waiting] == [False, True]
     waiting[0].cancel()
+
+
+async def test_those_who_were_never_here_do_not_always_go_first() -> None:
+    share = FairShare(most=1)
+    began = await share.take(QUIET)
+    share.leave(QUIET, began)
+    began = await share.take(BUSY)
+    clients = [QUIET, *(Client(f"address {number}", is_visitor=False) for number in range(9))]
+    waiting = [asyncio.create_task(share.take(client)) for client in clients]
+    await settle()
+    share.leave(BUSY, began)
+    await settle()
+    assert [task.done() for task in waiting] == [True] + [False] * 9
+    for task in waiting[1:]:
+        task.cancel()
 
 
 async def test_visitors_leave_turns_for_people() -> None:
