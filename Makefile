@@ -24,10 +24,10 @@ stack: .venv/dev .env .static/staticfiles.json ## The production shape, thrown a
 	@exec $(BIN)/python -m tools.stack --server $(SERVER)
 
 # Tests of pages and of whole deployments mostly wait, the others mostly compute: side by side. The
-# longest come first; SQLite, the shortest, begins when the first of them has ended. A new file of
-# tests/e2e is run by test-deaths unless PAGES names it.
-test: lint .static/staticfiles.json browser aimock ## What decides whether a change lands
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-deaths test-pages test-parts test-sqlite
+# longest come first; lint and SQLite, the shortest, begin when the first of them has ended. A new
+# file of tests/e2e is run by test-deaths unless PAGES names it.
+test: .venv/dev .env .static/staticfiles.json browser aimock ## What decides whether a change lands
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-pages test-deaths test-parts lint test-sqlite
 
 test-parts:
 	$(BIN)/python -m pytest $(WHOLE:%=--ignore=%)

@@ -1,4 +1,4 @@
-"""The benchmark as a program: its short form in every run, its figures in `make prove`."""
+"""The benchmark as a program, in `make prove`: its short form, and its figures."""
 
 import subprocess
 import sys
@@ -21,6 +21,7 @@ def bench(*arguments: str, within: float) -> subprocess.CompletedProcess[str]:
     return done
 
 
+@pytest.mark.prove
 def test_the_short_form_loses_doubles_and_reorders_no_token() -> None:
     done = bench("--quick", within=80)
     assert done.returncode == 0, done.stdout + done.stderr

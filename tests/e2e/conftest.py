@@ -8,6 +8,8 @@ loop holds this thread, so neither asyncio nor Django's database is used beside 
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
@@ -21,6 +23,7 @@ from playwright.sync_api import (
     expect,
 )
 
+from tests.daily import run_one_of_each
 from tests.e2e import deployment as deployments
 from tests.e2e.deployment import Deployment, Kind
 from tests.e2e.person import Person
@@ -28,8 +31,10 @@ from tests.fakes import Fake
 from tests.services import Postgres
 from tests.waiting import until
 
+HERE = Path(__file__).parent
 PICTURES = deployments.ROOT / "test-results"
 PATIENCE = 15_000  # milliseconds that a locator waits
+KINDS = [{"embedded", "stack"}, {"daphne", "uvicorn"}]
 expect.set_options(timeout=PATIENCE)
 
 
@@ -157,6 +162,20 @@ def open_page(browser_context: Callable[..., BrowserContext]) -> Callable[..., P
         return page
 
     return open_
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test of two kinds of deployment, or of two servers, runs on one of them every day, always
+    on the same one. `make prove` runs it on the other, too."""
+    for kinds in KINDS:
+        run_one_of_each(items, partial(without_the_kind, kinds))
+
+
+def without_the_kind(kinds: set[str], item: pytest.Item) -> str | None:
+    """The name of a test that has variants of this sort, without which of them it is."""
+    kind = kinds.intersection(re.split(r"[\[\]-]", item.name))
+    return item.nodeid.replace(kind.pop(), "*") if kind and HERE in item.path.parents else None
 
 
 @pytest.hookimpl(wrapper=True)

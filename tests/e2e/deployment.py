@@ -36,6 +36,7 @@ MIGRATED = "holdfast_migrated"
 
 PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR")
 SETTINGS = {
+    "DJANGO_SETTINGS_MODULE": "tests.e2e.settings",
     "DEBUG": "off",
     "ALLOWED_HOSTS": "localhost,127.0.0.1",
     "ORIGINS": "",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.deployment import Deployment
@@ -168,8 +169,17 @@ ENDINGS = [
 ]
 
 
-def names(states: list[Any]) -> list[str]:
-    return [state.name for state in states]
+def cases(states: list[Any], *daily: str) -> list[Any]:
+    """The states as parameters of a test. All but the daily ones are left to `make prove`."""
+    return [
+        pytest.param(state, id=state.name, marks=[] if state.name in daily else pytest.mark.prove)
+        for state in states
+    ]
+
+
+def rarely(*values: str) -> list[Any]:
+    """Parameters that are left to `make prove`."""
+    return [pytest.param(value, marks=pytest.mark.prove) for value in values]
 
 
 def begin(

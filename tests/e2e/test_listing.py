@@ -185,6 +185,7 @@ def test_the_oldest_of_many_is_reached_by_scrolling_and_stays_there(
 
 @pytest.mark.still
 @pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+@pytest.mark.prove
 def test_the_oldest_of_many_is_reached_without_scripts(
     hoarder: Person, open_page: Callable[..., Page]
 ) -> None:

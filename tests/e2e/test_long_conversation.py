@@ -53,6 +53,7 @@ def test_older_messages_come_above_and_move_nothing(
 
 
 @pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+@pytest.mark.prove
 def test_an_older_question_can_be_asked_in_other_words(
     deployment: Deployment, address: str, open_page: Callable[..., Page]
 ) -> None:

@@ -13,7 +13,7 @@ from tests.e2e.deployment import Deployment
 from tests.e2e.line import Line
 from tests.e2e.person import Person
 from tests.e2e.replies import ask, conversation_path, finished, latest
-from tests.e2e.states import ENDINGS, LONG, WIDE, end
+from tests.e2e.states import ENDINGS, LONG, WIDE, end, rarely
 from tests.fakes import Behaviour, Fake
 
 pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
@@ -49,7 +49,7 @@ def box(page: Page) -> Locator:
 
 @pytest.mark.still
 @pytest.mark.parametrize(
-    "path", ["/", "/settings/keys/", "/settings/replies/", "/accounts/email/", "/nowhere/"]
+    "path", ["/", "/settings/keys/", *rarely("/settings/replies/", "/accounts/email/", "/nowhere/")]
 )
 def test_a_page_fits(
     complaints: Complaints, person: Person, open_page: Callable[..., Page], path: str
@@ -59,7 +59,7 @@ def test_a_page_fits(
 
 
 @pytest.mark.still
-@pytest.mark.parametrize("path", ["/", "/accounts/login/", "/accounts/signup/"])
+@pytest.mark.parametrize("path", ["/", *rarely("/accounts/login/", "/accounts/signup/")])
 def test_a_page_of_nobody_fits(
     deployment: Deployment, browser_context: Callable[..., BrowserContext], path: str
 ) -> None:
@@ -86,6 +86,7 @@ def test_whatever_is_written_fits_while_it_streams_and_after_a_reload(
     fits(page)
 
 
+@pytest.mark.prove
 def test_every_end_of_a_reply_fits(
     deployment: Deployment, person: Person, fake: Fake, open_page: Callable[..., Page]
 ) -> None:

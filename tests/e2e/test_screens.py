@@ -42,6 +42,7 @@ def test_nothing_stands_under_a_notch_or_a_round_corner(
     fits(page)
 
 
+@pytest.mark.prove
 def test_on_a_very_wide_screen_a_line_is_no_longer_than_one_can_read(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:

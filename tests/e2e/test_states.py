@@ -14,7 +14,7 @@ from tests.e2e.deployment import Deployment
 from tests.e2e.line import Line
 from tests.e2e.person import Person
 from tests.e2e.replies import ask, conversation_path, finished, latest
-from tests.e2e.states import ENDINGS, KEPT, RUNNING, Ending, Running, names, shown
+from tests.e2e.states import ENDINGS, KEPT, RUNNING, Ending, Running, cases, shown
 from tests.fakes import Behaviour, Fake
 from tests.fakes.behaviour import ErrorAnswer
 
@@ -56,7 +56,7 @@ def is_the_same(page: Page) -> bool:
 
 
 @embedded
-@pytest.mark.parametrize("case", RUNNING, ids=names(RUNNING))
+@pytest.mark.parametrize("case", cases(RUNNING, "queued", "thinking", "silent"))
 def test_what_a_reply_does_is_said_and_it_can_be_stopped_meanwhile(
     asker: Person, fake: Fake, open_page: Callable[..., Page], case: Running
 ) -> None:
@@ -111,7 +111,10 @@ def test_a_provider_that_is_busy_is_asked_again_and_the_page_says_when(
 
 
 @embedded
-@pytest.mark.parametrize("case", ENDINGS, ids=names(ENDINGS))
+@pytest.mark.parametrize(
+    "case",
+    cases(ENDINGS, "stopped", "truncated", "without a word", "interrupted", "rate limited"),
+)
 def test_how_a_reply_ended_is_said_and_what_can_be_done(
     asker: Person, fake: Fake, open_page: Callable[..., Page], case: Ending
 ) -> None:

@@ -46,6 +46,7 @@ def test_a_title_comes_after_the_first_reply_and_nothing_waits_for_it(
     expect(row(there, QUESTION)).to_have_count(0)
 
 
+@pytest.mark.prove
 def test_a_title_that_was_given_by_hand_stays(
     owner: Person, fake: Fake, open_page: Callable[..., Page]
 ) -> None:

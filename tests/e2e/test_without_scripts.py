@@ -84,6 +84,7 @@ def test_a_reply_is_stopped_and_goes_on(page: Page, fake: Fake) -> None:
     expect(latest(page).get_by_role("note")).to_contain_text("the reply went on")
 
 
+@pytest.mark.prove
 def test_a_message_waits_for_the_reply_before_it(page: Page, fake: Fake) -> None:
     fake.script(Behaviour.of("First.", hold_after=(0,)), Behaviour.of("Second."))
     ask(page, "One")
@@ -113,6 +114,7 @@ def test_messages_have_versions_and_nothing_is_lost(page: Page, fake: Fake) -> N
     expect(latest(page)).to_contain_text("Answer 1.")
 
 
+@pytest.mark.prove
 def test_settings_are_kept_with_the_chat(page: Page, fake: Fake) -> None:
     page.get_by_role("button", name="Settings", exact=True).click()
     page.get_by_role("textbox", name="System prompt").fill("Be a gull.")
@@ -168,6 +170,7 @@ def test_what_needs_a_script_is_not_offered(page: Page, fake: Fake) -> None:
         expect(page.get_by_role("button", name=name, exact=True)).to_have_count(0)
 
 
+@pytest.mark.prove
 def test_the_dark_is_chosen_and_stays(page: Page) -> None:
     page.get_by_role("button", name="Dark").click()
     expect(page.locator("html")).to_have_css("color-scheme", "dark")

@@ -169,6 +169,7 @@ ModelOverride.objects.update_or_create(model_id="gpt-4o-mini", defaults=prices)
 """
 
 
+@pytest.mark.prove
 def test_what_a_reply_cost_is_told_where_the_prices_are_known(
     deployment: Deployment, fake: Fake, open_page: Callable[..., Page]
 ) -> None:
@@ -194,6 +195,7 @@ LISTEN = """() => {
 }"""
 
 
+@pytest.mark.prove
 def test_in_a_storm_nobody_can_tell(deployment: Deployment, open_page: Callable[..., Page]) -> None:
     page = open_page(deployment.person("owner"))
     sockets: list[int] = []

@@ -1,8 +1,8 @@
 """pytest starts here: services first, then the environment, and only then Django's settings.
 
 `TEST_DATABASE=sqlite` runs on SQLite and the channel layer in memory instead of PostgreSQL and
-Redis, and leaves out the tests that use neither. Loaded with `-p`, because a conftest would come
-after pytest-django has read the settings.
+Redis, leaves out the tests that use neither, and runs one variant of each of the rest. It is loaded
+with `-p`, because a conftest would come after pytest-django has read the settings.
 """
 
 import atexit
@@ -14,6 +14,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.daily import run_one_of_each
 from tests.services import loopback
 from tests.services.postgresql import Postgres, postgres
 from tests.services.program import scratch_folder
@@ -93,15 +94,18 @@ def pytest_report_header() -> str:
     return f"holdfast: {services.postgres.command[0]} and {services.redis.command[0]}"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Browser tests come last: Playwright's loop runs on in this thread once it has begun,
     and neither asyncio's own tests nor Django's connections can be used beside it. What uses
-    neither database nor channel layer is the same on SQLite."""
+    neither database nor channel layer is the same on SQLite, and of the rest one variant of each
+    test runs there every day."""
     items.sort(key=lambda item: bool({"js", "e2e"} & set(item.path.parts)))
     if ON_SQLITE:
         others = [item for item in items if not uses_services(item)]
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if item not in set(others)]
+        run_one_of_each(items, lambda item: item.nodeid.split("[")[0])
 
 
 def uses_services(item: pytest.Item) -> bool:

@@ -1,0 +1,24 @@
+"""Which of several tests that are alike run every day. `make prove` runs all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from zlib import crc32
+
+import pytest
+
+
+def run_one_of_each(
+    items: Iterable[pytest.Item], kind_of: Callable[[pytest.Item], str | None]
+) -> None:
+    """Of all tests of a kind one runs every day, always the same one. None is a kind of its own."""
+    alike: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("prove") is None and (kind := kind_of(item)):
+            alike.setdefault(kind, []).append(item)
+    for kind, variants in alike.items():
+        variants.sort(key=lambda item: item.name)
+        daily = variants[(crc32(kind.encode()) >> 1) % len(variants)]
+        for item in variants:
+            if item is not daily:
+                item.add_marker(pytest.mark.prove)
