@@ -2,11 +2,14 @@
 
 Of an ended reply in a table, for every process; of any other in this process's memory, for those
 who ask for the very same text again. Both hold a bounded number of bytes, and what they hold is
-found by a digest of all it was made of, so that nothing outdated is ever shown.
+found by a digest of all it was made of, so that nothing outdated is ever shown. They hold it
+packed, as the HTML that takes longest to make is large and says the same again and again.
 """
 
 from __future__ import annotations
 
+import zlib
+from base64 import b64decode, b64encode
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -24,8 +27,10 @@ from chat.models import Message, RenderedText
 from chat.rendering import RENDERER, to_html
 from streaming.sources import keep_house
 
-MAX_ROW_BYTES = 1_000_000
-"""What is larger is made again for each process that shows it."""
+MAX_ROW_BYTES = 2_000_000
+"""Packed. The longest reply there can be fits if it is made of signs that HTML spells out, which
+take longest. What is larger, as millions of bytes without a pattern, is made again for each
+process that shows it."""
 MAX_KEPT_BYTES = 32_000_000
 """Of the whole table; the rows made first go first."""
 MAX_MEMORY_BYTES = 16_000_000
@@ -36,7 +41,7 @@ formats the rest; see `complexity.MAX_COST`."""
 
 
 class Memory:
-    """HTML by its digest, the one used last at the end.
+    """Packed HTML by its digest, the one used last at the end.
 
     Who asks for what is being made waits for that; who asks for anything else waits for nothing.
     """
@@ -75,21 +80,26 @@ class Memory:
         with self._lock:
             if digest not in self._held:
                 self._held[digest] = html
-                self._bytes += size(html)
+                self._bytes += len(html)
             while self._bytes > self._most:
-                self._bytes -= size(self._held.popitem(last=False)[1])
+                self._bytes -= len(self._held.popitem(last=False)[1])
 
 
 memory = Memory()
 
 
-def size(html: str) -> int:
-    """Bytes, at most, but for characters beyond ASCII, which are a few at a time."""
-    return len(html) if html.isascii() else len(html.encode())
+def pack(html: str) -> str:
+    """In ASCII, as the table's column is one of text."""
+    return b64encode(zlib.compress(html.encode(), 1)).decode()
+
+
+def unpack(packed: str) -> SafeString:
+    return mark_safe(zlib.decompress(b64decode(packed)).decode())  # noqa: S308 `to_html` made it
 
 
 def digest_of(text: str, seams: Iterable[int], max_cost: int) -> str:
-    made_of = f"{RENDERER} {max_cost} {' '.join(map(str, seams))}\n{text}"
+    """Says too that it is packed, so that a row of a version that packed nothing is not found."""
+    made_of = f"{RENDERER} packed {max_cost} {' '.join(map(str, seams))}\n{text}"
     return sha256(made_of.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -102,7 +112,10 @@ class Rendered:
         self._made: list[RenderedText] = []
 
     def growing(self, text: str, seams: tuple[int, ...] = ()) -> SafeString:
-        return in_memory(text, seams, MAX_GROWING_COST)
+        if not text:
+            return SafeString("")
+        digest = digest_of(text, seams, MAX_GROWING_COST)
+        return unpack(in_memory(digest, text, seams, MAX_GROWING_COST))
 
     def ended(
         self, message: UUID, field: str, text: str, seams: tuple[int, ...] = ()
@@ -112,14 +125,14 @@ class Rendered:
         digest = digest_of(text, seams, MAX_COST)
         row = self._rows.get((message, field))
         if row is not None and row.digest == digest:
-            return mark_safe(row.html)  # noqa: S308 it is what `to_html` made
-        html = in_memory(text, seams, MAX_COST)
+            return unpack(row.html)
+        html = in_memory(digest, text, seams, MAX_COST)
         made = RenderedText(
-            message_id=message, field=field, digest=digest, html=html, size=size(html)
+            message_id=message, field=field, digest=digest, html=html, size=len(html)
         )
         if made.size <= MAX_ROW_BYTES:
             self._made.append(made)
-        return html
+        return unpack(html)
 
     def keep(self) -> None:
         """Keep what was made for the next one who looks. A view does not fail, nor wait for
@@ -157,12 +170,8 @@ class Unwaiting:
             cursor.execute(statement)
 
 
-def in_memory(text: str, seams: tuple[int, ...], max_cost: int) -> SafeString:
-    if not text:
-        return SafeString("")
-    digest = digest_of(text, seams, max_cost)
-    html = memory.get(digest, lambda: str(to_html(text, seams, max_cost=max_cost)))
-    return mark_safe(html)  # noqa: S308 it is what `to_html` made
+def in_memory(digest: str, text: str, seams: tuple[int, ...], max_cost: int) -> str:
+    return memory.get(digest, lambda: pack(to_html(text, seams, max_cost=max_cost)))
 
 
 # Chores

@@ -1,6 +1,8 @@
 """The HTML of replies is made once, kept within bounds, and never shown when it is outdated."""
 
 from collections.abc import Callable
+from hashlib import sha256
+from random import Random
 from threading import Barrier, Event, Thread
 from uuid import uuid4
 
@@ -10,9 +12,11 @@ from django.test import Client
 
 from accounts.models import User
 from chat import rendered
+from chat.complexity import MAX_COST
 from chat.models import Conversation, Message, RenderedText
 from chat.rendered import Memory, Rendered, sweep
 from chat.rendering import RENDERER, to_html
+from streaming.writer import MAX_STREAM_CHARS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -53,6 +57,39 @@ def look(as_owner: Client, reply: Message, monkeypatch: pytest.MonkeyPatch) -> C
 def test_an_ended_reply_is_rendered_once_for_all_processes(
     look: Callable[[], str], made: list[str]
 ) -> None:
+    assert "<strong>b</strong>" in look()
+    assert "<strong>b</strong>" in look()
+    assert made == ["a **b**"]
+
+
+def test_a_reply_whose_html_is_several_times_its_size_is_rendered_once(
+    look: Callable[[], str], made: list[str]
+) -> None:
+    text = "&" * 400_000
+    Message.objects.update(content=text)
+    first = look()
+    assert first.count("&amp;") == 400_000
+    assert look() == first
+    assert made == [text]
+    assert RenderedText.objects.get().size < 50_000
+
+
+def test_the_longest_reply_of_signs_in_no_order_is_kept(
+    look: Callable[[], str], made: list[str]
+) -> None:
+    Message.objects.update(content="".join(Random(1).choices("&<>\"'", k=MAX_STREAM_CHARS)))
+    look()
+    look()
+    assert len(made) == 1
+
+
+def test_a_row_of_a_version_that_packed_nothing_is_made_again(
+    look: Callable[[], str], reply: Message, made: list[str]
+) -> None:
+    outdated = sha256(f"{RENDERER} {MAX_COST} \na **b**".encode()).hexdigest()
+    RenderedText.objects.create(
+        message=reply, field="content", digest=outdated, html="<p>old</p>", size=10
+    )
     assert "<strong>b</strong>" in look()
     assert "<strong>b</strong>" in look()
     assert made == ["a **b**"]
