@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 from uuid import UUID, uuid5
 
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Func, IntegerField
+from django.db.models.sql.compiler import SQLCompiler
 from django.template.defaultfilters import pluralize
 from django.urls import reverse
 from django.utils import timezone
@@ -172,14 +176,23 @@ class Article:
 
 AT_ONCE = 50
 """Messages that a page begins with, and that are fetched at a time of those before."""
+MAX_BYTES = 1_000_000
+"""Of their text. A page of fifty messages at their longest would be hundreds of megabytes."""
+EXCHANGE = 2
+"""Messages that are shown together however large they are. A person's own words come with the reply
+to them, and every page leads further."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Messages that follow one another, and the address of those before them, if there are any."""
+    """Messages that follow one another, and the address of those before them, if there are any.
+    Where they are not the last of their branch, `newest` is the address of those. `end` is the
+    branch's last message, if it was looked for."""
 
     articles: list[Article]
     earlier: str = ""
+    newest: str = ""
+    end: UUID | None = None
 
 
 BLANK_QUESTION = Article(id="", role=Message.Role.USER, name="You")
@@ -242,20 +255,54 @@ def _htmls(message: Message, known: Shown, rendered: Rendered) -> tuple[SafeStri
 
 
 def articles(conversation: Conversation, through: UUID | None = None) -> Stretch:
-    """The end of the newest branch through a message, from that message on if it stands further
-    up, or of the conversation's own branch."""
+    """The end of the newest branch through a message, or of the conversation's own branch. If the
+    message stands further up, as much from there on as a page holds."""
     tree = Tree.of(conversation)
     named = through if through and through in tree else None
     path = tree.path(tree.end_of(named) if named else conversation.leaf_id)
-    first = max(0, len(path) - AT_ONCE)
-    return _stretch(tree, path, min(first, path.index(named)) if named else first)
+    end = path[-1] if path else None
+    first = _first(path)
+    if named is None or (at := path.index(named)) >= first:
+        return replace(_stretch(tree, path, first), end=end)
+    shown = path[: at + _fitting(path[at:])]
+    newest = "" if shown == path else f"{_page(conversation)}?leaf={end}"
+    return replace(_stretch(tree, shown, at), newest=newest, end=end)
 
 
 def earlier_articles(conversation: Conversation, before: UUID) -> Stretch:
     """What stands before a message; raises KeyError for one that is not of this conversation."""
     tree = Tree.of(conversation)
     path = tree.path(before)[:-1]
-    return _stretch(tree, path, max(0, len(path) - AT_ONCE))
+    return replace(_stretch(tree, path, _first(path)), newest=_page(conversation))
+
+
+def _first(path: Sequence[UUID]) -> int:
+    """Where the last messages that a page shows of a path begin."""
+    return max(0, len(path) - _fitting(path[::-1][:AT_ONCE]))
+
+
+def _fitting(ids: Sequence[UUID]) -> int:
+    """How many of these messages, from the first on, a page holds. None of their text is read; that
+    of a growing reply stands elsewhere, and is not counted."""
+    bytes = Bytes("content") + Bytes("reasoning")
+    sized = Message.objects.only("id").annotate(bytes=bytes).in_bulk(ids)
+    sums = accumulate(sized[id].bytes for id in ids)
+    return max(EXCHANGE, sum(sum_ <= MAX_BYTES for sum_ in sums))
+
+
+class Bytes(Func):
+    """Of a text. PostgreSQL knows them without reading a text that it keeps outside its row."""
+
+    function = "OCTET_LENGTH"
+    arity = 1
+    output_field = IntegerField()
+
+    def as_sqlite(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any
+    ) -> tuple[str, tuple[str | int, ...]]:
+        """Its own OCTET_LENGTH is newer than some of the SQLites that we run on."""
+        template = "LENGTH(CAST(%(expressions)s AS BLOB))"
+        return self.as_sql(compiler, connection, template=template)
 
 
 def _stretch(tree: Tree, path: Sequence[UUID], first: int) -> Stretch:
@@ -268,6 +315,10 @@ def _stretch(tree: Tree, path: Sequence[UUID], first: int) -> Stretch:
         return Stretch(shown)
     chat = reverse("earlier", args=[shown[0].conversation])
     return Stretch(shown, f"{chat}?before={shown[0].id}")
+
+
+def _page(conversation: Conversation) -> str:
+    return reverse("conversation", args=[conversation.pk])
 
 
 def address(conversation: UUID, message: UUID) -> str:

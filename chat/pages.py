@@ -19,7 +19,7 @@ from django_htmx.middleware import HtmxDetails
 from accounts.models import User
 from accounts.page_account import account_id, claimed
 from accounts.visitors import is_allowed
-from chat.articles import BLANK_ANSWER, BLANK_QUESTION, Article, articles, earlier_articles
+from chat.articles import BLANK_ANSWER, BLANK_QUESTION, Stretch, articles, earlier_articles
 from chat.composer import FIELDS, composer
 from chat.deleted import just_deleted
 from chat.models import Conversation
@@ -95,17 +95,17 @@ def page(
 ) -> HttpResponse:
     """The page of a conversation, or of a new one; `kept` is what stands in its composer, and
     `through` a message whose branch is to be shown, and `before` one to end at."""
-    shown, earlier = _shown(conversation, through, before)
-    running = next((a.stream for a in shown if a.busy), "")
+    shown = _shown(conversation, through, before)
+    running = next((a.stream for a in shown.articles if a.busy), "")
     standing = None
-    if conversation and conversation.leaf_id and shown and not before:
-        standing = Standing(UUID(shown[-1].id), conversation.leaf_id)
+    if conversation and conversation.leaf_id and shown.end:
+        standing = Standing(shown.end, conversation.leaf_id)
     context |= {
         "conversation": conversation,
         "title": conversation.title if conversation else "New chat",
-        "articles": shown,
-        "earlier": earlier,
-        "newest": before is not None,
+        "articles": shown.articles,
+        "earlier": shown.earlier,
+        "newest": shown.newest,
         "running": running,
         "composer": composer(user, conversation, kept, running, standing),
         "listing": listing(user, Place.read(request.GET.get("chats", ""))),
@@ -119,13 +119,10 @@ def page(
     return uncached(render(request, "chat/conversation.html", context, status=status))
 
 
-def _shown(
-    conversation: Conversation | None, through: UUID | None, before: UUID | None
-) -> tuple[list[Article], str]:
+def _shown(conversation: Conversation | None, through: UUID | None, before: UUID | None) -> Stretch:
     if conversation is None:
-        return [], ""
-    stretch = earlier_articles(conversation, before) if before else articles(conversation, through)
-    return stretch.articles, stretch.earlier
+        return Stretch([])
+    return earlier_articles(conversation, before) if before else articles(conversation, through)
 
 
 def fragment(

@@ -62,7 +62,11 @@ def conversation(request: Request, id: UUID) -> HttpResponse:
     through = _named(request.GET.get("leaf", ""))
     if request.htmx:
         stretch = articles(found, through)
-        shown = {"articles": stretch.articles, "earlier": stretch.earlier}
+        shown = {
+            "articles": stretch.articles,
+            "earlier": stretch.earlier,
+            "newest": stretch.newest,
+        }
         return fragment(request, "chat/_messages.html", shown)
     return page(request, user, found, kept=draft(request), through=through)
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from accounts import keys, visitors
 from accounts.models import ApiKey, Check, ListedModel, User
-from chat import sidebar
+from chat import articles, sidebar
 from chat.forms import MESSAGE_LIMIT
 from chat.models import Conversation, Message
 from chat.pages import MAX_DRAFT_CHARS
@@ -823,6 +823,81 @@ def test_a_long_conversation_begins_with_its_newest_messages_and_the_way_to_olde
         address = found[1] if found else ""
     assert fetched == messages
     assert address == ""
+
+
+HUGE = "&" * 400_000
+
+
+def huge(reply: Reply, length: int) -> list[str]:
+    """The ids of a conversation whose replies are as large as that, and whose questions are not."""
+    finish(reply, HUGE)
+    messages = grown(reply, length)
+    replies = reply.conversation.messages.filter(role=Message.Role.ASSISTANT)
+    replies.update(content=HUGE)
+    return [str(message.pk) for message in messages]
+
+
+def test_a_page_holds_few_huge_messages_and_the_way_to_the_others(
+    as_owner: Client, reply: Reply
+) -> None:
+    messages = huge(reply, 12)
+    fetched: list[str] = []
+    address = page(reply)
+    while address:
+        shown = html(as_owner.get(unescape(address), headers=HTMX))
+        assert 0 < len(ids(shown)) <= 5
+        fetched = ids(shown) + fetched
+        found = re.search(r'hx-get="([^"]+)"', shown)
+        address = found[1] if found else ""
+    assert fetched == messages
+
+
+def test_an_exchange_is_on_a_page_however_large_it_is(
+    as_owner: Client, reply: Reply, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(articles, "MAX_BYTES", 10)
+    messages = huge(reply, 6)
+    assert ids(html(as_owner.get(page(reply)))) == messages[4:]
+    older = html(as_owner.get(f"{page(reply)}earlier/?before={messages[4]}"))
+    assert ids(older) == messages[2:4]
+
+
+def test_the_size_of_what_a_reply_thought_counts_and_is_in_bytes(
+    as_owner: Client, reply: Reply, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish(reply)
+    messages = [str(message.pk) for message in grown(reply, 6)]
+    Message.objects.update(content="", reasoning="é" * 10)
+    monkeypatch.setattr(articles, "MAX_BYTES", 60)
+    assert ids(html(as_owner.get(page(reply)))) == messages[3:]
+    monkeypatch.setattr(articles, "MAX_BYTES", 59)
+    assert ids(html(as_owner.get(page(reply)))) == messages[4:]
+
+
+def test_a_page_from_an_old_message_on_ends_where_it_is_full_and_leads_to_the_end_of_its_branch(
+    as_owner: Client, reply: Reply
+) -> None:
+    messages = huge(reply, 12)
+    shown = html(as_owner.get(f"{page(reply)}?leaf={messages[2]}"))
+    assert ids(shown) == messages[2:7]
+    assert f'name="parent" value="{messages[-1]}"' in shown, "a new question follows the last one"
+    found = re.search(r'href="([^"]+)">Show the newest messages', shown)
+    assert found
+    assert found[1].endswith(f"?leaf={messages[-1]}")
+    newest = html(as_owner.get(found[1]))
+    assert ids(newest)[-1] == messages[-1]
+    assert "Show the newest messages" not in newest
+
+
+def test_the_text_of_messages_that_are_not_shown_is_not_read(
+    as_owner: Client, reply: Reply
+) -> None:
+    messages = huge(reply, 12)
+    with CaptureQueriesContext(connection) as made:
+        shown = ids(html(as_owner.get(page(reply))))
+    [reading] = [query["sql"] for query in made if '"chat_message"."content",' in query["sql"]]
+    read = [id for id in messages if id.replace("-", "") in reading.replace("-", "")]
+    assert read == shown
 
 
 def test_older_messages_are_a_page_of_their_own_without_a_script(
