@@ -17,10 +17,8 @@ from config.bodies import (
     max_body_bytes,
     max_body_bytes_if_signed_in,
 )
+from config.headers import HEADERS_SECONDS
 from streaming.addresses import address_of
-
-HEADERS_SECONDS = 20
-"""How long the headers of a request may take after its first byte."""
 
 REFUSAL = (
     b"HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"
@@ -114,7 +112,12 @@ class BoundedRequest(http_protocol.WebRequest):
 class BoundedChannel(http.HTTPChannel):
     """A connection on which a request has to be complete in time, however busily it drips."""
 
-    _begun = False
+    _begun = True
+    """Whether a request is awaited in time: the first one, from the connection on."""
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.setTimeout(HEADERS_SECONDS)
 
     def dataReceived(self, data: bytes) -> None:
         if data and not self._begun and not self._handlingRequest:

@@ -1,16 +1,117 @@
-"""Lets no client of Uvicorn choose its own address: unless it is told otherwise, Uvicorn believes
+"""Bounds what Uvicorn takes in before the application is asked: it would keep headers of any
+length, and wait for them for ever.
+
+And lets no client of it choose its own address: unless it is told otherwise, Uvicorn believes
 X-Forwarded-For of whoever connects from this machine. What proxies say is read by `PROXIES`."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import h11
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from config.headers import HEADERS_SECONDS, MAX_HEADER_BYTES
+
+TOO_LONG = "The headers of this request are too long."
+
+
+class InTime(asyncio.Protocol):
+    """A connection on which headers have to be complete in time, however busily it drips. Between
+    two requests, Uvicorn closes it itself."""
+
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    cycle: Any
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._expect_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._have_headers()
+        super().connection_lost(exc)
+
+    def _expect_headers(self) -> None:
+        if self._patience is None:
+            self._patience = self.loop.call_later(HEADERS_SECONDS, self._lose_patience)
+
+    def _have_headers(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _lose_patience(self) -> None:
+        self._patience = None
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._expect_headers()  # an earlier request on this connection is still being answered
+        else:
+            self.transport.close()
+
+
+class BoundedHttpTools(InTime, HttpToolsProtocol):
+    """Counts what the parser may have kept: all that came since the last byte of a body."""
+
+    _awaits_headers = True
+    _kept = 0
+
+    def data_received(self, data: bytes) -> None:
+        if self._awaits_headers:
+            self._expect_headers()
+        self._kept += len(data)
+        super().data_received(data)
+        if self._kept > MAX_HEADER_BYTES and not self.transport.is_closing():
+            self.send_400_response(TOO_LONG)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._expect_headers()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Trailers are no headers: nobody reads them, and a proxy may not have looked at them."""
+        if self._awaits_headers:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._have_headers()
+        self._awaits_headers = False
+        self._kept = 0
+        length = sum(len(name) + len(value) for name, value in self.headers)
+        if len(self.url) + length > MAX_HEADER_BYTES:
+            raise ValueError(TOO_LONG)  # answered by 400
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._kept = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._kept = 0
+        self._awaits_headers = True
+        super().on_message_complete()
+
+
+class BoundedH11(InTime, H11Protocol):
+    """Its parser counts for itself."""
+
+    def data_received(self, data: bytes) -> None:
+        if self.conn.their_state is h11.IDLE:
+            self._expect_headers()
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._have_headers()
 
 
 def bound() -> None:
-    """From now on, for every request and socket."""
+    """From now on, for every connection, request and socket."""
     ProxyHeadersMiddleware.__call__ = _pass_on  # type: ignore[method-assign]
+    # Uvicorn has chosen its class by now, so that is what has to make another one.
+    HttpToolsProtocol.__new__ = lambda *_, **__: object.__new__(BoundedHttpTools)  # type: ignore[method-assign,assignment]
+    H11Protocol.__new__ = lambda *_, **__: object.__new__(BoundedH11)  # type: ignore[method-assign,assignment]
 
 
 async def _pass_on(self: Any, scope: Any, receive: Any, send: Any) -> None:

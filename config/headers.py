@@ -1,0 +1,10 @@
+"""Bounds of what comes before the body of a request, the same on either server."""
+
+from __future__ import annotations
+
+HEADERS_SECONDS = 20
+"""How long the headers of a request may take: those of the first one after the connection was made,
+those of a later one after its first byte."""
+
+MAX_HEADER_BYTES = 64 * 1024
+"""How long headers may be. Daphne and h11 have bounds of their own, of 16 KB."""
