@@ -13,8 +13,10 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db import models
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
+from accounts.addresses import addresses_of
 from accounts.admin_guard import PasswordFirst
 from accounts.models import ApiKey, User
 
@@ -28,7 +30,40 @@ class GroupAdmin(PasswordFirst, DjangoGroupAdmin):
 
 @admin.register(EmailAddress)
 class EmailAddressAdmin(PasswordFirst, AllauthEmailAddressAdmin):
-    """A confirmed address signs in and resets the password."""
+    """A confirmed address signs in and resets the password. Every change is told to the addresses
+    that the account had before."""
+
+    def save_model(
+        self, request: HttpRequest, address: EmailAddress, form: Any, change: bool
+    ) -> None:
+        before = EmailAddress.objects.filter(pk=address.pk).first()
+        told = addresses_of(address.user) + (addresses_of(before.user) if before else [])
+        super().save_model(request, address, form, change)
+        if before and (before.email, before.user) != (address.email, address.user):
+            _tell("deleted", told, deleted_email=before.email)
+            before = None
+        if before is None or before.verified != address.verified:
+            _tell("confirmed" if address.verified else "added", told, added=address.email)
+
+    def delete_model(self, request: HttpRequest, address: EmailAddress) -> None:
+        told = addresses_of(address.user)
+        super().delete_model(request, address)
+        _tell("deleted", told, deleted_email=address.email)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[EmailAddress]) -> None:
+        for address in queryset:
+            self.delete_model(request, address)
+
+    @admin.action(description="Mark selected addresses as confirmed")
+    def make_verified(self, request: HttpRequest, queryset: QuerySet[EmailAddress]) -> None:
+        told = {one.pk: addresses_of(one.user) for one in queryset.filter(verified=False)}
+        super().make_verified(request, queryset)
+        for address in EmailAddress.objects.filter(pk__in=told, verified=True):
+            _tell("confirmed", told[address.pk], added=address.email)
+
+
+def _tell(what: str, addresses: list[str], **about: str) -> None:
+    get_adapter().tell(f"account/email/email_{what}", addresses, about)
 
 
 @admin.register(User)

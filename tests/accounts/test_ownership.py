@@ -220,6 +220,36 @@ def test_an_administrators_session_alone_changes_no_account(
     assert [owner.password, User.objects.count(), EmailAddress.objects.count()] == before
 
 
+ADDRESSES = "/admin/account/emailaddress/"
+
+
+def test_a_person_hears_of_addresses_that_an_administrator_changed(
+    as_administrator: Client, owner: User
+) -> None:
+    added = {"user": owner.pk, "email": THIEF, "verified": "on"}
+    as_administrator.post(f"{ADDRESSES}add/", added)
+    assert recipients() == [owner.email]
+    assert THIEF in mail.outbox.pop().body
+    address = EmailAddress.objects.get(email=THIEF)
+    changed = added | {"email": f"other-{THIEF}"}
+    as_administrator.post(f"{ADDRESSES}{address.pk}/change/", changed)
+    assert sorted({*recipients()}) == sorted([owner.email, THIEF])
+    mail.outbox.clear()
+    as_administrator.post(f"{ADDRESSES}{address.pk}/delete/", {"post": "yes"})
+    assert owner.email in recipients()
+    mail.outbox.clear()
+    wish = EmailAddress.objects.create(user=owner, email="wish@example.org")
+    chosen = {"action": "make_verified", "_selected_action": [wish.pk]}
+    as_administrator.post(ADDRESSES, chosen)
+    wish.refresh_from_db()
+    assert wish.verified
+    assert recipients() == [owner.email]
+    mail.outbox.clear()
+    chosen = {"action": "delete_selected", "_selected_action": [wish.pk], "post": "yes"}
+    as_administrator.post(ADDRESSES, chosen)
+    assert owner.email in recipients()
+
+
 def test_a_person_hears_of_a_password_that_an_administrator_set(
     as_administrator: Client, owner: User
 ) -> None:
