@@ -1,5 +1,5 @@
 """Bounds what Uvicorn takes in before the application is asked: it would keep headers of any
-length, and wait for them for ever.
+length, wait for them for ever, and let each socket hold a frame of 16 MB.
 
 And lets no client of it choose its own address: unless it is told otherwise, Uvicorn believes
 X-Forwarded-For of whoever connects from this machine. What proxies say is read by `PROXIES`."""
@@ -10,11 +10,15 @@ import asyncio
 from typing import Any
 
 import h11
+from uvicorn.config import Config
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from config.headers import HEADERS_SECONDS, MAX_HEADER_BYTES
+
+MAX_FRAME_BYTES = 256 * 1024
+"""Of a message of a socket. What a client of ours sends is far shorter."""
 
 TOO_LONG = "The headers of this request are too long."
 
@@ -109,6 +113,8 @@ class BoundedH11(InTime, H11Protocol):
 def bound() -> None:
     """From now on, for every connection, request and socket."""
     ProxyHeadersMiddleware.__call__ = _pass_on  # type: ignore[method-assign]
+    # Every kind of socket asks the configuration, which is there already.
+    Config.ws_max_size = property(_max_frame_bytes, _set_max_frame_bytes)  # type: ignore[assignment]
     # Uvicorn has chosen its class by now, so that is what has to make another one.
     HttpToolsProtocol.__new__ = lambda *_, **__: object.__new__(BoundedHttpTools)  # type: ignore[method-assign,assignment]
     H11Protocol.__new__ = lambda *_, **__: object.__new__(BoundedH11)  # type: ignore[method-assign,assignment]
@@ -116,3 +122,11 @@ def bound() -> None:
 
 async def _pass_on(self: Any, scope: Any, receive: Any, send: Any) -> None:
     await self.app(scope, receive, send)
+
+
+def _max_frame_bytes(self: Any) -> int:
+    return min(vars(self)["ws_max_size"], MAX_FRAME_BYTES)
+
+
+def _set_max_frame_bytes(self: Any, told: int) -> None:
+    vars(self)["ws_max_size"] = told

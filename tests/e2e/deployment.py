@@ -87,8 +87,7 @@ class Web(Program):
 
     def _arguments(self, server: Server) -> list[str]:
         if server == "uvicorn":
-            # Its own bound of 16 MB is what each socket may hold: SECURITY.md.
-            return ["--host", "127.0.0.1", "--port", str(self.port), "--ws-max-size", "262144"]
+            return ["--host", "127.0.0.1", "--port", str(self.port)]
         # Fifty who wait to be let in are all that Twisted has room for by itself; of a herd after a
         # restart, the others would try again a second later.
         return ["--endpoint", f"tcp:{self.port}:interface=127.0.0.1:backlog=1024"]

@@ -237,3 +237,14 @@ def test_a_message_that_is_too_long_ends_its_socket(
             while line.recv(10):
                 pass
     assert line.close_code in (1006, 1009)
+
+
+@pytest.mark.parametrize("kind", ["websockets", "websockets-sansio"])
+def test_uvicorn_takes_no_longer_frames_than_it_has_to(kind: str) -> None:
+    with Deployment("embedded", server="uvicorn", environment={"UVICORN_WS": kind}) as deployment:
+        with knock(deployment, deployment.person().cookies["sessionid"]) as line:
+            assert json.loads(line.recv(10))["type"] == "hello"
+            line.send("x" * 300 * 1024)
+            with pytest.raises(ConnectionClosed):
+                line.recv(10)
+        assert line.close_code == 1009
