@@ -45,6 +45,9 @@ LOOK_SECONDS = 1.0
 """How often a worker compares its streams with the database, bell or no bell."""
 LEFT_SECONDS = 0.3
 """How long after a bell it takes what others, who heard it too, have left."""
+TOGETHER_SECONDS = 0.1
+"""How long bells are gathered after a look that found nothing. Whoever queues a hundred replies and
+may have ten makes bells ring as often, and the looks took a third of a worker's time."""
 AGAIN_SECONDS = 0.2
 """When the database is asked again after it gave no answer."""
 CLAIMED_AT_ONCE = 50
@@ -162,7 +165,8 @@ class StreamWorker(AsyncConsumer):
             try:
                 # Bells may ring without pause: the clock decides, not a silence.
                 if loop.time() < due:
-                    await self._claim(all_that_is_left=False)
+                    if not await self._claim(all_that_is_left=False):
+                        await asyncio.sleep(TOGETHER_SECONDS)
                     due = min(due, loop.time() + LEFT_SECONDS)
                 else:
                     await self._look_around()
@@ -177,15 +181,15 @@ class StreamWorker(AsyncConsumer):
                 logger.exception("Looking for streams failed; trying again")
                 await asyncio.sleep(LOOK_SECONDS)
 
-    async def _claim(self, *, all_that_is_left: bool) -> None:
+    async def _claim(self, *, all_that_is_left: bool) -> int:
         """When a bell rang, all workers are awake: each takes its share. What is left a
-        moment later is taken by whoever looks first."""
+        moment later is taken by whoever looks first. Returns how many were claimed."""
         self._look.clear()
         assert self.row is not None
         running = len(self._pumps)
         room = min(settings.STREAMS_PER_WORKER - running, CLAIMED_AT_ONCE)
         if self._draining or room <= 0:
-            return
+            return 0
         share = None if all_that_is_left else running
         claimed = await self._looks.run(lifecycle.claim, self.row, room, share)
         for stream in claimed:
@@ -195,6 +199,7 @@ class StreamWorker(AsyncConsumer):
             pump.task.add_done_callback(partial(self._forget, pump))
         if len(claimed) == room:
             self._look.set()
+        return len(claimed)
 
     async def _look_around(self) -> None:
         """Let go of what is no longer ours; give up what is ours by a claim whose answer was lost;
