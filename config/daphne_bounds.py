@@ -25,6 +25,13 @@ REFUSAL = (
     b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(TOO_LARGE), TOO_LARGE)
 )
 
+READ_AS_ASCII = (
+    b"sec-websocket-protocol",
+    b"x-forwarded-for",  # with --proxy-headers
+    b"x-forwarded-port",
+    b"x-forwarded-proto",
+)
+"""What Daphne reads by itself. It would answer other bytes by 500, with a traceback in the log."""
 
 MAX_UNKNOWN_BYTES_OF_AN_ADDRESS = 16 * 2**20
 MAX_UNKNOWN_BYTES = 64 * 2**20
@@ -36,7 +43,8 @@ _unknown: Counter[str] = Counter()
 
 
 class BoundedRequest(http_protocol.WebRequest):
-    """A request whose body is refused as soon as it is known to be too large."""
+    """A request whose body is refused as soon as it is known to be too large, and its headers where
+    Daphne could not read them."""
 
     _refused = False
     _taken = 0
@@ -98,6 +106,15 @@ class BoundedRequest(http_protocol.WebRequest):
             self.channel.loseConnection()
         else:
             super().requestReceived(*args)
+
+    def process(self) -> None:
+        if all(map(self._is_ascii, READ_AS_ASCII)):
+            super().process()
+        else:
+            self.basic_error(400, b"Bad Request", "Invalid header value")
+
+    def _is_ascii(self, name: bytes) -> bool:
+        return all(value.isascii() for value in self.requestHeaders.getRawHeaders(name, ()))
 
     def _refuse(self) -> None:
         """What still comes is dropped. To close at once would take the answer away from a client
