@@ -71,13 +71,15 @@ class Attackers:
         self.chance = random.Random(self.order.seed)
         modes = self.modes()
         chosen = [*modes.values()] if self.order.mode == "mixed" else [modes[self.order.mode]]
+        # All of these, so that 200 connections are of nobody.
+        waits = (self.hold_headers, self.hold_a_socket)
         share = 3 if self.order.mode == "mixed" else 1
         await asyncio.gather(
             *(
                 self._again_and_again(act, pause)
                 for acts in chosen
                 for act, copies, pause in acts
-                for _ in range(-(-copies // share))
+                for _ in range(copies if act in waits else -(-copies // share))
             )
         )
 
