@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from collections import Counter
 from typing import Any
+from urllib.parse import unquote
 
 from daphne import http_protocol
+from daphne.access import AccessLogGenerator
 from twisted.internet import reactor
 from twisted.web import http
 
@@ -18,6 +20,8 @@ from config.bodies import (
     max_body_bytes_if_signed_in,
 )
 from config.headers import HEADERS_SECONDS
+from config.health import PATH as HEALTH
+from config.logs import MAX_METHOD_CHARS, told
 from streaming.addresses import address_of
 
 REFUSAL = (
@@ -154,9 +158,20 @@ class BoundedChannel(http.HTTPChannel):
         super().allContentReceived()
 
 
+_log_action = AccessLogGenerator.__call__
+
+
+def _log_little(self: Any, protocol: str, action: str, details: dict[str, Any]) -> None:
+    path = unquote(details["path"].partition("?")[0])
+    if path != HEALTH:
+        method = details.get("method", "")[:MAX_METHOD_CHARS]
+        _log_action(self, protocol, action, details | {"path": told(path), "method": method})
+
+
 def bound() -> None:
     """From now on, for every connection that Daphne takes."""
     assert reactor is not None
+    AccessLogGenerator.__call__ = _log_little
     http_protocol.WebRequest = BoundedRequest
     http_protocol.HTTPFactory.protocol = staticmethod(
         lambda: http._GenericHTTPChannelProtocol(BoundedChannel())

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
+from urllib.parse import quote
+
+KEYS = re.compile(r"(/accounts/(?:password/reset/key|confirm-email)/)[^\s\"?]+")
+"""Addresses of which a part lets whoever knows it in. They come by mail."""
 
 
 class QuietRefusals(logging.Filter):
@@ -15,9 +20,29 @@ class QuietRefusals(logging.Filter):
         if is_security or is_refusal:
             record.exc_info = record.exc_text = None
             message = record.getMessage()
-            if len(message) > MAX_MESSAGE_CHARS:
-                record.msg, record.args = message[:MAX_MESSAGE_CHARS] + "…", None
+            shown = _cut(_hidden(message), MAX_MESSAGE_CHARS)
+            if shown != message:
+                record.msg, record.args = shown, None
         return True
 
 
 MAX_MESSAGE_CHARS = 500
+MAX_PATH_CHARS = 200
+"""Of an address in the access log, which anybody could fill with longer ones."""
+
+
+MAX_METHOD_CHARS = 20
+
+
+def told(path: str) -> str:
+    """A path as the access log has it. What a form or a search asks for is nobody else's business,
+    so no query is in it."""
+    return _cut(_hidden(quote(path)), MAX_PATH_CHARS)
+
+
+def _hidden(text: str) -> str:
+    return KEYS.sub(r"\1…", text)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most] + "…"

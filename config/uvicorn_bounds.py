@@ -7,6 +7,8 @@ X-Forwarded-For of whoever connects from this machine. What proxies say is read 
 from __future__ import annotations
 
 import asyncio
+import logging
+import sys
 from typing import Any
 
 import h11
@@ -16,6 +18,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from config.headers import HEADERS_SECONDS, MAX_HEADER_BYTES
+from config.health import PATH as HEALTH
+from config.logs import MAX_METHOD_CHARS, told
 
 MAX_FRAME_BYTES = 256 * 1024
 """Of a message of a socket. What a client of ours sends is far shorter."""
@@ -118,6 +122,10 @@ def bound() -> None:
     # Uvicorn has chosen its class by now, so that is what has to make another one.
     HttpToolsProtocol.__new__ = lambda *_, **__: object.__new__(BoundedHttpTools)  # type: ignore[method-assign,assignment]
     H11Protocol.__new__ = lambda *_, **__: object.__new__(BoundedH11)  # type: ignore[method-assign,assignment]
+    for name, module in [*sys.modules.items()]:
+        if name.startswith("uvicorn.protocols.") and hasattr(module, "get_path_with_query_string"):
+            module.get_path_with_query_string = _path_to_log  # type: ignore[attr-defined]
+    logging.getLogger("uvicorn.access").addFilter(_logs_access)
 
 
 async def _pass_on(self: Any, scope: Any, receive: Any, send: Any) -> None:
@@ -130,3 +138,16 @@ def _max_frame_bytes(self: Any) -> int:
 
 def _set_max_frame_bytes(self: Any, told: int) -> None:
     vars(self)["ws_max_size"] = told
+
+
+def _path_to_log(scope: Any) -> str:
+    return told(scope["path"])
+
+
+def _logs_access(record: logging.LogRecord) -> bool:
+    """Uvicorn gives client, method, path, version and status, and its own formatter wants them."""
+    if not isinstance(record.args, tuple) or len(record.args) != 5:
+        return True
+    client, method, path, *rest = record.args
+    record.args = (client, str(method)[:MAX_METHOD_CHARS], path, *rest)
+    return path != HEALTH

@@ -162,6 +162,54 @@ def is_closed(line: socket.socket, *, drips: bool) -> bool:
         return True
 
 
+# What the access log has of it
+
+
+def logged(deployment: Deployment, *requests: bytes) -> str:
+    """What the server's log has of them."""
+    before = len(deployment.web.output())
+    for request in (*requests, b"GET /the-last-one"):
+        head = request + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", deployment.web.port), timeout=10) as line:
+            line.sendall(head)
+            while line.recv(4000):
+                pass
+    until(lambda: "/the-last-one" in deployment.web.output()[before:])
+    return deployment.web.output()[before:]
+
+
+def test_the_access_log_can_not_be_filled_and_tells_no_secrets(served: Deployment) -> None:
+    log = logged(
+        served,
+        b"GET /no/such/page?text=my-secret",
+        b"GET /accounts/password/reset/key/1-my-secret/",
+        b"GET /accounts/confirm-email/my-secret/",
+        b"GET /accounts/confirm%2Demail/my-secret/",
+        b"POST /accounts/confirm-email/my-secret/",  # without a token, so Django tells of it too
+        b"GET /healthz?a=b",
+        b"GET /" + b"x" * 8000,
+        b"X" * 8000 + b" /",
+        b"GET /%1b%5b31m",
+    )
+    assert "/no/such/page" in log
+    assert "/accounts/password/reset/key/" in log
+    assert "my-secret" not in log
+    assert "healthz" not in log
+    assert "\x1b" not in log
+    assert max(map(len, log.splitlines())) < 600
+
+
+def test_a_socket_is_logged_without_its_query(served: Deployment) -> None:
+    before = len(served.web.output())
+    where = f"{served.base_url.replace('http', 'ws')}/ws/?token=my-secret&{'x' * 4000}"
+    with suppress(InvalidStatus), connect(where, proxy=None):
+        pass
+    until(lambda: "/ws/" in served.web.output()[before:])
+    log = served.web.output()[before:]
+    assert "my-secret" not in log
+    assert max(map(len, log.splitlines())) < 600
+
+
 # Sockets
 
 
