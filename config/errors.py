@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views import defaults
@@ -32,7 +33,13 @@ def _for_any_request(view: View) -> View:
             _ = request.POST
         except Exception:
             request._mark_post_parse_error()  # type: ignore[attr-defined]
-        return view(request, *given, **named)
+        # Django calls this in a thread of the event loop, in which no request ends. The connection
+        # would stay there: out of the pool for good, and broken once the database was away.
+        close_old_connections()
+        try:
+            return view(request, *given, **named)
+        finally:
+            close_old_connections()
 
     return answer
 
