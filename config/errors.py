@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.db import close_old_connections
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views import defaults
@@ -35,11 +35,12 @@ def _for_any_request(view: View) -> View:
             request._mark_post_parse_error()  # type: ignore[attr-defined]
         # Django calls this in a thread of the event loop, in which no request ends. The connection
         # would stay there: out of the pool for good, and broken once the database was away.
-        close_old_connections()
+        is_used_here = connection.connection is not None
         try:
             return view(request, *given, **named)
         finally:
-            close_old_connections()
+            if not is_used_here:
+                connection.close()
 
     return answer
 
