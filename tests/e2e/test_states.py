@@ -14,7 +14,7 @@ from tests.e2e.deployment import Deployment
 from tests.e2e.line import Line
 from tests.e2e.person import Person
 from tests.e2e.replies import ask, conversation_path, finished, latest
-from tests.e2e.states import ENDINGS, KEPT, RUNNING, Ending, Running, cases, shown
+from tests.e2e.states import ENDINGS, KEPT, RUNNING, Ending, Running, cases, rarely, shown
 from tests.fakes import Behaviour, Fake
 from tests.fakes.behaviour import ErrorAnswer
 
@@ -56,7 +56,7 @@ def is_the_same(page: Page) -> bool:
 
 
 @embedded
-@pytest.mark.parametrize("case", cases(RUNNING, "queued", "thinking", "silent"))
+@pytest.mark.parametrize("case", cases(RUNNING, "queued", "silent"))
 def test_what_a_reply_does_is_said_and_it_can_be_stopped_meanwhile(
     asker: Person, fake: Fake, open_page: Callable[..., Page], case: Running
 ) -> None:
@@ -113,7 +113,7 @@ def test_a_provider_that_is_busy_is_asked_again_and_the_page_says_when(
 @embedded
 @pytest.mark.parametrize(
     "case",
-    cases(ENDINGS, "stopped", "truncated", "without a word", "interrupted", "rate limited"),
+    cases(ENDINGS, "truncated", "without a word", "rate limited"),
 )
 def test_how_a_reply_ended_is_said_and_what_can_be_done(
     asker: Person, fake: Fake, open_page: Callable[..., Page], case: Ending
@@ -163,7 +163,7 @@ def follow(page: Page, foot: Locator, way: str) -> None:
 
 
 @embedded
-@pytest.mark.parametrize("name", ["stopped", "truncated", "interrupted"])
+@pytest.mark.parametrize("name", [*rarely("stopped", "truncated"), "interrupted"])
 def test_what_was_cut_goes_on_in_its_place(
     asker: Person, fake: Fake, open_page: Callable[..., Page], name: str
 ) -> None:
