@@ -284,9 +284,11 @@ def _first(path: Sequence[UUID]) -> int:
 def _fitting(ids: Sequence[UUID]) -> int:
     """How many of these messages, from the first on, a page holds. None of their text is read; that
     of a growing reply stands elsewhere, and is not counted."""
-    bytes = Bytes("content") + Bytes("reasoning")
-    sized = Message.objects.only("id").annotate(bytes=bytes).in_bulk(ids)
-    sums = accumulate(sized[id].bytes for id in ids)
+    messages = Message.objects.filter(pk__in=ids).annotate(
+        bytes=Bytes("content") + Bytes("reasoning")
+    )
+    sizes = dict(messages.values_list("pk", "bytes"))
+    sums = accumulate(sizes.get(id, 0) for id in ids)  # one may have been deleted since
     return max(EXCHANGE, sum(sum_ <= MAX_BYTES for sum_ in sums))
 
 
