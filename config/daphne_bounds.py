@@ -21,7 +21,7 @@ from config.bodies import (
 )
 from config.headers import HEADERS_SECONDS
 from config.health import PATH as HEALTH
-from config.logs import MAX_METHOD_CHARS, told
+from config.logs import MAX_METHOD_CHARS, path_for_log
 from streaming.addresses import address_of
 
 REFUSAL = (
@@ -165,7 +165,9 @@ def _log_little(self: Any, protocol: str, action: str, details: dict[str, Any]) 
     path = unquote(details["path"].partition("?")[0])
     if path != HEALTH:
         method = details.get("method", "")[:MAX_METHOD_CHARS]
-        _log_action(self, protocol, action, details | {"path": told(path), "method": method})
+        _log_action(
+            self, protocol, action, details | {"path": path_for_log(path), "method": method}
+        )
 
 
 def bound() -> None:

@@ -20,7 +20,7 @@ class QuietRefusals(logging.Filter):
         if is_security or is_refusal:
             record.exc_info = record.exc_text = None
             message = record.getMessage()
-            shown = _cut(_hidden(message), MAX_MESSAGE_CHARS)
+            shown = _shorten(_hide_keys(message), MAX_MESSAGE_CHARS)
             if shown != message:
                 record.msg, record.args = shown, None
         return True
@@ -34,15 +34,15 @@ MAX_PATH_CHARS = 200
 MAX_METHOD_CHARS = 20
 
 
-def told(path: str) -> str:
+def path_for_log(path: str) -> str:
     """A path as the access log has it. What a form or a search asks for is nobody else's business,
     so no query is in it."""
-    return _cut(_hidden(quote(path)), MAX_PATH_CHARS)
+    return _shorten(_hide_keys(quote(path)), MAX_PATH_CHARS)
 
 
-def _hidden(text: str) -> str:
+def _hide_keys(text: str) -> str:
     return KEYS.sub(r"\1…", text)
 
 
-def _cut(text: str, most: int) -> str:
+def _shorten(text: str, most: int) -> str:
     return text if len(text) <= most else text[:most] + "…"

@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from config.headers import HEADERS_SECONDS, MAX_HEADER_BYTES
 from config.health import PATH as HEALTH
-from config.logs import MAX_METHOD_CHARS, told
+from config.logs import MAX_METHOD_CHARS, path_for_log
 
 MAX_FRAME_BYTES = 256 * 1024
 """Of a message of a socket. What a client of ours sends is far shorter."""
@@ -34,7 +34,7 @@ class InTime(asyncio.Protocol):
     loop: asyncio.AbstractEventLoop
     transport: asyncio.Transport
     cycle: Any
-    _patience: asyncio.TimerHandle | None = None
+    _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -45,16 +45,16 @@ class InTime(asyncio.Protocol):
         super().connection_lost(exc)
 
     def _expect_headers(self) -> None:
-        if self._patience is None:
-            self._patience = self.loop.call_later(HEADERS_SECONDS, self._lose_patience)
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(HEADERS_SECONDS, self._close_if_late)
 
     def _have_headers(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
-    def _lose_patience(self) -> None:
-        self._patience = None
+    def _close_if_late(self) -> None:
+        self._deadline = None
         if self.cycle is not None and not self.cycle.response_complete:
             self._expect_headers()  # an earlier request on this connection is still being answered
         else:
@@ -136,12 +136,12 @@ def _max_frame_bytes(self: Any) -> int:
     return min(vars(self)["ws_max_size"], MAX_FRAME_BYTES)
 
 
-def _set_max_frame_bytes(self: Any, told: int) -> None:
-    vars(self)["ws_max_size"] = told
+def _set_max_frame_bytes(self: Any, size: int) -> None:
+    vars(self)["ws_max_size"] = size
 
 
 def _path_to_log(scope: Any) -> str:
-    return told(scope["path"])
+    return path_for_log(scope["path"])
 
 
 def _logs_access(record: logging.LogRecord) -> bool:

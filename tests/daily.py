@@ -16,6 +16,7 @@ def run_one_of_each(
     for item in items:
         if item.get_closest_marker("prove") is None and (kind := kind_of(item)):
             alike.setdefault(kind, []).append(item)
+    # The lowest bit would leave all tests of a kill to one kind of deployment.
     for kind, variants in alike.items():
         variants.sort(key=lambda item: item.name)
         daily = variants[(crc32(kind.encode()) >> 1) % len(variants)]

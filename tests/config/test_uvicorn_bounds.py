@@ -73,7 +73,7 @@ async def is_closed(reader: asyncio.StreamReader, within: float = 2) -> bool:
 
 @both
 @pytest.mark.parametrize("beginning", [b"", b"\r\n", b"GET", HEAD + b"X-Slow: "])
-async def test_who_does_not_send_headers_is_hung_up_on(kind: Any, beginning: bytes) -> None:
+async def test_a_client_that_sends_no_headers_is_hung_up_on(kind: Any, beginning: bytes) -> None:
     async with served(kind) as (reader, writer):
         writer.write(beginning)
         assert await is_closed(reader)

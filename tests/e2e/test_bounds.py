@@ -116,7 +116,9 @@ def test_made_up_sessions_keep_few_long_bodies_under_way(served: Deployment) -> 
 
 
 @pytest.mark.parametrize("headers", [b"X-Many: x\r\n" * 100_000, b"X-Long: " + b"x" * MB])
-def test_who_sends_headers_without_end_is_hung_up_on(served: Deployment, headers: bytes) -> None:
+def test_a_client_that_sends_headers_without_end_is_hung_up_on(
+    served: Deployment, headers: bytes
+) -> None:
     with socket.create_connection(("127.0.0.1", served.web.port), timeout=10) as line:
         with suppress(ConnectionError):
             line.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + headers)

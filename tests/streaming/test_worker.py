@@ -267,6 +267,27 @@ async def test_bells_without_pause_starve_nobody(owner: User, crew: Crew, stage:
     ringing.cancel()
 
 
+async def test_bells_after_a_look_in_vain_are_answered_together(
+    owner: User, crew: Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, looks = lifecycle.claim, []
+
+    def claim_and_count(*arguments: Any) -> list[Stream]:
+        looks.append(arguments)
+        return claim(*arguments)
+
+    monkeypatch.setattr(lifecycle, "claim", claim_and_count)
+    monkeypatch.setattr(workers, "LOOK_SECONDS", 1000.0)
+    monkeypatch.setattr(workers, "LEFT_SECONDS", 1000.0)
+    monkeypatch.setattr(workers, "TOGETHER_SECONDS", 2.0)
+    await crew.start()
+    await seen(lambda: looks)
+    for _ in range(20):
+        lifecycle.ring_workers()
+        await asyncio.sleep(0.02)
+    assert len(looks) <= 3
+
+
 # Stop
 
 
