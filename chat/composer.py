@@ -5,8 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
+from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.safestring import SafeString
 
 from accounts import keys
 from accounts.models import Check, User
@@ -22,6 +25,8 @@ FIELDS = ("text", "model", "max_tokens", "temperature", "reasoning_effort", "sys
 RECENT = 4
 """How many models are offered first."""
 LOOKED_AT = 50
+MAX_OPTIONS = 200
+"""Lists of a provider's models that are kept as HTML, of up to 20 KB or so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,14 @@ class Composer:
     recent: str
 
     @property
+    def options(self) -> list[SafeString]:
+        """What the model can be picked from, of each provider."""
+        chosen = self.chosen
+        return [
+            _options(group, self.model if chosen in group.choices else "") for group in self.groups
+        ]
+
+    @property
     def has_key(self) -> bool:
         """Whether there is a model to be had that is not for trying only."""
         return any(group.works and not group.is_demo for group in self.groups)
@@ -100,6 +113,13 @@ class Composer:
             "system prompt" if self.system_prompt else "",
         ]
         return " · ".join(part for part in parts if part)
+
+
+@lru_cache(maxsize=MAX_OPTIONS)
+def _options(group: Group, model: str) -> SafeString:
+    """The HTML of a provider's models, of which one may be picked. To make it anew for each page
+    took a third of the page's time."""
+    return render_to_string("chat/_options.html", {"group": group, "model": model})
 
 
 def composer(
