@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 from urllib.parse import unquote
 
-from daphne import http_protocol
+from daphne import http_protocol, ws_protocol
 from daphne.access import AccessLogGenerator
 from twisted.internet import reactor
 from twisted.web import http
@@ -130,6 +130,19 @@ class BoundedRequest(http_protocol.WebRequest):
             self.channel.setTimeout(FAREWELL_SECONDS)
 
 
+class BoundedSocket(ws_protocol.WebSocketProtocol):
+    """A socket from which nothing is read before it is accepted. What came would be kept, without a
+    limit."""
+
+    def onConnect(self, request: Any) -> Any:
+        self.transport.pauseProducing()
+        return super().onConnect(request)
+
+    def serverAccept(self, subprotocol: str | None = None) -> None:
+        self.transport.resumeProducing()
+        super().serverAccept(subprotocol)
+
+
 class BoundedChannel(http.HTTPChannel):
     """A connection on which a request has to be complete in time, however busily it drips."""
 
@@ -175,6 +188,7 @@ def bound() -> None:
     assert reactor is not None
     AccessLogGenerator.__call__ = _log_little
     http_protocol.WebRequest = BoundedRequest
+    ws_protocol.WebSocketFactory.protocol = BoundedSocket
     http_protocol.HTTPFactory.protocol = staticmethod(
         lambda: http._GenericHTTPChannelProtocol(BoundedChannel())
     )

@@ -49,6 +49,12 @@ FOLLOWED = 100
 UNWELCOME = 20
 """Sockets of one address that are accepted although they turn out to be nobody's, at once."""
 UNWELCOME_ADDRESSES = 1_000
+UNWELCOME_PER_SECOND = 10
+"""Such sockets that this process tells to go. Each costs the event loop milliseconds, and many come
+back at once."""
+CROWD_SECONDS = 1.0
+"""How far they may be ahead of that pace before they have to wait."""
+MAX_UNTOLD_SECONDS = 10.0
 LEAVING_SECONDS = 10.0
 """How long a server waits for a client that was told to go; Uvicorn does as long as this."""
 
@@ -134,9 +140,10 @@ class FollowConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         self._session = session_of(self.scope["headers"])
         address = address_of(self.scope)
-        if not unwelcome.reserve(address):
+        if unwelcome.is_crowd() or not unwelcome.reserve(address):
             answer = await self._asked()
-            if self._refusal(answer) is not None:
+            if (reason := self._refusal(answer)) is not None:
+                await asyncio.sleep(unwelcome.take_pace(reason))
                 await self.close()  # before it is accepted: what it sends is taken by nobody
                 return
             self._take_place(answer)
@@ -151,6 +158,7 @@ class FollowConsumer(AsyncWebsocketConsumer):
         finally:
             unwelcome.settle(address, leaves=refusal is not None)
         if refusal is not None:
+            unwelcome.take_pace(refusal)
             await self.close(refusal)
             return
         self._take_place(answer)
@@ -413,6 +421,21 @@ class Unwelcome:
     def __init__(self) -> None:
         self._held: Counter[str] = Counter()
         self._leaving: deque[tuple[float, str]] = deque()
+        self._last_told = 0.0
+
+    def is_crowd(self) -> bool:
+        """Whether so many come that they are asked who they are before they are accepted."""
+        return self._last_told > asyncio.get_running_loop().time() + CROWD_SECONDS
+
+    def take_pace(self, refusal: int) -> float:
+        """Seconds until one more may be told to go. Without a database nobody is known, and all
+        may be told at once to come again."""
+        if refusal == protocol.BROKEN:
+            return 0.0
+        now = asyncio.get_running_loop().time()
+        soonest = max(now, self._last_told + 1 / UNWELCOME_PER_SECOND)
+        self._last_told = min(soonest, now + MAX_UNTOLD_SECONDS)
+        return self._last_told - now
 
     def reserve(self, address: str) -> bool:
         """Take a place before the socket is accepted; whoever has one has to call `settle`."""

@@ -9,8 +9,15 @@ import pytest
 from django.test import RequestFactory
 
 from accounts.adapter import AccountAdapter
+from streaming import protocol
 from streaming.addresses import address_of, session_of
-from streaming.consumers import UNWELCOME, UNWELCOME_ADDRESSES, Unwelcome
+from streaming.consumers import (
+    MAX_UNTOLD_SECONDS,
+    UNWELCOME,
+    UNWELCOME_ADDRESSES,
+    UNWELCOME_PER_SECOND,
+    Unwelcome,
+)
 
 KEY, OTHER = "a" * 32, "b" * 32
 
@@ -63,6 +70,18 @@ async def test_places_are_taken_before_it_is_known_who_comes() -> None:
         doors.settle("a", leaves=True)
     assert not doors.reserve("a")
     assert doors.reserve("b")
+
+
+async def test_a_crowd_of_unwelcome_sockets_is_told_to_go_at_a_pace() -> None:
+    doors = Unwelcome()
+    waits = [doors.take_pace(protocol.SIGNED_OUT) for _ in range(5)]
+    assert not doors.is_crowd()
+    waits += [doors.take_pace(protocol.SIGNED_OUT) for _ in range(500)]
+    assert doors.is_crowd()
+    assert waits[0] == 0
+    assert waits[50] == pytest.approx(50 / UNWELCOME_PER_SECOND, abs=0.5)
+    assert max(waits) <= MAX_UNTOLD_SECONDS
+    assert doors.take_pace(protocol.BROKEN) == 0, "without a database nobody is known"
 
 
 async def test_a_flood_from_many_addresses_is_not_remembered_for_ever(
