@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable
 
 from allauth.account.adapter import get_adapter
 from allauth.account.views import INTERNAL_RESET_SESSION_KEY
 from allauth.core.internal import ratelimit
-from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils.decorators import sync_and_async_middleware
 
 from accounts.limits import Limit
 
@@ -27,7 +24,6 @@ OF_LINK = Limit("session-of-link", 60, 10 * 60)
 table of counts either."""
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
-AsyncAnswer = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 
 def is_allowed(request: HttpRequest, what: str) -> bool:
@@ -38,22 +34,12 @@ def is_allowed(request: HttpRequest, what: str) -> bool:
     return used is not None
 
 
-@sync_and_async_middleware
-def limit_sessions(get_response: Answer | AsyncAnswer) -> Answer | AsyncAnswer:
+def limit_sessions(get_response: Answer) -> Answer:
     """Refuse, with 429, an answer that would put yet another anonymous session into the database,
     for whatever reason. A visitor who sends cookies has one; who sends none gets one each time."""
-    if iscoroutinefunction(get_response):
-
-        async def middleware_async(request: HttpRequest) -> HttpResponseBase:
-            response = await get_response(request)
-            if _opens_session(request):
-                return await sync_to_async(_limited)(request, response)
-            return response
-
-        return middleware_async
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        response: Any = get_response(request)
+        response = get_response(request)
         return _limited(request, response) if _opens_session(request) else response
 
     return middleware

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views import defaults
@@ -33,14 +32,7 @@ def _for_any_request(view: View) -> View:
             _ = request.POST
         except Exception:
             request._mark_post_parse_error()  # type: ignore[attr-defined]
-        # Django calls this in a thread of the event loop, in which no request ends. The connection
-        # would stay there: out of the pool for good, and broken once the database was away.
-        is_used_here = connection.connection is not None
-        try:
-            return view(request, *given, **named)
-        finally:
-            if not is_used_here:
-                connection.close()
+        return view(request, *given, **named)
 
     return answer
 

@@ -1,24 +1,28 @@
-"""Lets few requests compute at once, and next the client who had the least of it lately: so a crowd
-of busy clients, each within its own limits, does not make the others wait."""
+"""Lets few requests compute at once. Next are clients who computed little lately, and of those the
+older accounts. So a crowd of busy clients, each within its own limits, does not make the others
+wait."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from dataclasses import dataclass, field
 
-MAX_COMPUTING = 6
+MAX_COMPUTING = 3
 """Requests of a process, whose threads share one interpreter."""
-MAX_VISITORS_COMPUTING = 2
+MAX_VISITORS_COMPUTING = 1
 """Of these, those of visitors who are not known to be signed in."""
 WAIT_SECONDS = 10.0
 HALF_LIFE_SECONDS = 20.0
 """After which what a client has used counts half."""
 FIRST_CHARGE_SECONDS = 0.05
 """What a request is taken to need until it is known."""
-ALIKE_SECONDS = 0.5
-"""Clients who differ by less are served in the order in which they came. Otherwise clients who
-were never here would always go before those who were."""
+ALIKE_SECONDS = 2.0
+"""Of clients who differ by less, older accounts come first, and visitors last: accounts that were
+there before an attack come before those that were made for it."""
+PATIENCE_SECONDS = 5.0
+"""Whoever of them has waited for longer comes before all who have not."""
 MAX_REMEMBERED = 5_000
 """Clients."""
 
@@ -33,11 +37,13 @@ class Client:
 
     name: str
     is_visitor: bool
+    account: int = sys.maxsize
+    """The number of the person's account. Older accounts have smaller ones."""
 
 
 @dataclass(slots=True)
 class Usage:
-    """Seconds that the requests of a client ran, of which older ones count less."""
+    """Seconds of a processor that the requests of a client took. Older ones count less."""
 
     seconds: float = 0.0
     at: float = 0.0
@@ -53,6 +59,7 @@ class Usage:
 class Waiting:
     client: Client
     turn: asyncio.Future[None]
+    since: float = field(default_factory=time.monotonic)
 
 
 @dataclass(slots=True)
@@ -66,9 +73,8 @@ class FairShare:
     waiting: list[Waiting] = field(default_factory=list)
     used: dict[str, Usage] = field(default_factory=dict)
 
-    async def take(self, client: Client) -> float:
-        """Wait for a turn; whoever gets one has to call `leave` with what this returns: when it
-        began. Raises Busy."""
+    async def take(self, client: Client) -> None:
+        """Wait for a turn; whoever gets one has to call `leave`. Raises Busy."""
         mine = Waiting(client, asyncio.get_running_loop().create_future())
         self.waiting.append(mine)
         self._start()
@@ -79,16 +85,14 @@ class FairShare:
             if mine in self.waiting:
                 self.waiting.remove(mine)
             elif not mine.turn.cancelled():  # it was given in the same moment
-                self.leave(client, time.monotonic())
+                self.leave(client)
             if isinstance(error, TimeoutError):
                 raise Busy from None
             raise
-        return time.monotonic()
 
-    def leave(self, client: Client, began: float) -> None:
-        """Give the turn back, and charge the client for the time."""
-        now = time.monotonic()
-        self._usage(client).add(now - began - FIRST_CHARGE_SECONDS, now)
+    def leave(self, client: Client, seconds: float = 0.0) -> None:
+        """Give the turn back, and charge the client for what was computed."""
+        self._usage(client).add(seconds - FIRST_CHARGE_SECONDS, time.monotonic())
         self.computing -= 1
         self.visitors -= client.is_visitor
         self._start()
@@ -97,7 +101,7 @@ class FairShare:
         """Give the turns that are free, each to whom used the least."""
         now = time.monotonic()
         while self.computing < self.most and (able := self._able()):
-            chosen = min(able, key=lambda one: self._usage(one.client).until(now) // ALIKE_SECONDS)
+            chosen = min(able, key=lambda one: self._rank(one, now))
             self.waiting.remove(chosen)
             if chosen.turn.done():  # nobody waits any more
                 continue
@@ -105,6 +109,12 @@ class FairShare:
             self.computing += 1
             self.visitors += chosen.client.is_visitor
             chosen.turn.set_result(None)
+
+    def _rank(self, one: Waiting, now: float) -> tuple[float, int]:
+        """Whoever has the smallest is next, and of equal ones the first that came."""
+        is_impatient = now - one.since > PATIENCE_SECONDS
+        used = self._usage(one.client).until(now) // ALIKE_SECONDS
+        return used, -1 if is_impatient else one.client.account
 
     def _able(self) -> list[Waiting]:
         if self.visitors < self.most_visitors:

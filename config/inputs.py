@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
-from asgiref.sync import iscoroutinefunction
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils.decorators import sync_and_async_middleware
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
-AsyncAnswer = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 MAX_LENGTH_DIGITS = 18
 """Of the number that says how long a body is."""
 
 
-@sync_and_async_middleware
-def refuse_unreadable(get_response: Answer | AsyncAnswer) -> Answer | AsyncAnswer:
+def refuse_unreadable(get_response: Answer) -> Answer:
     """Raise BadRequest for what `problem` finds in a request."""
-    if iscoroutinefunction(get_response):
-
-        async def middleware_async(request: HttpRequest) -> HttpResponseBase:
-            _check(request)
-            return await get_response(request)
-
-        return middleware_async
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        _check(request)
-        return get_response(request)  # type: ignore[return-value]
+        if sentence := problem(request):
+            raise BadRequest(sentence)
+        return get_response(request)
 
     return middleware
-
-
-def _check(request: HttpRequest) -> None:
-    if sentence := problem(request):
-        raise BadRequest(sentence)
 
 
 def problem(request: HttpRequest) -> str:

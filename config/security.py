@@ -4,12 +4,10 @@ and error reports that keep secrets.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
-from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils.decorators import sync_and_async_middleware
 from django.views.debug import SafeExceptionReporterFilter
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -34,29 +32,18 @@ HEADERS = {
 }
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
-AsyncAnswer = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 
-@sync_and_async_middleware
-def security_headers(get_response: Answer | AsyncAnswer) -> Answer | AsyncAnswer:
+def security_headers(get_response: Answer) -> Answer:
     """Add the headers a view has not set itself."""
-    if iscoroutinefunction(get_response):
-
-        async def middleware_async(request: HttpRequest) -> HttpResponseBase:
-            return _with_headers(await get_response(request))
-
-        return middleware_async
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        return _with_headers(get_response(request))  # type: ignore[arg-type]
+        response = get_response(request)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
 
     return middleware
-
-
-def _with_headers(response: HttpResponseBase) -> HttpResponseBase:
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
 
 
 class DiscreetReports(SafeExceptionReporterFilter):

@@ -120,7 +120,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "config.security.security_headers",  # first, so that static files carry them too
+    "config.turns.note_use",  # first, so that it counts the work of all
+    "config.security.security_headers",  # before static files, so that they carry them too
     "config.inputs.refuse_unreadable",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -128,7 +129,6 @@ MIDDLEWARE = [
     "accounts.visitors.limit_sessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "config.turns.note_whose",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.page_account.SameAccount",
     "django.contrib.messages.middleware.MessageMiddleware",

@@ -6,24 +6,25 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
-from asgiref.sync import iscoroutinefunction
 from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
 from django.db.utils import Error
 from django.http import HttpRequest
-from django.utils.decorators import sync_and_async_middleware
+from django.http.response import HttpResponseBase
 
 from config.bodies import App, Receive, Send
 from config.fair_share import Busy, Client, FairShare
 from config.known_sessions import KnownSessions, known_sessions
 from streaming.addresses import address_of, session_of
 
-MAX_OF_A_PERSON = 4
+MAX_OF_A_PERSON = 2
 MAX_OF_AN_ADDRESS = 10
 """Requests that run at once; of an address only those whose session is not known to sign in. One
 person never has all turns of a process."""
@@ -40,6 +41,9 @@ AWAITING = re.compile(r"/settings/keys/[^/]+/(check/)?|/accounts/.*")
 
 BUSY = b"You have too many requests under way. Please try again in a moment.\n"
 WHOSE = "holdfast.user_id"
+COMPUTED = "holdfast.seconds_computed"
+
+Answer = Callable[[HttpRequest], HttpResponseBase]
 
 
 class Turns:
@@ -97,8 +101,8 @@ class Shares:
 
     pages: FairShare = field(default_factory=FairShare)
     static: FairShare = field(default_factory=lambda: FairShare(most=4, most_visitors=4))
-    signing_in: FairShare = field(default_factory=lambda: FairShare(most=2, most_visitors=2))
-    awaiting: FairShare = field(default_factory=lambda: FairShare(most=4, most_visitors=2))
+    signing_in: FairShare = field(default_factory=lambda: FairShare(most=1, most_visitors=1))
+    awaiting: FairShare = field(default_factory=lambda: FairShare(most=4, most_visitors=1))
     ending: FairShare = field(default_factory=lambda: FairShare(most=4, most_visitors=2))
 
     def of(self, method: str, path: str) -> FairShare:
@@ -170,8 +174,8 @@ class InTurns:
         await self._turns.take(name, most)
         turn.callback(self._turns.leave, name)
         turn.callback(self._learn, scope, session)
-        began = await share.take(client)
-        turn.callback(share.leave, client, began)
+        await share.take(client)
+        turn.callback(lambda: share.leave(client, scope.get(COMPUTED, 0.0)))
 
     def _learn(self, scope: Mapping[str, Any], session: str | None) -> None:
         if session and WHOSE in scope:
@@ -192,7 +196,7 @@ class InTurns:
         if owner is None and is_crowded:
             with suppress(Error):  # the database is away
                 owner = await self._sessions.find_owner(session)
-        return visitor if owner is None else Client(f"user {owner}", is_visitor=False)
+        return visitor if owner is None else Client(f"user {owner}", False, account=owner)
 
 
 async def _say_busy(send: Send) -> None:
@@ -205,29 +209,26 @@ async def _say_busy(send: Send) -> None:
     await send({"type": "http.response.body", "body": BUSY})
 
 
-@sync_and_async_middleware
-def note_whose(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
-    """Tell `InTurns` whom a request was answered to, where its view has asked."""
-    if iscoroutinefunction(get_response):
+def note_use(get_response: Answer) -> Answer:
+    """Tell `InTurns` how long a request was computed, and for whom where its view has asked. This
+    is the first middleware, and all of them run in the request's own thread."""
 
-        async def middleware_async(request: HttpRequest) -> Any:
-            answering: Awaitable[Any] = get_response(request)
-            with _noted(request):
-                return await answering
-
-        return middleware_async
-
-    def middleware(request: HttpRequest) -> Any:
-        with _noted(request):
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        began = time.thread_time()
+        try:
             return get_response(request)
+        finally:
+            if isinstance(request, ASGIRequest):
+                scope = cast(dict[str, Any], request.scope)
+                scope[COMPUTED] = time.thread_time() - began
+                scope |= _whose(request)
 
     return middleware
 
 
-@contextmanager
-def _noted(request: HttpRequest) -> Iterator[None]:
-    yield
-    user = getattr(request, "_cached_user", None) or getattr(request, "_acached_user", None)
-    if user is not None and hasattr(request, "scope"):
-        is_over = request.session.session_key != request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-        request.scope[WHOSE] = None if is_over else user.pk
+def _whose(request: HttpRequest) -> dict[str, Any]:
+    user = getattr(request, "_cached_user", None)
+    if user is None:
+        return {}
+    is_over = request.session.session_key != request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    return {WHOSE: None if is_over else user.pk}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +11,9 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.contrib.sessions.models import Session
-from django.db import connection
 from django.db.utils import OperationalError
 from django.http import HttpRequest, HttpResponse
-from django.test import AsyncClient, Client, RequestFactory
+from django.test import Client, RequestFactory
 
 from accounts.models import User
 from config import errors
@@ -97,11 +95,3 @@ def test_every_other_fault_is_still_noted_with_where_it_happened(
         [record] = [record for record in caplog.records if record.exc_info]
         assert record.exc_info
         assert record.exc_info[1] is fault
-
-
-@pytest.mark.django_db(transaction=True)
-async def test_the_page_of_an_error_keeps_no_connection() -> None:
-    elsewhere = {"X-Forwarded-For": "203.0.113.7"}  # then the page asks whether to sign up
-    response = await AsyncClient().get("/nowhere/", headers=elsewhere)
-    assert response.status_code == 404
-    assert await asyncio.to_thread(lambda: connection.connection) is None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import fields
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.http import HttpResponse
+from django.test import AsyncRequestFactory
 
 from config import fair_share, turns
 from config.fair_share import Client, FairShare
@@ -160,7 +163,7 @@ async def test_whoever_does_not_read_the_answer_keeps_no_turn(site: Site) -> Non
 
 
 async def test_a_reply_can_be_stopped_while_all_turns_are_taken() -> None:
-    site = Site(most=4, most_visitors=4)
+    site = Site(most=MAX_OF_A_PERSON, most_visitors=MAX_OF_A_PERSON)
     site.signed_in = {"a" * 32: 1}
     site.go.set()
     await site.ask("a" * 32)
@@ -173,10 +176,10 @@ async def test_a_reply_can_be_stopped_while_all_turns_are_taken() -> None:
         for path in (stop, "/accounts/logout/", f"{stop}x")
     ]
     await settle()
-    assert (site.running, site.statuses) == (4 + 2, [200, 503])
+    assert (site.running, site.statuses) == (MAX_OF_A_PERSON + 2, [200, 503])
     asked += [site.ask("a" * 32, path=stop, method="POST") for _ in range(50)]
     await settle()
-    assert site.running == 4 + MAX_OF_A_PERSON
+    assert site.running == 2 * MAX_OF_A_PERSON
     site.go.set()
     await asyncio.gather(*asked)
 
@@ -219,24 +222,24 @@ async def test_a_person_whom_this_process_does_not_know_waits_for_no_visitors(si
 
 # The share of each client in all there is
 
-BUSY = Client("user 1", is_visitor=False)
-QUIET = Client("user 2", is_visitor=False)
+BUSY = Client("user 1", is_visitor=False, account=1)
+QUIET = Client("user 2", is_visitor=False, account=2)
 
 
 async def test_the_client_who_had_the_least_lately_is_next() -> None:
     share = FairShare(most=1)
-    began = await share.take(BUSY)
+    await share.take(BUSY)
     waiting = [asyncio.create_task(share.take(BUSY)) for _ in range(5)]
     await settle()
     quiet = asyncio.create_task(share.take(QUIET))
     await settle()
-    share.leave(BUSY, began - 2)
+    share.leave(BUSY, 2 * fair_share.ALIKE_SECONDS)
     await settle()
     assert quiet.done()
     assert not any(task.done() for task in waiting)
     for task in waiting:
         task.cancel()
-    share.leave(QUIET, quiet.result())
+    share.leave(QUIET)
     await settle()
     assert (share.computing, share.waiting) == (0, [])
 
@@ -245,31 +248,65 @@ async def test_what_was_used_long_ago_counts_no_more(monkeypatch: pytest.MonkeyP
     now = 1_000.0
     monkeypatch.setattr("config.fair_share.time.monotonic", lambda: now)
     share = FairShare(most=1)
-    share.leave(BUSY, await share.take(BUSY) - 60)
+    await share.take(BUSY)
+    share.leave(BUSY, 60)
     now += 20 * fair_share.HALF_LIFE_SECONDS
-    share.leave(QUIET, await share.take(QUIET) - 1)
-    began = await share.take(BUSY)
+    await share.take(QUIET)
+    share.leave(QUIET, fair_share.ALIKE_SECONDS)
+    await share.take(BUSY)
     waiting = [asyncio.create_task(share.take(client)) for client in (QUIET, BUSY)]
     await settle()
-    share.leave(BUSY, began)
+    share.leave(BUSY)
     await settle()
     assert [task.done() for task in waiting] == [False, True]
     waiting[0].cancel()
 
 
+async def next_of(clients: list[Client], share: FairShare) -> Client:
+    """Who is next of those that come in this order and wait for one turn."""
+    await share.take(QUIET)
+    waiting = {asyncio.create_task(share.take(client)): client for client in clients}
+    await settle()
+    share.leave(QUIET)
+    await settle()
+    [chosen] = [client for task, client in waiting.items() if task.done()]
+    for task in waiting:
+        task.cancel()
+    return chosen
+
+
 async def test_those_who_were_never_here_do_not_always_go_first() -> None:
     share = FairShare(most=1)
-    began = await share.take(QUIET)
-    share.leave(QUIET, began)
-    began = await share.take(BUSY)
-    clients = [QUIET, *(Client(f"address {number}", is_visitor=False) for number in range(9))]
-    waiting = [asyncio.create_task(share.take(client)) for client in clients]
-    await settle()
-    share.leave(BUSY, began)
-    await settle()
-    assert [task.done() for task in waiting] == [True] + [False] * 9
-    for task in waiting[1:]:
-        task.cancel()
+    clients = [BUSY, *(Client(f"user {number}", False, account=number) for number in range(3, 12))]
+    await share.take(BUSY)
+    share.leave(BUSY, fair_share.ALIKE_SECONDS / 2)
+    assert await next_of(clients, share) == BUSY
+
+
+async def test_older_accounts_come_before_those_that_were_made_for_an_attack() -> None:
+    made = [Client(f"user {number}", False, account=number) for number in range(100, 120)]
+    visitors = [Client(f"address {number}", is_visitor=True) for number in range(20)]
+    assert await next_of([*visitors, *made, BUSY], FairShare(most=1)) == BUSY
+    assert await next_of([*visitors, *reversed(made)], FairShare(most=1)) == made[0]
+
+
+async def test_whoever_has_waited_for_long_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fair_share, "PATIENCE_SECONDS", -1.0)
+    visitor = Client("address 1", is_visitor=True)
+    assert await next_of([visitor, BUSY], FairShare(most=1)) == visitor
+
+
+def test_a_request_is_charged_for_what_it_computed() -> None:
+    def page(request: Any) -> HttpResponse:
+        time.sleep(0.2)
+        sum(range(1_000_000))
+        return HttpResponse()
+
+    request = AsyncRequestFactory().get("/")
+    began = time.thread_time()
+    turns.note_use(page)(request)
+    most = time.thread_time() - began
+    assert 0 < request.scope[turns.COMPUTED] <= most
 
 
 async def test_visitors_leave_turns_for_people() -> None:
@@ -305,11 +342,11 @@ async def test_turns_are_given_back_whenever_somebody_goes(ticks: int) -> None:
     share = FairShare(most=2)
 
     async def compute() -> None:
-        began = await share.take(BUSY)
+        await share.take(BUSY)
         try:
             await asyncio.sleep(0)
         finally:
-            share.leave(BUSY, began)
+            share.leave(BUSY)
 
     running = [asyncio.create_task(compute()) for _ in range(20)]
     for _ in range(ticks):
@@ -324,5 +361,6 @@ async def test_the_share_remembers_a_bounded_number_of_clients() -> None:
     share = FairShare()
     for number in range(fair_share.MAX_REMEMBERED + 10):
         client = Client(str(number), is_visitor=False)
-        share.leave(client, await share.take(client))
+        await share.take(client)
+        share.leave(client)
     assert len(share.used) <= fair_share.MAX_REMEMBERED

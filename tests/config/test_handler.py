@@ -1,0 +1,56 @@
+"""A request stays in one thread until its answer is made, and so does the page of an error."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from asgiref.sync import iscoroutinefunction
+from channels.testing import HttpCommunicator
+from django.db import connections
+from django.http import HttpResponse
+
+from config import errors, urls
+from config.handler import ThreadHandler
+
+HEADERS = [(b"host", b"testserver"), (b"x-forwarded-for", b"203.0.113.7")]
+"""A page for somebody elsewhere asks the database whether they may sign up."""
+
+
+class Seen:
+    """Who ran, and with which connection of which thread."""
+
+    def __init__(self) -> None:
+        self.threads: list[int] = []
+        self.connections: list[Any] = []
+
+    def noting(self, view: Any) -> Any:
+        def answer(*given: Any, **named: Any) -> HttpResponse:
+            response: HttpResponse = view(*given, **named)
+            self.threads.append(threading.get_ident())
+            self.connections.append(connections["default"])
+            assert self.connections[-1].connection is not None, "no database was asked"
+            return response
+
+        return answer
+
+
+def test_no_middleware_goes_back_to_the_event_loop() -> None:
+    handler: Any = ThreadHandler()
+    assert not iscoroutinefunction(handler._middleware_chain)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_page_of_an_error_is_made_in_its_requests_thread_and_keeps_no_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = Seen()
+    monkeypatch.setattr(urls, "handler404", seen.noting(errors.page_not_found))
+    monkeypatch.setattr(ThreadHandler, "get_response", seen.noting(ThreadHandler.get_response))
+    asked = HttpCommunicator(ThreadHandler(), "GET", "/nowhere/", headers=HEADERS)
+    assert (await asked.get_response())["status"] == 404
+    await asked.wait()
+    assert seen.threads == [seen.threads[0]] * 2
+    assert seen.threads[0] != threading.get_ident()
+    assert [used.connection for used in seen.connections] == [None, None]
