@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import ctypes
+import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 
 # From glibc's <malloc.h>. Other C libraries have other ways, and none of these names.
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 MAX_ARENAS = 2
 LARGE_BYTES = 256 * 1024
+TRIM_SECONDS = 30.0
+"""How often the rest of what is free is given back. It takes some milliseconds."""
 
 
 def give_back_what_is_freed() -> None:
     """Call before threads are started. glibc would give each of many threads an arena of its own,
     and take larger and larger blocks from them; both are hardly ever given back."""
     with suppress(AttributeError, OSError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(M_ARENA_MAX, MAX_ARENAS)
-        mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_ARENA_MAX, MAX_ARENAS)
+        libc.mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
+        threading.Thread(target=_trim_for_ever, args=[libc.malloc_trim], daemon=True).start()
+
+
+def _trim_for_ever(malloc_trim: Callable[[int], int]) -> None:
+    while True:
+        time.sleep(TRIM_SECONDS)
+        malloc_trim(0)
