@@ -21,11 +21,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import httpx2
 import psutil
 import psycopg
 
 from tests.chaos.attackers import Order
-from tests.chaos.honest import ANSWER, Figures, Honest
+from tests.chaos.honest import ANSWER, Figures, Honest, sign_in
 from tests.fakes import Behaviour, Fake
 from tests.services.child import Child
 from tests.waiting import until
@@ -98,6 +99,8 @@ class Result:
     counts: dict[str, int] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
     taken: list[str] = field(default_factory=list)
+    is_open: bool = True
+    """Whether a browser that was never seen before could sign in as the honest person."""
 
     def later(self, name: str) -> float:
         """Seconds between the p95 of the attack and that of the quiet time."""
@@ -138,6 +141,8 @@ def attack(mode: str, shape: Shape, seconds: float, settle: float, seed: str) ->
         fake.script(ANSWER)
         share = seconds / WHOLE
         honest.measure(min(seconds, 5), share=0)  # what is loaded once is no growth
+        browser = open_.enter_context(honest.open_browser())
+        assert sign_in(browser, HONEST, PASSWORD)
         quiet = honest.measure(seconds, share=share)
         order = Order(
             mode=mode,
@@ -152,10 +157,21 @@ def attack(mode: str, shape: Shape, seconds: float, settle: float, seed: str) ->
         )
         before = size(stack)
         attacked, met = under_attack(order, honest, seconds, share)
-        taken = list(losses(stack, honest))
+        taken = list(losses(stack, browser))
+        with honest.open_browser() as fresh:
+            is_open = sign_in(fresh, HONEST, PASSWORD)
         time.sleep(settle)
         return Result(
-            mode, shape, quiet, attacked, before, size(stack), met["counts"], met["said"], taken
+            mode,
+            shape,
+            quiet,
+            attacked,
+            before,
+            size(stack),
+            met["counts"],
+            met["said"],
+            taken,
+            is_open,
         )
 
 
@@ -234,8 +250,9 @@ def request_id(number: int) -> str:
 # What is left
 
 
-def losses(stack: Stack, honest: Honest) -> Iterator[str]:
-    """What the attackers have taken from the honest person for good."""
+def losses(stack: Stack, browser: httpx2.Client) -> Iterator[str]:
+    """What the attackers have taken from the honest person, who used this browser before. Whether
+    a fresh one can sign in is told apart: docs/decisions/passwords.md."""
     rows = execute(
         stack,
         "SELECT e.email FROM account_emailaddress e JOIN accounts_user u ON u.id = e.user_id "
@@ -246,8 +263,8 @@ def losses(stack: Stack, honest: Honest) -> Iterator[str]:
         yield f"{rows[0][0]} is an address of the honest person's account now"
     if not execute(stack, "SELECT 1 FROM accounts_user WHERE email = %s", HONEST):
         yield "the honest person's account has another address now"
-    if refusal := honest.sign_in_anew(HONEST, PASSWORD):
-        yield refusal
+    if not sign_in(browser, HONEST, PASSWORD):
+        yield "the honest person can't sign in from a known browser"
 
 
 def size(stack: Stack) -> Size:
@@ -301,6 +318,7 @@ def tell(result: Result) -> None:
     """What the attackers met, in full: a mode that was refused everything attacked nobody."""
     grown = (f"{name} {megabytes(size)}" for name, size in result.memory_by_program.items())
     print(f"  memory: {', '.join(grown)}")
+    print(f"  signing in from a fresh browser: {'possible' if result.is_open else 'barred'}")
     for key, count in sorted(result.counts.items()):
         print(f"  {count:>7,}  {key}  {result.said.get(key, '')}".rstrip())
 

@@ -184,15 +184,19 @@ class Honest:
             except (AssertionError, ConnectionClosed):
                 time.sleep(0.5)
 
-    def sign_in_anew(self, email: str, password: str) -> str:
-        """From a fresh browser at home; what was answered if that fails. One at the address of
-        guessers is barred for some minutes: docs/decisions/passwords.md."""
-        client = self._client({"csrftoken": "b" * 32}, HOME)
-        with client:
-            answer = client.post("/accounts/login/", data={"login": email, "password": password})
-            if answer.status_code == 302 and "sessionid" in client.cookies:
-                return ""
-            return f"signing in from a fresh browser answered {answer.status_code}"
+    def open_browser(self) -> httpx2.Client:
+        """One that is not signed in, at home."""
+        return self._client({"csrftoken": "b" * 32}, HOME)
+
+
+def sign_in(browser: httpx2.Client, email: str, password: str) -> bool:
+    """Sign in, and forget the session. What makes the browser a known one is kept."""
+    form = {"login": email, "password": password}
+    answer = browser.post("/accounts/login/", data=form)
+    cookies = {cookie.name: cookie.value or "" for cookie in browser.cookies.jar}
+    is_signed_in = answer.status_code == 302 and cookies.pop("sessionid", "") != ""
+    browser.cookies = httpx2.Cookies(cookies | {"csrftoken": browser.headers["X-CSRFToken"]})
+    return is_signed_in
 
 
 def _spread(act: Callable[[int], None], count: int, seconds: float) -> None:
