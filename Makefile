@@ -13,7 +13,8 @@ PAGES := $(wildcard $(patsubst %,tests/e2e/test_%.py,axe cut_everywhere deployme
 STATIC := $(shell find static 2>/dev/null)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run stack test test-parts test-sqlite test-pages test-deaths prove chaos attack lint lock upgrade prices clean browser aimock \
+.PHONY: run stack test test-parts test-sqlite test-pages test-deaths prove prove-parts prove-sqlite prove-pages prove-deaths \
+	prove-chaos prove-fuzz chaos attack lint lock upgrade prices clean browser aimock \
 	fake-providers bench
 .DELETE_ON_ERROR:
 
@@ -41,9 +42,31 @@ test-pages:
 test-deaths:
 	$(BIN)/python -m pytest tests/chaos tests/e2e $(PAGES:%=--ignore=%)
 
-prove: lint .static/staticfiles.json browser aimock ## Everything, with the figures
-	$(BIN)/python -m pytest -m "" -s -rA
-	TEST_DATABASE=sqlite $(BIN)/python -m pytest -m "" -s tests/accounts tests/chat tests/streaming
+# One after the other: figures beside other work say nothing.
+prove: ## Everything, with the figures; one part: prove-parts, -sqlite, -pages, -deaths, -chaos, -fuzz
+	@for part in lint prove-parts prove-sqlite prove-pages prove-deaths prove-chaos prove-fuzz; do \
+		$(MAKE) --no-print-directory $$part || exit; \
+	done
+
+PROVE := $(BIN)/python -m pytest -m "" -s -rA
+
+prove-parts: .venv/dev .env .static/staticfiles.json
+	$(PROVE) --ignore=tests/fuzz $(WHOLE:%=--ignore=%)
+
+prove-sqlite: .venv/dev .env
+	TEST_DATABASE=sqlite $(PROVE) tests/accounts tests/chat tests/streaming
+
+prove-pages: .venv/dev .env .static/staticfiles.json browser
+	$(PROVE) tests/js $(PAGES)
+
+prove-deaths: .venv/dev .env .static/staticfiles.json browser aimock
+	$(PROVE) tests/e2e $(PAGES:%=--ignore=%)
+
+prove-chaos: .venv/dev .env .static/staticfiles.json
+	$(PROVE) tests/chaos
+
+prove-fuzz: .venv/dev .env .static/staticfiles.json
+	$(PROVE) tests/fuzz
 
 chaos: .venv/dev .env .static/staticfiles.json ## The worst for SECONDS, by SEED; BREAK=fence|publish-first|no-refill must fail
 	@exec $(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED) $(if $(BREAK),--break $(BREAK)) --server $(SERVER)
