@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -29,4 +30,5 @@ def give_back_what_is_freed() -> None:
 def _trim_for_ever(malloc_trim: Callable[[int], int]) -> None:
     while True:
         time.sleep(TRIM_SECONDS)
+        gc.collect()
         malloc_trim(0)
