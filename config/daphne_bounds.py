@@ -135,8 +135,14 @@ class BoundedSocket(ws_protocol.WebSocketProtocol):
     limit."""
 
     def onConnect(self, request: Any) -> Any:
-        self.transport.pauseProducing()
+        # Daphne resumes the connection right after this.
+        clock: Any = reactor
+        clock.callLater(0, self._pause)
         return super().onConnect(request)
+
+    def _pause(self) -> None:
+        if self.state == self.STATE_CONNECTING:
+            self.transport.pauseProducing()
 
     def serverAccept(self, subprotocol: str | None = None) -> None:
         self.transport.resumeProducing()

@@ -191,6 +191,7 @@ class InTurns:
         is_crowded = (
             self._turns.running.get(name, 0) >= MAX_OF_AN_ADDRESS
             or share.visitors >= share.most_visitors
+            or share.computing >= share.most
         )
         owner = self._sessions.owner(session)
         if owner is None and is_crowded:
