@@ -50,11 +50,14 @@ UNWELCOME = 20
 """Sockets of one address that are accepted although they turn out to be nobody's, at once."""
 UNWELCOME_ADDRESSES = 1_000
 UNWELCOME_PER_SECOND = 10
-"""Such sockets that this process tells to go. Each costs the event loop milliseconds, and many come
-back at once."""
+"""Sockets of nobody, or of somebody who has too many, that this process tells to go. Each costs the
+event loop milliseconds, and many come back at once."""
 CROWD_SECONDS = 1.0
 """How far they may be ahead of that pace before they have to wait."""
 MAX_UNTOLD_SECONDS = 10.0
+"""Longest wait for that; Daphne ends a handshake after five seconds."""
+MAX_UNTOLD = 200
+"""Sockets that wait for it at once. Further ones are told to go at once."""
 LEAVING_SECONDS = 10.0
 """How long a server waits for a client that was told to go; Uvicorn does as long as this."""
 
@@ -143,7 +146,7 @@ class FollowConsumer(AsyncWebsocketConsumer):
         if unwelcome.is_crowd() or not unwelcome.reserve(address):
             answer = await self._asked()
             if (reason := self._refusal(answer)) is not None:
-                await asyncio.sleep(unwelcome.take_pace(reason))
+                await unwelcome.wait_for_pace(reason)
                 await self.close()  # before it is accepted: what it sends is taken by nobody
                 return
             self._take_place(answer)
@@ -422,10 +425,21 @@ class Unwelcome:
         self._held: Counter[str] = Counter()
         self._leaving: deque[tuple[float, str]] = deque()
         self._last_told = 0.0
+        self._untold = 0
 
     def is_crowd(self) -> bool:
         """Whether so many come that they are asked who they are before they are accepted."""
         return self._last_told > asyncio.get_running_loop().time() + CROWD_SECONDS
+
+    async def wait_for_pace(self, refusal: int) -> None:
+        """Wait until one more may be told to go, unless too many wait already."""
+        if self._untold >= MAX_UNTOLD:
+            return
+        self._untold += 1
+        try:
+            await asyncio.sleep(self.take_pace(refusal))
+        finally:
+            self._untold -= 1
 
     def take_pace(self, refusal: int) -> float:
         """Seconds until one more may be told to go. Without a database nobody is known, and all

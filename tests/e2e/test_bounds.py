@@ -6,6 +6,7 @@ import json
 import socket
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 
 import pytest
@@ -253,21 +254,28 @@ def test_sockets_of_nobody_are_few_and_keep_nobody_else_out(
             assert json.loads(own.recv(10))["type"] == "hello"
 
 
+@pytest.mark.parametrize("served", ["daphne"], indirect=True)
 def test_what_comes_before_a_socket_is_let_in_is_not_taken(served: Deployment) -> None:
-    for _ in range(20):  # a crowd: whoever comes next waits for an answer
-        with suppress(InvalidStatus), knock(served):
+    def come_and_go(_: int) -> None:
+        with suppress(InvalidStatus, OSError, EOFError), knock(served):
             pass
+
     head = (
         f"GET /ws/ HTTP/1.1\r\nHost: 127.0.0.1:{served.web.port}\r\nOrigin: {served.base_url}\r\n"
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     )
     sent = 0
-    with socket.create_connection(("127.0.0.1", served.web.port), timeout=0.5) as line:
-        line.sendall(head.encode())
-        with suppress(OSError):
-            while sent < 40 * MB:
-                sent += line.send(b"x" * MB)
+    with ThreadPoolExecutor(60) as crowd:
+        coming = [crowd.submit(come_and_go, number) for number in range(60)]
+        until(lambda: any(task.done() for task in coming), what="the crowd is there")
+        with socket.create_connection(("127.0.0.1", served.web.port), timeout=1) as line:
+            line.sendall(head.encode())
+            with pytest.raises(TimeoutError):
+                line.recv(1)  # it waits to be told to go
+            with suppress(OSError):
+                while sent < 40 * MB:
+                    sent += line.send(b"x" * MB)
     assert sent < 10 * MB, "more than what the system keeps on the way"
 
 
