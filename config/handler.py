@@ -7,10 +7,14 @@ interpreter.
 
 from __future__ import annotations
 
+import asyncio
+
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+
+STEPS_TO_NOTICE = 4
 
 
 class ThreadHandler(ASGIHandler):
@@ -21,4 +25,8 @@ class ThreadHandler(ASGIHandler):
         super().load_middleware(is_async=False)
 
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
+        # A thread can't be cancelled. A client that left while it waited for its turn is noticed by
+        # Django's handler within these steps of the loop.
+        for _ in range(STEPS_TO_NOTICE):
+            await asyncio.sleep(0)
         return await sync_to_async(self.get_response, thread_sensitive=True)(request)

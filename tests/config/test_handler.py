@@ -6,10 +6,11 @@ import threading
 from typing import Any
 
 import pytest
-from asgiref.sync import iscoroutinefunction
 from channels.testing import HttpCommunicator
+from django.conf import settings
 from django.db import connections
 from django.http import HttpResponse
+from django.utils.module_loading import import_string
 
 from config import errors, urls
 from config.handler import ThreadHandler
@@ -36,9 +37,26 @@ class Seen:
         return answer
 
 
-def test_no_middleware_goes_back_to_the_event_loop() -> None:
-    handler: Any = ThreadHandler()
-    assert not iscoroutinefunction(handler._middleware_chain)
+@pytest.mark.parametrize("path", settings.MIDDLEWARE)
+def test_every_middleware_has_a_synchronous_form(path: str) -> None:
+    assert getattr(import_string(path), "sync_capable", True)
+
+
+async def test_nothing_is_done_for_a_client_that_left_while_it_waited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answered: list[Any] = []
+
+    def answer(handler: Any, request: Any) -> HttpResponse:
+        answered.append(request)
+        return HttpResponse()
+
+    monkeypatch.setattr(ThreadHandler, "get_response", answer)
+    asked = HttpCommunicator(ThreadHandler(), "GET", "/", headers=HEADERS)
+    await asked.send_input({"type": "http.request", "body": b""})
+    await asked.send_input({"type": "http.disconnect"})
+    await asked.wait()
+    assert answered == []
 
 
 @pytest.mark.django_db(transaction=True)
