@@ -37,8 +37,8 @@ if "uvicorn.config" in sys.modules:
     uvicorn_bounds.bound()
 
 socket: Any = FollowConsumer.as_asgi()
-# The event loop waits for the interpreter after each call of the system, for as long as this, while
-# a thread computes: 700 times a second under attack.
+# The event loop waits for the interpreter after each system call, for as long as this, while a
+# thread computes: 700 times a second under attack.
 sys.setswitchinterval(0.0002)
 runtime = Runtime(worker=settings.EMBEDDED_WORKER)
 runtime.on_reactor()

@@ -19,10 +19,10 @@ HALF_LIFE_SECONDS = 20.0
 FIRST_CHARGE_SECONDS = 0.05
 """What a request is taken to need until it is known."""
 ALIKE_SECONDS = 2.0
-"""Of clients who differ by less, older accounts come first, and visitors last: accounts that were
-there before an attack come before those that were made for it."""
-PATIENCE_SECONDS = 5.0
-"""Whoever of them has waited for longer comes before all who have not."""
+"""Use is counted in steps of this. Of clients at the same step, older accounts come first, and
+visitors last: accounts that were there before an attack come before those that were made for it."""
+LONGEST_WAIT_EVERY = 4
+"""Of so many turns for which several wait, one goes to whoever has waited longest."""
 MAX_REMEMBERED = 5_000
 """Clients."""
 
@@ -59,7 +59,6 @@ class Usage:
 class Waiting:
     client: Client
     turn: asyncio.Future[None]
-    since: float = field(default_factory=time.monotonic)
 
 
 @dataclass(slots=True)
@@ -68,6 +67,11 @@ class FairShare:
 
     most: int = MAX_COMPUTING
     most_visitors: int = MAX_VISITORS_COMPUTING
+    by_clock: bool = False
+    """Whether clients are charged for the time by the clock: here a turn waits, and computes
+    little."""
+    contested: int = 0
+    """Turns for which more than one client waited."""
     computing: int = 0
     visitors: int = 0
     waiting: list[Waiting] = field(default_factory=list)
@@ -98,10 +102,10 @@ class FairShare:
         self._start()
 
     def _start(self) -> None:
-        """Give the turns that are free, each to whom used the least."""
+        """Give the turns that are free."""
         now = time.monotonic()
         while self.computing < self.most and (able := self._able()):
-            chosen = min(able, key=lambda one: self._rank(one, now))
+            chosen = self._next_of(able, now)
             self.waiting.remove(chosen)
             if chosen.turn.done():  # nobody waits any more
                 continue
@@ -110,11 +114,17 @@ class FairShare:
             self.visitors += chosen.client.is_visitor
             chosen.turn.set_result(None)
 
-    def _rank(self, one: Waiting, now: float) -> tuple[float, int]:
-        """Whoever has the smallest is next, and of equal ones the first that came."""
-        is_impatient = now - one.since > PATIENCE_SECONDS
-        used = self._usage(one.client).until(now) // ALIKE_SECONDS
-        return used, -1 if is_impatient else one.client.account
+    def _next_of(self, able: list[Waiting], now: float) -> Waiting:
+        """Whoever used little and has an old account; now and then whoever came first. Of equal
+        ones the first."""
+        self.contested += len(able) > 1
+        if self.contested % LONGEST_WAIT_EVERY == 0:
+            return able[0]
+
+        def rank(one: Waiting) -> tuple[float, int]:
+            return self._usage(one.client).until(now) // ALIKE_SECONDS, one.client.account
+
+        return min(able, key=rank)
 
     def _able(self) -> list[Waiting]:
         if self.visitors < self.most_visitors:

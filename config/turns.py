@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
 from django.conf import settings
@@ -26,8 +26,8 @@ from streaming.addresses import address_of, session_of
 
 MAX_OF_A_PERSON = 2
 MAX_OF_AN_ADDRESS = 10
-"""Requests that run at once; of an address only those whose session is not known to sign in. One
-person never has all turns of a process."""
+"""Requests of a kind that run at once; of an address only those whose session is not known to sign
+in. One person never has all turns for pages."""
 MAX_WAITING = 100
 """Requests of one client that may wait for their turn."""
 WAIT_SECONDS = 10.0
@@ -101,8 +101,12 @@ class Shares:
 
     pages: FairShare = field(default_factory=FairShare)
     static: FairShare = field(default_factory=lambda: FairShare(most=4, most_visitors=4))
-    signing_in: FairShare = field(default_factory=lambda: FairShare(most=1, most_visitors=1))
-    awaiting: FairShare = field(default_factory=lambda: FairShare(most=4, most_visitors=1))
+    signing_in: FairShare = field(
+        default_factory=lambda: FairShare(most=1, most_visitors=1, by_clock=True)
+    )
+    awaiting: FairShare = field(
+        default_factory=lambda: FairShare(most=4, most_visitors=1, by_clock=True)
+    )
     ending: FairShare = field(default_factory=lambda: FairShare(most=4, most_visitors=2))
 
     def of(self, method: str, path: str) -> FairShare:
@@ -119,10 +123,10 @@ class Shares:
         return self.pages
 
     def name(self, share: FairShare, client: str) -> str:
-        """By which a client's turns are counted: static files and endings apart from the rest."""
-        if share is self.static:
-            return f"static {client}"
-        return f"ending {client}" if share is self.ending else client
+        """By which a client's turns are counted: those of each kind apart, so that a provider that
+        hangs bars nobody's pages."""
+        kind = next(kind.name for kind in fields(self) if getattr(self, kind.name) is share)
+        return f"{kind} {client}"
 
 
 class InTurns:
@@ -175,7 +179,13 @@ class InTurns:
         turn.callback(self._turns.leave, name)
         turn.callback(self._learn, scope, session)
         await share.take(client)
-        turn.callback(lambda: share.leave(client, scope.get(COMPUTED, 0.0)))
+        began = time.monotonic()
+
+        def leave() -> None:
+            by_clock = time.monotonic() - began
+            share.leave(client, by_clock if share.by_clock else scope.get(COMPUTED, 0.0))
+
+        turn.callback(leave)
 
     def _learn(self, scope: Mapping[str, Any], session: str | None) -> None:
         if session and WHOSE in scope:

@@ -290,10 +290,48 @@ async def test_older_accounts_come_before_those_that_were_made_for_an_attack() -
     assert await next_of([*visitors, *reversed(made)], FairShare(most=1)) == made[0]
 
 
-async def test_whoever_has_waited_for_long_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fair_share, "PATIENCE_SECONDS", -1.0)
+async def test_of_four_turns_one_goes_to_whoever_waited_longest() -> None:
+    share = FairShare(most=1)
     visitor = Client("address 1", is_visitor=True)
-    assert await next_of([visitor, BUSY], FairShare(most=1)) == visitor
+    share.used[visitor.name] = fair_share.Usage(100.0, time.monotonic())
+    chosen = []
+    for _ in range(fair_share.LONGEST_WAIT_EVERY):
+        chosen.append(await next_of([visitor, BUSY], share))
+        share.leave(chosen[-1])
+    assert sorted(client.name for client in chosen).count(visitor.name) >= 1
+    assert chosen.count(BUSY) >= 1
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "charged"), [("/", "GET", 7.0), ("/accounts/login/", "POST", 0.0)]
+)
+async def test_pages_are_charged_by_what_they_computed_and_sign_ins_by_the_clock(
+    path: str, method: str, charged: float
+) -> None:
+    async def page(scope: Message, receive: Any, send: Any) -> None:
+        scope[turns.COMPUTED] = 7.0
+
+    shares = Shares()
+    scope = {"type": "http", "path": path, "headers": [], "client": ("10.0.0.1", 1)}
+    app = InTurns(page, KnownSessions(Site()._find), shares)
+    await app(scope | {"method": method}, Site()._receive, Site()._send)
+    [usage] = shares.of(method, path).used.values()
+    assert usage.seconds == pytest.approx(charged, abs=1)
+
+
+async def test_what_waits_for_a_provider_takes_no_turn_of_the_same_persons_pages() -> None:
+    site = Site()
+    site.signed_in = {"a" * 32: 1}
+    site.go.set()
+    await site.ask("a" * 32)
+    site.go.clear()
+    keys = "/settings/keys/openai/check/"
+    asked = [site.ask("a" * 32, path=keys, method="POST") for _ in range(10)]
+    asked.append(site.ask("a" * 32))
+    await settle()
+    assert site.running == MAX_OF_A_PERSON + 1
+    site.go.set()
+    await asyncio.gather(*asked)
 
 
 def test_a_request_is_charged_for_what_it_computed() -> None:
