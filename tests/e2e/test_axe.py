@@ -16,6 +16,7 @@ from tests.e2e.deployment import Deployment
 from tests.e2e.line import Line
 from tests.e2e.person import Person
 from tests.e2e.replies import ask, conversation_path, finished, latest
+from tests.e2e.routes import intercept
 from tests.e2e.states import (
     ENDINGS,
     LONG,
@@ -273,7 +274,7 @@ def test_axe_finds_nothing_in_what_opens_over_a_chat(
     there.get_by_role("article").last.get_by_role("button", name="Regenerate").click()
     expect(page.get_by_role("alert")).to_contain_text("This chat moved on in another tab")
     found += violations(page, "stale")
-    page.context.route("**/messages/", lambda route: route.abort())
+    intercept(page, "**/messages/", lambda route: route.abort())
     ask_nothing(page, "This will not arrive")
     found += violations(page, "not sent")
     person.post("/accounts/logout/", {})

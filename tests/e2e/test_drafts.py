@@ -14,6 +14,7 @@ from tests.e2e.deployment import Deployment
 from tests.e2e.line import Line
 from tests.e2e.person import Person
 from tests.e2e.replies import finished
+from tests.e2e.routes import intercept
 
 embedded = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
 
@@ -79,7 +80,7 @@ def test_a_message_whose_answer_was_lost_is_sent_again_and_asked_once(
     text = f"Once, {writer.name}. Be brief."
     page = open_page(writer)
     quick(page)
-    page.route("**/c/", deliver_and_drop)
+    intercept(page, "**/c/", deliver_and_drop)
     box(page).fill(text)
     box(page).press("Enter")
     expect(question(page).get_by_role("alert")).to_have_text("Not sent.")

@@ -13,6 +13,7 @@ from streaming.providers import demo
 from tests.e2e.deployment import Deployment
 from tests.e2e.person import PASSWORD
 from tests.e2e.replies import ask, conversation_path, copied, finished, latest
+from tests.e2e.routes import intercept
 from tests.e2e.test_listing import row
 from tests.fakes import Behaviour, Fake
 
@@ -94,7 +95,7 @@ def sign_up(page: Page) -> None:
 def hold(page: Page) -> Iterator[list[Route]]:
     """Let what the composer posts wait, as on a slow line, until the block is over."""
     held: list[Route] = []
-    page.route("**/c/", lambda route: held.append(route))
+    intercept(page, "**/c/", lambda route: held.append(route))
     yield held
     while not held:  # what the page shows by itself may be there before the request is reported
         page.wait_for_timeout(10)

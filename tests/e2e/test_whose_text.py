@@ -13,6 +13,7 @@ from tests.e2e.conftest import Complaints
 from tests.e2e.deployment import Deployment
 from tests.e2e.person import Person
 from tests.e2e.replies import ask, finished
+from tests.e2e.routes import intercept
 
 pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
 
@@ -56,7 +57,7 @@ def end_the_session(page: Page) -> None:
 
 def leave_texts(page: Page) -> None:
     """A message that could not be sent, and a draft."""
-    page.route("**/c/", lambda route: route.abort())
+    intercept(page, "**/c/", lambda route: route.abort())
     box(page).fill(UNSENT)
     box(page).press("Enter")
     expect(page.get_by_role("alert")).to_have_text("Not sent.")
@@ -123,7 +124,7 @@ def test_a_page_from_before_a_new_sign_in_goes_on_in_every_way(
     page = open_page(owner)
     ask(page, "Be brief", "demo-fast")
     finished(page)
-    page.route("**/messages/", lambda route: route.abort())
+    intercept(page, "**/messages/", lambda route: route.abort())
     box(page).fill("Not sent before. Be brief")
     box(page).press("Enter")
     expect(page.get_by_role("alert")).to_have_text("Not sent.")

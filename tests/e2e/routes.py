@@ -1,0 +1,28 @@
+"""Answer a page's requests in the place of the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, Route
+
+PROBE = "/healthz"  # which the server answers, too
+
+
+def intercept(page: Page, pattern: str, answer: Callable[[Route], object]) -> None:
+    """`page.route` for a page that is open already.
+
+    Chromium tells the page asynchronously: without this wait, one request in 300 that was sent
+    right after `page.route` went to the server.
+    """
+    arrived: list[Route] = []
+
+    def take(route: Route) -> None:
+        arrived.append(route)
+        route.fulfill(status=204)
+
+    page.route(f"**{PROBE}", take)
+    page.route(pattern, answer)
+    while not arrived:
+        page.evaluate("path => fetch(path).then(() => null)", PROBE)
+    page.unroute(f"**{PROBE}")
