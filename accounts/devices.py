@@ -48,13 +48,24 @@ def remember_device(request: HttpRequest, response: HttpResponseBase, user: User
     )
 
 
+def oldest_account(cookie: str | None) -> int | None:
+    """The number of the oldest account to which a browser with this cookie has signed in, maybe
+    with an older password. Nothing is asked of the database."""
+    return min(map(int, _stored(cookie or "")), default=None)
+
+
 def _code(device: str, user: User) -> str:
     return salted_hmac(SALT, f"{device}:{user.pk}:{user.password}", algorithm="sha256").hexdigest()
 
 
 def _read(request: HttpRequest) -> dict[str, tuple[str, str]]:
+    return _stored(request.COOKIES.get(COOKIE, ""))
+
+
+def _stored(cookie: str) -> dict[str, tuple[str, str]]:
+    """By the number of an account: the id of the browser, and the code."""
     try:
-        stored = signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=COOKIE_SECONDS)
+        stored = signing.loads(cookie, salt=SALT, max_age=COOKIE_SECONDS)
         return {str(user): (str(device), str(code)) for user, (device, code) in stored.items()}
     except (signing.BadSignature, ValueError, TypeError, AttributeError):
         return {}

@@ -19,10 +19,12 @@ from django.db.utils import Error
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from accounts import devices
+from accounts.devices import oldest_account
 from config.bodies import App, Receive, Send
 from config.fair_share import Busy, Client, FairShare
 from config.known_sessions import KnownSessions, known_sessions
-from streaming.addresses import address_of, session_of
+from streaming.addresses import address_of, cookie_of, session_of
 
 MAX_OF_A_PERSON = 2
 MAX_OF_AN_ADDRESS = 10
@@ -197,6 +199,8 @@ class InTurns:
         """Who asks. A session that was made up counts for its address. A real one that this
         process does not know yet does, too, unless that would make its owner wait for visitors."""
         visitor = Client(f"address {address_of(scope)}", is_visitor=True)
+        if share is self._shares.signing_in:
+            visitor = known_browser(scope) or visitor
         name = self._shares.name(share, visitor.name)
         is_crowded = (
             self._turns.running.get(name, 0) >= MAX_OF_AN_ADDRESS
@@ -208,6 +212,15 @@ class InTurns:
             with suppress(Error):  # the database is away
                 owner = await self._sessions.find_owner(session)
         return visitor if owner is None else Client(f"user {owner}", False, account=owner)
+
+
+def known_browser(scope: Mapping[str, Any]) -> Client | None:
+    """A browser that has signed in here before comes before those that have not. Otherwise a crowd
+    of guessers would make its owner wait for each of their hashes."""
+    account = oldest_account(cookie_of(scope["headers"], devices.COOKIE))
+    if account is None:
+        return None
+    return Client(f"browser of {account}", is_visitor=True, account=account)
 
 
 async def _say_busy(send: Send) -> None:

@@ -53,9 +53,13 @@ def _parsed(text: str) -> Address | None:
 def session_of(headers: Any) -> str | None:
     """The session key a client sends, as Django reads it, if it could be one. Nothing is asked of
     the database."""
-    cookies = parse_cookie(_joined(headers, b"cookie", b"; "))
-    key = cookies.get(settings.SESSION_COOKIE_NAME)
+    key = cookie_of(headers, settings.SESSION_COOKIE_NAME)
     return key if is_session_key(key) else None
+
+
+def cookie_of(headers: Any, name: str) -> str | None:
+    """The value of a cookie that a client sends, as Django reads it."""
+    return parse_cookie(_joined(headers, b"cookie", b"; ")).get(name)
 
 
 def _joined(headers: Any, name: bytes, by: bytes) -> str:

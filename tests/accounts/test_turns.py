@@ -10,9 +10,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.core import signing
 from django.http import HttpResponse
 from django.test import AsyncRequestFactory
 
+from accounts import devices
+from accounts.devices import SALT
 from config import fair_share, turns
 from config.fair_share import Client, FairShare
 from config.known_sessions import KnownSessions
@@ -57,8 +60,10 @@ class Site:
         address: str = "10.0.0.1",
         path: str = "/",
         method: str = "GET",
+        device: str = "",
     ) -> Any:
-        headers = [(b"cookie", f"sessionid={session}".encode())] if session else []
+        cookies = f"sessionid={session}; {devices.COOKIE}={device}"
+        headers = [(b"cookie", cookies.encode())]
         scope = {"type": "http", "path": path, "headers": headers, "client": (address, 1)}
         scope["method"] = method
         return asyncio.create_task(self.app(scope, self._receive, self._send))
@@ -345,6 +350,22 @@ def test_a_request_is_charged_for_what_it_computed() -> None:
     turns.note_use(page)(request)
     most = time.thread_time() - began
     assert 0 < request.scope[turns.COMPUTED] <= most
+
+
+async def test_a_browser_that_signed_in_before_comes_before_those_that_guess() -> None:
+    site = Site(most=1, most_visitors=1)
+    site.go.set()
+    share, visitor = site.shares.signing_in, Client("somebody", is_visitor=True)
+    await share.take(visitor)
+    forged, known = (signing.dumps({"7": ["id", "code"]}, salt=salt) for salt in ("no", SALT))
+    order: list[str] = []
+    for name, device in (("guesser", ""), ("forger", forged), ("owner", known)):
+        asked = site.ask(address=name, path="/accounts/login/", method="POST", device=device)
+        asked.add_done_callback(lambda _, name=name: order.append(name))
+        await settle()
+    share.leave(visitor)
+    await settle()
+    assert order == ["owner", "guesser", "forger"]
 
 
 async def test_visitors_leave_turns_for_people() -> None:
