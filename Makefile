@@ -73,7 +73,7 @@ chaos: .venv/dev .env .static/staticfiles.json ## The worst for SECONDS, by SEED
 
 attack: .venv/dev .env .static/staticfiles.json ## An attacker beside an honest person; SECONDS MODE=H1…H8|mixed SHAPE=own|proxy
 	@exec $(BIN)/python -m tests.chaos.attack $(if $(filter command,$(origin SECONDS)),--seconds $(SECONDS)) \
-		$(if $(MODE),--mode $(MODE)) $(if $(SHAPE),--shape $(SHAPE)) --seed $(SEED)
+		$(if $(MODE),--mode $(MODE)) $(if $(SHAPE),--shape $(SHAPE)) --seed $(SEED) --server $(SERVER)
 
 bench: .venv/dev .env .static/staticfiles.json ## What a reply costs beside the field; ROUNDS PARTS SECONDS STREAMS SUBJECTS WRITE
 	@$(BIN)/python -m benchmarks $(if $(PARTS),--parts $(PARTS)) $(if $(ROUNDS),--rounds $(ROUNDS)) \

@@ -3,12 +3,13 @@
     python -m tests.chaos.attack                              all of it, about 90 minutes
     python -m tests.chaos.attack --seconds 10 --mode H2       one finding, shortly
     python -m tests.chaos.attack --mode mixed --shape proxy   everybody behind one address
+    python -m tests.chaos.attack --server uvicorn             the other server
 
-or `make attack SECONDS=10 MODE=H2 SHAPE=own`. For each mode a new `make stack` is started; the
-honest person is measured while it is quiet, then while it is attacked. The attackers have one core
-and the addresses 127.0.0.2 to 40, or in the shape `proxy` the honest person's own, as behind a
-proxy that is not told of. Everything stays on loopback and ends by itself. Not zero when a line of
-the table failed.
+or `make attack SECONDS=10 MODE=H2 SHAPE=own SERVER=uvicorn`. For each mode a new `make stack` is
+started; the honest person is measured while it is quiet, then while it is attacked. The attackers
+have one core and the addresses 127.0.0.2 to 40, or in the shape `proxy` the honest person's own, as
+behind a proxy that is not told of. Everything stays on loopback and ends by itself. Not zero when a
+line of the table failed.
 """
 
 import argparse
@@ -26,7 +27,8 @@ import psutil
 import psycopg
 
 from tests.chaos.attackers import Order
-from tests.chaos.honest import ANSWER, Figures, Honest, sign_in
+from tests.chaos.honest import ANSWER, EMAIL, PASSWORD, Figures, Honest, sign_in
+from tests.e2e.deployment import Server
 from tests.fakes import Behaviour, Fake
 from tests.services.child import Child
 from tests.waiting import until
@@ -45,7 +47,6 @@ LATER_SECONDS = {"pages": 1.0, "tokens": 3.0}
 """How far the p95 of a page and of a first token may be above that of the quiet time before."""
 GROWTH_BYTES = 50 * 2**20
 
-HONEST, PASSWORD = "honest@holdfast.test", "kelp-holds-fast-7"
 NASTY = (
     "http://a/" + ")" * 100_000,
     r"\(" * 50_000,
@@ -130,19 +131,23 @@ class Result:
         yield from self.taken
 
 
-def attack(mode: str, shape: Shape, seconds: float, settle: float, seed: str) -> Result:
+def attack(
+    mode: str, shape: Shape, seconds: float, settle: float, seed: str, server: Server
+) -> Result:
     """One stack from its start to its end."""
     with ExitStack() as open_:
         fake = open_.enter_context(Fake.spawn())
         environment = {"OPENAI_BASE_URL": fake.openai}
-        stack = open_.enter_context(Stack(environment=environment, report=lambda _: None))
+        stack = open_.enter_context(
+            Stack(server=server, environment=environment, report=lambda _: None)
+        )
         first, stolen, *accounts = make_accounts(stack)
         honest = open_.enter_context(Honest(stack.base_url, first, stack.rows))
         fake.script(ANSWER)
         share = seconds / WHOLE
         honest.measure(min(seconds, 5), share=0)  # what is loaded once is no growth
         browser = open_.enter_context(honest.open_browser())
-        assert sign_in(browser, HONEST, PASSWORD)
+        assert sign_in(browser, EMAIL, PASSWORD)
         quiet = honest.measure(seconds, share=share)
         order = Order(
             mode=mode,
@@ -152,14 +157,14 @@ def attack(mode: str, shape: Shape, seconds: float, settle: float, seed: str) ->
             sources=SOURCES[shape],
             accounts=accounts,
             targets=nasty_replies(stack, fake, accounts) if mode in ("H1", "mixed") else [],
-            victim=HONEST,
+            victim=EMAIL,
             stolen=stolen,
         )
         before = size(stack)
-        attacked, met = under_attack(order, honest, seconds, share)
+        attacked, met = under_attack(order, honest, browser, seconds, share)
         taken = list(losses(stack, browser))
         with honest.open_browser() as fresh:
-            is_open = sign_in(fresh, HONEST, PASSWORD)
+            is_open = sign_in(fresh, EMAIL, PASSWORD)
         time.sleep(settle)
         return Result(
             mode,
@@ -176,22 +181,23 @@ def attack(mode: str, shape: Shape, seconds: float, settle: float, seed: str) ->
 
 
 def under_attack(
-    order: Order, honest: Honest, seconds: float, share: float
+    order: Order, honest: Honest, browser: httpx2.Client, seconds: float, share: float
 ) -> tuple[Figures, dict[str, Any]]:
     """The honest person's figures during an attack, and what the attackers met."""
     command = (sys.executable, "-m", "tests.chaos.attackers")
     with Child("attackers", *command) as attackers:
         attackers.tell(**asdict(order))
-        attacked = honest.measure(seconds, share=share)
+        attacked = honest.measure(seconds, share=share, browser=browser)
         return attacked, attackers.hear()
 
 
 def make_accounts(stack: Stack) -> list[str]:
     """Sessions: two of the honest person, of which one will be stolen, and the attackers'. They
-    are made past the pages, because signing up is limited, and may be closed."""
-    emails = [HONEST, *(f"attacker-{number}@evil.test" for number in range(ACCOUNTS))]
+    are made past the pages, because signing up is limited, and may be closed. The honest person's
+    account is the newest: older ones come first where processes are busy."""
+    emails = [*(f"attacker-{number}@evil.test" for number in range(ACCOUNTS)), EMAIL]
     code = ACCOUNTS_CODE.format(password=PASSWORD, emails=emails)
-    first, *attackers = json.loads(stack.manage("shell", "-c", code).splitlines()[-1])
+    *attackers, first = json.loads(stack.manage("shell", "-c", code).splitlines()[-1])
     return [first, copied_session(stack, first), *attackers]
 
 
@@ -257,13 +263,13 @@ def losses(stack: Stack, browser: httpx2.Client) -> Iterator[str]:
         stack,
         "SELECT e.email FROM account_emailaddress e JOIN accounts_user u ON u.id = e.user_id "
         "WHERE u.email = %s AND e.email <> u.email",
-        HONEST,
+        EMAIL,
     )
     if rows:
         yield f"{rows[0][0]} is an address of the honest person's account now"
-    if not execute(stack, "SELECT 1 FROM accounts_user WHERE email = %s", HONEST):
+    if not execute(stack, "SELECT 1 FROM accounts_user WHERE email = %s", EMAIL):
         yield "the honest person's account has another address now"
-    if not sign_in(browser, HONEST, PASSWORD):
+    if not sign_in(browser, EMAIL, PASSWORD):
         yield "the honest person can't sign in from a known browser"
 
 
@@ -318,6 +324,8 @@ def tell(result: Result) -> None:
     """What the attackers met, in full: a mode that was refused everything attacked nobody."""
     grown = (f"{name} {megabytes(size)}" for name, size in result.memory_by_program.items())
     print(f"  memory: {', '.join(grown)}")
+    sign_ins = ", ".join(f"{seconds:.1f} s" for seconds in result.attacked.sign_ins)
+    print(f"  signing in from a known browser, during the attack: {sign_ins}")
     print(f"  signing in from a fresh browser: {'possible' if result.is_open else 'barred'}")
     for key, count in sorted(result.counts.items()):
         print(f"  {count:>7,}  {key}  {result.said.get(key, '')}".rstrip())
@@ -330,13 +338,14 @@ def main() -> int:
     parser.add_argument("--mode", choices=MODES, action="append")
     parser.add_argument("--shape", choices=sorted(SOURCES), action="append")
     parser.add_argument("--seed", default="1")
+    parser.add_argument("--server", choices=["daphne", "uvicorn"], default="daphne")
     given = parser.parse_args()
     settle = min(60.0, given.seconds / 2) if given.settle is None else given.settle
     results = []
     shapes: list[Shape] = given.shape or list(SOURCES)
     for shape in shapes:
         for mode in given.mode or MODES:
-            results.append(attack(mode, shape, given.seconds, settle, given.seed))
+            results.append(attack(mode, shape, given.seconds, settle, given.seed, given.server))
             print(table(results[-1:]), flush=True)
             tell(results[-1])
     failed = [f"{r.mode} {r.shape}: {line}" for r in results for line in r.failures()]

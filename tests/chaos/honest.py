@@ -17,7 +17,10 @@ from tests.fakes import Behaviour
 
 PAGES = 60
 TOKENS = 20
+SIGN_INS = 6
 PATIENCE = 60.0
+PASSWORD = "kelp-holds-fast-7"
+EMAIL = "honest@holdfast.test"
 HOME = "127.0.0.41"
 """Where nobody attacks from."""
 MODELS = ("gpt-4o-mini", "demo-fast")
@@ -26,10 +29,11 @@ ANSWER = Behaviour.of("An ", "honest ", "answer.", times=None, prompt="honest qu
 
 @dataclass(slots=True)
 class Figures:
-    """What was measured: seconds of pages and of first tokens, and what went wrong."""
+    """What was measured: seconds of pages, of first tokens and of sign-ins, and what went wrong."""
 
     pages: list[float] = field(default_factory=list)
     tokens: list[float] = field(default_factory=list)
+    sign_ins: list[float] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
     def p95(self, name: str) -> float:
@@ -117,8 +121,11 @@ class Honest:
 
     # What is timed
 
-    def measure(self, seconds: float, *, share: float = 1.0) -> Figures:
-        """Pages and first tokens, spread over so many seconds; a share of them in a short run."""
+    def measure(
+        self, seconds: float, *, share: float = 1.0, browser: httpx2.Client | None = None
+    ) -> Figures:
+        """Pages and first tokens, spread over so many seconds; a share of them in a short run. With
+        a browser that was signed in before, sign-ins from there, too."""
         figures = Figures()
         self.closed = []
         paths = [
@@ -133,8 +140,16 @@ class Honest:
         def token(number: int) -> None:
             figures.tokens.append(self._first_token(MODELS[number % 2], figures))
 
-        counts = (max(6, round(PAGES * share)), max(2, round(TOKENS * share)))
-        acts = [(page, counts[0]), (token, counts[1])]
+        def enter(_: int) -> None:
+            assert browser is not None
+            figures.sign_ins.append(_sign_in_in_time(browser, figures))
+
+        acts: list[tuple[Callable[[int], None], int]] = [
+            (page, max(6, round(PAGES * share))),
+            (token, max(2, round(TOKENS * share))),
+        ]
+        if browser is not None:
+            acts.append((enter, max(1, round(SIGN_INS * share))))
         threads = [
             threading.Thread(target=_spread, args=(act, count, seconds)) for act, count in acts
         ]
@@ -197,6 +212,17 @@ def sign_in(browser: httpx2.Client, email: str, password: str) -> bool:
     is_signed_in = answer.status_code == 302 and cookies.pop("sessionid", "") != ""
     browser.cookies = httpx2.Cookies(cookies | {"csrftoken": browser.headers["X-CSRFToken"]})
     return is_signed_in
+
+
+def _sign_in_in_time(browser: httpx2.Client, figures: Figures) -> float:
+    began = time.monotonic()
+    try:
+        if not sign_in(browser, EMAIL, PASSWORD):
+            figures.faults.append("a known browser could not sign in during the attack")
+    except httpx2.HTTPError as error:
+        figures.faults.append(f"signing in: {error!r}")
+        return PATIENCE
+    return time.monotonic() - began
 
 
 def _spread(act: Callable[[int], None], count: int, seconds: float) -> None:
