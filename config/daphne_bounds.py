@@ -19,7 +19,7 @@ from config.bodies import (
     max_body_bytes,
     max_body_bytes_if_signed_in,
 )
-from config.headers import HEADERS_SECONDS
+from config.headers import HEADERS_SECONDS, MAX_FRAME_BYTES
 from config.health import PATH as HEALTH
 from config.logs import MAX_METHOD_CHARS, path_for_log
 from streaming.addresses import address_of
@@ -131,8 +131,19 @@ class BoundedRequest(http_protocol.WebRequest):
 
 
 class BoundedSocket(ws_protocol.WebSocketProtocol):
-    """A socket from which nothing is read before it is accepted. What came would be kept, without a
-    limit."""
+    """A socket that takes short messages only, and of which nothing is read before it is accepted:
+    all of that would be kept."""
+
+    def _connectionMade(self) -> None:
+        super()._connectionMade()
+        self.maxFramePayloadSize = self.maxMessagePayloadSize = MAX_FRAME_BYTES
+
+    def sendMessage(self, *message: Any, **options: Any) -> None:
+        self.maxMessagePayloadSize = 0  # else it would hold for what we send, too
+        try:
+            super().sendMessage(*message, **options)
+        finally:
+            self.maxMessagePayloadSize = MAX_FRAME_BYTES
 
     def onConnect(self, request: Any) -> Any:
         # Daphne resumes the connection right after this.

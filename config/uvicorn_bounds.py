@@ -17,12 +17,9 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from config.headers import HEADERS_SECONDS, MAX_HEADER_BYTES
+from config.headers import HEADERS_SECONDS, MAX_FRAME_BYTES, MAX_HEADER_BYTES
 from config.health import PATH as HEALTH
 from config.logs import MAX_METHOD_CHARS, path_for_log
-
-MAX_FRAME_BYTES = 256 * 1024
-"""Of a message of a socket. What a client of ours sends is far shorter."""
 
 TOO_LONG = "The headers of this request are too long."
 

@@ -16,8 +16,8 @@ from streaming.journal import Chunk
 from streaming.models import Kind
 
 VERSION = 1
-FRAME_CHARACTERS = 65_536
-"""The longest frame that a client may send."""
+FRAME_CHARACTERS = 4_096
+"""The longest frame that a client may send: many times what any command needs."""
 
 WIRE = {kind: kind.name.lower() for kind in Kind}
 

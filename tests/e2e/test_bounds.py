@@ -14,6 +14,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
+from config.headers import MAX_FRAME_BYTES
+from streaming.protocol import FRAME_CHARACTERS
 from tests.e2e.deployment import Deployment, Server
 from tests.waiting import until
 
@@ -254,7 +256,6 @@ def test_sockets_of_nobody_are_few_and_keep_nobody_else_out(
             assert json.loads(own.recv(10))["type"] == "hello"
 
 
-@pytest.mark.parametrize("served", ["daphne"], indirect=True)
 def test_what_comes_before_a_socket_is_let_in_is_not_taken(served: Deployment) -> None:
     def come_and_go(_: int) -> None:
         with suppress(InvalidStatus, OSError, EOFError), knock(served):
@@ -301,7 +302,9 @@ def test_one_socket_too_many_is_told_so_and_gets_in_when_another_goes(server: Se
         until(let_in)
 
 
-@pytest.mark.parametrize("message", ["x" * 2 * MB, ["x" * 65_536] * 40], ids=["whole", "in parts"])
+@pytest.mark.parametrize(
+    "message", ["x" * (MAX_FRAME_BYTES + 1), ["x" * 1_024] * 17], ids=["whole", "in parts"]
+)
 def test_a_message_that_is_too_long_ends_its_socket(
     served: Deployment, message: str | list[str]
 ) -> None:
@@ -315,12 +318,20 @@ def test_a_message_that_is_too_long_ends_its_socket(
     assert line.close_code in (1006, 1009)
 
 
+def test_all_characters_of_the_longest_frame_are_read(served: Deployment) -> None:
+    assert MAX_FRAME_BYTES == 4 * FRAME_CHARACTERS
+    with knock(served, served.person().cookies["sessionid"]) as line:
+        line.recv(10)
+        line.send("🌊" * FRAME_CHARACTERS)
+        assert json.loads(line.recv(10))["code"] == "bad_json"
+
+
 @pytest.mark.parametrize("kind", ["websockets", "websockets-sansio"])
 def test_uvicorn_takes_no_longer_frames_than_it_has_to(kind: str) -> None:
     with Deployment("embedded", server="uvicorn", environment={"UVICORN_WS": kind}) as deployment:
         with knock(deployment, deployment.person().cookies["sessionid"]) as line:
             assert json.loads(line.recv(10))["type"] == "hello"
-            line.send("x" * 300 * 1024)
+            line.send("x" * (MAX_FRAME_BYTES + 1))
             with pytest.raises(ConnectionClosed):
                 line.recv(10)
         assert line.close_code == 1009

@@ -25,6 +25,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from accounts.models import User
 from chat import sync
+from config.headers import MAX_FRAME_BYTES
 from streaming import consumers, journal, protocol
 from streaming import hub as hubs
 from streaming.consumers import (
@@ -39,6 +40,7 @@ from streaming.database import in_db
 from streaming.hub import Hub
 from streaming.journal import PIECE
 from streaming.models import Kind, State, Stream
+from streaming.protocol import FRAME_CHARACTERS
 from tests.e2e.deployment import Web
 from tests.services import Postgres
 from tests.services.program import scratch_folder
@@ -475,7 +477,7 @@ class Grammar:
         return whole[: self._dice.randint(1, len(whole) - 1)]
 
     def _deep(self) -> str:
-        depth = self._dice.choice([10, 900, 1100, 20_000, 60_000])
+        depth = self._dice.choice([10, 900, 1100, 4_000])
         half = depth // 2
         return self._pick("[" * depth, "[" * half + "]" * half, '{"a":' * (depth // 6))
 
@@ -511,7 +513,7 @@ class Grammar:
         return self._dice.choice([b"", b'{"type":"hello"}', self._dice.randbytes(50)])
 
     def _large(self) -> str:
-        size = self._dice.choice([65_537, 200_000, 1_000_000])
+        size = self._dice.choice([FRAME_CHARACTERS + 1, 10_000, MAX_FRAME_BYTES - 16])
         return self._pick("x" * size, '{"type":"hello"}' + " " * size, "[" * size)
 
 
