@@ -18,9 +18,10 @@ HALF_LIFE_SECONDS = 20.0
 """After which what a client has used counts half."""
 FIRST_CHARGE_SECONDS = 0.05
 """What a request is taken to need until it is known."""
-ALIKE_SECONDS = 2.0
-"""Use is counted in steps of this. Of clients at the same step, older accounts come first, and
-visitors last: accounts that were there before an attack come before those that were made for it."""
+ALIKE_SECONDS = 0.5
+"""Use is counted in steps of this: more than a busy reader uses, and less than an attacker. Of
+clients at the same step, older accounts come first, and visitors last: accounts that were there
+before an attack come before those that were made for it."""
 LONGEST_WAIT_EVERY = 4
 """Of so many turns for which several wait, one goes to whoever has waited longest."""
 MAX_REMEMBERED = 5_000

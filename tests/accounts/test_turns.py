@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from dataclasses import fields
 from types import SimpleNamespace
@@ -293,6 +294,18 @@ async def test_older_accounts_come_before_those_that_were_made_for_an_attack() -
     visitors = [Client(f"address {number}", is_visitor=True) for number in range(20)]
     assert await next_of([*visitors, *made, BUSY], FairShare(most=1)) == BUSY
     assert await next_of([*visitors, *reversed(made)], FairShare(most=1)) == made[0]
+
+
+async def test_a_new_account_that_reads_comes_before_old_ones_that_keep_the_processor_busy() -> (
+    None
+):
+    reader = Client("user 9", False, account=9)
+    share = FairShare(most=1)
+    for number in range(1, 9):  # they share one processor, all of the time
+        share.used[f"user {number}"] = fair_share.Usage(20 / math.log(2) / 20, time.monotonic())
+    share.used[reader.name] = fair_share.Usage(0.3, time.monotonic())
+    busy = [Client(f"user {number}", False, account=number) for number in range(1, 9)]
+    assert await next_of([*busy, reader], share) == reader
 
 
 async def test_of_four_turns_one_goes_to_whoever_waited_longest() -> None:
