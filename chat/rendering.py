@@ -8,7 +8,7 @@ passes nh3 too, so that a mistake here is not yet a hole.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
@@ -92,8 +92,7 @@ def to_html(markdown: str, seams: Iterable[int] = (), *, max_cost: int = MAX_COS
         for start, part in plain_parts(text, end):
             starts.append((start, len(tokens)))
             tokens.append(block("plain_block", part))
-    seams = [len(LINE_END.sub("\n", markdown[:seam])) for seam in sorted(seams)]
-    with_seams(tokens, starts, seams)
+    with_seams(tokens, starts, places_in_text(markdown, seams))
     html = parser().renderer.render(tokens, parser().options, env)
     return mark_safe(CLEANER.clean(html))  # noqa: S308 nh3 has just seen to it
 
@@ -205,6 +204,12 @@ def with_seams(
     before = {bisect_left(starts, (seam, 0)) for seam in seams}
     for i in sorted(before, reverse=True):
         tokens.insert(starts[i][1] if i < len(starts) else len(tokens), block("seam"))
+
+
+def places_in_text(markdown: str, places: Iterable[int]) -> list[int]:
+    """The same places where each line end is one character."""
+    pairs = [found.end() for found in re.finditer("\r\n", markdown)]
+    return [place - bisect_right(pairs, place) for place in sorted(places)]
 
 
 def line_starts(text: str) -> list[int]:

@@ -9,6 +9,7 @@ from time import process_time
 import pytest
 from django.utils.safestring import SafeString
 
+from chat import rendering
 from chat.complexity import formatted_length
 from chat.rendering import ALLOWED, TAGS, UNFORMATTED, to_html, trimmed
 from tests.nasty import NASTY as ALL_NASTY
@@ -104,6 +105,13 @@ def test_a_seam_stands_before_the_next_block() -> None:
     assert to_html("One two.\n\nThree.", [5]) == f"<p>One two.</p>{seam}<p>Three.</p>"
     assert to_html("One two.\n\nThree.", [10]) == f"<p>One two.</p>{seam}<p>Three.</p>"
     assert to_html("One two.", [3, 8]) == f"<p>One two.</p>{seam}"
+
+
+def test_all_seams_are_found_in_one_pass() -> None:
+    text = "One.\r\n\r\nTwo.\rThree.\n\n" * 30
+    places = [*range(0, len(text), 7)]
+    slowly = [len(rendering.LINE_END.sub("\n", text[:place])) for place in places]
+    assert rendering.places_in_text(text, reversed(places)) == slowly
 
 
 def test_a_seam_does_not_break_a_fence() -> None:
