@@ -19,6 +19,9 @@ LIMITS = {
 }
 """For each address (of IPv6 for each network of a home), and for all together (key)."""
 
+DRAFTS_OF_ALL = Limit("drafts-of-all", 2_000, 24 * 60 * 60)
+"""As long as they are kept: 54 MB at most."""
+
 OF_LINK = Limit("session-of-link", 60, 10 * 60)
 """Of a link to a new password and a client, so that no flood of visitors bars its owner, by a full
 table of counts either."""
@@ -31,6 +34,8 @@ def is_allowed(request: HttpRequest, what: str) -> bool:
     used = ratelimit.consume(
         request, app="holdfast", action=what, config=LIMITS, key="everybody", limit_get=True
     )
+    if what == "draft" and used is not None:
+        return DRAFTS_OF_ALL.of().take()
     return used is not None
 
 

@@ -32,8 +32,8 @@ STARTERS = (
     "Explain group commit to a novice",
 )
 DRAFT = "draft"
-MAX_DRAFT_CHARS = 20_000
-"""Of all fields together, that are kept for an anonymous visitor until they have signed in."""
+MAX_DRAFT_BYTES = 20_000
+"""Of all fields together, in UTF-8: what is kept for a visitor until they have signed in."""
 TOO_LONG_TO_KEEP = (
     "You are signed out, and this text is too long to be kept here meanwhile. Copy it, sign in, "
     "and send it again."
@@ -193,7 +193,7 @@ def keep_draft_and_sign_in(request: Request, back: str) -> HttpResponse:
     kept = typed(request)
     if kept.get("model") == request.POST.get("default_model"):
         kept.pop("model", None)
-    if sum(map(len, kept.values())) > MAX_DRAFT_CHARS:
+    if sum(len(text.encode("utf-8", "replace")) for text in kept.values()) > MAX_DRAFT_BYTES:
         return _show_unkept(request, back, kept, TOO_LONG_TO_KEEP)
     if not is_allowed(request, "draft"):
         return _show_unkept(request, back, kept, TOO_MANY_KEPT)

@@ -3,6 +3,7 @@
 import json
 import re
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 from typing import Any
@@ -21,7 +22,7 @@ from accounts.models import ApiKey, Check, ListedModel, User
 from chat import articles, sidebar
 from chat.forms import MESSAGE_LIMIT
 from chat.models import Conversation, Message
-from chat.pages import MAX_DRAFT_CHARS
+from chat.pages import MAX_DRAFT_BYTES
 from chat.replies import Reply
 from streaming import journal, lifecycle
 from streaming.lifecycle import Ending
@@ -154,12 +155,26 @@ def test_a_page_with_scripts_is_told_that_the_text_is_too_long_and_has_it_still(
 
 
 def test_all_fields_together_are_what_is_kept_of_a_visitor(visitor: Client) -> None:
-    piece = "w" * (MAX_DRAFT_CHARS // 2)
+    piece = "w" * (MAX_DRAFT_BYTES // 2)
     most = {"text": piece, "system_prompt": piece, "model": ""}
     assert visitor.post("/c/", most).status_code == 302
     for name in ("model", "max_tokens", "temperature", "reasoning_effort"):
         assert visitor.post("/c/", most | {name: "w"}).status_code == 422
     assert visitor.session["draft"]["typed"] == most
+
+
+def test_what_is_kept_of_a_visitor_is_counted_in_bytes(visitor: Client) -> None:
+    text = "🌊" * (MAX_DRAFT_BYTES // 4)
+    assert visitor.post("/c/", form(text=text + "w", model="")).status_code == 422
+    assert visitor.post("/c/", form(text=text, model="")).status_code == 302
+
+
+@pytest.mark.django_db
+def test_all_visitors_together_are_kept_few_drafts_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visitors, "DRAFTS_OF_ALL", replace(visitors.DRAFTS_OF_ALL, most=3))
+    for number in range(5):
+        Client(REMOTE_ADDR=f"192.0.2.{number}").post("/c/", form())
+    assert Session.objects.count() == 3
 
 
 @pytest.mark.django_db
