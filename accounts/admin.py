@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from accounts.addresses import addresses_of
-from accounts.admin_guard import PasswordFirst
+from accounts.admin_guard import PasswordFirst, WithDates
 from accounts.models import ApiKey, User
 
 admin.site.unregister([Group, EmailAddress])
@@ -67,7 +67,7 @@ def _tell(what: str, addresses: list[str], **about: str) -> None:
 
 
 @admin.register(User)
-class UserAdmin(PasswordFirst, DjangoUserAdmin):
+class UserAdmin(PasswordFirst, WithDates, DjangoUserAdmin):
     list_display = ("email", "name", "is_staff", "is_active", "date_joined", "last_login")
     list_filter = ("is_staff", "is_active", "date_joined")
     search_fields = ("email", "name")

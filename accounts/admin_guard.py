@@ -1,12 +1,32 @@
-"""Pages of the admin that decide who owns an account: they take one's own password again."""
+"""Pages of the admin that decide who owns an account: they take one's own password again. And lists
+by date that take any date."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest, HttpResponse
 
 from accounts.ownership import ask_password, knows_password
+
+
+class DatedList(ChangeList):
+    """A list that answers a date which no calendar has as Django does any other wrong filter."""
+
+    def get_filters(self, request: HttpRequest) -> Any:
+        try:
+            return super().get_filters(request)
+        except (ValueError, OverflowError) as error:
+            raise IncorrectLookupParameters(error) from error
+
+
+class WithDates:
+    """For a ModelAdmin with a `date_hierarchy`."""
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return DatedList
 
 
 class PasswordFirst:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views import defaults
 
@@ -39,6 +39,10 @@ def _for_any_request(view: View) -> View:
 
 permission_denied = _for_any_request(defaults.permission_denied)
 page_not_found = _for_any_request(defaults.page_not_found)
+
+
+def nothing_there(request: HttpRequest, **parts: str) -> HttpResponse:
+    raise Http404
 
 
 @_for_any_request

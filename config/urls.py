@@ -15,6 +15,7 @@ admin.site.login = ownership.admin_login  # type: ignore[method-assign]
 admin.site.password_change = ownership.admin_password_change  # type: ignore[method-assign,assignment]
 
 urlpatterns = [
+    path("admin/r/<path:row>", errors.nothing_there),  # the row's own page: no row has one
     path("admin/", admin.site.urls),
     path("accounts/", include(ownership.urlpatterns)),  # before those that they replace
     path("accounts/", include("allauth.account.urls")),

@@ -4,6 +4,7 @@ administrator, and tells what was answered with an error of ours."""
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -14,7 +15,10 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.hashers import make_password
+from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.db import close_old_connections
 
@@ -58,6 +62,12 @@ BODIES = (
 STATIC = ("%00", "..%2f..%2fmanage.py", "%2e%2e/%2e%2e/", "x" * 5000, "%ff", "css/", "css/base.css")
 
 
+def dates() -> list[str]:
+    """What lists of the admin are filtered by."""
+    fields = {model_admin.date_hierarchy for model_admin in admin.site._registry.values()}
+    return [f"{name}__{part}" for name in fields if name for part in ("year", "month", "day")]
+
+
 class Heard(logging.Handler):
     """What the log of a server would hold that nobody should have to read."""
 
@@ -96,7 +106,8 @@ class Fuzzer:
         self.random = Random(self.seed)
         self.addresses: list[Address] = addresses()
         self.forms: dict[Any, Form] = {}
-        self.names = sorted({*names_read(), *USUAL})
+        self.names = sorted({*names_read(), *dates(), *USUAL})
+        self.password = make_password("kelp-holds-fast-7")
         self.known: dict[str, list[str]] = {}
         self.sessions: dict[str, str] = {"anonymous": ""}
         self.asked: dict[str, bool] = {}
@@ -115,7 +126,7 @@ class Fuzzer:
         for number, who in enumerate(("person", "administrator"), 9001):
             is_admin = who == "administrator"
             rights = {"is_staff": is_admin, "is_superuser": is_admin, "is_active": True}
-            own = {"email": f"{who}@holdfast.test", "password": "!unusable"}
+            own = {"email": f"{who}@holdfast.test", "password": self.password}
             User.objects.exclude(pk=number).filter(email=own["email"]).delete()
             user, _ = User.objects.update_or_create(pk=number, defaults=rights | own)
             key = f"{who:a<32}"
@@ -124,6 +135,12 @@ class Fuzzer:
                 session[SESSION_KEY] = str(user.pk)
                 session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
                 session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+                # The password was given a moment ago: else most forms would only ask for it.
+                later = time.time() + 3600
+                session["account_authentication_methods"] = [
+                    {"method": "password", "at": later, "reauthenticated": True}
+                ]
+                session["account_authentication_methods_user"] = str(user.pk)
                 session.save(must_create=True)
             self.sessions[who] = key
             if not self.asked.get(who) or not Conversation.objects.of(user).exists():
@@ -138,7 +155,7 @@ class Fuzzer:
             "object_id": [reply.conversation.pk, 9001, reply.stream.pk],
             "provider": ["openai", "anthropic", "google"],
             "app_label": ["auth", "accounts", "chat", "streaming"],
-            "content_type_id": [1, 2, 3],
+            "content_type_id": [*ContentType.objects.values_list("id", flat=True)],
             "uidb36": ["1", "9zzzzzzzzzzzz"],
         }
         for name, values in ids.items():

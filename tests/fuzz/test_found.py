@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 import pytest
+from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 
 from accounts.models import User
@@ -123,3 +124,28 @@ def test_an_error_of_ours_keeps_its_traceback() -> None:
     record.status_code = 500
     assert QuietRefusals().filter(record)
     assert "LookupError: ours" in logging.Formatter().format(record)
+
+
+DAYS = ("year=9999", "year=99999999999", "year=-1", "year=9999&{0}__month=12", "year=1&{0}__day=99")
+
+
+@pytest.fixture
+def as_administrator(owner: User) -> Client:
+    User.objects.filter(pk=owner.pk).update(is_staff=True, is_superuser=True)
+    return signed_in(owner)
+
+
+@pytest.mark.parametrize("day", DAYS)
+@pytest.mark.parametrize(
+    ("listed", "field"), [("accounts/user", "date_joined"), ("chat/conversation", "updated_at")]
+)
+def test_a_list_of_the_admin_takes_dates_that_no_calendar_has(
+    as_administrator: Client, listed: str, field: str, day: str
+) -> None:
+    answer = as_administrator.get(f"/admin/{listed}/?{field}__{day.format(field)}")
+    assert answer.status_code in (200, 302)
+
+
+def test_the_admin_knows_no_own_page_of_a_row(as_administrator: Client) -> None:
+    for kind in ContentType.objects.values_list("id", flat=True):
+        assert as_administrator.get(f"/admin/r/{kind}/abc/").status_code == 404
