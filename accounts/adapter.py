@@ -22,11 +22,14 @@ from accounts import notices, setup
 from accounts.addresses import addresses_of, give_primary, is_taken
 from accounts.devices import remember_device
 from accounts.guesses import Guess
+from accounts.limits import Limit
 from accounts.links import own_address, own_host
 from accounts.models import User
 from streaming.addresses import client_address
 
 ONE_SIGN_UP_AT_A_TIME = 0x686F6C64  # any number, as long as nothing else locks it
+UNASKED_MAILS = Limit("unasked-mails", 3, 10 * 60)
+"""Of a kind to one person, which strangers can cause. The newest of them is in the inbox still."""
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -181,6 +184,8 @@ class AccountAdapter(DefaultAccountAdapter):
         return own_address(request, path)
 
     def send_account_already_exists_mail(self, email: str) -> None:
+        if not UNASKED_MAILS.of("account exists", email).take(if_full=True):
+            return
         reset = own_address(current.request, reverse("account_reset_password"))
         self.send_mail("account/email/account_already_exists", email, {"password_reset_url": reset})
 

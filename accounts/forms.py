@@ -16,9 +16,9 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 
 from accounts import keys, setup
-from accounts.adapter import SignUpClosed
+from accounts.adapter import UNASKED_MAILS, SignUpClosed
 from accounts.addresses import find_account, give_primary, is_taken
-from accounts.models import User
+from accounts.models import User, UserManager
 from streaming.providers.catalog import Provider
 
 
@@ -81,13 +81,28 @@ class SignUpForm(SignupForm):
 
 
 class ResetForm(ResetPasswordForm):
-    """A link to a new password goes to an address that stands for an account, and to no other."""
+    """A link to a new password goes to an address that stands for an account, and to no other.
+
+    Nobody is refused one: strangers could use up any limit. Who asks too often is sent no further
+    mail, as the ones before are in the inbox already.
+    """
 
     def clean_email(self) -> str:
-        email = str(self.cleaned_data["email"])
+        """As the account has it: other spellings may lead to somebody else's inbox."""
+        email = UserManager.normalize_email(self.cleaned_data["email"])
         account = find_account(email)
         self.users = [account] if account and account.is_active else []
         return email
+
+    def save(self, request: HttpRequest, **kwargs: Any) -> str:
+        self.users = [user for user in self.users if _may_send_link(user)]
+        return str(super().save(request, **kwargs))
+
+
+def _may_send_link(user: User) -> bool:
+    """A sign-in and a new password make the links before them void."""
+    count = UNASKED_MAILS.of("reset", user.pk, user.last_login, user.password)
+    return count.take(if_full=True)
 
 
 class PasswordForm(ChangePasswordForm):

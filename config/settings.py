@@ -363,8 +363,14 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 5 * 60
 """Seconds for which a password that was typed counts, where the owner of an account is changed."""
 # accounts/guesses.py has our own limits of passwords. A link to a new one can't be guessed; limited
-# by address, its owner would be barred by others behind the same proxy.
-ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None, "reset_password_from_key": None}
+# by address, its owner would be barred by others behind the same proxy. Of mails with such a link,
+# accounts/forms.py limits how many are sent.
+ACCOUNT_RATE_LIMITS = {
+    "login": None,
+    "login_failed": None,
+    "reset_password": None,
+    "reset_password_from_key": None,
+}
 
 SIGNUP = env.str("SIGNUP", default="")
 """open or closed: whether visitors may make an account, once there is a first one. By default open

@@ -9,9 +9,11 @@ from allauth.account.models import EmailAddress
 from django.core import mail
 from django.db import connections
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from accounts import guesses, limits
+from accounts.adapter import UNASKED_MAILS
 from accounts.devices import COOKIE
 from accounts.limits import Limit
 from accounts.models import CacheEntry, User
@@ -241,6 +243,26 @@ def test_a_reset_password_lets_its_owner_in_while_strangers_guess(
         guess(Client(REMOTE_ADDR=client))
     guess(mine, NEW_PASSWORD)
     assert mine.session["_auth_user_id"] == str(owner.pk)
+
+
+def test_strangers_who_ask_for_links_bar_nobody_and_fill_no_inbox(owner: User) -> None:
+    """The links that they had sent are their owner's."""
+    asked = {"email": owner.email}
+    answers = {Client().post(RESET, asked).status_code for _ in range(30)}
+    answers |= {Client(REMOTE_ADDR=client).post(RESET, asked).status_code for client in addresses()}
+    assert answers == {302}
+    assert len(mail.outbox) == UNASKED_MAILS.most
+    owner.last_login = timezone.now()  # which makes these links void
+    owner.save()
+    Client().post(RESET, asked)
+    assert len(mail.outbox) == UNASKED_MAILS.most + 1
+
+
+def test_a_link_is_sent_to_the_address_of_the_account_however_it_is_typed(owner: User) -> None:
+    owner.email = "mike@holdfast.test"
+    owner.save()
+    Client().post(RESET, {"email": "mi\u212ae@holdfast.test"})  # the sign for Kelvin
+    assert [letter.to for letter in mail.outbox] == [[owner.email]]
 
 
 def test_the_other_addresses_of_an_account_are_counted_with_it(
