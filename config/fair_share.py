@@ -18,10 +18,10 @@ HALF_LIFE_SECONDS = 20.0
 """After which what a client has used counts half."""
 FIRST_CHARGE_SECONDS = 0.05
 """What a request is taken to need until it is known."""
-ALIKE_SECONDS = 0.5
-"""Use is counted in steps of this: more than a busy reader uses, and less than an attacker. Of
-clients at the same step, older accounts come first, and visitors last: accounts that were there
-before an attack come before those that were made for it."""
+FREE_SECONDS = 0.5
+"""Of use that don't count: more than a busy reader has, and less than an attacker. Of clients with
+no more than that, older accounts come first, and visitors last: accounts that were there before an
+attack come before those that were made for it."""
 LONGEST_WAIT_EVERY = 4
 """Of so many turns for which several wait, one goes to whoever has waited longest."""
 MAX_REMEMBERED = 5_000
@@ -123,7 +123,8 @@ class FairShare:
             return able[0]
 
         def rank(one: Waiting) -> tuple[float, int]:
-            return self._usage(one.client).until(now) // ALIKE_SECONDS, one.client.account
+            used = self._usage(one.client).until(now)
+            return max(used - FREE_SECONDS, 0.0), one.client.account
 
         return min(able, key=rank)
 

@@ -41,6 +41,11 @@ SIGNING_IN = re.compile(r"/accounts/(login|reauthenticate)/")
 AWAITING = re.compile(r"/settings/keys/[^/]+/(check/)?|/accounts/.*")
 """What is posted there may wait for a provider or for a mail server, and hardly computes."""
 
+ASKING = re.compile(r"/c/([0-9a-f-]{36}/messages/)?|/m/[0-9a-f-]{36}/(versions|continuations)/")
+"""What is posted there makes a worker, the database and all readers work as well."""
+REPLY_SECONDS = 0.25
+"""Of a processor, for which it is charged besides."""
+
 BUSY = b"You have too many requests under way. Please try again in a moment.\n"
 WHOSE = "holdfast.user_id"
 COMPUTED = "holdfast.seconds_computed"
@@ -185,7 +190,7 @@ class InTurns:
 
         def leave() -> None:
             by_clock = time.monotonic() - began
-            share.leave(client, by_clock if share.by_clock else scope.get(COMPUTED, 0.0))
+            share.leave(client, by_clock if share.by_clock else work_of(scope))
 
         turn.callback(leave)
 
@@ -212,6 +217,12 @@ class InTurns:
             with suppress(Error):  # the database is away
                 owner = await self._sessions.find_owner(session)
         return visitor if owner is None else Client(f"user {owner}", False, account=owner)
+
+
+def work_of(scope: Mapping[str, Any]) -> float:
+    """Seconds of a processor that a request took, here and elsewhere."""
+    asks = scope["method"] == "POST" and ASKING.fullmatch(scope["path"])
+    return float(scope.get(COMPUTED, 0.0)) + (REPLY_SECONDS if asks else 0.0)
 
 
 def known_browser(scope: Mapping[str, Any]) -> Client | None:

@@ -239,7 +239,7 @@ async def test_the_client_who_had_the_least_lately_is_next() -> None:
     await settle()
     quiet = asyncio.create_task(share.take(QUIET))
     await settle()
-    share.leave(BUSY, 2 * fair_share.ALIKE_SECONDS)
+    share.leave(BUSY, 2 * fair_share.FREE_SECONDS)
     await settle()
     assert quiet.done()
     assert not any(task.done() for task in waiting)
@@ -258,7 +258,7 @@ async def test_what_was_used_long_ago_counts_no_more(monkeypatch: pytest.MonkeyP
     share.leave(BUSY, 60)
     now += 20 * fair_share.HALF_LIFE_SECONDS
     await share.take(QUIET)
-    share.leave(QUIET, fair_share.ALIKE_SECONDS)
+    share.leave(QUIET, 2 * fair_share.FREE_SECONDS)
     await share.take(BUSY)
     waiting = [asyncio.create_task(share.take(client)) for client in (QUIET, BUSY)]
     await settle()
@@ -285,7 +285,7 @@ async def test_those_who_were_never_here_do_not_always_go_first() -> None:
     share = FairShare(most=1)
     clients = [BUSY, *(Client(f"user {number}", False, account=number) for number in range(3, 12))]
     await share.take(BUSY)
-    share.leave(BUSY, fair_share.ALIKE_SECONDS / 2)
+    share.leave(BUSY, fair_share.FREE_SECONDS / 2)
     assert await next_of(clients, share) == BUSY
 
 
@@ -335,6 +335,24 @@ async def test_pages_are_charged_by_what_they_computed_and_sign_ins_by_the_clock
     await app(scope | {"method": method}, Site()._receive, Site()._send)
     [usage] = shares.of(method, path).used.values()
     assert usage.seconds == pytest.approx(charged, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "is_charged"),
+    [
+        ("/c/", "POST", True),
+        (f"/c/{uuid4()}/messages/", "POST", True),
+        (f"/m/{uuid4()}/versions/", "POST", True),
+        (f"/m/{uuid4()}/continuations/", "POST", True),
+        (f"/c/{uuid4()}/title/", "POST", False),
+        (f"/c/{uuid4()}/", "GET", False),
+    ],
+)
+def test_a_reply_is_charged_to_whoever_asks_for_it(
+    path: str, method: str, is_charged: bool
+) -> None:
+    work = turns.work_of({"path": path, "method": method, turns.COMPUTED: 1.0})
+    assert work == 1.0 + is_charged * turns.REPLY_SECONDS
 
 
 async def test_what_waits_for_a_provider_takes_no_turn_of_the_same_persons_pages() -> None:
