@@ -70,12 +70,12 @@ def _octets(random: Random) -> bytes:
     return random.choice(OCTETS) if random.random() < 0.8 else nasty.octets(random)
 
 
-def answered(port: int, sent: bytes) -> bytes:
+def answered(port: int, sent: bytes, within: float = WAITS_SECONDS) -> bytes:
     """The first line of the answer: empty when the server hangs up, or waits for more."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
         with suppress(OSError):
             line.sendall(sent)
-        line.settimeout(WAITS_SECONDS)
+        line.settimeout(within)
         try:
             return line.recv(4000).split(b"\r\n")[0]
         except (ConnectionError, TimeoutError):
