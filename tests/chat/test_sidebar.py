@@ -25,8 +25,9 @@ PINNED = 3
 
 @pytest.fixture
 def chats(owner: User) -> list[Conversation]:
-    """In the order of the list; of every three of them two were used at the very same time."""
-    now = timezone.now()
+    """In the order of the list; of every three of them two were used at the very same time. Today's
+    stand in its last hours: an hour after midnight, most would be yesterday's."""
+    now = timezone.localtime().replace(hour=23)
     made = [
         Conversation(
             user=owner,
