@@ -18,19 +18,19 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import notices, setup
-from accounts.addresses import addresses_of, give_primary, is_taken
+from accounts import notification_mails, setup
+from accounts.absolute_urls import build_absolute_url, get_site_host
 from accounts.devices import remember_device
-from accounts.guesses import Guess
-from accounts.limits import Limit
-from accounts.links import own_address, own_host
+from accounts.email_addresses import ensure_primary_email, is_email_taken, list_user_emails
+from accounts.login_attempts import LoginAttempt
 from accounts.models import User
-from streaming.addresses import client_address
+from accounts.rate_limits import RateLimit
+from streaming.client_identity import parse_client_address
 
-ONE_SIGN_UP_AT_A_TIME = 0x686F6C64  # any number, as long as nothing else locks it
-UNASKED_MAILS = Limit("unasked-mails", 3, 10 * 60)
+SIGN_UP_LOCK_ID = 0x686F6C64  # any number, as long as nothing else locks it
+UNREQUESTED_MAIL_LIMIT = RateLimit("unasked-mails", 3, 10 * 60)
 """Of a kind to one person, which strangers can cause. The newest of them is in the inbox still."""
-BACKEND = "django.contrib.auth.backends.ModelBackend"
+AUTH_BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 class SignUpClosed(Exception):
@@ -63,7 +63,7 @@ class AccountAdapter(DefaultAccountAdapter):
         # Hashing the password takes a good part of a second: done before the lock is held.
         super().save_user(request, user, form, commit=False)
         if commit:
-            _save_one_at_a_time(request, user)
+            _save_under_sign_up_lock(request, user)
         return user
 
     # Signing in
@@ -73,17 +73,17 @@ class AccountAdapter(DefaultAccountAdapter):
         returned as well: the next step says so. Refuses more tries than may be made, by a
         ValidationError. One hash is computed, whether there is an account or not."""
         address, password = credentials.get("email") or "", credentials.get("password") or ""
-        guess = Guess.of(request, self.get_client(request), address)
-        if not guess.take():
+        guess = LoginAttempt.from_request(request, self.get_client_network(request), address)
+        if not guess.try_consume():
             raise self.validation_error("too_many_login_attempts")
-        user = guess.account
+        user = guess.user
         if user is None:
             User().set_password(password)
             return None
         if not user.check_password(password):
             return None
         guess.give_back()
-        user.backend = BACKEND
+        user.backend = AUTH_BACKEND
         return user
 
     def reauthenticate(self, user: User, password: str) -> bool:
@@ -96,15 +96,19 @@ class AccountAdapter(DefaultAccountAdapter):
         return response
 
     def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
-        Guess.of(request, self.get_client(request), credentials.get("email") or "").forget()
+        LoginAttempt.from_request(
+            request, self.get_client_network(request), credentials.get("email") or ""
+        ).clear_counters()
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """As sockets and turns count it; never an error, whatever a proxy says."""
         meta = request.META
-        address = client_address(meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", ""))
+        address = parse_client_address(
+            meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", "")
+        )
         return str(address or "unknown")
 
-    def get_client(self, request: HttpRequest) -> str:
+    def get_client_network(self, request: HttpRequest) -> str:
         """Whom limits are kept for: an IPv4 address, or a /64 of IPv6."""
         name = self.get_client_ip(request)
         if name == "unknown":
@@ -124,8 +128,8 @@ class AccountAdapter(DefaultAccountAdapter):
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
         """Confirm it, unless another account has it by now, and tell those that were there."""
         user = email_address.user
-        before = addresses_of(user)
-        if is_taken(email_address.email, besides=user):
+        before = list_user_emails(user)
+        if is_email_taken(email_address.email, exclude=user):
             self.add_message(
                 request,
                 messages.ERROR,
@@ -133,12 +137,14 @@ class AccountAdapter(DefaultAccountAdapter):
                 {"email": email_address.email},
             )
             return False
-        give_primary(user)
+        ensure_primary_email(user)
         email_address.refresh_from_db()
         if not super().confirm_email(request, email_address):
             return False
         others = [address for address in before if address != email_address.email]
-        self.tell("account/email/email_confirmed", others, {"added": email_address.email})
+        self.notify_addresses(
+            "account/email/email_confirmed", others, {"added": email_address.email}
+        )
         return True
 
     # Mails
@@ -152,16 +158,18 @@ class AccountAdapter(DefaultAccountAdapter):
     ) -> None:
         """To every address that stands for the account, and to the one it stood for before."""
         before = [email] if email else []
-        self.tell(template_prefix, [*before, *addresses_of(user)], context or {})
+        self.notify_addresses(template_prefix, [*before, *list_user_emails(user)], context or {})
 
-    def tell(self, template: str, addresses: list[str], about: dict[str, Any]) -> None:
+    def notify_addresses(
+        self, template: str, addresses: list[str], context: dict[str, Any]
+    ) -> None:
         """Send a notice to these addresses, with when and from where the change was made."""
         where = {
             "timestamp": timezone.now(),
             "ip": self.get_client_ip(self.request),
             "user_agent": self.get_http_user_agent(self.request)[:HTTP_USER_AGENT_MAX_LENGTH],
         }
-        notices.tell(template, addresses, where | about)
+        notification_mails.send_notification_mails(template, addresses, where | context)
 
     def render_mail(
         self,
@@ -170,37 +178,39 @@ class AccountAdapter(DefaultAccountAdapter):
         context: dict[str, Any],
         headers: dict[str, str] | None = None,
     ) -> EmailMessage:
-        context = context | {"host": own_host(current.request)}
+        context = context | {"host": get_site_host(current.request)}
         return super().render_mail(template_prefix, email, context, headers)
 
     def get_reset_password_from_key_url(self, key: str) -> str:
         path = reverse("account_reset_password_from_key", kwargs={"uidb36": "UID", "key": "KEY"})
-        return own_address(self.request, path.replace("UID-KEY", key))
+        return build_absolute_url(self.request, path.replace("UID-KEY", key))
 
     def get_email_confirmation_url(
         self, request: HttpRequest, emailconfirmation: EmailConfirmationHMAC
     ) -> str:
         path = reverse("account_confirm_email", args=[emailconfirmation.key])
-        return own_address(request, path)
+        return build_absolute_url(request, path)
 
     def send_account_already_exists_mail(self, email: str) -> None:
-        if not UNASKED_MAILS.of("account exists", email).take(if_full=True):
+        if not UNREQUESTED_MAIL_LIMIT.counter_for("account exists", email).try_consume(
+            allow_if_full=True
+        ):
             return
-        reset = own_address(current.request, reverse("account_reset_password"))
+        reset = build_absolute_url(current.request, reverse("account_reset_password"))
         self.send_mail("account/email/account_already_exists", email, {"password_reset_url": reset})
 
 
-def _save_one_at_a_time(request: HttpRequest, user: User) -> None:
+def _save_under_sign_up_lock(request: HttpRequest, user: User) -> None:
     """Without the lock two people who sign up at once would both find nobody there."""
     with transaction.atomic():
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ONE_SIGN_UP_AT_A_TIME])
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SIGN_UP_LOCK_ID])
         # On SQLite the transaction itself is the lock: it began as IMMEDIATE.
-        if setup.is_claimed():
+        if setup.has_any_account():
             if not setup.is_sign_up_open(request):
                 raise SignUpClosed
         else:
-            setup.take_rights_of_the_unconfirmed()
+            setup.demote_unconfirmed_admins()
             user.is_staff = user.is_superuser = True
         user.save()

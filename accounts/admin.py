@@ -16,20 +16,20 @@ from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from accounts.addresses import addresses_of
-from accounts.admin_guard import PasswordFirst, WithDates
+from accounts.admin_guard import DateHierarchyMixin, ReauthenticationMixin
+from accounts.email_addresses import list_user_emails
 from accounts.models import ApiKey, User
 
 admin.site.unregister([Group, EmailAddress])
 
 
 @admin.register(Group)
-class GroupAdmin(PasswordFirst, DjangoGroupAdmin):
+class GroupAdmin(ReauthenticationMixin, DjangoGroupAdmin):
     """A group has rights."""
 
 
 @admin.register(EmailAddress)
-class EmailAddressAdmin(PasswordFirst, AllauthEmailAddressAdmin):
+class EmailAddressAdmin(ReauthenticationMixin, AllauthEmailAddressAdmin):
     """A confirmed address signs in and resets the password. Every change is told to the addresses
     that the account had before."""
 
@@ -37,18 +37,20 @@ class EmailAddressAdmin(PasswordFirst, AllauthEmailAddressAdmin):
         self, request: HttpRequest, address: EmailAddress, form: Any, change: bool
     ) -> None:
         before = EmailAddress.objects.filter(pk=address.pk).first()
-        told = addresses_of(address.user) + (addresses_of(before.user) if before else [])
+        told = list_user_emails(address.user) + (list_user_emails(before.user) if before else [])
         super().save_model(request, address, form, change)
         if before and (before.email, before.user) != (address.email, address.user):
-            _tell("deleted", told, deleted_email=before.email)
+            _notify_addresses("deleted", told, deleted_email=before.email)
             before = None
         if before is None or before.verified != address.verified:
-            _tell("confirmed" if address.verified else "added", told, added=address.email)
+            _notify_addresses(
+                "confirmed" if address.verified else "added", told, added=address.email
+            )
 
     def delete_model(self, request: HttpRequest, address: EmailAddress) -> None:
-        told = addresses_of(address.user)
+        told = list_user_emails(address.user)
         super().delete_model(request, address)
-        _tell("deleted", told, deleted_email=address.email)
+        _notify_addresses("deleted", told, deleted_email=address.email)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[EmailAddress]) -> None:
         for address in queryset:
@@ -56,18 +58,18 @@ class EmailAddressAdmin(PasswordFirst, AllauthEmailAddressAdmin):
 
     @admin.action(description="Mark selected addresses as confirmed")
     def make_verified(self, request: HttpRequest, queryset: QuerySet[EmailAddress]) -> None:
-        told = {one.pk: addresses_of(one.user) for one in queryset.filter(verified=False)}
+        told = {one.pk: list_user_emails(one.user) for one in queryset.filter(verified=False)}
         super().make_verified(request, queryset)
         for address in EmailAddress.objects.filter(pk__in=told, verified=True):
-            _tell("confirmed", told[address.pk], added=address.email)
+            _notify_addresses("confirmed", told[address.pk], added=address.email)
 
 
-def _tell(what: str, addresses: list[str], **about: str) -> None:
-    get_adapter().tell(f"account/email/email_{what}", addresses, about)
+def _notify_addresses(event: str, addresses: list[str], **context: str) -> None:
+    get_adapter().notify_addresses(f"account/email/email_{event}", addresses, context)
 
 
 @admin.register(User)
-class UserAdmin(PasswordFirst, WithDates, DjangoUserAdmin):
+class UserAdmin(ReauthenticationMixin, DateHierarchyMixin, DjangoUserAdmin):
     list_display = ("email", "name", "is_staff", "is_active", "date_joined", "last_login")
     list_filter = ("is_staff", "is_active", "date_joined")
     search_fields = ("email", "name")
@@ -95,14 +97,14 @@ class UserAdmin(PasswordFirst, WithDates, DjangoUserAdmin):
         self, request: HttpRequest, id: str, form_url: str = ""
     ) -> HttpResponse:
         """Tell the person whose password it was, too."""
-        return self._after_password("user_change_password", request, id, form_url)
+        return self._require_reauthentication("user_change_password", request, id, form_url)
 
     def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:
-        if self._is_of_password(request):
+        if self._is_password_change(request):
             get_adapter().send_notification_mail("account/email/password_changed", obj)
         return super().log_change(request, obj, message)
 
-    def _is_of_password(self, request: HttpRequest) -> bool:
+    def _is_password_change(self, request: HttpRequest) -> bool:
         match = request.resolver_match
         return match is not None and match.url_name == "auth_user_password_change"
 

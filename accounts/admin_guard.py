@@ -9,10 +9,10 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest, HttpResponse
 
-from accounts.ownership import ask_password, knows_password
+from accounts.allauth_views import has_recent_password, redirect_to_reauthenticate
 
 
-class DatedList(ChangeList):
+class DatedChangeList(ChangeList):
     """A list that answers a date which no calendar has as Django does any other wrong filter."""
 
     def get_filters(self, request: HttpRequest) -> Any:
@@ -22,32 +22,32 @@ class DatedList(ChangeList):
             raise IncorrectLookupParameters(error) from error
 
 
-class WithDates:
+class DateHierarchyMixin:
     """For a ModelAdmin with a `date_hierarchy`."""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return DatedList
+        return DatedChangeList
 
 
-class PasswordFirst:
+class ReauthenticationMixin:
     """For a ModelAdmin: everything that adds, changes or deletes asks for the password first, so
     that nobody has filled a form in vain. Lists can be read without."""
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return self._after_password("changeform_view", request, *args, **kwargs)
+        return self._require_reauthentication("changeform_view", request, *args, **kwargs)
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return self._after_password("delete_view", request, *args, **kwargs)
+        return self._require_reauthentication("delete_view", request, *args, **kwargs)
 
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method != "POST":
             return super().changelist_view(request, *args, **kwargs)  # type: ignore[misc]
-        return self._after_password("changelist_view", request, *args, **kwargs)
+        return self._require_reauthentication("changelist_view", request, *args, **kwargs)
 
-    def _after_password(
-        self, view: str, request: HttpRequest, *args: Any, **kwargs: Any
+    def _require_reauthentication(
+        self, view_name: str, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        if request.user.is_authenticated and not knows_password(request):
-            return ask_password(request, request.get_full_path())
-        response: HttpResponse = getattr(super(), view)(request, *args, **kwargs)
+        if request.user.is_authenticated and not has_recent_password(request):
+            return redirect_to_reauthenticate(request, request.get_full_path())
+        response: HttpResponse = getattr(super(), view_name)(request, *args, **kwargs)
         return response

@@ -7,6 +7,6 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from accounts import housekeeping, signals  # noqa: F401
+        from accounts import periodic_tasks, signals  # noqa: F401
 
-        housekeeping.register()
+        periodic_tasks.register_tasks()

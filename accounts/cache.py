@@ -21,17 +21,17 @@ MAX_ENTRIES = 200_000
 """Rows the table may have. Far more than a busy site has limits at once; about 50 MB."""
 MAX_KEY_CHARS = 200
 """Longer keys are stored by their hash."""
-PURGE_BATCH = 1_000
+PURGE_BATCH_ROWS = 1_000
 """Expired rows that one statement deletes."""
-PURGE_BATCHES = 20
+MAX_PURGE_BATCHES = 20
 """Batches that one round of housekeeping deletes."""
-FULL_SECONDS = 1.0
+FULL_RECHECK_SECONDS = 1.0
 """How long a table that was full counts as full."""
-NEVER = 1e12
+NEVER_EXPIRES = 1e12
 """Seconds since 1970: the expiry of what has none."""
 
 
-class RowCache(BaseCache):
+class JSONDatabaseCache(BaseCache):
     """A cache in the database that holds across processes and restarts.
 
     - Values are JSON. Django's DatabaseCache unpickles its rows, so that whoever can write to
@@ -41,7 +41,7 @@ class RowCache(BaseCache):
       their keys, as soon as there are 300: that is how limits of wrong passwords vanished. When
       this table is full, expired rows go first; if that is not enough, new keys are refused
       until others expire. So the fresh keys of an attacker push out nobody else's. A limit that
-      can't be counted counts as reached (see accounts/limits.py).
+      can't be counted counts as reached (see accounts/rate_limits.py).
     """
 
     def __init__(self, location: str, params: dict[str, Any]) -> None:
@@ -50,15 +50,17 @@ class RowCache(BaseCache):
         self._max_entries = int(options.get("MAX_ENTRIES", MAX_ENTRIES))
         # Counting many rows takes milliseconds, so only each hundredth new one is counted for.
         self._count_every = max(1, min(100, self._max_entries // 100))
-        self._added = 0
-        self._full = False
-        self._look_again_at = 0.0
+        self._add_count = 0
+        self._was_full = False
+        self._next_count_at = 0.0
         self._lock = threading.Lock()
 
     def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
-        rows = CacheEntry.objects.filter(key=self._key(key, version), expires_at__gt=time.time())
+        rows = CacheEntry.objects.filter(
+            key=self._storage_key(key, version), expires_at__gt=time.time()
+        )
         value = rows.values_list("value", flat=True).first()
-        return default if value is None else _read(value, default)
+        return default if value is None else _decode_value(value, default)
 
     def set(
         self,
@@ -68,7 +70,7 @@ class RowCache(BaseCache):
         version: int | None = None,
     ) -> None:
         """Store a value that JSON can hold. TypeError for any other."""
-        entry = self._entry(key, value, timeout, version)
+        entry = self._build_entry(key, value, timeout, version)
         changes = {"value": entry.value, "expires_at": entry.expires_at}
         if not CacheEntry.objects.filter(key=entry.key).update(**changes) and self._has_room():
             CacheEntry.objects.bulk_create(
@@ -86,7 +88,7 @@ class RowCache(BaseCache):
         version: int | None = None,
     ) -> bool:
         """Store it unless there is a live value. False if there is, or if the table is full."""
-        entry = self._entry(key, value, timeout, version)
+        entry = self._build_entry(key, value, timeout, version)
         changes = {"value": entry.value, "expires_at": entry.expires_at}
         expired = CacheEntry.objects.filter(key=entry.key, expires_at__lte=time.time())
         if expired.update(**changes):
@@ -104,7 +106,7 @@ class RowCache(BaseCache):
 
     def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
         """Add to a whole number and return the sum. ValueError if there is no live one."""
-        return int(self._change(key, version, lambda value: int(value) + delta))
+        return int(self._update_live_value(key, version, lambda value: int(value) + delta))
 
     def touch(
         self,
@@ -112,89 +114,97 @@ class RowCache(BaseCache):
         timeout: float | None = DEFAULT_TIMEOUT,
         version: int | None = None,
     ) -> bool:
-        live = CacheEntry.objects.filter(key=self._key(key, version), expires_at__gt=time.time())
-        return bool(live.update(expires_at=self._expiry(timeout)))
+        live = CacheEntry.objects.filter(
+            key=self._storage_key(key, version), expires_at__gt=time.time()
+        )
+        return bool(live.update(expires_at=self._expiry_time(timeout)))
 
     def delete(self, key: str, version: int | None = None) -> bool:
-        return bool(CacheEntry.objects.filter(key=self._key(key, version)).delete()[0])
+        return bool(CacheEntry.objects.filter(key=self._storage_key(key, version)).delete()[0])
 
     def has_key(self, key: str, version: int | None = None) -> bool:
-        live = CacheEntry.objects.filter(key=self._key(key, version), expires_at__gt=time.time())
+        live = CacheEntry.objects.filter(
+            key=self._storage_key(key, version), expires_at__gt=time.time()
+        )
         return live.exists()
 
     def clear(self) -> None:
         CacheEntry.objects.all().delete()
 
-    def _change(self, key: str, version: int | None, change: Callable[[Any], Any]) -> Any:
+    def _update_live_value(
+        self, key: str, version: int | None, compute: Callable[[Any], Any]
+    ) -> Any:
         """Replace a live value by what `change` makes of it, while nobody else can."""
         with transaction.atomic():
             rows = CacheEntry.objects.select_for_update()
-            entry = rows.filter(key=self._key(key, version), expires_at__gt=time.time()).first()
-            value = None if entry is None else _read(entry.value, None)
+            entry = rows.filter(
+                key=self._storage_key(key, version), expires_at__gt=time.time()
+            ).first()
+            value = None if entry is None else _decode_value(entry.value, None)
             if entry is None or value is None:
                 raise ValueError(f"Key {key!r} not found")
-            value = change(value)
+            value = compute(value)
             entry.value = json.dumps(value)
             entry.save(update_fields=["value"])
         return value
 
-    def _entry(
+    def _build_entry(
         self, key: str, value: Any, timeout: float | None, version: int | None
     ) -> CacheEntry:
         return CacheEntry(
-            key=self._key(key, version),
+            key=self._storage_key(key, version),
             value=json.dumps(value),
-            expires_at=self._expiry(timeout),
+            expires_at=self._expiry_time(timeout),
         )
 
-    def _key(self, key: str, version: int | None) -> str:
+    def _storage_key(self, key: str, version: int | None) -> str:
         whole = self.make_key(key, version=version)
         if len(whole) <= MAX_KEY_CHARS and whole.isprintable():
             return whole
         return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()
 
-    def _expiry(self, timeout: float | None) -> float:
+    def _expiry_time(self, timeout: float | None) -> float:
         expiry = self.get_backend_timeout(timeout)
-        return NEVER if expiry is None else expiry
+        return NEVER_EXPIRES if expiry is None else expiry
 
     def _has_room(self) -> bool:
         """Whether another key may be added. Counts for each hundredth one, and while the table is
         full, once a second."""
         now = time.monotonic()
         with self._lock:
-            self._added += 1
-            count = self._added % self._count_every == 0
-            if self._full:
-                count = now >= self._look_again_at
+            self._add_count += 1
+            count = self._add_count % self._count_every == 0
+            if self._was_full:
+                count = now >= self._next_count_at
             if count:
-                self._look_again_at = now + FULL_SECONDS
+                self._next_count_at = now + FULL_RECHECK_SECONDS
         if count:
-            self._full = self._is_full()
-        return not self._full
+            self._was_full = self._is_full()
+        return not self._was_full
 
     def _is_full(self) -> bool:
         if CacheEntry.objects.count() < self._max_entries:
             return False
-        delete_expired()
+        delete_expired_entries()
         if CacheEntry.objects.count() < self._max_entries:
             return False
         logger.warning("The table of rate limits is full: new ones count as reached.")
         return True
 
 
-def delete_expired() -> None:
+def delete_expired_entries() -> None:
     """Delete what has expired, in batches so that no statement holds locks for long. Workers do
     it about once a minute."""
-    for _ in range(PURGE_BATCHES):
+    for _ in range(MAX_PURGE_BATCHES):
         expired = CacheEntry.objects.filter(expires_at__lte=time.time())
-        keys = list(expired.order_by("expires_at").values_list("key", flat=True)[:PURGE_BATCH])
+        keys = list(expired.order_by("expires_at").values_list("key", flat=True)[:PURGE_BATCH_ROWS])
         # One that was renewed since it was read is not expired any more.
         CacheEntry.objects.filter(key__in=keys, expires_at__lte=time.time()).delete()
-        if len(keys) < PURGE_BATCH:
+        if len(keys) < PURGE_BATCH_ROWS:
             return
 
 
-def _read(value: str, default: Any) -> Any:
+def _decode_value(value: str, default: Any) -> Any:
     try:
         return json.loads(value)
     except ValueError:

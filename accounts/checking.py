@@ -11,76 +11,78 @@ from django.db import transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from accounts.keys import reveal_for_check
-from accounts.models import ApiKey, Check, ListedModel
-from streaming import asking
+from accounts.keys import decrypt_for_check
+from accounts.models import ApiKey, KeyStatus, ListedModel
+from streaming import model_listing
 from streaming.providers import base, errors
 from streaming.providers.catalog import (
     PROVIDERS,
     Model,
-    by_provider,
-    every_model,
-    general,
+    all_models,
+    group_by_provider,
     is_for_chat,
-    unlisted,
+    model_from_id,
+    pick_default_model,
 )
-from streaming.providers.prices import SNAPSHOT
+from streaming.providers.prices import SNAPSHOT_SUFFIX
 
-MOST_MODELS = 500
+MAX_LISTED_MODELS = 500
 """Of a longer list the rest is left out: nobody picks from it."""
-LONGEST_NAME = 100
+MAX_MODEL_NAME_CHARS = 100
 
 # What the provider's refusal says of the key. Any other error says nothing of it.
-TOLD = {
-    errors.InvalidKey: Check.INVALID,
-    errors.NoPermission: Check.NO_PERMISSION,
-    errors.NoCredit: Check.NO_CREDIT,
+STATUS_BY_ERROR = {
+    errors.InvalidKey: KeyStatus.INVALID,
+    errors.NoPermission: KeyStatus.NO_PERMISSION,
+    errors.NoCredit: KeyStatus.NO_CREDIT,
 }
-SENTENCES = {
-    Check.GOOD: "{provider} accepts it.",
-    Check.INVALID: (
+STATUS_TEXTS = {
+    KeyStatus.VALID: "{provider} accepts it.",
+    KeyStatus.INVALID: (
         "{provider} does not accept this key. Copy it once more from the page you got it from, "
         "or make a new one there."
     ),
-    Check.NO_PERMISSION: (
+    KeyStatus.NO_PERMISSION: (
         "{provider} knows it but does not let it list models, so it may not be able to answer."
     ),
-    Check.NO_CREDIT: "The account behind it has no credit left at {provider}: top it up there.",
-    Check.DOWN: "It could not be checked, because {provider} did not answer.",
+    KeyStatus.NO_CREDIT: "The account behind it has no credit left at {provider}: top it up there.",
+    KeyStatus.UNREACHABLE: "It could not be checked, because {provider} did not answer.",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class KeyCheck:
     """What a provider said of a key; `models` is None unless it listed them."""
 
     provider: str
-    result: Check
-    models: tuple[base.ListedModel, ...] | None = None
+    status: KeyStatus
+    models: tuple[base.ModelInfo, ...] | None = None
 
     @property
-    def sentence(self) -> str:
+    def status_text(self) -> str:
         """For the key's owner."""
-        return SENTENCES[self.result].format(provider=PROVIDERS[self.provider].name)
+        return STATUS_TEXTS[self.status].format(provider=PROVIDERS[self.provider].name)
 
 
 @sensitive_variables("secret")
-def check(provider: str, secret: str) -> Verdict:
+def check_key(provider: str, secret: str) -> KeyCheck:
     """Ask the provider about a key that is to be saved. Takes some five seconds at most."""
     try:
-        return Verdict(provider, Check.GOOD, asking.listed(provider, secret))
+        return KeyCheck(
+            provider, KeyStatus.VALID, model_listing.list_models_blocking(provider, secret)
+        )
     except errors.ProviderError as error:
-        return Verdict(provider, TOLD.get(type(error), Check.DOWN))
+        return KeyCheck(provider, STATUS_BY_ERROR.get(type(error), KeyStatus.UNREACHABLE))
 
 
-def check_again(key: ApiKey) -> Verdict:
-    """Ask about a key that is kept, and note the answer. Raises Unsealable."""
-    verdict = check(key.provider, reveal_for_check(key))
-    note(key, verdict)
+def recheck_key(key: ApiKey) -> KeyCheck:
+    """Ask about a key that is kept, and note the answer. Raises SealBroken."""
+    verdict = check_key(key.provider, decrypt_for_check(key))
+    save_result(key, verdict)
     return verdict
 
 
-def note(key: ApiKey, verdict: Verdict) -> None:
+def save_result(key: ApiKey, result: KeyCheck) -> None:
     """Keep what was said of a key with it. A list from before stays until there is a newer one."""
     with transaction.atomic():
         # Not `key` itself: it may have been replaced while the provider was asked.
@@ -88,44 +90,44 @@ def note(key: ApiKey, verdict: Verdict) -> None:
         if (current := asked.first()) is None:
             return
         current.last_checked_at = timezone.now()
-        current.check_result = verdict.result
+        current.check_result = result.status
         current.save(update_fields=["last_checked_at", "check_result"])
-        if verdict.models is not None:
+        if result.models is not None:
             current.listed.all().delete()
-            ListedModel.objects.bulk_create(_rows(current, verdict.models))
+            ListedModel.objects.bulk_create(_build_listed_models(current, result.models))
 
 
-def _rows(key: ApiKey, models: tuple[base.ListedModel, ...]) -> list[ListedModel]:
+def _build_listed_models(key: ApiKey, models: tuple[base.ModelInfo, ...]) -> list[ListedModel]:
     """What is kept of a list: no dated snapshot beside the model that it is one of."""
-    named = {model.id: model for model in models if is_offered(model)}
-    kept = [m for id, m in named.items() if SNAPSHOT.sub("", id) not in named.keys() - {id}]
+    named = {model.id: model for model in models if is_selectable(model)}
+    kept = [m for id, m in named.items() if SNAPSHOT_SUFFIX.sub("", id) not in named.keys() - {id}]
     return [
         ListedModel(
             key=key,
             place=place,
             model_id=model.id,
-            label=model.label[:LONGEST_NAME],
+            label=model.label[:MAX_MODEL_NAME_CHARS],
             context_window=model.context_window,
             max_output=model.max_output,
             lifecycle=model.lifecycle[:30],
             shutdown=model.shutdown,
         )
-        for place, model in enumerate(kept[:MOST_MODELS])
+        for place, model in enumerate(kept[:MAX_LISTED_MODELS])
     ]
 
 
-def first_model(verdict: Verdict) -> Model | None:
+def pick_first_model(result: KeyCheck) -> Model | None:
     """The model to begin with of those that the key is good for."""
-    provider = PROVIDERS[verdict.provider]
-    listed = [model for model in verdict.models or () if is_offered(model)]
-    known = by_provider(every_model())[provider]
+    provider = PROVIDERS[result.provider]
+    listed = [model for model in result.models or () if is_selectable(model)]
+    known = group_by_provider(all_models())[provider]
     if not known:
-        named = (replace(unlisted(m.id, provider), label=m.label or m.id) for m in listed)
+        named = (replace(model_from_id(m.id, provider), label=m.label or m.id) for m in listed)
         return next(named, None)
-    return general(known, {model.id for model in listed})
+    return pick_default_model(known, {model.id for model in listed})
 
 
-def is_offered(model: base.ListedModel) -> bool:
+def is_selectable(model: base.ModelInfo) -> bool:
     """Whether a model of the list can be picked for a chat."""
     name = model.id or ""  # whatever a compatible server sends
-    return 0 < len(name) <= LONGEST_NAME and is_for_chat(name)
+    return 0 < len(name) <= MAX_MODEL_NAME_CHARS and is_for_chat(name)

@@ -16,31 +16,31 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 
 from accounts.models import User
 
-COOKIE = "device"
-COOKIE_SECONDS = 365 * 24 * 60 * 60
+COOKIE_NAME = "device"
+COOKIE_MAX_AGE_SECONDS = 365 * 24 * 60 * 60
 COOKIE_PATH = "/accounts/"
-MAX_ACCOUNTS = 5
+MAX_ACCOUNTS_PER_DEVICE = 5
 """Accounts that one browser is known to."""
 SALT = "accounts.devices"
 
 
-def known_device(request: HttpRequest, user: User) -> str | None:
+def find_device_id(request: HttpRequest, user: User) -> str | None:
     """The id of this browser, if it has signed in to this account with its present password."""
-    device, code = _read(request).get(str(user.pk), ("", ""))
-    return device if device and constant_time_compare(code, _code(device, user)) else None
+    device, code = _read_cookie(request).get(str(user.pk), ("", ""))
+    return device if device and constant_time_compare(code, _sign_device(device, user)) else None
 
 
 def remember_device(request: HttpRequest, response: HttpResponseBase, user: User) -> None:
     """Let the answer to a sign-in, or to a new password, make this browser a known one."""
-    accounts = _read(request)
+    accounts = _read_cookie(request)
     device, _ = accounts.pop(str(user.pk), ("", ""))
     device = device or secrets.token_urlsafe(12)
-    accounts[str(user.pk)] = (device, _code(device, user))
-    newest = dict(list(accounts.items())[-MAX_ACCOUNTS:])
+    accounts[str(user.pk)] = (device, _sign_device(device, user))
+    newest = dict(list(accounts.items())[-MAX_ACCOUNTS_PER_DEVICE:])
     response.set_cookie(
-        COOKIE,
+        COOKIE_NAME,
         signing.dumps(newest, salt=SALT),
-        max_age=COOKIE_SECONDS,
+        max_age=COOKIE_MAX_AGE_SECONDS,
         path=COOKIE_PATH,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
@@ -48,24 +48,24 @@ def remember_device(request: HttpRequest, response: HttpResponseBase, user: User
     )
 
 
-def oldest_account(cookie: str | None) -> int | None:
+def find_oldest_account(cookie: str | None) -> int | None:
     """The number of the oldest account to which a browser with this cookie has signed in, maybe
     with an older password. Nothing is asked of the database."""
-    return min(map(int, _stored(cookie or "")), default=None)
+    return min(map(int, _decode_cookie(cookie or "")), default=None)
 
 
-def _code(device: str, user: User) -> str:
+def _sign_device(device: str, user: User) -> str:
     return salted_hmac(SALT, f"{device}:{user.pk}:{user.password}", algorithm="sha256").hexdigest()
 
 
-def _read(request: HttpRequest) -> dict[str, tuple[str, str]]:
-    return _stored(request.COOKIES.get(COOKIE, ""))
+def _read_cookie(request: HttpRequest) -> dict[str, tuple[str, str]]:
+    return _decode_cookie(request.COOKIES.get(COOKIE_NAME, ""))
 
 
-def _stored(cookie: str) -> dict[str, tuple[str, str]]:
+def _decode_cookie(cookie: str) -> dict[str, tuple[str, str]]:
     """By the number of an account: the id of the browser, and the code."""
     try:
-        stored = signing.loads(cookie, salt=SALT, max_age=COOKIE_SECONDS)
+        stored = signing.loads(cookie, salt=SALT, max_age=COOKIE_MAX_AGE_SECONDS)
         return {str(user): (str(device), str(code)) for user, (device, code) in stored.items()}
     except (signing.BadSignature, ValueError, TypeError, AttributeError):
         return {}

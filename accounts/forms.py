@@ -16,8 +16,8 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 
 from accounts import keys, setup
-from accounts.adapter import UNASKED_MAILS, SignUpClosed
-from accounts.addresses import find_account, give_primary, is_taken
+from accounts.adapter import UNREQUESTED_MAIL_LIMIT, SignUpClosed
+from accounts.email_addresses import ensure_primary_email, find_user_by_email, is_email_taken
 from accounts.models import User, UserManager
 from streaming.providers.catalog import Provider
 
@@ -27,7 +27,7 @@ class SignUpForm(SignupForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if setup.needs_code(context.request):
+        if setup.needs_setup_code(context.request):
             self.fields["setup_code"] = forms.CharField(
                 label="Setup code",
                 max_length=100,
@@ -36,17 +36,19 @@ class SignUpForm(SignupForm):
                 widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
             )
 
-    def is_first(self) -> bool:
+    def is_first_account(self) -> bool:
         """Whether the page should say that this account will be the administrator's."""
-        return not setup.is_claimed()
+        return not setup.has_any_account()
 
     def clean_setup_code(self) -> str:
         """Whoever has it can read the server's log, so the installation is theirs."""
         typed = str(self.cleaned_data["setup_code"])
-        tries = setup.WRONG_CODES.of(get_adapter().get_client(context.request))
-        if not tries.take():
+        tries = setup.SETUP_CODE_LIMIT.counter_for(
+            get_adapter().get_client_network(context.request)
+        )
+        if not tries.try_consume():
             raise forms.ValidationError("Too many wrong codes. Wait ten minutes and try again.")
-        if not setup.is_setup_code(typed):
+        if not setup.is_valid_setup_code(typed):
             raise forms.ValidationError(
                 "This is not the setup code of this installation. Find it in the server's log."
             )
@@ -55,7 +57,7 @@ class SignUpForm(SignupForm):
 
     def validate_unique_email(self, email: str) -> str:
         """An address that somebody added to an account and never confirmed is free."""
-        if not is_taken(email):
+        if not is_email_taken(email):
             return email
         if settings.ACCOUNT_EMAIL_VERIFICATION != "mandatory":
             raise get_adapter().validation_error("email_taken")
@@ -64,7 +66,7 @@ class SignUpForm(SignupForm):
 
     def save(self, request: HttpRequest) -> User:
         user: User = super().save(request)
-        give_primary(user)
+        ensure_primary_email(user)
         own = list(EmailAddress.objects.filter(user=user))
         EmailAddress.objects.fill_cache_for_user(user, own)
         return user
@@ -80,7 +82,7 @@ class SignUpForm(SignupForm):
             return None, redirect("account_signup")
 
 
-class ResetForm(ResetPasswordForm):
+class PasswordResetForm(ResetPasswordForm):
     """A link to a new password goes to an address that stands for an account, and to no other.
 
     Nobody is refused one: strangers could use up any limit. Who asks too often is sent no further
@@ -90,22 +92,22 @@ class ResetForm(ResetPasswordForm):
     def clean_email(self) -> str:
         """As the account has it: other spellings may lead to somebody else's inbox."""
         email = UserManager.normalize_email(self.cleaned_data["email"])
-        account = find_account(email)
+        account = find_user_by_email(email)
         self.users = [account] if account and account.is_active else []
         return email
 
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
-        self.users = [user for user in self.users if _may_send_link(user)]
+        self.users = [user for user in self.users if _can_send_link(user)]
         return str(super().save(request, **kwargs))
 
 
-def _may_send_link(user: User) -> bool:
+def _can_send_link(user: User) -> bool:
     """A sign-in and a new password make the links before them void."""
-    count = UNASKED_MAILS.of("reset", user.pk, user.last_login, user.password)
-    return count.take(if_full=True)
+    count = UNREQUESTED_MAIL_LIMIT.counter_for("reset", user.pk, user.last_login, user.password)
+    return count.try_consume(allow_if_full=True)
 
 
-class PasswordForm(ChangePasswordForm):
+class PasswordChangeForm(ChangePasswordForm):
     """A new password for who knows the old one, which can't be guessed here either."""
 
     def clean_oldpassword(self) -> str:
@@ -141,7 +143,7 @@ class KeyForm(forms.Form):
         return keys.clean(self.cleaned_data["key"])
 
 
-class RepliesForm(forms.ModelForm):
+class ReplyPreferencesForm(forms.ModelForm):
     """How this person's replies are asked for."""
 
     class Meta:

@@ -11,21 +11,23 @@ from contextlib import suppress
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
-NICENESS = 5
+NICE_VALUE = 5
 
 
-def be_nice() -> None:
+def lower_thread_priority() -> None:
     """Lower the priority of this thread. Elsewhere than on Linux that is one of the process."""
     if sys.platform == "linux":
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE_VALUE)
 
 
-_hashing = ThreadPoolExecutor(1, thread_name_prefix="hashing", initializer=be_nice)
+_hash_executor = ThreadPoolExecutor(
+    1, thread_name_prefix="hashing", initializer=lower_thread_priority
+)
 
 
-class InTurnHasher(PBKDF2PasswordHasher):
+class SerialPBKDF2PasswordHasher(PBKDF2PasswordHasher):
     """PBKDF2 as in Django, also for hashes that were made before."""
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
-        return _hashing.submit(super().encode, password, salt, iterations).result()
+        return _hash_executor.submit(super().encode, password, salt, iterations).result()

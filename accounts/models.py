@@ -94,20 +94,20 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.name or self.email.partition("@")[0]
 
 
-class Check(models.TextChoices):
+class KeyStatus(models.TextChoices):
     """What a provider said when it was asked about a key."""
 
     UNCHECKED = "", "Not checked"
-    GOOD = "good", "Accepted"
+    VALID = "good", "Accepted"
     INVALID = "invalid", "Not accepted"
     NO_PERMISSION = "no_permission", "Accepted, but may not list models"
     NO_CREDIT = "no_credit", "Accepted, but out of credit"
-    DOWN = "down", "Not checked: the provider did not answer"
+    UNREACHABLE = "down", "Not checked: the provider did not answer"
 
 
 class ApiKey(models.Model):
     """A provider's key, sealed. What can be shown of it is here; the key itself is seen only
-    by `keys.reveal_for_call` and `reveal_for_check`, for the length of a call."""
+    by `keys.decrypt_for_call` and `decrypt_for_check`, for the length of a call."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_keys"
@@ -121,7 +121,7 @@ class ApiKey(models.Model):
     created_at = models.DateTimeField(help_text="When it was added or last replaced.")
     last_used_at = models.DateTimeField(null=True, blank=True)
     last_checked_at = models.DateTimeField(null=True, blank=True)
-    check_result = models.CharField(max_length=200, blank=True, choices=Check)
+    check_result = models.CharField(max_length=200, blank=True, choices=KeyStatus)
 
     class Meta:
         verbose_name = "API key"

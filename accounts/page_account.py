@@ -13,46 +13,46 @@ from django.utils.deprecation import MiddlewareMixin
 
 from accounts.models import User
 
-FIELD = "account"
+FORM_FIELD = "account"
 """In the forms of a page, for browsers without scripts."""
-HEADER = "X-Account"
+HEADER_NAME = "X-Account"
 """In the requests of a page's scripts, and in the answer that refuses one of them."""
 
 
-def account_id(user: User | AnonymousUser) -> str:
+def get_opaque_account_id(user: User | AnonymousUser) -> str:
     """A name for this account that says nothing about it to others; "" for anonymous visitors."""
     if not user.is_authenticated:
         return ""
     return salted_hmac("accounts.page_account", str(user.pk), algorithm="sha256").hexdigest()[:32]
 
 
-def account_of_page(request: HttpRequest) -> dict[str, str]:
+def account_context(request: HttpRequest) -> dict[str, str]:
     """For every template: the account its page is made for."""
     user = getattr(request, "user", None)  # an error may come before anybody knows
-    return {"account_id": account_id(user) if user is not None else ""}
+    return {"account_id": get_opaque_account_id(user) if user is not None else ""}
 
 
-def claimed(request: HttpRequest) -> str:
+def get_submitted_account_id(request: HttpRequest) -> str:
     """The account of the page this request comes from, as that page says; "" if it says none."""
-    return request.headers.get(HEADER, "") or request.POST.get(FIELD, "")
+    return request.headers.get(HEADER_NAME, "") or request.POST.get(FORM_FIELD, "")
 
 
-class SameAccount(MiddlewareMixin):
+class SameAccountMiddleware(MiddlewareMixin):
     """Refuse what comes from the page of another account than the one that is signed in now, as
     when somebody else has signed in in another tab. The text of a form is given back."""
 
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
     ) -> HttpResponse | None:
-        named = claimed(request)
+        named = get_submitted_account_id(request)
         if not named or not request.user.is_authenticated:
             return None  # who is signed out is asked to sign in by the view
-        current = account_id(request.user)
+        current = get_opaque_account_id(request.user)
         if constant_time_compare(named, current):
             return None
         context = {"text": request.POST.get("text", "")}
         refusal = render(request, "accounts/someone_else.html", context, status=409)
-        refusal.headers[HEADER] = current
+        refusal.headers[HEADER_NAME] = current
         refusal.headers["Cache-Control"] = "no-store, private"
         return refusal
 

@@ -29,22 +29,22 @@ class MasterKeyError(ValueError):
     why, and never holds any of it."""
 
 
-class Unsealable(Exception):
+class SealBroken(Exception):
     """A sealed key can't be opened: its master key is gone, or the row was moved or altered.
     Only its owner can help, by entering the key again."""
 
-    advice = "This key can no longer be opened. Please re-enter your key in settings."
+    user_message = "This key can no longer be opened. Please re-enter your key in settings."
 
     def __init__(self) -> None:
-        super().__init__(self.advice)
+        super().__init__(self.user_message)
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class SealedSecret:
     """A secret under seal."""
 
-    id: str  # of the master key
-    blob: bytes = field(repr=False)
+    master_key_id: str  # of the master key
+    ciphertext: bytes = field(repr=False)
 
 
 def parse_master_keys(entries: Iterable[str], *, samples: Iterable[str] = ()) -> dict[str, bytes]:
@@ -62,7 +62,7 @@ def parse_master_keys(entries: Iterable[str], *, samples: Iterable[str] = ()) ->
             )
         if id in keys:
             raise MasterKeyError(f"The id {id!r} is there twice.")
-        keys[id] = _decoded(id, text)
+        keys[id] = _decode_master_key(id, text)
         if entry in samples or len(set(keys[id])) < MASTER_KEY_BYTES // 2:
             raise MasterKeyError(
                 f"The key {id!r} is a sample. Set it to 32 random bytes, in base64."
@@ -72,7 +72,7 @@ def parse_master_keys(entries: Iterable[str], *, samples: Iterable[str] = ()) ->
     return keys
 
 
-def _decoded(id: str, text: str) -> bytes:
+def _decode_master_key(id: str, text: str) -> bytes:
     try:
         key = base64.b64decode(text.strip().replace("-", "+").replace("_", "/"), validate=True)
     except (binascii.Error, ValueError):
@@ -83,27 +83,27 @@ def _decoded(id: str, text: str) -> bytes:
 
 
 @sensitive_variables("secret")
-def seal(secret: str, *, user_id: int, provider: str) -> Sealed:
+def seal_secret(secret: str, *, user_id: int, provider: str) -> SealedSecret:
     """Seal a secret for this user and provider under the newest master key."""
     id, master = next(iter(settings.MASTER_KEYS.items()))
     nonce = os.urandom(NONCE_BYTES)
-    body = AESGCM(master).encrypt(nonce, secret.encode(), _bound_to(user_id, provider))
-    return Sealed(id, nonce + body)
+    body = AESGCM(master).encrypt(nonce, secret.encode(), _associated_data(user_id, provider))
+    return SealedSecret(id, nonce + body)
 
 
 @sensitive_variables("master")
-def open_sealed(sealed: Sealed, *, user_id: int, provider: str) -> str:
-    """The secret. Raises Unsealable unless it was sealed for this user and provider under a
+def open_sealed(sealed: SealedSecret, *, user_id: int, provider: str) -> str:
+    """The secret. Raises SealBroken unless it was sealed for this user and provider under a
     master key that is still there."""
-    master = settings.MASTER_KEYS.get(sealed.id)
+    master = settings.MASTER_KEYS.get(sealed.master_key_id)
     if master is None:
-        raise Unsealable
-    nonce, body = sealed.blob[:NONCE_BYTES], sealed.blob[NONCE_BYTES:]
+        raise SealBroken
+    nonce, body = sealed.ciphertext[:NONCE_BYTES], sealed.ciphertext[NONCE_BYTES:]
     try:
-        return AESGCM(master).decrypt(nonce, body, _bound_to(user_id, provider)).decode()
+        return AESGCM(master).decrypt(nonce, body, _associated_data(user_id, provider)).decode()
     except (InvalidTag, ValueError):  # ValueError: too short to be a sealed value at all
-        raise Unsealable from None
+        raise SealBroken from None
 
 
-def _bound_to(user_id: int, provider: str) -> bytes:
+def _associated_data(user_id: int, provider: str) -> bytes:
     return json.dumps(["holdfast api key", user_id, provider]).encode()

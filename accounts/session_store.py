@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from streaming.sessions import is_session_key
 
-MAX_ANONYMOUS_SECONDS = 24 * 60 * 60
+MAX_ANONYMOUS_SESSION_SECONDS = 24 * 60 * 60
 """How long a session may live that signs nobody in: it keeps a draft, or a link from a mail."""
 
 
@@ -23,22 +23,22 @@ class SessionStore(db.SessionStore):
     def _validate_session_key(self, key: Any) -> bool:
         return is_session_key(key)
 
-    def get_expiry_age(self, **given: Any) -> int:
-        age = super().get_expiry_age(**given)
-        return age if SESSION_KEY in self else min(age, MAX_ANONYMOUS_SECONDS)
+    def get_expiry_age(self, **kwargs: Any) -> int:
+        age = super().get_expiry_age(**kwargs)
+        return age if SESSION_KEY in self else min(age, MAX_ANONYMOUS_SESSION_SECONDS)
 
-    async def aget_expiry_age(self, **given: Any) -> int:
-        age = await super().aget_expiry_age(**given)
-        return age if await self.ahas_key(SESSION_KEY) else min(age, MAX_ANONYMOUS_SECONDS)
+    async def aget_expiry_age(self, **kwargs: Any) -> int:
+        age = await super().aget_expiry_age(**kwargs)
+        return age if await self.ahas_key(SESSION_KEY) else min(age, MAX_ANONYMOUS_SESSION_SECONDS)
 
-    def get_expiry_date(self, **given: Any) -> datetime:
-        return _not_later(super().get_expiry_date(**given), signs_in=SESSION_KEY in self)
+    def get_expiry_date(self, **kwargs: Any) -> datetime:
+        return _cap_expiry(super().get_expiry_date(**kwargs), is_signed_in=SESSION_KEY in self)
 
-    async def aget_expiry_date(self, **given: Any) -> datetime:
-        date = await super().aget_expiry_date(**given)
-        return _not_later(date, signs_in=await self.ahas_key(SESSION_KEY))
+    async def aget_expiry_date(self, **kwargs: Any) -> datetime:
+        date = await super().aget_expiry_date(**kwargs)
+        return _cap_expiry(date, is_signed_in=await self.ahas_key(SESSION_KEY))
 
 
-def _not_later(date: datetime, *, signs_in: bool) -> datetime:
-    last = timezone.now() + timedelta(seconds=MAX_ANONYMOUS_SECONDS)
-    return date if signs_in else min(date, last)
+def _cap_expiry(date: datetime, *, is_signed_in: bool) -> datetime:
+    last = timezone.now() + timedelta(seconds=MAX_ANONYMOUS_SESSION_SECONDS)
+    return date if is_signed_in else min(date, last)

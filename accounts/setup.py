@@ -23,17 +23,17 @@ from django.db.utils import Error
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from accounts.limits import Limit
 from accounts.models import User
+from accounts.rate_limits import RateLimit
 
 logger = logging.getLogger(__name__)
 
-WRONG_CODES = Limit("setup-code", 10, 10 * 60)
+SETUP_CODE_LIMIT = RateLimit("setup-code", 10, 10 * 60)
 """Of a client. A code has 100 random bits, so this is about noise more than about luck."""
-THIS_MACHINE = {"localhost", "testserver"}
+LOCAL_HOSTS = {"localhost", "testserver"}
 """Host names that lead nowhere else. The second one is that of Django's test client."""
 
-OF_PROXIES = (
+PROXY_HEADER_PREFIXES = (
     "HTTP_FORWARDED",
     "HTTP_VIA",
     "HTTP_X_FORWARDED",
@@ -44,19 +44,19 @@ OF_PROXIES = (
     "HTTP_CF_",
 )
 """How the names of headers begin that proxies add."""
-ASK_AGAIN_SECONDS = 5.0
+DATABASE_RETRY_SECONDS = 5.0
 """Between two tries to ask a database that can't be asked yet."""
 
 
-def serves_others() -> bool:
+def has_public_hosts() -> bool:
     """Whether ALLOWED_HOSTS or ORIGINS name more than this machine."""
     origins = [urlsplit(origin).hostname or "" for origin in settings.ORIGINS]
-    return not all(_is_this_machine(host) for host in [*settings.ALLOWED_HOSTS, *origins])
+    return not all(_is_local_host(host) for host in [*settings.ALLOWED_HOSTS, *origins])
 
 
-def _is_this_machine(host: str) -> bool:
+def _is_local_host(host: str) -> bool:
     host = host.lower().strip("[].")
-    return host in THIS_MACHINE or host.endswith(".localhost") or _is_loopback(host)
+    return host in LOCAL_HOSTS or host.endswith(".localhost") or _is_loopback(host)
 
 
 def _is_loopback(text: str) -> bool:
@@ -67,28 +67,32 @@ def _is_loopback(text: str) -> bool:
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
-def is_from_this_machine(request: HttpRequest) -> bool:
+def is_local_request(request: HttpRequest) -> bool:
     """Whether a person at this machine sent it. Others can claim any host, and may reach a server
     that names only this machine: directly, or through a proxy here. So the connection counts, and
     whether anything speaks of a proxy; HTTP/1.0 does, which browsers left and nginx kept."""
-    if serves_others() or settings.PROXIES or not _is_loopback(request.META.get("REMOTE_ADDR", "")):
+    if (
+        has_public_hosts()
+        or settings.PROXIES
+        or not _is_loopback(request.META.get("REMOTE_ADDR", ""))
+    ):
         return False
     if getattr(request, "scope", {}).get("http_version") == "1.0":
         return False
-    return not any(name.startswith(OF_PROXIES) for name in request.META)
+    return not any(name.startswith(PROXY_HEADER_PREFIXES) for name in request.META)
 
 
-def is_claimed() -> bool:
+def has_any_account() -> bool:
     """Whether anybody has an account that can be signed in to. Where addresses must be confirmed,
     one that signed up and never did is none: nobody may hold the installation with an address
     that does not exist."""
     users = User.objects.all()
     if settings.ACCOUNT_EMAIL_VERIFICATION == "mandatory":
-        users = users.exclude(pk__in=_unconfirmed())
+        users = users.exclude(pk__in=_unconfirmed_users())
     return users.exists()
 
 
-def _unconfirmed() -> QuerySet[User]:
+def _unconfirmed_users() -> QuerySet[User]:
     """Accounts that signed up, have not confirmed an address and were never signed in to. One of
     `createsuperuser` has no primary address before its first sign-in."""
     addresses = EmailAddress.objects.filter(user=OuterRef("pk"))
@@ -99,28 +103,28 @@ def _unconfirmed() -> QuerySet[User]:
     )
 
 
-def take_rights_of_the_unconfirmed() -> None:
+def demote_unconfirmed_admins() -> None:
     """There is one administrator's seat, and a new one takes it. Call under the lock of sign-ups,
     when nobody has claimed the installation."""
     User.objects.filter(is_superuser=True).update(is_staff=False, is_superuser=False)
 
 
-def needs_code(request: HttpRequest) -> bool:
+def needs_setup_code(request: HttpRequest) -> bool:
     """Whether this sign-up would be the first one and must show that it is the owner's."""
-    return not is_from_this_machine(request) and not is_claimed()
+    return not is_local_request(request) and not has_any_account()
 
 
 def is_sign_up_open(request: HttpRequest) -> bool:
     """Whether this visitor may make an account. The first one always may be made."""
-    return allows(request) or not is_claimed()
+    return is_sign_up_allowed(request) or not has_any_account()
 
 
-def allows(request: HttpRequest) -> bool:
+def is_sign_up_allowed(request: HttpRequest) -> bool:
     """SIGNUP, or by default: open to people at this machine, where it alone is served."""
-    return settings.SIGNUP == "open" or (not settings.SIGNUP and is_from_this_machine(request))
+    return settings.SIGNUP == "open" or (not settings.SIGNUP and is_local_request(request))
 
 
-def setup_code() -> str:
+def compute_setup_code() -> str:
     """The code of this installation: the same for all its processes and after every restart, and
     another one once the database was made anew. It needs no place to be kept in."""
     made = MigrationRecorder.Migration.objects.filter(app="accounts", name="0001_initial")
@@ -131,20 +135,20 @@ def setup_code() -> str:
     return "-".join(text[start : start + 5] for start in range(0, 20, 5))
 
 
-def is_setup_code(typed: str) -> bool:
+def is_valid_setup_code(typed: str) -> bool:
     """Whether this is the code. Case, blanks and dashes do not matter."""
-    return constant_time_compare(_plain(typed), _plain(setup_code()))
+    return constant_time_compare(_normalize_code(typed), _normalize_code(compute_setup_code()))
 
 
-def _plain(code: str) -> str:
+def _normalize_code(code: str) -> str:
     return "".join(character for character in code if character.isalnum()).upper()
 
 
-def announce() -> None:
+def log_setup_code() -> None:
     """Log the code and what to do with it, while nobody has an account. Raises django.db.Error."""
-    if is_claimed():
+    if has_any_account():
         return
-    if serves_others() or settings.PROXIES:
+    if has_public_hosts() or settings.PROXIES:
         sentence = (
             "Nobody has an account here yet. Open /accounts/signup/ and sign up with this setup "
             "code to become the administrator: %s"
@@ -154,20 +158,20 @@ def announce() -> None:
             "Nobody has an account here yet. The first to sign up becomes the administrator; "
             "the setup code is only needed from another machine: %s"
         )
-    logger.warning(sentence, setup_code())
+    logger.warning(sentence, compute_setup_code())
 
 
-def announce_soon() -> None:
+def log_setup_code_in_thread() -> None:
     """Do it in a thread of its own: a server's event loop may be running already."""
-    threading.Thread(target=announce_once_possible, name="setup code", daemon=True).start()
+    threading.Thread(target=log_setup_code_when_possible, name="setup code", daemon=True).start()
 
 
-def announce_once_possible() -> None:
+def log_setup_code_when_possible() -> None:
     """Wait for the database, which may come up, or get its tables, after this server."""
     while True:
         try:
-            return announce()
+            return log_setup_code()
         except Error:
-            time.sleep(ASK_AGAIN_SECONDS)
+            time.sleep(DATABASE_RETRY_SECONDS)
         finally:
             connections.close_all()

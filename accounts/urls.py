@@ -7,9 +7,9 @@ from django.urls import path
 from accounts import views
 
 urlpatterns = [
-    path("replies/", views.replies_page, name="replies"),
+    path("replies/", views.reply_preferences_page, name="replies"),
     path("keys/", views.keys_page, name="keys"),
-    path("keys/<slug:provider>/", views.key, name="key"),
-    path("keys/<slug:provider>/check/", views.key_check, name="key-check"),
-    path("keys/<slug:provider>/remove/", views.key_removal, name="key-removal"),
+    path("keys/<slug:provider>/", views.save_key, name="key"),
+    path("keys/<slug:provider>/check/", views.recheck_key, name="key-check"),
+    path("keys/<slug:provider>/remove/", views.remove_key, name="key-removal"),
 ]

@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.http import HttpRequest
 
-from accounts.admin_guard import WithDates
+from accounts.admin_guard import DateHierarchyMixin
 from chat.models import Conversation, Message, ModelOverride, RefusedParameter
 
 
@@ -21,7 +21,7 @@ class MessageInline(admin.TabularInline):
 
 
 @admin.register(Conversation)
-class ConversationAdmin(WithDates, admin.ModelAdmin):
+class ConversationAdmin(DateHierarchyMixin, admin.ModelAdmin):
     list_display = ["title", "user", "status", "model", "updated_at"]
     list_filter = ["status", "model"]
     list_select_related = ["user"]

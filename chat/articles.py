@@ -246,7 +246,7 @@ def _htmls(message: Message, known: Shown, rendered: Rendered) -> tuple[SafeStri
     """Of the text of a reply, and of its reasoning. A person's own words are shown as they are."""
     if message.role == Message.Role.USER:
         return NOTHING, NOTHING
-    if known.stream is not None and not State(known.stream.state).ended:
+    if known.stream is not None and not State(known.stream.state).has_ended:
         return rendered.growing(known.text, known.seams), rendered.growing(known.reasoning)
     return (
         rendered.ended(message.pk, "content", known.text, known.seams),
@@ -341,9 +341,9 @@ def _versions(message: Message, beside: Sequence[UUID]) -> Versions:
 def _thought(message: Message, known: Shown) -> int | None:
     """Milliseconds; of a growing reply, from its journal."""
     stream = known.stream
-    if not known.reasoning or stream is None or State(stream.state).ended:
+    if not known.reasoning or stream is None or State(stream.state).has_ended:
         return message.thought
-    took = journal.thinking(stream.id)
+    took = journal.read_reasoning_duration(stream.id)
     return round(took.total_seconds() * 1000) if took is not None else None
 
 

@@ -17,7 +17,7 @@ from chat.articles import address, article
 from chat.forms import AgainForm, EditForm
 from chat.models import Message
 from chat.pages import (
-    Request,
+    UserRequest,
     draft,
     drop_draft,
     fragment,
@@ -28,11 +28,11 @@ from chat.pages import (
     sign_in,
     visitor,
 )
-from chat.replies import Refused, Reply, settings_of
+from chat.replies import Reply, ReplyRejected, settings_of
 
 
 @require_safe
-def place(request: Request, id: UUID) -> HttpResponse:
+def place(request: UserRequest, id: UUID) -> HttpResponse:
     """Lead to where a message stands."""
     user = visitor(request)
     if user is None:
@@ -42,7 +42,7 @@ def place(request: Request, id: UUID) -> HttpResponse:
 
 
 @require_safe
-def edit(request: Request, id: UUID) -> HttpResponse:
+def edit(request: UserRequest, id: UUID) -> HttpResponse:
     """A question as a form; for htmx alone, otherwise in the midst of its conversation."""
     user = visitor(request)
     if user is None:
@@ -65,7 +65,7 @@ def edit(request: Request, id: UUID) -> HttpResponse:
 
 
 @posted_from("place")
-def versions(request: Request, id: UUID) -> HttpResponse:
+def versions(request: UserRequest, id: UUID) -> HttpResponse:
     """Another version: of a question in the words that are sent, of a reply by asking again."""
     user = visitor(request)
     if user is None and "text" in request.POST:
@@ -76,7 +76,7 @@ def versions(request: Request, id: UUID) -> HttpResponse:
     is_question = message.role == Message.Role.USER
     form = (EditForm if is_question else AgainForm)(request.POST)
     if not form.is_valid():
-        return _refuse(request, user, message, Refused("form", form.sentence))
+        return _refuse(request, user, message, ReplyRejected("form", form.sentence))
     request_id = form.cleaned_data["request_id"]
     try:
         if is_question:
@@ -90,12 +90,12 @@ def versions(request: Request, id: UUID) -> HttpResponse:
         chosen = settings_of(message.conversation, form.cleaned_data["model"] or message.model)
         reply = replies.regenerate(user, answer=message, request_id=request_id, chosen=chosen)
         return _show(request, reply, [reply.answer])
-    except Refused as refused:
+    except ReplyRejected as refused:
         return _refuse(request, user, message, refused)
 
 
 @posted_from("place")
-def continuations(request: Request, id: UUID) -> HttpResponse:
+def continuations(request: UserRequest, id: UUID) -> HttpResponse:
     """Let a reply that was cut go on."""
     user = visitor(request)
     if user is None:
@@ -104,15 +104,15 @@ def continuations(request: Request, id: UUID) -> HttpResponse:
     form = AgainForm(request.POST)
     try:
         if not form.is_valid():
-            raise Refused("form", form.sentence)
+            raise ReplyRejected("form", form.sentence)
         request_id = form.cleaned_data["request_id"]
         reply = replies.go_on(user, answer=answer, request_id=request_id)
-    except Refused as refused:
+    except ReplyRejected as refused:
         return _refuse(request, user, answer, refused)
     return _show(request, reply, [reply.answer])
 
 
-def _show(request: Request, reply: Reply, made: Sequence[Message]) -> HttpResponse:
+def _show(request: UserRequest, reply: Reply, made: Sequence[Message]) -> HttpResponse:
     """What was made; the page drops what stood in its place."""
     where = reverse("conversation", args=[reply.conversation.pk])
     if not request.htmx:
@@ -123,5 +123,7 @@ def _show(request: Request, reply: Reply, made: Sequence[Message]) -> HttpRespon
     return response
 
 
-def _refuse(request: Request, user: User, message: Message, refused: Refused) -> HttpResponse:
+def _refuse(
+    request: UserRequest, user: User, message: Message, refused: ReplyRejected
+) -> HttpResponse:
     return refuse(request, user, message.conversation, refused, through=message.pk)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from accounts import keys
-from accounts.sealing import Unsealable
+from accounts.sealing import SealBroken
 from chat import offer
-from streaming import asking
+from streaming import model_listing
 from streaming.models import Stream
 from streaming.providers import base, catalog
 from streaming.providers.errors import InvalidKey, ModelNotFound
@@ -22,7 +22,7 @@ def model(stream: Stream) -> catalog.Model:
 def adapter(provider: str) -> base.Adapter:
     """Loads the provider's SDK, which takes a second the first time."""
     name = catalog.PROVIDERS[provider].name
-    return base.adapter(provider, base_url=asking.base_url(provider), name=name)
+    return base.get_adapter(provider, base_url=model_listing.get_base_url(provider), name=name)
 
 
 def key(stream: Stream, provider: str) -> str:
@@ -30,8 +30,8 @@ def key(stream: Stream, provider: str) -> str:
     if not catalog.PROVIDERS[provider].needs_key:
         return ""
     try:
-        secret = keys.reveal_for_call(stream.owner, provider)
-    except Unsealable as problem:
+        secret = keys.decrypt_for_call(stream.owner, provider)
+    except SealBroken as problem:
         raise InvalidKey(str(problem)) from None
     if secret is None:
         raise InvalidKey(no_key(provider))

@@ -13,12 +13,12 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString
 
 from accounts import keys
-from accounts.models import Check, User
+from accounts.models import KeyStatus, User
 from chat import offer
 from chat.calls import no_key
 from chat.models import Conversation
 from chat.replies import Standing, retired
-from streaming.providers.catalog import DEMO, Model, Provider, general
+from streaming.providers.catalog import DEMO_PROVIDER, Model, Provider, pick_default_model
 
 FIELDS = ("text", "model", "max_tokens", "temperature", "reasoning_effort", "system_prompt")
 """What is kept of a message that could not be sent. Its request id is not: nothing was made."""
@@ -46,7 +46,7 @@ class Group:
 
     @property
     def is_demo(self) -> bool:
-        return self.provider.id == DEMO
+        return self.provider.id == DEMO_PROVIDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +161,11 @@ def composer(
 
 def _groups(user: User) -> tuple[Group, ...]:
     """In the catalog's order; the demo goes last once there is something better."""
-    checked = keys.check_results(user)
+    checked = keys.key_status_by_provider(user)
     groups = []
     for provider, models in offer.by_provider(user).items():
         usable = not provider.needs_key or provider.id in checked
-        refused = checked.get(provider.id) == Check.INVALID
+        refused = checked.get(provider.id) == KeyStatus.INVALID
         groups.append(Group(provider, usable, models, refused))
     better = _better(groups)
     return tuple(sorted(groups, key=lambda group: bool(better) and group.is_demo))
@@ -205,8 +205,8 @@ def _usual(
     working = {choice.id for group in among for choice in group.choices}
     if last := next((model for model in used if model in working), ""):
         return last
-    listed = keys.listed_models(user) if better else set[str]()
-    first = general(among[0].choices, listed) if among else None
+    listed = keys.listed_model_ids(user) if better else set[str]()
+    first = pick_default_model(among[0].choices, listed) if among else None
     return first.id if first else ""
 
 

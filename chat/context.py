@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from chat.followups import refers_back
-from streaming.providers.base import CARRY_ON, Turn
+from streaming.providers.base import CONTINUE_PROMPT, Turn
 
 DEFAULT_WINDOW = 128_000
 """Tokens, where nobody knows the model's window: less than any current model of the big providers
@@ -154,4 +154,4 @@ def _reserve(
 
 
 def _going_on(partial: str) -> tuple[Turn, ...]:
-    return (Turn("assistant", partial), Turn("user", CARRY_ON)) if partial.strip() else ()
+    return (Turn("assistant", partial), Turn("user", CONTINUE_PROMPT)) if partial.strip() else ()

@@ -11,7 +11,7 @@ from chat import sync, titles
 from chat.models import Conversation
 from streaming import journal, lifecycle
 from streaming.models import Stream
-from streaming.sources import keep_house
+from streaming.sources import register_periodic_task
 
 UNDO = timedelta(seconds=10)
 """How long a person is offered to have back what they deleted."""
@@ -68,7 +68,7 @@ def delete(conversation: Conversation) -> None:
             Stream.objects.filter(lane__in=_lanes(conversation)).values_list("id", flat=True)
         )
         Conversation.objects.filter(pk=conversation.pk).delete()
-        journal.delete(ids)
+        journal.delete_streams(ids)
         sync.changed(conversation.user_id)
 
 
@@ -80,7 +80,7 @@ def sweep() -> None:
 
 
 def register() -> None:
-    keep_house(sweep)
+    register_periodic_task(sweep)
 
 
 def _stop(conversation: Conversation) -> None:

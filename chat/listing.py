@@ -13,11 +13,11 @@ from django.views.decorators.http import require_POST, require_safe
 from chat import access, conversations
 from chat.deleted import forget, remember
 from chat.models import Conversation
-from chat.pages import Request, fragment, sign_in, uncached, visitor
+from chat.pages import UserRequest, fragment, sign_in, uncached, visitor
 
 
 @require_safe
-def menu(request: Request, id: UUID) -> HttpResponse:
+def menu(request: UserRequest, id: UUID) -> HttpResponse:
     """What can be done with it: for htmx a menu, otherwise a page."""
     user = visitor(request)
     if user is None:
@@ -29,7 +29,7 @@ def menu(request: Request, id: UUID) -> HttpResponse:
 
 
 @require_POST
-def title(request: Request, id: UUID) -> HttpResponse:
+def title(request: UserRequest, id: UUID) -> HttpResponse:
     """Give it this title."""
     user = visitor(request)
     if user is None:
@@ -40,7 +40,7 @@ def title(request: Request, id: UUID) -> HttpResponse:
 
 
 @require_POST
-def pin(request: Request, id: UUID) -> HttpResponse:
+def pin(request: UserRequest, id: UUID) -> HttpResponse:
     """Pin it, or no longer."""
     user = visitor(request)
     if user is None:
@@ -51,7 +51,7 @@ def pin(request: Request, id: UUID) -> HttpResponse:
 
 
 @require_POST
-def reading(request: Request, id: UUID) -> HttpResponse:
+def reading(request: UserRequest, id: UUID) -> HttpResponse:
     """Its owner is looking at it."""
     user = visitor(request)
     if user is None:
@@ -62,7 +62,7 @@ def reading(request: Request, id: UUID) -> HttpResponse:
 
 
 @require_POST
-def deletion(request: Request, id: UUID) -> HttpResponse:
+def deletion(request: UserRequest, id: UUID) -> HttpResponse:
     """Delete it, and offer to have it back for a moment."""
     user = visitor(request)
     if user is None:
@@ -78,7 +78,7 @@ def deletion(request: Request, id: UUID) -> HttpResponse:
 
 
 @require_POST
-def restoration(request: Request, id: UUID) -> HttpResponse:
+def restoration(request: UserRequest, id: UUID) -> HttpResponse:
     """Have it back."""
     user = visitor(request)
     if user is None:
@@ -89,7 +89,7 @@ def restoration(request: Request, id: UUID) -> HttpResponse:
     return _done(request, found)
 
 
-def _done(request: Request, conversation: Conversation) -> HttpResponse:
+def _done(request: UserRequest, conversation: Conversation) -> HttpResponse:
     if request.htmx:
         return HttpResponse(status=204)
     return redirect("conversation", conversation.pk)

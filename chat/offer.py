@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from accounts.models import ListedModel, User
 from chat.models import ModelOverride, RefusedParameter
-from streaming import asking
+from streaming import model_listing
 from streaming.providers import catalog
 from streaming.providers.catalog import Model, Provider, UnknownModel
 from streaming.providers.prices import Price
@@ -19,7 +19,7 @@ NO_EFFORTS = "-"
 def models(user: User) -> dict[str, Model]:
     """Every model that is known to this user by its id, also those that are retired; without
     those that the administrator hides."""
-    known = {model.id: _at_its_endpoint(model) for model in catalog.every_model()}
+    known = {model.id: _at_its_endpoint(model) for model in catalog.all_models()}
     for row in ListedModel.objects.filter(key__user=user).select_related("key"):
         _list(known, row)
     for override in ModelOverride.objects.all():
@@ -39,12 +39,12 @@ def model(user: User, model_id: str) -> Model:
 
 def by_provider(user: User) -> dict[Provider, tuple[Model, ...]]:
     """Every provider with the models it serves today, in the order in which people see them."""
-    return catalog.by_provider(models(user).values())
+    return catalog.group_by_provider(models(user).values())
 
 
 def endpoint(provider: str) -> str:
     """What refusals are remembered by: another server may take what this one refuses."""
-    return f"{provider} {asking.base_url(provider)}".strip()[:300]
+    return f"{provider} {model_listing.get_base_url(provider)}".strip()[:300]
 
 
 def remember(model: Model, parameter: str) -> None:
@@ -56,7 +56,7 @@ def remember(model: Model, parameter: str) -> None:
 
 def _at_its_endpoint(model: Model) -> Model:
     """Behind another address nobody knows what a model costs."""
-    return replace(model, prices=()) if asking.base_url(model.provider) else model
+    return replace(model, prices=()) if model_listing.get_base_url(model.provider) else model
 
 
 def _list(known: dict[str, Model], row: ListedModel) -> None:
@@ -64,7 +64,9 @@ def _list(known: dict[str, Model], row: ListedModel) -> None:
     provider = catalog.PROVIDERS.get(row.key.provider)
     if provider is None:
         return
-    before = known.get(row.model_id) or _at_its_endpoint(catalog.unlisted(row.model_id, provider))
+    before = known.get(row.model_id) or _at_its_endpoint(
+        catalog.model_from_id(row.model_id, provider)
+    )
     if before.provider != provider.id:
         return  # the id is somebody else's
     unnamed = before.label == before.id
@@ -87,7 +89,7 @@ def _override(known: dict[str, Model], row: ModelOverride) -> None:
         provider = catalog.PROVIDERS.get(row.provider)
         if provider is None:
             return
-        before = _at_its_endpoint(catalog.unlisted(row.model_id, provider))
+        before = _at_its_endpoint(catalog.model_from_id(row.model_id, provider))
     known[row.model_id] = replace(
         before,
         label=row.label or before.label,
@@ -110,7 +112,7 @@ def _efforts(written: str, before: tuple[str, ...]) -> tuple[str, ...]:
 def _prices(row: ModelOverride, before: tuple[Price, ...]) -> tuple[Price, ...]:
     if row.input_price is None or row.output_price is None:
         return before
-    return (Price.flat(row.input_price, row.output_price),)
+    return (Price.from_flat_rates(row.input_price, row.output_price),)
 
 
 def _take_away(known: dict[str, Model], refused: RefusedParameter) -> None:

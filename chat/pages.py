@@ -16,14 +16,14 @@ from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
+from accounts.anonymous_limits import try_consume_limit
 from accounts.models import User
-from accounts.page_account import account_id, claimed
-from accounts.visitors import is_allowed
+from accounts.page_account import get_opaque_account_id, get_submitted_account_id
 from chat.articles import BLANK_ANSWER, BLANK_QUESTION, Stretch, articles, earlier_articles
 from chat.composer import FIELDS, composer
 from chat.deleted import just_deleted
 from chat.models import Conversation
-from chat.replies import MOVED, Refused, Standing
+from chat.replies import MOVED, ReplyRejected, Standing
 from chat.sidebar import Place, listing
 
 STARTERS = (
@@ -54,7 +54,7 @@ LABELS = {
 View = Callable[..., HttpResponse]
 
 
-class Request(HttpRequest):
+class UserRequest(HttpRequest):
     """What the middleware of django_htmx makes of a request."""
 
     htmx: HtmxDetails
@@ -77,13 +77,13 @@ def posted_from(page: str) -> Callable[[View], View]:
     return guard
 
 
-def visitor(request: Request) -> User | None:
+def visitor(request: UserRequest) -> User | None:
     """Who asks, if they are signed in."""
     return request.user if request.user.is_authenticated else None
 
 
 def page(
-    request: Request,
+    request: UserRequest,
     user: User,
     conversation: Conversation | None,
     *,
@@ -126,7 +126,7 @@ def _shown(conversation: Conversation | None, through: UUID | None, before: UUID
 
 
 def fragment(
-    request: Request, template: str, context: dict[str, Any], status: int = 200
+    request: UserRequest, template: str, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
     return uncached(render(request, template, context, status=status))
 
@@ -139,10 +139,10 @@ def uncached(response: HttpResponse) -> HttpResponse:
 
 
 def refuse(
-    request: Request,
+    request: UserRequest,
     user: User,
     conversation: Conversation | None,
-    refused: Refused,
+    refused: ReplyRejected,
     *,
     through: UUID | None = None,
 ) -> HttpResponse:
@@ -162,7 +162,7 @@ def refuse(
     )
 
 
-def sign_in(request: Request, back: str) -> HttpResponse:
+def sign_in(request: UserRequest, back: str) -> HttpResponse:
     """To the sign-in page, and back to `back` from there."""
     answer = redirect_to_login(back)
     return HttpResponseClientRedirect(answer.url) if request.htmx else answer
@@ -171,15 +171,15 @@ def sign_in(request: Request, back: str) -> HttpResponse:
 # What was typed, and is not sent yet
 
 
-def typed(request: Request) -> dict[str, str]:
+def typed(request: UserRequest) -> dict[str, str]:
     return {name: request.POST[name] for name in FIELDS if name in request.POST}
 
 
-def draft(request: Request) -> dict[str, str]:
+def draft(request: UserRequest) -> dict[str, str]:
     """What was typed on this page before its writer had to sign in. It stays until it is
     sent, so that a reload does not lose it."""
     kept = request.session.get(DRAFT) or {}
-    if kept.get("account") and kept["account"] != account_id(request.user):
+    if kept.get("account") and kept["account"] != get_opaque_account_id(request.user):
         drop_draft(request)  # typed on the page of another account
         return {}
     if kept.get("page") != request.path:
@@ -187,7 +187,7 @@ def draft(request: Request) -> dict[str, str]:
     return dict(kept["typed"])
 
 
-def keep_draft_and_sign_in(request: Request, back: str) -> HttpResponse:
+def keep_draft_and_sign_in(request: UserRequest, back: str) -> HttpResponse:
     """To the sign-in page with what was typed kept for `back`; what can't be kept is shown. A model
     that nobody chose is not kept: another one may be the usual one by then."""
     kept = typed(request)
@@ -195,18 +195,22 @@ def keep_draft_and_sign_in(request: Request, back: str) -> HttpResponse:
         kept.pop("model", None)
     if sum(len(text.encode("utf-8", "replace")) for text in kept.values()) > MAX_DRAFT_BYTES:
         return _show_unkept(request, back, kept, TOO_LONG_TO_KEEP)
-    if not is_allowed(request, "draft"):
+    if not try_consume_limit(request, "draft"):
         return _show_unkept(request, back, kept, TOO_MANY_KEPT)
-    request.session[DRAFT] = {"page": back, "typed": kept, "account": claimed(request)[:64]}
+    request.session[DRAFT] = {
+        "page": back,
+        "typed": kept,
+        "account": get_submitted_account_id(request)[:64],
+    }
     return sign_in(request, back)
 
 
 def _show_unkept(
-    request: Request, back: str, kept: Mapping[str, str], sentence: str
+    request: UserRequest, back: str, kept: Mapping[str, str], sentence: str
 ) -> HttpResponse:
     """htmx leaves the text in its box; a page without scripts is given it again."""
     context: dict[str, Any] = {
-        "refusal": Refused("signed_out", sentence),
+        "refusal": ReplyRejected("signed_out", sentence),
         "sign_in": redirect_to_login(back).url,
     }
     if request.htmx:
@@ -215,5 +219,5 @@ def _show_unkept(
     return uncached(render(request, "chat/signed_out.html", context, status=422))
 
 
-def drop_draft(request: Request) -> None:
+def drop_draft(request: UserRequest) -> None:
     request.session.pop(DRAFT, None)

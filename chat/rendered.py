@@ -25,7 +25,7 @@ from django.utils.safestring import SafeString, mark_safe
 from chat.complexity import MAX_COST
 from chat.models import Message, RenderedText
 from chat.rendering import RENDERER, to_html
-from streaming.sources import keep_house
+from streaming.sources import register_periodic_task
 
 MAX_ROW_BYTES = 2_000_000
 """Packed. The longest reply there can be fits if it is made of signs that HTML spells out, which
@@ -193,4 +193,4 @@ def sweep() -> None:
 
 
 def register() -> None:
-    keep_house(sweep)
+    register_periodic_task(sweep)

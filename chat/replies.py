@@ -21,11 +21,11 @@ from accounts.models import User
 from chat import calls, context, limits, offer, sync, titles
 from chat.models import Conversation, Message
 from streaming import journal, lifecycle
-from streaming.journal import Text
+from streaming.journal import StreamText
 from streaming.models import State, Stream
 from streaming.providers import catalog
 from streaming.providers.base import Request, Turn, Usage
-from streaming.sources import Registration, Source
+from streaming.sources import Source, StreamHandler
 from streaming.sources import register as register_source
 
 SOURCE = "chat"
@@ -38,7 +38,7 @@ STATUS = {
 }
 
 
-class Refused(Exception):
+class ReplyRejected(Exception):
     """A reply that can't be started, before anything was written. `message` is a sentence
     for people that says what to do."""
 
@@ -47,7 +47,7 @@ class Refused(Exception):
         self.code, self.message = code, message
 
 
-MOVED = Refused("moved", "This chat moved on in another tab.")
+MOVED = ReplyRejected("moved", "This chat moved on in another tab.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def start(
 ) -> Reply:
     """Ask for a reply, in a conversation or a new one; idempotent by (user, request id).
 
-    Raises Refused, as `moved` when the conversation has gone on from where the page stands.
+    Raises ReplyRejected, as `moved` when the conversation has gone on from where the page stands.
     While another reply of the conversation runs, this one waits in its lane.
     """
 
@@ -115,7 +115,7 @@ def start(
 
 def edit(user: User, *, question: Message, text: str, request_id: UUID, chosen: Settings) -> Reply:
     """Ask in other words: a question beside this one, and its answer; idempotent by (user,
-    request id). The old ones stay. Raises Refused."""
+    request id). The old ones stay. Raises ReplyRejected."""
 
     def write(model: catalog.Model) -> Reply:
         fitted = fitting(chosen, model)
@@ -128,7 +128,7 @@ def edit(user: User, *, question: Message, text: str, request_id: UUID, chosen: 
 
 def regenerate(user: User, *, answer: Message, request_id: UUID, chosen: Settings) -> Reply:
     """Ask the same once more, of the same model or another: an answer beside this one;
-    idempotent by (user, request id). The old one stays. Raises Refused."""
+    idempotent by (user, request id). The old one stays. Raises ReplyRejected."""
 
     def write(model: catalog.Model) -> Reply:
         fitted = fitting(chosen, model)
@@ -152,16 +152,16 @@ def answered(user: User, request_id: UUID) -> Reply | None:
 
 
 def serving(user: User, model_id: str) -> catalog.Model:
-    """The model as it is offered to this user, who can use it now. Raises Refused."""
+    """The model as it is offered to this user, who can use it now. Raises ReplyRejected."""
     known = offer.models(user)
     model = known.get(model_id)
     if model is None:
-        raise Refused("unknown_model", catalog.UnknownModel(model_id).message)
+        raise ReplyRejected("unknown_model", catalog.UnknownModel(model_id).message)
     if model.lifecycle == "retired":
-        raise Refused("retired_model", retired(model, known.get(model.successor)))
+        raise ReplyRejected("retired_model", retired(model, known.get(model.successor)))
     provider = catalog.PROVIDERS[model.provider]
     if provider.needs_key and provider.id not in keys.providers_with_key(user):
-        raise Refused("no_key", calls.no_key(provider.id))
+        raise ReplyRejected("no_key", calls.no_key(provider.id))
     return model
 
 
@@ -174,11 +174,11 @@ def retired(model: catalog.Model, successor: catalog.Model | None) -> str:
 
 
 def fitting(chosen: Settings, model: catalog.Model) -> Settings:
-    """The settings that the model takes. Raises Refused for one it takes, but not like this."""
+    """The settings that the model takes. Raises ReplyRejected for one that is out of range."""
     taken = what_it_takes(chosen, model)
     most = model.max_output
     if most and (taken.max_tokens or 0) > most:
-        raise Refused("max_tokens", f"{model.label} writes at most {most:,} tokens.")
+        raise ReplyRejected("max_tokens", f"{model.label} writes at most {most:,} tokens.")
     return taken
 
 
@@ -221,7 +221,7 @@ def _locked(user: User, conversation_id: UUID, request_id: UUID) -> Conversation
     found = Conversation.objects.select_for_update().filter(pk=conversation_id, deleted_at=None)
     conversation = found.first()
     if conversation is None:
-        raise Refused("deleted", "This chat was deleted.")
+        raise ReplyRejected("deleted", "This chat was deleted.")
     if Stream.objects.filter(owner=user, request_id=request_id).exists():
         raise _Repeated
     return conversation
@@ -232,16 +232,18 @@ def _parent(conversation: Conversation, standing: Standing | None) -> UUID | Non
     if standing is None:
         return conversation.leaf_id
     if standing.seen != conversation.leaf_id:
-        raise Refused(MOVED.code, MOVED.message)
+        raise ReplyRejected(MOVED.code, MOVED.message)
     answers = conversation.messages.filter(role=Message.Role.ASSISTANT)
     if not answers.filter(pk=standing.parent).exists():
-        raise Refused("nowhere", "This page is out of date. Reload it, and send the message again.")
+        raise ReplyRejected(
+            "nowhere", "This page is out of date. Reload it, and send the message again."
+        )
     return standing.parent
 
 
 def _question(conversation: Conversation, parent: UUID | None, text: str) -> Message:
     if not text.strip():
-        raise Refused("empty", "Write a message first.")
+        raise ReplyRejected("empty", "Write a message first.")
     return Message.objects.create(
         conversation=conversation,
         parent_id=parent,
@@ -260,7 +262,7 @@ def _answer(
     written: int = 0,
 ) -> Reply:
     """An empty answer with its stream, queued, at the end of the conversation's branch; `written`
-    is how many characters of a question were stored for it. Raises Refused."""
+    is how many characters of a question were stored for it. Raises ReplyRejected."""
     size = written + len(chosen.system_prompt)
     _admit(conversation.user, request_id, size)
     answer = Message(
@@ -285,14 +287,14 @@ def _answer(
 
 
 def _admit(user: User, request_id: UUID, size: int) -> None:
-    """Raises Refused when this person asks for too much; of one and the same request only the
+    """Raises ReplyRejected when this person asks for too much; of one and the same request only the
     first is counted."""
     limits.lock(user)
     if Stream.objects.owned_by(user).filter(request_id=request_id).exists():
         raise _Repeated
     asked = Stream.objects.owned_by(user).filter(source=SOURCE)
     if sentence := limits.exceeded(asked, size):
-        raise Refused("too_much", sentence)
+        raise ReplyRejected("too_much", sentence)
 
 
 def _pool(model: catalog.Model) -> str:
@@ -328,7 +330,7 @@ def may_go_on(answer: Message) -> bool:
 
 def go_on(user: User, *, answer: Message, request_id: UUID) -> Reply:
     """Continue a stopped, truncated or interrupted reply: a new stream for the same message
-    that begins with its text so far; idempotent by (user, request id). Raises Refused."""
+    that begins with its text so far; idempotent by (user, request id). Raises ReplyRejected."""
     return _once(user, request_id, answer.model, partial(_go_on, user, answer, request_id))
 
 
@@ -337,7 +339,7 @@ def _go_on(user: User, answer: Message, request_id: UUID, model: catalog.Model) 
     answer = Message.objects.select_related("stream", "parent").get(pk=answer.pk)
     before = answer.stream
     if before is None or answer.parent is None or not may_go_on(answer):
-        raise Refused("not_cut", "This reply is not cut off: there is nothing to continue.")
+        raise ReplyRejected("not_cut", "This reply is not cut off: there is nothing to continue.")
     size = len(answer.content) + len(answer.reasoning) + len(conversation.system_prompt)
     _admit(user, request_id, size)
     answer.stream = lifecycle.enqueue(
@@ -349,7 +351,7 @@ def _go_on(user: User, answer: Message, request_id: UUID, model: catalog.Model) 
         pool=_pool(model),
         size=size,
         continues=before,
-        text=Text(answer.content, answer.reasoning, tuple(answer.seams)),
+        text=StreamText(answer.content, answer.reasoning, tuple(answer.seams)),
     )
     answer.is_complete, answer.finish_reason = False, ""
     answer.save(update_fields=["stream", "is_complete", "finish_reason"])
@@ -383,21 +385,21 @@ class Shown:
 def shown(message: Message) -> Shown:
     """What a page shows of a message: of a growing reply, all that is committed now."""
     stream = message.stream
-    if stream is None or State(stream.state).ended:
+    if stream is None or State(stream.state).has_ended:
         index = stream.next_index - 1 if stream else -1
         return Shown(message.content, message.reasoning, tuple(message.seams), index, stream)
-    text = journal.text(stream.id)
-    return Shown(text.text, text.reasoning, text.seams, text.next_index - 1, stream)
+    text = journal.read_text(stream.id)
+    return Shown(text.content, text.reasoning, text.seams, text.next_index - 1, stream)
 
 
 # What the engine calls
 
 
 def register() -> None:
-    register_source(SOURCE, Registration(prepare, settle, recall))
+    register_source(SOURCE, StreamHandler(prepare, settle, recall))
 
 
-def prepare(stream: Stream, text: Text) -> Source:
+def prepare(stream: Stream, text: StreamText) -> Source:
     """What the worker iterates for a reply; in a thread, because SDKs take long to load.
 
     Raises ModelNotFound when the model, and InvalidKey when the key was removed since the reply
@@ -412,7 +414,7 @@ def prepare(stream: Stream, text: Text) -> Source:
         window=model.context_window,
         max_output=model.max_output,
         max_tokens=chosen.max_tokens,
-        partial=text.text,
+        partial=text.content,
     )
     _keep(stream, planned.decided)
     return Source(
@@ -463,8 +465,8 @@ def settle(stream: Stream) -> None:
     if answer is None:
         return
     conversation = Conversation.objects.select_for_update().get(pk=answer.conversation_id)
-    text = journal.text(stream.id)
-    answer.content = text.text
+    text = journal.read_text(stream.id)
+    answer.content = text.content
     answer.reasoning = text.reasoning
     answer.thought = _thought(stream, answer)
     answer.seams = list(text.seams)
@@ -488,7 +490,7 @@ def settle(stream: Stream) -> None:
 
 def _thought(stream: Stream, answer: Message) -> int | None:
     """Milliseconds, those before it was continued included; None where there is no reasoning."""
-    took = journal.thinking(stream.id) if answer.reasoning else None
+    took = journal.read_reasoning_duration(stream.id) if answer.reasoning else None
     if took is None:
         return answer.thought
     before = (answer.thought or 0) if stream.continues_id else 0
@@ -522,17 +524,17 @@ def _cost(stream: Stream, answer: Message) -> Decimal | None:
         return None
     model = offer.models(stream.owner).get(answer.model)
     price = model.price if model else None
-    cost = price.cost(_counted(stream)) if price else None
+    cost = price.calculate_cost(_counted(stream)) if price else None
     if cost is None or before + cost >= DEAREST:
         return None
     return (before + cost).quantize(MILLIONTH)
 
 
-def recall(stream: Stream) -> Text | None:
+def recall(stream: Stream) -> StreamText | None:
     """The text of an ended stream as its message holds it. A stream that was continued later
     is the beginning of its message's text."""
     answer = Message.objects.filter(pk=stream.arguments["message"]).first()
     if answer is None:
         return None
     seams = tuple(seam for seam in answer.seams if seam <= stream.length)
-    return Text(answer.content[: stream.length], answer.reasoning, seams, stream.next_index)
+    return StreamText(answer.content[: stream.length], answer.reasoning, seams, stream.next_index)

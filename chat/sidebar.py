@@ -43,7 +43,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SidebarRow:
     """A conversation in the list; `day` is the heading before it, where a new one begins, and
     `leaf` the message by which a page knows whether it shows the newest."""
 
@@ -56,11 +56,11 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class Sidebar:
     """Rows that follow one another; `end` is the place of the last one, and `more` whether there
     are any after it. `later` is whether they begin further down than the list does."""
 
-    rows: list[Row]
+    rows: list[SidebarRow]
     end: str = ""
     more: bool = False
     later: bool = False
@@ -72,7 +72,7 @@ def listing(
     through: Place | None = None,
     *,
     joined: bool = False,
-) -> Listing:
+) -> Sidebar:
     """The conversations of this user from the top or `after` a place, as many as are shown at a
     time, and all of those `through` a place that the reader has come to. What is `joined` to the
     rows before it does not repeat their heading."""
@@ -81,17 +81,17 @@ def listing(
     if through:
         size = max(size, min(_count(mine, through), MAX_REFRESHED))
     found = _following(mine, after, size + 1)
-    listed: list[Row] = []
+    listed: list[SidebarRow] = []
     today = timezone.localdate()
     before = _heading(after.pinned, after.used, today) if after and joined else ""
     for one in found[:size]:
         day = _heading(one.pinned, one.updated_at, today)
         heading = "" if day == before else day
-        listed.append(Row(one.id, one.title, dot_of(one), heading, one.leaf_id, one.pinned))
+        listed.append(SidebarRow(one.id, one.title, dot_of(one), heading, one.leaf_id, one.pinned))
         before = day
     last = found[: len(listed)][-1:]
     end = str(Place(last[0].pinned, last[0].updated_at, last[0].id)) if last else ""
-    return Listing(listed, end, more=len(found) > size, later=after is not None)
+    return Sidebar(listed, end, more=len(found) > size, later=after is not None)
 
 
 def _following(mine: ConversationQuerySet, after: Place | None, size: int) -> list[Conversation]:

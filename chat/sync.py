@@ -11,11 +11,11 @@ from django.db import transaction
 from django.db.models import F
 
 from accounts.models import User
-from streaming.hub import ring, user_group
+from streaming.hub import notify, user_group
 
 
 def changed(user_id: int) -> None:
     """Count up, and tell once the transaction commits."""
     User.objects.filter(pk=user_id).update(revision=F("revision") + 1)
     revision = User.objects.values_list("revision", flat=True).get(pk=user_id)
-    transaction.on_commit(lambda: ring(user_group(user_id), {"revision": revision}))
+    transaction.on_commit(lambda: notify(user_group(user_id), {"revision": revision}))

@@ -16,11 +16,11 @@ from django.conf import settings
 from chat import calls, offer, sync
 from chat.models import TITLE_LENGTH, Conversation, Message
 from streaming import journal, lifecycle
-from streaming.journal import Text
+from streaming.journal import StreamText
 from streaming.models import State, Stream
 from streaming.providers import catalog
 from streaming.providers.base import Request, Turn, Usage
-from streaming.sources import Registration, Source
+from streaming.sources import Source, StreamHandler
 from streaming.sources import register as register_source
 
 SOURCE = "title"
@@ -69,7 +69,7 @@ def cheapest(conversation: Conversation, answer: Message) -> str:
     been. Where nobody knows the prices, the model of the reply."""
     costs = {}
     for model in offer.models(conversation.user).values():
-        cost = model.price.cost(TYPICAL) if model.price else None
+        cost = model.price.calculate_cost(TYPICAL) if model.price else None
         if cost is not None and model.provider == answer.provider and model.lifecycle == "active":
             costs[model.id] = cost
     return min(costs, key=lambda id: (costs[id], id)) if costs else answer.model
@@ -79,10 +79,10 @@ def cheapest(conversation: Conversation, answer: Message) -> str:
 
 
 def register() -> None:
-    register_source(SOURCE, Registration(prepare, settle, recall))
+    register_source(SOURCE, StreamHandler(prepare, settle, recall))
 
 
-def prepare(stream: Stream, text: Text) -> Source:
+def prepare(stream: Stream, text: StreamText) -> Source:
     """Raises ModelNotFound or InvalidKey, which leaves the first words as the title."""
     model = calls.model(stream)
     answer = Message.objects.select_related("parent").get(pk=stream.arguments["message"])
@@ -99,7 +99,7 @@ def prepare(stream: Stream, text: Text) -> Source:
 
 def settle(stream: Stream) -> None:
     """Put the title in place, unless a person has given one meanwhile."""
-    title = tidy(journal.text(stream.id).text)
+    title = tidy(journal.read_text(stream.id).content)
     if stream.state != State.COMPLETED or not title:
         return
     mine = Conversation.objects.filter(messages=stream.arguments["message"], named=False)
@@ -117,6 +117,6 @@ def tidy(written: str) -> str:
     return line.removesuffix(".")[:LONGEST].strip()
 
 
-def recall(stream: Stream) -> Text | None:
+def recall(stream: Stream) -> StreamText | None:
     """Nothing shows it."""
     return None

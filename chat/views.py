@@ -18,7 +18,7 @@ from chat.articles import article, articles, earlier_articles
 from chat.forms import ComposerForm
 from chat.models import Conversation, Message
 from chat.pages import (
-    Request,
+    UserRequest,
     draft,
     drop_draft,
     fragment,
@@ -29,7 +29,7 @@ from chat.pages import (
     sign_in,
     visitor,
 )
-from chat.replies import Refused
+from chat.replies import ReplyRejected
 from chat.sidebar import Place, listing
 from streaming import lifecycle
 
@@ -42,7 +42,7 @@ A_YEAR = 365 * 24 * 60 * 60
 
 
 @require_safe
-def home(request: Request) -> HttpResponse:
+def home(request: UserRequest) -> HttpResponse:
     """A new chat; who is not signed in sees what this is."""
     user = visitor(request)
     if user is None:
@@ -51,7 +51,7 @@ def home(request: Request) -> HttpResponse:
 
 
 @require_safe
-def conversation(request: Request, id: UUID) -> HttpResponse:
+def conversation(request: UserRequest, id: UUID) -> HttpResponse:
     """A conversation with all of its text that is committed now; for htmx the messages. `leaf`
     names a message whose branch is to be shown instead of the one written last."""
     user = visitor(request)
@@ -72,7 +72,7 @@ def conversation(request: Request, id: UUID) -> HttpResponse:
 
 
 @require_safe
-def earlier(request: Request, id: UUID) -> HttpResponse:
+def earlier(request: UserRequest, id: UUID) -> HttpResponse:
     """The messages `before` one; for htmx in place of the link that led here."""
     user = visitor(request)
     if user is None:
@@ -89,7 +89,7 @@ def earlier(request: Request, id: UUID) -> HttpResponse:
 
 
 @require_safe
-def message(request: Request, id: UUID) -> HttpResponse:
+def message(request: UserRequest, id: UUID) -> HttpResponse:
     """One message as it stands: what a page asks for at the end of a reply, or in doubt."""
     user = visitor(request)
     if user is None:
@@ -99,7 +99,7 @@ def message(request: Request, id: UUID) -> HttpResponse:
 
 
 @require_safe
-def sidebar(request: Request) -> HttpResponse:
+def sidebar(request: UserRequest) -> HttpResponse:
     """The list of conversations, with the mark at the one that is `open` beside it, and all rows
     `through` the place that its reader has come to; or only the rows `after` a place."""
     user = visitor(request)
@@ -119,7 +119,7 @@ def sidebar(request: Request) -> HttpResponse:
 
 
 @posted_from("home")
-def start(request: Request) -> HttpResponse:
+def start(request: UserRequest) -> HttpResponse:
     """The first message of a new conversation."""
     user = visitor(request)
     if user is None:
@@ -128,7 +128,7 @@ def start(request: Request) -> HttpResponse:
 
 
 @posted_from("conversation")
-def send(request: Request, id: UUID) -> HttpResponse:
+def send(request: UserRequest, id: UUID) -> HttpResponse:
     """The next message of a conversation."""
     user = visitor(request)
     if user is None:
@@ -137,7 +137,7 @@ def send(request: Request, id: UUID) -> HttpResponse:
 
 
 @require_POST
-def stop(request: Request, uuid: UUID) -> HttpResponse:
+def stop(request: UserRequest, uuid: UUID) -> HttpResponse:
     """End a reply where it stands. One that is over already stays as it is."""
     user = visitor(request)
     if user is None:
@@ -151,7 +151,7 @@ def stop(request: Request, uuid: UUID) -> HttpResponse:
 
 
 @require_POST
-def look(request: Request, name: str) -> HttpResponse:
+def look(request: UserRequest, name: str) -> HttpResponse:
     """The colours, or the type of replies, from now on in this browser."""
     back = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):
@@ -170,10 +170,10 @@ def look(request: Request, name: str) -> HttpResponse:
 # What they share
 
 
-def _send(request: Request, user: User, conversation: Conversation | None) -> HttpResponse:
+def _send(request: UserRequest, user: User, conversation: Conversation | None) -> HttpResponse:
     form = ComposerForm(request.POST)
     if not form.is_valid():
-        return refuse(request, user, conversation, Refused("form", form.sentence))
+        return refuse(request, user, conversation, ReplyRejected("form", form.sentence))
     try:
         reply = replies.start(
             user,
@@ -183,7 +183,7 @@ def _send(request: Request, user: User, conversation: Conversation | None) -> Ht
             conversation=conversation,
             standing=form.standing,
         )
-    except Refused as refused:
+    except ReplyRejected as refused:
         if conversation is not None:
             conversation.refresh_from_db()
         return refuse(request, user, conversation, refused)
@@ -198,7 +198,7 @@ def _send(request: Request, user: User, conversation: Conversation | None) -> Ht
     return response
 
 
-def _asked_for(request: Request) -> dict[str, str]:
+def _asked_for(request: UserRequest) -> dict[str, str]:
     """A new chat may be begun by a link that names a text or a model."""
     return {name: request.GET[name] for name in ("text", "model") if name in request.GET}
 

@@ -12,44 +12,44 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from config import memory
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-memory.give_back_what_is_freed()
+memory.release_freed_memory()
 django.setup()  # loads the apps; what follows needs their models
 
 from django.conf import settings
 from django.urls import path, re_path
 
 from accounts import setup
-from config.bodies import bounded
+from config.body_limits import limit_body
 from config.handler import ThreadHandler
-from config.health import with_health
-from config.origin import no_such_socket, own_pages_only
-from config.turns import InTurns
+from config.health import add_health_check
+from config.origin import reject_unknown_socket, require_same_origin
+from config.request_queue import RequestQueueMiddleware
 from streaming.consumers import FollowConsumer
 from streaming.runtime import Runtime
 
 if "twisted.internet.reactor" in sys.modules:  # under Daphne, which has no such bounds
-    from config import daphne_bounds
+    from config import daphne_limits
 
-    daphne_bounds.bound()
+    daphne_limits.install_limits()
 if "uvicorn.config" in sys.modules:
-    from config import uvicorn_bounds
+    from config import uvicorn_limits
 
-    uvicorn_bounds.bound()
+    uvicorn_limits.install_limits()
 
-socket: Any = FollowConsumer.as_asgi()
+websocket_app: Any = FollowConsumer.as_asgi()
 # The event loop waits for the interpreter after each system call, for as long as this, while a
 # thread computes: 700 times a second under attack.
 sys.setswitchinterval(0.0002)
 runtime = Runtime(worker=settings.EMBEDDED_WORKER)
-runtime.on_reactor()
-setup.announce_soon()
-nowhere: Any = no_such_socket
-routes: list[Any] = [path("ws/", socket), re_path("", nowhere)]
+runtime.attach_to_reactor()
+setup.log_setup_code_in_thread()
+unknown_socket_app: Any = reject_unknown_socket
+websocket_routes: list[Any] = [path("ws/", websocket_app), re_path("", unknown_socket_app)]
 
 application = ProtocolTypeRouter(
     {
-        "http": bounded(with_health(InTurns(ThreadHandler()))),
-        "websocket": own_pages_only(URLRouter(routes)),
+        "http": limit_body(add_health_check(RequestQueueMiddleware(ThreadHandler()))),
+        "websocket": require_same_origin(URLRouter(websocket_routes)),
         "lifespan": runtime.lifespan,
     }
 )

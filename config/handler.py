@@ -14,7 +14,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-STEPS_TO_NOTICE = 4
+CANCEL_CHECK_STEPS = 4
 
 
 class ThreadHandler(ASGIHandler):
@@ -27,6 +27,6 @@ class ThreadHandler(ASGIHandler):
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
         # A thread can't be cancelled. A client that left while it waited for its turn is noticed by
         # Django's handler within these steps of the loop.
-        for _ in range(STEPS_TO_NOTICE):
+        for _ in range(CANCEL_CHECK_STEPS):
             await asyncio.sleep(0)
         return await sync_to_async(self.get_response, thread_sensitive=True)(request)

@@ -6,17 +6,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from config.bodies import App, Receive, Send
+from config.body_limits import ASGIApp, Receive, Send
 
-PATH = "/healthz"
+HEALTH_PATH = "/healthz"
 OK = b"ok\n"
 
 
-def with_health(app: App) -> App:
+def add_health_check(app: ASGIApp) -> ASGIApp:
     """The application, and beside it the address that says whether the process answers."""
 
     async def app_with_health(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        if scope["path"] != PATH:
+        if scope["path"] != HEALTH_PATH:
             await app(scope, receive, send)
             return
         headers = [

@@ -6,11 +6,11 @@ import logging
 import re
 from urllib.parse import quote
 
-KEYS = re.compile(r"(/accounts/(?:password/reset/key|confirm-email)/)[^\s\"?]+")
+SECRET_PATHS = re.compile(r"(/accounts/(?:password/reset/key|confirm-email)/)[^\s\"?]+")
 """Addresses of which a part lets whoever knows it in. They come by mail."""
 
 
-class QuietRefusals(logging.Filter):
+class ClientErrorFilter(logging.Filter):
     """A request that was refused is told in a line. How Django came to refuse it is its own
     matter, and a traceback for each would let anybody fill a disk."""
 
@@ -20,7 +20,7 @@ class QuietRefusals(logging.Filter):
         if is_security or is_refusal:
             record.exc_info = record.exc_text = None
             message = record.getMessage()
-            shown = _shorten(_hide_keys(message), MAX_MESSAGE_CHARS)
+            shown = _truncate_text(_redact_paths(message), MAX_MESSAGE_CHARS)
             if shown != message:
                 record.msg, record.args = shown, None
         return True
@@ -37,12 +37,12 @@ MAX_METHOD_CHARS = 20
 def path_for_log(path: str) -> str:
     """A path as the access log has it. What a form or a search asks for is nobody else's business,
     so no query is in it."""
-    return _shorten(_hide_keys(quote(path)), MAX_PATH_CHARS)
+    return _truncate_text(_redact_paths(quote(path)), MAX_PATH_CHARS)
 
 
-def _hide_keys(text: str) -> str:
-    return KEYS.sub(r"\1…", text)
+def _redact_paths(text: str) -> str:
+    return SECRET_PATHS.sub(r"\1…", text)
 
 
-def _shorten(text: str, most: int) -> str:
-    return text if len(text) <= most else text[:most] + "…"
+def _truncate_text(text: str, max_chars: int) -> str:
+    return text if len(text) <= max_chars else text[:max_chars] + "…"

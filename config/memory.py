@@ -12,23 +12,23 @@ from contextlib import suppress
 # From glibc's <malloc.h>. Other C libraries have other ways, and none of these names.
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 MAX_ARENAS = 2
-LARGE_BYTES = 256 * 1024
-TRIM_SECONDS = 30.0
+MMAP_THRESHOLD_BYTES = 256 * 1024
+TRIM_INTERVAL_SECONDS = 30.0
 """How often the rest of what is free is given back. It takes some milliseconds."""
 
 
-def give_back_what_is_freed() -> None:
+def release_freed_memory() -> None:
     """Call before threads are started. glibc would give each of many threads an arena of its own,
     and take larger and larger blocks from them; both are hardly ever given back."""
     with suppress(AttributeError, OSError):
         libc = ctypes.CDLL(None)
         libc.mallopt(M_ARENA_MAX, MAX_ARENAS)
-        libc.mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
-        threading.Thread(target=_trim_for_ever, args=[libc.malloc_trim], daemon=True).start()
+        libc.mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
+        threading.Thread(target=_trim_loop, args=[libc.malloc_trim], daemon=True).start()
 
 
-def _trim_for_ever(malloc_trim: Callable[[int], int]) -> None:
+def _trim_loop(malloc_trim: Callable[[int], int]) -> None:
     while True:
-        time.sleep(TRIM_SECONDS)
+        time.sleep(TRIM_INTERVAL_SECONDS)
         gc.collect()
         malloc_trim(0)

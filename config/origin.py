@@ -12,27 +12,27 @@ from django.http.request import split_domain_port, validate_host
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-App = Any
+ASGIApp = Any
 
 
-def own_pages_only(app: App) -> App:
+def require_same_origin(app: ASGIApp) -> ASGIApp:
     """Refuse a handshake whose Origin is neither the host it was sent to nor in ORIGINS.
 
     The whole of host and port counts: another service on another port of this machine is
     not ours. A client without an Origin is no browser page and has no business with cookies.
     """
 
-    async def guarded(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        if not is_own(_header(scope, b"origin"), _header(scope, b"host")):
+    async def app_for_same_origin(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if not is_allowed_origin(_get_header(scope, b"origin"), _get_header(scope, b"host")):
             await receive()
             await send({"type": "websocket.close", "code": 4403})
             return
         await app(scope, receive, send)
 
-    return guarded
+    return app_for_same_origin
 
 
-async def no_such_socket(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+async def reject_unknown_socket(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     """The answer at an address without a socket: 404, or 403 where a server knows no other."""
     await receive()
     if "websocket.http.response" in (scope.get("extensions") or {}):
@@ -43,7 +43,7 @@ async def no_such_socket(scope: dict[str, Any], receive: Receive, send: Send) ->
         await send({"type": "websocket.close"})
 
 
-def is_own(origin: str, host: str) -> bool:
+def is_allowed_origin(origin: str, host: str) -> bool:
     """Whether a page of this origin is ours when it asked for this host."""
     if origin in settings.ORIGINS:
         return True
@@ -54,14 +54,14 @@ def is_own(origin: str, host: str) -> bool:
     if parts.scheme not in {"http", "https"} or parts.netloc.lower() != host.lower() or not host:
         return False
     domain, _ = split_domain_port(host)
-    return bool(domain) and validate_host(domain, _hosts())
+    return bool(domain) and validate_host(domain, _allowed_hosts())
 
 
-def _hosts() -> list[str]:
+def _allowed_hosts() -> list[str]:
     debugging = [".localhost", "127.0.0.1", "[::1]"] if settings.DEBUG else []
     return settings.ALLOWED_HOSTS or debugging
 
 
-def _header(scope: dict[str, Any], name: bytes) -> str:
+def _get_header(scope: dict[str, Any], name: bytes) -> str:
     values = [value for key, value in scope["headers"] if key.lower() == name]
     return values[0].decode("latin-1") if len(values) == 1 else ""

@@ -25,28 +25,28 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "manifest-src 'self'",
     )
 )
-HEADERS = {
+SECURITY_HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 
-Answer = Callable[[HttpRequest], HttpResponseBase]
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
-def security_headers(get_response: Answer) -> Answer:
+def add_security_headers(get_response: GetResponse) -> GetResponse:
     """Add the headers a view has not set itself."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
-        for name, value in HEADERS.items():
+        for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)
         return response
 
     return middleware
 
 
-class DiscreetReports(SafeExceptionReporterFilter):
+class AlwaysRedact(SafeExceptionReporterFilter):
     """Django hides what is marked as sensitive only outside DEBUG. A key that a real person
     typed is as secret in DEBUG."""
 

@@ -14,7 +14,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts.sealing import MasterKeyError, parse_master_keys
-from config.redis import PatientConnection
+from config.redis_connection import LongPollConnection
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -120,24 +120,24 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "config.turns.note_use",  # first, so that it counts the work of all
-    "config.security.security_headers",  # before static files, so that they carry them too
-    "config.inputs.refuse_unreadable",
+    "config.request_queue.record_request_usage",  # first, so that it counts the work of all
+    "config.security.add_security_headers",  # before static files, so that they carry them too
+    "config.request_validation.reject_malformed_requests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "accounts.visitors.limit_sessions",
+    "accounts.anonymous_limits.limit_anonymous_sessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "accounts.page_account.SameAccount",
+    "accounts.page_account.SameAccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
 
-DEFAULT_EXCEPTION_REPORTER_FILTER = "config.security.DiscreetReports"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "config.security.AlwaysRedact"
 
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
@@ -152,8 +152,8 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "accounts.page_account.account_of_page",
-                "accounts.context.sign_up",
+                "accounts.page_account.account_context",
+                "accounts.context_processors.sign_up_context",
             ],
         },
     },
@@ -206,7 +206,7 @@ POSTGRESQL = {
 }
 
 
-def _database(url: str) -> dict[str, Any]:
+def _build_database_settings(url: str) -> dict[str, Any]:
     database: dict[str, Any] = dict(environ.Env.db_url_config(url))
     is_sqlite = database["ENGINE"] == "django.db.backends.sqlite3"
     database["OPTIONS"] = (SQLITE if is_sqlite else POSTGRESQL) | database.get("OPTIONS", {})
@@ -221,11 +221,11 @@ def _database(url: str) -> dict[str, Any]:
     return database
 
 
-DATABASES = {"default": _database(DATABASE_URL)}
+DATABASES = {"default": _build_database_settings(DATABASE_URL)}
 
 # Rate limits must hold across processes and restarts, and without Redis. Nothing that comes from
 # the database is unpickled: whoever can write to it would run code here.
-CACHES = {"default": {"BACKEND": "accounts.cache.RowCache"}}
+CACHES = {"default": {"BACKEND": "accounts.cache.JSONDatabaseCache"}}
 SESSION_ENGINE = "accounts.session_store"
 SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
@@ -258,7 +258,7 @@ if REDIS_URL:
                     "socket_keepalive": True,
                     "health_check_interval": 15,
                     # Not for `rediss://`, where redis-py takes its own with TLS in any case.
-                    "connection_class": PatientConnection,
+                    "connection_class": LongPollConnection,
                 }
             ]
         },
@@ -325,7 +325,7 @@ AUTHENTICATION_BACKENDS = [
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
 PASSWORD_HASHERS = [
-    "accounts.hashers.InTurnHasher",
+    "accounts.hashers.SerialPBKDF2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
     "django.contrib.auth.hashers.ScryptPasswordHasher",
 ]
@@ -347,8 +347,8 @@ LOGIN_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_FORMS = {
     "signup": "accounts.forms.SignUpForm",
-    "reset_password": "accounts.forms.ResetForm",
-    "change_password": "accounts.forms.PasswordForm",
+    "reset_password": "accounts.forms.PasswordResetForm",
+    "change_password": "accounts.forms.PasswordChangeForm",
 }
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
@@ -362,9 +362,9 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 5 * 60
 """Seconds for which a password that was typed counts, where the owner of an account is changed."""
-# accounts/guesses.py has our own limits of passwords. A link to a new one can't be guessed; limited
-# by address, its owner would be barred by others behind the same proxy. Of mails with such a link,
-# accounts/forms.py limits how many are sent.
+# accounts/login_attempts.py has our own limits of passwords. A link to a new one can't be guessed;
+# limited by address, its owner would be barred by others behind the same proxy. accounts/forms.py
+# limits how many mails with such a link are sent.
 ACCOUNT_RATE_LIMITS = {
     "login": None,
     "login_failed": None,
@@ -398,7 +398,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = BASE_DIR / ".static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "config.staticfiles.HashedModules"},
+    "staticfiles": {"BACKEND": "config.storage.ModuleManifestStorage"},
 }
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 
@@ -411,7 +411,7 @@ LOGGING = {
     "formatters": {
         "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
     },
-    "filters": {"quiet": {"()": "config.logs.QuietRefusals"}},
+    "filters": {"quiet": {"()": "config.logs.ClientErrorFilter"}},
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["quiet"]},
     },

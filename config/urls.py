@@ -5,25 +5,25 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
-from accounts import ownership
-from config import errors
+from accounts import allauth_views
+from config import error_views
 
 # The admin's own pages for signing in and for a new password know no rate limit; the site's do.
 admin.autodiscover()
 admin.site.site_header = admin.site.site_title = "Holdfast"
-admin.site.login = ownership.admin_login  # type: ignore[method-assign]
-admin.site.password_change = ownership.admin_password_change  # type: ignore[method-assign,assignment]
+admin.site.login = allauth_views.admin_login  # type: ignore[method-assign]
+admin.site.password_change = allauth_views.admin_password_change  # type: ignore[method-assign,assignment]
 
 urlpatterns = [
-    path("admin/r/<path:row>", errors.nothing_there),  # the row's own page: no row has one
+    path("admin/r/<path:row>", error_views.raise_not_found),  # the row's own page: no row has one
     path("admin/", admin.site.urls),
-    path("accounts/", include(ownership.urlpatterns)),  # before those that they replace
+    path("accounts/", include(allauth_views.urlpatterns)),  # before those that they replace
     path("accounts/", include("allauth.account.urls")),
     path("settings/", include("accounts.urls")),
     path("", include("chat.urls")),
 ]
 
-handler400 = errors.bad_request
-handler403 = errors.permission_denied
-handler404 = errors.page_not_found
-handler500 = errors.server_error
+handler400 = error_views.bad_request
+handler403 = error_views.permission_denied
+handler404 = error_views.page_not_found
+handler500 = error_views.server_error

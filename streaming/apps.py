@@ -12,6 +12,6 @@ class StreamingConfig(AppConfig):
     def ready(self) -> None:
         for row in settings.COMPATIBLE_PROVIDERS:
             try:
-                catalog.serve(*catalog.compatible(row))
-            except catalog.BadRow as problem:
+                catalog.register_provider(*catalog.parse_provider_config(row))
+            except catalog.InvalidProviderConfig as problem:
                 raise ImproperlyConfigured(f"COMPATIBLE_PROVIDERS: {problem}") from None

@@ -6,7 +6,7 @@ ask all the time keep their connection. The rest give theirs back after every ca
 starve the pool, and pay for it: a connection that comes from the pool is asked first whether it
 still works.
 
-What every socket asks when it comes is `Gathered`: a herd that comes at once costs a few queries.
+What every socket asks when it connects goes through a `BatchLoader`: a herd costs a few queries.
 """
 
 from __future__ import annotations
@@ -25,42 +25,45 @@ P = ParamSpec("P")
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 
-READERS = 4
+READER_THREADS = 4
 
-UNANSWERED = (OperationalError, InterfaceError, InternalError)
+CONNECTION_ERRORS = (OperationalError, InterfaceError, InternalError)
 """What is raised when the database went away. An internal error is how psycopg tells that the
 server has ended a session which stood still for too long in the middle of a transaction."""
 
 
-class Threads:
+class DatabaseThreads:
     """Runs synchronous functions that use the database. `around` says what becomes of the
     thread's connection."""
 
     def __init__(
-        self, name: str, count: int, around: Callable[[Callable[[], Any]], Any] | None = None
+        self,
+        name: str,
+        count: int,
+        connection_policy: Callable[[Callable[[], Any]], Any] | None = None,
     ) -> None:
         self._executor = ThreadPoolExecutor(count, thread_name_prefix=name)
-        self._count = count
-        self._around = around or borrowing
+        self._thread_count = count
+        self._connection_policy = connection_policy or connection_per_call
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        call = partial(self._around, partial(function, *args, **kwargs))
+        call = partial(self._connection_policy, partial(function, *args, **kwargs))
         return await asyncio.get_running_loop().run_in_executor(self._executor, call)
 
     def close(self, *, wait: bool = False) -> None:
         """Let running calls finish, give the connections back, and end the threads."""
-        all_here = Barrier(self._count)  # so that each thread closes one, its own
-        for _ in range(self._count):
-            self._executor.submit(_close, all_here)
+        all_here = Barrier(self._thread_count)  # so that each thread closes one, its own
+        for _ in range(self._thread_count):
+            self._executor.submit(_close_connection, all_here)
         self._executor.shutdown(wait=wait)
 
 
-def _close(all_here: Barrier) -> None:
-    all_here.wait()
+def _close_connection(barrier: Barrier) -> None:
+    barrier.wait()
     connection.close()
 
 
-def borrowing(call: Callable[[], T]) -> T:
+def connection_per_call(call: Callable[[], T]) -> T:
     """With a connection from the pool, which gets it back."""
     close_old_connections()
     try:
@@ -69,7 +72,7 @@ def borrowing(call: Callable[[], T]) -> T:
         close_old_connections()
 
 
-def keeping(call: Callable[[], T]) -> T:
+def persistent_connection(call: Callable[[], T]) -> T:
     """With the connection of the last call, unless that failed."""
     try:
         return call()
@@ -78,32 +81,32 @@ def keeping(call: Callable[[], T]) -> T:
         raise
 
 
-def repeating(call: Callable[[], T]) -> T:
+def persistent_with_retry(call: Callable[[], T]) -> T:
     """With the connection of the last call; once more with a new one if it has died since. Only
     for what may be done twice."""
     kept = connection.connection is not None
     try:
         return call()
-    except UNANSWERED:
+    except CONNECTION_ERRORS:
         connection.close()
         if not kept:
             raise
     return call()
 
 
-_readers: Threads | None = None
+_reader_threads: DatabaseThreads | None = None
 
 
-async def in_db(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def run_in_db(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a short read, or a person's command that may be done twice; for what every follower and
     socket does."""
-    global _readers
-    if _readers is None:
-        _readers = Threads("database", READERS, repeating)
-    return await _readers.run(function, *args, **kwargs)
+    global _reader_threads
+    if _reader_threads is None:
+        _reader_threads = DatabaseThreads("database", READER_THREADS, persistent_with_retry)
+    return await _reader_threads.run(function, *args, **kwargs)
 
 
-class Gathered(Generic[K, T]):
+class BatchLoader(Generic[K, T]):
     """A question that is asked for many at once: while one answer is under way, the keys of the
     next gather, up to `at_once`. Who comes alone is asked for at once.
 
@@ -113,48 +116,54 @@ class Gathered(Generic[K, T]):
     """
 
     def __init__(
-        self, question: Callable[[Collection[K]], Mapping[K, T]], *, at_once: int = 50
+        self, load_many: Callable[[Collection[K]], Mapping[K, T]], *, max_batch_size: int = 50
     ) -> None:
-        self._question = question
-        self._at_once = at_once
-        self._waiting: dict[K, asyncio.Future[T | None]] = {}
-        self._asking: asyncio.Task[None] | None = None
+        self._load_many = load_many
+        self._max_batch_size = max_batch_size
+        self._pending: dict[K, asyncio.Future[T | None]] = {}
+        self._load_task: asyncio.Task[None] | None = None
 
-    async def ask(self, key: K) -> T | None:
+    async def load(self, key: K) -> T | None:
         """The answer for this key, from a question that was asked after this call; None if it has
         none."""
         loop = asyncio.get_running_loop()
-        if self._asking is None or self._asking.done() or self._asking.get_loop() is not loop:
-            self._waiting = {}
-            self._asking = loop.create_task(self._ask_all(), name="gathered question")
-        answer = self._waiting.setdefault(key, loop.create_future())
+        if (
+            self._load_task is None
+            or self._load_task.done()
+            or self._load_task.get_loop() is not loop
+        ):
+            self._pending = {}
+            self._load_task = loop.create_task(self._load_pending(), name="gathered question")
+        answer = self._pending.setdefault(key, loop.create_future())
         return await asyncio.shield(answer)  # others may wait for the same
 
-    async def _ask_all(self) -> None:
-        while self._waiting:
-            asked = {key: self._waiting.pop(key) for key in [*self._waiting][: self._at_once]}
-            await self._answer(asked)
+    async def _load_pending(self) -> None:
+        while self._pending:
+            asked = {
+                key: self._pending.pop(key) for key in [*self._pending][: self._max_batch_size]
+            }
+            await self._load_batch(asked)
 
-    async def _answer(self, asked: Mapping[K, asyncio.Future[T | None]]) -> None:
+    async def _load_batch(self, futures: Mapping[K, asyncio.Future[T | None]]) -> None:
         try:
-            answers = await in_db(self._question, [*asked])
+            answers = await run_in_db(self._load_many, [*futures])
         except Exception as error:
-            if len(asked) > 1 and not isinstance(error, UNANSWERED):
-                keys = [*asked]
+            if len(futures) > 1 and not isinstance(error, CONNECTION_ERRORS):
+                keys = [*futures]
                 for half in (keys[: len(keys) // 2], keys[len(keys) // 2 :]):
-                    await self._answer({key: asked[key] for key in half})
+                    await self._load_batch({key: futures[key] for key in half})
                 return
-            for answer in asked.values():
+            for answer in futures.values():
                 answer.set_exception(error)
                 answer.exception()  # seen, even if everybody who asked has gone
         else:
-            for key, answer in asked.items():
+            for key, answer in futures.items():
                 answer.set_result(answers.get(key))
 
 
 def close(*, wait: bool = False) -> None:
-    """Give back what `in_db` keeps, which takes it anew when it is needed."""
-    global _readers
-    if _readers is not None:
-        closing, _readers = _readers, None
+    """Give back what `run_in_db` keeps, which takes it anew when it is needed."""
+    global _reader_threads
+    if _reader_threads is not None:
+        closing, _reader_threads = _reader_threads, None
         closing.close(wait=wait)

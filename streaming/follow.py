@@ -14,17 +14,17 @@ from uuid import UUID
 from django.contrib.auth.base_user import AbstractBaseUser
 
 from streaming import journal
-from streaming.database import Gathered, in_db
-from streaming.hub import Tail, hub
-from streaming.journal import Chunk, Head, Text
+from streaming.database import BatchLoader, run_in_db
+from streaming.hub import RecentChunks, get_hub
+from streaming.journal import Chunk, StreamHead, StreamText
 from streaming.models import Kind, State, Stream
-from streaming.sources import registered
+from streaming.sources import get_handler
 
-START = -1
+START_CURSOR = -1
 """The cursor of who has nothing yet."""
-LARGEST = 2**53 - 1
+MAX_CURSOR = 2**53 - 1
 """The largest cursor, and the largest whole number that every JSON reader keeps exact."""
-SNAPSHOT = 65_536
+MAX_SNAPSHOT_CHARS = 65_536
 """The most characters of text, and of reasoning, in a snapshot; chunks bring the rest."""
 
 
@@ -39,7 +39,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class StateChanged:
     """What the stream is doing now."""
 
     state: State
@@ -47,7 +47,7 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class Ended:
     """The stream is over, and everything before `next_index` was yielded before this."""
 
     state: State
@@ -57,43 +57,45 @@ class End:
     error: str
 
 
-Event = Chunk | Snapshot | Status | End
+StreamEvent = Chunk | Snapshot | StateChanged | Ended
 
 
-class Gone(Exception):
+class StreamNotFound(Exception):
     """There is no such stream (any more), or not for this user."""
 
 
-async def find(user: AbstractBaseUser, uuid: UUID) -> Stream:
+async def find_stream(user: AbstractBaseUser, uuid: UUID) -> Stream:
     """The stream with this name, if this user may see it. Raises Gone: what is not yours
     answers like what does not exist."""
-    stream = hub().known(uuid)
+    stream = get_hub().get_running_stream(uuid)
     if stream is None or stream.owner_id != user.pk:
-        stream = await _found.ask((user.pk, uuid))
+        stream = await _stream_loader.load((user.pk, uuid))
     if stream is None:
-        raise Gone
+        raise StreamNotFound
     return stream
 
 
-async def follow(stream: Stream, after: int = START) -> AsyncGenerator[Event, None]:
+async def follow_stream(
+    stream: Stream, after: int = START_CURSOR
+) -> AsyncGenerator[StreamEvent, None]:
     """Yield everything after an index, in order, each index once, and last of all the end.
 
     Any whole number is a cursor: one before the start means all of it; one past the end, or
     into a stream whose chunks were folded away, is answered by a snapshot. Raises Gone when
     the stream is deleted.
     """
-    last = min(max(after, START), LARGEST)
-    shown: Head | None = None
-    with hub().join(stream) as tail:
+    last = min(max(after, START_CURSOR), MAX_CURSOR)
+    shown: StreamHead | None = None
+    with get_hub().join_stream(stream) as tail:
         if tail.head is not None and stream is not tail.stream:
-            tail.learn(journal.head_of(stream))
+            tail.update_head(journal.head_from_stream(stream))
         if tail.head is None or last >= tail.next_index:
             # Who was served by another process may know more than was heard here.
-            head, chunks = await _read(stream.id, last, tail)
+            head, chunks = await _read_journal(stream.id, last, tail)
         else:
-            head, chunks = tail.head, tail.after(last)
-        if head.folded or last >= tail.next_index:
-            snapshot, chunks = await in_db(_snapshot, stream, head)
+            head, chunks = tail.head, tail.chunks_after(last)
+        if head.is_folded or last >= tail.next_index:
+            snapshot, chunks = await run_in_db(_build_snapshot, stream, head)
             last = snapshot.index
             yield snapshot
         while True:
@@ -101,52 +103,64 @@ async def follow(stream: Stream, after: int = START) -> AsyncGenerator[Event, No
                 if chunk.first == last + 1:
                     last = chunk.index
                     yield chunk
-            if head.folded and last + 1 < head.next_index:
+            if head.is_folded and last + 1 < head.next_index:
                 # Folded since this began, by a reader who was very slow.
-                snapshot, chunks = await in_db(_snapshot, stream, head)
+                snapshot, chunks = await run_in_db(_build_snapshot, stream, head)
                 last = snapshot.index
                 yield snapshot
                 continue
-            if head.ended and last + 1 >= head.next_index:
-                yield _end(head)
+            if head.has_ended and last + 1 >= head.next_index:
+                yield _to_ended(head)
                 return
             if head is not shown:
-                if not head.ended and (shown is None or _status(head) != _status(shown)):
-                    yield _status(head)
+                if not head.has_ended and (
+                    shown is None or _to_state_changed(head) != _to_state_changed(shown)
+                ):
+                    yield _to_state_changed(head)
                 shown = head
-            head, chunks = await _more(stream.id, last, head, tail)
+            head, chunks = await _next_chunks(stream.id, last, head, tail)
 
 
-async def _more(stream_id: int, last: int, head: Head, tail: Tail) -> tuple[Head, list[Chunk]]:
+async def _next_chunks(
+    stream_id: int, last: int, head: StreamHead, recent: RecentChunks
+) -> tuple[StreamHead, list[Chunk]]:
     """Wait for what comes next: from the tail when it is all there, else from the journal."""
     while True:
-        if tail.gone:
-            raise Gone
-        newest = tail.head or head
-        if chunks := tail.after(last):
+        if recent.is_deleted:
+            raise StreamNotFound
+        newest = recent.head or head
+        if chunks := recent.chunks_after(last):
             return newest, chunks
-        if tail.next_index > last + 1:
-            return await _read(stream_id, last, tail)
+        if recent.next_index > last + 1:
+            return await _read_journal(stream_id, last, recent)
         if newest != head:
             return newest, []
-        await tail.news()
+        await recent.wait_for_change()
 
 
-async def _read(stream_id: int, last: int, tail: Tail) -> tuple[Head, list[Chunk]]:
-    answer = await _journals.ask((stream_id, last))
-    tail.learn(answer and answer[0])
+async def _read_journal(
+    stream_id: int, last: int, recent: RecentChunks
+) -> tuple[StreamHead, list[Chunk]]:
+    answer = await _journal_loader.load((stream_id, last))
+    recent.update_head(answer and answer[0])
     if answer is None:
-        raise Gone
-    tail.keep(answer[1])
+        raise StreamNotFound
+    recent.backfill(answer[1])
     return answer
 
 
-def _snapshot(stream: Stream, head: Head) -> tuple[Snapshot, list[Chunk]]:
+def _build_snapshot(stream: Stream, head: StreamHead) -> tuple[Snapshot, list[Chunk]]:
     """As much of the stream from its start as a snapshot holds, and the chunks after that."""
-    place = (stream.id, START)
-    chunks = _folded(stream, head) if head.folded else journal.read([place])[place][1]
-    held = list(takewhile(lambda chunk: chunk.offset + len(chunk.delta) <= SNAPSHOT, chunks))
-    index = held[-1].index if held else head.next_index - 1 if head.folded else START
+    place = (stream.id, START_CURSOR)
+    chunks = (
+        _load_folded_chunks(stream, head)
+        if head.is_folded
+        else journal.read_chunks([place])[place][1]
+    )
+    held = list(
+        takewhile(lambda chunk: chunk.offset + len(chunk.delta) <= MAX_SNAPSHOT_CHARS, chunks)
+    )
+    index = held[-1].index if held else head.next_index - 1 if head.is_folded else START_CURSOR
     text, reasoning = (
         "".join(chunk.delta for chunk in held if chunk.kind == kind)
         for kind in (Kind.TEXT, Kind.REASONING)
@@ -155,23 +169,23 @@ def _snapshot(stream: Stream, head: Head) -> tuple[Snapshot, list[Chunk]]:
     return Snapshot(index, text, reasoning, seams), chunks[len(held) :]
 
 
-def _folded(stream: Stream, head: Head) -> list[Chunk]:
+def _load_folded_chunks(stream: Stream, head: StreamHead) -> list[Chunk]:
     """What the application holds, as chunks over the indexes that were folded away: only the
     last of them means anything to who comes back with it."""
-    chunks = journal.chunks_of(registered(stream.source).recall(stream) or Text())
+    chunks = journal.build_chunks(get_handler(stream.source).load_text(stream) or StreamText())
     if chunks:
         last = chunks.pop()
         chunks.append(replace(last, index=max(last.index, head.next_index - 1)))
     return chunks
 
 
-_found = Gathered(Stream.objects.owned)
-_journals = Gathered(journal.read, at_once=20)
+_stream_loader = BatchLoader(Stream.objects.find_owned)
+_journal_loader = BatchLoader(journal.read_chunks, max_batch_size=20)
 
 
-def _status(head: Head) -> Status:
-    return Status(head.state, head.note)
+def _to_state_changed(head: StreamHead) -> StateChanged:
+    return StateChanged(head.state, head.note)
 
 
-def _end(head: Head) -> End:
-    return End(head.state, head.next_index, head.finish_reason, head.error_class, head.error)
+def _to_ended(head: StreamHead) -> Ended:
+    return Ended(head.state, head.next_index, head.finish_reason, head.error_class, head.error)

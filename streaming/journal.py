@@ -23,14 +23,14 @@ from django.db.models.functions import Coalesce, Now
 from streaming.models import Kind, State, Stream, StreamChunk
 from streaming.providers.base import Upstream
 
-PIECE = 16_384
+MAX_CHUNK_CHARS = 16_384
 """The most characters that one chunk holds, so that every frame and row is bounded."""
 
 ROWS_PER_READ = 2_000
-RUN = 100
+ROWS_PER_GROUP = 100
 """Rows that are read as one, where nothing speaks against it."""
-RUNS_PER_READ = 200
-CHARACTERS_PER_READ = 131_072
+GROUPS_PER_READ = 200
+CHARS_PER_READ = 131_072
 """About how much text one read brings: a follower that waits for its client holds all of it."""
 
 
@@ -49,7 +49,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Append:
     """What one stream has to write: single chunks that follow one another.
 
     `upstream` is where the provider's copy stands behind the last of them, written in the same
@@ -60,14 +60,14 @@ class Entry:
     uuid: UUID
     epoch: int
     chunks: tuple[Chunk, ...]
-    upstream: Upstream | None = None
+    checkpoint: Upstream | None = None
 
     @property
-    def first(self) -> int:
+    def first_index(self) -> int:
         return self.chunks[0].index
 
     @property
-    def next(self) -> int:
+    def next_index(self) -> int:
         return self.chunks[-1].index + 1
 
     @property
@@ -77,7 +77,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class StreamHead:
     """Where a stream stands: what its row says of it, without its text."""
 
     id: int
@@ -88,20 +88,20 @@ class Head:
     finish_reason: str
     error_class: str
     error: str
-    folded: bool
+    is_folded: bool
 
     @property
-    def ended(self) -> bool:
-        return self.state.ended
+    def has_ended(self) -> bool:
+        return self.state.has_ended
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class StreamText:
     """All the text of a stream up to `next_index`. Seams are offsets into `text`, in code
     points: the places where another worker or a person's *Continue* went on. `ends_in_seam` says
     that nothing was written behind the last of them, thoughts neither."""
 
-    text: str = ""
+    content: str = ""
     reasoning: str = ""
     seams: tuple[int, ...] = ()
     next_index: int = 0
@@ -111,7 +111,7 @@ class Text:
 # Writing
 
 
-def append(entries: Sequence[Entry], *, again: bool = False) -> set[int]:
+def append(entries: Sequence[Append], *, is_retry: bool = False) -> set[int]:
     """Write what these streams have, in one commit; return the ids of those it was for.
 
     A stream that is not returned was stopped or replaced, and nothing of its entry was
@@ -123,9 +123,9 @@ def append(entries: Sequence[Entry], *, again: bool = False) -> set[int]:
         written = _append_in_one_statement(entries)
     else:
         written = _append_one_by_one(entries)
-    if not again:
+    if not is_retry:
         return written
-    return written | _written_before([e for e in entries if e.stream_id not in written])
+    return written | _find_already_written([e for e in entries if e.stream_id not in written])
 
 
 _APPEND = """
@@ -154,7 +154,7 @@ SELECT id FROM moved
 """
 
 
-def _append_in_one_statement(entries: Sequence[Entry]) -> set[int]:
+def _append_in_one_statement(entries: Sequence[Append]) -> set[int]:
     """The order of the arrays is the order in which rows are locked, as a rule; where two
     writers lock crosswise all the same, PostgreSQL fails one of them and it tries again."""
     rows = [(e.stream_id, c) for e in entries for c in e.chunks]
@@ -162,108 +162,108 @@ def _append_in_one_statement(entries: Sequence[Entry]) -> set[int]:
         cursor.execute(
             _APPEND,
             [
-                _numbers(e.stream_id for e in entries),
-                _numbers(e.epoch for e in entries),
-                _numbers(e.first for e in entries),
-                _numbers(e.next for e in entries),
-                _numbers(e.text_length for e in entries),
-                _texts(e.upstream.id if e.upstream else None for e in entries),
-                _texts(e.upstream.cursor if e.upstream else None for e in entries),
-                _numbers(stream_id for stream_id, _ in rows),
-                _numbers(c.index for _, c in rows),
-                _numbers(int(c.kind) for _, c in rows),
-                _texts(c.delta for _, c in rows),
-                _numbers(c.offset for _, c in rows),
+                _format_int_array(e.stream_id for e in entries),
+                _format_int_array(e.epoch for e in entries),
+                _format_int_array(e.first_index for e in entries),
+                _format_int_array(e.next_index for e in entries),
+                _format_int_array(e.text_length for e in entries),
+                _format_text_array(e.checkpoint.id if e.checkpoint else None for e in entries),
+                _format_text_array(e.checkpoint.cursor if e.checkpoint else None for e in entries),
+                _format_int_array(stream_id for stream_id, _ in rows),
+                _format_int_array(c.index for _, c in rows),
+                _format_int_array(int(c.kind) for _, c in rows),
+                _format_text_array(c.delta for _, c in rows),
+                _format_int_array(c.offset for _, c in rows),
             ],
         )
         return {stream_id for (stream_id,) in cursor.fetchall()}
 
 
-def _numbers(values: Iterable[int]) -> str:
+def _format_int_array(values: Iterable[int]) -> str:
     """An array as PostgreSQL reads it. Written by psycopg, element by element, the arrays cost
     more than all the rest of a commit here."""
     return "{" + ",".join(map(str, values)) + "}"
 
 
-def _texts(values: Iterable[str | None]) -> str:
-    return "{" + ",".join("NULL" if text is None else _quoted(text) for text in values) + "}"
+def _format_text_array(values: Iterable[str | None]) -> str:
+    return "{" + ",".join("NULL" if text is None else _quote_text(text) for text in values) + "}"
 
 
-def _quoted(text: str) -> str:
+def _quote_text(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
-def _append_one_by_one(entries: Sequence[Entry]) -> set[int]:
+def _append_one_by_one(entries: Sequence[Append]) -> set[int]:
     with transaction.atomic():
-        return {entry.stream_id for entry in entries if _append_entry(entry)}
+        return {entry.stream_id for entry in entries if _append_one(entry)}
 
 
-def _append_entry(entry: Entry) -> bool:
+def _append_one(entry: Append) -> bool:
     moved = Stream.objects.filter(
-        id=entry.stream_id, epoch=entry.epoch, state=State.RUNNING, next_index=entry.first
+        id=entry.stream_id, epoch=entry.epoch, state=State.RUNNING, next_index=entry.first_index
     ).update(
-        next_index=entry.next,
+        next_index=entry.next_index,
         length=F("length") + entry.text_length,
         first_chunk_at=Coalesce("first_chunk_at", Now()),
         last_chunk_at=Now(),
-        **_place(entry),
+        **_checkpoint_columns(entry),
     )
     if not moved:
         return False
-    _insert(entry.stream_id, entry.chunks)
+    _insert_chunks(entry.stream_id, entry.chunks)
     return True
 
 
-def _place(entry: Entry) -> dict[str, str]:
-    if entry.upstream is None:
+def _checkpoint_columns(entry: Append) -> dict[str, str]:
+    if entry.checkpoint is None:
         return {}
-    return {"upstream_id": entry.upstream.id, "upstream_cursor": entry.upstream.cursor}
+    return {"upstream_id": entry.checkpoint.id, "upstream_cursor": entry.checkpoint.cursor}
 
 
-def _insert(stream_id: int, chunks: Iterable[Chunk]) -> None:
+def _insert_chunks(stream_id: int, chunks: Iterable[Chunk]) -> None:
     StreamChunk.objects.bulk_create(
         StreamChunk(stream_id=stream_id, index=c.index, kind=c.kind, delta=c.delta, offset=c.offset)
         for c in chunks
     )
 
 
-def _written_before(entries: Sequence[Entry]) -> set[int]:
-    reached = {(e.stream_id, e.epoch, e.next) for e in entries}
+def _find_already_written(entries: Sequence[Append]) -> set[int]:
+    reached = {(e.stream_id, e.epoch, e.next_index) for e in entries}
     rows = Stream.objects.filter(id__in=[e.stream_id for e in entries])
     stand = rows.values_list("id", "epoch", "next_index")
     return {row[0] for row in stand if tuple(row) in reached}
 
 
-def seed(stream: Stream, text: Text) -> None:
+def copy_prefix(stream: Stream, text: StreamText) -> None:
     """Begin a stream that goes on from a text: what was written before with its seams, and a
     new one at the end. In the transaction that makes the stream."""
-    seams = sorted({*text.seams, len(text.text)})
-    chunks = chunks_of(replace(text, seams=tuple(seams)))
-    _insert(stream.id, chunks)
-    stream.next_index, stream.length = len(chunks), len(text.text)
+    seams = sorted({*text.seams, len(text.content)})
+    chunks = build_chunks(replace(text, seams=tuple(seams)))
+    _insert_chunks(stream.id, chunks)
+    stream.next_index, stream.length = len(chunks), len(text.content)
     stream.save(update_fields=["next_index", "length"])
 
 
-def chunks_of(text: Text) -> list[Chunk]:
+def build_chunks(text: StreamText) -> list[Chunk]:
     """A text as chunks from index 0 on: its thoughts, and its text with its seams."""
-    chunks = [c for c in cut(Kind.REASONING, text.reasoning, 0, 0) if c.delta]
+    chunks = [c for c in split_delta(Kind.REASONING, text.reasoning, 0, 0) if c.delta]
     start = 0
     for seam in (*text.seams, None):
-        if part := text.text[start:seam]:
-            chunks += cut(Kind.TEXT, part, len(chunks), start)
+        if part := text.content[start:seam]:
+            chunks += split_delta(Kind.TEXT, part, len(chunks), start)
         if seam is not None:
-            chunks += cut(Kind.SEAM, "", len(chunks), seam)
+            chunks += split_delta(Kind.SEAM, "", len(chunks), seam)
             start = seam
     return chunks
 
 
-def delete(stream_ids: Iterable[int]) -> None:
+def delete_streams(stream_ids: Iterable[int]) -> None:
     """Remove streams with their chunks. Whoever asks has stopped them before."""
     Stream.objects.filter(id__in=list(stream_ids)).delete()
 
 
-def fold(stream_id: int) -> None:
+def fold_chunks(stream_id: int) -> None:
     """Drop the chunks of a stream whose text the application holds. A cursor into it gets a
     snapshot from then on."""
     with transaction.atomic():
@@ -274,24 +274,24 @@ def fold(stream_id: int) -> None:
 # Reading
 
 
-def heads(stream_ids: Iterable[int]) -> dict[int, Head]:
+def read_heads(stream_ids: Iterable[int]) -> dict[int, StreamHead]:
     """Where these streams stand now; one that does not exist is left out."""
-    rows = Stream.objects.filter(id__in=list(stream_ids)).values_list(*HEAD)
-    return {row[0]: _head(*row) for row in rows}
+    rows = Stream.objects.filter(id__in=list(stream_ids)).values_list(*HEAD_COLUMNS)
+    return {row[0]: _head_from_row(*row) for row in rows}
 
 
-def head_of(stream: Stream) -> Head:
+def head_from_stream(stream: Stream) -> StreamHead:
     """Where a stream stood when its row was read."""
-    return _head(*(getattr(stream, name) for name in HEAD))
+    return _head_from_row(*(getattr(stream, name) for name in HEAD_COLUMNS))
 
 
-HEAD = (
+HEAD_COLUMNS = (
     *("id", "epoch", "state", "note", "next_index"),
     *("finish_reason", "error_class", "error", "folded_at"),
 )
 
 
-def _head(
+def _head_from_row(
     stream_id: int,
     epoch: int,
     state: str,
@@ -301,19 +301,19 @@ def _head(
     error_class: str,
     error: str,
     folded_at: datetime | None,
-) -> Head:
+) -> StreamHead:
     folded = folded_at is not None
-    return Head(
+    return StreamHead(
         stream_id, epoch, State(state), note, next_index, finish_reason, error_class, error, folded
     )
 
 
-Place = tuple[int, int]
+Cursor = tuple[int, int]
 """A stream's id, and an index in it."""
-Reading = tuple[Head, list[Chunk]]
+ReadResult = tuple[StreamHead, list[Chunk]]
 
 
-def read(places: Collection[Place]) -> dict[Place, Reading]:
+def read_chunks(cursors: Collection[Cursor]) -> dict[Cursor, ReadResult]:
     """For each place the head of its stream, and the chunks behind it, coalesced; a bounded number
     of them. A stream that does not exist is left out.
 
@@ -321,20 +321,20 @@ def read(places: Collection[Place]) -> dict[Place, Reading]:
     that has all chunks before an ended head's `next_index` has the whole stream.
     """
     postgresql = connection.vendor == "postgresql"
-    found = _read_at_once(places) if postgresql else _read_one_by_one(places)
-    return {place: (head, list(_bounded(coalesce(chunks)))) for place, head, chunks in found}
+    found = _read_in_one_statement(cursors) if postgresql else _read_one_by_one(cursors)
+    return {place: (head, list(_limit_chars(coalesce(chunks)))) for place, head, chunks in found}
 
 
-def _bounded(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+def _limit_chars(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
     size = 0
     for chunk in chunks:
         yield chunk
         size += len(chunk.delta)
-        if size >= CHARACTERS_PER_READ:
+        if size >= CHARS_PER_READ:
             return
 
 
-def _rows(stream_id: int, after: int, limit: int) -> list[Chunk]:
+def _read_rows(stream_id: int, after: int, limit: int) -> list[Chunk]:
     rows = (
         StreamChunk.objects.filter(stream_id=stream_id, index__gt=after)
         .order_by("index")
@@ -343,11 +343,13 @@ def _rows(stream_id: int, after: int, limit: int) -> list[Chunk]:
     return [Chunk(index, index, Kind(kind), delta, offset) for index, kind, delta, offset in rows]
 
 
-def _read_one_by_one(places: Collection[Place]) -> Iterator[tuple[Place, Head, Iterable[Chunk]]]:
-    found = heads(stream_id for stream_id, _ in places)
-    for stream_id, after in places:
+def _read_one_by_one(
+    cursors: Collection[Cursor],
+) -> Iterator[tuple[Cursor, StreamHead, Iterable[Chunk]]]:
+    found = read_heads(stream_id for stream_id, _ in cursors)
+    for stream_id, after in cursors:
         if head := found.get(stream_id):
-            yield (stream_id, after), head, _rows(stream_id, after, ROWS_PER_READ)
+            yield (stream_id, after), head, _read_rows(stream_id, after, ROWS_PER_READ)
 
 
 _READ = """
@@ -367,34 +369,47 @@ SELECT place.after, head.*, run.*
 """
 
 
-def _read_at_once(places: Collection[Place]) -> Iterator[tuple[Place, Head, Iterable[Chunk]]]:
+def _read_in_one_statement(
+    cursors: Collection[Cursor],
+) -> Iterator[tuple[Cursor, StreamHead, Iterable[Chunk]]]:
     """The heads and the chunks from one statement, neighbours joined by the database, which costs a
     seventh of reading rows."""
-    ids, indexes = zip(*places, strict=True)
+    ids, indexes = zip(*cursors, strict=True)
     with connection.cursor() as cursor:
         cursor.execute(
             _READ,
-            [_numbers(ids), _numbers(indexes), RUNS_PER_READ * RUN, RUN, PIECE + 1, RUN],
+            [
+                _format_int_array(ids),
+                _format_int_array(indexes),
+                GROUPS_PER_READ * ROWS_PER_GROUP,
+                ROWS_PER_GROUP,
+                MAX_CHUNK_CHARS + 1,
+                ROWS_PER_GROUP,
+            ],
         )
         rows = cursor.fetchall()
-    columns = 1 + len(HEAD)
+    columns = 1 + len(HEAD_COLUMNS)
     for (after, *head), runs in groupby(rows, lambda row: row[:columns]):
-        yield (head[0], after), _head(*head), _unjoined(head[0], [row[columns:] for row in runs])
+        yield (
+            (head[0], after),
+            _head_from_row(*head),
+            _split_groups(head[0], [row[columns:] for row in runs]),
+        )
 
 
-def _unjoined(stream_id: int, runs: Iterable[tuple[Any, ...]]) -> Iterator[Chunk]:
+def _split_groups(stream_id: int, groups: Iterable[tuple[Any, ...]]) -> Iterator[Chunk]:
     """Runs as chunks. Those of several kinds, and those of rows so large that joined they would be
     no piece, are read row by row."""
-    for first, index, kind, other, delta, offset, count in runs:
+    for first, index, kind, other, delta, offset, count in groups:
         if first is None:
             return  # there is no more; or it was deleted or folded just now
-        if kind == other and len(delta) <= PIECE and (kind != Kind.SEAM or count == 1):
+        if kind == other and len(delta) <= MAX_CHUNK_CHARS and (kind != Kind.SEAM or count == 1):
             yield Chunk(first, index, Kind(kind), delta, offset)
         else:
-            yield from _rows(stream_id, first - 1, count)
+            yield from _read_rows(stream_id, first - 1, count)
 
 
-def text(stream_id: int) -> Text:
+def read_text(stream_id: int) -> StreamText:
     """All the text that the journal holds, and the index it stands at, from one statement."""
     parts: dict[int, list[str]] = {kind: [] for kind in Kind}
     seams: dict[int, None] = {}
@@ -406,10 +421,10 @@ def text(stream_id: int) -> Text:
         if kind == Kind.SEAM:
             seams[offset] = None  # once, though somebody thought behind it and was replaced
     so_far, thoughts = "".join(parts[Kind.TEXT]), "".join(parts[Kind.REASONING])
-    return Text(so_far, thoughts, tuple(seams), next_index, ends_in_seam=kind == Kind.SEAM)
+    return StreamText(so_far, thoughts, tuple(seams), next_index, ends_in_seam=kind == Kind.SEAM)
 
 
-def thinking(stream_id: int) -> timedelta | None:
+def read_reasoning_duration(stream_id: int) -> timedelta | None:
     """How long it thought: from its first thought to the text that followed its last one, or
     to that last one where no text did. None for a stream without thoughts."""
     rows = StreamChunk.objects.filter(stream_id=stream_id)
@@ -429,29 +444,33 @@ def coalesce(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
     run: list[Chunk] = []
     size = 0
     for chunk in chunks:
-        fits = run and run[0].kind == chunk.kind != Kind.SEAM and size + len(chunk.delta) <= PIECE
+        fits = (
+            run
+            and run[0].kind == chunk.kind != Kind.SEAM
+            and size + len(chunk.delta) <= MAX_CHUNK_CHARS
+        )
         if run and not fits:
-            yield _merged(run)
+            yield _merge_chunks(run)
             run, size = [], 0
         run.append(chunk)
         size += len(chunk.delta)
     if run:
-        yield _merged(run)
+        yield _merge_chunks(run)
 
 
-def _merged(run: Sequence[Chunk]) -> Chunk:
+def _merge_chunks(run: Sequence[Chunk]) -> Chunk:
     if len(run) == 1:
         return run[0]
     delta = "".join(chunk.delta for chunk in run)
     return Chunk(run[0].first, run[-1].index, run[0].kind, delta, run[0].offset)
 
 
-def cut(kind: Kind, delta: str, index: int, offset: int) -> list[Chunk]:
+def split_delta(kind: Kind, delta: str, index: int, offset: int) -> list[Chunk]:
     """New chunks for a piece of text, none larger than PIECE; a seam is one without text."""
-    if len(delta) <= PIECE:  # nearly always
+    if len(delta) <= MAX_CHUNK_CHARS:  # nearly always
         return [Chunk(index, index, kind, delta, offset)]
-    pieces = [delta[at : at + PIECE] for at in range(0, len(delta), PIECE)]
+    pieces = [delta[at : at + MAX_CHUNK_CHARS] for at in range(0, len(delta), MAX_CHUNK_CHARS)]
     return [
-        Chunk(index + n, index + n, kind, piece, offset + n * PIECE)
+        Chunk(index + n, index + n, kind, piece, offset + n * MAX_CHUNK_CHARS)
         for n, piece in enumerate(pieces)
     ]

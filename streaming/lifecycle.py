@@ -26,22 +26,22 @@ from django.db.models import Case, F, FilteredRelation, Q, Subquery, Value, When
 from django.db.models.functions import Now
 from django.db.utils import DataError
 
-from streaming import journal, turns
-from streaming.database import UNANSWERED
-from streaming.hub import STREAMS, WORKERS, ring, stream_bell
-from streaming.journal import Entry, Text
-from streaming.models import LEASE, ORPHANED, State, Stream, Worker
-from streaming.outage import is_absence
+from streaming import journal, scheduling
+from streaming.database import CONNECTION_ERRORS
+from streaming.hub import STREAMS_GROUP, WORKERS_GROUP, build_stream_notification, notify
+from streaming.journal import Append, StreamText
+from streaming.models import LEASE_DURATION, ORPHANED, State, Stream, Worker
+from streaming.outage import is_outage_error
 from streaming.providers.base import Finish, Upstream
 from streaming.providers.errors import ProviderError
-from streaming.sources import registered
-from streaming.turns import Candidate
+from streaming.scheduling import Candidate
+from streaming.sources import get_handler
 
 logger = logging.getLogger(__name__)
 
-TAKEOVERS = 1
+MAX_TAKEOVERS = 1
 """How often a stream that has text is carried on after its worker died."""
-RESTARTS = 3
+MAX_RESTARTS = 3
 """How often a stream without any text is started again after its worker died."""
 
 
@@ -58,7 +58,7 @@ class Ending:
     upstream_id: str = ""
 
     @classmethod
-    def completed(cls, finish: Finish) -> Ending:
+    def from_finish(cls, finish: Finish) -> Ending:
         counted = asdict(finish.usage) if finish.usage else {}
         usage = {name: count for name, count in counted.items() if count is not None}
         return cls(
@@ -69,9 +69,9 @@ class Ending:
         )
 
     @classmethod
-    def failed(cls, error: ProviderError, *, with_text: bool) -> Ending:
+    def from_error(cls, error: ProviderError, *, with_text: bool) -> Ending:
         """A fault of the connection under a reply that had begun leaves a reply to go on from."""
-        cut = error.code == "interrupted" or (with_text and error.code in CUT)
+        cut = error.code == "interrupted" or (with_text and error.code in INTERRUPTING_CODES)
         return cls(
             State.INTERRUPTED if cut else State.FAILED,
             error_class=error.code,
@@ -81,22 +81,22 @@ class Ending:
         )
 
     @classmethod
-    def interrupted(cls, why: str) -> Ending:
-        return cls(State.INTERRUPTED, error_class="interrupted", error=why)
+    def interrupted(cls, message: str) -> Ending:
+        return cls(State.INTERRUPTED, error_class="interrupted", error=message)
 
     @classmethod
-    def broken(cls) -> Ending:
+    def internal_error(cls) -> Ending:
         return cls(State.FAILED, error_class="internal", error="Something broke on this server.")
 
 
-BEHIND = "Waiting for the reply before this one"
-CAPPED = "Waiting for one of your other replies to end"
-CROWDED = "Waiting for a free place"
+NOTE_LANE_BUSY = "Waiting for the reply before this one"
+NOTE_USER_LIMIT = "Waiting for one of your other replies to end"
+NOTE_QUEUE_FULL = "Waiting for a free place"
 
-PATIENCE = timedelta(seconds=1)
+NOTE_DELAY = timedelta(seconds=1)
 """How long a stream is queued before it is said why."""
 
-CUT = {"timeout", "network", "overloaded"}
+INTERRUPTING_CODES = {"timeout", "network", "overloaded"}
 STOPPED = Ending(State.STOPPED)
 
 
@@ -110,7 +110,7 @@ def enqueue(
     pool: str = "",
     size: int = 0,
     continues: Stream | None = None,
-    text: Text | None = None,
+    text: StreamText | None = None,
 ) -> Stream:
     """A new stream, queued; workers are rung once the transaction around this commits. Of one with
     a `pool` no more run at once than STREAM_POOLS says; `size` is how many characters are stored to
@@ -131,19 +131,21 @@ def enqueue(
         pool=pool,
         size=size,
         continues=continues,
-        note=BEHIND if lane and Stream.objects.filter(lane=lane).unfinished().exists() else "",
+        note=NOTE_LANE_BUSY
+        if lane and Stream.objects.filter(lane=lane).unfinished().exists()
+        else "",
     )
     if text is not None:
-        journal.seed(stream, text)
-    transaction.on_commit(ring_workers)
+        journal.copy_prefix(stream, text)
+    transaction.on_commit(notify_workers)
     return stream
 
 
-def ring_workers() -> None:
-    ring(WORKERS, {"type": "stream.queued"})
+def notify_workers() -> None:
+    notify(WORKERS_GROUP, {"type": "stream.queued"})
 
 
-def look(worker: Worker) -> tuple[dict[int, int], bool]:
+def read_own_streams(worker: Worker) -> tuple[dict[int, int], bool]:
     """The streams that are this worker's, with their epochs, and whether there is more to see to:
     streams that nobody living runs, or its own of an owner who was deactivated.
 
@@ -175,37 +177,37 @@ def claim(worker: Worker, limit: int, running: int | None = None) -> list[Stream
     many it runs already takes no more than its fair share, and leaves the rest to others.
     For a moment several workers may together exceed a limit by one each.
     """
-    workers = turns.living(but=worker)
+    workers = scheduling.count_live_workers(including=worker)
     if running is not None:
         limit = min(limit, -(-Stream.objects.unfinished().count() // workers) - running)
     limit = max(limit, 0)
     # Not its own, after a lease that ran out while it slept: nobody replaced it in them.
     orphans = Stream.objects.orphaned().filter(owner__is_active=True).exclude(worker=worker)
-    taken = [_claim(worker, stream) for stream in turns.candidates(orphans, limit)]
+    taken = [_claim_stream(worker, stream) for stream in scheduling.read_candidates(orphans, limit)]
     claimed = [stream for stream in taken if stream]
-    claimed += _claim_in_turn(worker, limit - len(claimed), workers)
+    claimed += _claim_queued(worker, limit - len(claimed), workers)
     return sorted(claimed, key=lambda stream: stream.id)
 
 
-def _claim_in_turn(worker: Worker, limit: int, workers: int) -> list[Stream]:
-    owners = turns.owners_who_wait() if limit else []
+def _claim_queued(worker: Worker, limit: int, workers: int) -> list[Stream]:
+    owners = scheduling.read_waiting_owners() if limit else []
     if not owners:
         return []
-    places = turns.places(worker, workers)
-    queue = turns.waiting(places.open_to(owners), places.shut())
+    places = scheduling.read_slot_usage(worker, workers)
+    queue = scheduling.read_queue(places.filter_claimable_owners(owners), places.build_exclusion())
     claimed: list[Stream] = []
-    for next_one in turns.in_turn(queue, places.running):
+    for next_one in scheduling.order_fairly(queue, places.running_by_owner):
         if len(claimed) == limit:
             break
-        if not places.are_open_to(next_one.owner_id, next_one.pool):
+        if not places.can_claim(next_one.owner_id, next_one.pool):
             continue
-        if stream := _claim(worker, next_one):
-            places.take(next_one.owner_id, next_one.pool)
+        if stream := _claim_stream(worker, next_one):
+            places.count_claim(next_one.owner_id, next_one.pool)
             claimed.append(stream)
     return claimed
 
 
-def _claim(worker: Worker, stream: Stream | Candidate) -> Stream | None:
+def _claim_stream(worker: Worker, stream: Stream | Candidate) -> Stream | None:
     orphaned = stream.state == State.RUNNING and stream.worker_id is not None
     won = Stream.objects.filter(id=stream.id, epoch=stream.epoch, state=stream.state).update(
         state=State.RUNNING,
@@ -220,60 +222,64 @@ def _claim(worker: Worker, stream: Stream | Candidate) -> Stream | None:
     return Stream.objects.filter(id=stream.id, worker=worker, state=State.RUNNING).first()
 
 
-def say(stream_id: int, epoch: int, note: str) -> bool:
+def set_note(stream_id: int, epoch: int, note: str) -> bool:
     """Say what a running stream is doing, as the worker that holds this epoch. False: it is over
     or another's."""
     mine = Stream.objects.filter(id=stream_id, epoch=epoch, state=State.RUNNING)
     return mine.update(note=note) > 0
 
 
-def anchor(stream_id: int, epoch: int, place: Upstream) -> bool:
+def save_checkpoint(stream_id: int, epoch: int, checkpoint: Upstream) -> bool:
     """Remember the provider's copy of a reply of which nothing is there yet, as the worker that
     holds this epoch. Later places are committed with the text."""
     mine = Stream.objects.filter(id=stream_id, epoch=epoch, state=State.RUNNING)
-    return mine.update(upstream_id=place.id, upstream_cursor=place.cursor) > 0
+    return mine.update(upstream_id=checkpoint.id, upstream_cursor=checkpoint.cursor) > 0
 
 
-def given_up(stream_id: int) -> bool:
+def is_stopped_or_deleted(stream_id: int) -> bool:
     """Whether nobody wants the rest of this stream: it was stopped, or deleted."""
     stream = Stream.objects.filter(id=stream_id).first()
     return stream is None or stream.state == State.STOPPED
 
 
-def worn_out(stream: Stream) -> bool:
+def has_exhausted_attempts(stream: Stream) -> bool:
     """Whether it was taken over from dead workers too often to try once more."""
-    return stream.attempts > (TAKEOVERS if stream.next_index else RESTARTS)
+    return stream.attempts > (MAX_TAKEOVERS if stream.next_index else MAX_RESTARTS)
 
 
-COUNTED = 100
+MAX_SHOWN_POSITION = 100
 """How many of those that wait are told how many are before them."""
 
 
-def tell_who_waits() -> None:
+def update_queue_notes() -> None:
     """Say in the note of queued streams what they wait for, and how many are claimed before
     them."""
-    queue = turns.waiting(shut=Q(created_at__gte=Now() - PATIENCE))
+    queue = scheduling.read_queue(excluded=Q(created_at__gte=Now() - NOTE_DELAY))
     if not queue:
         return
-    places = turns.places(None, turns.living())
-    capped, before = places.capped, Counter[str]()
+    places = scheduling.read_slot_usage(None, scheduling.count_live_workers())
+    capped, before = places.owners_at_limit, Counter[str]()
     notes: dict[str, list[int]] = {}
-    for stream in turns.in_turn(queue, places.running):
-        note = CAPPED
+    for stream in scheduling.order_fairly(queue, places.running_by_owner):
+        note = NOTE_USER_LIMIT
         if stream.owner_id not in capped:
-            line = stream.pool if places.is_full(stream.pool) else ""
-            note = _crowded(before[line]) if before[line] < COUNTED else CROWDED
+            line = stream.pool if places.is_pool_full(stream.pool) else ""
+            note = (
+                _format_queue_note(before[line])
+                if before[line] < MAX_SHOWN_POSITION
+                else NOTE_QUEUE_FULL
+            )
             before[line] += 1
         if note != stream.note:
             notes.setdefault(note, []).append(stream.id)
-    _note(notes)
+    _write_notes(notes)
 
 
-def _crowded(before: int) -> str:
-    return f"{CROWDED}, {before} before you" if before else CROWDED
+def _format_queue_note(position: int) -> str:
+    return f"{NOTE_QUEUE_FULL}, {position} before you" if position else NOTE_QUEUE_FULL
 
 
-def _note(notes: dict[str, list[int]]) -> None:
+def _write_notes(notes: dict[str, list[int]]) -> None:
     """Write all of these in one statement. Rows that somebody else is busy with are left out: the
     next time is in a second."""
     if not notes:
@@ -292,111 +298,115 @@ def stop(stream_id: int) -> bool:
     Its worker learns of it by bell, by the refused append, or by looking once a second.
     """
     with transaction.atomic():
-        if not _end(Stream.objects.filter(id=stream_id).unfinished(), stream_id, STOPPED):
+        if not _end_with_fallback(
+            Stream.objects.filter(id=stream_id).unfinished(), stream_id, STOPPED
+        ):
             return False
         stream = Stream.objects.get(id=stream_id)
-        transaction.on_commit(partial(_ring_end, stream))
+        transaction.on_commit(partial(_notify_end, stream))
     return True
 
 
-def stop_all_of(owner_id: int) -> None:
+def stop_streams_of_owner(owner_id: int) -> None:
     """End whatever a person has running or waiting: they were deactivated, or are being deleted."""
     unfinished = Stream.objects.unfinished().filter(owner_id=owner_id)
     for stream_id in unfinished.order_by("id").values_list("id", flat=True):
         stop(stream_id)
 
 
-STOPPED_AT_ONCE = 100
+STOP_BATCH_SIZE = 100
 
 
-def stop_of_inactive() -> None:
+def stop_streams_of_inactive_owners() -> None:
     """End what people who were deactivated have running or waiting, however that was done."""
     unfinished = Stream.objects.unfinished().filter(owner__is_active=False)
-    for stream_id in unfinished.values_list("id", flat=True)[:STOPPED_AT_ONCE]:
+    for stream_id in unfinished.values_list("id", flat=True)[:STOP_BATCH_SIZE]:
         stop(stream_id)
 
 
-def end(stream_id: int, epoch: int, ending: Ending, rest: Entry | None = None) -> bool:
+def end(stream_id: int, epoch: int, ending: Ending, rest: Append | None = None) -> bool:
     """End a stream as the worker that holds this epoch, writing the rest of its text with it.
 
     False: it was stopped or replaced meanwhile, and nothing was written.
     """
     mine = Stream.objects.filter(id=stream_id, epoch=epoch, state=State.RUNNING)
-    return _end(mine, stream_id, ending, rest)
+    return _end_with_fallback(mine, stream_id, ending, rest)
 
 
-def _end(streams: Any, stream_id: int, ending: Ending, rest: Entry | None = None) -> bool:
+def _end_with_fallback(
+    streams: Any, stream_id: int, ending: Ending, rest: Append | None = None
+) -> bool:
     """If the application fails to settle the ending, or the rest can't be stored, it is made
     again as *failed*, at last without settling: a bug there leaves no stream running."""
-    broken = replace(Ending.broken(), usage=ending.usage, upstream_id=ending.upstream_id)
+    broken = replace(Ending.internal_error(), usage=ending.usage, upstream_id=ending.upstream_id)
     for attempt, settled in ((ending, True), (broken, True), (broken, False)):
         try:
-            return _end_once(streams, stream_id, attempt, rest, settled)
-        except Unsettled:
+            return _try_end(streams, stream_id, attempt, rest, settled)
+        except FinalizeFailed:
             logger.exception("Stream %s could not be settled", stream_id)
-        except Unstorable:
+        except TextNotStorable:
             logger.exception("Stream %s has text that can't be stored", stream_id)
             rest = None
     raise AssertionError("an ending without rest and settling can always be made")
 
 
-def _end_once(
-    streams: Any, stream_id: int, ending: Ending, rest: Entry | None, settled: bool
+def _try_end(
+    streams: Any, stream_id: int, ending: Ending, rest: Append | None, should_finalize: bool
 ) -> bool:
     with transaction.atomic():
         if rest and not _append_rest(rest):
             return False
-        if not streams.update(**_columns(ending), note="", ended_at=Now()):
+        if not streams.update(**_ending_columns(ending), note="", ended_at=Now()):
             return False
-        if settled:
-            _settle(stream_id)
+        if should_finalize:
+            _finalize_stream(stream_id)
         return True
 
 
-class Unstorable(Exception):
+class TextNotStorable(Exception):
     """The database can't take the last text of a stream."""
 
 
-class Unsettled(Exception):
+class FinalizeFailed(Exception):
     """The application's `settle` raised."""
 
 
-def _append_rest(rest: Entry) -> bool:
+def _append_rest(rest: Append) -> bool:
     try:
         return bool(journal.append([rest]))
     except (DataError, ValueError) as error:
-        raise Unstorable from error
+        raise TextNotStorable from error
 
 
-def _settle(stream_id: int) -> None:
+def _finalize_stream(stream_id: int) -> None:
     stream = Stream.objects.get(id=stream_id)
     try:
-        registered(stream.source).settle(stream)
-    except UNANSWERED:
+        get_handler(stream.source).finalize(stream)
+    except CONNECTION_ERRORS:
         raise  # the database's failure, and none of the application's: to be tried again
     except Exception as error:
-        raise Unsettled from error
+        raise FinalizeFailed from error
 
 
-def _columns(ending: Ending) -> dict[str, Any]:
+def _ending_columns(ending: Ending) -> dict[str, Any]:
     """What is a provider's to choose must not be able to keep a stream from ending."""
     return {
         "state": ending.state,
-        "finish_reason": _storable(ending.finish_reason)[:30],
-        "error_class": _storable(ending.error_class)[:50],
-        "error": _storable(ending.error),
-        "error_detail": _storable(ending.error_detail),
+        "finish_reason": _replace_unstorable(ending.finish_reason)[:30],
+        "error_class": _replace_unstorable(ending.error_class)[:50],
+        "error": _replace_unstorable(ending.error),
+        "error_detail": _replace_unstorable(ending.error_detail),
         "usage": ending.usage,
-        "upstream_id": _storable(ending.upstream_id)[:200],
+        "upstream_id": _replace_unstorable(ending.upstream_id)[:200],
     }
 
 
-def _storable(text: str) -> str:
+def _replace_unstorable(text: str) -> str:
     """Without what PostgreSQL can't store: NUL, and halves of characters."""
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
-def fold(limit: int = 100, after: int = 0) -> int:
+def fold_ended_streams(limit: int = 100, after: int = 0) -> int:
     """Fold streams that ended FOLD_AFTER ago into what the application holds of them.
 
     Returns the id to go on after, 0 at the end: what can't be folded is in nobody's way. One
@@ -405,30 +415,30 @@ def fold(limit: int = 100, after: int = 0) -> int:
     streams = list(Stream.objects.foldable().filter(id__gt=after)[:limit])
     for stream in streams:
         try:
-            _fold(stream)
+            _fold_stream(stream)
         except Exception as error:
-            if is_absence(error):
+            if is_outage_error(error):
                 raise  # it would be the same with all the others
             logger.exception("Stream %s could not be folded", stream.uuid)
     return streams[-1].id if len(streams) == limit else 0
 
 
-def _fold(stream: Stream) -> None:
-    text = journal.text(stream.id)
-    kept = registered(stream.source).recall(stream)
-    if kept is None or _holds(kept, text):
-        journal.fold(stream.id)
+def _fold_stream(stream: Stream) -> None:
+    text = journal.read_text(stream.id)
+    kept = get_handler(stream.source).load_text(stream)
+    if kept is None or _is_same_text(kept, text):
+        journal.fold_chunks(stream.id)
     else:
         logger.error("Stream %s is not what was settled of it; its chunks stay", stream.uuid)
 
 
-def _holds(kept: Text, text: Text) -> bool:
+def _is_same_text(stored: StreamText, text: StreamText) -> bool:
     """A reply that was continued later may hold more reasoning; where its own ended is known
     of the text alone."""
-    return kept.text == text.text and kept.reasoning.startswith(text.reasoning)
+    return stored.content == text.content and stored.reasoning.startswith(text.reasoning)
 
 
-def release(worker: Worker, stream_ids: Iterable[int] | None = None) -> int:
+def release_streams(worker: Worker, stream_ids: Iterable[int] | None = None) -> int:
     """Give up streams of this worker, all or some, so that others claim them at once.
 
     The epoch moves, so that nothing this worker may still have in hand is written after.
@@ -437,28 +447,28 @@ def release(worker: Worker, stream_ids: Iterable[int] | None = None) -> int:
     if stream_ids is not None:
         streams = streams.filter(id__in=list(stream_ids))
     if released := streams.update(worker=None, epoch=F("epoch") + 1):
-        ring_workers()
+        notify_workers()
     return released
 
 
-def _ring_end(stream: Stream) -> None:
+def _notify_end(stream: Stream) -> None:
     """Tell followers and the worker that a stream is over, and the lane that it is free."""
-    ring(STREAMS, stream_bell(head=journal.head_of(stream)))
-    ring(WORKERS, {"type": "stream.ended", "stream_id": stream.id})
+    notify(STREAMS_GROUP, build_stream_notification(head=journal.head_from_stream(stream)))
+    notify(WORKERS_GROUP, {"type": "stream.ended", "stream_id": stream.id})
 
 
 def register_worker(name: str) -> Worker:
     """A new worker, alive for one lease; the rows of those long dead are removed."""
-    gone = Worker.objects.filter(lease_until__lt=Now() - 300 * LEASE)
+    gone = Worker.objects.filter(lease_until__lt=Now() - 300 * LEASE_DURATION)
     gone.exclude(streams__state=State.RUNNING).delete()
-    return Worker.objects.create(name=name[:100], lease_until=Now() + LEASE)
+    return Worker.objects.create(name=name[:100], lease_until=Now() + LEASE_DURATION)
 
 
-def renew(worker: Worker) -> None:
+def renew_lease(worker: Worker) -> None:
     """Go on living. It does not matter whether the lease had run out: that only let others
     claim this worker's streams, and the epoch keeps it from those."""
-    if not Worker.objects.filter(pk=worker.pk).update(lease_until=Now() + LEASE):
-        Worker.objects.create(pk=worker.pk, name=worker.name, lease_until=Now() + LEASE)
+    if not Worker.objects.filter(pk=worker.pk).update(lease_until=Now() + LEASE_DURATION):
+        Worker.objects.create(pk=worker.pk, name=worker.name, lease_until=Now() + LEASE_DURATION)
 
 
 def begin_drain(worker: Worker) -> None:
@@ -466,6 +476,6 @@ def begin_drain(worker: Worker) -> None:
     Worker.objects.filter(pk=worker.pk).update(draining=True)
 
 
-def retire(worker: Worker) -> None:
-    release(worker)
+def deregister_worker(worker: Worker) -> None:
+    release_streams(worker)
     Worker.objects.filter(pk=worker.pk).delete()

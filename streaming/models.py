@@ -20,10 +20,10 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-LEASE = timedelta(seconds=12)
+LEASE_DURATION = timedelta(seconds=12)
 """How long a worker is taken for alive after it last renewed its lease."""
 
-RENEWAL_SECONDS = 3.0
+LEASE_RENEWAL_SECONDS = 3.0
 """How often a worker renews its lease."""
 
 
@@ -36,11 +36,11 @@ class State(models.TextChoices):
     INTERRUPTED = "interrupted"
 
     @property
-    def ended(self) -> bool:
-        return self not in UNFINISHED
+    def has_ended(self) -> bool:
+        return self not in UNFINISHED_STATES
 
 
-UNFINISHED = (State.QUEUED, State.RUNNING)
+UNFINISHED_STATES = (State.QUEUED, State.RUNNING)
 
 
 class Worker(models.Model):
@@ -66,9 +66,9 @@ class StreamQuerySet(models.QuerySet["Stream"]):
         """The streams this user may see. The engine's one rule of access."""
         return self.filter(owner_id=user.pk)
 
-    def owned(self, asked: Collection[tuple[int, UUID]]) -> dict[tuple[int, UUID], Stream]:
+    def find_owned(self, pairs: Collection[tuple[int, UUID]]) -> dict[tuple[int, UUID], Stream]:
         """The same rule for many users at once: which of these streams each of them may see."""
-        found = self.filter(uuid__in={name for _, name in asked})
+        found = self.filter(uuid__in={name for _, name in pairs})
         return {(stream.owner_id, stream.uuid): stream for stream in found}
 
     def unfinished(self) -> StreamQuerySet:
@@ -165,8 +165,8 @@ class Stream(models.Model):
             models.UniqueConstraint(fields=["owner", "request_id"], name="stream_once_per_request"),
             models.CheckConstraint(condition=Q(state__in=State.values), name="stream_known_state"),
             models.CheckConstraint(
-                condition=Q(state__in=UNFINISHED, ended_at=None)
-                | (~Q(state__in=UNFINISHED) & Q(ended_at__isnull=False)),
+                condition=Q(state__in=UNFINISHED_STATES, ended_at=None)
+                | (~Q(state__in=UNFINISHED_STATES) & Q(ended_at__isnull=False)),
                 name="stream_ended_or_not",
             ),
         ]

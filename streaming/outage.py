@@ -22,12 +22,12 @@ from django.db.utils import Error, InterfaceError, OperationalError
 
 logger = logging.getLogger(__name__)
 
-ASK_SECONDS = 0.25
+PROBE_INTERVAL_SECONDS = 0.25
 """How often a database that is away is asked whether it is back."""
-ANSWER_SECONDS = 2
+PROBE_TIMEOUT_SECONDS = 2
 """How long it may take to answer that."""
 
-GONE = {
+OUTAGE_SQLSTATES = {
     "25P03",  # the server ended a session that stood still in the middle of a transaction,
     "25P04",  # or one whose transaction took too long
     "57P01",  # shut down
@@ -37,14 +37,14 @@ GONE = {
     "53300",  # has no room for one more connection
 }
 """What PostgreSQL says while it can't be asked; everything of class 08 besides."""
-SQLITE_GONE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN}
+OUTAGE_SQLITE_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN}
 
 
-def is_absence(error: BaseException | None) -> bool:
+def is_outage_error(error: BaseException | None) -> bool:
     """Whether this error says that the database could not be asked, rather than that it refused
     what it was asked; or was raised because of one that does."""
     while error is not None:
-        if isinstance(error, Error) and _says_gone(error, error.__cause__):
+        if isinstance(error, Error) and _has_outage_code(error, error.__cause__):
             return True
         # Django's sessions name no cause. What else was raised meanwhile is a fault of its own.
         hidden = isinstance(error, UpdateError | SessionInterrupted)
@@ -52,88 +52,100 @@ def is_absence(error: BaseException | None) -> bool:
     return False
 
 
-def _says_gone(error: Error, cause: BaseException | None) -> bool:
+def _has_outage_code(error: Error, cause: BaseException | None) -> bool:
     code = getattr(cause, "sqlite_errorcode", None)
     if code is not None:
-        return code & 0xFF in SQLITE_GONE  # the rest of it tells kinds of the same apart
+        return code & 0xFF in OUTAGE_SQLITE_CODES  # the rest of it tells kinds of the same apart
     state = getattr(cause, "sqlstate", "")
     if state is None:  # it did not come from the server
         return isinstance(error, OperationalError | InterfaceError)
-    return state in GONE or state.startswith("08")
+    return state in OUTAGE_SQLSTATES or state.startswith("08")
 
 
-class Outage:
+class OutageMonitor:
     """Watches over outages of one database. `ask` asks it for anything, past all pools, and raises
     if there is no answer."""
 
-    def __init__(self, ask: Callable[[], None]) -> None:
-        self.away = False
+    def __init__(self, probe: Callable[[], None]) -> None:
+        self.is_database_away = False
         self.reason = ""
-        self._ask = ask
+        self._probe = probe
         self._lock = threading.Lock()
-        self._asked: threading.Event | None = None
+        self._first_probe_done: threading.Event | None = None
 
-    def explains(self, error: BaseException) -> bool:
+    def is_outage(self, error: BaseException) -> bool:
         """Whether this error is the database's absence, of which the log is told here."""
-        if not is_absence(error):
+        if not is_outage_error(error):
             return False
-        self._suspect(error)
+        self._start_watching(error)
         return True
 
-    def confirms(self, suspicion: BaseException) -> bool:
+    def check_now(self, first_error: BaseException) -> bool:
         """Whether the database is away, asked now. Returns within seconds."""
-        self._suspect(suspicion).wait(2 * ANSWER_SECONDS)
-        return self.away
+        self._start_watching(first_error).wait(2 * PROBE_TIMEOUT_SECONDS)
+        return self.is_database_away
 
-    def _suspect(self, suspicion: BaseException) -> threading.Event:
+    def _start_watching(self, first_error: BaseException) -> threading.Event:
         """See to it that somebody watches; set once the database was asked for the first time."""
         with self._lock:
-            if self._asked is None:
-                self._asked = threading.Event()
-                arguments = (suspicion, self._asked, time.monotonic())
+            if self._first_probe_done is None:
+                self._first_probe_done = threading.Event()
+                arguments = (first_error, self._first_probe_done, time.monotonic())
                 name = "database outage"
-                threading.Thread(target=self._watch, args=arguments, name=name, daemon=True).start()
-            return self._asked
+                threading.Thread(
+                    target=self._watch_database, args=arguments, name=name, daemon=True
+                ).start()
+            return self._first_probe_done
 
-    def _watch(self, suspicion: BaseException, asked: threading.Event, began: float) -> None:
-        while error := self._failure():
-            if not self.away:
-                self.reason = _in_a_line(error)
-                self.away = True
+    def _watch_database(
+        self, first_error: BaseException, first_probe_done: threading.Event, began: float
+    ) -> None:
+        while error := self._find_failure():
+            if not self.is_database_away:
+                self.reason = _format_one_line(error)
+                self.is_database_away = True
                 logger.warning("The database is away (%s). Whatever needs it waits", self.reason)
-            asked.set()
-            time.sleep(ASK_SECONDS)
+            first_probe_done.set()
+            time.sleep(PROBE_INTERVAL_SECONDS)
         with self._lock:
-            was_away, self.away, self._asked = self.away, False, None
-        asked.set()
+            was_away, self.is_database_away, self._first_probe_done = (
+                self.is_database_away,
+                False,
+                None,
+            )
+        first_probe_done.set()
         if was_away:
             logger.warning("The database is back after %.1f s", time.monotonic() - began)
         else:
-            logger.info("The database answers, but did not just now (%s)", _in_a_line(suspicion))
+            logger.info(
+                "The database answers, but did not just now (%s)", _format_one_line(first_error)
+            )
 
-    def _failure(self) -> Exception | None:
+    def _find_failure(self) -> Exception | None:
         try:
-            self._ask()
+            self._probe()
         except Exception as error:
             return error
         return None
 
 
-def _in_a_line(error: BaseException) -> str:
+def _format_one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _ask() -> None:
+def _probe_database() -> None:
     """On a connection of its own. A SQLite that lets nobody write is as good as away."""
     wrapper: Any = connection
     params = wrapper.get_connection_params()
     if wrapper.vendor == "sqlite":
         file = Path(params["database"]).absolute().as_uri()
-        asking = sqlite3.connect(f"{file}?mode=rw", ANSWER_SECONDS, isolation_level=None, uri=True)
+        asking = sqlite3.connect(
+            f"{file}?mode=rw", PROBE_TIMEOUT_SECONDS, isolation_level=None, uri=True
+        )
         question = "BEGIN IMMEDIATE"
     else:
         params.pop("pool", None)
-        asking = wrapper.Database.connect(**params | {"connect_timeout": ANSWER_SECONDS})
+        asking = wrapper.Database.connect(**params | {"connect_timeout": PROBE_TIMEOUT_SECONDS})
         question = "SELECT 1"
     try:
         asking.execute(question)
@@ -141,5 +153,5 @@ def _ask() -> None:
         asking.close()
 
 
-outage = Outage(_ask)
+outage_monitor = OutageMonitor(_probe_database)
 """Of this process."""

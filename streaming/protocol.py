@@ -11,25 +11,25 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 from uuid import UUID
 
-from streaming.follow import LARGEST, START, End, Event, Snapshot, Status
+from streaming.follow import MAX_CURSOR, START_CURSOR, Ended, Snapshot, StateChanged, StreamEvent
 from streaming.journal import Chunk
 from streaming.models import Kind
 
 VERSION = 1
-FRAME_CHARACTERS = 4_096
+MAX_FRAME_CHARS = 4_096
 """The longest frame that a client may send: many times what any command needs."""
 
-WIRE = {kind: kind.name.lower() for kind in Kind}
+KIND_NAMES = {kind: kind.name.lower() for kind in Kind}
 
-TOO_SLOW = 4008
-BROKEN = 4011
-RESTARTING = 4012
-STORM = 4013
-TOO_MANY = 4029
-SIGNED_OUT = 4401
+CLOSE_TOO_SLOW = 4008
+CLOSE_INTERNAL_ERROR = 4011
+CLOSE_RESTARTING = 4012
+CLOSE_SIMULATED_DROP = 4013
+CLOSE_TOO_MANY_SOCKETS = 4029
+CLOSE_SIGNED_OUT = 4401
 
 
-class Refused(Exception):
+class FrameRejected(Exception):
     """A frame that can't be obeyed: `code` for programs, `message` for people."""
 
     def __init__(self, code: str, message: str, stream: UUID | None = None) -> None:
@@ -71,115 +71,117 @@ class Pong:
 Command = Hello | Follow | Unfollow | Stop | Ping | Pong
 
 
-def parse(text: str | None) -> Command:
-    """The command in a frame. Raises Refused, whatever the frame holds."""
+def parse_command(text: str | None) -> Command:
+    """The command in a frame. Raises FrameRejected, whatever the frame holds."""
     if text is None:
-        raise Refused("bad_frame", "Send text frames; this one was binary.")
-    if len(text) > FRAME_CHARACTERS:
-        raise Refused("too_large", f"Frames may hold up to {FRAME_CHARACTERS} characters.")
-    frame = _object(text)
+        raise FrameRejected("bad_frame", "Send text frames; this one was binary.")
+    if len(text) > MAX_FRAME_CHARS:
+        raise FrameRejected("too_large", f"Frames may hold up to {MAX_FRAME_CHARS} characters.")
+    frame = _parse_object(text)
     match frame.get("type"):
         case "hello":
             return Hello()
         case "follow":
-            stream = _stream(frame)
-            return Follow(stream, _cursor(frame, stream))
+            stream = _parse_stream(frame)
+            return Follow(stream, _parse_cursor(frame, stream))
         case "unfollow":
-            return Unfollow(_stream(frame))
+            return Unfollow(_parse_stream(frame))
         case "stop":
-            return Stop(_stream(frame))
+            return Stop(_parse_stream(frame))
         case "ping":
-            return Ping(_number(frame, "n", default=0))
+            return Ping(_parse_number(frame, "n", default=0))
         case "pong":
-            return Pong(_number(frame, "n"))
+            return Pong(_parse_number(frame, "n"))
         case str():
-            raise Refused("unknown_type", "Known are hello, follow, unfollow, stop, ping and pong.")
+            raise FrameRejected(
+                "unknown_type", "Known are hello, follow, unfollow, stop, ping and pong."
+            )
         case _:
-            raise Refused("bad_frame", "A frame needs a “type”, a text.")
+            raise FrameRejected("bad_frame", "A frame needs a “type”, a text.")
 
 
-def _object(text: str) -> dict[str, Any]:
+def _parse_object(text: str) -> dict[str, Any]:
     try:
-        frame = json.loads(text, parse_constant=_no_constant)
+        frame = json.loads(text, parse_constant=_reject_constant)
     except (ValueError, RecursionError):
-        raise Refused("bad_json", "This frame is not JSON.") from None
+        raise FrameRejected("bad_json", "This frame is not JSON.") from None
     if not isinstance(frame, dict):
-        raise Refused("bad_frame", "A frame is one JSON object.")
+        raise FrameRejected("bad_frame", "A frame is one JSON object.")
     return frame
 
 
-def _no_constant(name: str) -> NoReturn:
+def _reject_constant(name: str) -> NoReturn:
     raise ValueError(name)  # NaN and Infinity are Python's, not JSON's
 
 
-def _stream(frame: dict[str, Any]) -> UUID:
+def _parse_stream(frame: dict[str, Any]) -> UUID:
     name = frame.get("stream")
     if isinstance(name, str) and len(name) == 36:
         try:
             return UUID(name)
         except ValueError:
             pass
-    raise Refused("bad_frame", "“stream” must be the id of a stream, a UUID.")
+    raise FrameRejected("bad_frame", "“stream” must be the id of a stream, a UUID.")
 
 
-def _cursor(frame: dict[str, Any], stream: UUID) -> int:
-    after = frame.get("after", START)
-    if type(after) is int and START <= after <= LARGEST:
+def _parse_cursor(frame: dict[str, Any], stream: UUID) -> int:
+    after = frame.get("after", START_CURSOR)
+    if type(after) is int and START_CURSOR <= after <= MAX_CURSOR:
         return after
-    raise Refused("bad_cursor", "“after” must be a whole number from -1 on.", stream)
+    raise FrameRejected("bad_cursor", "“after” must be a whole number from -1 on.", stream)
 
 
-def _number(frame: dict[str, Any], name: str, default: int | None = None) -> int:
+def _parse_number(frame: dict[str, Any], name: str, default: int | None = None) -> int:
     number = frame.get(name, default)
-    if type(number) is int and 0 <= number <= LARGEST:
+    if type(number) is int and 0 <= number <= MAX_CURSOR:
         return number
-    raise Refused("bad_frame", f"“{name}” must be a whole number from 0 on.")
+    raise FrameRejected("bad_frame", f"“{name}” must be a whole number from 0 on.")
 
 
-def hello(revision: int) -> str:
-    return _frame(type="hello", version=VERSION, revision=revision)
+def encode_hello(revision: int) -> str:
+    return _encode_frame(type="hello", version=VERSION, revision=revision)
 
 
-def ping(n: int, revision: int) -> str:
-    return _frame(type="ping", n=n, revision=revision)
+def encode_ping(n: int, revision: int) -> str:
+    return _encode_frame(type="ping", n=n, revision=revision)
 
 
-def pong(n: int) -> str:
-    return _frame(type="pong", n=n)
+def encode_pong(n: int) -> str:
+    return _encode_frame(type="pong", n=n)
 
 
-def changed(revision: int) -> str:
-    return _frame(type="changed", revision=revision)
+def encode_changed(revision: int) -> str:
+    return _encode_frame(type="changed", revision=revision)
 
 
-def bye(retry_ms: int) -> str:
-    return _frame(type="bye", retry_ms=retry_ms)
+def encode_bye(retry_ms: int) -> str:
+    return _encode_frame(type="bye", retry_ms=retry_ms)
 
 
-def error(refused: Refused) -> str:
-    stream = {"stream": str(refused.stream)} if refused.stream else {}
-    return _frame(type="error", code=refused.code, message=refused.message, **stream)
+def encode_error(rejection: FrameRejected) -> str:
+    stream = {"stream": str(rejection.stream)} if rejection.stream else {}
+    return _encode_frame(type="error", code=rejection.code, message=rejection.message, **stream)
 
 
-_made: tuple[str, Event | None, str] = ("", None, "")
+_last_encoded: tuple[str, StreamEvent | None, str] = ("", None, "")
 
 
-def event(stream: str, event: Event) -> str:
+def encode_event(stream: str, event: StreamEvent) -> str:
     """The frame for something a follower yielded. It is made once for all who follow a stream: they
     are woken one after the other, with the very same chunk."""
-    global _made
-    if _made[1] is not event or _made[0] != stream:
-        _made = (stream, event, _event(stream, event))
-    return _made[2]
+    global _last_encoded
+    if _last_encoded[1] is not event or _last_encoded[0] != stream:
+        _last_encoded = (stream, event, _encode_event(stream, event))
+    return _last_encoded[2]
 
 
-def _event(stream: str, event: Event) -> str:
+def _encode_event(stream: str, event: StreamEvent) -> str:
     match event:
         case Chunk():
             # Nearly all frames are this one, and an encoder of objects takes several times as long.
             return (
                 f'{{"type":"chunk","stream":"{stream}","first":{event.first},"index":{event.index},'
-                f'"kind":"{WIRE[event.kind]}","delta":{_quoted(event.delta)},'
+                f'"kind":"{KIND_NAMES[event.kind]}","delta":{_quote_json(event.delta)},'
                 f'"offset":{event.offset}}}'
             )
         case Snapshot():
@@ -190,9 +192,9 @@ def _event(stream: str, event: Event) -> str:
                 "reasoning": event.reasoning,
                 "seams": event.seams,
             }
-        case Status():
+        case StateChanged():
             fields = {"type": "state", "state": event.state, "note": event.note}
-        case End():
+        case Ended():
             problem = {"code": event.error_class, "message": event.error}
             fields = {
                 "type": "end",
@@ -201,12 +203,12 @@ def _event(stream: str, event: Event) -> str:
                 "finish_reason": event.finish_reason,
                 "error": problem if event.error_class else None,
             }
-    return _frame(stream=stream, **fields)
+    return _encode_frame(stream=stream, **fields)
 
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_quoted = json.encoder.encode_basestring
+_encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_quote_json = json.encoder.encode_basestring
 
 
-def _frame(**fields: Any) -> str:
-    return _encode(fields)
+def _encode_frame(**fields: Any) -> str:
+    return _encode_json(fields)

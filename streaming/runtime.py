@@ -25,11 +25,11 @@ from streaming.worker import StreamWorker
 
 logger = logging.getLogger(__name__)
 
-RETRY_MS = 500
+RECONNECT_DELAY_MS = 500
 """When clients are told to come back after a restart."""
-BYE_SECONDS = 0.1
+BYE_DELAY_SECONDS = 0.1
 """How long a server that would close the sockets itself waits until they have said good-bye."""
-LEAVE_SECONDS = 2.0
+EXIT_TIMEOUT_SECONDS = 2.0
 """How long a drained process waits for its threads."""
 
 
@@ -45,26 +45,26 @@ class Runtime:
         # once, before there are any, and not again.
         gc.collect()
         gc.freeze()
-        hub.hub()
+        hub.get_hub()
         if self._with_worker:
             self._worker = StreamWorker()
             await self._worker.start()
 
     async def drain(self) -> None:
         """Say good-bye to the sockets; finish or hand over what runs here."""
-        self._say_bye()
+        self._send_bye()
         if self._worker is not None:
             await self._worker.drain(settings.DRAIN_SECONDS)
         await hub.close()
         database.close()
 
-    def _say_bye(self) -> None:
+    def _send_bye(self) -> None:
         for consumer in tuple(sockets):
-            consumer.say_bye(RETRY_MS)
+            consumer.send_bye(RECONNECT_DELAY_MS)
 
     # Hosts
 
-    def on_reactor(self) -> bool:
+    def attach_to_reactor(self) -> bool:
         """Start and drain with Twisted's reactor, if this process has one: under Daphne."""
         if "twisted.internet.reactor" not in sys.modules:
             return False
@@ -72,15 +72,15 @@ class Runtime:
 
         reactor: Any = sys.modules["twisted.internet.reactor"]
 
-        def begin() -> None:
-            self._starting = asyncio.ensure_future(self.start())
-            self._starting.add_done_callback(_exit_if_failed)
+        def start_runtime() -> None:
+            self._start_task = asyncio.ensure_future(self.start())
+            self._start_task.add_done_callback(_exit_if_failed)
 
-        def finish() -> defer.Deferred[None]:
+        def drain_runtime() -> defer.Deferred[None]:
             return defer.Deferred.fromFuture(asyncio.ensure_future(self.drain()))
 
-        reactor.callWhenRunning(begin)
-        reactor.addSystemEventTrigger("before", "shutdown", finish)
+        reactor.callWhenRunning(start_runtime)
+        reactor.addSystemEventTrigger("before", "shutdown", drain_runtime)
         reactor.addSystemEventTrigger("after", "shutdown", exit_soon)
         return True
 
@@ -93,13 +93,13 @@ class Runtime:
         """The lifespan protocol of ASGI: under Uvicorn and others."""
         await receive()
         await self.start()
-        self._say_bye_on_sigterm()
+        self._send_bye_on_sigterm()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.drain()
         await send({"type": "lifespan.shutdown.complete"})
 
-    def _say_bye_on_sigterm(self) -> None:
+    def _send_bye_on_sigterm(self) -> None:
         """Uvicorn closes all sockets before the shutdown of the lifespan: too late for a bye. So it
         hears of the signal a moment after the sockets have."""
         if threading.current_thread() is not threading.main_thread():
@@ -109,26 +109,26 @@ class Runtime:
         if not callable(servers_own):
             return
 
-        def leave(number: int) -> None:
-            self._say_bye()
-            loop.call_later(BYE_SECONDS, servers_own, number, None)
+        def send_bye_and_forward(number: int) -> None:
+            self._send_bye()
+            loop.call_later(BYE_DELAY_SECONDS, servers_own, number, None)
 
-        def hear(number: int, frame: FrameType | None) -> None:
-            loop.call_soon_threadsafe(leave, number)
+        def on_sigterm(number: int, frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(send_bye_and_forward, number)
 
-        signal.signal(signal.SIGTERM, hear)
+        signal.signal(signal.SIGTERM, on_sigterm)
 
 
 def exit_soon() -> None:
     """A thread that was in the middle of a request may wait for the loop that has just
     stopped, and Python would wait for that thread: the process would never go."""
-    leave = threading.Timer(LEAVE_SECONDS, os._exit, [0])
+    leave = threading.Timer(EXIT_TIMEOUT_SECONDS, os._exit, [0])
     leave.daemon = True
     leave.start()
 
 
-def _exit_if_failed(starting: asyncio.Future[None]) -> None:
+def _exit_if_failed(start_task: asyncio.Future[None]) -> None:
     """A server whose worker did not start would look well and answer nothing."""
-    if not starting.cancelled() and (error := starting.exception()) is not None:
+    if not start_task.cancelled() and (error := start_task.exception()) is not None:
         logger.critical("The worker could not start", exc_info=error)
         sys.modules["twisted.internet.reactor"].stop()

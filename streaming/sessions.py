@@ -21,45 +21,45 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.utils.crypto import constant_time_compare
 
-from streaming.database import Gathered
+from streaming.database import BatchLoader
 
-ASKED = {"id", "password", "is_active", "revision"}
+USER_FIELDS = {"id", "password", "is_active", "revision"}
 """Of a user: who it is, whether the session is good, and what has changed."""
-REMEMBERED = 10_000
+MAX_REMEMBERED_SESSIONS = 10_000
 """Sessions of which this process knows whose they were when it last asked."""
 
 
-DJANGO_MADE = re.compile(r"[a-z0-9]{32}")
+SESSION_KEY_PATTERN = re.compile(r"[a-z0-9]{32}")
 """The keys that Django gives to sessions. A cookie may hold anything, such as a NUL, at which
 PostgreSQL fails the whole query; no other text is worth a question."""
 
 
 def is_session_key(key: str | None) -> TypeGuard[str]:
     """Whether there can be a session of this key."""
-    return key is not None and DJANGO_MADE.fullmatch(key) is not None
+    return key is not None and SESSION_KEY_PATTERN.fullmatch(key) is not None
 
 
-async def signed_in(session_key: str | None) -> Any:
+async def load_session_user(session_key: str | None) -> Any:
     """The user whom this session signs in, or None. Raises DatabaseError."""
-    return await _gathered.ask(session_key) if is_session_key(session_key) else None
+    return await _user_loader.load(session_key) if is_session_key(session_key) else None
 
 
-def _signed_in(session_keys: Collection[str]) -> Mapping[str, Any]:
-    opened, users = _opened(session_keys)
-    ids = {key: _user_id(data) for key, data in opened.items()}
-    users |= _users({*ids.values()} - users.keys() - {None})
-    _remember(ids)
+def _load_session_users(session_keys: Collection[str]) -> Mapping[str, Any]:
+    opened, users = _read_unexpired(session_keys)
+    ids = {key: _parse_user_id(data) for key, data in opened.items()}
+    users |= _read_users({*ids.values()} - users.keys() - {None})
+    _remember_owners(ids)
     found = {key: users.get(user_id) for key, user_id in ids.items()}
-    return {key: user for key, user in found.items() if user and _is_good(opened[key], user)}
+    return {key: user for key, user in found.items() if user and _is_valid(opened[key], user)}
 
 
-_owners: dict[str, Any] = {}
+_owner_ids: dict[str, Any] = {}
 
 
-def _remember(ids: Mapping[str, Any]) -> None:
-    if len(_owners) > REMEMBERED:
-        _owners.clear()
-    _owners.update({key: user_id for key, user_id in ids.items() if user_id is not None})
+def _remember_owners(ids: Mapping[str, Any]) -> None:
+    if len(_owner_ids) > MAX_REMEMBERED_SESSIONS:
+        _owner_ids.clear()
+    _owner_ids.update({key: user_id for key, user_id in ids.items() if user_id is not None})
 
 
 # To put `filter(… __in=…)` together, or to take in what `raw` brings, costs the ORM more than all
@@ -67,17 +67,20 @@ def _remember(ids: Mapping[str, Any]) -> None:
 # `SELECT *` fails once a newer version has added one.
 
 
-def _opened(session_keys: Collection[str]) -> tuple[dict[str, Mapping[str, Any]], dict[Any, Any]]:
+def _read_unexpired(
+    session_keys: Collection[str],
+) -> tuple[dict[str, Mapping[str, Any]], dict[Any, Any]]:
     """What is in those of these sessions that have not expired; and by their ids the users whose
     sessions they were, which nearly always they still are: who comes back costs one query."""
-    known = {key: _owners[key] for key in session_keys if key in _owners}
+    known = {key: _owner_ids[key] for key in session_keys if key in _owner_ids}
     whose = f"CASE s.session_key {'WHEN %s THEN %s ' * len(known)}END" if known else "NULL"
-    columns = ", ".join(f"u.{field.column}" for field in _fields())
+    columns = ", ".join(f"u.{field.column}" for field in _get_user_fields())
     sql = f"""
         SELECT s.session_key, s.session_data, {columns}
           FROM {Session._meta.db_table} s
           LEFT JOIN {get_user_model()._meta.db_table} u ON u.id = {whose}
-         WHERE s.expire_date > CURRENT_TIMESTAMP AND s.session_key IN ({_marks(session_keys)})
+         WHERE s.expire_date > CURRENT_TIMESTAMP
+           AND s.session_key IN ({_placeholders(session_keys)})
         """  # noqa: S608 our own names
     with connection.cursor() as cursor:
         cursor.execute(sql, [*chain.from_iterable(known.items()), *session_keys])
@@ -85,35 +88,36 @@ def _opened(session_keys: Collection[str]) -> tuple[dict[str, Mapping[str, Any]]
     opened: dict[str, Mapping[str, Any]] = {
         key: SessionStore().decode(data) for key, data, *_ in rows
     }
-    users = [_made(row) for _, _, *row in rows]
+    users = [_user_from_row(row) for _, _, *row in rows]
     return opened, {user.pk: user for user in users if user.pk is not None}
 
 
-def _users(ids: Collection[Any]) -> dict[Any, Any]:
+def _read_users(ids: Collection[Any]) -> dict[Any, Any]:
     if not ids:
         return {}
-    columns = ", ".join(str(field.column) for field in _fields())
-    sql = f"SELECT {columns} FROM {get_user_model()._meta.db_table} WHERE id IN ({_marks(ids)})"  # noqa: S608 our own names
+    columns = ", ".join(str(field.column) for field in _get_user_fields())
+    table = get_user_model()._meta.db_table
+    sql = f"SELECT {columns} FROM {table} WHERE id IN ({_placeholders(ids)})"  # noqa: S608 our own names
     with connection.cursor() as cursor:
         cursor.execute(sql, [*ids])
-        return {user.pk: user for user in map(_made, cursor.fetchall())}
+        return {user.pk: user for user in map(_user_from_row, cursor.fetchall())}
 
 
-def _fields() -> list[Any]:
+def _get_user_fields() -> list[Any]:
     """With what sockets ask of a user. The rest is fetched when it is touched, as by `only`."""
     fields = get_user_model()._meta.concrete_fields
-    return [field for field in fields if field.attname in ASKED]
+    return [field for field in fields if field.attname in USER_FIELDS]
 
 
-def _made(row: Sequence[Any]) -> Any:
-    return get_user_model().from_db(connection.alias, ASKED, row)
+def _user_from_row(row: Sequence[Any]) -> Any:
+    return get_user_model().from_db(connection.alias, USER_FIELDS, row)
 
 
-def _marks(values: Collection[Any]) -> str:
+def _placeholders(values: Collection[Any]) -> str:
     return ", ".join(["%s"] * len(values))
 
 
-def _user_id(data: Mapping[str, Any]) -> Any:
+def _parse_user_id(data: Mapping[str, Any]) -> Any:
     """None in a session that signs nobody in: it must not spoil the answer for the others."""
     try:
         return get_user_model()._meta.pk.to_python(data.get(SESSION_KEY))
@@ -121,11 +125,11 @@ def _user_id(data: Mapping[str, Any]) -> Any:
         return None
 
 
-def _is_good(data: Mapping[str, Any], user: AbstractBaseUser) -> bool:
+def _is_valid(data: Mapping[str, Any], user: AbstractBaseUser) -> bool:
     if not user.is_active or data.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
         return False
     hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
     return any(constant_time_compare(data.get(HASH_SESSION_KEY, ""), good) for good in hashes)
 
 
-_gathered = Gathered(_signed_in)
+_user_loader = BatchLoader(_load_session_users)

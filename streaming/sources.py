@@ -10,14 +10,14 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from streaming.providers.base import Adapter, Event, Request
+from streaming.providers.base import Adapter, ReplyEvent, Request
 
 if TYPE_CHECKING:
-    from streaming.journal import Text
+    from streaming.journal import StreamText
     from streaming.models import Stream
 
 
-def forget(parameter: str) -> None:
+def ignore_unsupported_parameter(parameter: str) -> None:
     """For those who remember nothing of what was refused."""
 
 
@@ -32,14 +32,14 @@ class Source:
     adapter: Adapter
     request: Request
     key: str = field(repr=False)
-    refused: Callable[[str], None] = forget
+    on_unsupported_parameter: Callable[[str], None] = ignore_unsupported_parameter
 
-    def events(self) -> AsyncGenerator[Event, None]:
+    def stream_events(self) -> AsyncGenerator[ReplyEvent, None]:
         return self.adapter.stream(self.request, self.key)
 
 
 @dataclass(frozen=True, slots=True)
-class Registration:
+class StreamHandler:
     """The functions of one kind of stream; all are synchronous and may use the database.
 
     `prepare(stream, text)` makes the source, in a thread. `text` is what the journal holds
@@ -56,33 +56,33 @@ class Registration:
     of this stream any more.
     """
 
-    prepare: Callable[[Stream, Text], Source]
-    settle: Callable[[Stream], None]
-    recall: Callable[[Stream], Text | None]
+    prepare: Callable[[Stream, StreamText], Source]
+    finalize: Callable[[Stream], None]
+    load_text: Callable[[Stream], StreamText | None]
 
 
-_registered: dict[str, Registration] = {}
+_handlers: dict[str, StreamHandler] = {}
 
 
-def register(name: str, registration: Registration) -> None:
-    _registered[name] = registration
+def register(name: str, handler: StreamHandler) -> None:
+    _handlers[name] = handler
 
 
-def registered(name: str) -> Registration:
+def get_handler(name: str) -> StreamHandler:
     """Raises KeyError for a source that nobody registered."""
-    return _registered[name]
+    return _handlers[name]
 
 
 # Chores
 
-_chores: list[Callable[[], None]] = []
+_periodic_tasks: list[Callable[[], None]] = []
 
 
-def keep_house(chore: Callable[[], None]) -> None:
+def register_periodic_task(task: Callable[[], None]) -> None:
     """Have every worker do this about once a minute. It does not matter how many do it, nor how
     often; it may fail, and is done again."""
-    _chores.append(chore)
+    _periodic_tasks.append(task)
 
 
-def chores() -> tuple[Callable[[], None], ...]:
-    return tuple(_chores)
+def get_periodic_tasks() -> tuple[Callable[[], None], ...]:
+    return tuple(_periodic_tasks)

@@ -88,7 +88,7 @@ def a_day_in_november() -> Iterator[None]:
 def no_announcement() -> Iterator[None]:
     """A thread that asks for accounts would use the database whenever it likes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(setup, "announce_soon", lambda: None)
+        patch.setattr(setup, "log_setup_code_in_thread", lambda: None)
         yield
 
 

@@ -10,6 +10,6 @@ register = template.Library()
 
 
 @register.filter
-def control(field: BoundField) -> SafeString:
+def without_placeholder(field: BoundField) -> SafeString:
     """The field's control without a placeholder: it would only repeat the label above it."""
     return field.as_widget(attrs={"placeholder": False})

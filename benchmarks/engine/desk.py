@@ -19,7 +19,7 @@ from benchmarks.engine.chats import conversations, folded, replies
 from benchmarks.engine.source import SOURCE
 from benchmarks.tokens import WIDTH, token
 from streaming import journal
-from streaming.journal import Chunk, Entry
+from streaming.journal import Append, Chunk
 from streaming.models import Kind, State, Stream, Worker
 
 JOURNAL = 'COPY streaming_streamchunk (stream_id, "index", kind, delta, "offset") FROM STDIN'
@@ -105,7 +105,7 @@ def append(streams: int, seconds: float) -> list[float]:
     began, cpu, index = time.monotonic(), time.process_time(), 0
     while time.monotonic() < began + seconds:
         chunk = Chunk(index, index, Kind.TEXT, token(index), index * WIDTH)
-        entries = [Entry(id_, uuid, 1, (chunk,)) for id_, uuid in ids.items()]
+        entries = [Append(id_, uuid, 1, (chunk,)) for id_, uuid in ids.items()]
         assert len(journal.append(entries)) == streams
         index += 1
     rows = streams * index

@@ -6,18 +6,18 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from benchmarks.tokens import metronome, token
-from streaming.journal import Text
+from streaming.journal import StreamText
 from streaming.models import Stream
 from streaming.providers.base import (
     Delta,
-    Event,
     Finish,
-    ListedModel,
+    ModelInfo,
+    ReplyEvent,
     Request,
     Turn,
-    adapter,
+    get_adapter,
 )
-from streaming.sources import Registration, Source, register
+from streaming.sources import Source, StreamHandler, register
 
 SOURCE = "benchmark"
 KEY = "sk-benchmark"
@@ -31,7 +31,7 @@ class Steady:
     def __init__(self, start: float, rate: float, count: int, before: int = 0) -> None:
         self._start, self._rate, self._count, self._before = start, rate, count, before
 
-    async def stream(self, request: Request, key: str) -> AsyncGenerator[Event, None]:
+    async def stream(self, request: Request, key: str) -> AsyncGenerator[ReplyEvent, None]:
         for index in range(self._before):
             yield Delta(token(index))
             await asyncio.sleep(0)  # others have their turn, as they do between two packets
@@ -42,14 +42,14 @@ class Steady:
             yield Delta(token(self._before + number))
         yield Finish("stop")
 
-    async def models(self, key: str) -> tuple[ListedModel, ...]:
+    async def models(self, key: str) -> tuple[ModelInfo, ...]:
         return ()
 
 
-def prepare(stream: Stream, text: Text) -> Source:
+def prepare(stream: Stream, text: StreamText) -> Source:
     """Tokens that are made here, or those of a provider at the address that is given."""
     if url := stream.arguments.get("openai"):
-        return Source(adapter("openai", base_url=url), ASKED, key=KEY)
+        return Source(get_adapter("openai", base_url=url), ASKED, key=KEY)
     return Source(Steady(**stream.arguments), Request(SOURCE, ()), key="")
 
 
@@ -57,9 +57,9 @@ def settle(stream: Stream) -> None:
     """These streams write no message."""
 
 
-def recall(stream: Stream) -> Text | None:
+def recall(stream: Stream) -> StreamText | None:
     return None
 
 
 def register_source() -> None:
-    register(SOURCE, Registration(prepare, settle, recall))
+    register(SOURCE, StreamHandler(prepare, settle, recall))

@@ -12,12 +12,12 @@ MESSAGES = 1000
 
 GROW = """
 from chat.models import Conversation, Message
-from streaming.providers.demo import compose
+from streaming.providers.demo import compose_reply
 chat = Conversation.objects.get(pk="{chat}")
 made, parent = [], chat.messages.get(pk=chat.leaf_id)
 for number in range({count}):
     role = ("user", "assistant")[number % 2]
-    text = compose(f"number {{number}}")[:1500] if number % 2 else f"Question {{number}}?"
+    text = compose_reply(f"number {{number}}")[:1500] if number % 2 else f"Question {{number}}?"
     parent = Message(conversation=chat, parent=parent, role=role, content=text, model="demo",
                      is_complete=True)
     made.append(parent)

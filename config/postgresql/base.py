@@ -12,9 +12,9 @@ from typing import Any
 from django.db.backends.postgresql import base
 from psycopg_pool import PoolTimeout
 
-from streaming.outage import outage
+from streaming.outage import outage_monitor
 
-PATIENCE_SECONDS = 10.0
+MAX_POOL_WAIT_SECONDS = 10.0
 """How long a request waits for its turn, while others are served."""
 
 
@@ -22,12 +22,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """A connection from the pool. The pool gives up sooner (`timeout` in the settings); then
         the server itself is asked whether it is there."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + MAX_POOL_WAIT_SECONDS
         while True:
-            if outage.away:
-                raise self.Database.OperationalError(f"the database is away: {outage.reason}")
+            if outage_monitor.is_database_away:
+                raise self.Database.OperationalError(
+                    f"the database is away: {outage_monitor.reason}"
+                )
             try:
                 return super().get_new_connection(conn_params)
             except PoolTimeout as error:
-                if not outage.confirms(error) and time.monotonic() > deadline:
+                if not outage_monitor.check_now(error) and time.monotonic() > deadline:
                     raise

@@ -12,22 +12,24 @@ from datetime import date
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 Role = Literal["user", "assistant"]
-Kind = Literal["text", "reasoning"]
-Reason = Literal["stop", "length", "content_filter", "refusal", "tool_calls", "other", "unknown"]
+DeltaKind = Literal["text", "reasoning"]
+FinishReason = Literal[
+    "stop", "length", "content_filter", "refusal", "tool_calls", "other", "unknown"
+]
 """Why a reply ended; `unknown` where the provider marked the end and gave no reason."""
 
 # The user's turn that follows a partial reply. Most current models refuse a conversation that
 # ends with the assistant, so going on is asked for in words.
-CARRY_ON = (
+CONTINUE_PROMPT = (
     "Your reply above was cut off by a technical fault. Continue it from exactly where it stops, "
     "beginning with the very next character: do not repeat anything, do not apologise, do not "
     "comment on the interruption. If the reply was already complete, answer with nothing at all."
 )
 
 CONNECT_TIMEOUT = 10.0
-FIRST_TIMEOUT = 180.0
+FIRST_DELTA_TIMEOUT = 180.0
 IDLE_TIMEOUT = 120.0
-THINKING_TIMEOUT = 1800.0
+REASONING_TIMEOUT = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,9 @@ class Timeouts:
     """
 
     connect: float = CONNECT_TIMEOUT
-    first: float = FIRST_TIMEOUT
+    first_delta: float = FIRST_DELTA_TIMEOUT
     idle: float = IDLE_TIMEOUT
-    thinking: float = THINKING_TIMEOUT
+    reasoning: float = REASONING_TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +81,9 @@ class Request:
     background: bool = False
 
     @property
-    def carries_on(self) -> bool:
+    def is_continuation(self) -> bool:
         """Whether it asks for the rest of a reply, which may have been complete already."""
-        return bool(self.turns) and self.turns[-1].text == CARRY_ON
+        return bool(self.turns) and self.turns[-1].text == CONTINUE_PROMPT
 
 
 class Delta(NamedTuple):
@@ -92,7 +94,7 @@ class Delta(NamedTuple):
     """
 
     text: str
-    kind: Kind = "text"
+    kind: DeltaKind = "text"
     upstream: Upstream | None = None
 
 
@@ -113,16 +115,16 @@ class Usage:
 class Finish:
     """The provider's own end marker, in our one vocabulary."""
 
-    reason: Reason
+    reason: FinishReason
     usage: Usage | None = None
     request_id: str = ""
 
 
-Event = Delta | Finish
+ReplyEvent = Delta | Finish
 
 
 @dataclass(frozen=True, slots=True)
-class ListedModel:
+class ModelInfo:
     """A model as the provider's own list tells it; what the provider does not tell is None.
 
     `lifecycle` is the provider's word (active, deprecated, retired, …); windows are in tokens.
@@ -139,21 +141,21 @@ class ListedModel:
 class Adapter(Protocol):
     """A provider, reduced to the one thing it does."""
 
-    def stream(self, request: Request, key: str) -> AsyncGenerator[Event, None]:
+    def stream(self, request: Request, key: str) -> AsyncGenerator[ReplyEvent, None]:
         """Stream one reply. Raises `errors.ProviderError`; cancelling closes the connection."""
         ...
 
 
-class Listing(Adapter, Protocol):
+class ModelLister(Adapter, Protocol):
     """A provider that can be asked for its models: every one of the catalog."""
 
-    async def models(self, key: str) -> tuple[ListedModel, ...]:
+    async def list_models(self, key: str) -> tuple[ModelInfo, ...]:
         """The models that the provider lists for this key. Raises `errors.ProviderError`."""
         ...
 
 
 @runtime_checkable
-class Keeper(Protocol):
+class BackgroundAdapter(Protocol):
     """A provider that keeps a copy of the replies it is asked for with `background`."""
 
     async def cancel(self, upstream: Upstream, key: str) -> None:
@@ -161,9 +163,9 @@ class Keeper(Protocol):
         ...
 
 
-def adapter(
+def get_adapter(
     provider: str, *, base_url: str = "", timeouts: Timeouts | None = None, name: str = ""
-) -> Listing:
+) -> ModelLister:
     """The adapter for a provider of the catalog; any other one that has a base URL is taken for
     a server that speaks OpenAI's Chat Completions, `name` being what people call it.
 
@@ -171,39 +173,39 @@ def adapter(
     """
     match provider:
         case "demo":
-            from .demo import Demo
+            from .demo import DemoAdapter
 
-            return Demo()
+            return DemoAdapter()
         case "openai":
-            from .openai import OpenAI
+            from .openai import OpenAIAdapter
 
-            return OpenAI(base_url=base_url, timeouts=timeouts)
+            return OpenAIAdapter(base_url=base_url, timeouts=timeouts)
         case "anthropic":
-            from .anthropic import Anthropic
+            from .anthropic import AnthropicAdapter
 
-            return Anthropic(base_url=base_url, timeouts=timeouts)
+            return AnthropicAdapter(base_url=base_url, timeouts=timeouts)
         case "google":
-            from .google import Google
+            from .google import GoogleAdapter
 
-            return Google(base_url=base_url, timeouts=timeouts)
+            return GoogleAdapter(base_url=base_url, timeouts=timeouts)
     if base_url:
-        from .openai_chat import Compatible
+        from .openai_chat import CompatibleAdapter
 
-        return Compatible(base_url=base_url, timeouts=timeouts, name=name)
+        return CompatibleAdapter(base_url=base_url, timeouts=timeouts, name=name)
     raise LookupError(f"No adapter for the provider {provider!r}.")
 
 
-async def list_models(provider: str, key: str, *, base_url: str = "") -> tuple[ListedModel, ...]:
+async def list_models(provider: str, key: str, *, base_url: str = "") -> tuple[ModelInfo, ...]:
     """What the provider serves to this key, in its own order. Raises `ProviderError`."""
-    listing = await asyncio.to_thread(adapter, provider, base_url=base_url)
-    return await listing.models(key)
+    listing = await asyncio.to_thread(get_adapter, provider, base_url=base_url)
+    return await listing.list_models(key)
 
 
-_DIRTY = re.compile("[\0\ud800-\udfff]")
-_HALF_AT_END = re.compile("[\ud800-\udbff]\\Z")
+_NUL_OR_SURROGATE = re.compile("[\0\ud800-\udfff]")
+_HIGH_SURROGATE_AT_END = re.compile("[\ud800-\udbff]\\Z")
 
 
-async def clean(events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
+async def sanitize_events(events: AsyncIterator[ReplyEvent]) -> AsyncGenerator[ReplyEvent, None]:
     """The same events with text that is whole: the contract of every `Delta` that leaves here.
 
     Providers that cut by UTF-16 units split an emoji's halves over two deltas: a delta that ends
@@ -211,44 +213,48 @@ async def clean(events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
     can't store, become U+FFFD; empty deltas vanish, unless they say where to re-attach. Closing
     this closes `events`.
     """
-    held: dict[Kind, str] = {}
+    held: dict[DeltaKind, str] = {}
     try:
         async for event in events:
             if isinstance(event, Finish):
-                for delta in _released(held):
+                for delta in _release_held_text(held):
                     yield delta
                 yield event
-            elif not held and (event.text or event.upstream) and not _DIRTY.search(event.text):
+            elif (
+                not held
+                and (event.text or event.upstream)
+                and not _NUL_OR_SURROGATE.search(event.text)
+            ):
                 yield event
-            elif (text := _joined(held, event.kind, event.text)) is not None:
+            elif (text := _join_held_text(held, event.kind, event.text)) is not None:
                 # With a half still waiting, re-attaching after this delta would lose it.
                 yield event._replace(text=text, upstream=None if held else event.upstream)
-        for delta in _released(held):
+        for delta in _release_held_text(held):
             yield delta
     finally:
         if isinstance(events, AsyncGenerator):
             await events.aclose()
 
 
-def _joined(held: dict[Kind, str], kind: Kind, text: str) -> str | None:
+def _join_held_text(held: dict[DeltaKind, str], kind: DeltaKind, text: str) -> str | None:
     """The text with what was held before it; None if there is nothing to show yet.
 
     The whole delta is held, so that its place at the provider is too; but never more than one.
     """
     before = held.pop(kind, "")
     text = before + text
-    if _HALF_AT_END.search(text):
+    if _HIGH_SURROGATE_AT_END.search(text):
         held[kind] = text[-1] if before else text
         text = text[:-1] if before else ""
-    return _whole(text) or None
+    return _replace_unstorable(text) or None
 
 
-def _released(held: dict[Kind, str]) -> list[Delta]:
-    deltas = [Delta(_whole(text), kind) for kind, text in held.items()]
+def _release_held_text(held: dict[DeltaKind, str]) -> list[Delta]:
+    deltas = [Delta(_replace_unstorable(text), kind) for kind, text in held.items()]
     held.clear()
     return deltas
 
 
-def _whole(text: str) -> str:
+def _replace_unstorable(text: str) -> str:
     units = text.encode("utf-16-le", "surrogatepass")
     return units.decode("utf-16-le", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")

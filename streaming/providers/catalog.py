@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from .prices import Price, known
+from .prices import Price, lookup_facts
 
 Lifecycle = Literal["active", "deprecated", "retired"]
 
@@ -98,53 +98,57 @@ PROVIDERS: dict[str, Provider] = {
 PROVIDER_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,49}")
 
 
-class BadRow(ValueError):
+class InvalidProviderConfig(ValueError):
     """A row of configuration that describes no provider; its text says what is wrong."""
 
 
-def compatible(row: Any) -> tuple[Provider, tuple[Model, ...]]:
+def parse_provider_config(row: Any) -> tuple[Provider, tuple[Model, ...]]:
     """The provider that a row of configuration describes, and the models it names.
 
     Nothing is known of such models but their names; they take whatever a chat completion has,
     and what a server refuses is left out from then on. Raises `BadRow`.
     """
     if not isinstance(row, dict) or not PROVIDER_ID.fullmatch(str(row.get("id", ""))):
-        raise BadRow(f"{row!r} needs an “id” of lower-case letters, digits, - and _.")
+        raise InvalidProviderConfig(
+            f"{row!r} needs an “id” of lower-case letters, digits, - and _."
+        )
     if row["id"] in PROVIDERS:
-        raise BadRow(f"There is already a provider {row['id']!r}.")
+        raise InvalidProviderConfig(f"There is already a provider {row['id']!r}.")
     if not re.match("https?://", str(row.get("url", ""))):
-        raise BadRow(f"{row['id']!r} needs a “url” that begins with http:// or https://.")
+        raise InvalidProviderConfig(
+            f"{row['id']!r} needs a “url” that begins with http:// or https://."
+        )
     provider = Provider(
         row["id"], str(row.get("name") or row["id"]), bool(row.get("needs_key")), row["url"]
     )
     names = row.get("models", [])
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-        raise BadRow(f"“models” of {row['id']!r} must be a list of names.")
-    return provider, tuple(unlisted(name, provider) for name in names)
+        raise InvalidProviderConfig(f"“models” of {row['id']!r} must be a list of names.")
+    return provider, tuple(model_from_id(name, provider) for name in names)
 
 
-def unlisted(model_id: str, provider: Provider) -> Model:
+def model_from_id(model_id: str, provider: Provider) -> Model:
     """A model that is not in `models.toml`, with what can be said of it nevertheless."""
-    facts = known(provider.id, model_id)
+    facts = lookup_facts(provider.id, model_id)
     return Model(
         model_id,
         provider.id,
         label=model_id,
         takes_temperature=bool(provider.base_url),
-        context_window=facts.window,
+        context_window=facts.context_window,
         prices=facts.prices,
     )
 
 
-def _read(entry: dict[str, Any]) -> Model:
-    facts = known(entry["provider"], entry["id"])
+def _parse_model(entry: dict[str, Any]) -> Model:
+    facts = lookup_facts(entry["provider"], entry["id"])
     return Model(
         id=entry["id"],
         provider=entry["provider"],
         label=entry["label"],
         takes_temperature=entry.get("temperature", False),
         takes_max_tokens=entry.get("max_tokens", True),
-        context_window=facts.window,
+        context_window=facts.context_window,
         max_output=entry.get("max_output"),
         efforts=tuple(entry.get("efforts", ())),
         shutdown=entry.get("shutdown"),
@@ -154,45 +158,45 @@ def _read(entry: dict[str, Any]) -> Model:
     )
 
 
-_WRITTEN = tomllib.loads(Path(__file__).with_name("models.toml").read_text())
-MODELS: tuple[Model, ...] = tuple(_read(entry) for entry in _WRITTEN["model"])
+_MODELS_TOML = tomllib.loads(Path(__file__).with_name("models.toml").read_text())
+MODELS: tuple[Model, ...] = tuple(_parse_model(entry) for entry in _MODELS_TOML["model"])
 
-_BY_ID = {entry.id: entry for entry in MODELS}
+_MODELS_BY_ID = {entry.id: entry for entry in MODELS}
 
 
-DEMO = "demo"
+DEMO_PROVIDER = "demo"
 """The provider that is for trying only."""
 
 
-def general(models: Collection[Model], listed: Collection[str] = ()) -> Model | None:
+def pick_default_model(models: Collection[Model], listed_ids: Collection[str] = ()) -> Model | None:
     """The model to begin with of those of one provider: the first in their order that is not on
     its way out, of those that the provider lists where it lists any."""
-    served = [model for model in models if model.id in listed] or models
+    served = [model for model in models if model.id in listed_ids] or models
     active = [model for model in served if model.lifecycle == "active"]
     return next(iter(active or served), None)
 
 
-def serve(provider: Provider, models: tuple[Model, ...]) -> None:
+def register_provider(provider: Provider, models: tuple[Model, ...]) -> None:
     """Add a provider of the configuration. A model that is here already stays whose it was."""
     PROVIDERS[provider.id] = provider
     for entry in models:
-        _BY_ID.setdefault(entry.id, entry)
+        _MODELS_BY_ID.setdefault(entry.id, entry)
 
 
-def every_model() -> tuple[Model, ...]:
+def all_models() -> tuple[Model, ...]:
     """All that are known, the configuration's rows and the retired ones included."""
-    return tuple(_BY_ID.values())
+    return tuple(_MODELS_BY_ID.values())
 
 
-def model(model_id: str) -> Model:
+def get_model(model_id: str) -> Model:
     """The model with this id; raises `UnknownModel`, whose message says what to do."""
     try:
-        return _BY_ID[model_id]
+        return _MODELS_BY_ID[model_id]
     except KeyError:
         raise UnknownModel(model_id) from None
 
 
-def by_provider(models: Collection[Model]) -> dict[Provider, tuple[Model, ...]]:
+def group_by_provider(models: Collection[Model]) -> dict[Provider, tuple[Model, ...]]:
     """Every provider with those of these models it serves today, in the order in which people see
     them."""
     day = today()

@@ -12,152 +12,164 @@ from typing import Any
 import openai
 
 from . import errors
-from .base import Delta, Event, Kind, Reason, Request, Timeouts, Upstream, Usage
-from .exchange import Exchange, understood, whole
-from .openai_chat import Chat, failed
-from .openai_sdk import OverOpenAI, said
+from .base import Delta, DeltaKind, FinishReason, ReplyEvent, Request, Timeouts, Upstream, Usage
+from .http_adapter import ProviderCall, require_str, to_provider_error
+from .openai_chat import ChatCompletionsAdapter, find_error
+from .openai_sdk import OpenAISdkAdapter, parse_error
 
-FEWEST_TOKENS = 16  # The API refuses a lower limit.
-EVENT_LIMIT = 8 << 20  # Bytes. The last events repeat the whole text, each in one piece.
+MIN_OUTPUT_TOKENS = 16  # The API refuses a lower limit.
+MAX_FINAL_EVENT_BYTES = 8 << 20  # Bytes. The last events repeat the whole text, each in one piece.
 
 # Only these know what a summary of their reasoning is; the others refuse the word.
 REASONING_MODELS = re.compile(r"o\d|gpt-([5-9]|\d\d)|gpt-oss")
-KINDS: dict[str, Kind] = {
+DELTA_KINDS: dict[str, DeltaKind] = {
     "response.output_text.delta": "text",
     "response.refusal.delta": "text",
     "response.reasoning_summary_text.delta": "reasoning",
     "response.reasoning_text.delta": "reasoning",
 }
-INCOMPLETE: dict[str, Reason] = {
+INCOMPLETE_REASONS: dict[str, FinishReason] = {
     "max_output_tokens": "length",
     "content_filter": "content_filter",
 }
 
-_no_summary: set[int] = set()  # Hashes of server, model and key.
-_only_chat: set[str] = set()  # Base URLs.
+_without_summary: set[int] = set()  # Hashes of server, model and key.
+_chat_only_urls: set[str] = set()  # Base URLs.
 
 
-class OpenAI:
+class OpenAIAdapter:
     """The adapter: Responses, and Chat Completions where a server knows nothing else."""
 
     def __init__(self, *, base_url: str = "", timeouts: Timeouts | None = None) -> None:
-        self.responses = Responses(base_url=base_url, timeouts=timeouts)
-        self.chat = Chat(base_url=base_url, timeouts=timeouts)
-        self.models = self.responses.models
+        self.responses = ResponsesAdapter(base_url=base_url, timeouts=timeouts)
+        self.chat = ChatCompletionsAdapter(base_url=base_url, timeouts=timeouts)
+        self.list_models = self.responses.list_models
         self.cancel = self.responses.cancel
 
-    def stream(self, request: Request, key: str) -> AsyncGenerator[Event, None]:
+    def stream(self, request: Request, key: str) -> AsyncGenerator[ReplyEvent, None]:
         """Stream one reply. Raises `errors.ProviderError`; cancelling closes the connection."""
-        if self.responses.official or request.upstream:
+        if self.responses.is_official or request.upstream:
             return self.responses.stream(request, key)
-        return self._either(request, key)
+        return self._stream_with_fallback(request, key)
 
-    async def _either(self, request: Request, key: str) -> AsyncGenerator[Event, None]:
-        if self.responses.base_url not in _only_chat:
+    async def _stream_with_fallback(
+        self, request: Request, key: str
+    ) -> AsyncGenerator[ReplyEvent, None]:
+        if self.responses.base_url not in _chat_only_urls:
             try:
                 async with aclosing(self.responses.stream(request, key)) as events:
                     async for event in events:
                         yield event
                 return
             except errors.ProviderError as error:
-                if not unknown_address(error):
+                if not is_unknown_endpoint(error):
                     del key
                     raise
         events = self.chat.stream(request, key)
         del key
         async with aclosing(events):
             async for event in events:
-                _only_chat.add(self.responses.base_url)
+                _chat_only_urls.add(self.responses.base_url)
                 yield event
 
 
-def unknown_address(error: errors.ProviderError) -> bool:
+def is_unknown_endpoint(error: errors.ProviderError) -> bool:
     """Whether the server knows nothing at this address, rather than not this model."""
     return error.status in {404, 405, 501} and "model" not in error.detail.lower()
 
 
-class Responses(OverOpenAI):
+class ResponsesAdapter(OpenAISdkAdapter):
     """The adapter over Responses alone."""
 
-    async def open(self, client: Any, exchange: Exchange) -> AsyncGenerator[Any, None]:
+    async def send(self, client: Any, call: ProviderCall) -> AsyncGenerator[Any, None]:
         """Put the request, or ask for the rest of a reply that the provider has a copy of."""
-        exchange.limit = EVENT_LIMIT
-        if upstream := exchange.request.upstream:
-            exchange.upstream_id = upstream.id
+        call.max_event_bytes = MAX_FINAL_EVENT_BYTES
+        if upstream := call.request.upstream:
+            call.upstream_id = upstream.id
             after = int(upstream.cursor or 0)
             await client.responses.retrieve(upstream.id, stream=True, starting_after=after)
         else:
-            await self._create(client, exchange.request)
-        return exchange.sent("x-request-id")
+            await self._create_response(client, call.request)
+        return call.iter_response_events("x-request-id")
 
-    async def _create(self, client: openai.AsyncOpenAI, request: Request) -> Any:
+    async def _create_response(self, client: openai.AsyncOpenAI, request: Request) -> Any:
         """Only verified organisations get summaries of reasoning; the others are told so."""
         here = hash((self.base_url, request.model, client.api_key))
-        summary = here not in _no_summary and REASONING_MODELS.match(request.model) is not None
+        summary = here not in _without_summary and REASONING_MODELS.match(request.model) is not None
         try:
-            return await client.responses.create(**self._body(request, summary), stream=True)
+            return await client.responses.create(
+                **self._build_request_params(request, summary), stream=True
+            )
         except openai.BadRequestError as error:
             if not summary or "reasoning.summary" not in f"{error.param} {error.message}":
                 raise
-        _no_summary.add(here)
-        return await client.responses.create(**self._body(request, summary=False), stream=True)
+        _without_summary.add(here)
+        return await client.responses.create(
+            **self._build_request_params(request, with_summary=False), stream=True
+        )
 
-    def _body(self, request: Request, summary: bool) -> dict[str, Any]:
-        return body(request, official=self.official, summary=summary)
+    def _build_request_params(self, request: Request, with_summary: bool) -> dict[str, Any]:
+        return build_request_params(
+            request, is_official=self.is_official, with_summary=with_summary
+        )
 
-    def read(self, event: dict[str, Any], exchange: Exchange) -> Iterator[Delta]:
+    def parse_event(self, event: dict[str, Any], call: ProviderCall) -> Iterator[Delta]:
         """Each event counts up, which is where a kept reply can be gone on from."""
         response = event.get("response") or {}
-        place = self._place(event, response, exchange)
+        place = self._read_upstream(event, response, call)
         match event.get("type"):
-            case str() as kind if kind in KINDS:
-                exchange.refused = exchange.refused or kind == "response.refusal.delta"
-                yield Delta(whole(event["delta"]), KINDS[kind], place)
+            case str() as kind if kind in DELTA_KINDS:
+                call.has_refusal = call.has_refusal or kind == "response.refusal.delta"
+                yield Delta(require_str(event["delta"]), DELTA_KINDS[kind], place)
             case "response.created" if place:
                 yield Delta("", upstream=place)
             case "response.reasoning_summary_part.added" if event.get("summary_index"):
                 yield Delta("\n\n", "reasoning", place)
             case "response.completed":
-                self._end(response, "refusal" if exchange.refused else "stop", exchange)
+                self._record_end(response, "refusal" if call.has_refusal else "stop", call)
             case "response.incomplete":
                 why = (response.get("incomplete_details") or {}).get("reason") or ""
-                self._end(response, INCOMPLETE.get(why, "other"), exchange)
+                self._record_end(response, INCOMPLETE_REASONS.get(why, "other"), call)
             case "response.failed":
                 failure = response.get("error") or {"message": "The response failed."}
-                raise understood(said(failure), self.name, exchange.scrub)
-            case _ if failure := failed(event):
-                raise understood(said(failure), self.name, exchange.scrub)
+                raise to_provider_error(parse_error(failure), self.name, call.redact)
+            case _ if failure := find_error(event):
+                raise to_provider_error(parse_error(failure), self.name, call.redact)
 
-    def _place(
-        self, event: dict[str, Any], response: dict[str, Any], exchange: Exchange
+    def _read_upstream(
+        self, event: dict[str, Any], response: dict[str, Any], call: ProviderCall
     ) -> Upstream | None:
         if response:
-            exchange.named(response.get("id"))
-        if not exchange.request.background and not exchange.request.upstream:
+            call.record_request_id(response.get("id"))
+        if not call.request.background and not call.request.upstream:
             return None
-        exchange.upstream_id = exchange.upstream_id or response.get("id") or ""
-        return Upstream(exchange.upstream_id, str(event["sequence_number"]))
+        call.upstream_id = call.upstream_id or response.get("id") or ""
+        return Upstream(call.upstream_id, str(event["sequence_number"]))
 
-    def _end(self, response: dict[str, Any], reason: Reason, exchange: Exchange) -> None:
-        exchange.reason = reason
-        exchange.usage = usage(response["usage"]) if response.get("usage") else None
-        exchange.done = True
+    def _record_end(
+        self, response: dict[str, Any], reason: FinishReason, call: ProviderCall
+    ) -> None:
+        call.finish_reason = reason
+        call.usage = parse_usage(response["usage"]) if response.get("usage") else None
+        call.has_end_event = True
 
     async def cancel(self, upstream: Upstream, key: str) -> None:
         """Stop a kept reply at the provider. Raises `errors.ProviderError`."""
-        exchange = self._exchange(Request("", ()), key)
-        speaking = self._speaking(key, exchange)
+        exchange = self._new_call(Request("", ()), key)
+        speaking = self._open_client(key, exchange)
         del key
         try:
             async with speaking as client:
                 await client.responses.cancel(upstream.id)
                 return
         except Exception as error:
-            failure = self._failure(error, exchange)
+            failure = self._sanitize_error(error, exchange)
         raise failure
 
 
-def body(request: Request, *, official: bool, summary: bool) -> dict[str, Any]:
+def build_request_params(
+    request: Request, *, is_official: bool, with_summary: bool
+) -> dict[str, Any]:
     """Our request as the arguments of a response. Nothing is stored that need not be.
 
     The SDK looks through all that it is given for names to translate, which for a long conversation
@@ -171,25 +183,25 @@ def body(request: Request, *, official: bool, summary: bool) -> dict[str, Any]:
     }
     if request.background:
         arguments["background"] = True
-    if official:
+    if is_official:
         arguments["stream_options"] = {"include_obfuscation": False}
     if request.system:
         arguments["instructions"] = request.system
     if request.max_tokens is not None:
-        arguments["max_output_tokens"] = max(request.max_tokens, FEWEST_TOKENS)
+        arguments["max_output_tokens"] = max(request.max_tokens, MIN_OUTPUT_TOKENS)
     if request.temperature is not None:
         arguments["temperature"] = request.temperature
     effort = {"effort": request.reasoning_effort} if request.reasoning_effort is not None else {}
-    if reasoning := effort | ({"summary": "auto"} if summary else {}):
+    if reasoning := effort | ({"summary": "auto"} if with_summary else {}):
         arguments["reasoning"] = reasoning
     return arguments
 
 
-def usage(counted: dict[str, Any]) -> Usage:
+def parse_usage(counts: dict[str, Any]) -> Usage:
     """The tokens of the whole request, which come with its end."""
     return Usage(
-        input=counted.get("input_tokens"),
-        output=counted.get("output_tokens"),
-        reasoning=(counted.get("output_tokens_details") or {}).get("reasoning_tokens"),
-        cached=(counted.get("input_tokens_details") or {}).get("cached_tokens"),
+        input=counts.get("input_tokens"),
+        output=counts.get("output_tokens"),
+        reasoning=(counts.get("output_tokens_details") or {}).get("reasoning_tokens"),
+        cached=(counts.get("input_tokens_details") or {}).get("cached_tokens"),
     )

@@ -9,28 +9,28 @@ from typing import Any
 import httpx2
 import openai
 
-from .base import ListedModel, Timeouts
-from .exchange import Answer, Remote, hush, retry_after
+from .base import ModelInfo, Timeouts
+from .http_adapter import ErrorResponse, HttpAdapter, parse_retry_after, silence_wire_logging
 
 OFFICIAL_URL = "https://api.openai.com/v1"
 
 
-class OverOpenAI(Remote):
+class OpenAISdkAdapter(HttpAdapter):
     """An adapter over OpenAI's SDK; without `base_url` it speaks to OpenAI itself."""
 
-    provider = "OpenAI"
+    default_name = "OpenAI"
 
     def __init__(
         self, *, base_url: str = "", timeouts: Timeouts | None = None, name: str = ""
     ) -> None:
         base_url = base_url or OFFICIAL_URL
-        self.official = httpx2.URL(base_url).host == httpx2.URL(OFFICIAL_URL).host
-        elsewhere = "" if self.official else "the provider"
+        self.is_official = httpx2.URL(base_url).host == httpx2.URL(OFFICIAL_URL).host
+        elsewhere = "" if self.is_official else "the provider"
         super().__init__(base_url=base_url, timeouts=timeouts, name=name or elsewhere)
-        hush("openai")
-        load()
+        silence_wire_logging("openai")
+        preload_sdk()
 
-    def client(self, key: str, http: httpx2.AsyncClient) -> openai.AsyncOpenAI:
+    def create_client(self, key: str, http: httpx2.AsyncClient) -> openai.AsyncOpenAI:
         """A client for one exchange, made in 0.3 ms."""
         client = openai.AsyncOpenAI(
             api_key=key,
@@ -44,43 +44,45 @@ class OverOpenAI(Remote):
         client._custom_headers = {}
         return client
 
-    def answered(self, error: Exception) -> Answer | None:
+    def error_response(self, error: Exception) -> ErrorResponse | None:
         """An error that the provider sent, with a status or as an event in the stream."""
         if not isinstance(error, openai.APIError) or isinstance(error, openai.APIConnectionError):
             return None
         response = error.response if isinstance(error, openai.APIStatusError) else None
         headers = response.headers if response else httpx2.Headers()
         status = response.status_code if response else 0
-        return said(error.body or {"message": error.message}, status, headers)
+        return parse_error(error.body or {"message": error.message}, status, headers)
 
-    async def listed(self, client: Any) -> list[ListedModel]:
+    async def fetch_models(self, client: Any) -> list[ModelInfo]:
         """The list. OpenAI tells no windows, and of a lifecycle only its end."""
-        return [_listed(model) async for model in client.models.list()]
+        return [_to_model_info(model) async for model in client.models.list()]
 
 
 @functools.cache
-def load() -> None:
+def preload_sdk() -> None:
     """Once in a process, and in a thread: the SDK loads its parts on first use, which would stop
     the loop, and with it every other stream and the worker's lease."""
     sdk = openai.AsyncOpenAI(api_key="none")
     _ = sdk.chat.completions, sdk.responses, sdk.models
 
 
-def said(told: Any, status: int = 0, headers: Mapping[str, str] | None = None) -> Answer:
+def parse_error(
+    error: Any, status: int = 0, headers: Mapping[str, str] | None = None
+) -> ErrorResponse:
     """What an error of the provider's says: the body of an answer, or an event in a stream."""
-    known = told if isinstance(told, dict) else {}
+    known = error if isinstance(error, dict) else {}
     code, kind, param = (str(known.get(name) or "") for name in ("code", "type", "param"))
     named = int(code) if re.fullmatch(r"\d{3}", code) else 0
-    return Answer(
+    return ErrorResponse(
         status=status or named,
-        words=f"{code} {kind}",
-        message=str(known.get("message") or told),
+        codes=f"{code} {kind}",
+        message=str(known.get("message") or error),
         param=param,
         request_id=(headers or {}).get("x-request-id", ""),
-        retry_after=retry_after(headers or {}),
+        retry_after=parse_retry_after(headers or {}),
     )
 
 
-def _listed(model: Any) -> ListedModel:
+def _to_model_info(model: Any) -> ModelInfo:
     shutdown = getattr(model, "shutdown_date", None)
-    return ListedModel(model.id, shutdown=date.fromisoformat(shutdown[:10]) if shutdown else None)
+    return ModelInfo(model.id, shutdown=date.fromisoformat(shutdown[:10]) if shutdown else None)

@@ -16,7 +16,7 @@ from typing import Any
 from .base import Usage
 
 MILLION = 1_000_000
-SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{3})\Z")
+SNAPSHOT_SUFFIX = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{3})\Z")
 
 Rate = tuple[tuple[int, Decimal], ...]
 """Dollars for a million tokens, by how long the prompt is: of the last step whose number of tokens
@@ -33,11 +33,11 @@ class Price:
     since: date = date.min
 
     @classmethod
-    def flat(cls, input: Decimal, output: Decimal) -> "Price":
+    def from_flat_rates(cls, input: Decimal, output: Decimal) -> "Price":
         """The same for every prompt: dollars for a million tokens."""
         return cls(((0, input),), ((0, output),))
 
-    def cost(self, usage: Usage) -> Decimal | None:
+    def calculate_cost(self, usage: Usage) -> Decimal | None:
         """Dollars for one reply; None if the provider did not count its tokens.
 
         `usage.input` includes the cached tokens, and `usage.output` the reasoning.
@@ -50,49 +50,54 @@ class Price:
             (cached, self.cached or self.input),
             (usage.output, self.output),
         )
-        return sum((count * at(rate, usage.input) for count, rate in parts), Decimal()) / MILLION
+        return (
+            sum((count * price_for(rate, usage.input) for count, rate in parts), Decimal())
+            / MILLION
+        )
 
 
-def at(rate: Rate, prompt: int) -> Decimal:
+def price_for(rate: Rate, prompt_tokens: int) -> Decimal:
     """The step of a rate that holds for a prompt of so many tokens."""
-    return next((dollars for above, dollars in reversed(rate) if prompt > above), rate[0][1])
+    return next((dollars for above, dollars in reversed(rate) if prompt_tokens > above), rate[0][1])
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ModelFacts:
     """What the table tells of a model; a window that is None and no prices are unknown."""
 
-    window: int | None = None
+    context_window: int | None = None
     prices: tuple[Price, ...] = ()
 
 
-def known(provider: str, model_id: str) -> Known:
+def lookup_facts(provider: str, model_id: str) -> ModelFacts:
     """What is known of a provider's model, or of the model that it is a dated snapshot of."""
-    models = _table().get(provider, {})
-    return models.get(model_id) or models.get(SNAPSHOT.sub("", model_id)) or Known()
+    models = _load_table().get(provider, {})
+    return models.get(model_id) or models.get(SNAPSHOT_SUFFIX.sub("", model_id)) or ModelFacts()
 
 
 @cache
-def _table() -> dict[str, dict[str, Known]]:
+def _load_table() -> dict[str, dict[str, ModelFacts]]:
     written = json.loads(Path(__file__).with_name("prices.json").read_text())
     return {
-        provider: {model_id: _known(entry) for model_id, entry in models.items()}
+        provider: {model_id: _parse_facts(entry) for model_id, entry in models.items()}
         for provider, models in written["models"].items()
     }
 
 
-def _known(entry: dict[str, Any]) -> Known:
-    return Known(entry.get("window"), tuple(_price(price) for price in entry.get("prices", ())))
+def _parse_facts(entry: dict[str, Any]) -> ModelFacts:
+    return ModelFacts(
+        entry.get("window"), tuple(_parse_price(price) for price in entry.get("prices", ()))
+    )
 
 
-def _price(entry: dict[str, Any]) -> Price:
+def _parse_price(entry: dict[str, Any]) -> Price:
     return Price(
-        input=_rate(entry["input"]),
-        output=_rate(entry["output"]),
-        cached=_rate(entry.get("cached", [])),
+        input=_parse_rate(entry["input"]),
+        output=_parse_rate(entry["output"]),
+        cached=_parse_rate(entry.get("cached", [])),
         since=date.fromisoformat(entry["since"]) if "since" in entry else date.min,
     )
 
 
-def _rate(steps: list[Any]) -> Rate:
+def _parse_rate(steps: list[Any]) -> Rate:
     return tuple((above, Decimal(dollars)) for above, dollars in steps)

@@ -12,27 +12,27 @@ from contextlib import aclosing
 from typing import Any
 
 BOM = b"\xef\xbb\xbf"
-DONE = b"[DONE]"
-MARK = re.compile(rb"""["'`\s]*(\[\s*DONE\s*\]|DONE)["'`\s]*""", re.IGNORECASE)
+DONE_MARKER = b"[DONE]"
+DONE_DATA = re.compile(rb"""["'`\s]*(\[\s*DONE\s*\]|DONE)["'`\s]*""", re.IGNORECASE)
 """How servers write it as data,"""
-BARE = re.compile(rb"\s*\[\s*DONE\s*\]\s*", re.IGNORECASE)
+DONE_LINE = re.compile(rb"\s*\[\s*DONE\s*\]\s*", re.IGNORECASE)
 """and as a line without a field, where a single word may be anything."""
-NO_EVENT = (b"{", b"[", b"<")
+NON_EVENT_PREFIXES = (b"{", b"[", b"<")
 """How no line of a stream begins, but an answer in JSON or a page that came in its place."""
-SHOWN = 400  # Bytes of it that an error quotes.
+MAX_QUOTED_BYTES = 400  # Bytes of it that an error quotes.
 
 
-def refuse(error: Exception) -> None:
+def raise_unreadable(error: Exception) -> None:
     """What is done about an event that nobody can read, unless the caller knows better."""
     raise error
 
 
-async def objects(
+async def decode_events(
     parts: AsyncGenerator[bytes, None],
     *,
     on_done: Callable[[], None] = lambda: None,
-    on_answer: Callable[[], None] = lambda: None,
-    on_unreadable: Callable[[Exception], None] = refuse,
+    on_json_body: Callable[[], None] = lambda: None,
+    on_unreadable: Callable[[Exception], None] = raise_unreadable,
 ) -> AsyncGenerator[dict[str, Any], None]:
     """The objects of a stream's events, until it says that it is done, of which `on_done` is told,
     or ends; empty ones for signs of life that say nothing, such as comments.
@@ -41,14 +41,14 @@ async def objects(
     place of a stream is one object, of which `on_answer` is told; the last event counts without its
     blank line too, if all of it is there. Closing this closes `parts`.
     """
-    blocks, mark = Blocks(), BOM
+    blocks, mark = BlockSplitter(), BOM
     async with aclosing(parts):
         async for part in parts:
             for block in blocks.feed(part):
                 block, mark = block.removeprefix(mark), b""
-                name, data, done = fields(block)
+                name, data, done = parse_fields(block)
                 try:
-                    found = parsed(name, data) if data else nothing(block)
+                    found = parse_data(name, data) if data else parse_empty_block(block)
                 except (ValueError, RecursionError) as error:
                     on_unreadable(error)
                     found = {}
@@ -57,49 +57,49 @@ async def objects(
                 if done:
                     on_done()
                     return
-    last = bytes(blocks.left).removeprefix(mark).strip()
-    name, data, done = fields(last)
-    if last.startswith(NO_EVENT) and not done:
+    last = bytes(blocks.buffer).removeprefix(mark).strip()
+    name, data, done = parse_fields(last)
+    if last.startswith(NON_EVENT_PREFIXES) and not done:
         try:
-            found = answer(last)
-            on_answer()
+            found = parse_json_body(last)
+            on_json_body()
         except (ValueError, RecursionError) as error:
             on_unreadable(error)
             return
         yield found
-    elif (cut := complete(name, data)) is not None:
+    elif (cut := try_parse_data(name, data)) is not None:
         yield cut
     if done:
         on_done()
 
 
-class Blocks:
+class BlockSplitter:
     """Cuts bytes into the blocks between blank lines, whose lines end in \\n then."""
 
     def __init__(self) -> None:
-        self.left = bytearray()
-        self._returned = False
+        self.buffer = bytearray()
+        self._ends_with_cr = False
 
     def feed(self, part: bytes) -> list[bytes]:
         """The blocks that this part completes."""
         if not part:
             return []
-        if self._returned:  # The other half of a \\r\\n is no line of its own.
+        if self._ends_with_cr:  # The other half of a \\r\\n is no line of its own.
             part = part.removeprefix(b"\n")
-        self._returned = part.endswith(b"\r")
+        self._ends_with_cr = part.endswith(b"\r")
         if b"\r" in part:
             part = part.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        searched = max(len(self.left) - 1, 0)
-        self.left += part
-        end = self.left.rfind(b"\n\n", searched)
+        searched = max(len(self.buffer) - 1, 0)
+        self.buffer += part
+        end = self.buffer.rfind(b"\n\n", searched)
         if end < 0:
             return []
-        blocks = bytes(self.left[:end]).split(b"\n\n")
-        del self.left[: end + 2]
+        blocks = bytes(self.buffer[:end]).split(b"\n\n")
+        del self.buffer[: end + 2]
         return blocks
 
 
-def fields(block: bytes) -> tuple[bytes, bytes, bool]:
+def parse_fields(block: bytes) -> tuple[bytes, bytes, bool]:
     """The name and the data of an event, which without data is none, and whether it or a last line
     of it says that the stream is done."""
     name, data = b"", []
@@ -109,20 +109,20 @@ def fields(block: bytes) -> tuple[bytes, bytes, bool]:
             data.append(value.removeprefix(b" "))
         elif field == b"event":
             name = value.removeprefix(b" ")
-        elif BARE.fullmatch(line) and not block.lstrip().startswith((b"{", b"<")):
-            data.append(DONE)
-    done = bool(data and MARK.fullmatch(data[-1]))
+        elif DONE_LINE.fullmatch(line) and not block.lstrip().startswith((b"{", b"<")):
+            data.append(DONE_MARKER)
+    done = bool(data and DONE_DATA.fullmatch(data[-1]))
     return name, b"\n".join(data[:-1] if done else data), done
 
 
-def nothing(block: bytes) -> dict[str, Any]:
+def parse_empty_block(block: bytes) -> dict[str, Any]:
     """A block without data. Raises ValueError if it is the beginning of something else."""
-    if not BARE.match(block) and block.lstrip().startswith(NO_EVENT):
-        raise ValueError(f"No stream of events, but: {block[:SHOWN]!r}")
+    if not DONE_LINE.match(block) and block.lstrip().startswith(NON_EVENT_PREFIXES):
+        raise ValueError(f"No stream of events, but: {block[:MAX_QUOTED_BYTES]!r}")
     return {}
 
 
-def parsed(name: bytes, data: bytes) -> dict[str, Any]:
+def parse_data(name: bytes, data: bytes) -> dict[str, Any]:
     """The object in an event, whose name is its type unless it tells one itself."""
     found = json.loads(data.decode())
     if found in (None, "", []):
@@ -134,15 +134,15 @@ def parsed(name: bytes, data: bytes) -> dict[str, Any]:
     return found
 
 
-def complete(name: bytes, data: bytes) -> dict[str, Any] | None:
+def try_parse_data(name: bytes, data: bytes) -> dict[str, Any] | None:
     """The object in an event that the end of the stream may have cut off."""
     try:
-        return parsed(name, data)
+        return parse_data(name, data)
     except (ValueError, RecursionError):
         return None
 
 
-def answer(body: bytes) -> dict[str, Any]:
+def parse_json_body(body: bytes) -> dict[str, Any]:
     """The object that came in place of a stream, or in a list as Google sends its errors."""
     try:
         found = json.loads(body.decode())
@@ -151,5 +151,5 @@ def answer(body: bytes) -> dict[str, Any]:
     if isinstance(found, list) and len(found) == 1:
         found = found[0]
     if not isinstance(found, dict):
-        raise ValueError(f"No stream of events, but: {body[:SHOWN]!r}")
+        raise ValueError(f"No stream of events, but: {body[:MAX_QUOTED_BYTES]!r}")
     return found

@@ -40,7 +40,7 @@ def test_a_key_can_be_neither_added_nor_changed_there(
     typed = {"provider": "openai", "last_four": "0000", "sealed": "x"}
     assert as_administrator.post(f"{KEYS}{key.pk}/change/", typed).status_code == 403
     assert "<input" not in form_of(as_administrator.get(f"{KEYS}{key.pk}/change/"))
-    assert keys.reveal_for_call(key.user, "openai") == SECRET
+    assert keys.decrypt_for_call(key.user, "openai") == SECRET
 
 
 def form_of(answer: object) -> str:

@@ -14,7 +14,7 @@ from django.core.cache import cache
 from django.db import connection, connections
 from django.test import Client
 
-from accounts.cache import RowCache, delete_expired
+from accounts.cache import JSONDatabaseCache, delete_expired_entries
 from accounts.models import CacheEntry
 
 LOGIN = "/accounts/login/"
@@ -30,8 +30,8 @@ class Bomb:
         return os.system, (f"touch {self.file}",)
 
 
-def small(entries: int) -> RowCache:
-    return RowCache("", {"OPTIONS": {"MAX_ENTRIES": entries}})
+def small(entries: int) -> JSONDatabaseCache:
+    return JSONDatabaseCache("", {"OPTIONS": {"MAX_ENTRIES": entries}})
 
 
 def test_what_was_stored_is_there_until_it_expires(db: None) -> None:
@@ -71,7 +71,9 @@ def _base64(value: object) -> str:
 
 def test_nothing_that_comes_from_a_client_or_the_database_is_a_pickle() -> None:
     assert settings.SESSION_SERIALIZER == "django.contrib.sessions.serializers.JSONSerializer"
-    assert {each["BACKEND"] for each in settings.CACHES.values()} == {"accounts.cache.RowCache"}
+    assert {each["BACKEND"] for each in settings.CACHES.values()} == {
+        "accounts.cache.JSONDatabaseCache"
+    }
     with pytest.raises(TypeError):
         cache.set("tide", object(), 60)
 
@@ -151,6 +153,6 @@ def test_housekeeping_deletes_what_has_expired_and_nothing_else(db: None) -> Non
         CacheEntry(key=f"k{number}", value="1", expires_at=now + (300 if number % 2 else -1))
         for number in range(2_500)
     )
-    delete_expired()
+    delete_expired_entries()
     assert CacheEntry.objects.count() == 1_250
     assert not CacheEntry.objects.filter(expires_at__lte=now).exists()

@@ -109,7 +109,7 @@ def test_a_key_is_nowhere_to_be_found_again(
     for page in ("", f"{key.pk}/change/", f"{key.pk}/delete/", "?q=owner"):
         address = f"/admin/accounts/apikey/{page}"
         canary.visit(address, as_administrator.get(address))
-    assert keys.reveal_for_call(owner, "openai") == canary.key
+    assert keys.decrypt_for_call(owner, "openai") == canary.key
     canary.look("repr", f"{key!r} {key} {vars(key)}")
     canary.look("rows while it is there", rows())
     canary.look("sessions", str([dict(client.session) for client in (as_owner, as_colleague)]))
@@ -126,7 +126,7 @@ def test_a_key_is_nowhere_to_be_found_again(
 
 @pytest.mark.parametrize("debug", [True, False])
 @pytest.mark.parametrize(
-    "broken", ["accounts.sealing._bound_to", "accounts.keys.ApiKey.objects.update_or_create"]
+    "broken", ["accounts.sealing._associated_data", "accounts.keys.ApiKey.objects.update_or_create"]
 )
 def test_a_report_of_a_failure_does_not_hold_the_key(
     canary: Canary,

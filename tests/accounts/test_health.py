@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from config.health import with_health
+from config.health import add_health_check
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -31,6 +31,6 @@ async def test_only_its_own_address_is_answered(
         sent.append(message)
 
     scope = {"type": "http", "path": path, "method": method}
-    await with_health(application)(scope, lambda: None, send)
+    await add_health_check(application)(scope, lambda: None, send)
     assert sent[0]["status"] == status
     assert sent[-1].get("body") == body

@@ -13,9 +13,9 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts import checking, keys, views
-from accounts.models import ApiKey, Check, ListedModel, User
-from streaming import asking
-from streaming.providers.base import ListedModel as Told
+from accounts.models import ApiKey, KeyStatus, ListedModel, User
+from streaming import model_listing
+from streaming.providers.base import ModelInfo as Told
 from streaming.providers.errors import TimedOut
 
 SECRET = "sk-harbour-0123456789-ab12"
@@ -92,7 +92,7 @@ def test_a_good_key_is_saved_with_the_models_it_has(
     assert "Your OpenAI key is saved. OpenAI accepts it." in shown
     assert '<a href="/?model=gpt-6.2-sol">Start a chat with GPT-6.2 Sol</a>' in shown
     key = ApiKey.objects.get(user=owner)
-    assert key.check_result == Check.GOOD
+    assert key.check_result == KeyStatus.VALID
     assert key.last_checked_at
     assert [m.model_id for m in key.listed.all()] == ["gpt-6.2-sol"]
     assert provider.asked == [f"/v1/models Bearer {SECRET}"]
@@ -117,21 +117,21 @@ def test_an_invalid_replacement_leaves_the_key_as_it_was(
     saved(as_owner)
     provider.says(401, ECHO)
     assert as_owner.post(OPENAI, {"key": OTHER}).status_code == 422
-    assert keys.reveal_for_call(owner, "openai") == SECRET
-    assert ApiKey.objects.get(user=owner).check_result == Check.GOOD
+    assert keys.decrypt_for_call(owner, "openai") == SECRET
+    assert ApiKey.objects.get(user=owner).check_result == KeyStatus.VALID
 
 
 @pytest.mark.parametrize(
     ("status", "body", "result", "sentence"),
     [
-        (403, {"error": {"message": "no"}}, Check.NO_PERMISSION, "does not let it list models"),
-        (429, NO_CREDIT, Check.NO_CREDIT, "no credit left at OpenAI"),
-        (402, {"error": {"message": "pay"}}, Check.NO_CREDIT, "no credit left at OpenAI"),
-        (429, {"error": {"message": "slow"}}, Check.DOWN, "It could not be checked"),
-        (500, {"error": {"message": "oh"}}, Check.DOWN, "It could not be checked"),
-        (503, {"error": {"message": "oh"}}, Check.DOWN, "It could not be checked"),
-        (404, {"error": {"message": "?"}}, Check.DOWN, "It could not be checked"),
-        (200, {"data": [{"surprise": 1}]}, Check.GOOD, "OpenAI accepts it."),
+        (403, {"error": {"message": "no"}}, KeyStatus.NO_PERMISSION, "does not let it list models"),
+        (429, NO_CREDIT, KeyStatus.NO_CREDIT, "no credit left at OpenAI"),
+        (402, {"error": {"message": "pay"}}, KeyStatus.NO_CREDIT, "no credit left at OpenAI"),
+        (429, {"error": {"message": "slow"}}, KeyStatus.UNREACHABLE, "It could not be checked"),
+        (500, {"error": {"message": "oh"}}, KeyStatus.UNREACHABLE, "It could not be checked"),
+        (503, {"error": {"message": "oh"}}, KeyStatus.UNREACHABLE, "It could not be checked"),
+        (404, {"error": {"message": "?"}}, KeyStatus.UNREACHABLE, "It could not be checked"),
+        (200, {"data": [{"surprise": 1}]}, KeyStatus.VALID, "OpenAI accepts it."),
     ],
 )
 def test_whatever_else_the_provider_says_the_key_is_kept_and_marked(
@@ -140,13 +140,13 @@ def test_whatever_else_the_provider_says_the_key_is_kept_and_marked(
     provider: Provider,
     status: int,
     body: dict[str, Any],
-    result: Check,
+    result: KeyStatus,
     sentence: str,
 ) -> None:
     provider.says(status, body)
     assert sentence in saved(as_owner)
     key = ApiKey.objects.get(user=owner)
-    assert (key.check_result, keys.reveal_for_call(owner, "openai")) == (result, SECRET)
+    assert (key.check_result, keys.decrypt_for_call(owner, "openai")) == (result, SECRET)
     assert len(provider.asked) == 1
 
 
@@ -154,17 +154,19 @@ def test_a_provider_that_is_not_there_is_no_reason_not_to_keep_a_key(
     as_owner: Client, owner: User
 ) -> None:
     assert "It could not be checked, because OpenAI did not answer." in saved(as_owner)
-    assert ApiKey.objects.get(user=owner).check_result == Check.DOWN
+    assert ApiKey.objects.get(user=owner).check_result == KeyStatus.UNREACHABLE
 
 
 def test_a_provider_that_says_nothing_is_waited_for_no_longer_than_agreed(
     as_owner: Client, owner: User, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = asking.listed
-    monkeypatch.setattr(asking, "listed", lambda *who: asked(*who, seconds=0.2))
+    asked = model_listing.list_models_blocking
+    monkeypatch.setattr(
+        model_listing, "list_models_blocking", lambda *who: asked(*who, seconds=0.2)
+    )
     provider.silent = True
     saved(as_owner)
-    assert ApiKey.objects.get(user=owner).check_result == Check.DOWN
+    assert ApiKey.objects.get(user=owner).check_result == KeyStatus.UNREACHABLE
 
 
 def test_not_even_a_loop_that_hangs_is_waited_for(
@@ -177,11 +179,11 @@ def test_not_even_a_loop_that_hangs_is_waited_for(
         hanging.wait(20)
         return ()
 
-    monkeypatch.setattr(asking, "list_models", hang)
-    monkeypatch.setattr(asking, "LEEWAY", 0.1)
+    monkeypatch.setattr(model_listing, "list_models", hang)
+    monkeypatch.setattr(model_listing, "GRACE_SECONDS", 0.1)
     start = time.monotonic()
     with pytest.raises(TimedOut):
-        asking.listed("openai", SECRET, seconds=0.1)
+        model_listing.list_models_blocking("openai", SECRET, seconds=0.1)
     assert time.monotonic() - start < 15
     hanging.set()
 
@@ -194,7 +196,7 @@ def test_a_key_is_checked_again_on_request(
     shown = as_owner.post(AGAIN, follow=True).content.decode()
     assert "OpenAI does not accept this key." in shown
     assert ": Not accepted<" in shown
-    assert keys.reveal_for_call(owner, "openai") == SECRET
+    assert keys.decrypt_for_call(owner, "openai") == SECRET
     assert [m.model_id for m in ListedModel.objects.all()] == ["gpt-6.2-sol"]
 
 
@@ -231,15 +233,15 @@ def test_a_key_that_can_no_longer_be_opened_is_not_checked(
 def test_what_is_said_of_a_key_that_was_replaced_meanwhile_is_dropped(owner: User) -> None:
     asked_about = keys.save(owner, "openai", SECRET)
     keys.save(owner, "openai", OTHER)
-    checking.note(asked_about, checking.Verdict("openai", Check.INVALID))
-    assert ApiKey.objects.get(user=owner).check_result == Check.UNCHECKED
+    checking.save_result(asked_about, checking.KeyCheck("openai", KeyStatus.INVALID))
+    assert ApiKey.objects.get(user=owner).check_result == KeyStatus.UNCHECKED
 
 
 def test_a_list_is_kept_in_its_order_without_what_nobody_can_talk_to(owner: User) -> None:
     key = keys.save(owner, "openai", SECRET)
     ids = ["gpt-7", "text-embedding-9", "gpt-7-2027-01-02", "o9-2027-03-04", "x" * 101, "gpt-7"]
     told = tuple(Told(id, max_output=5) for id in ids)
-    checking.note(key, checking.Verdict("openai", Check.GOOD, told))
+    checking.save_result(key, checking.KeyCheck("openai", KeyStatus.VALID, told))
     assert [(m.model_id, m.max_output) for m in key.listed.all()] == [
         ("gpt-7", 5),
         ("o9-2027-03-04", 5),
@@ -248,7 +250,7 @@ def test_a_list_is_kept_in_its_order_without_what_nobody_can_talk_to(owner: User
 
 def test_the_list_goes_with_the_key(owner: User) -> None:
     key = keys.save(owner, "openai", SECRET)
-    checking.note(key, checking.Verdict("openai", Check.GOOD, (Told("gpt-7"),)))
+    checking.save_result(key, checking.KeyCheck("openai", KeyStatus.VALID, (Told("gpt-7"),)))
     keys.remove(owner, "openai")
     assert not ListedModel.objects.exists()
 
@@ -262,8 +264,8 @@ def test_a_person_has_ten_keys_checked_a_minute(
     """With both forms together: otherwise it tells thieves which keys work."""
     saved(as_owner)
     as_owner.post(AGAIN)
-    for _ in range(views.CHECKS.most - 3):
-        assert views.CHECKS.of(owner.pk).take()
+    for _ in range(views.KEY_CHECK_LIMIT.max_count - 3):
+        assert views.KEY_CHECK_LIMIT.counter_for(owner.pk).try_consume()
     provider.says(401, ECHO)
     as_owner.post(OPENAI, {"key": "sk-stolen-0123456789-0001"})
     as_owner.post(AGAIN)

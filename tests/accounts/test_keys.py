@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from accounts import keys
 from accounts.models import ApiKey, User
-from accounts.sealing import Unsealable
+from accounts.sealing import SealBroken
 
 SECRET = "sk-harbour-0123456789-ab12"
 OTHER = "sk-harbour-9876543210-cd34"
@@ -31,24 +31,24 @@ def test_a_key_is_added_and_shown_as_its_last_four_characters(
     assert "Your OpenAI key is saved." in shown
     assert "…ab12" in shown
     assert SECRET[:-4] not in shown
-    assert keys.reveal_for_call(owner, "openai") == SECRET
+    assert keys.decrypt_for_call(owner, "openai") == SECRET
 
 
 def test_a_key_is_replaced(as_owner: Client, owner: User) -> None:
     keys.save(owner, "openai", SECRET)
-    keys.reveal_for_call(owner, "openai")
+    keys.decrypt_for_call(owner, "openai")
     as_owner.post(OPENAI, {"key": OTHER})
     key = ApiKey.objects.get(user=owner)
     assert key.last_four == "cd34"
     assert key.last_used_at is None
-    assert keys.reveal_for_call(owner, "openai") == OTHER
+    assert keys.decrypt_for_call(owner, "openai") == OTHER
 
 
 def test_a_key_is_removed(as_owner: Client, owner: User) -> None:
     keys.save(owner, "openai", SECRET)
     answer = as_owner.post(REMOVAL, follow=True)
     assert "Your OpenAI key is removed." in answer.content.decode()
-    assert keys.reveal_for_call(owner, "openai") is None
+    assert keys.decrypt_for_call(owner, "openai") is None
     assert keys.providers_with_key(owner) == set()
 
 
@@ -56,12 +56,12 @@ def test_nothing_happens_on_get(as_owner: Client, owner: User) -> None:
     keys.save(owner, "openai", SECRET)
     for address in (OPENAI, REMOVAL):
         assert as_owner.get(address, {"key": OTHER}).headers["Location"] == PAGE
-    assert keys.reveal_for_call(owner, "openai") == SECRET
+    assert keys.decrypt_for_call(owner, "openai") == SECRET
 
 
 def test_blanks_around_a_pasted_key_are_dropped(as_owner: Client, owner: User) -> None:
     as_owner.post(OPENAI, {"key": f"  \n{SECRET}\t\n"})
-    assert keys.reveal_for_call(owner, "openai") == SECRET
+    assert keys.decrypt_for_call(owner, "openai") == SECRET
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_what_cannot_be_a_key_is_refused_and_not_shown_again(
 def test_a_refused_replacement_leaves_the_key_as_it_was(as_owner: Client, owner: User) -> None:
     keys.save(owner, "openai", SECRET)
     as_owner.post(OPENAI, {"key": "two words"})
-    assert keys.reveal_for_call(owner, "openai") == SECRET
+    assert keys.decrypt_for_call(owner, "openai") == SECRET
 
 
 def test_of_a_short_key_not_even_the_end_is_shown(owner: User) -> None:
@@ -110,8 +110,8 @@ def test_a_colleague_sees_nothing_of_it_and_can_touch_nothing(
     as_colleague.post(REMOVAL)
     as_colleague.post(OPENAI, {"key": OTHER})
     assert keys.providers_with_key(colleague) == {"openai"}
-    assert keys.reveal_for_call(owner, "openai") == SECRET
-    assert keys.reveal_for_call(colleague, "openai") == OTHER
+    assert keys.decrypt_for_call(owner, "openai") == SECRET
+    assert keys.decrypt_for_call(colleague, "openai") == OTHER
 
 
 def scrubbed(html: str) -> list[str]:
@@ -123,8 +123,8 @@ def test_a_row_copied_to_a_colleague_does_not_open_there(owner: User, colleague:
     stolen = keys.save(owner, "openai", SECRET)
     stolen.pk, stolen.user = None, colleague
     stolen.save(force_insert=True)
-    with pytest.raises(Unsealable):
-        keys.reveal_for_call(colleague, "openai")
+    with pytest.raises(SealBroken):
+        keys.decrypt_for_call(colleague, "openai")
 
 
 @pytest.mark.parametrize("address", [PAGE, OPENAI, REMOVAL])
@@ -142,7 +142,7 @@ def test_a_form_from_elsewhere_is_refused(as_owner: Client, owner: User) -> None
 def test_a_call_is_noted_as_the_last_use(as_owner: Client, owner: User) -> None:
     keys.save(owner, "openai", SECRET)
     assert "never" in page(as_owner)
-    keys.reveal_for_call(owner, "openai")
+    keys.decrypt_for_call(owner, "openai")
     assert "never" not in page(as_owner).split("Last used")[1].split("</dd>")[0]
 
 
@@ -152,7 +152,7 @@ def test_a_key_sealed_under_an_older_master_key_still_works(
     keys.save(owner, "openai", SECRET)
     settings.MASTER_KEYS = {"newer": os.urandom(32)} | settings.MASTER_KEYS
     assert keys.providers_with_key(owner) == {"openai"}
-    assert keys.reveal_for_call(owner, "openai") == SECRET
+    assert keys.decrypt_for_call(owner, "openai") == SECRET
     assert keys.save(owner, "openai", SECRET).master_key_id == "newer"
 
 
@@ -162,11 +162,11 @@ def test_a_key_whose_master_key_is_gone_is_asked_for_again(
     keys.save(owner, "openai", SECRET)
     settings.MASTER_KEYS = {"newer": os.urandom(32)}
     assert keys.providers_with_key(owner) == set()
-    with pytest.raises(Unsealable, match="re-enter your key"):
-        keys.reveal_for_call(owner, "openai")
+    with pytest.raises(SealBroken, match="re-enter your key"):
+        keys.decrypt_for_call(owner, "openai")
     assert "Please re-enter your key" in page(as_owner)
     as_owner.post(OPENAI, {"key": SECRET})
-    assert keys.reveal_for_call(owner, "openai") == SECRET
+    assert keys.decrypt_for_call(owner, "openai") == SECRET
 
 
 def test_the_page_is_not_kept_by_the_browser_or_a_proxy(as_owner: Client) -> None:

@@ -13,7 +13,7 @@ from django.test import Client, override_settings
 
 from accounts import keys
 from accounts.models import User
-from accounts.page_account import account_id
+from accounts.page_account import get_opaque_account_id
 from chat.models import Conversation
 from tests.chat.asking import HTMX, signed_in
 
@@ -29,7 +29,7 @@ def plain_files() -> Any:
 def message(user: User | None, text: str = "Half a thought") -> dict[str, str]:
     """As the form on a page of this account sends it; None is the page of an anonymous visitor."""
     form = {"text": text, "model": "demo", "request_id": str(uuid4())}
-    return form | ({"account": account_id(user)} if user else {})
+    return form | ({"account": get_opaque_account_id(user)} if user else {})
 
 
 def sign_in(client: Client, user: User) -> None:
@@ -45,10 +45,10 @@ def in_box(client: Client, path: str = "/") -> str:
 
 def test_an_account_has_a_name_of_its_own_that_tells_nothing(owner: User, stranger: User) -> None:
     page = signed_in(owner).get("/").content.decode()
-    assert f'<meta name="account" content="{account_id(owner)}">' in page
-    assert f'name="account" value="{account_id(owner)}"' in page
-    assert account_id(owner) != account_id(stranger)
-    assert re.fullmatch(r"[0-9a-f]{32}", account_id(owner))
+    assert f'<meta name="account" content="{get_opaque_account_id(owner)}">' in page
+    assert f'name="account" value="{get_opaque_account_id(owner)}"' in page
+    assert get_opaque_account_id(owner) != get_opaque_account_id(stranger)
+    assert re.fullmatch(r"[0-9a-f]{32}", get_opaque_account_id(owner))
 
 
 @pytest.mark.parametrize("path", ["/c/", "/m/{0}/versions/", "/c/{0}/deletion/"])
@@ -57,11 +57,11 @@ def test_the_page_of_another_account_does_nothing_and_gives_the_text_back(
     owner: User, stranger: User, path: str, way: str
 ) -> None:
     form = message(owner if way == "field" else None)
-    headers = HTMX | {"X-Account": account_id(owner)} if way == "header" else {}
+    headers = HTMX | {"X-Account": get_opaque_account_id(owner)} if way == "header" else {}
     browser = signed_in(stranger)
     answer = browser.post(path.format(uuid4()), form, headers=headers)
     assert answer.status_code == 409
-    assert answer.headers["X-Account"] == account_id(stranger)
+    assert answer.headers["X-Account"] == get_opaque_account_id(stranger)
     assert "You are signed in as someone else" in answer.content.decode()
     assert "\nHalf a thought</textarea>" in answer.content.decode()
     assert not Conversation.objects.exists()
@@ -88,13 +88,15 @@ def test_every_form_says_whose_page_it_is_on(
     forms = re.findall(r'<form[^>]*method="post".*?</form>', page, re.DOTALL)
     assert forms
     for form in forms:
-        assert f'name="account" value="{account_id(owner)}"' in form
+        assert f'name="account" value="{get_opaque_account_id(owner)}"' in form
     browser = signed_in(stranger)
     for action in actions:
-        answer = browser.post(action, {"account": account_id(owner), "key": "sk-another"})
+        answer = browser.post(
+            action, {"account": get_opaque_account_id(owner), "key": "sk-another"}
+        )
         assert answer.status_code == 409, action
         assert "sk-another" not in answer.content.decode()
-    assert keys.reveal_for_call(stranger, "openai") == f"sk-of-{stranger.pk}"
+    assert keys.decrypt_for_call(stranger, "openai") == f"sk-of-{stranger.pk}"
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])

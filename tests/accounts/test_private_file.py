@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from config.sqlite.base import keep_private
+from config.sqlite.base import restrict_file_mode
 
 ROOT = Path(__file__).parents[2]
 TOUCH = """
@@ -75,7 +75,7 @@ def test_a_connection_drops_no_lock_of_those_that_are_open(tmp_path: Path) -> No
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("CREATE TABLE kept (text)")
         connection.execute("INSERT INTO kept VALUES ('a message')")
-        keep_private(file)
+        restrict_file_mode(file)
         told = subprocess.check_output([sys.executable, "-c", LOOK, str(file)], text=True)
         assert "a message" in told
         assert Path(f"{file}-wal").exists(), "the log is still in use"

@@ -9,7 +9,7 @@ from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.sealing import MasterKeyError, Unsealable, open_sealed, parse_master_keys, seal
+from accounts.sealing import MasterKeyError, SealBroken, open_sealed, parse_master_keys, seal_secret
 
 SECRET = "sk-sealed-0123456789"
 OLD, NEW = os.urandom(32), os.urandom(32)
@@ -21,58 +21,63 @@ def entry(id: str, key: bytes) -> str:
 
 @given(st.text(st.characters(codec="utf-8")))
 def test_what_was_sealed_opens_again(secret: str) -> None:
-    sealed = seal(secret, user_id=1, provider="openai")
+    sealed = seal_secret(secret, user_id=1, provider="openai")
     assert open_sealed(sealed, user_id=1, provider="openai") == secret
 
 
 @pytest.mark.parametrize(("user_id", "provider"), [(2, "openai"), (1, "google"), (11, "penai")])
 def test_a_row_moved_to_another_user_or_provider_does_not_open(user_id: int, provider: str) -> None:
-    sealed = seal(SECRET, user_id=1, provider="openai")
-    with pytest.raises(Unsealable):
+    sealed = seal_secret(SECRET, user_id=1, provider="openai")
+    with pytest.raises(SealBroken):
         open_sealed(sealed, user_id=user_id, provider=provider)
 
 
 def test_a_sealed_value_with_any_byte_altered_does_not_open() -> None:
-    sealed = seal(SECRET, user_id=1, provider="openai")
-    for at in range(len(sealed.blob)):
-        blob = bytearray(sealed.blob)
+    sealed = seal_secret(SECRET, user_id=1, provider="openai")
+    for at in range(len(sealed.ciphertext)):
+        blob = bytearray(sealed.ciphertext)
         blob[at] ^= 1
-        with pytest.raises(Unsealable):
-            open_sealed(replace(sealed, blob=bytes(blob)), user_id=1, provider="openai")
+        with pytest.raises(SealBroken):
+            open_sealed(replace(sealed, ciphertext=bytes(blob)), user_id=1, provider="openai")
 
 
 def test_a_sealed_value_cut_anywhere_does_not_open() -> None:
-    sealed = seal(SECRET, user_id=1, provider="openai")
-    for length in range(len(sealed.blob)):
-        with pytest.raises(Unsealable):
-            open_sealed(replace(sealed, blob=sealed.blob[:length]), user_id=1, provider="openai")
+    sealed = seal_secret(SECRET, user_id=1, provider="openai")
+    for length in range(len(sealed.ciphertext)):
+        with pytest.raises(SealBroken):
+            open_sealed(
+                replace(sealed, ciphertext=sealed.ciphertext[:length]), user_id=1, provider="openai"
+            )
 
 
 def test_the_same_key_sealed_twice_looks_different() -> None:
-    assert seal(SECRET, user_id=1, provider="a").blob != seal(SECRET, user_id=1, provider="a").blob
+    assert (
+        seal_secret(SECRET, user_id=1, provider="a").ciphertext
+        != seal_secret(SECRET, user_id=1, provider="a").ciphertext
+    )
 
 
 def test_the_newest_master_key_seals_and_an_older_one_still_opens() -> None:
     with override_settings(MASTER_KEYS={"old": OLD}):
-        before = seal(SECRET, user_id=1, provider="openai")
+        before = seal_secret(SECRET, user_id=1, provider="openai")
     with override_settings(MASTER_KEYS={"new": NEW, "old": OLD}):
-        after = seal(SECRET, user_id=1, provider="openai")
+        after = seal_secret(SECRET, user_id=1, provider="openai")
         assert open_sealed(before, user_id=1, provider="openai") == SECRET
-    assert (before.id, after.id) == ("old", "new")
+    assert (before.master_key_id, after.master_key_id) == ("old", "new")
 
 
 def test_without_its_master_key_it_asks_for_the_key_again() -> None:
     with override_settings(MASTER_KEYS={"old": OLD}):
-        sealed = seal(SECRET, user_id=1, provider="openai")
+        sealed = seal_secret(SECRET, user_id=1, provider="openai")
     with (
         override_settings(MASTER_KEYS={"new": NEW}),
-        pytest.raises(Unsealable, match="re-enter your key"),
+        pytest.raises(SealBroken, match="re-enter your key"),
     ):
         open_sealed(sealed, user_id=1, provider="openai")
 
 
 def test_a_sealed_value_does_not_print_itself() -> None:
-    sealed = seal(SECRET, user_id=1, provider="openai")
+    sealed = seal_secret(SECRET, user_id=1, provider="openai")
     assert "blob" not in repr(sealed)
 
 

@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client
 
-from config.security import CONTENT_SECURITY_POLICY, security_headers
+from config.security import CONTENT_SECURITY_POLICY, add_security_headers
 
 
 def check(headers: dict[str, str]) -> None:
@@ -31,7 +31,7 @@ def test_nothing_inline_and_nothing_from_elsewhere_is_allowed() -> None:
 
 def test_a_view_may_set_a_policy_of_its_own() -> None:
     own = HttpResponse(headers={"Content-Security-Policy": "default-src 'none'"})
-    answer = security_headers(lambda request: own)(HttpRequest())
+    answer = add_security_headers(lambda request: own)(HttpRequest())
     assert isinstance(answer, HttpResponse)
     assert answer.headers["Content-Security-Policy"] == "default-src 'none'"
 

@@ -15,13 +15,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from accounts import housekeeping, visitors
-from accounts.limits import Limit
+from accounts import anonymous_limits, periodic_tasks
 from accounts.models import User
-from accounts.session_store import MAX_ANONYMOUS_SECONDS, SessionStore
-from streaming.sources import chores
+from accounts.rate_limits import RateLimit
+from accounts.session_store import MAX_ANONYMOUS_SESSION_SECONDS, SessionStore
+from streaming.sources import get_periodic_tasks
 
-DAY = timedelta(seconds=MAX_ANONYMOUS_SECONDS)
+DAY = timedelta(seconds=MAX_ANONYMOUS_SESSION_SECONDS)
 
 pytestmark = pytest.mark.django_db
 
@@ -43,7 +43,7 @@ def test_a_session_that_signs_nobody_in_lives_a_day() -> None:
     session.save()
     row = Session.objects.get()
     assert row.expire_date <= timezone.now() + DAY
-    assert session.get_expiry_age() <= MAX_ANONYMOUS_SECONDS
+    assert session.get_expiry_age() <= MAX_ANONYMOUS_SESSION_SECONDS
 
 
 def test_who_signs_in_with_such_a_session_stays_signed_in_for_weeks(owner: User) -> None:
@@ -64,19 +64,19 @@ def expired(count: int) -> None:
 
 def test_workers_delete_expired_sessions_and_no_others(as_owner: Client) -> None:
     expired(3)
-    assert housekeeping.sweep_sessions in chores()
-    housekeeping.sweep_sessions()
+    assert periodic_tasks.delete_expired_sessions in get_periodic_tasks()
+    periodic_tasks.delete_expired_sessions()
     [left] = Session.objects.all()
     assert left.session_key == as_owner.session.session_key
 
 
 def test_expired_sessions_are_deleted_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(housekeeping, "SWEPT_AT_ONCE", 10)
-    monkeypatch.setattr(housekeeping, "MAX_BATCHES", 2)
+    monkeypatch.setattr(periodic_tasks, "SESSIONS_PER_BATCH", 10)
+    monkeypatch.setattr(periodic_tasks, "MAX_BATCHES", 2)
     expired(25)
     for left in (5, 0):
         with CaptureQueriesContext(connection) as asked:
-            housekeeping.sweep_sessions()
+            periodic_tasks.delete_expired_sessions()
         assert Session.objects.count() == left
         deletions = [query for query in asked if query["sql"].startswith("DELETE")]
         assert len(deletions) <= 2
@@ -85,8 +85,10 @@ def test_expired_sessions_are_deleted_a_few_at_a_time(monkeypatch: pytest.Monkey
 def test_a_link_from_a_mail_opens_a_few_sessions_for_who_sends_no_cookies(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(visitors.LIMITS, "session", "1/m/ip")  # which bars no owner of a link
-    monkeypatch.setattr(visitors, "OF_LINK", Limit("few", 3, 60))
+    monkeypatch.setitem(
+        anonymous_limits.LIMITS, "session", "1/m/ip"
+    )  # which bars no owner of a link
+    monkeypatch.setattr(anonymous_limits, "RESET_LINK_SESSION_LIMIT", RateLimit("few", 3, 60))
     key = default_token_generator.make_token(owner)
     link = f"/accounts/password/reset/key/{user_pk_to_url_str(owner)}-{key}/"
     assert [Client().get(link).status_code for _ in range(5)] == [302, 302, 302, 429, 429]
@@ -97,7 +99,7 @@ def test_a_link_from_a_mail_opens_a_few_sessions_for_who_sends_no_cookies(
 def test_who_signs_in_is_not_counted_as_a_visitor(
     owner: User, password: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(visitors.LIMITS, "session", "1/m/ip")
+    monkeypatch.setitem(anonymous_limits.LIMITS, "session", "1/m/ip")
     for _ in range(3):
         form = {"login": owner.email, "password": password}
         assert Client().post("/accounts/login/", form).status_code == 302

@@ -57,12 +57,12 @@ def test_an_installation_knows_whether_others_can_reach_it(
     settings: Settings, hosts: list[str], origins: list[str], others: bool
 ) -> None:
     settings.ALLOWED_HOSTS, settings.ORIGINS = hosts, origins
-    assert setup.serves_others() == others
+    assert setup.has_public_hosts() == others
 
 
 def test_whoever_comes_first_without_the_code_gets_nothing(public: Settings) -> None:
     assert "Setup code" in Client(HTTP_HOST=HOST).get(SIGN_UP).content.decode()
-    for code in ["", "AAAAA-AAAAA-AAAAA-AAAAA", setup.setup_code()[:-1]]:
+    for code in ["", "AAAAA-AAAAA-AAAAA-AAAAA", setup.compute_setup_code()[:-1]]:
         sign_up("first@example.org", code)
     assert people() == {}
 
@@ -71,7 +71,7 @@ def test_whoever_comes_first_without_the_code_gets_nothing(public: Settings) -> 
 def test_who_has_the_code_becomes_the_administrator_and_it_is_used_up(
     public: Settings, typed: str
 ) -> None:
-    code = setup.setup_code()
+    code = setup.compute_setup_code()
     shown = {"lower": code.lower(), "without dashes": code.replace("-", "")}
     sign_up("owner@example.org", shown.get(typed, typed.format(code)))
     assert people() == {"owner@example.org": True}
@@ -82,20 +82,20 @@ def test_who_has_the_code_becomes_the_administrator_and_it_is_used_up(
 def test_the_code_can_be_guessed_ten_times(public: Settings) -> None:
     for _ in range(10):
         assert "not the setup code" in sign_up("first@example.org", "A" * 20)
-    assert "Too many wrong codes" in sign_up("first@example.org", setup.setup_code())
+    assert "Too many wrong codes" in sign_up("first@example.org", setup.compute_setup_code())
     assert people() == {}
-    sign_up("owner@example.org", setup.setup_code(), "198.51.100.7")
+    sign_up("owner@example.org", setup.compute_setup_code(), "198.51.100.7")
     assert people() == {"owner@example.org": True}
 
 
 def test_the_code_is_another_one_for_another_secret_or_database(
     public: Settings, settings: Settings
 ) -> None:
-    codes = {setup.setup_code(), setup.setup_code()}
+    codes = {setup.compute_setup_code(), setup.compute_setup_code()}
     settings.SECRET_KEY = "another secret of fifty characters that nobody knows"
-    codes.add(setup.setup_code())
+    codes.add(setup.compute_setup_code())
     MigrationRecorder.Migration.objects.filter(app="accounts").update(applied=timezone.now())
-    codes.add(setup.setup_code())
+    codes.add(setup.compute_setup_code())
     assert len(codes) == 3
 
 
@@ -103,15 +103,15 @@ def test_the_log_shows_the_code_while_nobody_has_an_account(
     public: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "accounts.setup"):
-        setup.announce()
-        assert setup.setup_code() in caplog.text
+        setup.log_setup_code()
+        assert setup.compute_setup_code() in caplog.text
         caplog.clear()
         public.ALLOWED_HOSTS = ["localhost"]
-        setup.announce()
-        assert f"only needed from another machine: {setup.setup_code()}" in caplog.text
+        setup.log_setup_code()
+        assert f"only needed from another machine: {setup.compute_setup_code()}" in caplog.text
         caplog.clear()
         User.objects.create_superuser("owner@example.org", PASSWORD)
-        setup.announce()
+        setup.log_setup_code()
     assert caplog.text == ""
 
 
@@ -126,17 +126,17 @@ def test_the_code_is_announced_once_the_database_can_be_asked(
             raise OperationalError("starting up")
         return False
 
-    monkeypatch.setattr(setup, "is_claimed", is_claimed)
+    monkeypatch.setattr(setup, "has_any_account", is_claimed)
     monkeypatch.setattr("time.sleep", slept.append)
     monkeypatch.setattr(connections, "close_all", lambda: None)
-    setup.announce_once_possible()
+    setup.log_setup_code_when_possible()
     assert len(slept) == 2
-    assert setup.setup_code() in caplog.text
+    assert setup.compute_setup_code() in caplog.text
 
 
 def test_there_is_a_code_also_where_nobody_noted_when_tables_were_made(public: Settings) -> None:
     MigrationRecorder.Migration.objects.filter(app="accounts").delete()
-    sign_up("owner@example.org", setup.setup_code())
+    sign_up("owner@example.org", setup.compute_setup_code())
     assert people() == {"owner@example.org": True}
 
 
@@ -192,19 +192,19 @@ def test_a_person_at_this_machine_needs_no_code(db: None, settings: Settings, pe
 def test_http_1_0_is_that_of_a_proxy(version: str, local: bool) -> None:
     scope = {"path": "/", "method": "GET", "headers": [], "client": ["127.0.0.1", 5]}
     request = ASGIRequest(scope | {"http_version": version}, BytesIO())
-    assert setup.is_from_this_machine(request) == local
+    assert setup.is_local_request(request) == local
     request.META["REMOTE_ADDR"] = ""  # nobody knows, as over a Unix socket
-    assert not setup.is_from_this_machine(request)
+    assert not setup.is_local_request(request)
 
 
 def test_the_command_prints_the_code(
     public: Settings, capsys: pytest.CaptureFixture[str], settings: Settings
 ) -> None:
     call_command("setup_code")
-    assert capsys.readouterr().out.strip() == setup.setup_code()
+    assert capsys.readouterr().out.strip() == setup.compute_setup_code()
     settings.ALLOWED_HOSTS = ["localhost"]
     call_command("setup_code")
-    assert capsys.readouterr().out.strip() == setup.setup_code()
+    assert capsys.readouterr().out.strip() == setup.compute_setup_code()
     User.objects.create_user("owner@example.org")
     call_command("setup_code")
     assert capsys.readouterr().out == ""
@@ -215,15 +215,15 @@ def test_an_account_made_by_a_command_ends_it(public: Settings) -> None:
     public.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
     client = Client(HTTP_HOST=HOST)
     client.post("/accounts/login/", {"login": "owner@example.org", "password": PASSWORD})
-    assert setup.is_claimed()
-    assert "Sign-up is closed" in sign_up("second@example.org", setup.setup_code())
+    assert setup.has_any_account()
+    assert "Sign-up is closed" in sign_up("second@example.org", setup.compute_setup_code())
 
 
 def test_an_address_that_does_not_exist_does_not_hold_the_administrators_seat(
     public: Settings,
 ) -> None:
     public.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
-    code = setup.setup_code()
+    code = setup.compute_setup_code()
     sign_up("typo@nowhere.invalid", code)
     assert people() == {"typo@nowhere.invalid": True}
     sign_up("owner@example.org", code)

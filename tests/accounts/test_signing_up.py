@@ -95,13 +95,13 @@ def test_the_same_form_sent_twice_at_once_makes_one_account(
 def meet_before_saving(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both have a valid form, whose address nobody has, before either is saved."""
     both_are_there = Barrier(2)
-    save = adapter._save_one_at_a_time
+    save = adapter._save_under_sign_up_lock
 
     def save_together(request: HttpRequest, user: User) -> None:
         both_are_there.wait(timeout=20)
         save(request, user)
 
-    monkeypatch.setattr(adapter, "_save_one_at_a_time", save_together)
+    monkeypatch.setattr(adapter, "_save_under_sign_up_lock", save_together)
 
 
 def meet(barrier: Barrier, *, seconds: float) -> None:

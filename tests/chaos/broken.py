@@ -57,18 +57,18 @@ def publish_first() -> None:
     """The writer rings, and only then commits."""
     from streaming.writer import Writer
 
-    commit = Writer._commit
+    commit = Writer._commit_batch
 
     async def ring_then_commit(self: Any, batch: Sequence[Any]) -> None:
-        ring = self._written
-        ring([entry for _, entry in batch])
-        self._written = lambda entries: None
+        notify = self._on_committed
+        notify([entry for _, entry in batch])
+        self._on_committed = lambda entries: None
         try:
             await commit(self, batch)
         finally:
-            self._written = ring
+            self._on_committed = notify
 
-    Writer._commit = ring_then_commit  # type: ignore[method-assign]
+    Writer._commit_batch = ring_then_commit  # type: ignore[method-assign]
 
 
 def without_refill() -> None:
@@ -77,17 +77,17 @@ def without_refill() -> None:
     from streaming.journal import coalesce
 
     async def only_what_rings(
-        stream_id: int, last: int, head: Any, tail: Any
+        stream_id: int, last: int, head: Any, recent: Any
     ) -> tuple[Any, list[Any]]:
-        while not tail.gone:
-            newest = tail.head or head
-            chunks = list(coalesce(tail.after(last)))
+        while not recent.is_deleted:
+            newest = recent.head or head
+            chunks = list(coalesce(recent.chunks_after(last)))
             if chunks or newest != head:
                 return newest, chunks
-            await tail.news()
-        raise follow.Gone
+            await recent.wait_for_change()
+        raise follow.StreamNotFound
 
-    follow._more = only_what_rings
+    follow._next_chunks = only_what_rings
 
 
 REVEALED_BY = {

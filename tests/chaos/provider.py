@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Self
 
-from streaming.providers.base import CARRY_ON
+from streaming.providers.base import CONTINUE_PROMPT
 from tests.chaos.script import Script
 from tests.fakes import Behaviour
 from tests.fakes.openai_responses import OpenAIResponses
@@ -42,7 +42,7 @@ class Questions(OpenAIResponses):
 
     def prompt(self, body: dict[str, Any]) -> str:
         turns = body.pop("input")  # a thousand conversations need not be remembered
-        if turns[-1]["content"] != CARRY_ON:
+        if turns[-1]["content"] != CONTINUE_PROMPT:
             return str(Order(_question(turns[-1])))
         question, so_far = _question(turns[-3]), turns[-2]["content"]
         faithful = Script.of(question).text.startswith(so_far)

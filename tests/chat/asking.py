@@ -13,7 +13,7 @@ from chat import replies
 from chat.models import Conversation
 from chat.replies import Reply, Settings
 from streaming import journal, lifecycle
-from streaming.journal import Chunk, Entry
+from streaming.journal import Append, Chunk
 from streaming.lifecycle import Ending
 from streaming.models import Kind, Stream
 from streaming.providers.base import Finish
@@ -48,14 +48,14 @@ def write(reply: Reply, text: str, *, reasoning: str = "", seam: bool = False) -
         offset = length[Kind.TEXT if kind == Kind.SEAM else kind]
         chunks.append(Chunk(index, index, kind, delta, offset))
         length[kind] += len(delta)
-    assert journal.append([Entry(stream.pk, stream.uuid, stream.epoch, tuple(chunks))])
+    assert journal.append([Append(stream.pk, stream.uuid, stream.epoch, tuple(chunks))])
     return stream
 
 
 def finish(reply: Reply, text: str = "Because of friction.", ending: Ending | None = None) -> None:
     """Let a worker write the whole reply and end it."""
     stream = write(reply, text)
-    ending = ending or Ending.completed(Finish("stop"))
+    ending = ending or Ending.from_finish(Finish("stop"))
     assert lifecycle.end(stream.pk, stream.epoch, ending)
 
 

@@ -149,7 +149,7 @@ def test_a_new_version_is_asked_with_what_came_before_it_only(
 
 CUT = [
     lifecycle.STOPPED,
-    Ending.completed(Finish("length")),
+    Ending.from_finish(Finish("length")),
     Ending.interrupted("The server stopped in the middle of this reply."),
 ]
 

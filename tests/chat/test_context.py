@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chat import context, followups
 from chat.context import Plan, plan
 from chat.followups import refers_back
-from streaming.providers.base import CARRY_ON, Role, Turn
+from streaming.providers.base import CONTINUE_PROMPT, Role, Turn
 
 
 def turns(*texts: str) -> tuple[Turn, ...]:
@@ -181,7 +181,7 @@ def test_any_history_begins_and_ends_with_the_user_and_alternates(
 
 def test_going_on_asks_for_the_rest_of_the_partial_as_it_stands() -> None:
     planned = plan(turns("q", "a", "Write about kelp"), partial="Kelp is ")
-    assert sent(planned)[-3:] == ["Write about kelp", "Kelp is ", CARRY_ON]
+    assert sent(planned)[-3:] == ["Write about kelp", "Kelp is ", CONTINUE_PROMPT]
     assert not planned.decided.refers_back
     assert planned.decided.turns == 5
 

@@ -15,7 +15,7 @@ from accounts import keys
 from accounts.models import User
 from chat import offer, replies
 from chat.models import Conversation, Message
-from chat.replies import Refused, Reply
+from chat.replies import Reply, ReplyRejected
 from streaming import lifecycle
 from streaming.lifecycle import Ending
 from streaming.models import State, Stream
@@ -42,7 +42,7 @@ def ask(
 def refusal(user: User, text: str = "Why?", *, system_prompt: str = "") -> str:
     """The sentence that this is refused with; nothing is written then."""
     before = Conversation.objects.count(), Message.objects.count(), Stream.objects.count()
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ReplyRejected) as refused:
         ask(user, text, system_prompt=system_prompt)
     after = Conversation.objects.count(), Message.objects.count(), Stream.objects.count()
     assert after == before
@@ -105,7 +105,7 @@ def test_other_versions_and_going_on_count_as_well(
     made = calls[verb](request_id=uuid4())
     assert made.stream.pool == "demo"
     lifecycle.stop(made.stream.pk)
-    with pytest.raises(Refused, match="within a minute"):
+    with pytest.raises(ReplyRejected, match="within a minute"):
         calls[verb](request_id=uuid4())
 
 
@@ -138,7 +138,7 @@ def test_a_long_reply_that_is_continued_counts_with_its_text(
     finish(reply, "word " * 100, Ending(State.STOPPED))
     settings.MAX_CHARS_PER_MINUTE = 100
     answer = Message.objects.get(pk=reply.answer.pk)
-    with pytest.raises(Refused, match="a lot of text"):
+    with pytest.raises(ReplyRejected, match="a lot of text"):
         replies.go_on(owner, answer=answer, request_id=uuid4())
 
 
@@ -147,7 +147,7 @@ def test_messages_sent_at_once_do_not_pass_together(owner: User, settings: Setti
     settings.MAX_UNFINISHED_PER_USER = 2
     results = at_once(*[partial(ask, owner) for _ in range(5)])
     assert sum(isinstance(result, Reply) for result in results) == 2
-    assert sum(isinstance(result, Refused) for result in results) == 3
+    assert sum(isinstance(result, ReplyRejected) for result in results) == 3
 
 
 @pytest.mark.django_db(transaction=True)

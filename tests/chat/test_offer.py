@@ -13,18 +13,18 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts import checking, keys
-from accounts.models import Check, User
+from accounts.models import KeyStatus, User
 from chat import offer, replies
 from chat.articles import details
 from chat.composer import composer
 from chat.models import Conversation, ModelOverride, RefusedParameter
-from chat.replies import Refused, Reply
+from chat.replies import Reply, ReplyRejected
 from chat.replies import Settings as Chosen
 from streaming import lifecycle
-from streaming.journal import Text
+from streaming.journal import StreamText
 from streaming.lifecycle import Ending
 from streaming.models import State, Stream
-from streaming.providers.base import Finish, ListedModel, Request, Usage
+from streaming.providers.base import Finish, ModelInfo, Request, Usage
 from streaming.providers.catalog import UnknownModel
 from streaming.providers.errors import InvalidKey, ModelNotFound
 
@@ -33,10 +33,10 @@ pytestmark = pytest.mark.django_db
 SECRET = "sk-harbour-0123456789-ab12"
 
 
-def with_key(user: User, provider: str = "openai", *listed: ListedModel) -> User:
+def with_key(user: User, provider: str = "openai", *listed: ModelInfo) -> User:
     """A user whose key was accepted, and lists these models."""
     key = keys.save(user, provider, SECRET)
-    checking.note(key, checking.Verdict(provider, Check.GOOD, listed))
+    checking.save_result(key, checking.KeyCheck(provider, KeyStatus.VALID, listed))
     return user
 
 
@@ -56,21 +56,21 @@ def ask(
 
 def running(reply: Reply) -> Stream:
     worker = lifecycle.register_worker("a test's")
-    stream = lifecycle._claim(worker, Stream.objects.get(pk=reply.stream.pk))
+    stream = lifecycle._claim_stream(worker, Stream.objects.get(pk=reply.stream.pk))
     assert stream
     return stream
 
 
 def sent(reply: Reply, partial: str = "") -> Request:
     """What its worker would ask the provider."""
-    return replies.prepare(running(reply), Text(partial)).request
+    return replies.prepare(running(reply), StreamText(partial)).request
 
 
 def ended(reply: Reply, usage: Usage | None = None) -> Reply:
     stream = Stream.objects.get(pk=reply.stream.pk)
     if stream.state == State.QUEUED:
         stream = running(reply)
-    assert lifecycle.end(stream.pk, stream.epoch, Ending.completed(Finish("stop", usage)))
+    assert lifecycle.end(stream.pk, stream.epoch, Ending.from_finish(Finish("stop", usage)))
     reply.answer.refresh_from_db()
     return reply
 
@@ -85,7 +85,7 @@ def test_everybody_is_offered_what_the_catalog_has(owner: User) -> None:
 
 
 def test_what_a_key_lists_appears_for_its_owner_alone(owner: User, colleague: User) -> None:
-    with_key(owner, "openai", ListedModel("gpt-9-luna"))
+    with_key(owner, "openai", ModelInfo("gpt-9-luna"))
     assert ids(owner, "openai")[-1] == "gpt-9-luna"
     assert "gpt-9-luna" not in ids(colleague, "openai")
     with pytest.raises(UnknownModel):
@@ -96,13 +96,13 @@ def test_what_a_key_lists_appears_for_its_owner_alone(owner: User, colleague: Us
 
 
 def test_a_listed_model_that_the_price_table_knows_has_its_price(owner: User) -> None:
-    with_key(owner, "openai", ListedModel("gpt-5.6-cyber"), ListedModel("gpt-5.4-pro"))
+    with_key(owner, "openai", ModelInfo("gpt-5.6-cyber"), ModelInfo("gpt-5.4-pro"))
     assert offer.model(owner, "gpt-5.4-pro").price
     assert offer.model(owner, "gpt-5.4-pro").context_window == 1_050_000
 
 
 def test_the_provider_knows_better_than_the_catalog_as_far_as_it_tells(owner: User) -> None:
-    told = ListedModel("gemini-2.5-pro", "Pro", 1_048_576, 65_536, shutdown=date(2030, 1, 2))
+    told = ModelInfo("gemini-2.5-pro", "Pro", 1_048_576, 65_536, shutdown=date(2030, 1, 2))
     with_key(owner, "google", told)
     model = offer.model(owner, "gemini-2.5-pro")
     assert (model.label, model.context_window, model.max_output, model.shutdown) == (
@@ -111,12 +111,12 @@ def test_the_provider_knows_better_than_the_catalog_as_far_as_it_tells(owner: Us
         65_536,
         date(2030, 1, 2),
     )
-    with_key(owner, "anthropic", ListedModel("claude-haiku-5-5", lifecycle="retired"))
+    with_key(owner, "anthropic", ModelInfo("claude-haiku-5-5", lifecycle="retired"))
     assert "claude-haiku-5-5" not in ids(owner, "anthropic")
 
 
 def test_an_id_stays_with_the_provider_that_has_it(owner: User) -> None:
-    with_key(owner, "google", ListedModel("gpt-4o", max_output=1))
+    with_key(owner, "google", ModelInfo("gpt-4o", max_output=1))
     assert offer.model(owner, "gpt-4o").provider == "openai"
     assert offer.model(owner, "gpt-4o").max_output == 16_384
 
@@ -136,7 +136,7 @@ def test_the_administrator_has_the_last_word(owner: User) -> None:
     assert (model.label, model.context_window, model.max_output) == ("The old one", 9_000, 500)
     assert (model.takes_temperature, model.efforts) == (False, ("low", "high"))
     assert model.price
-    assert model.price.cost(Usage(input=1_000_000, output=1_000_000)) == 3
+    assert model.price.calculate_cost(Usage(input=1_000_000, output=1_000_000)) == 3
 
 
 def test_what_the_administrator_leaves_empty_stays_as_it_was(owner: User) -> None:
@@ -154,7 +154,7 @@ def test_the_administrator_hides_and_adds_models(owner: User) -> None:
     assert "gpt-4o" not in ids(owner, "openai")
     assert offer.model(owner, "gpt-10").label == "Ten"
     assert "nobody-1" not in offer.models(owner)
-    with pytest.raises(Refused, match="gpt-4o"):
+    with pytest.raises(ReplyRejected, match="gpt-4o"):
         ask(with_key(owner), model="gpt-4o")
 
 
@@ -185,19 +185,21 @@ def test_the_administrator_edits_models_in_the_admin(owner: User) -> None:
 
 def test_a_retired_model_is_refused_with_its_successor(owner: User) -> None:
     with_key(owner), with_key(owner, "google")
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ReplyRejected) as caught:
         ask(owner, model="gemini-2.0-flash")
     assert caught.value.message == (
         "Google has shut down Gemini 2.0 Flash on 1 June 2026. Pick Gemini 3.8 Flash instead."
     )
-    with pytest.raises(Refused, match=r"shut down Gemini 2\.5 Flash Thinking\. Pick Gemini 3\.8"):
+    with pytest.raises(
+        ReplyRejected, match=r"shut down Gemini 2\.5 Flash Thinking\. Pick Gemini 3\.8"
+    ):
         ask(owner, model="gemini-2.5-flash-thinking")
     assert not Conversation.objects.exists()
 
 
 def test_more_than_a_model_writes_is_refused(owner: User) -> None:
     with_key(owner)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ReplyRejected) as caught:
         ask(owner, model="gpt-4o", max_tokens=16_385)
     assert caught.value.message == "GPT-4o writes at most 16,384 tokens."
     assert ask(owner, model="gpt-4o", max_tokens=16_384).created
@@ -238,8 +240,8 @@ def test_an_effort_that_is_none_of_the_models_is_left_out(owner: User) -> None:
 def test_what_was_refused_once_is_never_sent_again(owner: User, settings: Settings) -> None:
     with_key(owner)
     stream = running(ask(owner, model="gpt-4o", temperature=0.3))
-    replies.prepare(stream, Text()).refused("temperature")
-    replies.prepare(stream, Text()).refused("temperature")
+    replies.prepare(stream, StreamText()).on_unsupported_parameter("temperature")
+    replies.prepare(stream, StreamText()).on_unsupported_parameter("temperature")
     assert RefusedParameter.objects.count() == 1
     assert sent(ask(owner, model="gpt-4o", temperature=0.3)).temperature is None
     assert sent(ask(owner, model="gpt-4.1", temperature=0.3)).temperature == 0.3
@@ -288,7 +290,7 @@ def answered(reply: Reply, text: str) -> None:
 def test_what_was_decided_is_not_kept_for_a_stream_that_another_worker_has(owner: User) -> None:
     stream = running(ask(owner))
     Stream.objects.filter(pk=stream.pk).update(epoch=stream.epoch + 1)
-    replies.prepare(stream, Text())
+    replies.prepare(stream, StreamText())
     assert "context" not in Stream.objects.get(pk=stream.pk).arguments
 
 
@@ -346,7 +348,7 @@ def test_of_a_reply_that_was_taken_over_nobody_knows_the_cost(owner: User) -> No
 def test_a_continued_message_costs_both_its_runs(owner: User) -> None:
     reply = ask(with_key(owner), model="gpt-4o")
     stream = running(reply)
-    ending = Ending.completed(Finish("length", Usage(input=1_000, output=500)))
+    ending = Ending.from_finish(Finish("length", Usage(input=1_000, output=500)))
     assert lifecycle.end(stream.pk, stream.epoch, ending)
     reply.answer.refresh_from_db()
     reply.answer.content = "A seaweed that"
@@ -359,6 +361,6 @@ def test_the_details_say_what_was_sent(owner: User) -> None:
     reply = ask(owner)
     stream = running(reply)
     assert "Sent" not in dict(details(reply.answer, stream))
-    replies.prepare(stream, Text())
+    replies.prepare(stream, StreamText())
     said = dict(details(reply.answer, stream))["Sent"]
     assert said == "1 turn, about 8 tokens, 8,192 kept for the reply"

@@ -17,8 +17,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts import keys, visitors
-from accounts.models import ApiKey, Check, ListedModel, User
+from accounts import anonymous_limits, keys
+from accounts.models import ApiKey, KeyStatus, ListedModel, User
 from chat import articles, sidebar
 from chat.forms import MESSAGE_LIMIT
 from chat.models import Conversation, Message
@@ -171,7 +171,11 @@ def test_what_is_kept_of_a_visitor_is_counted_in_bytes(visitor: Client) -> None:
 
 @pytest.mark.django_db
 def test_all_visitors_together_are_kept_few_drafts_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(visitors, "DRAFTS_OF_ALL", replace(visitors.DRAFTS_OF_ALL, most=3))
+    monkeypatch.setattr(
+        anonymous_limits,
+        "TOTAL_DRAFT_LIMIT",
+        replace(anonymous_limits.TOTAL_DRAFT_LIMIT, max_count=3),
+    )
     for number in range(5):
         Client(REMOTE_ADDR=f"192.0.2.{number}").post("/c/", form())
     assert Session.objects.count() == 3
@@ -202,7 +206,7 @@ def test_a_home_with_many_addresses_has_no_more_drafts() -> None:
 def test_all_addresses_together_have_a_bounded_number_of_drafts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(visitors.LIMITS, "draft", "10/10m/ip,15/h/key")
+    monkeypatch.setitem(anonymous_limits.LIMITS, "draft", "10/10m/ip,15/h/key")
     for number in range(30):
         Client(REMOTE_ADDR=f"192.0.2.{number}").post("/c/", form())
     assert Session.objects.count() == 15
@@ -448,7 +452,7 @@ def test_the_best_model_is_one_that_the_key_is_good_for(as_owner: Client, owner:
 
 def test_a_key_that_its_provider_refuses_leaves_the_demo(as_owner: Client, owner: User) -> None:
     key = keys.save(owner, "openai", KEY)
-    ApiKey.objects.filter(pk=key.pk).update(check_result=Check.INVALID)
+    ApiKey.objects.filter(pk=key.pk).update(check_result=KeyStatus.INVALID)
     assert picked(html(as_owner.get("/"))) == "demo"
 
 
@@ -457,7 +461,7 @@ def test_a_server_that_needs_no_key_goes_before_the_demo(
 ) -> None:
     lab = catalog.Provider("lab", "Lab", needs_key=False, base_url="http://127.0.0.1:1/v1")
     monkeypatch.setitem(catalog.PROVIDERS, "lab", lab)
-    monkeypatch.setitem(catalog._BY_ID, "llama3.3", catalog.unlisted("llama3.3", lab))
+    monkeypatch.setitem(catalog._MODELS_BY_ID, "llama3.3", catalog.model_from_id("llama3.3", lab))
     shown = html(as_owner.get("/"))
     assert (picked(shown), groups(shown)[-1]) == ("llama3.3", "Demo")
 
@@ -584,12 +588,12 @@ def test_the_composer_stops_the_reply_that_runs(as_owner: Client, reply: Reply) 
 
 
 STATES: list[tuple[Ending, str, list[str]]] = [
-    (Ending.completed(Finish("stop")), "", []),
-    (Ending.completed(Finish("unknown")), "", []),
-    (Ending.completed(Finish("length")), "Reached the length limit", []),
+    (Ending.from_finish(Finish("stop")), "", []),
+    (Ending.from_finish(Finish("unknown")), "", []),
+    (Ending.from_finish(Finish("length")), "Reached the length limit", []),
     (lifecycle.STOPPED, "Stopped", []),
     (
-        Ending.failed(InvalidKey(provider="OpenAI", detail="401: wrong"), with_text=True),
+        Ending.from_error(InvalidKey(provider="OpenAI", detail="401: wrong"), with_text=True),
         "Failed",
         [
             "OpenAI did not accept the API key. Check it in settings.",
@@ -599,16 +603,16 @@ STATES: list[tuple[Ending, str, list[str]]] = [
         ],
     ),
     (
-        Ending.failed(Interrupted(provider="OpenAI"), with_text=True),
+        Ending.from_error(Interrupted(provider="OpenAI"), with_text=True),
         "Interrupted",
         ["The connection to OpenAI broke in the middle of the reply.", "Continue where it stopped"],
     ),
-    (Ending.broken(), "Failed", ["Something broke on this server.", "tell whoever runs"]),
+    (Ending.internal_error(), "Failed", ["Something broke on this server.", "tell whoever runs"]),
 ]
 
 
 def test_an_end_without_a_reason_is_a_whole_reply(as_owner: Client, reply: Reply) -> None:
-    finish(reply, "All there is.", Ending.completed(Finish("unknown")))
+    finish(reply, "All there is.", Ending.from_finish(Finish("unknown")))
     shown = article(html(as_owner.get(f"/m/{reply.answer.pk}/")), reply.answer)
     assert "<dt>Ended</dt><dd>unknown</dd>" in shown
     assert "/continuations/" not in shown
@@ -638,13 +642,13 @@ def test_every_class_of_error_has_its_own_words_and_its_own_way_out(
     as_owner: Client, reply: Reply
 ) -> None:
     endings = {
-        kind.code: Ending.failed(kind(provider="OpenAI"), with_text=False)
+        kind.code: Ending.from_error(kind(provider="OpenAI"), with_text=False)
         for kind in ProviderError.__subclasses__()
         if kind is not Interrupted
     }
-    endings["internal"] = Ending.broken()
+    endings["internal"] = Ending.internal_error()
     assert endings.keys() == FIRST_BUTTON.keys(), "a class nobody thought of has no way out"
-    finish(reply, "What there was.", Ending.broken())
+    finish(reply, "What there was.", Ending.internal_error())
     said = set()
     for code, ending in endings.items():
         Stream.objects.filter(pk=reply.stream.pk).update(error_class=code, error=ending.error)
@@ -694,8 +698,8 @@ def test_thoughts_are_folded_under_how_long_they_took(as_owner: Client, reply: R
     text.update(created_at=F("created_at") + timedelta(seconds=12))
     growing = html(as_owner.get(page(reply)))
     assert "<summary>Thought for 12 s</summary>" in growing
-    assert lifecycle.end(stream.pk, stream.epoch, Ending.completed(Finish("stop")))
-    journal.delete([stream.pk])
+    assert lifecycle.end(stream.pk, stream.epoch, Ending.from_finish(Finish("stop")))
+    journal.delete_streams([stream.pk])
     ended = html(as_owner.get(page(reply)))
     assert "<summary>Thought for 12 s</summary>" in ended, "the journal is folded in time"
 
@@ -760,7 +764,7 @@ def test_running_and_failed_conversations_are_marked(
     assert 'data-state="running"></span><span class="sr-only">running: </span>' in html(
         as_owner.get("/sidebar/")
     )
-    finish(reply, "x", Ending.broken())
+    finish(reply, "x", Ending.internal_error())
     assert 'data-state="failed"' in html(as_owner.get("/sidebar/"))
     finish(ask(owner, "Again", reply.conversation))
     assert 'data-state="unread"' in html(as_owner.get("/sidebar/"))

@@ -12,13 +12,13 @@ from accounts import keys
 from accounts.models import User
 from chat import replies, sync
 from chat.models import Conversation, Message
-from chat.replies import Refused, Reply, Settings
+from chat.replies import Reply, ReplyRejected, Settings
 from streaming import journal, lifecycle
-from streaming.hub import WORKERS
-from streaming.journal import Text
+from streaming.hub import WORKERS_GROUP
+from streaming.journal import StreamText
 from streaming.lifecycle import Ending
 from streaming.models import Kind, State, Stream
-from streaming.providers.base import CARRY_ON, Finish, Turn, Usage
+from streaming.providers.base import CONTINUE_PROMPT, Finish, Turn, Usage
 from streaming.providers.errors import InvalidKey, ProviderError
 from tests.streaming.making import at_once, claimed, finish, working, write
 
@@ -87,7 +87,7 @@ def rung(monkeypatch: pytest.MonkeyPatch) -> Rung:
     """Every bell that is rung."""
     bells: Rung = []
     for module in (lifecycle, sync):
-        monkeypatch.setattr(module, "ring", lambda group, body: bells.append((group, body)))
+        monkeypatch.setattr(module, "notify", lambda group, body: bells.append((group, body)))
     return bells
 
 
@@ -158,7 +158,7 @@ def test_workers_and_pages_hear_of_it_once_it_is_committed(owner: User, rung: Ru
     ask(owner)
     assert revision(owner) == 1
     assert rung == [
-        (WORKERS, {"type": "stream.queued"}),
+        (WORKERS_GROUP, {"type": "stream.queued"}),
         (f"user.{owner.pk}", {"revision": 1}),
     ]
 
@@ -247,7 +247,7 @@ def test_different_questions_at_once_in_one_conversation_follow_each_other(owner
     assert streams == sorted(streams, key=lambda pk: pk or 0)  # the lane runs them in this order
 
 
-# Refused
+# Rejected
 
 
 @pytest.mark.django_db(transaction=True)
@@ -264,7 +264,7 @@ def test_different_questions_at_once_in_one_conversation_follow_each_other(owner
 def test_what_cannot_be_answered_is_refused_before_anything_is_written(
     owner: User, rung: Rung, text: str, model: str, code: str, sentence: str
 ) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ReplyRejected) as refused:
         ask(owner, text, chosen=Settings(model))
     assert refused.value.code == code
     assert sentence in refused.value.message
@@ -274,7 +274,7 @@ def test_what_cannot_be_answered_is_refused_before_anything_is_written(
 @pytest.mark.django_db
 def test_somebody_elses_key_is_of_no_use(owner: User, colleague: User) -> None:
     keys.save(colleague, "openai", "sk-of-the-colleague-0123456789")
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ReplyRejected) as refused:
         ask(owner, chosen=Settings("gpt-4.1"))
     assert refused.value.code == "no_key"
     assert ask(colleague, chosen=Settings("gpt-4.1")).created
@@ -296,7 +296,7 @@ def test_a_second_message_waits_for_the_reply_before_it(owner: User) -> None:
     assert status(first.conversation) == Status.STREAMING
     (next_one,) = lifecycle.claim(worker, 9)
     assert next_one.pk == second.stream.pk
-    turns = replies.prepare(next_one, Text()).request.turns
+    turns = replies.prepare(next_one, StreamText()).request.turns
     assert Turn("assistant", "Because of friction.") in turns
     finish(next_one)
     assert status(first.conversation) == Status.COMPLETED
@@ -312,7 +312,7 @@ def test_a_reply_is_asked_for_with_the_turns_before_it(owner: User) -> None:
     failed = ask(owner, "three", first.conversation)
     over(failed, "", State.FAILED)
     stream = run(ask(owner, "four", first.conversation))
-    turns = replies.prepare(stream, Text()).request.turns
+    turns = replies.prepare(stream, StreamText()).request.turns
     assert [turn.role for turn in turns] == ["user", "assistant", "user"]
     assert "\n\n".join(turn.text for turn in turns) == "one\n\ntwo\n\nthree\n\nfour"
 
@@ -321,18 +321,18 @@ def test_a_reply_is_asked_for_with_the_turns_before_it(owner: User) -> None:
 def test_a_reply_that_is_carried_on_is_asked_to_go_on_where_it_stopped(owner: User) -> None:
     stream = run(ask(owner, "one"))
     write(stream, "so far")
-    source = replies.prepare(stream, journal.text(stream.pk))
-    assert source.request.turns[-2:] == (Turn("assistant", "so far"), Turn("user", CARRY_ON))
+    source = replies.prepare(stream, journal.read_text(stream.pk))
+    assert source.request.turns[-2:] == (Turn("assistant", "so far"), Turn("user", CONTINUE_PROMPT))
 
 
 @pytest.mark.django_db(transaction=True)  # the SDK loads, and nothing stays locked
 def test_a_key_that_was_removed_meanwhile_fails_the_reply_with_what_to_do(owner: User) -> None:
     keys.save(owner, "openai", "sk-of-the-owner-0123456789")
     stream = run(ask(owner, chosen=Settings("gpt-4.1")))
-    assert replies.prepare(stream, Text()).key == "sk-of-the-owner-0123456789"
+    assert replies.prepare(stream, StreamText()).key == "sk-of-the-owner-0123456789"
     keys.remove(owner, "openai")
     with pytest.raises(InvalidKey) as invalid:
-        replies.prepare(stream, Text())
+        replies.prepare(stream, StreamText())
     assert invalid.value.message == "No openai API key found. Add one in settings."
 
 
@@ -340,7 +340,7 @@ def test_a_key_that_was_removed_meanwhile_fails_the_reply_with_what_to_do(owner:
 def test_no_key_is_in_what_is_printed_of_a_source(owner: User) -> None:
     keys.save(owner, "openai", "sk-of-the-owner-0123456789")
     stream = run(ask(owner, chosen=Settings("gpt-4.1")))
-    assert "of-the-owner" not in repr(replies.prepare(stream, Text()))
+    assert "of-the-owner" not in repr(replies.prepare(stream, StreamText()))
 
 
 # Settled
@@ -372,7 +372,7 @@ def test_all_that_is_known_of_a_reply_is_kept_with_it(owner: User) -> None:
     stream = run(reply)
     write(stream, (Kind.REASONING, "hm"), "one ", (Kind.SEAM, ""), "two")
     usage = Usage(input=11, output=7, reasoning=3)
-    finish(stream, Ending.completed(Finish("length", usage)))
+    finish(stream, Ending.from_finish(Finish("length", usage)))
     answer = answer_of(reply)
     assert (answer.content, answer.reasoning, answer.seams) == ("one two", "hm", [4])
     assert (answer.input_tokens, answer.output_tokens, answer.reasoning_tokens) == (11, 7, 3)
@@ -468,8 +468,8 @@ def test_what_was_folded_is_recalled_from_the_message(owner: User) -> None:
     stream = run(reply)
     write(stream, (Kind.REASONING, "hm"), "one ", (Kind.SEAM, ""), "two")
     finish(stream)
-    held = journal.text(stream.pk)
-    journal.fold(stream.pk)
+    held = journal.read_text(stream.pk)
+    journal.fold_chunks(stream.pk)
     assert replies.recall(Stream.objects.get()) == held
 
 
@@ -480,12 +480,12 @@ def test_the_first_part_of_a_continued_reply_is_recalled_as_it_was(owner: User) 
     write(stream, "one ", (Kind.SEAM, ""), "two")
     finish(stream, Ending(State.STOPPED))
     first = Stream.objects.get(pk=stream.pk)
-    held = journal.text(stream.pk)
+    held = journal.read_text(stream.pk)
     further = run(replies.go_on(owner, answer=answer_of(reply), request_id=uuid4()))
     write(further, " three")
     finish(further)
     assert answer_of(reply).content == "one two three"
-    assert replies.recall(first) == Text(held.text, "", (4, 7), held.next_index)
+    assert replies.recall(first) == StreamText(held.content, "", (4, 7), held.next_index)
 
 
 @pytest.mark.django_db
@@ -512,7 +512,7 @@ def test_continue_twice_at_once_is_one_new_stream_that_begins_with_the_text_so_f
     stream = got[0].stream
     assert stream == got[1].stream
     assert stream.continues_id == reply.stream.pk
-    assert journal.text(stream.pk) == Text("so far", "", (6,), 2, ends_in_seam=True)
+    assert journal.read_text(stream.pk) == StreamText("so far", "", (6,), 2, ends_in_seam=True)
     assert status(reply.conversation) == Status.STREAMING
 
 
@@ -523,7 +523,7 @@ def test_two_who_continue_at_once_by_different_requests_make_one_stream(owner: U
     both = [partial(replies.go_on, owner, answer=answer_of(reply), request_id=uuid4())] * 2
     both[1] = partial(replies.go_on, owner, answer=answer_of(reply), request_id=uuid4())
     got = at_once(*both)
-    assert sorted(type(each).__name__ for each in got) == ["Refused", "Reply"]
+    assert sorted(type(each).__name__ for each in got) == ["Reply", "ReplyRejected"]
     assert Stream.objects.count() == 2
 
 
@@ -534,6 +534,6 @@ def test_an_error_of_a_provider_is_a_sentence_in_the_stream_and_text_in_the_mess
     reply = ask(owner)
     stream = run(reply)
     write(stream, "so far")
-    finish(stream, Ending.failed(ProviderError("It broke."), with_text=True))
+    finish(stream, Ending.from_error(ProviderError("It broke."), with_text=True))
     assert answer_of(reply).content == "so far"
     assert Stream.objects.get().error == "It broke."

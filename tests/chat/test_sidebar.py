@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts.models import User
 from chat import sidebar
 from chat.models import Conversation
-from chat.sidebar import Listing, Place, listing
+from chat.sidebar import Place, Sidebar, listing
 from tests.chat.asking import html
 
 CHATS = 450
@@ -41,14 +41,14 @@ def chats(owner: User) -> list[Conversation]:
     return sorted(made, key=lambda c: (c.pinned, c.updated_at, c.id), reverse=True)
 
 
-def all_pages(user: User) -> list[Listing]:
+def all_pages(user: User) -> list[Sidebar]:
     pages = [listing(user)]
     while pages[-1].more:
         pages.append(listing(user, Place.read(pages[-1].end), joined=True))
     return pages
 
 
-def titles(listings: list[Listing]) -> list[str]:
+def titles(listings: list[Sidebar]) -> list[str]:
     return [row.title for page in listings for row in page.rows]
 
 

@@ -20,11 +20,11 @@ from accounts.models import User
 from chat import conversations, replies
 from chat.models import Conversation
 from chat.replies import Settings
-from chat.sidebar import Row, listing
+from chat.sidebar import SidebarRow, listing
 from streaming import consumers, lifecycle
 from streaming import hub as hubs
 from streaming.consumers import FollowConsumer
-from streaming.database import in_db
+from streaming.database import run_in_db
 from streaming.models import Stream
 from tests.waiting import until_async
 
@@ -39,7 +39,7 @@ class Tab:
 
     def __init__(self, user: User, session: SessionStore) -> None:
         self.user = user
-        self.list: list[Row] = []
+        self.list: list[SidebarRow] = []
         self._revision = -1
         cookie = f"{settings.SESSION_COOKIE_NAME}={session.session_key}".encode()
         headers = [(b"cookie", cookie)]
@@ -62,13 +62,13 @@ class Tab:
                 await self._socket.send_to(text_data=json.dumps(pong))
             if frame.get("revision", self._revision) != self._revision:
                 self._revision = frame["revision"]
-                self.list = (await in_db(listing, self.user)).rows
+                self.list = (await run_in_db(listing, self.user)).rows
 
 
 @pytest.fixture
 async def tabs(owner: User) -> AsyncIterator[list[Tab]]:
-    hubs.hub()
-    session = await in_db(signed_in, owner)
+    hubs.get_hub()
+    session = await run_in_db(signed_in, owner)
     tabs = [Tab(owner, session), Tab(owner, session)]
     for tab in tabs:
         await tab.open()
@@ -116,7 +116,7 @@ def ask(user: User, conversation: Conversation | None) -> None:
 
 
 async def agree(tabs: list[Tab], user: User, within: float) -> None:
-    fresh = (await in_db(listing, user)).rows
+    fresh = (await run_in_db(listing, user)).rows
 
     async def same() -> bool:
         return all(tab.list == fresh for tab in tabs)
@@ -129,24 +129,24 @@ async def test_old_state_and_events_make_the_freshly_fetched_state(
 ) -> None:
     dice = random.Random(7)
     for _ in range(STEPS):
-        await in_db(do_something, owner, dice)
+        await run_in_db(do_something, owner, dice)
         await agree(tabs, owner, within=10 * A_SECOND)
 
 
 async def test_lost_bells_heal_with_the_next_ping(
     owner: User, tabs: list[Tab], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hubs.hub(), "ring", lambda group, body: None)
+    monkeypatch.setattr(hubs.get_hub(), "notify", lambda group, body: None)
     dice = random.Random(8)
     for _ in range(5):
-        await in_db(do_something, owner, dice)
-    await agree(tabs, owner, within=3 * consumers.PING_SECONDS)
+        await run_in_db(do_something, owner, dice)
+    await agree(tabs, owner, within=3 * consumers.PING_INTERVAL_SECONDS)
 
 
 async def test_nobody_hears_of_somebody_elses_conversations(
     owner: User, stranger: User, tabs: list[Tab]
 ) -> None:
-    await in_db(ask, stranger, None)
-    await in_db(ask, owner, None)
+    await run_in_db(ask, stranger, None)
+    await run_in_db(ask, owner, None)
     await agree(tabs, owner, within=10 * A_SECOND)
     assert all(len(tab.list) == 1 for tab in tabs)

@@ -13,7 +13,7 @@ from chat import conversations, titles
 from chat.models import Conversation
 from chat.replies import Reply
 from streaming import journal, lifecycle
-from streaming.journal import Chunk, Entry, Text
+from streaming.journal import Append, Chunk, StreamText
 from streaming.lifecycle import Ending
 from streaming.models import Kind, Stream
 from streaming.providers.base import Finish
@@ -48,8 +48,8 @@ def write_title(text: str, ending: Ending | None = None) -> None:
     (stream,) = lifecycle.claim(worker, 10)
     assert stream.source == "title"
     chunk = Chunk(0, 0, Kind.TEXT, text, 0)
-    assert journal.append([Entry(stream.pk, stream.uuid, stream.epoch, (chunk,))])
-    ending = ending or Ending.completed(Finish("stop"))
+    assert journal.append([Append(stream.pk, stream.uuid, stream.epoch, (chunk,))])
+    ending = ending or Ending.from_finish(Finish("stop"))
     assert lifecycle.end(stream.pk, stream.epoch, ending)
 
 
@@ -99,7 +99,7 @@ def test_the_demo_needs_no_model_for_its_titles(owner: User) -> None:
 
 def test_a_reply_that_failed_gets_no_title(owner: User) -> None:
     keys.save(owner, "openai", "sk-harbour-0123456789-ab12")
-    finish(ask(owner, "Tides", model="gpt-4.1"), "Half", Ending.broken())
+    finish(ask(owner, "Tides", model="gpt-4.1"), "Half", Ending.internal_error())
     assert asked() == []
 
 
@@ -107,15 +107,17 @@ def test_the_cheapest_model_of_the_same_provider_writes_it(owner: User, reply: R
     keys.save(owner, "anthropic", "sk-ant-harbour-0123456789")
     model = asked()[0].arguments["model"]
     openai = [m for m in MODELS if m.provider == "openai" and m.lifecycle == "active" and m.price]
-    costs = {m.id: cost for m in openai if m.price and (cost := m.price.cost(titles.TYPICAL))}
+    costs = {
+        m.id: cost for m in openai if m.price and (cost := m.price.calculate_cost(titles.TYPICAL))
+    }
     assert costs[model] == min(costs.values())
-    request = titles.prepare(asked()[0], Text()).request
+    request = titles.prepare(asked()[0], StreamText()).request
     assert request.model == model
     assert len(request.turns[0].text) < 2 * titles.EXCERPT + 400
     assert "Because of friction." in request.turns[0].text
 
 
-@pytest.mark.parametrize("ending", [Ending.broken(), lifecycle.STOPPED])
+@pytest.mark.parametrize("ending", [Ending.internal_error(), lifecycle.STOPPED])
 def test_a_title_that_failed_leaves_the_first_words(reply: Reply, ending: Ending) -> None:
     before = title_of(reply)
     write_title("Half a ti", ending)

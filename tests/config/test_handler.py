@@ -12,7 +12,7 @@ from django.db import connections
 from django.http import HttpResponse
 from django.utils.module_loading import import_string
 
-from config import errors, urls
+from config import error_views, urls
 from config.handler import ThreadHandler
 
 HEADERS = [(b"host", b"testserver"), (b"x-forwarded-for", b"203.0.113.7")]
@@ -64,7 +64,7 @@ async def test_the_page_of_an_error_is_made_in_its_requests_thread_and_keeps_no_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen = Seen()
-    monkeypatch.setattr(urls, "handler404", seen.noting(errors.page_not_found))
+    monkeypatch.setattr(urls, "handler404", seen.noting(error_views.page_not_found))
     monkeypatch.setattr(ThreadHandler, "get_response", seen.noting(ThreadHandler.get_response))
     asked = HttpCommunicator(ThreadHandler(), "GET", "/nowhere/", headers=HEADERS)
     assert (await asked.get_response())["status"] == 404

@@ -14,8 +14,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from config.headers import MAX_FRAME_BYTES
-from streaming.protocol import FRAME_CHARACTERS
+from config.header_limits import MAX_FRAME_BYTES
+from streaming.protocol import MAX_FRAME_CHARS
 from tests.e2e.deployment import Deployment, Server
 from tests.waiting import until
 
@@ -319,10 +319,10 @@ def test_a_message_that_is_too_long_ends_its_socket(
 
 
 def test_all_characters_of_the_longest_frame_are_read(served: Deployment) -> None:
-    assert MAX_FRAME_BYTES == 4 * FRAME_CHARACTERS
+    assert MAX_FRAME_BYTES == 4 * MAX_FRAME_CHARS
     with knock(served, served.person().cookies["sessionid"]) as line:
         line.recv(10)
-        line.send("🌊" * FRAME_CHARACTERS)
+        line.send("🌊" * MAX_FRAME_CHARS)
         assert json.loads(line.recv(10))["code"] == "bad_json"
 
 

@@ -25,7 +25,7 @@ from django.db import close_old_connections
 from accounts.models import User
 from accounts.session_store import SessionStore
 from chat.models import Conversation
-from config.logs import QuietRefusals
+from config.logs import ClientErrorFilter
 from tests.chat.asking import ask
 from tests.fuzz import nasty, sending
 from tests.fuzz.sending import Sent
@@ -74,7 +74,7 @@ class Heard(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.records: list[logging.LogRecord] = []
-        self.addFilter(QuietRefusals())
+        self.addFilter(ClientErrorFilter())
 
     def emit(self, record: logging.LogRecord) -> None:
         is_refusal = record.name.startswith("django.security")

@@ -11,7 +11,7 @@ from django.test import Client
 
 from accounts.models import User
 from chat.models import Conversation
-from config.logs import MAX_MESSAGE_CHARS, QuietRefusals
+from config.logs import MAX_MESSAGE_CHARS, ClientErrorFilter
 from tests.chat.asking import ask, signed_in
 from tests.fuzz import sending
 from tests.fuzz.sending import Sent
@@ -109,7 +109,7 @@ def test_a_host_that_is_not_ours_is_refused_in_one_short_line(
     answer = Client(headers={"Host": host}).get("/")
     assert answer.status_code == 400
     for record in caplog.records:
-        assert QuietRefusals().filter(record)
+        assert ClientErrorFilter().filter(record)
         line = logging.Formatter().format(record)
         assert "\n" not in line
         assert len(line) <= MAX_MESSAGE_CHARS + 1
@@ -122,7 +122,7 @@ def test_an_error_of_ours_keeps_its_traceback() -> None:
         about = (type(error), error, error.__traceback__)
     record = logging.LogRecord("django.request", logging.ERROR, "", 0, "Oh", None, about)
     record.status_code = 500
-    assert QuietRefusals().filter(record)
+    assert ClientErrorFilter().filter(record)
     assert "LookupError: ours" in logging.Formatter().format(record)
 
 

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from streaming.consumers import MAX_UNTOLD_SECONDS
+from streaming.consumers import MAX_REFUSAL_DELAY_SECONDS
 from tests.e2e.deployment import Deployment, Server
 from tests.fuzz import raw
 from tests.fuzz.test_fuzz import PROVE_SECONDS, SEEDS
@@ -49,7 +49,7 @@ def test_a_byte_that_is_no_ascii_is_no_error(served: Deployment, name: str, valu
         lines = [key + b": " + told for key, told in headers if key != name.encode()]
         sent = b"\r\n".join([b"GET /ws/ HTTP/1.1", *lines, name.encode() + b": " + value, b"\r\n"])
         # Of sockets that nobody is signed in to, ten a second are answered.
-        code = raw.answered(served.web.port, sent, MAX_UNTOLD_SECONDS).split()[1]
+        code = raw.answered(served.web.port, sent, MAX_REFUSAL_DELAY_SECONDS).split()[1]
         assert code in {b"400", b"403", b"404", b"101"}
         is_read = name in HEADERS[:2] and not value.isascii()
         assert code == b"400" or not is_read or served.server == "uvicorn"

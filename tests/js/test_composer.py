@@ -16,8 +16,8 @@ from playwright.sync_api import Page, Route, expect
 from accounts.models import User
 from chat.articles import BLANK_ANSWER, BLANK_QUESTION, Article
 from chat.composer import Composer, Group
-from chat.sidebar import Listing
-from streaming.providers.catalog import by_provider, every_model
+from chat.sidebar import Sidebar
+from streaming.providers.catalog import all_models, group_by_provider
 from tests.js.conftest import Files
 
 PLAIN_FILES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
@@ -29,7 +29,7 @@ STREAM = str(uuid4())
 def page_of(action: str, articles: tuple[Article, ...] = (), **composer: Any) -> bytes:
     groups = tuple(
         Group(provider, not provider.needs_key, models)
-        for provider, models in by_provider(every_model()).items()
+        for provider, models in group_by_provider(all_models()).items()
     )
     usual = dict.fromkeys((field.name for field in fields(Composer)), "")
     given = {"action": action, "request_id": str(uuid4()), "model": "demo", "gone": False}
@@ -39,7 +39,7 @@ def page_of(action: str, articles: tuple[Article, ...] = (), **composer: Any) ->
         "title": "Tides",
         "articles": articles,
         "composer": form,
-        "listing": Listing([]),
+        "listing": Sidebar([]),
         "open": "",
         "starters": (),
         "blank_question": BLANK_QUESTION,
@@ -366,7 +366,7 @@ def test_the_demo_goes_out_of_a_draft_once_there_is_something_better(
 ) -> None:
     """Unless it was chosen over that."""
     with override_settings(STORAGES=PLAIN_FILES, STATIC_URL="/static/"):
-        openai = next(m.id for m in every_model() if m.provider == "openai")
+        openai = next(m.id for m in all_models() if m.provider == "openai")
         usable = page_of("/c/", model=openai).replace(b" disabled>", b">")
     Files.pages |= {"/?model=demo-fast": page_of_demo("demo-fast"), "/better/": usable}
     model = page.get_by_role("combobox", name="Model")
@@ -497,7 +497,7 @@ def test_a_plain_http_address_has_ids_too(page: Page, server: Server) -> None:
 
 def test_a_model_without_a_key_can_not_be_sent_to(page: Page, server: Server) -> None:
     with override_settings(STORAGES=PLAIN_FILES, STATIC_URL="/static/"):
-        openai = next(m.id for m in every_model() if m.provider == "openai")
+        openai = next(m.id for m in all_models() if m.provider == "openai")
         hint = "No openai API key found. Add one in settings."
         Files.pages[CHAT] = page_of(f"{CHAT}messages/", model=openai, hint=hint)
     page.goto(CHAT)

@@ -5,16 +5,25 @@ import json
 import pytest
 
 from streaming.providers import anthropic, errors
-from streaming.providers.base import CARRY_ON, Delta, Event, Finish, Request, Turn, Usage, adapter
+from streaming.providers.base import (
+    CONTINUE_PROMPT,
+    Delta,
+    Finish,
+    ReplyEvent,
+    Request,
+    Turn,
+    Usage,
+    get_adapter,
+)
 from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
 from tests.fakes import Usage as Claimed
 
 KEY = "sk-ant-canary-0123456789"
-TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CARRY_ON))
+TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CONTINUE_PROMPT))
 
 
-async def collected(fake: Fake, request: Request) -> list[Event]:
-    kelp = adapter("anthropic", base_url=fake.anthropic)
+async def collected(fake: Fake, request: Request) -> list[ReplyEvent]:
+    kelp = get_adapter("anthropic", base_url=fake.anthropic)
     return [event async for event in kelp.stream(request, KEY)]
 
 
@@ -26,9 +35,9 @@ async def test_a_message_always_has_a_limit_and_thoughts_that_can_be_read(fake: 
         "messages": [
             {"role": "user", "content": "Kelp?"},
             {"role": "assistant", "content": "It is"},
-            {"role": "user", "content": CARRY_ON},
+            {"role": "user", "content": CONTINUE_PROMPT},
         ],
-        "max_tokens": anthropic.MAX_TOKENS,
+        "max_tokens": anthropic.DEFAULT_MAX_TOKENS,
         "thinking": {"type": "adaptive", "display": "summarized"},
         "stream": True,
     }
@@ -105,13 +114,13 @@ def test_what_was_written_to_the_cache_counts_as_input() -> None:
         "cache_creation_input_tokens": 3_000,
         "output_tokens": 5,
     }
-    assert anthropic.usage(counted, None) == Usage(input=3_210, output=5, cached=200)
+    assert anthropic.parse_usage(counted, None) == Usage(input=3_210, output=5, cached=200)
 
 
 def test_a_count_that_is_null_takes_back_none_that_was_told() -> None:
     before = Usage(input=10, output=5, reasoning=2, cached=1)
     nothing = {"input_tokens": None, "output_tokens": None, "output_tokens_details": None}
-    assert anthropic.usage(nothing, before) == before
+    assert anthropic.parse_usage(nothing, before) == before
 
 
 async def test_a_stop_reason_counts_though_the_last_event_is_missing(fake: Fake) -> None:

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from streaming.providers import catalog
-from streaming.providers.base import adapter
+from streaming.providers.base import get_adapter
 from streaming.providers.catalog import Model
 from streaming.providers.demo import TOKENS_PER_SECOND
 
@@ -29,32 +29,32 @@ LATE_IN_2026 = date(2026, 11, 22)
 def test_every_model_is_found_by_its_id_and_served_by_somebody() -> None:
     assert len({model.id for model in catalog.MODELS}) == len(catalog.MODELS)
     for model in catalog.MODELS:
-        assert catalog.model(model.id) is model
+        assert catalog.get_model(model.id) is model
         assert model.provider in catalog.PROVIDERS
 
 
 def test_every_provider_has_models_and_an_adapter() -> None:
-    for provider, models in catalog.by_provider(catalog.every_model()).items():
+    for provider, models in catalog.group_by_provider(catalog.all_models()).items():
         assert models
-        assert adapter(provider.id)
+        assert get_adapter(provider.id)
 
 
 def test_the_demo_needs_no_key_and_serves_what_the_catalog_says() -> None:
     demo = catalog.PROVIDERS["demo"]
     assert not demo.needs_key
-    served = catalog.by_provider(catalog.every_model())[demo]
+    served = catalog.group_by_provider(catalog.all_models())[demo]
     assert {m.id for m in served} == set(TOKENS_PER_SECOND)
 
 
 @pytest.mark.parametrize("model_id", SKETCHED)
 def test_the_models_of_the_sketch_are_recognised(model_id: str) -> None:
-    assert catalog.model(model_id).provider == model_id[:3].replace("gpt", "openai").replace(
+    assert catalog.get_model(model_id).provider == model_id[:3].replace("gpt", "openai").replace(
         "gem", "google"
     )
 
 
 def test_what_was_shut_down_is_retired_and_what_will_be_is_deprecated() -> None:
-    stands = {id: catalog.model(id).lifecycle_on(LATE_IN_2026) for id in SKETCHED}
+    stands = {id: catalog.get_model(id).lifecycle_on(LATE_IN_2026) for id in SKETCHED}
     retired = {id for id, lifecycle in stands.items() if lifecycle == "retired"}
     assert retired == {
         "gpt-4.1-nano",
@@ -63,11 +63,11 @@ def test_what_was_shut_down_is_retired_and_what_will_be_is_deprecated() -> None:
         "gemini-2.5-flash-thinking",
     }
     assert {stands[id] for id in set(SKETCHED) - retired} == {"deprecated"}
-    assert catalog.model("gpt-6.2-sol").lifecycle_on(LATE_IN_2026) == "active"
+    assert catalog.get_model("gpt-6.2-sol").lifecycle_on(LATE_IN_2026) == "active"
 
 
 def test_a_model_is_retired_from_the_day_of_its_shutdown_on() -> None:
-    model = catalog.model("gpt-4o")
+    model = catalog.get_model("gpt-4o")
     assert model.lifecycle_on(date(2027, 1, 13)) == "deprecated"
     assert model.lifecycle_on(date(2027, 1, 14)) == "retired"
 
@@ -77,17 +77,17 @@ def test_who_goes_has_a_successor_that_stays() -> None:
         going = model.lifecycle_on(date(2030, 1, 1)) == "retired"
         assert going == bool(model.successor)
         if going:
-            successor = catalog.model(model.successor)
+            successor = catalog.get_model(model.successor)
             assert successor.provider == model.provider
             assert successor.lifecycle_on(date(2030, 1, 1)) == "active"
 
 
 def test_retired_models_are_known_and_not_shown() -> None:
-    offered = catalog.by_provider(catalog.every_model())
+    offered = catalog.group_by_provider(catalog.all_models())
     shown = {model.id for models in offered.values() for model in models}
-    assert catalog.model("gemini-2.0-flash").lifecycle == "retired"
+    assert catalog.get_model("gemini-2.0-flash").lifecycle == "retired"
     assert "gemini-2.0-flash" not in shown
-    assert all(catalog.model(model_id).lifecycle != "retired" for model_id in shown)
+    assert all(catalog.get_model(model_id).lifecycle != "retired" for model_id in shown)
 
 
 def test_no_model_takes_both_a_temperature_and_what_refuses_one() -> None:
@@ -98,9 +98,9 @@ def test_no_model_takes_both_a_temperature_and_what_refuses_one() -> None:
 
 
 def test_efforts_are_offered_where_a_model_takes_them() -> None:
-    assert catalog.model("gpt-6.2-sol").efforts
-    assert not catalog.model("gpt-4o").efforts
-    assert not catalog.model("demo").efforts
+    assert catalog.get_model("gpt-6.2-sol").efforts
+    assert not catalog.get_model("gpt-4o").efforts
+    assert not catalog.get_model("demo").efforts
 
 
 def test_a_model_that_says_nothing_of_itself_is_given_the_least() -> None:
@@ -145,7 +145,7 @@ def test_models_that_answer_nobody_in_words_are_left_out(model_id: str) -> None:
 
 def test_an_unknown_model_is_refused_with_advice() -> None:
     with pytest.raises(catalog.UnknownModel) as caught:
-        catalog.model("gpt-2")
+        catalog.get_model("gpt-2")
     assert caught.value.message == (
         "No provider here serves the model “gpt-2”. Pick one from the list."
     )
@@ -154,14 +154,14 @@ def test_an_unknown_model_is_refused_with_advice() -> None:
 
 def test_an_unknown_provider_has_no_adapter() -> None:
     with pytest.raises(LookupError, match="nobody"):
-        adapter("nobody")
+        get_adapter("nobody")
 
 
 def test_no_sdk_and_no_django_is_loaded_before_it_is_needed() -> None:
     program = """
 import sys
 from streaming.providers import base, catalog, errors
-base.adapter("demo")
+base.get_adapter("demo")
 heavy = {"openai", "httpx2", "anthropic", "google.genai", "django", "genai_prices"}
 print(*sorted(heavy & set(sys.modules)))
 """
@@ -170,12 +170,12 @@ print(*sorted(heavy & set(sys.modules)))
 
 
 def test_a_row_of_configuration_is_a_provider_with_models() -> None:
-    provider, models = catalog.compatible(
+    provider, models = catalog.parse_provider_config(
         {"id": "ollama", "name": "Ollama", "url": "http://127.0.0.1:11434/v1", "models": ["qwen3"]}
     )
     assert (provider.name, provider.needs_key) == ("Ollama", False)
     assert [(m.id, m.provider, m.takes_temperature) for m in models] == [("qwen3", "ollama", True)]
-    assert adapter(provider.id, base_url=provider.base_url)
+    assert get_adapter(provider.id, base_url=provider.base_url)
 
 
 @pytest.mark.parametrize(
@@ -191,5 +191,5 @@ def test_a_row_of_configuration_is_a_provider_with_models() -> None:
     ],
 )
 def test_a_row_that_describes_no_provider_says_why(row: object, problem: str) -> None:
-    with pytest.raises(catalog.BadRow, match=problem):
-        catalog.compatible(row)
+    with pytest.raises(catalog.InvalidProviderConfig, match=problem):
+        catalog.parse_provider_config(row)

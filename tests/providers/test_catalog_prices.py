@@ -46,45 +46,47 @@ def test_a_cost_is_what_the_package_would_reckon(model: Model) -> None:
                 provider_id=model.provider,
                 genai_request_timestamp=datetime(day.year, day.month, day.day, 12, tzinfo=UTC),
             )
-            assert price.cost(usage) == theirs.total_price
+            assert price.calculate_cost(usage) == theirs.total_price
 
 
 def test_what_the_package_does_not_know_is_unknown() -> None:
     for model_id in ("gpt-6.2-sol", "claude-mythos-5", "gemini-4-carbon", "demo"):
-        model = catalog.model(model_id)
+        model = catalog.get_model(model_id)
         assert (model.context_window, model.prices, model.price) == (None, (), None)
 
 
 def test_a_window_may_be_known_without_a_price_and_a_price_without_a_window() -> None:
-    assert catalog.model("gemini-2.5-pro").context_window is None
-    assert catalog.model("gemini-2.5-pro").price
-    assert catalog.model("gpt-4o").context_window == 128_000
+    assert catalog.get_model("gemini-2.5-pro").context_window is None
+    assert catalog.get_model("gemini-2.5-pro").price
+    assert catalog.get_model("gpt-4o").context_window == 128_000
 
 
 def test_a_dated_snapshot_costs_what_its_model_costs() -> None:
-    known = prices.known("anthropic", "claude-haiku-4-5-20251001")
-    assert known == prices.known("anthropic", "claude-haiku-4-5")
+    known = prices.lookup_facts("anthropic", "claude-haiku-4-5-20251001")
+    assert known == prices.lookup_facts("anthropic", "claude-haiku-4-5")
     assert known.prices
-    assert prices.known("openai", "gpt-4o-2024-05-13") != prices.known("openai", "gpt-4o")
+    assert prices.lookup_facts("openai", "gpt-4o-2024-05-13") != prices.lookup_facts(
+        "openai", "gpt-4o"
+    )
 
 
 @pytest.mark.parametrize("provider", ["openai", "nobody"])
 def test_of_a_stranger_nothing_is_known(provider: str) -> None:
-    assert prices.known(provider, "kelp-1") == prices.Known()
+    assert prices.lookup_facts(provider, "kelp-1") == prices.ModelFacts()
 
 
 @pytest.mark.parametrize("usage", [Usage(), Usage(input=5), Usage(output=5)])
 def test_without_counted_tokens_there_is_no_cost(usage: Usage) -> None:
-    assert Price.flat(Decimal(1), Decimal(2)).cost(usage) is None
+    assert Price.from_flat_rates(Decimal(1), Decimal(2)).calculate_cost(usage) is None
 
 
 def test_more_cached_tokens_than_tokens_cost_no_less_than_nothing() -> None:
-    price = Price.flat(Decimal(1), Decimal(2))
-    assert price.cost(Usage(input=1_000_000, output=0, cached=5_000_000)) == 1
+    price = Price.from_flat_rates(Decimal(1), Decimal(2))
+    assert price.calculate_cost(Usage(input=1_000_000, output=0, cached=5_000_000)) == 1
 
 
 def test_a_price_holds_from_its_day_on() -> None:
-    model = catalog.model("gemini-3.8-flash")
+    model = catalog.get_model("gemini-3.8-flash")
     before, after = model.price_on(date(2026, 12, 31)), model.price_on(date(2027, 1, 1))
     assert before
     assert after

@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.providers.base import Delta, Event, Finish, Upstream, clean
+from streaming.providers.base import Delta, Finish, ReplyEvent, Upstream, sanitize_events
 
 REPLACEMENT = "\ufffd"
 
 
-def cleaned(*events: Event) -> list[Event]:
-    async def source() -> AsyncGenerator[Event, None]:
+def cleaned(*events: ReplyEvent) -> list[ReplyEvent]:
+    async def source() -> AsyncGenerator[ReplyEvent, None]:
         for event in events:
             yield event
 
-    async def collect() -> list[Event]:
-        return [event async for event in clean(source())]
+    async def collect() -> list[ReplyEvent]:
+        return [event async for event in sanitize_events(source())]
 
     return asyncio.run(collect())
 
@@ -86,7 +86,7 @@ def test_halves_without_end_pile_up_nowhere() -> None:
 async def test_closing_it_closes_the_source() -> None:
     closed = False
 
-    async def source() -> AsyncGenerator[Event, None]:
+    async def source() -> AsyncGenerator[ReplyEvent, None]:
         nonlocal closed
         try:
             yield Delta("kelp")
@@ -94,19 +94,19 @@ async def test_closing_it_closes_the_source() -> None:
         finally:
             closed = True
 
-    events = clean(source())
+    events = sanitize_events(source())
     await anext(events)
     await events.aclose()
     assert closed
 
 
 async def test_an_error_of_the_source_passes() -> None:
-    async def source() -> AsyncGenerator[Event, None]:
+    async def source() -> AsyncGenerator[ReplyEvent, None]:
         yield Delta("a\ud83d")
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        _ = [event async for event in clean(source())]
+        _ = [event async for event in sanitize_events(source())]
 
 
 UNITS = st.one_of(

@@ -17,13 +17,13 @@ from streaming.providers import errors
 from streaming.providers.base import (
     Adapter,
     Delta,
-    Event,
     Finish,
+    ReplyEvent,
     Request,
     Timeouts,
     Turn,
     Usage,
-    adapter,
+    get_adapter,
     list_models,
 )
 from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
@@ -32,7 +32,7 @@ from tests.providers.wires import WIRES, Wire
 
 KEY = "sk-canary-0123456789abcdefghijklmnop"
 FAR_APART = 61  # Bytes between two seams, so that a reply has many and still is mostly whole.
-QUICK = Timeouts(connect=2.0, first=0.3, idle=0.2)
+QUICK = Timeouts(connect=2.0, first_delta=0.3, idle=0.2)
 
 Make = Callable[..., Adapter]
 
@@ -44,7 +44,7 @@ def make(fake: Fake, wire: Wire) -> Make:
     """The wire's adapter, speaking to the fake."""
 
     def made(**options: Any) -> Adapter:
-        return adapter(wire.provider, **({"base_url": wire.base_url(fake)} | options))
+        return get_adapter(wire.provider, **({"base_url": wire.base_url(fake)} | options))
 
     return made
 
@@ -55,9 +55,9 @@ def ask(wire: Wire, prompt: str = "Tell me about kelp.") -> Request:
 
 async def collected(
     adapter: Adapter, request: Request, key: str = KEY
-) -> tuple[list[Event], errors.ProviderError | None]:
+) -> tuple[list[ReplyEvent], errors.ProviderError | None]:
     """All events, and the error that ended them."""
-    events: list[Event] = []
+    events: list[ReplyEvent] = []
     try:
         async for event in adapter.stream(request, key):
             events.append(event)
@@ -66,7 +66,7 @@ async def collected(
     return events, None
 
 
-def said(events: list[Event], kind: str = "text") -> str:
+def said(events: list[ReplyEvent], kind: str = "text") -> str:
     return "".join(e.text for e in events if isinstance(e, Delta) and e.kind == kind)
 
 
@@ -206,7 +206,7 @@ async def test_a_cut_in_the_middle_is_an_interruption(fake: Fake, wire: Wire, ma
 async def test_a_cut_before_any_text_is_the_network(fake: Fake, wire: Wire, make: Make) -> None:
     fake.script(Behaviour.of("lost", cut_after=0))
     events, error = await collected(make(), ask(wire))
-    assert (events, type(error)) == ([], errors.Network)
+    assert (events, type(error)) == ([], errors.ConnectionFailed)
 
 
 async def test_nobody_listening_is_the_network(fake: Fake, wire: Wire, make: Make) -> None:
@@ -214,7 +214,7 @@ async def test_nobody_listening_is_the_network(fake: Fake, wire: Wire, make: Mak
         closed.bind(("127.0.0.1", 0))
         kelp = make(base_url=f"http://127.0.0.1:{closed.getsockname()[1]}{wire.path}")
         events, error = await collected(kelp, ask(wire))
-    assert (events, type(error)) == ([], errors.Network)
+    assert (events, type(error)) == ([], errors.ConnectionFailed)
     assert error is not None
     assert error.retryable
 
@@ -230,7 +230,7 @@ async def test_a_steady_reply_may_take_longer_than_any_limit(
     fake: Fake, wire: Wire, make: Make
 ) -> None:
     fake.script(Behaviour.of(*"holdfast", delay=0.1))
-    patience = Timeouts(connect=2.0, first=0.6, idle=0.6)
+    patience = Timeouts(connect=2.0, first_delta=0.6, idle=0.6)
     events, error = await collected(make(timeouts=patience), ask(wire))
     assert (said(events), error) == ("holdfast", None)
 

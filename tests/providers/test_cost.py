@@ -7,7 +7,7 @@ from typing import Any
 import openai
 import pytest
 
-from streaming.providers.base import Request, Turn, adapter
+from streaming.providers.base import Request, Turn, get_adapter
 from tests.fakes import Behaviour, Fake
 
 KEY = "sk-canary-0123456789"
@@ -40,7 +40,7 @@ async def through_the_sdk(fake: Fake, wire: str) -> AsyncIterator[Any]:
 async def test_an_event_costs_less_than_half_of_what_it_costs_through_the_sdk(
     fake: Fake, wire: str
 ) -> None:
-    kelp = adapter(wire, base_url=fake.openai)
+    kelp = get_adapter(wire, base_url=fake.openai)
     request = Request("gpt-5.5", (Turn("user", "?"),))
     ratios = []
     for _ in range(3):

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from streaming.providers import catalog, errors
-from streaming.providers.base import Delta, Finish, ListedModel, Request, Turn, Usage
-from streaming.providers.exchange import Remote
+from streaming.providers.base import Delta, Finish, ModelInfo, Request, Turn, Usage
+from streaming.providers.http_adapter import HttpAdapter
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "providers.md"
 KEY = "tide-canary-0123456789"
@@ -28,11 +28,11 @@ def fenced(language: str, after: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def tidal() -> type[Remote]:
+def tidal() -> type[HttpAdapter]:
     """The example's class."""
     names: dict[str, Any] = {"__name__": "tidal"}
     exec(compile(fenced("python", "<!-- example: tidal.py -->"), str(PAGE), "exec"), names)
-    example: type[Remote] = names["Tidal"]
+    example: type[HttpAdapter] = names["Tidal"]
     return example
 
 
@@ -60,7 +60,7 @@ async def serving(status: int, *lines: Any, stall: bool = False) -> AsyncIterato
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", gone if stall else seen
 
 
-async def test_the_example_streams_a_reply(tidal: type[Remote]) -> None:
+async def test_the_example_streams_a_reply(tidal: type[HttpAdapter]) -> None:
     said = (
         {"thought": "Hm"},
         {"wave": "Two "},
@@ -79,7 +79,7 @@ async def test_the_example_streams_a_reply(tidal: type[Remote]) -> None:
     assert f"Bearer {KEY}".encode() in seen[0]
 
 
-async def test_the_examples_errors_are_ours_and_hold_no_key(tidal: type[Remote]) -> None:
+async def test_the_examples_errors_are_ours_and_hold_no_key(tidal: type[HttpAdapter]) -> None:
     async with serving(429, {"no": KEY}) as (url, _):
         with pytest.raises(errors.RateLimited) as caught:
             _ = [event async for event in tidal(base_url=url).stream(ASKED, KEY)]
@@ -87,7 +87,7 @@ async def test_the_examples_errors_are_ours_and_hold_no_key(tidal: type[Remote])
     assert KEY not in repr(vars(caught.value))
 
 
-async def test_the_example_can_be_cut_and_stopped(tidal: type[Remote]) -> None:
+async def test_the_example_can_be_cut_and_stopped(tidal: type[HttpAdapter]) -> None:
     async with serving(200, {"wave": "Two "}) as (url, _):
         events = [event async for event in tidal(base_url=url).stream(ASKED, KEY)]
     assert events == [Delta("Two ")]
@@ -98,15 +98,15 @@ async def test_the_example_can_be_cut_and_stopped(tidal: type[Remote]) -> None:
         await asyncio.wait_for(gone.wait(), 5)
 
 
-async def test_the_example_lists_its_models(tidal: type[Remote]) -> None:
+async def test_the_example_lists_its_models(tidal: type[HttpAdapter]) -> None:
     async with serving(200, ["spring", "neap"]) as (url, _):
-        listed = await tidal(base_url=url).models(KEY)
-    assert listed == (ListedModel("spring"), ListedModel("neap"))
+        listed = await tidal(base_url=url).list_models(KEY)
+    assert listed == (ModelInfo("spring"), ModelInfo("neap"))
 
 
 def test_the_rows_are_providers() -> None:
     for row in json.loads(fenced("json", "## A compatible server is a row")):
-        provider, models = catalog.compatible(row)
+        provider, models = catalog.parse_provider_config(row)
         assert provider.base_url.startswith("http")
         assert provider.needs_key or models
 

@@ -6,15 +6,24 @@ from dataclasses import replace
 
 import pytest
 
-from streaming.providers import errors, exchange
-from streaming.providers.base import Delta, Event, Finish, Request, Timeouts, Turn, Usage, adapter
+from streaming.providers import errors, http_adapter
+from streaming.providers.base import (
+    Delta,
+    Finish,
+    ReplyEvent,
+    Request,
+    Timeouts,
+    Turn,
+    Usage,
+    get_adapter,
+)
 from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
 from tests.providers.wires import WIRES, Wire
 
 KEY = "sk-canary-0123456789"
 LINES = [f"line {number:02d}\n\n" for number in range(6)]
 STAMPED = Behaviour.of(*LINES, stamp=True)
-QUICK = Timeouts(connect=2.0, first=5.0, idle=0.3)
+QUICK = Timeouts(connect=2.0, first_delta=5.0, idle=0.3)
 # Responses have no place for a reason but in their very last event.
 stamping = pytest.mark.parametrize("wire", WIRES[1:], ids=lambda wire: wire.name)
 
@@ -23,8 +32,8 @@ async def heard(
     fake: Fake, wire: Wire, times: Timeouts | None = None
 ) -> tuple[str, Finish | errors.ProviderError | None]:
     """All of the text, and how it ended."""
-    kelp = adapter(wire.provider, base_url=wire.base_url(fake), timeouts=times)
-    events: list[Event] = []
+    kelp = get_adapter(wire.provider, base_url=wire.base_url(fake), timeouts=times)
+    events: list[ReplyEvent] = []
     try:
         async for event in kelp.stream(Request(wire.model, (Turn("user", "?"),)), KEY):
             events.append(event)
@@ -33,7 +42,7 @@ async def heard(
     return text_of(events), events[-1] if isinstance(events[-1], Finish) else None
 
 
-def text_of(events: list[Event]) -> str:
+def text_of(events: list[ReplyEvent]) -> str:
     return "".join(e.text for e in events if isinstance(e, Delta) and e.kind == "text")
 
 
@@ -53,12 +62,12 @@ async def test_a_reason_in_every_event_cuts_no_reply(fake: Fake, wire: Wire) -> 
 async def test_no_pause_after_a_reason_with_text_or_before_any_cuts_a_reply(
     fake: Fake, wire: Wire, first: Piece, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exchange, "AFTER_FINISH", 0.1)
+    monkeypatch.setattr(http_adapter, "USAGE_WAIT_SECONDS", 0.1)
     fake.script(replace(STAMPED, pieces=(first, *STAMPED.pieces), hold_after=(1,)))
-    adapter(wire.provider, base_url=wire.base_url(fake))  # loads the SDK
+    get_adapter(wire.provider, base_url=wire.base_url(fake))  # loads the SDK
     reading = asyncio.create_task(heard(fake, wire))
     await asyncio.to_thread(fake.wait_for, "held")
-    await asyncio.sleep(3 * exchange.AFTER_FINISH)
+    await asyncio.sleep(3 * http_adapter.USAGE_WAIT_SECONDS)
     fake.release()
     said, end = await reading
     assert said.endswith("".join(LINES))
@@ -210,7 +219,7 @@ async def test_a_reason_that_may_not_be_the_last_is_no_end_where_the_connection_
 ) -> None:
     fake.script(Behaviour(extra=BROKEN_OFF[said].encode(), cut_after=0))
     _, end = await heard(fake, COMPATIBLE)
-    assert isinstance(end, errors.Interrupted | errors.Network)
+    assert isinstance(end, errors.Interrupted | errors.ConnectionFailed)
 
 
 MARKS = ["[done]", '"[DONE]"', "'[DONE]'", "DONE", "done", " [ DONE ] ", "[DONE]\r"]

@@ -23,7 +23,7 @@ def test_every_error_has_a_code_of_its_own_and_a_sentence_for_people() -> None:
 
 
 def test_a_provider_without_a_name_fits_any_sentence() -> None:
-    assert errors.Network().message == "The provider could not be reached."
+    assert errors.ConnectionFailed().message == "The provider could not be reached."
     assert "connection to the provider broke" in errors.Interrupted().message
 
 
@@ -48,7 +48,7 @@ def test_what_helps_to_decide_is_on_the_error() -> None:
     ],
 )
 def test_keys_are_taken_out_of_text(text: str, expected: str) -> None:
-    assert errors.scrubber(KEY)(text) == expected
+    assert errors.make_redactor(KEY)(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -56,23 +56,23 @@ def test_keys_are_taken_out_of_text(text: str, expected: str) -> None:
     ["sk%2Fab%2Bcd%2F%2Fef", "sk%2fab%2bcd%2f%2fef", r"sk\/ab+cd\/\/ef", "sk/ab+cd//ef"],
 )
 def test_a_key_is_taken_out_however_it_is_written(written: str) -> None:
-    assert errors.scrubber("sk/ab+cd//ef")(f"Wrong key {written}.") == "Wrong key [key]."
+    assert errors.make_redactor("sk/ab+cd//ef")(f"Wrong key {written}.") == "Wrong key [key]."
 
 
 @given(st.text("abcdef0123", min_size=8, max_size=40), st.text("abcdef0123"), st.text("abcdef0123"))
 def test_no_long_piece_of_a_key_survives(key: str, before: str, after: str) -> None:
-    scrubbed = errors.scrubber(key)(f"{before}{key}{after}")
+    scrubbed = errors.make_redactor(key)(f"{before}{key}{after}")
     assert not any(key[at : at + 8] in scrubbed for at in range(len(key) - 7))
 
 
 def test_the_word_a_local_server_takes_for_a_key_does_not_show_and_does_not_break() -> None:
-    assert errors.scrubber("none")("none of it") == "[key] of it"
-    assert errors.scrubber("x")("x of it") == "x of it"
+    assert errors.make_redactor("none")("none of it") == "[key] of it"
+    assert errors.make_redactor("x")("x of it") == "x of it"
 
 
 def test_a_long_detail_is_cut() -> None:
-    assert len(errors.scrubber(KEY)("word " * 1000)) == errors.DETAIL_LIMIT
+    assert len(errors.make_redactor(KEY)("word " * 1000)) == errors.MAX_DETAIL_CHARS
 
 
 def test_a_scrubber_shows_no_key() -> None:
-    assert KEY not in repr(errors.scrubber(KEY))
+    assert KEY not in repr(errors.make_redactor(KEY))

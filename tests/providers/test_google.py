@@ -5,16 +5,16 @@ import json
 import pytest
 
 from streaming.providers import errors, google
-from streaming.providers.base import CARRY_ON, Event, Request, Turn, Usage, adapter
+from streaming.providers.base import CONTINUE_PROMPT, ReplyEvent, Request, Turn, Usage, get_adapter
 from tests.fakes import Behaviour, ErrorAnswer, Fake
 
 KEY = "AIza-canary-0123456789"
-TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CARRY_ON))
+TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CONTINUE_PROMPT))
 FLASH = Request("gemini-3.8-flash", TURNS)
 
 
-async def collected(fake: Fake, request: Request = FLASH, base_url: str = "") -> list[Event]:
-    kelp = adapter("google", base_url=base_url or fake.google)
+async def collected(fake: Fake, request: Request = FLASH, base_url: str = "") -> list[ReplyEvent]:
+    kelp = get_adapter("google", base_url=base_url or fake.google)
     return [event async for event in kelp.stream(request, KEY)]
 
 
@@ -60,7 +60,7 @@ async def test_how_much_a_model_thinks_is_said_as_it_wants_to_hear_it(
 async def test_a_blocked_prompt_is_refused(fake: Fake) -> None:
     said = {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}
     fake.script(Behaviour(extra=b"data: " + json.dumps(said).encode() + b"\n\n"))
-    with pytest.raises(errors.Refused) as caught:
+    with pytest.raises(errors.ContentRefused) as caught:
         await collected(fake)
     assert "PROHIBITED_CONTENT" in caught.value.detail
     assert not caught.value.retryable
@@ -118,4 +118,4 @@ async def test_the_servers_environment_stays_out_of_the_request(
 
 def test_thoughts_are_part_of_the_output() -> None:
     counted = {"promptTokenCount": 9, "candidatesTokenCount": 20, "thoughtsTokenCount": 30}
-    assert google.usage(counted) == Usage(input=9, output=50, reasoning=30)
+    assert google.parse_usage(counted) == Usage(input=9, output=50, reasoning=30)

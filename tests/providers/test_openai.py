@@ -7,38 +7,38 @@ import pytest
 
 from streaming.providers import errors, openai
 from streaming.providers.base import (
-    CARRY_ON,
+    CONTINUE_PROMPT,
+    BackgroundAdapter,
     Delta,
-    Event,
-    Keeper,
+    ReplyEvent,
     Request,
     Turn,
     Upstream,
-    adapter,
+    get_adapter,
 )
 from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
 from tests.fakes.wire import event
 
 KEY = "sk-canary-0123456789"
-TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CARRY_ON))
+TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CONTINUE_PROMPT))
 REQUEST = Request("gpt-6.2-astra", TURNS)
 KEPT = replace(REQUEST, background=True)
 
 
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> Iterator[None]:
-    openai._only_chat.clear()
-    openai._no_summary.clear()
+    openai._chat_only_urls.clear()
+    openai._without_summary.clear()
     yield
-    openai._only_chat.clear()
+    openai._chat_only_urls.clear()
 
 
-async def collected(fake: Fake, request: Request = REQUEST) -> list[Event]:
-    kelp = adapter("openai", base_url=fake.openai)
+async def collected(fake: Fake, request: Request = REQUEST) -> list[ReplyEvent]:
+    kelp = get_adapter("openai", base_url=fake.openai)
     return [event async for event in kelp.stream(request, KEY)]
 
 
-def text(events: list[Event]) -> str:
+def text(events: list[ReplyEvent]) -> str:
     return "".join(event.text for event in events if isinstance(event, Delta))
 
 
@@ -51,7 +51,7 @@ async def test_nothing_is_stored_unless_it_was_asked_for(fake: Fake) -> None:
         "input": [
             {"role": "user", "content": "Kelp?"},
             {"role": "assistant", "content": "It is"},
-            {"role": "user", "content": CARRY_ON},
+            {"role": "user", "content": CONTINUE_PROMPT},
         ],
         "reasoning": {"summary": "auto"},
         "store": False,
@@ -68,7 +68,9 @@ def test_only_models_that_reason_are_asked_for_a_summary(model: str, reasons: bo
 
 
 def test_a_limit_below_what_the_api_takes_is_raised_to_it() -> None:
-    sent = openai.body(replace(REQUEST, max_tokens=5), official=True, summary=False)
+    sent = openai.build_request_params(
+        replace(REQUEST, max_tokens=5), is_official=True, with_summary=False
+    )
     assert sent["max_output_tokens"] == 16
     assert sent["stream_options"] == {"include_obfuscation": False}
 
@@ -95,8 +97,8 @@ async def test_parts_of_the_reasoning_are_apart(fake: Fake) -> None:
     [
         ("server_error", errors.Overloaded),
         ("rate_limit_exceeded", errors.RateLimited),
-        ("invalid_prompt", errors.Refused),
-        ("bio_policy", errors.Refused),
+        ("invalid_prompt", errors.ContentRefused),
+        ("bio_policy", errors.ContentRefused),
         ("something_new", errors.ProviderError),
     ],
 )
@@ -136,7 +138,7 @@ async def test_what_fails_in_the_older_way_too_is_not_remembered(older: Fake) ->
     older.script(Behaviour(error=ErrorAnswer(404, "nothing here either")))
     with pytest.raises(errors.ModelNotFound):
         await collected(older)
-    assert not openai._only_chat
+    assert not openai._chat_only_urls
     await collected(older)
     assert [asked.wire for asked in older.requests()][-1] == "openai.responses"
 
@@ -191,8 +193,8 @@ async def test_it_can_be_gone_on_from_at_every_delta_with_no_other_generation(
 
 async def test_it_goes_on_while_nobody_listens(fake: Fake) -> None:
     fake.script(Behaviour.of("Kelp ", "is ", "anchored.", cut_after=1))
-    kelp = adapter("openai", base_url=fake.openai)
-    heard: list[Event] = []
+    kelp = get_adapter("openai", base_url=fake.openai)
+    heard: list[ReplyEvent] = []
     with pytest.raises(errors.Interrupted):
         heard += [event async for event in kelp.stream(KEPT, KEY)]
     upstream = Upstream("resp_" + f"{fake.requests()[0].id:08d}", "0")
@@ -208,8 +210,8 @@ async def test_a_copy_that_is_gone_is_no_reason_to_ask_anew(fake: Fake) -> None:
 
 async def test_a_kept_reply_can_be_cancelled(fake: Fake) -> None:
     fake.script(Behaviour.of("Kelp ", "is", stall_after=1))
-    kelp = adapter("openai", base_url=fake.openai)
-    assert isinstance(kelp, Keeper)
+    kelp = get_adapter("openai", base_url=fake.openai)
+    assert isinstance(kelp, BackgroundAdapter)
     events = kelp.stream(KEPT, KEY)
     first = await anext(events)
     assert isinstance(first, Delta)
@@ -221,8 +223,8 @@ async def test_a_kept_reply_can_be_cancelled(fake: Fake) -> None:
 
 
 async def test_cancelling_what_is_gone_fails_without_telling_the_key(fake: Fake) -> None:
-    kelp = adapter("openai", base_url=fake.openai)
-    assert isinstance(kelp, Keeper)
+    kelp = get_adapter("openai", base_url=fake.openai)
+    assert isinstance(kelp, BackgroundAdapter)
     with pytest.raises(errors.ModelNotFound) as caught:
         await kelp.cancel(Upstream("resp_gone"), KEY)
     assert KEY not in repr(vars(caught.value))

@@ -6,26 +6,26 @@ from typing import Any
 
 import pytest
 
-from streaming.providers import errors, exchange, openai_chat, openai_sdk
+from streaming.providers import errors, http_adapter, openai_chat, openai_sdk
 from streaming.providers.base import (
-    CARRY_ON,
+    CONTINUE_PROMPT,
     Delta,
-    Event,
     Finish,
+    ReplyEvent,
     Request,
     Turn,
     Usage,
-    adapter,
+    get_adapter,
 )
 from tests.fakes import Behaviour, ErrorAnswer, Fake
 
 KEY = "sk-canary-0123456789"
-TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CARRY_ON))
+TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CONTINUE_PROMPT))
 
 
-async def collected(fake: Fake, request: Request | None = None) -> list[Event]:
+async def collected(fake: Fake, request: Request | None = None) -> list[ReplyEvent]:
     request = request or Request("gpt-4o", TURNS)
-    kelp = adapter("ollama", base_url=fake.openai)
+    kelp = get_adapter("ollama", base_url=fake.openai)
     return [event async for event in kelp.stream(request, KEY)]
 
 
@@ -46,7 +46,7 @@ async def test_what_was_not_asked_for_is_not_sent(fake: Fake) -> None:
         "messages": [
             {"role": "user", "content": "Kelp?"},
             {"role": "assistant", "content": "It is"},
-            {"role": "user", "content": CARRY_ON},
+            {"role": "user", "content": CONTINUE_PROMPT},
         ],
         "stream": True,
         "stream_options": {"include_usage": True},
@@ -63,7 +63,9 @@ async def test_what_was_asked_for_is_sent(fake: Fake) -> None:
 
 
 def test_openai_itself_is_asked_in_its_newer_words() -> None:
-    sent = openai_chat.body(Request("gpt-6.2-astra", TURNS, max_tokens=50), official=True)
+    sent = openai_chat.build_request_params(
+        Request("gpt-6.2-astra", TURNS, max_tokens=50), is_official=True
+    )
     assert sent["max_completion_tokens"] == 50
     assert "max_tokens" not in sent
     assert sent["stream_options"] == {"include_usage": True, "include_obfuscation": False}
@@ -79,7 +81,7 @@ def test_openai_itself_is_asked_in_its_newer_words() -> None:
     ],
 )
 def test_openai_itself_is_known_by_its_host(base_url: str, official: bool) -> None:
-    assert openai_sdk.OverOpenAI(base_url=base_url).official is official
+    assert openai_sdk.OpenAISdkAdapter(base_url=base_url).is_official is official
 
 
 async def test_the_servers_environment_stays_out_of_the_request(
@@ -157,7 +159,7 @@ async def test_an_answer_in_one_piece_is_a_reply_as_well(fake: Fake) -> None:
 )
 async def test_every_way_to_tell_of_an_error_is_one(fake: Fake, said: bytes) -> None:
     fake.script(Behaviour(extra=choice(content="Yes") + said))
-    events = adapter("ollama", base_url=fake.openai).stream(Request("m", TURNS), KEY)
+    events = get_adapter("ollama", base_url=fake.openai).stream(Request("m", TURNS), KEY)
     assert await anext(events) == Delta("Yes")
     with pytest.raises(errors.Overloaded) as caught:
         await anext(events)
@@ -176,7 +178,7 @@ async def test_to_finish_with_an_error_is_no_success(fake: Fake) -> None:
 async def test_after_the_end_marker_nothing_can_fail(
     fake: Fake, ending: Behaviour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exchange, "AFTER_FINISH", 0.1)
+    monkeypatch.setattr(http_adapter, "USAGE_WAIT_SECONDS", 0.1)
     usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
     said = choice(content="Yes") + choice("stop") + event(usage=usage)
     fake.script(replace(ending, extra=said))

@@ -14,14 +14,14 @@ import pytest
 
 from streaming.providers import errors
 from streaming.providers.base import (
-    CARRY_ON,
+    CONTINUE_PROMPT,
     Delta,
-    Event,
     Finish,
+    ReplyEvent,
     Request,
     Timeouts,
     Turn,
-    adapter,
+    get_adapter,
 )
 from tests.providers.wires import WIRES, Wire
 from tests.services.aimock import Aimock, Missing, aimock
@@ -79,15 +79,15 @@ def wire(request: pytest.FixtureRequest) -> Wire:
 
 
 def stream(mock: Aimock, wire: Wire, said: str, **options: Any) -> Any:
-    kelp = adapter(wire.provider, base_url=mock.url + wire.path, **options)
+    kelp = get_adapter(wire.provider, base_url=mock.url + wire.path, **options)
     turns = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", said))
     return kelp.stream(Request(wire.model, turns, system="Be brief.", max_tokens=500), KEY)
 
 
 async def collected(
     mock: Aimock, wire: Wire, said: str, **options: Any
-) -> tuple[list[Event], errors.ProviderError | None]:
-    events: list[Event] = []
+) -> tuple[list[ReplyEvent], errors.ProviderError | None]:
+    events: list[ReplyEvent] = []
     try:
         async for event in stream(mock, wire, said, **options):
             events.append(event)
@@ -96,7 +96,7 @@ async def collected(
     return events, None
 
 
-def text(events: list[Event], kind: str = "text") -> str:
+def text(events: list[ReplyEvent], kind: str = "text") -> str:
     return "".join(e.text for e in events if isinstance(e, Delta) and e.kind == kind)
 
 
@@ -141,7 +141,7 @@ async def test_a_late_first_token_is_waited_for(mock: Aimock, wire: Wire) -> Non
 
 
 async def test_a_later_one_is_not(mock: Aimock, wire: Wire) -> None:
-    quick = Timeouts(connect=2.0, first=0.15, idle=0.15)
+    quick = Timeouts(connect=2.0, first_delta=0.15, idle=0.15)
     events, error = await collected(mock, wire, "late", timeouts=quick)
     assert (events, type(error)) == ([], errors.TimedOut)
 
@@ -185,7 +185,7 @@ async def test_a_stop_ends_at_once(mock: Aimock, wire: Wire) -> None:
 
 
 async def test_going_on_from_a_partial_is_taken(mock: Aimock, wire: Wire) -> None:
-    _, error = await collected(mock, wire, f"plain. {CARRY_ON}")
+    _, error = await collected(mock, wire, f"plain. {CONTINUE_PROMPT}")
     assert error is None
 
 

@@ -21,7 +21,7 @@ def read(*parts: bytes) -> list[dict[str, Any]]:
             yield part
 
     async def collected() -> list[dict[str, Any]]:
-        return [found async for found in sse.objects(arriving()) if found]
+        return [found async for found in sse.decode_events(arriving()) if found]
 
     return asyncio.run(collected())
 
@@ -86,15 +86,15 @@ def test_what_nobody_can_read_is_an_error(body: bytes) -> None:
 def test_an_error_quotes_a_page_but_not_all_of_it() -> None:
     with pytest.raises(ValueError, match="<html>Busy") as caught:
         read(b"<html>Busy" + b"x" * 10_000)
-    assert len(str(caught.value)) < 2 * sse.SHOWN
+    assert len(str(caught.value)) < 2 * sse.MAX_QUOTED_BYTES
 
 
 def test_an_event_is_there_as_soon_as_its_blank_line_is() -> None:
-    blocks = sse.Blocks()
+    blocks = sse.BlockSplitter()
     assert blocks.feed(b"data: 1\r\n\r") == [b"data: 1"]
     assert blocks.feed(b"\ndata: 2\n") == []
     assert blocks.feed(b"\n") == [b"data: 2"]
-    assert not blocks.left
+    assert not blocks.buffer
 
 
 def test_a_large_event_in_small_parts_takes_no_time() -> None:
@@ -106,7 +106,7 @@ def test_a_large_event_in_small_parts_takes_no_time() -> None:
 
     async def collected() -> list[int]:
         async with asyncio.timeout(5):
-            return [len(found["kelp"]) async for found in sse.objects(arriving())]
+            return [len(found["kelp"]) async for found in sse.decode_events(arriving())]
 
     assert asyncio.run(collected()) == [1_000_000]
 
@@ -122,7 +122,7 @@ async def test_closing_it_closes_what_it_reads() -> None:
         finally:
             closed = True
 
-    events = sse.objects(arriving())
+    events = sse.decode_events(arriving())
     await anext(events)
     await events.aclose()
     assert closed

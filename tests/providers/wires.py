@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from streaming.providers import errors
-from streaming.providers.base import ListedModel, Reason
+from streaming.providers.base import FinishReason, ModelInfo
 from tests.fakes import ErrorAnswer, Fake
 
 Failure = tuple[ErrorAnswer, type[errors.ProviderError]]
@@ -25,12 +25,12 @@ class Wire:
     provider: str
     model: str
     path: str
-    finishes: dict[str, Reason]
+    finishes: dict[str, FinishReason]
     failures: dict[str, Failure]
-    listed: ListedModel
+    listed: ModelInfo
     effort: tuple[str, ...]
     garbage: tuple[bytes, ...] = (b"data: {not json\n\n", b"data: \xff\n\n")
-    refused: Reason = "refusal"
+    refused: FinishReason = "refusal"
     keyless: bool = False
 
     def base_url(self, fake: Fake) -> str:
@@ -91,7 +91,7 @@ OPENAI: dict[str, Failure] = {
     ),
     "no such model": (_openai(404, "model_not_found"), errors.ModelNotFound),
     "bad request": (_openai(400, "unsupported_value"), errors.BadRequest),
-    "policy": (_openai(400, "content_policy_violation"), errors.Refused),
+    "policy": (_openai(400, "content_policy_violation"), errors.ContentRefused),
 }
 
 WIRES = [
@@ -107,7 +107,7 @@ WIRES = [
             "something_new": "other",
         },
         failures=OPENAI,
-        listed=ListedModel("gpt-4.1", shutdown=date(2027, 1, 14)),
+        listed=ModelInfo("gpt-4.1", shutdown=date(2027, 1, 14)),
         effort=("reasoning", "effort"),
     ),
     Wire(
@@ -124,7 +124,7 @@ WIRES = [
             "something_new": "other",
         },
         failures=OPENAI,
-        listed=ListedModel("gpt-4.1", shutdown=date(2027, 1, 14)),
+        listed=ModelInfo("gpt-4.1", shutdown=date(2027, 1, 14)),
         effort=("reasoning_effort",),
         keyless=True,
     ),
@@ -171,7 +171,7 @@ WIRES = [
             b"event: content_block_delta\ndata: {not json\n\n",
             b"event: message_delta\ndata: \xff\n\n",
         ),
-        listed=ListedModel(
+        listed=ModelInfo(
             "claude-sonnet-4-5",
             "Claude Sonnet 4.5",
             context_window=1_000_000,
@@ -220,7 +220,7 @@ WIRES = [
             "no such model": (_google(404, "NOT_FOUND"), errors.ModelNotFound),
             "bad request": (_google(400, "INVALID_ARGUMENT"), errors.BadRequest),
         },
-        listed=ListedModel("gemini-2.5-pro", "Gemini 2.5 Pro", 1_048_576, 65_536),
+        listed=ModelInfo("gemini-2.5-pro", "Gemini 2.5 Pro", 1_048_576, 65_536),
         effort=("generationConfig", "thinkingConfig", "thinking_level"),
         refused="content_filter",
     ),

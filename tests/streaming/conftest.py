@@ -53,7 +53,7 @@ def stage() -> Stage:
 @pytest.fixture
 async def hub() -> AsyncIterator[Hub]:
     """The process's hub, on this test's loop."""
-    yield hubs.hub()
+    yield hubs.get_hub()
     await hubs.close()
 
 

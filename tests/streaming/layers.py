@@ -8,7 +8,7 @@ from typing import Any
 
 from channels.layers import InMemoryChannelLayer
 
-from streaming.hub import NOBODY
+from streaming.hub import PROBE_GROUP
 
 Message = dict[str, Any]
 Twist = Callable[[str, Message], Iterable[tuple[str, Message]]]
@@ -32,7 +32,7 @@ class MoodyLayer(InMemoryChannelLayer):
         self.calls: list[str] = []
 
     async def group_send(self, group: str, message: Message) -> None:
-        self._called("probe" if group == NOBODY else "group_send")
+        self._called("probe" if group == PROBE_GROUP else "group_send")
         if self.broken:
             raise self.broken
         await self.going.wait()

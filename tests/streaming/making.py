@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 
 from accounts.models import User
 from streaming import journal, lifecycle
-from streaming.journal import Chunk, Entry
+from streaming.journal import Append, Chunk
 from streaming.lifecycle import Ending
 from streaming.models import Kind, Stream, StreamChunk, Worker
 from streaming.providers.base import Finish
@@ -23,7 +23,7 @@ from tests.waiting import until_async
 T = TypeVar("T")
 
 SOURCE = "scripted"
-COMPLETED = Ending.completed(Finish("stop"))
+COMPLETED = Ending.from_finish(Finish("stop"))
 
 Piece = str | tuple[Kind, str]
 
@@ -49,26 +49,26 @@ def running(owner: User, worker: Worker | None = None, **options: Any) -> Stream
 
 def claimed(stream: Stream, worker: Worker) -> Stream:
     """This very stream, claimed by this worker as `claim` would."""
-    won = lifecycle._claim(worker, Stream.objects.get(pk=stream.pk))
+    won = lifecycle._claim_stream(worker, Stream.objects.get(pk=stream.pk))
     assert won is not None
     return won
 
 
-def entry_of(stream: Stream, *pieces: Piece, first: int | None = None) -> Entry:
+def entry_of(stream: Stream, *pieces: Piece, first: int | None = None) -> Append:
     """What this stream writes next, under the epoch it was read with: a chunk for each piece,
     which is text or a kind with its text."""
-    row, held = Stream.objects.get(pk=stream.pk), journal.text(stream.pk)
-    at = {Kind.TEXT: len(held.text), Kind.REASONING: len(held.reasoning)}
+    row, held = Stream.objects.get(pk=stream.pk), journal.read_text(stream.pk)
+    at = {Kind.TEXT: len(held.content), Kind.REASONING: len(held.reasoning)}
     chunks = []
     for index, piece in enumerate(pieces, start=row.next_index if first is None else first):
         kind, delta = (Kind.TEXT, piece) if isinstance(piece, str) else piece
         of = Kind.TEXT if kind == Kind.SEAM else kind
         chunks.append(Chunk(index, index, kind, delta, at[of]))
         at[of] += len(delta)
-    return Entry(stream.pk, stream.uuid, stream.epoch, tuple(chunks))
+    return Append(stream.pk, stream.uuid, stream.epoch, tuple(chunks))
 
 
-def write(stream: Stream, *pieces: Piece) -> Entry:
+def write(stream: Stream, *pieces: Piece) -> Append:
     """Append to a running stream; what was written."""
     entry = entry_of(stream, *pieces)
     assert journal.append([entry]) == {stream.pk}

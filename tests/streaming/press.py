@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from django.db import DataError
 
 from streaming import journal
-from streaming.journal import Entry
+from streaming.journal import Append
 
 append = journal.append
 
@@ -20,19 +20,19 @@ class Press:
     def __init__(self) -> None:
         self.open = threading.Event()
         self.open.set()
-        self.calls: list[tuple[tuple[Entry, ...], bool]] = []
+        self.calls: list[tuple[tuple[Append, ...], bool]] = []
         self.before: list[Exception] = []
         self.after: list[Exception] = []
         self.spoiled = ""
 
-    def __call__(self, entries: Sequence[Entry], *, again: bool = False) -> set[int]:
-        self.calls.append((tuple(entries), again))
+    def __call__(self, entries: Sequence[Append], *, is_retry: bool = False) -> set[int]:
+        self.calls.append((tuple(entries), is_retry))
         assert self.open.wait(20)
         if self.before:
             raise self.before.pop(0)
         if self.spoiled and any(self.spoiled in c.delta for e in entries for c in e.chunks):
             raise DataError("no such text")
-        written = append(entries, again=again)
+        written = append(entries, is_retry=is_retry)
         if self.after:
             raise self.after.pop(0)
         return written

@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from django.db import connection
 
 from streaming import journal, sources
-from streaming.journal import Text
+from streaming.journal import StreamText
 from streaming.models import State, Stream
 from streaming.providers.base import (
     Delta,
-    Event,
+    DeltaKind,
     Finish,
-    Kind,
-    ListedModel,
-    Reason,
+    FinishReason,
+    ModelInfo,
+    ReplyEvent,
     Request,
     Usage,
 )
-from streaming.sources import Registration, Source
+from streaming.sources import Source, StreamHandler
 from tests.streaming.making import SOURCE
 
 CUT = object()
@@ -32,15 +32,15 @@ class Script:
     """What one stream's source yields. It waits wherever the test has said nothing yet."""
 
     def __init__(self) -> None:
-        self._steps: asyncio.Queue[Event | Exception | object] = asyncio.Queue()
+        self._steps: asyncio.Queue[ReplyEvent | Exception | object] = asyncio.Queue()
         self.calls = 0
         self.closed = 0
 
-    def say(self, *texts: str, kind: Kind = "text") -> None:
+    def say(self, *texts: str, kind: DeltaKind = "text") -> None:
         for text in texts:
             self._steps.put_nowait(Delta(text, kind))
 
-    def finish(self, reason: Reason = "stop", usage: Usage | None = None) -> None:
+    def finish(self, reason: FinishReason = "stop", usage: Usage | None = None) -> None:
         self._steps.put_nowait(Finish(reason, usage))
 
     def fail(self, error: Exception) -> None:
@@ -54,7 +54,7 @@ class Script:
         """Whether everything that was said so far was taken."""
         return self._steps.empty()
 
-    async def stream(self, request: Request, key: str) -> AsyncGenerator[Event, None]:
+    async def stream(self, request: Request, key: str) -> AsyncGenerator[ReplyEvent, None]:
         self.calls += 1
         try:
             while (step := await self._steps.get()) is not CUT:
@@ -65,7 +65,7 @@ class Script:
         finally:
             self.closed += 1
 
-    async def models(self, key: str) -> tuple[ListedModel, ...]:
+    async def models(self, key: str) -> tuple[ModelInfo, ...]:
         return ()
 
 
@@ -74,9 +74,9 @@ class Stage:
     """Where scripted streams play: registered as the engine's source for one test."""
 
     scripts: dict[str, Script] = field(default_factory=dict)
-    prepared: list[tuple[int, Text]] = field(default_factory=list)
+    prepared: list[tuple[int, StreamText]] = field(default_factory=list)
     settled: list[tuple[int, State]] = field(default_factory=list)
-    held: dict[int, Text | None] = field(default_factory=dict)
+    held: dict[int, StreamText | None] = field(default_factory=dict)
     on_prepare: Callable[[Stream], None] = lambda stream: None
     on_settle: Callable[[Stream], None] = lambda stream: None
 
@@ -84,7 +84,7 @@ class Stage:
         """The script of all streams that have this name in their arguments, as `script`."""
         return self.scripts.setdefault(name, Script())
 
-    def prepare(self, stream: Stream, text: Text) -> Source:
+    def prepare(self, stream: Stream, text: StreamText) -> Source:
         self.prepared.append((stream.pk, text))
         self.on_prepare(stream)
         script = self.scripts[stream.arguments.get("script", "")]
@@ -94,10 +94,10 @@ class Stage:
         assert connection.in_atomic_block
         self.on_settle(stream)
         self.settled.append((stream.pk, State(stream.state)))
-        self.held[stream.pk] = journal.text(stream.pk)
+        self.held[stream.pk] = journal.read_text(stream.pk)
 
-    def recall(self, stream: Stream) -> Text | None:
-        return self.held.get(stream.pk, Text())
+    def recall(self, stream: Stream) -> StreamText | None:
+        return self.held.get(stream.pk, StreamText())
 
     def register(self) -> None:
-        sources.register(SOURCE, Registration(self.prepare, self.settle, self.recall))
+        sources.register(SOURCE, StreamHandler(self.prepare, self.settle, self.recall))

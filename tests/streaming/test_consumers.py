@@ -25,22 +25,22 @@ from websockets.sync.client import ClientConnection, connect
 
 from accounts.models import User
 from chat import sync
-from config.headers import MAX_FRAME_BYTES
+from config.header_limits import MAX_FRAME_BYTES
 from streaming import consumers, journal, protocol
 from streaming import hub as hubs
 from streaming.consumers import (
-    CREDIT,
-    FOLLOWED,
-    PING_SECONDS,
-    Credit,
+    MAX_FOLLOWS,
+    MAX_UNACKED_BYTES,
+    PING_INTERVAL_SECONDS,
     FollowConsumer,
-    until_pulse,
+    SendWindow,
+    seconds_until_heartbeat,
 )
-from streaming.database import in_db
+from streaming.database import run_in_db
 from streaming.hub import Hub
-from streaming.journal import PIECE
+from streaming.journal import MAX_CHUNK_CHARS
 from streaming.models import Kind, State, Stream
-from streaming.protocol import FRAME_CHARACTERS
+from streaming.protocol import MAX_FRAME_CHARS
 from tests.e2e.deployment import Web
 from tests.services import Postgres
 from tests.services.program import scratch_folder
@@ -193,32 +193,32 @@ class Doubtful(FollowConsumer):
         self.answers = list(answers)
         self.closed_with: list[int] = []
 
-    async def _asked(self) -> Any:
+    async def _load_user_or_error(self) -> Any:
         return self.answers.pop(0)
 
-    def _close_soon(self, code: int) -> None:
+    def _schedule_close(self, code: int) -> None:
         self.closed_with.append(code)
 
 
 async def test_a_session_that_ended_while_the_database_was_away_ends_as_soon_as_it_answers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(consumers, "DOUBT_SECONDS", 0)
+    monkeypatch.setattr(consumers, "SESSION_RECHECK_SECONDS", 0)
     away = OperationalError("the server is starting up")
     socket = Doubtful(away, away, away, None)
-    assert await socket._still_signed_in(), "nobody is signed out by an outage"
-    doubt = socket._doubt
+    assert await socket._check_session(), "nobody is signed out by an outage"
+    doubt = socket._recheck_task
     assert doubt is not None
     await asyncio.wait_for(doubt, PATIENCE)
-    assert socket.closed_with == [protocol.SIGNED_OUT]
+    assert socket.closed_with == [protocol.CLOSE_SIGNED_OUT]
     assert not socket.answers
 
 
 async def test_a_session_that_the_database_can_not_be_asked_about_keeps_no_socket_open() -> None:
     socket = Doubtful(DataError("no key of ours"))
-    assert not await socket._still_signed_in()
-    assert socket.closed_with == [protocol.BROKEN]
-    assert socket._doubt is None
+    assert not await socket._check_session()
+    assert socket.closed_with == [protocol.CLOSE_INTERNAL_ERROR]
+    assert socket._recheck_task is None
 
 
 FOREIGN = ["https://evil.example", "http://127.0.0.1", "http://127.0.0.1:1", "http://localhost"]
@@ -390,12 +390,12 @@ def test_what_is_deleted_while_it_is_followed_is_not_found_any_more(
     tab = open_tab(owner)
     tab.follow(stream, 2)
     tab.until("state")
-    journal.delete([stream.pk])
+    journal.delete_streams([stream.pk])
     assert tab.next()["code"] == "not_found"
 
 
 def test_a_socket_follows_a_hundred_streams_and_no_more(open_tab: Open, owner: User) -> None:
-    streams = [queued(owner) for _ in range(FOLLOWED + 1)]
+    streams = [queued(owner) for _ in range(MAX_FOLLOWS + 1)]
     tab = open_tab(owner)
     for stream in streams[:-1]:
         tab.follow(stream)
@@ -413,10 +413,10 @@ def test_a_socket_follows_a_hundred_streams_and_no_more(open_tab: Open, owner: U
 async def test_what_changed_elsewhere_is_told_at_once(
     open_tab: Open, owner: User, colleague: User, hub: Hub
 ) -> None:
-    tab = await asyncio.to_thread(open_tab, await in_db(session_of, owner))
-    theirs = await asyncio.to_thread(open_tab, await in_db(session_of, colleague))
-    assert hubs.hub() is hub
-    await in_db(sync.changed, owner.pk)
+    tab = await asyncio.to_thread(open_tab, await run_in_db(session_of, owner))
+    theirs = await asyncio.to_thread(open_tab, await run_in_db(session_of, colleague))
+    assert hubs.get_hub() is hub
+    await run_in_db(sync.changed, owner.pk)
     assert await asyncio.to_thread(tab.next, 5) == {"type": "changed", "revision": 1}
     assert await asyncio.to_thread(theirs.is_quiet)
 
@@ -513,7 +513,7 @@ class Grammar:
         return self._dice.choice([b"", b'{"type":"hello"}', self._dice.randbytes(50)])
 
     def _large(self) -> str:
-        size = self._dice.choice([FRAME_CHARACTERS + 1, 10_000, MAX_FRAME_BYTES - 16])
+        size = self._dice.choice([MAX_FRAME_CHARS + 1, 10_000, MAX_FRAME_BYTES - 16])
         return self._pick("x" * size, '{"type":"hello"}' + " " * size, "[" * size)
 
 
@@ -555,7 +555,7 @@ CODES = {
 def long_reply(owner: User) -> Stream:
     stream = running(owner)
     for n in range(24):
-        write(stream, *(f"{n}:{m} ".ljust(PIECE, ".") for m in range(8)))
+        write(stream, *(f"{n}:{m} ".ljust(MAX_CHUNK_CHARS, ".") for m in range(8)))
     finish(stream)
     return stream
 
@@ -564,7 +564,7 @@ def test_who_answers_no_ping_is_held_back_and_costs_the_others_nothing(
     open_tab: Open, owner: User
 ) -> None:
     stream = long_reply(owner)
-    text = journal.text(stream.pk).text
+    text = journal.read_text(stream.pk).content
     greedy, polite = open_tab(owner), open_tab(owner)
     greedy.answers = False
     greedy.follow(stream)
@@ -573,7 +573,7 @@ def test_who_answers_no_ping_is_held_back_and_costs_the_others_nothing(
     greedy.say(type="ping", n=1)  # commands are answered all the same
     frames = greedy.until("pong")
     held = sum(len(json.dumps(frame).encode()) for frame in frames)
-    assert CREDIT <= held <= CREDIT + 2 * PIECE
+    assert MAX_UNACKED_BYTES <= held <= MAX_UNACKED_BYTES + 2 * MAX_CHUNK_CHARS
     assert greedy.is_quiet()
     for ping in greedy.pings:
         greedy.say(type="pong", n=ping)
@@ -597,24 +597,24 @@ def test_a_pong_that_was_never_asked_for_buys_nothing(open_tab: Open, owner: Use
         greedy.say(type="pong", n=n)
     greedy.say(type="ping", n=1)
     frames = greedy.until("pong") + greedy.until("pong")
-    assert len(spelled(frames)) <= CREDIT + PIECE
+    assert len(spelled(frames)) <= MAX_UNACKED_BYTES + MAX_CHUNK_CHARS
 
 
 async def test_room_that_comes_back_is_taken_once_and_not_by_all_who_wait() -> None:
-    credit = Credit()
-    credit.sent += CREDIT
+    credit = SendWindow()
+    credit.sent_bytes += MAX_UNACKED_BYTES
 
     async def send() -> None:
-        await credit.room()
-        credit.sent += CREDIT
+        await credit.wait_for_space()
+        credit.sent_bytes += MAX_UNACKED_BYTES
 
     waiting = [asyncio.create_task(send()) for _ in range(3)]
     for left in (2, 1, 0):
         await asyncio.sleep(0)
-        credit.pong(credit.ping())
+        credit.record_pong(credit.record_ping())
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         waiting = [task for task in waiting if not task.done()]
-        assert (len(waiting), credit.sent) == (left, credit.full_at)
+        assert (len(waiting), credit.sent_bytes) == (left, credit.limit_bytes)
 
 
 def test_who_asks_and_asks_and_acknowledges_no_answer_is_let_go(
@@ -636,12 +636,12 @@ def test_who_asks_and_asks_and_acknowledges_no_answer_is_let_go(
             sent += len(tab.socket.recv(PATIENCE))
     asking.join()
     assert tab.socket.close_code == 4008
-    assert CREDIT < sent < 2 * CREDIT + PIECE
+    assert MAX_UNACKED_BYTES < sent < 2 * MAX_UNACKED_BYTES + MAX_CHUNK_CHARS
 
 
 def test_who_came_within_the_same_second_has_the_same_pulse() -> None:
-    moments = [now + until_pulse(now) for now in (7.0, 7.001, 7.5, 7.999, 8.0)]
-    assert moments == pytest.approx([7 + PING_SECONDS] * 4 + [8 + PING_SECONDS])
+    moments = [now + seconds_until_heartbeat(now) for now in (7.0, 7.001, 7.5, 7.999, 8.0)]
+    assert moments == pytest.approx([7 + PING_INTERVAL_SECONDS] * 4 + [8 + PING_INTERVAL_SECONDS])
 
 
 @pytest.mark.prove

@@ -10,7 +10,14 @@ import pytest
 from django.db import DataError, OperationalError, connection
 
 from streaming import database
-from streaming.database import READERS, Gathered, Threads, in_db, keeping, repeating
+from streaming.database import (
+    READER_THREADS,
+    BatchLoader,
+    DatabaseThreads,
+    persistent_connection,
+    persistent_with_retry,
+    run_in_db,
+)
 from tests.streaming.conftest import on_postgresql
 from tests.waiting import until
 
@@ -31,7 +38,10 @@ def cut(pid: int) -> None:
 
 @on_postgresql
 async def test_who_reads_all_the_time_keeps_a_connection_and_gets_another_when_it_dies() -> None:
-    reader, killer = Threads("reader", 1, repeating), Threads("killer", 1)
+    reader, killer = (
+        DatabaseThreads("reader", 1, persistent_with_retry),
+        DatabaseThreads("killer", 1),
+    )
     first = await reader.run(session)
     assert await reader.run(session) == first
     await killer.run(cut, first)
@@ -42,7 +52,10 @@ async def test_who_reads_all_the_time_keeps_a_connection_and_gets_another_when_i
 
 @on_postgresql
 async def test_what_may_not_be_done_twice_fails_once_and_the_next_call_works() -> None:
-    writer, killer = Threads("writer", 1, keeping), Threads("killer", 1)
+    writer, killer = (
+        DatabaseThreads("writer", 1, persistent_connection),
+        DatabaseThreads("killer", 1),
+    )
     first = await writer.run(session)
     await killer.run(cut, first)
     with pytest.raises(OperationalError):
@@ -54,7 +67,7 @@ async def test_what_may_not_be_done_twice_fails_once_and_the_next_call_works() -
 
 @on_postgresql
 async def test_a_server_that_answers_nobody_is_not_asked_again_and_again() -> None:
-    reader, asked = Threads("reader", 1, repeating), []
+    reader, asked = DatabaseThreads("reader", 1, persistent_with_retry), []
 
     def refused() -> None:
         asked.append(session())
@@ -68,11 +81,11 @@ async def test_a_server_that_answers_nobody_is_not_asked_again_and_again() -> No
 
 @on_postgresql
 async def test_all_that_readers_keep_is_given_back_and_taken_anew() -> None:
-    await asyncio.gather(*(in_db(session) for _ in range(10 * READERS)))
+    await asyncio.gather(*(run_in_db(session) for _ in range(10 * READER_THREADS)))
     lent = available()
     database.close(wait=True)
     assert available() > lent
-    assert await in_db(session)
+    assert await run_in_db(session)
 
 
 def available() -> int:
@@ -105,37 +118,37 @@ def oracle() -> Iterator[Oracle]:
 
 
 async def test_who_comes_while_an_answer_is_under_way_is_asked_for_together(oracle: Oracle) -> None:
-    gathered = Gathered(oracle, at_once=3)
-    first = asyncio.create_task(gathered.ask("a"))
+    gathered = BatchLoader(oracle, max_batch_size=3)
+    first = asyncio.create_task(gathered.load("a"))
     await asyncio.to_thread(until, lambda: oracle.asked == [["a"]])
-    others = [asyncio.create_task(gathered.ask(key)) for key in ("b", "a", "unknown", "b", "c")]
+    others = [asyncio.create_task(gathered.load(key)) for key in ("b", "a", "unknown", "b", "c")]
     await asyncio.sleep(0)
     oracle.may_answer.set()
     assert await asyncio.gather(first, *others) == ["A", "B", "A", None, "B", "C"]
     assert oracle.asked == [["a"], ["b", "a", "unknown"], ["c"]], "“a” was asked again, later"
-    assert await gathered.ask("d") == "D"
+    assert await gathered.load("d") == "D"
 
 
 async def test_a_database_that_is_away_fails_all_who_asked_at_once_and_nobody_else(
     oracle: Oracle,
 ) -> None:
-    gathered = Gathered(oracle)
+    gathered = BatchLoader(oracle)
     oracle.may_answer.set()
     one, other = await asyncio.gather(
-        gathered.ask("away"), gathered.ask("good"), return_exceptions=True
+        gathered.load("away"), gathered.load("good"), return_exceptions=True
     )
     assert isinstance(one, OperationalError)
     assert isinstance(other, OperationalError)
     assert len(oracle.asked) <= 2, "once, and once more with a new connection"
-    assert await gathered.ask("good") == "GOOD"
+    assert await gathered.load("good") == "GOOD"
 
 
 async def test_a_key_that_spoils_a_question_is_alone_with_its_error(oracle: Oracle) -> None:
-    gathered = Gathered(oracle)
+    gathered = BatchLoader(oracle)
     oracle.may_answer.set()
     keys = [f"key {number}" for number in range(50)]
     keys[20] = "bad"
-    answers = await asyncio.gather(*map(gathered.ask, keys), return_exceptions=True)
+    answers = await asyncio.gather(*map(gathered.load, keys), return_exceptions=True)
     assert isinstance(answers.pop(20), DataError)
     assert answers == [f"KEY {number}" for number in range(50) if number != 20]
     assert len(oracle.asked) < 2 * len(keys)
@@ -148,15 +161,15 @@ async def test_a_question_of_nothing_but_bad_keys_comes_to_an_end() -> None:
         asked.append(keys)
         raise DataError("these are no keys")
 
-    gathered = Gathered(refuse)
-    answers = await asyncio.gather(*map(gathered.ask, range(50)), return_exceptions=True)
+    gathered = BatchLoader(refuse)
+    answers = await asyncio.gather(*map(gathered.load, range(50)), return_exceptions=True)
     assert all(isinstance(answer, DataError) for answer in answers)
     assert len(asked) < 2 * 50
 
 
 async def test_who_does_not_wait_any_more_takes_the_answer_from_nobody(oracle: Oracle) -> None:
-    gathered = Gathered(oracle)
-    leaving, staying = (asyncio.create_task(gathered.ask("a")) for _ in range(2))
+    gathered = BatchLoader(oracle)
+    leaving, staying = (asyncio.create_task(gathered.load("a")) for _ in range(2))
     await asyncio.to_thread(until, lambda: oracle.asked == [["a"]])
     leaving.cancel()
     oracle.may_answer.set()

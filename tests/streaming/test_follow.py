@@ -17,10 +17,20 @@ from accounts.models import User
 from streaming import follow as follow_module
 from streaming import hub as hubs
 from streaming import journal, lifecycle
-from streaming.database import in_db
-from streaming.follow import SNAPSHOT, START, End, Event, Gone, Snapshot, Status, find, follow
-from streaming.hub import STREAMS, Hub, stream_bell
-from streaming.journal import PIECE, Chunk, Entry, Text
+from streaming.database import run_in_db
+from streaming.follow import (
+    MAX_SNAPSHOT_CHARS,
+    START_CURSOR,
+    Ended,
+    Snapshot,
+    StateChanged,
+    StreamEvent,
+    StreamNotFound,
+    find_stream,
+    follow_stream,
+)
+from streaming.hub import STREAMS_GROUP, Hub, build_stream_notification
+from streaming.journal import MAX_CHUNK_CHARS, Append, Chunk, StreamText
 from streaming.lifecycle import Ending
 from streaming.models import Kind, State, Stream
 from tests.streaming.layers import Message, MoodyLayer
@@ -47,22 +57,22 @@ pytestmark = [
 ]
 
 PATIENCE = 10.0
-ENDED = End(State.COMPLETED, 5, "stop", "", "")
+ENDED = Ended(State.COMPLETED, 5, "stop", "", "")
 
 
 @dataclass
 class Reader:
     """A client: what it holds of a stream, by the rules of the protocol."""
 
-    cursor: int = START
+    cursor: int = START_CURSOR
     text: str = ""
     reasoning: str = ""
     seams: list[int] = field(default_factory=list)
     indexes: list[int] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    end: End | None = None
+    events: list[StreamEvent] = field(default_factory=list)
+    end: Ended | None = None
 
-    def take(self, event: Event) -> None:
+    def take(self, event: StreamEvent) -> None:
         self.events.append(event)
         match event:
             case Chunk():
@@ -73,7 +83,7 @@ class Reader:
             case Snapshot():
                 self.cursor, self.text, self.reasoning = event.index, event.text, event.reasoning
                 self.seams, self.indexes = list(event.seams), list(range(event.index + 1))
-            case End():
+            case Ended():
                 assert event.next_index == self.cursor + 1, "an end before everything"
                 self.end = event
 
@@ -90,31 +100,36 @@ class Reader:
 
     async def read(self, stream: Stream, *, events: int = 10**9) -> None:
         """Follow on from the cursor, to the end or for so many events."""
-        async with asyncio.timeout(PATIENCE), aclosing(follow(stream, self.cursor)) as following:
+        async with (
+            asyncio.timeout(PATIENCE),
+            aclosing(follow_stream(stream, self.cursor)) as following,
+        ):
             async for event in following:
                 self.take(event)
                 events -= 1
                 if not events:
                     return
 
-    def holds(self, text: Text) -> bool:
+    def holds(self, text: StreamText) -> bool:
         mine = (self.text, self.reasoning, tuple(self.seams), self.indexes)
-        return mine == (text.text, text.reasoning, text.seams, list(range(text.next_index)))
+        return mine == (text.content, text.reasoning, text.seams, list(range(text.next_index)))
 
 
-async def following(stream: Stream, after: int = START) -> tuple[Event, AsyncGenerator[Event]]:
+async def following(
+    stream: Stream, after: int = START_CURSOR
+) -> tuple[StreamEvent, AsyncGenerator[StreamEvent]]:
     """A follower and the first thing it says."""
-    events = follow(stream, after)
+    events = follow_stream(stream, after)
     return await next_of(events), events
 
 
-async def next_of(events: AsyncGenerator[Event]) -> Event:
+async def next_of(events: AsyncGenerator[StreamEvent]) -> StreamEvent:
     return await asyncio.wait_for(anext(events), PATIENCE)
 
 
-async def all_of(stream: Stream, after: int = START) -> list[Event]:
+async def all_of(stream: Stream, after: int = START_CURSOR) -> list[StreamEvent]:
     async with asyncio.timeout(PATIENCE):
-        return [event async for event in follow(stream, after)]
+        return [event async for event in follow_stream(stream, after)]
 
 
 def five_chunks(owner: User) -> Stream:
@@ -129,10 +144,10 @@ def over(owner: User) -> Stream:
     return stream
 
 
-def told(stream: Stream, entry: Entry | None = None) -> None:
+def told(stream: Stream, entry: Append | None = None) -> None:
     """Ring what is new, as its worker does."""
-    head = journal.heads([stream.pk])[stream.pk]
-    hubs.ring(STREAMS, stream_bell([entry] if entry else [], head))
+    head = journal.read_heads([stream.pk])[stream.pk]
+    hubs.notify(STREAMS_GROUP, build_stream_notification([entry] if entry else [], head))
 
 
 def say(stream: Stream, *pieces: Piece) -> None:
@@ -146,7 +161,7 @@ def say(stream: Stream, *pieces: Piece) -> None:
 async def test_a_cursor_into_an_ended_stream_gets_the_rest_and_the_end(
     owner: User, after: int
 ) -> None:
-    stream = await in_db(over, owner)
+    stream = await run_in_db(over, owner)
     *chunks, end = await all_of(stream, after)
     assert end == ENDED
     got = [n for c in chunks if isinstance(c, Chunk) for n in range(c.first, c.index + 1)]
@@ -156,7 +171,7 @@ async def test_a_cursor_into_an_ended_stream_gets_the_rest_and_the_end(
 
 @pytest.mark.parametrize("after", [5, 6, 2**31, 2**53 - 1, 2**80])
 async def test_a_cursor_beyond_the_end_gets_a_snapshot(owner: User, after: int) -> None:
-    stream = await in_db(over, owner)
+    stream = await run_in_db(over, owner)
     assert await all_of(stream, after) == [Snapshot(4, "abc", "hm", (2,)), ENDED]
 
 
@@ -164,22 +179,22 @@ async def test_a_cursor_beyond_the_end_gets_a_snapshot(owner: User, after: int) 
 async def test_a_cursor_beyond_what_a_running_stream_has_gets_a_snapshot_and_what_follows(
     owner: User, after: int
 ) -> None:
-    stream = await in_db(five_chunks, owner)
+    stream = await run_in_db(five_chunks, owner)
     first, events = await following(stream, after)
     assert first == Snapshot(4, "abc", "hm", (2,))
-    assert await next_of(events) == Status(State.RUNNING, "")
-    await in_db(say, stream, "d")
+    assert await next_of(events) == StateChanged(State.RUNNING, "")
+    await run_in_db(say, stream, "d")
     assert await next_of(events) == Chunk(5, 5, Kind.TEXT, "d", 3)
     await events.aclose()
 
 
 async def test_a_cursor_beyond_a_stream_that_has_nothing_yet_starts_it_anew(owner: User) -> None:
-    stream = await in_db(queued, owner)
+    stream = await run_in_db(queued, owner)
     first, events = await following(stream, 7)
     assert first == Snapshot(-1, "", "", ())
-    assert await next_of(events) == Status(State.QUEUED, "")
-    stream = await in_db(claimed, stream, await in_db(working))
-    await in_db(say, stream, "a")
+    assert await next_of(events) == StateChanged(State.QUEUED, "")
+    stream = await run_in_db(claimed, stream, await run_in_db(working))
+    await run_in_db(say, stream, "a")
     assert Chunk(0, 0, Kind.TEXT, "a", 0) in [await next_of(events), await next_of(events)]
     await events.aclose()
 
@@ -188,16 +203,16 @@ async def test_a_cursor_beyond_a_stream_that_has_nothing_yet_starts_it_anew(owne
 async def test_a_cursor_into_a_folded_stream_gets_what_the_application_holds(
     owner: User, after: int
 ) -> None:
-    stream = await in_db(over, owner)
-    await in_db(journal.fold, stream.pk)
+    stream = await run_in_db(over, owner)
+    await run_in_db(journal.fold_chunks, stream.pk)
     assert await all_of(stream, after) == [Snapshot(4, "abc", "hm", (2,)), ENDED]
 
 
 async def test_a_folded_stream_whose_message_is_gone_is_empty_and_over(
     owner: User, stage: Stage
 ) -> None:
-    stream = await in_db(over, owner)
-    await in_db(journal.fold, stream.pk)
+    stream = await run_in_db(over, owner)
+    await run_in_db(journal.fold_chunks, stream.pk)
     stage.held[stream.pk] = None
     assert await all_of(stream) == [Snapshot(4, "", "", ()), ENDED]
 
@@ -205,106 +220,106 @@ async def test_a_folded_stream_whose_message_is_gone_is_empty_and_over(
 async def test_a_reader_so_slow_that_the_rest_was_folded_away_gets_a_snapshot(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for bound in ("ROWS_PER_READ", "RUN", "RUNS_PER_READ"):
+    for bound in ("ROWS_PER_READ", "ROWS_PER_GROUP", "GROUPS_PER_READ"):
         monkeypatch.setattr(journal, bound, 1)
-    monkeypatch.setattr(hubs, "TAIL_CHARACTERS", 0)
-    stream = await in_db(five_chunks, owner)
+    monkeypatch.setattr(hubs, "MAX_RECENT_CHARS", 0)
+    stream = await run_in_db(five_chunks, owner)
     first, events = await following(stream)
     assert first == Chunk(0, 0, Kind.TEXT, "a", 0)
-    await in_db(finish, stream)
-    await in_db(journal.fold, stream.pk)
+    await run_in_db(finish, stream)
+    await run_in_db(journal.fold_chunks, stream.pk)
     async with asyncio.timeout(PATIENCE):
-        rest = [event async for event in events if not isinstance(event, Status)]
+        rest = [event async for event in events if not isinstance(event, StateChanged)]
     assert rest == [Snapshot(4, "abc", "hm", (2,)), ENDED]
 
 
 async def test_a_stream_that_is_deleted_while_it_is_followed_is_gone(owner: User) -> None:
-    stream = await in_db(five_chunks, owner)
+    stream = await run_in_db(five_chunks, owner)
     reader = Reader()
     reading = asyncio.create_task(reader.read(stream))
     await seen(lambda: reader.cursor == 4)
-    await in_db(journal.delete, [stream.pk])
-    with pytest.raises(Gone):
+    await run_in_db(journal.delete_streams, [stream.pk])
+    with pytest.raises(StreamNotFound):
         await asyncio.wait_for(reading, PATIENCE)
 
 
 async def test_a_stream_that_was_deleted_is_gone_from_any_cursor(owner: User) -> None:
-    stream = await in_db(over, owner)
-    await in_db(journal.delete, [stream.pk])
+    stream = await run_in_db(over, owner)
+    await run_in_db(journal.delete_streams, [stream.pk])
     for after in (-1, 3, 99):
-        with pytest.raises(Gone):
+        with pytest.raises(StreamNotFound):
             await all_of(stream, after)
 
 
 async def test_what_is_not_yours_is_not_there(owner: User, stranger: User) -> None:
-    stream = await in_db(queued, owner)
-    assert await find(owner, stream.uuid) == stream
+    stream = await run_in_db(queued, owner)
+    assert await find_stream(owner, stream.uuid) == stream
     for user, uuid in ((stranger, stream.uuid), (owner, uuid4())):
-        with pytest.raises(Gone):
-            await find(user, uuid)
+        with pytest.raises(StreamNotFound):
+            await find_stream(user, uuid)
 
 
 # Live
 
 
 async def test_a_follower_sees_what_a_stream_is_doing_and_each_thing_once(owner: User) -> None:
-    stream = await in_db(queued, owner)
+    stream = await run_in_db(queued, owner)
     first, events = await following(stream)
-    assert first == Status(State.QUEUED, "")
-    await in_db(Stream.objects.filter(pk=stream.pk).update, note="Waiting")
-    assert await next_of(events) == Status(State.QUEUED, "Waiting")
-    stream = await in_db(claimed, stream, await in_db(working))
-    await in_db(told, stream)
-    assert await next_of(events) == Status(State.RUNNING, "")
-    await in_db(say, stream, "a")
+    assert first == StateChanged(State.QUEUED, "")
+    await run_in_db(Stream.objects.filter(pk=stream.pk).update, note="Waiting")
+    assert await next_of(events) == StateChanged(State.QUEUED, "Waiting")
+    stream = await run_in_db(claimed, stream, await run_in_db(working))
+    await run_in_db(told, stream)
+    assert await next_of(events) == StateChanged(State.RUNNING, "")
+    await run_in_db(say, stream, "a")
     assert await next_of(events) == Chunk(0, 0, Kind.TEXT, "a", 0)
-    await in_db(lifecycle.stop, stream.pk)
-    assert await next_of(events) == End(State.STOPPED, 1, "", "", "")
+    await run_in_db(lifecycle.stop, stream.pk)
+    assert await next_of(events) == Ended(State.STOPPED, 1, "", "", "")
     with pytest.raises(StopAsyncIteration):
         await next_of(events)
 
 
 async def test_the_end_says_what_went_wrong(owner: User) -> None:
-    stream = await in_db(five_chunks, owner)
+    stream = await run_in_db(five_chunks, owner)
     ending = Ending(State.FAILED, "", "invalid_key", "Check it.", "not for clients")
-    await in_db(finish, stream, ending)
-    assert (await all_of(stream))[-1] == End(State.FAILED, 5, "", "invalid_key", "Check it.")
+    await run_in_db(finish, stream, ending)
+    assert (await all_of(stream))[-1] == Ended(State.FAILED, 5, "", "invalid_key", "Check it.")
 
 
 async def test_the_last_text_comes_before_the_end_although_both_ring_at_once(owner: User) -> None:
-    stream = await in_db(five_chunks, owner)
+    stream = await run_in_db(five_chunks, owner)
     reader = Reader()
     reading = asyncio.create_task(reader.read(stream))
     await seen(lambda: reader.cursor == 4)
-    rest = await in_db(entry_of, stream, "the ", "rest")
-    assert await in_db(lifecycle.end, stream.pk, stream.epoch, COMPLETED, rest)
-    await in_db(told, stream, rest)
+    rest = await run_in_db(entry_of, stream, "the ", "rest")
+    assert await run_in_db(lifecycle.end, stream.pk, stream.epoch, COMPLETED, rest)
+    await run_in_db(told, stream, rest)
     await asyncio.wait_for(reading, PATIENCE)
-    assert (reader.text, reader.end) == ("abcthe rest", End(State.COMPLETED, 7, "stop", "", ""))
+    assert (reader.text, reader.end) == ("abcthe rest", Ended(State.COMPLETED, 7, "stop", "", ""))
 
 
 async def test_an_end_that_rings_before_the_last_text_waits_for_it(owner: User) -> None:
-    stream = await in_db(five_chunks, owner)
+    stream = await run_in_db(five_chunks, owner)
     reader = Reader()
     reading = asyncio.create_task(reader.read(stream))
     await seen(lambda: reader.cursor == 4)
-    rest = await in_db(entry_of, stream, "the rest")
-    assert await in_db(lifecycle.end, stream.pk, stream.epoch, COMPLETED, rest)
-    await in_db(told, stream)
+    rest = await run_in_db(entry_of, stream, "the rest")
+    assert await run_in_db(lifecycle.end, stream.pk, stream.epoch, COMPLETED, rest)
+    await run_in_db(told, stream)
     await asyncio.wait_for(reading, PATIENCE)
     assert reader.text == "abcthe rest"
 
 
 async def test_a_follower_stays_through_a_takeover(owner: User) -> None:
-    dead = await in_db(working)
-    stream = await in_db(running, owner, dead)
-    await in_db(say, stream, "one ")
+    dead = await run_in_db(working)
+    stream = await run_in_db(running, owner, dead)
+    await run_in_db(say, stream, "one ")
     reader = Reader()
     reading = asyncio.create_task(reader.read(stream))
-    await in_db(expire, dead)
-    (taken,) = await in_db(lifecycle.claim, await in_db(working), 9)
-    await in_db(say, taken, (Kind.SEAM, ""), "two")
-    await in_db(finish, taken)
+    await run_in_db(expire, dead)
+    (taken,) = await run_in_db(lifecycle.claim, await run_in_db(working), 9)
+    await run_in_db(say, taken, (Kind.SEAM, ""), "two")
+    await run_in_db(finish, taken)
     await asyncio.wait_for(reading, PATIENCE)
     assert (reader.text, reader.seams) == ("one two", [4])
 
@@ -313,38 +328,38 @@ async def test_a_follower_stays_through_a_takeover(owner: User) -> None:
 
 
 async def test_a_replay_comes_in_few_pieces_of_bounded_size(owner: User) -> None:
-    stream = await in_db(running, owner)
-    await in_db(write, stream, *["word " * 20] * 1000)
-    await in_db(finish, stream)
+    stream = await run_in_db(running, owner)
+    await run_in_db(write, stream, *["word " * 20] * 1000)
+    await run_in_db(finish, stream)
     *chunks, _ = await all_of(stream)
-    assert len(chunks) < 2 * 100_000 / PIECE  # as few as there could be, twice
-    assert all(isinstance(c, Chunk) and len(c.delta) <= PIECE for c in chunks)
+    assert len(chunks) < 2 * 100_000 / MAX_CHUNK_CHARS  # as few as there could be, twice
+    assert all(isinstance(c, Chunk) and len(c.delta) <= MAX_CHUNK_CHARS for c in chunks)
 
 
 async def test_a_journal_longer_than_one_read_is_read_on(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal, "ROWS_PER_READ", 7)
-    stream = await in_db(running, owner)
-    await in_db(write, stream, *(f"{n} " for n in range(100)))
-    await in_db(finish, stream)
+    stream = await run_in_db(running, owner)
+    await run_in_db(write, stream, *(f"{n} " for n in range(100)))
+    await run_in_db(finish, stream)
     reader = Reader()
     await reader.read(stream)
-    assert reader.holds(await in_db(journal.text, stream.pk))
+    assert reader.holds(await run_in_db(journal.read_text, stream.pk))
 
 
 @pytest.mark.parametrize("tail", [0, 40, 10**6])
 async def test_who_reads_slowly_gets_larger_pieces_and_loses_nothing(
     owner: User, monkeypatch: pytest.MonkeyPatch, tail: int
 ) -> None:
-    monkeypatch.setattr(hubs, "TAIL_CHARACTERS", tail)
-    stream = await in_db(running, owner)
+    monkeypatch.setattr(hubs, "MAX_RECENT_CHARS", tail)
+    stream = await run_in_db(running, owner)
     reader = Reader()
-    async with aclosing(follow(stream)) as events:
+    async with aclosing(follow_stream(stream)) as events:
         reader.take(await next_of(events))
         for n in range(50):
-            await in_db(say, stream, f"{n} ")
-        await in_db(finish, stream)
+            await run_in_db(say, stream, f"{n} ")
+        await run_in_db(finish, stream)
         async with asyncio.timeout(PATIENCE):
             async for event in events:
                 reader.take(event)
@@ -355,7 +370,7 @@ async def test_who_reads_slowly_gets_larger_pieces_and_loses_nothing(
 async def test_who_leaves_leaves_nothing_behind_and_costs_the_others_nothing(
     owner: User, hub: Hub
 ) -> None:
-    stream = await in_db(five_chunks, owner)
+    stream = await run_in_db(five_chunks, owner)
     staying, leaving = Reader(), Reader()
     reading = asyncio.create_task(staying.read(stream))
     await leaving.read(stream, events=2)
@@ -364,67 +379,67 @@ async def test_who_leaves_leaves_nothing_behind_and_costs_the_others_nothing(
     cut.cancel()
     with suppress(asyncio.CancelledError):
         await cut
-    assert hub._tails[stream.pk].followers == 1
-    await in_db(say, stream, "d")
-    await in_db(finish, stream)
+    assert hub._recent_by_id[stream.pk].follower_count == 1
+    await run_in_db(say, stream, "d")
+    await run_in_db(finish, stream)
     await asyncio.wait_for(reading, PATIENCE)
     assert staying.text == "abcd"
-    assert hub._tails[stream.pk].followers == 0
+    assert hub._recent_by_id[stream.pk].follower_count == 0
 
 
 async def test_who_comes_back_soon_reads_nothing_from_the_journal(
     owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stream = await in_db(five_chunks, owner)
+    stream = await run_in_db(five_chunks, owner)
     reader = Reader()
     await reader.read(stream, events=2)
     read: list[object] = []
-    monkeypatch.setattr(follow_module._journals, "_question", read.append)
+    monkeypatch.setattr(follow_module._journal_loader, "_load_many", read.append)
     again = Reader()
     reading = asyncio.create_task(again.read(stream))
     await seen(lambda: again.cursor == 4)
-    await in_db(say, stream, "d")
-    await in_db(finish, stream)
+    await run_in_db(say, stream, "d")
+    await run_in_db(finish, stream)
     await asyncio.wait_for(reading, PATIENCE)
-    assert again.holds(await in_db(journal.text, stream.pk))
+    assert again.holds(await run_in_db(journal.read_text, stream.pk))
     assert read == []
 
 
 async def test_who_comes_back_soon_to_a_running_reply_asks_the_database_nothing(
     owner: User, stranger: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stream = await in_db(five_chunks, owner)
+    stream = await run_in_db(five_chunks, owner)
     await Reader().read(stream, events=2)
     asked: list[object] = []
 
     def question(names: Collection[tuple[int, UUID]]) -> dict[tuple[int, UUID], Stream]:
         asked.append(names)
-        return Stream.objects.owned(names)
+        return Stream.objects.find_owned(names)
 
-    monkeypatch.setattr(follow_module._found, "_question", question)
+    monkeypatch.setattr(follow_module._stream_loader, "_load_many", question)
     again = Reader()
-    await again.read(await find(owner, stream.uuid), events=2)
+    await again.read(await find_stream(owner, stream.uuid), events=2)
     assert (again.cursor, asked) == (2, [])
-    with pytest.raises(Gone):
-        await find(stranger, stream.uuid)
-    await in_db(finish, stream)
-    await again.read(await find(owner, stream.uuid))
+    with pytest.raises(StreamNotFound):
+        await find_stream(stranger, stream.uuid)
+    await run_in_db(finish, stream)
+    await again.read(await find_stream(owner, stream.uuid))
     assert again.end
     assert asked, "whether somebody removed it since is not heard of here"
     asked.clear()
-    await find(owner, stream.uuid)
+    await find_stream(owner, stream.uuid)
     assert asked
 
 
 async def test_what_was_found_here_before_takes_nothing_back(owner: User) -> None:
-    stream = await in_db(five_chunks, owner)
+    stream = await run_in_db(five_chunks, owner)
     await Reader().read(stream, events=2)
-    known = await find(owner, stream.uuid)
-    await in_db(Stream.objects.filter(pk=stream.pk).update, note="Waiting")
+    known = await find_stream(owner, stream.uuid)
+    await run_in_db(Stream.objects.filter(pk=stream.pk).update, note="Waiting")
     _, events = await following(stream, 4)
-    waiting = Status(State.RUNNING, "Waiting")
+    waiting = StateChanged(State.RUNNING, "Waiting")
     assert await next_of(events) == waiting
-    assert await next_of(follow(known, 4)) == waiting
+    assert await next_of(follow_stream(known, 4)) == waiting
 
 
 @pytest.mark.parametrize("bell", ["heard", "lost"])
@@ -432,27 +447,27 @@ async def test_who_comes_back_keeps_what_it_has_though_the_row_known_here_is_old
     owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch, bell: str
 ) -> None:
     monkeypatch.setattr(hubs, "POLL_SECONDS", 1000.0)
-    stream = await in_db(five_chunks, owner)
+    stream = await run_in_db(five_chunks, owner)
     await Reader().read(stream, events=2)
-    tail, entry = hub._tails[stream.pk], await in_db(write, stream, "d")
+    tail, entry = hub._recent_by_id[stream.pk], await run_in_db(write, stream, "d")
     if bell == "heard":
-        hub.tell([entry])
+        hub.publish_update([entry])
         await seen(lambda: tail.next_index == 6)
-    first, events = await following(await find(owner, stream.uuid), 5)
-    assert first == Status(State.RUNNING, ""), "and no snapshot of it all"
-    hub.tell([await in_db(write, stream, "e")])
+    first, events = await following(await find_stream(owner, stream.uuid), 5)
+    assert first == StateChanged(State.RUNNING, ""), "and no snapshot of it all"
+    hub.publish_update([await run_in_db(write, stream, "e")])
     assert await next_of(events) == Chunk(6, 6, Kind.TEXT, "e", 4)
 
 
 async def test_a_reply_that_was_removed_is_gone_for_who_comes_back(owner: User) -> None:
-    stream = await in_db(five_chunks, owner)
+    stream = await run_in_db(five_chunks, owner)
     await Reader().read(stream, events=2)
-    await in_db(journal.delete, [stream.pk])
+    await run_in_db(journal.delete_streams, [stream.pk])
 
     async def gone() -> bool:
         try:
-            await find(owner, stream.uuid)
-        except Gone:
+            await find_stream(owner, stream.uuid)
+        except StreamNotFound:
             return True
         return False
 
@@ -462,14 +477,14 @@ async def test_a_reply_that_was_removed_is_gone_for_who_comes_back(owner: User) 
 async def test_tails_that_nobody_comes_back_to_are_dropped(
     owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hubs, "LINGERING", 2)
-    streams = [await in_db(five_chunks, owner) for _ in range(4)]
-    with hub.join(streams[0]):
+    monkeypatch.setattr(hubs, "MAX_IDLE", 2)
+    streams = [await run_in_db(five_chunks, owner) for _ in range(4)]
+    with hub.join_stream(streams[0]):
         for stream in streams:
             await Reader().read(stream, events=1)
-        assert set(hub._tails) == {streams[n].pk for n in (0, 2, 3)}, "one is still followed"
-    monkeypatch.setattr(hubs, "LINGER_SECONDS", 0.0)
-    await seen(lambda: hub._tails == {})
+        assert set(hub._recent_by_id) == {streams[n].pk for n in (0, 2, 3)}, "one is still followed"
+    monkeypatch.setattr(hubs, "IDLE_TTL_SECONDS", 0.0)
+    await seen(lambda: hub._recent_by_id == {})
 
 
 # A layer that fails
@@ -486,13 +501,13 @@ async def test_without_a_layer_a_page_grows_at_least_every_two_seconds(
         layer.broken = ConnectionError("no doorbell")
     else:
         layer.going.clear()
-    stream = await in_db(running, owner)
+    stream = await run_in_db(running, owner)
     reader = Reader()
     reading = asyncio.create_task(reader.read(stream))
     for n in range(2):
-        await in_db(say, stream, f"{n} ")
+        await run_in_db(say, stream, f"{n} ")
         await seen(partial(lambda index: reader.cursor >= index, n), within=2)
-    await in_db(finish, stream)
+    await run_in_db(finish, stream)
     await asyncio.wait_for(reading, PATIENCE)
     assert reader.text == "0 1 "
 
@@ -560,12 +575,12 @@ async def wait_ticks(count: int) -> None:
 async def write_by(plot: Plot, stream: Stream) -> None:
     ticks = iter(plot.ticks)
     for batch in plot.batches:
-        entry = await in_db(write, stream, *_pieces(batch))
-        hubs.hub().tell([entry])
+        entry = await run_in_db(write, stream, *_pieces(batch))
+        hubs.get_hub().publish_update([entry])
         await wait_ticks(next(ticks, 0))
-    rest = await in_db(entry_of, stream, *_pieces(plot.rest)) if plot.rest else None
-    assert await in_db(lifecycle.end, stream.pk, stream.epoch, COMPLETED, rest)
-    await in_db(told, stream, rest)
+    rest = await run_in_db(entry_of, stream, *_pieces(plot.rest)) if plot.rest else None
+    assert await run_in_db(lifecycle.end, stream.pk, stream.epoch, COMPLETED, rest)
+    await run_in_db(told, stream, rest)
 
 
 def _pieces(batch: list[tuple[Kind, str]]) -> list[Piece]:
@@ -597,15 +612,15 @@ async def mischievous(monkeypatch: pytest.MonkeyPatch) -> MoodyLayer:
 async def test_text_before_a_cut_and_replay_after_it_is_the_journals_text(
     owner: User, mischievous: MoodyLayer, plot: Plot
 ) -> None:
-    stream = await in_db(running, owner)
+    stream = await run_in_db(running, owner)
     mischievous.twist = Mischief(plot.fates)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hubs, "TAIL_CHARACTERS", plot.tail)
+        patch.setattr(hubs, "MAX_RECENT_CHARS", plot.tail)
         async with asyncio.TaskGroup() as group:
             readers = [group.create_task(read_by(cuts, stream)) for cuts in plot.cuts]
             group.create_task(write_by(plot, stream))
-    text = await in_db(journal.text, stream.pk)
-    assert text.next_index == (await in_db(now, stream)).next_index
+    text = await run_in_db(journal.read_text, stream.pk)
+    assert text.next_index == (await run_in_db(now, stream)).next_index
     for reader in readers:
         assert reader.result().holds(text)
 
@@ -617,22 +632,22 @@ LONG = "".join(f"{n} " for n in range(30_000))
 async def test_a_snapshot_of_a_long_reply_is_a_bounded_frame_and_pieces(
     owner: User, folded: bool
 ) -> None:
-    assert len(LONG) > 2 * SNAPSHOT
+    assert len(LONG) > 2 * MAX_SNAPSHOT_CHARS
     parts = (LONG[at : at + 1000] for at in range(0, len(LONG), 1000))
-    stream = await in_db(running, owner)
-    await in_db(write, stream, (Kind.REASONING, "hm"), *parts, (Kind.SEAM, ""), "end")
-    await in_db(finish, stream)
+    stream = await run_in_db(running, owner)
+    await run_in_db(write, stream, (Kind.REASONING, "hm"), *parts, (Kind.SEAM, ""), "end")
+    await run_in_db(finish, stream)
     if folded:
-        await in_db(journal.fold, stream.pk)
+        await run_in_db(journal.fold_chunks, stream.pk)
     snapshot, *chunks, end = await all_of(stream, 10**6)
     assert isinstance(snapshot, Snapshot)
-    assert isinstance(end, End)
-    assert len(snapshot.text) <= SNAPSHOT
+    assert isinstance(end, Ended)
+    assert len(snapshot.text) <= MAX_SNAPSHOT_CHARS
     assert (snapshot.reasoning, snapshot.seams) == ("hm", ())
     text, last = snapshot.text, snapshot.index
     for chunk in chunks:
         assert isinstance(chunk, Chunk)
         assert chunk.first == last + 1
-        assert len(chunk.delta) <= journal.PIECE
+        assert len(chunk.delta) <= journal.MAX_CHUNK_CHARS
         text, last = text + chunk.delta, chunk.index
     assert (text, last + 1) == (LONG + "end", end.next_index)

@@ -17,14 +17,23 @@ from redis import Redis as Client
 from redis.asyncio import Connection
 
 from accounts.models import User
-from config.redis import READ_SECONDS
+from config.redis_connection import MIN_READ_TIMEOUT_SECONDS
 from streaming import hub as hubs
 from streaming import journal
-from streaming.database import in_db
-from streaming.hub import LOOSE, STREAMS, Body, Hub, Tail, hear_streams, ring, stream_bell
-from streaming.journal import Chunk, Entry, Head, coalesce
+from streaming.database import run_in_db
+from streaming.hub import (
+    MERGE_THRESHOLD,
+    STREAMS_GROUP,
+    Hub,
+    Notification,
+    RecentChunks,
+    apply_stream_notification,
+    build_stream_notification,
+    notify,
+)
+from streaming.journal import Append, Chunk, StreamHead, coalesce
 from streaming.models import Kind, State, Stream
-from streaming.sealed_layer import hidden_name
+from streaming.sealed_layer import hash_group_name
 from tests.services.redis_server import Redis
 from tests.streaming.conftest import on_redis
 from tests.streaming.layers import MoodyLayer
@@ -35,12 +44,12 @@ STREAM = 7
 UUID_OF_NOBODY = UUID("9b2e1f6c-0b1a-4d5e-8f90-123456789abc")
 
 
-async def heard_again(heard: list[Body], group: str, *, within: float = 20.0) -> None:
+async def heard_again(heard: list[Notification], group: str, *, within: float = 20.0) -> None:
     """Ring until a bell comes through."""
     before = len(heard)
 
     async def so() -> bool:
-        ring(group, {"n": 1})
+        notify(group, {"n": 1})
         return len(heard) > before
 
     await until_async(so, within=within, what="a bell is heard")
@@ -53,8 +62,8 @@ def chunks_of(*indexes: int) -> list[Chunk]:
     return [Chunk(n, n, Kind.TEXT, f"{n} ", 0) for n in indexes]
 
 
-def head(epoch: int = 1, state: State = State.RUNNING, next_index: int = 0) -> Head:
-    return Head(STREAM, epoch, state, "", next_index, "", "", "", False)
+def head(epoch: int = 1, state: State = State.RUNNING, next_index: int = 0) -> StreamHead:
+    return StreamHead(STREAM, epoch, state, "", next_index, "", "", "", False)
 
 
 def indexes(chunks: list[Chunk]) -> list[int]:
@@ -65,25 +74,31 @@ def indexes(chunks: list[Chunk]) -> list[int]:
 
 
 async def test_a_tail_gives_what_follows_an_index_if_all_of_it_is_there() -> None:
-    tail = Tail(Stream(id=STREAM))
-    tail.add(chunks_of(3, 4, 5))
-    assert [indexes(tail.after(n)) for n in (1, 2, 3, 5, 9)] == [[], [3, 4, 5], [4, 5], [], []]
+    tail = RecentChunks(Stream(id=STREAM))
+    tail.add_chunks(chunks_of(3, 4, 5))
+    assert [indexes(tail.chunks_after(n)) for n in (1, 2, 3, 5, 9)] == [
+        [],
+        [3, 4, 5],
+        [4, 5],
+        [],
+        [],
+    ]
 
 
 async def test_what_was_heard_already_is_dropped() -> None:
-    tail = Tail(Stream(id=STREAM))
+    tail = RecentChunks(Stream(id=STREAM))
     for bell in (chunks_of(0, 1), chunks_of(0, 1), chunks_of(1, 2), chunks_of(0)):
-        tail.add(bell)
-    assert indexes(tail.after(-1)) == [0, 1, 2]
+        tail.add_chunks(bell)
+    assert indexes(tail.chunks_after(-1)) == [0, 1, 2]
 
 
 async def test_after_a_lost_bell_the_tail_begins_behind_the_hole() -> None:
-    tail = Tail(Stream(id=STREAM))
-    tail.add(chunks_of(0, 1))
-    tail.add(chunks_of(4, 5))
-    assert indexes(tail.after(1)) == []
+    tail = RecentChunks(Stream(id=STREAM))
+    tail.add_chunks(chunks_of(0, 1))
+    tail.add_chunks(chunks_of(4, 5))
+    assert indexes(tail.chunks_after(1)) == []
     assert tail.next_index == 6
-    assert indexes(tail.after(3)) == [4, 5]
+    assert indexes(tail.chunks_after(3)) == [4, 5]
 
 
 HAPPENINGS = st.lists(
@@ -101,59 +116,59 @@ async def test_whatever_is_rung_learned_and_read_a_tail_never_shows_a_hole(
     happenings: list[tuple[str, int, int]],
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hubs, "LOOSE", 4)
-        tail, known = Tail(Stream(id=STREAM)), 0
+        patch.setattr(hubs, "MERGE_THRESHOLD", 4)
+        tail, known = RecentChunks(Stream(id=STREAM)), 0
         for what, first, last in happenings:
             known = known if what == "read" else max(known, first + (what == "rung"))
             match what:
                 case "rung":
-                    tail.add(chunks_of(first))
+                    tail.add_chunks(chunks_of(first))
                 case "learned":
-                    tail.learn(head(next_index=first))
+                    tail.update_head(head(next_index=first))
                 case "read":
-                    tail.keep([*coalesce(chunks_of(*range(first, last + 1)))])
+                    tail.backfill([*coalesce(chunks_of(*range(first, last + 1)))])
             assert tail.next_index == known
             for index in range(-1, 14):
-                after = indexes(tail.after(index))
+                after = indexes(tail.chunks_after(index))
                 assert after == list(range(index + 1, index + 1 + len(after)))
 
 
 async def test_what_was_read_once_is_there_for_who_comes_back() -> None:
-    tail = Tail(Stream(id=STREAM))
-    tail.learn(head(next_index=5))
-    tail.keep([*coalesce(chunks_of(0, 1, 2, 3, 4))])
-    tail.add(chunks_of(5))
-    assert indexes(tail.after(-1)) == [0, 1, 2, 3, 4, 5]
-    assert tail.after(2) == [], "in the middle of what was read as one: the journal knows"
-    tail.keep(chunks_of(3, 4))
-    assert indexes(tail.after(-1)) == [0, 1, 2, 3, 4, 5]
+    tail = RecentChunks(Stream(id=STREAM))
+    tail.update_head(head(next_index=5))
+    tail.backfill([*coalesce(chunks_of(0, 1, 2, 3, 4))])
+    tail.add_chunks(chunks_of(5))
+    assert indexes(tail.chunks_after(-1)) == [0, 1, 2, 3, 4, 5]
+    assert tail.chunks_after(2) == [], "in the middle of what was read as one: the journal knows"
+    tail.backfill(chunks_of(3, 4))
+    assert indexes(tail.chunks_after(-1)) == [0, 1, 2, 3, 4, 5]
 
 
 async def test_what_was_read_is_held_with_what_was_rung_meanwhile() -> None:
-    tail = Tail(Stream(id=STREAM))
-    tail.add(chunks_of(4, 5, 6))
-    tail.keep(chunks_of(0, 1))
-    assert indexes(tail.after(3)) == [4, 5, 6], "what was read does not reach it"
-    tail.keep(chunks_of(0, 1, 2, 3, 4))
-    assert indexes(tail.after(-1)) == [0, 1, 2, 3, 4, 5, 6]
+    tail = RecentChunks(Stream(id=STREAM))
+    tail.add_chunks(chunks_of(4, 5, 6))
+    tail.backfill(chunks_of(0, 1))
+    assert indexes(tail.chunks_after(3)) == [4, 5, 6], "what was read does not reach it"
+    tail.backfill(chunks_of(0, 1, 2, 3, 4))
+    assert indexes(tail.chunks_after(-1)) == [0, 1, 2, 3, 4, 5, 6]
 
 
 async def test_many_small_chunks_are_held_as_few_large_ones() -> None:
-    tail = Tail(Stream(id=STREAM))
+    tail = RecentChunks(Stream(id=STREAM))
     for index in range(4_000):
-        tail.add(chunks_of(index))
-    assert len(tail._chunks) <= 2 * LOOSE
-    assert indexes(tail.after(-1)) == list(range(4_000))
-    assert indexes(tail.after(3_950)) == list(range(3_951, 4_000))
+        tail.add_chunks(chunks_of(index))
+    assert len(tail._chunks) <= 2 * MERGE_THRESHOLD
+    assert indexes(tail.chunks_after(-1)) == list(range(4_000))
+    assert indexes(tail.chunks_after(3_950)) == list(range(3_951, 4_000))
 
 
 async def test_a_tail_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hubs, "TAIL_CHARACTERS", 1000)
-    tail = Tail(Stream(id=STREAM))
+    monkeypatch.setattr(hubs, "MAX_RECENT_CHARS", 1000)
+    tail = RecentChunks(Stream(id=STREAM))
     for n in range(500):
-        tail.add([Chunk(n, n, Kind.TEXT, "x" * 90, 0)])
-    assert sum(len(chunk.delta) for chunk in tail.after(488)) == 990
-    assert tail.after(487) == []
+        tail.add_chunks([Chunk(n, n, Kind.TEXT, "x" * 90, 0)])
+    assert sum(len(chunk.delta) for chunk in tail.chunks_after(488)) == 990
+    assert tail.chunks_after(487) == []
 
 
 @pytest.mark.parametrize(
@@ -165,46 +180,48 @@ async def test_a_tail_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         (head(1, State.STOPPED), head(2)),
     ],
 )
-async def test_a_late_bell_takes_nothing_back(known: Head, late: Head) -> None:
-    tail = Tail(Stream(id=STREAM))
-    tail.learn(known)
-    tail.learn(late)
+async def test_a_late_bell_takes_nothing_back(known: StreamHead, late: StreamHead) -> None:
+    tail = RecentChunks(Stream(id=STREAM))
+    tail.update_head(known)
+    tail.update_head(late)
     assert tail.head == known
 
 
 async def test_who_waits_is_woken_by_anything_new_and_by_nothing_else() -> None:
-    tail = Tail(Stream(id=STREAM))
-    tail.learn(head())
-    waiting = asyncio.create_task(tail.news())
+    tail = RecentChunks(Stream(id=STREAM))
+    tail.update_head(head())
+    waiting = asyncio.create_task(tail.wait_for_change())
     await asyncio.sleep(0)
-    tail.learn(head())
+    tail.update_head(head())
     await asyncio.sleep(0)
     assert not waiting.done()
-    tail.add(chunks_of(0))
+    tail.add_chunks(chunks_of(0))
     await asyncio.wait_for(waiting, 5)
     for news in (head(1, next_index=5), head(2), None):
-        waiting = asyncio.create_task(tail.news())
+        waiting = asyncio.create_task(tail.wait_for_change())
         await asyncio.sleep(0)
-        tail.learn(news)
+        tail.update_head(news)
         await asyncio.wait_for(waiting, 5)
-    assert tail.gone
+    assert tail.is_deleted
 
 
 async def test_a_bell_says_the_same_on_both_ends() -> None:
-    tail, other = Tail(Stream(id=STREAM)), Tail(Stream(id=STREAM + 1))
-    told = Head(STREAM, 3, State.FAILED, "a note", 2, "", "code", "Sorry.", True)
+    tail, other = RecentChunks(Stream(id=STREAM)), RecentChunks(Stream(id=STREAM + 1))
+    told = StreamHead(STREAM, 3, State.FAILED, "a note", 2, "", "code", "Sorry.", True)
     chunks = [Chunk(0, 0, Kind.REASONING, "\N{WATER WAVE}", 5), Chunk(1, 1, Kind.SEAM, "", 9)]
-    nobodys = Entry(STREAM + 2, UUID_OF_NOBODY, 1, tuple(chunks_of(0)))
-    entries = [Entry(STREAM, UUID_OF_NOBODY, 3, tuple(chunks)), nobodys]
-    hear_streams({STREAM: tail, STREAM + 1: other}, stream_bell(entries, told))
+    nobodys = Append(STREAM + 2, UUID_OF_NOBODY, 1, tuple(chunks_of(0)))
+    entries = [Append(STREAM, UUID_OF_NOBODY, 3, tuple(chunks)), nobodys]
+    apply_stream_notification(
+        {STREAM: tail, STREAM + 1: other}, build_stream_notification(entries, told)
+    )
     assert (tail.head, other.head) == (told, None)
-    assert (tail.after(-1), other.after(-1)) == (chunks, [])
+    assert (tail.chunks_after(-1), other.chunks_after(-1)) == (chunks, [])
 
 
 def test_a_commit_is_rung_in_bells_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hubs, "BELL_CHARACTERS", 20)
-    entries = [Entry(n, UUID_OF_NOBODY, 1, tuple(chunks_of(n % 10))) for n in range(40)]
-    parts = list(hubs._parts(entries))
+    monkeypatch.setattr(hubs, "MAX_NOTIFICATION_CHARS", 20)
+    entries = [Append(n, UUID_OF_NOBODY, 1, tuple(chunks_of(n % 10))) for n in range(40)]
+    parts = list(hubs._split_appends(entries))
     assert [len(part) for part in parts] == [11, 11, 11, 7]  # two characters each
     assert [entry for part in parts for entry in part] == entries
 
@@ -213,31 +230,31 @@ def test_a_commit_is_rung_in_bells_of_bounded_size(monkeypatch: pytest.MonkeyPat
 
 
 async def test_a_bell_from_any_thread_is_heard_by_everybody_who_listens(hub: Hub) -> None:
-    first: list[Body] = []
-    second: list[Body] = []
+    first: list[Notification] = []
+    second: list[Notification] = []
     with hub.listen("user.1", first.append), hub.listen("user.1", second.append):
         await heard_again(first, "user.1")
-        threading.Thread(target=ring, args=("user.1", {"n": 2})).start()
+        threading.Thread(target=notify, args=("user.1", {"n": 2})).start()
         await seen(lambda: {"n": 2} in first and {"n": 2} in second)
 
 
 async def test_who_no_longer_listens_hears_nothing(hub: Hub) -> None:
-    gone: list[Body] = []
-    staying: list[Body] = []
+    gone: list[Notification] = []
+    staying: list[Notification] = []
     with hub.listen("user.1", staying.append):
         with hub.listen("user.1", gone.append):
             await heard_again(gone, "user.1")
-        ring("user.1", {"last": True})
+        notify("user.1", {"last": True})
         await seen(lambda: {"last": True} in staying)
     assert {"last": True} not in gone
 
 
 async def test_bells_of_one_sender_come_in_order(hub: Hub) -> None:
-    heard: list[Body] = []
+    heard: list[Notification] = []
     with hub.listen("user.1", heard.append):
         await heard_again(heard, "user.1")
         for n in range(300):
-            ring("user.1", {"number": n})
+            notify("user.1", {"number": n})
         await seen(lambda: {"number": 299} in heard)
     numbers = [body["number"] for body in heard if "number" in body]
     assert numbers == list(range(300))
@@ -245,22 +262,22 @@ async def test_bells_of_one_sender_come_in_order(hub: Hub) -> None:
 
 async def test_a_closed_hub_leaves_nothing_running() -> None:
     tasks = asyncio.all_tasks()
-    hub = hubs.hub()
-    assert hubs.hub() is hub
+    hub = hubs.get_hub()
+    assert hubs.get_hub() is hub
     await hubs.close()
     await seen(lambda: not [t for t in asyncio.all_tasks() - tasks if t.get_name()[:3] == "hub"])
-    ring("user.1", {"n": 1})
+    notify("user.1", {"n": 1})
 
 
 def test_ringing_where_there_is_no_hub_or_none_any_more_is_no_error() -> None:
-    ring("user.1", {"n": 1})
+    notify("user.1", {"n": 1})
 
     async def begin() -> None:
-        hubs.hub()
+        hubs.get_hub()
 
     asyncio.run(begin())
     assert hubs._hub is not None  # nobody closed it, and its loop is gone
-    ring("user.1", {"n": 1})
+    notify("user.1", {"n": 1})
     hubs._hub = None
 
 
@@ -272,20 +289,20 @@ def layer(monkeypatch: pytest.MonkeyPatch) -> MoodyLayer:
     """What the next hub works with."""
     layer = MoodyLayer()
     monkeypatch.setattr(hubs, "get_channel_layer", lambda: layer)
-    monkeypatch.setattr(hubs, "SILENCE_SECONDS", 0.05)
+    monkeypatch.setattr(hubs, "PUBLISH_BACKOFF_SECONDS", 0.05)
     return layer
 
 
 async def test_ringing_waits_for_nothing_while_the_layer_hangs_and_works_again_after(
     layer: MoodyLayer, hub: Hub
 ) -> None:
-    heard: list[Body] = []
+    heard: list[Notification] = []
     with hub.listen("user.1", heard.append):
         await heard_again(heard, "user.1")
         layer.going.clear()
         for n in range(5000):
-            ring("user.1", {"n": n})  # in the loop's own thread: to wait would be to stay here
-        await seen(lambda: len(hub._outbox) <= hubs.OUTBOX)
+            notify("user.1", {"n": n})  # in the loop's own thread: to wait would be to stay here
+        await seen(lambda: len(hub._outbox) <= hubs.MAX_OUTBOX)
         calls = layer.calls.count("group_send")
         await seen(lambda: layer.calls.count("group_send") > calls)  # it gave up, and tries
         layer.going.set()
@@ -295,27 +312,27 @@ async def test_ringing_waits_for_nothing_while_the_layer_hangs_and_works_again_a
 async def test_who_rings_and_goes_at_once_is_heard(layer: MoodyLayer, hub: Hub) -> None:
     calls = layer.calls.count("group_send")
     for n in range(20):
-        ring("user.1", {"n": n})
+        notify("user.1", {"n": n})
     await hubs.close()
     assert layer.calls.count("group_send") == calls + 20
 
 
 async def test_a_layer_that_hangs_keeps_nobody_from_going(layer: MoodyLayer, hub: Hub) -> None:
     layer.going.clear()
-    ring("user.1", {"n": 1})
+    notify("user.1", {"n": 1})
     await asyncio.wait_for(hubs.close(), 5)
 
 
 async def test_a_layer_that_raises_is_left_alone_for_a_while_and_tried_again(
     layer: MoodyLayer, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hubs, "SILENCE_SECONDS", 1000.0)
+    monkeypatch.setattr(hubs, "PUBLISH_BACKOFF_SECONDS", 1000.0)
     layer.broken = ConnectionError("no doorbell")
     for n in range(50):
-        ring("user.1", {"n": n})
+        notify("user.1", {"n": n})
     await seen(lambda: "group_send" in layer.calls)
     for _ in range(20):
-        ring("user.1", {})
+        notify("user.1", {})
         await asyncio.sleep(0)
     assert layer.calls.count("group_send") == 1
 
@@ -323,12 +340,12 @@ async def test_a_layer_that_raises_is_left_alone_for_a_while_and_tried_again(
 async def test_bells_that_can_never_be_rung_are_bounded_and_the_oldest_go(
     layer: MoodyLayer, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hubs, "RING_SECONDS", 1000.0)
+    monkeypatch.setattr(hubs, "PUBLISH_TIMEOUT_SECONDS", 1000.0)
     layer.going.clear()
-    for n in range(hubs.OUTBOX + 100):
-        hub.ring("user.1", {"n": n})
-    assert len(hub._outbox) == hubs.OUTBOX
-    assert hub._outbox[-1] == ("user.1", {"n": hubs.OUTBOX + 99})
+    for n in range(hubs.MAX_OUTBOX + 100):
+        hub.notify("user.1", {"n": n})
+    assert len(hub._outbox) == hubs.MAX_OUTBOX
+    assert hub._outbox[-1] == ("user.1", {"n": hubs.MAX_OUTBOX + 99})
 
 
 @pytest.mark.parametrize("call", ["probe", "new_channel", "group_add", "receive"])
@@ -336,8 +353,8 @@ async def test_what_the_layer_refuses_at_first_is_tried_until_it_works(
     layer: MoodyLayer, call: str
 ) -> None:
     layer.errors[call] = [ConnectionError("not yet"), TimeoutError()]
-    heard: list[Body] = []
-    with hubs.hub().listen("user.1", heard.append):
+    heard: list[Notification] = []
+    with hubs.get_hub().listen("user.1", heard.append):
         await heard_again(heard, "user.1")
     assert layer.errors[call] == []
     await hubs.close()
@@ -346,7 +363,7 @@ async def test_what_the_layer_refuses_at_first_is_tried_until_it_works(
 async def test_one_group_that_cannot_be_left_does_not_keep_others_from_being_joined(
     layer: MoodyLayer, hub: Hub
 ) -> None:
-    heard: list[Body] = []
+    heard: list[Notification] = []
     with hub.listen("user.1", heard.append):
         await heard_again(heard, "user.1")
     layer.errors["group_discard"] = [ConnectionError("no")]
@@ -357,10 +374,10 @@ async def test_one_group_that_cannot_be_left_does_not_keep_others_from_being_joi
 async def test_a_message_that_nobody_understands_does_not_deafen_the_hub(
     layer: MoodyLayer, hub: Hub
 ) -> None:
-    heard: list[Body] = []
+    heard: list[Notification] = []
     with hub.listen("user.1", heard.append):
         await heard_again(heard, "user.1")
-        for message in ({}, {"group": "user.1"}, {"group": STREAMS, "body": {"chunks": 1}}):
+        for message in ({}, {"group": "user.1"}, {"group": STREAMS_GROUP, "body": {"chunks": 1}}):
             await layer.group_send("user.1", {"type": "bell", **message})
         await layer.group_send("user.1", {"type": "bell", "group": ["user.1"], "body": None})
         await heard_again(heard, "user.1")
@@ -369,8 +386,8 @@ async def test_a_message_that_nobody_understands_does_not_deafen_the_hub(
 async def test_groups_that_nobody_comes_back_to_are_left(
     layer: MoodyLayer, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hubs, "LINGERING", 2)
-    heard: list[Body] = []
+    monkeypatch.setattr(hubs, "MAX_IDLE", 2)
+    heard: list[Notification] = []
     users = [f"user.{n}" for n in range(4)]
     with hub.listen(users[0], heard.append):
         for user in users[1:]:
@@ -381,7 +398,7 @@ async def test_groups_that_nobody_comes_back_to_are_left(
         with hub.listen(users[2], heard.append):
             await heard_again(heard, users[2])
         assert layer.calls.count("group_add") == joined, "it is heard all the time"
-    monkeypatch.setattr(hubs, "LINGER_SECONDS", 0.0)
+    monkeypatch.setattr(hubs, "IDLE_TTL_SECONDS", 0.0)
     await seen(lambda: not set(users) & set(layer.groups))
 
 
@@ -394,15 +411,15 @@ async def test_a_lost_bell_is_made_good_by_asking_once_a_second(
     owner: User, layer: MoodyLayer, hub: Hub
 ) -> None:
     layer.broken = ConnectionError("no bells at all")
-    stream = await in_db(running, owner)
-    with hub.join(stream) as tail:
+    stream = await run_in_db(running, owner)
+    with hub.join_stream(stream) as tail:
         await seen(lambda: tail.head is not None)
-        await in_db(write, stream, "written, and not rung")
+        await run_in_db(write, stream, "written, and not rung")
         await seen(lambda: tail.next_index == 1, within=3)
-        await in_db(finish, stream)
-        await seen(lambda: tail.head and tail.head.ended, within=3)
-        await in_db(journal.delete, [stream.pk])
-        await seen(lambda: tail.gone, within=3)
+        await run_in_db(finish, stream)
+        await seen(lambda: tail.head and tail.head.has_ended, within=3)
+        await run_in_db(journal.delete_streams, [stream.pk])
+        await seen(lambda: tail.is_deleted, within=3)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -411,9 +428,9 @@ async def test_what_happened_before_the_group_was_joined_is_asked_for_at_once(
     owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hubs, "POLL_SECONDS", 1000.0)
-    stream = await in_db(running, owner)
-    await in_db(write, stream, "before")
-    with hub.join(stream) as tail:
+    stream = await run_in_db(running, owner)
+    await run_in_db(write, stream, "before")
+    with hub.join_stream(stream) as tail:
         await seen(lambda: tail.next_index == 1)
 
 
@@ -423,16 +440,16 @@ async def test_a_rung_chunk_reaches_the_tail_without_the_database(
     owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hubs, "POLL_SECONDS", 1000.0)
-    stream = await in_db(running, owner)
-    entry = await in_db(entry_of, stream, "rung")
-    with hub.join(stream) as tail:
+    stream = await run_in_db(running, owner)
+    entry = await run_in_db(entry_of, stream, "rung")
+    with hub.join_stream(stream) as tail:
 
         async def so() -> bool:
-            hub.tell([entry])
-            return bool(tail.after(-1))
+            hub.publish_update([entry])
+            return bool(tail.chunks_after(-1))
 
         await until_async(so)
-        assert tail.after(-1) == list(entry.chunks)
+        assert tail.chunks_after(-1) == list(entry.chunks)
 
 
 # The real Redis
@@ -443,12 +460,12 @@ async def test_a_rung_chunk_reaches_the_tail_without_the_database(
 async def test_redis_that_goes_away_delays_nobody_and_is_heard_again_after(
     redis_server: Redis, hub: Hub, hurt: str
 ) -> None:
-    heard: list[Body] = []
+    heard: list[Notification] = []
     with hub.listen("user.1", heard.append):
         await heard_again(heard, "user.1")
         (redis_server.kill if hurt == "killed" else redis_server.pause)()
         for n in range(1000):
-            ring("user.1", {"n": n})
+            notify("user.1", {"n": n})
         with hub.listen("user.2", heard.append):
             await seen(lambda: not hub._outbox)  # given up
         (redis_server.start if hurt == "killed" else redis_server.resume)()
@@ -460,9 +477,9 @@ async def test_a_hub_that_begins_without_redis_finds_it_later(
     redis_server: Redis, hub: Hub
 ) -> None:
     redis_server.kill()
-    heard: list[Body] = []
+    heard: list[Notification] = []
     with hub.listen("user.1", heard.append):
-        ring("user.1", {"lost": True})
+        notify("user.1", {"lost": True})
         await seen(lambda: not hub._outbox)
         redis_server.start()
         await heard_again(heard, "user.1")
@@ -472,11 +489,11 @@ async def test_a_hub_that_begins_without_redis_finds_it_later(
 async def test_a_message_that_redis_garbled_costs_no_more_than_itself(
     redis_server: Redis, hub: Hub
 ) -> None:
-    heard: list[Body] = []
+    heard: list[Notification] = []
     with hub.listen("user.1", heard.append):
         await heard_again(heard, "user.1")
         with Client.from_url(redis_server.url) as client:
-            client.publish(f"asgi__group__{hidden_name('user.1')}", b"\xc1 no message at all")
+            client.publish(f"asgi__group__{hash_group_name('user.1')}", b"\xc1 no message at all")
         await heard_again(heard, "user.1")
         (members,) = hub._layer.groups.values()
         assert members == {hub._channel}  # another one would fill up unread
@@ -496,10 +513,10 @@ async def test_who_waits_for_bells_does_not_ask_for_them_again_and_again(
         return await read(self, disable_decoding, timeout, **how)
 
     monkeypatch.setattr(Connection, "read_response", noted)
-    heard: list[Body] = []
+    heard: list[Notification] = []
     with hub.listen("user.1", heard.append):
         await heard_again(heard, "user.1")
-    assert waits == {None, READ_SECONDS}  # answers to commands, and the subscription
+    assert waits == {None, MIN_READ_TIMEOUT_SECONDS}  # answers to commands, and the subscription
 
 
 @on_redis
@@ -516,7 +533,7 @@ async def test_looking_for_redis_in_vain_leaves_nothing_behind(
         await send(group, message)
 
     monkeypatch.setattr(layer, "group_send", counted, raising=False)
-    hub = hubs.hub()
+    hub = hubs.get_hub()
     await seen(lambda: len(tries) >= 2)
     assert hub._layer.channels == {}
     await hubs.close()
@@ -527,7 +544,7 @@ async def test_looking_for_redis_in_vain_leaves_nothing_behind(
 @pytest.mark.timeout(120)
 async def test_a_hub_that_hears_nothing_for_a_minute_is_not_deaf(hub: Hub) -> None:
     """The client library's own default ends every quiet subscriber after five seconds."""
-    heard: list[Body] = []
+    heard: list[Notification] = []
     with hub.listen("user.1", heard.append):
         await heard_again(heard, "user.1")
         await asyncio.sleep(65)

@@ -73,8 +73,8 @@ class Engine(RuleBasedStateMachine):
     @rule(which=which)
     def stop(self, which: int) -> None:
         stream, expected = self._stream(which)
-        assert lifecycle.stop(stream) == (not expected.state.ended)
-        if not expected.state.ended:
+        assert lifecycle.stop(stream) == (not expected.state.has_ended)
+        if not expected.state.has_ended:
             expected.state = State.STOPPED
 
     @precondition(lambda self: any(e.state == State.STOPPED for e in self.streams.values()))
@@ -82,7 +82,7 @@ class Engine(RuleBasedStateMachine):
     def go_on(self, which: int) -> None:
         stopped = [pk for pk, e in self.streams.items() if e.state == State.STOPPED]
         before = Stream.objects.get(pk=stopped[which % len(stopped)])
-        text = journal.text(before.pk)
+        text = journal.read_text(before.pk)
         after = lifecycle.enqueue(
             owner=self.owner,
             request_id=uuid4(),
@@ -91,7 +91,7 @@ class Engine(RuleBasedStateMachine):
             continues=before,
             text=text,
         )
-        self.streams[after.pk] = Expected("", text=text.text, next_index=after.next_index)
+        self.streams[after.pk] = Expected("", text=text.content, next_index=after.next_index)
 
     # What workers do, and what becomes of them
 
@@ -114,7 +114,7 @@ class Engine(RuleBasedStateMachine):
         held = [claim for claim in self.claims if self._holds(claim)]
         claim = held[which % len(held)]
         entry = entry_of(claim, "once")
-        assert journal.append([entry]) == journal.append([entry], again=True) == {claim.pk}
+        assert journal.append([entry]) == journal.append([entry], is_retry=True) == {claim.pk}
         assert journal.append([entry]) == set()
         self.streams[claim.pk].text += "once"
         self.streams[claim.pk].next_index += 1
@@ -153,13 +153,13 @@ class Engine(RuleBasedStateMachine):
 
     @rule(who=st.integers(0, WORKERS - 1))
     def wake(self, who: int) -> None:
-        lifecycle.renew(self.workers[who])
+        lifecycle.renew_lease(self.workers[who])
         self.dead.discard(who)
 
     @rule(who=st.integers(0, WORKERS - 1))
     def hand_over(self, who: int) -> None:
         mine = [e for e in self.streams.values() if (e.state, e.worker) == (State.RUNNING, who)]
-        assert lifecycle.release(self.workers[who]) == len(mine)
+        assert lifecycle.release_streams(self.workers[who]) == len(mine)
         for expected in mine:
             expected.worker = None
             expected.epoch += 1
@@ -182,7 +182,7 @@ class Engine(RuleBasedStateMachine):
                 expected.attempts,
                 expected.next_index,
             )
-            assert (row.ended_at is not None) == expected.state.ended
+            assert (row.ended_at is not None) == expected.state.has_ended
             if expected.state == State.RUNNING:
                 assert (numbers[row.worker_id] if row.worker_id else None) == expected.worker
                 lanes[row.lane] += bool(row.lane)
@@ -203,7 +203,7 @@ class Engine(RuleBasedStateMachine):
         if expected.state == State.RUNNING:
             return expected.worker is None or expected.worker in self.dead - {who}
         ahead = (
-            other.lane == expected.lane != "" and not other.state.ended
+            other.lane == expected.lane != "" and not other.state.has_ended
             for before, other in self.streams.items()
             if before < pk
         )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from accounts.models import User
 from streaming import journal, lifecycle
-from streaming.journal import PIECE, Chunk, Text
+from streaming.journal import MAX_CHUNK_CHARS, Chunk, StreamText
 from streaming.models import Kind, State, Stream, StreamChunk
 from tests.streaming.conftest import on_postgresql
 from tests.streaming.making import (
@@ -110,7 +110,7 @@ def test_another_epoch_is_refused_and_writes_nothing(owner: User, epoch: int) ->
 @pytest.mark.parametrize("state", [s for s in State if s != State.RUNNING])
 def test_only_a_running_stream_is_written(owner: User, state: State) -> None:
     stream = running(owner)
-    ended = Now() if state.ended else None
+    ended = Now() if state.has_ended else None
     Stream.objects.filter(pk=stream.pk).update(state=state, ended_at=ended)
     assert journal.append([entry_of(stream, "late")]) == set()
     assert (rows(stream), standing(stream)) == ([], (0, 0))
@@ -119,7 +119,7 @@ def test_only_a_running_stream_is_written(owner: User, state: State) -> None:
 def test_a_stream_that_does_not_exist_is_refused(owner: User) -> None:
     stream = running(owner)
     entry = entry_of(stream, "gone")
-    journal.delete([stream.pk])
+    journal.delete_streams([stream.pk])
     assert journal.append([entry]) == set()
     assert not StreamChunk.objects.exists()
 
@@ -139,7 +139,7 @@ def test_the_same_batch_after_a_lost_answer_doubles_nothing(owner: User) -> None
     written, unwritten = running(owner, worker), running(owner, worker)
     lost = [entry_of(written, "a", "b"), entry_of(unwritten, "c")]
     assert journal.append(lost[:1]) == {written.pk}
-    assert journal.append(lost, again=True) == {written.pk, unwritten.pk}
+    assert journal.append(lost, is_retry=True) == {written.pk, unwritten.pk}
     assert spelled(rows(written)) == "ab"
     assert standing(written) == (2, 2)
     assert spelled(rows(unwritten)) == "c"
@@ -151,7 +151,7 @@ def test_a_batch_is_not_taken_for_written_because_another_writer_is_there(owner:
     mine = entry_of(stream, "mine")
     theirs = claimed(stream, working())
     write(theirs, "theirs")
-    assert journal.append([mine], again=True) == set()
+    assert journal.append([mine], is_retry=True) == set()
     assert spelled(rows(stream)) == "theirs"
 
 
@@ -162,7 +162,7 @@ def test_a_stopped_stream_whose_last_batch_was_written_knows_it(owner: User) -> 
     journal.append(lost[:1])
     lifecycle.stop(written.pk)
     lifecycle.stop(unwritten.pk)
-    assert journal.append(lost, again=True) == {written.pk}
+    assert journal.append(lost, is_retry=True) == {written.pk}
     assert rows(unwritten) == []
 
 
@@ -230,25 +230,25 @@ def test_text_and_its_seams_are_read_back_as_written(owner: User) -> None:
     stream = running(owner)
     reasons = (Kind.REASONING, "because ")
     write(stream, reasons, f"a{WAVE}", (Kind.SEAM, ""), f"{WAVE}e\u0301\r\n", reasons, "z")
-    text = journal.text(stream.pk)
-    assert text == Text(f"a{WAVE}{WAVE}e\u0301\r\nz", "because because ", (2,), 6)
+    text = journal.read_text(stream.pk)
+    assert text == StreamText(f"a{WAVE}{WAVE}e\u0301\r\nz", "because because ", (2,), 6)
 
 
 def test_the_text_of_a_stream_without_chunks_is_empty(owner: User) -> None:
-    assert journal.text(queued(owner).pk) == Text()
+    assert journal.read_text(queued(owner).pk) == StreamText()
 
 
-def read(stream: Stream, after: int) -> journal.Reading:
+def read(stream: Stream, after: int) -> journal.ReadResult:
     place = (stream.pk, after)
-    return journal.read([place])[place]
+    return journal.read_chunks([place])[place]
 
 
 def test_reading_is_bounded_and_goes_on_where_it_stopped(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal, "ROWS_PER_READ", 10)
-    monkeypatch.setattr(journal, "RUN", 5)
-    monkeypatch.setattr(journal, "RUNS_PER_READ", 2)
+    monkeypatch.setattr(journal, "ROWS_PER_GROUP", 5)
+    monkeypatch.setattr(journal, "GROUPS_PER_READ", 2)
     stream = running(owner)
     write(stream, *(f"{n} " for n in range(25)))
     last, reads = -1, []
@@ -264,14 +264,19 @@ def test_reading_is_bounded_and_goes_on_where_it_stopped(
 
 def test_reading_large_rows_is_bounded_by_their_text(owner: User) -> None:
     stream = running(owner)
-    write(stream, *("x" * PIECE for _ in range(30)))
+    write(stream, *("x" * MAX_CHUNK_CHARS for _ in range(30)))
     last, sizes = -1, []
     while last < 29:
         _, chunks = read(stream, last)
         assert chunks[0].first == last + 1
         last = chunks[-1].index
         sizes.append(sum(len(chunk.delta) for chunk in chunks))
-    assert sizes == [8 * PIECE, 8 * PIECE, 8 * PIECE, 6 * PIECE]
+    assert sizes == [
+        8 * MAX_CHUNK_CHARS,
+        8 * MAX_CHUNK_CHARS,
+        8 * MAX_CHUNK_CHARS,
+        6 * MAX_CHUNK_CHARS,
+    ]
 
 
 HM = (Kind.REASONING, "hm")
@@ -286,22 +291,22 @@ SEAM = (Kind.SEAM, "")
         ([HM, HM, "a", "b", SEAM, "c", "d"], 4 + 3),
         ([HM, HM, HM, HM, "a", "b"], 2),
         (["a", "b", SEAM, SEAM, "c"], 4 + 1),
-        (["a", "x" * (PIECE - 1), "b", "c"], 4),
-        ([WAVE * PIECE, "b", WAVE], 3),
+        (["a", "x" * (MAX_CHUNK_CHARS - 1), "b", "c"], 4),
+        ([WAVE * MAX_CHUNK_CHARS, "b", WAVE], 3),
     ],
 )
 def test_rows_that_the_database_joins_say_what_they_said_one_by_one(
     owner: User, monkeypatch: pytest.MonkeyPatch, pieces: list[Piece], reads: int
 ) -> None:
-    monkeypatch.setattr(journal, "RUN", 4)
+    monkeypatch.setattr(journal, "ROWS_PER_GROUP", 4)
     stream = running(owner)
     write(stream, *pieces)
-    [(place, head, runs)] = journal._read_at_once([(stream.pk, -1)])
-    assert (place, head) == ((stream.pk, -1), journal.heads([stream.pk])[stream.pk])
+    [(place, head, runs)] = journal._read_in_one_statement([(stream.pk, -1)])
+    assert (place, head) == ((stream.pk, -1), journal.read_heads([stream.pk])[stream.pk])
     assert len(list(runs)) == reads
     for after in range(-1, len(pieces) + 1):
         _, chunks = read(stream, after)
-        assert chunks == list(journal.coalesce(journal._rows(stream.pk, after, 100)))
+        assert chunks == list(journal.coalesce(journal._read_rows(stream.pk, after, 100)))
 
 
 @pytest.mark.parametrize("after", [-1, 0, 2, 3, 4, 2**31, 2**53 - 1])
@@ -322,14 +327,14 @@ def test_many_places_are_read_as_each_of_them_alone(owner: User) -> None:
     write(first, "a", (Kind.REASONING, "b"), "c")
     write(second, *("x" * 1_000 for _ in range(250)))
     places = [(s.pk, after) for s in (second, first, third) for after in (1, -1, 120, 2**53 - 1)]
-    assert journal.read([*places, (4711, -1)]) == {
+    assert journal.read_chunks([*places, (4711, -1)]) == {
         (pk, after): read(Stream.objects.get(pk=pk), after) for pk, after in places
     }
 
 
 def test_a_stream_that_does_not_exist_has_no_head(owner: User) -> None:
-    assert journal.read([(4711, -1)]) == {}
-    assert journal.heads([4711]) == {}
+    assert journal.read_chunks([(4711, -1)]) == {}
+    assert journal.read_heads([4711]) == {}
 
 
 def test_a_folded_stream_keeps_its_row_and_loses_its_chunks(owner: User) -> None:
@@ -337,17 +342,17 @@ def test_a_folded_stream_keeps_its_row_and_loses_its_chunks(owner: User) -> None
     write(folded, "one", "two")
     write(kept, "kept")
     finish(folded)
-    journal.fold(folded.pk)
+    journal.fold_chunks(folded.pk)
     assert (rows(folded), spelled(rows(kept))) == ([], "kept")
-    head = journal.heads([folded.pk])[folded.pk]
-    assert (head.folded, head.next_index) == (True, 2)
+    head = journal.read_heads([folded.pk])[folded.pk]
+    assert (head.is_folded, head.next_index) == (True, 2)
 
 
 def test_deleting_removes_the_chunks_of_those_streams_alone(owner: User) -> None:
     gone, kept = running(owner), running(owner)
     write(gone, "gone")
     write(kept, "kept")
-    journal.delete([gone.pk])
+    journal.delete_streams([gone.pk])
     assert not Stream.objects.filter(pk=gone.pk).exists()
     assert list(StreamChunk.objects.values_list("delta", flat=True)) == ["kept"]
 
@@ -361,23 +366,23 @@ def test_a_deleted_person_leaves_no_chunks(owner: User) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        Text("all of it"),
-        Text("one, two", "reasons", (5,)),
-        Text("a" * (PIECE + 1), "b" * (2 * PIECE), (1, PIECE)),
-        Text("carried on at its end", "", (21,)),
-        Text("", "only reasons", ()),
+        StreamText("all of it"),
+        StreamText("one, two", "reasons", (5,)),
+        StreamText("a" * (MAX_CHUNK_CHARS + 1), "b" * (2 * MAX_CHUNK_CHARS), (1, MAX_CHUNK_CHARS)),
+        StreamText("carried on at its end", "", (21,)),
+        StreamText("", "only reasons", ()),
     ],
 )
 def test_a_seeded_stream_holds_the_text_before_it_and_a_seam_at_its_end(
-    owner: User, text: Text
+    owner: User, text: StreamText
 ) -> None:
     stream = queued(owner)
-    journal.seed(stream, text)
-    held = journal.text(stream.pk)
-    assert (held.text, held.reasoning) == (text.text, text.reasoning)
-    assert held.seams == tuple(sorted({*text.seams, len(text.text)}))
+    journal.copy_prefix(stream, text)
+    held = journal.read_text(stream.pk)
+    assert (held.content, held.reasoning) == (text.content, text.reasoning)
+    assert held.seams == tuple(sorted({*text.seams, len(text.content)}))
     assert held.ends_in_seam
-    assert standing(stream) == (held.next_index, len(text.text))
+    assert standing(stream) == (held.next_index, len(text.content))
     assert [row[0] for row in rows(stream)] == list(range(held.next_index))
 
 
@@ -403,7 +408,7 @@ def test_coalescing_loses_nothing_and_stays_bounded(
 ) -> None:
     chunks = journal_of(runs)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(journal, "PIECE", piece)
+        patch.setattr(journal, "MAX_CHUNK_CHARS", piece)
         merged = list(journal.coalesce(chunks))
     assert [n for c in merged for n in range(c.first, c.index + 1)] == list(range(len(chunks)))
     for chunk in merged:
@@ -419,8 +424,8 @@ def test_a_piece_of_text_is_cut_without_loss(
     text: str, piece: int, index: int, offset: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(journal, "PIECE", piece)
-        chunks = journal.cut(Kind.TEXT, text, index, offset)
+        patch.setattr(journal, "MAX_CHUNK_CHARS", piece)
+        chunks = journal.split_delta(Kind.TEXT, text, index, offset)
     assert "".join(chunk.delta for chunk in chunks) == text
     assert all(len(chunk.delta) <= piece for chunk in chunks)
     assert [chunk.index for chunk in chunks] == list(range(index, index + len(chunks)))

@@ -15,10 +15,10 @@ from pytest_django import Settings
 
 from accounts.models import User
 from streaming import journal, lifecycle
-from streaming.hub import STREAMS, WORKERS
-from streaming.journal import Text
-from streaming.lifecycle import RESTARTS, TAKEOVERS, Ending, worn_out
-from streaming.models import LEASE, Kind, State, Stream, Worker
+from streaming.hub import STREAMS_GROUP, WORKERS_GROUP
+from streaming.journal import StreamText
+from streaming.lifecycle import MAX_RESTARTS, MAX_TAKEOVERS, Ending, has_exhausted_attempts
+from streaming.models import LEASE_DURATION, Kind, State, Stream, Worker
 from streaming.providers import errors
 from streaming.providers.base import Finish, Usage
 from tests.streaming.making import (
@@ -48,7 +48,7 @@ Rung = list[tuple[str, dict[str, Any]]]
 def rung(monkeypatch: pytest.MonkeyPatch) -> Rung:
     """Every bell that the arrows ring."""
     bells: Rung = []
-    monkeypatch.setattr(lifecycle, "ring", lambda group, body: bells.append((group, body)))
+    monkeypatch.setattr(lifecycle, "notify", lambda group, body: bells.append((group, body)))
     return bells
 
 
@@ -63,7 +63,7 @@ def test_a_stream_is_queued_with_its_transaction_and_workers_hear_of_it_after(
             owner=owner, request_id=uuid4(), source=SOURCE, arguments={"a": 1}, lane="x"
         )
         assert rung == []
-    assert rung == [(WORKERS, {"type": "stream.queued"})]
+    assert rung == [(WORKERS_GROUP, {"type": "stream.queued"})]
     row = now(stream)
     assert (row.state, row.epoch, row.next_index, row.arguments) == ("queued", 0, 0, {"a": 1})
 
@@ -167,7 +167,7 @@ def test_the_one_who_was_replaced_can_neither_write_nor_end(owner: User, stage: 
     mine = running(owner, slow)
     expire(slow)
     (theirs,) = lifecycle.claim(working(), 9)
-    lifecycle.renew(slow)
+    lifecycle.renew_lease(slow)
     assert journal.append([entry_of(mine, "late")]) == set()
     assert not lifecycle.end(mine.pk, mine.epoch, COMPLETED, entry_of(mine, "late"))
     assert not lifecycle.end(mine.pk, mine.epoch, COMPLETED)
@@ -179,8 +179,8 @@ def test_what_is_handed_over_is_claimed_at_once_and_does_not_count(owner: User, 
     leaving = working()
     mine, other = running(owner, leaving), running(owner)
     rung.clear()
-    assert lifecycle.release(leaving) == 1
-    assert rung == [(WORKERS, {"type": "stream.queued"})]
+    assert lifecycle.release_streams(leaving) == 1
+    assert rung == [(WORKERS_GROUP, {"type": "stream.queued"})]
     assert journal.append([entry_of(mine, "late")]) == set()
     (taken,) = lifecycle.claim(working(), 9)
     assert (taken.pk, taken.epoch, taken.attempts) == (mine.pk, 3, 0)
@@ -190,7 +190,7 @@ def test_what_is_handed_over_is_claimed_at_once_and_does_not_count(owner: User, 
 def test_some_streams_can_be_given_up_and_the_others_kept(owner: User) -> None:
     worker = working()
     given, kept, foreign = running(owner, worker), running(owner, worker), running(owner)
-    assert lifecycle.release(worker, [given.pk, foreign.pk]) == 1
+    assert lifecycle.release_streams(worker, [given.pk, foreign.pk]) == 1
     assert [now(s).worker_id for s in (given, kept)] == [None, worker.pk]
     assert now(foreign).worker_id == foreign.worker_id
 
@@ -199,16 +199,16 @@ def test_some_streams_can_be_given_up_and_the_others_kept(owner: User) -> None:
     ("attempts", "chunks", "tired"),
     [
         (0, 0, False),
-        (RESTARTS, 0, False),
-        (RESTARTS + 1, 0, True),
-        (TAKEOVERS, 5, False),
-        (TAKEOVERS + 1, 5, True),
+        (MAX_RESTARTS, 0, False),
+        (MAX_RESTARTS + 1, 0, True),
+        (MAX_TAKEOVERS, 5, False),
+        (MAX_TAKEOVERS + 1, 5, True),
     ],
 )
 def test_a_stream_is_worn_out_sooner_once_it_has_text(
     attempts: int, chunks: int, tired: bool
 ) -> None:
-    assert worn_out(Stream(attempts=attempts, next_index=chunks)) is tired
+    assert has_exhausted_attempts(Stream(attempts=attempts, next_index=chunks)) is tired
 
 
 # Caps and shares
@@ -271,28 +271,28 @@ def test_a_worker_that_looks_sees_its_own_and_whether_anything_waits(owner: User
     finish(running(owner, worker))
     expire(worker)  # it was only slow: nobody replaced it
     own = {mine.pk: mine.epoch}
-    assert lifecycle.look(worker) == (own, False)
+    assert lifecycle.read_own_streams(worker) == (own, False)
     waiting = queued(owner)
-    assert lifecycle.look(worker) == (own, True)
+    assert lifecycle.read_own_streams(worker) == (own, True)
     lifecycle.stop(waiting.pk)
-    lifecycle.release(other, [theirs.pk])
-    assert lifecycle.look(worker) == (own, True)
+    lifecycle.release_streams(other, [theirs.pk])
+    assert lifecycle.read_own_streams(worker) == (own, True)
     dead = working()
     claimed(theirs, dead)
-    assert lifecycle.look(worker) == (own, False)
+    assert lifecycle.read_own_streams(worker) == (own, False)
     expire(dead)
-    assert lifecycle.look(worker) == (own, True)
+    assert lifecycle.read_own_streams(worker) == (own, True)
 
 
 def test_who_waits_is_told_how_many_are_before(owner: User, colleague: User) -> None:
     first, second, third = queued(owner), queued(colleague), queued(owner)
     Stream.objects.update(created_at=Now() - timedelta(seconds=5))
-    lifecycle.tell_who_waits()
+    lifecycle.update_queue_notes()
     told = [now(s).note for s in (first, second, third)]
-    crowded = lifecycle.CROWDED
+    crowded = lifecycle.NOTE_QUEUE_FULL
     assert told == [crowded, f"{crowded}, 1 before you", f"{crowded}, 2 before you"]
     lifecycle.stop(first.pk)
-    lifecycle.tell_who_waits()
+    lifecycle.update_queue_notes()
     assert [now(s).note for s in (second, third)] == [crowded, f"{crowded}, 1 before you"]
 
 
@@ -301,14 +301,14 @@ def test_who_waits_is_told_for_what(owner: User, colleague: User, settings: Sett
     first = queued(owner, lane="talk")
     behind, capped, crowded = queued(owner, lane="talk"), queued(owner), queued(colleague)
     claimed(first, working())
-    lifecycle.tell_who_waits()
-    assert [now(s).note for s in (behind, capped, crowded)] == [lifecycle.BEHIND, "", ""]
+    lifecycle.update_queue_notes()
+    assert [now(s).note for s in (behind, capped, crowded)] == [lifecycle.NOTE_LANE_BUSY, "", ""]
     Stream.objects.update(created_at=Now() - timedelta(seconds=5))
-    lifecycle.tell_who_waits()
+    lifecycle.update_queue_notes()
     assert [now(s).note for s in (behind, capped, crowded)] == [
-        lifecycle.BEHIND,
-        lifecycle.CAPPED,
-        lifecycle.CROWDED,
+        lifecycle.NOTE_LANE_BUSY,
+        lifecycle.NOTE_USER_LIMIT,
+        lifecycle.NOTE_QUEUE_FULL,
     ]
     finish(now(first))
     (next_one, _) = lifecycle.claim(working(), 9)
@@ -329,7 +329,7 @@ def test_a_stop_ends_a_stream_wherever_it_stands(
     assert row.state == State.STOPPED
     assert row.ended_at
     assert stage.settled == [(stream.pk, State.STOPPED)]
-    assert [group for group, _ in rung] == [STREAMS, WORKERS]
+    assert [group for group, _ in rung] == [STREAMS_GROUP, WORKERS_GROUP]
 
 
 def test_to_stop_twice_is_to_stop_once(owner: User, stage: Stage, rung: Rung) -> None:
@@ -379,8 +379,8 @@ def test_a_stream_may_be_stopped_and_deleted_in_one_transaction(owner: User, run
     rung.clear()
     with transaction.atomic():
         lifecycle.stop(stream.pk)
-        journal.delete([stream.pk])
-    assert rung[-1] == (WORKERS, {"type": "stream.ended", "stream_id": stream.pk})
+        journal.delete_streams([stream.pk])
+    assert rung[-1] == (WORKERS_GROUP, {"type": "stream.ended", "stream_id": stream.pk})
 
 
 # End
@@ -392,8 +392,8 @@ def test_an_ending_its_last_text_and_what_is_shown_of_it_are_one_transaction(
     stream = running(owner)
     write(stream, "all ")
     seen: list[str] = []
-    stage.on_settle = lambda ended: seen.append(journal.text(ended.pk).text)
-    finished = Ending.completed(Finish("stop", Usage(input=3, output=5), "req_1"))
+    stage.on_settle = lambda ended: seen.append(journal.read_text(ended.pk).content)
+    finished = Ending.from_finish(Finish("stop", Usage(input=3, output=5), "req_1"))
     assert lifecycle.end(stream.pk, stream.epoch, finished, entry_of(stream, "of it"))
     row = now(stream)
     assert (row.state, row.finish_reason, row.upstream_id) == ("completed", "stop", "req_1")
@@ -411,7 +411,7 @@ def test_a_refused_rest_ends_nothing(owner: User, stage: Stage) -> None:
 def test_an_ending_is_made_once(owner: User, stage: Stage) -> None:
     stream = running(owner)
     assert lifecycle.end(stream.pk, stream.epoch, COMPLETED)
-    assert not lifecycle.end(stream.pk, stream.epoch, Ending.broken())
+    assert not lifecycle.end(stream.pk, stream.epoch, Ending.internal_error())
     assert now(stream).state == State.COMPLETED
     assert len(stage.settled) == 1
 
@@ -507,7 +507,7 @@ def test_a_rest_that_cannot_be_stored_ends_the_stream_as_failed(owner: User) -> 
         (errors.Interrupted(), True, State.INTERRUPTED),
         (errors.TimedOut(), False, State.FAILED),
         (errors.TimedOut(), True, State.INTERRUPTED),
-        (errors.Network(), True, State.INTERRUPTED),
+        (errors.ConnectionFailed(), True, State.INTERRUPTED),
         (errors.Overloaded(), True, State.INTERRUPTED),
         (errors.ContextTooLong(), True, State.FAILED),
     ],
@@ -515,7 +515,7 @@ def test_a_rest_that_cannot_be_stored_ends_the_stream_as_failed(owner: User) -> 
 def test_a_fault_under_a_reply_that_had_begun_leaves_one_to_go_on_from(
     error: errors.ProviderError, with_text: bool, state: State
 ) -> None:
-    ending = Ending.failed(error, with_text=with_text)
+    ending = Ending.from_error(error, with_text=with_text)
     assert (ending.state, ending.error_class, ending.error) == (state, error.code, error.message)
 
 
@@ -531,14 +531,14 @@ def test_a_stream_is_folded_once_and_not_before_its_time(owner: User) -> None:
     stream = running(owner)
     write(stream, "one", "two")
     finish(stream)
-    lifecycle.fold()
+    lifecycle.fold_ended_streams()
     assert spelled(rows(stream)) == "onetwo"
     aged(stream)
-    lifecycle.fold()
+    lifecycle.fold_ended_streams()
     folded = now(stream).folded_at
     assert folded
     assert rows(stream) == []
-    lifecycle.fold()
+    lifecycle.fold_ended_streams()
     assert now(stream).folded_at == folded
 
 
@@ -547,7 +547,7 @@ def test_a_running_stream_is_never_folded(owner: User) -> None:
     write(stream, "old but alive")
     long_ago = Now() - timedelta(days=400)
     Stream.objects.filter(pk=stream.pk).update(created_at=long_ago, last_chunk_at=long_ago)
-    lifecycle.fold()
+    lifecycle.fold_ended_streams()
     assert spelled(rows(stream)) == "old but alive"
 
 
@@ -568,9 +568,9 @@ def test_what_the_application_does_not_hold_keeps_its_chunks(owner: User, stage:
     write(settled, "held elsewhere")
     finish(settled)
     aged(settled)
-    after = lifecycle.fold(limit=1)
+    after = lifecycle.fold_ended_streams(limit=1)
     while after:
-        after = lifecycle.fold(limit=1, after=after)
+        after = lifecycle.fold_ended_streams(limit=1, after=after)
     assert [spelled(rows(s)) for s in (unsettled, unknown)] == ["all there is"] * 2
     assert rows(settled) == []
 
@@ -581,7 +581,7 @@ def test_what_the_application_shows_no_more_is_folded(owner: User, stage: Stage)
     finish(stream)
     aged(stream)
     stage.held[stream.pk] = None
-    lifecycle.fold()
+    lifecycle.fold_ended_streams()
     assert rows(stream) == []
 
 
@@ -590,8 +590,8 @@ def test_the_first_part_of_a_reply_that_was_continued_is_folded(owner: User, sta
     write(stream, (Kind.REASONING, "first thoughts"), "so far")
     finish(stream, Ending(State.STOPPED))
     aged(stream)
-    stage.held[stream.pk] = Text("so far", "first thoughts, and later ones", (), 2)
-    lifecycle.fold()
+    stage.held[stream.pk] = StreamText("so far", "first thoughts, and later ones", (), 2)
+    lifecycle.fold_ended_streams()
     assert rows(stream) == []
 
 
@@ -600,18 +600,18 @@ def test_the_first_part_of_a_reply_that_was_continued_is_folded(owner: User, sta
 
 def test_a_lease_runs_by_the_clock_of_the_database_and_may_be_renewed_late() -> None:
     worker = working()
-    living = Worker.objects.filter(lease_until__gt=Now(), lease_until__lte=Now() + LEASE)
+    living = Worker.objects.filter(lease_until__gt=Now(), lease_until__lte=Now() + LEASE_DURATION)
     assert living.exists()
     expire(worker)
     assert not living.exists()
-    lifecycle.renew(worker)
+    lifecycle.renew_lease(worker)
     assert living.exists()
 
 
 def test_a_worker_whose_row_was_removed_lives_on() -> None:
     worker = working()
     Worker.objects.all().delete()
-    lifecycle.renew(worker)
+    lifecycle.renew_lease(worker)
     assert Worker.objects.get().pk == worker.pk
 
 
@@ -629,7 +629,7 @@ def test_the_rows_of_long_dead_workers_go_unless_they_hold_a_stream(owner: User)
 def test_a_retired_worker_leaves_no_stream_behind(owner: User) -> None:
     worker = working()
     stream = running(owner, worker)
-    lifecycle.retire(worker)
+    lifecycle.deregister_worker(worker)
     row = now(stream)
     assert (row.state, row.worker_id, row.epoch) == ("running", None, 2)
     assert not Worker.objects.exists()

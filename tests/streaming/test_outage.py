@@ -25,7 +25,7 @@ from django.db.utils import DatabaseErrorWrapper
 from psycopg import errors
 from psycopg_pool import PoolTimeout
 
-from streaming.outage import Outage, _ask, is_absence
+from streaming.outage import OutageMonitor, _probe_database, is_outage_error
 from tests.services import free_port
 from tests.waiting import until
 
@@ -66,7 +66,7 @@ def locked(code: int) -> sqlite3.OperationalError:
     ids=lambda error: type(error).__name__,
 )
 def test_a_database_that_can_not_be_asked_is_away(error: Exception) -> None:
-    assert is_absence(as_django_raises(error))
+    assert is_outage_error(as_django_raises(error))
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_database_that_can_not_be_asked_is_away(error: Exception) -> None:
     ids=lambda error: type(error).__name__,
 )
 def test_a_database_that_refuses_what_it_is_asked_is_not(error: Exception) -> None:
-    assert not is_absence(as_django_raises(error))
+    assert not is_outage_error(as_django_raises(error))
 
 
 def test_what_was_raised_because_of_an_absence_counts_and_what_was_raised_beside_it_does_not() -> (
@@ -102,12 +102,12 @@ def test_what_was_raised_because_of_an_absence_counts_and_what_was_raised_beside
             return seen
 
     gone = as_django_raises(REFUSED)
-    assert is_absence(during(during(gone, UpdateError()), SessionInterrupted()))
-    assert not is_absence(SessionInterrupted())
-    assert not is_absence(during(gone, KeyError("a fault of our own")))
-    assert not is_absence(OperationalError("without a cause"))
+    assert is_outage_error(during(during(gone, UpdateError()), SessionInterrupted()))
+    assert not is_outage_error(SessionInterrupted())
+    assert not is_outage_error(during(gone, KeyError("a fault of our own")))
+    assert not is_outage_error(OperationalError("without a cause"))
     for other in (DataError, IntegrityError, ProgrammingError):
-        assert not is_absence(other())
+        assert not is_outage_error(other())
 
 
 class Server:
@@ -131,15 +131,15 @@ def test_an_outage_is_said_once_when_it_begins_and_once_when_it_is_over(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     server = Server()
-    outage = Outage(server.ask)
+    outage = OutageMonitor(server.ask)
     errors = [as_django_raises(psycopg.OperationalError(f"fault {n}")) for n in range(8)]
-    threads = [threading.Thread(target=outage.explains, args=[error]) for error in errors * 5]
+    threads = [threading.Thread(target=outage.is_outage, args=[error]) for error in errors * 5]
     for thread in threads:
         thread.start()
-    until(lambda: outage.away)
-    assert outage.confirms(errors[0])
+    until(lambda: outage.is_database_away)
+    assert outage.check_now(errors[0])
     server.is_there = True
-    until(lambda: not outage.away)
+    until(lambda: not outage.is_database_away)
     began, over = warnings(caplog)
     assert began == (
         "The database is away (connection failed: connection refused). Whatever needs it waits"
@@ -151,18 +151,18 @@ def test_an_outage_is_said_once_when_it_begins_and_once_when_it_is_over(
 def test_a_connection_that_died_alone_is_no_outage(caplog: pytest.LogCaptureFixture) -> None:
     server = Server()
     server.is_there = True
-    outage = Outage(server.ask)
-    assert outage.explains(as_django_raises(errors.AdminShutdown("terminating connection")))
-    assert not outage.confirms(as_django_raises(REFUSED))
+    outage = OutageMonitor(server.ask)
+    assert outage.is_outage(as_django_raises(errors.AdminShutdown("terminating connection")))
+    assert not outage.check_now(as_django_raises(REFUSED))
     assert server.asked in (1, 2)
     assert warnings(caplog) == []
 
 
 def test_other_faults_are_left_to_who_met_them() -> None:
     server = Server()
-    outage = Outage(server.ask)
-    assert not outage.explains(as_django_raises(errors.DeadlockDetected("deadlock detected")))
-    assert not outage.explains(asyncio.CancelledError())
+    outage = OutageMonitor(server.ask)
+    assert not outage.is_outage(as_django_raises(errors.DeadlockDetected("deadlock detected")))
+    assert not outage.is_outage(asyncio.CancelledError())
     assert not server.asked
 
 
@@ -170,15 +170,15 @@ def test_other_faults_are_left_to_who_met_them() -> None:
 def test_the_database_itself_is_asked_past_what_this_process_holds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    _ask()
+    _probe_database()
     if connection.vendor == "sqlite":
-        monkeypatch.setattr("streaming.outage.ANSWER_SECONDS", 0)
+        monkeypatch.setattr("streaming.outage.PROBE_TIMEOUT_SECONDS", 0)
         with closing(sqlite3.connect(connection.settings_dict["NAME"])) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(sqlite3.OperationalError, match="locked"):
-                _ask()
-        _ask()
+                _probe_database()
+        _probe_database()
     else:
         monkeypatch.setitem(connection.settings_dict, "PORT", free_port())
         with pytest.raises(psycopg.OperationalError, match="refused"):
-            _ask()
+            _probe_database()

@@ -13,20 +13,20 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streaming import follow, protocol
-from streaming.follow import LARGEST
+from streaming.follow import MAX_CURSOR
 from streaming.journal import Chunk
 from streaming.models import Kind, State
 from streaming.protocol import (
-    FRAME_CHARACTERS,
+    MAX_FRAME_CHARS,
     Command,
     Follow,
+    FrameRejected,
     Hello,
     Ping,
     Pong,
-    Refused,
     Stop,
     Unfollow,
-    parse,
+    parse_command,
 )
 
 STREAM = UUID("9b2e1f6c-0b1a-4d5e-8f90-123456789abc")
@@ -43,8 +43,8 @@ NAME = str(STREAM)
         ({"type": "follow", "stream": NAME}, Follow(STREAM, -1)),
         ({"type": "follow", "stream": NAME.upper(), "after": 0}, Follow(STREAM, 0)),
         (
-            {"type": "follow", "stream": NAME, "after": LARGEST},
-            Follow(STREAM, LARGEST),
+            {"type": "follow", "stream": NAME, "after": MAX_CURSOR},
+            Follow(STREAM, MAX_CURSOR),
         ),
         ({"type": "unfollow", "stream": NAME}, Unfollow(STREAM)),
         ({"type": "stop", "stream": NAME}, Stop(STREAM)),
@@ -54,7 +54,7 @@ NAME = str(STREAM)
     ],
 )
 def test_what_a_client_may_say(frame: dict[str, Any], command: Command) -> None:
-    assert parse(json.dumps(frame)) == command
+    assert parse_command(json.dumps(frame)) == command
 
 
 @pytest.mark.parametrize(
@@ -68,10 +68,10 @@ def test_what_a_client_may_say(frame: dict[str, Any], command: Command) -> None:
         ('{"type": "ping", "n": NaN}', "bad_json"),
         ('{"type": "ping", "n": -Infinity}', "bad_json"),
         ('{"type": "ping", "n": 1' + "0" * 4000 + "}", "bad_frame"),
-        ("[" * FRAME_CHARACTERS, "bad_json"),
+        ("[" * MAX_FRAME_CHARS, "bad_json"),
         ('{"a":' * 680 + "1" + "}" * 680, "bad_frame"),
-        ("x" * (FRAME_CHARACTERS + 1), "too_large"),
-        (" " * FRAME_CHARACTERS, "bad_json"),
+        ("x" * (MAX_FRAME_CHARS + 1), "too_large"),
+        (" " * MAX_FRAME_CHARS, "bad_json"),
         ("null", "bad_frame"),
         ("7", "bad_frame"),
         ('"hello"', "bad_frame"),
@@ -87,8 +87,8 @@ def test_what_a_client_may_say(frame: dict[str, Any], command: Command) -> None:
     ],
 )
 def test_what_is_no_command_is_refused(text: str | None, code: str) -> None:
-    with pytest.raises(Refused) as refused:
-        parse(text)
+    with pytest.raises(FrameRejected) as refused:
+        parse_command(text)
     assert refused.value.code == code
     assert refused.value.message.endswith(".")
 
@@ -100,25 +100,25 @@ NO_UUID_AT_ALL = ["x" * 36, NAME.replace("-", ""), "\ud800" * 36, "٣" * 36, f"u
 @pytest.mark.parametrize("kind", ["follow", "unfollow", "stop"])
 @pytest.mark.parametrize("stream", [*NO_UUIDS, *NO_UUID_AT_ALL])
 def test_what_is_no_uuid_is_refused(kind: str, stream: Any) -> None:
-    with pytest.raises(Refused) as refused:
-        parse(json.dumps({"type": kind, "stream": stream}))
+    with pytest.raises(FrameRejected) as refused:
+        parse_command(json.dumps({"type": kind, "stream": stream}))
     assert (refused.value.code, refused.value.stream) == ("bad_frame", None)
 
 
 @pytest.mark.parametrize(
-    "after", [-2, -(2**70), LARGEST + 1, 1.0, 1.5, "7", "", None, True, [1], {"n": 1}]
+    "after", [-2, -(2**70), MAX_CURSOR + 1, 1.0, 1.5, "7", "", None, True, [1], {"n": 1}]
 )
 def test_what_is_no_cursor_is_refused_by_the_name_of_its_stream(after: Any) -> None:
-    with pytest.raises(Refused) as refused:
-        parse(json.dumps({"type": "follow", "stream": NAME, "after": after}))
+    with pytest.raises(FrameRejected) as refused:
+        parse_command(json.dumps({"type": "follow", "stream": NAME, "after": after}))
     assert (refused.value.code, refused.value.stream) == ("bad_cursor", STREAM)
 
 
 @pytest.mark.parametrize("kind", ["ping", "pong"])
 @pytest.mark.parametrize("n", [-1, 2**53, 0.5, "1", None, True, []])
 def test_what_is_no_number_is_refused(kind: str, n: Any) -> None:
-    with pytest.raises(Refused) as refused:
-        parse(json.dumps({"type": kind, "n": n}))
+    with pytest.raises(FrameRejected) as refused:
+        parse_command(json.dumps({"type": kind, "n": n}))
     assert refused.value.code == "bad_frame"
 
 
@@ -138,9 +138,9 @@ TEXTS = st.text(st.characters(exclude_categories=[]), max_size=200)
 @example('{"type":"follow","stream":"' + "\udfff" * 36 + '"}')
 def test_whatever_a_frame_holds_it_is_a_command_or_refused(text: str) -> None:
     try:
-        command = parse(text)
-    except Refused as refused:
-        answer = json.loads(protocol.error(refused))
+        command = parse_command(text)
+    except FrameRejected as refused:
+        answer = json.loads(protocol.encode_error(refused))
         assert answer["code"] in {"bad_json", "bad_frame", "unknown_type", "bad_cursor"}
         assert answer["message"]
     else:
@@ -179,11 +179,11 @@ def test_whatever_a_frame_holds_it_is_a_command_or_refused(text: str) -> None:
             },
         ),
         (
-            follow.Status(State.QUEUED, "Waiting"),
+            follow.StateChanged(State.QUEUED, "Waiting"),
             {"type": "state", "state": "queued", "note": "Waiting"},
         ),
         (
-            follow.End(State.COMPLETED, 42, "stop", "", ""),
+            follow.Ended(State.COMPLETED, 42, "stop", "", ""),
             {
                 "type": "end",
                 "state": "completed",
@@ -193,7 +193,7 @@ def test_whatever_a_frame_holds_it_is_a_command_or_refused(text: str) -> None:
             },
         ),
         (
-            follow.End(State.FAILED, 0, "", "invalid_key", "Check it."),
+            follow.Ended(State.FAILED, 0, "", "invalid_key", "Check it."),
             {
                 "type": "end",
                 "state": "failed",
@@ -204,23 +204,29 @@ def test_whatever_a_frame_holds_it_is_a_command_or_refused(text: str) -> None:
         ),
     ],
 )
-def test_what_a_follower_yields_as_a_frame(event: follow.Event, frame: dict[str, Any]) -> None:
-    assert json.loads(protocol.event(NAME, event)) == {"stream": NAME, **frame}
+def test_what_a_follower_yields_as_a_frame(
+    event: follow.StreamEvent, frame: dict[str, Any]
+) -> None:
+    assert json.loads(protocol.encode_event(NAME, event)) == {"stream": NAME, **frame}
 
 
 def test_every_kind_of_chunk_has_its_name() -> None:
-    assert protocol.WIRE == {Kind.TEXT: "text", Kind.REASONING: "reasoning", Kind.SEAM: "seam"}
+    assert protocol.KIND_NAMES == {
+        Kind.TEXT: "text",
+        Kind.REASONING: "reasoning",
+        Kind.SEAM: "seam",
+    }
 
 
 def test_the_other_frames() -> None:
     frames = [
-        protocol.hello(12),
-        protocol.ping(7, 13),
-        protocol.pong(3),
-        protocol.changed(13),
-        protocol.bye(500),
-        protocol.error(Refused("bad_cursor", "No.", STREAM)),
-        protocol.error(Refused("bad_json", "No.")),
+        protocol.encode_hello(12),
+        protocol.encode_ping(7, 13),
+        protocol.encode_pong(3),
+        protocol.encode_changed(13),
+        protocol.encode_bye(500),
+        protocol.encode_error(FrameRejected("bad_cursor", "No.", STREAM)),
+        protocol.encode_error(FrameRejected("bad_json", "No.")),
     ]
     assert [json.loads(frame) for frame in frames] == [
         {"type": "hello", "version": 1, "revision": 12},
@@ -235,7 +241,7 @@ def test_the_other_frames() -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(0, 10**6))
 def test_any_text_survives_the_wire_as_utf_8(delta: str, index: int) -> None:
-    frame = protocol.event(NAME, Chunk(index, index, Kind.TEXT, delta, index))
+    frame = protocol.encode_event(NAME, Chunk(index, index, Kind.TEXT, delta, index))
     assert json.loads(frame.encode())["delta"] == delta
 
 
@@ -243,6 +249,6 @@ def test_what_the_server_says_is_strict_json() -> None:
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
 
-    assert math.isfinite(LARGEST)
-    frame = protocol.event(NAME, follow.Snapshot(-1, "\x7f\u2028", "", ()))
+    assert math.isfinite(MAX_CURSOR)
+    frame = protocol.encode_event(NAME, follow.Snapshot(-1, "\x7f\u2028", "", ()))
     assert json.loads(frame, parse_constant=refuse)["text"] == "\x7f\u2028"

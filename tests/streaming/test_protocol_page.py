@@ -15,35 +15,35 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from streaming import protocol
-from streaming.follow import End, Snapshot, Status
+from streaming.follow import Ended, Snapshot, StateChanged
 from streaming.journal import Chunk
 from streaming.models import Kind, State
-from streaming.protocol import Refused, parse
+from streaming.protocol import FrameRejected, parse_command
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "protocol.md").read_text()
 NAME = "9b2e…"  # of a stream, on the page
 Read = Callable[[str, str, str, str], Awaitable[str]]
 
 
-def refusal() -> Refused:
-    with pytest.raises(Refused) as refused:
-        parse(json.dumps({"type": "follow", "stream": str(uuid4()), "after": -2}))
+def refusal() -> FrameRejected:
+    with pytest.raises(FrameRejected) as refused:
+        parse_command(json.dumps({"type": "follow", "stream": str(uuid4()), "after": -2}))
     return refused.value
 
 
 def test_the_frames_of_the_server() -> None:
-    refused = json.loads(protocol.error(refusal())) | {"stream": NAME}
+    refused = json.loads(protocol.encode_error(refusal())) | {"stream": NAME}
     said = [
-        protocol.hello(12),
-        protocol.event(NAME, Chunk(13, 17, Kind.TEXT, "the tide ", 118)),
-        protocol.event(NAME, Snapshot(41, "…", "", (57,))),
-        protocol.event(NAME, Status(State.RUNNING, "")),
-        protocol.event(NAME, End(State.COMPLETED, 42, "stop", "", "")),
-        protocol.changed(13),
-        protocol.ping(7, 13),
-        protocol.pong(3),
+        protocol.encode_hello(12),
+        protocol.encode_event(NAME, Chunk(13, 17, Kind.TEXT, "the tide ", 118)),
+        protocol.encode_event(NAME, Snapshot(41, "…", "", (57,))),
+        protocol.encode_event(NAME, StateChanged(State.RUNNING, "")),
+        protocol.encode_event(NAME, Ended(State.COMPLETED, 42, "stop", "", "")),
+        protocol.encode_changed(13),
+        protocol.encode_ping(7, 13),
+        protocol.encode_pong(3),
         json.dumps(refused),
-        protocol.bye(500),
+        protocol.encode_bye(500),
     ]
     shown = "".join(re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)).splitlines()
     assert [json.loads(line) for line in shown] == [json.loads(frame) for frame in said]
@@ -52,7 +52,7 @@ def test_the_frames_of_the_server() -> None:
 def test_the_commands_of_a_client() -> None:
     rows = re.findall(r"^\| `(\{.*?\})` \|", PAGE, re.MULTILINE)
     stream = str(uuid4())
-    commands = [type(parse(row.replace(NAME, stream))).__name__ for row in rows]
+    commands = [type(parse_command(row.replace(NAME, stream))).__name__ for row in rows]
     assert commands == ["Hello", "Follow", "Unfollow", "Stop", "Ping", "Pong"]
 
 
@@ -70,11 +70,11 @@ def read() -> Read:
 def chunks(*indexes: int) -> Iterator[str]:
     """Of a stream whose text is its indexes."""
     for index in indexes:
-        yield protocol.event(NAME, Chunk(index, index, Kind.TEXT, str(index), index))
+        yield protocol.encode_event(NAME, Chunk(index, index, Kind.TEXT, str(index), index))
 
 
 def end(next_index: int) -> str:
-    return protocol.event(NAME, End(State.COMPLETED, next_index, "stop", "", ""))
+    return protocol.encode_event(NAME, Ended(State.COMPLETED, next_index, "stop", "", ""))
 
 
 @asynccontextmanager
@@ -99,7 +99,7 @@ async def server(*sockets: Sequence[list[str] | int]) -> AsyncIterator[tuple[str
 
 
 async def test_the_client_comes_back_and_leaves_no_hole(read: Read) -> None:
-    before: list[list[str] | int] = [[protocol.hello(1), *chunks(0, 1)], 1001]
+    before: list[list[str] | int] = [[protocol.encode_hello(1), *chunks(0, 1)], 1001]
     after = [[*chunks(1, 2, 4)], [*chunks(3), end(5)], [*chunks(4), end(5)]]
     async with server(before, after) as (url, cursors):
         assert await read(url, "", url, NAME) == "01234"
@@ -107,7 +107,7 @@ async def test_the_client_comes_back_and_leaves_no_hole(read: Read) -> None:
 
 
 async def test_the_client_takes_a_snapshot_instead_of_what_it_holds(read: Read) -> None:
-    snapshot = protocol.event(NAME, Snapshot(7, "all", "", ()))
+    snapshot = protocol.encode_event(NAME, Snapshot(7, "all", "", ()))
     async with server([[*chunks(0), snapshot, end(8)]]) as (url, _):
         assert await read(url, "", url, NAME) == "all"
 
@@ -116,7 +116,9 @@ async def test_the_client_does_not_come_back_where_that_is_no_use(read: Read) ->
     async with server([4401]) as (url, _):
         with pytest.raises(ConnectionClosed):
             await read(url, "", url, NAME)
-    refused = protocol.error(Refused("not_found", "There is no such stream.", UUID(int=0)))
+    refused = protocol.encode_error(
+        FrameRejected("not_found", "There is no such stream.", UUID(int=0))
+    )
     async with server([[refused]]) as (url, _):
         with pytest.raises(LookupError, match="There is no such stream"):
             await read(url, "", url, NAME)

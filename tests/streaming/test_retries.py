@@ -9,20 +9,20 @@ import pytest
 
 from accounts.models import User
 from streaming import lifecycle, retries, sources
-from streaming.database import in_db
-from streaming.follow import Status, follow
-from streaming.journal import Text
+from streaming.database import run_in_db
+from streaming.follow import StateChanged, follow_stream
+from streaming.journal import StreamText
 from streaming.models import State, Stream
 from streaming.providers import errors
-from streaming.providers.base import Adapter, Delta, Event, Finish, Request, Turn, adapter
+from streaming.providers.base import Adapter, Delta, Finish, ReplyEvent, Request, Turn, get_adapter
 from streaming.providers.errors import ProviderError
-from streaming.sources import Registration, Source
+from streaming.sources import Source, StreamHandler
 from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
 from tests.streaming.conftest import Crew
 from tests.streaming.making import SOURCE, now, queued, rows, spelled
 from tests.waiting import until_async
 
-PASSING = [errors.RateLimited, errors.Overloaded, errors.Network, errors.TimedOut]
+PASSING = [errors.RateLimited, errors.Overloaded, errors.ConnectionFailed, errors.TimedOut]
 FINAL = [
     errors.InvalidKey,
     errors.NoPermission,
@@ -30,7 +30,7 @@ FINAL = [
     errors.ContextTooLong,
     errors.ModelNotFound,
     errors.BadRequest,
-    errors.Refused,
+    errors.ContentRefused,
     errors.ProviderError,
 ]
 
@@ -40,12 +40,12 @@ FINAL = [
 
 @pytest.mark.parametrize("kind", PASSING)
 def test_what_may_pass_is_tried_three_times_in_all(kind: type[ProviderError]) -> None:
-    assert [retries.pause(kind(), tries) for tries in (1, 2, 3)] == [2.0, 4.0, None]
+    assert [retries.choose_retry_delay(kind(), tries) for tries in (1, 2, 3)] == [2.0, 4.0, None]
 
 
 @pytest.mark.parametrize("kind", FINAL)
 def test_what_stays_is_not_tried_again(kind: type[ProviderError]) -> None:
-    assert retries.pause(kind(), 1) is None
+    assert retries.choose_retry_delay(kind(), 1) is None
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_what_stays_is_not_tried_again(kind: type[ProviderError]) -> None:
 def test_a_provider_is_given_the_time_it_asks_for_up_to_a_minute(
     retry_after: float, pause: float | None
 ) -> None:
-    assert retries.pause(errors.RateLimited(retry_after=retry_after), 1) == pause
+    assert retries.choose_retry_delay(errors.RateLimited(retry_after=retry_after), 1) == pause
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_provider_is_given_the_time_it_asks_for_up_to_a_minute(
     [(61.0, "61 s"), (300.0, "5 min"), (301.0, "6 min"), (7200.0, "2 h"), (100_000.0, "28 h")],
 )
 def test_a_longer_time_is_in_the_sentence(retry_after: float, time: str) -> None:
-    error = retries.told(errors.RateLimited(provider="OpenAI", retry_after=retry_after))
+    error = retries.add_retry_time(errors.RateLimited(provider="OpenAI", retry_after=retry_after))
     assert error.message == (
         f"OpenAI is limiting how often this API key may ask. Try again in {time}."
     )
@@ -70,14 +70,14 @@ def test_a_longer_time_is_in_the_sentence(retry_after: float, time: str) -> None
 
 def test_a_sentence_without_a_time_stays_as_it_is() -> None:
     error = errors.Overloaded(provider="OpenAI", retry_after=3)
-    assert retries.told(error).message == errors.Overloaded(provider="OpenAI").message
+    assert retries.add_retry_time(error).message == errors.Overloaded(provider="OpenAI").message
 
 
 def test_what_is_being_done_is_said() -> None:
-    assert retries.waiting(errors.Overloaded(), 4.0, 1) == (
+    assert retries.format_waiting_note(errors.Overloaded(), 4.0, 1) == (
         "Overloaded. Trying again in 4 s, 2 of 3"
     )
-    assert retries.waiting(errors.RateLimited(), 0.2, 2) == (
+    assert retries.format_waiting_note(errors.RateLimited(), 0.2, 2) == (
         "Rate limited. Trying again in 1 s, 3 of 3"
     )
 
@@ -103,7 +103,7 @@ ASKED = Request("m", (Turn("user", "q"),), max_tokens=5, temperature=0.2, reason
     ],
 )
 def test_the_parameter_is_found_by_any_of_its_names(param: str, parameter: str) -> None:
-    assert retries.refused(errors.BadRequest(param=param), ASKED) == parameter
+    assert retries.find_unsupported_parameter(errors.BadRequest(param=param), ASKED) == parameter
 
 
 @pytest.mark.parametrize(
@@ -119,13 +119,13 @@ def test_the_parameter_is_found_by_any_of_its_names(param: str, parameter: str) 
     ],
 )
 def test_a_parameter_may_be_named_in_the_sentence_alone(said: str, parameter: str) -> None:
-    assert retries.refused(errors.BadRequest(detail=said), ASKED) == parameter
+    assert retries.find_unsupported_parameter(errors.BadRequest(detail=said), ASKED) == parameter
 
 
 def test_what_was_not_sent_can_not_be_left_out() -> None:
     bare = Request("m", ASKED.turns)
-    assert retries.refused(errors.BadRequest(param="temperature"), bare) == ""
-    assert retries.refused(errors.Overloaded(), ASKED) == ""
+    assert retries.find_unsupported_parameter(errors.BadRequest(param="temperature"), bare) == ""
+    assert retries.find_unsupported_parameter(errors.Overloaded(), ASKED) == ""
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_what_was_not_sent_can_not_be_left_out() -> None:
     ],
 )
 def test_only_a_refusal_of_the_parameter_itself_is_for_good(said: str, for_good: bool) -> None:
-    assert retries.for_good(errors.BadRequest(param="x", detail=said)) is for_good
+    assert retries.is_permanent(errors.BadRequest(param="x", detail=said)) is for_good
 
 
 # With a worker
@@ -157,18 +157,18 @@ class Upstream:
         self.requests: list[Request] = []
         self.refused: list[str] = []
         self.adapter: Adapter = self
-        sources.register(SOURCE, Registration(self.prepare, self.settle, self.recall))
+        sources.register(SOURCE, StreamHandler(self.prepare, self.settle, self.recall))
 
-    def prepare(self, stream: Stream, text: Text) -> Source:
+    def prepare(self, stream: Stream, text: StreamText) -> Source:
         return Source(self.adapter, ASKED, "key-1234", self.refused.append)
 
     def settle(self, stream: Stream) -> None:
         pass
 
-    def recall(self, stream: Stream) -> Text:
-        return Text()
+    def recall(self, stream: Stream) -> StreamText:
+        return StreamText()
 
-    async def stream(self, request: Request, key: str) -> AsyncGenerator[Event, None]:
+    async def stream(self, request: Request, key: str) -> AsyncGenerator[ReplyEvent, None]:
         self.requests.append(request)
         act = self.acts.pop(0)
         if isinstance(act, ProviderError):
@@ -182,13 +182,13 @@ class Upstream:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "PAUSES", (0.05, 0.05))
+    monkeypatch.setattr(retries, "RETRY_DELAYS_SECONDS", (0.05, 0.05))
 
 
 async def ended(stream: Stream) -> Stream:
     async def so() -> Stream | None:
-        row = await in_db(now, stream)
-        return row if State(row.state).ended else None
+        row = await run_in_db(now, stream)
+        return row if State(row.state).has_ended else None
 
     row = await until_async(so, within=30, what=f"{stream} ends")
     assert row is not None
@@ -202,9 +202,9 @@ db = pytest.mark.django_db(transaction=True)
 async def test_a_third_try_may_succeed(owner: User, crew: Crew, quick: None) -> None:
     upstream = Upstream(errors.Overloaded(), errors.RateLimited(), "tide")
     await crew.start()
-    row = await ended(await in_db(queued, owner))
+    row = await ended(await run_in_db(queued, owner))
     assert (row.state, row.note, row.attempts, row.epoch) == ("completed", "", 0, 1)
-    assert spelled(await in_db(rows, row)) == "tide"
+    assert spelled(await run_in_db(rows, row)) == "tide"
     assert len(upstream.requests) == 3
 
 
@@ -213,9 +213,9 @@ async def test_a_third_failure_is_the_streams_with_all_that_is_known_of_it(
     owner: User, crew: Crew, quick: None
 ) -> None:
     last = errors.Overloaded(provider="OpenAI", detail="{busy}", request_id="req_9")
-    upstream = Upstream(errors.Network(), errors.TimedOut(), last, "never")
+    upstream = Upstream(errors.ConnectionFailed(), errors.TimedOut(), last, "never")
     await crew.start()
-    row = await ended(await in_db(queued, owner))
+    row = await ended(await run_in_db(queued, owner))
     assert (row.state, row.error_class, row.error) == ("failed", "overloaded", last.message)
     assert (row.error_detail, row.upstream_id, row.note) == ("{busy}", "req_9", "")
     assert len(upstream.requests) == 3
@@ -226,7 +226,7 @@ async def test_a_third_failure_is_the_streams_with_all_that_is_known_of_it(
 async def test_what_stays_is_asked_once(owner: User, crew: Crew, kind: type[ProviderError]) -> None:
     upstream = Upstream(kind(), "never")
     await crew.start()
-    row = await ended(await in_db(queued, owner))
+    row = await ended(await run_in_db(queued, owner))
     assert (row.state, row.error_class) == ("failed", kind.code)
     assert len(upstream.requests) == 1
 
@@ -237,9 +237,9 @@ async def test_once_something_is_written_nothing_is_asked_again(
 ) -> None:
     upstream = Upstream("half a ti", errors.Overloaded(), "never")
     await crew.start()
-    row = await ended(await in_db(queued, owner))
+    row = await ended(await run_in_db(queued, owner))
     assert (row.state, row.error_class) == ("interrupted", "overloaded")
-    assert spelled(await in_db(rows, row)) == "half a ti"
+    assert spelled(await run_in_db(rows, row)) == "half a ti"
     assert len(upstream.requests) == 1
 
 
@@ -247,7 +247,7 @@ async def test_once_something_is_written_nothing_is_asked_again(
 async def test_a_provider_that_asks_for_long_is_not_waited_for(owner: User, crew: Crew) -> None:
     upstream = Upstream(errors.RateLimited(provider="OpenAI", retry_after=600), "never")
     await crew.start()
-    row = await ended(await in_db(queued, owner))
+    row = await ended(await run_in_db(queued, owner))
     assert row.state == "failed"
     assert row.error.endswith("Try again in 10 min.")
     assert len(upstream.requests) == 1
@@ -257,15 +257,15 @@ async def test_a_provider_that_asks_for_long_is_not_waited_for(owner: User, crew
 async def test_followers_are_told_and_who_stops_it_waits_for_nothing(
     owner: User, crew: Crew, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retries, "PAUSES", (50.0, 50.0))
+    monkeypatch.setattr(retries, "RETRY_DELAYS_SECONDS", (50.0, 50.0))
     upstream = Upstream(errors.Overloaded(), "never")
     await crew.start()
-    stream = await in_db(queued, owner)
+    stream = await run_in_db(queued, owner)
     notes: list[str] = []
 
     async def read() -> None:
-        async for event in follow(stream):
-            if isinstance(event, Status):
+        async for event in follow_stream(stream):
+            if isinstance(event, StateChanged):
                 notes.append(event.note)
 
     reading = asyncio.create_task(read())
@@ -275,10 +275,10 @@ async def test_followers_are_told_and_who_stops_it_waits_for_nothing(
         return said in notes
 
     await until_async(told, within=20, what="the follower is told")
-    assert (await in_db(now, stream)).note == said
-    assert await in_db(lifecycle.stop, stream.pk)
+    assert (await run_in_db(now, stream)).note == said
+    assert await run_in_db(lifecycle.stop, stream.pk)
     await asyncio.wait_for(reading, 20)
-    row = await in_db(now, stream)
+    row = await run_in_db(now, stream)
     assert (row.state, row.note, len(upstream.requests)) == ("stopped", "", 1)
 
 
@@ -289,7 +289,7 @@ async def test_a_parameter_that_is_never_taken_is_left_out_once_and_remembered(
     never = errors.BadRequest(param="temperature", detail="'temperature' is not supported")
     upstream = Upstream(never, "tide")
     await crew.start()
-    row = await ended(await in_db(queued, owner))
+    row = await ended(await run_in_db(queued, owner))
     assert (row.state, row.note) == ("completed", "")
     assert [request.temperature for request in upstream.requests] == [0.2, None]
     assert [request.max_tokens for request in upstream.requests] == [5, 5]
@@ -300,7 +300,7 @@ async def test_a_parameter_that_is_never_taken_is_left_out_once_and_remembered(
 async def test_a_value_that_is_not_liked_is_left_out_and_forgotten(owner: User, crew: Crew) -> None:
     upstream = Upstream(errors.BadRequest(param="max_tokens", detail="5 is too few"), "tide")
     await crew.start()
-    assert (await ended(await in_db(queued, owner))).state == "completed"
+    assert (await ended(await run_in_db(queued, owner))).state == "completed"
     assert [request.max_tokens for request in upstream.requests] == [5, None]
     assert upstream.refused == []
 
@@ -312,7 +312,7 @@ async def test_a_parameter_that_is_refused_although_it_was_left_out_ends_it(
     no = "temperature is not supported"
     upstream = Upstream(*(errors.BadRequest(param="temperature", detail=no) for _ in range(9)))
     await crew.start()
-    row = await ended(await in_db(queued, owner))
+    row = await ended(await run_in_db(queued, owner))
     assert (row.state, row.error_class) == ("failed", "bad_request")
     assert len(upstream.requests) == 2
 
@@ -351,10 +351,10 @@ async def test_a_provider_sees_as_many_requests_as_were_meant(
     requests: int,
 ) -> None:
     upstream = Upstream()
-    upstream.adapter = adapter("local", base_url=fake.openai)
+    upstream.adapter = get_adapter("local", base_url=fake.openai)
     await asyncio.to_thread(fake.script, *before, TIDE)
     await crew.start()
-    row = await ended(await in_db(queued, owner))
+    row = await ended(await run_in_db(queued, owner))
     assert row.state == state
     assert len(await asyncio.to_thread(fake.requests)) == requests
-    assert spelled(await in_db(rows, row)) == ("tide" if state == "completed" else "")
+    assert spelled(await run_in_db(rows, row)) == ("tide" if state == "completed" else "")

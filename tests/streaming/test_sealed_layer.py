@@ -16,10 +16,10 @@ from redis.asyncio import Redis as Client
 
 from accounts.models import User
 from streaming import sealed_layer
-from streaming.database import in_db
-from streaming.hub import STREAMS, Body, Hub, ring, user_group
-from streaming.sealed_layer import MAX_AGE_SECONDS, Dropped, Opener, SealedLayer, Sealer
-from streaming.sealed_layer import hidden_name as hidden
+from streaming.database import run_in_db
+from streaming.hub import STREAMS_GROUP, Hub, Notification, notify, user_group
+from streaming.sealed_layer import MAX_AGE_SECONDS, MessageRejected, Opener, SealedLayer, Sealer
+from streaming.sealed_layer import hash_group_name as hidden
 from tests.services.redis_server import Redis
 from tests.streaming.conftest import on_redis
 from tests.streaming.making import entry_of, finish, running, seen, write
@@ -29,7 +29,7 @@ SECRET = "a key of this installation, long and random"
 
 
 def refused(opener: Opener, data: bytes) -> str:
-    with pytest.raises(Dropped) as why:
+    with pytest.raises(MessageRejected) as why:
         opener.open(data)
     return str(why.value)
 
@@ -47,7 +47,7 @@ def test_a_message_is_opened_once_and_looks_like_nothing() -> None:
     opener = Opener(SECRET)
     assert b"text" not in data
     assert opener.open(data) == b"the text of a reply"
-    assert refused(opener, data) == sealed_layer.REPEATED
+    assert refused(opener, data) == sealed_layer.REASON_REPEATED
 
 
 def test_two_seals_of_one_message_have_nothing_in_common() -> None:
@@ -61,7 +61,7 @@ def test_what_comes_after_a_newer_one_of_its_sender_does_not_count() -> None:
     sealer, other, opener = Sealer(SECRET), Sealer(SECRET), Opener(SECRET)
     one, two, three = (sealer.seal(text) for text in (b"1", b"2", b"3"))
     assert [opener.open(one), opener.open(three)] == [b"1", b"3"]
-    assert refused(opener, two) == sealed_layer.REPEATED
+    assert refused(opener, two) == sealed_layer.REASON_REPEATED
     assert opener.open(other.seal(b"another's first")) == b"another's first"
 
 
@@ -69,16 +69,16 @@ def test_no_byte_of_a_message_can_be_changed() -> None:
     data, opener = Sealer(SECRET).seal(b"hello"), Opener(SECRET)
     for at in range(len(data)):
         changed = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
-        assert refused(opener, changed) == sealed_layer.FOREIGN
+        assert refused(opener, changed) == sealed_layer.REASON_FOREIGN
     for end in range(len(data)):
-        assert refused(opener, data[:end]) == sealed_layer.FOREIGN
+        assert refused(opener, data[:end]) == sealed_layer.REASON_FOREIGN
     assert opener.open(data) == b"hello", "what was tried before changed nothing"
 
 
 def test_another_key_opens_nothing_and_takes_no_room() -> None:
     opener = Opener(SECRET)
     for _ in range(50):
-        assert refused(opener, Sealer("another").seal(b"forged")) == sealed_layer.FOREIGN
+        assert refused(opener, Sealer("another").seal(b"forged")) == sealed_layer.REASON_FOREIGN
     assert opener._senders == {}
 
 
@@ -86,11 +86,11 @@ def test_a_process_that_has_just_started_takes_no_old_message(clock: list[float]
     sealer = Sealer(SECRET)
     recorded = sealer.seal(b"old")
     clock[0] += MAX_AGE_SECONDS + 1
-    assert refused(Opener(SECRET), recorded) == sealed_layer.STALE
+    assert refused(Opener(SECRET), recorded) == sealed_layer.REASON_STALE
     assert Opener(SECRET).open(sealer.seal(b"new")) == b"new"
     clock[0] -= MAX_AGE_SECONDS + 2
     ahead = sealer.seal(b"its stamp stays in front")
-    assert refused(Opener(SECRET), ahead) == sealed_layer.STALE
+    assert refused(Opener(SECRET), ahead) == sealed_layer.REASON_STALE
 
 
 def test_a_sender_is_forgotten_only_when_all_it_sent_is_too_old(clock: list[float]) -> None:
@@ -141,16 +141,16 @@ async def client(redis_server: Redis) -> AsyncIterator[Any]:
 async def test_a_reply_is_heard_in_full_while_redis_sees_none_of_it(
     owner: User, hub: Hub, recorded: Recorded
 ) -> None:
-    heard: list[Body] = []
-    stream = await in_db(running, owner)
+    heard: list[Notification] = []
+    stream = await run_in_db(running, owner)
     group = user_group(owner.pk)
-    with hub.listen(group, heard.append), hub.join(stream) as tail:
+    with hub.listen(group, heard.append), hub.join_stream(stream) as tail:
         await heard_again(heard, group)
-        entry = await in_db(entry_of, stream, "nobody else's business")
-        await seen(lambda: STREAMS in hub._joined)
-        hub.tell([entry])
-        ring(group, {"email": owner.email})
-        await seen(lambda: bool(tail.after(-1)) and {"email": owner.email} in heard)
+        entry = await run_in_db(entry_of, stream, "nobody else's business")
+        await seen(lambda: STREAMS_GROUP in hub._joined_groups)
+        hub.publish_update([entry])
+        notify(group, {"email": owner.email})
+        await seen(lambda: bool(tail.chunks_after(-1)) and {"email": owner.email} in heard)
         await seen(lambda: len(recorded) >= 3)
     everything = b"".join(name.encode() + data for name, data in recorded)
     for secret in (b"business", owner.email.encode(), b"chunks", b"streams", group.encode()):
@@ -161,9 +161,9 @@ async def test_a_reply_is_heard_in_full_while_redis_sees_none_of_it(
 async def test_what_somebody_writes_to_redis_is_not_heard(
     hub: Hub, client: Any, recorded: Recorded, caplog: pytest.LogCaptureFixture
 ) -> None:
-    heard: list[Body] = []
+    heard: list[Notification] = []
     layer: Any = get_channel_layer()
-    layer._quiet_until.clear()  # the layer outlives a test, and may have warned just now
+    layer._next_warning_at.clear()  # the layer outlives a test, and may have warned just now
     with hub.listen("user.1", heard.append):
         await heard_again(heard, "user.1")
         await seen(lambda: bool(recorded))
@@ -187,23 +187,25 @@ async def test_what_somebody_writes_to_redis_is_not_heard(
 async def test_all_messages_of_a_reply_sent_again_have_no_effect(
     owner: User, hub: Hub, client: Any, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard: list[Body] = []
-    stream = await in_db(running, owner)
-    with hub.listen("user.1", heard.append), hub.join(stream):
+    heard: list[Notification] = []
+    stream = await run_in_db(running, owner)
+    with hub.listen("user.1", heard.append), hub.join_stream(stream):
         await heard_again(heard, "user.1")
-        await seen(lambda: STREAMS in hub._joined)
+        await seen(lambda: STREAMS_GROUP in hub._joined_groups)
         for n in range(5):
-            hub.tell([await in_db(write, stream, f"{n} ")])
-        ring("user.1", {"sessions": True})
-        await in_db(finish, stream)
+            hub.publish_update([await run_in_db(write, stream, f"{n} ")])
+        notify("user.1", {"sessions": True})
+        await run_in_db(finish, stream)
         await seen(lambda: {"sessions": True} in heard and len(recorded) >= 7)
         let_through: list[str] = []
-        monkeypatch.setattr(hub, "_hear", lambda group, body: let_through.append(group))
+        monkeypatch.setattr(
+            hub, "_dispatch_notification", lambda group, body: let_through.append(group)
+        )
         places = {name for name, _ in recorded}
         for _, data in [*recorded]:
             for place in places:
                 await client.publish(place, data)
-        ring("user.1", {"last": True})
+        notify("user.1", {"last": True})
         await seen(lambda: bool(let_through))
     assert let_through == ["user.1"]
 
@@ -216,15 +218,15 @@ async def test_a_process_of_the_version_before_is_neither_heard_nor_disturbed(
 ) -> None:
     before = RedisPubSubChannelLayer(hosts=[redis_server.url])
     channel = await before.new_channel()
-    await before.group_add(STREAMS, channel)
+    await before.group_add(STREAMS_GROUP, channel)
     await before.group_add("user.1", channel)
-    heard: list[Body] = []
-    stream = await in_db(running, owner)
-    with hub.listen("user.1", heard.append), hub.join(stream) as tail:
+    heard: list[Notification] = []
+    stream = await run_in_db(running, owner)
+    with hub.listen("user.1", heard.append), hub.join_stream(stream) as tail:
         await heard_again(heard, "user.1")
         bell = {"type": "bell", "group": "user.1", "body": {"old": True}}
         await before.group_send("user.1", bell)
-        await in_db(write, stream, "written by a worker of the version before")
+        await run_in_db(write, stream, "written by a worker of the version before")
         await seen(lambda: tail.next_index == 1, within=3)
         assert await before.receive(channel) == bell, "and nothing under seal before it"
     assert {"old": True} not in heard

@@ -21,8 +21,8 @@ from django.utils import timezone
 from accounts import session_store as our_store
 from accounts.models import User
 from streaming import sessions
-from streaming.database import Gathered, in_db
-from streaming.sessions import _signed_in, signed_in
+from streaming.database import BatchLoader, run_in_db
+from streaming.sessions import _load_session_users, load_session_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -84,10 +84,10 @@ GOOD = {"nothing"}
 
 def test_many_sessions_are_judged_as_django_judges_each() -> None:
     people = [opened(number) for number in range(len(CHANGES))]
-    assert len(_signed_in([key for _, key in people])) == len(people)
+    assert len(_load_session_users([key for _, key in people])) == len(people)
     for (user, key), happen in zip(people, CHANGES.values(), strict=True):
         happen(user, key)
-    found = _signed_in([key for _, key in people])
+    found = _load_session_users([key for _, key in people])
     for (user, key), what in zip(people, CHANGES, strict=True):
         assert found.get(key) == (user if what in GOOD else None), what
         if what != "it is of nobody":  # of which Django says that it is no number
@@ -100,21 +100,21 @@ def test_a_session_from_before_the_secret_key_was_changed_is_good(
     user, key = opened(1)
     old = settings.SECRET_KEY
     settings.SECRET_KEY = "the new one"
-    assert _signed_in([key]) == {}
+    assert _load_session_users([key]) == {}
     settings.SECRET_KEY_FALLBACKS = [old]
-    assert _signed_in([key]) == {key: user}
+    assert _load_session_users([key]) == {key: user}
     assert django_says(key) == user
 
 
 def test_a_newer_version_may_add_a_column_while_this_one_runs() -> None:
     user, key = opened(1)
     for _ in range(10):  # by then, PostgreSQL has it prepared
-        assert _signed_in([key]) == {key: user}
+        assert _load_session_users([key]) == {key: user}
     other = connection.copy()
     try:
         with other.cursor() as cursor:
             cursor.execute("ALTER TABLE accounts_user ADD COLUMN newer integer")
-        assert _signed_in([key]) == {key: user}
+        assert _load_session_users([key]) == {key: user}
     finally:
         with other.cursor() as cursor:
             cursor.execute("ALTER TABLE accounts_user DROP COLUMN newer")
@@ -124,30 +124,30 @@ def test_a_newer_version_may_add_a_column_while_this_one_runs() -> None:
 def test_a_session_of_nobody_stays_one_of_nobody() -> None:
     _, key = opened(1)
     change(key, SESSION_KEY, "")
-    assert [_signed_in([key]), _signed_in([key])] == [{}, {}]
+    assert [_load_session_users([key]), _load_session_users([key])] == [{}, {}]
 
 
 def test_a_session_that_was_seen_before_costs_one_question_and_is_judged_anew() -> None:
     user, key = opened(1)
     other, _ = opened(2)
     with CaptureQueriesContext(connection) as first:
-        assert _signed_in([key]) == {key: user}
+        assert _load_session_users([key]) == {key: user}
     with CaptureQueriesContext(connection) as again:
-        assert _signed_in([key]) == {key: user}
+        assert _load_session_users([key]) == {key: user}
     assert (len(first), len(again)) == (2, 1)
     change(key, SESSION_KEY, str(other.pk))
     change(key, HASH_SESSION_KEY, other.get_session_auth_hash())
-    assert _signed_in([key]) == {key: other}
-    assert _signed_in([key]) == {key: other}
+    assert _load_session_users([key]) == {key: other}
+    assert _load_session_users([key]) == {key: other}
     deactivate(other, key)
-    assert _signed_in([key]) == {}
+    assert _load_session_users([key]) == {}
 
 
 async def test_nobody_is_asked_for_no_session() -> None:
-    user, key = await in_db(opened, 1)
-    assert await signed_in(key) == user
-    assert await signed_in(None) is None
-    assert await signed_in("") is None
+    user, key = await run_in_db(opened, 1)
+    assert await load_session_user(key) == user
+    assert await load_session_user(None) is None
+    assert await load_session_user("") is None
 
 
 IMPOSSIBLE = {
@@ -172,18 +172,22 @@ async def test_a_key_that_no_session_can_have_is_no_session_and_is_not_asked_abo
     def asked(keys: object) -> Any:
         raise AssertionError("nothing is asked about it")
 
-    monkeypatch.setattr(sessions, "_gathered", Gathered(asked))
-    assert await signed_in(key) is None
+    monkeypatch.setattr(sessions, "_user_loader", BatchLoader(asked))
+    assert await load_session_user(key) is None
     assert our_store.SessionStore(key).session_key is None
 
 
 async def test_a_session_that_spoils_a_question_is_alone_with_its_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    user, key = await in_db(opened, 1)
+    user, key = await run_in_db(opened, 1)
     monkeypatch.setattr(sessions, "is_session_key", lambda key: True)
     poisoned = [f"\0{number:031}" for number in range(3)]
-    asked = [signed_in(key), *(signed_in(poison) for poison in poisoned), signed_in("c" * 32)]
+    asked = [
+        load_session_user(key),
+        *(load_session_user(poison) for poison in poisoned),
+        load_session_user("c" * 32),
+    ]
     good, *bad, none = await asyncio.gather(*asked, return_exceptions=True)
     assert (good, none) == (user, None)
     expected = DatabaseError if connection.vendor == "postgresql" else NoneType

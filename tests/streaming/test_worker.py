@@ -17,11 +17,11 @@ from streaming import hub as hubs
 from streaming import journal, lifecycle
 from streaming import worker as workers
 from streaming import writer as writers
-from streaming.database import in_db
-from streaming.follow import Snapshot, follow
-from streaming.hub import STREAMS, WORKERS, Body, Hub
-from streaming.journal import Text
-from streaming.lifecycle import RESTARTS, TAKEOVERS
+from streaming.database import run_in_db
+from streaming.follow import Snapshot, follow_stream
+from streaming.hub import STREAMS_GROUP, WORKERS_GROUP, Hub, Notification
+from streaming.journal import StreamText
+from streaming.lifecycle import MAX_RESTARTS, MAX_TAKEOVERS
 from streaming.models import Kind, State, Stream, Worker
 from streaming.providers import errors
 from streaming.providers.base import Usage
@@ -51,7 +51,7 @@ async def reached(stream: Stream, text: str, *, within: float = 10.0) -> None:
     """Wait until the journal holds exactly this text."""
 
     async def so() -> bool:
-        return spelled(await in_db(rows, stream)) == text
+        return spelled(await run_in_db(rows, stream)) == text
 
     await until_async(so, within=within, what=f"{stream} says {text!r}")
 
@@ -60,8 +60,8 @@ async def ended(stream: Stream, *, within: float = 10.0) -> Stream:
     """Its row, once it is over."""
 
     async def so() -> Stream | None:
-        row = await in_db(now, stream)
-        return row if State(row.state).ended else None
+        row = await run_in_db(now, stream)
+        return row if State(row.state).has_ended else None
 
     row = await until_async(so, within=within, what=f"{stream} ends")
     assert row is not None
@@ -87,7 +87,7 @@ async def test_what_a_source_says_is_stored_and_its_end_is_the_streams(
 ) -> None:
     await crew.start()
     script = stage.script()
-    stream = await in_db(queued, owner)
+    stream = await run_in_db(queued, owner)
     script.say("hm", kind="reasoning")
     script.say("the ", "tide ", "\N{WATER WAVE}")
     await reached(stream, "the tide \N{WATER WAVE}")
@@ -96,8 +96,8 @@ async def test_what_a_source_says_is_stored_and_its_end_is_the_streams(
     row = await ended(stream)
     assert (row.state, row.finish_reason, row.error_class) == ("completed", "length", "")
     assert row.usage == {"input": 3, "output": 4}
-    assert (await in_db(journal.text, stream.pk)).reasoning == "hm"
-    assert spelled(await in_db(rows, stream)) == "the tide \N{WATER WAVE} comes"
+    assert (await run_in_db(journal.read_text, stream.pk)).reasoning == "hm"
+    assert spelled(await run_in_db(rows, stream)) == "the tide \N{WATER WAVE} comes"
     assert (script.calls, script.closed, row.attempts) == (1, 1, 0)
     assert stage.settled == [(stream.pk, State.COMPLETED)]
 
@@ -105,7 +105,7 @@ async def test_what_a_source_says_is_stored_and_its_end_is_the_streams(
 async def test_a_reply_may_be_empty(owner: User, crew: Crew, stage: Stage) -> None:
     await crew.start()
     stage.script().finish()
-    row = await ended(await in_db(queued, owner))
+    row = await ended(await run_in_db(queued, owner))
     assert (row.state, row.next_index) == ("completed", 0)
 
 
@@ -114,9 +114,9 @@ async def test_a_source_that_never_ends_is_ended_when_it_is_too_long(
 ) -> None:
     monkeypatch.setattr(writers, "MAX_STREAM_CHARS", 100)
     await crew.start()
-    stream, script = await in_db(queued, owner), stage.script()
+    stream, script = await run_in_db(queued, owner), stage.script()
     said = 0
-    while (row := await in_db(now, stream)).ended_at is None:
+    while (row := await run_in_db(now, stream)).ended_at is None:
         script.say("on and on ")
         said += 10
         await asyncio.sleep(0.01)
@@ -131,32 +131,32 @@ async def test_what_a_deactivated_person_has_is_stopped_however_that_was_done(
     settings.STREAMS_PER_USER = 1
     await crew.start()
     scripts = {name: stage.script(name) for name in ("runs", "waits", "theirs")}
-    runs = await in_db(queued, owner, script="runs")
-    theirs = await in_db(queued, colleague, script="theirs")
+    runs = await run_in_db(queued, owner, script="runs")
+    theirs = await run_in_db(queued, colleague, script="theirs")
     await seen(lambda: scripts["runs"].calls and scripts["theirs"].calls)
-    waits = await in_db(queued, owner, script="waits")
-    await in_db(User.objects.filter(pk=owner.pk).update, is_active=False)
+    waits = await run_in_db(queued, owner, script="waits")
+    await run_in_db(User.objects.filter(pk=owner.pk).update, is_active=False)
     assert [(await ended(stream)).state for stream in (runs, waits)] == [State.STOPPED] * 2
     await seen(lambda: scripts["runs"].closed)
     assert (scripts["waits"].calls, scripts["theirs"].closed) == (0, 0)
-    await in_db(User.objects.filter(pk=owner.pk).update, is_active=True)
+    await run_in_db(User.objects.filter(pk=owner.pk).update, is_active=True)
     scripts["waits"].finish()
-    again = await ended(await in_db(queued, owner, script="waits"))
+    again = await ended(await run_in_db(queued, owner, script="waits"))
     assert (again.state, scripts["waits"].calls) == (State.COMPLETED, 1)
-    assert (await in_db(now, theirs)).state == State.RUNNING
+    assert (await run_in_db(now, theirs)).state == State.RUNNING
 
 
 async def test_the_run_of_a_person_who_is_deleted_ends_and_leaves_nothing(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
     await crew.start()
-    stream, script = await in_db(queued, owner), stage.script()
+    stream, script = await run_in_db(queued, owner), stage.script()
     script.say("once upon a time")
     await reached(stream, "once upon a time")
-    await in_db(owner.delete)
+    await run_in_db(owner.delete)
     script.say(" and on")
     await seen(lambda: script.closed)
-    assert await in_db(rows, stream) == []
+    assert await run_in_db(rows, stream) == []
 
 
 async def test_text_that_can_not_be_stored_is_told_to_nobody(
@@ -166,13 +166,13 @@ async def test_text_that_can_not_be_stored_is_told_to_nobody(
     await crew.start()
     stage.script().say("a", "half a character \ud83c")
     stage.script().finish()
-    told: list[Body] = []
-    with hub.listen(STREAMS, told.append):
-        stream = await in_db(queued, owner)
+    told: list[Notification] = []
+    with hub.listen(STREAMS_GROUP, told.append):
+        stream = await run_in_db(queued, owner)
         assert (await ended(stream)).state == State.FAILED
         await seen(lambda: any(body["head"][2] == "failed" for body in told if "head" in body))
     assert not [body for body in told if "half" in str(body)]
-    assert spelled(await in_db(rows, stream)) in ("", "a"), "what was committed before"
+    assert spelled(await run_in_db(rows, stream)) in ("", "a"), "what was committed before"
 
 
 async def test_streams_run_side_by_side_and_those_of_a_lane_in_turn(
@@ -183,7 +183,7 @@ async def test_streams_run_side_by_side_and_those_of_a_lane_in_turn(
     first, second, beside = (stage.script(name) for name in names)
     lanes = ("talk", "talk", "other")
     made = [
-        await in_db(queued, owner, lane=lane, script=name)
+        await run_in_db(queued, owner, lane=lane, script=name)
         for name, lane in zip(names, lanes, strict=True)
     ]
     await seen(lambda: first.calls and beside.calls)
@@ -202,9 +202,9 @@ async def test_a_full_worker_leaves_streams_in_the_queue(
     settings.STREAMS_PER_WORKER = 2
     await crew.start()
     scripts = [stage.script(str(n)) for n in range(3)]
-    streams = [await in_db(queued, owner, script=str(n)) for n in range(3)]
+    streams = [await run_in_db(queued, owner, script=str(n)) for n in range(3)]
     await seen(lambda: scripts[0].calls and scripts[1].calls)
-    assert (await in_db(now, streams[2])).state == State.QUEUED
+    assert (await run_in_db(now, streams[2])).state == State.QUEUED
     scripts[0].finish()
     await seen(lambda: scripts[2].calls)
 
@@ -212,10 +212,10 @@ async def test_a_full_worker_leaves_streams_in_the_queue(
 async def test_a_stream_is_found_although_no_bell_rang(
     owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lifecycle, "ring", lambda group, body: None)
+    monkeypatch.setattr(lifecycle, "notify", lambda group, body: None)
     await crew.start()
     stage.script().finish()
-    assert (await ended(await in_db(queued, owner), within=4)).state == State.COMPLETED
+    assert (await ended(await run_in_db(queued, owner), within=4)).state == State.COMPLETED
 
 
 async def test_a_bell_heard_while_the_database_was_away_is_not_forgotten(
@@ -233,36 +233,36 @@ async def test_a_bell_heard_while_the_database_was_away_is_not_forgotten(
     monkeypatch.setattr(lifecycle, "claim", claim_when_it_is_back)
     await crew.start()
     script = stage.script()
-    await in_db(queued, owner)
-    await seen(lambda: script.calls, within=workers.LOOK_SECONDS * 1.5)
+    await run_in_db(queued, owner)
+    await seen(lambda: script.calls, within=workers.POLL_SECONDS * 1.5)
     assert not failures
 
 
 async def test_a_bell_that_nobody_understands_is_no_reason_to_go_deaf(
     owner: User, crew: Crew, hub: Hub, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "LOOK_SECONDS", 1000.0)
+    monkeypatch.setattr(workers, "POLL_SECONDS", 1000.0)
     await crew.start()
     for body in ({}, {"type": "stream.unheard_of"}, {"type": "stream.ended"}, {"type": None}):
-        hub.ring(WORKERS, body)
+        hub.notify(WORKERS_GROUP, body)
     stage.script().finish()
-    assert (await ended(await in_db(queued, owner))).state == State.COMPLETED
+    assert (await ended(await run_in_db(queued, owner))).state == State.COMPLETED
 
 
 async def test_bells_without_pause_starve_nobody(owner: User, crew: Crew, stage: Stage) -> None:
     """Another worker lives, by its lease, and takes nothing of its share."""
-    await in_db(working)
+    await run_in_db(working)
     await crew.start()
     scripts = [stage.script(str(n)) for n in range(4)]
 
     async def keep_ringing() -> None:
         while True:
-            lifecycle.ring_workers()
+            lifecycle.notify_workers()
             await asyncio.sleep(0.05)
 
     ringing = asyncio.create_task(keep_ringing())
     for n in range(4):
-        await in_db(queued, owner, script=str(n))
+        await run_in_db(queued, owner, script=str(n))
     await seen(lambda: all(script.calls for script in scripts), within=5)
     ringing.cancel()
 
@@ -277,13 +277,13 @@ async def test_bells_after_a_look_in_vain_are_answered_together(
         return claim(*arguments)
 
     monkeypatch.setattr(lifecycle, "claim", claim_and_count)
-    monkeypatch.setattr(workers, "LOOK_SECONDS", 1000.0)
-    monkeypatch.setattr(workers, "LEFT_SECONDS", 1000.0)
-    monkeypatch.setattr(workers, "TOGETHER_SECONDS", 2.0)
+    monkeypatch.setattr(workers, "POLL_SECONDS", 1000.0)
+    monkeypatch.setattr(workers, "LEFTOVER_DELAY_SECONDS", 1000.0)
+    monkeypatch.setattr(workers, "DEBOUNCE_SECONDS", 2.0)
     await crew.start()
     await seen(lambda: looks)
     for _ in range(20):
-        lifecycle.ring_workers()
+        lifecycle.notify_workers()
         await asyncio.sleep(0.02)
     assert len(looks) <= 3
 
@@ -296,11 +296,11 @@ async def test_a_stop_before_the_first_token_closes_the_source(
 ) -> None:
     await crew.start()
     script = stage.script()
-    stream = await in_db(queued, owner)
+    stream = await run_in_db(queued, owner)
     await seen(lambda: script.calls)
-    await in_db(lifecycle.stop, stream.pk)
+    await run_in_db(lifecycle.stop, stream.pk)
     await seen(lambda: script.closed)
-    assert await in_db(rows, stream) == []
+    assert await run_in_db(rows, stream) == []
     assert stage.settled == [(stream.pk, State.STOPPED)]
 
 
@@ -309,15 +309,15 @@ async def test_a_stop_in_the_middle_keeps_what_is_there_and_nothing_later(
 ) -> None:
     await crew.start()
     script = stage.script()
-    stream = await in_db(queued, owner)
+    stream = await run_in_db(queued, owner)
     script.say("so far")
     await reached(stream, "so far")
-    await in_db(lifecycle.stop, stream.pk)
+    await run_in_db(lifecycle.stop, stream.pk)
     script.say(" and no further")
     script.finish()
     await seen(lambda: script.closed)
-    row = await in_db(now, stream)
-    assert (row.state, spelled(await in_db(rows, stream))) == ("stopped", "so far")
+    row = await run_in_db(now, stream)
+    assert (row.state, spelled(await run_in_db(rows, stream))) == ("stopped", "so far")
 
 
 async def test_a_stop_whose_bell_was_lost_closes_a_silent_source_all_the_same(
@@ -325,10 +325,10 @@ async def test_a_stop_whose_bell_was_lost_closes_a_silent_source_all_the_same(
 ) -> None:
     await crew.start()
     script = stage.script()
-    stream = await in_db(queued, owner)
+    stream = await run_in_db(queued, owner)
     await seen(lambda: script.calls)
-    monkeypatch.setattr(lifecycle, "ring", lambda group, body: None)
-    await in_db(lifecycle.stop, stream.pk)
+    monkeypatch.setattr(lifecycle, "notify", lambda group, body: None)
+    await run_in_db(lifecycle.stop, stream.pk)
     await seen(lambda: script.closed, within=4)
 
 
@@ -336,9 +336,9 @@ async def test_what_was_stopped_in_the_queue_is_never_asked_for(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
     script, after = stage.script(), stage.script("after")
-    stream = await in_db(queued, owner, lane="talk")
-    await in_db(lifecycle.stop, stream.pk)
-    later = await in_db(queued, owner, lane="talk", script="after")
+    stream = await run_in_db(queued, owner, lane="talk")
+    await run_in_db(lifecycle.stop, stream.pk)
+    later = await run_in_db(queued, owner, lane="talk", script="after")
     await crew.start()
     after.finish()
     await ended(later)
@@ -370,8 +370,13 @@ def cut(script: Script) -> None:
     ("act", "state", "code", "text"),
     [
         (provider_error(errors.InvalidKey()), State.FAILED, "invalid_key", ""),
-        (provider_error(errors.Network(retryable=False)), State.FAILED, "network", ""),
-        (provider_error(errors.Network(), "so far"), State.INTERRUPTED, "network", "so far"),
+        (provider_error(errors.ConnectionFailed(retryable=False)), State.FAILED, "network", ""),
+        (
+            provider_error(errors.ConnectionFailed(), "so far"),
+            State.INTERRUPTED,
+            "network",
+            "so far",
+        ),
         (provider_error(errors.Interrupted(), "a"), State.INTERRUPTED, "interrupted", "a"),
         (provider_error(errors.BadRequest(), "a"), State.FAILED, "bad_request", "a"),
         (bug, State.FAILED, "internal", "so far"),
@@ -390,11 +395,11 @@ async def test_every_way_to_fail_is_an_ending_that_says_why_and_keeps_the_text(
 ) -> None:
     await crew.start()
     act(stage.script())  # before a worker can look for it
-    stream = await in_db(queued, owner)
+    stream = await run_in_db(queued, owner)
     row = await ended(stream)
     assert (row.state, row.error_class) == (state, code)
     assert row.error.endswith(".")
-    assert spelled(await in_db(rows, stream)) == text
+    assert spelled(await run_in_db(rows, stream)) == text
     await seen(lambda: stage.script().closed)
     assert stage.settled == [(stream.pk, state)]
 
@@ -407,7 +412,7 @@ async def test_a_source_that_cannot_be_made_ready_fails_the_stream(
 
     stage.on_prepare = without_key
     await crew.start()
-    row = await ended(await in_db(queued, owner))
+    row = await ended(await run_in_db(queued, owner))
     assert (row.state, row.error_class) == ("failed", "invalid_key")
     assert (row.error, row.error_detail) == ("No key here. Add one in settings.", "said so")
 
@@ -421,7 +426,7 @@ async def test_a_bug_in_prepare_and_a_source_nobody_registered_fail_the_stream(
     stage.on_prepare = broken
     await crew.start()
     for source in ("scripted", "unregistered"):
-        row = await ended(await in_db(queued, owner, source=source))
+        row = await ended(await run_in_db(queued, owner, source=source))
         assert (row.state, row.error_class) == ("failed", "internal")
 
 
@@ -435,10 +440,10 @@ async def test_a_settle_with_a_bug_leaves_no_stream_spinning(
     await crew.start()
     stage.script().say("kept")
     stage.script().finish()
-    stream = await in_db(queued, owner)
+    stream = await run_in_db(queued, owner)
     row = await ended(stream)
     assert (row.state, row.error_class) == ("failed", "internal")
-    assert spelled(await in_db(rows, stream)) == "kept"
+    assert spelled(await run_in_db(rows, stream)) == "kept"
     assert stage.script().calls == 1
 
 
@@ -450,8 +455,8 @@ async def test_text_that_cannot_be_stored_fails_its_stream_and_no_other(
     press.spoiled = "bad"
     await crew.start()
     script, beside = stage.script("spoiled"), stage.script("beside")
-    stream = await in_db(queued, owner, script="spoiled")
-    other = await in_db(queued, owner, script="beside")
+    stream = await run_in_db(queued, owner, script="spoiled")
+    other = await run_in_db(queued, owner, script="beside")
     script.say("good ")
     await reached(stream, "good ")
     script.say("bad")
@@ -459,7 +464,7 @@ async def test_text_that_cannot_be_stored_fails_its_stream_and_no_other(
         script.finish()
     row = await ended(stream)
     assert (row.state, row.error_class) == ("failed", "internal")
-    assert spelled(await in_db(rows, stream)) == "good "
+    assert spelled(await run_in_db(rows, stream)) == "good "
     assert script.calls == 1
     beside.say("fine")
     beside.finish()
@@ -474,7 +479,7 @@ async def test_the_last_text_in_flight_is_part_of_what_must_be_stored(
     press.open.clear()
     await crew.start()
     script = stage.script()
-    stream = await in_db(queued, owner)
+    stream = await run_in_db(queued, owner)
     script.say("bad")
     await seen(lambda: press.calls)
     script.finish()
@@ -489,14 +494,14 @@ async def test_the_last_text_in_flight_is_part_of_what_must_be_stored(
 async def test_a_dead_workers_stream_without_text_is_started_again(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
-    stream = await in_db(orphan, owner)
+    stream = await run_in_db(orphan, owner)
     stage.script().say("from the start")
     stage.script().finish()
     await crew.start()
     row = await ended(stream)
     assert (row.state, row.attempts, row.epoch) == ("completed", 1, 2)
-    assert stage.prepared == [(stream.pk, Text())]
-    assert [(kind, delta) for _, kind, delta, _ in await in_db(rows, stream)] == [
+    assert stage.prepared == [(stream.pk, StreamText())]
+    assert [(kind, delta) for _, kind, delta, _ in await run_in_db(rows, stream)] == [
         (Kind.TEXT, "from the start")
     ]
 
@@ -504,15 +509,15 @@ async def test_a_dead_workers_stream_without_text_is_started_again(
 async def test_a_dead_workers_stream_with_text_is_carried_on_after_a_seam(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
-    stream = await in_db(orphan, owner, "\N{WATER WAVE} the tide comes in", " and it")
+    stream = await run_in_db(orphan, owner, "\N{WATER WAVE} the tide comes in", " and it")
     stage.script().say("comes in a", "nd it", " goes out again.")
     stage.script().finish()
     await crew.start()
     row = await ended(stream)
     assert (row.state, row.attempts) == ("completed", 1)
     before = "\N{WATER WAVE} the tide comes in and it"
-    assert stage.prepared == [(stream.pk, Text(before, "", (), 2))]
-    assert await in_db(journal.text, stream.pk) == Text(
+    assert stage.prepared == [(stream.pk, StreamText(before, "", (), 2))]
+    assert await run_in_db(journal.read_text, stream.pk) == StreamText(
         before + " goes out again.", "", (len(before),), row.next_index
     )
 
@@ -520,13 +525,13 @@ async def test_a_dead_workers_stream_with_text_is_carried_on_after_a_seam(
 async def test_who_only_thought_behind_a_seam_and_died_leaves_another_one_to_its_successor(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
-    stream = await in_db(orphan, owner, "Low water", (Kind.SEAM, ""), (Kind.REASONING, "When?"))
+    stream = await run_in_db(orphan, owner, "Low water", (Kind.SEAM, ""), (Kind.REASONING, "When?"))
     stage.script().say("Then?", kind="reasoning")
     stage.script().say(" comes twice a day.")
     stage.script().finish()
     await crew.start()
     await ended(stream)
-    assert [(kind, delta) for _, kind, delta, _ in await in_db(rows, stream)] == [
+    assert [(kind, delta) for _, kind, delta, _ in await run_in_db(rows, stream)] == [
         (Kind.TEXT, "Low water"),
         (Kind.SEAM, ""),
         (Kind.REASONING, "When?"),
@@ -534,9 +539,9 @@ async def test_who_only_thought_behind_a_seam_and_died_leaves_another_one_to_its
         (Kind.REASONING, "Then?"),
         (Kind.TEXT, " comes twice a day."),
     ]
-    held = await in_db(journal.text, stream.pk)
-    assert (held.text, held.seams) == ("Low water comes twice a day.", (9,))
-    snapshot = await anext(follow(stream, 99))
+    held = await run_in_db(journal.read_text, stream.pk)
+    assert (held.content, held.seams) == ("Low water comes twice a day.", (9,))
+    snapshot = await anext(follow_stream(stream, 99))
     assert isinstance(snapshot, Snapshot)
     assert snapshot.seams == (9,)
 
@@ -544,25 +549,29 @@ async def test_who_only_thought_behind_a_seam_and_died_leaves_another_one_to_its
 async def test_a_text_that_was_complete_when_its_worker_died_gets_no_seam(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
-    stream = await in_db(orphan, owner, "All there is to say.")
+    stream = await run_in_db(orphan, owner, "All there is to say.")
     stage.script().finish()
     await crew.start()
     assert (await ended(stream)).state == State.COMPLETED
-    assert await in_db(journal.text, stream.pk) == Text("All there is to say.", "", (), 1)
+    assert await run_in_db(journal.read_text, stream.pk) == StreamText(
+        "All there is to say.", "", (), 1
+    )
 
 
 @pytest.mark.parametrize(
-    ("texts", "attempts"), [(["some text"], TAKEOVERS), ([], RESTARTS)], ids=["text", "nothing"]
+    ("texts", "attempts"),
+    [(["some text"], MAX_TAKEOVERS), ([], MAX_RESTARTS)],
+    ids=["text", "nothing"],
 )
 async def test_after_too_many_deaths_a_stream_is_interrupted_and_not_asked_for_again(
     owner: User, crew: Crew, stage: Stage, texts: list[str], attempts: int
 ) -> None:
-    stream = await in_db(orphan, owner, *texts, attempts=attempts)
+    stream = await run_in_db(orphan, owner, *texts, attempts=attempts)
     await crew.start()
     row = await ended(stream)
     assert (row.state, row.error_class) == ("interrupted", "interrupted")
     assert stage.prepared == []
-    assert spelled(await in_db(rows, stream)) == "".join(texts)
+    assert spelled(await run_in_db(rows, stream)) == "".join(texts)
 
 
 async def test_a_stream_that_was_claimed_away_is_let_go(
@@ -570,15 +579,15 @@ async def test_a_stream_that_was_claimed_away_is_let_go(
 ) -> None:
     await crew.start()
     script = stage.script()
-    stream = await in_db(queued, owner)
+    stream = await run_in_db(queued, owner)
     script.say("mine")
     await reached(stream, "mine")
-    await in_db(claimed, stream, await in_db(working))
+    await run_in_db(claimed, stream, await run_in_db(working))
     script.say(" no more")
     await seen(lambda: script.closed)
-    row = await in_db(now, stream)
+    row = await run_in_db(now, stream)
     assert (row.state, row.epoch) == ("running", 2)
-    assert spelled(await in_db(rows, stream)) == "mine"
+    assert spelled(await run_in_db(rows, stream)) == "mine"
 
 
 async def test_a_stream_that_was_lost_and_claimed_again_at_once_has_one_run(
@@ -587,7 +596,7 @@ async def test_a_stream_that_was_lost_and_claimed_again_at_once_has_one_run(
     """Somebody took it while this worker slept and died at once, before it could notice."""
     await crew.start()
     script = stage.script()
-    stream = await in_db(queued, owner)
+    stream = await run_in_db(queued, owner)
     script.say("one")
     await reached(stream, "one")
 
@@ -596,9 +605,9 @@ async def test_a_stream_that_was_lost_and_claimed_again_at_once_has_one_run(
         claimed(stream, other)
         expire(other)
         Stream.objects.filter(pk=stream.pk).update(attempts=0)
-        lifecycle.ring_workers()
+        lifecycle.notify_workers()
 
-    await in_db(lose)
+    await run_in_db(lose)
     await seen(lambda: script.calls == 2)
     await seen(lambda: script.closed == 1)
     script.say(" two")
@@ -622,7 +631,7 @@ async def test_a_claim_whose_answer_was_lost_is_given_up_and_made_again(
         return got
 
     monkeypatch.setattr(lifecycle, "claim", claim_and_fail)
-    streams = [await in_db(queued, owner, script=str(n)) for n in range(2)]
+    streams = [await run_in_db(queued, owner, script=str(n)) for n in range(2)]
     for n in range(2):
         stage.script(str(n)).finish()
     await crew.start()
@@ -639,16 +648,16 @@ async def test_a_draining_worker_finishes_what_ends_in_time(
 ) -> None:
     worker = await crew.start()
     script = stage.script()
-    stream = await in_db(queued, owner)
+    stream = await run_in_db(queued, owner)
     script.say("one ")
     await reached(stream, "one ")
     draining = asyncio.create_task(crew.drain(worker, 30))
     script.say("two")
     script.finish()
     await asyncio.wait_for(draining, 10)
-    row = await in_db(now, stream)
+    row = await run_in_db(now, stream)
     assert (row.state, row.epoch) == ("completed", 1)
-    assert not await in_db(Worker.objects.exists)
+    assert not await run_in_db(Worker.objects.exists)
 
 
 async def test_what_does_not_end_in_time_has_another_owner_within_two_seconds(
@@ -656,20 +665,20 @@ async def test_what_does_not_end_in_time_has_another_owner_within_two_seconds(
 ) -> None:
     leaving = await crew.start()
     script = stage.script()
-    stream = await in_db(queued, owner)
+    stream = await run_in_db(queued, owner)
     script.say("said before ")
     await seen(lambda: script.heard)
     await crew.start()
     began = time.monotonic()
     await crew.drain(leaving)
     await seen(lambda: script.calls == 2, within=2 - (time.monotonic() - began))
-    assert spelled(await in_db(rows, stream)) == "said before "
+    assert spelled(await run_in_db(rows, stream)) == "said before "
     script.say("and after")
     script.finish()
     row = await ended(stream)
     assert (row.state, row.attempts) == ("completed", 0)
-    text = await in_db(journal.text, stream.pk)
-    assert (text.text, text.seams) == ("said before and after", (12,))
+    text = await run_in_db(journal.read_text, stream.pk)
+    assert (text.content, text.seams) == ("said before and after", (12,))
 
 
 async def test_what_waits_for_its_commit_when_a_stream_is_handed_over_is_written_first(
@@ -677,7 +686,7 @@ async def test_what_waits_for_its_commit_when_a_stream_is_handed_over_is_written
 ) -> None:
     worker = await crew.start()
     script = stage.script()
-    stream = await in_db(queued, owner)
+    stream = await run_in_db(queued, owner)
     press.open.clear()
     script.say("in flight")
     await seen(lambda: press.calls)
@@ -687,26 +696,26 @@ async def test_what_waits_for_its_commit_when_a_stream_is_handed_over_is_written
     await seen(lambda: script.closed)
     press.open.set()
     await asyncio.wait_for(draining, 10)
-    assert spelled(await in_db(rows, stream)) == "in flight and waiting"
-    assert (await in_db(now, stream)).worker_id is None
+    assert spelled(await run_in_db(rows, stream)) == "in flight and waiting"
+    assert (await run_in_db(now, stream)).worker_id is None
 
 
 async def test_a_draining_worker_claims_nothing_new(owner: User, crew: Crew, stage: Stage) -> None:
     worker = await crew.start()
     running_script, late = stage.script("running"), stage.script("late")
-    first = await in_db(queued, owner, script="running")
+    first = await run_in_db(queued, owner, script="running")
     await seen(lambda: running_script.calls)
     draining = asyncio.create_task(crew.drain(worker, 30))
 
     async def is_draining() -> bool:
-        return await in_db(Worker.objects.filter(draining=True).exists)
+        return await run_in_db(Worker.objects.filter(draining=True).exists)
 
     await until_async(is_draining)
-    second = await in_db(queued, owner, script="late")
+    second = await run_in_db(queued, owner, script="late")
     running_script.finish()
     await asyncio.wait_for(draining, 10)
-    assert (await in_db(now, first)).state == State.COMPLETED
-    assert ((await in_db(now, second)).state, late.calls) == ("queued", 0)
+    assert (await run_in_db(now, first)).state == State.COMPLETED
+    assert ((await run_in_db(now, second)).state, late.calls) == ("queued", 0)
 
 
 async def test_a_stream_that_is_stopped_during_the_drain_ends_there(
@@ -714,12 +723,12 @@ async def test_a_stream_that_is_stopped_during_the_drain_ends_there(
 ) -> None:
     worker = await crew.start()
     script = stage.script()
-    stream = await in_db(queued, owner)
+    stream = await run_in_db(queued, owner)
     await seen(lambda: script.calls)
     draining = asyncio.create_task(crew.drain(worker, 30))
-    await in_db(lifecycle.stop, stream.pk)
+    await run_in_db(lifecycle.stop, stream.pk)
     await asyncio.wait_for(draining, 10)
-    assert (script.closed, (await in_db(now, stream)).state) == (1, "stopped")
+    assert (script.closed, (await run_in_db(now, stream)).state) == (1, "stopped")
 
 
 # The lease
@@ -728,21 +737,21 @@ async def test_a_stream_that_is_stopped_during_the_drain_ends_there(
 async def test_the_lease_is_renewed_over_and_over_also_after_a_failure(
     crew: Crew, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "RENEWAL_SECONDS", 0.02)
-    renew, failures = lifecycle.renew, [OperationalError("gone"), ZeroDivisionError()]
+    monkeypatch.setattr(workers, "LEASE_RENEWAL_SECONDS", 0.02)
+    renew, failures = lifecycle.renew_lease, [OperationalError("gone"), ZeroDivisionError()]
 
     def renew_or_fail(worker: Worker) -> None:
         if failures:
             raise failures.pop()
         renew(worker)
 
-    monkeypatch.setattr(lifecycle, "renew", renew_or_fail)
+    monkeypatch.setattr(lifecycle, "renew_lease", renew_or_fail)
     worker = await crew.start()
     assert worker.row is not None
-    await in_db(expire, worker.row)
+    await run_in_db(expire, worker.row)
 
     async def alive() -> bool:
-        return await in_db(Worker.objects.filter(lease_until__gt=Now()).exists)
+        return await run_in_db(Worker.objects.filter(lease_until__gt=Now()).exists)
 
     await until_async(alive)
 
@@ -771,7 +780,7 @@ async def test_postgresql_that_goes_away_for_a_moment_costs_nothing(
 ) -> None:
     await crew.start()
     script, done = stage.script(), asyncio.Event()
-    stream = await in_db(queued, owner)
+    stream = await run_in_db(queued, owner)
     talking = asyncio.create_task(keep_talking(script, done))
     for _ in range(3 if hurt == "connections cut" else 1):
         await grows(stream)
@@ -781,7 +790,7 @@ async def test_postgresql_that_goes_away_for_a_moment_costs_nothing(
     said = await talking
     row = await ended(stream, within=30)
     assert (row.state, row.attempts, script.calls) == ("completed", 0, 1)
-    assert spelled(await in_db(rows, stream)) == said
+    assert spelled(await run_in_db(rows, stream)) == said
     assert stage.settled == [(stream.pk, State.COMPLETED)]
 
 
@@ -791,7 +800,7 @@ async def grows(stream: Stream) -> None:
 
     async def so() -> bool:
         try:
-            length = (await in_db(now, stream)).length
+            length = (await run_in_db(now, stream)).length
         except OperationalError:
             return False
         start.append(length)
@@ -808,7 +817,7 @@ async def cut_connections() -> None:
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
 
-    await in_db(terminate)
+    await run_in_db(terminate)
 
 
 async def restart(server: Postgres) -> None:
@@ -820,7 +829,7 @@ async def test_a_database_that_is_locked_for_a_moment_costs_nothing(
 ) -> None:
     await crew.start()
     script, done = stage.script(), asyncio.Event()
-    stream = await in_db(queued, owner)
+    stream = await run_in_db(queued, owner)
     talking = asyncio.create_task(keep_talking(script, done))
     await grows(stream)
 
@@ -829,12 +838,12 @@ async def test_a_database_that_is_locked_for_a_moment_costs_nothing(
             Stream.objects.select_for_update().get(pk=stream.pk)
             time.sleep(0.5)
 
-    await in_db(lock_for_a_moment)
+    await run_in_db(lock_for_a_moment)
     await grows(stream)
     done.set()
     said = await talking
     assert (await ended(stream)).state == State.COMPLETED
-    assert spelled(await in_db(rows, stream)) == said
+    assert spelled(await run_in_db(rows, stream)) == said
 
 
 async def test_a_hub_without_layer_changes_nothing_of_what_is_stored(
@@ -844,10 +853,10 @@ async def test_a_hub_without_layer_changes_nothing_of_what_is_stored(
         raise ConnectionError("no doorbell")
 
     await crew.start()
-    hub = hubs.hub()
+    hub = hubs.get_hub()
     monkeypatch.setattr(type(hub._layer), "group_send", broken, raising=False)
     stage.script().say("all of it")
     stage.script().finish()
-    stream = await in_db(queued, owner)
+    stream = await run_in_db(queued, owner)
     assert (await ended(stream)).state == State.COMPLETED
-    assert spelled(await in_db(rows, stream)) == "all of it"
+    assert spelled(await run_in_db(rows, stream)) == "all of it"

@@ -11,10 +11,10 @@ from django.db import InterfaceError, OperationalError
 
 from accounts.models import User
 from streaming import journal, lifecycle, writer
-from streaming.database import in_db
-from streaming.journal import Entry, Text
+from streaming.database import run_in_db
+from streaming.journal import Append, StreamText
 from streaming.models import Kind, Stream
-from streaming.writer import PENDING_BYTES, Pen, Writer
+from streaming.writer import MAX_PENDING_BYTES, StreamBuffer, Writer
 from tests.streaming.making import claimed, now, rows, running, seen, spelled, working
 from tests.streaming.press import Press
 from tests.streaming.scripted import Stage
@@ -27,18 +27,18 @@ class Desk:
     """A running writer, and what it told: entries written, pens lost."""
 
     def __init__(self) -> None:
-        self.written: list[Entry] = []
-        self.lost: list[Pen] = []
+        self.written: list[Append] = []
+        self.lost: list[StreamBuffer] = []
         self.writer = Writer(self.written.extend, self.lost.append)
         self.task = asyncio.create_task(self.writer.run())
 
-    def pen(self, stream: Stream) -> Pen:
-        return self.writer.open(stream, Text())
+    def pen(self, stream: Stream) -> StreamBuffer:
+        return self.writer.open_buffer(stream, StreamText())
 
-    async def say(self, pen: Pen, *texts: str) -> None:
+    async def say(self, pen: StreamBuffer, *texts: str) -> None:
         for text in texts:
             self.writer.write(pen, Kind.TEXT, text)
-            await self.writer.room(pen)
+            await self.writer.wait_for_space(pen)
 
     async def told(self, text: str) -> None:
         """Wait until exactly this text was told as written."""
@@ -73,7 +73,7 @@ def other(owner: User, stage: Stage) -> Stream:
 async def test_what_is_told_is_in_the_database(desk: Desk, stream: Stream) -> None:
     await desk.say(desk.pen(stream), "the tide")
     await desk.told("the tide")
-    assert spelled(await in_db(rows, stream)) == "the tide"
+    assert spelled(await run_in_db(rows, stream)) == "the tide"
 
 
 async def test_what_gathers_during_a_commit_is_one_chunk_of_a_kind(
@@ -88,7 +88,7 @@ async def test_what_gathers_during_a_commit_is_one_chunk_of_a_kind(
     await desk.say(pen, " more")
     press.open.set()
     await desk.told("first and thenwhy more")
-    assert await in_db(rows, stream) == [
+    assert await run_in_db(rows, stream) == [
         (0, Kind.TEXT, "first", 0),
         (1, Kind.TEXT, " and then", 5),
         (2, Kind.REASONING, "why", 0),
@@ -116,9 +116,9 @@ async def test_all_streams_that_have_news_share_a_commit(
 @pytest.fixture
 async def turns(
     desk: Desk, press: Press, stream: Stream, other: Stream, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Pen, Pen]:
+) -> tuple[StreamBuffer, StreamBuffer]:
     """Two pens with a commit each: the first one's is under way, the second one's is to come."""
-    monkeypatch.setattr(writer, "STREAMS_PER_COMMIT", 1)
+    monkeypatch.setattr(writer, "MAX_STREAMS_PER_COMMIT", 1)
     press.open.clear()
     first, second = desk.pen(stream), desk.pen(other)
     await desk.say(first, "1")
@@ -128,7 +128,7 @@ async def turns(
 
 
 async def test_a_later_commit_of_a_round_takes_what_has_come_since(
-    desk: Desk, press: Press, turns: tuple[Pen, Pen]
+    desk: Desk, press: Press, turns: tuple[StreamBuffer, StreamBuffer]
 ) -> None:
     await desk.say(turns[1], "3")
     press.open.set()
@@ -140,9 +140,9 @@ async def test_a_later_commit_of_a_round_takes_what_has_come_since(
 
 
 async def test_who_closes_a_pen_before_its_commit_gets_what_was_to_be_in_it(
-    desk: Desk, press: Press, turns: tuple[Pen, Pen]
+    desk: Desk, press: Press, turns: tuple[StreamBuffer, StreamBuffer]
 ) -> None:
-    rest = await desk.writer.close(turns[1])
+    rest = await desk.writer.detach_buffer(turns[1])
     press.open.set()
     await desk.writer.flush(turns)
     assert rest is not None
@@ -153,10 +153,14 @@ async def test_who_closes_a_pen_before_its_commit_gets_what_was_to_be_in_it(
 async def test_text_longer_than_a_piece_becomes_several_chunks(
     desk: Desk, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "PIECE", 4)
+    monkeypatch.setattr(journal, "MAX_CHUNK_CHARS", 4)
     await desk.say(desk.pen(stream), "abcdefghij")
     await desk.told("abcdefghij")
-    assert [row[2:] for row in await in_db(rows, stream)] == [("abcd", 0), ("efgh", 4), ("ij", 8)]
+    assert [row[2:] for row in await run_in_db(rows, stream)] == [
+        ("abcd", 0),
+        ("efgh", 4),
+        ("ij", 8),
+    ]
 
 
 @pytest.mark.parametrize("committed", [True, False])
@@ -170,7 +174,7 @@ async def test_after_a_lost_connection_the_very_same_batch_goes_again(
     await seen(lambda: press.calls)
     await desk.say(pen, "two")
     await desk.told("one two")
-    assert spelled(await in_db(rows, stream)) == "one two"
+    assert spelled(await run_in_db(rows, stream)) == "one two"
     (first, fresh), (second, again), (third, also), *_ = press.calls
     assert first == second == third
     assert (fresh, again, also) == (False, True, True)
@@ -181,13 +185,13 @@ async def test_a_stopped_stream_is_lost_and_nothing_of_it_is_told(
     desk: Desk, stream: Stream, other: Stream
 ) -> None:
     pen, kept = desk.pen(stream), desk.pen(other)
-    await in_db(lifecycle.stop, stream.pk)
+    await run_in_db(lifecycle.stop, stream.pk)
     await desk.say(pen, "late")
     await desk.say(kept, "fine")
     await seen(lambda: desk.lost)
     await desk.told("fine")
     assert desk.lost == [pen]
-    assert await in_db(rows, stream) == []
+    assert await run_in_db(rows, stream) == []
 
 
 async def test_a_data_error_in_one_stream_does_not_cost_the_others(
@@ -208,7 +212,7 @@ async def test_a_data_error_in_one_stream_does_not_cost_the_others(
     await desk.say(kept, "!")
     await desk.told("ok!")
     assert desk.lost == [spoiled]
-    assert spoiled.broken
+    assert spoiled.is_unstorable
 
 
 async def test_a_character_no_database_stores_is_such_a_data_error(
@@ -219,7 +223,7 @@ async def test_a_character_no_database_stores_is_such_a_data_error(
     await desk.say(kept, "whole")
     await desk.told("whole")
     await seen(lambda: desk.lost)
-    assert await in_db(rows, stream) == []
+    assert await run_in_db(rows, stream) == []
 
 
 async def test_no_surprise_ends_the_writer(
@@ -250,12 +254,12 @@ async def test_a_source_is_held_back_when_too_much_waits(
 
     pouring = asyncio.create_task(pour())
     await seen(lambda: press.calls)
-    assert poured <= 2 * PENDING_BYTES  # what is being committed, and what waits
+    assert poured <= 2 * MAX_PENDING_BYTES  # what is being committed, and what waits
     assert not pouring.done()
     press.open.set()
     await pouring
     await desk.writer.flush([pen])
-    assert (await in_db(now, stream)).length == 200 * len(piece)
+    assert (await run_in_db(now, stream)).length == 200 * len(piece)
 
 
 async def test_a_source_that_is_held_back_is_let_go_when_its_stream_is_lost(
@@ -265,9 +269,9 @@ async def test_a_source_that_is_held_back_is_let_go_when_its_stream_is_lost(
     pen = desk.pen(stream)
     await desk.say(pen, "x")
     await seen(lambda: press.calls)
-    pouring = asyncio.create_task(desk.say(pen, "x" * PENDING_BYTES, "more"))
-    await seen(lambda: pen.full)
-    await in_db(lifecycle.stop, stream.pk)
+    pouring = asyncio.create_task(desk.say(pen, "x" * MAX_PENDING_BYTES, "more"))
+    await seen(lambda: pen.is_full)
+    await run_in_db(lifecycle.stop, stream.pk)
     press.open.set()
     await asyncio.wait_for(pouring, 10)
 
@@ -280,12 +284,12 @@ async def test_closing_waits_for_the_commit_and_gives_back_what_was_not_in_it(
     await desk.say(pen, "in flight")
     await seen(lambda: press.calls)
     await desk.say(pen, " and", " after")
-    closing = asyncio.create_task(desk.writer.close(pen))
+    closing = asyncio.create_task(desk.writer.detach_buffer(pen))
     await asyncio.sleep(0)
     assert not closing.done()
     press.open.set()
     rest = await closing
-    written = await in_db(rows, stream)
+    written = await run_in_db(rows, stream)
     left = [(c.index, c.kind, c.delta, c.offset) for c in rest.chunks] if rest else []
     assert written + left == [
         (0, Kind.TEXT, "in flight", 0),
@@ -300,7 +304,7 @@ async def test_flushing_returns_once_all_is_written_or_refused(
     kept, stopped = desk.pen(stream), desk.pen(other)
     await desk.say(kept, "a")
     await seen(lambda: press.calls)
-    await in_db(lifecycle.stop, other.pk)
+    await run_in_db(lifecycle.stop, other.pk)
     await desk.say(stopped, "b")
     await desk.say(kept, "c")
     flushing = asyncio.create_task(desk.writer.flush([kept, stopped]))
@@ -308,7 +312,7 @@ async def test_flushing_returns_once_all_is_written_or_refused(
     assert not flushing.done()
     press.open.set()
     await asyncio.wait_for(flushing, 10)
-    assert spelled(await in_db(rows, stream)) == "ac"
+    assert spelled(await run_in_db(rows, stream)) == "ac"
     assert desk.lost == [stopped]
 
 
@@ -317,12 +321,12 @@ async def test_dropping_an_old_pen_leaves_the_new_one_of_the_same_stream(
 ) -> None:
     """A worker that lost a stream may claim it again before the old run is quite over."""
     old = desk.pen(stream)
-    fresh = await in_db(claimed, stream, await in_db(working))
+    fresh = await run_in_db(claimed, stream, await run_in_db(working))
     new = desk.pen(fresh)
-    desk.writer.drop(old)
+    desk.writer.discard_buffer(old)
     await desk.say(new, "goes on")
     await desk.told("goes on")
-    assert await desk.writer.close(old) is None
+    assert await desk.writer.detach_buffer(old) is None
     await desk.say(new, " and on")
     await desk.told("goes on and on")
 
@@ -335,11 +339,11 @@ async def test_the_beat_counts_the_streams_that_run_not_only_those_of_a_batch(
     async def pause(self: writer.Writer, began: float, streams: int) -> None:
         counted.append(streams)
 
-    monkeypatch.setattr(writer.Writer, "_pause", pause)
+    monkeypatch.setattr(writer.Writer, "_wait_for_next_flush", pause)
     pen, silent = desk.pen(stream), desk.pen(other)
     await desk.say(pen, "a")
     await seen(lambda: counted == [2])
-    desk.writer.drop(silent)
+    desk.writer.discard_buffer(silent)
     await desk.say(pen, "b")
     await seen(lambda: counted == [2, 1])
 
@@ -348,8 +352,8 @@ async def test_the_beat_counts_the_streams_that_run_not_only_those_of_a_batch(
 async def test_a_first_delta_and_an_ending_cut_the_pause_short(
     desk: Desk, stream: Stream, other: Stream, event: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "BEAT_PER_STREAM", 1000.0)
-    monkeypatch.setattr(writer, "LONGEST_BEAT", 1000.0)
+    monkeypatch.setattr(writer, "FLUSH_SECONDS_PER_STREAM", 1000.0)
+    monkeypatch.setattr(writer, "MAX_FLUSH_INTERVAL_SECONDS", 1000.0)
     pen, late = desk.pen(stream), desk.pen(other)
     await desk.say(pen, "a")
     await desk.told("a")

@@ -13,7 +13,7 @@ class Command(BaseCommand):
     help = "Print the code that the first sign-up needs."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if setup.is_claimed():
+        if setup.has_any_account():
             self.stderr.write("There is an account already, so no setup code is needed.")
         else:
-            self.stdout.write(setup.setup_code())
+            self.stdout.write(setup.compute_setup_code())

@@ -16,9 +16,9 @@ class Command(BaseCommand):
     help = "Run streams. SIGTERM or Ctrl-C lets running ones finish or hands them over."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        uvloop.run(self._serve())
+        uvloop.run(self._run_worker())
 
-    async def _serve(self) -> None:
+    async def _run_worker(self) -> None:
         told = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

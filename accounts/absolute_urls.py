@@ -1,0 +1,37 @@
+"""Addresses of this installation, for mails: never what a client made up in its Host header."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest
+from django.http.request import split_domain_port
+
+
+def get_site_origin(request: HttpRequest) -> str:
+    """The first of ORIGINS; without any, the host that was asked for, at the port that this
+    server listens at. A port that only the header names may be somebody else's."""
+    if settings.ORIGINS:
+        return str(settings.ORIGINS[0])
+    domain, port = split_domain_port(request.get_host())
+    scheme = settings.ACCOUNT_DEFAULT_HTTP_PROTOCOL
+    if not port:
+        return f"{scheme}://{domain}"
+    if port != request.META.get("SERVER_PORT"):
+        port = str(request.META.get("SERVER_PORT") or "")
+    return f"{scheme}://{domain}:{port}" if port else f"{scheme}://{domain}"
+
+
+def build_absolute_url(request: HttpRequest, path: str) -> str:
+    """The whole address of a page of ours. Raises SuspiciousOperation where the path would go on
+    with our name instead of following it."""
+    if not path.startswith("/"):
+        raise SuspiciousOperation(f"{path[:80]!r} is no path")
+    return get_site_origin(request) + path
+
+
+def get_site_host(request: HttpRequest) -> str:
+    """How a mail names this installation."""
+    return urlsplit(get_site_origin(request)).netloc

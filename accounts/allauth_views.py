@@ -1,0 +1,195 @@
+"""allauth's pages that decide who owns an account: they take the password again, and they know the
+browsers that were there before.
+
+Whoever holds a session for a moment, as by a copied cookie or an open laptop, can't go on from it
+to the account. A form that was sent without a recent password is not kept and done later: the
+session would keep it for whoever types the password next, and not only its owner can fill it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from allauth.account import views
+from allauth.account.adapter import get_adapter
+from allauth.account.decorators import secure_admin_login
+from allauth.account.internal.flows.reauthentication import (
+    STATE_SESSION_KEY,
+    did_recently_reauthenticate,
+)
+from allauth.account.models import EmailAddress
+from allauth.core.ratelimit import respond_429
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.forms import BaseForm
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import path, re_path, reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from accounts.devices import remember_device
+from accounts.email_addresses import ensure_primary_email, is_email_taken, list_user_emails
+from accounts.login_attempts import LoginAttempt
+from accounts.models import User
+
+REAUTHENTICATE_FIRST = "Enter your password, then do it once more: nothing has been changed yet."
+
+
+def has_recent_password(request: HttpRequest) -> bool:
+    """Whether the password was typed in this session some minutes ago."""
+    user = request.user
+    return (
+        user.is_authenticated
+        and user.has_usable_password()
+        and did_recently_reauthenticate(request)
+    )
+
+
+def redirect_to_reauthenticate(request: HttpRequest, next_url: str) -> HttpResponse:
+    """The page that asks for it, which leads back to where one was."""
+    if not _require_user(request).has_usable_password():
+        messages.info(request, "Your account has no password yet. Let a link be sent to you.")
+        return redirect("account_reset_password")
+    if request.method == "POST":
+        messages.info(request, REAUTHENTICATE_FIRST)
+    return redirect(f"{reverse('account_reauthenticate')}?{urlencode({'next': next_url})}")
+
+
+def _require_user(request: HttpRequest) -> User:
+    """Whose page it is, on pages for who is signed in."""
+    if not request.user.is_authenticated:
+        raise PermissionDenied
+    return request.user
+
+
+class LoginView(views.LoginView):
+    """Counts the forms of a client, unless it is a browser that was signed in here before."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method == "POST":
+            client = get_adapter().get_client_network(request)
+            if not LoginAttempt.from_request(
+                request, client, request.POST.get("login", "")
+            ).try_consume_form():
+                return respond_429(request)
+        return super().dispatch(request, *args, **kwargs)
+
+
+class ReauthenticateView(views.ReauthenticateView):
+    """The session gets a new key, so that a copy of the old one is worth nothing from here on."""
+
+    def form_valid(self, form: BaseForm) -> HttpResponse:
+        self.request.session.pop(STATE_SESSION_KEY, None)
+        response = super().form_valid(form)
+        self.request.session.cycle_key()
+        remember_device(self.request, response, self.request.user)
+        return response
+
+
+class EmailView(views.EmailView):
+    """A person's addresses. To add, confirm, remove or use one takes the password."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.user.is_authenticated:
+            ensure_primary_email(request.user)
+            if request.method == "POST" and not has_recent_password(request):
+                typed = urlencode({"email": request.POST.get("email", "")})
+                return redirect_to_reauthenticate(request, f"{reverse('account_email')}?{typed}")
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_initial(self) -> dict[str, Any]:
+        """What was typed before the password was asked for."""
+        return super().get_initial() | {"email": self.request.GET.get("email", "")}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        chosen = self.request.GET.get("email")
+        radios = context["emailaddress_radios"]
+        if any(radio["emailaddress"].email == chosen for radio in radios):
+            for radio in radios:
+                radio["checked"] = radio["emailaddress"].email == chosen
+            context["form"].initial.pop("email")
+        return context
+
+    def form_valid(self, form: BaseForm) -> HttpResponse:
+        response: HttpResponse = super().form_valid(form)
+        user, adapter = self.request.user, get_adapter()
+        about = {"added": form.cleaned_data["email"]}
+        adapter.send_notification_mail("account/email/email_added", user, about)
+        return response
+
+    def _action_primary(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Only a confirmed one: it signs in, and resets the password."""
+        user, address = _require_user(request), self._get_email_address(request)
+        if address and not address.verified and address.email != user.email:
+            messages.error(request, "Confirm this address first: follow the link in the mail.")
+            return None
+        if address and is_email_taken(address.email, exclude=user):
+            messages.error(request, "Another account signed up with this address.")
+            return None
+        return super()._action_primary(request, *args, **kwargs)
+
+    def _action_remove(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Tell the one that is removed as well, if it was more than a wish."""
+        address: EmailAddress | None = self._get_email_address(request)
+        before = list_user_emails(_require_user(request))
+        response = super()._action_remove(request, *args, **kwargs)
+        if response and address and address.email in before:
+            get_adapter().notify_addresses(
+                "account/email/email_deleted", [address.email], {"deleted_email": address.email}
+            )
+        return response
+
+
+class PasswordChangeView(views.PasswordChangeView):
+    """A new password makes the cookie of known browsers void; this one stays known."""
+
+    def form_valid(self, form: BaseForm) -> HttpResponse:
+        response: HttpResponse = super().form_valid(form)
+        remember_device(self.request, response, form.user)  # type: ignore[attr-defined]
+        return response
+
+
+class PasswordResetFromKeyView(views.PasswordResetFromKeyView):
+    """Whoever followed the link in the mail signs in here, whatever strangers are guessing."""
+
+    def form_valid(self, form: BaseForm) -> HttpResponse:
+        response: HttpResponse = super().form_valid(form)
+        remember_device(self.request, response, self.reset_user)
+        return response
+
+
+def redirect_password_set(request: HttpRequest) -> HttpResponse:
+    """An account without a password gets one by a link in a mail, not by a session alone."""
+    if request.user.is_authenticated and request.user.has_usable_password():
+        return redirect("account_change_password")
+    return redirect("account_reset_password")
+
+
+@secure_admin_login
+def admin_login(request: HttpRequest, extra_context: object = None) -> HttpResponse:
+    """Administrators sign in where everybody does; who has is sent on."""
+    target = request.GET.get("next", "")
+    safe = url_has_allowed_host_and_scheme(target, allowed_hosts=None)
+    return redirect(target if safe and target.startswith("/") else reverse("admin:index"))
+
+
+def admin_password_change(request: HttpRequest, extra_context: object = None) -> HttpResponse:
+    """One page for it, which counts wrong passwords."""
+    return redirect("account_change_password")
+
+
+urlpatterns = [
+    path("login/", LoginView.as_view(), name="account_login"),
+    path("reauthenticate/", ReauthenticateView.as_view(), name="account_reauthenticate"),
+    path("email/", EmailView.as_view(), name="account_email"),
+    path("password/change/", PasswordChangeView.as_view(), name="account_change_password"),
+    path("password/set/", redirect_password_set, name="account_set_password"),
+    re_path(
+        r"^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
+        PasswordResetFromKeyView.as_view(),
+        name="account_reset_password_from_key",
+    ),
+]

@@ -1,0 +1,70 @@
+"""How much anonymous visitors may have this server keep: a few small sessions for each address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from allauth.account.adapter import get_adapter
+from allauth.account.views import INTERNAL_RESET_SESSION_KEY
+from allauth.core.internal import ratelimit
+from django.contrib.auth import SESSION_KEY
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from accounts.rate_limits import RateLimit
+
+LIMITS = {
+    "draft": "10/10m/ip,500/h/key",
+    "session": "60/10m/ip",
+}
+"""For each address (of IPv6 for each network of a home), and for all together (key)."""
+
+TOTAL_DRAFT_LIMIT = RateLimit("drafts-of-all", 2_000, 24 * 60 * 60)
+"""As long as they are kept: 54 MB at most."""
+
+RESET_LINK_SESSION_LIMIT = RateLimit("session-of-link", 60, 10 * 60)
+"""Of a link to a new password and a client, so that no flood of visitors bars its owner, by a full
+table of counts either."""
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+
+def try_consume_limit(request: HttpRequest, action: str) -> bool:
+    """Count one more of this kind of LIMITS, unless that would be too many."""
+    used = ratelimit.consume(
+        request, app="holdfast", action=action, config=LIMITS, key="everybody", limit_get=True
+    )
+    if action == "draft" and used is not None:
+        return TOTAL_DRAFT_LIMIT.counter_for().try_consume()
+    return used is not None
+
+
+def limit_anonymous_sessions(get_response: GetResponse) -> GetResponse:
+    """Refuse, with 429, an answer that would put yet another anonymous session into the database,
+    for whatever reason. A visitor who sends cookies has one; who sends none gets one each time."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        return (
+            _enforce_limit(request, response) if _creates_anonymous_session(request) else response
+        )
+
+    return middleware
+
+
+def _creates_anonymous_session(request: HttpRequest) -> bool:
+    session = request.session
+    is_new = session.modified and session.session_key is None and not session.is_empty()
+    return is_new and SESSION_KEY not in session
+
+
+def _enforce_limit(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    link = request.session.get(INTERNAL_RESET_SESSION_KEY)  # a valid one, from a mail
+    if link and RESET_LINK_SESSION_LIMIT.counter_for(
+        link, get_adapter().get_client_network(request)
+    ).try_consume(allow_if_full=True):
+        return response
+    if not link and try_consume_limit(request, "session"):
+        return response
+    request.session.flush()
+    return ratelimit.respond_429(request)

@@ -1,0 +1,95 @@
+"""Wrong passwords: how many may be tried, by whom. The rule is in docs/decisions/passwords.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.http import HttpRequest
+
+from accounts.devices import find_device_id
+from accounts.email_addresses import canonicalize_email, find_user_by_email
+from accounts.models import User
+from accounts.rate_limits import RateCounter, RateLimit, consume_all
+
+MAX_EMAIL_CHARS = 400
+"""Longer than any e-mail address may be."""
+MINUTE_SECONDS, HOUR_SECONDS = 60, 60 * 60
+
+CLIENT_LIMIT = RateLimit("login-of-client", 10, MINUTE_SECONDS)
+CLIENT_ADDRESS_LIMIT = RateLimit("login-from-client", 5, 5 * MINUTE_SECONDS)
+CLIENT_ADDRESS_HOURLY_LIMIT = RateLimit("login-from-client-hour", 15, HOUR_SECONDS)
+UNKNOWN_DEVICES_LIMIT = RateLimit("login-from-strangers", 100, HOUR_SECONDS)
+KNOWN_DEVICE_LIMIT = RateLimit("login-from-device", 10, 5 * MINUTE_SECONDS)
+
+CLIENT_FORMS_LIMIT = RateLimit("login-forms-of-client", 30, MINUTE_SECONDS)
+KNOWN_DEVICE_FORMS_LIMIT = RateLimit("login-forms-of-device", 30, MINUTE_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class LoginAttempt:
+    """One try of a password for an address, from a client: its IP address, or the /64 of it."""
+
+    email: str
+    client: str
+    user: User | None
+    device_id: str | None
+
+    @classmethod
+    def from_request(cls, request: HttpRequest, client: str, email: str) -> LoginAttempt:
+        email = email[:MAX_EMAIL_CHARS]
+        account = find_user_by_email(email)
+        device = find_device_id(request, account) if account else None
+        return cls(canonicalize_email(email), client, account, device)
+
+    def build_counters(self) -> list[RateCounter]:
+        """What it counts in. The client's own comes first: one that has used up its tries makes no
+        further rows for others. The account's comes last: that client uses up nobody else's."""
+        if self.user and self.device_id:
+            return [KNOWN_DEVICE_LIMIT.counter_for(self.user.pk, self.device_id)]
+        return [
+            CLIENT_LIMIT.counter_for(self.client),
+            *self._client_address_counters(),
+            UNKNOWN_DEVICES_LIMIT.counter_for(*self._target_identity()),
+        ]
+
+    def try_consume(self) -> bool:
+        """Count it before the password is looked at. False if it is one too many. A known browser
+        is not barred by a table that strangers have filled: its cookie is no one else's to make."""
+        if self.user and self.device_id:
+            return KNOWN_DEVICE_LIMIT.counter_for(self.user.pk, self.device_id).try_consume(
+                allow_if_full=True
+            )
+        return consume_all(self.build_counters())
+
+    def give_back(self) -> None:
+        """The password was right. Only this try is taken back: otherwise a guesser could clear
+        the count by signing in as somebody else now and then."""
+        for count in self.build_counters():
+            count.give_back()
+
+    def clear_counters(self) -> None:
+        """The account has a new password, by a link in a mail: its owner may sign in at once."""
+        for count in [
+            *self._client_address_counters(),
+            UNKNOWN_DEVICES_LIMIT.counter_for(*self._target_identity()),
+        ]:
+            count.clear()
+
+    def try_consume_form(self) -> bool:
+        """Count a sign-in form that was sent, whatever is in it."""
+        if self.user and self.device_id:
+            return KNOWN_DEVICE_FORMS_LIMIT.counter_for(self.user.pk, self.device_id).try_consume(
+                allow_if_full=True
+            )
+        return CLIENT_FORMS_LIMIT.counter_for(self.client).try_consume()
+
+    def _client_address_counters(self) -> list[RateCounter]:
+        return [
+            CLIENT_ADDRESS_LIMIT.counter_for(self.email, self.client),
+            CLIENT_ADDRESS_HOURLY_LIMIT.counter_for(self.email, self.client),
+        ]
+
+    def _target_identity(self) -> tuple[str, object]:
+        """An account has one count for all its addresses. One that does not exist has one, too, so
+        that nobody can tell them apart."""
+        return ("account", self.user.pk) if self.user else ("address", self.email)

@@ -1,0 +1,25 @@
+"""Mails to the owner of an account about what changed in it. They go to the addresses the account
+had before the change, so that somebody else's change does not go unheard."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from smtplib import SMTPException
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+
+logger = logging.getLogger(__name__)
+
+
+def send_notification_mails(
+    template: str, addresses: Iterable[str], context: dict[str, Any]
+) -> None:
+    """Send the notice to each of these addresses. What was done stays done if no mail can be
+    sent; the log says so."""
+    for address in dict.fromkeys(addresses):
+        try:
+            get_adapter().send_mail(template, address, context)
+        except (SMTPException, OSError) as problem:
+            logger.warning("A notice of a change of an account was not sent: %r", problem)

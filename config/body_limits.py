@@ -1,0 +1,153 @@
+"""Bounds the bodies of requests: whoever is signed in may send a form, everybody else little."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from tempfile import SpooledTemporaryFile
+from typing import Any
+
+from django.conf import settings
+from django.db.utils import Error
+
+from config.session_owners import session_owners
+from streaming.client_identity import get_session_key
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+ASGIApp = Any
+
+MAX_ANONYMOUS_BYTES = 256 * 1024
+"""Of a body whose session signs nobody in: a sign-in form, or a draft from before the sign-in."""
+MAX_UNEXPECTED_BYTES = 16 * 1024
+"""Of a body where none is expected."""
+MAX_MEMORY_BYTES = 256 * 1024
+"""Of a body that is kept in memory; the rest goes to a file."""
+BODYLESS_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE", "DELETE")
+BODY_TIMEOUT_SECONDS = 120
+"""How long a body may take."""
+LINGERING_CLOSE_SECONDS = 2.0
+"""How long a client that is refused may go on sending."""
+READ_BLOCK_BYTES = 64 * 1024
+SERVICE_UNAVAILABLE = 503
+
+TOO_LARGE_MESSAGE = b"This is more than this server takes at once. Please send less text.\n"
+DATABASE_AWAY_MESSAGE = b"The database is away for a moment. Please try again.\n"
+TOO_SLOW_MESSAGE = b"The request took too long to arrive. Please try again.\n"
+
+
+def max_body_bytes(method: str, headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """How many bytes the body of such a request may have, as far as this process knows."""
+    if method in BODYLESS_METHODS:
+        return MAX_UNEXPECTED_BYTES
+    largest: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    is_known = session_owners.get_cached_owner(get_session_key(headers)) is not None
+    return largest if is_known else min(MAX_ANONYMOUS_BYTES, largest)
+
+
+def max_body_bytes_if_signed_in(method: str, headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """The same, if a session that this process does not know does sign somebody in."""
+    if method in BODYLESS_METHODS or get_session_key(headers) is None:
+        return max_body_bytes(method, headers)
+    largest: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    return largest
+
+
+async def _look_up_max_body_bytes(method: str, headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """The same, once the database has said whom the session signs in. Raises Error where it is
+    away."""
+    if method not in BODYLESS_METHODS:
+        await session_owners.find_owner(get_session_key(headers))
+    return max_body_bytes(method, headers)
+
+
+class BodyTooLarge(Exception):
+    """There is more of a body than it may have."""
+
+
+def limit_body(app: ASGIApp) -> ASGIApp:
+    """Call the application once the whole body is here. One that is too large is answered by 413,
+    and one that does not come by 408."""
+
+    async def limited_app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        headers = scope["headers"]
+        most = max_body_bytes(scope["method"], headers)
+        with SpooledTemporaryFile(MAX_MEMORY_BYTES) as file:
+            try:
+                async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
+                    if (length := _content_length(headers)) > most:
+                        if length > max_body_bytes_if_signed_in(scope["method"], headers):
+                            raise BodyTooLarge
+                        most = await _look_up_max_body_bytes(scope["method"], headers)
+                    if length > most:
+                        raise BodyTooLarge
+                    whole = await _read_body(receive, file, scope, most)
+            except BodyTooLarge:
+                await _send_error(receive, send, 413, TOO_LARGE_MESSAGE)
+            except TimeoutError:
+                await _send_error(receive, send, 408, TOO_SLOW_MESSAGE)
+            except Error:
+                await _send_error(receive, send, SERVICE_UNAVAILABLE, DATABASE_AWAY_MESSAGE)
+            else:
+                if whole:
+                    file.seek(0)
+                    await app(scope, _replay_body(file, receive), send)
+
+    return limited_app
+
+
+async def _read_body(receive: Receive, file: Any, scope: Mapping[str, Any], max_bytes: int) -> bool:
+    """Put the body into the file. False when the client went away first."""
+    taken, asked = 0, False
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return False
+        body = message.get("body", b"")
+        taken += len(body)
+        if taken > max_bytes and not asked:
+            asked = True
+            max_bytes = await _look_up_max_body_bytes(scope["method"], scope["headers"])
+        if taken > max_bytes:
+            raise BodyTooLarge
+        file.write(body)
+        if not message.get("more_body"):
+            return True
+
+
+def _content_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    told = [value for name, value in headers if name == b"content-length" and value.isdigit()]
+    return int(told[0][:20]) if told else 0
+
+
+def _replay_body(file: Any, receive: Receive) -> Receive:
+    complete = False
+
+    async def receive_replayed() -> dict[str, Any]:
+        nonlocal complete
+        if complete:
+            return await receive()
+        piece = file.read(READ_BLOCK_BYTES)
+        complete = len(piece) < READ_BLOCK_BYTES
+        return {"type": "http.request", "body": piece, "more_body": not complete}
+
+    return receive_replayed
+
+
+async def _send_error(receive: Receive, send: Send, status: int, text: bytes) -> None:
+    """What still comes is dropped for a moment. To close at once would take the answer away from a
+    client that is still sending."""
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(text)).encode()),
+        (b"connection", b"close"),
+        *([(b"retry-after", b"5")] if status == SERVICE_UNAVAILABLE else []),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": text, "more_body": True})
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGERING_CLOSE_SECONDS):
+            while (await receive()).get("more_body"):
+                pass
+    await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,219 @@
+"""Bounds what Daphne takes in before the application is asked: it would keep a body of any length
+in a file, and wait for headers for as long as a byte comes now and then."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+from urllib.parse import unquote
+
+from daphne import http_protocol, ws_protocol
+from daphne.access import AccessLogGenerator
+from twisted.internet import reactor
+from twisted.web import http
+
+from config.body_limits import (
+    BODY_TIMEOUT_SECONDS,
+    LINGERING_CLOSE_SECONDS,
+    TOO_LARGE_MESSAGE,
+    max_body_bytes,
+    max_body_bytes_if_signed_in,
+)
+from config.header_limits import HEADER_TIMEOUT_SECONDS, MAX_FRAME_BYTES
+from config.health import HEALTH_PATH as HEALTH
+from config.logs import MAX_METHOD_CHARS, path_for_log
+from streaming.client_identity import get_rate_limit_address
+
+TOO_LARGE_RESPONSE = (
+    b"HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Connection: close\r\nContent-Length: %d\r\n\r\n%s"
+    % (len(TOO_LARGE_MESSAGE), TOO_LARGE_MESSAGE)
+)
+
+ASCII_ONLY_HEADERS = (
+    b"sec-websocket-protocol",
+    b"x-forwarded-for",  # with --proxy-headers
+    b"x-forwarded-port",
+    b"x-forwarded-proto",
+)
+"""What Daphne reads by itself. It would answer other bytes by 500, with a traceback in the log."""
+
+MAX_UNKNOWN_BYTES_PER_ADDRESS = 16 * 2**20
+MAX_UNKNOWN_BYTES = 64 * 2**20
+"""Of all bodies under way, beyond what anybody may send, whose sessions this process does not know:
+nobody can be asked here whom they sign in, and the application asks once they are complete."""
+
+_unknown_bytes_by_address: Counter[str] = Counter()
+"""How many such bytes each address has under way."""
+
+
+class LimitedRequest(http_protocol.WebRequest):
+    """A request whose body is refused as soon as it is known to be too large, and its headers where
+    Daphne could not read them."""
+
+    _is_refused = False
+    _received_bytes = 0
+    _max_bytes = 0
+    _max_known_bytes = 0
+    _reserved_unknown_bytes = 0
+    _client_address = ""
+
+    def gotLength(self, length: int | None) -> None:
+        # Daphne would put what a client writes here before every address that Django makes.
+        self.requestHeaders.removeHeader(b"daphne-root-path")
+        headers = [
+            (name, value)
+            for name, values in self.requestHeaders.getAllRawHeaders()
+            for value in values
+        ]
+        method = self.channel._command.decode("latin-1")
+        self._max_known_bytes = max_body_bytes(method, headers)
+        self._max_bytes = max_body_bytes_if_signed_in(method, headers)
+        if self._max_bytes > self._max_known_bytes:
+            peer = getattr(self.channel.transport.getPeer(), "host", "")
+            self._client_address = get_rate_limit_address({"client": (peer, 0), "headers": headers})
+            self.notifyFinish().addBoth(self._release_unknown_bytes)
+        too_large = length is not None and length > self._max_bytes
+        super().gotLength(0 if too_large else length)
+        if too_large:
+            self._send_too_large()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        self._received_bytes += len(data)
+        if self._received_bytes > self._max_bytes or (
+            not self._is_refused and not self._reserve_unknown_bytes(len(data))
+        ):
+            self._send_too_large()
+        if not self._is_refused:
+            super().handleContentChunk(data)
+
+    def _reserve_unknown_bytes(self, length: int) -> bool:
+        """Whether so many bytes more may be under way of sessions that are not known here."""
+        if (
+            self._max_bytes == self._max_known_bytes
+            or self._received_bytes <= self._max_known_bytes
+        ):
+            return True
+        if (
+            _unknown_bytes_by_address[self._client_address] + length > MAX_UNKNOWN_BYTES_PER_ADDRESS
+            or _unknown_bytes_by_address.total() + length > MAX_UNKNOWN_BYTES
+        ):
+            return False
+        _unknown_bytes_by_address[self._client_address] += length
+        self._reserved_unknown_bytes += length
+        return True
+
+    def _release_unknown_bytes(self, _: object) -> None:
+        _unknown_bytes_by_address[self._client_address] -= self._reserved_unknown_bytes
+        self._reserved_unknown_bytes = 0
+        if not _unknown_bytes_by_address[self._client_address]:
+            del _unknown_bytes_by_address[self._client_address]
+
+    def requestReceived(self, *args: Any) -> None:
+        if self.requestHeaders.hasHeader(b"upgrade"):
+            self._release_unknown_bytes(
+                None
+            )  # a socket takes the connection, and this never finishes
+        if self._is_refused:
+            self.channel.loseConnection()
+        else:
+            super().requestReceived(*args)
+
+    def process(self) -> None:
+        if all(map(self._has_ascii_values, ASCII_ONLY_HEADERS)):
+            super().process()
+        else:
+            self.basic_error(400, b"Bad Request", "Invalid header value")
+
+    def _has_ascii_values(self, name: bytes) -> bool:
+        return all(value.isascii() for value in self.requestHeaders.getRawHeaders(name, ()))
+
+    def _send_too_large(self) -> None:
+        """What still comes is dropped. To close at once would take the answer away from a client
+        that is still sending."""
+        if not self._is_refused:
+            self._is_refused = True
+            self.content.close()
+            self.channel.transport.write(TOO_LARGE_RESPONSE)
+            self.channel.setTimeout(LINGERING_CLOSE_SECONDS)
+
+
+class LimitedWebSocketProtocol(ws_protocol.WebSocketProtocol):
+    """A socket that takes short messages only, and of which nothing is read before it is accepted:
+    all of that would be kept."""
+
+    def _connectionMade(self) -> None:
+        super()._connectionMade()
+        self.maxFramePayloadSize = self.maxMessagePayloadSize = MAX_FRAME_BYTES
+
+    def sendMessage(self, *message: Any, **options: Any) -> None:
+        self.maxMessagePayloadSize = 0  # else it would hold for what we send, too
+        try:
+            super().sendMessage(*message, **options)
+        finally:
+            self.maxMessagePayloadSize = MAX_FRAME_BYTES
+
+    def onConnect(self, request: Any) -> Any:
+        # Daphne resumes the connection right after this.
+        clock: Any = reactor
+        clock.callLater(0, self._pause_reading)
+        return super().onConnect(request)
+
+    def _pause_reading(self) -> None:
+        if self.state == self.STATE_CONNECTING:
+            self.transport.pauseProducing()
+
+    def serverAccept(self, subprotocol: str | None = None) -> None:
+        self.transport.resumeProducing()
+        super().serverAccept(subprotocol)
+
+
+class LimitedHTTPChannel(http.HTTPChannel):
+    """A connection on which a request has to be complete in time, however busily it drips."""
+
+    _is_request_pending = True
+    """Whether a request is awaited in time: the first one, from the connection on."""
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.setTimeout(HEADER_TIMEOUT_SECONDS)
+
+    def dataReceived(self, data: bytes) -> None:
+        if data and not self._is_request_pending and not self._handlingRequest:
+            self._is_request_pending = True
+            self.setTimeout(HEADER_TIMEOUT_SECONDS)
+        super().dataReceived(data)
+
+    def resetTimeout(self) -> None:
+        """A byte is no reason to wait longer."""
+
+    def allHeadersReceived(self) -> None:
+        self.setTimeout(BODY_TIMEOUT_SECONDS)
+        super().allHeadersReceived()
+
+    def allContentReceived(self) -> None:
+        self._is_request_pending = False
+        super().allContentReceived()
+
+
+_original_log_action = AccessLogGenerator.__call__
+
+
+def _log_redacted_action(self: Any, protocol: str, action: str, details: dict[str, Any]) -> None:
+    path = unquote(details["path"].partition("?")[0])
+    if path != HEALTH:
+        method = details.get("method", "")[:MAX_METHOD_CHARS]
+        _original_log_action(
+            self, protocol, action, details | {"path": path_for_log(path), "method": method}
+        )
+
+
+def install_limits() -> None:
+    """From now on, for every connection that Daphne takes."""
+    assert reactor is not None
+    AccessLogGenerator.__call__ = _log_redacted_action
+    http_protocol.WebRequest = LimitedRequest
+    ws_protocol.WebSocketFactory.protocol = LimitedWebSocketProtocol
+    http_protocol.HTTPFactory.protocol = staticmethod(
+        lambda: http._GenericHTTPChannelProtocol(LimitedHTTPChannel())
+    )

@@ -1,0 +1,273 @@
+"""Lets few requests of one client run at once, so that whoever loops an expensive page waits for
+their own and not for others: a person counts as one client, and so does an address of visitors.
+Those that may run share the process by `config/fair_share.py`."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, fields
+from typing import Any, cast
+
+from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
+from django.db.utils import Error
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from accounts import devices
+from accounts.devices import find_oldest_account
+from config.body_limits import ASGIApp, Receive, Send
+from config.fair_share import Client, FairShare, ServerBusy
+from config.session_owners import SessionOwnerCache, session_owners
+from streaming.client_identity import get_cookie, get_rate_limit_address, get_session_key
+
+MAX_RUNNING_PER_USER = 2
+MAX_RUNNING_PER_ADDRESS = 10
+"""Requests of a kind that run at once; of an address only those whose session is not known to sign
+in. One person never has all turns for pages."""
+MAX_WAITING_PER_CLIENT = 100
+"""Requests of one client that may wait for their turn."""
+MAX_WAIT_SECONDS = 10.0
+
+STOP_PATHS = re.compile(r"/s/[0-9a-f-]{36}/stop/|/accounts/logout/")
+"""What is posted there stops a reply or signs out. It waits for no page."""
+LOGIN_PATHS = re.compile(r"/accounts/(login|reauthenticate)/")
+"""What is posted there waits until the password is hashed."""
+REMOTE_CALL_PATHS = re.compile(r"/settings/keys/[^/]+/(check/)?|/accounts/.*")
+"""What is posted there may wait for a provider or for a mail server, and hardly computes."""
+
+REPLY_PATHS = re.compile(
+    r"/c/([0-9a-f-]{36}/messages/)?|/m/[0-9a-f-]{36}/(versions|continuations)/"
+)
+"""What is posted there makes a worker, the database and all readers work as well."""
+REPLY_SECONDS = 0.25
+"""Of a processor, for which it is charged besides."""
+
+BUSY_MESSAGE = b"You have too many requests under way. Please try again in a moment.\n"
+USER_ID_KEY = "holdfast.user_id"
+CPU_SECONDS_KEY = "holdfast.seconds_computed"
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+
+class ClientLimiter:
+    """Who runs and who waits, for each client."""
+
+    def __init__(self) -> None:
+        self.running_counts: dict[str, int] = {}
+        self.queues: dict[str, deque[asyncio.Future[None]]] = {}
+
+    async def acquire_slot(self, client: str, max_running: int) -> None:
+        """Wait for a turn; whoever gets one has to call `leave`. Raises Busy."""
+        if self.running_counts.get(client, 0) < max_running:
+            self.running_counts[client] = self.running_counts.get(client, 0) + 1
+            return
+        queue = self.queues.setdefault(client, deque())
+        if len(queue) >= MAX_WAITING_PER_CLIENT:
+            raise ServerBusy
+        turn = asyncio.get_running_loop().create_future()
+        queue.append(turn)
+        try:
+            async with asyncio.timeout(MAX_WAIT_SECONDS):
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():
+                self.release_slot(client)  # it was given in the same moment
+            elif turn in queue:
+                queue.remove(turn)
+                self._drop_empty_queue(client)
+            if isinstance(error, TimeoutError):
+                raise ServerBusy from None
+            raise
+
+    def release_slot(self, client: str) -> None:
+        """Hand the turn to who waits longest, if anybody does."""
+        queue = self.queues.get(client, deque())
+        while queue:
+            turn = queue.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                self._drop_empty_queue(client)
+                return
+        self._drop_empty_queue(client)
+        self.running_counts[client] -= 1
+        if not self.running_counts[client]:
+            del self.running_counts[client]
+
+    def _drop_empty_queue(self, client: str) -> None:
+        if client in self.queues and not self.queues[client]:
+            del self.queues[client]
+
+
+@dataclass(frozen=True, slots=True)
+class SharesByKind:
+    """What is shared out of a process: a flood of one kind leaves the others their own."""
+
+    pages: FairShare = field(default_factory=FairShare)
+    static: FairShare = field(default_factory=lambda: FairShare(max_running=4, max_visitors=4))
+    logins: FairShare = field(
+        default_factory=lambda: FairShare(max_running=1, max_visitors=1, charges_wall_time=True)
+    )
+    remote_calls: FairShare = field(
+        default_factory=lambda: FairShare(max_running=4, max_visitors=1, charges_wall_time=True)
+    )
+    stops: FairShare = field(default_factory=lambda: FairShare(max_running=4, max_visitors=2))
+
+    def choose_share(self, method: str, path: str) -> FairShare:
+        if path.startswith(settings.STATIC_URL):
+            return self.static
+        if method == "POST":
+            for pattern, share in (
+                (LOGIN_PATHS, self.logins),
+                (STOP_PATHS, self.stops),
+                (REMOTE_CALL_PATHS, self.remote_calls),
+            ):
+                if pattern.fullmatch(path):
+                    return share
+        return self.pages
+
+    def build_client_key(self, share: FairShare, client: str) -> str:
+        """By which a client's turns are counted: those of each kind apart, so that a provider that
+        hangs bars nobody's pages."""
+        kind = next(kind.name for kind in fields(self) if getattr(self, kind.name) is share)
+        return f"{kind} {client}"
+
+
+class RequestQueueMiddleware:
+    """An application whose requests wait for their turn among those of their client, and then
+    among those of all."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        sessions: SessionOwnerCache = session_owners,
+        shares: SharesByKind | None = None,
+    ) -> None:
+        self._app = app
+        self._sessions = sessions
+        self._limiter = ClientLimiter()
+        self._shares = shares or SharesByKind()
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        with ExitStack() as turn:
+            try:
+                await self._acquire_slots(turn, scope)
+            except ServerBusy:
+                turn.close()
+                await _send_busy_response(send)
+                return
+
+            start: list[dict[str, Any]] = []
+
+            async def send_after_release(message: dict[str, Any]) -> None:
+                # With the first piece of its body the work is done. A client that does not read
+                # its answer keeps no turn, so nothing is sent before.
+                if message["type"] == "http.response.start":
+                    start.append(message)
+                    return
+                turn.close()
+                while start:
+                    await send(start.pop())
+                await send(message)
+
+            await self._app(scope, receive, send_after_release)
+
+    async def _acquire_slots(self, slots: ExitStack, scope: dict[str, Any]) -> None:
+        """Wait for the turn, which ends when the stack is closed. Raises Busy."""
+        session = get_session_key(scope["headers"])
+        share = self._shares.choose_share(scope["method"], scope["path"])
+        client = await self._identify_client(scope, session, share)
+        name = self._shares.build_client_key(share, client.name)
+        most = MAX_RUNNING_PER_ADDRESS if client.is_visitor else MAX_RUNNING_PER_USER
+        await self._limiter.acquire_slot(name, most)
+        slots.callback(self._limiter.release_slot, name)
+        slots.callback(self._remember_owner, scope, session)
+        await share.acquire_slot(client)
+        began = time.monotonic()
+
+        def release_share() -> None:
+            by_clock = time.monotonic() - began
+            share.release_slot(
+                client, by_clock if share.charges_wall_time else estimate_work_seconds(scope)
+            )
+
+        slots.callback(release_share)
+
+    def _remember_owner(self, scope: Mapping[str, Any], session: str | None) -> None:
+        if session and USER_ID_KEY in scope:
+            self._sessions.set_owner(session, scope[USER_ID_KEY])
+
+    async def _identify_client(
+        self, scope: Mapping[str, Any], session: str | None, share: FairShare
+    ) -> Client:
+        """Who asks. A session that was made up counts for its address. A real one that this
+        process does not know yet does, too, unless that would make its owner wait for visitors."""
+        visitor = Client(f"address {get_rate_limit_address(scope)}", is_visitor=True)
+        if share is self._shares.logins:
+            visitor = identify_known_browser(scope) or visitor
+        name = self._shares.build_client_key(share, visitor.name)
+        is_crowded = (
+            self._limiter.running_counts.get(name, 0) >= MAX_RUNNING_PER_ADDRESS
+            or share.visitor_count >= share.max_visitors
+            or share.running_count >= share.max_running
+        )
+        owner = self._sessions.get_cached_owner(session)
+        if owner is None and is_crowded:
+            with suppress(Error):  # the database is away
+                owner = await self._sessions.find_owner(session)
+        return visitor if owner is None else Client(f"user {owner}", False, user_id=owner)
+
+
+def estimate_work_seconds(scope: Mapping[str, Any]) -> float:
+    """Seconds of a processor that a request took, here and elsewhere."""
+    asks = scope["method"] == "POST" and REPLY_PATHS.fullmatch(scope["path"])
+    return float(scope.get(CPU_SECONDS_KEY, 0.0)) + (REPLY_SECONDS if asks else 0.0)
+
+
+def identify_known_browser(scope: Mapping[str, Any]) -> Client | None:
+    """A browser that has signed in here before comes before those that have not. Otherwise a crowd
+    of guessers would make its owner wait for each of their hashes."""
+    account = find_oldest_account(get_cookie(scope["headers"], devices.COOKIE_NAME))
+    if account is None:
+        return None
+    return Client(f"browser of {account}", is_visitor=True, user_id=account)
+
+
+async def _send_busy_response(send: Send) -> None:
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(BUSY_MESSAGE)).encode()),
+        (b"retry-after", b"5"),
+    ]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": BUSY_MESSAGE})
+
+
+def record_request_usage(get_response: GetResponse) -> GetResponse:
+    """Tell `RequestQueueMiddleware` how long a request was computed, and for whom where its view
+    has asked. This is the first middleware, and all of them run in the request's own thread."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        began = time.thread_time()
+        try:
+            return get_response(request)
+        finally:
+            if isinstance(request, ASGIRequest):
+                scope = cast(dict[str, Any], request.scope)
+                scope[CPU_SECONDS_KEY] = time.thread_time() - began
+                scope |= _get_user_entry(request)
+
+    return middleware
+
+
+def _get_user_entry(request: HttpRequest) -> dict[str, Any]:
+    user = getattr(request, "_cached_user", None)
+    if user is None:
+        return {}
+    is_over = request.session.session_key != request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    return {USER_ID_KEY: None if is_over else user.pk}

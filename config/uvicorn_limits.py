@@ -1,0 +1,152 @@
+"""Bounds what Uvicorn takes in before the application is asked: it would keep headers of any
+length, wait for them for ever, and let each socket hold a frame of 16 MB.
+
+And lets no client of it choose its own address: unless it is told otherwise, Uvicorn believes
+X-Forwarded-For of whoever connects from this machine. What proxies say is read by `PROXIES`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from typing import Any
+
+import h11
+from uvicorn.config import Config
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from config.header_limits import HEADER_TIMEOUT_SECONDS, MAX_FRAME_BYTES, MAX_HEADER_BYTES
+from config.health import HEALTH_PATH as HEALTH
+from config.logs import MAX_METHOD_CHARS, path_for_log
+
+HEADERS_TOO_LONG_MESSAGE = "The headers of this request are too long."
+
+
+class HeaderTimeoutProtocol(asyncio.Protocol):
+    """A connection on which headers have to be complete in time, however busily it drips. Between
+    two requests, Uvicorn closes it itself."""
+
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    cycle: Any
+    _header_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._start_header_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._cancel_header_timer()
+        super().connection_lost(exc)
+
+    def _start_header_timer(self) -> None:
+        if self._header_timer is None:
+            self._header_timer = self.loop.call_later(
+                HEADER_TIMEOUT_SECONDS, self._on_header_timeout
+            )
+
+    def _cancel_header_timer(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
+    def _on_header_timeout(self) -> None:
+        self._header_timer = None
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._start_header_timer()  # an earlier request on this connection is being answered
+        else:
+            self.transport.close()
+
+
+class LimitedHttpToolsProtocol(HeaderTimeoutProtocol, HttpToolsProtocol):
+    """Counts what the parser may have kept: all that came since the last byte of a body."""
+
+    _is_reading_headers = True
+    _unparsed_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_reading_headers:
+            self._start_header_timer()
+        self._unparsed_bytes += len(data)
+        super().data_received(data)
+        if self._unparsed_bytes > MAX_HEADER_BYTES and not self.transport.is_closing():
+            self.send_400_response(HEADERS_TOO_LONG_MESSAGE)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._start_header_timer()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Trailers are no headers: nobody reads them, and a proxy may not have looked at them."""
+        if self._is_reading_headers:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._cancel_header_timer()
+        self._is_reading_headers = False
+        self._unparsed_bytes = 0
+        length = sum(len(name) + len(value) for name, value in self.headers)
+        if len(self.url) + length > MAX_HEADER_BYTES:
+            raise ValueError(HEADERS_TOO_LONG_MESSAGE)  # answered by 400
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._unparsed_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._unparsed_bytes = 0
+        self._is_reading_headers = True
+        super().on_message_complete()
+
+
+class LimitedH11Protocol(HeaderTimeoutProtocol, H11Protocol):
+    """Its parser counts for itself."""
+
+    def data_received(self, data: bytes) -> None:
+        if self.conn.their_state is h11.IDLE:
+            self._start_header_timer()
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._cancel_header_timer()
+
+
+def install_limits() -> None:
+    """From now on, for every connection, request and socket."""
+    ProxyHeadersMiddleware.__call__ = _skip_proxy_headers  # type: ignore[method-assign]
+    # Every kind of socket asks the configuration, which is there already.
+    Config.ws_max_size = property(_get_ws_max_size, _set_ws_max_size)  # type: ignore[assignment]
+    # Uvicorn has chosen its class by now, so that is what has to make another one.
+    HttpToolsProtocol.__new__ = lambda *_, **__: object.__new__(LimitedHttpToolsProtocol)  # type: ignore[method-assign,assignment]
+    H11Protocol.__new__ = lambda *_, **__: object.__new__(LimitedH11Protocol)  # type: ignore[method-assign,assignment]
+    for name, module in [*sys.modules.items()]:
+        if name.startswith("uvicorn.protocols.") and hasattr(module, "get_path_with_query_string"):
+            module.get_path_with_query_string = _get_path_for_log  # type: ignore[attr-defined]
+    logging.getLogger("uvicorn.access").addFilter(_filter_access_record)
+
+
+async def _skip_proxy_headers(self: Any, scope: Any, receive: Any, send: Any) -> None:
+    await self.app(scope, receive, send)
+
+
+def _get_ws_max_size(self: Any) -> int:
+    return min(vars(self)["ws_max_size"], MAX_FRAME_BYTES)
+
+
+def _set_ws_max_size(self: Any, size: int) -> None:
+    vars(self)["ws_max_size"] = size
+
+
+def _get_path_for_log(scope: Any) -> str:
+    return path_for_log(scope["path"])
+
+
+def _filter_access_record(record: logging.LogRecord) -> bool:
+    """Uvicorn gives client, method, path, version and status, and its own formatter wants them."""
+    if not isinstance(record.args, tuple) or len(record.args) != 5:
+        return True
+    client, method, path, *rest = record.args
+    record.args = (client, str(method)[:MAX_METHOD_CHARS], path, *rest)
+    return path != HEALTH

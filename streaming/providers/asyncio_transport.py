@@ -1,0 +1,214 @@
+"""The network under the SDKs' HTTP library, straight on asyncio's own transports.
+
+What the library would use itself, anyio, sets up and takes down a scope for each read, and asks the
+operating system twice whether to listen: as dear for a token as all else that it does together.
+"""
+
+import asyncio
+import functools
+import socket
+import ssl
+import urllib.request
+from asyncio import FIRST_COMPLETED
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, cast
+
+import httpcore2
+import httpx2
+
+MAX_BUFFERED_BYTES = (
+    256 * 1024
+)  # Bytes. With more of them waiting here, the provider has to wait as well.
+HAPPY_EYEBALLS_DELAY_SECONDS = (
+    0.25  # Seconds until the next address of a host is tried beside a silent one.
+)
+
+
+class AsyncioTransport(httpx2.AsyncHTTPTransport):
+    """The HTTP library's transport, over this network."""
+
+    def __init__(self, ssl_context: ssl.SSLContext) -> None:
+        super().__init__(verify=ssl_context)
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=ssl_context, network_backend=AsyncioBackend()
+        )
+
+
+@functools.cache
+def has_proxy() -> bool:
+    """Whether the administrator has the world behind a proxy, which is the library's affair."""
+    return bool(urllib.request.getproxies())
+
+
+class AsyncioBackend(httpcore2.AsyncNetworkBackend):
+    """Makes the connections."""
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> "AsyncioConnection":
+        """Raises ConnectTimeout and ConnectError. There are no local addresses nor options here."""
+        try:
+            async with asyncio.timeout(timeout):
+                return await connect_happy_eyeballs(host, port)
+        except TimeoutError as error:
+            raise httpcore2.ConnectTimeout from error
+        except OSError as error:
+            raise httpcore2.ConnectError(str(error)) from error
+
+
+async def connect_happy_eyeballs(host: str, port: int) -> "AsyncioConnection":
+    """A connection to the first of the host's addresses that answers: while one is silent, the
+    next is tried beside it. asyncio's own loop could do this, and uvloop's can't."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = deque(dict.fromkeys(str(address[0]) for *_, address in found))
+    tries: set[asyncio.Task[AsyncioConnection]] = set()
+    try:
+        while True:
+            if addresses:
+                tries.add(loop.create_task(_connect_address(addresses.popleft(), port)))
+            silence = HAPPY_EYEBALLS_DELAY_SECONDS if addresses else None
+            over, _ = await asyncio.wait(tries, timeout=silence, return_when=FIRST_COMPLETED)
+            for attempt in over:
+                tries.discard(attempt)
+                if (error := attempt.exception()) is None:
+                    return attempt.result()
+                if not tries and not addresses:
+                    raise error
+    finally:
+        for attempt in tries:
+            attempt.cancel()
+            attempt.add_done_callback(_abort_late_connection)
+
+
+def _abort_late_connection(attempt: "asyncio.Task[AsyncioConnection]") -> None:
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result().transport.abort()
+
+
+async def _connect_address(address: str, port: int) -> "AsyncioConnection":
+    _, connection = await asyncio.get_running_loop().create_connection(
+        AsyncioConnection, address, port
+    )
+    return connection
+
+
+class AsyncioConnection(asyncio.Protocol, httpcore2.AsyncNetworkStream):
+    """One connection, read and written by one exchange."""
+
+    def __init__(self) -> None:
+        self.read_buffer = bytearray()
+        self.read_waiter: asyncio.Future[None] | None = None
+        self.writable = asyncio.Event()
+        self.writable.set()
+        self.is_closed = False
+        self.error: Exception | None = None
+        self.transport: asyncio.Transport
+
+    # What the transport tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
+
+    def data_received(self, data: bytes) -> None:
+        self.read_buffer += data
+        if len(self.read_buffer) > MAX_BUFFERED_BYTES:
+            self.transport.pause_reading()
+        self._wake_reader()
+
+    def eof_received(self) -> None:
+        self.is_closed = True
+        self._wake_reader()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_closed, self.error = True, exc
+        self.writable.set()
+        self._wake_reader()
+
+    def pause_writing(self) -> None:
+        self.writable.clear()
+
+    def resume_writing(self) -> None:
+        self.writable.set()
+
+    def _wake_reader(self, error: Exception | None = None) -> None:
+        if self.read_waiter is not None and not self.read_waiter.done():
+            if error is None:
+                self.read_waiter.set_result(None)
+            else:
+                self.read_waiter.set_exception(error)
+
+    # What the HTTP library asks for
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """What has come, or the next that does; empty at the end. Raises ReadTimeout, ReadError."""
+        if not self.read_buffer and not self.is_closed:
+            await self._wait_for_data(timeout)
+        data = bytes(self.read_buffer[:max_bytes])
+        del self.read_buffer[:max_bytes]
+        if not data and self.error is not None:
+            raise httpcore2.ReadError(str(self.error))
+        if not self.is_closed and len(self.read_buffer) <= MAX_BUFFERED_BYTES:
+            self.transport.resume_reading()  # Does nothing unless it was paused.
+        return data
+
+    async def _wait_for_data(self, timeout: float | None) -> None:
+        loop = asyncio.get_running_loop()
+        self.read_waiter = loop.create_future()
+        late = timeout and loop.call_later(timeout, self._wake_reader, httpcore2.ReadTimeout())
+        try:
+            await self.read_waiter
+        finally:
+            self.read_waiter = None
+            if late:
+                late.cancel()
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Returns when there is room for more. Raises WriteTimeout and WriteError."""
+        if self.is_closed:
+            raise httpcore2.WriteError(str(self.error or "The connection is closed."))
+        self.transport.write(buffer)
+        try:
+            async with asyncio.timeout(timeout):
+                await self.writable.wait()
+        except TimeoutError as error:
+            raise httpcore2.WriteTimeout from error
+
+    async def aclose(self) -> None:
+        """At once, without a last word that the other side would have to answer."""
+        self.transport.abort()
+        await asyncio.sleep(0)
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> "AsyncioConnection":
+        """Raises ConnectTimeout and ConnectError."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(timeout):
+                secure = await loop.start_tls(
+                    self.transport, self, ssl_context, server_hostname=server_hostname
+                )
+        except TimeoutError as error:
+            raise httpcore2.ConnectTimeout from error
+        except OSError as error:  # Also a certificate that nobody trusts.
+            raise httpcore2.ConnectError(str(error)) from error
+        assert secure is not None
+        self.transport = secure
+        return self
+
+    def get_extra_info(self, info: str) -> Any:
+        """What the HTTP library wants to know: the protocol that was agreed on, and whether the
+        other side has hung up while nobody read."""
+        if info == "is_readable":
+            return self.is_closed or bool(self.read_buffer)
+        return self.transport.get_extra_info(info)

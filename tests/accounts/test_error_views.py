@@ -1,0 +1,97 @@
+"""What people are told when the database is away, and when something else broke."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.contrib.sessions.models import Session
+from django.db.utils import OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
+
+from accounts.models import User
+from config import error_views
+from streaming.outage import OutageMonitor
+
+GONE = OperationalError("the connection is lost")
+GONE.__cause__ = psycopg.OperationalError("server closed the connection unexpectedly")
+
+
+@pytest.fixture(autouse=True)
+def outage(monkeypatch: pytest.MonkeyPatch) -> OutageMonitor:
+    """One whose database answers whenever it is asked."""
+    outage = OutageMonitor(lambda: None)
+    monkeypatch.setattr(error_views, "outage_monitor", outage)
+    return outage
+
+
+@pytest.fixture
+def page(client: Client, owner: User) -> Client:
+    client.force_login(owner)
+    client.raise_request_exception = False
+    return client
+
+
+def failing(error: Exception) -> Callable[..., Any]:
+    def fail(*args: Any, **kwargs: Any) -> Any:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize("path", ["/", "/accounts/login/", "/settings/keys/", "/admin/"])
+def test_a_page_that_needs_what_is_away_says_so(
+    page: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    monkeypatch.setattr(SessionStore, "_get_session_from_db", failing(GONE))
+    response = page.get(path)
+    assert response.status_code == 503
+    assert response["Retry-After"] == "5"
+    assert "can't reach its database" in response.text
+    assert not any(record.exc_info for record in caplog.records)
+
+
+def test_a_script_gets_a_sentence_and_a_form_is_told_how_to_send_it_again(
+    page: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SessionStore, "_get_session_from_db", failing(GONE))
+    fragment = page.post("/c/", {"text": "Hello"}, headers={"HX-Request": "true"})
+    assert fragment.status_code == 503
+    assert fragment.text == error_views.UNAVAILABLE_MESSAGE
+    assert "sends it again" in page.post("/c/", {"text": "Hello"}).text
+
+
+def test_a_session_that_could_not_be_saved_is_not_called_deleted(
+    page: Client, rf: RequestFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        request.session["more"] = 1
+        return HttpResponse()
+
+    request = rf.get("/")
+    request.COOKIES = {name: morsel.value for name, morsel in page.cookies.items()}
+    monkeypatch.setattr(Session, "save", failing(GONE))
+    with pytest.raises(SessionInterrupted) as interrupted:
+        SessionMiddleware(view)(request)
+    assert error_views.bad_request(request, interrupted.value).status_code == 503
+    assert error_views.bad_request(request, SessionInterrupted()).status_code == 400
+
+
+def test_every_other_fault_is_still_noted_with_where_it_happened(
+    page: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for fault in (ZeroDivisionError(), OperationalError("deadlock detected")):
+        caplog.clear()
+        monkeypatch.setattr(SessionStore, "_get_session_from_db", failing(fault))
+        response = page.get("/")
+        assert response.status_code == 500
+        assert "Retry-After" not in response
+        [record] = [record for record in caplog.records if record.exc_info]
+        assert record.exc_info
+        assert record.exc_info[1] is fault

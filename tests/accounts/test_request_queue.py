@@ -1,0 +1,470 @@
+"""Whoever sends many requests at once waits for their own, and nobody else does."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from dataclasses import fields
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core import signing
+from django.http import HttpResponse
+from django.test import AsyncRequestFactory
+
+from accounts import devices
+from accounts.devices import SALT
+from config import fair_share, request_queue
+from config.fair_share import Client, FairShare
+from config.request_queue import (
+    MAX_RUNNING_PER_ADDRESS,
+    MAX_RUNNING_PER_USER,
+    MAX_WAITING_PER_CLIENT,
+    USER_ID_KEY,
+    RequestQueueMiddleware,
+    SharesByKind,
+)
+from config.session_owners import SessionOwnerCache
+from streaming.client_identity import get_session_key
+
+Message = dict[str, Any]
+
+
+class Site:
+    """A page that takes until it is let go; `signed_in` says whom each session signs in."""
+
+    def __init__(self, most: int = 1_000, most_visitors: int = 1_000) -> None:
+        self.shares = SharesByKind(*(FairShare(most, most_visitors) for _ in fields(SharesByKind)))
+        self.app = RequestQueueMiddleware(self._page, SessionOwnerCache(self._find), self.shares)
+        self.running = 0
+        self.statuses: list[int] = []
+        self.signed_in: dict[str, int] = {}
+        self.asked: list[str] = []
+        self.go = asyncio.Event()
+        self.reads = asyncio.Event()
+        self.reads.set()
+
+    async def _page(self, scope: Message, receive: Any, send: Any) -> None:
+        self.running += 1
+        try:
+            await self.go.wait()
+        finally:
+            self.running -= 1
+        session = get_session_key(scope["headers"])
+        scope[USER_ID_KEY] = self.signed_in.get(session or "")
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body"})
+
+    async def _find(self, session: str) -> Any:
+        self.asked.append(session)
+        return SimpleNamespace(pk=self.signed_in[session]) if session in self.signed_in else None
+
+    def ask(
+        self,
+        session: str = "",
+        address: str = "10.0.0.1",
+        path: str = "/",
+        method: str = "GET",
+        device: str = "",
+    ) -> Any:
+        cookies = f"sessionid={session}; {devices.COOKIE_NAME}={device}"
+        headers = [(b"cookie", cookies.encode())]
+        scope = {"type": "http", "path": path, "headers": headers, "client": (address, 1)}
+        scope["method"] = method
+        return asyncio.create_task(self.app(scope, self._receive, self._send))
+
+    async def _receive(self) -> Message:
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Message) -> None:
+        if "status" in message:
+            self.statuses.append(message["status"])
+        await self.reads.wait()
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def site() -> Site:
+    return Site()
+
+
+async def test_made_up_sessions_count_for_their_address(site: Site) -> None:
+    asked = [site.ask(f"{n:032}") for n in range(50)]
+    await settle()
+    assert site.running == MAX_RUNNING_PER_ADDRESS
+    other, static = site.ask(address="10.0.0.2"), site.ask(path="/static/app.css")
+    await settle()
+    assert site.running == MAX_RUNNING_PER_ADDRESS + 2
+    site.go.set()
+    await asyncio.gather(*asked, other, static)
+    assert site.statuses == [200] * 52
+    assert (site.app._limiter.running_counts, site.app._limiter.queues) == ({}, {})
+
+
+async def test_a_person_is_one_client_with_all_sessions_and_apart_from_the_address(
+    site: Site,
+) -> None:
+    site.signed_in = {"a" * 32: 1, "b" * 32: 1, "c" * 32: 2}
+    site.go.set()
+    await asyncio.gather(*(site.ask(session) for session in site.signed_in))
+    site.go.clear()
+    asked = [site.ask(session) for session in ["a" * 32, "b" * 32] * 20]
+    asked += [site.ask() for _ in range(50)]
+    await settle()
+    assert site.running == MAX_RUNNING_PER_USER + MAX_RUNNING_PER_ADDRESS
+    asked.append(site.ask("c" * 32))
+    await settle()
+    assert site.running == MAX_RUNNING_PER_USER + MAX_RUNNING_PER_ADDRESS + 1
+    site.go.set()
+    await asyncio.gather(*asked)
+
+
+async def test_too_many_who_wait_are_told_to_come_again(site: Site) -> None:
+    asked = [site.ask() for _ in range(MAX_RUNNING_PER_ADDRESS + MAX_WAITING_PER_CLIENT + 3)]
+    await settle()
+    assert site.statuses == [503] * 3
+    site.go.set()
+    await asyncio.gather(*asked)
+
+
+async def test_nobody_waits_for_ever(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_queue, "MAX_WAIT_SECONDS", 0.01)
+    asked = [site.ask() for _ in range(MAX_RUNNING_PER_ADDRESS + 5)]
+    await asyncio.gather(*asked[MAX_RUNNING_PER_ADDRESS:])
+    assert site.statuses == [503] * 5
+    site.go.set()
+    await asyncio.gather(*asked)
+    assert (site.app._limiter.running_counts, site.app._limiter.queues) == ({}, {})
+
+
+async def test_whoever_goes_away_gives_the_turn_back(site: Site) -> None:
+    asked = [site.ask() for _ in range(MAX_RUNNING_PER_ADDRESS + 20)]
+    await settle()
+    for each in (*asked[:5], *asked[-5:]):
+        each.cancel()
+        if each is asked[0]:
+            await asyncio.sleep(0)
+            asked[MAX_RUNNING_PER_ADDRESS].cancel()  # just as it is given a turn
+    await settle()
+    assert site.running == MAX_RUNNING_PER_ADDRESS
+    site.go.set()
+    ends = await asyncio.gather(*asked, return_exceptions=True)
+    assert sum(isinstance(end, asyncio.CancelledError) for end in ends) == 11
+    assert {end for end in ends if not isinstance(end, asyncio.CancelledError)} == {None}
+    assert (site.app._limiter.running_counts, site.app._limiter.queues) == ({}, {})
+
+
+async def test_whoever_does_not_read_the_answer_keeps_no_turn(site: Site) -> None:
+    site.reads.clear()
+    site.go.set()
+    stuck = [site.ask() for _ in range(MAX_RUNNING_PER_ADDRESS + MAX_WAITING_PER_CLIENT)]
+    await settle()
+    assert len(site.statuses) == len(stuck)
+    assert (site.app._limiter.running_counts, site.app._limiter.queues) == ({}, {})
+    for each in stuck[:5]:
+        each.cancel()
+    site.reads.set()
+    await asyncio.gather(*stuck, return_exceptions=True)
+    assert site.app._limiter.running_counts == {}
+
+
+async def test_a_reply_can_be_stopped_while_all_turns_are_taken() -> None:
+    site = Site(most=MAX_RUNNING_PER_USER, most_visitors=MAX_RUNNING_PER_USER)
+    site.signed_in = {"a" * 32: 1}
+    site.go.set()
+    await site.ask("a" * 32)
+    site.go.clear()
+    asked = [site.ask("a" * 32) for _ in range(MAX_RUNNING_PER_USER + MAX_WAITING_PER_CLIENT)]
+    await settle()
+    stop = f"/s/{uuid4()}/stop/"
+    asked += [
+        site.ask("a" * 32, path=path, method="POST")
+        for path in (stop, "/accounts/logout/", f"{stop}x")
+    ]
+    await settle()
+    assert (site.running, site.statuses) == (MAX_RUNNING_PER_USER + 2, [200, 503])
+    asked += [site.ask("a" * 32, path=stop, method="POST") for _ in range(50)]
+    await settle()
+    assert site.running == 2 * MAX_RUNNING_PER_USER
+    site.go.set()
+    await asyncio.gather(*asked)
+
+
+# Each of these takes a thread, whatever comes of it: no flood of one kind may take all there are.
+PATHS = ["/", "/nowhere/", "/static/app.css", "/static/nowhere", "/accounts/logout/"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("path", [*PATHS, f"/s/{uuid4()}/stop/", "/settings/keys/openai/"])
+async def test_no_path_and_method_computes_for_everybody_at_once(path: str, method: str) -> None:
+    site = Site(most=4, most_visitors=2)
+    asked = [
+        site.ask(f"{number:032}", f"10.0.1.{number % 39}", path, method) for number in range(200)
+    ]
+    await settle()
+    assert site.running == 2
+    site.signed_in = {f"{number:032}": number for number in range(50, 250)}
+    for session in site.signed_in:
+        site.app._sessions.set_owner(session, site.signed_in[session])
+    asked += [site.ask(session, path=path, method=method) for session in site.signed_in]
+    await settle()
+    assert site.running == 4
+    site.go.set()
+    await asyncio.gather(*asked)
+
+
+async def test_a_person_whom_this_process_does_not_know_waits_for_no_visitors(site: Site) -> None:
+    site.signed_in = {"a" * 32: 1}
+    asked = [
+        site.ask(f"{number:032}")
+        for number in range(MAX_RUNNING_PER_ADDRESS + MAX_WAITING_PER_CLIENT)
+    ]
+    await settle()
+    asked.append(site.ask("a" * 32))
+    await settle()
+    assert site.running == MAX_RUNNING_PER_ADDRESS + 1
+    assert "a" * 32 in site.asked
+    site.go.set()
+    await asyncio.gather(*asked)
+    assert site.statuses == [200] * len(asked)
+
+
+# The share of each client in all there is
+
+BUSY = Client("user 1", is_visitor=False, user_id=1)
+QUIET = Client("user 2", is_visitor=False, user_id=2)
+
+
+async def test_the_client_who_had_the_least_lately_is_next() -> None:
+    share = FairShare(max_running=1)
+    await share.acquire_slot(BUSY)
+    waiting = [asyncio.create_task(share.acquire_slot(BUSY)) for _ in range(5)]
+    await settle()
+    quiet = asyncio.create_task(share.acquire_slot(QUIET))
+    await settle()
+    share.release_slot(BUSY, 2 * fair_share.FREE_USE_SECONDS)
+    await settle()
+    assert quiet.done()
+    assert not any(task.done() for task in waiting)
+    for task in waiting:
+        task.cancel()
+    share.release_slot(QUIET)
+    await settle()
+    assert (share.running_count, share.waiting) == (0, [])
+
+
+async def test_what_was_used_long_ago_counts_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000.0
+    monkeypatch.setattr("config.fair_share.time.monotonic", lambda: now)
+    share = FairShare(max_running=1)
+    await share.acquire_slot(BUSY)
+    share.release_slot(BUSY, 60)
+    now += 20 * fair_share.HALF_LIFE_SECONDS
+    await share.acquire_slot(QUIET)
+    share.release_slot(QUIET, 2 * fair_share.FREE_USE_SECONDS)
+    await share.acquire_slot(BUSY)
+    waiting = [asyncio.create_task(share.acquire_slot(client)) for client in (QUIET, BUSY)]
+    await settle()
+    share.release_slot(BUSY)
+    await settle()
+    assert [task.done() for task in waiting] == [False, True]
+    waiting[0].cancel()
+
+
+async def next_of(clients: list[Client], share: FairShare) -> Client:
+    """Who is next of those that come in this order and wait for one turn."""
+    await share.acquire_slot(QUIET)
+    waiting = {asyncio.create_task(share.acquire_slot(client)): client for client in clients}
+    await settle()
+    share.release_slot(QUIET)
+    await settle()
+    [chosen] = [client for task, client in waiting.items() if task.done()]
+    for task in waiting:
+        task.cancel()
+    return chosen
+
+
+async def test_those_who_were_never_here_do_not_always_go_first() -> None:
+    share = FairShare(max_running=1)
+    clients = [BUSY, *(Client(f"user {number}", False, user_id=number) for number in range(3, 12))]
+    await share.acquire_slot(BUSY)
+    share.release_slot(BUSY, fair_share.FREE_USE_SECONDS / 2)
+    assert await next_of(clients, share) == BUSY
+
+
+async def test_older_accounts_come_before_those_that_were_made_for_an_attack() -> None:
+    made = [Client(f"user {number}", False, user_id=number) for number in range(100, 120)]
+    visitors = [Client(f"address {number}", is_visitor=True) for number in range(20)]
+    assert await next_of([*visitors, *made, BUSY], FairShare(max_running=1)) == BUSY
+    assert await next_of([*visitors, *reversed(made)], FairShare(max_running=1)) == made[0]
+
+
+async def test_a_new_account_that_reads_comes_before_old_ones_that_keep_the_processor_busy() -> (
+    None
+):
+    reader = Client("user 9", False, user_id=9)
+    share = FairShare(max_running=1)
+    for number in range(1, 9):  # they share one processor, all of the time
+        share.usage_by_client[f"user {number}"] = fair_share.ClientUsage(
+            20 / math.log(2) / 20, time.monotonic()
+        )
+    share.usage_by_client[reader.name] = fair_share.ClientUsage(0.3, time.monotonic())
+    busy = [Client(f"user {number}", False, user_id=number) for number in range(1, 9)]
+    assert await next_of([*busy, reader], share) == reader
+
+
+async def test_of_four_turns_one_goes_to_whoever_waited_longest() -> None:
+    share = FairShare(max_running=1)
+    visitor = Client("address 1", is_visitor=True)
+    share.usage_by_client[visitor.name] = fair_share.ClientUsage(100.0, time.monotonic())
+    chosen = []
+    for _ in range(fair_share.OLDEST_WAITER_EVERY):
+        chosen.append(await next_of([visitor, BUSY], share))
+        share.release_slot(chosen[-1])
+    assert sorted(client.name for client in chosen).count(visitor.name) >= 1
+    assert chosen.count(BUSY) >= 1
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "charged"), [("/", "GET", 7.0), ("/accounts/login/", "POST", 0.0)]
+)
+async def test_pages_are_charged_by_what_they_computed_and_sign_ins_by_the_clock(
+    path: str, method: str, charged: float
+) -> None:
+    async def page(scope: Message, receive: Any, send: Any) -> None:
+        scope[request_queue.CPU_SECONDS_KEY] = 7.0
+
+    shares = SharesByKind()
+    scope = {"type": "http", "path": path, "headers": [], "client": ("10.0.0.1", 1)}
+    app = RequestQueueMiddleware(page, SessionOwnerCache(Site()._find), shares)
+    await app(scope | {"method": method}, Site()._receive, Site()._send)
+    [usage] = shares.choose_share(method, path).usage_by_client.values()
+    assert usage.seconds == pytest.approx(charged, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "is_charged"),
+    [
+        ("/c/", "POST", True),
+        (f"/c/{uuid4()}/messages/", "POST", True),
+        (f"/m/{uuid4()}/versions/", "POST", True),
+        (f"/m/{uuid4()}/continuations/", "POST", True),
+        (f"/c/{uuid4()}/title/", "POST", False),
+        (f"/c/{uuid4()}/", "GET", False),
+    ],
+)
+def test_a_reply_is_charged_to_whoever_asks_for_it(
+    path: str, method: str, is_charged: bool
+) -> None:
+    work = request_queue.estimate_work_seconds(
+        {"path": path, "method": method, request_queue.CPU_SECONDS_KEY: 1.0}
+    )
+    assert work == 1.0 + is_charged * request_queue.REPLY_SECONDS
+
+
+async def test_what_waits_for_a_provider_takes_no_turn_of_the_same_persons_pages() -> None:
+    site = Site()
+    site.signed_in = {"a" * 32: 1}
+    site.go.set()
+    await site.ask("a" * 32)
+    site.go.clear()
+    keys = "/settings/keys/openai/check/"
+    asked = [site.ask("a" * 32, path=keys, method="POST") for _ in range(10)]
+    asked.append(site.ask("a" * 32))
+    await settle()
+    assert site.running == MAX_RUNNING_PER_USER + 1
+    site.go.set()
+    await asyncio.gather(*asked)
+
+
+def test_a_request_is_charged_for_what_it_computed() -> None:
+    def page(request: Any) -> HttpResponse:
+        time.sleep(0.2)
+        sum(range(1_000_000))
+        return HttpResponse()
+
+    request = AsyncRequestFactory().get("/")
+    began = time.thread_time()
+    request_queue.record_request_usage(page)(request)
+    most = time.thread_time() - began
+    assert 0 < request.scope[request_queue.CPU_SECONDS_KEY] <= most
+
+
+async def test_a_browser_that_signed_in_before_comes_before_those_that_guess() -> None:
+    site = Site(most=1, most_visitors=1)
+    site.go.set()
+    share, visitor = site.shares.logins, Client("somebody", is_visitor=True)
+    await share.acquire_slot(visitor)
+    forged, known = (signing.dumps({"7": ["id", "code"]}, salt=salt) for salt in ("no", SALT))
+    order: list[str] = []
+    for name, device in (("guesser", ""), ("forger", forged), ("owner", known)):
+        asked = site.ask(address=name, path="/accounts/login/", method="POST", device=device)
+        asked.add_done_callback(lambda _, name=name: order.append(name))
+        await settle()
+    share.release_slot(visitor)
+    await settle()
+    assert order == ["owner", "guesser", "forger"]
+
+
+async def test_visitors_leave_turns_for_people() -> None:
+    site = Site(most=4, most_visitors=2)
+    site.signed_in = {"a" * 32: 1}
+    site.go.set()
+    await site.ask("a" * 32)
+    site.go.clear()
+    asked = [site.ask(address=f"10.0.1.{number}") for number in range(30)]
+    await settle()
+    assert site.running == 2
+    asked += [site.ask("a" * 32) for _ in range(3)]
+    await settle()
+    assert site.running == 4
+    site.go.set()
+    await asyncio.gather(*asked)
+    assert (site.shares.pages.running_count, site.shares.pages.visitor_count) == (0, 0)
+
+
+async def test_what_waits_for_a_provider_or_a_mail_server_holds_up_no_page() -> None:
+    site = Site(most=1, most_visitors=1)
+    waiting = ["/settings/keys/openai/", "/accounts/password/reset/"]
+    asked = [site.ask(path=path, method="POST") for path in waiting]
+    asked += [site.ask(path=path) for path in ("/", "/static/app.css")]
+    await settle()
+    assert site.running == 3
+    site.go.set()
+    await asyncio.gather(*asked)
+
+
+@pytest.mark.parametrize("ticks", range(8))
+async def test_turns_are_given_back_whenever_somebody_goes(ticks: int) -> None:
+    share = FairShare(max_running=2)
+
+    async def compute() -> None:
+        await share.acquire_slot(BUSY)
+        try:
+            await asyncio.sleep(0)
+        finally:
+            share.release_slot(BUSY)
+
+    running = [asyncio.create_task(compute()) for _ in range(20)]
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    for task in running[::2]:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    assert (share.running_count, share.waiting) == (0, [])
+
+
+async def test_the_share_remembers_a_bounded_number_of_clients() -> None:
+    share = FairShare()
+    for number in range(fair_share.MAX_REMEMBERED_CLIENTS + 10):
+        client = Client(str(number), is_visitor=False)
+        await share.acquire_slot(client)
+        share.release_slot(client)
+    assert len(share.usage_by_client) <= fair_share.MAX_REMEMBERED_CLIENTS

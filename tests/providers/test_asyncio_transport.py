@@ -1,0 +1,264 @@
+"""The network under the SDKs: TLS, limits of time and of memory, and how connections end."""
+
+import asyncio
+import inspect
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import httpcore2
+import httpx2
+import pytest
+import uvloop
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from streaming.providers import asyncio_transport
+from streaming.providers.asyncio_transport import (
+    MAX_BUFFERED_BYTES,
+    AsyncioBackend,
+    AsyncioConnection,
+    AsyncioTransport,
+)
+from tests.waiting import until_async
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def served(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """A server's port."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await serve(reader, writer)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def kelp(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(HEAD % 4 + b"kelp")
+    await writer.drain()
+
+
+async def nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+
+
+def client(certificates: ssl.SSLContext | None = None, **options: float) -> httpx2.AsyncClient:
+    timeout = httpx2.Timeout(5.0, **options)
+    transport = AsyncioTransport(certificates or httpx2.create_ssl_context())
+    return httpx2.AsyncClient(transport=transport, timeout=timeout)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "holdfast")])
+    now = datetime.now(UTC)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(address, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    secret = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    path.write_bytes(secret + signed.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+def served_with(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+async def test_a_trusted_server_is_spoken_to_in_secret(certificate: Path) -> None:
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    async with (
+        served(kelp, served_with(certificate)) as port,
+        client(trusting) as http,
+    ):
+        response = await http.get(f"https://127.0.0.1:{port}/")
+        assert response.text == "kelp"
+
+
+async def test_nothing_is_said_to_a_server_that_nobody_vouches_for(certificate: Path) -> None:
+    heard: list[bytes] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read())
+
+    async with served(listen, served_with(certificate)) as port, client() as http:
+        with pytest.raises(httpx2.ConnectError, match="certificate"):
+            await http.get(f"https://127.0.0.1:{port}/", headers={"authorization": "key"})
+    assert not any(heard)
+
+
+async def test_stopping_over_tls_waits_for_no_farewell(certificate: Path) -> None:
+    """A server that answers nothing any more must not keep a stopped reply's connection."""
+    closed = asyncio.Event()
+
+    async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD % 100 + b"kelp")
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            await reader.read()
+        finally:
+            closed.set()
+
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    async with served(stall, served_with(certificate)) as port, client(trusting) as http:
+        async with http.stream("GET", f"https://127.0.0.1:{port}/") as response:
+            assert await anext(response.aiter_raw()) == b"kelp"
+        async with asyncio.timeout(1):
+            await closed.wait()
+
+
+async def test_silence_is_a_read_timeout(certificate: Path) -> None:
+    async with served(nothing) as port, client(read=0.05) as http:
+        with pytest.raises(httpx2.ReadTimeout):
+            await http.get(f"http://127.0.0.1:{port}/")
+
+
+async def test_a_handshake_that_is_not_answered_is_a_connect_timeout() -> None:
+    async with served(nothing) as port, client(connect=0.05) as http:
+        with pytest.raises(httpx2.ConnectTimeout):
+            await http.get(f"https://127.0.0.1:{port}/")
+
+
+async def test_a_server_that_takes_nothing_is_a_write_timeout() -> None:
+    async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(2)
+
+    async with served(deaf) as port, client(write=0.05) as http:
+        with pytest.raises(httpx2.WriteTimeout):
+            await http.post(f"http://127.0.0.1:{port}/", content=b"x" * 20_000_000)
+
+
+async def test_a_connection_that_breaks_is_told_apart_from_one_that_ends() -> None:
+    async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(HEAD % 100 + b"kelp")
+        await writer.drain()
+        writer.transport.abort()
+
+    async with served(cut) as port, client() as http:
+        with pytest.raises((httpx2.RemoteProtocolError, httpx2.ReadError)):
+            await http.get(f"http://127.0.0.1:{port}/")
+
+
+async def test_what_nobody_reads_does_not_pile_up() -> None:
+    size = 40_000_000
+    done = asyncio.Event()
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(size // 10_000):
+            writer.write(b"x" * 10_000)
+            await writer.drain()
+        done.set()
+
+    async with served(flood) as port:
+        connection = await AsyncioBackend().connect_tcp("127.0.0.1", port, timeout=5)
+
+        async def full() -> bool:
+            return len(connection.read_buffer) > MAX_BUFFERED_BYTES
+
+        await until_async(full)
+        assert len(connection.read_buffer) <= 2 * MAX_BUFFERED_BYTES
+        assert not done.is_set()
+        total = 0
+        while part := await connection.read(65_536, timeout=5):
+            total += len(part)
+        assert total == size
+        await connection.aclose()
+
+
+async def test_a_connection_that_was_hung_up_is_not_taken_for_a_good_one() -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(1)
+
+    async with served(hang_up) as port:
+        connection = await AsyncioBackend().connect_tcp("127.0.0.1", port, timeout=5)
+        assert not connection.get_extra_info("is_readable")
+        await connection.write(b"x", timeout=5)
+        assert await connection.read(65_536, timeout=5) == b""
+        assert connection.get_extra_info("is_readable")
+        with pytest.raises(httpcore2.WriteError):
+            await connection.write(b"x", timeout=5)
+        await connection.aclose()
+
+
+@pytest.mark.parametrize("trouble", [OSError("refused"), None])
+async def test_where_one_address_of_a_host_does_not_answer_another_one_does(
+    monkeypatch: pytest.MonkeyPatch, trouble: OSError | None
+) -> None:
+    answering, tried = asyncio_transport._connect_address, []
+
+    async def first_in_trouble(address: str, port: int) -> AsyncioConnection:
+        tried.append(address)
+        if len(tried) > 1:
+            return await answering("127.0.0.1", port)
+        if trouble:
+            raise trouble
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with served(kelp) as port:
+        monkeypatch.setattr(asyncio_transport, "_connect_address", first_in_trouble)
+        monkeypatch.setattr(asyncio_transport, "deque", lambda _: deque(["192.0.2.1", "127.0.0.1"]))
+        connection = await AsyncioBackend().connect_tcp("127.0.0.1", port, timeout=5)
+        await connection.aclose()
+    assert tried == ["192.0.2.1", "127.0.0.1"]
+
+
+async def test_where_no_address_answers_the_last_ones_trouble_is_told() -> None:
+    async with served(kelp) as port:
+        pass
+    with pytest.raises(httpcore2.ConnectError):
+        await AsyncioBackend().connect_tcp("127.0.0.1", port, timeout=5)
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        test_a_trusted_server_is_spoken_to_in_secret,
+        test_nothing_is_said_to_a_server_that_nobody_vouches_for,
+        test_stopping_over_tls_waits_for_no_farewell,
+        test_silence_is_a_read_timeout,
+        test_a_handshake_that_is_not_answered_is_a_connect_timeout,
+        test_a_server_that_takes_nothing_is_a_write_timeout,
+        test_a_connection_that_breaks_is_told_apart_from_one_that_ends,
+        test_what_nobody_reads_does_not_pile_up,
+        test_a_connection_that_was_hung_up_is_not_taken_for_a_good_one,
+        test_where_no_address_answers_the_last_ones_trouble_is_told,
+    ],
+)
+def test_it_is_the_same_on_the_loop_that_workers_run_on(
+    scenario: Callable[..., Coroutine[Any, Any, None]], certificate: Path
+) -> None:
+    wants = inspect.signature(scenario).parameters
+    uvloop.run(scenario(certificate) if wants else scenario())

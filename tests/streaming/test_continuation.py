@@ -1,0 +1,160 @@
+"""Going on after a cut: what is repeated is trimmed, and nothing that is not."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streaming.continuation import (
+    MAX_OVERLAP_CHARS,
+    MIN_OVERLAP_CHARS,
+    MIN_RESTART_CHARS,
+    measure_overlap,
+    strip_overlap,
+)
+from streaming.providers.base import Delta, Finish, ReplyEvent
+from streaming.providers.errors import Interrupted
+
+ROW = "| kelp | 12 m |\n"
+PROSE = "A holdfast anchors the kelp to the rock, and the kelp sways above it."
+
+
+async def said(*events: ReplyEvent) -> AsyncIterator[ReplyEvent]:
+    for event in events:
+        yield event
+
+
+async def gone_on(text: str, *deltas: str) -> str:
+    """The whole text after a continuation in these deltas."""
+    events = said(*map(Delta, deltas), Finish("stop"))
+    shown = [event async for event in strip_overlap(events, text)]
+    assert isinstance(shown[-1], Finish)
+    return text + "".join(event.text for event in shown if isinstance(event, Delta))
+
+
+async def test_a_repeated_end_is_trimmed_however_it_is_cut() -> None:
+    for size in range(1, 30):
+        repeated = PROSE[40:] + " It lives long."
+        deltas = [repeated[at : at + size] for at in range(0, len(repeated), size)]
+        assert await gone_on(PROSE, *deltas) == PROSE + " It lives long."
+
+
+async def test_text_that_repeats_nothing_passes_untouched() -> None:
+    assert await gone_on(PROSE, " It ", "lives.") == PROSE + " It lives."
+
+
+async def test_what_repeats_almost_or_something_else_passes_untouched() -> None:
+    for beginning in ("The kelp sways above it.", "holdfast anchors the kelp", "sways above IT."):
+        assert await gone_on(PROSE, beginning[:7], beginning[7:]) == PROSE + beginning
+
+
+async def test_after_the_beginning_nothing_is_looked_at_any_more() -> None:
+    assert await gone_on(PROSE, " Again: ", PROSE) == f"{PROSE} Again: {PROSE}"
+
+
+async def test_what_can_be_no_repetition_is_not_held_back() -> None:
+    events = strip_overlap(said(Delta("It"), Delta(" lives")), PROSE)
+    assert await anext(events) == Delta("It")
+
+
+async def test_reasoning_is_never_trimmed_and_never_waits() -> None:
+    thought = Delta(PROSE, "reasoning")
+    events = strip_overlap(said(Delta("the kelp sways"), thought, Delta(" above it.!")), PROSE)
+    assert [event async for event in events] == [thought, Delta("!")]
+
+
+async def test_a_source_that_ends_without_its_marker_loses_nothing_that_was_held() -> None:
+    events = strip_overlap(said(Delta("the kelp"), Delta(" to")), PROSE)
+    assert [event async for event in events] == [Delta("the kelp to")]
+
+
+async def test_an_error_comes_through() -> None:
+    async def broken() -> AsyncIterator[ReplyEvent]:
+        yield Delta("the kelp")
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        _ = [event async for event in strip_overlap(broken(), PROSE)]
+
+
+async def test_a_short_coincidence_is_no_repetition() -> None:
+    beginning = PROSE[-MIN_OVERLAP_CHARS + 1 :]
+    assert await gone_on(PROSE, beginning, "!") == PROSE + beginning + "!"
+
+
+@pytest.mark.parametrize("text", ["Yes, ", "Kelp", "A holdfast "])
+async def test_a_model_that_begins_a_short_text_anew_is_not_shown_twice(text: str) -> None:
+    for deltas in ((text + "anchors.",), (text[:2], text[2:], "anchors.")):
+        assert await gone_on(text, *deltas) == text + "anchors."
+
+
+@pytest.mark.parametrize("text", ["1", "No ", "ha ha ", "----"])
+async def test_a_short_text_that_may_go_on_like_this_loses_nothing(text: str) -> None:
+    assert await gone_on(text, text, "!") == text + text + "!"
+
+
+@pytest.mark.parametrize("unit", ["🌊", "ha ", "-", "---|", "\n", "0101", ROW])
+@pytest.mark.parametrize("written", [15, 300])
+async def test_a_run_goes_on_without_losing_any(unit: str, written: int) -> None:
+    rest = unit * 200 + "done"
+    said = "Here you are: " + unit * written
+    for size in (1, 7, len(rest)):
+        deltas = [rest[at : at + size] for at in range(0, len(rest), size)]
+        assert await gone_on(said, *deltas) == said + rest
+
+
+async def test_one_more_equal_row_is_not_taken_for_the_last_one() -> None:
+    assert await gone_on("| a | b |\n" + ROW * 3, ROW, "| end |\n") == (
+        "| a | b |\n" + ROW * 4 + "| end |\n"
+    )
+
+
+async def test_a_repetition_that_begins_before_a_run_is_still_known() -> None:
+    said = PROSE + " " + "🌊" * 20
+    assert await gone_on(said, said[-60:], " The end.") == said + " The end."
+
+
+def test_an_overlap_is_looked_for_within_bounds() -> None:
+    text = "".join(f"{number} bottles, " for number in range(1000))
+    assert measure_overlap(text[-MAX_OVERLAP_CHARS:], text) == MAX_OVERLAP_CHARS
+
+
+@given(st.text("ab ", max_size=80), st.text("ab ", max_size=80))
+async def test_nothing_but_an_exact_repetition_is_ever_trimmed(text: str, more: str) -> None:
+    whole = await gone_on(text, more)
+    trimmed_off = len(text) + len(more) - len(whole)
+    assert whole == text + more[trimmed_off:]
+    assert text.endswith(more[:trimmed_off])
+
+
+@st.composite
+def cut_and_gone_on(draw: st.DrawFn) -> tuple[str, list[str]]:
+    """A text that repeats itself a lot, and deltas that repeat some of its end before they go
+    on, cut anywhere."""
+    texts = st.text(st.sampled_from("abc \n\N{WATER WAVE}"), max_size=80)
+    text = draw(texts)
+    beginning = text[len(text) - draw(st.integers(0, len(text))) :] + draw(texts)
+    cuts = sorted(draw(st.sets(st.integers(0, len(beginning)), max_size=12)))
+    bounds = zip([0, *cuts], [*cuts, len(beginning)], strict=True)
+    return text, [beginning[a:b] for a, b in bounds]
+
+
+@given(cut_and_gone_on())
+async def test_where_the_deltas_are_cut_makes_no_difference(case: tuple[str, list[str]]) -> None:
+    text, deltas = case
+    whole = "".join(deltas)
+    assert await gone_on(text, *deltas) == text + whole[measure_overlap(whole, text) :]
+
+
+@given(cut_and_gone_on())
+def test_what_is_trimmed_is_the_longest_overlap_or_nothing(case: tuple[str, list[str]]) -> None:
+    text, deltas = case
+    whole = "".join(deltas)
+    all_of_it = MIN_RESTART_CHARS <= len(text) < MIN_OVERLAP_CHARS
+    shortest = len(text) if all_of_it else MIN_OVERLAP_CHARS
+    sizes = range(shortest, min(len(text), len(whole)) + 1)
+    longest = max((size for size in sizes if text.endswith(whole[:size])), default=0)
+    assert measure_overlap(whole, text) in {longest, 0}
+    unlike_itself = len(set(whole[:longest])) == longest
+    assert measure_overlap(whole, text) == longest or not unlike_itself

@@ -1,0 +1,257 @@
+"""The provider's own copy: gone on from without a seam, a second bill or a lost character."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from django.db.models import F
+
+from accounts.models import User
+from streaming import journal, lifecycle, reattach, sources
+from streaming.database import run_in_db
+from streaming.journal import StreamText
+from streaming.models import Kind, State, Stream
+from streaming.providers import errors
+from streaming.providers.base import CONTINUE_PROMPT, Request, Turn, Upstream, get_adapter
+from streaming.sources import Source, StreamHandler
+from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
+from tests.streaming.conftest import Crew
+from tests.streaming.making import (
+    SOURCE,
+    entry_of,
+    expire,
+    now,
+    queued,
+    rows,
+    running,
+    spelled,
+    working,
+)
+from tests.streaming.scripted import Stage
+from tests.waiting import until_async
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WORDS = ("Kelp \ud83c", "\udf0a holds ", "fast, ", "é", "\n\n", "and sways", " above.")
+WHOLE = Behaviour.of(*WORDS).text
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Fake]:
+    with Fake.spawn() as provider:
+        yield provider
+
+
+@pytest.fixture
+def fake(provider: Fake, stage: Stage) -> Fake:
+    """Asked by all streams here, in the background, instead of the stage."""
+    provider.reset()
+    kelp = get_adapter("openai", base_url=provider.openai)
+
+    def prepare(stream: Stream, text: StreamText) -> Source:
+        turns: tuple[Turn, ...] = (Turn("user", "Kelp?"),)
+        if text.content:
+            turns += (Turn("assistant", text.content), Turn("user", CONTINUE_PROMPT))
+        return Source(kelp, Request("gpt-6.2-astra", turns, background=True), "sk-kept-0123456789")
+
+    sources.register(
+        SOURCE, StreamHandler(prepare, lambda stream: None, lambda stream: StreamText())
+    )
+    return provider
+
+
+def generations(fake: Fake) -> int:
+    return [asked.wire for asked in fake.requests()].count("openai.responses")
+
+
+async def state(stream: Stream, *states: State) -> Stream:
+    async def so() -> Stream | None:
+        row = await run_in_db(now, stream)
+        return row if row.state in states else None
+
+    row = await until_async(so, within=20, what=f"{stream} is one of {states}")
+    assert row is not None
+    return row
+
+
+async def held_at(fake: Fake, stream: Stream, sent: int) -> None:
+    """Wait until the fake waits, and everything before that is written, the place too."""
+    await asyncio.to_thread(fake.wait_for, "held")
+    # A delta that ends in half a character waits for the next one.
+    whole = Behaviour.of(*WORDS[: 0 if sent == 1 else sent]).text
+
+    async def so() -> bool:
+        placed = bool((await run_in_db(now, stream)).upstream_id)
+        return placed and spelled(await run_in_db(rows, stream)) == whole
+
+    await until_async(so, within=10, what=f"{whole!r} is written")
+
+
+def orphaned(stream: Stream) -> None:
+    """Its worker is taken for dead: another one may claim it."""
+    dead = working()
+    Stream.objects.filter(pk=stream.pk).update(worker=dead, epoch=F("epoch") + 1)
+    expire(dead)
+
+
+@pytest.mark.parametrize("sent", range(len(WORDS) + 1))
+async def test_when_a_worker_dies_the_next_one_goes_on_to_the_letter(
+    fake: Fake, owner: User, crew: Crew, sent: int
+) -> None:
+    fake.script(Behaviour.of(*WORDS, hold_after=(sent,)))
+    await crew.start()
+    stream = await run_in_db(queued, owner)
+    await held_at(fake, stream, sent)
+    await run_in_db(orphaned, stream)
+    await crew.start()
+    await asyncio.to_thread(fake.wait, lambda seen: len(seen) == 2)
+    fake.release()
+    row = await state(stream, State.COMPLETED)
+    written = await run_in_db(rows, stream)
+    assert spelled(written) == WHOLE
+    assert Kind.SEAM not in {kind for _, kind, _, _ in written}
+    assert (generations(fake), row.attempts) == (1, 1)
+
+
+async def test_a_worker_that_drains_hands_over_the_copy_and_cancels_nothing(
+    fake: Fake, owner: User, crew: Crew
+) -> None:
+    fake.script(Behaviour.of(*WORDS, hold_after=(3,)))
+    first = await crew.start()
+    stream = await run_in_db(queued, owner)
+    await held_at(fake, stream, 3)
+    await crew.start()
+    await crew.drain(first)
+    await asyncio.to_thread(fake.wait, lambda seen: len(seen) == 2)
+    fake.release()
+    await state(stream, State.COMPLETED)
+    assert spelled(await run_in_db(rows, stream)) == WHOLE
+    assert [asked.wire for asked in fake.requests()] == [
+        "openai.responses",
+        "openai.responses.attached",
+    ]
+
+
+@pytest.mark.parametrize("place", [0, 1, 4, len(WORDS)])
+async def test_a_connection_that_breaks_is_made_again_by_the_same_worker(
+    fake: Fake, owner: User, crew: Crew, place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reattach, "REATTACH_DELAY_SECONDS", 0.01)
+    fake.script(Behaviour.of(*WORDS, cut_after=place))
+    await crew.start()
+    stream = await run_in_db(queued, owner)
+    row = await state(stream, State.COMPLETED)
+    assert spelled(await run_in_db(rows, stream)) == WHOLE
+    assert (generations(fake), row.epoch) == (1, 1)
+
+
+async def test_reasoning_is_gone_on_from_as_well(fake: Fake, owner: User, crew: Crew) -> None:
+    thoughts = (Piece("Hm, ", "reasoning"), Piece("tides.", "reasoning"), Piece("Yes."))
+    fake.script(Behaviour(thoughts, hold_after=(1,)))
+    await crew.start()
+    stream = await run_in_db(queued, owner)
+    await asyncio.to_thread(fake.wait_for, "held")
+
+    async def thought() -> bool:
+        return spelled(await run_in_db(rows, stream), Kind.REASONING) == "Hm, "
+
+    await until_async(thought, within=10, what="the first thought is written")
+    await run_in_db(orphaned, stream)
+    await crew.start()
+    await asyncio.to_thread(fake.wait, lambda seen: len(seen) == 2)
+    fake.release()
+    await state(stream, State.COMPLETED)
+    text = await run_in_db(journal.read_text, stream.pk)
+    assert (text.reasoning, text.content, text.seams) == ("Hm, tides.", "Yes.", ())
+
+
+async def test_a_copy_that_is_gone_is_carried_on_as_usual(
+    fake: Fake, owner: User, crew: Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reattach, "REATTACH_DELAY_SECONDS", 0.01)
+    fake.script(
+        Behaviour.of(*WORDS, hold_after=(3,)),
+        Behaviour(on="attach", error=ErrorAnswer(404)),
+        Behaviour.of("and the rest."),
+    )
+    await crew.start()
+    stream = await run_in_db(queued, owner)
+    await held_at(fake, stream, 3)
+    await run_in_db(orphaned, stream)
+    await crew.start()
+    row = await state(stream, State.COMPLETED)
+    before = Behaviour.of(*WORDS[:3]).text
+    text = await run_in_db(journal.read_text, stream.pk)
+    assert (text.content, text.seams) == (before + "and the rest.", (len(before),))
+    assert fake.requests()[-1].prompt == CONTINUE_PROMPT
+    assert (generations(fake), row.state) == (2, "completed")
+
+
+async def test_a_stop_cancels_the_reply_at_the_provider(
+    fake: Fake, owner: User, crew: Crew
+) -> None:
+    fake.script(Behaviour.of(*WORDS, hold_after=(3,)))
+    await crew.start()
+    stream = await run_in_db(queued, owner)
+    await held_at(fake, stream, 3)
+    await run_in_db(lifecycle.stop, stream.pk)
+    _, cancelled = await asyncio.to_thread(fake.wait, lambda seen: len(seen) == 2)
+    assert cancelled.wire == "openai.responses.cancelled"
+    assert fake.requests()[0].state == "closed"
+
+
+async def test_a_failed_copy_is_asked_for_anew_while_nothing_is_written(
+    fake: Fake, owner: User, crew: Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streaming.retries.RETRY_DELAYS_SECONDS", (0.01, 0.01))
+    fake.script(Behaviour.of("lost", error_after=0), Behaviour.of("Kelp."))
+    await crew.start()
+    stream = await run_in_db(queued, owner)
+    await state(stream, State.COMPLETED)
+    assert spelled(await run_in_db(rows, stream)) == "Kelp."
+    assert [asked.wire for asked in fake.requests()] == ["openai.responses"] * 2
+
+
+# What is written of it
+
+
+def test_the_place_is_written_with_the_text_or_not_at_all(owner: User) -> None:
+    stream = running(owner)
+    entry = entry_of(stream, "Kelp")
+    at = Upstream("resp_1", "7")
+    assert journal.append([replace(entry, checkpoint=at)]) == {stream.pk}
+    late = replace(entry, checkpoint=Upstream("resp_late", "9"))
+    assert journal.append([late]) == set()
+    assert reattach.get_stored_checkpoint(now(stream)) == at
+    journal.append([entry_of(now(stream), " holds")])
+    assert reattach.get_stored_checkpoint(now(stream)) == at
+
+
+def test_nobody_else_moves_the_anchor(owner: User) -> None:
+    stream = running(owner)
+    assert not lifecycle.save_checkpoint(stream.pk, stream.epoch - 1, Upstream("resp_late", "0"))
+    assert lifecycle.save_checkpoint(stream.pk, stream.epoch, Upstream("resp_1", "0"))
+    assert reattach.get_stored_checkpoint(now(stream)) == Upstream("resp_1", "0")
+
+
+@pytest.mark.parametrize("place", [Upstream("x" * 201, "1"), Upstream("r\0", "1")])
+def test_a_place_that_fits_no_column_is_none(place: Upstream) -> None:
+    assert reattach.ensure_storable(place) == reattach.NO_CHECKPOINT
+
+
+@pytest.mark.parametrize(
+    ("error", "gone"),
+    [
+        (errors.ConnectionFailed(), False),
+        (errors.TimedOut(), False),
+        (errors.Overloaded(status=503), False),
+        (errors.Overloaded(), True),
+        (errors.ModelNotFound(status=404), True),
+        (errors.BadRequest(status=400), True),
+    ],
+)
+def test_a_copy_out_of_reach_is_not_gone(error: errors.ProviderError, gone: bool) -> None:
+    assert reattach.is_expired(error) is gone

@@ -1,0 +1,312 @@
+"""Fair turns: nobody, with however many accounts, makes a person wait who has nothing running."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
+
+from accounts.models import User
+from streaming import lifecycle, scheduling
+from streaming.models import State, Stream, Worker
+from streaming.scheduling import SlotUsage
+from tests.streaming.making import SOURCE, expire, finish, now, queued, running, working
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stage")]
+
+ATTACKERS = 20
+EACH = 30
+NEWCOMER = -1
+
+
+@pytest.fixture
+def attackers() -> list[User]:
+    people = [User(email=f"attacker{n}@holdfast.test") for n in range(ATTACKERS)]
+    return User.objects.bulk_create(people)
+
+
+def wave(people: list[User], pool: str = "", each: int = EACH) -> None:
+    """So many queued streams of each of these, one person after the other."""
+    Stream.objects.bulk_create(
+        Stream(owner=person, request_id=uuid4(), source=SOURCE, pool=pool)
+        for person in people
+        for _ in range(each)
+    )
+
+
+def claim_all(worker: Worker) -> list[Stream]:
+    """What a worker claims that looks until there is nothing more for it."""
+    claimed: list[Stream] = []
+    while got := lifecycle.claim(worker, 50):
+        claimed += got
+    return claimed
+
+
+def per_owner(streams: list[Stream]) -> Counter[int]:
+    return Counter(stream.owner_id for stream in streams)
+
+
+def asked(person: User, pool: str = "") -> Stream:
+    stream = queued(person)
+    Stream.objects.filter(pk=stream.pk).update(pool=pool)
+    return stream
+
+
+@pytest.mark.parametrize(("pool", "owners"), [("", 74), ("demo", 31), ("keyless", 78)])
+def test_so_many_owners_as_promised_can_hold_all_places_and_no_fewer(
+    pool: str, owners: int, settings: Settings
+) -> None:
+    """Each holds as much as it may before the next comes, which is the worst."""
+    assert (settings.STREAMS_PER_WORKER, settings.STREAMS_PER_USER) == (200, 10)
+    assert settings.STREAM_POOLS == {"demo": 40, "keyless": 100}
+    places, holders = SlotUsage(worker_count=1), 0
+    while places.own_count < 200 and places.can_claim(NEWCOMER, pool):
+        holders += 1
+        while places.can_claim(holders, pool):
+            places.count_claim(holders, pool)
+    assert holders == owners
+    others = [other for other in ("", "demo", "keyless") if other != pool]
+    assert not pool or all(places.can_claim(NEWCOMER, other) for other in others)
+
+
+@pytest.fixture
+def small(settings: Settings) -> Settings:
+    """Fewer places, in the same proportions but for the demo's: twenty people must fit in."""
+    settings.STREAMS_PER_WORKER = 80
+    settings.STREAM_POOLS = {"demo": 32, "keyless": 40}
+    return settings
+
+
+@pytest.mark.parametrize(
+    ("pool", "gradually"), [("demo", True), ("", False), ("keyless", True)], ids=str
+)
+def test_twenty_people_who_ask_for_all_places_leave_some_to_who_has_nothing_running(
+    attackers: list[User], colleague: User, small: Settings, pool: str, gradually: bool
+) -> None:
+    worker = working()
+    for people in [[person] for person in attackers] if gradually else [attackers]:
+        wave(people, pool)
+        claim_all(worker)
+    held = Counter(Stream.objects.filter(state=State.RUNNING).values_list("owner_id", flat=True))
+    assert len(held) == ATTACKERS, "each has a turn"
+    assert held.total() < small.STREAM_POOLS.get(pool, small.STREAMS_PER_WORKER)
+    for of in (pool, ""):
+        mine = asked(colleague, of)
+        assert [stream.pk for stream in lifecycle.claim(worker, 50)] == [mine.pk]
+        finish(now(mine))
+        claim_all(worker)
+
+
+@pytest.mark.prove
+def test_all_kinds_of_places_asked_for_at_once_leave_some_of_each(
+    attackers: list[User], colleague: User, small: Settings
+) -> None:
+    small.STREAMS_PER_WORKER = 120
+    worker = working()
+    for pool in ("demo", "keyless", ""):
+        wave(attackers, pool)
+        claim_all(worker)
+    for pool in ("demo", "keyless", ""):
+        mine = asked(colleague, pool)
+        assert [stream.pk for stream in lifecycle.claim(worker, 50)] == [mine.pk]
+        finish(now(mine))
+
+
+def test_owners_take_turns_and_each_ones_oldest_goes_first(
+    owner: User, colleague: User, stranger: User
+) -> None:
+    mine = [queued(owner) for _ in range(4)]
+    theirs = [queued(colleague) for _ in range(2)]
+    last = queued(stranger)
+    worker = working()
+    rounds = [[s.pk for s in lifecycle.claim(worker, 3)] for _ in range(3)]
+    assert rounds == [
+        [mine[0].pk, theirs[0].pk, last.pk],
+        [mine[1].pk, mine[2].pk, theirs[1].pk],
+        [mine[3].pk],
+    ]
+
+
+def test_the_owner_with_fewer_running_streams_goes_first(owner: User, colleague: User) -> None:
+    worker = working()
+    running(owner, worker)
+    [first, second], theirs = [queued(owner), queued(owner)], queued(colleague)
+    assert [s.pk for s in lifecycle.claim(worker, 1)] == [theirs.pk]
+    assert [s.pk for s in lifecycle.claim(worker, 1)] == [first.pk]
+    assert [s.pk for s in lifecycle.claim(worker, 1)] == [second.pk]
+
+
+def test_of_two_with_nothing_running_the_one_whose_turn_is_longer_ago_goes_first(
+    owner: User, colleague: User, settings: Settings
+) -> None:
+    """With one place, an older queue of somebody else is no reason to wait for all of it."""
+    settings.STREAMS_PER_WORKER = 1
+    worker = working()
+    queue = [queued(owner) for _ in range(5)]
+    served = []
+    (first,) = lifecycle.claim(worker, 1)
+    theirs = [queued(colleague), queued(colleague)]
+    finish(first)
+    for _ in range(4):
+        (stream,) = lifecycle.claim(worker, 1)
+        served.append(stream.pk)
+        finish(stream)
+    assert served == [theirs[0].pk, queue[1].pk, theirs[1].pk, queue[2].pk]
+
+
+def test_everybody_is_served_in_the_end(attackers: list[User], settings: Settings) -> None:
+    settings.STREAMS_PER_WORKER, settings.STREAM_POOLS = 10, {"demo": 2}
+    wave(attackers[:6], each=4)
+    wave(attackers[3:9], "demo", each=2)
+    worker = working()
+    for _ in range(40):
+        for stream in claim_all(worker):
+            finish(stream)
+    assert not Stream.objects.unfinished().exists()
+
+
+def test_a_limited_pool_is_not_exceeded_and_holds_nobody_else_back(
+    attackers: list[User], settings: Settings
+) -> None:
+    settings.STREAM_POOLS = {"demo": 8}
+    worker = working()
+    wave(attackers[:10], "demo", each=3)
+    assert len(claim_all(worker)) == 8
+    wave(attackers[:2], each=3)
+    assert sorted(per_owner(claim_all(worker)).values()) == [3, 3]
+    working()  # each worker that lives brings places of its own
+    assert len(claim_all(worker)) == 2, "for the two who have nothing running"
+
+
+def test_nobody_who_is_not_active_is_given_a_turn(owner: User, colleague: User) -> None:
+    """Not for what waits, nor for what a dead worker ran; whoever changed the row, and how."""
+    dead = working()
+    orphan, waiting, theirs = running(owner, dead), queued(owner), queued(colleague)
+    expire(dead)
+    User.objects.filter(pk=owner.pk).update(is_active=False)
+    assert [s.pk for s in lifecycle.claim(working(), 9)] == [theirs.pk]
+    lifecycle.stop_streams_of_inactive_owners()
+    assert [now(s).state for s in (orphan, waiting, theirs)] == ["stopped", "stopped", "running"]
+
+
+def test_a_look_sees_that_an_owner_was_deactivated(owner: User) -> None:
+    worker = working()
+    stream = running(owner, worker)
+    assert lifecycle.read_own_streams(worker) == ({stream.pk: stream.epoch}, False)
+    User.objects.filter(pk=owner.pk).update(is_active=False)
+    assert lifecycle.read_own_streams(worker) == ({stream.pk: stream.epoch}, True)
+
+
+def test_a_stream_of_a_version_that_knew_no_pools_takes_any_place(owner: User) -> None:
+    columns = "uuid, owner_id, request_id, source, arguments, lane, state, epoch, attempts"
+    columns += ", next_index, length, note, error_class, error, error_detail, finish_reason"
+    columns += ", usage, upstream_id, upstream_cursor"
+    values: list[str | int] = [
+        uuid4().hex,
+        owner.pk,
+        uuid4().hex,
+        SOURCE,
+        "{}",
+        "",
+        "queued",
+        0,
+        0,
+        0,
+        0,
+    ]
+    values += ["", "", "", "", "", "{}", "", ""]
+    marks = ", ".join(["%s"] * len(values))
+    with connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO streaming_stream ({columns}) VALUES ({marks})", values)
+    (stream,) = lifecycle.claim(working(), 9)
+    assert (stream.pool, stream.size) == ("", 0)
+
+
+# What it costs
+
+
+def test_a_claim_asks_as_few_questions_of_a_long_queue_as_of_a_short_one(
+    attackers: list[User], colleague: User
+) -> None:
+    worker, asked = working(), list[int]()
+    for each in (1, 30):
+        wave(attackers, each=each)
+        queued(colleague)
+        with CaptureQueriesContext(connection) as queries:
+            assert len(lifecycle.claim(worker, 1)) == 1
+        asked.append(len(queries))
+    assert asked[0] == asked[1] <= 9
+
+
+def test_a_look_is_one_question_with_a_small_answer_however_long_the_queue(
+    attackers: list[User], owner: User
+) -> None:
+    worker = working()
+    mine = [running(owner, worker) for _ in range(3)]
+    wave(attackers, each=30)
+    with CaptureQueriesContext(connection) as queries:
+        found = lifecycle.read_own_streams(worker)
+    assert found == ({stream.pk: stream.epoch for stream in mine}, True)
+    assert len(queries) == 1
+    with connection.cursor() as cursor:
+        cursor.execute(queries[0]["sql"])
+        rows = cursor.fetchall()
+    assert len(rows) == 3
+
+
+# What they are told
+
+
+def test_who_waits_is_told_their_place_in_the_order_in_which_streams_are_claimed(
+    attackers: list[User], colleague: User
+) -> None:
+    wave(attackers[:3], each=5)
+    mine = queued(colleague)
+    Stream.objects.update(created_at=Now() - timedelta(seconds=5))
+    lifecycle.update_queue_notes()
+    assert now(mine).note == f"{lifecycle.NOTE_QUEUE_FULL}, 3 before you"
+    notes = dict(Stream.objects.values_list("pk", "note"))
+    order = [stream.id for stream in scheduling.order_fairly(scheduling.read_queue(), {})]
+    assert [notes[pk] for pk in order[:2]] == [
+        lifecycle.NOTE_QUEUE_FULL,
+        f"{lifecycle.NOTE_QUEUE_FULL}, 1 before you",
+    ]
+
+
+def test_who_waits_for_a_place_in_a_full_pool_is_told_of_those_who_wait_for_one_too(
+    attackers: list[User], colleague: User, settings: Settings
+) -> None:
+    settings.STREAM_POOLS = {"demo": 2}
+    wave(attackers[:4], "demo", each=1)
+    assert len(claim_all(working())) == 2
+    wave(attackers[5:9], each=1)
+    mine = asked(colleague, "demo")
+    Stream.objects.update(created_at=Now() - timedelta(seconds=5))
+    lifecycle.update_queue_notes()
+    assert now(mine).note == f"{lifecycle.NOTE_QUEUE_FULL}, 2 before you"
+
+
+def test_thousands_who_wait_are_told_in_a_few_statements_and_no_wrong_number_stays(
+    attackers: list[User], colleague: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle, "MAX_SHOWN_POSITION", 3)
+    mine = queued(colleague)
+    wave(attackers[:1], each=1)
+    Stream.objects.update(created_at=Now() - timedelta(seconds=5), note="")
+    lifecycle.update_queue_notes()
+    late = Stream.objects.exclude(pk=mine.pk).get()
+    assert late.note == f"{lifecycle.NOTE_QUEUE_FULL}, 1 before you"
+    Stream.objects.filter(pk=mine.pk).delete()
+    running(attackers[0])
+    wave(attackers[1:], each=20)
+    Stream.objects.update(created_at=Now() - timedelta(seconds=5))
+    with CaptureQueriesContext(connection) as queries:
+        lifecycle.update_queue_notes()
+    assert len(queries) <= 8
+    assert now(late).note == lifecycle.NOTE_QUEUE_FULL
