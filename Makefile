@@ -83,11 +83,12 @@ bench: .venv/dev .env .static/staticfiles.json ## What a reply costs beside the 
 fake-providers: .venv/dev ## All providers on loopback, misbehaving on demand; FAKE_PORT
 	@exec $(BIN)/python -m tests.fakes --explain --delay 0.05 --port $(FAKE_PORT)
 
-lint: .venv/dev .env ## Style, types, import direction, migrations
+lint: .venv/dev .env ## Style, types, import direction, names, migrations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m tools.check_names
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
 browser: .venv/dev
