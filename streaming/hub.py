@@ -1,15 +1,15 @@
 """The hub: the one door to the channel layer, and one per process.
 
-The layer is a doorbell. What rings through it was committed before, may be dropped, doubled,
-late or reordered, and may stop altogether: once a second the hub asks the database where those
-streams stand that are followed here and were not heard of since, so followers see everything in
-any case, only later.
+The channel layer carries notifications only. Their content was committed before. They may be lost,
+doubled, late or out of order, and they may stop altogether. Once a second the hub reads from the
+database where those followed streams stand that had no notification since. So followers see
+everything in any case, only later.
 
-A channel per socket in a group would cost a thread hop for every delivery (Channels makes
-one before each dispatched message). So the process has a single channel, and the hub passes
-on what arrives to the followers of this process. And a message per stream would cost more than
-its text: what a commit wrote for all streams of a worker is rung at once, to one group that
-every process with followers is in (docs/decisions/bells.md).
+Channels makes a thread hop before each message that it dispatches to a consumer. So the process has
+a single channel, and the hub passes messages on to the followers of this process. A message for
+each stream would cost more than its text. So one message carries what a commit wrote for all
+streams of a worker, to one group that every process with followers has joined
+(docs/decisions/bells.md).
 """
 
 from __future__ import annotations
@@ -37,27 +37,27 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
 PUBLISH_TIMEOUT_SECONDS = 0.5
-"""How long one ring may take before the layer counts as broken."""
+"""How long one publication may take before the layer counts as broken."""
 CLOSE_TIMEOUT_SECONDS = 0.5
-"""How long a hub that closes goes on ringing what waits."""
+"""How long a closing hub goes on publishing its outbox."""
 PUBLISH_BACKOFF_SECONDS = 2.0
-"""How long nothing is rung after the layer broke."""
+"""How long nothing is published after the layer failed."""
 MAX_OUTBOX = 1_000
-"""Bells that wait to be rung; the oldest are dropped."""
+"""Notifications that wait to be published; the oldest are dropped."""
 MAX_NOTIFICATION_CHARS = 65_536
-"""About how much text one bell carries; the rest of a commit is rung by further ones."""
+"""About how much text one notification carries; further ones carry the rest of a commit."""
 MAX_RECENT_CHARS = 131_072
 """How much of a stream's newest text is kept for its followers; older text is in the journal."""
 MERGE_THRESHOLD = 128
 """After so many chunks the older ones are merged: as objects they take ten times their text."""
 IDLE_TTL_SECONDS = 60.0
-"""How long a tail is kept after its last follower left, who is likely to come back, and a group
-after its last listener."""
+"""How long recent chunks are kept after the last follower left, which often comes back, and a group
+after its last listener left."""
 MAX_IDLE = 250
-"""Tails that are kept so, at most, and groups."""
+"""Streams whose recent chunks are kept without followers, and groups without listeners."""
 
 STREAMS_GROUP = "streams"
-"""The group of all who follow any stream."""
+"""The group of all processes with followers."""
 WORKERS_GROUP = "workers"
 PROBE_GROUP = "nobody"
 
@@ -72,8 +72,8 @@ def user_group(user_id: int) -> str:
 
 
 class RecentChunks:
-    """What is known here of one stream that somebody follows, or did until lately: its row when it
-    was last read, its head, its newest chunks."""
+    """The state of one stream that this process follows, or followed lately: its row as it was last
+    read, its head, its newest chunks."""
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
@@ -88,8 +88,8 @@ class RecentChunks:
         self.has_updated_since_poll = False
 
     def add_chunks(self, chunks: Sequence[Chunk]) -> None:
-        """Take chunks that were rung. What is known is dropped; after a hole, the tail begins
-        anew behind it, and followers fetch what they miss from the journal."""
+        """Add chunks from a notification and drop known ones. After a gap, keep only the chunks
+        behind it; followers read what they miss from the journal."""
         for chunk in chunks:
             if chunk.index < self.next_index:
                 continue
@@ -107,8 +107,8 @@ class RecentChunks:
         self.wake_waiters()
 
     def backfill(self, chunks: Sequence[Chunk]) -> None:
-        """Take what somebody had to read from the journal, if what is held here goes on from it:
-        whoever comes next need not."""
+        """Prepend chunks that a follower read from the journal, if the cached ones continue them,
+        so that the next follower need not read them."""
         held = self._chunks
         if not chunks or (held and held[0].first <= chunks[0].first):
             return
@@ -127,8 +127,8 @@ class RecentChunks:
             self._char_count -= len(self._chunks.popleft().delta)
 
     def update_head(self, head: StreamHead | None) -> None:
-        """Take what the database or a bell says of the stream's row. Bells may be late:
-        a claim or an ending is never taken back by what was said before it."""
+        """Store what the database or a notification says about the stream's row. Notifications may
+        be late: an older one never undoes a claim or an ending."""
         known = self.head
         if head is None:
             self.is_deleted = True
@@ -139,7 +139,8 @@ class RecentChunks:
             self.wake_waiters()
 
     def chunks_after(self, index: int) -> list[Chunk]:
-        """The chunks that follow an index, neighbours merged, if they are all here; else none."""
+        """The chunks after an index, with neighbours merged, if all of them are cached; else
+        none."""
         chunks = self._chunks
         if chunks and chunks[-1].first == index + 1:  # nearly always
             return [chunks[-1]]
@@ -148,12 +149,12 @@ class RecentChunks:
 
     @property
     def is_running(self) -> bool:
-        """Whether it is known to go on: then the database is asked about it every second."""
+        """Whether the stream is known to run. Then the database is polled about it every second."""
         return self.head is not None and not self.head.has_ended and not self.is_deleted
 
     @property
     def should_poll(self) -> bool:
-        """Whether something may have happened that was not heard of here."""
+        """Whether something may have happened without a notification."""
         if self.head is None:
             return True
         return not self.has_updated_since_poll and not (
@@ -161,7 +162,7 @@ class RecentChunks:
         )
 
     async def wait_for_change(self) -> None:
-        """Wait until something was added or learned."""
+        """Wait until chunks or another head arrived."""
         waiting = asyncio.get_running_loop().create_future()
         self._waiters.append(waiting)
         await waiting
@@ -178,7 +179,7 @@ def _head_sort_key(head: StreamHead) -> tuple[bool, int, int]:
 
 
 class Hub:
-    """Rings and hears the doorbell for everybody in this process, on one event loop."""
+    """Publishes and receives notifications for the whole process, on one event loop."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
@@ -209,40 +210,39 @@ class Hub:
     # For followers
 
     def get_running_stream(self, uuid: UUID) -> Stream | None:
-        """The row of a running stream that is followed here, or was until lately, as it was when
-        it was read: whose it is, and what it was asked for, never changes."""
-        tail = self._recent_by_uuid.get(uuid)
-        return tail.stream if tail and tail.is_running else None
+        """The row of a running stream that is followed here, or was lately, as it was last read.
+        Its owner and its arguments never change."""
+        recent = self._recent_by_uuid.get(uuid)
+        return recent.stream if recent and recent.is_running else None
 
     @contextmanager
     def join_stream(self, stream: Stream) -> Iterator[RecentChunks]:
-        """Follow a stream: its tail is kept up to date for as long as somebody has joined, and a
-        while longer, for those who come back."""
-        tail = self._recent_by_id.get(stream.id)
-        if tail is None:
-            tail = self._recent_by_id[stream.id] = self._recent_by_uuid[stream.uuid] = RecentChunks(
-                stream
-            )
+        """Follow a stream. Its recent chunks are kept up to date while it has followers, and for a
+        while after that."""
+        recent = self._recent_by_id.get(stream.id)
+        if recent is None:
+            recent = RecentChunks(stream)
+            self._recent_by_id[stream.id] = self._recent_by_uuid[stream.uuid] = recent
             self._groups_changed.set()
         self._idle_streams.pop(stream.id, None)
-        tail.follower_count += 1
+        recent.follower_count += 1
         try:
-            yield tail
+            yield recent
         finally:
-            tail.follower_count -= 1
-            if not tail.follower_count:
+            recent.follower_count -= 1
+            if not recent.follower_count:
                 self._idle_streams[stream.id] = self.loop.time()
                 self._evict_idle_streams(len(self._idle_streams) - MAX_IDLE)
 
     def _evict_idle_streams(self, count: int) -> None:
-        """Those that were left first."""
+        """Drop the streams whose last follower left first."""
         for stream_id in [*islice(self._idle_streams, max(count, 0))]:
             del self._idle_streams[stream_id]
             del self._recent_by_uuid[self._recent_by_id.pop(stream_id).stream.uuid]
 
     @contextmanager
     def listen(self, group: str, listener: Listener) -> Iterator[None]:
-        """Call `listener` with every body that is rung to a group. It must not block."""
+        """Call `listener` with every notification to a group. It must not block."""
         self._listeners.setdefault(group, set()).add(listener)
         self._idle_groups.pop(group, None)
         self._groups_changed.set()
@@ -256,34 +256,35 @@ class Hub:
                 self._evict_idle_groups(len(self._idle_groups) - MAX_IDLE)
 
     def _evict_idle_groups(self, count: int) -> None:
-        """Those that were listened to least lately."""
+        """Leave the groups whose last listener left first."""
         for group in [*islice(self._idle_groups, max(count, 0))]:
             del self._idle_groups[group]
             self._groups_changed.set()
 
     def publish_update(self, entries: Sequence[Append], head: StreamHead | None = None) -> None:
-        """Ring what was committed, and where a stream stands after that."""
+        """Publish committed chunks, and the head of a stream after them."""
         *parts, last = _split_appends(entries)
         for part in parts:
             self.notify(STREAMS_GROUP, build_stream_notification(part))
         self.notify(STREAMS_GROUP, build_stream_notification(last, head))
 
     def notify(self, group: str, body: Notification) -> None:
-        """Put a bell in the outbox. Only on the hub's own loop; others use `ring` below."""
+        """Put a notification into the outbox. Call it on the hub's own loop; elsewhere call the
+        function `notify` below."""
         self._outbox.append((group, body))
         self._outbox_emptied.clear()
         self._outbox_filled.set()
 
     async def close(self) -> None:
-        """Ring what still waits, if the layer takes it at once: a worker that goes has just
-        told the others what it gave up."""
-        await asyncio.sleep(0)  # what threads rang is handed over by the loop
+        """Publish what is in the outbox, if the layer takes it at once: a worker that stops has
+        just published which streams it released."""
+        await asyncio.sleep(0)  # the loop hands over what threads published
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
                 await self._outbox_emptied.wait()
         for task in self._tasks:
             task.cancel()
-        # Cancelled, the layer signs off at Redis, which may stand still.
+        # A cancelled layer unsubscribes from Redis, which may hang.
         await asyncio.wait(self._tasks, timeout=CLOSE_TIMEOUT_SECONDS)
 
     # Its four tasks
@@ -308,9 +309,9 @@ class Hub:
             self._outbox_emptied.set()
 
     async def _receive_notifications(self) -> None:
-        """Never cancelled while it waits: the layers delete a channel whose receive is."""
+        """Is never cancelled while it waits: the layers delete a channel whose `receive` is."""
         async with asyncio.timeout(2):
-            # A channel that can't be made leaves its queue behind, so the layer is tried first.
+            # A failed `new_channel` leaves its queue behind, so a message tests the layer first.
             await self._layer.group_send(PROBE_GROUP, {"type": "bell"})
             channel = await self._layer.new_channel()
         self._joined_groups.clear()
@@ -322,8 +323,8 @@ class Hub:
                 if message is not None:  # see sealed_layer.py
                     self._dispatch_notification(message["group"], message["body"])
             except Exception:
-                # With another channel, this one would stay in its groups and fill up unread.
-                logger.exception("A bell could not be understood")
+                # A new channel would leave this one in its groups, where it fills up unread.
+                logger.exception("A notification could not be understood")
                 await asyncio.sleep(0.1)
 
     def _dispatch_notification(self, group: str, body: Notification) -> None:
@@ -333,8 +334,8 @@ class Hub:
             apply_stream_notification(self._recent_by_id, body)
 
     async def _maintain_groups(self) -> None:
-        """Join the groups that somebody here needs, and leave those that nobody does any more. Only
-        that of the streams is not left again: the next follower comes soon."""
+        """Join the groups with listeners and leave the others. The group of the streams is never
+        left again: the next follower comes soon."""
         await self._groups_changed.wait()
         self._groups_changed.clear()
         try:
@@ -361,9 +362,9 @@ class Hub:
                 await self._layer.group_discard(group, self._channel)
 
     async def _poll_heads(self) -> None:
-        """Ask the database once a second, and at once after joining the group: what was rung
-        before the join took effect is seen by nobody else. A stream of which text was heard
-        since is left out once: what it may have missed shows as a hole, or by its silence."""
+        """Read heads from the database once a second, and at once after the group was joined: what
+        was published before the join took effect arrives in no other way. Skip a stream once if
+        text arrived since: anything that it missed shows as a gap, or by the silence after it."""
         with suppress(TimeoutError):
             async with asyncio.timeout(POLL_SECONDS):
                 await self._poll_requested.wait()
@@ -372,18 +373,18 @@ class Hub:
         long_ago = self.loop.time() - IDLE_TTL_SECONDS
         self._evict_idle_streams(sum(left < long_ago for left in self._idle_streams.values()))
         self._evict_idle_groups(sum(left < long_ago for left in self._idle_groups.values()))
-        tails = [tail for tail in self._recent_by_id.values() if tail.should_poll]
-        for tail in self._recent_by_id.values():
-            tail.has_updated_since_poll = False
-        if not tails:
+        polled = [recent for recent in self._recent_by_id.values() if recent.should_poll]
+        for recent in self._recent_by_id.values():
+            recent.has_updated_since_poll = False
+        if not polled:
             return
-        heads = await run_in_db(journal.read_heads, [tail.stream.id for tail in tails])
-        for tail in tails:
-            tail.update_head(heads.get(tail.stream.id))
+        heads = await run_in_db(journal.read_heads, [recent.stream.id for recent in polled])
+        for recent in polled:
+            recent.update_head(heads.get(recent.stream.id))
 
 
 def _split_appends(entries: Sequence[Append]) -> Iterator[Sequence[Append]]:
-    """The entries in parts that fit a bell; a last one in any case."""
+    """Split appends into parts that fit a notification. There is always a last part."""
     part: list[Append] = []
     size = 0
     for entry in entries:
@@ -398,8 +399,8 @@ def _split_appends(entries: Sequence[Append]) -> Iterator[Sequence[Append]]:
 def build_stream_notification(
     entries: Sequence[Append] = (), head: StreamHead | None = None
 ) -> Notification:
-    """The body of a bell that says what is new in streams: chunks column by column, as a list for
-    each of them would cost every process that hears it more than their text."""
+    """A notification of new chunks, column by column: a list for each chunk would cost every
+    receiving process more than the text."""
     body: Notification = {}
     if entries:
         rows = (
@@ -414,19 +415,19 @@ def build_stream_notification(
 
 
 def apply_stream_notification(recent_by_id: Mapping[int, RecentChunks], body: Notification) -> None:
-    """Pass on what a bell says to those streams that are followed here."""
+    """Pass a notification on to the streams that are followed here."""
     for stream_id, rows in groupby(zip(*body.get("chunks", ()), strict=True), itemgetter(0)):
-        if tail := recent_by_id.get(stream_id):
-            tail.has_updated_since_poll = True
-            tail.add_chunks(
+        if recent := recent_by_id.get(stream_id):
+            recent.has_updated_since_poll = True
+            recent.add_chunks(
                 [Chunk(n, n, KINDS_BY_VALUE[kind], delta, at) for _, n, kind, delta, at in rows]
             )
-    if (row := body.get("head")) and (tail := recent_by_id.get(row[0])):
-        tail.update_head(StreamHead(row[0], row[1], State(row[2]), *row[3:]))
+    if (row := body.get("head")) and (recent := recent_by_id.get(row[0])):
+        recent.update_head(StreamHead(row[0], row[1], State(row[2]), *row[3:]))
 
 
 async def _run_forever(part: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run one of the hub's parts again and again, whatever the layer does to it."""
+    """Run one of the hub's tasks again and again, whatever the layer raises."""
     failing = False
     while True:
         try:
@@ -443,7 +444,7 @@ _hub: Hub | None = None
 
 
 def get_hub() -> Hub:
-    """The hub of this process; made when it is first asked for, on the running loop."""
+    """The hub of this process. The first call creates it on the running loop."""
     global _hub
     if _hub is None or _hub.loop is not asyncio.get_running_loop():
         _hub = Hub()
@@ -451,7 +452,7 @@ def get_hub() -> Hub:
 
 
 async def close() -> None:
-    """End the hub of this process, if there is one."""
+    """Close the hub of this process, if there is one."""
     global _hub
     if _hub is not None:
         closing, _hub = _hub, None
@@ -459,9 +460,9 @@ async def close() -> None:
 
 
 def notify(group: str, body: Notification) -> None:
-    """Ring from anywhere, also from synchronous code; never raises, never waits.
+    """Publish from anywhere, also from synchronous code. Never raises and never waits.
 
-    A process without a hub (a shell, a command) rings nothing: the others ask the database.
+    A process without a hub (a shell, a command) publishes nothing: the others poll the database.
     """
     if _hub is not None and not _hub.loop.is_closed():
         with suppress(RuntimeError):  # the loop closed just now

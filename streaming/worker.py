@@ -42,14 +42,15 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 POLL_SECONDS = 1.0
-"""How often a worker compares its streams with the database, bell or no bell."""
+"""How often a worker compares its streams with the database, with or without notifications."""
 LEFTOVER_DELAY_SECONDS = 0.3
-"""How long after a bell it takes what others, who heard it too, have left."""
+"""How long after a notification it claims what the other workers, which got it too, have left."""
 DEBOUNCE_SECONDS = 0.1
-"""How long bells are gathered after a look that found nothing. Whoever queues a hundred replies and
-may have ten makes bells ring as often, and the looks took a third of a worker's time."""
+"""How long notifications are collected after a claim that found nothing. A person who queues a
+hundred replies and may run ten causes as many notifications, and answering each took a third of a
+worker's time."""
 DB_RETRY_SECONDS = 0.2
-"""When the database is asked again after it gave no answer."""
+"""Pause before the next try after the database gave no answer."""
 CLAIM_BATCH_SIZE = 50
 CANCEL_TIMEOUT_SECONDS = 5.0
 MAINTENANCE_INTERVAL_SECONDS = 60.0
@@ -70,9 +71,9 @@ class StreamRun:
 
 
 class StreamWorker(AsyncConsumer):
-    """Claims streams, pours what their sources yield into the journal, and ends them."""
+    """Claims streams, writes what their sources yield into the journal, and ends them."""
 
-    channel_layer_alias = "none"  # it hears through the hub, like everybody in the process
+    channel_layer_alias = "none"  # notifications come through the hub
 
     def __init__(self) -> None:
         self.row: Worker | None = None
@@ -81,8 +82,8 @@ class StreamWorker(AsyncConsumer):
         self._is_draining = False
         self._is_handing_over = False
         self._db_threads = DatabaseThreads("worker", 2)
-        # A look must not wait behind what the streams want: dozens that were taken over at
-        # once are prepared and ended for seconds.
+        # Claims must not wait behind the queries of streams: to prepare and end dozens that were
+        # taken over at once takes seconds.
         self._claim_threads = DatabaseThreads("looks", 1, persistent_connection)
         self._lease_threads = DatabaseThreads("lease", 1)
         self._writer = Writer(self._on_committed, self._on_rejected)
@@ -111,14 +112,14 @@ class StreamWorker(AsyncConsumer):
         self._claim_task = asyncio.create_task(self._claim_loop(), name="worker claims")
 
     async def drain(self, seconds: float) -> None:
-        """Claim nothing new, let running streams finish for so long, and hand over the rest."""
+        """Claim nothing new, let running streams finish within `seconds`, and release the rest."""
         self._is_draining = True
         self._wake.set()
         if self._claim_task is not None and self.row is not None:
             await self._claim_task
             await self._call_with_db_retry(lifecycle.begin_drain, self.row)
         if self._runs:
-            await asyncio.wait([pump.task for pump in self._runs.values()], timeout=seconds)
+            await asyncio.wait([run.task for run in self._runs.values()], timeout=seconds)
         await self._hand_over()
         await asyncio.gather(*self._background_tasks, return_exceptions=True)
         if self.row is not None:
@@ -133,16 +134,16 @@ class StreamWorker(AsyncConsumer):
 
     async def _hand_over(self) -> None:
         self._is_handing_over = True
-        left = [pump for pump in self._runs.values() if not pump.is_ending]
-        for pump in left:
-            pump.task.cancel()
+        left = [run for run in self._runs.values() if not run.is_ending]
+        for run in left:
+            run.task.cancel()
         await asyncio.gather(*(p.task for p in self._runs.values()), return_exceptions=True)
-        await self._writer.flush([pump.buffer for pump in left if pump.buffer])
+        await self._writer.flush([run.buffer for run in left if run.buffer])
 
-    # What it hears
+    # Notifications
 
     async def dispatch(self, message: Notification) -> None:
-        """Bells of a newer version are no reason to stop hearing."""
+        """Ignore the notifications of a newer version."""
         if message.get("type") in ("stream.queued", "stream.ended"):
             await super().dispatch(message)
 
@@ -153,7 +154,7 @@ class StreamWorker(AsyncConsumer):
         self._cancel_run(self._runs.get(message.get("stream_id", 0)))
         self._wake.set()
 
-    # What it looks for itself
+    # Claiming
 
     async def _claim_loop(self) -> None:
         loop = asyncio.get_running_loop()
@@ -163,7 +164,7 @@ class StreamWorker(AsyncConsumer):
                 async with asyncio.timeout_at(due):
                     await self._wake.wait()
             try:
-                # Bells may ring without pause: the clock decides, not a silence.
+                # Notifications may come without a pause, so the clock decides.
                 if loop.time() < due:
                     if not await self._claim_streams(ignore_share=False):
                         await asyncio.sleep(DEBOUNCE_SECONDS)
@@ -172,7 +173,7 @@ class StreamWorker(AsyncConsumer):
                     await self._reconcile()
                     due = loop.time() + POLL_SECONDS
             except CONNECTION_ERRORS as error:
-                # The bell was heard and led to nothing; a stream between two owners waits.
+                # The notification is used up, and a stream may be between two owners.
                 if not outage_monitor.is_outage(error):
                     logger.warning("Streams could not be looked for (%s); trying again", error)
                 self._wake.set()
@@ -182,8 +183,8 @@ class StreamWorker(AsyncConsumer):
                 await asyncio.sleep(POLL_SECONDS)
 
     async def _claim_streams(self, *, ignore_share: bool) -> int:
-        """When a bell rang, all workers are awake: each takes its share. What is left a
-        moment later is taken by whoever looks first. Returns how many were claimed."""
+        """Claim streams; returns how many. A notification wakes all workers, so each claims its
+        share. The first one that polls a moment later claims what is left."""
         self._wake.clear()
         assert self.row is not None
         running = len(self._runs)
@@ -194,23 +195,23 @@ class StreamWorker(AsyncConsumer):
         claimed = await self._claim_threads.run(lifecycle.claim, self.row, room, share)
         for stream in claimed:
             self._cancel_run(self._runs.get(stream.id))  # lost to another, and not yet noticed
-            pump = self._runs[stream.id] = StreamRun(stream)
-            pump.task = asyncio.create_task(self._run_stream(pump), name=f"stream {stream.uuid}")
-            pump.task.add_done_callback(partial(self._on_run_done, pump))
+            run = self._runs[stream.id] = StreamRun(stream)
+            run.task = asyncio.create_task(self._run_stream(run), name=f"stream {stream.uuid}")
+            run.task.add_done_callback(partial(self._on_run_done, run))
         if len(claimed) == room:
             self._wake.set()
         return len(claimed)
 
     async def _reconcile(self) -> None:
-        """Let go of what is no longer ours; give up what is ours by a claim whose answer was lost;
+        """Cancel streams that are no longer ours; release those of a claim whose answer was lost;
         stop what is of people who were deactivated; take what nobody runs. Claims and this run
         one after the other, so no claim is half done."""
         assert self.row is not None
         self._wake.clear()
         mine, more = await self._claim_threads.run(lifecycle.read_own_streams, self.row)
-        for pump in tuple(self._runs.values()):
-            if mine.pop(pump.stream.id, None) != pump.stream.epoch:
-                self._cancel_run(pump)
+        for run in tuple(self._runs.values()):
+            if mine.pop(run.stream.id, None) != run.stream.epoch:
+                self._cancel_run(run)
         if mine:
             await self._claim_threads.run(lifecycle.release_streams, self.row, list(mine))
         if more:
@@ -240,8 +241,8 @@ class StreamWorker(AsyncConsumer):
                     logger.warning("The lease could not be renewed (%s); trying again", error)
 
     async def _maintenance_loop(self) -> None:
-        """Fold what is old, and do the application's chores. It does not matter how many workers
-        do, nor how often."""
+        """Fold old streams, and run the application's periodic tasks. Any number of workers may do
+        so, at any time."""
         after = 0
         while True:
             try:
@@ -267,23 +268,24 @@ class StreamWorker(AsyncConsumer):
     # One stream
 
     async def _run_stream(self, run: StreamRun) -> None:
-        """Run a claimed stream to its end. Cancelled, it leaves the ending to who cancelled."""
+        """Run a claimed stream until it ends. If the task is cancelled, its canceller ends the
+        stream."""
         stream = run.stream
         text = StreamText()
         if stream.next_index:
             text = await self._call_with_db_retry(journal.read_text, stream.id)
-        run.buffer = pen = self._writer.open_buffer(stream, text)
+        run.buffer = buffer = self._writer.open_buffer(stream, text)
         try:
             self._publish_state(stream)
-            ending = await self._run_to_ending(run, text, pen)
+            ending = await self._run_to_ending(run, text, buffer)
             run.is_ending = True
-            await self._end_stream(pen, ending)
+            await self._end_stream(buffer, ending)
         except asyncio.CancelledError:
-            self._start_upstream_cancel(run.source, pen)
+            self._start_upstream_cancel(run.source, buffer)
             raise
         finally:
             if not self._is_handing_over:
-                self._writer.discard_buffer(pen)
+                self._writer.discard_buffer(buffer)
 
     async def _run_to_ending(
         self, run: StreamRun, text: StreamText, buffer: StreamBuffer
@@ -296,7 +298,7 @@ class StreamWorker(AsyncConsumer):
             return Ending.internal_error()  # it is still ours, and nobody else could store its text
 
     async def _run_source(self, run: StreamRun, text: StreamText, buffer: StreamBuffer) -> Ending:
-        """Everything from the source into the journal; how that ended."""
+        """Write everything from the source into the journal; returns how that ended."""
         stream = run.stream
         if lifecycle.has_exhausted_attempts(stream):
             return Ending.interrupted("The server stopped in the middle of this reply.")
@@ -316,7 +318,7 @@ class StreamWorker(AsyncConsumer):
     async def _run_with_retries(
         self, source: Source, text: StreamText, buffer: StreamBuffer
     ) -> Finish | None:
-        """Copy the source, asked again while nothing of it is written and that may help."""
+        """Run the source, with retries while nothing is written and a retry may help."""
         tries = 1
         while True:
             try:
@@ -352,7 +354,7 @@ class StreamWorker(AsyncConsumer):
         await self._set_note(stream, retries.format_retry_note(tries + 1))
 
     async def _set_note(self, stream: Stream, note: str) -> None:
-        """Tell people what the stream is doing, in its row and by bell."""
+        """Write a note for people into the stream's row, and publish it."""
         if await self._call_with_db_retry(lifecycle.set_note, stream.id, stream.epoch, note):
             stream.note = note
             self._publish_state(stream)
@@ -360,8 +362,8 @@ class StreamWorker(AsyncConsumer):
     async def _run_with_reattach(
         self, source: Source, text: StreamText, buffer: StreamBuffer
     ) -> Finish | None:
-        """From the provider's own copy where it keeps one, again and again if the connection
-        breaks; where that copy is gone, as if there had been none."""
+        """Read the provider's own copy where it keeps one, again after each broken connection. If
+        that copy is gone, start as if there had been none."""
         for _ in range(reattach.MAX_REATTACHMENTS):
             kept = reattach.reattach_source(source, buffer.checkpoint)
             try:
@@ -383,8 +385,8 @@ class StreamWorker(AsyncConsumer):
     async def _stream_once(
         self, source: Source, text: StreamText, buffer: StreamBuffer
     ) -> Finish | None:
-        """One exchange with the provider. A text that is gone on from by asking gets a seam, and
-        what the model repeats is trimmed; one gone on from in the provider's copy needs neither."""
+        """Run one call of the provider. A text that a new call continues gets a seam, and the
+        overlap is stripped. A text that the provider's copy continues needs neither."""
         asks = source.request.upstream is None
         seam_due = asks and text.next_index > 0 and not text.ends_in_seam
         repeats = text.content and (asks or (text.ends_in_seam and not buffer.has_written))
@@ -412,7 +414,7 @@ class StreamWorker(AsyncConsumer):
         return None
 
     async def _save_checkpoint(self, buffer: StreamBuffer, checkpoint: Upstream) -> None:
-        """Remember the provider's copy before there is any text to remember it with."""
+        """Save the checkpoint of the provider's copy before there is any text to commit it with."""
         buffer.checkpoint = reattach.ensure_storable(checkpoint)
         if not buffer.has_written:
             stream = buffer.stream
@@ -421,7 +423,7 @@ class StreamWorker(AsyncConsumer):
             )
 
     def _start_upstream_cancel(self, source: Source | None, buffer: StreamBuffer) -> None:
-        """A reply that goes on at the provider without us ends there too, if it was stopped."""
+        """Cancel a stopped reply at the provider, too, if it would go on there without us."""
         if not self._is_handing_over and source and buffer.checkpoint and buffer.checkpoint.id:
             giving_up = self._cancel_upstream(source, buffer.checkpoint, buffer.stream)
             task = asyncio.create_task(giving_up, name=f"cancel of {buffer.stream.uuid}")
@@ -441,11 +443,11 @@ class StreamWorker(AsyncConsumer):
                 logger.warning("Stream %s may go on at its provider (%s)", stream.uuid, error)
 
     async def _end_stream(self, buffer: StreamBuffer, ending: Ending) -> None:
-        """End in the database, then tell: the last chunks and the end in one bell."""
+        """End the stream in the database, then publish the last chunks and the end together."""
         stream = buffer.stream
         rest = await self._writer.detach_buffer(buffer)
         if buffer.is_unstorable:
-            ending = Ending.internal_error()  # the last of its text was being refused just now
+            ending = Ending.internal_error()  # its last text was rejected just now
         if await self._call_with_db_retry(lifecycle.end, stream.id, stream.epoch, ending, rest):
             heads = await self._call_with_db_retry(journal.read_heads, [stream.id])
             if head := heads.get(stream.id):  # unless it was deleted at once
@@ -461,15 +463,15 @@ class StreamWorker(AsyncConsumer):
             get_hub().publish_update(entries)
 
     def _on_rejected(self, buffer: StreamBuffer) -> None:
-        pump = self._runs.get(buffer.stream.id)
-        if pump is not None and pump.buffer is buffer:
-            self._cancel_run(pump)
+        run = self._runs.get(buffer.stream.id)
+        if run is not None and run.buffer is buffer:
+            self._cancel_run(run)
 
     async def _call_with_db_retry(
         self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """The database's answer, however long it takes to come back. Only for what may be
-        done twice."""
+        """Call until the database answers, however long that takes. Only for calls that may run
+        twice."""
         while True:
             try:
                 return await self._db_threads.run(function, *args, **kwargs)
@@ -480,9 +482,9 @@ class StreamWorker(AsyncConsumer):
 
 
 def can_reattach(source: Source, buffer: StreamBuffer) -> bool:
-    """Whether something of the reply is here, and the rest of it in the provider's copy."""
+    """Whether a part of the reply is written, and the provider's copy has the rest."""
     return buffer.has_written and reattach.reattach_source(source, buffer.checkpoint) is not None
 
 
 async def _ignore_message(message: Any) -> None:
-    """A worker answers nobody."""
+    """A worker sends no answers."""

@@ -1,8 +1,8 @@
-"""The group commit: what the streams of a worker have to say is written in one statement.
+"""The group commit: one statement writes the new text of all streams of a worker.
 
-While one batch is being committed the next one gathers, so with few streams the commit itself is
-the clock; the more there are, the longer the beat, so that a row holds more than a token.
-One thread and one connection do all of it, and nothing is published before it is committed.
+While one batch is committed, the next one collects. With few streams the commit itself sets the
+pace; with more streams the interval grows, so that a row holds more than a token. One thread and
+one connection do all of it. Nothing is published before it is committed.
 """
 
 from __future__ import annotations
@@ -24,20 +24,21 @@ from streaming.providers.base import Upstream
 logger = logging.getLogger(__name__)
 
 MAX_PENDING_BYTES = 256 * 1024
-"""How much of one stream may wait for its commit before its source is held back."""
+"""How much text of one stream may wait for its commit before its source has to wait."""
 MAX_STREAM_CHARS = 2_000_000
-"""About the most characters of text and thoughts that a stream may have: four times what the
+"""About the most characters of text and reasoning that a stream may have: four times as many as the
 models with the longest replies write. A source that never ends is ended there."""
 FLUSH_SECONDS_PER_STREAM = 0.0013
 MAX_FLUSH_INTERVAL_SECONDS = 0.075
-"""Seconds from one round of commits to the next: nothing that anybody sees, and with many streams
-half of the cost."""
+"""Seconds from one round of commits to the next. Nobody sees the difference, and with many streams
+it saves half of the cost."""
 MAX_STREAMS_PER_COMMIT = 128
-"""With more of them, the first ones' text is already on its way while the last ones' is written."""
+"""With more streams, the text of the first ones is published while that of the last ones is
+written."""
 
 
 class StreamBuffer:
-    """One running stream as the writer sees it: where it stands, and what is not yet written."""
+    """The unwritten text of one running stream, and the position it belongs to."""
 
     def __init__(self, stream: Stream, text: StreamText) -> None:
         self.stream = stream
@@ -54,7 +55,7 @@ class StreamBuffer:
 
     @property
     def has_written(self) -> bool:
-        """Whether anything was written with it, or waits to be."""
+        """Whether anything was written, or waits to be."""
         return self.next_index > self.first_index or bool(self.pending)
 
     @property
@@ -62,8 +63,8 @@ class StreamBuffer:
         return self.pending_bytes >= self.max_pending_bytes
 
     def add(self, kind: Kind, delta: str, checkpoint: Upstream | None = None) -> None:
-        """Text that comes without a place leaves the provider's copy behind: nobody could say
-        any more where in it the journal stands."""
+        """Buffer a delta. Text without a checkpoint invalidates the cursor into the provider's
+        copy: nobody could say any more where in it the journal stands."""
         if self.pending and self.pending[-1][0] == kind != Kind.SEAM:
             self.pending[-1][1].append(delta)
         else:
@@ -75,7 +76,7 @@ class StreamBuffer:
         self.pending_bytes += 4 * len(delta)  # at most, in UTF-8
 
     def pop_pending(self) -> Append | None:
-        """What is pending as an entry: neighbours of a kind are one chunk."""
+        """Remove the buffered text and return it, with neighbours of one kind as one chunk."""
         if not self.pending:
             return None
         chunks: list[journal.Chunk] = []
@@ -91,15 +92,15 @@ class StreamBuffer:
             self.is_too_long, self.max_pending_bytes = (
                 True,
                 0,
-            )  # looked at once a commit, and not for every delta
+            )  # checked once a commit, not for every delta
         stream = self.stream
         return Append(stream.id, stream.uuid, stream.epoch, tuple(chunks), self.checkpoint)
 
 
 class Writer:
-    """Commits for all pens of a worker. `written` is told of every entry after its commit;
-    `lost` of every pen whose entry was refused: the stream was stopped or replaced, or its
-    text can't be stored."""
+    """Commits the buffers of all streams of a worker. Calls `on_committed` with all appends after
+    their commit, and `on_rejected` with each buffer whose append was rejected: the stream was
+    stopped or taken over, or its text can't be stored."""
 
     def __init__(
         self,
@@ -114,27 +115,27 @@ class Writer:
         self._flush_now = asyncio.Event()
 
     def open_buffer(self, stream: Stream, text: StreamText) -> StreamBuffer:
-        pen = self._buffers[stream.id] = StreamBuffer(stream, text)
-        return pen
+        buffer = self._buffers[stream.id] = StreamBuffer(stream, text)
+        return buffer
 
     def write(
         self, buffer: StreamBuffer, kind: Kind, delta: str, checkpoint: Upstream | None = None
     ) -> None:
-        """Take a delta, and where it stands at the provider. Who writes more than a pen holds waits
-        for room."""
+        """Buffer a delta and its checkpoint at the provider. Callers that fill the buffer have to
+        call `wait_for_space`."""
         if buffer.next_index == 0 and not buffer.pending:
             self._flush_now.set()
         buffer.add(kind, delta, checkpoint)
         self._wake.set()
 
     async def wait_for_space(self, buffer: StreamBuffer) -> None:
-        """Wait while too much of this stream waits already."""
+        """Wait while the buffer of this stream is full."""
         while buffer.is_full and not (buffer.is_rejected or buffer.is_too_long):
             buffer.changed.clear()
             await buffer.changed.wait()
 
     async def detach_buffer(self, buffer: StreamBuffer) -> Append | None:
-        """Take a pen out of the batches; what it had not written yet is the caller's to write."""
+        """Take a buffer out of the batches. The caller writes the text that is returned."""
         while buffer.is_in_flight:
             buffer.changed.clear()
             await buffer.changed.wait()
@@ -142,57 +143,58 @@ class Writer:
         return None if buffer.is_rejected else buffer.pop_pending()
 
     async def flush(self, buffers: Sequence[StreamBuffer]) -> None:
-        """Return once everything that these pens hold now is written or refused."""
+        """Return once all that these buffers hold now is written or rejected."""
         self._wake.set()
         self._flush_now.set()
-        for pen in buffers:
-            while (pen.pending or pen.is_in_flight) and not pen.is_rejected:
-                pen.changed.clear()
-                await pen.changed.wait()
+        for buffer in buffers:
+            while (buffer.pending or buffer.is_in_flight) and not buffer.is_rejected:
+                buffer.changed.clear()
+                await buffer.changed.wait()
 
     def discard_buffer(self, buffer: StreamBuffer) -> None:
-        """Forget a pen with what it had not written: its stream is over, or another's."""
+        """Drop a buffer with its unwritten text: its stream has ended, or another worker has it."""
         self._remove_buffer(buffer)
         buffer.pending, buffer.pending_bytes = [], 0
 
     def _remove_buffer(self, buffer: StreamBuffer) -> None:
-        """The stream may have another pen already: lost, and claimed again at once."""
+        """The stream may have another buffer already, if it was lost and claimed again at once."""
         if self._buffers.get(buffer.stream.id) is buffer:
             del self._buffers[buffer.stream.id]
 
     async def run(self) -> None:
-        """Commit round after round, for as long as the worker lives."""
+        """Commit round after round, until the task is cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()
             self._flush_now.clear()
             began = asyncio.get_running_loop().time()
-            pens = [*self._buffers.values()]
+            buffers = [*self._buffers.values()]
             taken = (
-                (pen, e)
-                for pen in pens
-                if not pen.is_rejected and (e := pen.pop_pending()) is not None
+                (buffer, e)
+                for buffer in buffers
+                if not buffer.is_rejected and (e := buffer.pop_pending()) is not None
             )
             while batch := [*islice(taken, MAX_STREAMS_PER_COMMIT)]:
                 await self._commit_batch(batch)
-            await self._wait_for_next_flush(began, len(pens))
+            await self._wait_for_next_flush(began, len(buffers))
 
     async def _commit_batch(self, batch: Sequence[tuple[StreamBuffer, Append]]) -> None:
-        for pen, _ in batch:
-            pen.is_in_flight = True
+        for buffer, _ in batch:
+            buffer.is_in_flight = True
         accepted, unstorable = await self._append_batch([entry for _, entry in batch])
         self._on_committed([entry for _, entry in batch if entry.stream_id in accepted])
-        for pen, entry in batch:
-            pen.is_in_flight = False
-            pen.is_rejected = entry.stream_id not in accepted
-            pen.is_unstorable = entry.stream_id in unstorable
-            pen.changed.set()
-            if pen.is_rejected:
-                self._on_rejected(pen)
+        for buffer, entry in batch:
+            buffer.is_in_flight = False
+            buffer.is_rejected = entry.stream_id not in accepted
+            buffer.is_unstorable = entry.stream_id in unstorable
+            buffer.changed.set()
+            if buffer.is_rejected:
+                self._on_rejected(buffer)
 
     async def _append_batch(self, entries: Sequence[Append]) -> tuple[set[int], set[int]]:
-        """Try until the database took the batch or refused it; never another batch first.
-        The streams it was written for, and those whose text can't be stored."""
+        """Try until the database accepted the batch or rejected it; never another batch first.
+        Returns the ids of the streams it was written for, and of those whose text can't be
+        stored."""
         is_retry = False
         while True:
             try:
@@ -202,11 +204,12 @@ class Writer:
                     logger.warning("The journal can't be written (%s); trying again", error)
                 is_retry = True
                 await asyncio.sleep(0.2)
-            except Exception:  # whatever it is, all streams of the worker depend on this task
+            except Exception:  # whatever it is: all streams of the worker depend on this task
                 return await self._append_separately(entries)
 
     async def _append_separately(self, entries: Sequence[Append]) -> tuple[set[int], set[int]]:
-        """One stream's text that the database can't store must not cost the others theirs."""
+        """Append for each stream alone: text that can't be stored must not cost other streams
+        theirs."""
         if len(entries) > 1:
             results = [await self._append_batch([entry]) for entry in entries]
             return set().union(*(r[0] for r in results)), set().union(*(r[1] for r in results))
@@ -214,7 +217,7 @@ class Writer:
         return set(), {entries[0].stream_id}
 
     async def _wait_for_next_flush(self, began: float, streams: int) -> None:
-        """The more streams, the slower the beat; a first delta or an ending waits for none."""
+        """Wait longer with more streams; but not for a first delta or an ending."""
         beat = min(streams * FLUSH_SECONDS_PER_STREAM, MAX_FLUSH_INTERVAL_SECONDS)
         with suppress(TimeoutError):
             async with asyncio.timeout_at(began + beat):
