@@ -134,7 +134,7 @@ class JSONDatabaseCache(BaseCache):
     def _update_live_value(
         self, key: str, version: int | None, compute: Callable[[Any], Any]
     ) -> Any:
-        """Replace a live value by what `change` makes of it, while nobody else can."""
+        """Replace a live value by what `compute` makes of it, while nobody else can."""
         with transaction.atomic():
             rows = CacheEntry.objects.select_for_update()
             entry = rows.filter(

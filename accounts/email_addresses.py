@@ -27,7 +27,7 @@ def find_user_by_email(address: str) -> User | None:
 
 
 def is_email_taken(address: str, *, exclude: User | None = None) -> bool:
-    """Whether it stands for an account, other than that of `besides`."""
+    """Whether it stands for an account, other than that of `exclude`."""
     account = find_user_by_email(address)
     return account is not None and account != exclude
 

@@ -12,7 +12,7 @@ from django.core.cache import cache
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """At most `most` tries in `seconds`, counted from the first of them."""
+    """At most `max_count` tries in `window_seconds`, counted from the first of them."""
 
     name: str
     max_count: int
@@ -34,7 +34,8 @@ class RateCounter:
 
     def try_consume(self, *, allow_if_full: bool = False) -> bool:
         """Count a try before it is made, so that tries at the same time can't exceed the limit.
-        False if it is one too many; `if_full` if it can't be counted because the cache is full."""
+        False if it is one too many; `allow_if_full` if it can't be counted because the cache is
+        full."""
         for _ in range(2):  # the count may expire between the two
             cache.add(self.key, 0, self.limit.window_seconds)
             try:

@@ -79,7 +79,7 @@ class FairShare:
     usage_by_client: dict[str, ClientUsage] = field(default_factory=dict)
 
     async def acquire_slot(self, client: Client) -> None:
-        """Wait for a turn; whoever gets one has to call `leave`. Raises Busy."""
+        """Wait for a turn; whoever gets one has to call `release_slot`. Raises Busy."""
         mine = WaitingRequest(client, asyncio.get_running_loop().create_future())
         self.waiting.append(mine)
         self._grant_free_slots()

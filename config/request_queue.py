@@ -63,7 +63,7 @@ class ClientLimiter:
         self.queues: dict[str, deque[asyncio.Future[None]]] = {}
 
     async def acquire_slot(self, client: str, max_running: int) -> None:
-        """Wait for a turn; whoever gets one has to call `leave`. Raises Busy."""
+        """Wait for a turn; whoever gets one has to call `release_slot`. Raises Busy."""
         if self.running_counts.get(client, 0) < max_running:
             self.running_counts[client] = self.running_counts.get(client, 0) + 1
             return

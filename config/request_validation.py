@@ -14,7 +14,7 @@ MAX_CONTENT_LENGTH_DIGITS = 18
 
 
 def reject_malformed_requests(get_response: GetResponse) -> GetResponse:
-    """Raise BadRequest for what `problem` finds in a request."""
+    """Raise BadRequest for what `describe_malformed` finds in a request."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         if sentence := describe_malformed(request):

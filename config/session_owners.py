@@ -16,7 +16,7 @@ CACHE_SECONDS = 60.0
 
 
 class SessionOwnerCache:
-    """Finds owners by their sessions; `ask` gives the user of a session that is not known, or
+    """Finds owners by their sessions; `load_user` gives the user of a session that is not known, or
     None. For each session it has the owner, and when it learned that."""
 
     def __init__(self, load_user: Callable[[str], Awaitable[Any]] = load_session_user) -> None:

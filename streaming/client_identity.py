@@ -28,7 +28,7 @@ def get_rate_limit_address(scope: Mapping[str, Any]) -> str:
 
 def parse_client_address(peer: str, forwarded_for: str) -> IPAddress | None:
     """The address that the outermost of our proxies names; the peer's where it names none.
-    `forwarded` is what X-Forwarded-For says. None for a peer without one, such as a file's."""
+    `forwarded_for` is what X-Forwarded-For says. None for a peer without one, such as a file's."""
     named = forwarded_for.split(",")
     if settings.PROXIES and len(named) >= settings.PROXIES:
         return _parse_address(named[-settings.PROXIES]) or _parse_address(peer)

@@ -470,7 +470,8 @@ class UnverifiedSockets:
         return self._last_refusal_at - now
 
     def reserve_slot(self, address: str) -> bool:
-        """Take a place before the socket is accepted; whoever has one has to call `settle`."""
+        """Take a place before the socket is accepted; whoever has one has to call
+        `release_slot`."""
         now = asyncio.get_running_loop().time()
         while self._closing and self._closing[0][0] <= now:
             self._decrement_count(self._closing.popleft()[1])

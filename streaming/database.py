@@ -33,8 +33,8 @@ server has ended a session which stood still for too long in the middle of a tra
 
 
 class DatabaseThreads:
-    """Runs synchronous functions that use the database. `around` says what becomes of the
-    thread's connection."""
+    """Runs synchronous functions that use the database. `connection_policy` says what becomes of
+    the thread's connection."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ async def run_in_db(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
 
 class BatchLoader(Generic[K, T]):
     """A question that is asked for many at once: while one answer is under way, the keys of the
-    next gather, up to `at_once`. Who comes alone is asked for at once.
+    next gather, up to `max_batch_size`. Who comes alone is asked for at once.
 
     A key that makes the question fail fails alone: the question is asked again for each half of
     the keys, and so on, in fewer than two questions a key. A database that is away fails it for

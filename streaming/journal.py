@@ -52,7 +52,7 @@ class Chunk:
 class Append:
     """What one stream has to write: single chunks that follow one another.
 
-    `upstream` is where the provider's copy stands behind the last of them, written in the same
+    `checkpoint` is where the provider's copy stands behind the last of them, written in the same
     statement; None leaves what was written before.
     """
 
@@ -115,7 +115,7 @@ def append(entries: Sequence[Append], *, is_retry: bool = False) -> set[int]:
     """Write what these streams have, in one commit; return the ids of those it was for.
 
     A stream that is not returned was stopped or replaced, and nothing of its entry was
-    written. After a lost connection the very same entries must be given `again`: a stream
+    written. After a lost connection the very same entries must be given with `is_retry`: a stream
     that already stands behind its entry was written by the commit whose answer got lost.
     """
     entries = sorted(entries, key=lambda entry: entry.stream_id)

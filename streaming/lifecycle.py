@@ -5,7 +5,7 @@
 Each is one conditional UPDATE whose row count says whether it happened, so two who try at
 once can't both succeed. An ending settles what the application shows in the same transaction.
 
-Rows are locked in one order: the stream first, then what `settle` locks. Who locks that first, to
+Rows are locked in one order: the stream first, then what `finalize` locks. Who locks that first, to
 delete it, has stopped its streams before.
 """
 
@@ -368,7 +368,7 @@ class TextNotStorable(Exception):
 
 
 class FinalizeFailed(Exception):
-    """The application's `settle` raised."""
+    """The application's `finalize` raised."""
 
 
 def _append_rest(rest: Append) -> bool:

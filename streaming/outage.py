@@ -63,8 +63,8 @@ def _has_outage_code(error: Error, cause: BaseException | None) -> bool:
 
 
 class OutageMonitor:
-    """Watches over outages of one database. `ask` asks it for anything, past all pools, and raises
-    if there is no answer."""
+    """Watches over outages of one database. `probe` asks it for anything, past all pools, and
+    raises if there is no answer."""
 
     def __init__(self, probe: Callable[[], None]) -> None:
         self.is_database_away = False

@@ -61,8 +61,8 @@ class Candidate(NamedTuple):
 
 @dataclass(slots=True)
 class SlotUsage:
-    """What runs now, and so what is free. `here` counts the streams of one worker, and `workers`
-    those that live and take new streams."""
+    """What runs now, and so what is free. `own_count` counts the streams of one worker, and
+    `worker_count` those that live and take new streams."""
 
     worker_count: int
     own_count: int = 0
@@ -144,7 +144,7 @@ def read_slot_usage(worker: Worker | None, worker_count: int) -> SlotUsage:
 
 
 def count_live_workers(including: Worker | None = None) -> int:
-    """How many workers take new streams; `but` one that does so as well, at least one."""
+    """How many workers take new streams; `including` one that does so as well, at least one."""
     alive = Worker.objects.filter(lease_until__gte=Now(), draining=False)
     return alive.exclude(pk=including.pk).count() + 1 if including else max(1, alive.count())
 

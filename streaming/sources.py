@@ -25,8 +25,8 @@ def ignore_unsupported_parameter(parameter: str) -> None:
 class Source:
     """What a worker iterates: an adapter, what to ask it, and the key to ask with.
 
-    `refused` is called, in a thread, with the parameter of the request that the provider turned
-    out not to take at all.
+    `on_unsupported_parameter` is called, in a thread, with the parameter of the request that the
+    provider turned out not to take at all.
     """
 
     adapter: Adapter
@@ -47,11 +47,11 @@ class StreamHandler:
     It may raise a `ProviderError`, which fails the stream with its message, and is called
     again when the database went away under it.
 
-    `settle(stream)` runs inside the transaction that ends a stream, and keeps what the
+    `finalize(stream)` runs inside the transaction that ends a stream, and keeps what the
     application shows of it true. If it raises, the ending is rolled back and made once
     more as *failed*.
 
-    `recall(stream)` gives what the application holds of an ended stream's text: the chunks are
+    `load_text(stream)` gives what the application holds of an ended stream's text: the chunks are
     folded away once it is the same, and it is what followers get then. None: it shows nothing
     of this stream any more.
     """

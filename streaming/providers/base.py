@@ -36,7 +36,7 @@ REASONING_TIMEOUT = 1800.0
 class Timeouts:
     """Seconds to wait for a connection, for the first delta, and between two signs of life.
 
-    A provider that shows signs of life, be it no more than a comment, has until `thinking` for its
+    A provider that shows signs of life, be it no more than a comment, has until `reasoning` for its
     first delta and for every next one.
     """
 
@@ -87,8 +87,8 @@ class Request:
 
 
 class Delta(NamedTuple):
-    """Some more of the reply. After `clean` its text fits any database, and is empty only where
-    the provider has named its copy and nothing of the reply is there yet.
+    """Some more of the reply. After `sanitize_events` its text fits any database, and is empty only
+    where the provider has named its copy and nothing of the reply is there yet.
 
     `upstream` is where to re-attach after this delta; to be committed together with it.
     """

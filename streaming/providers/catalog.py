@@ -106,7 +106,7 @@ def parse_provider_config(row: Any) -> tuple[Provider, tuple[Model, ...]]:
     """The provider that a row of configuration describes, and the models it names.
 
     Nothing is known of such models but their names; they take whatever a chat completion has,
-    and what a server refuses is left out from then on. Raises `BadRow`.
+    and what a server refuses is left out from then on. Raises `InvalidProviderConfig`.
     """
     if not isinstance(row, dict) or not PROVIDER_ID.fullmatch(str(row.get("id", ""))):
         raise InvalidProviderConfig(

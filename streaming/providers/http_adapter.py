@@ -1,6 +1,6 @@
 """One request to a provider, whatever its SDK: deadlines, limits, errors, and no key in any.
 
-`Remote` is what the adapters of real providers share. An adapter adds what is the provider's
+`HttpAdapter` is what the adapters of real providers share. An adapter adds what is the provider's
 own: a client, how a request is put, how an event is read, and what an error says.
 """
 
@@ -224,7 +224,7 @@ class ProviderCall:
     def resolve_finish_reason(
         self, end_marker: Literal["event", "done", "close"], failure: errors.ProviderError | None
     ) -> FinishReason | None:
-        """Why the reply ended, if the provider has said that it did. `last` is what ends this
+        """Why the reply ended, if the provider has said that it did. `end_marker` is what ends this
         wire's streams, `failure` what ended this one. Raises ProviderError for no reply at all.
 
         A reason after all of the text needs nothing else. One that came too early, or with text,
@@ -318,8 +318,8 @@ class HttpAdapter:
 
     default_name: ClassVar[str] = "the provider"
     end_marker: ClassVar[Literal["event", "done", "close"]] = "event"
-    """The last mark of the protocol: an event, of which `read` makes `Exchange.done`, [DONE], or
-    none but that the body ends where it should."""
+    """The last mark of the protocol: an event, of which `parse_event` makes
+    `ProviderCall.has_end_event`, [DONE], or none but that the body ends where it should."""
 
     def __init__(
         self, *, base_url: str = "", timeouts: Timeouts | None = None, name: str = ""

@@ -67,7 +67,7 @@ def build_request_params(request: Request, *, is_official: bool) -> dict[str, An
     arguments: dict[str, Any] = {
         "model": request.model,
         "messages": (),
-        "extra_body": {"messages": system + turns},  # unread by the SDK: see the other `body`
+        "extra_body": {"messages": system + turns},  # not read by the SDK
         "stream_options": options,
     }
     if request.max_tokens is not None:

@@ -38,8 +38,8 @@ async def decode_events(
     or ends; empty ones for signs of life that say nothing, such as comments.
 
     Raises ValueError for what nobody can read, or hands it to `on_unreadable`. An answer in JSON in
-    place of a stream is one object, of which `on_answer` is told; the last event counts without its
-    blank line too, if all of it is there. Closing this closes `parts`.
+    place of a stream is one object, of which `on_json_body` is told; the last event counts without
+    its blank line too, if all of it is there. Closing this closes `parts`.
     """
     blocks, mark = BlockSplitter(), BOM
     async with aclosing(parts):
