@@ -4,6 +4,8 @@ account, how many passwords may be tried, and who hears of a change."""
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -29,7 +31,7 @@ from streaming.client_identity import parse_client_address
 
 SIGN_UP_LOCK_ID = 0x686F6C64  # any number, as long as nothing else locks it
 UNREQUESTED_MAIL_LIMIT = RateLimit("unasked-mails", 3, 10 * 60)
-"""Of a kind to one person, which strangers can cause. The newest of them is in the inbox still."""
+"""Mails of one kind to one person, which strangers can cause. The newest is in the inbox still."""
 AUTH_BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -192,12 +194,23 @@ class AccountAdapter(DefaultAccountAdapter):
         return build_absolute_url(request, path)
 
     def send_account_already_exists_mail(self, email: str) -> None:
-        if not UNREQUESTED_MAIL_LIMIT.counter_for("account exists", email).try_consume(
-            allow_if_full=True
-        ):
-            return
         reset = build_absolute_url(current.request, reverse("account_reset_password"))
-        self.send_mail("account/email/account_already_exists", email, {"password_reset_url": reset})
+        context = {"password_reset_url": reset}
+        with limit_unrequested_mails("account exists", email) as is_allowed:
+            if is_allowed:
+                self.send_mail("account/email/account_already_exists", email, context)
+
+
+@contextmanager
+def limit_unrequested_mails(*identity: object) -> Iterator[bool]:
+    """Whether one more mail of this kind may be sent. One that can't be sent does not count."""
+    counter = UNREQUESTED_MAIL_LIMIT.counter_for(*identity)
+    is_allowed = counter.try_consume(allow_if_full=True)
+    try:
+        yield is_allowed
+    except Exception:
+        counter.give_back()
+        raise
 
 
 def _save_under_sign_up_lock(request: HttpRequest, user: User) -> None:

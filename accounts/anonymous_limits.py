@@ -19,8 +19,9 @@ LIMITS = {
 }
 """For each address (of IPv6 for each network of a home), and for all together (key)."""
 
-TOTAL_DRAFT_LIMIT = RateLimit("drafts-of-all", 2_000, 24 * 60 * 60)
-"""As long as they are kept: 54 MB at most."""
+TOTAL_DRAFT_LIMIT = RateLimit("drafts-of-all", 1_000, 24 * 60 * 60)
+"""Drafts of all visitors in a day, which is as long as they are kept. At the turn of two days twice
+as many exist: 54 MB at most."""
 
 RESET_LINK_SESSION_LIMIT = RateLimit("session-of-link", 60, 10 * 60)
 """Of a link to a new password and a client, so that no flood of visitors bars its owner, by a full
@@ -34,9 +35,12 @@ def try_consume_limit(request: HttpRequest, action: str) -> bool:
     used = ratelimit.consume(
         request, app="holdfast", action=action, config=LIMITS, key="everybody", limit_get=True
     )
-    if action == "draft" and used is not None:
-        return TOTAL_DRAFT_LIMIT.counter_for().try_consume()
     return used is not None
+
+
+def try_consume_draft(request: HttpRequest) -> bool:
+    """Count one more draft of a visitor, unless that would be too many."""
+    return try_consume_limit(request, "draft") and TOTAL_DRAFT_LIMIT.counter_for().try_consume()
 
 
 def limit_anonymous_sessions(get_response: GetResponse) -> GetResponse:

@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 
 from accounts import keys, setup
-from accounts.adapter import UNREQUESTED_MAIL_LIMIT, SignUpClosed
+from accounts.adapter import SignUpClosed, limit_unrequested_mails
 from accounts.email_addresses import ensure_primary_email, find_user_by_email, is_email_taken
 from accounts.models import User, UserManager
 from streaming.providers.catalog import Provider
@@ -85,8 +85,8 @@ class SignUpForm(SignupForm):
 class PasswordResetForm(ResetPasswordForm):
     """A link to a new password goes to an address that stands for an account, and to no other.
 
-    Nobody is refused one: strangers could use up any limit. Who asks too often is sent no further
-    mail, as the ones before are in the inbox already.
+    Nobody is refused one: strangers could use up any limit. If somebody asks too often, no further
+    mail is sent, as the ones before are in the inbox already.
     """
 
     def clean_email(self) -> str:
@@ -97,14 +97,14 @@ class PasswordResetForm(ResetPasswordForm):
         return email
 
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
-        self.users = [user for user in self.users if _can_send_link(user)]
-        return str(super().save(request, **kwargs))
-
-
-def _can_send_link(user: User) -> bool:
-    """A sign-in and a new password make the links before them void."""
-    count = UNREQUESTED_MAIL_LIMIT.counter_for("reset", user.pk, user.last_login, user.password)
-    return count.try_consume(allow_if_full=True)
+        if not self.users:
+            return str(super().save(request, **kwargs))
+        [user] = self.users
+        # A sign-in and a new password make the links before them void.
+        links = ("reset", user.pk, user.last_login, user.password)
+        with limit_unrequested_mails(*links) as is_allowed:
+            self.users = [user] if is_allowed else []
+            return str(super().save(request, **kwargs))
 
 
 class PasswordChangeForm(ChangePasswordForm):

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
-from accounts.anonymous_limits import try_consume_limit
+from accounts.anonymous_limits import try_consume_draft
 from accounts.models import User
 from accounts.page_account import get_opaque_account_id, get_submitted_account_id
 from chat.articles import BLANK_ANSWER, BLANK_QUESTION, Stretch, articles, earlier_articles
@@ -195,7 +195,7 @@ def keep_draft_and_sign_in(request: UserRequest, back: str) -> HttpResponse:
         kept.pop("model", None)
     if sum(len(text.encode("utf-8", "replace")) for text in kept.values()) > MAX_DRAFT_BYTES:
         return _show_unkept(request, back, kept, TOO_LONG_TO_KEEP)
-    if not try_consume_limit(request, "draft"):
+    if not try_consume_draft(request):
         return _show_unkept(request, back, kept, TOO_MANY_KEPT)
     request.session[DRAFT] = {
         "page": back,

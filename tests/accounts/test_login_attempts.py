@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from smtplib import SMTPServerDisconnected
 from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
 from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
 from django.db import connections
 from django.test import Client
 from django.utils import timezone
@@ -256,6 +258,20 @@ def test_strangers_who_ask_for_links_bar_nobody_and_fill_no_inbox(owner: User) -
     owner.save()
     Client().post(RESET, asked)
     assert len(mail.outbox) == UNREQUESTED_MAIL_LIMIT.max_count + 1
+
+
+def test_a_link_that_could_not_be_sent_does_not_count(
+    owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> int:
+        raise SMTPServerDisconnected
+
+    with monkeypatch.context() as without_server:
+        without_server.setattr(EmailBackend, "send_messages", fail)
+        for _ in range(2 * UNREQUESTED_MAIL_LIMIT.max_count):
+            Client(raise_request_exception=False).post(RESET, {"email": owner.email})
+    Client().post(RESET, {"email": owner.email})
+    assert len(mail.outbox) == 1
 
 
 def test_a_link_is_sent_to_the_address_of_the_account_however_it_is_typed(owner: User) -> None:
