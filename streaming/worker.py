@@ -84,7 +84,7 @@ class StreamWorker(AsyncConsumer):
         self._db_threads = DatabaseThreads("worker", 2)
         # Claims must not wait behind the queries of streams: to prepare and end dozens that were
         # taken over at once takes seconds.
-        self._claim_threads = DatabaseThreads("looks", 1, persistent_connection)
+        self._claim_threads = DatabaseThreads("claims", 1, persistent_connection)
         self._lease_threads = DatabaseThreads("lease", 1)
         self._writer = Writer(self._on_committed, self._on_rejected)
         self._subscriptions = ExitStack()
@@ -137,7 +137,7 @@ class StreamWorker(AsyncConsumer):
         left = [run for run in self._runs.values() if not run.is_ending]
         for run in left:
             run.task.cancel()
-        await asyncio.gather(*(p.task for p in self._runs.values()), return_exceptions=True)
+        await asyncio.gather(*(run.task for run in self._runs.values()), return_exceptions=True)
         await self._writer.flush([run.buffer for run in left if run.buffer])
 
     # Notifications
@@ -258,12 +258,12 @@ class StreamWorker(AsyncConsumer):
                 await asyncio.sleep(MAINTENANCE_INTERVAL_SECONDS)
 
     async def _run_periodic_tasks(self) -> None:
-        for chore in get_periodic_tasks():
+        for task in get_periodic_tasks():
             try:
-                await self._db_threads.run(chore)
+                await self._db_threads.run(task)
             except Exception as error:
                 if not outage_monitor.is_outage(error):
-                    logger.exception("%s failed; trying again", chore.__qualname__)
+                    logger.exception("%s failed; trying again", task.__qualname__)
 
     # One stream
 
