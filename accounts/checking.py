@@ -104,7 +104,7 @@ def _build_listed_models(key: ApiKey, models: tuple[base.ModelInfo, ...]) -> lis
     return [
         ListedModel(
             key=key,
-            place=place,
+            position=position,
             model_id=model.id,
             label=model.label[:MAX_MODEL_NAME_CHARS],
             context_window=model.context_window,
@@ -112,7 +112,7 @@ def _build_listed_models(key: ApiKey, models: tuple[base.ModelInfo, ...]) -> lis
             lifecycle=model.lifecycle[:30],
             shutdown=model.shutdown,
         )
-        for place, model in enumerate(kept[:MAX_LISTED_MODELS])
+        for position, model in enumerate(kept[:MAX_LISTED_MODELS])
     ]
 
 

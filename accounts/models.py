@@ -141,10 +141,10 @@ class ApiKey(models.Model):
 
 class ListedModel(models.Model):
     """A model that a provider's own list names for a key. It goes with the key; what the
-    provider does not tell is empty. `place` is where it stands in the list."""
+    provider does not tell is empty. `position` is its index in the list."""
 
     key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="listed")
-    place = models.PositiveIntegerField()
+    position = models.PositiveIntegerField(db_column="place")
     model_id = models.CharField(max_length=100)
     label = models.CharField(max_length=100, blank=True)
     context_window = models.PositiveIntegerField(null=True, blank=True)
@@ -153,7 +153,7 @@ class ListedModel(models.Model):
     shutdown = models.DateField(null=True, blank=True)
 
     class Meta:
-        ordering = ["key", "place"]
+        ordering = ["key", "position"]
         constraints = [
             models.UniqueConstraint(fields=["key", "model_id"], name="listed_model_once_per_key")
         ]

@@ -26,7 +26,7 @@ class ConversationAdmin(DateHierarchyMixin, admin.ModelAdmin):
     list_filter = ["status", "model"]
     list_select_related = ["user"]
     search_fields = ["title", "user__email"]
-    readonly_fields = ["user", "status", "leaf", "created_at", "updated_at"]
+    readonly_fields = ["user", "status", "current_leaf", "created_at", "updated_at"]
     date_hierarchy = "updated_at"
     inlines = [MessageInline]
 

@@ -8,7 +8,7 @@ class ChatConfig(AppConfig):
     def ready(self) -> None:
         from chat import conversations, rendered, replies, titles
 
-        replies.register()
-        titles.register()
-        conversations.register()
-        rendered.register()
+        replies.register_handler()
+        titles.register_handler()
+        conversations.register_tasks()
+        rendered.register_tasks()

@@ -18,20 +18,20 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from chat.models import Conversation, Message
-from chat.rendered import Rendered
-from chat.replies import Shown, may_go_on, shown
+from chat.rendered import MessageHtmlLoader
+from chat.replies import CurrentText, can_continue, read_current_text
 from chat.tree import Tree
 from streaming import journal
 from streaming.models import State, Stream
 from streaming.providers.catalog import PROVIDERS
 
-NOTHING = SafeString("")
+EMPTY_HTML = SafeString("")
 
-KEPT = "What was written is kept."
-AGAIN = "Have it written again; your message is still there."
+TEXT_KEPT_ADVICE = "What was written is kept."
+REGENERATE_ADVICE = "Have it written again; your message is still there."
 
 # What helps, where the error's own sentence does not say it.
-ADVICE = {
+ADVICE_BY_ERROR = {
     "no_permission": "Use a key that may, or pick another model.",
     "no_credit": "Top it up there, or use another key.",
     "model_not_found": "",
@@ -43,10 +43,10 @@ ADVICE = {
     "refused": "Put it differently, or pick another model.",
     "internal": "Have it written again. If that fails too, tell whoever runs this server.",
 }
-GO_ON = "Continue where it stopped, or have it written again."
+CONTINUE_ADVICE = "Continue where it stopped, or have it written again."
 
 # The one thing to do about it. What is not here is worth another try.
-FIXES = {
+FIX_BY_ERROR = {
     "invalid_key": "keys",
     "no_permission": "keys",
     "no_credit": "keys",
@@ -58,7 +58,7 @@ FIXES = {
     "refused": "edit",
 }
 
-FINISHED = {
+FINISH_REASON_TEXTS = {
     "length": "Reached the length limit",
     "content_filter": "Cut short by the provider’s content rules",
     "refusal": "Declined by the model",
@@ -66,77 +66,79 @@ FINISHED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class ReplyError:
     """Why a reply did not reach its end, and what a person can do about it. `fix` is the first
     thing to do: `again`, `continue`, `edit`, `keys`, `model` or `new`."""
 
-    what: str
+    message: str
     advice: str
-    tone: str
+    severity: str
     fix: str
 
 
 @dataclass(frozen=True, slots=True)
-class Versions:
+class VersionLinks:
     """Which of its versions a message is, and where the ones beside it are shown."""
 
     number: int
     count: int
-    before: str
-    after: str
+    previous_url: str
+    next_url: str
 
 
 @dataclass(frozen=True)
-class Article:
+class MessageView:
     """A message, and where it stands."""
 
     id: str
     role: str
     name: str
-    conversation: str = ""
-    question: str = ""
+    conversation_id: str = ""
+    question_id: str = ""
     state: str = ""
     text: str = ""
     reasoning: str = ""
-    html: SafeString = NOTHING
-    reasoning_html: SafeString = NOTHING
-    thought: int | None = None
+    html: SafeString = EMPTY_HTML
+    reasoning_html: SafeString = EMPTY_HTML
+    reasoning_ms: int | None = None
     index: int = -1
     seams: tuple[int, ...] = ()
-    stream: str = ""
-    request: str = ""
-    trouble: Trouble | None = None
+    stream_id: str = ""
+    request_id: str = ""
+    error: ReplyError | None = None
     details: tuple[tuple[str, str], ...] = field(default=())
     note: str = ""
     finish_reason: str = ""
-    waited: int | None = None
-    may_continue: bool = False
-    versions: Versions | None = None
-    again_id: str = ""
-    continue_id: str = ""
+    waited_seconds: int | None = None
+    can_continue: bool = False
+    versions: VersionLinks | None = None
+    regenerate_request_id: str = ""
+    continue_request_id: str = ""
 
     @property
-    def busy(self) -> bool:
+    def is_busy(self) -> bool:
         return self.state in {State.QUEUED, State.RUNNING}
 
     @property
-    def tone(self) -> str:
+    def severity(self) -> str:
         """The colour of the words: what waits and what failed stand out, the rest is quiet."""
         if self.state == State.FAILED:
             return "failed"
-        waiting = self.state in {State.QUEUED, State.INTERRUPTED} or bool(self.busy and self.note)
-        return "waiting" if waiting or self.finish_reason in FINISHED else ""
+        waiting = self.state in {State.QUEUED, State.INTERRUPTED} or bool(
+            self.is_busy and self.note
+        )
+        return "waiting" if waiting or self.finish_reason in FINISH_REASON_TEXTS else ""
 
     @property
-    def words(self) -> str:
+    def status_text(self) -> str:
         """How the reply stands, in a word or two."""
         match self.state:
             case State.QUEUED:
                 return self.note or "Waiting"
             case State.RUNNING:
-                return self.note or self._doing
+                return self.note or self._activity_text
             case State.COMPLETED:
-                ended = FINISHED.get(self.finish_reason, "")
+                ended = FINISH_REASON_TEXTS.get(self.finish_reason, "")
                 return ended or ("" if self.text else "Ended without a word")
             case State.STOPPED:
                 return "Stopped" if self.text or self.reasoning else "Stopped before it began"
@@ -147,20 +149,20 @@ class Article:
         return ""
 
     @property
-    def _doing(self) -> str:
+    def _activity_text(self) -> str:
         if self.text:
             return "Writing"
         return "Thinking" if self.reasoning else "Connecting"
 
     @property
-    def thinking(self) -> str:
+    def reasoning_label(self) -> str:
         """The line that its reasoning is folded under."""
-        if self.busy and not self.text:
+        if self.is_busy and not self.text:
             return "Thinking"
-        return thought_for(self.thought)
+        return format_reasoning_time(self.reasoning_ms)
 
     @property
-    def source(self) -> dict[str, object]:
+    def markdown_source(self) -> dict[str, object]:
         """What the HTML was made of, and the index it stands at."""
         return {
             "text": self.text,
@@ -170,129 +172,136 @@ class Article:
         }
 
     @property
-    def source_id(self) -> str:
+    def source_element_id(self) -> str:
         return f"source-{self.id}"
 
 
-AT_ONCE = 50
+MAX_PAGE_MESSAGES = 50
 """Messages that a page begins with, and that are fetched at a time of those before."""
-MAX_BYTES = 1_000_000
+MAX_PAGE_BYTES = 1_000_000
 """Of their text. A page of fifty messages at their longest would be hundreds of megabytes."""
-EXCHANGE = 2
+MIN_PAGE_MESSAGES = 2
 """Messages that are shown together however large they are. A person's own words come with the reply
 to them, and every page leads further."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class MessagePage:
     """Messages that follow one another, and the address of those before them, if there are any.
     Where they are not the last of their branch, `newest` is the address of those. `end` is the
     branch's last message, if it was looked for."""
 
-    articles: list[Article]
-    earlier: str = ""
-    newest: str = ""
-    end: UUID | None = None
+    messages: list[MessageView]
+    earlier_url: str = ""
+    newest_url: str = ""
+    branch_end_id: UUID | None = None
 
 
-BLANK_QUESTION = Article(id="", role=Message.Role.USER, name="You")
-BLANK_ANSWER = Article(id="", role=Message.Role.ASSISTANT, name="", state=State.QUEUED)
+BLANK_QUESTION = MessageView(id="", role=Message.Role.USER, name="You")
+BLANK_ANSWER = MessageView(id="", role=Message.Role.ASSISTANT, name="", state=State.QUEUED)
 """What a script shows until the server has answered."""
 
 
-def article(
-    message: Message, tree: Tree | None = None, rendered: Rendered | None = None
-) -> Article:
+def build_message_view(
+    message: Message, tree: Tree | None = None, html_loader: MessageHtmlLoader | None = None
+) -> MessageView:
     """One message, with all of its text that is committed now. The tree is read if it is not
     given, and so is what is kept of its HTML."""
-    made = rendered or Rendered([message.pk])
-    known = shown(message)
-    html, reasoning_html = _htmls(message, known, made)
-    if rendered is None:
-        made.keep()
+    made = html_loader or MessageHtmlLoader([message.pk])
+    known = read_current_text(message)
+    html, reasoning_html = _render_html(message, known, made)
+    if html_loader is None:
+        made.save_new_rows()
     name = "You" if message.role == Message.Role.USER else message.model
     stream = known.stream
-    beside = (tree or Tree.of(message.conversation)).versions(message.pk)
-    return Article(
+    beside = (tree or Tree.from_conversation(message.conversation)).list_versions(message.pk)
+    return MessageView(
         id=str(message.pk),
         role=message.role,
         name=name,
-        conversation=str(message.conversation_id),
-        question=str(message.parent_id or ""),
-        text=known.text,
+        conversation_id=str(message.conversation_id),
+        question_id=str(message.parent_id or ""),
+        text=known.content,
         reasoning=known.reasoning,
         html=html,
         reasoning_html=reasoning_html,
-        thought=_thought(message, known),
+        reasoning_ms=_get_reasoning_ms(message, known),
         index=known.index,
         seams=known.seams,
         state=stream.state if stream else _state_without_stream(message),
-        stream=str(stream.uuid) if stream else "",
-        request=str(stream.request_id) if stream else "",
+        stream_id=str(stream.uuid) if stream else "",
+        request_id=str(stream.request_id) if stream else "",
         note=stream.note if stream else "",
         finish_reason=message.finish_reason,
-        waited=_waited(stream) if stream else None,
-        trouble=trouble(stream, message) if stream else None,
-        details=details(message, stream) if stream else (),
-        may_continue=may_go_on(message),
-        versions=_versions(message, beside) if len(beside) > 1 else None,
+        waited_seconds=_get_waited_seconds(stream) if stream else None,
+        error=build_reply_error(stream, message) if stream else None,
+        details=build_details(message, stream) if stream else (),
+        can_continue=can_continue(message),
+        versions=_build_version_links(message, beside) if len(beside) > 1 else None,
         # The same version, or continuation, whichever tab it is asked for in, and how often.
-        again_id=str(uuid5(message.pk, f"version {len(beside)}")),
-        continue_id=str(uuid5(stream.uuid, "continuation")) if stream else "",
+        regenerate_request_id=str(uuid5(message.pk, f"version {len(beside)}")),
+        continue_request_id=str(uuid5(stream.uuid, "continuation")) if stream else "",
     )
 
 
-def _htmls(message: Message, known: Shown, rendered: Rendered) -> tuple[SafeString, SafeString]:
+def _render_html(
+    message: Message, current: CurrentText, html_loader: MessageHtmlLoader
+) -> tuple[SafeString, SafeString]:
     """Of the text of a reply, and of its reasoning. A person's own words are shown as they are."""
     if message.role == Message.Role.USER:
-        return NOTHING, NOTHING
-    if known.stream is not None and not State(known.stream.state).has_ended:
-        return rendered.growing(known.text, known.seams), rendered.growing(known.reasoning)
+        return EMPTY_HTML, EMPTY_HTML
+    if current.stream is not None and not State(current.stream.state).has_ended:
+        return html_loader.render_growing(
+            current.content, current.seams
+        ), html_loader.render_growing(current.reasoning)
     return (
-        rendered.ended(message.pk, "content", known.text, known.seams),
-        rendered.ended(message.pk, "reasoning", known.reasoning),
+        html_loader.render_ended(message.pk, "content", current.content, current.seams),
+        html_loader.render_ended(message.pk, "reasoning", current.reasoning),
     )
 
 
-def articles(conversation: Conversation, through: UUID | None = None) -> Stretch:
+def load_branch_page(conversation: Conversation, target_id: UUID | None = None) -> MessagePage:
     """The end of the newest branch through a message, or of the conversation's own branch. If the
     message stands further up, as much from there on as a page holds."""
-    tree = Tree.of(conversation)
-    named = through if through and through in tree else None
-    path = tree.path(tree.end_of(named) if named else conversation.leaf_id)
+    tree = Tree.from_conversation(conversation)
+    named = target_id if target_id and target_id in tree else None
+    path = tree.path_to(tree.find_newest_leaf(named) if named else conversation.current_leaf_id)
     end = path[-1] if path else None
-    first = _first(path)
+    first = _find_page_start(path)
     if named is None or (at := path.index(named)) >= first:
-        return replace(_stretch(tree, path, first), end=end)
-    shown = path[: at + _fitting(path[at:])]
-    newest = "" if shown == path else f"{_page(conversation)}?leaf={end}"
-    return replace(_stretch(tree, shown, at), newest=newest, end=end)
+        return replace(_build_page(tree, path, first), branch_end_id=end)
+    shown = path[: at + _count_fitting(path[at:])]
+    newest = "" if shown == path else f"{_build_conversation_url(conversation)}?leaf={end}"
+    return replace(_build_page(tree, shown, at), newest_url=newest, branch_end_id=end)
 
 
-def earlier_articles(conversation: Conversation, before: UUID) -> Stretch:
+def load_page_before(conversation: Conversation, before_id: UUID) -> MessagePage:
     """What stands before a message; raises KeyError for one that is not of this conversation."""
-    tree = Tree.of(conversation)
-    path = tree.path(before)[:-1]
-    return replace(_stretch(tree, path, _first(path)), newest=_page(conversation))
+    tree = Tree.from_conversation(conversation)
+    path = tree.path_to(before_id)[:-1]
+    return replace(
+        _build_page(tree, path, _find_page_start(path)),
+        newest_url=_build_conversation_url(conversation),
+    )
 
 
-def _first(path: Sequence[UUID]) -> int:
+def _find_page_start(path: Sequence[UUID]) -> int:
     """Where the last messages that a page shows of a path begin."""
-    return max(0, len(path) - _fitting(path[::-1][:AT_ONCE]))
+    return max(0, len(path) - _count_fitting(path[::-1][:MAX_PAGE_MESSAGES]))
 
 
-def _fitting(ids: Sequence[UUID]) -> int:
+def _count_fitting(ids: Sequence[UUID]) -> int:
     """How many of these messages, from the first on, a page holds. None of their text is read; that
     of a growing reply stands elsewhere, and is not counted."""
     messages = Message.objects.filter(pk__in=ids).annotate(
-        bytes=Bytes("content") + Bytes("reasoning")
+        bytes=OctetLength("content") + OctetLength("reasoning")
     )
     sizes = dict(messages.values_list("pk", "bytes"))
     sums = accumulate(sizes.get(id, 0) for id in ids)  # one may have been deleted since
-    return max(EXCHANGE, sum(sum_ <= MAX_BYTES for sum_ in sums))
+    return max(MIN_PAGE_MESSAGES, sum(sum_ <= MAX_PAGE_BYTES for sum_ in sums))
 
 
-class Bytes(Func):
+class OctetLength(Func):
     """Of a text. PostgreSQL knows them without reading a text that it keeps outside its row."""
 
     function = "OCTET_LENGTH"
@@ -307,47 +316,47 @@ class Bytes(Func):
         return self.as_sql(compiler, connection, template=template)
 
 
-def _stretch(tree: Tree, path: Sequence[UUID], first: int) -> Stretch:
+def _build_page(tree: Tree, path: Sequence[UUID], first: int) -> MessagePage:
     """A query for the messages, one for their HTML, and one for the text of each running reply."""
     found = Message.objects.select_related("stream").in_bulk(path[first:])
-    rendered = Rendered(path[first:])
-    shown = [article(found[id], tree, rendered) for id in path[first:]]
-    rendered.keep()
+    rendered = MessageHtmlLoader(path[first:])
+    shown = [build_message_view(found[id], tree, rendered) for id in path[first:]]
+    rendered.save_new_rows()
     if not first:
-        return Stretch(shown)
-    chat = reverse("earlier", args=[shown[0].conversation])
-    return Stretch(shown, f"{chat}?before={shown[0].id}")
+        return MessagePage(shown)
+    chat = reverse("earlier", args=[shown[0].conversation_id])
+    return MessagePage(shown, f"{chat}?before={shown[0].id}")
 
 
-def _page(conversation: Conversation) -> str:
+def _build_conversation_url(conversation: Conversation) -> str:
     return reverse("conversation", args=[conversation.pk])
 
 
-def address(conversation: UUID, message: UUID) -> str:
+def build_message_url(conversation: UUID, message: UUID) -> str:
     """Where a message stands: its conversation, on the newest branch with it."""
     return f"{reverse('conversation', args=[conversation])}?leaf={message}#m-{message}"
 
 
-def _versions(message: Message, beside: Sequence[UUID]) -> Versions:
-    at = beside.index(message.pk)
+def _build_version_links(message: Message, version_ids: Sequence[UUID]) -> VersionLinks:
+    at = version_ids.index(message.pk)
 
-    def version(number: int) -> str:
-        is_there = 0 <= number < len(beside)
-        return address(message.conversation_id, beside[number]) if is_there else ""
+    def get_version_url(number: int) -> str:
+        is_there = 0 <= number < len(version_ids)
+        return build_message_url(message.conversation_id, version_ids[number]) if is_there else ""
 
-    return Versions(at + 1, len(beside), version(at - 1), version(at + 1))
+    return VersionLinks(at + 1, len(version_ids), get_version_url(at - 1), get_version_url(at + 1))
 
 
-def _thought(message: Message, known: Shown) -> int | None:
+def _get_reasoning_ms(message: Message, current: CurrentText) -> int | None:
     """Milliseconds; of a growing reply, from its journal."""
-    stream = known.stream
-    if not known.reasoning or stream is None or State(stream.state).has_ended:
-        return message.thought
+    stream = current.stream
+    if not current.reasoning or stream is None or State(stream.state).has_ended:
+        return message.reasoning_ms
     took = journal.read_reasoning_duration(stream.id)
     return round(took.total_seconds() * 1000) if took is not None else None
 
 
-def thought_for(milliseconds: int | None) -> str:
+def format_reasoning_time(milliseconds: int | None) -> str:
     """In words, as static/js/live-reply.js has them too."""
     if milliseconds is None:
         return "Thought"
@@ -359,7 +368,7 @@ def thought_for(milliseconds: int | None) -> str:
     return f"Thought for {seconds // 60} min {seconds % 60} s"
 
 
-def _waited(stream: Stream) -> int | None:
+def _get_waited_seconds(stream: Stream) -> int | None:
     """Seconds since a worker asked for it, as long as nothing has come."""
     if stream.state != State.RUNNING or stream.next_index or stream.claimed_at is None:
         return None
@@ -370,38 +379,38 @@ def _state_without_stream(message: Message) -> str:
     return State.COMPLETED if message.is_complete else State.STOPPED
 
 
-def trouble(stream: Stream, message: Message) -> Trouble | None:
+def build_reply_error(stream: Stream, message: Message) -> ReplyError | None:
     """What the card under a reply says; None for a reply that was not cut short by a fault."""
     if stream.state not in {State.FAILED, State.INTERRUPTED}:
         return None
-    code, go_on = stream.error_class, may_go_on(message)
-    advice = GO_ON if go_on else ADVICE.get(code, AGAIN)
-    return Trouble(
-        what=stream.error or "The reply was cut off.",
-        advice=f"{KEPT} {advice}".strip() if message.content else advice,
-        tone="waiting" if stream.state == State.INTERRUPTED else "failed",
-        fix="continue" if go_on else FIXES.get(code, "again"),
+    code, go_on = stream.error_class, can_continue(message)
+    advice = CONTINUE_ADVICE if go_on else ADVICE_BY_ERROR.get(code, REGENERATE_ADVICE)
+    return ReplyError(
+        message=stream.error or "The reply was cut off.",
+        advice=f"{TEXT_KEPT_ADVICE} {advice}".strip() if message.content else advice,
+        severity="waiting" if stream.state == State.INTERRUPTED else "failed",
+        fix="continue" if go_on else FIX_BY_ERROR.get(code, "again"),
     )
 
 
 # What somebody who looks into a reply wants to have
 
 
-def sent(decided: dict[str, Any] | None) -> str:
+def describe_context(stats: dict[str, Any] | None) -> str:
     """What the model was sent, as `context.plan` decided."""
-    if not decided:
+    if not stats:
         return ""
     parts = [
-        f"{decided['turns']} turn{pluralize(decided['turns'])}",
-        f"{decided['left_out']} older ones left out" if decided["left_out"] else "",
-        f"about {decided['tokens']:,} tokens",
-        f"{decided['reserve']:,} kept for the reply",
-        "taken for a follow-up" if decided["refers_back"] else "",
+        f"{stats['turns']} turn{pluralize(stats['turns'])}",
+        f"{stats['left_out']} older ones left out" if stats["left_out"] else "",
+        f"about {stats['tokens']:,} tokens",
+        f"{stats['reserve']:,} kept for the reply",
+        "taken for a follow-up" if stats["refers_back"] else "",
     ]
     return ", ".join(part for part in parts if part)
 
 
-def details(message: Message, stream: Stream) -> tuple[tuple[str, str], ...]:
+def build_details(message: Message, stream: Stream) -> tuple[tuple[str, str], ...]:
     """All that is known of how a reply came about, in the order in which it is asked for."""
     provider = PROVIDERS.get(message.provider)
     known = (
@@ -409,13 +418,13 @@ def details(message: Message, stream: Stream) -> tuple[tuple[str, str], ...]:
         ("Answer", stream.error_detail),
         ("Model", message.model),
         ("Provider", provider.name if provider else message.provider),
-        ("First word", _span(stream.created_at, stream.first_chunk_at, "after")),
-        ("Took", _span(stream.created_at, stream.ended_at)),
-        ("Tokens", _tokens(message)),
+        ("First word", _format_duration(stream.created_at, stream.first_chunk_at, "after")),
+        ("Took", _format_duration(stream.created_at, stream.ended_at)),
+        ("Tokens", _format_tokens(message)),
         ("Cost", f"${message.cost.normalize():f}" if message.cost is not None else ""),
-        ("Sent", sent(stream.arguments.get("context"))),
+        ("Sent", describe_context(stream.arguments.get("context"))),
         ("Ended", message.finish_reason or stream.state),
-        ("Carried on", _times(stream.attempts)),
+        ("Carried on", _format_attempts(stream.attempts)),
         ("Continued", "from a reply that was cut" if stream.continues_id else ""),
         ("Its request", stream.upstream_id),
         ("Reply", str(stream.uuid)),
@@ -424,7 +433,7 @@ def details(message: Message, stream: Stream) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in known if value)
 
 
-def _span(start: datetime, end: datetime | None, word: str = "") -> str:
+def _format_duration(start: datetime, end: datetime | None, word: str = "") -> str:
     if end is None:
         return ""
     seconds = (end - start).total_seconds()
@@ -435,7 +444,7 @@ def _span(start: datetime, end: datetime | None, word: str = "") -> str:
     return f"{word} {spelled}".strip()
 
 
-def _tokens(message: Message) -> str:
+def _format_tokens(message: Message) -> str:
     counted = (
         (message.input_tokens, "in"),
         (message.output_tokens, "out"),
@@ -444,5 +453,5 @@ def _tokens(message: Message) -> str:
     return ", ".join(f"{count:,} {what}" for count, what in counted if count is not None)
 
 
-def _times(count: int) -> str:
+def _format_attempts(count: int) -> str:
     return {0: "", 1: "once, after a crash"}.get(count, f"{count} times, after crashes")

@@ -13,117 +13,125 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from chat import access, replies
-from chat.articles import address, article
-from chat.forms import AgainForm, EditForm
+from chat.articles import build_message_url, build_message_view
+from chat.forms import EditForm, RegenerateForm
 from chat.models import Message
 from chat.pages import (
     UserRequest,
-    draft,
-    drop_draft,
-    fragment,
-    keep_draft_and_sign_in,
-    page,
-    posted_from,
-    refuse,
-    sign_in,
-    visitor,
+    delete_draft,
+    get_current_user,
+    load_draft,
+    redirect_to_sign_in,
+    render_fragment,
+    render_page,
+    render_rejection,
+    require_post_or_redirect,
+    save_draft_and_sign_in,
 )
-from chat.replies import Reply, ReplyRejected, settings_of
+from chat.replies import Reply, ReplyRejected, get_last_settings
 
 
 @require_safe
-def place(request: UserRequest, id: UUID) -> HttpResponse:
+def redirect_to_message(request: UserRequest, id: UUID) -> HttpResponse:
     """Lead to where a message stands."""
-    user = visitor(request)
+    user = get_current_user(request)
     if user is None:
-        return sign_in(request, request.path)
-    message = access.message_or_404(user, id)
-    return redirect(address(message.conversation_id, message.pk))
+        return redirect_to_sign_in(request, request.path)
+    message = access.get_message_or_404(user, id)
+    return redirect(build_message_url(message.conversation_id, message.pk))
 
 
 @require_safe
-def edit(request: UserRequest, id: UUID) -> HttpResponse:
+def edit_question(request: UserRequest, id: UUID) -> HttpResponse:
     """A question as a form; for htmx alone, otherwise in the midst of its conversation."""
-    user = visitor(request)
+    user = get_current_user(request)
     if user is None:
-        return sign_in(request, request.path)
-    question = access.question_or_404(user, id)
+        return redirect_to_sign_in(request, request.path)
+    question = access.get_question_or_404(user, id)
     if request.htmx:
-        shown = article(question)
-        return fragment(request, "chat/_edit.html", {"article": shown, "request_id": uuid4()})
-    kept = dict(draft(request))
-    return page(
+        shown = build_message_view(question)
+        return render_fragment(
+            request, "chat/_edit.html", {"message": shown, "request_id": uuid4()}
+        )
+    kept = dict(load_draft(request))
+    return render_page(
         request,
         user,
         question.conversation,
-        words=kept.pop("text", ""),
-        kept=kept,
-        through=question.pk,
-        editing=str(question.pk),
+        edit_text=kept.pop("text", ""),
+        initial=kept,
+        target_id=question.pk,
+        editing_id=str(question.pk),
         request_id=uuid4(),
     )
 
 
-@posted_from("place")
-def versions(request: UserRequest, id: UUID) -> HttpResponse:
+@require_post_or_redirect("place")
+def create_version(request: UserRequest, id: UUID) -> HttpResponse:
     """Another version: of a question in the words that are sent, of a reply by asking again."""
-    user = visitor(request)
+    user = get_current_user(request)
     if user is None and "text" in request.POST:
-        return keep_draft_and_sign_in(request, reverse("edit", args=[id]))
+        return save_draft_and_sign_in(request, reverse("edit", args=[id]))
     if user is None:
-        return sign_in(request, reverse("home"))
-    message = access.message_or_404(user, id)
+        return redirect_to_sign_in(request, reverse("home"))
+    message = access.get_message_or_404(user, id)
     is_question = message.role == Message.Role.USER
-    form = (EditForm if is_question else AgainForm)(request.POST)
+    form = (EditForm if is_question else RegenerateForm)(request.POST)
     if not form.is_valid():
-        return _refuse(request, user, message, ReplyRejected("form", form.sentence))
+        return _render_rejection(request, user, message, ReplyRejected("form", form.first_error))
     request_id = form.cleaned_data["request_id"]
     try:
         if is_question:
-            chosen = settings_of(message.conversation, form.cleaned_data["model"])
+            chosen = get_last_settings(message.conversation, form.cleaned_data["model"])
             text = form.cleaned_data["text"]
-            reply = replies.edit(
-                user, question=message, text=text, request_id=request_id, chosen=chosen
+            reply = replies.edit_question(
+                user, question=message, text=text, request_id=request_id, reply_settings=chosen
             )
-            drop_draft(request)
-            return _show(request, reply, [reply.question, reply.answer])
-        chosen = settings_of(message.conversation, form.cleaned_data["model"] or message.model)
-        reply = replies.regenerate(user, answer=message, request_id=request_id, chosen=chosen)
-        return _show(request, reply, [reply.answer])
+            delete_draft(request)
+            return _render_new_messages(request, reply, [reply.question, reply.answer])
+        chosen = get_last_settings(
+            message.conversation, form.cleaned_data["model"] or message.model
+        )
+        reply = replies.regenerate_answer(
+            user, answer=message, request_id=request_id, reply_settings=chosen
+        )
+        return _render_new_messages(request, reply, [reply.answer])
     except ReplyRejected as refused:
-        return _refuse(request, user, message, refused)
+        return _render_rejection(request, user, message, refused)
 
 
-@posted_from("place")
-def continuations(request: UserRequest, id: UUID) -> HttpResponse:
+@require_post_or_redirect("place")
+def create_continuation(request: UserRequest, id: UUID) -> HttpResponse:
     """Let a reply that was cut go on."""
-    user = visitor(request)
+    user = get_current_user(request)
     if user is None:
-        return sign_in(request, reverse("home"))
-    answer = access.message_or_404(user, id)
-    form = AgainForm(request.POST)
+        return redirect_to_sign_in(request, reverse("home"))
+    answer = access.get_message_or_404(user, id)
+    form = RegenerateForm(request.POST)
     try:
         if not form.is_valid():
-            raise ReplyRejected("form", form.sentence)
+            raise ReplyRejected("form", form.first_error)
         request_id = form.cleaned_data["request_id"]
-        reply = replies.go_on(user, answer=answer, request_id=request_id)
+        reply = replies.continue_reply(user, answer=answer, request_id=request_id)
     except ReplyRejected as refused:
-        return _refuse(request, user, answer, refused)
-    return _show(request, reply, [reply.answer])
+        return _render_rejection(request, user, answer, refused)
+    return _render_new_messages(request, reply, [reply.answer])
 
 
-def _show(request: UserRequest, reply: Reply, made: Sequence[Message]) -> HttpResponse:
+def _render_new_messages(
+    request: UserRequest, reply: Reply, new_messages: Sequence[Message]
+) -> HttpResponse:
     """What was made; the page drops what stood in its place."""
     where = reverse("conversation", args=[reply.conversation.pk])
     if not request.htmx:
-        return redirect(f"{where}?leaf={reply.answer.pk}#m-{made[0].pk}")
-    shown = [article(message) for message in made]
-    response = fragment(request, "chat/_exchange.html", {"articles": shown})
+        return redirect(f"{where}?leaf={reply.answer.pk}#m-{new_messages[0].pk}")
+    shown = [build_message_view(message) for message in new_messages]
+    response = render_fragment(request, "chat/_exchange.html", {"message_views": shown})
     response["HX-Push-Url"] = where
     return response
 
 
-def _refuse(
-    request: UserRequest, user: User, message: Message, refused: ReplyRejected
+def _render_rejection(
+    request: UserRequest, user: User, message: Message, rejection: ReplyRejected
 ) -> HttpResponse:
-    return refuse(request, user, message.conversation, refused, through=message.pk)
+    return render_rejection(request, user, message.conversation, rejection, target_id=message.pk)

@@ -11,21 +11,21 @@ from streaming.providers import base, catalog
 from streaming.providers.errors import InvalidKey, ModelNotFound
 
 
-def model(stream: Stream) -> catalog.Model:
+def get_stream_model(stream: Stream) -> catalog.Model:
     """The model it is to be asked of. Raises ModelNotFound if nobody serves it any more."""
     try:
-        return offer.model(stream.owner, stream.arguments["model"])
+        return offer.get_model(stream.owner, stream.arguments["model"])
     except catalog.UnknownModel as unknown:
         raise ModelNotFound(unknown.message) from None
 
 
-def adapter(provider: str) -> base.Adapter:
+def load_adapter(provider: str) -> base.Adapter:
     """Loads the provider's SDK, which takes a second the first time."""
     name = catalog.PROVIDERS[provider].name
     return base.get_adapter(provider, base_url=model_listing.get_base_url(provider), name=name)
 
 
-def key(stream: Stream, provider: str) -> str:
+def decrypt_key(stream: Stream, provider: str) -> str:
     """Raises InvalidKey when it was removed meanwhile, or can't be opened any more."""
     if not catalog.PROVIDERS[provider].needs_key:
         return ""
@@ -34,9 +34,9 @@ def key(stream: Stream, provider: str) -> str:
     except SealBroken as problem:
         raise InvalidKey(str(problem)) from None
     if secret is None:
-        raise InvalidKey(no_key(provider))
+        raise InvalidKey(describe_missing_key(provider))
     return secret
 
 
-def no_key(provider: str) -> str:
+def describe_missing_key(provider: str) -> str:
     return f"No {provider} API key found. Add one in settings."

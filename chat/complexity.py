@@ -25,16 +25,16 @@ MAX_PARAGRAPH_CHARS = 20_000
 MAX_INLINE_COST = 60_000
 """Of all that grows faster than the text: what one paragraph's signs cost together. A paragraph,
 heading or cell for which too little of it is left is shown without formatting."""
-PLAIN_CHARS = 1000
+MIN_PLAIN_CHARS = 1000
 """Of plain text in one block, where a line ends by then; never more than twice as many."""
 
-LINE, BLOCK, SIGN, CELL = 30, 60, 60, 60
-FEW_SIGNS, FURTHER_SIGN = 20, 110
+LINE_COST, BLOCK_COST, SIGN_COST, CELL_COST = 30, 60, 60, 60
+FREE_SIGNS, EXTRA_SIGN_COST = 20, 110
 """All of a long list is laid out at once, and short ones only where they are seen."""
-STARTS = "#=-_*`~["
-MARKERS = "*_~`\\<&$[]"
-FORMULAS = ("$", "\\(", "\\[")
-MARKER, BRACKET, LINK, FORMULA = 16, 32, 60, 30
+BLOCK_START_CHARS = "#=-_*`~["
+MARKER_CHARS = "*_~`\\<&$[]"
+FORMULA_OPENERS = ("$", "\\(", "\\[")
+MARKER_COST, BRACKET_COST, LINK_COST, FORMULA_COST = 16, 32, 60, 30
 CHARS_PER_UNIT = 20
 LONG_BLANK = re.compile(r"[ \t]{200,}")
 
@@ -48,7 +48,7 @@ FENCE_END = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*\Z")
 MATHS = re.compile(r"[ \t>]*(?:\$\$|\\\[)")
 
 
-class Meter:
+class CostMeter:
     """Counts line by line what a text costs to format."""
 
     def __init__(self, max_cost: int = MAX_COST) -> None:
@@ -56,57 +56,57 @@ class Meter:
         self.cost = 0
         self.depth = 0
         self.columns = self.cells = 0
-        self.chars = self.paragraph = self.signs = 0
+        self.block_chars = self.paragraph_chars = self.list_signs = 0
         self.fence = ""
-        self.knows_fences = True
-        self.after_blank = True
+        self.can_open_fence = True
+        self.is_after_blank = True
 
-    def takes(self, line: str) -> bool:
+    def accept_line(self, line: str) -> bool:
         """Count a line, given without its end. Is it still to be formatted?"""
         self.cost += 2 + len(line) // CHARS_PER_UNIT
-        self.chars += 1 + len(line)
+        self.block_chars += 1 + len(line)
         if self.fence:
-            self._take_code(line)
+            self._count_code_line(line)
         elif not line.strip(" \t"):
-            self.after_blank = True
-            self.columns = self.cells = self.paragraph = 0
+            self.is_after_blank = True
+            self.columns = self.cells = self.paragraph_chars = 0
         else:
-            self._take_text(line)
-            self.after_blank = False
+            self._count_text_line(line)
+            self.is_after_blank = False
         within = self.depth <= MAX_DEPTH and self.cells <= MAX_CELLS
-        short = self.chars <= MAX_BLOCK_CHARS and self.paragraph <= MAX_PARAGRAPH_CHARS
+        short = self.block_chars <= MAX_BLOCK_CHARS and self.paragraph_chars <= MAX_PARAGRAPH_CHARS
         return within and short and self.cost <= self.max_cost
 
-    def _take_code(self, line: str) -> None:
+    def _count_code_line(self, line: str) -> None:
         end = FENCE_END.match(line)
         if end and end[1].startswith(self.fence):
             self.fence = ""
-            self.after_blank = True
+            self.is_after_blank = True
 
-    def _take_text(self, line: str) -> None:
+    def _count_text_line(self, line: str) -> None:
         signs = CONTAINERS.match(line)
         count = len(CONTAINER.findall(signs[0])) if signs else 0
         indent = len(line) - len(line.lstrip(" \t"))
-        if self.after_blank and not count and not indent:
-            self.depth = self.signs = 0
-            self.chars = 1 + len(line)
+        if self.is_after_blank and not count and not indent:
+            self.depth = self.list_signs = 0
+            self.block_chars = 1 + len(line)
         if count:
             self.depth = max(self.depth, count + indent // 2)
         if "-" in line and DELIMITERS.match(line):
             self.columns = max(self.columns, line.count("|") + 1)
-        self.paragraph += 1 + len(line)
+        self.paragraph_chars += 1 + len(line)
         if self.columns > 1:
             self.cells += self.columns
-            self.cost += self.columns * CELL
-        self.signs += count
-        further = min(count, max(0, self.signs - FEW_SIGNS))
-        starts = self.after_blank or line[0] in STARTS or count or line.endswith("  ")
+            self.cost += self.columns * CELL_COST
+        self.list_signs += count
+        further = min(count, max(0, self.list_signs - FREE_SIGNS))
+        starts = self.is_after_blank or line[0] in BLOCK_START_CHARS or count or line.endswith("  ")
         self.cost += (
-            LINE * (1 + self.depth)
-            + BLOCK * bool(starts)
-            + SIGN * count
-            + FURTHER_SIGN * further
-            + signs_cost(line)
+            LINE_COST * (1 + self.depth)
+            + BLOCK_COST * bool(starts)
+            + SIGN_COST * count
+            + EXTRA_SIGN_COST * further
+            + estimate_signs_cost(line)
         )
         self._open_fence(line)
 
@@ -114,47 +114,47 @@ class Meter:
         """Code costs little, but only where both parsers surely take it for code: at the
         beginning of a line, and as long as no formula may have reached over one."""
         if MATHS.match(line):
-            self.knows_fences = False
-        fence = FENCE.match(line) if self.knows_fences else None
+            self.can_open_fence = False
+        fence = FENCE.match(line) if self.can_open_fence else None
         if fence:
             self.fence = fence[1] or fence[2]
 
 
-def signs_cost(line: str) -> int:
-    markers = sum(map(line.count, MARKERS))
-    links = line.count("[") * BRACKET + line.count("://") * LINK
-    formulas = sum(map(line.count, FORMULAS)) * FORMULA
+def estimate_signs_cost(line: str) -> int:
+    markers = sum(map(line.count, MARKER_CHARS))
+    links = line.count("[") * BRACKET_COST + line.count("://") * LINK_COST
+    formulas = sum(map(line.count, FORMULA_OPENERS)) * FORMULA_COST
     blanks = sum(len(blank) ** 2 // 400 for blank in LONG_BLANK.findall(line))
-    return markers * MARKER + links + formulas + blanks
+    return markers * MARKER_COST + links + formulas + blanks
 
 
-def formatted_length(text: str, max_cost: int = MAX_COST) -> int:
+def find_formatted_length(text: str, max_cost: int = MAX_COST) -> int:
     """How many characters, from its beginning, of a text with `\\n` for line ends are formatted.
 
     The rest is shown as plain text. It begins with a line, and more text never changes where."""
-    meter = Meter(max_cost)
+    meter = CostMeter(max_cost)
     start = 0
     while start < len(text):
         end = text.find("\n", start)
         end = len(text) if end < 0 else end
-        if not meter.takes(text[start:end]):
+        if not meter.accept_line(text[start:end]):
             return start
         start = end + 1
     return len(text)
 
 
-def inline_cost(text: str) -> int:
+def estimate_inline_cost(text: str) -> int:
     """What the text of a paragraph costs above its length: emphasis is sought from each sign
     through the whole paragraph, the end of a link from each bracket over all the signs."""
-    markers = sum(map(text.count, MARKERS))
+    markers = sum(map(text.count, MARKER_CHARS))
     return text.count("[") * markers // 4 + markers * len(text) // 400
 
 
-def plain_parts(text: str, start: int) -> Iterator[tuple[int, str]]:
+def split_plain_text(text: str, start: int) -> Iterator[tuple[int, str]]:
     """Cut plain text, from there on, into parts that a browser can lay out one by one: at line
     ends, where there are any. Each with its place, and without the line end behind it."""
     while start < len(text):
-        most = min(start + 2 * PLAIN_CHARS, len(text))
-        end = text.find("\n", start + PLAIN_CHARS, most) if most < len(text) else -1
+        most = min(start + 2 * MIN_PLAIN_CHARS, len(text))
+        end = text.find("\n", start + MIN_PLAIN_CHARS, most) if most < len(text) else -1
         yield start, text[start : most if end < 0 else end]
         start = most if end < 0 else end + 1

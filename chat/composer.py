@@ -15,34 +15,41 @@ from django.utils.safestring import SafeString
 from accounts import keys
 from accounts.models import KeyStatus, User
 from chat import offer
-from chat.calls import no_key
+from chat.calls import describe_missing_key
 from chat.models import Conversation
-from chat.replies import Standing, retired
+from chat.replies import PagePosition, describe_retirement
 from streaming.providers.catalog import DEMO_PROVIDER, Model, Provider, pick_default_model
 
-FIELDS = ("text", "model", "max_tokens", "temperature", "reasoning_effort", "system_prompt")
+RESTORED_FIELDS = (
+    "text",
+    "model",
+    "max_tokens",
+    "temperature",
+    "reasoning_effort",
+    "system_prompt",
+)
 """What is kept of a message that could not be sent. Its request id is not: nothing was made."""
 
-RECENT = 4
+MAX_RECENT_MODELS = 4
 """How many models are offered first."""
-LOOKED_AT = 50
-MAX_OPTIONS = 50
+MAX_RECENT_CONVERSATIONS = 50
+MAX_CACHED_OPTIONS = 50
 """Lists of a provider's models that are kept as HTML: 20 KB each, 250 with 500 models."""
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ModelGroup:
     """The models of a provider. Without a key they are shown, and can't be picked; with a key that
     the provider has `refused` they can."""
 
     provider: Provider
-    usable: bool
-    choices: tuple[Model, ...]
-    refused: bool = False
+    is_usable: bool
+    models: tuple[Model, ...]
+    is_key_invalid: bool = False
 
     @property
-    def works(self) -> bool:
-        return self.usable and bool(self.choices) and not self.refused
+    def is_working(self) -> bool:
+        return self.is_usable and bool(self.models) and not self.is_key_invalid
 
     @property
     def is_demo(self) -> bool:
@@ -55,57 +62,58 @@ class Composer:
 
     action: str
     request_id: str
-    groups: tuple[Group, ...]
+    groups: tuple[ModelGroup, ...]
     model: str
-    usual: str
-    gone: bool
+    default_model: str
+    is_model_unavailable: bool
     text: str
     max_tokens: str
     temperature: str
     reasoning_effort: str
     system_prompt: str
-    running: str
+    running_stream: str
     hint: str
-    parent: str
-    seen: str
-    recent: str
+    parent_id: str
+    known_leaf_id: str
+    recent_models: str
 
     @property
-    def options(self) -> list[SafeString]:
+    def options_html(self) -> list[SafeString]:
         """What the model can be picked from, of each provider."""
         value = f'<option value="{escape(self.model)}"'
         return [
-            SafeString(_options(group).replace(value, f"{value} selected")) for group in self.groups
+            SafeString(_render_options(group).replace(value, f"{value} selected"))
+            for group in self.groups
         ]
 
     @property
-    def has_key(self) -> bool:
+    def has_real_model(self) -> bool:
         """Whether there is a model to be had that is not for trying only."""
-        return any(group.works and not group.is_demo for group in self.groups)
+        return any(group.is_working and not group.is_demo for group in self.groups)
 
     @property
     def stop_action(self) -> str:
-        return reverse("stop", args=[self.running]) if self.running else ""
+        return reverse("stop", args=[self.running_stream]) if self.running_stream else ""
 
     @property
-    def chosen(self) -> Model | None:
-        return next((m for g in self.groups for m in g.choices if m.id == self.model), None)
+    def selected_model(self) -> Model | None:
+        return next((m for g in self.groups for m in g.models if m.id == self.model), None)
 
     @property
     def takes_temperature(self) -> bool:
-        return self.chosen is not None and self.chosen.takes_temperature
+        return self.selected_model is not None and self.selected_model.takes_temperature
 
     @property
     def efforts(self) -> tuple[str, ...]:
         """What the model takes as reasoning effort; without any the field is not for it."""
-        return self.chosen.efforts if self.chosen else ()
+        return self.selected_model.efforts if self.selected_model else ()
 
     @property
     def max_output(self) -> int | None:
-        return self.chosen.max_output if self.chosen else None
+        return self.selected_model.max_output if self.selected_model else None
 
     @property
-    def summary(self) -> str:
+    def settings_summary(self) -> str:
         """The settings that were changed, in a line short enough for a button."""
         parts = [
             self.temperature if self.takes_temperature else "",
@@ -116,120 +124,125 @@ class Composer:
         return " · ".join(part for part in parts if part)
 
 
-@lru_cache(maxsize=MAX_OPTIONS)
-def _options(group: Group) -> SafeString:
+@lru_cache(maxsize=MAX_CACHED_OPTIONS)
+def _render_options(group: ModelGroup) -> SafeString:
     """The HTML of a provider's models. To make it anew for each page took a third of the page's
     time."""
     return render_to_string("chat/_options.html", {"group": group})
 
 
-def composer(
+def build_composer(
     user: User,
     conversation: Conversation | None,
-    kept: Mapping[str, str],
-    running: str = "",
-    standing: Standing | None = None,
+    initial: Mapping[str, str],
+    running_stream: str = "",
+    position: PagePosition | None = None,
 ) -> Composer:
     """The form for the next message. `kept` has what was typed before, by field; `running` is
     the stream that Stop would stop, and `standing` is where the page stands."""
-    groups = _groups(user)
-    used = _used(user)
-    settings = _settings(conversation) | {
-        name: value for name, value in kept.items() if name in FIELDS
+    groups = _build_groups(user)
+    used = _load_used_models(user)
+    settings = _get_initial_settings(conversation) | {
+        name: value for name, value in initial.items() if name in RESTORED_FIELDS
     }
-    usual = _usual(user, conversation, groups, used)
+    usual = _select_default_model(user, conversation, groups, used)
     model = settings.get("model") or usual
     return Composer(
         action=reverse("send", args=[conversation.pk]) if conversation else reverse("start"),
         request_id=str(uuid.uuid4()),
         groups=groups,
         model=model,
-        usual=usual,
-        gone=not any(model == choice.id for group in groups for choice in group.choices),
+        default_model=usual,
+        is_model_unavailable=not any(
+            model == choice.id for group in groups for choice in group.models
+        ),
         text=settings.get("text", ""),
         max_tokens=settings["max_tokens"],
         temperature=settings["temperature"],
         reasoning_effort=settings["reasoning_effort"],
         system_prompt=settings["system_prompt"],
-        running=running,
-        hint=_hint(user, model, groups),
-        parent=str(standing.parent) if standing else "",
-        seen=str(standing.seen) if standing else "",
-        recent=" ".join(_recent(groups, used)),
+        running_stream=running_stream,
+        hint=_build_hint(user, model, groups),
+        parent_id=str(position.parent_id) if position else "",
+        known_leaf_id=str(position.known_leaf_id) if position else "",
+        recent_models=" ".join(_select_recent_models(groups, used)),
     )
 
 
-def _groups(user: User) -> tuple[Group, ...]:
+def _build_groups(user: User) -> tuple[ModelGroup, ...]:
     """In the catalog's order; the demo goes last once there is something better."""
     checked = keys.key_status_by_provider(user)
     groups = []
-    for provider, models in offer.by_provider(user).items():
+    for provider, models in offer.group_by_provider(user).items():
         usable = not provider.needs_key or provider.id in checked
         refused = checked.get(provider.id) == KeyStatus.INVALID
-        groups.append(Group(provider, usable, models, refused))
-    better = _better(groups)
+        groups.append(ModelGroup(provider, usable, models, refused))
+    better = _select_real_groups(groups)
     return tuple(sorted(groups, key=lambda group: bool(better) and group.is_demo))
 
 
-def _better(groups: Iterable[Group]) -> list[Group]:
+def _select_real_groups(groups: Iterable[ModelGroup]) -> list[ModelGroup]:
     """Those that work and are not for trying only."""
-    return [group for group in groups if group.works and not group.is_demo]
+    return [group for group in groups if group.is_working and not group.is_demo]
 
 
-def _settings(conversation: Conversation | None) -> dict[str, str]:
+def _get_initial_settings(conversation: Conversation | None) -> dict[str, str]:
     """As its last message had them."""
     if conversation is None:
-        return dict.fromkeys(FIELDS[2:], "")
+        return dict.fromkeys(RESTORED_FIELDS[2:], "")
     return {
-        "max_tokens": _written(conversation.max_tokens),
-        "temperature": _written(conversation.temperature),
+        "max_tokens": _format_number(conversation.max_tokens),
+        "temperature": _format_number(conversation.temperature),
         "reasoning_effort": conversation.reasoning_effort,
         "system_prompt": conversation.system_prompt,
     }
 
 
-def _written(number: float | None) -> str:
+def _format_number(number: float | None) -> str:
     return "" if number is None else str(number).removesuffix(".0")
 
 
-def _usual(
-    user: User, conversation: Conversation | None, groups: tuple[Group, ...], used: list[str]
+def _select_default_model(
+    user: User,
+    conversation: Conversation | None,
+    groups: tuple[ModelGroup, ...],
+    used_models: list[str],
 ) -> str:
     """The conversation's own model; for a new one the last used that works still, otherwise the
     first of a provider. That is the demo's only where nothing else works."""
     if conversation and conversation.model:
         return conversation.model
-    better = _better(groups)
-    usable = [group for group in groups if group.usable and group.choices]
-    among = better or [group for group in usable if group.works] or usable
-    working = {choice.id for group in among for choice in group.choices}
-    if last := next((model for model in used if model in working), ""):
+    better = _select_real_groups(groups)
+    usable = [group for group in groups if group.is_usable and group.models]
+    among = better or [group for group in usable if group.is_working] or usable
+    working = {choice.id for group in among for choice in group.models}
+    if last := next((model for model in used_models if model in working), ""):
         return last
     listed = keys.listed_model_ids(user) if better else set[str]()
-    first = pick_default_model(among[0].choices, listed) if among else None
+    first = pick_default_model(among[0].models, listed) if among else None
     return first.id if first else ""
 
 
-def _used(user: User) -> list[str]:
+def _load_used_models(user: User) -> list[str]:
     """The models of the newest conversations, each once."""
-    mine = Conversation.objects.of(user).order_by("-updated_at")
-    used = mine.exclude(model="").values_list("model", flat=True)[:LOOKED_AT]
+    mine = Conversation.objects.owned_by(user).order_by("-updated_at")
+    used = mine.exclude(model="").values_list("model", flat=True)[:MAX_RECENT_CONVERSATIONS]
     return list(dict.fromkeys(used))
 
 
-def _recent(groups: tuple[Group, ...], used: list[str]) -> list[str]:
+def _select_recent_models(groups: tuple[ModelGroup, ...], used_models: list[str]) -> list[str]:
     """What is offered first: what was used last, without the demo where there is better."""
-    demo = {choice.id for group in groups if group.is_demo for choice in group.choices}
-    better = _better(groups)
-    return [model for model in used if not (better and model in demo)][:RECENT]
+    demo = {choice.id for group in groups if group.is_demo for choice in group.models}
+    better = _select_real_groups(groups)
+    return [model for model in used_models if not (better and model in demo)][:MAX_RECENT_MODELS]
 
 
-def _hint(user: User, model: str, groups: tuple[Group, ...]) -> str:
+def _build_hint(user: User, model: str, groups: tuple[ModelGroup, ...]) -> str:
     for group in groups:
-        for choice in group.choices:
+        for choice in group.models:
             if choice.id == model:
-                return "" if group.usable else no_key(choice.provider)
-    known = offer.models(user)
+                return "" if group.is_usable else describe_missing_key(choice.provider)
+    known = offer.load_models(user)
     if (gone := known.get(model)) and gone.lifecycle == "retired":
-        return retired(gone, known.get(gone.successor))
+        return describe_retirement(gone, known.get(gone.successor))
     return f"“{model}” is not served here any more. Pick another model."

@@ -15,33 +15,33 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from chat.followups import refers_back
+from chat.followups import is_followup
 from streaming.providers.base import CONTINUE_PROMPT, Turn
 
-DEFAULT_WINDOW = 128_000
+DEFAULT_CONTEXT_WINDOW = 128_000
 """Tokens, where nobody knows the model's window: less than any current model of the big providers
 has. For a smaller one at a compatible server the administrator sets it."""
-MARGIN = 0.05
+MARGIN_SHARE = 0.05
 """The part of the window that is left alone, because tokens are only estimated."""
-RESERVE = 8_192
+DEFAULT_RESERVE_TOKENS = 8_192
 """Tokens kept free for a reply of which nobody said how long it may become."""
-LARGEST_RESERVE = 0.5
+MAX_RESERVE_SHARE = 0.5
 """The part of the window that the reply may keep from the history, whatever was asked for."""
-LIKE_BEFORE = 1.5
+FOLLOWUP_RESERVE_FACTOR = 1.5
 """A reply to “in Python instead” is about as long as the one before, or half as long again."""
 
 BYTES_PER_TOKEN = 3
-TURN_TOKENS = 4
+TOKENS_PER_TURN = 4
 """What a provider adds around each turn."""
 
-HINT = (
+FOLLOWUP_HINT = (
     "The user's last message refers to your previous reply. Apply it to the whole of that reply "
     "and answer with the result."
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class ContextStats:
     """What was decided, to be kept with the reply and shown to whoever looks into it.
 
     `turns` were sent and `left_out` were not; `tokens` is the estimate of what was sent, and
@@ -60,49 +60,49 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PromptContext:
     """The part of a request that is the conversation's."""
 
     turns: tuple[Turn, ...]
     system: str
-    decided: Decided
+    stats: ContextStats
 
 
-def plan(
+def build_context(
     history: Iterable[Turn],
     *,
     system: str = "",
-    window: int | None = None,
+    context_window: int | None = None,
     max_output: int | None = None,
     max_tokens: int | None = None,
     partial: str = "",
-) -> Plan:
+) -> PromptContext:
     """What to send for an answer to the last turn of `history`.
 
     `max_tokens` is the user's own limit: it is the reply's room, and nothing here lowers it.
     With `partial`, the text so far of this very answer, the model is asked to go on after it.
     """
-    turns = normalised(history)
-    back = len(turns) > 1 and refers_back(turns[-1].text)
-    hinted = "\n\n".join(part for part in (system, HINT) if part) if back else system
-    added = _going_on(partial)
-    limit = window or DEFAULT_WINDOW
-    reserve = _reserve(turns, back, limit, max_output, max_tokens)
-    fixed = tokens(hinted) + sum(map(cost, added))
-    room = int(limit * (1 - MARGIN)) - reserve - fixed
-    kept = newest(turns, room)
-    decided = Decided(
+    turns = normalize_turns(history)
+    back = len(turns) > 1 and is_followup(turns[-1].text)
+    hinted = "\n\n".join(part for part in (system, FOLLOWUP_HINT) if part) if back else system
+    added = _build_continuation_turns(partial)
+    limit = context_window or DEFAULT_CONTEXT_WINDOW
+    reserve = _compute_reserve(turns, back, limit, max_output, max_tokens)
+    fixed = estimate_tokens(hinted) + sum(map(estimate_turn_tokens, added))
+    room = int(limit * (1 - MARGIN_SHARE)) - reserve - fixed
+    kept = select_newest_turns(turns, room)
+    decided = ContextStats(
         turns=len(kept) + len(added),
         left_out=len(turns) - len(kept),
         refers_back=back,
-        tokens=fixed + sum(map(cost, kept)),
+        tokens=fixed + sum(map(estimate_turn_tokens, kept)),
         reserve=reserve,
-        window=window or 0,
+        window=context_window or 0,
     )
-    return Plan((*kept, *added), hinted, decided)
+    return PromptContext((*kept, *added), hinted, decided)
 
 
-def normalised(history: Iterable[Turn]) -> tuple[Turn, ...]:
+def normalize_turns(history: Iterable[Turn]) -> tuple[Turn, ...]:
     """The same turns as every provider takes them: none empty, the user first and last, and
     both by turns. Neighbours of one role, as around an answer that never came, become one."""
     turns: list[Turn] = []
@@ -117,41 +117,48 @@ def normalised(history: Iterable[Turn]) -> tuple[Turn, ...]:
     return tuple(turns)
 
 
-def newest(turns: Sequence[Turn], room: int) -> tuple[Turn, ...]:
+def select_newest_turns(turns: Sequence[Turn], available_tokens: int) -> tuple[Turn, ...]:
     """The last turns that fit, by whole exchanges, and at least the last one."""
     first = max(len(turns) - 3, 0)
-    room -= sum(map(cost, turns[first:]))
-    while first >= 2 and (room := room - sum(map(cost, turns[first - 2 : first]))) >= 0:
+    available_tokens -= sum(map(estimate_turn_tokens, turns[first:]))
+    while (
+        first >= 2
+        and (
+            available_tokens := available_tokens
+            - sum(map(estimate_turn_tokens, turns[first - 2 : first]))
+        )
+        >= 0
+    ):
         first -= 2
     return tuple(turns[first:])
 
 
-def cost(turn: Turn) -> int:
-    return tokens(turn.text) + TURN_TOKENS
+def estimate_turn_tokens(turn: Turn) -> int:
+    return estimate_tokens(turn.text) + TOKENS_PER_TURN
 
 
-def tokens(text: str) -> int:
+def estimate_tokens(text: str) -> int:
     """How many tokens a text is at most, roughly, for any tokenizer: a third of its bytes in
     UTF-8. That is a third too many for English, and about right for code and for Chinese; what
     is denser, as long numbers and random letters are, is what the margin is for."""
     return -(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN)
 
 
-def _reserve(
+def _compute_reserve(
     turns: Sequence[Turn],
-    back: bool,
-    window: int,
+    for_followup: bool,
+    context_window: int,
     max_output: int | None,
     max_tokens: int | None,
 ) -> int:
-    most = int(window * LARGEST_RESERVE)
+    most = int(context_window * MAX_RESERVE_SHARE)
     if max_tokens is not None:
         return min(max_tokens, most)
-    reserve = RESERVE
-    if back:
-        reserve = max(reserve, int(cost(turns[-2]) * LIKE_BEFORE))
+    reserve = DEFAULT_RESERVE_TOKENS
+    if for_followup:
+        reserve = max(reserve, int(estimate_turn_tokens(turns[-2]) * FOLLOWUP_RESERVE_FACTOR))
     return min(reserve, max_output or reserve, most)
 
 
-def _going_on(partial: str) -> tuple[Turn, ...]:
+def _build_continuation_turns(partial: str) -> tuple[Turn, ...]:
     return (Turn("assistant", partial), Turn("user", CONTINUE_PROMPT)) if partial.strip() else ()

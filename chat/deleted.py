@@ -8,26 +8,26 @@ from datetime import datetime
 from django.http import HttpRequest
 from django.utils import timezone
 
-from chat.conversations import UNDO
+from chat.conversations import UNDO_PERIOD
 from chat.models import Conversation
 
-KEY = "deleted"
+SESSION_KEY = "deleted"
 
 
-def remember(request: HttpRequest, conversation: Conversation) -> None:
-    request.session[KEY] = {"id": str(conversation.pk), "at": timezone.now().isoformat()}
+def remember_deleted(request: HttpRequest, conversation: Conversation) -> None:
+    request.session[SESSION_KEY] = {"id": str(conversation.pk), "at": timezone.now().isoformat()}
 
 
-def forget(request: HttpRequest) -> None:
-    request.session.pop(KEY, None)
+def forget_deleted(request: HttpRequest) -> None:
+    request.session.pop(SESSION_KEY, None)
 
 
-def just_deleted(request: HttpRequest) -> Conversation | None:
+def find_just_deleted(request: HttpRequest) -> Conversation | None:
     """What was deleted a moment ago and can be had back still."""
-    kept = request.session.get(KEY)
+    kept = request.session.get(SESSION_KEY)
     if not kept:
         return None
-    if timezone.now() - datetime.fromisoformat(kept["at"]) > UNDO:
-        forget(request)
+    if timezone.now() - datetime.fromisoformat(kept["at"]) > UNDO_PERIOD:
+        forget_deleted(request)
         return None
     return Conversation.objects.exclude(deleted_at=None).filter(pk=kept["id"]).first()

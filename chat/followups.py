@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import re
 
-LONGEST = 200
+MAX_FOLLOWUP_CHARS = 200
 """Characters of a message that may still be a follow-up. Longer ones explain themselves."""
 
-OWN_MATERIAL = re.compile(r"```|:\s*\n|\n\s*\n|https?://")
+SELF_CONTAINED = re.compile(r"```|:\s*\n|\n\s*\n|https?://")
 """Code, a quotation or an address: what the message is about is in the message."""
 
 # What can be done to a text that is there already.
@@ -75,16 +75,16 @@ ENGLISH = (
 LANGUAGES: dict[str, tuple[str, ...]] = {"en": ENGLISH}
 
 
-def compiled(languages: dict[str, tuple[str, ...]]) -> tuple[re.Pattern[str], ...]:
+def compile_patterns(languages: dict[str, tuple[str, ...]]) -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile(each, re.IGNORECASE) for row in languages.values() for each in row)
 
 
-PATTERNS = compiled(LANGUAGES)
+PATTERNS = compile_patterns(LANGUAGES)
 
 
-def refers_back(message: str) -> bool:
+def is_followup(message: str) -> bool:
     """Whether this message can only be understood with the answer before it."""
     text = " ".join(message.split())
-    if not text or len(text) > LONGEST or OWN_MATERIAL.search(message):
+    if not text or len(text) > MAX_FOLLOWUP_CHARS or SELF_CONTAINED.search(message):
         return False
     return any(pattern.search(text) for pattern in PATTERNS)

@@ -6,13 +6,13 @@ from typing import Any
 
 from django import forms
 
-from chat.replies import Settings, Standing
+from chat.replies import PagePosition, ReplySettings
 
-MESSAGE_LIMIT = 400_000
-SYSTEM_PROMPT_LIMIT = 100_000
+MAX_MESSAGE_CHARS = 400_000
+MAX_SYSTEM_PROMPT_CHARS = 100_000
 
 
-class LinesField(forms.CharField):
+class MultilineTextField(forms.CharField):
     """Text with every line ended by \\n, as it was typed otherwise. Browsers send \\r\\n."""
 
     def __init__(self, **options: Any) -> None:
@@ -23,32 +23,34 @@ class LinesField(forms.CharField):
         return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
 
 
-TEXT_ERRORS = {
+TEXT_ERROR_MESSAGES = {
     "required": "Write a message first.",
     "max_length": (
         "This message is too long: %(show_value)d characters, and at most "
         "%(limit_value)d can be sent."
     ),
 }
-OUT_OF_DATE = "This page is out of date. Reload it, and send the message again."
+PAGE_OUT_OF_DATE = "This page is out of date. Reload it, and send the message again."
 
 
-class AgainForm(forms.Form):
+class RegenerateForm(forms.Form):
     """Another version of a reply, of the same model where none is named."""
 
-    request_id = forms.UUIDField(error_messages={"required": OUT_OF_DATE, "invalid": OUT_OF_DATE})
+    request_id = forms.UUIDField(
+        error_messages={"required": PAGE_OUT_OF_DATE, "invalid": PAGE_OUT_OF_DATE}
+    )
     model = forms.CharField(required=False, max_length=100)
 
     @property
-    def sentence(self) -> str:
+    def first_error(self) -> str:
         """What to change first; of a form that is not valid."""
         return str(next(iter(self.errors.values()))[0])
 
 
-class EditForm(AgainForm):
+class EditForm(RegenerateForm):
     """Another version of a question."""
 
-    text = LinesField(max_length=MESSAGE_LIMIT, error_messages=TEXT_ERRORS)
+    text = MultilineTextField(max_length=MAX_MESSAGE_CHARS, error_messages=TEXT_ERROR_MESSAGES)
 
 
 class ComposerForm(EditForm):
@@ -63,8 +65,8 @@ class ComposerForm(EditForm):
             "max_length": "No provider here serves that model. Pick one from the list.",
         },
     )
-    parent = forms.UUIDField(required=False, error_messages={"invalid": OUT_OF_DATE})
-    seen = forms.UUIDField(required=False, error_messages={"invalid": OUT_OF_DATE})
+    parent = forms.UUIDField(required=False, error_messages={"invalid": PAGE_OUT_OF_DATE})
+    seen = forms.UUIDField(required=False, error_messages={"invalid": PAGE_OUT_OF_DATE})
     max_tokens = forms.IntegerField(
         required=False,
         min_value=1,
@@ -90,9 +92,9 @@ class ComposerForm(EditForm):
         max_length=20,
         error_messages={"max_length": "Pick a reasoning effort from the list."},
     )
-    system_prompt = LinesField(
+    system_prompt = MultilineTextField(
         required=False,
-        max_length=SYSTEM_PROMPT_LIMIT,
+        max_length=MAX_SYSTEM_PROMPT_CHARS,
         error_messages={
             "max_length": "The system prompt is too long: at most %(limit_value)d characters.",
         },
@@ -105,15 +107,15 @@ class ComposerForm(EditForm):
         return text
 
     @property
-    def standing(self) -> Standing | None:
+    def page_position(self) -> PagePosition | None:
         """Where the page stands that this comes from, if it says so; of a valid form."""
         parent, seen = self.cleaned_data["parent"], self.cleaned_data["seen"]
-        return Standing(parent, seen) if parent and seen else None
+        return PagePosition(parent, seen) if parent and seen else None
 
     @property
-    def chosen(self) -> Settings:
+    def reply_settings(self) -> ReplySettings:
         """How the reply is to be made; of a valid form."""
-        return Settings(
+        return ReplySettings(
             model=self.cleaned_data["model"],
             max_tokens=self.cleaned_data["max_tokens"],
             temperature=self.cleaned_data["temperature"],

@@ -16,13 +16,13 @@ from accounts.models import User
 from streaming.models import StreamQuerySet
 
 
-def lock(user: User) -> None:
+def lock_user(user: User) -> None:
     """Until the transaction ends nobody else counts what this person has sent. Rows that refer to
     the person may be inserted meanwhile."""
     list(User.objects.select_for_update(no_key=True).filter(pk=user.pk).values_list("pk"))
 
 
-def exceeded(replies: StreamQuerySet, size: int) -> str:
+def find_exceeded_limit(replies: StreamQuerySet, size: int) -> str:
     """Why one more reply, for which `size` characters are stored, is too much beside the
     `replies` of this person: a sentence that says what to do. Empty: it is not."""
     unfinished = replies.unfinished().count()
@@ -37,13 +37,13 @@ def exceeded(replies: StreamQuerySet, size: int) -> str:
     )
     if sent["messages"] >= settings.MAX_MESSAGES_PER_MINUTE:
         return "You have sent many messages within a minute. Wait a minute, then send this again."
-    if _is_too_much(sent["in_a_minute"], size, settings.MAX_CHARS_PER_MINUTE):
+    if _is_over_limit(sent["in_a_minute"], size, settings.MAX_CHARS_PER_MINUTE):
         return "You have sent a lot of text within a minute. Wait a minute, then send this again."
-    if _is_too_much(sent["in_a_day"], size, settings.MAX_CHARS_PER_DAY):
+    if _is_over_limit(sent["in_a_day"], size, settings.MAX_CHARS_PER_DAY):
         return "You have sent as much text as one day allows. Send this again tomorrow."
     return ""
 
 
-def _is_too_much(sent: int, size: int, limit: int) -> bool:
+def _is_over_limit(sent: int, size: int, limit: int) -> bool:
     """A single message that is longer than the limit is taken from who has sent nothing else."""
     return sent > 0 and sent + size > limit

@@ -11,85 +11,91 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from chat import access, conversations
-from chat.deleted import forget, remember
+from chat.deleted import forget_deleted, remember_deleted
 from chat.models import Conversation
-from chat.pages import UserRequest, fragment, sign_in, uncached, visitor
+from chat.pages import (
+    UserRequest,
+    add_no_store_headers,
+    get_current_user,
+    redirect_to_sign_in,
+    render_fragment,
+)
 
 
 @require_safe
-def menu(request: UserRequest, id: UUID) -> HttpResponse:
+def conversation_menu(request: UserRequest, id: UUID) -> HttpResponse:
     """What can be done with it: for htmx a menu, otherwise a page."""
-    user = visitor(request)
+    user = get_current_user(request)
     if user is None:
-        return sign_in(request, request.path)
-    context = {"conversation": access.conversation_or_404(user, id)}
+        return redirect_to_sign_in(request, request.path)
+    context = {"conversation": access.get_conversation_or_404(user, id)}
     if request.htmx:
-        return fragment(request, "chat/_menu.html", context)
-    return uncached(render(request, "chat/menu.html", context))
+        return render_fragment(request, "chat/_menu.html", context)
+    return add_no_store_headers(render(request, "chat/menu.html", context))
 
 
 @require_POST
-def title(request: UserRequest, id: UUID) -> HttpResponse:
+def rename_conversation(request: UserRequest, id: UUID) -> HttpResponse:
     """Give it this title."""
-    user = visitor(request)
+    user = get_current_user(request)
     if user is None:
-        return sign_in(request, reverse("home"))
-    found = access.conversation_or_404(user, id)
+        return redirect_to_sign_in(request, reverse("home"))
+    found = access.get_conversation_or_404(user, id)
     conversations.rename(found, request.POST.get("title", ""))
-    return _done(request, found)
+    return _build_done_response(request, found)
 
 
 @require_POST
-def pin(request: UserRequest, id: UUID) -> HttpResponse:
+def pin_conversation(request: UserRequest, id: UUID) -> HttpResponse:
     """Pin it, or no longer."""
-    user = visitor(request)
+    user = get_current_user(request)
     if user is None:
-        return sign_in(request, reverse("home"))
-    found = access.conversation_or_404(user, id)
-    conversations.pin(found, request.POST.get("pinned") == "yes")
-    return _done(request, found)
+        return redirect_to_sign_in(request, reverse("home"))
+    found = access.get_conversation_or_404(user, id)
+    conversations.set_pinned(found, request.POST.get("pinned") == "yes")
+    return _build_done_response(request, found)
 
 
 @require_POST
-def reading(request: UserRequest, id: UUID) -> HttpResponse:
+def mark_read(request: UserRequest, id: UUID) -> HttpResponse:
     """Its owner is looking at it."""
-    user = visitor(request)
+    user = get_current_user(request)
     if user is None:
         return HttpResponse(status=401)
-    found = access.conversation_or_404(user, id)
+    found = access.get_conversation_or_404(user, id)
     conversations.mark_read(found)
-    return _done(request, found)
+    return _build_done_response(request, found)
 
 
 @require_POST
-def deletion(request: UserRequest, id: UUID) -> HttpResponse:
+def delete_conversation(request: UserRequest, id: UUID) -> HttpResponse:
     """Delete it, and offer to have it back for a moment."""
-    user = visitor(request)
+    user = get_current_user(request)
     if user is None:
-        return sign_in(request, reverse("home"))
-    found = access.conversation_or_404(user, id)
-    conversations.discard(found)
+        return redirect_to_sign_in(request, reverse("home"))
+    found = access.get_conversation_or_404(user, id)
+    conversations.soft_delete(found)
     if request.htmx and request.POST.get("open") != str(id):
-        return fragment(request, "chat/_deleted.html", {"deleted": found})
-    remember(request, found)
+        return render_fragment(request, "chat/_deleted.html", {"deleted_conversation": found})
+    remember_deleted(request, found)
     if request.htmx:
         return HttpResponse(status=204, headers={"HX-Redirect": reverse("home")})
     return redirect("home")
 
 
 @require_POST
-def restoration(request: UserRequest, id: UUID) -> HttpResponse:
+def restore_conversation(request: UserRequest, id: UUID) -> HttpResponse:
     """Have it back."""
-    user = visitor(request)
+    user = get_current_user(request)
     if user is None:
-        return sign_in(request, reverse("home"))
-    found = access.deleted_or_404(user, id)
+        return redirect_to_sign_in(request, reverse("home"))
+    found = access.get_deleted_or_404(user, id)
     conversations.restore(found)
-    forget(request)
-    return _done(request, found)
+    forget_deleted(request)
+    return _build_done_response(request, found)
 
 
-def _done(request: UserRequest, conversation: Conversation) -> HttpResponse:
+def _build_done_response(request: UserRequest, conversation: Conversation) -> HttpResponse:
     if request.htmx:
         return HttpResponse(status=204)
     return redirect("conversation", conversation.pk)

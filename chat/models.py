@@ -14,17 +14,17 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-TITLE_LENGTH = 50
+MAX_FIRST_TITLE_CHARS = 50
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
-    def of(self, user: AbstractBaseUser) -> ConversationQuerySet:
+    def owned_by(self, user: AbstractBaseUser) -> ConversationQuerySet:
         """What this person has, without what they have just deleted."""
         return self.filter(user_id=user.pk, deleted_at=None)
 
 
 class Conversation(models.Model):
-    class Status(models.TextChoices):
+    class ReplyStatus(models.TextChoices):
         IDLE = "idle"
         STREAMING = "streaming"
         COMPLETED = "completed"
@@ -35,10 +35,13 @@ class Conversation(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="conversations"
     )
     title = models.CharField(max_length=200)
-    named = models.BooleanField(default=False, help_text="A person has given the title.")
-    status = models.CharField(max_length=10, choices=Status, default=Status.IDLE)
-    leaf = models.ForeignKey(
+    title_is_custom = models.BooleanField(
+        default=False, db_column="named", help_text="A person has given the title."
+    )
+    status = models.CharField(max_length=10, choices=ReplyStatus, default=ReplyStatus.IDLE)
+    current_leaf = models.ForeignKey(
         "Message",
+        db_column="leaf_id",
         null=True,
         blank=True,
         on_delete=models.SET_NULL,
@@ -53,7 +56,7 @@ class Conversation(models.Model):
     system_prompt = models.TextField(blank=True)
 
     pinned = models.BooleanField(default=False)
-    read = models.BooleanField(default=True)
+    is_read = models.BooleanField(default=True, db_column="read")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
     deleted_at = models.DateTimeField(
@@ -98,8 +101,11 @@ class Message(models.Model):
     role = models.CharField(max_length=9, choices=Role)
     content = models.TextField(blank=True)
     reasoning = models.TextField(blank=True)
-    thought = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Milliseconds that its reasoning took."
+    reasoning_ms = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        db_column="thought",
+        help_text="Milliseconds that its reasoning took.",
     )
     seams = models.JSONField(
         default=list, blank=True, help_text="Where it was carried on: code points of content."

@@ -19,30 +19,36 @@ from django_htmx.middleware import HtmxDetails
 from accounts.anonymous_limits import try_consume_draft
 from accounts.models import User
 from accounts.page_account import get_opaque_account_id, get_submitted_account_id
-from chat.articles import BLANK_ANSWER, BLANK_QUESTION, Stretch, articles, earlier_articles
-from chat.composer import FIELDS, composer
-from chat.deleted import just_deleted
+from chat.articles import (
+    BLANK_ANSWER,
+    BLANK_QUESTION,
+    MessagePage,
+    load_branch_page,
+    load_page_before,
+)
+from chat.composer import RESTORED_FIELDS, build_composer
+from chat.deleted import find_just_deleted
 from chat.models import Conversation
-from chat.replies import MOVED, ReplyRejected, Standing
-from chat.sidebar import Place, listing
+from chat.replies import CONVERSATION_MOVED, PagePosition, ReplyRejected
+from chat.sidebar import RowPosition, load_sidebar
 
 STARTERS = (
     "Why do tides lag the moon?",
     "Plan three quiet days in Lisbon",
     "Explain group commit to a novice",
 )
-DRAFT = "draft"
+DRAFT_SESSION_KEY = "draft"
 MAX_DRAFT_BYTES = 20_000
 """Of all fields together, in UTF-8: what is kept for a visitor until they have signed in."""
-TOO_LONG_TO_KEEP = (
+DRAFT_TOO_LONG = (
     "You are signed out, and this text is too long to be kept here meanwhile. Copy it, sign in, "
     "and send it again."
 )
-TOO_MANY_KEPT = (
+TOO_MANY_DRAFTS = (
     "You are signed out, and no more texts can be kept here at the moment. Copy yours, sign in, "
     "and send it again."
 )
-LABELS = {
+FIELD_LABELS = {
     "text": "Your message",
     "model": "Model",
     "max_tokens": "Max tokens",
@@ -51,7 +57,7 @@ LABELS = {
     "system_prompt": "System prompt",
 }
 
-View = Callable[..., HttpResponse]
+ViewFunction = Callable[..., HttpResponse]
 
 
 class UserRequest(HttpRequest):
@@ -60,164 +66,178 @@ class UserRequest(HttpRequest):
     htmx: HtmxDetails
 
 
-def posted_from(page: str) -> Callable[[View], View]:
+def require_post_or_redirect(url_name: str) -> Callable[[ViewFunction], ViewFunction]:
     """A verb of the forms on the page of this name. A refusal is a page at the verb's address, for
     which a tab that is restored asks by GET: that leads back to the page."""
 
-    def guard(verb: View) -> View:
-        posted = require_POST(verb)
+    def decorator(view: ViewFunction) -> ViewFunction:
+        posted = require_POST(view)
 
-        @wraps(verb)
-        def answer(request: HttpRequest, **named: Any) -> HttpResponse:
+        @wraps(view)
+        def wrapper(request: HttpRequest, **kwargs: Any) -> HttpResponse:
             is_read = request.method in {"GET", "HEAD"}
-            return redirect(page, **named) if is_read else posted(request, **named)
+            return redirect(url_name, **kwargs) if is_read else posted(request, **kwargs)
 
-        return answer
+        return wrapper
 
-    return guard
+    return decorator
 
 
-def visitor(request: UserRequest) -> User | None:
+def get_current_user(request: UserRequest) -> User | None:
     """Who asks, if they are signed in."""
     return request.user if request.user.is_authenticated else None
 
 
-def page(
+def render_page(
     request: UserRequest,
     user: User,
     conversation: Conversation | None,
     *,
-    kept: Mapping[str, str],
-    through: UUID | None = None,
-    before: UUID | None = None,
+    initial: Mapping[str, str],
+    target_id: UUID | None = None,
+    before_id: UUID | None = None,
     status: int = 200,
     **context: Any,
 ) -> HttpResponse:
     """The page of a conversation, or of a new one; `kept` is what stands in its composer, and
     `through` a message whose branch is to be shown, and `before` one to end at."""
-    shown = _shown(conversation, through, before)
-    running = next((a.stream for a in shown.articles if a.busy), "")
+    shown = _load_message_page(conversation, target_id, before_id)
+    running = next((a.stream_id for a in shown.messages if a.is_busy), "")
     standing = None
-    if conversation and conversation.leaf_id and shown.end:
-        standing = Standing(shown.end, conversation.leaf_id)
+    if conversation and conversation.current_leaf_id and shown.branch_end_id:
+        standing = PagePosition(shown.branch_end_id, conversation.current_leaf_id)
     context |= {
         "conversation": conversation,
         "title": conversation.title if conversation else "New chat",
-        "articles": shown.articles,
-        "earlier": shown.earlier,
-        "newest": shown.newest,
-        "running": running,
-        "composer": composer(user, conversation, kept, running, standing),
-        "listing": listing(user, Place.read(request.GET.get("chats", ""))),
-        "at": reverse("conversation", args=[conversation.pk]) if conversation else "",
+        "message_views": shown.messages,
+        "earlier_url": shown.earlier_url,
+        "newest_url": shown.newest_url,
+        "running_stream": running,
+        "composer": build_composer(user, conversation, initial, running, standing),
+        "sidebar": load_sidebar(user, RowPosition.parse(request.GET.get("chats", ""))),
+        "current_path": reverse("conversation", args=[conversation.pk]) if conversation else "",
         "starters": STARTERS,
         "blank_question": BLANK_QUESTION,
         "blank_answer": BLANK_ANSWER,
-        "moved": MOVED,
-        "deleted": just_deleted(request),
+        "moved": CONVERSATION_MOVED,
+        "deleted_conversation": find_just_deleted(request),
     }
-    return uncached(render(request, "chat/conversation.html", context, status=status))
+    return add_no_store_headers(render(request, "chat/conversation.html", context, status=status))
 
 
-def _shown(conversation: Conversation | None, through: UUID | None, before: UUID | None) -> Stretch:
+def _load_message_page(
+    conversation: Conversation | None, target_id: UUID | None, before_id: UUID | None
+) -> MessagePage:
     if conversation is None:
-        return Stretch([])
-    return earlier_articles(conversation, before) if before else articles(conversation, through)
+        return MessagePage([])
+    return (
+        load_page_before(conversation, before_id)
+        if before_id
+        else load_branch_page(conversation, target_id)
+    )
 
 
-def fragment(
+def render_fragment(
     request: UserRequest, template: str, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
-    return uncached(render(request, template, context, status=status))
+    return add_no_store_headers(render(request, template, context, status=status))
 
 
-def uncached(response: HttpResponse) -> HttpResponse:
+def add_no_store_headers(response: HttpResponse) -> HttpResponse:
     """A page from a cache would show a reply as it was, and htmx's fragment as a page."""
     response["Cache-Control"] = "no-store, private"
     response["Vary"] = "HX-Request, Cookie"
     return response
 
 
-def refuse(
+def render_rejection(
     request: UserRequest,
     user: User,
     conversation: Conversation | None,
-    refused: ReplyRejected,
+    rejection: ReplyRejected,
     *,
-    through: UUID | None = None,
+    target_id: UUID | None = None,
 ) -> HttpResponse:
     """Nothing was written. The text is still in the box: htmx left it there, and a page
     without scripts is given it again."""
-    refusal: dict[str, Any] = {"refusal": refused}
+    refusal: dict[str, Any] = {"rejection": rejection}
     status = 422
-    if refused.code == "moved" and conversation is not None:
+    if rejection.code == "moved" and conversation is not None:
         status = 409
-        refusal["moved_from"] = request.POST.get("parent", "")
-        refusal["moved_to"] = conversation.leaf_id
-        refusal["at"] = reverse("conversation", args=[conversation.pk])
+        refusal["old_leaf_id"] = request.POST.get("parent", "")
+        refusal["new_leaf_id"] = conversation.current_leaf_id
+        refusal["current_path"] = reverse("conversation", args=[conversation.pk])
     if request.htmx:
-        return fragment(request, "chat/_refused.html", refusal, status=status)
-    return page(
-        request, user, conversation, kept=typed(request), through=through, status=status, **refusal
+        return render_fragment(request, "chat/_refused.html", refusal, status=status)
+    return render_page(
+        request,
+        user,
+        conversation,
+        initial=read_typed_fields(request),
+        target_id=target_id,
+        status=status,
+        **refusal,
     )
 
 
-def sign_in(request: UserRequest, back: str) -> HttpResponse:
+def redirect_to_sign_in(request: UserRequest, next_url: str) -> HttpResponse:
     """To the sign-in page, and back to `back` from there."""
-    answer = redirect_to_login(back)
+    answer = redirect_to_login(next_url)
     return HttpResponseClientRedirect(answer.url) if request.htmx else answer
 
 
 # What was typed, and is not sent yet
 
 
-def typed(request: UserRequest) -> dict[str, str]:
-    return {name: request.POST[name] for name in FIELDS if name in request.POST}
+def read_typed_fields(request: UserRequest) -> dict[str, str]:
+    return {name: request.POST[name] for name in RESTORED_FIELDS if name in request.POST}
 
 
-def draft(request: UserRequest) -> dict[str, str]:
+def load_draft(request: UserRequest) -> dict[str, str]:
     """What was typed on this page before its writer had to sign in. It stays until it is
     sent, so that a reload does not lose it."""
-    kept = request.session.get(DRAFT) or {}
+    kept = request.session.get(DRAFT_SESSION_KEY) or {}
     if kept.get("account") and kept["account"] != get_opaque_account_id(request.user):
-        drop_draft(request)  # typed on the page of another account
+        delete_draft(request)  # typed on the page of another account
         return {}
     if kept.get("page") != request.path:
         return {}
     return dict(kept["typed"])
 
 
-def keep_draft_and_sign_in(request: UserRequest, back: str) -> HttpResponse:
+def save_draft_and_sign_in(request: UserRequest, next_url: str) -> HttpResponse:
     """To the sign-in page with what was typed kept for `back`; what can't be kept is shown. A model
     that nobody chose is not kept: another one may be the usual one by then."""
-    kept = typed(request)
+    kept = read_typed_fields(request)
     if kept.get("model") == request.POST.get("default_model"):
         kept.pop("model", None)
     if sum(len(text.encode("utf-8", "replace")) for text in kept.values()) > MAX_DRAFT_BYTES:
-        return _show_unkept(request, back, kept, TOO_LONG_TO_KEEP)
+        return _render_unsaved_draft(request, next_url, kept, DRAFT_TOO_LONG)
     if not try_consume_draft(request):
-        return _show_unkept(request, back, kept, TOO_MANY_KEPT)
-    request.session[DRAFT] = {
-        "page": back,
+        return _render_unsaved_draft(request, next_url, kept, TOO_MANY_DRAFTS)
+    request.session[DRAFT_SESSION_KEY] = {
+        "page": next_url,
         "typed": kept,
         "account": get_submitted_account_id(request)[:64],
     }
-    return sign_in(request, back)
+    return redirect_to_sign_in(request, next_url)
 
 
-def _show_unkept(
-    request: UserRequest, back: str, kept: Mapping[str, str], sentence: str
+def _render_unsaved_draft(
+    request: UserRequest, next_url: str, typed_fields: Mapping[str, str], message: str
 ) -> HttpResponse:
     """htmx leaves the text in its box; a page without scripts is given it again."""
     context: dict[str, Any] = {
-        "refusal": ReplyRejected("signed_out", sentence),
-        "sign_in": redirect_to_login(back).url,
+        "rejection": ReplyRejected("signed_out", message),
+        "sign_in_url": redirect_to_login(next_url).url,
     }
     if request.htmx:
-        return fragment(request, "chat/_refused.html", context, status=422)
-    context["kept"] = [(LABELS[name], text) for name, text in kept.items() if text]
-    return uncached(render(request, "chat/signed_out.html", context, status=422))
+        return render_fragment(request, "chat/_refused.html", context, status=422)
+    context["typed_fields"] = [
+        (FIELD_LABELS[name], text) for name, text in typed_fields.items() if text
+    ]
+    return add_no_store_headers(render(request, "chat/signed_out.html", context, status=422))
 
 
-def drop_draft(request: UserRequest) -> None:
-    request.session.pop(DRAFT, None)
+def delete_draft(request: UserRequest) -> None:
+    request.session.pop(DRAFT_SESSION_KEY, None)

@@ -27,12 +27,18 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
-from chat.complexity import MAX_COST, MAX_INLINE_COST, formatted_length, inline_cost, plain_parts
+from chat.complexity import (
+    MAX_COST,
+    MAX_INLINE_COST,
+    estimate_inline_cost,
+    find_formatted_length,
+    split_plain_text,
+)
 
-RENDERER = 2
+RENDERER_VERSION = 2
 """Counts up with every change of what the same text becomes: kept HTML is made anew then."""
-SEAM = "the server restarted here; the reply went on"
-UNFORMATTED = "The text from here on is too complex to format. It is shown as it was written."
+SEAM_TEXT = "the server restarted here; the reply went on"
+UNFORMATTED_TEXT = "The text from here on is too complex to format. It is shown as it was written."
 SAFE_URL = re.compile(r"(?:https?://|mailto:|tel:)", re.IGNORECASE)
 BARE_URL = re.compile(
     r"(?<![A-Za-z0-9_])https?://[A-Za-z0-9_!#$%&'()*+,\-./:;=?@~\u00c0-\u1fff]+", re.IGNORECASE
@@ -45,17 +51,17 @@ MATH = re.compile(
     r"|\\\((?:(?!\\\))[\s\S]){1,2000}\\\)"
     r"|\\\[(?:(?!\\\])[\s\S]){1,2000}\\\](?!\()",
 )
-MATH_CLOSES = {"$$": "$$", "\\[": "\\]"}
+MATH_CLOSERS = {"$$": "$$", "\\[": "\\]"}
 LANGUAGE = re.compile(r"[A-Za-z0-9_+#.-]{1,30}")
 LINE_END = re.compile(r"\r\n?|\n")
 LINE_SEPARATORS = {0x2028: " ", 0x2029: " "}  # line ends to JavaScript, and to nobody else
-DEEPEST = 6
-NESTED = 100
+MAX_HEADING_LEVEL = 6
+MAX_NESTING = 100
 """Levels of the library: a quotation is one, a list two. What is formatted is less deep."""
-TEXT_ENDS = re.compile(r"[\n$&*<\[\\\]_`~]|!(?=\[)")
+TEXT_TERMINATORS = re.compile(r"[\n$&*<\[\\\]_`~]|!(?=\[)")
 """Where anything but text can begin. The library stops at more signs, and costs more."""
 
-ALLOWED = {
+ALLOWED_ATTRIBUTES = {
     "a": {"href", "title", "target", "rel"},
     "code": {"tabindex"},
     "div": {"class", "role", "tabindex"},
@@ -67,11 +73,11 @@ ALLOWED = {
     "td": {"class"},
     "th": {"class"},
 }
-BARE = "blockquote br del em h2 h3 h4 h5 h6 hr p strong table tbody thead tr ul"
-TAGS = {*ALLOWED, *BARE.split()}
+TAGS_WITHOUT_ATTRIBUTES = "blockquote br del em h2 h3 h4 h5 h6 hr p strong table tbody thead tr ul"
+ALLOWED_TAGS = {*ALLOWED_ATTRIBUTES, *TAGS_WITHOUT_ATTRIBUTES.split()}
 CLEANER = nh3.Cleaner(
-    tags=TAGS,
-    attributes=ALLOWED,
+    tags=ALLOWED_TAGS,
+    attributes=ALLOWED_ATTRIBUTES,
     url_schemes={"http", "https", "mailto", "tel"},
     link_rel=None,
 )
@@ -83,43 +89,43 @@ def to_html(markdown: str, seams: Iterable[int] = (), *, max_cost: int = MAX_COS
     A seam is shown before the next block that starts, so it never breaks one.
     """
     text = LINE_END.sub("\n", markdown.translate(LINE_SEPARATORS))
-    end = formatted_length(text, max_cost)
+    end = find_formatted_length(text, max_cost)
     env: dict[str, Any] = {"outline": [], "in_link": 0}
-    tokens = parser().parse(text[:end], env)
-    starts = block_starts(tokens, text[:end])
+    tokens = build_parser().parse(text[:end], env)
+    starts = find_block_starts(tokens, text[:end])
     if end < len(text):
-        tokens.append(block("unformatted"))
-        for start, part in plain_parts(text, end):
+        tokens.append(make_block_token("unformatted"))
+        for start, part in split_plain_text(text, end):
             starts.append((start, len(tokens)))
-            tokens.append(block("plain_block", part))
-    with_seams(tokens, starts, places_in_text(markdown, seams))
-    html = parser().renderer.render(tokens, parser().options, env)
+            tokens.append(make_block_token("plain_block", part))
+    insert_seams(tokens, starts, places_in_text(markdown, seams))
+    html = build_parser().renderer.render(tokens, build_parser().options, env)
     return mark_safe(CLEANER.clean(html))  # noqa: S308 nh3 has just seen to it
 
 
 @cache
-def parser() -> MarkdownIt:
-    options = {"html": False, "tasklists": True, "maxNesting": NESTED}
-    markdown = MarkdownIt("commonmark", options, renderer_cls=Prose)
+def build_parser() -> MarkdownIt:
+    options = {"html": False, "tasklists": True, "maxNesting": MAX_NESTING}
+    markdown = MarkdownIt("commonmark", options, renderer_cls=MessageRenderer)
     markdown.enable(["table", "strikethrough"])
-    markdown.core.ruler.at("inline", inline_within_bounds)
-    markdown.inline.terminator_re = TEXT_ENDS
+    markdown.core.ruler.at("inline", parse_inline_within_limits)
+    markdown.inline.terminator_re = TEXT_TERMINATORS
     interrupts: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
     markdown.block.ruler.before("table", "math", math_block, interrupts)
     markdown.inline.ruler.before("escape", "math", math_inline)
     # What a link may lead to is decided when it is rendered: a refused one still reads as its text.
     markdown.validateLink = lambda url: True  # type: ignore[method-assign]
-    markdown.normalizeLink = encoded  # type: ignore[method-assign]
+    markdown.normalizeLink = encode_url  # type: ignore[method-assign]
     markdown.normalizeLinkText = str  # type: ignore[assignment]
     return markdown
 
 
-def encoded(url: str) -> str:
+def encode_url(url: str) -> str:
     """Percent-encode like the browser's encodeURI, and what is encoded already no second time."""
     return quote(url, safe="%;,/?:@&=+$-_.!~*'()#")
 
 
-def inline_within_bounds(state: StateCore) -> None:
+def parse_inline_within_limits(state: StateCore) -> None:
     """Parse what stands in paragraphs, headings and cells, as long as it costs little."""
     left = MAX_INLINE_COST
     for token in state.tokens:
@@ -127,7 +133,7 @@ def inline_within_bounds(state: StateCore) -> None:
             continue
         token.children = []
         text = "\n".join(line.strip(" \t") for line in token.content.split("\n"))
-        cost = inline_cost(text)
+        cost = estimate_inline_cost(text)
         if cost > left:
             token.children.append(Token("plain", "span", 0, content=text))
             continue
@@ -148,7 +154,7 @@ def math_inline(state: StateInline, silent: bool) -> bool:
 def math_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """Maths on lines of its own, up to the closing sign at the end of a line. What is not
     closed before an empty line is a paragraph."""
-    close = MATH_CLOSES.get(stripped(state, start)[:2])
+    close = MATH_CLOSERS.get(strip_line(state, start)[:2])
     if close is None or state.is_code_block(start):
         return False
     at = start
@@ -157,7 +163,7 @@ def math_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     while at < end and not closed and not state.isEmpty(at):
         if at > start and state.sCount[at] < state.blkIndent:
             break
-        lines.append(stripped(state, at))
+        lines.append(strip_line(state, at))
         place = lines[-1].find(close, 0 if at > start else 2)
         closed = place >= 0
         at += 1
@@ -168,16 +174,16 @@ def math_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
         return False
     if not silent:
         state.line = at
-        show_math(state, text, [start, at], closed=closed)
+        push_math_tokens(state, text, [start, at], is_closed=closed)
     return True
 
 
-def stripped(state: StateBlock, line: int) -> str:
+def strip_line(state: StateBlock, line: int) -> str:
     return state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]].strip(" \t")
 
 
-def show_math(state: StateBlock, text: str, lines: list[int], *, closed: bool) -> None:
-    if closed:
+def push_math_tokens(state: StateBlock, text: str, lines: list[int], *, is_closed: bool) -> None:
+    if is_closed:
         token = state.push("math_block", "div", 0)
         token.content, token.map = text, lines
         return
@@ -187,23 +193,23 @@ def show_math(state: StateBlock, text: str, lines: list[int], *, closed: bool) -
     state.push("paragraph_close", "p", -1)
 
 
-def block(type: str, content: str = "") -> Token:
+def make_block_token(type: str, content: str = "") -> Token:
     return Token(type, "div", 0, content=content, block=True)
 
 
-def block_starts(tokens: list[Token], text: str) -> list[tuple[int, int]]:
+def find_block_starts(tokens: list[Token], text: str) -> list[tuple[int, int]]:
     """Where blocks start in the text, and which of the tokens starts them."""
-    lines = line_starts(text)
+    lines = find_line_starts(text)
     blocks = [(i, token.map) for i, token in enumerate(tokens) if token.level == 0 and token.map]
     return [(lines[where[0]], i) for i, where in blocks]
 
 
-def with_seams(
+def insert_seams(
     tokens: list[Token], starts: Sequence[tuple[int, int]], seams: Sequence[int]
 ) -> None:
     before = {bisect_left(starts, (seam, 0)) for seam in seams}
     for i in sorted(before, reverse=True):
-        tokens.insert(starts[i][1] if i < len(starts) else len(tokens), block("seam"))
+        tokens.insert(starts[i][1] if i < len(starts) else len(tokens), make_block_token("seam"))
 
 
 def places_in_text(markdown: str, places: Iterable[int]) -> list[int]:
@@ -212,14 +218,14 @@ def places_in_text(markdown: str, places: Iterable[int]) -> list[int]:
     return [place - bisect_right(pairs, place) for place in sorted(places)]
 
 
-def line_starts(text: str) -> list[int]:
+def find_line_starts(text: str) -> list[int]:
     starts = [0]
     for line in text.split("\n"):
         starts.append(starts[-1] + len(line) + 1)
     return starts
 
 
-def trimmed(url: str) -> str:
+def trim_url(url: str) -> str:
     """A bare URL without the punctuation of the sentence around it."""
     end = len(url)
     unopened = url.count(")") - url.count("(")
@@ -229,27 +235,27 @@ def trimmed(url: str) -> str:
     return url[:end]
 
 
-def leads_somewhere(url: str) -> bool:
+def is_safe_link(url: str) -> bool:
     """May a link lead there, and is it an address? nh3 takes from `http://localhost:PORT` what it
     leads to, as a browser can't read it either."""
     link = f'<a href="{escape(url)}">'
     return bool(SAFE_URL.match(url)) and "href" in CLEANER.clean(link)
 
 
-def descend(outline: list[int], depth: int) -> None:
+def update_outline(outline: list[int], depth: int) -> None:
     """Keep which headings stand above: depths, each deeper than the one before it."""
     while outline and outline[-1] >= depth:
         outline.pop()
     outline.append(depth)
 
 
-def link_attributes(href: str, title: str | None) -> str:
+def format_link_attributes(href: str, title: str | None) -> str:
     given = f' title="{escape(title)}"' if title else ""
     rel = 'target="_blank" rel="noopener noreferrer nofollow"'
     return f' href="{escape(href)}"{given} {rel}'
 
 
-class Prose(RendererHTML):
+class MessageRenderer(RendererHTML):
     """The HTML of messages, without the white space between blocks that nobody sees."""
 
     def renderToken(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
@@ -261,10 +267,10 @@ class Prose(RendererHTML):
         return f"<{token.tag}{self.renderAttrs(token)}>"
 
     def seam(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
-        return f'<div class="seam" role="note">{SEAM}</div>'
+        return f'<div class="seam" role="note">{SEAM_TEXT}</div>'
 
     def unformatted(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
-        return f'<div class="unformatted" role="note">{UNFORMATTED}</div>'
+        return f'<div class="unformatted" role="note">{UNFORMATTED_TEXT}</div>'
 
     def plain_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
         return f'<div class="plain">{escape(tokens[idx].content)}</div>'
@@ -279,8 +285,8 @@ class Prose(RendererHTML):
         token = tokens[idx]
         top = token.level == 0
         if top:
-            descend(env["outline"], int(token.tag[1]))
-        level = min(len(env["outline"]) + (1 if top else 2), DEEPEST)
+            update_outline(env["outline"], int(token.tag[1]))
+        level = min(len(env["outline"]) + (1 if top else 2), MAX_HEADING_LEVEL)
         env["heading"] = f"h{level}"
         return f"<h{level}>"
 
@@ -363,8 +369,12 @@ class Prose(RendererHTML):
     def link_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
         token = tokens[idx]
         href = str(token.attrGet("href"))
-        env["in_link"] = 2 if leads_somewhere(href) else 1
-        return f"<a{link_attributes(href, title(token))}>" if env["in_link"] == 2 else ""
+        env["in_link"] = 2 if is_safe_link(href) else 1
+        return (
+            f"<a{format_link_attributes(href, get_link_title(token))}>"
+            if env["in_link"] == 2
+            else ""
+        )
 
     def link_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
         made, env["in_link"] = env["in_link"] == 2, 0
@@ -378,30 +388,30 @@ class Prose(RendererHTML):
         if env["in_link"]:
             return words
         words = words or escape(src)
-        if not leads_somewhere(src):
+        if not is_safe_link(src):
             return words
-        return f"<a{link_attributes(src, title(token))}>{words}</a>"
+        return f"<a{format_link_attributes(src, get_link_title(token))}>{words}</a>"
 
     def text(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
         content = tokens[idx].content
-        return escape(content) if env["in_link"] else linkified(content)
+        return escape(content) if env["in_link"] else linkify_text(content)
 
 
-def title(token: Token) -> str | None:
+def get_link_title(token: Token) -> str | None:
     given = token.attrGet("title")
     return str(given) if given else None
 
 
-def linkified(text: str) -> str:
+def linkify_text(text: str) -> str:
     """Escape, with links for the bare URLs in it."""
     html: list[str] = []
     end = 0
     for match in BARE_URL.finditer(text):
-        url = trimmed(match[0])
-        href = encoded(url)
-        if not leads_somewhere(href):
+        url = trim_url(match[0])
+        href = encode_url(url)
+        if not is_safe_link(href):
             continue
         html.append(escape(text[end : match.start()]))
-        html.append(f"<a{link_attributes(href, None)}>{escape(url)}</a>")
+        html.append(f"<a{format_link_attributes(href, None)}>{escape(url)}</a>")
         end = match.start() + len(url)
     return "".join([*html, escape(text[end:])])

@@ -13,27 +13,27 @@ from django.utils import timezone
 from accounts.models import User
 from chat.models import Conversation, ConversationQuerySet
 
-SHOWN = 200
+PAGE_SIZE = 200
 """Rows that the list begins with, and that are fetched at a time of those after them."""
-MAX_REFRESHED = 2_000
+MAX_REFRESHED_ROWS = 2_000
 """Rows of a list that is made anew while its reader has come further; the rest is fetched again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RowPosition:
     """Where a row stands in the list. It stays where it is when the conversation moves."""
 
     pinned: bool
-    used: datetime
+    updated_at: datetime
     id: UUID
 
     def __str__(self) -> str:
-        return f"{self.pinned:d}_{self.used.astimezone(UTC):%Y%m%dT%H%M%S%f}_{self.id.hex}"
+        return f"{self.pinned:d}_{self.updated_at.astimezone(UTC):%Y%m%dT%H%M%S%f}_{self.id.hex}"
 
     @classmethod
-    def read(cls, written: str) -> Place | None:
+    def parse(cls, text: str) -> RowPosition | None:
         """The place as an address names it; None for anything else."""
-        pinned, _, rest = written.partition("_")
+        pinned, _, rest = text.partition("_")
         used, _, id = rest.partition("_")
         try:
             at = datetime.strptime(used, "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
@@ -49,9 +49,9 @@ class SidebarRow:
 
     id: UUID
     title: str
-    dot: str
-    day: str
-    leaf: UUID | None = None
+    activity: str
+    heading: str
+    leaf_id: UUID | None = None
     pinned: bool = False
 
 
@@ -61,79 +61,86 @@ class Sidebar:
     are any after it. `later` is whether they begin further down than the list does."""
 
     rows: list[SidebarRow]
-    end: str = ""
-    more: bool = False
-    later: bool = False
+    end_position: str = ""
+    has_next: bool = False
+    has_previous: bool = False
 
 
-def listing(
+def load_sidebar(
     user: User,
-    after: Place | None = None,
-    through: Place | None = None,
+    after: RowPosition | None = None,
+    through: RowPosition | None = None,
     *,
-    joined: bool = False,
+    is_appended: bool = False,
 ) -> Sidebar:
     """The conversations of this user from the top or `after` a place, as many as are shown at a
     time, and all of those `through` a place that the reader has come to. What is `joined` to the
     rows before it does not repeat their heading."""
-    mine = Conversation.objects.of(user)
-    size = SHOWN
+    mine = Conversation.objects.owned_by(user)
+    size = PAGE_SIZE
     if through:
-        size = max(size, min(_count(mine, through), MAX_REFRESHED))
-    found = _following(mine, after, size + 1)
+        size = max(size, min(_count_rows(mine, through), MAX_REFRESHED_ROWS))
+    found = _load_rows(mine, after, size + 1)
     listed: list[SidebarRow] = []
     today = timezone.localdate()
-    before = _heading(after.pinned, after.used, today) if after and joined else ""
+    before = _get_heading(after.pinned, after.updated_at, today) if after and is_appended else ""
     for one in found[:size]:
-        day = _heading(one.pinned, one.updated_at, today)
+        day = _get_heading(one.pinned, one.updated_at, today)
         heading = "" if day == before else day
-        listed.append(SidebarRow(one.id, one.title, dot_of(one), heading, one.leaf_id, one.pinned))
+        listed.append(
+            SidebarRow(
+                one.id, one.title, get_activity(one), heading, one.current_leaf_id, one.pinned
+            )
+        )
         before = day
     last = found[: len(listed)][-1:]
-    end = str(Place(last[0].pinned, last[0].updated_at, last[0].id)) if last else ""
-    return Sidebar(listed, end, more=len(found) > size, later=after is not None)
+    end = str(RowPosition(last[0].pinned, last[0].updated_at, last[0].id)) if last else ""
+    return Sidebar(listed, end, has_next=len(found) > size, has_previous=after is not None)
 
 
-def _following(mine: ConversationQuerySet, after: Place | None, size: int) -> list[Conversation]:
+def _load_rows(
+    conversations: ConversationQuerySet, after: RowPosition | None, size: int
+) -> list[Conversation]:
     """So many rows, those that are pinned first. Each half is read along the index."""
     found: list[Conversation] = []
     for pinned in (True, False):
         if len(found) == size or (after and after.pinned < pinned):
             continue
-        half = mine.filter(pinned=pinned).order_by("-updated_at", "-id")
+        half = conversations.filter(pinned=pinned).order_by("-updated_at", "-id")
         if after and after.pinned == pinned:
             half = half.filter(
-                Q(updated_at__lt=after.used) | Q(id__lt=after.id), updated_at__lte=after.used
+                Q(updated_at__lt=after.updated_at) | Q(id__lt=after.id),
+                updated_at__lte=after.updated_at,
             )
-        shown = half.only("title", "status", "read", "pinned", "updated_at", "leaf")
+        shown = half.only("title", "status", "is_read", "pinned", "updated_at", "current_leaf")
         found += shown[: size - len(found)]
     return found
 
 
-def _count(mine: ConversationQuerySet, through: Place) -> int:
+def _count_rows(conversations: ConversationQuerySet, through: RowPosition) -> int:
     """How many rows stand before a place or at it."""
-    half = mine.filter(pinned=through.pinned, updated_at__gte=through.used)
-    count = half.filter(Q(updated_at__gt=through.used) | Q(id__gte=through.id)).count()
-    return count if through.pinned else count + mine.filter(pinned=True).count()
+    half = conversations.filter(pinned=through.pinned, updated_at__gte=through.updated_at)
+    count = half.filter(Q(updated_at__gt=through.updated_at) | Q(id__gte=through.id)).count()
+    return count if through.pinned else count + conversations.filter(pinned=True).count()
 
 
-def _heading(pinned: bool, used: datetime, today: date) -> str:
-    return "Pinned" if pinned else day_of(timezone.localdate(used), today)
+def _get_heading(pinned: bool, updated_at: datetime, today: date) -> str:
+    return "Pinned" if pinned else get_day_heading(timezone.localdate(updated_at), today)
 
 
-def dot_of(conversation: Conversation) -> str:
+def get_activity(conversation: Conversation) -> str:
     """What is going on, or has happened since its owner looked."""
-    if conversation.status == Conversation.Status.STREAMING:
+    if conversation.status == Conversation.ReplyStatus.STREAMING:
         return "running"
-    if conversation.read:
+    if conversation.is_read:
         return ""
-    return "failed" if conversation.status == Conversation.Status.ERROR else "unread"
+    return "failed" if conversation.status == Conversation.ReplyStatus.ERROR else "unread"
 
 
-def day_of(used: date, today: date) -> str:
+def get_day_heading(last_used: date, today: date) -> str:
     """The heading for what was last used on a day."""
-    if used >= today:
+    if last_used >= today:
         return "Today"
-    if used == today - timedelta(days=1):
+    if last_used == today - timedelta(days=1):
         return "Yesterday"
-    return "Previous 7 days" if used >= today - timedelta(days=7) else "Older"
+    return "Previous 7 days" if last_used >= today - timedelta(days=7) else "Older"

@@ -14,7 +14,7 @@ from accounts.models import User
 from streaming.hub import notify, user_group
 
 
-def changed(user_id: int) -> None:
+def bump_revision(user_id: int) -> None:
     """Count up, and tell once the transaction commits."""
     User.objects.filter(pk=user_id).update(revision=F("revision") + 1)
     revision = User.objects.values_list("revision", flat=True).get(pk=user_id)

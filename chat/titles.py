@@ -14,7 +14,7 @@ from uuid import uuid4
 from django.conf import settings
 
 from chat import calls, offer, sync
-from chat.models import TITLE_LENGTH, Conversation, Message
+from chat.models import MAX_FIRST_TITLE_CHARS, Conversation, Message
 from streaming import journal, lifecycle
 from streaming.journal import StreamText
 from streaming.models import State, Stream
@@ -24,52 +24,52 @@ from streaming.sources import Source, StreamHandler
 from streaming.sources import register as register_source
 
 SOURCE = "title"
-EXCERPT = 2_000
+MAX_EXCERPT_CHARS = 2_000
 """Characters of the question and of the answer that the model is shown."""
-LONGEST = 80
-ASK = (
+MAX_GENERATED_TITLE_CHARS = 80
+TITLE_PROMPT = (
     "Write a title for this conversation, in its own language: two to six words, no quotation "
     "marks, no full stop, nothing else."
 )
-TYPICAL = Usage(input=1_000, output=20)
+TYPICAL_USAGE = Usage(input=1_000, output=20)
 """What models are compared by."""
 
 
-def first_words(text: str) -> str:
+def build_first_title(text: str) -> str:
     """A conversation's first title, in one line."""
-    return " ".join(text.split())[:TITLE_LENGTH]
+    return " ".join(text.split())[:MAX_FIRST_TITLE_CHARS]
 
 
-def lane(conversation: Conversation) -> str:
+def get_title_lane(conversation: Conversation) -> str:
     return f"{conversation.pk} title"
 
 
-def ask(conversation: Conversation, answer: Message) -> None:
+def enqueue_title(conversation: Conversation, answer: Message) -> None:
     """Have a title written after the first reply; in the transaction that ends it, under the
     conversation's lock."""
     first = answer.parent is not None and answer.parent.parent_id is None
     provider = catalog.PROVIDERS.get(answer.provider)
-    if not settings.TITLES or conversation.named or not first:
+    if not settings.TITLES or conversation.title_is_custom or not first:
         return
     if provider is None or not provider.needs_key:
         return
-    if Stream.objects.filter(lane=lane(conversation)).exists():
+    if Stream.objects.filter(lane=get_title_lane(conversation)).exists():
         return
     lifecycle.enqueue(
         owner=conversation.user,
         request_id=uuid4(),
         source=SOURCE,
-        arguments={"message": str(answer.pk), "model": cheapest(conversation, answer)},
-        lane=lane(conversation),
+        arguments={"message": str(answer.pk), "model": find_cheapest_model(conversation, answer)},
+        lane=get_title_lane(conversation),
     )
 
 
-def cheapest(conversation: Conversation, answer: Message) -> str:
+def find_cheapest_model(conversation: Conversation, answer: Message) -> str:
     """The id of the cheapest model of the reply's own provider: the text goes nowhere it has not
     been. Where nobody knows the prices, the model of the reply."""
     costs = {}
-    for model in offer.models(conversation.user).values():
-        cost = model.price.calculate_cost(TYPICAL) if model.price else None
+    for model in offer.load_models(conversation.user).values():
+        cost = model.price.calculate_cost(TYPICAL_USAGE) if model.price else None
         if cost is not None and model.provider == answer.provider and model.lifecycle == "active":
             costs[model.id] = cost
     return min(costs, key=lambda id: (costs[id], id)) if costs else answer.model
@@ -78,45 +78,48 @@ def cheapest(conversation: Conversation, answer: Message) -> str:
 # What the engine calls
 
 
-def register() -> None:
-    register_source(SOURCE, StreamHandler(prepare, settle, recall))
+def register_handler() -> None:
+    register_source(SOURCE, StreamHandler(prepare, finalize, load_text))
 
 
 def prepare(stream: Stream, text: StreamText) -> Source:
     """Raises ModelNotFound or InvalidKey, which leaves the first words as the title."""
-    model = calls.model(stream)
+    model = calls.get_stream_model(stream)
     answer = Message.objects.select_related("parent").get(pk=stream.arguments["message"])
     question = answer.parent.content if answer.parent else ""
-    shown = f"{question[:EXCERPT]}\n\n---\n\n{answer.content[:EXCERPT]}\n\n---\n\n{ASK}"
+    excerpts = (question[:MAX_EXCERPT_CHARS], answer.content[:MAX_EXCERPT_CHARS], TITLE_PROMPT)
+    prompt = "\n\n---\n\n".join(excerpts)
     request = Request(
         model=model.id,
-        turns=(Turn("user", shown),),
+        turns=(Turn("user", prompt),),
         reasoning_effort=model.efforts[0] if model.efforts else None,
     )
-    key = calls.key(stream, model.provider)
-    return Source(calls.adapter(model.provider), request, key, partial(offer.remember, model))
+    key = calls.decrypt_key(stream, model.provider)
+    return Source(
+        calls.load_adapter(model.provider), request, key, partial(offer.remember_refusal, model)
+    )
 
 
-def settle(stream: Stream) -> None:
+def finalize(stream: Stream) -> None:
     """Put the title in place, unless a person has given one meanwhile."""
-    title = tidy(journal.read_text(stream.id).content)
+    title = clean_title(journal.read_text(stream.id).content)
     if stream.state != State.COMPLETED or not title:
         return
-    mine = Conversation.objects.filter(messages=stream.arguments["message"], named=False)
+    mine = Conversation.objects.filter(messages=stream.arguments["message"], title_is_custom=False)
     conversation = mine.select_for_update().first()
     if conversation is not None:
-        Conversation.objects.filter(pk=conversation.pk, named=False).update(title=title)
-        sync.changed(conversation.user_id)
+        Conversation.objects.filter(pk=conversation.pk, title_is_custom=False).update(title=title)
+        sync.bump_revision(conversation.user_id)
 
 
-def tidy(written: str) -> str:
+def clean_title(text: str) -> str:
     """The title in what the model wrote: one line, without marks around it."""
-    lines = [line for line in written.splitlines() if line.strip()]
+    lines = [line for line in text.splitlines() if line.strip()]
     line = re.sub(r"(?i)^\W*title:\s*", "", lines[0]) if lines else ""
     line = " ".join(line.split()).strip(" \"'“”„«»*#`_")
-    return line.removesuffix(".")[:LONGEST].strip()
+    return line.removesuffix(".")[:MAX_GENERATED_TITLE_CHARS].strip()
 
 
-def recall(stream: Stream) -> StreamText | None:
+def load_text(stream: Stream) -> StreamText | None:
     """Nothing shows it."""
     return None

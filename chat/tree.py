@@ -16,7 +16,7 @@ class Node:
     """A message's place, without its text."""
 
     id: UUID
-    parent: UUID | None
+    parent_id: UUID | None
     created_at: datetime
 
 
@@ -28,10 +28,10 @@ class Tree:
         self._children: dict[UUID | None, list[UUID]] = {}
         for node in sorted(nodes, key=lambda node: (node.created_at, node.id)):
             self._nodes[node.id] = node
-            self._children.setdefault(node.parent, []).append(node.id)
+            self._children.setdefault(node.parent_id, []).append(node.id)
 
     @classmethod
-    def of(cls, conversation: Conversation) -> Tree:
+    def from_conversation(cls, conversation: Conversation) -> Tree:
         """Read from the database, in one query."""
         rows = conversation.messages.values_list("id", "parent_id", "created_at")
         return cls(Node(*row) for row in rows)
@@ -39,19 +39,19 @@ class Tree:
     def __contains__(self, id: UUID) -> bool:
         return id in self._nodes
 
-    def path(self, leaf: UUID | None) -> list[UUID]:
+    def path_to(self, message_id: UUID | None) -> list[UUID]:
         """From the first message to this one."""
         path: list[UUID] = []
-        while leaf is not None:
-            path.append(leaf)
-            leaf = self._nodes[leaf].parent
+        while message_id is not None:
+            path.append(message_id)
+            message_id = self._nodes[message_id].parent_id
         return path[::-1]
 
-    def versions(self, id: UUID) -> list[UUID]:
+    def list_versions(self, id: UUID) -> list[UUID]:
         """The message and those that stand beside it."""
-        return self._children[self._nodes[id].parent]
+        return self._children[self._nodes[id].parent_id]
 
-    def end_of(self, id: UUID) -> UUID:
+    def find_newest_leaf(self, id: UUID) -> UUID:
         """The last message of the newest branch through this one."""
         while below := self._children.get(id):
             id = below[-1]

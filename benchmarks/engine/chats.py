@@ -13,7 +13,7 @@ from accounts.models import User
 from benchmarks.engine.source import KEY
 from chat import replies as chat_replies
 from chat.models import Conversation, Message
-from chat.replies import Settings
+from chat.replies import ReplySettings
 from streaming.models import State, Stream
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,11 +37,11 @@ def replies(asked: list[str]) -> list[str]:
     """Ask a question in each of these conversations."""
     return [
         str(
-            chat_replies.start(
+            chat_replies.start_reply(
                 conversation.user,
                 text="And what does it cost?",
                 request_id=uuid4(),
-                chosen=Settings(model=MODEL),
+                reply_settings=ReplySettings(model=MODEL),
                 conversation=conversation,
             ).stream.uuid
         )
@@ -57,8 +57,8 @@ def _conversation(user: User, turns: int) -> Conversation:
         parent = Message.objects.create(
             conversation=conversation, parent=parent, role=role, content=SAID, is_complete=True
         )
-    conversation.leaf = parent
-    conversation.save(update_fields=["leaf"])
+    conversation.current_leaf = parent
+    conversation.save(update_fields=["current_leaf"])
     return conversation
 
 

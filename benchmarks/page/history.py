@@ -14,7 +14,7 @@ GROW = """
 from chat.models import Conversation, Message
 from streaming.providers.demo import compose_reply
 chat = Conversation.objects.get(pk="{chat}")
-made, parent = [], chat.messages.get(pk=chat.leaf_id)
+made, parent = [], chat.messages.get(pk=chat.current_leaf_id)
 for number in range({count}):
     role = ("user", "assistant")[number % 2]
     text = compose_reply(f"number {{number}}")[:1500] if number % 2 else f"Question {{number}}?"
@@ -22,7 +22,7 @@ for number in range({count}):
                      is_complete=True)
     made.append(parent)
 Message.objects.bulk_create(made)
-Conversation.objects.filter(pk=chat.pk).update(leaf=parent)
+Conversation.objects.filter(pk=chat.pk).update(current_leaf=parent)
 """
 
 

@@ -11,7 +11,7 @@ from django.test import Client
 from accounts.models import User
 from chat import replies
 from chat.models import Conversation
-from chat.replies import Reply, Settings
+from chat.replies import Reply, ReplySettings
 from streaming import journal, lifecycle
 from streaming.journal import Append, Chunk
 from streaming.lifecycle import Ending
@@ -30,9 +30,9 @@ def signed_in(user: User) -> Client:
 def ask(
     user: User, text: str, conversation: Conversation | None = None, model: str = "demo"
 ) -> Reply:
-    chosen = Settings(model=model)
-    return replies.start(
-        user, text=text, request_id=uuid.uuid4(), chosen=chosen, conversation=conversation
+    chosen = ReplySettings(model=model)
+    return replies.start_reply(
+        user, text=text, request_id=uuid.uuid4(), reply_settings=chosen, conversation=conversation
     )
 
 

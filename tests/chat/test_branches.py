@@ -108,7 +108,7 @@ def test_a_reply_is_written_again_beside_the_old_one(
     assert html(sent).count("<article") == 1
     new = Message.objects.exclude(pk=reply.answer.pk).get(role="assistant")
     assert (new.parent_id, new.model) == (reply.question.pk, answered_by)
-    assert Conversation.objects.get().leaf_id == new.pk
+    assert Conversation.objects.get().current_leaf_id == new.pk
     reply.answer.refresh_from_db()
     assert reply.answer.content == "Because of friction."
 

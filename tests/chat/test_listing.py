@@ -101,12 +101,12 @@ def test_who_deletes_what_is_open_is_led_away_and_offered_the_way_back(
 def test_what_was_deleted_a_while_ago_is_really_gone(owner: User, reply: Reply) -> None:
     finish(reply)
     kept = ask(owner, "Keep me")
-    conversations.discard(reply.conversation)
-    conversations.sweep()
+    conversations.soft_delete(reply.conversation)
+    conversations.purge_deleted()
     assert Conversation.objects.count() == 2, "it can be had back still"
     long_ago = timezone.now() - timedelta(seconds=20)
     Conversation.objects.filter(pk=reply.conversation.pk).update(deleted_at=long_ago)
-    conversations.sweep()
+    conversations.purge_deleted()
     assert [c.pk for c in Conversation.objects.all()] == [kept.conversation.pk]
     assert not Message.objects.filter(pk=reply.answer.pk).exists()
     assert not StreamChunk.objects.filter(stream_id=reply.stream.pk).exists()

@@ -15,11 +15,11 @@ from pytest_django import Settings
 from accounts import checking, keys
 from accounts.models import KeyStatus, User
 from chat import offer, replies
-from chat.articles import details
-from chat.composer import composer
+from chat.articles import build_details
+from chat.composer import build_composer
 from chat.models import Conversation, ModelOverride, RefusedParameter
 from chat.replies import Reply, ReplyRejected
-from chat.replies import Settings as Chosen
+from chat.replies import ReplySettings as Chosen
 from streaming import lifecycle
 from streaming.journal import StreamText
 from streaming.lifecycle import Ending
@@ -41,7 +41,7 @@ def with_key(user: User, provider: str = "openai", *listed: ModelInfo) -> User:
 
 
 def ids(user: User, provider: str) -> list[str]:
-    offered = {p.id: models for p, models in offer.by_provider(user).items()}
+    offered = {p.id: models for p, models in offer.group_by_provider(user).items()}
     return [model.id for model in offered[provider]]
 
 
@@ -49,8 +49,8 @@ def ask(
     user: User, text: str = "Name a fish", conversation: Conversation | None = None, **chosen: Any
 ) -> Reply:
     settings = Chosen(**{"model": "demo", **chosen})
-    return replies.start(
-        user, text=text, request_id=uuid4(), chosen=settings, conversation=conversation
+    return replies.start_reply(
+        user, text=text, request_id=uuid4(), reply_settings=settings, conversation=conversation
     )
 
 
@@ -89,22 +89,22 @@ def test_what_a_key_lists_appears_for_its_owner_alone(owner: User, colleague: Us
     assert ids(owner, "openai")[-1] == "gpt-9-luna"
     assert "gpt-9-luna" not in ids(colleague, "openai")
     with pytest.raises(UnknownModel):
-        offer.model(colleague, "gpt-9-luna")
-    model = offer.model(owner, "gpt-9-luna")
+        offer.get_model(colleague, "gpt-9-luna")
+    model = offer.get_model(owner, "gpt-9-luna")
     assert (model.label, model.context_window, model.price) == ("gpt-9-luna", None, None)
     assert (model.takes_temperature, model.efforts) == (False, ())
 
 
 def test_a_listed_model_that_the_price_table_knows_has_its_price(owner: User) -> None:
     with_key(owner, "openai", ModelInfo("gpt-5.6-cyber"), ModelInfo("gpt-5.4-pro"))
-    assert offer.model(owner, "gpt-5.4-pro").price
-    assert offer.model(owner, "gpt-5.4-pro").context_window == 1_050_000
+    assert offer.get_model(owner, "gpt-5.4-pro").price
+    assert offer.get_model(owner, "gpt-5.4-pro").context_window == 1_050_000
 
 
 def test_the_provider_knows_better_than_the_catalog_as_far_as_it_tells(owner: User) -> None:
     told = ModelInfo("gemini-2.5-pro", "Pro", 1_048_576, 65_536, shutdown=date(2030, 1, 2))
     with_key(owner, "google", told)
-    model = offer.model(owner, "gemini-2.5-pro")
+    model = offer.get_model(owner, "gemini-2.5-pro")
     assert (model.label, model.context_window, model.max_output, model.shutdown) == (
         "Gemini 2.5 Pro",
         1_048_576,
@@ -117,8 +117,8 @@ def test_the_provider_knows_better_than_the_catalog_as_far_as_it_tells(owner: Us
 
 def test_an_id_stays_with_the_provider_that_has_it(owner: User) -> None:
     with_key(owner, "google", ModelInfo("gpt-4o", max_output=1))
-    assert offer.model(owner, "gpt-4o").provider == "openai"
-    assert offer.model(owner, "gpt-4o").max_output == 16_384
+    assert offer.get_model(owner, "gpt-4o").provider == "openai"
+    assert offer.get_model(owner, "gpt-4o").max_output == 16_384
 
 
 def test_the_administrator_has_the_last_word(owner: User) -> None:
@@ -132,7 +132,7 @@ def test_the_administrator_has_the_last_word(owner: User) -> None:
         input_price=Decimal(1),
         output_price=Decimal(2),
     )
-    model = offer.model(owner, "gpt-4o")
+    model = offer.get_model(owner, "gpt-4o")
     assert (model.label, model.context_window, model.max_output) == ("The old one", 9_000, 500)
     assert (model.takes_temperature, model.efforts) == (False, ("low", "high"))
     assert model.price
@@ -140,11 +140,11 @@ def test_the_administrator_has_the_last_word(owner: User) -> None:
 
 
 def test_what_the_administrator_leaves_empty_stays_as_it_was(owner: User) -> None:
-    before = offer.model(owner, "gpt-6.2-sol")
+    before = offer.get_model(owner, "gpt-6.2-sol")
     ModelOverride.objects.create(model_id="gpt-6.2-sol")
-    assert offer.model(owner, "gpt-6.2-sol") == before
+    assert offer.get_model(owner, "gpt-6.2-sol") == before
     ModelOverride.objects.update(efforts="-")
-    assert offer.model(owner, "gpt-6.2-sol").efforts == ()
+    assert offer.get_model(owner, "gpt-6.2-sol").efforts == ()
 
 
 def test_the_administrator_hides_and_adds_models(owner: User) -> None:
@@ -152,8 +152,8 @@ def test_the_administrator_hides_and_adds_models(owner: User) -> None:
     ModelOverride.objects.create(model_id="gpt-10", provider="openai", label="Ten")
     ModelOverride.objects.create(model_id="nobody-1", provider="nobody")
     assert "gpt-4o" not in ids(owner, "openai")
-    assert offer.model(owner, "gpt-10").label == "Ten"
-    assert "nobody-1" not in offer.models(owner)
+    assert offer.get_model(owner, "gpt-10").label == "Ten"
+    assert "nobody-1" not in offer.load_models(owner)
     with pytest.raises(ReplyRejected, match="gpt-4o"):
         ask(with_key(owner), model="gpt-4o")
 
@@ -164,9 +164,9 @@ def test_one_price_alone_is_no_price(db: None) -> None:
 
 
 def test_behind_another_address_nobody_knows_the_price(owner: User, settings: Settings) -> None:
-    assert offer.model(owner, "gpt-4o").price
+    assert offer.get_model(owner, "gpt-4o").price
     settings.OPENAI_BASE_URL = "http://127.0.0.1:9/v1"
-    assert offer.model(owner, "gpt-4o").price is None
+    assert offer.get_model(owner, "gpt-4o").price is None
 
 
 def test_the_administrator_edits_models_in_the_admin(owner: User) -> None:
@@ -175,7 +175,7 @@ def test_the_administrator_edits_models_in_the_admin(owner: User) -> None:
     client.force_login(admin, backend="django.contrib.auth.backends.ModelBackend")
     form = {"model_id": "gpt-4o", "hidden": "on", "takes_temperature": "unknown"}
     assert client.post("/admin/chat/modeloverride/add/", form).status_code == 302
-    assert "gpt-4o" not in offer.models(owner)
+    assert "gpt-4o" not in offer.load_models(owner)
     for page in ("modeloverride", "refusedparameter"):
         assert client.get(f"/admin/chat/{page}/").status_code == 200
 
@@ -202,7 +202,7 @@ def test_more_than_a_model_writes_is_refused(owner: User) -> None:
     with pytest.raises(ReplyRejected) as caught:
         ask(owner, model="gpt-4o", max_tokens=16_385)
     assert caught.value.message == "GPT-4o writes at most 16,384 tokens."
-    assert ask(owner, model="gpt-4o", max_tokens=16_384).created
+    assert ask(owner, model="gpt-4o", max_tokens=16_384).is_new
 
 
 def test_a_model_that_was_hidden_since_it_was_asked_for_fails_the_reply(owner: User) -> None:
@@ -251,8 +251,8 @@ def test_what_was_refused_once_is_never_sent_again(owner: User, settings: Settin
 
 def test_also_a_stream_that_was_asked_for_before_is_not_sent_it(owner: User) -> None:
     reply = ask(with_key(owner), model="gpt-4o", temperature=0.3, max_tokens=9)
-    offer.remember(offer.model(owner, "gpt-4o"), "temperature")
-    offer.remember(offer.model(owner, "gpt-4o"), "max_tokens")
+    offer.remember_refusal(offer.get_model(owner, "gpt-4o"), "temperature")
+    offer.remember_refusal(offer.get_model(owner, "gpt-4o"), "max_tokens")
     request = sent(reply)
     assert (request.temperature, request.max_tokens) == (None, None)
 
@@ -296,20 +296,20 @@ def test_what_was_decided_is_not_kept_for_a_stream_that_another_worker_has(owner
 
 def test_the_composer_offers_efforts_and_keeps_the_one_that_was_used(owner: User) -> None:
     reply = ask(with_key(owner), model="gpt-6.2-sol", reasoning_effort="low")
-    shown = composer(owner, reply.conversation, {})
+    shown = build_composer(owner, reply.conversation, {})
     assert (shown.reasoning_effort, shown.efforts) == ("low", ("low", "medium", "high"))
-    assert composer(owner, None, {"model": "demo"}).efforts == ()
+    assert build_composer(owner, None, {"model": "demo"}).efforts == ()
 
 
 def test_a_conversation_whose_model_is_gone_is_told_what_to_pick(owner: User) -> None:
     conversation = Conversation.objects.create(user=owner, title="Old", model="gpt-4.1-nano")
-    shown = composer(owner, conversation, {})
-    assert shown.gone
+    shown = build_composer(owner, conversation, {})
+    assert shown.is_model_unavailable
     assert shown.hint == (
         "OpenAI has shut down GPT-4.1 nano on 23 October 2026. Pick GPT-6 Luna instead."
     )
     conversation.model = "kelp-1"
-    assert "“kelp-1” is not served here any more" in composer(owner, conversation, {}).hint
+    assert "“kelp-1” is not served here any more" in build_composer(owner, conversation, {}).hint
 
 
 # What it cost
@@ -353,14 +353,14 @@ def test_a_continued_message_costs_both_its_runs(owner: User) -> None:
     reply.answer.refresh_from_db()
     reply.answer.content = "A seaweed that"
     reply.answer.save()
-    more = replies.go_on(owner, answer=reply.answer, request_id=uuid4())
+    more = replies.continue_reply(owner, answer=reply.answer, request_id=uuid4())
     assert ended(more, Usage(input=1_000, output=500)).answer.cost == Decimal("0.015")
 
 
 def test_the_details_say_what_was_sent(owner: User) -> None:
     reply = ask(owner)
     stream = running(reply)
-    assert "Sent" not in dict(details(reply.answer, stream))
+    assert "Sent" not in dict(build_details(reply.answer, stream))
     replies.prepare(stream, StreamText())
-    said = dict(details(reply.answer, stream))["Sent"]
+    said = dict(build_details(reply.answer, stream))["Sent"]
     assert said == "1 turn, about 8 tokens, 8,192 kept for the reply"

@@ -20,7 +20,7 @@ from django.utils import timezone
 from accounts import anonymous_limits, keys
 from accounts.models import ApiKey, KeyStatus, ListedModel, User
 from chat import articles, sidebar
-from chat.forms import MESSAGE_LIMIT
+from chat.forms import MAX_MESSAGE_CHARS
 from chat.models import Conversation, Message
 from chat.pages import MAX_DRAFT_BYTES
 from chat.replies import Reply
@@ -304,7 +304,7 @@ def test_lines_are_stored_as_they_were_typed(as_owner: Client) -> None:
     [
         ({"text": ""}, "Write a message first."),
         ({"text": " \r\n\t"}, "Write a message first."),
-        ({"text": "x" * (MESSAGE_LIMIT + 1)}, "400001 characters, and at most 400000"),
+        ({"text": "x" * (MAX_MESSAGE_CHARS + 1)}, "400001 characters, and at most 400000"),
         ({"model": ""}, "Pick a model first."),
         ({"request_id": ""}, "Reload it, and send the message again."),
         ({"request_id": "not-a-uuid"}, "Reload it, and send the message again."),
@@ -331,15 +331,15 @@ def test_what_cannot_be_sent_is_answered_with_what_to_change(
 def test_a_message_at_the_limit_is_sent_even_if_every_line_end_is_two_characters(
     as_owner: Client,
 ) -> None:
-    text = "\n" * (MESSAGE_LIMIT - 1) + "x"
+    text = "\n" * (MAX_MESSAGE_CHARS - 1) + "x"
     as_owner.post("/c/", form(text=text.replace("\n", "\r\n")))
     assert Message.objects.get(role="user").content == text
 
 
 def test_the_longest_message_there_can_be_fits_into_a_form(as_owner: Client) -> None:
-    longest = urlencode(form(text="🌊" * MESSAGE_LIMIT))
+    longest = urlencode(form(text="🌊" * MAX_MESSAGE_CHARS))
     as_owner.post("/c/", longest, content_type="application/x-www-form-urlencoded")
-    assert len(Message.objects.get(role="user").content) == MESSAGE_LIMIT
+    assert len(Message.objects.get(role="user").content) == MAX_MESSAGE_CHARS
 
 
 def test_settings_a_model_does_not_take_are_left_out(as_owner: Client) -> None:
@@ -445,8 +445,8 @@ def test_the_last_model_that_works_and_is_no_demo_goes_before_the_best(
 
 def test_the_best_model_is_one_that_the_key_is_good_for(as_owner: Client, owner: User) -> None:
     key = keys.save(owner, "openai", KEY)
-    for place, name in enumerate(["gpt-4.1", "gpt-5.5", "a-new-one"]):
-        ListedModel.objects.create(key=key, place=place, model_id=name)
+    for position, name in enumerate(["gpt-4.1", "gpt-5.5", "a-new-one"]):
+        ListedModel.objects.create(key=key, position=position, model_id=name)
     assert picked(html(as_owner.get("/"))) == "gpt-5.5"
 
 
@@ -619,7 +619,7 @@ def test_an_end_without_a_reason_is_a_whole_reply(as_owner: Client, reply: Reply
     reply.answer.refresh_from_db()
     assert reply.answer.is_complete
     reply.conversation.refresh_from_db()
-    assert reply.conversation.status == Conversation.Status.COMPLETED
+    assert reply.conversation.status == Conversation.ReplyStatus.COMPLETED
 
 
 FIRST_BUTTON = {
@@ -786,7 +786,7 @@ def test_the_open_conversation_is_marked_in_the_page_and_in_the_fragment(
 def test_the_sidebar_lists_so_many_and_no_more(
     as_owner: Client, owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sidebar, "SHOWN", 2)
+    monkeypatch.setattr(sidebar, "PAGE_SIZE", 2)
     for number in range(3):
         ask(owner, f"Number {number}")
     shown = html(as_owner.get("/sidebar/"))
@@ -821,7 +821,7 @@ def grown(reply: Reply, length: int) -> list[Message]:
         text = f"Number {len(messages)}."
         messages.append(Message(conversation=chat, role=role, content=text, parent=messages[-1]))
     Message.objects.bulk_create(messages[2:])
-    Conversation.objects.filter(pk=chat.pk).update(leaf=messages[-1])
+    Conversation.objects.filter(pk=chat.pk).update(current_leaf=messages[-1])
     return messages
 
 
@@ -875,7 +875,7 @@ def test_a_page_holds_few_huge_messages_and_the_way_to_the_others(
 def test_an_exchange_is_on_a_page_however_large_it_is(
     as_owner: Client, reply: Reply, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(articles, "MAX_BYTES", 10)
+    monkeypatch.setattr(articles, "MAX_PAGE_BYTES", 10)
     messages = huge(reply, 6)
     assert ids(html(as_owner.get(page(reply)))) == messages[4:]
     older = html(as_owner.get(f"{page(reply)}earlier/?before={messages[4]}"))
@@ -888,9 +888,9 @@ def test_the_size_of_what_a_reply_thought_counts_and_is_in_bytes(
     finish(reply)
     messages = [str(message.pk) for message in grown(reply, 6)]
     Message.objects.update(content="", reasoning="é" * 10)
-    monkeypatch.setattr(articles, "MAX_BYTES", 60)
+    monkeypatch.setattr(articles, "MAX_PAGE_BYTES", 60)
     assert ids(html(as_owner.get(page(reply)))) == messages[3:]
-    monkeypatch.setattr(articles, "MAX_BYTES", 59)
+    monkeypatch.setattr(articles, "MAX_PAGE_BYTES", 59)
     assert ids(html(as_owner.get(page(reply)))) == messages[4:]
 
 

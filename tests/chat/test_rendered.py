@@ -14,8 +14,8 @@ from accounts.models import User
 from chat import rendered
 from chat.complexity import MAX_COST
 from chat.models import Conversation, Message, RenderedText
-from chat.rendered import Memory, Rendered, sweep
-from chat.rendering import RENDERER, to_html
+from chat.rendered import MemoryCache, MessageHtmlLoader, purge_cache
+from chat.rendering import RENDERER_VERSION, to_html
 from streaming.writer import MAX_STREAM_CHARS
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,7 +39,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return to_html(text, *rest, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(rendered, "to_html", counted)
-    monkeypatch.setattr(rendered, "memory", Memory())
+    monkeypatch.setattr(rendered, "memory_cache", MemoryCache())
     return texts
 
 
@@ -48,7 +48,7 @@ def look(as_owner: Client, reply: Message, monkeypatch: pytest.MonkeyPatch) -> C
     """See the reply as a process that has nothing in its memory."""
 
     def seen() -> str:
-        monkeypatch.setattr(rendered, "memory", Memory())
+        monkeypatch.setattr(rendered, "memory_cache", MemoryCache())
         return as_owner.get(f"/m/{reply.pk}/").content.decode()
 
     return seen
@@ -86,7 +86,7 @@ def test_the_longest_reply_of_signs_in_no_order_is_kept(
 def test_a_row_of_a_version_that_packed_nothing_is_made_again(
     look: Callable[[], str], reply: Message, made: list[str]
 ) -> None:
-    outdated = sha256(f"{RENDERER} {MAX_COST} \na **b**".encode()).hexdigest()
+    outdated = sha256(f"{RENDERER_VERSION} {MAX_COST} \na **b**".encode()).hexdigest()
     RenderedText.objects.create(
         message=reply, field="content", digest=outdated, html="<p>old</p>", size=10
     )
@@ -101,7 +101,7 @@ def test_another_text_or_renderer_is_rendered_again_when_it_is_looked_at(
     look()
     Message.objects.update(content="a *c*")
     assert "<em>c</em>" in look()
-    monkeypatch.setattr(rendered, "RENDERER", RENDERER + 1)
+    monkeypatch.setattr(rendered, "RENDERER_VERSION", RENDERER_VERSION + 1)
     look()
     look()
     assert made == ["a **b**", "a *c*", "a *c*"]
@@ -121,17 +121,17 @@ def test_a_process_that_does_not_know_the_table_can_delete_and_the_rest_is_swept
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM chat_message")
     assert RenderedText.objects.count() == 1
-    sweep()
+    purge_cache()
     assert not RenderedText.objects.exists()
 
 
 def test_the_oldest_rows_go_beyond_the_bound(
     reply: Message, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rendered, "MAX_KEPT_BYTES", 250)
+    monkeypatch.setattr(rendered, "MAX_TABLE_BYTES", 250)
     for field in ("a", "b", "c"):
         RenderedText.objects.create(message=reply, field=field, digest="", html="", size=100)
-    sweep()
+    purge_cache()
     assert set(RenderedText.objects.values_list("field", flat=True)) == {"b", "c"}
 
 
@@ -144,10 +144,10 @@ def test_a_large_one_is_not_kept_in_the_table(
 
 
 def test_two_who_look_at_once_both_see_it(reply: Message) -> None:
-    both = [Rendered([reply.pk]) for _ in range(2)]
-    htmls = [one.ended(reply.pk, "content", "a") for one in both]
+    both = [MessageHtmlLoader([reply.pk]) for _ in range(2)]
+    htmls = [one.render_ended(reply.pk, "content", "a") for one in both]
     for one in both:
-        one.keep()
+        one.save_new_rows()
     assert htmls == ["<p>a</p>"] * 2
     assert RenderedText.objects.count() == 1
 
@@ -158,9 +158,9 @@ def test_a_database_that_can_not_be_written_breaks_no_view(
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE chat_renderedtext RENAME COLUMN size TO bytes")
     try:
-        one = Rendered([])
-        one.ended(uuid4(), "content", "a")
-        one.keep()
+        one = MessageHtmlLoader([])
+        one.render_ended(uuid4(), "content", "a")
+        one.save_new_rows()
     finally:
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE chat_renderedtext RENAME COLUMN bytes TO size")
@@ -171,7 +171,7 @@ def test_a_database_that_can_not_be_written_breaks_no_view(
 
 
 def test_one_text_that_takes_long_holds_up_nobody_who_asks_for_another() -> None:
-    memory, started, go_on = Memory(), Event(), Event()
+    memory, started, go_on = MemoryCache(), Event(), Event()
 
     def slow() -> str:
         started.set()
@@ -187,7 +187,7 @@ def test_one_text_that_takes_long_holds_up_nobody_who_asks_for_another() -> None
 
 
 def test_those_who_ask_for_one_text_at_once_have_it_made_once() -> None:
-    memory, together, calls = Memory(), Barrier(8), list[int]()
+    memory, together, calls = MemoryCache(), Barrier(8), list[int]()
 
     def make() -> str:
         calls.append(1)
@@ -206,7 +206,7 @@ def test_those_who_ask_for_one_text_at_once_have_it_made_once() -> None:
 
 
 def test_memory_forgets_what_was_used_longest_ago_beyond_its_bytes() -> None:
-    memory = Memory(most=10)
+    memory = MemoryCache(max_bytes=10)
     for digest in ("a", "b"):
         memory.get(digest, lambda: "12345")
     memory.get("a", lambda: "not made again")

@@ -10,8 +10,8 @@ import pytest
 from django.utils.safestring import SafeString
 
 from chat import rendering
-from chat.complexity import formatted_length
-from chat.rendering import ALLOWED, TAGS, UNFORMATTED, to_html, trimmed
+from chat.complexity import find_formatted_length
+from chat.rendering import ALLOWED_ATTRIBUTES, ALLOWED_TAGS, UNFORMATTED_TEXT, to_html, trim_url
 from tests.nasty import NASTY as ALL_NASTY
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -122,9 +122,9 @@ def test_a_seam_does_not_break_a_fence() -> None:
 def test_nothing_but_the_listed_elements_comes_out_of_an_attack() -> None:
     for attack in ATTACKS:
         for tag, attributes in re.findall(r"<([a-z0-9-]+)([^>]*)>", to_html(attack)):
-            assert tag in TAGS, attack
+            assert tag in ALLOWED_TAGS, attack
             names = re.findall(r'([a-z-]+)="[^"]*"', attributes)
-            assert set(names) <= ALLOWED.get(tag, set()), attack
+            assert set(names) <= ALLOWED_ATTRIBUTES.get(tag, set()), attack
             for href in re.findall(r'href="([^"]*)"', attributes):
                 assert re.match(r"https?://|mailto:|tel:", href), attack
 
@@ -163,8 +163,8 @@ NASTY = {
 def test_what_is_formatted_of_any_text_is_bounded_and_nothing_is_lost(nasty: str) -> None:
     html = to_html(nasty)
     assert html.count("<") < 20_000
-    words = unescape(re.sub(r"<[^>]*>", "", html.replace(UNFORMATTED, "")))
-    defined = len(re.findall(r"^\[a\d+\]: b$", nasty[: formatted_length(nasty)], re.MULTILINE))
+    words = unescape(re.sub(r"<[^>]*>", "", html.replace(UNFORMATTED_TEXT, "")))
+    defined = len(re.findall(r"^\[a\d+\]: b$", nasty[: find_formatted_length(nasty)], re.MULTILINE))
     assert words.count("a") >= nasty.count("a") - defined
 
 
@@ -193,16 +193,18 @@ def test_long_ordinary_text_is_formatted_to_its_end() -> None:
     code = "```py\n" + "for tide in tides[1:]:\n    print(f'{tide}*')\n" * 4 + "```"
     text = f"{block}\n\n{code}\n\n- One\n- Two\n\n" * 400
     assert len(text) > 220_000
-    assert formatted_length(text) == len(text)
+    assert find_formatted_length(text) == len(text)
 
 
 def test_more_text_never_changes_where_formatting_ends() -> None:
-    ends = {formatted_length(NASTY["items"][:length]) for length in range(20_000, 40_000, 1_111)}
+    ends = {
+        find_formatted_length(NASTY["items"][:length]) for length in range(20_000, 40_000, 1_111)
+    }
     assert len(ends) == 1
 
 
 def test_the_end_of_a_bare_url_is_found_in_one_pass() -> None:
-    assert trimmed("http://a/(b)" + ")." * 100_000) == "http://a/(b)"
+    assert trim_url("http://a/(b)" + ")." * 100_000) == "http://a/(b)"
 
 
 def test_seams_stand_before_the_next_plain_part() -> None:

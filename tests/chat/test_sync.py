@@ -19,8 +19,8 @@ from django.contrib.sessions.backends.db import SessionStore
 from accounts.models import User
 from chat import conversations, replies
 from chat.models import Conversation
-from chat.replies import Settings
-from chat.sidebar import SidebarRow, listing
+from chat.replies import ReplySettings
+from chat.sidebar import SidebarRow, load_sidebar
 from streaming import consumers, lifecycle
 from streaming import hub as hubs
 from streaming.consumers import FollowConsumer
@@ -62,7 +62,7 @@ class Tab:
                 await self._socket.send_to(text_data=json.dumps(pong))
             if frame.get("revision", self._revision) != self._revision:
                 self._revision = frame["revision"]
-                self.list = (await run_in_db(listing, self.user)).rows
+                self.list = (await run_in_db(load_sidebar, self.user)).rows
 
 
 @pytest.fixture
@@ -106,17 +106,17 @@ def do_something(user: User, dice: random.Random) -> None:
 
 
 def ask(user: User, conversation: Conversation | None) -> None:
-    replies.start(
+    replies.start_reply(
         user,
         text=f"Question {uuid4()}",
         request_id=uuid4(),
-        chosen=Settings("demo"),
+        reply_settings=ReplySettings("demo"),
         conversation=conversation,
     )
 
 
 async def agree(tabs: list[Tab], user: User, within: float) -> None:
-    fresh = (await run_in_db(listing, user)).rows
+    fresh = (await run_in_db(load_sidebar, user)).rows
 
     async def same() -> bool:
         return all(tab.list == fresh for tab in tabs)

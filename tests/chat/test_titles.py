@@ -108,12 +108,14 @@ def test_the_cheapest_model_of_the_same_provider_writes_it(owner: User, reply: R
     model = asked()[0].arguments["model"]
     openai = [m for m in MODELS if m.provider == "openai" and m.lifecycle == "active" and m.price]
     costs = {
-        m.id: cost for m in openai if m.price and (cost := m.price.calculate_cost(titles.TYPICAL))
+        m.id: cost
+        for m in openai
+        if m.price and (cost := m.price.calculate_cost(titles.TYPICAL_USAGE))
     }
     assert costs[model] == min(costs.values())
     request = titles.prepare(asked()[0], StreamText()).request
     assert request.model == model
-    assert len(request.turns[0].text) < 2 * titles.EXCERPT + 400
+    assert len(request.turns[0].text) < 2 * titles.MAX_EXCERPT_CHARS + 400
     assert "Because of friction." in request.turns[0].text
 
 
@@ -136,7 +138,7 @@ def test_a_title_that_failed_leaves_the_first_words(reply: Reply, ending: Ending
     ],
 )
 def test_a_title_is_one_tidy_line(written: str, title: str) -> None:
-    assert titles.tidy(written) == title
+    assert titles.clean_title(written) == title
 
 
 def test_a_conversation_is_deleted_with_its_title(reply: Reply) -> None:

@@ -143,7 +143,7 @@ class Fuzzer:
                 session["account_authentication_methods_user"] = str(user.pk)
                 session.save(must_create=True)
             self.sessions[who] = key
-            if not self.asked.get(who) or not Conversation.objects.of(user).exists():
+            if not self.asked.get(who) or not Conversation.objects.owned_by(user).exists():
                 self.asked[who] = True
                 self._learn(ask(user, "Why do tides lag the moon?"))
         close_old_connections()

@@ -13,7 +13,7 @@ from django.template.loader import render_to_string
 from django.test import override_settings
 from playwright.sync_api import Page, WebSocketRoute, expect
 
-from chat.articles import Article
+from chat.articles import MessageView
 from tests.js.conftest import Files
 from tests.js.test_composer import CHAT, PLAIN_FILES, STREAM, exchange, page_of
 
@@ -141,9 +141,9 @@ class Growing:
         expect(self.page.get_by_role("button", name="Regenerate")).to_be_visible()
         self.frame()
 
-    def rendered(self, article: Article) -> str:
+    def rendered(self, article: MessageView) -> str:
         with override_settings(STORAGES=PLAIN_FILES, STATIC_URL="/static/"):
-            return render_to_string("chat/_message.html", {"article": article})
+            return render_to_string("chat/_message.html", {"message": article})
 
     def frame(self) -> None:
         self.page.evaluate("() => new Promise(requestAnimationFrame)")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from chat.rendering import ALLOWED, TAGS, to_html
+from chat.rendering import ALLOWED_ATTRIBUTES, ALLOWED_TAGS, to_html
 
 TESTS = Path(__file__).resolve().parents[1]
 CASES = json.loads((TESTS / "markdown_cases.json").read_text())
@@ -323,9 +323,9 @@ def test_no_attack_runs_loads_or_leaves_anything_behind(page: Page, site: str) -
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("dialog", lambda dialog: asked.append(dialog.message))
-    allowed = {tag: sorted(names) for tag, names in ALLOWED.items()}
+    allowed = {tag: sorted(names) for tag, names in ALLOWED_ATTRIBUTES.items()}
     served = [str(to_html(attack)) for attack in ATTACKS]
-    result = page.evaluate(INSPECT, [ATTACKS, served, allowed, sorted(TAGS)])
+    result = page.evaluate(INSPECT, [ATTACKS, served, allowed, sorted(ALLOWED_TAGS)])
     assert result == {"bad": [], "hits": 0}
     ours = (f"{site}/js/", f"{site}/vendor/", f"{site}/img/favicon.svg")
     assert [url for url in asked if not url.startswith(ours)] == []
@@ -333,7 +333,7 @@ def test_no_attack_runs_loads_or_leaves_anything_behind(page: Page, site: str) -
 
 def test_the_attacks_would_be_noticed(page: Page, complaints: list[str]) -> None:
     """The same inspection, of the first attacks as raw HTML."""
-    allowed = {tag: sorted(names) for tag, names in ALLOWED.items()}
+    allowed = {tag: sorted(names) for tag, names in ALLOWED_ATTRIBUTES.items()}
     with page.expect_console_message(lambda message: "404" in message.text):  # there is no x
         result = page.evaluate(INSPECT, [[""], ["<img src=x onerror=__hit()>"], allowed, []])
     assert result["bad"] == [

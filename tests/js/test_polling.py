@@ -39,7 +39,7 @@ class Pages:
 
     def message(self, route: Route) -> None:
         self.asked += 1
-        body = render_to_string("chat/_message.html", {"article": self.reply})
+        body = render_to_string("chat/_message.html", {"message": self.reply})
         route.fulfill(body=body) if self.answer else route.abort()
 
     def write(self, text: str, index: int, **fields: object) -> None:
@@ -103,9 +103,9 @@ def test_a_reply_that_was_continued_elsewhere_goes_on(page: Page, pages: Pages) 
     page.goto(CHAT)
     pages.write("One two three", 9, state="running")
     pass_time(page, shows(page, "One two three"))
-    pages.write("One two three four", 0, state="running", stream=str(uuid4()))
+    pages.write("One two three four", 0, state="running", stream_id=str(uuid4()))
     pass_time(page, shows(page, "One two three four"))
-    pages.write("One two three four five", 1, state="completed", stream="")
+    pages.write("One two three four five", 1, state="completed", stream_id="")
     pass_time(page, lambda: page.locator("article[aria-busy]").count() == 0)
     expect(words(page)).to_have_text("One two three four five")
 
@@ -117,7 +117,7 @@ def test_what_ended_and_was_continued_between_two_rounds_is_shown(
     page.goto(CHAT)
     pages.write("One two", 9, state="running")
     pass_time(page, shows(page, "One two"))
-    pages.write("Two, differently", 3, state=state, stream=str(uuid4()))
+    pages.write("Two, differently", 3, state=state, stream_id=str(uuid4()))
     source = page.locator("article script")
     pass_time(page, lambda: "Two, differently" in (source.text_content() or ""))
     runs = 1 if state == "running" else 0
