@@ -138,7 +138,7 @@ class Message(models.Model):
 
 
 class RenderedText(models.Model):
-    """The HTML of an ended reply: see `chat.rendered`. It can be deleted at any time.
+    """The HTML of an ended reply: see `chat.rendering.cache`. It can be deleted at any time.
 
     There is no constraint on the message, as processes of the version before delete messages and
     know nothing of this table."""

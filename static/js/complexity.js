@@ -1,4 +1,4 @@
-// How much of a text is formatted: one rule for the page and the server. chat/complexity.py says
+// How much of a text is formatted: one rule for the page and the server. chat/rendering/complexity.py says
 // what the numbers mean, and counts the same: tests/js/test_markdown.py compares what both make.
 
 const MAX_COST = 300_000;

@@ -13,7 +13,7 @@ const HIDDEN = 1000; // milliseconds between flushes where there are no frames
 const HIDDEN_SLICE = 50; // milliseconds of one of them
 const DOUBT = 5000; // milliseconds until a stream that only its socket doesn't know is asked for again
 
-/** In words, as chat/articles.py has them too. */
+/** In words, as chat/presentation/message_views.py has them too. */
 function thoughtFor(milliseconds) {
   const seconds = Math.round(milliseconds / 1000);
   if (seconds < 1) return "Thought for a moment";

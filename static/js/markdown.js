@@ -1,7 +1,7 @@
 // Markdown to DOM while it streams: marked's lexer, and a reconciler that touches only what changed.
 //
 // No HTML string is ever made, so a model's text can only become the elements named here. The
-// dialect is chat/rendering.py's; tests/markdown_cases.json is the list both must agree on.
+// dialect is chat/rendering/markdown.py's; tests/markdown_cases.json is the list both must agree on.
 // A block that later text cannot change any more is committed and never touched again.
 
 import { Bound, MAX_INLINE_COST, inlineCost, plainParts } from "./complexity.js";

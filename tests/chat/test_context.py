@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat import context, followups
-from chat.context import PromptContext, build_context
-from chat.followups import is_followup
+from chat.replies import context, followups
+from chat.replies.context import PromptContext, build_context
+from chat.replies.followups import is_followup
 from streaming.providers.base import CONTINUE_PROMPT, Role, Turn
 
 

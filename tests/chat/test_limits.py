@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from accounts import keys
 from accounts.models import User
-from chat import offer, replies
+from chat import model_catalog, replies
 from chat.models import Conversation, Message
 from chat.replies import Reply, ReplyRejected
 from streaming import lifecycle
@@ -195,8 +195,8 @@ def test_models_that_cost_nobody_a_key_share_limited_places(
     monkeypatch.setitem(catalog.PROVIDERS, "ollama", provider)
     mine = Model("ollama/llama", "ollama", "Llama")
     keys.save(owner, "openai", "sk-test-0123456789abcdef")
-    known = offer.load_models(owner) | {mine.id: mine}
-    monkeypatch.setattr(offer, "load_models", lambda user: known)
+    known = model_catalog.load_models(owner) | {mine.id: mine}
+    monkeypatch.setattr(model_catalog, "load_models", lambda user: known)
     models = ("demo", "ollama/llama", "gpt-4o-mini")
     assert [ask(owner, model=id).stream.pool for id in models] == ["demo", "keyless", ""]
 

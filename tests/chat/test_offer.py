@@ -14,10 +14,10 @@ from pytest_django import Settings
 
 from accounts import checking, keys
 from accounts.models import KeyStatus, User
-from chat import offer, replies
-from chat.articles import build_details
-from chat.composer import build_composer
+from chat import model_catalog, replies
 from chat.models import Conversation, ModelOverride, RefusedParameter
+from chat.presentation.composer import build_composer
+from chat.presentation.message_views import build_details
 from chat.replies import Reply, ReplyRejected
 from chat.replies import ReplySettings as Chosen
 from streaming import lifecycle
@@ -41,7 +41,7 @@ def with_key(user: User, provider: str = "openai", *listed: ModelInfo) -> User:
 
 
 def ids(user: User, provider: str) -> list[str]:
-    offered = {p.id: models for p, models in offer.group_by_provider(user).items()}
+    offered = {p.id: models for p, models in model_catalog.group_by_provider(user).items()}
     return [model.id for model in offered[provider]]
 
 
@@ -89,22 +89,22 @@ def test_what_a_key_lists_appears_for_its_owner_alone(owner: User, colleague: Us
     assert ids(owner, "openai")[-1] == "gpt-9-luna"
     assert "gpt-9-luna" not in ids(colleague, "openai")
     with pytest.raises(UnknownModel):
-        offer.get_model(colleague, "gpt-9-luna")
-    model = offer.get_model(owner, "gpt-9-luna")
+        model_catalog.get_model(colleague, "gpt-9-luna")
+    model = model_catalog.get_model(owner, "gpt-9-luna")
     assert (model.label, model.context_window, model.price) == ("gpt-9-luna", None, None)
     assert (model.takes_temperature, model.efforts) == (False, ())
 
 
 def test_a_listed_model_that_the_price_table_knows_has_its_price(owner: User) -> None:
     with_key(owner, "openai", ModelInfo("gpt-5.6-cyber"), ModelInfo("gpt-5.4-pro"))
-    assert offer.get_model(owner, "gpt-5.4-pro").price
-    assert offer.get_model(owner, "gpt-5.4-pro").context_window == 1_050_000
+    assert model_catalog.get_model(owner, "gpt-5.4-pro").price
+    assert model_catalog.get_model(owner, "gpt-5.4-pro").context_window == 1_050_000
 
 
 def test_the_provider_knows_better_than_the_catalog_as_far_as_it_tells(owner: User) -> None:
     told = ModelInfo("gemini-2.5-pro", "Pro", 1_048_576, 65_536, shutdown=date(2030, 1, 2))
     with_key(owner, "google", told)
-    model = offer.get_model(owner, "gemini-2.5-pro")
+    model = model_catalog.get_model(owner, "gemini-2.5-pro")
     assert (model.label, model.context_window, model.max_output, model.shutdown) == (
         "Gemini 2.5 Pro",
         1_048_576,
@@ -117,8 +117,8 @@ def test_the_provider_knows_better_than_the_catalog_as_far_as_it_tells(owner: Us
 
 def test_an_id_stays_with_the_provider_that_has_it(owner: User) -> None:
     with_key(owner, "google", ModelInfo("gpt-4o", max_output=1))
-    assert offer.get_model(owner, "gpt-4o").provider == "openai"
-    assert offer.get_model(owner, "gpt-4o").max_output == 16_384
+    assert model_catalog.get_model(owner, "gpt-4o").provider == "openai"
+    assert model_catalog.get_model(owner, "gpt-4o").max_output == 16_384
 
 
 def test_the_administrator_has_the_last_word(owner: User) -> None:
@@ -132,7 +132,7 @@ def test_the_administrator_has_the_last_word(owner: User) -> None:
         input_price=Decimal(1),
         output_price=Decimal(2),
     )
-    model = offer.get_model(owner, "gpt-4o")
+    model = model_catalog.get_model(owner, "gpt-4o")
     assert (model.label, model.context_window, model.max_output) == ("The old one", 9_000, 500)
     assert (model.takes_temperature, model.efforts) == (False, ("low", "high"))
     assert model.price
@@ -140,11 +140,11 @@ def test_the_administrator_has_the_last_word(owner: User) -> None:
 
 
 def test_what_the_administrator_leaves_empty_stays_as_it_was(owner: User) -> None:
-    before = offer.get_model(owner, "gpt-6.2-sol")
+    before = model_catalog.get_model(owner, "gpt-6.2-sol")
     ModelOverride.objects.create(model_id="gpt-6.2-sol")
-    assert offer.get_model(owner, "gpt-6.2-sol") == before
+    assert model_catalog.get_model(owner, "gpt-6.2-sol") == before
     ModelOverride.objects.update(efforts="-")
-    assert offer.get_model(owner, "gpt-6.2-sol").efforts == ()
+    assert model_catalog.get_model(owner, "gpt-6.2-sol").efforts == ()
 
 
 def test_the_administrator_hides_and_adds_models(owner: User) -> None:
@@ -152,8 +152,8 @@ def test_the_administrator_hides_and_adds_models(owner: User) -> None:
     ModelOverride.objects.create(model_id="gpt-10", provider="openai", label="Ten")
     ModelOverride.objects.create(model_id="nobody-1", provider="nobody")
     assert "gpt-4o" not in ids(owner, "openai")
-    assert offer.get_model(owner, "gpt-10").label == "Ten"
-    assert "nobody-1" not in offer.load_models(owner)
+    assert model_catalog.get_model(owner, "gpt-10").label == "Ten"
+    assert "nobody-1" not in model_catalog.load_models(owner)
     with pytest.raises(ReplyRejected, match="gpt-4o"):
         ask(with_key(owner), model="gpt-4o")
 
@@ -164,9 +164,9 @@ def test_one_price_alone_is_no_price(db: None) -> None:
 
 
 def test_behind_another_address_nobody_knows_the_price(owner: User, settings: Settings) -> None:
-    assert offer.get_model(owner, "gpt-4o").price
+    assert model_catalog.get_model(owner, "gpt-4o").price
     settings.OPENAI_BASE_URL = "http://127.0.0.1:9/v1"
-    assert offer.get_model(owner, "gpt-4o").price is None
+    assert model_catalog.get_model(owner, "gpt-4o").price is None
 
 
 def test_the_administrator_edits_models_in_the_admin(owner: User) -> None:
@@ -175,7 +175,7 @@ def test_the_administrator_edits_models_in_the_admin(owner: User) -> None:
     client.force_login(admin, backend="django.contrib.auth.backends.ModelBackend")
     form = {"model_id": "gpt-4o", "hidden": "on", "takes_temperature": "unknown"}
     assert client.post("/admin/chat/modeloverride/add/", form).status_code == 302
-    assert "gpt-4o" not in offer.load_models(owner)
+    assert "gpt-4o" not in model_catalog.load_models(owner)
     for page in ("modeloverride", "refusedparameter"):
         assert client.get(f"/admin/chat/{page}/").status_code == 200
 
@@ -251,8 +251,8 @@ def test_what_was_refused_once_is_never_sent_again(owner: User, settings: Settin
 
 def test_also_a_stream_that_was_asked_for_before_is_not_sent_it(owner: User) -> None:
     reply = ask(with_key(owner), model="gpt-4o", temperature=0.3, max_tokens=9)
-    offer.remember_refusal(offer.get_model(owner, "gpt-4o"), "temperature")
-    offer.remember_refusal(offer.get_model(owner, "gpt-4o"), "max_tokens")
+    model_catalog.remember_refusal(model_catalog.get_model(owner, "gpt-4o"), "temperature")
+    model_catalog.remember_refusal(model_catalog.get_model(owner, "gpt-4o"), "max_tokens")
     request = sent(reply)
     assert (request.temperature, request.max_tokens) == (None, None)
 

@@ -11,11 +11,11 @@ from django.db import connection
 from django.test import Client
 
 from accounts.models import User
-from chat import rendered
-from chat.complexity import MAX_COST
 from chat.models import Conversation, Message, RenderedText
-from chat.rendered import MemoryCache, MessageHtmlLoader, purge_cache
-from chat.rendering import RENDERER_VERSION, to_html
+from chat.rendering import cache
+from chat.rendering.cache import MemoryCache, MessageHtmlLoader, purge_cache
+from chat.rendering.complexity import MAX_COST
+from chat.rendering.markdown import RENDERER_VERSION, to_html
 from streaming.writer import MAX_STREAM_CHARS
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,8 +38,8 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         texts.append(text)
         return to_html(text, *rest, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(rendered, "to_html", counted)
-    monkeypatch.setattr(rendered, "memory_cache", MemoryCache())
+    monkeypatch.setattr(cache, "to_html", counted)
+    monkeypatch.setattr(cache, "memory_cache", MemoryCache())
     return texts
 
 
@@ -48,7 +48,7 @@ def look(as_owner: Client, reply: Message, monkeypatch: pytest.MonkeyPatch) -> C
     """See the reply as a process that has nothing in its memory."""
 
     def seen() -> str:
-        monkeypatch.setattr(rendered, "memory_cache", MemoryCache())
+        monkeypatch.setattr(cache, "memory_cache", MemoryCache())
         return as_owner.get(f"/m/{reply.pk}/").content.decode()
 
     return seen
@@ -101,7 +101,7 @@ def test_another_text_or_renderer_is_rendered_again_when_it_is_looked_at(
     look()
     Message.objects.update(content="a *c*")
     assert "<em>c</em>" in look()
-    monkeypatch.setattr(rendered, "RENDERER_VERSION", RENDERER_VERSION + 1)
+    monkeypatch.setattr(cache, "RENDERER_VERSION", RENDERER_VERSION + 1)
     look()
     look()
     assert made == ["a **b**", "a *c*", "a *c*"]
@@ -128,7 +128,7 @@ def test_a_process_that_does_not_know_the_table_can_delete_and_the_rest_is_swept
 def test_the_oldest_rows_go_beyond_the_bound(
     reply: Message, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rendered, "MAX_TABLE_BYTES", 250)
+    monkeypatch.setattr(cache, "MAX_TABLE_BYTES", 250)
     for field in ("a", "b", "c"):
         RenderedText.objects.create(message=reply, field=field, digest="", html="", size=100)
     purge_cache()
@@ -138,7 +138,7 @@ def test_the_oldest_rows_go_beyond_the_bound(
 def test_a_large_one_is_not_kept_in_the_table(
     look: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rendered, "MAX_ROW_BYTES", 10)
+    monkeypatch.setattr(cache, "MAX_ROW_BYTES", 10)
     assert "<strong>b</strong>" in look()
     assert not RenderedText.objects.exists()
 

@@ -9,9 +9,15 @@ from time import process_time
 import pytest
 from django.utils.safestring import SafeString
 
-from chat import rendering
-from chat.complexity import find_formatted_length
-from chat.rendering import ALLOWED_ATTRIBUTES, ALLOWED_TAGS, UNFORMATTED_TEXT, to_html, trim_url
+from chat.rendering import markdown
+from chat.rendering.complexity import find_formatted_length
+from chat.rendering.markdown import (
+    ALLOWED_ATTRIBUTES,
+    ALLOWED_TAGS,
+    UNFORMATTED_TEXT,
+    to_html,
+    trim_url,
+)
 from tests.nasty import NASTY as ALL_NASTY
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -110,8 +116,8 @@ def test_a_seam_stands_before_the_next_block() -> None:
 def test_all_seams_are_found_in_one_pass() -> None:
     text = "One.\r\n\r\nTwo.\rThree.\n\n" * 30
     places = [*range(0, len(text), 7)]
-    slowly = [len(rendering.LINE_END.sub("\n", text[:place])) for place in places]
-    assert rendering.places_in_text(text, reversed(places)) == slowly
+    slowly = [len(markdown.LINE_END.sub("\n", text[:place])) for place in places]
+    assert markdown.places_in_text(text, reversed(places)) == slowly
 
 
 def test_a_seam_does_not_break_a_fence() -> None:

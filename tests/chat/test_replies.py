@@ -10,7 +10,7 @@ import pytest
 
 from accounts import keys
 from accounts.models import User
-from chat import replies, sync
+from chat import changes, replies
 from chat.models import Conversation, Message
 from chat.replies import Reply, ReplyRejected, ReplySettings
 from streaming import journal, lifecycle
@@ -86,7 +86,7 @@ def written() -> tuple[int, int, int]:
 def rung(monkeypatch: pytest.MonkeyPatch) -> Rung:
     """Every bell that is rung."""
     bells: Rung = []
-    for module in (lifecycle, sync):
+    for module in (lifecycle, changes):
         monkeypatch.setattr(module, "notify", lambda group, body: bells.append((group, body)))
     return bells
 
@@ -146,7 +146,7 @@ def test_a_start_that_fails_half_way_has_written_nothing(
     def fail(user_id: int) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(sync, "bump_revision", fail)
+    monkeypatch.setattr(changes, "bump_revision", fail)
     with pytest.raises(ZeroDivisionError):
         ask(owner, "lost", conversation)
     assert (written(), revision(owner)) == before

@@ -14,9 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
-from chat import sidebar
+from chat.conversations import sidebar
+from chat.conversations.sidebar import RowPosition, Sidebar, load_sidebar
 from chat.models import Conversation
-from chat.sidebar import RowPosition, Sidebar, load_sidebar
 from tests.chat.asking import html
 
 CHATS = 450

@@ -18,9 +18,9 @@ from django.contrib.sessions.backends.db import SessionStore
 
 from accounts.models import User
 from chat import conversations, replies
+from chat.conversations.sidebar import SidebarRow, load_sidebar
 from chat.models import Conversation
 from chat.replies import ReplySettings
-from chat.sidebar import SidebarRow, load_sidebar
 from streaming import consumers, lifecycle
 from streaming import hub as hubs
 from streaming.consumers import FollowConsumer

@@ -9,9 +9,9 @@ from django.test import override_settings
 
 from accounts import keys
 from accounts.models import User
-from chat import conversations, titles
+from chat import conversations
 from chat.models import Conversation
-from chat.replies import Reply
+from chat.replies import Reply, titles
 from streaming import journal, lifecycle
 from streaming.journal import Append, Chunk, StreamText
 from streaming.lifecycle import Ending

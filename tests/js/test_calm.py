@@ -13,7 +13,7 @@ from django.template.loader import render_to_string
 from django.test import override_settings
 from playwright.sync_api import Page, WebSocketRoute, expect
 
-from chat.articles import MessageView
+from chat.presentation.message_views import MessageView
 from tests.js.conftest import Files
 from tests.js.test_composer import CHAT, PLAIN_FILES, STREAM, exchange, page_of
 

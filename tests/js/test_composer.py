@@ -14,9 +14,9 @@ from django.test import RequestFactory, override_settings
 from playwright.sync_api import Page, Route, expect
 
 from accounts.models import User
-from chat.articles import BLANK_ANSWER, BLANK_QUESTION, MessageView
-from chat.composer import Composer, ModelGroup
-from chat.sidebar import Sidebar
+from chat.conversations.sidebar import Sidebar
+from chat.presentation.composer import Composer, ModelGroup
+from chat.presentation.message_views import BLANK_ANSWER, BLANK_QUESTION, MessageView
 from streaming.providers.catalog import all_models, group_by_provider
 from tests.js.conftest import Files
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from chat.rendering import ALLOWED_ATTRIBUTES, ALLOWED_TAGS, to_html
+from chat.rendering.markdown import ALLOWED_ATTRIBUTES, ALLOWED_TAGS, to_html
 
 TESTS = Path(__file__).resolve().parents[1]
 CASES = json.loads((TESTS / "markdown_cases.json").read_text())

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from chat.rendering import to_html
+from chat.rendering.markdown import to_html
 from tests.js.conftest import Files
 
 PAGE = """<!doctype html><html lang=en><title>Reading</title><link rel=icon href=/img/favicon.svg>

@@ -24,7 +24,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from accounts.models import User
-from chat import sync
+from chat import changes
 from config.header_limits import MAX_FRAME_BYTES
 from streaming import consumers, journal, protocol
 from streaming import hub as hubs
@@ -244,7 +244,7 @@ def test_the_greeting_says_the_revision_and_comes_again_when_asked(
 ) -> None:
     tab = open_tab(owner, greeted=False)
     assert tab.next() == {"type": "hello", "version": 1, "revision": 0}
-    sync.bump_revision(owner.pk)
+    changes.bump_revision(owner.pk)
     tab.say(type="hello")
     assert tab.next() == {"type": "hello", "version": 1, "revision": 1}
 
@@ -416,7 +416,7 @@ async def test_what_changed_elsewhere_is_told_at_once(
     tab = await asyncio.to_thread(open_tab, await run_in_db(session_of, owner))
     theirs = await asyncio.to_thread(open_tab, await run_in_db(session_of, colleague))
     assert hubs.get_hub() is hub
-    await run_in_db(sync.bump_revision, owner.pk)
+    await run_in_db(changes.bump_revision, owner.pk)
     assert await asyncio.to_thread(tab.next, 5) == {"type": "changed", "revision": 1}
     assert await asyncio.to_thread(theirs.is_quiet)
 

@@ -18,8 +18,9 @@ from django.db.models.functions import Now
 
 from accounts import keys
 from accounts.models import User
-from chat import calls, context, limits, offer, sync, titles
+from chat import changes, model_catalog
 from chat.models import Conversation, Message
+from chat.replies import context, credentials, limits, titles
 from streaming import journal, lifecycle
 from streaming.journal import StreamText
 from streaming.models import State, Stream
@@ -157,7 +158,7 @@ def find_existing(user: User, request_id: UUID) -> Reply | None:
 
 def require_model(user: User, model_id: str) -> catalog.Model:
     """The model as it is offered to this user, who can use it now. Raises ReplyRejected."""
-    known = offer.load_models(user)
+    known = model_catalog.load_models(user)
     model = known.get(model_id)
     if model is None:
         raise ReplyRejected("unknown_model", catalog.UnknownModel(model_id).message)
@@ -165,7 +166,7 @@ def require_model(user: User, model_id: str) -> catalog.Model:
         raise ReplyRejected("retired_model", describe_retirement(model, known.get(model.successor)))
     provider = catalog.PROVIDERS[model.provider]
     if provider.needs_key and provider.id not in keys.providers_with_key(user):
-        raise ReplyRejected("no_key", calls.describe_missing_key(provider.id))
+        raise ReplyRejected("no_key", credentials.describe_missing_key(provider.id))
     return model
 
 
@@ -320,7 +321,7 @@ def _update_conversation(
     conversation.updated_at = Now()
     conversation.save()
     conversation.refresh_from_db(fields=["updated_at"])
-    sync.bump_revision(conversation.user_id)
+    changes.bump_revision(conversation.user_id)
 
 
 # Going on
@@ -370,7 +371,7 @@ def _create_continuation(
     conversation.status = Conversation.ReplyStatus.STREAMING
     conversation.updated_at = Now()
     conversation.save(update_fields=["status", "updated_at"])
-    sync.bump_revision(conversation.user_id)
+    changes.bump_revision(conversation.user_id)
     return Reply(conversation, answer.parent, answer, answer.stream, is_new=True)
 
 
@@ -419,7 +420,7 @@ def prepare(stream: Stream, text: StreamText) -> Source:
     Raises ModelNotFound when the model, and InvalidKey when the key was removed since the reply
     was asked for, or can't be opened any more.
     """
-    model = calls.get_stream_model(stream)
+    model = credentials.get_stream_model(stream)
     answer = Message.objects.select_related("conversation").get(pk=stream.arguments["message"])
     chosen = drop_unsupported_settings(_read_settings(stream), model)
     planned = context.build_context(
@@ -432,7 +433,7 @@ def prepare(stream: Stream, text: StreamText) -> Source:
     )
     _save_context_stats(stream, planned.stats)
     return Source(
-        calls.load_adapter(model.provider),
+        credentials.load_adapter(model.provider),
         Request(
             model=model.id,
             turns=planned.turns,
@@ -442,8 +443,8 @@ def prepare(stream: Stream, text: StreamText) -> Source:
             reasoning_effort=chosen.reasoning_effort or None,
             background=stream.owner.background_replies,
         ),
-        calls.decrypt_key(stream, model.provider),
-        partial(offer.remember_refusal, model),
+        credentials.decrypt_key(stream, model.provider),
+        partial(model_catalog.remember_refusal, model),
     )
 
 
@@ -501,7 +502,7 @@ def finalize(stream: Stream) -> None:
     conversation.save(update_fields=["status", "updated_at", "is_read"])
     if stream.state == State.COMPLETED:
         titles.enqueue_title(conversation, answer)
-    sync.bump_revision(conversation.user_id)
+    changes.bump_revision(conversation.user_id)
 
 
 def _compute_reasoning_ms(stream: Stream, answer: Message) -> int | None:
@@ -538,7 +539,7 @@ def _compute_cost(stream: Stream, answer: Message) -> Decimal | None:
     before = answer.cost if stream.continues_id else Decimal()
     if cut or before is None or not stream.usage:
         return None
-    model = offer.load_models(stream.owner).get(answer.model)
+    model = model_catalog.load_models(stream.owner).get(answer.model)
     price = model.price if model else None
     cost = price.calculate_cost(_read_usage(stream)) if price else None
     if cost is None or before + cost >= MAX_COST_DOLLARS:

@@ -27,7 +27,7 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
-from chat.complexity import (
+from chat.rendering.complexity import (
     MAX_COST,
     MAX_INLINE_COST,
     estimate_inline_cost,

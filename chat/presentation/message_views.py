@@ -17,10 +17,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from chat.conversations.tree import Tree
 from chat.models import Conversation, Message
-from chat.rendered import MessageHtmlLoader
+from chat.rendering.cache import MessageHtmlLoader
 from chat.replies import CurrentText, can_continue, read_current_text
-from chat.tree import Tree
 from streaming import journal
 from streaming.models import State, Stream
 from streaming.providers.catalog import PROVIDERS

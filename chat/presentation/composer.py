@@ -14,10 +14,10 @@ from django.utils.safestring import SafeString
 
 from accounts import keys
 from accounts.models import KeyStatus, User
-from chat import offer
-from chat.calls import describe_missing_key
+from chat import model_catalog
 from chat.models import Conversation
 from chat.replies import PagePosition, describe_retirement
+from chat.replies.credentials import describe_missing_key
 from streaming.providers.catalog import DEMO_PROVIDER, Model, Provider, pick_default_model
 
 RESTORED_FIELDS = (
@@ -173,7 +173,7 @@ def _build_groups(user: User) -> tuple[ModelGroup, ...]:
     """In the catalog's order; the demo goes last once there is something better."""
     checked = keys.key_status_by_provider(user)
     groups = []
-    for provider, models in offer.group_by_provider(user).items():
+    for provider, models in model_catalog.group_by_provider(user).items():
         usable = not provider.needs_key or provider.id in checked
         refused = checked.get(provider.id) == KeyStatus.INVALID
         groups.append(ModelGroup(provider, usable, models, refused))
@@ -242,7 +242,7 @@ def _build_hint(user: User, model: str, groups: tuple[ModelGroup, ...]) -> str:
         for choice in group.models:
             if choice.id == model:
                 return "" if group.is_usable else describe_missing_key(choice.provider)
-    known = offer.load_models(user)
+    known = model_catalog.load_models(user)
     if (gone := known.get(model)) and gone.lifecycle == "retired":
         return describe_retirement(gone, known.get(gone.successor))
     return f"“{model}” is not served here any more. Pick another model."

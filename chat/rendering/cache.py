@@ -22,9 +22,9 @@ from django.db.models import Exists, OuterRef, Sum
 from django.db.utils import Error
 from django.utils.safestring import SafeString, mark_safe
 
-from chat.complexity import MAX_COST
 from chat.models import Message, RenderedText
-from chat.rendering import RENDERER_VERSION, to_html
+from chat.rendering.complexity import MAX_COST
+from chat.rendering.markdown import RENDERER_VERSION, to_html
 from streaming.sources import register_periodic_task
 
 MAX_ROW_BYTES = 2_000_000

@@ -19,18 +19,18 @@ from django_htmx.middleware import HtmxDetails
 from accounts.anonymous_limits import try_consume_draft
 from accounts.models import User
 from accounts.page_account import get_opaque_account_id, get_submitted_account_id
-from chat.articles import (
+from chat.conversations.sidebar import RowPosition, load_sidebar
+from chat.conversations.undo import find_just_deleted
+from chat.models import Conversation
+from chat.presentation.composer import RESTORED_FIELDS, build_composer
+from chat.presentation.message_views import (
     BLANK_ANSWER,
     BLANK_QUESTION,
     MessagePage,
     load_branch_page,
     load_page_before,
 )
-from chat.composer import RESTORED_FIELDS, build_composer
-from chat.deleted import find_just_deleted
-from chat.models import Conversation
 from chat.replies import CONVERSATION_MOVED, PagePosition, ReplyRejected
-from chat.sidebar import RowPosition, load_sidebar
 
 STARTERS = (
     "Why do tides lag the moon?",

@@ -11,9 +11,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from chat import access, conversations
-from chat.deleted import forget_deleted, remember_deleted
+from chat.conversations.undo import forget_deleted, remember_deleted
 from chat.models import Conversation
-from chat.pages import (
+from chat.pages.responses import (
     UserRequest,
     add_no_store_headers,
     get_current_user,

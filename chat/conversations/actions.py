@@ -7,8 +7,9 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models.functions import Now
 
-from chat import sync, titles
+from chat import changes
 from chat.models import Conversation
+from chat.replies import titles
 from streaming import journal, lifecycle
 from streaming.models import Stream
 from streaming.sources import register_periodic_task
@@ -39,7 +40,7 @@ def mark_read(conversation: Conversation) -> None:
 def _update_fields(conversation: Conversation, **fields: object) -> None:
     with transaction.atomic():
         Conversation.objects.filter(pk=conversation.pk).update(**fields)
-        sync.bump_revision(conversation.user_id)
+        changes.bump_revision(conversation.user_id)
 
 
 # Deleting
@@ -69,7 +70,7 @@ def delete(conversation: Conversation) -> None:
         )
         Conversation.objects.filter(pk=conversation.pk).delete()
         journal.delete_streams(ids)
-        sync.bump_revision(conversation.user_id)
+        changes.bump_revision(conversation.user_id)
 
 
 def purge_deleted() -> None:

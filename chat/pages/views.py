@@ -14,10 +14,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
 from chat import access, conversations, replies
-from chat.articles import build_message_view, load_branch_page, load_page_before
-from chat.forms import ComposerForm
+from chat.conversations.sidebar import RowPosition, load_sidebar
+from chat.messages.forms import ComposerForm
 from chat.models import Conversation, Message
-from chat.pages import (
+from chat.pages.responses import (
     UserRequest,
     delete_draft,
     get_current_user,
@@ -29,8 +29,8 @@ from chat.pages import (
     require_post_or_redirect,
     save_draft_and_sign_in,
 )
+from chat.presentation.message_views import build_message_view, load_branch_page, load_page_before
 from chat.replies import ReplyRejected
-from chat.sidebar import RowPosition, load_sidebar
 from streaming import lifecycle
 
 APPEARANCES = {"theme": {"light", "dark"}, "type": {"sans"}}

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from chat.followups import is_followup
+from chat.replies.followups import is_followup
 from streaming.providers.base import CONTINUE_PROMPT, Turn
 
 DEFAULT_CONTEXT_WINDOW = 128_000

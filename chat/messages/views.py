@@ -13,10 +13,9 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from chat import access, replies
-from chat.articles import build_message_url, build_message_view
-from chat.forms import EditForm, RegenerateForm
+from chat.messages.forms import EditForm, RegenerateForm
 from chat.models import Message
-from chat.pages import (
+from chat.pages.responses import (
     UserRequest,
     delete_draft,
     get_current_user,
@@ -28,6 +27,7 @@ from chat.pages import (
     require_post_or_redirect,
     save_draft_and_sign_in,
 )
+from chat.presentation.message_views import build_message_url, build_message_view
 from chat.replies import Reply, ReplyRejected, get_last_settings
 
 

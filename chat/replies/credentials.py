@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from accounts import keys
 from accounts.sealing import SealBroken
-from chat import offer
+from chat import model_catalog
 from streaming import model_listing
 from streaming.models import Stream
 from streaming.providers import base, catalog
@@ -14,7 +14,7 @@ from streaming.providers.errors import InvalidKey, ModelNotFound
 def get_stream_model(stream: Stream) -> catalog.Model:
     """The model it is to be asked of. Raises ModelNotFound if nobody serves it any more."""
     try:
-        return offer.get_model(stream.owner, stream.arguments["model"])
+        return model_catalog.get_model(stream.owner, stream.arguments["model"])
     except catalog.UnknownModel as unknown:
         raise ModelNotFound(unknown.message) from None
 

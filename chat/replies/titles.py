@@ -13,8 +13,9 @@ from uuid import uuid4
 
 from django.conf import settings
 
-from chat import calls, offer, sync
+from chat import changes, model_catalog
 from chat.models import MAX_FIRST_TITLE_CHARS, Conversation, Message
+from chat.replies import credentials
 from streaming import journal, lifecycle
 from streaming.journal import StreamText
 from streaming.models import State, Stream
@@ -68,7 +69,7 @@ def find_cheapest_model(conversation: Conversation, answer: Message) -> str:
     """The id of the cheapest model of the reply's own provider: the text goes nowhere it has not
     been. Where nobody knows the prices, the model of the reply."""
     costs = {}
-    for model in offer.load_models(conversation.user).values():
+    for model in model_catalog.load_models(conversation.user).values():
         cost = model.price.calculate_cost(TYPICAL_USAGE) if model.price else None
         if cost is not None and model.provider == answer.provider and model.lifecycle == "active":
             costs[model.id] = cost
@@ -84,7 +85,7 @@ def register_handler() -> None:
 
 def prepare(stream: Stream, text: StreamText) -> Source:
     """Raises ModelNotFound or InvalidKey, which leaves the first words as the title."""
-    model = calls.get_stream_model(stream)
+    model = credentials.get_stream_model(stream)
     answer = Message.objects.select_related("parent").get(pk=stream.arguments["message"])
     question = answer.parent.content if answer.parent else ""
     excerpts = (question[:MAX_EXCERPT_CHARS], answer.content[:MAX_EXCERPT_CHARS], TITLE_PROMPT)
@@ -94,9 +95,12 @@ def prepare(stream: Stream, text: StreamText) -> Source:
         turns=(Turn("user", prompt),),
         reasoning_effort=model.efforts[0] if model.efforts else None,
     )
-    key = calls.decrypt_key(stream, model.provider)
+    key = credentials.decrypt_key(stream, model.provider)
     return Source(
-        calls.load_adapter(model.provider), request, key, partial(offer.remember_refusal, model)
+        credentials.load_adapter(model.provider),
+        request,
+        key,
+        partial(model_catalog.remember_refusal, model),
     )
 
 
@@ -109,7 +113,7 @@ def finalize(stream: Stream) -> None:
     conversation = mine.select_for_update().first()
     if conversation is not None:
         Conversation.objects.filter(pk=conversation.pk, title_is_custom=False).update(title=title)
-        sync.bump_revision(conversation.user_id)
+        changes.bump_revision(conversation.user_id)
 
 
 def clean_title(text: str) -> str:
