@@ -81,7 +81,7 @@ bench: .venv/dev .env .static/staticfiles.json ## What a reply costs beside the 
 		$(if $(SUBJECTS),--subjects $(SUBJECTS)) $(if $(WRITE),--write)
 
 fake-providers: .venv/dev ## All providers on loopback, misbehaving on demand; FAKE_PORT
-	@exec $(BIN)/python -m tests.fakes --explain --delay 0.05 --port $(FAKE_PORT)
+	@exec $(BIN)/python -m tools.fake_provider --explain --delay 0.05 --port $(FAKE_PORT)
 
 lint: .venv/dev .env ## Style, types, import direction, names, migrations
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ from benchmarks.subjects.holdfast import Holdfast
 from benchmarks.subjects.resumable import Resumable
 from benchmarks.subjects.subject import Subject
 from benchmarks.subjects.usual import Usual
-from tests.services import node
+from tools.services import node
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ import time
 from dataclasses import dataclass
 
 from benchmarks.tokens import PAIRS, metronome
-from tests.fakes.behaviour import Behaviour, Piece, Usage
-from tests.fakes.openai_responses import OpenAIResponses
-from tests.fakes.wire import Reply
+from tools.fake_provider.behaviour import Behaviour, Piece, Usage
+from tools.fake_provider.openai_responses import OpenAIResponses
+from tools.fake_provider.wire import Reply
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 REFUSAL = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"

@@ -18,9 +18,9 @@ import psutil
 from benchmarks.outcome import Options, Outcome
 from benchmarks.subjects import peers
 from tests.chaos.table import commit
-from tests.services import node
-from tests.services.postgresql import find_binaries
-from tests.services.redis_server import find_binary
+from tools.services import node
+from tools.services.postgresql import find_binaries
+from tools.services.redis_server import find_binary
 
 FOLDER = Path(__file__).resolve().parent / "results"
 LIBRARIES = (

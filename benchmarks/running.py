@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks import cpu
 from benchmarks.client.wires import Spec
 from benchmarks.subjects.subject import Plan, Subject
-from tests.services.child import Child
+from tools.services.helper_process import Child
 
 RATE = 50.0
 """Tokens a second of each stream."""

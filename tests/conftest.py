@@ -14,7 +14,7 @@ from accounts import setup
 from accounts.models import User
 from streaming import database
 from streaming.providers import catalog
-from tests.services import chromium
+from tools.services import chromium
 
 PASSWORD = "kelp-holds-fast-7"
 

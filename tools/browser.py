@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.services import chromium
+from tools.services import chromium
 
 MISSING = """\
 The browser tests need Chromium, and none was found or could be installed. Any of these helps:

@@ -13,8 +13,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from tests.e2e.deployment import Deployment, Server
-from tests.services import Postgres, Program, postgres
+from tools.deployment.deployment import Deployment, Server
+from tools.services import Postgres, Program, postgres
 
 BACK_OFF = 1.0  # seconds between a death and the next start
 LOOK = 0.1

@@ -10,9 +10,9 @@ from playwright.sync_api import Browser, sync_playwright
 
 from benchmarks.page import history, measuring
 from benchmarks.page.answers import ANSWERS
-from tests.e2e.deployment import Deployment
 from tests.js.conftest import Files
-from tests.services import chromium
+from tools.deployment.deployment import Deployment
+from tools.services import chromium
 
 HISTORY = "history"
 

@@ -4,9 +4,9 @@ from uuid import UUID
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.deployment import Deployment
-from tests.e2e.person import Person
-from tests.waiting import until
+from tools.deployment.deployment import Deployment
+from tools.deployment.http_user import Person
+from tools.waiting import until
 
 MESSAGES = 1000
 

@@ -12,7 +12,7 @@ from benchmarks import cpu
 from benchmarks.outcome import Outcome, Stage, ratio
 from benchmarks.running import RATE, REST
 from benchmarks.subjects.holdfast import Holdfast
-from tests.services.child import Child
+from tools.services.helper_process import Child
 
 PART = "sdk"
 STREAMS = 40

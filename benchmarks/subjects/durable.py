@@ -16,8 +16,8 @@ from benchmarks.client.wires import Spec
 from benchmarks.goals import FILE, MEMORY
 from benchmarks.subjects import peers
 from benchmarks.subjects.subject import Plan
-from tests.services.program import scratch_folder
-from tests.waiting import until
+from tools.services.program import scratch_folder
+from tools.waiting import until
 
 
 class Durable:

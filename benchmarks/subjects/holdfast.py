@@ -11,10 +11,10 @@ from typing import Any, Self
 
 from benchmarks.client.wires import Spec
 from benchmarks.subjects.subject import Plan
-from tests.e2e.deployment import Server
-from tests.services.child import Child
-from tests.waiting import until
+from tools.deployment.deployment import Server
+from tools.services.helper_process import Child
 from tools.stack import Stack
+from tools.waiting import until
 
 PER_PERSON = 10
 """Streams of one person: as many as the product lets run at once."""

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.services import node
-from tests.services.child import Child
-from tests.services.node import Packages
+from tools.services import node
+from tools.services.helper_process import Child
+from tools.services.node import Packages
 
 PACKAGES = Packages(Path(__file__).resolve().parents[1] / "peers")
 

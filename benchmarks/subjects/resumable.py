@@ -10,8 +10,8 @@ from uuid import uuid4
 from benchmarks.client.wires import Spec
 from benchmarks.subjects import peers
 from benchmarks.subjects.subject import Plan
-from tests.services import redis
-from tests.waiting import until
+from tools.services import redis
+from tools.waiting import until
 
 
 class Resumable:

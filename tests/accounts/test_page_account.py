@@ -15,7 +15,7 @@ from accounts import keys
 from accounts.models import User
 from accounts.page_account import get_opaque_account_id
 from chat.models import Conversation
-from tests.chat.asking import HTMX, signed_in
+from tests.chat.factories import HTMX, signed_in
 
 PLAIN_FILES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 

@@ -28,11 +28,11 @@ import psycopg
 
 from tests.chaos.attackers import Order
 from tests.chaos.honest import ANSWER, EMAIL, PASSWORD, Figures, Honest, sign_in
-from tests.e2e.deployment import Server
-from tests.fakes import Behaviour, Fake
-from tests.services.child import Child
-from tests.waiting import until
+from tools.deployment.deployment import Server
+from tools.fake_provider import Behaviour, Fake
+from tools.services.helper_process import Child
 from tools.stack import Stack
+from tools.waiting import until
 
 MODES = ("H1", "H2", "H3", "H4", "H5", "H6", "H7", "H8", "mixed")
 Shape = Literal["own", "proxy"]

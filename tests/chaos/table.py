@@ -3,8 +3,8 @@
 import subprocess
 from collections import Counter
 
-from tests.chaos.children import ROOT
 from tests.chaos.load import Load
+from tests.chaos.processes import ROOT
 from tests.chaos.run import Outcome
 
 PROVIDER = {"cut": "cut", "stall": "stalled", "end": "ended without its marker"}

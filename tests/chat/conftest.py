@@ -6,7 +6,7 @@ import pytest
 from django.test import Client, override_settings
 
 from accounts.models import User
-from tests.chat.asking import signed_in
+from tests.chat.factories import signed_in
 
 
 @pytest.fixture(autouse=True)

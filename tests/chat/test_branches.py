@@ -16,7 +16,7 @@ from streaming import lifecycle
 from streaming.lifecycle import Ending
 from streaming.models import State, Stream
 from streaming.providers.base import Finish
-from tests.chat.asking import HTMX, ask, finish, html, page, signed_in
+from tests.chat.factories import HTMX, ask, finish, html, page, signed_in
 
 pytestmark = pytest.mark.django_db
 

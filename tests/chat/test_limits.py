@@ -21,8 +21,8 @@ from streaming.lifecycle import Ending
 from streaming.models import State, Stream
 from streaming.providers import catalog
 from streaming.providers.catalog import Model, Provider
-from tests.chat.asking import HTMX, finish, signed_in
-from tests.streaming.making import at_once
+from tests.chat.factories import HTMX, finish, signed_in
+from tests.streaming.factories import at_once
 
 pytestmark = pytest.mark.django_db
 

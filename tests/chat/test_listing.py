@@ -14,7 +14,7 @@ from chat import conversations
 from chat.models import Conversation, Message
 from chat.replies import Reply
 from streaming.models import State, Stream, StreamChunk
-from tests.chat.asking import HTMX, ask, finish, html, page, signed_in, write
+from tests.chat.factories import HTMX, ask, finish, html, page, signed_in, write
 
 pytestmark = pytest.mark.django_db
 

@@ -31,7 +31,7 @@ from streaming.models import State, Stream, StreamChunk
 from streaming.providers import catalog
 from streaming.providers.base import Finish
 from streaming.providers.errors import Interrupted, InvalidKey, ProviderError
-from tests.chat.asking import HTMX, ask, finish, html, page, write
+from tests.chat.factories import HTMX, ask, finish, html, page, write
 
 KEY = "sk-harbour-0123456789-ab12"
 QUESTION = "Why do tides lag the moon?"

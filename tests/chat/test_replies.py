@@ -20,7 +20,7 @@ from streaming.lifecycle import Ending
 from streaming.models import Kind, State, Stream
 from streaming.providers.base import CONTINUE_PROMPT, Finish, Turn, Usage
 from streaming.providers.errors import InvalidKey, ProviderError
-from tests.streaming.making import at_once, claimed, finish, working, write
+from tests.streaming.factories import at_once, claimed, finish, working, write
 
 Status = Conversation.ReplyStatus
 Rung = list[tuple[str, dict[str, Any]]]

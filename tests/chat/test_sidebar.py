@@ -17,7 +17,7 @@ from accounts.models import User
 from chat.conversations import sidebar
 from chat.conversations.sidebar import RowPosition, Sidebar, load_sidebar
 from chat.models import Conversation
-from tests.chat.asking import html
+from tests.chat.factories import html
 
 CHATS = 450
 PINNED = 3

@@ -26,7 +26,7 @@ from streaming import hub as hubs
 from streaming.consumers import FollowConsumer
 from streaming.database import run_in_db
 from streaming.models import Stream
-from tests.waiting import until_async
+from tools.waiting import until_async
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

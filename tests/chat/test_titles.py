@@ -18,7 +18,7 @@ from streaming.lifecycle import Ending
 from streaming.models import Kind, Stream
 from streaming.providers.base import Finish
 from streaming.providers.catalog import MODELS
-from tests.chat.asking import ask, finish
+from tests.chat.factories import ask, finish
 
 pytestmark = pytest.mark.django_db
 

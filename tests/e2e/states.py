@@ -9,12 +9,12 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.deployment import Deployment
-from tests.e2e.person import Person
 from tests.e2e.replies import MODEL
-from tests.fakes import Behaviour, Fake, Piece
-from tests.fakes.behaviour import ErrorAnswer
-from tests.waiting import until
+from tools.deployment.deployment import Deployment
+from tools.deployment.http_user import Person
+from tools.fake_provider import Behaviour, Fake, Piece
+from tools.fake_provider.behaviour import ErrorAnswer
+from tools.waiting import until
 
 KEPT = "The moon pulls, and the sea follows."
 AGAIN = ("Regenerate", "Other model")

@@ -12,9 +12,6 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Complaints
-from tests.e2e.deployment import Deployment
-from tests.e2e.line import Line
-from tests.e2e.person import Person
 from tests.e2e.replies import ask, conversation_path, finished, latest
 from tests.e2e.routes import intercept
 from tests.e2e.states import (
@@ -30,8 +27,11 @@ from tests.e2e.states import (
     rarely,
     shown,
 )
-from tests.fakes import Behaviour, Fake
-from tests.waiting import until
+from tools.deployment.deployment import Deployment
+from tools.deployment.http_user import Person
+from tools.deployment.tcp_proxy import Line
+from tools.fake_provider import Behaviour, Fake
+from tools.waiting import until
 
 pytestmark = [
     pytest.mark.parametrize("deployment", ["embedded"], indirect=True),

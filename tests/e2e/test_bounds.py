@@ -16,8 +16,8 @@ from websockets.typing import Origin
 
 from config.header_limits import MAX_FRAME_BYTES
 from streaming.protocol import MAX_FRAME_CHARS
-from tests.e2e.deployment import Deployment, Server
-from tests.waiting import until
+from tools.deployment.deployment import Deployment, Server
+from tools.waiting import until
 
 COOKIE = f"Cookie: sessionid={'a' * 32}\r\n"
 MB = 2**20

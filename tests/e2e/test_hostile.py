@@ -10,13 +10,13 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.conftest import Complaints
-from tests.e2e.deployment import Deployment
-from tests.e2e.person import Person
 from tests.e2e.replies import MODEL, ask, conversation_path, finished, latest
 from tests.e2e.test_drafts import sign_in
 from tests.e2e.test_listing import more, row
 from tests.e2e.test_phone import fits
-from tests.fakes import Behaviour, Fake
+from tools.deployment.deployment import Deployment
+from tools.deployment.http_user import Person
+from tools.fake_provider import Behaviour, Fake
 
 pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
 

@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.deployment import Deployment
 from tests.e2e.replies import ask, clipboard, latest, settled
-from tests.waiting import until
+from tools.deployment.deployment import Deployment
+from tools.waiting import until
 
 pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
 

@@ -8,11 +8,11 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.deployment import Deployment
-from tests.e2e.person import Person
 from tests.e2e.replies import ask, conversation_path, finished
-from tests.fakes import Behaviour, Fake
-from tests.waiting import until
+from tools.deployment.deployment import Deployment
+from tools.deployment.http_user import Person
+from tools.fake_provider import Behaviour, Fake
+from tools.waiting import until
 
 AGES = {"Today": 0, "Yesterday": 1, "Previous 7 days": 4, "Older": 30}
 

@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from benchmarks.page import history
-from tests.e2e.deployment import Deployment
-from tests.waiting import until
+from tools.deployment.deployment import Deployment
+from tools.waiting import until
 
 READ_NOW = """() => [...document.querySelectorAll("article")]
     .find((article) => article.getBoundingClientRect().bottom > 0)"""

@@ -12,11 +12,11 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
 from tests.e2e.conftest import Deploy
-from tests.e2e.deployment import Kind, Server
-from tests.e2e.reader import Reader
 from tests.e2e.replies import MODEL, runner_of
-from tests.fakes import Behaviour, Fake
-from tests.waiting import until
+from tools.deployment.deployment import Kind, Server
+from tools.deployment.protocol_client import Reader
+from tools.fake_provider import Behaviour, Fake
+from tools.waiting import until
 
 AN_OWNER = 2.0  # seconds from the hand-over to the next owner
 

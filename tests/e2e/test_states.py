@@ -10,13 +10,13 @@ import pytest
 from playwright.sync_api import Locator, Page, WebSocket, expect
 
 from tests.e2e.conftest import Complaints
-from tests.e2e.deployment import Deployment
-from tests.e2e.line import Line
-from tests.e2e.person import Person
 from tests.e2e.replies import ask, conversation_path, finished, latest
 from tests.e2e.states import ENDINGS, KEPT, RUNNING, Ending, Running, cases, rarely, shown
-from tests.fakes import Behaviour, Fake
-from tests.fakes.behaviour import ErrorAnswer
+from tools.deployment.deployment import Deployment
+from tools.deployment.http_user import Person
+from tools.deployment.tcp_proxy import Line
+from tools.fake_provider import Behaviour, Fake
+from tools.fake_provider.behaviour import ErrorAnswer
 
 embedded = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
 

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.conftest import Complaints
-from tests.e2e.deployment import Deployment
 from tests.e2e.replies import ask, conversation_path, finished, latest
+from tools.deployment.deployment import Deployment
 
 pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
 

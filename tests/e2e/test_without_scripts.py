@@ -9,10 +9,10 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.e2e.deployment import Deployment
-from tests.e2e.person import PASSWORD, Person
 from tests.e2e.replies import ask, latest
-from tests.fakes import Behaviour, Fake
+from tools.deployment.deployment import Deployment
+from tools.deployment.http_user import PASSWORD, Person
+from tools.fake_provider import Behaviour, Fake
 
 pytestmark = [
     pytest.mark.still,

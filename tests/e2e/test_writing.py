@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.deployment import Deployment
 from tests.e2e.replies import ask, finished, latest
-from tests.fakes import Behaviour, Fake
+from tools.deployment.deployment import Deployment
+from tools.fake_provider import Behaviour, Fake
 
 pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
 

@@ -26,7 +26,7 @@ from accounts.models import User
 from accounts.session_store import SessionStore
 from chat.models import Conversation
 from config.logs import ClientErrorFilter
-from tests.chat.asking import ask
+from tests.chat.factories import ask
 from tests.fuzz import nasty, sending
 from tests.fuzz.sending import Sent
 from tests.fuzz.site import Address, Form, Page, addresses, names_read

@@ -12,7 +12,7 @@ from django.test import Client
 from accounts.models import User
 from chat.models import Conversation
 from config.logs import MAX_MESSAGE_CHARS, ClientErrorFilter
-from tests.chat.asking import ask, signed_in
+from tests.chat.factories import ask, signed_in
 from tests.fuzz import sending
 from tests.fuzz.sending import Sent
 

@@ -10,9 +10,9 @@ from random import Random
 import pytest
 
 from streaming.consumers import MAX_REFUSAL_DELAY_SECONDS
-from tests.e2e.deployment import Deployment, Server
 from tests.fuzz import raw
 from tests.fuzz.test_fuzz import PROVE_SECONDS, SEEDS
+from tools.deployment.deployment import Deployment, Server
 
 
 @pytest.fixture(scope="module", params=["daphne", "uvicorn"])

@@ -15,8 +15,8 @@ from streaming.providers.base import (
     Usage,
     get_adapter,
 )
-from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
-from tests.fakes import Usage as Claimed
+from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
+from tools.fake_provider import Usage as Claimed
 
 KEY = "sk-ant-canary-0123456789"
 TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CONTINUE_PROMPT))

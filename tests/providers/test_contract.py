@@ -26,9 +26,9 @@ from streaming.providers.base import (
     get_adapter,
     list_models,
 )
-from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
-from tests.fakes import Usage as Claimed
 from tests.providers.wires import WIRES, Wire
+from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
+from tools.fake_provider import Usage as Claimed
 
 KEY = "sk-canary-0123456789abcdefghijklmnop"
 FAR_APART = 61  # Bytes between two seams, so that a reply has many and still is mostly whole.

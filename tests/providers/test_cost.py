@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from streaming.providers.base import Request, Turn, get_adapter
-from tests.fakes import Behaviour, Fake
+from tools.fake_provider import Behaviour, Fake
 
 KEY = "sk-canary-0123456789"
 EVENTS = 2_000

@@ -17,8 +17,8 @@ from streaming.providers.base import (
     Usage,
     get_adapter,
 )
-from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
 from tests.providers.wires import WIRES, Wire
+from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
 
 KEY = "sk-canary-0123456789"
 LINES = [f"line {number:02d}\n\n" for number in range(6)]

@@ -6,7 +6,7 @@ import pytest
 
 from streaming.providers import errors, google
 from streaming.providers.base import CONTINUE_PROMPT, ReplyEvent, Request, Turn, Usage, get_adapter
-from tests.fakes import Behaviour, ErrorAnswer, Fake
+from tools.fake_provider import Behaviour, ErrorAnswer, Fake
 
 KEY = "AIza-canary-0123456789"
 TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CONTINUE_PROMPT))

@@ -11,8 +11,8 @@ import pytest
 from streaming.providers import errors, http_adapter
 from streaming.providers.base import ReplyEvent, Request, Timeouts, Turn, get_adapter
 from streaming.providers.http_adapter import ProviderCall
-from tests.fakes import Behaviour, ErrorAnswer, Fake
 from tests.providers.wires import WIRES, Wire
+from tools.fake_provider import Behaviour, ErrorAnswer, Fake
 
 KEY = "sk-canary-0123456789abcdefghijklmnop"
 TIMES = Timeouts(connect=1.0, first_delta=0.5, idle=0.5, reasoning=1.2)

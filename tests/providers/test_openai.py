@@ -16,8 +16,8 @@ from streaming.providers.base import (
     Upstream,
     get_adapter,
 )
-from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
-from tests.fakes.wire import event
+from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
+from tools.fake_provider.wire import event
 
 KEY = "sk-canary-0123456789"
 TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CONTINUE_PROMPT))

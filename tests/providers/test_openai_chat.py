@@ -17,7 +17,7 @@ from streaming.providers.base import (
     Usage,
     get_adapter,
 )
-from tests.fakes import Behaviour, ErrorAnswer, Fake
+from tools.fake_provider import Behaviour, ErrorAnswer, Fake
 
 KEY = "sk-canary-0123456789"
 TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CONTINUE_PROMPT))

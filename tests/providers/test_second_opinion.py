@@ -24,7 +24,7 @@ from streaming.providers.base import (
     get_adapter,
 )
 from tests.providers.wires import WIRES, Wire
-from tests.services.aimock import Aimock, Missing, aimock
+from tools.services.aimock import Aimock, Missing, aimock
 
 KEY = "sk-canary-0123456789abcdefghijklmnop"
 TEXT = "Kelp 🌊 is anchored by a holdfast.\n\n| a | b |\n|---|---|\n"

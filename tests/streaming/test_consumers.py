@@ -41,11 +41,11 @@ from streaming.hub import Hub
 from streaming.journal import MAX_CHUNK_CHARS
 from streaming.models import Kind, State, Stream
 from streaming.protocol import MAX_FRAME_CHARS
-from tests.e2e.deployment import Web
-from tests.services import Postgres
-from tests.services.program import scratch_folder
 from tests.streaming.conftest import on_redis
-from tests.streaming.making import finish, now, queued, running, write
+from tests.streaming.factories import finish, now, queued, running, write
+from tools.deployment.deployment import Web
+from tools.services import Postgres
+from tools.services.program import scratch_folder
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stage")]
 

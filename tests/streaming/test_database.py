@@ -19,7 +19,7 @@ from streaming.database import (
     run_in_db,
 )
 from tests.streaming.conftest import on_postgresql
-from tests.waiting import until
+from tools.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

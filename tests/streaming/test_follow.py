@@ -33,8 +33,7 @@ from streaming.hub import STREAMS_GROUP, Hub, build_stream_notification
 from streaming.journal import MAX_CHUNK_CHARS, Append, Chunk, StreamText
 from streaming.lifecycle import Ending
 from streaming.models import Kind, State, Stream
-from tests.streaming.layers import Message, MoodyLayer
-from tests.streaming.making import (
+from tests.streaming.factories import (
     COMPLETED,
     Piece,
     claimed,
@@ -48,8 +47,9 @@ from tests.streaming.making import (
     working,
     write,
 )
-from tests.streaming.scripted import Stage
-from tests.waiting import until_async
+from tests.streaming.fake_source import Stage
+from tests.streaming.faulty_layer import Message, MoodyLayer
+from tools.waiting import until_async
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -34,11 +34,11 @@ from streaming.hub import (
 from streaming.journal import Append, Chunk, StreamHead, coalesce
 from streaming.models import Kind, State, Stream
 from streaming.sealed_layer import hash_group_name
-from tests.services.redis_server import Redis
 from tests.streaming.conftest import on_redis
-from tests.streaming.layers import MoodyLayer
-from tests.streaming.making import entry_of, finish, running, seen, write
-from tests.waiting import until_async
+from tests.streaming.factories import entry_of, finish, running, seen, write
+from tests.streaming.faulty_layer import MoodyLayer
+from tools.services.redis_server import Redis
+from tools.waiting import until_async
 
 STREAM = 7
 UUID_OF_NOBODY = UUID("9b2e1f6c-0b1a-4d5e-8f90-123456789abc")

@@ -22,7 +22,7 @@ from pytest_django import Settings
 from accounts.models import User
 from streaming import journal, lifecycle
 from streaming.models import State, Stream, StreamChunk, Worker
-from tests.streaming.making import (
+from tests.streaming.factories import (
     COMPLETED,
     SOURCE,
     entry_of,

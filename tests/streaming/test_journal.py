@@ -17,7 +17,7 @@ from streaming import journal, lifecycle
 from streaming.journal import MAX_CHUNK_CHARS, Chunk, StreamText
 from streaming.models import Kind, State, Stream, StreamChunk
 from tests.streaming.conftest import on_postgresql
-from tests.streaming.making import (
+from tests.streaming.factories import (
     SOURCE,
     Piece,
     claimed,

@@ -21,7 +21,7 @@ from streaming.lifecycle import MAX_RESTARTS, MAX_TAKEOVERS, Ending, has_exhaust
 from streaming.models import LEASE_DURATION, Kind, State, Stream, Worker
 from streaming.providers import errors
 from streaming.providers.base import Finish, Usage
-from tests.streaming.making import (
+from tests.streaming.factories import (
     COMPLETED,
     SOURCE,
     at_once,
@@ -37,7 +37,7 @@ from tests.streaming.making import (
     working,
     write,
 )
-from tests.streaming.scripted import Stage
+from tests.streaming.fake_source import Stage
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stage")]
 

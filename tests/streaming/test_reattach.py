@@ -17,9 +17,8 @@ from streaming.models import Kind, State, Stream
 from streaming.providers import errors
 from streaming.providers.base import CONTINUE_PROMPT, Request, Turn, Upstream, get_adapter
 from streaming.sources import Source, StreamHandler
-from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
 from tests.streaming.conftest import Crew
-from tests.streaming.making import (
+from tests.streaming.factories import (
     SOURCE,
     entry_of,
     expire,
@@ -30,8 +29,9 @@ from tests.streaming.making import (
     spelled,
     working,
 )
-from tests.streaming.scripted import Stage
-from tests.waiting import until_async
+from tests.streaming.fake_source import Stage
+from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
+from tools.waiting import until_async
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -17,10 +17,10 @@ from streaming.providers import errors
 from streaming.providers.base import Adapter, Delta, Finish, ReplyEvent, Request, Turn, get_adapter
 from streaming.providers.errors import ProviderError
 from streaming.sources import Source, StreamHandler
-from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
 from tests.streaming.conftest import Crew
-from tests.streaming.making import SOURCE, now, queued, rows, spelled
-from tests.waiting import until_async
+from tests.streaming.factories import SOURCE, now, queued, rows, spelled
+from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
+from tools.waiting import until_async
 
 PASSING = [errors.RateLimited, errors.Overloaded, errors.ConnectionFailed, errors.TimedOut]
 FINAL = [

@@ -16,7 +16,7 @@ from accounts.models import User
 from streaming import lifecycle, scheduling
 from streaming.models import State, Stream, Worker
 from streaming.scheduling import SlotUsage
-from tests.streaming.making import SOURCE, expire, finish, now, queued, running, working
+from tests.streaming.factories import SOURCE, expire, finish, now, queued, running, working
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stage")]
 

@@ -20,10 +20,10 @@ from streaming.database import run_in_db
 from streaming.hub import STREAMS_GROUP, Hub, Notification, notify, user_group
 from streaming.sealed_layer import MAX_AGE_SECONDS, MessageRejected, Opener, SealedLayer, Sealer
 from streaming.sealed_layer import hash_group_name as hidden
-from tests.services.redis_server import Redis
 from tests.streaming.conftest import on_redis
-from tests.streaming.making import entry_of, finish, running, seen, write
+from tests.streaming.factories import entry_of, finish, running, seen, write
 from tests.streaming.test_hub import heard_again
+from tools.services.redis_server import Redis
 
 SECRET = "a key of this installation, long and random"
 

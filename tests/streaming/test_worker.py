@@ -25,9 +25,8 @@ from streaming.lifecycle import MAX_RESTARTS, MAX_TAKEOVERS
 from streaming.models import Kind, State, Stream, Worker
 from streaming.providers import errors
 from streaming.providers.base import Usage
-from tests.services import Postgres
 from tests.streaming.conftest import Crew, on_postgresql
-from tests.streaming.making import (
+from tests.streaming.factories import (
     Piece,
     claimed,
     expire,
@@ -40,9 +39,10 @@ from tests.streaming.making import (
     working,
     write,
 )
-from tests.streaming.press import Press
-from tests.streaming.scripted import Script, Stage
-from tests.waiting import until_async
+from tests.streaming.fake_source import Script, Stage
+from tests.streaming.journal_gate import Press
+from tools.services import Postgres
+from tools.waiting import until_async
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

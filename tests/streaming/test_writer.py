@@ -15,10 +15,10 @@ from streaming.database import run_in_db
 from streaming.journal import Append, StreamText
 from streaming.models import Kind, Stream
 from streaming.writer import MAX_PENDING_BYTES, StreamBuffer, Writer
-from tests.streaming.making import claimed, now, rows, running, seen, spelled, working
-from tests.streaming.press import Press
-from tests.streaming.scripted import Stage
-from tests.waiting import until_async
+from tests.streaming.factories import claimed, now, rows, running, seen, spelled, working
+from tests.streaming.fake_source import Stage
+from tests.streaming.journal_gate import Press
+from tools.waiting import until_async
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stage")]
 

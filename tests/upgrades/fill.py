@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from tests.e2e.deployment import Deployment, Kind
-from tests.e2e.person import PASSWORD, Person
 from tests.e2e.replies import MODEL
-from tests.fakes import Behaviour, ErrorAnswer, Fake
-from tests.services.postgresql import find_binaries, postgres
-from tests.waiting import until
+from tools.deployment.deployment import Deployment, Kind
+from tools.deployment.http_user import PASSWORD, Person
+from tools.fake_provider import Behaviour, ErrorAnswer, Fake
+from tools.services.postgresql import find_binaries, postgres
+from tools.waiting import until
 
 HERE = Path(__file__).resolve().parent
 KEY = "sk-upgrade-0123456789abcdef"

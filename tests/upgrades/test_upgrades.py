@@ -16,13 +16,13 @@ import psycopg
 import pytest
 
 from streaming.providers import demo
-from tests.e2e.deployment import Deployment, Kind, bare_environment, manage
-from tests.e2e.person import Person
-from tests.e2e.rows import PostgresRows, Row, SqliteRows
-from tests.fakes import Behaviour, Fake
-from tests.services import Postgres, redis
 from tests.upgrades.fill import BEFORE
-from tests.waiting import until
+from tools.deployment.deployment import Deployment, Kind, bare_environment, manage
+from tools.deployment.http_user import Person
+from tools.deployment.raw_rows import PostgresRows, Row, SqliteRows
+from tools.fake_provider import Behaviour, Fake
+from tools.services import Postgres, redis
+from tools.waiting import until
 
 HERE = Path(__file__).resolve().parent
 VERSIONS = sorted(file.stem for file in HERE.glob("*.json"))

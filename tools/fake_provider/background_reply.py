@@ -1,0 +1,82 @@
+"""A reply that the fake generates whether anybody listens or not, and keeps for those who ask."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+from tools.fake_provider.behaviour import Record
+from tools.fake_provider.wire import Reply, Wire
+
+
+class Body(Protocol):
+    """Where the events of a kept reply are sent to."""
+
+    async def write(self, data: bytes) -> None: ...
+    async def end(self) -> None: ...
+    async def cut(self) -> None: ...
+
+
+class Kept:
+    """The events of a reply by number, growing; a body like a connection's for who makes it."""
+
+    def __init__(self, wire: Wire, said: Reply, record: Record) -> None:
+        self.wire = wire
+        self.said = said
+        self.record = record
+        self.events: list[bytes] = []
+        self.over = False
+        self._cuts: list[int] = []  # Numbers of the events before which to drop who listens.
+        self._task: asyncio.Task[None] | None = None
+        self._news = asyncio.Condition()
+
+    def generate(self, playing: Coroutine[Any, Any, None]) -> None:
+        """Begin; nobody's leaving ends it."""
+        self._task = asyncio.create_task(playing)
+
+    def cancel(self) -> None:
+        """Stop generating. Who follows gets no end marker."""
+        if self._task and not self.over:
+            self._task.cancel()
+            self.record.state = "closed"
+        self.over = True
+        self._wake = asyncio.create_task(self._tell())
+
+    async def follow(self, first: int, body: Body) -> None:
+        """Send the events from a number on, as they come, until the end or a cut."""
+        at = first
+        while True:
+            async with self._news:
+                while not (at < len(self.events) or self.over or at in self._cuts):
+                    await self._news.wait()
+            if at in self._cuts:
+                self._cuts.remove(at)  # Whoever comes back gets past it.
+                await body.cut()
+            if at >= len(self.events):
+                await body.end()
+                return
+            await body.write(self.events[at])
+            at += 1
+
+    # As a body
+
+    def headers(self, wire: Wire, more: dict[str, str]) -> None:
+        """Each connection that follows has its own."""
+
+    async def write(self, data: bytes) -> None:
+        """Some more events."""
+        self.events += [event + b"\n\n" for event in data.split(b"\n\n") if event]
+        await self._tell()
+
+    async def end(self) -> None:
+        """Nothing more comes."""
+        self.over = True
+        await self._tell()
+
+    async def cut(self) -> None:
+        """Drop whoever listens now; the generation goes on."""
+        self._cuts.append(len(self.events))
+        await self._tell()
+
+    async def _tell(self) -> None:
+        async with self._news:
+            self._news.notify_all()
