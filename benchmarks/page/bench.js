@@ -7,8 +7,8 @@ const A_FRAME = 4;
 const FONTS = ["1em 'Source Serif 4 Variable'", "italic 1em 'Source Serif 4 Variable'", "1em 'Inter Variable'", "1em 'JetBrains Mono Variable'"];
 
 const { LiveReply } = await import("/js/live-reply.js");
-const { followTheEnd } = await import("/js/follow.js");
-followTheEnd();
+const { startStickToBottom } = await import("/js/follow.js");
+startStickToBottom();
 customElements.define("live-reply", LiveReply);
 
 const frame = () => new Promise((done) => requestAnimationFrame(done));

@@ -1,79 +1,79 @@
 // Scrolling while text grows: the page follows its end as long as the reader is there, and never
 // moves under a reader who is not.
 
-const NEAR = 40; // pixels from the end that count as being there
+const BOTTOM_MARGIN_PX = 40; // pixels from the end that count as being there
 
-let following = false;
+let sticksToBottom = false;
 let lastTop = 0;
 let lastHeight = 0;
-let pill = null;
+let newTextButton = null;
 
-const root = document.scrollingElement;
+const scroller = document.scrollingElement;
 
-export function followTheEnd() {
+export function startStickToBottom() {
   const messages = document.getElementById("messages");
-  pill = makePill();
-  document.getElementById("dock").prepend(pill);
-  follow(atEnd());
+  newTextButton = createNewTextButton();
+  document.getElementById("dock").prepend(newTextButton);
+  setSticksToBottom(isAtBottom());
   const type = performance.getEntriesByType("navigation")[0]?.type;
-  if (type === "navigate" && !location.hash) toTheEnd(); // a reload goes back to where one was
-  addEventListener("scroll", scrolled, { passive: true });
-  addEventListener("wheel", ({ deltaY }) => deltaY < 0 && leave(), { passive: true });
+  if (type === "navigate" && !location.hash) scrollToBottom(); // a reload goes back to where one was
+  addEventListener("scroll", onScroll, { passive: true });
+  addEventListener("wheel", ({ deltaY }) => deltaY < 0 && stopSticking(), { passive: true });
   // Runs after layout and before paint, for whatever made the page longer.
-  new ResizeObserver(grown).observe(messages);
+  new ResizeObserver(onResize).observe(messages);
 }
 
 /** Be at the end, and stay there. */
-export function toTheEnd() {
-  arrive();
-  root.scrollTop = root.scrollHeight;
-  remember();
+export function scrollToBottom() {
+  startSticking();
+  scroller.scrollTop = scroller.scrollHeight;
+  savePosition();
 }
 
-function grown() {
-  if (following) toTheEnd();
-  else if (root.scrollHeight > lastHeight && !atEnd()) pill.hidden = !document.querySelector("[aria-busy='true']");
-  remember();
+function onResize() {
+  if (sticksToBottom) scrollToBottom();
+  else if (scroller.scrollHeight > lastHeight && !isAtBottom()) newTextButton.hidden = !document.querySelector("[aria-busy='true']");
+  savePosition();
 }
 
 /** Only a reader moves the page up; what we do moves it down, and a shorter page is no move. */
-function scrolled() {
-  const up = root.scrollTop < lastTop - 1 && root.scrollHeight >= lastHeight;
-  if (up && !atEnd()) leave();
-  else if (atEnd()) arrive();
-  remember();
+function onScroll() {
+  const up = scroller.scrollTop < lastTop - 1 && scroller.scrollHeight >= lastHeight;
+  if (up && !isAtBottom()) stopSticking();
+  else if (isAtBottom()) startSticking();
+  savePosition();
 }
 
-function leave() {
-  if (root.scrollHeight > root.clientHeight) follow(false);
+function stopSticking() {
+  if (scroller.scrollHeight > scroller.clientHeight) setSticksToBottom(false);
 }
 
 /** The browser looks for an anchor among all blocks whenever one grows; the end needs none. */
-function follow(end) {
-  if (end !== following) root.classList.toggle("following", end);
-  following = end;
+function setSticksToBottom(end) {
+  if (end !== sticksToBottom) scroller.classList.toggle("following", end);
+  sticksToBottom = end;
 }
 
-function arrive() {
-  follow(true);
-  if (!pill.hidden) pill.hidden = true; // said again, it would cost a layout in every frame
+function startSticking() {
+  setSticksToBottom(true);
+  if (!newTextButton.hidden) newTextButton.hidden = true; // said again, it would cost a layout in every frame
 }
 
-function remember() {
-  lastTop = root.scrollTop;
-  lastHeight = root.scrollHeight;
+function savePosition() {
+  lastTop = scroller.scrollTop;
+  lastHeight = scroller.scrollHeight;
 }
 
-function atEnd() {
-  return root.scrollHeight - root.scrollTop - root.clientHeight < NEAR;
+function isAtBottom() {
+  return scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < BOTTOM_MARGIN_PX;
 }
 
-function makePill() {
+function createNewTextButton() {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "button plain new-text";
   button.textContent = "New text";
   button.hidden = true;
-  button.addEventListener("click", toTheEnd);
+  button.addEventListener("click", scrollToBottom);
   return button;
 }

@@ -2,33 +2,33 @@
 // text has the focus goes into the box. A letter by itself acts only in a message that Alt+J or
 // Alt+K has led to, costs nothing, and can be switched off.
 
-import { stopRunning } from "./composer.js";
-import { openPicker } from "./picker.js";
+import { stopFirstReply } from "./composer.js";
+import { openModelPicker } from "./picker.js";
 
-const LETTERS = "letters"; // where this browser keeps that they are off
-const TYPING = "input, textarea, select, [contenteditable]";
-const BAR = 80; // pixels that the bar covers
-const COMPOSED = 229; // the key code of what an input method takes
-const LINE = 40; // pixels that an arrow scrolls
-const MOST = 0.9; // of what is seen, that a page key scrolls
+const LETTERS_KEY = "letters"; // where this browser keeps that they are off
+const TEXT_FIELDS = "input, textarea, select, [contenteditable]";
+const TOPBAR_PX = 80; // pixels that the bar covers
+const IME_KEY_CODE = 229; // the key code of what an input method takes
+const LINE_PX = 40; // pixels that an arrow scrolls
+const PAGE_FRACTION = 0.9; // of what is seen, that a page key scrolls
 
 // There Option writes letters, and Ctrl with a letter writes nothing.
-const MAC = /mac/i.test(navigator.userAgentData?.platform ?? navigator.platform);
+const IS_MAC = /mac/i.test(navigator.userAgentData?.platform ?? navigator.platform);
 
-let sheet, box;
-let used = false; // has the box been clicked or typed in since the page opened?
-let walking = false; // from message to message, by the keyboard
+let helpDialog, textBox;
+let isBoxUsed = false; // has the box been clicked or typed in since the page opened?
+let isNavigating = false; // from message to message, by the keyboard
 
-const withModifier = {
+const ctrlActions = {
   O: () => document.querySelector(".new-chat").click(),
-  M: () => openPicker(),
+  M: () => openModelPicker(),
   C: () => [...document.querySelectorAll("article [data-copy]")].at(-1)?.click(),
 };
 
 /** With Alt; on a Mac with Ctrl. */
-const withAlt = { j: () => step(1), k: () => step(-1) };
+const altActions = { j: () => stepToMessage(1), k: () => stepToMessage(-1) };
 
-const onMessage = {
+const messageSelectors = {
   e: "[data-edit]",
   y: "[data-copy]",
   m: "[data-other-model]",
@@ -36,119 +36,119 @@ const onMessage = {
   "]": "[aria-label='Next version']",
 };
 
-const scrolling = {
-  ArrowUp: () => scrollBy(0, -LINE),
-  ArrowDown: () => scrollBy(0, LINE),
-  PageUp: () => scrollBy(0, -MOST * innerHeight),
-  PageDown: () => scrollBy(0, MOST * innerHeight),
+const scrollActions = {
+  ArrowUp: () => scrollBy(0, -LINE_PX),
+  ArrowDown: () => scrollBy(0, LINE_PX),
+  PageUp: () => scrollBy(0, -PAGE_FRACTION * innerHeight),
+  PageDown: () => scrollBy(0, PAGE_FRACTION * innerHeight),
   Home: () => scrollTo(0, 0),
   End: () => scrollTo(0, document.scrollingElement.scrollHeight),
 };
 
 /** These ask a provider, and may cost money. */
-const onMessageWithAlt = {
+const altMessageSelectors = {
   r: ".actions [formaction$='/versions/']",
   c: "[formaction$='/continuations/']",
 };
 
-export function startKeys() {
-  sheet = document.getElementById("keys");
-  box = document.getElementById("text");
-  const letters = sheet.querySelector("input");
-  letters.checked = localStorage.getItem(LETTERS) !== "off";
-  letters.addEventListener("change", () => localStorage.setItem(LETTERS, letters.checked ? "on" : "off"));
-  sheet.addEventListener("click", ({ target }) => target === sheet && sheet.close());
-  document.getElementById("keys-button").addEventListener("click", () => sheet.showModal());
-  if (MAC) for (const key of sheet.querySelectorAll("[data-mac]")) key.textContent = key.dataset.mac;
-  for (const event of ["pointerdown", "input"]) box.addEventListener(event, () => (used = true));
-  document.addEventListener("keydown", pressed);
-  document.addEventListener("pointerdown", stopWalking);
-  document.addEventListener("focusin", ({ target }) => target.closest("article, dialog") || stopWalking());
+export function startKeyboard() {
+  helpDialog = document.getElementById("keys");
+  textBox = document.getElementById("text");
+  const letters = helpDialog.querySelector("input");
+  letters.checked = localStorage.getItem(LETTERS_KEY) !== "off";
+  letters.addEventListener("change", () => localStorage.setItem(LETTERS_KEY, letters.checked ? "on" : "off"));
+  helpDialog.addEventListener("click", ({ target }) => target === helpDialog && helpDialog.close());
+  document.getElementById("keys-button").addEventListener("click", () => helpDialog.showModal());
+  if (IS_MAC) for (const key of helpDialog.querySelectorAll("[data-mac]")) key.textContent = key.dataset.mac;
+  for (const event of ["pointerdown", "input"]) textBox.addEventListener(event, () => (isBoxUsed = true));
+  document.addEventListener("keydown", onKeyDown);
+  document.addEventListener("pointerdown", stopNavigating);
+  document.addEventListener("focusin", ({ target }) => target.closest("article, dialog") || stopNavigating());
 }
 
-function stopWalking() {
-  walking = false;
+function stopNavigating() {
+  isNavigating = false;
 }
 
-function pressed(event) {
+function onKeyDown(event) {
   if (!event.key || event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]")) return;
-  const act = actOf(event);
+  const act = findAction(event);
   if (act) event.preventDefault();
   if (act) act();
-  else if (isTyped(event) && !event.target.closest?.(`${TYPING}, :popover-open`)) box.focus({ preventScroll: true });
+  else if (isTextInput(event) && !event.target.closest?.(`${TEXT_FIELDS}, :popover-open`)) textBox.focus({ preventScroll: true });
 }
 
 /** @returns {(() => void) | null | undefined} what the key does, apart from writing something */
-function actOf(event) {
+function findAction(event) {
   const { key, keyCode, ctrlKey, metaKey, shiftKey, altKey } = event;
-  if (keyCode === COMPOSED) return null;
-  if (event.getModifierState("AltGraph")) return "[]".includes(key) ? alone(event) : null; // it writes, too
-  if (MAC && ctrlKey && !metaKey && !shiftKey) return altKey ? costly(event) : toMessage(event) ?? held(event);
-  if (ctrlKey || metaKey) return held(event);
-  if (!altKey) return alone(event);
-  return beside(key) ?? (MAC ? null : toMessage(event) ?? costly(event));
+  if (keyCode === IME_KEY_CODE) return null;
+  if (event.getModifierState("AltGraph")) return "[]".includes(key) ? findPlainAction(event) : null; // it writes, too
+  if (IS_MAC && ctrlKey && !metaKey && !shiftKey) return altKey ? findCostlyAction(event) : findStepAction(event) ?? findCtrlAction(event);
+  if (ctrlKey || metaKey) return findCtrlAction(event);
+  if (!altKey) return findPlainAction(event);
+  return findNeighbourAction(key) ?? (IS_MAC ? null : findStepAction(event) ?? findCostlyAction(event));
 }
 
 /** The box takes it from here, the first letter included. The space bar scrolls. */
-function isTyped(event) {
+function isTextInput(event) {
   const { key, keyCode, ctrlKey, metaKey, altKey } = event;
-  const commands = (ctrlKey || metaKey || (altKey && !MAC)) && !event.getModifierState("AltGraph");
-  return !commands && ((key.length === 1 && key !== " ") || key === "Dead" || keyCode === COMPOSED);
+  const commands = (ctrlKey || metaKey || (altKey && !IS_MAC)) && !event.getModifierState("AltGraph");
+  return !commands && ((key.length === 1 && key !== " ") || key === "Dead" || keyCode === IME_KEY_CODE);
 }
 
 /** On many keyboards "/" or "." is written with Shift: what the key writes counts, not how. */
-function held(event) {
+function findCtrlAction(event) {
   if (event.altKey) return null; // on some systems the two together write
-  if (event.key === "/") return () => sheet.showModal();
+  if (event.key === "/") return () => helpDialog.showModal();
   if (event.key === ".") return () => document.querySelector(".tune").click();
-  return event.shiftKey ? withModifier[letter(event).toUpperCase()] : null;
+  return event.shiftKey ? ctrlActions[readLatinLetter(event).toUpperCase()] : null;
 }
 
 /** On a Mac Ctrl+K empties the rest of a line, where there is one. */
-function toMessage(event) {
+function findStepAction(event) {
   const { target } = event;
-  if (MAC && target.closest?.(TYPING) && target.value) return null;
-  return withAlt[letter(event)];
+  if (IS_MAC && target.closest?.(TEXT_FIELDS) && target.value) return null;
+  return altActions[readLatinLetter(event)];
 }
 
 /** On a Mac Ctrl+Alt: Ctrl+C and Ctrl+R are what people who come from elsewhere press there. */
-function costly(event) {
-  return onReached(onMessageWithAlt[letter(event)]);
+function findCostlyAction(event) {
+  return findMessageAction(altMessageSelectors[readLatinLetter(event)]);
 }
 
 /** Of this key, also where the layout writes another one than a Latin letter. */
-function letter({ key, code }) {
+function readLatinLetter({ key, code }) {
   return /^[a-z]$/i.test(key) ? key.toLowerCase() : code.replace("Key", "").toLowerCase();
 }
 
-function alone({ key, shiftKey, target }) {
-  const typing = target.closest?.(TYPING);
-  if (key === "Escape" && shiftKey) return goToBox;
-  if (key === "Escape") return (typing && target !== box) || document.querySelector(":popover-open") ? null : stopRunning;
-  if (target === box && !box.value && !used && !shiftKey && scrolling[key]) return scrolling[key];
-  if (key === "ArrowUp" && target === box && !box.value) return editLast();
-  if (typing || localStorage.getItem(LETTERS) === "off") return null;
-  return onReached(onMessage[key]);
+function findPlainAction({ key, shiftKey, target }) {
+  const typing = target.closest?.(TEXT_FIELDS);
+  if (key === "Escape" && shiftKey) return focusTextBox;
+  if (key === "Escape") return (typing && target !== textBox) || document.querySelector(":popover-open") ? null : stopFirstReply;
+  if (target === textBox && !textBox.value && !isBoxUsed && !shiftKey && scrollActions[key]) return scrollActions[key];
+  if (key === "ArrowUp" && target === textBox && !textBox.value) return findEditAction();
+  if (typing || localStorage.getItem(LETTERS_KEY) === "off") return null;
+  return findMessageAction(messageSelectors[key]);
 }
 
-function goToBox() {
-  used = true;
-  box.focus();
+function focusTextBox() {
+  isBoxUsed = true;
+  textBox.focus();
 }
 
 /** What stands under the message that Alt+J or Alt+K led to, while the focus stays there. */
-function onReached(selector) {
-  const found = walking && selector && document.activeElement.closest("article")?.querySelector(selector);
+function findMessageAction(selector) {
+  const found = isNavigating && selector && document.activeElement.closest("article")?.querySelector(selector);
   return found ? () => found.click() : null;
 }
 
-function editLast() {
+function findEditAction() {
   const last = [...document.querySelectorAll("[data-edit]")].at(-1);
   return last && (() => last.click());
 }
 
 /** The conversation before or after this one in the list. */
-function beside(key) {
+function findNeighbourAction(key) {
   const by = { ArrowUp: -1, ArrowDown: 1 }[key];
   if (!by) return null;
   const all = [...document.querySelectorAll("#sidebar a[id]")];
@@ -157,20 +157,20 @@ function beside(key) {
 }
 
 /** To the message after or before the one that has the focus, or to one that is in sight. */
-function step(by) {
+function stepToMessage(by) {
   const all = [...document.querySelectorAll("#messages article")];
   const from = all.indexOf(document.activeElement.closest("article"));
-  const next = from >= 0 ? all[Math.max(0, Math.min(from + by, all.length - 1))] : inSight(all, by);
+  const next = from >= 0 ? all[Math.max(0, Math.min(from + by, all.length - 1))] : findVisibleMessage(all, by);
   next?.setAttribute("tabindex", "-1");
   next?.focus();
   next?.scrollIntoView({ block: "start" });
-  walking = true;
+  isNavigating = true;
 }
 
 /** Where the page was opened at one, that one; else the first, or going up the last. */
-function inSight(all, by) {
+function findVisibleMessage(all, by) {
   const named = document.querySelector("article:target");
   if (named) return named;
-  if (by > 0) return all.find((one) => one.getBoundingClientRect().bottom > BAR) ?? all.at(-1);
+  if (by > 0) return all.find((one) => one.getBoundingClientRect().bottom > TOPBAR_PX) ?? all.at(-1);
   return all.findLast((one) => one.getBoundingClientRect().top < innerHeight) ?? all[0];
 }

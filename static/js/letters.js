@@ -1,7 +1,7 @@
 // The letters of mathematics. KaTeX marks them by `mathvariant`, which browsers with MathML Core
 // no longer read: for them a bold or a script letter is a character of its own.
 
-const GREEK = "ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡϴΣΤΥΦΧΨΩ∇αβγδεζηθικλμνξοπρςστυφχψω∂ϵϑϰϕϱϖ";
+const GREEK_LETTERS = "ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡϴΣΤΥΦΧΨΩ∇αβγδεζηθικλμνξοπρςστυφχψω∂ϵϑϰϕϱϖ";
 
 // Where the capitals, the small letters, the digits and the Greek letters of each alphabet begin.
 const ALPHABETS = {
@@ -22,7 +22,7 @@ const ALPHABETS = {
 };
 
 // Those that had a place in Unicode before the others.
-const EARLIER = {
+const LETTERLIKE_SYMBOLS = {
   italic: { h: "ℎ", ı: "𝚤", ȷ: "𝚥" },
   script: { B: "ℬ", E: "ℰ", F: "ℱ", H: "ℋ", I: "ℐ", L: "ℒ", M: "ℳ", R: "ℛ", e: "ℯ", g: "ℊ", o: "ℴ" },
   fraktur: { C: "ℭ", H: "ℌ", I: "ℑ", R: "ℜ", Z: "ℨ" },
@@ -30,24 +30,24 @@ const EARLIER = {
 };
 
 /** @returns the letter of that alphabet, or what was given where it has none */
-export function letter(character, variant) {
+export function toMathVariant(character, variant) {
   const [capital, small, digit, greek] = ALPHABETS[variant] ?? [];
-  const earlier = EARLIER[variant]?.[character];
+  const earlier = LETTERLIKE_SYMBOLS[variant]?.[character];
   if (earlier) return earlier;
   if (capital && /^[A-Z]$/.test(character)) return String.fromCodePoint(capital + character.charCodeAt(0) - 65);
   if (small && /^[a-z]$/.test(character)) return String.fromCodePoint(small + character.charCodeAt(0) - 97);
   if (digit && /^\d$/.test(character)) return String.fromCodePoint(digit + Number(character));
-  const place = greek ? GREEK.indexOf(character) : -1;
+  const place = greek ? GREEK_LETTERS.indexOf(character) : -1;
   return place < 0 ? character : String.fromCodePoint(greek + place);
 }
 
 /** Put these letters into a formula. Words in it stay words: a style sheet sees to them. */
-export function useLetters(math) {
+export function applyMathVariants(math) {
   for (const part of math.querySelectorAll(":is(mi, mn, mo)[mathvariant]")) {
     const variant = part.getAttribute("mathvariant");
     const before = part.textContent;
     if (!Object.hasOwn(ALPHABETS, variant) || !before) continue;
-    const after = [...before].map((character) => letter(character, variant)).join("");
+    const after = [...before].map((character) => toMathVariant(character, variant)).join("");
     if (after === before) continue;
     part.textContent = after;
     part.removeAttribute("mathvariant");

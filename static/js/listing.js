@@ -1,159 +1,159 @@
 // The list of conversations: a menu for each, and a way back from deleting.
 
-import { openChat } from "./composer.js";
-import { ask, fragmentOf, isSomeoneElse, post } from "./server.js";
+import { getConversationId } from "./composer.js";
+import { fetchFragment, parseFragment, isAccountMismatch, postForm } from "./server.js";
 import { connection } from "./socket.js";
 
-const UNDO = 10_000; // milliseconds that it can be had back
-const GAP = 8; // pixels
-const NEAR = "400px"; // below what is seen of the list
-const NARROW = matchMedia("(width < 50rem)"); // the menu is a sheet at the bottom there
+const TOAST_MS = 10_000; // milliseconds that it can be had back
+const GAP_PX = 8; // pixels
+const PREFETCH_MARGIN = "400px"; // below what is seen of the list
+const NARROW_SCREEN = matchMedia("(width < 50rem)"); // the menu is a sheet at the bottom there
 
-let menu, toasts, opener;
-let sidebar, inSight; // the list, and who watches for its end
-let arriving = null; // older chats that are on their way
+let menuDialog, toastArea, menuOpener;
+let sidebarList, endObserver; // the list, and who watches for its end
+let loadingMore = null; // older chats that are on their way
 
-export function startListing() {
-  [menu, toasts] = ["menu", "toasts"].map((id) => document.getElementById(id));
-  document.addEventListener("click", clicked);
-  document.addEventListener("submit", submitted);
-  menu.addEventListener("click", ({ target }) => target === menu && menu.close());
-  menu.addEventListener("close", goBack);
-  for (const toast of toasts.children) leaveSoon(toast);
-  addEventListener("visibilitychange", read);
-  sidebar = document.getElementById("sidebar");
-  inSight = new IntersectionObserver(seen, { root: sidebar, rootMargin: `0px 0px ${NEAR}` });
-  sidebar.addEventListener("click", olderAsked);
-  watchEnd();
+export function startConversationList() {
+  [menuDialog, toastArea] = ["menu", "toasts"].map((id) => document.getElementById(id));
+  document.addEventListener("click", onClick);
+  document.addEventListener("submit", onSubmit);
+  menuDialog.addEventListener("click", ({ target }) => target === menuDialog && menuDialog.close());
+  menuDialog.addEventListener("close", restoreFocus);
+  for (const toast of toastArea.children) removeToastLater(toast);
+  addEventListener("visibilitychange", markRead);
+  sidebarList = document.getElementById("sidebar");
+  endObserver = new IntersectionObserver(onIntersect, { root: sidebarList, rootMargin: `0px 0px ${PREFETCH_MARGIN}` });
+  sidebarList.addEventListener("click", onOlderClick);
+  observeEnd();
 }
 
 // Older chats, fetched when the reader comes near the end of the list
 
 /** Again after the list was made anew: its end may be another one, and in sight already. */
-export function watchEnd() {
-  inSight.disconnect();
-  const link = end()?.querySelector("a");
-  if (link) inSight.observe(link);
+export function observeEnd() {
+  endObserver.disconnect();
+  const link = findEnd()?.querySelector("a");
+  if (link) endObserver.observe(link);
 }
 
 /** Where a list that is made anew must reach to, once nothing is on its way to it.
  *  @returns {Promise<string>} to be added to its address */
-export async function reached() {
-  await arriving;
-  return end() ? `&through=${end().dataset.through}` : "";
+export async function getThroughParameter() {
+  await loadingMore;
+  return findEnd() ? `&through=${findEnd().dataset.through}` : "";
 }
 
-function end() {
+function findEnd() {
   return document.getElementById("chats-end");
 }
 
-function seen(entries) {
-  if (entries.some(({ isIntersecting }) => isIntersecting)) fetchOlder();
+function onIntersect(entries) {
+  if (entries.some(({ isIntersecting }) => isIntersecting)) loadMore();
 }
 
-function olderAsked(event) {
+function onOlderClick(event) {
   if (!event.target.closest("#chats-end a") || event.metaKey || event.ctrlKey || event.shiftKey) return;
   event.preventDefault();
-  fetchOlder();
+  loadMore();
 }
 
-function fetchOlder() {
-  arriving ??= addOlder().finally(() => (arriving = null));
+function loadMore() {
+  loadingMore ??= appendOlder().finally(() => (loadingMore = null));
 }
 
-async function addOlder() {
-  const through = end()?.dataset.through;
+async function appendOlder() {
+  const through = findEnd()?.dataset.through;
   if (!through) return; // the list was made anew, and has no end any more
-  const response = await ask(`/sidebar/?after=${through}&open=${openChat()}`);
-  if (!response?.ok || end()?.dataset.through !== through) return; // the link stays, to be pressed
-  const made = fragmentOf(response);
+  const response = await fetchFragment(`/sidebar/?after=${through}&open=${getConversationId()}`);
+  if (!response?.ok || findEnd()?.dataset.through !== through) return; // the link stays, to be pressed
+  const made = parseFragment(response);
   for (const { id } of made.querySelectorAll("a[id]")) document.getElementById(id)?.closest("li").remove();
   const first = made.querySelector("a[id]");
-  const focused = end().contains(document.activeElement);
-  end().replaceWith(made);
+  const focused = findEnd().contains(document.activeElement);
+  findEnd().replaceWith(made);
   if (focused) first?.focus();
-  watchEnd();
+  observeEnd();
 }
 
-function clicked(event) {
+function onClick(event) {
   const link = event.target.closest(".more");
   if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
   event.preventDefault();
-  open(link);
+  openMenu(link);
 }
 
-async function open(link) {
-  opener = link;
-  const response = await ask(link.href);
-  const made = response?.ok && fragmentOf(response);
+async function openMenu(link) {
+  menuOpener = link;
+  const response = await fetchFragment(link.href);
+  const made = response?.ok && parseFragment(response);
   const title = made && made.querySelector("input[name='title']");
   if (!title) return location.assign(link.href);
   const row = link.getBoundingClientRect(); // the drawer it stands in closes now
-  menu.replaceChildren(made);
-  menu.showModal();
-  if (NARROW.matches) menu.removeAttribute("style");
-  else place(row);
+  menuDialog.replaceChildren(made);
+  menuDialog.showModal();
+  if (NARROW_SCREEN.matches) menuDialog.removeAttribute("style");
+  else positionMenu(row);
   title.closest("details").addEventListener("toggle", ({ newState }) => newState === "open" && title.select());
   return undefined;
 }
 
 /** To where it was opened, or on a phone to where that is found. */
-function goBack() {
+function restoreFocus() {
   const menuOfPage = document.querySelector(".bar .menu");
-  (opener?.checkVisibility() ? opener : menuOfPage).focus();
+  (menuOpener?.checkVisibility() ? menuOpener : menuOfPage).focus();
 }
 
 /** Beside its row, and on the screen. */
-function place(row) {
-  const { offsetWidth: width, offsetHeight: height } = menu;
-  const left = Math.min(row.left, innerWidth - width - GAP);
-  const top = Math.min(row.bottom + GAP / 2, innerHeight - height - GAP);
-  Object.assign(menu.style, { left: `${Math.max(GAP, left)}px`, top: `${Math.max(GAP, top)}px` });
+function positionMenu(row) {
+  const { offsetWidth: width, offsetHeight: height } = menuDialog;
+  const left = Math.min(row.left, innerWidth - width - GAP_PX);
+  const top = Math.min(row.bottom + GAP_PX / 2, innerHeight - height - GAP_PX);
+  Object.assign(menuDialog.style, { left: `${Math.max(GAP_PX, left)}px`, top: `${Math.max(GAP_PX, top)}px` });
 }
 
-function submitted(event) {
+function onSubmit(event) {
   const { target: form, submitter } = event;
   if (form.method === "dialog") return;
-  if (menu.contains(form)) act(event, form.action, form, submitter);
-  else if (submitter?.closest(".toast")) act(event, submitter.formAction, form, submitter);
+  if (menuDialog.contains(form)) submitAction(event, form.action, form, submitter);
+  else if (submitter?.closest(".toast")) submitAction(event, submitter.formAction, form, submitter);
 }
 
-async function act(event, action, form, submitter) {
+async function submitAction(event, action, form, submitter) {
   event.preventDefault();
   const fields = new URLSearchParams(new FormData(form, submitter));
-  fields.set("open", openChat());
-  const response = await post(new URL(action).pathname, fields);
-  menu.close();
+  fields.set("open", getConversationId());
+  const response = await postForm(new URL(action).pathname, fields);
+  menuDialog.close();
   submitter.closest(".toast")?.remove();
   const elsewhere = response?.headers.get("HX-Redirect") ?? (response?.ok && submitter.dataset.back);
   if (elsewhere) return location.assign(elsewhere);
-  if (isSomeoneElse(response)) return undefined; // the page says so
-  if (!response?.ok) return tell("That did not work. Try again.");
-  if (response.status === 200) toast(fragmentOf(response));
+  if (isAccountMismatch(response)) return undefined; // the page says so
+  if (!response?.ok) return showToastText("That did not work. Try again.");
+  if (response.status === 200) showToast(parseFragment(response));
   // No socket tells this page of it.
   if (connection.status !== "connected") document.dispatchEvent(new CustomEvent("listing-changed"));
   return undefined;
 }
 
-function toast(made) {
-  toasts.replaceChildren(made);
-  leaveSoon(toasts.firstElementChild);
+function showToast(made) {
+  toastArea.replaceChildren(made);
+  removeToastLater(toastArea.firstElementChild);
 }
 
-function tell(words) {
+function showToastText(words) {
   const made = Object.assign(document.createElement("p"), { className: "toast", textContent: words });
-  toasts.replaceChildren(made);
-  leaveSoon(made);
+  toastArea.replaceChildren(made);
+  removeToastLater(made);
 }
 
 /** Not while somebody is about to press its button. */
-function leaveSoon(toast) {
-  setTimeout(() => (toast.matches(":hover, :focus-within") ? leaveSoon(toast) : toast.remove()), UNDO);
+function removeToastLater(toast) {
+  setTimeout(() => (toast.matches(":hover, :focus-within") ? removeToastLater(toast) : toast.remove()), TOAST_MS);
 }
 
 /** What is open before somebody's eyes is read. */
-export function read() {
+export function markRead() {
   const open = document.querySelector("#sidebar [aria-current='page']");
   if (document.hidden || !open?.querySelector("[data-state='unread'], [data-state='failed']")) return;
-  post(`${new URL(open.href).pathname}reading/`);
+  postForm(`${new URL(open.href).pathname}reading/`);
 }

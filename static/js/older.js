@@ -1,31 +1,31 @@
 // Older messages, fetched when the reader comes near them, and put in without moving the page.
 
-const NEAR = "600px"; // above what is seen
+const PREFETCH_MARGIN = "600px"; // above what is seen
 
-let inSight;
+let linkObserver;
 
 /** After the page has found its place: seen from the top it would fetch at once. */
-export function loadOlder() {
-  inSight = new IntersectionObserver(seen, { rootMargin: `${NEAR} 0px 0px` });
-  document.addEventListener("htmx:before:swap", hold);
-  watch();
+export function startEarlierMessages() {
+  linkObserver = new IntersectionObserver(onIntersect, { rootMargin: `${PREFETCH_MARGIN} 0px 0px` });
+  document.addEventListener("htmx:before:swap", keepScrollPosition);
+  observeLink();
 }
 
-function watch() {
+function observeLink() {
   const link = document.querySelector("#messages > .older-link[hx-get]");
-  if (link) inSight.observe(link);
+  if (link) linkObserver.observe(link);
 }
 
-function seen(entries) {
+function onIntersect(entries) {
   for (const { isIntersecting, target } of entries) {
     if (!isIntersecting) continue;
-    inSight.unobserve(target);
+    linkObserver.unobserve(target);
     window.htmx.trigger(target, "insight");
   }
 }
 
 /** What is read now stays where it is, whatever comes above it. */
-function hold({ target }) {
+function keepScrollPosition({ target }) {
   if (!target.matches?.(".older-link")) return;
   const messages = target.parentElement;
   const held = target.nextElementSibling;
@@ -35,7 +35,7 @@ function hold({ target }) {
     document.scrollingElement.scrollTop += held.getBoundingClientRect().top - top;
     const page = held.previousElementSibling;
     if (page?.matches(".older")) messages.dispatchEvent(new CustomEvent("older", { bubbles: true, detail: page }));
-    watch();
+    observeLink();
   });
   arrived.observe(messages, { childList: true });
 }

@@ -1,100 +1,100 @@
 // What the buttons under a message do: ask again, in other words or of another model, let a reply
 // go on, take a waiting one back. What was there stays; the way back in the browser leads to it.
 
-import { composerModel, standAt, standing } from "./composer.js";
-import { draft, dropDraft, keepDraft } from "./drafts.js";
-import { openPicker } from "./picker.js";
-import { toTheEnd } from "./follow.js";
-import { ask, fragmentOf, post, requestId } from "./server.js";
+import { getSelectedModel, setLeaf, getParentId } from "./composer.js";
+import { readDraft, deleteDraft, saveDraft } from "./drafts.js";
+import { openModelPicker } from "./picker.js";
+import { scrollToBottom } from "./follow.js";
+import { fetchFragment, parseFragment, postForm, createRequestId } from "./server.js";
 
-const asked = new Map(); // request ids by what is asked for, kept until it was answered
-let messages;
+const requestIds = new Map(); // request ids by what is asked for, kept until it was answered
+let messageList;
 
-export function startTree() {
-  messages = document.getElementById("messages");
-  document.addEventListener("submit", submitted);
-  document.addEventListener("click", clicked);
+export function startMessageActions() {
+  messageList = document.getElementById("messages");
+  document.addEventListener("submit", onSubmit);
+  document.addEventListener("click", onClick);
   document.addEventListener("keydown", ({ key, isComposing, target }) => {
     if (key === "Escape" && !isComposing) target.closest?.(".edit")?.querySelector("[data-give-up]").click();
   });
-  document.addEventListener("input", ({ target }) => target.form?.matches(".edit") && keepDraft(target.form));
-  for (const form of document.querySelectorAll(".edit")) restore(form);
+  document.addEventListener("input", ({ target }) => target.form?.matches(".edit") && saveDraft(target.form));
+  for (const form of document.querySelectorAll(".edit")) restoreEdit(form);
 }
 
-function submitted(event) {
+function onSubmit(event) {
   const { target: form, submitter } = event;
   const editing = form.classList.contains("edit");
   const article = submitter?.closest("article");
   if (!article || (!editing && form.id !== "acts")) return;
   event.preventDefault();
   const fields = new URLSearchParams(new FormData(form, submitter));
-  if (editing) fields.set("model", composerModel());
-  act(article, new URL(editing ? form.action : submitter.formAction).pathname, fields, submitter);
+  if (editing) fields.set("model", getSelectedModel());
+  runAction(article, new URL(editing ? form.action : submitter.formAction).pathname, fields, submitter);
 }
 
 /** Have a reply written once more, by another model. */
-function askAnother(article, model) {
+function regenerateWith(article, model) {
   const action = `/m/${article.id.slice(2)}/versions/`;
   const what = `${action} ${model}`;
-  if (!asked.has(what)) asked.set(what, requestId());
-  act(article, action, new URLSearchParams({ request_id: asked.get(what), model }), null, what);
+  if (!requestIds.has(what)) requestIds.set(what, createRequestId());
+  runAction(article, action, new URLSearchParams({ request_id: requestIds.get(what), model }), null, what);
 }
 
-async function act(article, action, fields, button, what = "") {
+async function runAction(article, action, fields, button, what = "") {
   const within = article.contains(document.activeElement); // a button that is switched off loses it
   if (button) button.disabled = true;
-  const response = await post(action, fields);
+  const response = await postForm(action, fields);
   if (button) button.disabled = false;
   const elsewhere = response?.headers.get("HX-Redirect");
-  const made = articlesOf(response);
+  const made = parseArticles(response);
   if (elsewhere) location.assign(elsewhere);
   else if (response?.status === 204) return;
   else if (made.length) {
-    asked.delete(what);
-    forgetWords(article);
-    take(article, made, response.headers.get("HX-Push-Url"));
-    if (within) standOn(made.at(-1));
-  } else complain(article, response);
+    requestIds.delete(what);
+    deleteEditDraft(article);
+    showBranch(article, made, response.headers.get("HX-Push-Url"));
+    if (within) focusArticle(made.at(-1));
+  } else showProblem(article, response);
 }
 
 /** None where the answer is no answer: a portal's own page may come, too. */
-function articlesOf(response) {
-  return response?.ok ? [...fragmentOf(response).querySelectorAll("article")] : [];
+function parseArticles(response) {
+  return response?.ok ? [...parseFragment(response).querySelectorAll("article")] : [];
 }
 
 /** Put what was made in its place; what stood there is a link away, and a step back. */
-function take(article, made, page) {
+function showBranch(article, made, page) {
   if (made[0].id === article.id) {
     article.replaceWith(made[0]);
     return;
   }
-  if (article.parentElement !== messages) {
+  if (article.parentElement !== messageList) {
     location.assign(page); // more pages of messages follow than its own
     return;
   }
-  const before = standing();
+  const before = getParentId();
   const id = `#${article.id}`; // what was not sent has none, and stays
-  for (const later of messages.querySelectorAll(`${id} ~ [id], ${id} ~ .older-link`)) later.remove();
+  for (const later of messageList.querySelectorAll(`${id} ~ [id], ${id} ~ .older-link`)) later.remove();
   article.replaceWith(...made);
   history.replaceState(null, "", `${page}?leaf=${before}`);
   history.pushState(null, "", page);
   document.dispatchEvent(new CustomEvent("moved", { detail: page }));
-  standAt(made.at(-1).id.slice(2));
-  toTheEnd();
+  setLeaf(made.at(-1).id.slice(2));
+  scrollToBottom();
 }
 
 /** Who was at a message by the keyboard is at what came of it. */
-function standOn(article) {
+function focusArticle(article) {
   article.tabIndex = -1;
   article.focus({ preventScroll: true });
 }
 
-async function complain(article, response) {
+async function showProblem(article, response) {
   article.querySelector(".foot-problem")?.remove();
   const problem = document.createElement("div");
   problem.className = "foot-problem";
   if (response?.status === 422) {
-    problem.append(fragmentOf(response));
+    problem.append(parseFragment(response));
   } else {
     const words = response?.status === 404 ? "This message was deleted." : "Not sent. Try again.";
     problem.append(Object.assign(document.createElement("p"), { className: "refusal", textContent: words }));
@@ -105,39 +105,39 @@ async function complain(article, response) {
 
 // A question as a form, in its place
 
-function clicked(event) {
+function onClick(event) {
   const { target } = event;
   if (event.defaultPrevented || event.metaKey || event.ctrlKey || event.shiftKey) return;
   const other = target.closest("[data-other-model]");
-  if (other) openPicker((model) => askAnother(other.closest("article"), model), other);
+  if (other) openModelPicker((model) => regenerateWith(other.closest("article"), model), other);
   const link = target.closest("[data-edit], [data-give-up]");
   if (!link || !link.closest("article")) return;
   event.preventDefault();
   const giveUp = link.dataset.giveUp;
-  swap(link.closest("article"), giveUp ? `/m/${giveUp}/` : new URL(link.href).pathname, giveUp);
+  swapArticle(link.closest("article"), giveUp ? `/m/${giveUp}/` : new URL(link.href).pathname, giveUp);
 }
 
-async function swap(article, address, back) {
-  const response = await ask(address);
-  const [made] = articlesOf(response);
-  if (!made) return complain(article, response);
-  forgetWords(article);
+async function swapArticle(article, address, back) {
+  const response = await fetchFragment(address);
+  const [made] = parseArticles(response);
+  if (!made) return showProblem(article, response);
+  deleteEditDraft(article);
   article.replaceWith(made);
   const box = made.querySelector("textarea");
-  if (box) restore(box.form);
+  if (box) restoreEdit(box.form);
   (back ? made.querySelector("[data-edit]") : box)?.focus();
   box?.setSelectionRange(box.value.length, box.value.length);
   return undefined;
 }
 
 /** Other words that were not sent, as after a reload. */
-function restore(form) {
-  const { text } = draft(form);
+function restoreEdit(form) {
+  const { text } = readDraft(form);
   if (text) form.elements.text.value = text;
 }
 
 /** They were sent, or given up. */
-function forgetWords(article) {
+function deleteEditDraft(article) {
   const form = article.querySelector(".edit");
-  if (form) dropDraft(form);
+  if (form) deleteDraft(form);
 }

@@ -223,14 +223,14 @@ SLICED = """async (texts) => {
         for (let building = left; building.length; steps++) building = build(building);
         untouched &&= String(shown()) === String(before);
         for (const stream of left) stream.write();
-        left = left.filter((stream) => !stream.whole);
+        left = left.filter((stream) => !stream.isFullyShown);
     }
     const written = shown();
     for (const stream of streams) stream.append("more");
     for (let building = streams; building.length; ) building = build(building);
     for (const stream of streams) stream.append(" and more");
     for (const stream of streams) stream.write();
-    const all = streams.map((stream) => stream.whole);
+    const all = streams.map((stream) => stream.isFullyShown);
     const then = shown();
     for (const stream of streams) stream.finish();
     return { steps, writes, untouched, written, all, then, finished: shown() };
@@ -262,7 +262,7 @@ def test_a_text_that_comes_very_fast_is_cut_between_characters(page: Page) -> No
         stream.flush();
         stream.append(text);
         const texts = [];
-        while (!stream.whole) {
+        while (!stream.isFullyShown) {
             stream.prepare(() => false);
             stream.write();
             texts.push(stream.root.textContent);

@@ -16,10 +16,10 @@ PAGE = """<!doctype html><html lang=en><title>Reading</title><link rel=icon href
 
 STYLE = "p { height: 40px } #dock { position: sticky; bottom: 0; height: 60px }"
 
-SCRIPT = """import { enhanceHistory, listenForCopies } from "/js/enhance.js";
-import { followTheEnd } from "/js/follow.js";
-followTheEnd();
-listenForCopies();
+SCRIPT = """import { enhanceHistory, startCopyButtons } from "/js/enhance.js";
+import { startStickToBottom } from "/js/follow.js";
+startStickToBottom();
+startCopyButtons();
 enhanceHistory(document);
 document.body.dataset.ready = "";
 """
