@@ -22,7 +22,7 @@ export function startComposer() {
   composerForm = document.getElementById("composer");
   ({ text: textBox, model: modelSelect } = composerForm.elements);
   [sendButton, stopButton] = [".send", ".stop"].map((name) => composerForm.querySelector(name));
-  [hintLine, rejectionBox, messageList] = ["hint", "refusal", "messages"].map((id) => document.getElementById(id));
+  [hintLine, rejectionBox, messageList] = ["hint", "rejection", "messages"].map((id) => document.getElementById(id));
   [parentField, knownLeafField] = ["parent", "seen"].map((id) => document.getElementById(id));
   noKeyHint = [...hintLine.childNodes];
   defaultModel = [...modelSelect.options].find(({ defaultSelected }) => defaultSelected)?.value ?? "";
@@ -30,7 +30,7 @@ export function startComposer() {
   composerForm.addEventListener("submit", onSubmit);
   composerForm.addEventListener("input", onInput);
   textBox.addEventListener("keydown", onKeyDown);
-  document.addEventListener("reply", updateForm);
+  document.addEventListener("reply-changed", updateForm);
   connection.addEventListener("status", updateForm);
   // Stop takes the place of Send under the pointer: the second of a double click is not for it.
   stopButton.addEventListener("click", (event) => event.detail > 1 && event.preventDefault());
@@ -81,15 +81,15 @@ export function getConversationId() {
 export function showMoved(leaf) {
   const made = document.importNode(document.getElementById("moved-template").content, true);
   const stay = made.querySelector("[name='parent']");
-  [stay.value, stay.dataset.seen] = [parentField.value, leaf];
-  made.querySelector("[data-show]").href = `/c/${getConversationId()}/`;
+  [stay.value, stay.dataset.knownLeaf] = [parentField.value, leaf];
+  made.querySelector("[data-moved-link]").href = `/c/${getConversationId()}/`;
   rejectionBox.replaceChildren(made);
 }
 
 /** Send from where the page stands, although the chat went on elsewhere. */
 function branchFrom({ value, dataset }) {
   parentField.value = value;
-  knownLeafField.value = dataset.seen;
+  knownLeafField.value = dataset.knownLeaf;
 }
 
 function onInput() {
@@ -184,7 +184,7 @@ function createMessage() {
 
 function buildMessage(fields) {
   const [question, answer] = ["message-template", "reply-template"].map(cloneTemplate);
-  question.querySelector(".words").textContent = fields.get("text");
+  question.querySelector(".user-text").textContent = fields.get("text");
   const model = fields.get("model");
   answer.setAttribute("aria-label", model);
   answer.querySelector("header").textContent = model;
@@ -210,7 +210,7 @@ function enqueueMessage(message) {
   pendingCount += 1;
   sendQueue = sendQueue.then(() => sendMessage(message)).finally(() => {
     pendingCount -= 1;
-    document.dispatchEvent(new CustomEvent("delivered"));
+    document.dispatchEvent(new CustomEvent("send-finished"));
   });
 }
 
@@ -258,7 +258,7 @@ function setConversationUrl(page) {
   composerForm.setAttribute("action", `${page}messages/`);
   if (textBox.value) saveDraft(composerForm, defaultModel);
   textBox.placeholder = "Reply";
-  document.dispatchEvent(new CustomEvent("moved", { detail: page }));
+  document.dispatchEvent(new CustomEvent("url-changed", { detail: page }));
 }
 
 function redirectToSignIn(message, where) {
@@ -284,16 +284,16 @@ function rollbackMessage({ question, answer, fields, action }) {
 
 /** A reply left the page before it began. */
 function emitReplyRemoved() {
-  document.dispatchEvent(new CustomEvent("reply"));
+  document.dispatchEvent(new CustomEvent("reply-changed"));
 }
 
 /** It may have arrived or not: sent again under the same id it makes no second reply. */
 function showNotSent(message) {
-  const foot = createElement("footer", "foot");
-  const line = createElement("div", "foot-line");
+  const foot = createElement("footer", "message-footer");
+  const line = createElement("div", "message-footer-row");
   const words = createElement("span", "state", "Not sent.");
   const retry = createElement("button", "quiet", "Retry");
-  words.dataset.tone = "failed";
+  words.dataset.severity = "failed";
   words.setAttribute("role", "alert");
   retry.type = "button";
   retry.addEventListener("click", () => {
@@ -321,7 +321,7 @@ function createElement(tag, className, text = "") {
 /** Is the model of a draft what somebody chose? Not where the address names one, nor where it is one
  *  for trying and there was nothing better then. */
 function isChosenModel({ model, usual: before = model }) {
-  const isTrial = (id) => [...modelSelect.options].some(({ value, dataset }) => value === id && "trial" in dataset);
+  const isTrial = (id) => [...modelSelect.options].some(({ value, dataset }) => value === id && "demo" in dataset);
   const isBetter = isTrial(model) && isTrial(before) && !isTrial(defaultModel);
   return !isBetter && !new URLSearchParams(location.search).has("model");
 }

@@ -168,7 +168,7 @@ function canStillChange(formula, text) {
 
 /** Everything that was there when the page came, but for what is still growing. */
 export function enhanceHistory(root) {
-  enhanceBlocks([...root.querySelectorAll(".message > .prose:not(.words), .reasoning > .prose")]);
+  enhanceBlocks([...root.querySelectorAll(".message > .prose:not(.user-text), .reasoning > .prose")]);
 }
 
 function enhanceCode(pre) {

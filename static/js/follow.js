@@ -50,7 +50,7 @@ function stopSticking() {
 
 /** The browser looks for an anchor among all blocks whenever one grows; the end needs none. */
 function setSticksToBottom(end) {
-  if (end !== sticksToBottom) scroller.classList.toggle("following", end);
+  if (end !== sticksToBottom) scroller.classList.toggle("sticks-to-bottom", end);
   sticksToBottom = end;
 }
 
@@ -71,7 +71,7 @@ function isAtBottom() {
 function createNewTextButton() {
   const button = document.createElement("button");
   button.type = "button";
-  button.className = "button plain new-text";
+  button.className = "button secondary new-text";
   button.textContent = "New text";
   button.hidden = true;
   button.addEventListener("click", scrollToBottom);

@@ -52,13 +52,13 @@ const altMessageSelectors = {
 };
 
 export function startKeyboard() {
-  helpDialog = document.getElementById("keys");
+  helpDialog = document.getElementById("keyboard");
   textBox = document.getElementById("text");
   const letters = helpDialog.querySelector("input");
   letters.checked = localStorage.getItem(LETTERS_KEY) !== "off";
   letters.addEventListener("change", () => localStorage.setItem(LETTERS_KEY, letters.checked ? "on" : "off"));
   helpDialog.addEventListener("click", ({ target }) => target === helpDialog && helpDialog.close());
-  document.getElementById("keys-button").addEventListener("click", () => helpDialog.showModal());
+  document.getElementById("keyboard-button").addEventListener("click", () => helpDialog.showModal());
   if (IS_MAC) for (const key of helpDialog.querySelectorAll("[data-mac]")) key.textContent = key.dataset.mac;
   for (const event of ["pointerdown", "input"]) textBox.addEventListener(event, () => (isBoxUsed = true));
   document.addEventListener("keydown", onKeyDown);
@@ -100,7 +100,7 @@ function isTextInput(event) {
 function findCtrlAction(event) {
   if (event.altKey) return null; // on some systems the two together write
   if (event.key === "/") return () => helpDialog.showModal();
-  if (event.key === ".") return () => document.querySelector(".tune").click();
+  if (event.key === ".") return () => document.querySelector(".settings-button").click();
   return event.shiftKey ? ctrlActions[readLatinLetter(event).toUpperCase()] : null;
 }
 
@@ -151,7 +151,7 @@ function findEditAction() {
 function findNeighbourAction(key) {
   const by = { ArrowUp: -1, ArrowDown: 1 }[key];
   if (!by) return null;
-  const all = [...document.querySelectorAll("#sidebar a[id]")];
+  const all = [...document.querySelectorAll("#sidebar-list a[id]")];
   const next = all[all.findIndex((link) => link.ariaCurrent === "page") + by];
   return next && (() => next.click());
 }

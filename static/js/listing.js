@@ -14,14 +14,14 @@ let sidebarList, endObserver; // the list, and who watches for its end
 let loadingMore = null; // older chats that are on their way
 
 export function startConversationList() {
-  [menuDialog, toastArea] = ["menu", "toasts"].map((id) => document.getElementById(id));
+  [menuDialog, toastArea] = ["conversation-menu", "toasts"].map((id) => document.getElementById(id));
   document.addEventListener("click", onClick);
   document.addEventListener("submit", onSubmit);
   menuDialog.addEventListener("click", ({ target }) => target === menuDialog && menuDialog.close());
   menuDialog.addEventListener("close", restoreFocus);
   for (const toast of toastArea.children) removeToastLater(toast);
   addEventListener("visibilitychange", markRead);
-  sidebarList = document.getElementById("sidebar");
+  sidebarList = document.getElementById("sidebar-list");
   endObserver = new IntersectionObserver(onIntersect, { root: sidebarList, rootMargin: `0px 0px ${PREFETCH_MARGIN}` });
   sidebarList.addEventListener("click", onOlderClick);
   observeEnd();
@@ -44,7 +44,7 @@ export async function getThroughParameter() {
 }
 
 function findEnd() {
-  return document.getElementById("chats-end");
+  return document.getElementById("sidebar-end");
 }
 
 function onIntersect(entries) {
@@ -52,7 +52,7 @@ function onIntersect(entries) {
 }
 
 function onOlderClick(event) {
-  if (!event.target.closest("#chats-end a") || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  if (!event.target.closest("#sidebar-end a") || event.metaKey || event.ctrlKey || event.shiftKey) return;
   event.preventDefault();
   loadMore();
 }
@@ -76,7 +76,7 @@ async function appendOlder() {
 }
 
 function onClick(event) {
-  const link = event.target.closest(".more");
+  const link = event.target.closest(".conversation-menu-button");
   if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
   event.preventDefault();
   openMenu(link);
@@ -99,7 +99,7 @@ async function openMenu(link) {
 
 /** To where it was opened, or on a phone to where that is found. */
 function restoreFocus() {
-  const menuOfPage = document.querySelector(".bar .menu");
+  const menuOfPage = document.querySelector(".topbar .menu-button");
   (menuOpener?.checkVisibility() ? menuOpener : menuOfPage).focus();
 }
 
@@ -125,13 +125,13 @@ async function submitAction(event, action, form, submitter) {
   const response = await postForm(new URL(action).pathname, fields);
   menuDialog.close();
   submitter.closest(".toast")?.remove();
-  const elsewhere = response?.headers.get("HX-Redirect") ?? (response?.ok && submitter.dataset.back);
+  const elsewhere = response?.headers.get("HX-Redirect") ?? (response?.ok && submitter.dataset.returnTo);
   if (elsewhere) return location.assign(elsewhere);
   if (isAccountMismatch(response)) return undefined; // the page says so
   if (!response?.ok) return showToastText("That did not work. Try again.");
   if (response.status === 200) showToast(parseFragment(response));
   // No socket tells this page of it.
-  if (connection.status !== "connected") document.dispatchEvent(new CustomEvent("listing-changed"));
+  if (connection.status !== "connected") document.dispatchEvent(new CustomEvent("conversations-changed"));
   return undefined;
 }
 
@@ -153,7 +153,7 @@ function removeToastLater(toast) {
 
 /** What is open before somebody's eyes is read. */
 export function markRead() {
-  const open = document.querySelector("#sidebar [aria-current='page']");
+  const open = document.querySelector("#sidebar-list [aria-current='page']");
   if (document.hidden || !open?.querySelector("[data-state='unread'], [data-state='failed']")) return;
   postForm(`${new URL(open.href).pathname}reading/`);
 }

@@ -43,7 +43,7 @@ function readSource(made) {
   return script ? JSON.parse(script.textContent) : null;
 }
 
-/** Fires `reply`, bubbling, whenever its state changes. */
+/** Fires `reply-changed`, bubbling, whenever its state changes. */
 export class LiveReply extends HTMLElement {
   text = "";
   last = -1;
@@ -73,7 +73,7 @@ export class LiveReply extends HTMLElement {
   #initialize() {
     this.details = this.querySelector(".reasoning");
     this.details?.addEventListener("toggle", () => this.isRunning && this.#scheduleFlush());
-    this.#reasoningMs = Number(this.details?.dataset.thinking ?? 0);
+    this.#reasoningMs = Number(this.details?.dataset.reasoningMs ?? 0);
     this.#textStream = new MarkdownStream(this.querySelector(":scope > .prose"), enhanceGrown, prepareFormula);
     preloadFonts(this.#textStream.root);
     this.#resetTo(JSON.parse(this.querySelector("script[type='application/json']").textContent));
@@ -142,9 +142,9 @@ export class LiveReply extends HTMLElement {
     if (!this.#isVersionOf(made, source)) return this.#replaceArticle(made);
     if (source.index < this.last) return; // a socket was quicker
     if (source.index > this.last) this.#applySource(source);
-    const { dataset, textContent } = made.querySelector(".foot .state") ?? { dataset: {}, textContent: "" };
+    const { dataset, textContent } = made.querySelector(".message-footer .state") ?? { dataset: {}, textContent: "" };
     const { state } = made.dataset;
-    if (made.querySelector("live-reply")) this.#setState(state, dataset.tone === "waiting" ? textContent : "");
+    if (made.querySelector("live-reply")) this.#setState(state, dataset.severity === "waiting" ? textContent : "");
     else this.#onEnd({ state, next: this.last + 1, error: null });
   }
 
@@ -333,10 +333,10 @@ export class LiveReply extends HTMLElement {
 
   /** Put words at the place of the state, under the text. */
   setStatusText(words, tone = "") {
-    const state = this.article?.querySelector(".foot .state");
+    const state = this.article?.querySelector(".message-footer .state");
     if (!state) return;
     state.textContent = words;
-    state.dataset.tone = tone;
+    state.dataset.severity = tone;
   }
 
   #onEnd(frame) {
@@ -391,7 +391,7 @@ export class LiveReply extends HTMLElement {
 
   #adoptServerFooter(made) {
     const { article } = this;
-    const [foot, now] = [article, made].map((part) => part.querySelector(".foot"));
+    const [foot, now] = [article, made].map((part) => part.querySelector(".message-footer"));
     const focused = [...foot.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement);
     foot.replaceWith(now);
     now.querySelectorAll(FOCUSABLE)[focused]?.focus(); // who stands on Copy goes on standing there
@@ -424,6 +424,6 @@ export class LiveReply extends HTMLElement {
   }
 
   #emitChange() {
-    this.dispatchEvent(new CustomEvent("reply", { bubbles: true }));
+    this.dispatchEvent(new CustomEvent("reply-changed", { bubbles: true }));
   }
 }

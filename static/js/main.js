@@ -26,6 +26,6 @@ startPolling();
 customElements.define("live-reply", LiveReply);
 startCopyButtons();
 enhanceHistory(document);
-document.addEventListener("older", ({ detail }) => enhanceHistory(detail));
+document.addEventListener("earlier-loaded", ({ detail }) => enhanceHistory(detail));
 startEarlierMessages();
 connection.start();

@@ -12,7 +12,7 @@ export function startEarlierMessages() {
 }
 
 function observeLink() {
-  const link = document.querySelector("#messages > .older-link[hx-get]");
+  const link = document.querySelector("#messages > .messages-page-link[hx-get]");
   if (link) linkObserver.observe(link);
 }
 
@@ -20,13 +20,13 @@ function onIntersect(entries) {
   for (const { isIntersecting, target } of entries) {
     if (!isIntersecting) continue;
     linkObserver.unobserve(target);
-    window.htmx.trigger(target, "insight");
+    window.htmx.trigger(target, "in-view");
   }
 }
 
 /** What is read now stays where it is, whatever comes above it. */
 function keepScrollPosition({ target }) {
-  if (!target.matches?.(".older-link")) return;
+  if (!target.matches?.(".messages-page-link")) return;
   const messages = target.parentElement;
   const held = target.nextElementSibling;
   const top = held.getBoundingClientRect().top;
@@ -34,7 +34,7 @@ function keepScrollPosition({ target }) {
     arrived.disconnect();
     document.scrollingElement.scrollTop += held.getBoundingClientRect().top - top;
     const page = held.previousElementSibling;
-    if (page?.matches(".older")) messages.dispatchEvent(new CustomEvent("older", { bubbles: true, detail: page }));
+    if (page?.matches(".earlier-messages")) messages.dispatchEvent(new CustomEvent("earlier-loaded", { bubbles: true, detail: page }));
     observeLink();
   });
   arrived.observe(messages, { childList: true });

@@ -9,7 +9,7 @@ let onPick = null; // what is done with the model that is picked
 
 export function startModelPicker() {
   modelSelect = document.getElementById("model");
-  dialog = document.getElementById("picker");
+  dialog = document.getElementById("model-picker");
   [filterInput, optionList] = [dialog.querySelector("input"), dialog.querySelector("[role='listbox']")];
   modelSelect.addEventListener("mousedown", (event) => onOpen(event));
   modelSelect.addEventListener("keydown", (event) => OPENING_KEYS.includes(event.key) && onOpen(event));
@@ -58,18 +58,18 @@ function renderOptions() {
     groups.push([group.label, all.filter((option) => option.parentNode === group && !recent.includes(option))]);
   }
   optionList.replaceChildren(...groups.filter(([, options]) => options.length).flatMap(([name, options]) => renderGroup(name, options)));
-  dialog.querySelector(".nothing").hidden = all.length > 0;
+  dialog.querySelector(".no-results").hidden = all.length > 0;
   highlightOption(optionList.querySelector("[role='option'][aria-selected='true']:not([aria-disabled])") ?? optionList.querySelector("[role='option']:not([aria-disabled])"));
 }
 
 function renderGroup(name, options) {
   const group = createElement("div", "", "");
-  const heading = createElement("p", "group", name);
+  const heading = createElement("p", "group-heading", name);
   group.setAttribute("role", "group");
   group.setAttribute("aria-label", name);
   if (options.every(({ disabled }) => disabled)) {
     // An option too: a list of them may hold nothing else, and the arrows lead to it.
-    const link = Object.assign(createElement("a", "", "Add one"), { href: modelSelect.dataset.keys, id: `key-${name}` });
+    const link = Object.assign(createElement("a", "", "Add one"), { href: modelSelect.dataset.keysUrl, id: `key-${name}` });
     link.setAttribute("role", "option");
     heading.append(" · No API key. ", link);
   }

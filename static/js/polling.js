@@ -18,9 +18,9 @@ let isProbing = false;
 let hiddenRounds = 0;
 
 export function startPolling() {
-  connection.addEventListener("in-vain", probePages);
+  connection.addEventListener("socket-failing", probePages);
   connection.addEventListener("status", pollSoon);
-  document.addEventListener("reply", ({ target }) => target.isRunning && pollSoon());
+  document.addEventListener("reply-changed", ({ target }) => target.isRunning && pollSoon());
   document.addEventListener("visibilitychange", () => document.hidden || pollSoon());
 }
 
@@ -45,7 +45,7 @@ function schedulePoll() {
 }
 
 function isAnythingRunning() {
-  return runningReplies().length > 0 || document.querySelector("#sidebar [data-state='running']") !== null;
+  return runningReplies().length > 0 || document.querySelector("#sidebar-list [data-state='running']") !== null;
 }
 
 async function runPoll() {

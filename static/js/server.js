@@ -65,7 +65,7 @@ async function fetchText(address, options) {
 
 /** @param {boolean} isAct whether the person did something that was refused */
 export function reportAccountMismatch(isAct = false) {
-  document.dispatchEvent(new CustomEvent("someone-else", { detail: { isAct } }));
+  document.dispatchEvent(new CustomEvent("account-mismatch", { detail: { isAct } }));
 }
 
 export function parseFragment({ html }) {

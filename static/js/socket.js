@@ -16,8 +16,8 @@ const MAX_POLLING_RETRY_MS = 30_000; // the longest wait where they don't
 
 /**
  * Events: `status` (detail: "connected", "reconnecting", "polling" where pages answer and sockets
- * don't get through, "offline", "signed-out" or "someone-else"), `greeted` on every new socket,
- * `revision` (detail: the number of the owner's latest change), and `in-vain`, whenever it is time
+ * don't get through, "offline", "signed-out" or "account-mismatch"), `hello` on every new socket,
+ * `revision` (detail: the number of the owner's latest change), and `socket-failing`, whenever it is time
  * to try whether pages answer.
  */
 class Connection extends EventTarget {
@@ -98,7 +98,7 @@ class Connection extends EventTarget {
     this.#arePagesReachable = false;
     for (const stream of this.followers.keys()) this.refollow(stream);
     this.#setStatus("connected");
-    this.#emit("greeted");
+    this.#emit("hello");
   }
 
   #onClose(code) {
@@ -125,7 +125,7 @@ class Connection extends EventTarget {
     this.#failedAttempts += 1;
     this.#retryTimer = setTimeout(() => this.#openSocket(), this.#minRetryMs + wait * (0.5 + Math.random() / 2));
     this.#setStatus(this.#lostStatus);
-    if (this.#failedAttempts >= MAX_FAILED_ATTEMPTS) this.#emit("in-vain");
+    if (this.#failedAttempts >= MAX_FAILED_ATTEMPTS) this.#emit("socket-failing");
   }
 
   /** A machine without a network still reaches itself: only a lost socket makes it offline. */
@@ -144,7 +144,7 @@ class Connection extends EventTarget {
   #checkHealth() {
     const silence = Date.now() - this.#lastFrameAt;
     const opening = this.#socket?.readyState === WebSocket.CONNECTING;
-    if (this.#socket && !this.#hasHello && silence > SLOW_CONNECT_MS) this.#emit("in-vain");
+    if (this.#socket && !this.#hasHello && silence > SLOW_CONNECT_MS) this.#emit("socket-failing");
     if (opening && silence > CONNECT_TIMEOUT_MS) this.#abandonSocket();
     else if (silence > PING_AFTER_MS) this.#sendProbe();
   }

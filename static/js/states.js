@@ -21,7 +21,7 @@ export function startStallNotice() {
 function checkReply(reply) {
   const now = Date.now();
   if (!progressByReply.has(reply)) {
-    const waited = Number(reply.article.querySelector(".state")?.dataset.waited ?? 0);
+    const waited = Number(reply.article.querySelector(".state")?.dataset.waitedSeconds ?? 0);
     progressByReply.set(reply, { last: reply.last, at: now - waited * 1000, told: false });
   }
   const known = progressByReply.get(reply);
@@ -49,7 +49,7 @@ function showReconnects({ target }) {
   const article = target.closest?.(".details[open]")?.closest("article");
   const list = article && target.querySelector("dl");
   const times = reconnectCounts.get(article);
-  if (!list || !times || list.querySelector(".comebacks")) return;
-  const value = Object.assign(document.createElement("dd"), { className: "comebacks", textContent: `${times} times, by this page` });
+  if (!list || !times || list.querySelector(".reconnects")) return;
+  const value = Object.assign(document.createElement("dd"), { className: "reconnects", textContent: `${times} times, by this page` });
   list.append(Object.assign(document.createElement("dt"), { textContent: "Reconnected" }), value);
 }

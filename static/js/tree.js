@@ -15,7 +15,7 @@ export function startMessageActions() {
   document.addEventListener("submit", onSubmit);
   document.addEventListener("click", onClick);
   document.addEventListener("keydown", ({ key, isComposing, target }) => {
-    if (key === "Escape" && !isComposing) target.closest?.(".edit")?.querySelector("[data-give-up]").click();
+    if (key === "Escape" && !isComposing) target.closest?.(".edit")?.querySelector("[data-cancel-edit]").click();
   });
   document.addEventListener("input", ({ target }) => target.form?.matches(".edit") && saveDraft(target.form));
   for (const form of document.querySelectorAll(".edit")) restoreEdit(form);
@@ -25,7 +25,7 @@ function onSubmit(event) {
   const { target: form, submitter } = event;
   const editing = form.classList.contains("edit");
   const article = submitter?.closest("article");
-  if (!article || (!editing && form.id !== "acts")) return;
+  if (!article || (!editing && form.id !== "actions-form")) return;
   event.preventDefault();
   const fields = new URLSearchParams(new FormData(form, submitter));
   if (editing) fields.set("model", getSelectedModel());
@@ -74,11 +74,11 @@ function showBranch(article, made, page) {
   }
   const before = getParentId();
   const id = `#${article.id}`; // what was not sent has none, and stays
-  for (const later of messageList.querySelectorAll(`${id} ~ [id], ${id} ~ .older-link`)) later.remove();
+  for (const later of messageList.querySelectorAll(`${id} ~ [id], ${id} ~ .messages-page-link`)) later.remove();
   article.replaceWith(...made);
   history.replaceState(null, "", `${page}?leaf=${before}`);
   history.pushState(null, "", page);
-  document.dispatchEvent(new CustomEvent("moved", { detail: page }));
+  document.dispatchEvent(new CustomEvent("url-changed", { detail: page }));
   setLeaf(made.at(-1).id.slice(2));
   scrollToBottom();
 }
@@ -90,14 +90,14 @@ function focusArticle(article) {
 }
 
 async function showProblem(article, response) {
-  article.querySelector(".foot-problem")?.remove();
+  article.querySelector(".message-problem")?.remove();
   const problem = document.createElement("div");
-  problem.className = "foot-problem";
+  problem.className = "message-problem";
   if (response?.status === 422) {
     problem.append(parseFragment(response));
   } else {
     const words = response?.status === 404 ? "This message was deleted." : "Not sent. Try again.";
-    problem.append(Object.assign(document.createElement("p"), { className: "refusal", textContent: words }));
+    problem.append(Object.assign(document.createElement("p"), { className: "rejection", textContent: words }));
     problem.firstChild.setAttribute("role", "alert");
   }
   article.append(problem);
@@ -110,10 +110,10 @@ function onClick(event) {
   if (event.defaultPrevented || event.metaKey || event.ctrlKey || event.shiftKey) return;
   const other = target.closest("[data-other-model]");
   if (other) openModelPicker((model) => regenerateWith(other.closest("article"), model), other);
-  const link = target.closest("[data-edit], [data-give-up]");
+  const link = target.closest("[data-edit], [data-cancel-edit]");
   if (!link || !link.closest("article")) return;
   event.preventDefault();
-  const giveUp = link.dataset.giveUp;
+  const giveUp = link.dataset.cancelEdit;
   swapArticle(link.closest("article"), giveUp ? `/m/${giveUp}/` : new URL(link.href).pathname, giveUp);
 }
 

@@ -15,9 +15,9 @@ const LOST_TEXTS = {
   polling: "Live updates don’t get through here. The page checks every few seconds.",
   offline: "Offline, your text is safe",
   "signed-out": "Signed out.",
-  "someone-else": "Someone else is signed in. What you wrote is kept.",
+  "account-mismatch": "Someone else is signed in. What you wrote is kept.",
 };
-const FINAL_STATUSES = ["signed-out", "someone-else"]; // the page comes back from them when it is loaded anew
+const FINAL_STATUSES = ["signed-out", "account-mismatch"]; // the page comes back from them when it is loaded anew
 const ENDED_TEXTS = { completed: "Reply finished", stopped: "Reply stopped", failed: "Reply failed", interrupted: "Reply interrupted" };
 
 let statusLine, sidebarList;
@@ -31,20 +31,20 @@ let shouldRefetch = false;
 let hasConnected = false;
 
 export function startShell() {
-  [statusLine, sidebarList] = ["status", "sidebar"].map((id) => document.getElementById(id));
+  [statusLine, sidebarList] = ["status", "sidebar-list"].map((id) => document.getElementById(id));
   shownRevision = Number(sidebarList.dataset.revision);
   connection.addEventListener("status", ({ detail }) => onConnectionStatus(detail));
   connection.addEventListener("revision", ({ detail }) => onRevision(detail));
-  document.addEventListener("reply", ({ target }) => onReplyChange(target));
+  document.addEventListener("reply-changed", ({ target }) => onReplyChange(target));
   let here = getCurrentUrl();
-  document.addEventListener("moved", () => {
+  document.addEventListener("url-changed", () => {
     here = getCurrentUrl();
     refreshSidebar();
   });
-  document.addEventListener("delivered", syncMessages);
-  document.addEventListener("listing-changed", refreshSidebar);
-  connection.addEventListener("greeted", checkAccount);
-  document.addEventListener("someone-else", onAccountMismatch);
+  document.addEventListener("send-finished", syncMessages);
+  document.addEventListener("conversations-changed", refreshSidebar);
+  connection.addEventListener("hello", checkAccount);
+  document.addEventListener("account-mismatch", onAccountMismatch);
   sidebarList.addEventListener("htmx:after:request", ({ detail }) => isAccountMismatch(detail.ctx.response.raw) && reportAccountMismatch());
   addEventListener("popstate", () => getCurrentUrl() === here || location.reload());
 }
@@ -87,7 +87,7 @@ function updateStatusLine() {
   if (lostStatus) document.body.dataset.connection = lostStatus;
   else delete document.body.dataset.connection;
   if (statusLine.textContent.trim() === words) return;
-  const span = Object.assign(document.createElement("span"), { className: "words", textContent: words });
+  const span = Object.assign(document.createElement("span"), { className: "status-text", textContent: words });
   statusLine.replaceChildren(...(words ? [span] : []));
   if (lostStatus === "signed-out") showSignedOut();
 }
@@ -102,9 +102,9 @@ function showSignedOut() {
 /** Somebody else has signed in, in another tab. This page sends nothing in their name, and shows
  *  nothing of theirs. It says so once, and again whenever something is refused for it. */
 function onAccountMismatch({ detail }) {
-  const isNews = connection.status !== "someone-else";
-  connection.endSession("someone-else");
-  const dialog = document.getElementById("someone-else");
+  const isNews = connection.status !== "account-mismatch";
+  connection.endSession("account-mismatch");
+  const dialog = document.getElementById("account-mismatch");
   if ((isNews || detail.isAct) && !dialog.open) dialog.showModal();
 }
 

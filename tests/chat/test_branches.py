@@ -37,7 +37,7 @@ def shown_texts(client: Client, address: str) -> list[str]:
     """The words of the messages on a page, from the first to the last."""
     shown = html(client.get(address))
     words = (
-        r'<div class="prose words" hx-ignore>(.*?)</div>|<div class="prose" hx-ignore>(.*?)</div>'
+        r'<div class="prose user-text" hx-ignore>(.*?)</div>|<div class="prose" hx-ignore>(.*?)</div>'
     )
     found = re.findall(words, shown.split("<template")[0], re.S)
     texts = (re.sub("<.*?>", "", "".join(pair)).strip() for pair in found)
@@ -202,7 +202,7 @@ def test_a_chat_that_moved_on_in_another_tab_says_so_and_writes_nothing(
     assert refused.status_code == 409
     shown = refused.content.decode()
     assert "This chat moved on in another tab." in shown
-    assert f'data-seen="{elsewhere.answer.pk}"' in shown
+    assert f'data-known-leaf="{elsewhere.answer.pk}"' in shown
     assert not Message.objects.filter(content="Go on").exists()
     branch = stale | {"seen": str(elsewhere.answer.pk)}
     assert as_owner.post(f"{page(reply)}messages/", branch).status_code == 302

@@ -58,7 +58,7 @@ def test_a_reply_is_unread_until_somebody_looks(as_owner: Client, reply: Reply) 
     assert 'data-state="unread"' in html(as_owner.get("/sidebar/"))
     before = revision(reply.conversation.user)
     as_owner.post(f"{page(reply)}reading/", headers=HTMX)
-    assert 'class="dot"' not in html(as_owner.get("/sidebar/"))
+    assert 'class="activity-dot"' not in html(as_owner.get("/sidebar/"))
     assert revision(reply.conversation.user) > before
     as_owner.post(f"{page(reply)}reading/", headers=HTMX)
     assert revision(reply.conversation.user) == before + 1, "nothing changed"
@@ -93,7 +93,7 @@ def test_who_deletes_what_is_open_is_led_away_and_offered_the_way_back(
     assert sent.headers["HX-Redirect"] == "/"
     shown = html(as_owner.get("/"))
     assert "Deleted “Why do tides lag the moon?”" in shown
-    assert f'formaction="{page(reply)}restoration/" data-back="{page(reply)}"' in shown
+    assert f'formaction="{page(reply)}restoration/" data-return-to="{page(reply)}"' in shown
     as_owner.post(f"{page(reply)}restoration/")
     assert "Deleted “" not in html(as_owner.get("/"))
 

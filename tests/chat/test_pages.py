@@ -654,8 +654,8 @@ def test_every_class_of_error_has_its_own_words_and_its_own_way_out(
     for code, ending in endings.items():
         Stream.objects.filter(pk=reply.stream.pk).update(error_class=code, error=ending.error)
         shown = unescape(article(html(as_owner.get(f"/m/{reply.answer.pk}/")), reply.answer))
-        assert f'<p class="what">{ending.error}</p>' in shown
-        [way_out] = re.findall(r'<div class="fix">(.*?)</div>', shown, re.DOTALL)
+        assert f'<p class="error-title">{ending.error}</p>' in shown
+        [way_out] = re.findall(r'<div class="error-action">(.*?)</div>', shown, re.DOTALL)
         assert FIRST_BUTTON[code] in way_out, code
         assert code in shown, "among the details"
         said.add(ending.error)
@@ -672,7 +672,7 @@ def test_an_ended_reply_says_how_it_ended_under_the_text_that_is_kept(
     assert state
     assert state[1] == words
     assert "<p>What there was.</p>" in shown
-    assert ('class="trouble"' in shown) == bool(card)
+    assert ('class="error-card"' in shown) == bool(card)
     assert [line for line in card if line not in shown] == []
 
 
@@ -688,7 +688,7 @@ def test_a_reply_says_what_it_is_waiting_for_and_what_it_does(
 def test_a_reply_that_only_thinks_so_far_says_so(as_owner: Client, reply: Reply) -> None:
     write(reply, "", reasoning="Hm.")
     shown = article(html(as_owner.get(page(reply))), reply.answer)
-    assert '<span class="state" data-tone="">Thinking</span>' in shown
+    assert '<span class="state" data-severity="">Thinking</span>' in shown
     assert "<summary>Thinking</summary>" in shown
     assert "<p>Hm.</p>" in shown
 
@@ -770,7 +770,7 @@ def test_running_and_failed_conversations_are_marked(
     finish(ask(owner, "Again", reply.conversation))
     assert 'data-state="unread"' in html(as_owner.get("/sidebar/"))
     as_owner.get(page(reply))
-    assert 'class="dot"' not in html(as_owner.get("/sidebar/")), "it was looked at"
+    assert 'class="activity-dot"' not in html(as_owner.get("/sidebar/")), "it was looked at"
 
 
 def test_the_open_conversation_is_marked_in_the_page_and_in_the_fragment(

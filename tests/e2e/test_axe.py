@@ -171,7 +171,7 @@ def test_axe_finds_nothing_however_a_reply_ended(
     for ending in ENDINGS:
         chat = end(deployment, asker, fake, ending, chat)
     page = open_page(asker, f"/c/{chat}/")
-    states = page.locator("article[data-role=assistant] .foot-line .state")
+    states = page.locator("article[data-role=assistant] .message-footer-row .state")
     expect(states).to_have_text([ending.says for ending in ENDINGS])
     for details in page.get_by_text("Details", exact=True).all():
         details.click()

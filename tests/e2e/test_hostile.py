@@ -58,7 +58,7 @@ def test_a_hundred_thousand_characters_are_sent_as_they_are(
     box(page).press("Control+V")
     page.get_by_role("button", name="Send").click()
     expect(finished(page)).to_contain_text("Long.")
-    assert questions(page).locator(".words").inner_text() == pasted
+    assert questions(page).locator(".user-text").inner_text() == pasted
     assert deployment.rows.of("chat_message", content=pasted)
     assert pasted in fake.requests()[0].body["input"][-1]["content"]
 
@@ -81,7 +81,7 @@ def test_an_emoji_is_a_message_and_a_title(
     page = open_page(person)
     ask(page, "👩‍🚀")
     expect(finished(page)).to_contain_text("👋🏽")
-    expect(questions(page).locator(".words")).to_have_text("👩‍🚀")
+    expect(questions(page).locator(".user-text")).to_have_text("👩‍🚀")
     expect(page.get_by_role("heading", level=1)).to_have_text("👩‍🚀")
     expect(row(page, "👩‍🚀")).to_be_visible()
 
@@ -103,7 +103,7 @@ def test_what_is_written_from_right_to_left_stands_on_the_right(
     expect(box(page)).to_have_css("unicode-bidi", "plaintext")
     ask(page, ARABIC)
     reply = finished(page).locator("live-reply > .prose > p")
-    assert questions(page).locator(".words").evaluate(SIDES) == "right"
+    assert questions(page).locator(".user-text").evaluate(SIDES) == "right"
     assert reply.first.evaluate(SIDES) == "right"
     assert reply.last.evaluate(SIDES) == "left"
     title = page.get_by_role("heading", level=1)

@@ -34,7 +34,7 @@ def asker(deployment: Deployment) -> Person:
 
 
 def state(reply: Locator) -> Locator:
-    return reply.locator(".foot-line .state")
+    return reply.locator(".message-footer-row .state")
 
 
 def held_and_released(fake: Fake) -> None:
@@ -105,7 +105,7 @@ def test_a_provider_that_is_busy_is_asked_again_and_the_page_says_when(
     page = open_page(asker)
     reply = ask(page, "Why do tides lag?")
     expect(state(reply)).to_have_text(re.compile(r"^Overloaded\. Trying again in \d+ s, 2 of 3$"))
-    expect(state(reply)).to_have_attribute("data-tone", "waiting")
+    expect(state(reply)).to_have_attribute("data-severity", "waiting")
     expect(finished(page)).to_contain_text(KEPT)
     expect(state(reply)).to_have_text("")
 
@@ -127,7 +127,7 @@ def test_how_a_reply_ended_is_said_and_what_can_be_done(
         fake.wait_for("held")
         stop(page).click()
     finished(page)
-    foot = reply.locator(".foot")
+    foot = reply.locator(".message-footer")
     expect(foot.get_by_role("button", name="Other model", exact=True)).to_be_visible()
     expect(state(reply)).to_have_text(case.says)
     expect(reply).to_contain_text(case.keeps)

@@ -107,7 +107,7 @@ def test_each_chat_has_settings_of_its_own_and_the_model_gets_them(
     ask(page, "And you?", "gpt-5-mini")
     expect(finished(page)).to_contain_text("Answer 2.")
 
-    page.locator("#sidebar a:not(.more)", has_text="Who are you?").click()
+    page.locator("#sidebar-list a:not(.conversation-menu-button)", has_text="Who are you?").click()
     expect(page.get_by_role("button", name="0.5 · 200 tokens · system prompt")).to_be_visible()
     ask(page, "Still?", "gpt-4.1")
     expect(finished(page)).to_contain_text("Answer 3.")

@@ -23,7 +23,7 @@ WATCH = """() => {
     new PerformanceObserver((list) => {
         for (const { sources } of list.getEntries())
             for (const { node } of sources)
-                if (node && !node.parentElement?.closest(".bar") && !node.matches?.(".new-text"))
+                if (node && !node.parentElement?.closest(".topbar") && !node.matches?.(".new-text"))
                     window.shifted.push(node.className || node.nodeName);
     }).observe({ type: "layout-shift" });
     window.said = new Set();

@@ -358,7 +358,7 @@ def test_who_must_sign_in_first_finds_the_draft_again(chat: Page, server: Server
 def test_a_draft_and_its_settings_survive_a_reload(chat: Page) -> None:
     box(chat).fill("Half a tho")
     chat.get_by_role("combobox", name="Model").select_option("demo-slow")
-    chat.locator(".tune").click()
+    chat.locator(".settings-button").click()
     chat.get_by_label("Max tokens").fill("50")
     chat.reload()
     expect(box(chat)).to_have_value("Half a tho")

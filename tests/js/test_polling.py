@@ -162,7 +162,7 @@ def test_somebody_else_is_told_of_once_and_ends_the_rounds(
 
 
 def test_what_is_done_to_a_chat_is_seen_in_the_list(page: Page, pages: Pages) -> None:
-    row = '<li><a id="c-1" href="{0}">{1}</a><a class="more" href="{0}menu/">More</a></li>'
+    row = '<li><a id="c-1" href="{0}">{1}</a><a class="conversation-menu-button" href="{0}menu/">More</a></li>'
     listed = [row.format(CHAT, "Tides")]
     page.route(
         "**/sidebar/**", lambda route: route.fulfill(body=LIST.replace("><", f">{listed[-1]}<"))
@@ -173,7 +173,7 @@ def test_what_is_done_to_a_chat_is_seen_in_the_list(page: Page, pages: Pages) ->
     pass_time(page, says(page, SENTENCE))
     pass_time(page, lambda: page.locator("#c-1").count() == 1)
     page.evaluate("document.querySelector('live-reply').dataset.state = 'completed'")
-    page.locator("#c-1 + .more").dispatch_event("click")
+    page.locator("#c-1 + .conversation-menu-button").dispatch_event("click")
     listed.append(row.format(CHAT, "Moons"))
     page.get_by_role("button", name="Rename").click()
     expect(page.locator("#c-1")).to_have_text("Moons")  # at once: the page's clock stands still

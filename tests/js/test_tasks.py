@@ -130,7 +130,7 @@ def finish(page: Page, growing: Growing) -> None:
     page.route("**/m/*/", lambda route: route.fulfill(body=body))
     over = {"type": "end", "state": "completed", "next": growing.index + 1}
     growing.send(over | {"finish_reason": "stop", "error": None})
-    page.evaluate(UNTIL, ".foot [formaction*='/versions/']")
+    page.evaluate(UNTIL, ".message-footer [formaction*='/versions/']")
 
 
 def show(page: Page, growing: Growing, answer: Any) -> None:
