@@ -7,7 +7,7 @@ const A_FRAME = 4;
 const FONTS = ["1em 'Source Serif 4 Variable'", "italic 1em 'Source Serif 4 Variable'", "1em 'Inter Variable'", "1em 'JetBrains Mono Variable'"];
 
 const { LiveReply } = await import("/js/live-reply.js");
-const { startStickToBottom } = await import("/js/follow.js");
+const { startStickToBottom } = await import("/js/scroll.js");
 startStickToBottom();
 customElements.define("live-reply", LiveReply);
 

@@ -76,7 +76,7 @@ def delete_conversation(request: UserRequest, id: UUID) -> HttpResponse:
     found = access.get_conversation_or_404(user, id)
     conversations.soft_delete(found)
     if request.htmx and request.POST.get("open") != str(id):
-        return render_fragment(request, "chat/_deleted.html", {"deleted_conversation": found})
+        return render_fragment(request, "chat/_undo_toast.html", {"deleted_conversation": found})
     remember_deleted(request, found)
     if request.htmx:
         return HttpResponse(status=204, headers={"HX-Redirect": reverse("home")})

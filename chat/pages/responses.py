@@ -168,7 +168,7 @@ def render_rejection(
         refusal["new_leaf_id"] = conversation.current_leaf_id
         refusal["current_path"] = reverse("conversation", args=[conversation.pk])
     if request.htmx:
-        return render_fragment(request, "chat/_refused.html", refusal, status=status)
+        return render_fragment(request, "chat/_rejection.html", refusal, status=status)
     return render_page(
         request,
         user,
@@ -232,7 +232,7 @@ def _render_unsaved_draft(
         "sign_in_url": redirect_to_login(next_url).url,
     }
     if request.htmx:
-        return render_fragment(request, "chat/_refused.html", context, status=422)
+        return render_fragment(request, "chat/_rejection.html", context, status=422)
     context["typed_fields"] = [
         (FIELD_LABELS[name], text) for name, text in typed_fields.items() if text
     ]

@@ -85,7 +85,7 @@ def earlier_messages(request: UserRequest, id: UUID) -> HttpResponse:
         return render_page(request, user, found, initial=load_draft(request), before_id=before)
     stretch = load_page_before(found, before)
     shown = {"message_views": stretch.messages, "earlier_url": stretch.earlier_url}
-    return render_fragment(request, "chat/_earlier.html", shown)
+    return render_fragment(request, "chat/_earlier_messages.html", shown)
 
 
 @require_safe
@@ -109,10 +109,10 @@ def sidebar_fragment(request: UserRequest) -> HttpResponse:
     context: dict[str, Any] = {"current_path": reverse("conversation", args=[at]) if at else ""}
     if after := RowPosition.parse(request.GET.get("after", "")):
         context["sidebar"] = load_sidebar(user, after, is_appended=True)
-        return render_fragment(request, "chat/_rows.html", context)
+        return render_fragment(request, "chat/_sidebar_rows.html", context)
     through = RowPosition.parse(request.GET.get("through", ""))
     context["sidebar"] = load_sidebar(user, through=through)
-    return render_fragment(request, "chat/_sidebar.html", context)
+    return render_fragment(request, "chat/_sidebar_list.html", context)
 
 
 # Verbs
@@ -196,7 +196,7 @@ def _start_reply(
     if not request.htmx:
         return redirect(where)
     exchange = [build_message_view(reply.question), build_message_view(reply.answer)]
-    response = render_fragment(request, "chat/_exchange.html", {"message_views": exchange})
+    response = render_fragment(request, "chat/_new_messages.html", {"message_views": exchange})
     if conversation is None:
         response["HX-Push-Url"] = where
     return response

@@ -3,8 +3,8 @@
 
 import { connection } from "./socket.js";
 import { readDraft, deleteDraft, deleteUnsent, saveDraft, saveUnsent, readUnsent } from "./drafts.js";
-import { scrollToBottom } from "./follow.js";
-import { parseFragment, isAccountMismatch, postForm, createRequestId } from "./server.js";
+import { scrollToBottom } from "./scroll.js";
+import { parseFragment, isAccountMismatch, postForm, createRequestId } from "./http.js";
 
 /** @typedef {{fields: URLSearchParams, action: string, question: Element, answer: Element}} Message */
 

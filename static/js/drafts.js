@@ -2,7 +2,7 @@
 // what is typed (a draft), and what was sent and not acknowledged (unsent). It belongs to the
 // account of the page it was typed on: another account never sees or sends it.
 
-import { IDENTITY_FIELDS, getPageAccount } from "./server.js";
+import { IDENTITY_FIELDS, getPageAccount } from "./http.js";
 
 const PAGE_FIELDS = [...IDENTITY_FIELDS, "request_id", "default_model", "parent", "seen"];
 

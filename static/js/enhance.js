@@ -1,7 +1,7 @@
 // What makes finished blocks nicer and changes no word of them: a copy button and colours for
 // code, and maths as it is set in books. Live and history alike; the page reads the same without.
 
-import { applyMathVariants } from "./letters.js";
+import { applyMathVariants } from "./math-variants.js";
 
 const MAX_CODE_CHARS = 50_000; // characters; colouring more would hold up the page
 const MAX_FORMULA_CHARS = 2000;

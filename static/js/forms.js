@@ -2,7 +2,7 @@
 // nothing left behind in this browser by people who sign out.
 
 import { deleteLegacyDrafts, deleteAccountDrafts } from "./drafts.js";
-import { ACCOUNT_FIELD, getPageAccount, readCsrfToken, TOKEN_FIELD } from "./server.js";
+import { ACCOUNT_FIELD, getPageAccount, readCsrfToken, TOKEN_FIELD } from "./http.js";
 
 const SIGN_OUT_PATHS = ["/accounts/logout/", "/admin/logout/"];
 

@@ -3,7 +3,7 @@
 // load, a reload and a reconnect run the same code.
 
 import { MarkdownStream } from "./markdown.js";
-import { fetchFragment, parseFragment, isAccountMismatch } from "./server.js";
+import { fetchFragment, parseFragment, isAccountMismatch } from "./http.js";
 import { connection } from "./socket.js";
 import { enhanceGrowing, enhanceGrown, writeNext, takeHighlightMs, prepareFormula } from "./enhance.js";
 

@@ -2,17 +2,17 @@
 
 import { startComposer } from "./composer.js";
 import { enhanceHistory, startCopyButtons } from "./enhance.js";
-import { startStickToBottom } from "./follow.js";
-import { startKeyboard } from "./keys.js";
-import { startConversationList } from "./listing.js";
+import { startStickToBottom } from "./scroll.js";
+import { startKeyboard } from "./keyboard.js";
+import { startConversationList } from "./conversation-list.js";
 import { LiveReply } from "./live-reply.js";
-import { startEarlierMessages } from "./older.js";
-import { startModelPicker } from "./picker.js";
+import { startEarlierMessages } from "./earlier-messages.js";
+import { startModelPicker } from "./model-picker.js";
 import { startPolling } from "./polling.js";
 import { connection } from "./socket.js";
-import { startStallNotice } from "./states.js";
-import { startMessageActions } from "./tree.js";
-import { startShell } from "./ui.js";
+import { startStallNotice } from "./stall-notice.js";
+import { startMessageActions } from "./message-actions.js";
+import { startShell } from "./shell.js";
 
 startStickToBottom();
 startComposer();

@@ -2,9 +2,9 @@
 // for what a socket would have told it.
 
 import { runningReplies } from "./composer.js";
-import { fetchFragment, parseFragment } from "./server.js";
+import { fetchFragment, parseFragment } from "./http.js";
 import { connection } from "./socket.js";
-import { refreshSidebar } from "./ui.js";
+import { refreshSidebar } from "./shell.js";
 
 const MIN_WAIT_MS = 2000; // milliseconds between two rounds
 const MAX_WAIT_MS = 15_000; // also while nothing runs: then only the list can change

@@ -1,7 +1,7 @@
 // One socket a tab: docs/protocol.md, with the coming back. Recovery is the ordinary path: the
 // first connection and the hundredth follow everything unfinished from where it stands.
 
-import { fetchFragment } from "./server.js";
+import { fetchFragment } from "./http.js";
 
 const CLOSE_SIGNED_OUT = 4401;
 const SESSION_CHECK_DELAY_MS = 1500; // milliseconds in which it is here

@@ -317,7 +317,9 @@ def test_a_socket_of_somebody_else_deletes_nothing(
     page: Page, server: Server, open_: Open, complaints: list[str]
 ) -> None:
     open_(article("One", "<p>One</p>", index=0))
-    page.evaluate("addEventListener('account-mismatch', () => (document.title = 'Someone else'), true)")
+    page.evaluate(
+        "addEventListener('account-mismatch', () => (document.title = 'Someone else'), true)"
+    )
     refusal = {"X-Account": "another"}
     page.route("**/m/*/", lambda route: route.fulfill(status=409, headers=refusal))
     server.send(NOT_FOUND)

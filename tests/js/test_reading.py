@@ -17,7 +17,7 @@ PAGE = """<!doctype html><html lang=en><title>Reading</title><link rel=icon href
 STYLE = "p { height: 40px } #dock { position: sticky; bottom: 0; height: 60px }"
 
 SCRIPT = """import { enhanceHistory, startCopyButtons } from "/js/enhance.js";
-import { startStickToBottom } from "/js/follow.js";
+import { startStickToBottom } from "/js/scroll.js";
 startStickToBottom();
 startCopyButtons();
 enhanceHistory(document);

@@ -3,9 +3,9 @@
 
 import { getSelectedModel, setLeaf, getParentId } from "./composer.js";
 import { readDraft, deleteDraft, saveDraft } from "./drafts.js";
-import { openModelPicker } from "./picker.js";
-import { scrollToBottom } from "./follow.js";
-import { fetchFragment, parseFragment, postForm, createRequestId } from "./server.js";
+import { openModelPicker } from "./model-picker.js";
+import { scrollToBottom } from "./scroll.js";
+import { fetchFragment, parseFragment, postForm, createRequestId } from "./http.js";
 
 const requestIds = new Map(); // request ids by what is asked for, kept until it was answered
 let messageList;

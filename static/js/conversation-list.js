@@ -1,7 +1,7 @@
 // The list of conversations: a menu for each, and a way back from deleting.
 
 import { getConversationId } from "./composer.js";
-import { fetchFragment, parseFragment, isAccountMismatch, postForm } from "./server.js";
+import { fetchFragment, parseFragment, isAccountMismatch, postForm } from "./http.js";
 import { connection } from "./socket.js";
 
 const TOAST_MS = 10_000; // milliseconds that it can be had back

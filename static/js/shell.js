@@ -1,8 +1,8 @@
 // The page around the replies: one status line for eyes and screen readers, and the sidebar.
 
 import { showMoved, getConversationId, runningReplies, getKnownLeaf, setLeaf } from "./composer.js";
-import { getThroughParameter, markRead, observeEnd } from "./listing.js";
-import { fetchFragment, parseFragment, buildHeaders, isAccountMismatch, reportAccountMismatch } from "./server.js";
+import { getThroughParameter, markRead, observeEnd } from "./conversation-list.js";
+import { fetchFragment, parseFragment, buildHeaders, isAccountMismatch, reportAccountMismatch } from "./http.js";
 import { connection } from "./socket.js";
 
 const LOST_NOTICE_DELAY_MS = 1000; // milliseconds without a connection that nobody needs to hear of

@@ -3,7 +3,7 @@
 // Alt+K has led to, costs nothing, and can be switched off.
 
 import { stopFirstReply } from "./composer.js";
-import { openModelPicker } from "./picker.js";
+import { openModelPicker } from "./model-picker.js";
 
 const LETTERS_KEY = "letters"; // where this browser keeps that they are off
 const TEXT_FIELDS = "input, textarea, select, [contenteditable]";
