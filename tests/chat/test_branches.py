@@ -36,7 +36,10 @@ def again(message: Message, **fields: str) -> dict[str, str]:
 def shown_texts(client: Client, address: str) -> list[str]:
     """The words of the messages on a page, from the first to the last."""
     shown = html(client.get(address))
-    words = r'<div class="prose user-text" hx-ignore>(.*?)</div>|<div class="prose" hx-ignore>(.*?)</div>'
+    words = (
+        r'<div class="prose user-text" hx-ignore>(.*?)</div>'
+        r'|<div class="prose" hx-ignore>(.*?)</div>'
+    )
     found = re.findall(words, shown.split("<template")[0], re.S)
     texts = (re.sub("<.*?>", "", "".join(pair)).strip() for pair in found)
     return [text for text in texts if text]

@@ -16,7 +16,9 @@ MESSAGE = "9b2e0000-0000-4000-8000-000000000002"
 
 ARTICLE = """<article class="message" id="m-{message}" data-role="assistant" data-state="{state}"
   aria-label="demo" {busy}>{before}{body}{after}
-  <footer class="message-footer"><div class="message-footer-row"><span class="state">{words}</span></div></footer>
+  <footer class="message-footer">
+    <div class="message-footer-row"><span class="state">{words}</span></div>
+  </footer>
 </article>"""
 
 BODY = """<details class="reasoning" hidden><summary>Thinking</summary><div class="prose"></div>

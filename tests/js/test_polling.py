@@ -162,7 +162,10 @@ def test_somebody_else_is_told_of_once_and_ends_the_rounds(
 
 
 def test_what_is_done_to_a_chat_is_seen_in_the_list(page: Page, pages: Pages) -> None:
-    row = '<li><a id="c-1" href="{0}">{1}</a><a class="conversation-menu-button" href="{0}menu/">More</a></li>'
+    row = (
+        '<li><a id="c-1" href="{0}">{1}</a>'
+        '<a class="conversation-menu-button" href="{0}menu/">More</a></li>'
+    )
     listed = [row.format(CHAT, "Tides")]
     page.route(
         "**/sidebar/**", lambda route: route.fulfill(body=LIST.replace("><", f">{listed[-1]}<"))
