@@ -51,7 +51,7 @@ class SameAccountMiddleware(MiddlewareMixin):
         if constant_time_compare(named, current):
             return None
         context = {"text": request.POST.get("text", "")}
-        refusal = render(request, "accounts/account_mismatch.html", context, status=409)
+        refusal = render(request, "errors/account_mismatch.html", context, status=409)
         refusal.headers[HEADER_NAME] = current
         refusal.headers["Cache-Control"] = "no-store, private"
         return refusal

@@ -142,7 +142,7 @@ def _render_keys_page(
         forms |= dict([invalid])
     rows = [_build_row(provider, held.get(provider.id), form) for provider, form in forms.items()]
     status = 422 if invalid else 200
-    return render(request, "accounts/keys.html", {"rows": rows}, status=status)
+    return render(request, "settings/keys.html", {"rows": rows}, status=status)
 
 
 def _build_row(provider: Provider, key: ApiKey | None, form: KeyForm) -> KeyRow:
@@ -157,7 +157,7 @@ def reply_preferences_page(request: SignedInRequest) -> HttpResponse:
         request.POST if request.method == "POST" else None, instance=request.user
     )
     if not form.is_valid():
-        return render(request, "accounts/replies.html", {"form": form})
+        return render(request, "settings/replies.html", {"form": form})
     form.instance.save(update_fields=["background_replies"])  # the rest may have moved on
     messages.success(request, "Your settings are saved.")
     return redirect("replies")

@@ -30,8 +30,8 @@ def conversation_menu(request: UserRequest, id: UUID) -> HttpResponse:
         return redirect_to_sign_in(request, request.path)
     context = {"conversation": access.get_conversation_or_404(user, id)}
     if request.htmx:
-        return render_fragment(request, "chat/_menu.html", context)
-    return add_no_store_headers(render(request, "chat/menu.html", context))
+        return render_fragment(request, "conversations/_menu.html", context)
+    return add_no_store_headers(render(request, "conversations/menu.html", context))
 
 
 @require_POST
@@ -76,7 +76,9 @@ def delete_conversation(request: UserRequest, id: UUID) -> HttpResponse:
     found = access.get_conversation_or_404(user, id)
     conversations.soft_delete(found)
     if request.htmx and request.POST.get("open") != str(id):
-        return render_fragment(request, "chat/_undo_toast.html", {"deleted_conversation": found})
+        return render_fragment(
+            request, "conversations/_undo_toast.html", {"deleted_conversation": found}
+        )
     remember_deleted(request, found)
     if request.htmx:
         return HttpResponse(status=204, headers={"HX-Redirect": reverse("home")})

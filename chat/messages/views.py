@@ -51,7 +51,7 @@ def edit_question(request: UserRequest, id: UUID) -> HttpResponse:
     if request.htmx:
         shown = build_message_view(question)
         return render_fragment(
-            request, "chat/_edit_message.html", {"message": shown, "request_id": uuid4()}
+            request, "chat/messages/_edit.html", {"message": shown, "request_id": uuid4()}
         )
     kept = dict(load_draft(request))
     return render_page(
@@ -126,7 +126,7 @@ def _render_new_messages(
     if not request.htmx:
         return redirect(f"{where}?leaf={reply.answer.pk}#m-{new_messages[0].pk}")
     shown = [build_message_view(message) for message in new_messages]
-    response = render_fragment(request, "chat/_new_messages.html", {"message_views": shown})
+    response = render_fragment(request, "chat/messages/_new.html", {"message_views": shown})
     response["HX-Push-Url"] = where
     return response
 

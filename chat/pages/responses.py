@@ -122,7 +122,7 @@ def render_page(
         "moved": CONVERSATION_MOVED,
         "deleted_conversation": find_just_deleted(request),
     }
-    return add_no_store_headers(render(request, "chat/conversation.html", context, status=status))
+    return add_no_store_headers(render(request, "chat/page.html", context, status=status))
 
 
 def _load_message_page(
@@ -168,7 +168,7 @@ def render_rejection(
         refusal["new_leaf_id"] = conversation.current_leaf_id
         refusal["current_path"] = reverse("conversation", args=[conversation.pk])
     if request.htmx:
-        return render_fragment(request, "chat/_rejection.html", refusal, status=status)
+        return render_fragment(request, "chat/composer/_rejection.html", refusal, status=status)
     return render_page(
         request,
         user,
@@ -232,7 +232,7 @@ def _render_unsaved_draft(
         "sign_in_url": redirect_to_login(next_url).url,
     }
     if request.htmx:
-        return render_fragment(request, "chat/_rejection.html", context, status=422)
+        return render_fragment(request, "chat/composer/_rejection.html", context, status=422)
     context["typed_fields"] = [
         (FIELD_LABELS[name], text) for name, text in typed_fields.items() if text
     ]

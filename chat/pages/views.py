@@ -67,7 +67,7 @@ def conversation_page(request: UserRequest, id: UUID) -> HttpResponse:
             "earlier_url": stretch.earlier_url,
             "newest_url": stretch.newest_url,
         }
-        return render_fragment(request, "chat/_messages.html", shown)
+        return render_fragment(request, "chat/messages/_list.html", shown)
     return render_page(request, user, found, initial=load_draft(request), target_id=through)
 
 
@@ -85,7 +85,7 @@ def earlier_messages(request: UserRequest, id: UUID) -> HttpResponse:
         return render_page(request, user, found, initial=load_draft(request), before_id=before)
     stretch = load_page_before(found, before)
     shown = {"message_views": stretch.messages, "earlier_url": stretch.earlier_url}
-    return render_fragment(request, "chat/_earlier_messages.html", shown)
+    return render_fragment(request, "chat/messages/_earlier.html", shown)
 
 
 @require_safe
@@ -95,7 +95,9 @@ def message_fragment(request: UserRequest, id: UUID) -> HttpResponse:
     if user is None:
         return HttpResponse(status=401)
     found = access.get_message_or_404(user, id)
-    return render_fragment(request, "chat/_message.html", {"message": build_message_view(found)})
+    return render_fragment(
+        request, "chat/messages/_message.html", {"message": build_message_view(found)}
+    )
 
 
 @require_safe
@@ -109,10 +111,10 @@ def sidebar_fragment(request: UserRequest) -> HttpResponse:
     context: dict[str, Any] = {"current_path": reverse("conversation", args=[at]) if at else ""}
     if after := RowPosition.parse(request.GET.get("after", "")):
         context["sidebar"] = load_sidebar(user, after, is_appended=True)
-        return render_fragment(request, "chat/_sidebar_rows.html", context)
+        return render_fragment(request, "conversations/_rows.html", context)
     through = RowPosition.parse(request.GET.get("through", ""))
     context["sidebar"] = load_sidebar(user, through=through)
-    return render_fragment(request, "chat/_sidebar_list.html", context)
+    return render_fragment(request, "conversations/_list.html", context)
 
 
 # Verbs
@@ -196,7 +198,7 @@ def _start_reply(
     if not request.htmx:
         return redirect(where)
     exchange = [build_message_view(reply.question), build_message_view(reply.answer)]
-    response = render_fragment(request, "chat/_new_messages.html", {"message_views": exchange})
+    response = render_fragment(request, "chat/messages/_new.html", {"message_views": exchange})
     if conversation is None:
         response["HX-Push-Url"] = where
     return response

@@ -128,7 +128,7 @@ class Composer:
 def _render_options(group: ModelGroup) -> SafeString:
     """The HTML of a provider's models. To make it anew for each page took a third of the page's
     time."""
-    return render_to_string("chat/_model_options.html", {"group": group})
+    return render_to_string("chat/composer/_model_options.html", {"group": group})
 
 
 def build_composer(

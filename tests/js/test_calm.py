@@ -143,7 +143,7 @@ class Growing:
 
     def rendered(self, article: MessageView) -> str:
         with override_settings(STORAGES=PLAIN_FILES, STATIC_URL="/static/"):
-            return render_to_string("chat/_message.html", {"message": article})
+            return render_to_string("chat/messages/_message.html", {"message": article})
 
     def frame(self) -> None:
         self.page.evaluate("() => new Promise(requestAnimationFrame)")

@@ -52,7 +52,7 @@ def page_of(action: str, articles: tuple[MessageView, ...] = (), **composer: Any
         "user": User(email="owner@holdfast.test"),
     }
     request = RequestFactory().get("/")
-    return render_to_string("chat/conversation.html", context, request).encode()
+    return render_to_string("chat/page.html", context, request).encode()
 
 
 def exchange(text: str) -> tuple[MessageView, MessageView]:
@@ -99,7 +99,7 @@ class Server:
 
     def accept(self, route: Route) -> None:
         articles = exchange(self.sent[-1]["text"])
-        body = render_to_string("chat/_new_messages.html", {"message_views": articles})
+        body = render_to_string("chat/messages/_new.html", {"message_views": articles})
         headers = {"HX-Push-Url": CHAT} if route.request.url.endswith("/c/") else {}
         route.fulfill(body=body, headers=headers)
 
@@ -254,7 +254,7 @@ def test_what_was_not_sent_stays_when_a_reply_above_it_is_written_again(
 ) -> None:
     Files.pages[CHAT] = page_of(f"{CHAT}messages/", ended("Yes"))
     _, again = exchange("Yes")
-    body = render_to_string("chat/_new_messages.html", {"message_views": [again]})
+    body = render_to_string("chat/messages/_new.html", {"message_views": [again]})
     page.route(
         "**/versions/", lambda route: route.fulfill(body=body, headers={"HX-Push-Url": CHAT})
     )
@@ -334,7 +334,9 @@ def test_what_arrived_although_its_answer_was_lost_is_not_shown_twice(
 def test_a_refused_message_gives_its_text_back(
     chat: Page, server: Server, complaints: list[str]
 ) -> None:
-    body = render_to_string("chat/_rejection.html", {"rejection": "No openai API key found."})
+    body = render_to_string(
+        "chat/composer/_rejection.html", {"rejection": "No openai API key found."}
+    )
     server.answer = lambda route: route.fulfill(status=422, body=body)
     box(chat).fill("Hold fast")
     send(chat).click()

@@ -39,7 +39,7 @@ class Pages:
 
     def message(self, route: Route) -> None:
         self.asked += 1
-        body = render_to_string("chat/_message.html", {"message": self.reply})
+        body = render_to_string("chat/messages/_message.html", {"message": self.reply})
         route.fulfill(body=body) if self.answer else route.abort()
 
     def write(self, text: str, index: int, **fields: object) -> None:
