@@ -31,7 +31,6 @@ Kind = Literal["embedded", "stack"]
 Server = Literal["daphne", "uvicorn"]
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILT = ROOT / ".static" / "staticfiles.json"
 MIGRATED = "holdfast_migrated"
 
 PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR")
@@ -56,21 +55,30 @@ running: list["Deployment"] = []
 class Worker(Program):
     """`manage.py stream_worker`, ready once it says so."""
 
-    def __init__(self, name: str, log: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, name: str, log: Path, environment: Mapping[str, str], root: Path = ROOT
+    ) -> None:
         super().__init__(
             name,
             [sys.executable, "manage.py", "stream_worker"],
             log=log,
             ready=lambda: "Worker ready" in self.output_of_this_run(),
             environment=environment,
-            cwd=ROOT,
+            cwd=root,
         )
 
 
 class Web(Program):
     """One web process at one address, over kills and restarts."""
 
-    def __init__(self, name: str, log: Path, environment: Mapping[str, str], server: Server):
+    def __init__(
+        self,
+        name: str,
+        log: Path,
+        environment: Mapping[str, str],
+        server: Server,
+        root: Path = ROOT,
+    ) -> None:
         self.port = free_port()
         super().__init__(
             name,
@@ -78,7 +86,7 @@ class Web(Program):
             log=log,
             ready=lambda: listens(self.port),
             environment=environment,
-            cwd=ROOT,
+            cwd=root,
         )
 
     @property
@@ -94,7 +102,11 @@ class Web(Program):
 
 
 class Deployment:
-    """A running Holdfast. Processes are `webs` and `workers`; `redis` is None when embedded."""
+    """A running Holdfast. Processes are `webs` and `workers`; `redis` is None when embedded.
+
+    `root` is the checkout whose code they run."""
+
+    root = ROOT
 
     def __init__(
         self,
@@ -159,14 +171,15 @@ class Deployment:
 
     def add_web(self, *, wait: bool = True) -> Web:
         name = f"web-{len(self.webs)}"
-        web = Web(name, self.folder / f"{name}.log", self.environment, self.server)
+        log = self.folder / f"{name}.log"
+        web = Web(name, log, self.environment, self.server, self.root)
         self.webs.append(web)
         web.start(wait=wait)
         return web
 
     def add_worker(self, *, wait: bool = True) -> Worker:
         name = f"worker-{len(self.workers)}"
-        worker = Worker(name, self.folder / f"{name}.log", self.environment)
+        worker = Worker(name, self.folder / f"{name}.log", self.environment, self.root)
         self.workers.append(worker)
         worker.start(wait=wait)
         return worker
@@ -232,7 +245,7 @@ class Deployment:
 
     def manage(self, *arguments: str) -> str:
         """What `manage.py` prints in this environment; fails with its output if it fails."""
-        return manage(self.environment, *arguments)
+        return manage(self.environment, *arguments, root=self.root)
 
     def logs(self, lines: int = 60) -> str:
         """The end of what each process has printed."""
@@ -241,7 +254,7 @@ class Deployment:
     # Making the ground
 
     def _environment(self) -> dict[str, str]:
-        build_static_files()
+        build_static_files(self.root)
         here = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         mine = {
             "SECRET_KEY": secrets.token_urlsafe(40),
@@ -267,10 +280,10 @@ class Deployment:
         return {"DATABASE_URL": url, "REDIS_URL": self.redis.url, "EMBEDDED_WORKER": "off"}
 
 
-def manage(environment: Mapping[str, str], *arguments: str) -> str:
+def manage(environment: Mapping[str, str], *arguments: str, root: Path = ROOT) -> str:
     done = subprocess.run(
         [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
+        cwd=root,
         env=dict(environment),
         capture_output=True,
         text=True,
@@ -298,12 +311,13 @@ def migrated_template(server: Postgres) -> str:
 
 
 @functools.cache
-def build_static_files() -> None:
+def build_static_files(root: Path = ROOT) -> None:
     """Collect them, once in a run, unless what is there is newer than every source."""
-    if BUILT.exists() and BUILT.stat().st_mtime >= max(_times(ROOT / "static")):
+    built = root / ".static" / "staticfiles.json"
+    if built.exists() and built.stat().st_mtime >= max(_times(root / "static")):
         return
     environment = bare_environment("sqlite:///:memory:")
-    manage(environment, "collectstatic", "--noinput", "--verbosity", "0")
+    manage(environment, "collectstatic", "--noinput", "--verbosity", "0", root=root)
 
 
 def _times(folder: Path) -> Iterable[float]:
