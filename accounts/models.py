@@ -44,7 +44,6 @@ class User(AbstractBaseUser, PermissionsMixin):
         unique=True, error_messages={"unique": "There is already an account with this address."}
     )
     name = models.CharField(max_length=150, blank=True)
-    avatar = models.URLField(blank=True)
     is_active = models.BooleanField(
         default=True, help_text="Whether this person may sign in. Better than deleting them."
     )
