@@ -14,7 +14,7 @@ STATIC := $(shell find static 2>/dev/null)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .PHONY: run stack test test-parts test-sqlite test-pages test-deaths prove prove-parts prove-sqlite prove-pages prove-deaths \
-	prove-chaos prove-fuzz chaos attack lint lock upgrade prices clean browser aimock \
+	prove-chaos prove-fuzz chaos attack lint lock upgrade prices configuration clean browser aimock \
 	fake-providers bench
 .DELETE_ON_ERROR:
 
@@ -105,6 +105,9 @@ upgrade: .venv/dev
 
 prices: .venv/dev ## Write prices and context windows from the pinned genai-prices
 	$(BIN)/python -m tools.prices
+
+configuration: .venv/dev ## Write docs/configuration.md and .env.example from config/settings.py
+	$(BIN)/python -m tools.configuration
 
 clean: ## Remove what was built; .env and the database stay
 	rm -rf .venv .static .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
