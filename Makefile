@@ -13,21 +13,24 @@ PAGES := $(wildcard $(patsubst %,tests/e2e/test_%.py,axe cut_everywhere deployme
 STATIC := $(shell find static 2>/dev/null)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run stack test test-parts test-sqlite test-pages test-deaths prove prove-parts prove-sqlite prove-pages prove-deaths \
+.PHONY: run help stack test test-parts test-sqlite test-pages test-deaths prove prove-parts prove-sqlite prove-pages prove-deaths \
 	prove-chaos prove-fuzz chaos attack lint lock upgrade prices configuration clean browser aimock \
 	fake-providers bench
 .DELETE_ON_ERROR:
 
-run: .venv/runtime .env .static/staticfiles.json ## Start Holdfast on 127.0.0.1:$(PORT)
+run: .venv/runtime .env .static/staticfiles.json ## Start Holdfast on 127.0.0.1; PORT=8000
 	@exec $(BIN)/python -m tools.run $(PORT)
 
-stack: .venv/dev .env .static/staticfiles.json ## The production shape, thrown away at the end; SERVER=uvicorn
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
+
+stack: .venv/dev .env .static/staticfiles.json ## Start a production deployment that leaves nothing behind; SERVER=uvicorn
 	@exec $(BIN)/python -m tools.stack --server $(SERVER)
 
 # Tests of pages and of whole deployments mostly wait, the others mostly compute: side by side. The
 # longest come first; lint and SQLite, the shortest, begin when the first of them has ended. A new
 # file of tests/e2e is run by test-deaths unless PAGES names it.
-test: .venv/dev .env .static/staticfiles.json browser aimock ## What decides whether a change lands
+test: .venv/dev .env .static/staticfiles.json browser aimock ## Run the tests and lint that a change must pass
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-pages test-deaths test-parts lint test-sqlite
 
 test-parts:
@@ -43,7 +46,7 @@ test-deaths:
 	$(BIN)/python -m pytest tests/chaos tests/e2e $(PAGES:%=--ignore=%)
 
 # One after the other: figures beside other work say nothing.
-prove: ## Everything, with the figures; one part: prove-parts, -sqlite, -pages, -deaths, -chaos, -fuzz
+prove: ## Run all tests and print their figures; or one part: prove-parts, -sqlite, -pages, -deaths, -chaos, -fuzz
 	@for part in lint prove-parts prove-sqlite prove-pages prove-deaths prove-chaos prove-fuzz; do \
 		$(MAKE) --no-print-directory $$part || exit; \
 	done
@@ -68,22 +71,22 @@ prove-chaos: .venv/dev .env .static/staticfiles.json
 prove-fuzz: .venv/dev .env .static/staticfiles.json
 	$(PROVE) tests/fuzz
 
-chaos: .venv/dev .env .static/staticfiles.json ## The worst for SECONDS, by SEED; BREAK=fence|publish-first|no-refill must fail
+chaos: .venv/dev .env .static/staticfiles.json ## Break a running stack at random and count losses; SECONDS SEED; BREAK=fence|publish-first|no-refill must fail
 	@exec $(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED) $(if $(BREAK),--break $(BREAK)) --server $(SERVER)
 
-attack: .venv/dev .env .static/staticfiles.json ## An attacker beside an honest person; SECONDS MODE=H1…H8|mixed SHAPE=own|proxy
+attack: .venv/dev .env .static/staticfiles.json ## Measure what an honest person notices of attackers; SECONDS MODE=H1…H8|mixed SHAPE=own|proxy
 	@exec $(BIN)/python -m tests.chaos.attack $(if $(filter command,$(origin SECONDS)),--seconds $(SECONDS)) \
 		$(if $(MODE),--mode $(MODE)) $(if $(SHAPE),--shape $(SHAPE)) --seed $(SEED) --server $(SERVER)
 
-bench: .venv/dev .env .static/staticfiles.json ## What a reply costs beside the field; ROUNDS PARTS SECONDS STREAMS SUBJECTS WRITE
+bench: .venv/dev .env .static/staticfiles.json ## Compare the cost of a reply with other projects; ROUNDS PARTS SECONDS STREAMS SUBJECTS WRITE
 	@$(BIN)/python -m benchmarks $(if $(PARTS),--parts $(PARTS)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
 		$(if $(filter command,$(origin SECONDS)),--seconds $(SECONDS)) $(if $(STREAMS),--streams $(STREAMS)) \
 		$(if $(SUBJECTS),--subjects $(SUBJECTS)) $(if $(WRITE),--write)
 
-fake-providers: .venv/dev ## All providers on loopback, misbehaving on demand; FAKE_PORT
+fake-providers: .venv/dev ## Start fakes of all providers, which fail on demand; FAKE_PORT
 	@exec $(BIN)/python -m tools.fake_provider --explain --delay 0.05 --port $(FAKE_PORT)
 
-lint: .venv/dev .env ## Style, types, import direction, names, migrations
+lint: .venv/dev .env ## Check style, types, imports, names and migrations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -97,10 +100,10 @@ browser: .venv/dev
 aimock: .venv/dev
 	@$(BIN)/python -m tools.aimock
 
-lock: .venv/dev ## Bring the lock files in line with pyproject.toml; `make upgrade` takes newer releases
+lock: .venv/dev ## Bring the lock files in line with pyproject.toml
 	$(BIN)/python -m tools.lock
 
-upgrade: .venv/dev
+upgrade: .venv/dev ## Lock the newest releases that pyproject.toml allows
 	$(BIN)/python -m tools.lock --upgrade
 
 prices: .venv/dev ## Write prices and context windows from the pinned genai-prices
