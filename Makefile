@@ -2,6 +2,7 @@
 # second time. Only Python 3.11 or newer and make need to be there.
 
 PORT ?= 8000
+PYTHON ?=
 SERVER ?= daphne
 SECONDS ?= 300
 FAKE_PORT ?= 8900
@@ -13,9 +14,9 @@ PAGES := $(wildcard $(patsubst %,tests/e2e/test_%.py,axe cut_everywhere deployme
 STATIC := $(shell find static 2>/dev/null)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run help stack test test-parts test-sqlite test-pages test-deaths prove prove-parts prove-sqlite prove-pages prove-deaths \
-	prove-chaos prove-fuzz chaos attack lint lock upgrade prices configuration clean browser aimock \
-	fake-providers bench
+.PHONY: run help stack test test-postgresql test-sqlite test-pages test-deaths \
+	prove prove-postgresql prove-sqlite prove-pages prove-deaths prove-chaos prove-fuzz \
+	chaos attack bench fake-providers lint lock upgrade prices configuration clean browser aimock
 .DELETE_ON_ERROR:
 
 run: .venv/runtime .env .static/staticfiles.json ## Start Holdfast on 127.0.0.1; PORT=8000
@@ -31,12 +32,12 @@ stack: .venv/dev .env .static/staticfiles.json ## Start a production deployment 
 # longest come first; lint and SQLite, the shortest, begin when the first of them has ended. A new
 # file of tests/e2e is run by test-deaths unless PAGES names it.
 test: .venv/dev .env .static/staticfiles.json browser aimock ## Run the tests and lint that a change must pass
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-pages test-deaths test-parts lint test-sqlite
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-pages test-deaths test-postgresql lint test-sqlite
 
-test-parts:
+test-postgresql: .venv/dev .env .static/staticfiles.json
 	$(BIN)/python -m pytest $(WHOLE:%=--ignore=%)
 
-test-sqlite:
+test-sqlite: .venv/dev .env
 	TEST_DATABASE=sqlite $(BIN)/python -m pytest tests/accounts tests/chat tests/streaming
 
 test-pages:
@@ -46,14 +47,14 @@ test-deaths:
 	$(BIN)/python -m pytest tests/chaos tests/e2e $(PAGES:%=--ignore=%)
 
 # One after the other: figures beside other work say nothing.
-prove: ## Run all tests and print their figures; or one part: prove-parts, -sqlite, -pages, -deaths, -chaos, -fuzz
-	@for part in lint prove-parts prove-sqlite prove-pages prove-deaths prove-chaos prove-fuzz; do \
+prove: ## Run all tests and print their figures; or one part: prove-postgresql, -sqlite, -pages, -deaths, -chaos, -fuzz
+	@for part in lint prove-postgresql prove-sqlite prove-pages prove-deaths prove-chaos prove-fuzz; do \
 		$(MAKE) --no-print-directory $$part || exit; \
 	done
 
 PROVE := $(BIN)/python -m pytest -m "" -s -rA
 
-prove-parts: .venv/dev .env .static/staticfiles.json
+prove-postgresql: .venv/dev .env .static/staticfiles.json
 	$(PROVE) --ignore=tests/fuzz $(WHOLE:%=--ignore=%)
 
 prove-sqlite: .venv/dev .env
@@ -117,7 +118,7 @@ clean: ## Remove what was built; .env and the database stay
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
-	@for python in python3.11 python3 python3.12 python3.13 python3.14 python; do \
+	@for python in $(PYTHON) python3.11 python3 python3.12 python3.13 python3.14 python; do \
 		$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
 		$$python -m venv .venv && exit 0; \
 		rm -rf .venv; \

