@@ -87,11 +87,14 @@ bench: .venv/dev .env .static/staticfiles.json ## Compare the cost of a reply wi
 fake-providers: .venv/dev ## Start fakes of all providers, which fail on demand; FAKE_PORT
 	@exec $(BIN)/python -m tools.fake_provider --explain --delay 0.05 --port $(FAKE_PORT)
 
-lint: .venv/dev .env ## Check style, types, imports, names and migrations
+lint: .venv/dev .env ## Check style, spelling, types, imports, dependencies, names and migrations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/typos
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/deptry accounts chat config streaming
+	$(BIN)/deptry benchmarks tests tools --ignore DEP002,DEP004 # development dependencies are fine here
 	$(BIN)/python -m tools.check_names
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
