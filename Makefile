@@ -8,9 +8,6 @@ SECONDS ?= 300
 FAKE_PORT ?= 8900
 SEED ?= 1
 BIN := .venv/bin
-WHOLE := tests/js tests/e2e tests/chaos
-PAGES := $(wildcard $(patsubst %,tests/e2e/test_%.py,axe cut_everywhere deployment drafts first_minute hostile keyboard listing \
-	long_conversation phone screens states titles tree writing without_scripts))
 STATIC := $(shell find static 2>/dev/null)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
@@ -28,49 +25,49 @@ help: ## List these targets
 stack: .venv/dev .env .static/staticfiles.json ## Start a production deployment that leaves nothing behind; SERVER=uvicorn
 	@exec $(BIN)/python -m tools.stack --server $(SERVER)
 
-# Tests of pages and of whole deployments mostly wait, the others mostly compute: side by side. The
-# longest come first; lint and SQLite, the shortest, begin when the first of them has ended. A new
-# file of tests/e2e is run by test-deaths unless PAGES names it.
+# Tests with pages and tests that kill processes mostly wait, and the others mostly compute, so they
+# run side by side. The longest come first; lint and SQLite begin when the first of them has ended. A
+# test has a mark `page` or `death` by its folder (tests/plugin.py) or in its file.
 test: .venv/dev .env .static/staticfiles.json browser aimock ## Run the tests and lint that a change must pass
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-pages test-deaths test-postgresql lint test-sqlite
 
 test-postgresql: .venv/dev .env .static/staticfiles.json
-	$(BIN)/python -m pytest $(WHOLE:%=--ignore=%)
+	$(BIN)/python -m pytest -m "not page and not death and not prove"
 
 test-sqlite: .venv/dev .env
 	TEST_DATABASE=sqlite $(BIN)/python -m pytest tests/accounts tests/chat tests/streaming
 
 test-pages:
-	$(BIN)/python -m pytest tests/js $(PAGES)
+	$(BIN)/python -m pytest -m "page and not prove" tests/js tests/e2e
 
 test-deaths:
-	$(BIN)/python -m pytest tests/chaos tests/e2e $(PAGES:%=--ignore=%)
+	$(BIN)/python -m pytest -m "death and not prove" tests/chaos tests/e2e
 
-# One after the other: figures beside other work say nothing.
+# The parts run one after the other, because other work would spoil their figures.
 prove: ## Run all tests and print their figures; or one part: prove-postgresql, -sqlite, -pages, -deaths, -chaos, -fuzz
 	@for part in lint prove-postgresql prove-sqlite prove-pages prove-deaths prove-chaos prove-fuzz; do \
 		$(MAKE) --no-print-directory $$part || exit; \
 	done
 
-PROVE := $(BIN)/python -m pytest -m "" -s -rA
+PROVE := $(BIN)/python -m pytest -s -rA
 
 prove-postgresql: .venv/dev .env .static/staticfiles.json
-	$(PROVE) --ignore=tests/fuzz $(WHOLE:%=--ignore=%)
+	$(PROVE) -m "not page and not death" --ignore=tests/fuzz
 
 prove-sqlite: .venv/dev .env
-	TEST_DATABASE=sqlite $(PROVE) tests/accounts tests/chat tests/streaming
+	TEST_DATABASE=sqlite $(PROVE) -m "" tests/accounts tests/chat tests/streaming
 
 prove-pages: .venv/dev .env .static/staticfiles.json browser
-	$(PROVE) tests/js $(PAGES)
+	$(PROVE) -m page tests/js tests/e2e
 
 prove-deaths: .venv/dev .env .static/staticfiles.json browser aimock
-	$(PROVE) tests/e2e $(PAGES:%=--ignore=%)
+	$(PROVE) -m death tests/e2e
 
 prove-chaos: .venv/dev .env .static/staticfiles.json
-	$(PROVE) tests/chaos
+	$(PROVE) -m "" tests/chaos
 
 prove-fuzz: .venv/dev .env .static/staticfiles.json
-	$(PROVE) tests/fuzz
+	$(PROVE) -m "" tests/fuzz
 
 chaos: .venv/dev .env .static/staticfiles.json ## Break a running stack at random and count losses; SECONDS SEED; BREAK=fence|publish-first|no-refill must fail
 	@exec $(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED) $(if $(BREAK),--break $(BREAK)) --server $(SERVER)

@@ -34,6 +34,7 @@ from tools.fake_provider import Behaviour, Fake
 from tools.waiting import until
 
 pytestmark = [
+    pytest.mark.page,
     pytest.mark.parametrize("deployment", ["embedded"], indirect=True),
     pytest.mark.timeout(240),
 ]

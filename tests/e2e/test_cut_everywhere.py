@@ -14,6 +14,8 @@ from tools.deployment.http_user import Person
 from tools.deployment.protocol_client import Reader
 from tools.fake_provider import Behaviour, Fake, Piece
 
+pytestmark = pytest.mark.page
+
 MODEL = "gpt-5.5"
 
 DELTAS = st.lists(

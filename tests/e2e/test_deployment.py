@@ -11,6 +11,8 @@ from tools.deployment.deployment import Deployment
 from tools.fake_provider import Behaviour, Fake
 from tools.waiting import until
 
+pytestmark = pytest.mark.page
+
 
 def test_the_first_to_sign_up_is_the_administrator(deployment: Deployment) -> None:
     deployment.person("owner")

@@ -16,6 +16,8 @@ from tools.deployment.deployment import Deployment
 from tools.deployment.http_user import Person
 from tools.deployment.tcp_proxy import Line
 
+pytestmark = pytest.mark.page
+
 embedded = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
 
 

@@ -17,7 +17,7 @@ from tools.deployment.deployment import Deployment
 from tools.deployment.http_user import PASSWORD
 from tools.fake_provider import Behaviour, Fake
 
-pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+pytestmark = [pytest.mark.page, pytest.mark.parametrize("deployment", ["embedded"], indirect=True)]
 
 QUESTION = "Why do tides lag the moon? Be brief."
 

@@ -18,7 +18,7 @@ from tools.deployment.deployment import Deployment
 from tools.deployment.http_user import Person
 from tools.fake_provider import Behaviour, Fake
 
-pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+pytestmark = [pytest.mark.page, pytest.mark.parametrize("deployment", ["embedded"], indirect=True)]
 
 ARABIC = "لماذا يتأخر المد عن القمر؟"
 ENDLESS = "Supercalifragilistic" * 15  # 300 characters without a place to break

@@ -13,7 +13,7 @@ from tests.e2e.replies import ask, clipboard, latest, settled
 from tools.deployment.deployment import Deployment
 from tools.waiting import until
 
-pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+pytestmark = [pytest.mark.page, pytest.mark.parametrize("deployment", ["embedded"], indirect=True)]
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from tools.deployment.http_user import Person
 from tools.fake_provider import Behaviour, Fake
 from tools.waiting import until
 
+pytestmark = pytest.mark.page
+
 AGES = {"Today": 0, "Yesterday": 1, "Previous 7 days": 4, "Older": 30}
 
 AGE = """

@@ -10,6 +10,8 @@ from benchmarks.page import history
 from tools.deployment.deployment import Deployment
 from tools.waiting import until
 
+pytestmark = pytest.mark.page
+
 READ_NOW = """() => [...document.querySelectorAll("article")]
     .find((article) => article.getBoundingClientRect().bottom > 0)"""
 

@@ -16,7 +16,7 @@ from tools.deployment.http_user import Person
 from tools.deployment.tcp_proxy import Line
 from tools.fake_provider import Behaviour, Fake
 
-pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+pytestmark = [pytest.mark.page, pytest.mark.parametrize("deployment", ["embedded"], indirect=True)]
 
 WIDTH = 360
 PHONE = {"viewport": {"width": WIDTH, "height": 740}, "has_touch": True, "is_mobile": True}

@@ -18,6 +18,8 @@ from tools.deployment.tcp_proxy import Line
 from tools.fake_provider import Behaviour, Fake
 from tools.fake_provider.behaviour import ErrorAnswer
 
+pytestmark = pytest.mark.page
+
 embedded = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
 
 COUNTING = Behaviour.of("One, ", "two, ", "three.", hold_after=(1, 2))

@@ -14,6 +14,8 @@ from tests.e2e.test_listing import more, row
 from tools.deployment.http_user import Person
 from tools.fake_provider import Behaviour, Fake
 
+pytestmark = pytest.mark.page
+
 QUESTION = "Why does the sea lag behind the moon?"
 WRITTEN = "The late sea"
 TITLE = Behaviour.of(WRITTEN, prompt="Write a title", hold_after=(0,))

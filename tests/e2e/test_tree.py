@@ -11,7 +11,7 @@ from tests.e2e.conftest import Complaints
 from tests.e2e.replies import ask, conversation_path, finished, latest
 from tools.deployment.deployment import Deployment
 
-pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+pytestmark = [pytest.mark.page, pytest.mark.parametrize("deployment", ["embedded"], indirect=True)]
 
 
 def questions(page: Page) -> Locator:

@@ -15,6 +15,7 @@ from tools.deployment.http_user import PASSWORD, Person
 from tools.fake_provider import Behaviour, Fake
 
 pytestmark = [
+    pytest.mark.page,
     pytest.mark.still,
     pytest.mark.parametrize("deployment", ["embedded"], indirect=True),
 ]

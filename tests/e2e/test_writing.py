@@ -13,7 +13,7 @@ from tests.e2e.replies import ask, finished, latest
 from tools.deployment.deployment import Deployment
 from tools.fake_provider import Behaviour, Fake
 
-pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+pytestmark = [pytest.mark.page, pytest.mark.parametrize("deployment", ["embedded"], indirect=True)]
 
 
 def model(page: Page) -> str:
