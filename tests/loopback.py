@@ -1,6 +1,8 @@
-"""The net is off: in tests nothing is looked up or called beyond this machine.
+"""Keep tests on this machine: a look-up of a name or a connection beyond loopback is an error.
 
-A test that calls a real service is slow, tells that service about itself, and fails on a train.
+pytest-socket does less. While it allows some hosts it lets every look-up and `connect_ex` pass, and
+it guards only the time in which a test runs, not fixtures of the session and threads between tests.
+Neither reaches uvloop and other processes; those get the addresses of fakes.
 """
 
 import ipaddress
@@ -11,14 +13,14 @@ NAMES = ("", "localhost", "0.0.0.0", "::")
 
 
 class NetworkForbidden(RuntimeError):
-    """Something in this test wanted to leave the machine."""
+    """Something in this test called another machine."""
 
     def __init__(self, address: object) -> None:
         super().__init__(f"tests stay on loopback, and this one called {address!r}")
 
 
 def forbid_the_rest() -> None:
-    """From now on every look-up and connection of this process stays on this machine."""
+    """Refuse look-ups and connections of this process beyond loopback, from now on."""
     socket.getaddrinfo = _getaddrinfo
     socket.socket.connect = _connect  # type: ignore[assignment,method-assign]
     socket.socket.connect_ex = _connect_ex  # type: ignore[assignment,method-assign]
