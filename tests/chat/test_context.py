@@ -1,8 +1,11 @@
 """What a model is sent, by tables of cases: no database, no provider."""
 
 import re
+import time
+from functools import partial
 from itertools import pairwise, product
 from random import Random
+from timeit import timeit
 
 import pytest
 from hypothesis import given
@@ -333,6 +336,7 @@ def test_a_language_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
 
 WORDS = sorted({*re.findall("[a-z]+", " ".join(followups.ENGLISH))})
 PAIRS = [*product(WORDS, repeat=2)]
+MAX_CPU_SECONDS = 0.02
 
 
 @pytest.mark.parametrize(
@@ -343,13 +347,11 @@ PAIRS = [*product(WORDS, repeat=2)]
     ],
 )
 @pytest.mark.parametrize("run", ["a", "more "])
-def test_no_message_takes_longer_to_judge_than_a_test_may(
-    run: str, pairs: list[tuple[str, str]]
-) -> None:
-    """A pattern that is tried in ever more ways is so behind words that it looks for."""
+def test_no_message_takes_long_to_judge(run: str, pairs: list[tuple[str, str]]) -> None:
+    """A pattern that backtracks too much does so behind words that it looks for. The slowest
+    message takes 0.2 ms."""
     for two in pairs:
         message = f"{' '.join(two)} {run * followups.MAX_FOLLOWUP_CHARS}"
-        assert is_followup(message[: followups.MAX_FOLLOWUP_CHARS - 1] + "\N{WATER WAVE}") in (
-            True,
-            False,
-        )
+        message = message[: followups.MAX_FOLLOWUP_CHARS - 1] + "\N{WATER WAVE}"
+        judge = partial(is_followup, message)
+        assert timeit(judge, timer=time.thread_time, number=1) < MAX_CPU_SECONDS, message
