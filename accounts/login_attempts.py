@@ -1,4 +1,4 @@
-"""Wrong passwords: how many may be tried, by whom. The rule is in docs/decisions/passwords.md."""
+"""Wrong passwords: how many may be tried, by whom. The rule is in docs/decisions/0012."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Which models a person is offered: the catalog, what their keys' providers list, and what the
-administrator says, laid over each other. `docs/decisions/models.md` says why in this order."""
+administrator says, laid over each other. `docs/decisions/0003` says why in this order."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ POSTGRESQL = {
         "timeout": 2,
         "reconnect_timeout": 1,
     },
-    # The server plans a repeated statement once: docs/decisions/joins.md.
+    # The server plans a repeated statement once: docs/decisions/0009.
     "server_side_binding": True,
     "prepare_threshold": 5,
     # A process that is frozen in a transaction keeps its locks, and others would wait for the

@@ -9,7 +9,7 @@ Channels makes a thread hop before each message that it dispatches to a consumer
 a single channel, and the hub passes messages on to the followers of this process. A message for
 each stream would cost more than its text. So one message carries what a commit wrote for all
 streams of a worker, to one group that every process with followers has joined
-(docs/decisions/bells.md).
+(docs/decisions/0005).
 """
 
 from __future__ import annotations

@@ -194,7 +194,7 @@ class Kind(models.IntegerChoices):
 
 class StreamChunk(models.Model):
     """A piece of a stream's text. `content`, all the text up to here, is a slice of the
-    stream and not a second copy: see docs/decisions/chunks.md.
+    stream and not a second copy: see docs/decisions/0001.
 
     There is no foreign-key constraint in the database: the row of the stream is updated in the very
     statement that inserts its chunks, and a constraint trigger would ask for it once more

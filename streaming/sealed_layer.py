@@ -5,7 +5,7 @@ A message is the sender's id, a number, and what AES-256-GCM makes of the rest. 
 sends has a random id and a key derived from that id and SECRET_KEY, so its numbers, which only
 rise, never meet another nonce. A receiver takes each number of a sender once and in order, and
 nothing that was sent longer ago than it remembers senders. What it does not take is a lost bell,
-which the database makes good within a second (docs/decisions/sealed-bells.md).
+which the database makes good within a second (docs/decisions/0011).
 """
 
 from __future__ import annotations

@@ -258,7 +258,7 @@ def request_id(number: int) -> str:
 
 def losses(stack: Stack, browser: httpx2.Client) -> Iterator[str]:
     """What the attackers have taken from the honest person, who used this browser before. Whether
-    a fresh one can sign in is told apart: docs/decisions/passwords.md."""
+    a fresh one can sign in is told apart: docs/decisions/0012."""
     rows = execute(
         stack,
         "SELECT e.email FROM account_emailaddress e JOIN accounts_user u ON u.id = e.user_id "

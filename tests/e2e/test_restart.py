@@ -31,7 +31,7 @@ def test_sockets_are_told_to_come_back(deploy: Deploy, fake: Fake, server: Serve
     reader = Reader(owner, stream).read(chunks=1)
     with owner.socket() as socket:
         until(lambda: json.loads(socket.recv(timeout=10))["type"] == "hello")
-        assert not socket.protocol.extensions, "compressed: docs/decisions/compression.md"
+        assert not socket.protocol.extensions, "compressed: docs/decisions/0008"
         os.kill(deployment.web.pid, signal.SIGTERM)
         frames, code = until_closed(socket)
     assert {"type": "bye", "retry_ms": 500} in frames

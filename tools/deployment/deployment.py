@@ -45,7 +45,7 @@ SETTINGS = {
     "EMAIL_VERIFICATION": "none",
     "PYTHONUNBUFFERED": "1",
     "TITLES": "off",  # a title is one more question to the provider
-    "UVICORN_WS_PER_MESSAGE_DEFLATE": "false",  # docs/decisions/compression.md
+    "UVICORN_WS_PER_MESSAGE_DEFLATE": "false",  # docs/decisions/0008
 }
 
 running: list["Deployment"] = []
