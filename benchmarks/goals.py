@@ -1,4 +1,4 @@
-"""What is to be reached, as data: each line of the table, and which figure of a run it judges."""
+"""The goals as data: each line of the table, and the figure of a run that it judges."""
 
 from __future__ import annotations
 

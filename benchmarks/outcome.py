@@ -46,7 +46,7 @@ class Stage:
         self._running: dict[str, Subject] = {}
         self._client: Client | None = None
         self.gaps: list[str] = []
-        """What is left out, and why, for people."""
+        """Parts that are skipped, with the reason, as sentences for people."""
 
     def __enter__(self) -> Stage:
         return self

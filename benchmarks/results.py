@@ -1,4 +1,4 @@
-"""What is kept of a run: its figures, all it measured, and on what it was measured."""
+"""The stored result of a run: its figures, all measurements, and the machine and versions."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Client(Child):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What was seen of a subject in `seconds`. CPU in seconds by process, ages in milliseconds,
+    """Measurements of a subject over `seconds`. CPU in seconds by process, ages in milliseconds,
     bytes and frames on the wire; `wrong` are tokens lost, doubled and reordered."""
 
     seconds: float
@@ -71,7 +71,7 @@ class Sample:
         return quantile(self.ages, share)
 
     def told(self) -> dict[str, Any]:
-        """What is kept of it."""
+        """Return the figures that results store."""
         return {
             "us_per_token": round(self.per_token, 1),
             "by_process": {k: round(1e6 * v / max(self.tokens, 1), 1) for k, v in self.cpu.items()},
