@@ -51,7 +51,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return setup.is_sign_up_open(request)
 
     def is_safe_url(self, url: str | None) -> bool:
-        """Whether to lead there from here. What is no URL at all, such as `http://[`, is not."""
+        """Return False for text that is no URL at all, such as `http://[`, instead of raising."""
         try:
             return bool(super().is_safe_url(url))
         except ValueError:

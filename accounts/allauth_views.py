@@ -1,9 +1,9 @@
 """allauth's pages that decide who owns an account: they take the password again, and they know the
 browsers that were there before.
 
-Whoever holds a session for a moment, as by a copied cookie or an open laptop, can't go on from it
-to the account. A form that was sent without a recent password is not kept and done later: the
-session would keep it for whoever types the password next, and not only its owner can fill it.
+A thief of a session, with a copied cookie or at an open laptop, can't take over the account. A
+form that was sent without a recent password is not stored for later: the session would hold it
+until somebody types the password, and the thief could have filled it in.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class EmailView(views.EmailView):
         return super().dispatch(request, *args, **kwargs)
 
     def get_initial(self) -> dict[str, Any]:
-        """What was typed before the password was asked for."""
+        """Restore the address that was typed before the page asked for the password."""
         return super().get_initial() | {"email": self.request.GET.get("email", "")}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -153,7 +153,7 @@ class PasswordChangeView(views.PasswordChangeView):
 
 
 class PasswordResetFromKeyView(views.PasswordResetFromKeyView):
-    """Whoever followed the link in the mail signs in here, whatever strangers are guessing."""
+    """The link in the mail makes this browser a known one, which strangers can't bar."""
 
     def form_valid(self, form: BaseForm) -> HttpResponse:
         response: HttpResponse = super().form_valid(form)

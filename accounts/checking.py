@@ -98,7 +98,7 @@ def save_result(key: ApiKey, result: KeyCheck) -> None:
 
 
 def _build_listed_models(key: ApiKey, models: tuple[base.ModelInfo, ...]) -> list[ListedModel]:
-    """What is kept of a list: no dated snapshot beside the model that it is one of."""
+    """Return the rows to store: without a dated snapshot if its model is listed too."""
     named = {model.id: model for model in models if is_selectable(model)}
     kept = [m for id, m in named.items() if SNAPSHOT_SUFFIX.sub("", id) not in named.keys() - {id}]
     return [

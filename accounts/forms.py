@@ -41,7 +41,7 @@ class SignUpForm(SignupForm):
         return not setup.has_any_account()
 
     def clean_setup_code(self) -> str:
-        """Whoever has it can read the server's log, so the installation is theirs."""
+        """The code proves access to the server's log, so its sender may own the installation."""
         typed = str(self.cleaned_data["setup_code"])
         tries = setup.SETUP_CODE_LIMIT.counter_for(
             get_adapter().get_client_network(context.request)
@@ -118,8 +118,8 @@ class PasswordChangeForm(ChangePasswordForm):
 
 
 class KeyForm(forms.Form):
-    """A provider's key, to be added or replaced. What was typed is never shown again, not
-    even when it was refused."""
+    """A provider's key, to be added or replaced. The page never shows the typed key again, not
+    even if it was refused."""
 
     key = forms.CharField(
         strip=False,  # keys.clean decides

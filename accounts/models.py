@@ -1,4 +1,4 @@
-"""Who uses Holdfast, and the sealed keys with which their replies are asked for."""
+"""The users of Holdfast, and their sealed keys for the providers of replies."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 def send_notification_mails(
     template: str, addresses: Iterable[str], context: dict[str, Any]
 ) -> None:
-    """Send the notice to each of these addresses. What was done stays done if no mail can be
-    sent; the log says so."""
+    """Send the notice to each of these addresses. A failure to send undoes no change and is
+    logged."""
     for address in dict.fromkeys(addresses):
         try:
             get_adapter().send_mail(template, address, context)

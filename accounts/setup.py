@@ -1,8 +1,8 @@
 """Whose a fresh installation is, and who may sign up.
 
-Where only this machine is served, a person at it who signs up first administers it. Whoever comes
-from elsewhere could be anybody, whatever the Host header says, so the first sign-up takes a setup
-code from them that only the server's log shows.
+If only this machine is served, the first person who signs up at it becomes the administrator. A
+remote client could be anybody, whatever its Host header says, so its first sign-up needs a setup
+code that only the server's log shows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who may see what: the owner. What is not yours answers like what does not exist."""
+"""Access: only owners see their objects. To others an object looks as if it did not exist."""
 
 from __future__ import annotations
 

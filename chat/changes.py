@@ -1,8 +1,8 @@
 """Keeping every tab and device of a person up to date with what is not a stream.
 
-Any change of their conversations counts up `User.revision` in the same transaction and rings
-`changed`. Who sees another revision than the one it has fetches the fragment again, so a
-lost bell costs time and nothing else.
+Any change of their conversations counts up `User.revision` in the same transaction and sends
+`changed`. A page that sees another revision than its own fetches the fragment again, so a lost
+notification costs time and nothing else.
 """
 
 from __future__ import annotations

@@ -161,8 +161,8 @@ class RenderedText(models.Model):
 
 
 class ModelOverride(models.Model):
-    """What an administrator says of a model, over what the catalog and its provider say. What is
-    left empty stays as it was. One that nobody knew is added to its provider's."""
+    """An administrator's settings for a model. They override the catalog and the provider's list;
+    an empty field overrides nothing. A row for an unknown model adds it to its provider."""
 
     model_id = models.CharField("model", max_length=100, unique=True)
     provider = models.CharField(

@@ -64,7 +64,7 @@ class WaitingRequest:
 
 @dataclass(slots=True)
 class FairShare:
-    """Who computes and who waits, of one process."""
+    """The running and the waiting requests of one process."""
 
     max_running: int = MAX_RUNNING
     max_visitors: int = MAX_VISITORS_RUNNING
@@ -116,8 +116,8 @@ class FairShare:
             chosen.slot.set_result(None)
 
     def _choose_next(self, eligible: list[WaitingRequest], now: float) -> WaitingRequest:
-        """Whoever used little and has an old account; now and then whoever came first. Of equal
-        ones the first."""
+        """Return the request of a client with little use and an old account, and every few turns
+        the oldest request. Among equals the first one goes first."""
         self.contested_count += len(eligible) > 1
         if self.contested_count % OLDEST_WAITER_EVERY == 0:
             return eligible[0]

@@ -35,16 +35,16 @@ MAX_WAITING_PER_CLIENT = 100
 MAX_WAIT_SECONDS = 10.0
 
 STOP_PATHS = re.compile(r"/s/[0-9a-f-]{36}/stop/|/accounts/logout/")
-"""What is posted there stops a reply or signs out. It waits for no page."""
+"""A POST to them stops a reply or signs out. It waits for no page."""
 LOGIN_PATHS = re.compile(r"/accounts/(login|reauthenticate)/")
-"""What is posted there waits until the password is hashed."""
+"""A POST to them waits until the password is hashed."""
 REMOTE_CALL_PATHS = re.compile(r"/settings/keys/[^/]+/(check/)?|/accounts/.*")
-"""What is posted there may wait for a provider or for a mail server, and hardly computes."""
+"""A POST to them may wait for a provider or a mail server, and needs little CPU."""
 
 REPLY_PATHS = re.compile(
     r"/c/([0-9a-f-]{36}/messages/)?|/m/[0-9a-f-]{36}/(versions|continuations)/"
 )
-"""What is posted there makes a worker, the database and all readers work as well."""
+"""A POST to them makes a worker, the database and all readers work as well."""
 REPLY_SECONDS = 0.25
 """Of a processor, for which it is charged besides."""
 
@@ -56,7 +56,7 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
 class ClientLimiter:
-    """Who runs and who waits, for each client."""
+    """The running and the waiting requests of each client."""
 
     def __init__(self) -> None:
         self.running_counts: dict[str, int] = {}
@@ -106,7 +106,7 @@ class ClientLimiter:
 
 @dataclass(frozen=True, slots=True)
 class SharesByKind:
-    """What is shared out of a process: a flood of one kind leaves the others their own."""
+    """The queues of a process, by kind: a flood of one kind does not delay the others."""
 
     pages: FairShare = field(default_factory=FairShare)
     static: FairShare = field(default_factory=lambda: FairShare(max_running=4, max_visitors=4))
@@ -205,8 +205,8 @@ class RequestQueueMiddleware:
     async def _identify_client(
         self, scope: Mapping[str, Any], session: str | None, share: FairShare
     ) -> Client:
-        """Who asks. A session that was made up counts for its address. A real one that this
-        process does not know yet does, too, unless that would make its owner wait for visitors."""
+        """Identify the client. A forged session counts for its address. So does a real one that
+        this process does not know yet, unless its owner would then wait for visitors."""
         visitor = Client(f"address {get_rate_limit_address(scope)}", is_visitor=True)
         if share is self._shares.logins:
             visitor = identify_known_browser(scope) or visitor

@@ -25,7 +25,7 @@ def reject_malformed_requests(get_response: GetResponse) -> GetResponse:
 
 
 def describe_malformed(request: HttpRequest) -> str:
-    """What is wrong with a request; empty if nothing is.
+    """Return what is wrong with a request, or an empty text.
 
     PostgreSQL holds no NUL, and no address here has one. A charset is a name that the client
     gives, and Python knows some by which bytes become anything but text.

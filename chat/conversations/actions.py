@@ -1,4 +1,4 @@
-"""What is done to a whole conversation."""
+"""Rename, pin, read, delete, restore and purge conversations."""
 
 from __future__ import annotations
 

@@ -74,8 +74,8 @@ def load_sidebar(
     is_appended: bool = False,
 ) -> Sidebar:
     """The conversations of this user from the top or `after` a place, as many as are shown at a
-    time, and all of those `through` a place that the reader has come to. What is `joined` to the
-    rows before it does not repeat their heading."""
+    time, and all of those `through` a place that the reader has come to. A list that is `joined`
+    to the rows before it does not repeat their heading."""
     mine = Conversation.objects.owned_by(user)
     size = PAGE_SIZE
     if through:
@@ -129,7 +129,7 @@ def _get_heading(pinned: bool, updated_at: datetime, today: date) -> str:
 
 
 def get_activity(conversation: Conversation) -> str:
-    """What is going on, or has happened since its owner looked."""
+    """Return the mark of a row: running, failed, unread or none."""
     if conversation.status == Conversation.ReplyStatus.STREAMING:
         return "running"
     if conversation.is_read:

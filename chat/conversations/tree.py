@@ -21,7 +21,7 @@ class Node:
 
 
 class Tree:
-    """Who follows whom. Versions of a message are those with the same parent, oldest first."""
+    """Parents and children of messages. Children of one parent are versions, oldest first."""
 
     def __init__(self, nodes: Iterable[Node]) -> None:
         self._nodes: dict[UUID, Node] = {}

@@ -23,7 +23,7 @@ def forget_deleted(request: HttpRequest) -> None:
 
 
 def find_just_deleted(request: HttpRequest) -> Conversation | None:
-    """What was deleted a moment ago and can be had back still."""
+    """Return the conversation that was deleted last, if it can still be restored."""
     kept = request.session.get(SESSION_KEY)
     if not kept:
         return None

@@ -121,7 +121,7 @@ def create_continuation(request: UserRequest, id: UUID) -> HttpResponse:
 def _render_new_messages(
     request: UserRequest, reply: Reply, new_messages: Sequence[Message]
 ) -> HttpResponse:
-    """What was made; the page drops what stood in its place."""
+    """Return the new messages; the page replaces the old ones at their place."""
     where = reverse("conversation", args=[reply.conversation.pk])
     if not request.htmx:
         return redirect(f"{where}?leaf={reply.answer.pk}#m-{new_messages[0].pk}")

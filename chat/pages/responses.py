@@ -84,7 +84,7 @@ def require_post_or_redirect(url_name: str) -> Callable[[ViewFunction], ViewFunc
 
 
 def get_current_user(request: UserRequest) -> User | None:
-    """Who asks, if they are signed in."""
+    """Return the signed-in user, or None."""
     return request.user if request.user.is_authenticated else None
 
 
@@ -186,7 +186,7 @@ def redirect_to_sign_in(request: UserRequest, next_url: str) -> HttpResponse:
     return HttpResponseClientRedirect(answer.url) if request.htmx else answer
 
 
-# What was typed, and is not sent yet
+# Text that was typed and is not sent yet
 
 
 def read_typed_fields(request: UserRequest) -> dict[str, str]:
@@ -194,8 +194,8 @@ def read_typed_fields(request: UserRequest) -> dict[str, str]:
 
 
 def load_draft(request: UserRequest) -> dict[str, str]:
-    """What was typed on this page before its writer had to sign in. It stays until it is
-    sent, so that a reload does not lose it."""
+    """Return the fields typed on this page before its visitor had to sign in. They stay stored
+    until they are sent, so that a reload does not lose them."""
     kept = request.session.get(DRAFT_SESSION_KEY) or {}
     if kept.get("account") and kept["account"] != get_opaque_account_id(request.user):
         delete_draft(request)  # typed on the page of another account

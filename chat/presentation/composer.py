@@ -28,7 +28,7 @@ RESTORED_FIELDS = (
     "reasoning_effort",
     "system_prompt",
 )
-"""What is kept of a message that could not be sent. Its request id is not: nothing was made."""
+"""Fields of an unsent message to restore. Not its request id: no reply was created."""
 
 MAX_RECENT_MODELS = 4
 """How many models are offered first."""
@@ -231,7 +231,7 @@ def _load_used_models(user: User) -> list[str]:
 
 
 def _select_recent_models(groups: tuple[ModelGroup, ...], used_models: list[str]) -> list[str]:
-    """What is offered first: what was used last, without the demo where there is better."""
+    """Return the recently used models, without the demo if there is a better one."""
     demo = {choice.id for group in groups if group.is_demo for choice in group.models}
     better = _select_real_groups(groups)
     return [model for model in used_models if not (better and model in demo)][:MAX_RECENT_MODELS]

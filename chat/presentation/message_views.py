@@ -45,7 +45,7 @@ ADVICE_BY_ERROR = {
 }
 CONTINUE_ADVICE = "Continue where it stopped, or have it written again."
 
-# The one thing to do about it. What is not here is worth another try.
+# The suggested action for each error; for others it is another attempt.
 FIX_BY_ERROR = {
     "invalid_key": "keys",
     "no_permission": "keys",

@@ -28,22 +28,22 @@ from chat.rendering.markdown import RENDERER_VERSION, to_html
 from streaming.sources import register_periodic_task
 
 MAX_ROW_BYTES = 2_000_000
-"""Packed. The longest reply there can be fits if it is made of signs that HTML spells out, which
-take longest. What is larger, as millions of bytes without a pattern, is made again for each
-process that shows it."""
+"""Packed. The longest possible reply fits if it consists of signs that HTML escapes, which take
+longest to render. Larger HTML, such as millions of bytes without a pattern, is rendered again in
+each process that shows it."""
 MAX_TABLE_BYTES = 32_000_000
 """Of the whole table; the rows made first go first."""
 MAX_MEMORY_BYTES = 16_000_000
 """Of each process."""
 MAX_GROWING_COST = 50_000
-"""What is formatted of a reply that still grows, as each look at it is another text. The page
+"""The limit for a reply that still grows, because each view of it has another text. The page
 formats the rest; see `complexity.MAX_COST`."""
 
 
 class MemoryCache:
     """Packed HTML by its digest, the one used last at the end.
 
-    Who asks for what is being made waits for that; who asks for anything else waits for nothing.
+    A request for HTML that another thread renders waits for that thread; others do not wait.
     """
 
     def __init__(self, max_bytes: int = MAX_MEMORY_BYTES) -> None:

@@ -57,7 +57,7 @@ LINE_END = re.compile(r"\r\n?|\n")
 LINE_SEPARATORS = {0x2028: " ", 0x2029: " "}  # line ends to JavaScript, and to nobody else
 MAX_HEADING_LEVEL = 6
 MAX_NESTING = 100
-"""Levels of the library: a quotation is one, a list two. What is formatted is less deep."""
+"""Levels of the library: a quotation is one, a list two. Formatted text is less deep."""
 TEXT_TERMINATORS = re.compile(r"[\n$&*<\[\\\]_`~]|!(?=\[)")
 """Where anything but text can begin. The library stops at more signs, and costs more."""
 
@@ -152,8 +152,8 @@ def math_inline(state: StateInline, silent: bool) -> bool:
 
 
 def math_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """Maths on lines of its own, up to the closing sign at the end of a line. What is not
-    closed before an empty line is a paragraph."""
+    """Maths on lines of its own, up to the closing sign at the end of a line. Maths that
+    is not closed before an empty line is a paragraph."""
     close = MATH_CLOSERS.get(strip_line(state, start)[:2])
     if close is None or state.is_code_block(start):
         return False

@@ -235,7 +235,7 @@ def _lock_conversation(user: User, conversation_id: UUID, request_id: UUID) -> C
 
 
 def _resolve_parent_id(conversation: Conversation, position: PagePosition | None) -> UUID | None:
-    """What a new question follows. Who does not say where they stand follows the leaf."""
+    """Return the parent of a new question. Without a position it is the current leaf."""
     if position is None:
         return conversation.current_leaf_id
     if position.known_leaf_id != conversation.current_leaf_id:
@@ -462,7 +462,7 @@ def _save_context_stats(stream: Stream, stats: context.ContextStats) -> None:
 
 
 def _load_history(answer: Message) -> list[Turn]:
-    """What was said before this answer, the first turn first; other branches are left out."""
+    """Return the turns before this answer on its branch, the first one first."""
     rows = answer.conversation.messages.values_list("id", "parent_id", "role", "content")
     messages = {id: (parent, role, content) for id, parent, role, content in rows}
     turns: list[Turn] = []
@@ -529,7 +529,7 @@ def _read_usage(stream: Stream) -> Usage:
 
 COST_PRECISION = Decimal("0.000001")
 MAX_COST_DOLLARS = 1_000_000
-"""Dollars. Who counts more tokens than that has miscounted."""
+"""Dollars. A higher cost means that the tokens were miscounted."""
 
 
 def _compute_cost(stream: Stream, answer: Message) -> Decimal | None:

@@ -42,7 +42,7 @@ FOLLOWUP_HINT = (
 
 @dataclass(frozen=True, slots=True)
 class ContextStats:
-    """What was decided, to be kept with the reply and shown to whoever looks into it.
+    """The decision about the context, stored with the reply and shown in its details.
 
     `turns` were sent and `left_out` were not; `tokens` is the estimate of what was sent, and
     `reserve` what was kept free for the reply. `window` is 0 where it is unknown.

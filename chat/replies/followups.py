@@ -1,8 +1,8 @@
 """Whether a message is about the answer before it: “make it shorter please”, “in Python instead”.
 
-What is missed costs little, since the last exchange is sent anyway; what is wrongly found puts a
-hint into the prompt that is beside the point. So in doubt a message stands for itself: a long one,
-one that brings its own material, and one whose “it” or “that” is only grammar.
+A missed reference costs little, because the last exchange is sent anyway. A false one puts an
+irrelevant hint into the prompt. So in doubt a message is independent: a long one, one with material
+of its own, and one whose “it” or “that” is only grammar.
 
 To add a language, add its patterns to `LANGUAGES`. All languages are tried, because nobody says
 which one they are writing in.

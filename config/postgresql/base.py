@@ -1,7 +1,7 @@
 """Django's PostgreSQL with a pool that tells a server which is away from one that is busy.
 
-Whoever waits for a connection can't see why there is none. A busy pool is worth some patience; a
-server that is away is not, and while it is known to be away nobody waits at all.
+A caller that waits for a connection can't see why there is none. A busy pool is worth some
+patience; an unreachable server is not, and while it is known to be unreachable nobody waits at all.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Kept:
         self._task = asyncio.create_task(playing)
 
     def cancel(self) -> None:
-        """Stop generating. Who follows gets no end marker."""
+        """Stop generating. Followers get no end marker."""
         if self._task and not self.over:
             self._task.cancel()
             self.record.state = "closed"
@@ -49,7 +49,7 @@ class Kept:
                 while not (at < len(self.events) or self.over or at in self._cuts):
                     await self._news.wait()
             if at in self._cuts:
-                self._cuts.remove(at)  # Whoever comes back gets past it.
+                self._cuts.remove(at)  # The next follower gets past it.
                 await body.cut()
             if at >= len(self.events):
                 await body.end()

@@ -395,7 +395,7 @@ async def _refuse(writer: asyncio.StreamWriter, wire: Wire, error: ErrorAnswer, 
 
 
 def filled(value: Any, key: str) -> Any:
-    """What was scripted, with the key that some providers echo."""
+    """Fill the key into a scripted value, because some providers echo it."""
     if isinstance(value, str):
         return value.replace("{key}", key)
     if isinstance(value, dict):
