@@ -1,5 +1,5 @@
-"""Mails to the owner of an account about what changed in it. They go to the addresses the account
-had before the change, so that somebody else's change does not go unheard."""
+"""Mails to the owner of an account about changes of it. They go to the addresses that the account
+had before the change, so that a thief's change is noticed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where requests and sockets come in, and where a process starts and drains what it runs."""
+"""The entry point of requests and sockets; starts and drains what this process runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from config import memory
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 memory.release_freed_memory()
-django.setup()  # loads the apps; what follows needs their models
+django.setup()  # loads the apps; the imports below need their models
 
 from django.conf import settings
 from django.urls import path, re_path
@@ -27,7 +27,7 @@ from config.request_queue import RequestQueueMiddleware
 from streaming.consumers import FollowConsumer
 from streaming.runtime import Runtime
 
-if "twisted.internet.reactor" in sys.modules:  # under Daphne, which has no such bounds
+if "twisted.internet.reactor" in sys.modules:  # under Daphne, which has no such limits
     from config import daphne_limits
 
     daphne_limits.install_limits()
@@ -37,8 +37,8 @@ if "uvicorn.config" in sys.modules:
     uvicorn_limits.install_limits()
 
 websocket_app: Any = FollowConsumer.as_asgi()
-# The event loop waits for the interpreter after each system call, for as long as this, while a
-# thread computes: 700 times a second under attack.
+# After each system call the event loop waits up to this long for the interpreter while a thread
+# computes: 700 times a second under attack.
 sys.setswitchinterval(0.0002)
 runtime = Runtime(worker=settings.EMBEDDED_WORKER)
 runtime.attach_to_reactor()

@@ -1,5 +1,5 @@
-"""Only pages of ours may open a socket, since browsers send cookies along from any page; and only
-where there is one."""
+"""Only our own pages may open a socket, because browsers send cookies along from any page, and only
+at the address of the socket."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ASGIApp = Any
 
 
 def require_same_origin(app: ASGIApp) -> ASGIApp:
-    """Refuse a handshake whose Origin is neither the host it was sent to nor in ORIGINS.
+    """Refuse a handshake whose Origin is neither the requested host nor in ORIGINS.
 
-    The whole of host and port counts: another service on another port of this machine is
-    not ours. A client without an Origin is no browser page and has no business with cookies.
+    Host and port must both match: another service on another port of this machine is foreign. A
+    client without an Origin is no browser page and must not use cookies.
     """
 
     async def app_for_same_origin(scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -33,7 +33,7 @@ def require_same_origin(app: ASGIApp) -> ASGIApp:
 
 
 async def reject_unknown_socket(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """The answer at an address without a socket: 404, or 403 where a server knows no other."""
+    """Answer at an address without a socket: 404, or 403 if a server supports no other code."""
     await receive()
     if "websocket.http.response" in (scope.get("extensions") or {}):
         headers = [(b"content-type", b"text/plain")]
@@ -44,7 +44,7 @@ async def reject_unknown_socket(scope: dict[str, Any], receive: Receive, send: S
 
 
 def is_allowed_origin(origin: str, host: str) -> bool:
-    """Whether a page of this origin is ours when it asked for this host."""
+    """Return whether a page of this origin may open a socket at this host."""
     if origin in settings.ORIGINS:
         return True
     try:
