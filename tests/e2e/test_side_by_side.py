@@ -30,6 +30,7 @@ def old() -> Iterator[Path]:
         pytest.skip(str(reason))
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     "end_worker",
     [

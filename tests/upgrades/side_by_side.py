@@ -10,15 +10,19 @@ versions; each follower has to read each index once and end with the text of the
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
 
 from tests.e2e.replies import MODEL
 from tests.upgrades.checkout import OLDER_SETTINGS, checkout
@@ -45,9 +49,14 @@ OLD_COMMIT = "41594f4"
 
 TAKEOVER_SECONDS = 20.0
 """How long a reply may be without a worker after its worker was killed."""
+END_SECONDS = 60.0
+"""How long a follower waits for the end of a reply."""
 MAX_LAG_SECONDS = 5.0
 """How long after its commit an index may reach a follower. Where one version does not understand
 the notifications of the other, followers are served by the poll of each second."""
+
+SIGNED_OUT = 4401
+"""The code with which a socket is closed whose session has ended."""
 
 THOUGHTS = [Piece(f"Thought {n}. ", "reasoning") for n in range(4)]
 WORDS = [Piece(f"word {n} ") for n in range(60)]
@@ -143,6 +152,14 @@ class TimedReader(Reader):
     frames: int = 0
     arrivals: dict[int, float] = field(default_factory=dict)
 
+    def read_to_the_end(self) -> TimedReader:
+        """Like the reader's own, but not for ever: a stream that never ends fails its test."""
+        deadline = time.monotonic() + END_SECONDS
+        while self.end is None and time.monotonic() < deadline:
+            with suppress(ConnectionClosed, OSError):
+                self.read()
+        return self
+
     def _append(self, frame: dict[str, Any]) -> None:
         super()._append(frame)
         self.frames += 1
@@ -183,6 +200,7 @@ class Handover:
 
     def run(self, end_worker: signal.Signals) -> list[Result]:
         """Returns what each follower saw. Fails when anything was lost, doubled or late."""
+        self.fake.reset()
         self.fake.script(REPLY, ENDLESS, CONTINUATION, SECOND)
         passed, stopped, queued = self._ask()
         with self._threads:
@@ -193,7 +211,10 @@ class Handover:
             self.fake.release()
             until(lambda: len(self.deployment.rows.text(passed)) > 100, what="more of the text")
             self._follow(passed, "passed on, late")
-            self.taker.worker.start()
+            self.taker.worker.start(wait=False)
+            self._assert_change_arrives(passed)
+            self._assert_session_ends()
+            self.taker.worker.wait_until_ready()
             self.fake.wait_for("held")
             self._pass_on(passed, end_worker)
             for stream in (passed, queued):
@@ -213,7 +234,7 @@ class Handover:
         for side in (self.giver, self.taker):
             reader = TimedReader(side.person, stream, page=f"{side.version.name} page")
             following = self._threads.submit(reader.read_to_the_end)
-            self._following.append((stream, name, following))  # type: ignore[arg-type]
+            self._following.append((stream, name, following))
 
     def _stop(self, stream: UUID) -> None:
         """At the taker's page. The giver's worker has to end its call of the provider."""
@@ -222,6 +243,28 @@ class Handover:
             lambda seen: any(r.closed_at for r in seen if "Stop it" in r.prompt), timeout=5
         )
         assert self.deployment.rows.stream(stream)["state"] == "stopped"
+
+    def _assert_change_arrives(self, stream: UUID) -> None:
+        """A new title that is given at one page is announced to the sockets of both versions."""
+        conversation = self.deployment.rows.stream(stream)["lane"]
+        with self.giver.person.socket() as near, self.taker.person.socket() as far:
+            for socket in (near, far):
+                read_until(socket, "hello")
+            title = f"From {self.name}"
+            self.giver.person.post(f"/c/{conversation}/title/", {"title": title})
+            for socket in (near, far):
+                read_until(socket, "changed")
+        assert title in self.taker.person.get("/").text
+
+    def _assert_session_ends(self) -> None:
+        """The socket of a session closes when its person signs out at the other version's page."""
+        guest = Person.sign_up(self.giver.web.url, f"guest-of-{self.giver.version.name}")
+        with closing(guest), guest.socket(base_url=self.taker.web.url) as socket:
+            read_until(socket, "hello")
+            guest.post("/accounts/logout/", {})
+            with suppress(ConnectionClosed):
+                read_until(socket, "bye")
+            assert socket.close_code == SIGNED_OUT
 
     def _pass_on(self, stream: UUID, end_worker: signal.Signals) -> None:
         read_row = self.deployment.rows.stream
@@ -251,7 +294,7 @@ class Handover:
 
     def _results(self) -> Iterator[Result]:
         for stream, name, following in self._following:
-            yield self._compare(stream, name, following.result(TAKEOVER_SECONDS))
+            yield self._compare(stream, name, following.result())
 
     def _compare(self, stream: UUID, name: str, reader: TimedReader) -> Result:
         """A follower against the journal."""
@@ -266,6 +309,11 @@ class Handover:
             (reader.arrivals[c["index"]] - c["created_at"].timestamp() for c in chunks), default=0
         )
         return Result(f"{self.name}: {name}", reader.page, reader.frames, len(chunks), lag)
+
+
+def read_until(socket: ClientConnection, kind: str) -> None:
+    while json.loads(socket.recv(timeout=MAX_LAG_SECONDS))["type"] != kind:
+        pass
 
 
 def roll_out_and_back(
