@@ -257,12 +257,46 @@ def test_also_a_stream_that_was_asked_for_before_is_not_sent_it(owner: User) -> 
     assert (request.temperature, request.max_tokens) == (None, None)
 
 
-def test_a_stream_of_an_earlier_version_is_still_understood(owner: User) -> None:
-    reply = ask(owner)
+SETTINGS_OF_41594F4: dict[str, Any] = {
+    "model": "gpt-6.2-sol",
+    "max_tokens": 345,
+    "temperature": None,
+    "system_prompt": "Answer as a sailor.",
+    "reasoning_effort": "low",
+}
+"""In the arguments of a stream, beside the id of its message. Workers of this and of older versions
+read these names during a deployment."""
+
+
+@pytest.mark.parametrize("missing", ["reasoning_effort", "max_tokens", "temperature"])
+def test_a_stream_of_an_earlier_version_is_still_understood(owner: User, missing: str) -> None:
+    arguments = {**SETTINGS_OF_41594F4}
+    del arguments[missing]
+    request = sent(with_arguments(ask(with_key(owner)), arguments))
+    assert request.model == "gpt-6.2-sol"
+    assert request.system == "Answer as a sailor."
+    assert request.max_tokens == (None if missing == "max_tokens" else 345)
+    assert request.reasoning_effort == (None if missing == "reasoning_effort" else "low")
+
+
+def test_a_stream_of_a_later_version_is_run_without_what_is_not_known(owner: User) -> None:
+    later = {**SETTINGS_OF_41594F4, "attachments": [{"id": 7}], "version": 99}
+    assert sent(with_arguments(ask(with_key(owner)), later)).max_tokens == 345
+
+
+def with_arguments(reply: Reply, arguments: dict[str, Any]) -> Reply:
+    """As a process of another version wrote them."""
     stream = Stream.objects.get(pk=reply.stream.pk)
-    del stream.arguments["reasoning_effort"]
+    stream.arguments = {"message": str(reply.answer.pk), **arguments}
     stream.save()
-    assert sent(reply).reasoning_effort is None
+    return reply
+
+
+def test_a_worker_of_an_earlier_version_finds_the_names_it_reads(owner: User) -> None:
+    stream = ask(with_key(owner), **SETTINGS_OF_41594F4).stream
+    assert stream.source == "chat"
+    assert stream.arguments.items() >= SETTINGS_OF_41594F4.items()
+    assert stream.arguments["message"]
 
 
 def test_three_messages_flow_as_they_should(owner: User) -> None:

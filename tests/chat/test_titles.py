@@ -119,6 +119,13 @@ def test_the_cheapest_model_of_the_same_provider_writes_it(owner: User, reply: R
     assert "Because of friction." in request.turns[0].text
 
 
+def test_a_worker_of_an_earlier_version_finds_the_names_it_reads(reply: Reply) -> None:
+    (title,) = asked()
+    assert title.source == "title"
+    assert title.arguments.keys() >= {"message", "model"}
+    assert title.arguments["message"] == str(reply.answer.pk)
+
+
 @pytest.mark.parametrize("ending", [Ending.internal_error(), lifecycle.STOPPED])
 def test_a_title_that_failed_leaves_the_first_words(reply: Reply, ending: Ending) -> None:
     before = title_of(reply)
