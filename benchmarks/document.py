@@ -117,7 +117,7 @@ def tables(part: Part) -> str:
 
 
 def table(subjects: Mapping[str, Rounds]) -> str:
-    """A row for each subject, with the columns that any of them has."""
+    """Return a table with a row for each subject, and the columns that any of them has."""
     columns = [c for c in COLUMNS if any(c[1] in rounds[0] for rounds in subjects.values())]
     by_process = any("by_process" in rounds[0] for rounds in subjects.values())
     names = ["", *(name for name, _ in columns), *(["of these"] if by_process else [])]

@@ -55,7 +55,7 @@ def kept(outcome: Outcome, options: Options, seconds: float) -> Kept:
 
 
 def write(run: Mapping[str, Any]) -> Path:
-    """Keep it, in place of an earlier one of the same day."""
+    """Store the result, in place of an earlier one of the same day."""
     FOLDER.mkdir(exist_ok=True)
     file = FOLDER / f"{run['date']}.json"
     file.write_text(json.dumps(run, indent=1, ensure_ascii=False) + "\n")
@@ -63,13 +63,13 @@ def write(run: Mapping[str, Any]) -> Path:
 
 
 def newest() -> Kept:
-    """The last run that was kept."""
+    """Return the newest stored result."""
     found: Kept = json.loads(max(FOLDER.glob("*.json")).read_text())
     return found
 
 
 def machine() -> dict[str, Any]:
-    """What it is, and not which."""
+    """Return the type of the machine, without its name."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return {

@@ -1,4 +1,4 @@
-"""Conversations for the benchmark: long ones that are answered, and what answers take to keep."""
+"""Conversations for the benchmark: long ones with answers, and the storage that answers take."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ANSWER = 9_000
 
 
 def conversations(count: int, turns: int) -> list[str]:
-    """So many conversations that have so many turns already, each of a person with a key."""
+    """Create conversations with a number of turns each, each of a person with a key."""
     made = []
     for _ in range(count):
         user = User.objects.create(email=f"{uuid4().hex}@holdfast.test", password="!")
@@ -63,8 +63,8 @@ def _conversation(user: User, turns: int) -> Conversation:
 
 
 def folded(count: int) -> list[int]:
-    """Answers whose chunks are folded away: bytes of all their rows with indexes, and of their
-    text, which is this project's own prose."""
+    """Create answers whose chunks are folded. Return the bytes of all their rows with indexes, and
+    of their text, which is this project's own prose."""
     prose = "".join(p.read_text() for p in sorted((ROOT / "docs").glob("*.md")))
     user = User.objects.create(email=f"{uuid4().hex}@holdfast.test", password="!")
     conversation = Conversation.objects.create(user=user, title="Kelp")

@@ -1,5 +1,5 @@
-"""What a growing reply and a long conversation cost the page, in Chromium:
-`python -m benchmarks.page [shape …]`."""
+"""Measure the cost of a growing reply and a long conversation for the page, in Chromium: `python -m
+benchmarks.page [shape …]`."""
 
 import argparse
 from collections.abc import Iterable

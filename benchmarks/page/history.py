@@ -1,4 +1,4 @@
-"""What the first screen of a conversation of a thousand messages takes, from a real deployment."""
+"""Measure the first screen of a conversation of a thousand messages, from a real deployment."""
 
 from uuid import UUID
 
@@ -27,7 +27,7 @@ Conversation.objects.filter(pk=chat.pk).update(current_leaf=parent)
 
 
 def write(deployment: Deployment, person: Person) -> str:
-    """Make a conversation that long for `person`; its address."""
+    """Create such a conversation for `person`. Return its address."""
     stream = deployment.send(person, "Begin.")
     until(lambda: deployment.rows.stream(stream)["state"] == "completed", within=30)
     chat = UUID(str(deployment.rows.message(stream)["conversation_id"]))
@@ -36,9 +36,10 @@ def write(deployment: Deployment, person: Person) -> str:
 
 
 def first_screen(page: Page, address: str) -> int:
-    """Milliseconds of the main thread until the conversation can be read, its code buttons and all.
+    """Return the milliseconds of the main thread until the conversation can be read, with its code
+    buttons.
 
-    What Chromium's own tools take of it is left out.
+    The time of Chromium's own tools is left out.
     """
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})

@@ -1,4 +1,4 @@
-"""What making the tokens costs by itself, in Python and in Node: a part of every subject's cost."""
+"""The cost of the token generator alone, in Python and in Node: a part of every subject's cost."""
 
 from __future__ import annotations
 

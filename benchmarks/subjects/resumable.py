@@ -1,4 +1,5 @@
-"""npm's resumable-stream: the producer keeps the text, a second process serves those who resume."""
+"""npm's resumable-stream: the producer holds the text, a second process serves readers that
+resume."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from tools.waiting import until
 
 
 class Resumable:
-    """Two Node processes and Redis. Nothing is stored: when the producer dies, so does the text."""
+    """Two Node processes and Redis. Nothing is stored: when the producer dies, the text is lost."""
 
     name = "resumable-stream"
 
