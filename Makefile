@@ -1,5 +1,5 @@
-# Two commands are enough: `make run` and `make test`. Each makes its own .venv and is quick the
-# second time. Only Python 3.11 or newer and make need to be there.
+# `make run` and `make test` need nothing but make and Python 3.11 or newer. The first of them installs
+# everything else into .venv.
 
 PORT ?= 8000
 PYTHON ?=
@@ -129,8 +129,8 @@ clean: ## Remove what was built; .env and the database stay
 	echo "Holdfast needs Python 3.11 or newer; none is on the PATH as python3.11 or python3." >&2; \
 	exit 1
 
-# A lock names all there is to install. Asked to resolve as well, pip stops at a library whose newer
-# release has come out since and is wanted with an extra, because that release has no hash here.
+# A lock names every package, so pip need not resolve dependencies. If it did, it would fail for a package
+# with an extra that has a newer release, because that release has no hash in the lock.
 INSTALL = $(PIP) install --no-deps --require-hashes -r $< && $(PIP) check >/dev/null
 
 .venv/runtime: requirements.lock | .venv/bin/python
@@ -138,7 +138,7 @@ INSTALL = $(PIP) install --no-deps --require-hashes -r $< && $(PIP) check >/dev/
 	@$(INSTALL)
 	@touch $@
 
-# The development lock holds the runtime one, so `make run` finds its stamp as well.
+# The development lock contains the runtime one, so this creates the stamp for `make run` as well.
 .venv/dev: requirements-dev.lock requirements.lock | .venv/bin/python
 	@echo "Installing Holdfast's libraries and tools (once)"
 	@$(INSTALL)
