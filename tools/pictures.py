@@ -92,7 +92,7 @@ def main() -> None:
 
 
 def lived_in(deployment: Deployment, person: Person) -> str:
-    """Give the person a few conversations, the last with a reply that grows; its address."""
+    """Give the person a few conversations, the last with a growing reply. Return its address."""
     for question in ASKED_BEFORE:
         deployment.send(person, question)
     stream = deployment.send(person, QUESTION, model="demo")

@@ -1,4 +1,4 @@
-"""Wait for a condition with a deadline, instead of sleeping and hoping."""
+"""Wait for a condition with a deadline, instead of sleeping for a guessed time."""
 
 import asyncio
 import time
@@ -7,11 +7,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-EVERY = 0.02  # seconds between two looks
+EVERY = 0.02  # seconds between two checks
 
 
 def until(condition: Callable[[], T], *, within: float = 20.0, what: str = "") -> T:
-    """Its first true answer; fails with the last one after `within` seconds."""
+    """Return the first true result; fail with the last one after `within` seconds."""
     deadline = time.monotonic() + within
     while True:
         answer = condition()
@@ -24,7 +24,7 @@ def until(condition: Callable[[], T], *, within: float = 20.0, what: str = "") -
 async def until_async(
     condition: Callable[[], Awaitable[T]], *, within: float = 20.0, what: str = ""
 ) -> T:
-    """The same for a condition that has to be awaited."""
+    """Return the first true result of a condition that has to be awaited."""
     deadline = time.monotonic() + within
     while True:
         answer = await condition()

@@ -44,16 +44,16 @@ SETTINGS = {
     "EMAIL_URL": "consolemail://",
     "EMAIL_VERIFICATION": "none",
     "PYTHONUNBUFFERED": "1",
-    "TITLES": "off",  # a title is one more question to the provider
+    "TITLES": "off",  # a title is one more request to the provider
     "UVICORN_WS_PER_MESSAGE_DEFLATE": "false",  # docs/decisions/0008
 }
 
 running: list["Deployment"] = []
-"""Those up now, so that a failing test can show what they printed."""
+"""Running deployments, so that a failing test can show their output."""
 
 
 class Worker(Program):
-    """`manage.py stream_worker`, ready once it says so."""
+    """`manage.py stream_worker`, ready once it prints so."""
 
     def __init__(
         self, name: str, log: Path, environment: Mapping[str, str], root: Path = ROOT
@@ -96,8 +96,8 @@ class Web(Program):
     def _arguments(self, server: Server) -> list[str]:
         if server == "uvicorn":
             return ["--host", "127.0.0.1", "--port", str(self.port)]
-        # Fifty who wait to be let in are all that Twisted has room for by itself; of a herd after a
-        # restart, the others would try again a second later.
+        # Twisted's own backlog is fifty connections; when all clients reconnect after a restart,
+        # the others would try again a second later.
         return ["--endpoint", f"tcp:{self.port}:interface=127.0.0.1:backlog=1024"]
 
 
@@ -131,7 +131,7 @@ class Deployment:
         self._people: dict[str, Person] = {}
         self._open = ExitStack()
 
-    # Coming and going
+    # Start and end
 
     def __enter__(self) -> Self:
         try:
@@ -160,7 +160,7 @@ class Deployment:
             program.wait_until_ready()
 
     def close(self) -> None:
-        """End every process, ask nothing of it, and remove what it left."""
+        """Kill every process and remove its files."""
         if self in running:
             running.remove(self)
         for person in self._people.values():
@@ -184,7 +184,7 @@ class Deployment:
         worker.start(wait=wait)
         return worker
 
-    # What there is to talk to
+    # Access for tests
 
     @property
     def programs(self) -> list[Program]:
@@ -196,7 +196,7 @@ class Deployment:
 
     @property
     def runner(self) -> Program:
-        """The process that runs the streams: the first worker, or the one that does it all."""
+        """The process that runs the streams: the first worker, or the only process."""
         return self.workers[0] if self.workers else self.web
 
     @property
@@ -204,8 +204,8 @@ class Deployment:
         return self.web.url
 
     def stop_replies(self) -> bool:
-        """Have everybody stop what they have a provider write; whether nothing of it runs any
-        more. The demo asks no provider."""
+        """Let all people stop their running replies. Return whether none is running at the provider
+        any more. The demo has no provider."""
         unfinished = self.rows.query(
             "SELECT s.uuid, u.email FROM streaming_stream s "
             "JOIN accounts_user u ON u.id = s.owner_id "
@@ -219,7 +219,7 @@ class Deployment:
         return not unfinished
 
     def person(self, name: str = "owner") -> Person:
-        """Somebody who has signed up here, through the page; the same one for the same name.
+        """Return a person who has signed up here through the page; the same one for the same name.
 
         The first person of a deployment is its administrator.
         """
@@ -236,7 +236,7 @@ class Deployment:
         conversation: UUID | str | None = None,
         **fields: str,
     ) -> UUID:
-        """Post the composer's form as `person`; the uuid of the stream that will answer."""
+        """Post the composer's form as `person`. Return the uuid of the stream that will answer."""
         request = uuid4()
         path = "/c/" if conversation is None else f"/c/{conversation}/messages/"
         form = {"text": text, "model": model, "request_id": str(request), **fields}
@@ -244,14 +244,15 @@ class Deployment:
         return UUID(str(self.rows.one("streaming_stream", request_id=request)["uuid"]))
 
     def manage(self, *arguments: str) -> str:
-        """What `manage.py` prints in this environment; fails with its output if it fails."""
+        """Return the output of `manage.py` in this environment; fail with the output if it
+        fails."""
         return manage(self.environment, *arguments, root=self.root)
 
     def logs(self, lines: int = 60) -> str:
-        """The end of what each process has printed."""
+        """Return the last output of each process."""
         return "\n".join(f"--- {p.name}\n{p.tail(lines)}" for p in self.programs)
 
-    # Making the ground
+    # Preparation
 
     def _environment(self) -> dict[str, str]:
         build_static_files(self.root)
@@ -296,7 +297,7 @@ def manage(environment: Mapping[str, str], *arguments: str, root: Path = ROOT) -
 
 @functools.cache
 def migrated_file() -> Path:
-    """A SQLite file with every migration made, to be copied."""
+    """Create a SQLite file with every migration applied, to be copied."""
     file = scratch_folder("migrated") / "holdfast.sqlite3"
     manage(bare_environment(f"sqlite:///{file}"), "migrate", "--verbosity", "0")
     return file
@@ -304,7 +305,8 @@ def migrated_file() -> Path:
 
 @functools.cache
 def migrated_template(server: Postgres) -> str:
-    """The name of a database of that server with every migration made, to be copied."""
+    """Create a database of that server with every migration applied, to be copied. Return its
+    name."""
     url = server.create_database(MIGRATED)
     manage(bare_environment(url), "migrate", "--verbosity", "0")
     return MIGRATED
@@ -312,7 +314,7 @@ def migrated_template(server: Postgres) -> str:
 
 @functools.cache
 def build_static_files(root: Path = ROOT) -> None:
-    """Collect them, once in a run, unless what is there is newer than every source."""
+    """Collect static files, once in a run, unless the existing ones are newer than every source."""
     built = root / ".static" / "staticfiles.json"
     if built.exists() and built.stat().st_mtime >= max(_times(root / "static")):
         return
@@ -325,7 +327,7 @@ def _times(folder: Path) -> Iterable[float]:
 
 
 def bare_environment(database_url: str) -> dict[str, str]:
-    """Enough of an environment for a command that serves nobody."""
+    """Return a minimal environment for a command that serves no client."""
     here: dict[str, Any] = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     key = base64.b64encode(bytes(range(32))).decode()
     return (

@@ -1,4 +1,4 @@
-"""Somebody with an account on a deployment, as seen by a program that speaks HTTP and sockets."""
+"""A person with an account on a deployment, for programs that speak HTTP and sockets."""
 
 import itertools
 import re
@@ -18,8 +18,9 @@ PEOPLE = itertools.count(1)
 
 
 def _own_address() -> str | None:
-    """Each at a computer of their own, for twenty accounts a minute may be made from one; tests are
-    quicker. Where 127.0.0.1 is the only address of loopback, they have to wait."""
+    """Each person has an address of their own, because one address may create only twenty accounts
+    a minute and tests are quicker. If 127.0.0.1 is the only address of loopback, they have to
+    wait."""
     if sys.platform != "linux":
         return None
     number = next(PEOPLE)
@@ -27,7 +28,8 @@ def _own_address() -> str | None:
 
 
 class Person:
-    """Signed in over HTTP. The session's cookies fit raw sockets and browsers as well."""
+    """A person who is signed in over HTTP. The session's cookies fit raw sockets and browsers as
+    well."""
 
     def __init__(self, base_url: str, name: str) -> None:
         self.base_url = base_url
@@ -42,7 +44,7 @@ class Person:
 
     @classmethod
     def sign_up(cls, base_url: str, name: str) -> Self:
-        """Make the account through the sign-up page, as a browser without scripts would."""
+        """Create the account through the sign-up page, as a browser without scripts would."""
         person = cls(base_url, name)
         form = {"email": person.email, "password1": PASSWORD, "password2": PASSWORD}
 
@@ -56,13 +58,14 @@ class Person:
         return person
 
     def sign_in(self) -> None:
-        """Begin a new session, through the sign-in page."""
+        """Start a new session, through the sign-in page."""
         self.http.cookies.clear()
         self.post("/accounts/login/", {"login": self.email, "password": self.password})
         assert "sessionid" in self.cookies, f"{self.name} could not sign in"
 
     def add_key(self, provider: str = "openai", key: str = "sk-e2e-0123456789abcdef") -> None:
-        """Save a provider's key on the settings page, once: ten a minute are checked."""
+        """Save a provider's key on the settings page, once, because only ten checks a minute are
+        allowed."""
         if self._keys.get(provider) != key:
             self.post(f"/settings/keys/{provider}/", {"key": key})
             self._keys[provider] = key
@@ -73,9 +76,9 @@ class Person:
     def post(
         self, path: str, form: dict[str, str], *, expect: int | None = 200, **options: Any
     ) -> httpx2.Response:
-        """Send a form with its token, follow to the page it leads to, and check how it went.
+        """Send a form with its token, follow the redirects, and check the status.
 
-        `expect` is the status at the end of all redirects; None leaves it to the caller.
+        `expect` is the status at the end of all redirects; None leaves the check to the caller.
         """
         headers = {"X-CSRFToken": self.csrf_token(), **options.pop("headers", {})}
         response = self.http.post(path, data=form, headers=headers, **options)
@@ -85,7 +88,8 @@ class Person:
         return response
 
     def csrf_token(self) -> str:
-        """Of this session; pages with a form set it, and the sign-up page always has one."""
+        """The token of this session. Pages with a form set it, and the sign-up page always has
+        one."""
         if "csrftoken" not in self.cookies:
             self.http.get("/accounts/signup/")
         return self.cookies["csrftoken"]
@@ -95,16 +99,16 @@ class Person:
         return dict(self.http.cookies)
 
     def browser_cookies(self) -> list[dict[str, str]]:
-        """In the form in which a browser's context takes them."""
+        """Return the cookies in the format of a browser's context."""
         return [
             {"name": name, "value": value, "url": self.base_url}
             for name, value in self.cookies.items()
         ]
 
     def socket(self, *, base_url: str = "", **options: Any) -> ClientConnection:
-        """A WebSocket to /ws/ in this person's session and with our own origin.
+        """Open a WebSocket to /ws/ in this person's session and with our own origin.
 
-        `base_url` names another way in, as through a proxy or to another web process.
+        `base_url` names another address, such as a proxy or another web process.
         """
         base_url = base_url or self.base_url
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())

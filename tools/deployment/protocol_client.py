@@ -1,4 +1,4 @@
-"""A client that obeys docs/protocol.md and remembers all it was told, to compare afterwards."""
+"""A client that follows docs/protocol.md and records everything it receives, for comparisons."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from websockets.sync.client import ClientConnection
 
 from tools.deployment.http_user import Person
 
-PATIENCE = 30.0  # seconds without a frame before a test has failed
+PATIENCE = 30.0  # seconds without a frame after which a test fails
 
 
 @dataclass
 class Reader:
-    """One reader of one stream, over as many sockets as it takes."""
+    """One reader of one stream, over as many sockets as needed."""
 
     person: Person
     stream: UUID
@@ -32,8 +32,8 @@ class Reader:
     end: dict[str, Any] | None = None
 
     def read(self, *, chunks: int | None = None) -> Reader:
-        """Open a socket, follow from the cursor, and read until the end, or until so many
-        chunk frames have come; then drop the connection without a word."""
+        """Open a socket, follow from the cursor, and read until the end, or until a number of chunk
+        frames has come; then drop the connection without closing it."""
         with self.person.socket(close_timeout=0.1) as socket:
             self._follow(socket)
             while self.end is None and chunks != 0:
@@ -45,7 +45,7 @@ class Reader:
         return self
 
     def read_to_the_end(self) -> Reader:
-        """Come back as often as the connection breaks."""
+        """Reconnect as often as the connection breaks."""
         while self.end is None:
             with suppress(ConnectionClosed, OSError):
                 self.read()

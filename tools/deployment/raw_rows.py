@@ -1,4 +1,4 @@
-"""Read a deployment's database as it is, past the code that is under test."""
+"""Reads a deployment's database directly, without the code under test."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ TEXT, REASONING, SEAM = 0, 1, 2  # the kinds of a chunk, as they are stored
 
 
 class Rows:
-    """Queries with `%s` for what is passed in. Ids may be given as UUID on either database."""
+    """Runs queries with `%s` for their parameters. Ids may be UUIDs on either database."""
 
     def query(self, sql: str, *values: Any) -> list[Row]:
         raise TypeError("ask SqliteRows or PostgresRows")
 
     def of(self, table: str, **equal: Any) -> list[Row]:
-        """The rows whose columns have these values, in the order of their ids."""
+        """Return the rows whose columns have these values, ordered by id."""
         condition = " AND ".join(f'"{column}" = %s' for column in equal) or "1 = 1"
         return self.query(f'SELECT * FROM "{table}" WHERE {condition} ORDER BY 1', *equal.values())
 
@@ -36,18 +36,18 @@ class Rows:
         return self.one("streaming_stream", uuid=UUID(str(uuid)))
 
     def chunks(self, uuid: UUID | str) -> list[Row]:
-        """A stream's journal, by index."""
+        """Return a stream's journal by index."""
         return self.query(
             'SELECT * FROM streaming_streamchunk WHERE stream_id = %s ORDER BY "index"',
             self.stream(uuid)["id"],
         )
 
     def text(self, uuid: UUID | str, kind: int = TEXT) -> str:
-        """What a stream's chunks of one kind spell."""
+        """Return the text of a stream's chunks of one kind."""
         return "".join(chunk["delta"] for chunk in self.chunks(uuid) if chunk["kind"] == kind)
 
     def message(self, uuid: UUID | str) -> Row:
-        """The message a stream writes."""
+        """Return the message that a stream writes."""
         return self.one("chat_message", stream_id=self.stream(uuid)["id"])
 
 

@@ -1,7 +1,7 @@
-"""The settings of a deployment under test: the product's own, and passwords that cost little.
+"""The settings of a deployment under test: the product's own, and a cheap password hash.
 
-Each test signs somebody up. The product's hash takes half a second of a core, and of a busy machine
-some seconds, because it gives way to everything else.
+Each test signs somebody up. The product's hash takes half a second of a core, and some seconds on a
+busy machine, because it has a low priority.
 """
 
 from config.settings import *  # noqa: F403

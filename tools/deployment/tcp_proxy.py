@@ -1,6 +1,7 @@
-"""The line between a browser and a deployment: it can be cut, fall silent, and be mended.
+"""The connection between a browser and a deployment: it can be cut, paused and repaired.
 
-A browser's own offline switch leaves an open WebSocket alone, so a lost network is played here.
+A browser's own offline switch does not affect an open WebSocket, so this proxy simulates a lost
+network.
 """
 
 import socket
@@ -44,7 +45,8 @@ class Line:
         self._listener.close()
 
     def cut(self) -> None:
-        """End every connection without a word, and every new one at once, until it is mended."""
+        """End every connection without closing it, and every new one at once, until the proxy is
+        repaired."""
         with self._lock:
             self._is_cut = True
             for connection in self._connections:
@@ -52,11 +54,12 @@ class Line:
         self._flows.set()
 
     def silence(self) -> None:
-        """Forward nothing more and tell nobody: connections stay open, as behind a dead router."""
+        """Forward nothing more, without any sign: connections stay open, as behind a dead
+        router."""
         self._flows.clear()
 
     def mend(self) -> None:
-        """Forward again; what was held back by silence comes first."""
+        """Forward again, starting with the data held back by a pause."""
         self._is_cut = False
         self._flows.set()
 
@@ -93,7 +96,7 @@ class Line:
 
 
 def _hang_up(*ends: socket.socket) -> None:
-    """Wakes the threads that read from them; those close them."""
+    """This wakes the threads that read from them, and the threads close them."""
     for end in ends:
         with suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""The fake provider alone. Its first line is JSON and says where it listens."""
+"""The fake provider alone. Its first line is JSON with its address."""
 
 import argparse
 import asyncio
@@ -20,7 +20,7 @@ Scripts and what was asked: POST {url}/_fake/script, GET {url}/_fake/requests. C
 
 
 async def serve(port: int, delay: float, *, with_stdin: bool, explain: bool) -> None:
-    """Serve until a signal, or until standard input ends where its other end is a parent."""
+    """Serve until a signal, or until standard input ends if it is a pipe from a parent."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -19,7 +19,7 @@ TYPES = {
     529: "overloaded_error",
 }
 FINISHES = {"stop": "end_turn", "length": "max_tokens"}
-WITHOUT_SAMPLING = "2026-10-21"  # Since this version of the API.
+WITHOUT_SAMPLING = "2026-10-21"  # From this version of the API on.
 UNTHINKING = re.compile(r"claude-(\d|(haiku|opus|sonnet)-4-[0-5]\b)")
 
 
@@ -29,16 +29,16 @@ class AnthropicMessages:
     name = "anthropic.messages"
 
     def serves(self, call: Call) -> bool:
-        """Whether a request is for a reply over this wire."""
+        """Return whether a request is for a reply over this wire."""
         return call.method == "POST" and call.path.endswith("/messages")
 
     def lists(self, call: Call) -> bool:
-        """The path is OpenAI's as well; the version is not."""
+        """The path is OpenAI's as well; the version header is not."""
         listed = call.method == "GET" and call.path.endswith("/models")
         return listed and "anthropic-version" in call.headers
 
     def models(self) -> Any:
-        """The list, with windows and lifecycles."""
+        """The list of models, with windows and lifecycles."""
         entries = [
             _model("claude-opus-5-5", "Claude Opus 5.5", "active", None),
             _model("claude-sonnet-5-5", "Claude Sonnet 5.5", "active", None),
@@ -48,20 +48,20 @@ class AnthropicMessages:
         return {"data": entries, **ends}
 
     def key(self, headers: dict[str, str]) -> str:
-        """The key that came with a request, in the newer way or the older one."""
+        """Return the key of a request, from the newer header or the older one."""
         return headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
 
     def model(self, call: Call) -> str:
-        """The model that is asked."""
+        """Return the requested model."""
         return str(call.json().get("model", ""))
 
     def prompt(self, body: dict[str, Any]) -> str:
-        """What the person said last."""
+        """Return the last message of the person."""
         said = [turn["content"] for turn in body["messages"] if turn["role"] == "user"]
         return said[-1] if said else ""
 
     def forbids(self, call: Call) -> ErrorAnswer | None:
-        """What the API of today, and single models, refuse."""
+        """Return an error for parameters that today's API, or single models, refuse."""
         body, turns = call.json(), call.json().get("messages") or [{}]
         version = call.headers.get("anthropic-version", "")
         for word in ("temperature", "top_p", "top_k"):
@@ -87,7 +87,7 @@ class AnthropicMessages:
         return ErrorAnswer(400, {"type": "error", "error": told})
 
     def start(self, reply: Reply) -> bytes:
-        """What comes before the first delta."""
+        """The events before the first delta."""
         message: dict[str, Any] = {
             "id": "msg_fake",
             "type": "message",
@@ -129,7 +129,7 @@ class AnthropicMessages:
         return signed + closed
 
     def end(self, reply: Reply, finish: str, usage: Usage | None) -> bytes:
-        """The stop reason with the usage, and the end."""
+        """The stop reason with the usage, and the end marker."""
         refused = any(piece.kind == "refusal" for piece in reply.how.pieces)
         why = "refusal" if refused and finish == "stop" else FINISHES.get(finish, finish)
         delta = {"stop_reason": why, "stop_sequence": None}

@@ -1,4 +1,4 @@
-"""A reply that the fake generates whether anybody listens or not, and keeps for those who ask."""
+"""A reply that the fake generates with or without readers, and stores for later requests."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -9,7 +9,7 @@ from tools.fake_provider.wire import Reply, Wire
 
 
 class Body(Protocol):
-    """Where the events of a kept reply are sent to."""
+    """The receiver of the events of a stored reply."""
 
     async def write(self, data: bytes) -> None: ...
     async def end(self) -> None: ...
@@ -17,7 +17,8 @@ class Body(Protocol):
 
 
 class Kept:
-    """The events of a reply by number, growing; a body like a connection's for who makes it."""
+    """The growing events of a reply by number, with the interface of a connection's body for their
+    producer."""
 
     def __init__(self, wire: Wire, said: Reply, record: Record) -> None:
         self.wire = wire
@@ -25,12 +26,12 @@ class Kept:
         self.record = record
         self.events: list[bytes] = []
         self.over = False
-        self._cuts: list[int] = []  # Numbers of the events before which to drop who listens.
+        self._cuts: list[int] = []  # Numbers of the events before which followers are dropped.
         self._task: asyncio.Task[None] | None = None
         self._news = asyncio.Condition()
 
     def generate(self, playing: Coroutine[Any, Any, None]) -> None:
-        """Begin; nobody's leaving ends it."""
+        """Start generating; a client that leaves does not end it."""
         self._task = asyncio.create_task(playing)
 
     def cancel(self) -> None:
@@ -42,7 +43,7 @@ class Kept:
         self._wake = asyncio.create_task(self._tell())
 
     async def follow(self, first: int, body: Body) -> None:
-        """Send the events from a number on, as they come, until the end or a cut."""
+        """Send the events from a number on, as they arrive, until the end or a cut."""
         at = first
         while True:
             async with self._news:
@@ -57,23 +58,23 @@ class Kept:
             await body.write(self.events[at])
             at += 1
 
-    # As a body
+    # The interface of a body
 
     def headers(self, wire: Wire, more: dict[str, str]) -> None:
-        """Each connection that follows has its own."""
+        """Each following connection has its own body."""
 
     async def write(self, data: bytes) -> None:
-        """Some more events."""
+        """Add events."""
         self.events += [event + b"\n\n" for event in data.split(b"\n\n") if event]
         await self._tell()
 
     async def end(self) -> None:
-        """Nothing more comes."""
+        """No further event follows."""
         self.over = True
         await self._tell()
 
     async def cut(self) -> None:
-        """Drop whoever listens now; the generation goes on."""
+        """Drop all followers now; the generation continues."""
         self._cuts.append(len(self.events))
         await self._tell()
 

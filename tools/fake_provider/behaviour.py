@@ -1,4 +1,4 @@
-"""What a test asks of the fake and what the fake remembers, the same on both ends of the wire."""
+"""The scripts and records of the fake, the same on both ends of its control endpoint."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
@@ -17,7 +17,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The tokens that the fake claims to have used."""
+    """The usage that the fake reports."""
 
     input: int = 11
     output: int = 7
@@ -29,8 +29,8 @@ class Usage:
 class ErrorAnswer:
     """An error instead of a reply, or with status 0 as an event in the middle of one.
 
-    In the body and the headers, “{key}” stands for the key of the request, as some providers
-    echo it. A body that is a string is sent as it is; None is the wire's usual error body.
+    In the body and the headers, “{key}” stands for the key of the request, as some providers echo
+    it. A body that is a string is sent unchanged; None is the wire's usual error body.
     """
 
     status: int
@@ -40,13 +40,12 @@ class ErrorAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How the fake answers a request whose last prompt contains `prompt` (None: any request).
+    """The fake's answer to a request whose last prompt contains `prompt` (None: any request).
 
-    One for lists of models (`on`) knows only `error`, `first_delay` and `headers`, one for
-    coming back to a kept reply only `error`.
-    `pieces` are the deltas; `times` is how many requests it answers before it is used up, None
-    is for ever. Delays are in seconds. The `…_after` count deltas sent before it happens, so 0
-    is before the first and `len(pieces)` after the last.
+    For lists of models (`on`) only `error`, `first_delay` and `headers` apply, and for resuming a
+    stored reply only `error`. `pieces` are the deltas; `times` is the number of requests that it
+    answers, None for all. Delays are in seconds. The `…_after` count deltas sent before it happens,
+    so 0 is before the first and `len(pieces)` after the last.
     """
 
     pieces: tuple[Piece, ...] = ()
@@ -55,40 +54,40 @@ class Behaviour:
     times: int | None = 1
     first_delay: float = 0.0
     delay: float = 0.0
-    hold_after: tuple[int, ...] = ()  # Waits there for a release.
-    stall_after: int | None = None  # Keeps the connection and says nothing more.
+    hold_after: tuple[int, ...] = ()  # Waits for a release.
+    stall_after: int | None = None  # Keeps the connection open and sends nothing more.
     cut_after: int | None = None  # Drops the connection in the middle of the body.
     end_after: int | None = None  # Ends the body properly, but without the end marker.
     error_after: int | None = None  # Sends `error` as an event there and ends.
     error: ErrorAnswer | None = None
-    finish: str = "stop"  # In the words of the wire that is spoken.
+    finish: str = "stop"  # In the format of the wire.
     stamp: bool = False  # Puts `finish` into every event of a reply, as some servers do.
     usage: Usage | None = field(default_factory=Usage)
     request_id: str = "req_fake"
-    headers: dict[str, str] = field(default_factory=dict)  # More of them, on a reply.
+    headers: dict[str, str] = field(default_factory=dict)  # Additional headers of a reply.
     extra: bytes = b""  # Raw bytes right after the headers of a reply.
-    split_at: tuple[int, ...] = ()  # Where in the body's bytes a new packet begins.
+    split_at: tuple[int, ...] = ()  # Positions in the body where a new packet begins.
     packet: int | None = None  # The largest packet in bytes.
 
     @classmethod
     def of(cls, *texts: str, **fields: Any) -> Self:
-        """A reply of these text deltas."""
+        """Return a reply of these text deltas."""
         return cls(pieces=tuple(Piece(text) for text in texts), **fields)
 
     @property
     def text(self) -> str:
-        """What a client should have in the end, its halves of emoji joined."""
+        """Return the text that a client should have at the end, with halves of emoji joined."""
         units = "".join(piece.text for piece in self.pieces if piece.kind != "reasoning")
         joined = units.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         return joined.replace("\0", "\ufffd")
 
     def to_json(self) -> dict[str, Any]:
-        """For the control endpoint."""
+        """Encode for the control endpoint."""
         return asdict(self) | {"extra": self.extra.decode("latin-1")}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """From the control endpoint; besides our own form it takes `text` and `deltas`."""
+        """Decode from the control endpoint; besides our own form it accepts `text` and `deltas`."""
         fields = dict(data)
         texts = fields.pop("deltas", [])
         if "text" in fields:
@@ -114,8 +113,8 @@ def _numbers(value: int | list[int] | tuple[int, ...]) -> tuple[int, ...]:
 class Record:
     """A request that the fake got. Times are seconds of the machine's monotonic clock.
 
-    A wire's name with “.attached” is a kept reply that somebody came back for, with “.cancelled”
-    one that was given up: neither is another generation.
+    A wire's name with “.attached” is the resumption of a stored reply, with “.cancelled” its
+    cancellation: neither is another generation.
     """
 
     id: int
@@ -123,7 +122,7 @@ class Record:
     path: str
     key: str  # "absent", or the beginning of its hash: never the key.
     prompt: str
-    headers: dict[str, str]  # Names in lower case, without those that carry a key.
+    headers: dict[str, str]  # Names in lower case, without headers that carry a key.
     body: dict[str, Any]
     at: float
     state: State = "waiting"

@@ -1,4 +1,4 @@
-"""The tests' end of the fake: start it, script it, read what it saw."""
+"""The tests' end of the fake: start it, script it, read its records."""
 
 import asyncio
 import json
@@ -22,15 +22,16 @@ POLL = 0.01
 
 
 class Fake:
-    """A running fake. Its methods block for a few milliseconds and may be called anywhere.
+    """A running fake. Its methods block for a few milliseconds and may be called from any thread.
 
-    In an async test wait with `await asyncio.to_thread(fake.wait, …)`: the loop has to go on.
+    In an async test wait with `await asyncio.to_thread(fake.wait, …)`, so that the event loop
+    continues.
     """
 
     def __init__(self, url: str, close: Callable[[], None] = lambda: None) -> None:
         self.url = url
         self._close = close
-        # Loopback, whatever proxy the environment names.
+        # Loopback, without the proxy of the environment.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     @property
@@ -50,7 +51,7 @@ class Fake:
 
     @classmethod
     def start(cls) -> Self:
-        """Run one in a thread of this process, with a loop of its own."""
+        """Run one in a thread of this process, with its own event loop."""
         ready: list[int] = []
         up, stop = threading.Event(), asyncio.Event()
         loop = asyncio.new_event_loop()
@@ -98,26 +99,27 @@ class Fake:
         self._post("script", {"behaviours": [behaviour.to_json() for behaviour in behaviours]})
 
     def requests(self) -> list[Record]:
-        """Every request for a reply since the start or the last reset, in order."""
+        """Return every request for a reply since the start or the last reset, in order."""
         return [Record(**record) for record in self._call("GET", "requests")["requests"]]
 
     def lists(self) -> list[Record]:
-        """Every request for a list of models, in order."""
+        """Return every request for a list of models, in order."""
         return [Record(**record) for record in self._call("GET", "lists")["requests"]]
 
     def release(self, id: int | None = None) -> list[int]:
-        """Let one held request go on, or all of them; says which did."""
+        """Let one held request continue, or all of them. Return which did."""
         released: list[int] = self._post("release", {"id": id})["released"]
         return released
 
     def reset(self) -> None:
-        """Forget scripts and records; running replies go on."""
+        """Delete scripts and records; running replies continue."""
         self._post("reset", {})
 
     def wait(
         self, condition: Callable[[list[Record]], bool], timeout: float = 10.0
     ) -> list[Record]:
-        """The requests as soon as they fulfil a condition; TimeoutError with them if never."""
+        """Wait until the requests fulfil a condition, and return them. Raises TimeoutError with
+        them."""
         deadline = time.monotonic() + timeout
         while not condition(records := self.requests()):
             if time.monotonic() > deadline:
@@ -127,7 +129,7 @@ class Fake:
         return records
 
     def wait_for(self, state: State, count: int = 1, timeout: float = 10.0) -> list[Record]:
-        """The requests as soon as `count` of them are in this state."""
+        """Wait until `count` of the requests are in this state, and return them."""
         return self.wait(lambda seen: [r.state for r in seen].count(state) >= count, timeout)
 
     def close(self) -> None:

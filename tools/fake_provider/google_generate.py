@@ -23,12 +23,12 @@ FIELDS = {"contents", "systemInstruction", "generationConfig", "safetySettings"}
 
 
 class GoogleGenerate:
-    """The wire. Every chunk is a whole response of its own."""
+    """The wire. Every chunk is a complete response."""
 
     name = "google.generate"
 
     def serves(self, call: Call) -> bool:
-        """Whether a request is for a reply over this wire."""
+        """Return whether a request is for a reply over this wire."""
         return call.method == "POST" and bool(PATH.fullmatch(call.path))
 
     def lists(self, call: Call) -> bool:
@@ -37,7 +37,7 @@ class GoogleGenerate:
         return listed and "x-goog-api-key" in call.headers
 
     def models(self) -> Any:
-        """The list, with windows, and with what makes no text."""
+        """The list of models, with windows, and with models that produce no text."""
         return {
             "models": [
                 _model("gemini-3.8-flash", "Gemini 3.8 Flash", "generateContent"),
@@ -47,23 +47,23 @@ class GoogleGenerate:
         }
 
     def key(self, headers: dict[str, str]) -> str:
-        """The key that came with a request."""
+        """Return the key of a request."""
         return headers.get("x-goog-api-key", "")
 
     def model(self, call: Call) -> str:
-        """The model that is asked, which stands in the path."""
+        """Return the requested model, which is in the path."""
         found = PATH.fullmatch(call.path)
         return found.group(1) if found else ""
 
     def prompt(self, body: dict[str, Any]) -> str:
-        """What the person said last."""
+        """Return the last message of the person."""
         said = [turn["parts"] for turn in body["contents"] if turn["role"] == "user"]
         return "".join(part["text"] for part in said[-1]) if said else ""
 
     def forbids(self, call: Call) -> ErrorAnswer | None:
-        """What single models, and every one of them, refuse."""
+        """Return an error for parameters that single models, or all of them, refuse."""
         body = call.json()
-        thinking = {  # The SDK writes these the one way, people the other; both are taken.
+        thinking = {  # The SDK writes these in one way, people in the other; both are accepted.
             name.replace("_", "").lower()
             for name in body.get("generationConfig", {}).get("thinkingConfig", {})
         }
@@ -84,7 +84,7 @@ class GoogleGenerate:
         return ErrorAnswer(400, {"error": told})
 
     def start(self, reply: Reply) -> bytes:
-        """A chunk that says nothing yet."""
+        """A chunk without content."""
         return self._chunk(reply, {"content": {"role": "model", "parts": []}, "index": 0})
 
     def delta(self, reply: Reply, piece: Piece) -> bytes:

@@ -26,24 +26,24 @@ MODELS = {
 
 
 class OpenAIWire:
-    """What both of OpenAI's wires have in common."""
+    """The common parts of OpenAI's two wires."""
 
     def lists(self, call: Call) -> bool:
-        """The path is every provider's: the others are known by their headers."""
+        """All providers have this path: the others are recognised by their headers."""
         return call.method == "GET" and call.path.endswith("/models")
 
     def models(self) -> Any:
-        """The list, with dates of shutdown."""
+        """The list of models, with dates of shutdown."""
         made = {"object": "model", "created": 1_790_000_000, "owned_by": "fake"}
         entries = [made | {"id": model, "shutdown_date": end} for model, end in MODELS.items()]
         return {"object": "list", "data": entries}
 
     def key(self, headers: dict[str, str]) -> str:
-        """The key that came with a request."""
+        """Return the key of a request."""
         return headers.get("authorization", "").removeprefix("Bearer ")
 
     def model(self, call: Call) -> str:
-        """The model that is asked."""
+        """Return the requested model."""
         return str(call.json().get("model", ""))
 
     def error(self, status: int) -> dict[str, Any]:
@@ -62,16 +62,16 @@ class OpenAIChat(OpenAIWire):
     name = "openai.chat"
 
     def serves(self, call: Call) -> bool:
-        """Whether a request is for a reply over this wire."""
+        """Return whether a request is for a reply over this wire."""
         return call.method == "POST" and call.path.endswith("/chat/completions")
 
     def prompt(self, body: dict[str, Any]) -> str:
-        """What the person said last."""
+        """Return the last message of the person."""
         said = [turn["content"] for turn in body["messages"] if turn["role"] == "user"]
         return said[-1] if said else ""
 
     def forbids(self, call: Call) -> ErrorAnswer | None:
-        """What reasoning models, and the others, refuse."""
+        """Return an error for parameters that reasoning models, or the others, refuse."""
         body = call.json()
         if REASONING_MODELS.match(body.get("model", "")):
             if "max_tokens" in body:
@@ -83,7 +83,7 @@ class OpenAIChat(OpenAIWire):
         return None
 
     def start(self, reply: Reply) -> bytes:
-        """What comes before the first delta."""
+        """The events before the first delta."""
         return self._chunk(
             reply, [self._choice({"role": "assistant", "content": ""}, stamp(reply))]
         )
@@ -93,7 +93,7 @@ class OpenAIChat(OpenAIWire):
         return self._chunk(reply, [self._choice({FIELDS[piece.kind]: piece.text}, stamp(reply))])
 
     def end(self, reply: Reply, finish: str, usage: Usage | None) -> bytes:
-        """The end marker and, where it was asked for, the usage."""
+        """The end marker, and the usage if it was requested."""
         said = self._chunk(reply, [self._choice({}, finish)])
         if usage and reply.body.get("stream_options", {}).get("include_usage"):
             said += self._chunk(reply, [], usage=_usage(usage))
@@ -123,7 +123,7 @@ def stamp(reply: Reply) -> str | None:
 
 
 def unsupported(param: str, more: str = "") -> ErrorAnswer:
-    """OpenAI's words for a parameter that a model does not take."""
+    """OpenAI's message for a parameter that a model does not take."""
     value = "value" if more.startswith("Only") else "parameter"
     message = f"Unsupported {value}: '{param}' is not supported with this model. {more}".strip()
     body = {

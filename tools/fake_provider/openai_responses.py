@@ -1,4 +1,4 @@
-"""OpenAI's Responses; the server keeps those that were asked for in the background."""
+"""OpenAI's Responses; the server stores the replies that were requested in the background."""
 
 from typing import Any
 
@@ -20,16 +20,16 @@ class OpenAIResponses(OpenAIWire):
     name = "openai.responses"
 
     def serves(self, call: Call) -> bool:
-        """Whether a request is for a reply over this wire."""
+        """Return whether a request is for a reply over this wire."""
         return call.method == "POST" and call.path.endswith("/responses")
 
     def prompt(self, body: dict[str, Any]) -> str:
-        """What the person said last."""
+        """Return the last message of the person."""
         said = [turn["content"] for turn in body["input"] if turn["role"] == "user"]
         return said[-1] if said else ""
 
     def forbids(self, call: Call) -> ErrorAnswer | None:
-        """What some models refuse, and what does not go together."""
+        """Return an error for parameters that some models refuse, or that exclude each other."""
         body = call.json()
         for word in ("messages", "max_tokens", "max_completion_tokens"):
             if word in body:
@@ -46,13 +46,13 @@ class OpenAIResponses(OpenAIWire):
         return None
 
     def start(self, reply: Reply) -> bytes:
-        """What comes before the first delta."""
+        """The events before the first delta."""
         queued = [("queued", "queued")] if reply.body.get("background") else []
         said = [("created", "in_progress"), *queued, ("in_progress", "in_progress")]
         return b"".join(self._about(reply, name, status) for name, status in said)
 
     def delta(self, reply: Reply, piece: Piece) -> bytes:
-        """One delta, and around it what the real one says of items and parts."""
+        """One delta, with the events for items and parts that the real provider sends around it."""
         opened = self._opened(reply, piece.kind)
         if piece.kind == "reasoning":
             reply.reasoning += piece.text
@@ -88,7 +88,7 @@ class OpenAIResponses(OpenAIWire):
         )
 
     def end(self, reply: Reply, finish: str, usage: Usage | None) -> bytes:
-        """The whole text again, and the end marker with the usage."""
+        """The complete text again, and the end marker with the usage."""
         done = self._event(
             reply,
             "response.output_text.done",
@@ -112,7 +112,7 @@ class OpenAIResponses(OpenAIWire):
         return self._about(reply, "failed", "failed", error=told)
 
     def cancelled(self, reply: Reply) -> dict[str, Any]:
-        """The answer to a cancel."""
+        """The response to a cancellation."""
         return self._response(reply, "cancelled")
 
     def _about(self, reply: Reply, name: str, status: str, **more: Any) -> bytes:

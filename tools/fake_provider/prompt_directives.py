@@ -1,4 +1,4 @@
-"""What the fake does for a prompt that nobody scripted: people can order its faults in words."""
+"""The fake's reply to a prompt without a script: people can request its faults in the prompt."""
 
 import re
 
@@ -21,7 +21,8 @@ _ORDER = re.compile(r"!([a-z]+)(?: (\d{1,4}))?")
 
 
 def default_reply(prompt: str) -> Behaviour:
-    """The prompt and a few hundred numbered words after it, or what the prompt orders."""
+    """Return the prompt and a few hundred numbered words after it, or the reply that its directives
+    request."""
     words = [f"You said: {prompt}\n\n", *(f"word {number}, " for number in range(1, 301)), "done."]
     orders = {name: int(count or 0) for name, count in _ORDER.findall(prompt)}
     pieces = tuple(Piece(word) for word in words)

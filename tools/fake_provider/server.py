@@ -1,7 +1,7 @@
-"""The fake's server: plain sockets, because cutting and stalling is what it is for.
+"""The fake's server on plain sockets, because its purpose is to cut and stall connections.
 
-Every response closes its connection and has a chunked body, so that a client can tell a body
-that was cut from one that ended.
+Every response closes its connection and has a chunked body, so that a client can distinguish a cut
+body from one that ended.
 """
 
 import asyncio
@@ -32,16 +32,16 @@ WIRES: tuple[Wire, ...] = (
     AnthropicMessages(),
     GoogleGenerate(),
 )
-# The path of the list is the same for most; OpenAI's is the one without a mark of its own.
+# Most paths of the list are the same; OpenAI's has no other sign.
 LISTS: tuple[Wire, ...] = tuple(reversed(WIRES))
 
 
 class Cut(Exception):
-    """The connection is to be dropped now."""
+    """The connection must be dropped now."""
 
 
 class FakeServer:
-    """Scripts in, replies out, everything recorded. Belongs to one event loop."""
+    """Takes scripts, sends replies, records everything. Belongs to one event loop."""
 
     def __init__(self, *, delay: float = 0.0) -> None:
         self.delay = delay
@@ -54,7 +54,7 @@ class FakeServer:
 
     @asynccontextmanager
     async def listening(self, port: int = 0) -> AsyncIterator[int]:
-        """Listen on loopback and give the port; on leaving, every connection is dropped."""
+        """Listen on loopback and yield the port; at the end, drop every connection."""
         tasks: set[asyncio.Task[None]] = set()
 
         async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -76,7 +76,7 @@ class FakeServer:
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         sock: socket.socket = writer.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # A client that goes away is what many tests are about, and no error of the fake.
+        # Many tests are about a client that disconnects, so this is no error of the fake.
         with (
             contextlib.closing(writer),
             contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, Cut),
@@ -198,7 +198,7 @@ class FakeServer:
         if not await _until_gone(reply.play(), reader) and record.ended_at is None:
             record.state, record.closed_at = "closed", time.monotonic()
 
-    # Replies that are kept
+    # Stored replies
 
     def _kept(self, call: Call) -> Kept | None:
         found = re.fullmatch(r".*/responses/([^/]+)(/cancel)?", call.path)
@@ -211,7 +211,7 @@ class FakeServer:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
-        """Somebody comes back for a reply, or gives it up."""
+        """Resume a reply for a client, or cancel it."""
         cancels = call.method == "POST"
         name = f"{kept.wire.name}.{'cancelled' if cancels else 'attached'}"
         query: dict[str, Any] = dict(call.query)
@@ -237,7 +237,7 @@ class FakeServer:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
-        """Send a kept reply's events from a number on, for as long as somebody listens."""
+        """Send a stored reply's events from a number on, for as long as the client is connected."""
         body = _Body(writer, kept.said.how)
         body.headers(kept.wire)
         record.state = "streaming" if record is not kept.record else record.state
@@ -248,7 +248,7 @@ class FakeServer:
 
 
 async def _until_gone(playing: Coroutine[Any, Any, None], reader: asyncio.StreamReader) -> bool:
-    """Play, unless the client goes away before the end: then False."""
+    """Play the reply. Return False if the client disconnects before the end."""
     task = asyncio.create_task(playing)
     watcher = asyncio.create_task(_client_gone(reader))
     try:
@@ -263,7 +263,7 @@ async def _until_gone(playing: Coroutine[Any, Any, None], reader: asyncio.Stream
 
 
 class _Body:
-    """The body of a response on a connection, in chunks and packets as a behaviour wants them."""
+    """The body of a response on a connection, in the chunks and packets of a behaviour."""
 
     def __init__(self, writer: asyncio.StreamWriter, how: Behaviour) -> None:
         self.writer = writer
@@ -271,7 +271,7 @@ class _Body:
         self.size = 0
 
     def headers(self, wire: Wire, more: dict[str, str] | None = None) -> None:
-        """What comes before it."""
+        """Send the status and the headers."""
         headers = {
             "Content-Type": "text/event-stream; charset=utf-8",
             "Transfer-Encoding": "chunked",
@@ -280,19 +280,19 @@ class _Body:
         self.writer.write(_head(200, headers | (more or {})))
 
     async def write(self, data: bytes) -> None:
-        """Write as one chunk of the body for each packet; clients see every seam."""
+        """Write one chunk of the body for each packet, so that clients see every boundary."""
         for packet in self._packets(data):
             self.writer.write(b"%x\r\n%b\r\n" % (len(packet), packet))
             await self.writer.drain()
         self.size += len(data)
 
     async def end(self) -> None:
-        """Properly."""
+        """End the body properly."""
         self.writer.write(b"0\r\n\r\n")
         await self.writer.drain()
 
     async def cut(self) -> None:
-        """In the middle."""
+        """Drop the connection in the middle of the body."""
         await self.writer.drain()
         raise Cut
 
@@ -304,7 +304,7 @@ class _Body:
 
 
 class _Reply:
-    """One reply, as its behaviour wants it, into a body or what is kept of it."""
+    """Play one reply of a behaviour, into a body or a stored reply."""
 
     def __init__(
         self,
@@ -348,7 +348,7 @@ class _Reply:
             await self._end(wire.end(self.said, how.finish, how.usage))
 
     async def _event_at(self, number: int) -> bool:
-        """Do what was asked for before this delta; False if the reply is over."""
+        """Do what the behaviour has before this delta. Return False if the reply has ended."""
         how = self.how
         if number in how.hold_after:
             await self._hold()
@@ -370,13 +370,13 @@ class _Reply:
 
     async def _hold(self) -> None:
         self.gate.clear()
-        self.record.state = "held"  # A release says “streaming” again.
+        self.record.state = "held"  # A release sets “streaming” again.
         await self.gate.wait()
 
     async def _end(self, last: bytes) -> None:
         if last:
             await self._write(last)
-        # Before the client can know of it, so that its going now is no closing in the middle.
+        # Set it before the client can know, so that a disconnect now is no closing in the middle.
         self._over("finished")
         await self.body.end()
 

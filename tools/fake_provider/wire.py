@@ -1,4 +1,5 @@
-"""What a wire is to the fake's server: how a provider reads requests and says things."""
+"""The interface of a wire for the fake's server: how a provider reads requests and sends
+replies."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from tools.fake_provider.behaviour import Behaviour, ErrorAnswer, Piece, Usage
 
 @dataclass(slots=True)
 class Call:
-    """An HTTP request, read to its end."""
+    """An HTTP request, read completely."""
 
     method: str
     path: str
@@ -26,7 +27,7 @@ class Call:
 
 @dataclass(slots=True)
 class Reply:
-    """One reply while it is said: what was asked, how it goes, and what was said so far."""
+    """The state of one reply: its request, its behaviour, and the text sent so far."""
 
     model: str
     body: dict[str, Any]
@@ -39,40 +40,40 @@ class Reply:
 
 
 class Wire(Protocol):
-    """A provider's way of saying things. Its methods make the bytes in the order of sending."""
+    """A provider's format. Its methods build the bytes in the order of sending."""
 
     name: str
 
     def serves(self, call: Call) -> bool:
-        """Whether a request is for a reply over this wire."""
+        """Return whether a request is for a reply over this wire."""
         ...
 
     def lists(self, call: Call) -> bool:
-        """Whether a request is for this provider's list of models."""
+        """Return whether a request is for this provider's list of models."""
         ...
 
     def models(self) -> Any:
-        """That list."""
+        """The body of the list of models."""
         ...
 
     def key(self, headers: dict[str, str]) -> str:
-        """The key that came with a request."""
+        """Return the key of a request."""
         ...
 
     def model(self, call: Call) -> str:
-        """The model that is asked."""
+        """Return the requested model."""
         ...
 
     def prompt(self, body: dict[str, Any]) -> str:
-        """What the person said last."""
+        """Return the last message of the person."""
         ...
 
     def forbids(self, call: Call) -> ErrorAnswer | None:
-        """What the real one answers to a request that it does not take."""
+        """Return the provider's error for a request that it refuses, or None."""
         ...
 
     def start(self, reply: Reply) -> bytes:
-        """What comes before the first delta."""
+        """The events before the first delta."""
         ...
 
     def delta(self, reply: Reply, piece: Piece) -> bytes:
@@ -97,13 +98,14 @@ class Wire(Protocol):
 
 
 def event(data: Any, name: str = "") -> bytes:
-    """Any JSON as one event of a stream."""
+    """Encode any JSON as one event of a stream."""
     named = f"event: {name}\n".encode() if name else b""
     return named + b"data: " + dumped(data) + b"\n\n"
 
 
 def dumped(data: Any) -> bytes:
-    """JSON as UTF-8, as the real ones send it; with escapes where UTF-8 has no way to say it."""
+    """Encode JSON as UTF-8, as the real providers do, with escapes for text that UTF-8 can't
+    encode."""
     try:
         return json.dumps(data, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -111,5 +113,5 @@ def dumped(data: Any) -> bytes:
 
 
 def asked(status: int) -> str:
-    """The fake's sentence for an error that it was asked for."""
+    """The fake's message for a scripted error."""
     return f"The fake was asked to answer {status or 'with an error'}."

@@ -1,10 +1,10 @@
-"""The services the tests need, thrown away afterwards: PostgreSQL, Redis, and a Chromium.
+"""The services of the tests, removed afterwards: PostgreSQL, Redis, and a Chromium.
 
-    with postgres() as database, redis() as doorbell:
-        ...  # database.url, doorbell.url, doorbell.pid, doorbell.kill()
+    with postgres() as database, redis() as server:
+        ...  # database.url, server.url, server.pid, server.kill()
 
-Nothing has to be installed or configured first, and whatever was started here ends with the
-program that started it, even if that is killed.
+Nothing has to be installed or configured first. Every service ends with the program that started
+it, even if that program is killed.
 """
 
 from tools.services.postgresql import Postgres, postgres

@@ -1,4 +1,4 @@
-"""A throw-away aimock: a fake of the providers from npm, which this project did not write."""
+"""A temporary aimock: an independent fake of the providers from npm."""
 
 import shutil
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ class Missing(Exception):
 
 
 class Aimock(Program):
-    """A running one, with the fixtures it was given."""
+    """A running aimock, with its fixtures."""
 
     def __init__(self, executable: Path, fixtures: Path, log: Path) -> None:
         self.port = free_port()
@@ -46,7 +46,7 @@ class Aimock(Program):
 
 @contextmanager
 def aimock(fixtures: str) -> Iterator[Aimock]:
-    """One that answers as these fixtures (JSON) say. Raises Missing."""
+    """Run one that answers with these fixtures (JSON). Raises Missing."""
     executable = install()
     folder = scratch_folder("aimock")
     file = folder / "fixtures.json"
@@ -61,7 +61,7 @@ def aimock(fixtures: str) -> Iterator[Aimock]:
 
 
 def install() -> Path:
-    """Fetch what is not there yet; the Node to run it with. Raises Missing."""
+    """Fetch the missing packages. Return the Node to run it with. Raises Missing."""
     try:
         return PACKAGES.install()
     except node.Missing as missing:

@@ -15,7 +15,7 @@ NAMES = (
     *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
 )
 
-# Nothing here may look beyond loopback; a container has no GPU and, as root, no sandbox.
+# Nothing here may connect beyond loopback; a container has no GPU and, as root, no sandbox.
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -30,7 +30,7 @@ MISSING = "No Chromium was found. `make browser` installs one, or says how to ge
 
 
 def find() -> Path | None:
-    """The first candidate that can tell its version, or None."""
+    """Return the first candidate that prints its version, or None."""
     return next((path for path in _candidates() if _starts(path)), None)
 
 

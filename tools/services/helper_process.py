@@ -1,4 +1,5 @@
-"""A helper of a run, which takes its orders on its input and answers on its output, a line each."""
+"""A helper process of a run, which reads its orders from its input and answers on its output, a
+line each."""
 
 import json
 import subprocess
@@ -13,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Child:
-    """A running helper. It ends with the block it was opened for, and with this process."""
+    """A running helper. It ends with its `with` block, and with this process."""
 
     def __init__(
         self, name: str, *command: str, environment: Mapping[str, str] | None = None
@@ -44,17 +45,18 @@ class Child:
         return self._process.stdout.readline()
 
     def tell(self, **order: Any) -> None:
-        """Give an order as JSON, and wait for nothing."""
+        """Send an order as JSON, without waiting."""
         self.write(json.dumps(order))
 
     def hear(self) -> Any:
-        """The next line, which is JSON. Raises RuntimeError when it has ended instead."""
+        """Return the next line, decoded from JSON. Raises RuntimeError if the helper has ended
+        instead."""
         if not (line := self.read()):
             raise RuntimeError(f"{self.name} ended with {self._process.wait(5)}")
         return json.loads(line)
 
     def ask(self, **order: Any) -> Any:
-        """Give an order as JSON, and wait for its answer."""
+        """Send an order as JSON, and return its answer."""
         self.tell(**order)
         return self.hear()
 
@@ -70,5 +72,5 @@ class Child:
         keeper().forget(self.pid)
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe
-            with suppress(BrokenPipeError):  # an order that it did not live to hear
+            with suppress(BrokenPipeError):  # the helper ended before it read the order
                 pipe.close()

