@@ -1,4 +1,4 @@
-"""The admin shows of a key what its owner sees, and takes none."""
+"""The admin shows as much of a key as its owner sees, and accepts none."""
 
 import pytest
 from django.test import Client

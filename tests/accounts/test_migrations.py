@@ -1,4 +1,4 @@
-"""Plain `migrate` makes all there is to make."""
+"""Plain `migrate` creates every table."""
 
 import pytest
 from django.core.cache import cache
@@ -32,7 +32,7 @@ def test_the_models_have_no_change_without_a_migration(db: None) -> None:
 def test_users_are_added_by_processes_that_write_an_avatar_and_by_those_that_do_not(
     committed: None,
 ) -> None:
-    """Both kinds run side by side during a deploy."""
+    """Both versions run side by side during a deploy."""
     new = User.objects.create_user("new@holdfast.test")
     with connection.cursor() as cursor:
         cursor.execute("SELECT avatar FROM accounts_user WHERE id = %s", [new.pk])

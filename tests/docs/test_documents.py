@@ -1,4 +1,4 @@
-"""Links between documents lead somewhere, and every decision has a number, a date and a status."""
+"""Links between documents lead to files, and every decision has a number, a date and a status."""
 
 import re
 from pathlib import Path

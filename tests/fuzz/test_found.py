@@ -1,4 +1,4 @@
-"""What the fuzzer found, each by its name."""
+"""Former findings of the fuzzer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ URLENCODED = "application/x-www-form-urlencoded"
 
 
 async def posted(path: str, kind: str, body: bytes, *more: tuple[bytes, bytes]) -> int:
-    """The status, with a token that is in order."""
+    """Return the status, with a valid token."""
     from config.asgi import application
 
     token = [(b"cookie", b"csrftoken=" + TOKEN), (b"x-csrftoken", TOKEN)]

@@ -1,4 +1,4 @@
-"""The fake itself, where other tests would not notice a mistake in it."""
+"""The fake itself, for mistakes that other tests would not notice."""
 
 import json
 import urllib.request

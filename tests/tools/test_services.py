@@ -1,4 +1,4 @@
-"""The tests' own ground: servers that come, go and leave nothing, and a net that is off."""
+"""The tests' services start, stop and leave nothing behind, and the network is off."""
 
 import signal
 import socket
