@@ -17,7 +17,7 @@ import psutil
 
 from benchmarks.outcome import Options, Outcome
 from benchmarks.subjects import peers
-from tests.chaos.table import commit
+from tools.checkout import describe_commit
 from tools.services import node
 from tools.services.postgresql import find_binaries
 from tools.services.redis_server import find_binary
@@ -43,7 +43,7 @@ Kept = dict[str, Any]
 def kept(outcome: Outcome, options: Options, seconds: float) -> Kept:
     return {
         "date": date.today().isoformat(),
-        "commit": commit(),
+        "commit": describe_commit(),
         "seconds": round(seconds),
         "options": asdict(options),
         "machine": machine(),

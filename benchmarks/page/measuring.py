@@ -12,7 +12,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.js.conftest import Files
+from tools.static_site import Files
 
 HERE = Path(__file__).resolve().parent
 CATEGORIES = ["devtools.timeline", "blink.user_timing", "toplevel", "v8"]

@@ -14,8 +14,8 @@ from django.test import override_settings
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from chat.presentation.message_views import MessageView
-from tests.js.conftest import Files
 from tests.js.test_composer import CHAT, PLAIN_FILES, STREAM, exchange, page_of
+from tools.static_site import Files
 
 WATCH = """() => {
     // The words at the end of the bar are others now, and as long as they are; the pill has come.

@@ -18,7 +18,7 @@ from chat.conversations.sidebar import Sidebar
 from chat.presentation.composer import Composer, ModelGroup
 from chat.presentation.message_views import BLANK_ANSWER, BLANK_QUESTION, MessageView
 from streaming.providers.catalog import all_models, group_by_provider
-from tests.js.conftest import Files
+from tools.static_site import Files
 
 PLAIN_FILES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 CONVERSATION = str(uuid4())

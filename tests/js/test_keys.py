@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.js.conftest import Files
 from tests.js.test_composer import CHAT, Server, box, ended, named, page_of, server  # noqa: F401
+from tools.static_site import Files
 
 PRESS = """(event) => document.activeElement.dispatchEvent(
   new KeyboardEvent("keydown", { bubbles: true, cancelable: true, ...event }))"""

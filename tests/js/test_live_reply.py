@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
-from tests.js.conftest import Files
+from tools.static_site import Files
 
 STREAM = "9b2e0000-0000-4000-8000-000000000001"
 MESSAGE = "9b2e0000-0000-4000-8000-000000000002"

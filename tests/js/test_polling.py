@@ -11,8 +11,8 @@ from django.template.loader import render_to_string
 from django.test import override_settings
 from playwright.sync_api import Locator, Page, Route, WebSocket, WebSocketRoute, expect
 
-from tests.js.conftest import Files
 from tests.js.test_composer import CHAT, PLAIN_FILES, STREAM, exchange, page_of
+from tools.static_site import Files
 
 SENTENCE = "Live updates don’t get through here. The page checks every few seconds."
 MENU = f"""<details open><form method=post action="{CHAT}title/">

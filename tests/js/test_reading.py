@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from chat.rendering.markdown import to_html
-from tests.js.conftest import Files
+from tools.static_site import Files
 
 PAGE = """<!doctype html><html lang=en><title>Reading</title><link rel=icon href=/img/favicon.svg>
 <link rel=stylesheet href="/js/reading.test.css"><body><main>

@@ -13,10 +13,10 @@ import pytest
 from django.test import override_settings
 from playwright.sync_api import Browser, Page
 
-from tests.js.conftest import Files
 from tests.js.test_calm import Growing
 from tests.js.test_composer import CHAT, PLAIN_FILES, page_of
 from tests.nasty import NASTY
+from tools.static_site import Files
 
 MOST = 200
 """Milliseconds of one task."""
