@@ -8,12 +8,13 @@ SECONDS ?= 300
 FAKE_PORT ?= 8900
 SEED ?= 1
 BIN := .venv/bin
+DJADE := find templates -name "*.html" -exec $(BIN)/djade --target-version 5.2 {} +
 STATIC := $(shell find static 2>/dev/null)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .PHONY: run help stack test test-postgresql test-sqlite test-pages test-deaths \
 	prove prove-postgresql prove-sqlite prove-pages prove-deaths prove-chaos prove-fuzz \
-	chaos attack bench fake-providers lint lock upgrade prices configuration clean browser aimock
+	chaos attack bench fake-providers lint format lock upgrade prices configuration clean browser aimock
 .DELETE_ON_ERROR:
 
 run: .venv/runtime .env .static/staticfiles.json ## Start Holdfast on 127.0.0.1; PORT=8000
@@ -95,6 +96,11 @@ lint: .venv/dev .env ## Check style, spelling, types, imports, dependencies, nam
 	$(BIN)/python -m tools.check_names
 	$(BIN)/python -m tools.check_words
 	$(BIN)/python manage.py makemigrations --check --dry-run
+
+format: .venv/dev ## Format Python, templates, scripts and style sheets
+	$(BIN)/ruff format .
+	$(DJADE)
+	$(BIN)/python -m tools.biome format
 
 browser: .venv/dev
 	@$(BIN)/python -m tools.browser
