@@ -1,5 +1,5 @@
-# `make run` and `make test` need nothing but make and Python 3.11 or newer. The first of them installs
-# everything else into .venv.
+# `make run` and `make test` need only Python 3.11 or newer and make. Each creates its own .venv and is
+# quick the second time. `make help` lists the targets.
 
 PORT ?= 8000
 PYTHON ?=
@@ -35,7 +35,7 @@ test: .venv/dev .env .static/staticfiles.json browser aimock ## Run the tests an
 test-postgresql: .venv/dev .env .static/staticfiles.json
 	$(BIN)/python -m pytest -m "not page and not death and not prove"
 
-test-sqlite: .venv/dev .env
+test-sqlite: .venv/dev .env .static/staticfiles.json
 	TEST_DATABASE=sqlite $(BIN)/python -m pytest tests/accounts tests/chat tests/streaming
 
 test-pages:
@@ -55,7 +55,7 @@ PROVE := $(BIN)/python -m pytest -s -rA
 prove-postgresql: .venv/dev .env .static/staticfiles.json
 	$(PROVE) -m "not page and not death" --ignore=tests/fuzz
 
-prove-sqlite: .venv/dev .env
+prove-sqlite: .venv/dev .env .static/staticfiles.json
 	TEST_DATABASE=sqlite $(PROVE) -m "" tests/accounts tests/chat tests/streaming
 
 prove-pages: .venv/dev .env .static/staticfiles.json browser
@@ -135,8 +135,8 @@ clean: ## Remove what was built; .env and the database stay
 	echo "Holdfast needs Python 3.11 or newer; none is on the PATH as python3.11 or python3." >&2; \
 	exit 1
 
-# A lock names every package, so pip need not resolve dependencies. If it did, it would fail for a package
-# with an extra that has a newer release, because that release has no hash in the lock.
+# A lock names all packages. Without --no-deps pip would also resolve, and fail at a package that is
+# required with an extra and has a newer release, because the lock has no hash for that release.
 INSTALL = $(PIP) install --no-deps --require-hashes -r $< && $(PIP) check >/dev/null
 
 .venv/runtime: requirements.lock | .venv/bin/python
@@ -144,7 +144,7 @@ INSTALL = $(PIP) install --no-deps --require-hashes -r $< && $(PIP) check >/dev/
 	@$(INSTALL)
 	@touch $@
 
-# The development lock contains the runtime one, so this creates the stamp for `make run` as well.
+# The development lock contains the runtime lock, so `make run` need not install again.
 .venv/dev: requirements-dev.lock requirements.lock | .venv/bin/python
 	@echo "Installing Holdfast's libraries and tools (once)"
 	@$(INSTALL)
