@@ -115,10 +115,4 @@ class ComposerForm(EditForm):
     @property
     def reply_settings(self) -> ReplySettings:
         """How the reply is to be made; of a valid form."""
-        return ReplySettings(
-            model=self.cleaned_data["model"],
-            max_tokens=self.cleaned_data["max_tokens"],
-            temperature=self.cleaned_data["temperature"],
-            system_prompt=self.cleaned_data["system_prompt"],
-            reasoning_effort=self.cleaned_data["reasoning_effort"],
-        )
+        return ReplySettings.from_form(self.cleaned_data)

@@ -28,7 +28,7 @@ from chat.pages.responses import (
     save_draft_and_sign_in,
 )
 from chat.presentation.message_views import build_message_url, build_message_view
-from chat.replies import Reply, ReplyRejected, get_last_settings
+from chat.replies import Reply, ReplyRejected, ReplySettings
 
 
 @require_safe
@@ -82,14 +82,16 @@ def create_version(request: UserRequest, id: UUID) -> HttpResponse:
     request_id = form.cleaned_data["request_id"]
     try:
         if is_question:
-            chosen = get_last_settings(message.conversation, form.cleaned_data["model"])
+            chosen = ReplySettings.from_conversation(
+                message.conversation, form.cleaned_data["model"]
+            )
             text = form.cleaned_data["text"]
             reply = replies.edit_question(
                 user, question=message, text=text, request_id=request_id, reply_settings=chosen
             )
             delete_draft(request)
             return _render_new_messages(request, reply, [reply.question, reply.answer])
-        chosen = get_last_settings(
+        chosen = ReplySettings.from_conversation(
             message.conversation, form.cleaned_data["model"] or message.model
         )
         reply = replies.regenerate_answer(

@@ -19,8 +19,9 @@ from django.utils.safestring import SafeString
 
 from chat.conversations.tree import Tree
 from chat.models import Conversation, Message
+from chat.presentation.current_text import CurrentText, read_current_text
 from chat.rendering.cache import MessageHtmlLoader
-from chat.replies import CurrentText, can_continue, read_current_text
+from chat.replies import can_continue
 from streaming import journal
 from streaming.models import State, Stream
 from streaming.providers.catalog import PROVIDERS

@@ -1,31 +1,22 @@
-"""Replies: start one, write one again, continue one; and what the engine calls for them."""
+"""Replies: start one, regenerate one, continue one; and the functions that the engine calls."""
 
-from chat.replies.actions import (
-    CONVERSATION_MOVED,
-    SOURCE,
-    CurrentText,
+from chat.replies.creation import (
     PagePosition,
-    Reply,
-    ReplyRejected,
-    ReplySettings,
     can_continue,
     continue_reply,
-    describe_retirement,
     edit_question,
-    finalize,
-    get_last_settings,
-    load_text,
-    prepare,
-    read_current_text,
     regenerate_answer,
-    register_handler,
     start_reply,
 )
+from chat.replies.errors import CONVERSATION_MOVED, ReplyRejected
+from chat.replies.handler import SOURCE, finalize, load_text, prepare, register_handler
+from chat.replies.idempotency import Reply
+from chat.replies.model_choice import describe_retirement
+from chat.replies.settings import ReplySettings
 
 __all__ = [
     "CONVERSATION_MOVED",
     "SOURCE",
-    "CurrentText",
     "PagePosition",
     "Reply",
     "ReplyRejected",
@@ -35,10 +26,8 @@ __all__ = [
     "describe_retirement",
     "edit_question",
     "finalize",
-    "get_last_settings",
     "load_text",
     "prepare",
-    "read_current_text",
     "regenerate_answer",
     "register_handler",
     "start_reply",

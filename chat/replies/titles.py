@@ -14,7 +14,7 @@ from uuid import uuid4
 from django.conf import settings
 
 from chat import changes, model_catalog
-from chat.models import MAX_FIRST_TITLE_CHARS, Conversation, Message
+from chat.models import Conversation, Message
 from chat.replies import credentials
 from streaming import journal, lifecycle
 from streaming.journal import StreamText
@@ -34,11 +34,6 @@ TITLE_PROMPT = (
 )
 TYPICAL_USAGE = Usage(input=1_000, output=20)
 """What models are compared by."""
-
-
-def build_first_title(text: str) -> str:
-    """A conversation's first title, in one line."""
-    return " ".join(text.split())[:MAX_FIRST_TITLE_CHARS]
 
 
 def get_title_lane(conversation: Conversation) -> str:

@@ -202,7 +202,7 @@ def test_a_chat_that_moved_on_in_another_tab_says_so_and_writes_nothing(
     refused = as_owner.post(f"{page(reply)}messages/", stale, headers=HTMX)
     assert refused.status_code == 409
     shown = refused.content.decode()
-    assert "This chat moved on in another tab." in shown
+    assert "This chat continued in another tab." in shown
     assert f'data-known-leaf="{elsewhere.answer.pk}"' in shown
     assert not Message.objects.filter(content="Go on").exists()
     branch = stale | {"seen": str(elsewhere.answer.pk)}

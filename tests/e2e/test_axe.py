@@ -273,7 +273,7 @@ def test_axe_finds_nothing_in_what_opens_over_a_chat(
     page.keyboard.press("Escape")
     there = open_page(person, conversation_path(page))
     there.get_by_role("article").last.get_by_role("button", name="Regenerate").click()
-    expect(page.get_by_role("alert")).to_contain_text("This chat moved on in another tab")
+    expect(page.get_by_role("alert")).to_contain_text("This chat continued in another tab")
     found += violations(page, "stale")
     intercept(page, "**/messages/", lambda route: route.abort())
     ask_nothing(page, "This will not arrive")

@@ -239,7 +239,7 @@ def test_two_tabs_put_the_same_message_in_other_words_and_both_are_kept(
     edit(here).fill("Words of here")
     here.get_by_role("button", name="Ask again").click()
     expect(finished(here)).to_contain_text("Answer 2.")
-    expect(there.get_by_role("alert")).to_contain_text("This chat moved on in another tab")
+    expect(there.get_by_role("alert")).to_contain_text("This chat continued in another tab")
     words = there.get_by_role("textbox", name="in other words")
     expect(words).to_have_value("Words of there")
     there.get_by_role("button", name="Ask again").click()
