@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 MAX_FIRST_TITLE_CHARS = 50
+MAX_ENDPOINT_CHARS = 300
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
@@ -219,7 +220,9 @@ class RefusedParameter(models.Model):
     """A parameter that a model does not take, as its provider said when it was sent one. It is
     never sent again, until somebody deletes this row."""
 
-    endpoint = models.CharField(max_length=300, help_text="The provider, and its address if set.")
+    endpoint = models.CharField(
+        max_length=MAX_ENDPOINT_CHARS, help_text="The provider, and its address if set."
+    )
     model_id = models.CharField("model", max_length=100)
     parameter = models.CharField(max_length=30)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
