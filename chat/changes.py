@@ -1,8 +1,8 @@
-"""Keeping every tab and device of a person up to date with what is not a stream.
+"""Keeps every tab and device of a person up to date with changes that are not a stream's.
 
-Any change of their conversations counts up `User.revision` in the same transaction and sends
-`changed`. A page that sees another revision than its own fetches the fragment again, so a lost
-notification costs time and nothing else.
+Each change of a conversation counts up `User.revision` in the same transaction and notifies the
+person's pages. A page that has another revision fetches the list again, so a lost notification
+costs time and nothing else.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from streaming.hub import notify, user_group
 
 
 def bump_revision(user_id: int) -> None:
-    """Count up, and tell once the transaction commits."""
+    """The notification goes out when the transaction commits."""
     User.objects.filter(pk=user_id).update(revision=F("revision") + 1)
     revision = User.objects.values_list("revision", flat=True).get(pk=user_id)
     transaction.on_commit(lambda: notify(user_group(user_id), {"revision": revision}))

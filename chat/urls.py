@@ -1,4 +1,4 @@
-"""The addresses of the pages and their fragments."""
+"""URLs of the pages and their fragments."""
 
 from django.urls import path
 

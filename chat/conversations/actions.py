@@ -1,4 +1,4 @@
-"""Rename, pin, read, delete, restore and purge conversations."""
+"""Actions on a whole conversation: rename, pin, mark as read, delete, restore."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from chat import changes
-from chat.models import Conversation
+from chat.models import MAX_TITLE_CHARS, Conversation
 from chat.replies import titles
 from streaming import journal, lifecycle
 from streaming.models import Stream
 from streaming.sources import register_periodic_task
 
 UNDO_PERIOD = timedelta(seconds=10)
-"""How long a person is offered to have back what they deleted."""
+"""How long a person can restore what they deleted."""
 UNDO_GRACE = timedelta(seconds=5)
 """For a click at the last moment."""
+MAX_PURGED_AT_ONCE = 100
 
 
 def rename(conversation: Conversation, title: str) -> None:
-    """Give it another title, in one line. An empty one changes nothing."""
-    if title := " ".join(title.replace("\0", "\ufffd").split())[:200]:
+    """Line breaks become spaces. An empty title changes nothing."""
+    if title := " ".join(title.replace("\0", "\ufffd").split())[:MAX_TITLE_CHARS]:
         _update_fields(conversation, title=title, title_is_custom=True)
 
 
 def set_pinned(conversation: Conversation, pinned: bool) -> None:
-    """Keep it at the top of the list, or no longer."""
     _update_fields(conversation, pinned=pinned)
 
 
 def mark_read(conversation: Conversation) -> None:
-    """Its owner has seen how the newest reply ended."""
+    """The owner has seen how the newest reply ended."""
     if not conversation.is_read:
         _update_fields(conversation, is_read=True)
 
@@ -47,14 +47,12 @@ def _update_fields(conversation: Conversation, **fields: object) -> None:
 
 
 def soft_delete(conversation: Conversation) -> None:
-    """Delete it as far as its owner sees: what it is writing is stopped, and it is gone from
-    every list. For a moment it can be restored."""
+    """Hide it from its owner, and stop its replies. It can be restored for `UNDO_PERIOD`."""
     _update_fields(conversation, deleted_at=Now())
     _stop_streams(conversation)
 
 
 def restore(conversation: Conversation) -> None:
-    """Have it back, as long as it is not really gone."""
     _update_fields(conversation, deleted_at=None)
 
 
@@ -62,21 +60,20 @@ def delete(conversation: Conversation) -> None:
     """Stop its replies, then remove it with its messages, streams and chunks."""
     _stop_streams(conversation)
     with transaction.atomic():
-        # Under the lock nothing new can be asked for here; what was asked for since the
-        # streams were stopped is refused by its worker's next append.
+        # Under the lock no new stream can be queued here. If one was queued after the others
+        # were stopped, the next append of its worker is refused.
         list(Conversation.objects.select_for_update().filter(pk=conversation.pk))
-        ids = list(
-            Stream.objects.filter(lane__in=_list_lanes(conversation)).values_list("id", flat=True)
-        )
+        streams = Stream.objects.filter(lane__in=_list_lanes(conversation))
+        ids = list(streams.values_list("id", flat=True))
         Conversation.objects.filter(pk=conversation.pk).delete()
         journal.delete_streams(ids)
         changes.bump_revision(conversation.user_id)
 
 
 def purge_deleted() -> None:
-    """Really delete what was deleted long enough ago; a worker does it, again and again."""
-    gone = Conversation.objects.filter(deleted_at__lt=Now() - UNDO_PERIOD - UNDO_GRACE)
-    for conversation in gone[:100]:
+    """Remove the conversations that can't be restored any more."""
+    expired = Conversation.objects.filter(deleted_at__lt=Now() - UNDO_PERIOD - UNDO_GRACE)
+    for conversation in expired[:MAX_PURGED_AT_ONCE]:
         delete(conversation)
 
 
@@ -91,5 +88,5 @@ def _stop_streams(conversation: Conversation) -> None:
 
 
 def _list_lanes(conversation: Conversation) -> tuple[str, str]:
-    """Of its replies, and of its title."""
+    """The lane of its replies, and that of its title."""
     return str(conversation.pk), titles.get_title_lane(conversation)

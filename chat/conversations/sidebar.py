@@ -1,5 +1,5 @@
-"""The list of conversations beside the page: those that are pinned, then the newest, under the
-day they were last used."""
+"""The list of conversations beside the page: pinned ones first, then the newest under headings for
+the day of their last change."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from uuid import UUID
 
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from chat.models import Conversation, ConversationQuerySet
 
 PAGE_SIZE = 200
-"""Rows that the list begins with, and that are fetched at a time of those after them."""
+"""Rows that are loaded at a time."""
 MAX_REFRESHED_ROWS = 2_000
-"""Rows of a list that is made anew while its reader has come further; the rest is fetched again."""
+"""Rows that a reload of the list contains, however far its reader has scrolled."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowPosition:
-    """Where a row stands in the list. It stays where it is when the conversation moves."""
+    """The position of a row in the list. It does not move with the conversation."""
 
     pinned: bool
     updated_at: datetime
@@ -32,11 +33,11 @@ class RowPosition:
 
     @classmethod
     def parse(cls, text: str) -> RowPosition | None:
-        """The place as an address names it; None for anything else."""
-        pinned, _, rest = text.partition("_")
-        used, _, id = rest.partition("_")
+        """From a URL's parameter; None if it is not a position."""
+        pinned, _separator, rest = text.partition("_")
+        updated_at, _separator, id = rest.partition("_")
         try:
-            at = datetime.strptime(used, "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
+            at = datetime.strptime(updated_at, "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
             return cls(pinned == "1", at, UUID(id))
         except (ValueError, OverflowError):
             return None
@@ -44,8 +45,8 @@ class RowPosition:
 
 @dataclass(frozen=True, slots=True)
 class SidebarRow:
-    """A conversation in the list; `day` is the heading before it, where a new one begins, and
-    `leaf` the message by which a page knows whether it shows the newest."""
+    """`heading` is set on the first row under it. By `leaf_id` a page knows whether it shows the
+    newest message."""
 
     id: UUID
     title: str
@@ -57,8 +58,7 @@ class SidebarRow:
 
 @dataclass(frozen=True, slots=True)
 class Sidebar:
-    """Rows that follow one another; `end` is the place of the last one, and `more` whether there
-    are any after it. `later` is whether they begin further down than the list does."""
+    """A part of the list; `end_position` is that of its last row."""
 
     rows: list[SidebarRow]
     end_position: str = ""
@@ -73,35 +73,28 @@ def load_sidebar(
     *,
     is_appended: bool = False,
 ) -> Sidebar:
-    """The conversations of this user from the top or `after` a place, as many as are shown at a
-    time, and all of those `through` a place that the reader has come to. A list that is `joined`
-    to the rows before it does not repeat their heading."""
-    mine = Conversation.objects.owned_by(user)
+    """A page of the user's conversations, from the top or after a position. With `through` at least
+    all rows up to that position, to which the reader has scrolled. Rows that are appended to others
+    don't repeat their heading."""
+    conversations = Conversation.objects.owned_by(user)
     size = PAGE_SIZE
     if through:
-        size = max(size, min(_count_rows(mine, through), MAX_REFRESHED_ROWS))
-    found = _load_rows(mine, after, size + 1)
-    listed: list[SidebarRow] = []
-    today = timezone.localdate()
-    before = _get_heading(after.pinned, after.updated_at, today) if after and is_appended else ""
-    for one in found[:size]:
-        day = _get_heading(one.pinned, one.updated_at, today)
-        heading = "" if day == before else day
-        listed.append(
-            SidebarRow(
-                one.id, one.title, get_activity(one), heading, one.current_leaf_id, one.pinned
-            )
-        )
-        before = day
-    last = found[: len(listed)][-1:]
-    end = str(RowPosition(last[0].pinned, last[0].updated_at, last[0].id)) if last else ""
-    return Sidebar(listed, end, has_next=len(found) > size, has_previous=after is not None)
+        size = max(size, min(_count_rows(conversations, through), MAX_REFRESHED_ROWS))
+    found = _load_rows(conversations, after, size + 1)
+    shown = found[:size]
+    end = RowPosition(shown[-1].pinned, shown[-1].updated_at, shown[-1].id) if shown else ""
+    return Sidebar(
+        _build_rows(shown, after if is_appended else None),
+        str(end),
+        has_next=len(found) > size,
+        has_previous=after is not None,
+    )
 
 
 def _load_rows(
     conversations: ConversationQuerySet, after: RowPosition | None, size: int
 ) -> list[Conversation]:
-    """So many rows, those that are pinned first. Each half is read along the index."""
+    """Pinned ones first. Two queries, because each can follow the index."""
     found: list[Conversation] = []
     for pinned in (True, False):
         if len(found) == size or (after and after.pinned < pinned):
@@ -112,24 +105,46 @@ def _load_rows(
                 Q(updated_at__lt=after.updated_at) | Q(id__lt=after.id),
                 updated_at__lte=after.updated_at,
             )
-        shown = half.only("title", "status", "is_read", "pinned", "updated_at", "current_leaf")
-        found += shown[: size - len(found)]
+        rows = half.only("title", "status", "is_read", "pinned", "updated_at", "current_leaf")
+        found += rows[: size - len(found)]
     return found
 
 
 def _count_rows(conversations: ConversationQuerySet, through: RowPosition) -> int:
-    """How many rows stand before a place or at it."""
+    """Rows up to a position, the row there included."""
     half = conversations.filter(pinned=through.pinned, updated_at__gte=through.updated_at)
     count = half.filter(Q(updated_at__gt=through.updated_at) | Q(id__gte=through.id)).count()
     return count if through.pinned else count + conversations.filter(pinned=True).count()
 
 
+def _build_rows(
+    conversations: list[Conversation], previous: RowPosition | None
+) -> list[SidebarRow]:
+    today = timezone.localdate()
+    heading = _get_heading(previous.pinned, previous.updated_at, today) if previous else ""
+    rows = []
+    for conversation in conversations:
+        last_heading = heading
+        heading = _get_heading(conversation.pinned, conversation.updated_at, today)
+        rows.append(
+            SidebarRow(
+                conversation.id,
+                conversation.title,
+                get_activity(conversation),
+                heading if heading != last_heading else "",
+                conversation.current_leaf_id,
+                conversation.pinned,
+            )
+        )
+    return rows
+
+
 def _get_heading(pinned: bool, updated_at: datetime, today: date) -> str:
-    return "Pinned" if pinned else get_day_heading(timezone.localdate(updated_at), today)
+    return _("Pinned") if pinned else get_day_heading(timezone.localdate(updated_at), today)
 
 
 def get_activity(conversation: Conversation) -> str:
-    """Return the mark of a row: running, failed, unread or none."""
+    """A reply that is running, or one that ended and was not seen yet."""
     if conversation.status == Conversation.ReplyStatus.STREAMING:
         return "running"
     if conversation.is_read:
@@ -138,9 +153,8 @@ def get_activity(conversation: Conversation) -> str:
 
 
 def get_day_heading(last_used: date, today: date) -> str:
-    """The heading for what was last used on a day."""
     if last_used >= today:
-        return "Today"
+        return _("Today")
     if last_used == today - timedelta(days=1):
-        return "Yesterday"
-    return "Previous 7 days" if last_used >= today - timedelta(days=7) else "Older"
+        return _("Yesterday")
+    return _("Previous 7 days") if last_used >= today - timedelta(days=7) else _("Older")

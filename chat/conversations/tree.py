@@ -1,5 +1,5 @@
-"""The messages of a conversation as the tree they are: an edited question and a reply that was
-made again stand beside the older ones, and nothing is ever replaced."""
+"""The messages of a conversation as a tree. Versions of a message stand beside each other: they
+have the same parent. Nothing is ever replaced."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chat.models import Conversation
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A message's place, without its text."""
+    """A message without its text."""
 
     id: UUID
     parent_id: UUID | None
@@ -21,8 +21,6 @@ class Node:
 
 
 class Tree:
-    """Parents and children of messages. Children of one parent are versions, oldest first."""
-
     def __init__(self, nodes: Iterable[Node]) -> None:
         self._nodes: dict[UUID, Node] = {}
         self._children: dict[UUID | None, list[UUID]] = {}
@@ -48,11 +46,11 @@ class Tree:
         return path[::-1]
 
     def list_versions(self, id: UUID) -> list[UUID]:
-        """The message and those that stand beside it."""
+        """All versions of the message, this one included, oldest first."""
         return self._children[self._nodes[id].parent_id]
 
     def find_newest_leaf(self, id: UUID) -> UUID:
-        """The last message of the newest branch through this one."""
-        while below := self._children.get(id):
-            id = below[-1]
+        """The last message of the newest branch that contains this one."""
+        while children := self._children.get(id):
+            id = children[-1]
         return id

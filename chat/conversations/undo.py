@@ -1,14 +1,15 @@
-"""The conversation that was deleted last in this browser, for the page that comes after: it offers
-to have it back."""
+"""The conversation that was deleted last in this browser. The next page offers to restore it."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from django.http import HttpRequest
 from django.utils import timezone
 
-from chat.conversations import UNDO_PERIOD
+from chat import access
+from chat.conversations.actions import UNDO_PERIOD
 from chat.models import Conversation
 
 SESSION_KEY = "deleted"
@@ -23,11 +24,11 @@ def forget_deleted(request: HttpRequest) -> None:
 
 
 def find_just_deleted(request: HttpRequest) -> Conversation | None:
-    """Return the conversation that was deleted last, if it can still be restored."""
-    kept = request.session.get(SESSION_KEY)
-    if not kept:
+    """None if the time to restore it is over."""
+    remembered = request.session.get(SESSION_KEY)
+    if not remembered or not request.user.is_authenticated:
         return None
-    if timezone.now() - datetime.fromisoformat(kept["at"]) > UNDO_PERIOD:
+    if timezone.now() - datetime.fromisoformat(remembered["at"]) > UNDO_PERIOD:
         forget_deleted(request)
         return None
-    return Conversation.objects.exclude(deleted_at=None).filter(pk=kept["id"]).first()
+    return access.find_deleted(request.user, UUID(remembered["id"]))

@@ -1,5 +1,5 @@
 """The catalog, the lists of the user's providers and the administrator's overrides, laid over each
-other in this order. `docs/decisions/0003-combine-three-layers-of-model-data.md` gives the reasons."""
+other in this order. `docs/decisions/0003` gives the reasons."""
 
 from __future__ import annotations
 

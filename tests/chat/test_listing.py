@@ -98,6 +98,14 @@ def test_who_deletes_what_is_open_is_led_away_and_offered_the_way_back(
     assert "Deleted “" not in html(as_owner.get("/"))
 
 
+def test_only_the_owner_is_offered_what_was_deleted(as_stranger: Client, reply: Reply) -> None:
+    conversations.soft_delete(reply.conversation)
+    session = as_stranger.session
+    session["deleted"] = {"id": str(reply.conversation.pk), "at": timezone.now().isoformat()}
+    session.save()
+    assert "Deleted “" not in html(as_stranger.get("/"))
+
+
 def test_what_was_deleted_a_while_ago_is_really_gone(owner: User, reply: Reply) -> None:
     finish(reply)
     kept = ask(owner, "Keep me")
