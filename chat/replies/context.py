@@ -1,12 +1,12 @@
-"""What a model is sent: which turns of the conversation, how much room for the reply, and a hint
-where the last message is about the one before. Pure functions; `plan` is the whole of it.
+"""Selects what a model is sent: turns of the conversation, and a hint if the last message refers to
+the answer before it. Pure functions; `build_context` calls the others.
 
-The budget is the model's window and not a number of turns:
+The budget is the model's context window, not a number of turns:
 
     window − margin − system prompt and hint − room for the reply = room for the history
 
-The newest turns that fit are sent, and never fewer than the last exchange: a question, its answer,
-and the new question. What does not fit even so is the provider's to refuse, in its own words.
+The newest turns that fit are sent, but at least the last exchange: a question, its answer, and the
+new question. If even that is too long, the provider refuses it in its own words.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from chat.replies.followups import is_followup
 from streaming.providers.base import CONTINUE_PROMPT, Turn
 
 DEFAULT_CONTEXT_WINDOW = 128_000
-"""Tokens, where nobody knows the model's window: less than any current model of the big providers
-has. For a smaller one at a compatible server the administrator sets it."""
+"""Tokens, for a model whose window is unknown. All current models of the big providers have more.
+For a smaller one at a compatible server, an administrator sets the window."""
 MARGIN_SHARE = 0.05
-"""The part of the window that is left alone, because tokens are only estimated."""
+"""The part of the window that stays free, because tokens are only estimated."""
 DEFAULT_RESERVE_TOKENS = 8_192
-"""Tokens kept free for a reply of which nobody said how long it may become."""
+"""Tokens for a reply without a limit of its own."""
 MAX_RESERVE_SHARE = 0.5
-"""The part of the window that the reply may keep from the history, whatever was asked for."""
+"""The part of the window that a reply can reserve at most."""
 FOLLOWUP_RESERVE_FACTOR = 1.5
-"""A reply to “in Python instead” is about as long as the one before, or half as long again."""
+"""A reply to “in Python instead” is up to this much longer than the one before."""
 
 BYTES_PER_TOKEN = 3
 TOKENS_PER_TURN = 4
-"""What a provider adds around each turn."""
+"""For the marks that a provider adds around each turn."""
 
 FOLLOWUP_HINT = (
     "The user's last message refers to your previous reply. Apply it to the whole of that reply "
@@ -42,11 +42,8 @@ FOLLOWUP_HINT = (
 
 @dataclass(frozen=True, slots=True)
 class ContextStats:
-    """The decision about the context, stored with the reply and shown in its details.
-
-    `turns` were sent and `left_out` were not; `tokens` is the estimate of what was sent, and
-    `reserve` what was kept free for the reply. `window` is 0 where it is unknown.
-    """
+    """Stored with the reply, for its details. `tokens` estimates what was sent, `reserve` was left
+    for the reply, and `window` is 0 if it is unknown."""
 
     turns: int
     left_out: int
@@ -61,7 +58,7 @@ class ContextStats:
 
 @dataclass(frozen=True, slots=True)
 class PromptContext:
-    """The part of a request that is the conversation's."""
+    """The turns and the system prompt of a request."""
 
     turns: tuple[Turn, ...]
     system: str
@@ -77,34 +74,32 @@ def build_context(
     max_tokens: int | None = None,
     partial: str = "",
 ) -> PromptContext:
-    """What to send for an answer to the last turn of `history`.
-
-    `max_tokens` is the user's own limit: it is the reply's room, and nothing here lowers it.
-    With `partial`, the text so far of this very answer, the model is asked to go on after it.
-    """
+    """The context for an answer to the last turn of `history`. `max_tokens` is the user's own limit
+    of the reply. If `partial` is the beginning of the answer, the model is asked to continue it."""
     turns = normalize_turns(history)
-    back = len(turns) > 1 and is_followup(turns[-1].text)
-    hinted = "\n\n".join(part for part in (system, FOLLOWUP_HINT) if part) if back else system
+    for_followup = len(turns) > 1 and is_followup(turns[-1].text)
+    if for_followup:
+        system = "\n\n".join(part for part in (system, FOLLOWUP_HINT) if part)
     added = _build_continuation_turns(partial)
-    limit = context_window or DEFAULT_CONTEXT_WINDOW
-    reserve = _compute_reserve(turns, back, limit, max_output, max_tokens)
-    fixed = estimate_tokens(hinted) + sum(map(estimate_turn_tokens, added))
-    room = int(limit * (1 - MARGIN_SHARE)) - reserve - fixed
-    kept = select_newest_turns(turns, room)
-    decided = ContextStats(
-        turns=len(kept) + len(added),
-        left_out=len(turns) - len(kept),
-        refers_back=back,
-        tokens=fixed + sum(map(estimate_turn_tokens, kept)),
+    window = context_window or DEFAULT_CONTEXT_WINDOW
+    reserve = _compute_reserve(turns, for_followup, window, max_output, max_tokens)
+    fixed_tokens = estimate_tokens(system) + sum(map(estimate_turn_tokens, added))
+    available_tokens = int(window * (1 - MARGIN_SHARE)) - reserve - fixed_tokens
+    selected = select_newest_turns(turns, available_tokens)
+    stats = ContextStats(
+        turns=len(selected) + len(added),
+        left_out=len(turns) - len(selected),
+        refers_back=for_followup,
+        tokens=fixed_tokens + sum(map(estimate_turn_tokens, selected)),
         reserve=reserve,
         window=context_window or 0,
     )
-    return PromptContext((*kept, *added), hinted, decided)
+    return PromptContext((*selected, *added), system, stats)
 
 
 def normalize_turns(history: Iterable[Turn]) -> tuple[Turn, ...]:
-    """The same turns as every provider takes them: none empty, the user first and last, and
-    both by turns. Neighbours of one role, as around an answer that never came, become one."""
+    """Turns that every provider accepts: none empty, the user first and last, alternating roles.
+    Neighbours of one role, such as two questions around a failed answer, are joined."""
     turns: list[Turn] = []
     for turn in history:
         if not turn.text.strip() or (not turns and turn.role == "assistant"):
@@ -118,17 +113,13 @@ def normalize_turns(history: Iterable[Turn]) -> tuple[Turn, ...]:
 
 
 def select_newest_turns(turns: Sequence[Turn], available_tokens: int) -> tuple[Turn, ...]:
-    """The last turns that fit, by whole exchanges, and at least the last one."""
+    """The newest whole exchanges that fit, and always the last one."""
     first = max(len(turns) - 3, 0)
     available_tokens -= sum(map(estimate_turn_tokens, turns[first:]))
-    while (
-        first >= 2
-        and (
-            available_tokens := available_tokens
-            - sum(map(estimate_turn_tokens, turns[first - 2 : first]))
-        )
-        >= 0
-    ):
+    while first >= 2:
+        available_tokens -= sum(map(estimate_turn_tokens, turns[first - 2 : first]))
+        if available_tokens < 0:
+            break
         first -= 2
     return tuple(turns[first:])
 
@@ -138,9 +129,8 @@ def estimate_turn_tokens(turn: Turn) -> int:
 
 
 def estimate_tokens(text: str) -> int:
-    """How many tokens a text is at most, roughly, for any tokenizer: a third of its bytes in
-    UTF-8. That is a third too many for English, and about right for code and for Chinese; what
-    is denser, as long numbers and random letters are, is what the margin is for."""
+    """A third of the bytes in UTF-8: about right for code and Chinese, too many for English. The
+    margin covers denser text, such as long numbers."""
     return -(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN)
 
 
@@ -151,13 +141,13 @@ def _compute_reserve(
     max_output: int | None,
     max_tokens: int | None,
 ) -> int:
-    most = int(context_window * MAX_RESERVE_SHARE)
+    max_reserve = int(context_window * MAX_RESERVE_SHARE)
     if max_tokens is not None:
-        return min(max_tokens, most)
+        return min(max_tokens, max_reserve)
     reserve = DEFAULT_RESERVE_TOKENS
     if for_followup:
         reserve = max(reserve, int(estimate_turn_tokens(turns[-2]) * FOLLOWUP_RESERVE_FACTOR))
-    return min(reserve, max_output or reserve, most)
+    return min(reserve, max_output or reserve, max_reserve)
 
 
 def _build_continuation_turns(partial: str) -> tuple[Turn, ...]:

@@ -1,6 +1,8 @@
-"""What a call of a provider needs, for a stream's owner: the model, the adapter and the key."""
+"""The model, the adapter and the key with which a stream's owner calls a provider."""
 
 from __future__ import annotations
+
+from django.utils.translation import gettext as _
 
 from accounts import keys
 from accounts.sealing import SealBroken
@@ -12,7 +14,7 @@ from streaming.providers.errors import InvalidKey, ModelNotFound
 
 
 def get_stream_model(stream: Stream) -> catalog.Model:
-    """The model it is to be asked of. Raises ModelNotFound if nobody serves it any more."""
+    """Raises ModelNotFound if no provider serves the model any more."""
     try:
         return model_catalog.get_model(stream.owner, stream.arguments["model"])
     except catalog.UnknownModel as unknown:
@@ -20,13 +22,13 @@ def get_stream_model(stream: Stream) -> catalog.Model:
 
 
 def load_adapter(provider: str) -> base.Adapter:
-    """Loads the provider's SDK, which takes a second the first time."""
+    """The first call imports the provider's SDK, which takes a second."""
     name = catalog.PROVIDERS[provider].name
     return base.get_adapter(provider, base_url=model_listing.get_base_url(provider), name=name)
 
 
 def decrypt_key(stream: Stream, provider: str) -> str:
-    """Raises InvalidKey when it was removed meanwhile, or can't be opened any more."""
+    """Raises InvalidKey if the key was removed meanwhile, or can't be decrypted any more."""
     if not catalog.PROVIDERS[provider].needs_key:
         return ""
     try:
@@ -39,4 +41,4 @@ def decrypt_key(stream: Stream, provider: str) -> str:
 
 
 def describe_missing_key(provider: str) -> str:
-    return f"No {provider} API key found. Add one in settings."
+    return _("No %(provider)s API key.") % {"provider": catalog.PROVIDERS[provider].name}

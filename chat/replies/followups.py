@@ -1,11 +1,11 @@
-"""Whether a message is about the answer before it: “make it shorter please”, “in Python instead”.
+"""Recognizes messages about the answer before them: “make it shorter please”, “in Python instead”.
 
-A missed reference costs little, because the last exchange is sent anyway. A false one puts an
-irrelevant hint into the prompt. So in doubt a message is independent: a long one, one with material
-of its own, and one whose “it” or “that” is only grammar.
+A missed one costs little, since the last exchange is sent anyway. A false one adds a misleading
+hint to the prompt. In doubt, a message is therefore not a follow-up: if it is long, if it brings
+its own material, or if its “it” or “that” is only grammar.
 
-To add a language, add its patterns to `LANGUAGES`. All languages are tried, because nobody says
-which one they are writing in.
+To add a language, add its patterns to `LANGUAGES`. All are tried, because the language of a message
+is unknown.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from __future__ import annotations
 import re
 
 MAX_FOLLOWUP_CHARS = 200
-"""Characters of a message that may still be a follow-up. Longer ones explain themselves."""
+"""Longer messages explain themselves."""
 
 SELF_CONTAINED = re.compile(r"```|:\s*\n|\n\s*\n|https?://")
-"""Code, a quotation or an address: what the message is about is in the message."""
+"""Code, a quotation or a URL: the message brings its own material."""
 
-# What can be done to a text that is there already.
+# Verbs for changing an existing text.
 _DO = (
     r"(?:make|turn|put|write|rewrite|rephrase|reword|shorten|lengthen|expand|extend|simplify|explain"
     r"|translate|convert|change|fix|improve|correct|format|reformat|summari[sz]e|condense|trim|cut"
@@ -83,7 +83,6 @@ PATTERNS = compile_patterns(LANGUAGES)
 
 
 def is_followup(message: str) -> bool:
-    """Whether this message can only be understood with the answer before it."""
     text = " ".join(message.split())
     if not text or len(text) > MAX_FOLLOWUP_CHARS or SELF_CONTAINED.search(message):
         return False

@@ -1,8 +1,7 @@
-"""The title of a conversation: the first words of it, and after the first reply one that the
-cheapest model of the same provider writes.
+"""Titles of conversations, written by the cheapest model of the provider after the first reply.
 
-Writing one is a stream of its own, in a lane of its own, so that it survives what replies
-survive and no message ever waits for it. A title that a person gave is never replaced.
+A title is a stream of its own, in its own lane. It therefore survives what replies survive, and no
+message waits for it. A title that a person gave is never replaced.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ from streaming.sources import register as register_source
 
 SOURCE = "title"
 MAX_EXCERPT_CHARS = 2_000
-"""Characters of the question and of the answer that the model is shown."""
+"""Characters of the question, and of the answer, that the model is sent."""
 MAX_GENERATED_TITLE_CHARS = 80
 TITLE_PROMPT = (
     "Write a title for this conversation, in its own language: two to six words, no quotation "
     "marks, no full stop, nothing else."
 )
 TYPICAL_USAGE = Usage(input=1_000, output=20)
-"""What models are compared by."""
+"""The tokens of a title, by which the costs of models are compared."""
 
 
 def get_title_lane(conversation: Conversation) -> str:
@@ -41,8 +40,7 @@ def get_title_lane(conversation: Conversation) -> str:
 
 
 def enqueue_title(conversation: Conversation, answer: Message) -> None:
-    """Have a title written after the first reply; in the transaction that ends it, under the
-    conversation's lock."""
+    """After the first reply, in the transaction that ends it, under the conversation's lock."""
     first = answer.parent is not None and answer.parent.parent_id is None
     provider = catalog.PROVIDERS.get(answer.provider)
     if not settings.TITLES or conversation.title_is_custom or not first:
@@ -61,8 +59,8 @@ def enqueue_title(conversation: Conversation, answer: Message) -> None:
 
 
 def find_cheapest_model(conversation: Conversation, answer: Message) -> str:
-    """The id of the cheapest model of the reply's own provider: the text goes nowhere it has not
-    been. Where nobody knows the prices, the model of the reply."""
+    """The id of a model of the reply's own provider, so that no other one is sent the text. If no
+    price is known, it is the model of the reply."""
     costs = {}
     for model in model_catalog.load_models(conversation.user).values():
         cost = model.price.calculate_cost(TYPICAL_USAGE) if model.price else None
@@ -79,7 +77,7 @@ def register_handler() -> None:
 
 
 def prepare(stream: Stream, text: StreamText) -> Source:
-    """Raises ModelNotFound or InvalidKey, which leaves the first words as the title."""
+    """Raises ModelNotFound or InvalidKey; the first words then stay the title."""
     model = credentials.get_stream_model(stream)
     answer = Message.objects.select_related("parent").get(pk=stream.arguments["message"])
     question = answer.parent.content if answer.parent else ""
@@ -100,7 +98,7 @@ def prepare(stream: Stream, text: StreamText) -> Source:
 
 
 def finalize(stream: Stream) -> None:
-    """Put the title in place, unless a person has given one meanwhile."""
+    """Set the title, unless a person has given one meanwhile."""
     title = clean_title(journal.read_text(stream.id).content)
     if stream.state != State.COMPLETED or not title:
         return
@@ -112,7 +110,7 @@ def finalize(stream: Stream) -> None:
 
 
 def clean_title(text: str) -> str:
-    """The title in what the model wrote: one line, without marks around it."""
+    """One line, without the marks that models put around a title."""
     lines = [line for line in text.splitlines() if line.strip()]
     line = re.sub(r"(?i)^\W*title:\s*", "", lines[0]) if lines else ""
     line = " ".join(line.split()).strip(" \"'“”„«»*#`_")
@@ -120,5 +118,5 @@ def clean_title(text: str) -> str:
 
 
 def load_text(stream: Stream) -> StreamText | None:
-    """Nothing shows it."""
+    """No page shows the text."""
     return None

@@ -132,7 +132,7 @@ def test_a_model_that_cannot_be_used_is_refused_for_another_version_too(
     address = f"/m/{reply.answer.pk}/versions/"
     refused = as_owner.post(address, again(reply.answer, model="gpt-4.1"), headers=HTMX)
     assert refused.status_code == 422
-    assert "No openai API key found." in refused.content.decode()
+    assert "No OpenAI API key." in refused.content.decode()
     assert Message.objects.count() == 2
 
 

@@ -132,7 +132,7 @@ def test_text_and_system_prompt_are_limited_a_minute_and_a_day(
     later(seconds=61)
     ask(owner, "x" * 1_000)
     later(seconds=61)
-    assert "as much text as one day allows" in refusal(owner, "x" * 501)
+    assert "limit of text for one day" in refusal(owner, "x" * 501)
     ask(owner, "x" * 500)
     later(days=1)
     ask(owner, "x" * 1_000)

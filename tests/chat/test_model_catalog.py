@@ -215,7 +215,7 @@ def test_a_model_that_was_hidden_since_it_was_asked_for_fails_the_reply(owner: U
 def test_a_key_that_was_removed_since_fails_the_reply(owner: User) -> None:
     reply = ask(with_key(owner), model="gpt-6.2-sol")
     keys.remove(owner, "openai")
-    with pytest.raises(InvalidKey, match="No openai API key found"):
+    with pytest.raises(InvalidKey, match=r"^No OpenAI API key\.$"):
         sent(reply)
 
 

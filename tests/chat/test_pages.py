@@ -272,7 +272,7 @@ def test_a_model_without_a_key_is_refused_before_anything_is_written(as_owner: C
     shown = response.content.decode()
     assert response.status_code == 422
     assert 'role="alert"' in shown
-    assert "No openai API key found. Add one in settings." in shown
+    assert "No OpenAI API key." in shown
     assert 'href="/settings/keys/"' in shown
     assert not Conversation.objects.exists()
 
@@ -282,7 +282,7 @@ def test_without_scripts_a_refused_text_is_still_in_the_box(as_owner: Client, re
     response = as_owner.post(f"{page(reply)}messages/", sent)
     shown = response.content.decode()
     assert response.status_code == 422
-    assert "No openai API key found." in shown
+    assert "No OpenAI API key." in shown
     assert box(shown) == sent["text"]
     assert re.search(r'name="temperature"[^>]* value="0.4"', shown)
     assert QUESTION in shown, "the conversation is still there"
@@ -474,7 +474,7 @@ def test_a_conversation_whose_key_was_removed_says_so_before_sending(
     mine = ask(owner, QUESTION, model="gpt-4.1")
     keys.remove(owner, "openai")
     shown = html(as_owner.get(page(mine)))
-    assert "No openai API key found. Add one in settings." in shown
+    assert "No OpenAI API key." in shown
 
 
 def test_every_page_carries_its_own_request_id(as_owner: Client) -> None:

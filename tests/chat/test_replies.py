@@ -255,7 +255,7 @@ def test_different_questions_at_once_in_one_conversation_follow_each_other(owner
     [
         ("Hi", "no-such-model", "unknown_model", "“no-such-model”"),
         ("Hi", "", "unknown_model", "Pick one"),
-        ("Hi", "gpt-4.1", "no_key", "No openai API key found. Add one in settings."),
+        ("Hi", "gpt-4.1", "no_key", "No OpenAI API key."),
         ("", "demo", "empty", "Write a message first."),
         (" \r\n\t\u3000", "demo", "empty", "Write a message first."),
     ],
@@ -332,7 +332,7 @@ def test_a_key_that_was_removed_meanwhile_fails_the_reply_with_what_to_do(owner:
     keys.remove(owner, "openai")
     with pytest.raises(InvalidKey) as invalid:
         replies.prepare(stream, StreamText())
-    assert invalid.value.message == "No openai API key found. Add one in settings."
+    assert invalid.value.message == "No OpenAI API key."
 
 
 @pytest.mark.django_db(transaction=True)  # the SDK loads, and nothing stays locked

@@ -334,13 +334,11 @@ def test_what_arrived_although_its_answer_was_lost_is_not_shown_twice(
 def test_a_refused_message_gives_its_text_back(
     chat: Page, server: Server, complaints: list[str]
 ) -> None:
-    body = render_to_string(
-        "chat/composer/_rejection.html", {"rejection": "No openai API key found."}
-    )
+    body = render_to_string("chat/composer/_rejection.html", {"rejection": "No OpenAI API key."})
     server.answer = lambda route: route.fulfill(status=422, body=body)
     box(chat).fill("Hold fast")
     send(chat).click()
-    expect(chat.get_by_role("alert")).to_contain_text("No openai API key found.")
+    expect(chat.get_by_role("alert")).to_contain_text("No OpenAI API key.")
     expect(box(chat)).to_have_value("Hold fast")
     expect(chat.get_by_role("article")).to_have_count(0)
     complaints.clear()
@@ -505,7 +503,7 @@ def test_a_plain_http_address_has_ids_too(page: Page, server: Server) -> None:
 def test_a_model_without_a_key_can_not_be_sent_to(page: Page, server: Server) -> None:
     with override_settings(STORAGES=PLAIN_FILES, STATIC_URL="/static/"):
         openai = next(m.id for m in all_models() if m.provider == "openai")
-        hint = "No openai API key found. Add one in settings."
+        hint = "No OpenAI API key."
         Files.pages[CHAT] = page_of(f"{CHAT}messages/", model=openai, hint=hint)
     page.goto(CHAT)
     box(page).fill("Anybody?")
