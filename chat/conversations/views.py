@@ -1,5 +1,5 @@
-"""What can be done with a conversation in the list: give it a title, pin it, delete it and have it
-back. Every tab hears of it by `changed`."""
+"""What people do with a conversation in the list: rename, pin, mark as read, delete, restore. All
+tabs of the person learn of it by a `changed` notification."""
 
 from __future__ import annotations
 
@@ -12,89 +12,70 @@ from django.views.decorators.http import require_POST, require_safe
 
 from chat import access, conversations
 from chat.conversations.undo import forget_deleted, remember_deleted
+from chat.decorators import UserRequest, answer_unauthorized, signed_in
 from chat.models import Conversation
-from chat.pages.responses import (
-    UserRequest,
-    add_no_store_headers,
-    get_current_user,
-    redirect_to_sign_in,
-    render_fragment,
-)
+from chat.pages.responses import add_no_store_headers, render_fragment
 
 
 @require_safe
+@signed_in()
 def conversation_menu(request: UserRequest, id: UUID) -> HttpResponse:
-    """What can be done with it: for htmx a menu, otherwise a page."""
-    user = get_current_user(request)
-    if user is None:
-        return redirect_to_sign_in(request, request.path)
-    context = {"conversation": access.get_conversation_or_404(user, id)}
+    """The forms for one conversation: a menu for htmx, otherwise a page."""
+    context = {"conversation": access.get_conversation_or_404(request.user, id)}
     if request.htmx:
         return render_fragment(request, "conversations/_menu.html", context)
     return add_no_store_headers(render(request, "conversations/menu.html", context))
 
 
 @require_POST
+@signed_in()
 def rename_conversation(request: UserRequest, id: UUID) -> HttpResponse:
-    """Give it this title."""
-    user = get_current_user(request)
-    if user is None:
-        return redirect_to_sign_in(request, reverse("home"))
-    found = access.get_conversation_or_404(user, id)
-    conversations.rename(found, request.POST.get("title", ""))
-    return _build_done_response(request, found)
+    conversation = access.get_conversation_or_404(request.user, id)
+    conversations.rename(conversation, request.POST.get("title", ""))
+    return _build_done_response(request, conversation)
 
 
 @require_POST
+@signed_in()
 def pin_conversation(request: UserRequest, id: UUID) -> HttpResponse:
-    """Pin it, or no longer."""
-    user = get_current_user(request)
-    if user is None:
-        return redirect_to_sign_in(request, reverse("home"))
-    found = access.get_conversation_or_404(user, id)
-    conversations.set_pinned(found, request.POST.get("pinned") == "yes")
-    return _build_done_response(request, found)
+    """`pinned` is `yes` to pin, anything else to unpin."""
+    conversation = access.get_conversation_or_404(request.user, id)
+    conversations.set_pinned(conversation, request.POST.get("pinned") == "yes")
+    return _build_done_response(request, conversation)
 
 
 @require_POST
+@signed_in(otherwise=answer_unauthorized)
 def mark_read(request: UserRequest, id: UUID) -> HttpResponse:
-    """Its owner is looking at it."""
-    user = get_current_user(request)
-    if user is None:
-        return HttpResponse(status=401)
-    found = access.get_conversation_or_404(user, id)
-    conversations.mark_read(found)
-    return _build_done_response(request, found)
+    """A page posts this when a reply ends while the conversation is open."""
+    conversation = access.get_conversation_or_404(request.user, id)
+    conversations.mark_read(conversation)
+    return _build_done_response(request, conversation)
 
 
 @require_POST
+@signed_in()
 def delete_conversation(request: UserRequest, id: UUID) -> HttpResponse:
-    """Delete it, and offer to have it back for a moment."""
-    user = get_current_user(request)
-    if user is None:
-        return redirect_to_sign_in(request, reverse("home"))
-    found = access.get_conversation_or_404(user, id)
-    conversations.soft_delete(found)
+    """Answers with an offer to restore it. If `open` names this conversation, its page has to go:
+    the start page then makes the offer."""
+    conversation = access.get_conversation_or_404(request.user, id)
+    conversations.soft_delete(conversation)
     if request.htmx and request.POST.get("open") != str(id):
-        return render_fragment(
-            request, "conversations/_undo_toast.html", {"deleted_conversation": found}
-        )
-    remember_deleted(request, found)
+        context = {"deleted_conversation": conversation}
+        return render_fragment(request, "conversations/_undo_toast.html", context)
+    remember_deleted(request, conversation)
     if request.htmx:
         return HttpResponse(status=204, headers={"HX-Redirect": reverse("home")})
     return redirect("home")
 
 
 @require_POST
+@signed_in()
 def restore_conversation(request: UserRequest, id: UUID) -> HttpResponse:
-    """Have it back."""
-    user = get_current_user(request)
-    if user is None:
-        return redirect_to_sign_in(request, reverse("home"))
-    found = access.get_deleted_or_404(user, id)
-    conversations.restore(found)
+    conversation = access.get_deleted_or_404(request.user, id)
+    conversations.restore(conversation)
     forget_deleted(request)
-    return _build_done_response(request, found)
+    return _build_done_response(request, conversation)
 
 
 def _build_done_response(request: UserRequest, conversation: Conversation) -> HttpResponse:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from chat.replies import PagePosition, ReplySettings
+from chat.replies import PagePosition, ReplyRejected, ReplySettings
 
 MAX_MESSAGE_CHARS = 400_000
 MAX_SYSTEM_PROMPT_CHARS = 100_000
@@ -41,10 +41,10 @@ class RegenerateForm(forms.Form):
     )
     model = forms.CharField(required=False, max_length=100)
 
-    @property
-    def first_error(self) -> str:
-        """What to change first; of a form that is not valid."""
-        return str(next(iter(self.errors.values()))[0])
+    def require_valid(self) -> None:
+        """Raises ReplyRejected with the first error."""
+        if not self.is_valid():
+            raise ReplyRejected("form", str(next(iter(self.errors.values()))[0]))
 
 
 class EditForm(RegenerateForm):

@@ -1,5 +1,5 @@
-"""The verbs of the tree: a question in other words, a reply once more, a reply that goes on. Each
-makes something beside or after what is there; nothing is replaced."""
+"""What people do with messages: send, edit, regenerate, continue, stop. Each creates something
+beside or after what is there; nothing is replaced."""
 
 from __future__ import annotations
 
@@ -9,131 +9,200 @@ from uuid import UUID, uuid4
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
-from accounts.models import User
 from chat import access, replies
-from chat.messages.forms import EditForm, RegenerateForm
-from chat.models import Message
-from chat.pages.responses import (
+from chat.decorators import (
+    HtmxRequest,
     UserRequest,
-    delete_draft,
-    get_current_user,
-    load_draft,
-    redirect_to_sign_in,
-    render_fragment,
-    render_page,
-    render_rejection,
+    answer_unauthorized,
+    ask_to_sign_in,
     require_post_or_redirect,
-    save_draft_and_sign_in,
+    signed_in,
 )
+from chat.messages.forms import ComposerForm, EditForm, RegenerateForm
+from chat.models import Conversation, Message
+from chat.pages.drafts import delete_draft, load_draft, save_draft_and_sign_in, save_draft_for
+from chat.pages.responses import render_fragment, render_page, render_rejection
 from chat.presentation.message_views import build_message_url, build_message_view
 from chat.replies import Reply, ReplyRejected, ReplySettings
+from streaming import lifecycle
+
+# Send and stop
+
+
+@require_post_or_redirect("home")
+@signed_in(otherwise=save_draft_for("home"))
+def start_conversation(request: UserRequest) -> HttpResponse:
+    return _start_reply(request, None)
+
+
+@require_post_or_redirect("conversation")
+@signed_in(otherwise=save_draft_for("conversation"))
+def send_message(request: UserRequest, id: UUID) -> HttpResponse:
+    return _start_reply(request, access.get_conversation_or_404(request.user, id))
+
+
+def _start_reply(request: UserRequest, conversation: Conversation | None) -> HttpResponse:
+    form = ComposerForm(request.POST)
+    try:
+        form.require_valid()
+        reply = replies.start_reply(
+            request.user,
+            text=form.cleaned_data["text"],
+            request_id=form.cleaned_data["request_id"],
+            reply_settings=form.reply_settings,
+            conversation=conversation,
+            position=form.page_position,
+        )
+    except ReplyRejected as rejection:
+        if conversation is not None:
+            conversation.refresh_from_db()
+        return render_rejection(request, conversation, rejection)
+    delete_draft(request)
+    url = reverse("conversation", args=[reply.conversation.pk])
+    if not request.htmx:
+        return redirect(url)
+    response = _render_new_messages(request, [reply.question, reply.answer])
+    if conversation is None:
+        response["HX-Push-Url"] = url
+    return response
+
+
+@require_POST
+@signed_in()
+def stop_reply(request: UserRequest, uuid: UUID) -> HttpResponse:
+    """End a reply with the text that it has. One that has ended stays as it is."""
+    stream = access.get_stream_or_404(request.user, uuid)
+    lifecycle.stop(stream.pk)
+    if request.htmx:
+        return HttpResponse(status=204)
+    answer = Message.objects.filter(stream=stream).first()
+    return redirect("conversation", answer.conversation_id) if answer else redirect("home")
+
+
+# One message
 
 
 @require_safe
+@signed_in(otherwise=answer_unauthorized)
+def message_fragment(request: UserRequest, id: UUID) -> HttpResponse:
+    """One message as it is now. Pages fetch it when a reply ends, or when they are not sure."""
+    message = access.get_message_or_404(request.user, id)
+    return render_fragment(
+        request, "chat/messages/_message.html", {"message": build_message_view(message)}
+    )
+
+
+@require_safe
+@signed_in()
 def redirect_to_message(request: UserRequest, id: UUID) -> HttpResponse:
-    """Lead to where a message stands."""
-    user = get_current_user(request)
-    if user is None:
-        return redirect_to_sign_in(request, request.path)
-    message = access.get_message_or_404(user, id)
+    message = access.get_message_or_404(request.user, id)
     return redirect(build_message_url(message.conversation_id, message.pk))
 
 
+# Versions
+
+
 @require_safe
+@signed_in()
 def edit_question(request: UserRequest, id: UUID) -> HttpResponse:
-    """A question as a form; for htmx alone, otherwise in the midst of its conversation."""
-    user = get_current_user(request)
-    if user is None:
-        return redirect_to_sign_in(request, request.path)
-    question = access.get_question_or_404(user, id)
+    """The form for a question: alone for htmx, otherwise in the page of its conversation."""
+    question = access.get_question_or_404(request.user, id)
     if request.htmx:
-        shown = build_message_view(question)
-        return render_fragment(
-            request, "chat/messages/_edit.html", {"message": shown, "request_id": uuid4()}
-        )
-    kept = dict(load_draft(request))
+        context = {"message": build_message_view(question), "request_id": uuid4()}
+        return render_fragment(request, "chat/messages/_edit.html", context)
+    draft = load_draft(request)
     return render_page(
         request,
-        user,
         question.conversation,
-        edit_text=kept.pop("text", ""),
-        initial=kept,
+        edit_text=draft.pop("text", ""),
+        initial=draft,
         target_id=question.pk,
         editing_id=str(question.pk),
         request_id=uuid4(),
     )
 
 
-@require_post_or_redirect("place")
-def create_version(request: UserRequest, id: UUID) -> HttpResponse:
-    """Another version: of a question in the words that are sent, of a reply by asking again."""
-    user = get_current_user(request)
-    if user is None and "text" in request.POST:
+def _save_edit_and_sign_in(request: HtmxRequest, id: UUID) -> HttpResponse:
+    """Only a question has a text to keep. Nobody knows yet whether the message exists."""
+    if "text" in request.POST:
         return save_draft_and_sign_in(request, reverse("edit", args=[id]))
-    if user is None:
-        return redirect_to_sign_in(request, reverse("home"))
-    message = access.get_message_or_404(user, id)
-    is_question = message.role == Message.Role.USER
-    form = (EditForm if is_question else RegenerateForm)(request.POST)
-    if not form.is_valid():
-        return _render_rejection(request, user, message, ReplyRejected("form", form.first_error))
-    request_id = form.cleaned_data["request_id"]
-    try:
-        if is_question:
-            chosen = ReplySettings.from_conversation(
-                message.conversation, form.cleaned_data["model"]
-            )
-            text = form.cleaned_data["text"]
-            reply = replies.edit_question(
-                user, question=message, text=text, request_id=request_id, reply_settings=chosen
-            )
-            delete_draft(request)
-            return _render_new_messages(request, reply, [reply.question, reply.answer])
-        chosen = ReplySettings.from_conversation(
-            message.conversation, form.cleaned_data["model"] or message.model
-        )
-        reply = replies.regenerate_answer(
-            user, answer=message, request_id=request_id, reply_settings=chosen
-        )
-        return _render_new_messages(request, reply, [reply.answer])
-    except ReplyRejected as refused:
-        return _render_rejection(request, user, message, refused)
+    return ask_to_sign_in(request)
 
 
 @require_post_or_redirect("place")
+@signed_in(otherwise=_save_edit_and_sign_in)
+def create_version(request: UserRequest, id: UUID) -> HttpResponse:
+    """Another version of a question with the text in the form, or of a reply."""
+    message = access.get_message_or_404(request.user, id)
+    try:
+        if message.role == Message.Role.USER:
+            reply = _edit_question(request, message)
+            delete_draft(request)
+            return _build_version_response(request, reply, [reply.question, reply.answer])
+        reply = _regenerate_answer(request, message)
+        return _build_version_response(request, reply, [reply.answer])
+    except ReplyRejected as rejection:
+        return render_rejection(request, message.conversation, rejection, target_id=message.pk)
+
+
+def _edit_question(request: UserRequest, question: Message) -> Reply:
+    form = EditForm(request.POST)
+    form.require_valid()
+    return replies.edit_question(
+        request.user,
+        question=question,
+        text=form.cleaned_data["text"],
+        request_id=form.cleaned_data["request_id"],
+        reply_settings=ReplySettings.from_conversation(
+            question.conversation, form.cleaned_data["model"]
+        ),
+    )
+
+
+def _regenerate_answer(request: UserRequest, answer: Message) -> Reply:
+    form = RegenerateForm(request.POST)
+    form.require_valid()
+    model = form.cleaned_data["model"] or answer.model
+    return replies.regenerate_answer(
+        request.user,
+        answer=answer,
+        request_id=form.cleaned_data["request_id"],
+        reply_settings=ReplySettings.from_conversation(answer.conversation, model),
+    )
+
+
+@require_post_or_redirect("place")
+@signed_in()
 def create_continuation(request: UserRequest, id: UUID) -> HttpResponse:
-    """Let a reply that was cut go on."""
-    user = get_current_user(request)
-    if user is None:
-        return redirect_to_sign_in(request, reverse("home"))
-    answer = access.get_message_or_404(user, id)
+    """Continue a reply that ended before its time."""
+    answer = access.get_message_or_404(request.user, id)
     form = RegenerateForm(request.POST)
     try:
-        if not form.is_valid():
-            raise ReplyRejected("form", form.first_error)
+        form.require_valid()
         request_id = form.cleaned_data["request_id"]
-        reply = replies.continue_reply(user, answer=answer, request_id=request_id)
-    except ReplyRejected as refused:
-        return _render_rejection(request, user, answer, refused)
-    return _render_new_messages(request, reply, [reply.answer])
+        reply = replies.continue_reply(request.user, answer=answer, request_id=request_id)
+    except ReplyRejected as rejection:
+        return render_rejection(request, answer.conversation, rejection, target_id=answer.pk)
+    return _build_version_response(request, reply, [reply.answer])
 
 
-def _render_new_messages(
+# Responses
+
+
+def _build_version_response(
     request: UserRequest, reply: Reply, new_messages: Sequence[Message]
 ) -> HttpResponse:
-    """Return the new messages; the page replaces the old ones at their place."""
-    where = reverse("conversation", args=[reply.conversation.pk])
+    """The new messages. The page's script removes the messages that they replace on the page."""
+    url = reverse("conversation", args=[reply.conversation.pk])
     if not request.htmx:
-        return redirect(f"{where}?leaf={reply.answer.pk}#m-{new_messages[0].pk}")
-    shown = [build_message_view(message) for message in new_messages]
-    response = render_fragment(request, "chat/messages/_new.html", {"message_views": shown})
-    response["HX-Push-Url"] = where
+        return redirect(f"{url}?leaf={reply.answer.pk}#m-{new_messages[0].pk}")
+    response = _render_new_messages(request, new_messages)
+    response["HX-Push-Url"] = url
     return response
 
 
-def _render_rejection(
-    request: UserRequest, user: User, message: Message, rejection: ReplyRejected
-) -> HttpResponse:
-    return render_rejection(request, user, message.conversation, rejection, target_id=message.pk)
+def _render_new_messages(request: UserRequest, new_messages: Sequence[Message]) -> HttpResponse:
+    views = [build_message_view(message) for message in new_messages]
+    return render_fragment(request, "chat/messages/_new.html", {"message_views": views})

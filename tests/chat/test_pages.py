@@ -22,7 +22,7 @@ from accounts.models import ApiKey, KeyStatus, ListedModel, User
 from chat.conversations import sidebar
 from chat.messages.forms import MAX_MESSAGE_CHARS
 from chat.models import Conversation, Message
-from chat.pages.responses import MAX_DRAFT_BYTES
+from chat.pages.drafts import MAX_DRAFT_BYTES
 from chat.presentation import message_views
 from chat.replies import Reply
 from streaming import journal, lifecycle
