@@ -24,7 +24,8 @@ from chat.messages.forms import ComposerForm, EditForm, RegenerateForm
 from chat.models import Conversation, Message
 from chat.pages.drafts import delete_draft, load_draft, save_draft_and_sign_in, save_draft_for
 from chat.pages.responses import render_fragment, render_page, render_rejection
-from chat.presentation.message_views import build_message_url, build_message_view
+from chat.presentation.message_views import build_message_view
+from chat.presentation.versions import build_message_url
 from chat.replies import Reply, ReplyRejected, ReplySettings
 from streaming import lifecycle
 

@@ -15,13 +15,8 @@ from chat.conversations.undo import find_just_deleted
 from chat.decorators import HtmxRequest, UserRequest
 from chat.models import Conversation
 from chat.presentation.composer import RESTORED_FIELDS, build_composer
-from chat.presentation.message_views import (
-    BLANK_ANSWER,
-    BLANK_QUESTION,
-    MessagePage,
-    load_branch_page,
-    load_page_before,
-)
+from chat.presentation.message_pages import MessagePage, load_branch_page, load_page_before
+from chat.presentation.message_views import BLANK_ANSWER, BLANK_QUESTION
 from chat.replies import CONVERSATION_MOVED, PagePosition, ReplyRejected
 
 STARTERS = (

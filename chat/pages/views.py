@@ -16,7 +16,7 @@ from chat.conversations.sidebar import RowPosition, load_sidebar
 from chat.decorators import HtmxRequest, UserRequest, answer_unauthorized, signed_in
 from chat.pages.drafts import load_draft
 from chat.pages.responses import render_fragment, render_page
-from chat.presentation.message_views import load_branch_page, load_page_before
+from chat.presentation.message_pages import load_branch_page, load_page_before
 
 
 def _render_landing_page(request: HtmxRequest) -> HttpResponse:

@@ -13,7 +13,7 @@ const HIDDEN_FLUSH_MS = 1000; // milliseconds between flushes where there are no
 const HIDDEN_SLICE_MS = 50; // milliseconds of one of them
 const RECHECK_MS = 5000; // milliseconds until a stream that only its socket doesn't know is asked for again
 
-/** In words, as chat/presentation/message_views.py has them too. */
+/** In words, as chat/presentation/durations.py has them too. */
 function formatReasoningTime(milliseconds) {
   const seconds = Math.round(milliseconds / 1000);
   if (seconds < 1) return "Thought for a moment";

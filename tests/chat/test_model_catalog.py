@@ -17,7 +17,7 @@ from accounts.models import KeyStatus, User
 from chat import model_catalog, replies
 from chat.models import Conversation, ModelOverride, RefusedParameter
 from chat.presentation.composer import build_composer
-from chat.presentation.message_views import build_details
+from chat.presentation.details import build_details
 from chat.replies import Reply, ReplyRejected
 from chat.replies import ReplySettings as Chosen
 from streaming import lifecycle

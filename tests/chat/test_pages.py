@@ -23,7 +23,7 @@ from chat.conversations import sidebar
 from chat.messages.forms import MAX_MESSAGE_CHARS
 from chat.models import Conversation, Message
 from chat.pages.drafts import MAX_DRAFT_BYTES
-from chat.presentation import message_views
+from chat.presentation import message_pages
 from chat.replies import Reply
 from streaming import journal, lifecycle
 from streaming.lifecycle import Ending
@@ -876,7 +876,7 @@ def test_a_page_holds_few_huge_messages_and_the_way_to_the_others(
 def test_an_exchange_is_on_a_page_however_large_it_is(
     as_owner: Client, reply: Reply, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(message_views, "MAX_PAGE_BYTES", 10)
+    monkeypatch.setattr(message_pages, "MAX_PAGE_BYTES", 10)
     messages = huge(reply, 6)
     assert ids(html(as_owner.get(page(reply)))) == messages[4:]
     older = html(as_owner.get(f"{page(reply)}earlier/?before={messages[4]}"))
@@ -889,9 +889,9 @@ def test_the_size_of_what_a_reply_thought_counts_and_is_in_bytes(
     finish(reply)
     messages = [str(message.pk) for message in grown(reply, 6)]
     Message.objects.update(content="", reasoning="é" * 10)
-    monkeypatch.setattr(message_views, "MAX_PAGE_BYTES", 60)
+    monkeypatch.setattr(message_pages, "MAX_PAGE_BYTES", 60)
     assert ids(html(as_owner.get(page(reply)))) == messages[3:]
-    monkeypatch.setattr(message_views, "MAX_PAGE_BYTES", 59)
+    monkeypatch.setattr(message_pages, "MAX_PAGE_BYTES", 59)
     assert ids(html(as_owner.get(page(reply)))) == messages[4:]
 
 
