@@ -1,9 +1,8 @@
-"""The HTML of replies, made once and kept.
+"""Caches of rendered replies: a table for ended ones, and a process's memory for all.
 
-Of an ended reply in a table, for every process; of any other in this process's memory, for those
-who ask for the very same text again. Both hold a bounded number of bytes, and what they hold is
-found by a digest of all it was made of, so that nothing outdated is ever shown. They hold it
-packed, as the HTML that takes longest to make is large and says the same again and again.
+Both hold a bounded number of bytes. Their entries are found by a digest of everything that the HTML
+depends on, so outdated HTML is never shown. The HTML is compressed: what takes longest to render is
+large and repetitive.
 """
 
 from __future__ import annotations
@@ -28,22 +27,21 @@ from chat.rendering.markdown import RENDERER_VERSION, to_html
 from streaming.sources import register_periodic_task
 
 MAX_ROW_BYTES = 2_000_000
-"""Packed. The longest possible reply fits if it consists of signs that HTML escapes, which take
-longest to render. Larger HTML, such as millions of bytes without a pattern, is rendered again in
-each process that shows it."""
+"""Compressed. The longest possible reply fits, even of signs that HTML escapes, which take longest.
+Each process renders a larger one for itself, such as millions of bytes without a pattern."""
 MAX_TABLE_BYTES = 32_000_000
-"""Of the whole table; the rows made first go first."""
+"""Of the whole table. The oldest rows are deleted first."""
 MAX_MEMORY_BYTES = 16_000_000
 """Of each process."""
 MAX_GROWING_COST = 50_000
-"""The limit for a reply that still grows, because each view of it has another text. The page
+"""The part of a growing reply that is formatted here, as every view renders another text. The page
 formats the rest; see `complexity.MAX_COST`."""
 
 
 class MemoryCache:
-    """Packed HTML by its digest, the one used last at the end.
+    """Compressed HTML by digest, least recently used first.
 
-    A request for HTML that another thread renders waits for that thread; others do not wait.
+    Threads that need the same HTML wait for one that renders it; other threads don't wait.
     """
 
     def __init__(self, max_bytes: int = MAX_MEMORY_BYTES) -> None:
@@ -51,14 +49,14 @@ class MemoryCache:
         self._bytes = 0
         self._entries: OrderedDict[str, str] = OrderedDict()
         self._render_locks: dict[str, Lock] = {}
-        self._lock = Lock()  # for a moment only, never while something is made
+        self._lock = Lock()  # never held while something is rendered
 
     def get(self, digest: str, render: Callable[[], str]) -> str:
         with self._lock:
             if (html := self._get_entry(digest)) is not None:
                 return html
-            making = self._render_locks.setdefault(digest, Lock())
-        with making:
+            render_lock = self._render_locks.setdefault(digest, Lock())
+        with render_lock:
             with self._lock:
                 if (html := self._get_entry(digest)) is not None:
                     return html
@@ -89,25 +87,26 @@ memory_cache = MemoryCache()
 
 
 def compress_html(html: str) -> str:
-    """In ASCII, as the table's column is one of text."""
+    """As ASCII, because the table's column is text."""
     return b64encode(zlib.compress(html.encode(), 1)).decode()
 
 
-def decompress_html(packed: str) -> SafeString:
-    return mark_safe(zlib.decompress(b64decode(packed)).decode())  # noqa: S308 `to_html` made it
+def decompress_html(compressed: str) -> SafeString:
+    html = zlib.decompress(b64decode(compressed)).decode()
+    return mark_safe(html)  # noqa: S308 `to_html` made it
 
 
 def compute_digest(text: str, seams: Iterable[int], max_cost: int) -> str:
-    """Says too that it is packed, so that a row of a version that packed nothing is not found."""
-    made_of = f"{RENDERER_VERSION} packed {max_cost} {' '.join(map(str, seams))}\n{text}"
-    return sha256(made_of.encode("utf-8", "surrogatepass")).hexdigest()
+    """“packed” tells compressed rows from those of an older version, which did not compress."""
+    inputs = f"{RENDERER_VERSION} packed {max_cost} {' '.join(map(str, seams))}\n{text}"
+    return sha256(inputs.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class MessageHtmlLoader:
-    """The HTML of some messages: what is kept of it is read at once, what was made is kept."""
+    """The HTML of some messages. Reads their stored rows in one query, and stores what is new."""
 
-    def __init__(self, messages: Iterable[UUID]) -> None:
-        rows = RenderedText.objects.filter(message__in=list(messages))
+    def __init__(self, message_ids: Iterable[UUID]) -> None:
+        rows = RenderedText.objects.filter(message__in=list(message_ids))
         self._rows = {(row.message_id, row.field): row for row in rows}
         self._new_rows: list[RenderedText] = []
 
@@ -118,25 +117,25 @@ class MessageHtmlLoader:
         return decompress_html(render_cached(digest, text, seams, MAX_GROWING_COST))
 
     def render_ended(
-        self, message: UUID, field: str, text: str, seams: tuple[int, ...] = ()
+        self, message_id: UUID, field: str, text: str, seams: tuple[int, ...] = ()
     ) -> SafeString:
         if not text:
             return SafeString("")
         digest = compute_digest(text, seams, MAX_COST)
-        row = self._rows.get((message, field))
+        row = self._rows.get((message_id, field))
         if row is not None and row.digest == digest:
             return decompress_html(row.html)
         html = render_cached(digest, text, seams, MAX_COST)
-        made = RenderedText(
-            message_id=message, field=field, digest=digest, html=html, size=len(html)
+        new_row = RenderedText(
+            message_id=message_id, field=field, digest=digest, html=html, size=len(html)
         )
-        if made.size <= MAX_ROW_BYTES:
-            self._new_rows.append(made)
+        if new_row.size <= MAX_ROW_BYTES:
+            self._new_rows.append(new_row)
         return decompress_html(html)
 
     def save_new_rows(self) -> None:
-        """Keep what was made for the next one who looks. A view does not fail, nor wait for
-        others who write, if that can't be: then it is made again."""
+        """Store the new HTML. If the database is locked or fails, the view goes on without, and the
+        next one renders again."""
         if not self._new_rows or connection.in_atomic_block:
             return
         try:
@@ -150,7 +149,7 @@ class MessageHtmlLoader:
 
 
 class NoLockWait:
-    """Statements in here fail where they would wait for another's lock."""
+    """Inside, statements fail instead of waiting for a lock of another transaction."""
 
     def __enter__(self) -> None:
         if connection.vendor == "sqlite":
@@ -174,20 +173,17 @@ def render_cached(digest: str, text: str, seams: tuple[int, ...], max_cost: int)
     return memory_cache.get(digest, lambda: compress_html(to_html(text, seams, max_cost=max_cost)))
 
 
-# Chores
-
-
 def purge_cache() -> None:
-    """Delete what belongs to no message any more, as processes before this table delete messages
-    without it, and the oldest rows beyond what is kept."""
-    gone = ~Exists(Message.objects.filter(pk=OuterRef("message_id")))
-    RenderedText.objects.filter(gone).delete()
-    kept = RenderedText.objects.aggregate(bytes=Sum("size"))["bytes"] or 0
-    if kept <= MAX_TABLE_BYTES:
+    """Delete the oldest rows beyond the limit, and rows whose message is gone: processes of a
+    version without this table delete messages only."""
+    has_no_message = ~Exists(Message.objects.filter(pk=OuterRef("message_id")))
+    RenderedText.objects.filter(has_no_message).delete()
+    total = RenderedText.objects.aggregate(bytes=Sum("size"))["bytes"] or 0
+    if total <= MAX_TABLE_BYTES:
         return
-    for id, bytes in RenderedText.objects.order_by("id").values_list("id", "size").iterator():
-        kept -= bytes
-        if kept <= MAX_TABLE_BYTES:
+    for id, size in RenderedText.objects.order_by("id").values_list("id", "size").iterator():
+        total -= size
+        if total <= MAX_TABLE_BYTES:
             RenderedText.objects.filter(id__lte=id).delete()
             return
 

@@ -1,7 +1,8 @@
 """How much of a text is formatted: one rule for the server and the page (static/js/complexity.js).
 
-Both Markdown parsers take some texts badly, so both are given only what costs little. The cost is
-counted from the text alone, in one pass, so that a text looks the same live and after a reload.
+Some texts take both Markdown parsers very long, so both get only the part that costs little. The
+cost is estimated from the text alone, in one pass, so that a text looks the same live and after a
+reload.
 """
 
 from __future__ import annotations
@@ -10,27 +11,26 @@ import re
 from collections.abc import Iterator
 
 MAX_COST = 300_000
-"""Of the text that is formatted, in units of about a microsecond of the server. A quarter of a MB
-of ordinary prose, lists and code costs as much. From the first line beyond it on, a text is shown
-as it was written."""
+"""In units of about a microsecond of the server's time. A quarter of a megabyte of ordinary prose,
+lists and code costs as much. The first line that exceeds a limit, and all that follows, is shown as
+it was written."""
 MAX_DEPTH = 24
-"""Quotations and lists within one another. What begins with a deeper line is shown as it is."""
+"""Levels of quotations and lists within one another."""
 MAX_CELLS = 2000
-"""Of one table. The row beyond it is shown as it is, and the rest."""
+"""Of one table."""
 MAX_BLOCK_CHARS = 60_000
-"""Of one piece of code or list: a browser lays out all of it at once. What begins with the line
-beyond it is shown as it is."""
+"""Of one list or code block: browsers lay out all of it at once."""
 MAX_PARAGRAPH_CHARS = 20_000
-"""Of the lines up to an empty one: they may be one word, whose lines cost a browser the most."""
+"""Up to the next empty line. It may be one word, which takes browsers longest to break."""
 MAX_INLINE_COST = 60_000
-"""Of all that grows faster than the text: what one paragraph's signs cost together. A paragraph,
-heading or cell for which too little of it is left is shown without formatting."""
+"""Of the markers in paragraphs, whose cost grows faster than the text; for the whole text. If less is
+left than a paragraph, heading or cell costs, it is shown without formatting."""
 MIN_PLAIN_CHARS = 1000
-"""Of plain text in one block, where a line ends by then; never more than twice as many."""
+"""Of one block of plain text, which ends at the next line end, or at twice as many characters."""
 
 LINE_COST, BLOCK_COST, SIGN_COST, CELL_COST = 30, 60, 60, 60
 FREE_SIGNS, EXTRA_SIGN_COST = 20, 110
-"""All of a long list is laid out at once, and short ones only where they are seen."""
+"""Browsers lay out the whole of a long list at once, but short lists only when they are seen."""
 BLOCK_START_CHARS = "#=-_*`~["
 MARKER_CHARS = "*_~`\\<&$[]"
 FORMULA_OPENERS = ("$", "\\(", "\\[")
@@ -49,7 +49,7 @@ MATHS = re.compile(r"[ \t>]*(?:\$\$|\\\[)")
 
 
 class CostMeter:
-    """Counts line by line what a text costs to format."""
+    """Estimates line by line what a text costs to format."""
 
     def __init__(self, max_cost: int = MAX_COST) -> None:
         self.max_cost = max_cost
@@ -62,7 +62,7 @@ class CostMeter:
         self.is_after_blank = True
 
     def accept_line(self, line: str) -> bool:
-        """Count a line, given without its end. Is it still to be formatted?"""
+        """Count a line, given without its end. False if it exceeds a limit."""
         self.cost += 2 + len(line) // CHARS_PER_UNIT
         self.block_chars += 1 + len(line)
         if self.fence:
@@ -73,9 +73,13 @@ class CostMeter:
         else:
             self._count_text_line(line)
             self.is_after_blank = False
-        within = self.depth <= MAX_DEPTH and self.cells <= MAX_CELLS
-        short = self.block_chars <= MAX_BLOCK_CHARS and self.paragraph_chars <= MAX_PARAGRAPH_CHARS
-        return within and short and self.cost <= self.max_cost
+        return (
+            self.cost <= self.max_cost
+            and self.depth <= MAX_DEPTH
+            and self.cells <= MAX_CELLS
+            and self.block_chars <= MAX_BLOCK_CHARS
+            and self.paragraph_chars <= MAX_PARAGRAPH_CHARS
+        )
 
     def _count_code_line(self, line: str) -> None:
         end = FENCE_END.match(line)
@@ -99,20 +103,20 @@ class CostMeter:
             self.cells += self.columns
             self.cost += self.columns * CELL_COST
         self.list_signs += count
-        further = min(count, max(0, self.list_signs - FREE_SIGNS))
+        extra = min(count, max(0, self.list_signs - FREE_SIGNS))
         starts = self.is_after_blank or line[0] in BLOCK_START_CHARS or count or line.endswith("  ")
         self.cost += (
             LINE_COST * (1 + self.depth)
             + BLOCK_COST * bool(starts)
             + SIGN_COST * count
-            + EXTRA_SIGN_COST * further
+            + EXTRA_SIGN_COST * extra
             + estimate_signs_cost(line)
         )
         self._open_fence(line)
 
     def _open_fence(self, line: str) -> None:
-        """Code costs little, but only where both parsers surely take it for code: at the
-        beginning of a line, and as long as no formula may have reached over one."""
+        """Code costs little, but only where both parsers certainly read it as code: at the start of
+        a line, and before any formula that may span a fence."""
         if MATHS.match(line):
             self.can_open_fence = False
         fence = FENCE.match(line) if self.can_open_fence else None
@@ -129,9 +133,9 @@ def estimate_signs_cost(line: str) -> int:
 
 
 def find_formatted_length(text: str, max_cost: int = MAX_COST) -> int:
-    """How many characters, from its beginning, of a text with `\\n` for line ends are formatted.
+    """How many characters of a text are formatted; its line ends must be `\\n`.
 
-    The rest is shown as plain text. It begins with a line, and more text never changes where."""
+    The rest begins with a line, and is shown as plain text. More text never changes where."""
     meter = CostMeter(max_cost)
     start = 0
     while start < len(text):
@@ -144,17 +148,17 @@ def find_formatted_length(text: str, max_cost: int = MAX_COST) -> int:
 
 
 def estimate_inline_cost(text: str) -> int:
-    """What the text of a paragraph costs above its length: emphasis is sought from each sign
-    through the whole paragraph, the end of a link from each bracket over all the signs."""
+    """What a paragraph costs beyond its length: the parser searches from each marker through the
+    whole paragraph, and from each bracket through all markers."""
     markers = sum(map(text.count, MARKER_CHARS))
     return text.count("[") * markers // 4 + markers * len(text) // 400
 
 
 def split_plain_text(text: str, start: int) -> Iterator[tuple[int, str]]:
-    """Cut plain text, from there on, into parts that a browser can lay out one by one: at line
-    ends, where there are any. Each with its place, and without the line end behind it."""
+    """Cut the text from `start` on, at line ends if possible, into parts that a browser can lay out
+    one by one. Yields the offset of each part, and the part without its line end."""
     while start < len(text):
-        most = min(start + 2 * MIN_PLAIN_CHARS, len(text))
-        end = text.find("\n", start + MIN_PLAIN_CHARS, most) if most < len(text) else -1
-        yield start, text[start : most if end < 0 else end]
-        start = most if end < 0 else end + 1
+        limit = min(start + 2 * MIN_PLAIN_CHARS, len(text))
+        end = text.find("\n", start + MIN_PLAIN_CHARS, limit) if limit < len(text) else -1
+        yield start, text[start : limit if end < 0 else end]
+        start = limit if end < 0 else end + 1

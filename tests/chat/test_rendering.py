@@ -9,15 +9,12 @@ from time import process_time
 import pytest
 from django.utils.safestring import SafeString
 
-from chat.rendering import markdown
+from chat.rendering.cleaner import ALLOWED_ATTRIBUTES, ALLOWED_TAGS
 from chat.rendering.complexity import find_formatted_length
-from chat.rendering.markdown import (
-    ALLOWED_ATTRIBUTES,
-    ALLOWED_TAGS,
-    UNFORMATTED_TEXT,
-    to_html,
-    trim_url,
-)
+from chat.rendering.links import trim_url
+from chat.rendering.markdown import LINE_END, to_html
+from chat.rendering.renderer import UNFORMATTED_TEXT
+from chat.rendering.seams import adjust_offsets
 from tests.nasty import NASTY as ALL_NASTY
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -116,8 +113,8 @@ def test_a_seam_stands_before_the_next_block() -> None:
 def test_all_seams_are_found_in_one_pass() -> None:
     text = "One.\r\n\r\nTwo.\rThree.\n\n" * 30
     places = [*range(0, len(text), 7)]
-    slowly = [len(markdown.LINE_END.sub("\n", text[:place])) for place in places]
-    assert markdown.places_in_text(text, reversed(places)) == slowly
+    slowly = [len(LINE_END.sub("\n", text[:place])) for place in places]
+    assert adjust_offsets(text, reversed(places)) == slowly
 
 
 def test_a_seam_does_not_break_a_fence() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from chat.rendering.markdown import ALLOWED_ATTRIBUTES, ALLOWED_TAGS, to_html
+from chat.rendering.cleaner import ALLOWED_ATTRIBUTES, ALLOWED_TAGS
+from chat.rendering.markdown import to_html
 
 TESTS = Path(__file__).resolve().parents[1]
 CASES = json.loads((TESTS / "markdown_cases.json").read_text())
