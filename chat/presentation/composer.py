@@ -1,4 +1,4 @@
-"""What the composer offers: the models, the settings, and the text that is already in it."""
+"""The composer: the models it offers, the settings, and the text that is already in it."""
 
 from __future__ import annotations
 
@@ -28,19 +28,21 @@ RESTORED_FIELDS = (
     "reasoning_effort",
     "system_prompt",
 )
-"""Fields of an unsent message to restore. Not its request id: no reply was created."""
+"""Fields of a rejected or unsent message that the composer shows again. The request id is new, as
+nothing was created with the old one."""
 
 MAX_RECENT_MODELS = 4
-"""How many models are offered first."""
+"""Models in the group “Recent”."""
 MAX_RECENT_CONVERSATIONS = 50
+"""The newest conversations, in which recent models are sought."""
 MAX_CACHED_OPTIONS = 50
-"""Lists of a provider's models that are kept as HTML: 20 KB each, 250 with 500 models."""
+"""Model lists cached as HTML, one for each provider: 20 KB each, 250 KB with 500 models."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelGroup:
-    """The models of a provider. Without a key they are shown, and can't be picked; with a key that
-    the provider has `refused` they can."""
+    """The models of a provider. They can be picked if no key is needed or there is one, even a key
+    that the provider has rejected."""
 
     provider: Provider
     is_usable: bool
@@ -58,7 +60,7 @@ class ModelGroup:
 
 @dataclass(frozen=True, slots=True)
 class Composer:
-    """Everything the form shows."""
+    """All that the form shows. `running_stream` is the one that Stop ends."""
 
     action: str
     request_id: str
@@ -79,7 +81,7 @@ class Composer:
 
     @property
     def options_html(self) -> list[SafeString]:
-        """What the model can be picked from, of each provider."""
+        """The options of each provider, with the current model selected."""
         value = f'<option value="{escape(self.model)}"'
         return [
             SafeString(_render_options(group).replace(value, f"{value} selected"))
@@ -88,7 +90,7 @@ class Composer:
 
     @property
     def has_real_model(self) -> bool:
-        """Whether there is a model to be had that is not for trying only."""
+        """Whether a working model is offered besides the demo."""
         return any(group.is_working and not group.is_demo for group in self.groups)
 
     @property
@@ -105,7 +107,7 @@ class Composer:
 
     @property
     def efforts(self) -> tuple[str, ...]:
-        """What the model takes as reasoning effort; without any the field is not for it."""
+        """Reasoning efforts that the model accepts; empty hides the field."""
         return self.selected_model.efforts if self.selected_model else ()
 
     @property
@@ -114,7 +116,7 @@ class Composer:
 
     @property
     def settings_summary(self) -> str:
-        """The settings that were changed, in a line short enough for a button."""
+        """The changed settings, short enough for a button."""
         parts = [
             self.temperature if self.takes_temperature else "",
             f"{self.max_tokens} tokens" if self.max_tokens else "",
@@ -126,8 +128,7 @@ class Composer:
 
 @lru_cache(maxsize=MAX_CACHED_OPTIONS)
 def _render_options(group: ModelGroup) -> SafeString:
-    """The HTML of a provider's models. To make it anew for each page took a third of the page's
-    time."""
+    """Cached, because rendering the options took a third of a page's time."""
     return render_to_string("chat/composer/_model_options.html", {"group": group})
 
 
@@ -138,21 +139,20 @@ def build_composer(
     running_stream: str = "",
     position: PagePosition | None = None,
 ) -> Composer:
-    """The form for the next message. `kept` has what was typed before, by field; `running` is
-    the stream that Stop would stop, and `standing` is where the page stands."""
+    """The form for the next message. `initial` has the text and settings typed before, by field."""
     groups = _build_groups(user)
     used = _load_used_models(user)
     settings = _get_initial_settings(conversation) | {
         name: value for name, value in initial.items() if name in RESTORED_FIELDS
     }
-    usual = _select_default_model(user, conversation, groups, used)
-    model = settings.get("model") or usual
+    default_model = _select_default_model(user, conversation, groups, used)
+    model = settings.get("model") or default_model
     return Composer(
         action=reverse("send", args=[conversation.pk]) if conversation else reverse("start"),
         request_id=str(uuid.uuid4()),
         groups=groups,
         model=model,
-        default_model=usual,
+        default_model=default_model,
         is_model_unavailable=not any(
             model == choice.id for group in groups for choice in group.models
         ),
@@ -170,24 +170,23 @@ def build_composer(
 
 
 def _build_groups(user: User) -> tuple[ModelGroup, ...]:
-    """In the catalog's order; the demo goes last once there is something better."""
-    checked = keys.key_status_by_provider(user)
+    """In the catalog's order, but the demo is last once another provider works."""
+    key_status = keys.key_status_by_provider(user)
     groups = []
     for provider, models in model_catalog.group_by_provider(user).items():
-        usable = not provider.needs_key or provider.id in checked
-        refused = checked.get(provider.id) == KeyStatus.INVALID
-        groups.append(ModelGroup(provider, usable, models, refused))
-    better = _select_real_groups(groups)
-    return tuple(sorted(groups, key=lambda group: bool(better) and group.is_demo))
+        is_usable = not provider.needs_key or provider.id in key_status
+        is_key_invalid = key_status.get(provider.id) == KeyStatus.INVALID
+        groups.append(ModelGroup(provider, is_usable, models, is_key_invalid))
+    has_real_group = bool(_select_real_groups(groups))
+    return tuple(sorted(groups, key=lambda group: has_real_group and group.is_demo))
 
 
 def _select_real_groups(groups: Iterable[ModelGroup]) -> list[ModelGroup]:
-    """Those that work and are not for trying only."""
     return [group for group in groups if group.is_working and not group.is_demo]
 
 
 def _get_initial_settings(conversation: Conversation | None) -> dict[str, str]:
-    """As its last message had them."""
+    """Those of its last message."""
     if conversation is None:
         return dict.fromkeys(RESTORED_FIELDS[2:], "")
     return {
@@ -208,41 +207,42 @@ def _select_default_model(
     groups: tuple[ModelGroup, ...],
     used_models: list[str],
 ) -> str:
-    """The conversation's own model; for a new one the last used that works still, otherwise the
-    first of a provider. That is the demo's only where nothing else works."""
+    """The conversation's own model. For a new one: the last used that still works, otherwise the
+    best of the first provider that works. The demo only if nothing else works."""
     if conversation and conversation.model:
         return conversation.model
-    better = _select_real_groups(groups)
+    real = _select_real_groups(groups)
     usable = [group for group in groups if group.is_usable and group.models]
-    among = better or [group for group in usable if group.is_working] or usable
-    working = {choice.id for group in among for choice in group.models}
-    if last := next((model for model in used_models if model in working), ""):
-        return last
-    listed = keys.listed_model_ids(user) if better else set[str]()
-    first = pick_default_model(among[0].models, listed) if among else None
-    return first.id if first else ""
+    candidates = real or [group for group in usable if group.is_working] or usable
+    model_ids = {choice.id for group in candidates for choice in group.models}
+    if last_used := next((model for model in used_models if model in model_ids), ""):
+        return last_used
+    listed = keys.listed_model_ids(user) if real else set[str]()
+    best = pick_default_model(candidates[0].models, listed) if candidates else None
+    return best.id if best else ""
 
 
 def _load_used_models(user: User) -> list[str]:
     """The models of the newest conversations, each once."""
-    mine = Conversation.objects.owned_by(user).order_by("-updated_at")
-    used = mine.exclude(model="").values_list("model", flat=True)[:MAX_RECENT_CONVERSATIONS]
+    newest = Conversation.objects.owned_by(user).order_by("-updated_at")
+    used = newest.exclude(model="").values_list("model", flat=True)[:MAX_RECENT_CONVERSATIONS]
     return list(dict.fromkeys(used))
 
 
 def _select_recent_models(groups: tuple[ModelGroup, ...], used_models: list[str]) -> list[str]:
-    """Return the recently used models, without the demo if there is a better one."""
+    """The last used, without the demo once another provider works."""
     demo = {choice.id for group in groups if group.is_demo for choice in group.models}
-    better = _select_real_groups(groups)
-    return [model for model in used_models if not (better and model in demo)][:MAX_RECENT_MODELS]
+    hidden = demo if _select_real_groups(groups) else set[str]()
+    return [model for model in used_models if model not in hidden][:MAX_RECENT_MODELS]
 
 
 def _build_hint(user: User, model: str, groups: tuple[ModelGroup, ...]) -> str:
+    """Why the selected model cannot answer; empty if it can."""
     for group in groups:
         for choice in group.models:
             if choice.id == model:
                 return "" if group.is_usable else describe_missing_key(choice.provider)
-    known = model_catalog.load_models(user)
-    if (gone := known.get(model)) and gone.lifecycle == "retired":
-        return describe_retirement(gone, known.get(gone.successor))
+    models = model_catalog.load_models(user)
+    if (retired := models.get(model)) and retired.lifecycle == "retired":
+        return describe_retirement(retired, models.get(retired.successor))
     return f"“{model}” is not served here any more. Pick another model."
