@@ -1,4 +1,4 @@
-"""What the composer sends, checked: a message, and how its reply is to be made."""
+"""The forms of the composer and of the buttons under a message."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_SYSTEM_PROMPT_CHARS = 100_000
 
 
 class MultilineTextField(forms.CharField):
-    """Text with every line ended by \\n, as it was typed otherwise. Browsers send \\r\\n."""
+    """Text as it was typed, but with `\\n` for line ends. Browsers send `\\r\\n`."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(strip=False, widget=forms.Textarea, **options)
@@ -34,7 +34,7 @@ PAGE_OUT_OF_DATE = "This page is out of date. Reload it, and send the message ag
 
 
 class RegenerateForm(forms.Form):
-    """Another version of a reply, of the same model where none is named."""
+    """Another version of a reply. Without a model it is the same model's."""
 
     request_id = forms.UUIDField(
         error_messages={"required": PAGE_OUT_OF_DATE, "invalid": PAGE_OUT_OF_DATE}
@@ -48,13 +48,11 @@ class RegenerateForm(forms.Form):
 
 
 class EditForm(RegenerateForm):
-    """Another version of a question."""
-
     text = MultilineTextField(max_length=MAX_MESSAGE_CHARS, error_messages=TEXT_ERROR_MESSAGES)
 
 
 class ComposerForm(EditForm):
-    """Errors are whole sentences: a page shows the first of them alone."""
+    """Every error is a whole sentence, because a page shows only the first."""
 
     field_order = ("text", "model")
 
@@ -108,11 +106,16 @@ class ComposerForm(EditForm):
 
     @property
     def page_position(self) -> PagePosition | None:
-        """Where the page stands that this comes from, if it says so; of a valid form."""
+        """Of a valid form; None from a client that does not say what it shows."""
         parent, seen = self.cleaned_data["parent"], self.cleaned_data["seen"]
         return PagePosition(parent, seen) if parent and seen else None
 
     @property
     def reply_settings(self) -> ReplySettings:
-        """How the reply is to be made; of a valid form."""
-        return ReplySettings.from_form(self.cleaned_data)
+        return ReplySettings(
+            model=self.cleaned_data["model"],
+            max_tokens=self.cleaned_data["max_tokens"],
+            temperature=self.cleaned_data["temperature"],
+            system_prompt=self.cleaned_data["system_prompt"],
+            reasoning_effort=self.cleaned_data["reasoning_effort"],
+        )

@@ -23,8 +23,8 @@ MAX_BLOCK_CHARS = 60_000
 MAX_PARAGRAPH_CHARS = 20_000
 """Up to the next empty line. It may be one word, which takes browsers longest to break."""
 MAX_INLINE_COST = 60_000
-"""Of the markers in paragraphs, whose cost grows faster than the text; for the whole text. If less is
-left than a paragraph, heading or cell costs, it is shown without formatting."""
+"""For the markers of all paragraphs, whose cost grows faster than the text. A paragraph, heading or
+cell that costs more than what is left is shown without formatting."""
 MIN_PLAIN_CHARS = 1000
 """Of one block of plain text, which ends at the next line end, or at twice as many characters."""
 
