@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from chat.replies import PagePosition, ReplyRejected, ReplySettings
 
@@ -24,13 +26,14 @@ class MultilineTextField(forms.CharField):
 
 
 TEXT_ERROR_MESSAGES = {
-    "required": "Write a message first.",
-    "max_length": (
+    "required": gettext_lazy("Write a message first."),
+    "max_length": gettext_lazy(
         "This message is too long: %(show_value)d characters, and at most "
         "%(limit_value)d can be sent."
     ),
 }
-PAGE_OUT_OF_DATE = "This page is out of date. Reload it, and send the message again."
+TEMPERATURE_OUT_OF_RANGE = gettext_lazy("Temperature must be a number from 0 to 2.")
+PAGE_OUT_OF_DATE = gettext_lazy("This page is out of date. Reload it, and send the message again.")
 
 
 class RegenerateForm(forms.Form):
@@ -59,8 +62,8 @@ class ComposerForm(EditForm):
     model = forms.CharField(
         max_length=100,
         error_messages={
-            "required": "Pick a model first.",
-            "max_length": "No provider here serves that model. Pick one from the list.",
+            "required": gettext_lazy("Choose a model first."),
+            "max_length": gettext_lazy("That model is not available. Choose one from the list."),
         },
     )
     parent = forms.UUIDField(required=False, error_messages={"invalid": PAGE_OUT_OF_DATE})
@@ -70,9 +73,9 @@ class ComposerForm(EditForm):
         min_value=1,
         max_value=10_000_000,
         error_messages={
-            "invalid": "Max tokens must be a whole number.",
-            "min_value": "Max tokens must be at least 1.",
-            "max_value": "Max tokens is too large.",
+            "invalid": gettext_lazy("Max tokens must be a whole number."),
+            "min_value": gettext_lazy("Max tokens must be at least 1."),
+            "max_value": gettext_lazy("Max tokens is too large."),
         },
     )
     temperature = forms.FloatField(
@@ -80,28 +83,30 @@ class ComposerForm(EditForm):
         min_value=0,
         max_value=2,
         error_messages={
-            "invalid": "Temperature must be a number from 0 to 2.",
-            "min_value": "Temperature must be a number from 0 to 2.",
-            "max_value": "Temperature must be a number from 0 to 2.",
+            "invalid": TEMPERATURE_OUT_OF_RANGE,
+            "min_value": TEMPERATURE_OUT_OF_RANGE,
+            "max_value": TEMPERATURE_OUT_OF_RANGE,
         },
     )
     reasoning_effort = forms.CharField(
         required=False,
         max_length=20,
-        error_messages={"max_length": "Pick a reasoning effort from the list."},
+        error_messages={"max_length": gettext_lazy("Choose a reasoning effort from the list.")},
     )
     system_prompt = MultilineTextField(
         required=False,
         max_length=MAX_SYSTEM_PROMPT_CHARS,
         error_messages={
-            "max_length": "The system prompt is too long: at most %(limit_value)d characters.",
+            "max_length": gettext_lazy(
+                "The system prompt is too long: at most %(limit_value)d characters."
+            ),
         },
     )
 
     def clean_text(self) -> str:
         text: str = self.cleaned_data["text"]
         if not text.strip():
-            raise forms.ValidationError("Write a message first.")
+            raise forms.ValidationError(_("Write a message first."))
         return text
 
     @property

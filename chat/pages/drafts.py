@@ -9,6 +9,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from accounts.anonymous_limits import try_consume_draft
 from accounts.page_account import get_opaque_account_id, get_submitted_account_id
@@ -19,21 +20,20 @@ from chat.replies import ReplyRejected
 DRAFT_SESSION_KEY = "draft"
 MAX_DRAFT_BYTES = 20_000
 """UTF-8, all fields of a draft together."""
-DRAFT_TOO_LONG = (
-    "You are signed out, and this text is too long to be kept here meanwhile. Copy it, sign in, "
-    "and send it again."
+DRAFT_TOO_LONG = _(
+    "You’re signed out, and this text is too long to save. Copy it, sign in, and send it again."
 )
-TOO_MANY_DRAFTS = (
-    "You are signed out, and no more texts can be kept here at the moment. Copy yours, sign in, "
+TOO_MANY_DRAFTS = _(
+    "You’re signed out, and no more drafts can be saved at the moment. Copy your text, sign in, "
     "and send it again."
 )
 FIELD_LABELS = {
-    "text": "Your message",
-    "model": "Model",
-    "max_tokens": "Max tokens",
-    "temperature": "Temperature",
-    "reasoning_effort": "Reasoning effort",
-    "system_prompt": "System prompt",
+    "text": _("Your message"),
+    "model": _("Model"),
+    "max_tokens": _("Max tokens"),
+    "temperature": _("Temperature"),
+    "reasoning_effort": _("Reasoning effort"),
+    "system_prompt": _("System prompt"),
 }
 
 
@@ -65,9 +65,9 @@ def save_draft_and_sign_in(request: HtmxRequest, next_url: str) -> HttpResponse:
     if fields.get("model") == request.POST.get("default_model"):
         fields.pop("model", None)
     if sum(len(text.encode("utf-8", "replace")) for text in fields.values()) > MAX_DRAFT_BYTES:
-        return _render_unsaved_draft(request, next_url, fields, DRAFT_TOO_LONG)
+        return _render_unsaved_draft(request, next_url, fields, str(DRAFT_TOO_LONG))
     if not try_consume_draft(request):
-        return _render_unsaved_draft(request, next_url, fields, TOO_MANY_DRAFTS)
+        return _render_unsaved_draft(request, next_url, fields, str(TOO_MANY_DRAFTS))
     request.session[DRAFT_SESSION_KEY] = {
         "page": next_url,
         "typed": fields,

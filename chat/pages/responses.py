@@ -9,6 +9,8 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from chat.conversations.sidebar import RowPosition, load_sidebar
 from chat.conversations.undo import find_just_deleted
@@ -16,13 +18,13 @@ from chat.decorators import HtmxRequest, UserRequest
 from chat.models import Conversation
 from chat.presentation.composer import RESTORED_FIELDS, build_composer
 from chat.presentation.message_pages import MessagePage, load_branch_page, load_page_before
-from chat.presentation.message_views import BLANK_ANSWER, BLANK_QUESTION
+from chat.presentation.message_views import build_blank_views
 from chat.replies import CONVERSATION_MOVED, PagePosition, ReplyRejected
 
 STARTERS = (
-    "Why do tides lag the moon?",
-    "Plan three quiet days in Lisbon",
-    "Explain group commit to a novice",
+    gettext_lazy("Why do tides lag the moon?"),
+    gettext_lazy("Plan three quiet days in Lisbon"),
+    gettext_lazy("Explain OAuth to a beginner"),
 )
 
 
@@ -43,9 +45,9 @@ def render_page(
     position = None
     if conversation and conversation.current_leaf_id and shown.branch_end_id:
         position = PagePosition(shown.branch_end_id, conversation.current_leaf_id)
-    context |= {
+    context |= build_blank_views() | {
         "conversation": conversation,
-        "title": conversation.title if conversation else "New chat",
+        "title": conversation.title if conversation else _("New chat"),
         "message_views": shown.messages,
         "earlier_url": shown.earlier_url,
         "newest_url": shown.newest_url,
@@ -54,8 +56,6 @@ def render_page(
         "sidebar": load_sidebar(request.user, RowPosition.parse(request.GET.get("chats", ""))),
         "current_path": reverse("conversation", args=[conversation.pk]) if conversation else "",
         "starters": STARTERS,
-        "blank_question": BLANK_QUESTION,
-        "blank_answer": BLANK_ANSWER,
         "moved": CONVERSATION_MOVED,
         "deleted_conversation": find_just_deleted(request),
     }

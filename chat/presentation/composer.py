@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import escape
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from accounts import keys
 from accounts.models import KeyStatus, User
@@ -117,13 +118,14 @@ class Composer:
     @property
     def settings_summary(self) -> str:
         """The changed settings, short enough for a button."""
-        parts = [
-            self.temperature if self.takes_temperature else "",
-            f"{self.max_tokens} tokens" if self.max_tokens else "",
-            f"{self.reasoning_effort} effort" if self.reasoning_effort in self.efforts else "",
-            "system prompt" if self.system_prompt else "",
-        ]
-        return " · ".join(part for part in parts if part)
+        parts = [self.temperature] if self.takes_temperature and self.temperature else []
+        if self.max_tokens:
+            parts.append(_("%(count)s tokens") % {"count": self.max_tokens})
+        if self.reasoning_effort in self.efforts:
+            parts.append(_("%(effort)s effort") % {"effort": self.reasoning_effort})
+        if self.system_prompt:
+            parts.append(_("system prompt"))
+        return " · ".join(parts)
 
 
 @lru_cache(maxsize=MAX_CACHED_OPTIONS)
@@ -245,4 +247,4 @@ def _build_hint(user: User, model: str, groups: tuple[ModelGroup, ...]) -> str:
     models = model_catalog.load_models(user)
     if (retired := models.get(model)) and retired.lifecycle == "retired":
         return describe_retirement(retired, models.get(retired.successor))
-    return f"“{model}” is not served here any more. Pick another model."
+    return _("“%(model)s” is no longer available. Choose another model.") % {"model": model}

@@ -7,6 +7,8 @@ from uuid import uuid5
 
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from chat.conversations.tree import Tree
 from chat.models import Message
@@ -22,9 +24,9 @@ from streaming.models import State, Stream
 EMPTY_HTML = SafeString("")
 
 FINISH_REASON_TEXTS = {
-    "length": "Reached the length limit",
-    "content_filter": "Cut short by the provider’s content rules",
-    "refusal": "Declined by the model",
+    "length": gettext_lazy("Reached the length limit"),
+    "content_filter": gettext_lazy("Stopped by the provider’s content filter"),
+    "refusal": gettext_lazy("Declined by the model"),
 }
 
 
@@ -76,30 +78,31 @@ class MessageView:
     def status_text(self) -> str:
         match self.state:
             case State.QUEUED:
-                return self.note or "Waiting"
+                return self.note or _("Queued")
             case State.RUNNING:
                 return self.note or self._activity_text
             case State.COMPLETED:
-                ended = FINISH_REASON_TEXTS.get(self.finish_reason, "")
-                return ended or ("" if self.text else "Ended without a word")
+                if self.finish_reason in FINISH_REASON_TEXTS:
+                    return str(FINISH_REASON_TEXTS[self.finish_reason])
+                return "" if self.text else _("Empty reply")
             case State.STOPPED:
-                return "Stopped" if self.text or self.reasoning else "Stopped before it began"
+                return _("Stopped")
             case State.INTERRUPTED:
-                return "Interrupted"
+                return _("Interrupted")
             case State.FAILED:
-                return "Failed"
+                return _("Failed")
         return ""
 
     @property
     def _activity_text(self) -> str:
         if self.text:
-            return "Writing"
-        return "Thinking" if self.reasoning else "Connecting"
+            return _("Writing")
+        return _("Thinking") if self.reasoning else _("Connecting")
 
     @property
     def reasoning_label(self) -> str:
         if self.is_busy and not self.text:
-            return "Thinking"
+            return _("Thinking")
         return format_reasoning_time(self.reasoning_ms)
 
     @property
@@ -117,9 +120,14 @@ class MessageView:
         return f"source-{self.id}"
 
 
-BLANK_QUESTION = MessageView(id="", role=Message.Role.USER, name="You")
-BLANK_ANSWER = MessageView(id="", role=Message.Role.ASSISTANT, name="", state=State.QUEUED)
-"""Templates of scripts for messages that the server has not answered yet."""
+def build_blank_views() -> dict[str, MessageView]:
+    """Scripts fill these in for messages that the server has not answered yet."""
+    return {
+        "blank_question": MessageView(id="", role=Message.Role.USER, name=_("You")),
+        "blank_answer": MessageView(
+            id="", role=Message.Role.ASSISTANT, name="", state=State.QUEUED
+        ),
+    }
 
 
 def build_message_view(
@@ -137,7 +145,7 @@ def build_message_view(
     return MessageView(
         id=str(message.pk),
         role=message.role,
-        name="You" if message.role == Message.Role.USER else message.model,
+        name=_("You") if message.role == Message.Role.USER else message.model,
         conversation_id=str(message.conversation_id),
         question_id=str(message.parent_id or ""),
         text=current.content,

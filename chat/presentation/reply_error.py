@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from chat.models import Message
 from chat.replies import can_continue
 from streaming.models import State, Stream
 
-TEXT_KEPT_ADVICE = "What was written is kept."
-CONTINUE_ADVICE = "Continue where it stopped, or have it written again."
-REGENERATE_ADVICE = "Have it written again; your message is still there."
+CONTINUE_ADVICE = gettext_lazy("Continue where it stopped, or regenerate it.")
+REGENERATE_ADVICE = gettext_lazy("Regenerate the reply; your message is still there.")
 
 # Empty where the error's own message says what to do.
 ADVICE_BY_ERROR = {
-    "no_permission": "Use a key that may, or pick another model.",
-    "no_credit": "Top it up there, or use another key.",
+    "no_permission": gettext_lazy("Use a key with access, or choose another model."),
+    "no_credit": gettext_lazy("Add credit at the provider, or use another key."),
     "model_not_found": "",
     "context_too_long": "",
     "invalid_key": "",
     "rate_limited": "",
     "overloaded": "",
-    "bad_request": "Change the settings of the message, or pick another model.",
-    "refused": "Put it differently, or pick another model.",
-    "internal": "Have it written again. If that fails too, tell whoever runs this server.",
+    "bad_request": gettext_lazy("Check the chat settings, or choose another model."),
+    "refused": gettext_lazy("Rephrase your message, or choose another model."),
+    "internal": gettext_lazy(
+        "Regenerate the reply. If that fails again, contact your administrator."
+    ),
 }
 
 # Any other error is worth another try.
@@ -55,10 +59,14 @@ def build_reply_error(stream: Stream, message: Message) -> ReplyError | None:
     if stream.state not in {State.FAILED, State.INTERRUPTED}:
         return None
     code, is_continuable = stream.error_class, can_continue(message)
-    advice = CONTINUE_ADVICE if is_continuable else ADVICE_BY_ERROR.get(code, REGENERATE_ADVICE)
+    advice = str(
+        CONTINUE_ADVICE if is_continuable else ADVICE_BY_ERROR.get(code, REGENERATE_ADVICE)
+    )
+    if message.content:
+        advice = f"{_('The partial reply is saved.')} {advice}".strip()
     return ReplyError(
-        message=stream.error or "The reply was cut off.",
-        advice=f"{TEXT_KEPT_ADVICE} {advice}".strip() if message.content else advice,
+        message=stream.error or _("The reply was cut off."),
+        advice=advice,
         severity="waiting" if stream.state == State.INTERRUPTED else "failed",
         fix="continue" if is_continuable else FIX_BY_ERROR.get(code, "again"),
     )

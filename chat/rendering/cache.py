@@ -20,6 +20,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Sum
 from django.db.utils import Error
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
 
 from chat.models import Message, RenderedText
 from chat.rendering.complexity import MAX_COST
@@ -97,8 +98,10 @@ def decompress_html(compressed: str) -> SafeString:
 
 
 def compute_digest(text: str, seams: Iterable[int], max_cost: int) -> str:
-    """“packed” tells compressed rows from those of an older version, which did not compress."""
-    inputs = f"{RENDERER_VERSION} packed {max_cost} {' '.join(map(str, seams))}\n{text}"
+    """The HTML has words in the reader's language. “packed” tells compressed rows from those of an
+    older version."""
+    version = f"{RENDERER_VERSION} packed {get_language()} {max_cost}"
+    inputs = f"{version} {' '.join(map(str, seams))}\n{text}"
     return sha256(inputs.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -30,7 +30,7 @@ from chat.rendering.maths import parse_math_block, parse_math_inline
 from chat.rendering.renderer import MessageRenderer
 from chat.rendering.seams import adjust_offsets, find_block_starts, insert_seams
 
-RENDERER_VERSION = 2
+RENDERER_VERSION = 3
 """Increase it with every change of the HTML of a text: stored HTML is then rendered again."""
 LINE_END = re.compile(r"\r\n?|\n")
 LINE_SEPARATORS = {0x2028: " ", 0x2029: " "}  # line ends for JavaScript only

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.utils.html import escape
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from markdown_it.common.utils import unescapeAll
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
@@ -19,8 +21,10 @@ from chat.rendering.links import (
     linkify_text,
 )
 
-SEAM_TEXT = "the server restarted here; the reply went on"
-UNFORMATTED_TEXT = "The text from here on is too complex to format. It is shown as it was written."
+SEAM_TEXT = gettext_lazy("Server restarted; reply continued")
+UNFORMATTED_TEXT = gettext_lazy(
+    "The text from here on is too complex to format. It is shown as it was written."
+)
 LANGUAGE = re.compile(r"[A-Za-z0-9_+#.-]{1,30}")
 MAX_HEADING_LEVEL = 6
 UNSAFE_LINK, SAFE_LINK = 1, 2
@@ -39,10 +43,10 @@ class MessageRenderer(RendererHTML):
         return f"<{token.tag}{self.renderAttrs(token)}>"
 
     def seam(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
-        return f'<div class="seam" role="note">{SEAM_TEXT}</div>'
+        return f'<div class="seam" role="note">{escape(SEAM_TEXT)}</div>'
 
     def unformatted(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
-        return f'<div class="unformatted" role="note">{UNFORMATTED_TEXT}</div>'
+        return f'<div class="unformatted" role="note">{escape(UNFORMATTED_TEXT)}</div>'
 
     def plain_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
         return f'<div class="plain">{escape(tokens[idx].content)}</div>'
@@ -89,8 +93,8 @@ class MessageRenderer(RendererHTML):
         meta = tokens[idx].meta or {}
         if "checked" not in meta:
             return "<li>"
-        state = 'checked aria-label="done"' if meta["checked"] else 'aria-label="to do"'
-        box = f'<input type="checkbox" disabled {state}> '
+        checked, label = ("checked ", _("done")) if meta["checked"] else ("", _("to do"))
+        box = f'<input type="checkbox" disabled {checked}aria-label="{escape(label)}"> '
         if tokens[idx + 1].type == "paragraph_open":
             env["box"] = box
             return '<li class="task">'

@@ -322,7 +322,7 @@ export class LiveReply extends HTMLElement {
 
   #setState(state, note = "") {
     const word = this.text ? "Writing" : this.#reasoningText ? "Thinking" : "Connecting";
-    const words = note || (state === "queued" ? "Waiting" : word);
+    const words = note || (state === "queued" ? "Queued" : word);
     this.note = note;
     if (this.state === state && this.statusText === words) return;
     this.dataset.state = this.article.dataset.state = state;

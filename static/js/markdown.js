@@ -15,7 +15,7 @@ const BARE_URL = /(?<![A-Za-z0-9_])https?:\/\/[\w!#$%&'()*+,\-./:;=?@~\u00c0-\u1
 const ENTITY = /&(?:#(\d{1,7})|#x([\da-f]{1,6})|([a-z][a-z\d]{1,31}));/gi;
 const REPLACED_CHARACTERS = /[\0\u2028\u2029]/g; // JavaScript alone takes the last two for line ends
 const LINK_DEFINITION = /^[ \t>*+\-\d.)]*\[(?:\\[^]|[^[\]\\]){1,999}\]:/m; // of a link; “for tide in tides[1:]:” is none
-const SEAM_TEXT = "the server restarted here; the reply went on";
+const SEAM_TEXT = "Server restarted; reply continued";
 const UNFORMATTED_TEXT = "The text from here on is too complex to format. It is shown as it was written.";
 const PIECE_CHARS = 1000; // characters of a paragraph that are lexed at a time
 const MAX_PIECE_CHARS = 8000; // what is still open then stays as it was written

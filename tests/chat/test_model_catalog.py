@@ -343,7 +343,7 @@ def test_a_conversation_whose_model_is_gone_is_told_what_to_pick(owner: User) ->
         "OpenAI shut down GPT-4.1 nano on 23 October 2026. Pick GPT-6 Luna instead."
     )
     conversation.model = "kelp-1"
-    assert "“kelp-1” is not served here any more" in build_composer(owner, conversation, {}).hint
+    assert "“kelp-1” is no longer available" in build_composer(owner, conversation, {}).hint
 
 
 # What it cost
@@ -394,7 +394,7 @@ def test_a_continued_message_costs_both_its_runs(owner: User) -> None:
 def test_the_details_say_what_was_sent(owner: User) -> None:
     reply = ask(owner)
     stream = running(reply)
-    assert "Sent" not in dict(build_details(reply.answer, stream))
+    assert "Context" not in dict(build_details(reply.answer, stream))
     replies.prepare(stream, StreamText())
-    said = dict(build_details(reply.answer, stream))["Sent"]
-    assert said == "1 turn, about 8 tokens, 8,192 kept for the reply"
+    said = dict(build_details(reply.answer, stream))["Context"]
+    assert said == "1 turn, about 8 tokens, 8,192 reserved for the reply"

@@ -138,7 +138,7 @@ def test_a_text_that_is_too_long_to_be_kept_for_a_visitor_is_given_back(
     assert sent.status_code == 422
     assert text in shown
     assert "Be brief." in shown
-    assert "too long to be kept" in shown
+    assert "too long to save" in shown
     assert 'href="/accounts/login/?next=/' in shown
     assert not Session.objects.exists()
 
@@ -150,7 +150,7 @@ def test_a_page_with_scripts_is_told_that_the_text_is_too_long_and_has_it_still(
     sent = visitor.post(address, form(text="ebb " * 6000), headers=HTMX)
     shown = sent.content.decode()
     assert sent.status_code == 422, "the page puts the text back into its box"
-    assert "too long to be kept" in shown
+    assert "too long to save" in shown
     assert "ebb" not in shown
     assert not Session.objects.exists()
 
@@ -190,7 +190,7 @@ def test_an_address_is_kept_a_few_drafts_and_given_back_the_others() -> None:
     for number in given_back:
         shown = answers[number].content.decode()
         assert f"wave {number}<" in shown
-        assert "no more texts can be kept" in shown
+        assert "no more drafts can be saved" in shown
     assert Session.objects.count() == 10
     elsewhere = Client(REMOTE_ADDR="192.0.2.7").post("/c/", form())
     assert elsewhere.status_code == 302
@@ -306,7 +306,7 @@ def test_lines_are_stored_as_they_were_typed(as_owner: Client) -> None:
         ({"text": ""}, "Write a message first."),
         ({"text": " \r\n\t"}, "Write a message first."),
         ({"text": "x" * (MAX_MESSAGE_CHARS + 1)}, "400001 characters, and at most 400000"),
-        ({"model": ""}, "Pick a model first."),
+        ({"model": ""}, "Choose a model first."),
         ({"request_id": ""}, "Reload it, and send the message again."),
         ({"request_id": "not-a-uuid"}, "Reload it, and send the message again."),
         ({"max_tokens": "0"}, "Max tokens must be at least 1."),
@@ -543,7 +543,7 @@ def test_what_a_person_writes_is_shown_as_it_was_typed(as_owner: Client, owner: 
 def test_a_reply_that_was_carried_on_shows_the_seam(as_owner: Client, reply: Reply) -> None:
     write(reply, "First part.\n\n", seam=True)
     shown = article(html(as_owner.get(page(reply))), reply.answer)
-    assert "the server restarted here; the reply went on" in shown
+    assert "Server restarted; reply continued" in shown
     assert source(shown, reply)["seams"] == [13]
 
 
@@ -598,7 +598,7 @@ STATES: list[tuple[Ending, str, list[str]]] = [
         "Failed",
         [
             "OpenAI did not accept the API key. Check it in settings.",
-            "What was written is kept.",
+            "The partial reply is saved.",
             'href="/settings/keys/"',
             "401: wrong",
         ],
@@ -608,14 +608,18 @@ STATES: list[tuple[Ending, str, list[str]]] = [
         "Interrupted",
         ["The connection to OpenAI broke in the middle of the reply.", "Continue where it stopped"],
     ),
-    (Ending.internal_error(), "Failed", ["Something broke on this server.", "tell whoever runs"]),
+    (
+        Ending.internal_error(),
+        "Failed",
+        ["Something broke on this server.", "contact your administrator"],
+    ),
 ]
 
 
 def test_an_end_without_a_reason_is_a_whole_reply(as_owner: Client, reply: Reply) -> None:
     finish(reply, "All there is.", Ending.from_finish(Finish("unknown")))
     shown = article(html(as_owner.get(f"/m/{reply.answer.pk}/")), reply.answer)
-    assert "<dt>Ended</dt><dd>unknown</dd>" in shown
+    assert "<dt>Finish reason</dt><dd>unknown</dd>" in shown
     assert "/continuations/" not in shown
     reply.answer.refresh_from_db()
     assert reply.answer.is_complete

@@ -94,7 +94,7 @@ RUNNING = [
 ENDINGS = [
     Ending("completed", Behaviour((Piece("Hm. ", "reasoning"), Piece(PROSE))), "", COPIED),
     Ending("stopped", WRITING, "Stopped", ON, stopped=True),
-    Ending("stopped before it began", HELD, "Stopped before it began", AGAIN, stopped=True),
+    Ending("stopped before it began", HELD, "Stopped", AGAIN, stopped=True),
     Ending(
         "truncated",
         Behaviour.of(PROSE, finish="max_output_tokens"),
@@ -110,10 +110,10 @@ ENDINGS = [
     Ending(
         "cut short by rules",
         Behaviour.of(PROSE, finish="content_filter"),
-        "Cut short by the provider’s content rules",
+        "Stopped by the provider’s content filter",
         COPIED,
     ),
-    Ending("without a word", Behaviour(), "Ended without a word", AGAIN),
+    Ending("without a word", Behaviour(), "Empty reply", AGAIN),
     Ending(
         "interrupted",
         Behaviour.of(PROSE, "more", cut_after=1, times=None),
@@ -121,7 +121,7 @@ ENDINGS = [
         ("Continue", *COPIED),
         (
             "The connection to the provider broke in the middle of the reply.",
-            "What was written is kept.",
+            "The partial reply is saved.",
         ),
     ),
     Ending(

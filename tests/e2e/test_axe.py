@@ -203,7 +203,7 @@ def test_axe_finds_nothing_in_a_reply_that_was_carried_on_after_a_crash(
     until(lambda: deployment.rows.stream(stream)["state"] == "completed", within=30)
     chat = UUID(str(deployment.rows.message(stream)["conversation_id"]))
     page = open_page(asker, f"/c/{chat}/")
-    expect(page.get_by_role("note")).to_contain_text("the reply went on")
+    expect(page.get_by_role("note")).to_contain_text("reply continued")
     page.get_by_text("Details", exact=True).click()
     expect(page.get_by_text("once, after a crash")).to_be_visible()
     assert list(violations(page, "carried on")) == []

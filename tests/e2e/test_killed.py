@@ -53,7 +53,7 @@ def test_with_the_page_open_the_sentence_is_finished(
     until(lambda: deployment.rows.stream(stream)["epoch"] == 2, within=AN_OWNER)
     reply = finished(page, within=AN_OWNER)
     expect(reply).to_contain_text(BEFORE + AFTER)
-    expect(reply).to_contain_text("the reply went on")
+    expect(reply).to_contain_text("reply continued")
     assert deployment.rows.message(stream)["content"] == BEFORE + AFTER
     assert deployment.rows.stream(stream)["state"] == "completed"
     assert len(fake.requests()) == 2

@@ -82,7 +82,7 @@ def test_a_reply_is_stopped_and_goes_on(page: Page, fake: Fake) -> None:
     latest(page).get_by_role("button", name="Continue").click()
     expect(latest(page)).to_contain_text("One,")
     expect(latest(page)).to_contain_text("two.")
-    expect(latest(page).get_by_role("note")).to_contain_text("the reply went on")
+    expect(latest(page).get_by_role("note")).to_contain_text("reply continued")
 
 
 @pytest.mark.prove

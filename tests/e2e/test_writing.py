@@ -141,7 +141,7 @@ def test_a_message_that_waits_can_be_taken_back_by_itself(
     for waiting in (replies.nth(1), replies.nth(2)):
         expect(waiting.get_by_text("Waiting for the reply before this one")).to_be_visible()
     replies.nth(1).get_by_role("button", name="Cancel").click()
-    expect(replies.nth(1).get_by_text("Stopped before it began")).to_be_visible()
+    expect(replies.nth(1).get_by_text("Stopped")).to_be_visible()
     expect(replies.nth(0)).to_have_attribute("aria-busy", "true")
     page.get_by_role("button", name="Stop").click()
     expect(replies.nth(0).get_by_text("Stopped", exact=True)).to_be_visible()
@@ -158,7 +158,7 @@ def test_the_details_of_a_reply_say_how_it_came_about(
     ask(page, "Be brief", "demo-fast")
     reply = finished(page)
     reply.get_by_text("Details").click()
-    for name in ("Model", "First word", "Took", "Tokens", "Ended"):
+    for name in ("Model", "First token", "Duration", "Tokens", "Finish reason"):
         expect(reply.get_by_role("term").get_by_text(name, exact=True)).to_be_visible()
 
 

@@ -132,7 +132,7 @@ class Growing:
 
     def end(self) -> None:
         """As it ends well, with the foot that the server makes then."""
-        details = (("Model", "demo"), ("Took", "3 s"))
+        details = (("Model", "demo"), ("Duration", "3 s"))
         ended = replace(self.answer, state="completed", text=self.text, details=details)
         body = self.rendered(ended)
         self.page.route("**/m/*/", lambda route: route.fulfill(body=body))

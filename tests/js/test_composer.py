@@ -16,7 +16,7 @@ from playwright.sync_api import Page, Route, expect
 from accounts.models import User
 from chat.conversations.sidebar import Sidebar
 from chat.presentation.composer import Composer, ModelGroup
-from chat.presentation.message_views import BLANK_ANSWER, BLANK_QUESTION, MessageView
+from chat.presentation.message_views import MessageView, build_blank_views
 from streaming.providers.catalog import all_models, group_by_provider
 from tools.static_site import Files
 
@@ -47,8 +47,7 @@ def page_of(action: str, articles: tuple[MessageView, ...] = (), **composer: Any
         "sidebar": Sidebar([]),
         "open": "",
         "starters": (),
-        "blank_question": BLANK_QUESTION,
-        "blank_answer": BLANK_ANSWER,
+        **build_blank_views(),
         "user": User(email="owner@holdfast.test"),
     }
     request = RequestFactory().get("/")
