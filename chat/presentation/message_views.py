@@ -12,12 +12,13 @@ from django.utils.translation import gettext_lazy
 
 from chat.conversations.tree import Tree
 from chat.models import Message
+from chat.presentation.current_text import CurrentText, read_current_text
 from chat.presentation.details import build_details
 from chat.presentation.durations import format_reasoning_time
 from chat.presentation.reply_error import ReplyError, build_reply_error
 from chat.presentation.versions import VersionLinks, build_version_links
 from chat.rendering.cache import MessageHtmlLoader
-from chat.replies import CurrentText, can_continue, read_current_text
+from chat.replies import can_continue
 from streaming import journal
 from streaming.models import State, Stream
 
