@@ -1,5 +1,4 @@
-"""The tree of a conversation: other versions of a question and of a reply, a reply that goes on,
-and a page that stands on an old leaf."""
+"""Versions of a question and of a reply, continued replies, and pages that show an old branch."""
 
 from __future__ import annotations
 
@@ -23,18 +22,18 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def reply(owner: User) -> Reply:
-    """A question of the owner, and its reply, ended."""
+    """A question of the owner, and its ended reply."""
     reply = ask(owner, "Why do tides lag the moon?")
     finish(reply, "Because of friction.")
     return reply
 
 
-def again(message: Message, **fields: str) -> dict[str, str]:
+def version_form(**fields: str) -> dict[str, str]:
     return {"request_id": str(uuid4())} | fields
 
 
 def shown_texts(client: Client, address: str) -> list[str]:
-    """The words of the messages on a page, from the first to the last."""
+    """The texts of the messages on a page, in order."""
     shown = html(client.get(address))
     words = (
         r'<div class="prose user-text" hx-ignore>(.*?)</div>'
@@ -45,14 +44,12 @@ def shown_texts(client: Client, address: str) -> list[str]:
     return [text for text in texts if text]
 
 
-# Another version of a question
+# Edited questions
 
 
-def test_an_edited_question_stands_beside_the_old_one_and_is_answered(
-    as_owner: Client, reply: Reply
-) -> None:
+def test_an_edited_question_is_answered_beside_the_old_one(as_owner: Client, reply: Reply) -> None:
     address = f"/m/{reply.question.pk}/versions/"
-    sent = as_owner.post(address, again(reply.question, text="And the sun?"), headers=HTMX)
+    sent = as_owner.post(address, version_form(text="And the sun?"), headers=HTMX)
     assert html(sent).count("<article") == 2
     assert sent.headers["HX-Push-Url"] == page(reply)
     new = Message.objects.get(content="And the sun?")
@@ -66,7 +63,7 @@ def test_an_edited_question_stands_beside_the_old_one_and_is_answered(
 def test_versions_are_links_from_one_to_the_next(as_owner: Client, reply: Reply) -> None:
     assert "Versions of this message" not in html(as_owner.get(page(reply)))
     for text in ("Two", "Three"):
-        as_owner.post(f"/m/{reply.question.pk}/versions/", again(reply.question, text=text))
+        as_owner.post(f"/m/{reply.question.pk}/versions/", version_form(text=text))
     first, second, third = Message.objects.filter(parent=None).order_by("created_at")
     shown = html(as_owner.get(f"{page(reply)}?leaf={second.pk}"))
     assert "<span>2/3</span>" in shown
@@ -74,9 +71,7 @@ def test_versions_are_links_from_one_to_the_next(as_owner: Client, reply: Reply)
         assert f'href="{page(reply)}?leaf={other.pk}#m-{other.pk}"' in shown
 
 
-def test_a_question_becomes_a_form_in_its_place_and_on_a_page_of_its_own(
-    as_owner: Client, reply: Reply
-) -> None:
+def test_the_form_of_a_question_is_a_fragment_and_a_page(as_owner: Client, reply: Reply) -> None:
     address = f"/m/{reply.question.pk}/edit/"
     alone = html(as_owner.get(address, headers=HTMX))
     together = html(as_owner.get(address))
@@ -88,24 +83,24 @@ def test_a_question_becomes_a_form_in_its_place_and_on_a_page_of_its_own(
     assert as_owner.get(f"/m/{reply.answer.pk}/edit/").status_code == 404
 
 
-def test_an_empty_version_is_refused_and_nothing_is_written(as_owner: Client, reply: Reply) -> None:
+def test_an_empty_version_is_rejected_and_nothing_is_stored(as_owner: Client, reply: Reply) -> None:
     response = as_owner.post(
-        f"/m/{reply.question.pk}/versions/", again(reply.question, text=" "), headers=HTMX
+        f"/m/{reply.question.pk}/versions/", version_form(text=" "), headers=HTMX
     )
     assert response.status_code == 422
     assert "Write a message first." in response.content.decode()
     assert Message.objects.count() == 2
 
 
-# A reply once more
+# Regenerated replies
 
 
 @pytest.mark.parametrize(("model", "answered_by"), [("", "demo"), ("demo-fast", "demo-fast")])
-def test_a_reply_is_written_again_beside_the_old_one(
+def test_a_regenerated_reply_stands_beside_the_old_one(
     as_owner: Client, reply: Reply, model: str, answered_by: str
 ) -> None:
     address = f"/m/{reply.answer.pk}/versions/"
-    sent = as_owner.post(address, again(reply.answer, model=model), headers=HTMX)
+    sent = as_owner.post(address, version_form(model=model), headers=HTMX)
     assert html(sent).count("<article") == 1
     new = Message.objects.exclude(pk=reply.answer.pk).get(role="assistant")
     assert (new.parent_id, new.model) == (reply.question.pk, answered_by)
@@ -114,7 +109,7 @@ def test_a_reply_is_written_again_beside_the_old_one(
     assert reply.answer.content == "Because of friction."
 
 
-def test_the_same_button_pressed_in_two_tabs_is_one_reply(as_owner: Client, reply: Reply) -> None:
+def test_the_same_button_in_two_tabs_makes_one_reply(as_owner: Client, reply: Reply) -> None:
     shown = html(as_owner.get(page(reply)))
     button = re.search(
         r'formaction="(/m/[^"]+/versions/)" name="request_id" value="([^"]+)"', shown
@@ -126,26 +121,26 @@ def test_the_same_button_pressed_in_two_tabs_is_one_reply(as_owner: Client, repl
     assert f'value="{button[2]}"' not in html(as_owner.get(page(reply))), "the next is another"
 
 
-def test_a_model_that_cannot_be_used_is_refused_for_another_version_too(
+def test_a_model_without_a_key_is_rejected_for_a_version_too(
     as_owner: Client, reply: Reply
 ) -> None:
     address = f"/m/{reply.answer.pk}/versions/"
-    refused = as_owner.post(address, again(reply.answer, model="gpt-4.1"), headers=HTMX)
+    refused = as_owner.post(address, version_form(model="gpt-4.1"), headers=HTMX)
     assert refused.status_code == 422
     assert "No OpenAI API key." in refused.content.decode()
     assert Message.objects.count() == 2
 
 
-def test_a_new_version_is_asked_with_what_came_before_it_only(
+def test_a_new_version_ends_the_branch_that_the_page_shows(
     as_owner: Client, owner: User, reply: Reply
 ) -> None:
     second = ask(owner, "Shorter", reply.conversation)
     finish(second, "Friction.")
-    as_owner.post(f"/m/{reply.answer.pk}/versions/", again(reply.answer))
+    as_owner.post(f"/m/{reply.answer.pk}/versions/", version_form())
     assert shown_texts(as_owner, page(reply)) == ["Why do tides lag the moon?"]
 
 
-# Going on
+# Continued replies
 
 
 CUT = [
@@ -156,7 +151,7 @@ CUT = [
 
 
 @pytest.mark.parametrize("ending", CUT)
-def test_a_reply_that_was_cut_can_be_continued_once_from_any_tab(
+def test_an_unfinished_reply_can_be_continued_once_from_any_tab(
     as_owner: Client, owner: User, ending: Ending
 ) -> None:
     cut = ask(owner, "Tell me")
@@ -173,18 +168,16 @@ def test_a_reply_that_was_cut_can_be_continued_once_from_any_tab(
     assert Stream.objects.filter(continues=cut.stream).count() == 1
 
 
-def test_a_whole_reply_offers_nothing_to_continue(as_owner: Client, reply: Reply) -> None:
+def test_a_complete_reply_cannot_be_continued(as_owner: Client, reply: Reply) -> None:
     assert "/continuations/" not in html(as_owner.get(page(reply)))
-    refused = as_owner.post(
-        f"/m/{reply.answer.pk}/continuations/", again(reply.answer), headers=HTMX
-    )
+    refused = as_owner.post(f"/m/{reply.answer.pk}/continuations/", version_form(), headers=HTMX)
     assert refused.status_code == 422
 
 
-# Standing on an old leaf
+# Pages that show an old branch
 
 
-def at(reply: Reply, leaf: Message, seen: Message, text: str = "Go on") -> dict[str, str]:
+def stale_form(reply: Reply, leaf: Message, seen: Message, text: str = "Go on") -> dict[str, str]:
     return {
         "text": text,
         "model": "demo",
@@ -194,11 +187,11 @@ def at(reply: Reply, leaf: Message, seen: Message, text: str = "Go on") -> dict[
     }
 
 
-def test_a_chat_that_moved_on_in_another_tab_says_so_and_writes_nothing(
+def test_a_message_from_a_page_that_is_behind_is_rejected(
     as_owner: Client, owner: User, reply: Reply
 ) -> None:
     elsewhere = ask(owner, "From another tab", reply.conversation)
-    stale = at(reply, reply.answer, reply.answer)
+    stale = stale_form(reply, reply.answer, reply.answer)
     refused = as_owner.post(f"{page(reply)}messages/", stale, headers=HTMX)
     assert refused.status_code == 409
     shown = refused.content.decode()
@@ -210,11 +203,13 @@ def test_a_chat_that_moved_on_in_another_tab_says_so_and_writes_nothing(
     assert Message.objects.get(content="Go on").parent_id == reply.answer.pk
 
 
-def test_without_scripts_the_page_shows_what_is_new_and_can_still_send_where_it_stood(
+def test_without_scripts_a_page_that_is_behind_shows_the_new_messages_and_can_branch(
     as_owner: Client, owner: User, reply: Reply
 ) -> None:
     newer = ask(owner, "From another tab", reply.conversation)
-    refused = as_owner.post(f"{page(reply)}messages/", at(reply, reply.answer, reply.answer))
+    refused = as_owner.post(
+        f"{page(reply)}messages/", stale_form(reply, reply.answer, reply.answer)
+    )
     shown = refused.content.decode()
     assert refused.status_code == 409
     assert ">\nGo on</textarea>" in shown
@@ -223,11 +218,11 @@ def test_without_scripts_the_page_shows_what_is_new_and_can_still_send_where_it_
     assert f'name="parent" value="{reply.answer.pk}"' in shown
 
 
-def test_a_message_to_an_old_branch_that_was_chosen_goes_there(
+def test_a_message_from_an_older_branch_goes_to_that_branch(
     as_owner: Client, owner: User, reply: Reply
 ) -> None:
     finish(ask(owner, "Shorter", reply.conversation), "Friction.")
-    as_owner.post(f"/m/{reply.question.pk}/versions/", again(reply.question, text="And the sun?"))
+    as_owner.post(f"/m/{reply.question.pk}/versions/", version_form(text="And the sun?"))
     old = html(as_owner.get(f"{page(reply)}?leaf={reply.question.pk}"))
     fields = dict(re.findall(r'name="(parent|seen)" value="([^"]+)">', old))
     sent = {"text": "Longer", "model": "demo", "request_id": str(uuid4())} | fields
@@ -237,20 +232,20 @@ def test_a_message_to_an_old_branch_that_was_chosen_goes_there(
     assert longer.parent.content == "Friction."
 
 
-def test_a_message_after_one_that_is_not_in_this_chat_is_refused(
+def test_a_message_after_one_of_another_chat_is_rejected(
     as_owner: Client, owner: User, reply: Reply
 ) -> None:
     other = ask(owner, "Another chat")
-    sent = at(reply, other.answer, reply.answer)
+    sent = stale_form(reply, other.answer, reply.answer)
     refused = as_owner.post(f"{page(reply)}messages/", sent, headers=HTMX)
     assert refused.status_code == 422
     assert "This page is out of date." in refused.content.decode()
 
 
-def test_the_same_message_again_is_answered_although_the_chat_moved_on_by_it(
+def test_the_same_message_twice_is_accepted_although_its_page_is_behind(
     as_owner: Client, reply: Reply
 ) -> None:
-    sent = at(reply, reply.answer, reply.answer)
+    sent = stale_form(reply, reply.answer, reply.answer)
     first, second = (as_owner.post(f"{page(reply)}messages/", sent) for _ in range(2))
     assert first.status_code == second.status_code == 302
     assert Stream.objects.filter(state=State.QUEUED).count() == 1
@@ -259,14 +254,14 @@ def test_the_same_message_again_is_answered_although_the_chat_moved_on_by_it(
 # Strangers
 
 
-def test_nothing_of_a_tree_is_a_strangers(stranger: User, reply: Reply) -> None:
+def test_a_stranger_can_make_no_version(stranger: User, reply: Reply) -> None:
     client = signed_in(stranger)
     posted = [
         f"/m/{reply.question.pk}/versions/",
         f"/m/{reply.answer.pk}/versions/",
         f"/m/{reply.answer.pk}/continuations/",
     ]
-    answers = [client.post(address, again(reply.answer, text="x")) for address in posted]
+    answers = [client.post(address, version_form(text="x")) for address in posted]
     answers.append(client.get(f"/m/{reply.question.pk}/edit/"))
     assert [answer.status_code for answer in answers] == [404] * 4
     assert Message.objects.count() == 2

@@ -1,4 +1,4 @@
-"""The HTML of replies is made once, kept within bounds, and never shown when it is outdated."""
+"""The HTML of replies is rendered once, cached within limits, and never shown when outdated."""
 
 from collections.abc import Callable
 from hashlib import sha256
@@ -30,94 +30,99 @@ def reply(owner: User) -> Message:
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The texts that were rendered. Nothing is in memory."""
+def rendered_texts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that were rendered, with an empty memory cache."""
     texts: list[str] = []
 
-    def counted(text: str, *rest: object, **named: object) -> str:
+    def render_and_count(text: str, *rest: object, **named: object) -> str:
         texts.append(text)
         return to_html(text, *rest, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(cache, "to_html", counted)
+    monkeypatch.setattr(cache, "to_html", render_and_count)
     monkeypatch.setattr(cache, "memory_cache", MemoryCache())
     return texts
 
 
 @pytest.fixture
-def look(as_owner: Client, reply: Message, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
-    """See the reply as a process that has nothing in its memory."""
+def view_reply(
+    as_owner: Client, reply: Message, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], str]:
+    """View the reply with an empty memory cache, as in a new process."""
 
-    def seen() -> str:
+    def view() -> str:
         monkeypatch.setattr(cache, "memory_cache", MemoryCache())
         return as_owner.get(f"/m/{reply.pk}/").content.decode()
 
-    return seen
+    return view
 
 
 def test_an_ended_reply_is_rendered_once_for_all_processes(
-    look: Callable[[], str], made: list[str]
+    view_reply: Callable[[], str], rendered_texts: list[str]
 ) -> None:
-    assert "<strong>b</strong>" in look()
-    assert "<strong>b</strong>" in look()
-    assert made == ["a **b**"]
+    assert "<strong>b</strong>" in view_reply()
+    assert "<strong>b</strong>" in view_reply()
+    assert rendered_texts == ["a **b**"]
 
 
-def test_a_reply_whose_html_is_several_times_its_size_is_rendered_once(
-    look: Callable[[], str], made: list[str]
+def test_a_reply_whose_html_is_much_larger_is_rendered_once(
+    view_reply: Callable[[], str], rendered_texts: list[str]
 ) -> None:
     text = "&" * 400_000
     Message.objects.update(content=text)
-    first = look()
+    first = view_reply()
     assert first.count("&amp;") == 400_000
-    assert look() == first
-    assert made == [text]
+    assert view_reply() == first
+    assert rendered_texts == [text]
     assert RenderedText.objects.get().size < 50_000
 
 
-def test_the_longest_reply_of_signs_in_no_order_is_kept(
-    look: Callable[[], str], made: list[str]
+def test_the_longest_reply_of_random_signs_is_stored(
+    view_reply: Callable[[], str], rendered_texts: list[str]
 ) -> None:
     Message.objects.update(content="".join(Random(1).choices("&<>\"'", k=MAX_STREAM_CHARS)))
-    look()
-    look()
-    assert len(made) == 1
+    view_reply()
+    view_reply()
+    assert len(rendered_texts) == 1
 
 
-def test_a_row_of_a_version_that_packed_nothing_is_made_again(
-    look: Callable[[], str], reply: Message, made: list[str]
+def test_a_row_of_a_version_without_compression_is_replaced(
+    view_reply: Callable[[], str], reply: Message, rendered_texts: list[str]
 ) -> None:
     outdated = sha256(f"{RENDERER_VERSION} {MAX_COST} \na **b**".encode()).hexdigest()
     RenderedText.objects.create(
         message=reply, field="content", digest=outdated, html="<p>old</p>", size=10
     )
-    assert "<strong>b</strong>" in look()
-    assert "<strong>b</strong>" in look()
-    assert made == ["a **b**"]
+    assert "<strong>b</strong>" in view_reply()
+    assert "<strong>b</strong>" in view_reply()
+    assert rendered_texts == ["a **b**"]
 
 
-def test_another_text_or_renderer_is_rendered_again_when_it_is_looked_at(
-    look: Callable[[], str], reply: Message, made: list[str], monkeypatch: pytest.MonkeyPatch
+def test_a_changed_text_or_renderer_is_rendered_again(
+    view_reply: Callable[[], str],
+    reply: Message,
+    rendered_texts: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    look()
+    view_reply()
     Message.objects.update(content="a *c*")
-    assert "<em>c</em>" in look()
+    assert "<em>c</em>" in view_reply()
     monkeypatch.setattr(cache, "RENDERER_VERSION", RENDERER_VERSION + 1)
-    look()
-    look()
-    assert made == ["a **b**", "a *c*", "a *c*"]
+    view_reply()
+    view_reply()
+    assert rendered_texts == ["a **b**", "a *c*", "a *c*"]
     assert RenderedText.objects.filter(message=reply).count() == 1
 
 
-def test_what_is_kept_goes_with_its_message(look: Callable[[], str], reply: Message) -> None:
-    look()
+def test_a_row_is_deleted_with_its_message(view_reply: Callable[[], str], reply: Message) -> None:
+    view_reply()
     reply.conversation.delete()
     assert not RenderedText.objects.exists()
 
 
-def test_a_process_that_does_not_know_the_table_can_delete_and_the_rest_is_swept(
-    look: Callable[[], str], reply: Message
+def test_rows_of_messages_that_an_older_version_deleted_are_purged(
+    view_reply: Callable[[], str], reply: Message
 ) -> None:
-    look()
+    view_reply()
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM chat_message")
     assert RenderedText.objects.count() == 1
@@ -125,7 +130,7 @@ def test_a_process_that_does_not_know_the_table_can_delete_and_the_rest_is_swept
     assert not RenderedText.objects.exists()
 
 
-def test_the_oldest_rows_go_beyond_the_bound(
+def test_the_oldest_rows_beyond_the_limit_are_purged(
     reply: Message, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache, "MAX_TABLE_BYTES", 250)
@@ -135,15 +140,15 @@ def test_the_oldest_rows_go_beyond_the_bound(
     assert set(RenderedText.objects.values_list("field", flat=True)) == {"b", "c"}
 
 
-def test_a_large_one_is_not_kept_in_the_table(
-    look: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+def test_a_large_one_is_not_stored(
+    view_reply: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache, "MAX_ROW_BYTES", 10)
-    assert "<strong>b</strong>" in look()
+    assert "<strong>b</strong>" in view_reply()
     assert not RenderedText.objects.exists()
 
 
-def test_two_who_look_at_once_both_see_it(reply: Message) -> None:
+def test_two_views_at_once_both_get_the_html(reply: Message) -> None:
     both = [MessageHtmlLoader([reply.pk]) for _ in range(2)]
     htmls = [one.render_ended(reply.pk, "content", "a") for one in both]
     for one in both:
@@ -152,8 +157,8 @@ def test_two_who_look_at_once_both_see_it(reply: Message) -> None:
     assert RenderedText.objects.count() == 1
 
 
-def test_a_database_that_can_not_be_written_breaks_no_view(
-    look: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+def test_a_database_that_rejects_rows_breaks_no_view(
+    view_reply: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE chat_renderedtext RENAME COLUMN size TO bytes")
@@ -164,13 +169,13 @@ def test_a_database_that_can_not_be_written_breaks_no_view(
     finally:
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE chat_renderedtext RENAME COLUMN bytes TO size")
-    assert "<strong>b</strong>" in look()
+    assert "<strong>b</strong>" in view_reply()
 
 
 # In memory
 
 
-def test_one_text_that_takes_long_holds_up_nobody_who_asks_for_another() -> None:
+def test_a_slow_text_does_not_block_another_one() -> None:
     memory, started, go_on = MemoryCache(), Event(), Event()
 
     def slow() -> str:
@@ -186,7 +191,7 @@ def test_one_text_that_takes_long_holds_up_nobody_who_asks_for_another() -> None
     thread.join()
 
 
-def test_those_who_ask_for_one_text_at_once_have_it_made_once() -> None:
+def test_threads_that_need_one_text_render_it_once() -> None:
     memory, together, calls = MemoryCache(), Barrier(8), list[int]()
 
     def make() -> str:
@@ -205,11 +210,11 @@ def test_those_who_ask_for_one_text_at_once_have_it_made_once() -> None:
     assert len(calls) == 1
 
 
-def test_memory_forgets_what_was_used_longest_ago_beyond_its_bytes() -> None:
+def test_memory_drops_the_least_recently_used_beyond_its_limit() -> None:
     memory = MemoryCache(max_bytes=10)
     for digest in ("a", "b"):
         memory.get(digest, lambda: "12345")
-    memory.get("a", lambda: "not made again")
+    memory.get("a", lambda: "not rendered_texts again")
     memory.get("c", lambda: "12345")
     assert memory.get("a", lambda: "again") == "12345"
     assert memory.get("b", lambda: "again") == "again"
