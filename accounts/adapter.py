@@ -27,7 +27,7 @@ from accounts.email_addresses import ensure_primary_email, is_email_taken, list_
 from accounts.login_attempts import LoginAttempt
 from accounts.models import User
 from accounts.rate_limits import RateLimit
-from streaming.client_identity import parse_client_address
+from streaming.doors.client_identity import parse_client_address
 
 SIGN_UP_LOCK_ID = 0x686F6C64  # any number that no other lock uses
 UNREQUESTED_MAIL_LIMIT = RateLimit("unasked-mails", 3, 10 * 60)

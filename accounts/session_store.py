@@ -10,7 +10,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends import db
 from django.utils import timezone
 
-from streaming.sessions import is_session_key
+from streaming.doors.client_identity import is_session_key
 
 MAX_ANONYMOUS_SESSION_SECONDS = 24 * 60 * 60
 """Lifetime of an anonymous session, which holds a draft or a link from a mail."""

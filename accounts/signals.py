@@ -15,6 +15,7 @@ from django.dispatch import receiver
 from accounts.models import User
 from streaming import lifecycle
 from streaming.hub import notify, user_group
+from streaming.hub.messages import build_sessions_notification
 
 
 @receiver(post_save, sender=User)
@@ -44,4 +45,4 @@ def on_session_deleted(instance: Session, **kwargs: Any) -> None:
 
 
 def _notify_session_change(user_id: int) -> None:
-    transaction.on_commit(lambda: notify(user_group(user_id), {"sessions": True}))
+    transaction.on_commit(lambda: notify(user_group(user_id), build_sessions_notification()))

@@ -12,10 +12,13 @@ from django.db.models import F
 
 from accounts.models import User
 from streaming.hub import notify, user_group
+from streaming.hub.messages import build_revision_notification
 
 
 def bump_revision(user_id: int) -> None:
     """The notification goes out when the transaction commits."""
     User.objects.filter(pk=user_id).update(revision=F("revision") + 1)
     revision = User.objects.values_list("revision", flat=True).get(pk=user_id)
-    transaction.on_commit(lambda: notify(user_group(user_id), {"revision": revision}))
+    transaction.on_commit(
+        lambda: notify(user_group(user_id), build_revision_notification(revision))
+    )

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.utils import Error
 
 from config.session_owners import session_owners
-from streaming.client_identity import get_session_key
+from streaming.doors.client_identity import get_session_key
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]

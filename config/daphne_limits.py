@@ -22,7 +22,7 @@ from config.body_limits import (
 from config.header_limits import HEADER_TIMEOUT_SECONDS, MAX_FRAME_BYTES
 from config.health import HEALTH_PATH as HEALTH
 from config.logs import MAX_METHOD_CHARS, path_for_log
-from streaming.client_identity import get_rate_limit_address
+from streaming.doors.client_identity import get_rate_limit_address
 
 TOO_LARGE_RESPONSE = (
     b"HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"

@@ -24,7 +24,7 @@ from accounts.devices import find_oldest_account
 from config.body_limits import ASGIApp, Receive, Send
 from config.fair_share import Client, FairShare, ServerBusy
 from config.session_owners import SessionOwnerCache, session_owners
-from streaming.client_identity import get_cookie, get_rate_limit_address, get_session_key
+from streaming.doors.client_identity import get_cookie, get_rate_limit_address, get_session_key
 
 MAX_RUNNING_PER_USER = 2
 MAX_RUNNING_PER_ADDRESS = 10

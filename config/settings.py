@@ -268,7 +268,7 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
 }
 if REDIS_URL:
     CHANNEL_LAYERS["default"] = {
-        "BACKEND": "streaming.sealed_layer.SealedLayer",
+        "BACKEND": "streaming.hub.sealed_layer.SealedLayer",
         "CONFIG": {
             "hosts": [
                 {
@@ -313,8 +313,6 @@ KEYLESS_STREAMS = env.int("KEYLESS_STREAMS", default=max(1, STREAMS_PER_WORKER /
 """The number of a worker's streams that may be of servers that need no key, because anybody with an
 account can fill them. By default half of STREAMS_PER_WORKER."""
 
-STREAM_POOLS = {"demo": DEMO_STREAMS, "keyless": KEYLESS_STREAMS}
-
 MAX_UNFINISHED_PER_USER = env.int("MAX_UNFINISHED_PER_USER", default=30)  # replies
 """The number of one person's replies that may run or wait. Further messages are refused."""
 
@@ -334,6 +332,18 @@ SOCKETS_PER_USER = env.int("SOCKETS_PER_USER", default=100)  # sockets
 
 FOLD_AFTER = env.int("FOLD_AFTER", default=24 * 60 * 60)  # seconds
 """The age at which an ended stream's chunks are deleted, because its message holds the text."""
+
+# The engine's own names for these: streaming/conf.py.
+STREAMING_DRAIN_SECONDS = DRAIN_SECONDS
+STREAMING_MAX_STREAMS_PER_WORKER = STREAMS_PER_WORKER
+STREAMING_MAX_STREAMS_PER_USER = STREAMS_PER_USER
+STREAMING_POOLS = {"demo": DEMO_STREAMS, "keyless": KEYLESS_STREAMS}
+STREAMING_MAX_SOCKETS_PER_USER = SOCKETS_PER_USER
+STREAMING_FOLD_AFTER_SECONDS = FOLD_AFTER
+STREAMING_TRUSTED_ORIGINS = ORIGINS
+STREAMING_TRUSTED_PROXY_COUNT = PROXIES
+STREAMING_USER_REVISION_FIELD = "revision"
+STREAMING_SIMULATED_DROP = "chat.replies.simulated_drop.get_drop_delay"
 
 
 # Providers -----------------------------------------------------------------------------

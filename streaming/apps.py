@@ -10,6 +10,8 @@ class StreamingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from streaming import checks  # noqa: F401 registers the system checks
+
         for row in settings.COMPATIBLE_PROVIDERS:
             try:
                 catalog.register_provider(*catalog.parse_provider_config(row))

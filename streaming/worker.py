@@ -21,13 +21,13 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from channels.consumer import AsyncConsumer
-from django.conf import settings
 
 from streaming import journal, lifecycle, reattach, retries
+from streaming.conf import engine_settings
 from streaming.continuation import strip_overlap
 from streaming.database import CONNECTION_ERRORS, DatabaseThreads, persistent_connection
 from streaming.hub import WORKERS_GROUP, Notification, get_hub
-from streaming.journal import Append, StreamText
+from streaming.journal import Append, StreamHead, StreamText
 from streaming.lifecycle import Ending
 from streaming.models import LEASE_RENEWAL_SECONDS, Kind, Stream, Worker
 from streaming.outage import outage_monitor
@@ -55,8 +55,6 @@ CLAIM_BATCH_SIZE = 50
 CANCEL_TIMEOUT_SECONDS = 5.0
 MAINTENANCE_INTERVAL_SECONDS = 60.0
 FOLD_BATCH_SIZE = 100
-
-CHUNK_KINDS = {"text": Kind.TEXT, "reasoning": Kind.REASONING}
 
 
 @dataclass(eq=False, slots=True)
@@ -188,7 +186,7 @@ class StreamWorker(AsyncConsumer):
         self._wake.clear()
         assert self.row is not None
         running = len(self._runs)
-        room = min(settings.STREAMS_PER_WORKER - running, CLAIM_BATCH_SIZE)
+        room = min(engine_settings.MAX_STREAMS_PER_WORKER - running, CLAIM_BATCH_SIZE)
         if self._is_draining or room <= 0:
             return 0
         share = None if ignore_share else running
@@ -406,7 +404,7 @@ class StreamWorker(AsyncConsumer):
                 if seam_due:
                     seam_due = False
                     self._writer.write(buffer, Kind.SEAM, "")
-                self._writer.write(buffer, CHUNK_KINDS[event.kind], event.text, event.upstream)
+                self._writer.write(buffer, Kind(event.kind), event.text, event.upstream)
                 if buffer.is_full:
                     if buffer.is_too_long:
                         return Finish("length")
@@ -456,7 +454,7 @@ class StreamWorker(AsyncConsumer):
             lifecycle.notify_workers()  # its lane is free
 
     def _publish_state(self, stream: Stream) -> None:
-        get_hub().publish_update([], journal.head_from_stream(stream))
+        get_hub().publish_update([], StreamHead.of(stream))
 
     def _on_committed(self, entries: Sequence[Append]) -> None:
         if entries:

@@ -29,7 +29,7 @@ from config.request_queue import (
     SharesByKind,
 )
 from config.session_owners import SessionOwnerCache
-from streaming.client_identity import get_session_key
+from streaming.doors.client_identity import get_session_key
 
 Message = dict[str, Any]
 

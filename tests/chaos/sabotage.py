@@ -30,10 +30,10 @@ class Broken(AppConfig):
 
 def without_fence() -> None:
     """The journal takes whatever comes, from whoever, for whichever index."""
-    from streaming import journal
+    from streaming.journal import postgresql
 
-    journal._APPEND = _replaced(
-        journal._APPEND,
+    postgresql.APPEND_STATEMENT = _replaced(
+        postgresql.APPEND_STATEMENT,
         (
             "AND CASE s.state WHEN 'running' THEN s.epoch = e.epoch AND s.next_index = e.first END",
             "",
@@ -73,7 +73,7 @@ def publish_first() -> None:
 
 def without_refill() -> None:
     """A follower reads the journal when it comes, and after that knows only what rings."""
-    from streaming import follow
+    from streaming import access, follow
     from streaming.journal import coalesce
 
     async def only_what_rings(
@@ -85,7 +85,7 @@ def without_refill() -> None:
             if chunks or newest != head:
                 return newest, chunks
             await recent.wait_for_change()
-        raise follow.StreamNotFound
+        raise access.StreamNotFound
 
     follow._next_chunks = only_what_rings
 

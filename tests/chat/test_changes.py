@@ -21,10 +21,11 @@ from chat import conversations, replies
 from chat.conversations.sidebar import SidebarRow, load_sidebar
 from chat.models import Conversation
 from chat.replies import ReplySettings
-from streaming import consumers, lifecycle
 from streaming import hub as hubs
-from streaming.consumers import FollowConsumer
+from streaming import lifecycle
 from streaming.database import run_in_db
+from streaming.doors.websocket import consumer
+from streaming.doors.websocket.consumer import FollowConsumer
 from streaming.models import Stream
 from tools.waiting import until_async
 
@@ -140,7 +141,7 @@ async def test_lost_bells_heal_with_the_next_ping(
     dice = random.Random(8)
     for _ in range(5):
         await run_in_db(do_something, owner, dice)
-    await agree(tabs, owner, within=3 * consumers.PING_INTERVAL_SECONDS)
+    await agree(tabs, owner, within=3 * consumer.PING_INTERVAL_SECONDS)
 
 
 async def test_nobody_hears_of_somebody_elses_conversations(

@@ -56,7 +56,7 @@ def ask(
 
 def running(reply: Reply) -> Stream:
     worker = lifecycle.register_worker("a test's")
-    stream = lifecycle._claim_stream(worker, Stream.objects.get(pk=reply.stream.pk))
+    stream = lifecycle.claim_stream(worker, Stream.objects.get(pk=reply.stream.pk))
     assert stream
     return stream
 

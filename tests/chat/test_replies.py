@@ -17,7 +17,7 @@ from chat.replies import Reply, ReplyRejected, ReplySettings
 from streaming import journal, lifecycle
 from streaming.hub import WORKERS_GROUP
 from streaming.journal import StreamText
-from streaming.lifecycle import Ending
+from streaming.lifecycle import Ending, notifications
 from streaming.models import Kind, State, Stream
 from streaming.providers.base import CONTINUE_PROMPT, Finish, Turn, Usage
 from streaming.providers.errors import InvalidKey, ProviderError
@@ -87,7 +87,7 @@ def written() -> tuple[int, int, int]:
 def rung(monkeypatch: pytest.MonkeyPatch) -> Rung:
     """Every bell that is rung."""
     bells: Rung = []
-    for module in (lifecycle, changes):
+    for module in (notifications, changes):
         monkeypatch.setattr(module, "notify", lambda group, body: bells.append((group, body)))
     return bells
 

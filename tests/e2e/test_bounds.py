@@ -15,7 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from config.header_limits import MAX_FRAME_BYTES
-from streaming.protocol import MAX_FRAME_CHARS
+from streaming.doors.websocket.protocol import MAX_FRAME_CHARS
 from tools.deployment.deployment import Deployment, Server
 from tools.waiting import until
 

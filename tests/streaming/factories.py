@@ -16,7 +16,7 @@ from accounts.models import User
 from streaming import journal, lifecycle
 from streaming.journal import Append, Chunk
 from streaming.lifecycle import Ending
-from streaming.models import Kind, Stream, StreamChunk, Worker
+from streaming.models import Kind, Stream, StreamChunk, Worker, kind_from_number
 from streaming.providers.base import Finish
 from tools.waiting import until_async
 
@@ -49,7 +49,7 @@ def running(owner: User, worker: Worker | None = None, **options: Any) -> Stream
 
 def claimed(stream: Stream, worker: Worker) -> Stream:
     """This very stream, claimed by this worker as `claim` would."""
-    won = lifecycle._claim_stream(worker, Stream.objects.get(pk=stream.pk))
+    won = lifecycle.claim_stream(worker, Stream.objects.get(pk=stream.pk))
     assert won is not None
     return won
 
@@ -85,10 +85,11 @@ def expire(worker: Worker) -> None:
     assert Worker.objects.filter(pk=worker.pk).update(lease_until=past) == 1
 
 
-def rows(stream: Stream) -> list[tuple[int, int, str, int]]:
+def rows(stream: Stream) -> list[tuple[int, str, str, int]]:
     """Its journal as it is stored: index, kind, delta and offset of every chunk."""
     chunks = StreamChunk.objects.filter(stream_id=stream.pk).order_by("index")
-    return list(chunks.values_list("index", "kind", "delta", "offset"))
+    stored = chunks.values_list("index", "kind", "delta", "offset")
+    return [(index, kind_from_number(kind), delta, offset) for index, kind, delta, offset in stored]
 
 
 def now(stream: Stream) -> Stream:
@@ -119,7 +120,7 @@ def at_once(*functions: Callable[[], T]) -> list[T | BaseException]:
     return results
 
 
-def spelled(pieces: Iterable[tuple[int, int, str, int]], kind: Kind = Kind.TEXT) -> str:
+def spelled(pieces: Iterable[tuple[int, str, str, int]], kind: Kind = Kind.TEXT) -> str:
     return "".join(delta for _, of_kind, delta, _ in pieces if of_kind == kind)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from channels.layers import InMemoryChannelLayer
 
-from streaming.hub import PROBE_GROUP
+from streaming.hub.messages import PROBE_GROUP
 
 Message = dict[str, Any]
 Twist = Callable[[str, Message], Iterable[tuple[str, Message]]]

@@ -26,21 +26,21 @@ from websockets.sync.client import ClientConnection, connect
 from accounts.models import User
 from chat import changes
 from config.header_limits import MAX_FRAME_BYTES
-from streaming import consumers, journal, protocol
 from streaming import hub as hubs
-from streaming.consumers import (
+from streaming import journal
+from streaming.database import run_in_db
+from streaming.doors.websocket import protocol, session_consumer
+from streaming.doors.websocket.consumer import (
     MAX_FOLLOWS,
-    MAX_UNACKED_BYTES,
     PING_INTERVAL_SECONDS,
     FollowConsumer,
-    SendWindow,
     seconds_until_heartbeat,
 )
-from streaming.database import run_in_db
+from streaming.doors.websocket.flow_control import MAX_UNACKED_BYTES, SendWindow
+from streaming.doors.websocket.protocol import MAX_FRAME_CHARS
 from streaming.hub import Hub
 from streaming.journal import MAX_CHUNK_CHARS
 from streaming.models import Kind, State, Stream
-from streaming.protocol import MAX_FRAME_CHARS
 from tests.streaming.conftest import on_redis
 from tests.streaming.factories import finish, now, queued, running, write
 from tools.deployment.deployment import Web
@@ -196,17 +196,17 @@ class Doubtful(FollowConsumer):
     async def _load_user_or_error(self) -> Any:
         return self.answers.pop(0)
 
-    def _schedule_close(self, code: int) -> None:
+    def schedule_close(self, code: int) -> None:
         self.closed_with.append(code)
 
 
 async def test_a_session_that_ended_while_the_database_was_away_ends_as_soon_as_it_answers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(consumers, "SESSION_RECHECK_SECONDS", 0)
+    monkeypatch.setattr(session_consumer, "SESSION_RECHECK_SECONDS", 0)
     away = OperationalError("the server is starting up")
     socket = Doubtful(away, away, away, None)
-    assert await socket._check_session(), "nobody is signed out by an outage"
+    assert await socket.check_session(), "nobody is signed out by an outage"
     doubt = socket._recheck_task
     assert doubt is not None
     await asyncio.wait_for(doubt, PATIENCE)
@@ -216,7 +216,7 @@ async def test_a_session_that_ended_while_the_database_was_away_ends_as_soon_as_
 
 async def test_a_session_that_the_database_can_not_be_asked_about_keeps_no_socket_open() -> None:
     socket = Doubtful(DataError("no key of ours"))
-    assert not await socket._check_session()
+    assert not await socket.check_session()
     assert socket.closed_with == [protocol.CLOSE_INTERNAL_ERROR]
     assert socket._recheck_task is None
 

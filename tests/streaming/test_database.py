@@ -10,9 +10,9 @@ import pytest
 from django.db import DataError, OperationalError, connection
 
 from streaming import database
+from streaming.batching import BatchLoader
 from streaming.database import (
     READER_THREADS,
-    BatchLoader,
     DatabaseThreads,
     persistent_connection,
     persistent_with_retry,

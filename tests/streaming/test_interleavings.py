@@ -211,7 +211,7 @@ class Engine(RuleBasedStateMachine):
 
 
 def test_no_interleaving_breaks_an_invariant(owner: User, settings: Settings) -> None:
-    settings.STREAMS_PER_USER = 1000
+    settings.STREAMING_MAX_STREAMS_PER_USER = 1000
 
     class OfOneOwner(Engine):
         def __init__(self) -> None:

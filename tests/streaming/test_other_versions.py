@@ -21,9 +21,9 @@ from accounts.models import User
 from streaming import worker as workers
 from streaming.database import run_in_db
 from streaming.hub import STREAMS_GROUP, WORKERS_GROUP, Hub, Notification, user_group
+from streaming.hub.sealed_layer import SealedLayer, hash_group_name
 from streaming.journal import StreamText
 from streaming.models import State, Stream
-from streaming.sealed_layer import SealedLayer, hash_group_name
 from tests.streaming.conftest import Crew
 from tests.streaming.factories import SOURCE, now, queued, seen
 from tests.streaming.fake_source import Stage

@@ -10,9 +10,9 @@ import pytest
 from django.db import InterfaceError, OperationalError
 
 from accounts.models import User
-from streaming import journal, lifecycle, writer
+from streaming import lifecycle, writer
 from streaming.database import run_in_db
-from streaming.journal import Append, StreamText
+from streaming.journal import Append, StreamText, chunks
 from streaming.models import Kind, Stream
 from streaming.writer import MAX_PENDING_BYTES, StreamBuffer, Writer
 from tests.streaming.factories import claimed, now, rows, running, seen, spelled, working
@@ -153,7 +153,7 @@ async def test_who_closes_a_pen_before_its_commit_gets_what_was_to_be_in_it(
 async def test_text_longer_than_a_piece_becomes_several_chunks(
     desk: Desk, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "MAX_CHUNK_CHARS", 4)
+    monkeypatch.setattr(chunks, "MAX_CHUNK_CHARS", 4)
     await desk.say(desk.pen(stream), "abcdefghij")
     await desk.told("abcdefghij")
     assert [row[2:] for row in await run_in_db(rows, stream)] == [

@@ -1,7 +1,7 @@
-"""The wire of the WebSocket door, all of it: one JSON object a frame.
+"""The whole wire of the WebSocket door: one JSON object in each frame.
 
-What a client may say is parsed into a command or refused with a sentence; what the server
-says is encoded here. docs/protocol.md has an example of each.
+Frames of a client are parsed into commands, or rejected with a sentence. Frames of the server are
+encoded here. docs/protocol.md has an example of each.
 """
 
 from __future__ import annotations
@@ -13,13 +13,10 @@ from uuid import UUID
 
 from streaming.follow import MAX_CURSOR, START_CURSOR, Ended, Snapshot, StateChanged, StreamEvent
 from streaming.journal import Chunk
-from streaming.models import Kind
 
 VERSION = 1
 MAX_FRAME_CHARS = 4_096
 """The longest frame that a client may send: many times what any command needs."""
-
-KIND_NAMES = {kind: kind.name.lower() for kind in Kind}
 
 CLOSE_TOO_SLOW = 4008
 CLOSE_INTERNAL_ERROR = 4011
@@ -30,7 +27,7 @@ CLOSE_SIGNED_OUT = 4401
 
 
 class FrameRejected(Exception):
-    """A frame that can't be obeyed: `code` for programs, `message` for people."""
+    """A frame that the server does not carry out: `code` for programs, `message` for people."""
 
     def __init__(self, code: str, message: str, stream: UUID | None = None) -> None:
         super().__init__(message)
@@ -111,7 +108,7 @@ def _parse_object(text: str) -> dict[str, Any]:
 
 
 def _reject_constant(name: str) -> NoReturn:
-    raise ValueError(name)  # NaN and Infinity are Python's, not JSON's
+    raise ValueError(name)  # NaN and Infinity belong to Python, not to JSON
 
 
 def _parse_stream(frame: dict[str, Any]) -> UUID:
@@ -167,8 +164,8 @@ _last_encoded: tuple[str, StreamEvent | None, str] = ("", None, "")
 
 
 def encode_event(stream: str, event: StreamEvent) -> str:
-    """The frame for something a follower yielded. It is made once for all who follow a stream: they
-    are woken one after the other, with the very same chunk."""
+    """The frame for an event of a follower. All followers of a stream wake one after the other with
+    the very same event, so the last frame is kept for the next of them."""
     global _last_encoded
     if _last_encoded[1] is not event or _last_encoded[0] != stream:
         _last_encoded = (stream, event, _encode_event(stream, event))
@@ -178,10 +175,10 @@ def encode_event(stream: str, event: StreamEvent) -> str:
 def _encode_event(stream: str, event: StreamEvent) -> str:
     match event:
         case Chunk():
-            # Nearly all frames are this one, and an encoder of objects takes several times as long.
+            # Nearly all frames are chunks, and encoding a dict takes several times as long.
             return (
                 f'{{"type":"chunk","stream":"{stream}","first":{event.first},"index":{event.index},'
-                f'"kind":"{KIND_NAMES[event.kind]}","delta":{_quote_json(event.delta)},'
+                f'"kind":"{event.kind}","delta":{_quote_json(event.delta)},'
                 f'"offset":{event.offset}}}'
             )
         case Snapshot():

@@ -1,22 +1,32 @@
-"""Which address a client comes from, as limits count it: behind proxies the one that they name, and
-of IPv6 the network of 64 bits that one client has to itself. And which session it sends."""
+"""The address and the session of a client, from the headers and without a query."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any
+from typing import Any, TypeGuard
 
 from django.conf import settings
 from django.http.cookie import parse_cookie
 
-from streaming.sessions import is_session_key
+from streaming.conf import engine_settings
 
 IPAddress = IPv4Address | IPv6Address
 
+SESSION_KEY_PATTERN = re.compile(r"[a-z0-9]{32}")
+"""The keys that Django gives to sessions. A cookie may hold anything, such as a NUL, at which
+PostgreSQL fails the whole query of many keys."""
+
+
+def is_session_key(key: str | None) -> TypeGuard[str]:
+    """Whether a session can have this key."""
+    return key is not None and SESSION_KEY_PATTERN.fullmatch(key) is not None
+
 
 def get_rate_limit_address(scope: Mapping[str, Any]) -> str:
-    """Of a request or a socket. Like that of `AccountAdapter`, which limits wrong passwords."""
+    """The address that limits count for a request or a socket. Of IPv6 it is the /64 network, which
+    one client has to itself."""
     peer = (scope.get("client") or [""])[0]
     address = parse_client_address(
         peer, _join_header_values(scope["headers"], b"x-forwarded-for", b",")
@@ -27,16 +37,19 @@ def get_rate_limit_address(scope: Mapping[str, Any]) -> str:
 
 
 def parse_client_address(peer: str, forwarded_for: str) -> IPAddress | None:
-    """The address that the outermost of our proxies names; the peer's where it names none.
-    `forwarded_for` is what X-Forwarded-For says. None for a peer without one, such as a file's."""
-    named = forwarded_for.split(",")
-    if settings.PROXIES and len(named) >= settings.PROXIES:
-        return _parse_address(named[-settings.PROXIES]) or _parse_address(peer)
+    """The address that the outermost of our proxies names, or that of the peer where it names none.
+
+    `forwarded_for` is the value of X-Forwarded-For. None: the peer has no address, as over a Unix
+    socket.
+    """
+    addresses, proxies = forwarded_for.split(","), engine_settings.TRUSTED_PROXY_COUNT
+    if proxies and len(addresses) >= proxies:
+        return _parse_address(addresses[-proxies]) or _parse_address(peer)
     return _parse_address(peer)
 
 
 def _parse_address(text: str) -> IPAddress | None:
-    """Some proxies name the port as well: `192.0.2.7:5678`, `[2001:db8::1]:443`."""
+    """Some proxies add the port: `192.0.2.7:5678`, `[2001:db8::1]:443`."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -47,14 +60,13 @@ def _parse_address(text: str) -> IPAddress | None:
     except ValueError:
         return None
     if isinstance(address, IPv6Address):
-        # IPv4 that came in over IPv6: otherwise all of it would be in one /64 and share one limit.
+        # All IPv4 addresses mapped into IPv6 are in one /64, and would share one limit.
         return address.ipv4_mapped or IPv6Address(int(address))
     return address
 
 
 def get_session_key(headers: Any) -> str | None:
-    """The session key a client sends, as Django reads it, if it could be one. Nothing is asked of
-    the database."""
+    """The session key that a client sends, as Django reads it, if it can be one at all."""
     key = get_cookie(headers, settings.SESSION_COOKIE_NAME)
     return key if is_session_key(key) else None
 

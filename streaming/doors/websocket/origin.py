@@ -1,5 +1,4 @@
-"""Only our own pages may open a socket, because browsers send cookies along from any page, and only
-at the address of the socket."""
+"""Only our own pages may open a socket: browsers send cookies along from any page."""
 
 from __future__ import annotations
 
@@ -10,16 +9,19 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
+from streaming.conf import engine_settings
+
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 ASGIApp = Any
 
 
 def require_same_origin(app: ASGIApp) -> ASGIApp:
-    """Refuse a handshake whose Origin is neither the requested host nor in ORIGINS.
+    """Refuse a handshake whose Origin is neither the host that it was sent to nor one of
+    STREAMING_TRUSTED_ORIGINS.
 
-    Host and port must both match: another service on another port of this machine is foreign. A
-    client without an Origin is no browser page and must not use cookies.
+    Host and port must both match: a service on another port of this machine is not ours. A client
+    without an Origin is no browser page, and must not come with cookies.
     """
 
     async def app_for_same_origin(scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -32,20 +34,9 @@ def require_same_origin(app: ASGIApp) -> ASGIApp:
     return app_for_same_origin
 
 
-async def reject_unknown_socket(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """Answer at an address without a socket: 404, or 403 if a server supports no other code."""
-    await receive()
-    if "websocket.http.response" in (scope.get("extensions") or {}):
-        headers = [(b"content-type", b"text/plain")]
-        await send({"type": "websocket.http.response.start", "status": 404, "headers": headers})
-        await send({"type": "websocket.http.response.body", "body": b"There is no socket here.\n"})
-    else:
-        await send({"type": "websocket.close"})
-
-
 def is_allowed_origin(origin: str, host: str) -> bool:
-    """Return whether a page of this origin may open a socket at this host."""
-    if origin in settings.ORIGINS:
+    """Whether a page of this origin is ours, if the handshake names this host."""
+    if origin in engine_settings.TRUSTED_ORIGINS:
         return True
     try:
         parts = urlsplit(origin)
@@ -58,8 +49,8 @@ def is_allowed_origin(origin: str, host: str) -> bool:
 
 
 def _allowed_hosts() -> list[str]:
-    debugging = [".localhost", "127.0.0.1", "[::1]"] if settings.DEBUG else []
-    return settings.ALLOWED_HOSTS or debugging
+    local = [".localhost", "127.0.0.1", "[::1]"] if settings.DEBUG else []
+    return settings.ALLOWED_HOSTS or local
 
 
 def _get_header(scope: dict[str, Any], name: bytes) -> str:

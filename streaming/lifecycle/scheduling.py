@@ -1,22 +1,22 @@
-"""Whose turn it is: which of the streams that wait may be claimed, and in which order.
+"""Fair scheduling: which queued streams may be claimed, and in which order.
 
-The owner with the fewest running streams goes first; of equals the one whose last turn is longest
-ago; of one owner's streams the oldest. A lane stays in its order.
+The owner with the fewest running streams goes first; of equals the one whose last claim is longest
+ago; of one owner's streams the oldest. The streams of a lane keep their order.
 
-An order alone does not help who comes when all places are taken by long replies. So an owner's
-*first* stream, while they have nothing else running, may take any place, and *further* ones only
-some: 70 % of a worker's places, and a quarter of the places of a limited pool. What somebody gets
-for nothing is in a limited pool (`STREAM_POOLS`), so that it can't take the places of the rest.
+An order alone does not help an owner who comes when long replies hold all places. So the *first*
+stream of an owner who has nothing else running may take any place, and *further* ones only a part:
+70 % of a worker's places, and a quarter of the places of a limited pool. Sources that cost users
+nothing belong in a limited pool (`STREAMING_POOLS`), so that they can't take all places.
 
-With the default limits (200 places, 10 streams an owner, 40 places for the demo and 100 for
-servers without a key) the further streams of others leave 60 places of all, 30 of the demo's and 75
-of the keyless. Who has nothing running is therefore served at once
+For example, with 200 places, 10 streams an owner, and pools of 40 and 100 places, the further
+streams of others leave 60 places of all, 30 of the first pool and 75 of the second. An owner with
+nothing running is therefore served at once
 
 - until 74 owners hold all 200 places: 14 with ten streams and 60 with one;
-- in the demo until 31 owners hold its 40 places, and at a keyless server until 78 hold its 100.
+- in the first pool until 31 owners hold its 40 places, and in the second until 78 hold its 100.
 
-With more owners than that, who waits gets the next place that is freed, before everybody who has
-something running or had a turn since.
+With more owners than that, an owner who waits gets the next free place, before all who have
+something running or had a claim since.
 """
 
 from __future__ import annotations
@@ -29,19 +29,20 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db.models import Count, F, OuterRef, Q, Subquery, Window
 from django.db.models.functions import Now, RowNumber
 
+from streaming.conf import engine_settings
 from streaming.models import State, Stream, StreamQuerySet, Worker
 
 UNRESERVED_SHARE = 0.7
-"""The share of a worker's places that may be taken by who has something running."""
+"""The share of a worker's places that owners with a running stream may take."""
 UNRESERVED_POOL_SHARE = 0.25
 """The same share of a limited pool."""
 MAX_CANDIDATES = 1_000
-"""Streams of which the next are chosen: all owners' oldest before anybody's second."""
+"""How many queued streams are considered at once: the oldest of every owner before the second of
+any."""
 
 NO_EXCLUSION = Q()
 NEVER = datetime.min.replace(tzinfo=UTC)
@@ -61,8 +62,8 @@ class Candidate(NamedTuple):
 
 @dataclass(slots=True)
 class SlotUsage:
-    """What runs now, and so what is free. `own_count` counts the streams of one worker, and
-    `worker_count` those that live and take new streams."""
+    """How many streams run now. `own_count` counts those of one worker; `worker_count` counts the
+    living workers that take new streams."""
 
     worker_count: int
     own_count: int = 0
@@ -77,54 +78,52 @@ class SlotUsage:
     def can_claim(self, owner_id: int, pool: str) -> bool:
         """Whether one more stream of this owner may be claimed."""
         running = self.running_by_owner[owner_id]
-        if running >= settings.STREAMS_PER_USER or self.is_pool_full(pool):
+        if running >= engine_settings.MAX_STREAMS_PER_USER or self.is_pool_full(pool):
             return False
         return not running or not (self._is_reserved or self._is_pool_reserved(pool))
 
     def filter_claimable_owners(self, owners: Iterable[int]) -> list[int]:
-        """Those of the owners of whom one more stream may be claimed, if there is no limited pool
-        in its way."""
+        """The owners of whom one more stream may be claimed, as long as its pool has room."""
         if self._is_reserved:
             return [owner for owner in owners if owner not in self.running_by_owner]
-        capped = self.owners_at_limit
-        return [owner for owner in owners if owner not in capped]
+        at_limit = self.owners_at_limit
+        return [owner for owner in owners if owner not in at_limit]
 
     def build_exclusion(self) -> Q:
-        """What may not be claimed now because of its pool."""
-        shut = Q()
-        for pool in settings.STREAM_POOLS:
+        """Matches the streams that may not be claimed now because of their pool."""
+        excluded = Q()
+        for pool in engine_settings.POOLS:
             if self.is_pool_full(pool):
-                shut |= Q(pool=pool)
+                excluded |= Q(pool=pool)
             elif self._is_pool_reserved(pool):
-                shut |= Q(pool=pool, owner__in=[*self.running_by_owner])
-        return shut
+                excluded |= Q(pool=pool, owner__in=[*self.running_by_owner])
+        return excluded
 
     @property
     def owners_at_limit(self) -> set[int]:
-        """The owners who have as many running as anybody may."""
-        cap = settings.STREAMS_PER_USER
-        return {owner for owner, count in self.running_by_owner.items() if count >= cap}
+        limit = engine_settings.MAX_STREAMS_PER_USER
+        return {owner for owner, count in self.running_by_owner.items() if count >= limit}
 
     def is_pool_full(self, pool: str) -> bool:
-        places = self._pool_limit(pool)
-        return places is not None and self.running_by_pool[pool] >= places
+        limit = self._pool_limit(pool)
+        return limit is not None and self.running_by_pool[pool] >= limit
 
     @property
     def _is_reserved(self) -> bool:
-        return self.own_count >= settings.STREAMS_PER_WORKER - _reserved_slots(
-            settings.STREAMS_PER_WORKER
+        return self.own_count >= engine_settings.MAX_STREAMS_PER_WORKER - _reserved_slots(
+            engine_settings.MAX_STREAMS_PER_WORKER
         )
 
     def _is_pool_reserved(self, pool: str) -> bool:
-        places = self._pool_limit(pool)
-        return places is not None and self.running_by_pool[pool] >= max(
-            1, int(places * UNRESERVED_POOL_SHARE)
-        )
+        limit = self._pool_limit(pool)
+        if limit is None:
+            return False
+        return self.running_by_pool[pool] >= max(1, int(limit * UNRESERVED_POOL_SHARE))
 
     def _pool_limit(self, pool: str) -> int | None:
-        """Of all workers together; None where there is no limit."""
-        places = settings.STREAM_POOLS.get(pool)
-        return None if places is None else places * self.worker_count
+        """For all workers together; None: no limit."""
+        limit = engine_settings.POOLS.get(pool)
+        return None if limit is None else limit * self.worker_count
 
 
 def _reserved_slots(slots: int) -> int:
@@ -132,25 +131,25 @@ def _reserved_slots(slots: int) -> int:
 
 
 def read_slot_usage(worker: Worker | None, worker_count: int) -> SlotUsage:
-    """What runs now. One question."""
-    found = SlotUsage(worker_count)
+    """Count what runs now, with one query."""
+    usage = SlotUsage(worker_count)
     running = Stream.objects.unfinished().filter(state=State.RUNNING)
     grouped = running.values_list("owner_id", "pool", "worker_id").annotate(Count("id"))
     for owner_id, pool, worker_id, count in grouped:
-        found.running_by_owner[owner_id] += count
-        found.running_by_pool[pool] += count
-        found.own_count += count if worker and worker_id == worker.pk else 0
-    return found
+        usage.running_by_owner[owner_id] += count
+        usage.running_by_pool[pool] += count
+        usage.own_count += count if worker and worker_id == worker.pk else 0
+    return usage
 
 
 def count_live_workers(including: Worker | None = None) -> int:
-    """How many workers take new streams; `including` one that does so as well, at least one."""
+    """How many living workers take new streams, at least one. `including` counts as one of them."""
     alive = Worker.objects.filter(lease_until__gte=Now(), draining=False)
     return alive.exclude(pk=including.pk).count() + 1 if including else max(1, alive.count())
 
 
 def read_waiting_owners() -> list[int]:
-    """Those who have anything queued."""
+    """The owners who have anything queued."""
     queued = Stream.objects.unfinished().filter(state=State.QUEUED)
     return list(queued.order_by().values_list("owner_id", flat=True).distinct())
 
@@ -158,8 +157,8 @@ def read_waiting_owners() -> list[int]:
 def read_queue(
     owners: Collection[int] | None = None, excluded: Q = NO_EXCLUSION
 ) -> list[Candidate]:
-    """Queued streams that may be claimed, of all owners or of these, without what is `shut` out:
-    every owner's oldest before anybody's second, and no more than CONSIDERED."""
+    """Queued streams that may be claimed, of all owners or of these, without the excluded ones: the
+    oldest of every owner before the second of any, and no more than MAX_CANDIDATES."""
     if owners is not None and not owners:
         return []
     queued = Stream.objects.claimable()
@@ -168,17 +167,17 @@ def read_queue(
     if excluded:
         queued = queued.exclude(excluded)
     turn = Window(RowNumber(), partition_by=F("owner_id"), order_by=F("id").asc())
-    in_turns = queued.annotate(turn=turn).filter(turn__lte=settings.STREAMS_PER_USER)
+    in_turns = queued.annotate(turn=turn).filter(turn__lte=engine_settings.MAX_STREAMS_PER_USER)
     return read_candidates(in_turns.order_by("turn", "id"), MAX_CANDIDATES)
 
 
 def read_candidates(streams: StreamQuerySet, limit: int) -> list[Candidate]:
-    """The first of these, as their rows stand."""
+    """The first of these streams, as their rows are now."""
     return [Candidate(*row) for row in streams.values_list(*Candidate._fields)[:limit]]
 
 
 def order_fairly(queue: Iterable[Candidate], running: Mapping[int, int]) -> Iterator[Candidate]:
-    """The same streams in the order in which they are to be claimed, as if each were."""
+    """The same streams in the order in which to claim them. `running` is counted up for each."""
     by_owner: dict[int, list[Candidate]] = {}
     for stream in queue:
         by_owner.setdefault(stream.owner_id, []).append(stream)
