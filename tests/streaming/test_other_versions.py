@@ -14,12 +14,16 @@ from uuid import uuid4
 
 import pytest
 from channels.layers import get_channel_layer
+from django.db import connection
 from django.db.models.functions import Now
 from django.test import override_settings
 
 from accounts.models import User
+from streaming import journal
 from streaming import worker as workers
 from streaming.database import run_in_db
+from streaming.doors.websocket.protocol import encode_event
+from streaming.follow import follow_stream
 from streaming.hub import STREAMS_GROUP, WORKERS_GROUP, Hub, Notification, user_group
 from streaming.hub.sealed_layer import SealedLayer, hash_group_name
 from streaming.journal import StreamText
@@ -239,3 +243,103 @@ async def test_sockets_are_notified_of_changes_and_sessions_by_an_older_version(
         await seen(lambda: len(received) == len(recording.sent_to(group)))
     assert {"sessions": True} in received
     assert max(body.get("revision", 0) for body in received) == 9
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("stage")
+async def test_messages_that_need_a_later_reader_are_dropped_without_an_error(
+    owner: User, hub: Hub, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error would cost a pause for each of them, and they come as often as text does."""
+    stream = await run_in_db(create_stream, owner, 7)
+    reader = Reader()
+    async with asyncio.TaskGroup() as reading:
+        reading.create_task(reader.read(stream))
+        await wait_until_joined(hub, STREAMS_GROUP)
+        for body in ({}, {"version": 99, "chunks": {"of": "another shape"}, "head": {}}):
+            await send(STREAMS_GROUP, *[body] * 50)
+        await send(STREAMS_GROUP, build_later_message(7, state="completed"))
+    assert (reader.text, reader.indexes) == ("ac", [0, 1])
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def build_later_message(stream_id: int, *, state: str) -> dict[str, Any]:
+    """One that a reader of version 2 may read: all that it knows, and more names."""
+    head = {
+        "id": stream_id,
+        "epoch": 1,
+        "state": state,
+        "note": "",
+        "next_index": 2,
+        "finish_reason": "stop",
+        "error_class": "",
+        "error": "",
+        "is_folded": False,
+        "mood": "later",
+    }
+    columns = ["stream_id", "index", "mood", "kind", "delta", "offset"]
+    chunks = [[stream_id] * 2, [0, 1], ["calm"] * 2, [TEXT] * 2, ["a", "c"], [0, 1]]
+    return {"version": 2, "columns": columns, "chunks": chunks, "stream": head, "sent_at": 3}
+
+
+LATER_KIND = 7
+LATER_CHUNKS = [(0, TEXT, "a", 0), (1, LATER_KIND, "b", 0), (2, TEXT, "c", 1)]
+"""Index, kind, delta and offset."""
+
+
+async def collect_frames(stream: Stream, after: int = -1) -> list[dict[str, Any]]:
+    """What a socket sends of a stream until its end."""
+    name = str(stream.uuid)
+    async with asyncio.timeout(10):
+        return [
+            json.loads(encode_event(name, event)) async for event in follow_stream(stream, after)
+        ]
+
+
+def assert_passed_on(frames: list[dict[str, Any]]) -> None:
+    chunks = [frame for frame in frames if frame["type"] == "chunk"]
+    assert [index for c in chunks for index in range(c["first"], c["index"] + 1)] == [0, 1, 2]
+    assert [(c["delta"], c["offset"]) for c in chunks] == [("a", 0), ("b", 0), ("c", 1)]
+    assert [c["kind"] for c in chunks] == ["text", str(LATER_KIND), "text"]
+    assert frames[-1]["type"] == "end"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("stage")
+async def test_a_chunk_of_a_later_kind_is_passed_on_from_a_notification(
+    owner: User, hub: Hub
+) -> None:
+    stream = await run_in_db(create_stream, owner, 7)
+    frames = asyncio.create_task(collect_frames(stream))
+    await wait_until_joined(hub, STREAMS_GROUP)
+    rows = [(7, *chunk) for chunk in LATER_CHUNKS]
+    await send(STREAMS_GROUP, {"chunks": [list(column) for column in zip(*rows, strict=True)]})
+    await send(STREAMS_GROUP, {"head": [7, 1, "completed", "", 3, "stop", "", "", False]})
+    assert_passed_on(await frames)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("stage", "hub")
+async def test_a_chunk_of_a_later_kind_is_passed_on_from_the_journal(owner: User) -> None:
+    stream = await run_in_db(create_stream, owner, 7)
+    await run_in_db(write_later_chunks, stream)
+    assert_passed_on(await collect_frames(stream))
+    text = await run_in_db(journal.read_text, stream.pk)
+    assert (text.content, text.reasoning, text.seams, text.next_index) == ("ac", "", (), 3)
+    snapshot, *rest = await collect_frames(stream, after=100)
+    assert snapshot["type"] == "snapshot"
+    deltas = [frame["delta"] for frame in rest if frame.get("kind") == "text"]
+    assert snapshot["text"] + "".join(deltas) == "ac"
+
+
+def write_later_chunks(stream: Stream) -> None:
+    """As a worker of a later version does, which then ends the stream."""
+    insert = (
+        'INSERT INTO streaming_streamchunk (stream_id, "index", kind, delta, "offset") '
+        "VALUES (%s, %s, %s, %s, %s)"
+    )
+    with connection.cursor() as cursor:
+        cursor.executemany(insert, [(stream.pk, *chunk) for chunk in LATER_CHUNKS])
+    Stream.objects.filter(pk=stream.pk).update(
+        state=State.COMPLETED, ended_at=Now(), next_index=3, length=2, finish_reason="stop"
+    )
