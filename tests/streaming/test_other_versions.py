@@ -41,7 +41,7 @@ TEXT, REASONING, SEAM = 0, 1, 2  # the kinds of a chunk, as they are stored
 
 @dataclass(frozen=True)
 class Recording:
-    """What processes of a version sent through Redis, in its order, and what their journal says.
+    """All messages that processes of a version sent through Redis, and their journal.
 
     tests/upgrades/record_messages.py made it.
     """
@@ -264,7 +264,7 @@ async def test_messages_that_need_a_later_reader_are_dropped_without_an_error(
 
 
 def build_later_message(stream_id: int, *, state: str) -> dict[str, Any]:
-    """One that a reader of version 2 may read: all that it knows, and more names."""
+    """A message for readers of version 2, with more names than they know."""
     head = {
         "id": stream_id,
         "epoch": 1,
@@ -288,7 +288,7 @@ LATER_CHUNKS = [(0, TEXT, "a", 0), (1, LATER_KIND, "b", 0), (2, TEXT, "c", 1)]
 
 
 async def collect_frames(stream: Stream, after: int = -1) -> list[dict[str, Any]]:
-    """What a socket sends of a stream until its end."""
+    """Every frame that a socket sends about a stream, until its end."""
     name = str(stream.uuid)
     async with asyncio.timeout(10):
         return [

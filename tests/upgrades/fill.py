@@ -248,7 +248,7 @@ def leave_unfinished(
 
 
 def record_pages(deployment: Deployment, owner: Person, deleted: str) -> dict[str, Any]:
-    """What the pages of this version show of each branch of the owner's, by its last message."""
+    """Describe how this version shows each branch of the owner's, by the last message of it."""
     pages = {}
     for row in deployment.rows.query(LAST_MESSAGES, owner.email):
         message, conversation = UUID(str(row["id"])), UUID(str(row["conversation_id"]))

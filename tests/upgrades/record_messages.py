@@ -1,4 +1,4 @@
-"""Record what processes of an older commit send each other through Redis, and what they wrote.
+"""Record the messages between processes of an older commit, and the text that they wrote.
 
     python -m tests.upgrades.record_messages 41594f4
 
@@ -114,7 +114,7 @@ def use(deployment: Deployment, fake: Fake, messages: list[Message]) -> dict[str
 
 
 def describe(deployment: Deployment, uuid: UUID) -> dict[str, Any]:
-    """What the database says of a stream: its state, and its chunks column by column."""
+    """The columns of a stream in the database, and those of its chunks."""
     row, chunks = deployment.rows.stream(uuid), deployment.rows.chunks(uuid)
     journal = [[chunk[column] for column in CHUNK_COLUMNS] for chunk in chunks]
     return {column: row[column] for column in STREAM_COLUMNS} | {"chunks": journal}

@@ -199,7 +199,7 @@ class Handover:
         self._following: list[tuple[UUID, str, Future[TimedReader]]] = []
 
     def run(self, end_worker: signal.Signals) -> list[Result]:
-        """Returns what each follower saw. Fails when anything was lost, doubled or late."""
+        """Returns a result for each follower. Fails when an index was lost or came twice."""
         self.fake.reset()
         self.fake.script(REPLY, ENDLESS, CONTINUATION, SECOND)
         passed, stopped, queued = self._ask()
@@ -284,7 +284,7 @@ class Handover:
         assert self.deployment.rows.stream(stream)["state"] == "completed"
 
     def _assert_written(self, stream: UUID) -> None:
-        """What both workers wrote together, in the journal and in the message."""
+        """The journal and the message hold the text of both workers."""
         rows = self.deployment.rows
         first = "".join(piece.text for piece in WORDS[: len(WORDS) - len(THOUGHTS)])
         text = first + "".join(f"more {n} " for n in range(20))
@@ -297,7 +297,7 @@ class Handover:
             yield self._compare(stream, name, following.result())
 
     def _compare(self, stream: UUID, name: str, reader: TimedReader) -> Result:
-        """A follower against the journal."""
+        """Compare a follower with the journal."""
         rows = self.deployment.rows
         row, chunks = rows.stream(stream), rows.chunks(stream)
         assert reader.indexes == [chunk["index"] for chunk in chunks] == [*range(row["next_index"])]

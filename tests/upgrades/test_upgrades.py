@@ -100,8 +100,8 @@ class Upgraded(Deployment):
         assert self.read_tables() == self.before
 
     def read_tables(self) -> dict[str, list[Row]]:
-        """What people have, by the columns that the older version had: old processes go on with
-        them until they are replaced."""
+        """Everything that people have, by the columns of the older version. Its processes use them
+        until they are replaced."""
         return {table: self._read_table(table, order) for table, order in TABLES.items()}
 
     def _read_table(self, table: str, order: str) -> list[Row]:
@@ -203,7 +203,7 @@ def assert_settings_are_sent(request: Record) -> None:
 
 
 def fingerprint(key: str) -> str:
-    """What the fake remembers of a key."""
+    """The form in which the fake provider records a key."""
     return hashlib.sha256(key.encode()).hexdigest()[:12]
 
 
@@ -248,7 +248,7 @@ def assert_models_are_offered(owner: Person, upgraded: Upgraded, provider: Fake)
 
 
 def assert_draft_is_there(upgraded: Upgraded) -> None:
-    """What a visitor typed is in the composer after the visitor has signed in."""
+    """The text that a visitor typed is in the composer once the visitor has signed in."""
     visitor = upgraded.person("visitor")
     form = {"login": "colleague@holdfast.test", "password": upgraded.file["password"]}
     visitor.post("/accounts/login/", form)
