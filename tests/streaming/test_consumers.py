@@ -29,7 +29,7 @@ from config.header_limits import MAX_FRAME_BYTES
 from streaming import hub as hubs
 from streaming import journal
 from streaming.database import run_in_db
-from streaming.doors.websocket import protocol, session_consumer
+from streaming.doors.websocket import hooks, protocol, session_consumer
 from streaming.doors.websocket.consumer import (
     MAX_FOLLOWS,
     PING_INTERVAL_SECONDS,
@@ -651,3 +651,25 @@ def test_who_answers_nothing_for_half_a_minute_is_let_go(open_tab: Open, owner: 
     greedy.answers = False
     greedy.follow(long_reply(owner))
     assert greedy.closed_with(60) == 4008
+
+
+def get_drop_delay(stream: Stream) -> float | None:
+    """What a test gives as STREAMING_SIMULATED_DROP."""
+    return 0.5 if stream.arguments.get("drop") else None
+
+
+def test_an_application_says_which_sockets_drop_and_where_a_revision_stands(
+    owner: User, settings: Any
+) -> None:
+    settings.STREAMING_SIMULATED_DROP = f"{__name__}.get_drop_delay"
+    stream = queued(owner, drop=True)
+    assert hooks.get_simulated_drop(stream) == 0.5
+    assert hooks.get_simulated_drop(queued(owner)) is None
+    finished = running(owner, drop=True)
+    finish(finished)
+    assert hooks.get_simulated_drop(now(finished)) is None, "nothing is left to resume"
+    settings.STREAMING_SIMULATED_DROP = ""
+    assert hooks.get_simulated_drop(stream) is None
+    assert hooks.get_revision(owner) == owner.revision
+    settings.STREAMING_USER_REVISION_FIELD = ""
+    assert hooks.get_revision(owner) == 0

@@ -208,6 +208,18 @@ async def test_a_cursor_into_a_folded_stream_gets_what_the_application_holds(
     assert await all_of(stream, after) == [Snapshot(4, "abc", "hm", (2,)), ENDED]
 
 
+async def test_chunks_of_a_kind_that_this_version_does_not_know_come_as_they_are(
+    owner: User,
+) -> None:
+    stream = await run_in_db(running, owner)
+    chunks = [Chunk(0, 0, Kind.TEXT, "a", 0), Chunk(1, 1, "7", "[1]", 0)]
+    await run_in_db(journal.append, [Append(stream.pk, stream.uuid, stream.epoch, tuple(chunks))])
+    snapshot = Snapshot(0, "a", "", ())
+    for after, events in ((-1, chunks), (0, chunks[1:]), (99, [snapshot, chunks[1]])):
+        async with aclosing(follow_stream(stream, after)) as following:
+            assert [await anext(following) for _ in events] == events
+
+
 async def test_a_folded_stream_whose_message_is_gone_is_empty_and_over(
     owner: User, stage: Stage
 ) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from accounts.models import User
 from streaming import journal, lifecycle
-from streaming.journal import MAX_CHUNK_CHARS, Chunk, StreamText, orm, postgresql
+from streaming.journal import MAX_CHUNK_CHARS, Append, Chunk, StreamText, orm, postgresql
 from streaming.journal import chunks as chunks_module
 from streaming.models import Kind, State, Stream, StreamChunk
 from tests.streaming.conftest import on_postgresql
@@ -238,6 +238,18 @@ def test_text_and_its_seams_are_read_back_as_written(owner: User) -> None:
 
 def test_the_text_of_a_stream_without_chunks_is_empty(owner: User) -> None:
     assert journal.read_text(queued(owner).pk) == StreamText()
+
+
+def test_chunks_of_a_kind_that_this_version_does_not_know_are_read_and_joined_with_none(
+    owner: User,
+) -> None:
+    stream = running(owner)
+    unknown = [Chunk(n, n, "7", '{"url": 1}', 0) for n in (1, 2)]
+    chunks = [Chunk(0, 0, Kind.TEXT, "a", 0), *unknown, Chunk(3, 3, Kind.TEXT, "b", 1)]
+    assert journal.append([Append(stream.pk, stream.uuid, stream.epoch, tuple(chunks))])
+    for after in range(-1, 4):
+        assert read(stream, after)[1] == chunks[after + 1 :]
+    assert journal.read_text(stream.pk) == StreamText("ab", "", (), 4)
 
 
 def read(stream: Stream, after: int) -> journal.ReadResult:
