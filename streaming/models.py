@@ -1,10 +1,10 @@
 """The rows of the engine: a stream, its chunks, and the workers that run streams.
 
 A stream is one run of a source of text for an owner. Its chunks are its journal: indexes
-0, 1, 2 … without a hole, never changed once written. Who wants to show, resume or finish a
-stream reads these rows; everything else (channel layer, sockets, memory) is a hint.
+0, 1, 2 … without a hole, never changed once written. These rows are the truth; the channel layer,
+sockets and memory only make readers faster.
 
-The arrows between states are in `lifecycle`; the chunks are written and read in `journal`.
+`lifecycle` moves streams from state to state; `journal` writes and reads the chunks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from django.db.models.functions import Now
 from streaming.conf import engine_settings
 
 LEASE_DURATION = timedelta(seconds=12)
-"""How long a worker is taken for alive after it last renewed its lease."""
+"""How long a worker counts as alive after it last renewed its lease."""
 
 LEASE_RENEWAL_SECONDS = 3.0
 """How often a worker renews its lease."""
@@ -47,8 +47,8 @@ UNFINISHED_STATES = (State.QUEUED, State.RUNNING)
 
 
 class Worker(models.Model):
-    """A process that runs streams. Every start of it is a new row, so that a process which
-    was frozen and replaced can never be mistaken for its successor."""
+    """A process that runs streams. Every start makes a new row, so that a process that was frozen
+    and replaced can't be mistaken for its successor."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=100, blank=True)
@@ -61,24 +61,25 @@ class Worker(models.Model):
 
 
 ORPHANED = Q(worker=None) | Q(worker__lease_until__lt=Now())
-"""Run by nobody who lives: queued, given up, or of a worker that died."""
+"""Without a living worker: queued, released, or of a worker that died."""
 
 
 class StreamQuerySet(models.QuerySet["Stream"]):
     def owned_by(self, user: AbstractBaseUser) -> StreamQuerySet:
-        """The streams this user may see. The engine's one rule of access."""
+        """The streams that this user may see. The engine's only rule of access."""
         return self.filter(owner_id=user.pk)
 
     def find_owned(self, pairs: Collection[tuple[int, UUID]]) -> dict[tuple[int, UUID], Stream]:
-        """The same rule for many users at once: which of these streams each of them may see."""
-        found = self.filter(uuid__in={name for _, name in pairs})
-        return {(stream.owner_id, stream.uuid): stream for stream in found}
+        """The same rule for many users at once: the streams by the ids of their owners and their
+        UUIDs."""
+        streams = self.filter(uuid__in={uuid for _, uuid in pairs})
+        return {(stream.owner_id, stream.uuid): stream for stream in streams}
 
     def unfinished(self) -> StreamQuerySet:
         return self.filter(ended_at=None)
 
     def claimable(self) -> StreamQuerySet:
-        """Queued and first in its lane, of an owner who is active. `turns` says in which order."""
+        """Queued and first in its lane, of an active owner. `scheduling` decides the order."""
         ahead = Stream.objects.filter(lane=OuterRef("lane"), id__lt=OuterRef("id")).unfinished()
         queued = self.unfinished().filter(state=State.QUEUED, owner__is_active=True)
         return queued.filter(Q(lane="") | ~Exists(ahead))
@@ -88,16 +89,16 @@ class StreamQuerySet(models.QuerySet["Stream"]):
         return self.unfinished().filter(ORPHANED, state=State.RUNNING).order_by("id")
 
     def foldable(self) -> StreamQuerySet:
-        """Ended long enough ago that their chunks may go, and not yet folded."""
+        """Ended long enough ago that their chunks may be dropped, and not yet folded."""
         age = timedelta(seconds=engine_settings.FOLD_AFTER_SECONDS)
         return self.filter(ended_at__lt=Now() - age, folded_at=None).order_by("id")
 
 
 class Stream(models.Model):
-    """One run of a source. `uuid` is its name outside; `id` keeps its many chunks small.
+    """One run of a source. Clients know its `uuid`; the smaller `id` stands in its many chunks.
 
-    `epoch` counts the claims: who appends or ends must name the epoch under which it
-    claimed the stream, and is refused by the database once somebody else has claimed it.
+    `epoch` counts the claims. A worker appends and ends under the epoch of its claim, and the
+    database rejects it once another worker has claimed the stream.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -106,9 +107,9 @@ class Stream(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="streams"
     )
     request_id = models.UUIDField(
-        help_text="Made by whoever asked; the same request is answered by the same stream."
+        help_text="Made by the client; the same request is answered by the same stream."
     )
-    source = models.CharField(max_length=50, help_text="Which registered source is run.")
+    source = models.CharField(max_length=50, help_text="The name of the registered source.")
     arguments = models.JSONField(default=dict, blank=True)
     lane = models.CharField(
         max_length=64, blank=True, help_text="Streams of one lane run one at a time, in order."
@@ -118,10 +119,10 @@ class Stream(models.Model):
         blank=True,
         default="",
         db_default="",
-        help_text="Which limited places it takes, of those in STREAM_POOLS; none: all others.",
+        help_text="The limited pool in STREAMING_POOLS that it belongs to; empty: none.",
     )
     size = models.PositiveIntegerField(
-        default=0, db_default=0, help_text="Characters that were stored to ask for it."
+        default=0, db_default=0, help_text="Characters that the application stored to ask for it."
     )
     continues = models.ForeignKey(
         "self",
@@ -129,7 +130,7 @@ class Stream(models.Model):
         blank=True,
         on_delete=models.SET_NULL,
         related_name="continued_by",
-        help_text="The stream whose text this one goes on from.",
+        help_text="The stream whose text this one continues.",
     )
 
     state = models.CharField(max_length=12, choices=State, default=State.QUEUED)
@@ -143,12 +144,14 @@ class Stream(models.Model):
     next_index = models.PositiveIntegerField(default=0)
     length = models.PositiveIntegerField(default=0, help_text="Code points of text so far.")
     note = models.CharField(
-        max_length=200, blank=True, help_text="What it is doing, for people: waiting, retrying."
+        max_length=200, blank=True, help_text="For people: what it is waiting for or trying."
     )
 
     error_class = models.CharField(max_length=50, blank=True)
     error = models.TextField(blank=True, help_text="A sentence for people.")
-    error_detail = models.TextField(blank=True, help_text="The provider's words, without keys.")
+    error_detail = models.TextField(
+        blank=True, help_text="The words of the service behind the source, without secrets."
+    )
     finish_reason = models.CharField(max_length=30, blank=True)
     usage = models.JSONField(default=dict, blank=True)
     upstream_id = models.CharField(max_length=200, blank=True)
@@ -216,12 +219,11 @@ KIND_CHOICES = [(number, kind.capitalize()) for kind, number in KIND_NUMBERS.ite
 
 
 class StreamChunk(models.Model):
-    """A piece of a stream's text. `content`, all the text up to here, is a slice of the
-    stream and not a second copy: see docs/decisions/0001.
+    """A piece of a stream's text. It holds the new text only (docs/decisions/0001).
 
-    There is no foreign-key constraint in the database: the row of the stream is updated in the very
-    statement that inserts its chunks, and a constraint trigger would ask for it once more
-    for every chunk. The columns are in an order that needs no padding.
+    The database has no foreign-key constraint here: the statement that inserts the chunks also
+    updates the stream's row, and a constraint would look that row up once more for every chunk. The
+    columns are in an order that needs no padding.
     """
 
     pk = models.CompositePrimaryKey("stream_id", "index")

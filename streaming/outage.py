@@ -1,8 +1,8 @@
-"""Whether the database is away, as this process sees it: said once when an outage begins and once
-when it is over, whoever runs into it and however often.
+"""Whether the database is away, as this process sees it. The log gets one line when an outage
+begins and one when it is over, however many calls fail.
 
-What fails is no proof, for a connection may have died long ago, or alone. So the first failure
-starts a thread that asks the database past pools and connections, until it answers again.
+A failed call is no proof: its connection may have died long ago, or alone. So the first failure
+starts a thread that probes the database on connections of its own, until it answers again.
 """
 
 from __future__ import annotations
@@ -23,39 +23,39 @@ from django.db.utils import Error, InterfaceError, OperationalError
 logger = logging.getLogger(__name__)
 
 PROBE_INTERVAL_SECONDS = 0.25
-"""How often a database that is away is asked whether it is back."""
+"""How often a database that is away is probed."""
 PROBE_TIMEOUT_SECONDS = 2
-"""How long it may take to answer that."""
+"""How long it may take to answer a probe."""
 
 OUTAGE_SQLSTATES = {
-    "25P03",  # the server ended a session that stood still in the middle of a transaction,
+    "25P03",  # the server ended a session that was idle in a transaction,
     "25P04",  # or one whose transaction took too long
     "57P01",  # shut down
     "57P02",  # crashed
     "57P03",  # starting up, or shutting down
     "57P05",
-    "53300",  # has no room for one more connection
+    "53300",  # has no connection left
 }
-"""What PostgreSQL says while it can't be asked; everything of class 08 besides."""
+"""The codes of PostgreSQL for an outage, besides all of class 08."""
 OUTAGE_SQLITE_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN}
 
 
 def is_outage_error(error: BaseException | None) -> bool:
-    """Whether this error says that the database could not be asked, rather than that it refused
-    what it was asked; or was raised because of one that does."""
+    """Whether this error, or one that caused it, says that the database did not answer, rather than
+    that it rejected a query."""
     while error is not None:
         if isinstance(error, Error) and _has_outage_code(error, error.__cause__):
             return True
-        # Django's sessions name no cause. What else was raised meanwhile is a fault of its own.
-        hidden = isinstance(error, UpdateError | SessionInterrupted)
-        error = error.__cause__ or (error.__context__ if hidden else None)
+        # Django's sessions name no cause. The context of other errors is no cause.
+        hides_cause = isinstance(error, UpdateError | SessionInterrupted)
+        error = error.__cause__ or (error.__context__ if hides_cause else None)
     return False
 
 
 def _has_outage_code(error: Error, cause: BaseException | None) -> bool:
     code = getattr(cause, "sqlite_errorcode", None)
     if code is not None:
-        return code & 0xFF in OUTAGE_SQLITE_CODES  # the rest of it tells kinds of the same apart
+        return code & 0xFF in OUTAGE_SQLITE_CODES  # the other bits tell kinds of it apart
     state = getattr(cause, "sqlstate", "")
     if state is None:  # it did not come from the server
         return isinstance(error, OperationalError | InterfaceError)
@@ -63,8 +63,8 @@ def _has_outage_code(error: Error, cause: BaseException | None) -> bool:
 
 
 class OutageMonitor:
-    """Watches over outages of one database. `probe` asks it for anything, past all pools, and
-    raises if there is no answer."""
+    """Watches one database for outages. `probe` queries it on a connection of its own, and raises
+    if there is no answer."""
 
     def __init__(self, probe: Callable[[], None]) -> None:
         self.is_database_away = False
@@ -74,19 +74,19 @@ class OutageMonitor:
         self._first_probe_done: threading.Event | None = None
 
     def is_outage(self, error: BaseException) -> bool:
-        """Whether this error is the database's absence, of which the log is told here."""
+        """Whether this error comes from an outage, which is then watched and logged here."""
         if not is_outage_error(error):
             return False
         self._start_watching(error)
         return True
 
     def check_now(self, first_error: BaseException) -> bool:
-        """Whether the database is away, asked now. Returns within seconds."""
+        """Whether a probe now finds the database away. Returns within seconds."""
         self._start_watching(first_error).wait(2 * PROBE_TIMEOUT_SECONDS)
         return self.is_database_away
 
     def _start_watching(self, first_error: BaseException) -> threading.Event:
-        """See to it that somebody watches; set once the database was asked for the first time."""
+        """Start the thread that watches, if none does. The event is set after its first probe."""
         with self._lock:
             if self._first_probe_done is None:
                 self._first_probe_done = threading.Event()
@@ -134,24 +134,23 @@ def _format_one_line(error: BaseException) -> str:
 
 
 def _probe_database() -> None:
-    """On a connection of its own. A SQLite that lets nobody write is as good as away."""
+    """A SQLite database that nobody can write counts as away."""
     wrapper: Any = connection
     params = wrapper.get_connection_params()
     if wrapper.vendor == "sqlite":
         file = Path(params["database"]).absolute().as_uri()
-        asking = sqlite3.connect(
+        probe = sqlite3.connect(
             f"{file}?mode=rw", PROBE_TIMEOUT_SECONDS, isolation_level=None, uri=True
         )
-        question = "BEGIN IMMEDIATE"
+        statement = "BEGIN IMMEDIATE"
     else:
         params.pop("pool", None)
-        asking = wrapper.Database.connect(**params | {"connect_timeout": PROBE_TIMEOUT_SECONDS})
-        question = "SELECT 1"
+        probe = wrapper.Database.connect(**params | {"connect_timeout": PROBE_TIMEOUT_SECONDS})
+        statement = "SELECT 1"
     try:
-        asking.execute(question)
+        probe.execute(statement)
     finally:
-        asking.close()
+        probe.close()
 
 
 outage_monitor = OutageMonitor(_probe_database)
-"""Of this process."""

@@ -1,11 +1,11 @@
-"""The channel layer on Redis, under seal: whoever has only Redis can neither read what is rung, nor
-forge it, nor make a recorded bell count twice.
+"""The channel layer on Redis, encrypted: with access to Redis alone, nobody can read messages,
+forge them, or replay a recorded one.
 
-A message is the sender's id, a number, and what AES-256-GCM makes of the rest. Every process that
-sends has a random id and a key derived from that id and SECRET_KEY, so its numbers, which only
-rise, never meet another nonce. A receiver takes each number of a sender once and in order, and
-nothing that was sent longer ago than it remembers senders. What it does not take is a lost bell,
-which the database makes good within a second (docs/decisions/0011).
+A message is the sender's id, a number, and the rest encrypted with AES-256-GCM. Every process that
+sends has a random id and a key derived from that id and SECRET_KEY. Its numbers only rise, so no
+nonce is used twice. A receiver accepts each number of a sender once and in order, and no message
+older than it remembers senders. A dropped message is a lost notification: followers read the text
+from the database within a second (docs/decisions/0011-encrypt-messages-in-redis.md).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from django.conf import settings
 logger = logging.getLogger(__name__)
 
 MAX_AGE_SECONDS = 120
-"""How old a message may be, or how far ahead its sender's clock: clocks of hosts differ."""
+"""How old a message may be, or how far ahead its sender's clock may be: clocks of hosts differ."""
 MAX_SENDERS = 10_000
-"""Senders a process remembers at most. Only those that know the key are remembered."""
+"""Senders that a process remembers. It remembers only those that know the key."""
 WARNING_INTERVAL_SECONDS = 60.0
 """How often the log may say that messages were dropped, for each reason."""
 
@@ -51,11 +51,11 @@ REASON_STALE = (
 
 
 class MessageRejected(Exception):
-    """A message that must not count; says why."""
+    """A message that must be dropped; the text gives the reason."""
 
 
 class Sealer:
-    """Seals what this process sends, as one sender."""
+    """Encrypts the messages of this process, as one sender."""
 
     def __init__(self, secret: str) -> None:
         self._sender = os.urandom(SENDER_BYTES)
@@ -74,15 +74,15 @@ class Sealer:
 
 
 class Opener:
-    """Opens what any process with the same secret has sealed, each message once."""
+    """Decrypts messages of all processes with the same secret, each message once."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
         self._senders: dict[bytes, _SenderState] = {}
 
     def open(self, data: bytes) -> bytes:
-        """The message. Raises Dropped for one that was not sealed with this secret, that was
-        opened before or came after a newer one of its sender, or that is too old."""
+        """The message. Raises MessageRejected if it was not sealed with this secret, was opened
+        before, came after a newer one of its sender, or is too old."""
         sender_id, data = data[:SENDER_BYTES], data[SENDER_BYTES:]
         number, sealed = data[:NUMBER_BYTES], data[NUMBER_BYTES:]
         sender = self._senders.get(sender_id) or _SenderState(self._secret, sender_id)
@@ -100,8 +100,8 @@ class Opener:
         return body[STAMP_BYTES:]
 
     def _remember_sender(self, sender_id: bytes, sender: _SenderState) -> None:
-        """Only after its message has opened: strangers take no room. One is forgotten when all
-        that it sent before is too old to open again."""
+        """Called only after a message was opened, so that strangers fill no memory. A sender is
+        forgotten when all its messages are too old to be accepted."""
         if sender_id in self._senders:
             return
         long_ago = time.time_ns() - MAX_AGE_SECONDS * 10**9
@@ -114,7 +114,7 @@ class Opener:
 
 
 class _SenderState:
-    """What a receiver knows of one sender: its key, and where it stands."""
+    """The key and the last number of one sender, as a receiver has them."""
 
     def __init__(self, secret: str, sender_id: bytes) -> None:
         self.cipher = _derive_cipher(secret, sender_id)
@@ -123,8 +123,8 @@ class _SenderState:
 
 
 class SealedLayer(RedisPubSubChannelLayer):
-    """Redis's channel layer with every message sealed and every group's name hidden. `receive`
-    gives None for a message that does not count."""
+    """Redis's channel layer with encrypted messages and hashed group names. `receive` returns None
+    for a message that was dropped."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -155,8 +155,8 @@ class SealedLayer(RedisPubSubChannelLayer):
         await self._get_layer().group_discard(hash_group_name(group), channel)
 
     def _log_rejected(self, reason: str) -> None:
-        """At once for the first, then once in a while with their number: whoever floods Redis must
-        not fill the log as well."""
+        """The first at once, then one line in a while with their number: a flood in Redis must not
+        fill the log."""
         self._rejected_counts[reason] = self._rejected_counts.get(reason, 0) + 1
         if time.monotonic() < self._next_warning_at.get(reason, 0):
             return
@@ -171,7 +171,7 @@ class SealedLayer(RedisPubSubChannelLayer):
 
 @lru_cache(maxsize=1_000)
 def hash_group_name(group: str) -> str:
-    """What a group is called at Redis: its name would say whose it is."""
+    """The name of a group in Redis. The plain name would show whose it is."""
     key = _derive_key(settings.SECRET_KEY, b"names")
     return hmac.digest(key, group.encode(), "sha256").hex()[:32]
 
