@@ -1,4 +1,4 @@
-"""Start a stack, do the worst to it, and say what was lost. Not zero when a promise broke."""
+"""Start a stack, inject faults, and report the losses. Exits with 1 when a promise is broken."""
 
 import argparse
 import sys

@@ -44,7 +44,7 @@ ACCOUNTS = 20
 WHOLE = 120.0  # seconds for 60 pages and 20 first tokens
 
 LATER_SECONDS = {"pages": 1.0, "tokens": 3.0}
-"""How far the p95 of a page and of a first token may be above that of the quiet time before."""
+"""The allowed increase of the p95 of a page and of a first token over the quiet time before."""
 GROWTH_BYTES = 50 * 2**20
 
 NASTY = (
@@ -80,7 +80,8 @@ print(json.dumps(made))
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Bytes that a stack takes: in its tables, in its files and logs, in the memory of all."""
+    """Bytes that a stack uses: in its tables, in its files and logs, in the memory of all
+    processes."""
 
     tables: int
     files: int
@@ -89,7 +90,7 @@ class Size:
 
 @dataclass(slots=True)
 class Result:
-    """One mode in one shape: the honest person's figures, and what grew."""
+    """One mode in one shape: the honest person's figures, and the growth."""
 
     mode: str
     shape: str
@@ -101,7 +102,7 @@ class Result:
     said: dict[str, str] = field(default_factory=dict)
     taken: list[str] = field(default_factory=list)
     is_open: bool = True
-    """Whether a browser that was never seen before could sign in as the honest person."""
+    """Whether a new browser could sign in as the honest person."""
 
     def later(self, name: str) -> float:
         """Seconds between the p95 of the attack and that of the quiet time."""
@@ -134,7 +135,7 @@ class Result:
 def attack(
     mode: str, shape: Shape, seconds: float, settle: float, seed: str, server: Server
 ) -> Result:
-    """One stack from its start to its end."""
+    """Run one stack from its start to its end."""
     with ExitStack() as open_:
         fake = open_.enter_context(Fake.spawn())
         environment = {"OPENAI_BASE_URL": fake.openai}
@@ -145,7 +146,7 @@ def attack(
         honest = open_.enter_context(Honest(stack.base_url, first, stack.rows))
         fake.script(ANSWER)
         share = seconds / WHOLE
-        honest.measure(min(seconds, 5), share=0)  # what is loaded once is no growth
+        honest.measure(min(seconds, 5), share=0)  # loading on first use is no growth
         browser = open_.enter_context(honest.open_browser())
         assert sign_in(browser, EMAIL, PASSWORD)
         quiet = honest.measure(seconds, share=share)
@@ -183,7 +184,7 @@ def attack(
 def under_attack(
     order: Order, honest: Honest, browser: httpx2.Client, seconds: float, share: float
 ) -> tuple[Figures, dict[str, Any]]:
-    """The honest person's figures during an attack, and what the attackers met."""
+    """Return the honest person's figures during an attack, and the results of the attackers."""
     command = (sys.executable, "-m", "tests.chaos.attackers")
     with Child("attackers", *command) as attackers:
         attackers.tell(**asdict(order))
@@ -192,9 +193,9 @@ def under_attack(
 
 
 def make_accounts(stack: Stack) -> list[str]:
-    """Sessions: two of the honest person, of which one will be stolen, and the attackers'. They
-    are made past the pages, because signing up is limited, and may be closed. The honest person's
-    account is the newest: older ones come first where processes are busy."""
+    """Create sessions: two of the honest person, of which one will be stolen, and the attackers'.
+    They are created without the pages, because signing up is limited, and may be closed. The honest
+    person's account is the newest, because older ones go first when processes are busy."""
     emails = [*(f"attacker-{number}@evil.test" for number in range(ACCOUNTS)), EMAIL]
     code = ACCOUNTS_CODE.format(password=PASSWORD, emails=emails)
     *attackers, first = json.loads(stack.manage("shell", "-c", code).splitlines()[-1])
@@ -202,7 +203,7 @@ def make_accounts(stack: Stack) -> list[str]:
 
 
 def copied_session(stack: Stack, session: str) -> str:
-    """Another session that is signed in as the same person."""
+    """Create another session of the same person."""
     copy = ("z" + session)[: len(session)]
     execute(
         stack,
@@ -224,7 +225,7 @@ def execute(stack: Stack, sql: str, *values: Any) -> list[Any]:
 
 
 def nasty_replies(stack: Stack, fake: Fake, accounts: Sequence[str]) -> list[tuple[int, str]]:
-    """The attackers' accounts with pages that show what they had a model say."""
+    """Give the attackers' accounts pages with expensive replies."""
     named = [(f"nasty-{number}", text) for number, text in enumerate(NASTY)]
     fake.script(*(Behaviour.of(text, prompt=name, times=None) for name, text in named))
     for number, (name, _) in enumerate(named):
@@ -253,12 +254,12 @@ def request_id(number: int) -> str:
     return f"00000000-0000-4000-8000-{number:012}"
 
 
-# What is left
+# State after the attack
 
 
 def losses(stack: Stack, browser: httpx2.Client) -> Iterator[str]:
-    """What the attackers have taken from the honest person, who used this browser before. Whether
-    a fresh one can sign in is told apart: docs/decisions/0012."""
+    """Yield the losses of the honest person, who used this browser before. Signing in from a new
+    browser is reported separately: docs/decisions/0012."""
     rows = execute(
         stack,
         "SELECT e.email FROM account_emailaddress e JOIN accounts_user u ON u.id = e.user_id "
@@ -283,7 +284,7 @@ def folder_size(folder: Path) -> int:
 
 
 def memory_of(stack: Stack) -> dict[str, int]:
-    """Resident bytes of all processes; of PostgreSQL's those that are not its cache, which has a
+    """Return the resident bytes of all processes; for PostgreSQL without its cache, which has a
     fixed size."""
     assert stack.redis is not None
     programs = {program.name: program.pid for program in (*stack.programs, stack.redis)}
@@ -295,7 +296,7 @@ def memory_of(stack: Stack) -> dict[str, int]:
     return taken
 
 
-# What is said
+# Report
 
 
 def table(results: Sequence[Result]) -> str:
@@ -321,7 +322,8 @@ def megabytes(size: int) -> str:
 
 
 def tell(result: Result) -> None:
-    """What the attackers met, in full: a mode that was refused everything attacked nobody."""
+    """Print the results of the attackers in full: a mode whose requests were all refused attacked
+    nobody."""
     grown = (f"{name} {megabytes(size)}" for name, size in result.memory_by_program.items())
     print(f"  memory: {', '.join(grown)}")
     sign_ins = ", ".join(f"{seconds:.1f} s" for seconds in result.attacked.sign_ins)

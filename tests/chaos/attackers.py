@@ -1,7 +1,7 @@
 """The attackers, in a process of their own on one core: each finding is a way to attack.
 
-Their orders come on standard input, a line of JSON; what they met goes to standard output. They
-speak raw HTTP, to send what no library would, to loopback only and until their time is over.
+Their orders arrive on standard input, a line of JSON; their results go to standard output. They
+speak raw HTTP, to send data that no library would, to loopback only and until their time is over.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
-TOKEN = "a" * 32  # a csrftoken is whatever cookie and header agree on
+TOKEN = "a" * 32  # a csrftoken is valid if cookie and header agree
 BIG_FIELD = 400_000
 FIELDS = ("text", "model", "system_prompt", "max_tokens", "temperature", "reasoning_effort")
 BIG_FRAME = 15_900_000
@@ -42,7 +42,7 @@ Act = Callable[[], Awaitable[None]]
 
 @dataclass(slots=True)
 class Order:
-    """What the attackers are told: where, from where, as whom, and until when."""
+    """The order of the attackers: target, addresses, sessions, and end."""
 
     mode: str
     seconds: float
@@ -57,7 +57,7 @@ class Order:
 
 @dataclass(slots=True)
 class Attackers:
-    """All who attack, by one order. `counts` is by act and answer; `said` has an answer of each."""
+    """All attackers of one order. `counts` is by act and response; `said` has a sample of each."""
 
     order: Order
     counts: Counter[str] = field(default_factory=Counter)
@@ -71,7 +71,7 @@ class Attackers:
         self.chance = random.Random(self.order.seed)
         modes = self.modes()
         chosen = [*modes.values()] if self.order.mode == "mixed" else [modes[self.order.mode]]
-        # All of these, so that 200 connections are of nobody.
+        # Anonymous connections, so that there are 200 of them in all.
         waits = (self.hold_headers, self.hold_a_socket)
         share = 3 if self.order.mode == "mixed" else 1
         await asyncio.gather(
@@ -84,7 +84,7 @@ class Attackers:
         )
 
     def modes(self) -> dict[str, list[tuple[Act, int, float]]]:
-        """By finding: what is done, by how many at once, with which pause between."""
+        """By finding: the act, the number of simultaneous attackers, the pause between two acts."""
         return {
             "H1": [(self.view_nasty_replies, 12, 0.0)],
             "H2": [(self.poisoned_handshake, 40, 0.0), (self.poisoned_page, 4, 0.05)],
@@ -205,7 +205,7 @@ class Attackers:
         finally:
             writer.close()
 
-    # How they speak
+    # Requests
 
     @property
     def _port(self) -> int:
@@ -219,7 +219,7 @@ class Attackers:
     async def _ask(
         self, what: str, path: str, *, session: str = "", form: Any = None, host: str = ""
     ) -> None:
-        """One request on a connection of its own, and what came of it."""
+        """Send one request on a connection of its own, and record the result."""
         body = urlencode(form).encode() if form is not None else b""
         method = "POST" if form is not None else "GET"
         reader, writer = await self._connect()
@@ -261,7 +261,7 @@ class Attackers:
             self.said[key] = " ".join(plain.split())[:160]
 
     async def _shake_hands(self, what: str, session: str, *, hold: float, frame: int = 0) -> None:
-        """Open a socket, perhaps send all of a frame but its last byte, and hold what is there."""
+        """Open a socket, possibly send a frame without its last byte, and hold the socket."""
         reader, writer = await self._connect()
         try:
             port = self._port

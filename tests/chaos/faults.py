@@ -1,9 +1,9 @@
-"""The worst, kind by kind, in an order that the seed decides.
+"""The faults, kind by kind, in an order that the seed decides.
 
-Four lanes hurt at the same time: workers, web processes, Redis, PostgreSQL. Within a lane what
-was hurt recovers before the next blow, so that the time this takes can be read. A worker that is
-told to go and a database that restarts wait for each other: that a reply changes hands within
-two seconds is promised for a deploy, not for a deploy while there is no database.
+Four lanes inject faults at the same time: workers, web processes, Redis, PostgreSQL. Within a lane
+the target recovers before the next fault, so that the time of recovery can be measured. A worker
+that gets SIGTERM and a restart of the database wait for each other: a change of workers within two
+seconds is promised for a deploy, not for a deploy without a database.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ Blow = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Rests:
-    """Seconds of recovery after a blow, from and to, in each lane."""
+    """Seconds of recovery after a fault, from and to, in each lane."""
 
     worker: tuple[float, float] = (1, 3)
     web: tuple[float, float] = (2, 6)
@@ -43,12 +43,12 @@ class Rests:
 
 
 class Stuck(Exception):
-    """Something did not recover at all; the run is over."""
+    """A process did not recover at all; the run is over."""
 
 
 class Faults:
-    """Hurts a stack until told to stop, `only` with some kinds of blows if any are named. `log`
-    has every blow with its second."""
+    """Injects faults into a stack until stopped, limited to the kinds in `only` if there are any.
+    `log` has every fault with its second."""
 
     def __init__(
         self, stack: Stack, watch: Watch, seed: str, rests: Rests, only: Collection[str] = ()
@@ -66,7 +66,7 @@ class Faults:
         self._began = time.monotonic()
 
     async def run(self, until: float) -> None:
-        """All lanes, until this moment of the monotonic clock; then everything is healed."""
+        """Run all lanes until this moment of the monotonic clock, then repair everything."""
         rests = self._rests
         lanes = [
             self._lane("worker", rests.worker, until, self._worker_blows()),
@@ -148,7 +148,8 @@ class Faults:
         os.kill(pid, signal.SIGCONT)
 
     async def _kill_worker_and_database(self, worker: Program, random: Random) -> None:
-        """What the worker was about to commit is nowhere: not with it, not in the database."""
+        """The text that the worker was about to commit is lost with it, because it is not in the
+        database."""
         async with self._steady:
             at = time.monotonic()
             await asyncio.to_thread(self._stop_postgres, signal.SIGQUIT)
@@ -179,7 +180,7 @@ class Faults:
         await self._back(web, pid)
 
     async def _back(self, program: Program, pid: int) -> None:
-        """The process with this id is gone, and another one is ready in its place."""
+        """Wait until the process with this id has ended and another one is ready in its place."""
         await self._until(lambda: program.pid != pid, GOES_WITHIN, f"{program.name} to go")
         what = f"{program.name} to be ready again"
         await self._until(lambda: program.running and program.ready(), READY_WITHIN, what)
@@ -226,7 +227,7 @@ class Faults:
             await asyncio.to_thread(self._watch.query, f"{cut} AND datname IS NOT NULL")
 
     async def _until(self, condition: Callable[[], bool], within: float, what: str) -> None:
-        """Seconds without a database do not count: nothing recovers in them."""
+        """Seconds without a database do not count, because nothing recovers in them."""
         began = time.monotonic()
         while not await asyncio.to_thread(condition):
             if self._watch.absences.present(began, time.monotonic()) > within:
@@ -235,7 +236,7 @@ class Faults:
             await asyncio.sleep(0.1)
 
     def _ask_where_they_are(self) -> None:
-        """Every process writes its stacks into its log."""
+        """Let every process write its stacks into its log."""
         for program in self._stack.programs:
             with suppress(ProcessLookupError):  # dead, and not started again yet
                 os.kill(program.pid, signal.SIGUSR1)

@@ -1,10 +1,10 @@
-"""A process full of readers, who know nothing but the socket's protocol.
+"""A process with many readers, which know only the socket's protocol.
 
-Each tab is a socket that follows all of its person's streams, to whichever web process it finds.
-Now and then it is dropped, stops reading, floods the server, or is loaded anew. What it was
-sent is written down as it came: nothing is healed or tidied here, so that `verdict` can count.
+Each tab is a socket that follows all of its person's streams, in a random web process. From time to
+time it is dropped, stops reading, floods the server, or is reloaded. Its frames are recorded
+unchanged: nothing is repaired here, so that `verdict` can count.
 
-Orders come in on standard input, one JSON object a line.
+Orders arrive on standard input, one JSON object a line.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 BACK_OFF = (0.1, 1.0)
 OPEN_WITHIN = 10.0
 CALM = (4.0, 25.0)
-"""Seconds between two mischiefs of a tab."""
+"""Seconds between two disturbances of a tab."""
 FREEZE = (2.0, 40.0)
 FLOOD = 400
 JUNK = ('{"type":', "[]", '{"type":"sing"}', '{"type":"follow","stream":"7"}', '{"n":1}')
@@ -35,10 +35,10 @@ LARGEST_FRAME = 4 * 1024 * 1024
 
 
 class Reading:
-    """What one tab was sent of one stream, in the order in which it was sent.
+    """The frames that one tab got of one stream, in their order.
 
-    After `follow` was sent again from the start on the same socket, frames of before may still
-    be on their way: they are passed over until the first of the new ones.
+    After `follow` was sent again from the start on the same socket, earlier frames may still
+    arrive: they are skipped until the first of the new ones.
     """
 
     def __init__(self, stream: str) -> None:
@@ -106,7 +106,7 @@ class Tab:
         await self._say_follow(stream)
 
     async def run(self) -> None:
-        """Come back whenever the socket closes, for as long as the process lives."""
+        """Reconnect whenever the socket closes, for the life of the process."""
         connected = False
         while True:
             self.counts["reconnects"] += connected
@@ -156,7 +156,7 @@ class Tab:
                 await mischief
 
     async def _never_read(self) -> None:
-        """Until the server has certainly closed it; then it comes back for what is new."""
+        """Wait until the server has certainly closed the socket; then reconnect for new frames."""
         await asyncio.sleep(MUTE_SECONDS)
         self._readings = dict(list(self._readings.items())[-STILL_WANTED:])
 
@@ -178,7 +178,7 @@ class Tab:
             order = {"type": "follow", "stream": stream, "after": reading.cursor}
             await self._socket.send(json.dumps(order))
 
-    # Mischief
+    # Disturbances
 
     async def _misbehave(self, socket: ClientConnection) -> None:
         while True:
@@ -213,7 +213,7 @@ class Tab:
                 await socket.send(json.dumps({"type": "follow", "stream": stream, "after": -1}))
 
     def close(self) -> None:
-        """Write down what never came to its end."""
+        """Record the streams that never ended."""
         for reading in self._readings.values():
             self._write(reading.as_json(self.name))
 
@@ -228,7 +228,7 @@ async def lines() -> AsyncIterator[dict[str, Any]]:
 
 
 async def serve(name: str, seed: str, out: Path) -> None:
-    """Obey until told to finish; then until all has ended, or the time given for it is over."""
+    """Follow until the order to finish; then until all has ended, or the given time is over."""
     counts: Counter[str] = Counter()
     shuffled = random.Random(seed)
     orders = lines()

@@ -1,4 +1,5 @@
-"""The honest person of an attack: reads pages, asks, keeps a socket open, and is timed."""
+"""The honest person of an attack: reads pages, asks questions, has a socket open, and is
+measured."""
 
 import json
 import threading
@@ -22,14 +23,14 @@ PATIENCE = 60.0
 PASSWORD = "kelp-holds-fast-7"
 EMAIL = "honest@holdfast.test"
 HOME = "127.0.0.41"
-"""Where nobody attacks from."""
+"""An address without attackers."""
 MODELS = ("gpt-4o-mini", "demo-fast")
 ANSWER = Behaviour.of("An ", "honest ", "answer.", times=None, prompt="honest question")
 
 
 @dataclass(slots=True)
 class Figures:
-    """What was measured: seconds of pages, of first tokens and of sign-ins, and what went wrong."""
+    """The measurements: seconds of pages, of first tokens and of sign-ins, and the failures."""
 
     pages: list[float] = field(default_factory=list)
     tokens: list[float] = field(default_factory=list)
@@ -41,7 +42,7 @@ class Figures:
 
 
 def p95(seconds: Sequence[float]) -> float:
-    """The value that 95 of a hundred do not exceed; none is the worst there is."""
+    """Return the value that 95 of a hundred do not exceed; infinity without values."""
     if not seconds:
         return float("inf")
     ordered = sorted(seconds)
@@ -49,7 +50,7 @@ def p95(seconds: Sequence[float]) -> float:
 
 
 class Honest:
-    """Somebody at 127.0.0.1 with a session, a key and an open socket."""
+    """A person at 127.0.0.1 with a session, a key and an open socket."""
 
     def __init__(self, base_url: str, session: str, rows: Rows) -> None:
         self.base_url = base_url
@@ -119,13 +120,13 @@ class Honest:
         elif frame["type"] in ("chunk", "snapshot", "end"):
             self._begun.setdefault(frame["stream"], time.monotonic())
 
-    # What is timed
+    # Measured actions
 
     def measure(
         self, seconds: float, *, share: float = 1.0, browser: httpx2.Client | None = None
     ) -> Figures:
-        """Pages and first tokens, spread over so many seconds; a share of them in a short run. With
-        a browser that was signed in before, sign-ins from there, too."""
+        """Measure pages and first tokens, spread over so many seconds; a share of them in a short
+        run. With a known browser, measure its sign-ins, too."""
         figures = Figures()
         self.closed = []
         paths = [
@@ -190,7 +191,7 @@ class Honest:
         return self._begun.get(stream, began + PATIENCE) - began
 
     def _follow(self, stream: str) -> None:
-        """A socket that was just closed comes back, and is counted where it was closed."""
+        """Reconnect a closed socket, and count the closing."""
         for _ in range(20):
             try:
                 assert self._socket is not None
@@ -200,12 +201,12 @@ class Honest:
                 time.sleep(0.5)
 
     def open_browser(self) -> httpx2.Client:
-        """One that is not signed in, at home."""
+        """A browser that is not signed in, at the person's own address."""
         return self._client({"csrftoken": "b" * 32}, HOME)
 
 
 def sign_in(browser: httpx2.Client, email: str, password: str) -> bool:
-    """Sign in, and forget the session. What makes the browser a known one is kept."""
+    """Sign in, and drop the session. The cookie that makes the browser a known one stays."""
     form = {"login": email, "password": password}
     answer = browser.post("/accounts/login/", data=form)
     cookies = {cookie.name: cookie.value or "" for cookie in browser.cookies.jar}
@@ -226,7 +227,8 @@ def _sign_in_in_time(browser: httpx2.Client, figures: Figures) -> float:
 
 
 def _spread(act: Callable[[int], None], count: int, seconds: float) -> None:
-    """So many times at equal distances, later if it takes longer; never much past the time."""
+    """Yield so many times at equal intervals, later if an action takes longer; never much past the
+    time."""
     began = time.monotonic()
     for number in range(count):
         time.sleep(max(0.0, began + number * seconds / count - time.monotonic()))

@@ -1,5 +1,5 @@
-"""People who ask: forms are posted to either web process, now and then several times at once,
-again until one of them is answered, and some replies are stopped in the middle."""
+"""People who ask questions: forms are posted to either web process, sometimes several times at
+once, and again until one gets a response, and some replies are stopped in the middle."""
 
 import asyncio
 import itertools
@@ -21,10 +21,10 @@ PEOPLE = 10
 DUPLICATED = 0.15
 STOPPED = 0.08
 GOES_ON = 0.35
-"""How often a question is one more of a conversation that is there."""
+"""The share of questions that continue an existing conversation."""
 TURNS = 4
 UNFINISHED = 70
-"""No more is asked while so many replies run or wait: what is measured is faults, not load."""
+"""No more questions while so many replies run or wait: the program tests faults, not load."""
 AGAIN = 0.3
 
 Announce = Callable[[int, str], Awaitable[None]]
@@ -32,7 +32,7 @@ Draw = Callable[[Random, int], Script]
 
 
 class Load:
-    """Asks about `rate` questions a second until told to stop. `asked` is what it knows of."""
+    """Asks about `rate` questions a second until stopped. `asked` are the known questions."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Load:
                 task.add_done_callback(self._tasks.discard)
 
     async def finish(self) -> None:
-        """Every question that was begun is answered with a page; then nobody asks any more."""
+        """Wait until every started question got its page; then ask no more."""
         while self._tasks:
             await asyncio.gather(*self._tasks)
         await self._http.aclose()
@@ -93,7 +93,8 @@ class Load:
             await self._post(person, f"/s/{stream}/stop/", {}, 1)
 
     def _place(self, person: int) -> tuple[str, int]:
-        """Where the next question goes, and how many that conversation has had."""
+        """Return the address for the next question, and the number of its conversation's
+        questions."""
         going = self._conversations[person]
         if going and self._random.random() < GOES_ON:
             conversation, turns = going.pop(self._random.randrange(len(going)))
@@ -106,7 +107,8 @@ class Load:
             self._conversations[person].append((found[1], turns))
 
     async def _post(self, person: int, path: str, form: dict[str, str], copies: int) -> str | None:
-        """Where the answer leads; asked again, with the same request id, until there is one."""
+        """Return the address in the response; repeat with the same request id until there is
+        one."""
         while True:
             webs = self._random.sample(self._webs, len(self._webs)) * copies
             posts = [self._post_once(person, web + path, form) for web in webs[:copies]]
@@ -133,7 +135,7 @@ class Load:
 
 
 def sign_up(base_url: str, count: int = PEOPLE) -> list[Person]:
-    """People with an account and a key, which they made through the pages."""
+    """Create people with an account and a key through the pages."""
     people = [Person.sign_up(base_url, f"person{number}") for number in range(count)]
     for person in people:
         person.add_key()

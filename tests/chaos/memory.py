@@ -1,8 +1,8 @@
 """Resident memory over thousands of streams, with sockets that never read.
 
-`python -m tests.chaos.memory --streams 10000 --warm-up 1000`. Not zero when a process of ours
-grew or shrank by more than a tenth after the warm-up. PostgreSQL is only shown: its cache fills
-up to the size it is given.
+`python -m tests.chaos.memory --streams 10000 --warm-up 1000`. Exits with 1 when a process of ours
+grew or shrank by more than a tenth after the warm-up. PostgreSQL is only shown: its cache fills up
+to its configured size.
 """
 
 import argparse
@@ -38,13 +38,13 @@ Weights = dict[str, int]
 
 
 def draw(random: Random, number: int) -> Script:
-    """A short answer, and one in fifty with long pieces."""
+    """Return a short answer, and for one in fifty one with long pieces."""
     pieces, long = random.randint(10, 30), random.random() < 0.02
     return Script(f"m{number:05}", pieces, delay=0.005, reasons=number % 3 == 0, long=long)
 
 
 def measured(warm_up: int, streams: int, server: str) -> list[tuple[int, Weights]]:
-    """How much every process held after the warm-up, and at each tenth of the streams after."""
+    """The memory of every process after the warm-up, and at each tenth of the streams after it."""
     with ExitStack() as open_:
         provider = open_.enter_context(ProviderProcess())
         environment = {**ENVIRONMENT, "OPENAI_BASE_URL": provider.fake.openai}
@@ -96,7 +96,7 @@ def row(streams: int, weights: Weights) -> str:
 
 
 def drift(weights: Sequence[tuple[int, Weights]]) -> dict[str, float]:
-    """The largest change of each of our processes since the warm-up, as a share."""
+    """Return the largest change of each of our processes since the warm-up, as a share."""
     (_, warm), *later = weights
     ours = [name for name in warm if name.startswith(OURS)]
     return {name: max((w[name] / warm[name] - 1 for _, w in later), key=abs) for name in ours}

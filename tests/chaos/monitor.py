@@ -1,5 +1,5 @@
-"""Keeps the times: looks at the database ten times a second, past the code under test, and at
-the memory of every process."""
+"""Measures the times: reads the database ten times a second, without the code under test, and the
+memory of every process."""
 
 import asyncio
 import os
@@ -39,14 +39,14 @@ Row = dict[str, Any]
 
 @dataclass(slots=True)
 class Absences:
-    """When the database could not be asked, as seen by who asks all the time. All moments are of
-    the monotonic clock."""
+    """Periods in which the database did not answer constant queries. All times are of the monotonic
+    clock."""
 
     spans: list[tuple[float, float]] = field(default_factory=list)
     since: float | None = None
 
     def refused(self, asked: float) -> None:
-        """What was asked at this moment got no answer."""
+        """A query at this time got no answer."""
         if self.since is None:
             self.since = asked
 
@@ -56,7 +56,7 @@ class Absences:
             self.since = None
 
     def present(self, start: float, end: float) -> float:
-        """Seconds between two moments in which the database could be asked."""
+        """Return the seconds between two times in which the database answered."""
         since = self.since
         spans = [*self.spans, *([(since, since + LONGEST_ABSENCE)] if since is not None else [])]
         away = (min(end, last) - max(start, first) for first, last in spans)
@@ -65,7 +65,7 @@ class Absences:
 
 @dataclass(slots=True)
 class Orphaning:
-    """The streams of a worker that was killed or stopped, until each has an owner or an end."""
+    """The streams of a worker that was killed or stopped, until each has an owner or an ending."""
 
     kind: str
     at: float
@@ -76,7 +76,7 @@ class Orphaning:
 
 @dataclass(slots=True)
 class Times:
-    """The longest of each, in seconds, and the stream it was."""
+    """The longest of each, in seconds, and its stream."""
 
     ownerless: float = 0.0
     ownerless_stream: int = 0
@@ -88,7 +88,7 @@ class Times:
 
 
 class Watch:
-    """A thread that looks. `unfinished` is how many streams run or wait now."""
+    """A thread that measures. `unfinished` is the number of streams that run or wait now."""
 
     def __init__(self, stack: Stack, others: Sequence[Child] = ()) -> None:
         self.times = Times()
@@ -112,10 +112,10 @@ class Watch:
         self._closing.set()
         self._thread.join()
 
-    # What others ask
+    # Queries for others
 
     async def stream_of(self, request: UUID) -> str:
-        """The stream that a request got, as soon as the database can be asked."""
+        """Return the stream of a request, as soon as the database answers."""
         sql = "SELECT uuid FROM streaming_stream WHERE request_id = %s"
         while True:
             try:
@@ -129,7 +129,8 @@ class Watch:
             return connection.execute(sql, values).fetchall()
 
     def orphaned(self, kind: str, pid: int, at: float) -> Orphaning:
-        """The worker with this pid does nothing from now on: wait for its streams' next owner."""
+        """The worker with this pid does nothing from now on: measure the time to its streams' next
+        owner."""
         mine = [row for row in self._rows_for_sure() if (row["worker"] or "").endswith(f" {pid}")]
         orphaning = Orphaning(kind, at, {row["id"]: row["worker_id"] for row in mine})
         with self._lock:
@@ -143,7 +144,7 @@ class Watch:
             except psycopg.OperationalError:
                 time.sleep(LOOK)
 
-    # What it sees
+    # Observations
 
     def _run(self) -> None:
         weighed = 0.0
@@ -166,7 +167,7 @@ class Watch:
                 self._closing.wait(LOOK)
 
     def _see(self, rows: list[Row], now: float) -> None:
-        """While the database was away nobody could take a stream: that time is its own."""
+        """Without a database nobody could claim a stream: these seconds do not count."""
         self.unfinished = len(rows)
         alone = [row["id"] for row in rows if row["state"] == "running" and not row["worker_id"]]
         self._alone = {stream: self._alone.get(stream, now) for stream in alone}
@@ -183,7 +184,7 @@ class Watch:
                 self._follow_up(orphaning, owners, now)
 
     def _ask_workers_where_they_are(self) -> None:
-        """Once in a run: each writes its stacks into its log."""
+        """Once in a run, let each process write its stacks into its log."""
         self._asked = True
         for worker in self._stack.workers:
             with suppress(ProcessLookupError):
@@ -202,7 +203,7 @@ class Watch:
             self.memory[name] = max(self.memory.get(name, 0), size)
 
     def weights(self) -> dict[str, int]:
-        """The resident bytes of every process now."""
+        """Return the current resident bytes of every process."""
         assert self._stack.redis is not None
         servers = [self._stack.postgres, self._stack.redis]
         processes: list[Program | Child] = [*self._stack.programs, *servers, *self._others]
@@ -210,7 +211,7 @@ class Watch:
 
 
 def resident(pid: int) -> int:
-    """Bytes of a process; with children, what they share is counted once."""
+    """Return the bytes of a process; memory shared with its children counts once."""
     try:
         process = psutil.Process(pid)
         if not (children := process.children(recursive=True)):

@@ -1,4 +1,4 @@
-"""The processes of a run that are no part of the stack: the provider, and the readers."""
+"""The processes of a run beside the stack: the provider, and the readers."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class ProviderProcess(Child):
-    """`provider`, with the tests' own way to ask the fake what it saw."""
+    """The `provider` process, with the tests' own access to the fake's records."""
 
     def __init__(self) -> None:
         super().__init__("provider", sys.executable, "-m", "tests.chaos.provider")
@@ -22,8 +22,9 @@ class ProviderProcess(Child):
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """Of the followers in a process: sockets for each person, how many of these never read, how
-    many of the others follow a stream, whether they behave, and whether what they saw is kept."""
+    """The followers of a process: sockets for each person, how many of them never read, how many of
+    the others follow a stream, whether they cause no disturbances, and whether their frames are
+    recorded."""
 
     tabs: int = 4
     mute: int = 0
@@ -33,7 +34,7 @@ class Habits:
 
 
 class Reader(Child):
-    """A process of followers; `file` has what they saw, once it is gone."""
+    """A process of followers; `file` has their frames after it has ended."""
 
     def __init__(self, name: str, seed: str, folder: Path, habits: Habits) -> None:
         self.file = folder / f"{name}.jsonl"
@@ -49,5 +50,6 @@ class Reader(Child):
         self.write(json.dumps({"person": person, "follow": stream}))
 
     def finish(self, within: float) -> None:
-        """Behave from now on, and go once everything has ended or the seconds are over."""
+        """Cause no disturbances from now on, and end once everything has ended or the seconds are
+        over."""
         self.write(json.dumps({"finish": within}))

@@ -1,4 +1,4 @@
-"""One run: the stack, the people, the followers and the faults, and what came of it."""
+"""One run: the stack, the people, the followers and the faults, and the result."""
 
 import asyncio
 import shutil
@@ -35,7 +35,7 @@ SHORT_RESTS = Rests(worker=(0, 0.5), web=(0.5, 2), redis=(0.5, 2), postgres=(1, 
 
 ENVIRONMENT = {
     "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
-    # Shorter than most replies, so that a worker that is told to go has some to hand over.
+    # Shorter than most replies, so that a worker that gets SIGTERM has some to release.
     "DRAIN_SECONDS": "2",
     "LOG_LEVEL": "WARNING",
 }
@@ -43,7 +43,7 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What was asked for. `broken` names the protection that is switched off."""
+    """The options of a run. `broken` names the protection that is switched off."""
 
     seconds: float = 300.0
     seed: str = "1"
@@ -54,7 +54,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Outcome:
-    """All that a run has seen; `problems` are the promises that were seen broken."""
+    """All observations of a run; `problems` are the broken promises."""
 
     plan: Plan
     load: Load
@@ -66,7 +66,7 @@ class Outcome:
 
 
 def run(plan: Plan) -> Outcome:
-    """Everything from the first process to the verdict."""
+    """Run everything from the first process to the verdict."""
     with ExitStack() as open_:
         provider = open_.enter_context(ProviderProcess())
         environment = {**ENVIRONMENT, "OPENAI_BASE_URL": provider.fake.openai}
@@ -90,7 +90,7 @@ def run(plan: Plan) -> Outcome:
 
 
 def _mute(_: str) -> None:
-    """What dies here was killed."""
+    """A process that ends here was killed on purpose."""
 
 
 async def attack(
@@ -133,7 +133,7 @@ async def attack(
 
 async def all_ended(watch: Watch, deadline: float) -> None:
     while time.monotonic() < deadline:
-        await asyncio.sleep(0.3)  # longer than the watch takes to look again
+        await asyncio.sleep(0.3)  # longer than the interval of the monitor
         if not watch.unfinished:
             return
 
@@ -146,7 +146,8 @@ async def finish(readers: Sequence[Reader], within: float) -> None:
 
 
 def broken_promises(load: Load, watch: Watch, verdict: Verdict) -> Iterator[str]:
-    """The promises of the table's figures; the verdict has named single violations itself."""
+    """Check the promises about the table's figures; the verdict has named single violations
+    itself."""
     times = watch.times
     for name in ("lost", "doubled", "reordered", "unfinished", "repeated"):
         if count := getattr(verdict, name):
@@ -166,7 +167,7 @@ def broken_promises(load: Load, watch: Watch, verdict: Verdict) -> Iterator[str]
 
 
 def keep(outcome: Outcome, stack: Stack, folder: Path = KEPT) -> None:
-    """Write down what broke, the order of the faults, and what the processes said."""
+    """Write down the violations, the order of the faults, and the output of the processes."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / "violations.txt").write_text("\n".join(outcome.problems) + "\n")

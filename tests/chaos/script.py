@@ -1,7 +1,7 @@
-"""What is asked and what is answered: each question holds the script of its own answer.
+"""Questions and answers: each question contains the script of its own answer.
 
-So the provider needs no instructions but the question, and whoever has the question knows the
-text. Every piece of it carries its number: what is lost, doubled or moved can be seen.
+So the provider needs nothing but the question, and the answer can be computed from the question.
+Every piece of it has its number, so lost, doubled and moved text is visible.
 """
 
 import json
@@ -16,14 +16,15 @@ from tools.fake_provider import Behaviour, Piece
 Trouble = Literal["", "cut", "stall", "end"]
 
 TROUBLES: dict[Trouble, float] = {"cut": 0.04, "stall": 0.02, "end": 0.03}
-"""How often a provider drops the connection, falls silent, or ends without its marker."""
+"""The share of answers in which a provider drops the connection, falls silent, or ends without its
+marker."""
 LONG_PIECE = 3_000
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """An answer of `pieces` pieces, one every `delay` seconds; `trouble` comes before one of
-    them. An answer that is asked to go on repeats the last `overlap` characters."""
+    """An answer of `pieces` pieces, one every `delay` seconds; `trouble` comes before one of them.
+    A continued answer repeats the last `overlap` characters."""
 
     name: str
     pieces: int
@@ -64,7 +65,7 @@ class Script:
     # The answer
 
     def numbered(self) -> Iterator[tuple[int, Piece]]:
-        """Its deltas, each with the number of the piece it belongs to."""
+        """Return its deltas, each with the number of its piece."""
         for number in range(self.pieces):
             if self.reasons and number % 2:
                 yield number, Piece(f"({self.name}:{number})", "reasoning")
@@ -73,11 +74,12 @@ class Script:
 
     @property
     def text(self) -> str:
-        """All of the answer's text, without reasoning."""
+        """Return the complete text of the answer, without reasoning."""
         return "".join(piece.text for _, piece in self.numbered() if piece.kind == "text")
 
     def answer(self, after: int) -> Behaviour:
-        """How the provider goes on after so many characters; after 0, the whole."""
+        """Return the provider's continuation after so many characters; after 0, the complete
+        answer."""
         skipped = max(0, after - self.overlap)
         pieces: list[Piece] = []
         numbers: list[int] = []
@@ -104,7 +106,7 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question that somebody asked, as the load part knows it. `copies` counts its POSTs."""
+    """A question as the load part knows it. `copies` counts its POSTs."""
 
     script: Script
     person: int

@@ -1,4 +1,4 @@
-"""The settings of the stack under chaos: the product's own, and the app that may break it."""
+"""The settings of the stack under chaos: the product's own, and the app that can break it."""
 
 from config.settings import *  # noqa: F403
 from config.settings import INSTALLED_APPS as PRODUCT

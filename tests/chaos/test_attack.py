@@ -1,4 +1,4 @@
-"""The attack program: what it counts as a failure, and that all of it attacks."""
+"""The attack program: its criteria of failure, and that every attack happens."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""The chaos program as a test: nothing is lost, and it would notice if something were."""
+"""The chaos program as a test: nothing is lost, and it would notice a loss."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from tests.chaos.processes import ROOT
 from tests.chaos.sabotage import BREAKS
 
 SEED = os.environ.get("CHAOS_SEED", "10")
-"""Of the short run: twenty runs with twenty seeds are twenty different orders of the worst."""
+"""For the short run: twenty runs with twenty seeds have twenty different orders of faults."""
 
 
 def chaos(program: str, *arguments: str, within: float) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,5 @@
-"""The page of guarantees names tests; they are there. And what a run of chaos forgives."""
+"""The tests that the page of guarantees names exist; and the times that a chaos run does not
+count."""
 
 import re
 from types import SimpleNamespace
@@ -28,9 +29,9 @@ def test_only_the_seconds_without_a_database_are_forgiven() -> None:
     assert absences.present(0, 10) == 10
     absences.refused(20)
     assert absences.present(10, 30) == 10, "it is still away"
-    absences.refused(21)  # asked again, and in vain: the same absence
+    absences.refused(21)  # again without an answer: the same outage
     absences.answered(50)
-    absences.answered(51)  # there all the time
+    absences.answered(51)  # answering all the time
     assert absences.present(10, 60) == 20
     assert absences.present(30, 60) == 10
     assert absences.present(0, 20) == 20

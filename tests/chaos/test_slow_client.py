@@ -1,4 +1,4 @@
-"""Clients that stop reading in the middle of a stream: what they cost, and whom they slow."""
+"""Clients that stop reading in the middle of a stream: their cost, and their effect on others."""
 
 import json
 import threading
@@ -18,7 +18,7 @@ from tools.fake_provider import Behaviour, Fake
 
 STILL = 20
 PIECE = "kelp " * 1_600
-PIECES = 600  # of 8 KB each: much more than kernel buffers and our own credit hold together
+PIECES = 600  # of 8 KB each: much more than kernel buffers and our own window hold together
 DELAY = 0.01
 MEGABYTE = 2**20
 
@@ -30,7 +30,7 @@ def test_clients_that_stop_reading_cost_little_and_slow_nobody(server: Server) -
     with Fake.spawn() as fake, deployed(server, fake) as deployment:
         owner = deployment.person()
         owner.add_key()
-        read(owner, ask(deployment, owner))  # what is loaded on first use is no cost of theirs
+        read(owner, ask(deployment, owner))  # loading on first use is no cost of theirs
         with weighing(deployment.web.pid) as alone:
             usual = read(owner, ask(deployment, owner))
         with ExitStack() as still, weighing(deployment.web.pid) as together:
@@ -63,7 +63,7 @@ def follow(socket: ClientConnection, stream: UUID) -> None:
 
 
 def read(person: Person, stream: UUID) -> float:
-    """Seconds until all of it was read by a client that keeps up."""
+    """Return the seconds in which a fast client reads everything."""
     began, length = time.monotonic(), 0
     with person.socket() as socket:
         follow(socket, stream)
@@ -81,7 +81,7 @@ class Scale:
 
 @contextmanager
 def weighing(pid: int) -> Iterator[Scale]:
-    """The most that a process held while this was open, looked at twenty times a second."""
+    """Return the maximum memory of a process in this block, measured twenty times a second."""
     scale, over, process = Scale(), threading.Event(), psutil.Process(pid)
 
     def weigh() -> None:

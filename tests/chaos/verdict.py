@@ -1,8 +1,8 @@
-"""What every follower saw, against the database and against the provider's own record.
+"""Compares every follower's frames with the database and with the provider's own record.
 
-Counted per chunk index, over all followers: lost is an index of the stream that a follower was
-never sent, doubled one that it was sent twice, reordered one that came after a later one. A frame
-whose text is not the database's is a violation by itself.
+Counted per chunk index, over all followers: lost is an index of the stream that a follower never
+got, doubled one that it got twice, reordered one that came after a later one. A frame whose text
+differs from the database's is a violation by itself.
 """
 
 import json
@@ -31,7 +31,7 @@ Row = dict[str, Any]
 
 @dataclass(slots=True)
 class Verdict:
-    """The counts of the table's middle, and the promises that were seen broken."""
+    """The counts of the table's middle, and the broken promises."""
 
     streams: int = 0
     readings: int = 0
@@ -89,7 +89,7 @@ SELECT stream_id, "index", kind, delta, "offset" FROM streaming_streamchunk
 """
 
 
-# The database by itself
+# The database with itself
 
 
 def _judge_stream(row: Row, chunks: list[Row], verdict: Verdict) -> None:
@@ -176,7 +176,7 @@ def _judge_answer(
 
 
 FAULTS_OF_OTHERS = {"timeout", "network", "interrupted", "overloaded"}
-"""What a provider that cuts or falls silent before its first word makes of a reply."""
+"""The errors of a reply whose provider cuts or falls silent before its first text."""
 
 
 def _between_seams(chunks: list[Row]) -> Iterator[list[Row]]:
@@ -186,8 +186,8 @@ def _between_seams(chunks: list[Row]) -> Iterator[list[Row]]:
 
 
 def _sent(order: Order, record: Record, kind: int) -> str:
-    """What left the provider. Where it did not end by itself, it may have been writing one more
-    delta than it counted."""
+    """Return the text that left the provider. If it did not end by itself, it may have been writing
+    one more delta than it counted."""
     more = record.state not in ("cut", "finished")
     pieces = order.behaviour.pieces[: record.sent + more]
     return "".join(piece.text for piece in pieces if KINDS[piece.kind] == kind)

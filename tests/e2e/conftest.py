@@ -40,14 +40,14 @@ expect.set_options(timeout=PATIENCE)
 
 @pytest.fixture(scope="session")
 def provider() -> Iterator[Fake]:
-    """The provider every deployment here asks, as a process of its own; tests take `fake`."""
+    """The provider of every deployment here, as a process of its own; tests take `fake`."""
     with Fake.spawn() as provider:
         yield provider
 
 
 @pytest.fixture
 def fake(provider: Fake) -> Fake:
-    """The provider, with nothing scripted and nothing remembered."""
+    """The provider, without scripts and records."""
     provider.reset()
     return provider
 
@@ -56,7 +56,7 @@ def fake(provider: Fake) -> Fake:
 def deployment(
     request: pytest.FixtureRequest, postgres_server: Postgres, provider: Fake
 ) -> Iterator[Deployment]:
-    """One of each kind, shared by all tests that leave it as healthy as they found it."""
+    """One of each kind, shared by all tests that leave it healthy."""
     asks = {"OPENAI_BASE_URL": provider.openai}
     with Deployment(request.param, environment=asks, database_server=postgres_server) as running:
         yield running
@@ -64,8 +64,8 @@ def deployment(
 
 @pytest.fixture(autouse=True)
 def no_reply_left_running(request: pytest.FixtureRequest) -> Iterator[None]:
-    """What a test leaves running would ask the provider during the next test, and get the answer
-    that was scripted there."""
+    """Replies that a test leaves running would call the provider during the next test, and get the
+    answer that was scripted there."""
     yield
     used = getattr(request.node, "funcargs", {})
     if "deployment" in used:
@@ -79,7 +79,8 @@ class Deploy(Protocol):
 
 @pytest.fixture
 def deploy(postgres_server: Postgres, provider: Fake) -> Iterator[Deploy]:
-    """Make deployments for this test alone, to be hurt; takes what `Deployment` takes."""
+    """Start deployments for this test alone, which it may damage; takes the arguments of
+    `Deployment`."""
     with ExitStack() as stack:
 
         def make(kind: Kind, **options: Any) -> Deployment:
@@ -92,8 +93,8 @@ def deploy(postgres_server: Postgres, provider: Fake) -> Iterator[Deploy]:
 
 
 class Complaints:
-    """What pages complained about: errors on the console, uncaught exceptions, and violations
-    of the content security policy, which Chromium prints on the console too."""
+    """The errors of pages: on the console, uncaught exceptions, and violations of the content
+    security policy, which Chromium prints on the console too."""
 
     def __init__(self) -> None:
         self._heard: list[str] = []
@@ -104,7 +105,7 @@ class Complaints:
         context.on("weberror", self._uncaught)
 
     def allow(self, pattern: str) -> None:
-        """This test provokes messages like that, such as of a network it cuts itself."""
+        """This test provokes such messages, for example by cutting the network."""
         self._allowed.append(pattern)
 
     def remaining(self) -> list[str]:
@@ -124,7 +125,7 @@ class Complaints:
 
 @pytest.fixture
 def complaints() -> Iterator[Complaints]:
-    """Empty at the end of every test with a page, but for what the test allowed."""
+    """Empty at the end of every test with a page, except for allowed messages."""
     complaints = Complaints()
     yield complaints
     assert complaints.remaining() == []
@@ -134,7 +135,7 @@ def complaints() -> Iterator[Complaints]:
 def browser_context(
     browser: Browser, complaints: Complaints
 ) -> Iterator[Callable[..., BrowserContext]]:
-    """Make independent browsers: cookies, storage and cache of their own; takes the options of
+    """Create independent browsers: own cookies, storage and cache; takes the options of
     Playwright's `new_context`."""
     with ExitStack() as stack:
 
@@ -152,7 +153,7 @@ def browser_context(
 
 @pytest.fixture
 def open_page(browser_context: Callable[..., BrowserContext]) -> Callable[..., Page]:
-    """`open_page(person, path="/", base_url=…, **options)`: their browser, on that page."""
+    """`open_page(person, path="/", base_url=…, **options)`: a page in that person's browser."""
 
     def open_(person: Person, path: str = "/", *, base_url: str = "", **options: Any) -> Page:
         context = browser_context(base_url=base_url or person.base_url, **options)
@@ -166,28 +167,28 @@ def open_page(browser_context: Callable[..., BrowserContext]) -> Callable[..., P
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test of two kinds of deployment, or of two servers, runs on one of them every day, always
-    on the same one. `make prove` runs it on the other, too."""
+    """A test for two kinds of deployment, or for two servers, runs on one of them every day, always
+    the same one. `make prove` runs it on the other, too."""
     for kinds in KINDS:
         run_one_of_each(items, partial(without_the_kind, kinds))
 
 
 def without_the_kind(kinds: set[str], item: pytest.Item) -> str | None:
-    """The name of a test that has variants of this sort, without which of them it is."""
+    """Return the name of a test with variants, without the variant."""
     kind = kinds.intersection(re.split(r"[\[\]-]", item.name))
     return item.nodeid.replace(kind.pop(), "*") if kind and HERE in item.path.parents else None
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """A failure shows what the processes printed, and keeps a picture of every page."""
+    """A failure shows the output of the processes, and saves a picture of every page."""
     report: pytest.TestReport = yield  # type: ignore[assignment]
     if report.failed:
         for running in deployments.running:
             report.sections.append((f"{running.kind} deployment", running.logs()))
         for number, page in enumerate(_pages(item)):
             picture = PICTURES / f"{item.name}-{number}.png"
-            with suppress(Error):  # which must not hide what failed
+            with suppress(Error):  # an error here must not hide the failure
                 page.screenshot(path=picture)
                 report.sections.append((page.url, f"shown in {picture}"))
     return report  # type: ignore[return-value]

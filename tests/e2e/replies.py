@@ -1,4 +1,4 @@
-"""What a person sees of replies on a page, and what they do with them."""
+"""Replies on a page, as a person sees and uses them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MODEL = "gpt-5.5"
 
 
 def ask(page: Page, text: str, model: str = MODEL) -> Locator:
-    """Send a message with the composer; the reply that appears at once."""
+    """Send a message with the composer. Return the reply that appears at once."""
     page.get_by_role("combobox", name="Model").select_option(model)
     page.get_by_role("textbox", name="Message").fill(text)
     page.get_by_role("button", name="Send").click()
@@ -26,7 +26,7 @@ def latest(page: Page) -> Locator:
 
 
 def stream_of(page: Page) -> str:
-    """The stream that the newest reply is waiting for."""
+    """Return the stream that the newest reply is waiting for."""
     name = page.locator("live-reply[data-stream*='-']").last.get_attribute("data-stream")
     assert name
     return name
@@ -38,21 +38,21 @@ def conversation_path(page: Page) -> str:
 
 
 def finished(page: Page, *, within: float = 30.0) -> Locator:
-    """The newest reply, once it grows no more."""
+    """Return the newest reply, once it grows no more."""
     reply = latest(page)
     expect(reply).not_to_have_attribute("aria-busy", "true", timeout=within * 1000)
     return reply
 
 
 def settled(page: Page) -> Locator:
-    """The newest reply, once its buttons are there too: they come a request after the text."""
+    """Return the newest reply, once it has its buttons: they arrive a request after the text."""
     reply = finished(page)
     expect(reply.get_by_role("button", name="Other model")).to_be_visible()
     return reply
 
 
 def copied(page: Page) -> str:
-    """The Markdown of the newest reply, by its Copy button and the clipboard."""
+    """Return the Markdown of the newest reply, from its Copy button and the clipboard."""
     page.bring_to_front()
     page.evaluate("navigator.clipboard.writeText('nothing was copied')")
     latest(page).get_by_role("button", name="Copy", exact=True).last.click()
@@ -65,7 +65,7 @@ def clipboard(page: Page) -> str:
 
 
 def runner_of(deployment: Deployment, stream: str) -> Program:
-    """The process that runs a stream now."""
+    """Return the process that runs a stream now."""
     if not deployment.workers:
         return deployment.web
 

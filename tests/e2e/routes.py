@@ -1,4 +1,4 @@
-"""Answer a page's requests in the place of the server."""
+"""Answers a page's requests in place of the server."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, Route
 
-PROBE = "/healthz"  # which the server answers, too
+PROBE = "/healthz"  # the server answers it, too
 
 
 def intercept(page: Page, pattern: str, answer: Callable[[Route], object]) -> None:
-    """`page.route` for a page that is open already.
+    """Call `page.route` for an open page.
 
-    Chromium tells the page asynchronously: without this wait, one request in 300 that was sent
+    Chromium notifies the page asynchronously: without this wait, one request in 300 that was sent
     right after `page.route` went to the server.
     """
     arrived: list[Route] = []

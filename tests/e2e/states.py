@@ -1,4 +1,4 @@
-"""The states of a reply, and how a provider brings each of them about."""
+"""The states of a reply, and how a provider causes each of them."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ WIDE = (
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A reply on its way. It `says` this under its text, or the last of as many as are `sent`
-    does, once nothing has come for `silent` seconds."""
+    """A running reply. It shows `says` below its text, or the last of `sent` replies does, after
+    `silent` seconds of silence."""
 
     name: str
     behaviour: Behaviour
@@ -50,14 +50,14 @@ class Running:
 
     @property
     def written(self) -> int:
-        """Deltas that come before it is held."""
+        """Deltas before it is held."""
         return self.behaviour.hold_after[0] if self.behaviour.hold_after else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A reply that has ended: what it `says`, all that its card tells, and what it `offers`, the
-    first thing to do before the others."""
+    """An ended reply: its state in `says`, the complete text of its card, and in `offers` the first
+    of its actions."""
 
     name: str
     behaviour: Behaviour
@@ -68,7 +68,7 @@ class Ending:
 
     @property
     def keeps(self) -> str:
-        """Words of it that were written."""
+        """Text of it that was written."""
         return KEPT if KEPT in self.behaviour.text else ""
 
 
@@ -170,7 +170,8 @@ ENDINGS = [
 
 
 def cases(states: list[Any], *daily: str) -> list[Any]:
-    """The states as parameters of a test. All but the daily ones are left to `make prove`."""
+    """Return the states as parameters of a test. All but the daily ones are left to `make
+    prove`."""
     return [
         pytest.param(state, id=state.name, marks=[] if state.name in daily else pytest.mark.prove)
         for state in states
@@ -178,14 +179,15 @@ def cases(states: list[Any], *daily: str) -> list[Any]:
 
 
 def rarely(*values: str) -> list[Any]:
-    """Parameters that are left to `make prove`."""
+    """Return parameters that are left to `make prove`."""
     return [pytest.param(value, marks=pytest.mark.prove) for value in values]
 
 
 def begin(
     deployment: Deployment, person: Person, fake: Fake, state: Running
 ) -> tuple[UUID, list[UUID]]:
-    """A conversation whose newest reply is in that state, and the streams that are on their way."""
+    """Create a conversation whose newest reply is in that state. Return it with its running
+    streams."""
     fake.script(state.behaviour)
     streams = [deployment.send(person, "Why do tides lag?", model=MODEL)]
     chat = UUID(str(deployment.rows.message(streams[0])["conversation_id"]))
@@ -198,14 +200,14 @@ def begin(
 
 
 def put_away(person: Person, fake: Fake, streams: list[UUID]) -> None:
-    """Stop what is on its way, the newest first, so that none begins meanwhile."""
+    """Stop the running replies, the newest first, so that none starts meanwhile."""
     for stream in reversed(streams):
         person.post(f"/s/{stream}/stop/", {})
     fake.release()
 
 
 def shown(page: Page, state: Running) -> Locator:
-    """The reply as the page shows it in that state. Time is made to pass where it takes some."""
+    """Return the reply as the page shows it in that state, letting time pass if necessary."""
     reply = page.locator("article[data-role=assistant]").last
     if state.silent:
         expect(reply.locator(".state")).to_have_text("Writing" if state.written else "Connecting")
@@ -224,7 +226,7 @@ def end(
     ending: Ending,
     conversation: UUID | None = None,
 ) -> UUID:
-    """A conversation whose newest reply has ended so."""
+    """Create a conversation whose newest reply has ended in this way."""
     fake.reset()
     fake.script(ending.behaviour)
     stream = deployment.send(person, f"{ending.name}?", model=MODEL, conversation=conversation)

@@ -1,5 +1,5 @@
-"""axe finds nothing to say against any page, in any state of a reply, in either theme, on a desk
-and on a phone. The administration's pages are Django's own."""
+"""axe finds no fault on any page, in any state of a reply, in both themes, on a desktop and a
+phone. The admin's pages are Django's own."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -52,7 +52,8 @@ LIVES = "() => !document.querySelector('.composer') || customElements.get('live-
 
 @pytest.fixture(autouse=True, params=["one", pytest.param("others", marks=pytest.mark.prove)])
 def looks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test looks in one way, always the same, and has the others for `make prove`."""
+    """Each test runs with one theme and size, always the same, and leaves the others to `make
+    prove`."""
     name = request.node.name.replace(request.param, "")
     chosen = LOOKS[crc32(name.encode()) % len(LOOKS)]
     others = [look for look in LOOKS if look != chosen]

@@ -1,4 +1,4 @@
-"""What a client may send is bounded, whoever it is and on either server."""
+"""The data of a client is limited, for every client and on both servers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def served(request: pytest.FixtureRequest) -> Iterator[Deployment]:
 def post(
     deployment: Deployment, path: str, headers: str, pieces: Iterable[bytes], method: str = "POST"
 ) -> str:
-    """The first line of the answer."""
+    """Return the first line of the response."""
     head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n".encode()
     with socket.create_connection(("127.0.0.1", deployment.web.port), timeout=30) as line:
         line.sendall(head)
@@ -101,7 +101,7 @@ def test_bodies_of_handshakes_are_not_counted_for_ever(served: Deployment) -> No
 
 
 def test_made_up_sessions_keep_few_long_bodies_under_way(served: Deployment) -> None:
-    """Seven megabytes each, of which the last byte never comes."""
+    """Seven megabytes each, of which the last byte never arrives."""
     head = f"POST /c/ HTTP/1.1\r\nHost: x\r\n{COOKIE}Content-Length: {7 * MB + 1}\r\n\r\n".encode()
     where = ("127.0.0.1", served.web.port)
     with ExitStack() as stack:
@@ -132,7 +132,7 @@ def test_a_client_that_sends_headers_without_end_is_hung_up_on(
 
 @pytest.mark.prove
 def test_the_longest_message_arrives_as_it_was_written(served: Deployment) -> None:
-    """Four bytes a character, twelve letters each as a form has it: 4.8 MB."""
+    """Four bytes a character, twelve letters each in a form: 4.8 MB."""
     owner = served.person()
     stream = served.send(owner, "🌊" * 399_990)
     assert served.rows.one("streaming_stream", uuid=stream)["owner_id"]
@@ -156,7 +156,8 @@ def test_headers_that_drip_hold_no_connection(served: Deployment, beginning: byt
 
 
 def is_closed(line: socket.socket, *, drips: bool) -> bool:
-    """Whether the server has hung up on a client that sends a byte now and then, or none."""
+    """Return whether the server has closed the connection of a client that sends a byte now and
+    then, or none."""
     try:
         if drips:
             line.send(b"x")
@@ -167,11 +168,11 @@ def is_closed(line: socket.socket, *, drips: bool) -> bool:
         return True
 
 
-# What the access log has of it
+# Return the lines of the access log about it.
 
 
 def logged(deployment: Deployment, *requests: bytes) -> str:
-    """What the server's log has of them."""
+    """Return the lines of the server's log about them."""
     before = len(deployment.web.output())
     for request in (*requests, b"GET /the-last-one"):
         head = request + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
@@ -190,7 +191,7 @@ def test_the_access_log_can_not_be_filled_and_tells_no_secrets(served: Deploymen
         b"GET /accounts/password/reset/key/1-my-secret/",
         b"GET /accounts/confirm-email/my-secret/",
         b"GET /accounts/confirm%2Demail/my-secret/",
-        b"POST /accounts/confirm-email/my-secret/",  # without a token, so Django tells of it too
+        b"POST /accounts/confirm-email/my-secret/",  # without a token, so Django logs it too
         b"GET /healthz?a=b",
         b"GET /" + b"x" * 8000,
         b"X" * 8000 + b" /",
@@ -219,7 +220,7 @@ def test_a_socket_is_logged_without_its_query(served: Deployment) -> None:
 
 
 def knock(deployment: Deployment, cookie: str = "", **more: str) -> ClientConnection:
-    """A socket that is not read; raises InvalidStatus when it is refused."""
+    """Open a socket that is not read. Raises InvalidStatus if it is refused."""
     url = deployment.base_url
     headers = {"Cookie": f"sessionid={cookie}"} if cookie else {}
     headers |= {name.replace("_", "-"): value for name, value in more.items()}
@@ -273,7 +274,7 @@ def test_what_comes_before_a_socket_is_let_in_is_not_taken(served: Deployment) -
         with socket.create_connection(("127.0.0.1", served.web.port), timeout=1) as line:
             line.sendall(head.encode())
             with pytest.raises(TimeoutError):
-                line.recv(1)  # it waits to be told to go
+                line.recv(1)  # it waits to be closed
             with suppress(OSError):
                 while sent < 40 * MB:
                     sent += line.send(b"x" * MB)

@@ -1,4 +1,4 @@
-"""The test we prize: text before the cut + replay after it = the journal's text, each index
+"""The most important test: text before the cut + replay after it = the journal's text, each index
 once, in order; through real sockets, against a running worker, in every deployment."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The ground the other browser tests stand on: every kind comes up, answers, and can be hurt."""
+"""The basis of the other browser tests: every kind starts, answers, and survives a kill."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A double click, a flaky network, a back button: one question, one answer, one bill."""
+"""A double click, an unreliable network, a back button: one question, one answer, one bill."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def completed(deployment: Deployment, stream: str) -> bool:
 
 
 def twice_at_once(person: Person, text: str, request: UUID) -> set[str]:
-    """Post it from two connections at the same time; the pages that the answers lead to."""
+    """Post it from two connections at the same time. Return the pages that the responses lead
+    to."""
     form = {"text": text, "model": MODEL, "request_id": str(request)}
     cookies = "; ".join(f"{name}={value}" for name, value in person.cookies.items())
     headers = {"X-CSRFToken": person.csrf_token(), "Cookie": cookies}

@@ -1,4 +1,4 @@
-"""What somebody wrote and chose outlives whatever happens before it is sent."""
+"""Text and settings survive every event before they are sent."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def quick(page: Page) -> None:
 
 
 def asked(deployment: Deployment, text: str) -> int:
-    """How often this is stored."""
+    """Return the number of stored copies."""
     return len(deployment.rows.of("chat_message", content=text))
 
 
@@ -97,7 +97,7 @@ def test_a_message_whose_answer_was_lost_is_sent_again_and_asked_once(
 
 
 def prepare(page: Page) -> None:
-    """Half a message, to a model and with a setting that are not the usual ones."""
+    """Write half a message, for a model and with a setting that are not the default."""
     page.get_by_role("combobox", name="Model").select_option("demo-slow")
     page.get_by_role("button", name=re.compile("^Settings")).click()
     page.get_by_role("textbox", name="System prompt").fill("You are a patient teacher.")
@@ -150,7 +150,7 @@ def test_who_sends_after_the_session_is_over_finds_all_of_it_again(
     writer: Person, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(writer)
-    page.route_web_socket("**/ws/", lambda socket: None)  # nobody tells this page
+    page.route_web_socket("**/ws/", lambda socket: None)  # nothing notifies this page
     page.reload()
     prepare(page)
     writer.post("/accounts/logout/", {})

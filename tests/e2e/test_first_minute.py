@@ -30,7 +30,7 @@ def test_a_stranger_signs_up_asks_reloads_and_loses_nothing(
     page.goto("/")
     page.get_by_role("main").get_by_role("link", name="Sign up").click()
     sign_up(page)
-    page.wait_for_load_state()  # Enter is a new line until the page can send by itself
+    page.wait_for_load_state()  # Enter starts a new line until the page's scripts can send
 
     expect(page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
     expect(page.get_by_text("The demo model is ready and needs no key.")).to_be_visible()
@@ -41,7 +41,7 @@ def test_a_stranger_signs_up_asks_reloads_and_loses_nothing(
     page.keyboard.type(QUESTION)
     expect(page.get_by_role("button", name="Send")).to_be_enabled()
 
-    with hold(page) as posted:  # the server has not said a word yet
+    with hold(page) as posted:  # the server has not answered yet
         page.keyboard.press("Enter")
         expect(page.get_by_role("article", name="You")).to_contain_text(QUESTION)
         expect(latest(page)).to_contain_text("Connecting")
@@ -93,11 +93,11 @@ def sign_up(page: Page) -> None:
 
 @contextmanager
 def hold(page: Page) -> Iterator[list[Route]]:
-    """Let what the composer posts wait, as on a slow line, until the block is over."""
+    """Hold the composer's posts, as a slow network would, until the end of the block."""
     held: list[Route] = []
     intercept(page, "**/c/", lambda route: held.append(route))
     yield held
-    while not held:  # what the page shows by itself may be there before the request is reported
+    while not held:  # the page's own message may appear before the request is reported
         page.wait_for_timeout(10)
     for route in held:
         route.continue_()

@@ -1,5 +1,5 @@
-"""A worker that stands still past its lease is replaced, nobody waits for it, and when it wakes the
-database refuses what it still wants to write."""
+"""A worker that is frozen past its lease is replaced and blocks nobody, and when it continues the
+database refuses its writes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tools.fake_provider import Behaviour, Fake
 from tools.services.program import Program
 from tools.waiting import until
 
-AN_OWNER = 20.0  # seconds from standing still to an owner or an ending
+AN_OWNER = 20.0  # seconds from freezing to an owner or an ending
 
 QUESTION = "Why is the tide late?"
 BEFORE = "High tide comes hours after the moon, "
@@ -32,7 +32,7 @@ def test_what_a_worker_wakes_up_with_is_refused(deploy: Deploy, fake: Fake) -> N
     fake.release()
     kept = carried_on(deployment, stream)
     frozen.resume()
-    fake.wait_for("closed")  # it has woken, was refused, and has let its provider go
+    fake.wait_for("closed")  # it has continued, was refused, and has closed its provider call
     assert goes_on_working(deployment, frozen)
     assert rows_of(deployment, stream) == kept
     assert len(fake.requests()) == 2
@@ -55,7 +55,7 @@ def test_a_worker_frozen_in_the_middle_of_its_commit_keeps_nobody_waiting(
 
 
 def replying(deploy: Deploy, fake: Fake) -> tuple[Deployment, str, Program]:
-    """A stream that stands in the middle of its reply, and the one of two workers that runs it."""
+    """Return a stream in the middle of its reply, and the one of two workers that runs it."""
     deployment = deploy("stack", workers=2)
     owner = deployment.person("owner")
     owner.add_key("openai")
@@ -65,7 +65,7 @@ def replying(deploy: Deploy, fake: Fake) -> tuple[Deployment, str, Program]:
 
 
 def carried_on(deployment: Deployment, stream: str) -> dict[str, Any]:
-    """What is stored once the other worker has ended the reply."""
+    """Return the stored text once the other worker has ended the reply."""
     until(lambda: deployment.rows.stream(stream)["epoch"] == 2, within=AN_OWNER)
     until(lambda: deployment.rows.stream(stream)["state"] == "completed", within=AN_OWNER)
     assert deployment.rows.message(stream)["content"] == BEFORE + AFTER
@@ -82,7 +82,7 @@ def rows_of(deployment: Deployment, stream: str) -> dict[str, Any]:
 
 
 def goes_on_working(deployment: Deployment, woken: Program) -> bool:
-    """Whether it runs another reply, alone: by then it is done with what it held."""
+    """Return whether it runs another reply alone: by then it has finished its old work."""
     for other in deployment.workers:
         if other is not woken:
             other.pause()
@@ -93,7 +93,7 @@ def goes_on_working(deployment: Deployment, woken: Program) -> bool:
 
 @contextmanager
 def held(deployment: Deployment, table: str, row: Any) -> Iterator[None]:
-    """A row that nobody else can write meanwhile."""
+    """Lock a row, so that nobody else can write it meanwhile."""
     url = deployment.environment["DATABASE_URL"]
     with psycopg.connect(url, row_factory=dict_row) as connection:
         connection.execute(f'SELECT 1 FROM "{table}" WHERE id = %s FOR UPDATE', [row])

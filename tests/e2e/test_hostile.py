@@ -1,4 +1,4 @@
-"""What nobody means to do and everybody does: it loses no text, and looks as it should."""
+"""Unintended but frequent actions lose no text, and look right."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def questions(page: Page) -> Locator:
 
 
 def edit(page: Page) -> Locator:
-    """The form in the place of the only question."""
+    """Return the form in the place of the only question."""
     questions(page).hover()
     questions(page).get_by_role("link", name="Edit").click()
     return page.get_by_role("textbox", name="Your message, in other words")
@@ -149,7 +149,7 @@ def rename(page: Page, title: str, to: str) -> None:
 def test_what_is_deleted_while_it_runs_is_had_back_as_far_as_it_came(
     person: Person, fake: Fake, open_page: Callable[..., Page], complaints: Complaints
 ) -> None:
-    complaints.allow("404")  # the page asks how the reply ended, and its conversation is gone
+    complaints.allow("404")  # the page requests the ended reply, and its conversation is gone
     fake.script(Behaviour.of("Half of it ", "never", hold_after=(1,)))
     page = open_page(person)
     expect(ask(page, "Say it all")).to_contain_text("Half of it")
@@ -163,7 +163,7 @@ def test_what_is_deleted_while_it_runs_is_had_back_as_far_as_it_came(
     expect(latest(page).get_by_role("button", name="Continue")).to_be_visible()
 
 
-# A message in other words
+# Edits of a message
 
 
 def test_other_words_outlive_a_reload_and_go_when_they_are_sent_or_given_up(
@@ -212,7 +212,7 @@ def test_who_is_signed_out_in_the_middle_of_other_words_finds_them_again(
     complaints.allow("WebSocket|401")
     fake.script(Behaviour.of("Yes.", times=2))
     page = open_page(person, java_script_enabled=scripts)
-    page.route_web_socket("**/ws/", lambda socket: None)  # nobody tells this page
+    page.route_web_socket("**/ws/", lambda socket: None)  # nothing notifies this page
     ask(page, "First words")
     conversation_path(page)
     page.reload()

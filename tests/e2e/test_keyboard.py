@@ -1,4 +1,4 @@
-"""The keyboard: it reaches everything, and its sheet tells the truth."""
+"""The keyboard reaches everything, and its list of shortcuts is correct."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def box(page: Page) -> Locator:
 
 
 class Sheet:
-    """Presses keys by the rows of the sheet, and knows which rows are left.
+    """Presses keys by the rows of the list, and records the remaining rows.
 
-    A key that led to another page shows it before its scripts run; the next one waits for them.
+    A key that leads to another page shows it before its scripts run; the next key waits for them.
     """
 
     def __init__(self, page: Page) -> None:
@@ -193,7 +193,7 @@ RING = """() => {
 
 
 def tab_to(page: Page, wanted: Locator, key: str = "Tab") -> None:
-    """By the keyboard alone, and what has the focus is seen to have it, all the way."""
+    """With the keyboard alone, and with a visible focus all the way."""
     for _ in range(60):
         page.keyboard.press(key)
         assert page.evaluate(RING), page.evaluate("document.activeElement.outerHTML.slice(0, 200)")

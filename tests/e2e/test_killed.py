@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a reply: it is carried on or ended, and the page shows which."""
+"""kill -9 in the middle of a reply: it continues or ends, and the page shows which."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AFTER = "because the ocean cannot follow it."
 
 
 def script(fake: Fake) -> None:
-    """The first answer hangs in the middle; who asks again gets the rest, after a repetition."""
+    """The first answer hangs in the middle; a continuation gets the rest, after a repetition."""
     fake.script(
         Behaviour.of(BEFORE, "and never this.", hold_after=1),
         Behaviour.of("the moon has passed overhead, ", AFTER, delay=0.05),

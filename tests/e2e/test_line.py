@@ -1,4 +1,4 @@
-"""A lost network, played: what is cut ends, what is silent waits, and both can be mended."""
+"""A simulated loss of network: cut connections end, paused ones wait, and both can be repaired."""
 
 import socket
 import threading
@@ -11,7 +11,7 @@ from tools.deployment.tcp_proxy import Line
 
 
 def answer(listener: socket.socket) -> None:
-    """Send back whatever comes, for as long as the listener is open."""
+    """Send back all data, for as long as the listener is open."""
     while True:
         try:
             connection, _ = listener.accept()
@@ -24,7 +24,7 @@ def answer(listener: socket.socket) -> None:
 
 @pytest.fixture
 def echo() -> Iterator[int]:
-    """The port of a server that sends back what it gets."""
+    """The port of a server that sends back its data."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=answer, args=(listener,), daemon=True)
         thread.start()

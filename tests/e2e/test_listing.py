@@ -46,7 +46,7 @@ def row(page: Page, title: str) -> Locator:
 
 
 def more(page: Page, title: str) -> Locator:
-    """The menu of a conversation, open."""
+    """Open the menu of a conversation."""
     row(page, title).hover()
     row(page, title).get_by_role("link", name=f"More: {title}").click()
     return page.get_by_role("dialog", name="Conversation")
@@ -55,7 +55,7 @@ def more(page: Page, title: str) -> Locator:
 def two_tabs(
     deployment: Deployment, open_page: Callable[..., Page], key: str = ""
 ) -> tuple[Page, Page]:
-    """Of somebody who has one conversation, "Be brief", open in the first."""
+    """The pages of a person with one conversation, "Be brief", open in the first."""
     person = deployment.person(f"lister-{uuid4().hex[:8]}")
     if key:
         person.add_key(key)
@@ -152,7 +152,7 @@ CHATS = 450
 
 @pytest.fixture
 def hoarder(deployment: Deployment) -> Person:
-    """Somebody with more conversations than a list shows at a time."""
+    """A person with more conversations than a list shows at a time."""
     person = deployment.person(f"lister-{uuid4().hex[:8]}")
     deployment.manage("shell", "-c", SEED.format(email=person.email, chats=CHATS))
     return person

@@ -1,5 +1,5 @@
-"""A conversation of a thousand messages: its newest ones first, older ones as they are asked for,
-and nothing moves under the reader."""
+"""A conversation of a thousand messages: the newest ones first, older ones on request, and nothing
+moves for the reader."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ IS_LAID_OUT = (
 
 @pytest.fixture
 def address(deployment: Deployment) -> str:
-    """Of a conversation that long."""
+    """The address of such a conversation."""
     return history.write(deployment, deployment.person("reader"))
 
 
@@ -33,14 +33,14 @@ def test_older_messages_come_above_and_move_nothing(
     articles = page.locator("#messages article")
     expect(articles).to_have_count(50)
     expect(articles.last).to_be_in_viewport()
-    page.evaluate("scrollTo(0, 700)")  # nearer than a screen to what is older
+    page.evaluate("scrollTo(0, 700)")  # nearer than a screen to the older messages
     reading = page.evaluate_handle(READ_NOW)
     expect(articles).to_have_count(100)
     top = reading.evaluate("(article) => article.getBoundingClientRect().top")
     assert -1500 < top < 300, "still in sight, or just above"
     expect(page.get_by_role("link", name="Load older messages")).to_be_attached()
     expect(page.locator(".earlier-messages pre.code button").first).to_be_attached()
-    oldest = page.locator(f"[id='{articles.nth(1).get_attribute('id')}']")  # older ones come
+    oldest = page.locator(f"[id='{articles.nth(1).get_attribute('id')}']")  # older ones load
     assert not oldest.evaluate(IS_LAID_OUT), "far from what is read"
     page.evaluate("scrollTo(0, 0)")
     expect(articles).to_have_count(150)

@@ -1,4 +1,4 @@
-"""Where the links of mails lead, whatever a request says of itself."""
+"""The links in mails, whatever a request's headers contain."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tools.deployment.deployment import Deployment
 from tools.waiting import until
 
 LINK = re.compile(r"\S*/password/reset/key/\S+")
-DAPHNES_PREFIX = "Daphne-Root-Path"  # Daphne itself would take it from anybody
+DAPHNES_PREFIX = "Daphne-Root-Path"  # Daphne itself would accept it from any client
 
 
 def is_mailed(deployment: Deployment, count: int) -> bool:

@@ -1,4 +1,4 @@
-"""On a phone of 360 pixels, under a thumb: everything fits, and everything can be reached."""
+"""On a phone of 360 pixels everything fits, and everything can be reached with a thumb."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def person(deployment: Deployment) -> Person:
 
 
 def fits(page: Page) -> None:
-    """Nothing is cut off at the side, and the page can't be pushed there."""
+    """Nothing is cut off at the side, and the page can't be scrolled there."""
     assert page.evaluate("innerWidth") == WIDTH
     assert page.evaluate("document.documentElement.scrollWidth") == WIDTH
     assert page.evaluate(TOO_WIDE) == []

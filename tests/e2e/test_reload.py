@@ -1,4 +1,4 @@
-"""The reply that survives a reload: the first promise, in two browsers, byte for byte."""
+"""A reply survives a reload: the first promise, in two browsers, byte for byte."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HALVES = ("\ud83c", "\udf0a")  # of one emoji
 
 
 def difficult_pieces() -> tuple[Piece, ...]:
-    """About 100 KB in 2,000 deltas: emoji cut in half, marks apart from their letters, CRLF,
+    """Return about 100 KB in 2,000 deltas: emoji cut in half, marks apart from their letters, CRLF,
     Markdown of every kind, begun in one delta and ended in another."""
     dice = random.Random(1821)
     texts: list[str] = []
@@ -86,7 +86,7 @@ def held(fake: Fake, sent: int) -> None:
 
 
 def shown(page: Page) -> str:
-    """What the reply looks like, once its code is highlighted or not: the text of it."""
+    """Return the text of the reply, the same with and without highlighted code."""
     return until(lambda: latest(page).locator(".prose").last.inner_text())
 
 

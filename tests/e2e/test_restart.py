@@ -1,4 +1,4 @@
-"""A deploy: sockets are told when to come back, replies are handed over, nothing is lost."""
+"""A deploy: sockets get the time to reconnect, replies change workers, nothing is lost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tools.deployment.protocol_client import Reader
 from tools.fake_provider import Behaviour, Fake
 from tools.waiting import until
 
-AN_OWNER = 2.0  # seconds from the hand-over to the next owner
+AN_OWNER = 2.0  # seconds from the release to the next owner
 
 
 @pytest.mark.parametrize("server", ["daphne", "uvicorn"])

@@ -1,4 +1,4 @@
-"""Screens of other shapes than a desk's: one with a notch and round corners, and a wide one."""
+"""Screens of other shapes than a desktop's: one with a notch and round corners, and a wide one."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def old() -> Iterator[Path]:
 def test_old_and_new_processes_share_replies_and_lose_nothing(
     old: Path, fake: Fake, postgres_server: Postgres, end_worker: signal.Signals
 ) -> None:
-    migrates = end_worker == signal.SIGKILL  # which takes its time
+    migrates = end_worker == signal.SIGKILL  # this takes time
     with MixedDeployment(old, fake, postgres_server, migrates=migrates) as deployment:
         results = roll_out_and_back(deployment, fake, end_worker)
     assert len(results) == 16

@@ -55,7 +55,7 @@ def test_the_socket_closes_with_the_session(
     with person.socket() as socket:
         assert json.loads(socket.recv(timeout=10))["type"] == "hello"
         how(person, deployment)
-        # A command in a process of its own rings nobody; the next pulse finds out.
+        # A command in a process of its own sends no notification; the next heartbeat notices.
         patience = SECONDS if how in AT_ONCE else SECONDS + 10
         assert closing_code(socket, patience) == 4401
 

@@ -1,5 +1,5 @@
-"""Every state of a reply has its own words and its own ways out, under the text that is kept: live,
-and the same after a reload."""
+"""Every state of a reply has its own text and actions below the kept text: live, and the same after
+a reload."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def stop(page: Page) -> Locator:
 
 
 def mark(page: Page) -> None:
-    """So that it is known again: what is done on a live page loads no other one."""
+    """Mark the page, to detect that an action on a live page loads no other one."""
     page.evaluate("window.marked = true")
 
 
@@ -144,7 +144,7 @@ def test_how_a_reply_ended_is_said_and_what_can_be_done(
 
 
 def follow(page: Page, foot: Locator, way: str) -> None:
-    """Do the first thing that is offered, and see that it leads on."""
+    """Use the first action, and check that it leads on."""
     foot.get_by_text(way, exact=True).first.click()
     match way:
         case "Open settings and keys":

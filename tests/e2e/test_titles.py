@@ -1,5 +1,5 @@
-"""Titles as a person sees them come: the first words at once, better ones after the first reply,
-and never in place of one that was given by hand."""
+"""Titles as a person sees them: the first words at once, better ones after the first reply, and
+never in place of a title given by hand."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TITLE = Behaviour.of(WRITTEN, prompt="Write a title", hold_after=(0,))
 
 @pytest.fixture
 def owner(deploy: Deploy) -> Person:
-    """Of a deployment whose conversations get their titles from a model."""
+    """A deployment whose conversations get their titles from a model."""
     owner = deploy("embedded", environment={"TITLES": "on"}).person("owner")
     owner.add_key("openai")
     return owner
@@ -64,7 +64,7 @@ def test_a_title_that_was_given_by_hand_stays(
     expect(row(page, "Mine")).to_be_visible()
     fake.release()
     fake.wait_for("finished", count=2)
-    ask(page, "Once more.")  # what it brings about comes after what the title would have
+    ask(page, "Once more.")  # its effect comes after that of a title would
     expect(finished(page)).to_contain_text("It lags.")
     expect(page.get_by_role("heading", level=1)).to_have_text("Mine")
     page.reload()

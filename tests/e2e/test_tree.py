@@ -1,4 +1,4 @@
-"""Other versions of messages in a browser: nothing is lost, and the way back is the browser's."""
+"""Versions of messages in a browser: nothing is lost, and the browser's own buttons lead back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def questions(page: Page) -> Locator:
 
 
 def short(page: Page, text: str) -> Locator:
-    """A question with a short reply, ended."""
+    """Ask a question with a short reply, and wait for its end."""
     ask(page, f"{text} Be brief.", "demo-fast")
     return finished(page)
 

@@ -1,5 +1,5 @@
-"""One browser, one after the other two people: what one of them wrote is not the other's. And the
-same person, signed in anew: an open page goes on."""
+"""Two people use one browser one after the other: neither sees the other's text. And after a new
+sign-in of the same person, an open page continues."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def sign_in(page: Page, person: Person) -> None:
 
 
 def end_the_session(page: Page) -> None:
-    """As when it runs out: nobody has signed out on purpose."""
+    """End the session as if it had expired: nobody has signed out on purpose."""
     page.context.clear_cookies(name="sessionid")
 
 
 def leave_texts(page: Page) -> None:
-    """A message that could not be sent, and a draft."""
+    """Leave a message that could not be sent, and a draft."""
     intercept(page, "**/c/", lambda route: route.abort())
     box(page).fill(UNSENT)
     box(page).press("Enter")
@@ -103,7 +103,7 @@ def test_an_open_page_sends_nothing_in_the_name_of_who_signed_in_in_another_tab(
     deployment: Deployment, owner: Person, stranger: Person, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(owner)
-    page.route_web_socket("**/ws/", lambda socket: None)  # nobody tells this page
+    page.route_web_socket("**/ws/", lambda socket: None)  # nothing notifies this page
     page.reload()
     end_the_session(page)
     other = page.context.new_page()

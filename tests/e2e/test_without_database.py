@@ -1,4 +1,5 @@
-"""PostgreSQL gone for a while: pages say so, each process says it once, and all goes on after."""
+"""PostgreSQL is away for a while: pages report it, each process logs it once, and everything
+continues afterwards."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from tools.services import Postgres
 from tools.waiting import until
 
 BEATS = 2.5
-"""Seconds in which whoever asks every second has asked, and was refused."""
+"""Seconds after which every poll of a second has failed once."""
 
 
 def test_while_the_database_is_away_pages_say_so_and_the_logs_say_it_once(
@@ -39,7 +40,7 @@ def test_while_the_database_is_away_pages_say_so_and_the_logs_say_it_once(
             assert owner.get("/healthz").status_code == 200
             with owner.socket() as newcomer:
                 assert closed_with(newcomer) == 4011
-            fake.release()  # what comes now can't be written yet
+            fake.release()  # text that arrives now can't be written yet
             time.sleep(BEATS)
         finally:
             postgres_server.start()

@@ -1,4 +1,4 @@
-"""Redis gone or frozen: slower, never wrong. Signing in, sending and reading included."""
+"""Redis is away or frozen: slower, never wrong. This includes signing in, sending and reading."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tools.fake_provider import Behaviour, Fake
 from tools.waiting import until
 
 WORDS = [f"word{n:03} " for n in range(80)]
-A_PAUSE = 2_000  # milliseconds that a growing reply may stand still
+A_PAUSE = 2_000  # milliseconds that a growing reply may pause
 
 WATCH = """reply => {
     let last = performance.now();

@@ -1,5 +1,5 @@
-"""Life without JavaScript: everything reads and writes; only what is live asks for a reload, which
-the page does by itself while a reply runs."""
+"""Without JavaScript everything can be read and written; live text needs a reload, which the page
+does by itself while a reply runs."""
 
 from __future__ import annotations
 

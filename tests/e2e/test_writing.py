@@ -1,4 +1,5 @@
-"""Picking, tuning, waiting, the keyboard, a session that ends, and a storm, as a person sees it."""
+"""Choosing a model, settings, waiting messages, details and dropped sockets, as a person sees
+them."""
 
 from __future__ import annotations
 
