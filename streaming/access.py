@@ -1,4 +1,4 @@
-"""Who may see a stream: its owner. The rule itself stands in `StreamQuerySet`."""
+"""Access to a stream: only its owner may see it. `StreamQuerySet` contains the rule."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ class AddIndexBesideWriters(AddIndexConcurrently):
     def database_forwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
-        # What was broken off left an index that is used by nothing.
+        # An interrupted attempt leaves an index that nothing uses.
         name = schema_editor.quote_name(self.index.name)
         if schema_editor.connection.vendor == "postgresql":
             schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")

@@ -91,13 +91,13 @@ def without_refill() -> None:
 
 
 REVEALED_BY = {
-    # Who was stopped for longer than the lease writes on, in the place of its successor.
+    # A worker stopped for longer than its lease continues to write in place of its successor.
     "fence": ("worker: SIGSTOP past its lease",),
-    # What was rung and not committed comes to light when neither worker nor database has it
-    # any more, and everybody else was there to hear it.
+    # Text that was published but not committed is noticed when neither worker nor database has it
+    # any more, and its followers are still there.
     "publish-first": ("worker: kill -9 without a database",),
 }
-"""The blows that a run without a protection is limited to, where chance alone takes too long."""
+"""The faults that a run without a protection is limited to, if random ones take too long."""
 
 BREAKS: dict[str, Callable[[], None]] = {
     "fence": without_fence,

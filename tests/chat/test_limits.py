@@ -201,7 +201,7 @@ def test_models_that_cost_nobody_a_key_share_limited_places(
     assert [ask(owner, model=id).stream.pool for id in models] == ["demo", "keyless", ""]
 
 
-# Who may not use this any more
+# Deactivated users
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,4 +1,4 @@
-"""What is done with a conversation in the list, and who hears of it."""
+"""Actions on a conversation in the list, and the notifications about them."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ def test_the_administrator_edits_models_in_the_admin(owner: User) -> None:
         assert client.get(f"/admin/chat/{page}/").status_code == 200
 
 
-# What is refused
+# Refusals
 
 
 def test_a_retired_model_is_refused_with_its_successor(owner: User) -> None:
@@ -219,7 +219,7 @@ def test_a_key_that_was_removed_since_fails_the_reply(owner: User) -> None:
         sent(reply)
 
 
-# What is sent
+# Requests
 
 
 def test_a_model_is_sent_what_it_takes_and_no_more(owner: User) -> None:

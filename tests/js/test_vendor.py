@@ -1,4 +1,4 @@
-"""What is vendored is what was locked, byte for byte."""
+"""The vendored files equal the locked ones, byte for byte."""
 
 from tools import vendor
 

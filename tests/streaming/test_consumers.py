@@ -163,7 +163,7 @@ def three_chunks(owner: User) -> Stream:
     return stream
 
 
-# Who is let in
+# Connecting
 
 
 def test_who_is_not_signed_in_is_told_so_after_the_handshake(open_tab: Open) -> None:
@@ -549,7 +549,7 @@ CODES = {
 }
 
 
-# Who does not keep up
+# Slow clients
 
 
 def long_reply(owner: User) -> Stream:

@@ -147,7 +147,7 @@ def test_the_same_batch_after_a_lost_answer_doubles_nothing(owner: User) -> None
 
 
 def test_a_batch_is_not_taken_for_written_because_another_writer_is_there(owner: User) -> None:
-    """Whoever replaced this writer has come to the same index with other text."""
+    """The worker that replaced this writer has reached the same index with other text."""
     stream = running(owner)
     mine = entry_of(stream, "mine")
     theirs = claimed(stream, working())
