@@ -33,7 +33,6 @@ class UserRequest(HtmxRequest):
 
 
 def redirect_to_sign_in(request: HtmxRequest, next_url: str) -> HttpResponse:
-    """To the sign-in page, and from there to `next_url`."""
     response = redirect_to_login(next_url)
     return HttpResponseClientRedirect(response.url) if request.htmx else response
 

@@ -20,7 +20,6 @@ from chat.pages.responses import add_no_store_headers, render_fragment
 @require_safe
 @signed_in()
 def conversation_menu(request: UserRequest, id: UUID) -> HttpResponse:
-    """The forms for one conversation: a menu for htmx, otherwise a page."""
     context = {"conversation": access.get_conversation_or_404(request.user, id)}
     if request.htmx:
         return render_fragment(request, "conversations/_menu.html", context)

@@ -108,7 +108,6 @@ def redirect_to_message(request: UserRequest, id: UUID) -> HttpResponse:
 @require_safe
 @signed_in()
 def edit_question(request: UserRequest, id: UUID) -> HttpResponse:
-    """The form for a question: alone for htmx, otherwise in the page of its conversation."""
     question = access.get_question_or_404(request.user, id)
     if request.htmx:
         context = {"message": build_message_view(question), "request_id": uuid4()}
@@ -177,7 +176,6 @@ def _regenerate_answer(request: UserRequest, answer: Message) -> Reply:
 @require_post_or_redirect("place")
 @signed_in()
 def create_continuation(request: UserRequest, id: UUID) -> HttpResponse:
-    """Continue a reply that ended before its time."""
     answer = access.get_message_or_404(request.user, id)
     form = RegenerateForm(request.POST)
     try:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from chat.models import Message
-from chat.presentation.durations import format_seconds
+from chat.presentation.durations import format_duration
 from streaming.models import Stream
 from streaming.providers.catalog import PROVIDERS
 
@@ -74,7 +74,7 @@ def describe_context(stats: dict[str, Any] | None) -> str:
 
 
 def _format_duration(start: datetime, end: datetime | None) -> str:
-    return "" if end is None else format_seconds((end - start).total_seconds())
+    return "" if end is None else format_duration((end - start).total_seconds())
 
 
 def _format_tokens(message: Message) -> str:
