@@ -1,12 +1,14 @@
 """Pages for anonymous visitors, and the addresses that accept only POST."""
 
 import uuid
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
 
 from chat.models import Conversation
 from chat.replies import Reply
+from streaming.models import State
 from tests.chat.factories import HTMX, html, message_form, page
 
 
@@ -53,3 +55,52 @@ def test_the_address_of_a_rejected_form_redirects_a_get_to_the_forms_page(
         shown = as_owner.get(address, headers=headers)
         assert (shown.status_code, shown.headers["Location"]) == (302, place)
         assert as_owner.put(address, headers=headers).status_code == 405
+
+
+READ = [
+    "/c/{chat}/",
+    "/c/{chat}/earlier/?before={message}",
+    "/c/{chat}/menu/",
+    "/m/{message}/edit/",
+]
+POSTED = [
+    "/c/{chat}/title/",
+    "/c/{chat}/pin/",
+    "/c/{chat}/deletion/",
+    "/c/{chat}/restoration/",
+    "/m/{message}/versions/",
+    "/m/{message}/continuations/",
+    "/s/{stream}/stop/",
+]
+
+
+def address_of(reply: Reply, template: str) -> str:
+    return template.format(
+        chat=reply.conversation.pk, message=reply.answer.pk, stream=reply.stream.uuid
+    )
+
+
+@pytest.mark.parametrize("template", READ)
+def test_signing_in_leads_back_to_a_page_that_was_read(
+    visitor: Client, reply: Reply, template: str
+) -> None:
+    address = address_of(reply, template)
+    expected = f"/accounts/login/?{urlencode({'next': address}, safe='/')}"
+    assert visitor.get(address).headers["Location"] == expected
+    assert visitor.get(address, headers=HTMX).headers["HX-Redirect"] == expected
+
+
+@pytest.mark.parametrize("template", POSTED)
+def test_signing_in_leads_from_a_form_to_the_start_page(
+    visitor: Client, reply: Reply, template: str
+) -> None:
+    address = address_of(reply, template)
+    assert visitor.post(address).headers["Location"] == "/accounts/login/?next=/"
+    reply.stream.refresh_from_db()
+    assert reply.stream.state == State.QUEUED
+
+
+def test_a_script_that_marks_as_read_gets_401_once_the_session_is_over(
+    visitor: Client, reply: Reply
+) -> None:
+    assert visitor.post(f"{page(reply)}reading/", headers=HTMX).status_code == 401

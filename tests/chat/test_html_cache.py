@@ -9,11 +9,12 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 from django.test import Client
+from django.utils import translation
 
 from accounts.models import User
 from chat.models import Conversation, Message, RenderedText
 from chat.rendering import cache
-from chat.rendering.cache import MemoryCache, MessageHtmlLoader, purge_cache
+from chat.rendering.cache import MemoryCache, MessageHtmlLoader, compute_digest, purge_cache
 from chat.rendering.complexity import MAX_COST
 from chat.rendering.markdown import RENDERER_VERSION, to_html
 from streaming.writer import MAX_STREAM_CHARS
@@ -170,6 +171,12 @@ def test_a_database_that_rejects_rows_breaks_no_view(
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE chat_renderedtext RENAME COLUMN bytes TO size")
     assert "<strong>b</strong>" in view_reply()
+
+
+def test_html_in_another_language_is_an_entry_of_its_own() -> None:
+    with translation.override("de"):
+        german = compute_digest("a", [], MAX_COST)
+    assert compute_digest("a", [], MAX_COST) != german
 
 
 # In memory
