@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from chat.form_fields import MultilineTextField
 from chat.replies import PagePosition, ReplyRejected, ReplySettings
+from chat.replies.settings import SettingsForm
 
 MAX_MESSAGE_CHARS = 400_000
-MAX_SYSTEM_PROMPT_CHARS = 100_000
-
-
-class MultilineTextField(forms.CharField):
-    """Text as it was typed, but with `\\n` for line ends. Browsers send `\\r\\n`."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(strip=False, widget=forms.Textarea, **options)
-
-    def to_python(self, value: Any) -> str:
-        text = super().to_python(value) or ""
-        return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
 
 
 TEXT_ERROR_MESSAGES = {
@@ -32,7 +20,6 @@ TEXT_ERROR_MESSAGES = {
         "%(limit_value)d can be sent."
     ),
 }
-TEMPERATURE_OUT_OF_RANGE = gettext_lazy("Temperature must be a number from 0 to 2.")
 PAGE_OUT_OF_DATE = gettext_lazy("This page is out of date. Reload it, and send the message again.")
 
 
@@ -54,7 +41,7 @@ class EditForm(RegenerateForm):
     text = MultilineTextField(max_length=MAX_MESSAGE_CHARS, error_messages=TEXT_ERROR_MESSAGES)
 
 
-class ComposerForm(EditForm):
+class ComposerForm(EditForm, SettingsForm):
     """Every error is a whole sentence, because a page shows only the first."""
 
     field_order = ("text", "model")
@@ -68,40 +55,6 @@ class ComposerForm(EditForm):
     )
     parent = forms.UUIDField(required=False, error_messages={"invalid": PAGE_OUT_OF_DATE})
     seen = forms.UUIDField(required=False, error_messages={"invalid": PAGE_OUT_OF_DATE})
-    max_tokens = forms.IntegerField(
-        required=False,
-        min_value=1,
-        max_value=10_000_000,
-        error_messages={
-            "invalid": gettext_lazy("Max tokens must be a whole number."),
-            "min_value": gettext_lazy("Max tokens must be at least 1."),
-            "max_value": gettext_lazy("Max tokens is too large."),
-        },
-    )
-    temperature = forms.FloatField(
-        required=False,
-        min_value=0,
-        max_value=2,
-        error_messages={
-            "invalid": TEMPERATURE_OUT_OF_RANGE,
-            "min_value": TEMPERATURE_OUT_OF_RANGE,
-            "max_value": TEMPERATURE_OUT_OF_RANGE,
-        },
-    )
-    reasoning_effort = forms.CharField(
-        required=False,
-        max_length=20,
-        error_messages={"max_length": gettext_lazy("Choose a reasoning effort from the list.")},
-    )
-    system_prompt = MultilineTextField(
-        required=False,
-        max_length=MAX_SYSTEM_PROMPT_CHARS,
-        error_messages={
-            "max_length": gettext_lazy(
-                "The system prompt is too long: at most %(limit_value)d characters."
-            ),
-        },
-    )
 
     def clean_text(self) -> str:
         text: str = self.cleaned_data["text"]
@@ -117,10 +70,4 @@ class ComposerForm(EditForm):
 
     @property
     def reply_settings(self) -> ReplySettings:
-        return ReplySettings(
-            model=self.cleaned_data["model"],
-            max_tokens=self.cleaned_data["max_tokens"],
-            temperature=self.cleaned_data["temperature"],
-            system_prompt=self.cleaned_data["system_prompt"],
-            reasoning_effort=self.cleaned_data["reasoning_effort"],
-        )
+        return ReplySettings.from_form(self.cleaned_data)

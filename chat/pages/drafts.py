@@ -16,6 +16,7 @@ from accounts.page_account import get_opaque_account_id, get_submitted_account_i
 from chat.decorators import HtmxRequest, ViewFunction, redirect_to_sign_in
 from chat.pages.responses import add_no_store_headers, read_typed_fields, render_fragment
 from chat.replies import ReplyRejected
+from chat.replies.settings import SETTINGS
 
 DRAFT_SESSION_KEY = "draft"
 MAX_DRAFT_BYTES = 20_000
@@ -30,10 +31,7 @@ TOO_MANY_DRAFTS = _(
 FIELD_LABELS = {
     "text": _("Your message"),
     "model": _("Model"),
-    "max_tokens": _("Max tokens"),
-    "temperature": _("Temperature"),
-    "reasoning_effort": _("Reasoning effort"),
-    "system_prompt": _("System prompt"),
+    **{name: setting.field.label for name, setting in SETTINGS.items()},
 }
 
 

@@ -17,18 +17,13 @@ from accounts import keys
 from accounts.models import KeyStatus, User
 from chat import model_catalog
 from chat.models import Conversation
+from chat.presentation.setting_rows import SettingRow, build_setting_rows, read_initial_values
 from chat.replies import PagePosition, describe_retirement
 from chat.replies.credentials import describe_missing_key
+from chat.replies.settings import SETTINGS, list_model_settings
 from streaming.providers.catalog import DEMO_PROVIDER, Model, Provider, pick_default_model
 
-RESTORED_FIELDS = (
-    "text",
-    "model",
-    "max_tokens",
-    "temperature",
-    "reasoning_effort",
-    "system_prompt",
-)
+RESTORED_FIELDS = ("text", "model", *SETTINGS)
 """Fields of a rejected or unsent message that the composer shows again. The request id is new, as
 nothing was created with the old one."""
 
@@ -70,10 +65,7 @@ class Composer:
     default_model: str
     is_model_unavailable: bool
     text: str
-    max_tokens: str
-    temperature: str
-    reasoning_effort: str
-    system_prompt: str
+    settings: tuple[SettingRow, ...]
     running_stream: str
     hint: str
     parent_id: str
@@ -99,39 +91,18 @@ class Composer:
         return reverse("stop", args=[self.running_stream]) if self.running_stream else ""
 
     @property
-    def selected_model(self) -> Model | None:
-        return next((m for g in self.groups for m in g.models if m.id == self.model), None)
-
-    @property
-    def takes_temperature(self) -> bool:
-        return self.selected_model is not None and self.selected_model.takes_temperature
-
-    @property
-    def efforts(self) -> tuple[str, ...]:
-        """Reasoning efforts that the model accepts; empty hides the field."""
-        return self.selected_model.efforts if self.selected_model else ()
-
-    @property
-    def max_output(self) -> int | None:
-        return self.selected_model.max_output if self.selected_model else None
-
-    @property
     def settings_summary(self) -> str:
         """The changed settings, short enough for a button."""
-        parts = [self.temperature] if self.takes_temperature and self.temperature else []
-        if self.max_tokens:
-            parts.append(_("%(count)s tokens") % {"count": self.max_tokens})
-        if self.reasoning_effort in self.efforts:
-            parts.append(_("%(effort)s effort") % {"effort": self.reasoning_effort})
-        if self.system_prompt:
-            parts.append(_("system prompt"))
-        return " · ".join(parts)
+        return " · ".join(row.summary_text for row in self.settings if row.summary_text)
 
 
 @lru_cache(maxsize=MAX_CACHED_OPTIONS)
 def _render_options(group: ModelGroup) -> SafeString:
     """Cached, because rendering the options took a third of a page's time."""
-    return render_to_string("chat/composer/_model_options.html", {"group": group})
+    options = [(model, " ".join(list_model_settings(model))) for model in group.models]
+    return render_to_string(
+        "chat/composer/_model_options.html", {"group": group, "options": options}
+    )
 
 
 def build_composer(
@@ -144,25 +115,19 @@ def build_composer(
     """The form for the next message. `initial` has the text and settings typed before, by field."""
     groups = _build_groups(user)
     used = _load_used_models(user)
-    settings = _get_initial_settings(conversation) | {
-        name: value for name, value in initial.items() if name in RESTORED_FIELDS
-    }
+    typed = {name: value for name, value in initial.items() if name in RESTORED_FIELDS}
     default_model = _select_default_model(user, conversation, groups, used)
-    model = settings.get("model") or default_model
+    model = typed.get("model") or default_model
+    selected = next((m for group in groups for m in group.models if m.id == model), None)
     return Composer(
         action=reverse("send", args=[conversation.pk]) if conversation else reverse("start"),
         request_id=str(uuid.uuid4()),
         groups=groups,
         model=model,
         default_model=default_model,
-        is_model_unavailable=not any(
-            model == choice.id for group in groups for choice in group.models
-        ),
-        text=settings.get("text", ""),
-        max_tokens=settings["max_tokens"],
-        temperature=settings["temperature"],
-        reasoning_effort=settings["reasoning_effort"],
-        system_prompt=settings["system_prompt"],
+        is_model_unavailable=selected is None,
+        text=typed.get("text", ""),
+        settings=build_setting_rows(read_initial_values(conversation) | typed, selected),
         running_stream=running_stream,
         hint=_build_hint(user, model, groups),
         parent_id=str(position.parent_id) if position else "",
@@ -185,22 +150,6 @@ def _build_groups(user: User) -> tuple[ModelGroup, ...]:
 
 def _select_real_groups(groups: Iterable[ModelGroup]) -> list[ModelGroup]:
     return [group for group in groups if group.is_working and not group.is_demo]
-
-
-def _get_initial_settings(conversation: Conversation | None) -> dict[str, str]:
-    """Those of its last message."""
-    if conversation is None:
-        return dict.fromkeys(RESTORED_FIELDS[2:], "")
-    return {
-        "max_tokens": _format_number(conversation.max_tokens),
-        "temperature": _format_number(conversation.temperature),
-        "reasoning_effort": conversation.reasoning_effort,
-        "system_prompt": conversation.system_prompt,
-    }
-
-
-def _format_number(number: float | None) -> str:
-    return "" if number is None else str(number).removesuffix(".0")
 
 
 def _select_default_model(

@@ -1,21 +1,131 @@
-"""The settings of a reply, and what a model takes of them."""
+"""The settings of a reply. Each is defined here once: forms, pages, conversations and the arguments
+of streams derive from it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
-from django.utils.translation import gettext as _
+from django import forms
+from django.core.validators import MaxLengthValidator
+from django.utils.functional import Promise
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 
+from chat.form_fields import MultilineTextField
 from chat.models import Conversation
 from chat.replies.errors import ReplyRejected
 from streaming.providers.catalog import Model
 
+MAX_SYSTEM_PROMPT_CHARS = 100_000
+TEMPERATURE_OUT_OF_RANGE = _("Temperature must be a number from 0 to 2.")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How forms ask for a setting, and how it depends on the model.
+
+    `field` has the label, help text, bounds and errors; `summary` stands on the settings button,
+    with the value in it. Without `is_supported` every model takes the setting.
+    """
+
+    field: forms.Field
+    summary: str | Promise
+    is_supported: Callable[[Model], bool] | None = None
+    get_choices: Callable[[Model], tuple[str, ...]] | None = None
+    get_max: Callable[[Model], int | None] | None = None
+
+    def is_taken_by(self, model: Model | None) -> bool:
+        """Whether the model takes it. An unknown one takes what every model takes."""
+        return self.is_supported is None or (model is not None and self.is_supported(model))
+
+    def accepts(self, value: object, model: Model | None) -> bool:
+        if not self.is_taken_by(model):
+            return False
+        return model is None or self.get_choices is None or value in self.get_choices(model)
+
+
+SETTINGS: Mapping[str, Setting] = {
+    "temperature": Setting(
+        forms.FloatField(
+            required=False,
+            label=_("Temperature"),
+            help_text=_("Lower is more focused, higher more creative."),
+            min_value=0,
+            max_value=2,
+            error_messages=dict.fromkeys(
+                ("invalid", "min_value", "max_value"), TEMPERATURE_OUT_OF_RANGE
+            ),
+            widget=forms.NumberInput({"inputmode": "decimal"}),
+        ),
+        summary="%(value)s",
+        is_supported=lambda model: model.takes_temperature,
+    ),
+    "max_tokens": Setting(
+        forms.IntegerField(
+            required=False,
+            label=_("Max tokens"),
+            help_text=_("Maximum reply length. Leave empty for the model’s default."),
+            min_value=1,
+            max_value=10_000_000,
+            error_messages={
+                "invalid": _("Max tokens must be a whole number."),
+                "min_value": _("Max tokens must be at least 1."),
+                "max_value": _("Max tokens is too large."),
+            },
+            widget=forms.NumberInput({"inputmode": "numeric"}),
+        ),
+        summary=_("%(value)s tokens"),
+        is_supported=lambda model: model.takes_max_tokens,
+        get_max=lambda model: model.max_output,
+    ),
+    "reasoning_effort": Setting(
+        forms.CharField(
+            required=False,
+            label=_("Reasoning effort"),
+            validators=[MaxLengthValidator(20, _("Choose a reasoning effort from the list."))],
+            widget=forms.Select(choices=[("", _("Default"))]),
+        ),
+        summary=_("%(value)s effort"),
+        is_supported=lambda model: bool(model.efforts),
+        get_choices=lambda model: model.efforts,
+    ),
+    "system_prompt": Setting(
+        MultilineTextField(
+            required=False,
+            label=_("System prompt"),
+            max_length=MAX_SYSTEM_PROMPT_CHARS,
+            error_messages={
+                "max_length": _(
+                    "The system prompt is too long: at most %(limit_value)d characters."
+                ),
+            },
+            widget=forms.Textarea({"rows": 3, "placeholder": _("You are a patient teacher.")}),
+        ),
+        summary=pgettext_lazy("changed setting", "system prompt"),
+    ),
+}
+
+
+def list_model_settings(model: Model) -> list[str]:
+    """The names of the settings that this model takes, but not every model."""
+    return [name for name, s in SETTINGS.items() if s.is_supported and s.is_supported(model)]
+
+
+class SettingsForm(forms.Form):
+    """A form with a field for each setting, after its own."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name, setting in SETTINGS.items():
+            self.fields[name] = copy.deepcopy(setting.field)
+
 
 @dataclass(frozen=True, slots=True)
 class ReplySettings:
-    """Settings that are None or empty are left to the provider."""
+    """The model and the values of `SETTINGS`. None or empty leaves a setting to the provider."""
 
     model: str
     max_tokens: int | None = None
@@ -50,12 +160,12 @@ class ReplySettings:
     def for_model(self, model: Model) -> Self:
         """Without the settings that the model does not take. They may come from another model that
         was picked before."""
-        is_known_effort = self.reasoning_effort in model.efforts
-        return replace(
-            self,
-            max_tokens=self.max_tokens if model.takes_max_tokens else None,
-            temperature=self.temperature if model.takes_temperature else None,
-            reasoning_effort=self.reasoning_effort if is_known_effort else "",
+        return self.from_json(
+            {
+                name: value
+                for name, value in self.to_json().items()
+                if name not in SETTINGS or SETTINGS[name].accepts(value, model)
+            }
         )
 
 
@@ -63,7 +173,7 @@ def validate_settings(reply_settings: ReplySettings, model: Model) -> ReplySetti
     """The settings that the model takes. Raises ReplyRejected for one that is out of range."""
     supported = reply_settings.for_model(model)
     if model.max_output and (supported.max_tokens or 0) > model.max_output:
-        message = _("%(model)s writes at most %(count)s tokens.")
+        message = gettext("%(model)s writes at most %(count)s tokens.")
         values = {"model": model.label, "count": f"{model.max_output:,}"}
         raise ReplyRejected("max_tokens", message % values)
     return supported

@@ -112,19 +112,18 @@ function updateForm() {
 
 /** Settings only where the model takes them, and in a line what differs from the usual. */
 function updateSettings() {
-  const { takesTemperature, takesMaxTokens, efforts = "", maxOutput } = modelSelect.selectedOptions[0]?.dataset ?? {};
-  const { max_tokens: tokens, temperature, reasoning_effort: effort, system_prompt: prompt } = composerForm.elements;
-  const taken = { max_tokens: takesMaxTokens === "true", temperature: takesTemperature === "true", reasoning_effort: efforts !== "" };
-  for (const [name, takes] of Object.entries(taken)) composerForm.querySelector(`[data-setting='${name}']`).hidden = !takes;
+  const { settings = "", efforts = "", maxOutput } = modelSelect.selectedOptions[0]?.dataset ?? {};
+  const { max_tokens: tokens, reasoning_effort: effort } = composerForm.elements;
+  const supported = settings.split(" ");
+  const rows = [...composerForm.querySelectorAll("[data-setting]")];
+  for (const row of rows) row.hidden = "dependsOnModel" in row.dataset && !supported.includes(row.dataset.setting);
   updateEfforts(effort, efforts.split(" ").filter(Boolean));
   if (maxOutput) tokens.max = maxOutput;
   else tokens.removeAttribute("max");
-  const parts = [
-    taken.temperature && temperature.value,
-    taken.max_tokens && tokens.value && `${tokens.value} tokens`,
-    effort.value && `${effort.value} effort`,
-    prompt.value && "system prompt",
-  ];
+  const parts = rows.filter((row) => !row.hidden).map(({ dataset }) => {
+    const { value } = composerForm.elements[dataset.setting];
+    return value && dataset.summary.replace("%(value)s", () => value);
+  });
   const summary = document.getElementById("settings-summary");
   summary.textContent = parts.filter(Boolean).join(" · ");
   summary.parentElement.classList.toggle("changed", summary.textContent !== "");

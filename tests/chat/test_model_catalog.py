@@ -18,6 +18,7 @@ from chat import model_catalog, replies
 from chat.models import Conversation, ModelOverride, RefusedParameter
 from chat.presentation.composer import build_composer
 from chat.presentation.details import build_details
+from chat.presentation.setting_rows import SettingRow
 from chat.replies import Reply, ReplyRejected
 from chat.replies import ReplySettings as Chosen
 from streaming import lifecycle
@@ -330,9 +331,17 @@ def test_what_was_decided_is_not_kept_for_a_stream_that_another_worker_has(owner
 
 def test_the_composer_offers_efforts_and_keeps_the_one_that_was_used(owner: User) -> None:
     reply = ask(with_key(owner), model="gpt-6.2-sol", reasoning_effort="low")
-    shown = build_composer(owner, reply.conversation, {})
-    assert (shown.reasoning_effort, shown.efforts) == ("low", ("low", "medium", "high"))
-    assert build_composer(owner, None, {"model": "demo"}).efforts == ()
+    assert build_composer(owner, reply.conversation, {}).settings_summary == "low effort"
+    shown = efforts_row(owner, reply.conversation)
+    assert (shown.field.value(), shown.is_hidden) == ("low", False)
+    offered = [value for value, _ in shown.field.field.widget.choices]
+    assert offered == ["", "low", "medium", "high"]
+    assert efforts_row(owner, None, model="demo").is_hidden
+
+
+def efforts_row(user: User, conversation: Conversation | None, **typed: str) -> SettingRow:
+    rows = build_composer(user, conversation, typed).settings
+    return next(row for row in rows if row.field.name == "reasoning_effort")
 
 
 def test_a_conversation_whose_model_is_gone_is_told_what_to_pick(owner: User) -> None:

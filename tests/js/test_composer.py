@@ -17,6 +17,7 @@ from accounts.models import User
 from chat.conversations.sidebar import Sidebar
 from chat.presentation.composer import Composer, ModelGroup
 from chat.presentation.message_views import MessageView, build_blank_views
+from chat.presentation.setting_rows import build_setting_rows
 from streaming.providers.catalog import all_models, group_by_provider
 from tools.static_site import Files
 
@@ -32,11 +33,13 @@ def page_of(action: str, articles: tuple[MessageView, ...] = (), **composer: Any
         for provider, models in group_by_provider(all_models()).items()
     )
     usual = dict.fromkeys((field.name for field in fields(Composer)), "")
+    model = next(model for model in all_models() if model.id == composer.get("model", "demo"))
     given = {
         "action": action,
         "request_id": str(uuid4()),
         "model": "demo",
         "is_model_unavailable": False,
+        "settings": build_setting_rows({}, model),
     }
     form = Composer(**(usual | given | {"groups": groups} | composer))  # type: ignore[arg-type]
     context = {
