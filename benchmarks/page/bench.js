@@ -11,8 +11,8 @@ const FONTS = [
   "1em 'JetBrains Mono Variable'",
 ];
 
-const { LiveReply } = await import("/js/live-reply.js");
-const { startStickToBottom } = await import("/js/scroll.js");
+const { LiveReply } = await import("/js/live/live-reply.js");
+const { startStickToBottom } = await import("/js/conversation/scroll.js");
 startStickToBottom();
 customElements.define("live-reply", LiveReply);
 
@@ -79,8 +79,9 @@ async function measure(text) {
  * Fonts and KaTeX are here before: a page's first formula is set late when its text is quicker.
  */
 async function jumps(text) {
+  const { loadKatex } = await import("/js/enhance/math.js");
   await Promise.all([
-    import("/vendor/katex/katex.min.js"),
+    loadKatex(),
     ...FONTS.map((font) => document.fonts.load(font)),
   ]);
   const reply = begin();

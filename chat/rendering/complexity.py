@@ -1,4 +1,4 @@
-"""How much of a text is formatted: one rule for the server and the page (static/js/complexity.js).
+"""How much of a text is formatted: the same rule as in static/js/markdown/complexity.js.
 
 Some texts take both Markdown parsers very long, so both get only the part that costs little. The
 cost is estimated from the text alone, in one pass, so that a text looks the same live and after a

@@ -1,4 +1,4 @@
-"""Markdown to HTML for history: what static/js/markdown.js shows while the same text streams.
+"""Markdown to HTML for history: what static/js/markdown/ shows while the same text streams.
 
 Both sides read one dialect (tests/markdown_cases.json): GFM whose raw HTML is shown as text. No
 remote content is loaded, so images become links. Links lead to http, https, mailto and tel only.

@@ -1,22 +1,22 @@
-// How a page asks its server: forms that are posted, and fragments in the way htmx asks for them.
+// Requests to the server: posted forms, and fragments, with the headers that htmx sends.
 
-const REQUEST_TIMEOUT_MS = 30_000; // milliseconds before what is asked counts as not answered
+const REQUEST_TIMEOUT_MS = 30_000;
 const FRAGMENT_HEADERS = { "HX-Request": "true" };
 
 export const TOKEN_FIELD = "csrfmiddlewaretoken";
 export const ACCOUNT_FIELD = "account";
-/** What says whose a form is, and is no part of what somebody wrote into it. */
+/** The fields that say who a form belongs to. They are no part of its content. */
 export const IDENTITY_FIELDS = [TOKEN_FIELD, ACCOUNT_FIELD];
 
-const ACCOUNT_HEADER = "X-Account"; // of this page; of the session, in an answer that refuses this page
-const TOKEN_PAGE = "/accounts/login/"; // a page that sets the cookie with the token
+const ACCOUNT_HEADER = "X-Account"; // the account of this page; in a response that rejects it, that of the session
+const TOKEN_PAGE = "/accounts/login/"; // sets the cookie with the CSRF token
 
-/** The token of the session as it is now: signing in, also in another tab, makes another one. */
+/** The session's current token. It changes when someone signs in, in this tab or another. */
 export function readCsrfToken() {
   return /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1] ?? "";
 }
 
-/** The account this page was made for; "" for anonymous visitors. */
+/** The account that this page was rendered for; "" for anonymous visitors. */
 export function getPageAccount() {
   return document.querySelector("meta[name='account']")?.content ?? "";
 }
@@ -25,45 +25,52 @@ export function buildHeaders() {
   return { ...FRAGMENT_HEADERS, [ACCOUNT_HEADER]: getPageAccount() };
 }
 
-/** The fields never decide which token or account counts: they may be older than the session.
- *  @returns {Promise<Response & {html: string} | null>} null where not all of it came */
+/** Post a form. Its own token and account are dropped, because they may be older than the session.
+ *  @returns {Promise<Response & {html: string} | null>} null if no complete response came */
 export async function postForm(action, body = new URLSearchParams()) {
   for (const name of IDENTITY_FIELDS) body.delete(name);
   const token = readCsrfToken();
   const response = await postWithToken(token, action, body);
   if (response?.status !== 403) return response;
-  await fetchFragment(TOKEN_PAGE); // the cookie may have been deleted
+  await fetchFragment(TOKEN_PAGE); // someone may have deleted the cookie
   return readCsrfToken() === token ? response : postWithToken(readCsrfToken(), action, body);
 }
 
 function postWithToken(token, action, body) {
   const csrf = token || document.querySelector(`[name="${TOKEN_FIELD}"]`).value;
-  return fetchText(action, { method: "POST", body, headers: { ...buildHeaders(), "X-CSRFToken": csrf } });
+  return fetchText(action, {
+    method: "POST",
+    body,
+    headers: { ...buildHeaders(), "X-CSRFToken": csrf },
+  });
 }
 
-/** @returns {Promise<Response & {html: string} | null>} null where not all of it came */
+/** @returns {Promise<Response & {html: string} | null>} null if no complete response came */
 export function fetchFragment(address) {
   return fetchText(address, { headers: buildHeaders() });
 }
 
-/** Was this refused because somebody else is signed in in this browser now? */
+/** Did the server reject this because another account is signed in now? */
 export function isAccountMismatch(response) {
   return response?.status === 409 && response.headers.has(ACCOUNT_HEADER);
 }
 
-/** A connection may break within an answer, too. */
+/** Reads the whole body here, because a connection may also break inside it. */
 async function fetchText(address, options) {
   try {
-    const response = await fetch(address, { ...options, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
-    const answer = Object.assign(response, { html: await response.text() });
-    if (isAccountMismatch(answer)) reportAccountMismatch(options.method === "POST");
-    return answer;
+    const response = await fetch(address, {
+      ...options,
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+    });
+    Object.assign(response, { html: await response.text() });
+    if (isAccountMismatch(response)) reportAccountMismatch(options.method === "POST");
+    return response;
   } catch {
     return null;
   }
 }
 
-/** @param {boolean} isAct whether the person did something that was refused */
+/** @param {boolean} isAct whether the server rejected an action of the person */
 export function reportAccountMismatch(isAct = false) {
   document.dispatchEvent(new CustomEvent("account-mismatch", { detail: { isAct } }));
 }
@@ -72,7 +79,16 @@ export function parseFragment({ html }) {
   return document.createRange().createContextualFragment(html);
 }
 
-/** A UUID; browsers offer randomUUID only over https and on this very machine. */
+/** @returns {Element[]} the messages of a response; none if it failed, or is the page of a captive portal */
+export function parseArticles(response) {
+  return response?.ok ? [...parseFragment(response).querySelectorAll("article")] : [];
+}
+
+export function parseArticle(response) {
+  return parseArticles(response).at(0);
+}
+
+/** A UUID. Browsers offer randomUUID only over https and on localhost. */
 export function createRequestId() {
   if (crypto.randomUUID) return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));

@@ -1,27 +1,59 @@
-// Everything live on a conversation page. Without it the page still reads, and its forms still post.
+// Starts everything live on a conversation page. Without it the page can be read, and its forms work.
 
-import { startComposer } from "./composer.js";
-import { enhanceHistory, startCopyButtons } from "./enhance.js";
-import { startStickToBottom } from "./scroll.js";
+import { startAccountDialogs } from "./account-dialogs.js";
+import { startComposer } from "./composer/composer.js";
+import { startModelPicker } from "./composer/model-picker.js";
+import { startEarlierMessages } from "./conversation/earlier-messages.js";
+import { startMessageActions } from "./conversation/message-actions.js";
+import { startStickToBottom } from "./conversation/scroll.js";
+import { startCopyButtons } from "./enhance/copy.js";
+import { enhanceHistory } from "./enhance/enhance.js";
 import { startKeyboard } from "./keyboard.js";
-import { startConversationList } from "./conversation-list.js";
-import { LiveReply } from "./live-reply.js";
-import { startEarlierMessages } from "./earlier-messages.js";
-import { startModelPicker } from "./model-picker.js";
-import { startPolling } from "./polling.js";
-import { connection } from "./socket.js";
-import { startStallNotice } from "./stall-notice.js";
-import { startMessageActions } from "./message-actions.js";
-import { startShell } from "./shell.js";
+import { LiveReply } from "./live/live-reply.js";
+import { startPolling } from "./live/polling.js";
+import { connection } from "./live/socket.js";
+import { startStallNotice } from "./live/stall-notice.js";
+import { startConversationMenu } from "./sidebar/conversation-menu.js";
+import { startOlderConversations } from "./sidebar/older-conversations.js";
+import { startSidebar } from "./sidebar/sidebar.js";
+import { startToasts } from "./sidebar/toasts.js";
+import { startStatusLine } from "./status-line.js";
+
+// What these modules import. Named here, so that a browser fetches all of them at once.
+import "./composer/drafts.js";
+import "./composer/form.js";
+import "./composer/outbox.js";
+import "./composer/settings.js";
+import "./composer/stop.js";
+import "./conversation/new-messages.js";
+import "./elements.js";
+import "./enhance/code.js";
+import "./enhance/math.js";
+import "./enhance/queue.js";
+import "./http.js";
+import "./i18n.js";
+import "./live/reply-renderer.js";
+import "./live/running-replies.js";
+import "./markdown/builder.js";
+import "./markdown/complexity.js";
+import "./markdown/dom.js";
+import "./markdown/grammar.js";
+import "./markdown/links.js";
+import "./markdown/pieces.js";
+import "./markdown/stream.js";
 
 startStickToBottom();
 startComposer();
 startMessageActions();
-startConversationList();
+startConversationMenu();
+startToasts();
+startOlderConversations();
 startModelPicker();
 startKeyboard();
 startStallNotice();
-startShell();
+startStatusLine();
+startSidebar();
+startAccountDialogs();
 startPolling();
 customElements.define("live-reply", LiveReply);
 startCopyButtons();

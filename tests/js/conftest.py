@@ -1,12 +1,15 @@
 """Our scripts in a real Chromium, from a server on loopback that has the static files and the
 content security policy, but no database and no Django."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from tools.static_site import serve_static
+
+SIDEBAR = re.compile(r"/sidebar/(?:\?|$)")  # its URL, and not those of its scripts
 
 
 @pytest.fixture(scope="session")

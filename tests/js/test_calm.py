@@ -14,6 +14,7 @@ from django.test import override_settings
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from chat.presentation.message_views import MessageView
+from tests.js.conftest import SIDEBAR
 from tests.js.test_composer import CHAT, PLAIN_FILES, STREAM, exchange, page_of
 from tools.static_site import Files
 
@@ -99,7 +100,7 @@ class Growing:
         with override_settings(STORAGES=PLAIN_FILES, STATIC_URL="/static/"):
             Files.pages[CHAT] = page_of(f"{CHAT}messages/", (self.question, self.answer))
         page.route_web_socket("**/ws/", self.accept)
-        page.route("**/sidebar/**", lambda route: route.fulfill(body=""))
+        page.route(SIDEBAR, lambda route: route.fulfill(body=""))
         page.goto(CHAT)
         expect(page.locator("live-reply .caret")).to_have_count(1)
         page.evaluate("() => document.fonts.ready.then(() => null)")

@@ -19,6 +19,7 @@ from chat.presentation.composer import Composer, ModelGroup
 from chat.presentation.message_views import MessageView, build_blank_views
 from chat.presentation.setting_rows import build_setting_rows
 from streaming.providers.catalog import all_models, group_by_provider
+from tests.js.conftest import SIDEBAR
 from tools.static_site import Files
 
 PLAIN_FILES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
@@ -85,7 +86,7 @@ class Server:
         self.answer: Callable[[Route], None] = self.accept
         self.held: list[Route] = []
         page.route_web_socket("**/ws/", lambda socket: None)
-        page.route("**/sidebar/**", lambda route: route.fulfill(body=""))
+        page.route(SIDEBAR, lambda route: route.fulfill(body=""))
         page.route("**/messages/", self.hear)
         page.route("**/c/", self.hear)
         page.route("**/stop/", self.hear_stop)

@@ -28,8 +28,8 @@ BODY = """<details class="reasoning" hidden><summary>Thinking</summary><div clas
 PAGE = """<!doctype html><html lang=en><title>Live</title><link rel=icon href=/img/favicon.svg>
 <body><main>{article}</main><script type=module src="/js/live.test.js"></script>"""
 
-SCRIPT = """import { LiveReply } from "/js/live-reply.js";
-import { connection } from "/js/socket.js";
+SCRIPT = """import { LiveReply } from "/js/live/live-reply.js";
+import { connection } from "/js/live/socket.js";
 customElements.define("live-reply", LiveReply);
 connection.addEventListener("status", ({ detail }) => { document.body.dataset.status = detail; });
 connection.start();

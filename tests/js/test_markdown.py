@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Page
 
 from chat.rendering.cleaner import ALLOWED_ATTRIBUTES, ALLOWED_TAGS
 from chat.rendering.markdown import to_html
@@ -16,7 +16,7 @@ CASES = json.loads((TESTS / "markdown_cases.json").read_text())
 ATTACKS: list[str] = json.loads((TESTS / "markdown_attacks.json").read_text())
 
 RENDER = """async ([sources, whole]) => {
-    const { MarkdownStream, renderInto } = await import("/js/markdown.js");
+    const { MarkdownStream, renderInto } = await import("/js/markdown/stream.js");
     return sources.map((source) => {
         const root = document.createElement("div");
         if (whole) renderInto(root, source);
@@ -70,9 +70,9 @@ def test_a_document_fed_one_character_at_a_time_is_the_same_document(page: Page)
 
 
 SET = """async (sources) => {
-    const { MarkdownStream } = await import("/js/markdown.js");
-    const { enhanceGrowing, enhanceGrown } = await import("/js/enhance.js");
-    await import("/vendor/katex/katex.min.js");
+    const { MarkdownStream } = await import("/js/markdown/stream.js");
+    const { enhanceGrowing, enhanceGrown } = await import("/js/enhance/enhance.js");
+    await (await import("/js/enhance/math.js")).loadKatex();
     let set = 0;
     const htmls = sources.map((source) => {
         const root = document.createElement("div");
@@ -126,7 +126,7 @@ SEAMED = [
 ]
 
 SEAM = """async ([source, seams, step]) => {
-    const { MarkdownStream } = await import("/js/markdown.js");
+    const { MarkdownStream } = await import("/js/markdown/stream.js");
     const root = document.createElement("div");
     const stream = new MarkdownStream(root);
     const characters = [...source];
@@ -154,7 +154,7 @@ def test_a_seam_stands_after_the_block_it_falls_into(
 # What has been read is left alone
 
 SETTLE = """async () => {
-    const { MarkdownStream } = await import("/js/markdown.js");
+    const { MarkdownStream } = await import("/js/markdown/stream.js");
     const root = document.querySelector("main");
     const told = [];
     const stream = new MarkdownStream(root, (blocks) => told.push(...blocks));
@@ -187,7 +187,7 @@ def test_finished_blocks_are_never_touched_again(page: Page) -> None:
 
 
 ADOPT = """async ([html, source]) => {
-    const { MarkdownStream } = await import("/js/markdown.js");
+    const { MarkdownStream } = await import("/js/markdown/stream.js");
     const root = document.querySelector("main");
     root.innerHTML = html;
     const before = [...root.children];
@@ -208,7 +208,7 @@ def test_what_the_server_rendered_is_taken_over_as_it_stands(page: Page) -> None
 
 
 SLICED = """async (texts) => {
-    const { MarkdownStream } = await import("/js/markdown.js");
+    const { MarkdownStream } = await import("/js/markdown/stream.js");
     const roots = texts.map(() => document.createElement("div"));
     const streams = roots.map((root) => new MarkdownStream(root));
     for (const [i, stream] of streams.entries()) {
@@ -258,7 +258,7 @@ def test_a_text_built_in_slices_is_the_same_whatever_is_built_between(page: Page
 def test_a_text_that_comes_very_fast_is_cut_between_characters(page: Page) -> None:
     texts = page.evaluate(
         """async (text) => {
-        const { MarkdownStream } = await import("/js/markdown.js");
+        const { MarkdownStream } = await import("/js/markdown/stream.js");
         const stream = new MarkdownStream(document.createElement("div"));
         stream.flush();
         stream.append(text);
@@ -280,7 +280,7 @@ def test_a_text_that_comes_very_fast_is_cut_between_characters(page: Page) -> No
 # Attacks
 
 INSPECT = """async ([sources, served, allowed, tags]) => {
-    const { MarkdownStream, renderInto } = await import("/js/markdown.js");
+    const { MarkdownStream, renderInto } = await import("/js/markdown/stream.js");
     const bad = [];
     let hits = 0;
     window.__hit = () => { hits += 1; };
@@ -367,7 +367,7 @@ def test_what_costs_too_much_is_plain_on_both_sides_alike(page: Page) -> None:
 
 
 FED = """async ([texts, size]) => {
-    const { MarkdownStream } = await import("/js/markdown.js");
+    const { MarkdownStream } = await import("/js/markdown/stream.js");
     return texts.map((text) => {
         const root = document.createElement("div");
         const stream = new MarkdownStream(root);
@@ -389,7 +389,7 @@ def test_what_costs_too_much_ends_alike_however_it_arrives(page: Page) -> None:
 
 
 UNREADABLE = """async ([text, isAlways, name = "build"]) => {
-    const { MarkdownStream } = await import("/js/markdown.js");
+    const { MarkdownStream } = await import("/js/markdown/stream.js");
     const root = document.createElement("div");
     const stream = new MarkdownStream(root);
     const build = stream[name];
@@ -416,3 +416,15 @@ def test_what_cannot_be_built_is_plain_and_fails_where_even_that_cannot(page: Pa
     assert page.evaluate(UNREADABLE, ["One *two*", True]) == ["too deep"] * 2
     late = ["[a]\n\n[a]: /b", True, "rebuild"]
     assert page.evaluate(UNREADABLE, late) == ["too deep"] * 2
+
+
+EDITED = """async ([rule, part]) => {
+    const { editRule } = await import("/js/markdown/grammar.js");
+    return editRule("paragraph", new RegExp(rule, "u"), [[part, "(?!)"]]).source;
+}"""
+
+
+def test_a_rule_of_the_grammar_is_edited_or_the_page_says_that_it_has_changed(page: Page) -> None:
+    assert page.evaluate(EDITED, ["a|html|b", "html"]) == "a|(?!)|b"
+    with pytest.raises(Error, match="marked's rule “paragraph” has changed: html does not match"):
+        page.evaluate(EDITED, ["a|b", "html"])

@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from django.test import override_settings
 from playwright.sync_api import Locator, Page, Route, WebSocket, WebSocketRoute, expect
 
+from tests.js.conftest import SIDEBAR
 from tests.js.test_composer import CHAT, PLAIN_FILES, STREAM, exchange, page_of
 from tools.static_site import Files
 
@@ -30,7 +31,7 @@ class Pages:
         self.listed = 0
         self.answer = True
         Files.pages[CHAT] = page_of(f"{CHAT}messages/", (question, self.reply))
-        page.route("**/sidebar/**", self.list)
+        page.route(SIDEBAR, self.list)
         page.route("**/m/*/", self.message)
 
     def list(self, route: Route) -> None:
@@ -146,7 +147,7 @@ def test_somebody_else_is_told_of_once_and_ends_the_rounds(
     page.goto(CHAT)
     pass_time(page, says(page, SENTENCE))
     refusal = {"X-Account": "another"}
-    page.route("**/sidebar/**", lambda route: route.fulfill(status=409, headers=refusal))
+    page.route(SIDEBAR, lambda route: route.fulfill(status=409, headers=refusal))
     page.route("**/m/*/", lambda route: route.fulfill(status=404))
     dialog = page.get_by_role("dialog", name="You are signed in as someone else")
     page.evaluate("document.querySelector('live-reply').dataset.state = 'completed'")
@@ -167,9 +168,7 @@ def test_what_is_done_to_a_chat_is_seen_in_the_list(page: Page, pages: Pages) ->
         '<a class="conversation-menu-button" href="{0}menu/">More</a></li>'
     )
     listed = [row.format(CHAT, "Tides")]
-    page.route(
-        "**/sidebar/**", lambda route: route.fulfill(body=LIST.replace("><", f">{listed[-1]}<"))
-    )
+    page.route(SIDEBAR, lambda route: route.fulfill(body=LIST.replace("><", f">{listed[-1]}<")))
     page.route("**/menu/", lambda route: route.fulfill(body=MENU))
     page.route("**/title/", lambda route: route.fulfill(status=204))
     page.goto(CHAT)

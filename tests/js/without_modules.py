@@ -7,6 +7,7 @@ is run on one deployment already. The names of the others that pass all the same
 end, and make the run fail; so do those that did not come as far as a page.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Route, expect
 from playwright.sync_api._generated import LocatorAssertions, PageAssertions
 
-OURS = "**/js/*.js"  # what a test serves of its own comes before
+OURS = re.compile(r"/js/.+\.js$")  # routes of a test take precedence
 EMPTY = "export {};"
 PATIENCE = 2_000  # milliseconds; nothing here is worth waiting for
 NAVIGATION = 5_000

@@ -1,24 +1,24 @@
-// One socket a tab: docs/protocol.md, with the coming back. Recovery is the ordinary path: the
-// first connection and the hundredth follow everything unfinished from where it stands.
+// One socket for each tab, see docs/protocol.md. The first connection and the hundredth do the same:
+// they follow every unfinished reply from its last index.
 
-import { fetchFragment } from "./http.js";
+import { fetchFragment } from "../http.js";
 
 const CLOSE_SIGNED_OUT = 4401;
-const SESSION_CHECK_DELAY_MS = 1500; // milliseconds in which it is here
-const MIN_RETRY_MS = 300; // milliseconds before the first attempt to come back
+const SESSION_CHECK_DELAY_MS = 1500; // until then a new session cookie has arrived
+const MIN_RETRY_MS = 300; // before the first attempt to reconnect
 const MAX_RETRY_MS = 10_000;
-const PING_AFTER_MS = 25_000; // without a frame: ask whether anybody is there
-const PONG_TIMEOUT_MS = 3000; // without one, the line is dead, whatever it says of itself
-const CONNECT_TIMEOUT_MS = 15_000; // an attempt that takes longer is given up
-const SLOW_CONNECT_MS = 8000; // an attempt that takes longer may be one of those that never end
-const MAX_FAILED_ATTEMPTS = 3; // attempts in a row without a greeting, after which sockets may not get through
-const MAX_POLLING_RETRY_MS = 30_000; // the longest wait where they don't
+const PING_AFTER_MS = 25_000; // without a frame
+const PONG_TIMEOUT_MS = 3000; // then the connection is dead, even if the browser calls it open
+const CONNECT_TIMEOUT_MS = 15_000;
+const SLOW_CONNECT_MS = 8000; // a longer attempt may never end
+const MAX_FAILED_ATTEMPTS = 3; // in a row; then sockets may not get through at all
+const MAX_POLLING_RETRY_MS = 30_000; // while the page polls instead
 
 /**
- * Events: `status` (detail: "connected", "reconnecting", "polling" where pages answer and sockets
- * don't get through, "offline", "signed-out" or "account-mismatch"), `hello` on every new socket,
- * `revision` (detail: the number of the owner's latest change), and `socket-failing`, whenever it is time
- * to try whether pages answer.
+ * Events: `status` (detail: "connected", "reconnecting", "polling" where pages work and sockets
+ * don't, "offline", "signed-out" or "account-mismatch"), `hello` on every new socket, `revision`
+ * (detail: the number of the owner's latest change), and `socket-failing`, when it is time to check
+ * whether pages still work.
  */
 class Connection extends EventTarget {
   status = "";
@@ -30,8 +30,8 @@ class Connection extends EventTarget {
   #retryTimer = 0;
   #minRetryMs = 0;
   #isEnded = false;
-  #hasHello = false; // is there one on this socket?
-  #failedAttempts = 0; // attempts without one since the last
+  #hasHello = false; // on this socket
+  #failedAttempts = 0; // without a hello, in a row
   #arePagesReachable = false;
 
   start() {
@@ -39,7 +39,7 @@ class Connection extends EventTarget {
     addEventListener("online", () => this.#reconnectNow());
     addEventListener("offline", () => this.#sendProbe());
     addEventListener("pageshow", () => this.#reconnectNow());
-    // An open socket keeps a page out of the back/forward cache; a kept page comes back anyway.
+    // An open socket would keep the page out of the back/forward cache; a cached page reconnects.
     addEventListener("pagehide", () => this.#closeSocket());
     document.addEventListener("visibilitychange", () => document.hidden || this.#reconnectNow());
     this.#openSocket();
@@ -50,7 +50,7 @@ class Connection extends EventTarget {
     this.refollow(stream);
   }
 
-  /** Ask for everything after what the follower holds, now or on the next connection. */
+  /** Request everything after the follower's last index, now or on the next connection. */
   refollow(stream) {
     this.#sendFrame({ type: "follow", stream, after: this.followers.get(stream).last });
   }
@@ -59,14 +59,14 @@ class Connection extends EventTarget {
     if (this.followers.delete(stream)) this.#sendFrame({ type: "unfollow", stream });
   }
 
-  /** Say whether pages answer, while no socket does. */
-  setPagesReachable(answer) {
+  /** @param {boolean} areReachable whether pages work while no socket does */
+  setPagesReachable(areReachable) {
     if (this.#hasHello || this.#isEnded) return;
-    this.#arePagesReachable = answer;
+    this.#arePagesReachable = areReachable;
     this.#setStatus(this.#lostStatus);
   }
 
-  /** The session is over, or by now somebody else's. */
+  /** The session has ended, or belongs to another account now. */
   endSession(status = "signed-out") {
     this.#isEnded = true;
     this.#closeSocket();
@@ -109,8 +109,8 @@ class Connection extends EventTarget {
     else this.#scheduleReconnect();
   }
 
-  /** The key of a session changes, too, when its owner gives the password in another tab, which is
-   *  told the new one a moment later. */
+  /** The session's key also changes when its owner enters the password in another tab. The new
+   *  cookie arrives a moment later. */
   #checkSession() {
     this.#retryTimer = setTimeout(async () => {
       const response = await fetchFragment("/sidebar/");
@@ -120,21 +120,27 @@ class Connection extends EventTarget {
   }
 
   #scheduleReconnect() {
-    const wait = Math.min(MIN_RETRY_MS * 1.7 ** this.#attempts, this.#arePagesReachable ? MAX_POLLING_RETRY_MS : MAX_RETRY_MS);
+    const wait = Math.min(
+      MIN_RETRY_MS * 1.7 ** this.#attempts,
+      this.#arePagesReachable ? MAX_POLLING_RETRY_MS : MAX_RETRY_MS,
+    );
     this.#attempts += 1;
     this.#failedAttempts += 1;
-    this.#retryTimer = setTimeout(() => this.#openSocket(), this.#minRetryMs + wait * (0.5 + Math.random() / 2));
+    this.#retryTimer = setTimeout(
+      () => this.#openSocket(),
+      this.#minRetryMs + wait * (0.5 + Math.random() / 2),
+    );
     this.#setStatus(this.#lostStatus);
     if (this.#failedAttempts >= MAX_FAILED_ATTEMPTS) this.#emit("socket-failing");
   }
 
-  /** A machine without a network still reaches itself: only a lost socket makes it offline. */
+  /** Without a network a machine still reaches localhost, so only a lost socket means offline. */
   get #lostStatus() {
     if (!navigator.onLine) return "offline";
     return this.#arePagesReachable ? "polling" : "reconnecting";
   }
 
-  /** The network or the reader is back: come back at once, and doubt a line that was asleep. */
+  /** The network or the reader is back: reconnect at once, and probe a connection that slept. */
   #reconnectNow() {
     this.#attempts = 0;
     this.#sendProbe();
@@ -143,18 +149,21 @@ class Connection extends EventTarget {
 
   #checkHealth() {
     const silence = Date.now() - this.#lastFrameAt;
-    const opening = this.#socket?.readyState === WebSocket.CONNECTING;
+    const isOpening = this.#socket?.readyState === WebSocket.CONNECTING;
     if (this.#socket && !this.#hasHello && silence > SLOW_CONNECT_MS) this.#emit("socket-failing");
-    if (opening && silence > CONNECT_TIMEOUT_MS) this.#abandonSocket();
+    if (isOpening && silence > CONNECT_TIMEOUT_MS) this.#abandonSocket();
     else if (silence > PING_AFTER_MS) this.#sendProbe();
   }
 
   #sendProbe() {
     const socket = this.#socket;
     if (socket?.readyState !== WebSocket.OPEN) return;
-    const asked = Date.now();
+    const sentAt = Date.now();
     this.#sendFrame({ type: "ping", n: 0 });
-    setTimeout(() => socket === this.#socket && this.#lastFrameAt < asked && this.#abandonSocket(), PONG_TIMEOUT_MS);
+    setTimeout(
+      () => socket === this.#socket && this.#lastFrameAt < sentAt && this.#abandonSocket(),
+      PONG_TIMEOUT_MS,
+    );
   }
 
   #abandonSocket() {
@@ -165,7 +174,7 @@ class Connection extends EventTarget {
   #closeSocket() {
     const socket = this.#socket;
     this.#hasHello = false;
-    this.#socket = null; // its close is not awaited: on a dead line it would take a minute
+    this.#socket = null; // on a dead connection, its close event may take a minute
     clearTimeout(this.#retryTimer);
     socket?.close();
   }

@@ -1,9 +1,9 @@
-// The letters of mathematics. KaTeX marks them by `mathvariant`, which browsers with MathML Core
-// no longer read: for them a bold or a script letter is a character of its own.
+// Bold, script and other letters of formulas. KaTeX marks them with `mathvariant`, which browsers with
+// MathML Core ignore; they need the Unicode character of that letter.
 
 const GREEK_LETTERS = "ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡϴΣΤΥΦΧΨΩ∇αβγδεζηθικλμνξοπρςστυφχψω∂ϵϑϰϕϱϖ";
 
-// Where the capitals, the small letters, the digits and the Greek letters of each alphabet begin.
+// The first capital, small letter, digit and Greek letter of each alphabet.
 const ALPHABETS = {
   bold: [0x1d400, 0x1d41a, 0x1d7ce, 0x1d6a8],
   italic: [0x1d434, 0x1d44e, 0, 0x1d6e2],
@@ -21,27 +21,41 @@ const ALPHABETS = {
   monospace: [0x1d670, 0x1d68a, 0x1d7f6],
 };
 
-// Those that had a place in Unicode before the others.
+// Letters that Unicode had before it got the alphabets.
 const LETTERLIKE_SYMBOLS = {
   italic: { h: "ℎ", ı: "𝚤", ȷ: "𝚥" },
-  script: { B: "ℬ", E: "ℰ", F: "ℱ", H: "ℋ", I: "ℐ", L: "ℒ", M: "ℳ", R: "ℛ", e: "ℯ", g: "ℊ", o: "ℴ" },
+  script: {
+    B: "ℬ",
+    E: "ℰ",
+    F: "ℱ",
+    H: "ℋ",
+    I: "ℐ",
+    L: "ℒ",
+    M: "ℳ",
+    R: "ℛ",
+    e: "ℯ",
+    g: "ℊ",
+    o: "ℴ",
+  },
   fraktur: { C: "ℭ", H: "ℌ", I: "ℑ", R: "ℜ", Z: "ℨ" },
   "double-struck": { C: "ℂ", H: "ℍ", N: "ℕ", P: "ℙ", Q: "ℚ", R: "ℝ", Z: "ℤ" },
 };
 
-/** @returns the letter of that alphabet, or what was given where it has none */
-export function toMathVariant(character, variant) {
+/** @returns {string} the letter of that alphabet, or the same character if it has none */
+function toMathVariant(character, variant) {
   const [capital, small, digit, greek] = ALPHABETS[variant] ?? [];
   const earlier = LETTERLIKE_SYMBOLS[variant]?.[character];
   if (earlier) return earlier;
-  if (capital && /^[A-Z]$/.test(character)) return String.fromCodePoint(capital + character.charCodeAt(0) - 65);
-  if (small && /^[a-z]$/.test(character)) return String.fromCodePoint(small + character.charCodeAt(0) - 97);
+  if (capital && /^[A-Z]$/.test(character))
+    return String.fromCodePoint(capital + character.charCodeAt(0) - 65);
+  if (small && /^[a-z]$/.test(character))
+    return String.fromCodePoint(small + character.charCodeAt(0) - 97);
   if (digit && /^\d$/.test(character)) return String.fromCodePoint(digit + Number(character));
-  const place = greek ? GREEK_LETTERS.indexOf(character) : -1;
-  return place < 0 ? character : String.fromCodePoint(greek + place);
+  const index = greek ? GREEK_LETTERS.indexOf(character) : -1;
+  return index < 0 ? character : String.fromCodePoint(greek + index);
 }
 
-/** Put these letters into a formula. Words in it stay words: a style sheet sees to them. */
+/** Replace the letters of a formula. Words (mtext) stay; the stylesheet makes them bold or italic. */
 export function applyMathVariants(math) {
   for (const part of math.querySelectorAll(":is(mi, mn, mo)[mathvariant]")) {
     const variant = part.getAttribute("mathvariant");

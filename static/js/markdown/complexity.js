@@ -1,5 +1,5 @@
-// How much of a text is formatted: one rule for the page and the server. chat/rendering/complexity.py says
-// what the numbers mean, and counts the same: tests/js/test_markdown.py compares what both make.
+// How much of a text is formatted. chat/rendering/complexity.py has the same rule and explains the
+// numbers; tests/js/test_markdown.py compares the results.
 
 const MAX_COST = 300_000;
 const MAX_DEPTH = 24;
@@ -23,9 +23,11 @@ const FENCE = /^(?:(`{3,})[^`]*$|(~{3,}))/;
 const FENCE_END = /^ {0,3}(`{3,}|~{3,})[ \t]*$/;
 const MATHS = /^[ \t>]*(?:\$\$|\\\[)/;
 const MARKER_CODES = new Set([..."*_~`\\<&$[]"].map((sign) => sign.charCodeAt(0)));
-const [OPEN, PAREN, COLON, SLASH, BACKSLASH, DOLLAR] = [..."[(:/\\$"].map((sign) => sign.charCodeAt(0));
+const [OPEN, PAREN, COLON, SLASH, BACKSLASH, DOLLAR] = [..."[(:/\\$"].map((sign) =>
+  sign.charCodeAt(0),
+);
 
-/** Counts line by line what a text costs to format. */
+/** Counts, line by line, what it costs to format a text. */
 class CostMeter {
   cost = 0;
   depth = 0;
@@ -38,7 +40,8 @@ class CostMeter {
   canOpenFence = true;
   isAfterBlank = true;
 
-  /** Count a line, given without its end. Is it still to be formatted? */
+  /** @param {string} line without its line end
+   *  @returns {boolean} whether the line may be formatted */
   acceptLine(line) {
     const length = countCodePoints(line);
     this.cost += 2 + Math.floor(length / CHARS_PER_UNIT);
@@ -65,9 +68,11 @@ class CostMeter {
   #countTextLine(line, length) {
     const count = CONTAINERS.exec(line)?.[0].match(CONTAINER).length ?? 0;
     const indent = /^[ \t]*/.exec(line)[0].length;
-    if (this.isAfterBlank && !count && !indent) [this.depth, this.listSigns, this.blockChars] = [0, 0, 1 + length];
+    if (this.isAfterBlank && !count && !indent)
+      [this.depth, this.listSigns, this.blockChars] = [0, 0, 1 + length];
     if (count) this.depth = Math.max(this.depth, count + Math.floor(indent / 2));
-    if (line.includes("-") && DELIMITERS.test(line)) this.columns = Math.max(this.columns, line.split("|").length);
+    if (line.includes("-") && DELIMITERS.test(line))
+      this.columns = Math.max(this.columns, line.split("|").length);
     this.paragraphChars += 1 + length;
     if (this.columns > 1) {
       this.cells += this.columns;
@@ -75,8 +80,14 @@ class CostMeter {
     }
     this.listSigns += count;
     const further = Math.min(count, Math.max(0, this.listSigns - FREE_SIGNS));
-    const starts = this.isAfterBlank || BLOCK_START_CHARS.includes(line[0]) || count > 0 || line.endsWith("  ");
-    this.cost += LINE_COST * (1 + this.depth) + BLOCK_COST * starts + SIGN_COST * count + EXTRA_SIGN_COST * further + estimateSignsCost(line);
+    const starts =
+      this.isAfterBlank || BLOCK_START_CHARS.includes(line[0]) || count > 0 || line.endsWith("  ");
+    this.cost +=
+      LINE_COST * (1 + this.depth) +
+      BLOCK_COST * starts +
+      SIGN_COST * count +
+      EXTRA_SIGN_COST * further +
+      estimateSignsCost(line);
     this.#openFence(line);
   }
 
@@ -87,7 +98,7 @@ class CostMeter {
   }
 }
 
-/** Characters as the server counts them: those of two code units once. */
+/** The length in code points, as Python counts. */
 function countCodePoints(text) {
   let pairs = 0;
   for (let i = 0; i < text.length; i++) if ((text.charCodeAt(i) & 0xfc00) === 0xdc00) pairs++;
@@ -99,7 +110,8 @@ function countSigns(text) {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code === OPEN) brackets++;
-    else if (code === COLON && text.charCodeAt(i + 1) === SLASH && text.charCodeAt(i + 2) === SLASH) links++;
+    else if (code === COLON && text.charCodeAt(i + 1) === SLASH && text.charCodeAt(i + 2) === SLASH)
+      links++;
     else if (code === DOLLAR) formulas++;
     else if (code === BACKSLASH && [PAREN, OPEN].includes(text.charCodeAt(i + 1))) formulas++;
     if (code < 127 && MARKER_CODES.has(code)) markers++;
@@ -111,7 +123,13 @@ function estimateSignsCost(line) {
   const { markers, brackets, links, formulas } = countSigns(line);
   let blanks = 0;
   for (const [blank] of line.matchAll(LONG_BLANK)) blanks += Math.floor(blank.length ** 2 / 400);
-  return markers * MARKER_COST + brackets * BRACKET_COST + links * LINK_COST + formulas * FORMULA_COST + blanks;
+  return (
+    markers * MARKER_COST +
+    brackets * BRACKET_COST +
+    links * LINK_COST +
+    formulas * FORMULA_COST +
+    blanks
+  );
 }
 
 export function estimateInlineCost(text) {
@@ -119,30 +137,38 @@ export function estimateInlineCost(text) {
   return Math.floor((brackets * markers) / 4) + Math.floor((markers * countCodePoints(text)) / 400);
 }
 
-/** Where a growing text stops being formatted. */
+/** Finds the place in a growing text from which on it is shown as plain text. */
 export class FormattingLimit {
   #meter = new CostMeter();
-  #countedLength = 0; // up to the line that still grows
-  end = Infinity; // of what is formatted
-  isFinal = false; // whatever comes
+  #countedLength = 0; // without the line that still grows
+  end = Infinity; // of the formatted part
+  isFinal = false; // later text can't change `end`
 
-  /** Count the lines of a text that came since the last time, and the one that still grows. */
+  /** Count the lines that came since the last call, and the line that still grows. */
   countNewText(text) {
-    for (let end; !this.isFinal && (end = text.indexOf("\n", this.#countedLength)) >= 0; this.#countedLength = end + 1) {
-      if (!this.#meter.acceptLine(text.slice(this.#countedLength, end))) this.stop(this.#countedLength);
+    for (
+      let end;
+      !this.isFinal && (end = text.indexOf("\n", this.#countedLength)) >= 0;
+      this.#countedLength = end + 1
+    ) {
+      if (!this.#meter.acceptLine(text.slice(this.#countedLength, end)))
+        this.stop(this.#countedLength);
     }
     if (this.isFinal) return;
     const trial = Object.assign(new CostMeter(), this.#meter);
-    this.end = this.#countedLength === text.length || trial.acceptLine(text.slice(this.#countedLength)) ? Infinity : this.#countedLength;
+    this.end =
+      this.#countedLength === text.length || trial.acceptLine(text.slice(this.#countedLength))
+        ? Infinity
+        : this.#countedLength;
   }
 
-  /** Format nothing from there on. */
+  /** Format nothing from this position on. */
   stop(end) {
     [this.end, this.isFinal] = [end, true];
   }
 }
 
-/** A plain text, from there on, in parts that can be laid out one by one. All but the last are final. */
+/** Split plain text into parts that a browser can lay out one by one. All but the last are final. */
 export function* splitPlainText(text, start) {
   while (start < text.length) {
     const least = skipCodePoints(text, start, MIN_PLAIN_CHARS);

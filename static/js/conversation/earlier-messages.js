@@ -1,12 +1,14 @@
-// Older messages, fetched when the reader comes near them, and put in without moving the page.
+// Earlier messages, fetched when the reader comes near them, and inserted without moving the page.
 
-const PREFETCH_MARGIN = "600px"; // above what is seen
+const PREFETCH_MARGIN = "600px"; // above the window
 
 let linkObserver;
 
-/** After the page has found its place: seen from the top it would fetch at once. */
+/** Call this after the page has scrolled to its position: at the top, it would fetch at once. */
 export function startEarlierMessages() {
-  linkObserver = new IntersectionObserver(onIntersect, { rootMargin: `${PREFETCH_MARGIN} 0px 0px` });
+  linkObserver = new IntersectionObserver(onIntersect, {
+    rootMargin: `${PREFETCH_MARGIN} 0px 0px`,
+  });
   document.addEventListener("htmx:before:swap", keepScrollPosition);
   observeLink();
 }
@@ -24,17 +26,18 @@ function onIntersect(entries) {
   }
 }
 
-/** What is read now stays where it is, whatever comes above it. */
+/** The visible text stays in its place, whatever is inserted above it. */
 function keepScrollPosition({ target }) {
   if (!target.matches?.(".messages-page-link")) return;
   const messages = target.parentElement;
-  const held = target.nextElementSibling;
-  const top = held.getBoundingClientRect().top;
+  const next = target.nextElementSibling;
+  const top = next.getBoundingClientRect().top;
   const arrived = new MutationObserver(() => {
     arrived.disconnect();
-    document.scrollingElement.scrollTop += held.getBoundingClientRect().top - top;
-    const page = held.previousElementSibling;
-    if (page?.matches(".earlier-messages")) messages.dispatchEvent(new CustomEvent("earlier-loaded", { bubbles: true, detail: page }));
+    document.scrollingElement.scrollTop += next.getBoundingClientRect().top - top;
+    const page = next.previousElementSibling;
+    if (page?.matches(".earlier-messages"))
+      messages.dispatchEvent(new CustomEvent("earlier-loaded", { bubbles: true, detail: page }));
     observeLink();
   });
   arrived.observe(messages, { childList: true });

@@ -1,17 +1,17 @@
-// What is not with the server yet, kept in this browser through a reload, an error, a sign-in:
-// what is typed (a draft), and what was sent and not acknowledged (unsent). It belongs to the
-// account of the page it was typed on: another account never sees or sends it.
+// Text that the server does not have yet, kept in this browser: what is typed (a draft), and what was
+// sent and not confirmed (unsent). It survives reloads, errors and signing in. It belongs to the
+// account of its page: another account never sees or sends it.
 
-import { IDENTITY_FIELDS, getPageAccount } from "./http.js";
+import { IDENTITY_FIELDS, getPageAccount } from "../http.js";
 
 const PAGE_FIELDS = [...IDENTITY_FIELDS, "request_id", "default_model", "parent", "seen"];
 
-// One draft for each conversation and one for a new chat, told apart by where the form posts to.
+// One draft for each conversation and one for a new chat, by the URL that the form posts to.
 const buildDraftKey = (form) => `draft ${getPageAccount()} ${form.getAttribute("action")}`;
 const buildUnsentKey = (action) => `unsent ${getPageAccount()} ${action}`;
 
-/** The model is kept where it is not the usual one: of that there may be a better one next time.
- *  @param {string} [usual] the model that the form has by itself */
+/** Saves the model only if it is not the default, because there may be a better default next time.
+ *  @param {string} [usual] the default model; also the name of a stored field */
 export function saveDraft(form, usual = "") {
   const { model, ...rest } = omitPageFields([...new FormData(form)]);
   writeItem(buildDraftKey(form), model && model !== usual ? { ...rest, model, usual } : rest);
@@ -33,7 +33,10 @@ export function deleteDraft(form) {
 export function saveUnsent(action, fields) {
   const kept = new URLSearchParams(fields);
   for (const name of IDENTITY_FIELDS) kept.delete(name);
-  writeItem(buildUnsentKey(action), { ...readItem(buildUnsentKey(action)), [fields.get("request_id")]: kept.toString() });
+  writeItem(buildUnsentKey(action), {
+    ...readItem(buildUnsentKey(action)),
+    [fields.get("request_id")]: kept.toString(),
+  });
 }
 
 export function deleteUnsent(action, fields) {
@@ -43,15 +46,17 @@ export function deleteUnsent(action, fields) {
 
 /** @returns {URLSearchParams[]} */
 export function readUnsent(action) {
-  return Object.values(readItem(buildUnsentKey(action)) ?? {}).map((fields) => new URLSearchParams(fields));
+  return Object.values(readItem(buildUnsentKey(action)) ?? {}).map(
+    (fields) => new URLSearchParams(fields),
+  );
 }
 
-/** People who sign out leave nothing behind for the next person at this screen. */
+/** Someone signs out: leave nothing for the next person at this computer. */
 export function deleteAccountDrafts(account) {
   deleteKeys((of) => of === account);
 }
 
-/** Before there were accounts in the keys: nobody can tell any more whose text that is. */
+/** Old keys name no account, so their text may belong to anyone. */
 export function deleteLegacyDrafts() {
   deleteKeys((of) => of.startsWith("/"));
 }
@@ -65,7 +70,7 @@ function deleteKeys(isMeant) {
   } catch {}
 }
 
-// A browser may refuse to store anything: then a draft is only as durable as its page.
+// A browser may refuse to store anything. Then a draft lasts as long as its page.
 
 function writeItem(key, value) {
   try {

@@ -1,0 +1,92 @@
+// The composer: keys, buttons and drafts. outbox.js sends what is written.
+
+import { connection } from "../live/socket.js";
+import { readDraft } from "./drafts.js";
+import {
+  branchFrom,
+  defaultModel,
+  form,
+  initializeForm,
+  modelSelect,
+  onInput,
+  sendButton,
+  stopButton,
+  textBox,
+  updateForm,
+} from "./form.js";
+import { restoreUnsent, sendText } from "./outbox.js";
+import { setDraftEffort } from "./settings.js";
+import { stopFirstReply } from "./stop.js";
+
+const TOUCH_POINTER = matchMedia("(pointer: coarse)");
+const IME_KEY_CODE = 229; // of keys that an input method handles
+
+export function startComposer() {
+  initializeForm();
+  restoreDraft();
+  restoreUnsent();
+  form.addEventListener("submit", onSubmit);
+  form.addEventListener("input", onInput);
+  textBox.addEventListener("keydown", onKeyDown);
+  document.addEventListener("reply-changed", updateForm);
+  connection.addEventListener("status", updateForm);
+  // Stop replaces Send under the pointer. The second click of a double click must not stop the reply.
+  stopButton.addEventListener("click", (event) => event.detail > 1 && event.preventDefault());
+  updateForm();
+  focusTextBox();
+}
+
+/** Typing goes into the box from the start. Not on a phone, whose keyboard would cover the page. */
+function focusTextBox() {
+  const isTaken = document.activeElement !== document.body || document.querySelector(".edit");
+  if (TOUCH_POINTER.matches || isTaken) return;
+  textBox.setSelectionRange(textBox.value.length, textBox.value.length);
+  textBox.focus({ preventScroll: true });
+}
+
+/** Enter sends, Shift+Enter makes a new line. Enter does not send from an input method or a phone's keyboard. */
+function onKeyDown(event) {
+  if (
+    event.key !== "Enter" ||
+    event.shiftKey ||
+    event.isComposing ||
+    event.keyCode === IME_KEY_CODE ||
+    TOUCH_POINTER.matches
+  )
+    return;
+  event.preventDefault();
+  if (!sendButton.disabled) form.requestSubmit(sendButton);
+}
+
+function onSubmit(event) {
+  event.preventDefault();
+  if (event.submitter === stopButton) stopFirstReply();
+  else if (!sendButton.disabled) {
+    if (event.submitter?.name === "parent") branchFrom(event.submitter);
+    sendText();
+  }
+}
+
+/** Fill the form from the draft, apart from fields that the server has filled. */
+function restoreDraft() {
+  const draft = readDraft(form);
+  setDraftEffort(draft.reasoning_effort ?? "");
+  for (const [name, value] of Object.entries(draft)) {
+    const field = form.elements[name];
+    const isFilled = !field || (name === "text" && field.value);
+    const isOffered =
+      !field?.options ||
+      [...field.options].some((option) => option.value === value && !option.disabled);
+    if (!isFilled && isOffered && (field !== modelSelect || isChosenModel(draft)))
+      field.value = value;
+  }
+}
+
+/** Did the person choose the draft's model? Not if the URL names one, nor if it is a demo that was
+ *  the best there was, and something better is there now. */
+function isChosenModel({ model, usual: before = model }) {
+  const isDemo = (id) =>
+    [...modelSelect.options].some(({ value, dataset }) => value === id && "demo" in dataset);
+  const hasBetter = isDemo(model) && isDemo(before) && !isDemo(defaultModel);
+  return !hasBetter && !new URLSearchParams(location.search).has("model");
+}

@@ -1,0 +1,111 @@
+// The composer's form: its elements, the message that the next one follows, and whether it can be
+// sent.
+
+import { gettext } from "../i18n.js";
+import { runningReplies } from "../live/running-replies.js";
+import { connection } from "../live/socket.js";
+import { saveDraft } from "./drafts.js";
+import { updateSettings } from "./settings.js";
+
+export let form, textBox, modelSelect, messageList, sendButton, stopButton;
+export let defaultModel = ""; // the model that the form selects by itself
+
+let hintLine, rejectionBox, parentField, knownLeafField;
+let noKeyHint = []; // the content of the hint for a model that can't be used
+
+export function initializeForm() {
+  form = document.getElementById("composer");
+  ({ text: textBox, model: modelSelect } = form.elements);
+  [sendButton, stopButton] = [".send", ".stop"].map((name) => form.querySelector(name));
+  [hintLine, rejectionBox, messageList] = ["hint", "rejection", "messages"].map((id) =>
+    document.getElementById(id),
+  );
+  [parentField, knownLeafField] = ["parent", "seen"].map((id) => document.getElementById(id));
+  noKeyHint = [...hintLine.childNodes];
+  setDefaultModel(
+    [...modelSelect.options].find(({ defaultSelected }) => defaultSelected)?.value ?? "",
+  );
+}
+
+export function setDefaultModel(model) {
+  defaultModel = model;
+}
+
+export function getSelectedModel() {
+  return modelSelect.value;
+}
+
+/** @returns {string} the last message of this page, which the next one follows */
+export function getParentId() {
+  return parentField.value;
+}
+
+/** @returns {string} the last message of the conversation, as far as this page knows */
+export function getKnownLeaf() {
+  return knownLeafField.value;
+}
+
+/** The page and the conversation end with this message now. */
+export function setLeaf(leaf) {
+  parentField.value = knownLeafField.value = leaf;
+}
+
+/** The same, after a change that no message of this form made. */
+export function moveToLeaf(leaf) {
+  setLeaf(leaf);
+  showRejection();
+  updateForm();
+}
+
+/** The next message goes where the page ends, although the conversation went on elsewhere. */
+export function branchFrom({ value, dataset }) {
+  parentField.value = value;
+  knownLeafField.value = dataset.knownLeaf;
+}
+
+export function getAction() {
+  return form.getAttribute("action");
+}
+
+/** @returns {string} the conversation's id, "" for a new one. The page's URL may be another one, as
+ *    after a rejected form. */
+export function getConversationId() {
+  return /^\/c\/([^/]+)\//.exec(getAction())?.[1] ?? "";
+}
+
+export function showRejection(...nodes) {
+  rejectionBox.replaceChildren(...nodes);
+}
+
+/** Say that the conversation went on without this page. */
+export function showMoved(leaf) {
+  const made = document.importNode(document.getElementById("moved-template").content, true);
+  const branchButton = made.querySelector("[name='parent']");
+  [branchButton.value, branchButton.dataset.knownLeaf] = [getParentId(), leaf];
+  made.querySelector("[data-moved-link]").href = `/c/${getConversationId()}/`;
+  showRejection(made);
+}
+
+export function onInput() {
+  saveDraft(form, defaultModel);
+  updateForm();
+}
+
+export function updateForm() {
+  document.getElementById("main").classList.toggle("new", !messageList.querySelector(".message"));
+  const [first] = runningReplies();
+  const isUsable = modelSelect.selectedOptions[0]?.disabled === false;
+  const isOffline = connection.status === "offline";
+  sendButton.disabled = !isUsable || isOffline || !textBox.value.trim();
+  sendButton.title = describeObstacle(isUsable, isOffline);
+  hintLine.replaceChildren(...(isUsable ? [] : noKeyHint));
+  form.toggleAttribute("data-running", Boolean(first));
+  stopButton.setAttribute("formaction", first?.stream ? `/s/${first.stream}/stop/` : "");
+  updateSettings(form);
+}
+
+function describeObstacle(isUsable, isOffline) {
+  if (isOffline) return gettext("Offline. What you write is kept.");
+  if (!isUsable) return gettext("Pick a model that has a key");
+  return sendButton.disabled ? gettext("Write a message first") : "";
+}

@@ -1,0 +1,209 @@
+// Messages on their way. A message and an empty reply appear at once, under a request id made here.
+// Whatever fails, the text stays: in the box, in the page, or in this browser.
+
+import { scrollToBottom } from "../conversation/scroll.js";
+import { createElement } from "../elements.js";
+import {
+  createRequestId,
+  isAccountMismatch,
+  parseArticles,
+  parseFragment,
+  postForm,
+} from "../http.js";
+import { gettext } from "../i18n.js";
+import { runningReplies } from "../live/running-replies.js";
+import { deleteDraft, deleteUnsent, readUnsent, saveDraft, saveUnsent } from "./drafts.js";
+import {
+  defaultModel,
+  form,
+  getAction,
+  getKnownLeaf,
+  getParentId,
+  messageList,
+  onInput,
+  setDefaultModel,
+  setLeaf,
+  showRejection,
+  textBox,
+  updateForm,
+} from "./form.js";
+import { forgetStopRequest, stopIfRequested } from "./stop.js";
+
+/** @typedef {{fields: URLSearchParams, action: string, question: Element, answer: Element}} Message */
+
+let queue = Promise.resolve(); // each message follows the one before, so they go one by one
+let pendingCount = 0;
+
+export function hasPendingMessages() {
+  return pendingCount > 0;
+}
+
+/** Send the text of the box, and empty the box. */
+export function sendText() {
+  const fields = new URLSearchParams(new FormData(form));
+  fields.set("request_id", createRequestId());
+  const message = buildMessage(fields);
+  saveUnsent(message.action, fields);
+  textBox.value = "";
+  deleteDraft(form);
+  showRejection();
+  showMessage(message);
+  textBox.focus();
+  enqueueMessage(message);
+}
+
+/** Show the messages that the server never confirmed before this page was loaded. */
+export function restoreUnsent() {
+  const action = getAction();
+  for (const fields of readUnsent(action)) {
+    if (messageList.querySelector(`[data-request="${fields.get("request_id")}"]`))
+      deleteUnsent(action, fields);
+    else {
+      const message = buildMessage(fields);
+      messageList.append(message.question);
+      showNotSent(message);
+    }
+  }
+}
+
+/** @returns {Message} */
+function buildMessage(fields) {
+  const [question, answer] = ["message-template", "reply-template"].map(cloneTemplate);
+  question.querySelector(".user-text").textContent = fields.get("text");
+  const model = fields.get("model");
+  answer.setAttribute("aria-label", model);
+  answer.querySelector("header").textContent = model;
+  return { fields, question, answer, action: getAction() };
+}
+
+function cloneTemplate(id) {
+  const article = document.importNode(
+    document.getElementById(id).content.querySelector("article"),
+    true,
+  );
+  article.removeAttribute("id");
+  return article;
+}
+
+function showMessage({ question, answer }) {
+  if (!question.isConnected) messageList.append(question);
+  const isFirst = !runningReplies().length;
+  question.after(answer);
+  if (isFirst) answer.querySelector("live-reply").setStatusText(gettext("Connecting"));
+  updateForm();
+  scrollToBottom();
+}
+
+function enqueueMessage(message) {
+  pendingCount += 1;
+  queue = queue
+    .then(() => sendMessage(message))
+    .finally(() => {
+      pendingCount -= 1;
+      document.dispatchEvent(new CustomEvent("send-finished"));
+    });
+}
+
+async function sendMessage(message) {
+  retargetMessage(message);
+  message.fields.set("parent", getParentId());
+  message.fields.set("seen", getKnownLeaf());
+  const response = await postForm(message.action, message.fields);
+  if (!response) return showNotSent(message);
+  const redirect =
+    response.headers.get("HX-Redirect") ?? (response.redirected ? response.url : null);
+  if (redirect) return redirectToSignIn(message, redirect);
+  if (isAccountMismatch(response)) return rollbackMessage(message);
+  if (response.status === 422 || response.status === 409)
+    return rejectMessage(message, parseFragment(response));
+  const articles = parseArticles(response);
+  return articles.length === 2
+    ? acceptMessage(message, articles, response.headers.get("HX-Push-Url"))
+    : showNotSent(message);
+}
+
+/** A message written before the conversation had a URL goes into that conversation. */
+function retargetMessage(message) {
+  const action = getAction();
+  if (message.action === action) return;
+  deleteUnsent(message.action, message.fields);
+  message.action = action;
+  saveUnsent(action, message.fields);
+}
+
+function acceptMessage(message, [question, answer], page) {
+  setDefaultModel(message.fields.get("model"));
+  deleteUnsent(message.action, message.fields);
+  if (page) setConversationUrl(page);
+  const isShown = document.getElementById(question.id); // sent before, and the page was loaded since
+  if (!isShown) setLeaf(answer.id.slice(2));
+  message.question.replaceWith(...(isShown ? [] : [question]));
+  message.answer.replaceWith(...(isShown ? [] : [answer]));
+  stopIfRequested();
+  updateForm();
+}
+
+/** A new conversation has a URL of its own now. What was typed meanwhile belongs to it. */
+function setConversationUrl(page) {
+  history.pushState(null, "", page);
+  deleteDraft(form);
+  form.setAttribute("action", `${page}messages/`);
+  if (textBox.value) saveDraft(form, defaultModel);
+  textBox.placeholder = gettext("Reply");
+  document.dispatchEvent(new CustomEvent("url-changed", { detail: page }));
+}
+
+function redirectToSignIn(message, url) {
+  rollbackMessage(message);
+  location.assign(url);
+}
+
+function rejectMessage(message, rejection) {
+  rollbackMessage(message);
+  showRejection(rejection);
+}
+
+/** The server stored nothing: remove the message, and put its text back into the box. */
+function rollbackMessage({ question, answer, fields, action }) {
+  question.remove();
+  answer.remove();
+  deleteUnsent(action, fields);
+  textBox.value = [fields.get("text"), textBox.value].filter(Boolean).join("\n\n");
+  forgetStopRequest();
+  onInput();
+  emitReplyRemoved();
+}
+
+/** The server may have the message or not. Sent again under the same id, it makes no second reply. */
+function showNotSent(message) {
+  const footer = createElement("footer", "message-footer");
+  const row = createElement("div", "message-footer-row");
+  const state = createElement("span", "state", gettext("Not sent."));
+  state.dataset.severity = "failed";
+  state.setAttribute("role", "alert");
+  const retryButton = createButton(gettext("Retry"), () => {
+    footer.remove();
+    showMessage(message);
+    enqueueMessage(message);
+  });
+  const editButton = createButton(gettext("Edit"), () => {
+    rollbackMessage(message);
+    textBox.focus();
+  });
+  row.append(state, retryButton, editButton);
+  footer.append(row);
+  message.answer.remove();
+  message.question.append(footer);
+  forgetStopRequest();
+  emitReplyRemoved();
+}
+
+function createButton(label, onClick) {
+  const button = Object.assign(createElement("button", "quiet", label), { type: "button" });
+  button.addEventListener("click", onClick);
+  return button;
+}
+
+function emitReplyRemoved() {
+  document.dispatchEvent(new CustomEvent("reply-changed"));
+}

@@ -1,0 +1,188 @@
+// The grammar of messages: marked's GFM with formulas, and without raw HTML, bare links and
+// single-tilde strikethrough. chat/rendering/markdown.py has the same dialect; both must agree on
+// tests/markdown_cases.json.
+
+import { Lexer, Tokenizer } from "../../vendor/marked/marked.esm.js";
+
+export const REPLACED_CHARACTERS = /[\0\u2028\u2029]/g; // only JavaScript treats the last two as line ends
+export const LINK_DEFINITION = /^[ \t>*+\-\d.)]*\[(?:\\[^]|[^[\]\\]){1,999}\]:/m; // “for tide in tides[1:]:” is none
+
+// Formulas. A dollar sign opens one only where no price can be: “$5 and $6” are two prices.
+export const PRICE_PATTERN = String.raw`\d[^\\{}$\n]* \(?[A-Za-z]{2}`;
+const MATH_PATTERN = [
+  String.raw`\$\$(?!\$)(?:\\[^]|[^$\\]){1,2000}\$\$(?!\$)`,
+  String.raw`(?<![A-Za-z0-9$])\$(?![ \t\n$]|${PRICE_PATTERN})(?:\\[^\n]|[^$\x60\n\\])+(?<![ \t])\$(?![A-Za-z0-9$])`,
+  String.raw`\\\((?:(?!\\\))[^]){1,2000}\\\)`,
+  String.raw`\\\[(?:(?!\\\])[^]){1,2000}\\\](?!\()`,
+].join("|");
+const MATH_AT_START = new RegExp(`^(?:${MATH_PATTERN})`);
+const DISPLAY_MATH_START = /^(?:\$\$|\\[([])/;
+const MATH_LINE_START = /^ {0,3}(\$\$|\\\[)/;
+
+class ChatTokenizer extends Tokenizer {
+  /** marked lexes the list at the end of a quotation twice. Without this, the second time it takes the token before the quotation for the one before the list. */
+  blockquote(source) {
+    const { state } = this.lexer;
+    const before = state.lastToken;
+    state.lastToken = undefined;
+    const token = super.blockquote(source);
+    state.lastToken = before;
+    return token;
+  }
+
+  emStrong(source, masked, before) {
+    return super.emStrong(source, masked, findCharacterBefore(before, source, masked));
+  }
+
+  del(source, masked, before) {
+    return super.del(source, masked, findCharacterBefore(before, source, masked));
+  }
+}
+
+/** The character before emphasis. marked passes only the second half of a surrogate pair, as most emoji have. */
+function findCharacterBefore(before, source, masked) {
+  return /[\udc00-\udfff]/.test(before)
+    ? [...masked.slice(0, masked.length - source.length).slice(-2)].at(-1)
+    : before;
+}
+
+const chatTokenizer = new ChatTokenizer();
+const tokenizerRules = buildRules();
+const extensions = {
+  inline: [tokenizeInlineMath],
+  startInline: [(source) => source.indexOf("$")],
+  block: [tokenizeMathBlock],
+  startBlock: [findNextMathLine],
+};
+
+/** @returns {number} the start of the next line of the first paragraph that may open a formula; -1 if there is none */
+function findNextMathLine(source) {
+  for (let at = source.indexOf("\n") + 1; at > 0; at = source.indexOf("\n", at) + 1) {
+    const line = source.slice(at, at + 5);
+    if (MATH_LINE_START.test(line)) return at;
+    if (line[0] === "\n") return -1;
+  }
+  return -1;
+}
+
+/**
+ * Edits marked's rules. Raw HTML stays text; linkify() finds bare links by the server's rule; and
+ * “~5 to ~10” has no strikethrough.
+ * @throws where a release of marked has other rules than those edited here
+ */
+function buildRules() {
+  new Lexer({ gfm: true, tokenizer: chatTokenizer }); // sets chatTokenizer.rules
+  const never = /(?!)/;
+  const interrupt = / \{0,3\}\(\?:<\\\/\?\(\?:address.*?CDATA\\\[\)/g;
+  // A row of dashes alone is no delimiter row. As one, it would end the paragraph above it.
+  const dashes = "\\n {0,3}((?:\\| *)?:?-+:?";
+  const row = dashes.replace("\\n", "\\n(?=[^\\n]*[|:])");
+  const fenceEnd = "~*) *(?=\\n|$)";
+  const tabbedFenceEnd = fenceEnd.replace(" *", "[ \\t]*"); // tabs may follow a fence, too
+  const { block, inline, other } = chatTokenizer.rules;
+  const edits = {
+    blockquote: [[interrupt, "(?!)"]],
+    lheading: [[interrupt, "(?!)"]],
+    paragraph: [
+      [interrupt, "(?!)"],
+      [dashes, row],
+    ],
+    table: [
+      [interrupt, "(?!)"],
+      [dashes, row],
+    ],
+    fences: [[fenceEnd, tabbedFenceEnd]],
+  };
+  const { fencesBeginRegex: fence } = other;
+  const opens = (indent) => {
+    const most = Math.max(0, Math.min(3, indent - 1));
+    return new RegExp(`${fence(indent).source}|${MATH_LINE_START.source.replace("3", most)}`);
+  };
+  const punctuation = String.raw`\\([\p{P}\p{S}])`;
+  return {
+    other: {
+      ...other,
+      leadingSpaceTab: /^ ?\t[ \t]*/,
+      htmlBeginRegex: () => never,
+      fencesBeginRegex: opens,
+    },
+    block: { ...editRules(block, edits), html: never },
+    inline: {
+      ...inline,
+      tag: never,
+      url: never,
+      // Emphasis must not look into escaped punctuation and formulas.
+      anyPunctuationOutsideCode: editRule(
+        "anyPunctuationOutsideCode",
+        inline.anyPunctuationOutsideCode,
+        [[punctuation, `(${MATH_PATTERN}|${punctuation.replace(/[()]/g, "")})`]],
+      ),
+      delLDelim: editRule("delLDelim", inline.delLDelim, [["~~?", "~~(?!~)"]]),
+    },
+  };
+}
+
+/** Edit some rules of a set; the others stay. */
+function editRules(rules, edits) {
+  const edited = Object.entries(edits).map(([name, replacements]) => [
+    name,
+    editRule(name, rules[name], replacements),
+  ]);
+  return { ...rules, ...Object.fromEntries(edited) };
+}
+
+/** Replace parts of a rule's source. @throws {Error} where the rule has no such part */
+export function editRule(name, rule, replacements) {
+  let { source } = rule;
+  for (const [part, replacement] of replacements) {
+    const edited = source.replace(part, () => replacement);
+    if (edited === source)
+      throw new Error(`marked's rule “${name}” has changed: ${part} does not match`);
+    source = edited;
+  }
+  return new RegExp(source, rule.flags);
+}
+
+/** Lex only the blocks. TreeBuilder lexes what is inside a block when it builds the block. */
+export function lexBlocks(source, links) {
+  const lexer = new Lexer({ gfm: true, tokenizer: chatTokenizer, extensions });
+  chatTokenizer.rules = tokenizerRules;
+  lexer.tokens.links = links;
+  const tokens = lexer.blockTokens(source, []);
+  for (const { src, tokens } of lexer.inlineQueue) tokens.source = src;
+  return { lexer, tokens };
+}
+
+function tokenizeInlineMath(source, before) {
+  if (DISPLAY_MATH_START.test(source)) this.lexer.hasMath = true;
+  const [raw] = ((source[0] === "$" || source[0] === "\\") && MATH_AT_START.exec(source)) || [];
+  const joined =
+    raw?.[1] !== "$" && raw?.[0] === "$" && /[A-Za-z0-9$]$/.test(before.at(-1)?.raw ?? "");
+  return raw && !joined ? { type: "inlineMath", raw } : undefined;
+}
+
+/**
+ * A formula on lines of its own, up to the closing sign at the end of a line. An unclosed one is a
+ * paragraph up to the next empty line, so that growing text settles nothing early. Its type is
+ * "unclosed", because marked may append the next lines to a "paragraph".
+ */
+function tokenizeMathBlock(source) {
+  const opened = MATH_LINE_START.exec(source);
+  if (!opened) return undefined;
+  this.lexer.hasMath = true;
+  const close = { $$: "$$", "\\[": "\\]" }[opened[1]];
+  const blank = source.search(/\n[ \t]*(?:\n|$)/);
+  const block = blank < 0 ? source : source.slice(0, blank + 1);
+  const end = block.indexOf(close, opened[0].length);
+  const after = end < 0 ? null : /^[ \t]*(?:\n|$)/.exec(block.slice(end + close.length));
+  if (end >= 0 && !(after && block.slice(opened[0].length, end).trim())) return undefined;
+  const raw = end < 0 ? block : block.slice(0, end + close.length) + after[0];
+  const text = raw.replace(/[ \t]*\n[ \t]*/g, "\n").trim();
+  if (end >= 0) return { type: "math", raw, text };
+  return {
+    type: this.lexer.state.top ? "unclosed" : "text",
+    raw,
+    text,
+    tokens: this.lexer.inline(text),
+  };
+}
