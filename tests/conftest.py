@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 from django.core.management.commands import flush
+from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import override_settings
 from playwright.sync_api import Browser, sync_playwright
@@ -55,6 +56,15 @@ def quick_flushes() -> Iterator[None]:
         patch.setattr(flush, "sql_flush", deletions)
         patch.setattr(flush, "emit_post_migrate_signal", lambda *_, **__: None)
         yield
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """The transaction of a test is idle while the test waits, on a busy machine for longer than a
+    process of the product may. Deployments under test keep the limit of the product."""
+    options = connection.settings_dict["OPTIONS"]
+    if "options" in options:
+        options["options"] = "-c idle_in_transaction_session_timeout=90s"
 
 
 @pytest.fixture(scope="session")
