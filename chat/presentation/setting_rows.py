@@ -10,7 +10,7 @@ from django.utils.text import capfirst
 
 from chat.models import Conversation
 from chat.replies import ReplySettings
-from chat.replies.settings import SETTINGS, Setting, SettingsForm
+from chat.replies.settings import SETTINGS, SettingDefinition, SettingsForm
 from streaming.providers.catalog import Model
 
 
@@ -18,10 +18,14 @@ from streaming.providers.catalog import Model
 class SettingRow:
     """A field with its value as it was typed; hidden if the selected model does not take it."""
 
-    setting: Setting
+    setting: SettingDefinition
     field: BoundField
     is_hidden: bool
     summary_text: str
+
+    @property
+    def depends_on_model(self) -> bool:
+        return self.setting.is_supported is not None
 
 
 def build_setting_rows(values: Mapping[str, str], model: Model | None) -> tuple[SettingRow, ...]:
@@ -30,7 +34,7 @@ def build_setting_rows(values: Mapping[str, str], model: Model | None) -> tuple[
     return tuple(_build_row(setting, form[name], model) for name, setting in SETTINGS.items())
 
 
-def _build_row(setting: Setting, field: BoundField, model: Model | None) -> SettingRow:
+def _build_row(setting: SettingDefinition, field: BoundField, model: Model | None) -> SettingRow:
     if model is not None:
         _adapt_to_model(setting, field, model)
     value = field.value()
@@ -39,7 +43,7 @@ def _build_row(setting: Setting, field: BoundField, model: Model | None) -> Sett
     return SettingRow(setting, field, not setting.is_taken_by(model), summary)
 
 
-def _adapt_to_model(setting: Setting, field: BoundField, model: Model) -> None:
+def _adapt_to_model(setting: SettingDefinition, field: BoundField, model: Model) -> None:
     widget = field.field.widget
     if setting.get_choices:
         choices = [(name, capfirst(name)) for name in setting.get_choices(model)]

@@ -24,7 +24,7 @@ TEMPERATURE_OUT_OF_RANGE = _("Temperature must be a number from 0 to 2.")
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class SettingDefinition:
     """How forms ask for a setting, and how it depends on the model.
 
     `field` has the label, help text, bounds and errors; `summary` stands on the settings button,
@@ -47,8 +47,8 @@ class Setting:
         return model is None or self.get_choices is None or value in self.get_choices(model)
 
 
-SETTINGS: Mapping[str, Setting] = {
-    "temperature": Setting(
+SETTINGS: Mapping[str, SettingDefinition] = {
+    "temperature": SettingDefinition(
         forms.FloatField(
             required=False,
             label=_("Temperature"),
@@ -63,7 +63,7 @@ SETTINGS: Mapping[str, Setting] = {
         summary="%(value)s",
         is_supported=lambda model: model.takes_temperature,
     ),
-    "max_tokens": Setting(
+    "max_tokens": SettingDefinition(
         forms.IntegerField(
             required=False,
             label=_("Max tokens"),
@@ -81,7 +81,7 @@ SETTINGS: Mapping[str, Setting] = {
         is_supported=lambda model: model.takes_max_tokens,
         get_max=lambda model: model.max_output,
     ),
-    "reasoning_effort": Setting(
+    "reasoning_effort": SettingDefinition(
         forms.CharField(
             required=False,
             label=_("Reasoning effort"),
@@ -92,7 +92,7 @@ SETTINGS: Mapping[str, Setting] = {
         is_supported=lambda model: bool(model.efforts),
         get_choices=lambda model: model.efforts,
     ),
-    "system_prompt": Setting(
+    "system_prompt": SettingDefinition(
         MultilineTextField(
             required=False,
             label=_("System prompt"),

@@ -116,6 +116,7 @@ def test_every_setting_of_the_form_reaches_the_stream_and_comes_back(
     stored = Stream.objects.get().arguments
     assert {name: str(stored[name]) for name in typed} == typed
     shown = html(as_owner.get(f"/c/{Conversation.objects.get().pk}/"))
+    assert shown.count(" data-depends-on-model") == 3
     assert 'value="500"' in shown
     assert ">\nBe brief.</textarea>" in shown
     assert '<option value="low" selected>Low</option>' in shown
