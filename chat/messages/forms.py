@@ -6,9 +6,8 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from chat.form_fields import MultilineTextField
 from chat.replies import PagePosition, ReplyRejected, ReplySettings
-from chat.replies.settings import SettingsForm
+from chat.replies.settings import MultilineTextField, SettingsForm
 
 MAX_MESSAGE_CHARS = 400_000
 

@@ -18,7 +18,7 @@ from accounts.models import KeyStatus, User
 from chat import model_catalog
 from chat.models import Conversation
 from chat.presentation.setting_rows import SettingRow, build_setting_rows, read_initial_values
-from chat.replies import PagePosition, describe_retirement
+from chat.replies import PagePosition
 from chat.replies.credentials import describe_missing_key
 from chat.replies.settings import SETTINGS, list_model_settings
 from streaming.providers.catalog import DEMO_PROVIDER, Model, Provider, pick_default_model
@@ -195,5 +195,5 @@ def _build_hint(user: User, model: str, groups: tuple[ModelGroup, ...]) -> str:
                 return "" if group.is_usable else describe_missing_key(choice.provider)
     models = model_catalog.load_models(user)
     if (retired := models.get(model)) and retired.lifecycle == "retired":
-        return describe_retirement(retired, models.get(retired.successor))
+        return model_catalog.describe_retirement(retired, models.get(retired.successor))
     return _("“%(model)s” is no longer available. Choose another model.") % {"model": model}

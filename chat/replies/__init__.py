@@ -11,7 +11,6 @@ from chat.replies.creation import (
 from chat.replies.errors import CONVERSATION_MOVED, ReplyRejected
 from chat.replies.handler import SOURCE, finalize, load_text, prepare, register_handler
 from chat.replies.idempotency import Reply
-from chat.replies.model_choice import describe_retirement
 from chat.replies.settings import ReplySettings
 
 __all__ = [
@@ -23,7 +22,6 @@ __all__ = [
     "ReplySettings",
     "can_continue",
     "continue_reply",
-    "describe_retirement",
     "edit_question",
     "finalize",
     "load_text",

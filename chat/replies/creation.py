@@ -20,8 +20,7 @@ from chat.replies import limits
 from chat.replies.errors import CONVERSATION_MOVED, ReplyRejected
 from chat.replies.handler import SOURCE
 from chat.replies.idempotency import Reply, once_per_request, raise_if_stored
-from chat.replies.model_choice import require_model
-from chat.replies.settings import ReplySettings, validate_settings
+from chat.replies.settings import ReplySettings, require_model, validate_settings
 from streaming import lifecycle
 from streaming.journal import StreamText
 from streaming.models import State, Stream

@@ -14,13 +14,34 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from chat.form_fields import MultilineTextField
+from accounts import keys
+from accounts.models import User
+from chat import model_catalog
 from chat.models import Conversation
+from chat.replies.credentials import describe_missing_key
 from chat.replies.errors import ReplyRejected
+from streaming.providers import catalog
 from streaming.providers.catalog import Model
 
 MAX_SYSTEM_PROMPT_CHARS = 100_000
 TEMPERATURE_OUT_OF_RANGE = _("Temperature must be a number from 0 to 2.")
+
+
+class MultilineTextField(forms.CharField):
+    """Text as it was typed, but with `\\n` for line ends. Browsers send `\\r\\n`."""
+
+    widget = forms.Textarea
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(strip=False, **options)
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        """Without `maxlength`: a browser would cut a longer text silently."""
+        return {}
+
+    def to_python(self, value: Any) -> str:
+        text = super().to_python(value) or ""
+        return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +188,24 @@ class ReplySettings:
                 if name not in SETTINGS or SETTINGS[name].accepts(value, model)
             }
         )
+
+
+# What a user and a model allow
+
+
+def require_model(user: User, model_id: str) -> Model:
+    """The model as this user's catalog describes it. Raises ReplyRejected if it can't be used."""
+    models = model_catalog.load_models(user)
+    model = models.get(model_id)
+    if model is None:
+        raise ReplyRejected("unknown_model", catalog.UnknownModel(model_id).message)
+    if model.lifecycle == "retired":
+        message = model_catalog.describe_retirement(model, models.get(model.successor))
+        raise ReplyRejected("retired_model", message)
+    provider = catalog.PROVIDERS[model.provider]
+    if provider.needs_key and provider.id not in keys.providers_with_key(user):
+        raise ReplyRejected("no_key", describe_missing_key(provider.id))
+    return model
 
 
 def validate_settings(reply_settings: ReplySettings, model: Model) -> ReplySettings:
