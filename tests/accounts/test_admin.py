@@ -23,7 +23,7 @@ def test_the_lists_show_people_and_keys(as_administrator: Client, key: ApiKey) -
     assert "owner@holdfast.test" in as_administrator.get(USERS, {"q": "Olive"}).content.decode()
 
 
-def test_no_page_of_it_shows_what_is_sealed(as_administrator: Client, key: ApiKey) -> None:
+def test_no_admin_page_shows_a_sealed_value(as_administrator: Client, key: ApiKey) -> None:
     pages = [KEYS, f"{KEYS}{key.pk}/change/", f"{KEYS}{key.pk}/delete/", f"{KEYS}{key.pk}/history/"]
     for path in [*pages, f"{USERS}{key.user_id}/change/", f"{USERS}{key.user_id}/delete/"]:
         answer = as_administrator.get(path)
@@ -32,7 +32,7 @@ def test_no_page_of_it_shows_what_is_sealed(as_administrator: Client, key: ApiKe
         assert bytes(key.sealed).hex() not in answer.content.decode()
 
 
-def test_a_key_can_be_neither_added_nor_changed_there(
+def test_a_key_cannot_be_added_or_changed_in_the_admin(
     as_administrator: Client, key: ApiKey
 ) -> None:
     assert as_administrator.get(f"{KEYS}add/").status_code == 403
@@ -48,30 +48,26 @@ def form_of(answer: object) -> str:
     return html.split("<fieldset")[1].split("</fieldset>")[0]
 
 
-def test_a_key_can_be_removed_there(as_administrator: Client, key: ApiKey) -> None:
+def test_a_key_can_be_removed_in_the_admin(as_administrator: Client, key: ApiKey) -> None:
     as_administrator.post(f"{KEYS}{key.pk}/delete/", {"post": "yes"})
     assert not ApiKey.objects.exists()
 
 
-def test_an_account_is_made_by_address_and_password(as_administrator: Client) -> None:
+def test_an_account_is_created_with_address_and_password(as_administrator: Client) -> None:
     typed = {"email": "New@Holdfast.test", "usable_password": "true"}
     typed |= {"password1": "stipe-and-frond-8", "password2": "stipe-and-frond-8"}
     assert as_administrator.post(f"{USERS}add/", typed).status_code == 302
     assert User.objects.get(email="new@holdfast.test").check_password("stipe-and-frond-8")
 
 
-def test_an_address_that_is_taken_is_refused_with_a_sentence(
-    as_administrator: Client, owner: User
-) -> None:
+def test_a_taken_address_is_refused_with_a_message(as_administrator: Client, owner: User) -> None:
     typed = {"email": "OWNER@holdfast.test", "usable_password": "true"}
     typed |= {"password1": "stipe-and-frond-8", "password2": "stipe-and-frond-8"}
     answer = as_administrator.post(f"{USERS}add/", typed)
     assert "There is already an account with this address." in answer.content.decode()
 
 
-def test_an_account_is_switched_off_and_keeps_its_address(
-    as_administrator: Client, owner: User
-) -> None:
+def test_a_deactivated_account_keeps_its_address(as_administrator: Client, owner: User) -> None:
     typed = {"name": "Olive", "email": "other@holdfast.test"}
     answer = as_administrator.post(f"{USERS}{owner.pk}/change/", typed)
     assert answer.status_code == 302
@@ -79,7 +75,7 @@ def test_an_account_is_switched_off_and_keeps_its_address(
     assert (owner.is_active, owner.email) == (False, "owner@holdfast.test")
 
 
-def test_the_admin_is_open_to_nobody_else(as_owner: Client, client: Client) -> None:
+def test_only_administrators_can_open_the_admin(as_owner: Client, client: Client) -> None:
     assert as_owner.get("/admin/login/").status_code == 403
     assert as_owner.get(KEYS, follow=True).status_code == 403
     answer = client.get(KEYS, follow=True)

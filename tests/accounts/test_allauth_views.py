@@ -38,7 +38,7 @@ def recipients() -> list[str]:
     return [address for letter in mail.outbox for address in letter.to]
 
 
-def test_with_a_session_alone_nobody_takes_the_account(
+def test_a_session_alone_cannot_take_over_the_account(
     as_owner: Client, owner: User, password: str
 ) -> None:
     """Add an address of the thief, send a link for a new password to it, use the link, remove the
@@ -64,7 +64,7 @@ def test_with_a_session_alone_nobody_takes_the_account(
     assert THIEF not in recipients()
 
 
-def test_a_form_of_a_thief_is_not_done_when_the_owner_types_the_password(
+def test_a_thiefs_form_is_not_executed_when_the_owner_types_the_password(
     as_owner: Client, owner: User, password: str
 ) -> None:
     stolen(as_owner).post(EMAIL, {"email": THIEF, "action_add": ""})
@@ -82,7 +82,7 @@ def test_a_copied_session_ends_when_the_owner_types_the_password(
     assert thief.get("/settings/keys/").status_code == 302
 
 
-def test_what_was_typed_is_there_again_after_the_password(as_owner: Client, password: str) -> None:
+def test_a_form_keeps_its_input_after_the_password(as_owner: Client, password: str) -> None:
     asked = as_owner.post(EMAIL, {"email": "new@example.org", "action_add": ""}, follow=True)
     assert "nothing has been changed yet" in asked.content.decode()
     [(path, _)] = asked.redirect_chain
@@ -90,7 +90,7 @@ def test_what_was_typed_is_there_again_after_the_password(as_owner: Client, pass
     assert 'value="new@example.org"' in back
 
 
-def test_an_address_is_added_confirmed_and_used_by_who_knows_the_password(
+def test_an_address_is_added_confirmed_and_used_with_the_password(
     as_owner: Client, owner: User, password: str
 ) -> None:
     new = "new@example.org"
@@ -117,7 +117,7 @@ def confirm(address: str) -> None:
     Client().post(page)
 
 
-def test_an_address_that_is_not_confirmed_signs_nobody_in_and_resets_nothing(
+def test_an_unconfirmed_address_signs_nobody_in_and_resets_nothing(
     owner: User, password: str
 ) -> None:
     EmailAddress.objects.create(user=owner, email=THIEF)
@@ -134,7 +134,7 @@ def test_an_address_that_is_not_confirmed_signs_nobody_in_and_resets_nothing(
 
 
 @pytest.mark.parametrize("verification", ["none", "mandatory"])
-def test_an_address_that_is_not_confirmed_bars_nobody(
+def test_an_unconfirmed_address_bars_nobody(
     owner: User, settings: Settings, verification: str
 ) -> None:
     settings.ACCOUNT_EMAIL_VERIFICATION = verification
@@ -148,15 +148,13 @@ def test_an_address_that_is_not_confirmed_bars_nobody(
     assert ("_auth_user_id" in client.session) == (verification == "none")
 
 
-def test_an_address_with_which_another_account_signed_up_can_not_be_confirmed(
-    owner: User, colleague: User
-) -> None:
+def test_an_address_of_another_account_cannot_be_confirmed(owner: User, colleague: User) -> None:
     EmailAddress.objects.create(user=owner, email=colleague.email)
     confirm(colleague.email)
     assert not EmailAddress.objects.get(user=owner, email=colleague.email).verified
 
 
-def test_the_address_of_the_sign_up_is_never_removed_for_one_that_is_not_confirmed(
+def test_the_sign_up_address_is_not_removed_in_favour_of_an_unconfirmed_one(
     as_owner: Client, owner: User, password: str
 ) -> None:
     EmailAddress.objects.create(user=owner, email=THIEF)
@@ -166,7 +164,7 @@ def test_the_address_of_the_sign_up_is_never_removed_for_one_that_is_not_confirm
     assert owner.email == "owner@holdfast.test"
 
 
-def test_a_removed_address_hears_of_it(as_owner: Client, owner: User, password: str) -> None:
+def test_a_removed_address_gets_a_mail(as_owner: Client, owner: User, password: str) -> None:
     EmailAddress.objects.create(user=owner, email="second@example.org", verified=True)
     form = {"email": "second@example.org", "action_remove": ""}
     knowing(as_owner, password).post(EMAIL, form)
@@ -174,7 +172,7 @@ def test_a_removed_address_hears_of_it(as_owner: Client, owner: User, password: 
     assert "was removed" in mail.outbox[0].body
 
 
-def test_a_new_password_is_told_to_every_address(
+def test_a_new_password_is_reported_to_every_address(
     as_owner: Client, owner: User, password: str
 ) -> None:
     EmailAddress.objects.create(user=owner, email="second@example.org", verified=True)
@@ -226,7 +224,7 @@ def test_an_administrators_session_alone_changes_no_account(
 ADDRESSES = "/admin/account/emailaddress/"
 
 
-def test_a_person_hears_of_addresses_that_an_administrator_changed(
+def test_a_user_gets_a_mail_about_addresses_changed_by_an_administrator(
     as_administrator: Client, owner: User
 ) -> None:
     added = {"user": owner.pk, "email": THIEF, "verified": "on"}
@@ -253,7 +251,7 @@ def test_a_person_hears_of_addresses_that_an_administrator_changed(
     assert owner.email in recipients()
 
 
-def test_a_person_hears_of_a_password_that_an_administrator_set(
+def test_a_user_gets_a_mail_about_a_password_set_by_an_administrator(
     as_administrator: Client, owner: User
 ) -> None:
     form = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD, "usable_password": "true"}

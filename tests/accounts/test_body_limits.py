@@ -49,7 +49,7 @@ def session(owner: User) -> str:
 
 
 @pytest.mark.parametrize("says_length", [True, False])
-async def test_a_long_body_needs_a_session_that_signs_in(
+async def test_a_long_body_needs_a_signed_in_session(
     owner: User, session: str, monkeypatch: pytest.MonkeyPatch, says_length: bool
 ) -> None:
     known = SessionOwnerCache()
@@ -60,7 +60,7 @@ async def test_a_long_body_needs_a_session_that_signs_in(
     assert await post("b" * 32, says_length=says_length) == [413]
 
 
-async def test_while_the_database_is_away_a_long_body_is_told_to_come_again(
+async def test_a_long_body_gets_503_during_an_outage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def is_away(session: str) -> Any:
@@ -70,7 +70,7 @@ async def test_while_the_database_is_away_a_long_body_is_told_to_come_again(
     assert await post("a" * 32, says_length=True) == [503]
 
 
-def test_a_session_that_is_over_is_nobodys(owner: User) -> None:
+def test_an_ended_session_has_no_owner(owner: User) -> None:
     client = AsyncClient()
     client.force_login(owner, backend="django.contrib.auth.backends.ModelBackend")
     page = async_to_sync(client.get)("/")
@@ -79,7 +79,9 @@ def test_a_session_that_is_over_is_nobodys(owner: User) -> None:
     assert signed_out.asgi_request.scope[USER_ID_KEY] is None
 
 
-def test_what_is_known_of_a_session_counts_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cached_owner_of_a_session_is_valid_for_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     now = 1_000.0
     monkeypatch.setattr("config.session_owners.time.monotonic", lambda: now)
     known = SessionOwnerCache()

@@ -34,7 +34,7 @@ def small(entries: int) -> JSONDatabaseCache:
     return JSONDatabaseCache("", {"OPTIONS": {"MAX_ENTRIES": entries}})
 
 
-def test_what_was_stored_is_there_until_it_expires(db: None) -> None:
+def test_a_stored_value_is_available_until_it_expires(db: None) -> None:
     cache.set("tide", [1.5, "high"], 60)
     assert cache.get("tide") == [1.5, "high"]
     assert not cache.add("tide", "low", 60)
@@ -87,13 +87,13 @@ def test_a_text_that_is_no_json_counts_as_absent(db: None) -> None:
 
 
 @pytest.mark.parametrize("key", ["k" * 5_000, "nul \0 here", "\ud800", "ключ"])
-def test_every_key_has_a_place(db: None, key: str) -> None:
+def test_every_key_can_be_stored(db: None, key: str) -> None:
     cache.set(key, 1, 60)
     assert cache.get(key) == 1
     assert cache.get(key + "!") is None
 
 
-def test_thirty_who_count_at_once_count_thirty(committed: None) -> None:
+def test_thirty_simultaneous_increments_count_thirty(committed: None) -> None:
     cache.add("tries", 0, 60)
 
     def count(_: int) -> int:
@@ -107,7 +107,7 @@ def test_thirty_who_count_at_once_count_thirty(committed: None) -> None:
     assert sorted(sums) == list(range(1, 31))
 
 
-def test_of_thirty_who_add_at_once_one_does(committed: None) -> None:
+def test_one_of_thirty_simultaneous_adds_succeeds(committed: None) -> None:
     def add(number: int) -> bool:
         try:
             return cache.add("lock", number, 60)
@@ -118,7 +118,7 @@ def test_of_thirty_who_add_at_once_one_does(committed: None) -> None:
         assert sum(threads.map(add, range(30))) == 1
 
 
-def test_three_thousand_other_keys_push_nothing_out(db: None) -> None:
+def test_three_thousand_other_keys_evict_nothing(db: None) -> None:
     cache.set("allauth:a limit of wrong passwords", [1.0], 300)
     CacheEntry.objects.bulk_create(
         CacheEntry(key=f"z{number}", value="1", expires_at=time.time() + 300)
@@ -128,7 +128,7 @@ def test_three_thousand_other_keys_push_nothing_out(db: None) -> None:
     assert cache.get("allauth:a limit of wrong passwords") == [1.0]
 
 
-def test_a_full_table_refuses_fresh_keys_and_keeps_those_it_has(db: None) -> None:
+def test_a_full_table_refuses_new_keys_and_keeps_existing_ones(db: None) -> None:
     bounded = small(50)
     bounded.set("mine", 1, 300)
     for number in range(70):
@@ -138,7 +138,7 @@ def test_a_full_table_refuses_fresh_keys_and_keeps_those_it_has(db: None) -> Non
     assert not bounded.add("one more", 1, 300)
 
 
-def test_a_full_table_makes_room_from_what_has_expired(db: None) -> None:
+def test_a_full_table_reuses_expired_rows(db: None) -> None:
     bounded = small(50)
     for number in range(50):
         bounded.add(f"old {number}", 1, 300)
@@ -147,7 +147,7 @@ def test_a_full_table_makes_room_from_what_has_expired(db: None) -> None:
     assert bounded.get("old 3") == 1
 
 
-def test_housekeeping_deletes_what_has_expired_and_nothing_else(db: None) -> None:
+def test_housekeeping_deletes_only_expired_rows(db: None) -> None:
     now = time.time()
     CacheEntry.objects.bulk_create(
         CacheEntry(key=f"k{number}", value="1", expires_at=now + (300 if number % 2 else -1))

@@ -88,7 +88,7 @@ def files() -> str:
     return repr(subprocess.check_output(["cat", *there]))
 
 
-def test_a_key_is_nowhere_to_be_found_again(
+def test_a_saved_key_appears_nowhere(
     canary: Canary,
     caplog: pytest.LogCaptureFixture,
     as_owner: Client,
@@ -128,7 +128,7 @@ def test_a_key_is_nowhere_to_be_found_again(
 @pytest.mark.parametrize(
     "broken", ["accounts.sealing._associated_data", "accounts.keys.ApiKey.objects.update_or_create"]
 )
-def test_a_report_of_a_failure_does_not_hold_the_key(
+def test_an_error_report_does_not_contain_the_key(
     canary: Canary,
     caplog: pytest.LogCaptureFixture,
     as_owner: Client,
@@ -159,7 +159,7 @@ def test_a_report_of_a_failure_does_not_hold_the_key(
     assert canary.seen_in() == []
 
 
-def test_an_export_of_the_data_holds_only_what_is_sealed(
+def test_an_export_of_the_data_contains_only_the_sealed_key(
     canary: Canary, owner: User, capsys: pytest.CaptureFixture[str]
 ) -> None:
     keys.save(owner, "openai", canary.key)
@@ -169,7 +169,7 @@ def test_an_export_of_the_data_holds_only_what_is_sealed(
     assert canary.seen_in() == []
 
 
-def test_the_canary_would_be_seen() -> None:
+def test_a_planted_canary_is_found() -> None:
     """The search itself could fail: it finds the key in each spelling that it searches for."""
     bird = Canary()
     for text in (bird.key, bird.key.encode().hex(), str(bird.key.encode())):

@@ -46,7 +46,7 @@ def failing(error: Exception) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("path", ["/", "/accounts/login/", "/settings/keys/", "/admin/"])
-def test_a_page_that_needs_what_is_away_says_so(
+def test_a_page_reports_an_outage(
     page: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, path: str
 ) -> None:
     monkeypatch.setattr(SessionStore, "_get_session_from_db", failing(GONE))
@@ -57,7 +57,7 @@ def test_a_page_that_needs_what_is_away_says_so(
     assert not any(record.exc_info for record in caplog.records)
 
 
-def test_a_script_gets_a_sentence_and_a_form_is_told_how_to_send_it_again(
+def test_during_an_outage_a_script_gets_a_message_and_a_form_can_be_sent_again(
     page: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SessionStore, "_get_session_from_db", failing(GONE))
@@ -83,7 +83,7 @@ def test_a_session_that_could_not_be_saved_is_not_called_deleted(
     assert error_views.bad_request(request, SessionInterrupted()).status_code == 400
 
 
-def test_every_other_fault_is_still_noted_with_where_it_happened(
+def test_every_other_error_is_logged_with_its_traceback(
     page: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for fault in (ZeroDivisionError(), OperationalError("deadlock detected")):

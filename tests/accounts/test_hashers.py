@@ -16,7 +16,7 @@ from config import settings
 HASHERS = settings.PASSWORD_HASHERS
 
 
-def test_a_hash_that_django_made_is_read_and_a_new_one_is_read_by_django() -> None:
+def test_hashes_are_compatible_with_django_both_ways() -> None:
     before = PBKDF2PasswordHasher().encode("kelp-holds-fast", "salt", 1_000)
     with override_settings(PASSWORD_HASHERS=HASHERS):
         assert check_password("kelp-holds-fast", before)
@@ -25,7 +25,7 @@ def test_a_hash_that_django_made_is_read_and_a_new_one_is_read_by_django() -> No
     assert PBKDF2PasswordHasher().verify("kelp-holds-fast", made)
 
 
-def test_one_is_hashed_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_password_is_hashed_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     lock, running, most = threading.Lock(), 0, 0
 
     def hash_slowly(*_: Any, **__: Any) -> bytes:

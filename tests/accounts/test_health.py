@@ -22,7 +22,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         ("/", "GET", 404, None),
     ],
 )
-async def test_only_its_own_address_is_answered(
+async def test_only_the_health_address_is_answered(
     path: str, method: str, status: int, body: bytes | None
 ) -> None:
     sent: list[dict[str, Any]] = []

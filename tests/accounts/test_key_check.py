@@ -86,7 +86,7 @@ def saved(client: Client, secret: str = SECRET) -> str:
     return answer.content.decode()
 
 
-def test_a_good_key_is_saved_with_the_models_it_has(
+def test_a_valid_key_is_saved_with_its_models(
     as_owner: Client, owner: User, provider: Provider
 ) -> None:
     shown = saved(as_owner)
@@ -100,7 +100,7 @@ def test_a_good_key_is_saved_with_the_models_it_has(
     assert ": Accepted<" in shown
 
 
-def test_an_invalid_key_is_refused_with_a_sentence_and_not_saved(
+def test_an_invalid_key_is_refused_with_a_message_and_not_saved(
     as_owner: Client, owner: User, provider: Provider
 ) -> None:
     provider.says(401, ECHO)
@@ -135,7 +135,7 @@ def test_an_invalid_replacement_leaves_the_key_as_it_was(
         (200, {"data": [{"surprise": 1}]}, KeyStatus.VALID, "OpenAI accepts it."),
     ],
 )
-def test_whatever_else_the_provider_says_the_key_is_kept_and_marked(
+def test_after_any_other_error_the_key_is_saved_and_marked(
     as_owner: Client,
     owner: User,
     provider: Provider,
@@ -151,14 +151,14 @@ def test_whatever_else_the_provider_says_the_key_is_kept_and_marked(
     assert len(provider.asked) == 1
 
 
-def test_a_provider_that_is_not_there_is_no_reason_not_to_keep_a_key(
+def test_an_unreachable_provider_does_not_prevent_saving_a_key(
     as_owner: Client, owner: User
 ) -> None:
     assert "It could not be checked, because OpenAI did not answer." in saved(as_owner)
     assert ApiKey.objects.get(user=owner).check_result == KeyStatus.UNREACHABLE
 
 
-def test_a_provider_that_says_nothing_is_waited_for_no_longer_than_agreed(
+def test_a_silent_provider_is_waited_for_no_longer_than_the_limit(
     as_owner: Client, owner: User, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = model_listing.list_models_blocking
@@ -170,7 +170,7 @@ def test_a_provider_that_says_nothing_is_waited_for_no_longer_than_agreed(
     assert ApiKey.objects.get(user=owner).check_result == KeyStatus.UNREACHABLE
 
 
-def test_not_even_a_loop_that_hangs_is_waited_for(
+def test_a_hanging_event_loop_is_not_waited_for(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As with a name server that does not answer, which no timeout of asyncio ends."""
@@ -201,7 +201,7 @@ def test_a_key_is_checked_again_on_request(
     assert [m.model_id for m in ListedModel.objects.all()] == ["gpt-6.2-sol"]
 
 
-def test_a_check_refreshes_the_list_and_is_no_use(
+def test_a_check_refreshes_the_list_and_does_not_count_as_use(
     as_owner: Client, owner: User, provider: Provider
 ) -> None:
     saved(as_owner)
@@ -212,7 +212,7 @@ def test_a_check_refreshes_the_list_and_is_no_use(
     assert key.last_used_at is None
 
 
-def test_checking_is_for_the_owner_of_a_key(
+def test_only_the_owner_of_a_key_can_check_it(
     as_colleague: Client, owner: User, provider: Provider
 ) -> None:
     keys.save(owner, "openai", SECRET)
@@ -222,7 +222,7 @@ def test_checking_is_for_the_owner_of_a_key(
     assert ApiKey.objects.get(user=owner).last_checked_at is None
 
 
-def test_a_key_that_can_no_longer_be_opened_is_not_checked(
+def test_a_key_that_cannot_be_decrypted_is_not_checked(
     as_owner: Client, owner: User, provider: Provider, settings: Settings
 ) -> None:
     keys.save(owner, "openai", SECRET)
@@ -231,14 +231,14 @@ def test_a_key_that_can_no_longer_be_opened_is_not_checked(
     assert provider.asked == []
 
 
-def test_what_is_said_of_a_key_that_was_replaced_meanwhile_is_dropped(owner: User) -> None:
+def test_the_result_for_a_replaced_key_is_dropped(owner: User) -> None:
     asked_about = keys.save(owner, "openai", SECRET)
     keys.save(owner, "openai", OTHER)
     checking.save_result(asked_about, checking.KeyCheck("openai", KeyStatus.INVALID))
     assert ApiKey.objects.get(user=owner).check_result == KeyStatus.UNCHECKED
 
 
-def test_a_list_is_kept_in_its_order_without_what_nobody_can_talk_to(owner: User) -> None:
+def test_a_list_is_stored_in_order_without_models_that_do_not_chat(owner: User) -> None:
     key = keys.save(owner, "openai", SECRET)
     ids = ["gpt-7", "text-embedding-9", "gpt-7-2027-01-02", "o9-2027-03-04", "x" * 101, "gpt-7"]
     told = tuple(Told(id, max_output=5) for id in ids)
@@ -249,14 +249,14 @@ def test_a_list_is_kept_in_its_order_without_what_nobody_can_talk_to(owner: User
     ]
 
 
-def test_the_list_goes_with_the_key(owner: User) -> None:
+def test_the_list_is_deleted_with_the_key(owner: User) -> None:
     key = keys.save(owner, "openai", SECRET)
     checking.save_result(key, checking.KeyCheck("openai", KeyStatus.VALID, (Told("gpt-7"),)))
     keys.remove(owner, "openai")
     assert not ListedModel.objects.exists()
 
 
-def test_a_person_has_ten_keys_checked_a_minute(
+def test_a_user_can_check_ten_keys_a_minute(
     as_owner: Client,
     as_colleague: Client,
     owner: User,

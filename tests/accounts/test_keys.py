@@ -67,7 +67,7 @@ def test_blanks_around_a_pasted_key_are_dropped(as_owner: Client, owner: User) -
 @pytest.mark.parametrize(
     "typed", ["", "   ", "two words", "line\nbreak", "bell\a", "nul\0", "sk-…ab12", "x" * 501]
 )
-def test_what_cannot_be_a_key_is_refused_and_not_shown_again(
+def test_an_impossible_key_is_refused_and_not_shown_again(
     as_owner: Client, owner: User, typed: str
 ) -> None:
     answer = as_owner.post(OPENAI, {"key": typed})
@@ -87,7 +87,7 @@ def test_a_refused_replacement_leaves_the_key_as_it_was(as_owner: Client, owner:
     assert keys.decrypt_for_call(owner, "openai") == SECRET
 
 
-def test_of_a_short_key_not_even_the_end_is_shown(owner: User) -> None:
+def test_no_part_of_a_short_key_is_shown(owner: User) -> None:
     assert keys.save(owner, "openai", "short-key12").last_four == ""
 
 
@@ -101,7 +101,7 @@ def test_a_provider_that_takes_no_key_is_not_found(
         keys.save(owner, provider, SECRET)
 
 
-def test_a_colleague_sees_nothing_of_it_and_can_touch_nothing(
+def test_a_colleague_can_neither_see_nor_change_a_key(
     as_colleague: Client, owner: User, colleague: User
 ) -> None:
     without = page(as_colleague)
@@ -119,7 +119,7 @@ def scrubbed(html: str) -> list[str]:
     return [line for line in html.splitlines() if "csrf" not in line.lower()]
 
 
-def test_a_row_copied_to_a_colleague_does_not_open_there(owner: User, colleague: User) -> None:
+def test_a_row_copied_to_a_colleague_cannot_be_decrypted(owner: User, colleague: User) -> None:
     stolen = keys.save(owner, "openai", SECRET)
     stolen.pk, stolen.user = None, colleague
     stolen.save(force_insert=True)
@@ -128,18 +128,18 @@ def test_a_row_copied_to_a_colleague_does_not_open_there(owner: User, colleague:
 
 
 @pytest.mark.parametrize("address", [PAGE, OPENAI, REMOVAL])
-def test_who_is_not_signed_in_is_sent_to_sign_in(db: None, client: Client, address: str) -> None:
+def test_a_visitor_is_redirected_to_sign_in(db: None, client: Client, address: str) -> None:
     for answer in (client.get(address), client.post(address, {"key": SECRET})):
         assert answer.headers["Location"] == f"/accounts/login/?next={address}"
 
 
-def test_a_form_from_elsewhere_is_refused(as_owner: Client, owner: User) -> None:
+def test_a_form_from_another_site_is_refused(as_owner: Client, owner: User) -> None:
     as_owner.handler.enforce_csrf_checks = True
     assert as_owner.post(OPENAI, {"key": SECRET}).status_code == 403
     assert not ApiKey.objects.filter(user=owner).exists()
 
 
-def test_a_call_is_noted_as_the_last_use(as_owner: Client, owner: User) -> None:
+def test_a_call_is_recorded_as_the_last_use(as_owner: Client, owner: User) -> None:
     keys.save(owner, "openai", SECRET)
     assert "never" in page(as_owner)
     keys.decrypt_for_call(owner, "openai")
@@ -169,11 +169,11 @@ def test_a_key_whose_master_key_is_gone_is_asked_for_again(
     assert keys.decrypt_for_call(owner, "openai") == SECRET
 
 
-def test_the_page_is_not_kept_by_the_browser_or_a_proxy(as_owner: Client) -> None:
+def test_browsers_and_proxies_do_not_cache_the_page(as_owner: Client) -> None:
     assert "no-store" in as_owner.get(PAGE).headers["Cache-Control"]
 
 
-def test_no_browser_fills_in_or_keeps_what_is_typed(as_owner: Client) -> None:
+def test_no_browser_autofills_or_stores_a_key(as_owner: Client) -> None:
     field = page(as_owner).split('name="key"')[1].split(">")[0]
     assert 'autocomplete="off"' in field
     assert "value=" not in field

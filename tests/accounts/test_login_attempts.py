@@ -74,7 +74,9 @@ HOSTS: dict[str, Callable[[int], dict[str, str]]] = {
 
 
 @pytest.mark.parametrize("varied", HOSTS)
-def test_no_header_gives_a_guesser_more_tries(owner: User, checked: list[str], varied: str) -> None:
+def test_no_header_gives_a_guesser_more_attempts(
+    owner: User, checked: list[str], varied: str
+) -> None:
     for number in range(7):
         guess(Client(), **HOSTS[varied](number))
     assert len(checked) == login_attempts.CLIENT_ADDRESS_LIMIT.max_count
@@ -90,9 +92,7 @@ def test_all_spellings_of_an_address_share_one_limit(owner: User, checked: list[
     assert len(checked) == login_attempts.CLIENT_ADDRESS_LIMIT.max_count
 
 
-def test_an_address_without_an_account_is_limited_in_the_same_way(
-    owner: User, checked: list[str]
-) -> None:
+def test_an_unknown_address_is_limited_in_the_same_way(owner: User, checked: list[str]) -> None:
     for address in ["owner@holdfast.test", "nobody@holdfast.test", "x" * 5_000 + "@example.org"]:
         client = Client(REMOTE_ADDR=f"198.51.100.{len(address) % 250}")
         answers = [TOO_MANY in guess(client, address=address) for _ in range(7)]
@@ -129,7 +129,7 @@ def test_twenty_guessers_from_twenty_addresses_are_limited_in_total(
     assert len(checked) == FEW
 
 
-def test_one_guesser_alone_can_not_use_up_what_all_strangers_have() -> None:
+def test_one_guesser_cannot_use_up_the_limit_of_all_strangers() -> None:
     from_one = login_attempts.CLIENT_ADDRESS_HOURLY_LIMIT
     assert from_one.window_seconds == login_attempts.UNKNOWN_DEVICES_LIMIT.window_seconds
     assert from_one.max_count * 5 < login_attempts.UNKNOWN_DEVICES_LIMIT.max_count
@@ -142,7 +142,7 @@ def test_a_guesser_elsewhere_bars_nobody(owner: User, password: str) -> None:
 
 
 @pytest.mark.parametrize("from_where", ["everywhere", "the same address"])
-def test_guessers_do_not_bar_a_browser_that_was_signed_in_before(
+def test_guessers_do_not_bar_a_known_browser(
     owner: User, password: str, few_strangers: None, from_where: str
 ) -> None:
     mine = Client()
@@ -167,7 +167,7 @@ class Full:
     decr = incr
 
 
-def test_a_full_table_bars_strangers_and_no_browser_that_was_signed_in_before(
+def test_a_full_table_bars_strangers_and_no_known_browser(
     owner: User, password: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = Client()
@@ -179,7 +179,7 @@ def test_a_full_table_bars_strangers_and_no_browser_that_was_signed_in_before(
     assert mine.session["_auth_user_id"] == str(owner.pk)
 
 
-def test_a_client_that_has_used_up_its_tries_makes_no_further_rows(owner: User) -> None:
+def test_a_client_without_attempts_left_adds_no_rows(owner: User) -> None:
     rows = []
     for number in range(login_attempts.CLIENT_LIMIT.max_count + 5):
         guess(Client(), address=f"nobody-{number}@holdfast.test")
@@ -199,7 +199,7 @@ def test_a_known_browser_has_a_limit_of_its_own(
     assert len(checked) == login_attempts.KNOWN_DEVICE_LIMIT.max_count
 
 
-def test_the_cookie_of_a_browser_signs_nobody_in_and_is_out_of_reach_of_scripts(
+def test_the_device_cookie_signs_nobody_in_and_is_hidden_from_scripts(
     owner: User, password: str
 ) -> None:
     client = Client()
@@ -213,7 +213,7 @@ def test_the_cookie_of_a_browser_signs_nobody_in_and_is_out_of_reach_of_scripts(
     assert owner.password not in cookie.value
 
 
-def test_the_cookie_is_worth_nothing_for_another_account_or_after_a_new_password(
+def test_the_device_cookie_is_void_for_another_account_or_after_a_new_password(
     owner: User, colleague: User, password: str, checked: list[str]
 ) -> None:
     client = Client()
@@ -247,7 +247,7 @@ def test_a_reset_password_lets_its_owner_in_while_strangers_guess(
     assert mine.session["_auth_user_id"] == str(owner.pk)
 
 
-def test_strangers_who_ask_for_links_bar_nobody_and_fill_no_inbox(owner: User) -> None:
+def test_strangers_who_request_links_bar_nobody_and_fill_no_inbox(owner: User) -> None:
     """The links that strangers requested go to their owner."""
     asked = {"email": owner.email}
     answers = {Client().post(RESET, asked).status_code for _ in range(30)}
@@ -274,7 +274,7 @@ def test_a_link_that_could_not_be_sent_does_not_count(
     assert len(mail.outbox) == 1
 
 
-def test_a_link_is_sent_to_the_address_of_the_account_however_it_is_typed(owner: User) -> None:
+def test_a_link_is_sent_to_the_stored_address_however_it_is_typed(owner: User) -> None:
     owner.email = "mike@holdfast.test"
     owner.save()
     Client().post(RESET, {"email": "mi\u212ae@holdfast.test"})  # the sign for Kelvin
@@ -292,7 +292,7 @@ def test_the_other_addresses_of_an_account_are_counted_with_it(
 
 
 @pytest.mark.parametrize("page", ["reauthenticate", "password/change"])
-def test_a_session_guesses_no_more_than_a_stranger(
+def test_a_session_has_no_more_attempts_than_a_stranger(
     as_owner: Client, checked: list[str], page: str
 ) -> None:
     typed = {"password": "a guess", "oldpassword": "a guess"}
@@ -302,7 +302,7 @@ def test_a_session_guesses_no_more_than_a_stranger(
     assert len(checked) == login_attempts.CLIENT_ADDRESS_LIMIT.max_count
 
 
-def test_an_administrator_guesses_nothing_on_the_pages_of_the_admin(
+def test_the_admins_password_pages_check_no_password(
     as_administrator: Client, checked: list[str]
 ) -> None:
     checked.clear()
@@ -312,9 +312,7 @@ def test_an_administrator_guesses_nothing_on_the_pages_of_the_admin(
     assert checked == []
 
 
-def test_a_link_in_a_mail_leads_to_no_port_that_a_client_made_up(
-    owner: User, settings: Settings
-) -> None:
+def test_a_link_in_a_mail_has_no_forged_port(owner: User, settings: Settings) -> None:
     for host in ["127.0.0.1:6666", "localhost:1"]:
         Client().post(RESET, {"email": owner.email}, HTTP_HOST=host, SERVER_PORT="8000")
         assert f"http://{host.partition(':')[0]}:8000/accounts/" in mail.outbox[-1].body

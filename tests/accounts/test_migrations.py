@@ -13,7 +13,7 @@ def tables() -> list[str]:
         return connection.introspection.table_names(cursor)
 
 
-def test_the_table_of_the_cache_comes_and_goes_with_its_migration(committed: None) -> None:
+def test_the_migration_creates_and_removes_the_cache_table(committed: None) -> None:
     try:
         call_command("migrate", "accounts", "0001", verbosity=0)
         assert "accounts_cacheentry" not in tables()
@@ -25,7 +25,7 @@ def test_the_table_of_the_cache_comes_and_goes_with_its_migration(committed: Non
     assert cache.get("tide") == "low"
 
 
-def test_the_models_have_no_change_without_a_migration(db: None) -> None:
+def test_every_change_of_a_model_has_a_migration(db: None) -> None:
     call_command("makemigrations", "accounts", check=True, dry_run=True, verbosity=0)
 
 

@@ -43,7 +43,7 @@ def in_box(client: Client, path: str = "/") -> str:
     return unescape(found[1])
 
 
-def test_an_account_has_a_name_of_its_own_that_tells_nothing(owner: User, stranger: User) -> None:
+def test_an_account_has_its_own_opaque_token(owner: User, stranger: User) -> None:
     page = signed_in(owner).get("/").content.decode()
     assert f'<meta name="account" content="{get_opaque_account_id(owner)}">' in page
     assert f'name="account" value="{get_opaque_account_id(owner)}"' in page
@@ -53,7 +53,7 @@ def test_an_account_has_a_name_of_its_own_that_tells_nothing(owner: User, strang
 
 @pytest.mark.parametrize("path", ["/c/", "/m/{0}/versions/", "/c/{0}/deletion/"])
 @pytest.mark.parametrize("way", ["field", "header"])
-def test_the_page_of_another_account_does_nothing_and_gives_the_text_back(
+def test_a_form_of_another_accounts_page_is_refused_and_returns_the_text(
     owner: User, stranger: User, path: str, way: str
 ) -> None:
     form = message(owner if way == "field" else None)
@@ -78,7 +78,7 @@ FORMS = [
 
 
 @pytest.mark.parametrize(("path", "actions"), FORMS)
-def test_every_form_says_whose_page_it_is_on(
+def test_every_form_names_the_account_of_its_page(
     owner: User, stranger: User, path: str, actions: list[str]
 ) -> None:
     """So a browser without scripts is refused as well, whatever the form does."""
@@ -100,13 +100,13 @@ def test_every_form_says_whose_page_it_is_on(
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_its_own_page_is_served(owner: User, headers: dict[str, str]) -> None:
+def test_a_form_of_the_accounts_own_page_is_accepted(owner: User, headers: dict[str, str]) -> None:
     answer = signed_in(owner).post("/c/", message(owner), headers=headers)
     assert answer.status_code in {200, 302}
     assert Conversation.objects.get().user == owner
 
 
-def test_what_one_account_typed_is_not_in_the_next_one_s_box(owner: User, stranger: User) -> None:
+def test_a_draft_of_one_account_is_not_shown_to_the_next(owner: User, stranger: User) -> None:
     browser = Client()
     browser.post("/c/", message(owner))  # the session has expired
     sign_in(browser, stranger)
@@ -114,14 +114,14 @@ def test_what_one_account_typed_is_not_in_the_next_one_s_box(owner: User, strang
     assert "Half a thought" not in str(dict(browser.session))
 
 
-def test_what_one_account_typed_is_there_when_it_comes_back(owner: User) -> None:
+def test_a_draft_is_restored_when_its_account_signs_in(owner: User) -> None:
     browser = Client()
     browser.post("/c/", message(owner))
     sign_in(browser, owner)
     assert in_box(browser) == "Half a thought"
 
 
-def test_the_demo_is_not_kept_with_a_text_once_there_is_a_key(owner: User) -> None:
+def test_a_draft_does_not_keep_the_demo_once_there_is_a_key(owner: User) -> None:
     browser = Client()
     browser.post("/c/", message(owner) | {"default_model": "demo"})
     keys.save(owner, "openai", "sk-of-the-owner")
@@ -132,9 +132,7 @@ def test_the_demo_is_not_kept_with_a_text_once_there_is_a_key(owner: User) -> No
     assert re.search(r"<option [^>]* selected", shown)
 
 
-def test_what_an_anonymous_visitor_typed_goes_to_who_signs_in_next_and_no_further(
-    owner: User, stranger: User
-) -> None:
+def test_a_visitors_draft_goes_to_the_next_account_only(owner: User, stranger: User) -> None:
     browser = Client()
     browser.post("/c/", message(None))
     sign_in(browser, owner)

@@ -55,14 +55,14 @@ def test_a_page_has_one_main_part_one_heading_and_a_title(shown: Page) -> None:
     assert [len(shown.all(tag)) for tag in ("main", "h1", "title")] == [1, 1, 1]
 
 
-def test_a_page_holds_no_script_or_style_of_its_own(shown: Page) -> None:
+def test_a_page_contains_no_inline_script_or_style(shown: Page) -> None:
     assert not shown.all("style")
     assert all("src" in script for script in shown.all("script"))
     for _, attributes in shown.tags:
         assert not [name for name in attributes if name == "style" or name.startswith("on")]
 
 
-def test_every_field_has_a_label_and_every_description_is_there(shown: Page) -> None:
+def test_every_field_has_a_label_and_every_description_exists(shown: Page) -> None:
     ids = [attributes["id"] for _, attributes in shown.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     labelled = {label["for"] for label in shown.all("label")}
@@ -82,7 +82,7 @@ def test_every_form_that_is_posted_carries_a_token(shown: Page) -> None:
     assert len(tokens) == len(forms)
 
 
-def test_mistakes_are_tied_to_their_fields(db: None, client: Client) -> None:
+def test_errors_are_linked_to_their_fields(db: None, client: Client) -> None:
     shown = Page(client.post("/accounts/signup/", {"email": "no address"}).content.decode())
     ids = {attributes["id"] for _, attributes in shown.tags if "id" in attributes}
     for name in ("email", "password1", "password2"):

@@ -48,7 +48,7 @@ ALONE = ["chat.sqlite3 0o600", "chat.sqlite3-shm 0o600", "chat.sqlite3-wal 0o600
 
 
 @pytest.mark.parametrize("before", ["nothing", "everybody's"])
-def test_nobody_else_may_read_the_database_file(tmp_path: Path, before: str) -> None:
+def test_only_the_service_may_read_the_database_file(tmp_path: Path, before: str) -> None:
     file = tmp_path / "chat.sqlite3"
     if before == "everybody's":
         modes(file)
@@ -68,7 +68,7 @@ connection.close()
 """
 
 
-def test_a_connection_drops_no_lock_of_those_that_are_open(tmp_path: Path) -> None:
+def test_restricting_the_file_mode_releases_no_lock(tmp_path: Path) -> None:
     """Without its lock another process that closes removes the log, and the file is broken."""
     file = tmp_path / "chat.sqlite3"
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:

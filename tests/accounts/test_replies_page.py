@@ -10,11 +10,11 @@ from accounts.models import User
 PATH = "/settings/replies/"
 
 
-def test_nothing_is_kept_at_a_provider_until_somebody_says_so(owner: User) -> None:
+def test_nothing_is_stored_at_a_provider_by_default(owner: User) -> None:
     assert owner.background_replies is False
 
 
-def test_a_person_switches_it_on_and_off_again(owner: User, as_owner: Client) -> None:
+def test_a_user_switches_it_on_and_off(owner: User, as_owner: Client) -> None:
     for ticked in (True, False):
         form = {"background_replies": "on"} if ticked else {}
         page = as_owner.post(PATH, form, follow=True)
@@ -26,13 +26,13 @@ def test_a_person_switches_it_on_and_off_again(owner: User, as_owner: Client) ->
         assert (b"checked" in box[0]) is ticked
 
 
-def test_the_page_says_what_it_costs(as_owner: Client) -> None:
+def test_the_page_explains_the_consequences(as_owner: Client) -> None:
     page = as_owner.get(PATH).content.decode()
     assert "OpenAI stores the conversation" in page
     assert "first words may take longer" in page
 
 
-def test_nobody_else_is_changed(owner: User, colleague: User, as_owner: Client) -> None:
+def test_other_users_are_not_changed(owner: User, colleague: User, as_owner: Client) -> None:
     as_owner.post(PATH, {"background_replies": "on", "email": "x@holdfast.test", "is_staff": "on"})
     colleague.refresh_from_db()
     owner.refresh_from_db()

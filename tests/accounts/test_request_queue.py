@@ -96,7 +96,7 @@ async def site() -> Site:
     return Site()
 
 
-async def test_made_up_sessions_count_for_their_address(site: Site) -> None:
+async def test_forged_sessions_count_for_their_address(site: Site) -> None:
     asked = [site.ask(f"{n:032}") for n in range(50)]
     await settle()
     assert site.running == MAX_RUNNING_PER_ADDRESS
@@ -109,7 +109,7 @@ async def test_made_up_sessions_count_for_their_address(site: Site) -> None:
     assert (site.app._limiter.running_counts, site.app._limiter.queues) == ({}, {})
 
 
-async def test_a_person_is_one_client_with_all_sessions_and_apart_from_the_address(
+async def test_a_user_is_one_client_over_all_sessions_and_addresses(
     site: Site,
 ) -> None:
     site.signed_in = {"a" * 32: 1, "b" * 32: 1, "c" * 32: 2}
@@ -127,7 +127,7 @@ async def test_a_person_is_one_client_with_all_sessions_and_apart_from_the_addre
     await asyncio.gather(*asked)
 
 
-async def test_too_many_who_wait_are_told_to_come_again(site: Site) -> None:
+async def test_requests_beyond_the_queue_get_503(site: Site) -> None:
     asked = [site.ask() for _ in range(MAX_RUNNING_PER_ADDRESS + MAX_WAITING_PER_CLIENT + 3)]
     await settle()
     assert site.statuses == [503] * 3
@@ -135,7 +135,7 @@ async def test_too_many_who_wait_are_told_to_come_again(site: Site) -> None:
     await asyncio.gather(*asked)
 
 
-async def test_nobody_waits_for_ever(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_request_waits_without_limit(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_queue, "MAX_WAIT_SECONDS", 0.01)
     asked = [site.ask() for _ in range(MAX_RUNNING_PER_ADDRESS + 5)]
     await asyncio.gather(*asked[MAX_RUNNING_PER_ADDRESS:])
@@ -145,7 +145,7 @@ async def test_nobody_waits_for_ever(site: Site, monkeypatch: pytest.MonkeyPatch
     assert (site.app._limiter.running_counts, site.app._limiter.queues) == ({}, {})
 
 
-async def test_whoever_goes_away_gives_the_turn_back(site: Site) -> None:
+async def test_a_client_that_disconnects_frees_its_turn(site: Site) -> None:
     asked = [site.ask() for _ in range(MAX_RUNNING_PER_ADDRESS + 20)]
     await settle()
     for each in (*asked[:5], *asked[-5:]):
@@ -162,7 +162,7 @@ async def test_whoever_goes_away_gives_the_turn_back(site: Site) -> None:
     assert (site.app._limiter.running_counts, site.app._limiter.queues) == ({}, {})
 
 
-async def test_whoever_does_not_read_the_answer_keeps_no_turn(site: Site) -> None:
+async def test_a_client_that_does_not_read_its_response_frees_its_turn(site: Site) -> None:
     site.reads.clear()
     site.go.set()
     stuck = [site.ask() for _ in range(MAX_RUNNING_PER_ADDRESS + MAX_WAITING_PER_CLIENT)]
@@ -204,7 +204,7 @@ PATHS = ["/", "/nowhere/", "/static/app.css", "/static/nowhere", "/accounts/logo
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("path", [*PATHS, f"/s/{uuid4()}/stop/", "/settings/keys/openai/"])
-async def test_no_path_and_method_computes_for_everybody_at_once(path: str, method: str) -> None:
+async def test_every_path_and_method_is_bounded(path: str, method: str) -> None:
     site = Site(most=4, most_visitors=2)
     asked = [
         site.ask(f"{number:032}", f"10.0.1.{number % 39}", path, method) for number in range(200)
@@ -221,7 +221,7 @@ async def test_no_path_and_method_computes_for_everybody_at_once(path: str, meth
     await asyncio.gather(*asked)
 
 
-async def test_a_person_whom_this_process_does_not_know_waits_for_no_visitors(site: Site) -> None:
+async def test_a_user_unknown_to_this_process_does_not_wait_for_visitors(site: Site) -> None:
     site.signed_in = {"a" * 32: 1}
     asked = [
         site.ask(f"{number:032}")
@@ -243,7 +243,7 @@ BUSY = Client("user 1", is_visitor=False, user_id=1)
 QUIET = Client("user 2", is_visitor=False, user_id=2)
 
 
-async def test_the_client_who_had_the_least_lately_is_next() -> None:
+async def test_the_client_with_the_least_recent_use_is_next() -> None:
     share = FairShare(max_running=1)
     await share.acquire_slot(BUSY)
     waiting = [asyncio.create_task(share.acquire_slot(BUSY)) for _ in range(5)]
@@ -261,7 +261,7 @@ async def test_the_client_who_had_the_least_lately_is_next() -> None:
     assert (share.running_count, share.waiting) == (0, [])
 
 
-async def test_what_was_used_long_ago_counts_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_old_use_no_longer_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_000.0
     monkeypatch.setattr("config.fair_share.time.monotonic", lambda: now)
     share = FairShare(max_running=1)
@@ -292,7 +292,7 @@ async def next_of(clients: list[Client], share: FairShare) -> Client:
     return chosen
 
 
-async def test_those_who_were_never_here_do_not_always_go_first() -> None:
+async def test_new_clients_do_not_always_go_first() -> None:
     share = FairShare(max_running=1)
     clients = [BUSY, *(Client(f"user {number}", False, user_id=number) for number in range(3, 12))]
     await share.acquire_slot(BUSY)
@@ -300,16 +300,14 @@ async def test_those_who_were_never_here_do_not_always_go_first() -> None:
     assert await next_of(clients, share) == BUSY
 
 
-async def test_older_accounts_come_before_those_that_were_made_for_an_attack() -> None:
+async def test_older_accounts_go_before_new_ones() -> None:
     made = [Client(f"user {number}", False, user_id=number) for number in range(100, 120)]
     visitors = [Client(f"address {number}", is_visitor=True) for number in range(20)]
     assert await next_of([*visitors, *made, BUSY], FairShare(max_running=1)) == BUSY
     assert await next_of([*visitors, *reversed(made)], FairShare(max_running=1)) == made[0]
 
 
-async def test_a_new_account_that_reads_comes_before_old_ones_that_keep_the_processor_busy() -> (
-    None
-):
+async def test_a_light_new_account_goes_before_heavy_old_ones() -> None:
     reader = Client("user 9", False, user_id=9)
     share = FairShare(max_running=1)
     for number in range(1, 9):  # they share one processor all the time
@@ -321,7 +319,7 @@ async def test_a_new_account_that_reads_comes_before_old_ones_that_keep_the_proc
     assert await next_of([*busy, reader], share) == reader
 
 
-async def test_of_four_turns_one_goes_to_whoever_waited_longest() -> None:
+async def test_every_fourth_turn_goes_to_the_longest_waiting_client() -> None:
     share = FairShare(max_running=1)
     visitor = Client("address 1", is_visitor=True)
     share.usage_by_client[visitor.name] = fair_share.ClientUsage(100.0, time.monotonic())
@@ -336,7 +334,7 @@ async def test_of_four_turns_one_goes_to_whoever_waited_longest() -> None:
 @pytest.mark.parametrize(
     ("path", "method", "charged"), [("/", "GET", 7.0), ("/accounts/login/", "POST", 0.0)]
 )
-async def test_pages_are_charged_by_what_they_computed_and_sign_ins_by_the_clock(
+async def test_pages_are_charged_cpu_time_and_sign_ins_elapsed_time(
     path: str, method: str, charged: float
 ) -> None:
     async def page(scope: Message, receive: Any, send: Any) -> None:
@@ -351,19 +349,19 @@ async def test_pages_are_charged_by_what_they_computed_and_sign_ins_by_the_clock
 
 
 @pytest.mark.parametrize("name", ["start", "send", "versions", "continuations"])
-def test_a_reply_is_charged_to_whoever_asks_for_it(name: str) -> None:
+def test_a_reply_is_charged_to_its_requester(name: str) -> None:
     path = reverse(name, args=[] if name == "start" else [uuid4()])
     asked = {"path": path, "method": "POST", request_queue.CPU_SECONDS_KEY: 1.0}
     assert request_queue.estimate_work_seconds(asked) == 1.0 + request_queue.REPLY_SECONDS
 
 
 @pytest.mark.parametrize(("name", "method"), [("title", "POST"), ("conversation", "GET")])
-def test_nothing_else_is_charged_with_more_than_it_computed(name: str, method: str) -> None:
+def test_other_requests_are_charged_their_cpu_time_only(name: str, method: str) -> None:
     asked = {"path": reverse(name, args=[uuid4()]), "method": method}
     assert request_queue.estimate_work_seconds(asked | {request_queue.CPU_SECONDS_KEY: 1.0}) == 1.0
 
 
-async def test_what_waits_for_a_provider_takes_no_turn_of_the_same_persons_pages() -> None:
+async def test_waiting_for_a_provider_takes_no_turn_from_the_same_users_pages() -> None:
     site = Site()
     site.signed_in = {"a" * 32: 1}
     site.go.set()
@@ -378,7 +376,7 @@ async def test_what_waits_for_a_provider_takes_no_turn_of_the_same_persons_pages
     await asyncio.gather(*asked)
 
 
-def test_a_request_is_charged_for_what_it_computed() -> None:
+def test_a_request_is_charged_its_cpu_time() -> None:
     def page(request: Any) -> HttpResponse:
         time.sleep(0.2)
         sum(range(1_000_000))
@@ -391,7 +389,7 @@ def test_a_request_is_charged_for_what_it_computed() -> None:
     assert 0 < request.scope[request_queue.CPU_SECONDS_KEY] <= most
 
 
-async def test_a_browser_that_signed_in_before_comes_before_those_that_guess() -> None:
+async def test_a_known_browser_goes_before_strangers() -> None:
     site = Site(most=1, most_visitors=1)
     site.go.set()
     share, visitor = site.shares.logins, Client("somebody", is_visitor=True)
@@ -424,7 +422,7 @@ async def test_visitors_leave_turns_for_people() -> None:
     assert (site.shares.pages.running_count, site.shares.pages.visitor_count) == (0, 0)
 
 
-async def test_what_waits_for_a_provider_or_a_mail_server_holds_up_no_page() -> None:
+async def test_waiting_for_a_provider_or_mail_server_delays_no_page() -> None:
     site = Site(most=1, most_visitors=1)
     waiting = ["/settings/keys/openai/", "/accounts/password/reset/"]
     asked = [site.ask(path=path, method="POST") for path in waiting]
@@ -436,7 +434,7 @@ async def test_what_waits_for_a_provider_or_a_mail_server_holds_up_no_page() -> 
 
 
 @pytest.mark.parametrize("ticks", range(8))
-async def test_turns_are_given_back_whenever_somebody_goes(ticks: int) -> None:
+async def test_turns_are_freed_whenever_a_client_leaves(ticks: int) -> None:
     share = FairShare(max_running=2)
 
     async def compute() -> None:

@@ -20,7 +20,7 @@ def entry(id: str, key: bytes) -> str:
 
 
 @given(st.text(st.characters(codec="utf-8")))
-def test_what_was_sealed_opens_again(secret: str) -> None:
+def test_a_sealed_value_can_be_opened(secret: str) -> None:
     sealed = seal_secret(secret, user_id=1, provider="openai")
     assert open_sealed(sealed, user_id=1, provider="openai") == secret
 
@@ -50,7 +50,7 @@ def test_a_sealed_value_cut_anywhere_does_not_open() -> None:
             )
 
 
-def test_the_same_key_sealed_twice_looks_different() -> None:
+def test_sealing_the_same_key_twice_gives_different_values() -> None:
     assert (
         seal_secret(SECRET, user_id=1, provider="a").ciphertext
         != seal_secret(SECRET, user_id=1, provider="a").ciphertext
@@ -66,7 +66,7 @@ def test_the_newest_master_key_seals_and_an_older_one_still_opens() -> None:
     assert (before.master_key_id, after.master_key_id) == ("old", "new")
 
 
-def test_without_its_master_key_it_asks_for_the_key_again() -> None:
+def test_without_its_master_key_a_value_asks_for_the_key_again() -> None:
     with override_settings(MASTER_KEYS={"old": OLD}):
         sealed = seal_secret(SECRET, user_id=1, provider="openai")
     with (
@@ -76,7 +76,7 @@ def test_without_its_master_key_it_asks_for_the_key_again() -> None:
         open_sealed(sealed, user_id=1, provider="openai")
 
 
-def test_a_sealed_value_does_not_print_itself() -> None:
+def test_the_repr_of_a_sealed_value_hides_it() -> None:
     sealed = seal_secret(SECRET, user_id=1, provider="openai")
     assert "blob" not in repr(sealed)
 
@@ -106,7 +106,7 @@ def test_master_keys_that_cannot_be_used_are_refused(entries: list[str]) -> None
         parse_master_keys(entries)
 
 
-def test_a_refusal_holds_nothing_of_the_master_key() -> None:
+def test_an_error_contains_nothing_of_the_master_key() -> None:
     text = base64.b64encode(NEW[:31]).decode()
     with pytest.raises(MasterKeyError) as refused:
         parse_master_keys([f"1:{text}"])

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("path", ["/", "/accounts/login/", "/settings/keys/", "/sidebar/"])
-def test_a_page_takes_a_poisoned_session_cookie_for_none(
+def test_a_page_ignores_an_invalid_session_cookie(
     path: str, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     clean, poisoned = Client(), Client(headers={"Cookie": f'sessionid="\\000{"a" * 31}"'})
@@ -36,7 +36,7 @@ def test_a_page_takes_a_poisoned_session_cookie_for_none(
     assert answer.status_code == clean.get(path).status_code
 
 
-def test_a_session_that_signs_nobody_in_lives_a_day() -> None:
+def test_an_anonymous_session_lasts_a_day() -> None:
     session = SessionStore()
     session["draft"] = "half a thought"
     session.set_expiry(365 * 24 * 60 * 60)
@@ -46,7 +46,7 @@ def test_a_session_that_signs_nobody_in_lives_a_day() -> None:
     assert session.get_expiry_age() <= MAX_ANONYMOUS_SESSION_SECONDS
 
 
-def test_who_signs_in_with_such_a_session_stays_signed_in_for_weeks(owner: User) -> None:
+def test_signing_in_extends_an_anonymous_session_to_weeks(owner: User) -> None:
     session = SessionStore()
     session["draft"] = "half a thought"
     session.save()
@@ -82,7 +82,7 @@ def test_expired_sessions_are_deleted_a_few_at_a_time(monkeypatch: pytest.Monkey
         assert len(deletions) <= 2
 
 
-def test_a_link_from_a_mail_opens_a_few_sessions_for_who_sends_no_cookies(
+def test_a_link_in_a_mail_creates_few_sessions_for_clients_without_cookies(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(
@@ -96,7 +96,7 @@ def test_a_link_from_a_mail_opens_a_few_sessions_for_who_sends_no_cookies(
     assert Client(REMOTE_ADDR="192.0.2.7").get(link).status_code == 302
 
 
-def test_who_signs_in_is_not_counted_as_a_visitor(
+def test_signing_in_does_not_count_as_a_visitor(
     owner: User, password: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(anonymous_limits.LIMITS, "session", "1/m/ip")

@@ -76,7 +76,7 @@ def test_debugging_needs_no_secrets(read: Any) -> None:
     assert settings["SECRET_KEY"]
 
 
-def test_debugging_takes_a_random_secret_where_there_is_one(read: Any) -> None:
+def test_debugging_uses_a_random_secret_if_there_is_one(read: Any) -> None:
     assert list(read(DEBUG="on")["MASTER_KEYS"]) == ["1"]
 
 
@@ -86,12 +86,12 @@ def test_a_wildcard_for_hosts_is_refused(read: Any) -> None:
 
 
 @pytest.mark.parametrize("origin", ["chat.example.org", "https://chat.example.org/path", "ftp://x"])
-def test_what_is_no_origin_is_refused(read: Any, origin: str) -> None:
+def test_an_invalid_origin_is_refused(read: Any, origin: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"Write scheme://host"):
         read(ORIGINS=origin)
 
 
-def test_cookies_are_for_https_alone_where_the_site_is(read: Any) -> None:
+def test_cookies_are_secure_if_the_site_is_https_only(read: Any) -> None:
     settings = read(ORIGINS="https://chat.example.org/")
     assert settings["CSRF_TRUSTED_ORIGINS"] == ["https://chat.example.org"]
     assert settings["SESSION_COOKIE_SECURE"]
@@ -100,7 +100,7 @@ def test_cookies_are_for_https_alone_where_the_site_is(read: Any) -> None:
     assert not read()["SESSION_COOKIE_SECURE"]
 
 
-def test_alone_it_is_one_process_on_sqlite(read: Any) -> None:
+def test_the_default_is_one_process_on_sqlite(read: Any) -> None:
     settings = read()
     database = settings["DATABASES"]["default"]
     assert database["NAME"] == str(SETTINGS.parents[1] / "holdfast.sqlite3")
@@ -110,7 +110,7 @@ def test_alone_it_is_one_process_on_sqlite(read: Any) -> None:
     assert settings["DRAIN_SECONDS"] == 5
 
 
-def test_with_redis_the_workers_are_processes_of_their_own(read: Any) -> None:
+def test_with_redis_the_workers_are_separate_processes(read: Any) -> None:
     settings = read(REDIS_URL="redis://127.0.0.1:1/0")
     [host] = settings["CHANNEL_LAYERS"]["default"]["CONFIG"]["hosts"]
     assert host["socket_timeout"] is None
@@ -118,7 +118,7 @@ def test_with_redis_the_workers_are_processes_of_their_own(read: Any) -> None:
     assert settings["DRAIN_SECONDS"] == 30
 
 
-def test_postgresql_comes_with_a_pool_and_keeps_what_the_address_asks_for(read: Any) -> None:
+def test_postgresql_has_a_pool_and_keeps_the_urls_options(read: Any) -> None:
     url = "postgresql://someone:secret@db.example:5433/holdfast?sslmode=require"
     database = read(DATABASE_URL=url)["DATABASES"]["default"]
     assert database["ENGINE"] == "config.postgresql"
@@ -134,6 +134,6 @@ def test_forwarded_headers_are_believed_only_behind_a_proxy(read: Any) -> None:
     assert read(PROXIES="1")["SECURE_PROXY_SSL_HEADER"] == ("HTTP_X_FORWARDED_PROTO", "https")
 
 
-def test_an_unknown_way_to_confirm_addresses_is_refused(read: Any) -> None:
+def test_an_unknown_mode_of_verification_is_refused(read: Any) -> None:
     with pytest.raises(ImproperlyConfigured, match="none, optional or mandatory"):
         read(EMAIL_VERIFICATION="sometimes")

@@ -53,14 +53,14 @@ def people() -> dict[str, bool]:
         (["localhost.example.org"], [], True),
     ],
 )
-def test_an_installation_knows_whether_others_can_reach_it(
+def test_an_installation_detects_whether_others_can_reach_it(
     settings: Settings, hosts: list[str], origins: list[str], others: bool
 ) -> None:
     settings.ALLOWED_HOSTS, settings.ORIGINS = hosts, origins
     assert setup.has_public_hosts() == others
 
 
-def test_whoever_comes_first_without_the_code_gets_nothing(public: Settings) -> None:
+def test_the_first_sign_up_without_the_code_is_refused(public: Settings) -> None:
     assert "Setup code" in Client(HTTP_HOST=HOST).get(SIGN_UP).content.decode()
     for code in ["", "AAAAA-AAAAA-AAAAA-AAAAA", setup.compute_setup_code()[:-1]]:
         sign_up("first@example.org", code)
@@ -68,9 +68,7 @@ def test_whoever_comes_first_without_the_code_gets_nothing(public: Settings) -> 
 
 
 @pytest.mark.parametrize("typed", ["{}", " {} ", "lower", "without dashes"])
-def test_who_has_the_code_becomes_the_administrator_and_it_is_used_up(
-    public: Settings, typed: str
-) -> None:
+def test_the_code_makes_an_administrator_once(public: Settings, typed: str) -> None:
     code = setup.compute_setup_code()
     shown = {"lower": code.lower(), "without dashes": code.replace("-", "")}
     sign_up("owner@example.org", shown.get(typed, typed.format(code)))
@@ -79,7 +77,7 @@ def test_who_has_the_code_becomes_the_administrator_and_it_is_used_up(
     assert people() == {"owner@example.org": True}
 
 
-def test_the_code_can_be_guessed_ten_times(public: Settings) -> None:
+def test_the_code_has_ten_attempts(public: Settings) -> None:
     for _ in range(10):
         assert "not the setup code" in sign_up("first@example.org", "A" * 20)
     assert "Too many wrong codes" in sign_up("first@example.org", setup.compute_setup_code())
@@ -88,7 +86,7 @@ def test_the_code_can_be_guessed_ten_times(public: Settings) -> None:
     assert people() == {"owner@example.org": True}
 
 
-def test_the_code_is_another_one_for_another_secret_or_database(
+def test_the_code_depends_on_the_secret_and_the_database(
     public: Settings, settings: Settings
 ) -> None:
     codes = {setup.compute_setup_code(), setup.compute_setup_code()}
@@ -99,7 +97,7 @@ def test_the_code_is_another_one_for_another_secret_or_database(
     assert len(codes) == 3
 
 
-def test_the_log_shows_the_code_while_nobody_has_an_account(
+def test_the_log_shows_the_code_while_there_is_no_account(
     public: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "accounts.setup"):
@@ -115,7 +113,7 @@ def test_the_log_shows_the_code_while_nobody_has_an_account(
     assert caplog.text == ""
 
 
-def test_the_code_is_announced_once_the_database_can_be_asked(
+def test_the_code_is_logged_once_the_database_answers(
     db: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     down = iter([True, True])
@@ -134,7 +132,7 @@ def test_the_code_is_announced_once_the_database_can_be_asked(
     assert setup.compute_setup_code() in caplog.text
 
 
-def test_there_is_a_code_also_where_nobody_noted_when_tables_were_made(public: Settings) -> None:
+def test_there_is_a_code_without_a_recorded_time_of_installation(public: Settings) -> None:
     MigrationRecorder.Migration.objects.filter(app="accounts").delete()
     sign_up("owner@example.org", setup.compute_setup_code())
     assert people() == {"owner@example.org": True}
@@ -157,7 +155,7 @@ FROM_ELSEWHERE: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("where", FROM_ELSEWHERE)
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8000"])
-def test_whoever_says_localhost_from_elsewhere_needs_the_code(
+def test_a_remote_client_with_host_localhost_needs_the_code(
     db: None, settings: Settings, where: str, host: str
 ) -> None:
     settings.ALLOWED_HOSTS = LOCAL
@@ -170,9 +168,7 @@ def test_whoever_says_localhost_from_elsewhere_needs_the_code(
     assert people() == {"owner@example.org": False}
 
 
-def test_behind_a_declared_proxy_everybody_comes_from_elsewhere(
-    db: None, settings: Settings
-) -> None:
+def test_behind_a_configured_proxy_every_client_is_remote(db: None, settings: Settings) -> None:
     settings.ALLOWED_HOSTS, settings.PROXIES = LOCAL, 1
     Client(HTTP_HOST="localhost").post(SIGN_UP, form("first@example.org"))
     assert people() == {}
@@ -189,7 +185,7 @@ def test_a_person_at_this_machine_needs_no_code(db: None, settings: Settings, pe
 
 
 @pytest.mark.parametrize(("version", "local"), [("1.0", False), ("1.1", True), ("2", True)])
-def test_http_1_0_is_that_of_a_proxy(version: str, local: bool) -> None:
+def test_http_1_0_counts_as_a_proxy(version: str, local: bool) -> None:
     scope = {"path": "/", "method": "GET", "headers": [], "client": ["127.0.0.1", 5]}
     request = ASGIRequest(scope | {"http_version": version}, BytesIO())
     assert setup.is_local_request(request) == local
@@ -210,7 +206,7 @@ def test_the_command_prints_the_code(
     assert capsys.readouterr().out == ""
 
 
-def test_an_account_made_by_a_command_ends_it(public: Settings) -> None:
+def test_an_account_made_by_a_command_closes_sign_up(public: Settings) -> None:
     User.objects.create_superuser("owner@example.org", PASSWORD)
     public.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
     client = Client(HTTP_HOST=HOST)
@@ -219,7 +215,7 @@ def test_an_account_made_by_a_command_ends_it(public: Settings) -> None:
     assert "Sign-up is closed" in sign_up("second@example.org", setup.compute_setup_code())
 
 
-def test_an_address_that_does_not_exist_does_not_hold_the_administrators_seat(
+def test_an_unconfirmed_address_does_not_stay_administrator(
     public: Settings,
 ) -> None:
     public.ACCOUNT_EMAIL_VERIFICATION = "mandatory"

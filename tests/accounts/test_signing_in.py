@@ -22,7 +22,7 @@ def credentials(password: str) -> dict[str, str]:
     return {"login": "Owner@Holdfast.test", "password": password}
 
 
-def test_who_signs_in_goes_where_they_wanted_to_go(
+def test_signing_in_redirects_to_the_requested_page(
     owner: User, password: str, client: Client
 ) -> None:
     answer = client.get("/settings/keys/", follow=True)
@@ -33,7 +33,7 @@ def test_who_signs_in_goes_where_they_wanted_to_go(
 
 @pytest.mark.parametrize("target", ELSEWHERE)
 @pytest.mark.parametrize("page", [LOGIN, "/accounts/signup/"])
-def test_nobody_is_sent_to_another_site(
+def test_signing_in_never_redirects_to_another_site(
     owner: User, password: str, client: Client, page: str, target: str
 ) -> None:
     new = {"email": "ann@example.org", "password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
@@ -41,9 +41,7 @@ def test_nobody_is_sent_to_another_site(
     assert client.post(page, filled | {"next": target}).headers["Location"] == "/"
 
 
-def test_a_wrong_password_and_an_unknown_address_are_told_apart_by_nobody(
-    owner: User, client: Client
-) -> None:
+def test_a_wrong_password_and_an_unknown_address_look_the_same(owner: User, client: Client) -> None:
     wrong = client.post(LOGIN, credentials("not this one")).content.decode()
     unknown = client.post(LOGIN, {"login": "nobody@example.org", "password": "x"}).content.decode()
     sentence = "The email address and/or password you specified are not correct."
@@ -52,16 +50,14 @@ def test_a_wrong_password_and_an_unknown_address_are_told_apart_by_nobody(
     assert 'role="alert"' in wrong
 
 
-def test_somebody_who_was_switched_off_cannot_sign_in(
-    owner: User, password: str, client: Client
-) -> None:
+def test_a_deactivated_user_cannot_sign_in(owner: User, password: str, client: Client) -> None:
     User.objects.update(is_active=False)
     answer = client.post(LOGIN, credentials(password), follow=True)
     assert "This account is inactive" in answer.content.decode()
     assert "_auth_user_id" not in client.session
 
 
-def test_after_some_wrong_tries_even_the_right_password_must_wait(
+def test_after_some_wrong_attempts_the_right_password_must_wait(
     owner: User, password: str, client: Client
 ) -> None:
     for _ in range(6):
@@ -71,7 +67,7 @@ def test_after_some_wrong_tries_even_the_right_password_must_wait(
     assert "_auth_user_id" not in client.session
 
 
-def test_rate_limits_are_kept_in_the_database(owner: User, client: Client) -> None:
+def test_rate_limits_are_stored_in_the_database(owner: User, client: Client) -> None:
     client.post(LOGIN, credentials("not this one"))
     assert CacheEntry.objects.filter(key__contains="login").exists()
 
@@ -82,7 +78,7 @@ def test_too_many_forms_get_a_page_that_says_so(owner: User, client: Client) -> 
     assert "Too many tries" in client.post(LOGIN, {}).content.decode()
 
 
-def test_signing_out_takes_a_form(as_owner: Client) -> None:
+def test_signing_out_needs_a_post(as_owner: Client) -> None:
     assert (
         "Replies that are being written go on" in as_owner.get("/accounts/logout/").content.decode()
     )
@@ -109,14 +105,14 @@ def test_a_forgotten_password_is_replaced_by_a_link_that_works_once(
     assert "no longer works" in Client().get(link, follow=True).content.decode()
 
 
-def test_asking_for_a_link_tells_nobody_who_has_an_account(owner: User, client: Client) -> None:
+def test_requesting_a_link_does_not_reveal_who_has_an_account(owner: User, client: Client) -> None:
     known = client.post(RESET, {"email": owner.email}, follow=True)
     unknown = client.post(RESET, {"email": "nobody@example.org"}, follow=True)
     assert known.redirect_chain == unknown.redirect_chain
     assert [letter.to for letter in mail.outbox] == [[owner.email]]
 
 
-def test_a_password_is_changed_by_who_knows_the_old_one(
+def test_changing_the_password_needs_the_old_one(
     as_owner: Client, password: str, client: Client
 ) -> None:
     form = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}

@@ -27,7 +27,7 @@ def form(email: str, password: str = PASSWORD) -> dict[str, str]:
     return {"email": email, "password1": password, "password2": password}
 
 
-def test_signing_up_signs_in_and_goes_where_one_wanted_to_go(db: None, client: Client) -> None:
+def test_signing_up_signs_in_and_redirects_to_the_requested_page(db: None, client: Client) -> None:
     answer = client.post(SIGN_UP, form("Ann@Example.org") | {"next": "/settings/keys/"})
     assert answer.headers["Location"] == "/settings/keys/"
     ann = User.objects.get(email="ann@example.org")
@@ -40,16 +40,16 @@ def test_the_first_account_is_the_administrator_and_the_second_is_not(db: None) 
     assert powers() == {"first@example.org": (True, True), "second@example.org": (False, False)}
 
 
-def test_the_page_tells_the_first_and_nobody_else(db: None, client: Client) -> None:
+def test_the_page_tells_only_the_first_visitor_about_administration(
+    db: None, client: Client
+) -> None:
     sentence = "The first one administers this installation."
     assert sentence in client.get(SIGN_UP).content.decode()
     User.objects.create_user("first@example.org")
     assert sentence not in client.get(SIGN_UP).content.decode()
 
 
-def test_who_signs_up_after_an_account_was_made_otherwise_is_no_administrator(
-    owner: User, client: Client
-) -> None:
+def test_a_sign_up_after_createsuperuser_is_no_administrator(owner: User, client: Client) -> None:
     client.post(SIGN_UP, form("second@example.org"))
     assert powers()["second@example.org"] == (False, False)
 
@@ -58,7 +58,7 @@ def powers() -> dict[str, tuple[bool, bool]]:
     return {user.email: (user.is_staff, user.is_superuser) for user in User.objects.all()}
 
 
-def test_two_who_sign_up_at_once_give_one_administrator(
+def test_two_simultaneous_sign_ups_make_one_administrator(
     committed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each sign-up that has found no account waits for the other one to find the same before it
@@ -81,7 +81,7 @@ def test_two_who_sign_up_at_once_give_one_administrator(
     assert sorted(powers().values()) == [(False, False), (True, True)]
 
 
-def test_the_same_form_sent_twice_at_once_makes_one_account(
+def test_a_double_post_of_the_sign_up_makes_one_account(
     committed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     meet_before_saving(monkeypatch)
@@ -122,7 +122,7 @@ def at_once(*calls: Callable[[], T]) -> list[T]:
         return list(threads.map(run, calls, timeout=60))
 
 
-def test_an_address_that_is_taken_is_refused_in_any_case(owner: User, client: Client) -> None:
+def test_a_taken_address_is_refused_in_upper_and_lower_case(owner: User, client: Client) -> None:
     answer = client.post(SIGN_UP, form("Owner@Holdfast.TEST"))
     assert "already registered" in answer.content.decode()
     assert User.objects.count() == 1
@@ -137,7 +137,7 @@ def test_a_weak_password_is_refused_beside_its_field(db: None, client: Client, w
     assert not User.objects.exists()
 
 
-def test_where_addresses_must_be_confirmed_the_link_in_the_mail_does_it(
+def test_the_link_in_the_mail_confirms_an_address(
     db: None, client: Client, settings: Settings
 ) -> None:
     settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
@@ -152,5 +152,5 @@ def test_where_addresses_must_be_confirmed_the_link_in_the_mail_does_it(
     assert signed_in.headers["Location"] == "/"
 
 
-def test_a_confirmation_link_that_is_not_one_says_so(db: None, client: Client) -> None:
+def test_an_invalid_confirmation_link_says_so(db: None, client: Client) -> None:
     assert "no longer works" in client.get("/accounts/confirm-email/nothing/").content.decode()

@@ -8,11 +8,11 @@ from django.db import IntegrityError
 from accounts.models import User
 
 
-def test_an_address_is_kept_in_lower_case(db: None) -> None:
+def test_an_address_is_stored_in_lower_case(db: None) -> None:
     assert User.objects.create_user(" Ann@Example.ORG ").email == "ann@example.org"
 
 
-def test_signing_in_takes_the_address_in_any_case(owner: User, password: str) -> None:
+def test_signing_in_accepts_the_address_in_any_case(owner: User, password: str) -> None:
     assert authenticate(None, username="Owner@Holdfast.TEST", password=password) == owner
 
 
@@ -31,7 +31,7 @@ def test_a_user_without_an_address_is_refused(db: None) -> None:
         User.objects.create_user("")
 
 
-def test_the_command_line_makes_an_administrator(db: None) -> None:
+def test_createsuperuser_makes_an_administrator(db: None) -> None:
     call_command("createsuperuser", email="Root@Holdfast.test", interactive=False, verbosity=0)
     assert User.objects.get(email="root@holdfast.test").is_superuser
 

@@ -12,12 +12,12 @@ def sample(cpu: float) -> Sample:
     return Sample(seconds=4, asked=1000, tokens=1000, cpu={"web": cpu, "worker": cpu}, ages=ages)
 
 
-def test_what_a_checkout_prints_is_read() -> None:
+def test_the_output_of_a_checkout_is_parsed() -> None:
     printed = f"e2e\n{row('Holdfast, Uvicorn', 100, sample(0.02))}\n"
     assert ROW.findall(printed) == [("100", "Holdfast, Uvicorn", "40.0", "50.0", "99.0")]
 
 
-def test_a_round_is_compared_with_its_own_turn() -> None:
+def test_a_round_is_compared_with_the_same_round_of_the_other() -> None:
     key = (100, "Holdfast, Uvicorn")
     slow: Figures = {key: (80.0, 20.0, 90.0)}
     quick: Figures = {key: (40.0, 10.0, 45.0)}

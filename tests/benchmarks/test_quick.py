@@ -30,6 +30,6 @@ def test_the_short_form_loses_doubles_and_reorders_no_token() -> None:
 
 @pytest.mark.prove
 @pytest.mark.timeout(1_200)
-def test_every_must_is_met() -> None:
+def test_every_required_goal_is_met() -> None:
     done = bench(within=1_100)
     assert done.returncode == 0, done.stdout + done.stderr

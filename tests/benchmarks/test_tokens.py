@@ -15,7 +15,7 @@ def counted(indexes: list[int]) -> tuple[int, int, int, int]:
     return tally.received, tally.lost, tally.doubled, tally.reordered
 
 
-def test_a_whole_stream_is_right_however_long_it_is() -> None:
+def test_a_complete_stream_has_no_faults_at_any_length() -> None:
     assert counted(list(range(MANY))) == (MANY, 0, 0, 0)
 
 
@@ -32,7 +32,7 @@ def test_a_token_that_comes_after_later_ones_is_reordered_and_not_lost() -> None
 
 
 @pytest.mark.parametrize("cut", [1, 3, 7, 11])
-def test_text_may_be_cut_anywhere(cut: int) -> None:
+def test_text_may_be_split_anywhere(cut: int) -> None:
     text = "".join(map(token, range(5)))
     tally = Tally()
     tally.add(text[:cut], time.monotonic())

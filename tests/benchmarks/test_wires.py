@@ -65,7 +65,7 @@ END = frame(b'{"type":"end"}')
 
 @pytest.mark.parametrize("piece", [1, 2, 7, 1_000_000])
 @pytest.mark.parametrize("size", [5, 200, 70_000])
-def test_frames_of_every_size_in_pieces_of_every_size(size: int, piece: int) -> None:
+def test_frames_of_every_size_are_read_in_pieces_of_every_size(size: int, piece: int) -> None:
     if size > 200 and piece < 7:
         piece *= 997  # byte by byte it would take a minute
     reader = Reader("holdfast", say="follow me")
@@ -79,13 +79,13 @@ def test_frames_of_every_size_in_pieces_of_every_size(size: int, piece: int) -> 
     assert not reader.connection.trouble
 
 
-def test_a_hole_in_the_indexes_is_trouble() -> None:
+def test_a_hole_in_the_indexes_is_an_error() -> None:
     reader = Reader("holdfast")
     reader.feed(UPGRADE + frame(chunk(0, 3, "x")) + frame(chunk(5, 5, "y")))
     assert reader.connection.trouble == "index 5 came after 3"
 
 
-def test_compressed_frames_are_read_with_the_memory_of_those_before() -> None:
+def test_compressed_frames_are_read_with_a_shared_context() -> None:
     deflate = zlib.compressobj(wbits=-15)
     reader = Reader("holdfast", deflate=True)
     reader.feed(UPGRADE)
@@ -105,7 +105,7 @@ EVENTS = {
 
 @pytest.mark.parametrize("piece", [1, 9, 10_000])
 @pytest.mark.parametrize("wire", EVENTS)
-def test_events_in_pieces_of_every_size(wire: str, piece: int) -> None:
+def test_events_are_read_in_pieces_of_every_size(wire: str, piece: int) -> None:
     reader = Reader(wire)
     reader.feed(OK + EVENTS[wire], piece)
     assert reader.text == "kelp " * 3 if wire == "events" else "kelp" * 3
@@ -114,7 +114,7 @@ def test_events_in_pieces_of_every_size(wire: str, piece: int) -> None:
 
 @pytest.mark.parametrize("piece", [1, 9, 10_000])
 @pytest.mark.parametrize("wire", EVENTS)
-def test_events_that_are_only_counted_have_the_same_text(wire: str, piece: int) -> None:
+def test_counted_events_have_the_same_text(wire: str, piece: int) -> None:
     told = []
     reader = Reader(wire)
     assert isinstance(reader.connection, Events)
@@ -124,7 +124,7 @@ def test_events_that_are_only_counted_have_the_same_text(wire: str, piece: int) 
     assert reader.connection.counted_text().startswith("kelp")
 
 
-def test_who_is_refused_says_so() -> None:
+def test_a_refused_reader_reports_it() -> None:
     reader = Reader("holdfast")
     reader.feed(b"HTTP/1.1 403 Forbidden\r\n\r\n")
     assert "403" in reader.connection.trouble

@@ -21,14 +21,14 @@ HELD = Result(
 )
 
 
-def test_the_p95_is_what_nineteen_of_twenty_do_not_exceed() -> None:
+def test_nineteen_of_twenty_values_do_not_exceed_the_p95() -> None:
     assert p95(range(1, 21)) == 19
     assert p95(range(1, 61)) == 57
     assert p95([5]) == 5
     assert p95([]) == float("inf"), "who measured nothing has shown nothing"
 
 
-def test_what_the_honest_person_does_not_notice_is_held() -> None:
+def test_an_attack_that_the_honest_person_does_not_notice_passes() -> None:
     assert [*HELD.failures()] == []
     assert table([HELD]).endswith("held")
 
@@ -47,7 +47,7 @@ def test_what_the_honest_person_does_not_notice_is_held() -> None:
         (replace(HELD, taken=["another address"]), "another address"),
     ],
 )
-def test_what_the_honest_person_notices_fails(result: Result, line: str) -> None:
+def test_an_attack_that_the_honest_person_notices_fails(result: Result, line: str) -> None:
     [failure] = result.failures()
     assert line in failure
     assert table([result]).endswith("failed")
@@ -55,7 +55,7 @@ def test_what_the_honest_person_notices_fails(result: Result, line: str) -> None
 
 @pytest.mark.prove
 @pytest.mark.timeout(400)
-def test_every_finding_is_attacked_in_a_mixed_run_that_ends_by_itself() -> None:
+def test_a_mixed_run_makes_every_attack_and_ends_by_itself() -> None:
     command = [sys.executable, "-m", "tests.chaos.attack", "--mode", "mixed", "--shape", "own"]
     done = subprocess.run(
         [*command, "--seconds", "15", "--settle", "2"],

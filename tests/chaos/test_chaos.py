@@ -37,7 +37,7 @@ def test_a_short_run_breaks_no_promise() -> None:
 @pytest.mark.prove
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("server", ["daphne", "uvicorn"])
-def test_five_minutes_of_the_worst_break_no_promise(server: str) -> None:
+def test_five_minutes_of_faults_break_no_promise(server: str) -> None:
     done = chaos("tests.chaos", "--seconds", "300", "--server", server, within=800)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -55,6 +55,6 @@ def test_a_run_without_one_protection_is_caught(protection: str) -> None:
 
 @pytest.mark.prove
 @pytest.mark.timeout(3_600)
-def test_ten_thousand_streams_leave_memory_as_it_was() -> None:
+def test_ten_thousand_streams_leave_memory_unchanged() -> None:
     done = chaos("tests.chaos.memory", within=3_500)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -41,7 +41,7 @@ def test_only_the_seconds_without_a_database_are_forgiven() -> None:
     assert absences.present(90, 100 + LONGEST_ABSENCE + 7) == 10 + 7, "one that never comes back"
 
 
-def test_a_stream_waits_for_its_owner_only_while_somebody_could_take_it() -> None:
+def test_the_wait_for_an_owner_counts_only_while_a_worker_could_claim() -> None:
     stack: Any = SimpleNamespace(environment={"DATABASE_URL": ""}, workers=[])
     watch, dead = Watch(stack), uuid4()
     alone = {"id": 7, "state": "running", "worker_id": None}

@@ -43,7 +43,7 @@ def test_every_middleware_has_a_synchronous_form(path: str) -> None:
     assert getattr(import_string(path), "sync_capable", True)
 
 
-async def test_nothing_is_done_for_a_client_that_left_while_it_waited(
+async def test_a_request_whose_client_left_the_queue_is_not_handled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answered: list[Any] = []
@@ -61,7 +61,7 @@ async def test_nothing_is_done_for_a_client_that_left_while_it_waited(
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_the_page_of_an_error_is_made_in_its_requests_thread_and_keeps_no_connection(
+async def test_an_error_page_is_rendered_in_its_requests_thread_and_releases_its_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen = Seen()

@@ -74,14 +74,14 @@ async def is_closed(reader: asyncio.StreamReader, within: float = 2) -> bool:
 
 @both
 @pytest.mark.parametrize("beginning", [b"", b"\r\n", b"GET", HEAD + b"X-Slow: "])
-async def test_a_client_that_sends_no_headers_is_hung_up_on(kind: Any, beginning: bytes) -> None:
+async def test_a_client_that_sends_no_headers_is_disconnected(kind: Any, beginning: bytes) -> None:
     async with served(kind) as (reader, writer):
         writer.write(beginning)
         assert await is_closed(reader)
 
 
 @both
-async def test_to_drip_is_no_reason_to_wait_longer(kind: Any) -> None:
+async def test_slow_headers_do_not_extend_the_time_limit(kind: Any) -> None:
     async with served(kind) as (reader, writer):
         writer.write(HEAD + b"X-Slow: ")
         for _ in range(10):
@@ -91,7 +91,7 @@ async def test_to_drip_is_no_reason_to_wait_longer(kind: Any) -> None:
 
 
 @both
-async def test_between_requests_the_server_waits_as_long_as_it_was_told(kind: Any) -> None:
+async def test_the_server_waits_for_its_keep_alive_time_between_requests(kind: Any) -> None:
     async with served(kind, timeout_keep_alive=30) as (reader, writer):
         for _ in range(2):
             writer.write(WHOLE)
@@ -102,7 +102,7 @@ async def test_between_requests_the_server_waits_as_long_as_it_was_told(kind: An
 
 
 @both
-async def test_a_slow_answer_is_not_cut(kind: Any) -> None:
+async def test_a_slow_response_is_not_cut(kind: Any) -> None:
     async with served(kind, timeout_keep_alive=1) as (reader, writer):
         writer.write(WHOLE.replace(b"/ ", b"/slow ", 1) + b"GET")
         assert (await reader.readuntil(b"host")).startswith(b"HTTP/1.1 200")
@@ -134,7 +134,7 @@ async def test_headers_that_are_too_long_are_refused(
         assert await is_closed(reader)
 
 
-async def test_long_headers_and_a_long_body_are_taken() -> None:
+async def test_long_headers_and_a_long_body_are_accepted() -> None:
     async with served(LimitedHttpToolsProtocol) as (reader, writer):
         value = b"x" * (MAX_HEADER_BYTES - 1000)
         writer.write(CHUNKED[:-2] + b"X-Long: " + value + b"\r\n\r\n")

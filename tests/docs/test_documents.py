@@ -17,7 +17,7 @@ def test_every_link_leads_to_a_file(document: Path) -> None:
         assert (document.parent / target).exists(), target
 
 
-def test_the_shelf_names_every_document() -> None:
+def test_the_index_names_every_document() -> None:
     shelf = (ROOT / "docs" / "index.md").read_text()
     for document in (ROOT / "docs").glob("*.md"):
         assert document.name == "index.md" or f"]({document.name})" in shelf, document.name

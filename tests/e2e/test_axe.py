@@ -94,7 +94,7 @@ def reason(node: dict[str, Any]) -> str:
         ),
     ],
 )
-def test_axe_finds_nothing_where_nobody_is_signed_in(
+def test_axe_finds_nothing_on_pages_for_visitors(
     complaints: Complaints, deployment: Deployment, browser_context: Callable[..., Any], path: str
 ) -> None:
     complaints.allow("404")
@@ -181,7 +181,7 @@ def test_axe_finds_nothing_however_a_reply_ended(
 
 
 @pytest.mark.prove
-def test_axe_finds_nothing_in_what_is_wider_than_the_page(
+def test_axe_finds_nothing_in_content_wider_than_the_page(
     deployment: Deployment, asker: Person, fake: Fake, open_page: Callable[..., Page]
 ) -> None:
     fake.script(Behaviour.of(WIDE))
@@ -193,7 +193,7 @@ def test_axe_finds_nothing_in_what_is_wider_than_the_page(
 
 
 @pytest.mark.prove
-def test_axe_finds_nothing_in_a_reply_that_was_carried_on_after_a_crash(
+def test_axe_finds_nothing_in_a_reply_continued_after_a_crash(
     deployment: Deployment, asker: Person, fake: Fake, open_page: Callable[..., Page]
 ) -> None:
     fake.script(Behaviour.of("Half ", "never", hold_after=(1,)), Behaviour.of("and half."))
@@ -233,7 +233,7 @@ def test_axe_finds_nothing_while_the_network_is_away(
     assert found == []
 
 
-def test_axe_finds_nothing_in_a_new_chat_and_what_opens_over_it(
+def test_axe_finds_nothing_in_a_new_chat_and_its_dialogs(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(deployment.person("owner"))
@@ -252,7 +252,7 @@ def test_axe_finds_nothing_in_a_new_chat_and_what_opens_over_it(
     assert found == []
 
 
-def test_axe_finds_nothing_in_what_opens_over_a_chat(
+def test_axe_finds_nothing_in_the_dialogs_of_a_chat(
     complaints: Complaints, deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     complaints.allow("WebSocket|401|Failed to load|ERR_")
@@ -286,7 +286,7 @@ def test_axe_finds_nothing_in_what_opens_over_a_chat(
 
 
 @pytest.mark.prove
-def test_axe_finds_nothing_where_messages_have_other_versions(
+def test_axe_finds_nothing_in_messages_with_versions(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(deployment.person("owner"))
@@ -318,7 +318,7 @@ TINY = """() => {
 }"""
 
 
-def test_axe_would_find_something(deployment: Deployment, open_page: Callable[..., Page]) -> None:
+def test_axe_finds_a_planted_fault(deployment: Deployment, open_page: Callable[..., Page]) -> None:
     page = open_page(deployment.person("owner"))
     page.evaluate("document.querySelector('main').append(document.createElement('button'))")
     page.evaluate(TINY)

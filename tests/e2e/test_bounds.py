@@ -71,21 +71,21 @@ def test_a_body_that_grows_too_large_is_refused(
 
 
 @pytest.mark.parametrize("headers", ["", COOKIE])
-def test_a_body_that_says_that_it_is_too_large_is_refused_before_it_comes(
+def test_a_body_that_announces_too_much_is_refused_before_it_arrives(
     served: Deployment, headers: str
 ) -> None:
     answer = post(served, "/c/", f"Content-Length: {300 * MB}\r\n{headers}", [])
     assert answer.startswith("HTTP/1.1 413 ")
 
 
-def test_who_only_asks_for_a_page_has_nothing_to_send(served: Deployment) -> None:
+def test_a_get_request_may_have_no_large_body(served: Deployment) -> None:
     body = [b"x" * 100_000]
     answer = post(served, "/healthz", "Content-Length: 100000\r\n", body, method="GET")
     assert answer.startswith("HTTP/1.1 413 ")
 
 
 @pytest.mark.parametrize("served", ["daphne"], indirect=True)
-def test_bodies_of_handshakes_are_not_counted_for_ever(served: Deployment) -> None:
+def test_bodies_of_handshakes_are_released_from_the_limit(served: Deployment) -> None:
     """A connection that becomes a socket never finishes its request."""
     body = b"x" * 7 * MB
     length = f"Content-Length: {len(body)}\r\n"
@@ -100,7 +100,7 @@ def test_bodies_of_handshakes_are_not_counted_for_ever(served: Deployment) -> No
             line.recv(4000)
 
 
-def test_made_up_sessions_keep_few_long_bodies_under_way(served: Deployment) -> None:
+def test_forged_sessions_hold_few_long_bodies(served: Deployment) -> None:
     """Seven megabytes each, of which the last byte never arrives."""
     head = f"POST /c/ HTTP/1.1\r\nHost: x\r\n{COOKIE}Content-Length: {7 * MB + 1}\r\n\r\n".encode()
     where = ("127.0.0.1", served.web.port)
@@ -119,9 +119,7 @@ def test_made_up_sessions_keep_few_long_bodies_under_way(served: Deployment) -> 
 
 
 @pytest.mark.parametrize("headers", [b"X-Many: x\r\n" * 100_000, b"X-Long: " + b"x" * MB])
-def test_a_client_that_sends_headers_without_end_is_hung_up_on(
-    served: Deployment, headers: bytes
-) -> None:
+def test_a_client_with_endless_headers_is_disconnected(served: Deployment, headers: bytes) -> None:
     with socket.create_connection(("127.0.0.1", served.web.port), timeout=10) as line:
         with suppress(ConnectionError):
             line.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + headers)
@@ -141,7 +139,7 @@ def test_the_longest_message_arrives_as_it_was_written(served: Deployment) -> No
 @pytest.mark.prove
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("beginning", [b"", b"GET", b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "])
-def test_headers_that_drip_hold_no_connection(served: Deployment, beginning: bytes) -> None:
+def test_slow_headers_hold_no_connection(served: Deployment, beginning: bytes) -> None:
     lines = [socket.create_connection(("127.0.0.1", served.web.port)) for _ in range(20)]
     for line in lines:
         line.sendall(beginning)
@@ -184,7 +182,7 @@ def logged(deployment: Deployment, *requests: bytes) -> str:
     return deployment.web.output()[before:]
 
 
-def test_the_access_log_can_not_be_filled_and_tells_no_secrets(served: Deployment) -> None:
+def test_the_access_log_is_bounded_and_contains_no_secrets(served: Deployment) -> None:
     log = logged(
         served,
         b"GET /no/such/page?text=my-secret",
@@ -229,7 +227,7 @@ def knock(deployment: Deployment, cookie: str = "", **more: str) -> ClientConnec
 
 
 @pytest.mark.parametrize("cookies", ["none", "made up"])
-def test_sockets_of_nobody_are_few_and_keep_nobody_else_out(
+def test_anonymous_sockets_are_limited_and_do_not_block_users(
     served: Deployment, cookies: str
 ) -> None:
     owner = served.person()
@@ -257,7 +255,7 @@ def test_sockets_of_nobody_are_few_and_keep_nobody_else_out(
             assert json.loads(own.recv(10))["type"] == "hello"
 
 
-def test_what_comes_before_a_socket_is_let_in_is_not_taken(served: Deployment) -> None:
+def test_data_sent_before_a_socket_is_accepted_is_not_read(served: Deployment) -> None:
     def come_and_go(_: int) -> None:
         with suppress(InvalidStatus, OSError, EOFError), knock(served):
             pass
@@ -282,7 +280,7 @@ def test_what_comes_before_a_socket_is_let_in_is_not_taken(served: Deployment) -
 
 
 @pytest.mark.parametrize("server", ["daphne", "uvicorn"])
-def test_one_socket_too_many_is_told_so_and_gets_in_when_another_goes(server: Server) -> None:
+def test_a_socket_beyond_the_limit_is_refused_until_another_closes(server: Server) -> None:
     few = {"SOCKETS_PER_USER": "3"}
     with Deployment("embedded", server=server, environment=few) as deployment, ExitStack() as stack:
         owner, colleague = deployment.person(), deployment.person("colleague")
@@ -328,7 +326,7 @@ def test_all_characters_of_the_longest_frame_are_read(served: Deployment) -> Non
 
 
 @pytest.mark.parametrize("kind", ["websockets", "websockets-sansio"])
-def test_uvicorn_takes_no_longer_frames_than_it_has_to(kind: str) -> None:
+def test_uvicorn_reads_no_longer_frames_than_necessary(kind: str) -> None:
     with Deployment("embedded", server="uvicorn", environment={"UVICORN_WS": kind}) as deployment:
         with knock(deployment, deployment.person().cookies["sessionid"]) as line:
             assert json.loads(line.recv(10))["type"] == "hello"

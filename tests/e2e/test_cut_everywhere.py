@@ -37,7 +37,7 @@ def a_reply(deployment: Deployment, person: Person, behaviour: Behaviour, fake: 
     return deployment.send(person, "Tell me.", model=MODEL)
 
 
-def test_a_connection_cut_after_every_chunk_of_a_running_reply(
+def test_a_connection_cut_after_every_chunk_of_a_running_reply_loses_nothing(
     deployment: Deployment, reader: Person, fake: Fake
 ) -> None:
     words = [f"word{n} " for n in range(120)]
@@ -73,7 +73,7 @@ def test_every_cursor_of_a_reply_replays_the_rest_of_it(
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_any_text_survives_any_cuts(
+def test_any_text_survives_any_cut(
     deployment: Deployment, reader: Person, fake: Fake, deltas: list[str], cuts: list[int]
 ) -> None:
     behaviour = Behaviour(tuple(Piece(delta) for delta in deltas), delay=0.005)

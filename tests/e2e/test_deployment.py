@@ -35,14 +35,14 @@ def test_a_browser_in_a_persons_session_sees_the_composer(
     expect(page.get_by_role("textbox", name="Message")).to_be_visible()
 
 
-def test_what_was_sent_can_be_read_in_the_database(deployment: Deployment) -> None:
+def test_a_sent_message_can_be_read_in_the_database(deployment: Deployment) -> None:
     stream = deployment.send(deployment.person("colleague"), "Say something.")
     until(lambda: deployment.rows.stream(stream)["state"] == "completed", within=30)
     message = deployment.rows.message(stream)
     assert message["content"] == deployment.rows.text(stream) != ""
 
 
-def test_the_provider_is_asked_with_a_persons_key(deployment: Deployment, fake: Fake) -> None:
+def test_the_provider_is_called_with_the_users_key(deployment: Deployment, fake: Fake) -> None:
     colleague = deployment.person("colleague")
     colleague.add_key("openai")
     fake.script(Behaviour.of("Kelp ", "holds."))
@@ -52,7 +52,7 @@ def test_the_provider_is_asked_with_a_persons_key(deployment: Deployment, fake: 
     assert [request.prompt for request in fake.requests()] == ["What holds?"]
 
 
-def test_a_killed_deployment_comes_back_at_its_address(deploy: Deploy) -> None:
+def test_a_killed_deployment_restarts_at_its_address(deploy: Deploy) -> None:
     deployment = deploy("embedded")
     owner = deployment.person("owner")
     deployment.web.kill()

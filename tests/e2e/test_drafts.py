@@ -43,7 +43,7 @@ def asked(deployment: Deployment, text: str) -> int:
     return len(deployment.rows.of("chat_message", content=text))
 
 
-def test_what_could_not_be_sent_stays_through_a_reload_and_goes_when_told_to(
+def test_an_unsent_message_survives_a_reload_and_can_be_discarded(
     deployment: Deployment,
     writer: Person,
     open_page: Callable[..., Page],
@@ -70,7 +70,7 @@ def test_what_could_not_be_sent_stays_through_a_reload_and_goes_when_told_to(
 
 
 @embedded
-def test_a_message_whose_answer_was_lost_is_sent_again_and_asked_once(
+def test_a_message_whose_response_was_lost_is_repeated_and_answered_once(
     deployment: Deployment, writer: Person, open_page: Callable[..., Page], complaints: Complaints
 ) -> None:
     complaints.allow("ERR_|Failed to (load|fetch)")
@@ -131,7 +131,7 @@ def test_a_draft_its_model_and_its_settings_survive_a_reload(
 
 
 @embedded
-def test_who_is_signed_out_elsewhere_is_told_and_finds_all_of_it_again(
+def test_a_draft_survives_being_signed_out_in_another_tab(
     writer: Person, open_page: Callable[..., Page], complaints: Complaints
 ) -> None:
     complaints.allow("WebSocket|401|Failed to (load|fetch)")
@@ -146,7 +146,7 @@ def test_who_is_signed_out_elsewhere_is_told_and_finds_all_of_it_again(
 
 
 @embedded
-def test_who_sends_after_the_session_is_over_finds_all_of_it_again(
+def test_a_message_sent_after_the_session_ended_is_not_lost(
     writer: Person, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(writer)

@@ -70,7 +70,7 @@ def test_a_stranger_signs_up_asks_reloads_and_loses_nothing(
     assert copied(page) == demo.compose_reply(QUESTION)
 
 
-def test_a_starter_is_a_question_that_is_ready_to_be_sent(
+def test_a_suggestion_is_a_question_ready_to_send(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(deployment.person(f"stranger-{uuid4().hex[:8]}"))

@@ -24,7 +24,7 @@ BEFORE = "High tide comes hours after the moon, "
 AFTER = "because the ocean cannot follow it."
 
 
-def test_what_a_worker_wakes_up_with_is_refused(deploy: Deploy, fake: Fake) -> None:
+def test_writes_of_a_thawed_worker_are_refused(deploy: Deploy, fake: Fake) -> None:
     late = [f"{n} words too late, " for n in range(200)]
     fake.script(Behaviour.of(BEFORE, *late, hold_after=(1, 150)), Behaviour.of(AFTER))
     deployment, stream, frozen = replying(deploy, fake)
@@ -38,9 +38,7 @@ def test_what_a_worker_wakes_up_with_is_refused(deploy: Deploy, fake: Fake) -> N
     assert len(fake.requests()) == 2
 
 
-def test_a_worker_frozen_in_the_middle_of_its_commit_keeps_nobody_waiting(
-    deploy: Deploy, fake: Fake
-) -> None:
+def test_a_worker_frozen_during_its_commit_blocks_nobody(deploy: Deploy, fake: Fake) -> None:
     fake.script(Behaviour.of(BEFORE, hold_after=1), Behaviour.of(AFTER))
     deployment, stream, frozen = replying(deploy, fake)
     conversation = deployment.rows.message(stream)["conversation_id"]

@@ -63,7 +63,7 @@ def test_a_hundred_thousand_characters_are_sent_as_they_are(
     assert pasted in fake.requests()[0].body["input"][-1]["content"]
 
 
-def test_nothing_but_space_is_not_sent(person: Person, open_page: Callable[..., Page]) -> None:
+def test_a_blank_message_is_not_sent(person: Person, open_page: Callable[..., Page]) -> None:
     page = open_page(person)
     box(page).fill(" \n\t ")
     expect(page.get_by_role("button", name="Send")).to_be_disabled()
@@ -95,7 +95,7 @@ SIDES = """(element) => {
 
 
 @pytest.mark.prove
-def test_what_is_written_from_right_to_left_stands_on_the_right(
+def test_right_to_left_text_is_aligned_right(
     person: Person, fake: Fake, open_page: Callable[..., Page]
 ) -> None:
     fake.script(Behaviour.of(f"{ARABIC}\n\nIn English."))
@@ -117,7 +117,7 @@ def test_what_is_written_from_right_to_left_stands_on_the_right(
 # Titles
 
 
-def test_a_title_may_be_long_and_never_nothing(
+def test_a_title_may_be_long_but_not_empty(
     person: Person, fake: Fake, open_page: Callable[..., Page]
 ) -> None:
     fake.script(Behaviour.of("Yes."))
@@ -146,7 +146,7 @@ def rename(page: Page, title: str, to: str) -> None:
     menu.get_by_role("button", name="Rename").click()
 
 
-def test_what_is_deleted_while_it_runs_is_had_back_as_far_as_it_came(
+def test_a_conversation_deleted_during_a_reply_is_restored_with_its_text(
     person: Person, fake: Fake, open_page: Callable[..., Page], complaints: Complaints
 ) -> None:
     complaints.allow("404")  # the page requests the ended reply, and its conversation is gone
@@ -166,7 +166,7 @@ def test_what_is_deleted_while_it_runs_is_had_back_as_far_as_it_came(
 # Edits of a message
 
 
-def test_other_words_outlive_a_reload_and_go_when_they_are_sent_or_given_up(
+def test_an_unsent_edit_survives_a_reload_until_it_is_sent_or_cancelled(
     person: Person, fake: Fake, open_page: Callable[..., Page]
 ) -> None:
     fake.script(Behaviour.of("Yes.", times=2))
@@ -184,7 +184,7 @@ def test_other_words_outlive_a_reload_and_go_when_they_are_sent_or_given_up(
     expect(edit(page)).to_have_value("Third words")
 
 
-def test_escape_is_an_input_method_s_while_it_composes(
+def test_escape_belongs_to_an_input_method_while_it_composes(
     person: Person, fake: Fake, open_page: Callable[..., Page]
 ) -> None:
     fake.script(Behaviour.of("Yes."))
@@ -202,7 +202,7 @@ def test_escape_is_an_input_method_s_while_it_composes(
 
 @pytest.mark.still
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
-def test_who_is_signed_out_in_the_middle_of_other_words_finds_them_again(
+def test_an_unsent_edit_survives_being_signed_out(
     person: Person,
     fake: Fake,
     open_page: Callable[..., Page],
@@ -227,7 +227,7 @@ def test_who_is_signed_out_in_the_middle_of_other_words_finds_them_again(
     expect(questions(page)).to_contain_text("Second words")
 
 
-def test_two_tabs_put_the_same_message_in_other_words_and_both_are_kept(
+def test_edits_of_one_message_in_two_tabs_both_become_versions(
     person: Person, fake: Fake, open_page: Callable[..., Page]
 ) -> None:
     fake.script(*(Behaviour.of(f"Answer {number}.") for number in (1, 2, 3)))
@@ -252,7 +252,7 @@ def test_two_tabs_put_the_same_message_in_other_words_and_both_are_kept(
 # Back and forward
 
 
-def test_back_and_forward_lead_through_chats_and_each_keeps_its_draft(
+def test_back_and_forward_navigate_chats_and_each_has_its_draft(
     person: Person, fake: Fake, open_page: Callable[..., Page]
 ) -> None:
     fake.script(*(Behaviour.of(f"Answer {number}.") for number in (1, 2)))

@@ -47,7 +47,7 @@ def give_an_edit_up(page: Page) -> None:
     expect(page.get_by_role("link", name="Edit")).to_be_focused()
 
 
-def test_every_key_of_the_sheet_does_what_it_says(page: Page) -> None:
+def test_every_shortcut_of_the_list_works(page: Page) -> None:
     page.get_by_role("button", name="Keyboard").click()
     sheet = Sheet(page)
     page.keyboard.press("Escape")
@@ -125,7 +125,7 @@ def press_letters(page: Page) -> None:
         page.keyboard.press(key)
 
 
-def test_a_letter_acts_only_in_a_message_that_a_key_led_to_and_can_be_switched_off(
+def test_letter_shortcuts_work_only_in_a_focused_message_and_can_be_switched_off(
     page: Page,
 ) -> None:
     ask(page, "Be brief", "demo-fast")
@@ -145,7 +145,7 @@ def test_a_letter_acts_only_in_a_message_that_a_key_led_to_and_can_be_switched_o
     expect(box(page)).to_have_value("eymrc[]jk")
 
 
-def test_what_is_typed_anywhere_is_for_the_box_and_costs_nothing(
+def test_typing_anywhere_goes_into_the_message_box_and_sends_nothing(
     deployment: Deployment, page: Page
 ) -> None:
     ask(page, "Be brief", "demo-fast")
@@ -172,7 +172,7 @@ def test_what_is_typed_anywhere_is_for_the_box_and_costs_nothing(
     assert len(deployment.rows.of("streaming_stream")) == streams
 
 
-def test_keys_that_write_nothing_leave_the_focus_where_it_is(page: Page) -> None:
+def test_keys_that_type_no_character_do_not_move_the_focus(page: Page) -> None:
     ask(page, "Be brief", "demo-fast")
     settled(page)
     latest(page).locator(".prose p").first.click(click_count=3)

@@ -30,7 +30,7 @@ def script(fake: Fake) -> None:
 
 
 @pytest.mark.parametrize("kind", ["embedded", "stack"])
-def test_with_the_page_open_the_sentence_is_finished(
+def test_a_killed_reply_is_finished_in_an_open_page(
     deploy: Deploy,
     fake: Fake,
     open_page: Callable[..., Page],
@@ -60,7 +60,7 @@ def test_with_the_page_open_the_sentence_is_finished(
 
 
 @pytest.mark.parametrize("kind", ["embedded", "stack"])
-def test_with_no_page_open_and_no_request_it_is_finished_all_the_same(
+def test_a_killed_reply_is_finished_without_any_page_or_request(
     deploy: Deploy, fake: Fake, kind: Kind
 ) -> None:
     script(fake)
@@ -96,7 +96,7 @@ def test_a_queued_reply_runs_after_a_restart_without_any_request(
 
 
 @pytest.mark.parametrize("kind", ["embedded", "stack"])
-def test_a_reply_that_openai_keeps_goes_on_from_there_to_the_letter(
+def test_a_reply_stored_at_openai_continues_with_the_exact_text(
     deploy: Deploy, fake: Fake, kind: Kind
 ) -> None:
     reply = Behaviour.of(

@@ -37,13 +37,13 @@ def dial(line: Line) -> socket.socket:
     return socket.create_connection(("127.0.0.1", urlsplit(line.url).port or 0), timeout=5)
 
 
-def test_a_line_carries_both_ways(echo: int) -> None:
+def test_the_proxy_forwards_both_ways(echo: int) -> None:
     with Line(echo) as line, dial(line) as caller:
         caller.sendall(b"hello")
         assert caller.recv(1024) == b"hello"
 
 
-def test_a_cut_line_ends_what_is_open_and_what_comes_until_it_is_mended(echo: int) -> None:
+def test_a_cut_proxy_closes_connections_until_it_is_repaired(echo: int) -> None:
     with Line(echo) as line:
         with dial(line) as caller:
             caller.sendall(b"hello")
@@ -58,7 +58,7 @@ def test_a_cut_line_ends_what_is_open_and_what_comes_until_it_is_mended(echo: in
             assert caller.recv(1024) == b"again"
 
 
-def test_a_silent_line_holds_everything_back_and_loses_nothing(echo: int) -> None:
+def test_a_paused_proxy_delays_all_data_and_loses_none(echo: int) -> None:
     with Line(echo) as line, dial(line) as caller:
         line.silence()
         caller.sendall(b"hello")

@@ -67,7 +67,7 @@ def two_tabs(
 
 @pytest.mark.still
 @pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
-def test_conversations_stand_under_the_day_they_were_last_used(
+def test_conversations_are_listed_under_the_day_they_were_last_used(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     person = deployment.person(f"lister-{uuid4().hex[:8]}")
@@ -80,7 +80,7 @@ def test_conversations_stand_under_the_day_they_were_last_used(
     expect(listed).to_have_text([line for day in AGES for line in (day, f"It is {day}")])
 
 
-def test_pinned_and_renamed_in_one_tab_is_so_in_the_other(
+def test_a_pin_and_a_new_title_appear_in_the_other_tab(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     here, there = two_tabs(deployment, open_page)
@@ -95,7 +95,7 @@ def test_pinned_and_renamed_in_one_tab_is_so_in_the_other(
 
 
 @pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
-def test_what_is_deleted_can_be_had_back(
+def test_a_deleted_conversation_can_be_restored(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     here, there = two_tabs(deployment, open_page)
@@ -127,7 +127,7 @@ def test_a_reply_that_ended_elsewhere_is_unread_until_it_is_opened(
 
 
 @pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
-def test_what_runs_and_what_failed_is_marked_in_every_tab(
+def test_running_and_failed_conversations_are_marked_in_every_tab(
     deployment: Deployment, fake: Fake, open_page: Callable[..., Page]
 ) -> None:
     here, there = two_tabs(deployment, open_page, key="openai")
@@ -159,7 +159,7 @@ def hoarder(deployment: Deployment) -> Person:
 
 
 @pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
-def test_the_oldest_of_many_is_reached_by_scrolling_and_stays_there(
+def test_the_oldest_of_many_conversations_is_reached_by_scrolling(
     deployment: Deployment, hoarder: Person, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(hoarder)
@@ -188,7 +188,7 @@ def test_the_oldest_of_many_is_reached_by_scrolling_and_stays_there(
 @pytest.mark.still
 @pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
 @pytest.mark.prove
-def test_the_oldest_of_many_is_reached_without_scripts(
+def test_the_oldest_of_many_conversations_is_reached_without_scripts(
     hoarder: Person, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(hoarder, java_script_enabled=False)

@@ -26,7 +26,7 @@ def address(deployment: Deployment) -> str:
     return history.write(deployment, deployment.person("reader"))
 
 
-def test_older_messages_come_above_and_move_nothing(
+def test_older_messages_load_above_without_moving_the_page(
     deployment: Deployment, address: str, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(deployment.person("reader"), address)
@@ -56,7 +56,7 @@ def test_older_messages_come_above_and_move_nothing(
 
 @pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
 @pytest.mark.prove
-def test_an_older_question_can_be_asked_in_other_words(
+def test_an_older_question_can_be_edited(
     deployment: Deployment, address: str, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(deployment.person("reader"), address)
@@ -73,7 +73,7 @@ def test_an_older_question_can_be_asked_in_other_words(
 
 
 @pytest.mark.prove
-def test_what_the_first_screen_of_a_thousand_messages_takes(
+def test_the_first_screen_of_a_thousand_messages_shows_fifty(
     deployment: Deployment, address: str, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(deployment.person("reader"))

@@ -17,7 +17,7 @@ def is_mailed(deployment: Deployment, count: int) -> bool:
     return len(LINK.findall(deployment.logs(1000))) >= count
 
 
-def test_no_header_leads_the_link_of_a_mail_elsewhere() -> None:
+def test_no_header_changes_the_link_in_a_mail() -> None:
     with Deployment("embedded") as deployment:
         ours = urlsplit(deployment.base_url)
         lies = [

@@ -51,7 +51,7 @@ def box(page: Page) -> Locator:
 @pytest.mark.parametrize(
     "path", ["/", "/settings/keys/", *rarely("/settings/replies/", "/accounts/email/", "/nowhere/")]
 )
-def test_a_page_fits(
+def test_every_page_fits_a_phone(
     complaints: Complaints, person: Person, open_page: Callable[..., Page], path: str
 ) -> None:
     complaints.allow("404")
@@ -60,7 +60,7 @@ def test_a_page_fits(
 
 @pytest.mark.still
 @pytest.mark.parametrize("path", ["/", *rarely("/accounts/login/", "/accounts/signup/")])
-def test_a_page_of_nobody_fits(
+def test_every_page_for_visitors_fits_a_phone(
     deployment: Deployment, browser_context: Callable[..., BrowserContext], path: str
 ) -> None:
     page = browser_context(base_url=deployment.base_url, **PHONE).new_page()
@@ -68,7 +68,7 @@ def test_a_page_of_nobody_fits(
     fits(page)
 
 
-def test_whatever_is_written_fits_while_it_streams_and_after_a_reload(
+def test_any_content_fits_while_it_streams_and_after_a_reload(
     person: Person, fake: Fake, open_page: Callable[..., Page]
 ) -> None:
     fake.script(Behaviour.of(WIDE, "\n\nThe end.", hold_after=(1,)))
@@ -87,7 +87,7 @@ def test_whatever_is_written_fits_while_it_streams_and_after_a_reload(
 
 
 @pytest.mark.prove
-def test_every_end_of_a_reply_fits(
+def test_every_ending_of_a_reply_fits_a_phone(
     deployment: Deployment, person: Person, fake: Fake, open_page: Callable[..., Page]
 ) -> None:
     chat = None
@@ -100,7 +100,7 @@ def test_every_end_of_a_reply_fits(
     fits(page)
 
 
-def test_enter_is_a_new_line_under_a_thumb(person: Person, open_page: Callable[..., Page]) -> None:
+def test_enter_starts_a_new_line_on_a_phone(person: Person, open_page: Callable[..., Page]) -> None:
     page = open_page(person, **PHONE)
     box(page).fill("One")
     box(page).press("Enter")
@@ -112,7 +112,7 @@ def test_enter_is_a_new_line_under_a_thumb(person: Person, open_page: Callable[.
     finished(page)
 
 
-def test_all_of_it_is_a_tap_away(person: Person, open_page: Callable[..., Page]) -> None:
+def test_everything_is_reachable_by_tapping(person: Person, open_page: Callable[..., Page]) -> None:
     page = open_page(person, **PHONE)
     page.get_by_role("button", name="Settings", exact=True).tap()
     expect(page.get_by_role("spinbutton", name="Max tokens")).to_be_in_viewport(ratio=1)
@@ -151,7 +151,7 @@ AT_THE_BOTTOM = """(dialog) => {
 }"""
 
 
-def test_the_menu_of_a_row_says_whose_it_is_and_asks_for_no_keyboard(
+def test_the_menu_of_a_row_has_its_title_and_opens_no_keyboard(
     person: Person, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(person, **PHONE)
@@ -173,7 +173,7 @@ def test_the_menu_of_a_row_says_whose_it_is_and_asks_for_no_keyboard(
     expect(page.get_by_role("article", name="You")).to_contain_text("This one.")
 
 
-def test_a_lost_network_is_told_of_in_words(
+def test_a_lost_network_is_reported_in_words(
     deployment: Deployment, person: Person, open_page: Callable[..., Page], complaints: Complaints
 ) -> None:
     complaints.allow("WebSocket|ERR_|Failed to (load|fetch)")

@@ -22,7 +22,7 @@ AN_OWNER = 2.0  # seconds from the release to the next owner
 
 
 @pytest.mark.parametrize("server", ["daphne", "uvicorn"])
-def test_sockets_are_told_to_come_back(deploy: Deploy, fake: Fake, server: Server) -> None:
+def test_sockets_get_bye_before_a_restart(deploy: Deploy, fake: Fake, server: Server) -> None:
     fake.script(Behaviour.of("Half ", "and half.", hold_after=1))
     deployment = deploy("stack", server=server)
     owner = deployment.person("owner")
@@ -51,7 +51,7 @@ def until_closed(socket: ClientConnection) -> tuple[list[dict[str, Any]], int | 
         return frames, closed.rcvd.code if closed.rcvd else None
 
 
-def test_a_worker_that_is_told_to_go_hands_its_replies_over(deploy: Deploy, fake: Fake) -> None:
+def test_a_worker_stopped_by_sigterm_hands_over_its_replies(deploy: Deploy, fake: Fake) -> None:
     fake.script(
         Behaviour.of("The first worker wrote this, ", "and this.", hold_after=1),
         Behaviour.of("and the second one that."),
@@ -70,7 +70,7 @@ def test_a_worker_that_is_told_to_go_hands_its_replies_over(deploy: Deploy, fake
 
 
 @pytest.mark.parametrize("kind", ["embedded", "stack"])
-def test_a_reply_that_can_end_in_time_ends_before_its_worker_goes(
+def test_a_reply_that_ends_in_time_ends_before_its_worker_exits(
     deploy: Deploy, fake: Fake, kind: Kind
 ) -> None:
     fake.script(Behaviour.of(*["word "] * 20, delay=0.1))

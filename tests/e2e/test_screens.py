@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.page, pytest.mark.parametrize("deployment", ["embedded
 INSETS = {"top": 47, "bottom": 34, "left": 0, "right": 0}
 
 
-def test_nothing_stands_under_a_notch_or_a_round_corner(
+def test_nothing_is_covered_by_a_notch_or_a_round_corner(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(deployment.person("owner"), **PHONE)
@@ -43,7 +43,7 @@ def test_nothing_stands_under_a_notch_or_a_round_corner(
 
 
 @pytest.mark.prove
-def test_on_a_very_wide_screen_a_line_is_no_longer_than_one_can_read(
+def test_lines_stay_readable_on_a_very_wide_screen(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(deployment.person("owner"), viewport={"width": 2560, "height": 1080})

@@ -59,7 +59,7 @@ def is_the_same(page: Page) -> bool:
 
 @embedded
 @pytest.mark.parametrize("case", cases(RUNNING, "queued", "silent"))
-def test_what_a_reply_does_is_said_and_it_can_be_stopped_meanwhile(
+def test_the_page_shows_the_state_of_a_reply_and_can_stop_it(
     asker: Person, fake: Fake, open_page: Callable[..., Page], case: Running
 ) -> None:
     fake.script(case.behaviour)
@@ -82,7 +82,7 @@ def test_what_a_reply_does_is_said_and_it_can_be_stopped_meanwhile(
 
 
 @embedded
-def test_a_silence_is_over_with_the_next_word(
+def test_the_notice_of_a_silence_ends_with_the_next_text(
     asker: Person, fake: Fake, open_page: Callable[..., Page]
 ) -> None:
     fake.script(COUNTING)
@@ -99,7 +99,7 @@ def test_a_silence_is_over_with_the_next_word(
 
 
 @embedded
-def test_a_provider_that_is_busy_is_asked_again_and_the_page_says_when(
+def test_a_busy_provider_is_retried_and_the_page_says_when(
     asker: Person, fake: Fake, open_page: Callable[..., Page]
 ) -> None:
     fake.script(Behaviour(error=ErrorAnswer(503)), Behaviour.of(KEPT))
@@ -116,7 +116,7 @@ def test_a_provider_that_is_busy_is_asked_again_and_the_page_says_when(
     "case",
     cases(ENDINGS, "truncated", "without a word", "rate limited"),
 )
-def test_how_a_reply_ended_is_said_and_what_can_be_done(
+def test_the_page_says_how_a_reply_ended_and_what_to_do(
     asker: Person, fake: Fake, open_page: Callable[..., Page], case: Ending
 ) -> None:
     fake.script(case.behaviour)
@@ -165,7 +165,7 @@ def follow(page: Page, foot: Locator, way: str) -> None:
 
 @embedded
 @pytest.mark.parametrize("name", [*rarely("stopped", "truncated"), "interrupted"])
-def test_what_was_cut_goes_on_in_its_place(
+def test_a_cut_reply_continues_in_place(
     asker: Person, fake: Fake, open_page: Callable[..., Page], name: str
 ) -> None:
     case = next(ending for ending in ENDINGS if ending.name == name)
@@ -192,7 +192,7 @@ def test_what_was_cut_goes_on_in_its_place(
 SAFE = "Reconnecting, your text is safe"
 
 
-def test_a_lost_network_is_told_of_after_a_second_and_that_the_text_is_safe(
+def test_the_page_reports_a_lost_network_after_a_second(
     deployment: Deployment,
     asker: Person,
     fake: Fake,
@@ -228,7 +228,7 @@ def test_a_lost_network_is_told_of_after_a_second_and_that_the_text_is_safe(
 
 
 @embedded
-def test_offline_nothing_is_sent_and_everything_is_kept(
+def test_offline_nothing_is_sent_and_nothing_is_lost(
     deployment: Deployment,
     asker: Person,
     fake: Fake,

@@ -29,7 +29,7 @@ def owner(deploy: Deploy) -> Person:
     return owner
 
 
-def test_a_title_comes_after_the_first_reply_and_nothing_waits_for_it(
+def test_a_title_appears_after_the_first_reply_and_delays_nothing(
     owner: Person, fake: Fake, open_page: Callable[..., Page]
 ) -> None:
     fake.script(TITLE, Behaviour.of("It lags.", times=2))
@@ -49,7 +49,7 @@ def test_a_title_comes_after_the_first_reply_and_nothing_waits_for_it(
 
 
 @pytest.mark.prove
-def test_a_title_that_was_given_by_hand_stays(
+def test_a_title_given_by_hand_stays(
     owner: Person, fake: Fake, open_page: Callable[..., Page]
 ) -> None:
     fake.script(TITLE, Behaviour.of("It lags.", times=2))

@@ -24,7 +24,7 @@ def short(page: Page, text: str) -> Locator:
     return finished(page)
 
 
-def test_an_edited_question_is_beside_the_old_one_and_back_leads_to_it(
+def test_an_edited_question_is_a_version_and_back_leads_to_the_old_one(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(deployment.person("owner"))
@@ -47,7 +47,7 @@ def test_an_edited_question_is_beside_the_old_one_and_back_leads_to_it(
     expect(questions(page)).to_contain_text("Second words.")
 
 
-def test_escape_gives_an_edit_up(deployment: Deployment, open_page: Callable[..., Page]) -> None:
+def test_escape_cancels_an_edit(deployment: Deployment, open_page: Callable[..., Page]) -> None:
     page = open_page(deployment.person("owner"))
     short(page, "Keep me.")
     questions(page).hover()
@@ -58,7 +58,7 @@ def test_escape_gives_an_edit_up(deployment: Deployment, open_page: Callable[...
     expect(questions(page).get_by_role("link", name="Edit")).to_be_focused()
 
 
-def test_a_reply_is_written_again_and_both_are_a_click_apart(
+def test_a_regenerated_reply_and_the_old_one_are_a_click_apart(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(deployment.person("owner"))
@@ -73,7 +73,7 @@ def test_a_reply_is_written_again_and_both_are_a_click_apart(
     expect(latest(page).get_by_text("1/2")).to_be_visible()
 
 
-def test_a_stopped_reply_goes_on_in_its_place(
+def test_a_stopped_reply_continues_in_place(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(deployment.person("owner"))
@@ -90,7 +90,7 @@ def test_a_stopped_reply_goes_on_in_its_place(
     finished(page)
 
 
-def test_a_page_that_stands_still_is_told_that_the_chat_moved_on(
+def test_an_open_page_is_told_that_the_chat_has_changed(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     owner = deployment.person("owner")
@@ -112,7 +112,7 @@ def test_a_page_that_stands_still_is_told_that_the_chat_moved_on(
     expect(questions(there).last).to_contain_text("I stay here.")
 
 
-def test_what_is_written_in_one_tab_appears_in_the_other(
+def test_a_message_of_one_tab_appears_in_the_other(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     owner = deployment.person("owner")
@@ -138,7 +138,7 @@ def test_what_is_written_in_one_tab_appears_in_the_other(
         "form.edit",
     ],
 )
-def test_a_page_at_the_address_of_a_form_catches_up_all_the_same(
+def test_a_page_at_the_address_of_a_form_is_updated_too(
     deployment: Deployment, open_page: Callable[..., Page], complaints: Complaints, refused: str
 ) -> None:
     complaints.allow("422")

@@ -66,7 +66,7 @@ def leave_texts(page: Page) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/settings/keys/", "/accounts/email/", "/admin/"])
-def test_signing_out_anywhere_leaves_nothing_behind(
+def test_signing_out_on_any_page_deletes_the_stored_text(
     deployment: Deployment, owner: Person, open_page: Callable[..., Page], path: str
 ) -> None:
     staff = f"User.objects.filter(email='{owner.email}').update(is_staff=True)"
@@ -82,7 +82,7 @@ def test_signing_out_anywhere_leaves_nothing_behind(
     assert page.evaluate(KEPT) == ""
 
 
-def test_the_next_person_at_a_browser_sees_nothing_of_the_last_one_who_finds_it_again(
+def test_a_draft_is_hidden_from_the_next_user_and_restored_for_its_own(
     owner: Person, stranger: Person, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(owner)
@@ -99,7 +99,7 @@ def test_the_next_person_at_a_browser_sees_nothing_of_the_last_one_who_finds_it_
     expect(page.get_by_role("article", name="You")).to_contain_text(UNSENT)
 
 
-def test_an_open_page_sends_nothing_in_the_name_of_who_signed_in_in_another_tab(
+def test_an_open_page_sends_nothing_for_a_user_who_signed_in_in_another_tab(
     deployment: Deployment, owner: Person, stranger: Person, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(owner)
@@ -118,7 +118,7 @@ def test_an_open_page_sends_nothing_in_the_name_of_who_signed_in_in_another_tab(
     expect(box(other)).to_have_value("")
 
 
-def test_a_page_from_before_a_new_sign_in_goes_on_in_every_way(
+def test_a_page_opened_before_a_new_sign_in_still_works(
     owner: Person, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(owner)
@@ -145,7 +145,7 @@ def test_a_page_from_before_a_new_sign_in_goes_on_in_every_way(
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
-def test_what_cannot_be_sent_is_taken_back_into_the_box(
+def test_an_unsent_message_can_be_moved_back_into_the_box(
     owner: Person, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(owner)
@@ -159,7 +159,7 @@ def test_what_cannot_be_sent_is_taken_back_into_the_box(
     expect(page.get_by_role("article")).to_have_count(0)
 
 
-def test_a_password_given_in_one_tab_signs_out_no_other(
+def test_confirming_the_password_in_one_tab_signs_out_no_other(
     owner: Person, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(owner)

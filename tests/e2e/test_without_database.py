@@ -18,7 +18,7 @@ BEATS = 2.5
 """Seconds after which every poll of a second has failed once."""
 
 
-def test_while_the_database_is_away_pages_say_so_and_the_logs_say_it_once(
+def test_an_outage_of_the_database_is_shown_by_pages_and_logged_once(
     deploy: Deploy, fake: Fake, postgres_server: Postgres
 ) -> None:
     deployment = deploy("stack")

@@ -36,7 +36,7 @@ WATCH = """reply => {
         pytest.param("frozen", "before the first token", marks=pytest.mark.prove),
     ],
 )
-def test_without_redis_everything_goes_on(
+def test_everything_works_without_redis(
     deploy: Deploy,
     fake: Fake,
     open_page: Callable[..., Page],

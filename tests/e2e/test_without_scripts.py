@@ -38,7 +38,7 @@ def question(page: Page) -> Locator:
     return page.get_by_role("article", name="You")
 
 
-def test_a_visitor_signs_up_adds_a_key_and_asks(
+def test_a_visitor_signs_up_adds_a_key_and_sends_a_message(
     deployment: Deployment, fake: Fake, browser_context: Callable[..., BrowserContext]
 ) -> None:
     deployment.person("owner")
@@ -60,7 +60,7 @@ def test_a_visitor_signs_up_adds_a_key_and_asks(
     expect(latest(page).locator("em")).to_have_text("lags")
 
 
-def test_a_reply_that_runs_is_read_as_it_grows(page: Page, fake: Fake) -> None:
+def test_a_running_reply_can_be_read_as_it_grows(page: Page, fake: Fake) -> None:
     fake.script(Behaviour.of("One, ", "two, ", "three.", hold_after=(1, 2)))
     ask(page, "Count.")
     for so_far in ("One,", "One, two,"):
@@ -72,7 +72,7 @@ def test_a_reply_that_runs_is_read_as_it_grows(page: Page, fake: Fake) -> None:
     expect(latest(page).get_by_role("button", name="Regenerate")).to_be_visible()
 
 
-def test_a_reply_is_stopped_and_goes_on(page: Page, fake: Fake) -> None:
+def test_a_reply_is_stopped_and_continued(page: Page, fake: Fake) -> None:
     fake.script(Behaviour.of("One, ", "never", hold_after=(1,)))
     ask(page, "Count.")
     expect(latest(page)).to_contain_text("One,")
@@ -116,7 +116,7 @@ def test_messages_have_versions_and_nothing_is_lost(page: Page, fake: Fake) -> N
 
 
 @pytest.mark.prove
-def test_settings_are_kept_with_the_chat(page: Page, fake: Fake) -> None:
+def test_settings_are_stored_with_the_chat(page: Page, fake: Fake) -> None:
     page.get_by_role("button", name="Settings", exact=True).click()
     page.get_by_role("textbox", name="System prompt").fill("Be a gull.")
     page.get_by_role("button", name="Done").click()
@@ -127,7 +127,7 @@ def test_settings_are_kept_with_the_chat(page: Page, fake: Fake) -> None:
     assert "Be a gull." in str(fake.requests()[0].body)
 
 
-def test_a_conversation_is_renamed_pinned_deleted_and_had_back(page: Page, fake: Fake) -> None:
+def test_a_conversation_is_renamed_pinned_deleted_and_restored(page: Page, fake: Fake) -> None:
     fake.script(Behaviour.of("Once."))
     ask(page, "A name")
     expect(latest(page)).to_contain_text("Once.")
@@ -151,7 +151,7 @@ def open_menu(page: Page, title: str) -> None:
     page.get_by_role("link", name=f"More: {title}").click()
 
 
-def test_who_has_to_sign_in_finds_the_message_again(page: Page, person: Person) -> None:
+def test_a_message_survives_signing_in(page: Page, person: Person) -> None:
     page.get_by_role("textbox", name="Message", exact=True).fill("Half a thought")
     page.get_by_role("combobox", name="Model").select_option("demo-slow")
     person.post("/accounts/logout/", {})
@@ -163,7 +163,7 @@ def test_who_has_to_sign_in_finds_the_message_again(page: Page, person: Person) 
     expect(page.get_by_role("combobox", name="Model")).to_have_value("demo-slow")
 
 
-def test_what_needs_a_script_is_not_offered(page: Page, fake: Fake) -> None:
+def test_features_that_need_scripts_are_not_offered(page: Page, fake: Fake) -> None:
     fake.script(Behaviour.of("```py\nprint()\n```"))
     ask(page, "Some code")
     expect(latest(page).locator("pre")).to_contain_text("print()")
@@ -172,7 +172,7 @@ def test_what_needs_a_script_is_not_offered(page: Page, fake: Fake) -> None:
 
 
 @pytest.mark.prove
-def test_the_dark_is_chosen_and_stays(page: Page) -> None:
+def test_the_dark_theme_is_chosen_and_stays(page: Page) -> None:
     page.get_by_role("button", name="Dark").click()
     expect(page.locator("html")).to_have_css("color-scheme", "dark")
     page.goto("/settings/keys/")

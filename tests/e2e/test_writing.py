@@ -21,7 +21,7 @@ def model(page: Page) -> str:
     return page.get_by_role("combobox", name="Model").input_value()
 
 
-def test_a_model_is_found_by_typing_and_the_recent_ones_stand_first(
+def test_a_model_is_found_by_typing_and_recent_ones_come_first(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(deployment.person(f"picker-{uuid4().hex[:8]}"))
@@ -45,7 +45,7 @@ def test_a_model_is_found_by_typing_and_the_recent_ones_stand_first(
     page.wait_for_url("**/settings/keys/")
 
 
-def test_a_reply_is_written_again_by_another_model(
+def test_a_reply_is_regenerated_by_another_model(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(deployment.person("owner"))
@@ -59,7 +59,7 @@ def test_a_reply_is_written_again_by_another_model(
     finished(page)
 
 
-def test_settings_are_offered_only_where_the_model_takes_them(
+def test_settings_are_offered_only_if_the_model_takes_them(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     person = deployment.person(f"tuner-{uuid4().hex[:8]}")
@@ -79,7 +79,7 @@ def test_settings_are_offered_only_where_the_model_takes_them(
     expect(effort).to_have_value("low")
 
 
-def test_each_chat_has_settings_of_its_own_and_the_model_gets_them(
+def test_each_chat_has_its_own_settings_and_sends_them(
     deployment: Deployment, fake: Fake, open_page: Callable[..., Page]
 ) -> None:
     person = deployment.person(f"tuner-{uuid4().hex[:8]}")
@@ -130,7 +130,7 @@ def open_settings(page: Page) -> None:
     page.get_by_role("button", name=re.compile("^Settings")).click()
 
 
-def test_a_message_that_waits_can_be_taken_back_by_itself(
+def test_a_single_waiting_message_can_be_taken_back(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(deployment.person("owner"))
@@ -152,7 +152,7 @@ def test_a_message_that_waits_can_be_taken_back_by_itself(
     finished(page)
 
 
-def test_the_details_of_a_reply_say_how_it_came_about(
+def test_the_details_of_a_reply_show_its_origin(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(deployment.person("owner"))
@@ -171,7 +171,7 @@ ModelOverride.objects.update_or_create(model_id="gpt-4o-mini", defaults=prices)
 
 
 @pytest.mark.prove
-def test_what_a_reply_cost_is_told_where_the_prices_are_known(
+def test_the_cost_of_a_reply_is_shown_if_its_prices_are_known(
     deployment: Deployment, fake: Fake, open_page: Callable[..., Page]
 ) -> None:
     deployment.manage("shell", "-c", PRICED)
@@ -197,7 +197,9 @@ LISTEN = """() => {
 
 
 @pytest.mark.prove
-def test_in_a_storm_nobody_can_tell(deployment: Deployment, open_page: Callable[..., Page]) -> None:
+def test_readers_do_not_notice_dropped_sockets(
+    deployment: Deployment, open_page: Callable[..., Page]
+) -> None:
     page = open_page(deployment.person("owner"))
     sockets: list[int] = []
     page.on("websocket", lambda socket: sockets.append(1))

@@ -50,14 +50,14 @@ def test_an_address_with_a_nul_is_refused(owner: User, address: str) -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("charset", ["base64", "utf-16", "unicode_escape", "rot13", "x" * 300])
 @pytest.mark.parametrize("kind", [URLENCODED, "multipart/form-data; boundary=b"])
-async def test_a_form_in_a_charset_but_utf_8_is_refused(kind: str, charset: str) -> None:
+async def test_a_form_in_another_charset_than_utf_8_is_refused(kind: str, charset: str) -> None:
     body = b'--b\r\nContent-Disposition: form-data; name="email"\r\n\r\n\xff\r\n--b--\r\n'
     assert await posted("/accounts/login/", f"{kind}; charset={charset}", body) == 400
     assert await posted("/no/such/page/", f"{kind}; charset={charset}", body) == 400
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_form_that_can_not_be_read_is_not_found_where_nothing_is() -> None:
+async def test_an_unreadable_form_at_an_unknown_address_is_not_found() -> None:
     kind = "multipart/form-data; boundary=" + "b" * 500
     assert await posted("/no/such/page/", kind, b"\xff") == 404
     assert await posted("/accounts/login/", kind, b"\xff") == 400
@@ -65,14 +65,14 @@ async def test_a_form_that_can_not_be_read_is_not_found_where_nothing_is() -> No
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("length", [b"", b"\\", b"-1", b"1e3", b"\xb2", b"9" * 5000])
-async def test_a_length_that_is_no_number_is_refused(length: bytes) -> None:
+async def test_an_invalid_content_length_is_refused(length: bytes) -> None:
     status = await posted("/accounts/login/", URLENCODED, b"a=b", (b"content-length", length))
     assert status == {b"": 200, b"9" * 5000: 413}.get(length, 400)
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("next", ["http://[", "NaNhttp://[::1", "//[", "?x"])
-def test_a_place_to_go_next_that_is_no_url_leads_nowhere(owner: User, next: str) -> None:
+def test_an_invalid_next_url_leads_nowhere(owner: User, next: str) -> None:
     assert Client().get("/accounts/signup/", {"next": next}).status_code == 200
     assert Client().post("/accounts/login/", {"next": next}).status_code == 200
     assert signed_in(owner).post("/accounts/logout/", {"next": next}).status_code == 302
@@ -80,7 +80,7 @@ def test_a_place_to_go_next_that_is_no_url_leads_nowhere(owner: User, next: str)
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("next", ["abc", "?x", "#", "a b", "http://[", "\r\nX: y", "//evil", "\0"])
-def test_a_look_leads_back_to_a_page_of_ours(next: str) -> None:
+def test_a_change_of_appearance_redirects_to_our_own_pages_only(next: str) -> None:
     for name in ("theme", "type"):
         answer = Client().post(f"/{name}/", {"next": next})
         assert answer.status_code == 302
@@ -103,7 +103,7 @@ async def test_a_socket_at_a_wrong_address_is_refused(
 
 
 @pytest.mark.parametrize("host", ["evil.example", "a b", "", "[::1", "x" * 5000, "\xff"])
-def test_a_host_that_is_not_ours_is_refused_in_one_short_line(
+def test_a_foreign_host_is_refused_with_one_short_log_line(
     host: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer = Client(headers={"Host": host}).get("/")
@@ -115,7 +115,7 @@ def test_a_host_that_is_not_ours_is_refused_in_one_short_line(
         assert len(line) <= MAX_MESSAGE_CHARS + 1
 
 
-def test_an_error_of_ours_keeps_its_traceback() -> None:
+def test_an_error_in_our_code_is_logged_with_its_traceback() -> None:
     try:
         raise LookupError("ours")
     except LookupError as error:
@@ -139,13 +139,13 @@ def as_administrator(owner: User) -> Client:
 @pytest.mark.parametrize(
     ("listed", "field"), [("accounts/user", "date_joined"), ("chat/conversation", "updated_at")]
 )
-def test_a_list_of_the_admin_takes_dates_that_no_calendar_has(
+def test_a_list_of_the_admin_accepts_impossible_dates(
     as_administrator: Client, listed: str, field: str, day: str
 ) -> None:
     answer = as_administrator.get(f"/admin/{listed}/?{field}__{day.format(field)}")
     assert answer.status_code in (200, 302)
 
 
-def test_the_admin_knows_no_own_page_of_a_row(as_administrator: Client) -> None:
+def test_the_admins_short_address_of_a_row_is_not_found(as_administrator: Client) -> None:
     for kind in ContentType.objects.values_list("id", flat=True):
         assert as_administrator.get(f"/admin/r/{kind}/abc/").status_code == 404

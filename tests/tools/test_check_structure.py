@@ -21,7 +21,7 @@ def write(tmp_path: Path) -> Write:
 
 
 @pytest.mark.parametrize("name", ["chat/whale.py", "static/js/whale.js", "static/css/whale.css"])
-def test_a_file_that_is_too_long_is_found(write: Write, tmp_path: Path, name: str) -> None:
+def test_a_file_beyond_the_limit_is_found(write: Write, tmp_path: Path, name: str) -> None:
     longest = check_structure.MAX_PYTHON_LINES if name.endswith(".py") else 350
     write(name, *["" for _ in range(longest)])
     assert not [*check_structure.check_lengths(tmp_path)]

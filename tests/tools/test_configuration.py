@@ -48,7 +48,7 @@ def test_every_variable_that_the_settings_read_is_declared(variables: list[Varia
     assert {*done.stdout.split()} == {variable.name for variable in variables}
 
 
-def test_every_variable_says_what_it_is(variables: list[Variable]) -> None:
+def test_every_variable_has_a_description(variables: list[Variable]) -> None:
     assert all(variable.text.endswith(".") and variable.value for variable in variables)
     assert len({variable.name for variable in variables}) == len(variables)
 

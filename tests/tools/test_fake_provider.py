@@ -46,7 +46,7 @@ def test_an_unscripted_request_gets_the_same_long_answer_each_time(fake: Fake) -
     assert first.count("data: ") > 300
 
 
-def test_it_remembers_requests_but_no_key(fake: Fake) -> None:
+def test_it_records_requests_without_keys(fake: Fake) -> None:
     ask(fake, "Hello", temperature=0.5)
     [record] = fake.requests()
     assert (record.prompt, record.state, record.sent) == ("Hello", "finished", 302)
@@ -54,7 +54,7 @@ def test_it_remembers_requests_but_no_key(fake: Fake) -> None:
     assert "sk-secret" not in repr(record)
 
 
-def test_a_behaviour_survives_the_way_to_the_fake() -> None:
+def test_a_behaviour_survives_its_encoding() -> None:
     behaviour = Behaviour(
         pieces=(Piece("a\ud83d"), Piece("hm", "reasoning")),
         hold_after=(1, 2),

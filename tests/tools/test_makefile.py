@@ -19,7 +19,7 @@ def run_make(*arguments: str) -> str:
     return done.stdout
 
 
-def test_help_lists_every_target_that_says_what_it_does() -> None:
+def test_help_lists_every_described_target() -> None:
     described = re.findall(r"^([a-z-]+):.* ## (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert {"run", "test", "lint"} <= {target for target, _ in described}
     lines = [line.split(None, 2) for line in run_make("help").splitlines()]

@@ -31,7 +31,7 @@ def gone(pid: int) -> bool:
         return True
 
 
-def test_postgres_is_durable_and_keeps_its_databases_over_a_kill() -> None:
+def test_postgres_is_durable_and_its_databases_survive_a_kill() -> None:
     with postgres() as server:
         url = server.create_database("kept")
         with psycopg.connect(url) as connection:
@@ -44,7 +44,7 @@ def test_postgres_is_durable_and_keeps_its_databases_over_a_kill() -> None:
             assert connection.execute("SELECT text FROM word").fetchone() == ("anchor",)
 
 
-def test_redis_keeps_its_address_and_nothing_else() -> None:
+def test_redis_restarts_empty_at_the_same_address() -> None:
     with redis() as server:
         url = server.url
         server.pause()
@@ -57,7 +57,7 @@ def test_redis_keeps_its_address_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
-def test_nothing_survives_the_program_that_started_it(ending: signal.Signals) -> None:
+def test_services_end_with_the_program_that_started_them(ending: signal.Signals) -> None:
     holder = subprocess.Popen([sys.executable, "-c", HOLDER], stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
     database, doorbell, *folders = holder.stdout.readline().split()
@@ -69,12 +69,12 @@ def test_nothing_survives_the_program_that_started_it(ending: signal.Signals) ->
     until(lambda: not any(Path(folder).exists() for folder in folders))
 
 
-def test_the_runs_own_redis_comes_back_after_a_test_that_killed_it(redis_server: Redis) -> None:
+def test_the_runs_redis_restarts_after_a_test_that_killed_it(redis_server: Redis) -> None:
     redis_server.kill()
     assert not redis_server.answers()
 
 
-def test_the_runs_own_servers_are_up(redis_server: Redis, postgres_server: Postgres) -> None:
+def test_the_servers_of_the_run_are_up(redis_server: Redis, postgres_server: Postgres) -> None:
     assert redis_server.answers()
     assert postgres_server.answers()
 
