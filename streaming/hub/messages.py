@@ -4,7 +4,7 @@ During a deployment, processes of two versions share one channel layer. So every
 has a name, and a reader ignores names that it does not know. A message also says which `version` a
 reader needs at least; adding a name does not raise it. A reader of an older version drops the
 message, and its followers get the text from the database within a second.
-docs/decisions/0015-name-the-parts-of-messages.md says how a form is replaced.
+docs/decisions/0015 says how a form is replaced.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ A message is the sender's id, a number, and the rest encrypted with AES-256-GCM.
 sends has a random id and a key derived from that id and SECRET_KEY. Its numbers only rise, so no
 nonce is used twice. A receiver accepts each number of a sender once and in order, and no message
 older than it remembers senders. A dropped message is a lost notification: followers read the text
-from the database within a second (docs/decisions/0011-encrypt-messages-in-redis.md).
+from the database within a second (docs/decisions/0011).
 """
 
 from __future__ import annotations
