@@ -289,6 +289,14 @@ def test_the_source_is_kept_to_the_byte(page: Page, server: Server, open_: Open)
     assert text == "a\r\nb 🐙 e\u0301\r\n\r\nend\t"
 
 
+def test_chunks_of_an_unknown_kind_show_nothing_and_leave_no_gap(
+    page: Page, server: Server, open_: Open
+) -> None:
+    open_(article())
+    server.send(chunk(0, "Low"), chunk(1, '{"url": 7}', kind="7"), chunk(2, " water"))
+    expect(prose(page)).to_have_text("Low water")
+
+
 def test_thoughts_are_folded_away_beside_the_text(page: Page, server: Server, open_: Open) -> None:
     open_(article())
     expect(page.locator(".reasoning")).to_be_hidden()

@@ -112,7 +112,7 @@ export class LiveReply extends HTMLElement {
     this.last = index;
     if (kind === "seam") this.#appendSeam();
     else if (kind === "reasoning") this.#appendReasoning(delta);
-    else this.#appendText(delta);
+    else if (kind === "text") this.#appendText(delta);
     this.#setState("running", this.note);
     this.#renderer.schedule();
   }
