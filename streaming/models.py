@@ -203,18 +203,19 @@ class Kind(StrEnum):
     SEAM = "seam"
 
 
-KIND_NUMBERS: dict[str, int] = {Kind.TEXT: 0, Kind.REASONING: 1, Kind.SEAM: 2}
-KINDS_BY_NUMBER: dict[int, str] = {number: kind for kind, number in KIND_NUMBERS.items()}
+class KindNumbers(dict[str, int]):
+    def __missing__(self, kind: str) -> int:
+        return int(kind)
 
 
-def kind_to_number(kind: str) -> int:
-    return KIND_NUMBERS[kind] if kind in KIND_NUMBERS else int(kind)
+class KindNames(dict[int, str]):
+    def __missing__(self, number: int) -> str:
+        return str(number)
 
 
-def kind_from_number(number: int) -> str:
-    return KINDS_BY_NUMBER.get(number) or str(number)
-
-
+KIND_NUMBERS = KindNumbers({Kind.TEXT: 0, Kind.REASONING: 1, Kind.SEAM: 2})
+# Plain strings, because members of an enumeration take longer to format into a frame.
+KINDS_BY_NUMBER = KindNames({number: str(kind) for kind, number in KIND_NUMBERS.items()})
 KIND_CHOICES = [(number, kind.capitalize()) for kind, number in KIND_NUMBERS.items()]
 
 

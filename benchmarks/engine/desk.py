@@ -20,7 +20,7 @@ from benchmarks.engine.source import SOURCE
 from benchmarks.tokens import WIDTH, token
 from streaming import journal
 from streaming.journal import Append, Chunk
-from streaming.models import Kind, State, Stream, Worker, kind_to_number
+from streaming.models import KIND_NUMBERS, Kind, State, Stream, Worker
 
 JOURNAL = 'COPY streaming_streamchunk (stream_id, "index", kind, delta, "offset") FROM STDIN'
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -71,7 +71,7 @@ def journals(owners: list[int], chunks: int, ended: bool = False) -> list[str]:
     with connection.cursor() as cursor, cursor.copy(JOURNAL) as copy:
         for stream in made:
             for n in range(chunks):
-                copy.write_row((stream.pk, n, kind_to_number(Kind.TEXT), token(n), n * WIDTH))
+                copy.write_row((stream.pk, n, KIND_NUMBERS[Kind.TEXT], token(n), n * WIDTH))
     _tidy()
     return [str(stream.uuid) for stream in made]
 

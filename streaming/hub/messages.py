@@ -15,7 +15,7 @@ from operator import itemgetter
 from typing import Any
 
 from streaming.journal import Append, Chunk, StreamHead
-from streaming.models import kind_from_number, kind_to_number
+from streaming.models import KIND_NUMBERS, KINDS_BY_NUMBER
 
 Notification = dict[str, Any]
 
@@ -99,7 +99,7 @@ def build_stream_notification(
     body: Notification = {"version": VERSION}
     if entries:
         rows = (
-            (entry.stream_id, chunk.index, kind_to_number(chunk.kind), chunk.delta, chunk.offset)
+            (entry.stream_id, chunk.index, KIND_NUMBERS[chunk.kind], chunk.delta, chunk.offset)
             for entry in entries
             for chunk in entry.chunks
         )
@@ -128,7 +128,7 @@ def decode_chunks(body: Notification, wanted: Container[int]) -> Iterator[tuple[
             yield (
                 stream_id,
                 [
-                    Chunk(index, index, kind_from_number(number), delta, offset)
+                    Chunk(index, index, KINDS_BY_NUMBER[number], delta, offset)
                     for _, index, number, delta, offset in of_stream
                 ],
             )

@@ -20,12 +20,11 @@ from streaming.journal.chunks import (
 )
 from streaming.models import (
     KIND_NUMBERS,
+    KINDS_BY_NUMBER,
     Kind,
     State,
     Stream,
     StreamChunk,
-    kind_from_number,
-    kind_to_number,
 )
 
 ROWS_PER_READ = 2_000
@@ -68,7 +67,7 @@ def _insert_chunks(stream_id: int, chunks: Iterable[Chunk]) -> None:
         StreamChunk(
             stream_id=stream_id,
             index=c.index,
-            kind=kind_to_number(c.kind),
+            kind=KIND_NUMBERS[c.kind],
             delta=c.delta,
             offset=c.offset,
         )
@@ -131,7 +130,7 @@ def read_rows(stream_id: int, after: int, limit: int) -> list[Chunk]:
         .values_list("index", "kind", "delta", "offset")[:limit]
     )
     return [
-        Chunk(index, index, kind_from_number(number), delta, offset)
+        Chunk(index, index, KINDS_BY_NUMBER[number], delta, offset)
         for index, number, delta, offset in rows
     ]
 
@@ -143,7 +142,7 @@ def read_text(stream_id: int) -> StreamText:
     next_index, kind = 0, ""
     rows = StreamChunk.objects.filter(stream_id=stream_id).order_by("index")
     for index, number, delta, offset in rows.values_list("index", "kind", "delta", "offset"):
-        kind = kind_from_number(number)
+        kind = KINDS_BY_NUMBER[number]
         if kind in parts:
             parts[kind].append(delta)
         elif kind == Kind.SEAM:

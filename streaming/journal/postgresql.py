@@ -18,7 +18,7 @@ from streaming.journal.chunks import (
     StreamHead,
 )
 from streaming.journal.orm import read_rows
-from streaming.models import kind_from_number, kind_to_number
+from streaming.models import KIND_NUMBERS, KINDS_BY_NUMBER
 
 ROWS_PER_GROUP = 100
 """Rows that the database joins to one."""
@@ -70,7 +70,7 @@ def append(entries: Sequence[Append]) -> set[int]:
                 _format_text_array(e.checkpoint.cursor if e.checkpoint else None for e in entries),
                 _format_int_array(stream_id for stream_id, _ in rows),
                 _format_int_array(c.index for _, c in rows),
-                _format_int_array(kind_to_number(c.kind) for _, c in rows),
+                _format_int_array(KIND_NUMBERS[c.kind] for _, c in rows),
                 _format_text_array(c.delta for _, c in rows),
                 _format_int_array(c.offset for _, c in rows),
             ],
@@ -143,7 +143,7 @@ def _split_groups(stream_id: int, groups: Iterable[tuple[Any, ...]]) -> Iterator
     for first, index, lowest_kind, highest_kind, delta, offset, count in groups:
         if first is None:
             return  # there is no more, or it was deleted or folded just now
-        kind = kind_from_number(lowest_kind)
+        kind = KINDS_BY_NUMBER[lowest_kind]
         is_joined = (
             lowest_kind == highest_kind
             and len(delta) <= MAX_CHUNK_CHARS

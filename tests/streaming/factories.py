@@ -16,7 +16,7 @@ from accounts.models import User
 from streaming import journal, lifecycle
 from streaming.journal import Append, Chunk
 from streaming.lifecycle import Ending
-from streaming.models import Kind, Stream, StreamChunk, Worker, kind_from_number
+from streaming.models import KINDS_BY_NUMBER, Kind, Stream, StreamChunk, Worker
 from streaming.providers.base import Finish
 from tools.waiting import until_async
 
@@ -89,7 +89,7 @@ def rows(stream: Stream) -> list[tuple[int, str, str, int]]:
     """Its journal as it is stored: index, kind, delta and offset of every chunk."""
     chunks = StreamChunk.objects.filter(stream_id=stream.pk).order_by("index")
     stored = chunks.values_list("index", "kind", "delta", "offset")
-    return [(index, kind_from_number(kind), delta, offset) for index, kind, delta, offset in stored]
+    return [(index, KINDS_BY_NUMBER[kind], delta, offset) for index, kind, delta, offset in stored]
 
 
 def now(stream: Stream) -> Stream:
