@@ -80,10 +80,7 @@ async function measure(text) {
  */
 async function jumps(text) {
   const { loadKatex } = await import("/js/enhance/math.js");
-  await Promise.all([
-    loadKatex(),
-    ...FONTS.map((font) => document.fonts.load(font)),
-  ]);
+  await Promise.all([loadKatex(), ...FONTS.map((font) => document.fonts.load(font))]);
   const reply = begin();
   const prose = reply.querySelector(".prose");
   let [jumped, finished] = [0, []];

@@ -86,7 +86,7 @@ def test_who_scrolls_up_is_left_alone_and_told_of_new_text(reading: Any) -> None
 def test_the_browser_holds_a_place_only_for_who_is_not_at_the_end(reading: Any) -> None:
     """Looking for it among the blocks of a long reply costs a frame more than what grew."""
     page = reading("<p>x</p>" * 60)
-    page.add_style_tag(url="/css/conversation.css")
+    page.add_style_tag(url="/css/transcript.css")
     anchor = "getComputedStyle(document.documentElement).overflowAnchor"
     assert page.evaluate(anchor) == "none"
     scroll_up(page)
