@@ -38,7 +38,6 @@ def get_stream_or_404(user: User, uuid: UUID) -> Stream:
 
 
 def _select_deleted(user: User) -> QuerySet[Conversation]:
-    """Conversations that were deleted a moment ago, and can still be restored."""
     return Conversation.objects.filter(user=user).exclude(deleted_at=None)
 
 

@@ -32,7 +32,6 @@ def set_pinned(conversation: Conversation, pinned: bool) -> None:
 
 
 def mark_read(conversation: Conversation) -> None:
-    """The owner has seen how the newest reply ended."""
     if not conversation.is_read:
         _update_fields(conversation, is_read=True)
 
@@ -71,7 +70,6 @@ def delete(conversation: Conversation) -> None:
 
 
 def purge_deleted() -> None:
-    """Remove the conversations that can't be restored any more."""
     expired = Conversation.objects.filter(deleted_at__lt=Now() - UNDO_PERIOD - UNDO_GRACE)
     for conversation in expired[:MAX_PURGED_AT_ONCE]:
         delete(conversation)
@@ -88,5 +86,4 @@ def _stop_streams(conversation: Conversation) -> None:
 
 
 def _list_lanes(conversation: Conversation) -> tuple[str, str]:
-    """The lane of its replies, and that of its title."""
     return str(conversation.pk), titles.get_title_lane(conversation)

@@ -111,7 +111,6 @@ def _load_rows(
 
 
 def _count_rows(conversations: ConversationQuerySet, through: RowPosition) -> int:
-    """Rows up to a position, the row there included."""
     half = conversations.filter(pinned=through.pinned, updated_at__gte=through.updated_at)
     count = half.filter(Q(updated_at__gt=through.updated_at) | Q(id__gte=through.id)).count()
     return count if through.pinned else count + conversations.filter(pinned=True).count()
@@ -144,7 +143,6 @@ def _get_heading(pinned: bool, updated_at: datetime, today: date) -> str:
 
 
 def get_activity(conversation: Conversation) -> str:
-    """A reply that is running, or one that ended and was not seen yet."""
     if conversation.status == Conversation.ReplyStatus.STREAMING:
         return "running"
     if conversation.is_read:

@@ -38,7 +38,6 @@ class Tree:
         return id in self._nodes
 
     def path_to(self, message_id: UUID | None) -> list[UUID]:
-        """From the first message to this one."""
         path: list[UUID] = []
         while message_id is not None:
             path.append(message_id)
@@ -50,7 +49,6 @@ class Tree:
         return self._children[self._nodes[id].parent_id]
 
     def find_newest_leaf(self, id: UUID) -> UUID:
-        """The last message of the newest branch that contains this one."""
         while children := self._children.get(id):
             id = children[-1]
         return id

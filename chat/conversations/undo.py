@@ -24,7 +24,6 @@ def forget_deleted(request: HttpRequest) -> None:
 
 
 def find_just_deleted(request: HttpRequest) -> Conversation | None:
-    """None if the time to restore it is over."""
     remembered = request.session.get(SESSION_KEY)
     if not remembered or not request.user.is_authenticated:
         return None

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from django import forms
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from chat.replies import PagePosition, ReplyRejected, ReplySettings
+from chat.replies.errors import EMPTY_MESSAGE, PAGE_OUT_OF_DATE
 from chat.replies.settings import MultilineTextField, SettingsForm
 
 MAX_MESSAGE_CHARS = 400_000
 
 
 TEXT_ERROR_MESSAGES = {
-    "required": gettext_lazy("Write a message first."),
+    "required": EMPTY_MESSAGE,
     "max_length": gettext_lazy(
         "This message is too long: %(show_value)d characters, and at most "
         "%(limit_value)d can be sent."
     ),
 }
-PAGE_OUT_OF_DATE = gettext_lazy("This page is out of date. Reload it, and send the message again.")
 
 
 class RegenerateForm(forms.Form):
@@ -58,7 +57,7 @@ class ComposerForm(EditForm, SettingsForm):
     def clean_text(self) -> str:
         text: str = self.cleaned_data["text"]
         if not text.strip():
-            raise forms.ValidationError(_("Write a message first."))
+            raise forms.ValidationError(EMPTY_MESSAGE)
         return text
 
     @property

@@ -29,18 +29,16 @@ def get_model(user: User, model_id: str) -> Model:
 
 
 def group_by_provider(user: User) -> dict[Provider, tuple[Model, ...]]:
-    """The models that each provider serves today, in the order of the catalog."""
     return catalog.group_by_provider(load_models(user).values())
 
 
 def describe_retirement(model: Model, successor: Model | None) -> str:
-    """When the provider shut the model down, and which one to pick instead."""
     values = {"provider": catalog.PROVIDERS[model.provider].name, "model": model.label}
     sentence = _("%(provider)s has shut down %(model)s.")
     if model.shutdown:
         values["day"] = date_format(model.shutdown, "j F Y")
         sentence = _("%(provider)s shut down %(model)s on %(day)s.")
-    advice = _("Pick another model.")
+    advice = _("Choose another model.")
     if successor:
-        advice = _("Pick %(model)s instead.") % {"model": successor.label}
+        advice = _("Choose %(model)s instead.") % {"model": successor.label}
     return f"{sentence % values} {advice}"

@@ -34,7 +34,6 @@ def _drop_unknown_prices(model: Model) -> Model:
 
 
 def _apply_listing(models_by_id: dict[str, Model], row: ListedModel) -> None:
-    """What the provider reports is newer than the catalog."""
     provider = catalog.PROVIDERS.get(row.key.provider)
     if provider is None:
         return

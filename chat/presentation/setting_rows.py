@@ -53,7 +53,6 @@ def _adapt_to_model(setting: SettingDefinition, field: BoundField, model: Model)
 
 
 def read_initial_values(conversation: Conversation | None) -> dict[str, str]:
-    """The settings of the last message."""
     if conversation is None:
         return {}
     values = ReplySettings.from_conversation(conversation).to_json()

@@ -17,7 +17,12 @@ from accounts.models import User
 from chat import changes
 from chat.models import MAX_FIRST_TITLE_CHARS, Conversation, Message
 from chat.replies import limits
-from chat.replies.errors import CONVERSATION_MOVED, ReplyRejected
+from chat.replies.errors import (
+    CONVERSATION_MOVED,
+    EMPTY_MESSAGE,
+    PAGE_OUT_OF_DATE,
+    ReplyRejected,
+)
 from chat.replies.handler import SOURCE
 from chat.replies.idempotency import Reply, once_per_request, raise_if_stored
 from chat.replies.settings import ReplySettings, require_model, validate_settings
@@ -137,7 +142,6 @@ def build_first_title(text: str) -> str:
 
 
 def _lock_conversation(user: User, conversation_id: UUID, request_id: UUID) -> Conversation:
-    """Nobody else writes into the conversation until the transaction ends."""
     rows = Conversation.objects.select_for_update().filter(pk=conversation_id, deleted_at=None)
     conversation = rows.first()
     if conversation is None:
@@ -147,21 +151,19 @@ def _lock_conversation(user: User, conversation_id: UUID, request_id: UUID) -> C
 
 
 def _resolve_parent_id(conversation: Conversation, position: PagePosition | None) -> UUID | None:
-    """The message that a new question follows: the leaf, if the page names no position."""
     if position is None:
         return conversation.current_leaf_id
     if position.known_leaf_id != conversation.current_leaf_id:
         raise ReplyRejected(CONVERSATION_MOVED.code, CONVERSATION_MOVED.message)
     answers = conversation.messages.filter(role=Message.Role.ASSISTANT)
     if not answers.filter(pk=position.parent_id).exists():
-        message = _("This page is out of date. Reload it, and send the message again.")
-        raise ReplyRejected("nowhere", message)
+        raise ReplyRejected("nowhere", PAGE_OUT_OF_DATE)
     return position.parent_id
 
 
 def _create_question(conversation: Conversation, parent_id: UUID | None, text: str) -> Message:
     if not text.strip():
-        raise ReplyRejected("empty", _("Write a message first."))
+        raise ReplyRejected("empty", EMPTY_MESSAGE)
     return Message.objects.create(
         conversation=conversation,
         parent_id=parent_id,

@@ -18,4 +18,6 @@ class ReplyRejected(Exception):
         return str(self._message)
 
 
+PAGE_OUT_OF_DATE = _("This page is out of date. Reload it, and send the message again.")
+EMPTY_MESSAGE = _("Write a message first.")
 CONVERSATION_MOVED = ReplyRejected("moved", _("This chat continued in another tab."))

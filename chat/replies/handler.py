@@ -73,7 +73,6 @@ def _save_context_stats(stream: Stream, stats: context.ContextStats) -> None:
 
 
 def _load_history(answer: Message) -> list[Turn]:
-    """The turns of this branch before the answer, oldest first."""
     rows = answer.conversation.messages.values_list("id", "parent_id", "role", "content")
     messages = {id: (parent, role, content) for id, parent, role, content in rows}
     turns: list[Turn] = []

@@ -53,7 +53,6 @@ def once_per_request(
 
 
 def find_existing(user: User, request_id: UUID) -> Reply | None:
-    """The reply that an earlier request with this id created."""
     stream = Stream.objects.owned_by(user).filter(request_id=request_id).first()
     if stream is None:
         return None

@@ -160,7 +160,6 @@ class ReplySettings:
 
     @classmethod
     def from_conversation(cls, conversation: Conversation, model: str = "") -> Self:
-        """The settings of the last reply, or the same with another model."""
         last = cls(**{field.name: getattr(conversation, field.name) for field in fields(cls)})
         return replace(last, model=model) if model else last
 

@@ -98,7 +98,6 @@ def prepare(stream: Stream, text: StreamText) -> Source:
 
 
 def finalize(stream: Stream) -> None:
-    """Set the title, unless a person has given one meanwhile."""
     title = clean_title(journal.read_text(stream.id).content)
     if stream.state != State.COMPLETED or not title:
         return

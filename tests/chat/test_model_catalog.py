@@ -189,10 +189,10 @@ def test_a_retired_model_is_refused_with_its_successor(owner: User) -> None:
     with pytest.raises(ReplyRejected) as caught:
         ask(owner, model="gemini-2.0-flash")
     assert caught.value.message == (
-        "Google shut down Gemini 2.0 Flash on 1 June 2026. Pick Gemini 3.8 Flash instead."
+        "Google shut down Gemini 2.0 Flash on 1 June 2026. Choose Gemini 3.8 Flash instead."
     )
     with pytest.raises(
-        ReplyRejected, match=r"shut down Gemini 2\.5 Flash Thinking\. Pick Gemini 3\.8"
+        ReplyRejected, match=r"shut down Gemini 2\.5 Flash Thinking\. Choose Gemini 3\.8"
     ):
         ask(owner, model="gemini-2.5-flash-thinking")
     assert not Conversation.objects.exists()
@@ -349,7 +349,7 @@ def test_a_conversation_whose_model_is_gone_is_told_what_to_pick(owner: User) ->
     shown = build_composer(owner, conversation, {})
     assert shown.is_model_unavailable
     assert shown.hint == (
-        "OpenAI shut down GPT-4.1 nano on 23 October 2026. Pick GPT-6 Luna instead."
+        "OpenAI shut down GPT-4.1 nano on 23 October 2026. Choose GPT-6 Luna instead."
     )
     conversation.model = "kelp-1"
     assert "“kelp-1” is no longer available" in build_composer(owner, conversation, {}).hint
