@@ -1,5 +1,5 @@
-"""Every tab and device of a person shows the same list: old state + events == freshly
-fetched state, with bells and without."""
+"""Every tab and device of a person shows the same list: the old list and the notifications make the
+list that is loaded now, even if notifications are lost."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STEPS = 25
 
 
 class Tab:
-    """A page that fetches its list again whenever it sees another revision than its own."""
+    """A page that reloads its list when it sees another revision than its own."""
 
     def __init__(self, user: User, session: SessionStore) -> None:
         self.user = user
@@ -69,7 +69,7 @@ class Tab:
 @pytest.fixture
 async def tabs(owner: User) -> AsyncIterator[list[Tab]]:
     hubs.get_hub()
-    session = await run_in_db(signed_in, owner)
+    session = await run_in_db(create_session, owner)
     tabs = [Tab(owner, session), Tab(owner, session)]
     for tab in tabs:
         await tab.open()
@@ -79,7 +79,7 @@ async def tabs(owner: User) -> AsyncIterator[list[Tab]]:
     await hubs.close()
 
 
-def signed_in(user: User) -> SessionStore:
+def create_session(user: User) -> SessionStore:
     session = SessionStore()
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
@@ -88,8 +88,8 @@ def signed_in(user: User) -> SessionStore:
     return session
 
 
-def do_something(user: User, dice: random.Random) -> None:
-    """Start, answer, stop, rename or delete, as it falls."""
+def change_something(user: User, dice: random.Random) -> None:
+    """Start, answer, stop, rename or delete a random conversation."""
     mine = list(Conversation.objects.filter(user=user).order_by("id"))
     chosen = dice.choice(mine) if mine else None
     match dice.choice(["start", "answer", "stop", "rename", "delete"]):
@@ -116,7 +116,7 @@ def ask(user: User, conversation: Conversation | None) -> None:
     )
 
 
-async def agree(tabs: list[Tab], user: User, within: float) -> None:
+async def expect_same_list(tabs: list[Tab], user: User, within: float) -> None:
     fresh = (await run_in_db(load_sidebar, user)).rows
 
     async def same() -> bool:
@@ -125,29 +125,29 @@ async def agree(tabs: list[Tab], user: User, within: float) -> None:
     await until_async(same, within=within, what="both tabs show what is fetched now")
 
 
-async def test_old_state_and_events_make_the_freshly_fetched_state(
+async def test_a_list_that_follows_events_equals_a_freshly_loaded_one(
     owner: User, tabs: list[Tab]
 ) -> None:
     dice = random.Random(7)
     for _ in range(STEPS):
-        await run_in_db(do_something, owner, dice)
-        await agree(tabs, owner, within=10 * A_SECOND)
+        await run_in_db(change_something, owner, dice)
+        await expect_same_list(tabs, owner, within=10 * A_SECOND)
 
 
-async def test_lost_bells_heal_with_the_next_ping(
+async def test_the_next_ping_makes_up_for_lost_notifications(
     owner: User, tabs: list[Tab], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hubs.get_hub(), "notify", lambda group, body: None)
     dice = random.Random(8)
     for _ in range(5):
-        await run_in_db(do_something, owner, dice)
-    await agree(tabs, owner, within=3 * consumer.PING_INTERVAL_SECONDS)
+        await run_in_db(change_something, owner, dice)
+    await expect_same_list(tabs, owner, within=3 * consumer.PING_INTERVAL_SECONDS)
 
 
-async def test_nobody_hears_of_somebody_elses_conversations(
+async def test_changes_of_another_user_are_not_notified(
     owner: User, stranger: User, tabs: list[Tab]
 ) -> None:
     await run_in_db(ask, stranger, None)
     await run_in_db(ask, owner, None)
-    await agree(tabs, owner, within=10 * A_SECOND)
+    await expect_same_list(tabs, owner, within=10 * A_SECOND)
     assert all(len(tab.list) == 1 for tab in tabs)

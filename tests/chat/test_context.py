@@ -1,4 +1,4 @@
-"""What a model is sent, by tables of cases: no database, no provider."""
+"""The context that a model is sent, by tables of cases, without a database or a provider."""
 
 import re
 import time
@@ -17,62 +17,64 @@ from chat.replies.followups import is_followup
 from streaming.providers.base import CONTINUE_PROMPT, Role, Turn
 
 
-def turns(*texts: str) -> tuple[Turn, ...]:
-    """A conversation in which the user begins and both write by turns."""
+def build_turns(*texts: str) -> tuple[Turn, ...]:
+    """Alternating turns; the user's is the first."""
     roles: tuple[Role, Role] = ("user", "assistant")
     return tuple(Turn(roles[at % 2], text) for at, text in enumerate(texts))
 
 
-def sent(plan: PromptContext) -> list[str]:
+def list_texts(plan: PromptContext) -> list[str]:
     return [turn.text for turn in plan.turns]
 
 
-# The three flows of the sketch
+# First, second and third message
 
 
-def test_the_first_message_starts_cold() -> None:
-    planned = build_context(turns("What is React?"))
-    assert planned.turns == turns("What is React?")
+def test_a_first_message_is_sent_alone() -> None:
+    planned = build_context(build_turns("What is React?"))
+    assert planned.turns == build_turns("What is React?")
     assert planned.system == ""
     assert (planned.stats.turns, planned.stats.refers_back) == (1, False)
 
 
-def test_the_second_message_carries_the_history() -> None:
-    history = turns("What is React?", "A library for interfaces.", "Show me a counter in code")
+def test_a_second_message_is_sent_with_the_history() -> None:
+    history = build_turns(
+        "What is React?", "A library for interfaces.", "Show me a counter in code"
+    )
     planned = build_context(history, system="Be kind.")
     assert planned.turns == history
     assert planned.system == "Be kind."
     assert planned.stats.left_out == 0
 
 
-def test_the_third_message_refers_back_and_carries_the_answer_whole() -> None:
+def test_a_followup_is_sent_with_a_hint_and_the_whole_answer() -> None:
     answer = "word " * 20_000
-    history = turns("a", "b", "Write about kelp", answer, "Make it shorter please")
+    history = build_turns("a", "b", "Write about kelp", answer, "Make it shorter please")
     planned = build_context(history, system="Be kind.", context_window=50_000)
-    assert answer in sent(planned)
+    assert answer in list_texts(planned)
     assert planned.system == f"Be kind.\n\n{context.FOLLOWUP_HINT}"
     assert planned.stats.refers_back
     assert planned.stats.left_out == 2
     assert planned.stats.reserve == 25_000
 
 
-def test_a_reference_reserves_as_much_as_the_answer_was_and_half_more() -> None:
+def test_a_followup_reserves_one_and_a_half_times_the_answer() -> None:
     answer = "x" * 60_000
-    planned = build_context(turns("q", answer, "In Python instead"), context_window=1_000_000)
+    planned = build_context(build_turns("q", answer, "In Python instead"), context_window=1_000_000)
     assert planned.stats.reserve == int(
         (20_000 + context.TOKENS_PER_TURN) * context.FOLLOWUP_RESERVE_FACTOR
     )
     assert (
-        build_context(turns("q", "x", "In Python instead")).stats.reserve
+        build_context(build_turns("q", "x", "In Python instead")).stats.reserve
         == context.DEFAULT_RESERVE_TOKENS
     )
 
 
 @pytest.mark.parametrize("message", ["Make it shorter please", "Name three fish"])
 @pytest.mark.parametrize("max_tokens", [1, 200, 30_000])
-def test_the_users_limit_is_the_room_for_the_reply(message: str, max_tokens: int) -> None:
+def test_max_tokens_are_reserved_for_the_reply(message: str, max_tokens: int) -> None:
     planned = build_context(
-        turns("q", "x" * 9_000, message), context_window=100_000, max_tokens=max_tokens
+        build_turns("q", "x" * 9_000, message), context_window=100_000, max_tokens=max_tokens
     )
     assert planned.stats.reserve == max_tokens
 
@@ -93,20 +95,20 @@ def test_the_users_limit_is_the_room_for_the_reply(message: str, max_tokens: int
 )
 def test_the_newest_exchanges_that_fit_the_window_are_sent(window: int, kept: int) -> None:
     page = "k" * 12_000  # 4,000 tokens
-    history = turns(page, "one", page, "two", page, "three", page)
+    history = build_turns(page, "one", page, "two", page, "three", page)
     planned = build_context(history, context_window=window, max_tokens=12_800)
     assert planned.turns == history[-kept:]
     assert planned.stats.left_out == 7 - kept
 
 
-def test_it_is_the_window_that_counts_and_not_the_number_of_turns() -> None:
-    history = turns(*(str(number) for number in range(2_001)))
+def test_the_window_limits_the_history_and_not_the_number_of_turns() -> None:
+    history = build_turns(*(str(number) for number in range(2_001)))
     assert len(build_context(history).turns) == 2_001
     assert len(build_context(history, context_window=1_000, max_tokens=100).turns) < 200
 
 
-def test_the_system_prompt_takes_its_room() -> None:
-    history = turns("k" * 3_000, "k" * 3_000, "k" * 3_000, "k" * 3_000, "Go fish")
+def test_the_system_prompt_counts_against_the_window() -> None:
+    history = build_turns("k" * 3_000, "k" * 3_000, "k" * 3_000, "k" * 3_000, "Go fish")
     assert len(build_context(history, context_window=8_000, max_tokens=100).turns) == 5
     assert (
         len(build_context(history, context_window=8_000, max_tokens=100, system="s" * 15_000).turns)
@@ -114,19 +116,22 @@ def test_the_system_prompt_takes_its_room() -> None:
     )
 
 
-def test_a_reply_that_may_be_huge_leaves_half_of_the_window_to_the_history() -> None:
-    planned = build_context(turns("q", "a", "Go fish"), context_window=10_000, max_tokens=1_000_000)
+def test_the_reply_reserves_at_most_half_of_the_window() -> None:
+    planned = build_context(
+        build_turns("q", "a", "Go fish"), context_window=10_000, max_tokens=1_000_000
+    )
     assert planned.stats.reserve == 5_000
 
 
-def test_nothing_is_reserved_that_the_model_can_not_write() -> None:
+def test_the_reserve_does_not_exceed_the_models_output() -> None:
     assert (
-        build_context(turns("q"), context_window=128_000, max_output=4_096).stats.reserve == 4_096
+        build_context(build_turns("q"), context_window=128_000, max_output=4_096).stats.reserve
+        == 4_096
     )
 
 
-def test_an_unknown_window_is_said_to_be_unknown_and_taken_for_a_usual_one() -> None:
-    history = turns("k" * 200_000, "k" * 200_000, "k", "k", "Go fish")
+def test_an_unknown_window_is_reported_as_zero_and_has_a_default_size() -> None:
+    history = build_turns("k" * 200_000, "k" * 200_000, "k", "k", "Go fish")
     planned = build_context(history)
     assert planned.stats.window == 0
     assert planned.stats.left_out == 2
@@ -145,12 +150,12 @@ def test_an_unknown_window_is_said_to_be_unknown_and_taken_for_a_usual_one() -> 
         ("\ud800", 1, 1),
     ],
 )
-def test_tokens_are_estimated_with_caution(text: str, at_least: int, at_most: int) -> None:
+def test_estimates_of_tokens_are_cautious(text: str, at_least: int, at_most: int) -> None:
     """`at_least` is what common tokenizers count."""
     assert at_least <= context.estimate_tokens(text) <= at_most
 
 
-# What every provider takes
+# Turns that every provider accepts
 
 U, A = "user", "assistant"
 
@@ -169,7 +174,7 @@ U, A = "user", "assistant"
         ([(U, ""), (A, "a"), (U, "q")], [(U, "q")]),
     ],
 )
-def test_a_history_is_made_such_that_nobody_refuses_it(
+def test_turns_are_normalized_for_every_provider(
     history: list[tuple[Role, str]], expected: list[tuple[Role, str]]
 ) -> None:
     made = context.normalize_turns(Turn(role, text) for role, text in history)
@@ -182,7 +187,7 @@ ANY_HISTORY = st.lists(
 
 
 @given(ANY_HISTORY, st.integers(1, 5_000), st.integers(1, 5_000) | st.none())
-def test_any_history_begins_and_ends_with_the_user_and_alternates(
+def test_normalized_turns_begin_and_end_with_the_user_and_alternate(
     history: list[Turn], window: int, max_tokens: int | None
 ) -> None:
     question = Turn("user", "Go fish")
@@ -194,19 +199,19 @@ def test_any_history_begins_and_ends_with_the_user_and_alternates(
     assert planned.turns[-1].text.endswith("Go fish")
 
 
-def test_going_on_asks_for_the_rest_of_the_partial_as_it_stands() -> None:
-    planned = build_context(turns("q", "a", "Write about kelp"), partial="Kelp is ")
-    assert sent(planned)[-3:] == ["Write about kelp", "Kelp is ", CONTINUE_PROMPT]
+def test_a_continuation_sends_the_partial_text_unchanged() -> None:
+    planned = build_context(build_turns("q", "a", "Write about kelp"), partial="Kelp is ")
+    assert list_texts(planned)[-3:] == ["Write about kelp", "Kelp is ", CONTINUE_PROMPT]
     assert not planned.stats.refers_back
     assert planned.stats.turns == 5
 
 
-def test_going_on_after_nothing_is_asking_anew() -> None:
-    assert sent(build_context(turns("q"), partial=" \n")) == ["q"]
+def test_a_continuation_of_an_empty_text_is_an_ordinary_request() -> None:
+    assert list_texts(build_context(build_turns("q"), partial=" \n")) == ["q"]
 
 
-def test_a_partial_takes_its_room() -> None:
-    history = turns("k" * 3_000, "k" * 3_000, "k", "k", "Go fish")
+def test_the_partial_text_counts_against_the_window() -> None:
+    history = build_turns("k" * 3_000, "k" * 3_000, "k", "k", "Go fish")
     assert len(build_context(history, context_window=5_000, max_tokens=100).turns) == 5
     assert (
         len(build_context(history, context_window=5_000, max_tokens=100, partial="k" * 9_000).turns)
@@ -214,9 +219,9 @@ def test_a_partial_takes_its_room() -> None:
     )
 
 
-def test_what_was_decided_can_be_kept_and_read() -> None:
+def test_context_stats_can_be_stored_as_json() -> None:
     assert build_context(
-        turns("q", "a", "shorter please"), context_window=9_000
+        build_turns("q", "a", "shorter please"), context_window=9_000
     ).stats.to_json() == {
         "turns": 3,
         "left_out": 0,
@@ -227,7 +232,7 @@ def test_what_was_decided_can_be_kept_and_read() -> None:
     }
 
 
-# Messages that refer back
+# Follow-ups
 
 
 @pytest.mark.parametrize(
@@ -285,7 +290,7 @@ def test_what_was_decided_can_be_kept_and_read() -> None:
         "Convert them to metric",
     ],
 )
-def test_a_follow_up_refers_back(message: str) -> None:
+def test_a_followup_is_recognized(message: str) -> None:
     assert is_followup(message)
 
 
@@ -316,18 +321,18 @@ def test_a_follow_up_refers_back(message: str) -> None:
         "Make a haiku about the sea, and then " + "explain every word of the haiku to me " * 6,
     ],
 )
-def test_a_message_of_its_own_does_not(message: str) -> None:
+def test_an_independent_message_is_no_followup(message: str) -> None:
     assert not is_followup(message)
 
 
-def test_there_is_nothing_to_refer_to_in_a_first_message() -> None:
-    assert not build_context(turns("Make it shorter please")).stats.refers_back
+def test_a_first_message_is_never_a_followup() -> None:
+    assert not build_context(build_turns("Make it shorter please")).stats.refers_back
     assert not build_context(
         [Turn("user", "q"), Turn("assistant", ""), Turn("user", "shorter")]
     ).stats.refers_back
 
 
-def test_a_language_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_language_can_be_added_as_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not is_followup("Bitte kürzer")
     row = followups.compile_patterns({"de": (r"^(bitte )?(kürzer|länger)\b",)})
     monkeypatch.setattr(followups, "PATTERNS", followups.PATTERNS + row)

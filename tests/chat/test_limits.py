@@ -1,4 +1,4 @@
-"""What one person may ask for: enough for anybody who is busy, and not the whole server."""
+"""Limits for one person: unfinished replies, messages per minute and characters."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def ask(
     )
 
 
-def refusal(user: User, text: str = "Why?", *, system_prompt: str = "") -> str:
-    """The sentence that this is refused with; nothing is written then."""
+def expect_rejection(user: User, text: str = "Why?", *, system_prompt: str = "") -> str:
+    """The sentence of the rejection. Nothing may have been written."""
     before = Conversation.objects.count(), Message.objects.count(), Stream.objects.count()
     with pytest.raises(ReplyRejected) as refused:
         ask(user, text, system_prompt=system_prompt)
@@ -51,26 +51,24 @@ def refusal(user: User, text: str = "Why?", *, system_prompt: str = "") -> str:
     return refused.value.message
 
 
-def later(**time: float) -> None:
+def age_streams(**time: float) -> None:
     Stream.objects.update(created_at=F("created_at") - timedelta(**time))
 
 
-def test_so_many_replies_run_or_wait_and_further_ones_are_refused_until_one_is_over(
+def test_unfinished_replies_are_limited_until_one_ends(
     owner: User, colleague: User, settings: Settings
 ) -> None:
     settings.MAX_UNFINISHED_PER_USER = 3
     streams = [ask(owner).stream for _ in range(3)]
-    told = "You have 3 replies running or waiting. Wait for one to finish, or stop one."
-    assert refusal(owner) == told
+    expected = "You have 3 replies running or waiting. Wait for one to finish, or stop one."
+    assert expect_rejection(owner) == expected
     ask(colleague)
     lifecycle.stop(streams[1].pk)
     ask(owner)
-    assert refusal(owner) == told
+    assert expect_rejection(owner) == expected
 
 
-def test_what_was_accepted_is_answered_again_and_not_refused(
-    owner: User, settings: Settings
-) -> None:
+def test_a_repeated_request_is_answered_at_the_limit(owner: User, settings: Settings) -> None:
     settings.MAX_UNFINISHED_PER_USER = 1
     request = uuid4()
     first = ask(owner, request_id=request)
@@ -78,7 +76,7 @@ def test_what_was_accepted_is_answered_again_and_not_refused(
     assert Stream.objects.count() == 1
 
 
-def test_so_many_messages_a_minute_are_taken_and_titles_are_none(
+def test_messages_per_minute_are_limited_and_titles_do_not_count(
     owner: User, settings: Settings
 ) -> None:
     settings.MAX_MESSAGES_PER_MINUTE = 2
@@ -86,13 +84,13 @@ def test_so_many_messages_a_minute_are_taken_and_titles_are_none(
         lifecycle.enqueue(owner=owner, request_id=uuid4(), source="title", arguments={})
     ask(owner)
     ask(owner)
-    assert "within a minute" in refusal(owner)
-    later(seconds=61)
+    assert "within a minute" in expect_rejection(owner)
+    age_streams(seconds=61)
     ask(owner)
 
 
-@pytest.mark.parametrize("verb", ["edit", "regenerate", "go_on"])
-def test_other_versions_and_going_on_count_as_well(
+@pytest.mark.parametrize("verb", ["edit", "regenerate", "continue"])
+def test_versions_and_continuations_count_as_messages(
     owner: User, settings: Settings, verb: str
 ) -> None:
     reply = ask(owner)
@@ -110,7 +108,7 @@ def test_other_versions_and_going_on_count_as_well(
         "regenerate": partial(
             replies.regenerate_answer, owner, answer=reply.answer, reply_settings=chosen
         ),
-        "go_on": partial(
+        "continue": partial(
             replies.continue_reply, owner, answer=Message.objects.get(pk=reply.answer.pk)
         ),
     }
@@ -121,31 +119,27 @@ def test_other_versions_and_going_on_count_as_well(
         calls[verb](request_id=uuid4())
 
 
-def test_text_and_system_prompt_are_limited_a_minute_and_a_day(
-    owner: User, settings: Settings
-) -> None:
+def test_characters_are_limited_per_minute_and_per_day(owner: User, settings: Settings) -> None:
     settings.MAX_CHARS_PER_MINUTE, settings.MAX_CHARS_PER_DAY = 1_000, 2_500
     assert ask(owner, "x" * 400, system_prompt="y" * 500).stream.size == 900
-    assert "a lot of text within a minute" in refusal(owner, "x" * 101)
-    assert "a lot of text within a minute" in refusal(owner, "x", system_prompt="y" * 100)
+    assert "a lot of text within a minute" in expect_rejection(owner, "x" * 101)
+    assert "a lot of text within a minute" in expect_rejection(owner, "x", system_prompt="y" * 100)
     ask(owner, "x" * 100)
-    later(seconds=61)
+    age_streams(seconds=61)
     ask(owner, "x" * 1_000)
-    later(seconds=61)
-    assert "limit of text for one day" in refusal(owner, "x" * 501)
+    age_streams(seconds=61)
+    assert "limit of text for one day" in expect_rejection(owner, "x" * 501)
     ask(owner, "x" * 500)
-    later(days=1)
+    age_streams(days=1)
     ask(owner, "x" * 1_000)
 
 
-def test_a_single_long_message_is_always_taken(owner: User, settings: Settings) -> None:
+def test_a_single_long_message_is_always_accepted(owner: User, settings: Settings) -> None:
     settings.MAX_CHARS_PER_MINUTE = settings.MAX_CHARS_PER_DAY = 10
     ask(owner, "x" * 400_000)
 
 
-def test_a_long_reply_that_is_continued_counts_with_its_text(
-    owner: User, settings: Settings
-) -> None:
+def test_a_continuation_counts_with_the_text_of_its_reply(owner: User, settings: Settings) -> None:
     reply = ask(owner)
     finish(reply, "word " * 100, Ending(State.STOPPED))
     settings.MAX_CHARS_PER_MINUTE = 100
@@ -155,7 +149,9 @@ def test_a_long_reply_that_is_continued_counts_with_its_text(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_messages_sent_at_once_do_not_pass_together(owner: User, settings: Settings) -> None:
+def test_messages_sent_at_once_cannot_exceed_the_limit_together(
+    owner: User, settings: Settings
+) -> None:
     settings.MAX_UNFINISHED_PER_USER = 2
     results = at_once(*[partial(ask, owner) for _ in range(5)])
     assert sum(isinstance(result, Reply) for result in results) == 2
@@ -163,7 +159,7 @@ def test_messages_sent_at_once_do_not_pass_together(owner: User, settings: Setti
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_request_made_twice_at_once_is_one_reply_also_at_the_limit(
+def test_equal_requests_at_once_create_one_reply_even_at_the_limit(
     owner: User, settings: Settings
 ) -> None:
     settings.MAX_UNFINISHED_PER_USER = 1
@@ -173,7 +169,7 @@ def test_one_request_made_twice_at_once_is_one_reply_also_at_the_limit(
 
 
 @pytest.mark.parametrize("headers", [HTMX, {}], ids=["with scripts", "without"])
-def test_a_page_says_what_to_do_and_keeps_the_text(
+def test_a_page_explains_the_limit_and_keeps_the_text(
     owner: User, settings: Settings, headers: dict[str, str]
 ) -> None:
     settings.MAX_UNFINISHED_PER_USER = 0
@@ -188,7 +184,7 @@ def test_a_page_says_what_to_do_and_keeps_the_text(
     assert client.post("/c/", form, headers=HTMX).status_code == 200
 
 
-def test_models_that_cost_nobody_a_key_share_limited_places(
+def test_models_without_a_key_share_limited_places(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     provider = Provider("ollama", "Ollama", needs_key=False)
@@ -205,9 +201,7 @@ def test_models_that_cost_nobody_a_key_share_limited_places(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_person_who_is_deactivated_has_nothing_running_or_waiting(
-    owner: User, colleague: User
-) -> None:
+def test_deactivating_a_person_stops_their_replies(owner: User, colleague: User) -> None:
     [runs, waits], theirs = [ask(owner), ask(owner)], ask(colleague)
     lifecycle.claim(lifecycle.register_worker("test"), 1)
     owner.is_active = False
@@ -219,7 +213,7 @@ def test_a_person_who_is_deactivated_has_nothing_running_or_waiting(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_person_who_is_saved_otherwise_goes_on(owner: User) -> None:
+def test_another_change_of_a_person_stops_nothing(owner: User) -> None:
     reply = ask(owner)
     owner.name = "Olive"
     owner.save()

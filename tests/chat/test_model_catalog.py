@@ -1,4 +1,4 @@
-"""Which models a person is offered, what is refused, and what is never sent."""
+"""The models of a user, rejected choices, and the parameters that each model is sent."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ pytestmark = pytest.mark.django_db
 SECRET = "sk-harbour-0123456789-ab12"
 
 
-def with_key(user: User, provider: str = "openai", *listed: ModelInfo) -> User:
-    """A user whose key was accepted, and lists these models."""
+def save_key(user: User, provider: str = "openai", *listed: ModelInfo) -> User:
+    """Save a valid key whose provider lists these models."""
     key = keys.save(user, provider, SECRET)
     checking.save_result(key, checking.KeyCheck(provider, KeyStatus.VALID, listed))
     return user
 
 
-def ids(user: User, provider: str) -> list[str]:
+def list_model_ids(user: User, provider: str) -> list[str]:
     offered = {p.id: models for p, models in model_catalog.group_by_provider(user).items()}
     return [model.id for model in offered[provider]]
 
@@ -55,22 +55,22 @@ def ask(
     )
 
 
-def running(reply: Reply) -> Stream:
+def claim_reply(reply: Reply) -> Stream:
     worker = lifecycle.register_worker("a test's")
     stream = lifecycle.claim_stream(worker, Stream.objects.get(pk=reply.stream.pk))
     assert stream
     return stream
 
 
-def sent(reply: Reply, partial: str = "") -> Request:
-    """What its worker would ask the provider."""
-    return replies.prepare(running(reply), StreamText(partial)).request
+def build_request(reply: Reply, partial: str = "") -> Request:
+    """The request that a worker would send."""
+    return replies.prepare(claim_reply(reply), StreamText(partial)).request
 
 
-def ended(reply: Reply, usage: Usage | None = None) -> Reply:
+def finish_reply(reply: Reply, usage: Usage | None = None) -> Reply:
     stream = Stream.objects.get(pk=reply.stream.pk)
     if stream.state == State.QUEUED:
-        stream = running(reply)
+        stream = claim_reply(reply)
     assert lifecycle.end(stream.pk, stream.epoch, Ending.from_finish(Finish("stop", usage)))
     reply.answer.refresh_from_db()
     return reply
@@ -79,16 +79,16 @@ def ended(reply: Reply, usage: Usage | None = None) -> Reply:
 # The three layers
 
 
-def test_everybody_is_offered_what_the_catalog_has(owner: User) -> None:
-    assert ids(owner, "demo") == ["demo", "demo-slow", "demo-fast", "demo-storm"]
-    assert "claude-opus-5-5" in ids(owner, "anthropic")
-    assert "gemini-2.0-flash" not in ids(owner, "google")
+def test_every_user_has_the_models_of_the_catalog(owner: User) -> None:
+    assert list_model_ids(owner, "demo") == ["demo", "demo-slow", "demo-fast", "demo-storm"]
+    assert "claude-opus-5-5" in list_model_ids(owner, "anthropic")
+    assert "gemini-2.0-flash" not in list_model_ids(owner, "google")
 
 
-def test_what_a_key_lists_appears_for_its_owner_alone(owner: User, colleague: User) -> None:
-    with_key(owner, "openai", ModelInfo("gpt-9-luna"))
-    assert ids(owner, "openai")[-1] == "gpt-9-luna"
-    assert "gpt-9-luna" not in ids(colleague, "openai")
+def test_models_listed_for_a_key_appear_only_for_its_owner(owner: User, colleague: User) -> None:
+    save_key(owner, "openai", ModelInfo("gpt-9-luna"))
+    assert list_model_ids(owner, "openai")[-1] == "gpt-9-luna"
+    assert "gpt-9-luna" not in list_model_ids(colleague, "openai")
     with pytest.raises(UnknownModel):
         model_catalog.get_model(colleague, "gpt-9-luna")
     model = model_catalog.get_model(owner, "gpt-9-luna")
@@ -96,15 +96,15 @@ def test_what_a_key_lists_appears_for_its_owner_alone(owner: User, colleague: Us
     assert (model.takes_temperature, model.efforts) == (False, ())
 
 
-def test_a_listed_model_that_the_price_table_knows_has_its_price(owner: User) -> None:
-    with_key(owner, "openai", ModelInfo("gpt-5.6-cyber"), ModelInfo("gpt-5.4-pro"))
+def test_a_listed_model_gets_its_price_from_the_price_table(owner: User) -> None:
+    save_key(owner, "openai", ModelInfo("gpt-5.6-cyber"), ModelInfo("gpt-5.4-pro"))
     assert model_catalog.get_model(owner, "gpt-5.4-pro").price
     assert model_catalog.get_model(owner, "gpt-5.4-pro").context_window == 1_050_000
 
 
-def test_the_provider_knows_better_than_the_catalog_as_far_as_it_tells(owner: User) -> None:
-    told = ModelInfo("gemini-2.5-pro", "Pro", 1_048_576, 65_536, shutdown=date(2030, 1, 2))
-    with_key(owner, "google", told)
+def test_values_of_the_provider_override_those_of_the_catalog(owner: User) -> None:
+    listed = ModelInfo("gemini-2.5-pro", "Pro", 1_048_576, 65_536, shutdown=date(2030, 1, 2))
+    save_key(owner, "google", listed)
     model = model_catalog.get_model(owner, "gemini-2.5-pro")
     assert (model.label, model.context_window, model.max_output, model.shutdown) == (
         "Gemini 2.5 Pro",
@@ -112,17 +112,17 @@ def test_the_provider_knows_better_than_the_catalog_as_far_as_it_tells(owner: Us
         65_536,
         date(2030, 1, 2),
     )
-    with_key(owner, "anthropic", ModelInfo("claude-haiku-5-5", lifecycle="retired"))
-    assert "claude-haiku-5-5" not in ids(owner, "anthropic")
+    save_key(owner, "anthropic", ModelInfo("claude-haiku-5-5", lifecycle="retired"))
+    assert "claude-haiku-5-5" not in list_model_ids(owner, "anthropic")
 
 
-def test_an_id_stays_with_the_provider_that_has_it(owner: User) -> None:
-    with_key(owner, "google", ModelInfo("gpt-4o", max_output=1))
+def test_a_listed_id_of_another_provider_is_ignored(owner: User) -> None:
+    save_key(owner, "google", ModelInfo("gpt-4o", max_output=1))
     assert model_catalog.get_model(owner, "gpt-4o").provider == "openai"
     assert model_catalog.get_model(owner, "gpt-4o").max_output == 16_384
 
 
-def test_the_administrator_has_the_last_word(owner: User) -> None:
+def test_values_of_the_administrator_override_all_others(owner: User) -> None:
     ModelOverride.objects.create(
         model_id="gpt-4o",
         label="The old one",
@@ -140,7 +140,7 @@ def test_the_administrator_has_the_last_word(owner: User) -> None:
     assert model.price.calculate_cost(Usage(input=1_000_000, output=1_000_000)) == 3
 
 
-def test_what_the_administrator_leaves_empty_stays_as_it_was(owner: User) -> None:
+def test_empty_values_of_the_administrator_override_nothing(owner: User) -> None:
     before = model_catalog.get_model(owner, "gpt-6.2-sol")
     ModelOverride.objects.create(model_id="gpt-6.2-sol")
     assert model_catalog.get_model(owner, "gpt-6.2-sol") == before
@@ -148,29 +148,29 @@ def test_what_the_administrator_leaves_empty_stays_as_it_was(owner: User) -> Non
     assert model_catalog.get_model(owner, "gpt-6.2-sol").efforts == ()
 
 
-def test_the_administrator_hides_and_adds_models(owner: User) -> None:
+def test_an_administrator_can_hide_and_add_models(owner: User) -> None:
     ModelOverride.objects.create(model_id="gpt-4o", hidden=True)
     ModelOverride.objects.create(model_id="gpt-10", provider="openai", label="Ten")
     ModelOverride.objects.create(model_id="nobody-1", provider="nobody")
-    assert "gpt-4o" not in ids(owner, "openai")
+    assert "gpt-4o" not in list_model_ids(owner, "openai")
     assert model_catalog.get_model(owner, "gpt-10").label == "Ten"
     assert "nobody-1" not in model_catalog.load_models(owner)
     with pytest.raises(ReplyRejected, match="gpt-4o"):
-        ask(with_key(owner), model="gpt-4o")
+        ask(save_key(owner), model="gpt-4o")
 
 
-def test_one_price_alone_is_no_price(db: None) -> None:
+def test_one_price_without_the_other_is_invalid(db: None) -> None:
     with pytest.raises(ValidationError, match="both prices"):
         ModelOverride(model_id="gpt-4o", input_price=Decimal(1)).full_clean()
 
 
-def test_behind_another_address_nobody_knows_the_price(owner: User, settings: Settings) -> None:
+def test_at_another_base_url_the_price_is_unknown(owner: User, settings: Settings) -> None:
     assert model_catalog.get_model(owner, "gpt-4o").price
     settings.OPENAI_BASE_URL = "http://127.0.0.1:9/v1"
     assert model_catalog.get_model(owner, "gpt-4o").price is None
 
 
-def test_the_administrator_edits_models_in_the_admin(owner: User) -> None:
+def test_an_administrator_can_edit_models_in_the_admin(owner: User) -> None:
     admin = User.objects.create_superuser("administrator@holdfast.test", "kelp")
     client = Client()
     client.force_login(admin, backend="django.contrib.auth.backends.ModelBackend")
@@ -184,8 +184,8 @@ def test_the_administrator_edits_models_in_the_admin(owner: User) -> None:
 # Refusals
 
 
-def test_a_retired_model_is_refused_with_its_successor(owner: User) -> None:
-    with_key(owner), with_key(owner, "google")
+def test_a_retired_model_is_rejected_with_the_name_of_its_successor(owner: User) -> None:
+    save_key(owner), save_key(owner, "google")
     with pytest.raises(ReplyRejected) as caught:
         ask(owner, model="gemini-2.0-flash")
     assert caught.value.message == (
@@ -198,63 +198,63 @@ def test_a_retired_model_is_refused_with_its_successor(owner: User) -> None:
     assert not Conversation.objects.exists()
 
 
-def test_more_than_a_model_writes_is_refused(owner: User) -> None:
-    with_key(owner)
+def test_max_tokens_beyond_the_models_limit_are_rejected(owner: User) -> None:
+    save_key(owner)
     with pytest.raises(ReplyRejected) as caught:
         ask(owner, model="gpt-4o", max_tokens=16_385)
     assert caught.value.message == "GPT-4o writes at most 16,384 tokens."
     assert ask(owner, model="gpt-4o", max_tokens=16_384).stream.arguments["max_tokens"] == 16_384
 
 
-def test_a_model_that_was_hidden_since_it_was_asked_for_fails_the_reply(owner: User) -> None:
+def test_a_model_that_was_hidden_meanwhile_fails_the_reply(owner: User) -> None:
     reply = ask(owner)
     ModelOverride.objects.create(model_id="demo", hidden=True)
     with pytest.raises(ModelNotFound, match="demo"):
-        sent(reply)
+        build_request(reply)
 
 
-def test_a_key_that_was_removed_since_fails_the_reply(owner: User) -> None:
-    reply = ask(with_key(owner), model="gpt-6.2-sol")
+def test_a_key_that_was_removed_after_queuing_fails_the_reply(owner: User) -> None:
+    reply = ask(save_key(owner), model="gpt-6.2-sol")
     keys.remove(owner, "openai")
     with pytest.raises(InvalidKey, match=r"^No OpenAI API key\.$"):
-        sent(reply)
+        build_request(reply)
 
 
 # Requests
 
 
-def test_a_model_is_sent_what_it_takes_and_no_more(owner: User) -> None:
-    with_key(owner), with_key(owner, "anthropic")
+def test_a_request_contains_only_parameters_that_the_model_takes(owner: User) -> None:
+    save_key(owner), save_key(owner, "anthropic")
     wish: dict[str, Any] = {"temperature": 0.3, "max_tokens": 99, "reasoning_effort": "high"}
-    old = sent(ask(owner, model="gpt-4o", **wish))
+    old = build_request(ask(owner, model="gpt-4o", **wish))
     assert (old.temperature, old.max_tokens, old.reasoning_effort) == (0.3, 99, None)
-    new = sent(ask(owner, model="claude-opus-5-5", **wish))
+    new = build_request(ask(owner, model="claude-opus-5-5", **wish))
     assert (new.temperature, new.max_tokens, new.reasoning_effort) == (None, 99, "high")
 
 
-def test_an_effort_that_is_none_of_the_models_is_left_out(owner: User) -> None:
-    reply = ask(with_key(owner), model="gpt-6.2-sol", reasoning_effort="heroic")
-    assert sent(reply).reasoning_effort is None
+def test_an_effort_that_the_model_does_not_have_is_left_out(owner: User) -> None:
+    reply = ask(save_key(owner), model="gpt-6.2-sol", reasoning_effort="heroic")
+    assert build_request(reply).reasoning_effort is None
     assert reply.conversation.reasoning_effort == ""
 
 
-def test_what_was_refused_once_is_never_sent_again(owner: User, settings: Settings) -> None:
-    with_key(owner)
-    stream = running(ask(owner, model="gpt-4o", temperature=0.3))
+def test_a_refused_parameter_is_not_sent_again(owner: User, settings: Settings) -> None:
+    save_key(owner)
+    stream = claim_reply(ask(owner, model="gpt-4o", temperature=0.3))
     replies.prepare(stream, StreamText()).on_unsupported_parameter("temperature")
     replies.prepare(stream, StreamText()).on_unsupported_parameter("temperature")
     assert RefusedParameter.objects.count() == 1
-    assert sent(ask(owner, model="gpt-4o", temperature=0.3)).temperature is None
-    assert sent(ask(owner, model="gpt-4.1", temperature=0.3)).temperature == 0.3
+    assert build_request(ask(owner, model="gpt-4o", temperature=0.3)).temperature is None
+    assert build_request(ask(owner, model="gpt-4.1", temperature=0.3)).temperature == 0.3
     settings.OPENAI_BASE_URL = "http://127.0.0.1:9/v1"
-    assert sent(ask(owner, model="gpt-4o", temperature=0.3)).temperature == 0.3
+    assert build_request(ask(owner, model="gpt-4o", temperature=0.3)).temperature == 0.3
 
 
-def test_also_a_stream_that_was_asked_for_before_is_not_sent_it(owner: User) -> None:
-    reply = ask(with_key(owner), model="gpt-4o", temperature=0.3, max_tokens=9)
+def test_a_refused_parameter_is_not_sent_for_streams_queued_before(owner: User) -> None:
+    reply = ask(save_key(owner), model="gpt-4o", temperature=0.3, max_tokens=9)
     model_catalog.remember_refusal(model_catalog.get_model(owner, "gpt-4o"), "temperature")
     model_catalog.remember_refusal(model_catalog.get_model(owner, "gpt-4o"), "max_tokens")
-    request = sent(reply)
+    request = build_request(reply)
     assert (request.temperature, request.max_tokens) == (None, None)
 
 
@@ -270,23 +270,23 @@ read these names during a deployment."""
 
 
 @pytest.mark.parametrize("missing", ["reasoning_effort", "max_tokens", "temperature"])
-def test_a_stream_of_an_earlier_version_is_still_understood(owner: User, missing: str) -> None:
+def test_a_stream_queued_by_an_older_version_can_run(owner: User, missing: str) -> None:
     arguments = {**SETTINGS_OF_41594F4}
     del arguments[missing]
-    request = sent(with_arguments(ask(with_key(owner)), arguments))
+    request = build_request(with_arguments(ask(save_key(owner)), arguments))
     assert request.model == "gpt-6.2-sol"
     assert request.system == "Answer as a sailor."
     assert request.max_tokens == (None if missing == "max_tokens" else 345)
     assert request.reasoning_effort == (None if missing == "reasoning_effort" else "low")
 
 
-def test_a_stream_of_a_later_version_is_run_without_what_is_not_known(owner: User) -> None:
+def test_a_stream_queued_by_a_newer_version_runs_without_unknown_settings(owner: User) -> None:
     later = {**SETTINGS_OF_41594F4, "attachments": [{"id": 7}], "version": 99}
-    assert sent(with_arguments(ask(with_key(owner)), later)).max_tokens == 345
+    assert build_request(with_arguments(ask(save_key(owner)), later)).max_tokens == 345
 
 
 def with_arguments(reply: Reply, arguments: dict[str, Any]) -> Reply:
-    """As a process of another version wrote them."""
+    """Store arguments as a process of another version does."""
     stream = Stream.objects.get(pk=reply.stream.pk)
     stream.arguments = {"message": str(reply.answer.pk), **arguments}
     stream.save()
@@ -294,21 +294,21 @@ def with_arguments(reply: Reply, arguments: dict[str, Any]) -> Reply:
 
 
 def test_a_worker_of_an_earlier_version_finds_the_names_it_reads(owner: User) -> None:
-    stream = ask(with_key(owner), **SETTINGS_OF_41594F4).stream
+    stream = ask(save_key(owner), **SETTINGS_OF_41594F4).stream
     assert stream.source == "chat"
     assert stream.arguments.items() >= SETTINGS_OF_41594F4.items()
     assert stream.arguments["message"]
 
 
-def test_three_messages_flow_as_they_should(owner: User) -> None:
+def test_the_third_message_carries_the_earlier_ones_and_refers_back(owner: User) -> None:
     first = ask(owner, "What is kelp?")
-    assert [turn.text for turn in sent(first).turns] == ["What is kelp?"]
-    answered(first, "A seaweed.")
+    assert [turn.text for turn in build_request(first).turns] == ["What is kelp?"]
+    finish_with_text(first, "A seaweed.")
     second = ask(owner, "Where does it grow?", first.conversation)
-    assert len(sent(second).turns) == 3
-    answered(second, "In cold water.")
+    assert len(build_request(second).turns) == 3
+    finish_with_text(second, "In cold water.")
     third = ask(owner, "Make it shorter please", first.conversation, max_tokens=10)
-    request = sent(third)
+    request = build_request(third)
     assert [turn.text for turn in request.turns][-2:] == ["In cold water.", third.question.content]
     assert "previous reply" in request.system
     assert request.max_tokens == 10
@@ -316,21 +316,21 @@ def test_three_messages_flow_as_they_should(owner: User) -> None:
     assert (decided["turns"], decided["refers_back"], decided["reserve"]) == (5, True, 10)
 
 
-def answered(reply: Reply, text: str) -> None:
-    ended(reply)
+def finish_with_text(reply: Reply, text: str) -> None:
+    finish_reply(reply)
     reply.answer.content = text
     reply.answer.save()
 
 
-def test_what_was_decided_is_not_kept_for_a_stream_that_another_worker_has(owner: User) -> None:
-    stream = running(ask(owner))
+def test_context_stats_are_not_stored_for_a_stream_that_another_worker_claimed(owner: User) -> None:
+    stream = claim_reply(ask(owner))
     Stream.objects.filter(pk=stream.pk).update(epoch=stream.epoch + 1)
     replies.prepare(stream, StreamText())
     assert "context" not in Stream.objects.get(pk=stream.pk).arguments
 
 
-def test_the_composer_offers_efforts_and_keeps_the_one_that_was_used(owner: User) -> None:
-    reply = ask(with_key(owner), model="gpt-6.2-sol", reasoning_effort="low")
+def test_the_composer_offers_efforts_and_selects_the_last_used(owner: User) -> None:
+    reply = ask(save_key(owner), model="gpt-6.2-sol", reasoning_effort="low")
     assert build_composer(owner, reply.conversation, {}).settings_summary == "low effort"
     shown = efforts_row(owner, reply.conversation)
     assert (shown.field.value(), shown.is_hidden) == ("low", False)
@@ -344,7 +344,7 @@ def efforts_row(user: User, conversation: Conversation | None, **typed: str) -> 
     return next(row for row in rows if row.field.name == "reasoning_effort")
 
 
-def test_a_conversation_whose_model_is_gone_is_told_what_to_pick(owner: User) -> None:
+def test_the_composer_suggests_a_model_if_the_last_one_is_gone(owner: User) -> None:
     conversation = Conversation.objects.create(user=owner, title="Old", model="gpt-4.1-nano")
     shown = build_composer(owner, conversation, {})
     assert shown.is_model_unavailable
@@ -355,54 +355,56 @@ def test_a_conversation_whose_model_is_gone_is_told_what_to_pick(owner: User) ->
     assert "“kelp-1” is no longer available" in build_composer(owner, conversation, {}).hint
 
 
-# What it cost
+# Costs
 
 
-def test_a_message_knows_its_cost(owner: User) -> None:
-    reply = ended(ask(with_key(owner), model="gpt-4o"), Usage(input=1_000, output=500, cached=200))
+def test_the_cost_of_a_message_is_stored(owner: User) -> None:
+    reply = finish_reply(
+        ask(save_key(owner), model="gpt-4o"), Usage(input=1_000, output=500, cached=200)
+    )
     assert reply.answer.cost == Decimal("0.007250")
 
 
 @pytest.mark.parametrize("usage", [None, Usage(input=5), Usage(output=5)])
-def test_without_counted_tokens_the_cost_is_unknown(owner: User, usage: Usage | None) -> None:
-    assert ended(ask(with_key(owner), model="gpt-4o"), usage).answer.cost is None
+def test_without_usage_the_cost_is_unknown(owner: User, usage: Usage | None) -> None:
+    assert finish_reply(ask(save_key(owner), model="gpt-4o"), usage).answer.cost is None
 
 
-def test_without_a_known_price_the_cost_is_unknown(owner: User) -> None:
+def test_without_a_price_the_cost_is_unknown(owner: User) -> None:
     usage = Usage(input=1_000, output=500)
-    assert ended(ask(with_key(owner), model="gpt-6.2-sol"), usage).answer.cost is None
+    assert finish_reply(ask(save_key(owner), model="gpt-6.2-sol"), usage).answer.cost is None
 
 
 @pytest.mark.parametrize("count", [-1, 2**31, 10**30])
-def test_absurd_counts_are_unknown_and_break_nothing(owner: User, count: int) -> None:
+def test_impossible_token_counts_are_ignored(owner: User, count: int) -> None:
     usage = Usage(input=count, output=7, cached=-5)
-    answer = ended(ask(with_key(owner), model="gpt-4o"), usage).answer
+    answer = finish_reply(ask(save_key(owner), model="gpt-4o"), usage).answer
     assert (answer.input_tokens, answer.output_tokens, answer.cost) == (None, 7, None)
     assert answer.is_complete
 
 
-def test_of_a_reply_that_was_taken_over_nobody_knows_the_cost(owner: User) -> None:
-    reply = ask(with_key(owner), model="gpt-4o")
-    running(reply)
+def test_after_a_lost_attempt_the_cost_is_unknown(owner: User) -> None:
+    reply = ask(save_key(owner), model="gpt-4o")
+    claim_reply(reply)
     Stream.objects.update(attempts=1)
-    assert ended(reply, Usage(input=1_000, output=500)).answer.cost is None
+    assert finish_reply(reply, Usage(input=1_000, output=500)).answer.cost is None
 
 
-def test_a_continued_message_costs_both_its_runs(owner: User) -> None:
-    reply = ask(with_key(owner), model="gpt-4o")
-    stream = running(reply)
+def test_a_continued_message_costs_the_sum_of_its_streams(owner: User) -> None:
+    reply = ask(save_key(owner), model="gpt-4o")
+    stream = claim_reply(reply)
     ending = Ending.from_finish(Finish("length", Usage(input=1_000, output=500)))
     assert lifecycle.end(stream.pk, stream.epoch, ending)
     reply.answer.refresh_from_db()
     reply.answer.content = "A seaweed that"
     reply.answer.save()
     more = replies.continue_reply(owner, answer=reply.answer, request_id=uuid4())
-    assert ended(more, Usage(input=1_000, output=500)).answer.cost == Decimal("0.015")
+    assert finish_reply(more, Usage(input=1_000, output=500)).answer.cost == Decimal("0.015")
 
 
-def test_the_details_say_what_was_sent(owner: User) -> None:
+def test_the_details_describe_the_context(owner: User) -> None:
     reply = ask(owner)
-    stream = running(reply)
+    stream = claim_reply(reply)
     assert "Context" not in dict(build_details(reply.answer, stream))
     replies.prepare(stream, StreamText())
     said = dict(build_details(reply.answer, stream))["Context"]

@@ -1,4 +1,4 @@
-"""Replies: started once and whole, refused before anything is written, settled at their end."""
+"""Replies are created once, rejected before anything is written, and stored when they end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from streaming.providers.errors import InvalidKey, ProviderError
 from tests.streaming.factories import at_once, claimed, finish, working, write
 
 Status = Conversation.ReplyStatus
-Rung = list[tuple[str, dict[str, Any]]]
+Notifications = list[tuple[str, dict[str, Any]]]
 
 DEMO = ReplySettings("demo")
 
@@ -45,28 +45,30 @@ def ask(
     )
 
 
-def run(reply: Reply) -> Stream:
-    """Its stream, claimed by a worker."""
+def claim_stream(reply: Reply) -> Stream:
+    """The reply's stream, claimed by a worker."""
     return claimed(reply.stream, working())
 
 
-def over(reply: Reply, text: str = "Because of friction.", state: State = State.COMPLETED) -> None:
+def finish_reply(
+    reply: Reply, text: str = "Because of friction.", state: State = State.COMPLETED
+) -> None:
     """Let a worker write the whole reply and end it."""
-    stream = run(reply)
+    stream = claim_stream(reply)
     write(stream, text)
     finish(stream, Ending(state))
 
 
-def status(conversation: Conversation) -> str:
+def read_status(conversation: Conversation) -> str:
     return Conversation.objects.get(pk=conversation.pk).status
 
 
-def answer_of(reply: Reply) -> Message:
+def reload_answer(reply: Reply) -> Message:
     return Message.objects.get(pk=reply.answer.pk)
 
 
-def branch(conversation: Conversation) -> list[Message]:
-    """Its messages from the first to the newest."""
+def list_branch(conversation: Conversation) -> list[Message]:
+    """The messages of the shown branch, oldest first."""
     message, path = Conversation.objects.get(pk=conversation.pk).current_leaf, []
     while message is not None:
         path.append(message)
@@ -74,22 +76,21 @@ def branch(conversation: Conversation) -> list[Message]:
     return path[::-1]
 
 
-def revision(user: User) -> int:
+def read_revision(user: User) -> int:
     return User.objects.get(pk=user.pk).revision
 
 
-def written() -> tuple[int, int, int]:
-    """How many conversations, messages and streams there are."""
+def count_rows() -> tuple[int, int, int]:
+    """The numbers of conversations, messages and streams."""
     return Conversation.objects.count(), Message.objects.count(), Stream.objects.count()
 
 
 @pytest.fixture
-def rung(monkeypatch: pytest.MonkeyPatch) -> Rung:
-    """Every bell that is rung."""
-    bells: Rung = []
+def notified(monkeypatch: pytest.MonkeyPatch) -> Notifications:
+    sent: Notifications = []
     for module in (notifications, changes):
-        monkeypatch.setattr(module, "notify", lambda group, body: bells.append((group, body)))
-    return bells
+        monkeypatch.setattr(module, "notify", lambda group, body: sent.append((group, body)))
+    return sent
 
 
 # Starting
@@ -100,7 +101,7 @@ def test_a_reply_begins_as_a_question_an_empty_answer_and_a_queued_stream(owner:
     chosen = ReplySettings("demo", max_tokens=500, system_prompt="Be brief.")
     ask(owner, chosen=chosen)
     conversation = Conversation.objects.get()
-    question, answer = branch(conversation)
+    question, answer = list_branch(conversation)
     assert (question.role, question.content, question.is_complete) == (
         "user",
         "Why do tides lag the moon?",
@@ -117,13 +118,15 @@ def test_a_reply_begins_as_a_question_an_empty_answer_and_a_queued_stream(owner:
 
 
 @pytest.mark.django_db
-def test_a_further_question_follows_the_newest_answer_and_its_settings_stay(owner: User) -> None:
+def test_a_second_question_follows_the_newest_answer_and_its_settings_are_remembered(
+    owner: User,
+) -> None:
     first = ask(owner)
-    over(first)
+    finish_reply(first)
     chosen = ReplySettings("demo-fast", system_prompt="Be kind.")
     second = ask(owner, "And the sun?", first.conversation, chosen=chosen)
     conversation = Conversation.objects.get()
-    assert [message.content for message in branch(conversation)] == [
+    assert [message.content for message in list_branch(conversation)] == [
         "Why do tides lag the moon?",
         "Because of friction.",
         "And the sun?",
@@ -137,11 +140,11 @@ def test_a_further_question_follows_the_newest_answer_and_its_settings_stay(owne
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("further", [False, True])
-def test_a_start_that_fails_half_way_has_written_nothing(
+def test_a_start_that_fails_halfway_writes_nothing(
     owner: User, monkeypatch: pytest.MonkeyPatch, further: bool
 ) -> None:
     conversation = ask(owner).conversation if further else None
-    before = written(), revision(owner)
+    before = count_rows(), read_revision(owner)
 
     def fail(user_id: int) -> None:
         raise ZeroDivisionError
@@ -149,15 +152,17 @@ def test_a_start_that_fails_half_way_has_written_nothing(
     monkeypatch.setattr(changes, "bump_revision", fail)
     with pytest.raises(ZeroDivisionError):
         ask(owner, "lost", conversation)
-    assert (written(), revision(owner)) == before
+    assert (count_rows(), read_revision(owner)) == before
     assert not Message.objects.filter(content="lost").exists()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_workers_and_pages_hear_of_it_once_it_is_committed(owner: User, rung: Rung) -> None:
+def test_workers_and_pages_are_notified_after_the_commit(
+    owner: User, notified: Notifications
+) -> None:
     ask(owner)
-    assert revision(owner) == 1
-    assert rung == [
+    assert read_revision(owner) == 1
+    assert notified == [
         (WORKERS_GROUP, {"type": "stream.queued"}),
         (f"user.{owner.pk}", {"revision": 1}),
     ]
@@ -181,38 +186,38 @@ def test_the_title_is_the_first_fifty_characters_in_one_line(
     assert reply.question.content == text
 
 
-# Once
+# Idempotency
 
 
 @pytest.mark.django_db
-def test_the_same_request_is_answered_by_the_same_reply(owner: User) -> None:
+def test_the_same_request_gets_the_same_reply(owner: User) -> None:
     request = uuid4()
     first = ask(owner, request_id=request)
-    over(first)
+    finish_reply(first)
     again = ask(owner, "other words", first.conversation, request, ReplySettings("no such model"))
     assert (again.answer, again.question, again.stream) == (
         first.answer,
         first.question,
         first.stream,
     )
-    assert written() == (1, 2, 1)
+    assert count_rows() == (1, 2, 1)
 
 
 @pytest.mark.django_db
-def test_two_people_may_happen_on_the_same_request_id(owner: User, colleague: User) -> None:
+def test_two_people_can_use_the_same_request_id(owner: User, colleague: User) -> None:
     request = uuid4()
     assert ask(owner, request_id=request).conversation.user == owner
     assert ask(colleague, request_id=request).conversation.user == colleague
-    assert written() == (2, 4, 2)
+    assert count_rows() == (2, 4, 2)
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("further", [False, True], ids=["new", "further"])
-def test_the_same_post_twice_at_once_ten_times_is_one_pair_and_one_stream_each(
+def test_two_equal_requests_at_once_create_one_pair_and_one_stream(
     owner: User, further: bool
 ) -> None:
     conversation = ask(owner).conversation if further else None
-    before = written()
+    before = count_rows()
     for round in range(10):
         request = uuid4()
         post = partial(ask, owner, f"round {round}", conversation, request)
@@ -221,17 +226,17 @@ def test_the_same_post_twice_at_once_ten_times_is_one_pair_and_one_stream_each(
         assert got[0].answer == got[1].answer
         assert Message.objects.filter(content=f"round {round}").count() == 1
     new = 0 if further else 10
-    assert written() == (before[0] + new, before[1] + 20, before[2] + 10)
-    assert revision(owner) == 10 + further
+    assert count_rows() == (before[0] + new, before[1] + 20, before[2] + 10)
+    assert read_revision(owner) == 10 + further
 
 
 @pytest.mark.django_db(transaction=True)
-def test_eight_at_once_are_no_more_than_one(owner: User) -> None:
+def test_eight_equal_requests_at_once_create_one_reply(owner: User) -> None:
     post = partial(ask, owner, request_id=uuid4())
     got = [reply for reply in at_once(*[post] * 8) if isinstance(reply, Reply)]
     assert len({reply.answer.pk for reply in got}) == 1
     assert len(got) == 8
-    assert written() == (1, 2, 1)
+    assert count_rows() == (1, 2, 1)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -239,7 +244,7 @@ def test_different_questions_at_once_in_one_conversation_follow_each_other(owner
     conversation = ask(owner, "0").conversation
     posts = [partial(ask, owner, str(n), conversation) for n in range(1, 5)]
     assert all(isinstance(reply, Reply) for reply in at_once(*posts))
-    messages = branch(conversation)
+    messages = list_branch(conversation)
     assert sorted(message.content for message in messages[::2]) == list("01234")
     assert {message.role for message in messages[1::2]} == {"assistant"}
     streams = [message.stream_id for message in messages[1::2]]
@@ -260,18 +265,18 @@ def test_different_questions_at_once_in_one_conversation_follow_each_other(owner
         (" \r\n\t\u3000", "demo", "empty", "Write a message first."),
     ],
 )
-def test_what_cannot_be_answered_is_refused_before_anything_is_written(
-    owner: User, rung: Rung, text: str, model: str, code: str, sentence: str
+def test_a_message_that_cannot_be_answered_is_rejected_before_anything_is_written(
+    owner: User, notified: Notifications, text: str, model: str, code: str, sentence: str
 ) -> None:
     with pytest.raises(ReplyRejected) as refused:
         ask(owner, text, chosen=ReplySettings(model))
     assert refused.value.code == code
     assert sentence in refused.value.message
-    assert (written(), revision(owner), rung) == ((0, 0, 0), 0, [])
+    assert (count_rows(), read_revision(owner), notified) == ((0, 0, 0), 0, [])
 
 
 @pytest.mark.django_db
-def test_somebody_elses_key_is_of_no_use(owner: User, colleague: User) -> None:
+def test_a_key_of_another_user_does_not_help(owner: User, colleague: User) -> None:
     keys.save(colleague, "openai", "sk-of-the-colleague-0123456789")
     with pytest.raises(ReplyRejected) as refused:
         ask(owner, chosen=ReplySettings("gpt-4.1"))
@@ -279,11 +284,11 @@ def test_somebody_elses_key_is_of_no_use(owner: User, colleague: User) -> None:
     assert ask(colleague, chosen=ReplySettings("gpt-4.1")).answer.model == "gpt-4.1"
 
 
-# In turn
+# Order
 
 
 @pytest.mark.django_db
-def test_a_second_message_waits_for_the_reply_before_it(owner: User) -> None:
+def test_a_second_message_waits_for_the_running_reply(owner: User) -> None:
     first = ask(owner)
     second = ask(owner, "And the sun?", first.conversation)
     elsewhere = ask(owner, "Another conversation")
@@ -292,42 +297,42 @@ def test_a_second_message_waits_for_the_reply_before_it(owner: User) -> None:
     stream = Stream.objects.get(pk=first.stream.pk)
     write(stream, "Because of friction.")
     finish(stream)
-    assert status(first.conversation) == Status.STREAMING
+    assert read_status(first.conversation) == Status.STREAMING
     (next_one,) = lifecycle.claim(worker, 9)
     assert next_one.pk == second.stream.pk
     turns = replies.prepare(next_one, StreamText()).request.turns
     assert Turn("assistant", "Because of friction.") in turns
     finish(next_one)
-    assert status(first.conversation) == Status.COMPLETED
+    assert read_status(first.conversation) == Status.COMPLETED
 
 
-# Made ready
+# Requests
 
 
 @pytest.mark.django_db
-def test_a_reply_is_asked_for_with_the_turns_before_it(owner: User) -> None:
+def test_a_request_contains_the_turns_before_the_reply(owner: User) -> None:
     first = ask(owner, "one")
-    over(first, "two")
+    finish_reply(first, "two")
     failed = ask(owner, "three", first.conversation)
-    over(failed, "", State.FAILED)
-    stream = run(ask(owner, "four", first.conversation))
+    finish_reply(failed, "", State.FAILED)
+    stream = claim_stream(ask(owner, "four", first.conversation))
     turns = replies.prepare(stream, StreamText()).request.turns
     assert [turn.role for turn in turns] == ["user", "assistant", "user"]
     assert "\n\n".join(turn.text for turn in turns) == "one\n\ntwo\n\nthree\n\nfour"
 
 
 @pytest.mark.django_db
-def test_a_reply_that_is_carried_on_is_asked_to_go_on_where_it_stopped(owner: User) -> None:
-    stream = run(ask(owner, "one"))
+def test_a_continued_reply_asks_the_model_to_continue_its_text(owner: User) -> None:
+    stream = claim_stream(ask(owner, "one"))
     write(stream, "so far")
     source = replies.prepare(stream, journal.read_text(stream.pk))
     assert source.request.turns[-2:] == (Turn("assistant", "so far"), Turn("user", CONTINUE_PROMPT))
 
 
 @pytest.mark.django_db(transaction=True)  # the SDK loads, and nothing stays locked
-def test_a_key_that_was_removed_meanwhile_fails_the_reply_with_what_to_do(owner: User) -> None:
+def test_a_key_that_was_removed_meanwhile_fails_the_reply_with_a_reason(owner: User) -> None:
     keys.save(owner, "openai", "sk-of-the-owner-0123456789")
-    stream = run(ask(owner, chosen=ReplySettings("gpt-4.1")))
+    stream = claim_stream(ask(owner, chosen=ReplySettings("gpt-4.1")))
     assert replies.prepare(stream, StreamText()).key == "sk-of-the-owner-0123456789"
     keys.remove(owner, "openai")
     with pytest.raises(InvalidKey) as invalid:
@@ -336,13 +341,13 @@ def test_a_key_that_was_removed_meanwhile_fails_the_reply_with_what_to_do(owner:
 
 
 @pytest.mark.django_db(transaction=True)  # the SDK loads, and nothing stays locked
-def test_no_key_is_in_what_is_printed_of_a_source(owner: User) -> None:
+def test_the_repr_of_a_source_contains_no_key(owner: User) -> None:
     keys.save(owner, "openai", "sk-of-the-owner-0123456789")
-    stream = run(ask(owner, chosen=ReplySettings("gpt-4.1")))
+    stream = claim_stream(ask(owner, chosen=ReplySettings("gpt-4.1")))
     assert "of-the-owner" not in repr(replies.prepare(stream, StreamText()))
 
 
-# Settled
+# Endings
 
 
 @pytest.mark.django_db
@@ -355,119 +360,121 @@ def test_no_key_is_in_what_is_printed_of_a_source(owner: User) -> None:
         (State.INTERRUPTED, Status.ERROR, False),
     ],
 )
-def test_every_ending_shows_in_message_and_conversation(
+def test_every_ending_is_copied_to_message_and_conversation(
     owner: User, state: State, after: str, complete: bool
 ) -> None:
     reply = ask(owner)
-    over(reply, "so far", state)
-    answer = answer_of(reply)
+    finish_reply(reply, "so far", state)
+    answer = reload_answer(reply)
     assert (answer.content, answer.is_complete) == ("so far", complete)
-    assert status(reply.conversation) == after
+    assert read_status(reply.conversation) == after
 
 
 @pytest.mark.django_db
-def test_all_that_is_known_of_a_reply_is_kept_with_it(owner: User) -> None:
+def test_usage_and_reasoning_are_stored_with_the_message(owner: User) -> None:
     reply = ask(owner)
-    stream = run(reply)
+    stream = claim_stream(reply)
     write(stream, (Kind.REASONING, "hm"), "one ", (Kind.SEAM, ""), "two")
     usage = Usage(input=11, output=7, reasoning=3)
     finish(stream, Ending.from_finish(Finish("length", usage)))
-    answer = answer_of(reply)
+    answer = reload_answer(reply)
     assert (answer.content, answer.reasoning, answer.seams) == ("one two", "hm", [4])
     assert (answer.input_tokens, answer.output_tokens, answer.reasoning_tokens) == (11, 7, 3)
     assert answer.finish_reason == "length"
 
 
 @pytest.mark.django_db
-def test_a_stop_settles_what_is_there_at_once(owner: User) -> None:
+def test_a_stop_stores_the_text_so_far_at_once(owner: User) -> None:
     reply = ask(owner)
-    write(run(reply), "so far")
+    write(claim_stream(reply), "so far")
     assert lifecycle.stop(reply.stream.pk)
-    assert answer_of(reply).content == "so far"
-    assert status(reply.conversation) == Status.COMPLETED
+    assert reload_answer(reply).content == "so far"
+    assert read_status(reply.conversation) == Status.COMPLETED
 
 
 @pytest.mark.django_db
-def test_a_conversation_streams_until_its_last_reply_has_ended(owner: User) -> None:
+def test_a_conversation_is_streaming_until_its_last_reply_ends(owner: User) -> None:
     first = ask(owner)
     second = ask(owner, "And the sun?", first.conversation)
-    stream = run(first)
+    stream = claim_stream(first)
     lifecycle.stop(second.stream.pk)
-    assert status(first.conversation) == Status.STREAMING
+    assert read_status(first.conversation) == Status.STREAMING
     finish(stream, Ending(State.FAILED))
-    assert status(first.conversation) == Status.ERROR
+    assert read_status(first.conversation) == Status.ERROR
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_replies_of_a_conversation_that_end_at_once_leave_none_streaming(owner: User) -> None:
+def test_two_replies_that_end_at_once_leave_the_conversation_idle(owner: User) -> None:
     for _ in range(5):
         first = ask(owner)
         second = ask(owner, "And the sun?", first.conversation)
-        stream = run(first)
+        stream = claim_stream(first)
         end = partial(lifecycle.end, stream.pk, stream.epoch, Ending(State.COMPLETED))
         assert at_once(end, partial(lifecycle.stop, second.stream.pk)) == [True, True]
-        assert status(first.conversation) == Status.COMPLETED
+        assert read_status(first.conversation) == Status.COMPLETED
 
 
 @pytest.mark.django_db(transaction=True)
-def test_asking_and_ending_at_once_never_deadlock_and_stay_true(owner: User) -> None:
+def test_starting_and_ending_at_once_never_deadlock(owner: User) -> None:
     for round in range(5):
         first = ask(owner)
-        stream = run(first)
+        stream = claim_stream(first)
         write(stream, "one")
         end = partial(lifecycle.end, stream.pk, stream.epoch, Ending(State.COMPLETED))
         asking = partial(ask, owner, f"round {round}", first.conversation)
         ended, second = at_once(end, asking)
         assert ended is True
         assert isinstance(second, Reply)
-        assert status(first.conversation) == Status.STREAMING
+        assert read_status(first.conversation) == Status.STREAMING
         lifecycle.stop(second.stream.pk)
-        assert status(first.conversation) == Status.COMPLETED
+        assert read_status(first.conversation) == Status.COMPLETED
 
 
 @pytest.mark.django_db
-def test_a_reply_whose_message_was_deleted_ends_all_the_same(owner: User) -> None:
+def test_a_reply_whose_message_was_deleted_still_ends(owner: User) -> None:
     reply = ask(owner)
-    stream = run(reply)
+    stream = claim_stream(reply)
     reply.conversation.delete()
     finish(stream)
     assert Stream.objects.get().state == State.COMPLETED
 
 
 @pytest.mark.django_db(transaction=True)
-def test_every_change_counts_up_and_is_rung_with_its_number(owner: User, rung: Rung) -> None:
+def test_every_change_increases_the_revision_and_notifies_pages_of_it(
+    owner: User, notified: Notifications
+) -> None:
     reply = ask(owner)
-    over(reply)
-    over(ask(owner, "And the sun?", reply.conversation))
-    numbers = [body["revision"] for group, body in rung if group == f"user.{owner.pk}"]
+    finish_reply(reply)
+    finish_reply(ask(owner, "And the sun?", reply.conversation))
+    numbers = [body["revision"] for group, body in notified if group == f"user.{owner.pk}"]
     assert numbers == [1, 2, 3, 4]
-    assert revision(owner) == 4
+    assert read_revision(owner) == 4
 
 
-# Shown and recalled
+# Text of running and folded streams
 
 
 @pytest.mark.django_db
-def test_what_is_shown_of_a_growing_reply_is_what_is_committed(owner: User) -> None:
+def test_a_page_shows_the_committed_text_of_a_running_reply(owner: User) -> None:
     reply = ask(owner)
     assert (
-        read_current_text(answer_of(reply)).content,
-        read_current_text(answer_of(reply)).index,
+        read_current_text(reload_answer(reply)).content,
+        read_current_text(reload_answer(reply)).index,
     ) == ("", -1)
-    stream = run(reply)
+    stream = claim_stream(reply)
     write(stream, "so ", "far", (Kind.SEAM, ""))
-    shown = read_current_text(answer_of(reply))
+    shown = read_current_text(reload_answer(reply))
     assert (shown.content, shown.seams, shown.index) == ("so far", (6,), 2)
     write(stream, "!")
     finish(stream)
-    shown = read_current_text(answer_of(reply))
+    shown = read_current_text(reload_answer(reply))
     assert (shown.content, shown.seams, shown.index) == ("so far!", (6,), 3)
 
 
 @pytest.mark.django_db
-def test_what_was_folded_is_recalled_from_the_message(owner: User) -> None:
+def test_the_text_of_a_folded_stream_is_loaded_from_its_message(owner: User) -> None:
     reply = ask(owner)
-    stream = run(reply)
+    stream = claim_stream(reply)
     write(stream, (Kind.REASONING, "hm"), "one ", (Kind.SEAM, ""), "two")
     finish(stream)
     held = journal.read_text(stream.pk)
@@ -476,66 +483,74 @@ def test_what_was_folded_is_recalled_from_the_message(owner: User) -> None:
 
 
 @pytest.mark.django_db
-def test_the_first_part_of_a_continued_reply_is_recalled_as_it_was(owner: User) -> None:
+def test_the_first_stream_of_a_continued_reply_keeps_its_own_text(owner: User) -> None:
     reply = ask(owner)
-    stream = run(reply)
+    stream = claim_stream(reply)
     write(stream, "one ", (Kind.SEAM, ""), "two")
     finish(stream, Ending(State.STOPPED))
     first = Stream.objects.get(pk=stream.pk)
     held = journal.read_text(stream.pk)
-    further = run(replies.continue_reply(owner, answer=answer_of(reply), request_id=uuid4()))
+    further = claim_stream(
+        replies.continue_reply(owner, answer=reload_answer(reply), request_id=uuid4())
+    )
     write(further, " three")
     finish(further)
-    assert answer_of(reply).content == "one two three"
+    assert reload_answer(reply).content == "one two three"
     assert replies.load_text(first) == StreamText(held.content, "", (4, 7), held.next_index)
 
 
 @pytest.mark.django_db
-def test_of_a_deleted_message_nothing_is_recalled(owner: User) -> None:
+def test_a_deleted_message_has_no_text_to_load(owner: User) -> None:
     reply = ask(owner)
-    over(reply)
+    finish_reply(reply)
     stream = Stream.objects.get()
     reply.conversation.delete()
     assert replies.load_text(stream) is None
 
 
-# Going on
+# Continuations
 
 
 @pytest.mark.django_db(transaction=True)
-def test_continue_twice_at_once_is_one_new_stream_that_begins_with_the_text_so_far(
+def test_two_equal_continuations_at_once_create_one_stream_with_the_text_so_far(
     owner: User,
 ) -> None:
     reply = ask(owner)
-    over(reply, "so far", State.STOPPED)
-    go_on = partial(replies.continue_reply, owner, answer=answer_of(reply), request_id=uuid4())
-    got = [reply for reply in at_once(go_on, go_on) if isinstance(reply, Reply)]
+    finish_reply(reply, "so far", State.STOPPED)
+    continue_it = partial(
+        replies.continue_reply, owner, answer=reload_answer(reply), request_id=uuid4()
+    )
+    got = [reply for reply in at_once(continue_it, continue_it) if isinstance(reply, Reply)]
     assert (len(got), Stream.objects.count()) == (2, 2)
     stream = got[0].stream
     assert stream == got[1].stream
     assert stream.continues_id == reply.stream.pk
     assert journal.read_text(stream.pk) == StreamText("so far", "", (6,), 2, ends_in_seam=True)
-    assert status(reply.conversation) == Status.STREAMING
+    assert read_status(reply.conversation) == Status.STREAMING
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_who_continue_at_once_by_different_requests_make_one_stream(owner: User) -> None:
+def test_two_different_continuations_at_once_create_one_stream(owner: User) -> None:
     reply = ask(owner)
-    over(reply, "so far", State.STOPPED)
-    both = [partial(replies.continue_reply, owner, answer=answer_of(reply), request_id=uuid4())] * 2
-    both[1] = partial(replies.continue_reply, owner, answer=answer_of(reply), request_id=uuid4())
+    finish_reply(reply, "so far", State.STOPPED)
+    both = [
+        partial(replies.continue_reply, owner, answer=reload_answer(reply), request_id=uuid4())
+    ] * 2
+    both[1] = partial(
+        replies.continue_reply, owner, answer=reload_answer(reply), request_id=uuid4()
+    )
     got = at_once(*both)
     assert sorted(type(each).__name__ for each in got) == ["Reply", "ReplyRejected"]
     assert Stream.objects.count() == 2
 
 
 @pytest.mark.django_db
-def test_an_error_of_a_provider_is_a_sentence_in_the_stream_and_text_in_the_message(
+def test_after_a_provider_error_the_stream_has_a_sentence_and_the_message_its_text(
     owner: User,
 ) -> None:
     reply = ask(owner)
-    stream = run(reply)
+    stream = claim_stream(reply)
     write(stream, "so far")
     finish(stream, Ending.from_error(ProviderError("It broke."), with_text=True))
-    assert answer_of(reply).content == "so far"
+    assert reload_answer(reply).content == "so far"
     assert Stream.objects.get().error == "It broke."

@@ -88,13 +88,13 @@ def test_a_page_hides_the_settings_that_the_model_does_not_take() -> None:
     assert hidden == ["temperature", "reasoning_effort"]
 
 
-def test_of_an_unknown_model_a_page_shows_what_every_model_takes() -> None:
+def test_for_an_unknown_model_a_page_shows_what_every_model_takes() -> None:
     rows = build_setting_rows(ALL.to_json(), None)
     assert [row.field.name for row in rows if not row.is_hidden] == ["system_prompt"]
     assert [row.summary_text for row in rows if row.summary_text] == ["system prompt"]
 
 
-def test_what_is_typed_is_shown_again_with_its_label_help_and_bounds() -> None:
+def test_a_typed_value_is_shown_again_with_help_and_bounds() -> None:
     rows = {row.field.name: row for row in build_setting_rows({"temperature": "hot"}, EVERYTHING)}
     assert str(rows["temperature"].field) == (
         '<input type="number" name="temperature" value="hot" inputmode="decimal" min="0" max="2"'

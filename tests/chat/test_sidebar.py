@@ -1,4 +1,4 @@
-"""The list of conversations, page by page: all of them, each once, whatever moves meanwhile."""
+"""The pages of the list contain each conversation once, even if some move meanwhile."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ PINNED = 3
 
 @pytest.fixture
 def chats(owner: User) -> list[Conversation]:
-    """In the order of the list; of every three of them two were used at the very same time. Today's
-    stand in its last hours: an hour after midnight, most would be yesterday's."""
+    """In the order of the list. Two of every three were used at the same time. Those of today were
+    used in its last hours, so that the test works shortly after midnight."""
     now = timezone.localtime().replace(hour=23)
     made = [
         Conversation(
@@ -54,7 +54,7 @@ def titles(listings: list[Sidebar]) -> list[str]:
     return [row.title for page in listings for row in page.rows]
 
 
-def test_every_conversation_is_reached_once_and_in_order(
+def test_pages_contain_every_conversation_once_and_in_order(
     owner: User, chats: list[Conversation]
 ) -> None:
     pages = all_pages(owner)
@@ -63,7 +63,7 @@ def test_every_conversation_is_reached_once_and_in_order(
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
-def test_pages_end_anywhere_also_among_what_is_pinned_or_was_used_at_once(
+def test_a_page_can_end_among_pinned_or_simultaneous_conversations(
     owner: User, chats: list[Conversation], size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sidebar, "PAGE_SIZE", size)
@@ -71,9 +71,7 @@ def test_pages_end_anywhere_also_among_what_is_pinned_or_was_used_at_once(
     assert titles(all_pages(owner)) == [chat.title for chat in chats[:20]]
 
 
-def test_a_heading_stands_once_before_its_day_across_pages(
-    owner: User, chats: list[Conversation]
-) -> None:
+def test_each_heading_appears_once_across_pages(owner: User, chats: list[Conversation]) -> None:
     headings = [row.heading for page in all_pages(owner) for row in page.rows if row.heading]
     assert headings == ["Pinned", "Today", "Yesterday", "Previous 7 days", "Older"]
     first = load_sidebar(owner)
@@ -82,11 +80,11 @@ def test_a_heading_stands_once_before_its_day_across_pages(
     )
 
 
-def test_what_moves_while_somebody_scrolls_is_neither_missed_nor_doubled(
+def test_a_conversation_that_moves_during_scrolling_is_neither_missed_nor_doubled(
     owner: User, chats: list[Conversation]
 ) -> None:
     first = load_sidebar(owner)
-    for moved in (chats[100], chats[199], chats[300]):  # the last of these rows is the seam
+    for moved in (chats[100], chats[199], chats[300]):  # the last one begins the next page
         Conversation.objects.filter(pk=moved.pk).update(updated_at=timezone.now())
     second = load_sidebar(owner, RowPosition.parse(first.end_position), is_appended=True)
     anew = load_sidebar(owner, through=RowPosition.parse(first.end_position))
@@ -94,7 +92,7 @@ def test_what_moves_while_somebody_scrolls_is_neither_missed_nor_doubled(
     assert sorted(titles([anew, second, third])) == sorted(chat.title for chat in chats)
 
 
-def test_a_list_made_anew_reaches_as_far_as_its_reader_has_come(
+def test_a_reloaded_list_reaches_as_far_as_the_reader_has_scrolled(
     owner: User, chats: list[Conversation]
 ) -> None:
     pages = all_pages(owner)
@@ -105,7 +103,7 @@ def test_a_list_made_anew_reaches_as_far_as_its_reader_has_come(
     assert not whole.has_next
 
 
-def test_a_list_made_anew_is_bounded_and_goes_on_from_there(
+def test_a_reloaded_list_is_bounded_and_continues_from_there(
     owner: User, chats: list[Conversation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sidebar, "MAX_REFRESHED_ROWS", 300)
@@ -116,7 +114,7 @@ def test_a_list_made_anew_is_bounded_and_goes_on_from_there(
     )
 
 
-def test_a_page_far_down_costs_no_more_queries_and_no_offset(
+def test_a_page_far_down_needs_no_more_queries_and_no_offset(
     owner: User, chats: list[Conversation]
 ) -> None:
     far = RowPosition.parse(
@@ -151,7 +149,7 @@ def test_without_scripts_links_lead_to_the_oldest_and_back(
     assert seen == [chat.title for chat in chats]
 
 
-def test_the_fragment_holds_the_rows_after_a_place_and_nothing_else(
+def test_the_fragment_has_only_the_rows_after_a_position(
     as_owner: Client, chats: list[Conversation]
 ) -> None:
     end = re.search(r'data-through="([^"]+)"', html(as_owner.get("/sidebar/")))
@@ -162,7 +160,7 @@ def test_the_fragment_holds_the_rows_after_a_place_and_nothing_else(
     assert shown.count('aria-current="page"') == 1
 
 
-def test_a_stranger_with_a_place_of_the_owners_finds_nothing(
+def test_a_stranger_with_a_position_of_the_owner_finds_nothing(
     as_stranger: Client, owner: User, chats: list[Conversation]
 ) -> None:
     end = load_sidebar(owner).end_position
@@ -182,7 +180,7 @@ ODD: list[Any] = [
 
 
 @pytest.mark.parametrize("name", ["after", "through", "chats"])
-def test_a_place_that_is_none_is_the_top(
+def test_an_invalid_position_is_the_top(
     as_owner: Client, chats: list[Conversation], name: str
 ) -> None:
     for odd in ODD:
@@ -192,7 +190,7 @@ def test_a_place_that_is_none_is_the_top(
 
 
 @pytest.mark.parametrize("year", [1, 1969, 9999])
-def test_a_place_of_any_year_is_one(as_owner: Client, owner: User, year: int) -> None:
+def test_a_position_of_any_year_is_valid(as_owner: Client, owner: User, year: int) -> None:
     Conversation.objects.create(user=owner, title="The only one")
     place = RowPosition(
         False, datetime(year, 1, 1, tzinfo=timezone.get_current_timezone()), owner_id()

@@ -1,4 +1,4 @@
-"""Titles: the first words at once, a written one after the first reply, a person's for good."""
+"""Titles: the first words, then one that a model writes, unless a person gives one."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def titles_are_written() -> Iterator[None]:
 
 @pytest.fixture
 def reply(owner: User) -> Reply:
-    """The first reply of a conversation, by a model that costs something."""
+    """The first reply of a conversation, by a model that needs a key."""
     keys.save(owner, "openai", "sk-harbour-0123456789-ab12")
     reply = ask(owner, "Why do tides lag the moon? " * 20, model="gpt-4.1")
     finish(reply)
     return reply
 
 
-def asked() -> list[Stream]:
+def list_title_streams() -> list[Stream]:
     return list(Stream.objects.filter(source="title"))
 
 
 def write_title(text: str, ending: Ending | None = None) -> None:
-    """Let a worker write it."""
+    """Let a worker run the stream of the title."""
     worker = lifecycle.register_worker("titles")
     (stream,) = lifecycle.claim(worker, 10)
     assert stream.source == "title"
@@ -53,22 +53,22 @@ def write_title(text: str, ending: Ending | None = None) -> None:
     assert lifecycle.end(stream.pk, stream.epoch, ending)
 
 
-def title_of(reply: Reply) -> str:
+def read_title(reply: Reply) -> str:
     return Conversation.objects.get(pk=reply.conversation.pk).title
 
 
-def test_the_first_words_are_the_title_until_one_is_written(reply: Reply) -> None:
-    assert title_of(reply) == "Why do tides lag the moon? Why do tides lag the mo"
+def test_the_first_words_are_the_title_until_a_model_writes_one(reply: Reply) -> None:
+    assert read_title(reply) == "Why do tides lag the moon? Why do tides lag the mo"
     write_title("Tides behind the moon")
-    assert title_of(reply) == "Tides behind the moon"
+    assert read_title(reply) == "Tides behind the moon"
 
 
-def test_one_title_is_written_and_only_after_the_first_reply(owner: User, reply: Reply) -> None:
-    assert len(asked()) == 1
+def test_a_title_is_written_once_after_the_first_reply(owner: User, reply: Reply) -> None:
+    assert len(list_title_streams()) == 1
     second = ask(owner, "Shorter", reply.conversation, model="gpt-4.1")
-    lifecycle.stop(asked()[0].pk)
+    lifecycle.stop(list_title_streams()[0].pk)
     finish(second)
-    assert len(asked()) == 1
+    assert len(list_title_streams()) == 1
 
 
 def test_no_message_waits_for_a_title(owner: User, reply: Reply) -> None:
@@ -78,34 +78,36 @@ def test_no_message_waits_for_a_title(owner: User, reply: Reply) -> None:
     assert second.stream.pk in claimable
 
 
-def test_a_title_that_a_person_gave_stays(reply: Reply) -> None:
+def test_a_written_title_does_not_replace_a_custom_one(reply: Reply) -> None:
     conversations.rename(reply.conversation, "Mine")
     write_title("Theirs")
-    assert title_of(reply) == "Mine"
+    assert read_title(reply) == "Mine"
 
 
-def test_nobody_is_asked_for_a_title_that_a_person_gave_already(owner: User) -> None:
+def test_no_title_is_requested_for_a_conversation_with_a_custom_one(owner: User) -> None:
     keys.save(owner, "openai", "sk-harbour-0123456789-ab12")
     reply = ask(owner, "Tides", model="gpt-4.1")
     conversations.rename(reply.conversation, "Mine")
     finish(reply)
-    assert asked() == []
+    assert list_title_streams() == []
 
 
-def test_the_demo_needs_no_model_for_its_titles(owner: User) -> None:
+def test_the_demo_writes_no_titles(owner: User) -> None:
     finish(ask(owner, "Tides"))
-    assert asked() == []
+    assert list_title_streams() == []
 
 
 def test_a_reply_that_failed_gets_no_title(owner: User) -> None:
     keys.save(owner, "openai", "sk-harbour-0123456789-ab12")
     finish(ask(owner, "Tides", model="gpt-4.1"), "Half", Ending.internal_error())
-    assert asked() == []
+    assert list_title_streams() == []
 
 
-def test_the_cheapest_model_of_the_same_provider_writes_it(owner: User, reply: Reply) -> None:
+def test_the_cheapest_model_of_the_same_provider_writes_the_title(
+    owner: User, reply: Reply
+) -> None:
     keys.save(owner, "anthropic", "sk-ant-harbour-0123456789")
-    model = asked()[0].arguments["model"]
+    model = list_title_streams()[0].arguments["model"]
     openai = [m for m in MODELS if m.provider == "openai" and m.lifecycle == "active" and m.price]
     costs = {
         m.id: cost
@@ -113,24 +115,24 @@ def test_the_cheapest_model_of_the_same_provider_writes_it(owner: User, reply: R
         if m.price and (cost := m.price.calculate_cost(titles.TYPICAL_USAGE))
     }
     assert costs[model] == min(costs.values())
-    request = titles.prepare(asked()[0], StreamText()).request
+    request = titles.prepare(list_title_streams()[0], StreamText()).request
     assert request.model == model
     assert len(request.turns[0].text) < 2 * titles.MAX_EXCERPT_CHARS + 400
     assert "Because of friction." in request.turns[0].text
 
 
 def test_a_worker_of_an_earlier_version_finds_the_names_it_reads(reply: Reply) -> None:
-    (title,) = asked()
+    (title,) = list_title_streams()
     assert title.source == "title"
     assert title.arguments.keys() >= {"message", "model"}
     assert title.arguments["message"] == str(reply.answer.pk)
 
 
 @pytest.mark.parametrize("ending", [Ending.internal_error(), lifecycle.STOPPED])
-def test_a_title_that_failed_leaves_the_first_words(reply: Reply, ending: Ending) -> None:
-    before = title_of(reply)
+def test_a_failed_title_leaves_the_first_words(reply: Reply, ending: Ending) -> None:
+    before = read_title(reply)
     write_title("Half a ti", ending)
-    assert title_of(reply) == before
+    assert read_title(reply) == before
 
 
 @pytest.mark.parametrize(
@@ -144,10 +146,10 @@ def test_a_title_that_failed_leaves_the_first_words(reply: Reply, ending: Ending
         ("x" * 300, "x" * 80),
     ],
 )
-def test_a_title_is_one_tidy_line(written: str, title: str) -> None:
+def test_a_title_is_one_line_without_marks(written: str, title: str) -> None:
     assert titles.clean_title(written) == title
 
 
-def test_a_conversation_is_deleted_with_its_title(reply: Reply) -> None:
+def test_deleting_a_conversation_deletes_the_stream_of_its_title(reply: Reply) -> None:
     conversations.delete(reply.conversation)
     assert not Stream.objects.exists()

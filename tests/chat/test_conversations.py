@@ -1,4 +1,4 @@
-"""Actions on a conversation in the list, and the notifications about them."""
+"""Actions on conversations: rename, pin, read, delete and restore."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def reply(owner: User) -> Reply:
 
 
 def titles(client: Client) -> list[str]:
-    """The list, from top to bottom, with its headings."""
+    """The titles and headings of the list, from top to bottom."""
     found = re.findall(r"<h2>(.*?)</h2>|<bdi>([^<>]+)</bdi></a>", html(client.get("/sidebar/")))
     return [heading or title for heading, title in found]
 
@@ -35,7 +35,7 @@ def revision(user: User) -> int:
     return user.revision
 
 
-def test_a_title_given_by_hand_is_in_every_list(as_owner: Client, reply: Reply) -> None:
+def test_a_new_title_appears_in_the_list(as_owner: Client, reply: Reply) -> None:
     before = revision(reply.conversation.user)
     sent = as_owner.post(f"{page(reply)}title/", {"title": "  Tides \n and moons "}, headers=HTMX)
     assert sent.status_code == 204
@@ -45,7 +45,9 @@ def test_a_title_given_by_hand_is_in_every_list(as_owner: Client, reply: Reply) 
     assert titles(as_owner) == ["Today", "Tides and moons"]
 
 
-def test_what_is_pinned_stands_above_the_days(as_owner: Client, owner: User, reply: Reply) -> None:
+def test_pinned_conversations_stand_above_the_days(
+    as_owner: Client, owner: User, reply: Reply
+) -> None:
     ask(owner, "Newer")
     as_owner.post(f"{page(reply)}pin/", {"pinned": "yes"})
     assert titles(as_owner) == ["Pinned", "Why do tides lag the moon?", "Today", "Newer"]
@@ -53,7 +55,7 @@ def test_what_is_pinned_stands_above_the_days(as_owner: Client, owner: User, rep
     assert "Pinned" not in titles(as_owner)
 
 
-def test_a_reply_is_unread_until_somebody_looks(as_owner: Client, reply: Reply) -> None:
+def test_a_reply_is_unread_until_its_page_is_opened(as_owner: Client, reply: Reply) -> None:
     finish(reply)
     assert 'data-state="unread"' in html(as_owner.get("/sidebar/"))
     before = revision(reply.conversation.user)
@@ -64,7 +66,7 @@ def test_a_reply_is_unread_until_somebody_looks(as_owner: Client, reply: Reply) 
     assert revision(reply.conversation.user) == before + 1, "nothing changed"
 
 
-def test_what_is_deleted_is_gone_at_once_and_its_reply_is_stopped(
+def test_deleting_hides_a_conversation_at_once_and_stops_its_reply(
     as_owner: Client, reply: Reply
 ) -> None:
     write(reply, "So far")
@@ -76,7 +78,7 @@ def test_what_is_deleted_is_gone_at_once_and_its_reply_is_stopped(
     assert Stream.objects.get().state == State.STOPPED
 
 
-def test_it_can_be_had_back_as_it_was_for_a_moment(as_owner: Client, reply: Reply) -> None:
+def test_a_deleted_conversation_can_be_restored(as_owner: Client, reply: Reply) -> None:
     finish(reply, "Because of friction.")
     toast = html(as_owner.post(f"{page(reply)}deletion/", headers=HTMX))
     undo = re.search(r'formaction="([^"]+)"', toast)
@@ -85,7 +87,7 @@ def test_it_can_be_had_back_as_it_was_for_a_moment(as_owner: Client, reply: Repl
     assert "Because of friction." in html(as_owner.get(page(reply)))
 
 
-def test_who_deletes_what_is_open_is_led_away_and_offered_the_way_back(
+def test_deleting_the_open_conversation_leads_to_the_start_page_with_an_undo(
     as_owner: Client, reply: Reply
 ) -> None:
     fields = {"open": str(reply.conversation.pk)}
@@ -98,7 +100,9 @@ def test_who_deletes_what_is_open_is_led_away_and_offered_the_way_back(
     assert "Deleted “" not in html(as_owner.get("/"))
 
 
-def test_only_the_owner_is_offered_what_was_deleted(as_stranger: Client, reply: Reply) -> None:
+def test_a_deleted_conversation_is_offered_only_to_its_owner(
+    as_stranger: Client, reply: Reply
+) -> None:
     conversations.soft_delete(reply.conversation)
     session = as_stranger.session
     session["deleted"] = {"id": str(reply.conversation.pk), "at": timezone.now().isoformat()}
@@ -106,16 +110,16 @@ def test_only_the_owner_is_offered_what_was_deleted(as_stranger: Client, reply: 
     assert "Deleted “" not in html(as_stranger.get("/"))
 
 
-def test_what_was_deleted_a_while_ago_is_really_gone(owner: User, reply: Reply) -> None:
+def test_a_deleted_conversation_is_purged_after_a_while(owner: User, reply: Reply) -> None:
     finish(reply)
-    kept = ask(owner, "Keep me")
+    other = ask(owner, "Keep me")
     conversations.soft_delete(reply.conversation)
     conversations.purge_deleted()
     assert Conversation.objects.count() == 2, "it can be had back still"
     long_ago = timezone.now() - timedelta(seconds=20)
     Conversation.objects.filter(pk=reply.conversation.pk).update(deleted_at=long_ago)
     conversations.purge_deleted()
-    assert [c.pk for c in Conversation.objects.all()] == [kept.conversation.pk]
+    assert [c.pk for c in Conversation.objects.all()] == [other.conversation.pk]
     assert not Message.objects.filter(pk=reply.answer.pk).exists()
     assert not StreamChunk.objects.filter(stream_id=reply.stream.pk).exists()
 
@@ -129,7 +133,7 @@ def test_the_menu_is_a_fragment_and_a_page(as_owner: Client, reply: Reply) -> No
             assert f'action="{page(reply)}{verb}/"' in shown
 
 
-def test_nothing_in_the_list_is_a_strangers(stranger: User, reply: Reply) -> None:
+def test_a_stranger_can_change_no_conversation(stranger: User, reply: Reply) -> None:
     client = signed_in(stranger)
     verbs = ("title", "pin", "reading", "deletion", "restoration")
     answers = [client.post(f"{page(reply)}{verb}/", {"title": "x"}) for verb in verbs]
