@@ -91,7 +91,7 @@ def test_with_a_rejected_key_a_new_chat_starts_with_the_demo(as_owner: Client, o
     assert read_selected_model(html(as_owner.get("/"))) == "demo"
 
 
-def test_a_server_that_needs_no_key_goes_before_the_demo(
+def test_a_server_without_a_key_comes_before_the_demo(
     as_owner: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lab = catalog.Provider("lab", "Lab", needs_key=False, base_url="http://127.0.0.1:1/v1")

@@ -19,7 +19,7 @@ def test_a_visitor_sees_the_landing_page_with_both_ways_in(visitor: Client) -> N
     assert 'href="/accounts/login/"' in shown
 
 
-def test_a_visitor_comes_back_to_the_conversation_after_signing_in(
+def test_a_visitor_returns_to_the_conversation_after_signing_in(
     visitor: Client, reply: Reply
 ) -> None:
     response = visitor.get(page(reply))

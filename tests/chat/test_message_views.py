@@ -70,7 +70,7 @@ def test_a_growing_reply_is_on_the_page_with_its_source_and_its_index(
     }
 
 
-def test_the_source_of_a_finished_reply_is_what_the_provider_sent(
+def test_the_source_of_a_finished_reply_equals_the_providers_text(
     as_owner: Client, reply: Reply
 ) -> None:
     text = "</script><!-- é e\u0301 \u2028 👩‍👩‍👧\r\n\tend "

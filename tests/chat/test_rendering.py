@@ -42,13 +42,13 @@ def test_code_without_a_language_has_no_label() -> None:
     "nested",
     ["".join("  " * n + f"- {n}\n" for n in range(60)), "> " * 4000, "1. " * 2000, "> - " * 60],
 )
-def test_nothing_is_lost_however_deeply_it_is_nested(nested: str) -> None:
+def test_deep_nesting_loses_no_text(nested: str) -> None:
     html = to_html(f"{nested}deep words\n\nThe end.", [2])
     assert "deep words\n\nThe end." in re.sub(r"\s*</p>\s*<p>", "\n\n", html)
     assert re.search(r"The end.</(p|div)>(<div class=.seam[^>]*>[^<]*</div>)?$", html)
 
 
-def test_raw_html_is_text() -> None:
+def test_raw_html_is_shown_as_text() -> None:
     assert to_html("<b>x</b>") == "<p>&lt;b&gt;x&lt;/b&gt;</p>"
 
 
@@ -71,7 +71,7 @@ def test_a_bare_link_ends_before_the_punctuation() -> None:
     )
 
 
-def test_images_become_links_so_that_nothing_remote_is_loaded() -> None:
+def test_images_become_links_and_nothing_remote_is_loaded() -> None:
     assert to_html("![A *chart*](https://e.com/c.png)") == (
         f'<p><a href="https://e.com/c.png" {LINK}>A chart</a></p>'
     )
@@ -103,7 +103,7 @@ def test_headings_skip_no_level_below_the_page(written: str, shown: str) -> None
     assert re.findall(r"<h(\d)>", to_html(source)) == shown.split()
 
 
-def test_a_seam_stands_before_the_next_block() -> None:
+def test_a_seam_appears_before_the_next_block() -> None:
     seam = '<div class="seam" role="note">Server restarted; reply continued</div>'
     assert to_html("One two.\n\nThree.", [5]) == f"<p>One two.</p>{seam}<p>Three.</p>"
     assert to_html("One two.\n\nThree.", [10]) == f"<p>One two.</p>{seam}<p>Three.</p>"
@@ -185,7 +185,7 @@ def test_the_server_renders_any_text_in_less_than_a_second() -> None:
 
 
 @pytest.mark.parametrize("opener", ["[", "![", "*a ", "`a", "<", "$a "])
-def test_a_paragraph_of_too_many_signs_is_plain_and_what_follows_is_not(opener: str) -> None:
+def test_a_paragraph_with_too_many_marks_is_plain_and_the_next_is_not(opener: str) -> None:
     html = to_html(f"{opener * 6_000}\nb\n\n**c**")
     assert '<p><span class="plain">' in html
     assert html.endswith("\nb</span></p><p><strong>c</strong></p>")

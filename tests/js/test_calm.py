@@ -166,7 +166,7 @@ def growing(page: Page) -> Iterator[Growing]:
     Files.pages.clear()
 
 
-def test_nothing_moves_under_a_reader_while_a_reply_grows_and_ends(growing: Growing) -> None:
+def test_the_page_does_not_jump_while_a_reply_grows_and_ends(growing: Growing) -> None:
     page = growing.page
     page.evaluate("scrollTo(0, 40)")
     growing.frame()
@@ -181,7 +181,7 @@ def test_nothing_moves_under_a_reader_while_a_reply_grows_and_ends(growing: Grow
     expect(page.get_by_text("The last words of all.")).to_be_in_viewport()
 
 
-def test_the_last_words_stay_where_they_are_when_a_reply_ends(growing: Growing) -> None:
+def test_the_last_line_does_not_move_when_a_reply_ends(growing: Growing) -> None:
     growing.write()
     expect(growing.page.locator("live-reply .prose > p").last).to_be_in_viewport()
     before = growing.top("The last words")
@@ -191,7 +191,7 @@ def test_the_last_words_stay_where_they_are_when_a_reply_ends(growing: Growing) 
     assert growing.page.evaluate("window.shifted") == []
 
 
-def test_no_formula_moves_what_stands_below_it(growing: Growing) -> None:
+def test_no_formula_moves_the_content_below_it(growing: Growing) -> None:
     formulas = growing.page.locator("live-reply math")
     growing.add("\n\nHere is $a$ first one.")  # what sets formulas is fetched by now
     expect(formulas).to_have_count(1)
@@ -202,7 +202,7 @@ def test_no_formula_moves_what_stands_below_it(growing: Growing) -> None:
     assert growing.page.evaluate("window.jumped") == []
 
 
-def test_what_sets_formulas_is_fetched_when_one_begins(growing: Growing) -> None:
+def test_katex_is_loaded_when_a_formula_begins(growing: Growing) -> None:
     with growing.page.expect_request("**/katex.min.js"):
         growing.add("\n\n$$\nx^2")
     expect(growing.page.locator("live-reply math")).to_have_count(0)
@@ -210,7 +210,7 @@ def test_what_sets_formulas_is_fetched_when_one_begins(growing: Growing) -> None
     expect(growing.page.locator("live-reply math")).to_have_count(1)
 
 
-def test_the_last_words_are_no_formula_as_long_as_they_may_be_a_price(growing: Growing) -> None:
+def test_the_last_words_are_no_formula_while_they_may_be_a_price(growing: Growing) -> None:
     growing.add("\n\nFirst $a$ formula.\n\n")
     formulas = growing.page.locator("live-reply math")
     expect(formulas).to_have_count(1)
@@ -225,7 +225,7 @@ def test_the_last_words_are_no_formula_as_long_as_they_may_be_a_price(growing: G
     expect(formulas).to_have_count(2)
 
 
-def test_a_selection_and_the_focus_survive_the_text_that_streams(growing: Growing) -> None:
+def test_selection_and_focus_survive_streaming_text(growing: Growing) -> None:
     page = growing.page
     words = page.get_by_text("Words to hold on to.")
     words.evaluate("(block) => getSelection().selectAllChildren(block)")
@@ -238,7 +238,7 @@ def test_a_selection_and_the_focus_survive_the_text_that_streams(growing: Growin
     expect(copy).to_be_focused()
 
 
-def test_who_stands_on_a_button_under_a_reply_stands_there_when_it_ends(growing: Growing) -> None:
+def test_the_focus_stays_on_a_button_when_a_reply_ends(growing: Growing) -> None:
     copy = growing.page.get_by_role("button", name="Copy", exact=True)
     copy.focus()
     growing.write()
@@ -246,7 +246,7 @@ def test_who_stands_on_a_button_under_a_reply_stands_there_when_it_ends(growing:
     expect(copy).to_be_focused()
 
 
-def test_screen_readers_hear_how_it_stands_and_never_the_text(growing: Growing) -> None:
+def test_screen_readers_announce_the_state_and_never_the_text(growing: Growing) -> None:
     growing.write()
     growing.end()
     expect(growing.page.get_by_role("status").first).to_have_text("Reply finished")
@@ -254,7 +254,7 @@ def test_screen_readers_hear_how_it_stands_and_never_the_text(growing: Growing) 
     assert said <= {"", "Replying…", "Reply finished"}
 
 
-def test_with_reduced_motion_nothing_moves_by_itself(growing: Growing) -> None:
+def test_with_reduced_motion_nothing_is_animated(growing: Growing) -> None:
     page = growing.page
     moving = """() => document.getAnimations().filter((one) =>
         one.playState === "running" && one.effect.getTiming().iterations === Infinity).length"""

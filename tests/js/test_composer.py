@@ -145,7 +145,7 @@ def named(page: Page, name: str) -> Any:
     return page.get_by_role("article", name=name, exact=True)
 
 
-def test_send_waits_for_a_text_and_says_so(chat: Page) -> None:
+def test_the_send_button_is_disabled_without_text_and_says_why(chat: Page) -> None:
     expect(send(chat)).to_have_attribute("title", "Write a message first")
     box(chat).fill("  ")
     expect(send(chat)).to_be_disabled()
@@ -153,7 +153,7 @@ def test_send_waits_for_a_text_and_says_so(chat: Page) -> None:
     expect(send(chat)).to_be_enabled()
 
 
-def test_the_message_and_an_empty_reply_are_there_before_the_answer(
+def test_the_message_and_an_empty_reply_appear_before_the_response(
     chat: Page, server: Server
 ) -> None:
     server.answer = server.held.append
@@ -171,9 +171,7 @@ def test_the_message_and_an_empty_reply_are_there_before_the_answer(
     expect(chat.get_by_role("article")).to_have_count(2)
 
 
-def test_stop_stands_where_send_stood_and_send_comes_back_with_something_to_send(
-    page: Page, server: Server
-) -> None:
+def test_stop_replaces_send_until_there_is_text_to_send(page: Page, server: Server) -> None:
     question, answer = exchange("Before")
     Files.pages[CHAT] = page_of(f"{CHAT}messages/", (question, replace(answer, state="completed")))
     page.goto(CHAT)
@@ -209,7 +207,7 @@ def test_shift_enter_and_an_input_method_s_enter_do_not_send(chat: Page, server:
     [Route.abort, Route.continue_, lambda route: route.fulfill(body="<p>Welcome to our network")],
     ids=["no answer", "half of one", "another one"],
 )
-def test_what_could_not_be_sent_stays_and_goes_again_under_the_same_id(
+def test_an_unsent_message_stays_and_is_repeated_with_the_same_id(
     chat: Page, server: Server, complaints: list[str], way: Callable[[Route], None]
 ) -> None:
     server.answer = way
@@ -225,7 +223,7 @@ def test_what_could_not_be_sent_stays_and_goes_again_under_the_same_id(
     complaints.clear()
 
 
-def test_what_was_not_sent_is_not_said_to_be_answered(
+def test_an_unsent_message_is_not_announced_as_answered(
     chat: Page, server: Server, complaints: list[str]
 ) -> None:
     status = chat.locator("#status")
@@ -252,7 +250,7 @@ def test_what_was_not_sent_is_not_said_to_be_answered(
     complaints.clear()
 
 
-def test_what_was_not_sent_stays_when_a_reply_above_it_is_written_again(
+def test_an_unsent_message_stays_when_a_reply_above_is_regenerated(
     page: Page, server: Server, complaints: list[str]
 ) -> None:
     Files.pages[CHAT] = page_of(f"{CHAT}messages/", ended("Yes"))
@@ -273,7 +271,7 @@ def test_what_was_not_sent_stays_when_a_reply_above_it_is_written_again(
 
 
 @pytest.mark.parametrize(("whose", "act"), [("You", "Edit"), ("demo", "Regenerate")])
-def test_a_message_stays_where_another_page_comes_in_its_place(
+def test_a_message_stays_when_the_response_is_another_page(
     page: Page, server: Server, whose: str, act: str
 ) -> None:
     Files.pages[CHAT] = page_of(f"{CHAT}messages/", ended("Yes"))
@@ -286,7 +284,7 @@ def test_a_message_stays_where_another_page_comes_in_its_place(
     expect(named(page, "You")).to_contain_text("Yes")
 
 
-def test_what_could_not_be_sent_survives_a_reload(
+def test_an_unsent_message_survives_a_reload(
     chat: Page, server: Server, complaints: list[str]
 ) -> None:
     server.answer = lambda route: route.fulfill(status=503)
@@ -302,7 +300,7 @@ def test_what_could_not_be_sent_survives_a_reload(
     complaints.clear()
 
 
-def test_what_was_said_before_in_the_same_words_is_not_taken_for_it(
+def test_an_earlier_message_with_the_same_text_is_not_taken_for_the_unsent_one(
     page: Page, server: Server, complaints: list[str]
 ) -> None:
     Files.pages[CHAT] = page_of(f"{CHAT}messages/", ended("Yes"))
@@ -317,7 +315,7 @@ def test_what_was_said_before_in_the_same_words_is_not_taken_for_it(
     complaints.clear()
 
 
-def test_what_arrived_although_its_answer_was_lost_is_not_shown_twice(
+def test_a_message_whose_response_was_lost_is_not_shown_twice(
     chat: Page, server: Server, complaints: list[str]
 ) -> None:
     server.answer = lambda route: route.abort()
@@ -334,7 +332,7 @@ def test_what_arrived_although_its_answer_was_lost_is_not_shown_twice(
     complaints.clear()
 
 
-def test_a_refused_message_gives_its_text_back(
+def test_a_refused_message_returns_its_text(
     chat: Page, server: Server, complaints: list[str]
 ) -> None:
     body = render_to_string("chat/composer/_rejection.html", {"rejection": "No OpenAI API key."})
@@ -347,7 +345,7 @@ def test_a_refused_message_gives_its_text_back(
     complaints.clear()
 
 
-def test_who_must_sign_in_first_finds_the_draft_again(chat: Page, server: Server) -> None:
+def test_a_draft_survives_signing_in(chat: Page, server: Server) -> None:
     Files.pages["/sign-in/"] = b"<!doctype html><link rel=icon href=/img/favicon.svg>Sign in"
     server.answer = lambda route: route.fulfill(headers={"HX-Redirect": "/sign-in/"})
     box(chat).fill("Hold fast")
@@ -369,9 +367,7 @@ def test_a_draft_and_its_settings_survive_a_reload(chat: Page) -> None:
     expect(chat.locator("#settings-summary")).to_have_text("50 tokens")
 
 
-def test_the_demo_goes_out_of_a_draft_once_there_is_something_better(
-    page: Page, server: Server
-) -> None:
+def test_a_draft_drops_the_demo_once_there_is_a_better_model(page: Page, server: Server) -> None:
     """Unless it was chosen over that."""
     with override_settings(STORAGES=PLAIN_FILES, STATIC_URL="/static/"):
         openai = next(m.id for m in all_models() if m.provider == "openai")
@@ -429,7 +425,7 @@ def test_stop_ends_the_reply_that_runs(chat: Page, server: Server) -> None:
     assert server.stopped[0].endswith(f"/s/{STREAM}/stop/")
 
 
-def test_stop_before_the_answer_is_kept_until_there_is_something_to_stop(
+def test_a_stop_before_the_response_waits_until_there_is_a_stream_to_stop(
     chat: Page, server: Server
 ) -> None:
     server.answer = server.held.append
@@ -473,7 +469,7 @@ def test_a_new_chat_gets_its_own_address(page: Page, server: Server) -> None:
     expect(page.locator("article[id^='m-']")).to_have_count(4)
 
 
-def test_what_is_typed_before_a_new_chat_has_its_address_stays_with_it(
+def test_text_typed_before_a_new_chat_has_its_address_stays_with_it(
     page: Page, server: Server
 ) -> None:
     server.answer = server.held.append
@@ -491,7 +487,7 @@ def test_what_is_typed_before_a_new_chat_has_its_address_stays_with_it(
     expect(box(page)).to_have_value("")
 
 
-def test_a_plain_http_address_has_ids_too(page: Page, server: Server) -> None:
+def test_request_ids_work_on_plain_http(page: Page, server: Server) -> None:
     page.add_init_script("delete Crypto.prototype.randomUUID")
     page.goto(CHAT)
     from_the_server = page.locator("input[name='request_id']").input_value()
@@ -503,7 +499,7 @@ def test_a_plain_http_address_has_ids_too(page: Page, server: Server) -> None:
     assert server.sent[0]["request_id"] != from_the_server
 
 
-def test_a_model_without_a_key_can_not_be_sent_to(page: Page, server: Server) -> None:
+def test_a_model_without_a_key_cannot_be_used(page: Page, server: Server) -> None:
     with override_settings(STORAGES=PLAIN_FILES, STATIC_URL="/static/"):
         openai = next(m.id for m in all_models() if m.provider == "openai")
         hint = "No OpenAI API key."

@@ -14,7 +14,9 @@ PAGE = """<!doctype html><html lang=en><title>Form</title><link rel=icon href=/i
 
 
 @pytest.mark.parametrize("field", ["", "<input type=hidden name=account value=nobody>"])
-def test_with_the_token_of_today_a_form_says_whose_page_it_is_on(page: Page, field: str) -> None:
+def test_a_form_with_a_refreshed_token_names_the_account_of_its_page(
+    page: Page, field: str
+) -> None:
     """This includes forms of the admin and of allauth, which contain only the token."""
     Files.pages["/form/"] = PAGE.format(field=field).encode()
     page.route("**/done/", lambda route: route.fulfill(body="Done"))

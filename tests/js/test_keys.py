@@ -29,7 +29,7 @@ def top(page: Page) -> float:
     return float(page.evaluate("document.scrollingElement.scrollTop"))
 
 
-def test_a_box_nobody_has_used_leaves_the_keys_to_reading(read: Page) -> None:
+def test_an_unused_message_box_leaves_the_keys_to_scrolling(read: Page) -> None:
     end = top(read)
     assert end > 0
     read.keyboard.press("ArrowUp")
@@ -56,12 +56,14 @@ def test_a_box_nobody_has_used_leaves_the_keys_to_reading(read: Page) -> None:
         ({"key": "Ь", "code": "KeyM", "shiftKey": True}, "#model-picker"),
     ],
 )
-def test_other_layouts_have_the_same_keys(read: Page, event: dict[str, Any], opened: str) -> None:
+def test_other_keyboard_layouts_have_the_same_shortcuts(
+    read: Page, event: dict[str, Any], opened: str
+) -> None:
     press(read, ctrlKey=True, **event)
     expect(read.locator(opened)).to_be_visible()
 
 
-def test_a_letter_that_a_mac_writes_with_option_costs_nothing(read: Page) -> None:
+def test_an_option_letter_on_a_mac_sends_nothing(read: Page) -> None:
     read.add_init_script(
         "for (const [name, value] of [['platform', 'MacIntel'], ['userAgentData', undefined]])"
         "Object.defineProperty(navigator, name, { value })"

@@ -135,7 +135,7 @@ def prose(page: Page) -> Any:
     return page.locator("article .prose").last
 
 
-def test_it_goes_on_from_the_index_the_page_was_rendered_at(
+def test_it_continues_from_the_index_of_the_rendered_page(
     page: Page, server: Server, open_: Open
 ) -> None:
     open_(article("One ", "<p>One</p>", index=4))
@@ -152,7 +152,7 @@ def test_chunks_that_were_shown_already_are_dropped(
     expect(prose(page)).to_have_text("One two three")
 
 
-def test_a_hole_is_asked_for_again(page: Page, server: Server, open_: Open) -> None:
+def test_a_hole_is_requested_again(page: Page, server: Server, open_: Open) -> None:
     open_(article("One", "<p>One</p>", index=0))
     server.send(chunk(2, " three"))
     until(page, lambda: server.cursors() == [0, 0])
@@ -160,9 +160,7 @@ def test_a_hole_is_asked_for_again(page: Page, server: Server, open_: Open) -> N
     expect(prose(page)).to_have_text("One two three")
 
 
-def test_a_piece_that_is_known_in_part_is_asked_for_anew(
-    page: Page, server: Server, open_: Open
-) -> None:
+def test_a_partly_known_piece_is_requested_again(page: Page, server: Server, open_: Open) -> None:
     open_(article("One", "<p>One</p>", index=0))
     server.send(chunk(1, " two"), chunk(2, " two three", first=1))
     until(page, lambda: server.cursors() == [0, 1])
@@ -178,7 +176,7 @@ def test_a_snapshot_replaces_everything(page: Page, server: Server, open_: Open)
     expect(prose(page).locator(".seam + p")).to_have_text("Onward")
 
 
-def test_a_lost_socket_is_no_end(page: Page, server: Server, open_: Open) -> None:
+def test_a_lost_socket_does_not_end_the_reply(page: Page, server: Server, open_: Open) -> None:
     open_(article("One", "<p>One</p>", index=0))
     server.send(chunk(1, " two"))
     expect(prose(page)).to_have_text("One two")
@@ -190,7 +188,7 @@ def test_a_lost_socket_is_no_end(page: Page, server: Server, open_: Open) -> Non
     expect(prose(page)).to_have_text("One two three")
 
 
-def test_who_is_signed_out_does_not_come_back(
+def test_a_signed_out_page_does_not_reconnect(
     page: Page, server: Server, open_: Open, complaints: list[str]
 ) -> None:
     page.route("**/sidebar/", lambda route: route.fulfill(status=401))
@@ -204,7 +202,7 @@ def test_who_is_signed_out_does_not_come_back(
     complaints.clear()
 
 
-def test_who_has_only_got_a_new_session_comes_back(page: Page, server: Server, open_: Open) -> None:
+def test_a_page_with_a_new_session_reconnects(page: Page, server: Server, open_: Open) -> None:
     page.route("**/sidebar/", lambda route: route.fulfill(body="<nav></nav>"))
     open_(article())
     server.close(4401)
@@ -218,7 +216,7 @@ def test_a_ping_is_answered_with_its_number(page: Page, server: Server, open_: O
     until(page, lambda: {"type": "pong", "n": 7} in server.heard)
 
 
-def test_a_silent_line_is_left_when_the_browser_doubts_it(
+def test_a_silent_socket_is_replaced_when_the_browser_goes_offline(
     page: Page, server: Server, open_: Open
 ) -> None:
     open_(article())
@@ -227,7 +225,7 @@ def test_a_silent_line_is_left_when_the_browser_doubts_it(
     until(page, lambda: server.cursors() == [-1, -1])
 
 
-def test_a_line_that_answers_is_kept(page: Page, server: Server, open_: Open) -> None:
+def test_a_socket_that_answers_is_kept(page: Page, server: Server, open_: Open) -> None:
     open_(article())
     page.clock.install()
     page.evaluate("window.dispatchEvent(new Event('offline'))")
@@ -237,7 +235,7 @@ def test_a_line_that_answers_is_kept(page: Page, server: Server, open_: Open) ->
     assert server.opened == 1
 
 
-def test_the_end_takes_the_footer_and_leaves_the_text(
+def test_the_end_adopts_the_servers_footer_and_keeps_the_text(
     page: Page, server: Server, open_: Open
 ) -> None:
     open_(article("One", "<p>One</p>", index=0))
@@ -252,14 +250,16 @@ def test_the_end_takes_the_footer_and_leaves_the_text(
     )
 
 
-def test_an_end_beyond_what_is_held_is_asked_about(page: Page, server: Server, open_: Open) -> None:
+def test_an_end_beyond_the_known_index_is_followed_again(
+    page: Page, server: Server, open_: Open
+) -> None:
     open_(article("One", "<p>One</p>", index=0))
     server.send(end(after=5))
     until(page, lambda: server.cursors() == [0, 0])
     expect(page.locator("article")).to_have_attribute("aria-busy", "true")
 
 
-def test_a_text_unlike_the_stored_one_gives_way_to_it(
+def test_a_text_that_differs_from_the_stored_one_is_replaced(
     page: Page, server: Server, open_: Open
 ) -> None:
     """It can't happen; if it does, what is stored is what is shown."""
@@ -269,7 +269,7 @@ def test_a_text_unlike_the_stored_one_gives_way_to_it(
     expect(prose(page)).to_have_text("as the server has it")
 
 
-def test_a_text_too_deep_for_a_browser_is_shown_and_ends_all_the_same(
+def test_a_text_nested_too_deeply_for_a_browser_is_shown_and_ends(
     page: Page, server: Server, open_: Open
 ) -> None:
     """As it was written; and nothing is complained about."""
@@ -281,7 +281,7 @@ def test_a_text_too_deep_for_a_browser_is_shown_and_ends_all_the_same(
     expect(page.locator("article")).not_to_have_attribute("aria-busy", "true")
 
 
-def test_the_source_is_kept_to_the_byte(page: Page, server: Server, open_: Open) -> None:
+def test_the_markdown_source_is_kept_byte_for_byte(page: Page, server: Server, open_: Open) -> None:
     open_(article("a\r\nb ", "<p>a\nb</p>", index=0))
     server.send(chunk(1, "🐙 e\u0301\r"), chunk(2, "\n\r\nend\t"))
     expect(prose(page).locator("p")).to_have_count(2)
@@ -297,7 +297,7 @@ def test_chunks_of_an_unknown_kind_show_nothing_and_leave_no_gap(
     expect(prose(page)).to_have_text("Low water")
 
 
-def test_thoughts_are_folded_away_beside_the_text(page: Page, server: Server, open_: Open) -> None:
+def test_reasoning_is_collapsed_beside_the_text(page: Page, server: Server, open_: Open) -> None:
     open_(article())
     expect(page.locator(".reasoning")).to_be_hidden()
     server.send(chunk(0, "Hm, *tides*", kind="reasoning"))
@@ -312,7 +312,7 @@ def test_thoughts_are_folded_away_beside_the_text(page: Page, server: Server, op
 NOT_FOUND = {"type": "error", "code": "not_found", "message": "No such stream."}
 
 
-def test_a_stream_that_is_gone_stops_being_busy(
+def test_a_deleted_stream_is_no_longer_busy(
     page: Page, server: Server, open_: Open, complaints: list[str]
 ) -> None:
     open_(article())
@@ -323,7 +323,7 @@ def test_a_stream_that_is_gone_stops_being_busy(
     complaints.clear()
 
 
-def test_a_socket_of_somebody_else_deletes_nothing(
+def test_a_socket_of_another_account_deletes_nothing(
     page: Page, server: Server, open_: Open, complaints: list[str]
 ) -> None:
     open_(article("One", "<p>One</p>", index=0))
@@ -339,7 +339,7 @@ def test_a_socket_of_somebody_else_deletes_nothing(
     complaints.clear()
 
 
-def test_a_reply_that_was_continued_elsewhere_gives_way_to_its_new_stream(
+def test_a_reply_continued_elsewhere_switches_to_its_new_stream(
     page: Page, server: Server, open_: Open
 ) -> None:
     """Whose indexes begin anew, and say nothing about those of the old one."""
@@ -352,7 +352,7 @@ def test_a_reply_that_was_continued_elsewhere_gives_way_to_its_new_stream(
     expect(prose(page)).to_have_text("One two")
 
 
-def test_the_caret_stands_where_the_text_grows_and_goes_with_the_end(
+def test_the_caret_follows_the_text_and_disappears_at_the_end(
     page: Page, server: Server, open_: Open
 ) -> None:
     open_(article())
@@ -369,7 +369,7 @@ def test_the_caret_stands_where_the_text_grows_and_goes_with_the_end(
     assert page.locator("[class='']").count() == 0
 
 
-def test_many_chunks_are_one_write_a_frame(page: Page, server: Server, open_: Open) -> None:
+def test_many_chunks_are_one_write_per_frame(page: Page, server: Server, open_: Open) -> None:
     open_(article())
     page.evaluate("""() => {
         window.writes = 0;
@@ -386,7 +386,7 @@ def test_many_chunks_are_one_write_a_frame(page: Page, server: Server, open_: Op
 
 
 @pytest.mark.parametrize("state", ["completed", "stopped", "failed"])
-def test_thoughts_that_are_opened_after_the_end_double_nothing(
+def test_reasoning_opened_after_the_end_is_not_doubled(
     page: Page, server: Server, open_: Open, state: str
 ) -> None:
     open_(article("Before. ", "<p>Before.</p>", index=2, seams=(8,)))

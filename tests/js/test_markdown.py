@@ -62,7 +62,7 @@ def test_the_browser_and_the_server_agree_on_every_case(page: Page) -> None:
     assert by_name(cases, rendered(page, sources)) == by_name(cases, served)
 
 
-def test_a_document_fed_one_character_at_a_time_is_the_same_document(page: Page) -> None:
+def test_a_document_fed_by_characters_is_the_same_document(page: Page) -> None:
     cases = CASES["agree"] + CASES["differ"]
     sources = [case["markdown"] for case in cases]
     at_once = by_name(cases, rendered(page, sources))
@@ -95,7 +95,7 @@ SET = """async (sources) => {
 }"""
 
 
-def test_formulas_that_are_set_meanwhile_leave_the_same_document(page: Page) -> None:
+def test_formulas_rendered_meanwhile_give_the_same_document(page: Page) -> None:
     cases = CASES["agree"] + CASES["differ"]
     sources = [case["markdown"] for case in cases]
     result: dict[str, Any] = page.evaluate(SET, sources)
@@ -143,7 +143,7 @@ SEAM = """async ([source, seams, step]) => {
 
 @pytest.mark.parametrize("step", [False, True], ids=["whole", "by character"])
 @pytest.mark.parametrize(("where", "source", "seams"), SEAMED, ids=[s[0] for s in SEAMED])
-def test_a_seam_stands_after_the_block_it_falls_into(
+def test_a_seam_appears_after_the_block_it_falls_into(
     page: Page, where: str, source: str, seams: list[int], step: bool
 ) -> None:
     shown = page.evaluate(SEAM, [source, seams, step])
@@ -179,7 +179,7 @@ SETTLE = """async () => {
 }"""
 
 
-def test_finished_blocks_are_never_touched_again(page: Page) -> None:
+def test_finished_blocks_never_change_again(page: Page) -> None:
     result: dict[str, Any] = page.evaluate(SETTLE)
     assert result["same"]
     assert not result["touched"]
@@ -200,7 +200,7 @@ ADOPT = """async ([html, source]) => {
 }"""
 
 
-def test_what_the_server_rendered_is_taken_over_as_it_stands(page: Page) -> None:
+def test_html_from_the_server_is_adopted_unchanged(page: Page) -> None:
     source = next(c["markdown"] for c in CASES["agree"] if c["name"] == "a long answer")
     kept = page.evaluate(ADOPT, [f"\n  {to_html(source)}\n", source])
     assert len(kept) > 8
@@ -238,7 +238,7 @@ SLICED = """async (texts) => {
 }"""
 
 
-def test_a_text_built_in_slices_is_the_same_whatever_is_built_between(page: Page) -> None:
+def test_a_text_built_in_slices_equals_a_text_built_at_once(page: Page) -> None:
     """And nothing of it is shown before all of it is."""
     cases = [case["markdown"] for case in CASES["agree"] if "]:" not in case["markdown"]]
     texts = [
@@ -255,7 +255,7 @@ def test_a_text_built_in_slices_is_the_same_whatever_is_built_between(page: Page
     assert result["finished"] == rendered(page, [text + "more and more" for text in texts])
 
 
-def test_a_text_that_comes_very_fast_is_cut_between_characters(page: Page) -> None:
+def test_a_very_fast_text_is_split_between_characters(page: Page) -> None:
     texts = page.evaluate(
         """async (text) => {
         const { MarkdownStream } = await import("/js/markdown/stream.js");
@@ -319,7 +319,7 @@ INSPECT = """async ([sources, served, allowed, tags]) => {
 }"""
 
 
-def test_no_attack_runs_loads_or_leaves_anything_behind(page: Page, site: str) -> None:
+def test_no_attack_runs_or_loads_anything(page: Page, site: str) -> None:
     assert len(set(ATTACKS)) >= 100
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -332,7 +332,7 @@ def test_no_attack_runs_loads_or_leaves_anything_behind(page: Page, site: str) -
     assert [url for url in asked if not url.startswith(ours)] == []
 
 
-def test_the_attacks_would_be_noticed(page: Page, complaints: list[str]) -> None:
+def test_a_successful_attack_would_be_noticed(page: Page, complaints: list[str]) -> None:
     """The same inspection, of the first attacks as raw HTML."""
     allowed = {tag: sorted(names) for tag, names in ALLOWED_ATTRIBUTES.items()}
     with page.expect_console_message(lambda message: "404" in message.text):  # there is no x
@@ -359,7 +359,7 @@ def nasty_texts() -> list[str]:
     return [f"{start}\n\nThe **end**, and 🐙.\n" for start in starts]
 
 
-def test_what_costs_too_much_is_plain_on_both_sides_alike(page: Page) -> None:
+def test_too_expensive_text_is_plain_on_both_sides(page: Page) -> None:
     texts = nasty_texts()
     served = as_read(page, [to_html(text) for text in texts])
     assert rendered(page, texts) == served
@@ -383,7 +383,7 @@ FED = """async ([texts, size]) => {
 }"""
 
 
-def test_what_costs_too_much_ends_alike_however_it_arrives(page: Page) -> None:
+def test_too_expensive_text_ends_alike_however_it_arrives(page: Page) -> None:
     texts = nasty_texts()
     assert page.evaluate(FED, [texts, 4_001]) == rendered(page, texts)
 
@@ -411,7 +411,7 @@ UNREADABLE = """async ([text, isAlways, name = "build"]) => {
 }"""
 
 
-def test_what_cannot_be_built_is_plain_and_fails_where_even_that_cannot(page: Page) -> None:
+def test_text_that_cannot_be_built_is_shown_plain_or_fails(page: Page) -> None:
     assert page.evaluate(UNREADABLE, ["One *two*", False]).endswith("One *two*")
     assert page.evaluate(UNREADABLE, ["One *two*", True]) == ["too deep"] * 2
     late = ["[a]\n\n[a]: /b", True, "rebuild"]

@@ -79,7 +79,7 @@ def says(page: Page, sentence: str) -> Callable[[], bool]:
     return lambda: page.locator("#status").inner_text().strip() == sentence
 
 
-def test_a_reply_grows_and_ends_where_sockets_are_refused(page: Page, pages: Pages) -> None:
+def test_a_reply_grows_and_ends_without_sockets(page: Page, pages: Pages) -> None:
     tried: list[WebSocket] = []
     page.on("websocket", lambda socket: tried.append(socket))
     page.goto(CHAT)  # the server of these tests knows no sockets and answers them with 404
@@ -100,7 +100,7 @@ def test_a_reply_grows_and_ends_where_sockets_are_refused(page: Page, pages: Pag
     assert pages.listed <= listed + 10, "and the list seldom"
 
 
-def test_a_reply_that_was_continued_elsewhere_goes_on(page: Page, pages: Pages) -> None:
+def test_polling_shows_a_reply_continued_elsewhere(page: Page, pages: Pages) -> None:
     page.goto(CHAT)
     pages.write("One two three", 9, state="running")
     pass_time(page, shows(page, "One two three"))
@@ -112,7 +112,7 @@ def test_a_reply_that_was_continued_elsewhere_goes_on(page: Page, pages: Pages) 
 
 
 @pytest.mark.parametrize("state", ["completed", "running"])
-def test_what_ended_and_was_continued_between_two_rounds_is_shown(
+def test_a_reply_that_ended_and_continued_between_two_polls_is_shown(
     page: Page, pages: Pages, state: str
 ) -> None:
     page.goto(CHAT)
@@ -126,7 +126,7 @@ def test_what_ended_and_was_continued_between_two_rounds_is_shown(
     expect(page.locator("#composer[data-running]")).to_have_count(runs)
 
 
-def test_an_answer_that_can_not_be_read_ends_no_rounds(
+def test_an_unreadable_response_does_not_end_polling(
     page: Page, pages: Pages, complaints: list[str]
 ) -> None:
     page.goto(CHAT)
@@ -141,7 +141,7 @@ def test_an_answer_that_can_not_be_read_ends_no_rounds(
     pass_time(page, shows(page, "One two"))
 
 
-def test_somebody_else_is_told_of_once_and_ends_the_rounds(
+def test_another_signed_in_account_is_reported_once_and_ends_polling(
     page: Page, pages: Pages, complaints: list[str]
 ) -> None:
     page.goto(CHAT)
@@ -162,7 +162,7 @@ def test_somebody_else_is_told_of_once_and_ends_the_rounds(
     complaints[:] = [one for one in complaints if "409" not in one]
 
 
-def test_what_is_done_to_a_chat_is_seen_in_the_list(page: Page, pages: Pages) -> None:
+def test_polling_updates_the_list_of_conversations(page: Page, pages: Pages) -> None:
     row = (
         '<li><a id="c-1" href="{0}">{1}</a>'
         '<a class="conversation-menu-button" href="{0}menu/">More</a></li>'
@@ -181,9 +181,7 @@ def test_what_is_done_to_a_chat_is_seen_in_the_list(page: Page, pages: Pages) ->
     expect(page.locator("#c-1")).to_have_text("Moons")  # at once: the page's clock stands still
 
 
-def test_a_socket_that_gets_through_after_all_makes_it_live_and_doubles_nothing(
-    page: Page, pages: Pages
-) -> None:
+def test_a_late_socket_replaces_polling_without_doubling_text(page: Page, pages: Pages) -> None:
     refused = [True]
     heard: list[dict[str, object]] = []
 
@@ -212,9 +210,7 @@ def test_a_socket_that_gets_through_after_all_makes_it_live_and_doubles_nothing(
 
 
 @pytest.mark.parametrize("how", ["upgrade", "greeting"])
-def test_what_is_never_answered_is_told_from_a_slow_line(
-    page: Page, pages: Pages, how: str
-) -> None:
+def test_an_unanswered_socket_is_reported(page: Page, pages: Pages, how: str) -> None:
     if how == "greeting":
         page.route_web_socket("**/ws/", lambda socket: None)
     with Files.unanswered("/ws/"):
@@ -224,7 +220,7 @@ def test_what_is_never_answered_is_told_from_a_slow_line(
         pass_time(page, shows(page, "One"))
 
 
-def test_where_pages_don_t_answer_either_it_goes_on_reconnecting(page: Page, pages: Pages) -> None:
+def test_without_any_response_the_socket_keeps_reconnecting(page: Page, pages: Pages) -> None:
     page.goto(CHAT)
     pages.answer = False
     pass_time(page, says(page, "Reconnecting, your text is safe"))

@@ -71,7 +71,7 @@ def test_the_page_opens_at_the_end_and_stays_there(reading: Any) -> None:
     expect(pill(page)).to_be_hidden()
 
 
-def test_who_scrolls_up_is_left_alone_and_told_of_new_text(reading: Any) -> None:
+def test_scrolling_up_stops_following_and_new_text_is_announced(reading: Any) -> None:
     page = reading("<p>x</p>" * 60)
     scroll_up(page)
     before = page.evaluate("scrollY")
@@ -83,7 +83,7 @@ def test_who_scrolls_up_is_left_alone_and_told_of_new_text(reading: Any) -> None
     expect(pill(page)).to_be_hidden()
 
 
-def test_the_browser_holds_a_place_only_for_who_is_not_at_the_end(reading: Any) -> None:
+def test_scroll_anchoring_is_on_only_away_from_the_end(reading: Any) -> None:
     """Looking for it among the blocks of a long reply costs a frame more than what grew."""
     page = reading("<p>x</p>" * 60)
     page.add_style_tag(url="/css/transcript.css")
@@ -95,7 +95,7 @@ def test_the_browser_holds_a_place_only_for_who_is_not_at_the_end(reading: Any) 
     page.wait_for_function(f"() => {anchor} === 'none'")
 
 
-def test_who_comes_back_to_the_end_follows_again(reading: Any) -> None:
+def test_scrolling_back_to_the_end_resumes_following(reading: Any) -> None:
     page = reading("<p>x</p>" * 60)
     scroll_up(page)
     page.evaluate(GROW)
@@ -108,7 +108,7 @@ def test_who_comes_back_to_the_end_follows_again(reading: Any) -> None:
 CODE = "```py\nfor tide in range(3):\n    print(f'{tide} < 3')  # <b>&amp;</b>\n```"
 
 
-def test_code_gets_its_colours_and_keeps_its_text(reading: Any) -> None:
+def test_code_is_highlighted_and_keeps_its_text(reading: Any) -> None:
     page = reading(to_html(CODE))
     expect(page.locator(".hljs-keyword").first).to_have_text("for")
     text = page.locator("pre code").evaluate("code => code.textContent")
@@ -116,7 +116,7 @@ def test_code_gets_its_colours_and_keeps_its_text(reading: Any) -> None:
     expect(page.locator("pre code :not(span)")).to_have_count(0)
 
 
-def test_a_long_program_gets_all_its_colours_while_a_reply_thinks(reading: Any) -> None:
+def test_a_long_program_is_highlighted_completely_during_reasoning(reading: Any) -> None:
     """In pieces, each in a frame; a reply that writes nothing does not hold them up."""
     program = "\n".join(f"tide_{n} = {n}" for n in range(2_000))
     page = reading("<p aria-busy=true></p>" + to_html(f"```py\n{program}\n```"))
@@ -133,7 +133,7 @@ def test_very_long_code_and_unknown_languages_stay_plain(reading: Any) -> None:
 
 
 @pytest.mark.parametrize("clipboard", [True, False], ids=["https", "plain http"])
-def test_code_is_copied_as_it_is(reading: Any, page: Page, clipboard: bool) -> None:
+def test_code_is_copied_unchanged(reading: Any, page: Page, clipboard: bool) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     reading(to_html(CODE))
     read = page.evaluate_handle("() => navigator.clipboard.readText.bind(navigator.clipboard)")
@@ -148,7 +148,7 @@ def test_code_is_copied_as_it_is(reading: Any, page: Page, clipboard: bool) -> N
 MATHS = "So $x^2 + 1$ costs $5 and $6:\n\n$$\n\\frac{a}{b}\n$$\n\nand $\\nonsense{$ stays."
 
 
-def test_maths_is_set_and_what_cannot_be_read_stays(reading: Any) -> None:
+def test_maths_is_rendered_and_unreadable_formulas_stay(reading: Any) -> None:
     page = reading(to_html(MATHS))
     expect(page.locator("p .math > math")).to_have_count(1)
     expect(page.locator("div.math > math[display=block] mfrac")).to_be_attached()
@@ -189,7 +189,7 @@ LETTERS = [
 ]
 
 
-def test_letters_of_mathematics_are_characters_of_their_own(reading: Any) -> None:
+def test_mathematical_letters_are_separate_characters(reading: Any) -> None:
     """As browsers with MathML Core read no other `mathvariant` than `normal`."""
     page = reading(to_html("\n\n".join(f"${tex}$" for tex, _ in LETTERS)))
     expect(page.locator("math")).to_have_count(len(LETTERS))
@@ -199,7 +199,7 @@ def test_letters_of_mathematics_are_characters_of_their_own(reading: Any) -> Non
     assert annotation.text_content() == LETTERS[0][0], "its source is what it was"
 
 
-def test_cells_of_matrices_stand_apart(reading: Any) -> None:
+def test_cells_of_matrices_are_spaced(reading: Any) -> None:
     page = reading(to_html("$$\n\\begin{matrix}1&2\\\\3&4\\end{matrix}\n$$"))
     for sheet in ("base", "prose"):
         page.add_style_tag(url=f"/css/{sheet}.css")
@@ -216,7 +216,7 @@ HUGE = [
 ]
 
 
-def test_a_formula_too_large_to_set_stays_as_it_was_written(reading: Any) -> None:
+def test_a_formula_too_large_to_render_stays_as_written(reading: Any) -> None:
     page = reading("".join(f'<p><span class="math">{tex}</span></p>' for tex in [*HUGE, "$x$"]))
     expect(page.locator("p").last.locator("math")).to_be_attached()
     expect(page.locator("math")).to_have_count(1)

@@ -91,7 +91,7 @@ def fresh(page: Page) -> Iterator[Page]:
 @pytest.mark.prove
 @pytest.mark.parametrize("name", NASTY)
 @pytest.mark.timeout(300)
-def test_no_text_holds_up_its_page(name: str, browser: Browser, fresh: Page) -> None:
+def test_no_text_causes_a_long_task(name: str, browser: Browser, fresh: Page) -> None:
     text = NASTY[name]
     growing = Growing(fresh)
     with traced(browser, fresh) as live:

@@ -11,6 +11,6 @@ def test_the_lock_names_no_registry() -> None:
     assert "://" not in vendor.LOCK.read_text()
 
 
-def test_every_vendored_package_keeps_its_licence_beside_it() -> None:
+def test_every_vendored_package_has_its_licence() -> None:
     for package in vendor.PACKAGES:
         assert (vendor.VENDOR / package.folder / "LICENSE").stat().st_size > 100

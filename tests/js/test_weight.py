@@ -20,7 +20,7 @@ def needed(file: Path, known: set[Path]) -> set[Path]:
     return known
 
 
-def test_javascript_before_the_first_message_is_light() -> None:
+def test_javascript_before_the_first_message_is_small() -> None:
     files: set[Path] = set()
     for start in AT_ONCE:
         needed(start, files)
@@ -30,7 +30,7 @@ def test_javascript_before_the_first_message_is_light() -> None:
     assert sum(sizes.values()) <= LARGEST, sizes
 
 
-def test_the_page_asks_for_no_other_script() -> None:
+def test_the_page_loads_no_other_script() -> None:
     pages = STATIC.parent / "templates"
     asked = set()
     for page in pages.rglob("*.html"):
