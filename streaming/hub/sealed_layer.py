@@ -145,14 +145,16 @@ class SealedLayer(RedisPubSubChannelLayer):
         content: dict[str, Any] = super().deserialize(opened)
         return content
 
+    # channels_redis makes these methods in `__getattr__`, so `super()` has none of them.
+
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
-        await self._get_layer().group_send(hash_group_name(group), message)
+        await self.__getattr__("group_send")(hash_group_name(group), message)
 
     async def group_add(self, group: str, channel: str) -> None:
-        await self._get_layer().group_add(hash_group_name(group), channel)
+        await self.__getattr__("group_add")(hash_group_name(group), channel)
 
     async def group_discard(self, group: str, channel: str) -> None:
-        await self._get_layer().group_discard(hash_group_name(group), channel)
+        await self.__getattr__("group_discard")(hash_group_name(group), channel)
 
     def _log_rejected(self, reason: str) -> None:
         """The first at once, then one line in a while with their number: a flood in Redis must not
