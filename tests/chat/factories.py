@@ -30,11 +30,20 @@ def signed_in(user: User) -> Client:
 
 
 def ask(
-    user: User, text: str, conversation: Conversation | None = None, model: str = "demo"
+    user: User,
+    text: str = "Why do tides lag the moon?",
+    conversation: Conversation | None = None,
+    model: str = "demo",
+    *,
+    request_id: uuid.UUID | None = None,
+    **settings: Any,
 ) -> Reply:
-    chosen = ReplySettings(model=model)
     return replies.start_reply(
-        user, text=text, request_id=uuid.uuid4(), reply_settings=chosen, conversation=conversation
+        user,
+        text=text,
+        request_id=request_id or uuid.uuid4(),
+        reply_settings=ReplySettings(model, **settings),
+        conversation=conversation,
     )
 
 

@@ -8,7 +8,6 @@ import json
 import random
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from channels.testing import WebsocketCommunicator
@@ -17,16 +16,16 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.db import SessionStore
 
 from accounts.models import User
-from chat import conversations, replies
+from chat import conversations
 from chat.conversations.sidebar import SidebarRow, load_sidebar
 from chat.models import Conversation
-from chat.replies import ReplySettings
 from streaming import hub as hubs
 from streaming import lifecycle
 from streaming.database import run_in_db
 from streaming.doors.websocket import consumer
 from streaming.doors.websocket.consumer import FollowConsumer
 from streaming.models import Stream
+from tests.chat.factories import ask
 from tools.waiting import until_async
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -101,19 +100,9 @@ def change_something(user: User, dice: random.Random) -> None:
             for stream in Stream.objects.unfinished().filter(lane=str(chosen.pk)):
                 lifecycle.stop(stream.pk)
         case "answer" if chosen:
-            ask(user, chosen)
+            ask(user, conversation=chosen)
         case _:
-            ask(user, None)
-
-
-def ask(user: User, conversation: Conversation | None) -> None:
-    replies.start_reply(
-        user,
-        text=f"Question {uuid4()}",
-        request_id=uuid4(),
-        reply_settings=ReplySettings("demo"),
-        conversation=conversation,
-    )
+            ask(user)
 
 
 async def expect_same_list(tabs: list[Tab], user: User, within: float) -> None:
@@ -147,7 +136,7 @@ async def test_the_next_ping_makes_up_for_lost_notifications(
 async def test_changes_of_another_user_are_not_notified(
     owner: User, stranger: User, tabs: list[Tab]
 ) -> None:
-    await run_in_db(ask, stranger, None)
-    await run_in_db(ask, owner, None)
+    await run_in_db(ask, stranger)
+    await run_in_db(ask, owner)
     await expect_same_list(tabs, owner, within=10 * A_SECOND)
     assert all(len(tab.list) == 1 for tab in tabs)

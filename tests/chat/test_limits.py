@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from django.db.models import F
@@ -21,24 +21,10 @@ from streaming.lifecycle import Ending
 from streaming.models import State, Stream
 from streaming.providers import catalog
 from streaming.providers.catalog import Model, Provider
-from tests.chat.factories import HTMX, finish, signed_in
+from tests.chat.factories import HTMX, ask, finish, signed_in
 from tests.streaming.factories import at_once
 
 pytestmark = pytest.mark.django_db
-
-
-def ask(
-    user: User,
-    text: str = "Why?",
-    *,
-    system_prompt: str = "",
-    request_id: UUID | None = None,
-    model: str = "demo",
-) -> Reply:
-    chosen = replies.ReplySettings(model, system_prompt=system_prompt)
-    return replies.start_reply(
-        user, text=text, request_id=request_id or uuid4(), reply_settings=chosen
-    )
 
 
 def expect_rejection(user: User, text: str = "Why?", *, system_prompt: str = "") -> str:

@@ -20,7 +20,6 @@ from chat.presentation.composer import build_composer
 from chat.presentation.details import build_details
 from chat.presentation.setting_rows import SettingRow
 from chat.replies import Reply, ReplyRejected
-from chat.replies import ReplySettings as Chosen
 from streaming import lifecycle
 from streaming.journal import StreamText
 from streaming.lifecycle import Ending
@@ -28,6 +27,7 @@ from streaming.models import State, Stream
 from streaming.providers.base import Finish, ModelInfo, Request, Usage
 from streaming.providers.catalog import UnknownModel
 from streaming.providers.errors import InvalidKey, ModelNotFound
+from tests.chat.factories import ask
 
 pytestmark = pytest.mark.django_db
 
@@ -44,15 +44,6 @@ def save_key(user: User, provider: str = "openai", *listed: ModelInfo) -> User:
 def list_model_ids(user: User, provider: str) -> list[str]:
     offered = {p.id: models for p, models in model_catalog.group_by_provider(user).items()}
     return [model.id for model in offered[provider]]
-
-
-def ask(
-    user: User, text: str = "Name a fish", conversation: Conversation | None = None, **chosen: Any
-) -> Reply:
-    settings = Chosen(**{"model": "demo", **chosen})
-    return replies.start_reply(
-        user, text=text, request_id=uuid4(), reply_settings=settings, conversation=conversation
-    )
 
 
 def claim_reply(reply: Reply) -> Stream:
@@ -403,7 +394,7 @@ def test_a_continued_message_costs_the_sum_of_its_streams(owner: User) -> None:
 
 
 def test_the_details_describe_the_context(owner: User) -> None:
-    reply = ask(owner)
+    reply = ask(owner, "Name a fish")
     stream = claim_reply(reply)
     assert "Context" not in dict(build_details(reply.answer, stream))
     replies.prepare(stream, StreamText())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
@@ -13,7 +13,7 @@ from accounts.models import User
 from chat import changes, replies
 from chat.models import Conversation, Message
 from chat.presentation.current_text import read_current_text
-from chat.replies import Reply, ReplyRejected, ReplySettings
+from chat.replies import Reply, ReplyRejected
 from streaming import journal, lifecycle
 from streaming.hub import WORKERS_GROUP
 from streaming.journal import StreamText
@@ -21,28 +21,11 @@ from streaming.lifecycle import Ending, notifications
 from streaming.models import Kind, State, Stream
 from streaming.providers.base import CONTINUE_PROMPT, Finish, Turn, Usage
 from streaming.providers.errors import InvalidKey, ProviderError
+from tests.chat.factories import ask
 from tests.streaming.factories import at_once, claimed, finish, working, write
 
 Status = Conversation.ReplyStatus
 Notifications = list[tuple[str, dict[str, Any]]]
-
-DEMO = ReplySettings("demo")
-
-
-def ask(
-    user: User,
-    text: str = "Why do tides lag the moon?",
-    conversation: Conversation | None = None,
-    request_id: UUID | None = None,
-    chosen: ReplySettings = DEMO,
-) -> Reply:
-    return replies.start_reply(
-        user,
-        text=text,
-        request_id=request_id or uuid4(),
-        reply_settings=chosen,
-        conversation=conversation,
-    )
 
 
 def claim_stream(reply: Reply) -> Stream:
@@ -98,8 +81,7 @@ def notified(monkeypatch: pytest.MonkeyPatch) -> Notifications:
 
 @pytest.mark.django_db
 def test_a_reply_begins_as_a_question_an_empty_answer_and_a_queued_stream(owner: User) -> None:
-    chosen = ReplySettings("demo", max_tokens=500, system_prompt="Be brief.")
-    ask(owner, chosen=chosen)
+    ask(owner, max_tokens=500, system_prompt="Be brief.")
     conversation = Conversation.objects.get()
     question, answer = list_branch(conversation)
     assert (question.role, question.content, question.is_complete) == (
@@ -123,8 +105,7 @@ def test_a_second_question_follows_the_newest_answer_and_its_settings_are_rememb
 ) -> None:
     first = ask(owner)
     finish_reply(first)
-    chosen = ReplySettings("demo-fast", system_prompt="Be kind.")
-    second = ask(owner, "And the sun?", first.conversation, chosen=chosen)
+    second = ask(owner, "And the sun?", first.conversation, "demo-fast", system_prompt="Be kind.")
     conversation = Conversation.objects.get()
     assert [message.content for message in list_branch(conversation)] == [
         "Why do tides lag the moon?",
@@ -194,7 +175,7 @@ def test_the_same_request_gets_the_same_reply(owner: User) -> None:
     request = uuid4()
     first = ask(owner, request_id=request)
     finish_reply(first)
-    again = ask(owner, "other words", first.conversation, request, ReplySettings("no such model"))
+    again = ask(owner, "other words", first.conversation, "no such model", request_id=request)
     assert (again.answer, again.question, again.stream) == (
         first.answer,
         first.question,
@@ -220,7 +201,7 @@ def test_two_equal_requests_at_once_create_one_pair_and_one_stream(
     before = count_rows()
     for round in range(10):
         request = uuid4()
-        post = partial(ask, owner, f"round {round}", conversation, request)
+        post = partial(ask, owner, f"round {round}", conversation, request_id=request)
         got = [reply for reply in at_once(post, post) if isinstance(reply, Reply)]
         assert len(got) == 2
         assert got[0].answer == got[1].answer
@@ -269,7 +250,7 @@ def test_a_message_that_cannot_be_answered_is_rejected_before_anything_is_writte
     owner: User, notified: Notifications, text: str, model: str, code: str, sentence: str
 ) -> None:
     with pytest.raises(ReplyRejected) as refused:
-        ask(owner, text, chosen=ReplySettings(model))
+        ask(owner, text, model=model)
     assert refused.value.code == code
     assert sentence in refused.value.message
     assert (count_rows(), read_revision(owner), notified) == ((0, 0, 0), 0, [])
@@ -279,9 +260,9 @@ def test_a_message_that_cannot_be_answered_is_rejected_before_anything_is_writte
 def test_a_key_of_another_user_does_not_help(owner: User, colleague: User) -> None:
     keys.save(colleague, "openai", "sk-of-the-colleague-0123456789")
     with pytest.raises(ReplyRejected) as refused:
-        ask(owner, chosen=ReplySettings("gpt-4.1"))
+        ask(owner, model="gpt-4.1")
     assert refused.value.code == "no_key"
-    assert ask(colleague, chosen=ReplySettings("gpt-4.1")).answer.model == "gpt-4.1"
+    assert ask(colleague, model="gpt-4.1").answer.model == "gpt-4.1"
 
 
 # Order
@@ -332,7 +313,7 @@ def test_a_continued_reply_asks_the_model_to_continue_its_text(owner: User) -> N
 @pytest.mark.django_db(transaction=True)  # the SDK loads, and nothing stays locked
 def test_a_key_that_was_removed_meanwhile_fails_the_reply_with_a_reason(owner: User) -> None:
     keys.save(owner, "openai", "sk-of-the-owner-0123456789")
-    stream = claim_stream(ask(owner, chosen=ReplySettings("gpt-4.1")))
+    stream = claim_stream(ask(owner, model="gpt-4.1"))
     assert replies.prepare(stream, StreamText()).key == "sk-of-the-owner-0123456789"
     keys.remove(owner, "openai")
     with pytest.raises(InvalidKey) as invalid:
@@ -343,7 +324,7 @@ def test_a_key_that_was_removed_meanwhile_fails_the_reply_with_a_reason(owner: U
 @pytest.mark.django_db(transaction=True)  # the SDK loads, and nothing stays locked
 def test_the_repr_of_a_source_contains_no_key(owner: User) -> None:
     keys.save(owner, "openai", "sk-of-the-owner-0123456789")
-    stream = claim_stream(ask(owner, chosen=ReplySettings("gpt-4.1")))
+    stream = claim_stream(ask(owner, model="gpt-4.1"))
     assert "of-the-owner" not in repr(replies.prepare(stream, StreamText()))
 
 
