@@ -352,7 +352,9 @@ MAX_CPU_SECONDS = 0.02
     ],
 )
 @pytest.mark.parametrize("run", ["a", "more "])
-def test_no_message_takes_long_to_judge(run: str, pairs: list[tuple[str, str]]) -> None:
+def test_no_message_makes_the_search_for_references_slow(
+    run: str, pairs: list[tuple[str, str]]
+) -> None:
     """A pattern that backtracks too much does so behind words that it looks for. The slowest
     message takes 0.2 ms."""
     for two in pairs:

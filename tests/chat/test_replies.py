@@ -80,7 +80,9 @@ def notified(monkeypatch: pytest.MonkeyPatch) -> Notifications:
 
 
 @pytest.mark.django_db
-def test_a_reply_begins_as_a_question_an_empty_answer_and_a_queued_stream(owner: User) -> None:
+def test_starting_a_reply_creates_a_question_an_empty_answer_and_a_queued_stream(
+    owner: User,
+) -> None:
     ask(owner, max_tokens=500, system_prompt="Be brief.")
     conversation = Conversation.objects.get()
     question, answer = list_branch(conversation)
@@ -221,7 +223,7 @@ def test_eight_equal_requests_at_once_create_one_reply(owner: User) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_different_questions_at_once_in_one_conversation_follow_each_other(owner: User) -> None:
+def test_simultaneous_questions_in_one_conversation_follow_each_other(owner: User) -> None:
     conversation = ask(owner, "0").conversation
     posts = [partial(ask, owner, str(n), conversation) for n in range(1, 5)]
     assert all(isinstance(reply, Reply) for reply in at_once(*posts))

@@ -71,7 +71,7 @@ def test_a_title_is_written_once_after_the_first_reply(owner: User, reply: Reply
     assert len(list_title_streams()) == 1
 
 
-def test_no_message_waits_for_a_title(owner: User, reply: Reply) -> None:
+def test_no_message_is_delayed_by_a_title(owner: User, reply: Reply) -> None:
     second = ask(owner, "Shorter", reply.conversation, model="gpt-4.1")
     assert second.stream.note == ""
     claimable = Stream.objects.claimable().values_list("pk", flat=True)
