@@ -183,6 +183,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 2**20
 without scripts encodes one character in up to twelve bytes."""
 
 LANGUAGE_CODE = "en-gb"
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts import allauth_views
-from config import error_views
+from config import error_views, translations
 
 # The admin's own pages for signing in and for a new password have no rate limit; the site's do.
 admin.autodiscover()
@@ -21,6 +21,7 @@ urlpatterns = [
     path("accounts/", include(allauth_views.urlpatterns)),  # before allauth's, which they replace
     path("accounts/", include("allauth.account.urls")),
     path("settings/", include("accounts.urls")),
+    path("translations/<slug:language>.js", translations.script_catalog, name="script-catalog"),
     path("", include("chat.urls")),
 ]
 

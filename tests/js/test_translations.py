@@ -1,0 +1,26 @@
+"""The strings of scripts, with and without Django's JavaScript catalogue."""
+
+from playwright.sync_api import Page
+
+SHOWN = """async () => {
+    const { gettext, ngettext, interpolate } = await import("/js/i18n.js");
+    const format = (count) => ngettext("%(count)s token", "%(count)s tokens", count);
+    return [gettext("Retry"), ...[1, 2].map((count) => interpolate(format(count), { count }))];
+}"""
+
+GERMAN = """() => {
+    const plurals = { "%(count)s token": ["%(count)s Wort", "%(count)s Wörter"] };
+    window.django = {
+        gettext: (text) => (text === "Retry" ? "Erneut" : text),
+        ngettext: (singular, plural, count) => plurals[singular][count === 1 ? 0 : 1],
+    };
+}"""
+
+
+def test_strings_without_a_catalog_stay_as_they_are(page: Page) -> None:
+    assert page.evaluate(SHOWN) == ["Retry", "1 token", "2 tokens"]
+
+
+def test_strings_are_those_of_the_catalog(page: Page) -> None:
+    page.evaluate(GERMAN)
+    assert page.evaluate(SHOWN) == ["Erneut", "1 Wort", "2 Wörter"]
