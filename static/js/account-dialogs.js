@@ -1,5 +1,5 @@
-// Dialogs over the page when the session has ended or belongs to another account. The page stays below
-// them, and what was written is found again after signing in.
+// Dialogs over the page when the session has ended or belongs to another account. The page stays
+// below them, and what was written is found again after signing in.
 
 import { connection } from "./live/socket.js";
 

@@ -7,7 +7,9 @@ export function createElement(tag, className = "", textContent = "") {
   return element;
 }
 
-/** Would a click with these keys open a new tab or window? Then a script leaves it to the browser. */
+/**
+ * Would a click with these keys open a new tab or window? Then a script leaves it to the browser.
+ */
 export function opensElsewhere({ metaKey, ctrlKey, shiftKey }) {
   return metaKey || ctrlKey || shiftKey;
 }

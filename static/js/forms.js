@@ -16,8 +16,10 @@ function onSubmit({ target: form }) {
   if (SIGN_OUT_PATHS.includes(pathname)) deleteAccountDrafts(getPageAccount()); // whether or not the server signs them out
 }
 
-/** Signing in, in any tab, makes another token. The page's account goes with it, so that the server can
- *  reject the form if another account has signed in. */
+/**
+ * Signing in, in any tab, makes another token. The page's account goes with it, so that the server
+ * can reject the form if another account has signed in.
+ */
 function fillIdentityFields(form) {
   const field = form.elements[TOKEN_FIELD];
   const token = readCsrfToken();

@@ -79,7 +79,10 @@ export function parseFragment({ html }) {
   return document.createRange().createContextualFragment(html);
 }
 
-/** @returns {Element[]} the messages of a response; none if it failed, or is the page of a captive portal */
+/**
+ * @returns {Element[]} the messages of a response; none if it failed, or is the page of a captive
+ *   portal
+ */
 export function parseArticles(response) {
   return response?.ok ? [...parseFragment(response).querySelectorAll("article")] : [];
 }

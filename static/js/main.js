@@ -1,4 +1,5 @@
-// Starts everything live on a conversation page. Without it the page can be read, and its forms work.
+// Starts everything live on a conversation page. Without it the page can be read, and its forms
+// work.
 
 import { startAccountDialogs } from "./account-dialogs.js";
 import { startComposer } from "./composer/composer.js";

@@ -30,7 +30,8 @@ export function startComposer() {
   textBox.addEventListener("keydown", onKeyDown);
   document.addEventListener("reply-changed", updateForm);
   connection.addEventListener("status", updateForm);
-  // Stop replaces Send under the pointer. The second click of a double click must not stop the reply.
+  // Stop replaces Send under the pointer. The second click of a double click must not stop the
+  // reply.
   stopButton.addEventListener("click", (event) => event.detail > 1 && event.preventDefault());
   updateForm();
   focusTextBox();
@@ -44,7 +45,10 @@ function focusTextBox() {
   textBox.focus({ preventScroll: true });
 }
 
-/** Enter sends, Shift+Enter makes a new line. Enter does not send from an input method or a phone's keyboard. */
+/**
+ * Enter sends, Shift+Enter makes a new line. Enter does not send from an input method or a phone's
+ * keyboard.
+ */
 function onKeyDown(event) {
   if (
     event.key !== "Enter" ||

@@ -1,6 +1,6 @@
-// Text that the server does not have yet, kept in this browser: what is typed (a draft), and what was
-// sent and not confirmed (unsent). It survives reloads, errors and signing in. It belongs to the
-// account of its page: another account never sees or sends it.
+// Text that the server does not have yet, kept in this browser: what is typed (a draft), and what
+// was sent and not confirmed (unsent). It survives reloads, errors and signing in. It belongs to
+// the account of its page: another account never sees or sends it.
 
 import { IDENTITY_FIELDS, getPageAccount } from "../http.js";
 
@@ -31,11 +31,11 @@ export function deleteDraft(form) {
 
 /** @param {URLSearchParams} fields of a message, its request id among them */
 export function saveUnsent(action, fields) {
-  const kept = new URLSearchParams(fields);
-  for (const name of IDENTITY_FIELDS) kept.delete(name);
+  const stored = new URLSearchParams(fields);
+  for (const name of IDENTITY_FIELDS) stored.delete(name);
   writeItem(buildUnsentKey(action), {
     ...readItem(buildUnsentKey(action)),
-    [fields.get("request_id")]: kept.toString(),
+    [fields.get("request_id")]: stored.toString(),
   });
 }
 

@@ -50,7 +50,7 @@ export function setLeaf(leaf) {
   parentField.value = knownLeafField.value = leaf;
 }
 
-/** The same, after a change that no message of this form made. */
+/** The same, after a change by anything but a message of this form. */
 export function moveToLeaf(leaf) {
   setLeaf(leaf);
   showRejection();
@@ -79,11 +79,11 @@ export function showRejection(...nodes) {
 
 /** Say that the conversation went on without this page. */
 export function showMoved(leaf) {
-  const made = document.importNode(document.getElementById("moved-template").content, true);
-  const branchButton = made.querySelector("[name='parent']");
+  const fragment = document.importNode(document.getElementById("moved-template").content, true);
+  const branchButton = fragment.querySelector("[name='parent']");
   [branchButton.value, branchButton.dataset.knownLeaf] = [getParentId(), leaf];
-  made.querySelector("[data-moved-link]").href = `/c/${getConversationId()}/`;
-  showRejection(made);
+  fragment.querySelector("[data-moved-link]").href = `/c/${getConversationId()}/`;
+  showRejection(fragment);
 }
 
 export function onInput() {

@@ -33,7 +33,10 @@ export function startModelPicker() {
   dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close());
 }
 
-/** @param {(model: string) => void} [then] called with the model; by default, the composer selects it */
+/**
+ * @param {(model: string) => void} [then] called with the model; by default, the composer selects
+ *   it
+ */
 export function openModelPicker(then = setComposerModel, beside = modelSelect) {
   onPick = then;
   filterInput.value = "";

@@ -174,7 +174,9 @@ function rollbackMessage({ question, answer, fields, action }) {
   emitReplyRemoved();
 }
 
-/** The server may have the message or not. Sent again under the same id, it makes no second reply. */
+/**
+ * The server may have the message or not. Sent again under the same id, it makes no second reply.
+ */
 function showNotSent(message) {
   const footer = createElement("footer", "message-footer");
   const row = createElement("div", "message-footer-row");

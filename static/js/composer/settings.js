@@ -1,5 +1,5 @@
-// The settings of a reply: only those that the selected model supports, and a summary of what differs
-// from the defaults.
+// The settings of a reply: only those that the selected model supports, and a summary of what
+// differs from the defaults.
 
 import { interpolate } from "../i18n.js";
 

@@ -4,8 +4,10 @@ import { getConversationId, getKnownLeaf, moveToLeaf, showMoved } from "../compo
 import { hasPendingMessages } from "../composer/outbox.js";
 import { fetchFragment, parseArticles } from "../http.js";
 
-/** If the sidebar knows a later message than this page, append what follows the end of this page. If
- *  the conversation went on in another branch, the composer says so. */
+/**
+ * If the sidebar knows a later message than this page, append what follows the end of this page. If
+ * the conversation went on in another branch, the composer says so.
+ */
 export async function syncMessages() {
   const before = getKnownLeaf();
   const leaf = document.querySelector("#sidebar-list [aria-current='page']")?.dataset.leaf;

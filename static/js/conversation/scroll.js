@@ -40,7 +40,9 @@ function onResize() {
   savePosition();
 }
 
-/** Only a reader scrolls up. Scripts scroll down, and a page that became shorter was not scrolled. */
+/**
+ * Only a reader scrolls up. Scripts scroll down, and a page that became shorter was not scrolled.
+ */
 function onScroll() {
   const isUp = scroller.scrollTop < lastTop - 1 && scroller.scrollHeight >= lastHeight;
   if (isUp && !isAtBottom()) stopSticking();
@@ -52,8 +54,10 @@ function stopSticking() {
   if (scroller.scrollHeight > scroller.clientHeight) setSticksToBottom(false);
 }
 
-/** At the end the stylesheet switches scroll anchoring off: the browser would search all blocks for an
- *  anchor whenever one grows. */
+/**
+ * At the end the stylesheet switches scroll anchoring off: the browser would search all blocks for
+ * an anchor whenever one grows.
+ */
 function setSticksToBottom(sticks) {
   if (sticks !== sticksToBottom) scroller.classList.toggle("sticks-to-bottom", sticks);
   sticksToBottom = sticks;

@@ -33,7 +33,10 @@ function confirm(button) {
   }, COPIED_MS);
 }
 
-/** Copy a text exactly, including its line ends. Without the clipboard API (plain http) a copy event does it. */
+/**
+ * Copy a text exactly, including its line ends. Without the clipboard API (plain http) a copy event
+ * does it.
+ */
 async function copyText(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const give = (event) => {

@@ -8,7 +8,8 @@ const MAX_FORMULAS_PER_WRITE = 40; // a text that arrives at once may have hundr
 
 /**
  * @param {Iterable<Element>} blocks that will not change again
- * @param {number} [atOnce] how many formulas to typeset now, if KaTeX is loaded; the others when visible
+ * @param {number} [atOnce] how many formulas to typeset now, if KaTeX is loaded; the others when
+ *   visible
  */
 function enhanceBlocks(blocks, atOnce = 0) {
   for (const block of blocks) {

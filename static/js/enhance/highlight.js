@@ -71,8 +71,10 @@ function findLanguage(pre) {
       : undefined;
 }
 
-/** @returns {Promise<{writes: (() => void)[], milliseconds: number}>} writes that show a piece each,
- *    and how long the page was blocked */
+/**
+ * @returns {Promise<{writes: (() => void)[], milliseconds: number}>} writes that show a piece each,
+ *   and how long the page was blocked
+ */
 export async function highlightCode(pre) {
   const code = pre.querySelector("code");
   const text = code.textContent;

@@ -1,5 +1,5 @@
-// Bold, script and other letters of formulas. KaTeX marks them with `mathvariant`, which browsers with
-// MathML Core ignore; they need the Unicode character of that letter.
+// Bold, script and other letters of formulas. KaTeX marks them with `mathvariant`, which browsers
+// with MathML Core ignore; they need the Unicode character of that letter.
 
 const GREEK_LETTERS = "ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡϴΣΤΥΦΧΨΩ∇αβγδεζηθικλμνξοπρςστυφχψω∂ϵϑϰϕϱϖ";
 
@@ -55,7 +55,9 @@ function toMathVariant(character, variant) {
   return index < 0 ? character : String.fromCodePoint(greek + index);
 }
 
-/** Replace the letters of a formula. Words (mtext) stay; the stylesheet makes them bold or italic. */
+/**
+ * Replace the letters of a formula. Words (mtext) stay; the stylesheet makes them bold or italic.
+ */
 export function applyMathVariants(math) {
   for (const part of math.querySelectorAll(":is(mi, mn, mo)[mathvariant]")) {
     const variant = part.getAttribute("mathvariant");

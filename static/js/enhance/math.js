@@ -26,7 +26,8 @@ export function loadKatex() {
 }
 
 /**
- * @param {number} atOnce how many formulas to typeset now, if KaTeX is loaded; the others when visible
+ * @param {number} atOnce how many formulas to typeset now, if KaTeX is loaded; the others when
+ *   visible
  * @param {Element | null} [growing] the text that still grows
  */
 export function typesetFormulas(blocks, atOnce, growing = null) {

@@ -42,7 +42,10 @@ async function enhanceNext() {
   if (visibleElements.length) requestIdle(enhanceNext);
 }
 
-/** A growing reply calls writeNext() itself, so that each frame has one write. While it is still, any frame will do. */
+/**
+ * A growing reply calls writeNext() itself, so that each frame has one write. While it is still,
+ * any frame will do.
+ */
 function scheduleWrite(still = false) {
   if (!still && document.querySelector("[aria-busy='true']")) {
     const timer = setTimeout(writeNext, IDLE_AFTER_MS, true);

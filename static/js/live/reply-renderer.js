@@ -79,7 +79,9 @@ export class ReplyRenderer {
     this.#reasoningStream.append(delta);
   }
 
-  /** Start again with an empty text. The nodes stay, and are kept where the new text makes the same. */
+  /**
+   * Start again with an empty text. The nodes stay, and are kept where the new text makes the same.
+   */
   reset() {
     this.#setCaret(null); // its class would make the server's nodes differ from ours
     this.#textStream.reset();

@@ -1,5 +1,5 @@
-// One socket for each tab, see docs/protocol.md. The first connection and the hundredth do the same:
-// they follow every unfinished reply from its last index.
+// One socket for each tab, see docs/protocol.md. The first connection and the hundredth do the
+// same: they follow every unfinished reply from its last index.
 
 import { fetchFragment } from "../http.js";
 

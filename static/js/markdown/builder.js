@@ -251,7 +251,8 @@ function buildCheckbox({ checked }) {
 
 /**
  * Build the blocks of a text and the seams between them. The caller may pause after each block.
- * @returns {{trees: Tree[], places: number[]}} `places`: for each token, the number of trees up to it
+ * @returns {{trees: Tree[], places: number[]}} `places`: for each token, the number of trees up to
+ *   it
  */
 export function* buildTrees(builder, tokens, start, seams, before) {
   const trees = [];

@@ -168,7 +168,9 @@ export class FormattingLimit {
   }
 }
 
-/** Split plain text into parts that a browser can lay out one by one. All but the last are final. */
+/**
+ * Split plain text into parts that a browser can lay out one by one. All but the last are final.
+ */
 export function* splitPlainText(text, start) {
   while (start < text.length) {
     const least = skipCodePoints(text, start, MIN_PLAIN_CHARS);

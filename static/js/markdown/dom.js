@@ -19,14 +19,14 @@ export function createNode(tree) {
 
 /**
  * The children of `parent` from `node` on show `before`: make them show `after`.
- * @param {Node[]} made nodes for the trees that `before` does not have
+ * @param {Node[]} newNodes nodes for the trees that `before` does not have
  */
 export function patchChildren(
   parent,
   before,
   after,
   node = parent.firstChild,
-  made = after.slice(before.length).map(createNode),
+  newNodes = after.slice(before.length).map(createNode),
 ) {
   const both = Math.min(before.length, after.length);
   for (let i = 0; i < both; i++) {
@@ -39,7 +39,7 @@ export function patchChildren(
     node.remove();
     node = next;
   }
-  for (const element of made) parent.insertBefore(element, node);
+  for (const element of newNodes) parent.insertBefore(element, node);
 }
 
 function updateNode(node, old, now) {

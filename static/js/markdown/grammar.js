@@ -20,7 +20,10 @@ const DISPLAY_MATH_START = /^(?:\$\$|\\[([])/;
 const MATH_LINE_START = /^ {0,3}(\$\$|\\\[)/;
 
 class ChatTokenizer extends Tokenizer {
-  /** marked lexes the list at the end of a quotation twice. Without this, the second time it takes the token before the quotation for the one before the list. */
+  /**
+   * marked lexes the list at the end of a quotation twice. Without this, the second time it takes
+   * the token before the quotation for the one before the list.
+   */
   blockquote(source) {
     const { state } = this.lexer;
     const before = state.lastToken;
@@ -39,7 +42,10 @@ class ChatTokenizer extends Tokenizer {
   }
 }
 
-/** The character before emphasis. marked passes only the second half of a surrogate pair, as most emoji have. */
+/**
+ * The character before emphasis. marked passes only the second half of a surrogate pair, as most
+ * emoji have.
+ */
 function findCharacterBefore(before, source, masked) {
   return /[\udc00-\udfff]/.test(before)
     ? [...masked.slice(0, masked.length - source.length).slice(-2)].at(-1)
@@ -55,7 +61,10 @@ const extensions = {
   startBlock: [findNextMathLine],
 };
 
-/** @returns {number} the start of the next line of the first paragraph that may open a formula; -1 if there is none */
+/**
+ * @returns {number} the start of the next line of the first paragraph that may open a formula; -1
+ *   if there is none
+ */
 function findNextMathLine(source) {
   for (let at = source.indexOf("\n") + 1; at > 0; at = source.indexOf("\n", at) + 1) {
     const line = source.slice(at, at + 5);

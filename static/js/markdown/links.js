@@ -32,10 +32,10 @@ export function linkify(text) {
   let end = 0;
   for (const match of text.matchAll(BARE_URL)) {
     const url = trimUrl(match[0]);
-    const [made] = buildLink({ href: url }, [url]);
-    if (made === url) continue; // not a valid address
+    const [link] = buildLink({ href: url }, [url]);
+    if (link === url) continue; // not a valid address
     if (match.index > end) kids.push(text.slice(end, match.index));
-    kids.push(made);
+    kids.push(link);
     end = match.index + url.length;
   }
   if (end < text.length) kids.push(text.slice(end));
@@ -69,9 +69,9 @@ const entityCache = new Map();
 
 export function decodeEntities(text) {
   if (!text.includes("&")) return text;
-  return text.replace(ENTITY, (whole, decimal, hex, name) => {
+  return text.replace(ENTITY, (entity, decimal, hex, name) => {
     if (!name) return characterOf(decimal ? parseInt(decimal, 10) : parseInt(hex, 16));
-    if (!entityCache.has(name)) entityCache.set(name, lookUpEntity(name) ?? whole);
+    if (!entityCache.has(name)) entityCache.set(name, lookUpEntity(name) ?? entity);
     return entityCache.get(name);
   });
 }

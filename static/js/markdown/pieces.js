@@ -1,5 +1,5 @@
-// What later text can't change: complete blocks, and pieces of a long paragraph. A piece is lexed once,
-// however long its paragraph grows.
+// What later text can't change: complete blocks, and pieces of a long paragraph. A piece is lexed
+// once, however long its paragraph grows.
 
 import { PRICE_PATTERN } from "./grammar.js";
 
@@ -62,13 +62,13 @@ function findSpaceBefore(text, from, to) {
 }
 
 export function takeTokens(tokens, length) {
-  const kept = [];
+  const taken = [];
   for (const token of tokens) {
-    kept.push(token.raw.length > length ? { ...token, raw: token.raw.slice(0, length) } : token);
+    taken.push(token.raw.length > length ? { ...token, raw: token.raw.slice(0, length) } : token);
     length -= token.raw.length;
     if (length <= 0) break;
   }
-  return kept;
+  return taken;
 }
 
 /** Count the tokens that no later text can change: see MarkdownStream.commit. */

@@ -134,7 +134,9 @@ export class MarkdownStream {
     return { lexer, tokens };
   }
 
-  /** @returns {number} where the next write ends: not always at the end, if text arrives very fast */
+  /**
+   * @returns {number} where the next write ends: not always at the end, if text arrives very fast
+   */
   findWriteEnd() {
     const quarter = Math.ceil((this.text.length - this.shownLength) / 4);
     const isPlain = this.limit.isFinal && this.shownLength >= this.limit.end;
@@ -156,14 +158,14 @@ export class MarkdownStream {
     const builder = new TreeBuilder(lexer, [...this.outline], this.remainingCost);
     yield;
     const { trees, places } = yield* buildTrees(builder, tokens, start, seams, before);
-    const made = [];
+    const newNodes = [];
     for (const tree of this.isAdopted ? trees.slice(before.length) : []) {
-      made.push(createNode(tree));
+      newNodes.push(createNode(tree));
       yield;
     }
     for (const formula of builder.formulas) if (this.onFormula(formula)) yield;
     this.hasMath ||= Boolean(lexer.hasMath);
-    return { tokens, before, trees, places, made, end: Math.min(end, this.text.length) };
+    return { tokens, before, trees, places, newNodes, end: Math.min(end, this.text.length) };
   }
 
   get isFullyShown() {
@@ -173,7 +175,7 @@ export class MarkdownStream {
   /** Show the build, in one write. */
   write() {
     if (this.isFinished) return;
-    const { tokens, before, trees, places, made, end } = this.built;
+    const { tokens, before, trees, places, newNodes, end } = this.built;
     this.building = this.built = null;
     if (!this.isAdopted) this.adoptServerNodes(trees);
     else
@@ -182,7 +184,7 @@ export class MarkdownStream {
         before,
         trees,
         this.lastCommittedNode ? this.lastCommittedNode.nextSibling : this.root.firstChild,
-        made,
+        newNodes,
       );
     this.trees.splice(this.committedCount, Infinity, ...trees);
     this.commit(tokens, places);
@@ -194,10 +196,10 @@ export class MarkdownStream {
     for (const node of [...this.root.childNodes])
       if (node.nodeType !== Node.ELEMENT_NODE) node.remove();
     trees.forEach((tree, i) => {
-      const made = createNode(tree);
-      const there = this.root.children[i];
-      if (!there) this.root.append(made);
-      else if (!there.isEqualNode(made)) there.replaceWith(made);
+      const node = createNode(tree);
+      const existing = this.root.children[i];
+      if (!existing) this.root.append(node);
+      else if (!existing.isEqualNode(node)) existing.replaceWith(node);
     });
     while (this.root.children.length > trees.length) this.root.lastElementChild.remove();
     this.isAdopted = true;

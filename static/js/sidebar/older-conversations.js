@@ -26,8 +26,10 @@ export function observeEnd() {
   if (link) endObserver.observe(link);
 }
 
-/** Waits for older ones that are on their way.
- *  @returns {Promise<string>} a URL parameter: the last conversation that a new list must contain */
+/**
+ * Waits for older ones that are on their way.
+ * @returns {Promise<string>} a URL parameter: the last conversation that a new list must contain
+ */
 export async function getThroughParameter() {
   await loading;
   return findEnd() ? `&through=${findEnd().dataset.through}` : "";

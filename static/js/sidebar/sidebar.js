@@ -1,4 +1,5 @@
-// The sidebar, which the server renders. It is fetched again when anything changed in any tab or device.
+// The sidebar, which the server renders. It is fetched again when anything changed in any tab or
+// device.
 
 import { getConversationId } from "../composer/form.js";
 import { syncMessages } from "../conversation/new-messages.js";

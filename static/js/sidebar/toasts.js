@@ -12,9 +12,9 @@ export function startToasts() {
   for (const toast of toastArea.children) removeToastLater(toast);
 }
 
-/** @param {DocumentFragment | Element} made with one toast in it */
-export function showToast(made) {
-  toastArea.replaceChildren(made);
+/** @param {DocumentFragment | Element} content with one toast in it */
+export function showToast(content) {
+  toastArea.replaceChildren(content);
   removeToastLater(toastArea.firstElementChild);
 }
 
