@@ -10,6 +10,8 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage  # type: ign
 
 class ModuleManifestStorage(CompressedManifestStaticFilesStorage):
     support_js_module_import_aggregation = True
+    max_post_process_passes = 12
+    """A script's name depends on the content of all that it imports, and a pass names one level."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

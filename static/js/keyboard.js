@@ -3,7 +3,7 @@
 // cost nothing, and people can switch them off.
 
 import { openModelPicker } from "./composer/model-picker.js";
-import { stopFirstReply } from "./composer/stop.js";
+import { stopFirstReply } from "./composer/outbox.js";
 
 const LETTERS_KEY = "letters"; // in localStorage: are single letters on or off
 const TEXT_FIELDS = "input, textarea, select, [contenteditable]";

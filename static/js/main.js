@@ -1,7 +1,6 @@
 // Starts everything live on a conversation page. Without it the page can be read, and its forms
 // work.
 
-import { startAccountDialogs } from "./account-dialogs.js";
 import { startComposer } from "./composer/composer.js";
 import { startModelPicker } from "./composer/model-picker.js";
 import { startEarlierMessages } from "./conversation/earlier-messages.js";
@@ -25,7 +24,6 @@ import "./composer/drafts.js";
 import "./composer/form.js";
 import "./composer/outbox.js";
 import "./composer/settings.js";
-import "./composer/stop.js";
 import "./conversation/new-messages.js";
 import "./elements.js";
 import "./enhance/code.js";
@@ -34,7 +32,6 @@ import "./enhance/queue.js";
 import "./http.js";
 import "./i18n.js";
 import "./live/reply-renderer.js";
-import "./live/running-replies.js";
 import "./markdown/builder.js";
 import "./markdown/complexity.js";
 import "./markdown/dom.js";
@@ -54,7 +51,6 @@ startKeyboard();
 startStallNotice();
 startStatusLine();
 startSidebar();
-startAccountDialogs();
 startPolling();
 customElements.define("live-reply", LiveReply);
 startCopyButtons();

@@ -1,9 +1,9 @@
-// The status line above a conversation, for eyes and screen readers.
+// The status line above a conversation, for eyes and screen readers, and the dialogs that open when
+// the session has ended or belongs to another account.
 
-import { showSignedOut } from "./account-dialogs.js";
 import { createElement } from "./elements.js";
 import { gettext } from "./i18n.js";
-import { runningReplies } from "./live/running-replies.js";
+import { runningReplies } from "./live/live-reply.js";
 import { connection } from "./live/socket.js";
 import { forgetRevision } from "./sidebar/sidebar.js";
 
@@ -36,6 +36,7 @@ export function startStatusLine() {
   statusLine = document.getElementById("status");
   connection.addEventListener("status", ({ detail }) => onConnectionStatus(detail));
   document.addEventListener("reply-changed", ({ target }) => onReplyChange(target));
+  document.addEventListener("account-mismatch", onAccountMismatch);
 }
 
 function onConnectionStatus(status) {
@@ -77,4 +78,21 @@ function updateStatusLine() {
   if (statusLine.textContent.trim() === words) return;
   statusLine.replaceChildren(...(words ? [createElement("span", "status-text", words)] : []));
   if (lostStatus === "signed-out") showSignedOut();
+}
+
+/** The page stays below the dialog, and its text is found again after signing in. */
+function showSignedOut() {
+  const dialog = document.getElementById("signed-out");
+  dialog.querySelector("a").search =
+    `?next=${encodeURIComponent(location.pathname + location.search)}`;
+  if (!dialog.open) dialog.showModal();
+}
+
+/** Another account has signed in, in another tab. This page sends nothing under that account and
+ *  shows nothing of it. The dialog opens once, and again whenever the server rejects an action. */
+function onAccountMismatch({ detail }) {
+  const isNew = connection.status !== "account-mismatch";
+  connection.endSession("account-mismatch");
+  const dialog = document.getElementById("account-mismatch");
+  if ((isNew || detail.isAct) && !dialog.open) dialog.showModal();
 }

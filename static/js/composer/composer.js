@@ -14,9 +14,8 @@ import {
   textBox,
   updateForm,
 } from "./form.js";
-import { restoreUnsent, sendText } from "./outbox.js";
+import { restoreUnsent, sendText, stopFirstReply } from "./outbox.js";
 import { setDraftEffort } from "./settings.js";
-import { stopFirstReply } from "./stop.js";
 
 const TOUCH_POINTER = matchMedia("(pointer: coarse)");
 const IME_KEY_CODE = 229; // of keys that an input method handles

@@ -2,7 +2,7 @@
 // sent.
 
 import { gettext } from "../i18n.js";
-import { runningReplies } from "../live/running-replies.js";
+import { runningReplies } from "../live/live-reply.js";
 import { connection } from "../live/socket.js";
 import { saveDraft } from "./drafts.js";
 import { updateSettings } from "./settings.js";

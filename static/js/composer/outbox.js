@@ -1,5 +1,5 @@
-// Messages on their way. A message and an empty reply appear at once, under a request id made here.
-// Whatever fails, the text stays: in the box, in the page, or in this browser.
+// Messages on their way, and stopping their replies. A message and an empty reply appear at once,
+// under a request id made here. Whatever fails, the text stays: in the box, the page, or the browser.
 
 import { scrollToBottom } from "../conversation/scroll.js";
 import { createElement } from "../elements.js";
@@ -11,7 +11,7 @@ import {
   postForm,
 } from "../http.js";
 import { gettext } from "../i18n.js";
-import { runningReplies } from "../live/running-replies.js";
+import { runningReplies } from "../live/live-reply.js";
 import { deleteDraft, deleteUnsent, readUnsent, saveDraft, saveUnsent } from "./drafts.js";
 import {
   defaultModel,
@@ -27,12 +27,12 @@ import {
   textBox,
   updateForm,
 } from "./form.js";
-import { forgetStopRequest, stopIfRequested } from "./stop.js";
 
 /** @typedef {{fields: URLSearchParams, action: string, question: Element, answer: Element}} Message */
 
 let queue = Promise.resolve(); // each message follows the one before, so they go one by one
 let pendingCount = 0;
+let isStopRequested = false; // of a reply that has no stream yet
 
 export function hasPendingMessages() {
   return pendingCount > 0;
@@ -208,4 +208,28 @@ function createButton(label, onClick) {
 
 function emitReplyRemoved() {
   document.dispatchEvent(new CustomEvent("reply-changed"));
+}
+
+// Stopping a reply, also one that the server does not know yet
+
+/** Stop the running reply that began first. */
+export async function stopFirstReply() {
+  const [first] = runningReplies();
+  if (!first) return;
+  first.setStatusText(gettext("Stopping…"));
+  isStopRequested = !first.stream;
+  if (isStopRequested) return;
+  const response = await postForm(`/s/${first.stream}/stop/`);
+  if (!response?.ok && first.isRunning)
+    first.setStatusText(gettext("Not stopped. Try again"), "failed");
+}
+
+/** The server has started the reply. */
+function stopIfRequested() {
+  if (isStopRequested) stopFirstReply();
+  forgetStopRequest();
+}
+
+function forgetStopRequest() {
+  isStopRequested = false;
 }

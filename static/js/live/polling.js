@@ -3,7 +3,7 @@
 
 import { fetchFragment, parseArticle, parseFragment } from "../http.js";
 import { refreshSidebar } from "../sidebar/sidebar.js";
-import { runningReplies } from "./running-replies.js";
+import { runningReplies } from "./live-reply.js";
 import { connection } from "./socket.js";
 
 const MIN_WAIT_MS = 2000; // between two polls

@@ -3,7 +3,7 @@
 
 import { createElement } from "../elements.js";
 import { gettext, interpolate, ngettext } from "../i18n.js";
-import { runningReplies } from "./running-replies.js";
+import { runningReplies } from "./live-reply.js";
 import { connection } from "./socket.js";
 
 const NOT_STARTED_SECONDS = 10;
