@@ -20,6 +20,7 @@ from django.db import connection, transaction
 from django.db.models import F, Max, Min
 from django.db.models.functions import Coalesce, Now
 
+from streaming.events import StreamText as StreamText
 from streaming.models import Kind, State, Stream, StreamChunk
 from streaming.providers.base import Upstream
 
@@ -93,19 +94,6 @@ class StreamHead:
     @property
     def has_ended(self) -> bool:
         return self.state.has_ended
-
-
-@dataclass(frozen=True, slots=True)
-class StreamText:
-    """All the text of a stream up to `next_index`. Seams are offsets into `text`, in code
-    points: the places where another worker or a person's *Continue* went on. `ends_in_seam` says
-    that nothing was written behind the last of them, thoughts neither."""
-
-    content: str = ""
-    reasoning: str = ""
-    seams: tuple[int, ...] = ()
-    next_index: int = 0
-    ends_in_seam: bool = False
 
 
 # Writing
