@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from accounts import keys
 from accounts.sealing import SealBroken
 from chat import offer
 from streaming import model_listing
+from streaming.database import run_in_db_until_answered
 from streaming.models import Stream
 from streaming.providers import base, catalog
 from streaming.providers.errors import InvalidKey, ModelNotFound
@@ -40,3 +43,12 @@ def key(stream: Stream, provider: str) -> str:
 
 def no_key(provider: str) -> str:
     return f"No {provider} API key found. Add one in settings."
+
+
+def refusal_memory(model: catalog.Model) -> Callable[[str], Awaitable[None]]:
+    """Called with a parameter that the model does not take: it is never sent again."""
+
+    async def remember(parameter: str) -> None:
+        await run_in_db_until_answered(offer.remember, model, parameter)
+
+    return remember

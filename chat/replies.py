@@ -21,11 +21,12 @@ from accounts.models import User
 from chat import calls, context, limits, offer, sync, titles
 from chat.models import Conversation, Message
 from streaming import journal, lifecycle
-from streaming.journal import StreamText
+from streaming.events import StreamText
 from streaming.models import State, Stream
 from streaming.providers import catalog
 from streaming.providers.base import Request, Turn, Usage
-from streaming.sources import Source, StreamHandler
+from streaming.providers.reply_source import ReplySource
+from streaming.sources import StreamHandler
 from streaming.sources import register as register_source
 
 SOURCE = "chat"
@@ -399,7 +400,7 @@ def register() -> None:
     register_source(SOURCE, StreamHandler(prepare, settle, recall))
 
 
-def prepare(stream: Stream, text: StreamText) -> Source:
+def prepare(stream: Stream, text: StreamText) -> ReplySource:
     """What the worker iterates for a reply; in a thread, because SDKs take long to load.
 
     Raises ModelNotFound when the model, and InvalidKey when the key was removed since the reply
@@ -417,7 +418,7 @@ def prepare(stream: Stream, text: StreamText) -> Source:
         partial=text.content,
     )
     _keep(stream, planned.decided)
-    return Source(
+    return ReplySource(
         calls.adapter(model.provider),
         Request(
             model=model.id,
@@ -429,7 +430,7 @@ def prepare(stream: Stream, text: StreamText) -> Source:
             background=stream.owner.background_replies,
         ),
         calls.key(stream, model.provider),
-        partial(offer.remember, model),
+        calls.refusal_memory(model),
     )
 
 

@@ -8,7 +8,6 @@ survive and no message ever waits for it. A title that a person gave is never re
 from __future__ import annotations
 
 import re
-from functools import partial
 from uuid import uuid4
 
 from django.conf import settings
@@ -16,11 +15,12 @@ from django.conf import settings
 from chat import calls, offer, sync
 from chat.models import TITLE_LENGTH, Conversation, Message
 from streaming import journal, lifecycle
-from streaming.journal import StreamText
+from streaming.events import StreamText
 from streaming.models import State, Stream
 from streaming.providers import catalog
 from streaming.providers.base import Request, Turn, Usage
-from streaming.sources import Source, StreamHandler
+from streaming.providers.reply_source import ReplySource
+from streaming.sources import StreamHandler
 from streaming.sources import register as register_source
 
 SOURCE = "title"
@@ -82,7 +82,7 @@ def register() -> None:
     register_source(SOURCE, StreamHandler(prepare, settle, recall))
 
 
-def prepare(stream: Stream, text: StreamText) -> Source:
+def prepare(stream: Stream, text: StreamText) -> ReplySource:
     """Raises ModelNotFound or InvalidKey, which leaves the first words as the title."""
     model = calls.model(stream)
     answer = Message.objects.select_related("parent").get(pk=stream.arguments["message"])
@@ -94,7 +94,7 @@ def prepare(stream: Stream, text: StreamText) -> Source:
         reasoning_effort=model.efforts[0] if model.efforts else None,
     )
     key = calls.key(stream, model.provider)
-    return Source(calls.adapter(model.provider), request, key, partial(offer.remember, model))
+    return ReplySource(calls.adapter(model.provider), request, key, calls.refusal_memory(model))
 
 
 def settle(stream: Stream) -> None:

@@ -17,7 +17,8 @@ class Delta(NamedTuple):
 
     `checkpoint` is the place behind this text from which the source could go on, in words of its
     own; it is committed in the statement that commits the text. Text without a checkpoint
-    invalidates the one before. A delta without text moves the checkpoint alone.
+    invalidates the one before. A delta without text moves the checkpoint alone: it is saved at once
+    before the first text, and later together with the next text.
     """
 
     text: str

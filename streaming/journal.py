@@ -21,8 +21,7 @@ from django.db.models import F, Max, Min
 from django.db.models.functions import Coalesce, Now
 
 from streaming.events import StreamText as StreamText
-from streaming.models import Kind, State, Stream, StreamChunk
-from streaming.providers.base import Upstream
+from streaming.models import Kind, State, Stream, StreamChunk, split_checkpoint
 
 MAX_CHUNK_CHARS = 16_384
 """The most characters that one chunk holds, so that every frame and row is bounded."""
@@ -53,15 +52,15 @@ class Chunk:
 class Append:
     """What one stream has to write: single chunks that follow one another.
 
-    `checkpoint` is where the provider's copy stands behind the last of them, written in the same
-    statement; None leaves what was written before.
+    `checkpoint` is the place behind the last of them from which the source could go on, written in
+    the same statement; None leaves what was written before.
     """
 
     stream_id: int
     uuid: UUID
     epoch: int
     chunks: tuple[Chunk, ...]
-    checkpoint: Upstream | None = None
+    checkpoint: str | None = None
 
     @property
     def first_index(self) -> int:
@@ -146,6 +145,7 @@ def _append_in_one_statement(entries: Sequence[Append]) -> set[int]:
     """The order of the arrays is the order in which rows are locked, as a rule; where two
     writers lock crosswise all the same, PostgreSQL fails one of them and it tries again."""
     rows = [(e.stream_id, c) for e in entries for c in e.chunks]
+    checkpoints = [_split_checkpoint(e) for e in entries]
     with connection.cursor() as cursor:
         cursor.execute(
             _APPEND,
@@ -155,8 +155,8 @@ def _append_in_one_statement(entries: Sequence[Append]) -> set[int]:
                 _format_int_array(e.first_index for e in entries),
                 _format_int_array(e.next_index for e in entries),
                 _format_int_array(e.text_length for e in entries),
-                _format_text_array(e.checkpoint.id if e.checkpoint else None for e in entries),
-                _format_text_array(e.checkpoint.cursor if e.checkpoint else None for e in entries),
+                _format_text_array(upstream_id for upstream_id, _ in checkpoints),
+                _format_text_array(cursor for _, cursor in checkpoints),
                 _format_int_array(stream_id for stream_id, _ in rows),
                 _format_int_array(c.index for _, c in rows),
                 _format_int_array(int(c.kind) for _, c in rows),
@@ -203,10 +203,15 @@ def _append_one(entry: Append) -> bool:
     return True
 
 
+def _split_checkpoint(entry: Append) -> tuple[str | None, str | None]:
+    return (None, None) if entry.checkpoint is None else split_checkpoint(entry.checkpoint)
+
+
 def _checkpoint_columns(entry: Append) -> dict[str, str]:
     if entry.checkpoint is None:
         return {}
-    return {"upstream_id": entry.checkpoint.id, "upstream_cursor": entry.checkpoint.cursor}
+    upstream_id, cursor = split_checkpoint(entry.checkpoint)
+    return {"upstream_id": upstream_id, "upstream_cursor": cursor}
 
 
 def _insert_chunks(stream_id: int, chunks: Iterable[Chunk]) -> None:

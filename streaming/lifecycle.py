@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -28,12 +28,18 @@ from django.db.utils import DataError
 
 from streaming import journal, scheduling
 from streaming.database import CONNECTION_ERRORS
+from streaming.events import Finish, SourceError
 from streaming.hub import STREAMS_GROUP, WORKERS_GROUP, build_stream_notification, notify
 from streaming.journal import Append, StreamText
-from streaming.models import LEASE_DURATION, ORPHANED, State, Stream, Worker
+from streaming.models import (
+    LEASE_DURATION,
+    ORPHANED,
+    State,
+    Stream,
+    Worker,
+    split_checkpoint,
+)
 from streaming.outage import is_outage_error
-from streaming.providers.base import Finish, Upstream
-from streaming.providers.errors import ProviderError
 from streaming.scheduling import Candidate
 from streaming.sources import get_handler
 
@@ -59,25 +65,21 @@ class Ending:
 
     @classmethod
     def from_finish(cls, finish: Finish) -> Ending:
-        counted = asdict(finish.usage) if finish.usage else {}
-        usage = {name: count for name, count in counted.items() if count is not None}
         return cls(
             State.COMPLETED,
             finish_reason=finish.reason,
-            usage=usage,
-            upstream_id=finish.request_id,
+            usage=dict(finish.usage or {}),
+            upstream_id=finish.upstream_id,
         )
 
     @classmethod
-    def from_error(cls, error: ProviderError, *, with_text: bool) -> Ending:
-        """A fault of the connection under a reply that had begun leaves a reply to go on from."""
-        cut = error.code == "interrupted" or (with_text and error.code in INTERRUPTING_CODES)
+    def from_error(cls, error: SourceError) -> Ending:
         return cls(
-            State.INTERRUPTED if cut else State.FAILED,
+            State.INTERRUPTED if error.interrupted else State.FAILED,
             error_class=error.code,
             error=error.message,
             error_detail=error.detail,
-            upstream_id=error.request_id,
+            upstream_id=error.upstream_id,
         )
 
     @classmethod
@@ -96,7 +98,6 @@ NOTE_QUEUE_FULL = "Waiting for a free place"
 NOTE_DELAY = timedelta(seconds=1)
 """How long a stream is queued before it is said why."""
 
-INTERRUPTING_CODES = {"timeout", "network", "overloaded"}
 STOPPED = Ending(State.STOPPED)
 
 
@@ -229,11 +230,12 @@ def set_note(stream_id: int, epoch: int, note: str) -> bool:
     return mine.update(note=note) > 0
 
 
-def save_checkpoint(stream_id: int, epoch: int, checkpoint: Upstream) -> bool:
-    """Remember the provider's copy of a reply of which nothing is there yet, as the worker that
-    holds this epoch. Later places are committed with the text."""
+def save_checkpoint(stream_id: int, epoch: int, checkpoint: str) -> bool:
+    """Save a checkpoint before there is text to commit it with, as the worker that holds this
+    epoch. Later ones are committed with the text."""
     mine = Stream.objects.filter(id=stream_id, epoch=epoch, state=State.RUNNING)
-    return mine.update(upstream_id=checkpoint.id, upstream_cursor=checkpoint.cursor) > 0
+    upstream_id, cursor = split_checkpoint(checkpoint)
+    return mine.update(upstream_id=upstream_id, upstream_cursor=cursor) > 0
 
 
 def is_stopped_or_deleted(stream_id: int) -> bool:

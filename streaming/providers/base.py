@@ -7,12 +7,15 @@ A reply that ends without `Finish` was cut short, whatever else it looks like: a
 import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
+
+from streaming.events import Delta as Delta
+from streaming.events import DeltaKind as DeltaKind
+from streaming.events import Finish as Finish
 
 Role = Literal["user", "assistant"]
-DeltaKind = Literal["text", "reasoning"]
 FinishReason = Literal[
     "stop", "length", "content_filter", "refusal", "tool_calls", "other", "unknown"
 ]
@@ -61,13 +64,21 @@ class Upstream:
     id: str
     cursor: str = ""
 
+    @classmethod
+    def from_checkpoint(cls, checkpoint: str) -> "Upstream":
+        upstream_id, _, cursor = checkpoint.partition(" ")
+        return cls(upstream_id, cursor)
+
+    def to_checkpoint(self) -> str:
+        return f"{self.id} {self.cursor}".rstrip(" ")
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a reply is made from. What is None is not sent.
 
     `reasoning_effort` is in the provider's own words (low, medium, high, …). `background` asks a
-    provider that can to keep a copy of the reply, which its deltas then name in `upstream`; a
+    provider that can to keep a copy of the reply, which its deltas then name in `checkpoint`; a
     request with `upstream` goes on from there instead of asking anew.
     """
 
@@ -86,18 +97,6 @@ class Request:
         return bool(self.turns) and self.turns[-1].text == CONTINUE_PROMPT
 
 
-class Delta(NamedTuple):
-    """Some more of the reply. After `sanitize_events` its text fits any database, and is empty only
-    where the provider has named its copy and nothing of the reply is there yet.
-
-    `upstream` is where to re-attach after this delta; to be committed together with it.
-    """
-
-    text: str
-    kind: DeltaKind = "text"
-    upstream: Upstream | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens as the provider counted them; None is unknown, never zero.
@@ -110,14 +109,9 @@ class Usage:
     reasoning: int | None = None
     cached: int | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """The provider's own end marker, in our one vocabulary."""
-
-    reason: FinishReason
-    usage: Usage | None = None
-    request_id: str = ""
+    def to_counts(self) -> dict[str, int]:
+        """The counts that are known, by name."""
+        return {name: count for name, count in asdict(self).items() if count is not None}
 
 
 ReplyEvent = Delta | Finish
@@ -222,13 +216,13 @@ async def sanitize_events(events: AsyncIterator[ReplyEvent]) -> AsyncGenerator[R
                 yield event
             elif (
                 not held
-                and (event.text or event.upstream)
+                and (event.text or event.checkpoint)
                 and not _NUL_OR_SURROGATE.search(event.text)
             ):
                 yield event
             elif (text := _join_held_text(held, event.kind, event.text)) is not None:
                 # With a half still waiting, re-attaching after this delta would lose it.
-                yield event._replace(text=text, upstream=None if held else event.upstream)
+                yield event._replace(text=text, checkpoint="" if held else event.checkpoint)
         for delta in _release_held_text(held):
             yield delta
     finally:

@@ -22,7 +22,6 @@ from .base import (
     ReplyEvent,
     Request,
     Turn,
-    Usage,
     sanitize_events,
 )
 
@@ -68,7 +67,7 @@ async def _stream_reply(request: Request) -> AsyncGenerator[ReplyEvent, None]:
         yield Delta(word)
     asked = _count_tokens([request.system, *(turn.text for turn in request.turns)])
     reason: FinishReason = "stop" if len(shown) == len(words) else "length"
-    yield Finish(reason, Usage(input=asked, output=len(shown)))
+    yield Finish(reason, {"input": asked, "output": len(shown)})
 
 
 def split_tokens(text: str) -> list[str]:

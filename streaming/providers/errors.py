@@ -13,6 +13,8 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from streaming.events import SourceError
+
 KEY_FRAGMENT_CHARS = 8  # Any run of this many characters of a key counts as the key.
 MAX_DETAIL_CHARS = 600  # Characters of the provider's own words that are kept.
 
@@ -20,17 +22,19 @@ REDACTED = "[key]"
 SECRET_PATTERN = re.compile(r"\b(?:sk|pk|rk)-[\w-]{8,}|\bAIza[\w-]{20,}|(?i:\bbearer\s+)[^\s\"',]+")
 
 
-class ProviderError(Exception):
-    """Anything else that a provider answered; the root of the tree.
+class ProviderError(SourceError):
+    """Any other answer that is no reply; the root of the tree.
 
     `message` is a sentence for people (the class has one for its case), `retryable` says whether
     the very same request may work later, `retry_after` is in seconds, `detail` is the provider's
-    own text and must be scrubbed by whoever raises this, `request_id` is the provider's.
+    own text and must be redacted by the code that raises this, `upstream_id` is the provider's id
+    of the request.
     """
 
-    code: ClassVar[str] = "provider_error"
+    code = "provider_error"
     default_message: ClassVar[str] = "{provider} answered with an error."
     default_retryable: ClassVar[bool] = False
+    default_interrupted: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -40,17 +44,20 @@ class ProviderError(Exception):
         retryable: bool | None = None,
         retry_after: float | None = None,
         detail: str = "",
-        request_id: str = "",
+        upstream_id: str = "",
         status: int | None = None,
     ) -> None:
         message = message or self.default_message.format(provider=provider)
-        self.message = message[:1].upper() + message[1:]
+        super().__init__(
+            self.code,
+            message[:1].upper() + message[1:],
+            detail,
+            interrupted=self.default_interrupted,
+            upstream_id=upstream_id,
+        )
         self.retryable = self.default_retryable if retryable is None else retryable
         self.retry_after = retry_after
-        self.detail = detail
-        self.request_id = request_id
         self.status = status
-        super().__init__(self.message)
 
 
 class InvalidKey(ProviderError):
@@ -152,6 +159,7 @@ class Interrupted(ProviderError):
     code = "interrupted"
     default_message = "The connection to {provider} broke in the middle of the reply."
     default_retryable = True
+    default_interrupted = True
 
 
 def make_redactor(key: str) -> Callable[[str], str]:

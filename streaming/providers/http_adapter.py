@@ -236,7 +236,7 @@ class ProviderCall:
             if self.finish_reason is None and empty:
                 raise errors.ProviderError(
                     f"{self.provider_name} ended its reply without any text. Try again.",
-                    request_id=self.request_id,
+                    upstream_id=self.request_id,
                 )
             return self.finish_reason or "unknown"
         if not self.has_early_reason and not self.has_delta_after_reason:
@@ -384,7 +384,8 @@ class HttpAdapter:
             failure = self._sanitize_error(error, exchange)
         # Raised outside of the handler, so that not even its context holds what the SDK knew.
         if reason := exchange.resolve_finish_reason(self.end_marker, failure):
-            yield Finish(reason, exchange.usage, exchange.request_id)
+            counts = exchange.usage.to_counts() if exchange.usage else None
+            yield Finish(reason, counts, exchange.request_id)
         elif failure:
             raise failure
 
@@ -441,7 +442,7 @@ class HttpAdapter:
         translated = self._translate_error(error, call)
         # An SDK's generators, which its frames hold, close now and not with some collection.
         traceback.clear_frames(error.__traceback__)
-        translated.request_id = translated.request_id or call.request_id
+        translated.upstream_id = translated.upstream_id or call.request_id
         return translated.with_traceback(None)
 
     def _translate_error(self, error: Exception, call: ProviderCall) -> errors.ProviderError:
@@ -478,7 +479,7 @@ def to_provider_error(
     known: dict[str, Any] = {
         "provider": provider_name,
         "detail": redact(" ".join([*response.codes.split(), response.message])),
-        "request_id": redact(response.request_id),
+        "upstream_id": redact(response.request_id),
         "status": response.status or None,
         "retry_after": response.retry_after,
     }

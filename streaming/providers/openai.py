@@ -116,13 +116,13 @@ class ResponsesAdapter(OpenAISdkAdapter):
     def parse_event(self, event: dict[str, Any], call: ProviderCall) -> Iterator[Delta]:
         """Each event counts up, which is where a kept reply can be gone on from."""
         response = event.get("response") or {}
-        place = self._read_upstream(event, response, call)
+        place = self._read_checkpoint(event, response, call)
         match event.get("type"):
             case str() as kind if kind in DELTA_KINDS:
                 call.has_refusal = call.has_refusal or kind == "response.refusal.delta"
                 yield Delta(require_str(event["delta"]), DELTA_KINDS[kind], place)
             case "response.created" if place:
-                yield Delta("", upstream=place)
+                yield Delta("", checkpoint=place)
             case "response.reasoning_summary_part.added" if event.get("summary_index"):
                 yield Delta("\n\n", "reasoning", place)
             case "response.completed":
@@ -136,15 +136,15 @@ class ResponsesAdapter(OpenAISdkAdapter):
             case _ if failure := find_error(event):
                 raise to_provider_error(parse_error(failure), self.name, call.redact)
 
-    def _read_upstream(
+    def _read_checkpoint(
         self, event: dict[str, Any], response: dict[str, Any], call: ProviderCall
-    ) -> Upstream | None:
+    ) -> str:
         if response:
             call.record_request_id(response.get("id"))
         if not call.request.background and not call.request.upstream:
-            return None
+            return ""
         call.upstream_id = call.upstream_id or response.get("id") or ""
-        return Upstream(call.upstream_id, str(event["sequence_number"]))
+        return f"{call.upstream_id} {event['sequence_number']}"
 
     def _record_end(
         self, response: dict[str, Any], reason: FinishReason, call: ProviderCall

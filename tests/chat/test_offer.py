@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.core.exceptions import ValidationError
 from django.test import Client
 from pytest_django import Settings
@@ -21,7 +22,7 @@ from chat.models import Conversation, ModelOverride, RefusedParameter
 from chat.replies import Reply, ReplyRejected
 from chat.replies import Settings as Chosen
 from streaming import lifecycle
-from streaming.journal import StreamText
+from streaming.events import StreamText
 from streaming.lifecycle import Ending
 from streaming.models import State, Stream
 from streaming.providers.base import Finish, ModelInfo, Request, Usage
@@ -70,7 +71,11 @@ def ended(reply: Reply, usage: Usage | None = None) -> Reply:
     stream = Stream.objects.get(pk=reply.stream.pk)
     if stream.state == State.QUEUED:
         stream = running(reply)
-    assert lifecycle.end(stream.pk, stream.epoch, Ending.from_finish(Finish("stop", usage)))
+    assert lifecycle.end(
+        stream.pk,
+        stream.epoch,
+        Ending.from_finish(Finish("stop", usage.to_counts() if usage else None)),
+    )
     reply.answer.refresh_from_db()
     return reply
 
@@ -237,11 +242,13 @@ def test_an_effort_that_is_none_of_the_models_is_left_out(owner: User) -> None:
     assert reply.conversation.reasoning_effort == ""
 
 
+@pytest.mark.django_db(transaction=True)  # the source remembers it in a thread
 def test_what_was_refused_once_is_never_sent_again(owner: User, settings: Settings) -> None:
     with_key(owner)
     stream = running(ask(owner, model="gpt-4o", temperature=0.3))
-    replies.prepare(stream, StreamText()).on_unsupported_parameter("temperature")
-    replies.prepare(stream, StreamText()).on_unsupported_parameter("temperature")
+    for _ in range(2):
+        remember = replies.prepare(stream, StreamText()).on_unsupported_parameter
+        async_to_sync(remember)("temperature")
     assert RefusedParameter.objects.count() == 1
     assert sent(ask(owner, model="gpt-4o", temperature=0.3)).temperature is None
     assert sent(ask(owner, model="gpt-4.1", temperature=0.3)).temperature == 0.3
@@ -348,7 +355,7 @@ def test_of_a_reply_that_was_taken_over_nobody_knows_the_cost(owner: User) -> No
 def test_a_continued_message_costs_both_its_runs(owner: User) -> None:
     reply = ask(with_key(owner), model="gpt-4o")
     stream = running(reply)
-    ending = Ending.from_finish(Finish("length", Usage(input=1_000, output=500)))
+    ending = Ending.from_finish(Finish("length", {"input": 1_000, "output": 500}))
     assert lifecycle.end(stream.pk, stream.epoch, ending)
     reply.answer.refresh_from_db()
     reply.answer.content = "A seaweed that"

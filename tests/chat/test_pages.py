@@ -593,7 +593,7 @@ STATES: list[tuple[Ending, str, list[str]]] = [
     (Ending.from_finish(Finish("length")), "Reached the length limit", []),
     (lifecycle.STOPPED, "Stopped", []),
     (
-        Ending.from_error(InvalidKey(provider="OpenAI", detail="401: wrong"), with_text=True),
+        Ending.from_error(InvalidKey(provider="OpenAI", detail="401: wrong")),
         "Failed",
         [
             "OpenAI did not accept the API key. Check it in settings.",
@@ -603,7 +603,7 @@ STATES: list[tuple[Ending, str, list[str]]] = [
         ],
     ),
     (
-        Ending.from_error(Interrupted(provider="OpenAI"), with_text=True),
+        Ending.from_error(Interrupted(provider="OpenAI")),
         "Interrupted",
         ["The connection to OpenAI broke in the middle of the reply.", "Continue where it stopped"],
     ),
@@ -642,7 +642,7 @@ def test_every_class_of_error_has_its_own_words_and_its_own_way_out(
     as_owner: Client, reply: Reply
 ) -> None:
     endings = {
-        kind.code: Ending.from_error(kind(provider="OpenAI"), with_text=False)
+        kind.code: Ending.from_error(kind(provider="OpenAI"))
         for kind in ProviderError.__subclasses__()
         if kind is not Interrupted
     }

@@ -16,7 +16,7 @@ from chat.complexity import MAX_COST
 from chat.models import Conversation, Message, RenderedText
 from chat.rendered import Memory, Rendered, sweep
 from chat.rendering import RENDERER, to_html
-from streaming.writer import MAX_STREAM_CHARS
+from streaming.worker.buffer import MAX_STREAM_CHARS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

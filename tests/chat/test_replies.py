@@ -14,11 +14,11 @@ from chat import replies, sync
 from chat.models import Conversation, Message
 from chat.replies import Reply, ReplyRejected, Settings
 from streaming import journal, lifecycle
+from streaming.events import StreamText
 from streaming.hub import WORKERS_GROUP
-from streaming.journal import StreamText
 from streaming.lifecycle import Ending
 from streaming.models import Kind, State, Stream
-from streaming.providers.base import CONTINUE_PROMPT, Finish, Turn, Usage
+from streaming.providers.base import CONTINUE_PROMPT, Finish, Turn
 from streaming.providers.errors import InvalidKey, ProviderError
 from tests.streaming.making import at_once, claimed, finish, working, write
 
@@ -371,7 +371,7 @@ def test_all_that_is_known_of_a_reply_is_kept_with_it(owner: User) -> None:
     reply = ask(owner)
     stream = run(reply)
     write(stream, (Kind.REASONING, "hm"), "one ", (Kind.SEAM, ""), "two")
-    usage = Usage(input=11, output=7, reasoning=3)
+    usage = {"input": 11, "output": 7, "reasoning": 3}
     finish(stream, Ending.from_finish(Finish("length", usage)))
     answer = answer_of(reply)
     assert (answer.content, answer.reasoning, answer.seams) == ("one two", "hm", [4])
@@ -534,6 +534,6 @@ def test_an_error_of_a_provider_is_a_sentence_in_the_stream_and_text_in_the_mess
     reply = ask(owner)
     stream = run(reply)
     write(stream, "so far")
-    finish(stream, Ending.from_error(ProviderError("It broke."), with_text=True))
+    finish(stream, Ending.from_error(ProviderError("It broke.")))
     assert answer_of(reply).content == "so far"
     assert Stream.objects.get().error == "It broke."

@@ -130,7 +130,7 @@ async def test_a_stop_reason_counts_though_the_last_event_is_missing(fake: Fake)
     )
     fake.script(Behaviour(extra=said, cut_after=0, usage=None))
     events = await collected(fake, Request("claude-opus-5-5", TURNS))
-    assert events == [Finish("stop", Usage(output=2), "req_fake")]
+    assert events == [Finish("stop", Usage(output=2).to_counts(), "req_fake")]
 
 
 async def test_a_last_event_without_a_reason_ends_a_reply_for_an_unknown_one(fake: Fake) -> None:
@@ -158,4 +158,4 @@ async def test_the_servers_environment_stays_out_of_the_request(
 async def test_usage_is_known_as_far_as_it_was_told(fake: Fake) -> None:
     fake.script(Behaviour.of("Kelp", usage=Claimed(input=9, output=4)))
     events = await collected(fake, Request("claude-opus-5-5", TURNS))
-    assert events[-1] == Finish("stop", Usage(9, 4, 0, 0), "req_fake")
+    assert events[-1] == Finish("stop", Usage(9, 4, 0, 0).to_counts(), "req_fake")

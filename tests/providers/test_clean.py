@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.providers.base import Delta, Finish, ReplyEvent, Upstream, sanitize_events
+from streaming.providers.base import Delta, Finish, ReplyEvent, sanitize_events
 
 REPLACEMENT = "\ufffd"
 
@@ -65,17 +65,17 @@ def test_a_half_left_over_comes_before_the_finish() -> None:
 
 
 def test_a_place_at_the_provider_never_runs_ahead_of_the_text() -> None:
-    at = [Upstream("resp", str(number)) for number in range(4)]
+    at = [f"resp {number}" for number in range(4)]
     events = cleaned(
-        Delta("a", upstream=at[0]),
-        Delta("b\ud83d", upstream=at[1]),
-        Delta("hm", "reasoning", upstream=at[2]),
-        Delta("\ude00", upstream=at[3]),
+        Delta("a", checkpoint=at[0]),
+        Delta("b\ud83d", checkpoint=at[1]),
+        Delta("hm", "reasoning", checkpoint=at[2]),
+        Delta("\ude00", checkpoint=at[3]),
     )
     assert events == [
-        Delta("a", upstream=at[0]),
+        Delta("a", checkpoint=at[0]),
         Delta("hm", "reasoning"),
-        Delta("b😀", upstream=at[3]),
+        Delta("b😀", checkpoint=at[3]),
     ]
 
 

@@ -94,7 +94,7 @@ async def test_usage_is_what_the_provider_counted(fake: Fake, wire: Wire, make: 
     claimed = Claimed(input=120, output=34, reasoning=12, cached=100)
     fake.script(Behaviour.of("Yes", usage=claimed))
     events, _ = await collected(make(), ask(wire))
-    assert events[-1] == Finish("stop", Usage(120, 34, 12, 100), "req_fake")
+    assert events[-1] == Finish("stop", Usage(120, 34, 12, 100).to_counts(), "req_fake")
 
 
 async def test_usage_nobody_sent_is_unknown_and_not_zero(
@@ -200,7 +200,7 @@ async def test_a_cut_in_the_middle_is_an_interruption(fake: Fake, wire: Wire, ma
     assert events == [Delta("Kelp "), Delta("is")]
     assert type(error) is errors.Interrupted
     assert error.retryable
-    assert error.request_id == "req_fake"
+    assert error.upstream_id == "req_fake"
 
 
 async def test_a_cut_before_any_text_is_the_network(fake: Fake, wire: Wire, make: Make) -> None:
@@ -330,7 +330,7 @@ async def test_every_error_has_its_class_and_is_asked_for_once(
         assert error is not None
         assert events == []
         assert error.status == answer.status
-        assert error.request_id == "req_fake"
+        assert error.upstream_id == "req_fake"
         assert len(fake.requests()) == 1
 
 

@@ -117,7 +117,7 @@ async def test_its_usage_counts_what_it_said() -> None:
     finish = events[-1]
     assert isinstance(finish, Finish)
     assert finish.usage is not None
-    assert (finish.usage.input, finish.usage.output) == (4, len(events) - 1)
+    assert finish.usage == {"input": 4, "output": len(events) - 1}
 
 
 @pytest.mark.usefixtures("hurried")
@@ -160,7 +160,7 @@ async def test_of_a_long_prompt_only_the_beginning_is_looked_at(
     finish = events[-1]
     assert isinstance(finish, Finish)
     assert finish.usage is not None
-    assert finish.usage.input == (3 * len(long) + len("Well.and kelp")) // 4
+    assert finish.usage["input"] == (3 * len(long) + len("Well.and kelp")) // 4
     assert max(looked) < 10_000, "a reply is as long; a prompt is cut before"
     assert demo.compose_reply(long) != demo.compose_reply(f"{long}and kelp")
 

@@ -73,7 +73,7 @@ async def test_the_example_streams_a_reply(tidal: type[HttpAdapter]) -> None:
         Delta("Hm", "reasoning"),
         Delta("Two "),
         Delta("m"),
-        Finish("stop", Usage(3, 2), "t1"),
+        Finish("stop", Usage(3, 2).to_counts(), "t1"),
     ]
     assert b'"limit":9' in seen[0]
     assert f"Bearer {KEY}".encode() in seen[0]
@@ -83,7 +83,7 @@ async def test_the_examples_errors_are_ours_and_hold_no_key(tidal: type[HttpAdap
     async with serving(429, {"no": KEY}) as (url, _):
         with pytest.raises(errors.RateLimited) as caught:
             _ = [event async for event in tidal(base_url=url).stream(ASKED, KEY)]
-    assert caught.value.request_id == "t1"
+    assert caught.value.upstream_id == "t1"
     assert KEY not in repr(vars(caught.value))
 
 

@@ -28,9 +28,9 @@ def test_a_provider_without_a_name_fits_any_sentence() -> None:
 
 
 def test_what_helps_to_decide_is_on_the_error() -> None:
-    error = errors.RateLimited("Wait.", retry_after=7.0, detail="tpm", request_id="r", status=429)
+    error = errors.RateLimited("Wait.", retry_after=7.0, detail="tpm", upstream_id="r", status=429)
     assert (str(error), error.retryable, error.retry_after) == ("Wait.", True, 7.0)
-    assert (error.detail, error.request_id, error.status) == ("tpm", "r", 429)
+    assert (error.detail, error.upstream_id, error.status) == ("tpm", "r", 429)
     assert errors.RateLimited(retryable=False).retryable is False
 
 

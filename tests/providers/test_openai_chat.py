@@ -135,7 +135,10 @@ async def test_what_is_null_says_nothing(fake: Fake) -> None:
         + event(usage={"prompt_tokens": 3, "completion_tokens": None})
     )
     fake.script(Behaviour(extra=said, end_after=0))
-    assert await collected(fake) == [Delta("Yes"), Finish("stop", Usage(input=3), "req_fake")]
+    assert await collected(fake) == [
+        Delta("Yes"),
+        Finish("stop", Usage(input=3).to_counts(), "req_fake"),
+    ]
 
 
 async def test_an_answer_in_one_piece_is_a_reply_as_well(fake: Fake) -> None:
@@ -184,7 +187,7 @@ async def test_after_the_end_marker_nothing_can_fail(
     fake.script(replace(ending, extra=said))
     assert await collected(fake) == [
         Delta("Yes"),
-        Finish("stop", Usage(input=3, output=2), "req_fake"),
+        Finish("stop", Usage(input=3, output=2).to_counts(), "req_fake"),
     ]
 
 
@@ -200,7 +203,10 @@ async def test_done_without_a_reason_ends_a_reply_for_an_unknown_one(
     usage = {"prompt_tokens": 3, "completion_tokens": 2}
     said = choice(content="Yes") + event(usage=usage) + done
     fake.script(Behaviour(error=ErrorAnswer(200, said.decode())))
-    assert await collected(fake) == [Delta("Yes"), Finish("unknown", Usage(3, 2), "req_fake")]
+    assert await collected(fake) == [
+        Delta("Yes"),
+        Finish("unknown", Usage(3, 2).to_counts(), "req_fake"),
+    ]
 
 
 async def test_a_reason_of_its_own_before_done_is_another_one(fake: Fake) -> None:

@@ -9,19 +9,11 @@ from dataclasses import dataclass, field
 from django.db import connection
 
 from streaming import journal, sources
-from streaming.journal import StreamText
+from streaming.events import Delta, DeltaKind, Finish, StreamText
 from streaming.models import State, Stream
-from streaming.providers.base import (
-    Delta,
-    DeltaKind,
-    Finish,
-    FinishReason,
-    ModelInfo,
-    ReplyEvent,
-    Request,
-    Usage,
-)
-from streaming.sources import Source, StreamHandler
+from streaming.providers.base import FinishReason, ModelInfo, ReplyEvent, Request, Usage
+from streaming.providers.reply_source import ReplySource
+from streaming.sources import StreamHandler
 from tests.streaming.making import SOURCE
 
 CUT = object()
@@ -41,7 +33,7 @@ class Script:
             self._steps.put_nowait(Delta(text, kind))
 
     def finish(self, reason: FinishReason = "stop", usage: Usage | None = None) -> None:
-        self._steps.put_nowait(Finish(reason, usage))
+        self._steps.put_nowait(Finish(reason, usage.to_counts() if usage else None))
 
     def fail(self, error: Exception) -> None:
         self._steps.put_nowait(error)
@@ -84,11 +76,11 @@ class Stage:
         """The script of all streams that have this name in their arguments, as `script`."""
         return self.scripts.setdefault(name, Script())
 
-    def prepare(self, stream: Stream, text: StreamText) -> Source:
+    def prepare(self, stream: Stream, text: StreamText) -> ReplySource:
         self.prepared.append((stream.pk, text))
         self.on_prepare(stream)
         script = self.scripts[stream.arguments.get("script", "")]
-        return Source(script, Request(model="scripted", turns=()), key="")
+        return ReplySource(script, Request(model="scripted", turns=()), key="")
 
     def settle(self, stream: Stream) -> None:
         assert connection.in_atomic_block
