@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from accounts import keys
+from accounts.providers import get_base_url
 from accounts.sealing import SealBroken
 from chat import offer
-from streaming import model_listing
 from streaming.database import run_in_db_until_answered
 from streaming.models import Stream
-from streaming.providers import base, catalog
+from streaming.providers import catalog
+from streaming.providers.adapter import Adapter
 from streaming.providers.errors import InvalidKey, ModelNotFound
+from streaming.providers.redaction import Secret
+from streaming.providers.registry import get_adapter
 
 
 def model(stream: Stream) -> catalog.Model:
@@ -22,23 +25,23 @@ def model(stream: Stream) -> catalog.Model:
         raise ModelNotFound(unknown.message) from None
 
 
-def adapter(provider: str) -> base.Adapter:
+def adapter(provider: str) -> Adapter:
     """Loads the provider's SDK, which takes a second the first time."""
     name = catalog.PROVIDERS[provider].name
-    return base.get_adapter(provider, base_url=model_listing.get_base_url(provider), name=name)
+    return get_adapter(provider, base_url=get_base_url(provider), name=name)
 
 
-def key(stream: Stream, provider: str) -> str:
+def key(stream: Stream, provider: str) -> Secret:
     """Raises InvalidKey when it was removed meanwhile, or can't be opened any more."""
     if not catalog.PROVIDERS[provider].needs_key:
-        return ""
+        return Secret("")
     try:
         secret = keys.decrypt_for_call(stream.owner, provider)
     except SealBroken as problem:
         raise InvalidKey(str(problem)) from None
     if secret is None:
         raise InvalidKey(no_key(provider))
-    return secret
+    return Secret(secret)
 
 
 def no_key(provider: str) -> str:

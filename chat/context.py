@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from chat.followups import refers_back
-from streaming.providers.base import CONTINUE_PROMPT, Turn
+from streaming.providers.types import CONTINUE_PROMPT, Turn
 
 DEFAULT_WINDOW = 128_000
 """Tokens, where nobody knows the model's window: less than any current model of the big providers

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from accounts.models import ListedModel, User
+from accounts.providers import get_base_url
 from chat.models import ModelOverride, RefusedParameter
-from streaming import model_listing
 from streaming.providers import catalog
 from streaming.providers.catalog import Model, Provider, UnknownModel
-from streaming.providers.prices import Price
+from streaming.providers.catalog.prices import Price
 
 NO_EFFORTS = "-"
 
@@ -44,7 +44,7 @@ def by_provider(user: User) -> dict[Provider, tuple[Model, ...]]:
 
 def endpoint(provider: str) -> str:
     """What refusals are remembered by: another server may take what this one refuses."""
-    return f"{provider} {model_listing.get_base_url(provider)}".strip()[:300]
+    return f"{provider} {get_base_url(provider)}".strip()[:300]
 
 
 def remember(model: Model, parameter: str) -> None:
@@ -56,7 +56,7 @@ def remember(model: Model, parameter: str) -> None:
 
 def _at_its_endpoint(model: Model) -> Model:
     """Behind another address nobody knows what a model costs."""
-    return replace(model, prices=()) if model_listing.get_base_url(model.provider) else model
+    return replace(model, prices=()) if get_base_url(model.provider) else model
 
 
 def _list(known: dict[str, Model], row: ListedModel) -> None:

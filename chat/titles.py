@@ -18,8 +18,8 @@ from streaming import journal, lifecycle
 from streaming.events import StreamText
 from streaming.models import State, Stream
 from streaming.providers import catalog
-from streaming.providers.base import Request, Turn, Usage
 from streaming.providers.reply_source import ReplySource
+from streaming.providers.types import Request, Turn, Usage
 from streaming.sources import StreamHandler
 from streaming.sources import register as register_source
 

@@ -26,7 +26,7 @@ from streaming.follow import StreamNotFound, find_stream, follow_stream
 from streaming.hub import Notification, get_hub, user_group
 from streaming.outage import outage_monitor
 from streaming.protocol import Follow, FrameRejected, Hello, Ping, Pong, Stop, Unfollow
-from streaming.providers.demo import STORM_MODEL
+from streaming.providers.demo.adapter import STORM_MODEL
 from streaming.sessions import load_session_user
 
 logger = logging.getLogger(__name__)

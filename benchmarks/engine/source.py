@@ -8,12 +8,14 @@ from collections.abc import AsyncGenerator
 from benchmarks.tokens import metronome, token
 from streaming.events import Delta, Finish, SourceEvent, StreamText
 from streaming.models import Stream
-from streaming.providers.base import Request, Turn, get_adapter
+from streaming.providers.redaction import Secret
+from streaming.providers.registry import get_adapter
 from streaming.providers.reply_source import ReplySource
+from streaming.providers.types import Request, Turn
 from streaming.sources import Source, StreamHandler, register
 
 SOURCE = "benchmark"
-KEY = "sk-benchmark"
+KEY = Secret("sk-benchmark")
 ASKED = Request("gpt-4o-mini", (Turn("user", "Tell me about kelp."),))
 
 

@@ -15,9 +15,11 @@ from dataclasses import replace
 
 from streaming.events import Delta, Finish, Note, Seam, SourceError, SourceEvent, StreamText
 from streaming.providers import reattach, retries
-from streaming.providers.base import Adapter, BackgroundAdapter, ReplyEvent, Request, Upstream
+from streaming.providers.adapter import Adapter, BackgroundAdapter, ReplyEvent
 from streaming.providers.continuation import strip_overlap
 from streaming.providers.errors import ProviderError
+from streaming.providers.redaction import Secret
+from streaming.providers.types import Request, Upstream
 
 INTERRUPTING_CODES = {"interrupted", "timeout", "network", "overloaded"}
 """Errors of the connection: text that was written before them is worth continuing."""
@@ -38,7 +40,7 @@ class ReplySource:
         self,
         adapter: Adapter,
         request: Request,
-        key: str,
+        key: Secret,
         on_unsupported_parameter: Callable[[str], Awaitable[None]] = ignore_unsupported_parameter,
     ) -> None:
         self.adapter = adapter

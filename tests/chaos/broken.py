@@ -19,11 +19,11 @@ class Broken(AppConfig):
     label = "chaos"
 
     def ready(self) -> None:
-        from streaming.providers import base
+        from streaming.providers.types import Timeouts
 
         faulthandler.register(signal.SIGUSR1)  # a process that is stuck can be asked where
-        times = fields(base.Timeouts)
-        base.Timeouts.__init__.__defaults__ = (SILENCE,) * len(times)
+        times = fields(Timeouts)
+        Timeouts.__init__.__defaults__ = (SILENCE,) * len(times)
         if broken := os.environ.get("BREAK"):
             BREAKS[broken]()
 

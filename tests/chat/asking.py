@@ -13,10 +13,10 @@ from chat import replies
 from chat.models import Conversation
 from chat.replies import Reply, Settings
 from streaming import journal, lifecycle
+from streaming.events import Finish
 from streaming.journal import Append, Chunk
 from streaming.lifecycle import Ending
 from streaming.models import Kind, Stream
-from streaming.providers.base import Finish
 
 HTMX = {"HX-Request": "true"}
 

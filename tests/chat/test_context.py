@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chat import context, followups
 from chat.context import Plan, plan
 from chat.followups import refers_back
-from streaming.providers.base import CONTINUE_PROMPT, Role, Turn
+from streaming.providers.types import CONTINUE_PROMPT, Role, Turn
 
 
 def turns(*texts: str) -> tuple[Turn, ...]:

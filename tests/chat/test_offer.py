@@ -22,12 +22,12 @@ from chat.models import Conversation, ModelOverride, RefusedParameter
 from chat.replies import Reply, ReplyRejected
 from chat.replies import Settings as Chosen
 from streaming import lifecycle
-from streaming.events import StreamText
+from streaming.events import Finish, StreamText
 from streaming.lifecycle import Ending
 from streaming.models import State, Stream
-from streaming.providers.base import Finish, ModelInfo, Request, Usage
 from streaming.providers.catalog import UnknownModel
 from streaming.providers.errors import InvalidKey, ModelNotFound
+from streaming.providers.types import ModelInfo, Request, Usage
 
 pytestmark = pytest.mark.django_db
 

@@ -25,10 +25,10 @@ from chat.models import Conversation, Message
 from chat.pages import MAX_DRAFT_BYTES
 from chat.replies import Reply
 from streaming import journal, lifecycle
+from streaming.events import Finish
 from streaming.lifecycle import Ending
 from streaming.models import State, Stream, StreamChunk
 from streaming.providers import catalog
-from streaming.providers.base import Finish
 from streaming.providers.errors import Interrupted, InvalidKey, ProviderError
 from tests.chat.asking import HTMX, ask, finish, html, page, write
 

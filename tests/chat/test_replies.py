@@ -14,12 +14,12 @@ from chat import replies, sync
 from chat.models import Conversation, Message
 from chat.replies import Reply, ReplyRejected, Settings
 from streaming import journal, lifecycle
-from streaming.events import StreamText
+from streaming.events import Finish, StreamText
 from streaming.hub import WORKERS_GROUP
 from streaming.lifecycle import Ending
 from streaming.models import Kind, State, Stream
-from streaming.providers.base import CONTINUE_PROMPT, Finish, Turn
 from streaming.providers.errors import InvalidKey, ProviderError
+from streaming.providers.types import CONTINUE_PROMPT, Turn
 from tests.streaming.making import at_once, claimed, finish, working, write
 
 Status = Conversation.Status
@@ -329,7 +329,7 @@ def test_a_reply_that_is_carried_on_is_asked_to_go_on_where_it_stopped(owner: Us
 def test_a_key_that_was_removed_meanwhile_fails_the_reply_with_what_to_do(owner: User) -> None:
     keys.save(owner, "openai", "sk-of-the-owner-0123456789")
     stream = run(ask(owner, chosen=Settings("gpt-4.1")))
-    assert replies.prepare(stream, StreamText()).key == "sk-of-the-owner-0123456789"
+    assert replies.prepare(stream, StreamText()).key.reveal() == "sk-of-the-owner-0123456789"
     keys.remove(owner, "openai")
     with pytest.raises(InvalidKey) as invalid:
         replies.prepare(stream, StreamText())

@@ -13,10 +13,10 @@ from chat import conversations, titles
 from chat.models import Conversation
 from chat.replies import Reply
 from streaming import journal, lifecycle
+from streaming.events import Finish
 from streaming.journal import Append, Chunk, StreamText
 from streaming.lifecycle import Ending
 from streaming.models import Kind, Stream
-from streaming.providers.base import Finish
 from streaming.providers.catalog import MODELS
 from tests.chat.asking import ask, finish
 

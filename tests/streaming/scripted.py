@@ -11,8 +11,10 @@ from django.db import connection
 from streaming import journal, sources
 from streaming.events import Delta, DeltaKind, Finish, StreamText
 from streaming.models import State, Stream
-from streaming.providers.base import FinishReason, ModelInfo, ReplyEvent, Request, Usage
+from streaming.providers.adapter import ReplyEvent
+from streaming.providers.redaction import Secret
 from streaming.providers.reply_source import ReplySource
+from streaming.providers.types import FinishReason, ModelInfo, Request, Usage
 from streaming.sources import StreamHandler
 from tests.streaming.making import SOURCE
 
@@ -46,7 +48,7 @@ class Script:
         """Whether everything that was said so far was taken."""
         return self._steps.empty()
 
-    async def stream(self, request: Request, key: str) -> AsyncGenerator[ReplyEvent, None]:
+    async def stream(self, request: Request, key: Secret) -> AsyncGenerator[ReplyEvent, None]:
         self.calls += 1
         try:
             while (step := await self._steps.get()) is not CUT:
@@ -57,7 +59,7 @@ class Script:
         finally:
             self.closed += 1
 
-    async def models(self, key: str) -> tuple[ModelInfo, ...]:
+    async def models(self, key: Secret) -> tuple[ModelInfo, ...]:
         return ()
 
 
@@ -80,7 +82,7 @@ class Stage:
         self.prepared.append((stream.pk, text))
         self.on_prepare(stream)
         script = self.scripts[stream.arguments.get("script", "")]
-        return ReplySource(script, Request(model="scripted", turns=()), key="")
+        return ReplySource(script, Request(model="scripted", turns=()), key=Secret(""))
 
     def settle(self, stream: Stream) -> None:
         assert connection.in_atomic_block

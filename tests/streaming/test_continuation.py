@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.providers.base import Delta, Finish, ReplyEvent
+from streaming.events import Delta, Finish
+from streaming.providers.adapter import ReplyEvent
 from streaming.providers.continuation import (
     MAX_OVERLAP_CHARS,
     MIN_OVERLAP_CHARS,

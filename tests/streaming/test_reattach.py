@@ -15,8 +15,10 @@ from streaming.database import run_in_db
 from streaming.events import StreamText
 from streaming.models import Kind, State, Stream
 from streaming.providers import errors, reattach
-from streaming.providers.base import CONTINUE_PROMPT, Request, Turn, get_adapter
+from streaming.providers.redaction import Secret
+from streaming.providers.registry import get_adapter
 from streaming.providers.reply_source import ReplySource
+from streaming.providers.types import CONTINUE_PROMPT, Request, Turn
 from streaming.sources import StreamHandler
 from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
 from tests.streaming.conftest import Crew
@@ -57,7 +59,7 @@ def fake(provider: Fake, stage: Stage) -> Fake:
         if text.content:
             turns += (Turn("assistant", text.content), Turn("user", CONTINUE_PROMPT))
         request = Request("gpt-6.2-astra", turns, background=True)
-        return ReplySource(kelp, request, "sk-kept-0123456789")
+        return ReplySource(kelp, request, Secret("sk-kept-0123456789"))
 
     sources.register(
         SOURCE, StreamHandler(prepare, lambda stream: None, lambda stream: StreamText())

@@ -10,13 +10,16 @@ import pytest
 from accounts.models import User
 from streaming import lifecycle, sources
 from streaming.database import run_in_db
-from streaming.events import StreamText
+from streaming.events import Delta, Finish, StreamText
 from streaming.follow import StateChanged, follow_stream
 from streaming.models import State, Stream
 from streaming.providers import errors, retries
-from streaming.providers.base import Adapter, Delta, Finish, ReplyEvent, Request, Turn, get_adapter
+from streaming.providers.adapter import Adapter, ReplyEvent
 from streaming.providers.errors import ProviderError
+from streaming.providers.redaction import Secret
+from streaming.providers.registry import get_adapter
 from streaming.providers.reply_source import ReplySource
+from streaming.providers.types import Request, Turn
 from streaming.sources import StreamHandler
 from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
 from tests.streaming.conftest import Crew
@@ -161,7 +164,7 @@ class Upstream:
         sources.register(SOURCE, StreamHandler(self.prepare, self.settle, self.recall))
 
     def prepare(self, stream: Stream, text: StreamText) -> ReplySource:
-        return ReplySource(self.adapter, ASKED, "key-1234", self.remember)
+        return ReplySource(self.adapter, ASKED, Secret("key-1234"), self.remember)
 
     async def remember(self, parameter: str) -> None:
         self.refused.append(parameter)
@@ -172,7 +175,7 @@ class Upstream:
     def recall(self, stream: Stream) -> StreamText:
         return StreamText()
 
-    async def stream(self, request: Request, key: str) -> AsyncGenerator[ReplyEvent, None]:
+    async def stream(self, request: Request, key: Secret) -> AsyncGenerator[ReplyEvent, None]:
         self.requests.append(request)
         act = self.acts.pop(0)
         if isinstance(act, ProviderError):

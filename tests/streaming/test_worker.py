@@ -22,7 +22,7 @@ from streaming.hub import STREAMS_GROUP, WORKERS_GROUP, Hub, Notification
 from streaming.lifecycle import MAX_RESTARTS, MAX_TAKEOVERS
 from streaming.models import Kind, State, Stream, Worker
 from streaming.providers import errors
-from streaming.providers.base import Usage
+from streaming.providers.types import Usage
 from streaming.worker import buffer as buffers
 from streaming.worker import worker as workers
 from tests.services import Postgres

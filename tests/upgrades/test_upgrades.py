@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from streaming.providers import demo
+from streaming.providers.demo import prose
 from tests.e2e.deployment import Deployment, Kind, bare_environment, manage
 from tests.e2e.person import Person
 from tests.e2e.rows import PostgresRows, Row, SqliteRows
@@ -112,7 +112,7 @@ def test_an_older_database_reads_as_before_and_its_replies_go_on(
     until(lambda: rows.stream(queued)["ended_at"], within=40, what="the queued reply has ended")
     assert [rows.stream(stream)["state"] for stream in (running, queued)] == ["completed"] * 2
     assert rows.message(running)["content"] == BEFORE + AFTER
-    assert rows.message(queued)["content"] == demo.compose_reply("And then? Be brief.")
+    assert rows.message(queued)["content"] == prose.compose_reply("And then? Be brief.")
     assert provider.requests()[0].key == fingerprint(upgraded.told["key"]), "it was unsealed"
     assert_pages_show(owner, upgraded)
     assert "…cdef" in owner.get("/settings/keys/").text
