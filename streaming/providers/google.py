@@ -1,7 +1,7 @@
 """Google's Gemini, through generateContent, over plain HTTP.
 
-Google's SDK has no way to hand over an answer unread, and its objects cost more than twice as much
-as all else that is done for an event.
+Google's SDK has no way to hand over an answer unread. Given an empty one instead, it still took 19
+ms of CPU to put a request with sixty messages; this takes 1.3 ms.
 """
 
 from __future__ import annotations

@@ -69,12 +69,16 @@ class ReplySource:
                         if isinstance(event, Finish):
                             yield event
                             return
-                        if event.text and self._seam_due:
-                            self._seam_due = False
-                            yield Seam()
-                        # A successor that went on from a place before the seam would write none.
-                        if event.text or (event.checkpoint and not self._seam_due):
-                            yield self._track_progress(event)
+                        if event.text:
+                            if self._seam_due:
+                                self._seam_due = False
+                                yield Seam()
+                            self._has_written = True
+                        elif not event.checkpoint or self._seam_due:
+                            continue  # a successor that went on from here would write no seam
+                        if self._checkpoint or event.checkpoint:
+                            event = self._track_checkpoint(event)
+                        yield event
             except ProviderError as error:
                 failure = error
             async for step in self._recover(failure, was_attached=asked.upstream is not None):
@@ -111,11 +115,9 @@ class ReplySource:
         repeats = asked.upstream is None or is_first_text
         return strip_overlap(events, text.content) if text.content and repeats else events
 
-    def _track_progress(self, delta: Delta) -> Delta:
+    def _track_checkpoint(self, delta: Delta) -> Delta:
         """Text without a place in the copy still belongs to that copy, which can be cancelled."""
-        if delta.text:
-            self._has_written = True
-        if not delta.checkpoint and self._checkpoint:
+        if not delta.checkpoint:
             delta = delta._replace(checkpoint=Upstream.from_checkpoint(self._checkpoint).id)
         self._checkpoint = delta.checkpoint
         return delta

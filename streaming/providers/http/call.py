@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import traceback
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
@@ -53,6 +54,7 @@ class ProviderCall:
         self._response_id: str | None = None
         self._request_id = ""
         self._copy_id = request.upstream.id if request.upstream else ""
+        self._clock = time.monotonic
         self._last_delta_at = self._deadline = 0.0
 
     async def events(self) -> AsyncGenerator[Delta | Finish, None]:
@@ -61,7 +63,8 @@ class ProviderCall:
         raw_event: Any = None
         try:
             async with self.open_http_client() as http:
-                self._last_delta_at = asyncio.get_running_loop().time()
+                self._clock = asyncio.get_running_loop().time
+                self._last_delta_at = self._clock()
                 self._deadline = self._last_delta_at + self._wire.timeouts.first_delta
                 client = self.create_client(http)
                 async with asyncio.timeout_at(self._deadline):
@@ -126,7 +129,9 @@ class ProviderCall:
                     if isinstance(parsed, Delta):
                         if parsed.text:
                             ending.add_delta(parsed)
-                        if delta := self._cleaner.clean(self._place_delta(parsed)):
+                        if self._copy_id:
+                            parsed = self._add_checkpoint(parsed, raw_event)
+                        if delta := self._cleaner.clean(parsed):
                             yield delta
                     else:
                         self._record(parsed)
@@ -135,12 +140,9 @@ class ProviderCall:
             finally:
                 ending.end_event()
 
-    def _place_delta(self, delta: Delta) -> Delta:
-        """The checkpoint of a wire is a cursor in the copy, if the provider keeps one."""
-        if not delta.checkpoint:
-            return delta
-        checkpoint = f"{self._copy_id} {delta.checkpoint}" if self._copy_id else ""
-        return Delta(delta.text, delta.kind, checkpoint)
+    def _add_checkpoint(self, delta: Delta, event: dict[str, Any]) -> Delta:
+        cursor = self._wire.get_cursor(event)
+        return delta._replace(checkpoint=f"{self._copy_id} {cursor}") if cursor else delta
 
     def _record(self, parsed: Any) -> None:
         if isinstance(parsed, ResponseId):
@@ -164,7 +166,7 @@ class ProviderCall:
 
     def _move_deadline(self) -> None:
         """When the next event has to be here."""
-        now = asyncio.get_running_loop().time()
+        now = self._clock()
         timeouts = self._wire.timeouts
         if self._ending.event_has_delta:
             self._last_delta_at = now

@@ -58,6 +58,10 @@ class HttpWire:
         """What one event means. It may raise anything for an event of an unknown shape."""
         raise NotImplementedError
 
+    def get_cursor(self, event: dict[str, Any]) -> str:
+        """The place of an event in the copy of the reply that the provider keeps, if it does."""
+        return ""
+
     def error_response(self, error: Exception) -> ErrorResponse | None:
         """The provider's own words, if this is how the client raises them."""
         raise NotImplementedError

@@ -68,21 +68,20 @@ class ResponsesAdapter(OpenAISdkAdapter):
         return build_body(request, is_official=self.is_official, with_summary=with_summary)
 
     def parse_event(self, event: dict[str, Any]) -> Iterator[ParsedEvent]:
-        """Each event has a number, from which a kept reply can be gone on from."""
         kind = event.get("type")
         if kind in DELTA_KINDS:  # nearly always
             if kind == "response.refusal.delta":
                 yield Refusal()
-            yield Delta(require_str(event["delta"]), DELTA_KINDS[kind], _get_cursor(event))
+            yield Delta(require_str(event["delta"]), DELTA_KINDS[kind])
             return
         response = event.get("response") or {}
         if response:
             yield ResponseId(response.get("id") or "")
         match kind:
             case "response.created":
-                yield Delta("", checkpoint=_get_cursor(event))
+                yield Delta("")  # there is a copy now
             case "response.reasoning_summary_part.added" if event.get("summary_index"):
-                yield Delta("\n\n", "reasoning", _get_cursor(event))
+                yield Delta("\n\n", "reasoning")
             case "response.completed":
                 yield from _parse_end(response, "stop")
             case "response.incomplete":
@@ -92,6 +91,10 @@ class ResponsesAdapter(OpenAISdkAdapter):
                 yield parse_error(response.get("error") or {"message": "The response failed."})
             case _ if failure := find_error(event):
                 yield parse_error(failure)
+
+    def get_cursor(self, event: dict[str, Any]) -> str:
+        """Events are numbered."""
+        return str(event.get("sequence_number", ""))
 
     async def cancel(self, upstream: Upstream, key: Secret) -> None:
         """Stop a kept reply at the provider. Raises `errors.ProviderError`."""
@@ -124,10 +127,6 @@ def build_body(request: Request, *, is_official: bool, with_summary: bool) -> di
     if reasoning := effort | ({"summary": "auto"} if with_summary else {}):
         body["reasoning"] = reasoning
     return body
-
-
-def _get_cursor(event: dict[str, Any]) -> str:
-    return str(event.get("sequence_number", ""))
 
 
 def _parse_end(response: dict[str, Any], reason: FinishReason) -> Iterator[ParsedEvent]:
