@@ -1,95 +1,106 @@
-# Two commands are enough: `make run` and `make test`. Each makes its own .venv and is quick the
-# second time. Only Python 3.11 or newer and make need to be there.
+# `make run` and `make test` need only Python 3.11 or newer and make. Each creates its own .venv and is
+# quick the second time. `make help` lists the targets.
 
 PORT ?= 8000
+PYTHON ?=
 SERVER ?= daphne
 SECONDS ?= 300
 FAKE_PORT ?= 8900
 SEED ?= 1
 BIN := .venv/bin
-WHOLE := tests/js tests/e2e tests/chaos
-PAGES := $(wildcard $(patsubst %,tests/e2e/test_%.py,axe cut_everywhere deployment drafts first_minute hostile keyboard listing \
-	long_conversation phone screens states titles tree writing without_scripts))
+DJADE := find templates -name "*.html" -exec $(BIN)/djade --target-version 5.2 {} +
 STATIC := $(shell find static 2>/dev/null)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run stack test test-parts test-sqlite test-pages test-deaths prove prove-parts prove-sqlite prove-pages prove-deaths \
-	prove-chaos prove-fuzz chaos attack lint lock upgrade prices clean browser aimock \
-	fake-providers bench
+.PHONY: run help stack test test-postgresql test-sqlite test-pages test-deaths \
+	prove prove-postgresql prove-sqlite prove-pages prove-deaths prove-chaos prove-fuzz \
+	chaos attack bench fake-providers lint format lock upgrade prices configuration clean browser aimock
 .DELETE_ON_ERROR:
 
-run: .venv/runtime .env .static/staticfiles.json ## Start Holdfast on 127.0.0.1:$(PORT)
+run: .venv/runtime .env .static/staticfiles.json ## Start Holdfast on 127.0.0.1; PORT=8000
 	@exec $(BIN)/python -m tools.run $(PORT)
 
-stack: .venv/dev .env .static/staticfiles.json ## The production shape, thrown away at the end; SERVER=uvicorn
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
+
+stack: .venv/dev .env .static/staticfiles.json ## Start a production deployment that leaves nothing behind; SERVER=uvicorn
 	@exec $(BIN)/python -m tools.stack --server $(SERVER)
 
-# Tests of pages and of whole deployments mostly wait, the others mostly compute: side by side. The
-# longest come first; lint and SQLite, the shortest, begin when the first of them has ended. A new
-# file of tests/e2e is run by test-deaths unless PAGES names it.
-test: .venv/dev .env .static/staticfiles.json browser aimock ## What decides whether a change lands
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-pages test-deaths test-parts lint test-sqlite
+# Tests with pages and tests that kill processes mostly wait, and the others mostly compute, so they
+# run side by side. The longest come first; lint and SQLite begin when the first of them has ended. A
+# test has a mark `page` or `death` by its folder (tests/plugin.py) or in its file.
+test: .venv/dev .env .static/staticfiles.json browser aimock ## Run the tests and lint that a change must pass
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-pages test-deaths test-postgresql lint test-sqlite
 
-test-parts:
-	$(BIN)/python -m pytest $(WHOLE:%=--ignore=%)
+test-postgresql: .venv/dev .env .static/staticfiles.json
+	$(BIN)/python -m pytest -m "not page and not death and not prove"
 
-test-sqlite:
+test-sqlite: .venv/dev .env .static/staticfiles.json
 	TEST_DATABASE=sqlite $(BIN)/python -m pytest tests/accounts tests/chat tests/streaming
 
 test-pages:
-	$(BIN)/python -m pytest tests/js $(PAGES)
+	$(BIN)/python -m pytest -m "page and not prove" tests/js tests/e2e
 
 test-deaths:
-	$(BIN)/python -m pytest tests/chaos tests/e2e $(PAGES:%=--ignore=%)
+	$(BIN)/python -m pytest -m "death and not prove" tests/chaos tests/e2e
 
-# One after the other: figures beside other work say nothing.
-prove: ## Everything, with the figures; one part: prove-parts, -sqlite, -pages, -deaths, -chaos, -fuzz
-	@for part in lint prove-parts prove-sqlite prove-pages prove-deaths prove-chaos prove-fuzz; do \
+# The parts run one after the other, because other work would spoil their figures.
+prove: ## Run all tests and print their figures; or one part: prove-postgresql, -sqlite, -pages, -deaths, -chaos, -fuzz
+	@for part in lint prove-postgresql prove-sqlite prove-pages prove-deaths prove-chaos prove-fuzz; do \
 		$(MAKE) --no-print-directory $$part || exit; \
 	done
 
-PROVE := $(BIN)/python -m pytest -m "" -s -rA
+PROVE := $(BIN)/python -m pytest -s -rA
 
-prove-parts: .venv/dev .env .static/staticfiles.json
-	$(PROVE) --ignore=tests/fuzz $(WHOLE:%=--ignore=%)
+prove-postgresql: .venv/dev .env .static/staticfiles.json
+	$(PROVE) -m "not page and not death" --ignore=tests/fuzz
 
-prove-sqlite: .venv/dev .env
-	TEST_DATABASE=sqlite $(PROVE) tests/accounts tests/chat tests/streaming
+prove-sqlite: .venv/dev .env .static/staticfiles.json
+	TEST_DATABASE=sqlite $(PROVE) -m "" tests/accounts tests/chat tests/streaming
 
 prove-pages: .venv/dev .env .static/staticfiles.json browser
-	$(PROVE) tests/js $(PAGES)
+	$(PROVE) -m page tests/js tests/e2e
 
 prove-deaths: .venv/dev .env .static/staticfiles.json browser aimock
-	$(PROVE) tests/e2e $(PAGES:%=--ignore=%)
+	$(PROVE) -m death tests/e2e
 
 prove-chaos: .venv/dev .env .static/staticfiles.json
-	$(PROVE) tests/chaos
+	$(PROVE) -m "" tests/chaos
 
 prove-fuzz: .venv/dev .env .static/staticfiles.json
-	$(PROVE) tests/fuzz
+	$(PROVE) -m "" tests/fuzz
 
-chaos: .venv/dev .env .static/staticfiles.json ## The worst for SECONDS, by SEED; BREAK=fence|publish-first|no-refill must fail
+chaos: .venv/dev .env .static/staticfiles.json ## Break a running stack at random and count losses; SECONDS SEED; BREAK=fence|publish-first|no-refill must fail
 	@exec $(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED) $(if $(BREAK),--break $(BREAK)) --server $(SERVER)
 
-attack: .venv/dev .env .static/staticfiles.json ## An attacker beside an honest person; SECONDS MODE=H1…H8|mixed SHAPE=own|proxy
+attack: .venv/dev .env .static/staticfiles.json ## Measure what an honest person notices of attackers; SECONDS MODE=H1…H8|mixed SHAPE=own|proxy
 	@exec $(BIN)/python -m tests.chaos.attack $(if $(filter command,$(origin SECONDS)),--seconds $(SECONDS)) \
 		$(if $(MODE),--mode $(MODE)) $(if $(SHAPE),--shape $(SHAPE)) --seed $(SEED) --server $(SERVER)
 
-bench: .venv/dev .env .static/staticfiles.json ## What a reply costs beside the field; ROUNDS PARTS SECONDS STREAMS SUBJECTS WRITE
+bench: .venv/dev .env .static/staticfiles.json ## Compare the cost of a reply with other projects; ROUNDS PARTS SECONDS STREAMS SUBJECTS WRITE
 	@$(BIN)/python -m benchmarks $(if $(PARTS),--parts $(PARTS)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
 		$(if $(filter command,$(origin SECONDS)),--seconds $(SECONDS)) $(if $(STREAMS),--streams $(STREAMS)) \
 		$(if $(SUBJECTS),--subjects $(SUBJECTS)) $(if $(WRITE),--write)
 
-fake-providers: .venv/dev ## All providers on loopback, misbehaving on demand; FAKE_PORT
-	@exec $(BIN)/python -m tests.fakes --explain --delay 0.05 --port $(FAKE_PORT)
+fake-providers: .venv/dev ## Start fakes of all providers, which fail on demand; FAKE_PORT
+	@exec $(BIN)/python -m tools.fake_provider --explain --delay 0.05 --port $(FAKE_PORT)
 
-lint: .venv/dev .env ## Style, types, import direction, names, migrations
+lint: .venv/dev .env ## Check style, spelling, types, imports, dependencies, names and migrations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/typos
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/deptry accounts chat config streaming
+	$(BIN)/deptry benchmarks tests tools --ignore DEP002,DEP004 # development dependencies are fine here
 	$(BIN)/python -m tools.check_names
+	$(BIN)/python -m tools.check_words
 	$(BIN)/python manage.py makemigrations --check --dry-run
+
+format: .venv/dev ## Format Python, templates, scripts and style sheets
+	$(BIN)/ruff format .
+	$(DJADE)
+	$(BIN)/python -m tools.biome format
 
 browser: .venv/dev
 	@$(BIN)/python -m tools.browser
@@ -97,21 +108,24 @@ browser: .venv/dev
 aimock: .venv/dev
 	@$(BIN)/python -m tools.aimock
 
-lock: .venv/dev ## Bring the lock files in line with pyproject.toml; `make upgrade` takes newer releases
+lock: .venv/dev ## Bring the lock files in line with pyproject.toml
 	$(BIN)/python -m tools.lock
 
-upgrade: .venv/dev
+upgrade: .venv/dev ## Lock the newest releases that pyproject.toml allows
 	$(BIN)/python -m tools.lock --upgrade
 
 prices: .venv/dev ## Write prices and context windows from the pinned genai-prices
 	$(BIN)/python -m tools.prices
+
+configuration: .venv/dev ## Write docs/configuration.md and .env.example from config/settings.py
+	$(BIN)/python -m tools.configuration
 
 clean: ## Remove what was built; .env and the database stay
 	rm -rf .venv .static .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
-	@for python in python3.11 python3 python3.12 python3.13 python3.14 python; do \
+	@for python in $(PYTHON) python3.11 python3 python3.12 python3.13 python3.14 python; do \
 		$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
 		$$python -m venv .venv && exit 0; \
 		rm -rf .venv; \
@@ -121,8 +135,8 @@ clean: ## Remove what was built; .env and the database stay
 	echo "Holdfast needs Python 3.11 or newer; none is on the PATH as python3.11 or python3." >&2; \
 	exit 1
 
-# A lock names all there is to install. Asked to resolve as well, pip stops at a library whose newer
-# release has come out since and is wanted with an extra, because that release has no hash here.
+# A lock names all packages. Without --no-deps pip would also resolve, and fail at a package that is
+# required with an extra and has a newer release, because the lock has no hash for that release.
 INSTALL = $(PIP) install --no-deps --require-hashes -r $< && $(PIP) check >/dev/null
 
 .venv/runtime: requirements.lock | .venv/bin/python
@@ -130,7 +144,7 @@ INSTALL = $(PIP) install --no-deps --require-hashes -r $< && $(PIP) check >/dev/
 	@$(INSTALL)
 	@touch $@
 
-# The development lock holds the runtime one, so `make run` finds its stamp as well.
+# The development lock contains the runtime lock, so `make run` need not install again.
 .venv/dev: requirements-dev.lock requirements.lock | .venv/bin/python
 	@echo "Installing Holdfast's libraries and tools (once)"
 	@$(INSTALL)

@@ -1,4 +1,5 @@
-"""Addresses of this installation, for mails: never what a client made up in its Host header."""
+"""Addresses of this installation for mails. They never use a Host header that a client has
+forged."""
 
 from __future__ import annotations
 
@@ -11,8 +12,8 @@ from django.http.request import split_domain_port
 
 
 def get_site_origin(request: HttpRequest) -> str:
-    """The first of ORIGINS; without any, the host that was asked for, at the port that this
-    server listens at. A port that only the header names may be somebody else's."""
+    """Return the first of ORIGINS. Without ORIGINS, return the requested host with the port that
+    this server listens on, because a port that only the header names may lead to another server."""
     if settings.ORIGINS:
         return str(settings.ORIGINS[0])
     domain, port = split_domain_port(request.get_host())
@@ -25,13 +26,13 @@ def get_site_origin(request: HttpRequest) -> str:
 
 
 def build_absolute_url(request: HttpRequest, path: str) -> str:
-    """The whole address of a page of ours. Raises SuspiciousOperation where the path would go on
-    with our name instead of following it."""
+    """Return the complete address of one of our pages. Raises SuspiciousOperation for a path that
+    would extend our host name instead of following it."""
     if not path.startswith("/"):
         raise SuspiciousOperation(f"{path[:80]!r} is no path")
     return get_site_origin(request) + path
 
 
 def get_site_host(request: HttpRequest) -> str:
-    """How a mail names this installation."""
+    """Return the name of this installation in mails."""
     return urlsplit(get_site_origin(request)).netloc

@@ -1,5 +1,5 @@
-"""Where Holdfast differs from allauth: who becomes the administrator, which address stands for an
-account, how many passwords may be tried, and who hears of a change."""
+"""Holdfast's differences from allauth: the first administrator, the address of an account, limits
+of wrong passwords, and mails about changes."""
 
 from __future__ import annotations
 
@@ -27,16 +27,17 @@ from accounts.email_addresses import ensure_primary_email, is_email_taken, list_
 from accounts.login_attempts import LoginAttempt
 from accounts.models import User
 from accounts.rate_limits import RateLimit
-from streaming.client_identity import parse_client_address
+from streaming.doors.client_identity import parse_client_address
 
-SIGN_UP_LOCK_ID = 0x686F6C64  # any number, as long as nothing else locks it
+SIGN_UP_LOCK_ID = 0x686F6C64  # any number that no other lock uses
 UNREQUESTED_MAIL_LIMIT = RateLimit("unasked-mails", 3, 10 * 60)
-"""Mails of one kind to one person, which strangers can cause. The newest is in the inbox still."""
+"""Mails of one kind to one person, which strangers can cause. The newest one is still in the
+inbox."""
 AUTH_BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 class SignUpClosed(Exception):
-    """Another sign-up made the first account meanwhile, and further ones are not open."""
+    """Another sign-up created the first account meanwhile, and further sign-ups are closed."""
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -51,7 +52,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return setup.is_sign_up_open(request)
 
     def is_safe_url(self, url: str | None) -> bool:
-        """Whether to lead there from here. What is no URL at all, such as `http://[`, is not."""
+        """Return False for text that is no URL at all, such as `http://[`, instead of raising."""
         try:
             return bool(super().is_safe_url(url))
         except ValueError:
@@ -60,9 +61,8 @@ class AccountAdapter(DefaultAccountAdapter):
     def save_user(
         self, request: HttpRequest, user: User, form: BaseForm, commit: bool = True
     ) -> User:
-        """Save who has just signed up. On an installation without any account this is its
-        administrator."""
-        # Hashing the password takes a good part of a second: done before the lock is held.
+        """Save the new user. The first account of an installation is its administrator's."""
+        # Hash the password before taking the lock, because it takes a good part of a second.
         super().save_user(request, user, form, commit=False)
         if commit:
             _save_under_sign_up_lock(request, user)
@@ -71,9 +71,9 @@ class AccountAdapter(DefaultAccountAdapter):
     # Signing in
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
-        """The account of this address, if the password is its own. One that was switched off is
-        returned as well: the next step says so. Refuses more tries than may be made, by a
-        ValidationError. One hash is computed, whether there is an account or not."""
+        """Return the account of this address if the password is correct, also a deactivated one:
+        the next step reports it. Raises ValidationError when a limit of attempts is reached. One
+        hash is computed whether or not the account exists."""
         address, password = credentials.get("email") or "", credentials.get("password") or ""
         guess = LoginAttempt.from_request(request, self.get_client_network(request), address)
         if not guess.try_consume():
@@ -103,7 +103,8 @@ class AccountAdapter(DefaultAccountAdapter):
         ).clear_counters()
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """As sockets and turns count it; never an error, whatever a proxy says."""
+        """Return the address that sockets and turns count too. Never raises, whatever a proxy
+        sends."""
         meta = request.META
         address = parse_client_address(
             meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", "")
@@ -111,7 +112,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return str(address or "unknown")
 
     def get_client_network(self, request: HttpRequest) -> str:
-        """Whom limits are kept for: an IPv4 address, or a /64 of IPv6."""
+        """Return the key of rate limits: an IPv4 address, or a /64 of IPv6."""
         name = self.get_client_ip(request)
         if name == "unknown":
             return name
@@ -122,13 +123,14 @@ class AccountAdapter(DefaultAccountAdapter):
     # Addresses
 
     def can_delete_email(self, email_address: EmailAddress) -> bool:
-        """Never the one in use: the account would take the next best one, confirmed or not."""
+        """Refuse the primary address: the account would switch to another one, confirmed or not."""
         if email_address.email == email_address.user.email:
             return False
         return bool(super().can_delete_email(email_address))
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
-        """Confirm it, unless another account has it by now, and tell those that were there."""
+        """Confirm it, unless another account has confirmed it meanwhile, and notify the older
+        addresses."""
         user = email_address.user
         before = list_user_emails(user)
         if is_email_taken(email_address.email, exclude=user):
@@ -158,14 +160,14 @@ class AccountAdapter(DefaultAccountAdapter):
         context: dict[str, Any] | None = None,
         email: str | None = None,
     ) -> None:
-        """To every address that stands for the account, and to the one it stood for before."""
+        """Send the mail to every address of the account, and to its previous primary address."""
         before = [email] if email else []
         self.notify_addresses(template_prefix, [*before, *list_user_emails(user)], context or {})
 
     def notify_addresses(
         self, template: str, addresses: list[str], context: dict[str, Any]
     ) -> None:
-        """Send a notice to these addresses, with when and from where the change was made."""
+        """Send a notice to these addresses, with the time and the network address of the change."""
         where = {
             "timestamp": timezone.now(),
             "ip": self.get_client_ip(self.request),
@@ -203,7 +205,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
 @contextmanager
 def limit_unrequested_mails(*identity: object) -> Iterator[bool]:
-    """Whether one more mail of this kind may be sent. One that can't be sent does not count."""
+    """Count one more mail of this kind. A mail that can't be sent does not count."""
     counter = UNREQUESTED_MAIL_LIMIT.counter_for(*identity)
     is_allowed = counter.try_consume(allow_if_full=True)
     try:
@@ -214,12 +216,12 @@ def limit_unrequested_mails(*identity: object) -> Iterator[bool]:
 
 
 def _save_under_sign_up_lock(request: HttpRequest, user: User) -> None:
-    """Without the lock two people who sign up at once would both find nobody there."""
+    """Without the lock, two simultaneous sign-ups would both find no account."""
     with transaction.atomic():
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SIGN_UP_LOCK_ID])
-        # On SQLite the transaction itself is the lock: it began as IMMEDIATE.
+        # On SQLite the transaction itself is the lock, because it began as IMMEDIATE.
         if setup.has_any_account():
             if not setup.is_sign_up_open(request):
                 raise SignUpClosed

@@ -1,5 +1,5 @@
-"""Accounts and keys as an administrator sees them. Of a key that is what its owner sees and
-no more: there is no way to read one here and none to enter one."""
+"""Accounts and keys for administrators. An administrator sees no more of a key than its owner: it
+can be neither read nor entered here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
@@ -30,8 +29,8 @@ class GroupAdmin(ReauthenticationMixin, DjangoGroupAdmin):
 
 @admin.register(EmailAddress)
 class EmailAddressAdmin(ReauthenticationMixin, AllauthEmailAddressAdmin):
-    """A confirmed address signs in and resets the password. Every change is told to the addresses
-    that the account had before."""
+    """A confirmed address signs in and resets the password. Every change is reported to the
+    addresses that the account had before."""
 
     def save_model(
         self, request: HttpRequest, address: EmailAddress, form: Any, change: bool
@@ -77,26 +76,25 @@ class UserAdmin(ReauthenticationMixin, DateHierarchyMixin, DjangoUserAdmin):
     date_hierarchy = "date_joined"
     fieldsets = (
         (None, {"fields": ("email", "password")}),
-        ("Person", {"fields": ("name", "avatar", "background_replies")}),
+        ("Person", {"fields": ("name", "background_replies")}),
         (
             "Rights",
             {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")},
         ),
         ("Dates", {"fields": ("date_joined", "last_login")}),
     )
-    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
-        """The address is changed by its owner: allauth keeps it in a table of its own, with
-        whether it was confirmed, and would go on taking the old one."""
+        """The owner changes the address. allauth stores it in a table of its own, with its
+        confirmation, and would otherwise accept the old one."""
         dates = ["date_joined", "last_login"]
         return ["email", *dates] if obj else dates
 
     def user_change_password(
         self, request: HttpRequest, id: str, form_url: str = ""
     ) -> HttpResponse:
-        """Tell the person whose password it was, too."""
+        """Notify the owner of the password, too."""
         return self._require_reauthentication("user_change_password", request, id, form_url)
 
     def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:

@@ -1,5 +1,5 @@
-"""Pages of the admin that decide who owns an account: they take one's own password again. And lists
-by date that take any date."""
+"""Admin pages that can change the owner of an account need the administrator's password again.
+Lists by date accept any date."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from accounts.allauth_views import has_recent_password, redirect_to_reauthentica
 
 
 class DatedChangeList(ChangeList):
-    """A list that answers a date which no calendar has as Django does any other wrong filter."""
+    """Treats an impossible date as Django treats any other invalid filter."""
 
     def get_filters(self, request: HttpRequest) -> Any:
         try:
@@ -30,8 +30,8 @@ class DateHierarchyMixin:
 
 
 class ReauthenticationMixin:
-    """For a ModelAdmin: everything that adds, changes or deletes asks for the password first, so
-    that nobody has filled a form in vain. Lists can be read without."""
+    """For a ModelAdmin. Adding, changing and deleting ask for the password first, before a form is
+    filled in. Lists can be read without it."""
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return self._require_reauthentication("changeform_view", request, *args, **kwargs)

@@ -1,9 +1,9 @@
-"""allauth's pages that decide who owns an account: they take the password again, and they know the
-browsers that were there before.
+"""allauth's pages that can change the owner of an account. They ask for the password again, and
+recognise known browsers.
 
-Whoever holds a session for a moment, as by a copied cookie or an open laptop, can't go on from it
-to the account. A form that was sent without a recent password is not kept and done later: the
-session would keep it for whoever types the password next, and not only its owner can fill it.
+A thief of a session, with a copied cookie or at an open laptop, can't take over the account. A form
+that was sent without a recent password is not stored for later: the session would hold it until
+somebody types the password, and the thief could have filled it in.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ REAUTHENTICATE_FIRST = "Enter your password, then do it once more: nothing has b
 
 
 def has_recent_password(request: HttpRequest) -> bool:
-    """Whether the password was typed in this session some minutes ago."""
+    """Return whether the password was typed in this session within the last minutes."""
     user = request.user
     return (
         user.is_authenticated
@@ -48,7 +48,7 @@ def has_recent_password(request: HttpRequest) -> bool:
 
 
 def redirect_to_reauthenticate(request: HttpRequest, next_url: str) -> HttpResponse:
-    """The page that asks for it, which leads back to where one was."""
+    """Return the page that asks for the password and leads back to the current page."""
     if not _require_user(request).has_usable_password():
         messages.info(request, "Your account has no password yet. Let a link be sent to you.")
         return redirect("account_reset_password")
@@ -58,14 +58,14 @@ def redirect_to_reauthenticate(request: HttpRequest, next_url: str) -> HttpRespo
 
 
 def _require_user(request: HttpRequest) -> User:
-    """Whose page it is, on pages for who is signed in."""
+    """Return the signed-in user. Raises PermissionDenied for a visitor."""
     if not request.user.is_authenticated:
         raise PermissionDenied
     return request.user
 
 
 class LoginView(views.LoginView):
-    """Counts the forms of a client, unless it is a browser that was signed in here before."""
+    """Counts a client's forms, unless it is a browser that has signed in before."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method == "POST":
@@ -78,7 +78,7 @@ class LoginView(views.LoginView):
 
 
 class ReauthenticateView(views.ReauthenticateView):
-    """The session gets a new key, so that a copy of the old one is worth nothing from here on."""
+    """The session gets a new key, so that a copied cookie becomes void."""
 
     def form_valid(self, form: BaseForm) -> HttpResponse:
         self.request.session.pop(STATE_SESSION_KEY, None)
@@ -89,7 +89,7 @@ class ReauthenticateView(views.ReauthenticateView):
 
 
 class EmailView(views.EmailView):
-    """A person's addresses. To add, confirm, remove or use one takes the password."""
+    """A person's addresses. Adding, confirming, removing or using one needs the password."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.user.is_authenticated:
@@ -100,7 +100,7 @@ class EmailView(views.EmailView):
         return super().dispatch(request, *args, **kwargs)
 
     def get_initial(self) -> dict[str, Any]:
-        """What was typed before the password was asked for."""
+        """Restore the address that was typed before the page asked for the password."""
         return super().get_initial() | {"email": self.request.GET.get("email", "")}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class EmailView(views.EmailView):
         return response
 
     def _action_primary(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Only a confirmed one: it signs in, and resets the password."""
+        """Accept only a confirmed address, because it signs in and resets the password."""
         user, address = _require_user(request), self._get_email_address(request)
         if address and not address.verified and address.email != user.email:
             messages.error(request, "Confirm this address first: follow the link in the mail.")
@@ -132,7 +132,7 @@ class EmailView(views.EmailView):
         return super()._action_primary(request, *args, **kwargs)
 
     def _action_remove(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Tell the one that is removed as well, if it was more than a wish."""
+        """Notify the removed address as well, unless it was never confirmed."""
         address: EmailAddress | None = self._get_email_address(request)
         before = list_user_emails(_require_user(request))
         response = super()._action_remove(request, *args, **kwargs)
@@ -144,7 +144,7 @@ class EmailView(views.EmailView):
 
 
 class PasswordChangeView(views.PasswordChangeView):
-    """A new password makes the cookie of known browsers void; this one stays known."""
+    """A new password makes the cookies of known browsers void; this browser stays known."""
 
     def form_valid(self, form: BaseForm) -> HttpResponse:
         response: HttpResponse = super().form_valid(form)
@@ -153,7 +153,7 @@ class PasswordChangeView(views.PasswordChangeView):
 
 
 class PasswordResetFromKeyView(views.PasswordResetFromKeyView):
-    """Whoever followed the link in the mail signs in here, whatever strangers are guessing."""
+    """The link in the mail makes this browser a known one, which strangers can't bar."""
 
     def form_valid(self, form: BaseForm) -> HttpResponse:
         response: HttpResponse = super().form_valid(form)
@@ -162,7 +162,7 @@ class PasswordResetFromKeyView(views.PasswordResetFromKeyView):
 
 
 def redirect_password_set(request: HttpRequest) -> HttpResponse:
-    """An account without a password gets one by a link in a mail, not by a session alone."""
+    """An account without a password gets one with a link in a mail, not with a session alone."""
     if request.user.is_authenticated and request.user.has_usable_password():
         return redirect("account_change_password")
     return redirect("account_reset_password")
@@ -170,14 +170,14 @@ def redirect_password_set(request: HttpRequest) -> HttpResponse:
 
 @secure_admin_login
 def admin_login(request: HttpRequest, extra_context: object = None) -> HttpResponse:
-    """Administrators sign in where everybody does; who has is sent on."""
+    """Administrators sign in on the site's own page; signed-in ones are redirected."""
     target = request.GET.get("next", "")
     safe = url_has_allowed_host_and_scheme(target, allowed_hosts=None)
     return redirect(target if safe and target.startswith("/") else reverse("admin:index"))
 
 
 def admin_password_change(request: HttpRequest, extra_context: object = None) -> HttpResponse:
-    """One page for it, which counts wrong passwords."""
+    """Redirects to the site's own page, which counts wrong passwords."""
     return redirect("account_change_password")
 
 

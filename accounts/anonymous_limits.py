@@ -1,4 +1,4 @@
-"""How much anonymous visitors may have this server keep: a few small sessions for each address."""
+"""Limits for data that anonymous visitors store: a few small sessions for each address."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ LIMITS = {
     "draft": "10/10m/ip,500/h/key",
     "session": "60/10m/ip",
 }
-"""For each address (of IPv6 for each network of a home), and for all together (key)."""
+"""For each address (for each network of IPv6), and for all addresses together (key)."""
 
 TOTAL_DRAFT_LIMIT = RateLimit("drafts-of-all", 1_000, 24 * 60 * 60)
-"""Drafts of all visitors in a day, which is as long as they are kept. At the turn of two days twice
-as many exist: 54 MB at most."""
+"""Drafts of all visitors in a day, which is also their lifetime. Around midnight twice as many may
+exist: 54 MB at most."""
 
 RESET_LINK_SESSION_LIMIT = RateLimit("session-of-link", 60, 10 * 60)
-"""Of a link to a new password and a client, so that no flood of visitors bars its owner, by a full
-table of counts either."""
+"""For a link to a new password and a client, so that no flood of visitors bars the owner, not even
+by a full table of counts."""
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
 def try_consume_limit(request: HttpRequest, action: str) -> bool:
-    """Count one more of this kind of LIMITS, unless that would be too many."""
+    """Count one more of this kind of LIMITS. Return False if that is too many."""
     used = ratelimit.consume(
         request, app="holdfast", action=action, config=LIMITS, key="everybody", limit_get=True
     )
@@ -39,13 +39,13 @@ def try_consume_limit(request: HttpRequest, action: str) -> bool:
 
 
 def try_consume_draft(request: HttpRequest) -> bool:
-    """Count one more draft of a visitor, unless that would be too many."""
+    """Count one more draft of a visitor. Return False if that is too many."""
     return try_consume_limit(request, "draft") and TOTAL_DRAFT_LIMIT.counter_for().try_consume()
 
 
 def limit_anonymous_sessions(get_response: GetResponse) -> GetResponse:
-    """Refuse, with 429, an answer that would put yet another anonymous session into the database,
-    for whatever reason. A visitor who sends cookies has one; who sends none gets one each time."""
+    """Refuse, with 429, a response that would store one more anonymous session. A visitor who sends
+    cookies has one session; a client without cookies would get a new one for each request."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)

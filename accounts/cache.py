@@ -1,4 +1,4 @@
-"""The cache that rate limits are kept in: rows of a table, JSON in them, and none lost early."""
+"""The cache for rate limits: JSON in the rows of a table. No row is lost before it expires."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ from accounts.models import CacheEntry
 logger = logging.getLogger(__name__)
 
 MAX_ENTRIES = 200_000
-"""Rows the table may have. Far more than a busy site has limits at once; about 50 MB."""
+"""Rows of the table, about 50 MB. A busy site has far fewer limits at once."""
 MAX_KEY_CHARS = 200
-"""Longer keys are stored by their hash."""
+"""Longer keys are stored as their hash."""
 PURGE_BATCH_ROWS = 1_000
 """Expired rows that one statement deletes."""
 MAX_PURGE_BATCHES = 20
 """Batches that one round of housekeeping deletes."""
 FULL_RECHECK_SECONDS = 1.0
-"""How long a table that was full counts as full."""
+"""Seconds for which a full table counts as full."""
 NEVER_EXPIRES = 1e12
-"""Seconds since 1970: the expiry of what has none."""
+"""Seconds since 1970: the expiry of a value that has none."""
 
 
 class JSONDatabaseCache(BaseCache):
-    """A cache in the database that holds across processes and restarts.
+    """A cache in the database, shared by all processes and restarts.
 
-    - Values are JSON. Django's DatabaseCache unpickles its rows, so that whoever can write to
-      the database could run code here. A value that is no JSON counts as absent.
+    - Values are JSON. Django's DatabaseCache unpickles its rows, so that a writer to the database
+      could run code here. A value that is no JSON counts as absent.
     - `add` and `incr` are atomic, also between processes.
-    - A live entry is never evicted. DatabaseCache deletes a third of its rows, in the order of
-      their keys, as soon as there are 300: that is how limits of wrong passwords vanished. When
-      this table is full, expired rows go first; if that is not enough, new keys are refused
-      until others expire. So the fresh keys of an attacker push out nobody else's. A limit that
-      can't be counted counts as reached (see accounts/rate_limits.py).
+    - A valid entry is never evicted. DatabaseCache deletes a third of its rows, in the order of
+      their keys, as soon as there are 300, which removed limits of wrong passwords. When this table
+      is full, expired rows are deleted first; if that is not enough, new keys are refused until
+      others expire. So an attacker's new keys evict nobody else's. A limit that can't be counted
+      counts as reached (see accounts/rate_limits.py).
     """
 
     def __init__(self, location: str, params: dict[str, Any]) -> None:
         super().__init__(params)
         options = params.get("OPTIONS", {})
         self._max_entries = int(options.get("MAX_ENTRIES", MAX_ENTRIES))
-        # Counting many rows takes milliseconds, so only each hundredth new one is counted for.
+        # Counting many rows takes milliseconds, so only every hundredth new key counts them.
         self._count_every = max(1, min(100, self._max_entries // 100))
         self._add_count = 0
         self._was_full = False
@@ -69,7 +69,7 @@ class JSONDatabaseCache(BaseCache):
         timeout: float | None = DEFAULT_TIMEOUT,
         version: int | None = None,
     ) -> None:
-        """Store a value that JSON can hold. TypeError for any other."""
+        """Store a value that JSON can hold. Raises TypeError for any other."""
         entry = self._build_entry(key, value, timeout, version)
         changes = {"value": entry.value, "expires_at": entry.expires_at}
         if not CacheEntry.objects.filter(key=entry.key).update(**changes) and self._has_room():
@@ -87,7 +87,8 @@ class JSONDatabaseCache(BaseCache):
         timeout: float | None = DEFAULT_TIMEOUT,
         version: int | None = None,
     ) -> bool:
-        """Store it unless there is a live value. False if there is, or if the table is full."""
+        """Store the value unless there is a valid one. Return False if there is, or if the table is
+        full."""
         entry = self._build_entry(key, value, timeout, version)
         changes = {"value": entry.value, "expires_at": entry.expires_at}
         expired = CacheEntry.objects.filter(key=entry.key, expires_at__lte=time.time())
@@ -105,7 +106,7 @@ class JSONDatabaseCache(BaseCache):
             return cursor.rowcount == 1
 
     def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
-        """Add to a whole number and return the sum. ValueError if there is no live one."""
+        """Add to an integer and return the sum. Raises ValueError if there is no valid one."""
         return int(self._update_live_value(key, version, lambda value: int(value) + delta))
 
     def touch(
@@ -134,7 +135,7 @@ class JSONDatabaseCache(BaseCache):
     def _update_live_value(
         self, key: str, version: int | None, compute: Callable[[Any], Any]
     ) -> Any:
-        """Replace a live value by what `compute` makes of it, while nobody else can."""
+        """Replace a valid value by the result of `compute`, atomically."""
         with transaction.atomic():
             rows = CacheEntry.objects.select_for_update()
             entry = rows.filter(
@@ -168,8 +169,8 @@ class JSONDatabaseCache(BaseCache):
         return NEVER_EXPIRES if expiry is None else expiry
 
     def _has_room(self) -> bool:
-        """Whether another key may be added. Counts for each hundredth one, and while the table is
-        full, once a second."""
+        """Return whether another key may be added. Counts the rows for every hundredth key, and
+        once a second while the table is full."""
         now = time.monotonic()
         with self._lock:
             self._add_count += 1
@@ -193,12 +194,12 @@ class JSONDatabaseCache(BaseCache):
 
 
 def delete_expired_entries() -> None:
-    """Delete what has expired, in batches so that no statement holds locks for long. Workers do
-    it about once a minute."""
+    """Delete expired rows, in batches so that no statement holds locks for long. Workers call this
+    about once a minute."""
     for _ in range(MAX_PURGE_BATCHES):
         expired = CacheEntry.objects.filter(expires_at__lte=time.time())
         keys = list(expired.order_by("expires_at").values_list("key", flat=True)[:PURGE_BATCH_ROWS])
-        # One that was renewed since it was read is not expired any more.
+        # A row that was renewed after it was read has not expired.
         CacheEntry.objects.filter(key__in=keys, expires_at__lte=time.time()).delete()
         if len(keys) < PURGE_BATCH_ROWS:
             return

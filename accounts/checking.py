@@ -1,6 +1,6 @@
-"""Whether a key works: the provider is asked for its list of models, which costs nothing.
+"""Check a key: ask the provider for its list of models, which costs nothing.
 
-The same answer tells what the key's owner can be offered, so it is kept with the key.
+The same response shows which models the key's owner can use, so it is stored with the key.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from streaming.providers.redaction import Secret
 from streaming.providers.types import ModelInfo
 
 MAX_LISTED_MODELS = 500
-"""Of a longer list the rest is left out: nobody picks from it."""
+"""Longer lists are truncated, because nobody picks from the rest."""
 MAX_MODEL_NAME_CHARS = 100
 
-# What the provider's refusal says of the key. Any other error says nothing of it.
+# The status of a key for each error of the provider. Other errors do not concern the key.
 STATUS_BY_ERROR = {
     errors.InvalidKey: KeyStatus.INVALID,
     errors.NoPermission: KeyStatus.NO_PERMISSION,
@@ -54,7 +54,7 @@ STATUS_TEXTS = {
 
 @dataclass(frozen=True, slots=True)
 class KeyCheck:
-    """What a provider said of a key; `models` is None unless it listed them."""
+    """The result of a check; `models` is None unless the provider listed them."""
 
     provider: str
     status: KeyStatus
@@ -62,13 +62,13 @@ class KeyCheck:
 
     @property
     def status_text(self) -> str:
-        """For the key's owner."""
+        """A message for the key's owner."""
         return STATUS_TEXTS[self.status].format(provider=PROVIDERS[self.provider].name)
 
 
 @sensitive_variables("secret")
 def check_key(provider: str, secret: str) -> KeyCheck:
-    """Ask the provider about a key that is to be saved. Takes some five seconds at most."""
+    """Ask the provider about a key that is about to be saved. Takes some five seconds at most."""
     try:
         key, base_url = Secret(secret), get_base_url(provider)
         models = listing.list_models_blocking(provider, key, base_url=base_url)
@@ -78,16 +78,16 @@ def check_key(provider: str, secret: str) -> KeyCheck:
 
 
 def recheck_key(key: ApiKey) -> KeyCheck:
-    """Ask about a key that is kept, and note the answer. Raises SealBroken."""
+    """Ask the provider about a stored key, and save the result. Raises SealBroken."""
     verdict = check_key(key.provider, decrypt_for_check(key))
     save_result(key, verdict)
     return verdict
 
 
 def save_result(key: ApiKey, result: KeyCheck) -> None:
-    """Keep what was said of a key with it. A list from before stays until there is a newer one."""
+    """Save the result with the key. An earlier list stays until there is a newer one."""
     with transaction.atomic():
-        # Not `key` itself: it may have been replaced while the provider was asked.
+        # Not `key` itself: it may have been replaced during the check.
         asked = ApiKey.objects.select_for_update().filter(pk=key.pk, created_at=key.created_at)
         if (current := asked.first()) is None:
             return
@@ -100,13 +100,13 @@ def save_result(key: ApiKey, result: KeyCheck) -> None:
 
 
 def _build_listed_models(key: ApiKey, models: tuple[ModelInfo, ...]) -> list[ListedModel]:
-    """What is kept of a list: no dated snapshot beside the model that it is one of."""
+    """Return the rows to store: without a dated snapshot if its model is listed too."""
     named = {model.id: model for model in models if is_selectable(model)}
     kept = [m for id, m in named.items() if SNAPSHOT_SUFFIX.sub("", id) not in named.keys() - {id}]
     return [
         ListedModel(
             key=key,
-            place=place,
+            position=position,
             model_id=model.id,
             label=model.label[:MAX_MODEL_NAME_CHARS],
             context_window=model.context_window,
@@ -114,12 +114,12 @@ def _build_listed_models(key: ApiKey, models: tuple[ModelInfo, ...]) -> list[Lis
             lifecycle=model.lifecycle[:30],
             shutdown=model.shutdown,
         )
-        for place, model in enumerate(kept[:MAX_LISTED_MODELS])
+        for position, model in enumerate(kept[:MAX_LISTED_MODELS])
     ]
 
 
 def pick_first_model(result: KeyCheck) -> Model | None:
-    """The model to begin with of those that the key is good for."""
+    """Return the first model to offer of those that the key can use."""
     provider = PROVIDERS[result.provider]
     listed = [model for model in result.models or () if is_selectable(model)]
     known = group_by_provider(all_models())[provider]
@@ -130,6 +130,6 @@ def pick_first_model(result: KeyCheck) -> Model | None:
 
 
 def is_selectable(model: ModelInfo) -> bool:
-    """Whether a model of the list can be picked for a chat."""
-    name = model.id or ""  # whatever a compatible server sends
+    """Return whether a listed model can be picked for a chat."""
+    name = model.id or ""  # a compatible server may send anything
     return 0 < len(name) <= MAX_MODEL_NAME_CHARS and is_for_chat(name)

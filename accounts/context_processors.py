@@ -1,4 +1,4 @@
-"""What templates may ask about accounts."""
+"""Context of accounts for templates."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from accounts import setup
 
 
 def sign_up_context(request: HttpRequest) -> dict[str, object]:
-    """Whether a link to the sign-up page leads anywhere. Asked only by pages that have one."""
+    """Return whether the sign-up page is open. Evaluated only by pages with a link to it."""
     return {"sign_up_is_open": SimpleLazyObject(lambda: setup.is_sign_up_open(request))}

@@ -1,7 +1,7 @@
-"""Browsers that have signed in to an account before: a stranger's guesses do not bar them.
+"""Known browsers, which have signed in to an account before. Strangers' guesses do not bar them.
 
-The cookie signs nobody in. It holds, for each account, a random id of the browser and a code over
-that id, the account and its password hash: a new password makes it void.
+The cookie does not sign anybody in. For each account it holds a random id of the browser and a code
+over that id, the account and its password hash. A new password makes it void.
 """
 
 from __future__ import annotations
@@ -20,18 +20,19 @@ COOKIE_NAME = "device"
 COOKIE_MAX_AGE_SECONDS = 365 * 24 * 60 * 60
 COOKIE_PATH = "/accounts/"
 MAX_ACCOUNTS_PER_DEVICE = 5
-"""Accounts that one browser is known to."""
+"""Accounts that one browser is remembered for."""
 SALT = "accounts.devices"
 
 
 def find_device_id(request: HttpRequest, user: User) -> str | None:
-    """The id of this browser, if it has signed in to this account with its present password."""
+    """Return the id of this browser, if it has signed in to this account with its current
+    password."""
     device, code = _read_cookie(request).get(str(user.pk), ("", ""))
     return device if device and constant_time_compare(code, _sign_device(device, user)) else None
 
 
 def remember_device(request: HttpRequest, response: HttpResponseBase, user: User) -> None:
-    """Let the answer to a sign-in, or to a new password, make this browser a known one."""
+    """Make this browser a known one, in the response to a sign-in or a new password."""
     accounts = _read_cookie(request)
     device, _ = accounts.pop(str(user.pk), ("", ""))
     device = device or secrets.token_urlsafe(12)
@@ -49,8 +50,8 @@ def remember_device(request: HttpRequest, response: HttpResponseBase, user: User
 
 
 def find_oldest_account(cookie: str | None) -> int | None:
-    """The number of the oldest account to which a browser with this cookie has signed in, maybe
-    with an older password. Nothing is asked of the database."""
+    """Return the number of the oldest account that a browser with this cookie has signed in to,
+    maybe with an older password. Needs no query."""
     return min(map(int, _decode_cookie(cookie or "")), default=None)
 
 
@@ -63,7 +64,7 @@ def _read_cookie(request: HttpRequest) -> dict[str, tuple[str, str]]:
 
 
 def _decode_cookie(cookie: str) -> dict[str, tuple[str, str]]:
-    """By the number of an account: the id of the browser, and the code."""
+    """The id of the browser and the code, by the number of the account."""
     try:
         stored = signing.loads(cookie, salt=SALT, max_age=COOKIE_MAX_AGE_SECONDS)
         return {str(user): (str(device), str(code)) for user, (device, code) in stored.items()}

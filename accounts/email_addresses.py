@@ -1,8 +1,8 @@
-"""Which account an e-mail address stands for: the one that signed up with it, or that confirmed it.
+"""Finds the account of an e-mail address: the one that signed up with it, or that confirmed it.
 
-An address that was added later and is not confirmed stands for no account: it signs nobody in,
-resets no password, and keeps nobody from signing up with it. Without a mail server nothing can
-be confirmed, so the address of the sign-up (`User.email`) counts in any case.
+An address that was added later and is not confirmed belongs to no account: it signs nobody in,
+resets no password, and others may sign up with it. Without a mail server no address can be
+confirmed, so the sign-up address (`User.email`) counts in any case.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from accounts.models import User, UserManager
 
 
 def find_user_by_email(address: str) -> User | None:
-    """The account that this address signs in. Case and blanks around it do not matter."""
+    """Return the account that this address signs in. Case and surrounding blanks do not matter."""
     email = UserManager.normalize_email(address)
     if not email or "\0" in email:
         return None
@@ -27,25 +27,25 @@ def find_user_by_email(address: str) -> User | None:
 
 
 def is_email_taken(address: str, *, exclude: User | None = None) -> bool:
-    """Whether it stands for an account, other than that of `exclude`."""
+    """Return whether the address belongs to an account other than `exclude`."""
     account = find_user_by_email(address)
     return account is not None and account != exclude
 
 
 def list_user_emails(user: User) -> list[str]:
-    """Those that stand for this account: what is told to its owner is told to all of them."""
+    """Return the addresses of this account. Every notice to its owner goes to all of them."""
     confirmed = EmailAddress.objects.filter(user=user, verified=True)
     return list(dict.fromkeys([user.email, *confirmed.values_list("email", flat=True)]))
 
 
 def canonicalize_email(address: str) -> str:
-    """What all spellings of an address have in common, whether it has an account or not."""
+    """Return the same text for all spellings of an address, whether or not it has an account."""
     return unicodedata.normalize("NFKC", address).strip().casefold()
 
 
 def ensure_primary_email(user: User) -> None:
-    """Have the address of the sign-up in allauth's table, as the one in use if there is none. An
-    account that was made by a command or in the admin has no row there."""
+    """Add the sign-up address to allauth's table, as the primary one if there is none. An account
+    that was created by a command or in the admin has no row there."""
     if EmailAddress.objects.filter(user=user, primary=True).exists():
         return
     own, _ = EmailAddress.objects.get_or_create(user=user, email=user.email)

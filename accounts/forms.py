@@ -1,4 +1,4 @@
-"""What people type: accounts and keys."""
+"""Forms for accounts and keys."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from streaming.providers.catalog import Provider
 
 
 class SignUpForm(SignupForm):
-    """An account. The first one takes a setup code, unless a person at this machine makes it."""
+    """A new account. The first one needs a setup code, unless a person at this machine creates
+    it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -37,11 +38,11 @@ class SignUpForm(SignupForm):
             )
 
     def is_first_account(self) -> bool:
-        """Whether the page should say that this account will be the administrator's."""
+        """Return whether the page should say that this account will be the administrator's."""
         return not setup.has_any_account()
 
     def clean_setup_code(self) -> str:
-        """Whoever has it can read the server's log, so the installation is theirs."""
+        """The code proves access to the server's log, so its sender may own the installation."""
         typed = str(self.cleaned_data["setup_code"])
         tries = setup.SETUP_CODE_LIMIT.counter_for(
             get_adapter().get_client_network(context.request)
@@ -56,12 +57,12 @@ class SignUpForm(SignupForm):
         return typed
 
     def validate_unique_email(self, email: str) -> str:
-        """An address that somebody added to an account and never confirmed is free."""
+        """An address that was added to an account and never confirmed can still sign up."""
         if not is_email_taken(email):
             return email
         if settings.ACCOUNT_EMAIL_VERIFICATION != "mandatory":
             raise get_adapter().validation_error("email_taken")
-        self.account_already_exists = True  # said by mail, and to its owner only
+        self.account_already_exists = True  # reported by mail, to its owner only
         return email
 
     def save(self, request: HttpRequest) -> User:
@@ -75,7 +76,7 @@ class SignUpForm(SignupForm):
         try:
             return super().try_save(request)
         except IntegrityError:
-            # The same address twice at once, as by a double click: the other one was first.
+            # The same address twice at once, as after a double click: the other request was first.
             messages.info(request, "There is already an account with this address.")
             return None, redirect("account_login")
         except SignUpClosed:
@@ -83,14 +84,14 @@ class SignUpForm(SignupForm):
 
 
 class PasswordResetForm(ResetPasswordForm):
-    """A link to a new password goes to an address that stands for an account, and to no other.
+    """Sends a link for a new password to an address of an account, and to no other.
 
-    Nobody is refused one: strangers could use up any limit. If somebody asks too often, no further
-    mail is sent, as the ones before are in the inbox already.
+    No request is refused, because strangers could use up any limit. After too many requests no
+    further mail is sent, because the earlier ones are in the inbox already.
     """
 
     def clean_email(self) -> str:
-        """As the account has it: other spellings may lead to somebody else's inbox."""
+        """Use the stored address: other spellings may lead to another inbox."""
         email = UserManager.normalize_email(self.cleaned_data["email"])
         account = find_user_by_email(email)
         self.users = [account] if account and account.is_active else []
@@ -100,7 +101,7 @@ class PasswordResetForm(ResetPasswordForm):
         if not self.users:
             return str(super().save(request, **kwargs))
         [user] = self.users
-        # A sign-in and a new password make the links before them void.
+        # A sign-in and a new password make earlier links void.
         links = ("reset", user.pk, user.last_login, user.password)
         with limit_unrequested_mails(*links) as is_allowed:
             self.users = [user] if is_allowed else []
@@ -108,7 +109,7 @@ class PasswordResetForm(ResetPasswordForm):
 
 
 class PasswordChangeForm(ChangePasswordForm):
-    """A new password for who knows the old one, which can't be guessed here either."""
+    """Changes the password of a person who knows the old one, with the usual limit of attempts."""
 
     def clean_oldpassword(self) -> str:
         typed = str(self.cleaned_data["oldpassword"])
@@ -118,8 +119,8 @@ class PasswordChangeForm(ChangePasswordForm):
 
 
 class KeyForm(forms.Form):
-    """A provider's key, to be added or replaced. What was typed is never shown again, not
-    even when it was refused."""
+    """A provider's key, to be added or replaced. The page never shows the typed key again, not
+    even if it was refused."""
 
     key = forms.CharField(
         strip=False,  # keys.clean decides
@@ -144,10 +145,10 @@ class KeyForm(forms.Form):
 
 
 class ReplyPreferencesForm(forms.ModelForm):
-    """How this person's replies are asked for."""
+    """The settings of this person's replies."""
 
     class Meta:
         model = User
         fields = ["background_replies"]
         labels = {"background_replies": "Let OpenAI keep a copy of each reply"}
-        help_texts = {"background_replies": ""}  # the page says it at length
+        help_texts = {"background_replies": ""}  # the page explains it at length

@@ -1,5 +1,5 @@
-"""Passwords are hashed one at a time in each process, and after what else there is to do: a hash
-takes half a second of a whole core, and a crowd that signs in would leave none for pages."""
+"""Hashes passwords one at a time in each process, at a lower priority. A hash takes half a second
+of a core, and many sign-ins would leave none for pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ NICE_VALUE = 5
 
 
 def lower_thread_priority() -> None:
-    """Lower the priority of this thread. Elsewhere than on Linux that is one of the process."""
+    """Lower the priority of this thread. On other systems than Linux this is the process's
+    priority."""
     if sys.platform == "linux":
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE_VALUE)
@@ -27,7 +28,7 @@ _hash_executor = ThreadPoolExecutor(
 
 
 class SerialPBKDF2PasswordHasher(PBKDF2PasswordHasher):
-    """PBKDF2 as in Django, also for hashes that were made before."""
+    """PBKDF2 as in Django, also for existing hashes."""
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
         return _hash_executor.submit(super().encode, password, salt, iterations).result()

@@ -1,7 +1,7 @@
-"""The provider keys of a user: saved, replaced, removed, and opened for nothing but a call.
+"""The provider keys of a user: save, replace, remove, and decrypt for a call.
 
-A key goes in here and comes out again only for a call to its provider. Everything a person is shown
-comes from the row: the last four characters, the dates, the result of the last check.
+A key is stored here and decrypted only for a call to its provider. Everything that pages show comes
+from the row: the last four characters, the dates, the result of the last check.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from streaming.providers.catalog import PROVIDERS, Provider
 MAX_KEY_CHARS = 500
 SHOWN_CHARS = 4
 MIN_CHARS_TO_SHOW_END = 12
-"""Of a key shorter than this not even the end is shown: it would be too much of it."""
+"""Of a shorter key no part is shown, because four characters would reveal too much."""
 
-# What an HTTP header can carry without being quoted or encoded.
+# Characters that an HTTP header can carry without quoting or encoding.
 HEADER_SAFE = re.compile(r"[!-~]+")
 
 
 class UnknownProvider(LookupError):
-    """There is no such provider, or it takes no key."""
+    """The provider does not exist, or needs no key."""
 
 
 def providers_needing_keys() -> list[Provider]:
-    """The providers a key can be added for."""
+    """Return the providers that need a key."""
     return [provider for provider in PROVIDERS.values() if provider.needs_key]
 
 
 @sensitive_variables("secret")
 def clean(secret: str) -> str:
-    """The key without the blanks around it. Raises ValidationError, which never quotes it,
-    if this can't be a key."""
+    """Return the key without surrounding blanks. Raises ValidationError if it can't be a key; the
+    message never quotes it."""
     secret = secret.strip()
     if not secret:
         raise ValidationError("Paste the key here.")
@@ -54,7 +54,7 @@ def clean(secret: str) -> str:
 
 @sensitive_variables("secret")
 def save(user: User, provider: str, secret: str) -> ApiKey:
-    """Seal the key and keep it, in place of the one there may have been.
+    """Encrypt the key and store it in place of an earlier one.
 
     Raises UnknownProvider, and ValidationError as `clean` does.
     """
@@ -79,15 +79,15 @@ def save(user: User, provider: str, secret: str) -> ApiKey:
 
 
 def remove(user: User, provider: str) -> bool:
-    """Forget the key. False if there was none."""
+    """Delete the key. Return False if there was none."""
     deleted, _ = ApiKey.objects.filter(user=user, provider=provider).delete()
     return deleted > 0
 
 
 def decrypt_for_call(user: User, provider: str) -> str | None:
-    """The key itself, for a call to the provider that is about to be made, which is noted as
-    its last use. None if the user has none; raises SealBroken, whose message says what to do,
-    if it can no longer be opened."""
+    """Return the key for a call that is about to be made, and record the call as its last use.
+    Return None if the user has none. Raises SealBroken, whose message says what to do, if it can't
+    be decrypted any more."""
     key = ApiKey.objects.filter(user=user, provider=provider).first()
     if key is None:
         return None
@@ -97,25 +97,24 @@ def decrypt_for_call(user: User, provider: str) -> str | None:
 
 
 def decrypt_for_check(key: ApiKey) -> str:
-    """The key itself, for asking the provider about it: nothing its owner would call a use.
-    Raises SealBroken."""
+    """Return the key for a check, which does not count as use. Raises SealBroken."""
     sealed = SealedSecret(key.master_key_id, bytes(key.sealed))
     return open_sealed(sealed, user_id=key.user_id, provider=key.provider)
 
 
 def providers_with_key(user: User) -> set[str]:
-    """The providers this user has a key for. One whose master key is gone is none."""
+    """Return the providers this user has a key for, without keys whose master key is gone."""
     return set(key_status_by_provider(user))
 
 
 def key_status_by_provider(user: User) -> dict[str, str]:
-    """What the last check of each of this user's keys said, by provider; empty for a key that was
-    never checked. One whose master key is gone is none."""
+    """Return the result of the last check of each of this user's keys, by provider; empty for a key
+    that was never checked. Keys whose master key is gone are left out."""
     keys = ApiKey.objects.filter(user=user, master_key_id__in=list(settings.MASTER_KEYS))
     return dict(keys.values_list("provider", "check_result"))
 
 
 def listed_model_ids(user: User) -> set[str]:
-    """The ids of the models that this user's providers list for their keys."""
+    """Return the ids of the models that this user's providers list for their keys."""
     listed = ListedModel.objects.filter(key__user=user)
     return set(listed.values_list("model_id", flat=True))

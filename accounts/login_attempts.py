@@ -1,4 +1,4 @@
-"""Wrong passwords: how many may be tried, by whom. The rule is in docs/decisions/passwords.md."""
+"""Limits of wrong passwords. The rule is in docs/decisions/0012."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from accounts.models import User
 from accounts.rate_limits import RateCounter, RateLimit, consume_all
 
 MAX_EMAIL_CHARS = 400
-"""Longer than any e-mail address may be."""
+"""Longer than any e-mail address can be."""
 MINUTE_SECONDS, HOUR_SECONDS = 60, 60 * 60
 
 CLIENT_LIMIT = RateLimit("login-of-client", 10, MINUTE_SECONDS)
@@ -27,7 +27,7 @@ KNOWN_DEVICE_FORMS_LIMIT = RateLimit("login-forms-of-device", 30, MINUTE_SECONDS
 
 @dataclass(frozen=True, slots=True)
 class LoginAttempt:
-    """One try of a password for an address, from a client: its IP address, or the /64 of it."""
+    """One attempt of a password for an address, from a client: its IP address, or its /64."""
 
     email: str
     client: str
@@ -42,8 +42,9 @@ class LoginAttempt:
         return cls(canonicalize_email(email), client, account, device)
 
     def build_counters(self) -> list[RateCounter]:
-        """What it counts in. The client's own comes first: one that has used up its tries makes no
-        further rows for others. The account's comes last: that client uses up nobody else's."""
+        """The counters of an attempt. The client's own one comes first, so that a client that has
+        used it up adds no rows for others. The account's comes last, so that this client uses up
+        nobody else's."""
         if self.user and self.device_id:
             return [KNOWN_DEVICE_LIMIT.counter_for(self.user.pk, self.device_id)]
         return [
@@ -53,8 +54,9 @@ class LoginAttempt:
         ]
 
     def try_consume(self) -> bool:
-        """Count it before the password is looked at. False if it is one too many. A known browser
-        is not barred by a table that strangers have filled: its cookie is no one else's to make."""
+        """Count the attempt before the password is checked. Return False if it is one too many. A
+        table filled by strangers does not bar a known browser, whose cookie nobody else can
+        create."""
         if self.user and self.device_id:
             return KNOWN_DEVICE_LIMIT.counter_for(self.user.pk, self.device_id).try_consume(
                 allow_if_full=True
@@ -62,13 +64,13 @@ class LoginAttempt:
         return consume_all(self.build_counters())
 
     def give_back(self) -> None:
-        """The password was right. Only this try is taken back: otherwise a guesser could clear
-        the count by signing in as somebody else now and then."""
+        """The password was correct. Remove only this attempt from the count: otherwise a guesser
+        could clear the count by signing in to another account."""
         for count in self.build_counters():
             count.give_back()
 
     def clear_counters(self) -> None:
-        """The account has a new password, by a link in a mail: its owner may sign in at once."""
+        """The account has a new password by a link in a mail: its owner may sign in at once."""
         for count in [
             *self._client_address_counters(),
             UNKNOWN_DEVICES_LIMIT.counter_for(*self._target_identity()),
@@ -76,7 +78,7 @@ class LoginAttempt:
             count.clear()
 
     def try_consume_form(self) -> bool:
-        """Count a sign-in form that was sent, whatever is in it."""
+        """Count a sign-in form, whatever it contains."""
         if self.user and self.device_id:
             return KNOWN_DEVICE_FORMS_LIMIT.counter_for(self.user.pk, self.device_id).try_consume(
                 allow_if_full=True
@@ -90,6 +92,6 @@ class LoginAttempt:
         ]
 
     def _target_identity(self) -> tuple[str, object]:
-        """An account has one count for all its addresses. One that does not exist has one, too, so
-        that nobody can tell them apart."""
+        """An account has one count for all its addresses. An unknown address has one, too, so that
+        the two can't be told apart."""
         return ("account", self.user.pk) if self.user else ("address", self.email)

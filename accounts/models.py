@@ -1,4 +1,4 @@
-"""Who uses Holdfast, and the sealed keys with which their replies are asked for."""
+"""The users of Holdfast, and their sealed keys for the providers of replies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 
 class UserManager(BaseUserManager["User"]):
-    """Makes users known by their e-mail address."""
+    """Identifies users by their e-mail address."""
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
         if not email:
@@ -32,19 +32,18 @@ class UserManager(BaseUserManager["User"]):
 
     @classmethod
     def normalize_email(cls, email: str | None) -> str:
-        """All of it in lower case: nobody means two people by “Ann@…” and “ann@…”."""
+        """Lower-case all of it, because “Ann@…” and “ann@…” are the same person."""
         return (email or "").strip().lower()
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person. The e-mail address is the login, stored in lower case only, which makes the
-    plain unique index a case-insensitive one."""
+    """A person. The e-mail address is the login. It is stored in lower case only, which makes the
+    plain unique index case-insensitive."""
 
     email = models.EmailField(
         unique=True, error_messages={"unique": "There is already an account with this address."}
     )
     name = models.CharField(max_length=150, blank=True)
-    avatar = models.URLField(blank=True)
     is_active = models.BooleanField(
         default=True, help_text="Whether this person may sign in. Better than deleting them."
     )
@@ -90,12 +89,12 @@ class User(AbstractBaseUser, PermissionsMixin):
         super().save(*args, **kwargs)
 
     def get_short_name(self) -> str:
-        """What to call them on a page."""
+        """Return the name that pages show."""
         return self.name or self.email.partition("@")[0]
 
 
 class KeyStatus(models.TextChoices):
-    """What a provider said when it was asked about a key."""
+    """The provider's answer to a check of a key."""
 
     UNCHECKED = "", "Not checked"
     VALID = "good", "Accepted"
@@ -106,8 +105,9 @@ class KeyStatus(models.TextChoices):
 
 
 class ApiKey(models.Model):
-    """A provider's key, sealed. What can be shown of it is here; the key itself is seen only
-    by `keys.decrypt_for_call` and `decrypt_for_check`, for the length of a call."""
+    """A provider's key, encrypted. This row holds only what may be shown; only
+    `keys.decrypt_for_call` and `decrypt_for_check` return the key itself, for the duration of a
+    call."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_keys"
@@ -135,16 +135,16 @@ class ApiKey(models.Model):
 
     @property
     def can_be_opened(self) -> bool:
-        """Whether its master key is still there."""
+        """Return whether the master key of this key still exists."""
         return self.master_key_id in settings.MASTER_KEYS
 
 
 class ListedModel(models.Model):
-    """A model that a provider's own list names for a key. It goes with the key; what the
-    provider does not tell is empty. `place` is where it stands in the list."""
+    """A model that a provider's own list names for a key. It is deleted with the key. Data that the
+    provider does not give is empty. `position` is its index in the list."""
 
     key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="listed")
-    place = models.PositiveIntegerField()
+    position = models.PositiveIntegerField(db_column="place")
     model_id = models.CharField(max_length=100)
     label = models.CharField(max_length=100, blank=True)
     context_window = models.PositiveIntegerField(null=True, blank=True)
@@ -153,7 +153,7 @@ class ListedModel(models.Model):
     shutdown = models.DateField(null=True, blank=True)
 
     class Meta:
-        ordering = ["key", "place"]
+        ordering = ["key", "position"]
         constraints = [
             models.UniqueConstraint(fields=["key", "model_id"], name="listed_model_once_per_key")
         ]
@@ -163,7 +163,7 @@ class ListedModel(models.Model):
 
 
 class CacheEntry(models.Model):
-    """A row of the cache in accounts/cache.py: a rate limit, as a rule."""
+    """A row of the cache in accounts/cache.py, usually a rate limit."""
 
     key = models.CharField(max_length=255, primary_key=True)
     value = models.TextField(help_text="JSON.")

@@ -1,5 +1,5 @@
-"""Mails to the owner of an account about what changed in it. They go to the addresses the account
-had before the change, so that somebody else's change does not go unheard."""
+"""Mails to the owner of an account about changes of it. They go to the addresses that the account
+had before the change, so that a thief's change is noticed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 def send_notification_mails(
     template: str, addresses: Iterable[str], context: dict[str, Any]
 ) -> None:
-    """Send the notice to each of these addresses. What was done stays done if no mail can be
-    sent; the log says so."""
+    """Send the notice to each of these addresses. A failure to send undoes no change and is
+    logged."""
     for address in dict.fromkeys(addresses):
         try:
             get_adapter().send_mail(template, address, context)

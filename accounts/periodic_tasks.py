@@ -1,4 +1,4 @@
-"""What the workers tidy up for accounts: sessions that are over, and limits that have expired."""
+"""Periodic tasks of workers for accounts: delete ended sessions and expired limits."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from accounts import cache
 from streaming.sources import register_periodic_task
 
 SESSIONS_PER_BATCH = 200
-"""Sessions in one transaction: on SQLite everybody else waits for as long as it takes."""
+"""Sessions in one transaction, because on SQLite all other writers wait for it."""
 MAX_BATCHES = 50
-"""In one go of a worker, which comes again in a minute."""
+"""Sessions in one run of a worker; the next one follows in a minute."""
 
 
 def delete_expired_sessions() -> None:
-    """Delete sessions that have expired. Nobody is told of it: their sockets find out by
+    """Delete expired sessions without a notification, because their sockets check the expiry
     themselves."""
     for _ in range(MAX_BATCHES):
         expired = Session.objects.filter(expire_date__lt=timezone.now())
         keys = list(expired.values_list("session_key", flat=True)[:SESSIONS_PER_BATCH])
-        # As one statement: Django's own `delete` would first read what is in each of them.
+        # One statement, because Django's own `delete` would first read the data of each session.
         expired.filter(session_key__in=keys)._raw_delete(expired.db)
         if len(keys) < SESSIONS_PER_BATCH:
             return

@@ -1,4 +1,4 @@
-"""How often something may be tried: counted in the cache, in all processes together."""
+"""Rate limits, counted in the cache for all processes together."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from django.core.cache import cache
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """At most `max_count` tries in `window_seconds`, counted from the first of them."""
+    """At most `max_count` attempts in `window_seconds`, counted from the first of them."""
 
     name: str
     max_count: int
     window_seconds: int
 
     def counter_for(self, *identity: object) -> RateCounter:
-        """The count for one person, address or device."""
+        """Return the counter of one person, address or device."""
         parts = "\0".join(str(part) for part in identity)
         digest = hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()
         return RateCounter(self, f"limit:{self.name}:{digest}")
@@ -27,16 +27,16 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class RateCounter:
-    """The tries of one person, address or device."""
+    """The attempts of one person, address or device."""
 
     limit: RateLimit
     key: str
 
     def try_consume(self, *, allow_if_full: bool = False) -> bool:
-        """Count a try before it is made, so that tries at the same time can't exceed the limit.
-        False if it is one too many; `allow_if_full` if it can't be counted because the cache is
-        full."""
-        for _ in range(2):  # the count may expire between the two
+        """Count an attempt before it is made, so that simultaneous attempts can't exceed the limit.
+        Return False if it is one too many, and `allow_if_full` if the cache is full and can't count
+        it."""
+        for _ in range(2):  # the count may expire between the two calls
             cache.add(self.key, 0, self.limit.window_seconds)
             try:
                 return cache.incr(self.key) <= self.limit.max_count
@@ -45,16 +45,16 @@ class RateCounter:
         return allow_if_full
 
     def give_back(self) -> None:
-        """The try does not count after all."""
+        """Remove the attempt from the count."""
         with suppress(ValueError):
             cache.decr(self.key)
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Reset the count."""
         cache.delete(self.key)
 
 
 def consume_all(counters: Sequence[RateCounter]) -> bool:
-    """Count a try in all of them, in this order. False at the first one that is used up; those
-    after it are not touched."""
+    """Count an attempt in all of them, in this order. Return False at the first one that is used
+    up, without counting in those after it."""
     return all(count.try_consume() for count in counters)

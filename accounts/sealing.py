@@ -1,7 +1,7 @@
-"""Seals provider keys at rest: AES-256-GCM, bound to the user and the provider, so that a
-stolen or swapped row opens nowhere else. This module alone sees a raw key at rest.
+"""Encrypts provider keys at rest with AES-256-GCM, bound to user and provider, so that a stolen or
+swapped row can't be decrypted elsewhere. Only this module handles stored raw keys.
 
-There may be several master keys, each with an id: the newest seals, each opens its own.
+There may be several master keys, each with an id: the newest encrypts, and each decrypts its own.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ MASTER_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 
 class MasterKeyError(ValueError):
-    """The master keys of this installation can't be used. The message says which one and
-    why, and never holds any of it."""
+    """The master keys of this installation can't be used. The message says which one and why, and
+    never contains any part of it."""
 
 
 class SealBroken(Exception):
-    """A sealed key can't be opened: its master key is gone, or the row was moved or altered.
+    """A sealed key can't be decrypted: its master key is gone, or the row was moved or changed.
     Only its owner can help, by entering the key again."""
 
     user_message = "This key can no longer be opened. Please re-enter your key in settings."
@@ -41,17 +41,17 @@ class SealBroken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SealedSecret:
-    """A secret under seal."""
+    """An encrypted secret."""
 
     master_key_id: str  # of the master key
     ciphertext: bytes = field(repr=False)
 
 
 def parse_master_keys(entries: Iterable[str], *, samples: Iterable[str] = ()) -> dict[str, bytes]:
-    """The master keys by id, in the order given, from entries like `2026:<base64>`.
+    """Return the master keys by id, in the given order, from entries like `2026:<base64>`.
 
-    Raises MasterKeyError when there is none, or for one that is malformed, doubled, in
-    `samples`, or visibly not random.
+    Raises MasterKeyError if there is none, or if one is malformed, doubled, in `samples`, or
+    visibly not random.
     """
     keys: dict[str, bytes] = {}
     for entry in filter(None, map(str.strip, entries)):
@@ -84,7 +84,7 @@ def _decode_master_key(id: str, text: str) -> bytes:
 
 @sensitive_variables("secret")
 def seal_secret(secret: str, *, user_id: int, provider: str) -> SealedSecret:
-    """Seal a secret for this user and provider under the newest master key."""
+    """Encrypt a secret for this user and provider with the newest master key."""
     id, master = next(iter(settings.MASTER_KEYS.items()))
     nonce = os.urandom(NONCE_BYTES)
     body = AESGCM(master).encrypt(nonce, secret.encode(), _associated_data(user_id, provider))
@@ -93,15 +93,15 @@ def seal_secret(secret: str, *, user_id: int, provider: str) -> SealedSecret:
 
 @sensitive_variables("master")
 def open_sealed(sealed: SealedSecret, *, user_id: int, provider: str) -> str:
-    """The secret. Raises SealBroken unless it was sealed for this user and provider under a
-    master key that is still there."""
+    """Return the secret. Raises SealBroken unless it was sealed for this user and provider with a
+    master key that still exists."""
     master = settings.MASTER_KEYS.get(sealed.master_key_id)
     if master is None:
         raise SealBroken
     nonce, body = sealed.ciphertext[:NONCE_BYTES], sealed.ciphertext[NONCE_BYTES:]
     try:
         return AESGCM(master).decrypt(nonce, body, _associated_data(user_id, provider)).decode()
-    except (InvalidTag, ValueError):  # ValueError: too short to be a sealed value at all
+    except (InvalidTag, ValueError):  # ValueError: too short to be a sealed value
         raise SealBroken from None
 
 

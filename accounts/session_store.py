@@ -1,5 +1,5 @@
-"""Sessions as Django keeps them in the database: those that can't be are not asked for, and those
-that sign nobody in are short."""
+"""Django's sessions in the database, with two changes: impossible keys need no query, and anonymous
+sessions are short."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends import db
 from django.utils import timezone
 
-from streaming.sessions import is_session_key
+from streaming.doors.client_identity import is_session_key
 
 MAX_ANONYMOUS_SESSION_SECONDS = 24 * 60 * 60
-"""How long a session may live that signs nobody in: it keeps a draft, or a link from a mail."""
+"""Lifetime of an anonymous session, which holds a draft or a link from a mail."""
 
 
 class SessionStore(db.SessionStore):
-    """The name is part of what sessions are signed with: under another one all that are open
-    would end."""
+    """The class name is part of the salt that signs sessions: another name would end all open
+    ones."""
 
     def _validate_session_key(self, key: Any) -> bool:
         return is_session_key(key)

@@ -1,8 +1,8 @@
-"""Whose a fresh installation is, and who may sign up.
+"""Decides who administers a fresh installation, and who may sign up.
 
-Where only this machine is served, a person at it who signs up first administers it. Whoever comes
-from elsewhere could be anybody, whatever the Host header says, so the first sign-up takes a setup
-code from them that only the server's log shows.
+If only this machine is served, the first person who signs up at it becomes the administrator. A
+remote client could be anybody, whatever its Host header says, so its first sign-up needs a setup
+code that only the server's log shows.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from accounts.rate_limits import RateLimit
 logger = logging.getLogger(__name__)
 
 SETUP_CODE_LIMIT = RateLimit("setup-code", 10, 10 * 60)
-"""Of a client. A code has 100 random bits, so this is about noise more than about luck."""
+"""For a client. A code has 100 random bits, so the limit prevents noise more than guessing."""
 LOCAL_HOSTS = {"localhost", "testserver"}
-"""Host names that lead nowhere else. The second one is that of Django's test client."""
+"""Host names of this machine. The second one is that of Django's test client."""
 
 PROXY_HEADER_PREFIXES = (
     "HTTP_FORWARDED",
@@ -43,13 +43,13 @@ PROXY_HEADER_PREFIXES = (
     "HTTP_TRUE_CLIENT_IP",
     "HTTP_CF_",
 )
-"""How the names of headers begin that proxies add."""
+"""Beginnings of the names of headers that proxies add."""
 DATABASE_RETRY_SECONDS = 5.0
-"""Between two tries to ask a database that can't be asked yet."""
+"""Pause between two attempts to reach a database that does not answer yet."""
 
 
 def has_public_hosts() -> bool:
-    """Whether ALLOWED_HOSTS or ORIGINS name more than this machine."""
+    """Return whether ALLOWED_HOSTS or ORIGINS name other hosts than this machine."""
     origins = [urlsplit(origin).hostname or "" for origin in settings.ORIGINS]
     return not all(_is_local_host(host) for host in [*settings.ALLOWED_HOSTS, *origins])
 
@@ -68,9 +68,10 @@ def _is_loopback(text: str) -> bool:
 
 
 def is_local_request(request: HttpRequest) -> bool:
-    """Whether a person at this machine sent it. Others can claim any host, and may reach a server
-    that names only this machine: directly, or through a proxy here. So the connection counts, and
-    whether anything speaks of a proxy; HTTP/1.0 does, which browsers left and nginx kept."""
+    """Return whether a person at this machine sent the request. Others can claim any host, and may
+    reach a server that names only this machine: directly, or through a proxy here. So the
+    connection counts, and every sign of a proxy; HTTP/1.0 is one, because nginx still uses it and
+    browsers don't."""
     if (
         has_public_hosts()
         or settings.PROXIES
@@ -83,9 +84,9 @@ def is_local_request(request: HttpRequest) -> bool:
 
 
 def has_any_account() -> bool:
-    """Whether anybody has an account that can be signed in to. Where addresses must be confirmed,
-    one that signed up and never did is none: nobody may hold the installation with an address
-    that does not exist."""
+    """Return whether there is an account that can sign in. If addresses must be confirmed, an
+    account that never confirmed one does not count: otherwise a mistyped address would lock the
+    installation."""
     users = User.objects.all()
     if settings.ACCOUNT_EMAIL_VERIFICATION == "mandatory":
         users = users.exclude(pk__in=_unconfirmed_users())
@@ -93,7 +94,7 @@ def has_any_account() -> bool:
 
 
 def _unconfirmed_users() -> QuerySet[User]:
-    """Accounts that signed up, have not confirmed an address and were never signed in to. One of
+    """Accounts that signed up, have not confirmed an address and never signed in. An account of
     `createsuperuser` has no primary address before its first sign-in."""
     addresses = EmailAddress.objects.filter(user=OuterRef("pk"))
     return User.objects.filter(
@@ -104,39 +105,39 @@ def _unconfirmed_users() -> QuerySet[User]:
 
 
 def demote_unconfirmed_admins() -> None:
-    """There is one administrator's seat, and a new one takes it. Call under the lock of sign-ups,
-    when nobody has claimed the installation."""
+    """Remove the rights of an administrator who never confirmed the address; the new account
+    replaces it. Call under the lock of sign-ups while the installation has no account."""
     User.objects.filter(is_superuser=True).update(is_staff=False, is_superuser=False)
 
 
 def needs_setup_code(request: HttpRequest) -> bool:
-    """Whether this sign-up would be the first one and must show that it is the owner's."""
+    """Return whether this sign-up would be the first one and needs the setup code."""
     return not is_local_request(request) and not has_any_account()
 
 
 def is_sign_up_open(request: HttpRequest) -> bool:
-    """Whether this visitor may make an account. The first one always may be made."""
+    """Return whether this visitor may create an account. The first one may always be created."""
     return is_sign_up_allowed(request) or not has_any_account()
 
 
 def is_sign_up_allowed(request: HttpRequest) -> bool:
-    """SIGNUP, or by default: open to people at this machine, where it alone is served."""
+    """Return SIGNUP, or the default: open to people at this machine if it alone is served."""
     return settings.SIGNUP == "open" or (not settings.SIGNUP and is_local_request(request))
 
 
 def compute_setup_code() -> str:
-    """The code of this installation: the same for all its processes and after every restart, and
-    another one once the database was made anew. It needs no place to be kept in."""
+    """Return the code of this installation. All its processes compute the same code, also after a
+    restart; a new database has another one. It is stored nowhere."""
     made = MigrationRecorder.Migration.objects.filter(app="accounts", name="0001_initial")
     applied = made.values_list("applied", flat=True).first()
-    when = f"{applied:%Y%m%d%H%M%S%f}" if applied else "unknown"  # as in a database put together
+    when = f"{applied:%Y%m%d%H%M%S%f}" if applied else "unknown"  # a database assembled by hand
     digest = salted_hmac("accounts.setup", when, algorithm="sha256").digest()
     text = base64.b32encode(digest).decode()[:20]
     return "-".join(text[start : start + 5] for start in range(0, 20, 5))
 
 
 def is_valid_setup_code(typed: str) -> bool:
-    """Whether this is the code. Case, blanks and dashes do not matter."""
+    """Return whether this is the code. Case, blanks and dashes do not matter."""
     return constant_time_compare(_normalize_code(typed), _normalize_code(compute_setup_code()))
 
 
@@ -145,7 +146,7 @@ def _normalize_code(code: str) -> str:
 
 
 def log_setup_code() -> None:
-    """Log the code and what to do with it, while nobody has an account. Raises django.db.Error."""
+    """Log the code and its use, while there is no account. Raises django.db.Error."""
     if has_any_account():
         return
     if has_public_hosts() or settings.PROXIES:
@@ -162,12 +163,12 @@ def log_setup_code() -> None:
 
 
 def log_setup_code_in_thread() -> None:
-    """Do it in a thread of its own: a server's event loop may be running already."""
+    """Run in a thread of its own, because the server's event loop may be running already."""
     threading.Thread(target=log_setup_code_when_possible, name="setup code", daemon=True).start()
 
 
 def log_setup_code_when_possible() -> None:
-    """Wait for the database, which may come up, or get its tables, after this server."""
+    """Wait for the database, which may start, or get its tables, after this server."""
     while True:
         try:
             return log_setup_code()

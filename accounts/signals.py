@@ -1,5 +1,5 @@
-"""Sockets and streams outlive requests: whatever may end a session rings, so that sockets look
-again, and who may not use this any more has nothing running."""
+"""Sockets and streams outlive requests. Every event that may end a session sends a notification, so
+that sockets check it again, and a user who loses access has no running streams."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from django.dispatch import receiver
 from accounts.models import User
 from streaming import lifecycle
 from streaming.hub import notify, user_group
+from streaming.hub.messages import build_sessions_notification
 
 
 @receiver(post_save, sender=User)
 def on_user_saved(instance: User, update_fields: Any = None, **kwargs: Any) -> None:
-    """The password may be another one, or the person no longer active."""
+    """The password may have changed, or the person may be inactive now."""
     if update_fields is None or {"password", "is_active"} & set(update_fields):
         _notify_session_change(instance.pk)
         if not instance.is_active:
-            # After the commit: an ending locks streams first and people last, a save the person.
-            # Where it fails, a worker does it within a second.
+            # After the commit: an ending locks streams first and people last, a save locks the
+            # person first. If it fails, a worker does it within a second.
             transaction.on_commit(
                 partial(lifecycle.stop_streams_of_owner, instance.pk), robust=True
             )
@@ -32,16 +33,16 @@ def on_user_saved(instance: User, update_fields: Any = None, **kwargs: Any) -> N
 
 @receiver(pre_delete, sender=User)
 def on_user_deletion(instance: User, **kwargs: Any) -> None:
-    """What runs is ended first, so that no worker writes into what is just being deleted."""
+    """End running streams first, so that no worker writes into rows that are being deleted."""
     lifecycle.stop_streams_of_owner(instance.pk)
 
 
 @receiver(post_delete, sender=Session)
 def on_session_deleted(instance: Session, **kwargs: Any) -> None:
-    """Signed out, here or from another device."""
+    """The user signed out, here or on another device."""
     if user_id := instance.get_decoded().get(SESSION_KEY):
         _notify_session_change(int(user_id))
 
 
 def _notify_session_change(user_id: int) -> None:
-    transaction.on_commit(lambda: notify(user_group(user_id), {"sessions": True}))
+    transaction.on_commit(lambda: notify(user_group(user_id), build_sessions_notification()))

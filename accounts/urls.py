@@ -1,4 +1,4 @@
-"""The settings of an account that are Holdfast's own."""
+"""Addresses of Holdfast's own account settings."""
 
 from __future__ import annotations
 

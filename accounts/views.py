@@ -1,4 +1,4 @@
-"""The pages of a user's settings: the keys of providers, and how replies are asked for."""
+"""The pages of a user's settings: provider keys, and settings of replies."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ from accounts.sealing import SealBroken
 from streaming.providers.catalog import Provider
 
 KEY_CHECK_LIMIT = RateLimit("key-check", 10, 60)
-"""Of a person, over all providers. Without it this server would tell thieves which keys work."""
+"""Checks of a person, over all providers. Without a limit this server would tell thieves which keys
+work."""
 TOO_MANY_CHECKS_MESSAGE = "Too many keys were checked in a short time. Wait a minute and try again."
 
 
 class SignedInRequest(HttpRequest):
-    """What `login_required` lets through."""
+    """A request that `login_required` has passed."""
 
     user: User
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """A provider on the page, with the key there is for it."""
+    """A provider on the page, with its key if there is one."""
 
     provider: Provider
     key: ApiKey | None
@@ -47,7 +48,7 @@ class KeyRow:
 @login_required
 @never_cache
 def keys_page(request: SignedInRequest) -> HttpResponse:
-    """All providers that take a key, and what is known of this user's."""
+    """Return all providers that need a key, with the state of this user's keys."""
     return _render_keys_page(request)
 
 
@@ -56,8 +57,8 @@ def keys_page(request: SignedInRequest) -> HttpResponse:
 @login_required
 @never_cache
 def save_key(request: SignedInRequest, provider: str) -> HttpResponse:
-    """POST: add or replace the key of this provider, once it was asked about it. One that it
-    does not accept is not saved; what can't be asked is no reason not to save it."""
+    """POST: check the key of this provider, then add or replace it. A key that the provider does
+    not accept is not saved. A key that can't be checked is."""
     offered = _get_provider_or_404(provider)
     if request.method != "POST":
         return redirect("keys")
@@ -81,7 +82,7 @@ def save_key(request: SignedInRequest, provider: str) -> HttpResponse:
 @login_required
 @never_cache
 def recheck_key(request: SignedInRequest, provider: str) -> HttpResponse:
-    """POST: ask the provider about the key again, and for its list of models."""
+    """POST: check the key again, and fetch its list of models."""
     offered = _get_provider_or_404(provider)
     held = ApiKey.objects.filter(user=request.user, provider=provider).first()
     if (
@@ -107,7 +108,7 @@ def _add_status_message(
 
 
 def _build_chat_link(result: KeyCheck) -> str:
-    """A link to a new chat with a model that the key is good for; empty where there is none."""
+    """Return a link to a new chat with a model that the key can use, or an empty text."""
     first = checking.pick_first_model(result)
     if first is None or result.status == KeyStatus.NO_CREDIT:
         return ""
@@ -118,7 +119,7 @@ def _build_chat_link(result: KeyCheck) -> str:
 @login_required
 @never_cache
 def remove_key(request: SignedInRequest, provider: str) -> HttpResponse:
-    """POST: forget the key of this provider."""
+    """POST: delete the key of this provider."""
     offered = _get_provider_or_404(provider)
     if request.method == "POST" and keys.remove(request.user, provider):
         messages.success(request, f"Your {offered.name} key is removed.")
@@ -142,7 +143,7 @@ def _render_keys_page(
         forms |= dict([invalid])
     rows = [_build_row(provider, held.get(provider.id), form) for provider, form in forms.items()]
     status = 422 if invalid else 200
-    return render(request, "accounts/keys.html", {"rows": rows}, status=status)
+    return render(request, "settings/keys.html", {"rows": rows}, status=status)
 
 
 def _build_row(provider: Provider, key: ApiKey | None, form: KeyForm) -> KeyRow:
@@ -152,12 +153,12 @@ def _build_row(provider: Provider, key: ApiKey | None, form: KeyForm) -> KeyRow:
 @login_required
 @never_cache
 def reply_preferences_page(request: SignedInRequest) -> HttpResponse:
-    """How this user's replies are asked for; POST changes it."""
+    """The settings of this user's replies; POST changes them."""
     form = ReplyPreferencesForm(
         request.POST if request.method == "POST" else None, instance=request.user
     )
     if not form.is_valid():
-        return render(request, "accounts/replies.html", {"form": form})
-    form.instance.save(update_fields=["background_replies"])  # the rest may have moved on
+        return render(request, "settings/replies.html", {"form": form})
+    form.instance.save(update_fields=["background_replies"])  # others may have changed
     messages.success(request, "Your settings are saved.")
     return redirect("replies")

@@ -1,6 +1,7 @@
-"""What a durable reply costs beside the field: `make bench`, or `python -m benchmarks`.
+"""Measure the cost of a durable reply, compared: `make bench`, or `python -m benchmarks`.
 
-It starts its own services, lets the subjects take turns, and judges by ratios within one run.
+The program starts its own services, lets the subjects take turns, and judges by ratios within one
+run.
 """
 
 from __future__ import annotations

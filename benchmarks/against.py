@@ -1,7 +1,7 @@
 """Compare this checkout with another one: `python -m benchmarks.against FOLDER`.
 
-Both run the same part of the benchmark in turns, so that what else happens on the machine happens
-to both. What counts is the median of the ratios of all rounds, and how far they spread.
+Both run the same part of the benchmark in turns, so that other work on the machine affects both.
+The result is the median of the ratios of all rounds, with their spread.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def main() -> None:
     rounds: list[tuple[Figures, Figures]] = []
     for number in range(given.rounds):
         folders = [given.folder, HERE]
-        if number % 2:  # nobody always comes first
+        if number % 2:  # the order alternates
             folders.reverse()
         seen = {folder: measure(folder, given.streams, given.subjects) for folder in folders}
         rounds.append((seen[given.folder], seen[HERE]))
@@ -35,7 +35,8 @@ def main() -> None:
 
 
 def measure(folder: Path, streams: str, subjects: str) -> Figures:
-    """One round of the part `e2e` in that checkout: its figures by streams and subject."""
+    """Run one round of the part `e2e` in that checkout. Return its figures by streams and
+    subject."""
     command = [sys.executable, "-m", "benchmarks", "--parts", "e2e", "--rounds", "1"]
     command += ["--streams", streams, "--subjects", subjects, "--seconds", "4"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -46,7 +47,8 @@ def measure(folder: Path, streams: str, subjects: str) -> Figures:
 
 
 def table(rounds: list[tuple[Figures, Figures]]) -> str:
-    """Of each figure the medians of both sides, and the ratio of here to there with its spread."""
+    """Return for each figure the medians of both sides, and the ratio of here to there with its
+    spread."""
     ratios: dict[tuple[int, str, str], list[tuple[float, float]]] = defaultdict(list)
     for there, here in rounds:
         for key in there.keys() & here.keys():

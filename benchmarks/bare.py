@@ -1,4 +1,4 @@
-"""The generator of the tokens and nothing else, to know what making them costs."""
+"""The token generator alone, to measure its own cost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.tokens import steady
 
 
 async def make(streams: int, rate: float, seconds: float) -> float:
-    """Microseconds of CPU for a token that nobody takes."""
+    """Return the microseconds of CPU for a token that has no reader."""
     start, count = time.monotonic() + 0.5, int(rate * seconds)
 
     async def one(number: int) -> None:

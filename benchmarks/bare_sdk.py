@@ -1,7 +1,7 @@
-"""OpenAI's own SDK reading replies, and nothing else: what it alone costs.
+"""OpenAI's own SDK reading replies, and nothing else, to measure its own cost.
 
-`python -m benchmarks.bare_sdk '{"url": "http://…/v1", "streams": 40}'` says how many deltas it
-read.
+`python -m benchmarks.bare_sdk '{"url": "http://…/v1", "streams": 40}'` prints the number of deltas
+that it read.
 """
 
 from __future__ import annotations

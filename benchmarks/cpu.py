@@ -1,4 +1,4 @@
-"""How much CPU time processes have used: their own and all their children's, dead or alive."""
+"""The CPU time of processes, including all their children, dead or alive."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ Times = dict[str, float]
 
 
 def used(processes: Mapping[str, int]) -> Times:
-    """Seconds of user and system time since each process began, by the names of these pids.
+    """Return the seconds of user and system time since each process began, by the names of these
+    pids.
 
-    A dead child's time is its parent's once it was waited for, so every second is counted once.
+    The time of a dead child belongs to its parent once the parent has waited for it, so every
+    second is counted once.
     """
     return {name: _family(pid) for name, pid in processes.items()}
 

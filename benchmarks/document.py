@@ -1,4 +1,4 @@
-"""`docs/performance.md` and its plots, made from what was kept of a run and from nothing else."""
+"""Write `docs/performance.md` and its plots from the stored results of a run alone."""
 
 from __future__ import annotations
 
@@ -35,44 +35,46 @@ COLUMNS = (
     ("of text", "text"),
 )
 PARTS = {
-    "generator": "The generator of the tokens, alone",
-    "persist": "The journal, alone",
-    "e2e": "From the making of a token to its reader",
-    "sustained": "What holds with a p99 under 100 ms",
+    "generator": "The token generator alone",
+    "persist": "The journal alone",
+    "e2e": "From the generation of a token to its reader",
+    "sustained": "The highest rate with a p99 under 100 ms",
     "fanout": "One reply, many readers",
     "resume": "A reader comes back",
-    "herd": "Everybody comes back at once",
+    "herd": "All readers come back at once",
     "sdk": "Through a provider's SDK",
-    "scale": "Ten times as much",
+    "scale": "Ten times as many rows, messages or tokens",
 }
 INTRODUCTION = """# Performance
 
-What a durable reply costs, beside those that are not durable and those that are done in the usual
-way. This page and its plots are written by `make bench WRITE=1`; the numbers behind them are in
-[`benchmarks/results`](../benchmarks/results).
+This page compares the cost of a durable reply with the cost of replies that are not durable, and
+of replies that are stored in the usual way. `make bench WRITE=1` writes this page and its plots
+from the numbers in [`benchmarks/results`](../benchmarks/results).
 
 - **Holdfast** runs with the entry points and settings of `make stack`: one web process and one
-  worker, and once two of each. Only the provider is replaced, by a source that makes tokens. A
-  token is on disk (PostgreSQL, `fsync` on) before anybody sees it.
-  “Deflate” has Uvicorn's compression on, which is [off otherwise](decisions/compression.md).
-- **resumable-stream** (npm) keeps the text in the memory of the producing process; a second
+  worker, and in one case two of each. Only the provider is replaced, by a source that generates
+  tokens. A token is on disk (PostgreSQL, `fsync` on) before any reader sees it. “Deflate” means
+  that Uvicorn compresses frames, which is [off by
+  default](decisions/0008-leave-frames-uncompressed.md).
+- **resumable-stream** (npm) holds the text in the memory of the producing process; a second
   process serves readers that resume. Nothing is stored.
-- **durable-streams** (npm, the reference server) is sent each token by a POST and tailed over SSE.
-  Only its server counts. In files it syncs each append.
+- **durable-streams** (npm, the reference server) gets each token in a POST, and readers follow over
+  SSE. Only its server is measured. With files it syncs each append.
 - **The usual Django way** writes a row per token through the ORM, makes a `group_send` per token
-  and has a consumer per socket, on Daphne with the core Redis layer. **The original sketch** keeps
-  the whole text in every chunk and updates the message too.
+  and has a consumer per socket, on Daphne with the core Redis layer. **The original sketch**
+  stores the complete text in every chunk and also updates the message.
 
-CPU is that of all processes of a subject together, PostgreSQL and Redis included, the load client
-not. All have the same tokens, made at the same moments inside the producing process, 5 bytes each;
-a token carries its number and the moment of its making, so its reader knows its age and what is
-lost, doubled or out of order. In each round the subjects take turns. Compare within a run only: the
-client, PostgreSQL and everything else share the machine's cores.
+CPU is the sum over all processes of a subject, including PostgreSQL and Redis but not the load
+client. All subjects get the same tokens of 5 bytes each, generated at the same moments inside the
+producing process. A token carries its number and the time when it was generated, so its reader
+knows its age and finds tokens that are lost, doubled or out of order. In each round the subjects
+take turns. Compare figures of one run only: the client, PostgreSQL and everything else share the
+machine's cores.
 """
 
 
 def write(run: Mapping[str, Any]) -> None:
-    """The page and its plots."""
+    """Write the page and its plots."""
     PAGE.write_text(page(run))
     for name, drawn in plots(run).items():
         (IMAGES / f"performance-{name}.svg").write_text(drawn)
@@ -101,8 +103,8 @@ def page(run: Mapping[str, Any]) -> str:
                 "## Goals",
                 goals,
                 *pictures,
-                "## Everything that was measured",
-                "Medians over the rounds, with the range where it matters.",
+                "## All measurements",
+                "The figures are medians over the rounds, with the range where it is wide.",
                 *parts,
             ]
         )
@@ -111,11 +113,11 @@ def page(run: Mapping[str, Any]) -> str:
 
 
 def tables(part: Part) -> str:
-    return "\n\n".join(f"**{what}**\n\n{table(subjects)}" for what, subjects in part.items())
+    return "\n\n".join(f"**{case}**\n\n{table(subjects)}" for case, subjects in part.items())
 
 
 def table(subjects: Mapping[str, Rounds]) -> str:
-    """A row for each subject, with the columns that any of them has."""
+    """Return a table with a row for each subject, and the columns that any of them has."""
     columns = [c for c in COLUMNS if any(c[1] in rounds[0] for rounds in subjects.values())]
     by_process = any("by_process" in rounds[0] for rounds in subjects.values())
     names = ["", *(name for name, _ in columns), *(["of these"] if by_process else [])]
@@ -132,9 +134,9 @@ def _cell(values: Sequence[float]) -> str:
         return ""
     middle = statistics.median(values)
     digits = ",.0f" if middle >= 100 else ",.1f"
-    said = f"{middle:{digits}}"
+    median = f"{middle:{digits}}"
     wide = len(values) > 1 and max(values) - min(values) > 0.1 * middle
-    return f"{said} ({min(values):{digits}}–{max(values):{digits}})" if wide else said
+    return f"{median} ({min(values):{digits}}–{max(values):{digits}})" if wide else median
 
 
 def _processes(rounds: Rounds) -> str:
@@ -142,7 +144,7 @@ def _processes(rounds: Rounds) -> str:
 
 
 def shares(rounds: Rounds) -> list[tuple[str, float]]:
-    """The medians of each process's cost."""
+    """Name and median cost of each process, in µs of CPU a token."""
     names = rounds[0].get("by_process", {})
     return [(n, statistics.median(r["by_process"][n] for r in rounds)) for n in names]
 
@@ -154,7 +156,7 @@ def _alts(run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     words = {
         "cpu": "CPU a token, by process",
         "latency": "Added latency",
-        "resume": "Time until a reader that comes back holds all",
+        "resume": "Time until a reader that comes back has the complete text",
         "growth": "CPU a token with ten times as much",
     }
     drawn = plots(run)

@@ -1,4 +1,4 @@
-"""What is to be reached, as data: each line of the table, and which figure of a run it judges."""
+"""The goals as data: each line of the table, and the figure of a run that it judges."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ USUAL, SKETCH = "usual Django", "original sketch"
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """`figure` is its name among a run's figures. Met when it is not above the limits, or not
-    below them where `more` of it is better."""
+    """`figure` is its name among a run's figures. The goal is met if the figure is not above the
+    limits, or not below them if `more` is better."""
 
     figure: str
     words: str

@@ -13,12 +13,12 @@ from benchmarks.subjects.holdfast import Holdfast
 from benchmarks.subjects.resumable import Resumable
 from benchmarks.subjects.subject import Subject
 from benchmarks.subjects.usual import Usual
-from tests.services import node
+from tools.services import node
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How much is measured. `streams` leaves out all counts of streams but these."""
+    """The amount of work. `streams` limits the numbers of streams to these."""
 
     rounds: int = 3
     seconds: float = 3.0
@@ -27,7 +27,7 @@ class Options:
 
     @property
     def few(self) -> int:
-        """Rounds of what is steady, and takes long to prepare."""
+        """Rounds of steady measurements that take long to prepare."""
         return min(self.rounds, 2)
 
     def counts(self, *wanted: int) -> list[int]:
@@ -38,7 +38,7 @@ class Options:
 
 
 class Stage:
-    """The subjects, each started when it is first asked for and kept until the run is over."""
+    """The subjects. Each is started at its first use and runs until the end of the run."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -46,7 +46,7 @@ class Stage:
         self._running: dict[str, Subject] = {}
         self._client: Client | None = None
         self.gaps: list[str] = []
-        """What is left out, and why, for people."""
+        """Parts that are skipped, with the reason, as sentences for people."""
 
     def __enter__(self) -> Stage:
         return self
@@ -65,7 +65,8 @@ class Stage:
         return self._running[name]
 
     def wanted(self, *names: str) -> list[Subject]:
-        """Those that are not left out by the options or for want of Node, in this order."""
+        """Return the subjects that are not skipped by the options or for lack of Node, in this
+        order."""
         subjects = []
         for name in names:
             try:
@@ -94,7 +95,8 @@ SUBJECTS: dict[str, Any] = {
 
 @dataclass
 class Outcome:
-    """`measured` are rows to show and keep: part → what → subject → a sample of each round."""
+    """The results of a run. `measured` are rows to show and store: part → case → subject → a sample
+    of each round."""
 
     measured: dict[str, dict[str, dict[str, list[dict[str, Any]]]]] = field(default_factory=dict)
     figures: dict[str, list[float]] = field(default_factory=dict)
@@ -106,7 +108,7 @@ class Outcome:
         rounds.append(sample)
 
     def judge(self, subject: str, sample: Sample) -> None:
-        """Count what went wrong, of Holdfast only: the others promise less."""
+        """Count faults, of Holdfast only: the others promise less."""
         if subject.startswith("Holdfast"):
             self.wrong = [a + b for a, b in zip(self.wrong, sample.wrong, strict=True)]
             if sample.unended:
@@ -119,7 +121,7 @@ class Outcome:
         self.troubles += [f"{subject}: {trouble}" for trouble in replayed.troubles]
 
     def figure(self, name: str, value: float | None) -> None:
-        """One round's value of a figure; what could not be measured is None."""
+        """Add one round's value of a figure; None if it could not be measured."""
         if value is not None:
             self.figures.setdefault(name, []).append(value)
 

@@ -1,4 +1,4 @@
-"""Plots as SVG, drawn by hand: readable on light pages and on dark ones, without a library."""
+"""Plots as SVG, without a library: readable on light pages and on dark ones."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A name, and where most of it lies: a median and a high quantile."""
+    """A name with a median and a high quantile."""
 
     name: str
     low: float
@@ -47,7 +47,7 @@ class Range:
 
 
 def bars(panels: Sequence[tuple[str, Sequence[Bar]]], unit: str) -> str:
-    """Horizontal bars in panels, each with a scale of its own."""
+    """Return horizontal bars in panels, each with a scale of its own."""
     drawn: list[str] = []
     y = 0
     for title, rows in panels:
@@ -71,7 +71,7 @@ def bars(panels: Sequence[tuple[str, Sequence[Bar]]], unit: str) -> str:
 
 
 def ranges(panels: Sequence[tuple[str, Sequence[Range]]], unit: str) -> str:
-    """From the median to the high quantile, on one logarithmic scale for all."""
+    """Return ranges from the median to the high quantile, on one logarithmic scale for all."""
     every = [value for _, rows in panels for r in rows for value in (r.low, r.high)]
     least, most = math.log10(max(min(every), 0.1)), math.log10(max(every))
 

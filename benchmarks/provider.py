@@ -1,6 +1,7 @@
-"""A provider on loopback that is as lean as can be: every reply is the same bytes, made once.
+"""A minimal provider on loopback: every reply has the same bytes, which are built once.
 
-`python -m benchmarks.provider '{"rate": 50, "count": 300}'` says its port, and ends with its input.
+`python -m benchmarks.provider '{"rate": 50, "count": 300}'` prints its port, and ends with its
+input.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ import time
 from dataclasses import dataclass
 
 from benchmarks.tokens import PAIRS, metronome
-from tests.fakes.behaviour import Behaviour, Piece, Usage
-from tests.fakes.openai_responses import OpenAIResponses
-from tests.fakes.wire import Reply
+from tools.fake_provider.behaviour import Behaviour, Piece, Usage
+from tools.fake_provider.openai_responses import OpenAIResponses
+from tools.fake_provider.wire import Reply
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 REFUSAL = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -22,7 +23,7 @@ REFUSAL = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A reply over OpenAI's Responses, event by event."""
+    """Return a reply over OpenAI's Responses, event by event."""
 
     start: bytes
     deltas: tuple[bytes, ...]

@@ -1,4 +1,4 @@
-"""The short form: nothing is timed, every token of every reader is checked."""
+"""The short form: it measures no times, and checks every token of every reader."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HERD = 40
 
 
 def measure(stage: Stage, outcome: Outcome) -> None:
-    """Holdfast on Uvicorn: live, and for those who come back."""
+    """Check Holdfast on Uvicorn: live readers, and readers that come back."""
     subject = stage.subject(UVICORN)
     sample = live(subject, stage.client, STREAMS, 1.0, readers=READERS)
     outcome.judge(subject.name, sample)

@@ -1,4 +1,4 @@
-"""The table of goals: what was reached, and whether that is enough."""
+"""The table of goals: each figure that was reached, and whether it is enough."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Reached = tuple[Goal, float, Sequence[float]]
 
 
 def reached(figures: Figures, wrong: Sequence[int]) -> Iterator[Reached]:
-    """Each goal that was measured, the median of its figure over the rounds, and all of them."""
+    """Yield each measured goal with the median of its figure over the rounds, and all values."""
     known = {**figures, "wrong": [float(sum(wrong))]}
     for goal in GOALS:
         if values := known.get(goal.figure):
@@ -20,7 +20,7 @@ def reached(figures: Figures, wrong: Sequence[int]) -> Iterator[Reached]:
 
 
 def table(figures: Figures, wrong: Sequence[int]) -> str:
-    """For a terminal."""
+    """Return the table for a terminal."""
     lines = [f"{'figure':<66}{'reached':>24}  {'must':>12}  {'aim':>12}"]
     lines += [
         f"{goal.words:<66}{_said(goal, values):>24}  {_judged(goal, value, goal.must):>12}  "
@@ -31,7 +31,7 @@ def table(figures: Figures, wrong: Sequence[int]) -> str:
 
 
 def markdown(figures: Figures, wrong: Sequence[int]) -> str:
-    """For the page."""
+    """Return the table for the page."""
     lines = ["| figure | reached | must | aim |", "| --- | --: | --: | --: |"]
     lines += [
         f"| {goal.words} | {_said(goal, values)} | {_judged(goal, value, goal.must)} "
@@ -42,7 +42,7 @@ def markdown(figures: Figures, wrong: Sequence[int]) -> str:
 
 
 def missed(figures: Figures, wrong: Sequence[int]) -> list[str]:
-    """The musts that were measured and not reached."""
+    """Return the required goals that were measured and missed."""
     found = reached(figures, wrong)
     return [goal.words for goal, value, _ in found if not goal.met(value, goal.must)]
 

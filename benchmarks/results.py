@@ -1,4 +1,4 @@
-"""What is kept of a run: its figures, all it measured, and on what it was measured."""
+"""The stored result of a run: its figures, all measurements, and the machine and versions."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ import psutil
 
 from benchmarks.outcome import Options, Outcome
 from benchmarks.subjects import peers
-from tests.chaos.table import commit
-from tests.services import node
-from tests.services.postgresql import find_binaries
-from tests.services.redis_server import find_binary
+from tools.checkout import describe_commit
+from tools.services import node
+from tools.services.postgresql import find_binaries
+from tools.services.redis_server import find_binary
 
 FOLDER = Path(__file__).resolve().parent / "results"
 LIBRARIES = (
@@ -43,7 +43,7 @@ Kept = dict[str, Any]
 def kept(outcome: Outcome, options: Options, seconds: float) -> Kept:
     return {
         "date": date.today().isoformat(),
-        "commit": commit(),
+        "commit": describe_commit(),
         "seconds": round(seconds),
         "options": asdict(options),
         "machine": machine(),
@@ -55,7 +55,7 @@ def kept(outcome: Outcome, options: Options, seconds: float) -> Kept:
 
 
 def write(run: Mapping[str, Any]) -> Path:
-    """Keep it, in place of an earlier one of the same day."""
+    """Store the result, in place of an earlier one of the same day."""
     FOLDER.mkdir(exist_ok=True)
     file = FOLDER / f"{run['date']}.json"
     file.write_text(json.dumps(run, indent=1, ensure_ascii=False) + "\n")
@@ -63,13 +63,13 @@ def write(run: Mapping[str, Any]) -> Path:
 
 
 def newest() -> Kept:
-    """The last run that was kept."""
+    """Return the newest stored result."""
     found: Kept = json.loads(max(FOLDER.glob("*.json")).read_text())
     return found
 
 
 def machine() -> dict[str, Any]:
-    """What it is, and not which."""
+    """Return the type of the machine, without its name."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return {

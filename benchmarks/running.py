@@ -1,4 +1,4 @@
-"""One measurement of one subject: its streams run, a client reads them, and both are watched."""
+"""One measurement of one subject: its streams run, a client reads them, and both are measured."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from typing import Any
 from benchmarks import cpu
 from benchmarks.client.wires import Spec
 from benchmarks.subjects.subject import Plan, Subject
-from tests.services.child import Child
+from tools.services.helper_process import Child
 
 RATE = 50.0
 """Tokens a second of each stream."""
 LEAD = 1.7
-"""Seconds until the streams begin: a worker finds them within one, and readers come meanwhile."""
+"""Seconds until the streams begin: a worker finds them within one, and readers connect
+meanwhile."""
 LEAD_PER_STREAM = 0.014
-"""A socket takes up to 10 ms of CPU to open."""
+"""Opening a socket takes up to 10 ms of CPU."""
 LEAD_PER_TOKEN = 0.00003
 WARM = 0.7
 REST = 0.3
 ATTEMPTS = 3
 PATIENCE = 4.0
-"""Seconds that are waited for streams which are late."""
+"""Seconds to wait for streams that are late."""
 
 
 CLIENT = "client"
@@ -40,7 +41,7 @@ class Client(Child):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What was seen of a subject in `seconds`. CPU in seconds by process, ages in milliseconds,
+    """Measurements of a subject over `seconds`. CPU in seconds by process, ages in milliseconds,
     bytes and frames on the wire; `wrong` are tokens lost, doubled and reordered."""
 
     seconds: float
@@ -54,24 +55,25 @@ class Sample:
     troubles: tuple[str, ...] = ()
     unended: int = 0
     client: float = 0.0
-    """The share of a core that the load client took, which is nobody's cost."""
+    """The share of a core that the load client took, which counts as no subject's cost."""
 
     @property
     def per_token(self) -> float:
-        """Microseconds of CPU for a token that was delivered, by all processes."""
+        """Microseconds of CPU for a delivered token, over all processes."""
         return 1e6 * sum(self.cpu.values()) / max(self.tokens, 1)
 
     @property
     def delivered(self) -> float:
-        """The share of what was to be made that was delivered in time."""
+        """The share of the expected tokens that were delivered in time."""
         return self.tokens / self.asked
 
     def age(self, share: float) -> float:
-        """Milliseconds from a token's making to its reader, of this share of tokens at most."""
+        """Return the milliseconds from a token's generation to its reader that this share of tokens
+        does not exceed."""
         return quantile(self.ages, share)
 
     def told(self) -> dict[str, Any]:
-        """What is kept of it."""
+        """Return the figures that results store."""
         return {
             "us_per_token": round(self.per_token, 1),
             "by_process": {k: round(1e6 * v / max(self.tokens, 1), 1) for k, v in self.cpu.items()},
@@ -107,10 +109,10 @@ def live(
     readers: int = 1,
     before: int = 0,
 ) -> Sample:
-    """Run streams for some seconds with so many readers each, after so many tokens at once.
+    """Run streams for some seconds with a number of readers each, after a number of tokens at once.
 
-    A measurement that began before all readers were there would be too good: it is made again,
-    with more time for them. Raises RuntimeError when that does not help.
+    A measurement that began before all readers had subscribed would look too good: it is repeated
+    with more time for them. Raises RuntimeError if that does not help.
     """
     lead = LEAD + LEAD_PER_STREAM * streams * readers + LEAD_PER_TOKEN * streams * before
     for _ in range(ATTEMPTS):
@@ -131,7 +133,8 @@ def _measured(
     before: int,
     start: float,
 ) -> Sample | None:
-    """One measurement of streams that begin at `start`; None when a reader came too late for it."""
+    """Return one measurement of streams that begin at `start`; None if a reader subscribed too
+    late."""
     begin, end = start + WARM, start + WARM + seconds
     count = int(rate * (WARM + seconds + REST))
     specs = list(subject.begin(Plan(streams, rate, start, count, before)))
@@ -169,7 +172,7 @@ def _measured(
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What catching up took: seconds of each reader, of all of them, and of CPU by process."""
+    """The cost of catching up: seconds of each reader, of all of them, and of CPU by process."""
 
     seconds: list[float]
     took: float
@@ -201,7 +204,7 @@ def replay(
     at_once: bool = False,
     within: float = 20.0,
 ) -> Replayed:
-    """Readers that come for so many tokens, one after the other or all at once."""
+    """Let readers catch up on a number of tokens, one after the other or all at once."""
     before = cpu.used(subject.processes)
     seen = client.ask(
         do="catch_up", specs=list(specs), tokens=tokens, at_once=at_once, within=within
@@ -219,7 +222,7 @@ def replay(
 
 
 def _short(seen: dict[str, Any], count: int) -> int:
-    """Tokens that are missing at the ends of streams that were said to be over."""
+    """Count the tokens that are missing at the ends of streams that reported an end."""
     return 0 if seen["unended"] else sum(max(count - n, 0) for n in seen["received"])
 
 

@@ -1,9 +1,9 @@
-"""The tokens of a benchmark: five characters that say which they are and when they were made.
+"""The tokens of a benchmark: five characters that contain a number and the time of generation.
 
-Two digits count up (modulo 4096), three tell the machine's monotonic clock in tenths of a
+Two digits count up (modulo 4096), three give the machine's monotonic clock in tenths of a
 millisecond (modulo 26 s). That clock is the same in every process, Node's `process.hrtime`
-included, so whoever receives a token knows its age, what is missing, and what came twice.
-`peers/tokens.mjs` makes the same.
+included, so the receiver of a token knows its age, and which tokens are missing or doubled.
+`peers/tokens.mjs` generates the same tokens.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ COUNTED = len(PAIRS)
 TICK = 1e-4
 """Seconds."""
 ROUND = len(DIGITS) ** 3
-"""Ticks after which the clock of the tokens begins anew."""
+"""Ticks after which the clock of the tokens restarts."""
 BEAT = 0.001
 """Seconds."""
 
 
 def token(index: int) -> str:
-    """The token with this index, made now."""
+    """Return the token with this index and the current time."""
     now = time.monotonic_ns() // 100_000 % ROUND
     return PAIRS[index % COUNTED] + PAIRS[now >> 6] + DIGITS[now & 63]
 
 
 class Metronome:
-    """Wakes whoever is due, at most once a millisecond, as Node's own timers do: a timer for each
+    """Wakes waiting streams, at most once a millisecond, as Node's own timers do: a timer for each
     token would cost more than the token."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Metronome:
         self._ticks = False
 
     def at(self, moment: float) -> asyncio.Future[None]:
-        """Done at this moment, or at the next tick if it is over."""
+        """Wait until this moment, or until the next tick if it has passed."""
         waiting: asyncio.Future[None] = self.loop.create_future()
         heapq.heappush(self._due, (moment, next(self._numbers), waiting))
         if not self._ticks:
@@ -70,7 +70,7 @@ _metronome: Metronome | None = None
 
 
 def metronome() -> Metronome:
-    """The one of the running loop."""
+    """Return the ticker of the running event loop."""
     global _metronome
     if _metronome is None or _metronome.loop is not asyncio.get_running_loop():
         _metronome = Metronome()
@@ -78,8 +78,8 @@ def metronome() -> Metronome:
 
 
 async def steady(start: float, rate: float, count: int, first: int = 0) -> AsyncIterator[str]:
-    """So many tokens, each at its own moment (of the monotonic clock), stamped when it is made.
-    The first one's index is `first`."""
+    """Yield tokens, each at its own moment (of the monotonic clock), stamped when it is generated.
+    The index of the first one is `first`."""
     at = metronome().at
     for index in range(count):
         await at(start + index / rate)
@@ -88,7 +88,7 @@ async def steady(start: float, rate: float, count: int, first: int = 0) -> Async
 
 @dataclass(slots=True)
 class Tally:
-    """What one reader has received of one stream, token by token."""
+    """The tokens that one reader has received of one stream."""
 
     next: int = 0
     received: int = 0
@@ -102,7 +102,7 @@ class Tally:
         return len(self.missing)
 
     def add(self, text: str, now: float) -> list[float]:
-        """Take some more of the text, received `now`; the age in seconds of each of its tokens."""
+        """Add text that was received `now`. Return the age in seconds of each of its tokens."""
         text = self.rest + text
         whole = len(text) - len(text) % WIDTH
         self.rest = text[whole:]

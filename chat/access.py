@@ -1,4 +1,5 @@
-"""Who may see what: the owner. What is not yours answers like what does not exist."""
+"""Access to conversations, messages and streams: only their owner has it. For anybody else they
+don't exist."""
 
 from __future__ import annotations
 
@@ -12,28 +13,35 @@ from chat.models import Conversation, Message
 from streaming.models import Stream
 
 
-def conversation_or_404(user: User, id: UUID) -> Conversation:
-    return get_object_or_404(Conversation.objects.of(user), id=id)
+def get_conversation_or_404(user: User, id: UUID) -> Conversation:
+    return get_object_or_404(Conversation.objects.owned_by(user), id=id)
 
 
-def deleted_or_404(user: User, id: UUID) -> Conversation:
-    """One that was deleted just now, and can still be had back."""
-    gone = Conversation.objects.filter(user=user).exclude(deleted_at=None)
-    return get_object_or_404(gone, id=id)
+def get_deleted_or_404(user: User, id: UUID) -> Conversation:
+    return get_object_or_404(_select_deleted(user), id=id)
 
 
-def message_or_404(user: User, id: UUID) -> Message:
-    return get_object_or_404(_messages(user), id=id)
+def find_deleted(user: User, id: UUID) -> Conversation | None:
+    return _select_deleted(user).filter(id=id).first()
 
 
-def question_or_404(user: User, id: UUID) -> Message:
-    return get_object_or_404(_messages(user).filter(role=Message.Role.USER), id=id)
+def get_message_or_404(user: User, id: UUID) -> Message:
+    return get_object_or_404(_select_messages(user), id=id)
 
 
-def _messages(user: User) -> QuerySet[Message]:
-    mine = Message.objects.filter(conversation__user=user, conversation__deleted_at=None)
-    return mine.select_related("conversation", "stream")
+def get_question_or_404(user: User, id: UUID) -> Message:
+    return get_object_or_404(_select_messages(user).filter(role=Message.Role.USER), id=id)
 
 
-def stream_or_404(user: User, uuid: UUID) -> Stream:
+def get_stream_or_404(user: User, uuid: UUID) -> Stream:
     return get_object_or_404(Stream.objects.owned_by(user), uuid=uuid)
+
+
+def _select_deleted(user: User) -> QuerySet[Conversation]:
+    """Conversations that were deleted a moment ago, and can still be restored."""
+    return Conversation.objects.filter(user=user).exclude(deleted_at=None)
+
+
+def _select_messages(user: User) -> QuerySet[Message]:
+    rows = Message.objects.filter(conversation__user=user, conversation__deleted_at=None)
+    return rows.select_related("conversation", "stream")

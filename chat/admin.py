@@ -1,3 +1,5 @@
+"""Conversations and models in Django's admin."""
+
 from __future__ import annotations
 
 from django.contrib import admin
@@ -26,7 +28,7 @@ class ConversationAdmin(DateHierarchyMixin, admin.ModelAdmin):
     list_filter = ["status", "model"]
     list_select_related = ["user"]
     search_fields = ["title", "user__email"]
-    readonly_fields = ["user", "status", "leaf", "created_at", "updated_at"]
+    readonly_fields = ["user", "status", "current_leaf", "created_at", "updated_at"]
     date_hierarchy = "updated_at"
     inlines = [MessageInline]
 
@@ -34,7 +36,7 @@ class ConversationAdmin(DateHierarchyMixin, admin.ModelAdmin):
         return False  # a conversation begins with a message
 
     def has_delete_permission(self, request: HttpRequest, obj: Conversation | None = None) -> bool:
-        return False  # its streams would have to be stopped first
+        return False  # its streams have to be stopped first
 
 
 @admin.register(ModelOverride)
@@ -56,4 +58,4 @@ class RefusedParameterAdmin(admin.ModelAdmin):
     def has_change_permission(
         self, request: HttpRequest, obj: RefusedParameter | None = None
     ) -> bool:
-        return False  # to be deleted, when the provider has changed its mind
+        return False  # delete the row if the provider accepts the parameter now

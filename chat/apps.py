@@ -6,9 +6,11 @@ class ChatConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from chat import conversations, rendered, replies, titles
+        from chat import conversations, replies
+        from chat.rendering import cache
+        from chat.replies import titles
 
-        replies.register()
-        titles.register()
-        conversations.register()
-        rendered.register()
+        replies.register_handler()
+        titles.register_handler()
+        conversations.register_tasks()
+        cache.register_tasks()

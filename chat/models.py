@@ -1,6 +1,6 @@
-"""Conversations and their messages: what people see. The text of a reply while it grows is
-the stream's journal; a message holds it once the stream has ended. And what is known here of the
-models that reply."""
+"""Conversations with their messages, and what is known here of the models that reply.
+
+While a reply is running, its text stands in the stream's journal; then in its message."""
 
 from __future__ import annotations
 
@@ -13,37 +13,43 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
-TITLE_LENGTH = 50
+MAX_TITLE_CHARS = 200
+MAX_FIRST_TITLE_CHARS = 50
+MAX_ENDPOINT_CHARS = 300
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
-    def of(self, user: AbstractBaseUser) -> ConversationQuerySet:
-        """What this person has, without what they have just deleted."""
+    def owned_by(self, user: AbstractBaseUser) -> ConversationQuerySet:
+        """Without the conversations that were just deleted."""
         return self.filter(user_id=user.pk, deleted_at=None)
 
 
 class Conversation(models.Model):
-    class Status(models.TextChoices):
-        IDLE = "idle"
-        STREAMING = "streaming"
-        COMPLETED = "completed"
-        ERROR = "error"
+    class ReplyStatus(models.TextChoices):
+        IDLE = "idle", _("Idle")
+        STREAMING = "streaming", _("Streaming")
+        COMPLETED = "completed", _("Completed")
+        ERROR = "error", _("Error")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="conversations"
     )
-    title = models.CharField(max_length=200)
-    named = models.BooleanField(default=False, help_text="A person has given the title.")
-    status = models.CharField(max_length=10, choices=Status, default=Status.IDLE)
-    leaf = models.ForeignKey(
+    title = models.CharField(max_length=MAX_TITLE_CHARS)
+    title_is_custom = models.BooleanField(
+        default=False, db_column="named", help_text=_("A person has given the title.")
+    )
+    status = models.CharField(max_length=10, choices=ReplyStatus, default=ReplyStatus.IDLE)
+    current_leaf = models.ForeignKey(
         "Message",
+        db_column="leaf_id",
         null=True,
         blank=True,
         on_delete=models.SET_NULL,
         related_name="+",
-        help_text="The message at the end of the branch that is shown.",
+        help_text=_("The message at the end of the branch that is shown."),
     )
 
     model = models.CharField(max_length=100, blank=True)
@@ -53,11 +59,14 @@ class Conversation(models.Model):
     system_prompt = models.TextField(blank=True)
 
     pinned = models.BooleanField(default=False)
-    read = models.BooleanField(default=True)
+    is_read = models.BooleanField(default=True, db_column="read")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
     deleted_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="Gone for its owner; really gone soon."
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Hidden from its owner, and removed soon after."),
     )
 
     objects = ConversationQuerySet.as_manager()
@@ -85,8 +94,8 @@ class Conversation(models.Model):
 
 class Message(models.Model):
     class Role(models.TextChoices):
-        USER = "user"
-        ASSISTANT = "assistant"
+        USER = "user", _("User")
+        ASSISTANT = "assistant", _("Assistant")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     conversation = models.ForeignKey(
@@ -98,14 +107,19 @@ class Message(models.Model):
     role = models.CharField(max_length=9, choices=Role)
     content = models.TextField(blank=True)
     reasoning = models.TextField(blank=True)
-    thought = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Milliseconds that its reasoning took."
+    reasoning_ms = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        db_column="thought",
+        help_text=_("Milliseconds that the reasoning took."),
     )
     seams = models.JSONField(
-        default=list, blank=True, help_text="Where it was carried on: code points of content."
+        default=list,
+        blank=True,
+        help_text=_("Code points of the content at which another attempt continued."),
     )
     is_complete = models.BooleanField(
-        default=False, help_text="The provider's own end marker was seen."
+        default=False, help_text=_("The provider's own end marker was seen.")
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     stream = models.ForeignKey(
@@ -132,18 +146,20 @@ class Message(models.Model):
 
 
 class RenderedText(models.Model):
-    """The HTML of an ended reply: see `chat.rendered`. It can be deleted at any time.
+    """The HTML of an ended reply: see `chat.rendering.cache`. Rows can be deleted at any time.
 
-    There is no constraint on the message, as processes of the version before delete messages and
-    know nothing of this table."""
+    There is no foreign key constraint, because processes of an older version delete messages and
+    don't know this table."""
 
     message = models.ForeignKey(
         Message, on_delete=models.CASCADE, related_name="+", db_constraint=False
     )
-    field = models.CharField(max_length=9, help_text="Which of the message's texts.")
-    digest = models.CharField(max_length=64, help_text="Of all that the HTML was made of.")
+    field = models.CharField(max_length=9, help_text=_("The text field of the message."))
+    digest = models.CharField(
+        max_length=64, help_text=_("Hash of everything that the HTML depends on.")
+    )
     html = models.TextField()
-    size = models.PositiveIntegerField(help_text="Bytes of the HTML.")
+    size = models.PositiveIntegerField(help_text=_("Bytes of the HTML."))
 
     class Meta:
         constraints = [
@@ -155,27 +171,27 @@ class RenderedText(models.Model):
 
 
 class ModelOverride(models.Model):
-    """What an administrator says of a model, over what the catalog and its provider say. What is
-    left empty stays as it was. One that nobody knew is added to its provider's."""
+    """An administrator's values for a model. Empty fields leave those of the catalog and of the
+    provider. A model that neither knows is added to its provider."""
 
-    model_id = models.CharField("model", max_length=100, unique=True)
+    model_id = models.CharField(_("model"), max_length=100, unique=True)
     provider = models.CharField(
-        max_length=50, blank=True, help_text="Needed only for a model that is not known yet."
+        max_length=50, blank=True, help_text=_("Needed only for a model that is not known yet.")
     )
     label = models.CharField(max_length=100, blank=True)
-    hidden = models.BooleanField(default=False, help_text="Nobody can pick it.")
+    hidden = models.BooleanField(default=False, help_text=_("Nobody can pick it."))
     context_window = models.PositiveIntegerField(
-        null=True, blank=True, help_text="In tokens.", validators=[MinValueValidator(1)]
+        null=True, blank=True, help_text=_("In tokens."), validators=[MinValueValidator(1)]
     )
     max_output = models.PositiveIntegerField(
-        null=True, blank=True, help_text="In tokens.", validators=[MinValueValidator(1)]
+        null=True, blank=True, help_text=_("In tokens."), validators=[MinValueValidator(1)]
     )
     takes_temperature = models.BooleanField(null=True, blank=True)
     efforts = models.CharField(
-        "reasoning efforts",
+        _("reasoning efforts"),
         max_length=100,
         blank=True,
-        help_text="In the provider's words, with commas between; “-” for none.",
+        help_text=_("The provider's names, separated by commas; “-” for none."),
     )
     input_price = models.DecimalField(
         max_digits=12,
@@ -183,7 +199,7 @@ class ModelOverride(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(Decimal())],
-        help_text="Dollars for a million tokens.",
+        help_text=_("Dollars per million tokens."),
     )
     output_price = models.DecimalField(
         max_digits=12,
@@ -191,7 +207,7 @@ class ModelOverride(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(Decimal())],
-        help_text="Dollars for a million tokens. Both prices or none.",
+        help_text=_("Dollars per million tokens. Both prices or none."),
     )
 
     class Meta:
@@ -201,7 +217,7 @@ class ModelOverride(models.Model):
                 condition=Q(input_price=None, output_price=None)
                 | Q(input_price__isnull=False, output_price__isnull=False),
                 name="model_override_both_prices_or_none",
-                violation_error_message="Give both prices or none.",
+                violation_error_message=_("Give both prices or none."),
             )
         ]
 
@@ -210,11 +226,13 @@ class ModelOverride(models.Model):
 
 
 class RefusedParameter(models.Model):
-    """A parameter that a model does not take, as its provider said when it was sent one. It is
-    never sent again, until somebody deletes this row."""
+    """A parameter that a provider refused for a model. It is not sent again, unless this row is
+    deleted."""
 
-    endpoint = models.CharField(max_length=300, help_text="The provider, and its address if set.")
-    model_id = models.CharField("model", max_length=100)
+    endpoint = models.CharField(
+        max_length=MAX_ENDPOINT_CHARS, help_text=_("The provider, and its address if set.")
+    )
+    model_id = models.CharField(_("model"), max_length=100)
     parameter = models.CharField(max_length=30)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -1,28 +1,31 @@
-"""The addresses of the pages and their fragments."""
+"""URLs of the pages and their fragments."""
 
 from django.urls import path
 
-from chat import branches, listing, views
+from chat.conversations import views as conversation_views
+from chat.messages import views as message_views
+from chat.pages import appearance
+from chat.pages import views as page_views
 
 urlpatterns = [
-    path("", views.home, name="home"),
-    path("c/", views.start, name="start"),
-    path("c/<uuid:id>/", views.conversation, name="conversation"),
-    path("c/<uuid:id>/earlier/", views.earlier, name="earlier"),
-    path("c/<uuid:id>/messages/", views.send, name="send"),
-    path("c/<uuid:id>/menu/", listing.menu, name="menu"),
-    path("c/<uuid:id>/title/", listing.title, name="title"),
-    path("c/<uuid:id>/pin/", listing.pin, name="pin"),
-    path("c/<uuid:id>/reading/", listing.reading, name="reading"),
-    path("c/<uuid:id>/deletion/", listing.deletion, name="deletion"),
-    path("c/<uuid:id>/restoration/", listing.restoration, name="restoration"),
-    path("m/<uuid:id>/", views.message, name="message"),
-    path("m/<uuid:id>/place/", branches.place, name="place"),
-    path("m/<uuid:id>/edit/", branches.edit, name="edit"),
-    path("m/<uuid:id>/versions/", branches.versions, name="versions"),
-    path("m/<uuid:id>/continuations/", branches.continuations, name="continuations"),
-    path("s/<uuid:uuid>/stop/", views.stop, name="stop"),
-    path("sidebar/", views.sidebar, name="sidebar"),
-    path("theme/", views.look, {"name": "theme"}, name="theme"),
-    path("type/", views.look, {"name": "type"}, name="type"),
+    path("", page_views.home, name="home"),
+    path("c/", message_views.start_conversation, name="start"),
+    path("c/<uuid:id>/", page_views.conversation_page, name="conversation"),
+    path("c/<uuid:id>/earlier/", page_views.earlier_messages, name="earlier"),
+    path("c/<uuid:id>/messages/", message_views.send_message, name="send"),
+    path("c/<uuid:id>/menu/", conversation_views.conversation_menu, name="menu"),
+    path("c/<uuid:id>/title/", conversation_views.rename_conversation, name="title"),
+    path("c/<uuid:id>/pin/", conversation_views.pin_conversation, name="pin"),
+    path("c/<uuid:id>/reading/", conversation_views.mark_read, name="reading"),
+    path("c/<uuid:id>/deletion/", conversation_views.delete_conversation, name="deletion"),
+    path("c/<uuid:id>/restoration/", conversation_views.restore_conversation, name="restoration"),
+    path("m/<uuid:id>/", message_views.message_fragment, name="message"),
+    path("m/<uuid:id>/place/", message_views.redirect_to_message, name="place"),
+    path("m/<uuid:id>/edit/", message_views.edit_question, name="edit"),
+    path("m/<uuid:id>/versions/", message_views.create_version, name="versions"),
+    path("m/<uuid:id>/continuations/", message_views.create_continuation, name="continuations"),
+    path("s/<uuid:uuid>/stop/", message_views.stop_reply, name="stop"),
+    path("sidebar/", page_views.sidebar_fragment, name="sidebar"),
+    path("theme/", appearance.set_appearance, {"name": "theme"}, name="theme"),
+    path("type/", appearance.set_appearance, {"name": "type"}, name="type"),
 ]

@@ -1,4 +1,4 @@
-"""Bounds the bodies of requests: whoever is signed in may send a form, everybody else little."""
+"""Limits the bodies of requests: large ones only for signed-in users."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from django.conf import settings
 from django.db.utils import Error
 
 from config.session_owners import session_owners
-from streaming.client_identity import get_session_key
+from streaming.doors.client_identity import get_session_key
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 ASGIApp = Any
 
 MAX_ANONYMOUS_BYTES = 256 * 1024
-"""Of a body whose session signs nobody in: a sign-in form, or a draft from before the sign-in."""
+"""Of a body whose session has no user: a sign-in form, or a visitor's draft."""
 MAX_UNEXPECTED_BYTES = 16 * 1024
 """Of a body where none is expected."""
 MAX_MEMORY_BYTES = 256 * 1024
-"""Of a body that is kept in memory; the rest goes to a file."""
+"""Of a body that stays in memory; the rest goes to a file."""
 BODYLESS_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE", "DELETE")
 BODY_TIMEOUT_SECONDS = 120
-"""How long a body may take."""
+"""Time for a body to arrive."""
 LINGERING_CLOSE_SECONDS = 2.0
-"""How long a client that is refused may go on sending."""
+"""Time for which a refused client may go on sending."""
 READ_BLOCK_BYTES = 64 * 1024
 SERVICE_UNAVAILABLE = 503
 
@@ -38,7 +38,7 @@ TOO_SLOW_MESSAGE = b"The request took too long to arrive. Please try again.\n"
 
 
 def max_body_bytes(method: str, headers: Iterable[tuple[bytes, bytes]]) -> int:
-    """How many bytes the body of such a request may have, as far as this process knows."""
+    """Return the maximum size of this request's body in bytes, as far as this process knows."""
     if method in BODYLESS_METHODS:
         return MAX_UNEXPECTED_BYTES
     largest: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
@@ -47,7 +47,8 @@ def max_body_bytes(method: str, headers: Iterable[tuple[bytes, bytes]]) -> int:
 
 
 def max_body_bytes_if_signed_in(method: str, headers: Iterable[tuple[bytes, bytes]]) -> int:
-    """The same, if a session that this process does not know does sign somebody in."""
+    """Return the maximum size for a session that this process does not know but the database
+    may."""
     if method in BODYLESS_METHODS or get_session_key(headers) is None:
         return max_body_bytes(method, headers)
     largest: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
@@ -55,20 +56,20 @@ def max_body_bytes_if_signed_in(method: str, headers: Iterable[tuple[bytes, byte
 
 
 async def _look_up_max_body_bytes(method: str, headers: Iterable[tuple[bytes, bytes]]) -> int:
-    """The same, once the database has said whom the session signs in. Raises Error where it is
-    away."""
+    """Return the maximum size after a look-up of the session. Raises Error during an outage of the
+    database."""
     if method not in BODYLESS_METHODS:
         await session_owners.find_owner(get_session_key(headers))
     return max_body_bytes(method, headers)
 
 
 class BodyTooLarge(Exception):
-    """There is more of a body than it may have."""
+    """The body is larger than it may be."""
 
 
 def limit_body(app: ASGIApp) -> ASGIApp:
-    """Call the application once the whole body is here. One that is too large is answered by 413,
-    and one that does not come by 408."""
+    """Call the application once the body is complete. Answer 413 for a body that is too large, and
+    408 for one that does not arrive in time."""
 
     async def limited_app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         headers = scope["headers"]
@@ -98,7 +99,7 @@ def limit_body(app: ASGIApp) -> ASGIApp:
 
 
 async def _read_body(receive: Receive, file: Any, scope: Mapping[str, Any], max_bytes: int) -> bool:
-    """Put the body into the file. False when the client went away first."""
+    """Write the body to the file. Return False if the client disconnected first."""
     taken, asked = 0, False
     while True:
         message = await receive()
@@ -136,8 +137,8 @@ def _replay_body(file: Any, receive: Receive) -> Receive:
 
 
 async def _send_error(receive: Receive, send: Send, status: int, text: bytes) -> None:
-    """What still comes is dropped for a moment. To close at once would take the answer away from a
-    client that is still sending."""
+    """Drop the rest of the body for a moment. Closing at once would lose the response for a client
+    that is still sending."""
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", str(len(text)).encode()),

@@ -1,5 +1,5 @@
-"""Bounds what Daphne takes in before the application is asked: it would keep a body of any length
-in a file, and wait for headers for as long as a byte comes now and then."""
+"""Limits what Daphne reads before it calls the application: it would store a body of any length in
+a file, and wait for headers as long as a byte arrives now and then."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from config.body_limits import (
 from config.header_limits import HEADER_TIMEOUT_SECONDS, MAX_FRAME_BYTES
 from config.health import HEALTH_PATH as HEALTH
 from config.logs import MAX_METHOD_CHARS, path_for_log
-from streaming.client_identity import get_rate_limit_address
+from streaming.doors.client_identity import get_rate_limit_address
 
 TOO_LARGE_RESPONSE = (
     b"HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"
@@ -36,20 +36,21 @@ ASCII_ONLY_HEADERS = (
     b"x-forwarded-port",
     b"x-forwarded-proto",
 )
-"""What Daphne reads by itself. It would answer other bytes by 500, with a traceback in the log."""
+"""The bytes that Daphne accepts in an address. It would answer others with 500 and a traceback in
+the log."""
 
 MAX_UNKNOWN_BYTES_PER_ADDRESS = 16 * 2**20
 MAX_UNKNOWN_BYTES = 64 * 2**20
-"""Of all bodies under way, beyond what anybody may send, whose sessions this process does not know:
-nobody can be asked here whom they sign in, and the application asks once they are complete."""
+"""Of all incomplete bodies, beyond the limit of visitors, of sessions that this process does not
+know. Their users can't be looked up here; the application does so once they are complete."""
 
 _unknown_bytes_by_address: Counter[str] = Counter()
-"""How many such bytes each address has under way."""
+"""The number of such bytes of each address."""
 
 
 class LimitedRequest(http_protocol.WebRequest):
-    """A request whose body is refused as soon as it is known to be too large, and its headers where
-    Daphne could not read them."""
+    """A request whose body is refused as soon as it is known to be too large, and whose headers are
+    refused if Daphne could not read them."""
 
     _is_refused = False
     _received_bytes = 0
@@ -59,7 +60,7 @@ class LimitedRequest(http_protocol.WebRequest):
     _client_address = ""
 
     def gotLength(self, length: int | None) -> None:
-        # Daphne would put what a client writes here before every address that Django makes.
+        # Daphne would put this text of a client before every address that Django builds.
         self.requestHeaders.removeHeader(b"daphne-root-path")
         headers = [
             (name, value)
@@ -88,7 +89,7 @@ class LimitedRequest(http_protocol.WebRequest):
             super().handleContentChunk(data)
 
     def _reserve_unknown_bytes(self, length: int) -> bool:
-        """Whether so many bytes more may be under way of sessions that are not known here."""
+        """Return whether so many more bytes of unknown sessions may be incomplete here."""
         if (
             self._max_bytes == self._max_known_bytes
             or self._received_bytes <= self._max_known_bytes
@@ -113,7 +114,7 @@ class LimitedRequest(http_protocol.WebRequest):
         if self.requestHeaders.hasHeader(b"upgrade"):
             self._release_unknown_bytes(
                 None
-            )  # a socket takes the connection, and this never finishes
+            )  # the connection becomes a socket, and this request never finishes
         if self._is_refused:
             self.channel.loseConnection()
         else:
@@ -129,8 +130,8 @@ class LimitedRequest(http_protocol.WebRequest):
         return all(value.isascii() for value in self.requestHeaders.getRawHeaders(name, ()))
 
     def _send_too_large(self) -> None:
-        """What still comes is dropped. To close at once would take the answer away from a client
-        that is still sending."""
+        """Drop the rest of the body. Closing at once would lose the response for a client that is
+        still sending."""
         if not self._is_refused:
             self._is_refused = True
             self.content.close()
@@ -139,15 +140,15 @@ class LimitedRequest(http_protocol.WebRequest):
 
 
 class LimitedWebSocketProtocol(ws_protocol.WebSocketProtocol):
-    """A socket that takes short messages only, and of which nothing is read before it is accepted:
-    all of that would be kept."""
+    """A socket that accepts short messages only, and reads nothing before it is accepted, because
+    all of that would stay in memory."""
 
     def _connectionMade(self) -> None:
         super()._connectionMade()
         self.maxFramePayloadSize = self.maxMessagePayloadSize = MAX_FRAME_BYTES
 
     def sendMessage(self, *message: Any, **options: Any) -> None:
-        self.maxMessagePayloadSize = 0  # else it would hold for what we send, too
+        self.maxMessagePayloadSize = 0  # otherwise it would also limit what we send
         try:
             super().sendMessage(*message, **options)
         finally:
@@ -169,10 +170,10 @@ class LimitedWebSocketProtocol(ws_protocol.WebSocketProtocol):
 
 
 class LimitedHTTPChannel(http.HTTPChannel):
-    """A connection on which a request has to be complete in time, however busily it drips."""
+    """A connection on which a request has to be complete in time, however slowly it arrives."""
 
     _is_request_pending = True
-    """Whether a request is awaited in time: the first one, from the connection on."""
+    """Whether a request must be complete in time: the first one, starting with the connection."""
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -185,7 +186,7 @@ class LimitedHTTPChannel(http.HTTPChannel):
         super().dataReceived(data)
 
     def resetTimeout(self) -> None:
-        """A byte is no reason to wait longer."""
+        """A byte does not extend the time."""
 
     def allHeadersReceived(self) -> None:
         self.setTimeout(BODY_TIMEOUT_SECONDS)
@@ -209,7 +210,7 @@ def _log_redacted_action(self: Any, protocol: str, action: str, details: dict[st
 
 
 def install_limits() -> None:
-    """From now on, for every connection that Daphne takes."""
+    """Use these classes from now on, for every connection that Daphne accepts."""
     assert reactor is not None
     AccessLogGenerator.__call__ = _log_redacted_action
     http_protocol.WebRequest = LimitedRequest

@@ -1,8 +1,8 @@
-"""The pages of refusals and errors, which can be shown for any request: 503 while the database is
-away, else Django's own.
+"""The pages of refusals and errors, which must work for any request: 503 during an outage of the
+database, otherwise Django's own.
 
-Django's own look for a token in what was posted. If that can't be read, which may be why the page
-is shown at all, they fail in turn, with a 500 or with none.
+Django's own pages look for a token in the posted form. If the form can't be read, which may be the
+reason for the error page, they fail in turn, with a 500 or without a response.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from django.views import defaults
 from streaming.outage import outage_monitor
 
 RETRY_AFTER_SECONDS = 5
-"""When a client is told to come back."""
+"""The time after which a client should try again."""
 UNAVAILABLE_MESSAGE = "Holdfast can't reach its database just now. Try again in a moment.\n"
 
 View = Callable[..., HttpResponse]
@@ -62,7 +62,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def service_unavailable(request: HttpRequest) -> HttpResponse:
-    """A page that asks nothing of the database; a sentence where a script asked."""
+    """Return a page that needs no query, or a plain text for a script."""
     if "HX-Request" in request.headers:
         response = HttpResponse(
             UNAVAILABLE_MESSAGE, content_type="text/plain; charset=utf-8", status=503
@@ -74,5 +74,5 @@ def service_unavailable(request: HttpRequest) -> HttpResponse:
         response = HttpResponse(page, status=503)
     response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     response.headers["Cache-Control"] = "no-store"
-    response._has_been_logged = True  # type: ignore[attr-defined]  # the outage is, once
+    response._has_been_logged = True  # type: ignore[attr-defined]  # the outage is logged once
     return response

@@ -1,6 +1,6 @@
-"""Lets few requests compute at once. Next are clients who computed little lately, and of those the
-older accounts. So a crowd of busy clients, each within its own limits, does not make the others
-wait."""
+"""Limits the requests that run at once, and chooses the next one: clients that used little CPU
+recently go first, and among those the older accounts. So many busy clients, each within its own
+limits, do not make the others wait."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ MAX_VISITORS_RUNNING = 1
 """Of these, those of visitors who are not known to be signed in."""
 MAX_WAIT_SECONDS = 10.0
 HALF_LIFE_SECONDS = 20.0
-"""After which what a client has used counts half."""
+"""The time after which a client's use counts half."""
 INITIAL_CHARGE_SECONDS = 0.05
-"""What a request is taken to need until it is known."""
+"""The assumed use of a request until it is known."""
 FREE_USE_SECONDS = 0.5
-"""Of use that don't count: more than a busy reader has, and less than an attacker. Of clients with
-no more than that, older accounts come first, and visitors last: accounts that were there before an
-attack come before those that were made for it."""
+"""Use that does not count: more than that of a busy reader, and less than that of an attacker.
+Among clients below it, older accounts go first and visitors last, because the targets of an attack
+had their accounts before the attackers."""
 OLDEST_WAITER_EVERY = 4
-"""Of so many turns for which several wait, one goes to whoever has waited longest."""
+"""One of so many contested turns goes to the client that has waited longest."""
 MAX_REMEMBERED_CLIENTS = 5_000
 """Clients."""
 
@@ -39,12 +39,12 @@ class Client:
     name: str
     is_visitor: bool
     user_id: int = sys.maxsize
-    """The number of the person's account. Older accounts have smaller ones."""
+    """The primary key of the user. Older accounts have smaller ones."""
 
 
 @dataclass(slots=True)
 class ClientUsage:
-    """Seconds of a processor that the requests of a client took. Older ones count less."""
+    """CPU seconds that the requests of a client took. Older ones count less."""
 
     seconds: float = 0.0
     updated_at: float = 0.0
@@ -64,13 +64,13 @@ class WaitingRequest:
 
 @dataclass(slots=True)
 class FairShare:
-    """Who computes and who waits, of one process."""
+    """The running and the waiting requests of one process."""
 
     max_running: int = MAX_RUNNING
     max_visitors: int = MAX_VISITORS_RUNNING
     charges_wall_time: bool = False
-    """Whether clients are charged for the time by the clock: here a turn waits, and computes
-    little."""
+    """Whether clients are charged elapsed time, for a queue that mostly waits and needs little
+    CPU."""
     contested_count: int = 0
     """Turns for which more than one client waited."""
     running_count: int = 0
@@ -79,7 +79,7 @@ class FairShare:
     usage_by_client: dict[str, ClientUsage] = field(default_factory=dict)
 
     async def acquire_slot(self, client: Client) -> None:
-        """Wait for a turn; whoever gets one has to call `release_slot`. Raises Busy."""
+        """Wait for a slot. The caller has to call `release_slot`. Raises Busy."""
         mine = WaitingRequest(client, asyncio.get_running_loop().create_future())
         self.waiting.append(mine)
         self._grant_free_slots()
@@ -89,26 +89,26 @@ class FairShare:
         except BaseException as error:
             if mine in self.waiting:
                 self.waiting.remove(mine)
-            elif not mine.slot.cancelled():  # it was given in the same moment
+            elif not mine.slot.cancelled():  # the slot was assigned in the same moment
                 self.release_slot(client)
             if isinstance(error, TimeoutError):
                 raise ServerBusy from None
             raise
 
     def release_slot(self, client: Client, seconds: float = 0.0) -> None:
-        """Give the turn back, and charge the client for what was computed."""
+        """Release the slot, and charge the client for its use."""
         self._get_usage(client).add_seconds(seconds - INITIAL_CHARGE_SECONDS, time.monotonic())
         self.running_count -= 1
         self.visitor_count -= client.is_visitor
         self._grant_free_slots()
 
     def _grant_free_slots(self) -> None:
-        """Give the turns that are free."""
+        """Assign the free slots."""
         now = time.monotonic()
         while self.running_count < self.max_running and (able := self._eligible_requests()):
             chosen = self._choose_next(able, now)
             self.waiting.remove(chosen)
-            if chosen.slot.done():  # nobody waits any more
+            if chosen.slot.done():  # the waiter was cancelled
                 continue
             self._get_usage(chosen.client).add_seconds(INITIAL_CHARGE_SECONDS, now)
             self.running_count += 1
@@ -116,8 +116,8 @@ class FairShare:
             chosen.slot.set_result(None)
 
     def _choose_next(self, eligible: list[WaitingRequest], now: float) -> WaitingRequest:
-        """Whoever used little and has an old account; now and then whoever came first. Of equal
-        ones the first."""
+        """Return the request of a client with little use and an old account, and every few turns
+        the oldest request. Among equals the first one goes first."""
         self.contested_count += len(eligible) > 1
         if self.contested_count % OLDEST_WAITER_EVERY == 0:
             return eligible[0]

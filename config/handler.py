@@ -1,7 +1,7 @@
 """Handles each request in one thread, from its first middleware to its last.
 
-Django's own handler goes back to the event loop before and after each middleware and view. That
-takes a quarter of the time of a small page, and under load each of these turns waits for the
+Django's own handler returns to the event loop before and after each middleware and view. That takes
+a quarter of the time of a small page, and under load each of these returns waits for the
 interpreter.
 """
 
@@ -21,12 +21,12 @@ class ThreadHandler(ASGIHandler):
     """An ASGI application whose middleware and views are synchronous."""
 
     def load_middleware(self, is_async: bool = False) -> None:
-        """Load the synchronous form of each, whatever is asked for."""
+        """Load the synchronous form of each middleware, whichever form Django requests."""
         super().load_middleware(is_async=False)
 
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
-        # A thread can't be cancelled. A client that left while it waited for its turn is noticed by
-        # Django's handler within these steps of the loop.
+        # A thread can't be cancelled. A client that disconnected in the queue is noticed by
+        # Django's handler during these steps of the event loop.
         for _ in range(CANCEL_CHECK_STEPS):
             await asyncio.sleep(0)
         return await sync_to_async(self.get_response, thread_sensitive=True)(request)

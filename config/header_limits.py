@@ -1,15 +1,14 @@
-"""Bounds of what comes before the body of a request, and of the frames of a socket, the same on
-either server."""
+"""Limits for headers and for frames of a socket, the same on both servers."""
 
 from __future__ import annotations
 
 HEADER_TIMEOUT_SECONDS = 20
-"""How long the headers of a request may take: those of the first one after the connection was made,
-those of a later one after its first byte."""
+"""The time for the headers of a request: of the first one from the start of the connection, of a
+later one from its first byte."""
 
 MAX_HEADER_BYTES = 64 * 1024
-"""How long headers may be. Daphne and h11 have bounds of their own, of 16 KB."""
+"""The maximum size of headers. Daphne and h11 have limits of their own, of 16 KB."""
 
 MAX_FRAME_BYTES = 16 * 1024
-"""Of a message of a socket; a client may leave one unfinished on each. It holds the characters that
-a frame may have, of whatever kind they are."""
+"""The maximum size of a message of a socket; a client may leave one unfinished on each. It can hold
+all characters of the longest frame, whichever they are."""

@@ -1,6 +1,6 @@
-"""Whether this process answers. It asks nothing of the database or of Redis, so that their
-trouble does not make a supervisor restart a process that carries on without them; nor does it wait
-for a thread, which a flood of requests may have taken."""
+"""Answers whether this process works. It queries neither the database nor Redis, so that their
+outage does not make a supervisor restart a process that can continue without them. It also waits
+for no thread, because a flood of requests may have taken all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OK = b"ok\n"
 
 
 def add_health_check(app: ASGIApp) -> ASGIApp:
-    """The application, and beside it the address that says whether the process answers."""
+    """Wraps the application and answers the health check beside it."""
 
     async def app_with_health(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["path"] != HEALTH_PATH:

@@ -1,4 +1,4 @@
-"""What of a record stays out of the log."""
+"""Keeps secrets and noise out of log records."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import re
 from urllib.parse import quote
 
 SECRET_PATHS = re.compile(r"(/accounts/(?:password/reset/key|confirm-email)/)[^\s\"?]+")
-"""Addresses of which a part lets whoever knows it in. They come by mail."""
+"""Addresses of links in mails, which contain a secret."""
 
 
 class ClientErrorFilter(logging.Filter):
-    """A request that was refused is told in a line. How Django came to refuse it is its own
-    matter, and a traceback for each would let anybody fill a disk."""
+    """Shortens the record of a refused request to one line. A traceback for each would let anybody
+    fill a disk."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         is_security = record.name.startswith("django.security")
@@ -28,15 +28,15 @@ class ClientErrorFilter(logging.Filter):
 
 MAX_MESSAGE_CHARS = 500
 MAX_PATH_CHARS = 200
-"""Of an address in the access log, which anybody could fill with longer ones."""
+"""Of an address in the access log, so that long ones can't fill it."""
 
 
 MAX_METHOD_CHARS = 20
 
 
 def path_for_log(path: str) -> str:
-    """A path as the access log has it. What a form or a search asks for is nobody else's business,
-    so no query is in it."""
+    """Return a path for the access log, without its query, which contains the input of forms and
+    searches."""
     return _truncate_text(_redact_paths(quote(path)), MAX_PATH_CHARS)
 
 

@@ -1,4 +1,4 @@
-"""Keeps the memory that a crowd needed for a moment from staying with the process."""
+"""Returns memory to the system after a peak."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-# From glibc's <malloc.h>. Other C libraries have other ways, and none of these names.
+# From glibc's <malloc.h>. Other C libraries do not have these names.
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 MAX_ARENAS = 2
 MMAP_THRESHOLD_BYTES = 256 * 1024
 TRIM_INTERVAL_SECONDS = 30.0
-"""How often the rest of what is free is given back. It takes some milliseconds."""
+"""The interval at which free memory is returned. Each time takes some milliseconds."""
 
 
 def release_freed_memory() -> None:
     """Call before threads are started. glibc would give each of many threads an arena of its own,
-    and take larger and larger blocks from them; both are hardly ever given back."""
+    and allocate larger and larger blocks from them; both are hardly ever returned."""
     with suppress(AttributeError, OSError):
         libc = ctypes.CDLL(None)
         libc.mallopt(M_ARENA_MAX, MAX_ARENAS)

@@ -1,4 +1,4 @@
-"""A connection to Redis for a channel layer that would ask for messages ten times a second."""
+"""A connection to Redis for a channel layer that would otherwise poll ten times a second."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 from redis.asyncio import Connection
 
 MIN_READ_TIMEOUT_SECONDS = 5.0
-"""How long a subscriber waits for a message, at least, before it looks whether all is well."""
+"""The minimum time that a subscriber waits for a message before it checks the connection."""
 
 
 class LongPollConnection(Connection):
     """Only the reads of a subscription have a timeout, and the layer's is a tenth of a second. A
-    message ends the wait in any case; each wait that nothing ends costs an idle process most of a
+    message ends the wait in any case; each wait without a message costs an idle process most of a
     millisecond."""
 
     async def read_response(

@@ -1,6 +1,6 @@
-"""Lets few requests of one client run at once, so that whoever loops an expensive page waits for
-their own and not for others: a person counts as one client, and so does an address of visitors.
-Those that may run share the process by `config/fair_share.py`."""
+"""Limits the requests of one client that run at once, so that a client in a loop delays only
+itself. A person counts as one client, and so does an address of visitors. `config/fair_share.py`
+then shares the process among the clients."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ from accounts.devices import find_oldest_account
 from config.body_limits import ASGIApp, Receive, Send
 from config.fair_share import Client, FairShare, ServerBusy
 from config.session_owners import SessionOwnerCache, session_owners
-from streaming.client_identity import get_cookie, get_rate_limit_address, get_session_key
+from streaming.doors.client_identity import get_cookie, get_rate_limit_address, get_session_key
 
 MAX_RUNNING_PER_USER = 2
 MAX_RUNNING_PER_ADDRESS = 10
-"""Requests of a kind that run at once; of an address only those whose session is not known to sign
-in. One person never has all turns for pages."""
+"""Requests of a kind that run at once; for an address, requests whose session is not known to have
+a user. One person never holds all slots for pages."""
 MAX_WAITING_PER_CLIENT = 100
-"""Requests of one client that may wait for their turn."""
+"""Requests of one client that may wait for a slot."""
 MAX_WAIT_SECONDS = 10.0
 
 STOP_PATHS = re.compile(r"/s/[0-9a-f-]{36}/stop/|/accounts/logout/")
-"""What is posted there stops a reply or signs out. It waits for no page."""
+"""A POST to them stops a reply or signs out. It waits for no page."""
 LOGIN_PATHS = re.compile(r"/accounts/(login|reauthenticate)/")
-"""What is posted there waits until the password is hashed."""
+"""A POST to them waits until the password is hashed."""
 REMOTE_CALL_PATHS = re.compile(r"/settings/keys/[^/]+/(check/)?|/accounts/.*")
-"""What is posted there may wait for a provider or for a mail server, and hardly computes."""
+"""A POST to them may wait for a provider or a mail server, and needs little CPU."""
 
 REPLY_PATHS = re.compile(
     r"/c/([0-9a-f-]{36}/messages/)?|/m/[0-9a-f-]{36}/(versions|continuations)/"
 )
-"""What is posted there makes a worker, the database and all readers work as well."""
+"""A POST to them makes a worker, the database and all readers work as well."""
 REPLY_SECONDS = 0.25
-"""Of a processor, for which it is charged besides."""
+"""CPU seconds that are charged in addition."""
 
 BUSY_MESSAGE = b"You have too many requests under way. Please try again in a moment.\n"
 USER_ID_KEY = "holdfast.user_id"
@@ -56,14 +56,14 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
 class ClientLimiter:
-    """Who runs and who waits, for each client."""
+    """The running and the waiting requests of each client."""
 
     def __init__(self) -> None:
         self.running_counts: dict[str, int] = {}
         self.queues: dict[str, deque[asyncio.Future[None]]] = {}
 
     async def acquire_slot(self, client: str, max_running: int) -> None:
-        """Wait for a turn; whoever gets one has to call `release_slot`. Raises Busy."""
+        """Wait for a slot. The caller has to call `release_slot`. Raises Busy."""
         if self.running_counts.get(client, 0) < max_running:
             self.running_counts[client] = self.running_counts.get(client, 0) + 1
             return
@@ -77,7 +77,7 @@ class ClientLimiter:
                 await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():
-                self.release_slot(client)  # it was given in the same moment
+                self.release_slot(client)  # the slot was assigned in the same moment
             elif turn in queue:
                 queue.remove(turn)
                 self._drop_empty_queue(client)
@@ -86,7 +86,7 @@ class ClientLimiter:
             raise
 
     def release_slot(self, client: str) -> None:
-        """Hand the turn to who waits longest, if anybody does."""
+        """Pass the slot on to the longest waiting request, if there is one."""
         queue = self.queues.get(client, deque())
         while queue:
             turn = queue.popleft()
@@ -106,7 +106,7 @@ class ClientLimiter:
 
 @dataclass(frozen=True, slots=True)
 class SharesByKind:
-    """What is shared out of a process: a flood of one kind leaves the others their own."""
+    """The queues of a process, by kind: a flood of one kind does not delay the others."""
 
     pages: FairShare = field(default_factory=FairShare)
     static: FairShare = field(default_factory=lambda: FairShare(max_running=4, max_visitors=4))
@@ -132,15 +132,15 @@ class SharesByKind:
         return self.pages
 
     def build_client_key(self, share: FairShare, client: str) -> str:
-        """By which a client's turns are counted: those of each kind apart, so that a provider that
-        hangs bars nobody's pages."""
+        """Return the key of a client's slots. Each kind has its own, so that a provider that hangs
+        bars no pages."""
         kind = next(kind.name for kind in fields(self) if getattr(self, kind.name) is share)
         return f"{kind} {client}"
 
 
 class RequestQueueMiddleware:
-    """An application whose requests wait for their turn among those of their client, and then
-    among those of all."""
+    """An application whose requests wait for a slot of their client, and then for a slot of the
+    process."""
 
     def __init__(
         self,
@@ -165,8 +165,9 @@ class RequestQueueMiddleware:
             start: list[dict[str, Any]] = []
 
             async def send_after_release(message: dict[str, Any]) -> None:
-                # With the first piece of its body the work is done. A client that does not read
-                # its answer keeps no turn, so nothing is sent before.
+                # The first part of the body means that the work is done. The slot is released
+                # before the part is sent, so that a client that does not read its response holds
+                # none.
                 if message["type"] == "http.response.start":
                     start.append(message)
                     return
@@ -178,7 +179,7 @@ class RequestQueueMiddleware:
             await self._app(scope, receive, send_after_release)
 
     async def _acquire_slots(self, slots: ExitStack, scope: dict[str, Any]) -> None:
-        """Wait for the turn, which ends when the stack is closed. Raises Busy."""
+        """Wait for a slot, which is released when the stack closes. Raises Busy."""
         session = get_session_key(scope["headers"])
         share = self._shares.choose_share(scope["method"], scope["path"])
         client = await self._identify_client(scope, session, share)
@@ -205,8 +206,8 @@ class RequestQueueMiddleware:
     async def _identify_client(
         self, scope: Mapping[str, Any], session: str | None, share: FairShare
     ) -> Client:
-        """Who asks. A session that was made up counts for its address. A real one that this
-        process does not know yet does, too, unless that would make its owner wait for visitors."""
+        """Identify the client. A forged session counts for its address. So does a real one that
+        this process does not know yet, unless its owner would then wait for visitors."""
         visitor = Client(f"address {get_rate_limit_address(scope)}", is_visitor=True)
         if share is self._shares.logins:
             visitor = identify_known_browser(scope) or visitor
@@ -224,14 +225,14 @@ class RequestQueueMiddleware:
 
 
 def estimate_work_seconds(scope: Mapping[str, Any]) -> float:
-    """Seconds of a processor that a request took, here and elsewhere."""
+    """CPU seconds of a request, in this thread and in others."""
     asks = scope["method"] == "POST" and REPLY_PATHS.fullmatch(scope["path"])
     return float(scope.get(CPU_SECONDS_KEY, 0.0)) + (REPLY_SECONDS if asks else 0.0)
 
 
 def identify_known_browser(scope: Mapping[str, Any]) -> Client | None:
-    """A browser that has signed in here before comes before those that have not. Otherwise a crowd
-    of guessers would make its owner wait for each of their hashes."""
+    """Return the client of a known browser, which goes before strangers. Otherwise a crowd of
+    guessers would make its owner wait for each of their hashes."""
     account = find_oldest_account(get_cookie(scope["headers"], devices.COOKIE_NAME))
     if account is None:
         return None
@@ -249,8 +250,8 @@ async def _send_busy_response(send: Send) -> None:
 
 
 def record_request_usage(get_response: GetResponse) -> GetResponse:
-    """Tell `RequestQueueMiddleware` how long a request was computed, and for whom where its view
-    has asked. This is the first middleware, and all of them run in the request's own thread."""
+    """Tell `RequestQueueMiddleware` the CPU time of a request, and its user if the view has loaded
+    one. This is the first middleware, and all of them run in the request's own thread."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         began = time.thread_time()

@@ -1,4 +1,4 @@
-"""Requests that no part of the site could make sense of are refused before any part tries."""
+"""Refuses malformed requests before any other part of the site handles them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from django.http.response import HttpResponseBase
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 MAX_CONTENT_LENGTH_DIGITS = 18
-"""Of the number that says how long a body is."""
 
 
 def reject_malformed_requests(get_response: GetResponse) -> GetResponse:
-    """Raise BadRequest for what `describe_malformed` finds in a request."""
+    """Raise BadRequest for a problem that `describe_malformed` finds in a request."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         if sentence := describe_malformed(request):
@@ -25,10 +24,10 @@ def reject_malformed_requests(get_response: GetResponse) -> GetResponse:
 
 
 def describe_malformed(request: HttpRequest) -> str:
-    """What is wrong with a request; empty if nothing is.
+    """Return the problem of a malformed request, or an empty text.
 
-    PostgreSQL holds no NUL, and no address here has one. A charset is a name that the client
-    gives, and Python knows some by which bytes become anything but text.
+    PostgreSQL stores no NUL, and no address here has one. The client names the charset, and Python
+    knows some charsets that do not decode bytes to text.
     """
     query = request.META["QUERY_STRING"]
     if "\0" in request.path or "%00" in query or "\0" in query:

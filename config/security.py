@@ -1,6 +1,5 @@
-"""What no answer goes without: headers (nothing inline, nothing from elsewhere, nobody's frame),
-and error reports that keep secrets.
-"""
+"""Security headers of every response (nothing inline, nothing from elsewhere, no framing), and
+error reports that keep secrets out."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
-        # No image from elsewhere: a model could be talked into sending text to its address.
+        # No image from elsewhere: a prompt could make a model put text into the image's address.
         "img-src 'self' data:",
         "font-src 'self'",
         "connect-src 'self'",
@@ -35,7 +34,7 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
 def add_security_headers(get_response: GetResponse) -> GetResponse:
-    """Add the headers a view has not set itself."""
+    """Add the headers that a view has not set itself."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
@@ -47,8 +46,7 @@ def add_security_headers(get_response: GetResponse) -> GetResponse:
 
 
 class AlwaysRedact(SafeExceptionReporterFilter):
-    """Django hides what is marked as sensitive only outside DEBUG. A key that a real person
-    typed is as secret in DEBUG."""
+    """Django hides sensitive values only outside DEBUG. A real key is as secret in DEBUG."""
 
     def is_active(self, request: HttpRequest | None) -> bool:
         return True

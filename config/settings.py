@@ -1,7 +1,12 @@
-"""Settings: one file, read top to bottom. Whatever differs between installations comes from
-the environment, or from a git-ignored `.env` beside manage.py, which the environment overrides.
+"""Settings: one file, to be read from top to bottom.
 
-Outside DEBUG the app refuses to start on a missing or sample secret, and says what to do.
+What differs between installations comes from environment variables, or from a git-ignored file
+`.env` beside manage.py, which the environment overrides. Outside DEBUG the application refuses to
+start without secrets of its own, and says what to do.
+
+`make configuration` writes docs/configuration.md and .env.example from this file. The text under a
+variable says what it does, the comment behind its name what its value is, and a line of dashes
+begins a group. A default may depend on variables that are read above it.
 """
 
 from __future__ import annotations
@@ -22,7 +27,12 @@ env = environ.Env()
 if (BASE_DIR / ".env").exists():
     env.read_env(BASE_DIR / ".env")
 
+
+# Debugging -----------------------------------------------------------------------------
+
 DEBUG = env.bool("DEBUG", default=False)
+"""Show errors in the browser, serve static files as they are, and start without secrets. Never set
+it where others can reach the server."""
 
 
 # Secrets -------------------------------------------------------------------------------
@@ -35,7 +45,8 @@ DEBUG_SECRET_KEY = "django-insecure-for-debugging-on-this-machine-only"  # noqa:
 DEBUG_MASTER_KEYS = ["debug:aG9sZGZhc3QgZGVidWcga2V5LCBub3QgYSBzZWNyZXQ="]
 
 SECRET_KEY = env.str("SECRET_KEY", default="") or (DEBUG_SECRET_KEY if DEBUG else "")
-"""Signs sessions, password-reset links and form tokens."""
+"""Signs sessions, password-reset links and form tokens. Required outside DEBUG; at least 32 random
+characters."""
 
 if not DEBUG:
     if not SECRET_KEY:
@@ -54,20 +65,25 @@ if not DEBUG:
 
 try:
     MASTER_KEYS = parse_master_keys(
-        env.list("MASTER_KEYS", default=[]) or (DEBUG_MASTER_KEYS if DEBUG else []),
+        env.list("MASTER_KEYS", default=[])  # id:base64 of 32 bytes, comma-separated
+        or (DEBUG_MASTER_KEYS if DEBUG else []),
         samples=[] if DEBUG else DEBUG_MASTER_KEYS,
     )
 except MasterKeyError as problem:
     raise ImproperlyConfigured(f"MASTER_KEYS: {problem} {SECRETS_HINT}") from None
-"""Master keys by id, newest first: the first one seals the users' provider keys, every one
-opens what it sealed. An old one may go when no key in the admin names it any more."""
+"""Master keys by id, newest first. The first one seals the users' provider keys, and each one opens
+what it sealed. Remove an old one when no key in the admin names it any more. Required outside
+DEBUG."""
 
 
 # Addresses -----------------------------------------------------------------------------
 
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-"""The host names this installation answers to. Sockets trust it as well, so a wildcard would
-let every web page open a socket in the name of its visitor."""
+ALLOWED_HOSTS = env.list(
+    "ALLOWED_HOSTS",  # host names, comma-separated
+    default=["localhost", "127.0.0.1", "[::1]"],
+)
+"""The host names of this installation. Sockets trust them too, so `*` is refused: it would let any
+web page open a socket in the name of its visitor."""
 
 if "*" in ALLOWED_HOSTS and not DEBUG:
     raise ImproperlyConfigured(
@@ -75,9 +91,12 @@ if "*" in ALLOWED_HOSTS and not DEBUG:
         "installation is reached by, for example ALLOWED_HOSTS=chat.example.org."
     )
 
-ORIGINS = [origin.rstrip("/") for origin in env.list("ORIGINS", default=[])]
-"""Origins (scheme://host[:port]) that are ours although a request may look otherwise from
-here, as behind a proxy that ends TLS. They may post forms and open sockets."""
+ORIGINS = [
+    origin.rstrip("/")
+    for origin in env.list("ORIGINS", default=[])  # scheme://host[:port], comma-separated
+]
+"""The origins of this installation as browsers see them, needed behind a proxy that ends TLS. Their
+pages may post forms and open sockets. If all are https, cookies are sent over https only."""
 
 for origin in ORIGINS:
     parts = urlsplit(origin)
@@ -90,9 +109,9 @@ for origin in ORIGINS:
 CSRF_TRUSTED_ORIGINS = ORIGINS
 CSRF_FAILURE_VIEW = "accounts.page_account.csrf_failure"
 
-PROXIES = env.int("PROXIES", default=0)
-"""How many proxies of ours stand in front and set X-Forwarded-For and X-Forwarded-Proto. At 0
-nobody is believed, and behind a proxy all visitors would share one rate limit."""
+PROXIES = env.int("PROXIES", default=0)  # proxies
+"""The number of trusted proxies in front that set X-Forwarded-For and X-Forwarded-Proto. At 0 these
+headers are ignored, and all visitors behind a proxy would share one rate limit."""
 
 ALLAUTH_TRUSTED_PROXY_COUNT = PROXIES
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PROXIES else None
@@ -101,7 +120,7 @@ HTTPS = bool(ORIGINS) and all(origin.startswith("https://") for origin in ORIGIN
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 
 
-# What it is made of --------------------------------------------------------------------
+# Components ----------------------------------------------------------------------------
 
 INSTALLED_APPS = [
     "daphne",  # before staticfiles: it brings its own runserver
@@ -120,8 +139,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "config.request_queue.record_request_usage",  # first, so that it counts the work of all
-    "config.security.add_security_headers",  # before static files, so that they carry them too
+    "config.request_queue.record_request_usage",  # first: it counts the work of all others
+    "config.security.add_security_headers",  # before static files, which carry them too
     "config.request_validation.reject_malformed_requests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -160,35 +179,38 @@ TEMPLATES = [
 ]
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 2**20
-"""Bytes a form may have. The longest message is 400,000 characters, and a browser without
-scripts writes one of them in up to twelve."""
+"""The maximum size of a form in bytes. The longest message has 400,000 characters, and a browser
+without scripts encodes one character in up to twelve bytes."""
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
 
-# The database: the truth ---------------------------------------------------------------
+# Database ------------------------------------------------------------------------------
 
-DATABASE_URL = env.str("DATABASE_URL", default="sqlite:///holdfast.sqlite3")
+DATABASE_URL = env.str("DATABASE_URL", default="sqlite:///holdfast.sqlite3")  # URL
+"""The database: sqlite:///FILE, for one process, or postgres://USER:PASSWORD@HOST:PORT/NAME, for
+any number of processes."""
+
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 SQLITE = {
-    # A transaction takes the write lock when it begins, so that it waits for it (up to
-    # `timeout` seconds) instead of failing half-way with “database is locked”.
+    # A transaction takes the write lock when it begins. It then waits up to `timeout` seconds
+    # for the lock, instead of failing half-way with “database is locked”.
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
-    # FULL: what was committed survives a power cut. Text is shown only after its commit.
+    # FULL: a commit survives a power cut. Text is shown only after its commit.
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
 }
 POSTGRESQL = {
-    # Requests can't keep connections per thread under ASGI; without a pool each would make a
-    # new one. Every process has such a pool: their sum must stay below the server's
-    # max_connections. Up to six are kept by those who read and write streams.
-    # After `timeout` it is found out whether the server is away or only busy: config/postgresql.
-    # Attempts to connect pause longer and longer: whoever comes later begins anew.
-    # What a crowd needed is given back, one connection every `max_idle` seconds: each takes
-    # megabytes of the server.
+    # Under ASGI requests can't keep connections per thread; without a pool each request would
+    # open one. Every process has such a pool, and their sum must stay below the server's
+    # max_connections. Readers and writers of streams hold up to six connections for good.
+    # After `timeout` seconds config/postgresql finds out whether the server is away or busy.
+    # Pauses between attempts to connect grow; after `reconnect_timeout` a new request starts over.
+    # An idle connection closes every `max_idle` seconds, because each takes megabytes of the
+    # server's memory.
     "pool": {
         "min_size": 1,
         "max_size": 16,
@@ -196,12 +218,11 @@ POSTGRESQL = {
         "timeout": 2,
         "reconnect_timeout": 1,
     },
-    # What is asked again and again is planned once: docs/decisions/joins.md.
+    # The server plans a repeated statement once: docs/decisions/0009.
     "server_side_binding": True,
     "prepare_threshold": 5,
-    # A process that was frozen in the middle of a transaction keeps its locks, and whoever
-    # needs the same rows would wait for it. Shorter than a lease, longer than any pause of a
-    # busy machine.
+    # A process that is frozen in a transaction keeps its locks, and others would wait for the
+    # same rows. The limit is shorter than a lease and longer than any pause of a busy machine.
     "options": "-c idle_in_transaction_session_timeout=10s",
 }
 
@@ -212,9 +233,9 @@ def _build_database_settings(url: str) -> dict[str, Any]:
     database["OPTIONS"] = (SQLITE if is_sqlite else POSTGRESQL) | database.get("OPTIONS", {})
     if is_sqlite:
         database["ENGINE"] = "config.sqlite"
-        # A relative path is relative to the project, wherever the command was started.
+        # A relative path is relative to the project, not to the current folder.
         database["NAME"] = str(BASE_DIR / database["NAME"])
-        # A file in tests as well: threads can't share a database in memory.
+        # A file in tests too: threads can't share a database in memory.
         database["TEST"] = {"NAME": f"{database['NAME']}.test"}
     else:
         database |= {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True, "ENGINE": "config.postgresql"}
@@ -223,41 +244,42 @@ def _build_database_settings(url: str) -> dict[str, Any]:
 
 DATABASES = {"default": _build_database_settings(DATABASE_URL)}
 
-# Rate limits must hold across processes and restarts, and without Redis. Nothing that comes from
-# the database is unpickled: whoever can write to it would run code here.
+# Rate limits must hold across processes and restarts, and without Redis. The cache stores JSON:
+# with pickles, write access to the database would be enough to run code here.
 CACHES = {"default": {"BACKEND": "accounts.cache.JSONDatabaseCache"}}
 SESSION_ENGINE = "accounts.session_store"
 SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
-"""What a page says once is kept by the browser, not in a session of whoever comes by."""
+"""The browser keeps notices until a page shows them, so that a visitor needs no session."""
 
 
-# Redis: only a doorbell ----------------------------------------------------------------
+# Redis ---------------------------------------------------------------------------------
 
-REDIS_URL = env.str("REDIS_URL", default="")
-"""Empty: one process does everything, with a channel layer in memory."""
+REDIS_URL = env.str("REDIS_URL", default="")  # URL
+"""The Redis that carries notifications between processes. If it is empty, there is one process,
+with a channel layer in memory."""
 
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "channels.layers.InMemoryChannelLayer",
-        # A membership that expires (after a day by default) would go unnoticed.
+        # Nobody would notice a membership of a group that expires (by default after a day).
         "CONFIG": {"capacity": 10_000, "group_expiry": 10 * 365 * 24 * 60 * 60},
     }
 }
 if REDIS_URL:
     CHANNEL_LAYERS["default"] = {
-        "BACKEND": "streaming.sealed_layer.SealedLayer",
+        "BACKEND": "streaming.hub.sealed_layer.SealedLayer",
         "CONFIG": {
             "hosts": [
                 {
                     "address": REDIS_URL,
-                    # A subscriber waits for as long as nothing happens; redis-py's own
-                    # default would end every quiet one after 5 seconds.
+                    # A subscriber waits until something happens. With redis-py's default it
+                    # would lose its connection after 5 quiet seconds.
                     "socket_timeout": None,
                     "socket_connect_timeout": 2,
                     "socket_keepalive": True,
                     "health_check_interval": 15,
-                    # Not for `rediss://`, where redis-py takes its own with TLS in any case.
+                    # For `rediss://` redis-py uses its own class, with TLS, in any case.
                     "connection_class": LongPollConnection,
                 }
             ]
@@ -268,53 +290,81 @@ if REDIS_URL:
 # Streams -------------------------------------------------------------------------------
 
 EMBEDDED_WORKER = env.bool("EMBEDDED_WORKER", default=not REDIS_URL)
-"""Whether the web process also runs the streams."""
+"""Run the worker in the web process. By default on without REDIS_URL, and off with it."""
 
-DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=5 if EMBEDDED_WORKER else 30)
-"""How long running replies may go on after SIGTERM before they are handed over."""
+DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=5 if EMBEDDED_WORKER else 30)  # seconds
+"""The time that running replies get after SIGTERM, before other processes take them over. The
+default is 30 without EMBEDDED_WORKER."""
 
 TITLES = env.bool("TITLES", default=True)
-"""Whether conversations are given titles by the cheapest model of the provider they use."""
+"""Let the cheapest model of a conversation's provider write its title."""
 
-STREAMS_PER_WORKER = env.int("STREAMS_PER_WORKER", default=200)
-STREAMS_PER_USER = env.int("STREAMS_PER_USER", default=10)
-"""How many streams run at once; further ones wait in the queue and say so."""
+STREAMS_PER_WORKER = env.int("STREAMS_PER_WORKER", default=200)  # streams
+"""The number of streams that a worker runs at the same time; others wait in the queue."""
 
-DEMO_STREAMS = env.int("DEMO_STREAMS", default=max(1, STREAMS_PER_WORKER // 5))
-KEYLESS_STREAMS = env.int("KEYLESS_STREAMS", default=max(1, STREAMS_PER_WORKER // 2))
-"""How many of a worker's streams may be of the demo, and of servers that need no key: whoever has
-an account can fill these, and the rest is for people with keys."""
+STREAMS_PER_USER = env.int("STREAMS_PER_USER", default=10)  # streams
+"""The number of streams of one person that run at the same time; others wait in the queue."""
 
-STREAM_POOLS = {"demo": DEMO_STREAMS, "keyless": KEYLESS_STREAMS}
+DEMO_STREAMS = env.int("DEMO_STREAMS", default=max(1, STREAMS_PER_WORKER // 5))  # streams
+"""The number of a worker's streams that may be of the demo model, because anybody with an account
+can fill them. By default a fifth of STREAMS_PER_WORKER."""
 
-MAX_UNFINISHED_PER_USER = env.int("MAX_UNFINISHED_PER_USER", default=30)
-"""How many replies of one person may run or wait; further messages are refused."""
+KEYLESS_STREAMS = env.int("KEYLESS_STREAMS", default=max(1, STREAMS_PER_WORKER // 2))  # streams
+"""The number of a worker's streams that may be of servers that need no key, because anybody with an
+account can fill them. By default half of STREAMS_PER_WORKER."""
 
-MAX_MESSAGES_PER_MINUTE = env.int("MAX_MESSAGES_PER_MINUTE", default=120)
-MAX_CHARS_PER_MINUTE = env.int("MAX_CHARS_PER_MINUTE", default=600_000)
-MAX_CHARS_PER_DAY = env.int("MAX_CHARS_PER_DAY", default=20_000_000)
-"""What one person may send: messages, other versions and continuations, and the characters that
-are stored for them. A single one is always taken, however long, from who sent nothing in that
-minute or day."""
-SOCKETS_PER_USER = env.int("SOCKETS_PER_USER", default=100)
-"""How many sockets a person may have open in one web process: each open page has one."""
+MAX_UNFINISHED_PER_USER = env.int("MAX_UNFINISHED_PER_USER", default=30)  # replies
+"""The number of one person's replies that may run or wait. Further messages are refused."""
 
-FOLD_AFTER = env.int("FOLD_AFTER", default=24 * 60 * 60)
-"""Seconds after its end when a stream's chunks are folded into its message."""
+MAX_MESSAGES_PER_MINUTE = env.int("MAX_MESSAGES_PER_MINUTE", default=120)  # messages
+"""The number of messages, versions and continuations that one person may send in a minute."""
+
+MAX_CHARS_PER_MINUTE = env.int("MAX_CHARS_PER_MINUTE", default=600_000)  # characters
+"""The number of characters that may be stored for one person in a minute. The first message of a
+minute is accepted at any length."""
+
+MAX_CHARS_PER_DAY = env.int("MAX_CHARS_PER_DAY", default=20_000_000)  # characters
+"""The number of characters that may be stored for one person in a day. The first message of a day
+is accepted at any length."""
+
+SOCKETS_PER_USER = env.int("SOCKETS_PER_USER", default=100)  # sockets
+"""The number of sockets that one person may have open in one web process; each page has one."""
+
+FOLD_AFTER = env.int("FOLD_AFTER", default=24 * 60 * 60)  # seconds
+"""The age at which an ended stream's chunks are deleted, because its message holds the text."""
+
+# The engine's own names for these: streaming/conf.py.
+STREAMING_DRAIN_SECONDS = DRAIN_SECONDS
+STREAMING_MAX_STREAMS_PER_WORKER = STREAMS_PER_WORKER
+STREAMING_MAX_STREAMS_PER_USER = STREAMS_PER_USER
+STREAMING_POOLS = {"demo": DEMO_STREAMS, "keyless": KEYLESS_STREAMS}
+STREAMING_MAX_SOCKETS_PER_USER = SOCKETS_PER_USER
+STREAMING_FOLD_AFTER_SECONDS = FOLD_AFTER
+STREAMING_TRUSTED_ORIGINS = ORIGINS
+STREAMING_TRUSTED_PROXY_COUNT = PROXIES
+STREAMING_USER_REVISION_FIELD = "revision"
+STREAMING_SIMULATED_DROP = "chat.replies.simulated_drop.get_drop_delay"
 
 
 # Providers -----------------------------------------------------------------------------
 
-OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="")
-ANTHROPIC_BASE_URL = env.str("ANTHROPIC_BASE_URL", default="")
-GOOGLE_GEMINI_BASE_URL = env.str("GOOGLE_GEMINI_BASE_URL", default="")
-"""Another server that speaks the provider's protocol, as a proxy does. Empty: the provider's
-own. Users can't choose one: their keys go where the administrator says."""
+# Users can't choose these addresses, because their keys are sent there.
+
+OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="")  # URL
+"""A server that speaks OpenAI's protocol, such as a proxy. If it is empty, OpenAI's own."""
+
+ANTHROPIC_BASE_URL = env.str("ANTHROPIC_BASE_URL", default="")  # URL
+"""A server that speaks Anthropic's protocol, such as a proxy. If it is empty, Anthropic's own."""
+
+GOOGLE_GEMINI_BASE_URL = env.str("GOOGLE_GEMINI_BASE_URL", default="")  # URL
+"""A server that speaks Gemini's protocol, such as a proxy. If it is empty, Google's own."""
 
 COMPATIBLE_PROVIDERS = env.json("COMPATIBLE_PROVIDERS", default=[])
-"""Servers that speak OpenAI's Chat Completions, as Ollama, vLLM, llama.cpp and OpenRouter do, each
-a row: [{"id": "ollama", "name": "Ollama", "url": "http://127.0.0.1:11434/v1", "needs_key": false,
-"models": ["llama3.3"]}]. Where a key is needed its list adds to the models."""
+"""Servers that speak OpenAI's Chat Completions, such as Ollama, vLLM, llama.cpp and OpenRouter, a
+row each:
+`[{"id": "ollama", "name": "Ollama", "url": "http://127.0.0.1:11434/v1", "needs_key": false,
+"models": ["llama3.3"]}]`.
+If a server needs a key, its own list adds to the models."""
 
 
 # Accounts ------------------------------------------------------------------------------
@@ -329,7 +379,7 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
     "django.contrib.auth.hashers.ScryptPasswordHasher",
 ]
-"""The first makes new hashes; the others read those of an account that was brought along."""
+"""The first makes new hashes; the others read hashes of accounts that were imported."""
 
 AUTH_PASSWORD_VALIDATORS = [
     {
@@ -357,14 +407,16 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Holdfast] "
-ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # nobody can make this server write to strangers
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # a visitor can't make this server write to strangers
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 5 * 60
-"""Seconds for which a password that was typed counts, where the owner of an account is changed."""
-# accounts/login_attempts.py has our own limits of passwords. A link to a new one can't be guessed;
-# limited by address, its owner would be barred by others behind the same proxy. accounts/forms.py
-# limits how many mails with such a link are sent.
+"""The seconds after typing a password during which the account may be changed without typing it
+again."""
+
+# accounts/login_attempts.py limits attempts to guess a password. A reset link can't be guessed, and
+# a limit by address would bar its owner for what others behind the same proxy did.
+# accounts/forms.py limits the mails with such links.
 ACCOUNT_RATE_LIMITS = {
     "login": None,
     "login_failed": None,
@@ -372,23 +424,35 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password_from_key": None,
 }
 
-SIGNUP = env.str("SIGNUP", default="")
-"""open or closed: whether visitors may make an account, once there is a first one. By default open
-to people at this machine where ALLOWED_HOSTS names nothing else, and closed to all others."""
+SIGNUP = env.str("SIGNUP", default="")  # open or closed
+"""Whether visitors may create an account, once there is a first one. If it is empty, people at this
+machine may if ALLOWED_HOSTS names nothing else, and others may not."""
 
 if SIGNUP not in {"", "open", "closed"}:
     raise ImproperlyConfigured("SIGNUP must be open or closed.")
 
-ACCOUNT_EMAIL_VERIFICATION = env.str("EMAIL_VERIFICATION", default="none")
-"""none, optional or mandatory. None by default, because a fresh installation has no mail
-server: EMAIL_URL then prints every mail to the console."""
+
+# Mail ----------------------------------------------------------------------------------
+
+ACCOUNT_EMAIL_VERIFICATION = env.str(
+    "EMAIL_VERIFICATION",  # none, optional or mandatory
+    default="none",
+)
+"""Whether people confirm their address after they sign up. The default is none, because a fresh
+installation has no mail server."""
 
 if ACCOUNT_EMAIL_VERIFICATION not in {"none", "optional", "mandatory"}:
     raise ImproperlyConfigured("EMAIL_VERIFICATION must be none, optional or mandatory.")
 
 globals().update(env.email_url("EMAIL_URL", default="consolemail://"))
+"""The mail server: smtp+tls://USER:PASSWORD@HOST:PORT. The default prints mails to the console."""
+
 EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("FROM_EMAIL", default="Holdfast <holdfast@localhost>")
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str(
+    "FROM_EMAIL",  # address
+    default="Holdfast <holdfast@localhost>",
+)
+"""The sender of all mails."""
 
 
 # Static files --------------------------------------------------------------------------
@@ -403,7 +467,10 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 
 
-# Logging: to stderr, for whatever runs the process to keep ------------------------------
+# Logging -------------------------------------------------------------------------------
+
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")  # DEBUG, INFO, WARNING, ERROR or CRITICAL
+"""The least severe messages that are logged. They go to stderr."""
 
 LOGGING = {
     "version": 1,
@@ -415,11 +482,11 @@ LOGGING = {
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["quiet"]},
     },
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
-        # Django's own handlers would print a second time, or mail nobody.
+        # Django's own handlers would print each message twice, or mail nobody.
         "django": {"handlers": [], "level": "INFO"},
-        # It warns at each attempt to connect; that the database is away is said once.
+        # The pool warns at each attempt to connect; streaming/outage.py logs an outage once.
         "psycopg.pool": {"level": "ERROR"},
     },
 }

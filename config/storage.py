@@ -1,4 +1,4 @@
-"""Static files under names that carry their content's hash, ES module imports included."""
+"""Static files with a hash of their content in the name, also in imports of ES modules."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class ModuleManifestStorage(CompressedManifestStaticFilesStorage):
         self._url_cache: dict[str, str] = {}
 
     def url(self, name: str, force: bool = False) -> str:
-        """The address of a file. A page names 26, mostly icons, and they do not change while a
-        process runs. To look up each anew took a tenth of the page's time."""
+        """Return the address of a file. A page has 26 of them, mostly icons, and they do not change
+        while a process runs. Computing each again took a tenth of the page's time."""
         if force or settings.DEBUG:
             return str(super().url(name, force))
         if name not in self._url_cache:

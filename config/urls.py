@@ -8,16 +8,17 @@ from django.urls import include, path
 from accounts import allauth_views
 from config import error_views
 
-# The admin's own pages for signing in and for a new password know no rate limit; the site's do.
+# The admin's own pages for signing in and for a new password have no rate limit; the site's do.
 admin.autodiscover()
 admin.site.site_header = admin.site.site_title = "Holdfast"
 admin.site.login = allauth_views.admin_login  # type: ignore[method-assign]
 admin.site.password_change = allauth_views.admin_password_change  # type: ignore[method-assign,assignment]
 
 urlpatterns = [
-    path("admin/r/<path:row>", error_views.raise_not_found),  # the row's own page: no row has one
+    # The admin's short address of a row would redirect to the row's page, and ours have none.
+    path("admin/r/<path:row>", error_views.raise_not_found),
     path("admin/", admin.site.urls),
-    path("accounts/", include(allauth_views.urlpatterns)),  # before those that they replace
+    path("accounts/", include(allauth_views.urlpatterns)),  # before allauth's, which they replace
     path("accounts/", include("allauth.account.urls")),
     path("settings/", include("accounts.urls")),
     path("", include("chat.urls")),

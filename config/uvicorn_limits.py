@@ -1,8 +1,9 @@
-"""Bounds what Uvicorn takes in before the application is asked: it would keep headers of any
-length, wait for them for ever, and let each socket hold a frame of 16 MB.
+"""Limits what Uvicorn reads before it calls the application: it would store headers of any length,
+wait for them without limit, and let each socket hold a frame of 16 MB.
 
-And lets no client of it choose its own address: unless it is told otherwise, Uvicorn believes
-X-Forwarded-For of whoever connects from this machine. What proxies say is read by `PROXIES`."""
+Also prevents that a client chooses its own address: by default Uvicorn believes X-Forwarded-For of
+every connection from this machine. Only `PROXIES` decides which proxies are believed.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +26,8 @@ HEADERS_TOO_LONG_MESSAGE = "The headers of this request are too long."
 
 
 class HeaderTimeoutProtocol(asyncio.Protocol):
-    """A connection on which headers have to be complete in time, however busily it drips. Between
-    two requests, Uvicorn closes it itself."""
+    """A connection on which headers have to be complete in time, however slowly they arrive.
+    Between two requests, Uvicorn closes it itself."""
 
     loop: asyncio.AbstractEventLoop
     transport: asyncio.Transport
@@ -55,13 +56,13 @@ class HeaderTimeoutProtocol(asyncio.Protocol):
     def _on_header_timeout(self) -> None:
         self._header_timer = None
         if self.cycle is not None and not self.cycle.response_complete:
-            self._start_header_timer()  # an earlier request on this connection is being answered
+            self._start_header_timer()  # an earlier request on this connection is still running
         else:
             self.transport.close()
 
 
 class LimitedHttpToolsProtocol(HeaderTimeoutProtocol, HttpToolsProtocol):
-    """Counts what the parser may have kept: all that came since the last byte of a body."""
+    """Counts the bytes that the parser may hold: all that arrived since the last byte of a body."""
 
     _is_reading_headers = True
     _unparsed_bytes = 0
@@ -79,7 +80,7 @@ class LimitedHttpToolsProtocol(HeaderTimeoutProtocol, HttpToolsProtocol):
         self._start_header_timer()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Trailers are no headers: nobody reads them, and a proxy may not have looked at them."""
+        """Drop trailers: nothing reads them, and a proxy may not have checked them."""
         if self._is_reading_headers:
             super().on_header(name, value)
 
@@ -89,7 +90,7 @@ class LimitedHttpToolsProtocol(HeaderTimeoutProtocol, HttpToolsProtocol):
         self._unparsed_bytes = 0
         length = sum(len(name) + len(value) for name, value in self.headers)
         if len(self.url) + length > MAX_HEADER_BYTES:
-            raise ValueError(HEADERS_TOO_LONG_MESSAGE)  # answered by 400
+            raise ValueError(HEADERS_TOO_LONG_MESSAGE)  # answered with 400
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -103,7 +104,7 @@ class LimitedHttpToolsProtocol(HeaderTimeoutProtocol, HttpToolsProtocol):
 
 
 class LimitedH11Protocol(HeaderTimeoutProtocol, H11Protocol):
-    """Its parser counts for itself."""
+    """The parser counts its own bytes."""
 
     def data_received(self, data: bytes) -> None:
         if self.conn.their_state is h11.IDLE:
@@ -114,11 +115,11 @@ class LimitedH11Protocol(HeaderTimeoutProtocol, H11Protocol):
 
 
 def install_limits() -> None:
-    """From now on, for every connection, request and socket."""
+    """Use these classes from now on, for every connection, request and socket."""
     ProxyHeadersMiddleware.__call__ = _skip_proxy_headers  # type: ignore[method-assign]
-    # Every kind of socket asks the configuration, which is there already.
+    # Every kind of socket reads the configuration, which exists already.
     Config.ws_max_size = property(_get_ws_max_size, _set_ws_max_size)  # type: ignore[assignment]
-    # Uvicorn has chosen its class by now, so that is what has to make another one.
+    # Uvicorn has chosen its class already, so that class has to create ours.
     HttpToolsProtocol.__new__ = lambda *_, **__: object.__new__(LimitedHttpToolsProtocol)  # type: ignore[method-assign,assignment]
     H11Protocol.__new__ = lambda *_, **__: object.__new__(LimitedH11Protocol)  # type: ignore[method-assign,assignment]
     for name, module in [*sys.modules.items()]:
@@ -144,7 +145,7 @@ def _get_path_for_log(scope: Any) -> str:
 
 
 def _filter_access_record(record: logging.LogRecord) -> bool:
-    """Uvicorn gives client, method, path, version and status, and its own formatter wants them."""
+    """Uvicorn passes client, method, path, version and status, and its formatter needs them."""
     if not isinstance(record.args, tuple) or len(record.args) != 5:
         return True
     client, method, path, *rest = record.args

@@ -1,4 +1,4 @@
-"""Streams and workers to look at. Chunks are not here: they are read through the journal."""
+"""Read-only lists of streams and workers. Chunks are read through the journal alone."""
 
 from __future__ import annotations
 

@@ -1,23 +1,20 @@
 """Where async code meets the database: a fixed number of threads, each call on a working
 connection.
 
-Django's own `sync_to_async` puts every call of a process on one thread. Here are a few. Those that
-ask all the time keep their connection. The rest give theirs back after every call, so as not to
-starve the pool, and pay for it: a connection that comes from the pool is asked first whether it
-still works.
-
-What every socket asks when it connects goes through a `BatchLoader`: a herd costs a few queries.
+Django's own `sync_to_async` runs every call of a process on one thread. Here are several. Threads
+that query all the time keep their connection. The others give it back after every call, so that
+the pool does not run dry. That has a price: the pool tests each connection that it hands out.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Barrier
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from django.db import close_old_connections, connection
 from django.db.utils import InterfaceError, InternalError, OperationalError
@@ -28,20 +25,19 @@ logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
-K = TypeVar("K", bound=Hashable)
 
 READER_THREADS = 4
 DB_RETRY_SECONDS = 0.2
 """Pause before the next try after the database gave no answer."""
 
 CONNECTION_ERRORS = (OperationalError, InterfaceError, InternalError)
-"""What is raised when the database went away. An internal error is how psycopg tells that the
-server has ended a session which stood still for too long in the middle of a transaction."""
+"""These are raised when the database went away. psycopg raises an internal error when the server
+has ended a session that was idle in a transaction for too long."""
 
 
 class DatabaseThreads:
-    """Runs synchronous functions that use the database. `connection_policy` says what becomes of
-    the thread's connection."""
+    """Runs synchronous functions that use the database. `connection_policy` decides what happens
+    to the thread's connection after a call."""
 
     def __init__(
         self,
@@ -72,7 +68,8 @@ class DatabaseThreads:
 
     def close(self, *, wait: bool = False) -> None:
         """Let running calls finish, give the connections back, and end the threads."""
-        all_here = Barrier(self._thread_count)  # so that each thread closes one, its own
+        # With the barrier, each thread closes its own connection.
+        all_here = Barrier(self._thread_count)
         for _ in range(self._thread_count):
             self._executor.submit(_close_connection, all_here)
         self._executor.shutdown(wait=wait)
@@ -84,7 +81,7 @@ def _close_connection(barrier: Barrier) -> None:
 
 
 def connection_per_call(call: Callable[[], T]) -> T:
-    """With a connection from the pool, which gets it back."""
+    """Take a connection from the pool, and give it back after the call."""
     close_old_connections()
     try:
         return call()
@@ -93,7 +90,7 @@ def connection_per_call(call: Callable[[], T]) -> T:
 
 
 def persistent_connection(call: Callable[[], T]) -> T:
-    """With the connection of the last call, unless that failed."""
+    """Use the connection of the last call, unless that call failed."""
     try:
         return call()
     except BaseException:
@@ -102,14 +99,14 @@ def persistent_connection(call: Callable[[], T]) -> T:
 
 
 def persistent_with_retry(call: Callable[[], T]) -> T:
-    """With the connection of the last call; once more with a new one if it has died since. Only
-    for what may be done twice."""
-    kept = connection.connection is not None
+    """Use the connection of the last call; if it has died since, call again with a new one. Only
+    for calls that may run twice."""
+    had_connection = connection.connection is not None
     try:
         return call()
     except CONNECTION_ERRORS:
         connection.close()
-        if not kept:
+        if not had_connection:
             raise
     return call()
 
@@ -118,8 +115,7 @@ _reader_threads: DatabaseThreads | None = None
 
 
 async def run_in_db(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a short read, or a person's command that may be done twice; for what every follower and
-    socket does."""
+    """Run a short read, or a person's command that may run twice. For followers and sockets."""
     return await _get_reader_threads().run(function, *args, **kwargs)
 
 
@@ -137,63 +133,8 @@ def _get_reader_threads() -> DatabaseThreads:
     return _reader_threads
 
 
-class BatchLoader(Generic[K, T]):
-    """A question that is asked for many at once: while one answer is under way, the keys of the
-    next gather, up to `max_batch_size`. Who comes alone is asked for at once.
-
-    A key that makes the question fail fails alone: the question is asked again for each half of
-    the keys, and so on, in fewer than two questions a key. A database that is away fails it for
-    all of them, and is not asked again.
-    """
-
-    def __init__(
-        self, load_many: Callable[[Collection[K]], Mapping[K, T]], *, max_batch_size: int = 50
-    ) -> None:
-        self._load_many = load_many
-        self._max_batch_size = max_batch_size
-        self._pending: dict[K, asyncio.Future[T | None]] = {}
-        self._load_task: asyncio.Task[None] | None = None
-
-    async def load(self, key: K) -> T | None:
-        """The answer for this key, from a question that was asked after this call; None if it has
-        none."""
-        loop = asyncio.get_running_loop()
-        if (
-            self._load_task is None
-            or self._load_task.done()
-            or self._load_task.get_loop() is not loop
-        ):
-            self._pending = {}
-            self._load_task = loop.create_task(self._load_pending(), name="gathered question")
-        answer = self._pending.setdefault(key, loop.create_future())
-        return await asyncio.shield(answer)  # others may wait for the same
-
-    async def _load_pending(self) -> None:
-        while self._pending:
-            asked = {
-                key: self._pending.pop(key) for key in [*self._pending][: self._max_batch_size]
-            }
-            await self._load_batch(asked)
-
-    async def _load_batch(self, futures: Mapping[K, asyncio.Future[T | None]]) -> None:
-        try:
-            answers = await run_in_db(self._load_many, [*futures])
-        except Exception as error:
-            if len(futures) > 1 and not isinstance(error, CONNECTION_ERRORS):
-                keys = [*futures]
-                for half in (keys[: len(keys) // 2], keys[len(keys) // 2 :]):
-                    await self._load_batch({key: futures[key] for key in half})
-                return
-            for answer in futures.values():
-                answer.set_exception(error)
-                answer.exception()  # seen, even if everybody who asked has gone
-        else:
-            for key, answer in futures.items():
-                answer.set_result(answers.get(key))
-
-
 def close(*, wait: bool = False) -> None:
-    """Give back what `run_in_db` keeps, which takes it anew when it is needed."""
+    """End the threads of `run_in_db`. The next call starts new ones."""
     global _reader_threads
     if _reader_threads is not None:
         closing, _reader_threads = _reader_threads, None

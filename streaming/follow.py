@@ -1,7 +1,7 @@
-"""A follower: one reader of one stream, from any index, for as long as it takes.
+"""A follower: reads one stream from any index, for as long as it lasts.
 
-Join, then replay, then live. First load, reconnect and second tab are this same code. It
-pulls: a reader that comes back late finds more text in larger pieces, and costs no memory.
+Join, then replay, then live. First load, reconnect and second tab run the same code. A follower
+pulls: one that comes back late gets more text in larger pieces, and costs no memory.
 """
 
 from __future__ import annotations
@@ -9,28 +9,29 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from itertools import takewhile
-from uuid import UUID
-
-from django.contrib.auth.base_user import AbstractBaseUser
 
 from streaming import journal
-from streaming.database import BatchLoader, run_in_db
+from streaming.access import StreamNotFound
+from streaming.batching import BatchLoader
+from streaming.database import run_in_db
+from streaming.events import StreamText
 from streaming.hub import RecentChunks, get_hub
-from streaming.journal import Chunk, StreamHead, StreamText
+from streaming.journal import Chunk, StreamHead
 from streaming.models import Kind, State, Stream
 from streaming.sources import get_handler
 
 START_CURSOR = -1
-"""The cursor of who has nothing yet."""
+"""The cursor of a reader that has nothing yet."""
 MAX_CURSOR = 2**53 - 1
 """The largest cursor, and the largest whole number that every JSON reader keeps exact."""
 MAX_SNAPSHOT_CHARS = 65_536
 """The most characters of text, and of reasoning, in a snapshot; chunks bring the rest."""
+KNOWN_KINDS = frozenset(Kind)
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Replace everything that is held by this, and go on from `index`."""
+    """Replaces everything that the reader has, and goes on from `index`."""
 
     index: int
     text: str
@@ -40,7 +41,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class StateChanged:
-    """What the stream is doing now."""
+    """The stream has another state or note."""
 
     state: State
     note: str
@@ -60,41 +61,25 @@ class Ended:
 StreamEvent = Chunk | Snapshot | StateChanged | Ended
 
 
-class StreamNotFound(Exception):
-    """There is no such stream (any more), or not for this user."""
-
-
-async def find_stream(user: AbstractBaseUser, uuid: UUID) -> Stream:
-    """The stream with this name, if this user may see it. Raises Gone: what is not yours
-    answers like what does not exist."""
-    stream = get_hub().get_running_stream(uuid)
-    if stream is None or stream.owner_id != user.pk:
-        stream = await _stream_loader.load((user.pk, uuid))
-    if stream is None:
-        raise StreamNotFound
-    return stream
-
-
 async def follow_stream(
     stream: Stream, after: int = START_CURSOR
 ) -> AsyncGenerator[StreamEvent, None]:
     """Yield everything after an index, in order, each index once, and last of all the end.
 
-    Any whole number is a cursor: one before the start means all of it; one past the end, or
-    into a stream whose chunks were folded away, is answered by a snapshot. Raises Gone when
-    the stream is deleted.
+    Any whole number is a cursor: one before the start means everything; one past the end, or into a
+    folded stream, is answered by a snapshot. Raises StreamNotFound if the stream is deleted.
     """
     last = min(max(after, START_CURSOR), MAX_CURSOR)
     shown: StreamHead | None = None
-    with get_hub().join_stream(stream) as tail:
-        if tail.head is not None and stream is not tail.stream:
-            tail.update_head(journal.head_from_stream(stream))
-        if tail.head is None or last >= tail.next_index:
-            # Who was served by another process may know more than was heard here.
-            head, chunks = await _read_journal(stream.id, last, tail)
+    with get_hub().join_stream(stream) as recent:
+        if recent.head is not None and stream is not recent.stream:
+            recent.update_head(StreamHead.of(stream))
+        if recent.head is None or last >= recent.next_index:
+            # A reader that another process served may have more than this one was notified of.
+            head, chunks = await _read_journal(stream.id, last, recent)
         else:
-            head, chunks = tail.head, tail.chunks_after(last)
-        if head.is_folded or last >= tail.next_index:
+            head, chunks = recent.head, recent.chunks_after(last)
+        if head.is_folded or last >= recent.next_index:
             snapshot, chunks = await run_in_db(_build_snapshot, stream, head)
             last = snapshot.index
             yield snapshot
@@ -104,7 +89,7 @@ async def follow_stream(
                     last = chunk.index
                     yield chunk
             if head.is_folded and last + 1 < head.next_index:
-                # Folded since this began, by a reader who was very slow.
+                # Folded since this reader began; it is very slow.
                 snapshot, chunks = await run_in_db(_build_snapshot, stream, head)
                 last = snapshot.index
                 yield snapshot
@@ -118,13 +103,13 @@ async def follow_stream(
                 ):
                     yield _to_state_changed(head)
                 shown = head
-            head, chunks = await _next_chunks(stream.id, last, head, tail)
+            head, chunks = await _next_chunks(stream.id, last, head, recent)
 
 
 async def _next_chunks(
     stream_id: int, last: int, head: StreamHead, recent: RecentChunks
 ) -> tuple[StreamHead, list[Chunk]]:
-    """Wait for what comes next: from the tail when it is all there, else from the journal."""
+    """Wait for what comes next: from memory if all of it is there, else from the journal."""
     while True:
         if recent.is_deleted:
             raise StreamNotFound
@@ -151,15 +136,12 @@ async def _read_journal(
 
 def _build_snapshot(stream: Stream, head: StreamHead) -> tuple[Snapshot, list[Chunk]]:
     """As much of the stream from its start as a snapshot holds, and the chunks after that."""
-    place = (stream.id, START_CURSOR)
-    chunks = (
-        _load_folded_chunks(stream, head)
-        if head.is_folded
-        else journal.read_chunks([place])[place][1]
-    )
-    held = list(
-        takewhile(lambda chunk: chunk.offset + len(chunk.delta) <= MAX_SNAPSHOT_CHARS, chunks)
-    )
+    if head.is_folded:
+        chunks = _load_folded_chunks(stream, head)
+    else:
+        cursor = (stream.id, START_CURSOR)
+        chunks = journal.read_chunks([cursor])[cursor][1]
+    held = list(takewhile(_fits_snapshot, chunks))
     index = held[-1].index if held else head.next_index - 1 if head.is_folded else START_CURSOR
     text, reasoning = (
         "".join(chunk.delta for chunk in held if chunk.kind == kind)
@@ -169,9 +151,14 @@ def _build_snapshot(stream: Stream, head: StreamHead) -> tuple[Snapshot, list[Ch
     return Snapshot(index, text, reasoning, seams), chunks[len(held) :]
 
 
+def _fits_snapshot(chunk: Chunk) -> bool:
+    """A snapshot has no place for a chunk of an unknown kind: the client gets it as it is."""
+    return chunk.kind in KNOWN_KINDS and chunk.offset + len(chunk.delta) <= MAX_SNAPSHOT_CHARS
+
+
 def _load_folded_chunks(stream: Stream, head: StreamHead) -> list[Chunk]:
-    """What the application holds, as chunks over the indexes that were folded away: only the
-    last of them means anything to who comes back with it."""
+    """The text that the application holds, as chunks over the indexes that were folded. Only the
+    last index matters: it is the cursor that a reconnecting client has."""
     chunks = journal.build_chunks(get_handler(stream.source).load_text(stream) or StreamText())
     if chunks:
         last = chunks.pop()
@@ -179,7 +166,6 @@ def _load_folded_chunks(stream: Stream, head: StreamHead) -> list[Chunk]:
     return chunks
 
 
-_stream_loader = BatchLoader(Stream.objects.find_owned)
 _journal_loader = BatchLoader(journal.read_chunks, max_batch_size=20)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection
 from datetime import timedelta
+from enum import StrEnum
 from uuid import UUID
 
 from django.conf import settings
@@ -19,6 +20,8 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
+
+from streaming.conf import engine_settings
 
 LEASE_DURATION = timedelta(seconds=12)
 """How long a worker is taken for alive after it last renewed its lease."""
@@ -89,7 +92,7 @@ class StreamQuerySet(models.QuerySet["Stream"]):
 
     def foldable(self) -> StreamQuerySet:
         """Ended long enough ago that their chunks may go, and not yet folded."""
-        age = timedelta(seconds=settings.FOLD_AFTER)
+        age = timedelta(seconds=engine_settings.FOLD_AFTER_SECONDS)
         return self.filter(ended_at__lt=Now() - age, folded_at=None).order_by("id")
 
 
@@ -202,15 +205,35 @@ def split_checkpoint(checkpoint: str) -> tuple[str, str]:
     return (upstream_id, cursor) if fits else ("", "")
 
 
-class Kind(models.IntegerChoices):
-    TEXT = 0
-    REASONING = 1
-    SEAM = 2
+class Kind(StrEnum):
+    """What a chunk holds. These are the names everywhere but in the database, which has numbers.
+
+    A newer version may write further kinds. This one passes them on under their number as a name.
+    """
+
+    TEXT = "text"
+    REASONING = "reasoning"
+    SEAM = "seam"
+
+
+KIND_NUMBERS: dict[str, int] = {Kind.TEXT: 0, Kind.REASONING: 1, Kind.SEAM: 2}
+KINDS_BY_NUMBER: dict[int, str] = {number: kind for kind, number in KIND_NUMBERS.items()}
+
+
+def kind_to_number(kind: str) -> int:
+    return KIND_NUMBERS[kind] if kind in KIND_NUMBERS else int(kind)
+
+
+def kind_from_number(number: int) -> str:
+    return KINDS_BY_NUMBER.get(number) or str(number)
+
+
+KIND_CHOICES = [(number, kind.capitalize()) for kind, number in KIND_NUMBERS.items()]
 
 
 class StreamChunk(models.Model):
     """A piece of a stream's text. `content`, all the text up to here, is a slice of the
-    stream and not a second copy: see docs/decisions/chunks.md.
+    stream and not a second copy: see docs/decisions/0001.
 
     There is no foreign-key constraint in the database: the row of the stream is updated in the very
     statement that inserts its chunks, and a constraint trigger would ask for it once more
@@ -228,7 +251,7 @@ class StreamChunk(models.Model):
     index = models.PositiveIntegerField()
     offset = models.PositiveIntegerField(help_text="Code points of this kind before it.")
     created_at = models.DateTimeField(db_default=Now())
-    kind = models.PositiveSmallIntegerField(choices=Kind)
+    kind = models.PositiveSmallIntegerField(choices=KIND_CHOICES)
     delta = models.TextField()
 
     def __str__(self) -> str:

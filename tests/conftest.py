@@ -14,7 +14,7 @@ from accounts import setup
 from accounts.models import User
 from streaming import database
 from streaming.providers import catalog
-from tests.services import chromium
+from tools.services import chromium
 
 PASSWORD = "kelp-holds-fast-7"
 
@@ -66,8 +66,13 @@ def django_db_setup(django_db_setup: None) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests with pages. Its loop holds the thread until the very end, so
-    the folders that use it are collected last."""
+    """One Chromium for all tests with pages. Its loop occupies the thread until the very end, so
+    these tests run last.
+
+    pytest-playwright would replace only this fixture: the contexts, with cookies of a person and a
+    check of the console, remain ours. It also empties its folder of results when it starts, which
+    two runs of `make test` would share.
+    """
     binary = chromium.find()
     assert binary is not None, chromium.MISSING
     with sync_playwright() as playwright:

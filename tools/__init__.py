@@ -1,1 +1,1 @@
-"""What the Makefile calls, and what maintainers do. Nothing in the product imports from here."""
+"""Programs for the Makefile and for maintainers. Nothing in the product imports from here."""

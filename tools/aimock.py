@@ -1,6 +1,6 @@
-"""Fetch the second opinion on the providers' wires, or say plainly that it is left out."""
+"""Fetch aimock, an independent fake of the providers, or say that its tests are skipped."""
 
-from tests.services import aimock
+from tools.services import aimock
 
 
 def main() -> None:

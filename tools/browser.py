@@ -1,7 +1,7 @@
-"""Make sure the browser tests find a Chromium: it is there, is installed, or we say how.
+"""Make sure that the browser tests find a Chromium: use an existing one, install one, or say how.
 
-Best is one without a window. The others draw theirs unseen, with its tabs and its address bar: to
-open a page costs them four times as much.
+The headless shell is best. Other builds also draw a window with tabs and an address bar, so opening
+a page costs them four times as much.
 """
 
 import os
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.services import chromium
+from tools.services import chromium
 
 MISSING = """\
 The browser tests need Chromium, and none was found or could be installed. Any of these helps:
@@ -29,8 +29,8 @@ def main() -> None:
 
 
 def unpack() -> None:
-    """Try once to get Debian's Chromium without a window. Nothing is installed: what apt has
-    checked is unpacked for these tests alone."""
+    """Try once to get Debian's headless Chromium. Nothing is installed: the package that apt has
+    verified is unpacked for these tests alone."""
     chromium.UNPACKED.mkdir(parents=True)
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         return
@@ -43,14 +43,14 @@ def unpack() -> None:
 
 
 def from_playwright() -> bool:
-    """Fetch Playwright's own build. It may still lack system libraries, so it is tried."""
+    """Fetch Playwright's own build. It may still lack system libraries, so the caller tries it."""
     print("Looking for a Chromium: asking Playwright for its own", flush=True)
     attempt([sys.executable, "-m", "playwright", "install", "chromium"])
     return chromium.find() is not None
 
 
 def from_debian() -> bool:
-    """Install the distribution's package, where this user may and the package manager is apt."""
+    """Install the distribution's package, if this user may and the package manager is apt."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return False
     print("Looking for a Chromium: installing the distribution's package", flush=True)
@@ -61,7 +61,8 @@ def from_debian() -> bool:
 
 
 def attempt(command: list[str], folder: str = ".", *, within: float = 600) -> None:
-    """Run it within so many seconds; a failure is shown in its last lines, and is no end yet."""
+    """Run it within so many seconds. A failure prints the last lines of its output and does not
+    raise."""
     try:
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, timeout=within, check=False

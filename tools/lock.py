@@ -1,6 +1,6 @@
 """Write the lock files from pyproject.toml: every platform, every hash, no download address.
 
-Pins that still fit stay as they are; `--upgrade` takes the newest releases that fit.
+Pins that still fit stay; `--upgrade` takes the newest releases that fit.
 """
 
 import subprocess
@@ -23,7 +23,7 @@ def main(options: list[str]) -> None:
 
 
 def refuse_addresses(lock: Path) -> None:
-    """A lock that names an address works only where that address does."""
+    """A lock that names an address works only with that address."""
     if "://" in lock.read_text():
         sys.exit(f"{lock} names a download address; it must hold names, versions and hashes only.")
 

@@ -15,9 +15,9 @@ from uuid import UUID
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.e2e.deployment import Deployment
-from tests.e2e.person import Person
-from tests.services import chromium
+from tools.deployment.deployment import Deployment
+from tools.deployment.http_user import Person
+from tools.services import chromium
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 LARGEST = 200 * 1024  # bytes; the pictures are cloned with the code
@@ -92,7 +92,7 @@ def main() -> None:
 
 
 def lived_in(deployment: Deployment, person: Person) -> str:
-    """Give the person a few conversations, the last with a reply that grows; its address."""
+    """Give the person a few conversations, the last with a growing reply. Return its address."""
     for question in ASKED_BEFORE:
         deployment.send(person, question)
     stream = deployment.send(person, QUESTION, model="demo")

@@ -1,7 +1,7 @@
 """Write the table of prices and context windows from the pinned release of `genai-prices`.
 
-Its own matching decides which of its entries a model of the catalog is. What it does not price by
-the token, or differently by the time of the day, stays out: unknown is better than wrong.
+The package's own matching finds its entry for a model of the catalog. Prices that do not depend on
+tokens, or that change with the time of the day, are left out: unknown is better than wrong.
 """
 
 import json
@@ -22,7 +22,7 @@ def main() -> None:
 
 
 def written() -> str:
-    """The whole table as it is to stand in the file."""
+    """Return the complete content of the file."""
     source = f"genai-prices {version('genai-prices')}, MIT, Pydantic Services Inc."
     tables = {provider.id: provider for provider in providers}
     models = {id: _models(tables[id]) for id in catalog.PROVIDERS if id in tables}
@@ -45,7 +45,7 @@ def _models(provider: Provider) -> dict[str, dict[str, Any]]:
 
 
 def _is_ours(provider: Provider, model_id: str) -> bool:
-    """A cloud also sells others' models, and some that nobody can talk to."""
+    """Some providers also sell models of others, and models that do not chat."""
     own = provider.id != "google" or model_id.startswith("gem")
     return own and catalog.is_for_chat(model_id)
 

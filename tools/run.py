@@ -1,6 +1,6 @@
-"""`make run`: migrate, then Daphne on loopback in this very process, so that signals reach it.
+"""`make run`: migrate, then run Daphne on loopback in this same process, so that signals reach it.
 
-The one process keeps a second start short, since Django is loaded once for both.
+One process also makes a second start short, because Django is loaded once for both.
 """
 
 import os
@@ -18,7 +18,7 @@ def main(port: int) -> None:
 
 
 def refuse_taken(port: int) -> None:
-    """Exit with a sentence when another program listens on the port already."""
+    """Exit with a message if another program already listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -41,7 +41,7 @@ def migrate() -> None:
 
 
 def serve(port: int) -> None:
-    """Run Daphne until a signal ends it; say the address once it listens."""
+    """Run Daphne until a signal ends it. Print the address once it listens."""
     from daphne.cli import CommandLineInterface
     from twisted.internet import reactor
 

@@ -15,14 +15,14 @@ MASTER_KEYS=1:{master_key}
 
 
 def write(path: Path) -> None:
-    """Create `path`, readable by its owner alone, or leave it as it stands if it is there."""
+    """Create `path`, readable by its owner alone. An existing file stays unchanged."""
     master_key = base64.b64encode(secrets.token_bytes(32)).decode()
     text = TEMPLATE.format(secret_key=secrets.token_urlsafe(50), master_key=master_key)
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
     try:
-        os.link(draft, path)  # fails if another run was first: nobody ever reads half a file
+        os.link(draft, path)  # fails if another run was first, so nobody reads half a file
     except FileExistsError:
         pass
     finally:

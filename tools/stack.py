@@ -1,10 +1,10 @@
 """`make stack`: the production shape on this machine, with a database and a Redis of its own.
 
-Two web processes, two workers, PostgreSQL, Redis; what dies is started again a second later, as
-a service manager would. All of it is thrown away in the end: it is for looking and for hurting.
+Two web processes, two workers, PostgreSQL and Redis. A process that dies is restarted a second
+later, as by a service manager. Everything is removed at the end: the stack is for experiments.
 
     with Stack(environment={"OPENAI_BASE_URL": fake.openai}) as stack:
-        stack.workers[0].kill()  # and it comes back
+        stack.workers[0].kill()  # the supervisor restarts it
 """
 
 import argparse
@@ -13,8 +13,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from tests.e2e.deployment import Deployment, Server
-from tests.services import Postgres, Program, postgres
+from tools.deployment.deployment import Deployment, Server
+from tools.services import Postgres, Program, postgres
 
 BACK_OFF = 1.0  # seconds between a death and the next start
 LOOK = 0.1
@@ -23,7 +23,7 @@ Report = Callable[[str], None]
 
 
 class Stack(Deployment):
-    """A deployment with a supervisor. `postgres` and `redis` are its own, and not supervised."""
+    """A deployment with a supervisor, which does not supervise `postgres` and `redis`."""
 
     postgres: Postgres
 
@@ -49,7 +49,7 @@ class Stack(Deployment):
         self._supervisor.start()
 
     def close(self) -> None:
-        """End everything at once: nothing of it is kept, so nothing has to be finished."""
+        """End everything at once: nothing is stored, so nothing has to finish."""
         self._closing.set()
         if self._supervisor.is_alive():
             self._supervisor.join()
@@ -68,12 +68,12 @@ class Stack(Deployment):
                     due[program] = time.monotonic() + BACK_OFF
                 elif time.monotonic() >= due[program]:
                     del due[program]
-                    program.stop()  # it is gone already: this only tidies up after it
+                    program.stop()  # it has ended already: this only cleans up after it
                     program.start(wait=False)
 
 
 def main() -> None:
-    """Start it, say where it is, and end it on Ctrl-C or SIGTERM."""
+    """Start it, print its address, and end it on Ctrl-C or SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m tools.stack", description=__doc__)
     parser.add_argument("--server", choices=["daphne", "uvicorn"], default="daphne")
     told = threading.Event()

@@ -40,8 +40,9 @@ ICON_NAMES = """
 
 SUBSETS = ("latin", "latin-ext", "cyrillic", "greek", "vietnamese")
 
-# Metric-matched stand-ins while a font loads, so that nothing shifts: measured by setting the
-# same English text in both fonts (size-adjust) and dividing the font's own metrics by that.
+# Metric-matched fallbacks while a font loads, so that nothing shifts: size-adjust was measured by
+# setting the same English text in both fonts, and the other values are the font's own metrics
+# divided by it.
 FALLBACKS = """
 /* Stand-ins with the same metrics, so that nothing moves when the font arrives. */
 @font-face {
@@ -73,7 +74,8 @@ FALLBACKS = """
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One npm package and the files kept of it: path in the package → path under static/vendor."""
+    """One npm package and the files that are vendored: path in the package → path under
+    static/vendor."""
 
     name: str
     version: str
@@ -130,7 +132,7 @@ def read_lock() -> dict[str, dict[str, str | dict[str, str]]]:
 
 
 def differences() -> Iterator[str]:
-    """What differs between the disk and the lock, one sentence each. Needs no network."""
+    """Yield the differences between the disk and the lock, one sentence each. Needs no network."""
     locked = read_lock()["files"]
     present = {str(path.relative_to(STATIC)) for path in vendored_files()}
     for name in sorted(locked.keys() | present):
@@ -148,7 +150,7 @@ def vendored_files() -> Iterator[Path]:
 
 
 def fetch(*, update: bool) -> None:
-    """Write every vendored file. Raises SystemExit where npm gives other bytes than the lock."""
+    """Write every vendored file. Raises SystemExit if npm returns other bytes than the lock."""
     locked = {} if update else read_lock()["packages"]
     packages = {}
     faces: list[str] = []
@@ -178,7 +180,7 @@ def fetch(*, update: bool) -> None:
 
 
 def npm_pack(package: Package, folder: Path) -> Path:
-    """Let npm fetch and verify the tarball; the registry is whichever npm is set up for."""
+    """Let npm fetch and verify the tarball; the registry is the one that npm is configured for."""
     name = f"{package.name}@{package.version}"
     subprocess.run(["npm", "pack", "--silent", name], cwd=folder, check=True, capture_output=True)
     return next(folder.glob("*.tgz"))
@@ -193,7 +195,8 @@ def keep(package: Package, source: Path) -> None:
     for origin, name in package.files.items():
         content = (source / origin).read_bytes()
         if name.endswith(".js"):
-            # The hashed storage follows this reference and fails on the map we do not keep.
+            # The hashed storage follows this reference and would fail, because we do not vendor the
+            # map.
             content = re.sub(rb"\n//# sourceMappingURL=.*\s*$", b"\n", content)
         (target / name).write_bytes(content)
     if package.name == "lucide-static":
@@ -201,7 +204,7 @@ def keep(package: Package, source: Path) -> None:
 
 
 def font_faces(package: Package, source: Path) -> Iterator[str]:
-    """One @font-face a subset, latin last: of two that cover a character, the later is asked."""
+    """One @font-face a subset, latin last: if two contain a character, the later one is used."""
     if not package.faces:
         return
     family = package.name.rpartition("/")[2]
@@ -222,7 +225,8 @@ def font_faces(package: Package, source: Path) -> Iterator[str]:
 
 
 def write_sprite(icons: Path, version: str) -> None:
-    """One file of <symbol>s, to be used as <svg class="icon"><use href="…icons.svg#copy"/></svg>.
+    """Return one file of <symbol>s, for use as <svg class="icon"><use
+    href="…icons.svg#copy"/></svg>.
 
     Colour and size come from the element that uses it; the stroke is ours (1.75).
     """

@@ -1,4 +1,4 @@
-"""How our templates draw a form's fields."""
+"""Renders the fields of a form for our templates."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ register = template.Library()
 
 @register.filter
 def without_placeholder(field: BoundField) -> SafeString:
-    """The field's control without a placeholder: it would only repeat the label above it."""
+    """Render the field's control without a placeholder, which would only repeat the label."""
     return field.as_widget(attrs={"placeholder": False})

@@ -1,7 +1,9 @@
-"""The load client: a process that reads streams and tells what it saw. Its cost is nobody's.
+"""The load client: a process that reads streams and reports its measurements. Its cost is not
+counted.
 
-Orders come on its input, a JSON object each: `follow` reads live streams for a while, `catch_up`
-opens connections one after the other or all at once and waits until each has all there is.
+It reads orders from its input, a JSON object each: `follow` reads live streams for a while,
+`catch_up` opens connections one after the other or all at once and waits until each has the
+complete text.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ CONNECTED_AT_ONCE = 50
 
 
 class Live:
-    """Readers of running streams. Counted is what comes between `begin` and `end` of the
-    monotonic clock; ages are of tokens made after their reader had subscribed."""
+    """Readers of running streams. Only data between `begin` and `end` of the monotonic clock
+    counts, and only ages of tokens that were generated after their reader had subscribed."""
 
     def __init__(self, begin: float, end: float) -> None:
         self.begin, self.end = begin, end
@@ -88,7 +90,7 @@ async def _opened(connection: Connection, gate: asyncio.Semaphore) -> None:
 
 
 class Replay:
-    """One reader that waits until it has so many tokens of a stream."""
+    """A reader that waits until it has a given number of tokens of a stream."""
 
     def __init__(self, spec: Spec, tokens: int) -> None:
         self.left = tokens * WIDTH
@@ -109,7 +111,8 @@ class Replay:
             self.caught_up.set_result(time.monotonic())
 
     async def read(self, within: float) -> float | None:
-        """Seconds from the first packet until all was here; None when it did not come."""
+        """Return the seconds from the first packet to the complete text; None if it did not
+        arrive."""
         spec, loop = self.connection.spec, asyncio.get_running_loop()
         began = time.monotonic()
         try:
@@ -123,7 +126,7 @@ class Replay:
                 self.connection.transport.abort()
 
     def wrong(self) -> int:
-        """Tokens that are lost, doubled or out of order."""
+        """Count the tokens that are lost, doubled or out of order."""
         tally = Tally()
         if isinstance(self.connection, Events):
             self.parts.append(self.connection.counted_text())

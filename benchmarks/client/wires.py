@@ -1,7 +1,7 @@
-"""The clients' side of every wire that is measured, as lean as Python allows.
+"""The client side of every measured wire, with as little work as Python allows.
 
-A connection counts the bytes it gets, and hands on the text in them and its end. HTTP is spoken
-as HTTP/1.0, whose bodies come as they are, without the frames of a chunked one.
+A connection counts the bytes it gets, and passes on their text and their end. HTTP is HTTP/1.0,
+whose bodies arrive without the frames of chunked encoding.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Any
 
 Spec = dict[str, Any]
 """`wire` (a key of WIRES), `host`, `port`, `path`; `headers`, lines for the request; `say`, the
-first frame a client sends; `deflate`, whether it takes compressed frames."""
+first frame of the client; `deflate`, whether the client accepts compressed frames."""
 
 
 class Connection(asyncio.Protocol):
-    """One reader. `on_text(connection, text, now)` is called with all that comes."""
+    """One reader. It calls `on_text(connection, text, now)` with all text that arrives."""
 
     def __init__(self, spec: Spec, on_text: Callable[[Any, str, float], None]) -> None:
         self.spec = spec
@@ -69,7 +69,7 @@ class Connection(asyncio.Protocol):
         self.trouble = why
         self.transport.abort()
 
-    # To be said by each wire
+    # Implemented by each wire
 
     def _request(self) -> list[str]:
         return [
@@ -86,10 +86,11 @@ class Connection(asyncio.Protocol):
 
 
 class Events(Connection):
-    """Server-sent events as the AI SDK makes them: `data: {…,"delta":"…"}`, at last `[DONE]`.
+    """Server-sent events in the format of the AI SDK: `data: {…,"delta":"…"}`, and finally
+    `[DONE]`.
 
-    `only_count` takes events as they are, and calls back once there are so many: reading a
-    thousand of them one by one would take this client longer than the server takes to send them.
+    With `only_count` it counts the events and calls back once it has enough: reading a thousand of
+    them one by one would take this client longer than the server takes to send them.
     """
 
     MARK = b'"delta":"'
@@ -105,13 +106,13 @@ class Events(Connection):
         self._wanted, self._on_all = events, on_all
 
     def counted_text(self) -> str:
-        """The text of the events that were only counted."""
+        """Return the text of the counted events."""
         events = b"".join(self._parts).split(b"\n\n")
         return "".join([self._text(event) for event in events])
 
     def _count(self) -> None:
         self._parts.append(self._buffer)
-        tail = self._end + self._buffer  # a mark may be cut in two
+        tail = self._end + self._buffer  # a marker may be split in two
         self._wanted -= tail.count(self.MARK)
         self._end = tail[1 - len(self.MARK) :]
         self._buffer = b""
@@ -135,7 +136,7 @@ class Events(Connection):
 
     def _text(self, event: bytes) -> str:
         at = event.find(b'"delta":"')
-        if at >= 0:  # a token has nothing in it that JSON would escape
+        if at >= 0:  # a token contains no character that JSON escapes
             return event[at + 9 : event.index(b'"', at + 9)].decode()
         if event == b"data: [DONE]":
             self.over.set()
@@ -143,7 +144,7 @@ class Events(Connection):
 
 
 class Durable(Events):
-    """The events of a durable stream: `data` with the text itself, and `control`."""
+    """The events of a durable stream: `data` with the text, and `control`."""
 
     MARK = b"event: data"
 
@@ -157,7 +158,7 @@ class Durable(Events):
 
 
 class WebSocket(Connection):
-    """Frames from a server, which come unmasked; ours are masked, as they must be."""
+    """Frames from a server, which are not masked; ours are, because the standard demands it."""
 
     def _request(self) -> list[str]:
         offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
@@ -181,7 +182,7 @@ class WebSocket(Connection):
             self.send(say)
 
     def send(self, text: str) -> None:
-        data, mask = text.encode(), b"\0\0\0\0"  # a mask of zeros is one, and costs nothing
+        data, mask = text.encode(), b"\0\0\0\0"  # a mask of zeros is one, and costs no work
         size = bytes([0x80 | len(data)]) if len(data) < 126 else struct.pack("!BH", 0xFE, len(data))
         self.transport.write(b"\x81" + size + mask + data)
 
@@ -207,8 +208,8 @@ class WebSocket(Connection):
 
 
 def _frame(buffer: bytes, at: int) -> tuple[int, int, int] | None:
-    """The first byte of the frame at this place, where its payload begins, and where it ends;
-    None when not all of it is here."""
+    """Return the first byte of the frame at this position, where its payload begins, and where it
+    ends; None if it is incomplete."""
     if len(buffer) < at + 2:
         return None
     size, start = buffer[at + 1], at + 2
@@ -220,7 +221,7 @@ def _frame(buffer: bytes, at: int) -> tuple[int, int, int] | None:
 
 
 class Holdfast(WebSocket):
-    """docs/protocol.md: indexes are checked here, tokens by whoever gets the text."""
+    """docs/protocol.md. Indexes are checked here, tokens by the receiver of the text."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -245,7 +246,7 @@ class Holdfast(WebSocket):
 
 
 class Usual(WebSocket):
-    """The usual consumer: `ready`, then a frame a token, then `end`."""
+    """The usual consumer: `ready`, then a frame for each token, then `end`."""
 
     def _understand(self, frame: dict[str, Any], now: float) -> None:
         match frame["type"]:

@@ -1,1 +1,1 @@
-"""What is added to Holdfast's own processes to measure them: a source that makes the tokens."""
+"""A source that generates tokens, added to Holdfast's own processes to measure them."""

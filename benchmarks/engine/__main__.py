@@ -1,4 +1,5 @@
-"""A process with a deployment's database, and no part of it: an order a line in, an answer out."""
+"""A process with access to a deployment's database but no part of it: it reads an order per line
+and answers it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Registers the source of the tokens in every process of the stack."""
+"""Registers the source of tokens in every process of the stack."""
 
 from __future__ import annotations
 

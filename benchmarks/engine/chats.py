@@ -1,4 +1,4 @@
-"""Conversations for the benchmark: long ones that are answered, and what answers take to keep."""
+"""Conversations for the benchmark: long ones with answers, and the storage that answers take."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from accounts.models import User
 from benchmarks.engine.source import KEY
 from chat import replies as chat_replies
 from chat.models import Conversation, Message
-from chat.replies import Settings
+from chat.replies import ReplySettings
 from streaming.models import State, Stream
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,7 +24,7 @@ ANSWER = 9_000
 
 
 def conversations(count: int, turns: int) -> list[str]:
-    """So many conversations that have so many turns already, each of a person with a key."""
+    """Create conversations with a number of turns each, each of a person with a key."""
     made = []
     for _ in range(count):
         user = User.objects.create(email=f"{uuid4().hex}@holdfast.test", password="!")
@@ -37,11 +37,11 @@ def replies(asked: list[str]) -> list[str]:
     """Ask a question in each of these conversations."""
     return [
         str(
-            chat_replies.start(
+            chat_replies.start_reply(
                 conversation.user,
                 text="And what does it cost?",
                 request_id=uuid4(),
-                chosen=Settings(model=MODEL),
+                reply_settings=ReplySettings(model=MODEL),
                 conversation=conversation,
             ).stream.uuid
         )
@@ -57,14 +57,14 @@ def _conversation(user: User, turns: int) -> Conversation:
         parent = Message.objects.create(
             conversation=conversation, parent=parent, role=role, content=SAID, is_complete=True
         )
-    conversation.leaf = parent
-    conversation.save(update_fields=["leaf"])
+    conversation.current_leaf = parent
+    conversation.save(update_fields=["current_leaf"])
     return conversation
 
 
 def folded(count: int) -> list[int]:
-    """Answers whose chunks are folded away: bytes of all their rows with indexes, and of their
-    text, which is this project's own prose."""
+    """Create answers whose chunks are folded. Return the bytes of all their rows with indexes, and
+    of their text, which is this project's own prose."""
     prose = "".join(p.read_text() for p in sorted((ROOT / "docs").glob("*.md")))
     user = User.objects.create(email=f"{uuid4().hex}@holdfast.test", password="!")
     conversation = Conversation.objects.create(user=user, title="Kelp")

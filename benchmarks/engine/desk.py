@@ -1,5 +1,5 @@
-"""What can be ordered of a deployment, past its pages: people who are signed in, streams that run,
-journals that are there already, and what its database has to tell."""
+"""The orders that a deployment takes without its pages: signed-in people, running streams, existing
+journals, and measurements of its database."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from benchmarks.engine.source import SOURCE
 from benchmarks.tokens import WIDTH, token
 from streaming import journal
 from streaming.journal import Append, Chunk
-from streaming.models import Kind, State, Stream, Worker
+from streaming.models import Kind, State, Stream, Worker, kind_to_number
 
 JOURNAL = 'COPY streaming_streamchunk (stream_id, "index", kind, delta, "offset") FROM STDIN'
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 def people(count: int) -> list[list[Any]]:
-    """So many new people: their ids, and the keys of their sessions."""
+    """Create people. Return their ids, and the keys of their sessions."""
     made = [User(email=f"{uuid4().hex}@holdfast.test", password="!") for _ in range(count)]
     return [[user.pk, _session(user)] for user in User.objects.bulk_create(made)]
 
@@ -42,7 +42,7 @@ def _session(user: User) -> str:
 
 
 def streams(owners: list[int], arguments: list[dict[str, Any]]) -> list[str]:
-    """Queued streams, one for each owner and arguments; workers find them within a second."""
+    """Queue streams, one for each owner and arguments; workers find them within a second."""
     return [str(stream.uuid) for stream in _made(owners, arguments)]
 
 
@@ -54,7 +54,8 @@ def _made(owners: list[int], arguments: list[dict[str, Any]], **fields: Any) -> 
 
 
 def journals(owners: list[int], chunks: int, ended: bool = False) -> list[str]:
-    """Streams with so many chunks of a token each: ended, or of a worker that never comes."""
+    """Create streams with a number of chunks of one token each: ended, or of a worker that never
+    returns."""
     lease = Now() + timedelta(days=1)
     worker = Worker.objects.create(name="of the benchmark", lease_until=lease, draining=True)
     fields: dict[str, Any] = {
@@ -70,7 +71,7 @@ def journals(owners: list[int], chunks: int, ended: bool = False) -> list[str]:
     with connection.cursor() as cursor, cursor.copy(JOURNAL) as copy:
         for stream in made:
             for n in range(chunks):
-                copy.write_row((stream.pk, n, Kind.TEXT.value, token(n), n * WIDTH))
+                copy.write_row((stream.pk, n, kind_to_number(Kind.TEXT), token(n), n * WIDTH))
     _tidy()
     return [str(stream.uuid) for stream in made]
 
@@ -81,14 +82,14 @@ def _tidy() -> None:
 
 
 def unfinished() -> dict[str, int]:
-    """How many streams of a source that ends by itself have not ended, by state and note."""
+    """Count the streams of a finite source that have not ended, by state and note."""
     streams = Stream.objects.unfinished().exclude(arguments={})
     counts = streams.values_list("state", "note").annotate(Count("id"))
     return {f"{state} {note}".strip(): count for state, note, count in counts}
 
 
 def stored() -> list[int]:
-    """Bytes of the journal with its index, and of the text in it."""
+    """Return the bytes of the journal with its index, and of the text in it."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_total_relation_size('streaming_streamchunk'), "
@@ -98,7 +99,7 @@ def stored() -> list[int]:
 
 
 def append(streams: int, seconds: float) -> list[float]:
-    """Append one token to each of so many streams in a commit, again and again: rows a second, and
+    """Append one token to each of these streams in a commit, repeatedly. Return rows a second, and
     microseconds of this process's CPU for a row."""
     names = journals([owner for owner, _ in people(1)] * streams, 0)
     ids = dict(Stream.objects.filter(uuid__in=names).values_list("id", "uuid"))
@@ -112,7 +113,7 @@ def append(streams: int, seconds: float) -> list[float]:
     spent = 1e6 * (time.process_time() - cpu) / rows
     rate = rows / (time.monotonic() - began)
     Stream.objects.filter(id__in=ids).update(state=State.COMPLETED, ended_at=Now())
-    _tidy()  # or PostgreSQL does so by itself, while something else is measured
+    _tidy()  # otherwise PostgreSQL does so by itself during another measurement
     return [rate, spent, rows]
 
 

@@ -1,4 +1,4 @@
-"""The settings of the stack that is measured: the product's own, and the source of the tokens."""
+"""The settings of the measured stack: the product's own, and the source of tokens."""
 
 from config.settings import *  # noqa: F403
 from config.settings import INSTALLED_APPS as PRODUCT

@@ -1,18 +1,16 @@
-"""What a growing reply and a long conversation cost the page, in Chromium:
-`python -m benchmarks.page [shape …]`."""
+"""Measure the cost of a growing reply and a long conversation for the page, in Chromium: `python -m
+benchmarks.page [shape …]`."""
 
 import argparse
 from collections.abc import Iterable
-from http.server import ThreadingHTTPServer
-from threading import Thread
 
 from playwright.sync_api import Browser, sync_playwright
 
 from benchmarks.page import history, measuring
 from benchmarks.page.answers import ANSWERS
-from tests.e2e.deployment import Deployment
-from tests.js.conftest import Files
-from tests.services import chromium
+from tools.deployment.deployment import Deployment
+from tools.services import chromium
+from tools.static_site import serve_static
 
 HISTORY = "history"
 
@@ -38,16 +36,13 @@ def main() -> None:
 
 
 def growing(browser: Browser, shapes: Iterable[str], slower: Iterable[float]) -> None:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Files)
-    Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    for shape in shapes:
-        for factor in slower:
-            cost = measuring.measure(browser, address, ANSWERS[shape](), slower=factor)
-            print(f"{shape:9} {factor:.0f}x  {cost}", flush=True)
-        jumped = measuring.jumps(browser, address, ANSWERS[shape]())
-        print(f"{shape:9}     {jumped} jumps of finished blocks", flush=True)
-    server.shutdown()
+    with serve_static() as address:
+        for shape in shapes:
+            for factor in slower:
+                cost = measuring.measure(browser, address, ANSWERS[shape](), slower=factor)
+                print(f"{shape:9} {factor:.0f}x  {cost}", flush=True)
+            jumped = measuring.jumps(browser, address, ANSWERS[shape]())
+            print(f"{shape:9}     {jumped} jumps of finished blocks", flush=True)
 
 
 def thousand_messages(browser: Browser) -> int:

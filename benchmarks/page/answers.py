@@ -47,7 +47,7 @@ def mixed() -> str:
 
 
 def paragraph() -> str:
-    """One paragraph, without a single line end in it."""
+    """Return one paragraph without any line end."""
     return filled(SENTENCE)
 
 
@@ -75,7 +75,7 @@ ANSWERS = {
 
 
 def filled(pattern: str) -> str:
-    """The pattern, numbered, until it is 100 KB."""
+    """Repeat the pattern with numbers until it has 100 KB."""
     parts: list[str] = []
     length = 0
     while length < SIZE:

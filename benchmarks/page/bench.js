@@ -4,18 +4,25 @@
 
 const DELTAS = 2000;
 const A_FRAME = 4;
-const FONTS = ["1em 'Source Serif 4 Variable'", "italic 1em 'Source Serif 4 Variable'", "1em 'Inter Variable'", "1em 'JetBrains Mono Variable'"];
+const FONTS = [
+  "1em 'Source Serif 4 Variable'",
+  "italic 1em 'Source Serif 4 Variable'",
+  "1em 'Inter Variable'",
+  "1em 'JetBrains Mono Variable'",
+];
 
 const { LiveReply } = await import("/js/live-reply.js");
-const { followTheEnd } = await import("/js/follow.js");
-followTheEnd();
+const { startStickToBottom } = await import("/js/scroll.js");
+startStickToBottom();
 customElements.define("live-reply", LiveReply);
 
 const frame = () => new Promise((done) => requestAnimationFrame(done));
 
 function deltas(text) {
   const size = Math.ceil(text.length / DELTAS);
-  return Array.from({ length: Math.ceil(text.length / size) }, (_, i) => text.slice(i * size, (i + 1) * size));
+  return Array.from({ length: Math.ceil(text.length / size) }, (_, i) =>
+    text.slice(i * size, (i + 1) * size),
+  );
 }
 
 function begin() {
@@ -29,7 +36,8 @@ async function stream(reply, text, look) {
   const pieces = deltas(text);
   for (let i = 0; i < pieces.length; i += A_FRAME) {
     performance.mark("frame");
-    pieces.slice(i, i + A_FRAME).forEach((delta, n) => reply.receive(chunk(i + n, delta)));
+    const batch = pieces.slice(i, i + A_FRAME);
+    for (const [n, delta] of batch.entries()) reply.receive(chunk(i + n, delta));
     await frame();
     look();
   }
@@ -71,7 +79,10 @@ async function measure(text) {
  * Fonts and KaTeX are here before: a page's first formula is set late when its text is quicker.
  */
 async function jumps(text) {
-  await Promise.all([import("/vendor/katex/katex.min.js"), ...FONTS.map((font) => document.fonts.load(font))]);
+  await Promise.all([
+    import("/vendor/katex/katex.min.js"),
+    ...FONTS.map((font) => document.fonts.load(font)),
+  ]);
   const reply = begin();
   const prose = reply.querySelector(".prose");
   let [jumped, finished] = [0, []];
@@ -79,7 +90,9 @@ async function jumps(text) {
     const { top } = prose.getBoundingClientRect();
     jumped += finished.filter(([block, where]) => place(block, top) !== where).length;
     const blocks = [...prose.querySelectorAll(":scope > *, li, tr")];
-    finished = blocks.filter((block) => !block.contains(blocks.at(-1))).map((block) => [block, place(block, top)]);
+    finished = blocks
+      .filter((block) => !block.contains(blocks.at(-1)))
+      .map((block) => [block, place(block, top)]);
   });
   return jumped;
 }

@@ -1,12 +1,12 @@
-"""What the first screen of a conversation of a thousand messages takes, from a real deployment."""
+"""Measure the first screen of a conversation of a thousand messages, from a real deployment."""
 
 from uuid import UUID
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.deployment import Deployment
-from tests.e2e.person import Person
-from tests.waiting import until
+from tools.deployment.deployment import Deployment
+from tools.deployment.http_user import Person
+from tools.waiting import until
 
 MESSAGES = 1000
 
@@ -14,7 +14,7 @@ GROW = """
 from chat.models import Conversation, Message
 from streaming.providers.demo.prose import compose_reply
 chat = Conversation.objects.get(pk="{chat}")
-made, parent = [], chat.messages.get(pk=chat.leaf_id)
+made, parent = [], chat.messages.get(pk=chat.current_leaf_id)
 for number in range({count}):
     role = ("user", "assistant")[number % 2]
     text = compose_reply(f"number {{number}}")[:1500] if number % 2 else f"Question {{number}}?"
@@ -22,12 +22,12 @@ for number in range({count}):
                      is_complete=True)
     made.append(parent)
 Message.objects.bulk_create(made)
-Conversation.objects.filter(pk=chat.pk).update(leaf=parent)
+Conversation.objects.filter(pk=chat.pk).update(current_leaf=parent)
 """
 
 
 def write(deployment: Deployment, person: Person) -> str:
-    """Make a conversation that long for `person`; its address."""
+    """Create such a conversation for `person`. Return its address."""
     stream = deployment.send(person, "Begin.")
     until(lambda: deployment.rows.stream(stream)["state"] == "completed", within=30)
     chat = UUID(str(deployment.rows.message(stream)["conversation_id"]))
@@ -36,9 +36,10 @@ def write(deployment: Deployment, person: Person) -> str:
 
 
 def first_screen(page: Page, address: str) -> int:
-    """Milliseconds of the main thread until the conversation can be read, its code buttons and all.
+    """Return the milliseconds of the main thread until the conversation can be read, with its code
+    buttons.
 
-    What Chromium's own tools take of it is left out.
+    The time of Chromium's own tools is left out.
     """
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})

@@ -1,6 +1,6 @@
-"""Stream an answer into the benchmark page and read off its trace what it cost.
+"""Stream an answer into the benchmark page and read the cost from its trace.
 
-Times are of the thread's own clock: what other programs do to the machine meanwhile is not in them.
+Times are of the thread's own clock, which excludes other programs on the machine.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.js.conftest import Files
+from tools.static_site import Files
 
 HERE = Path(__file__).resolve().parent
 CATEGORIES = ["devtools.timeline", "blink.user_timing", "toplevel", "v8"]
@@ -31,8 +31,8 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Milliseconds. `frames` are of our own script, `tasks` of all the main thread did in one go;
-    `writes` is the most a frame wrote into the page."""
+    """Milliseconds. `frames` are the times of our own script, `tasks` those of the main thread's
+    tasks; `writes` is the maximum number of writes of a frame."""
 
     frames: list[float]
     tasks: list[float]
@@ -72,14 +72,14 @@ def measure(browser: Browser, address: str, answer: str, *, slower: float = 1) -
 
 
 def jumps(browser: Browser, address: str, answer: str) -> int:
-    """How often a finished block moved or changed its size while the answer grew."""
+    """Return how often a finished block moved or changed its size while the answer grew."""
     with opened(browser, address) as page:
         jumped: int = page.evaluate("(text) => jumps(text)", answer)
         return jumped
 
 
 def times(events: list[Event]) -> tuple[list[float], list[float]]:
-    """Our script in each frame, and the tasks, while the answer grew."""
+    """Return the times of our script in each frame, and of the tasks, while the answer grew."""
     marks = sorted((e for e in events if e.get("name") in {"frame", "over"}), key=by_time)
     assert marks, "the trace has no marks"
     starts = [mark["ts"] for mark in marks]

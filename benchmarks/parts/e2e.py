@@ -1,6 +1,6 @@
-"""From the token's making to its reader, through everything: what it costs and how long it takes.
+"""From the generation of a token to its reader, through everything: cost and latency.
 
-In each round every subject runs once, so that what else happens on the machine happens to all.
+In each round every subject runs once, so that other work on the machine affects all of them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ONCE = {
     100: (STACK, DEFLATE),
     250: (DAPHNE,),
 }
-"""What no goal is about is measured in the first round only."""
+"""A case without a goal is measured in the first round only."""
 SHORT = {UVICORN: "uvicorn", DAPHNE: "daphne", STACK: "stack"}
 
 Round = dict[tuple[int, str], Sample]
@@ -43,7 +43,7 @@ def measure(stage: Stage, outcome: Outcome) -> None:
 
 
 def one(stage: Stage, outcome: Outcome, subject: Subject, streams: int) -> Sample:
-    """Run a subject once, and keep what was seen."""
+    """Run a subject once, and store the measurements."""
     before = subject.stored() if isinstance(subject, Holdfast) else None
     sample = live(subject, stage.client, streams, stage.options.seconds)
     told = sample.told()
@@ -58,12 +58,13 @@ def one(stage: Stage, outcome: Outcome, subject: Subject, streams: int) -> Sampl
 
 
 def stored_per_token(before: tuple[int, int], after: tuple[int, int]) -> float:
-    """Bytes of the table and its index that a token takes while its chunk is a row."""
+    """Return the bytes of the table and its index that a token takes while its chunk is a row."""
     return round(WIDTH * (after[0] - before[0]) / (after[1] - before[1]), 1)
 
 
 def compare(samples: Round, outcome: Outcome) -> None:
-    """The figures of one round. Durable streams are judged at the count that suits them best."""
+    """Return the figures of one round. Durable streams are judged at the number of streams that
+    suits them best."""
     cost = {key: sample.per_token for key, sample in samples.items()}
     best = min((cost[key] for key in cost if key[1] == FILE), default=None)
     for (streams, name), sample in samples.items():
@@ -81,7 +82,7 @@ def compare(samples: Round, outcome: Outcome) -> None:
 
 
 def row(name: str, streams: int, sample: Sample) -> str:
-    """One line for who is watching."""
+    """Print one line for people."""
     told = sample.told()
     by = " ".join(f"{process} {cost:.0f}" for process, cost in told["by_process"].items())
     notes = [*sample.troubles, *([f"{sample.unended} did not end"] if sample.unended else [])]

@@ -1,4 +1,4 @@
-"""One reply, read by many: what each further reader costs."""
+"""One reply with many readers: the cost of each further reader."""
 
 from __future__ import annotations
 

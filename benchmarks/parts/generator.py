@@ -1,4 +1,4 @@
-"""What making the tokens costs by itself, in Python and in Node: a part of every subject's cost."""
+"""The cost of the token generator alone, in Python and in Node: a part of every subject's cost."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import sys
 from benchmarks.outcome import Outcome, Stage
 from benchmarks.running import RATE
 from benchmarks.subjects import peers
-from tests.services import node
-from tests.services.child import ROOT
+from tools.services import node
+from tools.services.helper_process import ROOT
 
 PART = "generator"
 STREAMS = (10, 100, 250)

@@ -1,5 +1,5 @@
-"""Everybody comes back at once, each for a reply of their own: after a deploy, say. In each round
-they are other replies, so that no process has seen them before."""
+"""All readers come back at once, each for a reply of its own, as after a deploy. Each round uses
+other replies, so that no process has read them before."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ READERS, CHUNKS = 200, 2_000
 def measure(stage: Stage, outcome: Outcome) -> None:
     subjects = stage.wanted(UVICORN, DAPHNE, RESUMABLE)
     for subject in subjects:
-        replay(subject, stage.client, list(subject.replayable(CHUNKS, 20)), CHUNKS)  # to warm up
+        replay(subject, stage.client, list(subject.replayable(CHUNKS, 20)), CHUNKS)  # warm-up
     for _ in range(stage.options.rounds):
         took: dict[str, float] = {}
         for subject in subjects:

@@ -1,4 +1,5 @@
-"""The journal alone: what a row costs in commits of several sizes, and what a folded one takes."""
+"""The journal alone: the cost of a row in commits of several sizes, and the size of a folded
+reply."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A reader comes back: from its first packet until it holds all there is of a running reply.
+"""A reader comes back: the time from its first packet to the complete text of a running reply.
 
-Once to the process that served it before, as after a lost connection, and once to one that has not
-seen the reply yet, as after a deploy.
+Once to the process that served it before, as after a lost connection, and once to a process that
+has not read the reply yet, as after a deploy.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from benchmarks.running import Replayed, median, replay
 
 PART = "resume"
 READERS = 21
-"""Of each subject in a round, one after the other: it is their median that counts."""
+"""Resumes of each subject in a round, one after the other; their median counts."""
 STREAMS = 7
-"""Replies that are new to the process, of one reader each."""
+"""Replies that are new to the process, with one reader each."""
 AT = {
     2_000: (UVICORN, DEFLATE, DAPHNE, RESUMABLE, MEMORY, FILE, USUAL),
     20_000: (UVICORN, DAPHNE, RESUMABLE, MEMORY, USUAL),
@@ -26,7 +26,7 @@ def measure(stage: Stage, outcome: Outcome) -> None:
         subjects = stage.wanted(*names)
         ready = {s.name: list(s.replayable(chunks, 1)) for s in subjects}
         for subject in subjects:
-            replay(subject, stage.client, ready[subject.name] * 10, chunks)  # to warm up
+            replay(subject, stage.client, ready[subject.name] * 10, chunks)  # warm-up
         for _ in range(stage.options.rounds):
             seen: dict[str, Replayed] = {}
             for subject in subjects:

@@ -1,4 +1,4 @@
-"""Whether a token stays as cheap with ten times as much of everything around it."""
+"""Whether a token costs the same with ten times as many rows, messages or tokens."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ PART = "scale"
 STREAMS = 40
 ROWS = (100_000, 1_000_000)
 CHUNKS = 20_000
-"""Of each stream that fills the table."""
+"""Chunks of each stream that fills the table."""
 LENGTHS = (500, 5_000)
-"""Tokens that a reply has before it is measured."""
+"""Tokens that a reply has before the measurement."""
 TURNS = (6, 60)
 ANSWER = 300
 """Tokens."""
@@ -34,7 +34,7 @@ def rows_and_length(stage: Stage, outcome: Outcome) -> None:
         subjects = [open_.enter_context(Holdfast("uvicorn")) for _ in ROWS]
         for subject, count in zip(subjects, ROWS, strict=True):
             subject.fill(count // CHUNKS, CHUNKS)
-            live(subject, stage.client, STREAMS, 1.0)  # to warm up
+            live(subject, stage.client, STREAMS, 1.0)  # warm-up
         for _ in range(stage.options.few):
             costs = []
             for subject, count in zip(subjects, ROWS, strict=True):
@@ -58,12 +58,13 @@ def length(subject: Holdfast, stage: Stage, outcome: Outcome) -> None:
 
 
 def history(stage: Stage, outcome: Outcome) -> None:
-    """Whole replies of the chat, from the claim to the end, in short and in long conversations."""
+    """Measure complete replies of the chat, from the claim to the end, in short and in long
+    conversations."""
     with (
         provider(ANSWER) as url,
         Holdfast("uvicorn", environment={"OPENAI_BASE_URL": url}) as subject,
     ):
-        answered(subject, TURNS[0])  # to warm up
+        answered(subject, TURNS[0])  # warm-up
         for _ in range(stage.options.few):
             costs = [answered(subject, turns) for turns in TURNS]
             for turns, cost in zip(TURNS, costs, strict=True):
@@ -72,8 +73,8 @@ def history(stage: Stage, outcome: Outcome) -> None:
 
 
 def answered(subject: Holdfast, turns: int) -> float:
-    """Microseconds of CPU for a token of answers that nobody reads meanwhile, from the question on:
-    what was said before is there already."""
+    """Return the microseconds of CPU for a token of answers without readers, from the question on;
+    the earlier messages exist already."""
     conversations = subject.ask(do="conversations", count=STREAMS, turns=turns)
     before = cpu.used(subject.processes)
     subject.ask(do="replies", asked=conversations)

@@ -1,4 +1,4 @@
-"""What a provider's SDK costs, and what is left of it in a worker that speaks to the provider."""
+"""The cost of a provider's SDK alone, and of a worker that uses it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks import cpu
 from benchmarks.outcome import Outcome, Stage, ratio
 from benchmarks.running import RATE, REST
 from benchmarks.subjects.holdfast import Holdfast
-from tests.services.child import Child
+from tools.services.helper_process import Child
 
 PART = "sdk"
 STREAMS = 40
@@ -23,7 +23,7 @@ SDK = "the openai SDK alone"
 
 @contextmanager
 def provider(count: int, rate: float = RATE) -> Iterator[str]:
-    """The address of a lean provider whose replies have so many tokens."""
+    """Start a minimal provider whose replies have this number of tokens. Return its address."""
     order = json.dumps({"rate": rate, "count": count})
     with Child("provider", sys.executable, "-m", "benchmarks.provider", order) as child:
         yield f"http://127.0.0.1:{child.hear()['port']}/v1"
@@ -60,7 +60,7 @@ def worker_costs(subject: Holdfast, url: str, seconds: float) -> float:
 
 
 def per_token(processes: Mapping[str, int], seconds: float) -> float:
-    """Microseconds of CPU for a token, while all streams run at their rate."""
+    """Return the microseconds of CPU for a token, while all streams run at their rate."""
     time.sleep(LEAD)
     before = cpu.used(processes)
     time.sleep(seconds)

@@ -1,4 +1,4 @@
-"""How many tokens a second hold with a p99 under 100 ms: more streams, until it breaks."""
+"""The highest rate with a p99 under 100 ms: more streams at each step, until one fails."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def measure(stage: Stage, outcome: Outcome) -> None:
 
 
 def held(stage: Stage, outcome: Outcome, subject: Subject, steps: Sequence[int]) -> float:
-    """Tokens a second at the last step that held; a step that does not has a second chance."""
+    """Return the tokens a second of the last step that held; a step that fails gets a second
+    chance."""
     best = 0.0
     for streams in steps:
         for _ in range(2):

@@ -18,9 +18,11 @@ const call = (method, path, body = "", headers = {}) =>
     });
     sent.on("error", reject);
     sent.on("response", (answer) => {
-      answer.resume().on("end", () =>
-        answer.statusCode < 300 ? resolve() : reject(new Error(`${method} ${answer.statusCode}`)),
-      );
+      answer
+        .resume()
+        .on("end", () =>
+          answer.statusCode < 300 ? resolve() : reject(new Error(`${method} ${answer.statusCode}`)),
+        );
     });
     sent.end(body);
   });

@@ -1,6 +1,7 @@
-"""npm's @durable-streams/server, the reference server: an append is a POST, a reader tails by SSE.
+"""npm's @durable-streams/server, the reference server: an append is a POST, and a reader follows
+over SSE.
 
-Only the server's CPU counts, not that of the process that makes the tokens and posts them.
+Only the server's CPU counts, not that of the process that generates the tokens and posts them.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from benchmarks.client.wires import Spec
 from benchmarks.goals import FILE, MEMORY
 from benchmarks.subjects import peers
 from benchmarks.subjects.subject import Plan
-from tests.services.program import scratch_folder
-from tests.waiting import until
+from tools.services.program import scratch_folder
+from tools.waiting import until
 
 
 class Durable:

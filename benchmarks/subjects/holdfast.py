@@ -1,4 +1,4 @@
-"""Holdfast as `make stack` starts it, with a source that makes the benchmark's tokens."""
+"""Holdfast as `make stack` starts it, with a source that generates the benchmark's tokens."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any, Self
 
 from benchmarks.client.wires import Spec
 from benchmarks.subjects.subject import Plan
-from tests.e2e.deployment import Server
-from tests.services.child import Child
-from tests.waiting import until
+from tools.deployment.deployment import Server
+from tools.services.helper_process import Child
 from tools.stack import Stack
+from tools.waiting import until
 
 PER_PERSON = 10
 """Streams of one person: as many as the product lets run at once."""
@@ -27,12 +27,12 @@ ENVIRONMENT = {
 
 
 def _mute(_: str) -> None:
-    """Nothing dies here."""
+    """No process is restarted here."""
 
 
 @dataclass
 class Holdfast:
-    """One web process and one worker, or as many as are asked for."""
+    """One web process and one worker, or a given number of each."""
 
     server: Server = "uvicorn"
     webs: int = 1
@@ -99,16 +99,16 @@ class Holdfast:
         return self._readers(uuids, people)
 
     def fill(self, streams: int, chunks: int) -> None:
-        """Streams that have ended, with so many chunks each."""
+        """Create ended streams with a number of chunks each."""
         owners = [owner for owner, _ in self._newcomers(streams)]
         self._desk.ask(do="journals", owners=owners, chunks=chunks, ended=True)
 
     def ask(self, **order: Any) -> Any:
-        """What the desk has to tell: see `engine.desk`."""
+        """Return a measurement of the desk: see `engine.desk`."""
         return self._desk.ask(**order)
 
     def stored(self) -> tuple[int, int]:
-        """Bytes of the journal with its index, and of the text in it."""
+        """Return the bytes of the journal with its index, and of the text in it."""
         size, text = self._desk.ask(do="stored")
         return size, text
 
@@ -119,7 +119,7 @@ class Holdfast:
         return [self._people[number // PER_PERSON] for number in range(streams)]
 
     def _newcomers(self, streams: int) -> list[tuple[int, str]]:
-        """For streams that never end: they count for what their owners may have running."""
+        """For endless streams, which count against the limit of their owners."""
         people = self._desk.ask(do="people", count=-(-streams // PER_PERSON))
         return [people[number // PER_PERSON] for number in range(streams)]
 

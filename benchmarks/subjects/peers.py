@@ -1,4 +1,4 @@
-"""What the subjects on Node share: their packages, and how their programs are run."""
+"""The common parts of the subjects on Node: their packages, and starting their programs."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.services import node
-from tests.services.child import Child
-from tests.services.node import Packages
+from tools.services import node
+from tools.services.helper_process import Child
+from tools.services.node import Packages
 
 PACKAGES = Packages(Path(__file__).resolve().parents[1] / "peers")
 
 
 def program(name: str, *arguments: str, **environment: str) -> Child:
-    """One of our programs for a peer, running. Raises `node.Missing`."""
+    """Run one of our programs for a peer. Raises `node.Missing`."""
     executable = PACKAGES.install()
     file = PACKAGES.programs() / f"{name}.mjs"
     here = {**node.environment(), "NODE_ENV": "production", **environment}
@@ -22,7 +22,7 @@ def program(name: str, *arguments: str, **environment: str) -> Child:
 
 
 def versions(*packages: str) -> dict[str, Any]:
-    """Of Node and of these packages, as they are installed."""
+    """Return the versions of Node and of these packages, as installed."""
     said = {"node": node.version(PACKAGES.install())}
     for package in packages:
         described = PACKAGES.module(*package.split("/"), "package.json")

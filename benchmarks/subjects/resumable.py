@@ -1,4 +1,5 @@
-"""npm's resumable-stream: the producer keeps the text, a second process serves those who resume."""
+"""npm's resumable-stream: the producer holds the text, a second process serves readers that
+resume."""
 
 from __future__ import annotations
 
@@ -10,12 +11,12 @@ from uuid import uuid4
 from benchmarks.client.wires import Spec
 from benchmarks.subjects import peers
 from benchmarks.subjects.subject import Plan
-from tests.services import redis
-from tests.waiting import until
+from tools.services import redis
+from tools.waiting import until
 
 
 class Resumable:
-    """Two Node processes and Redis. Nothing is stored: when the producer dies, so does the text."""
+    """Two Node processes and Redis. Nothing is stored: when the producer dies, the text is lost."""
 
     name = "resumable-stream"
 

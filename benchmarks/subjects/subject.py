@@ -1,4 +1,4 @@
-"""What a subject of the benchmark can be asked for, whatever it is made of."""
+"""The interface of a subject of the benchmark."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from benchmarks.client.wires import Spec
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """So many streams at once, each with `rate` tokens a second from `start` on (seconds of the
-    monotonic clock), `count` in all. The streams' tokens come evenly spread over time."""
+    """Streams that run at once, each with `rate` tokens a second from `start` on (seconds of the
+    monotonic clock), `count` in all. The tokens of the streams are spread evenly over time."""
 
     streams: int
     rate: float
     start: float
     count: int
     before: int = 0
-    """Tokens that come at once, as soon as the stream begins; Holdfast only."""
+    """Tokens that arrive at once when the stream begins; Holdfast only."""
 
     def starts(self) -> list[float]:
         apart = 1 / self.rate / self.streams
@@ -27,7 +27,7 @@ class Plan:
 
 
 class Subject(Protocol):
-    """One way to stream text. It runs while it is open; streams are begun again and again."""
+    """One way to stream text. It runs while it is open; streams are started repeatedly."""
 
     @property
     def name(self) -> str: ...
@@ -38,17 +38,18 @@ class Subject(Protocol):
 
     @property
     def processes(self) -> dict[str, int]:
-        """The pids of all processes whose work is the subject's, by what they do."""
+        """Return the pids of all processes that do the subject's work, by their tasks."""
         ...
 
     def begin(self, plan: Plan) -> Sequence[Spec]:
-        """Start these streams; how a client reads each of them."""
+        """Start these streams. Return for each of them how a client reads it."""
         ...
 
     def settle(self) -> None:
-        """Return once nothing runs any more."""
+        """Return when no stream runs any more."""
         ...
 
     def replayable(self, tokens: int, streams: int) -> Sequence[Spec]:
-        """Streams that have so many tokens and go on; how a client reads all there is so far."""
+        """Start streams that have a number of tokens and continue. Return how a client reads the
+        text so far."""
         ...

@@ -13,10 +13,10 @@ from typing import Any, Self
 from benchmarks.client.wires import Spec
 from benchmarks.goals import SKETCH, USUAL
 from benchmarks.subjects.subject import Plan
-from tests.e2e.deployment import ROOT
-from tests.services import Program, free_port, postgres, redis
-from tests.services.child import Child
-from tests.services.program import listens, scratch_folder
+from tools.deployment.deployment import ROOT
+from tools.services import Program, free_port, postgres, redis
+from tools.services.helper_process import Child
+from tools.services.program import listens, scratch_folder
 
 
 class Usual:

@@ -1,4 +1,4 @@
-"""A consumer per socket: what is stored first, row by row, then whatever the group is sent."""
+"""A consumer per socket: first the stored text, row by row, then the messages of the group."""
 
 from __future__ import annotations
 

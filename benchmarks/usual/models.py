@@ -23,7 +23,7 @@ class Chunk(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     delta = models.TextField()
     content = models.TextField(default="")
-    """All the text so far, in the original sketch only."""
+    """The complete text so far, in the original sketch only."""
 
     objects: ClassVar[models.Manager[Chunk]] = models.Manager()
 

@@ -1,4 +1,5 @@
-"""Makes replies, as a background worker of the usual kind would. Its orders are lines of JSON."""
+"""Generates replies, as a background worker of the usual kind would. Its orders are lines of
+JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from benchmarks.usual.models import Chunk, Message
 
 
 class Worker:
-    """Runs every reply as a task; `full_text` is the original sketch's way."""
+    """Runs every reply as a task; with `full_text` in the way of the original sketch."""
 
     def __init__(self, full_text: bool) -> None:
         self._full_text = full_text
@@ -54,7 +55,7 @@ class Worker:
         await self._layer.group_send(group(message.pk), {"type": "end"})
 
     async def _stored(self, tokens: int) -> int:
-        """A reply with so many tokens that goes on."""
+        """Create a reply that has a number of tokens and continues."""
         message = await Message.objects.acreate()
         await Chunk.objects.abulk_create(
             Chunk(message=message, index=index, delta=token(index)) for index in range(tokens)

@@ -1,7 +1,7 @@
-"""Django's PostgreSQL with a pool that tells a server which is away from one that is busy.
+"""Django's PostgreSQL backend with a pool that distinguishes an unreachable server from a busy one.
 
-Whoever waits for a connection can't see why there is none. A busy pool is worth some patience; a
-server that is away is not, and while it is known to be away nobody waits at all.
+A caller that waits for a connection can't see why there is none. A busy pool is worth some
+patience; an unreachable server is not, and while it is known to be unreachable nobody waits at all.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from psycopg_pool import PoolTimeout
 from streaming.outage import outage_monitor
 
 MAX_POOL_WAIT_SECONDS = 10.0
-"""How long a request waits for its turn, while others are served."""
+"""The time that a request waits for a connection while others use them."""
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """A connection from the pool. The pool gives up sooner (`timeout` in the settings); then
-        the server itself is asked whether it is there."""
+        """Return a connection from the pool. The pool gives up sooner (`timeout` in the settings);
+        then this checks whether the server itself can be reached."""
         deadline = time.monotonic() + MAX_POOL_WAIT_SECONDS
         while True:
             if outage_monitor.is_database_away:

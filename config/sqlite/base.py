@@ -1,4 +1,4 @@
-"""Django's SQLite, with a file that nobody but the service may read, whatever started it: it holds
+"""Django's SQLite backend, with a database file that only the service may read, because it contains
 everybody's messages and sessions."""
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
 
 def restrict_file_mode(file: Path) -> None:
-    """Make the file before SQLite would, or take it from the others. SQLite gives what it makes
-    beside it the same mode, so only what an older version left has to be changed.
+    """Create the file before SQLite does, or restrict an existing one. SQLite gives the files
+    beside it the same mode, so only files of an older version have to be changed.
 
-    A file that is there is never opened: to close it would drop the locks that all connections of
+    An existing file is never opened: closing it would release the locks that all connections of
     this process hold on it (https://sqlite.org/howtocorrupt.html, 2.2), and another process would
-    take the write-ahead log away under them.
+    remove the write-ahead log while they use it.
     """
-    with suppress(OSError):  # it is there, or its folder is not: SQLite says that in its own words
+    with suppress(OSError):  # the file exists, or its folder does not: SQLite then reports it
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY_MODE))
     for each in (file, *(file.with_name(f"{file.name}-{end}") for end in ("wal", "shm"))):
         with suppress(OSError):

@@ -2,121 +2,121 @@
 // here; whatever goes wrong, the text stays: in the box, in the page, or in this browser.
 
 import { connection } from "./socket.js";
-import { draft, dropDraft, dropUnsent, keepDraft, keepUnsent, unsent } from "./drafts.js";
-import { toTheEnd } from "./follow.js";
-import { fragmentOf, isSomeoneElse, post, requestId } from "./server.js";
+import { readDraft, deleteDraft, deleteUnsent, saveDraft, saveUnsent, readUnsent } from "./drafts.js";
+import { scrollToBottom } from "./scroll.js";
+import { parseFragment, isAccountMismatch, postForm, createRequestId } from "./http.js";
 
 /** @typedef {{fields: URLSearchParams, action: string, question: Element, answer: Element}} Message */
 
-const TOUCH = matchMedia("(pointer: coarse)");
+const TOUCH_POINTER = matchMedia("(pointer: coarse)");
 
-let form, box, select, send, stop, hint, refusal, messages, parent, seen;
-let noKey = []; // the hint's own words, for a model that can't be used
-let stopWhenKnown = false;
-let line = Promise.resolve(); // messages go one after the other: each follows the one before
-let underway = 0;
-let usual = ""; // the model that the form has by itself
-let wanted = ""; // the effort of a draft, whose model is not picked yet
+let composerForm, textBox, modelSelect, sendButton, stopButton, hintLine, rejectionBox, messageList, parentField, knownLeafField;
+let noKeyHint = []; // the hint's own words, for a model that can't be used
+let stopOnceStarted = false;
+let sendQueue = Promise.resolve(); // messages go one after the other: each follows the one before
+let pendingCount = 0;
+let defaultModel = ""; // the model that the form has by itself
+let draftEffort = ""; // the effort of a draft, whose model is not picked yet
 
 export function startComposer() {
-  form = document.getElementById("composer");
-  ({ text: box, model: select } = form.elements);
-  [send, stop] = [".send", ".stop"].map((name) => form.querySelector(name));
-  [hint, refusal, messages] = ["hint", "refusal", "messages"].map((id) => document.getElementById(id));
-  [parent, seen] = ["parent", "seen"].map((id) => document.getElementById(id));
-  noKey = [...hint.childNodes];
-  usual = [...select.options].find(({ defaultSelected }) => defaultSelected)?.value ?? "";
-  restore();
-  form.addEventListener("submit", submitted);
-  form.addEventListener("input", changed);
-  box.addEventListener("keydown", pressed);
-  document.addEventListener("reply", update);
-  connection.addEventListener("status", update);
+  composerForm = document.getElementById("composer");
+  ({ text: textBox, model: modelSelect } = composerForm.elements);
+  [sendButton, stopButton] = [".send", ".stop"].map((name) => composerForm.querySelector(name));
+  [hintLine, rejectionBox, messageList] = ["hint", "rejection", "messages"].map((id) => document.getElementById(id));
+  [parentField, knownLeafField] = ["parent", "seen"].map((id) => document.getElementById(id));
+  noKeyHint = [...hintLine.childNodes];
+  defaultModel = [...modelSelect.options].find(({ defaultSelected }) => defaultSelected)?.value ?? "";
+  restoreDrafts();
+  composerForm.addEventListener("submit", onSubmit);
+  composerForm.addEventListener("input", onInput);
+  textBox.addEventListener("keydown", onKeyDown);
+  document.addEventListener("reply-changed", updateForm);
+  connection.addEventListener("status", updateForm);
   // Stop takes the place of Send under the pointer: the second of a double click is not for it.
-  stop.addEventListener("click", (event) => event.detail > 1 && event.preventDefault());
-  update();
-  takeFocus();
+  stopButton.addEventListener("click", (event) => event.detail > 1 && event.preventDefault());
+  updateForm();
+  focusTextBox();
 }
 
 /** What is typed is for the box, from the first letter on; a phone's keyboard would cover the page. */
-function takeFocus() {
+function focusTextBox() {
   const taken = document.activeElement !== document.body || document.querySelector(".edit");
-  if (TOUCH.matches || taken) return;
-  box.setSelectionRange(box.value.length, box.value.length);
-  box.focus({ preventScroll: true });
+  if (TOUCH_POINTER.matches || taken) return;
+  textBox.setSelectionRange(textBox.value.length, textBox.value.length);
+  textBox.focus({ preventScroll: true });
 }
 
 /** The replies that are still being written, in the order they run. */
-export function running() {
-  return [...messages.querySelectorAll("live-reply")].filter((reply) => reply.running);
+export function runningReplies() {
+  return [...messageList.querySelectorAll("live-reply")].filter((reply) => reply.isRunning);
 }
 
 /** The message this page ends with. */
-export function standing() {
-  return parent.value;
+export function getParentId() {
+  return parentField.value;
 }
 
 /** What this page has seen as the end of the chat; null while a message of its own is on its way. */
-export function seenEnd() {
-  return underway ? null : seen.value;
+export function getKnownLeaf() {
+  return pendingCount ? null : knownLeafField.value;
 }
 
 /** The page ends here from now on, and so does the chat. */
-export function standAt(leaf) {
-  parent.value = seen.value = leaf;
-  refusal.replaceChildren();
-  update();
+export function setLeaf(leaf) {
+  parentField.value = knownLeafField.value = leaf;
+  rejectionBox.replaceChildren();
+  updateForm();
 }
 
-export function composerModel() {
-  return select.value;
+export function getSelectedModel() {
+  return modelSelect.value;
 }
 
 /** The id of the chat that is open, "" for a new one. Where a form was refused, or is a page of its own, the address has another. */
-export function openChat() {
-  return /^\/c\/([^/]+)\//.exec(form.getAttribute("action"))?.[1] ?? "";
+export function getConversationId() {
+  return /^\/c\/([^/]+)\//.exec(composerForm.getAttribute("action"))?.[1] ?? "";
 }
 
 /** Say that the chat has gone on without this page. */
-export function movedTo(leaf) {
+export function showMoved(leaf) {
   const made = document.importNode(document.getElementById("moved-template").content, true);
   const stay = made.querySelector("[name='parent']");
-  [stay.value, stay.dataset.seen] = [parent.value, leaf];
-  made.querySelector("[data-show]").href = `/c/${openChat()}/`;
-  refusal.replaceChildren(made);
+  [stay.value, stay.dataset.knownLeaf] = [parentField.value, leaf];
+  made.querySelector("[data-moved-link]").href = `/c/${getConversationId()}/`;
+  rejectionBox.replaceChildren(made);
 }
 
 /** Send from where the page stands, although the chat went on elsewhere. */
-function stayAt({ value, dataset }) {
-  parent.value = value;
-  seen.value = dataset.seen;
+function branchFrom({ value, dataset }) {
+  parentField.value = value;
+  knownLeafField.value = dataset.knownLeaf;
 }
 
-function changed() {
-  keepDraft(form, usual);
-  update();
+function onInput() {
+  saveDraft(composerForm, defaultModel);
+  updateForm();
 }
 
-function update() {
-  document.getElementById("main").classList.toggle("new", !messages.querySelector(".message"));
-  const [first] = running();
-  const usable = select.selectedOptions[0]?.disabled === false;
+function updateForm() {
+  document.getElementById("main").classList.toggle("new", !messageList.querySelector(".message"));
+  const [first] = runningReplies();
+  const usable = modelSelect.selectedOptions[0]?.disabled === false;
   const offline = connection.status === "offline";
-  send.disabled = !usable || offline || !box.value.trim();
-  send.title = offline ? "Offline. What you write is kept." : !usable ? "Pick a model that has a key" : send.disabled ? "Write a message first" : "";
-  hint.replaceChildren(...(usable ? [] : noKey));
-  form.toggleAttribute("data-running", Boolean(first));
-  stop.setAttribute("formaction", first?.stream ? `/s/${first.stream}/stop/` : "");
-  showSettings();
+  sendButton.disabled = !usable || offline || !textBox.value.trim();
+  sendButton.title = offline ? "Offline. What you write is kept." : !usable ? "Pick a model that has a key" : sendButton.disabled ? "Write a message first" : "";
+  hintLine.replaceChildren(...(usable ? [] : noKeyHint));
+  composerForm.toggleAttribute("data-running", Boolean(first));
+  stopButton.setAttribute("formaction", first?.stream ? `/s/${first.stream}/stop/` : "");
+  updateSettings();
 }
 
 /** Settings only where the model takes them, and in a line what differs from the usual. */
-function showSettings() {
-  const { takesTemperature, takesMaxTokens, efforts = "", maxOutput } = select.selectedOptions[0]?.dataset ?? {};
-  const { max_tokens: tokens, temperature, reasoning_effort: effort, system_prompt: prompt } = form.elements;
+function updateSettings() {
+  const { takesTemperature, takesMaxTokens, efforts = "", maxOutput } = modelSelect.selectedOptions[0]?.dataset ?? {};
+  const { max_tokens: tokens, temperature, reasoning_effort: effort, system_prompt: prompt } = composerForm.elements;
   const taken = { max_tokens: takesMaxTokens === "true", temperature: takesTemperature === "true", reasoning_effort: efforts !== "" };
-  for (const [name, takes] of Object.entries(taken)) form.querySelector(`[data-setting='${name}']`).hidden = !takes;
-  offerEfforts(effort, efforts.split(" ").filter(Boolean));
+  for (const [name, takes] of Object.entries(taken)) composerForm.querySelector(`[data-setting='${name}']`).hidden = !takes;
+  updateEfforts(effort, efforts.split(" ").filter(Boolean));
   if (maxOutput) tokens.max = maxOutput;
   else tokens.removeAttribute("max");
   const parts = [
@@ -131,217 +131,217 @@ function showSettings() {
 }
 
 /** Each model has words of its own for how hard it thinks. */
-function offerEfforts(effort, names) {
+function updateEfforts(effort, names) {
   const offered = [...effort.options].slice(1).map(({ value }) => value);
   if (offered.join() === names.join()) return;
-  const chosen = effort.value || wanted;
+  const chosen = effort.value || draftEffort;
   effort.replaceChildren(effort.options[0], ...names.map((name) => new Option(name[0].toUpperCase() + name.slice(1), name)));
   effort.value = names.includes(chosen) ? chosen : "";
 }
 
 /** Enter sends, Shift+Enter does not; neither while an input method composes, nor under a thumb. */
-function pressed(event) {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229 || TOUCH.matches) return;
+function onKeyDown(event) {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229 || TOUCH_POINTER.matches) return;
   event.preventDefault();
-  if (!send.disabled) form.requestSubmit(send);
+  if (!sendButton.disabled) composerForm.requestSubmit(sendButton);
 }
 
-function submitted(event) {
+function onSubmit(event) {
   event.preventDefault();
-  if (event.submitter === stop) stopRunning();
-  else if (!send.disabled) {
-    if (event.submitter?.name === "parent") stayAt(event.submitter);
-    deliver(compose());
+  if (event.submitter === stopButton) stopFirstReply();
+  else if (!sendButton.disabled) {
+    if (event.submitter?.name === "parent") branchFrom(event.submitter);
+    enqueueMessage(createMessage());
   }
 }
 
 /** Of those that run, the one that began first. */
-export async function stopRunning() {
-  const [first] = running();
+export async function stopFirstReply() {
+  const [first] = runningReplies();
   if (!first) return;
-  first.say("Stopping…");
-  stopWhenKnown = !first.stream;
-  if (stopWhenKnown) return;
-  const response = await post(`/s/${first.stream}/stop/`);
-  if (!response?.ok && first.running) first.say("Not stopped. Try again", "failed");
+  first.setStatusText("Stopping…");
+  stopOnceStarted = !first.stream;
+  if (stopOnceStarted) return;
+  const response = await postForm(`/s/${first.stream}/stop/`);
+  if (!response?.ok && first.isRunning) first.setStatusText("Not stopped. Try again", "failed");
 }
 
 // A message on its way
 
 /** @returns {Message} shown, and the box made ready for the next one */
-function compose() {
-  const fields = new URLSearchParams(new FormData(form));
-  fields.set("request_id", requestId());
-  const message = messageOf(fields);
-  keepUnsent(message.action, fields);
-  box.value = "";
-  dropDraft(form);
-  refusal.replaceChildren();
-  show(message);
-  box.focus();
+function createMessage() {
+  const fields = new URLSearchParams(new FormData(composerForm));
+  fields.set("request_id", createRequestId());
+  const message = buildMessage(fields);
+  saveUnsent(message.action, fields);
+  textBox.value = "";
+  deleteDraft(composerForm);
+  rejectionBox.replaceChildren();
+  showMessage(message);
+  textBox.focus();
   return message;
 }
 
-function messageOf(fields) {
-  const [question, answer] = ["message-template", "reply-template"].map(fromTemplate);
-  question.querySelector(".words").textContent = fields.get("text");
+function buildMessage(fields) {
+  const [question, answer] = ["message-template", "reply-template"].map(cloneTemplate);
+  question.querySelector(".user-text").textContent = fields.get("text");
   const model = fields.get("model");
   answer.setAttribute("aria-label", model);
   answer.querySelector("header").textContent = model;
-  return { fields, question, answer, action: form.getAttribute("action") };
+  return { fields, question, answer, action: composerForm.getAttribute("action") };
 }
 
-function fromTemplate(id) {
+function cloneTemplate(id) {
   const article = document.importNode(document.getElementById(id).content.querySelector("article"), true);
   article.removeAttribute("id");
   return article;
 }
 
-function show({ question, answer }) {
-  if (!question.isConnected) messages.append(question);
-  const first = !running().length;
+function showMessage({ question, answer }) {
+  if (!question.isConnected) messageList.append(question);
+  const first = !runningReplies().length;
   question.after(answer);
-  if (first) answer.querySelector("live-reply").say("Connecting");
-  update();
-  toTheEnd();
+  if (first) answer.querySelector("live-reply").setStatusText("Connecting");
+  updateForm();
+  scrollToBottom();
 }
 
-function deliver(message) {
-  underway += 1;
-  line = line.then(() => hand(message)).finally(() => {
-    underway -= 1;
-    document.dispatchEvent(new CustomEvent("delivered"));
+function enqueueMessage(message) {
+  pendingCount += 1;
+  sendQueue = sendQueue.then(() => sendMessage(message)).finally(() => {
+    pendingCount -= 1;
+    document.dispatchEvent(new CustomEvent("send-finished"));
   });
 }
 
-async function hand(message) {
-  follow(message);
-  message.fields.set("parent", parent.value);
-  message.fields.set("seen", seen.value);
-  const response = await post(message.action, message.fields);
-  if (!response) return notSent(message);
+async function sendMessage(message) {
+  retargetMessage(message);
+  message.fields.set("parent", parentField.value);
+  message.fields.set("seen", knownLeafField.value);
+  const response = await postForm(message.action, message.fields);
+  if (!response) return showNotSent(message);
   const elsewhere = response.headers.get("HX-Redirect") ?? (response.redirected ? response.url : null);
-  if (elsewhere) return signIn(message, elsewhere);
-  if (isSomeoneElse(response)) return withdraw(message);
-  if (response.status === 422 || response.status === 409) return refused(message, fragmentOf(response));
-  const made = fragmentOf(response).querySelectorAll("article");
-  if (!response.ok || made.length !== 2) return notSent(message); // a portal's own page may come, too
-  return arrived(message, made, response.headers.get("HX-Push-Url"));
+  if (elsewhere) return redirectToSignIn(message, elsewhere);
+  if (isAccountMismatch(response)) return rollbackMessage(message);
+  if (response.status === 422 || response.status === 409) return rejectMessage(message, parseFragment(response));
+  const made = parseFragment(response).querySelectorAll("article");
+  if (!response.ok || made.length !== 2) return showNotSent(message); // a portal's own page may come, too
+  return acceptMessage(message, made, response.headers.get("HX-Push-Url"));
 }
 
 /** A message written before the chat had its address goes into that chat. */
-function follow(message) {
-  const action = form.getAttribute("action");
+function retargetMessage(message) {
+  const action = composerForm.getAttribute("action");
   if (message.action === action) return;
-  dropUnsent(message.action, message.fields);
+  deleteUnsent(message.action, message.fields);
   message.action = action;
-  keepUnsent(action, message.fields);
+  saveUnsent(action, message.fields);
 }
 
-function arrived(message, [question, answer], page) {
-  usual = message.fields.get("model");
-  dropUnsent(message.action, message.fields);
-  if (page) moveTo(page);
+function acceptMessage(message, [question, answer], page) {
+  defaultModel = message.fields.get("model");
+  deleteUnsent(message.action, message.fields);
+  if (page) setConversationUrl(page);
   const there = document.getElementById(question.id); // sent before, and the page was loaded since
-  if (!there) parent.value = seen.value = answer.id.slice(2);
+  if (!there) parentField.value = knownLeafField.value = answer.id.slice(2);
   message.question.replaceWith(...(there ? [] : [question]));
   message.answer.replaceWith(...(there ? [] : [answer]));
-  if (stopWhenKnown) stopRunning();
-  stopWhenKnown = false;
-  update();
+  if (stopOnceStarted) stopFirstReply();
+  stopOnceStarted = false;
+  updateForm();
 }
 
 /** A new chat has got an address of its own, and what was typed meanwhile belongs to it. */
-function moveTo(page) {
+function setConversationUrl(page) {
   history.pushState(null, "", page);
-  dropDraft(form);
-  form.setAttribute("action", `${page}messages/`);
-  if (box.value) keepDraft(form, usual);
-  box.placeholder = "Reply";
-  document.dispatchEvent(new CustomEvent("moved", { detail: page }));
+  deleteDraft(composerForm);
+  composerForm.setAttribute("action", `${page}messages/`);
+  if (textBox.value) saveDraft(composerForm, defaultModel);
+  textBox.placeholder = "Reply";
+  document.dispatchEvent(new CustomEvent("url-changed", { detail: page }));
 }
 
-function signIn(message, where) {
-  withdraw(message);
+function redirectToSignIn(message, where) {
+  rollbackMessage(message);
   location.assign(where);
 }
 
-function refused(message, why) {
-  withdraw(message);
-  refusal.replaceChildren(why);
+function rejectMessage(message, why) {
+  rollbackMessage(message);
+  rejectionBox.replaceChildren(why);
 }
 
 /** Nothing was written on the server: take the message back, and give its text back. */
-function withdraw({ question, answer, fields, action }) {
+function rollbackMessage({ question, answer, fields, action }) {
   question.remove();
   answer.remove();
-  dropUnsent(action, fields);
-  box.value = [fields.get("text"), box.value].filter(Boolean).join("\n\n");
-  stopWhenKnown = false;
-  changed();
-  tellOfFewer();
+  deleteUnsent(action, fields);
+  textBox.value = [fields.get("text"), textBox.value].filter(Boolean).join("\n\n");
+  stopOnceStarted = false;
+  onInput();
+  emitReplyRemoved();
 }
 
 /** A reply left the page before it began. */
-function tellOfFewer() {
-  document.dispatchEvent(new CustomEvent("reply"));
+function emitReplyRemoved() {
+  document.dispatchEvent(new CustomEvent("reply-changed"));
 }
 
 /** It may have arrived or not: sent again under the same id it makes no second reply. */
-function notSent(message) {
-  const foot = element("footer", "foot");
-  const line = element("div", "foot-line");
-  const words = element("span", "state", "Not sent.");
-  const retry = element("button", "quiet", "Retry");
-  words.dataset.tone = "failed";
+function showNotSent(message) {
+  const foot = createElement("footer", "message-footer");
+  const line = createElement("div", "message-footer-row");
+  const words = createElement("span", "state", "Not sent.");
+  const retry = createElement("button", "quiet", "Retry");
+  words.dataset.severity = "failed";
   words.setAttribute("role", "alert");
   retry.type = "button";
   retry.addEventListener("click", () => {
     foot.remove();
-    show(message);
-    deliver(message);
+    showMessage(message);
+    enqueueMessage(message);
   });
-  const edit = Object.assign(element("button", "quiet", "Edit"), { type: "button" });
+  const edit = Object.assign(createElement("button", "quiet", "Edit"), { type: "button" });
   edit.addEventListener("click", () => {
-    withdraw(message);
-    box.focus();
+    rollbackMessage(message);
+    textBox.focus();
   });
   line.append(words, retry, edit);
   foot.append(line);
   message.answer.remove();
   message.question.append(foot);
-  stopWhenKnown = false;
-  tellOfFewer();
+  stopOnceStarted = false;
+  emitReplyRemoved();
 }
 
-function element(tag, className, text = "") {
+function createElement(tag, className, text = "") {
   return Object.assign(document.createElement(tag), { className, textContent: text });
 }
 
 /** Is the model of a draft what somebody chose? Not where the address names one, nor where it is one
  *  for trying and there was nothing better then. */
-function isChoice({ model, usual: before = model }) {
-  const isTrial = (id) => [...select.options].some(({ value, dataset }) => value === id && "trial" in dataset);
-  const isBetter = isTrial(model) && isTrial(before) && !isTrial(usual);
+function isChosenModel({ model, usual: before = model }) {
+  const isTrial = (id) => [...modelSelect.options].some(({ value, dataset }) => value === id && "demo" in dataset);
+  const isBetter = isTrial(model) && isTrial(before) && !isTrial(defaultModel);
   return !isBetter && !new URLSearchParams(location.search).has("model");
 }
 
 /** What a reload found here: the draft, unless the server gave one, and what was never answered. */
-function restore() {
-  wanted = draft(form).reasoning_effort ?? "";
-  for (const [name, value] of Object.entries(draft(form))) {
-    const field = form.elements[name];
+function restoreDrafts() {
+  draftEffort = readDraft(composerForm).reasoning_effort ?? "";
+  for (const [name, value] of Object.entries(readDraft(composerForm))) {
+    const field = composerForm.elements[name];
     const given = !field || (name === "text" && field.value);
     const offered = !field?.options || [...field.options].some((one) => one.value === value && !one.disabled);
-    if (!given && offered && (field !== select || isChoice(draft(form)))) field.value = value;
+    if (!given && offered && (field !== modelSelect || isChosenModel(readDraft(composerForm)))) field.value = value;
   }
-  const action = form.getAttribute("action");
-  for (const fields of unsent(action)) {
-    if (messages.querySelector(`[data-request="${fields.get("request_id")}"]`)) dropUnsent(action, fields);
+  const action = composerForm.getAttribute("action");
+  for (const fields of readUnsent(action)) {
+    if (messageList.querySelector(`[data-request="${fields.get("request_id")}"]`)) deleteUnsent(action, fields);
     else {
-      const message = messageOf(fields);
-      messages.append(message.question);
-      notSent(message);
+      const message = buildMessage(fields);
+      messageList.append(message.question);
+      showNotSent(message);
     }
   }
 }

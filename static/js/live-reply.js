@@ -3,85 +3,85 @@
 // load, a reload and a reconnect run the same code.
 
 import { MarkdownStream } from "./markdown.js";
-import { ask, fragmentOf, isSomeoneElse } from "./server.js";
+import { fetchFragment, parseFragment, isAccountMismatch } from "./http.js";
 import { connection } from "./socket.js";
-import { enhanceGrowing, enhanceGrown, showReady, spentOnColours, typesetAhead } from "./enhance.js";
+import { enhanceGrowing, enhanceGrown, writeNext, takeHighlightMs, prepareFormula } from "./enhance.js";
 
-const COSTLY = 4; // milliseconds; a flush that takes longer is followed by a pause four times as long
-const SLICE = 2; // milliseconds of a frame, after which what is not built yet waits for the next one
-const HIDDEN = 1000; // milliseconds between flushes where there are no frames
-const HIDDEN_SLICE = 50; // milliseconds of one of them
-const DOUBT = 5000; // milliseconds until a stream that only its socket doesn't know is asked for again
+const SLOW_FLUSH_MS = 4; // milliseconds; a flush that takes longer is followed by a pause four times as long
+const SLICE_MS = 2; // milliseconds of a frame, after which what is not built yet waits for the next one
+const HIDDEN_FLUSH_MS = 1000; // milliseconds between flushes where there are no frames
+const HIDDEN_SLICE_MS = 50; // milliseconds of one of them
+const RECHECK_MS = 5000; // milliseconds until a stream that only its socket doesn't know is asked for again
 
-/** In words, as chat/articles.py has them too. */
-function thoughtFor(milliseconds) {
+/** In words, as chat/presentation/durations.py has them too. */
+function formatReasoningTime(milliseconds) {
   const seconds = Math.round(milliseconds / 1000);
   if (seconds < 1) return "Thought for a moment";
   return seconds < 60 ? `Thought for ${seconds} s` : `Thought for ${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
-const WAYS = "a, button, summary";
-const WITHIN = "ul, ol, li, blockquote, pre, .table, table, thead, tbody, tr";
+const FOCUSABLE = "a, button, summary";
+const CONTAINERS = "ul, ol, li, blockquote, pre, .table, table, thead, tbody, tr";
 
 /** The element at whose end the text grows: the last block, or the last one within it. */
-function tipOf(prose) {
+function findCaretTarget(prose) {
   let tip = prose.lastElementChild ?? prose;
-  while (tip.matches(WITHIN) && tip.lastElementChild?.matches(`${WITHIN}, p, td, th, code:only-child`)) tip = tip.lastElementChild;
+  while (tip.matches(CONTAINERS) && tip.lastElementChild?.matches(`${CONTAINERS}, p, td, th, code:only-child`)) tip = tip.lastElementChild;
   return tip;
 }
 
 /** Italics and code, before the first of them: a font that comes later may break its lines anew. */
-function fetchFonts(prose) {
+function preloadFonts(prose) {
   const style = getComputedStyle(prose);
   const [reading, mono] = [style.fontFamily, style.getPropertyValue("--mono")].map((family) => family.split(",")[0]);
   for (const font of [`italic 1em ${reading}`, `1em ${mono}`]) document.fonts.load(font).catch(() => {});
 }
 
 /** What the HTML of an article was made of, and the index it stands at; null where it is no reply. */
-function sourceOf(made) {
+function readSource(made) {
   const script = made?.querySelector("script[type='application/json']");
   return script ? JSON.parse(script.textContent) : null;
 }
 
-/** Fires `reply`, bubbling, whenever its state changes. */
+/** Fires `reply-changed`, bubbling, whenever its state changes. */
 export class LiveReply extends HTMLElement {
   text = "";
   last = -1;
-  #reasoning = "";
-  #seams = 0;
-  #prose = null;
-  #thoughts = null;
-  #tip = null; // the element with the caret
-  #thinking = 0; // since when
-  #spent = 0; // milliseconds of it before
-  #frame = 0;
-  #timer = 0;
-  #notBefore = 0;
-  #begun = 0; // when the building of what is written next was
-  #cost = 0; // milliseconds of it
-  #more = false; // came since then
-  #unreadable = false; // by our Markdown: then the server's is shown in the end
-  #ending = null; // the frame that ends it, while there is text to be written before
+  #reasoningText = "";
+  #seamCount = 0;
+  #textStream = null;
+  #reasoningStream = null;
+  #caretTarget = null; // the element with the caret
+  #reasoningSince = 0; // since when
+  #reasoningMs = 0; // milliseconds of it before
+  #frameRequest = 0;
+  #flushTimer = 0;
+  #nextFlushAt = 0;
+  #buildStartedAt = 0; // when the building of what is written next was
+  #buildMs = 0; // milliseconds of it
+  #hasMore = false; // came since then
+  #isUnrenderable = false; // by our Markdown: then the server's is shown in the end
+  #endFrame = null; // the frame that ends it, while there is text to be written before
 
   connectedCallback() {
-    if (this.stream && !this.#prose) this.#begin();
-    if (this.running && this.stream) connection.follow(this.stream, this);
-    if (!this.stream) this.#point(this.querySelector(":scope > .prose")); // sent, and not answered yet
-    this.#tell();
+    if (this.stream && !this.#textStream) this.#initialize();
+    if (this.isRunning && this.stream) connection.follow(this.stream, this);
+    if (!this.stream) this.#setCaret(this.querySelector(":scope > .prose")); // sent, and not answered yet
+    this.#emitChange();
   }
 
-  #begin() {
+  #initialize() {
     this.details = this.querySelector(".reasoning");
-    this.details?.addEventListener("toggle", () => this.running && this.#plan());
-    this.#spent = Number(this.details?.dataset.thinking ?? 0);
-    this.#prose = new MarkdownStream(this.querySelector(":scope > .prose"), enhanceGrown, typesetAhead);
-    fetchFonts(this.#prose.root);
-    this.#hold(JSON.parse(this.querySelector("script[type='application/json']").textContent));
+    this.details?.addEventListener("toggle", () => this.isRunning && this.#scheduleFlush());
+    this.#reasoningMs = Number(this.details?.dataset.reasoningMs ?? 0);
+    this.#textStream = new MarkdownStream(this.querySelector(":scope > .prose"), enhanceGrown, prepareFormula);
+    preloadFonts(this.#textStream.root);
+    this.#resetTo(JSON.parse(this.querySelector("script[type='application/json']").textContent));
   }
 
   disconnectedCallback() {
     connection.unfollow(this.stream);
-    this.#unplan();
+    this.#cancelFlush();
   }
 
   get stream() {
@@ -92,7 +92,7 @@ export class LiveReply extends HTMLElement {
     return this.dataset.state;
   }
 
-  get running() {
+  get isRunning() {
     return this.isConnected && (this.state === "queued" || this.state === "running");
   }
 
@@ -102,14 +102,14 @@ export class LiveReply extends HTMLElement {
 
   /** A frame of this stream: see docs/protocol.md. */
   receive(frame) {
-    if (frame.type === "chunk") this.#append(frame);
-    else if (frame.type === "snapshot") this.#hold(frame);
-    else if (frame.type === "state") this.#become(frame.state, frame.note);
-    else if (frame.type === "end") this.#end(frame);
-    else if (frame.code === "not_found") this.#doubt();
+    if (frame.type === "chunk") this.#appendChunk(frame);
+    else if (frame.type === "snapshot") this.#resetTo(frame);
+    else if (frame.type === "state") this.#setState(frame.state, frame.note);
+    else if (frame.type === "end") this.#onEnd(frame);
+    else if (frame.code === "not_found") this.#checkExists();
   }
 
-  #append({ first, index, kind, delta }) {
+  #appendChunk({ first, index, kind, delta }) {
     if (index <= this.last) return;
     if (first !== this.last + 1) {
       // A hole; or, after asking twice, a piece of which a part is here already.
@@ -117,284 +117,284 @@ export class LiveReply extends HTMLElement {
       return;
     }
     this.last = index;
-    if (kind === "seam") this.#seam();
-    else if (kind === "reasoning") this.#think(delta, "Thinking");
-    else this.#write(delta);
-    this.#become("running", this.note);
-    this.#plan();
+    if (kind === "seam") this.#appendSeam();
+    else if (kind === "reasoning") this.#appendReasoning(delta, "Thinking");
+    else this.#appendText(delta);
+    this.#setState("running", this.note);
+    this.#scheduleFlush();
   }
 
-  #seam() {
-    this.#seams += 1;
-    this.#prose.seam();
+  #appendSeam() {
+    this.#seamCount += 1;
+    this.#textStream.seam();
   }
 
-  #write(delta) {
-    if (this.#thinking) this.#thought();
+  #appendText(delta) {
+    if (this.#reasoningSince) this.#endReasoning();
     this.text += delta;
-    this.#prose.append(delta);
+    this.#textStream.append(delta);
   }
 
   /** Where no socket gets through: an article, as the server shows this reply now. */
-  catchUp(made) {
-    const source = sourceOf(made);
-    if (!this.running || !source) return;
-    if (!this.#isShownBy(made, source)) return this.#giveWay(made);
+  applyArticle(made) {
+    const source = readSource(made);
+    if (!this.isRunning || !source) return;
+    if (!this.#isVersionOf(made, source)) return this.#replaceArticle(made);
     if (source.index < this.last) return; // a socket was quicker
-    if (source.index > this.last) this.#grow(source);
-    const { dataset, textContent } = made.querySelector(".foot .state") ?? { dataset: {}, textContent: "" };
+    if (source.index > this.last) this.#applySource(source);
+    const { dataset, textContent } = made.querySelector(".message-footer .state") ?? { dataset: {}, textContent: "" };
     const { state } = made.dataset;
-    if (made.querySelector("live-reply")) this.#become(state, dataset.tone === "waiting" ? textContent : "");
-    else this.#end({ state, next: this.last + 1, error: null });
+    if (made.querySelector("live-reply")) this.#setState(state, dataset.severity === "waiting" ? textContent : "");
+    else this.#onEnd({ state, next: this.last + 1, error: null });
   }
 
   /** Not where the reply was continued meanwhile: that is another stream, with indexes of its own. */
-  #isShownBy(made, { text, index }) {
+  #isVersionOf(made, { text, index }) {
     const live = made.querySelector("live-reply");
     return live ? live.dataset.stream === this.stream : index >= this.last && text.startsWith(this.text);
   }
 
-  #giveWay(made) {
+  #replaceArticle(made) {
     this.dataset.state = made.dataset.state;
-    this.#tell();
+    this.#emitChange();
     this.article.replaceWith(made);
   }
 
   /** Add what is new; replace everything only where something else is. */
-  #grow(source) {
+  #applySource(source) {
     const { text, reasoning, seams, index } = source;
-    const isLonger = text.startsWith(this.text) && reasoning.startsWith(this.#reasoning) && seams.length === this.#seams;
-    if (!isLonger) return this.#hold(source);
+    const isLonger = text.startsWith(this.text) && reasoning.startsWith(this.#reasoningText) && seams.length === this.#seamCount;
+    if (!isLonger) return this.#resetTo(source);
     this.last = index;
-    this.#think(reasoning.slice(this.#reasoning.length), "Thinking");
-    if (text.length > this.text.length) this.#write(text.slice(this.text.length));
-    return this.#plan();
+    this.#appendReasoning(reasoning.slice(this.#reasoningText.length), "Thinking");
+    if (text.length > this.text.length) this.#appendText(text.slice(this.text.length));
+    return this.#scheduleFlush();
   }
 
   /** Replace everything by this. Seams are places in code points, text has code units. */
-  #hold({ text, reasoning, index, seams }) {
+  #resetTo({ text, reasoning, index, seams }) {
     this.last = index;
     this.text = text;
-    this.#point(null); // what the server rendered is compared with what would be made
-    this.#prose.reset();
-    this.#seams = 0;
+    this.#setCaret(null); // what the server rendered is compared with what would be made
+    this.#textStream.reset();
+    this.#seamCount = 0;
     let [end, points] = [0, 0];
     for (const seam of seams) {
       const start = end;
       for (; points < seam && end < text.length; points++) end += text.codePointAt(end) > 0xffff ? 2 : 1;
-      this.#prose.append(text.slice(start, end));
-      this.#seam();
+      this.#textStream.append(text.slice(start, end));
+      this.#appendSeam();
     }
-    this.#prose.append(text.slice(end));
-    this.#reasoning = "";
-    this.#thoughts?.reset();
-    this.#think(reasoning);
-    this.#plan();
+    this.#textStream.append(text.slice(end));
+    this.#reasoningText = "";
+    this.#reasoningStream?.reset();
+    this.#appendReasoning(reasoning);
+    this.#scheduleFlush();
   }
 
-  #think(delta, words) {
+  #appendReasoning(delta, words) {
     if (!delta || !this.details) return;
-    if (words && !this.#thinking) {
-      this.#thinking = performance.now() - this.#spent;
+    if (words && !this.#reasoningSince) {
+      this.#reasoningSince = performance.now() - this.#reasoningMs;
       this.details.querySelector("summary").textContent = words;
     }
-    this.#reasoning += delta;
-    this.#thoughts ??= new MarkdownStream(this.details.querySelector(".prose"));
-    this.#thoughts.append(delta);
+    this.#reasoningText += delta;
+    this.#reasoningStream ??= new MarkdownStream(this.details.querySelector(".prose"));
+    this.#reasoningStream.append(delta);
     this.details.hidden = false;
   }
 
   /** Say for how long. What the server's clock says of it comes with the end. */
-  #thought() {
-    this.#spent = performance.now() - this.#thinking;
-    this.#thinking = 0;
-    this.details.querySelector("summary").textContent = thoughtFor(this.#spent);
+  #endReasoning() {
+    this.#reasoningMs = performance.now() - this.#reasoningSince;
+    this.#reasoningSince = 0;
+    this.details.querySelector("summary").textContent = formatReasoningTime(this.#reasoningMs);
   }
 
   /** One write a frame at most, and about a quarter of the main thread, whatever the text. */
-  #plan() {
-    this.#more = true;
-    if (this.#timer) return;
-    const wait = Math.max(0, this.#notBefore - performance.now());
-    this.#timer = setTimeout(() => this.#flushAll(), HIDDEN + wait);
-    if (wait > 0) setTimeout(() => this.#ask(), wait);
-    else this.#ask();
+  #scheduleFlush() {
+    this.#hasMore = true;
+    if (this.#flushTimer) return;
+    const wait = Math.max(0, this.#nextFlushAt - performance.now());
+    this.#flushTimer = setTimeout(() => this.#flushAll(), HIDDEN_FLUSH_MS + wait);
+    if (wait > 0) setTimeout(() => this.#requestFrame(), wait);
+    else this.#requestFrame();
   }
 
-  #ask() {
-    this.#frame = requestAnimationFrame(() => this.#slice());
+  #requestFrame() {
+    this.#frameRequest = requestAnimationFrame(() => this.#buildSlice());
   }
 
-  #unplan() {
-    clearTimeout(this.#timer);
-    cancelAnimationFrame(this.#frame);
-    this.#timer = this.#begun = 0;
+  #cancelFlush() {
+    clearTimeout(this.#flushTimer);
+    cancelAnimationFrame(this.#frameRequest);
+    this.#flushTimer = this.#buildStartedAt = 0;
   }
 
   /** What grows where it is seen; in the end, all. */
-  get #shown() {
-    return this.#thoughts && (this.details.open || this.#ending) ? [this.#prose, this.#thoughts] : [this.#prose];
+  get #visibleStreams() {
+    return this.#reasoningStream && (this.details.open || this.#endFrame) ? [this.#textStream, this.#reasoningStream] : [this.#textStream];
   }
 
-  get #whole() {
-    return this.#shown.every((stream) => stream.whole);
+  get #isFullyShown() {
+    return this.#visibleStreams.every((stream) => stream.isFullyShown);
   }
 
   /** Build for as long as a frame has time for it; write in the frame that has time left then. */
-  #slice() {
-    if (!this.#timer) return;
-    if (showReady()) return this.#ask();
+  #buildSlice() {
+    if (!this.#flushTimer) return;
+    if (writeNext()) return this.#requestFrame();
     const start = performance.now();
-    const late = start - spentOnColours();
-    const enough = () => performance.now() - late > SLICE;
-    if (this.#ending && this.#whole) return this.#isReadyToFinish(enough) ? this.#finish() : this.#ask();
-    if (!this.#begun) [this.#begun, this.#cost, this.#more] = [start, 0, false];
-    const begun = this.#begun;
+    const late = start - takeHighlightMs();
+    const enough = () => performance.now() - late > SLICE_MS;
+    if (this.#endFrame && this.#isFullyShown) return this.#isReadyToFinish(enough) ? this.#finish() : this.#requestFrame();
+    if (!this.#buildStartedAt) [this.#buildStartedAt, this.#buildMs, this.#hasMore] = [start, 0, false];
+    const begun = this.#buildStartedAt;
     let built = false;
     try {
-      built = this.#shown.every((stream) => stream.prepare(enough)) && !enough();
+      built = this.#visibleStreams.every((stream) => stream.prepare(enough)) && !enough();
       if (built) this.#flush((stream) => stream.write());
     } catch {
-      return this.#giveUp();
+      return this.#stopRendering();
     }
-    this.#cost += performance.now() - start;
-    if (!built) return this.#ask();
-    if (this.#cost > COSTLY && !this.#ending) this.#notBefore = begun + 4 * this.#cost;
-    const left = this.#more || this.#ending || !this.#whole;
-    return left && this.#plan();
+    this.#buildMs += performance.now() - start;
+    if (!built) return this.#requestFrame();
+    if (this.#buildMs > SLOW_FLUSH_MS && !this.#endFrame) this.#nextFlushAt = begun + 4 * this.#buildMs;
+    const left = this.#hasMore || this.#endFrame || !this.#isFullyShown;
+    return left && this.#scheduleFlush();
   }
 
   #isReadyToFinish(enough) {
     try {
-      return this.#shown.every((stream) => stream.prepareFinish(enough));
+      return this.#visibleStreams.every((stream) => stream.prepareFinish(enough));
     } catch {
-      return (this.#unreadable = true);
+      return (this.#isUnrenderable = true);
     }
   }
 
   /** What can't be shown here is shown by the server, once it has ended. */
-  #giveUp() {
-    this.#unreadable = true;
-    this.#unplan();
-    if (this.#ending) this.#finish();
+  #stopRendering() {
+    this.#isUnrenderable = true;
+    this.#cancelFlush();
+    if (this.#endFrame) this.#finish();
   }
 
   #flush(show) {
-    this.#unplan();
-    this.#show(show);
+    this.#cancelFlush();
+    this.#render(show);
   }
 
   /** Where there are no frames, or late ones. */
   #flushAll() {
     const start = performance.now();
-    const enough = () => performance.now() - start > HIDDEN_SLICE;
+    const enough = () => performance.now() - start > HIDDEN_SLICE_MS;
     try {
-      if (this.#shown.every((stream) => stream.prepare(enough, true))) this.#flush((stream) => stream.write());
+      if (this.#visibleStreams.every((stream) => stream.prepare(enough, true))) this.#flush((stream) => stream.write());
       else return this.#flushSoon();
     } catch {
-      this.#unreadable = true;
-      this.#unplan();
+      this.#isUnrenderable = true;
+      this.#cancelFlush();
     }
-    if (!this.#ending) return !this.#whole && !this.#unreadable && this.#plan();
-    return this.#unreadable || (this.#whole && this.#isReadyToFinish(enough)) ? this.#finish() : this.#flushSoon();
+    if (!this.#endFrame) return !this.#isFullyShown && !this.#isUnrenderable && this.#scheduleFlush();
+    return this.#isUnrenderable || (this.#isFullyShown && this.#isReadyToFinish(enough)) ? this.#finish() : this.#flushSoon();
   }
 
   #flushSoon() {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#flushAll());
+    clearTimeout(this.#flushTimer);
+    this.#flushTimer = setTimeout(() => this.#flushAll());
   }
 
-  #show(show) {
-    for (const stream of this.#shown) show(stream);
-    if (this.running) enhanceGrowing(this.#prose);
-    this.#point(this.running ? tipOf(this.#prose.root) : null);
+  #render(show) {
+    for (const stream of this.#visibleStreams) show(stream);
+    if (this.isRunning) enhanceGrowing(this.#textStream);
+    this.#setCaret(this.isRunning ? findCaretTarget(this.#textStream.root) : null);
   }
 
   /** Put the caret at the end of an element; nowhere, once nothing grows. */
-  #point(tip) {
-    if (tip !== this.#tip) {
-      this.#tip?.classList.remove("caret");
-      if (this.#tip?.className === "") this.#tip.removeAttribute("class");
+  #setCaret(tip) {
+    if (tip !== this.#caretTarget) {
+      this.#caretTarget?.classList.remove("caret");
+      if (this.#caretTarget?.className === "") this.#caretTarget.removeAttribute("class");
     }
     tip?.classList.add("caret");
-    this.#tip = tip;
+    this.#caretTarget = tip;
   }
 
-  #become(state, note = "") {
-    const word = this.text ? "Writing" : this.#reasoning ? "Thinking" : "Connecting";
-    const words = note || (state === "queued" ? "Waiting" : word);
+  #setState(state, note = "") {
+    const word = this.text ? "Writing" : this.#reasoningText ? "Thinking" : "Connecting";
+    const words = note || (state === "queued" ? "Queued" : word);
     this.note = note;
-    if (this.state === state && this.words === words) return;
+    if (this.state === state && this.statusText === words) return;
     this.dataset.state = this.article.dataset.state = state;
-    this.words = words;
-    this.say(words, note || state === "queued" ? "waiting" : "");
-    this.#tell();
+    this.statusText = words;
+    this.setStatusText(words, note || state === "queued" ? "waiting" : "");
+    this.#emitChange();
   }
 
   /** Put words at the place of the state, under the text. */
-  say(words, tone = "") {
-    const state = this.article?.querySelector(".foot .state");
+  setStatusText(words, tone = "") {
+    const state = this.article?.querySelector(".message-footer .state");
     if (!state) return;
     state.textContent = words;
-    state.dataset.tone = tone;
+    state.dataset.severity = tone;
   }
 
-  #end(frame) {
+  #onEnd(frame) {
     if (frame.next > this.last + 1) {
       connection.refollow(this.stream);
       return;
     }
     connection.unfollow(this.stream);
-    this.#ending = frame;
-    if (this.#timer) return;
-    if (this.#shown.every((stream) => stream.whole && !stream.isDefinedLate)) this.#finish();
-    else this.#plan();
+    this.#endFrame = frame;
+    if (this.#flushTimer) return;
+    if (this.#visibleStreams.every((stream) => stream.isFullyShown && !stream.hasLateDefinition)) this.#finish();
+    else this.#scheduleFlush();
   }
 
   /** All that is left was written, a frame's worth at a time. */
   #finish() {
-    const { state, error } = this.#ending;
-    this.#ending = null;
-    this.#unplan();
+    const { state, error } = this.#endFrame;
+    this.#endFrame = null;
+    this.#cancelFlush();
     try {
-      this.#prose.finish();
-      this.#thoughts?.finish();
+      this.#textStream.finish();
+      this.#reasoningStream?.finish();
     } catch {
-      this.#unreadable = true;
+      this.#isUnrenderable = true;
     }
     this.dataset.state = this.article.dataset.state = state;
     this.article.removeAttribute("aria-busy");
-    this.#point(null);
+    this.#setCaret(null);
     const words = { stopped: "Stopped", interrupted: "Interrupted", failed: error?.message ?? "Failed" };
-    this.say(words[state] ?? "", { interrupted: "waiting", failed: "failed" }[state]);
-    this.#tell();
-    this.#settle();
+    this.setStatusText(words[state] ?? "", { interrupted: "waiting", failed: "failed" }[state]);
+    this.#emitChange();
+    this.#fetchFinalArticle();
   }
 
   /** Take what the server shows of the reply now, and leave the text that is being read. */
-  async #settle(attempt = 0) {
-    const response = await ask(`/m/${this.dataset.message}/`);
-    if (response?.status === 404) return this.gone();
+  async #fetchFinalArticle(attempt = 0) {
+    const response = await fetchFragment(`/m/${this.dataset.message}/`);
+    if (response?.status === 404) return this.markDeleted();
     if (!response?.ok) {
-      if (attempt < 6) setTimeout(() => this.#settle(attempt + 1), 500 * 2 ** attempt);
+      if (attempt < 6) setTimeout(() => this.#fetchFinalArticle(attempt + 1), 500 * 2 ** attempt);
       return undefined;
     }
-    const made = fragmentOf(response).querySelector("article");
-    const source = sourceOf(made);
+    const made = parseFragment(response).querySelector("article");
+    const source = readSource(made);
     if (!this.isConnected || !source) return undefined;
     const stream = made.querySelector("live-reply")?.dataset.stream ?? this.stream;
     const isContinued = stream !== this.stream; // elsewhere, before this page asked
-    if (this.#unreadable || isContinued || source.text !== this.text) this.article.replaceWith(made);
-    else this.#take(made);
+    if (this.#isUnrenderable || isContinued || source.text !== this.text) this.article.replaceWith(made);
+    else this.#adoptServerFooter(made);
     return undefined;
   }
 
-  #take(made) {
+  #adoptServerFooter(made) {
     const { article } = this;
-    const [foot, now] = [article, made].map((part) => part.querySelector(".foot"));
-    const focused = [...foot.querySelectorAll(WAYS)].indexOf(document.activeElement);
+    const [foot, now] = [article, made].map((part) => part.querySelector(".message-footer"));
+    const focused = [...foot.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement);
     foot.replaceWith(now);
-    now.querySelectorAll(WAYS)[focused]?.focus(); // who stands on Copy goes on standing there
+    now.querySelectorAll(FOCUSABLE)[focused]?.focus(); // who stands on Copy goes on standing there
     const [summary, told] = [this, made].map((part) => part.querySelector(".reasoning > summary"));
     if (told) summary?.replaceWith(told);
     else this.details?.remove();
@@ -402,28 +402,28 @@ export class LiveReply extends HTMLElement {
 
   /** The socket knows no such stream. The page may know better: the reply was deleted, or it is the
    *  socket that is somebody else's, who has signed in since. */
-  async #doubt() {
+  async #checkExists() {
     connection.unfollow(this.stream);
-    const response = await ask(`/m/${this.dataset.message}/`);
-    if (response?.status === 404) return this.gone();
-    if (!this.running || response?.status === 401 || isSomeoneElse(response)) return undefined;
-    const made = response?.ok && fragmentOf(response).querySelector("article");
-    if (made) this.catchUp(made);
-    if (this.running) setTimeout(() => this.running && connection.follow(this.stream, this), DOUBT);
+    const response = await fetchFragment(`/m/${this.dataset.message}/`);
+    if (response?.status === 404) return this.markDeleted();
+    if (!this.isRunning || response?.status === 401 || isAccountMismatch(response)) return undefined;
+    const made = response?.ok && parseFragment(response).querySelector("article");
+    if (made) this.applyArticle(made);
+    if (this.isRunning) setTimeout(() => this.isRunning && connection.follow(this.stream, this), RECHECK_MS);
     return undefined;
   }
 
   /** It was deleted. */
-  gone() {
+  markDeleted() {
     connection.unfollow(this.stream);
     this.dataset.state = "deleted";
     this.article?.removeAttribute("aria-busy");
-    this.#point(null);
-    this.say("Deleted");
-    this.#tell();
+    this.#setCaret(null);
+    this.setStatusText("Deleted");
+    this.#emitChange();
   }
 
-  #tell() {
-    this.dispatchEvent(new CustomEvent("reply", { bubbles: true }));
+  #emitChange() {
+    this.dispatchEvent(new CustomEvent("reply-changed", { bubbles: true }));
   }
 }

@@ -11,6 +11,7 @@ from streaming import journal, lifecycle
 from streaming.database import DatabaseThreads
 from streaming.events import Delta, Finish, Note, SourceError, SourceEvent, StreamText
 from streaming.hub import get_hub
+from streaming.journal import StreamHead
 from streaming.lifecycle import Ending
 from streaming.models import Kind, Stream
 from streaming.sources import Source, get_handler
@@ -141,7 +142,7 @@ class StreamRun:
             )
 
     def _publish_state(self) -> None:
-        get_hub().publish_update([], journal.head_from_stream(self.stream))
+        get_hub().publish_update([], StreamHead.of(self.stream))
 
     def _start_upstream_cancel(self, buffer: StreamBuffer) -> None:
         """Cancel what would go on without us, if the stream was stopped. Not in this task, which
@@ -161,6 +162,8 @@ class StreamRun:
             await asyncio.wait_for(source.cancel(checkpoint), CANCEL_TIMEOUT_SECONDS)
         except (SourceError, TimeoutError) as error:
             logger.warning("The source of stream %s may go on (%s)", self.stream.uuid, error)
+        except Exception:
+            logger.exception("The source of stream %s may go on", self.stream.uuid)
 
     async def _end_stream(self, buffer: StreamBuffer, ending: Ending) -> None:
         """End the stream in the database, then publish the last chunks and the end together."""

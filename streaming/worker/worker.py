@@ -9,9 +9,8 @@ import socket
 from contextlib import suppress
 from functools import partial
 
-from django.conf import settings
-
 from streaming import lifecycle
+from streaming.conf import engine_settings
 from streaming.database import (
     CONNECTION_ERRORS,
     DB_RETRY_SECONDS,
@@ -145,7 +144,7 @@ class StreamWorker:
         self._wake.clear()
         assert self.row is not None
         running = len(self._runs)
-        room = min(settings.STREAMS_PER_WORKER - running, CLAIM_BATCH_SIZE)
+        room = min(engine_settings.MAX_STREAMS_PER_WORKER - running, CLAIM_BATCH_SIZE)
         if self._is_draining or room <= 0:
             return 0
         share = None if ignore_share else running

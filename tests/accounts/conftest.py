@@ -1,4 +1,4 @@
-"""What tests of accounts share."""
+"""Fixtures of the tests of accounts."""
 
 from collections.abc import Iterator
 
@@ -17,15 +17,15 @@ PLAIN_STATIC = {
 
 @pytest.fixture(autouse=True)
 def static_files_under_their_own_names() -> Iterator[None]:
-    """Nothing here needs them collected first."""
+    """These tests need no collected static files."""
     with override_settings(STORAGES=PLAIN_STATIC):
         yield
 
 
 @pytest.fixture
 def committed(transactional_db: None) -> Iterator[None]:
-    """What is written is committed, so that other threads see it. The cache's table belongs
-    to no model, and would keep its rate limits for the tests that follow."""
+    """Commit for real, so that other threads see the rows. Also empty the cache's table, which
+    belongs to no model and would keep its rate limits for the next tests."""
     yield
     cache.clear()
 
@@ -47,7 +47,7 @@ def administrator(db: None, password: str) -> User:
 
 @pytest.fixture
 def as_administrator(administrator: User, password: str) -> Client:
-    """Who has just typed the password again, as the pages of accounts ask for."""
+    """A client that has just confirmed the password, as pages of accounts require."""
     client = _signed_in(administrator)
     client.post("/accounts/reauthenticate/", {"password": password})
     return client
@@ -61,5 +61,5 @@ def _signed_in(user: User) -> Client:
 
 @pytest.fixture(autouse=True)
 def nobody_to_ask(settings: Settings) -> None:
-    """A key that is saved is asked about: here at an address where nobody listens."""
+    """Saving a key checks it at an address that nobody listens on."""
     settings.OPENAI_BASE_URL = "http://127.0.0.1:9/v1"

@@ -1,4 +1,4 @@
-"""Who holds a session for a moment can't take the account, and its owner hears of every change."""
+"""A stolen session cannot take over the account, and its owner gets a mail about every change."""
 
 import pytest
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
@@ -18,14 +18,14 @@ USERS = "/admin/accounts/user/"
 
 
 def stolen(client: Client) -> Client:
-    """Another client that has the session of this one, and nothing else."""
+    """Return another client with the session of this one, and nothing else."""
     thief = Client(REMOTE_ADDR="198.51.100.7")
     thief.cookies["sessionid"] = client.cookies["sessionid"].value
     return thief
 
 
 def knowing(client: Client, password: str) -> Client:
-    """The client, once the password was typed again."""
+    """Return the client after the password was confirmed."""
     assert client.post(AGAIN, {"password": password}).status_code == 302
     return client
 
@@ -41,10 +41,13 @@ def recipients() -> list[str]:
 def test_with_a_session_alone_nobody_takes_the_account(
     as_owner: Client, owner: User, password: str
 ) -> None:
-    """Add an own address, have a link to a new password sent there, use it, remove the other."""
+    """Add an address of the thief, send a link for a new password to it, use the link, remove the
+    owner's address."""
     thief = stolen(as_owner)
     thief.post(EMAIL, {"email": THIEF, "action_add": ""})
-    EmailAddress.objects.get_or_create(user=owner, email=THIEF)  # as before there was a password
+    EmailAddress.objects.get_or_create(
+        user=owner, email=THIEF
+    )  # as in versions that asked for no password
     thief.post(RESET, {"email": THIEF})
     assert links("/password/reset/key/") == []
     for action in ["action_send", "action_primary", "action_remove"]:

@@ -1,4 +1,4 @@
-"""A long body is taken from people who are signed in; a cookie alone makes nobody one of them."""
+"""A long body is accepted from signed-in users; a forged cookie makes nobody one of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONG = b"x" * 2**20
 
 
 async def post(session: str, *, says_length: bool) -> list[Any]:
-    """What the application gets, or the status of a refusal."""
+    """Return the body that the application gets, or the status of a refusal."""
     got: list[Any] = []
     sent = iter([{"type": "http.request", "body": LONG, "more_body": False}])
 

@@ -48,7 +48,7 @@ def test_what_was_stored_is_there_until_it_expires(db: None) -> None:
 
 
 def test_a_pickle_in_the_table_is_never_executed(db: None, tmp_path: Path) -> None:
-    """Whoever can write to the database would otherwise run code in the web process."""
+    """A writer to the database could otherwise run code in the web process."""
     file = tmp_path / "executed"
     bomb = pickle.dumps(Bomb(file), 0).decode("latin-1")
     Client().post(LOGIN, {"login": "ann@example.org", "password": "x"})
@@ -61,7 +61,7 @@ def test_a_pickle_in_the_table_is_never_executed(db: None, tmp_path: Path) -> No
                 [key, _base64(Bomb(file)), "2099-01-01 00:00:00"],
             )
     answer = Client().post(LOGIN, {"login": "ann@example.org", "password": "x"})
-    assert answer.status_code == 429  # what can't be counted counts as too often
+    assert answer.status_code == 429  # an attempt that can't be counted counts as one too many
     assert not file.exists()
 
 

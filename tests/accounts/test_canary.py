@@ -1,5 +1,5 @@
-"""A key that exists nowhere else goes through every way a key can go, well and badly. Afterwards
-it is nowhere to be found: in no answer, log, mail, session, report or byte of the database."""
+"""A key that exists nowhere else takes every way a key can take, with success and with errors.
+Afterwards no response, log, mail, session, report or byte of the database contains it."""
 
 import base64
 import logging
@@ -25,11 +25,11 @@ REMOVE = "/settings/keys/openai/remove/"
 
 
 class Canary:
-    """A key, and all the places it was looked for in."""
+    """A key, and all places to search for it."""
 
     def __init__(self) -> None:
         self.key = f"sk-canary-{secrets.token_hex(24)}"
-        # Its end may be shown. The rest of it would be as bad as all of it.
+        # Its end may be shown. The rest of it is as secret as all of it.
         self.rest = self.key[3:-4]
         self.places: dict[str, str] = {}
 
@@ -50,7 +50,7 @@ class Canary:
 def canary(
     committed: None, caplog: pytest.LogCaptureFixture, settings: Settings
 ) -> Iterator[Canary]:
-    """Everything is logged while it flies, each statement to the database included."""
+    """Log everything meanwhile, including each statement to the database."""
     caplog.set_level(logging.DEBUG)
     connection.force_debug_cursor = True
     bird = Canary()
@@ -63,7 +63,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> str:
 
 
 def rows() -> str:
-    """All there is in the database, as text."""
+    """Return the content of the database as text."""
     found = []
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
@@ -78,8 +78,8 @@ def readable(value: Any) -> str:
 
 
 def files() -> str:
-    """The bytes of the database's files, where it is made of files of ours. Another process reads
-    them: to close such a file would drop the locks that this one's connections hold on it."""
+    """Return the bytes of the database's files, if it has files of ours. Another process reads
+    them: closing such a file would release the locks that this process's connections hold on it."""
     if connection.vendor != "sqlite":
         return ""
     name = connection.settings_dict["NAME"]
@@ -140,7 +140,7 @@ def test_a_report_of_a_failure_does_not_hold_the_key(
     def fail(*args: object, **kwargs: object) -> None:
         raise RuntimeError("the disk is full")
 
-    # Reports with all their frames, as an administrator may have it configured.
+    # Reports with all their frames, as an administrator may configure them.
     by_mail = AdminEmailHandler(include_html=True)
     monkeypatch.setattr(broken, fail)
     settings.DEBUG = debug
@@ -170,7 +170,7 @@ def test_an_export_of_the_data_holds_only_what_is_sealed(
 
 
 def test_the_canary_would_be_seen() -> None:
-    """The search itself can fail: it finds the key in each spelling it looks for."""
+    """The search itself could fail: it finds the key in each spelling that it searches for."""
     bird = Canary()
     for text in (bird.key, bird.key.encode().hex(), str(bird.key.encode())):
         bird.places.clear()

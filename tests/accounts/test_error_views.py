@@ -1,4 +1,4 @@
-"""What people are told when the database is away, and when something else broke."""
+"""The responses during an outage of the database, and after other errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GONE.__cause__ = psycopg.OperationalError("server closed the connection unexpect
 
 @pytest.fixture(autouse=True)
 def outage(monkeypatch: pytest.MonkeyPatch) -> OutageMonitor:
-    """One whose database answers whenever it is asked."""
+    """A client whose database answers every query."""
     outage = OutageMonitor(lambda: None)
     monkeypatch.setattr(error_views, "outage_monitor", outage)
     return outage

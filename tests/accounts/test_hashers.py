@@ -1,4 +1,4 @@
-"""Hashing a password leaves room for others, and hashes of before go on."""
+"""Hashing a password leaves CPU for others, and existing hashes stay valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The address that a supervisor asks, whatever else a process has to do."""
+"""The address that a supervisor polls, whatever else a process has to do."""
 
 from __future__ import annotations
 

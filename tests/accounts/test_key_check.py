@@ -1,4 +1,4 @@
-"""A key that is saved is asked about at its provider, through the real SDK and a socket."""
+"""Saving a key checks it at its provider, through the real SDK and a socket."""
 
 import json
 import threading
@@ -32,7 +32,8 @@ ECHO = {"error": {"message": f"Incorrect API key: {SECRET}", "code": "invalid_ap
 
 
 class Provider:
-    """A provider's list of models. It answers what it is told, or nothing until it is closed."""
+    """A provider's list of models. It sends the scripted response, or nothing until it is
+    closed."""
 
     def __init__(self) -> None:
         self.status, self.body, self.silent = 200, LIST, False
@@ -172,7 +173,7 @@ def test_a_provider_that_says_nothing_is_waited_for_no_longer_than_agreed(
 def test_not_even_a_loop_that_hangs_is_waited_for(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in a name server's answer that does not come, which no time limit of asyncio ends."""
+    """As with a name server that does not answer, which no timeout of asyncio ends."""
     hanging = threading.Event()
 
     class Hanging:
@@ -262,7 +263,8 @@ def test_a_person_has_ten_keys_checked_a_minute(
     owner: User,
     provider: Provider,
 ) -> None:
-    """With both forms together: otherwise it tells thieves which keys work."""
+    """With both forms together, because otherwise the limit would help thieves to find working
+    keys."""
     saved(as_owner)
     as_owner.post(AGAIN)
     for _ in range(views.KEY_CHECK_LIMIT.max_count - 3):

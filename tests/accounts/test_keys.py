@@ -115,7 +115,7 @@ def test_a_colleague_sees_nothing_of_it_and_can_touch_nothing(
 
 
 def scrubbed(html: str) -> list[str]:
-    """The page without the form tokens, which differ every time."""
+    """Return the page without the form tokens, which differ every time."""
     return [line for line in html.splitlines() if "csrf" not in line.lower()]
 
 

@@ -1,4 +1,4 @@
-"""Wrong passwords are limited, whatever a guesser varies, and bar nobody who was there before."""
+"""Wrong passwords are limited, whatever a guesser varies, and bar no known browser."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +28,7 @@ TOO_MANY = "Too many failed login attempts"
 
 @pytest.fixture
 def checked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The passwords that were compared with the one of an account."""
+    """The passwords that were compared with an account's."""
     seen: list[str] = []
     check = User.check_password
 
@@ -50,12 +50,12 @@ FEW = 6
 
 @pytest.fixture
 def few_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An account bears fewer strangers, so that a test needs fewer."""
+    """Lower the limit of strangers, so that a test needs fewer."""
     monkeypatch.setattr(login_attempts, "UNKNOWN_DEVICES_LIMIT", RateLimit("few", FEW, 3600))
 
 
 def addresses() -> list[str]:
-    """More clients than all strangers have tries."""
+    """More clients than the attempts of all strangers."""
     return [f"198.51.100.{number}" for number in range(1, FEW + 3)]
 
 
@@ -96,7 +96,7 @@ def test_an_address_without_an_account_is_limited_in_the_same_way(
     for address in ["owner@holdfast.test", "nobody@holdfast.test", "x" * 5_000 + "@example.org"]:
         client = Client(REMOTE_ADDR=f"198.51.100.{len(address) % 250}")
         answers = [TOO_MANY in guess(client, address=address) for _ in range(7)]
-        assert answers in ([False] * 5 + [True] * 2, [False] * 7)  # the last is no address
+        assert answers in ([False] * 5 + [True] * 2, [False] * 7)  # the last one is no address
     assert len(checked) == login_attempts.CLIENT_ADDRESS_LIMIT.max_count
 
 
@@ -156,7 +156,7 @@ def test_guessers_do_not_bar_a_browser_that_was_signed_in_before(
 
 
 class Full:
-    """A table of limits that takes no further row."""
+    """A table of limits that accepts no further row."""
 
     def add(self, *_: Any) -> bool:
         return False
@@ -248,13 +248,13 @@ def test_a_reset_password_lets_its_owner_in_while_strangers_guess(
 
 
 def test_strangers_who_ask_for_links_bar_nobody_and_fill_no_inbox(owner: User) -> None:
-    """The links that they had sent are their owner's."""
+    """The links that strangers requested go to their owner."""
     asked = {"email": owner.email}
     answers = {Client().post(RESET, asked).status_code for _ in range(30)}
     answers |= {Client(REMOTE_ADDR=client).post(RESET, asked).status_code for client in addresses()}
     assert answers == {302}
     assert len(mail.outbox) == UNREQUESTED_MAIL_LIMIT.max_count
-    owner.last_login = timezone.now()  # which makes these links void
+    owner.last_login = timezone.now()  # this makes the links void
     owner.save()
     Client().post(RESET, asked)
     assert len(mail.outbox) == UNREQUESTED_MAIL_LIMIT.max_count + 1

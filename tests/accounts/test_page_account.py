@@ -1,5 +1,5 @@
-"""A page belongs to the account it was made for: it neither acts for another one, nor shows what
-was typed for it."""
+"""A page belongs to the account it was made for: it neither acts for another account, nor shows the
+text typed for it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from accounts import keys
 from accounts.models import User
 from accounts.page_account import get_opaque_account_id
 from chat.models import Conversation
-from tests.chat.asking import HTMX, signed_in
+from tests.chat.factories import HTMX, signed_in
 
 PLAIN_FILES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 
@@ -27,7 +27,7 @@ def plain_files() -> Any:
 
 
 def message(user: User | None, text: str = "Half a thought") -> dict[str, str]:
-    """As the form on a page of this account sends it; None is the page of an anonymous visitor."""
+    """Build the fields that the form on a page of this account sends; None is a visitor's page."""
     form = {"text": text, "model": "demo", "request_id": str(uuid4())}
     return form | ({"account": get_opaque_account_id(user)} if user else {})
 
@@ -81,7 +81,7 @@ FORMS = [
 def test_every_form_says_whose_page_it_is_on(
     owner: User, stranger: User, path: str, actions: list[str]
 ) -> None:
-    """So a browser without scripts is refused as well, whatever the form would do."""
+    """So a browser without scripts is refused as well, whatever the form does."""
     for user in (owner, stranger):
         keys.save(user, "openai", f"sk-of-{user.pk}")
     page = signed_in(owner).get(path).content.decode()
@@ -108,7 +108,7 @@ def test_its_own_page_is_served(owner: User, headers: dict[str, str]) -> None:
 
 def test_what_one_account_typed_is_not_in_the_next_one_s_box(owner: User, stranger: User) -> None:
     browser = Client()
-    browser.post("/c/", message(owner))  # the session has run out
+    browser.post("/c/", message(owner))  # the session has expired
     sign_in(browser, stranger)
     assert in_box(browser) == ""
     assert "Half a thought" not in str(dict(browser.session))

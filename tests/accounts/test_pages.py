@@ -1,4 +1,4 @@
-"""Every page of the accounts: readable to everyone, and nothing in it that the policy forbids."""
+"""Every page of the accounts is accessible, and contains nothing that the policy forbids."""
 
 from html.parser import HTMLParser
 
@@ -28,7 +28,7 @@ INSIDE = [
 
 
 class Page(HTMLParser):
-    """The tags of a page, with their attributes, in order."""
+    """Return the tags of a page with their attributes, in order."""
 
     def __init__(self, html: str) -> None:
         super().__init__()

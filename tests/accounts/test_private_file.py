@@ -1,4 +1,4 @@
-"""The database file is the service's alone, by whatever command and umask it was made."""
+"""Only the service may read the database file, whatever command and umask created it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ with connection.cursor() as cursor:
 
 
 def modes(file: Path) -> list[str]:
-    """What lies beside the file while a process uses it."""
+    """The files beside it while a process uses it."""
     done = subprocess.run(
         [sys.executable, "-c", TOUCH, str(file)],
         cwd=ROOT,
@@ -69,7 +69,7 @@ connection.close()
 
 
 def test_a_connection_drops_no_lock_of_those_that_are_open(tmp_path: Path) -> None:
-    """Without its lock another process that closes takes the log away, and the file is broken."""
+    """Without its lock another process that closes removes the log, and the file is broken."""
     file = tmp_path / "chat.sqlite3"
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")

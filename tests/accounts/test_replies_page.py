@@ -1,4 +1,5 @@
-"""How replies are asked for: off until a person says otherwise, and only for that person."""
+"""The settings of replies: storing is off until a person switches it on, and only for that
+person."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Whoever sends many requests at once waits for their own, and nobody else does."""
+"""A client with many simultaneous requests waits for its own, and delays nobody else."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from config.request_queue import (
     SharesByKind,
 )
 from config.session_owners import SessionOwnerCache
-from streaming.client_identity import get_session_key
+from streaming.doors.client_identity import get_session_key
 
 Message = dict[str, Any]
 
 
 class Site:
-    """A page that takes until it is let go; `signed_in` says whom each session signs in."""
+    """A page that runs until it is released; `signed_in` gives the user of each session."""
 
     def __init__(self, most: int = 1_000, most_visitors: int = 1_000) -> None:
         self.shares = SharesByKind(*(FairShare(most, most_visitors) for _ in fields(SharesByKind)))
@@ -152,7 +152,7 @@ async def test_whoever_goes_away_gives_the_turn_back(site: Site) -> None:
         each.cancel()
         if each is asked[0]:
             await asyncio.sleep(0)
-            asked[MAX_RUNNING_PER_ADDRESS].cancel()  # just as it is given a turn
+            asked[MAX_RUNNING_PER_ADDRESS].cancel()  # at the moment it gets a slot
     await settle()
     assert site.running == MAX_RUNNING_PER_ADDRESS
     site.go.set()
@@ -198,7 +198,7 @@ async def test_a_reply_can_be_stopped_while_all_turns_are_taken() -> None:
     await asyncio.gather(*asked)
 
 
-# Each of these takes a thread, whatever comes of it: no flood of one kind may take all there are.
+# Each of these takes a thread in any case: no kind may take all threads.
 PATHS = ["/", "/nowhere/", "/static/app.css", "/static/nowhere", "/accounts/logout/"]
 
 
@@ -237,7 +237,7 @@ async def test_a_person_whom_this_process_does_not_know_waits_for_no_visitors(si
     assert site.statuses == [200] * len(asked)
 
 
-# The share of each client in all there is
+# The share of each client
 
 BUSY = Client("user 1", is_visitor=False, user_id=1)
 QUIET = Client("user 2", is_visitor=False, user_id=2)
@@ -280,7 +280,7 @@ async def test_what_was_used_long_ago_counts_no_more(monkeypatch: pytest.MonkeyP
 
 
 async def next_of(clients: list[Client], share: FairShare) -> Client:
-    """Who is next of those that come in this order and wait for one turn."""
+    """Return the next of these requests, which arrive in this order and wait for one slot."""
     await share.acquire_slot(QUIET)
     waiting = {asyncio.create_task(share.acquire_slot(client)): client for client in clients}
     await settle()
@@ -312,7 +312,7 @@ async def test_a_new_account_that_reads_comes_before_old_ones_that_keep_the_proc
 ):
     reader = Client("user 9", False, user_id=9)
     share = FairShare(max_running=1)
-    for number in range(1, 9):  # they share one processor, all of the time
+    for number in range(1, 9):  # they share one processor all the time
         share.usage_by_client[f"user {number}"] = fair_share.ClientUsage(
             20 / math.log(2) / 20, time.monotonic()
         )

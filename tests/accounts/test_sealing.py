@@ -1,4 +1,4 @@
-"""A sealed key opens for its user and provider alone, and only unaltered."""
+"""A sealed key can be opened for its user and provider only, and only unchanged."""
 
 import base64
 import os

@@ -1,4 +1,4 @@
-"""What every answer carries."""
+"""The headers of every response."""
 
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client

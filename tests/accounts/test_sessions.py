@@ -1,4 +1,4 @@
-"""Sessions in the database: which are asked for, how long they live, and that they go."""
+"""Sessions in the database: look-ups, lifetimes, deletion."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_link_from_a_mail_opens_a_few_sessions_for_who_sends_no_cookies(
 ) -> None:
     monkeypatch.setitem(
         anonymous_limits.LIMITS, "session", "1/m/ip"
-    )  # which bars no owner of a link
+    )  # this bars no owner of a link
     monkeypatch.setattr(anonymous_limits, "RESET_LINK_SESSION_LIMIT", RateLimit("few", 3, 60))
     key = default_token_generator.make_token(owner)
     link = f"/accounts/password/reset/key/{user_pk_to_url_str(owner)}-{key}/"

@@ -1,4 +1,4 @@
-"""Outside DEBUG nothing starts on a missing or sample secret, and the refusal says what to do."""
+"""Outside DEBUG nothing starts with a missing or sample secret, and the error says what to do."""
 
 import base64
 import os
@@ -27,7 +27,7 @@ LEFT_TO_THE_DEFAULT = ["ALLOWED_HOSTS", "EMBEDDED_WORKER", "DRAIN_SECONDS", "FOL
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Read the settings afresh under an environment."""
+    """Import the settings again in an environment."""
 
     def settings(**environment: str) -> dict[str, Any]:
         for name in LEFT_TO_THE_DEFAULT:

@@ -1,4 +1,4 @@
-"""A fresh installation that others can reach belongs to who can read its log."""
+"""A fresh installation that others can reach belongs to the person who can read its log."""
 
 import logging
 from io import BytesIO
@@ -193,7 +193,7 @@ def test_http_1_0_is_that_of_a_proxy(version: str, local: bool) -> None:
     scope = {"path": "/", "method": "GET", "headers": [], "client": ["127.0.0.1", 5]}
     request = ASGIRequest(scope | {"http_version": version}, BytesIO())
     assert setup.is_local_request(request) == local
-    request.META["REMOTE_ADDR"] = ""  # nobody knows, as over a Unix socket
+    request.META["REMOTE_ADDR"] = ""  # unknown, as over a Unix socket
     assert not setup.is_local_request(request)
 
 

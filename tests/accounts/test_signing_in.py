@@ -1,4 +1,4 @@
-"""Signing in and out, and finding the way back with a forgotten password."""
+"""Signing in and out, and resetting a forgotten password."""
 
 import pytest
 from django.core import mail

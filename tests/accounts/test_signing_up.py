@@ -1,4 +1,4 @@
-"""The first to sign up administers the installation, and there is only one first."""
+"""The first person to sign up administers the installation, and only one person is the first."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -61,8 +61,8 @@ def powers() -> dict[str, tuple[bool, bool]]:
 def test_two_who_sign_up_at_once_give_one_administrator(
     committed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each that has found nobody there waits for the other to find the same before it saves,
-    for as long as the other could take. Only under the lock does the other not come."""
+    """Each sign-up that has found no account waits for the other one to find the same before it
+    saves, for as long as the other could take. Only with the lock does the other never arrive."""
     both_have_looked = Barrier(2)
     save = User.save
 
@@ -93,7 +93,7 @@ def test_the_same_form_sent_twice_at_once_makes_one_account(
 
 
 def meet_before_saving(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both have a valid form, whose address nobody has, before either is saved."""
+    """Both have a valid form, with a free address, before either is saved."""
     both_are_there = Barrier(2)
     save = adapter._save_under_sign_up_lock
 
@@ -110,7 +110,7 @@ def meet(barrier: Barrier, *, seconds: float) -> None:
 
 
 def at_once(*calls: Callable[[], T]) -> list[T]:
-    """What the calls return, each made in a thread of its own."""
+    """Return the results of the calls, each made in a thread of its own."""
 
     def run(call: Callable[[], T]) -> T:
         try:

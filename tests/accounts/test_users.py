@@ -1,4 +1,4 @@
-"""A user is known by an e-mail address, whatever its case."""
+"""An e-mail address identifies a user in any case."""
 
 import pytest
 from django.contrib.auth import authenticate

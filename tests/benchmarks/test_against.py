@@ -1,4 +1,4 @@
-"""Two checkouts compared: what one prints is read, and rounds are compared with their own turn."""
+"""Comparing two checkouts: their output is parsed, and rounds are compared in pairs."""
 
 from __future__ import annotations
 

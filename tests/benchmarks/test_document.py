@@ -1,4 +1,4 @@
-"""The page about performance is what the newest results say, and its plots are pictures."""
+"""The page about performance equals the newest results, and its plots are pictures."""
 
 from xml.etree import ElementTree
 

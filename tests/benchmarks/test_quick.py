@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.services.child import ROOT
+from tools.services.helper_process import ROOT
 
 
 def bench(*arguments: str, within: float) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""The clients of the benchmark read what servers send, in whatever pieces it comes."""
+"""The clients of the benchmark read the data of servers in pieces of any size."""
 
 import json
 import struct
@@ -15,7 +15,7 @@ OK = b"HTTP/1.1 200 OK\r\n\r\n"
 
 
 class Transport:
-    """Takes what a client says."""
+    """Records the data that a client sends."""
 
     def __init__(self) -> None:
         self.said = b""
@@ -28,7 +28,7 @@ class Transport:
 
 
 class Reader:
-    """A client that is fed by hand, and the text it got."""
+    """A client that gets its data by hand, and its text."""
 
     def __init__(self, wire: str, **spec: Any) -> None:
         self.text = ""

@@ -4,9 +4,9 @@ import argparse
 import sys
 import time
 
-from tests.chaos.broken import BREAKS
-from tests.chaos.children import ROOT
+from tests.chaos.processes import ROOT
 from tests.chaos.run import KEPT, SHORT, SHORT_RESTS, Plan, run
+from tests.chaos.sabotage import BREAKS
 from tests.chaos.table import table
 
 

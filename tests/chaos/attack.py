@@ -28,11 +28,11 @@ import psycopg
 
 from tests.chaos.attackers import Order
 from tests.chaos.honest import ANSWER, EMAIL, PASSWORD, Figures, Honest, sign_in
-from tests.e2e.deployment import Server
-from tests.fakes import Behaviour, Fake
-from tests.services.child import Child
-from tests.waiting import until
+from tools.deployment.deployment import Server
+from tools.fake_provider import Behaviour, Fake
+from tools.services.helper_process import Child
 from tools.stack import Stack
+from tools.waiting import until
 
 MODES = ("H1", "H2", "H3", "H4", "H5", "H6", "H7", "H8", "mixed")
 Shape = Literal["own", "proxy"]
@@ -258,7 +258,7 @@ def request_id(number: int) -> str:
 
 def losses(stack: Stack, browser: httpx2.Client) -> Iterator[str]:
     """What the attackers have taken from the honest person, who used this browser before. Whether
-    a fresh one can sign in is told apart: docs/decisions/passwords.md."""
+    a fresh one can sign in is told apart: docs/decisions/0012."""
     rows = execute(
         stack,
         "SELECT e.email FROM account_emailaddress e JOIN accounts_user u ON u.id = e.user_id "

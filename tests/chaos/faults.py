@@ -18,8 +18,8 @@ from random import Random
 
 import psycopg
 
-from tests.chaos.watch import Orphaning, Watch
-from tests.services import Program
+from tests.chaos.monitor import Orphaning, Watch
+from tools.services import Program
 from tools.stack import Stack
 
 LEASE = 12.0

@@ -12,8 +12,8 @@ import httpx2
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from tests.e2e.rows import Rows
-from tests.fakes import Behaviour
+from tools.deployment.raw_rows import Rows
+from tools.fake_provider import Behaviour
 
 PAGES = 60
 TOKENS = 20

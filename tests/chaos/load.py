@@ -12,9 +12,9 @@ from uuid import uuid4
 
 import httpx2
 
+from tests.chaos.monitor import Watch
 from tests.chaos.script import Asked, Script
-from tests.chaos.watch import Watch
-from tests.e2e.person import Person
+from tools.deployment.http_user import Person
 
 MODEL = "gpt-4o-mini"
 PEOPLE = 10

@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from random import Random
 
-from tests.chaos.children import Habits, ProviderProcess, Reader
 from tests.chaos.load import Load, sign_up
+from tests.chaos.monitor import Watch
+from tests.chaos.processes import Habits, ProviderProcess, Reader
 from tests.chaos.run import ENVIRONMENT, all_ended, finish
 from tests.chaos.script import Script
-from tests.chaos.watch import Watch
-from tests.e2e.person import Person
-from tests.services.program import scratch_folder
+from tools.deployment.http_user import Person
+from tools.services.program import scratch_folder
 from tools.stack import Stack
 
 PEOPLE = 20

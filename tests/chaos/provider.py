@@ -9,9 +9,9 @@ from typing import Any, Self
 
 from streaming.providers.types import CONTINUE_PROMPT
 from tests.chaos.script import Script
-from tests.fakes import Behaviour
-from tests.fakes.openai_responses import OpenAIResponses
-from tests.fakes.server import FakeServer
+from tools.fake_provider import Behaviour
+from tools.fake_provider.openai_responses import OpenAIResponses
+from tools.fake_provider.server import FakeServer
 
 
 @dataclass(frozen=True, slots=True)

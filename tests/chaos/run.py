@@ -8,16 +8,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos.broken import REVEALED_BY
-from tests.chaos.children import ROOT, Habits, ProviderProcess, Reader
 from tests.chaos.faults import Faults, Rests, Stuck
 from tests.chaos.load import Load, sign_up
+from tests.chaos.monitor import Watch
+from tests.chaos.processes import ROOT, Habits, ProviderProcess, Reader
+from tests.chaos.sabotage import REVEALED_BY
 from tests.chaos.verdict import Verdict, judge
-from tests.chaos.watch import Watch
-from tests.e2e.deployment import Server
-from tests.e2e.person import Person
-from tests.fakes import Fake
-from tests.services.program import scratch_folder
+from tools.deployment.deployment import Server
+from tools.deployment.http_user import Person
+from tools.fake_provider import Fake
+from tools.services.program import scratch_folder
 from tools.stack import Stack
 
 KEPT = ROOT / "test-results" / "chaos"

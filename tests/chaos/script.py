@@ -11,7 +11,7 @@ from random import Random
 from typing import Literal, Self
 from uuid import UUID
 
-from tests.fakes import Behaviour, Piece
+from tools.fake_provider import Behaviour, Piece
 
 Trouble = Literal["", "cut", "stall", "end"]
 

@@ -3,4 +3,4 @@
 from config.settings import *  # noqa: F403
 from config.settings import INSTALLED_APPS as PRODUCT
 
-INSTALLED_APPS = [*PRODUCT, "tests.chaos.broken.Broken"]
+INSTALLED_APPS = [*PRODUCT, "tests.chaos.sabotage.Broken"]

@@ -1,11 +1,10 @@
 """What a run has seen, as one table."""
 
-import subprocess
 from collections import Counter
 
-from tests.chaos.children import ROOT
 from tests.chaos.load import Load
 from tests.chaos.run import Outcome
+from tools.checkout import describe_commit
 
 PROVIDER = {"cut": "cut", "stall": "stalled", "end": "ended without its marker"}
 SOCKETS = ("dropped", "closed", "frozen", "flooded", "page reloaded")
@@ -25,7 +24,7 @@ def _what(outcome: Outcome, seconds: float) -> Rows:
     plan, verdict = outcome.plan, outcome.verdict
     states = ", ".join(f"{count} {state}" for state, count in sorted(verdict.states.items()))
     return [
-        ("commit", commit()),
+        ("commit", describe_commit()),
         ("server", plan.server),
         ("seconds of faults, and in all", f"{plan.seconds:g}, {seconds:.0f}"),
         ("seed", plan.seed),
@@ -76,14 +75,3 @@ def _memory(outcome: Outcome) -> Rows:
         ("peak resident memory", ""),
         *((f"  {name}", f"{size / 2**20:.0f} MB") for name, size in peaks),
     ]
-
-
-def commit() -> str:
-    """The one that is checked out, and whether there is more than it."""
-    head = _git("rev-parse", "--short", "HEAD")
-    return f"{head} and changes" if _git("status", "--porcelain", "-uno") else head
-
-
-def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(ROOT), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from tests.chaos.attack import GROWTH_BYTES, Result, Size, table
-from tests.chaos.children import ROOT
 from tests.chaos.honest import Figures, p95
+from tests.chaos.processes import ROOT
 
 HELD = Result(
     mode="H1",

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from tests.chaos.broken import BREAKS
-from tests.chaos.children import ROOT
+from tests.chaos.processes import ROOT
+from tests.chaos.sabotage import BREAKS
 
 SEED = os.environ.get("CHAOS_SEED", "10")
 """Of the short run: twenty runs with twenty seeds are twenty different orders of the worst."""

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
-from tests.chaos.children import ROOT
-from tests.chaos.watch import LONGEST_ABSENCE, Absences, Orphaning, Watch
+from tests.chaos.monitor import LONGEST_ABSENCE, Absences, Orphaning, Watch
+from tests.chaos.processes import ROOT
 
 PAGE = ROOT / "docs" / "guarantees.md"
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")

@@ -12,9 +12,9 @@ import psutil
 import pytest
 from websockets.sync.client import ClientConnection
 
-from tests.e2e.deployment import Deployment, Server
-from tests.e2e.person import Person
-from tests.fakes import Behaviour, Fake
+from tools.deployment.deployment import Deployment, Server
+from tools.deployment.http_user import Person
+from tools.fake_provider import Behaviour, Fake
 
 STILL = 20
 PIECE = "kelp " * 1_600

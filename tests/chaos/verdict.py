@@ -19,7 +19,7 @@ from psycopg.rows import dict_row
 
 from tests.chaos.provider import Order
 from tests.chaos.script import Asked
-from tests.fakes import Record
+from tools.fake_provider import Record
 
 TEXT, REASONING, SEAM = 0, 1, 2
 KINDS = {"text": TEXT, "reasoning": REASONING, "seam": SEAM}

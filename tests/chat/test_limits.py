@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from accounts import keys
 from accounts.models import User
-from chat import offer, replies
+from chat import model_catalog, replies
 from chat.models import Conversation, Message
 from chat.replies import Reply, ReplyRejected
 from streaming import lifecycle
@@ -21,8 +21,8 @@ from streaming.lifecycle import Ending
 from streaming.models import State, Stream
 from streaming.providers import catalog
 from streaming.providers.catalog import Model, Provider
-from tests.chat.asking import HTMX, finish, signed_in
-from tests.streaming.making import at_once
+from tests.chat.factories import HTMX, finish, signed_in
+from tests.streaming.factories import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -35,8 +35,10 @@ def ask(
     request_id: UUID | None = None,
     model: str = "demo",
 ) -> Reply:
-    chosen = replies.Settings(model, system_prompt=system_prompt)
-    return replies.start(user, text=text, request_id=request_id or uuid4(), chosen=chosen)
+    chosen = replies.ReplySettings(model, system_prompt=system_prompt)
+    return replies.start_reply(
+        user, text=text, request_id=request_id or uuid4(), reply_settings=chosen
+    )
 
 
 def refusal(user: User, text: str = "Why?", *, system_prompt: str = "") -> str:
@@ -72,8 +74,8 @@ def test_what_was_accepted_is_answered_again_and_not_refused(
     settings.MAX_UNFINISHED_PER_USER = 1
     request = uuid4()
     first = ask(owner, request_id=request)
-    again = ask(owner, request_id=request)
-    assert (again.created, again.answer) == (False, first.answer)
+    assert ask(owner, request_id=request).answer == first.answer
+    assert Stream.objects.count() == 1
 
 
 def test_so_many_messages_a_minute_are_taken_and_titles_are_none(
@@ -96,11 +98,21 @@ def test_other_versions_and_going_on_count_as_well(
     reply = ask(owner)
     finish(reply, ending=Ending(State.STOPPED))
     settings.MAX_MESSAGES_PER_MINUTE = 2
-    chosen = replies.Settings("demo")
+    chosen = replies.ReplySettings("demo")
     calls = {
-        "edit": partial(replies.edit, owner, question=reply.question, text="How?", chosen=chosen),
-        "regenerate": partial(replies.regenerate, owner, answer=reply.answer, chosen=chosen),
-        "go_on": partial(replies.go_on, owner, answer=Message.objects.get(pk=reply.answer.pk)),
+        "edit": partial(
+            replies.edit_question,
+            owner,
+            question=reply.question,
+            text="How?",
+            reply_settings=chosen,
+        ),
+        "regenerate": partial(
+            replies.regenerate_answer, owner, answer=reply.answer, reply_settings=chosen
+        ),
+        "go_on": partial(
+            replies.continue_reply, owner, answer=Message.objects.get(pk=reply.answer.pk)
+        ),
     }
     made = calls[verb](request_id=uuid4())
     assert made.stream.pool == "demo"
@@ -120,7 +132,7 @@ def test_text_and_system_prompt_are_limited_a_minute_and_a_day(
     later(seconds=61)
     ask(owner, "x" * 1_000)
     later(seconds=61)
-    assert "as much text as one day allows" in refusal(owner, "x" * 501)
+    assert "limit of text for one day" in refusal(owner, "x" * 501)
     ask(owner, "x" * 500)
     later(days=1)
     ask(owner, "x" * 1_000)
@@ -139,7 +151,7 @@ def test_a_long_reply_that_is_continued_counts_with_its_text(
     settings.MAX_CHARS_PER_MINUTE = 100
     answer = Message.objects.get(pk=reply.answer.pk)
     with pytest.raises(ReplyRejected, match="a lot of text"):
-        replies.go_on(owner, answer=answer, request_id=uuid4())
+        replies.continue_reply(owner, answer=answer, request_id=uuid4())
 
 
 @pytest.mark.django_db(transaction=True)
@@ -183,8 +195,8 @@ def test_models_that_cost_nobody_a_key_share_limited_places(
     monkeypatch.setitem(catalog.PROVIDERS, "ollama", provider)
     mine = Model("ollama/llama", "ollama", "Llama")
     keys.save(owner, "openai", "sk-test-0123456789abcdef")
-    known = offer.models(owner) | {mine.id: mine}
-    monkeypatch.setattr(offer, "models", lambda user: known)
+    known = model_catalog.load_models(owner) | {mine.id: mine}
+    monkeypatch.setattr(model_catalog, "load_models", lambda user: known)
     models = ("demo", "ollama/llama", "gpt-4o-mini")
     assert [ask(owner, model=id).stream.pool for id in models] == ["demo", "keyless", ""]
 
@@ -203,7 +215,7 @@ def test_a_person_who_is_deactivated_has_nothing_running_or_waiting(
     states = [Stream.objects.get(pk=reply.stream.pk).state for reply in (runs, waits, theirs)]
     assert states == ["stopped", "stopped", "queued"]
     statuses = Conversation.objects.filter(user=owner).values_list("status", flat=True)
-    assert set(statuses) == {Conversation.Status.COMPLETED}
+    assert set(statuses) == {Conversation.ReplyStatus.COMPLETED}
 
 
 @pytest.mark.django_db(transaction=True)

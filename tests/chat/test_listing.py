@@ -14,7 +14,7 @@ from chat import conversations
 from chat.models import Conversation, Message
 from chat.replies import Reply
 from streaming.models import State, Stream, StreamChunk
-from tests.chat.asking import HTMX, ask, finish, html, page, signed_in, write
+from tests.chat.factories import HTMX, ask, finish, html, page, signed_in, write
 
 pytestmark = pytest.mark.django_db
 
@@ -58,7 +58,7 @@ def test_a_reply_is_unread_until_somebody_looks(as_owner: Client, reply: Reply) 
     assert 'data-state="unread"' in html(as_owner.get("/sidebar/"))
     before = revision(reply.conversation.user)
     as_owner.post(f"{page(reply)}reading/", headers=HTMX)
-    assert 'class="dot"' not in html(as_owner.get("/sidebar/"))
+    assert 'class="activity-dot"' not in html(as_owner.get("/sidebar/"))
     assert revision(reply.conversation.user) > before
     as_owner.post(f"{page(reply)}reading/", headers=HTMX)
     assert revision(reply.conversation.user) == before + 1, "nothing changed"
@@ -93,20 +93,28 @@ def test_who_deletes_what_is_open_is_led_away_and_offered_the_way_back(
     assert sent.headers["HX-Redirect"] == "/"
     shown = html(as_owner.get("/"))
     assert "Deleted “Why do tides lag the moon?”" in shown
-    assert f'formaction="{page(reply)}restoration/" data-back="{page(reply)}"' in shown
+    assert f'formaction="{page(reply)}restoration/" data-return-to="{page(reply)}"' in shown
     as_owner.post(f"{page(reply)}restoration/")
     assert "Deleted “" not in html(as_owner.get("/"))
+
+
+def test_only_the_owner_is_offered_what_was_deleted(as_stranger: Client, reply: Reply) -> None:
+    conversations.soft_delete(reply.conversation)
+    session = as_stranger.session
+    session["deleted"] = {"id": str(reply.conversation.pk), "at": timezone.now().isoformat()}
+    session.save()
+    assert "Deleted “" not in html(as_stranger.get("/"))
 
 
 def test_what_was_deleted_a_while_ago_is_really_gone(owner: User, reply: Reply) -> None:
     finish(reply)
     kept = ask(owner, "Keep me")
-    conversations.discard(reply.conversation)
-    conversations.sweep()
+    conversations.soft_delete(reply.conversation)
+    conversations.purge_deleted()
     assert Conversation.objects.count() == 2, "it can be had back still"
     long_ago = timezone.now() - timedelta(seconds=20)
     Conversation.objects.filter(pk=reply.conversation.pk).update(deleted_at=long_ago)
-    conversations.sweep()
+    conversations.purge_deleted()
     assert [c.pk for c in Conversation.objects.all()] == [kept.conversation.pk]
     assert not Message.objects.filter(pk=reply.answer.pk).exists()
     assert not StreamChunk.objects.filter(stream_id=reply.stream.pk).exists()

@@ -1,4 +1,4 @@
-"""What a message becomes in history. tests/js compares the same cases with the live page."""
+"""The HTML of messages. tests/js compares the same cases with the live page."""
 
 import json
 import re
@@ -9,9 +9,12 @@ from time import process_time
 import pytest
 from django.utils.safestring import SafeString
 
-from chat import rendering
-from chat.complexity import formatted_length
-from chat.rendering import ALLOWED, TAGS, UNFORMATTED, to_html, trimmed
+from chat.rendering.cleaner import ALLOWED_ATTRIBUTES, ALLOWED_TAGS
+from chat.rendering.complexity import find_formatted_length
+from chat.rendering.links import trim_url
+from chat.rendering.markdown import LINE_END, to_html
+from chat.rendering.renderer import UNFORMATTED_TEXT
+from chat.rendering.seams import adjust_offsets
 from tests.nasty import NASTY as ALL_NASTY
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -31,7 +34,7 @@ def test_code_carries_its_language_for_style_and_script_alike() -> None:
     )
 
 
-def test_code_without_a_language_says_none() -> None:
+def test_code_without_a_language_has_no_label() -> None:
     assert to_html("```\nx\n```") == '<pre class="code"><code tabindex="0">x</code></pre>'
 
 
@@ -49,7 +52,7 @@ def test_raw_html_is_text() -> None:
     assert to_html("<b>x</b>") == "<p>&lt;b&gt;x&lt;/b&gt;</p>"
 
 
-def test_links_open_apart_and_tell_nobody_where_from() -> None:
+def test_links_open_in_a_new_tab_and_send_no_referrer() -> None:
     assert to_html("[x](https://e.com 'T')") == (
         f'<p><a href="https://e.com" title="T" {LINK}>x</a></p>'
     )
@@ -58,11 +61,11 @@ def test_links_open_apart_and_tell_nobody_where_from() -> None:
 @pytest.mark.parametrize(
     "href", ["javascript:x()", "/accounts/logout/", "//e.com", "#main", "data:text/html,x", ""]
 )
-def test_a_link_that_leads_elsewhere_is_only_its_text(href: str) -> None:
+def test_a_link_with_another_scheme_is_only_its_text(href: str) -> None:
     assert to_html(f"[x]({href})") == "<p>x</p>"
 
 
-def test_bare_links_end_where_the_sentence_goes_on() -> None:
+def test_a_bare_link_ends_before_the_punctuation() -> None:
     assert to_html("See https://e.com/a_(b), or not.") == (
         f'<p>See <a href="https://e.com/a_(b)" {LINK}>https://e.com/a_(b)</a>, or not.</p>'
     )
@@ -83,7 +86,7 @@ def test_tables_scroll_in_a_wrapper_and_align_by_class() -> None:
     )
 
 
-def test_tasks_say_whether_they_are_done() -> None:
+def test_tasks_have_a_labelled_box() -> None:
     assert to_html("- [ ] a\n- [x] b") == (
         '<ul><li class="task"><input type="checkbox" disabled="" aria-label="to do"> a</li>'
         '<li class="task"><input type="checkbox" disabled="" checked="" aria-label="done"> b</li>'
@@ -95,13 +98,13 @@ def test_tasks_say_whether_they_are_done() -> None:
     ("written", "shown"),
     [("1 2 3", "2 3 4"), ("3 3 4 2 3", "2 2 3 2 3"), ("1 6 1 2", "2 3 2 3"), ("2 4 3", "2 3 3")],
 )
-def test_headings_follow_the_page_without_a_gap(written: str, shown: str) -> None:
+def test_headings_skip_no_level_below_the_page(written: str, shown: str) -> None:
     source = "\n".join(f"{'#' * int(depth)} x" for depth in written.split())
     assert re.findall(r"<h(\d)>", to_html(source)) == shown.split()
 
 
 def test_a_seam_stands_before_the_next_block() -> None:
-    seam = '<div class="seam" role="note">the server restarted here; the reply went on</div>'
+    seam = '<div class="seam" role="note">Server restarted; reply continued</div>'
     assert to_html("One two.\n\nThree.", [5]) == f"<p>One two.</p>{seam}<p>Three.</p>"
     assert to_html("One two.\n\nThree.", [10]) == f"<p>One two.</p>{seam}<p>Three.</p>"
     assert to_html("One two.", [3, 8]) == f"<p>One two.</p>{seam}"
@@ -110,8 +113,8 @@ def test_a_seam_stands_before_the_next_block() -> None:
 def test_all_seams_are_found_in_one_pass() -> None:
     text = "One.\r\n\r\nTwo.\rThree.\n\n" * 30
     places = [*range(0, len(text), 7)]
-    slowly = [len(rendering.LINE_END.sub("\n", text[:place])) for place in places]
-    assert rendering.places_in_text(text, reversed(places)) == slowly
+    slowly = [len(LINE_END.sub("\n", text[:place])) for place in places]
+    assert adjust_offsets(text, reversed(places)) == slowly
 
 
 def test_a_seam_does_not_break_a_fence() -> None:
@@ -119,19 +122,19 @@ def test_a_seam_does_not_break_a_fence() -> None:
     assert html.index("</pre>") < html.index("seam") < html.index("after")
 
 
-def test_nothing_but_the_listed_elements_comes_out_of_an_attack() -> None:
+def test_an_attack_yields_only_allowed_elements() -> None:
     for attack in ATTACKS:
         for tag, attributes in re.findall(r"<([a-z0-9-]+)([^>]*)>", to_html(attack)):
-            assert tag in TAGS, attack
+            assert tag in ALLOWED_TAGS, attack
             names = re.findall(r'([a-z-]+)="[^"]*"', attributes)
-            assert set(names) <= ALLOWED.get(tag, set()), attack
+            assert set(names) <= ALLOWED_ATTRIBUTES.get(tag, set()), attack
             for href in re.findall(r'href="([^"]*)"', attributes):
                 assert re.match(r"https?://|mailto:|tel:", href), attack
 
 
 N = 400_000
 NASTY_ANY_DAY = {"openers of formulas", "both", "cells", "definitions", "fences that are none"}
-"""One of each kind: the others take the same ways."""
+"""One of each kind. The others take the same paths."""
 NASTY = {
     "parentheses after a URL": "http://a/" + ")" * N,
     "openers of formulas": "\\(" * (N // 2),
@@ -160,17 +163,17 @@ NASTY = {
         for name, text in NASTY.items()
     ],
 )
-def test_what_is_formatted_of_any_text_is_bounded_and_nothing_is_lost(nasty: str) -> None:
+def test_the_formatted_part_of_any_text_is_limited_and_nothing_is_lost(nasty: str) -> None:
     html = to_html(nasty)
     assert html.count("<") < 20_000
-    words = unescape(re.sub(r"<[^>]*>", "", html.replace(UNFORMATTED, "")))
-    defined = len(re.findall(r"^\[a\d+\]: b$", nasty[: formatted_length(nasty)], re.MULTILINE))
+    words = unescape(re.sub(r"<[^>]*>", "", html.replace(str(UNFORMATTED_TEXT), "")))
+    defined = len(re.findall(r"^\[a\d+\]: b$", nasty[: find_formatted_length(nasty)], re.MULTILINE))
     assert words.count("a") >= nasty.count("a") - defined
 
 
 @pytest.mark.prove
 def test_the_server_renders_any_text_in_less_than_a_second() -> None:
-    """Of the processor's time, and 400 KB of text; it prints what took the longest."""
+    """CPU seconds for 400 KB of text. Prints the slowest."""
     seconds = {}
     for name, text in ALL_NASTY.items():
         start = process_time()
@@ -193,19 +196,21 @@ def test_long_ordinary_text_is_formatted_to_its_end() -> None:
     code = "```py\n" + "for tide in tides[1:]:\n    print(f'{tide}*')\n" * 4 + "```"
     text = f"{block}\n\n{code}\n\n- One\n- Two\n\n" * 400
     assert len(text) > 220_000
-    assert formatted_length(text) == len(text)
+    assert find_formatted_length(text) == len(text)
 
 
 def test_more_text_never_changes_where_formatting_ends() -> None:
-    ends = {formatted_length(NASTY["items"][:length]) for length in range(20_000, 40_000, 1_111)}
+    ends = {
+        find_formatted_length(NASTY["items"][:length]) for length in range(20_000, 40_000, 1_111)
+    }
     assert len(ends) == 1
 
 
 def test_the_end_of_a_bare_url_is_found_in_one_pass() -> None:
-    assert trimmed("http://a/(b)" + ")." * 100_000) == "http://a/(b)"
+    assert trim_url("http://a/(b)" + ")." * 100_000) == "http://a/(b)"
 
 
-def test_seams_stand_before_the_next_plain_part() -> None:
+def test_a_seam_in_plain_text_stands_before_the_next_part() -> None:
     text = "- a\n" * 10_000
     html = to_html(text, [3, len(text)])
     assert html.count('class="seam"') == 2

@@ -10,22 +10,23 @@ import pytest
 
 from accounts import keys
 from accounts.models import User
-from chat import replies, sync
+from chat import changes, replies
 from chat.models import Conversation, Message
-from chat.replies import Reply, ReplyRejected, Settings
+from chat.presentation.current_text import read_current_text
+from chat.replies import Reply, ReplyRejected, ReplySettings
 from streaming import journal, lifecycle
 from streaming.events import Finish, StreamText
 from streaming.hub import WORKERS_GROUP
-from streaming.lifecycle import Ending
+from streaming.lifecycle import Ending, notifications
 from streaming.models import Kind, State, Stream
 from streaming.providers.errors import InvalidKey, ProviderError
 from streaming.providers.types import CONTINUE_PROMPT, Turn
-from tests.streaming.making import at_once, claimed, finish, working, write
+from tests.streaming.factories import at_once, claimed, finish, working, write
 
-Status = Conversation.Status
+Status = Conversation.ReplyStatus
 Rung = list[tuple[str, dict[str, Any]]]
 
-DEMO = Settings("demo")
+DEMO = ReplySettings("demo")
 
 
 def ask(
@@ -33,13 +34,13 @@ def ask(
     text: str = "Why do tides lag the moon?",
     conversation: Conversation | None = None,
     request_id: UUID | None = None,
-    chosen: Settings = DEMO,
+    chosen: ReplySettings = DEMO,
 ) -> Reply:
-    return replies.start(
+    return replies.start_reply(
         user,
         text=text,
         request_id=request_id or uuid4(),
-        chosen=chosen,
+        reply_settings=chosen,
         conversation=conversation,
     )
 
@@ -66,7 +67,7 @@ def answer_of(reply: Reply) -> Message:
 
 def branch(conversation: Conversation) -> list[Message]:
     """Its messages from the first to the newest."""
-    message, path = Conversation.objects.get(pk=conversation.pk).leaf, []
+    message, path = Conversation.objects.get(pk=conversation.pk).current_leaf, []
     while message is not None:
         path.append(message)
         message = message.parent
@@ -86,7 +87,7 @@ def written() -> tuple[int, int, int]:
 def rung(monkeypatch: pytest.MonkeyPatch) -> Rung:
     """Every bell that is rung."""
     bells: Rung = []
-    for module in (lifecycle, sync):
+    for module in (notifications, changes):
         monkeypatch.setattr(module, "notify", lambda group, body: bells.append((group, body)))
     return bells
 
@@ -96,9 +97,8 @@ def rung(monkeypatch: pytest.MonkeyPatch) -> Rung:
 
 @pytest.mark.django_db
 def test_a_reply_begins_as_a_question_an_empty_answer_and_a_queued_stream(owner: User) -> None:
-    chosen = Settings("demo", max_tokens=500, system_prompt="Be brief.")
-    reply = ask(owner, chosen=chosen)
-    assert reply.created
+    chosen = ReplySettings("demo", max_tokens=500, system_prompt="Be brief.")
+    ask(owner, chosen=chosen)
     conversation = Conversation.objects.get()
     question, answer = branch(conversation)
     assert (question.role, question.content, question.is_complete) == (
@@ -108,7 +108,7 @@ def test_a_reply_begins_as_a_question_an_empty_answer_and_a_queued_stream(owner:
     )
     assert (answer.role, answer.content, answer.is_complete) == ("assistant", "", False)
     assert (answer.model, answer.provider) == ("demo", "demo")
-    assert (conversation.status, conversation.leaf) == (Status.STREAMING, answer)
+    assert (conversation.status, conversation.current_leaf) == (Status.STREAMING, answer)
     stream = answer.stream
     assert stream is not None
     assert (stream.state, stream.lane, stream.owner) == ("queued", str(conversation.pk), owner)
@@ -120,7 +120,7 @@ def test_a_reply_begins_as_a_question_an_empty_answer_and_a_queued_stream(owner:
 def test_a_further_question_follows_the_newest_answer_and_its_settings_stay(owner: User) -> None:
     first = ask(owner)
     over(first)
-    chosen = Settings("demo-fast", system_prompt="Be kind.")
+    chosen = ReplySettings("demo-fast", system_prompt="Be kind.")
     second = ask(owner, "And the sun?", first.conversation, chosen=chosen)
     conversation = Conversation.objects.get()
     assert [message.content for message in branch(conversation)] == [
@@ -146,7 +146,7 @@ def test_a_start_that_fails_half_way_has_written_nothing(
     def fail(user_id: int) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(sync, "changed", fail)
+    monkeypatch.setattr(changes, "bump_revision", fail)
     with pytest.raises(ZeroDivisionError):
         ask(owner, "lost", conversation)
     assert (written(), revision(owner)) == before
@@ -189,8 +189,7 @@ def test_the_same_request_is_answered_by_the_same_reply(owner: User) -> None:
     request = uuid4()
     first = ask(owner, request_id=request)
     over(first)
-    again = ask(owner, "other words", first.conversation, request, Settings("no such model"))
-    assert not again.created
+    again = ask(owner, "other words", first.conversation, request, ReplySettings("no such model"))
     assert (again.answer, again.question, again.stream) == (
         first.answer,
         first.question,
@@ -202,8 +201,8 @@ def test_the_same_request_is_answered_by_the_same_reply(owner: User) -> None:
 @pytest.mark.django_db
 def test_two_people_may_happen_on_the_same_request_id(owner: User, colleague: User) -> None:
     request = uuid4()
-    assert ask(owner, request_id=request).created
-    assert ask(colleague, request_id=request).created
+    assert ask(owner, request_id=request).conversation.user == owner
+    assert ask(colleague, request_id=request).conversation.user == colleague
     assert written() == (2, 4, 2)
 
 
@@ -218,7 +217,7 @@ def test_the_same_post_twice_at_once_ten_times_is_one_pair_and_one_stream_each(
         request = uuid4()
         post = partial(ask, owner, f"round {round}", conversation, request)
         got = [reply for reply in at_once(post, post) if isinstance(reply, Reply)]
-        assert sorted(reply.created for reply in got) == [False, True]
+        assert len(got) == 2
         assert got[0].answer == got[1].answer
         assert Message.objects.filter(content=f"round {round}").count() == 1
     new = 0 if further else 10
@@ -256,7 +255,7 @@ def test_different_questions_at_once_in_one_conversation_follow_each_other(owner
     [
         ("Hi", "no-such-model", "unknown_model", "“no-such-model”"),
         ("Hi", "", "unknown_model", "Pick one"),
-        ("Hi", "gpt-4.1", "no_key", "No openai API key found. Add one in settings."),
+        ("Hi", "gpt-4.1", "no_key", "No OpenAI API key."),
         ("", "demo", "empty", "Write a message first."),
         (" \r\n\t\u3000", "demo", "empty", "Write a message first."),
     ],
@@ -265,7 +264,7 @@ def test_what_cannot_be_answered_is_refused_before_anything_is_written(
     owner: User, rung: Rung, text: str, model: str, code: str, sentence: str
 ) -> None:
     with pytest.raises(ReplyRejected) as refused:
-        ask(owner, text, chosen=Settings(model))
+        ask(owner, text, chosen=ReplySettings(model))
     assert refused.value.code == code
     assert sentence in refused.value.message
     assert (written(), revision(owner), rung) == ((0, 0, 0), 0, [])
@@ -275,9 +274,9 @@ def test_what_cannot_be_answered_is_refused_before_anything_is_written(
 def test_somebody_elses_key_is_of_no_use(owner: User, colleague: User) -> None:
     keys.save(colleague, "openai", "sk-of-the-colleague-0123456789")
     with pytest.raises(ReplyRejected) as refused:
-        ask(owner, chosen=Settings("gpt-4.1"))
+        ask(owner, chosen=ReplySettings("gpt-4.1"))
     assert refused.value.code == "no_key"
-    assert ask(colleague, chosen=Settings("gpt-4.1")).created
+    assert ask(colleague, chosen=ReplySettings("gpt-4.1")).answer.model == "gpt-4.1"
 
 
 # In turn
@@ -328,18 +327,18 @@ def test_a_reply_that_is_carried_on_is_asked_to_go_on_where_it_stopped(owner: Us
 @pytest.mark.django_db(transaction=True)  # the SDK loads, and nothing stays locked
 def test_a_key_that_was_removed_meanwhile_fails_the_reply_with_what_to_do(owner: User) -> None:
     keys.save(owner, "openai", "sk-of-the-owner-0123456789")
-    stream = run(ask(owner, chosen=Settings("gpt-4.1")))
+    stream = run(ask(owner, chosen=ReplySettings("gpt-4.1")))
     assert replies.prepare(stream, StreamText()).key.reveal() == "sk-of-the-owner-0123456789"
     keys.remove(owner, "openai")
     with pytest.raises(InvalidKey) as invalid:
         replies.prepare(stream, StreamText())
-    assert invalid.value.message == "No openai API key found. Add one in settings."
+    assert invalid.value.message == "No OpenAI API key."
 
 
 @pytest.mark.django_db(transaction=True)  # the SDK loads, and nothing stays locked
 def test_no_key_is_in_what_is_printed_of_a_source(owner: User) -> None:
     keys.save(owner, "openai", "sk-of-the-owner-0123456789")
-    stream = run(ask(owner, chosen=Settings("gpt-4.1")))
+    stream = run(ask(owner, chosen=ReplySettings("gpt-4.1")))
     assert "of-the-owner" not in repr(replies.prepare(stream, StreamText()))
 
 
@@ -451,15 +450,18 @@ def test_every_change_counts_up_and_is_rung_with_its_number(owner: User, rung: R
 @pytest.mark.django_db
 def test_what_is_shown_of_a_growing_reply_is_what_is_committed(owner: User) -> None:
     reply = ask(owner)
-    assert (replies.shown(answer_of(reply)).text, replies.shown(answer_of(reply)).index) == ("", -1)
+    assert (
+        read_current_text(answer_of(reply)).content,
+        read_current_text(answer_of(reply)).index,
+    ) == ("", -1)
     stream = run(reply)
     write(stream, "so ", "far", (Kind.SEAM, ""))
-    shown = replies.shown(answer_of(reply))
-    assert (shown.text, shown.seams, shown.index) == ("so far", (6,), 2)
+    shown = read_current_text(answer_of(reply))
+    assert (shown.content, shown.seams, shown.index) == ("so far", (6,), 2)
     write(stream, "!")
     finish(stream)
-    shown = replies.shown(answer_of(reply))
-    assert (shown.text, shown.seams, shown.index) == ("so far!", (6,), 3)
+    shown = read_current_text(answer_of(reply))
+    assert (shown.content, shown.seams, shown.index) == ("so far!", (6,), 3)
 
 
 @pytest.mark.django_db
@@ -470,7 +472,7 @@ def test_what_was_folded_is_recalled_from_the_message(owner: User) -> None:
     finish(stream)
     held = journal.read_text(stream.pk)
     journal.fold_chunks(stream.pk)
-    assert replies.recall(Stream.objects.get()) == held
+    assert replies.load_text(Stream.objects.get()) == held
 
 
 @pytest.mark.django_db
@@ -481,11 +483,11 @@ def test_the_first_part_of_a_continued_reply_is_recalled_as_it_was(owner: User) 
     finish(stream, Ending(State.STOPPED))
     first = Stream.objects.get(pk=stream.pk)
     held = journal.read_text(stream.pk)
-    further = run(replies.go_on(owner, answer=answer_of(reply), request_id=uuid4()))
+    further = run(replies.continue_reply(owner, answer=answer_of(reply), request_id=uuid4()))
     write(further, " three")
     finish(further)
     assert answer_of(reply).content == "one two three"
-    assert replies.recall(first) == StreamText(held.content, "", (4, 7), held.next_index)
+    assert replies.load_text(first) == StreamText(held.content, "", (4, 7), held.next_index)
 
 
 @pytest.mark.django_db
@@ -494,7 +496,7 @@ def test_of_a_deleted_message_nothing_is_recalled(owner: User) -> None:
     over(reply)
     stream = Stream.objects.get()
     reply.conversation.delete()
-    assert replies.recall(stream) is None
+    assert replies.load_text(stream) is None
 
 
 # Going on
@@ -506,9 +508,9 @@ def test_continue_twice_at_once_is_one_new_stream_that_begins_with_the_text_so_f
 ) -> None:
     reply = ask(owner)
     over(reply, "so far", State.STOPPED)
-    go_on = partial(replies.go_on, owner, answer=answer_of(reply), request_id=uuid4())
+    go_on = partial(replies.continue_reply, owner, answer=answer_of(reply), request_id=uuid4())
     got = [reply for reply in at_once(go_on, go_on) if isinstance(reply, Reply)]
-    assert sorted(reply.created for reply in got) == [False, True]
+    assert (len(got), Stream.objects.count()) == (2, 2)
     stream = got[0].stream
     assert stream == got[1].stream
     assert stream.continues_id == reply.stream.pk
@@ -520,8 +522,8 @@ def test_continue_twice_at_once_is_one_new_stream_that_begins_with_the_text_so_f
 def test_two_who_continue_at_once_by_different_requests_make_one_stream(owner: User) -> None:
     reply = ask(owner)
     over(reply, "so far", State.STOPPED)
-    both = [partial(replies.go_on, owner, answer=answer_of(reply), request_id=uuid4())] * 2
-    both[1] = partial(replies.go_on, owner, answer=answer_of(reply), request_id=uuid4())
+    both = [partial(replies.continue_reply, owner, answer=answer_of(reply), request_id=uuid4())] * 2
+    both[1] = partial(replies.continue_reply, owner, answer=answer_of(reply), request_id=uuid4())
     got = at_once(*both)
     assert sorted(type(each).__name__ for each in got) == ["Reply", "ReplyRejected"]
     assert Stream.objects.count() == 2

@@ -14,10 +14,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
-from chat import sidebar
+from chat.conversations import sidebar
+from chat.conversations.sidebar import RowPosition, Sidebar, load_sidebar
 from chat.models import Conversation
-from chat.sidebar import Place, Sidebar, listing
-from tests.chat.asking import html
+from tests.chat.factories import html
 
 CHATS = 450
 PINNED = 3
@@ -42,9 +42,11 @@ def chats(owner: User) -> list[Conversation]:
 
 
 def all_pages(user: User) -> list[Sidebar]:
-    pages = [listing(user)]
-    while pages[-1].more:
-        pages.append(listing(user, Place.read(pages[-1].end), joined=True))
+    pages = [load_sidebar(user)]
+    while pages[-1].has_next:
+        pages.append(
+            load_sidebar(user, RowPosition.parse(pages[-1].end_position), is_appended=True)
+        )
     return pages
 
 
@@ -64,7 +66,7 @@ def test_every_conversation_is_reached_once_and_in_order(
 def test_pages_end_anywhere_also_among_what_is_pinned_or_was_used_at_once(
     owner: User, chats: list[Conversation], size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sidebar, "SHOWN", size)
+    monkeypatch.setattr(sidebar, "PAGE_SIZE", size)
     Conversation.objects.filter(pk__in=[chat.pk for chat in chats[20:]]).delete()
     assert titles(all_pages(owner)) == [chat.title for chat in chats[:20]]
 
@@ -72,21 +74,23 @@ def test_pages_end_anywhere_also_among_what_is_pinned_or_was_used_at_once(
 def test_a_heading_stands_once_before_its_day_across_pages(
     owner: User, chats: list[Conversation]
 ) -> None:
-    headings = [row.day for page in all_pages(owner) for row in page.rows if row.day]
+    headings = [row.heading for page in all_pages(owner) for row in page.rows if row.heading]
     assert headings == ["Pinned", "Today", "Yesterday", "Previous 7 days", "Older"]
-    first = listing(owner)
-    assert listing(owner, Place.read(first.end)).rows[0].day == "Older", "a page of its own"
+    first = load_sidebar(owner)
+    assert load_sidebar(owner, RowPosition.parse(first.end_position)).rows[0].heading == "Older", (
+        "a page of its own"
+    )
 
 
 def test_what_moves_while_somebody_scrolls_is_neither_missed_nor_doubled(
     owner: User, chats: list[Conversation]
 ) -> None:
-    first = listing(owner)
+    first = load_sidebar(owner)
     for moved in (chats[100], chats[199], chats[300]):  # the last of these rows is the seam
         Conversation.objects.filter(pk=moved.pk).update(updated_at=timezone.now())
-    second = listing(owner, Place.read(first.end), joined=True)
-    anew = listing(owner, through=Place.read(first.end))
-    third = listing(owner, Place.read(second.end), joined=True)
+    second = load_sidebar(owner, RowPosition.parse(first.end_position), is_appended=True)
+    anew = load_sidebar(owner, through=RowPosition.parse(first.end_position))
+    third = load_sidebar(owner, RowPosition.parse(second.end_position), is_appended=True)
     assert sorted(titles([anew, second, third])) == sorted(chat.title for chat in chats)
 
 
@@ -95,29 +99,35 @@ def test_a_list_made_anew_reaches_as_far_as_its_reader_has_come(
 ) -> None:
     pages = all_pages(owner)
     Conversation.objects.create(user=owner, title="A new one")
-    assert len(listing(owner, through=Place.read(pages[1].end)).rows) == 401
-    whole = listing(owner, through=Place.read(pages[2].end))
+    assert len(load_sidebar(owner, through=RowPosition.parse(pages[1].end_position)).rows) == 401
+    whole = load_sidebar(owner, through=RowPosition.parse(pages[2].end_position))
     assert len(whole.rows) == CHATS + 1
-    assert not whole.more
+    assert not whole.has_next
 
 
 def test_a_list_made_anew_is_bounded_and_goes_on_from_there(
     owner: User, chats: list[Conversation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sidebar, "MAX_REFRESHED", 300)
-    anew = listing(owner, through=Place.read(all_pages(owner)[-1].end))
+    monkeypatch.setattr(sidebar, "MAX_REFRESHED_ROWS", 300)
+    anew = load_sidebar(owner, through=RowPosition.parse(all_pages(owner)[-1].end_position))
     assert len(anew.rows) == 300
-    assert listing(owner, Place.read(anew.end)).rows[0].title == chats[300].title
+    assert (
+        load_sidebar(owner, RowPosition.parse(anew.end_position)).rows[0].title == chats[300].title
+    )
 
 
 def test_a_page_far_down_costs_no_more_queries_and_no_offset(
     owner: User, chats: list[Conversation]
 ) -> None:
-    far = Place.read(listing(owner, through=Place(False, chats[350].updated_at, chats[350].id)).end)
+    far = RowPosition.parse(
+        load_sidebar(
+            owner, through=RowPosition(False, chats[350].updated_at, chats[350].id)
+        ).end_position
+    )
     with CaptureQueriesContext(
         connection,
     ) as asked:
-        listing(owner, far)
+        load_sidebar(owner, far)
     assert len(asked) == 1
     assert "OFFSET" not in asked[0]["sql"]
 
@@ -155,7 +165,7 @@ def test_the_fragment_holds_the_rows_after_a_place_and_nothing_else(
 def test_a_stranger_with_a_place_of_the_owners_finds_nothing(
     as_stranger: Client, owner: User, chats: list[Conversation]
 ) -> None:
-    end = listing(owner).end
+    end = load_sidebar(owner).end_position
     for name in ("after", "through"):
         assert "Chat" not in html(as_stranger.get("/sidebar/", {name: end}))
 
@@ -184,7 +194,9 @@ def test_a_place_that_is_none_is_the_top(
 @pytest.mark.parametrize("year", [1, 1969, 9999])
 def test_a_place_of_any_year_is_one(as_owner: Client, owner: User, year: int) -> None:
     Conversation.objects.create(user=owner, title="The only one")
-    place = Place(False, datetime(year, 1, 1, tzinfo=timezone.get_current_timezone()), owner_id())
+    place = RowPosition(
+        False, datetime(year, 1, 1, tzinfo=timezone.get_current_timezone()), owner_id()
+    )
     for name in ("after", "through"):
         assert as_owner.get("/sidebar/", {name: str(place)}).status_code == 200
 

@@ -9,16 +9,16 @@ from django.test import override_settings
 
 from accounts import keys
 from accounts.models import User
-from chat import conversations, titles
+from chat import conversations
 from chat.models import Conversation
-from chat.replies import Reply
+from chat.replies import Reply, titles
 from streaming import journal, lifecycle
-from streaming.events import Finish
-from streaming.journal import Append, Chunk, StreamText
+from streaming.events import Finish, StreamText
+from streaming.journal import Append, Chunk
 from streaming.lifecycle import Ending
 from streaming.models import Kind, Stream
 from streaming.providers.catalog import MODELS
-from tests.chat.asking import ask, finish
+from tests.chat.factories import ask, finish
 
 pytestmark = pytest.mark.django_db
 
@@ -108,13 +108,22 @@ def test_the_cheapest_model_of_the_same_provider_writes_it(owner: User, reply: R
     model = asked()[0].arguments["model"]
     openai = [m for m in MODELS if m.provider == "openai" and m.lifecycle == "active" and m.price]
     costs = {
-        m.id: cost for m in openai if m.price and (cost := m.price.calculate_cost(titles.TYPICAL))
+        m.id: cost
+        for m in openai
+        if m.price and (cost := m.price.calculate_cost(titles.TYPICAL_USAGE))
     }
     assert costs[model] == min(costs.values())
     request = titles.prepare(asked()[0], StreamText()).request
     assert request.model == model
-    assert len(request.turns[0].text) < 2 * titles.EXCERPT + 400
+    assert len(request.turns[0].text) < 2 * titles.MAX_EXCERPT_CHARS + 400
     assert "Because of friction." in request.turns[0].text
+
+
+def test_a_worker_of_an_earlier_version_finds_the_names_it_reads(reply: Reply) -> None:
+    (title,) = asked()
+    assert title.source == "title"
+    assert title.arguments.keys() >= {"message", "model"}
+    assert title.arguments["message"] == str(reply.answer.pk)
 
 
 @pytest.mark.parametrize("ending", [Ending.internal_error(), lifecycle.STOPPED])
@@ -136,7 +145,7 @@ def test_a_title_that_failed_leaves_the_first_words(reply: Reply, ending: Ending
     ],
 )
 def test_a_title_is_one_tidy_line(written: str, title: str) -> None:
-    assert titles.tidy(written) == title
+    assert titles.clean_title(written) == title
 
 
 def test_a_conversation_is_deleted_with_its_title(reply: Reply) -> None:

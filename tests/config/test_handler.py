@@ -1,4 +1,5 @@
-"""A request stays in one thread until its answer is made, and so does the page of an error."""
+"""A request stays in one thread until its response is complete, and so does the page of an
+error."""
 
 from __future__ import annotations
 
@@ -16,11 +17,11 @@ from config import error_views, urls
 from config.handler import ThreadHandler
 
 HEADERS = [(b"host", b"testserver"), (b"x-forwarded-for", b"203.0.113.7")]
-"""A page for somebody elsewhere asks the database whether they may sign up."""
+"""A visitor's page queries the database for whether sign-up is open."""
 
 
 class Seen:
-    """Who ran, and with which connection of which thread."""
+    """Records the thread of each part and its database connection."""
 
     def __init__(self) -> None:
         self.threads: list[int] = []

@@ -1,4 +1,4 @@
-"""Uvicorn waits for headers neither for ever nor for any number of bytes."""
+"""Uvicorn limits the time and the size of headers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def slow_echo(scope: Any, receive: Any, send: Any) -> None:
-    """Answers after the body with the path, a second later if it says so, and the headers."""
+    """Answers after the body with the path, after a second if the path requests it, and the
+    headers."""
     while (await receive()).get("more_body"):
         pass
     if scope["path"] == "/slow":
@@ -41,7 +42,7 @@ async def slow_echo(scope: Any, receive: Any, send: Any) -> None:
 
 @asynccontextmanager
 async def served(kind: type[asyncio.Protocol], **more: Any) -> AsyncIterator[Line]:
-    """A line to a server of one's own."""
+    """Connect to a server of its own."""
     config = uvicorn.Config(
         slow_echo, port=0, http=kind, lifespan="off", log_config=None, proxy_headers=False, **more
     )
@@ -59,7 +60,7 @@ async def served(kind: type[asyncio.Protocol], **more: Any) -> AsyncIterator[Lin
 
 
 async def is_closed(reader: asyncio.StreamReader, within: float = 2) -> bool:
-    """Whether the server hangs up, whatever it says before."""
+    """Return whether the server closes the connection, whatever it sends before."""
     try:
         async with asyncio.timeout(within):
             while await reader.read(4000):

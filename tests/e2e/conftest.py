@@ -24,12 +24,12 @@ from playwright.sync_api import (
 )
 
 from tests.daily import run_one_of_each
-from tests.e2e import deployment as deployments
-from tests.e2e.deployment import Deployment, Kind
-from tests.e2e.person import Person
-from tests.fakes import Fake
-from tests.services import Postgres
-from tests.waiting import until
+from tools.deployment import deployment as deployments
+from tools.deployment.deployment import Deployment, Kind
+from tools.deployment.http_user import Person
+from tools.fake_provider import Fake
+from tools.services import Postgres
+from tools.waiting import until
 
 HERE = Path(__file__).parent
 PICTURES = deployments.ROOT / "test-results"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.deployment import Deployment
-from tests.services.program import Program
-from tests.waiting import until
+from tools.deployment.deployment import Deployment
+from tools.services.program import Program
+from tools.waiting import until
 
 MODEL = "gpt-5.5"
 

@@ -9,12 +9,12 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.deployment import Deployment
-from tests.e2e.person import Person
 from tests.e2e.replies import MODEL
-from tests.fakes import Behaviour, Fake, Piece
-from tests.fakes.behaviour import ErrorAnswer
-from tests.waiting import until
+from tools.deployment.deployment import Deployment
+from tools.deployment.http_user import Person
+from tools.fake_provider import Behaviour, Fake, Piece
+from tools.fake_provider.behaviour import ErrorAnswer
+from tools.waiting import until
 
 KEPT = "The moon pulls, and the sea follows."
 AGAIN = ("Regenerate", "Other model")
@@ -94,7 +94,7 @@ RUNNING = [
 ENDINGS = [
     Ending("completed", Behaviour((Piece("Hm. ", "reasoning"), Piece(PROSE))), "", COPIED),
     Ending("stopped", WRITING, "Stopped", ON, stopped=True),
-    Ending("stopped before it began", HELD, "Stopped before it began", AGAIN, stopped=True),
+    Ending("stopped before it began", HELD, "Stopped", AGAIN, stopped=True),
     Ending(
         "truncated",
         Behaviour.of(PROSE, finish="max_output_tokens"),
@@ -110,10 +110,10 @@ ENDINGS = [
     Ending(
         "cut short by rules",
         Behaviour.of(PROSE, finish="content_filter"),
-        "Cut short by the provider’s content rules",
+        "Stopped by the provider’s content filter",
         COPIED,
     ),
-    Ending("without a word", Behaviour(), "Ended without a word", AGAIN),
+    Ending("without a word", Behaviour(), "Empty reply", AGAIN),
     Ending(
         "interrupted",
         Behaviour.of(PROSE, "more", cut_after=1, times=None),
@@ -121,7 +121,7 @@ ENDINGS = [
         ("Continue", *COPIED),
         (
             "The connection to the provider broke in the middle of the reply.",
-            "What was written is kept.",
+            "The partial reply is saved.",
         ),
     ),
     Ending(

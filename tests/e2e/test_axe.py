@@ -12,9 +12,6 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Complaints
-from tests.e2e.deployment import Deployment
-from tests.e2e.line import Line
-from tests.e2e.person import Person
 from tests.e2e.replies import ask, conversation_path, finished, latest
 from tests.e2e.routes import intercept
 from tests.e2e.states import (
@@ -30,10 +27,14 @@ from tests.e2e.states import (
     rarely,
     shown,
 )
-from tests.fakes import Behaviour, Fake
-from tests.waiting import until
+from tools.deployment.deployment import Deployment
+from tools.deployment.http_user import Person
+from tools.deployment.tcp_proxy import Line
+from tools.fake_provider import Behaviour, Fake
+from tools.waiting import until
 
 pytestmark = [
+    pytest.mark.page,
     pytest.mark.parametrize("deployment", ["embedded"], indirect=True),
     pytest.mark.timeout(240),
 ]
@@ -171,7 +172,7 @@ def test_axe_finds_nothing_however_a_reply_ended(
     for ending in ENDINGS:
         chat = end(deployment, asker, fake, ending, chat)
     page = open_page(asker, f"/c/{chat}/")
-    states = page.locator("article[data-role=assistant] .foot-line .state")
+    states = page.locator("article[data-role=assistant] .message-footer-row .state")
     expect(states).to_have_text([ending.says for ending in ENDINGS])
     for details in page.get_by_text("Details", exact=True).all():
         details.click()
@@ -202,7 +203,7 @@ def test_axe_finds_nothing_in_a_reply_that_was_carried_on_after_a_crash(
     until(lambda: deployment.rows.stream(stream)["state"] == "completed", within=30)
     chat = UUID(str(deployment.rows.message(stream)["conversation_id"]))
     page = open_page(asker, f"/c/{chat}/")
-    expect(page.get_by_role("note")).to_contain_text("the reply went on")
+    expect(page.get_by_role("note")).to_contain_text("reply continued")
     page.get_by_text("Details", exact=True).click()
     expect(page.get_by_text("once, after a crash")).to_be_visible()
     assert list(violations(page, "carried on")) == []
@@ -272,7 +273,7 @@ def test_axe_finds_nothing_in_what_opens_over_a_chat(
     page.keyboard.press("Escape")
     there = open_page(person, conversation_path(page))
     there.get_by_role("article").last.get_by_role("button", name="Regenerate").click()
-    expect(page.get_by_role("alert")).to_contain_text("This chat moved on in another tab")
+    expect(page.get_by_role("alert")).to_contain_text("This chat continued in another tab")
     found += violations(page, "stale")
     intercept(page, "**/messages/", lambda route: route.abort())
     ask_nothing(page, "This will not arrive")

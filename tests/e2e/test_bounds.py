@@ -15,9 +15,9 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from config.header_limits import MAX_FRAME_BYTES
-from streaming.protocol import MAX_FRAME_CHARS
-from tests.e2e.deployment import Deployment, Server
-from tests.waiting import until
+from streaming.doors.websocket.protocol import MAX_FRAME_CHARS
+from tools.deployment.deployment import Deployment, Server
+from tools.waiting import until
 
 COOKIE = f"Cookie: sessionid={'a' * 32}\r\n"
 MB = 2**20

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.e2e.deployment import Deployment
-from tests.e2e.person import Person
-from tests.e2e.reader import Reader
-from tests.fakes import Behaviour, Fake, Piece
+from tools.deployment.deployment import Deployment
+from tools.deployment.http_user import Person
+from tools.deployment.protocol_client import Reader
+from tools.fake_provider import Behaviour, Fake, Piece
+
+pytestmark = pytest.mark.page
 
 MODEL = "gpt-5.5"
 

@@ -7,9 +7,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Deploy
-from tests.e2e.deployment import Deployment
-from tests.fakes import Behaviour, Fake
-from tests.waiting import until
+from tools.deployment.deployment import Deployment
+from tools.fake_provider import Behaviour, Fake
+from tools.waiting import until
+
+pytestmark = pytest.mark.page
 
 
 def test_the_first_to_sign_up_is_the_administrator(deployment: Deployment) -> None:

@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 
 import httpx2
 
-from tests.e2e.deployment import Deployment
-from tests.e2e.person import Person
-from tests.fakes import Behaviour, Fake
-from tests.waiting import until
+from tools.deployment.deployment import Deployment
+from tools.deployment.http_user import Person
+from tools.fake_provider import Behaviour, Fake
+from tools.waiting import until
 
 MODEL = "gpt-5.5"
 

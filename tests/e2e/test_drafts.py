@@ -10,11 +10,13 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.e2e.conftest import Complaints
-from tests.e2e.deployment import Deployment
-from tests.e2e.line import Line
-from tests.e2e.person import Person
 from tests.e2e.replies import finished
 from tests.e2e.routes import intercept
+from tools.deployment.deployment import Deployment
+from tools.deployment.http_user import Person
+from tools.deployment.tcp_proxy import Line
+
+pytestmark = pytest.mark.page
 
 embedded = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
 

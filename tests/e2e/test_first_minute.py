@@ -10,14 +10,14 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from streaming.providers.demo import prose
-from tests.e2e.deployment import Deployment
-from tests.e2e.person import PASSWORD
 from tests.e2e.replies import ask, conversation_path, copied, finished, latest
 from tests.e2e.routes import intercept
 from tests.e2e.test_listing import row
-from tests.fakes import Behaviour, Fake
+from tools.deployment.deployment import Deployment
+from tools.deployment.http_user import PASSWORD
+from tools.fake_provider import Behaviour, Fake
 
-pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+pytestmark = [pytest.mark.page, pytest.mark.parametrize("deployment", ["embedded"], indirect=True)]
 
 QUESTION = "Why do tides lag the moon? Be brief."
 

@@ -11,11 +11,11 @@ import psycopg
 from psycopg.rows import dict_row
 
 from tests.e2e.conftest import Deploy
-from tests.e2e.deployment import Deployment
 from tests.e2e.replies import MODEL, runner_of
-from tests.fakes import Behaviour, Fake
-from tests.services.program import Program
-from tests.waiting import until
+from tools.deployment.deployment import Deployment
+from tools.fake_provider import Behaviour, Fake
+from tools.services.program import Program
+from tools.waiting import until
 
 AN_OWNER = 20.0  # seconds from standing still to an owner or an ending
 

@@ -10,15 +10,15 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.conftest import Complaints
-from tests.e2e.deployment import Deployment
-from tests.e2e.person import Person
 from tests.e2e.replies import MODEL, ask, conversation_path, finished, latest
 from tests.e2e.test_drafts import sign_in
 from tests.e2e.test_listing import more, row
 from tests.e2e.test_phone import fits
-from tests.fakes import Behaviour, Fake
+from tools.deployment.deployment import Deployment
+from tools.deployment.http_user import Person
+from tools.fake_provider import Behaviour, Fake
 
-pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+pytestmark = [pytest.mark.page, pytest.mark.parametrize("deployment", ["embedded"], indirect=True)]
 
 ARABIC = "لماذا يتأخر المد عن القمر؟"
 ENDLESS = "Supercalifragilistic" * 15  # 300 characters without a place to break
@@ -58,7 +58,7 @@ def test_a_hundred_thousand_characters_are_sent_as_they_are(
     box(page).press("Control+V")
     page.get_by_role("button", name="Send").click()
     expect(finished(page)).to_contain_text("Long.")
-    assert questions(page).locator(".words").inner_text() == pasted
+    assert questions(page).locator(".user-text").inner_text() == pasted
     assert deployment.rows.of("chat_message", content=pasted)
     assert pasted in fake.requests()[0].body["input"][-1]["content"]
 
@@ -81,7 +81,7 @@ def test_an_emoji_is_a_message_and_a_title(
     page = open_page(person)
     ask(page, "👩‍🚀")
     expect(finished(page)).to_contain_text("👋🏽")
-    expect(questions(page).locator(".words")).to_have_text("👩‍🚀")
+    expect(questions(page).locator(".user-text")).to_have_text("👩‍🚀")
     expect(page.get_by_role("heading", level=1)).to_have_text("👩‍🚀")
     expect(row(page, "👩‍🚀")).to_be_visible()
 
@@ -103,7 +103,7 @@ def test_what_is_written_from_right_to_left_stands_on_the_right(
     expect(box(page)).to_have_css("unicode-bidi", "plaintext")
     ask(page, ARABIC)
     reply = finished(page).locator("live-reply > .prose > p")
-    assert questions(page).locator(".words").evaluate(SIDES) == "right"
+    assert questions(page).locator(".user-text").evaluate(SIDES) == "right"
     assert reply.first.evaluate(SIDES) == "right"
     assert reply.last.evaluate(SIDES) == "left"
     title = page.get_by_role("heading", level=1)
@@ -239,7 +239,7 @@ def test_two_tabs_put_the_same_message_in_other_words_and_both_are_kept(
     edit(here).fill("Words of here")
     here.get_by_role("button", name="Ask again").click()
     expect(finished(here)).to_contain_text("Answer 2.")
-    expect(there.get_by_role("alert")).to_contain_text("This chat moved on in another tab")
+    expect(there.get_by_role("alert")).to_contain_text("This chat continued in another tab")
     words = there.get_by_role("textbox", name="in other words")
     expect(words).to_have_value("Words of there")
     there.get_by_role("button", name="Ask again").click()

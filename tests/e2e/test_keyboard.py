@@ -9,11 +9,11 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.deployment import Deployment
 from tests.e2e.replies import ask, clipboard, latest, settled
-from tests.waiting import until
+from tools.deployment.deployment import Deployment
+from tools.waiting import until
 
-pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+pytestmark = [pytest.mark.page, pytest.mark.parametrize("deployment", ["embedded"], indirect=True)]
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ class Sheet:
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self.rows = set(page.locator("#keys dt").all_inner_texts())
+        self.rows = set(page.locator("#keyboard dt").all_inner_texts())
 
     def press(self, row: str, key: str = "") -> None:
         self.rows.discard(row)
@@ -186,7 +186,7 @@ def test_keys_that_write_nothing_leave_the_focus_where_it_is(page: Page) -> None
 
 RING = """() => {
     const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
-    const within = document.activeElement.closest(".composer, .picker");
+    const within = document.activeElement.closest(".composer, .model-select");
     const seen = within !== null || document.activeElement === document.body; // round the end
     return seen || (outlineStyle !== "none" && parseFloat(outlineWidth) >= 2);
 }"""

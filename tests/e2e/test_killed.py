@@ -9,11 +9,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Complaints, Deploy
-from tests.e2e.deployment import Kind
 from tests.e2e.replies import MODEL, ask, finished, latest, runner_of, stream_of
-from tests.e2e.rows import SEAM
-from tests.fakes import Behaviour, Fake
-from tests.waiting import until
+from tools.deployment.deployment import Kind
+from tools.deployment.raw_rows import SEAM
+from tools.fake_provider import Behaviour, Fake
+from tools.waiting import until
 
 AN_OWNER = 20.0  # seconds from a kill to an owner or an ending
 
@@ -53,7 +53,7 @@ def test_with_the_page_open_the_sentence_is_finished(
     until(lambda: deployment.rows.stream(stream)["epoch"] == 2, within=AN_OWNER)
     reply = finished(page, within=AN_OWNER)
     expect(reply).to_contain_text(BEFORE + AFTER)
-    expect(reply).to_contain_text("the reply went on")
+    expect(reply).to_contain_text("reply continued")
     assert deployment.rows.message(stream)["content"] == BEFORE + AFTER
     assert deployment.rows.stream(stream)["state"] == "completed"
     assert len(fake.requests()) == 2

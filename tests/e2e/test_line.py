@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.e2e.line import Line
+from tools.deployment.tcp_proxy import Line
 
 
 def answer(listener: socket.socket) -> None:

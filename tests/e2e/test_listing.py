@@ -8,11 +8,13 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.deployment import Deployment
-from tests.e2e.person import Person
 from tests.e2e.replies import ask, conversation_path, finished
-from tests.fakes import Behaviour, Fake
-from tests.waiting import until
+from tools.deployment.deployment import Deployment
+from tools.deployment.http_user import Person
+from tools.fake_provider import Behaviour, Fake
+from tools.waiting import until
+
+pytestmark = pytest.mark.page
 
 AGES = {"Today": 0, "Yesterday": 1, "Previous 7 days": 4, "Older": 30}
 
@@ -161,23 +163,23 @@ def test_the_oldest_of_many_is_reached_by_scrolling_and_stays_there(
     deployment: Deployment, hoarder: Person, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(hoarder)
-    rows = page.locator("#sidebar li > a[id]")
+    rows = page.locator("#sidebar-list li > a[id]")
     expect(rows).to_have_count(200)
     for loaded in (400, CHATS):
-        page.locator("#chats-end").scroll_into_view_if_needed()
+        page.locator("#sidebar-end").scroll_into_view_if_needed()
         expect(rows).to_have_count(loaded)
-    page.locator("#chats-end").scroll_into_view_if_needed()
+    page.locator("#sidebar-end").scroll_into_view_if_needed()
     expect(page.get_by_role("link", name="Older chats")).to_have_count(0)
-    expect(page.locator("#sidebar h2")).to_have_text(
+    expect(page.locator("#sidebar-list h2")).to_have_text(
         ["Today", "Yesterday", "Previous 7 days", "Older"]
     )
 
-    far = page.locator("#sidebar").evaluate("list => list.scrollTop")
+    far = page.locator("#sidebar-list").evaluate("list => list.scrollTop")
     with page.expect_response("**/sidebar/?*through=*"):
         deployment.send(hoarder, "Be brief")
     expect(row(page, "Be brief")).to_have_count(1)
     expect(rows).to_have_count(CHATS + 1)
-    assert page.locator("#sidebar").evaluate("list => list.scrollTop") >= far
+    assert page.locator("#sidebar-list").evaluate("list => list.scrollTop") >= far
     expect(row(page, f"Chat {CHATS - 1}")).to_be_in_viewport()
     row(page, f"Chat {CHATS - 1}").get_by_role("link").first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Chat {CHATS - 1}")

@@ -7,8 +7,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from benchmarks.page import history
-from tests.e2e.deployment import Deployment
-from tests.waiting import until
+from tools.deployment.deployment import Deployment
+from tools.waiting import until
+
+pytestmark = pytest.mark.page
 
 READ_NOW = """() => [...document.querySelectorAll("article")]
     .find((article) => article.getBoundingClientRect().bottom > 0)"""
@@ -37,7 +39,7 @@ def test_older_messages_come_above_and_move_nothing(
     top = reading.evaluate("(article) => article.getBoundingClientRect().top")
     assert -1500 < top < 300, "still in sight, or just above"
     expect(page.get_by_role("link", name="Load older messages")).to_be_attached()
-    expect(page.locator(".older pre.code button").first).to_be_attached()
+    expect(page.locator(".earlier-messages pre.code button").first).to_be_attached()
     oldest = page.locator(f"[id='{articles.nth(1).get_attribute('id')}']")  # older ones come
     assert not oldest.evaluate(IS_LAID_OUT), "far from what is read"
     page.evaluate("scrollTo(0, 0)")
@@ -49,7 +51,7 @@ def test_older_messages_come_above_and_move_nothing(
     reading.evaluate("(article) => { article.tabIndex = -1; article.focus(); }")
     for _ in range(2):
         page.keyboard.press("Alt+k")
-    expect(page.locator(".older > article:focus")).to_have_count(1)
+    expect(page.locator(".earlier-messages > article:focus")).to_have_count(1)
 
 
 @pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
@@ -59,7 +61,7 @@ def test_an_older_question_can_be_asked_in_other_words(
 ) -> None:
     page = open_page(deployment.person("reader"), address)
     page.evaluate("scrollTo(0, 700)")
-    older = page.locator(".older > [data-role=user]").last
+    older = page.locator(".earlier-messages > [data-role=user]").last
     older.scroll_into_view_if_needed()
     page.get_by_role("combobox", name="Model").select_option("demo-fast")
     older.hover()

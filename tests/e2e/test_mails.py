@@ -6,8 +6,8 @@ import re
 from functools import partial
 from urllib.parse import urlsplit
 
-from tests.e2e.deployment import Deployment
-from tests.waiting import until
+from tools.deployment.deployment import Deployment
+from tools.waiting import until
 
 LINK = re.compile(r"\S*/password/reset/key/\S+")
 DAPHNES_PREFIX = "Daphne-Root-Path"  # Daphne itself would take it from anybody

@@ -9,11 +9,11 @@ from uuid import UUID
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Complaints
-from tests.e2e.deployment import Deployment
-from tests.e2e.line import Line
 from tests.e2e.replies import ask, conversation_path, copied, finished, latest, stream_of
-from tests.fakes import Behaviour, Fake, Piece
-from tests.waiting import until
+from tools.deployment.deployment import Deployment
+from tools.deployment.tcp_proxy import Line
+from tools.fake_provider import Behaviour, Fake, Piece
+from tools.waiting import until
 
 HOLDS = (400, 1100, 1990)
 

@@ -12,11 +12,11 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
 from tests.e2e.conftest import Deploy
-from tests.e2e.deployment import Kind, Server
-from tests.e2e.reader import Reader
 from tests.e2e.replies import MODEL, runner_of
-from tests.fakes import Behaviour, Fake
-from tests.waiting import until
+from tools.deployment.deployment import Kind, Server
+from tools.deployment.protocol_client import Reader
+from tools.fake_provider import Behaviour, Fake
+from tools.waiting import until
 
 AN_OWNER = 2.0  # seconds from the hand-over to the next owner
 
@@ -31,7 +31,7 @@ def test_sockets_are_told_to_come_back(deploy: Deploy, fake: Fake, server: Serve
     reader = Reader(owner, stream).read(chunks=1)
     with owner.socket() as socket:
         until(lambda: json.loads(socket.recv(timeout=10))["type"] == "hello")
-        assert not socket.protocol.extensions, "compressed: docs/decisions/compression.md"
+        assert not socket.protocol.extensions, "compressed: docs/decisions/0008"
         os.kill(deployment.web.pid, signal.SIGTERM)
         frames, code = until_closed(socket)
     assert {"type": "bye", "retry_ms": 500} in frames

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.deployment import Deployment
 from tests.e2e.replies import ask, finished, latest
 from tests.e2e.test_phone import PHONE, fits
+from tools.deployment.deployment import Deployment
 
-pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+pytestmark = [pytest.mark.page, pytest.mark.parametrize("deployment", ["embedded"], indirect=True)]
 
 INSETS = {"top": 47, "bottom": 34, "left": 0, "right": 0}
 

@@ -11,8 +11,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
-from tests.e2e.deployment import Deployment
-from tests.e2e.person import Person
+from tools.deployment.deployment import Deployment
+from tools.deployment.http_user import Person
 
 SECONDS = 5.0
 

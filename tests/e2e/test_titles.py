@@ -9,10 +9,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Deploy
-from tests.e2e.person import Person
 from tests.e2e.replies import ask, finished
 from tests.e2e.test_listing import more, row
-from tests.fakes import Behaviour, Fake
+from tools.deployment.http_user import Person
+from tools.fake_provider import Behaviour, Fake
+
+pytestmark = pytest.mark.page
 
 QUESTION = "Why does the sea lag behind the moon?"
 WRITTEN = "The late sea"

@@ -8,10 +8,10 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.conftest import Complaints
-from tests.e2e.deployment import Deployment
 from tests.e2e.replies import ask, conversation_path, finished, latest
+from tools.deployment.deployment import Deployment
 
-pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+pytestmark = [pytest.mark.page, pytest.mark.parametrize("deployment", ["embedded"], indirect=True)]
 
 
 def questions(page: Page) -> Locator:
@@ -101,13 +101,13 @@ def test_a_page_that_stands_still_is_told_that_the_chat_moved_on(
     questions(there).get_by_role("link", name="Edit").click()
     there.get_by_role("textbox", name="Your message, in other words").fill("Apart. Be brief.")
     there.get_by_role("button", name="Ask again").click()
-    expect(here.get_by_role("alert")).to_contain_text("This chat moved on in another tab")
+    expect(here.get_by_role("alert")).to_contain_text("This chat continued in another tab")
     expect(questions(here)).to_contain_text("Together.")
     here.get_by_role("textbox", name="Message").fill("I stay here. Be brief.")
     here.get_by_role("button", name="Send as a branch").click()
     expect(questions(here).last).to_contain_text("I stay here.")
     expect(questions(here).first).to_contain_text("Together.")
-    expect(there.get_by_role("alert")).to_contain_text("This chat moved on in another tab")
+    expect(there.get_by_role("alert")).to_contain_text("This chat continued in another tab")
     there.get_by_role("link", name="Show it").click()
     expect(questions(there).last).to_contain_text("I stay here.")
 

@@ -10,10 +10,10 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.conftest import Complaints
-from tests.e2e.deployment import Deployment
-from tests.e2e.person import Person
 from tests.e2e.replies import ask, finished
 from tests.e2e.routes import intercept
+from tools.deployment.deployment import Deployment
+from tools.deployment.http_user import Person
 
 pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
 

@@ -9,9 +9,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
 from tests.e2e.conftest import Deploy
-from tests.fakes import Behaviour, Fake
-from tests.services import Postgres
-from tests.waiting import until
+from tools.fake_provider import Behaviour, Fake
+from tools.services import Postgres
+from tools.waiting import until
 
 BEATS = 2.5
 """Seconds in which whoever asks every second has asked, and was refused."""

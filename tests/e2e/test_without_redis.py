@@ -9,10 +9,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Complaints, Deploy
-from tests.e2e.deployment import Deployment
 from tests.e2e.replies import ask, finished, latest, stream_of
-from tests.fakes import Behaviour, Fake
-from tests.waiting import until
+from tools.deployment.deployment import Deployment
+from tools.fake_provider import Behaviour, Fake
+from tools.waiting import until
 
 WORDS = [f"word{n:03} " for n in range(80)]
 A_PAUSE = 2_000  # milliseconds that a growing reply may stand still

@@ -9,12 +9,13 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.e2e.deployment import Deployment
-from tests.e2e.person import PASSWORD, Person
 from tests.e2e.replies import ask, latest
-from tests.fakes import Behaviour, Fake
+from tools.deployment.deployment import Deployment
+from tools.deployment.http_user import PASSWORD, Person
+from tools.fake_provider import Behaviour, Fake
 
 pytestmark = [
+    pytest.mark.page,
     pytest.mark.still,
     pytest.mark.parametrize("deployment", ["embedded"], indirect=True),
 ]
@@ -81,7 +82,7 @@ def test_a_reply_is_stopped_and_goes_on(page: Page, fake: Fake) -> None:
     latest(page).get_by_role("button", name="Continue").click()
     expect(latest(page)).to_contain_text("One,")
     expect(latest(page)).to_contain_text("two.")
-    expect(latest(page).get_by_role("note")).to_contain_text("the reply went on")
+    expect(latest(page).get_by_role("note")).to_contain_text("reply continued")
 
 
 @pytest.mark.prove

@@ -9,11 +9,11 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.deployment import Deployment
 from tests.e2e.replies import ask, finished, latest
-from tests.fakes import Behaviour, Fake
+from tools.deployment.deployment import Deployment
+from tools.fake_provider import Behaviour, Fake
 
-pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
+pytestmark = [pytest.mark.page, pytest.mark.parametrize("deployment", ["embedded"], indirect=True)]
 
 
 def model(page: Page) -> str:
@@ -107,7 +107,7 @@ def test_each_chat_has_settings_of_its_own_and_the_model_gets_them(
     ask(page, "And you?", "gpt-5-mini")
     expect(finished(page)).to_contain_text("Answer 2.")
 
-    page.locator("#sidebar a:not(.more)", has_text="Who are you?").click()
+    page.locator("#sidebar-list a:not(.conversation-menu-button)", has_text="Who are you?").click()
     expect(page.get_by_role("button", name="0.5 · 200 tokens · system prompt")).to_be_visible()
     ask(page, "Still?", "gpt-4.1")
     expect(finished(page)).to_contain_text("Answer 3.")
@@ -141,7 +141,7 @@ def test_a_message_that_waits_can_be_taken_back_by_itself(
     for waiting in (replies.nth(1), replies.nth(2)):
         expect(waiting.get_by_text("Waiting for the reply before this one")).to_be_visible()
     replies.nth(1).get_by_role("button", name="Cancel").click()
-    expect(replies.nth(1).get_by_text("Stopped before it began")).to_be_visible()
+    expect(replies.nth(1).get_by_text("Stopped")).to_be_visible()
     expect(replies.nth(0)).to_have_attribute("aria-busy", "true")
     page.get_by_role("button", name="Stop").click()
     expect(replies.nth(0).get_by_text("Stopped", exact=True)).to_be_visible()
@@ -158,7 +158,7 @@ def test_the_details_of_a_reply_say_how_it_came_about(
     ask(page, "Be brief", "demo-fast")
     reply = finished(page)
     reply.get_by_text("Details").click()
-    for name in ("Model", "First word", "Took", "Tokens", "Ended"):
+    for name in ("Model", "First token", "Duration", "Tokens", "Finish reason"):
         expect(reply.get_by_role("term").get_by_text(name, exact=True)).to_be_visible()
 
 

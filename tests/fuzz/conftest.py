@@ -1,4 +1,4 @@
-"""What tests of odd requests share."""
+"""Fixtures of the tests of malformed requests."""
 
 from tests.chat.conftest import static_files_under_their_own_names
 

@@ -1,5 +1,5 @@
-"""Sends what no browser would to every address, as an anonymous visitor, a person and an
-administrator, and tells what was answered with an error of ours."""
+"""Sends malformed requests to every address, as a visitor, a user and an administrator, and reports
+every server error."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from accounts.models import User
 from accounts.session_store import SessionStore
 from chat.models import Conversation
 from config.logs import ClientErrorFilter
-from tests.chat.asking import ask
+from tests.chat.factories import ask
 from tests.fuzz import nasty, sending
 from tests.fuzz.sending import Sent
 from tests.fuzz.site import Address, Form, Page, addresses, names_read
@@ -63,13 +63,13 @@ STATIC = ("%00", "..%2f..%2fmanage.py", "%2e%2e/%2e%2e/", "x" * 5000, "%ff", "cs
 
 
 def dates() -> list[str]:
-    """What lists of the admin are filtered by."""
+    """The filters of the lists of the admin."""
     fields = {model_admin.date_hierarchy for model_admin in admin.site._registry.values()}
     return [f"{name}__{part}" for name in fields if name for part in ("year", "month", "day")]
 
 
 class Heard(logging.Handler):
-    """What the log of a server would hold that nobody should have to read."""
+    """Log records that would be a problem on a real server."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class Heard(logging.Handler):
 
 @dataclass
 class Fuzzer:
-    """One seed's run; `fails` says what was found, a line each."""
+    """One run with a seed; `fails` describes the findings, a line each."""
 
     application: Any
     seed: int
@@ -112,7 +112,7 @@ class Fuzzer:
         self.sessions: dict[str, str] = {"anonymous": ""}
         self.asked: dict[str, bool] = {}
 
-    # The people
+    # People
 
     async def run(self, requests: int, sockets: int) -> None:
         await sync_to_async(self._restore)()
@@ -122,7 +122,7 @@ class Fuzzer:
             await self._socket()
 
     def _restore(self) -> None:
-        """What a request may have taken away is there again: a person, or all that is theirs."""
+        """Restore what a request may have deleted: a person, or their objects."""
         for number, who in enumerate(("person", "administrator"), 9001):
             is_admin = who == "administrator"
             rights = {"is_staff": is_admin, "is_superuser": is_admin, "is_active": True}
@@ -135,7 +135,7 @@ class Fuzzer:
                 session[SESSION_KEY] = str(user.pk)
                 session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
                 session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-                # The password was given a moment ago: else most forms would only ask for it.
+                # Confirm the password, because most forms would otherwise only ask for it.
                 later = time.time() + 3600
                 session["account_authentication_methods"] = [
                     {"method": "password", "at": later, "reauthenticated": True}
@@ -143,7 +143,7 @@ class Fuzzer:
                 session["account_authentication_methods_user"] = str(user.pk)
                 session.save(must_create=True)
             self.sessions[who] = key
-            if not self.asked.get(who) or not Conversation.objects.of(user).exists():
+            if not self.asked.get(who) or not Conversation.objects.owned_by(user).exists():
                 self.asked[who] = True
                 self._learn(ask(user, "Why do tides lag the moon?"))
         close_old_connections()
@@ -165,7 +165,7 @@ class Fuzzer:
 
     async def _request(self, number: int) -> None:
         who = self.random.choice(("anonymous", "person", "person", "administrator"))
-        if number < len(self.addresses) * 2:  # each address first of all, as it is meant
+        if number < len(self.addresses) * 2:  # each address once in its intended form
             who = ("person", "administrator")[number % 2]
             path = self._path(self.addresses[number // 2], odd=0)
             sent = self._sent("GET", path, who, odd=0)
@@ -234,7 +234,7 @@ class Fuzzer:
         return quote(self.random.choice(self.names))
 
     def _filled(self, form: Form, who: str) -> Sent:
-        """A form with one or two of its fields spoiled, or left out."""
+        """Return a form with one or two of its fields malformed, or left out."""
         fields = [(name, value) for name, value in form.fields if name != "csrfmiddlewaretoken"]
         spoiled = {self.random.randrange(len(fields)) for _ in range(2)} if fields else set()
         if self.random.random() < 0.1 and fields:
@@ -307,7 +307,7 @@ class Fuzzer:
 
 
 def _parts(random: Random, fields: Sequence[tuple[str, str]]) -> bytes:
-    """The fields as multipart/form-data, at times not as it should be."""
+    """Encode the fields as multipart/form-data, sometimes malformed."""
     made = []
     for name, value in fields:
         extra = random.choice(("", "", "; filename=x", '; filename="\0"', "; filename*=utf-8''%00"))

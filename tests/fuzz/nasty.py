@@ -1,4 +1,4 @@
-"""Values that programs stumble over, the same ones for the same seed."""
+"""Values that often break programs, the same ones for the same seed."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ WORDS = (
 
 
 def word(random: Random) -> str:
-    """A text; at times two that are joined, or one that is made of anything."""
+    """Return a text, sometimes two joined ones, or a random one."""
     if random.random() < 0.1:
         return "".join(chr(random.choice((9, 0, 255, 0xD800, 0xFFFF, 0x10FFFF))) for _ in range(4))
     if random.random() < 0.15:
@@ -105,7 +105,7 @@ def word(random: Random) -> str:
 
 
 def octets(random: Random) -> bytes:
-    """Bytes that are no text in any encoding, or in another one than is said."""
+    """Return bytes that are no text in any encoding, or in another one than announced."""
     made = random.choice(
         (b"\xff\xfe", b"\xc0\x80", b"\xed\xa0\x80", b"\xf5", b"\0", b"%", b"%u0000")
     )
@@ -113,14 +113,14 @@ def octets(random: Random) -> bytes:
 
 
 def quoted(random: Random, value: str) -> str:
-    """As it stands in an address or a form; at times bytes that are not UTF-8 instead."""
+    """Encode for an address or a form; sometimes return bytes that are not UTF-8 instead."""
     if random.random() < 0.1:
         return quote_from_bytes(octets(random), safe="")
     return quote(value, safe="", errors="surrogatepass")
 
 
 def header(random: Random) -> bytes:
-    """What a server lets through as the value of a header."""
+    """Return the value of a header as a server would pass it."""
     raw = octets(random) if random.random() < 0.2 else word(random).encode(errors="surrogatepass")
     return raw.translate(None, b"\0\r\n")[:8000]
 
@@ -151,7 +151,7 @@ TYPES = ("hello", "follow", "unfollow", "stop", "ping", "pong", "chunk", "__init
 
 
 def frame(random: Random, streams: tuple[str, ...]) -> str | bytes:
-    """A socket's frame: nearly right, not right at all, or not even text."""
+    """Return a socket's frame: almost correct, incorrect, or no text at all."""
     if random.random() < 0.1:
         return octets(random)
     if random.random() < 0.3:

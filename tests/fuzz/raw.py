@@ -1,4 +1,4 @@
-"""Requests and handshakes as bytes, for all that a server does before the application is asked."""
+"""Requests and handshakes as bytes, for the code that a server runs before the application."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ VERSIONS = (b"HTTP/1.1",) * 8 + (b"HTTP/1.0", b"HTTP/2.0", b"HTTP/\xff", b"HTTP"
 
 
 def request(random: Random) -> bytes:
-    """A handshake or a request of which one to three parts are not as they should be."""
+    """Return a handshake or a request with one to three malformed parts."""
     headers = [*HANDSHAKE] if random.random() < 0.6 else [*HANDSHAKE[:1]]
     line = [b"GET", random.choice(TARGETS[:4]), b"HTTP/1.1"]
     for _ in range(random.choice((1, 1, 2, 3))):
@@ -71,7 +71,7 @@ def _octets(random: Random) -> bytes:
 
 
 def answered(port: int, sent: bytes, within: float = WAITS_SECONDS) -> bytes:
-    """The first line of the answer: empty when the server hangs up, or waits for more."""
+    """Return the first line of the response: empty if the server disconnects, or waits for more."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
         with suppress(OSError):
             line.sendall(sent)

@@ -1,4 +1,4 @@
-"""Requests and handshakes as a server hands them to the application, in this process."""
+"""Requests and handshakes as a server passes them to the application, in this process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A request as it went out, to be told when it was answered badly."""
+    """A sent request, to be shown if its response is a server error."""
 
     method: str
     target: str
@@ -47,14 +47,14 @@ def _scope(sent: Sent, kind: str) -> dict[str, Any]:
 
 
 async def request(application: Any, sent: Sent) -> tuple[int, str, str]:
-    """The status, the kind of content and the text of the answer."""
+    """The status, the content type and the text of the response."""
     parts: list[dict[str, Any]] = []
     incoming = [{"type": "http.request", "body": sent.body, "more_body": False}]
 
     async def receive() -> dict[str, Any]:
         if incoming:
             return incoming.pop()
-        await asyncio.sleep(SECONDS)  # the client stays for the whole answer
+        await asyncio.sleep(SECONDS)  # the client stays connected for the complete response
         return {"type": "http.disconnect"}
 
     async def send(part: dict[str, Any]) -> None:
@@ -73,8 +73,8 @@ async def socket(
     frames: Sequence[str | bytes],
     extensions: Mapping[str, Any] | None = None,
 ) -> list[Any]:
-    """What the application sends over a socket to which a client sends these frames, by a server
-    with these extensions."""
+    """Return the messages that the application sends over a socket when a client sends these
+    frames, on a server with these extensions."""
     scope = _scope(sent, "websocket") | {"extensions": extensions or {}}
     incoming: list[dict[str, Any]] = [{"type": "websocket.connect"}]
     for frame in frames:
@@ -87,7 +87,7 @@ async def socket(
         await asyncio.sleep(0)
         if incoming:
             return incoming.pop(0)
-        await asyncio.sleep(SECONDS)  # a closed socket says no more
+        await asyncio.sleep(SECONDS)  # a closed socket sends nothing more
         return {"type": "websocket.disconnect", "code": 1001}
 
     async def send(part: dict[str, Any]) -> None:

@@ -1,5 +1,5 @@
-"""The site as a fuzzer finds it: every address of the URL conf, every form and link of the pages,
-and what the code reads of a request. A new page is found without being named here."""
+"""The site for a fuzzer: every address of the URL conf, every form and link of the pages, and the
+names of fields that the code reads. New pages are found automatically."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ READ = re.compile(r"""(?:GET|POST|COOKIES)(?:\.get\(|\.getlist\(|\[)\s*["'](\w+)
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A path with `%(name)s` where it has a part that varies."""
+    """A path with `%(name)s` for its variable parts."""
 
     template: str
     names: tuple[str, ...] = ()
@@ -26,14 +26,14 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form of a page: where it is sent to, and what is in it."""
+    """A form of a page: its target and its fields."""
 
     action: str
     fields: tuple[tuple[str, str], ...]
 
     @property
     def kind(self) -> tuple[str, tuple[str, ...]]:
-        """The same for two forms of which one is as good as the other."""
+        """The same value for two equivalent forms."""
         path = re.sub(r"[0-9a-f-]{36}|\d+", "*", self.action)
         return path, tuple(sorted({name for name, _ in self.fields}))
 
@@ -52,7 +52,7 @@ def _below(resolver: URLResolver, before: str) -> Iterator[Address]:
 
 
 def names_read() -> list[str]:
-    """Of queries and fields, in the project's own code."""
+    """Return the names of queries and fields that the project's own code reads."""
     found: set[str] = set()
     for folder in ("accounts", "chat", "config", "streaming"):
         for file in (ROOT / folder).rglob("*.py"):
@@ -62,7 +62,7 @@ def names_read() -> list[str]:
 
 @dataclass
 class Page(HTMLParser):
-    """The forms of a page, and the queries of its links."""
+    """Return the forms of a page, and the queries of its links."""
 
     at: str
     forms: list[Form] = field(default_factory=list)

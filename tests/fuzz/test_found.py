@@ -1,4 +1,4 @@
-"""What the fuzzer found, each by its name."""
+"""Former findings of the fuzzer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.test import Client
 from accounts.models import User
 from chat.models import Conversation
 from config.logs import MAX_MESSAGE_CHARS, ClientErrorFilter
-from tests.chat.asking import ask, signed_in
+from tests.chat.factories import ask, signed_in
 from tests.fuzz import sending
 from tests.fuzz.sending import Sent
 
@@ -22,7 +22,7 @@ URLENCODED = "application/x-www-form-urlencoded"
 
 
 async def posted(path: str, kind: str, body: bytes, *more: tuple[bytes, bytes]) -> int:
-    """The status, with a token that is in order."""
+    """Return the status, with a valid token."""
     from config.asgi import application
 
     token = [(b"cookie", b"csrftoken=" + TOKEN), (b"x-csrftoken", TOKEN)]

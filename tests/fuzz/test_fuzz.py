@@ -1,4 +1,4 @@
-"""Every input is answered with something better than an error of ours."""
+"""No input causes a server error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.fuzz.fuzzer import Fuzzer
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.filterwarnings("default"),  # what a server does with them
+    pytest.mark.filterwarnings("default"),  # as on a server
 ]
 
 NOBODY_LISTENS = "http://127.0.0.1:9"
@@ -27,7 +27,8 @@ PROVE_SECONDS = float(os.environ.get("FUZZ_SECONDS", "600"))
 
 @pytest.fixture(autouse=True)
 def no_limits(settings: Settings) -> Iterator[None]:
-    """Somebody who sends so much would soon be told to wait; and no provider is asked."""
+    """Switch the rate limits off, which would soon refuse so many requests; and no provider is
+    called."""
     settings.ACCOUNT_RATE_LIMITS = False
     for name in ("OPENAI", "ANTHROPIC", "GOOGLE_GEMINI"):
         setattr(settings, f"{name}_BASE_URL", NOBODY_LISTENS)

@@ -1,5 +1,5 @@
-"""What no client would write is answered by a server itself, or by the application, without an
-error of ours."""
+"""Malformed bytes get a response from a server itself, or from the application, without a server
+error."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from random import Random
 
 import pytest
 
-from streaming.consumers import MAX_REFUSAL_DELAY_SECONDS
-from tests.e2e.deployment import Deployment, Server
+from streaming.doors.websocket.unverified import MAX_REFUSAL_DELAY_SECONDS
 from tests.fuzz import raw
 from tests.fuzz.test_fuzz import PROVE_SECONDS, SEEDS
+from tools.deployment.deployment import Deployment, Server
 
 
 @pytest.fixture(scope="module", params=["daphne", "uvicorn"])
@@ -23,7 +23,7 @@ def served(request: pytest.FixtureRequest) -> Iterator[Deployment]:
 
 
 def found(served: Deployment, seed: int, requests: int) -> list[str]:
-    """The first line of each bad answer, or the log, and what was sent."""
+    """Return the first line of each bad response, or the log, with the bytes that were sent."""
     random = Random(seed)
     fails = []
     read = len(served.web.output())
@@ -48,7 +48,7 @@ def test_a_byte_that_is_no_ascii_is_no_error(served: Deployment, name: str, valu
     for headers in (raw.HANDSHAKE, raw.HANDSHAKE[:1]):
         lines = [key + b": " + told for key, told in headers if key != name.encode()]
         sent = b"\r\n".join([b"GET /ws/ HTTP/1.1", *lines, name.encode() + b": " + value, b"\r\n"])
-        # Of sockets that nobody is signed in to, ten a second are answered.
+        # Ten sockets a second of anonymous clients get an answer.
         code = raw.answered(served.web.port, sent, MAX_REFUSAL_DELAY_SECONDS).split()[1]
         assert code in {b"400", b"403", b"404", b"101"}
         is_read = name in HEADERS[:2] and not value.isascii()

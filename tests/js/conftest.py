@@ -1,86 +1,23 @@
-"""Our JavaScript in a real Chromium, from a server on loopback that knows only the static files
-and the strict content policy. No database, no Django view."""
+"""Our scripts in a real Chromium, from a server on loopback that has the static files and the
+content security policy, but no database and no Django."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from threading import Event, Thread
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from config.security import CONTENT_SECURITY_POLICY
-
-STATIC = Path(__file__).resolve().parents[2] / "static"
-BLANK = b"""<!doctype html><html lang=en><title>Blank</title>
-<link rel=icon href=/img/favicon.svg><body><main></main></body></html>"""
-
-
-class Files(SimpleHTTPRequestHandler):
-    """The static files under / and under /static/, and pages of the test's own."""
-
-    protocol_version = "HTTP/1.1"
-    pages: dict[str, bytes] = {}
-    held: dict[str, Event] = {}
-
-    def __init__(self, *arguments: object) -> None:
-        super().__init__(*arguments, directory=str(STATIC))  # type: ignore[arg-type]
-
-    @classmethod
-    @contextmanager
-    def unanswered(cls, path: str) -> Iterator[None]:
-        """Requests for this path wait, until the end."""
-        cls.held[path] = Event()
-        yield
-        cls.held.pop(path).set()
-
-    def do_GET(self) -> None:
-        if self.path in self.held:
-            self.held[self.path].wait()
-        page = self.pages.get(self.path, BLANK if self.path == "/" else None)
-        if page is None:
-            return super().do_GET()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(page)))
-        self.end_headers()
-        self.wfile.write(page)
-        return None
-
-    def do_POST(self) -> None:
-        """What no test answers itself is answered by half."""
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
-        self.send_header("Content-Length", "1000")
-        self.end_headers()
-        self.wfile.write(b"<article>")
-        self.close_connection = True
-
-    def translate_path(self, path: str) -> str:
-        return super().translate_path(path.removeprefix("/static"))
-
-    def end_headers(self) -> None:
-        self.send_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-        self.send_header("Cache-Control", "no-store")
-        super().end_headers()
-
-    def log_message(self, *arguments: object) -> None:
-        pass
+from tools.static_site import serve_static
 
 
 @pytest.fixture(scope="session")
 def site() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Files)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serve_static() as address:
+        yield address
 
 
 @pytest.fixture
 def complaints() -> Iterator[list[str]]:
-    """What the page complained about, violations of the policy included: nothing, at the end."""
+    """Errors of the page and violations of the policy. A test fails if there are any at its end."""
     heard: list[str] = []
     yield heard
     assert heard == []

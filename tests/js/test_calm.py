@@ -13,9 +13,9 @@ from django.template.loader import render_to_string
 from django.test import override_settings
 from playwright.sync_api import Page, WebSocketRoute, expect
 
-from chat.articles import Article
-from tests.js.conftest import Files
+from chat.presentation.message_views import MessageView
 from tests.js.test_composer import CHAT, PLAIN_FILES, STREAM, exchange, page_of
+from tools.static_site import Files
 
 WATCH = """() => {
     // The words at the end of the bar are others now, and as long as they are; the pill has come.
@@ -23,7 +23,7 @@ WATCH = """() => {
     new PerformanceObserver((list) => {
         for (const { sources } of list.getEntries())
             for (const { node } of sources)
-                if (node && !node.parentElement?.closest(".bar") && !node.matches?.(".new-text"))
+                if (node && !node.parentElement?.closest(".topbar") && !node.matches?.(".new-text"))
                     window.shifted.push(node.className || node.nodeName);
     }).observe({ type: "layout-shift" });
     window.said = new Set();
@@ -132,7 +132,7 @@ class Growing:
 
     def end(self) -> None:
         """As it ends well, with the foot that the server makes then."""
-        details = (("Model", "demo"), ("Took", "3 s"))
+        details = (("Model", "demo"), ("Duration", "3 s"))
         ended = replace(self.answer, state="completed", text=self.text, details=details)
         body = self.rendered(ended)
         self.page.route("**/m/*/", lambda route: route.fulfill(body=body))
@@ -141,9 +141,9 @@ class Growing:
         expect(self.page.get_by_role("button", name="Regenerate")).to_be_visible()
         self.frame()
 
-    def rendered(self, article: Article) -> str:
+    def rendered(self, article: MessageView) -> str:
         with override_settings(STORAGES=PLAIN_FILES, STATIC_URL="/static/"):
-            return render_to_string("chat/_message.html", {"article": article})
+            return render_to_string("chat/messages/_message.html", {"message": article})
 
     def frame(self) -> None:
         self.page.evaluate("() => new Promise(requestAnimationFrame)")

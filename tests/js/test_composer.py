@@ -14,11 +14,11 @@ from django.test import RequestFactory, override_settings
 from playwright.sync_api import Page, Route, expect
 
 from accounts.models import User
-from chat.articles import BLANK_ANSWER, BLANK_QUESTION, Article
-from chat.composer import Composer, Group
-from chat.sidebar import Sidebar
+from chat.conversations.sidebar import Sidebar
+from chat.presentation.composer import Composer, ModelGroup
+from chat.presentation.message_views import MessageView, build_blank_views
 from streaming.providers.catalog import all_models, group_by_provider
-from tests.js.conftest import Files
+from tools.static_site import Files
 
 PLAIN_FILES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 CONVERSATION = str(uuid4())
@@ -26,44 +26,48 @@ CHAT = f"/c/{CONVERSATION}/"
 STREAM = str(uuid4())
 
 
-def page_of(action: str, articles: tuple[Article, ...] = (), **composer: Any) -> bytes:
+def page_of(action: str, articles: tuple[MessageView, ...] = (), **composer: Any) -> bytes:
     groups = tuple(
-        Group(provider, not provider.needs_key, models)
+        ModelGroup(provider, not provider.needs_key, models)
         for provider, models in group_by_provider(all_models()).items()
     )
     usual = dict.fromkeys((field.name for field in fields(Composer)), "")
-    given = {"action": action, "request_id": str(uuid4()), "model": "demo", "gone": False}
+    given = {
+        "action": action,
+        "request_id": str(uuid4()),
+        "model": "demo",
+        "is_model_unavailable": False,
+    }
     form = Composer(**(usual | given | {"groups": groups} | composer))  # type: ignore[arg-type]
     context = {
         "conversation": action != "/c/",
         "title": "Tides",
-        "articles": articles,
+        "message_views": articles,
         "composer": form,
-        "listing": Sidebar([]),
+        "sidebar": Sidebar([]),
         "open": "",
         "starters": (),
-        "blank_question": BLANK_QUESTION,
-        "blank_answer": BLANK_ANSWER,
+        **build_blank_views(),
         "user": User(email="owner@holdfast.test"),
     }
     request = RequestFactory().get("/")
-    return render_to_string("chat/conversation.html", context, request).encode()
+    return render_to_string("chat/page.html", context, request).encode()
 
 
-def exchange(text: str) -> tuple[Article, Article]:
-    question = Article(id=str(uuid4()), role="user", name="You", text=text, state="completed")
-    answer = Article(
+def exchange(text: str) -> tuple[MessageView, MessageView]:
+    question = MessageView(id=str(uuid4()), role="user", name="You", text=text, state="completed")
+    answer = MessageView(
         id=str(uuid4()),
         role="assistant",
         name="demo",
-        conversation=CONVERSATION,
+        conversation_id=CONVERSATION,
         state="running",
-        stream=STREAM,
+        stream_id=STREAM,
     )
     return question, answer
 
 
-def ended(text: str) -> tuple[Article, Article]:
+def ended(text: str) -> tuple[MessageView, MessageView]:
     question, answer = exchange(text)
     return question, replace(answer, state="completed")
 
@@ -94,7 +98,7 @@ class Server:
 
     def accept(self, route: Route) -> None:
         articles = exchange(self.sent[-1]["text"])
-        body = render_to_string("chat/_exchange.html", {"articles": articles})
+        body = render_to_string("chat/messages/_new.html", {"message_views": articles})
         headers = {"HX-Push-Url": CHAT} if route.request.url.endswith("/c/") else {}
         route.fulfill(body=body, headers=headers)
 
@@ -249,7 +253,7 @@ def test_what_was_not_sent_stays_when_a_reply_above_it_is_written_again(
 ) -> None:
     Files.pages[CHAT] = page_of(f"{CHAT}messages/", ended("Yes"))
     _, again = exchange("Yes")
-    body = render_to_string("chat/_exchange.html", {"articles": [again]})
+    body = render_to_string("chat/messages/_new.html", {"message_views": [again]})
     page.route(
         "**/versions/", lambda route: route.fulfill(body=body, headers={"HX-Push-Url": CHAT})
     )
@@ -317,7 +321,7 @@ def test_what_arrived_although_its_answer_was_lost_is_not_shown_twice(
     send(chat).click()
     expect(named(chat, "You")).to_contain_text("Not sent.")
     question, answer = exchange("Hold fast")
-    arrived = (question, replace(answer, request=server.sent[0]["request_id"]))
+    arrived = (question, replace(answer, request_id=server.sent[0]["request_id"]))
     Files.pages[CHAT] = page_of(f"{CHAT}messages/", arrived)
     chat.reload()
     expect(stop(chat)).to_be_visible()
@@ -329,11 +333,11 @@ def test_what_arrived_although_its_answer_was_lost_is_not_shown_twice(
 def test_a_refused_message_gives_its_text_back(
     chat: Page, server: Server, complaints: list[str]
 ) -> None:
-    body = render_to_string("chat/_refused.html", {"refusal": "No openai API key found."})
+    body = render_to_string("chat/composer/_rejection.html", {"rejection": "No OpenAI API key."})
     server.answer = lambda route: route.fulfill(status=422, body=body)
     box(chat).fill("Hold fast")
     send(chat).click()
-    expect(chat.get_by_role("alert")).to_contain_text("No openai API key found.")
+    expect(chat.get_by_role("alert")).to_contain_text("No OpenAI API key.")
     expect(box(chat)).to_have_value("Hold fast")
     expect(chat.get_by_role("article")).to_have_count(0)
     complaints.clear()
@@ -353,7 +357,7 @@ def test_who_must_sign_in_first_finds_the_draft_again(chat: Page, server: Server
 def test_a_draft_and_its_settings_survive_a_reload(chat: Page) -> None:
     box(chat).fill("Half a tho")
     chat.get_by_role("combobox", name="Model").select_option("demo-slow")
-    chat.locator(".tune").click()
+    chat.locator(".settings-button").click()
     chat.get_by_label("Max tokens").fill("50")
     chat.reload()
     expect(box(chat)).to_have_value("Half a tho")
@@ -392,10 +396,10 @@ def page_of_demo(model: str) -> bytes:
 
 def test_a_draft_follows_the_branch_that_is_shown(page: Page, server: Server) -> None:
     """Written under one version of a reply, it goes to the one that it is sent from."""
-    Files.pages[CHAT] = page_of(f"{CHAT}messages/", parent="one", seen="one")
+    Files.pages[CHAT] = page_of(f"{CHAT}messages/", parent_id="one", known_leaf_id="one")
     page.goto(CHAT)
     box(page).fill("And then?")
-    Files.pages[CHAT] = page_of(f"{CHAT}messages/", parent="two", seen="three")
+    Files.pages[CHAT] = page_of(f"{CHAT}messages/", parent_id="two", known_leaf_id="three")
     page.reload()
     expect(box(page)).to_have_value("And then?")
     send(page).click()
@@ -498,7 +502,7 @@ def test_a_plain_http_address_has_ids_too(page: Page, server: Server) -> None:
 def test_a_model_without_a_key_can_not_be_sent_to(page: Page, server: Server) -> None:
     with override_settings(STORAGES=PLAIN_FILES, STATIC_URL="/static/"):
         openai = next(m.id for m in all_models() if m.provider == "openai")
-        hint = "No openai API key found. Add one in settings."
+        hint = "No OpenAI API key."
         Files.pages[CHAT] = page_of(f"{CHAT}messages/", model=openai, hint=hint)
     page.goto(CHAT)
     box(page).fill("Anybody?")

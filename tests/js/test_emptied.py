@@ -11,7 +11,7 @@ import pytest
 def test_every_test_of_a_live_page_fails_when_the_live_modules_are_empty() -> None:
     emptied = [
         "-p",
-        "tests.js.emptied",
+        "tests.js.without_modules",
         "tests/js",
         "tests/e2e",
         "--tb=no",

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 import pytest
 from playwright.sync_api import Page
 
-from tests.js.conftest import Files
+from tools.static_site import Files
 
 PAGE = """<!doctype html><html lang=en><title>Form</title><link rel=icon href=/img/favicon.svg>
 <meta name=account content=the-owner><script type=module src="/js/forms.js"></script>

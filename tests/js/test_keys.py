@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.js.conftest import Files
 from tests.js.test_composer import CHAT, Server, box, ended, named, page_of, server  # noqa: F401
+from tools.static_site import Files
 
 PRESS = """(event) => document.activeElement.dispatchEvent(
   new KeyboardEvent("keydown", { bubbles: true, cancelable: true, ...event }))"""
@@ -50,10 +50,10 @@ def test_a_box_nobody_has_used_leaves_the_keys_to_reading(read: Page) -> None:
 @pytest.mark.parametrize(
     ("event", "opened"),
     [
-        ({"key": "/", "code": "Digit7", "shiftKey": True}, "#keys"),
-        ({"key": "/", "code": "Slash"}, "#keys"),
+        ({"key": "/", "code": "Digit7", "shiftKey": True}, "#keyboard"),
+        ({"key": "/", "code": "Slash"}, "#keyboard"),
         ({"key": ".", "code": "Comma", "shiftKey": True}, "#settings"),
-        ({"key": "Ь", "code": "KeyM", "shiftKey": True}, "#picker"),
+        ({"key": "Ь", "code": "KeyM", "shiftKey": True}, "#model-picker"),
     ],
 )
 def test_other_layouts_have_the_same_keys(read: Page, event: dict[str, Any], opened: str) -> None:
@@ -77,4 +77,4 @@ def test_a_letter_that_a_mac_writes_with_option_costs_nothing(read: Page) -> Non
     expect(box(read)).to_be_focused()
     press(read, key="®", code="KeyR", altKey=True)
     assert "POST" not in asked
-    expect(read.locator("#keys [data-mac]").first).to_have_text("Ctrl")
+    expect(read.locator("#keyboard [data-mac]").first).to_have_text("Ctrl")

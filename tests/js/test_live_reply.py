@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
-from tests.js.conftest import Files
+from tools.static_site import Files
 
 STREAM = "9b2e0000-0000-4000-8000-000000000001"
 MESSAGE = "9b2e0000-0000-4000-8000-000000000002"
 
 ARTICLE = """<article class="message" id="m-{message}" data-role="assistant" data-state="{state}"
   aria-label="demo" {busy}>{before}{body}{after}
-  <footer class="foot"><div class="foot-line"><span class="state">{words}</span></div></footer>
+  <footer class="message-footer">
+    <div class="message-footer-row"><span class="state">{words}</span></div>
+  </footer>
 </article>"""
 
 BODY = """<details class="reasoning" hidden><summary>Thinking</summary><div class="prose"></div>
@@ -317,7 +319,9 @@ def test_a_socket_of_somebody_else_deletes_nothing(
     page: Page, server: Server, open_: Open, complaints: list[str]
 ) -> None:
     open_(article("One", "<p>One</p>", index=0))
-    page.evaluate("addEventListener('someone-else', () => (document.title = 'Someone else'), true)")
+    page.evaluate(
+        "addEventListener('account-mismatch', () => (document.title = 'Someone else'), true)"
+    )
     refusal = {"X-Account": "another"}
     page.route("**/m/*/", lambda route: route.fulfill(status=409, headers=refusal))
     server.send(NOT_FOUND)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from chat.rendering import ALLOWED, TAGS, to_html
+from chat.rendering.cleaner import ALLOWED_ATTRIBUTES, ALLOWED_TAGS
+from chat.rendering.markdown import to_html
 
 TESTS = Path(__file__).resolve().parents[1]
 CASES = json.loads((TESTS / "markdown_cases.json").read_text())
@@ -223,14 +224,14 @@ SLICED = """async (texts) => {
         for (let building = left; building.length; steps++) building = build(building);
         untouched &&= String(shown()) === String(before);
         for (const stream of left) stream.write();
-        left = left.filter((stream) => !stream.whole);
+        left = left.filter((stream) => !stream.isFullyShown);
     }
     const written = shown();
     for (const stream of streams) stream.append("more");
     for (let building = streams; building.length; ) building = build(building);
     for (const stream of streams) stream.append(" and more");
     for (const stream of streams) stream.write();
-    const all = streams.map((stream) => stream.whole);
+    const all = streams.map((stream) => stream.isFullyShown);
     const then = shown();
     for (const stream of streams) stream.finish();
     return { steps, writes, untouched, written, all, then, finished: shown() };
@@ -262,7 +263,7 @@ def test_a_text_that_comes_very_fast_is_cut_between_characters(page: Page) -> No
         stream.flush();
         stream.append(text);
         const texts = [];
-        while (!stream.whole) {
+        while (!stream.isFullyShown) {
             stream.prepare(() => false);
             stream.write();
             texts.push(stream.root.textContent);
@@ -323,9 +324,9 @@ def test_no_attack_runs_loads_or_leaves_anything_behind(page: Page, site: str) -
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("dialog", lambda dialog: asked.append(dialog.message))
-    allowed = {tag: sorted(names) for tag, names in ALLOWED.items()}
+    allowed = {tag: sorted(names) for tag, names in ALLOWED_ATTRIBUTES.items()}
     served = [str(to_html(attack)) for attack in ATTACKS]
-    result = page.evaluate(INSPECT, [ATTACKS, served, allowed, sorted(TAGS)])
+    result = page.evaluate(INSPECT, [ATTACKS, served, allowed, sorted(ALLOWED_TAGS)])
     assert result == {"bad": [], "hits": 0}
     ours = (f"{site}/js/", f"{site}/vendor/", f"{site}/img/favicon.svg")
     assert [url for url in asked if not url.startswith(ours)] == []
@@ -333,7 +334,7 @@ def test_no_attack_runs_loads_or_leaves_anything_behind(page: Page, site: str) -
 
 def test_the_attacks_would_be_noticed(page: Page, complaints: list[str]) -> None:
     """The same inspection, of the first attacks as raw HTML."""
-    allowed = {tag: sorted(names) for tag, names in ALLOWED.items()}
+    allowed = {tag: sorted(names) for tag, names in ALLOWED_ATTRIBUTES.items()}
     with page.expect_console_message(lambda message: "404" in message.text):  # there is no x
         result = page.evaluate(INSPECT, [[""], ["<img src=x onerror=__hit()>"], allowed, []])
     assert result["bad"] == [

@@ -11,8 +11,8 @@ from django.template.loader import render_to_string
 from django.test import override_settings
 from playwright.sync_api import Locator, Page, Route, WebSocket, WebSocketRoute, expect
 
-from tests.js.conftest import Files
 from tests.js.test_composer import CHAT, PLAIN_FILES, STREAM, exchange, page_of
+from tools.static_site import Files
 
 SENTENCE = "Live updates don’t get through here. The page checks every few seconds."
 MENU = f"""<details open><form method=post action="{CHAT}title/">
@@ -39,7 +39,7 @@ class Pages:
 
     def message(self, route: Route) -> None:
         self.asked += 1
-        body = render_to_string("chat/_message.html", {"article": self.reply})
+        body = render_to_string("chat/messages/_message.html", {"message": self.reply})
         route.fulfill(body=body) if self.answer else route.abort()
 
     def write(self, text: str, index: int, **fields: object) -> None:
@@ -103,9 +103,9 @@ def test_a_reply_that_was_continued_elsewhere_goes_on(page: Page, pages: Pages) 
     page.goto(CHAT)
     pages.write("One two three", 9, state="running")
     pass_time(page, shows(page, "One two three"))
-    pages.write("One two three four", 0, state="running", stream=str(uuid4()))
+    pages.write("One two three four", 0, state="running", stream_id=str(uuid4()))
     pass_time(page, shows(page, "One two three four"))
-    pages.write("One two three four five", 1, state="completed", stream="")
+    pages.write("One two three four five", 1, state="completed", stream_id="")
     pass_time(page, lambda: page.locator("article[aria-busy]").count() == 0)
     expect(words(page)).to_have_text("One two three four five")
 
@@ -117,7 +117,7 @@ def test_what_ended_and_was_continued_between_two_rounds_is_shown(
     page.goto(CHAT)
     pages.write("One two", 9, state="running")
     pass_time(page, shows(page, "One two"))
-    pages.write("Two, differently", 3, state=state, stream=str(uuid4()))
+    pages.write("Two, differently", 3, state=state, stream_id=str(uuid4()))
     source = page.locator("article script")
     pass_time(page, lambda: "Two, differently" in (source.text_content() or ""))
     runs = 1 if state == "running" else 0
@@ -162,7 +162,10 @@ def test_somebody_else_is_told_of_once_and_ends_the_rounds(
 
 
 def test_what_is_done_to_a_chat_is_seen_in_the_list(page: Page, pages: Pages) -> None:
-    row = '<li><a id="c-1" href="{0}">{1}</a><a class="more" href="{0}menu/">More</a></li>'
+    row = (
+        '<li><a id="c-1" href="{0}">{1}</a>'
+        '<a class="conversation-menu-button" href="{0}menu/">More</a></li>'
+    )
     listed = [row.format(CHAT, "Tides")]
     page.route(
         "**/sidebar/**", lambda route: route.fulfill(body=LIST.replace("><", f">{listed[-1]}<"))
@@ -173,7 +176,7 @@ def test_what_is_done_to_a_chat_is_seen_in_the_list(page: Page, pages: Pages) ->
     pass_time(page, says(page, SENTENCE))
     pass_time(page, lambda: page.locator("#c-1").count() == 1)
     page.evaluate("document.querySelector('live-reply').dataset.state = 'completed'")
-    page.locator("#c-1 + .more").dispatch_event("click")
+    page.locator("#c-1 + .conversation-menu-button").dispatch_event("click")
     listed.append(row.format(CHAT, "Moons"))
     page.get_by_role("button", name="Rename").click()
     expect(page.locator("#c-1")).to_have_text("Moons")  # at once: the page's clock stands still

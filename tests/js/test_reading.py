@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from chat.rendering import to_html
-from tests.js.conftest import Files
+from chat.rendering.markdown import to_html
+from tools.static_site import Files
 
 PAGE = """<!doctype html><html lang=en><title>Reading</title><link rel=icon href=/img/favicon.svg>
 <link rel=stylesheet href="/js/reading.test.css"><body><main>
@@ -16,10 +16,10 @@ PAGE = """<!doctype html><html lang=en><title>Reading</title><link rel=icon href
 
 STYLE = "p { height: 40px } #dock { position: sticky; bottom: 0; height: 60px }"
 
-SCRIPT = """import { enhanceHistory, listenForCopies } from "/js/enhance.js";
-import { followTheEnd } from "/js/follow.js";
-followTheEnd();
-listenForCopies();
+SCRIPT = """import { enhanceHistory, startCopyButtons } from "/js/enhance.js";
+import { startStickToBottom } from "/js/scroll.js";
+startStickToBottom();
+startCopyButtons();
 enhanceHistory(document);
 document.body.dataset.ready = "";
 """

@@ -13,10 +13,10 @@ import pytest
 from django.test import override_settings
 from playwright.sync_api import Browser, Page
 
-from tests.js.conftest import Files
 from tests.js.test_calm import Growing
 from tests.js.test_composer import CHAT, PLAIN_FILES, page_of
 from tests.nasty import NASTY
+from tools.static_site import Files
 
 MOST = 200
 """Milliseconds of one task."""
@@ -130,7 +130,7 @@ def finish(page: Page, growing: Growing) -> None:
     page.route("**/m/*/", lambda route: route.fulfill(body=body))
     over = {"type": "end", "state": "completed", "next": growing.index + 1}
     growing.send(over | {"finish_reason": "stop", "error": None})
-    page.evaluate(UNTIL, ".foot [formaction*='/versions/']")
+    page.evaluate(UNTIL, ".message-footer [formaction*='/versions/']")
 
 
 def show(page: Page, growing: Growing, answer: Any) -> None:

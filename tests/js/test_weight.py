@@ -4,7 +4,7 @@ import gzip
 import re
 from pathlib import Path
 
-from tests.js.conftest import STATIC
+from tools.static_site import STATIC
 
 LARGEST = 90_000  # bytes of JavaScript, gzipped one by one
 STATIC_IMPORT = re.compile(r'^(?:import|export)\b[^;]*?["\'](\.[^"\']+)["\'];', re.MULTILINE)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fakes import Fake
+from tools.fake_provider import Fake
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from streaming.providers.adapter import ReplyEvent
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import CONTINUE_PROMPT, Request, Turn, Usage
-from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
-from tests.fakes import Usage as Claimed
+from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
+from tools.fake_provider import Usage as Claimed
 
 KEY = "sk-ant-canary-0123456789"
 TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CONTINUE_PROMPT))

@@ -26,7 +26,7 @@ from streaming.providers.http.transport import (
     AsyncioConnection,
     AsyncioTransport,
 )
-from tests.waiting import until_async
+from tools.waiting import until_async
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

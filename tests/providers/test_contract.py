@@ -19,9 +19,9 @@ from streaming.providers.adapter import Adapter, ReplyEvent
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import ModelInfo, Request, Timeouts, Turn, Usage
-from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
-from tests.fakes import Usage as Claimed
 from tests.providers.wires import WIRES, Wire
+from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
+from tools.fake_provider import Usage as Claimed
 
 KEY = "sk-canary-0123456789abcdefghijklmnop"
 FAR_APART = 61  # Bytes between two seams, so that a reply has many and still is mostly whole.

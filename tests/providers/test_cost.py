@@ -10,7 +10,7 @@ import pytest
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import Request, Turn
-from tests.fakes import Behaviour, Fake
+from tools.fake_provider import Behaviour, Fake
 
 KEY = "sk-canary-0123456789"
 EVENTS = 2_000

@@ -13,8 +13,8 @@ from streaming.providers.http import call as calls
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import Request, Timeouts, Turn
-from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
 from tests.providers.wires import WIRES, Wire
+from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
 
 KEY = "sk-canary-0123456789"
 LINES = [f"line {number:02d}\n\n" for number in range(6)]

@@ -19,8 +19,8 @@ from streaming.providers.http.parsed import ErrorResponse, ParsedEvent, Reason
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import Request, Timeouts, Turn
-from tests.fakes import Behaviour, ErrorAnswer, Fake
 from tests.providers.wires import WIRES, Wire
+from tools.fake_provider import Behaviour, ErrorAnswer, Fake
 
 KEY = "sk-canary-0123456789abcdefghijklmnop"
 TIMES = Timeouts(connect=1.0, first_delta=0.5, idle=0.5, reasoning=1.2)
@@ -29,9 +29,8 @@ TIMES = Timeouts(connect=1.0, first_delta=0.5, idle=0.5, reasoning=1.2)
 
 async def heard(fake: Fake, wire: Wire) -> list[ReplyEvent]:
     kelp = get_adapter(wire.provider, base_url=wire.base_url(fake))
-    return [
-        event async for event in kelp.stream(Request(wire.model, (Turn("user", "?"),)), Secret(KEY))
-    ]
+    request = Request(wire.model, (Turn("user", "?"),))
+    return [event async for event in kelp.stream(request, Secret(KEY))]
 
 
 # Signs of life that say nothing

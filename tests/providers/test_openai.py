@@ -12,8 +12,8 @@ from streaming.providers.openai import auto, responses
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import CONTINUE_PROMPT, Request, Turn, Upstream
-from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
-from tests.fakes.wire import event
+from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
+from tools.fake_provider.wire import event
 
 KEY = "sk-canary-0123456789"
 TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CONTINUE_PROMPT))
@@ -181,9 +181,8 @@ async def test_it_can_be_gone_on_from_at_every_delta_with_no_other_generation(
     for delta in whole[:-1]:
         assert isinstance(delta, Delta)
         so_far += delta.text
-        rest = await collected(
-            fake, replace(KEPT, upstream=Upstream.from_checkpoint(delta.checkpoint))
-        )
+        place = Upstream.from_checkpoint(delta.checkpoint)
+        rest = await collected(fake, replace(KEPT, upstream=place))
         assert so_far + text(rest) == text(whole)
         assert rest[-1] == whole[-1]
     assert [asked.wire for asked in fake.requests()].count("openai.responses") == 1

@@ -19,7 +19,7 @@ from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import CONTINUE_PROMPT, Request, Timeouts, Turn
 from tests.providers.wires import WIRES, Wire
-from tests.services.aimock import Aimock, Missing, aimock
+from tools.services.aimock import Aimock, Missing, aimock
 
 KEY = "sk-canary-0123456789abcdefghijklmnop"
 TEXT = "Kelp 🌊 is anchored by a holdfast.\n\n| a | b |\n|---|---|\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 from streaming.providers import errors
 from streaming.providers.types import FinishReason, ModelInfo
-from tests.fakes import ErrorAnswer, Fake
+from tools.fake_provider import ErrorAnswer, Fake
 
 Failure = tuple[ErrorAnswer, type[errors.ProviderError]]
 

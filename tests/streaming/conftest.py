@@ -16,8 +16,8 @@ from streaming import hub as hubs
 from streaming import journal
 from streaming.hub import Hub
 from streaming.worker import StreamWorker
-from tests.streaming.press import Press
-from tests.streaming.scripted import Stage
+from tests.streaming.fake_source import Stage
+from tests.streaming.journal_gate import Press
 
 # The same examples every time, however busy the machine is.
 hypothesis_settings.register_profile("steady", derandomize=True, deadline=None, database=None)

@@ -9,9 +9,9 @@ import pytest
 from django.test import RequestFactory
 
 from accounts.adapter import AccountAdapter
-from streaming import protocol
-from streaming.client_identity import get_rate_limit_address, get_session_key
-from streaming.consumers import (
+from streaming.doors.client_identity import get_rate_limit_address, get_session_key
+from streaming.doors.websocket import protocol
+from streaming.doors.websocket.unverified import (
     MAX_REFUSAL_DELAY_SECONDS,
     MAX_REFUSALS_PER_SECOND,
     MAX_UNVERIFIED_ADDRESSES,
@@ -39,7 +39,7 @@ KEY, OTHER = "a" * 32, "b" * 32
 def test_pages_and_sockets_count_the_same_client(
     settings: Any, proxies: int, forwarded: str | None, client: str
 ) -> None:
-    settings.PROXIES = settings.ALLAUTH_TRUSTED_PROXY_COUNT = proxies
+    settings.STREAMING_TRUSTED_PROXY_COUNT = settings.ALLAUTH_TRUSTED_PROXY_COUNT = proxies
     headers = {} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded}
     request = RequestFactory().get("/")
     request.META |= {"REMOTE_ADDR": "192.0.2.1", **headers}
@@ -92,7 +92,7 @@ async def test_a_flood_from_many_addresses_is_not_remembered_for_ever(
     doors = UnverifiedSockets()
     reserved = [str(n) for n in range(2 * MAX_UNVERIFIED_ADDRESSES) if doors.reserve_slot(str(n))]
     assert len(reserved) == MAX_UNVERIFIED_ADDRESSES
-    monkeypatch.setattr("streaming.consumers.CLOSE_HANDSHAKE_SECONDS", 0.0)
+    monkeypatch.setattr("streaming.doors.websocket.unverified.CLOSE_HANDSHAKE_SECONDS", 0.0)
     for address in reserved:
         doors.release_slot(address, is_closing=True)
     await asyncio.sleep(0)

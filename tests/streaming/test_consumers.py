@@ -24,28 +24,28 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from accounts.models import User
-from chat import sync
+from chat import changes
 from config.header_limits import MAX_FRAME_BYTES
-from streaming import consumers, journal, protocol
 from streaming import hub as hubs
-from streaming.consumers import (
+from streaming import journal
+from streaming.database import run_in_db
+from streaming.doors.websocket import protocol, session_consumer
+from streaming.doors.websocket.consumer import (
     MAX_FOLLOWS,
-    MAX_UNACKED_BYTES,
     PING_INTERVAL_SECONDS,
     FollowConsumer,
-    SendWindow,
     seconds_until_heartbeat,
 )
-from streaming.database import run_in_db
+from streaming.doors.websocket.flow_control import MAX_UNACKED_BYTES, SendWindow
+from streaming.doors.websocket.protocol import MAX_FRAME_CHARS
 from streaming.hub import Hub
 from streaming.journal import MAX_CHUNK_CHARS
 from streaming.models import Kind, State, Stream
-from streaming.protocol import MAX_FRAME_CHARS
-from tests.e2e.deployment import Web
-from tests.services import Postgres
-from tests.services.program import scratch_folder
 from tests.streaming.conftest import on_redis
-from tests.streaming.making import finish, now, queued, running, write
+from tests.streaming.factories import finish, now, queued, running, write
+from tools.deployment.deployment import Web
+from tools.services import Postgres
+from tools.services.program import scratch_folder
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stage")]
 
@@ -196,17 +196,17 @@ class Doubtful(FollowConsumer):
     async def _load_user_or_error(self) -> Any:
         return self.answers.pop(0)
 
-    def _schedule_close(self, code: int) -> None:
+    def schedule_close(self, code: int) -> None:
         self.closed_with.append(code)
 
 
 async def test_a_session_that_ended_while_the_database_was_away_ends_as_soon_as_it_answers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(consumers, "SESSION_RECHECK_SECONDS", 0)
+    monkeypatch.setattr(session_consumer, "SESSION_RECHECK_SECONDS", 0)
     away = OperationalError("the server is starting up")
     socket = Doubtful(away, away, away, None)
-    assert await socket._check_session(), "nobody is signed out by an outage"
+    assert await socket.check_session(), "nobody is signed out by an outage"
     doubt = socket._recheck_task
     assert doubt is not None
     await asyncio.wait_for(doubt, PATIENCE)
@@ -216,7 +216,7 @@ async def test_a_session_that_ended_while_the_database_was_away_ends_as_soon_as_
 
 async def test_a_session_that_the_database_can_not_be_asked_about_keeps_no_socket_open() -> None:
     socket = Doubtful(DataError("no key of ours"))
-    assert not await socket._check_session()
+    assert not await socket.check_session()
     assert socket.closed_with == [protocol.CLOSE_INTERNAL_ERROR]
     assert socket._recheck_task is None
 
@@ -244,7 +244,7 @@ def test_the_greeting_says_the_revision_and_comes_again_when_asked(
 ) -> None:
     tab = open_tab(owner, greeted=False)
     assert tab.next() == {"type": "hello", "version": 1, "revision": 0}
-    sync.changed(owner.pk)
+    changes.bump_revision(owner.pk)
     tab.say(type="hello")
     assert tab.next() == {"type": "hello", "version": 1, "revision": 1}
 
@@ -416,7 +416,7 @@ async def test_what_changed_elsewhere_is_told_at_once(
     tab = await asyncio.to_thread(open_tab, await run_in_db(session_of, owner))
     theirs = await asyncio.to_thread(open_tab, await run_in_db(session_of, colleague))
     assert hubs.get_hub() is hub
-    await run_in_db(sync.changed, owner.pk)
+    await run_in_db(changes.bump_revision, owner.pk)
     assert await asyncio.to_thread(tab.next, 5) == {"type": "changed", "revision": 1}
     assert await asyncio.to_thread(theirs.is_quiet)
 

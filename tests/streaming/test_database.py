@@ -10,16 +10,16 @@ import pytest
 from django.db import DataError, OperationalError, connection
 
 from streaming import database
+from streaming.batching import BatchLoader
 from streaming.database import (
     READER_THREADS,
-    BatchLoader,
     DatabaseThreads,
     persistent_connection,
     persistent_with_retry,
     run_in_db,
 )
 from tests.streaming.conftest import on_postgresql
-from tests.waiting import until
+from tools.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

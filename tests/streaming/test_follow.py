@@ -14,10 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import User
+from streaming import access, journal, lifecycle
 from streaming import follow as follow_module
 from streaming import hub as hubs
-from streaming import journal, lifecycle
+from streaming.access import StreamNotFound, find_stream
 from streaming.database import run_in_db
+from streaming.events import StreamText
 from streaming.follow import (
     MAX_SNAPSHOT_CHARS,
     START_CURSOR,
@@ -25,16 +27,14 @@ from streaming.follow import (
     Snapshot,
     StateChanged,
     StreamEvent,
-    StreamNotFound,
-    find_stream,
     follow_stream,
 )
-from streaming.hub import STREAMS_GROUP, Hub, build_stream_notification
-from streaming.journal import MAX_CHUNK_CHARS, Append, Chunk, StreamText
+from streaming.hub import STREAMS_GROUP, Hub, build_stream_notification, recent
+from streaming.hub import hub as hub_module
+from streaming.journal import MAX_CHUNK_CHARS, Append, Chunk, orm, postgresql
 from streaming.lifecycle import Ending
 from streaming.models import Kind, State, Stream
-from tests.streaming.layers import Message, MoodyLayer
-from tests.streaming.making import (
+from tests.streaming.factories import (
     COMPLETED,
     Piece,
     claimed,
@@ -48,8 +48,9 @@ from tests.streaming.making import (
     working,
     write,
 )
-from tests.streaming.scripted import Stage
-from tests.waiting import until_async
+from tests.streaming.fake_source import Stage
+from tests.streaming.faulty_layer import Message, MoodyLayer
+from tools.waiting import until_async
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -220,9 +221,10 @@ async def test_a_folded_stream_whose_message_is_gone_is_empty_and_over(
 async def test_a_reader_so_slow_that_the_rest_was_folded_away_gets_a_snapshot(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for bound in ("ROWS_PER_READ", "ROWS_PER_GROUP", "GROUPS_PER_READ"):
-        monkeypatch.setattr(journal, bound, 1)
-    monkeypatch.setattr(hubs, "MAX_RECENT_CHARS", 0)
+    monkeypatch.setattr(orm, "ROWS_PER_READ", 1)
+    for bound in ("ROWS_PER_GROUP", "GROUPS_PER_READ"):
+        monkeypatch.setattr(postgresql, bound, 1)
+    monkeypatch.setattr(recent, "MAX_RECENT_CHARS", 0)
     stream = await run_in_db(five_chunks, owner)
     first, events = await following(stream)
     assert first == Chunk(0, 0, Kind.TEXT, "a", 0)
@@ -339,7 +341,7 @@ async def test_a_replay_comes_in_few_pieces_of_bounded_size(owner: User) -> None
 async def test_a_journal_longer_than_one_read_is_read_on(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "ROWS_PER_READ", 7)
+    monkeypatch.setattr(orm, "ROWS_PER_READ", 7)
     stream = await run_in_db(running, owner)
     await run_in_db(write, stream, *(f"{n} " for n in range(100)))
     await run_in_db(finish, stream)
@@ -352,7 +354,7 @@ async def test_a_journal_longer_than_one_read_is_read_on(
 async def test_who_reads_slowly_gets_larger_pieces_and_loses_nothing(
     owner: User, monkeypatch: pytest.MonkeyPatch, tail: int
 ) -> None:
-    monkeypatch.setattr(hubs, "MAX_RECENT_CHARS", tail)
+    monkeypatch.setattr(recent, "MAX_RECENT_CHARS", tail)
     stream = await run_in_db(running, owner)
     reader = Reader()
     async with aclosing(follow_stream(stream)) as events:
@@ -416,7 +418,7 @@ async def test_who_comes_back_soon_to_a_running_reply_asks_the_database_nothing(
         asked.append(names)
         return Stream.objects.find_owned(names)
 
-    monkeypatch.setattr(follow_module._stream_loader, "_load_many", question)
+    monkeypatch.setattr(access._stream_loader, "_load_many", question)
     again = Reader()
     await again.read(await find_stream(owner, stream.uuid), events=2)
     assert (again.cursor, asked) == (2, [])
@@ -446,7 +448,7 @@ async def test_what_was_found_here_before_takes_nothing_back(owner: User) -> Non
 async def test_who_comes_back_keeps_what_it_has_though_the_row_known_here_is_older(
     owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch, bell: str
 ) -> None:
-    monkeypatch.setattr(hubs, "POLL_SECONDS", 1000.0)
+    monkeypatch.setattr(hub_module, "POLL_SECONDS", 1000.0)
     stream = await run_in_db(five_chunks, owner)
     await Reader().read(stream, events=2)
     tail, entry = hub._recent_by_id[stream.pk], await run_in_db(write, stream, "d")
@@ -477,13 +479,13 @@ async def test_a_reply_that_was_removed_is_gone_for_who_comes_back(owner: User) 
 async def test_tails_that_nobody_comes_back_to_are_dropped(
     owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hubs, "MAX_IDLE", 2)
+    monkeypatch.setattr(hub_module, "MAX_IDLE", 2)
     streams = [await run_in_db(five_chunks, owner) for _ in range(4)]
     with hub.join_stream(streams[0]):
         for stream in streams:
             await Reader().read(stream, events=1)
         assert set(hub._recent_by_id) == {streams[n].pk for n in (0, 2, 3)}, "one is still followed"
-    monkeypatch.setattr(hubs, "IDLE_TTL_SECONDS", 0.0)
+    monkeypatch.setattr(hub_module, "IDLE_TTL_SECONDS", 0.0)
     await seen(lambda: hub._recent_by_id == {})
 
 
@@ -496,7 +498,7 @@ async def test_without_a_layer_a_page_grows_at_least_every_two_seconds(
 ) -> None:
     await hubs.close()
     layer = MoodyLayer()
-    monkeypatch.setattr(hubs, "get_channel_layer", lambda: layer)
+    monkeypatch.setattr(hub_module, "get_channel_layer", lambda: layer)
     if failure == "raises":
         layer.broken = ConnectionError("no doorbell")
     else:
@@ -602,8 +604,8 @@ async def read_by(cuts: list[int], stream: Stream) -> Reader:
 async def mischievous(monkeypatch: pytest.MonkeyPatch) -> MoodyLayer:
     await hubs.close()
     layer = MoodyLayer()
-    monkeypatch.setattr(hubs, "get_channel_layer", lambda: layer)
-    monkeypatch.setattr(hubs, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(hub_module, "get_channel_layer", lambda: layer)
+    monkeypatch.setattr(hub_module, "POLL_SECONDS", 0.02)
     return layer
 
 
@@ -615,7 +617,7 @@ async def test_text_before_a_cut_and_replay_after_it_is_the_journals_text(
     stream = await run_in_db(running, owner)
     mischievous.twist = Mischief(plot.fates)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hubs, "MAX_RECENT_CHARS", plot.tail)
+        patch.setattr(recent, "MAX_RECENT_CHARS", plot.tail)
         async with asyncio.TaskGroup() as group:
             readers = [group.create_task(read_by(cuts, stream)) for cuts in plot.cuts]
             group.create_task(write_by(plot, stream))

@@ -22,23 +22,26 @@ from streaming import hub as hubs
 from streaming import journal
 from streaming.database import run_in_db
 from streaming.hub import (
-    MERGE_THRESHOLD,
     STREAMS_GROUP,
     Hub,
     Notification,
     RecentChunks,
-    apply_stream_notification,
     build_stream_notification,
+    messages,
     notify,
+    recent,
 )
+from streaming.hub import hub as hub_module
+from streaming.hub.hub import apply_stream_notification
+from streaming.hub.recent import MERGE_THRESHOLD
+from streaming.hub.sealed_layer import hash_group_name
 from streaming.journal import Append, Chunk, StreamHead, coalesce
 from streaming.models import Kind, State, Stream
-from streaming.sealed_layer import hash_group_name
-from tests.services.redis_server import Redis
 from tests.streaming.conftest import on_redis
-from tests.streaming.layers import MoodyLayer
-from tests.streaming.making import entry_of, finish, running, seen, write
-from tests.waiting import until_async
+from tests.streaming.factories import entry_of, finish, running, seen, write
+from tests.streaming.faulty_layer import MoodyLayer
+from tools.services.redis_server import Redis
+from tools.waiting import until_async
 
 STREAM = 7
 UUID_OF_NOBODY = UUID("9b2e1f6c-0b1a-4d5e-8f90-123456789abc")
@@ -116,7 +119,7 @@ async def test_whatever_is_rung_learned_and_read_a_tail_never_shows_a_hole(
     happenings: list[tuple[str, int, int]],
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hubs, "MERGE_THRESHOLD", 4)
+        patch.setattr(recent, "MERGE_THRESHOLD", 4)
         tail, known = RecentChunks(Stream(id=STREAM)), 0
         for what, first, last in happenings:
             known = known if what == "read" else max(known, first + (what == "rung"))
@@ -163,7 +166,7 @@ async def test_many_small_chunks_are_held_as_few_large_ones() -> None:
 
 
 async def test_a_tail_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hubs, "MAX_RECENT_CHARS", 1000)
+    monkeypatch.setattr(recent, "MAX_RECENT_CHARS", 1000)
     tail = RecentChunks(Stream(id=STREAM))
     for n in range(500):
         tail.add_chunks([Chunk(n, n, Kind.TEXT, "x" * 90, 0)])
@@ -219,9 +222,9 @@ async def test_a_bell_says_the_same_on_both_ends() -> None:
 
 
 def test_a_commit_is_rung_in_bells_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hubs, "MAX_NOTIFICATION_CHARS", 20)
+    monkeypatch.setattr(messages, "MAX_NOTIFICATION_CHARS", 20)
     entries = [Append(n, UUID_OF_NOBODY, 1, tuple(chunks_of(n % 10))) for n in range(40)]
-    parts = list(hubs._split_appends(entries))
+    parts = list(messages.split_appends(entries))
     assert [len(part) for part in parts] == [11, 11, 11, 7]  # two characters each
     assert [entry for part in parts for entry in part] == entries
 
@@ -288,8 +291,8 @@ def test_ringing_where_there_is_no_hub_or_none_any_more_is_no_error() -> None:
 def layer(monkeypatch: pytest.MonkeyPatch) -> MoodyLayer:
     """What the next hub works with."""
     layer = MoodyLayer()
-    monkeypatch.setattr(hubs, "get_channel_layer", lambda: layer)
-    monkeypatch.setattr(hubs, "PUBLISH_BACKOFF_SECONDS", 0.05)
+    monkeypatch.setattr(hub_module, "get_channel_layer", lambda: layer)
+    monkeypatch.setattr(hub_module, "PUBLISH_BACKOFF_SECONDS", 0.05)
     return layer
 
 
@@ -302,7 +305,7 @@ async def test_ringing_waits_for_nothing_while_the_layer_hangs_and_works_again_a
         layer.going.clear()
         for n in range(5000):
             notify("user.1", {"n": n})  # in the loop's own thread: to wait would be to stay here
-        await seen(lambda: len(hub._outbox) <= hubs.MAX_OUTBOX)
+        await seen(lambda: len(hub._outbox) <= hub_module.MAX_OUTBOX)
         calls = layer.calls.count("group_send")
         await seen(lambda: layer.calls.count("group_send") > calls)  # it gave up, and tries
         layer.going.set()
@@ -326,7 +329,7 @@ async def test_a_layer_that_hangs_keeps_nobody_from_going(layer: MoodyLayer, hub
 async def test_a_layer_that_raises_is_left_alone_for_a_while_and_tried_again(
     layer: MoodyLayer, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hubs, "PUBLISH_BACKOFF_SECONDS", 1000.0)
+    monkeypatch.setattr(hub_module, "PUBLISH_BACKOFF_SECONDS", 1000.0)
     layer.broken = ConnectionError("no doorbell")
     for n in range(50):
         notify("user.1", {"n": n})
@@ -340,12 +343,12 @@ async def test_a_layer_that_raises_is_left_alone_for_a_while_and_tried_again(
 async def test_bells_that_can_never_be_rung_are_bounded_and_the_oldest_go(
     layer: MoodyLayer, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hubs, "PUBLISH_TIMEOUT_SECONDS", 1000.0)
+    monkeypatch.setattr(hub_module, "PUBLISH_TIMEOUT_SECONDS", 1000.0)
     layer.going.clear()
-    for n in range(hubs.MAX_OUTBOX + 100):
+    for n in range(hub_module.MAX_OUTBOX + 100):
         hub.notify("user.1", {"n": n})
-    assert len(hub._outbox) == hubs.MAX_OUTBOX
-    assert hub._outbox[-1] == ("user.1", {"n": hubs.MAX_OUTBOX + 99})
+    assert len(hub._outbox) == hub_module.MAX_OUTBOX
+    assert hub._outbox[-1] == ("user.1", {"n": hub_module.MAX_OUTBOX + 99})
 
 
 @pytest.mark.parametrize("call", ["probe", "new_channel", "group_add", "receive"])
@@ -386,7 +389,7 @@ async def test_a_message_that_nobody_understands_does_not_deafen_the_hub(
 async def test_groups_that_nobody_comes_back_to_are_left(
     layer: MoodyLayer, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hubs, "MAX_IDLE", 2)
+    monkeypatch.setattr(hub_module, "MAX_IDLE", 2)
     heard: list[Notification] = []
     users = [f"user.{n}" for n in range(4)]
     with hub.listen(users[0], heard.append):
@@ -398,7 +401,7 @@ async def test_groups_that_nobody_comes_back_to_are_left(
         with hub.listen(users[2], heard.append):
             await heard_again(heard, users[2])
         assert layer.calls.count("group_add") == joined, "it is heard all the time"
-    monkeypatch.setattr(hubs, "IDLE_TTL_SECONDS", 0.0)
+    monkeypatch.setattr(hub_module, "IDLE_TTL_SECONDS", 0.0)
     await seen(lambda: not set(users) & set(layer.groups))
 
 
@@ -427,7 +430,7 @@ async def test_a_lost_bell_is_made_good_by_asking_once_a_second(
 async def test_what_happened_before_the_group_was_joined_is_asked_for_at_once(
     owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hubs, "POLL_SECONDS", 1000.0)
+    monkeypatch.setattr(hub_module, "POLL_SECONDS", 1000.0)
     stream = await run_in_db(running, owner)
     await run_in_db(write, stream, "before")
     with hub.join_stream(stream) as tail:
@@ -439,7 +442,7 @@ async def test_what_happened_before_the_group_was_joined_is_asked_for_at_once(
 async def test_a_rung_chunk_reaches_the_tail_without_the_database(
     owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hubs, "POLL_SECONDS", 1000.0)
+    monkeypatch.setattr(hub_module, "POLL_SECONDS", 1000.0)
     stream = await run_in_db(running, owner)
     entry = await run_in_db(entry_of, stream, "rung")
     with hub.join_stream(stream) as tail:

@@ -22,7 +22,7 @@ from pytest_django import Settings
 from accounts.models import User
 from streaming import journal, lifecycle
 from streaming.models import State, Stream, StreamChunk, Worker
-from tests.streaming.making import (
+from tests.streaming.factories import (
     COMPLETED,
     SOURCE,
     entry_of,
@@ -211,7 +211,7 @@ class Engine(RuleBasedStateMachine):
 
 
 def test_no_interleaving_breaks_an_invariant(owner: User, settings: Settings) -> None:
-    settings.STREAMS_PER_USER = 1000
+    settings.STREAMING_MAX_STREAMS_PER_USER = 1000
 
     class OfOneOwner(Engine):
         def __init__(self) -> None:

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from accounts.models import User
 from streaming import journal, lifecycle
-from streaming.journal import MAX_CHUNK_CHARS, Chunk, StreamText
+from streaming.events import StreamText
+from streaming.journal import MAX_CHUNK_CHARS, Chunk, orm, postgresql
+from streaming.journal import chunks as chunks_module
 from streaming.models import Kind, State, Stream, StreamChunk
 from tests.streaming.conftest import on_postgresql
-from tests.streaming.making import (
+from tests.streaming.factories import (
     SOURCE,
     Piece,
     claimed,
@@ -213,8 +215,9 @@ def test_entries_are_looked_up_where_hardly_any_stream_is_running(
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE streaming_stream")
     entries = [entry_of(running(owner), "a") for _ in range(40)]
-    monkeypatch.setattr(journal, "_APPEND", f"EXPLAIN ANALYZE {journal._APPEND}")
-    plan = "\n".join(map(str, journal._append_in_one_statement(entries)))
+    statement = f"EXPLAIN ANALYZE {postgresql.APPEND_STATEMENT}"
+    monkeypatch.setattr(postgresql, "APPEND_STATEMENT", statement)
+    plan = "\n".join(map(str, postgresql.append(entries)))
     assert "Update on streaming_stream" in plan
     assert "Rows Removed by Join Filter" not in plan
 
@@ -246,9 +249,9 @@ def read(stream: Stream, after: int) -> journal.ReadResult:
 def test_reading_is_bounded_and_goes_on_where_it_stopped(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "ROWS_PER_READ", 10)
-    monkeypatch.setattr(journal, "ROWS_PER_GROUP", 5)
-    monkeypatch.setattr(journal, "GROUPS_PER_READ", 2)
+    monkeypatch.setattr(orm, "ROWS_PER_READ", 10)
+    monkeypatch.setattr(postgresql, "ROWS_PER_GROUP", 5)
+    monkeypatch.setattr(postgresql, "GROUPS_PER_READ", 2)
     stream = running(owner)
     write(stream, *(f"{n} " for n in range(25)))
     last, reads = -1, []
@@ -298,15 +301,15 @@ SEAM = (Kind.SEAM, "")
 def test_rows_that_the_database_joins_say_what_they_said_one_by_one(
     owner: User, monkeypatch: pytest.MonkeyPatch, pieces: list[Piece], reads: int
 ) -> None:
-    monkeypatch.setattr(journal, "ROWS_PER_GROUP", 4)
+    monkeypatch.setattr(postgresql, "ROWS_PER_GROUP", 4)
     stream = running(owner)
     write(stream, *pieces)
-    [(place, head, runs)] = journal._read_in_one_statement([(stream.pk, -1)])
+    [(place, head, runs)] = postgresql.read([(stream.pk, -1)])
     assert (place, head) == ((stream.pk, -1), journal.read_heads([stream.pk])[stream.pk])
     assert len(list(runs)) == reads
     for after in range(-1, len(pieces) + 1):
         _, chunks = read(stream, after)
-        assert chunks == list(journal.coalesce(journal._read_rows(stream.pk, after, 100)))
+        assert chunks == list(journal.coalesce(orm.read_rows(stream.pk, after, 100)))
 
 
 @pytest.mark.parametrize("after", [-1, 0, 2, 3, 4, 2**31, 2**53 - 1])
@@ -408,7 +411,7 @@ def test_coalescing_loses_nothing_and_stays_bounded(
 ) -> None:
     chunks = journal_of(runs)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(journal, "MAX_CHUNK_CHARS", piece)
+        patch.setattr(chunks_module, "MAX_CHUNK_CHARS", piece)
         merged = list(journal.coalesce(chunks))
     assert [n for c in merged for n in range(c.first, c.index + 1)] == list(range(len(chunks)))
     for chunk in merged:
@@ -424,7 +427,7 @@ def test_a_piece_of_text_is_cut_without_loss(
     text: str, piece: int, index: int, offset: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(journal, "MAX_CHUNK_CHARS", piece)
+        patch.setattr(chunks_module, "MAX_CHUNK_CHARS", piece)
         chunks = journal.split_delta(Kind.TEXT, text, index, offset)
     assert "".join(chunk.delta for chunk in chunks) == text
     assert all(len(chunk.delta) <= piece for chunk in chunks)

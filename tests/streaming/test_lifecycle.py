@@ -17,9 +17,15 @@ from accounts.models import User
 from streaming import journal, lifecycle
 from streaming.events import Finish, SourceError, StreamText
 from streaming.hub import STREAMS_GROUP, WORKERS_GROUP
-from streaming.lifecycle import MAX_RESTARTS, MAX_TAKEOVERS, Ending, has_exhausted_attempts
+from streaming.lifecycle import (
+    MAX_RESTARTS,
+    MAX_TAKEOVERS,
+    Ending,
+    has_exhausted_attempts,
+    notifications,
+)
 from streaming.models import LEASE_DURATION, Kind, State, Stream, Worker
-from tests.streaming.making import (
+from tests.streaming.factories import (
     COMPLETED,
     SOURCE,
     at_once,
@@ -35,7 +41,7 @@ from tests.streaming.making import (
     working,
     write,
 )
-from tests.streaming.scripted import Stage
+from tests.streaming.fake_source import Stage
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stage")]
 
@@ -46,7 +52,7 @@ Rung = list[tuple[str, dict[str, Any]]]
 def rung(monkeypatch: pytest.MonkeyPatch) -> Rung:
     """Every bell that the arrows ring."""
     bells: Rung = []
-    monkeypatch.setattr(lifecycle, "notify", lambda group, body: bells.append((group, body)))
+    monkeypatch.setattr(notifications, "notify", lambda group, body: bells.append((group, body)))
     return bells
 
 
@@ -104,7 +110,7 @@ def test_a_claim_takes_the_oldest_up_to_its_limit(owner: User) -> None:
 
 
 def test_two_claimers_at_once_never_get_the_same_stream(owner: User, settings: Settings) -> None:
-    settings.STREAMS_PER_USER = 1000
+    settings.STREAMING_MAX_STREAMS_PER_USER = 1000
     for _ in range(5):
         streams = {queued(owner).pk for _ in range(12)}
         claims = [partial(lifecycle.claim, working(), 12) for _ in range(3)]
@@ -215,7 +221,7 @@ def test_a_stream_is_worn_out_sooner_once_it_has_text(
 def test_an_owner_at_the_cap_waits_and_others_do_not(
     owner: User, colleague: User, settings: Settings
 ) -> None:
-    settings.STREAMS_PER_USER = 2
+    settings.STREAMING_MAX_STREAMS_PER_USER = 2
     mine = [queued(owner) for _ in range(4)]
     theirs = queued(colleague)
     worker = working()
@@ -228,7 +234,7 @@ def test_an_owner_at_the_cap_waits_and_others_do_not(
 def test_a_full_owner_at_the_head_of_the_queue_starves_nobody(
     owner: User, colleague: User, settings: Settings
 ) -> None:
-    settings.STREAMS_PER_USER = 1
+    settings.STREAMING_MAX_STREAMS_PER_USER = 1
     for _ in range(20):
         queued(owner)
     theirs = queued(colleague)
@@ -238,7 +244,7 @@ def test_a_full_owner_at_the_head_of_the_queue_starves_nobody(
 
 
 def test_a_takeover_is_not_held_back_by_the_cap(owner: User, settings: Settings) -> None:
-    settings.STREAMS_PER_USER = 1
+    settings.STREAMING_MAX_STREAMS_PER_USER = 1
     dead = working()
     orphan = running(owner, dead)
     expire(dead)
@@ -295,7 +301,7 @@ def test_who_waits_is_told_how_many_are_before(owner: User, colleague: User) -> 
 
 
 def test_who_waits_is_told_for_what(owner: User, colleague: User, settings: Settings) -> None:
-    settings.STREAMS_PER_USER = 1
+    settings.STREAMING_MAX_STREAMS_PER_USER = 1
     first = queued(owner, lane="talk")
     behind, capped, crowded = queued(owner, lane="talk"), queued(owner), queued(colleague)
     claimed(first, working())

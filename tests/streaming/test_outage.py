@@ -26,8 +26,8 @@ from psycopg import errors
 from psycopg_pool import PoolTimeout
 
 from streaming.outage import OutageMonitor, _probe_database, is_outage_error
-from tests.services import free_port
-from tests.waiting import until
+from tools.services import free_port
+from tools.waiting import until
 
 REFUSED = psycopg.OperationalError("connection refused")
 

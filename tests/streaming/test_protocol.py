@@ -12,11 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streaming import follow, protocol
-from streaming.follow import MAX_CURSOR
-from streaming.journal import Chunk
-from streaming.models import Kind, State
-from streaming.protocol import (
+from streaming import follow
+from streaming.doors.websocket import protocol
+from streaming.doors.websocket.protocol import (
     MAX_FRAME_CHARS,
     Command,
     Follow,
@@ -28,6 +26,9 @@ from streaming.protocol import (
     Unfollow,
     parse_command,
 )
+from streaming.follow import MAX_CURSOR
+from streaming.journal import Chunk
+from streaming.models import Kind, State
 
 STREAM = UUID("9b2e1f6c-0b1a-4d5e-8f90-123456789abc")
 NAME = str(STREAM)
@@ -210,12 +211,10 @@ def test_what_a_follower_yields_as_a_frame(
     assert json.loads(protocol.encode_event(NAME, event)) == {"stream": NAME, **frame}
 
 
-def test_every_kind_of_chunk_has_its_name() -> None:
-    assert protocol.KIND_NAMES == {
-        Kind.TEXT: "text",
-        Kind.REASONING: "reasoning",
-        Kind.SEAM: "seam",
-    }
+@pytest.mark.parametrize("kind", [*Kind, "7"])
+def test_a_kind_of_chunk_stands_by_its_name_in_the_frame(kind: str) -> None:
+    frame = json.loads(protocol.encode_event(NAME, Chunk(0, 0, kind, "a", 0)))
+    assert frame["kind"] == str(kind)
 
 
 def test_the_other_frames() -> None:

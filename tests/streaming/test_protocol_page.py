@@ -14,11 +14,11 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from streaming import protocol
+from streaming.doors.websocket import protocol
+from streaming.doors.websocket.protocol import FrameRejected, parse_command
 from streaming.follow import Ended, Snapshot, StateChanged
 from streaming.journal import Chunk
 from streaming.models import Kind, State
-from streaming.protocol import FrameRejected, parse_command
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "protocol.md").read_text()
 NAME = "9b2e…"  # of a stream, on the page

@@ -20,9 +20,8 @@ from streaming.providers.registry import get_adapter
 from streaming.providers.reply_source import ReplySource
 from streaming.providers.types import CONTINUE_PROMPT, Request, Turn
 from streaming.sources import StreamHandler
-from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
 from tests.streaming.conftest import Crew
-from tests.streaming.making import (
+from tests.streaming.factories import (
     SOURCE,
     entry_of,
     expire,
@@ -33,8 +32,9 @@ from tests.streaming.making import (
     spelled,
     working,
 )
-from tests.streaming.scripted import Stage
-from tests.waiting import until_async
+from tests.streaming.fake_source import Stage
+from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
+from tools.waiting import until_async
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

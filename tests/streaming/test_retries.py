@@ -21,10 +21,10 @@ from streaming.providers.registry import get_adapter
 from streaming.providers.reply_source import ReplySource
 from streaming.providers.types import Request, Turn
 from streaming.sources import StreamHandler
-from tests.fakes import Behaviour, ErrorAnswer, Fake, Piece
 from tests.streaming.conftest import Crew
-from tests.streaming.making import SOURCE, now, queued, rows, spelled
-from tests.waiting import until_async
+from tests.streaming.factories import SOURCE, now, queued, rows, spelled
+from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
+from tools.waiting import until_async
 
 PASSING = [errors.RateLimited, errors.Overloaded, errors.ConnectionFailed, errors.TimedOut]
 FINAL = [

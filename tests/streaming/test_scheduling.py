@@ -13,10 +13,11 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from accounts.models import User
-from streaming import lifecycle, scheduling
+from streaming import lifecycle
+from streaming.lifecycle import queue, scheduling
+from streaming.lifecycle.scheduling import SlotUsage
 from streaming.models import State, Stream, Worker
-from streaming.scheduling import SlotUsage
-from tests.streaming.making import SOURCE, expire, finish, now, queued, running, working
+from tests.streaming.factories import SOURCE, expire, finish, now, queued, running, working
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stage")]
 
@@ -63,8 +64,9 @@ def test_so_many_owners_as_promised_can_hold_all_places_and_no_fewer(
     pool: str, owners: int, settings: Settings
 ) -> None:
     """Each holds as much as it may before the next comes, which is the worst."""
-    assert (settings.STREAMS_PER_WORKER, settings.STREAMS_PER_USER) == (200, 10)
-    assert settings.STREAM_POOLS == {"demo": 40, "keyless": 100}
+    assert settings.STREAMING_MAX_STREAMS_PER_WORKER == 200
+    assert settings.STREAMING_MAX_STREAMS_PER_USER == 10
+    assert settings.STREAMING_POOLS == {"demo": 40, "keyless": 100}
     places, holders = SlotUsage(worker_count=1), 0
     while places.own_count < 200 and places.can_claim(NEWCOMER, pool):
         holders += 1
@@ -78,8 +80,8 @@ def test_so_many_owners_as_promised_can_hold_all_places_and_no_fewer(
 @pytest.fixture
 def small(settings: Settings) -> Settings:
     """Fewer places, in the same proportions but for the demo's: twenty people must fit in."""
-    settings.STREAMS_PER_WORKER = 80
-    settings.STREAM_POOLS = {"demo": 32, "keyless": 40}
+    settings.STREAMING_MAX_STREAMS_PER_WORKER = 80
+    settings.STREAMING_POOLS = {"demo": 32, "keyless": 40}
     return settings
 
 
@@ -95,7 +97,7 @@ def test_twenty_people_who_ask_for_all_places_leave_some_to_who_has_nothing_runn
         claim_all(worker)
     held = Counter(Stream.objects.filter(state=State.RUNNING).values_list("owner_id", flat=True))
     assert len(held) == ATTACKERS, "each has a turn"
-    assert held.total() < small.STREAM_POOLS.get(pool, small.STREAMS_PER_WORKER)
+    assert held.total() < small.STREAMING_POOLS.get(pool, small.STREAMING_MAX_STREAMS_PER_WORKER)
     for of in (pool, ""):
         mine = asked(colleague, of)
         assert [stream.pk for stream in lifecycle.claim(worker, 50)] == [mine.pk]
@@ -107,7 +109,7 @@ def test_twenty_people_who_ask_for_all_places_leave_some_to_who_has_nothing_runn
 def test_all_kinds_of_places_asked_for_at_once_leave_some_of_each(
     attackers: list[User], colleague: User, small: Settings
 ) -> None:
-    small.STREAMS_PER_WORKER = 120
+    small.STREAMING_MAX_STREAMS_PER_WORKER = 120
     worker = working()
     for pool in ("demo", "keyless", ""):
         wave(attackers, pool)
@@ -146,7 +148,7 @@ def test_of_two_with_nothing_running_the_one_whose_turn_is_longer_ago_goes_first
     owner: User, colleague: User, settings: Settings
 ) -> None:
     """With one place, an older queue of somebody else is no reason to wait for all of it."""
-    settings.STREAMS_PER_WORKER = 1
+    settings.STREAMING_MAX_STREAMS_PER_WORKER = 1
     worker = working()
     queue = [queued(owner) for _ in range(5)]
     served = []
@@ -161,7 +163,7 @@ def test_of_two_with_nothing_running_the_one_whose_turn_is_longer_ago_goes_first
 
 
 def test_everybody_is_served_in_the_end(attackers: list[User], settings: Settings) -> None:
-    settings.STREAMS_PER_WORKER, settings.STREAM_POOLS = 10, {"demo": 2}
+    settings.STREAMING_MAX_STREAMS_PER_WORKER, settings.STREAMING_POOLS = 10, {"demo": 2}
     wave(attackers[:6], each=4)
     wave(attackers[3:9], "demo", each=2)
     worker = working()
@@ -174,7 +176,7 @@ def test_everybody_is_served_in_the_end(attackers: list[User], settings: Setting
 def test_a_limited_pool_is_not_exceeded_and_holds_nobody_else_back(
     attackers: list[User], settings: Settings
 ) -> None:
-    settings.STREAM_POOLS = {"demo": 8}
+    settings.STREAMING_POOLS = {"demo": 8}
     worker = working()
     wave(attackers[:10], "demo", each=3)
     assert len(claim_all(worker)) == 8
@@ -282,7 +284,7 @@ def test_who_waits_is_told_their_place_in_the_order_in_which_streams_are_claimed
 def test_who_waits_for_a_place_in_a_full_pool_is_told_of_those_who_wait_for_one_too(
     attackers: list[User], colleague: User, settings: Settings
 ) -> None:
-    settings.STREAM_POOLS = {"demo": 2}
+    settings.STREAMING_POOLS = {"demo": 2}
     wave(attackers[:4], "demo", each=1)
     assert len(claim_all(working())) == 2
     wave(attackers[5:9], each=1)
@@ -295,7 +297,7 @@ def test_who_waits_for_a_place_in_a_full_pool_is_told_of_those_who_wait_for_one_
 def test_thousands_who_wait_are_told_in_a_few_statements_and_no_wrong_number_stays(
     attackers: list[User], colleague: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lifecycle, "MAX_SHOWN_POSITION", 3)
+    monkeypatch.setattr(queue, "MAX_SHOWN_POSITION", 3)
     mine = queued(colleague)
     wave(attackers[:1], each=1)
     Stream.objects.update(created_at=Now() - timedelta(seconds=5), note="")

@@ -15,15 +15,14 @@ from django.conf import settings
 from redis.asyncio import Redis as Client
 
 from accounts.models import User
-from streaming import sealed_layer
 from streaming.database import run_in_db
-from streaming.hub import STREAMS_GROUP, Hub, Notification, notify, user_group
-from streaming.sealed_layer import MAX_AGE_SECONDS, MessageRejected, Opener, SealedLayer, Sealer
-from streaming.sealed_layer import hash_group_name as hidden
-from tests.services.redis_server import Redis
+from streaming.hub import STREAMS_GROUP, Hub, Notification, notify, sealed_layer, user_group
+from streaming.hub.sealed_layer import MAX_AGE_SECONDS, MessageRejected, Opener, SealedLayer, Sealer
+from streaming.hub.sealed_layer import hash_group_name as hidden
 from tests.streaming.conftest import on_redis
-from tests.streaming.making import entry_of, finish, running, seen, write
+from tests.streaming.factories import entry_of, finish, running, seen, write
 from tests.streaming.test_hub import heard_again
+from tools.services.redis_server import Redis
 
 SECRET = "a key of this installation, long and random"
 

@@ -20,9 +20,10 @@ from django.utils import timezone
 
 from accounts import session_store as our_store
 from accounts.models import User
-from streaming import sessions
-from streaming.database import BatchLoader, run_in_db
-from streaming.sessions import _load_session_users, load_session_user
+from streaming.batching import BatchLoader
+from streaming.database import run_in_db
+from streaming.doors.websocket import sessions
+from streaming.doors.websocket.sessions import _load_session_users, load_session_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -19,15 +19,14 @@ from streaming.database import run_in_db
 from streaming.events import StreamText
 from streaming.follow import Snapshot, follow_stream
 from streaming.hub import STREAMS_GROUP, WORKERS_GROUP, Hub, Notification
-from streaming.lifecycle import MAX_RESTARTS, MAX_TAKEOVERS
+from streaming.lifecycle import MAX_RESTARTS, MAX_TAKEOVERS, notifications
 from streaming.models import Kind, State, Stream, Worker
 from streaming.providers import errors
 from streaming.providers.types import Usage
 from streaming.worker import buffer as buffers
 from streaming.worker import worker as workers
-from tests.services import Postgres
 from tests.streaming.conftest import Crew, on_postgresql
-from tests.streaming.making import (
+from tests.streaming.factories import (
     Piece,
     claimed,
     expire,
@@ -40,9 +39,10 @@ from tests.streaming.making import (
     working,
     write,
 )
-from tests.streaming.press import Press
-from tests.streaming.scripted import Script, Stage
-from tests.waiting import until_async
+from tests.streaming.fake_source import Script, Stage
+from tests.streaming.journal_gate import Press
+from tools.services import Postgres
+from tools.waiting import until_async
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -128,7 +128,7 @@ async def test_a_source_that_never_ends_is_ended_when_it_is_too_long(
 async def test_what_a_deactivated_person_has_is_stopped_however_that_was_done(
     owner: User, colleague: User, crew: Crew, stage: Stage, settings: Settings
 ) -> None:
-    settings.STREAMS_PER_USER = 1
+    settings.STREAMING_MAX_STREAMS_PER_USER = 1
     await crew.start()
     scripts = {name: stage.script(name) for name in ("runs", "waits", "theirs")}
     runs = await run_in_db(queued, owner, script="runs")
@@ -199,7 +199,7 @@ async def test_streams_run_side_by_side_and_those_of_a_lane_in_turn(
 async def test_a_full_worker_leaves_streams_in_the_queue(
     owner: User, crew: Crew, stage: Stage, settings: Settings
 ) -> None:
-    settings.STREAMS_PER_WORKER = 2
+    settings.STREAMING_MAX_STREAMS_PER_WORKER = 2
     await crew.start()
     scripts = [stage.script(str(n)) for n in range(3)]
     streams = [await run_in_db(queued, owner, script=str(n)) for n in range(3)]
@@ -212,7 +212,7 @@ async def test_a_full_worker_leaves_streams_in_the_queue(
 async def test_a_stream_is_found_although_no_bell_rang(
     owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lifecycle, "notify", lambda group, body: None)
+    monkeypatch.setattr(notifications, "notify", lambda group, body: None)
     await crew.start()
     stage.script().finish()
     assert (await ended(await run_in_db(queued, owner), within=4)).state == State.COMPLETED
@@ -327,7 +327,7 @@ async def test_a_stop_whose_bell_was_lost_closes_a_silent_source_all_the_same(
     script = stage.script()
     stream = await run_in_db(queued, owner)
     await seen(lambda: script.calls)
-    monkeypatch.setattr(lifecycle, "notify", lambda group, body: None)
+    monkeypatch.setattr(notifications, "notify", lambda group, body: None)
     await run_in_db(lifecycle.stop, stream.pk)
     await seen(lambda: script.closed, within=4)
 

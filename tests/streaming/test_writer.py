@@ -10,17 +10,18 @@ import pytest
 from django.db import InterfaceError, OperationalError
 
 from accounts.models import User
-from streaming import journal, lifecycle
+from streaming import lifecycle
 from streaming.database import run_in_db
-from streaming.journal import Append, StreamText
+from streaming.events import StreamText
+from streaming.journal import Append, chunks
 from streaming.models import Kind, Stream
 from streaming.worker import writer
 from streaming.worker.buffer import MAX_PENDING_BYTES, StreamBuffer
 from streaming.worker.writer import Writer
-from tests.streaming.making import claimed, now, rows, running, seen, spelled, working
-from tests.streaming.press import Press
-from tests.streaming.scripted import Stage
-from tests.waiting import until_async
+from tests.streaming.factories import claimed, now, rows, running, seen, spelled, working
+from tests.streaming.fake_source import Stage
+from tests.streaming.journal_gate import Press
+from tools.waiting import until_async
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stage")]
 
@@ -162,7 +163,7 @@ async def test_who_closes_a_pen_before_its_commit_gets_what_was_to_be_in_it(
 async def test_text_longer_than_a_piece_becomes_several_chunks(
     desk: Desk, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "MAX_CHUNK_CHARS", 4)
+    monkeypatch.setattr(chunks, "MAX_CHUNK_CHARS", 4)
     await desk.say(desk.pen(stream), "abcdefghij")
     await desk.told("abcdefghij")
     assert [row[2:] for row in await run_in_db(rows, stream)] == [

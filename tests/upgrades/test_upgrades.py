@@ -1,5 +1,5 @@
 """A database of an older version, killed in the middle of its work: after the migrations everything
-reads as before, the running reply goes on, and what was queued is answered."""
+reads as before, the running replies go on, and the queued one is answered."""
 
 from __future__ import annotations
 
@@ -10,19 +10,28 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
-from streaming.providers.demo import prose
-from tests.e2e.deployment import Deployment, Kind, bare_environment, manage
-from tests.e2e.person import Person
-from tests.e2e.rows import PostgresRows, Row, SqliteRows
-from tests.fakes import Behaviour, Fake
-from tests.services import Postgres, redis
-from tests.upgrades.fill import BEFORE
-from tests.waiting import until
+from tests.upgrades.fill import (
+    ADDED_MODEL,
+    BEFORE,
+    DRAFT,
+    LABEL,
+    SETTINGS,
+    TITLE_PROMPT,
+    describe_page,
+)
+from tools.deployment.deployment import Deployment, Kind, bare_environment, manage
+from tools.deployment.http_user import Person
+from tools.deployment.raw_rows import PostgresRows, Row, Rows, SqliteRows
+from tools.fake_provider import Behaviour, Fake
+from tools.fake_provider.behaviour import Record
+from tools.services import Postgres, redis
+from tools.waiting import until
 
 HERE = Path(__file__).resolve().parent
 VERSIONS = sorted(file.stem for file in HERE.glob("*.json"))
@@ -33,22 +42,27 @@ for conversation in Conversation.objects.all():
     delete(conversation)
 """
 AFTER = "because the ocean cannot follow it."
+ANSWER, TITLE, OTHER_MODEL = "Then it is high.", "The late tide", "gpt-6.2-sol"
 
 
 class Upgraded(Deployment):
     """A deployment that begins with the database of an older version, migrated to today's."""
 
     def __init__(self, kind: Kind, version: str, fake: Fake, server: Postgres) -> None:
-        told = json.loads((HERE / f"{version}.json").read_text())
-        self.version, self.told, self.sample = version, told, told[kind]
-        self.before: list[Row] = []
-        environment = {**told["secrets"], "OPENAI_BASE_URL": fake.openai}
+        file = json.loads((HERE / f"{version}.json").read_text())
+        self.version, self.file, self.sample = version, file, file[kind]
+        self.before: dict[str, list[Row]] = {}
+        self._openai = fake.openai
+        environment = {**file["secrets"], "OPENAI_BASE_URL": fake.openai, "TITLES": "on"}
         super().__init__(kind, environment=environment, database_server=server)
 
     def _embedded(self) -> dict[str, str]:
         file = self.folder / "holdfast.sqlite3"
         with closing(sqlite3.connect(file)) as database:
             database.executescript((HERE / f"{self.version}.sqlite.sql").read_text())
+            for statement in self._repairs("'2100-01-01 00:00:00'"):
+                database.execute(statement)
+            database.commit()
         self.rows = SqliteRows(file)
         url = f"sqlite:///{file}"
         self._migrate(url)
@@ -61,30 +75,61 @@ class Upgraded(Deployment):
         self._open.callback(self._database_server.drop_database, name)
         with psycopg.connect(url, autocommit=True) as database:
             database.execute((HERE / f"{self.version}.postgresql.sql").read_bytes())
+            database.execute("SELECT set_config('search_path', 'public', false)")
+            for statement in self._repairs("'2100-01-01 00:00:00+00'"):
+                database.execute(statement.encode())
             # As a migration leaves it that was broken off while it built the index.
-            database.execute("CREATE INDEX stream_turns ON public.streaming_stream (state)")
+            database.execute(
+                "CREATE INDEX IF NOT EXISTS stream_turns ON public.streaming_stream (state)"
+            )
         self.rows = PostgresRows(url)
         self._migrate(url)
         self.redis = self._open.enter_context(redis())
         return {"DATABASE_URL": url, "REDIS_URL": self.redis.url, "EMBEDDED_WORKER": "off"}
 
-    def _migrate(self, url: str) -> None:
-        self.before = self.messages()
-        manage(bare_environment(url), "migrate", "--verbosity", "0")
-        assert self.messages() == self.before
+    def _repairs(self, later: str) -> list[str]:
+        """The sample is older than a session lives, and its provider had another port."""
+        return [
+            f"UPDATE django_session SET expire_date = {later}",
+            f"UPDATE chat_refusedparameter SET endpoint = 'openai {self._openai}'",
+        ]
 
-    def messages(self) -> list[Row]:
-        """What is in the conversations, by the columns of the older version."""
-        columns = ", ".join(f'"{name}"' for name in self.before[0]) if self.before else "*"
-        return self.rows.query(f"SELECT {columns} FROM chat_message ORDER BY id")
+    def _migrate(self, url: str) -> None:
+        self.before = self.read_tables()
+        manage(bare_environment(url), "migrate", "--verbosity", "0")
+        assert self.read_tables() == self.before
+
+    def read_tables(self) -> dict[str, list[Row]]:
+        """What people have, by the columns that the older version had: old processes go on with
+        them until they are replaced."""
+        return {table: self._read_table(table, order) for table, order in TABLES.items()}
+
+    def _read_table(self, table: str, order: str) -> list[Row]:
+        known = self.before.get(table, [])
+        columns = ", ".join(f'"{name}"' for name in known[0]) if known else "*"
+        return self.rows.query(f"SELECT {columns} FROM {table} ORDER BY {order}")
 
     def person(self, name: str = "owner") -> Person:
+        """With the session that was open before."""
         if name not in self._people:
             person = Person(self.base_url, name)
-            assert person.password == self.told["password"]
-            person.sign_in()
+            person.http.cookies.set("sessionid", self.sample["sessions"][name])
             self._people[name] = person
         return self._people[name]
+
+
+TABLES = {
+    "chat_conversation": "id",
+    "chat_message": "id",
+    "chat_modeloverride": "id",
+    "chat_refusedparameter": "id",
+    "accounts_user": "id",
+    "accounts_apikey": "id",
+    "accounts_listedmodel": "id",
+    "streaming_stream": "id",
+    "streaming_streamchunk": 'stream_id, "index"',
+    "django_session": "session_key",
+}
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +143,11 @@ def upgraded(
     request: pytest.FixtureRequest, version: str, provider: Fake, postgres_server: Postgres
 ) -> Iterator[Upgraded]:
     provider.reset()
-    provider.script(Behaviour.of("the moon has passed overhead, ", AFTER))
+    provider.script(
+        Behaviour.of(TITLE, prompt=TITLE_PROMPT),
+        Behaviour.of(ANSWER, prompt="And then?"),
+        Behaviour.of("the moon has passed overhead, ", AFTER, prompt="was cut off", times=2),
+    )
     with Upgraded(request.param, version, provider, postgres_server) as deployment:
         yield deployment
 
@@ -107,18 +156,50 @@ def upgraded(
 def test_an_older_database_reads_as_before_and_its_replies_go_on(
     upgraded: Upgraded, provider: Fake
 ) -> None:
-    owner, rows = upgraded.person("owner"), upgraded.rows
-    running, queued = upgraded.sample["running"], upgraded.sample["queued"]
-    until(lambda: rows.stream(queued)["ended_at"], within=40, what="the queued reply has ended")
-    assert [rows.stream(stream)["state"] for stream in (running, queued)] == ["completed"] * 2
-    assert rows.message(running)["content"] == BEFORE + AFTER
-    assert rows.message(queued)["content"] == prose.compose_reply("And then? Be brief.")
-    assert provider.requests()[0].key == fingerprint(upgraded.told["key"]), "it was unsealed"
+    owner = upgraded.person("owner")
+    assert_replies_went_on(upgraded, provider)
     assert_pages_show(owner, upgraded)
+    assert_models_are_offered(owner, upgraded, provider)
+    assert_draft_is_there(upgraded)
+    owner.sign_in()
     assert "…cdef" in owner.get("/settings/keys/").text
     upgraded.manage("shell", "-c", DELETE)
-    assert not rows.of("chat_message")
-    assert not rows.of("streaming_stream")
+    assert not upgraded.rows.of("chat_message")
+    assert not upgraded.rows.of("streaming_stream")
+
+
+def assert_replies_went_on(upgraded: Upgraded, provider: Fake) -> None:
+    """Each stream that had not ended goes on to its end; nothing is lost or doubled."""
+    rows, unfinished = upgraded.rows, upgraded.sample["unfinished"]
+    for stream in unfinished.values():
+        wait_until_completed(rows, stream)
+    for name in ("running", "stored"):
+        assert rows.message(unfinished[name])["content"] == BEFORE + AFTER
+        assert json.loads(as_json(rows.message(unfinished[name])["seams"])) == [len(BEFORE)]
+    assert rows.message(unfinished["queued"])["content"] == ANSWER
+    assert rows.text(unfinished["title"]) == TITLE
+    requests = provider.requests()
+    assert {request.key for request in requests} == {fingerprint(upgraded.file["key"])}
+    assert [request.body.get("background") for request in requests].count(True) == 1
+    assert_settings_are_sent(next(r for r in requests if r.prompt == "And then?"))
+
+
+def wait_until_completed(rows: Rows, stream: str) -> None:
+    until(lambda: rows.stream(stream)["ended_at"], within=40, what="a reply of before has ended")
+    assert rows.stream(stream)["state"] == "completed"
+
+
+def as_json(value: Any) -> str:
+    """A column of JSON, which SQLite gives as text."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def assert_settings_are_sent(request: Record) -> None:
+    """As the older version wrote them into the arguments of the queued stream."""
+    body = request.body
+    assert body["max_output_tokens"] == int(SETTINGS["max_tokens"])
+    assert body["reasoning"]["effort"] == SETTINGS["reasoning_effort"]
+    assert SETTINGS["system_prompt"] in body["instructions"]
 
 
 def fingerprint(key: str) -> str:
@@ -128,12 +209,47 @@ def fingerprint(key: str) -> str:
 
 def assert_pages_show(owner: Person, upgraded: Upgraded) -> None:
     """Every message that was there stands on its branch, in chats with the titles they had."""
-    for message in upgraded.before:
-        id = UUID(str(message["id"]))
-        page = owner.get(f"/m/{id}/place/").text
-        assert f'id="m-{id}"' in page
-        words = re.findall(r"[A-Za-z ]{12,}", message["content"])
-        assert not words or words[0].strip() in page
+    texts = {str(UUID(str(row["id"]))): row for row in upgraded.before["chat_message"]}
+    for last, before in upgraded.sample["pages"].items():
+        page = owner.get(f"/m/{last}/place/").text
+        assert before["messages"][-1] == last
+        assert describe_page(page) == before
+        for id in before["messages"]:
+            assert find_words(texts[id]["content"]) in page
+            assert find_words(texts[id]["reasoning"]) in page
     listed = owner.get("/").text
-    for row in upgraded.rows.of("chat_conversation"):
-        assert row["title"] in listed
+    for row in upgraded.rows.query(
+        "SELECT c.title, c.deleted_at FROM chat_conversation c "
+        "JOIN accounts_user u ON u.id = c.user_id WHERE u.email = %s",
+        owner.email,
+    ):
+        assert (row["title"] in listed) == (row["deleted_at"] is None)
+    deleted = upgraded.sample["conversations"]["deleted"]
+    assert owner.get(f"/c/{deleted}/").status_code == 404
+
+
+def find_words(text: str) -> str:
+    """Some words without anything that a page shows in another way."""
+    words = re.findall(r"[A-Za-z ]{12,}", text)
+    return words[0].strip() if words else ""
+
+
+def assert_models_are_offered(owner: Person, upgraded: Upgraded, provider: Fake) -> None:
+    """The models of the key's list and the administrator's own, without what was refused."""
+    page = owner.get("/").text
+    assert LABEL in page
+    for model in (ADDED_MODEL, OTHER_MODEL):
+        assert f'value="{model}"' in page
+    provider.script(Behaviour.of("Sober."))
+    stream = upgraded.send(owner, "Once more.", model=ADDED_MODEL, temperature="0.3")
+    until(lambda: upgraded.rows.stream(stream)["ended_at"], what="the reply of the added model")
+    (request,) = (r for r in provider.requests() if r.prompt == "Once more.")
+    assert "temperature" not in request.body
+
+
+def assert_draft_is_there(upgraded: Upgraded) -> None:
+    """What a visitor typed is in the composer after the visitor has signed in."""
+    visitor = upgraded.person("visitor")
+    form = {"login": "colleague@holdfast.test", "password": upgraded.file["password"]}
+    visitor.post("/accounts/login/", form)
+    assert DRAFT in visitor.get("/").text

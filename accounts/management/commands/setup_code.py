@@ -1,4 +1,4 @@
-"""Print the setup code of an installation where nobody has an account yet."""
+"""Print the setup code of an installation that has no account yet."""
 
 from __future__ import annotations
 

@@ -1,0 +1,24 @@
+"""Keeps every tab and device of a person up to date with changes that are not a stream's.
+
+Each change of a conversation counts up `User.revision` in the same transaction and notifies the
+person's pages. A page that has another revision fetches the list again, so a lost notification
+costs time and nothing else.
+"""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import F
+
+from accounts.models import User
+from streaming.hub import notify, user_group
+from streaming.hub.messages import build_revision_notification
+
+
+def bump_revision(user_id: int) -> None:
+    """The notification goes out when the transaction commits."""
+    User.objects.filter(pk=user_id).update(revision=F("revision") + 1)
+    revision = User.objects.values_list("revision", flat=True).get(pk=user_id)
+    transaction.on_commit(
+        lambda: notify(user_group(user_id), build_revision_notification(revision))
+    )

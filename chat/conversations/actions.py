@@ -1,0 +1,92 @@
+"""Actions on a whole conversation: rename, pin, mark as read, delete, restore."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from chat import changes
+from chat.models import MAX_TITLE_CHARS, Conversation
+from chat.replies import titles
+from streaming import journal, lifecycle
+from streaming.models import Stream
+from streaming.sources import register_periodic_task
+
+UNDO_PERIOD = timedelta(seconds=10)
+"""How long a person can restore what they deleted."""
+UNDO_GRACE = timedelta(seconds=5)
+"""For a click at the last moment."""
+MAX_PURGED_AT_ONCE = 100
+
+
+def rename(conversation: Conversation, title: str) -> None:
+    """Line breaks become spaces. An empty title changes nothing."""
+    if title := " ".join(title.replace("\0", "\ufffd").split())[:MAX_TITLE_CHARS]:
+        _update_fields(conversation, title=title, title_is_custom=True)
+
+
+def set_pinned(conversation: Conversation, pinned: bool) -> None:
+    _update_fields(conversation, pinned=pinned)
+
+
+def mark_read(conversation: Conversation) -> None:
+    """The owner has seen how the newest reply ended."""
+    if not conversation.is_read:
+        _update_fields(conversation, is_read=True)
+
+
+def _update_fields(conversation: Conversation, **fields: object) -> None:
+    with transaction.atomic():
+        Conversation.objects.filter(pk=conversation.pk).update(**fields)
+        changes.bump_revision(conversation.user_id)
+
+
+# Deleting
+
+
+def soft_delete(conversation: Conversation) -> None:
+    """Hide it from its owner, and stop its replies. It can be restored for `UNDO_PERIOD`."""
+    _update_fields(conversation, deleted_at=Now())
+    _stop_streams(conversation)
+
+
+def restore(conversation: Conversation) -> None:
+    _update_fields(conversation, deleted_at=None)
+
+
+def delete(conversation: Conversation) -> None:
+    """Stop its replies, then remove it with its messages, streams and chunks."""
+    _stop_streams(conversation)
+    with transaction.atomic():
+        # Under the lock no new stream can be queued here. If one was queued after the others
+        # were stopped, the next append of its worker is refused.
+        list(Conversation.objects.select_for_update().filter(pk=conversation.pk))
+        streams = Stream.objects.filter(lane__in=_list_lanes(conversation))
+        ids = list(streams.values_list("id", flat=True))
+        Conversation.objects.filter(pk=conversation.pk).delete()
+        journal.delete_streams(ids)
+        changes.bump_revision(conversation.user_id)
+
+
+def purge_deleted() -> None:
+    """Remove the conversations that can't be restored any more."""
+    expired = Conversation.objects.filter(deleted_at__lt=Now() - UNDO_PERIOD - UNDO_GRACE)
+    for conversation in expired[:MAX_PURGED_AT_ONCE]:
+        delete(conversation)
+
+
+def register_tasks() -> None:
+    register_periodic_task(purge_deleted)
+
+
+def _stop_streams(conversation: Conversation) -> None:
+    unfinished = Stream.objects.filter(lane__in=_list_lanes(conversation)).unfinished()
+    for stream_id in unfinished.values_list("id", flat=True):
+        lifecycle.stop(stream_id)
+
+
+def _list_lanes(conversation: Conversation) -> tuple[str, str]:
+    """The lane of its replies, and that of its title."""
+    return str(conversation.pk), titles.get_title_lane(conversation)

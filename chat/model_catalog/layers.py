@@ -1,0 +1,89 @@
+"""The catalog, the lists of the user's providers and the administrator's overrides, laid over each
+other in this order. `docs/decisions/0003` gives the reasons."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from accounts.models import ListedModel, User
+from accounts.providers import get_base_url
+from chat.model_catalog.refusals import apply_refusals
+from chat.models import ModelOverride
+from streaming.providers import catalog
+from streaming.providers.catalog import Model
+from streaming.providers.catalog.prices import Price
+
+NO_EFFORTS = "-"
+"""An administrator's word for a model without reasoning efforts; empty leaves them as they are."""
+
+
+def load_models(user: User) -> dict[str, Model]:
+    """All models that this user may know, by id: retired ones too, but none that is hidden."""
+    models = {model.id: _drop_unknown_prices(model) for model in catalog.all_models()}
+    for row in ListedModel.objects.filter(key__user=user).select_related("key"):
+        _apply_listing(models, row)
+    for override in ModelOverride.objects.all():
+        _apply_override(models, override)
+    apply_refusals(models)
+    return models
+
+
+def _drop_unknown_prices(model: Model) -> Model:
+    """The catalog's prices are those of the provider's own address."""
+    return replace(model, prices=()) if get_base_url(model.provider) else model
+
+
+def _apply_listing(models_by_id: dict[str, Model], row: ListedModel) -> None:
+    """What the provider reports is newer than the catalog."""
+    provider = catalog.PROVIDERS.get(row.key.provider)
+    if provider is None:
+        return
+    model = models_by_id.get(row.model_id) or _drop_unknown_prices(
+        catalog.model_from_id(row.model_id, provider)
+    )
+    if model.provider != provider.id:
+        return  # another provider has a model of this id
+    has_no_label = model.label == model.id
+    models_by_id[row.model_id] = replace(
+        model,
+        label=(row.label or model.label) if has_no_label else model.label,
+        context_window=row.context_window or model.context_window,
+        max_output=row.max_output or model.max_output,
+        shutdown=row.shutdown or model.shutdown,
+        retired=model.retired or row.lifecycle == "retired",
+    )
+
+
+def _apply_override(models_by_id: dict[str, Model], row: ModelOverride) -> None:
+    if row.hidden:
+        models_by_id.pop(row.model_id, None)
+        return
+    model = models_by_id.get(row.model_id)
+    if model is None:
+        provider = catalog.PROVIDERS.get(row.provider)
+        if provider is None:
+            return
+        model = _drop_unknown_prices(catalog.model_from_id(row.model_id, provider))
+    models_by_id[row.model_id] = replace(
+        model,
+        label=row.label or model.label,
+        context_window=row.context_window or model.context_window,
+        max_output=row.max_output or model.max_output,
+        takes_temperature=(
+            model.takes_temperature if row.takes_temperature is None else row.takes_temperature
+        ),
+        efforts=_merge_efforts(row.efforts, model.efforts),
+        prices=_merge_prices(row, model.prices),
+    )
+
+
+def _merge_efforts(override: str, current: tuple[str, ...]) -> tuple[str, ...]:
+    if not override.strip():
+        return current
+    return tuple(w for part in override.split(",") if (w := part.strip()) and w != NO_EFFORTS)
+
+
+def _merge_prices(row: ModelOverride, current: tuple[Price, ...]) -> tuple[Price, ...]:
+    if row.input_price is None or row.output_price is None:
+        return current
+    return (Price.from_flat_rates(row.input_price, row.output_price),)

@@ -1,0 +1,37 @@
+"""Parameters that a provider has refused for a model. They are never sent again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from accounts.providers import get_base_url
+from chat.models import MAX_ENDPOINT_CHARS, RefusedParameter
+from streaming.providers.catalog import Model
+
+
+def remember_refusal(model: Model, parameter: str) -> None:
+    RefusedParameter.objects.get_or_create(
+        endpoint=build_endpoint_id(model.provider), model_id=model.id, parameter=parameter
+    )
+
+
+def apply_refusals(models_by_id: dict[str, Model]) -> None:
+    for refused in RefusedParameter.objects.all():
+        model = models_by_id.get(refused.model_id)
+        if model is not None and refused.endpoint == build_endpoint_id(model.provider):
+            models_by_id[model.id] = _without_parameter(model, refused.parameter)
+
+
+def build_endpoint_id(provider: str) -> str:
+    """Refusals hold for one address of a provider: another server may accept the parameter."""
+    base_url = get_base_url(provider)
+    return f"{provider} {base_url}".strip()[:MAX_ENDPOINT_CHARS]
+
+
+def _without_parameter(model: Model, name: str) -> Model:
+    return replace(
+        model,
+        takes_temperature=model.takes_temperature and name != "temperature",
+        takes_max_tokens=model.takes_max_tokens and name != "max_tokens",
+        efforts=() if name == "reasoning_effort" else model.efforts,
+    )

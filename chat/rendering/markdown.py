@@ -1,0 +1,91 @@
+"""Markdown to HTML for history: what static/js/markdown.js shows while the same text streams.
+
+Both sides read one dialect (tests/markdown_cases.json): GFM whose raw HTML is shown as text. No
+remote content is loaded, so images become links. Links lead to http, https, mailto and tel only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from django.utils.safestring import SafeString, mark_safe
+from markdown_it import MarkdownIt
+from markdown_it.ruler import RuleOptionsType
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+
+from chat.rendering.cleaner import CLEANER
+from chat.rendering.complexity import (
+    MAX_COST,
+    MAX_INLINE_COST,
+    estimate_inline_cost,
+    find_formatted_length,
+    split_plain_text,
+)
+from chat.rendering.links import encode_url
+from chat.rendering.maths import parse_math_block, parse_math_inline
+from chat.rendering.renderer import MessageRenderer
+from chat.rendering.seams import adjust_offsets, find_block_starts, insert_seams
+
+RENDERER_VERSION = 3
+"""Increase it with every change of the HTML of a text: stored HTML is then rendered again."""
+LINE_END = re.compile(r"\r\n?|\n")
+LINE_SEPARATORS = {0x2028: " ", 0x2029: " "}  # line ends for JavaScript only
+MAX_NESTING = 100
+"""In the library a quotation is one level, a list two. MAX_DEPTH keeps formatted text below it."""
+TEXT_TERMINATORS = re.compile(r"[\n$&*<\[\\\]_`~]|!(?=\[)")
+"""Where anything but text can begin. The library's own pattern stops more often, and costs more."""
+
+
+def to_html(markdown: str, seams: Iterable[int] = (), *, max_cost: int = MAX_COST) -> SafeString:
+    """Render a message. `seams` are offsets in code points."""
+    text = LINE_END.sub("\n", markdown.translate(LINE_SEPARATORS))
+    end = find_formatted_length(text, max_cost)
+    env: dict[str, Any] = {"outline": [], "in_link": 0}
+    tokens = build_parser().parse(text[:end], env)
+    starts = find_block_starts(tokens, text[:end])
+    if end < len(text):
+        tokens.append(Token("unformatted", "div", 0, block=True))
+        for start, part in split_plain_text(text, end):
+            starts.append((start, len(tokens)))
+            tokens.append(Token("plain_block", "div", 0, content=part, block=True))
+    insert_seams(tokens, starts, adjust_offsets(markdown, seams))
+    html = build_parser().renderer.render(tokens, build_parser().options, env)
+    return mark_safe(CLEANER.clean(html))  # noqa: S308 nh3 has just cleaned it
+
+
+@cache
+def build_parser() -> MarkdownIt:
+    options = {"html": False, "tasklists": True, "maxNesting": MAX_NESTING}
+    markdown = MarkdownIt("commonmark", options, renderer_cls=MessageRenderer)
+    markdown.enable(["table", "strikethrough"])
+    markdown.core.ruler.at("inline", parse_inline_within_limits)
+    markdown.inline.terminator_re = TEXT_TERMINATORS
+    interrupts: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
+    markdown.block.ruler.before("table", "math", parse_math_block, interrupts)
+    markdown.inline.ruler.before("escape", "math", parse_math_inline)
+    # The renderer checks where a link leads, and shows an unsafe one as its text. If the parser
+    # checked it, the brackets would be shown too.
+    markdown.validateLink = lambda url: True  # type: ignore[method-assign]
+    markdown.normalizeLink = encode_url  # type: ignore[method-assign]
+    markdown.normalizeLinkText = str  # type: ignore[assignment]
+    return markdown
+
+
+def parse_inline_within_limits(state: StateCore) -> None:
+    """Parse the text of paragraphs, headings and cells until MAX_INLINE_COST is used up."""
+    left = MAX_INLINE_COST
+    for token in state.tokens:
+        if token.type != "inline":
+            continue
+        token.children = []
+        text = "\n".join(line.strip(" \t") for line in token.content.split("\n"))
+        cost = estimate_inline_cost(text)
+        if cost > left:
+            token.children.append(Token("plain", "span", 0, content=text))
+            continue
+        left -= cost
+        state.md.inline.parse(token.content, state.md, state.env, token.children)

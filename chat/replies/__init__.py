@@ -1,0 +1,34 @@
+"""Replies: start one, regenerate one, continue one; and the functions that the engine calls."""
+
+from chat.replies.creation import (
+    PagePosition,
+    can_continue,
+    continue_reply,
+    edit_question,
+    regenerate_answer,
+    start_reply,
+)
+from chat.replies.errors import CONVERSATION_MOVED, ReplyRejected
+from chat.replies.handler import SOURCE, finalize, load_text, prepare, register_handler
+from chat.replies.idempotency import Reply
+from chat.replies.model_choice import describe_retirement
+from chat.replies.settings import ReplySettings
+
+__all__ = [
+    "CONVERSATION_MOVED",
+    "SOURCE",
+    "PagePosition",
+    "Reply",
+    "ReplyRejected",
+    "ReplySettings",
+    "can_continue",
+    "continue_reply",
+    "describe_retirement",
+    "edit_question",
+    "finalize",
+    "load_text",
+    "prepare",
+    "regenerate_answer",
+    "register_handler",
+    "start_reply",
+]

@@ -1,0 +1,154 @@
+"""Selects what a model is sent: turns of the conversation, and a hint if the last message refers to
+the answer before it. Pure functions; `build_context` calls the others.
+
+The budget is the model's context window, not a number of turns:
+
+    window − margin − system prompt and hint − room for the reply = room for the history
+
+The newest turns that fit are sent, but at least the last exchange: a question, its answer, and the
+new question. If even that is too long, the provider refuses it in its own words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from chat.replies.followups import is_followup
+from streaming.providers.types import CONTINUE_PROMPT, Turn
+
+DEFAULT_CONTEXT_WINDOW = 128_000
+"""Tokens, for a model whose window is unknown. All current models of the big providers have more.
+For a smaller one at a compatible server, an administrator sets the window."""
+MARGIN_SHARE = 0.05
+"""The part of the window that stays free, because tokens are only estimated."""
+DEFAULT_RESERVE_TOKENS = 8_192
+"""Tokens for a reply without a limit of its own."""
+MAX_RESERVE_SHARE = 0.5
+"""The part of the window that a reply can reserve at most."""
+FOLLOWUP_RESERVE_FACTOR = 1.5
+"""A reply to “in Python instead” is up to this much longer than the one before."""
+
+BYTES_PER_TOKEN = 3
+TOKENS_PER_TURN = 4
+"""For the marks that a provider adds around each turn."""
+
+FOLLOWUP_HINT = (
+    "The user's last message refers to your previous reply. Apply it to the whole of that reply "
+    "and answer with the result."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ContextStats:
+    """Stored with the reply, for its details. `tokens` estimates what was sent, `reserve` was left
+    for the reply, and `window` is 0 if it is unknown."""
+
+    turns: int
+    left_out: int
+    refers_back: bool
+    tokens: int
+    reserve: int
+    window: int
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptContext:
+    """The turns and the system prompt of a request."""
+
+    turns: tuple[Turn, ...]
+    system: str
+    stats: ContextStats
+
+
+def build_context(
+    history: Iterable[Turn],
+    *,
+    system: str = "",
+    context_window: int | None = None,
+    max_output: int | None = None,
+    max_tokens: int | None = None,
+    partial: str = "",
+) -> PromptContext:
+    """The context for an answer to the last turn of `history`. `max_tokens` is the user's own limit
+    of the reply. If `partial` is the beginning of the answer, the model is asked to continue it."""
+    turns = normalize_turns(history)
+    for_followup = len(turns) > 1 and is_followup(turns[-1].text)
+    if for_followup:
+        system = "\n\n".join(part for part in (system, FOLLOWUP_HINT) if part)
+    added = _build_continuation_turns(partial)
+    window = context_window or DEFAULT_CONTEXT_WINDOW
+    reserve = _compute_reserve(turns, for_followup, window, max_output, max_tokens)
+    fixed_tokens = estimate_tokens(system) + sum(map(estimate_turn_tokens, added))
+    available_tokens = int(window * (1 - MARGIN_SHARE)) - reserve - fixed_tokens
+    selected = select_newest_turns(turns, available_tokens)
+    stats = ContextStats(
+        turns=len(selected) + len(added),
+        left_out=len(turns) - len(selected),
+        refers_back=for_followup,
+        tokens=fixed_tokens + sum(map(estimate_turn_tokens, selected)),
+        reserve=reserve,
+        window=context_window or 0,
+    )
+    return PromptContext((*selected, *added), system, stats)
+
+
+def normalize_turns(history: Iterable[Turn]) -> tuple[Turn, ...]:
+    """Turns that every provider accepts: none empty, the user first and last, alternating roles.
+    Neighbours of one role, such as two questions around a failed answer, are joined."""
+    turns: list[Turn] = []
+    for turn in history:
+        if not turn.text.strip() or (not turns and turn.role == "assistant"):
+            continue
+        if turns and turns[-1].role == turn.role:
+            turn = Turn(turn.role, f"{turns.pop().text}\n\n{turn.text}")
+        turns.append(turn)
+    if turns and turns[-1].role == "assistant":
+        turns.pop()
+    return tuple(turns)
+
+
+def select_newest_turns(turns: Sequence[Turn], available_tokens: int) -> tuple[Turn, ...]:
+    """The newest whole exchanges that fit, and always the last one."""
+    first = max(len(turns) - 3, 0)
+    available_tokens -= sum(map(estimate_turn_tokens, turns[first:]))
+    while first >= 2:
+        available_tokens -= sum(map(estimate_turn_tokens, turns[first - 2 : first]))
+        if available_tokens < 0:
+            break
+        first -= 2
+    return tuple(turns[first:])
+
+
+def estimate_turn_tokens(turn: Turn) -> int:
+    return estimate_tokens(turn.text) + TOKENS_PER_TURN
+
+
+def estimate_tokens(text: str) -> int:
+    """A third of the bytes in UTF-8: about right for code and Chinese, too many for English. The
+    margin covers denser text, such as long numbers."""
+    return -(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN)
+
+
+def _compute_reserve(
+    turns: Sequence[Turn],
+    for_followup: bool,
+    context_window: int,
+    max_output: int | None,
+    max_tokens: int | None,
+) -> int:
+    max_reserve = int(context_window * MAX_RESERVE_SHARE)
+    if max_tokens is not None:
+        return min(max_tokens, max_reserve)
+    reserve = DEFAULT_RESERVE_TOKENS
+    if for_followup:
+        reserve = max(reserve, int(estimate_turn_tokens(turns[-2]) * FOLLOWUP_RESERVE_FACTOR))
+    return min(reserve, max_output or reserve, max_reserve)
+
+
+def _build_continuation_turns(partial: str) -> tuple[Turn, ...]:
+    return (Turn("assistant", partial), Turn("user", CONTINUE_PROMPT)) if partial.strip() else ()

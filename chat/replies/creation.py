@@ -1,0 +1,228 @@
+"""Start a reply, write one again, continue one.
+
+Each function writes the question, the answer and the queued stream in one transaction. After a
+crash, whatever a page has shown is in the database.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from chat import changes
+from chat.models import MAX_FIRST_TITLE_CHARS, Conversation, Message
+from chat.replies import limits
+from chat.replies.errors import CONVERSATION_MOVED, ReplyRejected
+from chat.replies.handler import SOURCE
+from chat.replies.idempotency import Reply, once_per_request, raise_if_stored
+from chat.replies.model_choice import require_model
+from chat.replies.settings import ReplySettings, validate_settings
+from streaming import lifecycle
+from streaming.events import StreamText
+from streaming.models import State, Stream
+from streaming.providers import catalog
+
+
+@dataclass(frozen=True, slots=True)
+class PagePosition:
+    """The message that a page ends with, and the conversation's leaf when the page was made. They
+    differ if the reader went back to another branch on purpose."""
+
+    parent_id: UUID
+    known_leaf_id: UUID
+
+
+@once_per_request
+def start_reply(
+    user: User,
+    *,
+    text: str,
+    request_id: UUID,
+    reply_settings: ReplySettings,
+    conversation: Conversation | None = None,
+    position: PagePosition | None = None,
+) -> Reply:
+    """Ask a question, in a conversation or in a new one. While another reply of the conversation
+    runs, this one waits in its lane. Raises ReplyRejected, with the code `moved` if the
+    conversation continued after the page was loaded."""
+    model = require_model(user, reply_settings.model)
+    fitted = validate_settings(reply_settings, model)
+    with transaction.atomic():
+        if conversation is None:
+            into = Conversation.objects.create(user=user, title=build_first_title(text))
+            parent_id = None
+        else:
+            into = _lock_conversation(user, conversation.pk, request_id)
+            parent_id = _resolve_parent_id(into, position)
+        question = _create_question(into, parent_id, text)
+        return _create_answer(into, question, request_id, fitted, model, len(text))
+
+
+@once_per_request
+def edit_question(
+    user: User, *, question: Message, text: str, request_id: UUID, reply_settings: ReplySettings
+) -> Reply:
+    """Ask in other words: another version of the question, with its own answer. The old versions
+    stay. Raises ReplyRejected."""
+    model = require_model(user, reply_settings.model)
+    fitted = validate_settings(reply_settings, model)
+    with transaction.atomic():
+        conversation = _lock_conversation(user, question.conversation_id, request_id)
+        version = _create_question(conversation, question.parent_id, text)
+        return _create_answer(conversation, version, request_id, fitted, model, len(text))
+
+
+@once_per_request
+def regenerate_answer(
+    user: User, *, answer: Message, request_id: UUID, reply_settings: ReplySettings
+) -> Reply:
+    """Ask the same question again, of the same model or another: another version of the answer.
+    The old versions stay. Raises ReplyRejected."""
+    model = require_model(user, reply_settings.model)
+    fitted = validate_settings(reply_settings, model)
+    with transaction.atomic():
+        conversation = _lock_conversation(user, answer.conversation_id, request_id)
+        question = conversation.messages.get(children=answer.pk)
+        return _create_answer(conversation, question, request_id, fitted, model)
+
+
+@once_per_request
+def continue_reply(user: User, *, answer: Message, request_id: UUID) -> Reply:
+    """Continue a stopped, truncated or interrupted reply: a new stream for the same message, which
+    begins with the text so far. Raises ReplyRejected."""
+    model = require_model(user, answer.model)
+    with transaction.atomic():
+        conversation = _lock_conversation(user, answer.conversation_id, request_id)
+        answer = Message.objects.select_related("stream", "parent").get(pk=answer.pk)
+        if answer.stream is None or answer.parent is None or not can_continue(answer):
+            message = _("This reply is complete. There is nothing to continue.")
+            raise ReplyRejected("not_cut", message)
+        size = len(answer.content) + len(answer.reasoning) + len(conversation.system_prompt)
+        _enforce_limits(user, request_id, size)
+        answer.stream = lifecycle.enqueue(
+            owner=user,
+            request_id=request_id,
+            source=SOURCE,
+            arguments=answer.stream.arguments,
+            lane=str(conversation.pk),
+            pool=_select_pool(model),
+            size=size,
+            continues=answer.stream,
+            text=StreamText(answer.content, answer.reasoning, tuple(answer.seams)),
+        )
+        answer.is_complete, answer.finish_reason = False, ""
+        answer.save(update_fields=["stream", "is_complete", "finish_reason"])
+        conversation.status = Conversation.ReplyStatus.STREAMING
+        conversation.updated_at = Now()
+        conversation.save(update_fields=["status", "updated_at"])
+        changes.bump_revision(conversation.user_id)
+        return Reply(conversation, answer.parent, answer, answer.stream)
+
+
+def can_continue(answer: Message) -> bool:
+    if answer.stream is None or not answer.content:
+        return False
+    state = State(answer.stream.state)
+    return state in (State.STOPPED, State.INTERRUPTED) or (
+        state == State.COMPLETED and answer.finish_reason == "length"
+    )
+
+
+def build_first_title(text: str) -> str:
+    return " ".join(text.split())[:MAX_FIRST_TITLE_CHARS]
+
+
+def _lock_conversation(user: User, conversation_id: UUID, request_id: UUID) -> Conversation:
+    """Nobody else writes into the conversation until the transaction ends."""
+    rows = Conversation.objects.select_for_update().filter(pk=conversation_id, deleted_at=None)
+    conversation = rows.first()
+    if conversation is None:
+        raise ReplyRejected("deleted", _("This chat was deleted."))
+    raise_if_stored(user, request_id)
+    return conversation
+
+
+def _resolve_parent_id(conversation: Conversation, position: PagePosition | None) -> UUID | None:
+    """The message that a new question follows: the leaf, if the page names no position."""
+    if position is None:
+        return conversation.current_leaf_id
+    if position.known_leaf_id != conversation.current_leaf_id:
+        raise ReplyRejected(CONVERSATION_MOVED.code, CONVERSATION_MOVED.message)
+    answers = conversation.messages.filter(role=Message.Role.ASSISTANT)
+    if not answers.filter(pk=position.parent_id).exists():
+        message = _("This page is out of date. Reload it, and send the message again.")
+        raise ReplyRejected("nowhere", message)
+    return position.parent_id
+
+
+def _create_question(conversation: Conversation, parent_id: UUID | None, text: str) -> Message:
+    if not text.strip():
+        raise ReplyRejected("empty", _("Write a message first."))
+    return Message.objects.create(
+        conversation=conversation,
+        parent_id=parent_id,
+        role=Message.Role.USER,
+        content=text,
+        is_complete=True,
+    )
+
+
+def _create_answer(
+    conversation: Conversation,
+    question: Message,
+    request_id: UUID,
+    reply_settings: ReplySettings,
+    model: catalog.Model,
+    question_chars: int = 0,
+) -> Reply:
+    """An empty answer with its queued stream, as the conversation's leaf. `question_chars` is the
+    length of a question that is new. Raises ReplyRejected."""
+    user = conversation.user
+    size = question_chars + len(reply_settings.system_prompt)
+    _enforce_limits(user, request_id, size)
+    answer = Message(
+        conversation=conversation,
+        parent=question,
+        role=Message.Role.ASSISTANT,
+        model=model.id,
+        provider=model.provider,
+    )
+    answer.stream = lifecycle.enqueue(
+        owner=user,
+        request_id=request_id,
+        source=SOURCE,
+        arguments={"message": str(answer.pk), **reply_settings.to_json()},
+        lane=str(conversation.pk),
+        pool=_select_pool(model),
+        size=size,
+    )
+    answer.save(force_insert=True)
+    reply_settings.apply_to(conversation)
+    conversation.current_leaf = answer
+    conversation.status = Conversation.ReplyStatus.STREAMING
+    conversation.updated_at = Now()
+    conversation.save()
+    conversation.refresh_from_db(fields=["updated_at"])
+    changes.bump_revision(user.pk)
+    return Reply(conversation, question, answer, answer.stream)
+
+
+def _enforce_limits(user: User, request_id: UUID, size: int) -> None:
+    """Raises ReplyRejected if the user asks for too much. A repeated request counts once."""
+    limits.lock_user(user)
+    raise_if_stored(user, request_id)
+    replies = Stream.objects.owned_by(user).filter(source=SOURCE)
+    if sentence := limits.find_exceeded_limit(replies, size):
+        raise ReplyRejected("too_much", sentence)
+
+
+def _select_pool(model: catalog.Model) -> str:
+    """The pool whose places a reply takes. Models that need no key share limited places."""
+    if catalog.PROVIDERS[model.provider].needs_key:
+        return ""
+    return "demo" if model.provider == "demo" else "keyless"

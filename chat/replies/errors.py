@@ -1,0 +1,21 @@
+"""Why a reply can't be started."""
+
+from __future__ import annotations
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+class ReplyRejected(Exception):
+    """Raised before anything is written. `message` is a sentence for people; it says what to do."""
+
+    def __init__(self, code: str, message: str | Promise) -> None:
+        super().__init__(message)
+        self.code, self._message = code, message
+
+    @property
+    def message(self) -> str:
+        return str(self._message)
+
+
+CONVERSATION_MOVED = ReplyRejected("moved", _("This chat continued in another tab."))

@@ -1,0 +1,134 @@
+"""The functions that the engine calls for a reply's stream."""
+
+from __future__ import annotations
+
+from django.db.models.functions import Now
+
+from chat import changes
+from chat.models import Conversation, Message
+from chat.replies import context, credentials, titles, usage
+from chat.replies.settings import ReplySettings
+from streaming import journal
+from streaming.events import StreamText
+from streaming.models import State, Stream
+from streaming.providers.reply_source import ReplySource
+from streaming.providers.types import Request, Turn
+from streaming.sources import StreamHandler
+from streaming.sources import register as register_source
+
+SOURCE = "chat"
+
+STATUS_BY_STATE = {
+    State.COMPLETED: Conversation.ReplyStatus.COMPLETED,
+    State.STOPPED: Conversation.ReplyStatus.COMPLETED,
+    State.FAILED: Conversation.ReplyStatus.ERROR,
+    State.INTERRUPTED: Conversation.ReplyStatus.ERROR,
+}
+
+
+def register_handler() -> None:
+    register_source(SOURCE, StreamHandler(prepare, finalize, load_text))
+
+
+def prepare(stream: Stream, text: StreamText) -> ReplySource:
+    """The source that the worker iterates. Runs in a thread, because SDKs take long to load.
+
+    Raises ModelNotFound or InvalidKey if the model or the key was removed after the reply was
+    queued, or if the key can't be decrypted any more.
+    """
+    model = credentials.get_stream_model(stream)
+    answer = Message.objects.select_related("conversation").get(pk=stream.arguments["message"])
+    chosen = ReplySettings.from_json(stream.arguments).for_model(model)
+    planned = context.build_context(
+        _load_history(answer),
+        system=chosen.system_prompt,
+        context_window=model.context_window,
+        max_output=model.max_output,
+        max_tokens=chosen.max_tokens,
+        partial=text.content,
+    )
+    _save_context_stats(stream, planned.stats)
+    return ReplySource(
+        credentials.load_adapter(model.provider),
+        Request(
+            model=model.id,
+            turns=planned.turns,
+            system=planned.system,
+            max_tokens=chosen.max_tokens,
+            temperature=chosen.temperature,
+            reasoning_effort=chosen.reasoning_effort or None,
+            background=stream.owner.background_replies,
+        ),
+        credentials.decrypt_key(stream, model.provider),
+        credentials.build_refusal_memory(model),
+    )
+
+
+def _save_context_stats(stream: Stream, stats: context.ContextStats) -> None:
+    """Store the statistics beside the settings, unless another worker has claimed the stream."""
+    stream.arguments = {**stream.arguments, "context": stats.to_json()}
+    mine = Stream.objects.filter(pk=stream.pk, epoch=stream.epoch, state=State.RUNNING)
+    mine.update(arguments=stream.arguments)
+
+
+def _load_history(answer: Message) -> list[Turn]:
+    """The turns of this branch before the answer, oldest first."""
+    rows = answer.conversation.messages.values_list("id", "parent_id", "role", "content")
+    messages = {id: (parent, role, content) for id, parent, role, content in rows}
+    turns: list[Turn] = []
+    at = answer.parent_id
+    while at is not None:
+        at, role, content = messages[at]
+        turns.append(Turn("user" if role == Message.Role.USER else "assistant", content))
+    return turns[::-1]
+
+
+def finalize(stream: Stream) -> None:
+    """Copy the ended stream into its message and conversation, in the transaction that ends it.
+    The message may have been deleted meanwhile."""
+    answer = Message.objects.filter(stream=stream).first()
+    if answer is None:
+        return
+    conversation = Conversation.objects.select_for_update().get(pk=answer.conversation_id)
+    text = journal.read_text(stream.id)
+    answer.content = text.content
+    answer.reasoning = text.reasoning
+    answer.reasoning_ms = _compute_reasoning_ms(stream, answer)
+    answer.seams = list(text.seams)
+    answer.is_complete = stream.state == State.COMPLETED
+    answer.finish_reason = stream.finish_reason
+    counted = usage.read_usage(stream)
+    answer.input_tokens = counted.input
+    answer.output_tokens = counted.output
+    answer.reasoning_tokens = counted.reasoning
+    answer.cost = usage.compute_cost(stream, answer)
+    answer.save()
+    others = Stream.objects.filter(lane=stream.lane).unfinished().exists()
+    conversation.status = (
+        Conversation.ReplyStatus.STREAMING if others else STATUS_BY_STATE[State(stream.state)]
+    )
+    conversation.updated_at = Now()
+    conversation.is_read = False
+    conversation.save(update_fields=["status", "updated_at", "is_read"])
+    if stream.state == State.COMPLETED:
+        titles.enqueue_title(conversation, answer)
+    changes.bump_revision(conversation.user_id)
+
+
+def _compute_reasoning_ms(stream: Stream, answer: Message) -> int | None:
+    """Earlier streams of the message included; None without reasoning."""
+    duration = journal.read_reasoning_duration(stream.id) if answer.reasoning else None
+    if duration is None:
+        return answer.reasoning_ms
+    earlier_ms = (answer.reasoning_ms or 0) if stream.continues_id else 0
+    return earlier_ms + round(duration.total_seconds() * 1000)
+
+
+def load_text(stream: Stream) -> StreamText | None:
+    """The text of an ended stream, from its message. If the stream was continued later, its text
+    is only the beginning of the message's."""
+    answer = Message.objects.filter(pk=stream.arguments["message"]).first()
+    if answer is None:
+        return None
+    seams = tuple(seam for seam in answer.seams if seam <= stream.length)
+    return StreamText(answer.content[: stream.length], answer.reasoning, seams, stream.next_index)

@@ -1,0 +1,56 @@
+"""Limits for one person: unfinished replies, messages per minute, and characters.
+
+They are checked under a lock on the person's row, in the transaction that creates the reply, so
+that messages sent at the same time can't pass together.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import Count, Q, Sum
+from django.db.models.functions import Coalesce, Now
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from accounts.models import User
+from streaming.models import StreamQuerySet
+
+
+def lock_user(user: User) -> None:
+    """Let no other process check this person's limits until the transaction ends. It may insert
+    rows that refer to the person."""
+    list(User.objects.select_for_update(no_key=True).filter(pk=user.pk).values_list("pk"))
+
+
+def find_exceeded_limit(replies: StreamQuerySet, size: int) -> str:
+    """A sentence that says why this person, who has these replies, can't have another one of `size`
+    characters, and what to do. Empty if they can."""
+    unfinished = replies.unfinished().count()
+    if unfinished >= settings.MAX_UNFINISHED_PER_USER:
+        return ngettext(
+            "You have %(count)d reply running or waiting. Wait for it to finish, or stop it.",
+            "You have %(count)d replies running or waiting. Wait for one to finish, or stop one.",
+            unfinished,
+        ) % {"count": unfinished}
+    minute = Q(created_at__gt=Now() - timedelta(minutes=1))
+    sent = replies.filter(created_at__gt=Now() - timedelta(days=1)).aggregate(
+        messages=Count("id", filter=minute),
+        in_a_minute=Coalesce(Sum("size", filter=minute), 0),
+        in_a_day=Coalesce(Sum("size"), 0),
+    )
+    if sent["messages"] >= settings.MAX_MESSAGES_PER_MINUTE:
+        return _(
+            "You have sent many messages within a minute. Wait a minute, then send this again."
+        )
+    if _is_over_limit(sent["in_a_minute"], size, settings.MAX_CHARS_PER_MINUTE):
+        return _("You have sent a lot of text within a minute. Wait a minute, then send it again.")
+    if _is_over_limit(sent["in_a_day"], size, settings.MAX_CHARS_PER_DAY):
+        return _("You have reached the limit of text for one day. Send this again tomorrow.")
+    return ""
+
+
+def _is_over_limit(sent: int, size: int, limit: int) -> bool:
+    """A message that is longer than the limit alone is accepted if it is the only one."""
+    return sent > 0 and sent + size > limit

@@ -1,0 +1,40 @@
+"""The tokens of a reply, and what they cost."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from chat import model_catalog
+from chat.models import Message
+from streaming.models import Stream
+from streaming.providers.types import Usage
+
+MAX_TOKEN_COUNT = 2**31 - 1
+COST_PRECISION = Decimal("0.000001")
+MAX_COST_DOLLARS = 1_000_000
+"""A provider that reports more has miscounted."""
+
+
+def read_usage(stream: Stream) -> Usage:
+    """The tokens as the provider counted them. A value that can't be a token count is ignored."""
+    counts = {}
+    for name in ("input", "output", "reasoning", "cached"):
+        count = stream.usage.get(name)
+        if isinstance(count, int) and 0 <= count <= MAX_TOKEN_COUNT:
+            counts[name] = count
+    return Usage(**counts)
+
+
+def compute_cost(stream: Stream, answer: Message) -> Decimal | None:
+    """Dollars for the whole message, earlier streams included. None if a part is unknown: the
+    tokens of an attempt that broke off were never reported."""
+    has_lost_attempt = stream.attempts > 0 and not stream.upstream_cursor
+    earlier_cost = answer.cost if stream.continues_id else Decimal()
+    if has_lost_attempt or earlier_cost is None or not stream.usage:
+        return None
+    model = model_catalog.load_models(stream.owner).get(answer.model)
+    price = model.price if model else None
+    cost = price.calculate_cost(read_usage(stream)) if price else None
+    if cost is None or earlier_cost + cost >= MAX_COST_DOLLARS:
+        return None
+    return (earlier_cost + cost).quantize(COST_PRECISION)

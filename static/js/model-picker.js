@@ -1,0 +1,118 @@
+// The model picker: type to filter, the recent ones first. The form's own list stays what is sent,
+// what a phone shows, and what there is without a script.
+
+const TOUCH_POINTER = matchMedia("(pointer: coarse)");
+const OPENING_KEYS = ["Enter", " ", "ArrowDown", "ArrowUp"];
+
+let modelSelect, dialog, filterInput, optionList;
+let onPick = null; // what is done with the model that is picked
+
+export function startModelPicker() {
+  modelSelect = document.getElementById("model");
+  dialog = document.getElementById("model-picker");
+  [filterInput, optionList] = [dialog.querySelector("input"), dialog.querySelector("[role='listbox']")];
+  modelSelect.addEventListener("mousedown", (event) => onOpen(event));
+  modelSelect.addEventListener("keydown", (event) => OPENING_KEYS.includes(event.key) && onOpen(event));
+  filterInput.addEventListener("input", () => renderOptions());
+  dialog.addEventListener("keydown", onKeyDown);
+  optionList.addEventListener("click", ({ target }) => pickOption(target.closest("[role='option']")));
+  optionList.addEventListener("mousemove", ({ target }) => highlightOption(target.closest("[role='option']:not([aria-disabled])")));
+  dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close());
+}
+
+/** @param {(model: string) => void} then is called with what was picked; by itself the composer's */
+export function openModelPicker(then = setComposerModel, beside = modelSelect) {
+  onPick = then;
+  filterInput.value = "";
+  dialog.showModal();
+  renderOptions();
+  positionDialog(beside.getBoundingClientRect());
+}
+
+function setComposerModel(model) {
+  modelSelect.value = model;
+  modelSelect.dispatchEvent(new Event("input", { bubbles: true }));
+  document.getElementById("text").focus();
+}
+
+function onOpen(event) {
+  if (TOUCH_POINTER.matches || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  openModelPicker();
+}
+
+function positionDialog({ left, top, bottom }) {
+  const { offsetWidth: width, offsetHeight: height } = dialog;
+  const above = top - height - 8;
+  const where = { left: Math.max(8, Math.min(left, innerWidth - width - 8)), top: above > 8 ? above : Math.min(bottom + 8, innerHeight - height - 8) };
+  Object.assign(dialog.style, { left: `${where.left}px`, top: `${Math.max(8, where.top)}px` });
+}
+
+function renderOptions() {
+  const words = filterInput.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const matches = (option) => words.every((word) => `${option.textContent} ${option.value} ${option.dataset.provider}`.toLowerCase().includes(word));
+  const all = [...modelSelect.options].filter((option) => option.value && matches(option));
+  const recent = (modelSelect.dataset.recent ?? "").split(" ").map((id) => all.find(({ value, disabled }) => value === id && !disabled)).filter(Boolean);
+  const groups = [["Recent", recent]];
+  for (const group of modelSelect.querySelectorAll("optgroup")) {
+    groups.push([group.label, all.filter((option) => option.parentNode === group && !recent.includes(option))]);
+  }
+  optionList.replaceChildren(...groups.filter(([, options]) => options.length).flatMap(([name, options]) => renderGroup(name, options)));
+  dialog.querySelector(".no-results").hidden = all.length > 0;
+  highlightOption(optionList.querySelector("[role='option'][aria-selected='true']:not([aria-disabled])") ?? optionList.querySelector("[role='option']:not([aria-disabled])"));
+}
+
+function renderGroup(name, options) {
+  const group = createElement("div", "", "");
+  const heading = createElement("p", "group-heading", name);
+  group.setAttribute("role", "group");
+  group.setAttribute("aria-label", name);
+  if (options.every(({ disabled }) => disabled)) {
+    // An option too: a list of them may hold nothing else, and the arrows lead to it.
+    const link = Object.assign(createElement("a", "", "Add one"), { href: modelSelect.dataset.keysUrl, id: `key-${name}` });
+    link.setAttribute("role", "option");
+    heading.append(" · No API key. ", link);
+  }
+  group.append(heading, ...options.map(renderOption));
+  return [group];
+}
+
+function renderOption({ value, textContent, disabled }) {
+  const made = createElement("div", "", textContent.replace(" (No API key)", ""));
+  made.id = `pick-${value}`;
+  made.dataset.model = value;
+  made.setAttribute("role", "option");
+  made.setAttribute("aria-selected", String(value === modelSelect.value));
+  if (disabled) made.setAttribute("aria-disabled", "true");
+  return made;
+}
+
+function highlightOption(option) {
+  if (!option) return filterInput.removeAttribute("aria-activedescendant");
+  optionList.querySelector("[data-active]")?.removeAttribute("data-active");
+  option.dataset.active = "";
+  option.scrollIntoView({ block: "nearest" });
+  return filterInput.setAttribute("aria-activedescendant", option.id);
+}
+
+function onKeyDown(event) {
+  if (event.isComposing) return; // the keys are an input method's
+  const options = [...optionList.querySelectorAll("[role='option']:not([aria-disabled])")];
+  const at = options.findIndex(({ dataset }) => "active" in dataset);
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (step && options.length) highlightOption(options[(at + step + options.length) % options.length]);
+  else if (event.key === "Enter") pickOption(options[at]);
+  else return;
+  event.preventDefault();
+}
+
+function pickOption(option) {
+  if (!option || option.ariaDisabled === "true") return undefined;
+  if (option.href) return location.assign(option.href);
+  dialog.close();
+  return onPick(option.dataset.model);
+}
+
+function createElement(tag, className, textContent) {
+  return Object.assign(document.createElement(tag), { className, textContent });
+}

@@ -1,0 +1,1 @@
+"""The protocols through which clients come in."""

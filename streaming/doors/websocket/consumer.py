@@ -1,0 +1,243 @@
+"""The socket: one per tab, following many streams.
+
+Authorise, join, hand over. Commands are short; a task for each followed stream sends its events,
+so no token waits behind a command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import ExitStack, aclosing
+from typing import Any
+from uuid import UUID
+
+from django.db.utils import Error as DatabaseFailure
+
+from streaming import lifecycle
+from streaming.access import StreamNotFound, find_stream
+from streaming.database import run_in_db
+from streaming.doors.websocket import protocol
+from streaming.doors.websocket.flow_control import MAX_UNACKED_BYTES, SendWindow
+from streaming.doors.websocket.hooks import get_revision, get_simulated_drop
+from streaming.doors.websocket.protocol import (
+    Follow,
+    FrameRejected,
+    Hello,
+    Ping,
+    Pong,
+    Stop,
+    Unfollow,
+)
+from streaming.doors.websocket.session_consumer import SessionConsumer
+from streaming.follow import follow_stream
+from streaming.hub import Notification, get_hub, user_group
+from streaming.outage import outage_monitor
+
+logger = logging.getLogger(__name__)
+
+PING_INTERVAL_SECONDS = 10.0
+PONG_TIMEOUT_SECONDS = 30.0
+"""How long a client may be silent while a ping is unanswered."""
+MAX_FOLLOWS = 100
+"""Streams that one socket may follow at once."""
+
+
+class FollowConsumer(SessionConsumer):
+    """A user's socket. It reads streams and can stop them; it owns nothing."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._send_window = SendWindow()
+        self._follow_tasks: dict[UUID, asyncio.Task[None]] = {}
+        self._heartbeat_task: asyncio.Task[None] | None = None
+        self._drop_task: asyncio.Task[None] | None = None
+        self._subscriptions = ExitStack()
+        self.user: Any = None
+        self.revision = 0
+
+    # Opening and closing
+
+    async def on_session_opened(self, user: Any) -> None:
+        self.user = user
+        self.revision = get_revision(user)
+        self._last_received_at = asyncio.get_running_loop().time()
+        self._subscriptions.enter_context(
+            get_hub().listen(user_group(user.pk), self._on_user_notification)
+        )
+        sockets.add(self)
+        await self._send_counted(protocol.encode_hello(self.revision))
+        self._heartbeat_task = asyncio.create_task(self._heartbeat_loop(), name="socket heartbeat")
+
+    def clean_up(self) -> None:
+        super().clean_up()
+        sockets.discard(self)
+        self._subscriptions.close()
+        for task in (*self._follow_tasks.values(), self._heartbeat_task, self._drop_task):
+            if task is not None:
+                task.cancel()
+
+    def send_bye(self, retry_ms: int) -> None:
+        """Tell the client that this process ends, and when to reconnect; then close."""
+
+        async def send_bye_and_close() -> None:
+            await self.send(text_data=protocol.encode_bye(retry_ms))
+            await self.close(protocol.CLOSE_RESTARTING)
+
+        self._bye_task = asyncio.create_task(send_bye_and_close(), name="socket bye")
+
+    # Commands
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self.user is None:
+            return
+        self._last_received_at = asyncio.get_running_loop().time()
+        try:
+            await self._handle_command(protocol.parse_command(text_data))
+        except FrameRejected as rejection:
+            await self._send_counted(protocol.encode_error(rejection))
+        except DatabaseFailure as error:
+            if not outage_monitor.is_outage(error):
+                raise
+            # The client reconnects and sends the command again.
+            self.schedule_close(protocol.CLOSE_INTERNAL_ERROR)
+
+    async def _handle_command(self, command: protocol.Command) -> None:
+        match command:
+            case Hello():
+                if await self.check_session():
+                    await self._send_counted(protocol.encode_hello(self.revision))
+            case Follow():
+                self._start_following(command)
+            case Unfollow():
+                self._stop_following(command.stream)
+            case Stop():
+                await self._stop_stream(command.stream)
+            case Ping():
+                await self._send_counted(protocol.encode_pong(command.n))
+            case Pong():
+                self._send_window.record_pong(command.n)
+
+    async def _stop_stream(self, uuid: UUID) -> None:
+        try:
+            stream = await find_stream(self.user, uuid)
+        except StreamNotFound:
+            raise _stream_not_found(uuid) from None
+        await run_in_db(lifecycle.stop, stream.id)
+
+    # Following
+
+    def _start_following(self, command: Follow) -> None:
+        self._stop_following(command.stream)
+        if len(self._follow_tasks) >= MAX_FOLLOWS:
+            raise FrameRejected(
+                "too_many", f"A socket may follow up to {MAX_FOLLOWS} streams at once."
+            )
+        self._follow_tasks[command.stream] = task = asyncio.create_task(
+            self._send_events(command), name=f"follow {command.stream}"
+        )
+        task.add_done_callback(lambda done: self._on_follow_done(command.stream, done))
+
+    def _stop_following(self, stream: UUID) -> None:
+        if task := self._follow_tasks.pop(stream, None):
+            task.cancel()
+
+    async def _send_events(self, command: Follow) -> None:
+        """Send the events of one stream until it ends, at the client's pace."""
+        try:
+            stream = await find_stream(self.user, command.stream)
+            if (delay := get_simulated_drop(stream)) is not None:
+                self._simulate_drop(delay)
+            name = str(command.stream)
+            async with aclosing(follow_stream(stream, command.after)) as events:
+                async for event in events:
+                    if self._send_window.is_full:
+                        await self._send_window.wait_for_space()
+                    await self._send_counted(protocol.encode_event(name, event))
+        except StreamNotFound:
+            await self._send_counted(protocol.encode_error(_stream_not_found(command.stream)))
+
+    def _on_follow_done(self, uuid: UUID, task: asyncio.Task[None]) -> None:
+        if self._follow_tasks.get(uuid) is task:
+            del self._follow_tasks[uuid]
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, OSError):  # the client went away
+            # The client comes back with its cursor. Without one of its streams, an open socket
+            # would look like a stream that is silent.
+            if not outage_monitor.is_outage(error):
+                logger.error("Following %s failed", uuid, exc_info=error)
+            self.schedule_close(protocol.CLOSE_INTERNAL_ERROR)
+
+    def _simulate_drop(self, delay: float) -> None:
+        async def close_after_delay() -> None:
+            await asyncio.sleep(delay)
+            self.schedule_close(protocol.CLOSE_SIMULATED_DROP)
+
+        if self._drop_task is None:
+            self._drop_task = asyncio.create_task(close_after_delay(), name="simulated drop")
+
+    # Heartbeat and flow control
+
+    async def _send_counted(self, frame: str) -> None:
+        window = self._send_window
+        window.sent_bytes += len(frame) if frame.isascii() else len(frame.encode())
+        if window.sent_bytes > window.limit_bytes + MAX_UNACKED_BYTES:
+            # Followed streams wait for space, so these are answers that this client does not read.
+            self.schedule_close(protocol.CLOSE_TOO_SLOW)
+            return
+        await self.send_frame(frame)
+        if window.sent_bytes >= window.next_ping_at:
+            await self._send_ping()
+
+    async def _send_ping(self) -> None:
+        await self.send_frame(protocol.encode_ping(self._send_window.record_ping(), self.revision))
+
+    async def _heartbeat_loop(self) -> None:
+        """Send pings, check the session, and close the socket of a client that does not answer or
+        does not read."""
+        loop = asyncio.get_running_loop()
+        full_since: float | None = None
+        while True:
+            await asyncio.sleep(seconds_until_heartbeat(loop.time()))
+            now = loop.time()
+            full_since = (full_since or now) if self._send_window.is_full else None
+            is_silent = (
+                self._send_window.has_unacked_ping
+                and now - self._last_received_at > PONG_TIMEOUT_SECONDS
+            )
+            is_stuck = full_since is not None and now - full_since > PONG_TIMEOUT_SECONDS
+            if is_silent or is_stuck:
+                self.schedule_close(protocol.CLOSE_TOO_SLOW)
+                return
+            if not await self.check_session():
+                return
+            if full_since is None:
+                await self._send_ping()
+
+    # Notifications to the user
+
+    def _on_user_notification(self, body: Notification) -> None:
+        if body.get("sessions"):
+            self._check_task = asyncio.create_task(self.check_session())
+        if (revision := body.get("revision", 0)) > self.revision:
+            self.revision = revision
+            self._revision_task = asyncio.create_task(
+                self._send_counted(protocol.encode_changed(revision))
+            )
+
+    def on_session_checked(self, user: Any) -> None:
+        self.revision = get_revision(user)
+
+
+sockets: set[FollowConsumer] = set()
+"""The open sockets of this process."""
+
+
+def seconds_until_heartbeat(now: float) -> float:
+    """Sockets that came within the same second have their heartbeat at the same moment, so that one
+    query checks all their sessions."""
+    return PING_INTERVAL_SECONDS - now % 1
+
+
+def _stream_not_found(stream: UUID) -> FrameRejected:
+    return FrameRejected("not_found", "There is no such stream, or it is not yours.", stream)

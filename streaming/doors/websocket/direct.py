@@ -1,0 +1,50 @@
+"""A consumer without Channels' thread hop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from channels.exceptions import StopConsumer
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+
+class DirectConsumer(AsyncWebsocketConsumer):
+    """A WebSocket consumer that uses neither a channel nor a thread of its own.
+
+    Channels subscribes each socket to the channel layer, which may be down, and closes database
+    connections in a thread that all sockets share, before each message and after the last. The hub
+    has the only channel of the process, and subclasses open no database connection.
+    """
+
+    channel_layer_alias = "none"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._close_task: asyncio.Task[None] | None = None
+
+    async def __call__(self, *args: Any) -> None:
+        try:
+            await super().__call__(*args)
+        finally:
+            self.clean_up()
+
+    def clean_up(self) -> None:
+        """Called once, however the socket ends: a disconnect, an error or a shutdown."""
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        await getattr(self, message["type"].replace(".", "_"))(message)
+
+    async def websocket_disconnect(self, message: Any) -> None:
+        raise StopConsumer
+
+    async def send_frame(self, frame: str) -> None:
+        """Send a text frame. It goes straight to the server."""
+        event: Any = {"type": "websocket.send", "text": frame}
+        await self.base_send(event)
+
+    def schedule_close(self, code: int) -> None:
+        """Close from synchronous code. Only the first call starts a task: frames that exceed a
+        limit come in masses."""
+        if self._close_task is None:
+            self._close_task = asyncio.create_task(self.close(code), name="socket close")

@@ -1,0 +1,58 @@
+"""Only our own pages may open a socket: browsers send cookies along from any page."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+
+from streaming.conf import engine_settings
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+ASGIApp = Any
+
+
+def require_same_origin(app: ASGIApp) -> ASGIApp:
+    """Refuse a handshake whose Origin is neither the host that it was sent to nor one of
+    STREAMING_TRUSTED_ORIGINS.
+
+    Host and port must both match: a service on another port of this machine is not ours. A client
+    without an Origin is no browser page, and must not come with cookies.
+    """
+
+    async def app_for_same_origin(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if not is_allowed_origin(_get_header(scope, b"origin"), _get_header(scope, b"host")):
+            await receive()
+            await send({"type": "websocket.close", "code": 4403})
+            return
+        await app(scope, receive, send)
+
+    return app_for_same_origin
+
+
+def is_allowed_origin(origin: str, host: str) -> bool:
+    """Whether a page of this origin is ours, if the handshake names this host."""
+    if origin in engine_settings.TRUSTED_ORIGINS:
+        return True
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    if parts.scheme not in {"http", "https"} or parts.netloc.lower() != host.lower() or not host:
+        return False
+    domain, _ = split_domain_port(host)
+    return bool(domain) and validate_host(domain, _allowed_hosts())
+
+
+def _allowed_hosts() -> list[str]:
+    local = [".localhost", "127.0.0.1", "[::1]"] if settings.DEBUG else []
+    return settings.ALLOWED_HOSTS or local
+
+
+def _get_header(scope: dict[str, Any], name: bytes) -> str:
+    values = [value for key, value in scope["headers"] if key.lower() == name]
+    return values[0].decode("latin-1") if len(values) == 1 else ""

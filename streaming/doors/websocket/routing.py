@@ -1,0 +1,29 @@
+"""Where the socket is mounted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from channels.routing import URLRouter
+from django.urls import path, re_path
+
+from streaming.doors.websocket.consumer import FollowConsumer
+from streaming.doors.websocket.origin import ASGIApp, Receive, Send, require_same_origin
+
+
+def build_websocket_app(route: str = "ws/") -> ASGIApp:
+    """The application for the `websocket` scopes of a server."""
+    socket: Any = FollowConsumer.as_asgi()
+    no_socket: Any = reject_unknown_socket
+    return require_same_origin(URLRouter([path(route, socket), re_path("", no_socket)]))
+
+
+async def reject_unknown_socket(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """Answer 404 at an address without a socket, or 403 where the server can send nothing else."""
+    await receive()
+    if "websocket.http.response" in (scope.get("extensions") or {}):
+        headers = [(b"content-type", b"text/plain")]
+        await send({"type": "websocket.http.response.start", "status": 404, "headers": headers})
+        await send({"type": "websocket.http.response.body", "body": b"There is no socket here.\n"})
+    else:
+        await send({"type": "websocket.close"})

@@ -1,0 +1,98 @@
+"""The journal: all chunks of all streams, and the only truth about what was written.
+
+A stream's chunks have the indexes 0, 1, 2 … without a hole, and each is committed before it is
+published. `append` is fenced: it moves the stream's `next_index` and inserts the rows in one
+statement, only while the stream still runs under the writer's epoch and stands where the writer
+left it. A check that does not lock the stream's row would be no fence: a late writer's rows could
+appear after the claim that replaced it.
+
+No other module touches StreamChunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from django.db import connection
+
+from streaming.journal import orm, postgresql
+from streaming.journal.chunks import (
+    MAX_CHUNK_CHARS,
+    Append,
+    Chunk,
+    Cursor,
+    ReadResult,
+    StreamHead,
+    build_chunks,
+    coalesce,
+    split_delta,
+)
+from streaming.journal.orm import (
+    copy_prefix,
+    delete_streams,
+    fold_chunks,
+    read_heads,
+    read_reasoning_duration,
+    read_text,
+)
+
+__all__ = [
+    "MAX_CHUNK_CHARS",
+    "Append",
+    "Chunk",
+    "Cursor",
+    "ReadResult",
+    "StreamHead",
+    "append",
+    "build_chunks",
+    "coalesce",
+    "copy_prefix",
+    "delete_streams",
+    "fold_chunks",
+    "read_chunks",
+    "read_heads",
+    "read_reasoning_duration",
+    "read_text",
+    "split_delta",
+]
+
+CHARS_PER_READ = 131_072
+"""About how much text one read returns: a follower that waits for its client holds all of it."""
+
+
+def append(entries: Sequence[Append], *, is_retry: bool = False) -> set[int]:
+    """Write these entries in one commit; returns the ids of the streams that were written.
+
+    A stream that is not returned was stopped or taken over, and nothing of its entry was written.
+    After a lost connection give the very same entries with `is_retry`: a stream that stands behind
+    its entry already was written by the commit whose answer was lost.
+    """
+    entries = sorted(entries, key=lambda entry: entry.stream_id)
+    write = postgresql.append if connection.vendor == "postgresql" else orm.append
+    written = write(entries)
+    if not is_retry:
+        return written
+    return written | orm.find_already_written([e for e in entries if e.stream_id not in written])
+
+
+def read_chunks(cursors: Collection[Cursor]) -> dict[Cursor, ReadResult]:
+    """For each cursor the head of its stream and a bounded number of chunks after it, with
+    neighbours joined. A stream that does not exist is left out.
+
+    The head is read before the chunks or together with them, so the chunks reach at least as far
+    as it says: a reader of all chunks before an ended head's `next_index` has the whole stream.
+    """
+    read = postgresql.read if connection.vendor == "postgresql" else orm.read
+    return {
+        cursor: (head, list(_limit_chars(coalesce(chunks))))
+        for cursor, head, chunks in read(cursors)
+    }
+
+
+def _limit_chars(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    size = 0
+    for chunk in chunks:
+        yield chunk
+        size += len(chunk.delta)
+        if size >= CHARS_PER_READ:
+            return

@@ -1,0 +1,170 @@
+"""The journal on any database: append, read, copy and drop chunks with Django's ORM."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Max, Min
+from django.db.models.functions import Coalesce, Now
+
+from streaming.events import StreamText
+from streaming.journal.chunks import (
+    Append,
+    Chunk,
+    Cursor,
+    StreamHead,
+    build_chunks,
+)
+from streaming.models import (
+    KIND_NUMBERS,
+    Kind,
+    State,
+    Stream,
+    StreamChunk,
+    kind_from_number,
+    kind_to_number,
+)
+
+ROWS_PER_READ = 2_000
+
+
+# Writing
+
+
+def append(entries: Sequence[Append]) -> set[int]:
+    """Write these entries one after the other in one transaction; returns the ids of the streams
+    that were written."""
+    with transaction.atomic():
+        return {entry.stream_id for entry in entries if _append_entry(entry)}
+
+
+def _append_entry(entry: Append) -> bool:
+    moved = Stream.objects.filter(
+        id=entry.stream_id, epoch=entry.epoch, state=State.RUNNING, next_index=entry.first_index
+    ).update(
+        next_index=entry.next_index,
+        length=F("length") + entry.text_length,
+        first_chunk_at=Coalesce("first_chunk_at", Now()),
+        last_chunk_at=Now(),
+        **_checkpoint_columns(entry),
+    )
+    if not moved:
+        return False
+    _insert_chunks(entry.stream_id, entry.chunks)
+    return True
+
+
+def _checkpoint_columns(entry: Append) -> dict[str, str | None]:
+    if entry.checkpoint is None:
+        return {}
+    upstream_id, cursor = entry.checkpoint_columns
+    return {"upstream_id": upstream_id, "upstream_cursor": cursor}
+
+
+def _insert_chunks(stream_id: int, chunks: Iterable[Chunk]) -> None:
+    StreamChunk.objects.bulk_create(
+        StreamChunk(
+            stream_id=stream_id,
+            index=c.index,
+            kind=kind_to_number(c.kind),
+            delta=c.delta,
+            offset=c.offset,
+        )
+        for c in chunks
+    )
+
+
+def find_already_written(entries: Sequence[Append]) -> set[int]:
+    """The ids of the streams that stand exactly behind these entries, under the same epoch."""
+    reached = {(e.stream_id, e.epoch, e.next_index) for e in entries}
+    rows = Stream.objects.filter(id__in=[e.stream_id for e in entries])
+    positions = rows.values_list("id", "epoch", "next_index")
+    return {row[0] for row in positions if tuple(row) in reached}
+
+
+def copy_prefix(stream: Stream, text: StreamText) -> None:
+    """Begin a new stream with the text that it continues, and a seam at the end of it. Call it in
+    the transaction that makes the stream."""
+    seams = sorted({*text.seams, len(text.content)})
+    chunks = build_chunks(replace(text, seams=tuple(seams)))
+    _insert_chunks(stream.id, chunks)
+    stream.next_index, stream.length = len(chunks), len(text.content)
+    stream.save(update_fields=["next_index", "length"])
+
+
+def delete_streams(stream_ids: Iterable[int]) -> None:
+    """Delete streams with their chunks. The caller has stopped them before."""
+    Stream.objects.filter(id__in=list(stream_ids)).delete()
+
+
+def fold_chunks(stream_id: int) -> None:
+    """Drop the chunks of a stream whose text the application holds. From then on a cursor into it
+    is answered by a snapshot."""
+    with transaction.atomic():
+        Stream.objects.filter(id=stream_id).update(folded_at=Now())
+        StreamChunk.objects.filter(stream_id=stream_id).delete()
+
+
+# Reading
+
+
+def read_heads(stream_ids: Iterable[int]) -> dict[int, StreamHead]:
+    """The present heads of these streams; one that does not exist is left out."""
+    streams = Stream.objects.filter(id__in=list(stream_ids))
+    return {row[0]: StreamHead.from_row(row) for row in streams.values_list(*StreamHead.columns())}
+
+
+def read(cursors: Collection[Cursor]) -> Iterator[tuple[Cursor, StreamHead, Iterable[Chunk]]]:
+    """Heads first, then the chunks of each stream with a query of its own."""
+    heads = read_heads(stream_id for stream_id, _ in cursors)
+    for stream_id, after in cursors:
+        if head := heads.get(stream_id):
+            yield (stream_id, after), head, read_rows(stream_id, after, ROWS_PER_READ)
+
+
+def read_rows(stream_id: int, after: int, limit: int) -> list[Chunk]:
+    rows = (
+        StreamChunk.objects.filter(stream_id=stream_id, index__gt=after)
+        .order_by("index")
+        .values_list("index", "kind", "delta", "offset")[:limit]
+    )
+    return [
+        Chunk(index, index, kind_from_number(number), delta, offset)
+        for index, number, delta, offset in rows
+    ]
+
+
+def read_text(stream_id: int) -> StreamText:
+    """All the text that the journal holds, and the index that it reaches, from one query."""
+    parts: dict[str, list[str]] = {Kind.TEXT: [], Kind.REASONING: []}
+    seams: dict[int, None] = {}
+    next_index, kind = 0, ""
+    rows = StreamChunk.objects.filter(stream_id=stream_id).order_by("index")
+    for index, number, delta, offset in rows.values_list("index", "kind", "delta", "offset"):
+        kind = kind_from_number(number)
+        if kind in parts:
+            parts[kind].append(delta)
+        elif kind == Kind.SEAM:
+            # Once, even if a worker wrote only reasoning behind it and was replaced.
+            seams[offset] = None
+        next_index = index + 1
+    content, reasoning = "".join(parts[Kind.TEXT]), "".join(parts[Kind.REASONING])
+    return StreamText(content, reasoning, tuple(seams), next_index, ends_in_seam=kind == Kind.SEAM)
+
+
+def read_reasoning_duration(stream_id: int) -> timedelta | None:
+    """The time from the first reasoning to the text that follows the last one, or to that last one
+    if no text does. None for a stream without reasoning."""
+    rows = StreamChunk.objects.filter(stream_id=stream_id)
+    reasoning = rows.filter(kind=KIND_NUMBERS[Kind.REASONING]).aggregate(
+        first=Min("created_at"), last=Max("created_at"), index=Max("index")
+    )
+    if reasoning["first"] is None:
+        return None
+    text_after = rows.filter(kind=KIND_NUMBERS[Kind.TEXT], index__gt=reasoning["index"])
+    text_began: datetime | None = text_after.aggregate(at=Min("created_at"))["at"]
+    duration: timedelta = (text_began or reasoning["last"]) - reasoning["first"]
+    return max(duration, timedelta())

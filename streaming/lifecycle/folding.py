@@ -1,0 +1,45 @@
+"""Folding: drop the chunks of ended streams whose text the application holds."""
+
+from __future__ import annotations
+
+import logging
+
+from streaming import journal
+from streaming.events import StreamText
+from streaming.models import Stream
+from streaming.outage import is_outage_error
+from streaming.sources import get_handler
+
+logger = logging.getLogger(__name__)
+
+
+def fold_ended_streams(limit: int = 100, after: int = 0) -> int:
+    """Fold streams that ended long enough ago, from the id `after` on.
+
+    Returns the id to go on after, 0 at the end, so that streams that can't be folded do not hold up
+    the others. A stream that was never finalized keeps its chunks: there is no other copy.
+    """
+    streams = list(Stream.objects.foldable().filter(id__gt=after)[:limit])
+    for stream in streams:
+        try:
+            _fold_stream(stream)
+        except Exception as error:
+            if is_outage_error(error):
+                raise  # it would be the same with all the others
+            logger.exception("Stream %s could not be folded", stream.uuid)
+    return streams[-1].id if len(streams) == limit else 0
+
+
+def _fold_stream(stream: Stream) -> None:
+    text = journal.read_text(stream.id)
+    stored = get_handler(stream.source).load_text(stream)
+    if stored is None or _is_same_text(stored, text):
+        journal.fold_chunks(stream.id)
+    else:
+        logger.error("Stream %s differs from its stored text; its chunks stay", stream.uuid)
+
+
+def _is_same_text(stored: StreamText, text: StreamText) -> bool:
+    """A reply that was continued later may hold more reasoning: only the text has a length that
+    tells where this stream ended."""
+    return stored.content == text.content and stored.reasoning.startswith(text.reasoning)

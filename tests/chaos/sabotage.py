@@ -1,0 +1,102 @@
+"""Switches one protection off, in the processes of a chaos run that must fail: a run that can't
+fail proves nothing. `BREAK` in the environment says which; without it everything is whole."""
+
+import faulthandler
+import os
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import Any
+
+from django.apps import AppConfig
+
+SILENCE = 8.0
+"""Seconds after which a silent provider is given up here; two minutes would be the whole run."""
+
+
+class Broken(AppConfig):
+    name = "tests.chaos"
+    label = "chaos"
+
+    def ready(self) -> None:
+        from streaming.providers.types import Timeouts
+
+        faulthandler.register(signal.SIGUSR1)  # a process that is stuck can be asked where
+        times = fields(Timeouts)
+        Timeouts.__init__.__defaults__ = (SILENCE,) * len(times)
+        if broken := os.environ.get("BREAK"):
+            BREAKS[broken]()
+
+
+def without_fence() -> None:
+    """The journal takes whatever comes, from whoever, for whichever index."""
+    from streaming.journal import postgresql
+
+    postgresql.APPEND_STATEMENT = _replaced(
+        postgresql.APPEND_STATEMENT,
+        (
+            "AND CASE s.state WHEN 'running' THEN s.epoch = e.epoch AND s.next_index = e.first END",
+            "",
+        ),
+        (
+            "JOIN moved ON moved.id = c.stream_id",
+            "JOIN moved ON moved.id = c.stream_id "
+            'ON CONFLICT (stream_id, "index") DO UPDATE SET delta = EXCLUDED.delta',
+        ),
+    )
+
+
+def _replaced(statement: str, *changes: tuple[str, str]) -> str:
+    for old, new in changes:
+        assert old in statement, f"the statement has no {old!r} any more"
+        statement = statement.replace(old, new)
+    return statement
+
+
+def publish_first() -> None:
+    """The writer publishes, and only then commits."""
+    from streaming.worker.writer import Writer
+
+    commit, publish = Writer._commit_batch, Writer._publish
+
+    async def publish_then_commit(self: Any, batch: Sequence[Any]) -> None:
+        publish(self, [entry for _, entry in batch])
+        await commit(self, batch)
+
+    Writer._commit_batch = publish_then_commit  # type: ignore[method-assign]
+    Writer._publish = lambda self, entries: None  # type: ignore[method-assign]
+
+
+def without_refill() -> None:
+    """A follower reads the journal when it comes, and after that knows only what rings."""
+    from streaming import access, follow
+    from streaming.journal import coalesce
+
+    async def only_what_rings(
+        stream_id: int, last: int, head: Any, recent: Any
+    ) -> tuple[Any, list[Any]]:
+        while not recent.is_deleted:
+            newest = recent.head or head
+            chunks = list(coalesce(recent.chunks_after(last)))
+            if chunks or newest != head:
+                return newest, chunks
+            await recent.wait_for_change()
+        raise access.StreamNotFound
+
+    follow._next_chunks = only_what_rings
+
+
+REVEALED_BY = {
+    # Who was stopped for longer than the lease writes on, in the place of its successor.
+    "fence": ("worker: SIGSTOP past its lease",),
+    # What was rung and not committed comes to light when neither worker nor database has it
+    # any more, and everybody else was there to hear it.
+    "publish-first": ("worker: kill -9 without a database",),
+}
+"""The blows that a run without a protection is limited to, where chance alone takes too long."""
+
+BREAKS: dict[str, Callable[[], None]] = {
+    "fence": without_fence,
+    "publish-first": publish_first,
+    "no-refill": without_refill,
+}

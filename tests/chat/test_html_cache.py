@@ -1,0 +1,221 @@
+"""The HTML of replies is rendered once, cached within limits, and never shown when outdated."""
+
+from collections.abc import Callable
+from hashlib import sha256
+from random import Random
+from threading import Barrier, Event, Thread
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from accounts.models import User
+from chat.models import Conversation, Message, RenderedText
+from chat.rendering import cache
+from chat.rendering.cache import MemoryCache, MessageHtmlLoader, purge_cache
+from chat.rendering.complexity import MAX_COST
+from chat.rendering.markdown import RENDERER_VERSION, to_html
+from streaming.worker.buffer import MAX_STREAM_CHARS
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def reply(owner: User) -> Message:
+    conversation = Conversation.objects.create(user=owner, title="Tides")
+    return Message.objects.create(
+        conversation=conversation, role="assistant", content="a **b**", is_complete=True
+    )
+
+
+@pytest.fixture
+def rendered_texts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that were rendered, with an empty memory cache."""
+    texts: list[str] = []
+
+    def render_and_count(text: str, *rest: object, **named: object) -> str:
+        texts.append(text)
+        return to_html(text, *rest, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(cache, "to_html", render_and_count)
+    monkeypatch.setattr(cache, "memory_cache", MemoryCache())
+    return texts
+
+
+@pytest.fixture
+def view_reply(
+    as_owner: Client, reply: Message, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], str]:
+    """View the reply with an empty memory cache, as in a new process."""
+
+    def view() -> str:
+        monkeypatch.setattr(cache, "memory_cache", MemoryCache())
+        return as_owner.get(f"/m/{reply.pk}/").content.decode()
+
+    return view
+
+
+def test_an_ended_reply_is_rendered_once_for_all_processes(
+    view_reply: Callable[[], str], rendered_texts: list[str]
+) -> None:
+    assert "<strong>b</strong>" in view_reply()
+    assert "<strong>b</strong>" in view_reply()
+    assert rendered_texts == ["a **b**"]
+
+
+def test_a_reply_whose_html_is_much_larger_is_rendered_once(
+    view_reply: Callable[[], str], rendered_texts: list[str]
+) -> None:
+    text = "&" * 400_000
+    Message.objects.update(content=text)
+    first = view_reply()
+    assert first.count("&amp;") == 400_000
+    assert view_reply() == first
+    assert rendered_texts == [text]
+    assert RenderedText.objects.get().size < 50_000
+
+
+def test_the_longest_reply_of_random_signs_is_stored(
+    view_reply: Callable[[], str], rendered_texts: list[str]
+) -> None:
+    Message.objects.update(content="".join(Random(1).choices("&<>\"'", k=MAX_STREAM_CHARS)))
+    view_reply()
+    view_reply()
+    assert len(rendered_texts) == 1
+
+
+def test_a_row_of_a_version_without_compression_is_replaced(
+    view_reply: Callable[[], str], reply: Message, rendered_texts: list[str]
+) -> None:
+    outdated = sha256(f"{RENDERER_VERSION} {MAX_COST} \na **b**".encode()).hexdigest()
+    RenderedText.objects.create(
+        message=reply, field="content", digest=outdated, html="<p>old</p>", size=10
+    )
+    assert "<strong>b</strong>" in view_reply()
+    assert "<strong>b</strong>" in view_reply()
+    assert rendered_texts == ["a **b**"]
+
+
+def test_a_changed_text_or_renderer_is_rendered_again(
+    view_reply: Callable[[], str],
+    reply: Message,
+    rendered_texts: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    view_reply()
+    Message.objects.update(content="a *c*")
+    assert "<em>c</em>" in view_reply()
+    monkeypatch.setattr(cache, "RENDERER_VERSION", RENDERER_VERSION + 1)
+    view_reply()
+    view_reply()
+    assert rendered_texts == ["a **b**", "a *c*", "a *c*"]
+    assert RenderedText.objects.filter(message=reply).count() == 1
+
+
+def test_a_row_is_deleted_with_its_message(view_reply: Callable[[], str], reply: Message) -> None:
+    view_reply()
+    reply.conversation.delete()
+    assert not RenderedText.objects.exists()
+
+
+def test_rows_of_messages_that_an_older_version_deleted_are_purged(
+    view_reply: Callable[[], str], reply: Message
+) -> None:
+    view_reply()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM chat_message")
+    assert RenderedText.objects.count() == 1
+    purge_cache()
+    assert not RenderedText.objects.exists()
+
+
+def test_the_oldest_rows_beyond_the_limit_are_purged(
+    reply: Message, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "MAX_TABLE_BYTES", 250)
+    for field in ("a", "b", "c"):
+        RenderedText.objects.create(message=reply, field=field, digest="", html="", size=100)
+    purge_cache()
+    assert set(RenderedText.objects.values_list("field", flat=True)) == {"b", "c"}
+
+
+def test_a_large_one_is_not_stored(
+    view_reply: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "MAX_ROW_BYTES", 10)
+    assert "<strong>b</strong>" in view_reply()
+    assert not RenderedText.objects.exists()
+
+
+def test_two_views_at_once_both_get_the_html(reply: Message) -> None:
+    both = [MessageHtmlLoader([reply.pk]) for _ in range(2)]
+    htmls = [one.render_ended(reply.pk, "content", "a") for one in both]
+    for one in both:
+        one.save_new_rows()
+    assert htmls == ["<p>a</p>"] * 2
+    assert RenderedText.objects.count() == 1
+
+
+def test_a_database_that_rejects_rows_breaks_no_view(
+    view_reply: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE chat_renderedtext RENAME COLUMN size TO bytes")
+    try:
+        one = MessageHtmlLoader([])
+        one.render_ended(uuid4(), "content", "a")
+        one.save_new_rows()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE chat_renderedtext RENAME COLUMN bytes TO size")
+    assert "<strong>b</strong>" in view_reply()
+
+
+# In memory
+
+
+def test_a_slow_text_does_not_block_another_one() -> None:
+    memory, started, go_on = MemoryCache(), Event(), Event()
+
+    def slow() -> str:
+        started.set()
+        assert go_on.wait(10)
+        return "slow"
+
+    thread = Thread(target=memory.get, args=("slow", slow))
+    thread.start()
+    assert started.wait(10)
+    assert memory.get("other", lambda: "quick") == "quick"
+    go_on.set()
+    thread.join()
+
+
+def test_threads_that_need_one_text_render_it_once() -> None:
+    memory, together, calls = MemoryCache(), Barrier(8), list[int]()
+
+    def make() -> str:
+        calls.append(1)
+        return "html"
+
+    def ask() -> None:
+        together.wait(10)
+        memory.get("same", make)
+
+    threads = [Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(calls) == 1
+
+
+def test_memory_drops_the_least_recently_used_beyond_its_limit() -> None:
+    memory = MemoryCache(max_bytes=10)
+    for digest in ("a", "b"):
+        memory.get(digest, lambda: "12345")
+    memory.get("a", lambda: "not rendered_texts again")
+    memory.get("c", lambda: "12345")
+    assert memory.get("a", lambda: "again") == "12345"
+    assert memory.get("b", lambda: "again") == "again"
+    assert memory.get("huge", lambda: "x" * 11) == "x" * 11

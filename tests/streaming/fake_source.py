@@ -1,0 +1,97 @@
+"""A source of streams that says what a test tells it, when the test tells it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+
+from django.db import connection
+
+from streaming import journal, sources
+from streaming.events import Delta, DeltaKind, Finish, StreamText
+from streaming.models import State, Stream
+from streaming.providers.adapter import ReplyEvent
+from streaming.providers.redaction import Secret
+from streaming.providers.reply_source import ReplySource
+from streaming.providers.types import FinishReason, ModelInfo, Request, Usage
+from streaming.sources import StreamHandler
+from tests.streaming.factories import SOURCE
+
+CUT = object()
+"""The end of a source that saw no end marker."""
+
+
+class Script:
+    """What one stream's source yields. It waits wherever the test has said nothing yet."""
+
+    def __init__(self) -> None:
+        self._steps: asyncio.Queue[ReplyEvent | Exception | object] = asyncio.Queue()
+        self.calls = 0
+        self.closed = 0
+
+    def say(self, *texts: str, kind: DeltaKind = "text") -> None:
+        for text in texts:
+            self._steps.put_nowait(Delta(text, kind))
+
+    def finish(self, reason: FinishReason = "stop", usage: Usage | None = None) -> None:
+        self._steps.put_nowait(Finish(reason, usage.to_counts() if usage else None))
+
+    def fail(self, error: Exception) -> None:
+        self._steps.put_nowait(error)
+
+    def cut(self) -> None:
+        self._steps.put_nowait(CUT)
+
+    @property
+    def heard(self) -> bool:
+        """Whether everything that was said so far was taken."""
+        return self._steps.empty()
+
+    async def stream(self, request: Request, key: Secret) -> AsyncGenerator[ReplyEvent, None]:
+        self.calls += 1
+        try:
+            while (step := await self._steps.get()) is not CUT:
+                if isinstance(step, Exception):
+                    raise step
+                assert isinstance(step, Delta | Finish)
+                yield step
+        finally:
+            self.closed += 1
+
+    async def models(self, key: Secret) -> tuple[ModelInfo, ...]:
+        return ()
+
+
+@dataclass
+class Stage:
+    """Where scripted streams play: registered as the engine's source for one test."""
+
+    scripts: dict[str, Script] = field(default_factory=dict)
+    prepared: list[tuple[int, StreamText]] = field(default_factory=list)
+    settled: list[tuple[int, State]] = field(default_factory=list)
+    held: dict[int, StreamText | None] = field(default_factory=dict)
+    on_prepare: Callable[[Stream], None] = lambda stream: None
+    on_settle: Callable[[Stream], None] = lambda stream: None
+
+    def script(self, name: str = "") -> Script:
+        """The script of all streams that have this name in their arguments, as `script`."""
+        return self.scripts.setdefault(name, Script())
+
+    def prepare(self, stream: Stream, text: StreamText) -> ReplySource:
+        self.prepared.append((stream.pk, text))
+        self.on_prepare(stream)
+        script = self.scripts[stream.arguments.get("script", "")]
+        return ReplySource(script, Request(model="scripted", turns=()), key=Secret(""))
+
+    def settle(self, stream: Stream) -> None:
+        assert connection.in_atomic_block
+        self.on_settle(stream)
+        self.settled.append((stream.pk, State(stream.state)))
+        self.held[stream.pk] = journal.read_text(stream.pk)
+
+    def recall(self, stream: Stream) -> StreamText | None:
+        return self.held.get(stream.pk, StreamText())
+
+    def register(self) -> None:
+        sources.register(SOURCE, StreamHandler(self.prepare, self.settle, self.recall))

@@ -1,0 +1,241 @@
+"""Messages of processes of another version, which run beside this one during a deployment: those of
+the version before are understood, and those of a later one do no harm."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from channels.layers import get_channel_layer
+from django.db.models.functions import Now
+from django.test import override_settings
+
+from accounts.models import User
+from streaming import worker as workers
+from streaming.database import run_in_db
+from streaming.events import StreamText
+from streaming.hub import STREAMS_GROUP, WORKERS_GROUP, Hub, Notification, user_group
+from streaming.hub.sealed_layer import SealedLayer, hash_group_name
+from streaming.models import State, Stream
+from tests.streaming.conftest import Crew
+from tests.streaming.factories import SOURCE, now, queued, seen
+from tests.streaming.fake_source import Stage
+from tests.streaming.test_follow import Reader
+from tools.waiting import until_async
+
+FOLDER = Path(__file__).resolve().parents[1] / "upgrades" / "messages"
+VERSIONS = sorted(file.stem for file in FOLDER.glob("*.json"))
+TEXT, REASONING, SEAM = 0, 1, 2  # the kinds of a chunk, as they are stored
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What processes of a version sent through Redis, in its order, and what their journal says.
+
+    tests/upgrades/record_messages.py made it.
+    """
+
+    secret: str
+    sealed: list[tuple[str, bytes]]
+    streams: dict[str, dict[str, Any]]
+    messages: list[dict[str, Any]]
+
+    def sent_to(self, group: str) -> list[dict[str, Any]]:
+        return [message for message in self.messages if message.get("group") == group]
+
+
+@pytest.fixture(params=VERSIONS)
+def recording(request: pytest.FixtureRequest) -> Recording:
+    """With its messages opened, as by a process that ran beside the older ones."""
+    record = json.loads((FOLDER / f"{request.param}.json").read_text())
+    sealed = [(one["channel"], base64.b64decode(one["data"])) for one in record["messages"]]
+    with override_settings(SECRET_KEY=record["secret"]), pytest.MonkeyPatch.context() as clock:
+        clock.setattr(time, "time_ns", lambda: record["recorded_ns"])
+        layer = SealedLayer()
+        messages = [message for _, data in sealed if (message := layer.deserialize(data))]
+    assert len(messages) == len(sealed), "some did not open"
+    return Recording(record["secret"], sealed, record["streams"], messages)
+
+
+def test_messages_of_an_older_version_open_and_come_through_the_same_channels(
+    recording: Recording,
+) -> None:
+    hash_group_name.cache_clear()
+    with override_settings(SECRET_KEY=recording.secret):
+        for (channel, _), message in zip(recording.sealed, recording.messages, strict=True):
+            if group := message.get("group"):
+                assert channel == f"asgi__group__{hash_group_name(group)}"
+    hash_group_name.cache_clear()
+
+
+def spell(chunks: list[list[Any]]) -> StreamText:
+    """The text of recorded chunks."""
+    content, reasoning = (
+        "".join(delta for _, kind, delta, _ in chunks if kind == wanted)
+        for wanted in (TEXT, REASONING)
+    )
+    seams = tuple(offset for _, kind, _, offset in chunks if kind == SEAM)
+    return StreamText(content, reasoning, seams, len(chunks))
+
+
+def create_stream(owner: User, id: int, state: State = State.RUNNING, **fields: Any) -> Stream:
+    """A stream with an empty journal. No notification is published."""
+    return Stream.objects.create(
+        id=id, owner=owner, request_id=uuid4(), source=SOURCE, state=state, **fields
+    )
+
+
+async def send(group: str, *bodies: object) -> None:
+    layer: Any = get_channel_layer()
+    for body in bodies:
+        await layer.group_send(group, {"type": "bell", "group": group, "body": body})
+
+
+async def wait_until_joined(hub: Hub, group: str) -> None:
+    await seen(lambda: group in hub._joined_groups)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("stage")
+async def test_followers_get_every_index_from_messages_of_an_older_version(
+    owner: User, hub: Hub, recording: Recording
+) -> None:
+    """The journal stays empty here, so the text comes from nowhere else."""
+    readers = {}
+    async with asyncio.TaskGroup() as reading:
+        for recorded in recording.streams.values():
+            stream = await run_in_db(create_stream, owner, recorded["id"])
+            reader = readers[recorded["id"]] = Reader()
+            reading.create_task(reader.read(stream))
+        await seen(lambda: all(reader.events for reader in readers.values()))
+        await wait_until_joined(hub, STREAMS_GROUP)
+        await send(STREAMS_GROUP, *(m["body"] for m in recording.sent_to(STREAMS_GROUP)))
+    for recorded in recording.streams.values():
+        reader = readers[recorded["id"]]
+        assert reader.holds(spell(recorded["chunks"]))
+        assert reader.end is not None
+        assert (reader.end.state, reader.end.next_index) == (
+            recorded["state"],
+            recorded["next_index"],
+        )
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_worker_claims_when_an_older_version_says_that_a_stream_is_queued(
+    owner: User,
+    crew: Crew,
+    hub: Hub,
+    stage: Stage,
+    recording: Recording,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(workers, "POLL_SECONDS", 1000.0)
+    message = next(
+        m for m in recording.sent_to(WORKERS_GROUP) if m["body"]["type"] == "stream.queued"
+    )
+    script = stage.script()
+    await crew.start()
+    await wait_until_joined(hub, WORKERS_GROUP)
+    await run_in_db(create_stream, owner, 1, State.QUEUED)
+    await send(WORKERS_GROUP, message["body"])
+    await seen(lambda: script.calls)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_worker_ends_its_call_when_an_older_version_says_that_a_stream_was_stopped(
+    owner: User,
+    crew: Crew,
+    stage: Stage,
+    recording: Recording,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(workers, "POLL_SECONDS", 1000.0)
+    message = next(
+        m for m in recording.sent_to(WORKERS_GROUP) if m["body"]["type"] == "stream.ended"
+    )
+    script = stage.script()
+    await crew.start()
+    stream = await run_in_db(queued, owner)
+    await seen(lambda: script.calls)
+    await run_in_db(stop_as_an_older_process_does, stream)
+    await send(WORKERS_GROUP, message["body"] | {"stream_id": stream.pk})
+    await seen(lambda: script.closed)
+
+
+def stop_as_an_older_process_does(stream: Stream) -> None:
+    """By its row alone."""
+    stopped = Stream.objects.filter(pk=stream.pk, state=State.RUNNING)
+    assert stopped.update(state=State.STOPPED, ended_at=Now()) == 1
+
+
+LATER: list[object] = [
+    {},
+    {"version": 99},
+    {"version": 99, "chunks": {"of": "another shape"}, "head": {"and": "this"}},
+    {"version": "2.1", "chunks": [[7]]},
+    {"chunks": [[7], [0], [TEXT]]},
+    {"head": [7, 1, "paused", "a state of later", 0, "", "", "", False]},
+    {"head": []},
+    {"appends": [{"stream": 7, "text": "by other names"}]},
+    ["no names at all"],
+    "neither",
+    None,
+]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("stage")
+async def test_after_messages_of_a_later_version_a_follower_gets_the_next_one(
+    owner: User, hub: Hub, recording: Recording
+) -> None:
+    recorded = recording.streams["queued"]
+    stream = await run_in_db(create_stream, owner, recorded["id"])
+    reader, layer = Reader(), get_channel_layer()
+    async with asyncio.TaskGroup() as reading:
+        reading.create_task(reader.read(stream))
+        await wait_until_joined(hub, STREAMS_GROUP)
+        await send(STREAMS_GROUP, *LATER)
+        for envelope in ({"type": "later"}, {"group": STREAMS_GROUP, "type": "later"}):
+            await layer.group_send(STREAMS_GROUP, envelope)  # type: ignore[union-attr]
+        await send(STREAMS_GROUP, *(m["body"] for m in recording.sent_to(STREAMS_GROUP)))
+    assert reader.holds(spell(recorded["chunks"]))
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_worker_goes_on_after_messages_of_a_later_version(
+    owner: User, crew: Crew, hub: Hub, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "POLL_SECONDS", 1000.0)
+    await crew.start()
+    await wait_until_joined(hub, WORKERS_GROUP)
+    for body in ({"type": "stream.paused", "version": 99}, {"type": "stream.ended"}, {"type": 7}):
+        await send(WORKERS_GROUP, body)
+    script = stage.script()
+    script.finish()
+    stream = await run_in_db(queued, owner)
+
+    async def has_ended() -> bool:
+        return (await run_in_db(now, stream)).state == State.COMPLETED
+
+    await until_async(has_ended)
+
+
+async def test_sockets_are_notified_of_changes_and_sessions_by_an_older_version(
+    hub: Hub, recording: Recording
+) -> None:
+    """Sockets read these names; tests/e2e/test_side_by_side.py looks at the frames they send."""
+    received: list[Notification] = []
+    group = user_group(1)
+    with hub.listen(group, received.append):
+        await wait_until_joined(hub, group)
+        await send(group, *(m["body"] for m in recording.sent_to(group)))
+        await seen(lambda: len(received) == len(recording.sent_to(group)))
+    assert {"sessions": True} in received
+    assert max(body.get("revision", 0) for body in received) == 9

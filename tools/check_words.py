@@ -1,0 +1,62 @@
+"""Check that no sentence begins with a clause in place of a noun, such as “Who …” or “What is …”.
+
+Readers have to search for the subject of such a sentence. docs/style.md has examples. Questions
+are fine. The check reads documents, and the comments and docstrings of Python files.
+"""
+
+import ast
+import io
+import re
+import sys
+import tokenize
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHON_FOLDERS = ("accounts", "benchmarks", "chat", "tools")
+CLAUSE = re.compile(
+    r"(?:^|[.!?:;]\s+|\|\s+)[\"“*(`]*((?:Who|Whoever|What (?:is|was|are|were))\s[^.!?]*+)(?!\?)"
+)
+CODE = re.compile(r"```.*?```", re.DOTALL)
+
+
+def main() -> None:
+    problems = [f"{place}: {sentence}" for place, sentence in find_sentences()]
+    if problems:
+        sys.exit("\n".join([*problems, "Name the subject of these sentences (docs/style.md)."]))
+
+
+def find_sentences() -> Iterator[tuple[str, str]]:
+    for file in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        text = CODE.sub(lambda block: "\n" * block[0].count("\n"), file.read_text())
+        if file.name != "style.md":
+            yield from find_clauses(file, 1, text)
+    for folder in PYTHON_FOLDERS:
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            yield from (found for part in read_prose(file) for found in find_clauses(file, *part))
+
+
+def find_clauses(file: Path, line: int, text: str) -> Iterator[tuple[str, str]]:
+    for paragraph in re.finditer(r"(?:^(?!\s*$).+\n?)+", text, re.MULTILINE):
+        first = line + text.count("\n", 0, paragraph.start())
+        for found in CLAUSE.finditer(" ".join(paragraph[0].split())):
+            yield f"{file.relative_to(ROOT)}:{first}", found[1][:60]
+
+
+def read_prose(file: Path) -> Iterator[tuple[int, str]]:
+    """Yield docstrings and comments with their first lines; comments in a row are one text."""
+    source = file.read_text()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Expr(ast.Constant(str() as text)):
+                yield node.lineno, text
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    comments = [(token.start[0], token.string[1:]) for token in tokens if token.string[:1] == "#"]
+    for _, run in groupby(enumerate(comments), lambda item: item[1][0] - item[0]):
+        lines = [comment for _, comment in run]
+        yield lines[0][0], "\n".join(text for _, text in lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""The fake's reply to a prompt without a script: people can request its faults in the prompt."""
+
+import re
+
+from tools.fake_provider.behaviour import Behaviour, ErrorAnswer, Piece
+
+HELP = """\
+Put one of these into a message, and the fake obeys:
+  !status 429      an error instead of a reply: any status; 429 asks to wait 3 s
+  !error 5         an error as an event of the stream, after 5 deltas
+  !cut 5           the connection drops after 5 deltas
+  !end 5           the body ends after 5 deltas, without an end marker
+  !stall 5         silence after 5 deltas
+  !wait 8          8 seconds before the first delta
+  !slow            five deltas a second
+  !think           reasoning before the text
+  !refuse          a refusal
+  !length          the reply ends for its length
+"""
+_ORDER = re.compile(r"!([a-z]+)(?: (\d{1,4}))?")
+
+
+def default_reply(prompt: str) -> Behaviour:
+    """Return the prompt and a few hundred numbered words after it, or the reply that its directives
+    request."""
+    words = [f"You said: {prompt}\n\n", *(f"word {number}, " for number in range(1, 301)), "done."]
+    orders = {name: int(count or 0) for name, count in _ORDER.findall(prompt)}
+    pieces = tuple(Piece(word) for word in words)
+    if "think" in orders:
+        pieces = tuple(Piece(f"thought {number}, ", "reasoning") for number in range(9)) + pieces
+    if "refuse" in orders:
+        pieces = (Piece("I'd rather not.", "refusal"),)
+    status = orders.get("status", 0)
+    failing = ErrorAnswer(status, headers={"retry-after": "3"} if status == 429 else {})
+    return Behaviour(
+        pieces=pieces,
+        first_delay=float(orders.get("wait", 0)),
+        delay=0.2 if "slow" in orders else 0.0,
+        finish="length" if "length" in orders else "stop",
+        error=failing if 400 <= status < 600 else None,
+        error_after=orders.get("error"),
+        cut_after=orders.get("cut"),
+        end_after=orders.get("end"),
+        stall_after=orders.get("stall"),
+    )
