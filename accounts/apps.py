@@ -7,6 +7,7 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from accounts import periodic_tasks, signals  # noqa: F401
+        from accounts import periodic_tasks, providers, signals  # noqa: F401
 
         periodic_tasks.register_tasks()
+        providers.register_compatible_providers()

@@ -13,8 +13,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts.keys import decrypt_for_check
 from accounts.models import ApiKey, KeyStatus, ListedModel
-from streaming import model_listing
-from streaming.providers import base, errors
+from accounts.providers import get_base_url
+from streaming.providers import errors, listing
 from streaming.providers.catalog import (
     PROVIDERS,
     Model,
@@ -24,7 +24,9 @@ from streaming.providers.catalog import (
     model_from_id,
     pick_default_model,
 )
-from streaming.providers.prices import SNAPSHOT_SUFFIX
+from streaming.providers.catalog.prices import SNAPSHOT_SUFFIX
+from streaming.providers.redaction import Secret
+from streaming.providers.types import ModelInfo
 
 MAX_LISTED_MODELS = 500
 """Longer lists are truncated, because nobody picks from the rest."""
@@ -56,7 +58,7 @@ class KeyCheck:
 
     provider: str
     status: KeyStatus
-    models: tuple[base.ModelInfo, ...] | None = None
+    models: tuple[ModelInfo, ...] | None = None
 
     @property
     def status_text(self) -> str:
@@ -68,9 +70,9 @@ class KeyCheck:
 def check_key(provider: str, secret: str) -> KeyCheck:
     """Ask the provider about a key that is about to be saved. Takes some five seconds at most."""
     try:
-        return KeyCheck(
-            provider, KeyStatus.VALID, model_listing.list_models_blocking(provider, secret)
-        )
+        key, base_url = Secret(secret), get_base_url(provider)
+        models = listing.list_models_blocking(provider, key, base_url=base_url)
+        return KeyCheck(provider, KeyStatus.VALID, models)
     except errors.ProviderError as error:
         return KeyCheck(provider, STATUS_BY_ERROR.get(type(error), KeyStatus.UNREACHABLE))
 
@@ -97,7 +99,7 @@ def save_result(key: ApiKey, result: KeyCheck) -> None:
             ListedModel.objects.bulk_create(_build_listed_models(current, result.models))
 
 
-def _build_listed_models(key: ApiKey, models: tuple[base.ModelInfo, ...]) -> list[ListedModel]:
+def _build_listed_models(key: ApiKey, models: tuple[ModelInfo, ...]) -> list[ListedModel]:
     """Return the rows to store: without a dated snapshot if its model is listed too."""
     named = {model.id: model for model in models if is_selectable(model)}
     kept = [m for id, m in named.items() if SNAPSHOT_SUFFIX.sub("", id) not in named.keys() - {id}]
@@ -127,7 +129,7 @@ def pick_first_model(result: KeyCheck) -> Model | None:
     return pick_default_model(known, {model.id for model in listed})
 
 
-def is_selectable(model: base.ModelInfo) -> bool:
+def is_selectable(model: ModelInfo) -> bool:
     """Return whether a listed model can be picked for a chat."""
     name = model.id or ""  # a compatible server may send anything
     return 0 < len(name) <= MAX_MODEL_NAME_CHARS and is_for_chat(name)

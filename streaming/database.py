@@ -9,6 +9,7 @@ the pool does not run dry. That has a price: the pool tests each connection that
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -18,10 +19,16 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import close_old_connections, connection
 from django.db.utils import InterfaceError, InternalError, OperationalError
 
+from streaming.outage import outage_monitor
+
+logger = logging.getLogger(__name__)
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
 READER_THREADS = 4
+DB_RETRY_SECONDS = 0.2
+"""Pause before the next try after the database gave no answer."""
 
 CONNECTION_ERRORS = (OperationalError, InterfaceError, InternalError)
 """These are raised when the database went away. psycopg raises an internal error when the server
@@ -45,6 +52,19 @@ class DatabaseThreads:
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         call = partial(self._connection_policy, partial(function, *args, **kwargs))
         return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+
+    async def run_until_answered(
+        self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Call until the database answers, however long that takes. Only for calls that may run
+        twice."""
+        while True:
+            try:
+                return await self.run(function, *args, **kwargs)
+            except CONNECTION_ERRORS as error:
+                if not outage_monitor.is_outage(error):
+                    logger.warning("The database does not answer (%s); trying again", error)
+                await asyncio.sleep(DB_RETRY_SECONDS)
 
     def close(self, *, wait: bool = False) -> None:
         """Let running calls finish, give the connections back, and end the threads."""
@@ -96,10 +116,21 @@ _reader_threads: DatabaseThreads | None = None
 
 async def run_in_db(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a short read, or a person's command that may run twice. For followers and sockets."""
+    return await _get_reader_threads().run(function, *args, **kwargs)
+
+
+async def run_in_db_until_answered(
+    function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """The same, but wait for a database that is away."""
+    return await _get_reader_threads().run_until_answered(function, *args, **kwargs)
+
+
+def _get_reader_threads() -> DatabaseThreads:
     global _reader_threads
     if _reader_threads is None:
         _reader_threads = DatabaseThreads("database", READER_THREADS, persistent_with_retry)
-    return await _reader_threads.run(function, *args, **kwargs)
+    return _reader_threads
 
 
 def close(*, wait: bool = False) -> None:

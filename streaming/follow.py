@@ -14,8 +14,9 @@ from streaming import journal
 from streaming.access import StreamNotFound
 from streaming.batching import BatchLoader
 from streaming.database import run_in_db
+from streaming.events import StreamText
 from streaming.hub import RecentChunks, get_hub
-from streaming.journal import Chunk, StreamHead, StreamText
+from streaming.journal import Chunk, StreamHead
 from streaming.models import Kind, State, Stream
 from streaming.sources import get_handler
 

@@ -29,6 +29,9 @@ LEASE_DURATION = timedelta(seconds=12)
 LEASE_RENEWAL_SECONDS = 3.0
 """How often a worker renews its lease."""
 
+MAX_CHECKPOINT_CHARS = 200
+"""The most characters of each half of a checkpoint."""
+
 
 class State(models.TextChoices):
     QUEUED = "queued"
@@ -154,8 +157,8 @@ class Stream(models.Model):
     )
     finish_reason = models.CharField(max_length=30, blank=True)
     usage = models.JSONField(default=dict, blank=True)
-    upstream_id = models.CharField(max_length=200, blank=True)
-    upstream_cursor = models.CharField(max_length=200, blank=True)
+    upstream_id = models.CharField(max_length=MAX_CHECKPOINT_CHARS, blank=True)
+    upstream_cursor = models.CharField(max_length=MAX_CHECKPOINT_CHARS, blank=True)
 
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     claimed_at = models.DateTimeField(null=True, blank=True)
@@ -190,6 +193,19 @@ class Stream(models.Model):
 
     def __str__(self) -> str:
         return f"{self.uuid} ({self.state})"
+
+    @property
+    def checkpoint(self) -> str:
+        """The place from which the source can go on, in its own words; empty if there is none."""
+        return f"{self.upstream_id} {self.upstream_cursor}".rstrip(" ")
+
+
+def split_checkpoint(checkpoint: str) -> tuple[str, str]:
+    """A checkpoint as its two columns, split at its first space. One that does not fit them counts
+    as none."""
+    upstream_id, _, cursor = checkpoint.partition(" ")
+    fits = len(upstream_id) <= MAX_CHECKPOINT_CHARS >= len(cursor) and "\0" not in checkpoint
+    return (upstream_id, cursor) if fits else ("", "")
 
 
 class Kind(StrEnum):

@@ -1,59 +1,53 @@
-"""What the engine runs: sources, registered by name by whoever owns them.
+"""What the engine runs: sources, and the handlers that make them, registered by name.
 
-`streaming` knows nothing of chat. An application registers three functions for its streams,
-and the engine calls them at the right moments.
+The engine does not know what it streams. An application registers a handler for each kind of
+stream that it has, and the engine calls it at the right moments.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-from streaming.providers.base import Adapter, ReplyEvent, Request
+from streaming.events import SourceEvent, StreamText
 
 if TYPE_CHECKING:
-    from streaming.journal import StreamText
     from streaming.models import Stream
 
 
-def ignore_unsupported_parameter(parameter: str) -> None:
-    """For those who remember nothing of what was refused."""
+class Source(Protocol):
+    """Makes the text of one stream."""
 
+    def events(self, so_far: StreamText, checkpoint: str) -> AsyncGenerator[SourceEvent, None]:
+        """Yield what comes after `so_far`, and a `Finish` at the end.
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What a worker iterates: an adapter, what to ask it, and the key to ask with.
+        `checkpoint` is the last one that was committed; empty if there is none. Without a `Finish`
+        the stream counts as interrupted. Raises `SourceError`. The engine closes the generator, or
+        cancels it, when the stream was stopped or belongs to another worker now.
+        """
+        ...
 
-    `on_unsupported_parameter` is called, in a thread, with the parameter of the request that the
-    provider turned out not to take at all.
-    """
-
-    adapter: Adapter
-    request: Request
-    key: str = field(repr=False)
-    on_unsupported_parameter: Callable[[str], None] = ignore_unsupported_parameter
-
-    def stream_events(self) -> AsyncGenerator[ReplyEvent, None]:
-        return self.adapter.stream(self.request, self.key)
+    async def cancel(self, checkpoint: str) -> None:
+        """Stop what would go on without us, after the stream was stopped. Called only with a
+        checkpoint. Raises `SourceError`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class StreamHandler:
-    """The functions of one kind of stream; all are synchronous and may use the database.
+    """The functions of one kind of stream. All are synchronous and may use the database.
 
-    `prepare(stream, text)` makes the source, in a thread. `text` is what the journal holds
-    already: empty unless the stream is carried on after a crash or continues another one.
-    It may raise a `ProviderError`, which fails the stream with its message, and is called
-    again when the database went away under it.
+    `prepare(stream, text)` makes the source, in a thread. `text` is what the journal holds: empty
+    unless the stream goes on after a crash, or continues another one. It may raise a `SourceError`,
+    which fails the stream with its message. It is called again if the database went away.
 
-    `finalize(stream)` runs inside the transaction that ends a stream, and keeps what the
-    application shows of it true. If it raises, the ending is rolled back and made once
-    more as *failed*.
+    `finalize(stream)` runs in the transaction that ends a stream, and updates what the application
+    shows of it. If it raises, the ending is rolled back and made again as *failed*.
 
-    `load_text(stream)` gives what the application holds of an ended stream's text: the chunks are
-    folded away once it is the same, and it is what followers get then. None: it shows nothing
-    of this stream any more.
+    `load_text(stream)` returns the text of an ended stream that the application holds. Once it
+    equals the journal's, the chunks are folded, and followers get this text. None: the application
+    shows nothing of the stream any more.
     """
 
     prepare: Callable[[Stream, StreamText], Source]
@@ -65,22 +59,21 @@ _handlers: dict[str, StreamHandler] = {}
 
 
 def register(name: str, handler: StreamHandler) -> None:
+    """Register a handler under the name that streams hold as their `source`."""
     _handlers[name] = handler
 
 
 def get_handler(name: str) -> StreamHandler:
-    """Raises KeyError for a source that nobody registered."""
+    """Raises KeyError for a name that is not registered."""
     return _handlers[name]
 
-
-# Chores
 
 _periodic_tasks: list[Callable[[], None]] = []
 
 
 def register_periodic_task(task: Callable[[], None]) -> None:
-    """Have every worker do this about once a minute. It does not matter how many do it, nor how
-    often; it may fail, and is done again."""
+    """Have every worker run this about once a minute. Several workers may run it at the same time;
+    if it fails, it runs again."""
     _periodic_tasks.append(task)
 
 

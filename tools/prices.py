@@ -14,7 +14,7 @@ from genai_prices.types import ModelInfo, ModelPrice, Provider, StartDateConstra
 
 from streaming.providers import catalog
 
-TABLE = Path("streaming/providers/prices.json")
+TABLE = Path("streaming/providers/catalog/prices.json")
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ def conversations(count: int, turns: int) -> list[str]:
     made = []
     for _ in range(count):
         user = User.objects.create(email=f"{uuid4().hex}@holdfast.test", password="!")
-        keys.save(user, "openai", KEY)
+        keys.save(user, "openai", KEY.reveal())
         made.append(str(_conversation(user, turns).pk))
     return made
 

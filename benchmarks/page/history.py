@@ -12,7 +12,7 @@ MESSAGES = 1000
 
 GROW = """
 from chat.models import Conversation, Message
-from streaming.providers.demo import compose_reply
+from streaming.providers.demo.prose import compose_reply
 chat = Conversation.objects.get(pk="{chat}")
 made, parent = [], chat.messages.get(pk=chat.current_leaf_id)
 for number in range({count}):

@@ -6,12 +6,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from accounts.models import ListedModel, User
+from accounts.providers import get_base_url
 from chat.model_catalog.refusals import apply_refusals
 from chat.models import ModelOverride
-from streaming import model_listing
 from streaming.providers import catalog
 from streaming.providers.catalog import Model
-from streaming.providers.prices import Price
+from streaming.providers.catalog.prices import Price
 
 NO_EFFORTS = "-"
 """An administrator's word for a model without reasoning efforts; empty leaves them as they are."""
@@ -30,7 +30,7 @@ def load_models(user: User) -> dict[str, Model]:
 
 def _drop_unknown_prices(model: Model) -> Model:
     """The catalog's prices are those of the provider's own address."""
-    return replace(model, prices=()) if model_listing.get_base_url(model.provider) else model
+    return replace(model, prices=()) if get_base_url(model.provider) else model
 
 
 def _apply_listing(models_by_id: dict[str, Model], row: ListedModel) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from accounts.providers import get_base_url
 from chat.models import MAX_ENDPOINT_CHARS, RefusedParameter
-from streaming import model_listing
 from streaming.providers.catalog import Model
 
 
@@ -24,7 +24,7 @@ def apply_refusals(models_by_id: dict[str, Model]) -> None:
 
 def build_endpoint_id(provider: str) -> str:
     """Refusals hold for one address of a provider: another server may accept the parameter."""
-    base_url = model_listing.get_base_url(provider)
+    base_url = get_base_url(provider)
     return f"{provider} {base_url}".strip()[:MAX_ENDPOINT_CHARS]
 
 

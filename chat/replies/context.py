@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from chat.replies.followups import is_followup
-from streaming.providers.base import CONTINUE_PROMPT, Turn
+from streaming.providers.types import CONTINUE_PROMPT, Turn
 
 DEFAULT_CONTEXT_WINDOW = 128_000
 """Tokens, for a model whose window is unknown. All current models of the big providers have more.

@@ -27,7 +27,7 @@ from chat.replies.handler import SOURCE
 from chat.replies.idempotency import Reply, once_per_request, raise_if_stored
 from chat.replies.settings import ReplySettings, require_model, validate_settings
 from streaming import lifecycle
-from streaming.journal import StreamText
+from streaming.events import StreamText
 from streaming.models import State, Stream
 from streaming.providers import catalog
 

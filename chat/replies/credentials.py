@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from django.utils.translation import gettext as _
 
 from accounts import keys
+from accounts.providers import get_base_url
 from accounts.sealing import SealBroken
 from chat import model_catalog
-from streaming import model_listing
+from streaming.database import run_in_db_until_answered
 from streaming.models import Stream
-from streaming.providers import base, catalog
+from streaming.providers import catalog
+from streaming.providers.adapter import Adapter
 from streaming.providers.errors import InvalidKey, ModelNotFound
+from streaming.providers.redaction import Secret
+from streaming.providers.registry import get_adapter
 
 
 def get_stream_model(stream: Stream) -> catalog.Model:
@@ -21,23 +27,32 @@ def get_stream_model(stream: Stream) -> catalog.Model:
         raise ModelNotFound(unknown.message) from None
 
 
-def load_adapter(provider: str) -> base.Adapter:
+def load_adapter(provider: str) -> Adapter:
     """The first call imports the provider's SDK, which takes a second."""
     name = catalog.PROVIDERS[provider].name
-    return base.get_adapter(provider, base_url=model_listing.get_base_url(provider), name=name)
+    return get_adapter(provider, base_url=get_base_url(provider), name=name)
 
 
-def decrypt_key(stream: Stream, provider: str) -> str:
+def decrypt_key(stream: Stream, provider: str) -> Secret:
     """Raises InvalidKey if the key was removed meanwhile, or can't be decrypted any more."""
     if not catalog.PROVIDERS[provider].needs_key:
-        return ""
+        return Secret("")
     try:
         secret = keys.decrypt_for_call(stream.owner, provider)
     except SealBroken as problem:
         raise InvalidKey(str(problem)) from None
     if secret is None:
         raise InvalidKey(describe_missing_key(provider))
-    return secret
+    return Secret(secret)
+
+
+def build_refusal_memory(model: catalog.Model) -> Callable[[str], Awaitable[None]]:
+    """A function that remembers a parameter which the model does not take."""
+
+    async def remember(parameter: str) -> None:
+        await run_in_db_until_answered(model_catalog.remember_refusal, model, parameter)
+
+    return remember
 
 
 def describe_missing_key(provider: str) -> str:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from django.db.models.functions import Now
 
-from chat import changes, model_catalog
+from chat import changes
 from chat.models import Conversation, Message
 from chat.replies import context, credentials, titles, usage
 from chat.replies.settings import ReplySettings
 from streaming import journal
-from streaming.journal import StreamText
+from streaming.events import StreamText
 from streaming.models import State, Stream
-from streaming.providers.base import Request, Turn
-from streaming.sources import Source, StreamHandler
+from streaming.providers.reply_source import ReplySource
+from streaming.providers.types import Request, Turn
+from streaming.sources import StreamHandler
 from streaming.sources import register as register_source
 
 SOURCE = "chat"
@@ -31,7 +30,7 @@ def register_handler() -> None:
     register_source(SOURCE, StreamHandler(prepare, finalize, load_text))
 
 
-def prepare(stream: Stream, text: StreamText) -> Source:
+def prepare(stream: Stream, text: StreamText) -> ReplySource:
     """The source that the worker iterates. Runs in a thread, because SDKs take long to load.
 
     Raises ModelNotFound or InvalidKey if the model or the key was removed after the reply was
@@ -49,7 +48,7 @@ def prepare(stream: Stream, text: StreamText) -> Source:
         partial=text.content,
     )
     _save_context_stats(stream, planned.stats)
-    return Source(
+    return ReplySource(
         credentials.load_adapter(model.provider),
         Request(
             model=model.id,
@@ -61,7 +60,7 @@ def prepare(stream: Stream, text: StreamText) -> Source:
             background=stream.owner.background_replies,
         ),
         credentials.decrypt_key(stream, model.provider),
-        partial(model_catalog.remember_refusal, model),
+        credentials.build_refusal_memory(model),
     )
 
 

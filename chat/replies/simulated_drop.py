@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streaming.models import Stream
-from streaming.providers.demo import STORM_MODEL
+from streaming.providers.demo.adapter import STORM_MODEL
 
 DROP_DELAY_SECONDS = 2.0
 

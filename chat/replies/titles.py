@@ -7,7 +7,6 @@ message waits for it. A title that a person gave is never replaced.
 from __future__ import annotations
 
 import re
-from functools import partial
 from uuid import uuid4
 
 from django.conf import settings
@@ -16,11 +15,12 @@ from chat import changes, model_catalog
 from chat.models import Conversation, Message
 from chat.replies import credentials
 from streaming import journal, lifecycle
-from streaming.journal import StreamText
+from streaming.events import StreamText
 from streaming.models import State, Stream
 from streaming.providers import catalog
-from streaming.providers.base import Request, Turn, Usage
-from streaming.sources import Source, StreamHandler
+from streaming.providers.reply_source import ReplySource
+from streaming.providers.types import Request, Turn, Usage
+from streaming.sources import StreamHandler
 from streaming.sources import register as register_source
 
 SOURCE = "title"
@@ -76,7 +76,7 @@ def register_handler() -> None:
     register_source(SOURCE, StreamHandler(prepare, finalize, load_text))
 
 
-def prepare(stream: Stream, text: StreamText) -> Source:
+def prepare(stream: Stream, text: StreamText) -> ReplySource:
     """Raises ModelNotFound or InvalidKey; the first words then stay the title."""
     model = credentials.get_stream_model(stream)
     answer = Message.objects.select_related("parent").get(pk=stream.arguments["message"])
@@ -89,11 +89,11 @@ def prepare(stream: Stream, text: StreamText) -> Source:
         reasoning_effort=model.efforts[0] if model.efforts else None,
     )
     key = credentials.decrypt_key(stream, model.provider)
-    return Source(
+    return ReplySource(
         credentials.load_adapter(model.provider),
         request,
         key,
-        partial(model_catalog.remember_refusal, model),
+        credentials.build_refusal_memory(model),
     )
 
 

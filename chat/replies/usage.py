@@ -7,7 +7,7 @@ from decimal import Decimal
 from chat import model_catalog
 from chat.models import Message
 from streaming.models import Stream
-from streaming.providers.base import Usage
+from streaming.providers.types import Usage
 
 MAX_TOKEN_COUNT = 2**31 - 1
 COST_PRECISION = Decimal("0.000001")

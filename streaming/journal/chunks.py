@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID
 
-from streaming.models import Kind, State, Stream
-from streaming.providers.base import Upstream
+from streaming.events import StreamText
+from streaming.models import Kind, State, Stream, split_checkpoint
 
 MAX_CHUNK_CHARS = 16_384
 """The most characters that one chunk holds, so that every frame and row is bounded."""
@@ -46,7 +46,7 @@ class Append:
     uuid: UUID
     epoch: int
     chunks: tuple[Chunk, ...]
-    checkpoint: Upstream | None = None
+    checkpoint: str | None = None
 
     @property
     def first_index(self) -> int:
@@ -55,6 +55,11 @@ class Append:
     @property
     def next_index(self) -> int:
         return self.chunks[-1].index + 1
+
+    @property
+    def checkpoint_columns(self) -> tuple[str | None, str | None]:
+        """The checkpoint as the values of its two columns."""
+        return (None, None) if self.checkpoint is None else split_checkpoint(self.checkpoint)
 
     @property
     def text_length(self) -> int:
@@ -112,21 +117,6 @@ class StreamHead:
 
 Cursor = tuple[int, int]
 """A stream's id, and the index of the last chunk that a reader has."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamText:
-    """All the text of a stream up to `next_index`.
-
-    Seams are offsets into `content`, in code points: the places where another worker or a
-    continuation went on. With `ends_in_seam` neither text nor reasoning follows the last seam.
-    """
-
-    content: str = ""
-    reasoning: str = ""
-    seams: tuple[int, ...] = ()
-    next_index: int = 0
-    ends_in_seam: bool = False
 
 
 ReadResult = tuple[StreamHead, list[Chunk]]

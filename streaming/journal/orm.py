@@ -10,12 +10,12 @@ from django.db import transaction
 from django.db.models import F, Max, Min
 from django.db.models.functions import Coalesce, Now
 
+from streaming.events import StreamText
 from streaming.journal.chunks import (
     Append,
     Chunk,
     Cursor,
     StreamHead,
-    StreamText,
     build_chunks,
 )
 from streaming.models import (
@@ -56,10 +56,11 @@ def _append_entry(entry: Append) -> bool:
     return True
 
 
-def _checkpoint_columns(entry: Append) -> dict[str, str]:
+def _checkpoint_columns(entry: Append) -> dict[str, str | None]:
     if entry.checkpoint is None:
         return {}
-    return {"upstream_id": entry.checkpoint.id, "upstream_cursor": entry.checkpoint.cursor}
+    upstream_id, cursor = entry.checkpoint_columns
+    return {"upstream_id": upstream_id, "upstream_cursor": cursor}
 
 
 def _insert_chunks(stream_id: int, chunks: Iterable[Chunk]) -> None:

@@ -57,6 +57,7 @@ def append(entries: Sequence[Append]) -> set[int]:
     same, PostgreSQL fails one of them, which tries again.
     """
     rows = [(e.stream_id, c) for e in entries for c in e.chunks]
+    checkpoints = [e.checkpoint_columns for e in entries]
     with connection.cursor() as cursor:
         cursor.execute(
             APPEND_STATEMENT,
@@ -66,8 +67,8 @@ def append(entries: Sequence[Append]) -> set[int]:
                 _format_int_array(e.first_index for e in entries),
                 _format_int_array(e.next_index for e in entries),
                 _format_int_array(e.text_length for e in entries),
-                _format_text_array(e.checkpoint.id if e.checkpoint else None for e in entries),
-                _format_text_array(e.checkpoint.cursor if e.checkpoint else None for e in entries),
+                _format_text_array(upstream_id for upstream_id, _ in checkpoints),
+                _format_text_array(cursor for _, cursor in checkpoints),
                 _format_int_array(stream_id for stream_id, _ in rows),
                 _format_int_array(c.index for _, c in rows),
                 _format_int_array(KIND_NUMBERS[c.kind] for _, c in rows),

@@ -4,7 +4,7 @@ transaction."""
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -14,17 +14,14 @@ from django.db.utils import DataError
 
 from streaming import journal
 from streaming.database import CONNECTION_ERRORS
+from streaming.events import Finish, SourceError
 from streaming.journal import Append
 from streaming.lifecycle.notifications import notify_ended
 from streaming.models import State, Stream
-from streaming.providers.base import Finish
-from streaming.providers.errors import ProviderError
 from streaming.sources import get_handler
 
 logger = logging.getLogger(__name__)
 
-INTERRUPTING_CODES = {"timeout", "network", "overloaded"}
-"""Errors of a connection. Text that was written before one may be continued."""
 STOP_BATCH_SIZE = 100
 
 
@@ -42,25 +39,21 @@ class Ending:
 
     @classmethod
     def from_finish(cls, finish: Finish) -> Ending:
-        counted = asdict(finish.usage) if finish.usage else {}
-        usage = {name: count for name, count in counted.items() if count is not None}
         return cls(
             State.COMPLETED,
             finish_reason=finish.reason,
-            usage=usage,
-            upstream_id=finish.request_id,
+            usage=dict(finish.usage or {}),
+            upstream_id=finish.upstream_id,
         )
 
     @classmethod
-    def from_error(cls, error: ProviderError, *, with_text: bool) -> Ending:
-        """With text before it, an error of the connection interrupts: the text may be continued."""
-        is_cut = error.code == "interrupted" or (with_text and error.code in INTERRUPTING_CODES)
+    def from_error(cls, error: SourceError) -> Ending:
         return cls(
-            State.INTERRUPTED if is_cut else State.FAILED,
+            State.INTERRUPTED if error.interrupted else State.FAILED,
             error_class=error.code,
             error=error.message,
             error_detail=error.detail,
-            upstream_id=error.request_id,
+            upstream_id=error.upstream_id,
         )
 
     @classmethod

@@ -9,7 +9,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 
 from streaming import journal
-from streaming.journal import StreamText
+from streaming.events import StreamText
 from streaming.lifecycle.notifications import notify_workers
 from streaming.models import Stream
 

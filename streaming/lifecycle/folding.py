@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from streaming import journal
-from streaming.journal import StreamText
+from streaming.events import StreamText
 from streaming.models import Stream
 from streaming.outage import is_outage_error
 from streaming.sources import get_handler

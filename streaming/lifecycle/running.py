@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from streaming.models import State, Stream
-from streaming.providers.base import Upstream
+from streaming.models import State, Stream, split_checkpoint
 
 MAX_TAKEOVERS = 1
 """How often a stream that has text is continued after its worker died."""
@@ -17,10 +16,11 @@ def set_note(stream_id: int, epoch: int, note: str) -> bool:
     return mine.update(note=note) > 0
 
 
-def save_checkpoint(stream_id: int, epoch: int, checkpoint: Upstream) -> bool:
+def save_checkpoint(stream_id: int, epoch: int, checkpoint: str) -> bool:
     """Save a checkpoint before there is any text to commit it with. False: as for `set_note`."""
     mine = Stream.objects.filter(id=stream_id, epoch=epoch, state=State.RUNNING)
-    return mine.update(upstream_id=checkpoint.id, upstream_cursor=checkpoint.cursor) > 0
+    upstream_id, cursor = split_checkpoint(checkpoint)
+    return mine.update(upstream_id=upstream_id, upstream_cursor=cursor) > 0
 
 
 def is_stopped_or_deleted(stream_id: int) -> bool:

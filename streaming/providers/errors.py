@@ -1,56 +1,59 @@
 """What can go wrong at a provider, told apart by what the caller can do about it.
 
-Every error carries a sentence for people, whether trying again helps, and what the provider said
-with the key taken out. No key is ever in a message, a repr, the arguments or a cause: adapters
-translate at the edge, scrub, and raise these without a context.
+Every error has a sentence for people, says whether trying again helps, and holds the provider's own
+words with the key taken out. No key is in a message, a repr, the arguments or a cause: adapters
+translate at the edge, redact, and raise these without a context.
 """
 
-import html
-import itertools
-import json
-import re
-from collections.abc import Callable
-from typing import Any, ClassVar
-from urllib.parse import quote
+from __future__ import annotations
 
-KEY_FRAGMENT_CHARS = 8  # Any run of this many characters of a key counts as the key.
-MAX_DETAIL_CHARS = 600  # Characters of the provider's own words that are kept.
+from typing import ClassVar
 
-REDACTED = "[key]"
-SECRET_PATTERN = re.compile(r"\b(?:sk|pk|rk)-[\w-]{8,}|\bAIza[\w-]{20,}|(?i:\bbearer\s+)[^\s\"',]+")
+from streaming.events import SourceError
 
 
-class ProviderError(Exception):
-    """Anything else that a provider answered; the root of the tree.
+class ProviderError(SourceError):
+    """Any other answer that is no reply; the root of the tree.
 
     `message` is a sentence for people (the class has one for its case), `retryable` says whether
-    the very same request may work later, `retry_after` is in seconds, `detail` is the provider's
-    own text and must be scrubbed by whoever raises this, `request_id` is the provider's.
+    the very same request may work later, `retry_after` is in seconds, `param` is the setting that
+    the provider named. `detail` is the provider's own text and must be redacted by the code that
+    raises this; `upstream_id` is the provider's id of the request.
     """
 
-    code: ClassVar[str] = "provider_error"
+    code = "provider_error"
     default_message: ClassVar[str] = "{provider} answered with an error."
+    param_message: ClassVar[str] = ""
+    """The message instead of that one where the provider named a setting."""
     default_retryable: ClassVar[bool] = False
+    default_interrupted: ClassVar[bool] = False
 
     def __init__(
         self,
         message: str = "",
         *,
         provider: str = "the provider",
+        param: str = "",
         retryable: bool | None = None,
         retry_after: float | None = None,
         detail: str = "",
-        request_id: str = "",
+        upstream_id: str = "",
         status: int | None = None,
     ) -> None:
-        message = message or self.default_message.format(provider=provider)
-        self.message = message[:1].upper() + message[1:]
+        if not message:
+            template = (param and self.param_message) or self.default_message
+            message = template.format(provider=provider, param=param)
+        super().__init__(
+            self.code,
+            message[:1].upper() + message[1:],
+            detail,
+            interrupted=self.default_interrupted,
+            upstream_id=upstream_id,
+        )
         self.retryable = self.default_retryable if retryable is None else retryable
         self.retry_after = retry_after
-        self.detail = detail
-        self.request_id = request_id
+        self.param = param
         self.status = status
-        super().__init__(self.message)
 
 
 class InvalidKey(ProviderError):
@@ -109,18 +112,11 @@ class ModelNotFound(ProviderError):
 
 
 class BadRequest(ProviderError):
-    """The provider refused the request itself; `param` names the setting where it told us."""
+    """The provider refused the request itself, or one setting of it."""
 
     code = "bad_request"
     default_message = "{provider} could not work with this request."
-
-    def __init__(
-        self, message: str = "", *, param: str = "", provider: str = "the provider", **kwargs: Any
-    ) -> None:
-        self.param = param
-        if param and not message:
-            message = f"{provider} did not accept the setting “{param}” for this model."
-        super().__init__(message, provider=provider, **kwargs)
+    param_message = "{provider} did not accept the setting “{param}” for this model."
 
 
 class ContentRefused(ProviderError):
@@ -152,45 +148,4 @@ class Interrupted(ProviderError):
     code = "interrupted"
     default_message = "The connection to {provider} broke in the middle of the reply."
     default_retryable = True
-
-
-def make_redactor(key: str) -> Callable[[str], str]:
-    """A function that takes `key`, long pieces of it and anything that looks like one out of text.
-
-    It is a closure so that a traceback that prints locals shows a function, not the key.
-    Keys shorter than four characters (“none” for local servers has four) are no secrets.
-    """
-    size = min(KEY_FRAGMENT_CHARS, len(key))
-    forms = _encodings_of(key) if size >= 4 else set()
-    windows = {form[i : i + size] for form in forms for i in range(len(form) - size + 1)}
-
-    def redact(text: str) -> str:
-        bounded = text[: 10 * MAX_DETAIL_CHARS]
-        return SECRET_PATTERN.sub(REDACTED, _redact_fragments(windows, size, bounded))[
-            :MAX_DETAIL_CHARS
-        ]
-
-    return redact
-
-
-def _encodings_of(key: str) -> set[str]:
-    """How a key may stand in an address, in JSON or on a page."""
-    escaped = quote(key, safe="")
-    lower = re.sub("%..", lambda code: code[0].lower(), escaped)
-    return {
-        key,
-        escaped,
-        lower,
-        html.escape(key),
-        json.dumps(key)[1:-1],
-        key.replace("/", "\\/"),
-    }
-
-
-def _redact_fragments(fragments: set[str], size: int, text: str) -> str:
-    starts = range(len(text) - size + 1) if fragments else ()
-    hidden = {
-        spot for at in starts if text[at : at + size] in fragments for spot in range(at, at + size)
-    }
-    runs = itertools.groupby(enumerate(text), lambda place: place[0] in hidden)
-    return "".join(REDACTED if inside else "".join(c for _, c in run) for inside, run in runs)
+    default_interrupted = True

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -14,9 +15,10 @@ from pytest_django import Settings
 
 from accounts import checking, keys, views
 from accounts.models import ApiKey, KeyStatus, ListedModel, User
-from streaming import model_listing
-from streaming.providers.base import ModelInfo as Told
+from streaming.providers import listing
 from streaming.providers.errors import TimedOut
+from streaming.providers.redaction import Secret
+from streaming.providers.types import ModelInfo as Told
 
 SECRET = "sk-harbour-0123456789-ab12"
 OTHER = "sk-harbour-9876543210-cd34"
@@ -161,10 +163,8 @@ def test_an_unreachable_provider_does_not_prevent_saving_a_key(
 def test_a_silent_provider_is_waited_for_no_longer_than_the_limit(
     as_owner: Client, owner: User, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = model_listing.list_models_blocking
-    monkeypatch.setattr(
-        model_listing, "list_models_blocking", lambda *who: asked(*who, seconds=0.2)
-    )
+    ask = listing.list_models_blocking
+    monkeypatch.setattr(listing, "list_models_blocking", partial(ask, seconds=0.2))
     provider.silent = True
     saved(as_owner)
     assert ApiKey.objects.get(user=owner).check_result == KeyStatus.UNREACHABLE
@@ -176,15 +176,16 @@ def test_a_hanging_event_loop_is_not_waited_for(
     """As with a name server that does not answer, which no timeout of asyncio ends."""
     hanging = threading.Event()
 
-    async def hang(*arguments: Any, **options: Any) -> tuple[Told, ...]:
-        hanging.wait(20)
-        return ()
+    class Hanging:
+        async def list_models(self, key: Secret) -> tuple[Told, ...]:
+            hanging.wait(20)
+            return ()
 
-    monkeypatch.setattr(model_listing, "list_models", hang)
-    monkeypatch.setattr(model_listing, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(listing, "get_adapter", lambda *who, **options: Hanging())
+    monkeypatch.setattr(listing, "GRACE_SECONDS", 0.1)
     start = time.monotonic()
     with pytest.raises(TimedOut):
-        model_listing.list_models_blocking("openai", SECRET, seconds=0.1)
+        listing.list_models_blocking("openai", Secret(SECRET), seconds=0.1)
     assert time.monotonic() - start < 15
     hanging.set()
 

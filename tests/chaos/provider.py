@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Self
 
-from streaming.providers.base import CONTINUE_PROMPT
+from streaming.providers.types import CONTINUE_PROMPT
 from tests.chaos.script import Script
 from tools.fake_provider import Behaviour
 from tools.fake_provider.openai_responses import OpenAIResponses

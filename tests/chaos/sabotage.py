@@ -19,11 +19,11 @@ class Broken(AppConfig):
     label = "chaos"
 
     def ready(self) -> None:
-        from streaming.providers import base
+        from streaming.providers.types import Timeouts
 
         faulthandler.register(signal.SIGUSR1)  # a process that is stuck can be asked where
-        times = fields(base.Timeouts)
-        base.Timeouts.__init__.__defaults__ = (SILENCE,) * len(times)
+        times = fields(Timeouts)
+        Timeouts.__init__.__defaults__ = (SILENCE,) * len(times)
         if broken := os.environ.get("BREAK"):
             BREAKS[broken]()
 
@@ -54,21 +54,17 @@ def _replaced(statement: str, *changes: tuple[str, str]) -> str:
 
 
 def publish_first() -> None:
-    """The writer rings, and only then commits."""
-    from streaming.writer import Writer
+    """The writer publishes, and only then commits."""
+    from streaming.worker.writer import Writer
 
-    commit = Writer._commit_batch
+    commit, publish = Writer._commit_batch, Writer._publish
 
-    async def ring_then_commit(self: Any, batch: Sequence[Any]) -> None:
-        notify = self._on_committed
-        notify([entry for _, entry in batch])
-        self._on_committed = lambda entries: None
-        try:
-            await commit(self, batch)
-        finally:
-            self._on_committed = notify
+    async def publish_then_commit(self: Any, batch: Sequence[Any]) -> None:
+        publish(self, [entry for _, entry in batch])
+        await commit(self, batch)
 
-    Writer._commit_batch = ring_then_commit  # type: ignore[method-assign]
+    Writer._commit_batch = publish_then_commit  # type: ignore[method-assign]
+    Writer._publish = lambda self, entries: None  # type: ignore[method-assign]
 
 
 def without_refill() -> None:

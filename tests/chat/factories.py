@@ -14,10 +14,10 @@ from chat import replies
 from chat.models import Conversation, Message
 from chat.replies import Reply, ReplySettings
 from streaming import journal, lifecycle
+from streaming.events import Finish
 from streaming.journal import Append, Chunk
 from streaming.lifecycle import Ending
 from streaming.models import Kind, Stream
-from streaming.providers.base import Finish
 
 HTMX = {"HX-Request": "true"}
 QUESTION = "Why do tides lag the moon?"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chat.replies import context, followups
 from chat.replies.context import PromptContext, build_context
 from chat.replies.followups import is_followup
-from streaming.providers.base import CONTINUE_PROMPT, Role, Turn
+from streaming.providers.types import CONTINUE_PROMPT, Role, Turn
 
 
 def build_turns(*texts: str) -> tuple[Turn, ...]:

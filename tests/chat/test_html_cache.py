@@ -17,7 +17,7 @@ from chat.rendering import cache
 from chat.rendering.cache import MemoryCache, MessageHtmlLoader, compute_digest, purge_cache
 from chat.rendering.complexity import MAX_COST
 from chat.rendering.markdown import RENDERER_VERSION, to_html
-from streaming.writer import MAX_STREAM_CHARS
+from streaming.worker.buffer import MAX_STREAM_CHARS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,9 +14,9 @@ from accounts.models import User
 from chat.models import Conversation
 from chat.replies import Reply
 from streaming import journal, lifecycle
+from streaming.events import Finish
 from streaming.lifecycle import Ending
 from streaming.models import Stream, StreamChunk
-from streaming.providers.base import Finish
 from streaming.providers.errors import Interrupted, InvalidKey, ProviderError
 from tests.chat.factories import (
     QUESTION,
@@ -116,7 +116,7 @@ STATES: list[tuple[Ending, str, list[str]]] = [
     (Ending.from_finish(Finish("length")), "Reached the length limit", []),
     (lifecycle.STOPPED, "Stopped", []),
     (
-        Ending.from_error(InvalidKey(provider="OpenAI", detail="401: wrong"), with_text=True),
+        Ending.from_error(InvalidKey(provider="OpenAI", detail="401: wrong")),
         "Failed",
         [
             "OpenAI did not accept the API key. Check it in settings.",
@@ -126,7 +126,7 @@ STATES: list[tuple[Ending, str, list[str]]] = [
         ],
     ),
     (
-        Ending.from_error(Interrupted(provider="OpenAI"), with_text=True),
+        Ending.from_error(Interrupted(provider="OpenAI")),
         "Interrupted",
         ["The connection to OpenAI broke in the middle of the reply.", "Continue where it stopped"],
     ),
@@ -169,7 +169,7 @@ def test_every_class_of_error_has_a_message_and_a_first_button(
     as_owner: Client, reply: Reply
 ) -> None:
     endings = {
-        kind.code: Ending.from_error(kind(provider="OpenAI"), with_text=False)
+        kind.code: Ending.from_error(kind(provider="OpenAI"))
         for kind in ProviderError.__subclasses__()
         if kind is not Interrupted
     }

@@ -15,12 +15,12 @@ from chat.models import Conversation, Message
 from chat.presentation.current_text import read_current_text
 from chat.replies import Reply, ReplyRejected
 from streaming import journal, lifecycle
+from streaming.events import Finish, StreamText
 from streaming.hub import WORKERS_GROUP
-from streaming.journal import StreamText
 from streaming.lifecycle import Ending, notifications
 from streaming.models import Kind, State, Stream
-from streaming.providers.base import CONTINUE_PROMPT, Finish, Turn, Usage
 from streaming.providers.errors import InvalidKey, ProviderError
+from streaming.providers.types import CONTINUE_PROMPT, Turn
 from tests.chat.factories import ask
 from tests.streaming.factories import at_once, claimed, finish, working, write
 
@@ -316,7 +316,7 @@ def test_a_continued_reply_asks_the_model_to_continue_its_text(owner: User) -> N
 def test_a_key_that_was_removed_meanwhile_fails_the_reply_with_a_reason(owner: User) -> None:
     keys.save(owner, "openai", "sk-of-the-owner-0123456789")
     stream = claim_stream(ask(owner, model="gpt-4.1"))
-    assert replies.prepare(stream, StreamText()).key == "sk-of-the-owner-0123456789"
+    assert replies.prepare(stream, StreamText()).key.reveal() == "sk-of-the-owner-0123456789"
     keys.remove(owner, "openai")
     with pytest.raises(InvalidKey) as invalid:
         replies.prepare(stream, StreamText())
@@ -358,7 +358,7 @@ def test_usage_and_reasoning_are_stored_with_the_message(owner: User) -> None:
     reply = ask(owner)
     stream = claim_stream(reply)
     write(stream, (Kind.REASONING, "hm"), "one ", (Kind.SEAM, ""), "two")
-    usage = Usage(input=11, output=7, reasoning=3)
+    usage = {"input": 11, "output": 7, "reasoning": 3}
     finish(stream, Ending.from_finish(Finish("length", usage)))
     answer = reload_answer(reply)
     assert (answer.content, answer.reasoning, answer.seams) == ("one two", "hm", [4])
@@ -534,6 +534,6 @@ def test_after_a_provider_error_the_stream_has_a_sentence_and_the_message_its_te
     reply = ask(owner)
     stream = claim_stream(reply)
     write(stream, "so far")
-    finish(stream, Ending.from_error(ProviderError("It broke."), with_text=True))
+    finish(stream, Ending.from_error(ProviderError("It broke.")))
     assert reload_answer(reply).content == "so far"
     assert Stream.objects.get().error == "It broke."

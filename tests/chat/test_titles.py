@@ -13,10 +13,10 @@ from chat import conversations
 from chat.models import Conversation
 from chat.replies import Reply, titles
 from streaming import journal, lifecycle
-from streaming.journal import Append, Chunk, StreamText
+from streaming.events import Finish, StreamText
+from streaming.journal import Append, Chunk
 from streaming.lifecycle import Ending
 from streaming.models import Kind, Stream
-from streaming.providers.base import Finish
 from streaming.providers.catalog import MODELS
 from tests.chat.factories import ask, finish
 

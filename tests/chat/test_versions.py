@@ -12,9 +12,9 @@ from accounts.models import User
 from chat.models import Conversation, Message
 from chat.replies import Reply
 from streaming import lifecycle
+from streaming.events import Finish
 from streaming.lifecycle import Ending
 from streaming.models import State, Stream
-from streaming.providers.base import Finish
 from tests.chat.factories import HTMX, ask, finish, html, page, signed_in
 
 pytestmark = pytest.mark.django_db

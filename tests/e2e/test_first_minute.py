@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from streaming.providers import demo
+from streaming.providers.demo import prose
 from tests.e2e.replies import ask, conversation_path, copied, finished, latest
 from tests.e2e.routes import intercept
 from tests.e2e.test_listing import row
@@ -61,13 +61,13 @@ def test_a_stranger_signs_up_asks_reloads_and_loses_nothing(
     assert text.inner_text().startswith(so_far.rstrip())
 
     finished(page, within=60)
-    assert copied(page) == demo.compose_reply(QUESTION)
+    assert copied(page) == prose.compose_reply(QUESTION)
     expect(page.get_by_role("heading", level=1)).to_have_text(QUESTION)
     page.get_by_role("link", name="New chat").click()
     page.wait_for_url(lambda url: "/c/" not in url)
     row(page, QUESTION).get_by_role("link", name=QUESTION, exact=True).click()
     page.wait_for_url(f"**{path}")
-    assert copied(page) == demo.compose_reply(QUESTION)
+    assert copied(page) == prose.compose_reply(QUESTION)
 
 
 def test_a_suggestion_is_a_question_ready_to_send(

@@ -4,17 +4,12 @@ import json
 
 import pytest
 
+from streaming.events import Delta, Finish
 from streaming.providers import anthropic, errors
-from streaming.providers.base import (
-    CONTINUE_PROMPT,
-    Delta,
-    Finish,
-    ReplyEvent,
-    Request,
-    Turn,
-    Usage,
-    get_adapter,
-)
+from streaming.providers.adapter import ReplyEvent
+from streaming.providers.redaction import Secret
+from streaming.providers.registry import get_adapter
+from streaming.providers.types import CONTINUE_PROMPT, Request, Turn, Usage
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
 from tools.fake_provider import Usage as Claimed
 
@@ -24,7 +19,7 @@ TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CONTINU
 
 async def collected(fake: Fake, request: Request) -> list[ReplyEvent]:
     kelp = get_adapter("anthropic", base_url=fake.anthropic)
-    return [event async for event in kelp.stream(request, KEY)]
+    return [event async for event in kelp.stream(request, Secret(KEY))]
 
 
 async def test_a_message_always_has_a_limit_and_thoughts_that_can_be_read(fake: Fake) -> None:
@@ -114,13 +109,13 @@ def test_what_was_written_to_the_cache_counts_as_input() -> None:
         "cache_creation_input_tokens": 3_000,
         "output_tokens": 5,
     }
-    assert anthropic.parse_usage(counted, None) == Usage(input=3_210, output=5, cached=200)
+    assert anthropic.parse_usage(counted) == Usage(input=3_210, output=5, cached=200)
 
 
 def test_a_count_that_is_null_takes_back_none_that_was_told() -> None:
     before = Usage(input=10, output=5, reasoning=2, cached=1)
     nothing = {"input_tokens": None, "output_tokens": None, "output_tokens_details": None}
-    assert anthropic.parse_usage(nothing, before) == before
+    assert before.updated_by(anthropic.parse_usage(nothing)) == before
 
 
 async def test_a_stop_reason_counts_though_the_last_event_is_missing(fake: Fake) -> None:
@@ -130,7 +125,7 @@ async def test_a_stop_reason_counts_though_the_last_event_is_missing(fake: Fake)
     )
     fake.script(Behaviour(extra=said, cut_after=0, usage=None))
     events = await collected(fake, Request("claude-opus-5-5", TURNS))
-    assert events == [Finish("stop", Usage(output=2), "req_fake")]
+    assert events == [Finish("stop", Usage(output=2).to_counts(), "req_fake")]
 
 
 async def test_a_last_event_without_a_reason_ends_a_reply_for_an_unknown_one(fake: Fake) -> None:
@@ -158,4 +153,4 @@ async def test_the_servers_environment_stays_out_of_the_request(
 async def test_usage_is_known_as_far_as_it_was_told(fake: Fake) -> None:
     fake.script(Behaviour.of("Kelp", usage=Claimed(input=9, output=4)))
     events = await collected(fake, Request("claude-opus-5-5", TURNS))
-    assert events[-1] == Finish("stop", Usage(9, 4, 0, 0), "req_fake")
+    assert events[-1] == Finish("stop", Usage(9, 4, 0, 0).to_counts(), "req_fake")

@@ -19,8 +19,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from streaming.providers import asyncio_transport
-from streaming.providers.asyncio_transport import (
+from streaming.providers.http import transport
+from streaming.providers.http.transport import (
     MAX_BUFFERED_BYTES,
     AsyncioBackend,
     AsyncioConnection,
@@ -216,7 +216,7 @@ async def test_a_connection_that_was_hung_up_is_not_taken_for_a_good_one() -> No
 async def test_where_one_address_of_a_host_does_not_answer_another_one_does(
     monkeypatch: pytest.MonkeyPatch, trouble: OSError | None
 ) -> None:
-    answering, tried = asyncio_transport._connect_address, []
+    answering, tried = transport._connect_address, []
 
     async def first_in_trouble(address: str, port: int) -> AsyncioConnection:
         tried.append(address)
@@ -228,8 +228,8 @@ async def test_where_one_address_of_a_host_does_not_answer_another_one_does(
         raise AssertionError
 
     async with served(kelp) as port:
-        monkeypatch.setattr(asyncio_transport, "_connect_address", first_in_trouble)
-        monkeypatch.setattr(asyncio_transport, "deque", lambda _: deque(["192.0.2.1", "127.0.0.1"]))
+        monkeypatch.setattr(transport, "_connect_address", first_in_trouble)
+        monkeypatch.setattr(transport, "deque", lambda _: deque(["192.0.2.1", "127.0.0.1"]))
         connection = await AsyncioBackend().connect_tcp("127.0.0.1", port, timeout=5)
         await connection.aclose()
     assert tried == ["192.0.2.1", "127.0.0.1"]

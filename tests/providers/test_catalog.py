@@ -7,9 +7,9 @@ from datetime import date
 import pytest
 
 from streaming.providers import catalog
-from streaming.providers.base import get_adapter
-from streaming.providers.catalog import Model
-from streaming.providers.demo import TOKENS_PER_SECOND
+from streaming.providers.catalog import Model, compatible
+from streaming.providers.demo.adapter import TOKENS_PER_SECOND
+from streaming.providers.registry import get_adapter
 
 SKETCHED = [
     "gpt-4o-mini",
@@ -160,8 +160,8 @@ def test_an_unknown_provider_has_no_adapter() -> None:
 def test_no_sdk_and_no_django_is_loaded_before_it_is_needed() -> None:
     program = """
 import sys
-from streaming.providers import base, catalog, errors
-base.get_adapter("demo")
+from streaming.providers import catalog, errors, registry
+registry.get_adapter("demo")
 heavy = {"openai", "httpx2", "anthropic", "google.genai", "django", "genai_prices"}
 print(*sorted(heavy & set(sys.modules)))
 """
@@ -170,7 +170,7 @@ print(*sorted(heavy & set(sys.modules)))
 
 
 def test_a_row_of_configuration_is_a_provider_with_models() -> None:
-    provider, models = catalog.parse_provider_config(
+    provider, models = compatible.parse_provider_config(
         {"id": "ollama", "name": "Ollama", "url": "http://127.0.0.1:11434/v1", "models": ["qwen3"]}
     )
     assert (provider.name, provider.needs_key) == ("Ollama", False)
@@ -191,5 +191,5 @@ def test_a_row_of_configuration_is_a_provider_with_models() -> None:
     ],
 )
 def test_a_row_that_describes_no_provider_says_why(row: object, problem: str) -> None:
-    with pytest.raises(catalog.InvalidProviderConfig, match=problem):
-        catalog.parse_provider_config(row)
+    with pytest.raises(compatible.InvalidProviderConfig, match=problem):
+        compatible.parse_provider_config(row)

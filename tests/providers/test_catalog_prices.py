@@ -7,10 +7,10 @@ from pathlib import Path
 import genai_prices
 import pytest
 
-from streaming.providers import catalog, prices
-from streaming.providers.base import Usage
-from streaming.providers.catalog import Model
-from streaming.providers.prices import Price
+from streaming.providers import catalog
+from streaming.providers.catalog import Model, prices
+from streaming.providers.catalog.prices import Price
+from streaming.providers.types import Usage
 from tools.prices import written
 
 PRICED = [model for model in catalog.MODELS if model.prices]

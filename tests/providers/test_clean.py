@@ -1,27 +1,28 @@
 """Text is made whole, however a provider cuts it."""
 
-import asyncio
-from collections.abc import AsyncGenerator
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.providers.base import Delta, Finish, ReplyEvent, Upstream, sanitize_events
+from streaming.events import Delta, Finish
+from streaming.providers.adapter import ReplyEvent
+from streaming.providers.text import TextCleaner
 
 REPLACEMENT = "\ufffd"
 
 
 def cleaned(*events: ReplyEvent) -> list[ReplyEvent]:
-    async def source() -> AsyncGenerator[ReplyEvent, None]:
-        for event in events:
-            yield event
-
-    async def collect() -> list[ReplyEvent]:
-        return [event async for event in sanitize_events(source())]
-
-    return asyncio.run(collect())
+    """These events as a call hands them on."""
+    cleaner = TextCleaner()
+    passed: list[ReplyEvent] = []
+    for event in events:
+        if isinstance(event, Finish):
+            passed += [*cleaner.flush(), event]
+        elif delta := cleaner.clean(event):
+            passed.append(delta)
+    return passed + cleaner.flush()
 
 
 def texts(*pieces: str) -> list[str]:
@@ -65,48 +66,22 @@ def test_a_half_left_over_comes_before_the_finish() -> None:
 
 
 def test_a_place_at_the_provider_never_runs_ahead_of_the_text() -> None:
-    at = [Upstream("resp", str(number)) for number in range(4)]
+    at = [f"resp {number}" for number in range(4)]
     events = cleaned(
-        Delta("a", upstream=at[0]),
-        Delta("b\ud83d", upstream=at[1]),
-        Delta("hm", "reasoning", upstream=at[2]),
-        Delta("\ude00", upstream=at[3]),
+        Delta("a", checkpoint=at[0]),
+        Delta("b\ud83d", checkpoint=at[1]),
+        Delta("hm", "reasoning", checkpoint=at[2]),
+        Delta("\ude00", checkpoint=at[3]),
     )
     assert events == [
-        Delta("a", upstream=at[0]),
+        Delta("a", checkpoint=at[0]),
         Delta("hm", "reasoning"),
-        Delta("b😀", upstream=at[3]),
+        Delta("b😀", checkpoint=at[3]),
     ]
 
 
 def test_halves_without_end_pile_up_nowhere() -> None:
     assert texts(*["\ud83d"] * 50) == [REPLACEMENT] * 50
-
-
-async def test_closing_it_closes_the_source() -> None:
-    closed = False
-
-    async def source() -> AsyncGenerator[ReplyEvent, None]:
-        nonlocal closed
-        try:
-            yield Delta("kelp")
-            yield Delta("never")
-        finally:
-            closed = True
-
-    events = sanitize_events(source())
-    await anext(events)
-    await events.aclose()
-    assert closed
-
-
-async def test_an_error_of_the_source_passes() -> None:
-    async def source() -> AsyncGenerator[ReplyEvent, None]:
-        yield Delta("a\ud83d")
-        raise ConnectionError
-
-    with pytest.raises(ConnectionError):
-        _ = [event async for event in sanitize_events(source())]
 
 
 UNITS = st.one_of(

@@ -13,19 +13,12 @@ from typing import Any
 
 import pytest
 
+from streaming.events import Delta, Finish
 from streaming.providers import errors
-from streaming.providers.base import (
-    Adapter,
-    Delta,
-    Finish,
-    ReplyEvent,
-    Request,
-    Timeouts,
-    Turn,
-    Usage,
-    get_adapter,
-    list_models,
-)
+from streaming.providers.adapter import Adapter, ReplyEvent
+from streaming.providers.redaction import Secret
+from streaming.providers.registry import get_adapter
+from streaming.providers.types import ModelInfo, Request, Timeouts, Turn, Usage
 from tests.providers.wires import WIRES, Wire
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
 from tools.fake_provider import Usage as Claimed
@@ -59,11 +52,16 @@ async def collected(
     """All events, and the error that ended them."""
     events: list[ReplyEvent] = []
     try:
-        async for event in adapter.stream(request, key):
+        async for event in adapter.stream(request, Secret(key)):
             events.append(event)
     except errors.ProviderError as error:
         return events, error
     return events, None
+
+
+async def listed(fake: Fake, wire: Wire) -> tuple[ModelInfo, ...]:
+    adapter = get_adapter(wire.provider, base_url=wire.base_url(fake))
+    return await adapter.list_models(Secret(KEY))
 
 
 def said(events: list[ReplyEvent], kind: str = "text") -> str:
@@ -94,7 +92,7 @@ async def test_usage_is_what_the_provider_counted(fake: Fake, wire: Wire, make: 
     claimed = Claimed(input=120, output=34, reasoning=12, cached=100)
     fake.script(Behaviour.of("Yes", usage=claimed))
     events, _ = await collected(make(), ask(wire))
-    assert events[-1] == Finish("stop", Usage(120, 34, 12, 100), "req_fake")
+    assert events[-1] == Finish("stop", Usage(120, 34, 12, 100).to_counts(), "req_fake")
 
 
 async def test_usage_nobody_sent_is_unknown_and_not_zero(
@@ -137,6 +135,13 @@ async def test_halves_of_an_emoji_arrive_as_one(fake: Fake, wire: Wire, make: Ma
     fake.script(Behaviour.of("a\ud83d", "\ude00b", "\ud83d", "\udc69\u200d\ud83d", "\udd2c"))
     events, _ = await collected(make(), ask(wire))
     assert [e.text for e in events if isinstance(e, Delta)] == ["a😀b", "👩\u200d", "🔬"]
+
+
+async def test_half_an_emoji_before_a_cut_is_no_text(fake: Fake, wire: Wire, make: Make) -> None:
+    fake.script(Behaviour.of("Kelp", "a\ud83d", "lost", cut_after=2))
+    events, error = await collected(make(), ask(wire))
+    assert events == [Delta("Kelp")]
+    assert type(error) is errors.Interrupted
 
 
 async def test_marks_line_ends_and_spaces_pass_untouched(
@@ -200,7 +205,7 @@ async def test_a_cut_in_the_middle_is_an_interruption(fake: Fake, wire: Wire, ma
     assert events == [Delta("Kelp "), Delta("is")]
     assert type(error) is errors.Interrupted
     assert error.retryable
-    assert error.request_id == "req_fake"
+    assert error.upstream_id == "req_fake"
 
 
 async def test_a_cut_before_any_text_is_the_network(fake: Fake, wire: Wire, make: Make) -> None:
@@ -252,7 +257,7 @@ async def test_a_provider_that_never_answers_times_out(wire: Wire, make: Make) -
 async def test_a_slow_consumer_is_not_a_silent_provider(fake: Fake, wire: Wire, make: Make) -> None:
     fake.script(Behaviour.of("Kelp ", "is ", "slow."))
     heard = ""
-    async for event in make(timeouts=QUICK).stream(ask(wire), KEY):
+    async for event in make(timeouts=QUICK).stream(ask(wire), Secret(KEY)):
         await asyncio.sleep(1.5 * QUICK.idle)
         heard += event.text if isinstance(event, Delta) else "■"
     assert heard == "Kelp is slow.■"
@@ -299,7 +304,7 @@ async def test_reasoning_without_text_counts_as_begun(fake: Fake, wire: Wire, ma
 
 
 async def test_the_models_are_listed_as_the_provider_tells_them(fake: Fake, wire: Wire) -> None:
-    models = await list_models(wire.provider, KEY, base_url=wire.base_url(fake))
+    models = await listed(fake, wire)
     assert wire.listed in models
     assert not [model for model in models if "embedding" in model.id]
 
@@ -309,10 +314,10 @@ async def test_a_key_is_checked_with_one_question(fake: Fake, wire: Wire) -> Non
         fake.reset()
         fake.script(Behaviour(on="models", error=answer))
         with pytest.raises(errors.ProviderError) as caught:
-            await list_models(wire.provider, KEY, base_url=wire.base_url(fake))
+            await listed(fake, wire)
         assert (label, type(caught.value)) == (label, expected)
         assert len(fake.lists()) == 1
-    await list_models(wire.provider, KEY, base_url=wire.base_url(fake))
+    await listed(fake, wire)
     assert fake.requests() == []
 
 
@@ -330,7 +335,7 @@ async def test_every_error_has_its_class_and_is_asked_for_once(
         assert error is not None
         assert events == []
         assert error.status == answer.status
-        assert error.request_id == "req_fake"
+        assert error.upstream_id == "req_fake"
         assert len(fake.requests()) == 1
 
 
@@ -393,7 +398,7 @@ async def _time_to_close(fake: Fake, wire: Wire, kelp: Adapter) -> float:
 
 async def test_leaving_the_loop_closes_the_connection(fake: Fake, wire: Wire, make: Make) -> None:
     fake.script(Behaviour.of("Kelp ", "is", stall_after=2))
-    async with aclosing(make().stream(ask(wire), KEY)) as events:
+    async with aclosing(make().stream(ask(wire), Secret(KEY))) as events:
         assert await anext(events) == Delta("Kelp ")
     await asyncio.to_thread(fake.wait_for, "closed")
 

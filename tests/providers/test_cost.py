@@ -7,7 +7,9 @@ from typing import Any
 import openai
 import pytest
 
-from streaming.providers.base import Request, Turn, get_adapter
+from streaming.providers.redaction import Secret
+from streaming.providers.registry import get_adapter
+from streaming.providers.types import Request, Turn
 from tools.fake_provider import Behaviour, Fake
 
 KEY = "sk-canary-0123456789"
@@ -45,7 +47,7 @@ async def test_an_event_costs_less_than_half_of_what_it_costs_through_the_sdk(
     ratios = []
     for _ in range(3):
         fake.script(WORDS, WORDS)
-        ours = await cost(kelp.stream(request, KEY))
+        ours = await cost(kelp.stream(request, Secret(KEY)))
         theirs = await cost(through_the_sdk(fake, wire))
         ratios.append(ours / theirs)
     print(f"{wire}: {', '.join(f'{ratio:.2f}' for ratio in ratios)} of what the SDK takes")

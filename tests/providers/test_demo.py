@@ -5,19 +5,23 @@ import time
 
 import pytest
 
-from streaming.providers import demo, errors
-from streaming.providers.base import CONTINUE_PROMPT, Delta, Finish, ReplyEvent, Request, Turn
+from streaming.events import Delta, Finish
+from streaming.providers import errors
+from streaming.providers.adapter import ReplyEvent
+from streaming.providers.demo import adapter, prose
+from streaming.providers.redaction import Secret
+from streaming.providers.types import CONTINUE_PROMPT, Request, Turn
 
 PROMPTS = ["Tell me about tides", "What about the kelp?", "", "Some code, please", "🌊" * 500]
 
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(demo.TOKENS_PER_SECOND, "demo", 1e9)
+    monkeypatch.setitem(adapter.TOKENS_PER_SECOND, "demo", 1e9)
 
 
 async def collected(request: Request) -> list[ReplyEvent]:
-    return [event async for event in demo.DemoAdapter().stream(request, "")]
+    return [event async for event in adapter.DemoAdapter().stream(request, Secret(""))]
 
 
 def said(events: list[ReplyEvent]) -> str:
@@ -26,8 +30,8 @@ def said(events: list[ReplyEvent]) -> str:
 
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_at_its_middle_speed_a_reply_takes_more_than_a_minute(prompt: str) -> None:
-    words = demo.split_tokens(demo.compose_reply(prompt))
-    assert 60 < len(words) / demo.TOKENS_PER_SECOND["demo"] < 120
+    words = adapter.split_tokens(prose.compose_reply(prompt))
+    assert 60 < len(words) / adapter.TOKENS_PER_SECOND["demo"] < 120
 
 
 @pytest.mark.usefixtures("hurried")
@@ -36,16 +40,16 @@ async def test_the_same_prompt_has_the_same_reply(prompt: str) -> None:
     request = Request("demo", (Turn("user", prompt),))
     first, second = await collected(request), await collected(request)
     assert first == second
-    assert said(first) == demo.compose_reply(prompt)
+    assert said(first) == prose.compose_reply(prompt)
 
 
 def test_other_prompts_have_other_replies() -> None:
-    assert len({demo.compose_reply(prompt) for prompt in PROMPTS}) == len(PROMPTS)
+    assert len({prose.compose_reply(prompt) for prompt in PROMPTS}) == len(PROMPTS)
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_a_reply_shows_every_common_kind_of_markdown(prompt: str) -> None:
-    text = demo.compose_reply(prompt)
+    text = prose.compose_reply(prompt)
     kinds = [
         "\n## ",
         "\n- [x] ",
@@ -63,30 +67,30 @@ def test_a_reply_shows_every_common_kind_of_markdown(prompt: str) -> None:
 
 def test_what_a_prompt_names_comes_first() -> None:
     headings = [
-        line for line in demo.compose_reply("A table!").splitlines() if line.startswith("## ")
+        line for line in prose.compose_reply("A table!").splitlines() if line.startswith("## ")
     ]
     assert headings[0] == "## Tides, in a table"
 
 
 def test_who_asks_for_a_short_reply_gets_one() -> None:
-    assert len(demo.compose_reply("Be brief: kelp?")) < 700
+    assert len(prose.compose_reply("Be brief: kelp?")) < 700
 
 
 def test_a_prompt_is_quoted_without_its_markup() -> None:
-    text = demo.compose_reply("# Hi\n\n<b>[x](y)</b> `a` **b**")
+    text = prose.compose_reply("# Hi\n\n<b>[x](y)</b> `a` **b**")
     assert "\n> \\# Hi \\<b\\>\\[x\\]\\(y\\)\\<\\/b\\> \\`a\\` \\*\\*b\\*\\*\n" in text
 
 
 @pytest.mark.parametrize("prompt", ["Tell me about tides", "a short one"])
 def test_it_carries_on_from_any_place(prompt: str) -> None:
-    whole = demo.compose_reply(prompt)
+    whole = prose.compose_reply(prompt)
     for at in range(len(whole) + 1):
         turns = (Turn("user", prompt), Turn("assistant", whole[:at]), Turn("user", CONTINUE_PROMPT))
-        assert whole[:at] + demo.compose_remainder(turns) == whole
+        assert whole[:at] + prose.compose_remainder(turns) == whole
 
 
 def test_it_carries_on_after_carrying_on() -> None:
-    whole = demo.compose_reply("tides")
+    whole = prose.compose_reply("tides")
     turns = (
         Turn("user", "tides"),
         Turn("assistant", whole[:100]),
@@ -94,12 +98,12 @@ def test_it_carries_on_after_carrying_on() -> None:
         Turn("assistant", whole[100:250]),
         Turn("user", CONTINUE_PROMPT),
     )
-    assert demo.compose_remainder(turns) == whole[250:]
+    assert prose.compose_remainder(turns) == whole[250:]
 
 
 @pytest.mark.usefixtures("hurried")
 async def test_it_adds_nothing_to_a_complete_reply() -> None:
-    whole = demo.compose_reply("tides")
+    whole = prose.compose_reply("tides")
     turns = (Turn("user", "tides"), Turn("assistant", whole), Turn("user", CONTINUE_PROMPT))
     [finish] = await collected(Request("demo", turns))
     assert isinstance(finish, Finish)
@@ -108,7 +112,7 @@ async def test_it_adds_nothing_to_a_complete_reply() -> None:
 
 def test_only_the_last_prompt_counts() -> None:
     turns = (Turn("user", "tides"), Turn("assistant", "They come."), Turn("user", "kelp"))
-    assert demo.compose_remainder(turns) == demo.compose_reply("kelp")
+    assert prose.compose_remainder(turns) == prose.compose_reply("kelp")
 
 
 @pytest.mark.usefixtures("hurried")
@@ -117,7 +121,7 @@ async def test_its_usage_counts_what_it_said() -> None:
     finish = events[-1]
     assert isinstance(finish, Finish)
     assert finish.usage is not None
-    assert (finish.usage.input, finish.usage.output) == (4, len(events) - 1)
+    assert finish.usage == {"input": 4, "output": len(events) - 1}
 
 
 @pytest.mark.usefixtures("hurried")
@@ -152,17 +156,17 @@ async def test_of_a_long_prompt_only_the_beginning_is_looked_at(
 
             return call
 
-    for name in ("TOKEN", "SHORTER", "MARKUP"):
-        monkeypatch.setattr(demo, name, Counting(getattr(demo, name)))
+    for module, name in ((adapter, "TOKEN"), (prose, "SHORTER"), (prose, "MARKUP")):
+        monkeypatch.setattr(module, name, Counting(getattr(module, name)))
     long = "seaweed " * 50_000
     turns = (Turn("user", long), Turn("assistant", "Well."), Turn("user", f"{long}and kelp"))
     events = await collected(Request("demo", turns, system=long, max_tokens=1))
     finish = events[-1]
     assert isinstance(finish, Finish)
     assert finish.usage is not None
-    assert finish.usage.input == (3 * len(long) + len("Well.and kelp")) // 4
+    assert finish.usage["input"] == (3 * len(long) + len("Well.and kelp")) // 4
     assert max(looked) < 10_000, "a reply is as long; a prompt is cut before"
-    assert demo.compose_reply(long) != demo.compose_reply(f"{long}and kelp")
+    assert prose.compose_reply(long) != prose.compose_reply(f"{long}and kelp")
 
 
 async def test_a_model_of_somebody_else_is_unknown_to_it() -> None:

@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 
-from streaming.providers import catalog, errors
-from streaming.providers.base import Delta, Finish, ModelInfo, Request, Turn, Usage
-from streaming.providers.http_adapter import HttpAdapter
+from streaming.events import Delta, Finish
+from streaming.providers import errors
+from streaming.providers.catalog import compatible
+from streaming.providers.http.adapter import HttpAdapter
+from streaming.providers.redaction import Secret
+from streaming.providers.types import ModelInfo, Request, Turn, Usage
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "providers.md"
 KEY = "tide-canary-0123456789"
@@ -68,12 +71,12 @@ async def test_the_example_streams_a_reply(tidal: type[HttpAdapter]) -> None:
         {"ends": "ebb", "heard": 3, "said": 2},
     )
     async with serving(200, *said) as (url, seen):
-        events = [event async for event in tidal(base_url=url).stream(ASKED, KEY)]
+        events = [event async for event in tidal(base_url=url).stream(ASKED, Secret(KEY))]
     assert events == [
         Delta("Hm", "reasoning"),
         Delta("Two "),
         Delta("m"),
-        Finish("stop", Usage(3, 2), "t1"),
+        Finish("stop", Usage(3, 2).to_counts(), "t1"),
     ]
     assert b'"limit":9' in seen[0]
     assert f"Bearer {KEY}".encode() in seen[0]
@@ -82,17 +85,17 @@ async def test_the_example_streams_a_reply(tidal: type[HttpAdapter]) -> None:
 async def test_the_examples_errors_are_ours_and_hold_no_key(tidal: type[HttpAdapter]) -> None:
     async with serving(429, {"no": KEY}) as (url, _):
         with pytest.raises(errors.RateLimited) as caught:
-            _ = [event async for event in tidal(base_url=url).stream(ASKED, KEY)]
-    assert caught.value.request_id == "t1"
+            _ = [event async for event in tidal(base_url=url).stream(ASKED, Secret(KEY))]
+    assert caught.value.upstream_id == "t1"
     assert KEY not in repr(vars(caught.value))
 
 
 async def test_the_example_can_be_cut_and_stopped(tidal: type[HttpAdapter]) -> None:
     async with serving(200, {"wave": "Two "}) as (url, _):
-        events = [event async for event in tidal(base_url=url).stream(ASKED, KEY)]
+        events = [event async for event in tidal(base_url=url).stream(ASKED, Secret(KEY))]
     assert events == [Delta("Two ")]
     async with serving(200, {"wave": "Two "}, stall=True) as (url, gone):
-        stream = tidal(base_url=url).stream(ASKED, KEY)
+        stream = tidal(base_url=url).stream(ASKED, Secret(KEY))
         assert await anext(stream) == Delta("Two ")
         await stream.aclose()
         await asyncio.wait_for(gone.wait(), 5)
@@ -100,13 +103,13 @@ async def test_the_example_can_be_cut_and_stopped(tidal: type[HttpAdapter]) -> N
 
 async def test_the_example_lists_its_models(tidal: type[HttpAdapter]) -> None:
     async with serving(200, ["spring", "neap"]) as (url, _):
-        listed = await tidal(base_url=url).list_models(KEY)
+        listed = await tidal(base_url=url).list_models(Secret(KEY))
     assert listed == (ModelInfo("spring"), ModelInfo("neap"))
 
 
 def test_the_rows_are_providers() -> None:
     for row in json.loads(fenced("json", "## A compatible server is a row")):
-        provider, models = catalog.parse_provider_config(row)
+        provider, models = compatible.parse_provider_config(row)
         assert provider.base_url.startswith("http")
         assert provider.needs_key or models
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.providers import errors
+from streaming.providers.redaction import MAX_DETAIL_CHARS, Secret, make_redactor
 
 KEY = "sk-proj-AbCdEfGhIjKlMnOp"
 
@@ -28,9 +29,9 @@ def test_a_provider_without_a_name_fits_any_sentence() -> None:
 
 
 def test_what_helps_to_decide_is_on_the_error() -> None:
-    error = errors.RateLimited("Wait.", retry_after=7.0, detail="tpm", request_id="r", status=429)
+    error = errors.RateLimited("Wait.", retry_after=7.0, detail="tpm", upstream_id="r", status=429)
     assert (str(error), error.retryable, error.retry_after) == ("Wait.", True, 7.0)
-    assert (error.detail, error.request_id, error.status) == ("tpm", "r", 429)
+    assert (error.detail, error.upstream_id, error.status) == ("tpm", "r", 429)
     assert errors.RateLimited(retryable=False).retryable is False
 
 
@@ -48,7 +49,7 @@ def test_what_helps_to_decide_is_on_the_error() -> None:
     ],
 )
 def test_keys_are_taken_out_of_text(text: str, expected: str) -> None:
-    assert errors.make_redactor(KEY)(text) == expected
+    assert make_redactor(Secret(KEY))(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -56,23 +57,32 @@ def test_keys_are_taken_out_of_text(text: str, expected: str) -> None:
     ["sk%2Fab%2Bcd%2F%2Fef", "sk%2fab%2bcd%2f%2fef", r"sk\/ab+cd\/\/ef", "sk/ab+cd//ef"],
 )
 def test_a_key_is_taken_out_however_it_is_written(written: str) -> None:
-    assert errors.make_redactor("sk/ab+cd//ef")(f"Wrong key {written}.") == "Wrong key [key]."
+    assert make_redactor(Secret("sk/ab+cd//ef"))(f"Wrong key {written}.") == "Wrong key [key]."
 
 
 @given(st.text("abcdef0123", min_size=8, max_size=40), st.text("abcdef0123"), st.text("abcdef0123"))
 def test_no_long_piece_of_a_key_survives(key: str, before: str, after: str) -> None:
-    scrubbed = errors.make_redactor(key)(f"{before}{key}{after}")
+    scrubbed = make_redactor(Secret(key))(f"{before}{key}{after}")
     assert not any(key[at : at + 8] in scrubbed for at in range(len(key) - 7))
 
 
 def test_the_word_a_local_server_takes_for_a_key_does_not_show_and_does_not_break() -> None:
-    assert errors.make_redactor("none")("none of it") == "[key] of it"
-    assert errors.make_redactor("x")("x of it") == "x of it"
+    assert make_redactor(Secret("none"))("none of it") == "[key] of it"
+    assert make_redactor(Secret("x"))("x of it") == "x of it"
 
 
 def test_a_long_detail_is_cut() -> None:
-    assert len(errors.make_redactor(KEY)("word " * 1000)) == errors.MAX_DETAIL_CHARS
+    assert len(make_redactor(Secret(KEY))("word " * 1000)) == MAX_DETAIL_CHARS
 
 
 def test_a_scrubber_shows_no_key() -> None:
-    assert KEY not in repr(errors.make_redactor(KEY))
+    assert KEY not in repr(make_redactor(Secret(KEY)))
+
+
+def test_a_secret_is_shown_to_nobody_but_to_the_code_that_asks_for_it() -> None:
+    secret = Secret(KEY)
+    assert secret.reveal() == KEY
+    assert KEY not in f"{secret} {secret!r} {[secret]}"
+    with pytest.raises(TypeError):
+        vars(secret)
+    assert (bool(secret), bool(Secret("")), repr(Secret(""))) == (True, False, "Secret()")

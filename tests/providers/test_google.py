@@ -5,7 +5,10 @@ import json
 import pytest
 
 from streaming.providers import errors, google
-from streaming.providers.base import CONTINUE_PROMPT, ReplyEvent, Request, Turn, Usage, get_adapter
+from streaming.providers.adapter import ReplyEvent
+from streaming.providers.redaction import Secret
+from streaming.providers.registry import get_adapter
+from streaming.providers.types import CONTINUE_PROMPT, Request, Turn, Usage
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake
 
 KEY = "AIza-canary-0123456789"
@@ -15,7 +18,7 @@ FLASH = Request("gemini-3.8-flash", TURNS)
 
 async def collected(fake: Fake, request: Request = FLASH, base_url: str = "") -> list[ReplyEvent]:
     kelp = get_adapter("google", base_url=base_url or fake.google)
-    return [event async for event in kelp.stream(request, KEY)]
+    return [event async for event in kelp.stream(request, Secret(KEY))]
 
 
 async def test_turns_and_settings_are_put_in_googles_words(fake: Fake) -> None:

@@ -3,14 +3,22 @@
 import asyncio
 import gzip
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
+import httpx2
 import pytest
 
-from streaming.providers import errors, http_adapter
-from streaming.providers.base import ReplyEvent, Request, Timeouts, Turn, get_adapter
-from streaming.providers.http_adapter import ProviderCall
+from streaming.events import Delta, Finish
+from streaming.providers import errors
+from streaming.providers.adapter import ReplyEvent
+from streaming.providers.http import call as calls
+from streaming.providers.http import classify
+from streaming.providers.http.adapter import HttpAdapter
+from streaming.providers.http.parsed import ErrorResponse, ParsedEvent, Reason
+from streaming.providers.redaction import Secret
+from streaming.providers.registry import get_adapter
+from streaming.providers.types import Request, Timeouts, Turn
 from tests.providers.wires import WIRES, Wire
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake
 
@@ -21,7 +29,8 @@ TIMES = Timeouts(connect=1.0, first_delta=0.5, idle=0.5, reasoning=1.2)
 
 async def heard(fake: Fake, wire: Wire) -> list[ReplyEvent]:
     kelp = get_adapter(wire.provider, base_url=wire.base_url(fake))
-    return [event async for event in kelp.stream(Request(wire.model, (Turn("user", "?"),)), KEY)]
+    request = Request(wire.model, (Turn("user", "?"),))
+    return [event async for event in kelp.stream(request, Secret(KEY))]
 
 
 # Signs of life that say nothing
@@ -29,35 +38,67 @@ async def heard(fake: Fake, wire: Wire) -> list[ReplyEvent]:
 
 @pytest.mark.parametrize("begun", [False, True], ids=["before the first word", "in the middle"])
 async def test_signs_of_life_are_waited_for_longer_but_not_for_ever(begun: bool) -> None:
-    asking = ProviderCall(Request("m", ()), TIMES, "Kelp", errors.make_redactor(""))
-    asking.has_delta = begun
     started = time.monotonic()
-    with pytest.raises(TimeoutError):
-        async for _ in asking.iter_with_deadlines(alive()):
-            pass
+    with pytest.raises(errors.TimedOut):
+        await kept_alive(TIMES, *([Delta("Kelp")] if begun else []))
     assert time.monotonic() - started >= TIMES.reasoning
 
 
 async def test_signs_of_life_after_the_end_marker_hold_nobody_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(http_adapter, "USAGE_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(calls, "USAGE_WAIT_SECONDS", 0.1)
     patient = Timeouts(first_delta=60.0, idle=60.0)
-    asking = ProviderCall(Request("m", ()), patient, "Kelp", errors.make_redactor(""))
-    asking.finish_reason = "stop"
     async with asyncio.timeout(10):
-        with pytest.raises(TimeoutError):
-            async for _ in asking.iter_with_deadlines(alive()):
-                pass
+        events = await kept_alive(patient, Delta("Kelp"), Reason("stop"))
+    assert events == [Delta("Kelp"), Finish("stop")]
 
 
-async def alive() -> AsyncGenerator[dict[str, Any], None]:
-    async def signs() -> AsyncGenerator[dict[str, Any], None]:
+class Alive(HttpAdapter):
+    """A provider that sends these events, and then nothing but signs of life."""
+
+    is_keyless = True
+
+    def __init__(self, timeouts: Timeouts, base_url: str, *sent: ParsedEvent) -> None:
+        super().__init__(timeouts=timeouts, base_url=base_url)
+        self.sent = sent
+
+    def create_client(self, key: Secret, http: httpx2.AsyncClient) -> httpx2.AsyncClient:
+        return http
+
+    async def send(self, client: Any, request: Request) -> None:
+        await client.send(client.build_request("GET", self.base_url), stream=True)
+
+    async def decode(self, body: AsyncGenerator[bytes, None]) -> AsyncGenerator[Any, None]:
+        for number in range(len(self.sent)):
+            yield {"number": number}
         while True:
             await asyncio.sleep(0.01)
             yield {}
 
-    return signs()
+    def parse_event(self, event: dict[str, Any]) -> Iterator[ParsedEvent]:
+        yield self.sent[event["number"]]
+
+    def error_response(self, error: Exception) -> ErrorResponse | None:
+        return None
+
+
+async def kept_alive(timeouts: Timeouts, *sent: ParsedEvent) -> list[ReplyEvent]:
+    answered = asyncio.Event()
+
+    async def answer(asked: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
+        answer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
+        await asked.read()
+        answer.close()
+        answered.set()
+
+    async with await asyncio.start_server(answer, "127.0.0.1") as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        adapter = Alive(timeouts, url, *sent)
+        try:
+            return [event async for event in adapter.stream(Request("m", ()), Secret(""))]
+        finally:
+            await answered.wait()
 
 
 # Answers that are no stream
@@ -107,9 +148,9 @@ async def test_an_error_compressed_unasked_means_what_its_status_does(
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
-        ({"retry-after": "99999999999999999999"}, http_adapter.MAX_RETRY_AFTER_SECONDS),
-        ({"retry-after-ms": "99999999999999999999"}, http_adapter.MAX_RETRY_AFTER_SECONDS),
-        ({"retry-after": "Wed, 25 Nov 2099 23:00:00 GMT"}, http_adapter.MAX_RETRY_AFTER_SECONDS),
+        ({"retry-after": "99999999999999999999"}, classify.MAX_RETRY_AFTER_SECONDS),
+        ({"retry-after-ms": "99999999999999999999"}, classify.MAX_RETRY_AFTER_SECONDS),
+        ({"retry-after": "Wed, 25 Nov 2099 23:00:00 GMT"}, classify.MAX_RETRY_AFTER_SECONDS),
         ({"retry-after": "1e999"}, None),
         ({"retry-after": "٣"}, None),
     ],
@@ -118,4 +159,4 @@ async def test_an_error_compressed_unasked_means_what_its_status_does(
 def test_who_asks_for_ages_is_not_asked_again(
     headers: dict[str, str], seconds: float | None
 ) -> None:
-    assert http_adapter.parse_retry_after(headers) == seconds
+    assert classify.parse_retry_after(headers) == seconds

@@ -5,17 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from streaming.providers import errors, openai
-from streaming.providers.base import (
-    CONTINUE_PROMPT,
-    BackgroundAdapter,
-    Delta,
-    ReplyEvent,
-    Request,
-    Turn,
-    Upstream,
-    get_adapter,
-)
+from streaming.events import Delta
+from streaming.providers import errors
+from streaming.providers.adapter import BackgroundAdapter, ReplyEvent
+from streaming.providers.openai import auto, responses
+from streaming.providers.redaction import Secret
+from streaming.providers.registry import get_adapter
+from streaming.providers.types import CONTINUE_PROMPT, Request, Turn, Upstream
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
 from tools.fake_provider.wire import event
 
@@ -27,15 +23,15 @@ KEPT = replace(REQUEST, background=True)
 
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> Iterator[None]:
-    openai._chat_only_urls.clear()
-    openai._without_summary.clear()
+    auto._chat_only_urls.clear()
+    responses._without_summary.clear()
     yield
-    openai._chat_only_urls.clear()
+    auto._chat_only_urls.clear()
 
 
 async def collected(fake: Fake, request: Request = REQUEST) -> list[ReplyEvent]:
     kelp = get_adapter("openai", base_url=fake.openai)
-    return [event async for event in kelp.stream(request, KEY)]
+    return [event async for event in kelp.stream(request, Secret(KEY))]
 
 
 def text(events: list[ReplyEvent]) -> str:
@@ -64,11 +60,11 @@ async def test_nothing_is_stored_unless_it_was_asked_for(fake: Fake) -> None:
     [("gpt-4o", False), ("gpt-4.1-mini", False), ("gpt-5.5", True), ("o4-mini", True)],
 )
 def test_only_models_that_reason_are_asked_for_a_summary(model: str, reasons: bool) -> None:
-    assert bool(openai.REASONING_MODELS.match(model)) is reasons
+    assert bool(responses.REASONING_MODELS.match(model)) is reasons
 
 
 def test_a_limit_below_what_the_api_takes_is_raised_to_it() -> None:
-    sent = openai.build_request_params(
+    sent = responses.build_body(
         replace(REQUEST, max_tokens=5), is_official=True, with_summary=False
     )
     assert sent["max_output_tokens"] == 16
@@ -138,7 +134,7 @@ async def test_what_fails_in_the_older_way_too_is_not_remembered(older: Fake) ->
     older.script(Behaviour(error=ErrorAnswer(404, "nothing here either")))
     with pytest.raises(errors.ModelNotFound):
         await collected(older)
-    assert not openai._chat_only_urls
+    assert not auto._chat_only_urls
     await collected(older)
     assert [asked.wire for asked in older.requests()][-1] == "openai.responses"
 
@@ -167,10 +163,10 @@ async def test_a_kept_reply_says_where_it_stands(fake: Fake) -> None:
     fake.script(Behaviour((Piece("Hm", "reasoning"), Piece("Kelp "), Piece("is."))))
     first, *rest, _ = await collected(fake, KEPT)
     assert isinstance(first, Delta)
-    assert first.upstream is not None
-    assert (first.text, first.upstream.cursor) == ("", "0")
-    places = [delta.upstream for delta in rest if isinstance(delta, Delta)]
-    cursors = [int(place.cursor) for place in places if place]
+    assert first.text == ""
+    assert first.checkpoint.endswith(" 0")
+    places = [delta.checkpoint for delta in rest if isinstance(delta, Delta)]
+    cursors = [int(Upstream.from_checkpoint(place).cursor) for place in places if place]
     assert len(cursors) == 3
     assert cursors == sorted(set(cursors))
     assert fake.requests()[0].body["store"] is fake.requests()[0].body["background"] is True
@@ -185,7 +181,8 @@ async def test_it_can_be_gone_on_from_at_every_delta_with_no_other_generation(
     for delta in whole[:-1]:
         assert isinstance(delta, Delta)
         so_far += delta.text
-        rest = await collected(fake, replace(KEPT, upstream=delta.upstream))
+        place = Upstream.from_checkpoint(delta.checkpoint)
+        rest = await collected(fake, replace(KEPT, upstream=place))
         assert so_far + text(rest) == text(whole)
         assert rest[-1] == whole[-1]
     assert [asked.wire for asked in fake.requests()].count("openai.responses") == 1
@@ -196,7 +193,7 @@ async def test_it_goes_on_while_nobody_listens(fake: Fake) -> None:
     kelp = get_adapter("openai", base_url=fake.openai)
     heard: list[ReplyEvent] = []
     with pytest.raises(errors.Interrupted):
-        heard += [event async for event in kelp.stream(KEPT, KEY)]
+        heard += [event async for event in kelp.stream(KEPT, Secret(KEY))]
     upstream = Upstream("resp_" + f"{fake.requests()[0].id:08d}", "0")
     rest = await collected(fake, replace(KEPT, upstream=upstream))
     assert text(rest) == "Kelp is anchored."
@@ -212,12 +209,11 @@ async def test_a_kept_reply_can_be_cancelled(fake: Fake) -> None:
     fake.script(Behaviour.of("Kelp ", "is", stall_after=1))
     kelp = get_adapter("openai", base_url=fake.openai)
     assert isinstance(kelp, BackgroundAdapter)
-    events = kelp.stream(KEPT, KEY)
+    events = kelp.stream(KEPT, Secret(KEY))
     first = await anext(events)
     assert isinstance(first, Delta)
-    assert first.upstream is not None
     await events.aclose()
-    await kelp.cancel(first.upstream, KEY)
+    await kelp.cancel(Upstream.from_checkpoint(first.checkpoint), Secret(KEY))
     generation, cancel = fake.requests()
     assert (generation.state, cancel.wire) == ("closed", "openai.responses.cancelled")
 
@@ -226,5 +222,5 @@ async def test_cancelling_what_is_gone_fails_without_telling_the_key(fake: Fake)
     kelp = get_adapter("openai", base_url=fake.openai)
     assert isinstance(kelp, BackgroundAdapter)
     with pytest.raises(errors.ModelNotFound) as caught:
-        await kelp.cancel(Upstream("resp_gone"), KEY)
+        await kelp.cancel(Upstream("resp_gone"), Secret(KEY))
     assert KEY not in repr(vars(caught.value))

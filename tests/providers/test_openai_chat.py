@@ -6,17 +6,15 @@ from typing import Any
 
 import pytest
 
-from streaming.providers import errors, http_adapter, openai_chat, openai_sdk
-from streaming.providers.base import (
-    CONTINUE_PROMPT,
-    Delta,
-    Finish,
-    ReplyEvent,
-    Request,
-    Turn,
-    Usage,
-    get_adapter,
-)
+from streaming.events import Delta, Finish
+from streaming.providers import errors
+from streaming.providers.adapter import ReplyEvent
+from streaming.providers.http import call as calls
+from streaming.providers.openai import chat_completions
+from streaming.providers.openai.client import OpenAISdkAdapter
+from streaming.providers.redaction import Secret
+from streaming.providers.registry import get_adapter
+from streaming.providers.types import CONTINUE_PROMPT, Request, Turn, Usage
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake
 
 KEY = "sk-canary-0123456789"
@@ -26,7 +24,7 @@ TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CONTINU
 async def collected(fake: Fake, request: Request | None = None) -> list[ReplyEvent]:
     request = request or Request("gpt-4o", TURNS)
     kelp = get_adapter("ollama", base_url=fake.openai)
-    return [event async for event in kelp.stream(request, KEY)]
+    return [event async for event in kelp.stream(request, Secret(KEY))]
 
 
 def event(**chunk: Any) -> bytes:
@@ -63,7 +61,7 @@ async def test_what_was_asked_for_is_sent(fake: Fake) -> None:
 
 
 def test_openai_itself_is_asked_in_its_newer_words() -> None:
-    sent = openai_chat.build_request_params(
+    sent = chat_completions.build_body(
         Request("gpt-6.2-astra", TURNS, max_tokens=50), is_official=True
     )
     assert sent["max_completion_tokens"] == 50
@@ -81,7 +79,7 @@ def test_openai_itself_is_asked_in_its_newer_words() -> None:
     ],
 )
 def test_openai_itself_is_known_by_its_host(base_url: str, official: bool) -> None:
-    assert openai_sdk.OpenAISdkAdapter(base_url=base_url).is_official is official
+    assert OpenAISdkAdapter(base_url=base_url).is_official is official
 
 
 async def test_the_servers_environment_stays_out_of_the_request(
@@ -135,7 +133,10 @@ async def test_what_is_null_says_nothing(fake: Fake) -> None:
         + event(usage={"prompt_tokens": 3, "completion_tokens": None})
     )
     fake.script(Behaviour(extra=said, end_after=0))
-    assert await collected(fake) == [Delta("Yes"), Finish("stop", Usage(input=3), "req_fake")]
+    assert await collected(fake) == [
+        Delta("Yes"),
+        Finish("stop", Usage(input=3).to_counts(), "req_fake"),
+    ]
 
 
 async def test_an_answer_in_one_piece_is_a_reply_as_well(fake: Fake) -> None:
@@ -159,7 +160,7 @@ async def test_an_answer_in_one_piece_is_a_reply_as_well(fake: Fake) -> None:
 )
 async def test_every_way_to_tell_of_an_error_is_one(fake: Fake, said: bytes) -> None:
     fake.script(Behaviour(extra=choice(content="Yes") + said))
-    events = get_adapter("ollama", base_url=fake.openai).stream(Request("m", TURNS), KEY)
+    events = get_adapter("ollama", base_url=fake.openai).stream(Request("m", TURNS), Secret(KEY))
     assert await anext(events) == Delta("Yes")
     with pytest.raises(errors.Overloaded) as caught:
         await anext(events)
@@ -178,13 +179,13 @@ async def test_to_finish_with_an_error_is_no_success(fake: Fake) -> None:
 async def test_after_the_end_marker_nothing_can_fail(
     fake: Fake, ending: Behaviour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_adapter, "USAGE_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(calls, "USAGE_WAIT_SECONDS", 0.1)
     usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
     said = choice(content="Yes") + choice("stop") + event(usage=usage)
     fake.script(replace(ending, extra=said))
     assert await collected(fake) == [
         Delta("Yes"),
-        Finish("stop", Usage(input=3, output=2), "req_fake"),
+        Finish("stop", Usage(input=3, output=2).to_counts(), "req_fake"),
     ]
 
 
@@ -200,7 +201,10 @@ async def test_done_without_a_reason_ends_a_reply_for_an_unknown_one(
     usage = {"prompt_tokens": 3, "completion_tokens": 2}
     said = choice(content="Yes") + event(usage=usage) + done
     fake.script(Behaviour(error=ErrorAnswer(200, said.decode())))
-    assert await collected(fake) == [Delta("Yes"), Finish("unknown", Usage(3, 2), "req_fake")]
+    assert await collected(fake) == [
+        Delta("Yes"),
+        Finish("unknown", Usage(3, 2).to_counts(), "req_fake"),
+    ]
 
 
 async def test_a_reason_of_its_own_before_done_is_another_one(fake: Fake) -> None:

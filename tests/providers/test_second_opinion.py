@@ -12,17 +12,12 @@ from typing import Any
 
 import pytest
 
+from streaming.events import Delta, Finish
 from streaming.providers import errors
-from streaming.providers.base import (
-    CONTINUE_PROMPT,
-    Delta,
-    Finish,
-    ReplyEvent,
-    Request,
-    Timeouts,
-    Turn,
-    get_adapter,
-)
+from streaming.providers.adapter import ReplyEvent
+from streaming.providers.redaction import Secret
+from streaming.providers.registry import get_adapter
+from streaming.providers.types import CONTINUE_PROMPT, Request, Timeouts, Turn
 from tests.providers.wires import WIRES, Wire
 from tools.services.aimock import Aimock, Missing, aimock
 
@@ -81,7 +76,7 @@ def wire(request: pytest.FixtureRequest) -> Wire:
 def stream(mock: Aimock, wire: Wire, said: str, **options: Any) -> Any:
     kelp = get_adapter(wire.provider, base_url=mock.url + wire.path, **options)
     turns = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", said))
-    return kelp.stream(Request(wire.model, turns, system="Be brief.", max_tokens=500), KEY)
+    return kelp.stream(Request(wire.model, turns, system="Be brief.", max_tokens=500), Secret(KEY))
 
 
 async def collected(

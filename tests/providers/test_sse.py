@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.providers import sse
+from streaming.providers.http import sse
 
 KELP = {"kelp": "潮 🌊", "n": 1}
 LINE = json.dumps(KELP, ensure_ascii=False)
@@ -21,7 +21,13 @@ def read(*parts: bytes) -> list[dict[str, Any]]:
             yield part
 
     async def collected() -> list[dict[str, Any]]:
-        return [found async for found in sse.decode_events(arriving()) if found]
+        found = []
+        async for event in sse.decode_events(arriving()):
+            if isinstance(event, sse.Unreadable):
+                raise event.error
+            if event and isinstance(event, dict):
+                found.append(event)
+        return found
 
     return asyncio.run(collected())
 
@@ -106,7 +112,8 @@ def test_a_large_event_in_small_parts_takes_no_time() -> None:
 
     async def collected() -> list[int]:
         async with asyncio.timeout(5):
-            return [len(found["kelp"]) async for found in sse.decode_events(arriving())]
+            events = [event async for event in sse.decode_events(arriving())]
+            return [len(event["kelp"]) for event in events if isinstance(event, dict)]
 
     assert asyncio.run(collected()) == [1_000_000]
 

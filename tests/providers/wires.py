@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from streaming.providers import errors
-from streaming.providers.base import FinishReason, ModelInfo
+from streaming.providers.types import FinishReason, ModelInfo
 from tools.fake_provider import ErrorAnswer, Fake
 
 Failure = tuple[ErrorAnswer, type[errors.ProviderError]]

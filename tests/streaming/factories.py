@@ -14,10 +14,10 @@ from django.db.models.functions import Now
 
 from accounts.models import User
 from streaming import journal, lifecycle
+from streaming.events import Finish
 from streaming.journal import Append, Chunk
 from streaming.lifecycle import Ending
 from streaming.models import KINDS_BY_NUMBER, Kind, Stream, StreamChunk, Worker
-from streaming.providers.base import Finish
 from tools.waiting import until_async
 
 T = TypeVar("T")

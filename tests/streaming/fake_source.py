@@ -9,19 +9,13 @@ from dataclasses import dataclass, field
 from django.db import connection
 
 from streaming import journal, sources
-from streaming.journal import StreamText
+from streaming.events import Delta, DeltaKind, Finish, StreamText
 from streaming.models import State, Stream
-from streaming.providers.base import (
-    Delta,
-    DeltaKind,
-    Finish,
-    FinishReason,
-    ModelInfo,
-    ReplyEvent,
-    Request,
-    Usage,
-)
-from streaming.sources import Source, StreamHandler
+from streaming.providers.adapter import ReplyEvent
+from streaming.providers.redaction import Secret
+from streaming.providers.reply_source import ReplySource
+from streaming.providers.types import FinishReason, ModelInfo, Request, Usage
+from streaming.sources import StreamHandler
 from tests.streaming.factories import SOURCE
 
 CUT = object()
@@ -41,7 +35,7 @@ class Script:
             self._steps.put_nowait(Delta(text, kind))
 
     def finish(self, reason: FinishReason = "stop", usage: Usage | None = None) -> None:
-        self._steps.put_nowait(Finish(reason, usage))
+        self._steps.put_nowait(Finish(reason, usage.to_counts() if usage else None))
 
     def fail(self, error: Exception) -> None:
         self._steps.put_nowait(error)
@@ -54,7 +48,7 @@ class Script:
         """Whether everything that was said so far was taken."""
         return self._steps.empty()
 
-    async def stream(self, request: Request, key: str) -> AsyncGenerator[ReplyEvent, None]:
+    async def stream(self, request: Request, key: Secret) -> AsyncGenerator[ReplyEvent, None]:
         self.calls += 1
         try:
             while (step := await self._steps.get()) is not CUT:
@@ -65,7 +59,7 @@ class Script:
         finally:
             self.closed += 1
 
-    async def models(self, key: str) -> tuple[ModelInfo, ...]:
+    async def models(self, key: Secret) -> tuple[ModelInfo, ...]:
         return ()
 
 
@@ -84,11 +78,11 @@ class Stage:
         """The script of all streams that have this name in their arguments, as `script`."""
         return self.scripts.setdefault(name, Script())
 
-    def prepare(self, stream: Stream, text: StreamText) -> Source:
+    def prepare(self, stream: Stream, text: StreamText) -> ReplySource:
         self.prepared.append((stream.pk, text))
         self.on_prepare(stream)
         script = self.scripts[stream.arguments.get("script", "")]
-        return Source(script, Request(model="scripted", turns=()), key="")
+        return ReplySource(script, Request(model="scripted", turns=()), key=Secret(""))
 
     def settle(self, stream: Stream) -> None:
         assert connection.in_atomic_block

@@ -6,14 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.continuation import (
+from streaming.events import Delta, Finish
+from streaming.providers.adapter import ReplyEvent
+from streaming.providers.continuation import (
     MAX_OVERLAP_CHARS,
     MIN_OVERLAP_CHARS,
     MIN_RESTART_CHARS,
     measure_overlap,
     strip_overlap,
 )
-from streaming.providers.base import Delta, Finish, ReplyEvent
 from streaming.providers.errors import Interrupted
 
 ROW = "| kelp | 12 m |\n"

@@ -19,6 +19,7 @@ from streaming import follow as follow_module
 from streaming import hub as hubs
 from streaming.access import StreamNotFound, find_stream
 from streaming.database import run_in_db
+from streaming.events import StreamText
 from streaming.follow import (
     MAX_SNAPSHOT_CHARS,
     START_CURSOR,
@@ -30,7 +31,7 @@ from streaming.follow import (
 )
 from streaming.hub import STREAMS_GROUP, Hub, build_stream_notification, recent
 from streaming.hub import hub as hub_module
-from streaming.journal import MAX_CHUNK_CHARS, Append, Chunk, StreamText, orm, postgresql
+from streaming.journal import MAX_CHUNK_CHARS, Append, Chunk, orm, postgresql
 from streaming.lifecycle import Ending
 from streaming.models import Kind, State, Stream
 from tests.streaming.factories import (

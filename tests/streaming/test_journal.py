@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from accounts.models import User
 from streaming import journal, lifecycle
-from streaming.journal import MAX_CHUNK_CHARS, Append, Chunk, StreamText, orm, postgresql
+from streaming.events import StreamText
+from streaming.journal import MAX_CHUNK_CHARS, Append, Chunk, orm, postgresql
 from streaming.journal import chunks as chunks_module
 from streaming.models import Kind, State, Stream, StreamChunk
 from tests.streaming.conftest import on_postgresql

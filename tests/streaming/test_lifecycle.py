@@ -15,8 +15,8 @@ from pytest_django import Settings
 
 from accounts.models import User
 from streaming import journal, lifecycle
+from streaming.events import Finish, SourceError, StreamText
 from streaming.hub import STREAMS_GROUP, WORKERS_GROUP
-from streaming.journal import StreamText
 from streaming.lifecycle import (
     MAX_RESTARTS,
     MAX_TAKEOVERS,
@@ -25,8 +25,6 @@ from streaming.lifecycle import (
     notifications,
 )
 from streaming.models import LEASE_DURATION, Kind, State, Stream, Worker
-from streaming.providers import errors
-from streaming.providers.base import Finish, Usage
 from tests.streaming.factories import (
     COMPLETED,
     SOURCE,
@@ -399,7 +397,7 @@ def test_an_ending_its_last_text_and_what_is_shown_of_it_are_one_transaction(
     write(stream, "all ")
     seen: list[str] = []
     stage.on_settle = lambda ended: seen.append(journal.read_text(ended.pk).content)
-    finished = Ending.from_finish(Finish("stop", Usage(input=3, output=5), "req_1"))
+    finished = Ending.from_finish(Finish("stop", {"input": 3, "output": 5}, "req_1"))
     assert lifecycle.end(stream.pk, stream.epoch, finished, entry_of(stream, "of it"))
     row = now(stream)
     assert (row.state, row.finish_reason, row.upstream_id) == ("completed", "stop", "req_1")
@@ -506,23 +504,15 @@ def test_a_rest_that_cannot_be_stored_ends_the_stream_as_failed(owner: User) -> 
 
 
 @pytest.mark.parametrize(
-    ("error", "with_text", "state"),
-    [
-        (errors.InvalidKey(), False, State.FAILED),
-        (errors.InvalidKey(), True, State.FAILED),
-        (errors.Interrupted(), True, State.INTERRUPTED),
-        (errors.TimedOut(), False, State.FAILED),
-        (errors.TimedOut(), True, State.INTERRUPTED),
-        (errors.ConnectionFailed(), True, State.INTERRUPTED),
-        (errors.Overloaded(), True, State.INTERRUPTED),
-        (errors.ContextTooLong(), True, State.FAILED),
-    ],
+    ("interrupted", "state"), [(False, State.FAILED), (True, State.INTERRUPTED)]
 )
-def test_a_fault_under_a_reply_that_had_begun_leaves_one_to_go_on_from(
-    error: errors.ProviderError, with_text: bool, state: State
+def test_an_error_of_a_source_says_whether_its_text_is_worth_continuing(
+    interrupted: bool, state: State
 ) -> None:
-    ending = Ending.from_error(error, with_text=with_text)
-    assert (ending.state, ending.error_class, ending.error) == (state, error.code, error.message)
+    error = SourceError("tide", "It broke.", "low", interrupted=interrupted, upstream_id="up_1")
+    ending = Ending.from_error(error)
+    assert (ending.state, ending.error_class, ending.error) == (state, "tide", "It broke.")
+    assert (ending.error_detail, ending.upstream_id) == ("low", "up_1")
 
 
 # Fold

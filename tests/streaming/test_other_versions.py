@@ -23,10 +23,10 @@ from streaming import journal
 from streaming import worker as workers
 from streaming.database import run_in_db
 from streaming.doors.websocket.protocol import encode_event
+from streaming.events import StreamText
 from streaming.follow import follow_stream
 from streaming.hub import STREAMS_GROUP, WORKERS_GROUP, Hub, Notification, user_group
 from streaming.hub.sealed_layer import SealedLayer, hash_group_name
-from streaming.journal import StreamText
 from streaming.models import State, Stream
 from tests.streaming.conftest import Crew
 from tests.streaming.factories import SOURCE, now, queued, seen

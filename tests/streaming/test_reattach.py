@@ -10,13 +10,16 @@ import pytest
 from django.db.models import F
 
 from accounts.models import User
-from streaming import journal, lifecycle, reattach, sources
+from streaming import journal, lifecycle, sources
 from streaming.database import run_in_db
-from streaming.journal import StreamText
+from streaming.events import StreamText
 from streaming.models import Kind, State, Stream
-from streaming.providers import errors
-from streaming.providers.base import CONTINUE_PROMPT, Request, Turn, Upstream, get_adapter
-from streaming.sources import Source, StreamHandler
+from streaming.providers import errors, reattach
+from streaming.providers.redaction import Secret
+from streaming.providers.registry import get_adapter
+from streaming.providers.reply_source import ReplySource
+from streaming.providers.types import CONTINUE_PROMPT, Request, Turn
+from streaming.sources import StreamHandler
 from tests.streaming.conftest import Crew
 from tests.streaming.factories import (
     SOURCE,
@@ -51,11 +54,12 @@ def fake(provider: Fake, stage: Stage) -> Fake:
     provider.reset()
     kelp = get_adapter("openai", base_url=provider.openai)
 
-    def prepare(stream: Stream, text: StreamText) -> Source:
+    def prepare(stream: Stream, text: StreamText) -> ReplySource:
         turns: tuple[Turn, ...] = (Turn("user", "Kelp?"),)
         if text.content:
             turns += (Turn("assistant", text.content), Turn("user", CONTINUE_PROMPT))
-        return Source(kelp, Request("gpt-6.2-astra", turns, background=True), "sk-kept-0123456789")
+        request = Request("gpt-6.2-astra", turns, background=True)
+        return ReplySource(kelp, request, Secret("sk-kept-0123456789"))
 
     sources.register(
         SOURCE, StreamHandler(prepare, lambda stream: None, lambda stream: StreamText())
@@ -206,7 +210,7 @@ async def test_a_stop_cancels_the_reply_at_the_provider(
 async def test_a_failed_copy_is_asked_for_anew_while_nothing_is_written(
     fake: Fake, owner: User, crew: Crew, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streaming.retries.RETRY_DELAYS_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr("streaming.providers.retries.RETRY_DELAYS_SECONDS", (0.01, 0.01))
     fake.script(Behaviour.of("lost", error_after=0), Behaviour.of("Kelp."))
     await crew.start()
     stream = await run_in_db(queued, owner)
@@ -221,25 +225,34 @@ async def test_a_failed_copy_is_asked_for_anew_while_nothing_is_written(
 def test_the_place_is_written_with_the_text_or_not_at_all(owner: User) -> None:
     stream = running(owner)
     entry = entry_of(stream, "Kelp")
-    at = Upstream("resp_1", "7")
-    assert journal.append([replace(entry, checkpoint=at)]) == {stream.pk}
-    late = replace(entry, checkpoint=Upstream("resp_late", "9"))
+    assert journal.append([replace(entry, checkpoint="resp_1 7")]) == {stream.pk}
+    late = replace(entry, checkpoint="resp_late 9")
     assert journal.append([late]) == set()
-    assert reattach.get_stored_checkpoint(now(stream)) == at
+    assert now(stream).checkpoint == "resp_1 7"
     journal.append([entry_of(now(stream), " holds")])
-    assert reattach.get_stored_checkpoint(now(stream)) == at
+    assert now(stream).checkpoint == "resp_1 7"
 
 
 def test_nobody_else_moves_the_anchor(owner: User) -> None:
     stream = running(owner)
-    assert not lifecycle.save_checkpoint(stream.pk, stream.epoch - 1, Upstream("resp_late", "0"))
-    assert lifecycle.save_checkpoint(stream.pk, stream.epoch, Upstream("resp_1", "0"))
-    assert reattach.get_stored_checkpoint(now(stream)) == Upstream("resp_1", "0")
+    assert not lifecycle.save_checkpoint(stream.pk, stream.epoch - 1, "resp_late 0")
+    assert lifecycle.save_checkpoint(stream.pk, stream.epoch, "resp_1 0")
+    assert now(stream).checkpoint == "resp_1 0"
 
 
-@pytest.mark.parametrize("place", [Upstream("x" * 201, "1"), Upstream("r\0", "1")])
-def test_a_place_that_fits_no_column_is_none(place: Upstream) -> None:
-    assert reattach.ensure_storable(place) == reattach.NO_CHECKPOINT
+@pytest.mark.parametrize("checkpoint", ["x" * 201 + " 1", "resp_1 " + "1" * 201, "r\0 1"])
+def test_a_checkpoint_that_fits_no_column_is_none(owner: User, checkpoint: str) -> None:
+    stream = running(owner)
+    assert journal.append([replace(entry_of(stream, "a"), checkpoint="resp_1 7")])
+    assert journal.append([replace(entry_of(now(stream), "b"), checkpoint=checkpoint)])
+    assert now(stream).checkpoint == ""
+
+
+@pytest.mark.parametrize("checkpoint", ["", "4096", "resp_1 7", "some file 17 4096"])
+def test_a_checkpoint_is_read_as_it_was_written(owner: User, checkpoint: str) -> None:
+    stream = running(owner)
+    assert journal.append([replace(entry_of(stream, "Kelp"), checkpoint=checkpoint)])
+    assert now(stream).checkpoint == checkpoint
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,19 @@ from collections.abc import AsyncGenerator, Iterator
 import pytest
 
 from accounts.models import User
-from streaming import lifecycle, retries, sources
+from streaming import lifecycle, sources
 from streaming.database import run_in_db
+from streaming.events import Delta, Finish, StreamText
 from streaming.follow import StateChanged, follow_stream
-from streaming.journal import StreamText
 from streaming.models import State, Stream
-from streaming.providers import errors
-from streaming.providers.base import Adapter, Delta, Finish, ReplyEvent, Request, Turn, get_adapter
+from streaming.providers import errors, retries
+from streaming.providers.adapter import Adapter, ReplyEvent
 from streaming.providers.errors import ProviderError
-from streaming.sources import Source, StreamHandler
+from streaming.providers.redaction import Secret
+from streaming.providers.registry import get_adapter
+from streaming.providers.reply_source import ReplySource
+from streaming.providers.types import Request, Turn
+from streaming.sources import StreamHandler
 from tests.streaming.conftest import Crew
 from tests.streaming.factories import SOURCE, now, queued, rows, spelled
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
@@ -159,8 +163,11 @@ class Upstream:
         self.adapter: Adapter = self
         sources.register(SOURCE, StreamHandler(self.prepare, self.settle, self.recall))
 
-    def prepare(self, stream: Stream, text: StreamText) -> Source:
-        return Source(self.adapter, ASKED, "key-1234", self.refused.append)
+    def prepare(self, stream: Stream, text: StreamText) -> ReplySource:
+        return ReplySource(self.adapter, ASKED, Secret("key-1234"), self.remember)
+
+    async def remember(self, parameter: str) -> None:
+        self.refused.append(parameter)
 
     def settle(self, stream: Stream) -> None:
         pass
@@ -168,7 +175,7 @@ class Upstream:
     def recall(self, stream: Stream) -> StreamText:
         return StreamText()
 
-    async def stream(self, request: Request, key: str) -> AsyncGenerator[ReplyEvent, None]:
+    async def stream(self, request: Request, key: Secret) -> AsyncGenerator[ReplyEvent, None]:
         self.requests.append(request)
         act = self.acts.pop(0)
         if isinstance(act, ProviderError):
@@ -212,7 +219,7 @@ async def test_a_third_try_may_succeed(owner: User, crew: Crew, quick: None) -> 
 async def test_a_third_failure_is_the_streams_with_all_that_is_known_of_it(
     owner: User, crew: Crew, quick: None
 ) -> None:
-    last = errors.Overloaded(provider="OpenAI", detail="{busy}", request_id="req_9")
+    last = errors.Overloaded(provider="OpenAI", detail="{busy}", upstream_id="req_9")
     upstream = Upstream(errors.ConnectionFailed(), errors.TimedOut(), last, "never")
     await crew.start()
     row = await ended(await run_in_db(queued, owner))

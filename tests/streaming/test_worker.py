@@ -15,16 +15,16 @@ from pytest_django import Settings
 from accounts.models import User
 from streaming import hub as hubs
 from streaming import journal, lifecycle
-from streaming import worker as workers
-from streaming import writer as writers
 from streaming.database import run_in_db
+from streaming.events import StreamText
 from streaming.follow import Snapshot, follow_stream
 from streaming.hub import STREAMS_GROUP, WORKERS_GROUP, Hub, Notification
-from streaming.journal import StreamText
 from streaming.lifecycle import MAX_RESTARTS, MAX_TAKEOVERS, notifications
 from streaming.models import Kind, State, Stream, Worker
 from streaming.providers import errors
-from streaming.providers.base import Usage
+from streaming.providers.types import Usage
+from streaming.worker import buffer as buffers
+from streaming.worker import worker as workers
 from tests.streaming.conftest import Crew, on_postgresql
 from tests.streaming.factories import (
     Piece,
@@ -112,7 +112,7 @@ async def test_a_reply_may_be_empty(owner: User, crew: Crew, stage: Stage) -> No
 async def test_a_source_that_never_ends_is_ended_when_it_is_too_long(
     owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writers, "MAX_STREAM_CHARS", 100)
+    monkeypatch.setattr(buffers, "MAX_STREAM_CHARS", 100)
     await crew.start()
     stream, script = await run_in_db(queued, owner), stage.script()
     said = 0

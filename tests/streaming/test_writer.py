@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 
 import pytest
 from django.db import InterfaceError, OperationalError
 
 from accounts.models import User
-from streaming import lifecycle, writer
+from streaming import lifecycle
 from streaming.database import run_in_db
-from streaming.journal import Append, StreamText, chunks
+from streaming.events import StreamText
+from streaming.journal import Append, chunks
 from streaming.models import Kind, Stream
-from streaming.writer import MAX_PENDING_BYTES, StreamBuffer, Writer
+from streaming.worker import writer
+from streaming.worker.buffer import MAX_PENDING_BYTES, StreamBuffer
+from streaming.worker.writer import Writer
 from tests.streaming.factories import claimed, now, rows, running, seen, spelled, working
 from tests.streaming.fake_source import Stage
 from tests.streaming.journal_gate import Press
@@ -24,21 +27,25 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 
 class Desk:
-    """A running writer, and what it told: entries written, pens lost."""
+    """A running writer, in the place of its hub: what it published, and whose text was rejected."""
 
     def __init__(self) -> None:
         self.written: list[Append] = []
         self.lost: list[StreamBuffer] = []
-        self.writer = Writer(self.written.extend, self.lost.append)
+        self.writer = Writer()
         self.task = asyncio.create_task(self.writer.run())
 
+    def publish_update(self, entries: Sequence[Append]) -> None:
+        self.written.extend(entries)
+
     def pen(self, stream: Stream) -> StreamBuffer:
-        return self.writer.open_buffer(stream, StreamText())
+        pen = self.writer.open_buffer(stream, StreamText(), lambda: self.lost.append(pen))
+        return pen
 
     async def say(self, pen: StreamBuffer, *texts: str) -> None:
         for text in texts:
-            self.writer.write(pen, Kind.TEXT, text)
-            await self.writer.wait_for_space(pen)
+            pen.add(Kind.TEXT, text)
+            await pen.wait_for_space()
 
     async def told(self, text: str) -> None:
         """Wait until exactly this text was told as written."""
@@ -50,8 +57,11 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(press: Press, transactional_db: None) -> AsyncIterator[Desk]:
+async def desk(
+    press: Press, transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Desk]:
     desk = Desk()
+    monkeypatch.setattr(writer, "get_hub", lambda: desk)
     yield desk
     press.open.set()
     desk.task.cancel()
@@ -84,7 +94,7 @@ async def test_what_gathers_during_a_commit_is_one_chunk_of_a_kind(
     await desk.say(pen, "first")
     await seen(lambda: press.calls)
     await desk.say(pen, " and", " then")
-    desk.writer.write(pen, Kind.REASONING, "why")
+    pen.add(Kind.REASONING, "why")
     await desk.say(pen, " more")
     press.open.set()
     await desk.told("first and thenwhy more")

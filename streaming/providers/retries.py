@@ -1,7 +1,7 @@
-"""When a request is made again, and what people are told meanwhile.
+"""When a request is made again, and the notes for people meanwhile.
 
-Only this asks again: the SDKs, which would wait for up to two minutes unseen, never do. And only
-while nothing of the reply is written, so that no text is ever paid for or shown twice.
+Only our code asks again: the SDKs, which would wait for up to two minutes unseen, never do. And
+only while nothing of the reply is written, so that no text is ever paid for or shown twice.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from streaming.providers.base import Request
 from streaming.providers.errors import BadRequest, ProviderError
+from streaming.providers.types import Request
 
 MAX_TRIES = 3
-"""How often a reply is asked for, all in all."""
+"""How often a reply is asked for in total."""
 RETRY_DELAYS_SECONDS = (2.0, 4.0)
 """Seconds before the second and the third try, unless the provider asks for more."""
 MAX_RETRY_DELAY_SECONDS = 60.0
-"""Seconds. A provider that asks for more is not waited for: who asked is told the time instead."""
+"""If a provider asks for more, the reply fails, and its error names the time."""
 NOTE_UPDATE_SECONDS = 5.0
-"""How often a longer wait says anew how long it still takes."""
+"""How often the note of a longer wait is updated."""
 
 NOTES_BY_CODE = {
     "rate_limited": "Rate limited",
@@ -32,7 +32,7 @@ TRY_AGAIN_SUFFIX = " Try again in a moment."
 
 
 def choose_retry_delay(error: ProviderError, tries: int) -> float | None:
-    """Seconds to wait before asking once more, after so many tries; None is to give up."""
+    """Seconds to wait before the next try, after so many tries; None means to give up."""
     if not error.retryable or tries >= MAX_TRIES:
         return None
     wait = max(RETRY_DELAYS_SECONDS[tries - 1], error.retry_after or 0.0)
@@ -40,7 +40,6 @@ def choose_retry_delay(error: ProviderError, tries: int) -> float | None:
 
 
 def format_waiting_note(error: ProviderError, seconds: float, tries: int) -> str:
-    """What a stream is doing that waits before its next try."""
     trouble = NOTES_BY_CODE.get(error.code, "The provider failed")
     return f"{trouble}. Trying again in {_format_duration(seconds)}, {tries + 1} of {MAX_TRIES}"
 
@@ -50,7 +49,7 @@ def format_retry_note(tries: int) -> str:
 
 
 def add_retry_time(error: ProviderError) -> ProviderError:
-    """The error with the time in its sentence, where the provider asks for a long one."""
+    """The error, with the time in its message if the provider asks for a long one."""
     if error.retry_after and error.retry_after > MAX_RETRY_DELAY_SECONDS:
         error.message = error.message.removesuffix(TRY_AGAIN_SUFFIX)
         error.message += f" Try again in {_format_duration(error.retry_after)}."
@@ -68,12 +67,12 @@ def _format_duration(seconds: float) -> str:
 
 # Parameters that a model does not take
 
-# The names providers use, and ours: a field of Request, and what people call it.
 PARAMETER_RULES = (
     (re.compile("temperature"), "temperature", "temperature"),
     (re.compile("max.*tokens", re.IGNORECASE), "max_tokens", "limit of tokens"),
     (re.compile("effort|reasoning|thinking", re.IGNORECASE), "reasoning_effort", "such effort"),
 )
+"""The names that providers use, our field of Request, and the word for people."""
 UNSUPPORTED_PATTERN = re.compile(
     r"unsupported|not support|n['’]t support|not permitted|not allowed|deprecated|unrecogni[sz]ed"
     r"|unknown|unexpected|only the default",
@@ -82,9 +81,9 @@ UNSUPPORTED_PATTERN = re.compile(
 
 
 def find_unsupported_parameter(error: ProviderError, request: Request) -> str:
-    """The parameter of this request that the provider will not have; empty if it names none.
+    """The parameter of this request that the provider refuses; empty if it names none.
 
-    Some name it only in their sentence; that counts where the sentence says that it is not taken.
+    Some name it only in their message; that counts if the message says that it is not supported.
     """
     if not isinstance(error, BadRequest):
         return ""
@@ -96,17 +95,16 @@ def find_unsupported_parameter(error: ProviderError, request: Request) -> str:
 
 
 def is_permanent(error: ProviderError) -> bool:
-    """Whether the provider never takes the parameter, rather than dislikes its value."""
+    """Whether the provider never takes the parameter, rather than this value of it."""
     return bool(UNSUPPORTED_PATTERN.search(error.detail))
 
 
 def drop_parameter(request: Request, parameter: str) -> Request:
-    """The same request, which leaves this parameter to the provider."""
+    """The request without this parameter."""
     left_out: dict[str, Any] = {parameter: None}
     return replace(request, **left_out)
 
 
 def format_dropped_parameter_note(parameter: str) -> str:
-    """What a stream is doing that asks again without a parameter."""
     name = next(name for _, ours, name in PARAMETER_RULES if ours == parameter)
     return f"The model takes no {name}. Asking again without"

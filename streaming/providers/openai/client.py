@@ -1,5 +1,7 @@
 """What OpenAI's two APIs share: the SDK's client, its errors, its list of models."""
 
+from __future__ import annotations
+
 import functools
 import re
 from collections.abc import Mapping
@@ -9,8 +11,12 @@ from typing import Any
 import httpx2
 import openai
 
-from .base import ModelInfo, Timeouts
-from .http_adapter import ErrorResponse, HttpAdapter, parse_retry_after, silence_wire_logging
+from streaming.providers.http.adapter import HttpAdapter
+from streaming.providers.http.classify import parse_retry_after
+from streaming.providers.http.client import silence_wire_logging
+from streaming.providers.http.parsed import ErrorResponse
+from streaming.providers.redaction import Secret
+from streaming.providers.types import ModelInfo, Timeouts
 
 OFFICIAL_URL = "https://api.openai.com/v1"
 
@@ -30,10 +36,10 @@ class OpenAISdkAdapter(HttpAdapter):
         silence_wire_logging("openai")
         preload_sdk()
 
-    def create_client(self, key: str, http: httpx2.AsyncClient) -> openai.AsyncOpenAI:
-        """A client for one exchange, made in 0.3 ms."""
+    def create_client(self, key: Secret, http: httpx2.AsyncClient) -> openai.AsyncOpenAI:
+        """A client for one call, made in 0.3 ms."""
         client = openai.AsyncOpenAI(
-            api_key=key,
+            api_key=key.reveal(),
             base_url=self.base_url,
             max_retries=0,
             timeout=http.timeout,
@@ -45,7 +51,6 @@ class OpenAISdkAdapter(HttpAdapter):
         return client
 
     def error_response(self, error: Exception) -> ErrorResponse | None:
-        """An error that the provider sent, with a status or as an event in the stream."""
         if not isinstance(error, openai.APIError) or isinstance(error, openai.APIConnectionError):
             return None
         response = error.response if isinstance(error, openai.APIStatusError) else None
@@ -54,7 +59,7 @@ class OpenAISdkAdapter(HttpAdapter):
         return parse_error(error.body or {"message": error.message}, status, headers)
 
     async def fetch_models(self, client: Any) -> list[ModelInfo]:
-        """The list. OpenAI tells no windows, and of a lifecycle only its end."""
+        """OpenAI tells no windows, and of a lifecycle only its end."""
         return [_to_model_info(model) async for model in client.models.list()]
 
 
@@ -69,18 +74,28 @@ def preload_sdk() -> None:
 def parse_error(
     error: Any, status: int = 0, headers: Mapping[str, str] | None = None
 ) -> ErrorResponse:
-    """What an error of the provider's says: the body of an answer, or an event in a stream."""
+    """The body of an error response, or an error event in a stream."""
     known = error if isinstance(error, dict) else {}
     code, kind, param = (str(known.get(name) or "") for name in ("code", "type", "param"))
-    named = int(code) if re.fullmatch(r"\d{3}", code) else 0
+    status_in_code = int(code) if re.fullmatch(r"\d{3}", code) else 0
     return ErrorResponse(
-        status=status or named,
+        status=status or status_in_code,
         codes=f"{code} {kind}",
         message=str(known.get("message") or error),
         param=param,
         request_id=(headers or {}).get("x-request-id", ""),
         retry_after=parse_retry_after(headers or {}),
     )
+
+
+def find_error(event: dict[str, Any]) -> Any:
+    """The error in an event; servers have several ways to put it."""
+    if error := event.get("error"):
+        return error
+    if "error" in (event.get("object"), event.get("type")):
+        return event
+    ended = next((c for c in event.get("choices") or () if c.get("finish_reason") == "error"), None)
+    return ended and (ended.get("error") or {"message": "The reply ended in an error."})
 
 
 def _to_model_info(model: Any) -> ModelInfo:

@@ -1,8 +1,10 @@
-"""What tokens cost, and how much text a model takes: numbers from the package `genai-prices`.
+"""Prices of tokens, and the context windows of models, from the package `genai-prices`.
 
-They stand in `prices.json`, which `make prices` writes from the release that the development lock
-pins. The package itself takes two seconds and 60 MB to load, and is not needed to run.
+`make prices` writes them to `prices.json`, from the release that the development lock pins. The
+package itself takes two seconds and 60 MB to load, and is not needed to run.
 """
+
+from __future__ import annotations
 
 import json
 import re
@@ -13,19 +15,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .base import Usage
+from streaming.providers.types import Usage
 
 MILLION = 1_000_000
 SNAPSHOT_SUFFIX = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{3})\Z")
 
 Rate = tuple[tuple[int, Decimal], ...]
-"""Dollars for a million tokens, by how long the prompt is: of the last step whose number of tokens
-the prompt exceeds, for all of its tokens."""
+"""A tiered price in US dollars per million tokens, as `((threshold, price), …)`. The highest
+threshold below the prompt's length sets the price of all its tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a model's tokens cost from a day on. Without `cached` those are billed as any other."""
+    """The price of a model's tokens from a day on. Without `cached`, cached tokens cost the same as
+    others."""
 
     input: Rate
     output: Rate
@@ -33,8 +36,8 @@ class Price:
     since: date = date.min
 
     @classmethod
-    def from_flat_rates(cls, input: Decimal, output: Decimal) -> "Price":
-        """The same for every prompt: dollars for a million tokens."""
+    def from_flat_rates(cls, input: Decimal, output: Decimal) -> Price:
+        """One price for prompts of any length."""
         return cls(((0, input),), ((0, output),))
 
     def calculate_cost(self, usage: Usage) -> Decimal | None:
@@ -57,20 +60,20 @@ class Price:
 
 
 def price_for(rate: Rate, prompt_tokens: int) -> Decimal:
-    """The step of a rate that holds for a prompt of so many tokens."""
+    """The price per million tokens for a prompt of this length."""
     return next((dollars for above, dollars in reversed(rate) if prompt_tokens > above), rate[0][1])
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What the table tells of a model; a window that is None and no prices are unknown."""
+    """What the table has on a model; a window that is None and no prices are unknown."""
 
     context_window: int | None = None
     prices: tuple[Price, ...] = ()
 
 
 def lookup_facts(provider: str, model_id: str) -> ModelFacts:
-    """What is known of a provider's model, or of the model that it is a dated snapshot of."""
+    """The facts on a provider's model, or on the model that it is a dated snapshot of."""
     models = _load_table().get(provider, {})
     return models.get(model_id) or models.get(SNAPSHOT_SUFFIX.sub("", model_id)) or ModelFacts()
 

@@ -1,15 +1,17 @@
 """Server-sent events: bytes come in as they arrive, the objects of whole events come out.
 
 It takes all that a server may send: every end of line, comments, data in several lines, names, a
-byte order mark, and cuts anywhere. How much may pile up without making an event is for whoever
-hands in the bytes to limit.
+byte order mark, and cuts anywhere. It limits nothing: the caller limits how many bytes pile up
+without making an event.
 """
+
+from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
+from typing import Any, NamedTuple
 
 BOM = b"\xef\xbb\xbf"
 DONE_MARKER = b"[DONE]"
@@ -19,27 +21,33 @@ DONE_LINE = re.compile(rb"\s*\[\s*DONE\s*\]\s*", re.IGNORECASE)
 """and as a line without a field, where a single word may be anything."""
 NON_EVENT_PREFIXES = (b"{", b"[", b"<")
 """How no line of a stream begins, but an answer in JSON or a page that came in its place."""
-MAX_QUOTED_BYTES = 400  # Bytes of it that an error quotes.
+MAX_QUOTED_BYTES = 400
+"""How much of such an answer an error quotes."""
 
 
-def raise_unreadable(error: Exception) -> None:
-    """What is done about an event that nobody can read, unless the caller knows better."""
-    raise error
+class StreamDone(NamedTuple):
+    """The stream said that it is done."""
 
 
-async def decode_events(
-    parts: AsyncGenerator[bytes, None],
-    *,
-    on_done: Callable[[], None] = lambda: None,
-    on_json_body: Callable[[], None] = lambda: None,
-    on_unreadable: Callable[[Exception], None] = raise_unreadable,
-) -> AsyncGenerator[dict[str, Any], None]:
-    """The objects of a stream's events, until it says that it is done, of which `on_done` is told,
-    or ends; empty ones for signs of life that say nothing, such as comments.
+class CompleteDocument(NamedTuple):
+    """The answer was one JSON document in place of a stream, and all of it is here."""
 
-    Raises ValueError for what nobody can read, or hands it to `on_unreadable`. An answer in JSON in
-    place of a stream is one object, of which `on_json_body` is told; the last event counts without
-    its blank line too, if all of it is there. Closing this closes `parts`.
+
+class Unreadable(NamedTuple):
+    """An event that can't be read."""
+
+    error: Exception
+
+
+WireEvent = dict[str, Any] | StreamDone | CompleteDocument | Unreadable
+
+
+async def decode_events(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[WireEvent, None]:
+    """The objects of a stream's events, until it ends or says that it is done; {} for signs of life
+    that say nothing, such as comments.
+
+    An answer in JSON in place of a stream is one object. The last event counts without its blank
+    line, too, if all of it is there. Closing this closes `parts`.
     """
     blocks, mark = BlockSplitter(), BOM
     async with aclosing(parts):
@@ -50,27 +58,27 @@ async def decode_events(
                 try:
                     found = parse_data(name, data) if data else parse_empty_block(block)
                 except (ValueError, RecursionError) as error:
-                    on_unreadable(error)
+                    yield Unreadable(error)
                     found = {}
                 if found or not done:
                     yield found
                 if done:
-                    on_done()
+                    yield StreamDone()
                     return
     last = bytes(blocks.buffer).removeprefix(mark).strip()
     name, data, done = parse_fields(last)
     if last.startswith(NON_EVENT_PREFIXES) and not done:
         try:
             found = parse_json_body(last)
-            on_json_body()
         except (ValueError, RecursionError) as error:
-            on_unreadable(error)
+            yield Unreadable(error)
             return
+        yield CompleteDocument()
         yield found
     elif (cut := try_parse_data(name, data)) is not None:
         yield cut
     if done:
-        on_done()
+        yield StreamDone()
 
 
 class BlockSplitter:
@@ -84,7 +92,7 @@ class BlockSplitter:
         """The blocks that this part completes."""
         if not part:
             return []
-        if self._ends_with_cr:  # The other half of a \\r\\n is no line of its own.
+        if self._ends_with_cr:  # the other half of a \\r\\n is no line of its own
             part = part.removeprefix(b"\n")
         self._ends_with_cr = part.endswith(b"\r")
         if b"\r" in part:
@@ -100,8 +108,8 @@ class BlockSplitter:
 
 
 def parse_fields(block: bytes) -> tuple[bytes, bytes, bool]:
-    """The name and the data of an event, which without data is none, and whether it or a last line
-    of it says that the stream is done."""
+    """The name and the data of an event, and whether it or its last line says that the stream is
+    done. Without data it is no event."""
     name, data = b"", []
     for line in block.split(b"\n"):
         field, _, value = line.partition(b":")
@@ -123,7 +131,7 @@ def parse_empty_block(block: bytes) -> dict[str, Any]:
 
 
 def parse_data(name: bytes, data: bytes) -> dict[str, Any]:
-    """The object in an event, whose name is its type unless it tells one itself."""
+    """The object in an event. The event's name is its type, unless the object has one."""
     found = json.loads(data.decode())
     if found in (None, "", []):
         found = {}

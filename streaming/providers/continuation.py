@@ -1,15 +1,16 @@
-"""Going on after a text that was cut: what the model repeats of it is trimmed."""
+"""The continuation of a text that was cut, without what the model repeats of it."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from streaming.providers.base import Delta, Finish, ReplyEvent
+from streaming.events import Delta, Finish
+from streaming.providers.adapter import ReplyEvent
 
 MIN_OVERLAP_CHARS = 12
-"""Characters. A shorter repetition may just as well be how the text goes on."""
+"""A shorter repetition may be a coincidence."""
 MIN_RESTART_CHARS = 4
-"""Characters of a text that is repeated as a whole: the model begins anew, with “Yes, ” again."""
+"""A text this short may be repeated as a whole: the model begins anew, with “Yes, ” again."""
 MAX_OVERLAP_CHARS = 2_000
 
 
@@ -36,7 +37,7 @@ async def strip_overlap(events: AsyncIterator[ReplyEvent], text: str) -> AsyncIt
 
 
 def can_still_overlap(beginning: str, text: str) -> bool:
-    """Whether more of it could make a longer exact repetition of the end of `text`."""
+    """Whether more text could make a longer exact repetition of the end of `text`."""
     end = text[-MAX_OVERLAP_CHARS:]
     return len(beginning) < len(end) and beginning in end
 
@@ -44,9 +45,8 @@ def can_still_overlap(beginning: str, text: str) -> bool:
 def measure_overlap(beginning: str, text: str) -> int:
     """How many characters of `beginning` repeat the end of `text`.
 
-    0 for short coincidences, and where nobody can tell: in a run of waves or of equal rows more
-    of the same may be a repetition or just how the text goes on, and to show it twice is better
-    than to lose it.
+    0 for short coincidences, and for ambiguous ends: in a run of waves or of equal rows, more of
+    the same may be a repetition or new text, and to show it twice is better than to lose it.
     """
     longest = min(len(beginning), len(text), MAX_OVERLAP_CHARS)
     shortest = min(MIN_OVERLAP_CHARS, max(len(text), MIN_RESTART_CHARS))
@@ -57,6 +57,6 @@ def measure_overlap(beginning: str, text: str) -> int:
 
 
 def is_ambiguous(end: str, text: str) -> bool:
-    """Whether the `end` of a text consists of repetitions, or follows upon itself in it."""
+    """Whether the `end` of a text consists of repetitions, or stands twice at its end."""
     within = any(end[p:] == end[:-p] for p in range(1, len(end) // 2 + 1))
     return within or any(text.endswith(end, 0, len(text) - p) for p in range(1, len(end) + 1))

@@ -1,8 +1,10 @@
 """Which providers and models there are, and what each model takes: the one list of both.
 
-It is read from `models.toml` and `prices.json` beside it and asks nobody. What a provider's own
-list and an administrator know better comes on top of it elsewhere, where there is a database.
+It is read from `models.toml` and `prices.json` beside it. A provider's own list and an
+administrator may know better; that is laid over it elsewhere, where there is a database.
 """
+
+from __future__ import annotations
 
 import re
 import tomllib
@@ -12,7 +14,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from .prices import Price, lookup_facts
+from streaming.providers.catalog.prices import Price, lookup_facts
 
 Lifecycle = Literal["active", "deprecated", "retired"]
 
@@ -22,17 +24,22 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
+CHAT_COMPLETIONS = "streaming.providers.openai.chat_completions:CompatibleAdapter"
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Someone who serves models. Without `needs_key` it works for everybody.
+    """A service with models. Without `needs_key` it works for everybody.
 
-    One with a `base_url` of its own speaks OpenAI's Chat Completions there.
+    `adapter` is the dotted path of its adapter's class, which is imported on first use. Without one
+    it speaks OpenAI's Chat Completions at its `base_url`.
     """
 
     id: str
     name: str
     needs_key: bool
     base_url: str = ""
+    adapter: str = CHAT_COMPLETIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,7 @@ class Model:
     """A model, and its limits in tokens; None is unknown and never guessed.
 
     It takes one of `efforts` as reasoning effort, or none at all. From `shutdown` on the provider
-    no longer serves it; `retired` is for those that are gone since nobody knows when.
+    no longer serves it; `retired` is for those that are gone since an unknown day.
     """
 
     id: str
@@ -58,7 +65,6 @@ class Model:
 
     @property
     def lifecycle(self) -> Lifecycle:
-        """How it stands today."""
         return self.lifecycle_on(today())
 
     def lifecycle_on(self, day: date) -> Lifecycle:
@@ -68,7 +74,7 @@ class Model:
 
     @property
     def price(self) -> Price | None:
-        """What it costs today, where that is known."""
+        """Its price of today; None if it is unknown."""
         return self.price_on(today())
 
     def price_on(self, day: date) -> Price | None:
@@ -76,7 +82,7 @@ class Model:
 
 
 class UnknownModel(LookupError):
-    """Nobody in the catalog serves this model."""
+    """No provider of the catalog serves this model."""
 
     def __init__(self, model_id: str) -> None:
         shown = model_id if len(model_id) <= 80 else model_id[:79] + "…"
@@ -84,51 +90,24 @@ class UnknownModel(LookupError):
         super().__init__(self.message)
 
 
+def _provider_row(id: str, name: str, adapter: str, *, needs_key: bool = True) -> Provider:
+    return Provider(id, name, needs_key, adapter=f"streaming.providers.{adapter}")
+
+
 PROVIDERS: dict[str, Provider] = {
     provider.id: provider
     for provider in (
-        Provider("demo", "Demo", needs_key=False),
-        Provider("openai", "OpenAI", needs_key=True),
-        Provider("anthropic", "Anthropic", needs_key=True),
-        Provider("google", "Google", needs_key=True),
+        _provider_row("demo", "Demo", "demo.adapter:DemoAdapter", needs_key=False),
+        _provider_row("openai", "OpenAI", "openai.auto:OpenAIAdapter"),
+        _provider_row("anthropic", "Anthropic", "anthropic:AnthropicAdapter"),
+        _provider_row("google", "Google", "google:GoogleAdapter"),
     )
 }
-
-
-PROVIDER_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,49}")
-
-
-class InvalidProviderConfig(ValueError):
-    """A row of configuration that describes no provider; its text says what is wrong."""
-
-
-def parse_provider_config(row: Any) -> tuple[Provider, tuple[Model, ...]]:
-    """The provider that a row of configuration describes, and the models it names.
-
-    Nothing is known of such models but their names; they take whatever a chat completion has,
-    and what a server refuses is left out from then on. Raises `InvalidProviderConfig`.
-    """
-    if not isinstance(row, dict) or not PROVIDER_ID.fullmatch(str(row.get("id", ""))):
-        raise InvalidProviderConfig(
-            f"{row!r} needs an “id” of lower-case letters, digits, - and _."
-        )
-    if row["id"] in PROVIDERS:
-        raise InvalidProviderConfig(f"There is already a provider {row['id']!r}.")
-    if not re.match("https?://", str(row.get("url", ""))):
-        raise InvalidProviderConfig(
-            f"{row['id']!r} needs a “url” that begins with http:// or https://."
-        )
-    provider = Provider(
-        row["id"], str(row.get("name") or row["id"]), bool(row.get("needs_key")), row["url"]
-    )
-    names = row.get("models", [])
-    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-        raise InvalidProviderConfig(f"“models” of {row['id']!r} must be a list of names.")
-    return provider, tuple(model_from_id(name, provider) for name in names)
+"""In the order in which people see them. A new wire is a module and a row here."""
 
 
 def model_from_id(model_id: str, provider: Provider) -> Model:
-    """A model that is not in `models.toml`, with what can be said of it nevertheless."""
+    """A model that is not in `models.toml`, with the little that is known of it."""
     facts = lookup_facts(provider.id, model_id)
     return Model(
         model_id,
@@ -165,26 +144,26 @@ _MODELS_BY_ID = {entry.id: entry for entry in MODELS}
 
 
 DEMO_PROVIDER = "demo"
-"""The provider that is for trying only."""
+"""The provider for trying Holdfast without a key."""
 
 
 def pick_default_model(models: Collection[Model], listed_ids: Collection[str] = ()) -> Model | None:
-    """The model to begin with of those of one provider: the first in their order that is not on
-    its way out, of those that the provider lists where it lists any."""
+    """The default of one provider's models: the first active one that the provider lists, or the
+    first active one at all if it lists none of them."""
     served = [model for model in models if model.id in listed_ids] or models
     active = [model for model in served if model.lifecycle == "active"]
     return next(iter(active or served), None)
 
 
 def register_provider(provider: Provider, models: tuple[Model, ...]) -> None:
-    """Add a provider of the configuration. A model that is here already stays whose it was."""
+    """Add a provider of the configuration. A model that is known already keeps its provider."""
     PROVIDERS[provider.id] = provider
     for entry in models:
         _MODELS_BY_ID.setdefault(entry.id, entry)
 
 
 def all_models() -> tuple[Model, ...]:
-    """All that are known, the configuration's rows and the retired ones included."""
+    """All known models, with those of configured providers and the retired ones."""
     return tuple(_MODELS_BY_ID.values())
 
 
@@ -197,8 +176,8 @@ def get_model(model_id: str) -> Model:
 
 
 def group_by_provider(models: Collection[Model]) -> dict[Provider, tuple[Model, ...]]:
-    """Every provider with those of these models it serves today, in the order in which people see
-    them."""
+    """Every provider, in the order in which people see them, with those of these models that it
+    serves today."""
     day = today()
     return {
         provider: tuple(
@@ -210,15 +189,15 @@ def group_by_provider(models: Collection[Model]) -> dict[Provider, tuple[Model, 
     }
 
 
-# Providers list what they serve without saying what it is for.
 NOT_FOR_CHAT = re.compile(
     r"embed|whisper|tts|audio|realtime|transcri|translate|image|dall-e|moderation|sora|veo|imagen"
     r"|lyria|omni-|robotics|computer-use|deep-research|search|rerank|nano-banana|babbage|davinci"
     r"|aqa|3\.5-turbo-instruct|(^|-)live(-|$)",
     re.IGNORECASE,
 )
+"""Providers list models without saying what they are for."""
 
 
 def is_for_chat(model_id: str) -> bool:
-    """Whether a model of a provider's list can be talked to, as far as its name tells."""
+    """Whether a model of a provider's list writes replies, as far as its name tells."""
     return not NOT_FOR_CHAT.search(model_id)

@@ -1,0 +1,28 @@
+"""The providers as the administrator configured them: where they are asked, and added rows."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from streaming.providers import catalog
+from streaming.providers.catalog.compatible import InvalidProviderConfig, parse_provider_config
+
+
+def get_base_url(provider: str) -> str:
+    """Where a provider is asked; empty for its own address."""
+    configured = {
+        "openai": settings.OPENAI_BASE_URL,
+        "anthropic": settings.ANTHROPIC_BASE_URL,
+        "google": settings.GOOGLE_GEMINI_BASE_URL,
+    }
+    return configured.get(provider) or catalog.PROVIDERS[provider].base_url
+
+
+def register_compatible_providers() -> None:
+    """Add the rows of COMPATIBLE_PROVIDERS to the catalog. Raises ImproperlyConfigured."""
+    for row in settings.COMPATIBLE_PROVIDERS:
+        try:
+            catalog.register_provider(*parse_provider_config(row))
+        except InvalidProviderConfig as problem:
+            raise ImproperlyConfigured(f"COMPATIBLE_PROVIDERS: {problem}") from None

@@ -1,0 +1,88 @@
+"""What a source yields, what it is given to go on from, and how it fails.
+
+A source is an async iterator of these events. Nothing here knows Django, a model or a provider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+DeltaKind = Literal["text", "reasoning"]
+
+
+class Delta(NamedTuple):
+    """More text of a stream.
+
+    `checkpoint` is the place behind this text from which the source could go on, in words of its
+    own; it is committed in the statement that commits the text. Text without a checkpoint
+    invalidates the one before. A delta without text moves the checkpoint alone: it is saved at once
+    before the first text, and later together with the next text.
+    """
+
+    text: str
+    kind: DeltaKind = "text"
+    checkpoint: str = ""
+
+
+class Note(NamedTuple):
+    """A sentence for people about what the source is doing. It stands until the next text."""
+
+    text: str
+
+
+class Seam(NamedTuple):
+    """The place in the text at which a second attempt continues the first."""
+
+
+class Finish(NamedTuple):
+    """The end of a complete text. `usage` holds the counts that are known, by name."""
+
+    reason: str = "stop"
+    usage: Mapping[str, int] | None = None
+    upstream_id: str = ""
+
+
+SourceEvent = Delta | Note | Seam | Finish
+
+
+class SourceError(Exception):
+    """A source failed, and says why.
+
+    `message` is a sentence for people, `detail` the words of the service behind the source, without
+    secrets. An `interrupted` stream has text that is worth continuing; others have failed.
+    """
+
+    code: str = "source_error"
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        detail: str = "",
+        *,
+        interrupted: bool = False,
+        upstream_id: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.detail = detail
+        self.interrupted = interrupted
+        self.upstream_id = upstream_id
+
+
+@dataclass(frozen=True, slots=True)
+class StreamText:
+    """All the text of a stream before `next_index`.
+
+    Seams are offsets into `content`, in code points. `ends_in_seam`: neither text nor reasoning
+    follows the last seam.
+    """
+
+    content: str = ""
+    reasoning: str = ""
+    seams: tuple[int, ...] = ()
+    next_index: int = 0
+    ends_in_seam: bool = False

@@ -1,0 +1,1 @@
+"""The provider that is for trying, and needs no key."""

@@ -1,0 +1,39 @@
+"""The adapter of every provider that is reached over HTTP: its wire, and the calls over it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any, TypeVar
+
+from streaming.providers import errors
+from streaming.providers.adapter import ReplyEvent
+from streaming.providers.http.call import ProviderCall
+from streaming.providers.http.wire import HttpWire
+from streaming.providers.redaction import Secret
+from streaming.providers.types import ModelInfo, Request
+
+T = TypeVar("T")
+
+
+class HttpAdapter(HttpWire):
+    """See `HttpWire` for what a provider adds, and `ProviderCall` for what is promised."""
+
+    def stream(self, request: Request, key: Secret) -> AsyncGenerator[ReplyEvent, None]:
+        """Stream one reply. Raises `errors.ProviderError`; cancelling closes the connection."""
+        return ProviderCall(self, request, key).events()
+
+    async def list_models(self, key: Secret) -> tuple[ModelInfo, ...]:
+        """The models that the provider lists for this key. Raises `errors.ProviderError`."""
+        return tuple(await self.run_request(key, self.fetch_models))
+
+    async def run_request(self, key: Secret, ask: Callable[[Any], Awaitable[T]]) -> T:
+        """Put a request that is answered in one piece. Raises `errors.ProviderError`."""
+        call = ProviderCall(self, Request("", ()), key)
+        failure: errors.ProviderError
+        try:
+            async with call.open_http_client() as http, asyncio.timeout(self.timeouts.idle):
+                return await ask(call.create_client(http))
+        except Exception as error:
+            failure = call.sanitize_error(error)
+        raise failure

@@ -1,0 +1,57 @@
+"""What an adapter finds in one event of a provider, beside the deltas.
+
+`parse_event` of an adapter turns one object of the wire into any number of these. They are plain
+values: what they mean together for the reply is judged in `ending`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from streaming.events import Delta
+from streaming.providers.types import FinishReason, Usage
+
+
+class Reason(NamedTuple):
+    """Why the reply ends. It is the end only if nothing is added after it."""
+
+    reason: FinishReason
+
+
+class EndMark(NamedTuple):
+    """The last event of the protocol: nothing comes after it."""
+
+
+class Refusal(NamedTuple):
+    """The text that is added declines to answer."""
+
+
+class Block(NamedTuple):
+    """A part of the reply, which the protocol closes before the end, is open or closed."""
+
+    is_open: bool
+
+
+class ResponseId(NamedTuple):
+    """The provider's id of this reply."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorResponse:
+    """The provider's error instead of a reply, in its own words; status 0 where it gave none.
+
+    `codes` are its codes and types, `message` is its sentence.
+    """
+
+    status: int
+    codes: str
+    message: str
+    param: str = ""
+    request_id: str = ""
+    retry_after: float | None = None
+
+
+ParsedEvent = Delta | Reason | EndMark | Refusal | Block | ResponseId | Usage | ErrorResponse

@@ -1,0 +1,71 @@
+"""What each provider that is reached over HTTP has to add: its wire.
+
+Pure converters, but for `send`: our request becomes their body, their event becomes ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator
+from typing import Any, ClassVar
+
+import httpx2
+
+from streaming.providers.http import sse
+from streaming.providers.http.client import load_ssl_context
+from streaming.providers.http.ending import EndMarker
+from streaming.providers.http.parsed import ErrorResponse, ParsedEvent
+from streaming.providers.redaction import Secret
+from streaming.providers.types import ModelInfo, Request, Timeouts
+
+MAX_EVENT_BYTES = 1 << 20
+"""Bytes a provider may send without completing one event."""
+
+
+class HttpWire:
+    """One provider's client, requests, events and errors.
+
+    Making one loads the certificates and the SDK's parts, some 0.1 s: do it in a thread.
+    """
+
+    default_name: ClassVar[str] = "the provider"
+    end_marker: ClassVar[EndMarker] = "event"
+    request_id_header: ClassVar[str] = "x-request-id"
+    max_event_bytes: ClassVar[int] = MAX_EVENT_BYTES
+    is_keyless: ClassVar[bool] = False
+
+    def __init__(
+        self, *, base_url: str = "", timeouts: Timeouts | None = None, name: str = ""
+    ) -> None:
+        self.base_url = base_url
+        self.timeouts = timeouts or Timeouts()
+        self.name = name or self.default_name
+        load_ssl_context()
+
+    def create_client(self, key: Secret, http: httpx2.AsyncClient) -> Any:
+        """The SDK's client for one call, over this HTTP client and without its retries."""
+        raise NotImplementedError
+
+    async def send(self, client: Any, request: Request) -> None:
+        """Put the request, and raise what the provider answers instead of a reply. The body of a
+        good answer is read from the HTTP client, past the SDK."""
+        raise NotImplementedError
+
+    def decode(self, body: AsyncGenerator[bytes, None]) -> AsyncGenerator[Any, None]:
+        """The events of an answer's bytes, as plain objects; {} for a sign of life."""
+        return sse.decode_events(body)
+
+    def parse_event(self, event: dict[str, Any]) -> Iterator[ParsedEvent]:
+        """What one event means. It may raise anything for an event of an unknown shape."""
+        raise NotImplementedError
+
+    def get_cursor(self, event: dict[str, Any]) -> str:
+        """The place of an event in the copy of the reply that the provider keeps, if it does."""
+        return ""
+
+    def error_response(self, error: Exception) -> ErrorResponse | None:
+        """The provider's own words, if this is how the client raises them."""
+        raise NotImplementedError
+
+    async def fetch_models(self, client: Any) -> list[ModelInfo]:
+        """The provider's list of models."""
+        raise NotImplementedError

@@ -1,0 +1,1 @@
+"""OpenAI's two wires, Responses and Chat Completions, over one SDK."""

@@ -1,0 +1,59 @@
+"""OpenAI as one provider: Responses, and Chat Completions where a server knows nothing else.
+
+A server elsewhere that only knows Chat Completions is found out by its 404 and from then on asked
+in that way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from streaming.providers import errors
+from streaming.providers.adapter import ReplyEvent
+from streaming.providers.openai.chat_completions import ChatCompletionsAdapter
+from streaming.providers.openai.responses import ResponsesAdapter
+from streaming.providers.redaction import Secret
+from streaming.providers.types import Request, Timeouts
+
+_chat_only_urls: set[str] = set()
+
+
+class OpenAIAdapter:
+    """Both wires of one server."""
+
+    def __init__(
+        self, *, base_url: str = "", timeouts: Timeouts | None = None, name: str = ""
+    ) -> None:
+        self.responses = ResponsesAdapter(base_url=base_url, timeouts=timeouts)
+        self.chat = ChatCompletionsAdapter(base_url=base_url, timeouts=timeouts)
+        self.list_models = self.responses.list_models
+        self.cancel = self.responses.cancel
+
+    def stream(self, request: Request, key: Secret) -> AsyncGenerator[ReplyEvent, None]:
+        """Stream one reply. Raises `errors.ProviderError`; cancelling closes the connection."""
+        if self.responses.is_official or request.upstream:
+            return self.responses.stream(request, key)
+        return self._stream_with_fallback(request, key)
+
+    async def _stream_with_fallback(
+        self, request: Request, key: Secret
+    ) -> AsyncGenerator[ReplyEvent, None]:
+        if self.responses.base_url not in _chat_only_urls:
+            try:
+                async with aclosing(self.responses.stream(request, key)) as events:
+                    async for event in events:
+                        yield event
+                return
+            except errors.ProviderError as error:
+                if not is_unknown_endpoint(error):
+                    raise
+        async with aclosing(self.chat.stream(request, key)) as events:
+            async for event in events:
+                _chat_only_urls.add(self.responses.base_url)
+                yield event
+
+
+def is_unknown_endpoint(error: errors.ProviderError) -> bool:
+    """Whether the server knows nothing at this address, rather than not this model."""
+    return error.status in {404, 405, 501} and "model" not in error.detail.lower()

@@ -1,0 +1,146 @@
+"""OpenAI's Responses, which can keep a copy of a reply to go on from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+
+from streaming.events import Delta, DeltaKind
+from streaming.providers.http.parse import require_str
+from streaming.providers.http.parsed import EndMark, ParsedEvent, Reason, Refusal, ResponseId
+from streaming.providers.openai.client import OpenAISdkAdapter, find_error, parse_error
+from streaming.providers.redaction import Secret
+from streaming.providers.types import FinishReason, Request, Upstream, Usage
+
+MIN_OUTPUT_TOKENS = 16
+"""The API refuses a lower limit."""
+MAX_FINAL_EVENT_BYTES = 8 << 20
+"""The last events repeat the whole text, each in one piece."""
+
+REASONING_MODELS = re.compile(r"o\d|gpt-([5-9]|\d\d)|gpt-oss")
+"""Only these know a summary of their reasoning; the others refuse the parameter."""
+DELTA_KINDS: dict[str, DeltaKind] = {
+    "response.output_text.delta": "text",
+    "response.refusal.delta": "text",
+    "response.reasoning_summary_text.delta": "reasoning",
+    "response.reasoning_text.delta": "reasoning",
+}
+INCOMPLETE_REASONS: dict[str, FinishReason] = {
+    "max_output_tokens": "length",
+    "content_filter": "content_filter",
+}
+
+_without_summary: set[int] = set()
+"""Hashes of server, model and key."""
+
+
+class ResponsesAdapter(OpenAISdkAdapter):
+    """The adapter over Responses alone."""
+
+    max_event_bytes = MAX_FINAL_EVENT_BYTES
+
+    async def send(self, client: Any, request: Request) -> None:
+        """Put the request, or ask for the rest of a reply that the provider has a copy of."""
+        if upstream := request.upstream:
+            after = int(upstream.cursor or 0)
+            await client.responses.retrieve(upstream.id, stream=True, starting_after=after)
+        else:
+            await self._create_response(client, request)
+
+    async def _create_response(self, client: openai.AsyncOpenAI, request: Request) -> None:
+        """Only verified organisations get summaries of reasoning; the others get an error."""
+        here = hash((self.base_url, request.model, client.api_key))
+        summary = here not in _without_summary and REASONING_MODELS.match(request.model) is not None
+        try:
+            body = self._build_body(request, with_summary=summary)
+            await client.responses.create(**body, stream=True)
+            return
+        except openai.BadRequestError as error:
+            if not summary or "reasoning.summary" not in f"{error.param} {error.message}":
+                raise
+        _without_summary.add(here)
+        await client.responses.create(**self._build_body(request, with_summary=False), stream=True)
+
+    def _build_body(self, request: Request, *, with_summary: bool) -> dict[str, Any]:
+        return build_body(request, is_official=self.is_official, with_summary=with_summary)
+
+    def parse_event(self, event: dict[str, Any]) -> Iterator[ParsedEvent]:
+        kind = event.get("type")
+        if kind in DELTA_KINDS:  # nearly always
+            if kind == "response.refusal.delta":
+                yield Refusal()
+            yield Delta(require_str(event["delta"]), DELTA_KINDS[kind])
+            return
+        response = event.get("response") or {}
+        if response:
+            yield ResponseId(response.get("id") or "")
+        match kind:
+            case "response.created":
+                yield Delta("")  # there is a copy now
+            case "response.reasoning_summary_part.added" if event.get("summary_index"):
+                yield Delta("\n\n", "reasoning")
+            case "response.completed":
+                yield from _parse_end(response, "stop")
+            case "response.incomplete":
+                why = (response.get("incomplete_details") or {}).get("reason") or ""
+                yield from _parse_end(response, INCOMPLETE_REASONS.get(why, "other"))
+            case "response.failed":
+                yield parse_error(response.get("error") or {"message": "The response failed."})
+            case _ if failure := find_error(event):
+                yield parse_error(failure)
+
+    def get_cursor(self, event: dict[str, Any]) -> str:
+        """Events are numbered."""
+        return str(event.get("sequence_number", ""))
+
+    async def cancel(self, upstream: Upstream, key: Secret) -> None:
+        """Stop a kept reply at the provider. Raises `errors.ProviderError`."""
+        await self.run_request(key, lambda client: client.responses.cancel(upstream.id))
+
+
+def build_body(request: Request, *, is_official: bool, with_summary: bool) -> dict[str, Any]:
+    """Our request as the arguments of a response. Nothing is stored that need not be.
+
+    The SDK looks through all that it is given for names to translate, which for a long conversation
+    costs more than the whole reply; `extra_body` it sends as it is.
+    """
+    turns = [{"role": turn.role, "content": turn.text} for turn in request.turns]
+    body: dict[str, Any] = {
+        "model": request.model,
+        "store": request.background,
+        "extra_body": {"input": turns},
+    }
+    if request.background:
+        body["background"] = True
+    if is_official:
+        body["stream_options"] = {"include_obfuscation": False}
+    if request.system:
+        body["instructions"] = request.system
+    if request.max_tokens is not None:
+        body["max_output_tokens"] = max(request.max_tokens, MIN_OUTPUT_TOKENS)
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    effort = {"effort": request.reasoning_effort} if request.reasoning_effort is not None else {}
+    if reasoning := effort | ({"summary": "auto"} if with_summary else {}):
+        body["reasoning"] = reasoning
+    return body
+
+
+def _parse_end(response: dict[str, Any], reason: FinishReason) -> Iterator[ParsedEvent]:
+    yield Reason(reason)
+    if counts := response.get("usage"):
+        yield parse_usage(counts)
+    yield EndMark()
+
+
+def parse_usage(counts: dict[str, Any]) -> Usage:
+    """The tokens of the whole request, which come with its end."""
+    return Usage(
+        input=counts.get("input_tokens"),
+        output=counts.get("output_tokens"),
+        reasoning=(counts.get("output_tokens_details") or {}).get("reasoning_tokens"),
+        cached=(counts.get("input_tokens_details") or {}).get("cached_tokens"),
+    )

@@ -1,0 +1,78 @@
+"""Keys: a type that shows none, and a function that takes them out of any text."""
+
+from __future__ import annotations
+
+import html
+import itertools
+import json
+import re
+from collections.abc import Callable
+from urllib.parse import quote
+
+KEY_FRAGMENT_CHARS = 8
+"""Any run of this many characters of a key counts as the key."""
+MAX_DETAIL_CHARS = 600
+"""How much of the provider's own words is kept."""
+
+REDACTED = "[key]"
+SECRET_PATTERN = re.compile(r"\b(?:sk|pk|rk)-[\w-]{8,}|\bAIza[\w-]{20,}|(?i:\bbearer\s+)[^\s\"',]+")
+
+
+class Secret:
+    """A key on its way to a provider. No log, no traceback with locals and no `vars` shows it."""
+
+    __slots__ = ("_reveal",)
+
+    def __init__(self, value: str) -> None:
+        self._reveal = lambda: value
+
+    def reveal(self) -> str:
+        """The key itself. Call this only where it leaves, in the argument of that call."""
+        return self._reveal()
+
+    def __bool__(self) -> bool:
+        return bool(self._reveal())
+
+    def __repr__(self) -> str:
+        return f"Secret({REDACTED})" if self else "Secret()"
+
+
+def make_redactor(key: Secret) -> Callable[[str], str]:
+    """A function that takes `key`, long pieces of it and anything that looks like one out of text.
+
+    It is a closure: a traceback that prints locals shows a function and not the key. Keys shorter
+    than four characters are no secrets; "none", which local servers get, has four.
+    """
+    size = min(KEY_FRAGMENT_CHARS, len(key.reveal()))
+    forms = _encodings_of(key.reveal()) if size >= 4 else set()
+    fragments = {form[i : i + size] for form in forms for i in range(len(form) - size + 1)}
+
+    def redact(text: str) -> str:
+        bounded = text[: 10 * MAX_DETAIL_CHARS]
+        redacted = SECRET_PATTERN.sub(REDACTED, _redact_fragments(fragments, size, bounded))
+        return redacted[:MAX_DETAIL_CHARS]
+
+    return redact
+
+
+def _encodings_of(key: str) -> set[str]:
+    """How a key may stand in an address, in JSON or on a page."""
+    escaped = quote(key, safe="")
+    lower = re.sub("%..", lambda code: code[0].lower(), escaped)
+    return {
+        key,
+        escaped,
+        lower,
+        html.escape(key),
+        json.dumps(key)[1:-1],
+        key.replace("/", "\\/"),
+    }
+
+
+def _redact_fragments(fragments: set[str], size: int, text: str) -> str:
+    starts = range(len(text) - size + 1) if fragments else ()
+    hidden = {
+        spot for at in starts if text[at : at + size] in fragments for spot in range(at, at + size)
+    }
+    runs = itertools.groupby(enumerate(text), lambda numbered: numbered[0] in hidden)
+    return "".join(REDACTED if inside else "".join(c for _, c in run) for inside, run in runs)

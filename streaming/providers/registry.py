@@ -1,0 +1,31 @@
+"""From a provider's name to its adapter, which is imported on first use."""
+
+from __future__ import annotations
+
+import importlib
+
+from streaming.providers import catalog
+from streaming.providers.adapter import ModelLister
+from streaming.providers.catalog import CHAT_COMPLETIONS
+from streaming.providers.types import Timeouts
+
+
+def get_adapter(
+    provider: str, *, base_url: str = "", timeouts: Timeouts | None = None, name: str = ""
+) -> ModelLister:
+    """The adapter for a provider of the catalog. Any other one that has a base URL is taken for a
+    server that speaks OpenAI's Chat Completions; people call it `name`.
+
+    Loads the provider's SDK, which takes a second the first time: call it in a thread. Raises
+    LookupError.
+    """
+    if row := catalog.PROVIDERS.get(provider):
+        path = row.adapter
+    elif base_url:
+        path = CHAT_COMPLETIONS
+    else:
+        raise LookupError(f"No adapter for the provider {provider!r}.")
+    module, _, attribute = path.partition(":")
+    create = getattr(importlib.import_module(module), attribute)
+    adapter: ModelLister = create(base_url=base_url, timeouts=timeouts, name=name)
+    return adapter

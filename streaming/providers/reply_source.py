@@ -1,0 +1,180 @@
+"""The source of a reply: calls a provider, and calls again as long as that may help.
+
+One call is seldom all there is. A provider is busy and is asked again later. It takes no
+temperature and is asked without. The connection to the copy that it keeps breaks and is made again.
+A worker died, and another one asks for the rest of its text. The engine sees none of this but
+events: text, a note for people, a seam, the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import replace
+
+from streaming.events import Delta, Finish, Note, Seam, SourceError, SourceEvent, StreamText
+from streaming.providers import reattach, retries
+from streaming.providers.adapter import Adapter, BackgroundAdapter, ReplyEvent
+from streaming.providers.continuation import strip_overlap
+from streaming.providers.errors import ProviderError
+from streaming.providers.redaction import Secret
+from streaming.providers.types import Request, Upstream
+
+INTERRUPTING_CODES = {"interrupted", "timeout", "network", "overloaded"}
+"""Errors of the connection: text that was written before them is worth continuing."""
+
+
+async def ignore_unsupported_parameter(parameter: str) -> None:
+    """For callers that remember nothing of what a model turned out not to take."""
+
+
+class ReplySource:
+    """One reply of one provider.
+
+    `on_unsupported_parameter` is called with each parameter of the request that the provider turned
+    out not to take at all.
+    """
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        request: Request,
+        key: Secret,
+        on_unsupported_parameter: Callable[[str], Awaitable[None]] = ignore_unsupported_parameter,
+    ) -> None:
+        self.adapter = adapter
+        self.request = request
+        self.key = key
+        self.on_unsupported_parameter = on_unsupported_parameter
+        self._so_far = StreamText()
+        self._checkpoint = ""
+        self._seam_due = False
+        self._has_written = False
+        self._tries = 1
+        self._reattachments = 0
+
+    async def events(
+        self, so_far: StreamText, checkpoint: str
+    ) -> AsyncGenerator[SourceEvent, None]:
+        """Yield the rest of the reply. Text that a new call continues gets a seam; text that the
+        provider's copy continues needs none."""
+        self._so_far, self._checkpoint = so_far, checkpoint
+        while True:
+            failure: ProviderError | None = None
+            asked = self._begin_call()
+            try:
+                async with aclosing(self.adapter.stream(asked, self.key)) as raw:
+                    async for event in self._strip_overlap(raw, asked):
+                        if isinstance(event, Finish):
+                            yield event
+                            return
+                        if event.text:
+                            if self._seam_due:
+                                self._seam_due = False
+                                yield Seam()
+                            self._has_written = True
+                        elif not event.checkpoint or self._seam_due:
+                            continue  # a successor that went on from here would write no seam
+                        if self._checkpoint or event.checkpoint:
+                            event = self._track_checkpoint(event)
+                        yield event
+            except ProviderError as error:
+                failure = error
+            async for step in self._recover(failure, was_attached=asked.upstream is not None):
+                yield step
+
+    async def cancel(self, checkpoint: str) -> None:
+        """Stop the reply at a provider that would complete its copy without us."""
+        upstream = Upstream.from_checkpoint(checkpoint)
+        if upstream.id and isinstance(self.adapter, BackgroundAdapter):
+            await self.adapter.cancel(upstream, self.key)
+
+    # One call
+
+    def _begin_call(self) -> Request:
+        """The request of the next call, which goes on from the provider's copy if there is one."""
+        if self._can_use_copy:
+            self._seam_due = False
+            return replace(self.request, upstream=Upstream.from_checkpoint(self._checkpoint))
+        self._seam_due = self._so_far.next_index > 0 and not self._so_far.ends_in_seam
+        return self.request
+
+    @property
+    def _can_use_copy(self) -> bool:
+        has_cursor = bool(Upstream.from_checkpoint(self._checkpoint).cursor)
+        return has_cursor and isinstance(self.adapter, BackgroundAdapter)
+
+    def _strip_overlap(
+        self, events: AsyncGenerator[ReplyEvent, None], asked: Request
+    ) -> AsyncIterator[ReplyEvent]:
+        """The events without what they repeat of the text so far. The provider's copy repeats
+        nothing, unless it is itself a continuation that has no text yet."""
+        text = self._so_far
+        is_first_text = text.ends_in_seam and not self._has_written
+        repeats = asked.upstream is None or is_first_text
+        return strip_overlap(events, text.content) if text.content and repeats else events
+
+    def _track_checkpoint(self, delta: Delta) -> Delta:
+        """Text without a place in the copy still belongs to that copy, which can be cancelled."""
+        if not delta.checkpoint:
+            delta = delta._replace(checkpoint=Upstream.from_checkpoint(self._checkpoint).id)
+        self._checkpoint = delta.checkpoint
+        return delta
+
+    # Between two calls
+
+    async def _recover(
+        self, failure: ProviderError | None, *, was_attached: bool
+    ) -> AsyncGenerator[SourceEvent, None]:
+        """Get ready for another call, or raise if none would help."""
+        is_expired = failure is not None and reattach.is_expired(failure)
+        if is_expired and self._checkpoint:
+            self._checkpoint = ""
+            yield Delta("")  # the engine forgets the copy, too
+        if self._should_reattach(is_expired, was_attached):
+            self._reattachments += 1
+            await asyncio.sleep(reattach.REATTACH_DELAY_SECONDS)
+        elif failure is None:
+            message = "The provider's answer ended before it was complete."
+            raise SourceError("interrupted", message, interrupted=True)
+        elif self._has_written:
+            raise self._mark_interrupted(failure)
+        else:
+            self._reattachments = 0
+            async for note in self._prepare_retry(failure):
+                yield note
+
+    def _should_reattach(self, is_expired: bool, was_attached: bool) -> bool:
+        """Whether to call again at once: the copy has the rest of the text, or it has expired
+        before anything of it was written here."""
+        if self._reattachments >= reattach.MAX_REATTACHMENTS:
+            return False
+        if is_expired:
+            return was_attached and not self._has_written
+        return self._has_written and self._can_use_copy
+
+    async def _prepare_retry(self, failure: ProviderError) -> AsyncGenerator[Note, None]:
+        """Only while nothing is written: text is never paid for or shown twice."""
+        if parameter := retries.find_unsupported_parameter(failure, self.request):
+            if retries.is_permanent(failure):
+                await self.on_unsupported_parameter(parameter)
+            self.request = retries.drop_parameter(self.request, parameter)
+            yield Note(retries.format_dropped_parameter_note(parameter))
+            return
+        left = retries.choose_retry_delay(failure, self._tries)
+        if left is None:
+            raise self._mark_interrupted(retries.add_retry_time(failure))
+        while left > 0:
+            yield Note(retries.format_waiting_note(failure, left, self._tries))
+            await asyncio.sleep(min(left, retries.NOTE_UPDATE_SECONDS))
+            left -= retries.NOTE_UPDATE_SECONDS
+        self._tries += 1
+        yield Note(retries.format_retry_note(self._tries))
+
+    def _mark_interrupted(self, error: ProviderError) -> ProviderError:
+        """A fault of the connection under a text that had begun leaves one to continue."""
+        has_text = self._has_written or self._so_far.next_index > 0
+        if has_text and error.code in INTERRUPTING_CODES:
+            error.interrupted = True
+        return error

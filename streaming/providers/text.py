@@ -1,0 +1,55 @@
+"""Text that any database takes, whatever a provider cuts it into."""
+
+from __future__ import annotations
+
+import re
+
+from streaming.events import Delta, DeltaKind
+
+_NUL_OR_SURROGATE = re.compile("[\0\ud800-\udfff]")
+_HIGH_SURROGATE_AT_END = re.compile("[\ud800-\udbff]\\Z")
+
+
+class TextCleaner:
+    """Makes the deltas of one reply fit any database.
+
+    Providers that cut by UTF-16 units split an emoji's halves over two deltas: a delta that ends
+    in a half waits for the next of its kind. A half that stays alone and NUL, which PostgreSQL
+    can't store, become U+FFFD.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[DeltaKind, str] = {}
+
+    def clean(self, delta: Delta) -> Delta | None:
+        """The delta, with text that was held before it; None while there is nothing to show.
+
+        Empty deltas vanish, unless they have a checkpoint.
+        """
+        if not self._held and not _NUL_OR_SURROGATE.search(delta.text):
+            return delta if delta.text or delta.checkpoint else None
+        text = self._join_held(delta.kind, delta.text)
+        if text is None:
+            return None
+        # With a half still waiting, to go on after this delta would lose it.
+        return delta._replace(text=text, checkpoint="" if self._held else delta.checkpoint)
+
+    def flush(self) -> list[Delta]:
+        """What is still held when the reply ends."""
+        deltas = [Delta(_replace_unstorable(text), kind) for kind, text in self._held.items()]
+        self._held.clear()
+        return deltas
+
+    def _join_held(self, kind: DeltaKind, text: str) -> str | None:
+        """The whole delta is held, so that its checkpoint is too; but never more than one."""
+        before = self._held.pop(kind, "")
+        text = before + text
+        if _HIGH_SURROGATE_AT_END.search(text):
+            self._held[kind] = text[-1] if before else text
+            text = text[:-1] if before else ""
+        return _replace_unstorable(text) or None
+
+
+def _replace_unstorable(text: str) -> str:
+    units = text.encode("utf-16-le", "surrogatepass")
+    return units.decode("utf-16-le", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")

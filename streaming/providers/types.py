@@ -1,0 +1,124 @@
+"""What goes to a provider, and what is known about its answers: plain values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Literal
+
+Role = Literal["user", "assistant"]
+FinishReason = Literal[
+    "stop", "length", "content_filter", "refusal", "tool_calls", "other", "unknown"
+]
+"""Why a reply ended; `unknown` where the provider marked the end and gave no reason."""
+
+CONTINUE_PROMPT = (
+    "Your reply above was cut off by a technical fault. Continue it from exactly where it stops, "
+    "beginning with the very next character: do not repeat anything, do not apologise, do not "
+    "comment on the interruption. If the reply was already complete, answer with nothing at all."
+)
+"""The user's turn that follows a partial reply. Most current models refuse a conversation that ends
+with the assistant, so the continuation is asked for in words."""
+
+CONNECT_TIMEOUT_SECONDS = 10.0
+FIRST_DELTA_TIMEOUT_SECONDS = 180.0
+IDLE_TIMEOUT_SECONDS = 120.0
+REASONING_TIMEOUT_SECONDS = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds to wait for a connection, for the first delta, and between two signs of life.
+
+    A provider that shows signs of life, be it no more than a comment, has until `reasoning` for its
+    first delta and for every next one.
+    """
+
+    connect: float = CONNECT_TIMEOUT_SECONDS
+    first_delta: float = FIRST_DELTA_TIMEOUT_SECONDS
+    idle: float = IDLE_TIMEOUT_SECONDS
+    reasoning: float = REASONING_TIMEOUT_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of the conversation as the model sees it."""
+
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A place in the copy of a reply that its provider keeps: the copy's id there, and a cursor.
+
+    As a checkpoint it is one string. Without a cursor the copy can be cancelled, but not read on.
+    """
+
+    id: str
+    cursor: str = ""
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: str) -> Upstream:
+        upstream_id, _, cursor = checkpoint.partition(" ")
+        return cls(upstream_id, cursor)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a reply is made from. What is None is not sent.
+
+    `reasoning_effort` is in the provider's own words (low, medium, high, …). `background` asks a
+    provider that can to keep a copy of the reply, in which its deltas then name their checkpoint; a
+    request with `upstream` goes on from there instead of asking anew.
+    """
+
+    model: str
+    turns: tuple[Turn, ...]
+    system: str = ""
+    max_tokens: int | None = None
+    temperature: float | None = None
+    upstream: Upstream | None = None
+    reasoning_effort: str | None = None
+    background: bool = False
+
+    @property
+    def is_continuation(self) -> bool:
+        """Whether it asks for the rest of a reply, which may have been complete already."""
+        return bool(self.turns) and self.turns[-1].text == CONTINUE_PROMPT
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider counted them; None is unknown, never zero.
+
+    Counted alike for all: `input` includes what was `cached`, `output` includes `reasoning`.
+    """
+
+    input: int | None = None
+    output: int | None = None
+    reasoning: int | None = None
+    cached: int | None = None
+
+    def to_counts(self) -> dict[str, int]:
+        """The counts that are known, by name."""
+        return {name: count for name, count in asdict(self).items() if count is not None}
+
+    def updated_by(self, newer: Usage) -> Usage:
+        """These counts, replaced by those of `newer` that are known."""
+        return Usage(**(self.to_counts() | newer.to_counts()))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A model as the provider's own list describes it; None is unknown.
+
+    `lifecycle` is the provider's word (active, deprecated, retired, …); windows are in tokens.
+    """
+
+    id: str
+    label: str = ""
+    context_window: int | None = None
+    max_output: int | None = None
+    lifecycle: str = ""
+    shutdown: date | None = None

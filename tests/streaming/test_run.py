@@ -1,0 +1,229 @@
+"""One stream of a source that is no call of a provider: what its events do, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+import pytest
+from django.db.models import F
+
+from accounts.models import User
+from streaming import lifecycle, sources
+from streaming.database import run_in_db
+from streaming.events import Delta, Finish, Note, Seam, SourceError, SourceEvent, StreamText
+from streaming.models import Kind, State, Stream
+from streaming.sources import StreamHandler
+from tests.streaming.conftest import Crew
+from tests.streaming.factories import SOURCE, expire, now, queued, rows, seen, spelled, working
+from tools.waiting import until_async
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LINES = [f"line {number}\n" for number in range(6)]
+Step = SourceEvent | Exception | asyncio.Event
+
+
+class LogFile:
+    """Reads lines, whose number is the checkpoint. It waits and fails where the test says so."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[StreamText, str]] = []
+        self.cancelled: list[str] = []
+        self.closed = 0
+        self.steps: Callable[[int], list[Step]] = _read_from
+        self.on_cancel: Exception | None = None
+
+    def register(self) -> None:
+        handler = StreamHandler(
+            lambda stream, text: self, lambda stream: None, lambda stream: StreamText()
+        )
+        sources.register(SOURCE, handler)
+
+    async def events(
+        self, so_far: StreamText, checkpoint: str
+    ) -> AsyncGenerator[SourceEvent, None]:
+        self.calls.append((so_far, checkpoint))
+        try:
+            for step in self.steps(int(checkpoint or 0)):
+                if isinstance(step, asyncio.Event):
+                    await step.wait()
+                elif isinstance(step, Exception):
+                    raise step
+                else:
+                    yield step
+        finally:
+            self.closed += 1
+
+    async def cancel(self, checkpoint: str) -> None:
+        self.cancelled.append(checkpoint)
+        if self.on_cancel:
+            raise self.on_cancel
+
+
+def _read_from(number: int) -> list[Step]:
+    lines = enumerate(LINES[number:], start=number + 1)
+    return [*(Delta(line, checkpoint=str(at)) for at, line in lines), Finish()]
+
+
+@pytest.fixture
+def log(crew: Crew) -> LogFile:
+    """Registered instead of the stage that `crew` has registered."""
+    log = LogFile()
+    log.register()
+    return log
+
+
+async def reached(stream: Stream, condition: Callable[[Stream], Any]) -> Stream:
+    """Wait until the row of a stream is so; the row."""
+
+    async def so() -> Stream | None:
+        row = await run_in_db(now, stream)
+        return row if condition(row) else None
+
+    row = await until_async(so, within=10, what=f"{stream} is so")
+    assert row is not None
+    return row
+
+
+def has_ended(row: Stream) -> bool:
+    return State(row.state).has_ended
+
+
+def orphan(stream: Stream) -> None:
+    """Its worker is taken for dead: another one may claim it."""
+    dead = working()
+    Stream.objects.filter(pk=stream.pk).update(worker=dead, epoch=F("epoch") + 1)
+    expire(dead)
+
+
+async def test_a_source_is_read_to_its_end(owner: User, crew: Crew, log: LogFile) -> None:
+    await crew.start()
+    row = await reached(await run_in_db(queued, owner), has_ended)
+    assert (row.state, row.finish_reason, row.checkpoint) == ("completed", "stop", "")
+    assert spelled(await run_in_db(rows, row)) == "".join(LINES)
+    assert (log.calls, log.closed) == ([(StreamText(), "")], 1)
+
+
+async def test_the_next_worker_continues_from_the_checkpoint_without_a_seam(
+    owner: User, crew: Crew, log: LogFile
+) -> None:
+    held = asyncio.Event()
+    log.steps = lambda number: [*_read_from(number)[:3], held]
+    await crew.start()
+    stream = await run_in_db(queued, owner)
+    await reached(stream, lambda row: row.checkpoint == "3")
+    log.steps = _read_from
+    await run_in_db(orphan, stream)
+    await crew.start()
+    row = await reached(stream, has_ended)
+    written = await run_in_db(rows, stream)
+    assert (row.state, spelled(written)) == ("completed", "".join(LINES))
+    assert Kind.SEAM not in {kind for _, kind, _, _ in written}
+    so_far, checkpoint = log.calls[1]
+    assert (so_far.content, checkpoint) == ("".join(LINES[:3]), "3")
+
+
+async def test_text_without_a_checkpoint_invalidates_the_one_before(
+    owner: User, crew: Crew, log: LogFile
+) -> None:
+    held = asyncio.Event()
+    log.steps = lambda number: [Delta("a", checkpoint="1"), Delta("b"), held]
+    await crew.start()
+    stream = await run_in_db(queued, owner)
+    row = await reached(stream, lambda row: row.length == 2)
+    assert row.checkpoint == ""
+
+
+async def test_a_checkpoint_before_any_text_is_saved_at_once(
+    owner: User, crew: Crew, log: LogFile
+) -> None:
+    held = asyncio.Event()
+    log.steps = lambda number: [Delta("", checkpoint="0 of 6"), held]
+    await crew.start()
+    stream = await run_in_db(queued, owner)
+    row = await reached(stream, lambda row: row.checkpoint == "0 of 6")
+    assert (row.length, row.next_index) == (0, 0)
+
+
+async def test_a_note_stands_until_the_next_text(owner: User, crew: Crew, log: LogFile) -> None:
+    first, second = asyncio.Event(), asyncio.Event()
+    log.steps = lambda number: [Note("Rotating the log"), first, Delta("a"), second, Finish()]
+    await crew.start()
+    stream = await run_in_db(queued, owner)
+    await reached(stream, lambda row: row.note == "Rotating the log")
+    first.set()
+    await reached(stream, lambda row: row.length == 1 and not row.note)
+    second.set()
+    await reached(stream, has_ended)
+
+
+async def test_a_seam_and_the_text_behind_it_are_one_commit(
+    owner: User, crew: Crew, log: LogFile
+) -> None:
+    log.steps = lambda number: [Delta("a"), Note("Again"), Seam(), Delta("b"), Finish()]
+    await crew.start()
+    stream = await run_in_db(queued, owner)
+    await reached(stream, has_ended)
+    assert [(kind, delta, offset) for _, kind, delta, offset in await run_in_db(rows, stream)] == [
+        (Kind.TEXT, "a", 0),
+        (Kind.SEAM, "", 1),
+        (Kind.TEXT, "b", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (SourceError("rotated", "The log was rotated.", "inode 7"), State.FAILED),
+        (SourceError("cut", "The log was cut.", "inode 7", interrupted=True), State.INTERRUPTED),
+    ],
+)
+async def test_an_error_of_a_source_is_the_streams(
+    owner: User, crew: Crew, log: LogFile, error: SourceError, state: State
+) -> None:
+    log.steps = lambda number: [Delta("a"), error]
+    await crew.start()
+    row = await reached(await run_in_db(queued, owner), has_ended)
+    assert (row.state, row.error_class) == (state, error.code)
+    assert (row.error, row.error_detail) == (error.message, "inode 7")
+    assert (spelled(await run_in_db(rows, row)), log.closed) == ("a", 1)
+
+
+async def test_a_source_without_a_finish_is_interrupted(
+    owner: User, crew: Crew, log: LogFile
+) -> None:
+    log.steps = lambda number: [Delta("a")]
+    await crew.start()
+    row = await reached(await run_in_db(queued, owner), has_ended)
+    assert (row.state, row.error_class) == ("interrupted", "interrupted")
+    assert row.error.endswith(".")
+
+
+@pytest.mark.parametrize("failure", [None, SourceError("gone", "It is gone."), OSError("gone")])
+async def test_a_stop_cancels_what_would_go_on_without_the_worker(
+    owner: User, crew: Crew, log: LogFile, failure: Exception | None
+) -> None:
+    held = asyncio.Event()
+    log.on_cancel = failure
+    log.steps = lambda number: [*_read_from(number)[:2], held]
+    await crew.start()
+    stream = await run_in_db(queued, owner)
+    await reached(stream, lambda row: row.checkpoint == "2")
+    await run_in_db(lifecycle.stop, stream.pk)
+    await seen(lambda: log.cancelled)
+    assert (log.cancelled, log.closed) == (["2"], 1)
+
+
+async def test_a_worker_that_hands_a_stream_over_cancels_nothing(
+    owner: User, crew: Crew, log: LogFile
+) -> None:
+    held = asyncio.Event()
+    log.steps = lambda number: [*_read_from(number)[:2], held]
+    worker = await crew.start()
+    stream = await run_in_db(queued, owner)
+    await reached(stream, lambda row: row.checkpoint == "2")
+    await crew.drain(worker)
+    assert (log.cancelled, log.closed) == ([], 1)
+    assert (await run_in_db(now, stream)).state == State.RUNNING
