@@ -20,7 +20,6 @@ from django.test import override_settings
 
 from accounts.models import User
 from streaming import journal
-from streaming import worker as workers
 from streaming.database import run_in_db
 from streaming.doors.websocket.protocol import encode_event
 from streaming.events import StreamText
@@ -28,6 +27,7 @@ from streaming.follow import follow_stream
 from streaming.hub import STREAMS_GROUP, WORKERS_GROUP, Hub, Notification, user_group
 from streaming.hub.sealed_layer import SealedLayer, hash_group_name
 from streaming.models import State, Stream
+from streaming.worker import worker as workers
 from tests.streaming.conftest import Crew
 from tests.streaming.factories import SOURCE, now, queued, seen
 from tests.streaming.fake_source import Stage
