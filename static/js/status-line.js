@@ -12,11 +12,11 @@ const CAUGHT_UP_MS = 1500;
 const FINISHED_MS = 4000;
 
 const LOST_TEXTS = {
-  reconnecting: gettext("Reconnecting, your text is safe"),
+  reconnecting: gettext("Reconnecting. Your draft is saved."),
   polling: gettext("Live updates don’t get through here. The page checks every few seconds."),
-  offline: gettext("Offline, your text is safe"),
-  "signed-out": gettext("Signed out."),
-  "account-mismatch": gettext("Someone else is signed in. What you wrote is kept."),
+  offline: gettext("You’re offline. Your draft is saved."),
+  "signed-out": gettext("You’re signed out."),
+  "account-mismatch": gettext("Another account is signed in. Your draft is saved."),
 };
 const FINAL_STATUSES = ["signed-out", "account-mismatch"]; // until the page is loaded again
 const ENDED_TEXTS = {
@@ -42,7 +42,7 @@ export function startStatusLine() {
 function onConnectionStatus(status) {
   clearTimeout(lostTimer);
   if (status === "connected") {
-    if (lostStatus) showNotice(gettext("Caught up"), CAUGHT_UP_MS);
+    if (lostStatus) showNotice(gettext("Back online"), CAUGHT_UP_MS);
     lostStatus = "";
     updateStatusLine();
   } else {

@@ -105,7 +105,7 @@ export function updateForm() {
 }
 
 function describeObstacle(isUsable, isOffline) {
-  if (isOffline) return gettext("Offline. What you write is kept.");
-  if (!isUsable) return gettext("Pick a model that has a key");
+  if (isOffline) return gettext("You’re offline. Your draft is saved.");
+  if (!isUsable) return gettext("Choose a model you have a key for");
   return sendButton.disabled ? gettext("Write a message first") : "";
 }

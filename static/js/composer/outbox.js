@@ -221,7 +221,7 @@ export async function stopFirstReply() {
   if (isStopRequested) return;
   const response = await postForm(`/s/${first.stream}/stop/`);
   if (!response?.ok && first.isRunning)
-    first.setStatusText(gettext("Not stopped. Try again"), "failed");
+    first.setStatusText(gettext("Couldn’t stop. Try again."), "failed");
 }
 
 /** The server has started the reply. */

@@ -43,13 +43,13 @@ function describeStall({ last, text, article }, seconds) {
   if (last < 0) {
     const model = article.getAttribute("aria-label");
     return seconds >= NOT_STARTED_SECONDS
-      ? interpolate(gettext("%(model)s has not started yet · %(seconds)s s"), { model, seconds })
+      ? interpolate(gettext("Still waiting for %(model)s · %(seconds)s s"), { model, seconds })
       : "";
   }
   if (seconds < STALLED_SECONDS) return "";
   const words = text
-    ? gettext("No new text for %(seconds)s s, still connected")
-    : gettext("Nothing new for %(seconds)s s, still connected");
+    ? gettext("No new text for %(seconds)s s (still connected)")
+    : gettext("Nothing new for %(seconds)s s (still connected)");
   return interpolate(words, { seconds });
 }
 

@@ -19,7 +19,7 @@ export function showToast(content) {
 }
 
 export function showFailureToast() {
-  showToast(createElement("p", "toast", gettext("That did not work. Try again.")));
+  showToast(createElement("p", "toast", gettext("That didn’t work. Try again.")));
 }
 
 /** Wait while someone is about to press its button. */
