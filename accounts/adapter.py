@@ -19,6 +19,7 @@ from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from accounts import notification_mails, setup
 from accounts.absolute_urls import build_absolute_url, get_site_host
@@ -42,8 +43,10 @@ class SignUpClosed(Exception):
 
 class AccountAdapter(DefaultAccountAdapter):
     error_messages = DefaultAccountAdapter.error_messages | {
-        "too_many_login_attempts": "Too many failed login attempts. Wait some minutes and try "
-        "again, or reset your password.",
+        "email_password_mismatch": _("That email and password don’t match."),
+        "too_many_login_attempts": _(
+            "Too many attempts. Wait a few minutes and try again, or reset your password."
+        ),
     }
 
     # Signing up

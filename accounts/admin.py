@@ -14,6 +14,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_guard import DateHierarchyMixin, ReauthenticationMixin
 from accounts.email_addresses import list_user_emails
@@ -55,7 +56,7 @@ class EmailAddressAdmin(ReauthenticationMixin, AllauthEmailAddressAdmin):
         for address in queryset:
             self.delete_model(request, address)
 
-    @admin.action(description="Mark selected addresses as confirmed")
+    @admin.action(description=_("Mark selected addresses as confirmed"))
     def make_verified(self, request: HttpRequest, queryset: QuerySet[EmailAddress]) -> None:
         told = {one.pk: list_user_emails(one.user) for one in queryset.filter(verified=False)}
         super().make_verified(request, queryset)
@@ -76,12 +77,12 @@ class UserAdmin(ReauthenticationMixin, DateHierarchyMixin, DjangoUserAdmin):
     date_hierarchy = "date_joined"
     fieldsets = (
         (None, {"fields": ("email", "password")}),
-        ("Person", {"fields": ("name", "background_replies")}),
+        (_("Person"), {"fields": ("name", "background_replies")}),
         (
-            "Rights",
+            _("Permissions"),
             {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")},
         ),
-        ("Dates", {"fields": ("date_joined", "last_login")}),
+        (_("Dates"), {"fields": ("date_joined", "last_login")}),
     )
     add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
 
@@ -132,7 +133,7 @@ class ApiKeyAdmin(admin.ModelAdmin):
         "master_key_id",
     )
 
-    @admin.display(description="ends in", ordering="last_four")
+    @admin.display(description=_("ends in"), ordering="last_four")
     def ends_in(self, key: ApiKey) -> str:
         return f"…{key.last_four}"
 

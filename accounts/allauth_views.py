@@ -28,13 +28,15 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import path, re_path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.devices import remember_device
 from accounts.email_addresses import ensure_primary_email, is_email_taken, list_user_emails
 from accounts.login_attempts import LoginAttempt
 from accounts.models import User
 
-REAUTHENTICATE_FIRST = "Enter your password, then do it once more: nothing has been changed yet."
+REAUTHENTICATE_FIRST = gettext_lazy("Nothing has changed yet. Enter your password, then try again.")
 
 
 def has_recent_password(request: HttpRequest) -> bool:
@@ -50,7 +52,7 @@ def has_recent_password(request: HttpRequest) -> bool:
 def redirect_to_reauthenticate(request: HttpRequest, next_url: str) -> HttpResponse:
     """Return the page that asks for the password and leads back to the current page."""
     if not _require_user(request).has_usable_password():
-        messages.info(request, "Your account has no password yet. Let a link be sent to you.")
+        messages.info(request, _("Your account has no password yet. Request a link to set one."))
         return redirect("account_reset_password")
     if request.method == "POST":
         messages.info(request, REAUTHENTICATE_FIRST)
@@ -124,10 +126,12 @@ class EmailView(views.EmailView):
         """Accept only a confirmed address, because it signs in and resets the password."""
         user, address = _require_user(request), self._get_email_address(request)
         if address and not address.verified and address.email != user.email:
-            messages.error(request, "Confirm this address first: follow the link in the mail.")
+            messages.error(
+                request, _("Confirm this address first, with the link that we sent to it.")
+            )
             return None
         if address and is_email_taken(address.email, exclude=user):
-            messages.error(request, "Another account signed up with this address.")
+            messages.error(request, _("Another account already uses this address."))
             return None
         return super()._action_primary(request, *args, **kwargs)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.keys import decrypt_for_check
@@ -39,16 +40,18 @@ STATUS_BY_ERROR = {
     errors.NoCredit: KeyStatus.NO_CREDIT,
 }
 STATUS_TEXTS = {
-    KeyStatus.VALID: "{provider} accepts it.",
-    KeyStatus.INVALID: (
-        "{provider} does not accept this key. Copy it once more from the page you got it from, "
-        "or make a new one there."
+    KeyStatus.VALID: _("%(provider)s key verified."),
+    KeyStatus.INVALID: _(
+        "%(provider)s rejected this key. Check that you copied all of it, or create a new one."
     ),
-    KeyStatus.NO_PERMISSION: (
-        "{provider} knows it but does not let it list models, so it may not be able to answer."
+    KeyStatus.NO_PERMISSION: _(
+        "%(provider)s accepts the key but doesn’t let it list models, so it may not be able to "
+        "write replies."
     ),
-    KeyStatus.NO_CREDIT: "The account behind it has no credit left at {provider}: top it up there.",
-    KeyStatus.UNREACHABLE: "It could not be checked, because {provider} did not answer.",
+    KeyStatus.NO_CREDIT: _(
+        "Your %(provider)s account is out of credit. Add credit at %(provider)s."
+    ),
+    KeyStatus.UNREACHABLE: _("The key couldn’t be checked, because %(provider)s didn’t respond."),
 }
 
 
@@ -63,7 +66,7 @@ class KeyCheck:
     @property
     def status_text(self) -> str:
         """A message for the key's owner."""
-        return STATUS_TEXTS[self.status].format(provider=PROVIDERS[self.provider].name)
+        return STATUS_TEXTS[self.status] % {"provider": PROVIDERS[self.provider].name}
 
 
 @sensitive_variables("secret")

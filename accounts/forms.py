@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import get_adapter
-from allauth.account.forms import ChangePasswordForm, ResetPasswordForm, SignupForm
+from allauth.account.forms import (
+    ChangePasswordForm,
+    ResetPasswordForm,
+    ResetPasswordKeyForm,
+    SignupForm,
+)
 from allauth.account.models import EmailAddress
 from allauth.core import context
 from django import forms
@@ -14,6 +19,8 @@ from django.contrib import messages
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts import keys, setup
 from accounts.adapter import SignUpClosed, limit_unrequested_mails
@@ -22,7 +29,21 @@ from accounts.models import User, UserManager
 from streaming.providers.catalog import Provider
 
 
-class SignUpForm(SignupForm):
+class RepeatedPasswordMixin:
+    """For a form of allauth with a new password, typed twice."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["password2"].label = _("Repeat password")  # type: ignore[attr-defined]
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        """Of all errors, only allauth's about two different passwords is no ValidationError."""
+        if field == "password2" and not isinstance(error, forms.ValidationError):
+            error = _("The passwords don’t match.")
+        super().add_error(field, error)  # type: ignore[misc]
+
+
+class SignUpForm(RepeatedPasswordMixin, SignupForm):
     """A new account. The first one needs a setup code, unless a person at this machine creates
     it."""
 
@@ -30,10 +51,11 @@ class SignUpForm(SignupForm):
         super().__init__(*args, **kwargs)
         if setup.needs_setup_code(context.request):
             self.fields["setup_code"] = forms.CharField(
-                label="Setup code",
+                label=_("Setup code"),
                 max_length=100,
-                help_text="It is in the server's log. You can also run "
-                "<code>manage.py setup_code</code>.",
+                help_text=_(
+                    "The server log shows it. You can also run <code>manage.py setup_code</code>."
+                ),
                 widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
             )
 
@@ -48,10 +70,10 @@ class SignUpForm(SignupForm):
             get_adapter().get_client_network(context.request)
         )
         if not tries.try_consume():
-            raise forms.ValidationError("Too many wrong codes. Wait ten minutes and try again.")
+            raise forms.ValidationError(_("Too many wrong codes. Wait ten minutes and try again."))
         if not setup.is_valid_setup_code(typed):
             raise forms.ValidationError(
-                "This is not the setup code of this installation. Find it in the server's log."
+                _("This is not the setup code of this installation. Find it in the server log.")
             )
         tries.give_back()
         return typed
@@ -77,7 +99,7 @@ class SignUpForm(SignupForm):
             return super().try_save(request)
         except IntegrityError:
             # The same address twice at once, as after a double click: the other request was first.
-            messages.info(request, "There is already an account with this address.")
+            messages.info(request, _("There is already an account with this address."))
             return None, redirect("account_login")
         except SignUpClosed:
             return None, redirect("account_signup")
@@ -108,7 +130,11 @@ class PasswordResetForm(ResetPasswordForm):
             return str(super().save(request, **kwargs))
 
 
-class PasswordChangeForm(ChangePasswordForm):
+class PasswordResetFromKeyForm(RepeatedPasswordMixin, ResetPasswordKeyForm):
+    """Sets a new password after a link in a mail."""
+
+
+class PasswordChangeForm(RepeatedPasswordMixin, ChangePasswordForm):
     """Changes the password of a person who knows the old one, with the usual limit of attempts."""
 
     def clean_oldpassword(self) -> str:
@@ -138,7 +164,7 @@ class KeyForm(forms.Form):
 
     def __init__(self, provider: Provider, data: QueryDict | None = None) -> None:
         super().__init__(data, auto_id=f"id_{provider.id}_%s")
-        self.fields["key"].label = f"{provider.name} API key"
+        self.fields["key"].label = _("%(provider)s API key") % {"provider": provider.name}
 
     def clean_key(self) -> str:
         return keys.clean(self.cleaned_data["key"])
@@ -150,5 +176,5 @@ class ReplyPreferencesForm(forms.ModelForm):
     class Meta:
         model = User
         fields = ["background_replies"]
-        labels = {"background_replies": "Let OpenAI keep a copy of each reply"}
-        help_texts = {"background_replies": ""}  # the page explains it at length
+        labels = {"background_replies": gettext_lazy("Resume from OpenAI after a crash")}
+        help_texts = {"background_replies": ""}  # the page has it

@@ -11,6 +11,7 @@ import re
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import ApiKey, ListedModel, User
@@ -41,13 +42,18 @@ def clean(secret: str) -> str:
     message never quotes it."""
     secret = secret.strip()
     if not secret:
-        raise ValidationError("Paste the key here.")
+        raise ValidationError(_("Paste the key here."))
     if len(secret) > MAX_KEY_CHARS:
-        raise ValidationError(f"This is too long for a key: more than {MAX_KEY_CHARS} characters.")
+        raise ValidationError(
+            _("This is too long for a key: more than %(count)s characters.")
+            % {"count": MAX_KEY_CHARS}
+        )
     if not HEADER_SAFE.fullmatch(secret):
         raise ValidationError(
-            "A key has no spaces, line breaks or special characters in it. "
-            "Copy it once more, and only the key."
+            _(
+                "A key has no spaces, line breaks or special characters. "
+                "Copy it again, and only the key."
+            )
         )
     return secret
 
@@ -62,7 +68,7 @@ def save(user: User, provider: str, secret: str) -> ApiKey:
         raise UnknownProvider(provider)
     secret = clean(secret)
     sealed = seal_secret(secret, user_id=user.pk, provider=provider)
-    key, _ = ApiKey.objects.update_or_create(
+    key, _created = ApiKey.objects.update_or_create(
         user=user,
         provider=provider,
         defaults={
@@ -80,7 +86,7 @@ def save(user: User, provider: str, secret: str) -> ApiKey:
 
 def remove(user: User, provider: str) -> bool:
     """Delete the key. Return False if there was none."""
-    deleted, _ = ApiKey.objects.filter(user=user, provider=provider).delete()
+    deleted, _rows = ApiKey.objects.filter(user=user, provider=provider).delete()
     return deleted > 0
 
 

@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class UserManager(BaseUserManager["User"]):
@@ -41,25 +42,36 @@ class User(AbstractBaseUser, PermissionsMixin):
     plain unique index case-insensitive."""
 
     email = models.EmailField(
-        unique=True, error_messages={"unique": "There is already an account with this address."}
+        _("email address"),
+        unique=True,
+        error_messages={"unique": _("There is already an account with this address.")},
     )
-    name = models.CharField(max_length=150, blank=True)
+    name = models.CharField(_("name"), max_length=150, blank=True)
     is_active = models.BooleanField(
-        default=True, help_text="Whether this person may sign in. Better than deleting them."
+        _("active"),
+        default=True,
+        help_text=_("Whether this person may sign in. Use this instead of deleting them."),
     )
-    is_staff = models.BooleanField(default=False, help_text="Whether the admin is open to them.")
-    date_joined = models.DateTimeField(default=timezone.now, editable=False)
+    is_staff = models.BooleanField(
+        _("staff"), default=False, help_text=_("Whether this person may use the administration.")
+    )
+    date_joined = models.DateTimeField(_("date joined"), default=timezone.now, editable=False)
     revision = models.BigIntegerField(
         default=0,
         editable=False,
-        help_text="Counts the changes of this person's conversations, so that every page "
-        "they have open can tell whether it is up to date.",
+        help_text=_(
+            "Counts the changes of this person’s conversations, so that their open pages know "
+            "whether they are up to date."
+        ),
     )
 
     background_replies = models.BooleanField(
+        _("resume from OpenAI after a crash"),
         default=False,
-        help_text="Whether a provider that can keeps a copy of each reply, to go on from after a "
-        "failure here. It stores the conversation there, and may delay the first words.",
+        help_text=_(
+            "Whether OpenAI keeps a copy of each reply, from which it resumes after a crash. "
+            "OpenAI then stores the conversation, and replies may take longer to begin."
+        ),
     )
 
     objects: ClassVar[UserManager] = UserManager()
@@ -69,11 +81,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
         constraints = [
             models.CheckConstraint(
                 condition=Q(email=Lower("email")),
                 name="user_email_in_lower_case",
-                violation_error_message="Write the e-mail address in lower case.",
+                violation_error_message=_("Write the email address in lower case."),
             )
         ]
 
@@ -96,12 +110,12 @@ class User(AbstractBaseUser, PermissionsMixin):
 class KeyStatus(models.TextChoices):
     """The provider's answer to a check of a key."""
 
-    UNCHECKED = "", "Not checked"
-    VALID = "good", "Accepted"
-    INVALID = "invalid", "Not accepted"
-    NO_PERMISSION = "no_permission", "Accepted, but may not list models"
-    NO_CREDIT = "no_credit", "Accepted, but out of credit"
-    UNREACHABLE = "down", "Not checked: the provider did not answer"
+    UNCHECKED = "", _("Not checked")
+    VALID = "good", _("Verified")
+    INVALID = "invalid", _("Rejected")
+    NO_PERMISSION = "no_permission", _("Accepted, but may not list models")
+    NO_CREDIT = "no_credit", _("Accepted, but out of credit")
+    UNREACHABLE = "down", _("Not checked: the provider did not respond")
 
 
 class ApiKey(models.Model):
@@ -110,21 +124,29 @@ class ApiKey(models.Model):
     call."""
 
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_keys"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="api_keys",
+        verbose_name=_("user"),
     )
-    provider = models.CharField(max_length=50)
+    provider = models.CharField(_("provider"), max_length=50)
     sealed = models.BinaryField()
     last_four = models.CharField(max_length=4)
     master_key_id = models.CharField(
-        max_length=32, help_text="The id of the master key that opens it."
+        _("master key"), max_length=32, help_text=_("The id of the master key that decrypts it.")
     )
-    created_at = models.DateTimeField(help_text="When it was added or last replaced.")
-    last_used_at = models.DateTimeField(null=True, blank=True)
-    last_checked_at = models.DateTimeField(null=True, blank=True)
-    check_result = models.CharField(max_length=200, blank=True, choices=KeyStatus)
+    created_at = models.DateTimeField(
+        _("added"), help_text=_("When it was added or last replaced.")
+    )
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
+    last_checked_at = models.DateTimeField(_("last checked"), null=True, blank=True)
+    check_result = models.CharField(
+        _("check result"), max_length=200, blank=True, choices=KeyStatus
+    )
 
     class Meta:
-        verbose_name = "API key"
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
         ordering = ["user", "provider"]
         constraints = [
             models.UniqueConstraint(fields=["user", "provider"], name="api_key_one_per_provider")
@@ -166,8 +188,8 @@ class CacheEntry(models.Model):
     """A row of the cache in accounts/cache.py, usually a rate limit."""
 
     key = models.CharField(max_length=255, primary_key=True)
-    value = models.TextField(help_text="JSON.")
-    expires_at = models.FloatField(db_index=True, help_text="Seconds since 1970.")
+    value = models.TextField(help_text=_("JSON."))
+    expires_at = models.FloatField(db_index=True, help_text=_("Seconds since 1970."))
 
     def __str__(self) -> str:
         return self.key

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 MASTER_KEY_BYTES = 32
@@ -33,10 +34,10 @@ class SealBroken(Exception):
     """A sealed key can't be decrypted: its master key is gone, or the row was moved or changed.
     Only its owner can help, by entering the key again."""
 
-    user_message = "This key can no longer be opened. Please re-enter your key in settings."
+    user_message = _("This key can’t be decrypted any more. Please enter it again in settings.")
 
     def __init__(self) -> None:
-        super().__init__(self.user_message)
+        super().__init__(str(self.user_message))
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,12 +151,12 @@ def log_setup_code() -> None:
         return
     if has_public_hosts() or settings.PROXIES:
         sentence = (
-            "Nobody has an account here yet. Open /accounts/signup/ and sign up with this setup "
+            "There is no account yet. Open /accounts/signup/ and sign up with this setup "
             "code to become the administrator: %s"
         )
     else:
         sentence = (
-            "Nobody has an account here yet. The first to sign up becomes the administrator; "
+            "There is no account yet. The first person who signs up becomes the administrator; "
             "the setup code is only needed from another machine: %s"
         )
     logger.warning(sentence, compute_setup_code())

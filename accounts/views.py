@@ -12,6 +12,8 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
@@ -21,12 +23,14 @@ from accounts.forms import KeyForm, ReplyPreferencesForm
 from accounts.models import ApiKey, KeyStatus, User
 from accounts.rate_limits import RateLimit
 from accounts.sealing import SealBroken
-from streaming.providers.catalog import Provider
+from streaming.providers.catalog import PROVIDERS, Provider
 
 KEY_CHECK_LIMIT = RateLimit("key-check", 10, 60)
 """Checks of a person, over all providers. Without a limit this server would tell thieves which keys
 work."""
-TOO_MANY_CHECKS_MESSAGE = "Too many keys were checked in a short time. Wait a minute and try again."
+TOO_MANY_CHECKS_MESSAGE = gettext_lazy(
+    "Too many keys were checked in a short time. Wait a minute and try again."
+)
 
 
 class SignedInRequest(HttpRequest):
@@ -66,24 +70,29 @@ def save_key(request: SignedInRequest, provider: str) -> HttpResponse:
     if not form.is_valid():
         return _render_keys_page(request, invalid=(offered, form))
     if not KEY_CHECK_LIMIT.counter_for(request.user.pk).try_consume():
-        form.add_error("key", f"Not saved. {TOO_MANY_CHECKS_MESSAGE}")
+        form.add_error("key", f"{_('Not saved.')} {TOO_MANY_CHECKS_MESSAGE}")
         return _render_keys_page(request, invalid=(offered, form))
     verdict = checking.check_key(provider, form.cleaned_data["key"])
     if verdict.status == KeyStatus.INVALID:
         form.add_error("key", verdict.status_text)
         return _render_keys_page(request, invalid=(offered, form))
     checking.save_result(keys.save(request.user, provider, form.cleaned_data["key"]), verdict)
-    _add_status_message(
-        request, f"Your {offered.name} key is saved.", verdict, _build_chat_link(verdict)
-    )
+    _add_status_message(request, verdict, _describe_saved(verdict), _build_chat_link(verdict))
     return redirect("keys")
+
+
+def _describe_saved(result: KeyCheck) -> str:
+    names = {"provider": PROVIDERS[result.provider].name}
+    if result.status == KeyStatus.VALID:
+        return _("%(provider)s key saved and verified.") % names
+    return f"{_('%(provider)s key saved.') % names} {result.status_text}"
 
 
 @login_required
 @never_cache
 def recheck_key(request: SignedInRequest, provider: str) -> HttpResponse:
     """POST: check the key again, and fetch its list of models."""
-    offered = _get_provider_or_404(provider)
+    _get_provider_or_404(provider)
     held = ApiKey.objects.filter(user=request.user, provider=provider).first()
     if (
         request.method == "POST"
@@ -93,18 +102,16 @@ def recheck_key(request: SignedInRequest, provider: str) -> HttpResponse:
         messages.error(request, TOO_MANY_CHECKS_MESSAGE)
     elif request.method == "POST" and held:
         try:
-            _add_status_message(request, f"Your {offered.name} key:", checking.recheck_key(held))
+            verdict = checking.recheck_key(held)
+            _add_status_message(request, verdict, verdict.status_text)
         except SealBroken as problem:
             messages.error(request, str(problem))
     return redirect("keys")
 
 
-def _add_status_message(
-    request: HttpRequest, prefix: str, result: KeyCheck, suffix: str = ""
-) -> None:
+def _add_status_message(request: HttpRequest, result: KeyCheck, text: str, link: str = "") -> None:
     level = messages.SUCCESS if result.status == KeyStatus.VALID else messages.WARNING
-    said = format_html("{} {} {}", prefix, result.status_text, suffix) if suffix else None
-    messages.add_message(request, level, said or f"{prefix} {result.status_text}")
+    messages.add_message(request, level, format_html("{} {}", text, link) if link else text)
 
 
 def _build_chat_link(result: KeyCheck) -> str:
@@ -113,7 +120,8 @@ def _build_chat_link(result: KeyCheck) -> str:
     if first is None or result.status == KeyStatus.NO_CREDIT:
         return ""
     address = f"{reverse('home')}?{urlencode({'model': first.id})}"
-    return format_html('<a href="{}">Start a chat with {}</a>', address, first.label)
+    label = _("Start a chat with %(model)s") % {"model": first.label}
+    return format_html('<a href="{}">{}</a>', address, label)
 
 
 @login_required
@@ -122,7 +130,9 @@ def remove_key(request: SignedInRequest, provider: str) -> HttpResponse:
     """POST: delete the key of this provider."""
     offered = _get_provider_or_404(provider)
     if request.method == "POST" and keys.remove(request.user, provider):
-        messages.success(request, f"Your {offered.name} key is removed.")
+        messages.success(
+            request, _("Your %(provider)s key is removed.") % {"provider": offered.name}
+        )
     return redirect("keys")
 
 
@@ -160,5 +170,5 @@ def reply_preferences_page(request: SignedInRequest) -> HttpResponse:
     if not form.is_valid():
         return render(request, "settings/replies.html", {"form": form})
     form.instance.save(update_fields=["background_replies"])  # others may have changed
-    messages.success(request, "Your settings are saved.")
+    messages.success(request, _("Your settings are saved."))
     return redirect("replies")

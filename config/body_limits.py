@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db.utils import Error
+from django.utils.translation import gettext_lazy as _
 
 from config.session_owners import session_owners
 from streaming.doors.client_identity import get_session_key
@@ -32,9 +33,9 @@ LINGERING_CLOSE_SECONDS = 2.0
 READ_BLOCK_BYTES = 64 * 1024
 SERVICE_UNAVAILABLE = 503
 
-TOO_LARGE_MESSAGE = b"This is more than this server takes at once. Please send less text.\n"
-DATABASE_AWAY_MESSAGE = b"The database is away for a moment. Please try again.\n"
-TOO_SLOW_MESSAGE = b"The request took too long to arrive. Please try again.\n"
+TOO_LARGE_MESSAGE = _("This is too long for one request. Send less text.")
+DATABASE_AWAY_MESSAGE = _("Holdfast can’t reach its database. Try again in a moment.")
+TOO_SLOW_MESSAGE = _("The request took too long to arrive. Try again.")
 
 
 def max_body_bytes(method: str, headers: Iterable[tuple[bytes, bytes]]) -> int:
@@ -136,9 +137,10 @@ def _replay_body(file: Any, receive: Receive) -> Receive:
     return receive_replayed
 
 
-async def _send_error(receive: Receive, send: Send, status: int, text: bytes) -> None:
+async def _send_error(receive: Receive, send: Send, status: int, message: object) -> None:
     """Drop the rest of the body for a moment. Closing at once would lose the response for a client
     that is still sending."""
+    text = f"{message}\n".encode()
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", str(len(text)).encode()),

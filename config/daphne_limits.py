@@ -24,10 +24,9 @@ from config.health import HEALTH_PATH as HEALTH
 from config.logs import MAX_METHOD_CHARS, path_for_log
 from streaming.doors.client_identity import get_rate_limit_address
 
-TOO_LARGE_RESPONSE = (
+TOO_LARGE_HEADERS = (
     b"HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"
-    b"Connection: close\r\nContent-Length: %d\r\n\r\n%s"
-    % (len(TOO_LARGE_MESSAGE), TOO_LARGE_MESSAGE)
+    b"Connection: close\r\nContent-Length: %d\r\n\r\n"
 )
 
 ASCII_ONLY_HEADERS = (
@@ -135,7 +134,8 @@ class LimitedRequest(http_protocol.WebRequest):
         if not self._is_refused:
             self._is_refused = True
             self.content.close()
-            self.channel.transport.write(TOO_LARGE_RESPONSE)
+            text = f"{TOO_LARGE_MESSAGE}\n".encode()
+            self.channel.transport.write(TOO_LARGE_HEADERS % len(text) + text)
             self.channel.setTimeout(LINGERING_CLOSE_SECONDS)
 
 

@@ -14,13 +14,14 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.utils.translation import gettext_lazy
 from django.views import defaults
 
 from streaming.outage import outage_monitor
 
 RETRY_AFTER_SECONDS = 5
 """The time after which a client should try again."""
-UNAVAILABLE_MESSAGE = "Holdfast can't reach its database just now. Try again in a moment.\n"
+UNAVAILABLE_MESSAGE = gettext_lazy("Holdfast can’t reach its database. Try again in a moment.")
 
 View = Callable[..., HttpResponse]
 
@@ -65,7 +66,7 @@ def service_unavailable(request: HttpRequest) -> HttpResponse:
     """Return a page that needs no query, or a plain text for a script."""
     if "HX-Request" in request.headers:
         response = HttpResponse(
-            UNAVAILABLE_MESSAGE, content_type="text/plain; charset=utf-8", status=503
+            f"{UNAVAILABLE_MESSAGE}\n", content_type="text/plain; charset=utf-8", status=503
         )
     else:
         page = render_to_string(

@@ -18,6 +18,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.db.utils import Error
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext_lazy as _
 
 from accounts import devices
 from accounts.devices import find_oldest_account
@@ -48,7 +49,7 @@ REPLY_PATHS = re.compile(
 REPLY_SECONDS = 0.25
 """CPU seconds that are charged in addition."""
 
-BUSY_MESSAGE = b"You have too many requests under way. Please try again in a moment.\n"
+BUSY_MESSAGE = _("You have too many requests running. Try again in a moment.")
 USER_ID_KEY = "holdfast.user_id"
 CPU_SECONDS_KEY = "holdfast.seconds_computed"
 
@@ -240,13 +241,14 @@ def identify_known_browser(scope: Mapping[str, Any]) -> Client | None:
 
 
 async def _send_busy_response(send: Send) -> None:
+    text = f"{BUSY_MESSAGE}\n".encode()
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
-        (b"content-length", str(len(BUSY_MESSAGE)).encode()),
+        (b"content-length", str(len(text)).encode()),
         (b"retry-after", b"5"),
     ]
     await send({"type": "http.response.start", "status": 503, "headers": headers})
-    await send({"type": "http.response.body", "body": BUSY_MESSAGE})
+    await send({"type": "http.response.body", "body": text})
 
 
 def record_request_usage(get_response: GetResponse) -> GetResponse:

@@ -167,6 +167,8 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            # Every template has strings to translate, so that none needs to load the tags.
+            "builtins": ["django.templatetags.i18n"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -183,7 +185,10 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 2**20
 without scripts encodes one character in up to twelve bytes."""
 
 LANGUAGE_CODE = "en-gb"
+LANGUAGES = [("en-gb", "English")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+"""Translations. There are none yet; `makemessages` writes them here."""
+
 TIME_ZONE = "UTC"
 USE_TZ = True
 
@@ -399,6 +404,7 @@ ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_FORMS = {
     "signup": "accounts.forms.SignUpForm",
     "reset_password": "accounts.forms.PasswordResetForm",
+    "reset_password_from_key": "accounts.forms.PasswordResetFromKeyForm",
     "change_password": "accounts.forms.PasswordChangeForm",
 }
 ACCOUNT_LOGIN_METHODS = {"email"}
