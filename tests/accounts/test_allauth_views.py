@@ -84,7 +84,7 @@ def test_a_copied_session_ends_when_the_owner_types_the_password(
 
 def test_a_form_keeps_its_input_after_the_password(as_owner: Client, password: str) -> None:
     asked = as_owner.post(EMAIL, {"email": "new@example.org", "action_add": ""}, follow=True)
-    assert "nothing has been changed yet" in asked.content.decode()
+    assert "Nothing has changed yet" in asked.content.decode()
     [(path, _)] = asked.redirect_chain
     back = as_owner.post(path, {"password": password}, follow=True).content.decode()
     assert 'value="new@example.org"' in back
@@ -112,7 +112,7 @@ def test_an_address_is_added_confirmed_and_used_with_the_password(
 def confirm(address: str) -> None:
     key = EmailConfirmationHMAC(EmailAddress.objects.get(email=address)).key
     page = f"/accounts/confirm-email/{key}/"
-    assert "yours?" in Client().get(page).content.decode()
+    assert "your address?" in Client().get(page).content.decode()
     assert not EmailAddress.objects.get(email=address).verified
     Client().post(page)
 

@@ -53,7 +53,7 @@ def test_a_page_reports_an_outage(
     response = page.get(path)
     assert response.status_code == 503
     assert response["Retry-After"] == "5"
-    assert "can't reach its database" in response.text
+    assert "can’t reach its database" in response.text
     assert not any(record.exc_info for record in caplog.records)
 
 
@@ -63,7 +63,7 @@ def test_during_an_outage_a_script_gets_a_message_and_a_form_can_be_sent_again(
     monkeypatch.setattr(SessionStore, "_get_session_from_db", failing(GONE))
     fragment = page.post("/c/", {"text": "Hello"}, headers={"HX-Request": "true"})
     assert fragment.status_code == 503
-    assert fragment.text == error_views.UNAVAILABLE_MESSAGE
+    assert fragment.text == f"{error_views.UNAVAILABLE_MESSAGE}\n"
     assert "sends it again" in page.post("/c/", {"text": "Hello"}).text
 
 

@@ -92,14 +92,14 @@ def test_a_valid_key_is_saved_with_its_models(
     as_owner: Client, owner: User, provider: Provider
 ) -> None:
     shown = saved(as_owner)
-    assert "Your OpenAI key is saved. OpenAI accepts it." in shown
+    assert "OpenAI key saved and verified." in shown
     assert '<a href="/?model=gpt-6.2-sol">Start a chat with GPT-6.2 Sol</a>' in shown
     key = ApiKey.objects.get(user=owner)
     assert key.check_result == KeyStatus.VALID
     assert key.last_checked_at
     assert [m.model_id for m in key.listed.all()] == ["gpt-6.2-sol"]
     assert provider.asked == [f"/v1/models Bearer {SECRET}"]
-    assert ": Accepted<" in shown
+    assert ": Verified<" in shown
 
 
 def test_an_invalid_key_is_refused_with_a_message_and_not_saved(
@@ -109,7 +109,7 @@ def test_an_invalid_key_is_refused_with_a_message_and_not_saved(
     answer = as_owner.post(OPENAI, {"key": SECRET})
     shown = answer.content.decode()
     assert answer.status_code == 422
-    assert "OpenAI does not accept this key." in shown
+    assert "OpenAI rejected this key." in shown
     assert SECRET not in shown
     assert not ApiKey.objects.filter(user=owner).exists()
 
@@ -127,14 +127,19 @@ def test_an_invalid_replacement_leaves_the_key_as_it_was(
 @pytest.mark.parametrize(
     ("status", "body", "result", "sentence"),
     [
-        (403, {"error": {"message": "no"}}, KeyStatus.NO_PERMISSION, "does not let it list models"),
-        (429, NO_CREDIT, KeyStatus.NO_CREDIT, "no credit left at OpenAI"),
-        (402, {"error": {"message": "pay"}}, KeyStatus.NO_CREDIT, "no credit left at OpenAI"),
-        (429, {"error": {"message": "slow"}}, KeyStatus.UNREACHABLE, "It could not be checked"),
-        (500, {"error": {"message": "oh"}}, KeyStatus.UNREACHABLE, "It could not be checked"),
-        (503, {"error": {"message": "oh"}}, KeyStatus.UNREACHABLE, "It could not be checked"),
-        (404, {"error": {"message": "?"}}, KeyStatus.UNREACHABLE, "It could not be checked"),
-        (200, {"data": [{"surprise": 1}]}, KeyStatus.VALID, "OpenAI accepts it."),
+        (403, {"error": {"message": "no"}}, KeyStatus.NO_PERMISSION, "doesn’t let it list models"),
+        (429, NO_CREDIT, KeyStatus.NO_CREDIT, "Your OpenAI account is out of credit."),
+        (
+            402,
+            {"error": {"message": "pay"}},
+            KeyStatus.NO_CREDIT,
+            "Your OpenAI account is out of credit.",
+        ),
+        (429, {"error": {"message": "slow"}}, KeyStatus.UNREACHABLE, "The key couldn’t be checked"),
+        (500, {"error": {"message": "oh"}}, KeyStatus.UNREACHABLE, "The key couldn’t be checked"),
+        (503, {"error": {"message": "oh"}}, KeyStatus.UNREACHABLE, "The key couldn’t be checked"),
+        (404, {"error": {"message": "?"}}, KeyStatus.UNREACHABLE, "The key couldn’t be checked"),
+        (200, {"data": [{"surprise": 1}]}, KeyStatus.VALID, "OpenAI key saved and verified."),
     ],
 )
 def test_after_any_other_error_the_key_is_saved_and_marked(
@@ -156,7 +161,7 @@ def test_after_any_other_error_the_key_is_saved_and_marked(
 def test_an_unreachable_provider_does_not_prevent_saving_a_key(
     as_owner: Client, owner: User
 ) -> None:
-    assert "It could not be checked, because OpenAI did not answer." in saved(as_owner)
+    assert "The key couldn’t be checked, because OpenAI didn’t respond." in saved(as_owner)
     assert ApiKey.objects.get(user=owner).check_result == KeyStatus.UNREACHABLE
 
 
@@ -196,8 +201,8 @@ def test_a_key_is_checked_again_on_request(
     saved(as_owner)
     provider.says(401, ECHO)
     shown = as_owner.post(AGAIN, follow=True).content.decode()
-    assert "OpenAI does not accept this key." in shown
-    assert ": Not accepted<" in shown
+    assert "OpenAI rejected this key." in shown
+    assert ": Rejected<" in shown
     assert keys.decrypt_for_call(owner, "openai") == SECRET
     assert [m.model_id for m in ListedModel.objects.all()] == ["gpt-6.2-sol"]
 
@@ -228,7 +233,7 @@ def test_a_key_that_cannot_be_decrypted_is_not_checked(
 ) -> None:
     keys.save(owner, "openai", SECRET)
     settings.MASTER_KEYS = {"newer": bytes(range(32))}
-    assert "re-enter your key" in as_owner.post(AGAIN, follow=True).content.decode()
+    assert "Please enter it again" in as_owner.post(AGAIN, follow=True).content.decode()
     assert provider.asked == []
 
 

@@ -62,7 +62,7 @@ def test_a_form_of_another_accounts_page_is_refused_and_returns_the_text(
     answer = browser.post(path.format(uuid4()), form, headers=headers)
     assert answer.status_code == 409
     assert answer.headers["X-Account"] == get_opaque_account_id(stranger)
-    assert "You are signed in as someone else" in answer.content.decode()
+    assert "You’re signed in to another account" in answer.content.decode()
     assert "\nHalf a thought</textarea>" in answer.content.decode()
     assert not Conversation.objects.exists()
     assert in_box(browser) == ""

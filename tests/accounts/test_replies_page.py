@@ -29,7 +29,7 @@ def test_a_user_switches_it_on_and_off(owner: User, as_owner: Client) -> None:
 def test_the_page_explains_the_consequences(as_owner: Client) -> None:
     page = as_owner.get(PATH).content.decode()
     assert "OpenAI stores the conversation" in page
-    assert "first words may take longer" in page
+    assert "Replies may take longer to begin" in page
 
 
 def test_other_users_are_not_changed(owner: User, colleague: User, as_owner: Client) -> None:

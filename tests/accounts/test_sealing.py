@@ -71,7 +71,7 @@ def test_without_its_master_key_a_value_asks_for_the_key_again() -> None:
         sealed = seal_secret(SECRET, user_id=1, provider="openai")
     with (
         override_settings(MASTER_KEYS={"new": NEW}),
-        pytest.raises(SealBroken, match="re-enter your key"),
+        pytest.raises(SealBroken, match="Please enter it again"),
     ):
         open_sealed(sealed, user_id=1, provider="openai")
 

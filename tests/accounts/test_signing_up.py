@@ -43,7 +43,7 @@ def test_the_first_account_is_the_administrator_and_the_second_is_not(db: None) 
 def test_the_page_tells_only_the_first_visitor_about_administration(
     db: None, client: Client
 ) -> None:
-    sentence = "The first one administers this installation."
+    sentence = "This account will be the administrator."
     assert sentence in client.get(SIGN_UP).content.decode()
     User.objects.create_user("first@example.org")
     assert sentence not in client.get(SIGN_UP).content.decode()
@@ -142,10 +142,10 @@ def test_the_link_in_the_mail_confirms_an_address(
 ) -> None:
     settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
     answer = client.post(SIGN_UP, form("ann@example.org"), follow=True)
-    assert "Look into your mail" in answer.content.decode()
+    assert "Check your email" in answer.content.decode()
     assert "_auth_user_id" not in client.session
     link = next(word for word in mail.outbox[0].body.split() if "/confirm-email/" in word)
-    assert "Is ann@example.org yours?" in client.get(link).content.decode()
+    assert "Is ann@example.org your address?" in client.get(link).content.decode()
     client.post(link)
     assert EmailAddress.objects.get(email="ann@example.org").verified
     signed_in = client.post("/accounts/login/", {"login": "ann@example.org", "password": PASSWORD})

@@ -12,7 +12,7 @@ def test_the_appearance_is_kept_and_in_the_first_paint(
 ) -> None:
     assert f"data-{name}" not in html(as_owner.get("/"))
     as_owner.post(f"/{name}/", {name: chosen, "next": "/"})
-    assert f'<html lang="en" data-{name}="{chosen}">' in html(as_owner.get("/"))
+    assert f'<html lang="en-gb" data-{name}="{chosen}">' in html(as_owner.get("/"))
     as_owner.post(f"/{name}/", {name: '"><script>', "next": "/"})
     assert f"data-{name}" not in html(as_owner.get("/"))
 

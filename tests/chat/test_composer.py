@@ -17,7 +17,7 @@ KEY = "sk-harbour-0123456789-ab12"
 
 def test_a_new_chat_offers_the_demo_without_a_key(as_owner: Client) -> None:
     shown = html(as_owner.get("/"))
-    assert "The demo model is ready and needs no key." in shown
+    assert "The demo only talks about kelp." in shown
     assert "Replies survive reloads." in shown
     assert re.search(r'<option value="demo" selected(?![^>]* disabled)', shown)
 

@@ -14,7 +14,7 @@ from tests.chat.factories import HTMX, html, message_form, page
 
 def test_a_visitor_sees_the_landing_page_with_both_ways_in(visitor: Client) -> None:
     shown = html(visitor.get("/"))
-    assert "Replies that hold on." in shown
+    assert "Never lose a reply." in shown
     assert 'href="/accounts/signup/"' in shown
     assert 'href="/accounts/login/"' in shown
 

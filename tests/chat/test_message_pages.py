@@ -90,12 +90,12 @@ def test_a_page_from_an_old_message_on_links_to_the_end_of_its_branch(
     shown = html(as_owner.get(f"{page(reply)}?leaf={messages[2]}"))
     assert read_message_ids(shown) == messages[2:7]
     assert f'name="parent" value="{messages[-1]}"' in shown, "a new question follows the last one"
-    found = re.search(r'href="([^"]+)">Show the newest messages', shown)
+    found = re.search(r'href="([^"]+)">↓ Latest', shown)
     assert found
     assert found[1].endswith(f"?leaf={messages[-1]}")
     newest = html(as_owner.get(found[1]))
     assert read_message_ids(newest)[-1] == messages[-1]
-    assert "Show the newest messages" not in newest
+    assert "↓ Latest" not in newest
 
 
 def test_only_the_text_of_shown_messages_is_read(as_owner: Client, reply: Reply) -> None:
@@ -115,7 +115,7 @@ def test_without_scripts_earlier_messages_are_a_page_of_their_own(
     address = f"{page(reply)}earlier/?before={messages[10].pk}"
     shown = html(as_owner.get(address))
     assert read_message_ids(shown) == [str(message.pk) for message in messages[:10]]
-    assert "Show the newest messages" in shown
+    assert "↓ Latest" in shown
     assert as_owner.get(f"{page(reply)}earlier/?before=nothing").status_code == 404
     assert as_stranger.get(address).status_code == 404
 

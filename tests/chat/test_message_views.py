@@ -150,14 +150,14 @@ def test_a_reply_that_ends_without_a_reason_is_complete(as_owner: Client, reply:
 
 
 FIRST_BUTTON = {
-    "invalid_key": "Open settings and keys",
-    "no_permission": "Open settings and keys",
-    "no_credit": "Open settings and keys",
+    "invalid_key": "Update key",
+    "no_permission": "Update key",
+    "no_credit": "Update key",
     "rate_limited": "Try again",
     "overloaded": "Try again",
     "context_too_long": "New chat",
-    "model_not_found": "Pick another model",
-    "bad_request": "Pick another model",
+    "model_not_found": "Choose another model",
+    "bad_request": "Choose another model",
     "refused": "Edit your message",
     "timeout": "Try again",
     "network": "Try again",

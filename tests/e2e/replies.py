@@ -47,7 +47,7 @@ def finished(page: Page, *, within: float = 30.0) -> Locator:
 def settled(page: Page) -> Locator:
     """Return the newest reply, once it has its buttons: they arrive a request after the text."""
     reply = finished(page)
-    expect(reply.get_by_role("button", name="Other model")).to_be_visible()
+    expect(reply.get_by_role("button", name="Try another model")).to_be_visible()
     return reply
 
 

@@ -17,7 +17,7 @@ from tools.fake_provider.behaviour import ErrorAnswer
 from tools.waiting import until
 
 KEPT = "The moon pulls, and the sea follows."
-AGAIN = ("Regenerate", "Other model")
+AGAIN = ("Regenerate", "Try another model")
 COPIED = ("Copy", *AGAIN)
 ON = ("Copy", "Continue", *AGAIN)
 A_LONG_TIME = {"retry-after": "3600"}
@@ -84,7 +84,7 @@ THINKING = Behaviour((Piece("Hm. ", "reasoning"), Piece("So.")), hold_after=(1,)
 RUNNING = [
     Running("queued", WRITING, "Waiting for the reply before this one", sent=2),
     Running("connecting", HELD, "Connecting"),
-    Running("slow to start", HELD, f"{MODEL} has not started yet", silent=11),
+    Running("slow to start", HELD, f"Still waiting for {MODEL}", silent=11),
     Running("thinking", THINKING, "Thinking"),
     Running("writing", WRITING, "Writing"),
     Running("silent", WRITING, "No new text for", silent=31),
@@ -128,21 +128,21 @@ ENDINGS = [
         "a wrong key",
         _error(401, "invalid_api_key"),
         "Failed",
-        ("Open settings and keys", *AGAIN),
+        ("Update key", *AGAIN),
         ("The provider did not accept the API key. Check it in settings.",),
     ),
     Ending(
         "no credit",
         _error(429, "insufficient_quota"),
         "Failed",
-        ("Open settings and keys", *AGAIN),
+        ("Update key", *AGAIN),
         ("The account behind this API key has no credit left at the provider.",),
     ),
     Ending(
         "rate limited",
         _error(429, "rate_limit_exceeded", **A_LONG_TIME),
         "Failed",
-        ("Try again", "Other model"),
+        ("Try again", "Try another model"),
         ("The provider is limiting how often this API key may ask. Try again in 60 min.",),
     ),
     Ending(
@@ -156,7 +156,7 @@ ENDINGS = [
         "no such model",
         _error(404, "model_not_found"),
         "Failed",
-        ("Pick another model", *AGAIN),
+        ("Choose another model", *AGAIN),
         ("The provider has no such model for this API key. Pick another one.",),
     ),
     Ending(

@@ -113,11 +113,11 @@ def test_axe_finds_nothing_on_a_form_that_was_open_for_too_long(
     page = browser_context(base_url=deployment.base_url).new_page()
     page.goto("/accounts/signup/")
     page.context.clear_cookies()
-    form = {"Email": "late@holdfast.test", "Password": "long-enough-9", "Password (again)": "x"}
+    form = {"Email": "late@holdfast.test", "Password": "long-enough-9", "Repeat password": "x"}
     for label, value in form.items():
         page.get_by_label(label, exact=True).fill(value)
     page.locator("main").get_by_role("button", name="Sign up").click()
-    expect(page.get_by_role("heading", name="This page was open for too long")).to_be_visible()
+    expect(page.get_by_role("heading", name="This page has expired")).to_be_visible()
     assert list(violations(page, "too late")) == []
 
 
@@ -224,10 +224,12 @@ def test_axe_finds_nothing_while_the_network_is_away(
         page = open_page(asker, f"/c/{chat}/", base_url=line.url)
         page.get_by_role("textbox", name="Message", exact=True).fill("Half a thought")
         line.cut()
-        expect(page.get_by_role("status").first).to_have_text("Reconnecting, your text is safe")
+        expect(page.get_by_role("status").first).to_have_text("Reconnecting. Your draft is saved.")
         found = list(violations(page, "reconnecting"))
         page.context.set_offline(True)
-        expect(page.get_by_role("status").first).to_have_text("Offline, your text is safe")
+        expect(page.get_by_role("status").first).to_have_text(
+            "You’re offline. Your draft is saved."
+        )
         found += violations(page, "offline")
     put_away(asker, fake, streams)
     assert found == []
@@ -238,16 +240,16 @@ def test_axe_finds_nothing_in_a_new_chat_and_its_dialogs(
 ) -> None:
     page = open_page(deployment.person("owner"))
     found = [*violations(page, "a new chat")]
-    page.get_by_role("button", name="Settings", exact=True).first.click()
+    page.get_by_role("button", name="Chat settings", exact=True).first.click()
     found += violations(page, "settings of a message")
     page.keyboard.press("Escape")
     page.set_viewport_size(DESK)  # type: ignore[arg-type]
-    page.get_by_role("button", name="Keyboard").click()
+    page.get_by_role("button", name="Keyboard shortcuts").click()
     found += violations(page, "the keyboard")
     page.keyboard.press("Escape")
     page.set_viewport_size(DESK)  # type: ignore[arg-type]
     page.get_by_role("combobox", name="Model").click()
-    expect(page.get_by_role("dialog", name="Pick a model")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Choose a model")).to_be_visible()
     found += violations(page, "the models")
     assert found == []
 
@@ -263,9 +265,9 @@ def test_axe_finds_nothing_in_the_dialogs_of_a_chat(
     reply.get_by_text("Details").click()
     found = [*violations(page, "details")]
     page.set_viewport_size(DESK)  # type: ignore[arg-type]
-    row = page.get_by_role("list", name="Conversations").get_by_role("listitem").first
+    row = page.get_by_role("list", name="Chats").get_by_role("listitem").first
     row.get_by_role("link", name="More: Be brief").press("Enter")
-    expect(page.get_by_role("dialog", name="Conversation")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Chat")).to_be_visible()
     found += violations(page, "the menu of a chat")
     page.keyboard.press("Escape")
     page.set_viewport_size(DESK)  # type: ignore[arg-type]
@@ -280,7 +282,7 @@ def test_axe_finds_nothing_in_the_dialogs_of_a_chat(
     ask_nothing(page, "This will not arrive")
     found += violations(page, "not sent")
     person.post("/accounts/logout/", {})
-    expect(page.get_by_role("dialog", name="You are signed out")).to_be_visible()
+    expect(page.get_by_role("dialog", name="You’re signed out")).to_be_visible()
     found += violations(page, "signed out")
     assert found == []
 
@@ -295,7 +297,7 @@ def test_axe_finds_nothing_in_messages_with_versions(
     finished(page)
     question.hover()
     question.get_by_role("link", name="Edit").click()
-    page.get_by_role("button", name="Ask again").click()
+    page.locator("form.edit").get_by_role("button", name="Send").click()
     expect(question.get_by_text("2/2")).to_be_visible()
     finished(page).get_by_role("button", name="Regenerate").click()
     expect(latest(page).get_by_text("2/2")).to_be_visible()

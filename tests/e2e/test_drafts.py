@@ -99,7 +99,7 @@ def test_a_message_whose_response_was_lost_is_repeated_and_answered_once(
 def prepare(page: Page) -> None:
     """Write half a message, for a model and with a setting that are not the default."""
     page.get_by_role("combobox", name="Model").select_option("demo-slow")
-    page.get_by_role("button", name=re.compile("^Settings")).click()
+    page.get_by_role("button", name=re.compile("^Chat settings")).click()
     page.get_by_role("textbox", name="System prompt").fill("You are a patient teacher.")
     page.get_by_role("button", name="Done").click()
     box(page).fill("Half a thought")
@@ -138,8 +138,8 @@ def test_a_draft_survives_being_signed_out_in_another_tab(
     page = open_page(writer)
     prepare(page)
     writer.post("/accounts/logout/", {})
-    dialog = page.get_by_role("dialog", name="You are signed out")
-    expect(dialog).to_contain_text("What you wrote is kept here")
+    dialog = page.get_by_role("dialog", name="You’re signed out")
+    expect(dialog).to_contain_text("Your draft is saved")
     dialog.get_by_role("link", name="Sign in").click()
     sign_in(page, writer)
     expect_all_of_it(page)

@@ -87,7 +87,7 @@ def test_a_suggestion_is_a_question_ready_to_send(
 def sign_up(page: Page) -> None:
     page.get_by_label("Email").fill(f"stranger-{uuid4().hex[:8]}@holdfast.test")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_label("Password (again)").fill(PASSWORD)
+    page.get_by_label("Repeat password").fill(PASSWORD)
     page.get_by_role("main").get_by_role("button", name="Sign up").click()
 
 
@@ -110,7 +110,7 @@ def test_with_a_key_the_first_question_goes_to_its_provider(
     page = open_page(deployment.person(f"keyed-{uuid4().hex[:8]}"))
     ask(page, "Be brief", "demo-fast")
     finished(page)
-    page.get_by_role("link", name="Settings and keys").click()
+    page.get_by_role("link", name="Settings").click()
     openai = page.get_by_role("region", name="OpenAI", exact=True)
     openai.get_by_label("Key").fill("sk-e2e-0123456789abcdef")
     openai.get_by_role("button", name="Add key").click()
@@ -120,7 +120,7 @@ def test_with_a_key_the_first_question_goes_to_its_provider(
     page.goto("/")
     expect(model).to_have_value("gpt-6.2-astra")
     model.click()
-    picker = page.get_by_role("dialog", name="Pick a model")
+    picker = page.get_by_role("dialog", name="Choose a model")
     expect(picker.get_by_role("group").last).to_have_attribute("aria-label", "Demo")
     expect(picker.get_by_role("group", name="Recent")).to_have_count(0)
     page.keyboard.press("Escape")

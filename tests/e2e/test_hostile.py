@@ -43,7 +43,7 @@ def edit(page: Page) -> Locator:
     """Return the form in the place of the only question."""
     questions(page).hover()
     questions(page).get_by_role("link", name="Edit").click()
-    return page.get_by_role("textbox", name="Your message, in other words")
+    return page.get_by_role("textbox", name="Edit your message")
 
 
 def test_a_hundred_thousand_characters_are_sent_as_they_are(
@@ -125,7 +125,7 @@ def test_a_title_may_be_long_but_not_empty(
     ask(page, "A name")
     finished(page)
     rename(page, "A name", "   ")
-    expect(page.get_by_role("dialog", name="Conversation")).to_be_hidden()
+    expect(page.get_by_role("dialog", name="Chat")).to_be_hidden()
     expect(page.get_by_role("heading", level=1)).to_have_text("A name")
     rename(page, "A name", ENDLESS)
     expect(page.get_by_role("heading", level=1)).to_have_text(ENDLESS[:200])
@@ -179,7 +179,7 @@ def test_an_unsent_edit_survives_a_reload_until_it_is_sent_or_cancelled(
     page.get_by_role("link", name="Cancel").click()
     expect(edit(page)).to_have_value("First words")
     page.get_by_role("textbox", name="in other words").fill("Third words")
-    page.get_by_role("button", name="Ask again").click()
+    page.locator("form.edit").get_by_role("button", name="Send").click()
     expect(questions(page)).to_contain_text("Third words")
     expect(edit(page)).to_have_value("Third words")
 
@@ -218,12 +218,12 @@ def test_an_unsent_edit_survives_being_signed_out(
     page.reload()
     edit(page).fill("Second words")
     person.post("/accounts/logout/", {})
-    page.get_by_role("button", name="Ask again").click()
+    page.locator("form.edit").get_by_role("button", name="Send").click()
     page.wait_for_url("**/accounts/login/?next=/m/**")
     sign_in(page, person)
     expect(page.get_by_role("textbox", name="in other words")).to_have_value("Second words")
     expect(box(page)).to_have_value("")
-    page.get_by_role("button", name="Ask again").click()
+    page.locator("form.edit").get_by_role("button", name="Send").click()
     expect(questions(page)).to_contain_text("Second words")
 
 
@@ -237,12 +237,12 @@ def test_edits_of_one_message_in_two_tabs_both_become_versions(
     there = open_page(person, conversation_path(here))
     edit(there).fill("Words of there")
     edit(here).fill("Words of here")
-    here.get_by_role("button", name="Ask again").click()
+    here.locator("form.edit").get_by_role("button", name="Send").click()
     expect(finished(here)).to_contain_text("Answer 2.")
     expect(there.get_by_role("alert")).to_contain_text("This chat continued in another tab")
     words = there.get_by_role("textbox", name="in other words")
     expect(words).to_have_value("Words of there")
-    there.get_by_role("button", name="Ask again").click()
+    there.locator("form.edit").get_by_role("button", name="Send").click()
     expect(finished(there)).to_contain_text("Answer 3.")
     expect(questions(there).get_by_text("3/3")).to_be_visible()
     there.get_by_role("link", name="Previous version").click()

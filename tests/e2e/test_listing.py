@@ -41,7 +41,7 @@ Conversation.objects.bulk_create(
 
 
 def row(page: Page, title: str) -> Locator:
-    listed = page.get_by_role("list", name="Conversations").get_by_role("listitem")
+    listed = page.get_by_role("list", name="Chats").get_by_role("listitem")
     return listed.filter(has_text=title)
 
 
@@ -49,7 +49,7 @@ def more(page: Page, title: str) -> Locator:
     """Open the menu of a conversation."""
     row(page, title).hover()
     row(page, title).get_by_role("link", name=f"More: {title}").click()
-    return page.get_by_role("dialog", name="Conversation")
+    return page.get_by_role("dialog", name="Chat")
 
 
 def two_tabs(
@@ -76,7 +76,7 @@ def test_conversations_are_listed_under_the_day_they_were_last_used(
     ages = {f"It is {title}": days for title, days in AGES.items()}
     deployment.manage("shell", "-c", AGE.format(ages=ages, email=person.email))
     page = open_page(person)
-    listed = page.get_by_role("list", name="Conversations").locator("h2, bdi")
+    listed = page.get_by_role("list", name="Chats").locator("h2, bdi")
     expect(listed).to_have_text([line for day in AGES for line in (day, f"It is {day}")])
 
 

@@ -129,7 +129,7 @@ def test_the_page_says_how_a_reply_ended_and_what_to_do(
         stop(page).click()
     finished(page)
     foot = reply.locator(".message-footer")
-    expect(foot.get_by_role("button", name="Other model", exact=True)).to_be_visible()
+    expect(foot.get_by_role("button", name="Try another model", exact=True)).to_be_visible()
     expect(state(reply)).to_have_text(case.says)
     expect(reply).to_contain_text(case.keeps)
     for line in case.told:
@@ -147,14 +147,14 @@ def follow(page: Page, foot: Locator, way: str) -> None:
     """Use the first action, and check that it leads on."""
     foot.get_by_text(way, exact=True).first.click()
     match way:
-        case "Open settings and keys":
+        case "Update key":
             page.wait_for_url("**/settings/keys/")
         case "New chat":
             expect(page.get_by_text("What would you like to know?")).to_be_visible()
         case "Edit your message":
             expect(page.get_by_role("textbox", name="in other words")).to_be_focused()
-        case "Pick another model":
-            expect(page.get_by_role("dialog", name="Pick a model")).to_be_visible()
+        case "Choose another model":
+            expect(page.get_by_role("dialog", name="Choose a model")).to_be_visible()
         case "Regenerate" | "Try again":
             expect(latest(page).get_by_text("2/2")).to_be_visible()
         case "Continue":
@@ -189,7 +189,7 @@ def test_a_cut_reply_continues_in_place(
 
 # The network
 
-SAFE = "Reconnecting, your text is safe"
+SAFE = "Reconnecting. Your draft is saved."
 
 
 def test_the_page_reports_a_lost_network_after_a_second(
@@ -223,7 +223,7 @@ def test_the_page_reports_a_lost_network_after_a_second(
         held_and_released(fake)
         line.mend()
         page.clock.resume()
-        expect(status).to_have_text(re.compile("Caught up|Reply finished"))
+        expect(status).to_have_text(re.compile("Back online|Reply finished"))
         expect(finished(page)).to_contain_text("One, two, three.")
 
 
@@ -244,10 +244,10 @@ def test_offline_nothing_is_sent_and_nothing_is_lost(
         page.context.set_offline(True)
         line.cut()
         status, send = page.get_by_role("status").first, page.get_by_role("button", name="Send")
-        expect(status).to_have_text("Offline, your text is safe")
+        expect(status).to_have_text("You’re offline. Your draft is saved.")
         page.get_by_role("textbox", name="Message", exact=True).fill("And back?")
         expect(send).to_be_disabled()
-        expect(send).to_have_attribute("title", "Offline. What you write is kept.")
+        expect(send).to_have_attribute("title", "You’re offline. Your draft is saved.")
         fake.release()
         line.mend()
         page.context.set_offline(False)

@@ -110,7 +110,7 @@ def test_an_open_page_sends_nothing_for_a_user_who_signed_in_in_another_tab(
     sign_in(other, stranger)
     box(page).fill(SECRET)
     box(page).press("Enter")
-    dialog = page.get_by_role("dialog", name="You are signed in as someone else")
+    dialog = page.get_by_role("dialog", name="You’re signed in to another account")
     expect(dialog).to_be_visible()
     expect(box(page)).to_have_value(SECRET)
     assert deployment.rows.of("chat_message", content=SECRET) == []

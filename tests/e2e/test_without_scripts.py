@@ -47,14 +47,14 @@ def test_a_visitor_signs_up_adds_a_key_and_sends_a_message(
     page.get_by_role("main").get_by_role("link", name="Sign up").click()
     page.get_by_label("Email").fill(f"plain-{uuid4().hex[:8]}@holdfast.test")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_label("Password (again)").fill(PASSWORD)
+    page.get_by_label("Repeat password").fill(PASSWORD)
     page.get_by_role("main").get_by_role("button", name="Sign up").click()
     page.get_by_role("link", name="add a key").click()
     openai = page.get_by_role("region", name="OpenAI", exact=True)
     openai.get_by_label("Key").fill("sk-e2e-0123456789abcdef")
     openai.get_by_role("button", name="Add key").click()
     expect(openai.get_by_text("…cdef")).to_be_visible()
-    page.get_by_role("link", name="Conversations").click()
+    page.get_by_role("link", name="Chats").click()
     fake.script(Behaviour.of("It *lags*."))
     ask(page, "Why do tides lag?")
     expect(latest(page).locator("em")).to_have_text("lags")
@@ -105,7 +105,7 @@ def test_messages_have_versions_and_nothing_is_lost(page: Page, fake: Fake) -> N
     question(page).hover()
     question(page).get_by_role("link", name="Edit").click()
     page.get_by_role("textbox", name="in other words").fill("Second words")
-    page.get_by_role("button", name="Ask again").click()
+    page.locator("form.edit").get_by_role("button", name="Send").click()
     expect(latest(page)).to_contain_text("Answer 3.")
     expect(question(page).get_by_text("2/2")).to_be_visible()
     question(page).get_by_role("link", name="Previous version").click()
@@ -117,7 +117,7 @@ def test_messages_have_versions_and_nothing_is_lost(page: Page, fake: Fake) -> N
 
 @pytest.mark.prove
 def test_settings_are_stored_with_the_chat(page: Page, fake: Fake) -> None:
-    page.get_by_role("button", name="Settings", exact=True).click()
+    page.get_by_role("button", name="Chat settings", exact=True).click()
     page.get_by_role("textbox", name="System prompt").fill("Be a gull.")
     page.get_by_role("button", name="Done").click()
     fake.script(Behaviour.of("Caw."))
@@ -131,7 +131,7 @@ def test_a_conversation_is_renamed_pinned_deleted_and_restored(page: Page, fake:
     fake.script(Behaviour.of("Once."))
     ask(page, "A name")
     expect(latest(page)).to_contain_text("Once.")
-    chats = page.get_by_role("list", name="Conversations")
+    chats = page.get_by_role("list", name="Chats")
     open_menu(page, "A name")
     page.get_by_role("textbox", name="Title").fill("Another name")
     page.get_by_role("button", name="Rename").click()
@@ -167,7 +167,7 @@ def test_features_that_need_scripts_are_not_offered(page: Page, fake: Fake) -> N
     fake.script(Behaviour.of("```py\nprint()\n```"))
     ask(page, "Some code")
     expect(latest(page).locator("pre")).to_contain_text("print()")
-    for name in ("Copy", "Copy code", "Other model", "Keyboard"):
+    for name in ("Copy", "Copy code", "Try another model", "Keyboard shortcuts"):
         expect(page.get_by_role("button", name=name, exact=True)).to_have_count(0)
 
 

@@ -26,7 +26,7 @@ def test_a_model_is_found_by_typing_and_recent_ones_come_first(
 ) -> None:
     page = open_page(deployment.person(f"picker-{uuid4().hex[:8]}"))
     page.get_by_role("combobox", name="Model").click()
-    picker = page.get_by_role("dialog", name="Pick a model")
+    picker = page.get_by_role("dialog", name="Choose a model")
     expect(picker.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type("fast")
     page.keyboard.press("Enter")
@@ -51,8 +51,8 @@ def test_a_reply_is_regenerated_by_another_model(
     page = open_page(deployment.person("owner"))
     ask(page, "Be brief", "demo-fast")
     finished(page)
-    latest(page).get_by_role("button", name="Other model").click()
-    picker = page.get_by_role("dialog", name="Pick a model")
+    latest(page).get_by_role("button", name="Try another model").click()
+    picker = page.get_by_role("dialog", name="Choose a model")
     picker.get_by_role("option", name="Demo, slow").click()
     expect(page.get_by_role("article", name="demo-slow")).to_be_visible()
     page.get_by_role("button", name="Stop").click()
@@ -68,7 +68,7 @@ def test_settings_are_offered_only_if_the_model_takes_them(
     pick = page.get_by_role("combobox", name="Model")
     effort = page.get_by_role("combobox", name="Reasoning effort")
     pick.select_option("demo-fast")
-    page.get_by_role("button", name=re.compile("^Settings")).click()
+    page.get_by_role("button", name=re.compile("^Chat settings")).click()
     expect(page.get_by_role("spinbutton", name="Max tokens")).to_be_visible()
     expect(effort).to_be_hidden()
     pick.select_option("gpt-5-mini")
@@ -127,7 +127,7 @@ def pick(page: Page, model: str) -> None:
 
 
 def open_settings(page: Page) -> None:
-    page.get_by_role("button", name=re.compile("^Settings")).click()
+    page.get_by_role("button", name=re.compile("^Chat settings")).click()
 
 
 def test_a_single_waiting_message_can_be_taken_back(

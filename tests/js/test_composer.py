@@ -232,7 +232,7 @@ def test_an_unsent_message_is_not_announced_as_answered(
         lambda route: route.fulfill(status=409, headers={"X-Account": "another"}),
     ]
     for answer, told in zip(
-        answers, ("", "Someone else is signed in. What you wrote is kept."), strict=True
+        answers, ("", "Another account is signed in. Your draft is saved."), strict=True
     ):
         server.answer = server.held.append
         box(chat).fill("Hold fast")
@@ -241,7 +241,7 @@ def test_an_unsent_message_is_not_announced_as_answered(
         server.until(lambda: len(server.held) > 0)
         answer(server.held.pop())
         expect(status).to_have_text(told)
-    dialog = chat.get_by_role("dialog", name="You are signed in as someone else")
+    dialog = chat.get_by_role("dialog", name="You’re signed in to another account")
     dialog.get_by_role("button", name="Close").click()
     expect(box(chat)).to_have_value("Hold fast")
     server.answer = answers[1]

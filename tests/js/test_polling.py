@@ -149,11 +149,11 @@ def test_another_signed_in_account_is_reported_once_and_ends_polling(
     refusal = {"X-Account": "another"}
     page.route(SIDEBAR, lambda route: route.fulfill(status=409, headers=refusal))
     page.route("**/m/*/", lambda route: route.fulfill(status=404))
-    dialog = page.get_by_role("dialog", name="You are signed in as someone else")
+    dialog = page.get_by_role("dialog", name="You’re signed in to another account")
     page.evaluate("document.querySelector('live-reply').dataset.state = 'completed'")
     pass_time(page, dialog.is_visible)
     dialog.get_by_role("button", name="Close").click()
-    told = "Someone else is signed in. What you wrote is kept."
+    told = "Another account is signed in. Your draft is saved."
     assert says(page, told)()
     page.clock.run_for(60_000)
     page.wait_for_timeout(100)
@@ -203,7 +203,7 @@ def test_a_late_socket_replaces_polling_without_doubling_text(page: Page, pages:
     chunk = {"type": "chunk", "stream": STREAM, "kind": "text"}
     pages.sockets[-1].send(json.dumps({**chunk, "first": 2, "index": 2, "delta": "three"}))
     pass_time(page, shows(page, "One two three"))
-    assert page.locator("#status").inner_text().strip() in {"Caught up", "Replying…"}
+    assert page.locator("#status").inner_text().strip() in {"Back online", "Replying…"}
     asked = pages.asked
     page.clock.run_for(60_000)
     assert pages.asked == asked
@@ -223,7 +223,7 @@ def test_an_unanswered_socket_is_reported(page: Page, pages: Pages, how: str) ->
 def test_without_any_response_the_socket_keeps_reconnecting(page: Page, pages: Pages) -> None:
     page.goto(CHAT)
     pages.answer = False
-    pass_time(page, says(page, "Reconnecting, your text is safe"))
+    pass_time(page, says(page, "Reconnecting. Your draft is saved."))
     page.clock.run_for(30_000)
-    assert says(page, "Reconnecting, your text is safe")()
+    assert says(page, "Reconnecting. Your draft is saved.")()
     assert pages.asked == 0
