@@ -28,7 +28,8 @@ stack: .venv/dev .env .static/staticfiles.json ## Start a production deployment 
 
 # Tests with pages and tests that kill processes mostly wait, and the others mostly compute, so they
 # run side by side. The longest come first; lint and SQLite begin when the first of them has ended. A
-# test has a mark `page` or `death` by its folder (tests/plugin.py) or in its file.
+# test has a mark `page` or `death` by its folder (tests/plugin.py) or in its file. The foreign project
+# has a database of its own, so it runs once.
 test: .venv/dev .env .static/staticfiles.json browser aimock ## Run the tests and lint that a change must pass
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-pages test-deaths test-postgresql lint test-sqlite
 
@@ -36,7 +37,8 @@ test-postgresql: .venv/dev .env .static/staticfiles.json
 	$(BIN)/python -m pytest -m "not page and not death and not prove"
 
 test-sqlite: .venv/dev .env .static/staticfiles.json
-	TEST_DATABASE=sqlite $(BIN)/python -m pytest tests/accounts tests/chat tests/streaming
+	TEST_DATABASE=sqlite $(BIN)/python -m pytest tests/accounts tests/chat tests/streaming \
+		--ignore=tests/streaming/test_foreign_project.py
 
 test-pages:
 	$(BIN)/python -m pytest -m "page and not prove" tests/js tests/e2e
