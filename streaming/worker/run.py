@@ -22,7 +22,8 @@ logger = logging.getLogger(__name__)
 
 CANCEL_TIMEOUT_SECONDS = 5.0
 """How long a source may take to cancel what would go on without us."""
-CHUNK_KINDS = {"text": Kind.TEXT, "reasoning": Kind.REASONING}
+TEXT_KINDS = {kind.value: kind for kind in (Kind.TEXT, Kind.REASONING)}
+"""The kinds that a source may yield."""
 
 
 class StreamRun:
@@ -109,7 +110,7 @@ class StreamRun:
                         continue
                     if self.stream.note:
                         await self._set_note("")
-                    buffer.add(CHUNK_KINDS[event.kind], event.text, event.checkpoint)
+                    buffer.add(TEXT_KINDS[event.kind], event.text, event.checkpoint)
                     if buffer.is_full:
                         if buffer.is_too_long:
                             return Finish("length")
