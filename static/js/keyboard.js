@@ -32,8 +32,8 @@ const messageSelectors = {
   e: "[data-edit]",
   y: "[data-copy]",
   m: "[data-other-model]",
-  "[": "[aria-label='Previous version']",
-  "]": "[aria-label='Next version']",
+  "[": "[rel=prev]",
+  "]": "[rel=next]",
 };
 
 const scrollActions = {
