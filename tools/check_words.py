@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PYTHON_FOLDERS = ("accounts", "benchmarks", "chat", "config", "tools")
+PYTHON_FOLDERS = ("accounts", "benchmarks", "chat", "config", "streaming", "tests", "tools")
 CLAUSE = re.compile(
     r"(?:^|[.!?:;]\s+|\|\s+)[\"“*(`]*((?:Who|Whoever|What (?:is|was|are|were))\s[^.!?]*+)(?!\?)"
 )

@@ -35,7 +35,7 @@ class TextCleaner:
         return delta._replace(text=text, checkpoint="" if self._held else delta.checkpoint)
 
     def flush(self) -> list[Delta]:
-        """What is still held when the reply ends."""
+        """Return the text that is still held when the reply ends."""
         deltas = [Delta(_replace_unstorable(text), kind) for kind, text in self._held.items()]
         self._held.clear()
         return deltas

@@ -66,7 +66,7 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a reply is made from. What is None is not sent.
+    """The request for a reply. Fields that are None are not sent.
 
     `reasoning_effort` is in the provider's own words (low, medium, high, …). `background` asks a
     provider that can to keep a copy of the reply, in which its deltas then name their checkpoint; a

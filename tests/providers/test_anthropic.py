@@ -1,4 +1,4 @@
-"""What is Anthropic's own: how a message is put, and what its API no longer takes."""
+"""Anthropic only: the format of messages, and parameters that its API no longer takes."""
 
 import json
 
@@ -22,7 +22,7 @@ async def collected(fake: Fake, request: Request) -> list[ReplyEvent]:
     return [event async for event in kelp.stream(request, Secret(KEY))]
 
 
-async def test_a_message_always_has_a_limit_and_thoughts_that_can_be_read(fake: Fake) -> None:
+async def test_a_request_always_has_a_token_limit_and_readable_reasoning(fake: Fake) -> None:
     await collected(fake, Request("claude-opus-5-5", TURNS))
     [asked] = fake.requests()
     assert asked.body == {
@@ -51,14 +51,14 @@ async def test_a_message_always_has_a_limit_and_thoughts_that_can_be_read(fake: 
         ("claude-fable-5-2", True),
     ],
 )
-async def test_only_models_that_think_by_themselves_are_told_to(
+async def test_only_models_with_adaptive_thinking_get_the_thinking_parameter(
     fake: Fake, model: str, thinks: bool
 ) -> None:
     await collected(fake, Request(model, TURNS))
     assert ("thinking" in fake.requests()[0].body) is thinks
 
 
-async def test_a_temperature_goes_over_the_api_that_still_takes_one(fake: Fake) -> None:
+async def test_a_temperature_is_sent_over_the_api_that_accepts_one(fake: Fake) -> None:
     await collected(fake, Request("claude-opus-4-6", TURNS, temperature=0.5))
     [asked] = fake.requests()
     assert asked.body["temperature"] == 0.5
@@ -66,7 +66,7 @@ async def test_a_temperature_goes_over_the_api_that_still_takes_one(fake: Fake) 
     assert asked.headers["anthropic-version"] == "2023-06-01"
 
 
-async def test_the_setting_that_was_refused_is_named(fake: Fake) -> None:
+async def test_the_refused_parameter_is_named(fake: Fake) -> None:
     said = {"type": "invalid_request_error", "message": "max_tokens: 9 > 8, the maximum"}
     fake.script(Behaviour(error=ErrorAnswer(400, {"type": "error", "error": said})))
     with pytest.raises(errors.BadRequest) as caught:
@@ -84,7 +84,7 @@ async def test_the_setting_that_was_refused_is_named(fake: Fake) -> None:
         ("something_new", errors.ProviderError),
     ],
 )
-async def test_an_error_in_the_middle_is_known_by_its_type(
+async def test_an_error_in_the_middle_is_classified_by_its_type(
     fake: Fake, kind: str, expected: type[errors.ProviderError]
 ) -> None:
     said = {"type": "error", "error": {"type": kind, "message": "No."}}
@@ -95,14 +95,14 @@ async def test_an_error_in_the_middle_is_known_by_its_type(
     assert caught.value.status is None
 
 
-async def test_thinking_and_text_in_turns_stay_in_order(fake: Fake) -> None:
+async def test_alternating_reasoning_and_text_stay_in_order(fake: Fake) -> None:
     pieces = (Piece("a", "reasoning"), Piece("b"), Piece("c", "reasoning"), Piece("d"))
     fake.script(Behaviour(pieces))
     events = await collected(fake, Request("claude-opus-5-5", TURNS))
     assert events[:-1] == [Delta("a", "reasoning"), Delta("b"), Delta("c", "reasoning"), Delta("d")]
 
 
-def test_what_was_written_to_the_cache_counts_as_input() -> None:
+def test_tokens_written_to_the_cache_count_as_input() -> None:
     counted = {
         "input_tokens": 10,
         "cache_read_input_tokens": 200,
@@ -112,13 +112,13 @@ def test_what_was_written_to_the_cache_counts_as_input() -> None:
     assert anthropic.parse_usage(counted) == Usage(input=3_210, output=5, cached=200)
 
 
-def test_a_count_that_is_null_takes_back_none_that_was_told() -> None:
+def test_a_null_count_does_not_overwrite_an_earlier_one() -> None:
     before = Usage(input=10, output=5, reasoning=2, cached=1)
     nothing = {"input_tokens": None, "output_tokens": None, "output_tokens_details": None}
     assert before.updated_by(anthropic.parse_usage(nothing)) == before
 
 
-async def test_a_stop_reason_counts_though_the_last_event_is_missing(fake: Fake) -> None:
+async def test_a_stop_reason_counts_although_the_last_event_is_missing(fake: Fake) -> None:
     said = (
         b'event: message_delta\ndata: {"type": "message_delta", "delta": '
         b'{"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}}\n\n'
@@ -128,7 +128,7 @@ async def test_a_stop_reason_counts_though_the_last_event_is_missing(fake: Fake)
     assert events == [Finish("stop", Usage(output=2).to_counts(), "req_fake")]
 
 
-async def test_a_last_event_without_a_reason_ends_a_reply_for_an_unknown_one(fake: Fake) -> None:
+async def test_a_last_event_without_a_reason_completes_with_reason_unknown(fake: Fake) -> None:
     stop = b'event: message_stop\ndata: {"type": "message_stop"}\n\n'
     started = {"type": "content_block_start", "content_block": {"type": "text", "text": "Kelp"}}
     said = b"data: " + json.dumps(started).encode() + b"\n\n" + stop
@@ -150,7 +150,7 @@ async def test_the_servers_environment_stays_out_of_the_request(
     assert (after.key, after.headers) == (before.key, before.headers)
 
 
-async def test_usage_is_known_as_far_as_it_was_told(fake: Fake) -> None:
+async def test_missing_counts_of_usage_are_zero(fake: Fake) -> None:
     fake.script(Behaviour.of("Kelp", usage=Claimed(input=9, output=4)))
     events = await collected(fake, Request("claude-opus-5-5", TURNS))
     assert events[-1] == Finish("stop", Usage(9, 4, 0, 0).to_counts(), "req_fake")

@@ -37,14 +37,14 @@ async def heard(fake: Fake, wire: Wire) -> list[ReplyEvent]:
 
 
 @pytest.mark.parametrize("begun", [False, True], ids=["before the first word", "in the middle"])
-async def test_signs_of_life_are_waited_for_longer_but_not_for_ever(begun: bool) -> None:
+async def test_keep_alives_extend_the_wait_but_not_without_limit(begun: bool) -> None:
     started = time.monotonic()
     with pytest.raises(errors.TimedOut):
         await kept_alive(TIMES, *([Delta("Kelp")] if begun else []))
     assert time.monotonic() - started >= TIMES.reasoning
 
 
-async def test_signs_of_life_after_the_end_marker_hold_nobody_up(
+async def test_keep_alives_after_the_end_marker_delay_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(calls, "USAGE_WAIT_SECONDS", 0.1)
@@ -105,7 +105,7 @@ async def kept_alive(timeouts: Timeouts, *sent: ParsedEvent) -> list[ReplyEvent]
 
 
 @pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
-async def test_an_error_under_a_good_status_is_that_error(fake: Fake, wire: Wire) -> None:
+async def test_an_error_body_with_a_success_status_is_an_error(fake: Fake, wire: Wire) -> None:
     for label in ("wrong key", "no credit", "rate limited", "overloaded"):
         answer, expected = wire.failures[label]
         fake.reset()
@@ -117,7 +117,7 @@ async def test_an_error_under_a_good_status_is_that_error(fake: Fake, wire: Wire
 
 
 @pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
-async def test_a_page_in_place_of_a_stream_is_quoted(fake: Fake, wire: Wire) -> None:
+async def test_an_html_page_instead_of_a_stream_is_quoted(fake: Fake, wire: Wire) -> None:
     fake.script(Behaviour(error=ErrorAnswer(200, "<html>\n\nPlease sign in.</html>")))
     with pytest.raises(errors.ProviderError, match="could not be read") as caught:
         await heard(fake, wire)
@@ -125,7 +125,7 @@ async def test_a_page_in_place_of_a_stream_is_quoted(fake: Fake, wire: Wire) -> 
 
 
 @pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
-async def test_nobody_is_led_elsewhere(fake: Fake, wire: Wire) -> None:
+async def test_redirects_are_not_followed(fake: Fake, wire: Wire) -> None:
     fake.script(Behaviour(error=ErrorAnswer(302, "", {"location": f"{fake.url}/elsewhere"})))
     with pytest.raises(errors.ProviderError) as caught:
         await heard(fake, wire)
@@ -134,9 +134,7 @@ async def test_nobody_is_led_elsewhere(fake: Fake, wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
-async def test_an_error_compressed_unasked_means_what_its_status_does(
-    fake: Fake, wire: Wire
-) -> None:
+async def test_a_compressed_error_is_classified_by_its_status(fake: Fake, wire: Wire) -> None:
     packed = gzip.compress(b"{}").decode("latin-1")
     headers = {"content-encoding": "gzip", "retry-after": "7"}
     fake.script(Behaviour(error=ErrorAnswer(429, packed, headers)))
@@ -156,7 +154,7 @@ async def test_an_error_compressed_unasked_means_what_its_status_does(
     ],
     ids=str,
 )
-def test_who_asks_for_ages_is_not_asked_again(
+def test_a_retry_time_beyond_the_limit_is_not_retried(
     headers: dict[str, str], seconds: float | None
 ) -> None:
     assert classify.parse_retry_after(headers) == seconds

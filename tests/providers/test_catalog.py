@@ -26,7 +26,7 @@ SKETCHED = [
 LATE_IN_2026 = date(2026, 11, 22)
 
 
-def test_every_model_is_found_by_its_id_and_served_by_somebody() -> None:
+def test_every_model_is_found_by_its_id_and_has_a_provider() -> None:
     assert len({model.id for model in catalog.MODELS}) == len(catalog.MODELS)
     for model in catalog.MODELS:
         assert catalog.get_model(model.id) is model
@@ -47,13 +47,13 @@ def test_the_demo_needs_no_key_and_serves_what_the_catalog_says() -> None:
 
 
 @pytest.mark.parametrize("model_id", SKETCHED)
-def test_the_models_of_the_sketch_are_recognised(model_id: str) -> None:
+def test_the_models_of_the_first_version_are_known(model_id: str) -> None:
     assert catalog.get_model(model_id).provider == model_id[:3].replace("gpt", "openai").replace(
         "gem", "google"
     )
 
 
-def test_what_was_shut_down_is_retired_and_what_will_be_is_deprecated() -> None:
+def test_a_shut_down_model_is_retired_and_one_with_a_future_date_is_deprecated() -> None:
     stands = {id: catalog.get_model(id).lifecycle_on(LATE_IN_2026) for id in SKETCHED}
     retired = {id for id, lifecycle in stands.items() if lifecycle == "retired"}
     assert retired == {
@@ -72,7 +72,7 @@ def test_a_model_is_retired_from_the_day_of_its_shutdown_on() -> None:
     assert model.lifecycle_on(date(2027, 1, 14)) == "retired"
 
 
-def test_who_goes_has_a_successor_that_stays() -> None:
+def test_a_retired_model_has_an_active_successor() -> None:
     for model in catalog.MODELS:
         going = model.lifecycle_on(date(2030, 1, 1)) == "retired"
         assert going == bool(model.successor)
@@ -90,20 +90,20 @@ def test_retired_models_are_known_and_not_shown() -> None:
     assert all(catalog.get_model(model_id).lifecycle != "retired" for model_id in shown)
 
 
-def test_no_model_takes_both_a_temperature_and_what_refuses_one() -> None:
+def test_no_reasoning_model_takes_a_temperature() -> None:
     """A temperature is gone from Anthropic's API and from OpenAI's reasoning models."""
     takers = {model.id for model in catalog.MODELS if model.takes_temperature}
     assert not any(id.startswith(("claude", "gpt-5", "gpt-6", "o", "gemini-4")) for id in takers)
     assert {"gpt-4o", "gpt-4.1-mini", "gemini-2.5-flash"} <= takers
 
 
-def test_efforts_are_offered_where_a_model_takes_them() -> None:
+def test_efforts_are_offered_for_models_that_take_them() -> None:
     assert catalog.get_model("gpt-6.2-sol").efforts
     assert not catalog.get_model("gpt-4o").efforts
     assert not catalog.get_model("demo").efforts
 
 
-def test_a_model_that_says_nothing_of_itself_is_given_the_least() -> None:
+def test_a_model_without_data_has_the_fewest_features() -> None:
     model = Model("new", "openai", "New")
     assert (model.takes_temperature, model.efforts, model.price) == (False, (), None)
     assert (model.context_window, model.max_output) == (None, None)
@@ -113,7 +113,7 @@ def test_a_model_that_says_nothing_of_itself_is_given_the_least() -> None:
     "model_id",
     ["gpt-6.2-sol", "claude-opus-5-5", "gemini-3.8-flash", "llama3.3:70b-instruct", "o3", "qwen3"],
 )
-def test_models_to_talk_to_are_told_from_the_rest(model_id: str) -> None:
+def test_chat_models_are_recognised(model_id: str) -> None:
     assert catalog.is_for_chat(model_id)
 
 
@@ -139,7 +139,7 @@ def test_models_to_talk_to_are_told_from_the_rest(model_id: str) -> None:
         "davinci-002",
     ],
 )
-def test_models_that_answer_nobody_in_words_are_left_out(model_id: str) -> None:
+def test_models_that_do_not_chat_are_left_out(model_id: str) -> None:
     assert not catalog.is_for_chat(model_id)
 
 
@@ -157,7 +157,7 @@ def test_an_unknown_provider_has_no_adapter() -> None:
         get_adapter("nobody")
 
 
-def test_no_sdk_and_no_django_is_loaded_before_it_is_needed() -> None:
+def test_sdks_and_django_are_loaded_only_when_needed() -> None:
     program = """
 import sys
 from streaming.providers import catalog, errors, registry
@@ -190,6 +190,6 @@ def test_a_row_of_configuration_is_a_provider_with_models() -> None:
         ({"id": "ollama", "url": "http://127.0.0.1", "models": "qwen3"}, "list of names"),
     ],
 )
-def test_a_row_that_describes_no_provider_says_why(row: object, problem: str) -> None:
+def test_an_invalid_row_is_refused_with_a_reason(row: object, problem: str) -> None:
     with pytest.raises(compatible.InvalidProviderConfig, match=problem):
         compatible.parse_provider_config(row)

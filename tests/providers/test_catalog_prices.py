@@ -24,14 +24,14 @@ USAGES = [
 DAYS = [date(2026, 11, 22), date(2026, 12, 1), date(2027, 1, 1)]
 
 
-def test_the_table_is_what_the_pinned_release_says() -> None:
+def test_the_table_equals_the_pinned_release() -> None:
     assert Path(prices.__file__).with_name("prices.json").read_text() == written(), (
         "Run `make prices` and read the difference."
     )
 
 
 @pytest.mark.parametrize("model", PRICED, ids=lambda model: model.id)
-def test_a_cost_is_what_the_package_would_reckon(model: Model) -> None:
+def test_a_cost_equals_the_packages_calculation(model: Model) -> None:
     for usage in USAGES:
         for day in DAYS:
             price = model.price_on(day)
@@ -49,7 +49,7 @@ def test_a_cost_is_what_the_package_would_reckon(model: Model) -> None:
             assert price.calculate_cost(usage) == theirs.total_price
 
 
-def test_what_the_package_does_not_know_is_unknown() -> None:
+def test_a_price_missing_in_the_package_is_unknown() -> None:
     for model_id in ("gpt-6.2-sol", "claude-mythos-5", "gemini-4-carbon", "demo"):
         model = catalog.get_model(model_id)
         assert (model.context_window, model.prices, model.price) == (None, (), None)
@@ -71,7 +71,7 @@ def test_a_dated_snapshot_costs_what_its_model_costs() -> None:
 
 
 @pytest.mark.parametrize("provider", ["openai", "nobody"])
-def test_of_a_stranger_nothing_is_known(provider: str) -> None:
+def test_nothing_is_known_of_an_unknown_model(provider: str) -> None:
     assert prices.lookup_facts(provider, "kelp-1") == prices.ModelFacts()
 
 
@@ -80,7 +80,7 @@ def test_without_counted_tokens_there_is_no_cost(usage: Usage) -> None:
     assert Price.from_flat_rates(Decimal(1), Decimal(2)).calculate_cost(usage) is None
 
 
-def test_more_cached_tokens_than_tokens_cost_no_less_than_nothing() -> None:
+def test_more_cached_tokens_than_tokens_never_cost_less_than_zero() -> None:
     price = Price.from_flat_rates(Decimal(1), Decimal(2))
     assert price.calculate_cost(Usage(input=1_000_000, output=0, cached=5_000_000)) == 1
 

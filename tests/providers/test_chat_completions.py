@@ -1,4 +1,4 @@
-"""What is Chat Completions' own: how a request is put, and the oddities of its imitators."""
+"""Chat Completions only: the format of requests, and the oddities of compatible servers."""
 
 import json
 from dataclasses import replace
@@ -35,7 +35,7 @@ def choice(finish: str | None = None, **delta: Any) -> bytes:
     return event(choices=[{"index": 0, "delta": delta, "finish_reason": finish}])
 
 
-async def test_what_was_not_asked_for_is_not_sent(fake: Fake) -> None:
+async def test_unset_parameters_are_not_sent(fake: Fake) -> None:
     await collected(fake)
     [asked] = fake.requests()
     assert asked.path == "/v1/chat/completions"
@@ -51,7 +51,7 @@ async def test_what_was_not_asked_for_is_not_sent(fake: Fake) -> None:
     }
 
 
-async def test_what_was_asked_for_is_sent(fake: Fake) -> None:
+async def test_all_set_parameters_are_sent(fake: Fake) -> None:
     request = Request("llama", TURNS, system="Be brief.", max_tokens=50, temperature=0.0)
     await collected(fake, request)
     [asked] = fake.requests()
@@ -60,7 +60,7 @@ async def test_what_was_asked_for_is_sent(fake: Fake) -> None:
     assert asked.body["temperature"] == 0.0
 
 
-def test_openai_itself_is_asked_in_its_newer_words() -> None:
+def test_openai_itself_gets_the_newer_parameter_names() -> None:
     sent = chat_completions.build_body(
         Request("gpt-6.2-astra", TURNS, max_tokens=50), is_official=True
     )
@@ -78,7 +78,7 @@ def test_openai_itself_is_asked_in_its_newer_words() -> None:
         ("https://api.openai.com.example/v1", False),
     ],
 )
-def test_openai_itself_is_known_by_its_host(base_url: str, official: bool) -> None:
+def test_openai_itself_is_recognised_by_its_host(base_url: str, official: bool) -> None:
     assert OpenAISdkAdapter(base_url=base_url).is_official is official
 
 
@@ -94,20 +94,20 @@ async def test_the_servers_environment_stays_out_of_the_request(
     assert (after.key, after.headers) == (before.key, before.headers)
 
 
-async def test_both_names_of_reasoning_are_read(fake: Fake) -> None:
+async def test_both_field_names_of_reasoning_are_read(fake: Fake) -> None:
     said = choice(reasoning="a") + choice(reasoning_content="b") + choice(content="c")
     fake.script(Behaviour(extra=said))
     events = await collected(fake)
     assert events[:-1] == [Delta("a", "reasoning"), Delta("b", "reasoning"), Delta("c")]
 
 
-async def test_reasoning_of_another_shape_costs_no_reply(fake: Fake) -> None:
+async def test_reasoning_of_an_unknown_shape_fails_no_reply(fake: Fake) -> None:
     said = choice(reasoning={"content": "a"}) + choice(reasoning=["b"], content="c")
     fake.script(Behaviour(extra=said))
     assert (await collected(fake))[:-1] == [Delta("c")]
 
 
-async def test_content_in_parts_is_told_apart(fake: Fake) -> None:
+async def test_content_in_parts_is_split_into_text_and_reasoning(fake: Fake) -> None:
     thoughts = [{"type": "thinking", "thinking": [{"type": "text", "text": t}]} for t in "ab"]
     text = {"type": "text", "text": "c"}
     said = choice(content=thoughts) + choice(content=[text, {"type": "reference", "ids": [1]}])
@@ -116,7 +116,7 @@ async def test_content_in_parts_is_told_apart(fake: Fake) -> None:
     assert events[:-1] == [Delta("a", "reasoning"), Delta("b", "reasoning"), Delta("c")]
 
 
-async def test_of_several_replies_the_first_is_taken(fake: Fake) -> None:
+async def test_the_first_of_several_choices_is_used(fake: Fake) -> None:
     second = {"index": 1, "delta": {"content": "no"}, "finish_reason": "length"}
     first = {"index": 0, "delta": {"content": "Yes"}}
     said = event(choices=[second, first]) + event(choices=[second]) + choice("stop")
@@ -124,7 +124,7 @@ async def test_of_several_replies_the_first_is_taken(fake: Fake) -> None:
     assert await collected(fake) == [Delta("Yes"), Finish("stop", None, "req_fake")]
 
 
-async def test_what_is_null_says_nothing(fake: Fake) -> None:
+async def test_null_fields_are_ignored(fake: Fake) -> None:
     said = (
         event(choices=None, usage=None)
         + event(choices=[{"index": 0, "delta": None, "finish_reason": None}])
@@ -139,7 +139,7 @@ async def test_what_is_null_says_nothing(fake: Fake) -> None:
     ]
 
 
-async def test_an_answer_in_one_piece_is_a_reply_as_well(fake: Fake) -> None:
+async def test_a_response_without_streaming_is_a_reply(fake: Fake) -> None:
     message = {"role": "assistant", "content": "Yes"}
     body = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
     fake.script(Behaviour(error=ErrorAnswer(200, body)))
@@ -158,7 +158,7 @@ async def test_an_answer_in_one_piece_is_a_reply_as_well(fake: Fake) -> None:
     ],
     ids=["code", "with a finish", "object", "event"],
 )
-async def test_every_way_to_tell_of_an_error_is_one(fake: Fake, said: bytes) -> None:
+async def test_every_form_of_an_error_is_recognised(fake: Fake, said: bytes) -> None:
     fake.script(Behaviour(extra=choice(content="Yes") + said))
     events = get_adapter("ollama", base_url=fake.openai).stream(Request("m", TURNS), Secret(KEY))
     assert await anext(events) == Delta("Yes")
@@ -167,7 +167,7 @@ async def test_every_way_to_tell_of_an_error_is_one(fake: Fake, said: bytes) -> 
     assert "full" in caught.value.detail
 
 
-async def test_to_finish_with_an_error_is_no_success(fake: Fake) -> None:
+async def test_a_finish_reason_of_error_is_no_success(fake: Fake) -> None:
     fake.script(Behaviour(extra=choice(content="Yes") + choice("error"), end_after=0))
     with pytest.raises(errors.ProviderError, match="answered with an error"):
         await collected(fake)
@@ -189,15 +189,13 @@ async def test_after_the_end_marker_nothing_can_fail(
     ]
 
 
-async def test_the_marker_in_the_same_chunk_as_the_last_words_counts(fake: Fake) -> None:
+async def test_the_marker_in_the_same_chunk_as_the_last_text_counts(fake: Fake) -> None:
     fake.script(Behaviour(extra=choice("length", content="Yes"), end_after=0))
     assert await collected(fake) == [Delta("Yes"), Finish("length", None, "req_fake")]
 
 
 @pytest.mark.parametrize("done", [b"data: [DONE]\n\n", b"data: [DONE]\n", b"data:[DONE] \r\n\r\n"])
-async def test_done_without_a_reason_ends_a_reply_for_an_unknown_one(
-    fake: Fake, done: bytes
-) -> None:
+async def test_done_without_a_reason_completes_with_reason_unknown(fake: Fake, done: bytes) -> None:
     usage = {"prompt_tokens": 3, "completion_tokens": 2}
     said = choice(content="Yes") + event(usage=usage) + done
     fake.script(Behaviour(error=ErrorAnswer(200, said.decode())))
@@ -207,7 +205,7 @@ async def test_done_without_a_reason_ends_a_reply_for_an_unknown_one(
     ]
 
 
-async def test_a_reason_of_its_own_before_done_is_another_one(fake: Fake) -> None:
+async def test_an_unknown_reason_before_done_becomes_other(fake: Fake) -> None:
     said = choice(content="Yes") + choice("something_new") + b"data: [DONE]\n\n"
     fake.script(Behaviour(error=ErrorAnswer(200, said.decode())))
     assert await collected(fake) == [Delta("Yes"), Finish("other", None, "req_fake")]
@@ -221,7 +219,7 @@ async def test_done_without_a_reason_and_without_text_is_an_error(fake: Fake, sa
         await collected(fake, Request("gpt-4o", TURNS[:1]))
 
 
-async def test_what_is_complete_already_is_carried_on_with_nothing(fake: Fake) -> None:
+async def test_continuing_a_complete_reply_adds_nothing(fake: Fake) -> None:
     fake.script(Behaviour(error=ErrorAnswer(200, "data: [DONE]\n\n")))
     assert await collected(fake) == [Finish("unknown", None, "req_fake")]
 
@@ -261,7 +259,7 @@ async def test_a_flood_in_an_error_is_cut_off(fake: Fake) -> None:
         await collected(fake)
 
 
-async def test_an_answer_compressed_unasked_is_refused(fake: Fake) -> None:
+async def test_a_compressed_response_is_refused(fake: Fake) -> None:
     fake.script(Behaviour.of("Yes", headers={"content-encoding": "gzip"}))
     with pytest.raises(errors.ProviderError, match="compressed"):
         await collected(fake)
@@ -276,7 +274,7 @@ async def test_a_redirect_is_not_followed(fake: Fake) -> None:
     assert [asked.path for asked in fake.requests()] == ["/v1/chat/completions"]
 
 
-async def test_the_setting_that_was_refused_is_named(fake: Fake) -> None:
+async def test_the_refused_parameter_is_named(fake: Fake) -> None:
     body = {
         "error": {
             "message": "Only the default (1) value is supported.",

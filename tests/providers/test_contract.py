@@ -81,30 +81,28 @@ async def test_text_comes_in_order_and_ends_with_one_finish(
     assert error is None
 
 
-async def test_reasoning_is_kept_apart_from_the_text(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_reasoning_is_separated_from_the_text(fake: Fake, wire: Wire, make: Make) -> None:
     fake.script(Behaviour((Piece("Hm, ", "reasoning"), Piece("tides.", "reasoning"), Piece("Yes"))))
     events, _ = await collected(make(), ask(wire))
     assert said(events, "reasoning") == "Hm, tides."
     assert said(events) == "Yes"
 
 
-async def test_usage_is_what_the_provider_counted(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_usage_equals_the_providers_count(fake: Fake, wire: Wire, make: Make) -> None:
     claimed = Claimed(input=120, output=34, reasoning=12, cached=100)
     fake.script(Behaviour.of("Yes", usage=claimed))
     events, _ = await collected(make(), ask(wire))
     assert events[-1] == Finish("stop", Usage(120, 34, 12, 100).to_counts(), "req_fake")
 
 
-async def test_usage_nobody_sent_is_unknown_and_not_zero(
-    fake: Fake, wire: Wire, make: Make
-) -> None:
+async def test_missing_usage_is_unknown_and_not_zero(fake: Fake, wire: Wire, make: Make) -> None:
     fake.script(Behaviour.of("Yes", usage=None))
     events, _ = await collected(make(), ask(wire))
     assert events[-1] == Finish("stop", None, "req_fake")
 
 
 @pytest.mark.filterwarnings("ignore:.* is not a valid")  # Google's SDK, of a new word.
-async def test_every_finish_reason_has_its_word(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_every_finish_reason_is_translated(fake: Fake, wire: Wire, make: Make) -> None:
     for theirs, ours in wire.finishes.items():
         fake.script(Behaviour.of("Yes", finish=theirs))
         events, _ = await collected(make(), ask(wire))
@@ -120,9 +118,7 @@ async def test_a_refusal_is_text_that_ends_as_a_refusal(fake: Fake, wire: Wire, 
     assert events[-1].reason == wire.refused
 
 
-async def test_an_empty_reply_is_a_finish_and_nothing_else(
-    fake: Fake, wire: Wire, make: Make
-) -> None:
+async def test_an_empty_reply_yields_only_a_finish(fake: Fake, wire: Wire, make: Make) -> None:
     fake.script(Behaviour())
     events, _ = await collected(make(), ask(wire))
     assert [type(e) for e in events] == [Finish]
@@ -153,13 +149,15 @@ async def test_marks_line_ends_and_spaces_pass_untouched(
     assert said(events) == "".join(pieces)
 
 
-async def test_what_no_database_takes_is_replaced(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_characters_no_database_stores_are_replaced(
+    fake: Fake, wire: Wire, make: Make
+) -> None:
     fake.script(Behaviour.of("a\0b", "\udc00", "c\ud83d"))
     events, _ = await collected(make(), ask(wire))
     assert said(events) == "a\ufffdb\ufffdc\ufffd"
 
 
-async def test_a_hundred_kilobytes_arrive_whole(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_a_hundred_kilobytes_arrive_completely(fake: Fake, wire: Wire, make: Make) -> None:
     pieces = [f"{number:04d} 潮汐 \U0001f30a {'kelp ' * 7}\r\n" for number in range(2000)]
     fake.script(Behaviour.of(*pieces))
     events, _ = await collected(make(), ask(wire))
@@ -208,13 +206,13 @@ async def test_a_cut_in_the_middle_is_an_interruption(fake: Fake, wire: Wire, ma
     assert error.upstream_id == "req_fake"
 
 
-async def test_a_cut_before_any_text_is_the_network(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_a_cut_before_any_text_is_a_network_error(fake: Fake, wire: Wire, make: Make) -> None:
     fake.script(Behaviour.of("lost", cut_after=0))
     events, error = await collected(make(), ask(wire))
     assert (events, type(error)) == ([], errors.ConnectionFailed)
 
 
-async def test_nobody_listening_is_the_network(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_a_refused_connection_is_a_network_error(fake: Fake, wire: Wire, make: Make) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         kelp = make(base_url=f"http://127.0.0.1:{closed.getsockname()[1]}{wire.path}")
@@ -263,10 +261,10 @@ async def test_a_slow_consumer_is_not_a_silent_provider(fake: Fake, wire: Wire, 
     assert heard == "Kelp is slow.■"
 
 
-# What is asked
+# Requests
 
 
-async def test_what_was_asked_for_is_sent_and_nothing_else(
+async def test_the_request_contains_the_settings_and_nothing_else(
     fake: Fake, wire: Wire, make: Make
 ) -> None:
     plain = ask(wire)
@@ -285,7 +283,7 @@ async def test_what_was_asked_for_is_sent_and_nothing_else(
     assert found.lower() == "low"
 
 
-async def test_the_history_is_told_in_turns(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_the_history_is_sent_as_turns(fake: Fake, wire: Wire, make: Make) -> None:
     turns = (Turn("user", "Kelp?"), Turn("assistant", "An alga."), Turn("user", "Shorter."))
     _, error = await collected(make(), Request(wire.model, turns))
     told = json.dumps(fake.requests()[0].body)
@@ -293,7 +291,9 @@ async def test_the_history_is_told_in_turns(fake: Fake, wire: Wire, make: Make) 
     assert (error, places) == (None, sorted(places))
 
 
-async def test_reasoning_without_text_counts_as_begun(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_a_cut_after_reasoning_alone_is_an_interruption(
+    fake: Fake, wire: Wire, make: Make
+) -> None:
     fake.script(Behaviour((Piece("Hm", "reasoning"), Piece("lost")), cut_after=1))
     events, error = await collected(make(), ask(wire))
     assert said(events, "reasoning") == "Hm"
@@ -303,13 +303,13 @@ async def test_reasoning_without_text_counts_as_begun(fake: Fake, wire: Wire, ma
 # Lists of models, and what they tell of a key
 
 
-async def test_the_models_are_listed_as_the_provider_tells_them(fake: Fake, wire: Wire) -> None:
+async def test_the_models_are_listed_as_the_provider_lists_them(fake: Fake, wire: Wire) -> None:
     models = await listed(fake, wire)
     assert wire.listed in models
     assert not [model for model in models if "embedding" in model.id]
 
 
-async def test_a_key_is_checked_with_one_question(fake: Fake, wire: Wire) -> None:
+async def test_a_key_is_checked_with_one_request(fake: Fake, wire: Wire) -> None:
     for label, (answer, expected) in wire.failures.items():
         fake.reset()
         fake.script(Behaviour(on="models", error=answer))
@@ -324,7 +324,7 @@ async def test_a_key_is_checked_with_one_question(fake: Fake, wire: Wire) -> Non
 # Errors
 
 
-async def test_every_error_has_its_class_and_is_asked_for_once(
+async def test_every_error_has_its_class_and_costs_one_request(
     fake: Fake, wire: Wire, make: Make
 ) -> None:
     for label, (answer, expected) in wire.failures.items():
@@ -363,7 +363,7 @@ async def test_an_error_in_the_middle_keeps_the_text_before_it(
     ],
     ids=str,
 )
-async def test_how_long_to_wait_is_told(
+async def test_the_retry_time_is_on_the_error(
     fake: Fake, wire: Wire, make: Make, headers: dict[str, str], seconds: float | None
 ) -> None:
     fake.script(Behaviour(error=ErrorAnswer(429, headers=headers)))
@@ -439,7 +439,7 @@ LEAKS = [
 
 
 @pytest.mark.parametrize("behaviour", LEAKS, ids=range(len(LEAKS)))
-async def test_no_failure_tells_the_key(
+async def test_no_failure_reveals_the_key(
     fake: Fake, wire: Wire, make: Make, behaviour: Behaviour, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -463,7 +463,7 @@ def _pieces(text: str) -> set[str]:
     return {text[at : at + 10] for at in range(len(text) - 9)}
 
 
-async def test_nothing_that_was_sent_can_be_read(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_an_unreadable_event_is_a_provider_error(fake: Fake, wire: Wire, make: Make) -> None:
     for garbage in wire.garbage:
         fake.script(Behaviour.of("Kelp", extra=garbage))
         _, error = await collected(make(), ask(wire))
@@ -484,7 +484,7 @@ async def test_a_key_that_fits_no_header_is_refused_before_anything_is_sent(
     assert not key.strip() or key not in repr(error)
 
 
-async def test_the_key_and_the_words_reach_the_provider(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_the_key_and_the_text_reach_the_provider(fake: Fake, wire: Wire, make: Make) -> None:
     await collected(make(), ask(wire, "What is a holdfast? 🌊"))
     await collected(make(), ask(wire), "sk-another")
     first, second = fake.requests()

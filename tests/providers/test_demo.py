@@ -29,7 +29,7 @@ def said(events: list[ReplyEvent]) -> str:
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
-def test_at_its_middle_speed_a_reply_takes_more_than_a_minute(prompt: str) -> None:
+def test_a_reply_at_middle_speed_takes_more_than_a_minute(prompt: str) -> None:
     words = adapter.split_tokens(prose.compose_reply(prompt))
     assert 60 < len(words) / adapter.TOKENS_PER_SECOND["demo"] < 120
 
@@ -43,7 +43,7 @@ async def test_the_same_prompt_has_the_same_reply(prompt: str) -> None:
     assert said(first) == prose.compose_reply(prompt)
 
 
-def test_other_prompts_have_other_replies() -> None:
+def test_different_prompts_have_different_replies() -> None:
     assert len({prose.compose_reply(prompt) for prompt in PROMPTS}) == len(PROMPTS)
 
 
@@ -65,14 +65,14 @@ def test_a_reply_shows_every_common_kind_of_markdown(prompt: str) -> None:
     assert "{tides}" not in text
 
 
-def test_what_a_prompt_names_comes_first() -> None:
+def test_the_topic_of_the_prompt_comes_first() -> None:
     headings = [
         line for line in prose.compose_reply("A table!").splitlines() if line.startswith("## ")
     ]
     assert headings[0] == "## Tides, in a table"
 
 
-def test_who_asks_for_a_short_reply_gets_one() -> None:
+def test_a_prompt_for_a_short_reply_gets_one() -> None:
     assert len(prose.compose_reply("Be brief: kelp?")) < 700
 
 
@@ -82,14 +82,14 @@ def test_a_prompt_is_quoted_without_its_markup() -> None:
 
 
 @pytest.mark.parametrize("prompt", ["Tell me about tides", "a short one"])
-def test_it_carries_on_from_any_place(prompt: str) -> None:
+def test_it_continues_from_any_position(prompt: str) -> None:
     whole = prose.compose_reply(prompt)
     for at in range(len(whole) + 1):
         turns = (Turn("user", prompt), Turn("assistant", whole[:at]), Turn("user", CONTINUE_PROMPT))
         assert whole[:at] + prose.compose_remainder(turns) == whole
 
 
-def test_it_carries_on_after_carrying_on() -> None:
+def test_it_continues_a_continued_reply() -> None:
     whole = prose.compose_reply("tides")
     turns = (
         Turn("user", "tides"),
@@ -116,7 +116,7 @@ def test_only_the_last_prompt_counts() -> None:
 
 
 @pytest.mark.usefixtures("hurried")
-async def test_its_usage_counts_what_it_said() -> None:
+async def test_its_usage_counts_its_text() -> None:
     events = await collected(Request("demo", (Turn("user", "four small words here"),)))
     finish = events[-1]
     assert isinstance(finish, Finish)
@@ -125,21 +125,21 @@ async def test_its_usage_counts_what_it_said() -> None:
 
 
 @pytest.mark.usefixtures("hurried")
-async def test_it_keeps_to_max_tokens() -> None:
+async def test_it_respects_max_tokens() -> None:
     events = await collected(Request("demo", (Turn("user", "tides"),), max_tokens=5))
     assert [type(event) for event in events] == [Delta] * 5 + [Finish]
     assert isinstance(events[-1], Finish)
     assert events[-1].reason == "length"
 
 
-async def test_it_keeps_its_pace() -> None:
+async def test_it_streams_at_its_speed() -> None:
     started = time.monotonic()
     events = await collected(Request("demo-fast", (Turn("user", "short"),)))
     assert time.monotonic() - started >= 0.98 * (len(events) - 1) / 400
 
 
 @pytest.mark.usefixtures("hurried")
-async def test_of_a_long_prompt_only_the_beginning_is_looked_at(
+async def test_only_the_beginning_of_a_long_prompt_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It is looked at on the loop of all streams. 75 of them must not keep the others waiting."""
@@ -169,6 +169,6 @@ async def test_of_a_long_prompt_only_the_beginning_is_looked_at(
     assert prose.compose_reply(long) != prose.compose_reply(f"{long}and kelp")
 
 
-async def test_a_model_of_somebody_else_is_unknown_to_it() -> None:
+async def test_a_model_of_another_provider_is_unknown() -> None:
     with pytest.raises(errors.ModelNotFound):
         await collected(Request("gpt-4o", (Turn("user", "tides"),)))

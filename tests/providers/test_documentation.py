@@ -82,7 +82,7 @@ async def test_the_example_streams_a_reply(tidal: type[HttpAdapter]) -> None:
     assert f"Bearer {KEY}".encode() in seen[0]
 
 
-async def test_the_examples_errors_are_ours_and_hold_no_key(tidal: type[HttpAdapter]) -> None:
+async def test_the_example_raises_our_errors_without_the_key(tidal: type[HttpAdapter]) -> None:
     async with serving(429, {"no": KEY}) as (url, _):
         with pytest.raises(errors.RateLimited) as caught:
             _ = [event async for event in tidal(base_url=url).stream(ASKED, Secret(KEY))]
@@ -107,13 +107,13 @@ async def test_the_example_lists_its_models(tidal: type[HttpAdapter]) -> None:
     assert listed == (ModelInfo("spring"), ModelInfo("neap"))
 
 
-def test_the_rows_are_providers() -> None:
+def test_the_example_rows_are_providers() -> None:
     for row in json.loads(fenced("json", "## A compatible server is a row")):
         provider, models = compatible.parse_provider_config(row)
         assert provider.base_url.startswith("http")
         assert provider.needs_key or models
 
 
-def test_every_file_the_page_names_is_there() -> None:
+def test_every_file_named_on_the_page_exists() -> None:
     for path in re.findall(r"\]\((\.\./[^)#]+)\)", PAGE.read_text()):
         assert (PAGE.parent / path).exists(), path

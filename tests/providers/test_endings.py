@@ -55,7 +55,7 @@ async def test_a_reason_in_every_event_cuts_no_reply(fake: Fake, wire: Wire) -> 
 
 @pytest.mark.parametrize("wire", WIRES[1::2], ids=lambda wire: wire.name)
 @pytest.mark.parametrize("first", [Piece(LINES[0]), Piece("Hm.", "reasoning")], ids=str)
-async def test_no_pause_after_a_reason_with_text_or_before_any_cuts_a_reply(
+async def test_a_pause_after_an_early_reason_cuts_no_reply(
     fake: Fake, wire: Wire, first: Piece, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calls, "USAGE_WAIT_SECONDS", 0.1)
@@ -71,9 +71,7 @@ async def test_no_pause_after_a_reason_with_text_or_before_any_cuts_a_reply(
 
 
 @stamping
-async def test_what_breaks_after_a_reason_was_taken_back_is_interrupted(
-    fake: Fake, wire: Wire
-) -> None:
+async def test_a_break_after_a_revoked_reason_is_an_interruption(fake: Fake, wire: Wire) -> None:
     fake.script(replace(STAMPED, cut_after=3))
     said, end = await heard(fake, wire)
     assert (said, type(end)) == ("".join(LINES[:3]), errors.Interrupted)
@@ -85,7 +83,7 @@ async def test_what_breaks_after_a_reason_was_taken_back_is_interrupted(
     [({"cut_after": 1}, errors.Interrupted), ({"stall_after": 1}, errors.TimedOut)],
     ids=["reset", "silence"],
 )
-async def test_what_breaks_right_after_a_reason_that_came_with_text_is_no_reply(
+async def test_a_break_right_after_a_reason_with_text_is_an_interruption(
     fake: Fake, wire: Wire, broken: dict[str, int], expected: type[errors.ProviderError]
 ) -> None:
     fake.script(replace(STAMPED, **broken))  # type: ignore[arg-type]
@@ -94,7 +92,7 @@ async def test_what_breaks_right_after_a_reason_that_came_with_text_is_no_reply(
 
 
 @pytest.mark.parametrize("wire", WIRES[1:3], ids=lambda wire: wire.name)
-async def test_a_body_that_ends_without_its_last_mark_is_cut_where_reasons_mean_nothing(
+async def test_a_body_without_end_marker_is_cut_when_every_event_has_a_reason(
     fake: Fake, wire: Wire
 ) -> None:
     fake.script(replace(STAMPED, end_after=3))
@@ -102,23 +100,21 @@ async def test_a_body_that_ends_without_its_last_mark_is_cut_where_reasons_mean_
 
 
 @stamping
-async def test_silence_after_a_reason_was_taken_back_is_silence(fake: Fake, wire: Wire) -> None:
+async def test_silence_after_a_revoked_reason_times_out(fake: Fake, wire: Wire) -> None:
     fake.script(replace(STAMPED, stall_after=3))
     said, end = await heard(fake, wire, QUICK)
     assert (said, type(end)) == ("".join(LINES[:3]), errors.TimedOut)
 
 
 @stamping
-async def test_an_error_after_a_reason_that_came_with_text_is_that_error(
-    fake: Fake, wire: Wire
-) -> None:
+async def test_an_error_after_a_reason_with_text_is_raised(fake: Fake, wire: Wire) -> None:
     fake.script(replace(STAMPED, error_after=1))
     said, end = await heard(fake, wire)
     assert (said, type(end)) == (LINES[0], errors.Overloaded)
 
 
 @stamping
-async def test_thoughts_alone_that_are_cut_after_a_reason_are_no_reply(
+async def test_reasoning_alone_cut_after_a_reason_is_an_interruption(
     fake: Fake, wire: Wire
 ) -> None:
     fake.script(Behaviour((Piece("Hm.", "reasoning"),), stamp=True, cut_after=1))
@@ -189,7 +185,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("said", ANSWERS)
-async def test_a_reason_ends_a_reply_that_nothing_is_added_to(fake: Fake, said: str) -> None:
+async def test_a_reason_ends_a_reply_if_nothing_follows(fake: Fake, said: str) -> None:
     body, reason, output = ANSWERS[said]
     fake.script(Behaviour(error=ErrorAnswer(200, body)))
     _, end = await heard(fake, COMPATIBLE)
@@ -210,9 +206,7 @@ BROKEN_OFF = {
 
 
 @pytest.mark.parametrize("said", BROKEN_OFF)
-async def test_a_reason_that_may_not_be_the_last_is_no_end_where_the_connection_breaks(
-    fake: Fake, said: str
-) -> None:
+async def test_an_early_reason_is_no_end_when_the_connection_breaks(fake: Fake, said: str) -> None:
     fake.script(Behaviour(extra=BROKEN_OFF[said].encode(), cut_after=0))
     _, end = await heard(fake, COMPATIBLE)
     assert isinstance(end, errors.Interrupted | errors.ConnectionFailed)
@@ -224,7 +218,7 @@ MARKS = ["[done]", '"[DONE]"', "'[DONE]'", "DONE", "done", " [ DONE ] ", "[DONE]
 @pytest.mark.parametrize("mark", [*(f"data: {mark}" for mark in MARKS), "[DONE]", ": on\n[done]"])
 @pytest.mark.parametrize("end", ["\n\n", "\n", ""], ids=["event", "line", "no line"])
 @pytest.mark.parametrize("reason", ["stop", None])
-async def test_every_way_to_write_the_last_mark_is_it(
+async def test_every_spelling_of_the_end_marker_is_accepted(
     fake: Fake, mark: str, end: str, reason: str | None
 ) -> None:
     fake.script(Behaviour(error=ErrorAnswer(200, chunk(reason, content="a") + mark + end)))
@@ -233,7 +227,7 @@ async def test_every_way_to_write_the_last_mark_is_it(
 
 
 @pytest.mark.parametrize("mark", ["data: [DONE]", "[DONE]"])
-async def test_a_mark_in_the_event_of_the_last_words_is_one(fake: Fake, mark: str) -> None:
+async def test_an_end_marker_in_the_event_of_the_last_text_counts(fake: Fake, mark: str) -> None:
     body = chunk(content="a") + chunk(content="b").rstrip() + f"\n{mark}\n\n"
     fake.script(Behaviour(error=ErrorAnswer(200, body)))
     assert await heard(fake, COMPATIBLE) == ("ab", Finish("unknown", None, "req_fake"))
@@ -244,7 +238,7 @@ ODD = ["data: null", "data: [END]", "data: <|eot|>", "data: 5", "<end>", 'data: 
 
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("done", ["", DONE], ids=["closed", "done"])
-async def test_what_cannot_be_read_after_a_reason_fails_no_reply(
+async def test_an_unreadable_event_after_a_reason_fails_no_reply(
     fake: Fake, odd: str, done: str
 ) -> None:
     early = chunk("length", content="") + chunk(content="a") + chunk("stop")
@@ -262,7 +256,7 @@ async def test_what_cannot_be_read_after_a_reason_fails_no_reply(
     ],
     ids=["before any reason", "before more text", "where reasons mean nothing"],
 )
-async def test_what_cannot_be_read_where_text_may_be_is_an_error(fake: Fake, body: str) -> None:
+async def test_an_unreadable_event_before_a_reason_is_an_error(fake: Fake, body: str) -> None:
     fake.script(Behaviour(error=ErrorAnswer(200, body)))
     said, end = await heard(fake, COMPATIBLE)
     assert isinstance(end, errors.ProviderError)
@@ -288,7 +282,7 @@ def last_chunk(text: str, reason: str = "STOP") -> str:
     ids=["google", "compatible", "in one piece"],
 )
 @pytest.mark.parametrize("sized", [True, False])
-async def test_the_last_words_with_a_reason_are_the_end_of_a_body_that_says_its_size(
+async def test_last_text_with_a_reason_ends_a_body_of_known_size(
     wire: Wire, body: str, sized: bool
 ) -> None:
     body = body.replace('"a"}}', '"a"}, "finish_reason": "stop"}')
@@ -316,6 +310,6 @@ async def test_the_last_words_with_a_reason_are_the_end_of_a_body_that_says_its_
 
 
 @pytest.mark.parametrize("reason", ["FINISH_REASON_UNSPECIFIED", "", "null"])
-async def test_googles_word_for_no_reason_is_none(fake: Fake, reason: str) -> None:
+async def test_googles_unspecified_reason_is_no_reason(fake: Fake, reason: str) -> None:
     fake.script(Behaviour(error=ErrorAnswer(200, last_chunk("a", reason))))
     assert await heard(fake, GOOGLE) == ("a", None)

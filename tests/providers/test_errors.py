@@ -7,7 +7,7 @@ def every(kind: type[errors.ProviderError]) -> list[type[errors.ProviderError]]:
     return [kind, *(found for below in kind.__subclasses__() for found in every(below))]
 
 
-def test_every_error_has_a_code_of_its_own_and_a_sentence_for_people() -> None:
+def test_every_error_has_its_own_code_and_a_message_for_people() -> None:
     kinds = every(errors.ProviderError)
     assert len({kind.code for kind in kinds}) == len(kinds) == 13
     for kind in kinds:
@@ -16,12 +16,12 @@ def test_every_error_has_a_code_of_its_own_and_a_sentence_for_people() -> None:
         assert "{" not in message
 
 
-def test_a_provider_without_a_name_fits_any_sentence() -> None:
+def test_messages_read_well_without_a_provider_name() -> None:
     assert errors.ConnectionFailed().message == "The provider could not be reached."
     assert "connection to the provider broke" in errors.Interrupted().message
 
 
-def test_what_helps_to_decide_is_on_the_error() -> None:
+def test_an_error_carries_the_facts_that_callers_decide_on() -> None:
     error = errors.RateLimited("Wait.", retry_after=7.0, detail="tpm", upstream_id="r", status=429)
     assert (str(error), error.retryable, error.retry_after) == ("Wait.", True, 7.0)
     assert (error.detail, error.upstream_id, error.status) == ("tpm", "r", 429)

@@ -1,4 +1,4 @@
-"""What is Google's own: versions, thinking by level or budget, blocked prompts, hidden delays."""
+"""Google only: versions, thinking by level or budget, blocked prompts, delays in details."""
 
 import json
 
@@ -21,7 +21,7 @@ async def collected(fake: Fake, request: Request = FLASH, base_url: str = "") ->
     return [event async for event in kelp.stream(request, Secret(KEY))]
 
 
-async def test_turns_and_settings_are_put_in_googles_words(fake: Fake) -> None:
+async def test_turns_and_settings_are_converted_to_googles_format(fake: Fake) -> None:
     await collected(fake, Request("gemini-3.8-flash", TURNS, system="Be brief.", max_tokens=50))
     [asked] = fake.requests()
     assert asked.path == "/v1beta/models/gemini-3.8-flash:streamGenerateContent"
@@ -52,7 +52,7 @@ async def test_the_base_url_may_name_the_version(fake: Fake, suffix: str, versio
         ("gemini-2.0-flash", "high", None),
     ],
 )
-async def test_how_much_a_model_thinks_is_said_as_it_wants_to_hear_it(
+async def test_the_reasoning_effort_is_sent_in_each_models_format(
     fake: Fake, model: str, effort: str | None, thinking: dict[str, object] | None
 ) -> None:
     await collected(fake, Request(model, TURNS, reasoning_effort=effort))
@@ -73,7 +73,7 @@ async def test_a_blocked_prompt_is_refused(fake: Fake) -> None:
     ("delay", "headers", "seconds"),
     [("37s", {}, 37.0), ("1.5s", {}, 1.5), ("soon", {}, None), ("37s", {"retry-after": "2"}, 2.0)],
 )
-async def test_the_delay_may_stand_in_the_details(
+async def test_the_retry_time_may_be_in_the_details(
     fake: Fake, delay: str, headers: dict[str, str], seconds: float | None
 ) -> None:
     info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}
@@ -84,14 +84,14 @@ async def test_the_delay_may_stand_in_the_details(
     assert caught.value.retry_after == seconds
 
 
-async def test_a_reply_that_could_be_continued_unseen_is_asked_for_once(fake: Fake) -> None:
+async def test_a_continuation_token_causes_no_second_request(fake: Fake) -> None:
     token = {"candidates": [{"finishReason": "CONTINUATION", "continuationToken": "dGlkZQ=="}]}
     fake.script(Behaviour(extra=b"data: " + json.dumps(token).encode() + b"\n\n", end_after=0))
     await collected(fake)
     assert len(fake.requests()) == 1
 
 
-async def test_the_setting_that_was_refused_is_named(fake: Fake) -> None:
+async def test_the_refused_parameter_is_named(fake: Fake) -> None:
     for message, param in (
         ("Unable to submit: thinking_level is not supported by this model.", ""),
         ("thinking_level is not supported by this model.", "thinking_level"),
@@ -119,6 +119,6 @@ async def test_the_servers_environment_stays_out_of_the_request(
     assert (after.key, after.path, after.headers) == (before.key, before.path, before.headers)
 
 
-def test_thoughts_are_part_of_the_output() -> None:
+def test_reasoning_tokens_are_part_of_the_output() -> None:
     counted = {"promptTokenCount": 9, "candidatesTokenCount": 20, "thoughtsTokenCount": 30}
     assert google.parse_usage(counted) == Usage(input=9, output=50, reasoning=30)

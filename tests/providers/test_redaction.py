@@ -22,7 +22,7 @@ KEY = "sk-proj-AbCdEfGhIjKlMnOp"
         ("", ""),
     ],
 )
-def test_keys_are_taken_out_of_text(text: str, expected: str) -> None:
+def test_keys_are_redacted_from_text(text: str, expected: str) -> None:
     assert make_redactor(Secret(KEY))(text) == expected
 
 
@@ -30,7 +30,7 @@ def test_keys_are_taken_out_of_text(text: str, expected: str) -> None:
     "written",
     ["sk%2Fab%2Bcd%2F%2Fef", "sk%2fab%2bcd%2f%2fef", r"sk\/ab+cd\/\/ef", "sk/ab+cd//ef"],
 )
-def test_a_key_is_taken_out_however_it_is_written(written: str) -> None:
+def test_a_key_is_redacted_in_every_encoding(written: str) -> None:
     assert make_redactor(Secret("sk/ab+cd//ef"))(f"Wrong key {written}.") == "Wrong key [key]."
 
 
@@ -40,20 +40,20 @@ def test_no_long_piece_of_a_key_survives(key: str, before: str, after: str) -> N
     assert not any(key[at : at + 8] in scrubbed for at in range(len(key) - 7))
 
 
-def test_the_word_a_local_server_takes_for_a_key_does_not_show_and_does_not_break() -> None:
+def test_very_short_placeholder_keys_do_not_break_the_redaction() -> None:
     assert make_redactor(Secret("none"))("none of it") == "[key] of it"
     assert make_redactor(Secret("x"))("x of it") == "x of it"
 
 
-def test_a_long_detail_is_cut() -> None:
+def test_a_long_detail_is_truncated() -> None:
     assert len(make_redactor(Secret(KEY))("word " * 1000)) == MAX_DETAIL_CHARS
 
 
-def test_a_scrubber_shows_no_key() -> None:
+def test_a_redactor_does_not_show_its_key() -> None:
     assert KEY not in repr(make_redactor(Secret(KEY)))
 
 
-def test_a_secret_is_shown_to_nobody_but_to_the_code_that_asks_for_it() -> None:
+def test_a_secret_is_shown_only_by_reveal() -> None:
     secret = Secret(KEY)
     assert secret.reveal() == KEY
     assert KEY not in f"{secret} {secret!r} {[secret]}"

@@ -1,4 +1,4 @@
-"""What is Responses' own: how a request is put, who knows only Chat Completions, kept replies."""
+"""Responses only: the format of requests, servers without Responses, stored replies."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -38,7 +38,7 @@ def text(events: list[ReplyEvent]) -> str:
     return "".join(event.text for event in events if isinstance(event, Delta))
 
 
-async def test_nothing_is_stored_unless_it_was_asked_for(fake: Fake) -> None:
+async def test_nothing_is_stored_unless_requested(fake: Fake) -> None:
     await collected(fake)
     [asked] = fake.requests()
     assert asked.path == "/v1/responses"
@@ -59,11 +59,11 @@ async def test_nothing_is_stored_unless_it_was_asked_for(fake: Fake) -> None:
     ("model", "reasons"),
     [("gpt-4o", False), ("gpt-4.1-mini", False), ("gpt-5.5", True), ("o4-mini", True)],
 )
-def test_only_models_that_reason_are_asked_for_a_summary(model: str, reasons: bool) -> None:
+def test_only_reasoning_models_are_asked_for_a_summary(model: str, reasons: bool) -> None:
     assert bool(responses.REASONING_MODELS.match(model)) is reasons
 
 
-def test_a_limit_below_what_the_api_takes_is_raised_to_it() -> None:
+def test_a_limit_below_the_apis_minimum_is_raised_to_it() -> None:
     sent = responses.build_body(
         replace(REQUEST, max_tokens=5), is_official=True, with_summary=False
     )
@@ -71,7 +71,7 @@ def test_a_limit_below_what_the_api_takes_is_raised_to_it() -> None:
     assert sent["stream_options"] == {"include_obfuscation": False}
 
 
-async def test_an_organisation_that_gets_no_summaries_is_asked_for_none(fake: Fake) -> None:
+async def test_an_organisation_without_summaries_is_not_asked_again(fake: Fake) -> None:
     body = {"message": "Your organization must be verified.", "param": "reasoning.summary"}
     unverified = Behaviour(error=ErrorAnswer(400, {"error": body | {"code": "unsupported_value"}}))
     fake.script(unverified, Behaviour.of("Yes"), Behaviour.of("Again"))
@@ -80,7 +80,7 @@ async def test_an_organisation_that_gets_no_summaries_is_asked_for_none(fake: Fa
     assert ["reasoning" in asked.body for asked in fake.requests()] == [True, False, False]
 
 
-async def test_parts_of_the_reasoning_are_apart(fake: Fake) -> None:
+async def test_parts_of_the_reasoning_are_separated(fake: Fake) -> None:
     part = {"sequence_number": 0, "item_id": "i", "output_index": 0, "part": {}}
     kind = "response.reasoning_summary_part.added"
     said = [event(part | {"type": kind, "summary_index": index}, kind) for index in (0, 1)]
@@ -123,14 +123,14 @@ def older(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> Fake:
     return fake
 
 
-async def test_a_server_without_responses_is_asked_in_the_older_way(older: Fake) -> None:
+async def test_a_server_without_responses_gets_chat_completions(older: Fake) -> None:
     assert "You said" in text(await collected(older))
     assert "You said" in text(await collected(older))
     paths = [asked.path for asked in older.requests()]
     assert paths == ["/v1/responses", "/v1/chat/completions", "/v1/chat/completions"]
 
 
-async def test_what_fails_in_the_older_way_too_is_not_remembered(older: Fake) -> None:
+async def test_a_failure_of_both_wires_is_not_remembered(older: Fake) -> None:
     older.script(Behaviour(error=ErrorAnswer(404, "nothing here either")))
     with pytest.raises(errors.ModelNotFound):
         await collected(older)
@@ -149,7 +149,7 @@ async def test_what_fails_in_the_older_way_too_is_not_remembered(older: Fake) ->
     ],
     ids=["no such model", "no such model, by its code", "bad request", "server error"],
 )
-async def test_other_failures_are_failures(fake: Fake, answer: ErrorAnswer) -> None:
+async def test_other_failures_do_not_switch_the_wire(fake: Fake, answer: ErrorAnswer) -> None:
     fake.script(Behaviour(error=answer))
     with pytest.raises(errors.ProviderError):
         await collected(fake)
@@ -159,7 +159,7 @@ async def test_other_failures_are_failures(fake: Fake, answer: ErrorAnswer) -> N
 # Replies that the provider keeps
 
 
-async def test_a_kept_reply_says_where_it_stands(fake: Fake) -> None:
+async def test_a_stored_reply_yields_checkpoints(fake: Fake) -> None:
     fake.script(Behaviour((Piece("Hm", "reasoning"), Piece("Kelp "), Piece("is."))))
     first, *rest, _ = await collected(fake, KEPT)
     assert isinstance(first, Delta)
@@ -172,7 +172,7 @@ async def test_a_kept_reply_says_where_it_stands(fake: Fake) -> None:
     assert fake.requests()[0].body["store"] is fake.requests()[0].body["background"] is True
 
 
-async def test_it_can_be_gone_on_from_at_every_delta_with_no_other_generation(
+async def test_it_can_be_resumed_at_every_delta_without_another_generation(
     fake: Fake,
 ) -> None:
     fake.script(Behaviour.of("é", "\ud83d", "\ude00", " kelp ", "\n\n", "end"))
@@ -188,7 +188,7 @@ async def test_it_can_be_gone_on_from_at_every_delta_with_no_other_generation(
     assert [asked.wire for asked in fake.requests()].count("openai.responses") == 1
 
 
-async def test_it_goes_on_while_nobody_listens(fake: Fake) -> None:
+async def test_it_continues_without_a_reader(fake: Fake) -> None:
     fake.script(Behaviour.of("Kelp ", "is ", "anchored.", cut_after=1))
     kelp = get_adapter("openai", base_url=fake.openai)
     heard: list[ReplyEvent] = []
@@ -199,13 +199,13 @@ async def test_it_goes_on_while_nobody_listens(fake: Fake) -> None:
     assert text(rest) == "Kelp is anchored."
 
 
-async def test_a_copy_that_is_gone_is_no_reason_to_ask_anew(fake: Fake) -> None:
+async def test_an_expired_copy_causes_no_new_request(fake: Fake) -> None:
     with pytest.raises(errors.ModelNotFound):
         await collected(fake, replace(KEPT, upstream=Upstream("resp_gone", "3")))
     assert fake.requests() == []
 
 
-async def test_a_kept_reply_can_be_cancelled(fake: Fake) -> None:
+async def test_a_stored_reply_can_be_cancelled(fake: Fake) -> None:
     fake.script(Behaviour.of("Kelp ", "is", stall_after=1))
     kelp = get_adapter("openai", base_url=fake.openai)
     assert isinstance(kelp, BackgroundAdapter)
@@ -218,7 +218,7 @@ async def test_a_kept_reply_can_be_cancelled(fake: Fake) -> None:
     assert (generation.state, cancel.wire) == ("closed", "openai.responses.cancelled")
 
 
-async def test_cancelling_what_is_gone_fails_without_telling_the_key(fake: Fake) -> None:
+async def test_cancelling_an_expired_reply_fails_without_revealing_the_key(fake: Fake) -> None:
     kelp = get_adapter("openai", base_url=fake.openai)
     assert isinstance(kelp, BackgroundAdapter)
     with pytest.raises(errors.ModelNotFound) as caught:

@@ -29,7 +29,7 @@ DIFFERENCES = {
     ("openai", "content_filter"): "the same",
     ("anthropic", "content_filter"): "it sends a stop_reason that Anthropic does not have",
 }
-"""What is known to be aimock's own way; docs/providers.md has the whole list."""
+"""Known differences of aimock; docs/providers.md has the complete list."""
 
 
 def _error(status: int, code: str, kind: str = "invalid_request_error", **more: Any) -> Any:
@@ -95,7 +95,7 @@ def text(events: list[ReplyEvent], kind: str = "text") -> str:
     return "".join(e.text for e in events if isinstance(e, Delta) and e.kind == kind)
 
 
-async def test_text_arrives_whole_and_ends_once(mock: Aimock, wire: Wire) -> None:
+async def test_text_arrives_completely_and_ends_once(mock: Aimock, wire: Wire) -> None:
     events, error = await collected(mock, wire, "plain")
     assert (text(events), error) == (TEXT, None)
     assert [type(event) for event in events[-2:]] == [Delta, Finish]
@@ -104,7 +104,7 @@ async def test_text_arrives_whole_and_ends_once(mock: Aimock, wire: Wire) -> Non
     assert events[-1].reason == "stop"
 
 
-async def test_reasoning_is_kept_apart(mock: Aimock, wire: Wire) -> None:
+async def test_reasoning_is_separate_from_the_text(mock: Aimock, wire: Wire) -> None:
     events, _ = await collected(mock, wire, "thinking")
     assert (text(events, "reasoning"), text(events)) == ("Hm, tides.", "Yes.")
 
@@ -135,7 +135,7 @@ async def test_a_late_first_token_is_waited_for(mock: Aimock, wire: Wire) -> Non
     assert (text(events), error) == ("Late.", None)
 
 
-async def test_a_later_one_is_not(mock: Aimock, wire: Wire) -> None:
+async def test_a_first_token_after_the_limit_times_out(mock: Aimock, wire: Wire) -> None:
     quick = Timeouts(connect=2.0, first_delta=0.15, idle=0.15)
     events, error = await collected(mock, wire, "late", timeouts=quick)
     assert (events, type(error)) == ([], errors.TimedOut)
@@ -152,7 +152,7 @@ async def test_a_later_one_is_not(mock: Aimock, wire: Wire) -> None:
         ("nothing fits this", errors.Overloaded),
     ],
 )
-async def test_an_error_is_known_and_asked_for_once(
+async def test_an_error_is_classified_and_costs_one_request(
     mock: Aimock, wire: Wire, said: str, expected: type[errors.ProviderError]
 ) -> None:
     before = len(asked(mock))
@@ -162,7 +162,7 @@ async def test_an_error_is_known_and_asked_for_once(
     assert KEY not in repr(vars(error))
 
 
-async def test_how_long_to_wait_is_told(mock: Aimock, wire: Wire) -> None:
+async def test_the_retry_time_is_on_the_error(mock: Aimock, wire: Wire) -> None:
     _, error = await collected(mock, wire, "limited")
     assert error is not None
     assert error.retry_after == 7
@@ -179,7 +179,7 @@ async def test_a_stop_ends_at_once(mock: Aimock, wire: Wire) -> None:
     assert waiting.cancelled()
 
 
-async def test_going_on_from_a_partial_is_taken(mock: Aimock, wire: Wire) -> None:
+async def test_continuing_a_partial_reply_is_accepted(mock: Aimock, wire: Wire) -> None:
     _, error = await collected(mock, wire, f"plain. {CONTINUE_PROMPT}")
     assert error is None
 

@@ -61,7 +61,7 @@ def bytewise(body: bytes) -> Iterable[bytes]:
     ],
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
-def test_events_are_the_same_however_their_bytes_are_cut(
+def test_any_split_of_the_bytes_gives_the_same_events(
     body: str, expected: list[dict[str, Any]], end: str
 ) -> None:
     raw = body.replace("\n", end).encode()
@@ -84,18 +84,18 @@ def test_events_are_the_same_however_their_bytes_are_cut(
         b"[1, 2]",
     ],
 )
-def test_what_nobody_can_read_is_an_error(body: bytes) -> None:
+def test_an_unreadable_event_is_an_error(body: bytes) -> None:
     with pytest.raises(ValueError):
         read(body)
 
 
-def test_an_error_quotes_a_page_but_not_all_of_it() -> None:
+def test_an_error_quotes_the_start_of_a_page() -> None:
     with pytest.raises(ValueError, match="<html>Busy") as caught:
         read(b"<html>Busy" + b"x" * 10_000)
     assert len(str(caught.value)) < 2 * sse.MAX_QUOTED_BYTES
 
 
-def test_an_event_is_there_as_soon_as_its_blank_line_is() -> None:
+def test_an_event_is_yielded_at_its_blank_line() -> None:
     blocks = sse.BlockSplitter()
     assert blocks.feed(b"data: 1\r\n\r") == [b"data: 1"]
     assert blocks.feed(b"\ndata: 2\n") == []
@@ -103,7 +103,7 @@ def test_an_event_is_there_as_soon_as_its_blank_line_is() -> None:
     assert not blocks.buffer
 
 
-def test_a_large_event_in_small_parts_takes_no_time() -> None:
+def test_a_large_event_in_small_parts_is_parsed_fast() -> None:
     async def arriving() -> AsyncGenerator[bytes, None]:
         yield b'data: {"kelp": "'
         for _ in range(50_000):
@@ -118,7 +118,7 @@ def test_a_large_event_in_small_parts_takes_no_time() -> None:
     assert asyncio.run(collected()) == [1_000_000]
 
 
-async def test_closing_it_closes_what_it_reads() -> None:
+async def test_closing_it_closes_its_body() -> None:
     closed = False
 
     async def arriving() -> AsyncGenerator[bytes, None]:
@@ -142,7 +142,9 @@ BLANK_LINES = ["\n\n", "\r\n\r\n", "\r\r", "\r\n\n", "\n\r\n", "\n\r", "\r\r\n"]
     st.lists(st.tuples(st.text(st.characters(codec="utf-8")), st.sampled_from(BLANK_LINES))),
     st.lists(st.integers(1, 9), min_size=1),
 )
-def test_any_text_in_any_cuts_with_any_ends(said: list[tuple[str, str]], sizes: list[int]) -> None:
+def test_any_text_survives_any_split_and_line_ending(
+    said: list[tuple[str, str]], sizes: list[int]
+) -> None:
     events = [f"data: {json.dumps({'t': t}, ensure_ascii=False)}{end}" for t, end in said]
     body, parts, at = "".join(events).encode(), list[bytes](), 0
     while at < len(body):

@@ -30,7 +30,7 @@ def texts(*pieces: str) -> list[str]:
     return [event.text for event in events if isinstance(event, Delta)]
 
 
-def test_clean_text_passes_as_the_very_same_events() -> None:
+def test_clean_text_passes_as_the_same_event_objects() -> None:
     events = (Delta("kelp 🌿 é"), Delta("\r\n", "reasoning"), Finish("stop"))
     assert all(out is given for out, given in zip(cleaned(*events), events, strict=True))
 
@@ -51,21 +51,23 @@ def test_clean_text_passes_as_the_very_same_events() -> None:
         ([], []),
     ],
 )
-def test_halves_are_joined_and_strays_replaced(pieces: list[str], expected: list[str]) -> None:
+def test_surrogate_halves_are_joined_and_single_ones_replaced(
+    pieces: list[str], expected: list[str]
+) -> None:
     assert texts(*pieces) == expected
 
 
-def test_each_kind_waits_for_its_own_half() -> None:
+def test_each_kind_waits_for_its_own_surrogate_half() -> None:
     events = cleaned(Delta("\ud83d"), Delta("tide", "reasoning"), Delta("\ude00"), Finish("stop"))
     assert events == [Delta("tide", "reasoning"), Delta("😀"), Finish("stop")]
 
 
-def test_a_half_left_over_comes_before_the_finish() -> None:
+def test_a_remaining_half_is_replaced_before_the_finish() -> None:
     events = cleaned(Delta("a"), Delta("b\ud83d"), Finish("length"))
     assert events == [Delta("a"), Delta(f"b{REPLACEMENT}"), Finish("length")]
 
 
-def test_a_place_at_the_provider_never_runs_ahead_of_the_text() -> None:
+def test_a_checkpoint_is_never_ahead_of_the_text() -> None:
     at = [f"resp {number}" for number in range(4)]
     events = cleaned(
         Delta("a", checkpoint=at[0]),
@@ -80,7 +82,7 @@ def test_a_place_at_the_provider_never_runs_ahead_of_the_text() -> None:
     ]
 
 
-def test_halves_without_end_pile_up_nowhere() -> None:
+def test_endless_halves_use_no_memory() -> None:
     assert texts(*["\ud83d"] * 50) == [REPLACEMENT] * 50
 
 
@@ -90,14 +92,14 @@ UNITS = st.one_of(
 
 
 @given(st.lists(st.lists(UNITS, max_size=4), max_size=12))
-def test_however_utf_16_units_are_split_the_whole_is_the_same(split: list[list[int]]) -> None:
+def test_any_split_of_utf_16_units_gives_the_same_text(split: list[list[int]]) -> None:
     pieces = texts(*("".join(map(chr, units)) for units in split))
     assert "".join(pieces) == joined([unit for units in split for unit in units])
     assert all(pieces)
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0")), st.lists(st.integers(0, 40)))
-def test_sound_text_survives_any_split(text: str, cuts: list[int]) -> None:
+def test_valid_text_survives_any_split(text: str, cuts: list[int]) -> None:
     raw = text.encode("utf-16-le")
     units = "".join(chr(raw[at] | raw[at + 1] << 8) for at in range(0, len(raw), 2))
     edges = sorted({0, len(units), *(cut for cut in cuts if cut < len(units))})

@@ -96,7 +96,7 @@ def served_with(certificate: Path) -> ssl.SSLContext:
     return context
 
 
-async def test_a_trusted_server_is_spoken_to_in_secret(certificate: Path) -> None:
+async def test_a_trusted_server_is_reached_over_tls(certificate: Path) -> None:
     trusting = ssl.create_default_context(cafile=str(certificate))
     async with (
         served(kelp, served_with(certificate)) as port,
@@ -106,7 +106,7 @@ async def test_a_trusted_server_is_spoken_to_in_secret(certificate: Path) -> Non
         assert response.text == "kelp"
 
 
-async def test_nothing_is_said_to_a_server_that_nobody_vouches_for(certificate: Path) -> None:
+async def test_nothing_is_sent_to_a_server_with_an_untrusted_certificate(certificate: Path) -> None:
     heard: list[bytes] = []
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -118,7 +118,7 @@ async def test_nothing_is_said_to_a_server_that_nobody_vouches_for(certificate: 
     assert not any(heard)
 
 
-async def test_stopping_over_tls_waits_for_no_farewell(certificate: Path) -> None:
+async def test_closing_over_tls_waits_for_no_close_notify(certificate: Path) -> None:
     """A server that answers nothing any more must not keep a stopped reply's connection."""
     closed = asyncio.Event()
 
@@ -144,13 +144,13 @@ async def test_silence_is_a_read_timeout(certificate: Path) -> None:
             await http.get(f"http://127.0.0.1:{port}/")
 
 
-async def test_a_handshake_that_is_not_answered_is_a_connect_timeout() -> None:
+async def test_an_unanswered_handshake_is_a_connect_timeout() -> None:
     async with served(nothing) as port, client(connect=0.05) as http:
         with pytest.raises(httpx2.ConnectTimeout):
             await http.get(f"https://127.0.0.1:{port}/")
 
 
-async def test_a_server_that_takes_nothing_is_a_write_timeout() -> None:
+async def test_a_server_that_reads_nothing_is_a_write_timeout() -> None:
     async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(2)
 
@@ -159,7 +159,7 @@ async def test_a_server_that_takes_nothing_is_a_write_timeout() -> None:
             await http.post(f"http://127.0.0.1:{port}/", content=b"x" * 20_000_000)
 
 
-async def test_a_connection_that_breaks_is_told_apart_from_one_that_ends() -> None:
+async def test_a_broken_connection_differs_from_one_that_ended() -> None:
     async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(HEAD % 100 + b"kelp")
@@ -171,7 +171,7 @@ async def test_a_connection_that_breaks_is_told_apart_from_one_that_ends() -> No
             await http.get(f"http://127.0.0.1:{port}/")
 
 
-async def test_what_nobody_reads_does_not_pile_up() -> None:
+async def test_unread_data_is_bounded() -> None:
     size = 40_000_000
     done = asyncio.Event()
 
@@ -197,7 +197,7 @@ async def test_what_nobody_reads_does_not_pile_up() -> None:
         await connection.aclose()
 
 
-async def test_a_connection_that_was_hung_up_is_not_taken_for_a_good_one() -> None:
+async def test_a_closed_connection_is_not_reused() -> None:
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readexactly(1)
 
@@ -213,7 +213,7 @@ async def test_a_connection_that_was_hung_up_is_not_taken_for_a_good_one() -> No
 
 
 @pytest.mark.parametrize("trouble", [OSError("refused"), None])
-async def test_where_one_address_of_a_host_does_not_answer_another_one_does(
+async def test_another_address_is_used_when_one_does_not_answer(
     monkeypatch: pytest.MonkeyPatch, trouble: OSError | None
 ) -> None:
     answering, tried = transport._connect_address, []
@@ -235,7 +235,7 @@ async def test_where_one_address_of_a_host_does_not_answer_another_one_does(
     assert tried == ["192.0.2.1", "127.0.0.1"]
 
 
-async def test_where_no_address_answers_the_last_ones_trouble_is_told() -> None:
+async def test_the_last_error_is_raised_when_no_address_answers() -> None:
     async with served(kelp) as port:
         pass
     with pytest.raises(httpcore2.ConnectError):
@@ -245,19 +245,19 @@ async def test_where_no_address_answers_the_last_ones_trouble_is_told() -> None:
 @pytest.mark.parametrize(
     "scenario",
     [
-        test_a_trusted_server_is_spoken_to_in_secret,
-        test_nothing_is_said_to_a_server_that_nobody_vouches_for,
-        test_stopping_over_tls_waits_for_no_farewell,
+        test_a_trusted_server_is_reached_over_tls,
+        test_nothing_is_sent_to_a_server_with_an_untrusted_certificate,
+        test_closing_over_tls_waits_for_no_close_notify,
         test_silence_is_a_read_timeout,
-        test_a_handshake_that_is_not_answered_is_a_connect_timeout,
-        test_a_server_that_takes_nothing_is_a_write_timeout,
-        test_a_connection_that_breaks_is_told_apart_from_one_that_ends,
-        test_what_nobody_reads_does_not_pile_up,
-        test_a_connection_that_was_hung_up_is_not_taken_for_a_good_one,
-        test_where_no_address_answers_the_last_ones_trouble_is_told,
+        test_an_unanswered_handshake_is_a_connect_timeout,
+        test_a_server_that_reads_nothing_is_a_write_timeout,
+        test_a_broken_connection_differs_from_one_that_ended,
+        test_unread_data_is_bounded,
+        test_a_closed_connection_is_not_reused,
+        test_the_last_error_is_raised_when_no_address_answers,
     ],
 )
-def test_it_is_the_same_on_the_loop_that_workers_run_on(
+def test_every_scenario_passes_on_uvloop(
     scenario: Callable[..., Coroutine[Any, Any, None]], certificate: Path
 ) -> None:
     wants = inspect.signature(scenario).parameters

@@ -55,7 +55,7 @@ def _google(status: int, word: str, message: str = "No.", **detail: str) -> Erro
     return ErrorAnswer(status, {"error": told})
 
 
-# Whoever stands in between answers in his own words, or in none.
+# A proxy in between answers with its own text, or with none.
 ANYBODY: Mapping[str, Failure] = {
     "wrong key, no words": (ErrorAnswer(401, "no"), errors.InvalidKey),
     "forbidden, no words": (ErrorAnswer(403, "no"), errors.NoPermission),

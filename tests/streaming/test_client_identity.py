@@ -36,7 +36,7 @@ KEY, OTHER = "a" * 32, "b" * 32
         (1, "[", "192.0.2.1"),
     ],
 )
-def test_pages_and_sockets_count_the_same_client(
+def test_pages_and_sockets_identify_the_same_client(
     settings: Any, proxies: int, forwarded: str | None, client: str
 ) -> None:
     settings.STREAMING_TRUSTED_PROXY_COUNT = settings.ALLAUTH_TRUSTED_PROXY_COUNT = proxies
@@ -52,16 +52,16 @@ def test_pages_and_sockets_count_the_same_client(
     "cookies",
     [f"sessionid={OTHER}; sessionid={KEY}", f'sessionid="{KEY}"', f"a=b; sessionid = {KEY}"],
 )
-def test_the_session_is_the_one_that_django_reads(cookies: str) -> None:
+def test_the_session_cookie_is_the_one_that_django_reads(cookies: str) -> None:
     assert get_session_key([(b"cookie", cookies.encode())]) == KEY
     assert RequestFactory(HTTP_COOKIE=cookies).get("/").COOKIES["sessionid"] == KEY
 
 
-def test_the_last_session_counts_even_if_it_is_none() -> None:
+def test_the_last_session_cookie_counts_even_if_it_is_empty() -> None:
     assert get_session_key([(b"cookie", f"sessionid={KEY}; sessionid=x".encode())]) is None
 
 
-async def test_places_are_taken_before_it_is_known_who_comes() -> None:
+async def test_slots_are_reserved_before_the_client_is_identified() -> None:
     doors = UnverifiedSockets()
     assert sum(doors.reserve_slot("a") for _ in range(300)) == MAX_UNVERIFIED_PER_ADDRESS
     doors.release_slot("a", is_closing=False)
@@ -72,7 +72,7 @@ async def test_places_are_taken_before_it_is_known_who_comes() -> None:
     assert doors.reserve_slot("b")
 
 
-async def test_a_crowd_of_unwelcome_sockets_is_told_to_go_at_a_pace() -> None:
+async def test_many_refused_sockets_are_closed_at_a_limited_rate() -> None:
     doors = UnverifiedSockets()
     waits = [doors.reserve_refusal(protocol.CLOSE_SIGNED_OUT) for _ in range(5)]
     assert not doors.is_overloaded()
@@ -86,7 +86,7 @@ async def test_a_crowd_of_unwelcome_sockets_is_told_to_go_at_a_pace() -> None:
     )
 
 
-async def test_a_flood_from_many_addresses_is_not_remembered_for_ever(
+async def test_a_flood_from_many_addresses_is_forgotten_in_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     doors = UnverifiedSockets()

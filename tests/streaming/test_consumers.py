@@ -166,17 +166,17 @@ def three_chunks(owner: User) -> Stream:
 # Connecting
 
 
-def test_who_is_not_signed_in_is_told_so_after_the_handshake(open_tab: Open) -> None:
+def test_an_anonymous_client_is_closed_as_signed_out_after_the_handshake(open_tab: Open) -> None:
     assert open_tab().closed_with() == 4401
 
 
-def test_a_session_that_signs_nobody_in_is_told_so(open_tab: Open, owner: User) -> None:
+def test_a_session_without_a_user_is_closed_as_signed_out(open_tab: Open, owner: User) -> None:
     owner.is_active = False
     owner.save()
     assert open_tab(owner, greeted=False).closed_with() == 4401
 
 
-def test_a_poisoned_session_cookie_fails_alone_and_quietly(
+def test_an_invalid_session_cookie_fails_alone_and_without_a_traceback(
     open_tab: Open, web: Web, owner: User
 ) -> None:
     poisoned = [open_tab('"\\000' + "a" * 31 + '"', greeted=False) for _ in range(10)]
@@ -200,7 +200,7 @@ class Doubtful(FollowConsumer):
         self.closed_with.append(code)
 
 
-async def test_a_session_that_ended_while_the_database_was_away_ends_as_soon_as_it_answers(
+async def test_a_session_that_ended_during_an_outage_closes_its_socket_after_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(session_consumer, "SESSION_RECHECK_SECONDS", 0)
@@ -214,7 +214,7 @@ async def test_a_session_that_ended_while_the_database_was_away_ends_as_soon_as_
     assert not socket.answers
 
 
-async def test_a_session_that_the_database_can_not_be_asked_about_keeps_no_socket_open() -> None:
+async def test_a_socket_closes_when_its_session_cannot_be_checked() -> None:
     socket = Doubtful(DataError("no key of ours"))
     assert not await socket.check_session()
     assert socket.closed_with == [protocol.CLOSE_INTERNAL_ERROR]
@@ -226,7 +226,7 @@ ALIKE = ["{url}.evil.example", "{url}@evil.example", "http://evil.example/{url}"
 
 
 @pytest.mark.parametrize("origin", [None, "null", "", "file://", *FOREIGN, *ALIKE])
-def test_no_page_but_ours_may_open_a_socket(
+def test_only_our_own_pages_may_open_a_socket(
     open_tab: Open, web: Web, owner: User, origin: str | None
 ) -> None:
     if origin is not None:
@@ -239,7 +239,7 @@ def test_no_page_but_ours_may_open_a_socket(
 # What a client may say
 
 
-def test_the_greeting_says_the_revision_and_comes_again_when_asked(
+def test_the_greeting_has_the_revision_and_is_repeated_on_request(
     open_tab: Open, owner: User
 ) -> None:
     tab = open_tab(owner, greeted=False)
@@ -255,7 +255,7 @@ def test_a_ping_is_answered_with_its_number(open_tab: Open, owner: User) -> None
     assert tab.next() == {"type": "pong", "n": 12345}
 
 
-def test_following_replays_then_goes_on_live_to_the_end(open_tab: Open, owner: User) -> None:
+def test_following_replays_and_then_continues_live_to_the_end(open_tab: Open, owner: User) -> None:
     stream = three_chunks(owner)
     tab = open_tab(owner)
     tab.follow(stream)
@@ -295,7 +295,7 @@ def test_one_socket_follows_many_streams(open_tab: Open, owner: User) -> None:
 
 
 @pytest.mark.parametrize(("after", "first"), [(None, 0), (-1, 0), (0, 1), (1, 2)])
-def test_a_cursor_is_where_it_goes_on(
+def test_following_continues_after_the_cursor(
     open_tab: Open, owner: User, after: int | None, first: int
 ) -> None:
     tab = open_tab(owner)
@@ -329,7 +329,7 @@ def test_following_again_moves_the_cursor(open_tab: Open, owner: User) -> None:
     assert tab.is_quiet()  # only one of the two went on
 
 
-def test_who_unfollows_hears_no_more_of_it(open_tab: Open, owner: User) -> None:
+def test_an_unfollowed_stream_sends_no_more_frames(open_tab: Open, owner: User) -> None:
     left, kept = three_chunks(owner), three_chunks(owner)
     tab = open_tab(owner)
     for stream in (left, kept):
@@ -345,7 +345,7 @@ def test_who_unfollows_hears_no_more_of_it(open_tab: Open, owner: User) -> None:
     assert tab.is_quiet()
 
 
-def test_a_stop_stops_and_a_second_one_does_nothing(open_tab: Open, owner: User) -> None:
+def test_a_stop_ends_the_stream_and_a_second_one_has_no_effect(open_tab: Open, owner: User) -> None:
     stream = running(owner, source="chat", message=str(uuid4()))
     tab, other = open_tab(owner), open_tab(owner)
     other.follow(stream)
@@ -356,7 +356,7 @@ def test_a_stop_stops_and_a_second_one_does_nothing(open_tab: Open, owner: User)
     assert other.until("end")[-1]["state"] == "stopped"
 
 
-def test_closing_a_socket_stops_nothing(open_tab: Open, owner: User) -> None:
+def test_closing_a_socket_stops_no_stream(open_tab: Open, owner: User) -> None:
     stream = three_chunks(owner)
     tab = open_tab(owner)
     tab.follow(stream)
@@ -367,7 +367,7 @@ def test_closing_a_socket_stops_nothing(open_tab: Open, owner: User) -> None:
 
 
 @pytest.mark.parametrize("command", ["follow", "stop"])
-def test_what_is_not_yours_answers_like_what_does_not_exist(
+def test_a_foreign_stream_looks_like_one_that_does_not_exist(
     open_tab: Open, owner: User, stranger: User, command: str
 ) -> None:
     theirs, nobodys = three_chunks(stranger).uuid, uuid4()
@@ -383,7 +383,7 @@ def test_what_is_not_yours_answers_like_what_does_not_exist(
     assert Stream.objects.get(uuid=theirs).state == State.RUNNING
 
 
-def test_what_is_deleted_while_it_is_followed_is_not_found_any_more(
+def test_a_stream_deleted_while_followed_is_reported_as_not_found(
     open_tab: Open, owner: User
 ) -> None:
     stream = three_chunks(owner)
@@ -410,7 +410,7 @@ def test_a_socket_follows_a_hundred_streams_and_no_more(open_tab: Open, owner: U
 
 
 @on_redis
-async def test_what_changed_elsewhere_is_told_at_once(
+async def test_a_change_in_another_process_is_reported_at_once(
     open_tab: Open, owner: User, colleague: User, hub: Hub
 ) -> None:
     tab = await asyncio.to_thread(open_tab, await run_in_db(session_of, owner))
@@ -517,7 +517,7 @@ class Grammar:
         return self._pick("x" * size, '{"type":"hello"}' + " " * size, "[" * size)
 
 
-def test_five_thousand_malformed_frames_get_an_error_each_and_hurt_nothing(
+def test_five_thousand_malformed_frames_get_an_error_each_and_do_no_harm(
     open_tab: Open, owner: User, stranger: User
 ) -> None:
     grammar = Grammar([str(three_chunks(stranger).uuid) for _ in range(10)])
@@ -560,7 +560,7 @@ def long_reply(owner: User) -> Stream:
     return stream
 
 
-def test_who_answers_no_ping_is_held_back_and_costs_the_others_nothing(
+def test_a_client_that_answers_no_ping_waits_and_does_not_slow_others(
     open_tab: Open, owner: User
 ) -> None:
     stream = long_reply(owner)
@@ -585,7 +585,7 @@ def spelled(frames: list[Frame]) -> str:
     return "".join(frame["delta"] for frame in frames if frame["type"] == "chunk")
 
 
-def test_a_pong_that_was_never_asked_for_buys_nothing(open_tab: Open, owner: User) -> None:
+def test_an_unrequested_pong_adds_no_send_window(open_tab: Open, owner: User) -> None:
     greedy, polite = open_tab(owner), open_tab(owner)
     greedy.answers = False
     stream = long_reply(owner)
@@ -600,7 +600,7 @@ def test_a_pong_that_was_never_asked_for_buys_nothing(open_tab: Open, owner: Use
     assert len(spelled(frames)) <= MAX_UNACKED_BYTES + MAX_CHUNK_CHARS
 
 
-async def test_room_that_comes_back_is_taken_once_and_not_by_all_who_wait() -> None:
+async def test_freed_send_window_goes_to_one_waiter_only() -> None:
     credit = SendWindow()
     credit.sent_bytes += MAX_UNACKED_BYTES
 
@@ -617,9 +617,7 @@ async def test_room_that_comes_back_is_taken_once_and_not_by_all_who_wait() -> N
         assert (len(waiting), credit.sent_bytes) == (left, credit.limit_bytes)
 
 
-def test_who_asks_and_asks_and_acknowledges_no_answer_is_let_go(
-    open_tab: Open, owner: User
-) -> None:
+def test_a_client_that_never_acknowledges_answers_is_closed(open_tab: Open, owner: User) -> None:
     tab, sent = open_tab(owner), 0
 
     def ask() -> None:
@@ -639,14 +637,14 @@ def test_who_asks_and_asks_and_acknowledges_no_answer_is_let_go(
     assert MAX_UNACKED_BYTES < sent < 2 * MAX_UNACKED_BYTES + MAX_CHUNK_CHARS
 
 
-def test_who_came_within_the_same_second_has_the_same_pulse() -> None:
+def test_sockets_of_the_same_second_share_a_heartbeat() -> None:
     moments = [now + seconds_until_heartbeat(now) for now in (7.0, 7.001, 7.5, 7.999, 8.0)]
     assert moments == pytest.approx([7 + PING_INTERVAL_SECONDS] * 4 + [8 + PING_INTERVAL_SECONDS])
 
 
 @pytest.mark.prove
 @pytest.mark.timeout(120)
-def test_who_answers_nothing_for_half_a_minute_is_let_go(open_tab: Open, owner: User) -> None:
+def test_a_client_silent_for_half_a_minute_is_closed(open_tab: Open, owner: User) -> None:
     greedy = open_tab(owner)
     greedy.answers = False
     greedy.follow(long_reply(owner))

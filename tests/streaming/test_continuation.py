@@ -34,43 +34,43 @@ async def gone_on(text: str, *deltas: str) -> str:
     return text + "".join(event.text for event in shown if isinstance(event, Delta))
 
 
-async def test_a_repeated_end_is_trimmed_however_it_is_cut() -> None:
+async def test_a_repeated_ending_is_trimmed_however_it_is_split() -> None:
     for size in range(1, 30):
         repeated = PROSE[40:] + " It lives long."
         deltas = [repeated[at : at + size] for at in range(0, len(repeated), size)]
         assert await gone_on(PROSE, *deltas) == PROSE + " It lives long."
 
 
-async def test_text_that_repeats_nothing_passes_untouched() -> None:
+async def test_text_without_a_repetition_passes_unchanged() -> None:
     assert await gone_on(PROSE, " It ", "lives.") == PROSE + " It lives."
 
 
-async def test_what_repeats_almost_or_something_else_passes_untouched() -> None:
+async def test_an_inexact_repetition_passes_unchanged() -> None:
     for beginning in ("The kelp sways above it.", "holdfast anchors the kelp", "sways above IT."):
         assert await gone_on(PROSE, beginning[:7], beginning[7:]) == PROSE + beginning
 
 
-async def test_after_the_beginning_nothing_is_looked_at_any_more() -> None:
+async def test_only_the_beginning_is_compared() -> None:
     assert await gone_on(PROSE, " Again: ", PROSE) == f"{PROSE} Again: {PROSE}"
 
 
-async def test_what_can_be_no_repetition_is_not_held_back() -> None:
+async def test_text_that_can_be_no_repetition_is_not_delayed() -> None:
     events = strip_overlap(said(Delta("It"), Delta(" lives")), PROSE)
     assert await anext(events) == Delta("It")
 
 
-async def test_reasoning_is_never_trimmed_and_never_waits() -> None:
+async def test_reasoning_is_never_trimmed_or_delayed() -> None:
     thought = Delta(PROSE, "reasoning")
     events = strip_overlap(said(Delta("the kelp sways"), thought, Delta(" above it.!")), PROSE)
     assert [event async for event in events] == [thought, Delta("!")]
 
 
-async def test_a_source_that_ends_without_its_marker_loses_nothing_that_was_held() -> None:
+async def test_a_source_without_end_marker_loses_no_delayed_text() -> None:
     events = strip_overlap(said(Delta("the kelp"), Delta(" to")), PROSE)
     assert [event async for event in events] == [Delta("the kelp to")]
 
 
-async def test_an_error_comes_through() -> None:
+async def test_an_error_of_the_source_is_raised() -> None:
     async def broken() -> AsyncIterator[ReplyEvent]:
         yield Delta("the kelp")
         raise Interrupted
@@ -85,19 +85,19 @@ async def test_a_short_coincidence_is_no_repetition() -> None:
 
 
 @pytest.mark.parametrize("text", ["Yes, ", "Kelp", "A holdfast "])
-async def test_a_model_that_begins_a_short_text_anew_is_not_shown_twice(text: str) -> None:
+async def test_a_restarted_short_text_is_not_shown_twice(text: str) -> None:
     for deltas in ((text + "anchors.",), (text[:2], text[2:], "anchors.")):
         assert await gone_on(text, *deltas) == text + "anchors."
 
 
 @pytest.mark.parametrize("text", ["1", "No ", "ha ha ", "----"])
-async def test_a_short_text_that_may_go_on_like_this_loses_nothing(text: str) -> None:
+async def test_a_short_text_that_could_continue_alike_loses_nothing(text: str) -> None:
     assert await gone_on(text, text, "!") == text + text + "!"
 
 
 @pytest.mark.parametrize("unit", ["🌊", "ha ", "-", "---|", "\n", "0101", ROW])
 @pytest.mark.parametrize("written", [15, 300])
-async def test_a_run_goes_on_without_losing_any(unit: str, written: int) -> None:
+async def test_a_run_of_equal_units_continues_without_loss(unit: str, written: int) -> None:
     rest = unit * 200 + "done"
     said = "Here you are: " + unit * written
     for size in (1, 7, len(rest)):
@@ -105,18 +105,18 @@ async def test_a_run_goes_on_without_losing_any(unit: str, written: int) -> None
         assert await gone_on(said, *deltas) == said + rest
 
 
-async def test_one_more_equal_row_is_not_taken_for_the_last_one() -> None:
+async def test_one_more_equal_row_is_not_trimmed_as_a_repetition() -> None:
     assert await gone_on("| a | b |\n" + ROW * 3, ROW, "| end |\n") == (
         "| a | b |\n" + ROW * 4 + "| end |\n"
     )
 
 
-async def test_a_repetition_that_begins_before_a_run_is_still_known() -> None:
+async def test_a_repetition_that_begins_before_a_run_is_recognised() -> None:
     said = PROSE + " " + "🌊" * 20
     assert await gone_on(said, said[-60:], " The end.") == said + " The end."
 
 
-def test_an_overlap_is_looked_for_within_bounds() -> None:
+def test_the_search_for_an_overlap_is_bounded() -> None:
     text = "".join(f"{number} bottles, " for number in range(1000))
     assert measure_overlap(text[-MAX_OVERLAP_CHARS:], text) == MAX_OVERLAP_CHARS
 
@@ -142,14 +142,14 @@ def cut_and_gone_on(draw: st.DrawFn) -> tuple[str, list[str]]:
 
 
 @given(cut_and_gone_on())
-async def test_where_the_deltas_are_cut_makes_no_difference(case: tuple[str, list[str]]) -> None:
+async def test_the_boundaries_of_deltas_make_no_difference(case: tuple[str, list[str]]) -> None:
     text, deltas = case
     whole = "".join(deltas)
     assert await gone_on(text, *deltas) == text + whole[measure_overlap(whole, text) :]
 
 
 @given(cut_and_gone_on())
-def test_what_is_trimmed_is_the_longest_overlap_or_nothing(case: tuple[str, list[str]]) -> None:
+def test_the_longest_overlap_or_nothing_is_trimmed(case: tuple[str, list[str]]) -> None:
     text, deltas = case
     whole = "".join(deltas)
     all_of_it = MIN_RESTART_CHARS <= len(text) < MIN_OVERLAP_CHARS

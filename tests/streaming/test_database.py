@@ -37,7 +37,7 @@ def cut(pid: int) -> None:
 
 
 @on_postgresql
-async def test_who_reads_all_the_time_keeps_a_connection_and_gets_another_when_it_dies() -> None:
+async def test_a_busy_thread_keeps_its_connection_and_replaces_a_dead_one() -> None:
     reader, killer = (
         DatabaseThreads("reader", 1, persistent_with_retry),
         DatabaseThreads("killer", 1),
@@ -51,7 +51,7 @@ async def test_who_reads_all_the_time_keeps_a_connection_and_gets_another_when_i
 
 
 @on_postgresql
-async def test_what_may_not_be_done_twice_fails_once_and_the_next_call_works() -> None:
+async def test_a_call_that_may_not_repeat_fails_once_and_the_next_one_works() -> None:
     writer, killer = (
         DatabaseThreads("writer", 1, persistent_connection),
         DatabaseThreads("killer", 1),
@@ -66,7 +66,7 @@ async def test_what_may_not_be_done_twice_fails_once_and_the_next_call_works() -
 
 
 @on_postgresql
-async def test_a_server_that_answers_nobody_is_not_asked_again_and_again() -> None:
+async def test_a_server_that_does_not_answer_is_not_retried_in_a_loop() -> None:
     reader, asked = DatabaseThreads("reader", 1, persistent_with_retry), []
 
     def refused() -> None:
@@ -80,7 +80,7 @@ async def test_a_server_that_answers_nobody_is_not_asked_again_and_again() -> No
 
 
 @on_postgresql
-async def test_all_that_readers_keep_is_given_back_and_taken_anew() -> None:
+async def test_closing_returns_all_connections_and_later_calls_open_new_ones() -> None:
     await asyncio.gather(*(run_in_db(session) for _ in range(10 * READER_THREADS)))
     lent = available()
     database.close(wait=True)
@@ -117,7 +117,7 @@ def oracle() -> Iterator[Oracle]:
     oracle.may_answer.set()
 
 
-async def test_who_comes_while_an_answer_is_under_way_is_asked_for_together(oracle: Oracle) -> None:
+async def test_keys_that_arrive_during_a_query_are_loaded_together(oracle: Oracle) -> None:
     gathered = BatchLoader(oracle, max_batch_size=3)
     first = asyncio.create_task(gathered.load("a"))
     await asyncio.to_thread(until, lambda: oracle.asked == [["a"]])
@@ -129,7 +129,7 @@ async def test_who_comes_while_an_answer_is_under_way_is_asked_for_together(orac
     assert await gathered.load("d") == "D"
 
 
-async def test_a_database_that_is_away_fails_all_who_asked_at_once_and_nobody_else(
+async def test_an_outage_fails_all_keys_of_the_batch_and_no_others(
     oracle: Oracle,
 ) -> None:
     gathered = BatchLoader(oracle)
@@ -143,7 +143,7 @@ async def test_a_database_that_is_away_fails_all_who_asked_at_once_and_nobody_el
     assert await gathered.load("good") == "GOOD"
 
 
-async def test_a_key_that_spoils_a_question_is_alone_with_its_error(oracle: Oracle) -> None:
+async def test_a_bad_key_fails_alone(oracle: Oracle) -> None:
     gathered = BatchLoader(oracle)
     oracle.may_answer.set()
     keys = [f"key {number}" for number in range(50)]
@@ -154,7 +154,7 @@ async def test_a_key_that_spoils_a_question_is_alone_with_its_error(oracle: Orac
     assert len(oracle.asked) < 2 * len(keys)
 
 
-async def test_a_question_of_nothing_but_bad_keys_comes_to_an_end() -> None:
+async def test_a_batch_of_bad_keys_terminates() -> None:
     asked = []
 
     def refuse(keys: Collection[int]) -> dict[int, str]:
@@ -167,7 +167,7 @@ async def test_a_question_of_nothing_but_bad_keys_comes_to_an_end() -> None:
     assert len(asked) < 2 * 50
 
 
-async def test_who_does_not_wait_any_more_takes_the_answer_from_nobody(oracle: Oracle) -> None:
+async def test_a_cancelled_load_does_not_affect_others(oracle: Oracle) -> None:
     gathered = BatchLoader(oracle)
     leaving, staying = (asyncio.create_task(gathered.load("a")) for _ in range(2))
     await asyncio.to_thread(until, lambda: oracle.asked == [["a"]])

@@ -177,7 +177,7 @@ async def test_a_cursor_beyond_the_end_gets_a_snapshot(owner: User, after: int) 
 
 
 @pytest.mark.parametrize("after", [5, 2**53 - 1])
-async def test_a_cursor_beyond_what_a_running_stream_has_gets_a_snapshot_and_what_follows(
+async def test_a_cursor_beyond_a_running_stream_gets_a_snapshot_and_new_chunks(
     owner: User, after: int
 ) -> None:
     stream = await run_in_db(five_chunks, owner)
@@ -189,7 +189,7 @@ async def test_a_cursor_beyond_what_a_running_stream_has_gets_a_snapshot_and_wha
     await events.aclose()
 
 
-async def test_a_cursor_beyond_a_stream_that_has_nothing_yet_starts_it_anew(owner: User) -> None:
+async def test_a_cursor_beyond_an_empty_stream_starts_from_the_beginning(owner: User) -> None:
     stream = await run_in_db(queued, owner)
     first, events = await following(stream, 7)
     assert first == Snapshot(-1, "", "", ())
@@ -201,7 +201,7 @@ async def test_a_cursor_beyond_a_stream_that_has_nothing_yet_starts_it_anew(owne
 
 
 @pytest.mark.parametrize("after", [-1, 2, 4, 5, 2**53 - 1])
-async def test_a_cursor_into_a_folded_stream_gets_what_the_application_holds(
+async def test_a_cursor_into_a_folded_stream_gets_the_applications_text(
     owner: User, after: int
 ) -> None:
     stream = await run_in_db(over, owner)
@@ -221,7 +221,7 @@ async def test_chunks_of_a_kind_that_this_version_does_not_know_come_as_they_are
             assert [await anext(following) for _ in events] == events
 
 
-async def test_a_folded_stream_whose_message_is_gone_is_empty_and_over(
+async def test_a_folded_stream_without_a_message_is_empty_and_ended(
     owner: User, stage: Stage
 ) -> None:
     stream = await run_in_db(over, owner)
@@ -230,7 +230,7 @@ async def test_a_folded_stream_whose_message_is_gone_is_empty_and_over(
     assert await all_of(stream) == [Snapshot(4, "", "", ()), ENDED]
 
 
-async def test_a_reader_so_slow_that_the_rest_was_folded_away_gets_a_snapshot(
+async def test_a_reader_slower_than_folding_gets_a_snapshot(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(orm, "ROWS_PER_READ", 1)
@@ -247,7 +247,7 @@ async def test_a_reader_so_slow_that_the_rest_was_folded_away_gets_a_snapshot(
     assert rest == [Snapshot(4, "abc", "hm", (2,)), ENDED]
 
 
-async def test_a_stream_that_is_deleted_while_it_is_followed_is_gone(owner: User) -> None:
+async def test_a_stream_deleted_while_followed_is_not_found(owner: User) -> None:
     stream = await run_in_db(five_chunks, owner)
     reader = Reader()
     reading = asyncio.create_task(reader.read(stream))
@@ -257,7 +257,7 @@ async def test_a_stream_that_is_deleted_while_it_is_followed_is_gone(owner: User
         await asyncio.wait_for(reading, PATIENCE)
 
 
-async def test_a_stream_that_was_deleted_is_gone_from_any_cursor(owner: User) -> None:
+async def test_a_deleted_stream_is_not_found_from_any_cursor(owner: User) -> None:
     stream = await run_in_db(over, owner)
     await run_in_db(journal.delete_streams, [stream.pk])
     for after in (-1, 3, 99):
@@ -265,7 +265,7 @@ async def test_a_stream_that_was_deleted_is_gone_from_any_cursor(owner: User) ->
             await all_of(stream, after)
 
 
-async def test_what_is_not_yours_is_not_there(owner: User, stranger: User) -> None:
+async def test_a_foreign_stream_is_not_found(owner: User, stranger: User) -> None:
     stream = await run_in_db(queued, owner)
     assert await find_stream(owner, stream.uuid) == stream
     for user, uuid in ((stranger, stream.uuid), (owner, uuid4())):
@@ -276,7 +276,7 @@ async def test_what_is_not_yours_is_not_there(owner: User, stranger: User) -> No
 # Live
 
 
-async def test_a_follower_sees_what_a_stream_is_doing_and_each_thing_once(owner: User) -> None:
+async def test_a_follower_sees_each_note_of_a_stream_once(owner: User) -> None:
     stream = await run_in_db(queued, owner)
     first, events = await following(stream)
     assert first == StateChanged(State.QUEUED, "")
@@ -293,14 +293,16 @@ async def test_a_follower_sees_what_a_stream_is_doing_and_each_thing_once(owner:
         await next_of(events)
 
 
-async def test_the_end_says_what_went_wrong(owner: User) -> None:
+async def test_the_end_contains_the_error(owner: User) -> None:
     stream = await run_in_db(five_chunks, owner)
     ending = Ending(State.FAILED, "", "invalid_key", "Check it.", "not for clients")
     await run_in_db(finish, stream, ending)
     assert (await all_of(stream))[-1] == Ended(State.FAILED, 5, "", "invalid_key", "Check it.")
 
 
-async def test_the_last_text_comes_before_the_end_although_both_ring_at_once(owner: User) -> None:
+async def test_the_last_text_comes_before_the_end_although_both_are_published_at_once(
+    owner: User,
+) -> None:
     stream = await run_in_db(five_chunks, owner)
     reader = Reader()
     reading = asyncio.create_task(reader.read(stream))
@@ -312,7 +314,7 @@ async def test_the_last_text_comes_before_the_end_although_both_ring_at_once(own
     assert (reader.text, reader.end) == ("abcthe rest", Ended(State.COMPLETED, 7, "stop", "", ""))
 
 
-async def test_an_end_that_rings_before_the_last_text_waits_for_it(owner: User) -> None:
+async def test_an_end_published_before_the_last_text_waits_for_it(owner: User) -> None:
     stream = await run_in_db(five_chunks, owner)
     reader = Reader()
     reading = asyncio.create_task(reader.read(stream))
@@ -324,7 +326,7 @@ async def test_an_end_that_rings_before_the_last_text_waits_for_it(owner: User) 
     assert reader.text == "abcthe rest"
 
 
-async def test_a_follower_stays_through_a_takeover(owner: User) -> None:
+async def test_a_follower_continues_through_a_takeover(owner: User) -> None:
     dead = await run_in_db(working)
     stream = await run_in_db(running, owner, dead)
     await run_in_db(say, stream, "one ")
@@ -350,7 +352,7 @@ async def test_a_replay_comes_in_few_pieces_of_bounded_size(owner: User) -> None
     assert all(isinstance(c, Chunk) and len(c.delta) <= MAX_CHUNK_CHARS for c in chunks)
 
 
-async def test_a_journal_longer_than_one_read_is_read_on(
+async def test_a_journal_longer_than_one_read_is_read_completely(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(orm, "ROWS_PER_READ", 7)
@@ -363,7 +365,7 @@ async def test_a_journal_longer_than_one_read_is_read_on(
 
 
 @pytest.mark.parametrize("tail", [0, 40, 10**6])
-async def test_who_reads_slowly_gets_larger_pieces_and_loses_nothing(
+async def test_a_slow_reader_gets_larger_pieces_and_loses_nothing(
     owner: User, monkeypatch: pytest.MonkeyPatch, tail: int
 ) -> None:
     monkeypatch.setattr(recent, "MAX_RECENT_CHARS", tail)
@@ -381,7 +383,7 @@ async def test_who_reads_slowly_gets_larger_pieces_and_loses_nothing(
     assert len(reader.events) < 10
 
 
-async def test_who_leaves_leaves_nothing_behind_and_costs_the_others_nothing(
+async def test_a_leaving_follower_frees_its_resources_and_does_not_affect_others(
     owner: User, hub: Hub
 ) -> None:
     stream = await run_in_db(five_chunks, owner)
@@ -401,7 +403,7 @@ async def test_who_leaves_leaves_nothing_behind_and_costs_the_others_nothing(
     assert hub._recent_by_id[stream.pk].follower_count == 0
 
 
-async def test_who_comes_back_soon_reads_nothing_from_the_journal(
+async def test_a_quick_reconnect_reads_nothing_from_the_journal(
     owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream = await run_in_db(five_chunks, owner)
@@ -419,7 +421,7 @@ async def test_who_comes_back_soon_reads_nothing_from_the_journal(
     assert read == []
 
 
-async def test_who_comes_back_soon_to_a_running_reply_asks_the_database_nothing(
+async def test_a_quick_reconnect_to_a_running_reply_needs_no_query(
     owner: User, stranger: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream = await run_in_db(five_chunks, owner)
@@ -445,7 +447,7 @@ async def test_who_comes_back_soon_to_a_running_reply_asks_the_database_nothing(
     assert asked
 
 
-async def test_what_was_found_here_before_takes_nothing_back(owner: User) -> None:
+async def test_a_cached_row_does_not_revert_a_newer_state(owner: User) -> None:
     stream = await run_in_db(five_chunks, owner)
     await Reader().read(stream, events=2)
     known = await find_stream(owner, stream.uuid)
@@ -457,7 +459,7 @@ async def test_what_was_found_here_before_takes_nothing_back(owner: User) -> Non
 
 
 @pytest.mark.parametrize("bell", ["heard", "lost"])
-async def test_who_comes_back_keeps_what_it_has_though_the_row_known_here_is_older(
+async def test_a_reconnect_with_a_newer_cursor_than_the_cached_row_needs_no_snapshot(
     owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch, bell: str
 ) -> None:
     monkeypatch.setattr(hub_module, "POLL_SECONDS", 1000.0)
@@ -473,7 +475,7 @@ async def test_who_comes_back_keeps_what_it_has_though_the_row_known_here_is_old
     assert await next_of(events) == Chunk(6, 6, Kind.TEXT, "e", 4)
 
 
-async def test_a_reply_that_was_removed_is_gone_for_who_comes_back(owner: User) -> None:
+async def test_a_deleted_reply_is_not_found_after_a_reconnect(owner: User) -> None:
     stream = await run_in_db(five_chunks, owner)
     await Reader().read(stream, events=2)
     await run_in_db(journal.delete_streams, [stream.pk])
@@ -488,7 +490,7 @@ async def test_a_reply_that_was_removed_is_gone_for_who_comes_back(owner: User) 
     await until_async(gone, what="it is asked about, though nobody follows it")
 
 
-async def test_tails_that_nobody_comes_back_to_are_dropped(
+async def test_caches_of_abandoned_streams_are_dropped(
     owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "MAX_IDLE", 2)
@@ -623,7 +625,7 @@ async def mischievous(monkeypatch: pytest.MonkeyPatch) -> MoodyLayer:
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(PLOTS)
-async def test_text_before_a_cut_and_replay_after_it_is_the_journals_text(
+async def test_text_before_a_cut_and_replay_after_it_equal_the_journal(
     owner: User, mischievous: MoodyLayer, plot: Plot
 ) -> None:
     stream = await run_in_db(running, owner)

@@ -76,7 +76,7 @@ def indexes(chunks: list[Chunk]) -> list[int]:
     return found
 
 
-async def test_a_tail_gives_what_follows_an_index_if_all_of_it_is_there() -> None:
+async def test_a_cache_returns_the_chunks_after_an_index_if_it_has_all_of_them() -> None:
     tail = RecentChunks(Stream(id=STREAM))
     tail.add_chunks(chunks_of(3, 4, 5))
     assert [indexes(tail.chunks_after(n)) for n in (1, 2, 3, 5, 9)] == [
@@ -88,14 +88,14 @@ async def test_a_tail_gives_what_follows_an_index_if_all_of_it_is_there() -> Non
     ]
 
 
-async def test_what_was_heard_already_is_dropped() -> None:
+async def test_chunks_received_before_are_dropped() -> None:
     tail = RecentChunks(Stream(id=STREAM))
     for bell in (chunks_of(0, 1), chunks_of(0, 1), chunks_of(1, 2), chunks_of(0)):
         tail.add_chunks(bell)
     assert indexes(tail.chunks_after(-1)) == [0, 1, 2]
 
 
-async def test_after_a_lost_bell_the_tail_begins_behind_the_hole() -> None:
+async def test_after_a_lost_notification_the_cache_begins_after_the_hole() -> None:
     tail = RecentChunks(Stream(id=STREAM))
     tail.add_chunks(chunks_of(0, 1))
     tail.add_chunks(chunks_of(4, 5))
@@ -115,7 +115,7 @@ HAPPENINGS = st.lists(
 
 
 @given(HAPPENINGS)
-async def test_whatever_is_rung_learned_and_read_a_tail_never_shows_a_hole(
+async def test_no_order_of_updates_gives_a_cache_with_a_hole(
     happenings: list[tuple[str, int, int]],
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -136,7 +136,7 @@ async def test_whatever_is_rung_learned_and_read_a_tail_never_shows_a_hole(
                 assert after == list(range(index + 1, index + 1 + len(after)))
 
 
-async def test_what_was_read_once_is_there_for_who_comes_back() -> None:
+async def test_chunks_read_once_are_cached_for_the_next_follower() -> None:
     tail = RecentChunks(Stream(id=STREAM))
     tail.update_head(head(next_index=5))
     tail.backfill([*coalesce(chunks_of(0, 1, 2, 3, 4))])
@@ -147,7 +147,7 @@ async def test_what_was_read_once_is_there_for_who_comes_back() -> None:
     assert indexes(tail.chunks_after(-1)) == [0, 1, 2, 3, 4, 5]
 
 
-async def test_what_was_read_is_held_with_what_was_rung_meanwhile() -> None:
+async def test_chunks_that_were_read_join_those_received_meanwhile() -> None:
     tail = RecentChunks(Stream(id=STREAM))
     tail.add_chunks(chunks_of(4, 5, 6))
     tail.backfill(chunks_of(0, 1))
@@ -156,7 +156,7 @@ async def test_what_was_read_is_held_with_what_was_rung_meanwhile() -> None:
     assert indexes(tail.chunks_after(-1)) == [0, 1, 2, 3, 4, 5, 6]
 
 
-async def test_many_small_chunks_are_held_as_few_large_ones() -> None:
+async def test_many_small_chunks_are_cached_as_few_large_ones() -> None:
     tail = RecentChunks(Stream(id=STREAM))
     for index in range(4_000):
         tail.add_chunks(chunks_of(index))
@@ -165,7 +165,7 @@ async def test_many_small_chunks_are_held_as_few_large_ones() -> None:
     assert indexes(tail.chunks_after(3_950)) == list(range(3_951, 4_000))
 
 
-async def test_a_tail_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_cache_of_a_stream_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recent, "MAX_RECENT_CHARS", 1000)
     tail = RecentChunks(Stream(id=STREAM))
     for n in range(500):
@@ -183,14 +183,14 @@ async def test_a_tail_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         (head(1, State.STOPPED), head(2)),
     ],
 )
-async def test_a_late_bell_takes_nothing_back(known: StreamHead, late: StreamHead) -> None:
+async def test_a_late_notification_reverts_nothing(known: StreamHead, late: StreamHead) -> None:
     tail = RecentChunks(Stream(id=STREAM))
     tail.update_head(known)
     tail.update_head(late)
     assert tail.head == known
 
 
-async def test_who_waits_is_woken_by_anything_new_and_by_nothing_else() -> None:
+async def test_a_waiting_follower_wakes_for_changes_only() -> None:
     tail = RecentChunks(Stream(id=STREAM))
     tail.update_head(head())
     waiting = asyncio.create_task(tail.wait_for_change())
@@ -208,7 +208,7 @@ async def test_who_waits_is_woken_by_anything_new_and_by_nothing_else() -> None:
     assert tail.is_deleted
 
 
-async def test_a_bell_says_the_same_on_both_ends() -> None:
+async def test_a_notification_survives_encoding() -> None:
     tail, other = RecentChunks(Stream(id=STREAM)), RecentChunks(Stream(id=STREAM + 1))
     told = StreamHead(STREAM, 3, State.FAILED, "a note", 2, "", "code", "Sorry.", True)
     chunks = [Chunk(0, 0, Kind.REASONING, "\N{WATER WAVE}", 5), Chunk(1, 1, Kind.SEAM, "", 9)]
@@ -221,7 +221,9 @@ async def test_a_bell_says_the_same_on_both_ends() -> None:
     assert (tail.chunks_after(-1), other.chunks_after(-1)) == (chunks, [])
 
 
-def test_a_commit_is_rung_in_bells_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_is_published_in_notifications_of_bounded_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(messages, "MAX_NOTIFICATION_CHARS", 20)
     entries = [Append(n, UUID_OF_NOBODY, 1, tuple(chunks_of(n % 10))) for n in range(40)]
     parts = list(messages.split_appends(entries))
@@ -232,7 +234,7 @@ def test_a_commit_is_rung_in_bells_of_bounded_size(monkeypatch: pytest.MonkeyPat
 # The ordinary path, on whatever layer there is
 
 
-async def test_a_bell_from_any_thread_is_heard_by_everybody_who_listens(hub: Hub) -> None:
+async def test_a_notification_from_any_thread_reaches_every_listener(hub: Hub) -> None:
     first: list[Notification] = []
     second: list[Notification] = []
     with hub.listen("user.1", first.append), hub.listen("user.1", second.append):
@@ -241,7 +243,7 @@ async def test_a_bell_from_any_thread_is_heard_by_everybody_who_listens(hub: Hub
         await seen(lambda: {"n": 2} in first and {"n": 2} in second)
 
 
-async def test_who_no_longer_listens_hears_nothing(hub: Hub) -> None:
+async def test_a_removed_listener_receives_nothing(hub: Hub) -> None:
     gone: list[Notification] = []
     staying: list[Notification] = []
     with hub.listen("user.1", staying.append):
@@ -252,7 +254,7 @@ async def test_who_no_longer_listens_hears_nothing(hub: Hub) -> None:
     assert {"last": True} not in gone
 
 
-async def test_bells_of_one_sender_come_in_order(hub: Hub) -> None:
+async def test_notifications_of_one_sender_arrive_in_order(hub: Hub) -> None:
     heard: list[Notification] = []
     with hub.listen("user.1", heard.append):
         await heard_again(heard, "user.1")
@@ -272,7 +274,7 @@ async def test_a_closed_hub_leaves_nothing_running() -> None:
     notify("user.1", {"n": 1})
 
 
-def test_ringing_where_there_is_no_hub_or_none_any_more_is_no_error() -> None:
+def test_notifying_without_a_hub_or_after_its_end_is_no_error() -> None:
     notify("user.1", {"n": 1})
 
     async def begin() -> None:
@@ -296,7 +298,7 @@ def layer(monkeypatch: pytest.MonkeyPatch) -> MoodyLayer:
     return layer
 
 
-async def test_ringing_waits_for_nothing_while_the_layer_hangs_and_works_again_after(
+async def test_notifying_does_not_wait_while_the_layer_hangs_and_works_again_after(
     layer: MoodyLayer, hub: Hub
 ) -> None:
     heard: list[Notification] = []
@@ -312,7 +314,7 @@ async def test_ringing_waits_for_nothing_while_the_layer_hangs_and_works_again_a
         await heard_again(heard, "user.1")
 
 
-async def test_who_rings_and_goes_at_once_is_heard(layer: MoodyLayer, hub: Hub) -> None:
+async def test_a_notification_sent_just_before_closing_arrives(layer: MoodyLayer, hub: Hub) -> None:
     calls = layer.calls.count("group_send")
     for n in range(20):
         notify("user.1", {"n": n})
@@ -320,13 +322,13 @@ async def test_who_rings_and_goes_at_once_is_heard(layer: MoodyLayer, hub: Hub) 
     assert layer.calls.count("group_send") == calls + 20
 
 
-async def test_a_layer_that_hangs_keeps_nobody_from_going(layer: MoodyLayer, hub: Hub) -> None:
+async def test_a_hanging_layer_does_not_block_closing(layer: MoodyLayer, hub: Hub) -> None:
     layer.going.clear()
     notify("user.1", {"n": 1})
     await asyncio.wait_for(hubs.close(), 5)
 
 
-async def test_a_layer_that_raises_is_left_alone_for_a_while_and_tried_again(
+async def test_a_failing_layer_is_retried_after_a_pause(
     layer: MoodyLayer, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "PUBLISH_BACKOFF_SECONDS", 1000.0)
@@ -340,7 +342,7 @@ async def test_a_layer_that_raises_is_left_alone_for_a_while_and_tried_again(
     assert layer.calls.count("group_send") == 1
 
 
-async def test_bells_that_can_never_be_rung_are_bounded_and_the_oldest_go(
+async def test_unsent_notifications_are_bounded_and_the_oldest_are_dropped(
     layer: MoodyLayer, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "PUBLISH_TIMEOUT_SECONDS", 1000.0)
@@ -352,7 +354,7 @@ async def test_bells_that_can_never_be_rung_are_bounded_and_the_oldest_go(
 
 
 @pytest.mark.parametrize("call", ["probe", "new_channel", "group_add", "receive"])
-async def test_what_the_layer_refuses_at_first_is_tried_until_it_works(
+async def test_a_notification_refused_by_the_layer_is_retried_until_it_works(
     layer: MoodyLayer, call: str
 ) -> None:
     layer.errors[call] = [ConnectionError("not yet"), TimeoutError()]
@@ -363,7 +365,7 @@ async def test_what_the_layer_refuses_at_first_is_tried_until_it_works(
     await hubs.close()
 
 
-async def test_one_group_that_cannot_be_left_does_not_keep_others_from_being_joined(
+async def test_a_failed_leave_of_one_group_does_not_block_joining_others(
     layer: MoodyLayer, hub: Hub
 ) -> None:
     heard: list[Notification] = []
@@ -374,7 +376,7 @@ async def test_one_group_that_cannot_be_left_does_not_keep_others_from_being_joi
         await heard_again(heard, "user.2")
 
 
-async def test_a_message_that_nobody_understands_does_not_deafen_the_hub(
+async def test_an_unknown_message_does_not_stop_the_hub_from_receiving(
     layer: MoodyLayer, hub: Hub
 ) -> None:
     heard: list[Notification] = []
@@ -386,7 +388,7 @@ async def test_a_message_that_nobody_understands_does_not_deafen_the_hub(
         await heard_again(heard, "user.1")
 
 
-async def test_groups_that_nobody_comes_back_to_are_left(
+async def test_unused_groups_are_left(
     layer: MoodyLayer, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "MAX_IDLE", 2)
@@ -410,7 +412,7 @@ async def test_groups_that_nobody_comes_back_to_are_left(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("stage")
-async def test_a_lost_bell_is_made_good_by_asking_once_a_second(
+async def test_a_lost_notification_is_replaced_by_a_poll_once_a_second(
     owner: User, layer: MoodyLayer, hub: Hub
 ) -> None:
     layer.broken = ConnectionError("no bells at all")
@@ -427,7 +429,7 @@ async def test_a_lost_bell_is_made_good_by_asking_once_a_second(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("stage")
-async def test_what_happened_before_the_group_was_joined_is_asked_for_at_once(
+async def test_changes_before_joining_the_group_are_polled_at_once(
     owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "POLL_SECONDS", 1000.0)
@@ -439,7 +441,7 @@ async def test_what_happened_before_the_group_was_joined_is_asked_for_at_once(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("stage")
-async def test_a_rung_chunk_reaches_the_tail_without_the_database(
+async def test_a_published_chunk_reaches_the_cache_without_the_database(
     owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "POLL_SECONDS", 1000.0)
@@ -460,7 +462,7 @@ async def test_a_rung_chunk_reaches_the_tail_without_the_database(
 
 @on_redis
 @pytest.mark.parametrize("hurt", ["killed", "paused"])
-async def test_redis_that_goes_away_delays_nobody_and_is_heard_again_after(
+async def test_an_outage_of_redis_delays_nobody_and_receiving_resumes_after_it(
     redis_server: Redis, hub: Hub, hurt: str
 ) -> None:
     heard: list[Notification] = []
@@ -476,9 +478,7 @@ async def test_redis_that_goes_away_delays_nobody_and_is_heard_again_after(
 
 
 @on_redis
-async def test_a_hub_that_begins_without_redis_finds_it_later(
-    redis_server: Redis, hub: Hub
-) -> None:
+async def test_a_hub_started_without_redis_finds_it_later(redis_server: Redis, hub: Hub) -> None:
     redis_server.kill()
     heard: list[Notification] = []
     with hub.listen("user.1", heard.append):
@@ -489,9 +489,7 @@ async def test_a_hub_that_begins_without_redis_finds_it_later(
 
 
 @on_redis
-async def test_a_message_that_redis_garbled_costs_no_more_than_itself(
-    redis_server: Redis, hub: Hub
-) -> None:
+async def test_a_garbled_message_loses_nothing_but_itself(redis_server: Redis, hub: Hub) -> None:
     heard: list[Notification] = []
     with hub.listen("user.1", heard.append):
         await heard_again(heard, "user.1")
@@ -503,7 +501,7 @@ async def test_a_message_that_redis_garbled_costs_no_more_than_itself(
 
 
 @on_redis
-async def test_who_waits_for_bells_does_not_ask_for_them_again_and_again(
+async def test_a_subscriber_waits_for_messages_without_polling(
     redis_server: Redis, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: set[float | None] = set()
@@ -523,7 +521,7 @@ async def test_who_waits_for_bells_does_not_ask_for_them_again_and_again(
 
 
 @on_redis
-async def test_looking_for_redis_in_vain_leaves_nothing_behind(
+async def test_failed_connections_to_redis_leave_no_channels_behind(
     redis_server: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     redis_server.kill()
@@ -545,7 +543,7 @@ async def test_looking_for_redis_in_vain_leaves_nothing_behind(
 @on_redis
 @pytest.mark.prove
 @pytest.mark.timeout(120)
-async def test_a_hub_that_hears_nothing_for_a_minute_is_not_deaf(hub: Hub) -> None:
+async def test_a_hub_still_receives_after_a_minute_of_silence(hub: Hub) -> None:
     """The client library's own default ends every quiet subscriber after five seconds."""
     heard: list[Notification] = []
     with hub.listen("user.1", heard.append):

@@ -44,7 +44,7 @@ def standing(stream: Stream) -> tuple[int, int]:
     return row.next_index, row.length
 
 
-def test_an_entry_moves_its_stream_and_stores_its_chunks(owner: User) -> None:
+def test_an_append_moves_its_stream_and_stores_its_chunks(owner: User) -> None:
     stream = running(owner)
     write(stream, "the tide ", (Kind.REASONING, "hm"), (Kind.SEAM, ""), "comes")
     assert rows(stream) == [
@@ -56,7 +56,7 @@ def test_an_entry_moves_its_stream_and_stores_its_chunks(owner: User) -> None:
     assert standing(stream) == (4, 14)
 
 
-def test_text_that_looks_like_syntax_is_stored_as_it_is(owner: User) -> None:
+def test_text_that_looks_like_syntax_is_stored_unchanged(owner: User) -> None:
     nasty = [
         "{a,b}",
         "NULL",
@@ -76,7 +76,7 @@ def test_text_that_looks_like_syntax_is_stored_as_it_is(owner: User) -> None:
     assert [row[2] for row in rows(stream)] == [*nasty, ",{}"]
 
 
-def test_the_first_chunks_time_stays_and_the_last_ones_moves(owner: User) -> None:
+def test_the_time_of_the_first_chunk_stays_and_that_of_the_last_one_moves(owner: User) -> None:
     stream = running(owner)
     assert now(stream).first_chunk_at is None
     write(stream, "one")
@@ -91,7 +91,7 @@ def test_the_first_chunks_time_stays_and_the_last_ones_moves(owner: User) -> Non
 
 
 @pytest.mark.parametrize("first", [0, 1, 3, 4])
-def test_an_entry_that_is_not_the_very_next_is_refused_and_writes_nothing(
+def test_an_append_that_is_not_the_next_one_is_refused_and_writes_nothing(
     owner: User, first: int
 ) -> None:
     stream = running(owner)
@@ -110,7 +110,7 @@ def test_another_epoch_is_refused_and_writes_nothing(owner: User, epoch: int) ->
 
 
 @pytest.mark.parametrize("state", [s for s in State if s != State.RUNNING])
-def test_only_a_running_stream_is_written(owner: User, state: State) -> None:
+def test_only_a_running_stream_can_be_written(owner: User, state: State) -> None:
     stream = running(owner)
     ended = Now() if state.has_ended else None
     Stream.objects.filter(pk=stream.pk).update(state=state, ended_at=ended)
@@ -126,7 +126,7 @@ def test_a_stream_that_does_not_exist_is_refused(owner: User) -> None:
     assert not StreamChunk.objects.exists()
 
 
-def test_a_refused_stream_does_not_cost_the_others_of_its_commit(owner: User) -> None:
+def test_a_refused_stream_does_not_affect_the_others_of_its_commit(owner: User) -> None:
     worker = working()
     first, stopped, last = (running(owner, worker) for _ in range(3))
     entries = [entry_of(stream, f"of {stream.pk}") for stream in (last, stopped, first)]
@@ -147,7 +147,7 @@ def test_the_same_batch_after_a_lost_answer_doubles_nothing(owner: User) -> None
     assert spelled(rows(unwritten)) == "c"
 
 
-def test_a_batch_is_not_taken_for_written_because_another_writer_is_there(owner: User) -> None:
+def test_progress_of_another_writer_does_not_count_as_our_batch(owner: User) -> None:
     """The worker that replaced this writer has reached the same index with other text."""
     stream = running(owner)
     mine = entry_of(stream, "mine")
@@ -157,7 +157,7 @@ def test_a_batch_is_not_taken_for_written_because_another_writer_is_there(owner:
     assert spelled(rows(stream)) == "theirs"
 
 
-def test_a_stopped_stream_whose_last_batch_was_written_knows_it(owner: User) -> None:
+def test_a_batch_written_before_a_stop_counts_as_written(owner: User) -> None:
     worker = working()
     written, unwritten = running(owner, worker), running(owner, worker)
     lost = [entry_of(written, "in time"), entry_of(unwritten, "too late")]
@@ -168,7 +168,9 @@ def test_a_stopped_stream_whose_last_batch_was_written_knows_it(owner: User) -> 
     assert rows(unwritten) == []
 
 
-def test_a_writer_that_waits_while_its_stream_is_claimed_away_is_refused(owner: User) -> None:
+def test_a_writer_that_waits_for_the_row_while_its_stream_is_claimed_is_refused(
+    owner: User,
+) -> None:
     """The fence holds at the row, not at the moment the statement began."""
     stream = running(owner)
     late = entry_of(stream, "late")
@@ -193,7 +195,7 @@ def test_a_writer_that_waits_while_its_stream_is_claimed_away_is_refused(owner: 
 
 
 @on_postgresql
-def test_a_stream_that_is_written_to_stays_in_its_page(owner: User) -> None:
+def test_updates_of_a_stream_stay_in_its_page_of_the_table(owner: User) -> None:
     """Else every commit would cost an entry in each of the table's indexes."""
     streams = [running(owner) for _ in range(60)]
     before = pages(streams)
@@ -204,7 +206,7 @@ def test_a_stream_that_is_written_to_stays_in_its_page(owner: User) -> None:
 
 
 @on_postgresql
-def test_entries_are_looked_up_where_hardly_any_stream_is_running(
+def test_an_append_uses_an_index_when_few_streams_run(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else what a commit costs would grow with the square of its streams."""
@@ -258,7 +260,7 @@ def read(stream: Stream, after: int) -> journal.ReadResult:
     return journal.read_chunks([place])[place]
 
 
-def test_reading_is_bounded_and_goes_on_where_it_stopped(
+def test_reading_is_bounded_and_continues_where_it_stopped(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(orm, "ROWS_PER_READ", 10)
@@ -277,7 +279,7 @@ def test_reading_is_bounded_and_goes_on_where_it_stopped(
     assert reads == [9, 19, 24]
 
 
-def test_reading_large_rows_is_bounded_by_their_text(owner: User) -> None:
+def test_reading_large_rows_is_bounded_by_the_size_of_their_text(owner: User) -> None:
     stream = running(owner)
     write(stream, *("x" * MAX_CHUNK_CHARS for _ in range(30)))
     last, sizes = -1, []
@@ -310,7 +312,7 @@ SEAM = (Kind.SEAM, "")
         ([WAVE * MAX_CHUNK_CHARS, "b", WAVE], 3),
     ],
 )
-def test_rows_that_the_database_joins_say_what_they_said_one_by_one(
+def test_rows_joined_by_the_database_equal_rows_read_one_by_one(
     owner: User, monkeypatch: pytest.MonkeyPatch, pieces: list[Piece], reads: int
 ) -> None:
     monkeypatch.setattr(postgresql, "ROWS_PER_GROUP", 4)
@@ -337,7 +339,7 @@ def test_reading_gives_everything_after_a_cursor_and_nothing_else(owner: User, a
     )
 
 
-def test_many_places_are_read_as_each_of_them_alone(owner: User) -> None:
+def test_reading_many_cursors_equals_reading_each_alone(owner: User) -> None:
     first, second, third = running(owner), running(owner), running(owner)
     write(first, "a", (Kind.REASONING, "b"), "c")
     write(second, *("x" * 1_000 for _ in range(250)))
@@ -388,7 +390,7 @@ def test_a_deleted_person_leaves_no_chunks(owner: User) -> None:
         StreamText("", "only reasons", ()),
     ],
 )
-def test_a_seeded_stream_holds_the_text_before_it_and_a_seam_at_its_end(
+def test_a_copied_prefix_holds_the_earlier_text_and_a_seam_at_its_end(
     owner: User, text: StreamText
 ) -> None:
     stream = queued(owner)
@@ -435,9 +437,7 @@ def test_coalescing_loses_nothing_and_stays_bounded(
 
 
 @given(TEXTS, st.integers(1, 20), st.integers(0, 1000), st.integers(0, 1000))
-def test_a_piece_of_text_is_cut_without_loss(
-    text: str, piece: int, index: int, offset: int
-) -> None:
+def test_a_text_is_split_without_loss(text: str, piece: int, index: int, offset: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(chunks_module, "MAX_CHUNK_CHARS", piece)
         chunks = journal.split_delta(Kind.TEXT, text, index, offset)

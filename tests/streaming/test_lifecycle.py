@@ -59,7 +59,7 @@ def rung(monkeypatch: pytest.MonkeyPatch) -> Rung:
 # Enqueue
 
 
-def test_a_stream_is_queued_with_its_transaction_and_workers_hear_of_it_after(
+def test_a_stream_is_queued_with_its_transaction_and_workers_are_notified_after_it(
     owner: User, rung: Rung
 ) -> None:
     with transaction.atomic():
@@ -72,7 +72,7 @@ def test_a_stream_is_queued_with_its_transaction_and_workers_hear_of_it_after(
     assert (row.state, row.epoch, row.next_index, row.arguments) == ("queued", 0, 0, {"a": 1})
 
 
-def test_what_is_rolled_back_rings_nothing(owner: User, rung: Rung) -> None:
+def test_a_rolled_back_stream_notifies_nobody(owner: User, rung: Rung) -> None:
     with transaction.atomic():
         queued(owner)
         transaction.set_rollback(True)
@@ -147,7 +147,7 @@ def test_a_stopped_stream_in_the_middle_of_a_lane_is_passed_over(owner: User) ->
     assert [s.pk for s in lifecycle.claim(worker, 9)] == [third.pk]
 
 
-def test_the_streams_of_a_dead_worker_are_taken_over_and_counted(owner: User) -> None:
+def test_a_takeover_of_a_dead_workers_streams_counts_as_an_attempt(owner: User) -> None:
     dead, alive = working(), working()
     orphan, kept = running(owner, dead), running(owner, alive)
     assert lifecycle.claim(working(), 9) == []
@@ -157,7 +157,7 @@ def test_the_streams_of_a_dead_worker_are_taken_over_and_counted(owner: User) ->
     assert now(kept).worker_id == alive.pk
 
 
-def test_a_worker_that_was_only_slow_keeps_its_streams_if_nobody_took_them(owner: User) -> None:
+def test_a_slow_worker_keeps_its_streams_if_no_other_claimed_them(owner: User) -> None:
     """It woke after its lease: to claim its own streams would ask the provider once more."""
     slow = working()
     stream = running(owner, slow)
@@ -166,7 +166,7 @@ def test_a_worker_that_was_only_slow_keeps_its_streams_if_nobody_took_them(owner
     assert now(stream).epoch == stream.epoch
 
 
-def test_the_one_who_was_replaced_can_neither_write_nor_end(owner: User, stage: Stage) -> None:
+def test_a_replaced_worker_can_neither_write_nor_end(owner: User, stage: Stage) -> None:
     slow = working()
     mine = running(owner, slow)
     expire(slow)
@@ -179,7 +179,9 @@ def test_the_one_who_was_replaced_can_neither_write_nor_end(owner: User, stage: 
     assert lifecycle.end(theirs.pk, theirs.epoch, COMPLETED)
 
 
-def test_what_is_handed_over_is_claimed_at_once_and_does_not_count(owner: User, rung: Rung) -> None:
+def test_a_released_stream_is_claimed_at_once_and_does_not_count_as_an_attempt(
+    owner: User, rung: Rung
+) -> None:
     leaving = working()
     mine, other = running(owner, leaving), running(owner)
     rung.clear()
@@ -191,7 +193,7 @@ def test_what_is_handed_over_is_claimed_at_once_and_does_not_count(owner: User, 
     assert now(other).epoch == 1
 
 
-def test_some_streams_can_be_given_up_and_the_others_kept(owner: User) -> None:
+def test_a_worker_can_release_some_streams_and_keep_others(owner: User) -> None:
     worker = working()
     given, kept, foreign = running(owner, worker), running(owner, worker), running(owner)
     assert lifecycle.release_streams(worker, [given.pk, foreign.pk]) == 1
@@ -209,9 +211,7 @@ def test_some_streams_can_be_given_up_and_the_others_kept(owner: User) -> None:
         (MAX_TAKEOVERS + 1, 5, True),
     ],
 )
-def test_a_stream_is_worn_out_sooner_once_it_has_text(
-    attempts: int, chunks: int, tired: bool
-) -> None:
+def test_a_stream_with_text_has_fewer_attempts(attempts: int, chunks: int, tired: bool) -> None:
     assert has_exhausted_attempts(Stream(attempts=attempts, next_index=chunks)) is tired
 
 
@@ -231,7 +231,7 @@ def test_an_owner_at_the_cap_waits_and_others_do_not(
     assert [s.pk for s in lifecycle.claim(worker, 9)] == [mine[2].pk]
 
 
-def test_a_full_owner_at_the_head_of_the_queue_starves_nobody(
+def test_an_owner_at_the_cap_does_not_block_the_queue(
     owner: User, colleague: User, settings: Settings
 ) -> None:
     settings.STREAMING_MAX_STREAMS_PER_USER = 1
@@ -243,7 +243,7 @@ def test_a_full_owner_at_the_head_of_the_queue_starves_nobody(
     assert theirs.pk in got
 
 
-def test_a_takeover_is_not_held_back_by_the_cap(owner: User, settings: Settings) -> None:
+def test_a_takeover_ignores_the_cap(owner: User, settings: Settings) -> None:
     settings.STREAMING_MAX_STREAMS_PER_USER = 1
     dead = working()
     orphan = running(owner, dead)
@@ -251,7 +251,7 @@ def test_a_takeover_is_not_held_back_by_the_cap(owner: User, settings: Settings)
     assert [s.pk for s in lifecycle.claim(working(), 9)] == [orphan.pk]
 
 
-def test_a_worker_takes_its_share_and_leaves_the_rest_to_the_living(owner: User) -> None:
+def test_a_worker_takes_its_share_and_leaves_the_rest_to_other_live_workers(owner: User) -> None:
     for _ in range(6):
         queued(owner)
     first, second, dead = working(), working(), working()
@@ -269,7 +269,7 @@ def test_a_draining_worker_has_no_share(owner: User) -> None:
     assert len(lifecycle.claim(staying, 9, running=0)) == 4
 
 
-def test_a_worker_that_looks_sees_its_own_and_whether_anything_waits(owner: User) -> None:
+def test_a_poll_returns_the_workers_streams_and_whether_others_wait(owner: User) -> None:
     worker, other = working(), working()
     mine, theirs = running(owner, worker), running(owner, other)
     finish(running(owner, worker))
@@ -288,7 +288,7 @@ def test_a_worker_that_looks_sees_its_own_and_whether_anything_waits(owner: User
     assert lifecycle.read_own_streams(worker) == (own, True)
 
 
-def test_who_waits_is_told_how_many_are_before(owner: User, colleague: User) -> None:
+def test_a_queue_note_says_how_many_streams_are_ahead(owner: User, colleague: User) -> None:
     first, second, third = queued(owner), queued(colleague), queued(owner)
     Stream.objects.update(created_at=Now() - timedelta(seconds=5))
     lifecycle.update_queue_notes()
@@ -300,7 +300,9 @@ def test_who_waits_is_told_how_many_are_before(owner: User, colleague: User) -> 
     assert [now(s).note for s in (second, third)] == [crowded, f"{crowded}, 1 before you"]
 
 
-def test_who_waits_is_told_for_what(owner: User, colleague: User, settings: Settings) -> None:
+def test_a_queue_note_says_what_the_stream_waits_for(
+    owner: User, colleague: User, settings: Settings
+) -> None:
     settings.STREAMING_MAX_STREAMS_PER_USER = 1
     first = queued(owner, lane="talk")
     behind, capped, crowded = queued(owner, lane="talk"), queued(owner), queued(colleague)
@@ -323,7 +325,7 @@ def test_who_waits_is_told_for_what(owner: User, colleague: User, settings: Sett
 
 
 @pytest.mark.parametrize("make", [queued, running])
-def test_a_stop_ends_a_stream_wherever_it_stands(
+def test_a_stop_ends_a_stream_in_any_unfinished_state(
     owner: User, stage: Stage, rung: Rung, make: Any
 ) -> None:
     stream = make(owner)
@@ -336,7 +338,7 @@ def test_a_stop_ends_a_stream_wherever_it_stands(
     assert [group for group, _ in rung] == [STREAMS_GROUP, WORKERS_GROUP]
 
 
-def test_to_stop_twice_is_to_stop_once(owner: User, stage: Stage, rung: Rung) -> None:
+def test_a_second_stop_has_no_effect(owner: User, stage: Stage, rung: Rung) -> None:
     stream = running(owner)
     assert lifecycle.stop(stream.pk)
     rung.clear()
@@ -345,7 +347,7 @@ def test_to_stop_twice_is_to_stop_once(owner: User, stage: Stage, rung: Rung) ->
 
 
 @pytest.mark.parametrize("state", [State.COMPLETED, State.FAILED, State.INTERRUPTED])
-def test_what_is_over_is_not_stopped(owner: User, stage: Stage, state: State) -> None:
+def test_an_ended_stream_is_not_stopped(owner: User, stage: Stage, state: State) -> None:
     stream = running(owner)
     finish(stream, Ending(state))
     assert not lifecycle.stop(stream.pk)
@@ -390,7 +392,7 @@ def test_a_stream_may_be_stopped_and_deleted_in_one_transaction(owner: User, run
 # End
 
 
-def test_an_ending_its_last_text_and_what_is_shown_of_it_are_one_transaction(
+def test_an_ending_its_last_text_and_its_message_are_one_transaction(
     owner: User, stage: Stage
 ) -> None:
     stream = running(owner)
@@ -405,14 +407,14 @@ def test_an_ending_its_last_text_and_what_is_shown_of_it_are_one_transaction(
     assert seen == ["all of it"]
 
 
-def test_a_refused_rest_ends_nothing(owner: User, stage: Stage) -> None:
+def test_a_refused_last_text_does_not_end_the_stream(owner: User, stage: Stage) -> None:
     stream = running(owner)
     beyond = entry_of(stream, "hole", first=7)
     assert not lifecycle.end(stream.pk, stream.epoch, COMPLETED, beyond)
     assert (now(stream).state, rows(stream), stage.settled) == ("running", [], [])
 
 
-def test_an_ending_is_made_once(owner: User, stage: Stage) -> None:
+def test_a_stream_ends_once(owner: User, stage: Stage) -> None:
     stream = running(owner)
     assert lifecycle.end(stream.pk, stream.epoch, COMPLETED)
     assert not lifecycle.end(stream.pk, stream.epoch, Ending.internal_error())
@@ -424,7 +426,7 @@ class Bug(Exception):
     pass
 
 
-def test_a_settle_that_raises_ends_the_stream_as_failed(owner: User, stage: Stage) -> None:
+def test_a_finalize_that_raises_ends_the_stream_as_failed(owner: User, stage: Stage) -> None:
     def refuse_completed(stream: Stream) -> None:
         if stream.state == State.COMPLETED:
             raise Bug
@@ -439,7 +441,7 @@ def test_a_settle_that_raises_ends_the_stream_as_failed(owner: User, stage: Stag
 
 
 @pytest.mark.parametrize("how", ["end", "stop"])
-def test_a_settle_that_always_raises_leaves_no_stream_spinning(
+def test_a_finalize_that_always_raises_leaves_no_stream_running(
     owner: User, stage: Stage, how: str
 ) -> None:
     def refuse(stream: Stream) -> None:
@@ -460,7 +462,7 @@ def test_a_settle_that_always_raises_leaves_no_stream_spinning(
     assert spelled(rows(stream)) == "kept"
 
 
-def test_a_database_that_fails_in_settle_is_no_bug_of_settle(owner: User, stage: Stage) -> None:
+def test_a_database_error_in_finalize_is_no_bug_of_finalize(owner: User, stage: Stage) -> None:
     """The reply was complete: whoever ends it tries again, and it is complete."""
     failures = [OperationalError("the server closed the connection")]
 
@@ -477,13 +479,13 @@ def test_a_database_that_fails_in_settle_is_no_bug_of_settle(owner: User, stage:
     assert now(stream).state == State.COMPLETED
 
 
-def test_a_source_that_nobody_registered_ends_as_failed(owner: User) -> None:
+def test_an_unregistered_source_ends_as_failed(owner: User) -> None:
     stream = running(owner, source="unknown")
     assert lifecycle.end(stream.pk, stream.epoch, COMPLETED)
     assert now(stream).state == State.FAILED
 
 
-def test_no_words_of_a_provider_keep_a_stream_from_ending(owner: User) -> None:
+def test_no_text_from_a_provider_prevents_an_ending(owner: User) -> None:
     """What it calls a request, and how it complains, are its own to choose."""
     stream = running(owner)
     words = Ending(State.INTERRUPTED, "\0" * 99, "\ud800" * 99, "a\0", "b\ud800", {}, "x" * 999)
@@ -494,7 +496,7 @@ def test_no_words_of_a_provider_keep_a_stream_from_ending(owner: User) -> None:
     assert spelled(rows(stream)) == "kept"
 
 
-def test_a_rest_that_cannot_be_stored_ends_the_stream_as_failed(owner: User) -> None:
+def test_a_last_text_that_cannot_be_stored_ends_the_stream_as_failed(owner: User) -> None:
     stream = running(owner)
     write(stream, "good")
     assert lifecycle.end(stream.pk, stream.epoch, COMPLETED, entry_of(stream, "bad \ud800"))
@@ -547,7 +549,9 @@ def test_a_running_stream_is_never_folded(owner: User) -> None:
     assert spelled(rows(stream)) == "old but alive"
 
 
-def test_what_the_application_does_not_hold_keeps_its_chunks(owner: User, stage: Stage) -> None:
+def test_a_stream_whose_text_the_application_lacks_keeps_its_chunks(
+    owner: User, stage: Stage
+) -> None:
     """It was never settled, so they are all there is; and it is in nobody's way."""
 
     def broken(stream: Stream) -> None:
@@ -571,7 +575,7 @@ def test_what_the_application_does_not_hold_keeps_its_chunks(owner: User, stage:
     assert rows(settled) == []
 
 
-def test_what_the_application_shows_no_more_is_folded(owner: User, stage: Stage) -> None:
+def test_a_stream_whose_message_was_deleted_is_folded(owner: User, stage: Stage) -> None:
     stream = running(owner)
     write(stream, "its message was deleted")
     finish(stream)
@@ -581,7 +585,7 @@ def test_what_the_application_shows_no_more_is_folded(owner: User, stage: Stage)
     assert rows(stream) == []
 
 
-def test_the_first_part_of_a_reply_that_was_continued_is_folded(owner: User, stage: Stage) -> None:
+def test_the_first_part_of_a_continued_reply_is_folded(owner: User, stage: Stage) -> None:
     stream = running(owner)
     write(stream, (Kind.REASONING, "first thoughts"), "so far")
     finish(stream, Ending(State.STOPPED))
@@ -594,7 +598,7 @@ def test_the_first_part_of_a_reply_that_was_continued_is_folded(owner: User, sta
 # Workers
 
 
-def test_a_lease_runs_by_the_clock_of_the_database_and_may_be_renewed_late() -> None:
+def test_a_lease_uses_the_databases_clock_and_can_be_renewed_late() -> None:
     worker = working()
     living = Worker.objects.filter(lease_until__gt=Now(), lease_until__lte=Now() + LEASE_DURATION)
     assert living.exists()
@@ -604,14 +608,14 @@ def test_a_lease_runs_by_the_clock_of_the_database_and_may_be_renewed_late() -> 
     assert living.exists()
 
 
-def test_a_worker_whose_row_was_removed_lives_on() -> None:
+def test_a_lease_whose_row_was_removed_is_recreated() -> None:
     worker = working()
     Worker.objects.all().delete()
     lifecycle.renew_lease(worker)
     assert Worker.objects.get().pk == worker.pk
 
 
-def test_the_rows_of_long_dead_workers_go_unless_they_hold_a_stream(owner: User) -> None:
+def test_the_rows_of_long_dead_workers_are_deleted_unless_they_hold_a_stream(owner: User) -> None:
     gone, holding, fresh = working(), working(), working()
     ended, stream = running(owner, gone), running(owner, holding)
     finish(ended)
@@ -622,7 +626,7 @@ def test_the_rows_of_long_dead_workers_go_unless_they_hold_a_stream(owner: User)
     assert now(ended).worker_id is None
 
 
-def test_a_retired_worker_leaves_no_stream_behind(owner: User) -> None:
+def test_a_deregistered_worker_leaves_no_stream_behind(owner: User) -> None:
     worker = working()
     stream = running(owner, worker)
     lifecycle.deregister_worker(worker)

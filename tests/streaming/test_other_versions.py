@@ -132,7 +132,7 @@ async def test_followers_get_every_index_from_messages_of_an_older_version(
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_worker_claims_when_an_older_version_says_that_a_stream_is_queued(
+async def test_a_worker_claims_a_stream_that_an_older_version_announces(
     owner: User,
     crew: Crew,
     hub: Hub,
@@ -153,7 +153,7 @@ async def test_a_worker_claims_when_an_older_version_says_that_a_stream_is_queue
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_worker_ends_its_call_when_an_older_version_says_that_a_stream_was_stopped(
+async def test_a_worker_ends_a_run_that_an_older_version_has_stopped(
     owner: User,
     crew: Crew,
     stage: Stage,
@@ -213,7 +213,7 @@ async def test_after_messages_of_a_later_version_a_follower_gets_the_next_one(
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_worker_goes_on_after_messages_of_a_later_version(
+async def test_a_worker_continues_after_messages_of_a_later_version(
     owner: User, crew: Crew, hub: Hub, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers, "POLL_SECONDS", 1000.0)

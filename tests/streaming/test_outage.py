@@ -65,7 +65,7 @@ def locked(code: int) -> sqlite3.OperationalError:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_database_that_can_not_be_asked_is_away(error: Exception) -> None:
+def test_a_database_that_cannot_be_reached_counts_as_an_outage(error: Exception) -> None:
     assert is_outage_error(as_django_raises(error))
 
 
@@ -85,13 +85,11 @@ def test_a_database_that_can_not_be_asked_is_away(error: Exception) -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_database_that_refuses_what_it_is_asked_is_not(error: Exception) -> None:
+def test_a_refused_query_does_not_count_as_an_outage(error: Exception) -> None:
     assert not is_outage_error(as_django_raises(error))
 
 
-def test_what_was_raised_because_of_an_absence_counts_and_what_was_raised_beside_it_does_not() -> (
-    None
-):
+def test_an_error_caused_by_an_outage_counts_and_an_unrelated_one_does_not() -> None:
     def during(error: Exception, raised: Exception) -> Exception:
         try:
             try:
@@ -127,7 +125,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
 
 
-def test_an_outage_is_said_once_when_it_begins_and_once_when_it_is_over(
+def test_an_outage_is_logged_when_it_begins_and_when_it_ends(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     server = Server()
@@ -148,7 +146,7 @@ def test_an_outage_is_said_once_when_it_begins_and_once_when_it_is_over(
     assert not any(record.exc_info for record in caplog.records)
 
 
-def test_a_connection_that_died_alone_is_no_outage(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_single_lost_connection_is_no_outage(caplog: pytest.LogCaptureFixture) -> None:
     server = Server()
     server.is_there = True
     outage = OutageMonitor(server.ask)
@@ -158,7 +156,7 @@ def test_a_connection_that_died_alone_is_no_outage(caplog: pytest.LogCaptureFixt
     assert warnings(caplog) == []
 
 
-def test_other_faults_are_left_to_who_met_them() -> None:
+def test_other_errors_are_left_to_the_caller() -> None:
     server = Server()
     outage = OutageMonitor(server.ask)
     assert not outage.is_outage(as_django_raises(errors.DeadlockDetected("deadlock detected")))
@@ -167,7 +165,7 @@ def test_other_faults_are_left_to_who_met_them() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_database_itself_is_asked_past_what_this_process_holds(
+def test_the_probe_asks_the_database_itself_on_a_new_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     _probe_database()

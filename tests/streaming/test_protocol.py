@@ -54,7 +54,7 @@ NAME = str(STREAM)
         ({"type": "pong", "n": 7}, Pong(7)),
     ],
 )
-def test_what_a_client_may_say(frame: dict[str, Any], command: Command) -> None:
+def test_valid_frames_are_parsed_as_commands(frame: dict[str, Any], command: Command) -> None:
     assert parse_command(json.dumps(frame)) == command
 
 
@@ -87,7 +87,7 @@ def test_what_a_client_may_say(frame: dict[str, Any], command: Command) -> None:
         ('{"type": "pong"}', "bad_frame"),
     ],
 )
-def test_what_is_no_command_is_refused(text: str | None, code: str) -> None:
+def test_a_frame_that_is_no_command_is_refused(text: str | None, code: str) -> None:
     with pytest.raises(FrameRejected) as refused:
         parse_command(text)
     assert refused.value.code == code
@@ -100,7 +100,7 @@ NO_UUID_AT_ALL = ["x" * 36, NAME.replace("-", ""), "\ud800" * 36, "٣" * 36, f"u
 
 @pytest.mark.parametrize("kind", ["follow", "unfollow", "stop"])
 @pytest.mark.parametrize("stream", [*NO_UUIDS, *NO_UUID_AT_ALL])
-def test_what_is_no_uuid_is_refused(kind: str, stream: Any) -> None:
+def test_an_invalid_uuid_is_refused(kind: str, stream: Any) -> None:
     with pytest.raises(FrameRejected) as refused:
         parse_command(json.dumps({"type": kind, "stream": stream}))
     assert (refused.value.code, refused.value.stream) == ("bad_frame", None)
@@ -109,7 +109,7 @@ def test_what_is_no_uuid_is_refused(kind: str, stream: Any) -> None:
 @pytest.mark.parametrize(
     "after", [-2, -(2**70), MAX_CURSOR + 1, 1.0, 1.5, "7", "", None, True, [1], {"n": 1}]
 )
-def test_what_is_no_cursor_is_refused_by_the_name_of_its_stream(after: Any) -> None:
+def test_an_invalid_cursor_is_refused_with_the_name_of_its_stream(after: Any) -> None:
     with pytest.raises(FrameRejected) as refused:
         parse_command(json.dumps({"type": "follow", "stream": NAME, "after": after}))
     assert (refused.value.code, refused.value.stream) == ("bad_cursor", STREAM)
@@ -117,7 +117,7 @@ def test_what_is_no_cursor_is_refused_by_the_name_of_its_stream(after: Any) -> N
 
 @pytest.mark.parametrize("kind", ["ping", "pong"])
 @pytest.mark.parametrize("n", [-1, 2**53, 0.5, "1", None, True, []])
-def test_what_is_no_number_is_refused(kind: str, n: Any) -> None:
+def test_an_invalid_number_is_refused(kind: str, n: Any) -> None:
     with pytest.raises(FrameRejected) as refused:
         parse_command(json.dumps({"type": kind, "n": n}))
     assert refused.value.code == "bad_frame"
@@ -137,7 +137,7 @@ TEXTS = st.text(st.characters(exclude_categories=[]), max_size=200)
 
 @given(FRAMES.map(json.dumps) | JSON.map(json.dumps) | TEXTS)
 @example('{"type":"follow","stream":"' + "\udfff" * 36 + '"}')
-def test_whatever_a_frame_holds_it_is_a_command_or_refused(text: str) -> None:
+def test_any_frame_is_either_a_command_or_refused(text: str) -> None:
     try:
         command = parse_command(text)
     except FrameRejected as refused:
@@ -205,7 +205,7 @@ def test_whatever_a_frame_holds_it_is_a_command_or_refused(text: str) -> None:
         ),
     ],
 )
-def test_what_a_follower_yields_as_a_frame(
+def test_every_event_of_a_follower_has_a_frame(
     event: follow.StreamEvent, frame: dict[str, Any]
 ) -> None:
     assert json.loads(protocol.encode_event(NAME, event)) == {"stream": NAME, **frame}
@@ -217,7 +217,7 @@ def test_a_kind_of_chunk_stands_by_its_name_in_the_frame(kind: str) -> None:
     assert frame["kind"] == str(kind)
 
 
-def test_the_other_frames() -> None:
+def test_the_other_frames_are_encoded() -> None:
     frames = [
         protocol.encode_hello(12),
         protocol.encode_ping(7, 13),
@@ -239,12 +239,12 @@ def test_the_other_frames() -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(0, 10**6))
-def test_any_text_survives_the_wire_as_utf_8(delta: str, index: int) -> None:
+def test_any_text_survives_encoding_as_utf_8(delta: str, index: int) -> None:
     frame = protocol.encode_event(NAME, Chunk(index, index, Kind.TEXT, delta, index))
     assert json.loads(frame.encode())["delta"] == delta
 
 
-def test_what_the_server_says_is_strict_json() -> None:
+def test_the_frames_of_the_server_are_strict_json() -> None:
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
 

@@ -31,7 +31,7 @@ def refusal() -> FrameRejected:
     return refused.value
 
 
-def test_the_frames_of_the_server() -> None:
+def test_the_page_shows_every_frame_of_the_server() -> None:
     refused = json.loads(protocol.encode_error(refusal())) | {"stream": NAME}
     said = [
         protocol.encode_hello(12),
@@ -49,7 +49,7 @@ def test_the_frames_of_the_server() -> None:
     assert [json.loads(line) for line in shown] == [json.loads(frame) for frame in said]
 
 
-def test_the_commands_of_a_client() -> None:
+def test_the_page_shows_every_command_of_a_client() -> None:
     rows = re.findall(r"^\| `(\{.*?\})` \|", PAGE, re.MULTILINE)
     stream = str(uuid4())
     commands = [type(parse_command(row.replace(NAME, stream))).__name__ for row in rows]
@@ -98,7 +98,7 @@ async def server(*sockets: Sequence[list[str] | int]) -> AsyncIterator[tuple[str
         yield f"ws://127.0.0.1:{next(iter(serving.sockets)).getsockname()[1]}", cursors
 
 
-async def test_the_client_comes_back_and_leaves_no_hole(read: Read) -> None:
+async def test_the_client_reconnects_and_leaves_no_hole(read: Read) -> None:
     before: list[list[str] | int] = [[protocol.encode_hello(1), *chunks(0, 1)], 1001]
     after = [[*chunks(1, 2, 4)], [*chunks(3), end(5)], [*chunks(4), end(5)]]
     async with server(before, after) as (url, cursors):
@@ -106,13 +106,13 @@ async def test_the_client_comes_back_and_leaves_no_hole(read: Read) -> None:
     assert cursors == [-1, 1, 2, 3]
 
 
-async def test_the_client_takes_a_snapshot_instead_of_what_it_holds(read: Read) -> None:
+async def test_the_client_replaces_its_text_by_a_snapshot(read: Read) -> None:
     snapshot = protocol.encode_event(NAME, Snapshot(7, "all", "", ()))
     async with server([[*chunks(0), snapshot, end(8)]]) as (url, _):
         assert await read(url, "", url, NAME) == "all"
 
 
-async def test_the_client_does_not_come_back_where_that_is_no_use(read: Read) -> None:
+async def test_the_client_does_not_reconnect_when_that_is_useless(read: Read) -> None:
     async with server([4401]) as (url, _):
         with pytest.raises(ConnectionClosed):
             await read(url, "", url, NAME)

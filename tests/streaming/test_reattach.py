@@ -102,7 +102,7 @@ def orphaned(stream: Stream) -> None:
 
 
 @pytest.mark.parametrize("sent", range(len(WORDS) + 1))
-async def test_when_a_worker_dies_the_next_one_goes_on_to_the_letter(
+async def test_after_a_dead_worker_the_next_one_continues_the_exact_text(
     fake: Fake, owner: User, crew: Crew, sent: int
 ) -> None:
     fake.script(Behaviour.of(*WORDS, hold_after=(sent,)))
@@ -120,7 +120,7 @@ async def test_when_a_worker_dies_the_next_one_goes_on_to_the_letter(
     assert (generations(fake), row.attempts) == (1, 1)
 
 
-async def test_a_worker_that_drains_hands_over_the_copy_and_cancels_nothing(
+async def test_a_draining_worker_releases_the_stored_reply_without_cancelling_it(
     fake: Fake, owner: User, crew: Crew
 ) -> None:
     fake.script(Behaviour.of(*WORDS, hold_after=(3,)))
@@ -140,7 +140,7 @@ async def test_a_worker_that_drains_hands_over_the_copy_and_cancels_nothing(
 
 
 @pytest.mark.parametrize("place", [0, 1, 4, len(WORDS)])
-async def test_a_connection_that_breaks_is_made_again_by_the_same_worker(
+async def test_the_same_worker_reconnects_a_broken_connection(
     fake: Fake, owner: User, crew: Crew, place: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reattach, "REATTACH_DELAY_SECONDS", 0.01)
@@ -152,7 +152,7 @@ async def test_a_connection_that_breaks_is_made_again_by_the_same_worker(
     assert (generations(fake), row.epoch) == (1, 1)
 
 
-async def test_reasoning_is_gone_on_from_as_well(fake: Fake, owner: User, crew: Crew) -> None:
+async def test_reasoning_is_continued_as_well(fake: Fake, owner: User, crew: Crew) -> None:
     thoughts = (Piece("Hm, ", "reasoning"), Piece("tides.", "reasoning"), Piece("Yes."))
     fake.script(Behaviour(thoughts, hold_after=(1,)))
     await crew.start()
@@ -172,7 +172,7 @@ async def test_reasoning_is_gone_on_from_as_well(fake: Fake, owner: User, crew: 
     assert (text.reasoning, text.content, text.seams) == ("Hm, tides.", "Yes.", ())
 
 
-async def test_a_copy_that_is_gone_is_carried_on_as_usual(
+async def test_an_expired_stored_reply_continues_as_usual(
     fake: Fake, owner: User, crew: Crew, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reattach, "REATTACH_DELAY_SECONDS", 0.01)
@@ -207,7 +207,7 @@ async def test_a_stop_cancels_the_reply_at_the_provider(
     assert fake.requests()[0].state == "closed"
 
 
-async def test_a_failed_copy_is_asked_for_anew_while_nothing_is_written(
+async def test_a_failed_stored_reply_is_requested_again_while_nothing_is_written(
     fake: Fake, owner: User, crew: Crew, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streaming.providers.retries.RETRY_DELAYS_SECONDS", (0.01, 0.01))
@@ -219,10 +219,10 @@ async def test_a_failed_copy_is_asked_for_anew_while_nothing_is_written(
     assert [asked.wire for asked in fake.requests()] == ["openai.responses"] * 2
 
 
-# What is written of it
+# Checkpoints
 
 
-def test_the_place_is_written_with_the_text_or_not_at_all(owner: User) -> None:
+def test_the_checkpoint_is_written_with_the_text_or_not_at_all(owner: User) -> None:
     stream = running(owner)
     entry = entry_of(stream, "Kelp")
     assert journal.append([replace(entry, checkpoint="resp_1 7")]) == {stream.pk}
@@ -233,7 +233,7 @@ def test_the_place_is_written_with_the_text_or_not_at_all(owner: User) -> None:
     assert now(stream).checkpoint == "resp_1 7"
 
 
-def test_nobody_else_moves_the_anchor(owner: User) -> None:
+def test_only_the_current_epoch_moves_the_checkpoint(owner: User) -> None:
     stream = running(owner)
     assert not lifecycle.save_checkpoint(stream.pk, stream.epoch - 1, "resp_late 0")
     assert lifecycle.save_checkpoint(stream.pk, stream.epoch, "resp_1 0")
@@ -241,7 +241,7 @@ def test_nobody_else_moves_the_anchor(owner: User) -> None:
 
 
 @pytest.mark.parametrize("checkpoint", ["x" * 201 + " 1", "resp_1 " + "1" * 201, "r\0 1"])
-def test_a_checkpoint_that_fits_no_column_is_none(owner: User, checkpoint: str) -> None:
+def test_a_checkpoint_too_long_for_its_column_is_dropped(owner: User, checkpoint: str) -> None:
     stream = running(owner)
     assert journal.append([replace(entry_of(stream, "a"), checkpoint="resp_1 7")])
     assert journal.append([replace(entry_of(now(stream), "b"), checkpoint=checkpoint)])
@@ -266,5 +266,7 @@ def test_a_checkpoint_is_read_as_it_was_written(owner: User, checkpoint: str) ->
         (errors.BadRequest(status=400), True),
     ],
 )
-def test_a_copy_out_of_reach_is_not_gone(error: errors.ProviderError, gone: bool) -> None:
+def test_an_unreachable_stored_reply_is_not_expired(
+    error: errors.ProviderError, gone: bool
+) -> None:
     assert reattach.is_expired(error) is gone

@@ -43,19 +43,19 @@ FINAL = [
 
 
 @pytest.mark.parametrize("kind", PASSING)
-def test_what_may_pass_is_tried_three_times_in_all(kind: type[ProviderError]) -> None:
+def test_a_temporary_error_is_tried_three_times_in_all(kind: type[ProviderError]) -> None:
     assert [retries.choose_retry_delay(kind(), tries) for tries in (1, 2, 3)] == [2.0, 4.0, None]
 
 
 @pytest.mark.parametrize("kind", FINAL)
-def test_what_stays_is_not_tried_again(kind: type[ProviderError]) -> None:
+def test_a_permanent_error_is_not_retried(kind: type[ProviderError]) -> None:
     assert retries.choose_retry_delay(kind(), 1) is None
 
 
 @pytest.mark.parametrize(
     ("retry_after", "pause"), [(0.5, 2.0), (7.0, 7.0), (60.0, 60.0), (60.5, None), (3600.0, None)]
 )
-def test_a_provider_is_given_the_time_it_asks_for_up_to_a_minute(
+def test_a_retry_waits_for_the_time_the_provider_names_up_to_a_minute(
     retry_after: float, pause: float | None
 ) -> None:
     assert retries.choose_retry_delay(errors.RateLimited(retry_after=retry_after), 1) == pause
@@ -65,19 +65,19 @@ def test_a_provider_is_given_the_time_it_asks_for_up_to_a_minute(
     ("retry_after", "time"),
     [(61.0, "61 s"), (300.0, "5 min"), (301.0, "6 min"), (7200.0, "2 h"), (100_000.0, "28 h")],
 )
-def test_a_longer_time_is_in_the_sentence(retry_after: float, time: str) -> None:
+def test_a_longer_time_is_in_the_error_message(retry_after: float, time: str) -> None:
     error = retries.add_retry_time(errors.RateLimited(provider="OpenAI", retry_after=retry_after))
     assert error.message == (
         f"OpenAI is limiting how often this API key may ask. Try again in {time}."
     )
 
 
-def test_a_sentence_without_a_time_stays_as_it_is() -> None:
+def test_an_error_message_without_a_time_stays_unchanged() -> None:
     error = errors.Overloaded(provider="OpenAI", retry_after=3)
     assert retries.add_retry_time(error).message == errors.Overloaded(provider="OpenAI").message
 
 
-def test_what_is_being_done_is_said() -> None:
+def test_the_note_says_what_is_being_done() -> None:
     assert retries.format_waiting_note(errors.Overloaded(), 4.0, 1) == (
         "Overloaded. Trying again in 4 s, 2 of 3"
     )
@@ -106,7 +106,7 @@ ASKED = Request("m", (Turn("user", "q"),), max_tokens=5, temperature=0.2, reason
         ("", ""),
     ],
 )
-def test_the_parameter_is_found_by_any_of_its_names(param: str, parameter: str) -> None:
+def test_a_refused_parameter_is_found_by_any_of_its_names(param: str, parameter: str) -> None:
     assert retries.find_unsupported_parameter(errors.BadRequest(param=param), ASKED) == parameter
 
 
@@ -122,11 +122,11 @@ def test_the_parameter_is_found_by_any_of_its_names(param: str, parameter: str) 
         ("", ""),
     ],
 )
-def test_a_parameter_may_be_named_in_the_sentence_alone(said: str, parameter: str) -> None:
+def test_a_refused_parameter_may_be_named_in_the_message_alone(said: str, parameter: str) -> None:
     assert retries.find_unsupported_parameter(errors.BadRequest(detail=said), ASKED) == parameter
 
 
-def test_what_was_not_sent_can_not_be_left_out() -> None:
+def test_a_parameter_that_was_not_sent_is_not_dropped() -> None:
     bare = Request("m", ASKED.turns)
     assert retries.find_unsupported_parameter(errors.BadRequest(param="temperature"), bare) == ""
     assert retries.find_unsupported_parameter(errors.Overloaded(), ASKED) == ""
@@ -144,7 +144,7 @@ def test_what_was_not_sent_can_not_be_left_out() -> None:
         ("", False),
     ],
 )
-def test_only_a_refusal_of_the_parameter_itself_is_for_good(said: str, for_good: bool) -> None:
+def test_only_a_refusal_of_the_parameter_itself_is_permanent(said: str, for_good: bool) -> None:
     assert retries.is_permanent(errors.BadRequest(param="x", detail=said)) is for_good
 
 
@@ -206,7 +206,7 @@ db = pytest.mark.django_db(transaction=True)
 
 
 @db
-async def test_a_third_try_may_succeed(owner: User, crew: Crew, quick: None) -> None:
+async def test_a_third_attempt_may_succeed(owner: User, crew: Crew, quick: None) -> None:
     upstream = Upstream(errors.Overloaded(), errors.RateLimited(), "tide")
     await crew.start()
     row = await ended(await run_in_db(queued, owner))
@@ -216,7 +216,7 @@ async def test_a_third_try_may_succeed(owner: User, crew: Crew, quick: None) -> 
 
 
 @db
-async def test_a_third_failure_is_the_streams_with_all_that_is_known_of_it(
+async def test_a_third_failure_ends_the_stream_with_its_details(
     owner: User, crew: Crew, quick: None
 ) -> None:
     last = errors.Overloaded(provider="OpenAI", detail="{busy}", upstream_id="req_9")
@@ -230,7 +230,9 @@ async def test_a_third_failure_is_the_streams_with_all_that_is_known_of_it(
 
 @db
 @pytest.mark.parametrize("kind", FINAL)
-async def test_what_stays_is_asked_once(owner: User, crew: Crew, kind: type[ProviderError]) -> None:
+async def test_a_permanent_error_costs_one_request(
+    owner: User, crew: Crew, kind: type[ProviderError]
+) -> None:
     upstream = Upstream(kind(), "never")
     await crew.start()
     row = await ended(await run_in_db(queued, owner))
@@ -239,7 +241,7 @@ async def test_what_stays_is_asked_once(owner: User, crew: Crew, kind: type[Prov
 
 
 @db
-async def test_once_something_is_written_nothing_is_asked_again(
+async def test_after_text_is_written_there_is_no_retry(
     owner: User, crew: Crew, quick: None
 ) -> None:
     upstream = Upstream("half a ti", errors.Overloaded(), "never")
@@ -251,7 +253,7 @@ async def test_once_something_is_written_nothing_is_asked_again(
 
 
 @db
-async def test_a_provider_that_asks_for_long_is_not_waited_for(owner: User, crew: Crew) -> None:
+async def test_a_long_retry_time_is_not_waited_for(owner: User, crew: Crew) -> None:
     upstream = Upstream(errors.RateLimited(provider="OpenAI", retry_after=600), "never")
     await crew.start()
     row = await ended(await run_in_db(queued, owner))
@@ -261,7 +263,7 @@ async def test_a_provider_that_asks_for_long_is_not_waited_for(owner: User, crew
 
 
 @db
-async def test_followers_are_told_and_who_stops_it_waits_for_nothing(
+async def test_followers_see_the_retry_and_a_stop_ends_it_at_once(
     owner: User, crew: Crew, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retries, "RETRY_DELAYS_SECONDS", (50.0, 50.0))
@@ -290,9 +292,7 @@ async def test_followers_are_told_and_who_stops_it_waits_for_nothing(
 
 
 @db
-async def test_a_parameter_that_is_never_taken_is_left_out_once_and_remembered(
-    owner: User, crew: Crew
-) -> None:
+async def test_an_unsupported_parameter_is_dropped_and_remembered(owner: User, crew: Crew) -> None:
     never = errors.BadRequest(param="temperature", detail="'temperature' is not supported")
     upstream = Upstream(never, "tide")
     await crew.start()
@@ -304,7 +304,7 @@ async def test_a_parameter_that_is_never_taken_is_left_out_once_and_remembered(
 
 
 @db
-async def test_a_value_that_is_not_liked_is_left_out_and_forgotten(owner: User, crew: Crew) -> None:
+async def test_a_refused_value_is_dropped_and_not_remembered(owner: User, crew: Crew) -> None:
     upstream = Upstream(errors.BadRequest(param="max_tokens", detail="5 is too few"), "tide")
     await crew.start()
     assert (await ended(await run_in_db(queued, owner))).state == "completed"
@@ -313,9 +313,7 @@ async def test_a_value_that_is_not_liked_is_left_out_and_forgotten(owner: User, 
 
 
 @db
-async def test_a_parameter_that_is_refused_although_it_was_left_out_ends_it(
-    owner: User, crew: Crew
-) -> None:
+async def test_a_refusal_of_a_dropped_parameter_ends_the_stream(owner: User, crew: Crew) -> None:
     no = "temperature is not supported"
     upstream = Upstream(*(errors.BadRequest(param="temperature", detail=no) for _ in range(9)))
     await crew.start()
@@ -348,7 +346,7 @@ TIDE = Behaviour(pieces=(Piece("tide"),))
         ([Behaviour(error=ErrorAnswer(401))], "failed", 1),
     ],
 )
-async def test_a_provider_sees_as_many_requests_as_were_meant(
+async def test_a_provider_gets_exactly_the_intended_requests(
     owner: User,
     crew: Crew,
     quick: None,

@@ -180,7 +180,7 @@ async def test_a_seam_and_the_text_behind_it_are_one_commit(
         (SourceError("cut", "The log was cut.", "inode 7", interrupted=True), State.INTERRUPTED),
     ],
 )
-async def test_an_error_of_a_source_is_the_streams(
+async def test_an_error_of_a_source_ends_the_stream(
     owner: User, crew: Crew, log: LogFile, error: SourceError, state: State
 ) -> None:
     log.steps = lambda number: [Delta("a"), error]

@@ -7,7 +7,7 @@ import gc
 from streaming.runtime import Runtime
 
 
-async def test_what_is_loaded_at_the_start_is_not_searched_for_garbage_while_tokens_wait() -> None:
+async def test_objects_loaded_at_the_start_are_excluded_from_garbage_collection() -> None:
     runtime = Runtime(worker=False)
     await runtime.start()
     try:

@@ -60,7 +60,7 @@ def asked(person: User, pool: str = "") -> Stream:
 
 
 @pytest.mark.parametrize(("pool", "owners"), [("", 74), ("demo", 31), ("keyless", 78)])
-def test_so_many_owners_as_promised_can_hold_all_places_and_no_fewer(
+def test_the_promised_number_of_owners_can_hold_all_slots_and_no_fewer(
     pool: str, owners: int, settings: Settings
 ) -> None:
     """Each holds as much as it may before the next comes, which is the worst."""
@@ -88,7 +88,7 @@ def small(settings: Settings) -> Settings:
 @pytest.mark.parametrize(
     ("pool", "gradually"), [("demo", True), ("", False), ("keyless", True)], ids=str
 )
-def test_twenty_people_who_ask_for_all_places_leave_some_to_who_has_nothing_running(
+def test_twenty_busy_owners_leave_slots_for_owners_with_no_running_stream(
     attackers: list[User], colleague: User, small: Settings, pool: str, gradually: bool
 ) -> None:
     worker = working()
@@ -106,7 +106,7 @@ def test_twenty_people_who_ask_for_all_places_leave_some_to_who_has_nothing_runn
 
 
 @pytest.mark.prove
-def test_all_kinds_of_places_asked_for_at_once_leave_some_of_each(
+def test_demand_for_all_pools_at_once_leaves_slots_in_each(
     attackers: list[User], colleague: User, small: Settings
 ) -> None:
     small.STREAMING_MAX_STREAMS_PER_WORKER = 120
@@ -120,7 +120,7 @@ def test_all_kinds_of_places_asked_for_at_once_leave_some_of_each(
         finish(now(mine))
 
 
-def test_owners_take_turns_and_each_ones_oldest_goes_first(
+def test_owners_take_turns_and_the_oldest_stream_of_each_goes_first(
     owner: User, colleague: User, stranger: User
 ) -> None:
     mine = [queued(owner) for _ in range(4)]
@@ -144,7 +144,7 @@ def test_the_owner_with_fewer_running_streams_goes_first(owner: User, colleague:
     assert [s.pk for s in lifecycle.claim(worker, 1)] == [second.pk]
 
 
-def test_of_two_with_nothing_running_the_one_whose_turn_is_longer_ago_goes_first(
+def test_of_two_idle_owners_the_one_with_the_older_turn_goes_first(
     owner: User, colleague: User, settings: Settings
 ) -> None:
     """With one place, an older queue of somebody else is no reason to wait for all of it."""
@@ -162,7 +162,7 @@ def test_of_two_with_nothing_running_the_one_whose_turn_is_longer_ago_goes_first
     assert served == [theirs[0].pk, queue[1].pk, theirs[1].pk, queue[2].pk]
 
 
-def test_everybody_is_served_in_the_end(attackers: list[User], settings: Settings) -> None:
+def test_every_owner_is_served_in_the_end(attackers: list[User], settings: Settings) -> None:
     settings.STREAMING_MAX_STREAMS_PER_WORKER, settings.STREAMING_POOLS = 10, {"demo": 2}
     wave(attackers[:6], each=4)
     wave(attackers[3:9], "demo", each=2)
@@ -173,7 +173,7 @@ def test_everybody_is_served_in_the_end(attackers: list[User], settings: Setting
     assert not Stream.objects.unfinished().exists()
 
 
-def test_a_limited_pool_is_not_exceeded_and_holds_nobody_else_back(
+def test_a_limited_pool_is_not_exceeded_and_delays_no_other_stream(
     attackers: list[User], settings: Settings
 ) -> None:
     settings.STREAMING_POOLS = {"demo": 8}
@@ -186,7 +186,7 @@ def test_a_limited_pool_is_not_exceeded_and_holds_nobody_else_back(
     assert len(claim_all(worker)) == 2, "for the two who have nothing running"
 
 
-def test_nobody_who_is_not_active_is_given_a_turn(owner: User, colleague: User) -> None:
+def test_an_inactive_owner_gets_no_turn(owner: User, colleague: User) -> None:
     """Not for what waits, nor for what a dead worker ran; whoever changed the row, and how."""
     dead = working()
     orphan, waiting, theirs = running(owner, dead), queued(owner), queued(colleague)
@@ -197,7 +197,7 @@ def test_nobody_who_is_not_active_is_given_a_turn(owner: User, colleague: User) 
     assert [now(s).state for s in (orphan, waiting, theirs)] == ["stopped", "stopped", "running"]
 
 
-def test_a_look_sees_that_an_owner_was_deactivated(owner: User) -> None:
+def test_a_poll_notices_a_deactivated_owner(owner: User) -> None:
     worker = working()
     stream = running(owner, worker)
     assert lifecycle.read_own_streams(worker) == ({stream.pk: stream.epoch}, False)
@@ -205,7 +205,7 @@ def test_a_look_sees_that_an_owner_was_deactivated(owner: User) -> None:
     assert lifecycle.read_own_streams(worker) == ({stream.pk: stream.epoch}, True)
 
 
-def test_a_stream_of_a_version_that_knew_no_pools_takes_any_place(owner: User) -> None:
+def test_a_row_of_a_version_without_pools_takes_any_slot(owner: User) -> None:
     columns = "uuid, owner_id, request_id, source, arguments, lane, state, epoch, attempts"
     columns += ", next_index, length, note, error_class, error, error_detail, finish_reason"
     columns += ", usage, upstream_id, upstream_cursor"
@@ -233,7 +233,7 @@ def test_a_stream_of_a_version_that_knew_no_pools_takes_any_place(owner: User) -
 # What it costs
 
 
-def test_a_claim_asks_as_few_questions_of_a_long_queue_as_of_a_short_one(
+def test_a_claim_needs_no_more_queries_for_a_long_queue(
     attackers: list[User], colleague: User
 ) -> None:
     worker, asked = working(), list[int]()
@@ -246,7 +246,7 @@ def test_a_claim_asks_as_few_questions_of_a_long_queue_as_of_a_short_one(
     assert asked[0] == asked[1] <= 9
 
 
-def test_a_look_is_one_question_with_a_small_answer_however_long_the_queue(
+def test_a_poll_is_one_query_with_a_small_result_however_long_the_queue(
     attackers: list[User], owner: User
 ) -> None:
     worker = working()
@@ -265,7 +265,7 @@ def test_a_look_is_one_question_with_a_small_answer_however_long_the_queue(
 # What they are told
 
 
-def test_who_waits_is_told_their_place_in_the_order_in_which_streams_are_claimed(
+def test_a_queue_note_gives_the_position_in_claim_order(
     attackers: list[User], colleague: User
 ) -> None:
     wave(attackers[:3], each=5)
@@ -281,7 +281,7 @@ def test_who_waits_is_told_their_place_in_the_order_in_which_streams_are_claimed
     ]
 
 
-def test_who_waits_for_a_place_in_a_full_pool_is_told_of_those_who_wait_for_one_too(
+def test_a_queue_note_of_a_full_pool_counts_the_streams_that_wait_for_it(
     attackers: list[User], colleague: User, settings: Settings
 ) -> None:
     settings.STREAMING_POOLS = {"demo": 2}
@@ -294,7 +294,7 @@ def test_who_waits_for_a_place_in_a_full_pool_is_told_of_those_who_wait_for_one_
     assert now(mine).note == f"{lifecycle.NOTE_QUEUE_FULL}, 2 before you"
 
 
-def test_thousands_who_wait_are_told_in_a_few_statements_and_no_wrong_number_stays(
+def test_thousands_of_queue_notes_take_a_few_statements_and_no_wrong_number_stays(
     attackers: list[User], colleague: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queue, "MAX_SHOWN_POSITION", 3)

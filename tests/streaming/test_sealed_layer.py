@@ -41,7 +41,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_a_message_is_opened_once_and_looks_like_nothing() -> None:
+def test_a_sealed_message_is_opened_once_and_hides_its_content() -> None:
     data = Sealer(SECRET).seal(b"the text of a reply")
     opener = Opener(SECRET)
     assert b"text" not in data
@@ -49,14 +49,14 @@ def test_a_message_is_opened_once_and_looks_like_nothing() -> None:
     assert refused(opener, data) == sealed_layer.REASON_REPEATED
 
 
-def test_two_seals_of_one_message_have_nothing_in_common() -> None:
+def test_sealing_a_message_twice_gives_different_bytes() -> None:
     sealer = Sealer(SECRET)
     first, second, other = sealer.seal(b"x" * 50), sealer.seal(b"x" * 50), Sealer(SECRET)
     assert first[24:] != second[24:]
     assert other.seal(b"x" * 50)[24:] != first[24:], "each sender has a key of its own"
 
 
-def test_what_comes_after_a_newer_one_of_its_sender_does_not_count() -> None:
+def test_a_message_older_than_the_senders_last_one_is_dropped() -> None:
     sealer, other, opener = Sealer(SECRET), Sealer(SECRET), Opener(SECRET)
     one, two, three = (sealer.seal(text) for text in (b"1", b"2", b"3"))
     assert [opener.open(one), opener.open(three)] == [b"1", b"3"]
@@ -74,14 +74,14 @@ def test_no_byte_of_a_message_can_be_changed() -> None:
     assert opener.open(data) == b"hello", "what was tried before changed nothing"
 
 
-def test_another_key_opens_nothing_and_takes_no_room() -> None:
+def test_another_key_opens_nothing_and_uses_no_memory() -> None:
     opener = Opener(SECRET)
     for _ in range(50):
         assert refused(opener, Sealer("another").seal(b"forged")) == sealed_layer.REASON_FOREIGN
     assert opener._senders == {}
 
 
-def test_a_process_that_has_just_started_takes_no_old_message(clock: list[float]) -> None:
+def test_a_new_process_accepts_no_old_message(clock: list[float]) -> None:
     sealer = Sealer(SECRET)
     recorded = sealer.seal(b"old")
     clock[0] += MAX_AGE_SECONDS + 1
@@ -92,7 +92,7 @@ def test_a_process_that_has_just_started_takes_no_old_message(clock: list[float]
     assert refused(Opener(SECRET), ahead) == sealed_layer.REASON_STALE
 
 
-def test_a_sender_is_forgotten_only_when_all_it_sent_is_too_old(clock: list[float]) -> None:
+def test_a_sender_is_forgotten_only_when_all_its_messages_are_too_old(clock: list[float]) -> None:
     opener, gone = Opener(SECRET), Sealer(SECRET)
     recorded = [gone.seal(b"first"), gone.seal(b"last")]
     for data in recorded:
@@ -137,7 +137,7 @@ async def client(redis_server: Redis) -> AsyncIterator[Any]:
 @on_redis
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("stage")
-async def test_a_reply_is_heard_in_full_while_redis_sees_none_of_it(
+async def test_a_reply_arrives_completely_while_redis_sees_none_of_it(
     owner: User, hub: Hub, recorded: Recorded
 ) -> None:
     heard: list[Notification] = []
@@ -157,7 +157,7 @@ async def test_a_reply_is_heard_in_full_while_redis_sees_none_of_it(
 
 
 @on_redis
-async def test_what_somebody_writes_to_redis_is_not_heard(
+async def test_a_message_written_to_redis_by_others_is_dropped(
     hub: Hub, client: Any, recorded: Recorded, caplog: pytest.LogCaptureFixture
 ) -> None:
     heard: list[Notification] = []
@@ -212,7 +212,7 @@ async def test_all_messages_of_a_reply_sent_again_have_no_effect(
 @on_redis
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("stage")
-async def test_a_process_of_the_version_before_is_neither_heard_nor_disturbed(
+async def test_a_process_of_an_older_version_is_neither_received_nor_disturbed(
     owner: User, hub: Hub, redis_server: Redis
 ) -> None:
     before = RedisPubSubChannelLayer(hosts=[redis_server.url])
@@ -233,7 +233,7 @@ async def test_a_process_of_the_version_before_is_neither_heard_nor_disturbed(
 
 
 @on_redis
-def test_the_layer_on_redis_is_the_sealed_one_and_names_say_nothing() -> None:
+def test_the_layer_on_redis_is_the_sealed_one_and_names_reveal_nothing() -> None:
     assert settings.CHANNEL_LAYERS["default"]["BACKEND"] == (
         f"{SealedLayer.__module__}.{SealedLayer.__name__}"
     )

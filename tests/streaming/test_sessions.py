@@ -83,7 +83,7 @@ CHANGES: dict[str, Callable[[User, str], object]] = {
 GOOD = {"nothing"}
 
 
-def test_many_sessions_are_judged_as_django_judges_each() -> None:
+def test_many_sessions_are_validated_as_django_validates_each() -> None:
     people = [opened(number) for number in range(len(CHANGES))]
     assert len(_load_session_users([key for _, key in people])) == len(people)
     for (user, key), happen in zip(people, CHANGES.values(), strict=True):
@@ -95,7 +95,7 @@ def test_many_sessions_are_judged_as_django_judges_each() -> None:
             assert found.get(key) == django_says(key), what
 
 
-def test_a_session_from_before_the_secret_key_was_changed_is_good(
+def test_a_session_from_before_a_change_of_the_secret_key_is_valid(
     settings: Any,
 ) -> None:
     user, key = opened(1)
@@ -122,13 +122,13 @@ def test_a_newer_version_may_add_a_column_while_this_one_runs() -> None:
         other.close()
 
 
-def test_a_session_of_nobody_stays_one_of_nobody() -> None:
+def test_a_session_without_a_user_stays_without_one() -> None:
     _, key = opened(1)
     change(key, SESSION_KEY, "")
     assert [_load_session_users([key]), _load_session_users([key])] == [{}, {}]
 
 
-def test_a_session_that_was_seen_before_costs_one_question_and_is_judged_anew() -> None:
+def test_a_known_session_costs_one_query_and_is_validated_again() -> None:
     user, key = opened(1)
     other, _ = opened(2)
     with CaptureQueriesContext(connection) as first:
@@ -144,7 +144,7 @@ def test_a_session_that_was_seen_before_costs_one_question_and_is_judged_anew() 
     assert _load_session_users([key]) == {}
 
 
-async def test_nobody_is_asked_for_no_session() -> None:
+async def test_a_missing_session_has_no_user() -> None:
     user, key = await run_in_db(opened, 1)
     assert await load_session_user(key) == user
     assert await load_session_user(None) is None
@@ -167,7 +167,7 @@ IMPOSSIBLE = {
 
 
 @pytest.mark.parametrize("key", IMPOSSIBLE.values(), ids=IMPOSSIBLE.keys())
-async def test_a_key_that_no_session_can_have_is_no_session_and_is_not_asked_about(
+async def test_an_impossible_session_key_is_not_looked_up(
     key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def asked(keys: object) -> Any:
@@ -178,7 +178,7 @@ async def test_a_key_that_no_session_can_have_is_no_session_and_is_not_asked_abo
     assert our_store.SessionStore(key).session_key is None
 
 
-async def test_a_session_that_spoils_a_question_is_alone_with_its_error(
+async def test_an_error_of_one_session_does_not_affect_the_others_of_its_query(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     user, key = await run_in_db(opened, 1)
@@ -195,7 +195,7 @@ async def test_a_session_that_spoils_a_question_is_alone_with_its_error(
     assert [type(answer) for answer in bad if not isinstance(answer, expected)] == []
 
 
-def test_a_session_goes_on_under_our_own_store() -> None:
+def test_a_session_of_djangos_store_works_under_ours() -> None:
     _, key = opened(1)
     theirs = SessionStore(key)
     assert dict(our_store.SessionStore(key).items()) == dict(theirs.items())

@@ -82,7 +82,7 @@ def orphan(owner: User, *pieces: Piece, attempts: int = 0) -> Stream:
 # From the first delta to the end
 
 
-async def test_what_a_source_says_is_stored_and_its_end_is_the_streams(
+async def test_the_text_and_the_end_of_a_source_are_stored(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
     await crew.start()
@@ -109,7 +109,7 @@ async def test_a_reply_may_be_empty(owner: User, crew: Crew, stage: Stage) -> No
     assert (row.state, row.next_index) == ("completed", 0)
 
 
-async def test_a_source_that_never_ends_is_ended_when_it_is_too_long(
+async def test_an_endless_source_is_ended_at_the_maximum_length(
     owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(buffers, "MAX_STREAM_CHARS", 100)
@@ -125,7 +125,7 @@ async def test_a_source_that_never_ends_is_ended_when_it_is_too_long(
     assert script.closed == 1
 
 
-async def test_what_a_deactivated_person_has_is_stopped_however_that_was_done(
+async def test_streams_of_a_deactivated_user_are_stopped(
     owner: User, colleague: User, crew: Crew, stage: Stage, settings: Settings
 ) -> None:
     settings.STREAMING_MAX_STREAMS_PER_USER = 1
@@ -146,7 +146,7 @@ async def test_what_a_deactivated_person_has_is_stopped_however_that_was_done(
     assert (await run_in_db(now, theirs)).state == State.RUNNING
 
 
-async def test_the_run_of_a_person_who_is_deleted_ends_and_leaves_nothing(
+async def test_a_deleted_users_run_ends_and_leaves_nothing(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
     await crew.start()
@@ -159,7 +159,7 @@ async def test_the_run_of_a_person_who_is_deleted_ends_and_leaves_nothing(
     assert await run_in_db(rows, stream) == []
 
 
-async def test_text_that_can_not_be_stored_is_told_to_nobody(
+async def test_text_that_cannot_be_stored_is_not_published(
     owner: User, crew: Crew, stage: Stage, hub: Hub
 ) -> None:
     """Adapters clean what they yield; this one did not."""
@@ -175,7 +175,7 @@ async def test_text_that_can_not_be_stored_is_told_to_nobody(
     assert spelled(await run_in_db(rows, stream)) in ("", "a"), "what was committed before"
 
 
-async def test_streams_run_side_by_side_and_those_of_a_lane_in_turn(
+async def test_streams_run_concurrently_and_those_of_a_lane_in_turn(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
     await crew.start()
@@ -209,7 +209,7 @@ async def test_a_full_worker_leaves_streams_in_the_queue(
     await seen(lambda: scripts[2].calls)
 
 
-async def test_a_stream_is_found_although_no_bell_rang(
+async def test_a_stream_is_found_without_any_notification(
     owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notifications, "notify", lambda group, body: None)
@@ -218,7 +218,7 @@ async def test_a_stream_is_found_although_no_bell_rang(
     assert (await ended(await run_in_db(queued, owner), within=4)).state == State.COMPLETED
 
 
-async def test_a_bell_heard_while_the_database_was_away_is_not_forgotten(
+async def test_a_notification_during_an_outage_is_not_forgotten(
     owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claim, failures = lifecycle.claim, ["the connection is gone"]
@@ -238,7 +238,7 @@ async def test_a_bell_heard_while_the_database_was_away_is_not_forgotten(
     assert not failures
 
 
-async def test_a_bell_that_nobody_understands_is_no_reason_to_go_deaf(
+async def test_an_unknown_notification_does_not_stop_the_worker_from_receiving(
     owner: User, crew: Crew, hub: Hub, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers, "POLL_SECONDS", 1000.0)
@@ -249,7 +249,9 @@ async def test_a_bell_that_nobody_understands_is_no_reason_to_go_deaf(
     assert (await ended(await run_in_db(queued, owner))).state == State.COMPLETED
 
 
-async def test_bells_without_pause_starve_nobody(owner: User, crew: Crew, stage: Stage) -> None:
+async def test_constant_notifications_starve_no_stream(
+    owner: User, crew: Crew, stage: Stage
+) -> None:
     """Another worker lives, by its lease, and takes nothing of its share."""
     await run_in_db(working)
     await crew.start()
@@ -267,7 +269,7 @@ async def test_bells_without_pause_starve_nobody(owner: User, crew: Crew, stage:
     ringing.cancel()
 
 
-async def test_bells_after_a_look_in_vain_are_answered_together(
+async def test_notifications_after_an_empty_poll_are_answered_together(
     owner: User, crew: Crew, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claim, looks = lifecycle.claim, []
@@ -304,7 +306,7 @@ async def test_a_stop_before_the_first_token_closes_the_source(
     assert stage.settled == [(stream.pk, State.STOPPED)]
 
 
-async def test_a_stop_in_the_middle_keeps_what_is_there_and_nothing_later(
+async def test_a_stop_keeps_the_text_so_far_and_nothing_later(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
     await crew.start()
@@ -320,7 +322,7 @@ async def test_a_stop_in_the_middle_keeps_what_is_there_and_nothing_later(
     assert (row.state, spelled(await run_in_db(rows, stream))) == ("stopped", "so far")
 
 
-async def test_a_stop_whose_bell_was_lost_closes_a_silent_source_all_the_same(
+async def test_a_stop_whose_notification_was_lost_still_closes_a_silent_source(
     owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await crew.start()
@@ -332,7 +334,7 @@ async def test_a_stop_whose_bell_was_lost_closes_a_silent_source_all_the_same(
     await seen(lambda: script.closed, within=4)
 
 
-async def test_what_was_stopped_in_the_queue_is_never_asked_for(
+async def test_a_stream_stopped_in_the_queue_never_runs(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
     script, after = stage.script(), stage.script("after")
@@ -384,7 +386,7 @@ def cut(script: Script) -> None:
         (Script.cut, State.INTERRUPTED, "interrupted", ""),
     ],
 )
-async def test_every_way_to_fail_is_an_ending_that_says_why_and_keeps_the_text(
+async def test_every_failure_ends_the_stream_with_a_reason_and_keeps_the_text(
     owner: User,
     crew: Crew,
     stage: Stage,
@@ -404,7 +406,7 @@ async def test_every_way_to_fail_is_an_ending_that_says_why_and_keeps_the_text(
     assert stage.settled == [(stream.pk, state)]
 
 
-async def test_a_source_that_cannot_be_made_ready_fails_the_stream(
+async def test_a_source_that_cannot_be_prepared_fails_the_stream(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
     def without_key(stream: Stream) -> None:
@@ -417,7 +419,7 @@ async def test_a_source_that_cannot_be_made_ready_fails_the_stream(
     assert (row.error, row.error_detail) == ("No key here. Add one in settings.", "said so")
 
 
-async def test_a_bug_in_prepare_and_a_source_nobody_registered_fail_the_stream(
+async def test_a_bug_in_prepare_or_an_unregistered_source_fails_the_stream(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
     def broken(stream: Stream) -> None:
@@ -430,7 +432,7 @@ async def test_a_bug_in_prepare_and_a_source_nobody_registered_fail_the_stream(
         assert (row.state, row.error_class) == ("failed", "internal")
 
 
-async def test_a_settle_with_a_bug_leaves_no_stream_spinning(
+async def test_a_bug_in_finalize_leaves_no_stream_running(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
     def broken(stream: Stream) -> None:
@@ -448,7 +450,7 @@ async def test_a_settle_with_a_bug_leaves_no_stream_spinning(
 
 
 @pytest.mark.parametrize("finishes", [True, False])
-async def test_text_that_cannot_be_stored_fails_its_stream_and_no_other(
+async def test_text_that_cannot_be_stored_fails_only_its_own_stream(
     owner: User, crew: Crew, stage: Stage, press: Press, finishes: bool
 ) -> None:
     """Not even when the source has finished, and the text is the last of a complete reply."""
@@ -471,7 +473,7 @@ async def test_text_that_cannot_be_stored_fails_its_stream_and_no_other(
     assert (await ended(other)).state == State.COMPLETED
 
 
-async def test_the_last_text_in_flight_is_part_of_what_must_be_stored(
+async def test_uncommitted_text_at_the_end_must_be_stored_too(
     owner: User, crew: Crew, stage: Stage, press: Press
 ) -> None:
     """The source has finished while its last text is being refused."""
@@ -506,7 +508,7 @@ async def test_a_dead_workers_stream_without_text_is_started_again(
     ]
 
 
-async def test_a_dead_workers_stream_with_text_is_carried_on_after_a_seam(
+async def test_a_dead_workers_stream_with_text_continues_after_a_seam(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
     stream = await run_in_db(orphan, owner, "\N{WATER WAVE} the tide comes in", " and it")
@@ -522,7 +524,7 @@ async def test_a_dead_workers_stream_with_text_is_carried_on_after_a_seam(
     )
 
 
-async def test_who_only_thought_behind_a_seam_and_died_leaves_another_one_to_its_successor(
+async def test_reasoning_after_a_seam_gets_another_seam_at_the_next_takeover(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
     stream = await run_in_db(orphan, owner, "Low water", (Kind.SEAM, ""), (Kind.REASONING, "When?"))
@@ -546,7 +548,7 @@ async def test_who_only_thought_behind_a_seam_and_died_leaves_another_one_to_its
     assert snapshot.seams == (9,)
 
 
-async def test_a_text_that_was_complete_when_its_worker_died_gets_no_seam(
+async def test_a_complete_text_of_a_dead_worker_gets_no_seam(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
     stream = await run_in_db(orphan, owner, "All there is to say.")
@@ -563,7 +565,7 @@ async def test_a_text_that_was_complete_when_its_worker_died_gets_no_seam(
     [(["some text"], MAX_TAKEOVERS), ([], MAX_RESTARTS)],
     ids=["text", "nothing"],
 )
-async def test_after_too_many_deaths_a_stream_is_interrupted_and_not_asked_for_again(
+async def test_after_too_many_dead_workers_a_stream_is_interrupted_and_not_run_again(
     owner: User, crew: Crew, stage: Stage, texts: list[str], attempts: int
 ) -> None:
     stream = await run_in_db(orphan, owner, *texts, attempts=attempts)
@@ -574,7 +576,7 @@ async def test_after_too_many_deaths_a_stream_is_interrupted_and_not_asked_for_a
     assert spelled(await run_in_db(rows, stream)) == "".join(texts)
 
 
-async def test_a_stream_that_was_claimed_away_is_let_go(
+async def test_a_run_ends_when_another_worker_has_claimed_its_stream(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
     await crew.start()
@@ -590,7 +592,7 @@ async def test_a_stream_that_was_claimed_away_is_let_go(
     assert spelled(await run_in_db(rows, stream)) == "mine"
 
 
-async def test_a_stream_that_was_lost_and_claimed_again_at_once_has_one_run(
+async def test_a_stream_lost_and_claimed_again_at_once_has_one_run(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
     """Somebody took it while this worker slept and died at once, before it could notice."""
@@ -618,7 +620,7 @@ async def test_a_stream_that_was_lost_and_claimed_again_at_once_has_one_run(
 
 
 @pytest.mark.parametrize("lost", ["the answer", "half of it"])
-async def test_a_claim_whose_answer_was_lost_is_given_up_and_made_again(
+async def test_a_claim_whose_answer_was_lost_is_released_and_repeated(
     owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch, lost: str
 ) -> None:
     claim = lifecycle.claim
@@ -643,7 +645,7 @@ async def test_a_claim_whose_answer_was_lost_is_given_up_and_made_again(
 # Draining
 
 
-async def test_a_draining_worker_finishes_what_ends_in_time(
+async def test_a_draining_worker_finishes_streams_that_end_in_time(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
     worker = await crew.start()
@@ -660,7 +662,7 @@ async def test_a_draining_worker_finishes_what_ends_in_time(
     assert not await run_in_db(Worker.objects.exists)
 
 
-async def test_what_does_not_end_in_time_has_another_owner_within_two_seconds(
+async def test_a_stream_that_does_not_end_in_time_has_another_worker_within_two_seconds(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
     leaving = await crew.start()
@@ -681,7 +683,7 @@ async def test_what_does_not_end_in_time_has_another_owner_within_two_seconds(
     assert (text.content, text.seams) == ("said before and after", (12,))
 
 
-async def test_what_waits_for_its_commit_when_a_stream_is_handed_over_is_written_first(
+async def test_uncommitted_text_is_written_before_a_stream_is_released(
     owner: User, crew: Crew, stage: Stage, press: Press
 ) -> None:
     worker = await crew.start()
@@ -734,7 +736,7 @@ async def test_a_stream_that_is_stopped_during_the_drain_ends_there(
 # The lease
 
 
-async def test_the_lease_is_renewed_over_and_over_also_after_a_failure(
+async def test_the_lease_is_renewed_repeatedly_and_after_a_failure(
     crew: Crew, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers, "LEASE_RENEWAL_SECONDS", 0.02)
@@ -775,7 +777,7 @@ async def keep_talking(script: Script, done: asyncio.Event) -> str:
 @pytest.mark.parametrize("hurt", ["connections cut", "server restarted"])
 @on_postgresql
 @pytest.mark.usefixtures("hurt_database")
-async def test_postgresql_that_goes_away_for_a_moment_costs_nothing(
+async def test_a_short_outage_of_postgresql_loses_nothing(
     owner: User, crew: Crew, stage: Stage, postgres_server: Postgres, hurt: str
 ) -> None:
     await crew.start()
@@ -824,7 +826,7 @@ async def restart(server: Postgres) -> None:
     await asyncio.to_thread(server.restart)
 
 
-async def test_a_database_that_is_locked_for_a_moment_costs_nothing(
+async def test_a_database_locked_for_a_moment_loses_nothing(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
     await crew.start()
@@ -846,7 +848,7 @@ async def test_a_database_that_is_locked_for_a_moment_costs_nothing(
     assert spelled(await run_in_db(rows, stream)) == said
 
 
-async def test_a_hub_without_layer_changes_nothing_of_what_is_stored(
+async def test_a_hub_without_a_layer_does_not_change_the_stored_text(
     owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*arguments: object) -> None:

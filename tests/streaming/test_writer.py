@@ -80,13 +80,13 @@ def other(owner: User, stage: Stage) -> Stream:
     return running(owner)
 
 
-async def test_what_is_told_is_in_the_database(desk: Desk, stream: Stream) -> None:
+async def test_published_text_is_in_the_database(desk: Desk, stream: Stream) -> None:
     await desk.say(desk.pen(stream), "the tide")
     await desk.told("the tide")
     assert spelled(await run_in_db(rows, stream)) == "the tide"
 
 
-async def test_what_gathers_during_a_commit_is_one_chunk_of_a_kind(
+async def test_deltas_that_arrive_during_a_commit_become_one_chunk_per_kind(
     desk: Desk, press: Press, stream: Stream
 ) -> None:
     press.open.clear()
@@ -106,7 +106,7 @@ async def test_what_gathers_during_a_commit_is_one_chunk_of_a_kind(
     ]
 
 
-async def test_all_streams_that_have_news_share_a_commit(
+async def test_all_streams_with_new_text_share_a_commit(
     desk: Desk, press: Press, stream: Stream, other: Stream
 ) -> None:
     press.open.clear()
@@ -137,7 +137,7 @@ async def turns(
     return first, second
 
 
-async def test_a_later_commit_of_a_round_takes_what_has_come_since(
+async def test_a_later_commit_of_a_round_includes_newer_text(
     desk: Desk, press: Press, turns: tuple[StreamBuffer, StreamBuffer]
 ) -> None:
     await desk.say(turns[1], "3")
@@ -149,7 +149,7 @@ async def test_a_later_commit_of_a_round_takes_what_has_come_since(
     ]
 
 
-async def test_who_closes_a_pen_before_its_commit_gets_what_was_to_be_in_it(
+async def test_closing_a_buffer_before_its_commit_returns_its_unwritten_text(
     desk: Desk, press: Press, turns: tuple[StreamBuffer, StreamBuffer]
 ) -> None:
     rest = await desk.writer.detach_buffer(turns[1])
@@ -160,7 +160,7 @@ async def test_who_closes_a_pen_before_its_commit_gets_what_was_to_be_in_it(
     assert [c.delta for e in desk.written for c in e.chunks] == ["1"]
 
 
-async def test_text_longer_than_a_piece_becomes_several_chunks(
+async def test_text_longer_than_a_chunk_becomes_several_chunks(
     desk: Desk, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chunks, "MAX_CHUNK_CHARS", 4)
@@ -175,7 +175,7 @@ async def test_text_longer_than_a_piece_becomes_several_chunks(
 
 @pytest.mark.parametrize("committed", [True, False])
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
-async def test_after_a_lost_connection_the_very_same_batch_goes_again(
+async def test_after_a_lost_connection_the_same_batch_is_sent_again(
     desk: Desk, press: Press, stream: Stream, error: type[Exception], committed: bool
 ) -> None:
     (press.after if committed else press.before).extend([error("lost"), error("lost")])
@@ -191,7 +191,7 @@ async def test_after_a_lost_connection_the_very_same_batch_goes_again(
     assert desk.lost == []
 
 
-async def test_a_stopped_stream_is_lost_and_nothing_of_it_is_told(
+async def test_nothing_of_a_stopped_stream_is_published(
     desk: Desk, stream: Stream, other: Stream
 ) -> None:
     pen, kept = desk.pen(stream), desk.pen(other)
@@ -204,7 +204,7 @@ async def test_a_stopped_stream_is_lost_and_nothing_of_it_is_told(
     assert await run_in_db(rows, stream) == []
 
 
-async def test_a_data_error_in_one_stream_does_not_cost_the_others(
+async def test_a_data_error_in_one_stream_does_not_affect_the_others(
     desk: Desk, press: Press, stream: Stream, other: Stream
 ) -> None:
     press.open.clear()
@@ -225,7 +225,7 @@ async def test_a_data_error_in_one_stream_does_not_cost_the_others(
     assert spoiled.is_unstorable
 
 
-async def test_a_character_no_database_stores_is_such_a_data_error(
+async def test_a_character_that_no_database_stores_is_a_data_error(
     desk: Desk, stream: Stream, other: Stream
 ) -> None:
     spoiled, kept = desk.pen(stream), desk.pen(other)
@@ -236,7 +236,7 @@ async def test_a_character_no_database_stores_is_such_a_data_error(
     assert await run_in_db(rows, stream) == []
 
 
-async def test_no_surprise_ends_the_writer(
+async def test_no_unexpected_error_ends_the_writer(
     desk: Desk, press: Press, stream: Stream, other: Stream
 ) -> None:
     """Every stream of the worker depends on it."""
@@ -248,7 +248,7 @@ async def test_no_surprise_ends_the_writer(
     await desk.told("still here")
 
 
-async def test_a_source_is_held_back_when_too_much_waits(
+async def test_a_source_waits_when_too_much_text_is_uncommitted(
     desk: Desk, press: Press, stream: Stream
 ) -> None:
     press.open.clear()
@@ -272,7 +272,7 @@ async def test_a_source_is_held_back_when_too_much_waits(
     assert (await run_in_db(now, stream)).length == 200 * len(piece)
 
 
-async def test_a_source_that_is_held_back_is_let_go_when_its_stream_is_lost(
+async def test_a_waiting_source_is_released_when_its_stream_is_lost(
     desk: Desk, press: Press, stream: Stream
 ) -> None:
     press.open.clear()
@@ -286,7 +286,7 @@ async def test_a_source_that_is_held_back_is_let_go_when_its_stream_is_lost(
     await asyncio.wait_for(pouring, 10)
 
 
-async def test_closing_waits_for_the_commit_and_gives_back_what_was_not_in_it(
+async def test_closing_waits_for_the_commit_and_returns_the_text_after_it(
     desk: Desk, press: Press, stream: Stream
 ) -> None:
     press.open.clear()
@@ -307,7 +307,7 @@ async def test_closing_waits_for_the_commit_and_gives_back_what_was_not_in_it(
     ]
 
 
-async def test_flushing_returns_once_all_is_written_or_refused(
+async def test_flushing_returns_when_everything_is_written_or_refused(
     desk: Desk, press: Press, stream: Stream, other: Stream
 ) -> None:
     press.open.clear()
@@ -326,7 +326,7 @@ async def test_flushing_returns_once_all_is_written_or_refused(
     assert desk.lost == [stopped]
 
 
-async def test_dropping_an_old_pen_leaves_the_new_one_of_the_same_stream(
+async def test_dropping_an_old_buffer_does_not_drop_a_newer_one_of_the_same_stream(
     desk: Desk, stream: Stream
 ) -> None:
     """A worker that lost a stream may claim it again before the old run is quite over."""
@@ -341,7 +341,7 @@ async def test_dropping_an_old_pen_leaves_the_new_one_of_the_same_stream(
     await desk.told("goes on and on")
 
 
-async def test_the_beat_counts_the_streams_that_run_not_only_those_of_a_batch(
+async def test_the_flush_interval_depends_on_all_running_streams(
     desk: Desk, stream: Stream, other: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[int] = []
@@ -359,7 +359,7 @@ async def test_the_beat_counts_the_streams_that_run_not_only_those_of_a_batch(
 
 
 @pytest.mark.parametrize("event", ["a first delta", "a flush"])
-async def test_a_first_delta_and_an_ending_cut_the_pause_short(
+async def test_a_first_delta_and_an_ending_do_not_wait_for_the_interval(
     desk: Desk, stream: Stream, other: Stream, event: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "FLUSH_SECONDS_PER_STREAM", 1000.0)

@@ -24,7 +24,7 @@ class EmptyReply(Exception):
 
 
 class ReplyEnding:
-    """What is known of the end of one reply while its events are read."""
+    """The signs of the end of one reply, collected while its events are read."""
 
     def __init__(self, end_marker: EndMarker, *, is_continuation: bool) -> None:
         self.has_delta = False
