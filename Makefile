@@ -8,7 +8,7 @@ SECONDS ?= 300
 FAKE_PORT ?= 8900
 SEED ?= 1
 BIN := .venv/bin
-DJADE := find templates -name "*.html" -exec $(BIN)/djade --target-version 5.2 {} +
+DJADE := $(BIN)/djade --target-version 5.2 $$(find templates -name "*.html")
 STATIC := $(shell find static 2>/dev/null)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
@@ -90,6 +90,8 @@ fake-providers: .venv/dev ## Start fakes of all providers, which fail on demand;
 lint: .venv/dev .env ## Check style, spelling, types, imports, dependencies, names and migrations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(DJADE) --check
+	$(BIN)/python -m tools.biome check
 	$(BIN)/typos
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
@@ -101,7 +103,7 @@ lint: .venv/dev .env ## Check style, spelling, types, imports, dependencies, nam
 
 format: .venv/dev ## Format Python, templates, scripts and style sheets
 	$(BIN)/ruff format .
-	$(DJADE)
+	$(DJADE) || true # it fails if it changed a file
 	$(BIN)/python -m tools.biome format
 
 browser: .venv/dev
