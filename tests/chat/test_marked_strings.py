@@ -16,9 +16,9 @@ from pytest_django import Settings
 from accounts import keys
 from accounts.models import ApiKey, User
 from streaming import lifecycle
+from streaming.events import Finish
 from streaming.lifecycle import Ending
 from streaming.providers import catalog
-from streaming.providers.base import Finish
 from streaming.providers.errors import Interrupted, InvalidKey
 from tests.chat.factories import HTMX, ask, finish, message_form, page, signed_in, write
 from tests.chat.marked_strings import (
@@ -172,8 +172,8 @@ def test_a_conversation_is_marked(owner: User, as_owner: Client, marked: None, e
     endings = {
         "ended": Ending.from_finish(Finish("stop")),
         "stopped": lifecycle.STOPPED,
-        "failed": Ending.from_error(InvalidKey(provider="OpenAI"), with_text=False),
-        "interrupted": Ending.from_error(Interrupted(provider="OpenAI"), with_text=True),
+        "failed": Ending.from_error(InvalidKey(provider="OpenAI")),
+        "interrupted": Ending.from_error(Interrupted(provider="OpenAI")),
     }
     if ending == "running":
         write(reply, "Η τριβή.", reasoning="Σκέψη.", seam=True)
