@@ -42,7 +42,7 @@ class Sheet:
 
 
 def give_an_edit_up(page: Page) -> None:
-    expect(page.get_by_role("textbox", name="in other words")).to_be_focused()
+    expect(page.get_by_role("textbox", name="Edit your message")).to_be_focused()
     page.keyboard.press("Escape")
     expect(page.get_by_role("link", name="Edit")).to_be_focused()
 

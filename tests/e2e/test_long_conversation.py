@@ -66,7 +66,7 @@ def test_an_older_question_can_be_edited(
     page.get_by_role("combobox", name="Model").select_option("demo-fast")
     older.hover()
     older.get_by_role("link", name="Edit").click(position={"x": 10, "y": 12})
-    page.get_by_role("textbox", name="in other words").fill("Be brief, and different.")
+    page.get_by_role("textbox", name="Edit your message").fill("Be brief, and different.")
     page.locator("form.edit").get_by_role("button", name="Send").click()
     expect(page.get_by_role("article", name="You").last).to_contain_text("Be brief, and different.")
     expect(page.locator("#messages article").last).to_have_attribute("aria-label", "demo-fast")

@@ -152,7 +152,7 @@ def follow(page: Page, foot: Locator, way: str) -> None:
         case "New chat":
             expect(page.get_by_text("What would you like to know?")).to_be_visible()
         case "Edit your message":
-            expect(page.get_by_role("textbox", name="in other words")).to_be_focused()
+            expect(page.get_by_role("textbox", name="Edit your message")).to_be_focused()
         case "Choose another model":
             expect(page.get_by_role("dialog", name="Choose a model")).to_be_visible()
         case "Regenerate" | "Try again":

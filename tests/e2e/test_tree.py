@@ -148,7 +148,7 @@ def test_a_page_at_the_address_of_a_form_is_updated_too(
     edit = questions(here).get_by_role("link", name="Edit").get_attribute("href")
     there = open_page(owner, edit)
     if refused:  # before the scripts ran
-        there.get_by_role("textbox", name="in other words").fill("")
+        there.get_by_role("textbox", name="Edit your message").fill("")
         with there.expect_navigation():
             there.locator(refused).evaluate("(form) => form.submit()")
         expect(there.get_by_role("alert")).to_contain_text("Write a message first.")
