@@ -103,24 +103,13 @@ async def follow_stream(
                 ):
                     yield _to_state_changed(head)
                 shown = head
-            head, chunks = await _next_chunks(stream.id, last, head, recent)
-
-
-async def _next_chunks(
-    stream_id: int, last: int, head: StreamHead, recent: RecentChunks
-) -> tuple[StreamHead, list[Chunk]]:
-    """Wait for what comes next: from memory if all of it is there, else from the journal."""
-    while True:
-        if recent.is_deleted:
-            raise StreamNotFound
-        newest = recent.head or head
-        if chunks := recent.chunks_after(last):
-            return newest, chunks
-        if recent.next_index > last + 1:
-            return await _read_journal(stream_id, last, recent)
-        if newest != head:
-            return newest, []
-        await recent.wait_for_change()
+            head, cached = await recent.next_chunks(last, head)
+            if recent.is_deleted:
+                raise StreamNotFound
+            if cached is None:
+                head, chunks = await _read_journal(stream.id, last, recent)
+            else:
+                chunks = cached
 
 
 async def _read_journal(

@@ -106,6 +106,23 @@ class RecentChunks:
             self.head.has_ended and not self.follower_count
         )
 
+    async def next_chunks(
+        self, last: int, head: StreamHead
+    ) -> tuple[StreamHead, list[Chunk] | None]:
+        """Wait for chunks after an index, or for another head than this one. None instead of chunks
+        means that some of them are only in the journal, or that the stream is deleted."""
+        while True:
+            newest = self.head or head
+            if self.is_deleted:
+                return newest, None
+            if chunks := self.chunks_after(last):
+                return newest, chunks
+            if self.next_index > last + 1:
+                return newest, None
+            if newest != head:
+                return newest, []
+            await self.wait_for_change()
+
     async def wait_for_change(self) -> None:
         """Wait until chunks or another head arrived."""
         waiting = asyncio.get_running_loop().create_future()

@@ -68,22 +68,19 @@ def publish_first() -> None:
 
 
 def without_refill() -> None:
-    """A follower reads the journal when it comes, and after that knows only what rings."""
-    from streaming import access, follow
-    from streaming.journal import coalesce
+    """A follower reads the journal when it joins, and after that only gets notifications."""
+    from streaming.hub.recent import RecentChunks
 
-    async def only_what_rings(
-        stream_id: int, last: int, head: Any, recent: Any
-    ) -> tuple[Any, list[Any]]:
-        while not recent.is_deleted:
-            newest = recent.head or head
-            chunks = list(coalesce(recent.chunks_after(last)))
+    async def next_notified_chunks(self: Any, last: int, head: Any) -> tuple[Any, list[Any] | None]:
+        while not self.is_deleted:
+            newest = self.head or head
+            chunks = self.chunks_after(last)
             if chunks or newest != head:
                 return newest, chunks
-            await recent.wait_for_change()
-        raise access.StreamNotFound
+            await self.wait_for_change()
+        return head, None
 
-    follow._next_chunks = only_what_rings
+    RecentChunks.next_chunks = next_notified_chunks  # type: ignore[method-assign]
 
 
 REVEALED_BY = {
