@@ -98,6 +98,7 @@ lint: .venv/dev .env ## Check style, spelling, types, imports, dependencies, nam
 	$(BIN)/deptry accounts chat config streaming
 	$(BIN)/deptry benchmarks tests tools --ignore DEP002,DEP004 # development dependencies are fine here
 	$(BIN)/python -m tools.check_names
+	$(BIN)/python -m tools.check_structure
 	$(BIN)/python -m tools.check_words
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
