@@ -34,7 +34,9 @@ def test_a_stranger_signs_up_asks_reloads_and_loses_nothing(
 
     expect(page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
     expect(page.get_by_text("The demo only talks about kelp.")).to_be_visible()
-    expect(page.get_by_role("link", name="Add an API key")).to_have_attribute("href", "/settings/keys/")
+    expect(page.get_by_role("link", name="Add an API key")).to_have_attribute(
+        "href", "/settings/keys/"
+    )
     expect(page.get_by_text("Your chats will appear here.")).to_be_visible()
     box = page.get_by_role("textbox", name="Message", exact=True)
     expect(box).to_be_focused()
