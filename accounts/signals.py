@@ -14,8 +14,7 @@ from django.dispatch import receiver
 
 from accounts.models import User
 from streaming import lifecycle
-from streaming.hub import notify, user_group
-from streaming.hub.messages import build_sessions_notification
+from streaming.hub import build_sessions_notification, notify, user_group
 
 
 @receiver(post_save, sender=User)

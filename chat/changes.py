@@ -11,8 +11,7 @@ from django.db import transaction
 from django.db.models import F
 
 from accounts.models import User
-from streaming.hub import notify, user_group
-from streaming.hub.messages import build_revision_notification
+from streaming.hub import build_revision_notification, notify, user_group
 
 
 def bump_revision(user_id: int) -> None:

@@ -16,6 +16,8 @@ from streaming.hub.messages import (
     STREAMS_GROUP,
     WORKERS_GROUP,
     Notification,
+    build_revision_notification,
+    build_sessions_notification,
     build_stream_notification,
     user_group,
 )
@@ -27,6 +29,8 @@ __all__ = [
     "Hub",
     "Notification",
     "RecentChunks",
+    "build_revision_notification",
+    "build_sessions_notification",
     "build_stream_notification",
     "close",
     "get_hub",
