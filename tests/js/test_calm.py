@@ -173,11 +173,11 @@ def test_the_page_does_not_jump_while_a_reply_grows_and_ends(growing: Growing) -
     growing.frame()
     before = (growing.top("The moon"), page.evaluate("scrollY"))
     growing.write()
-    expect(page.get_by_role("button", name="↓ Latest")).to_be_visible()
+    expect(page.get_by_role("button", name="Latest")).to_be_visible()
     growing.end()
     assert (growing.top("The moon"), page.evaluate("scrollY")) == before
     assert page.evaluate("window.shifted") == []
-    page.get_by_role("button", name="↓ Latest").click()
+    page.get_by_role("button", name="Latest").click()
     expect(page.get_by_text("The last words of all.")).to_be_in_viewport()
 
 

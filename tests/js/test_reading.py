@@ -62,7 +62,7 @@ def scroll_up(page: Page) -> None:
 
 
 def pill(page: Page) -> Any:
-    return page.get_by_role("button", name="↓ Latest")
+    return page.get_by_role("button", name="Latest")
 
 
 def test_the_page_opens_at_the_end_and_stays_there(reading: Any) -> None:

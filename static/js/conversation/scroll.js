@@ -78,7 +78,7 @@ function isAtBottom() {
 }
 
 function createNewTextButton() {
-  const button = createElement("button", "button secondary new-text", gettext("↓ Latest"));
+  const button = createElement("button", "button secondary new-text", gettext("Latest"));
   Object.assign(button, { type: "button", hidden: true });
   button.addEventListener("click", scrollToBottom);
   return button;
