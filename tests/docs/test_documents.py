@@ -1,4 +1,4 @@
-"""Links between documents lead to files, and every decision has a number, a date and a status."""
+"""Links and paths in documents lead to files, and decisions have a number, a date and a status."""
 
 import re
 from pathlib import Path
@@ -8,6 +8,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+PATH = re.compile(
+    r"`((?:accounts|benchmarks|chat|config|docs|static|streaming|templates|tests|tools)/[\w./-]+)`"
+)
 CITING_FOLDERS = ("accounts", "benchmarks", "chat", "config", "streaming", "tests", "tools")
 
 
@@ -15,6 +18,25 @@ CITING_FOLDERS = ("accounts", "benchmarks", "chat", "config", "streaming", "test
 def test_every_link_leads_to_a_file(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", document.read_text()):
         assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize(
+    "document",
+    [path for path in DOCUMENTS if path.name not in {"CHANGELOG.md", "style.md"}],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_every_path_in_a_document_exists(document: Path) -> None:
+    for path in PATH.findall(document.read_text()):
+        assert (ROOT / path).exists() or "/NAME" in path, path
+
+
+def test_the_names_of_tests_after_a_change_exist() -> None:
+    style = (ROOT / "docs" / "style.md").read_text()
+    source = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    names = re.findall(r"^\| `test_\w+` \| `(test_\w+)` \|$", style, re.MULTILINE)
+    assert len(names) == 10
+    for name in names:
+        assert f"def {name}(" in source, name
 
 
 def test_the_index_names_every_document() -> None:
