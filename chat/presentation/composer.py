@@ -9,8 +9,10 @@ from functools import lru_cache
 
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import translation
 from django.utils.html import escape
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from accounts import keys
@@ -75,9 +77,9 @@ class Composer:
     @property
     def options_html(self) -> list[SafeString]:
         """The options of each provider, with the current model selected."""
-        value = f'<option value="{escape(self.model)}"'
+        value, language = f'<option value="{escape(self.model)}"', get_language()
         return [
-            SafeString(_render_options(group).replace(value, f"{value} selected"))
+            SafeString(_render_options(group, language).replace(value, f"{value} selected"))
             for group in self.groups
         ]
 
@@ -97,12 +99,13 @@ class Composer:
 
 
 @lru_cache(maxsize=MAX_CACHED_OPTIONS)
-def _render_options(group: ModelGroup) -> SafeString:
+def _render_options(group: ModelGroup, language: str) -> SafeString:
     """Cached, because rendering the options took a third of a page's time."""
     options = [(model, " ".join(list_model_settings(model))) for model in group.models]
-    return render_to_string(
-        "chat/composer/_model_options.html", {"group": group, "options": options}
-    )
+    with translation.override(language):
+        return render_to_string(
+            "chat/composer/_model_options.html", {"group": group, "options": options}
+        )
 
 
 def build_composer(

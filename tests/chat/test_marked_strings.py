@@ -166,6 +166,12 @@ def test_notices_of_settings_are_marked(as_owner: Client, marked: None) -> None:
         assert answer.status_code == 422 or list(get_messages(answer.wsgi_request))
 
 
+def test_the_list_of_models_is_cached_for_each_language(as_owner: Client, marked: None) -> None:
+    for language, mark in (("en-gb", ""), (LANGUAGE, "⟧"), ("en-gb", "")):
+        with translation.override(language):
+            assert f"(No API key){mark}</option>" in as_owner.get("/").content.decode()
+
+
 @pytest.mark.parametrize("ending", ["none", "running", "ended", "stopped", "failed", "interrupted"])
 def test_a_conversation_is_marked(owner: User, as_owner: Client, marked: None, ending: str) -> None:
     reply = ask(owner, QUESTION)
