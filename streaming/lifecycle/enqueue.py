@@ -13,7 +13,7 @@ from streaming.events import StreamText
 from streaming.lifecycle.notifications import notify_workers
 from streaming.models import Stream
 
-NOTE_LANE_BUSY = "Waiting for the reply before this one"
+NOTE_LANE_BUSY = "Queued after the previous reply"
 
 
 def enqueue(

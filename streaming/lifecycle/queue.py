@@ -13,8 +13,8 @@ from streaming.lifecycle import scheduling
 from streaming.lifecycle.scheduling import Candidate
 from streaming.models import State, Stream, Worker
 
-NOTE_USER_LIMIT = "Waiting for one of your other replies to end"
-NOTE_QUEUE_FULL = "Waiting for a free place"
+NOTE_USER_LIMIT = "Queued until another of your replies ends"
+NOTE_QUEUE_FULL = "Queued: server busy"
 NOTE_DELAY = timedelta(seconds=1)
 """How long a stream is queued before its note gives the reason."""
 MAX_SHOWN_POSITION = 100

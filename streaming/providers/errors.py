@@ -60,30 +60,28 @@ class InvalidKey(ProviderError):
     """The key is wrong, revoked or missing."""
 
     code = "invalid_key"
-    default_message = "{provider} did not accept the API key. Check it in settings."
+    default_message = "{provider} rejected your API key."
 
 
 class NoPermission(ProviderError):
     """The key is good, but not for this model, region or project."""
 
     code = "no_permission"
-    default_message = "{provider} does not let this API key use the model."
+    default_message = "Your API key has no access to this model of {provider}."
 
 
 class NoCredit(ProviderError):
     """The account behind the key has nothing left to spend."""
 
     code = "no_credit"
-    default_message = "The account behind this API key has no credit left at {provider}."
+    default_message = "Your account at {provider} is out of credit."
 
 
 class RateLimited(ProviderError):
     """Too many requests or tokens for now; `retry_after` where the provider named a time."""
 
     code = "rate_limited"
-    default_message = (
-        "{provider} is limiting how often this API key may ask. Try again in a moment."
-    )
+    default_message = "You’ve hit the rate limit of {provider}. Try again in a moment."
     default_retryable = True
 
 
@@ -91,7 +89,7 @@ class Overloaded(ProviderError):
     """The provider is up but can't take this request now."""
 
     code = "overloaded"
-    default_message = "{provider} is overloaded at the moment. Try again in a moment."
+    default_message = "{provider} is overloaded. Try again in a moment."
     default_retryable = True
 
 
@@ -100,7 +98,7 @@ class ContextTooLong(ProviderError):
 
     code = "context_too_long"
     default_message = (
-        "This conversation is too long for the model. Start a new one or pick another model."
+        "This chat is too long for the model. Start a new one, or choose another model."
     )
 
 
@@ -108,29 +106,29 @@ class ModelNotFound(ProviderError):
     """The provider doesn't serve this model, or not to this key."""
 
     code = "model_not_found"
-    default_message = "{provider} has no such model for this API key. Pick another one."
+    default_message = "{provider} has no such model for your API key. Choose another one."
 
 
 class BadRequest(ProviderError):
     """The provider refused the request itself, or one setting of it."""
 
     code = "bad_request"
-    default_message = "{provider} could not work with this request."
-    param_message = "{provider} did not accept the setting “{param}” for this model."
+    default_message = "{provider} rejected this request."
+    param_message = "{provider} rejected the setting “{param}” for this model."
 
 
 class ContentRefused(ProviderError):
     """The provider's content rules turned the request down before any reply."""
 
     code = "refused"
-    default_message = "{provider} declined to answer this for its content rules."
+    default_message = "The content policy of {provider} blocked this."
 
 
 class TimedOut(ProviderError):
     """No first token, or silence in the middle, for longer than we wait."""
 
     code = "timeout"
-    default_message = "{provider} has been silent for too long."
+    default_message = "{provider} stopped responding."
     default_retryable = True
 
 

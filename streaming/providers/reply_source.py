@@ -136,7 +136,7 @@ class ReplySource:
             self._reattachments += 1
             await asyncio.sleep(reattach.REATTACH_DELAY_SECONDS)
         elif failure is None:
-            message = "The provider's answer ended before it was complete."
+            message = "The provider’s reply ended early."
             raise SourceError("interrupted", message, interrupted=True)
         elif self._has_written:
             raise self._mark_interrupted(failure)

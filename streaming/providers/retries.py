@@ -26,7 +26,7 @@ NOTES_BY_CODE = {
     "rate_limited": "Rate limited",
     "overloaded": "Overloaded",
     "network": "Could not be reached",
-    "timeout": "No answer",
+    "timeout": "No response",
 }
 TRY_AGAIN_SUFFIX = " Try again in a moment."
 
@@ -41,11 +41,11 @@ def choose_retry_delay(error: ProviderError, tries: int) -> float | None:
 
 def format_waiting_note(error: ProviderError, seconds: float, tries: int) -> str:
     trouble = NOTES_BY_CODE.get(error.code, "The provider failed")
-    return f"{trouble}. Trying again in {_format_duration(seconds)}, {tries + 1} of {MAX_TRIES}"
+    return f"{trouble}. Retrying in {_format_duration(seconds)} ({tries + 1} of {MAX_TRIES})"
 
 
 def format_retry_note(tries: int) -> str:
-    return f"Trying again, {tries} of {MAX_TRIES}"
+    return f"Retrying ({tries} of {MAX_TRIES})"
 
 
 def add_retry_time(error: ProviderError) -> ProviderError:
@@ -69,8 +69,12 @@ def _format_duration(seconds: float) -> str:
 
 PARAMETER_RULES = (
     (re.compile("temperature"), "temperature", "temperature"),
-    (re.compile("max.*tokens", re.IGNORECASE), "max_tokens", "limit of tokens"),
-    (re.compile("effort|reasoning|thinking", re.IGNORECASE), "reasoning_effort", "such effort"),
+    (re.compile("max.*tokens", re.IGNORECASE), "max_tokens", "token limit"),
+    (
+        re.compile("effort|reasoning|thinking", re.IGNORECASE),
+        "reasoning_effort",
+        "reasoning effort",
+    ),
 )
 """The names that providers use, our field of Request, and the word for people."""
 UNSUPPORTED_PATTERN = re.compile(
@@ -107,4 +111,4 @@ def drop_parameter(request: Request, parameter: str) -> Request:
 
 def format_dropped_parameter_note(parameter: str) -> str:
     name = next(name for _, ours, name in PARAMETER_RULES if ours == parameter)
-    return f"The model takes no {name}. Asking again without"
+    return f"This model has no {name} setting. Retrying without it."

@@ -119,7 +119,7 @@ STATES: list[tuple[Ending, str, list[str]]] = [
         Ending.from_error(InvalidKey(provider="OpenAI", detail="401: wrong")),
         "Failed",
         [
-            "OpenAI did not accept the API key. Check it in settings.",
+            "OpenAI rejected your API key.",
             "The partial reply is saved.",
             'href="/settings/keys/"',
             "401: wrong",
@@ -206,7 +206,7 @@ def test_an_unfinished_reply_shows_what_it_waits_for_or_does(
     as_owner: Client, owner: User, reply: Reply
 ) -> None:
     second = ask(owner, "And then?", reply.conversation)
-    assert "Waiting for the reply before this one" in html(as_owner.get(f"/m/{second.answer.pk}/"))
+    assert "Queued after the previous reply" in html(as_owner.get(f"/m/{second.answer.pk}/"))
     lifecycle.claim(lifecycle.register_worker("test"), 1)
     assert "Connecting" in html(as_owner.get(f"/m/{reply.answer.pk}/"))
 

@@ -242,7 +242,7 @@ def test_simultaneous_questions_in_one_conversation_follow_each_other(owner: Use
     ("text", "model", "code", "sentence"),
     [
         ("Hi", "no-such-model", "unknown_model", "“no-such-model”"),
-        ("Hi", "", "unknown_model", "Pick one"),
+        ("Hi", "", "unknown_model", "Choose one"),
         ("Hi", "gpt-4.1", "no_key", "No OpenAI API key."),
         ("", "demo", "empty", "Write a message first."),
         (" \r\n\t\u3000", "demo", "empty", "Write a message first."),

@@ -82,13 +82,13 @@ HELD = Behaviour.of("x", hold_after=(0,))
 THINKING = Behaviour((Piece("Hm. ", "reasoning"), Piece("So.")), hold_after=(1,))
 
 RUNNING = [
-    Running("queued", WRITING, "Waiting for the reply before this one", sent=2),
+    Running("queued", WRITING, "Queued after the previous reply", sent=2),
     Running("connecting", HELD, "Connecting"),
     Running("slow to start", HELD, f"Still waiting for {MODEL}", silent=11),
     Running("thinking", THINKING, "Thinking"),
     Running("writing", WRITING, "Writing"),
     Running("silent", WRITING, "No new text for", silent=31),
-    Running("retrying", _error(429, **{"retry-after": "45"}), "Rate limited. Trying again in"),
+    Running("retrying", _error(429, **{"retry-after": "45"}), "Rate limited. Retrying in"),
 ]
 
 ENDINGS = [
@@ -129,42 +129,42 @@ ENDINGS = [
         _error(401, "invalid_api_key"),
         "Failed",
         ("Update key", *AGAIN),
-        ("The provider did not accept the API key. Check it in settings.",),
+        ("The provider rejected your API key.",),
     ),
     Ending(
         "no credit",
         _error(429, "insufficient_quota"),
         "Failed",
         ("Update key", *AGAIN),
-        ("The account behind this API key has no credit left at the provider.",),
+        ("Your account at the provider is out of credit.",),
     ),
     Ending(
         "rate limited",
         _error(429, "rate_limit_exceeded", **A_LONG_TIME),
         "Failed",
         ("Try again", "Try another model"),
-        ("The provider is limiting how often this API key may ask. Try again in 60 min.",),
+        ("You’ve hit the rate limit of the provider. Try again in 60 min.",),
     ),
     Ending(
         "too long",
         _error(400, "context_length_exceeded"),
         "Failed",
         ("New chat", *AGAIN),
-        ("This conversation is too long for the model.",),
+        ("This chat is too long for the model.",),
     ),
     Ending(
         "no such model",
         _error(404, "model_not_found"),
         "Failed",
         ("Choose another model", *AGAIN),
-        ("The provider has no such model for this API key. Pick another one.",),
+        ("The provider has no such model for your API key. Choose another one.",),
     ),
     Ending(
         "refused by the provider",
         _error(400, "content_policy_violation"),
         "Failed",
         ("Edit your message", *AGAIN),
-        ("The provider declined to answer this for its content rules.",),
+        ("The content policy of the provider blocked this.",),
     ),
 ]
 

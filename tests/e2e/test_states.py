@@ -105,7 +105,7 @@ def test_a_busy_provider_is_retried_and_the_page_says_when(
     fake.script(Behaviour(error=ErrorAnswer(503)), Behaviour.of(KEPT))
     page = open_page(asker)
     reply = ask(page, "Why do tides lag?")
-    expect(state(reply)).to_have_text(re.compile(r"^Overloaded\. Trying again in \d+ s, 2 of 3$"))
+    expect(state(reply)).to_have_text(re.compile(r"^Overloaded\. Retrying in \d+ s \(2 of 3\)$"))
     expect(state(reply)).to_have_attribute("data-severity", "waiting")
     expect(finished(page)).to_contain_text(KEPT)
     expect(state(reply)).to_have_text("")

@@ -91,7 +91,7 @@ def test_a_message_waits_for_the_reply_before_it(page: Page, fake: Fake) -> None
     ask(page, "One")
     fake.wait_for("held")
     ask(page, "Two")
-    expect(latest(page)).to_contain_text("Waiting for the reply before this one")
+    expect(latest(page)).to_contain_text("Queued after the previous reply")
     fake.release()
     expect(latest(page)).to_contain_text("Second.")
 

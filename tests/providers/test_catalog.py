@@ -147,7 +147,7 @@ def test_an_unknown_model_is_refused_with_advice() -> None:
     with pytest.raises(catalog.UnknownModel) as caught:
         catalog.get_model("gpt-2")
     assert caught.value.message == (
-        "No provider here serves the model “gpt-2”. Pick one from the list."
+        "No provider here serves the model “gpt-2”. Choose one from the list."
     )
     assert len(catalog.UnknownModel("x" * 5000).message) < 200
 

@@ -67,9 +67,7 @@ def test_a_retry_waits_for_the_time_the_provider_names_up_to_a_minute(
 )
 def test_a_longer_time_is_in_the_error_message(retry_after: float, time: str) -> None:
     error = retries.add_retry_time(errors.RateLimited(provider="OpenAI", retry_after=retry_after))
-    assert error.message == (
-        f"OpenAI is limiting how often this API key may ask. Try again in {time}."
-    )
+    assert error.message == (f"You’ve hit the rate limit of OpenAI. Try again in {time}.")
 
 
 def test_an_error_message_without_a_time_stays_unchanged() -> None:
@@ -79,10 +77,10 @@ def test_an_error_message_without_a_time_stays_unchanged() -> None:
 
 def test_the_note_says_what_is_being_done() -> None:
     assert retries.format_waiting_note(errors.Overloaded(), 4.0, 1) == (
-        "Overloaded. Trying again in 4 s, 2 of 3"
+        "Overloaded. Retrying in 4 s (2 of 3)"
     )
     assert retries.format_waiting_note(errors.RateLimited(), 0.2, 2) == (
-        "Rate limited. Trying again in 1 s, 3 of 3"
+        "Rate limited. Retrying in 1 s (3 of 3)"
     )
 
 
@@ -278,7 +276,7 @@ async def test_followers_see_the_retry_and_a_stop_ends_it_at_once(
                 notes.append(event.note)
 
     reading = asyncio.create_task(read())
-    said = "Overloaded. Trying again in 50 s, 2 of 3"
+    said = "Overloaded. Retrying in 50 s (2 of 3)"
 
     async def told() -> bool:
         return said in notes

@@ -86,7 +86,7 @@ class UnknownModel(LookupError):
 
     def __init__(self, model_id: str) -> None:
         shown = model_id if len(model_id) <= 80 else model_id[:79] + "…"
-        self.message = f"No provider here serves the model “{shown}”. Pick one from the list."
+        self.message = f"No provider here serves the model “{shown}”. Choose one from the list."
         super().__init__(self.message)
 
 
