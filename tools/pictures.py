@@ -25,7 +25,7 @@ DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 360, "height": 740}
 ASKED_BEFORE = (
     "Plan three quiet days in Lisbon",
-    "Explain group commit to a novice",
+    "Explain OAuth to a beginner",
     "What does a holdfast hold?",
 )
 QUESTION = "Why do tides lag the moon?"

@@ -39,7 +39,7 @@ function checkReply(reply) {
   known.hasNotice = words !== "";
 }
 
-function describeStall({ last, text, article }, seconds) {
+function describeStall({ last, article }, seconds) {
   if (last < 0) {
     const model = article.getAttribute("aria-label");
     return seconds >= NOT_STARTED_SECONDS
@@ -47,10 +47,7 @@ function describeStall({ last, text, article }, seconds) {
       : "";
   }
   if (seconds < STALLED_SECONDS) return "";
-  const words = text
-    ? gettext("No new text for %(seconds)s s (still connected)")
-    : gettext("Nothing new for %(seconds)s s (still connected)");
-  return interpolate(words, { seconds });
+  return interpolate(gettext("No new text for %(seconds)s s (still connected)"), { seconds });
 }
 
 // The number of reconnections, in the details of a reply
