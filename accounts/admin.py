@@ -37,20 +37,22 @@ class EmailAddressAdmin(ReauthenticationMixin, AllauthEmailAddressAdmin):
         self, request: HttpRequest, address: EmailAddress, form: Any, change: bool
     ) -> None:
         before = EmailAddress.objects.filter(pk=address.pk).first()
-        told = list_user_emails(address.user) + (list_user_emails(before.user) if before else [])
+        recipients = list_user_emails(address.user) + (
+            list_user_emails(before.user) if before else []
+        )
         super().save_model(request, address, form, change)
         if before and (before.email, before.user) != (address.email, address.user):
-            _notify_addresses("deleted", told, deleted_email=before.email)
+            _notify_addresses("deleted", recipients, deleted_email=before.email)
             before = None
         if before is None or before.verified != address.verified:
             _notify_addresses(
-                "confirmed" if address.verified else "added", told, added=address.email
+                "confirmed" if address.verified else "added", recipients, added=address.email
             )
 
     def delete_model(self, request: HttpRequest, address: EmailAddress) -> None:
-        told = list_user_emails(address.user)
+        recipients = list_user_emails(address.user)
         super().delete_model(request, address)
-        _notify_addresses("deleted", told, deleted_email=address.email)
+        _notify_addresses("deleted", recipients, deleted_email=address.email)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[EmailAddress]) -> None:
         for address in queryset:
@@ -58,10 +60,10 @@ class EmailAddressAdmin(ReauthenticationMixin, AllauthEmailAddressAdmin):
 
     @admin.action(description=_("Mark selected addresses as confirmed"))
     def make_verified(self, request: HttpRequest, queryset: QuerySet[EmailAddress]) -> None:
-        told = {one.pk: list_user_emails(one.user) for one in queryset.filter(verified=False)}
+        recipients = {one.pk: list_user_emails(one.user) for one in queryset.filter(verified=False)}
         super().make_verified(request, queryset)
-        for address in EmailAddress.objects.filter(pk__in=told, verified=True):
-            _notify_addresses("confirmed", told[address.pk], added=address.email)
+        for address in EmailAddress.objects.filter(pk__in=recipients, verified=True):
+            _notify_addresses("confirmed", recipients[address.pk], added=address.email)
 
 
 def _notify_addresses(event: str, addresses: list[str], **context: str) -> None:

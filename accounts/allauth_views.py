@@ -157,7 +157,7 @@ class PasswordChangeView(views.PasswordChangeView):
 
 
 class PasswordResetFromKeyView(views.PasswordResetFromKeyView):
-    """The link in the mail makes this browser a known one, which strangers can't bar."""
+    """The link in the mail makes this browser a known one, which strangers can't lock out."""
 
     def form_valid(self, form: BaseForm) -> HttpResponse:
         response: HttpResponse = super().form_valid(form)

@@ -24,8 +24,8 @@ TOTAL_DRAFT_LIMIT = RateLimit("drafts-of-all", 1_000, 24 * 60 * 60)
 exist: 54 MB at most."""
 
 RESET_LINK_SESSION_LIMIT = RateLimit("session-of-link", 60, 10 * 60)
-"""For a link to a new password and a client, so that no flood of visitors bars the owner, not even
-by a full table of counts."""
+"""For a link to a new password and a client, so that no flood of visitors locks out the owner, not
+even by a full table of counts."""
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 

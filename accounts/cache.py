@@ -159,10 +159,10 @@ class JSONDatabaseCache(BaseCache):
         )
 
     def _storage_key(self, key: str, version: int | None) -> str:
-        whole = self.make_key(key, version=version)
-        if len(whole) <= MAX_KEY_CHARS and whole.isprintable():
-            return whole
-        return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()
+        full_key = self.make_key(key, version=version)
+        if len(full_key) <= MAX_KEY_CHARS and full_key.isprintable():
+            return full_key
+        return hashlib.sha256(full_key.encode("utf-8", "surrogatepass")).hexdigest()
 
     def _expiry_time(self, timeout: float | None) -> float:
         expiry = self.get_backend_timeout(timeout)

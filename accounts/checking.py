@@ -91,8 +91,8 @@ def save_result(key: ApiKey, result: KeyCheck) -> None:
     """Save the result with the key. An earlier list stays until there is a newer one."""
     with transaction.atomic():
         # Not `key` itself: it may have been replaced during the check.
-        asked = ApiKey.objects.select_for_update().filter(pk=key.pk, created_at=key.created_at)
-        if (current := asked.first()) is None:
+        unchanged = ApiKey.objects.select_for_update().filter(pk=key.pk, created_at=key.created_at)
+        if (current := unchanged.first()) is None:
             return
         current.last_checked_at = timezone.now()
         current.check_result = result.status
@@ -105,7 +105,9 @@ def save_result(key: ApiKey, result: KeyCheck) -> None:
 def _build_listed_models(key: ApiKey, models: tuple[ModelInfo, ...]) -> list[ListedModel]:
     """Return the rows to store: without a dated snapshot if its model is listed too."""
     named = {model.id: model for model in models if is_selectable(model)}
-    kept = [m for id, m in named.items() if SNAPSHOT_SUFFIX.sub("", id) not in named.keys() - {id}]
+    without_snapshots = [
+        m for id, m in named.items() if SNAPSHOT_SUFFIX.sub("", id) not in named.keys() - {id}
+    ]
     return [
         ListedModel(
             key=key,
@@ -117,7 +119,7 @@ def _build_listed_models(key: ApiKey, models: tuple[ModelInfo, ...]) -> list[Lis
             lifecycle=model.lifecycle[:30],
             shutdown=model.shutdown,
         )
-        for position, model in enumerate(kept[:MAX_LISTED_MODELS])
+        for position, model in enumerate(without_snapshots[:MAX_LISTED_MODELS])
     ]
 
 

@@ -1,4 +1,5 @@
-"""Known browsers, which have signed in to an account before. Strangers' guesses do not bar them.
+"""Known browsers, which have signed in to an account before. Guesses of strangers do not lock them
+out.
 
 The cookie does not sign anybody in. For each account it holds a random id of the browser and a code
 over that id, the account and its password hash. A new password makes it void.

@@ -55,7 +55,7 @@ class LoginAttempt:
 
     def try_consume(self) -> bool:
         """Count the attempt before the password is checked. Return False if it is one too many. A
-        table filled by strangers does not bar a known browser, whose cookie nobody else can
+        table filled by strangers does not lock out a known browser, whose cookie nobody else can
         create."""
         if self.user and self.device_id:
             return KNOWN_DEVICE_LIMIT.counter_for(self.user.pk, self.device_id).try_consume(

@@ -84,7 +84,7 @@ def limit_body(app: ASGIApp) -> ASGIApp:
                         most = await _look_up_max_body_bytes(scope["method"], headers)
                     if length > most:
                         raise BodyTooLarge
-                    whole = await _read_body(receive, file, scope, most)
+                    is_complete = await _read_body(receive, file, scope, most)
             except BodyTooLarge:
                 await _send_error(receive, send, 413, TOO_LARGE_MESSAGE)
             except TimeoutError:
@@ -92,7 +92,7 @@ def limit_body(app: ASGIApp) -> ASGIApp:
             except Error:
                 await _send_error(receive, send, SERVICE_UNAVAILABLE, DATABASE_AWAY_MESSAGE)
             else:
-                if whole:
+                if is_complete:
                     file.seek(0)
                     await app(scope, _replay_body(file, receive), send)
 
@@ -101,15 +101,15 @@ def limit_body(app: ASGIApp) -> ASGIApp:
 
 async def _read_body(receive: Receive, file: Any, scope: Mapping[str, Any], max_bytes: int) -> bool:
     """Write the body to the file. Return False if the client disconnected first."""
-    taken, asked = 0, False
+    taken, has_looked_up = 0, False
     while True:
         message = await receive()
         if message["type"] != "http.request":
             return False
         body = message.get("body", b"")
         taken += len(body)
-        if taken > max_bytes and not asked:
-            asked = True
+        if taken > max_bytes and not has_looked_up:
+            has_looked_up = True
             max_bytes = await _look_up_max_body_bytes(scope["method"], scope["headers"])
         if taken > max_bytes:
             raise BodyTooLarge
@@ -119,8 +119,8 @@ async def _read_body(receive: Receive, file: Any, scope: Mapping[str, Any], max_
 
 
 def _content_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
-    told = [value for name, value in headers if name == b"content-length" and value.isdigit()]
-    return int(told[0][:20]) if told else 0
+    lengths = [value for name, value in headers if name == b"content-length" and value.isdigit()]
+    return int(lengths[0][:20]) if lengths else 0
 
 
 def _replay_body(file: Any, receive: Receive) -> Receive:

@@ -134,7 +134,7 @@ class SharesByKind:
 
     def build_client_key(self, share: FairShare, client: str) -> str:
         """Return the key of a client's slots. Each kind has its own, so that a provider that hangs
-        bars no pages."""
+        delays no pages."""
         kind = next(kind.name for kind in fields(self) if getattr(self, kind.name) is share)
         return f"{kind} {client}"
 
@@ -227,8 +227,8 @@ class RequestQueueMiddleware:
 
 def estimate_work_seconds(scope: Mapping[str, Any]) -> float:
     """CPU seconds of a request, in this thread and in others."""
-    asks = scope["method"] == "POST" and REPLY_PATHS.fullmatch(scope["path"])
-    return float(scope.get(CPU_SECONDS_KEY, 0.0)) + (REPLY_SECONDS if asks else 0.0)
+    starts_reply = scope["method"] == "POST" and REPLY_PATHS.fullmatch(scope["path"])
+    return float(scope.get(CPU_SECONDS_KEY, 0.0)) + (REPLY_SECONDS if starts_reply else 0.0)
 
 
 def identify_known_browser(scope: Mapping[str, Any]) -> Client | None:

@@ -34,7 +34,7 @@ def describe_malformed(request: HttpRequest) -> str:
         return "The address holds a NUL"
     charset = request.content_params.get("charset", "utf-8") if request.content_params else "utf-8"
     if charset.lower() not in {"utf-8", "utf8"}:
-        return "The body is not said to be UTF-8"
+        return "The body is not declared as UTF-8"
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not (length.isascii() and length.isdigit() and len(length) <= MAX_CONTENT_LENGTH_DIGITS):
         return "The length of the body is no number"

@@ -422,7 +422,7 @@ ACCOUNT_REAUTHENTICATION_TIMEOUT = 5 * 60
 again."""
 
 # accounts/login_attempts.py limits attempts to guess a password. A reset link can't be guessed, and
-# a limit by address would bar its owner for what others behind the same proxy did.
+# a limit by address would lock out its owner for what others behind the same proxy did.
 # accounts/forms.py limits the mails with such links.
 ACCOUNT_RATE_LIMITS = {
     "login": None,
