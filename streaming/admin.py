@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 
 from streaming.models import Stream, Worker
@@ -26,7 +27,7 @@ class StreamAdmin(ReadOnlyAdmin):
     list_display = ["uuid", "owner", "state", "next_index", "attempts", "created_at", "ended_at"]
     list_filter = ["state", "source"]
     list_select_related = ["owner"]
-    search_fields = ["uuid", "owner__email"]
+    search_fields = ["uuid", f"owner__{get_user_model().USERNAME_FIELD}"]
     ordering = ["-id"]
 
 

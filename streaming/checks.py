@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import FieldDoesNotExist
+from django.db.models import BooleanField, Field, IntegerField
 from django.utils.module_loading import import_string
 
 from streaming.conf import PREFIX, engine_settings, list_settings
@@ -40,15 +41,33 @@ def check_hooks(**kwargs: Any) -> list[CheckMessage]:
 
 
 def _check_revision_field() -> Iterator[CheckMessage]:
-    name = engine_settings.USER_REVISION_FIELD
-    try:
-        if name and isinstance(name, str):
-            get_user_model()._meta.get_field(name)
-    except FieldDoesNotExist:
+    name: Any = engine_settings.USER_REVISION_FIELD  # E001 names one that is no text
+    if name and isinstance(name, str) and not _has_user_field(name, IntegerField):
         yield Error(
-            f"STREAMING_USER_REVISION_FIELD: the user model has no field {name!r}.",
+            f"STREAMING_USER_REVISION_FIELD: the user model has no whole number {name!r}.",
             id="streaming.E002",
         )
+
+
+@register("streaming")
+def check_user_model(**kwargs: Any) -> list[CheckMessage]:
+    """Streams of a deactivated user are not run, and the database has to know who is one."""
+    if _has_user_field("is_active", BooleanField):
+        return []
+    return [
+        Error(
+            f"{get_user_model().__name__} has no field is_active.",
+            hint="Add is_active = models.BooleanField(default=True).",
+            id="streaming.E007",
+        )
+    ]
+
+
+def _has_user_field(name: str, kind: type[Field[Any, Any]]) -> bool:
+    try:
+        return isinstance(get_user_model()._meta.get_field(name), kind)
+    except FieldDoesNotExist:
+        return False
 
 
 def _check_simulated_drop() -> Iterator[CheckMessage]:

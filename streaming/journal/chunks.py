@@ -69,8 +69,8 @@ class Append:
 
 @dataclass(frozen=True, slots=True)
 class StreamHead:
-    """The state of a stream without its text. The only place that lists these columns: a new one
-    is a new field here."""
+    """The row of a stream without its text. Only this class lists these columns: a new one is a new
+    field here. It needs a default, which stands in for it in a head from an older process."""
 
     id: int
     epoch: int
@@ -93,10 +93,9 @@ class StreamHead:
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> StreamHead:
-        values = [*row]
-        values[2] = State(row[2])
-        values[-1] = row[-1] is not None  # folded_at
-        return cls(*values)
+        values = dict(zip(cls.columns(), row, strict=True))
+        values["is_folded"] = values.pop("folded_at") is not None
+        return cls(**values | {"state": State(values["state"])})
 
     @classmethod
     def of(cls, stream: Stream) -> StreamHead:
@@ -109,9 +108,9 @@ class StreamHead:
 
     @classmethod
     def from_wire(cls, values: Mapping[str, Any]) -> StreamHead:
-        """Ignores fields of a newer version. Raises KeyError where one is missing, ValueError for
-        an unknown state."""
-        known = {f.name: values[f.name] for f in fields(cls)}
+        """Ignores fields of a newer version. Raises TypeError where one without a default is
+        missing, ValueError for an unknown state."""
+        known = {f.name: values[f.name] for f in fields(cls) if f.name in values}
         return cls(**known | {"state": State(known["state"])})
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core.checks import run_checks
 
+from streaming import checks
 from streaming.conf import engine_settings, list_settings
 
 LAYER = "channels_redis.core.RedisChannelLayer"
@@ -32,6 +34,7 @@ def test_our_own_settings_are_right() -> None:
         ("STREAMING_TRUSTED_ORIGINS", "https://example.org", "streaming.E001"),
         ("STREAMING_TRUSTED_PROXY_COUNT", -1, "streaming.E001"),
         ("STREAMING_USER_REVISION_FIELD", "no_such_field", "streaming.E002"),
+        ("STREAMING_USER_REVISION_FIELD", "email", "streaming.E002"),
         ("STREAMING_USER_REVISION_FIELD", 7, "streaming.E001"),
         ("STREAMING_SIMULATED_DROP", "no.such.function", "streaming.E003"),
         ("STREAMING_MAX_STREAMS", 7, "streaming.W001"),
@@ -49,6 +52,12 @@ def test_sockets_need_the_table_of_sessions(settings: Any) -> None:
     sessions = "django.contrib.sessions"
     settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != sessions]
     assert found() == {"streaming.E005"}
+
+
+def test_a_user_model_says_who_is_active(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    settings.STREAMING_USER_REVISION_FIELD = ""
+    monkeypatch.setattr(checks, "get_user_model", lambda: Group)
+    assert found() == {"streaming.E007"}
 
 
 def test_every_setting_has_a_valid_default(settings: Any) -> None:

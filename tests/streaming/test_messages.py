@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 from uuid import UUID
 
@@ -82,3 +82,27 @@ def test_every_field_of_a_head_goes_over_the_wire() -> None:
     """A field that is added later is not in the form of version 1, which takes no further one."""
     assert HEAD.to_wire().keys() == {field.name for field in fields(StreamHead)}
     assert {*HEAD_FIELDS} <= HEAD.to_wire().keys()
+
+
+@dataclass(frozen=True, slots=True)
+class LaterHead(StreamHead):
+    """The head of a later version, which has one column more."""
+
+    cost: int = 7
+
+
+LATER_HEAD = LaterHead(7, 2, State.FAILED, "", 3, "", "timeout", "It took too long.", False)
+
+
+def test_a_later_version_reads_a_head_of_this_one() -> None:
+    assert LaterHead.from_wire(HEAD.to_wire()) == LATER_HEAD
+
+
+def test_this_version_reads_a_head_of_a_later_one() -> None:
+    assert StreamHead.from_wire(LATER_HEAD.to_wire()) == HEAD
+
+
+def test_a_later_head_reads_its_row_by_the_names_of_columns() -> None:
+    row = {"folded_at": None, "cost": 9}
+    values = [row.get(name, getattr(HEAD, name, None)) for name in LaterHead.columns()]
+    assert LaterHead.from_row(values) == replace(LATER_HEAD, cost=9)
