@@ -15,8 +15,9 @@ DeltaKind = Literal["text", "reasoning"]
 class Delta(NamedTuple):
     """More text of a stream.
 
-    `checkpoint` is the place behind this text from which the source could go on, in words of its
-    own; it is committed in the statement that commits the text. Text without a checkpoint
+    `checkpoint` is the position behind this text from which the source could continue, in a form of
+    its own: up to 200 characters, or twice as many with a space between; a longer one counts as
+    none. It is committed in the statement that commits the text. Text without a checkpoint
     invalidates the one before. A delta without text moves the checkpoint alone: it is saved at once
     before the first text, and later together with the next text.
     """
