@@ -22,7 +22,6 @@ from streaming.providers.http.parsed import (
     ErrorResponse,
     ParsedEvent,
     Reason,
-    ResponseId,
 )
 from streaming.providers.redaction import Secret
 from streaming.providers.types import FinishReason, ModelInfo, Request, Timeouts, Usage
@@ -91,7 +90,6 @@ class AnthropicAdapter(HttpAdapter):
                 yield Block(is_open=False)
             case "message_start":
                 message = event.get("message") or {}
-                yield ResponseId(message.get("id") or "")
                 if counts := message.get("usage"):
                     yield parse_usage(counts)
             case "message_delta":
@@ -103,6 +101,10 @@ class AnthropicAdapter(HttpAdapter):
                 yield EndMark()
             case "error":
                 yield parse_error(event)
+
+    def get_reply_id(self, event: dict[str, Any]) -> str:
+        is_start = event.get("type") == "message_start"
+        return (event.get("message") or {}).get("id") or "" if is_start else ""
 
     def error_response(self, error: Exception) -> ErrorResponse | None:
         if not isinstance(error, anthropic.APIStatusError):

@@ -19,7 +19,7 @@ from streaming.providers.http.adapter import HttpAdapter
 from streaming.providers.http.classify import parse_retry_after
 from streaming.providers.http.client import silence_wire_logging
 from streaming.providers.http.parse import normalize_reason, require_str
-from streaming.providers.http.parsed import ErrorResponse, ParsedEvent, Reason, ResponseId
+from streaming.providers.http.parsed import ErrorResponse, ParsedEvent, Reason
 from streaming.providers.redaction import Secret
 from streaming.providers.types import FinishReason, ModelInfo, Request, Timeouts, Usage
 
@@ -90,8 +90,6 @@ class GoogleAdapter(HttpAdapter):
         """A blocked prompt has feedback and no candidates; usage stands in every chunk."""
         if event.get("error"):
             yield parse_error(event)
-        if response_id := event.get("responseId"):
-            yield ResponseId(response_id)
         if counts := event.get("usageMetadata"):
             yield parse_usage(counts)
         if blocked := (event.get("promptFeedback") or {}).get("blockReason"):
@@ -102,6 +100,9 @@ class GoogleAdapter(HttpAdapter):
                 yield Delta(require_str(text), "reasoning" if part.get("thought") else "text")
         if reason := normalize_reason(candidate.get("finishReason")):
             yield Reason(FINISH_REASONS.get(reason, "other"))
+
+    def get_reply_id(self, event: dict[str, Any]) -> str:
+        return event.get("responseId") or ""
 
     def error_response(self, error: Exception) -> ErrorResponse | None:
         if not isinstance(error, httpx2.HTTPStatusError):

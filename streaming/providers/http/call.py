@@ -17,7 +17,7 @@ from streaming.providers.http import classify
 from streaming.providers.http.body import LimitedBody
 from streaming.providers.http.client import create_http_client, is_header_safe
 from streaming.providers.http.ending import EmptyReply, ReplyEnding
-from streaming.providers.http.parsed import ErrorResponse, ResponseId
+from streaming.providers.http.parsed import ErrorResponse
 from streaming.providers.http.sse import CompleteDocument, StreamDone, Unreadable
 from streaming.providers.http.wire import HttpWire
 from streaming.providers.redaction import Secret, make_redactor
@@ -125,6 +125,8 @@ class ProviderCall:
         elif raw_event:
             ending.begin_event()
             try:
+                if not self._request_id or (self.request.background and not self._copy_id):
+                    self._record_reply_id(self._wire.get_reply_id(raw_event))
                 for parsed in self._wire.parse_event(raw_event):
                     if isinstance(parsed, Delta):
                         if parsed.text:
@@ -144,12 +146,13 @@ class ProviderCall:
         cursor = self._wire.get_cursor(event)
         return delta._replace(checkpoint=f"{self._copy_id} {cursor}") if cursor else delta
 
+    def _record_reply_id(self, reply_id: str) -> None:
+        self._record_request_id(reply_id)
+        if self.request.background and not self._copy_id:
+            self._copy_id = reply_id
+
     def _record(self, parsed: Any) -> None:
-        if isinstance(parsed, ResponseId):
-            self._record_request_id(parsed.id)
-            if self.request.background and not self._copy_id:
-                self._copy_id = parsed.id
-        elif isinstance(parsed, Usage):
+        if isinstance(parsed, Usage):
             self._usage = self._usage.updated_by(parsed) if self._usage else parsed
         elif isinstance(parsed, ErrorResponse):
             raise classify.to_provider_error(parsed, self._wire.name, self._redact)

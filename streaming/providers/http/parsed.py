@@ -33,12 +33,6 @@ class Block(NamedTuple):
     is_open: bool
 
 
-class ResponseId(NamedTuple):
-    """The provider's id of this reply."""
-
-    id: str
-
-
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
     """The provider's error instead of a reply, in its own words; status 0 where it gave none.
@@ -54,4 +48,4 @@ class ErrorResponse:
     retry_after: float | None = None
 
 
-ParsedEvent = Delta | Reason | EndMark | Refusal | Block | ResponseId | Usage | ErrorResponse
+ParsedEvent = Delta | Reason | EndMark | Refusal | Block | Usage | ErrorResponse

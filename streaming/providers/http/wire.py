@@ -58,6 +58,10 @@ class HttpWire:
         """What one event means. It may raise anything for an event of an unknown shape."""
         raise NotImplementedError
 
+    def get_reply_id(self, event: dict[str, Any]) -> str:
+        """The provider's id of the reply, if it is in this event. Only asked for while unknown."""
+        return ""
+
     def get_cursor(self, event: dict[str, Any]) -> str:
         """The place of an event in the copy of the reply that the provider keeps, if it does."""
         return ""

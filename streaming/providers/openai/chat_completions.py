@@ -7,7 +7,7 @@ from typing import Any
 
 from streaming.events import Delta
 from streaming.providers.http.parse import normalize_reason, require_str
-from streaming.providers.http.parsed import ParsedEvent, Reason, Refusal, ResponseId
+from streaming.providers.http.parsed import ParsedEvent, Reason, Refusal
 from streaming.providers.openai.client import OpenAISdkAdapter, find_error, parse_error
 from streaming.providers.types import FinishReason, Request, Usage
 
@@ -35,14 +35,15 @@ class ChatCompletionsAdapter(OpenAISdkAdapter):
             yield parse_error(failure)
         if counts := event.get("usage"):
             yield parse_usage(counts)
-        if response_id := event.get("id"):
-            yield ResponseId(response_id)
         choice: dict[str, Any] = next(filter(_is_first_choice, event.get("choices") or ()), {})
         # Some servers answer in one piece although they are asked for a stream.
         if delta := choice.get("delta") or choice.get("message"):
             yield from parse_delta(delta)
         if reason := normalize_reason(choice.get("finish_reason")):
             yield Reason(FINISH_REASONS.get(reason.lower(), "other"))
+
+    def get_reply_id(self, event: dict[str, Any]) -> str:
+        return event.get("id") or ""
 
 
 class CompatibleAdapter(ChatCompletionsAdapter):

@@ -10,7 +10,7 @@ import openai
 
 from streaming.events import Delta, DeltaKind
 from streaming.providers.http.parse import require_str
-from streaming.providers.http.parsed import EndMark, ParsedEvent, Reason, Refusal, ResponseId
+from streaming.providers.http.parsed import EndMark, ParsedEvent, Reason, Refusal
 from streaming.providers.openai.client import OpenAISdkAdapter, find_error, parse_error
 from streaming.providers.redaction import Secret
 from streaming.providers.types import FinishReason, Request, Upstream, Usage
@@ -75,8 +75,6 @@ class ResponsesAdapter(OpenAISdkAdapter):
             yield Delta(require_str(event["delta"]), DELTA_KINDS[kind])
             return
         response = event.get("response") or {}
-        if response:
-            yield ResponseId(response.get("id") or "")
         match kind:
             case "response.created":
                 yield Delta("")  # there is a copy now
@@ -91,6 +89,9 @@ class ResponsesAdapter(OpenAISdkAdapter):
                 yield parse_error(response.get("error") or {"message": "The response failed."})
             case _ if failure := find_error(event):
                 yield parse_error(failure)
+
+    def get_reply_id(self, event: dict[str, Any]) -> str:
+        return (event.get("response") or {}).get("id") or ""
 
     def get_cursor(self, event: dict[str, Any]) -> str:
         """Events are numbered."""
