@@ -1,4 +1,4 @@
-"""Forms for accounts and keys."""
+"""Forms of accounts: signing up, and passwords."""
 
 from __future__ import annotations
 
@@ -17,16 +17,14 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.db import IntegrityError
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from accounts import keys, setup
+from accounts import setup
 from accounts.adapter import SignUpClosed, limit_unrequested_mails
 from accounts.email_addresses import ensure_primary_email, find_user_by_email, is_email_taken
 from accounts.models import User, UserManager
-from streaming.providers.catalog import Provider
 
 
 class RepeatedPasswordMixin:
@@ -142,39 +140,3 @@ class PasswordChangeForm(RepeatedPasswordMixin, ChangePasswordForm):
         if not get_adapter().reauthenticate(self.user, typed):
             raise get_adapter().validation_error("enter_current_password")
         return typed
-
-
-class KeyForm(forms.Form):
-    """A provider's key, to be added or replaced. The page never shows the typed key again, not
-    even if it was refused."""
-
-    key = forms.CharField(
-        strip=False,  # keys.clean decides
-        required=False,  # keys.clean says it better
-        widget=forms.PasswordInput(
-            render_value=False,
-            attrs={
-                "autocomplete": "off",
-                "autocapitalize": "none",
-                "spellcheck": "false",
-                "required": True,
-            },
-        ),
-    )
-
-    def __init__(self, provider: Provider, data: QueryDict | None = None) -> None:
-        super().__init__(data, auto_id=f"id_{provider.id}_%s")
-        self.fields["key"].label = _("%(provider)s API key") % {"provider": provider.name}
-
-    def clean_key(self) -> str:
-        return keys.clean(self.cleaned_data["key"])
-
-
-class ReplyPreferencesForm(forms.ModelForm):
-    """The settings of this person's replies."""
-
-    class Meta:
-        model = User
-        fields = ["background_replies"]
-        labels = {"background_replies": gettext_lazy("Resume from OpenAI after a crash")}
-        help_texts = {"background_replies": ""}  # the page has it

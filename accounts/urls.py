@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts import views
+from accounts import preferences
+from accounts.api_keys import views
 
 urlpatterns = [
-    path("replies/", views.reply_preferences_page, name="replies"),
+    path("replies/", preferences.reply_preferences_page, name="replies"),
     path("keys/", views.keys_page, name="keys"),
     path("keys/<slug:provider>/", views.save_key, name="key"),
     path("keys/<slug:provider>/check/", views.recheck_key, name="key-check"),

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from accounts.sealing import MasterKeyError, parse_master_keys
+from accounts.api_keys.sealing import MasterKeyError, parse_master_keys
 from config.redis_connection import LongPollConnection
 
 BASE_DIR = Path(__file__).resolve().parent.parent

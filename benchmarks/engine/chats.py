@@ -8,7 +8,7 @@ from uuid import uuid4
 from django.db import connection
 from django.db.models.functions import Now
 
-from accounts import keys
+from accounts.api_keys import keys
 from accounts.models import User
 from benchmarks.engine.source import KEY
 from chat import replies as chat_replies

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from accounts import keys
+from accounts.api_keys import keys
 from accounts.models import KeyStatus, User
 from chat import model_catalog
 from chat.models import Conversation

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 
 from django.utils.translation import gettext as _
 
-from accounts import keys
+from accounts.api_keys import keys
+from accounts.api_keys.sealing import SealBroken
 from accounts.providers import get_base_url
-from accounts.sealing import SealBroken
 from chat import model_catalog
 from streaming.database import run_in_db_until_answered
 from streaming.models import Stream

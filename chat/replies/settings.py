@@ -14,7 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from accounts import keys
+from accounts.api_keys import keys
 from accounts.models import User
 from chat import model_catalog
 from chat.models import Conversation

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from accounts import keys
+from accounts.api_keys import keys
 from accounts.models import ApiKey, User
 
 SECRET = "sk-harbour-0123456789-ab12"

@@ -17,7 +17,7 @@ from django.test import Client
 from django.utils.log import AdminEmailHandler
 from pytest_django import Settings
 
-from accounts import keys
+from accounts.api_keys import keys
 from accounts.models import ApiKey, User
 
 ADD = "/settings/keys/openai/"
@@ -126,7 +126,11 @@ def test_a_saved_key_appears_nowhere(
 
 @pytest.mark.parametrize("debug", [True, False])
 @pytest.mark.parametrize(
-    "broken", ["accounts.sealing._associated_data", "accounts.keys.ApiKey.objects.update_or_create"]
+    "broken",
+    [
+        "accounts.api_keys.sealing._associated_data",
+        "accounts.api_keys.keys.ApiKey.objects.update_or_create",
+    ],
 )
 def test_an_error_report_does_not_contain_the_key(
     canary: Canary,

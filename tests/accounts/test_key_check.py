@@ -13,7 +13,7 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from accounts import checking, keys, views
+from accounts.api_keys import checking, keys, views
 from accounts.models import ApiKey, KeyStatus, ListedModel, User
 from streaming.providers import listing
 from streaming.providers.errors import TimedOut

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from django.test import Client, override_settings
 
-from accounts import keys
+from accounts.api_keys import keys
 from accounts.models import User
 from accounts.page_account import get_opaque_account_id
 from chat.models import Conversation

@@ -9,7 +9,13 @@ from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.sealing import MasterKeyError, SealBroken, open_sealed, parse_master_keys, seal_secret
+from accounts.api_keys.sealing import (
+    MasterKeyError,
+    SealBroken,
+    open_sealed,
+    parse_master_keys,
+    seal_secret,
+)
 
 SECRET = "sk-sealed-0123456789"
 OLD, NEW = os.urandom(32), os.urandom(32)

@@ -6,7 +6,7 @@ import uuid
 import pytest
 from django.test import Client
 
-from accounts import keys
+from accounts.api_keys import keys
 from accounts.models import ApiKey, KeyStatus, ListedModel, User
 from chat.replies import Reply
 from streaming.providers import catalog

@@ -11,7 +11,7 @@ from django.db.models import F
 from django.test import Client
 from pytest_django import Settings
 
-from accounts import keys
+from accounts.api_keys import keys
 from accounts.models import User
 from chat import model_catalog, replies
 from chat.models import Conversation, Message

@@ -13,7 +13,7 @@ from django.utils import timezone, translation
 from django.utils.translation import trans_real
 from pytest_django import Settings
 
-from accounts import keys
+from accounts.api_keys import keys
 from accounts.models import ApiKey, User
 from streaming import lifecycle
 from streaming.events import Finish

@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.test import Client
 from pytest_django import Settings
 
-from accounts import checking, keys
+from accounts.api_keys import checking, keys
 from accounts.models import KeyStatus, User
 from chat import model_catalog, replies
 from chat.models import Conversation, ModelOverride, RefusedParameter

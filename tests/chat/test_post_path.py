@@ -14,7 +14,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from accounts import keys
+from accounts.api_keys import keys
 from accounts.models import User
 from streaming.models import Stream
 from tests.chat.factories import HTMX

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from accounts import keys
+from accounts.api_keys import keys
 from accounts.models import User
 from chat import changes, replies
 from chat.models import Conversation, Message

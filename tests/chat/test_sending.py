@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import pytest
 from django.test import Client
 
-from accounts import keys
+from accounts.api_keys import keys
 from accounts.models import User
 from chat.messages.forms import MAX_MESSAGE_CHARS
 from chat.models import Conversation, Message

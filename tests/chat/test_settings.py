@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import pytest
 from django.test import Client
 
-from accounts import keys
+from accounts.api_keys import keys
 from accounts.models import User
 from chat.messages.forms import ComposerForm
 from chat.models import Conversation

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from django.test import override_settings
 
-from accounts import keys
+from accounts.api_keys import keys
 from accounts.models import User
 from chat import conversations
 from chat.models import Conversation

@@ -1,4 +1,4 @@
-"""The pages of a user's settings: provider keys, and settings of replies."""
+"""The page of a user's provider keys."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
-from accounts import checking, keys
-from accounts.checking import KeyCheck
-from accounts.forms import KeyForm, ReplyPreferencesForm
-from accounts.models import ApiKey, KeyStatus, User
+from accounts.api_keys import checking, keys
+from accounts.api_keys.checking import KeyCheck
+from accounts.api_keys.forms import KeyForm
+from accounts.api_keys.sealing import SealBroken
+from accounts.models import ApiKey, KeyStatus
 from accounts.rate_limits import RateLimit
-from accounts.sealing import SealBroken
+from accounts.requests import SignedInRequest
 from streaming.providers.catalog import PROVIDERS, Provider
 
 KEY_CHECK_LIMIT = RateLimit("key-check", 10, 60)
@@ -31,12 +32,6 @@ work."""
 TOO_MANY_CHECKS_MESSAGE = gettext_lazy(
     "Too many keys were checked in a short time. Wait a minute and try again."
 )
-
-
-class SignedInRequest(HttpRequest):
-    """A request that `login_required` has passed."""
-
-    user: User
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,17 +153,3 @@ def _render_keys_page(
 
 def _build_row(provider: Provider, key: ApiKey | None, form: KeyForm) -> KeyRow:
     return KeyRow(provider, key, form, model_count=getattr(key, "models", 0))
-
-
-@login_required
-@never_cache
-def reply_preferences_page(request: SignedInRequest) -> HttpResponse:
-    """The settings of this user's replies; POST changes them."""
-    form = ReplyPreferencesForm(
-        request.POST if request.method == "POST" else None, instance=request.user
-    )
-    if not form.is_valid():
-        return render(request, "settings/replies.html", {"form": form})
-    form.instance.save(update_fields=["background_replies"])  # others may have changed
-    messages.success(request, _("Your settings are saved."))
-    return redirect("replies")

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from accounts.keys import decrypt_for_check
+from accounts.api_keys.keys import decrypt_for_check
 from accounts.models import ApiKey, KeyStatus, ListedModel
 from accounts.providers import get_base_url
 from streaming.providers import errors, listing

@@ -14,8 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
+from accounts.api_keys.sealing import SealedSecret, open_sealed, seal_secret
 from accounts.models import ApiKey, ListedModel, User
-from accounts.sealing import SealedSecret, open_sealed, seal_secret
 from streaming.providers.catalog import PROVIDERS, Provider
 
 MAX_KEY_CHARS = 500

@@ -1,0 +1,39 @@
+"""The form and the page of a person's settings of replies."""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+
+from accounts.models import User
+from accounts.requests import SignedInRequest
+
+
+class ReplyPreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
+    """The settings of this person's replies."""
+
+    class Meta:
+        model = User
+        fields = ["background_replies"]
+        labels = {"background_replies": gettext_lazy("Resume from OpenAI after a crash")}
+        help_texts = {"background_replies": ""}  # the page has it
+
+
+@login_required
+@never_cache
+def reply_preferences_page(request: SignedInRequest) -> HttpResponse:
+    """The settings of this user's replies; POST changes them."""
+    form = ReplyPreferencesForm(
+        request.POST if request.method == "POST" else None, instance=request.user
+    )
+    if not form.is_valid():
+        return render(request, "settings/replies.html", {"form": form})
+    form.instance.save(update_fields=["background_replies"])  # others may have changed
+    messages.success(request, _("Your settings are saved."))
+    return redirect("replies")
