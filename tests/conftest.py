@@ -8,13 +8,16 @@ import pytest
 from django.core.management.commands import flush
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.test import override_settings
+from django.test import Client, override_settings
 from playwright.sync_api import Browser, sync_playwright
 
 from accounts import setup
 from accounts.models import User
 from streaming import database
 from streaming.providers import catalog
+from tests.factories import PLAIN_STORAGES, create_signed_in_client
+from tools.deployment.deployment import Deployment
+from tools.fake_provider import Fake
 from tools.services import chromium
 
 PASSWORD = "kelp-holds-fast-7"
@@ -35,12 +38,12 @@ def quick_clients() -> Iterator[None]:
         yield
 
 
-KEPT = ("auth_permission", "django_content_type")
+UNTOUCHED_TABLES = ("auth_permission", "django_content_type")
 """Tables that migrations fill, and no test empties."""
 
 
 @pytest.fixture(autouse=True, scope="session")
-def quick_flushes() -> Iterator[None]:
+def delete_rows_instead_of_truncating() -> Iterator[None]:
     """Tables with a few rows are emptied in 5 ms by DELETE, and by TRUNCATE, which makes new files
     for each of them, in 200; that is done after half of the tests."""
 
@@ -49,7 +52,7 @@ def quick_flushes() -> Iterator[None]:
         unchecked = ["SET LOCAL session_replication_role = replica"]
         return [
             *(unchecked if connection.vendor == "postgresql" else []),
-            *(f"DELETE FROM {table}" for table in tables if table not in KEPT),
+            *(f"DELETE FROM {table}" for table in tables if table not in UNTOUCHED_TABLES),
         ]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -72,6 +75,34 @@ def django_db_setup(django_db_setup: None) -> Iterator[None]:
     """A database can't be dropped while threads that read it keep their connections."""
     yield
     database.close(wait=True)
+
+
+@pytest.fixture
+def plain_static_files() -> Iterator[None]:
+    """Serve static files under their own names, without a manifest of collected files."""
+    with override_settings(STORAGES=PLAIN_STORAGES):
+        yield
+
+
+@pytest.fixture(scope="session")
+def provider() -> Iterator[Fake]:
+    """The fake provider, in a process of its own. Tests take `fake`."""
+    with Fake.spawn() as provider:
+        yield provider
+
+
+@pytest.fixture
+def fake(provider: Fake) -> Fake:
+    """The fake provider, without scripts and records."""
+    provider.reset()
+    return provider
+
+
+@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
+def server_deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:
+    """A deployment of one process, on each of the two servers."""
+    with Deployment("embedded", server=request.param) as deployment:
+        yield deployment
 
 
 @pytest.fixture(scope="session")
@@ -126,3 +157,9 @@ def colleague(db: None) -> User:
 @pytest.fixture
 def stranger(db: None) -> User:
     return User.objects.create_user("stranger@holdfast.test", PASSWORD, name="Stella Stranger")
+
+
+@pytest.fixture
+def as_owner(owner: User) -> Client:
+    """A browser in which the owner is signed in."""
+    return create_signed_in_client(owner)

@@ -4,22 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 from django.core.cache import cache
-from django.test import Client, override_settings
+from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import User
-
-PLAIN_STATIC = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-}
+from tests.factories import create_signed_in_client
 
 
 @pytest.fixture(autouse=True)
-def static_files_under_their_own_names() -> Iterator[None]:
+def use_plain_static_files(plain_static_files: None) -> None:
     """These tests need no collected static files."""
-    with override_settings(STORAGES=PLAIN_STATIC):
-        yield
 
 
 @pytest.fixture
@@ -31,13 +25,8 @@ def committed(transactional_db: None) -> Iterator[None]:
 
 
 @pytest.fixture
-def as_owner(owner: User) -> Client:
-    return _signed_in(owner)
-
-
-@pytest.fixture
 def as_colleague(colleague: User) -> Client:
-    return _signed_in(colleague)
+    return create_signed_in_client(colleague)
 
 
 @pytest.fixture
@@ -48,14 +37,8 @@ def administrator(db: None, password: str) -> User:
 @pytest.fixture
 def as_administrator(administrator: User, password: str) -> Client:
     """A client that has just confirmed the password, as pages of accounts require."""
-    client = _signed_in(administrator)
+    client = create_signed_in_client(administrator)
     client.post("/accounts/reauthenticate/", {"password": password})
-    return client
-
-
-def _signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     return client
 
 

@@ -7,6 +7,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import User
+from tests.factories import sign_in
 
 EMAIL = "/accounts/email/"
 LOGIN = "/accounts/login/"
@@ -209,7 +210,7 @@ def test_an_administrators_session_alone_changes_no_account(
     administrator: User, owner: User, page: str
 ) -> None:
     client = Client()
-    client.force_login(administrator, backend="django.contrib.auth.backends.ModelBackend")
+    sign_in(client, administrator)
     form = {"email": THIEF, "user": owner.pk, "verified": "on", "name": "all", "post": "yes"}
     form |= {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD, "is_superuser": "on"}
     form |= {"usable_password": "true"}

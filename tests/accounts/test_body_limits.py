@@ -13,6 +13,7 @@ from accounts.models import User
 from config import body_limits
 from config.request_queue import USER_ID_KEY
 from config.session_owners import CACHE_SECONDS, SessionOwnerCache
+from tests.factories import sign_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LONG = b"x" * 2**20
@@ -44,7 +45,7 @@ async def post(session: str, *, says_length: bool) -> list[Any]:
 @pytest.fixture
 def session(owner: User) -> str:
     client = Client()
-    client.force_login(owner, backend="django.contrib.auth.backends.ModelBackend")
+    sign_in(client, owner)
     return client.cookies["sessionid"].value
 
 
@@ -72,7 +73,7 @@ async def test_a_long_body_gets_503_during_an_outage(
 
 def test_an_ended_session_has_no_owner(owner: User) -> None:
     client = AsyncClient()
-    client.force_login(owner, backend="django.contrib.auth.backends.ModelBackend")
+    sign_in(client, owner)
     page = async_to_sync(client.get)("/")
     assert page.asgi_request.scope[USER_ID_KEY] == owner.pk
     signed_out = async_to_sync(client.post)("/accounts/logout/")

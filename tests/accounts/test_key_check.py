@@ -31,7 +31,7 @@ NO_CREDIT = {"error": {"message": "You exceeded it", "code": "insufficient_quota
 ECHO = {"error": {"message": f"Incorrect API key: {SECRET}", "code": "invalid_api_key"}}
 
 
-class Provider:
+class KeyServer:
     """A provider's list of models. It sends the scripted response, or nothing until it is
     closed."""
 
@@ -39,15 +39,15 @@ class Provider:
         self.status, self.body, self.silent = 200, LIST, False
         self.asked: list[str] = []
         self.closing = threading.Event()
-        provider = self
+        key_server = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                provider.asked.append(f"{self.path} {self.headers['Authorization']}")
-                if provider.silent:
-                    provider.closing.wait(30)
-                body = json.dumps(provider.body).encode()
-                self.send_response(provider.status)
+                key_server.asked.append(f"{self.path} {self.headers['Authorization']}")
+                if key_server.silent:
+                    key_server.closing.wait(30)
+                body = json.dumps(key_server.body).encode()
+                self.send_response(key_server.status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -75,11 +75,11 @@ class Provider:
 
 
 @pytest.fixture
-def provider(settings: Settings, nobody_to_ask: None) -> Iterator[Provider]:
-    provider = Provider()
-    with provider.listening() as url:
+def key_server(settings: Settings, nobody_to_ask: None) -> Iterator[KeyServer]:
+    key_server = KeyServer()
+    with key_server.listening() as url:
         settings.OPENAI_BASE_URL = url
-        yield provider
+        yield key_server
 
 
 def saved(client: Client, secret: str = SECRET) -> str:
@@ -89,7 +89,7 @@ def saved(client: Client, secret: str = SECRET) -> str:
 
 
 def test_a_valid_key_is_saved_with_its_models(
-    as_owner: Client, owner: User, provider: Provider
+    as_owner: Client, owner: User, key_server: KeyServer
 ) -> None:
     shown = saved(as_owner)
     assert "OpenAI key saved and verified." in shown
@@ -98,14 +98,14 @@ def test_a_valid_key_is_saved_with_its_models(
     assert key.check_result == KeyStatus.VALID
     assert key.last_checked_at
     assert [m.model_id for m in key.listed.all()] == ["gpt-6.2-sol"]
-    assert provider.asked == [f"/v1/models Bearer {SECRET}"]
+    assert key_server.asked == [f"/v1/models Bearer {SECRET}"]
     assert ": Verified<" in shown
 
 
 def test_an_invalid_key_is_refused_with_a_message_and_not_saved(
-    as_owner: Client, owner: User, provider: Provider
+    as_owner: Client, owner: User, key_server: KeyServer
 ) -> None:
-    provider.says(401, ECHO)
+    key_server.says(401, ECHO)
     answer = as_owner.post(OPENAI, {"key": SECRET})
     shown = answer.content.decode()
     assert answer.status_code == 422
@@ -115,10 +115,10 @@ def test_an_invalid_key_is_refused_with_a_message_and_not_saved(
 
 
 def test_an_invalid_replacement_leaves_the_key_as_it_was(
-    as_owner: Client, owner: User, provider: Provider
+    as_owner: Client, owner: User, key_server: KeyServer
 ) -> None:
     saved(as_owner)
-    provider.says(401, ECHO)
+    key_server.says(401, ECHO)
     assert as_owner.post(OPENAI, {"key": OTHER}).status_code == 422
     assert keys.decrypt_for_call(owner, "openai") == SECRET
     assert ApiKey.objects.get(user=owner).check_result == KeyStatus.VALID
@@ -145,17 +145,17 @@ def test_an_invalid_replacement_leaves_the_key_as_it_was(
 def test_after_any_other_error_the_key_is_saved_and_marked(
     as_owner: Client,
     owner: User,
-    provider: Provider,
+    key_server: KeyServer,
     status: int,
     body: dict[str, Any],
     result: KeyStatus,
     sentence: str,
 ) -> None:
-    provider.says(status, body)
+    key_server.says(status, body)
     assert sentence in saved(as_owner)
     key = ApiKey.objects.get(user=owner)
     assert (key.check_result, keys.decrypt_for_call(owner, "openai")) == (result, SECRET)
-    assert len(provider.asked) == 1
+    assert len(key_server.asked) == 1
 
 
 def test_an_unreachable_provider_does_not_prevent_saving_a_key(
@@ -166,11 +166,11 @@ def test_an_unreachable_provider_does_not_prevent_saving_a_key(
 
 
 def test_a_silent_provider_is_waited_for_no_longer_than_the_limit(
-    as_owner: Client, owner: User, provider: Provider, monkeypatch: pytest.MonkeyPatch
+    as_owner: Client, owner: User, key_server: KeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ask = listing.list_models_blocking
     monkeypatch.setattr(listing, "list_models_blocking", partial(ask, seconds=0.2))
-    provider.silent = True
+    key_server.silent = True
     saved(as_owner)
     assert ApiKey.objects.get(user=owner).check_result == KeyStatus.UNREACHABLE
 
@@ -196,10 +196,10 @@ def test_a_hanging_event_loop_is_not_waited_for(
 
 
 def test_a_key_is_checked_again_on_request(
-    as_owner: Client, owner: User, provider: Provider
+    as_owner: Client, owner: User, key_server: KeyServer
 ) -> None:
     saved(as_owner)
-    provider.says(401, ECHO)
+    key_server.says(401, ECHO)
     shown = as_owner.post(AGAIN, follow=True).content.decode()
     assert "OpenAI rejected this key." in shown
     assert ": Rejected<" in shown
@@ -208,10 +208,10 @@ def test_a_key_is_checked_again_on_request(
 
 
 def test_a_check_refreshes_the_list_and_does_not_count_as_use(
-    as_owner: Client, owner: User, provider: Provider
+    as_owner: Client, owner: User, key_server: KeyServer
 ) -> None:
     saved(as_owner)
-    provider.says(200, {"data": [LIST["data"][0] | {"id": "gpt-7-sol"}]})
+    key_server.says(200, {"data": [LIST["data"][0] | {"id": "gpt-7-sol"}]})
     as_owner.post(AGAIN)
     key = ApiKey.objects.get(user=owner)
     assert [m.model_id for m in key.listed.all()] == ["gpt-7-sol"]
@@ -219,22 +219,22 @@ def test_a_check_refreshes_the_list_and_does_not_count_as_use(
 
 
 def test_only_the_owner_of_a_key_can_check_it(
-    as_colleague: Client, owner: User, provider: Provider
+    as_colleague: Client, owner: User, key_server: KeyServer
 ) -> None:
     keys.save(owner, "openai", SECRET)
     assert as_colleague.post(AGAIN).status_code == 302
     assert as_colleague.get(AGAIN).status_code == 302
-    assert provider.asked == []
+    assert key_server.asked == []
     assert ApiKey.objects.get(user=owner).last_checked_at is None
 
 
 def test_a_key_that_cannot_be_decrypted_is_not_checked(
-    as_owner: Client, owner: User, provider: Provider, settings: Settings
+    as_owner: Client, owner: User, key_server: KeyServer, settings: Settings
 ) -> None:
     keys.save(owner, "openai", SECRET)
     settings.MASTER_KEYS = {"newer": bytes(range(32))}
     assert "Please enter it again" in as_owner.post(AGAIN, follow=True).content.decode()
-    assert provider.asked == []
+    assert key_server.asked == []
 
 
 def test_the_result_for_a_replaced_key_is_dropped(owner: User) -> None:
@@ -266,7 +266,7 @@ def test_a_user_can_check_ten_keys_a_minute(
     as_owner: Client,
     as_colleague: Client,
     owner: User,
-    provider: Provider,
+    key_server: KeyServer,
 ) -> None:
     """With both forms together, because otherwise the limit would help thieves to find working
     keys."""
@@ -274,14 +274,14 @@ def test_a_user_can_check_ten_keys_a_minute(
     as_owner.post(AGAIN)
     for _ in range(views.KEY_CHECK_LIMIT.max_count - 3):
         assert views.KEY_CHECK_LIMIT.counter_for(owner.pk).try_consume()
-    provider.says(401, ECHO)
+    key_server.says(401, ECHO)
     as_owner.post(OPENAI, {"key": "sk-stolen-0123456789-0001"})
     as_owner.post(AGAIN)
-    assert len(provider.asked) == 3
+    assert len(key_server.asked) == 3
     answer = as_owner.post(OPENAI, {"key": SECRET})
     assert answer.status_code == 422
     assert "Not saved. Too many keys were checked" in answer.content.decode()
     assert SECRET not in answer.content.decode()
-    provider.says(200, LIST)
+    key_server.says(200, LIST)
     saved(as_colleague)
-    assert len(provider.asked) == 4
+    assert len(key_server.asked) == 4

@@ -5,35 +5,23 @@ from __future__ import annotations
 
 import re
 from html import unescape
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.test import Client, override_settings
+from django.test import Client
 
 from accounts.api_keys import keys
 from accounts.models import User
 from accounts.page_account import get_opaque_account_id
 from chat.models import Conversation
-from tests.chat.factories import HTMX, signed_in
-
-PLAIN_FILES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
-
-
-@pytest.fixture(autouse=True)
-def plain_files() -> Any:
-    with override_settings(STORAGES=PLAIN_FILES):
-        yield
+from tests.chat.factories import HTMX
+from tests.factories import create_signed_in_client, sign_in
 
 
 def message(user: User | None, text: str = "Half a thought") -> dict[str, str]:
     """Build the fields that the form on a page of this account sends; None is a visitor's page."""
     form = {"text": text, "model": "demo", "request_id": str(uuid4())}
     return form | ({"account": get_opaque_account_id(user)} if user else {})
-
-
-def sign_in(client: Client, user: User) -> None:
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
 
 
 def in_box(client: Client, path: str = "/") -> str:
@@ -44,7 +32,7 @@ def in_box(client: Client, path: str = "/") -> str:
 
 
 def test_an_account_has_its_own_opaque_token(owner: User, stranger: User) -> None:
-    page = signed_in(owner).get("/").content.decode()
+    page = create_signed_in_client(owner).get("/").content.decode()
     assert f'<meta name="account" content="{get_opaque_account_id(owner)}">' in page
     assert f'name="account" value="{get_opaque_account_id(owner)}"' in page
     assert get_opaque_account_id(owner) != get_opaque_account_id(stranger)
@@ -58,7 +46,7 @@ def test_a_form_of_another_accounts_page_is_refused_and_returns_the_text(
 ) -> None:
     form = message(owner if way == "field" else None)
     headers = HTMX | {"X-Account": get_opaque_account_id(owner)} if way == "header" else {}
-    browser = signed_in(stranger)
+    browser = create_signed_in_client(stranger)
     answer = browser.post(path.format(uuid4()), form, headers=headers)
     assert answer.status_code == 409
     assert answer.headers["X-Account"] == get_opaque_account_id(stranger)
@@ -84,12 +72,12 @@ def test_every_form_names_the_account_of_its_page(
     """So a browser without scripts is refused as well, whatever the form does."""
     for user in (owner, stranger):
         keys.save(user, "openai", f"sk-of-{user.pk}")
-    page = signed_in(owner).get(path).content.decode()
+    page = create_signed_in_client(owner).get(path).content.decode()
     forms = re.findall(r'<form[^>]*method="post".*?</form>', page, re.DOTALL)
     assert forms
     for form in forms:
         assert f'name="account" value="{get_opaque_account_id(owner)}"' in form
-    browser = signed_in(stranger)
+    browser = create_signed_in_client(stranger)
     for action in actions:
         answer = browser.post(
             action, {"account": get_opaque_account_id(owner), "key": "sk-another"}
@@ -101,7 +89,7 @@ def test_every_form_names_the_account_of_its_page(
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
 def test_a_form_of_the_accounts_own_page_is_accepted(owner: User, headers: dict[str, str]) -> None:
-    answer = signed_in(owner).post("/c/", message(owner), headers=headers)
+    answer = create_signed_in_client(owner).post("/c/", message(owner), headers=headers)
     assert answer.status_code in {200, 302}
     assert Conversation.objects.get().user == owner
 

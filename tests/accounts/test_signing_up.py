@@ -1,23 +1,18 @@
 """The first person to sign up administers the installation, and only one person is the first."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from threading import Barrier, BrokenBarrierError
-from typing import TypeVar
 
 import pytest
 from allauth.account.models import EmailAddress
 from django.core import mail
-from django.db import connections
 from django.http import HttpRequest
 from django.test import Client
 from pytest_django import Settings
 
 from accounts import adapter
 from accounts.models import User
-
-T = TypeVar("T")
+from tests.factories import run_at_once
 
 SIGN_UP = "/accounts/signup/"
 PASSWORD = "kelp-holds-fast-7"
@@ -73,7 +68,7 @@ def test_two_simultaneous_sign_ups_make_one_administrator(
 
     monkeypatch.setattr(User, "save", save_late)
     meet_before_saving(monkeypatch)
-    codes = at_once(
+    codes = run_at_once(
         lambda: Client().post(SIGN_UP, form("ann@example.org")).status_code,
         lambda: Client().post(SIGN_UP, form("ben@example.org")).status_code,
     )
@@ -85,10 +80,10 @@ def test_a_double_post_of_the_sign_up_makes_one_account(
     committed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     meet_before_saving(monkeypatch)
-    places = at_once(
+    places = run_at_once(
         *[lambda: Client().post(SIGN_UP, form("ann@example.org")).headers["Location"]] * 2
     )
-    assert sorted(places) == ["/", "/accounts/login/"]
+    assert sorted(map(str, places)) == ["/", "/accounts/login/"]
     assert powers() == {"ann@example.org": (True, True)}
 
 
@@ -107,19 +102,6 @@ def meet_before_saving(monkeypatch: pytest.MonkeyPatch) -> None:
 def meet(barrier: Barrier, *, seconds: float) -> None:
     with suppress(BrokenBarrierError):
         barrier.wait(timeout=seconds)
-
-
-def at_once(*calls: Callable[[], T]) -> list[T]:
-    """Return the results of the calls, each made in a thread of its own."""
-
-    def run(call: Callable[[], T]) -> T:
-        try:
-            return call()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(calls)) as threads:
-        return list(threads.map(run, calls, timeout=60))
 
 
 def test_a_taken_address_is_refused_in_upper_and_lower_case(owner: User, client: Client) -> None:

@@ -1,34 +1,22 @@
 """Browsers of the people whose pages are tested, and a reply of the owner."""
 
-from collections.abc import Iterator
-
 import pytest
-from django.test import Client, override_settings
+from django.test import Client
 
 from accounts.models import User
 from chat.replies import Reply
-from tests.chat.factories import QUESTION, ask, signed_in
+from tests.chat.factories import QUESTION, ask
+from tests.factories import create_signed_in_client
 
 
 @pytest.fixture(autouse=True)
-def static_files_under_their_own_names() -> Iterator[None]:
-    """So that these tests need no collected files."""
-    plain = {
-        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    }
-    with override_settings(STORAGES=plain):
-        yield
-
-
-@pytest.fixture
-def as_owner(owner: User) -> Client:
-    return signed_in(owner)
+def use_plain_static_files(plain_static_files: None) -> None:
+    """These tests need no collected static files."""
 
 
 @pytest.fixture
 def as_stranger(stranger: User) -> Client:
-    return signed_in(stranger)
+    return create_signed_in_client(stranger)
 
 
 @pytest.fixture

@@ -7,26 +7,19 @@ import uuid
 from html import unescape
 from typing import Any
 
-from django.test import Client
-
 from accounts.models import User
 from chat import replies
 from chat.models import Conversation, Message
 from chat.replies import Reply, ReplySettings
 from streaming import journal, lifecycle
 from streaming.events import Finish
-from streaming.journal import Append, Chunk
+from streaming.journal import Append
 from streaming.lifecycle import Ending
 from streaming.models import Kind, Stream
+from tests.factories import Piece, build_chunks
 
 HTMX = {"HX-Request": "true"}
 QUESTION = "Why do tides lag the moon?"
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return client
 
 
 def ask(
@@ -51,14 +44,10 @@ def write(reply: Reply, text: str, *, reasoning: str = "", seam: bool = False) -
     """Claim the reply as a worker and commit some of it: a chunk for each word."""
     worker = lifecycle.register_worker("test")
     stream = next(s for s in lifecycle.claim(worker, 100) if s.pk == reply.stream.pk)
-    parts = [(Kind.REASONING, reasoning)] if reasoning else []
-    parts += [(Kind.TEXT, word) for word in re.findall(r"\S+\s*", text)]
-    parts += [(Kind.SEAM, "")] if seam else []
-    chunks, length = [], dict.fromkeys(Kind, 0)
-    for index, (kind, delta) in enumerate(parts):
-        offset = length[Kind.TEXT if kind == Kind.SEAM else kind]
-        chunks.append(Chunk(index, index, kind, delta, offset))
-        length[kind] += len(delta)
+    pieces: list[Piece] = [(Kind.REASONING, reasoning)] if reasoning else []
+    pieces += re.findall(r"\S+\s*", text)
+    pieces += [(Kind.SEAM, "")] if seam else []
+    chunks = build_chunks(pieces)
     assert journal.append([Append(stream.pk, stream.uuid, stream.epoch, tuple(chunks))])
     return stream
 

@@ -14,7 +14,8 @@ from chat import conversations
 from chat.models import Conversation, Message
 from chat.replies import Reply
 from streaming.models import State, Stream, StreamChunk
-from tests.chat.factories import HTMX, ask, finish, html, page, signed_in, write
+from tests.chat.factories import HTMX, ask, finish, html, page, write
+from tests.factories import create_signed_in_client
 
 pytestmark = pytest.mark.django_db
 
@@ -134,7 +135,7 @@ def test_the_menu_is_a_fragment_and_a_page(as_owner: Client, reply: Reply) -> No
 
 
 def test_a_stranger_can_change_no_conversation(stranger: User, reply: Reply) -> None:
-    client = signed_in(stranger)
+    client = create_signed_in_client(stranger)
     verbs = ("title", "pin", "reading", "deletion", "restoration")
     answers = [client.post(f"{page(reply)}{verb}/", {"title": "x"}) for verb in verbs]
     answers.append(client.get(f"{page(reply)}menu/"))

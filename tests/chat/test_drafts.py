@@ -14,6 +14,7 @@ from accounts.models import User
 from chat.pages.drafts import MAX_DRAFT_BYTES
 from chat.replies import Reply
 from tests.chat.factories import HTMX, html, message_form, page, read_text_box
+from tests.factories import sign_in
 
 
 def test_a_message_sent_while_signed_out_is_in_the_box_after_signing_in(
@@ -40,7 +41,7 @@ def test_a_draft_belongs_to_the_conversation_in_which_the_session_ended(
         f"{page(reply)}messages/", message_form(text="And neap tides?"), headers=HTMX
     )
     assert sent.headers["HX-Redirect"] == f"/accounts/login/?next={page(reply)}"
-    visitor.force_login(owner, backend="django.contrib.auth.backends.ModelBackend")
+    sign_in(visitor, owner)
     assert read_text_box(html(visitor.get(page(reply)))) == "And neap tides?"
     assert read_text_box(html(visitor.get("/"))) == ""
 

@@ -21,8 +21,8 @@ from streaming.lifecycle import Ending
 from streaming.models import State, Stream
 from streaming.providers import catalog
 from streaming.providers.catalog import Model, Provider
-from tests.chat.factories import HTMX, ask, finish, signed_in
-from tests.streaming.factories import at_once
+from tests.chat.factories import HTMX, ask, finish
+from tests.factories import create_signed_in_client, run_at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -139,7 +139,7 @@ def test_messages_sent_at_once_cannot_exceed_the_limit_together(
     owner: User, settings: Settings
 ) -> None:
     settings.MAX_UNFINISHED_PER_USER = 2
-    results = at_once(*[partial(ask, owner) for _ in range(5)])
+    results = run_at_once(*[partial(ask, owner) for _ in range(5)])
     assert sum(isinstance(result, Reply) for result in results) == 2
     assert sum(isinstance(result, ReplyRejected) for result in results) == 3
 
@@ -149,7 +149,7 @@ def test_equal_requests_at_once_create_one_reply_even_at_the_limit(
     owner: User, settings: Settings
 ) -> None:
     settings.MAX_UNFINISHED_PER_USER = 1
-    made = at_once(*[partial(ask, owner, request_id=uuid4())] * 3)
+    made = run_at_once(*[partial(ask, owner, request_id=uuid4())] * 3)
     assert [isinstance(result, Reply) for result in made] == [True] * 3
     assert Stream.objects.count() == 1
 
@@ -159,7 +159,7 @@ def test_a_page_explains_the_limit_and_keeps_the_text(
     owner: User, settings: Settings, headers: dict[str, str]
 ) -> None:
     settings.MAX_UNFINISHED_PER_USER = 0
-    client: Client = signed_in(owner)
+    client: Client = create_signed_in_client(owner)
     form = {"text": "Half a thought", "model": "demo", "request_id": str(uuid4())}
     answer = client.post("/c/", form, headers=headers)
     assert answer.status_code == 422

@@ -20,7 +20,7 @@ from streaming.events import Finish
 from streaming.lifecycle import Ending
 from streaming.providers import catalog
 from streaming.providers.errors import Interrupted, InvalidKey
-from tests.chat.factories import HTMX, ask, finish, message_form, page, signed_in, write
+from tests.chat.factories import HTMX, ask, finish, message_form, page, write
 from tests.chat.marked_strings import (
     LANGUAGE,
     MarkingTranslation,
@@ -30,6 +30,7 @@ from tests.chat.marked_strings import (
     find_unmarked_in_script,
     find_unmarked_in_template,
 )
+from tests.factories import create_signed_in_client
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"
@@ -211,7 +212,7 @@ def test_rejections_of_messages_are_marked(
         answer = as_owner.post(f"{page(reply)}messages/", form)
         assert answer.status_code >= 400
         assert_marked(answer.content.decode(), "stop")
-    assert_marked(signed_in(stranger).get(page(reply)).content.decode())
+    assert_marked(create_signed_in_client(stranger).get(page(reply)).content.decode())
     as_owner.post(f"{page(reply)}deletion/")
     assert_marked(as_owner.get("/").content.decode())
     other = as_owner.post("/c/", message_form(text=QUESTION, account=str(uuid4())))

@@ -29,6 +29,7 @@ from streaming.providers.catalog import UnknownModel
 from streaming.providers.errors import InvalidKey, ModelNotFound
 from streaming.providers.types import ModelInfo, Request, Usage
 from tests.chat.factories import ask
+from tests.factories import sign_in
 
 pytestmark = pytest.mark.django_db
 
@@ -166,7 +167,7 @@ def test_at_another_base_url_the_price_is_unknown(owner: User, settings: Setting
 def test_an_administrator_can_edit_models_in_the_admin(owner: User) -> None:
     admin = User.objects.create_superuser("administrator@holdfast.test", "kelp")
     client = Client()
-    client.force_login(admin, backend="django.contrib.auth.backends.ModelBackend")
+    sign_in(client, admin)
     form = {"model_id": "gpt-4o", "hidden": "on", "takes_temperature": "unknown"}
     assert client.post("/admin/chat/modeloverride/add/", form).status_code == 302
     assert "gpt-4o" not in model_catalog.load_models(owner)

@@ -22,24 +22,25 @@ from streaming.models import Kind, State, Stream
 from streaming.providers.errors import InvalidKey, ProviderError
 from streaming.providers.types import CONTINUE_PROMPT, Turn
 from tests.chat.factories import ask
-from tests.streaming.factories import at_once, claimed, finish, working, write
+from tests.factories import run_at_once
+from tests.streaming.factories import append_chunks, claim_stream, end_stream, register_worker
 
 Status = Conversation.ReplyStatus
 Notifications = list[tuple[str, dict[str, Any]]]
 
 
-def claim_stream(reply: Reply) -> Stream:
+def claim_reply(reply: Reply) -> Stream:
     """The reply's stream, claimed by a worker."""
-    return claimed(reply.stream, working())
+    return claim_stream(reply.stream, register_worker())
 
 
 def finish_reply(
     reply: Reply, text: str = "Because of friction.", state: State = State.COMPLETED
 ) -> None:
     """Let a worker write the whole reply and end it."""
-    stream = claim_stream(reply)
-    write(stream, text)
-    finish(stream, Ending(state))
+    stream = claim_reply(reply)
+    append_chunks(stream, text)
+    end_stream(stream, Ending(state))
 
 
 def read_status(conversation: Conversation) -> str:
@@ -204,7 +205,7 @@ def test_two_equal_requests_at_once_create_one_pair_and_one_stream(
     for round in range(10):
         request = uuid4()
         post = partial(ask, owner, f"round {round}", conversation, request_id=request)
-        got = [reply for reply in at_once(post, post) if isinstance(reply, Reply)]
+        got = [reply for reply in run_at_once(post, post) if isinstance(reply, Reply)]
         assert len(got) == 2
         assert got[0].answer == got[1].answer
         assert Message.objects.filter(content=f"round {round}").count() == 1
@@ -216,7 +217,7 @@ def test_two_equal_requests_at_once_create_one_pair_and_one_stream(
 @pytest.mark.django_db(transaction=True)
 def test_eight_equal_requests_at_once_create_one_reply(owner: User) -> None:
     post = partial(ask, owner, request_id=uuid4())
-    got = [reply for reply in at_once(*[post] * 8) if isinstance(reply, Reply)]
+    got = [reply for reply in run_at_once(*[post] * 8) if isinstance(reply, Reply)]
     assert len({reply.answer.pk for reply in got}) == 1
     assert len(got) == 8
     assert count_rows() == (1, 2, 1)
@@ -226,7 +227,7 @@ def test_eight_equal_requests_at_once_create_one_reply(owner: User) -> None:
 def test_simultaneous_questions_in_one_conversation_follow_each_other(owner: User) -> None:
     conversation = ask(owner, "0").conversation
     posts = [partial(ask, owner, str(n), conversation) for n in range(1, 5)]
-    assert all(isinstance(reply, Reply) for reply in at_once(*posts))
+    assert all(isinstance(reply, Reply) for reply in run_at_once(*posts))
     messages = list_branch(conversation)
     assert sorted(message.content for message in messages[::2]) == list("01234")
     assert {message.role for message in messages[1::2]} == {"assistant"}
@@ -275,17 +276,17 @@ def test_a_second_message_waits_for_the_running_reply(owner: User) -> None:
     first = ask(owner)
     second = ask(owner, "And the sun?", first.conversation)
     elsewhere = ask(owner, "Another conversation")
-    worker = working()
+    worker = register_worker()
     assert [s.pk for s in lifecycle.claim(worker, 9)] == [first.stream.pk, elsewhere.stream.pk]
     stream = Stream.objects.get(pk=first.stream.pk)
-    write(stream, "Because of friction.")
-    finish(stream)
+    append_chunks(stream, "Because of friction.")
+    end_stream(stream)
     assert read_status(first.conversation) == Status.STREAMING
     (next_one,) = lifecycle.claim(worker, 9)
     assert next_one.pk == second.stream.pk
     turns = replies.prepare(next_one, StreamText()).request.turns
     assert Turn("assistant", "Because of friction.") in turns
-    finish(next_one)
+    end_stream(next_one)
     assert read_status(first.conversation) == Status.COMPLETED
 
 
@@ -298,7 +299,7 @@ def test_a_request_contains_the_turns_before_the_reply(owner: User) -> None:
     finish_reply(first, "two")
     failed = ask(owner, "three", first.conversation)
     finish_reply(failed, "", State.FAILED)
-    stream = claim_stream(ask(owner, "four", first.conversation))
+    stream = claim_reply(ask(owner, "four", first.conversation))
     turns = replies.prepare(stream, StreamText()).request.turns
     assert [turn.role for turn in turns] == ["user", "assistant", "user"]
     assert "\n\n".join(turn.text for turn in turns) == "one\n\ntwo\n\nthree\n\nfour"
@@ -306,8 +307,8 @@ def test_a_request_contains_the_turns_before_the_reply(owner: User) -> None:
 
 @pytest.mark.django_db
 def test_a_continued_reply_asks_the_model_to_continue_its_text(owner: User) -> None:
-    stream = claim_stream(ask(owner, "one"))
-    write(stream, "so far")
+    stream = claim_reply(ask(owner, "one"))
+    append_chunks(stream, "so far")
     source = replies.prepare(stream, journal.read_text(stream.pk))
     assert source.request.turns[-2:] == (Turn("assistant", "so far"), Turn("user", CONTINUE_PROMPT))
 
@@ -315,7 +316,7 @@ def test_a_continued_reply_asks_the_model_to_continue_its_text(owner: User) -> N
 @pytest.mark.django_db(transaction=True)  # the SDK loads, and nothing stays locked
 def test_a_key_that_was_removed_meanwhile_fails_the_reply_with_a_reason(owner: User) -> None:
     keys.save(owner, "openai", "sk-of-the-owner-0123456789")
-    stream = claim_stream(ask(owner, model="gpt-4.1"))
+    stream = claim_reply(ask(owner, model="gpt-4.1"))
     assert replies.prepare(stream, StreamText()).key.reveal() == "sk-of-the-owner-0123456789"
     keys.remove(owner, "openai")
     with pytest.raises(InvalidKey) as invalid:
@@ -326,7 +327,7 @@ def test_a_key_that_was_removed_meanwhile_fails_the_reply_with_a_reason(owner: U
 @pytest.mark.django_db(transaction=True)  # the SDK loads, and nothing stays locked
 def test_the_repr_of_a_source_contains_no_key(owner: User) -> None:
     keys.save(owner, "openai", "sk-of-the-owner-0123456789")
-    stream = claim_stream(ask(owner, model="gpt-4.1"))
+    stream = claim_reply(ask(owner, model="gpt-4.1"))
     assert "of-the-owner" not in repr(replies.prepare(stream, StreamText()))
 
 
@@ -356,10 +357,10 @@ def test_every_ending_is_copied_to_message_and_conversation(
 @pytest.mark.django_db
 def test_usage_and_reasoning_are_stored_with_the_message(owner: User) -> None:
     reply = ask(owner)
-    stream = claim_stream(reply)
-    write(stream, (Kind.REASONING, "hm"), "one ", (Kind.SEAM, ""), "two")
+    stream = claim_reply(reply)
+    append_chunks(stream, (Kind.REASONING, "hm"), "one ", (Kind.SEAM, ""), "two")
     usage = {"input": 11, "output": 7, "reasoning": 3}
-    finish(stream, Ending.from_finish(Finish("length", usage)))
+    end_stream(stream, Ending.from_finish(Finish("length", usage)))
     answer = reload_answer(reply)
     assert (answer.content, answer.reasoning, answer.seams) == ("one two", "hm", [4])
     assert (answer.input_tokens, answer.output_tokens, answer.reasoning_tokens) == (11, 7, 3)
@@ -369,7 +370,7 @@ def test_usage_and_reasoning_are_stored_with_the_message(owner: User) -> None:
 @pytest.mark.django_db
 def test_a_stop_stores_the_text_so_far_at_once(owner: User) -> None:
     reply = ask(owner)
-    write(claim_stream(reply), "so far")
+    append_chunks(claim_reply(reply), "so far")
     assert lifecycle.stop(reply.stream.pk)
     assert reload_answer(reply).content == "so far"
     assert read_status(reply.conversation) == Status.COMPLETED
@@ -379,10 +380,10 @@ def test_a_stop_stores_the_text_so_far_at_once(owner: User) -> None:
 def test_a_conversation_is_streaming_until_its_last_reply_ends(owner: User) -> None:
     first = ask(owner)
     second = ask(owner, "And the sun?", first.conversation)
-    stream = claim_stream(first)
+    stream = claim_reply(first)
     lifecycle.stop(second.stream.pk)
     assert read_status(first.conversation) == Status.STREAMING
-    finish(stream, Ending(State.FAILED))
+    end_stream(stream, Ending(State.FAILED))
     assert read_status(first.conversation) == Status.ERROR
 
 
@@ -391,9 +392,9 @@ def test_two_replies_that_end_at_once_leave_the_conversation_idle(owner: User) -
     for _ in range(5):
         first = ask(owner)
         second = ask(owner, "And the sun?", first.conversation)
-        stream = claim_stream(first)
+        stream = claim_reply(first)
         end = partial(lifecycle.end, stream.pk, stream.epoch, Ending(State.COMPLETED))
-        assert at_once(end, partial(lifecycle.stop, second.stream.pk)) == [True, True]
+        assert run_at_once(end, partial(lifecycle.stop, second.stream.pk)) == [True, True]
         assert read_status(first.conversation) == Status.COMPLETED
 
 
@@ -401,11 +402,11 @@ def test_two_replies_that_end_at_once_leave_the_conversation_idle(owner: User) -
 def test_starting_and_ending_at_once_never_deadlock(owner: User) -> None:
     for round in range(5):
         first = ask(owner)
-        stream = claim_stream(first)
-        write(stream, "one")
+        stream = claim_reply(first)
+        append_chunks(stream, "one")
         end = partial(lifecycle.end, stream.pk, stream.epoch, Ending(State.COMPLETED))
         asking = partial(ask, owner, f"round {round}", first.conversation)
-        ended, second = at_once(end, asking)
+        ended, second = run_at_once(end, asking)
         assert ended is True
         assert isinstance(second, Reply)
         assert read_status(first.conversation) == Status.STREAMING
@@ -416,9 +417,9 @@ def test_starting_and_ending_at_once_never_deadlock(owner: User) -> None:
 @pytest.mark.django_db
 def test_a_reply_whose_message_was_deleted_still_ends(owner: User) -> None:
     reply = ask(owner)
-    stream = claim_stream(reply)
+    stream = claim_reply(reply)
     reply.conversation.delete()
-    finish(stream)
+    end_stream(stream)
     assert Stream.objects.get().state == State.COMPLETED
 
 
@@ -444,12 +445,12 @@ def test_a_page_shows_the_committed_text_of_a_running_reply(owner: User) -> None
         read_current_text(reload_answer(reply)).content,
         read_current_text(reload_answer(reply)).index,
     ) == ("", -1)
-    stream = claim_stream(reply)
-    write(stream, "so ", "far", (Kind.SEAM, ""))
+    stream = claim_reply(reply)
+    append_chunks(stream, "so ", "far", (Kind.SEAM, ""))
     shown = read_current_text(reload_answer(reply))
     assert (shown.content, shown.seams, shown.index) == ("so far", (6,), 2)
-    write(stream, "!")
-    finish(stream)
+    append_chunks(stream, "!")
+    end_stream(stream)
     shown = read_current_text(reload_answer(reply))
     assert (shown.content, shown.seams, shown.index) == ("so far!", (6,), 3)
 
@@ -457,9 +458,9 @@ def test_a_page_shows_the_committed_text_of_a_running_reply(owner: User) -> None
 @pytest.mark.django_db
 def test_the_text_of_a_folded_stream_is_loaded_from_its_message(owner: User) -> None:
     reply = ask(owner)
-    stream = claim_stream(reply)
-    write(stream, (Kind.REASONING, "hm"), "one ", (Kind.SEAM, ""), "two")
-    finish(stream)
+    stream = claim_reply(reply)
+    append_chunks(stream, (Kind.REASONING, "hm"), "one ", (Kind.SEAM, ""), "two")
+    end_stream(stream)
     held = journal.read_text(stream.pk)
     journal.fold_chunks(stream.pk)
     assert replies.load_text(Stream.objects.get()) == held
@@ -468,16 +469,16 @@ def test_the_text_of_a_folded_stream_is_loaded_from_its_message(owner: User) -> 
 @pytest.mark.django_db
 def test_the_first_stream_of_a_continued_reply_keeps_its_own_text(owner: User) -> None:
     reply = ask(owner)
-    stream = claim_stream(reply)
-    write(stream, "one ", (Kind.SEAM, ""), "two")
-    finish(stream, Ending(State.STOPPED))
+    stream = claim_reply(reply)
+    append_chunks(stream, "one ", (Kind.SEAM, ""), "two")
+    end_stream(stream, Ending(State.STOPPED))
     first = Stream.objects.get(pk=stream.pk)
     held = journal.read_text(stream.pk)
-    further = claim_stream(
+    further = claim_reply(
         replies.continue_reply(owner, answer=reload_answer(reply), request_id=uuid4())
     )
-    write(further, " three")
-    finish(further)
+    append_chunks(further, " three")
+    end_stream(further)
     assert reload_answer(reply).content == "one two three"
     assert replies.load_text(first) == StreamText(held.content, "", (4, 7), held.next_index)
 
@@ -503,7 +504,7 @@ def test_two_equal_continuations_at_once_create_one_stream_with_the_text_so_far(
     continue_it = partial(
         replies.continue_reply, owner, answer=reload_answer(reply), request_id=uuid4()
     )
-    got = [reply for reply in at_once(continue_it, continue_it) if isinstance(reply, Reply)]
+    got = [reply for reply in run_at_once(continue_it, continue_it) if isinstance(reply, Reply)]
     assert (len(got), Stream.objects.count()) == (2, 2)
     stream = got[0].stream
     assert stream == got[1].stream
@@ -522,7 +523,7 @@ def test_two_different_continuations_at_once_create_one_stream(owner: User) -> N
     both[1] = partial(
         replies.continue_reply, owner, answer=reload_answer(reply), request_id=uuid4()
     )
-    got = at_once(*both)
+    got = run_at_once(*both)
     assert sorted(type(each).__name__ for each in got) == ["Reply", "ReplyRejected"]
     assert Stream.objects.count() == 2
 
@@ -532,8 +533,8 @@ def test_after_a_provider_error_the_stream_has_a_sentence_and_the_message_its_te
     owner: User,
 ) -> None:
     reply = ask(owner)
-    stream = claim_stream(reply)
-    write(stream, "so far")
-    finish(stream, Ending.from_error(ProviderError("It broke.")))
+    stream = claim_reply(reply)
+    append_chunks(stream, "so far")
+    end_stream(stream, Ending.from_error(ProviderError("It broke.")))
     assert reload_answer(reply).content == "so far"
     assert Stream.objects.get().error == "It broke."

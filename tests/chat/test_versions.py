@@ -15,7 +15,8 @@ from streaming import lifecycle
 from streaming.events import Finish
 from streaming.lifecycle import Ending
 from streaming.models import State, Stream
-from tests.chat.factories import HTMX, ask, finish, html, page, signed_in
+from tests.chat.factories import HTMX, ask, finish, html, page
+from tests.factories import create_signed_in_client
 
 pytestmark = pytest.mark.django_db
 
@@ -255,7 +256,7 @@ def test_the_same_message_twice_is_accepted_although_its_page_is_behind(
 
 
 def test_a_stranger_can_make_no_version(stranger: User, reply: Reply) -> None:
-    client = signed_in(stranger)
+    client = create_signed_in_client(stranger)
     posted = [
         f"/m/{reply.question.pk}/versions/",
         f"/m/{reply.answer.pk}/versions/",

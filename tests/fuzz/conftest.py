@@ -1,5 +1,8 @@
 """Fixtures of the tests of malformed requests."""
 
-from tests.chat.conftest import static_files_under_their_own_names
+import pytest
 
-__all__ = ["static_files_under_their_own_names"]
+
+@pytest.fixture(autouse=True)
+def use_plain_static_files(plain_static_files: None) -> None:
+    """These tests need no collected static files."""

@@ -12,7 +12,8 @@ from django.test import Client
 from accounts.models import User
 from chat.models import Conversation
 from config.logs import MAX_MESSAGE_CHARS, ClientErrorFilter
-from tests.chat.factories import ask, signed_in
+from tests.chat.factories import ask
+from tests.factories import create_signed_in_client
 from tests.fuzz import sending
 from tests.fuzz.sending import Sent
 
@@ -32,9 +33,11 @@ async def posted(path: str, kind: str, body: bytes, *more: tuple[bytes, bytes]) 
 
 
 @pytest.mark.django_db
-def test_a_title_may_hold_a_nul(owner: User) -> None:
+def test_a_title_may_hold_a_nul(owner: User, as_owner: Client) -> None:
     conversation = ask(owner, "Why do tides lag the moon?").conversation
-    answer = signed_in(owner).post(f"/c/{conversation.pk}/title/", {"title": "Ti\0des"})
+    answer = create_signed_in_client(owner).post(
+        f"/c/{conversation.pk}/title/", {"title": "Ti\0des"}
+    )
     assert answer.status_code == 302
     assert Conversation.objects.get().title == "Ti\ufffddes"
 
@@ -42,7 +45,7 @@ def test_a_title_may_hold_a_nul(owner: User) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("address", ["/?text=a%00b", "/%00", "/admin/?q=%00", "/static/%00.css"])
 def test_an_address_with_a_nul_is_refused(owner: User, address: str) -> None:
-    answer = signed_in(owner).get(address)
+    answer = create_signed_in_client(owner).get(address)
     assert answer.status_code == 400
     assert "could not be read" in answer.content.decode()
 
@@ -72,10 +75,10 @@ async def test_an_invalid_content_length_is_refused(length: bytes) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("next", ["http://[", "NaNhttp://[::1", "//[", "?x"])
-def test_an_invalid_next_url_leads_nowhere(owner: User, next: str) -> None:
+def test_an_invalid_next_url_leads_nowhere(as_owner: Client, next: str) -> None:
     assert Client().get("/accounts/signup/", {"next": next}).status_code == 200
     assert Client().post("/accounts/login/", {"next": next}).status_code == 200
-    assert signed_in(owner).post("/accounts/logout/", {"next": next}).status_code == 302
+    assert as_owner.post("/accounts/logout/", {"next": next}).status_code == 302
 
 
 @pytest.mark.django_db
@@ -132,7 +135,7 @@ DAYS = ("year=9999", "year=99999999999", "year=-1", "year=9999&{0}__month=12", "
 @pytest.fixture
 def as_administrator(owner: User) -> Client:
     User.objects.filter(pk=owner.pk).update(is_staff=True, is_superuser=True)
-    return signed_in(owner)
+    return create_signed_in_client(owner)
 
 
 @pytest.mark.parametrize("day", DAYS)

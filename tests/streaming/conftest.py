@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from unittest.mock import patch
 
 import pytest
 from django.conf import settings
-from django.core.management.sql import emit_post_migrate_signal
-from django.db import DEFAULT_DB_ALIAS, connection
+from django.db import connection
 from hypothesis import settings as hypothesis_settings
-from pytest_django.plugin import DjangoDbBlocker
 
 from streaming import hub as hubs
 from streaming import journal
@@ -29,17 +26,6 @@ on_postgresql = pytest.mark.skipif(
 )
 
 on_redis = pytest.mark.skipif(not settings.REDIS_URL, reason="this is about Redis")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def quick_flushes(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """After each test with committed rows Django empties every table, and makes all content
-    types and permissions anew, which takes longer than most tests. Here once a module will do."""
-    with patch("django.core.management.commands.flush.emit_post_migrate_signal") as left_out:
-        yield
-    if left_out.called:
-        with django_db_blocker.unblock():
-            emit_post_migrate_signal(0, False, DEFAULT_DB_ALIAS)
 
 
 @pytest.fixture

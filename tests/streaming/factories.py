@@ -1,133 +1,139 @@
-"""Rows of the engine as tests need them: a stream in some state, what it wrote, a worker that
-died. All of it is synchronous and meets the real database."""
+"""Streams and workers in the state that a test needs, and waits for their rows.
+
+The functions without `async` use the real database.
+"""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 from uuid import uuid4
 
-from django.db import connections, transaction
+from django.db import transaction
+from django.db.models import F
 from django.db.models.functions import Now
 
 from accounts.models import User
 from streaming import journal, lifecycle
+from streaming.database import run_in_db
 from streaming.events import Finish
-from streaming.journal import Append, Chunk
+from streaming.journal import Append
 from streaming.lifecycle import Ending
-from streaming.models import KINDS_BY_NUMBER, Kind, Stream, StreamChunk, Worker
+from streaming.models import KINDS_BY_NUMBER, Kind, State, Stream, StreamChunk, Worker
+from tests.factories import Piece, build_chunks
 from tools.waiting import until_async
-
-T = TypeVar("T")
 
 SOURCE = "scripted"
 COMPLETED = Ending.from_finish(Finish("stop"))
 
-Piece = str | tuple[Kind, str]
 
-
-def queued(owner: User, *, source: str = SOURCE, lane: str = "", **arguments: Any) -> Stream:
-    """A stream that waits to be claimed."""
+def queue_stream(owner: User, *, source: str = SOURCE, lane: str = "", **arguments: Any) -> Stream:
     with transaction.atomic():
         return lifecycle.enqueue(
             owner=owner, request_id=uuid4(), source=source, arguments=arguments, lane=lane
         )
 
 
-def working() -> Worker:
-    """A worker that is alive for one lease; nothing runs behind it."""
+def register_worker() -> Worker:
+    """A worker that is alive for one lease. No process runs behind it."""
     return lifecycle.register_worker("a test's")
 
 
-def running(owner: User, worker: Worker | None = None, **options: Any) -> Stream:
-    """A stream that this worker has just claimed."""
-    stream = queued(owner, **options)
-    return claimed(stream, worker or working())
+def start_stream(owner: User, worker: Worker | None = None, **options: Any) -> Stream:
+    """A stream that this worker, or a new one, has just claimed."""
+    stream = queue_stream(owner, **options)
+    return claim_stream(stream, worker or register_worker())
 
 
-def claimed(stream: Stream, worker: Worker) -> Stream:
-    """This very stream, claimed by this worker as `claim` would."""
+def claim_stream(stream: Stream, worker: Worker) -> Stream:
+    """Claim this stream and no other."""
     won = lifecycle.claim_stream(worker, Stream.objects.get(pk=stream.pk))
     assert won is not None
     return won
 
 
-def entry_of(stream: Stream, *pieces: Piece, first: int | None = None) -> Append:
-    """What this stream writes next, under the epoch it was read with: a chunk for each piece,
-    which is text or a kind with its text."""
-    row, held = Stream.objects.get(pk=stream.pk), journal.read_text(stream.pk)
-    at = {Kind.TEXT: len(held.content), Kind.REASONING: len(held.reasoning)}
-    chunks = []
-    for index, piece in enumerate(pieces, start=row.next_index if first is None else first):
-        kind, delta = (Kind.TEXT, piece) if isinstance(piece, str) else piece
-        of = Kind.TEXT if kind == Kind.SEAM else kind
-        chunks.append(Chunk(index, index, kind, delta, at[of]))
-        at[of] += len(delta)
+def build_append(stream: Stream, *pieces: Piece, first: int | None = None) -> Append:
+    """The next part of a stream's journal, under the epoch that `stream` was read with."""
+    row, text = Stream.objects.get(pk=stream.pk), journal.read_text(stream.pk)
+    offsets = {Kind.TEXT: len(text.content), Kind.REASONING: len(text.reasoning)}
+    chunks = build_chunks(pieces, first=row.next_index if first is None else first, offsets=offsets)
     return Append(stream.pk, stream.uuid, stream.epoch, tuple(chunks))
 
 
-def write(stream: Stream, *pieces: Piece) -> Append:
-    """Append to a running stream; what was written."""
-    entry = entry_of(stream, *pieces)
+def append_chunks(stream: Stream, *pieces: Piece) -> Append:
+    entry = build_append(stream, *pieces)
     assert journal.append([entry]) == {stream.pk}
     return entry
 
 
-def finish(stream: Stream, ending: Ending = COMPLETED) -> None:
+def end_stream(stream: Stream, ending: Ending = COMPLETED) -> None:
     assert lifecycle.end(stream.pk, stream.epoch, ending)
 
 
-def expire(worker: Worker) -> None:
-    """Its lease has run out, as if it had died a while ago."""
+def expire_lease(worker: Worker) -> None:
     past = Now() - timedelta(seconds=1)
     assert Worker.objects.filter(pk=worker.pk).update(lease_until=past) == 1
 
 
-def rows(stream: Stream) -> list[tuple[int, str, str, int]]:
-    """Its journal as it is stored: index, kind, delta and offset of every chunk."""
+def abandon_stream(stream: Stream) -> None:
+    """Give a running stream to a worker whose lease has run out: another one may claim it."""
+    dead = register_worker()
+    Stream.objects.filter(pk=stream.pk).update(worker=dead, epoch=F("epoch") + 1)
+    expire_lease(dead)
+
+
+def read_rows(stream: Stream) -> list[tuple[int, str, str, int]]:
+    """Index, kind, delta and offset of every stored chunk."""
     chunks = StreamChunk.objects.filter(stream_id=stream.pk).order_by("index")
     stored = chunks.values_list("index", "kind", "delta", "offset")
     return [(index, KINDS_BY_NUMBER[kind], delta, offset) for index, kind, delta, offset in stored]
 
 
-def now(stream: Stream) -> Stream:
-    """Its row as it stands."""
+def reload_stream(stream: Stream) -> Stream:
     return Stream.objects.get(pk=stream.pk)
 
 
-def at_once(*functions: Callable[[], T]) -> list[T | BaseException]:
-    """Run these in a thread each, all let go at the same moment; their results or what they
-    raised, in the same order."""
-    start = threading.Barrier(len(functions))
-    results: list[T | BaseException] = [AssertionError("it never ran")] * len(functions)
-
-    def run(number: int, function: Callable[[], T]) -> None:
-        try:
-            start.wait(10)
-            results[number] = function()
-        except BaseException as error:
-            results[number] = error
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=each) for each in enumerate(functions)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    return results
-
-
-def spelled(pieces: Iterable[tuple[int, str, str, int]], kind: Kind = Kind.TEXT) -> str:
+def join_deltas(pieces: Iterable[tuple[int, str, str, int]], kind: Kind = Kind.TEXT) -> str:
     return "".join(delta for _, of_kind, delta, _ in pieces if of_kind == kind)
 
 
-async def seen(condition: Callable[[], object], *, within: float = 10.0) -> None:
-    """Wait until something that needs no waiting itself is so."""
+def without_seam_text(runs: Iterable[tuple[Kind, str]]) -> list[Piece]:
+    """Make generated runs valid: a seam has no text."""
+    return [(kind, "" if kind == Kind.SEAM else text) for kind, text in runs]
 
-    async def so() -> object:
+
+async def wait_until(condition: Callable[[], object], *, within: float = 10.0) -> None:
+    """Wait for a condition that is not a coroutine, and let the loop run meanwhile."""
+
+    async def check() -> object:
         return condition()
 
-    await until_async(so, within=within, what=getattr(condition, "__qualname__", ""))
+    await until_async(check, within=within, what=getattr(condition, "__qualname__", ""))
+
+
+async def wait_for_row(
+    stream: Stream, condition: Callable[[Stream], object], *, within: float = 10.0
+) -> Stream:
+    """Return the row of a stream as soon as the condition holds for it."""
+
+    async def find() -> Stream | None:
+        row = await run_in_db(reload_stream, stream)
+        return row if condition(row) else None
+
+    row = await until_async(find, within=within, what=f"the expected row of {stream}")
+    assert row is not None
+    return row
+
+
+async def wait_for_end(stream: Stream, *, within: float = 10.0) -> Stream:
+    return await wait_for_row(stream, lambda row: State(row.state).has_ended, within=within)
+
+
+async def wait_for_text(stream: Stream, text: str, *, within: float = 10.0) -> None:
+    """Wait until the journal holds exactly this text."""
+
+    async def check() -> bool:
+        return join_deltas(await run_in_db(read_rows, stream)) == text
+
+    await until_async(check, within=within, what=f"{text!r} in the journal of {stream}")

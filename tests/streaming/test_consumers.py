@@ -18,7 +18,6 @@ from uuid import uuid4
 import pytest
 from django.conf import settings
 from django.db import DataError, OperationalError, connection
-from django.test import Client
 from pytest_django.plugin import DjangoDbBlocker
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -41,8 +40,15 @@ from streaming.doors.websocket.protocol import MAX_FRAME_CHARS
 from streaming.hub import Hub
 from streaming.journal import MAX_CHUNK_CHARS
 from streaming.models import Kind, State, Stream
+from tests.factories import create_signed_in_client
 from tests.streaming.conftest import on_redis
-from tests.streaming.factories import finish, now, queued, running, write
+from tests.streaming.factories import (
+    append_chunks,
+    end_stream,
+    queue_stream,
+    reload_stream,
+    start_stream,
+)
 from tools.deployment.deployment import Web
 from tools.services import Postgres
 from tools.services.program import scratch_folder
@@ -150,16 +156,14 @@ def open_tab(web: Web) -> Iterator[Open]:
 
 
 def session_of(user: User) -> str:
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    key = client.session.session_key
+    key = create_signed_in_client(user).session.session_key
     assert key
     return key
 
 
 def three_chunks(owner: User) -> Stream:
-    stream = running(owner)
-    write(stream, "a\N{WATER WAVE}", (Kind.REASONING, "hm"), "c")
+    stream = start_stream(owner)
+    append_chunks(stream, "a\N{WATER WAVE}", (Kind.REASONING, "hm"), "c")
     return stream
 
 
@@ -267,9 +271,9 @@ def test_following_replays_and_then_continues_live_to_the_end(open_tab: Open, ow
         {**text, "first": 2, "index": 2, "delta": "c", "offset": 2},
         {"type": "state", "stream": name, "state": "running", "note": ""},
     ]
-    write(stream, "d")
+    append_chunks(stream, "d")
     assert tab.next() == {**text, "first": 3, "index": 3, "delta": "d", "offset": 3}
-    finish(stream)
+    end_stream(stream)
     assert tab.next() == {
         "type": "end",
         "stream": name,
@@ -284,7 +288,7 @@ def test_following_replays_and_then_continues_live_to_the_end(open_tab: Open, ow
 def test_one_socket_follows_many_streams(open_tab: Open, owner: User) -> None:
     streams = [three_chunks(owner) for _ in range(5)]
     for stream in streams:
-        finish(stream)
+        end_stream(stream)
     tab = open_tab(owner)
     for stream in streams:
         tab.follow(stream, 1)
@@ -324,7 +328,7 @@ def test_following_again_moves_the_cursor(open_tab: Open, owner: User) -> None:
     tab.until("state")
     tab.follow(stream, 1)
     assert [frame.get("first") for frame in tab.until("state")] == [2, None]
-    finish(stream)
+    end_stream(stream)
     assert tab.next()["type"] == "end"
     assert tab.is_quiet()  # only one of the two went on
 
@@ -339,20 +343,20 @@ def test_an_unfollowed_stream_sends_no_more_frames(open_tab: Open, owner: User) 
     tab.say(type="unfollow", stream=str(left.uuid))
     tab.say(type="unfollow", stream=str(uuid4()))
     assert tab.is_quiet()
-    finish(left)
-    finish(kept)
+    end_stream(left)
+    end_stream(kept)
     assert tab.next()["stream"] == str(kept.uuid)
     assert tab.is_quiet()
 
 
 def test_a_stop_ends_the_stream_and_a_second_one_has_no_effect(open_tab: Open, owner: User) -> None:
-    stream = running(owner, source="chat", message=str(uuid4()))
+    stream = start_stream(owner, source="chat", message=str(uuid4()))
     tab, other = open_tab(owner), open_tab(owner)
     other.follow(stream)
     for _ in range(2):
         tab.say(type="stop", stream=str(stream.uuid))
         assert tab.is_quiet()
-    assert now(stream).state == State.STOPPED
+    assert reload_stream(stream).state == State.STOPPED
     assert other.until("end")[-1]["state"] == "stopped"
 
 
@@ -362,8 +366,8 @@ def test_closing_a_socket_stops_no_stream(open_tab: Open, owner: User) -> None:
     tab.follow(stream)
     tab.until("state")
     tab.socket.close()
-    write(stream, "and on")
-    assert now(stream).state == State.RUNNING
+    append_chunks(stream, "and on")
+    assert reload_stream(stream).state == State.RUNNING
 
 
 @pytest.mark.parametrize("command", ["follow", "stop"])
@@ -395,7 +399,7 @@ def test_a_stream_deleted_while_followed_is_reported_as_not_found(
 
 
 def test_a_socket_follows_a_hundred_streams_and_no_more(open_tab: Open, owner: User) -> None:
-    streams = [queued(owner) for _ in range(MAX_FOLLOWS + 1)]
+    streams = [queue_stream(owner) for _ in range(MAX_FOLLOWS + 1)]
     tab = open_tab(owner)
     for stream in streams[:-1]:
         tab.follow(stream)
@@ -553,10 +557,10 @@ CODES = {
 
 
 def long_reply(owner: User) -> Stream:
-    stream = running(owner)
+    stream = start_stream(owner)
     for n in range(24):
-        write(stream, *(f"{n}:{m} ".ljust(MAX_CHUNK_CHARS, ".") for m in range(8)))
-    finish(stream)
+        append_chunks(stream, *(f"{n}:{m} ".ljust(MAX_CHUNK_CHARS, ".") for m in range(8)))
+    end_stream(stream)
     return stream
 
 
@@ -638,7 +642,7 @@ def test_a_client_that_never_acknowledges_answers_is_closed(open_tab: Open, owne
 
 
 def test_sockets_of_the_same_second_share_a_heartbeat() -> None:
-    moments = [now + seconds_until_heartbeat(now) for now in (7.0, 7.001, 7.5, 7.999, 8.0)]
+    moments = [at + seconds_until_heartbeat(at) for at in (7.0, 7.001, 7.5, 7.999, 8.0)]
     assert moments == pytest.approx([7 + PING_INTERVAL_SECONDS] * 4 + [8 + PING_INTERVAL_SECONDS])
 
 
@@ -660,12 +664,12 @@ def test_an_application_says_which_sockets_drop_and_where_a_revision_stands(
     owner: User, settings: Any
 ) -> None:
     settings.STREAMING_SIMULATED_DROP = f"{__name__}.get_drop_delay"
-    stream = queued(owner, drop=True)
+    stream = queue_stream(owner, drop=True)
     assert hooks.get_simulated_drop(stream) == 0.5
-    assert hooks.get_simulated_drop(queued(owner)) is None
-    finished = running(owner, drop=True)
-    finish(finished)
-    assert hooks.get_simulated_drop(now(finished)) is None, "nothing is left to resume"
+    assert hooks.get_simulated_drop(queue_stream(owner)) is None
+    finished = start_stream(owner, drop=True)
+    end_stream(finished)
+    assert hooks.get_simulated_drop(reload_stream(finished)) is None, "nothing is left to resume"
     settings.STREAMING_SIMULATED_DROP = ""
     assert hooks.get_simulated_drop(stream) is None
     assert hooks.get_revision(owner) == owner.revision

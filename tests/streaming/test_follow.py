@@ -34,19 +34,20 @@ from streaming.hub import hub as hub_module
 from streaming.journal import MAX_CHUNK_CHARS, Append, Chunk, orm, postgresql
 from streaming.lifecycle import Ending
 from streaming.models import Kind, State, Stream
+from tests.factories import Piece
 from tests.streaming.factories import (
     COMPLETED,
-    Piece,
-    claimed,
-    entry_of,
-    expire,
-    finish,
-    now,
-    queued,
-    running,
-    seen,
-    working,
-    write,
+    append_chunks,
+    build_append,
+    claim_stream,
+    end_stream,
+    expire_lease,
+    queue_stream,
+    register_worker,
+    reload_stream,
+    start_stream,
+    wait_until,
+    without_seam_text,
 )
 from tests.streaming.fake_source import Stage
 from tests.streaming.faulty_layer import Message, MoodyLayer
@@ -134,14 +135,14 @@ async def all_of(stream: Stream, after: int = START_CURSOR) -> list[StreamEvent]
 
 
 def five_chunks(owner: User) -> Stream:
-    stream = running(owner)
-    write(stream, "a", "b", (Kind.SEAM, ""), (Kind.REASONING, "hm"), "c")
+    stream = start_stream(owner)
+    append_chunks(stream, "a", "b", (Kind.SEAM, ""), (Kind.REASONING, "hm"), "c")
     return stream
 
 
 def over(owner: User) -> Stream:
     stream = five_chunks(owner)
-    finish(stream)
+    end_stream(stream)
     return stream
 
 
@@ -152,7 +153,7 @@ def told(stream: Stream, entry: Append | None = None) -> None:
 
 
 def say(stream: Stream, *pieces: Piece) -> None:
-    told(stream, write(stream, *pieces))
+    told(stream, append_chunks(stream, *pieces))
 
 
 # Any cursor
@@ -190,11 +191,11 @@ async def test_a_cursor_beyond_a_running_stream_gets_a_snapshot_and_new_chunks(
 
 
 async def test_a_cursor_beyond_an_empty_stream_starts_from_the_beginning(owner: User) -> None:
-    stream = await run_in_db(queued, owner)
+    stream = await run_in_db(queue_stream, owner)
     first, events = await following(stream, 7)
     assert first == Snapshot(-1, "", "", ())
     assert await next_of(events) == StateChanged(State.QUEUED, "")
-    stream = await run_in_db(claimed, stream, await run_in_db(working))
+    stream = await run_in_db(claim_stream, stream, await run_in_db(register_worker))
     await run_in_db(say, stream, "a")
     assert Chunk(0, 0, Kind.TEXT, "a", 0) in [await next_of(events), await next_of(events)]
     await events.aclose()
@@ -212,7 +213,7 @@ async def test_a_cursor_into_a_folded_stream_gets_the_applications_text(
 async def test_chunks_of_a_kind_that_this_version_does_not_know_come_as_they_are(
     owner: User,
 ) -> None:
-    stream = await run_in_db(running, owner)
+    stream = await run_in_db(start_stream, owner)
     chunks = [Chunk(0, 0, Kind.TEXT, "a", 0), Chunk(1, 1, "7", "[1]", 0)]
     await run_in_db(journal.append, [Append(stream.pk, stream.uuid, stream.epoch, tuple(chunks))])
     snapshot = Snapshot(0, "a", "", ())
@@ -240,7 +241,7 @@ async def test_a_reader_slower_than_folding_gets_a_snapshot(
     stream = await run_in_db(five_chunks, owner)
     first, events = await following(stream)
     assert first == Chunk(0, 0, Kind.TEXT, "a", 0)
-    await run_in_db(finish, stream)
+    await run_in_db(end_stream, stream)
     await run_in_db(journal.fold_chunks, stream.pk)
     async with asyncio.timeout(PATIENCE):
         rest = [event async for event in events if not isinstance(event, StateChanged)]
@@ -251,7 +252,7 @@ async def test_a_stream_deleted_while_followed_is_not_found(owner: User) -> None
     stream = await run_in_db(five_chunks, owner)
     reader = Reader()
     reading = asyncio.create_task(reader.read(stream))
-    await seen(lambda: reader.cursor == 4)
+    await wait_until(lambda: reader.cursor == 4)
     await run_in_db(journal.delete_streams, [stream.pk])
     with pytest.raises(StreamNotFound):
         await asyncio.wait_for(reading, PATIENCE)
@@ -266,7 +267,7 @@ async def test_a_deleted_stream_is_not_found_from_any_cursor(owner: User) -> Non
 
 
 async def test_a_foreign_stream_is_not_found(owner: User, stranger: User) -> None:
-    stream = await run_in_db(queued, owner)
+    stream = await run_in_db(queue_stream, owner)
     assert await find_stream(owner, stream.uuid) == stream
     for user, uuid in ((stranger, stream.uuid), (owner, uuid4())):
         with pytest.raises(StreamNotFound):
@@ -277,12 +278,12 @@ async def test_a_foreign_stream_is_not_found(owner: User, stranger: User) -> Non
 
 
 async def test_a_follower_sees_each_note_of_a_stream_once(owner: User) -> None:
-    stream = await run_in_db(queued, owner)
+    stream = await run_in_db(queue_stream, owner)
     first, events = await following(stream)
     assert first == StateChanged(State.QUEUED, "")
     await run_in_db(Stream.objects.filter(pk=stream.pk).update, note="Waiting")
     assert await next_of(events) == StateChanged(State.QUEUED, "Waiting")
-    stream = await run_in_db(claimed, stream, await run_in_db(working))
+    stream = await run_in_db(claim_stream, stream, await run_in_db(register_worker))
     await run_in_db(told, stream)
     assert await next_of(events) == StateChanged(State.RUNNING, "")
     await run_in_db(say, stream, "a")
@@ -296,7 +297,7 @@ async def test_a_follower_sees_each_note_of_a_stream_once(owner: User) -> None:
 async def test_the_end_contains_the_error(owner: User) -> None:
     stream = await run_in_db(five_chunks, owner)
     ending = Ending(State.FAILED, "", "invalid_key", "Check it.", "not for clients")
-    await run_in_db(finish, stream, ending)
+    await run_in_db(end_stream, stream, ending)
     assert (await all_of(stream))[-1] == Ended(State.FAILED, 5, "", "invalid_key", "Check it.")
 
 
@@ -306,8 +307,8 @@ async def test_the_last_text_comes_before_the_end_although_both_are_published_at
     stream = await run_in_db(five_chunks, owner)
     reader = Reader()
     reading = asyncio.create_task(reader.read(stream))
-    await seen(lambda: reader.cursor == 4)
-    rest = await run_in_db(entry_of, stream, "the ", "rest")
+    await wait_until(lambda: reader.cursor == 4)
+    rest = await run_in_db(build_append, stream, "the ", "rest")
     assert await run_in_db(lifecycle.end, stream.pk, stream.epoch, COMPLETED, rest)
     await run_in_db(told, stream, rest)
     await asyncio.wait_for(reading, PATIENCE)
@@ -318,8 +319,8 @@ async def test_an_end_published_before_the_last_text_waits_for_it(owner: User) -
     stream = await run_in_db(five_chunks, owner)
     reader = Reader()
     reading = asyncio.create_task(reader.read(stream))
-    await seen(lambda: reader.cursor == 4)
-    rest = await run_in_db(entry_of, stream, "the rest")
+    await wait_until(lambda: reader.cursor == 4)
+    rest = await run_in_db(build_append, stream, "the rest")
     assert await run_in_db(lifecycle.end, stream.pk, stream.epoch, COMPLETED, rest)
     await run_in_db(told, stream)
     await asyncio.wait_for(reading, PATIENCE)
@@ -327,15 +328,15 @@ async def test_an_end_published_before_the_last_text_waits_for_it(owner: User) -
 
 
 async def test_a_follower_continues_through_a_takeover(owner: User) -> None:
-    dead = await run_in_db(working)
-    stream = await run_in_db(running, owner, dead)
+    dead = await run_in_db(register_worker)
+    stream = await run_in_db(start_stream, owner, dead)
     await run_in_db(say, stream, "one ")
     reader = Reader()
     reading = asyncio.create_task(reader.read(stream))
-    await run_in_db(expire, dead)
-    (taken,) = await run_in_db(lifecycle.claim, await run_in_db(working), 9)
+    await run_in_db(expire_lease, dead)
+    (taken,) = await run_in_db(lifecycle.claim, await run_in_db(register_worker), 9)
     await run_in_db(say, taken, (Kind.SEAM, ""), "two")
-    await run_in_db(finish, taken)
+    await run_in_db(end_stream, taken)
     await asyncio.wait_for(reading, PATIENCE)
     assert (reader.text, reader.seams) == ("one two", [4])
 
@@ -344,9 +345,9 @@ async def test_a_follower_continues_through_a_takeover(owner: User) -> None:
 
 
 async def test_a_replay_comes_in_few_pieces_of_bounded_size(owner: User) -> None:
-    stream = await run_in_db(running, owner)
-    await run_in_db(write, stream, *["word " * 20] * 1000)
-    await run_in_db(finish, stream)
+    stream = await run_in_db(start_stream, owner)
+    await run_in_db(append_chunks, stream, *["word " * 20] * 1000)
+    await run_in_db(end_stream, stream)
     *chunks, _ = await all_of(stream)
     assert len(chunks) < 2 * 100_000 / MAX_CHUNK_CHARS  # as few as there could be, twice
     assert all(isinstance(c, Chunk) and len(c.delta) <= MAX_CHUNK_CHARS for c in chunks)
@@ -356,9 +357,9 @@ async def test_a_journal_longer_than_one_read_is_read_completely(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(orm, "ROWS_PER_READ", 7)
-    stream = await run_in_db(running, owner)
-    await run_in_db(write, stream, *(f"{n} " for n in range(100)))
-    await run_in_db(finish, stream)
+    stream = await run_in_db(start_stream, owner)
+    await run_in_db(append_chunks, stream, *(f"{n} " for n in range(100)))
+    await run_in_db(end_stream, stream)
     reader = Reader()
     await reader.read(stream)
     assert reader.holds(await run_in_db(journal.read_text, stream.pk))
@@ -369,13 +370,13 @@ async def test_a_slow_reader_gets_larger_pieces_and_loses_nothing(
     owner: User, monkeypatch: pytest.MonkeyPatch, tail: int
 ) -> None:
     monkeypatch.setattr(recent, "MAX_RECENT_CHARS", tail)
-    stream = await run_in_db(running, owner)
+    stream = await run_in_db(start_stream, owner)
     reader = Reader()
     async with aclosing(follow_stream(stream)) as events:
         reader.take(await next_of(events))
         for n in range(50):
             await run_in_db(say, stream, f"{n} ")
-        await run_in_db(finish, stream)
+        await run_in_db(end_stream, stream)
         async with asyncio.timeout(PATIENCE):
             async for event in events:
                 reader.take(event)
@@ -391,13 +392,13 @@ async def test_a_leaving_follower_frees_its_resources_and_does_not_affect_others
     reading = asyncio.create_task(staying.read(stream))
     await leaving.read(stream, events=2)
     cut = asyncio.create_task(leaving.read(stream))  # cancelled while it waits for more
-    await seen(lambda: leaving.cursor == 4)
+    await wait_until(lambda: leaving.cursor == 4)
     cut.cancel()
     with suppress(asyncio.CancelledError):
         await cut
     assert hub._recent_by_id[stream.pk].follower_count == 1
     await run_in_db(say, stream, "d")
-    await run_in_db(finish, stream)
+    await run_in_db(end_stream, stream)
     await asyncio.wait_for(reading, PATIENCE)
     assert staying.text == "abcd"
     assert hub._recent_by_id[stream.pk].follower_count == 0
@@ -413,9 +414,9 @@ async def test_a_quick_reconnect_reads_nothing_from_the_journal(
     monkeypatch.setattr(follow_module._journal_loader, "_load_many", read.append)
     again = Reader()
     reading = asyncio.create_task(again.read(stream))
-    await seen(lambda: again.cursor == 4)
+    await wait_until(lambda: again.cursor == 4)
     await run_in_db(say, stream, "d")
-    await run_in_db(finish, stream)
+    await run_in_db(end_stream, stream)
     await asyncio.wait_for(reading, PATIENCE)
     assert again.holds(await run_in_db(journal.read_text, stream.pk))
     assert read == []
@@ -438,7 +439,7 @@ async def test_a_quick_reconnect_to_a_running_reply_needs_no_query(
     assert (again.cursor, asked) == (2, [])
     with pytest.raises(StreamNotFound):
         await find_stream(stranger, stream.uuid)
-    await run_in_db(finish, stream)
+    await run_in_db(end_stream, stream)
     await again.read(await find_stream(owner, stream.uuid))
     assert again.end
     assert asked, "whether somebody removed it since is not heard of here"
@@ -465,13 +466,13 @@ async def test_a_reconnect_with_a_newer_cursor_than_the_cached_row_needs_no_snap
     monkeypatch.setattr(hub_module, "POLL_SECONDS", 1000.0)
     stream = await run_in_db(five_chunks, owner)
     await Reader().read(stream, events=2)
-    tail, entry = hub._recent_by_id[stream.pk], await run_in_db(write, stream, "d")
+    tail, entry = hub._recent_by_id[stream.pk], await run_in_db(append_chunks, stream, "d")
     if bell == "heard":
         hub.publish_update([entry])
-        await seen(lambda: tail.next_index == 6)
+        await wait_until(lambda: tail.next_index == 6)
     first, events = await following(await find_stream(owner, stream.uuid), 5)
     assert first == StateChanged(State.RUNNING, ""), "and no snapshot of it all"
-    hub.publish_update([await run_in_db(write, stream, "e")])
+    hub.publish_update([await run_in_db(append_chunks, stream, "e")])
     assert await next_of(events) == Chunk(6, 6, Kind.TEXT, "e", 4)
 
 
@@ -500,7 +501,7 @@ async def test_caches_of_abandoned_streams_are_dropped(
             await Reader().read(stream, events=1)
         assert set(hub._recent_by_id) == {streams[n].pk for n in (0, 2, 3)}, "one is still followed"
     monkeypatch.setattr(hub_module, "IDLE_TTL_SECONDS", 0.0)
-    await seen(lambda: hub._recent_by_id == {})
+    await wait_until(lambda: hub._recent_by_id == {})
 
 
 # A layer that fails
@@ -517,13 +518,13 @@ async def test_without_a_layer_a_page_grows_at_least_every_two_seconds(
         layer.broken = ConnectionError("no doorbell")
     else:
         layer.going.clear()
-    stream = await run_in_db(running, owner)
+    stream = await run_in_db(start_stream, owner)
     reader = Reader()
     reading = asyncio.create_task(reader.read(stream))
     for n in range(2):
         await run_in_db(say, stream, f"{n} ")
-        await seen(partial(lambda index: reader.cursor >= index, n), within=2)
-    await run_in_db(finish, stream)
+        await wait_until(partial(lambda index: reader.cursor >= index, n), within=2)
+    await run_in_db(end_stream, stream)
     await asyncio.wait_for(reading, PATIENCE)
     assert reader.text == "0 1 "
 
@@ -591,16 +592,14 @@ async def wait_ticks(count: int) -> None:
 async def write_by(plot: Plot, stream: Stream) -> None:
     ticks = iter(plot.ticks)
     for batch in plot.batches:
-        entry = await run_in_db(write, stream, *_pieces(batch))
+        entry = await run_in_db(append_chunks, stream, *without_seam_text(batch))
         hubs.get_hub().publish_update([entry])
         await wait_ticks(next(ticks, 0))
-    rest = await run_in_db(entry_of, stream, *_pieces(plot.rest)) if plot.rest else None
+    rest = (
+        await run_in_db(build_append, stream, *without_seam_text(plot.rest)) if plot.rest else None
+    )
     assert await run_in_db(lifecycle.end, stream.pk, stream.epoch, COMPLETED, rest)
     await run_in_db(told, stream, rest)
-
-
-def _pieces(batch: list[tuple[Kind, str]]) -> list[Piece]:
-    return [(kind, "" if kind == Kind.SEAM else text) for kind, text in batch]
 
 
 async def read_by(cuts: list[int], stream: Stream) -> Reader:
@@ -628,7 +627,7 @@ async def mischievous(monkeypatch: pytest.MonkeyPatch) -> MoodyLayer:
 async def test_text_before_a_cut_and_replay_after_it_equal_the_journal(
     owner: User, mischievous: MoodyLayer, plot: Plot
 ) -> None:
-    stream = await run_in_db(running, owner)
+    stream = await run_in_db(start_stream, owner)
     mischievous.twist = Mischief(plot.fates)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recent, "MAX_RECENT_CHARS", plot.tail)
@@ -636,7 +635,7 @@ async def test_text_before_a_cut_and_replay_after_it_equal_the_journal(
             readers = [group.create_task(read_by(cuts, stream)) for cuts in plot.cuts]
             group.create_task(write_by(plot, stream))
     text = await run_in_db(journal.read_text, stream.pk)
-    assert text.next_index == (await run_in_db(now, stream)).next_index
+    assert text.next_index == (await run_in_db(reload_stream, stream)).next_index
     for reader in readers:
         assert reader.result().holds(text)
 
@@ -650,9 +649,9 @@ async def test_a_snapshot_of_a_long_reply_is_a_bounded_frame_and_pieces(
 ) -> None:
     assert len(LONG) > 2 * MAX_SNAPSHOT_CHARS
     parts = (LONG[at : at + 1000] for at in range(0, len(LONG), 1000))
-    stream = await run_in_db(running, owner)
-    await run_in_db(write, stream, (Kind.REASONING, "hm"), *parts, (Kind.SEAM, ""), "end")
-    await run_in_db(finish, stream)
+    stream = await run_in_db(start_stream, owner)
+    await run_in_db(append_chunks, stream, (Kind.REASONING, "hm"), *parts, (Kind.SEAM, ""), "end")
+    await run_in_db(end_stream, stream)
     if folded:
         await run_in_db(journal.fold_chunks, stream.pk)
     snapshot, *chunks, end = await all_of(stream, 10**6)

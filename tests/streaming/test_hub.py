@@ -38,7 +38,13 @@ from streaming.hub.sealed_layer import hash_group_name
 from streaming.journal import Append, Chunk, StreamHead, coalesce
 from streaming.models import Kind, State, Stream
 from tests.streaming.conftest import on_redis
-from tests.streaming.factories import entry_of, finish, running, seen, write
+from tests.streaming.factories import (
+    append_chunks,
+    build_append,
+    end_stream,
+    start_stream,
+    wait_until,
+)
 from tests.streaming.faulty_layer import MoodyLayer
 from tools.services.redis_server import Redis
 from tools.waiting import until_async
@@ -240,7 +246,7 @@ async def test_a_notification_from_any_thread_reaches_every_listener(hub: Hub) -
     with hub.listen("user.1", first.append), hub.listen("user.1", second.append):
         await heard_again(first, "user.1")
         threading.Thread(target=notify, args=("user.1", {"n": 2})).start()
-        await seen(lambda: {"n": 2} in first and {"n": 2} in second)
+        await wait_until(lambda: {"n": 2} in first and {"n": 2} in second)
 
 
 async def test_a_removed_listener_receives_nothing(hub: Hub) -> None:
@@ -250,7 +256,7 @@ async def test_a_removed_listener_receives_nothing(hub: Hub) -> None:
         with hub.listen("user.1", gone.append):
             await heard_again(gone, "user.1")
         notify("user.1", {"last": True})
-        await seen(lambda: {"last": True} in staying)
+        await wait_until(lambda: {"last": True} in staying)
     assert {"last": True} not in gone
 
 
@@ -260,7 +266,7 @@ async def test_notifications_of_one_sender_arrive_in_order(hub: Hub) -> None:
         await heard_again(heard, "user.1")
         for n in range(300):
             notify("user.1", {"number": n})
-        await seen(lambda: {"number": 299} in heard)
+        await wait_until(lambda: {"number": 299} in heard)
     numbers = [body["number"] for body in heard if "number" in body]
     assert numbers == list(range(300))
 
@@ -270,7 +276,9 @@ async def test_a_closed_hub_leaves_nothing_running() -> None:
     hub = hubs.get_hub()
     assert hubs.get_hub() is hub
     await hubs.close()
-    await seen(lambda: not [t for t in asyncio.all_tasks() - tasks if t.get_name()[:3] == "hub"])
+    await wait_until(
+        lambda: not [t for t in asyncio.all_tasks() - tasks if t.get_name()[:3] == "hub"]
+    )
     notify("user.1", {"n": 1})
 
 
@@ -307,9 +315,9 @@ async def test_notifying_does_not_wait_while_the_layer_hangs_and_works_again_aft
         layer.going.clear()
         for n in range(5000):
             notify("user.1", {"n": n})  # in the loop's own thread: to wait would be to stay here
-        await seen(lambda: len(hub._outbox) <= hub_module.MAX_OUTBOX)
+        await wait_until(lambda: len(hub._outbox) <= hub_module.MAX_OUTBOX)
         calls = layer.calls.count("group_send")
-        await seen(lambda: layer.calls.count("group_send") > calls)  # it gave up, and tries
+        await wait_until(lambda: layer.calls.count("group_send") > calls)  # it gave up, and tries
         layer.going.set()
         await heard_again(heard, "user.1")
 
@@ -335,7 +343,7 @@ async def test_a_failing_layer_is_retried_after_a_pause(
     layer.broken = ConnectionError("no doorbell")
     for n in range(50):
         notify("user.1", {"n": n})
-    await seen(lambda: "group_send" in layer.calls)
+    await wait_until(lambda: "group_send" in layer.calls)
     for _ in range(20):
         notify("user.1", {})
         await asyncio.sleep(0)
@@ -398,13 +406,13 @@ async def test_unused_groups_are_left(
         for user in users[1:]:
             with hub.listen(user, heard.append):
                 await heard_again(heard, user)
-        await seen(lambda: set(users) & set(layer.groups) == {users[n] for n in (0, 2, 3)})
+        await wait_until(lambda: set(users) & set(layer.groups) == {users[n] for n in (0, 2, 3)})
         joined = layer.calls.count("group_add")
         with hub.listen(users[2], heard.append):
             await heard_again(heard, users[2])
         assert layer.calls.count("group_add") == joined, "it is heard all the time"
     monkeypatch.setattr(hub_module, "IDLE_TTL_SECONDS", 0.0)
-    await seen(lambda: not set(users) & set(layer.groups))
+    await wait_until(lambda: not set(users) & set(layer.groups))
 
 
 # What the database says
@@ -416,15 +424,15 @@ async def test_a_lost_notification_is_replaced_by_a_poll_once_a_second(
     owner: User, layer: MoodyLayer, hub: Hub
 ) -> None:
     layer.broken = ConnectionError("no bells at all")
-    stream = await run_in_db(running, owner)
+    stream = await run_in_db(start_stream, owner)
     with hub.join_stream(stream) as tail:
-        await seen(lambda: tail.head is not None)
-        await run_in_db(write, stream, "written, and not rung")
-        await seen(lambda: tail.next_index == 1, within=3)
-        await run_in_db(finish, stream)
-        await seen(lambda: tail.head and tail.head.has_ended, within=3)
+        await wait_until(lambda: tail.head is not None)
+        await run_in_db(append_chunks, stream, "written, and not rung")
+        await wait_until(lambda: tail.next_index == 1, within=3)
+        await run_in_db(end_stream, stream)
+        await wait_until(lambda: tail.head and tail.head.has_ended, within=3)
         await run_in_db(journal.delete_streams, [stream.pk])
-        await seen(lambda: tail.is_deleted, within=3)
+        await wait_until(lambda: tail.is_deleted, within=3)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -433,10 +441,10 @@ async def test_changes_before_joining_the_group_are_polled_at_once(
     owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "POLL_SECONDS", 1000.0)
-    stream = await run_in_db(running, owner)
-    await run_in_db(write, stream, "before")
+    stream = await run_in_db(start_stream, owner)
+    await run_in_db(append_chunks, stream, "before")
     with hub.join_stream(stream) as tail:
-        await seen(lambda: tail.next_index == 1)
+        await wait_until(lambda: tail.next_index == 1)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -445,8 +453,8 @@ async def test_a_published_chunk_reaches_the_cache_without_the_database(
     owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "POLL_SECONDS", 1000.0)
-    stream = await run_in_db(running, owner)
-    entry = await run_in_db(entry_of, stream, "rung")
+    stream = await run_in_db(start_stream, owner)
+    entry = await run_in_db(build_append, stream, "rung")
     with hub.join_stream(stream) as tail:
 
         async def so() -> bool:
@@ -472,7 +480,7 @@ async def test_an_outage_of_redis_delays_nobody_and_receiving_resumes_after_it(
         for n in range(1000):
             notify("user.1", {"n": n})
         with hub.listen("user.2", heard.append):
-            await seen(lambda: not hub._outbox)  # given up
+            await wait_until(lambda: not hub._outbox)  # given up
         (redis_server.start if hurt == "killed" else redis_server.resume)()
         await heard_again(heard, "user.1")
 
@@ -483,7 +491,7 @@ async def test_a_hub_started_without_redis_finds_it_later(redis_server: Redis, h
     heard: list[Notification] = []
     with hub.listen("user.1", heard.append):
         notify("user.1", {"lost": True})
-        await seen(lambda: not hub._outbox)
+        await wait_until(lambda: not hub._outbox)
         redis_server.start()
         await heard_again(heard, "user.1")
 
@@ -535,7 +543,7 @@ async def test_failed_connections_to_redis_leave_no_channels_behind(
 
     monkeypatch.setattr(layer, "group_send", counted, raising=False)
     hub = hubs.get_hub()
-    await seen(lambda: len(tries) >= 2)
+    await wait_until(lambda: len(tries) >= 2)
     assert hub._layer.channels == {}
     await hubs.close()
 

@@ -25,10 +25,10 @@ from streaming.models import State, Stream, StreamChunk, Worker
 from tests.streaming.factories import (
     COMPLETED,
     SOURCE,
-    entry_of,
-    expire,
-    queued,
-    working,
+    build_append,
+    expire_lease,
+    queue_stream,
+    register_worker,
 )
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stage")]
@@ -58,7 +58,7 @@ class Engine(RuleBasedStateMachine):
         Stream.objects.all().delete()
         Worker.objects.all().delete()
         self.owner = owner
-        self.workers = [working() for _ in range(WORKERS)]
+        self.workers = [register_worker() for _ in range(WORKERS)]
         self.dead: set[int] = set()
         self.streams: dict[int, Expected] = {}
         self.claims: list[Stream] = []
@@ -67,7 +67,7 @@ class Engine(RuleBasedStateMachine):
 
     @rule(lane=st.sampled_from(["", "one", "two"]))
     def start(self, lane: str) -> None:
-        self.streams[queued(self.owner, lane=lane).pk] = Expected(lane)
+        self.streams[queue_stream(self.owner, lane=lane).pk] = Expected(lane)
 
     @precondition(lambda self: self.streams)
     @rule(which=which)
@@ -113,7 +113,7 @@ class Engine(RuleBasedStateMachine):
         """The answer to a commit got lost: the very same entry is written once all the same."""
         held = [claim for claim in self.claims if self._holds(claim)]
         claim = held[which % len(held)]
-        entry = entry_of(claim, "once")
+        entry = build_append(claim, "once")
         assert journal.append([entry]) == journal.append([entry], is_retry=True) == {claim.pk}
         assert journal.append([entry]) == set()
         self.streams[claim.pk].text += "once"
@@ -125,7 +125,7 @@ class Engine(RuleBasedStateMachine):
         claim = self.claims[-1 - which % len(self.claims)]
         expected = self.streams[claim.pk]
         first = max(expected.next_index - behind, 0)
-        taken = journal.append([entry_of(claim, delta, first=first)])
+        taken = journal.append([build_append(claim, delta, first=first)])
         if self._holds(claim) and first == expected.next_index:
             assert taken == {claim.pk}
             expected.text += delta
@@ -137,7 +137,7 @@ class Engine(RuleBasedStateMachine):
     @rule(which=which, rest=st.sampled_from(["", "the end"]))
     def end(self, which: int, rest: str) -> None:
         claim = self.claims[-1 - which % len(self.claims)]
-        entry = entry_of(claim, rest) if rest else None
+        entry = build_append(claim, rest) if rest else None
         holds = self._holds(claim)
         assert lifecycle.end(claim.pk, claim.epoch, COMPLETED, entry) == holds
         if holds:
@@ -148,7 +148,7 @@ class Engine(RuleBasedStateMachine):
 
     @rule(who=st.integers(0, WORKERS - 1))
     def die(self, who: int) -> None:
-        expire(self.workers[who])
+        expire_lease(self.workers[who])
         self.dead.add(who)
 
     @rule(who=st.integers(0, WORKERS - 1))

@@ -18,20 +18,21 @@ from streaming.events import StreamText
 from streaming.journal import MAX_CHUNK_CHARS, Append, Chunk, orm, postgresql
 from streaming.journal import chunks as chunks_module
 from streaming.models import Kind, State, Stream, StreamChunk
+from tests.factories import Piece, build_chunks
 from tests.streaming.conftest import on_postgresql
 from tests.streaming.factories import (
     SOURCE,
-    Piece,
-    claimed,
-    entry_of,
-    finish,
-    now,
-    queued,
-    rows,
-    running,
-    spelled,
-    working,
-    write,
+    append_chunks,
+    build_append,
+    claim_stream,
+    end_stream,
+    join_deltas,
+    queue_stream,
+    read_rows,
+    register_worker,
+    reload_stream,
+    start_stream,
+    without_seam_text,
 )
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stage")]
@@ -40,14 +41,14 @@ WAVE = "\N{WATER WAVE}"
 
 
 def standing(stream: Stream) -> tuple[int, int]:
-    row = now(stream)
+    row = reload_stream(stream)
     return row.next_index, row.length
 
 
 def test_an_append_moves_its_stream_and_stores_its_chunks(owner: User) -> None:
-    stream = running(owner)
-    write(stream, "the tide ", (Kind.REASONING, "hm"), (Kind.SEAM, ""), "comes")
-    assert rows(stream) == [
+    stream = start_stream(owner)
+    append_chunks(stream, "the tide ", (Kind.REASONING, "hm"), (Kind.SEAM, ""), "comes")
+    assert read_rows(stream) == [
         (0, Kind.TEXT, "the tide ", 0),
         (1, Kind.REASONING, "hm", 0),
         (2, Kind.SEAM, "", 9),
@@ -71,19 +72,19 @@ def test_text_that_looks_like_syntax_is_stored_unchanged(owner: User) -> None:
         "E'\\x41'",
         WAVE,
     ]
-    stream = running(owner)
-    write(stream, *nasty, (Kind.REASONING, ",{}"))
-    assert [row[2] for row in rows(stream)] == [*nasty, ",{}"]
+    stream = start_stream(owner)
+    append_chunks(stream, *nasty, (Kind.REASONING, ",{}"))
+    assert [row[2] for row in read_rows(stream)] == [*nasty, ",{}"]
 
 
 def test_the_time_of_the_first_chunk_stays_and_that_of_the_last_one_moves(owner: User) -> None:
-    stream = running(owner)
-    assert now(stream).first_chunk_at is None
-    write(stream, "one")
-    before = now(stream)
+    stream = start_stream(owner)
+    assert reload_stream(stream).first_chunk_at is None
+    append_chunks(stream, "one")
+    before = reload_stream(stream)
     assert before.first_chunk_at is not None
-    write(stream, "two")
-    after = now(stream)
+    append_chunks(stream, "two")
+    after = reload_stream(stream)
     assert after.first_chunk_at == before.first_chunk_at
     assert after.last_chunk_at is not None
     assert before.last_chunk_at is not None
@@ -94,87 +95,90 @@ def test_the_time_of_the_first_chunk_stays_and_that_of_the_last_one_moves(owner:
 def test_an_append_that_is_not_the_next_one_is_refused_and_writes_nothing(
     owner: User, first: int
 ) -> None:
-    stream = running(owner)
-    write(stream, "a", "b")
-    before = rows(stream), standing(stream)
-    assert journal.append([entry_of(stream, "again?", first=first)]) == set()
-    assert (rows(stream), standing(stream)) == before
+    stream = start_stream(owner)
+    append_chunks(stream, "a", "b")
+    before = read_rows(stream), standing(stream)
+    assert journal.append([build_append(stream, "again?", first=first)]) == set()
+    assert (read_rows(stream), standing(stream)) == before
 
 
 @pytest.mark.parametrize("epoch", [0, 2])
 def test_another_epoch_is_refused_and_writes_nothing(owner: User, epoch: int) -> None:
-    stream = running(owner)
+    stream = start_stream(owner)
     assert stream.epoch == 1
-    assert journal.append([replace(entry_of(stream, "late"), epoch=epoch)]) == set()
-    assert (rows(stream), standing(stream)) == ([], (0, 0))
+    assert journal.append([replace(build_append(stream, "late"), epoch=epoch)]) == set()
+    assert (read_rows(stream), standing(stream)) == ([], (0, 0))
 
 
 @pytest.mark.parametrize("state", [s for s in State if s != State.RUNNING])
 def test_only_a_running_stream_can_be_written(owner: User, state: State) -> None:
-    stream = running(owner)
+    stream = start_stream(owner)
     ended = Now() if state.has_ended else None
     Stream.objects.filter(pk=stream.pk).update(state=state, ended_at=ended)
-    assert journal.append([entry_of(stream, "late")]) == set()
-    assert (rows(stream), standing(stream)) == ([], (0, 0))
+    assert journal.append([build_append(stream, "late")]) == set()
+    assert (read_rows(stream), standing(stream)) == ([], (0, 0))
 
 
 def test_a_stream_that_does_not_exist_is_refused(owner: User) -> None:
-    stream = running(owner)
-    entry = entry_of(stream, "gone")
+    stream = start_stream(owner)
+    entry = build_append(stream, "gone")
     journal.delete_streams([stream.pk])
     assert journal.append([entry]) == set()
     assert not StreamChunk.objects.exists()
 
 
 def test_a_refused_stream_does_not_affect_the_others_of_its_commit(owner: User) -> None:
-    worker = working()
-    first, stopped, last = (running(owner, worker) for _ in range(3))
-    entries = [entry_of(stream, f"of {stream.pk}") for stream in (last, stopped, first)]
+    worker = register_worker()
+    first, stopped, last = (start_stream(owner, worker) for _ in range(3))
+    entries = [build_append(stream, f"of {stream.pk}") for stream in (last, stopped, first)]
     lifecycle.stop(stopped.pk)
     assert journal.append(entries) == {first.pk, last.pk}
-    assert [spelled(rows(s)) for s in (first, last)] == [f"of {first.pk}", f"of {last.pk}"]
-    assert rows(stopped) == []
+    assert [join_deltas(read_rows(s)) for s in (first, last)] == [
+        f"of {first.pk}",
+        f"of {last.pk}",
+    ]
+    assert read_rows(stopped) == []
 
 
 def test_the_same_batch_after_a_lost_answer_doubles_nothing(owner: User) -> None:
-    worker = working()
-    written, unwritten = running(owner, worker), running(owner, worker)
-    lost = [entry_of(written, "a", "b"), entry_of(unwritten, "c")]
+    worker = register_worker()
+    written, unwritten = start_stream(owner, worker), start_stream(owner, worker)
+    lost = [build_append(written, "a", "b"), build_append(unwritten, "c")]
     assert journal.append(lost[:1]) == {written.pk}
     assert journal.append(lost, is_retry=True) == {written.pk, unwritten.pk}
-    assert spelled(rows(written)) == "ab"
+    assert join_deltas(read_rows(written)) == "ab"
     assert standing(written) == (2, 2)
-    assert spelled(rows(unwritten)) == "c"
+    assert join_deltas(read_rows(unwritten)) == "c"
 
 
 def test_progress_of_another_writer_does_not_count_as_our_batch(owner: User) -> None:
     """The worker that replaced this writer has reached the same index with other text."""
-    stream = running(owner)
-    mine = entry_of(stream, "mine")
-    theirs = claimed(stream, working())
-    write(theirs, "theirs")
+    stream = start_stream(owner)
+    mine = build_append(stream, "mine")
+    theirs = claim_stream(stream, register_worker())
+    append_chunks(theirs, "theirs")
     assert journal.append([mine], is_retry=True) == set()
-    assert spelled(rows(stream)) == "theirs"
+    assert join_deltas(read_rows(stream)) == "theirs"
 
 
 def test_a_batch_written_before_a_stop_counts_as_written(owner: User) -> None:
-    worker = working()
-    written, unwritten = running(owner, worker), running(owner, worker)
-    lost = [entry_of(written, "in time"), entry_of(unwritten, "too late")]
+    worker = register_worker()
+    written, unwritten = start_stream(owner, worker), start_stream(owner, worker)
+    lost = [build_append(written, "in time"), build_append(unwritten, "too late")]
     journal.append(lost[:1])
     lifecycle.stop(written.pk)
     lifecycle.stop(unwritten.pk)
     assert journal.append(lost, is_retry=True) == {written.pk}
-    assert rows(unwritten) == []
+    assert read_rows(unwritten) == []
 
 
 def test_a_writer_that_waits_for_the_row_while_its_stream_is_claimed_is_refused(
     owner: User,
 ) -> None:
     """The fence holds at the row, not at the moment the statement began."""
-    stream = running(owner)
-    late = entry_of(stream, "late")
-    other = working()
+    stream = start_stream(owner)
+    late = build_append(stream, "late")
+    other = register_worker()
     results: list[set[int]] = []
 
     def append() -> None:
@@ -185,22 +189,22 @@ def test_a_writer_that_waits_for_the_row_while_its_stream_is_claimed_is_refused(
 
     writer = threading.Thread(target=append)
     with transaction.atomic():
-        claimed(stream, other)
+        claim_stream(stream, other)
         writer.start()
         writer.join(0.3)  # long enough to be at the lock; if it isn't, it is refused all the same
         assert not results
     writer.join(30)
     assert results == [set()]
-    assert rows(stream) == []
+    assert read_rows(stream) == []
 
 
 @on_postgresql
 def test_updates_of_a_stream_stay_in_its_page_of_the_table(owner: User) -> None:
     """Else every commit would cost an entry in each of the table's indexes."""
-    streams = [running(owner) for _ in range(60)]
+    streams = [start_stream(owner) for _ in range(60)]
     before = pages(streams)
     for _ in range(6):
-        journal.append([entry_of(stream, "and on") for stream in streams])
+        journal.append([build_append(stream, "and on") for stream in streams])
     moved = sum(before[pk] != page for pk, page in pages(streams).items())
     assert moved < 0.1 * len(streams)
 
@@ -216,7 +220,7 @@ def test_an_append_uses_an_index_when_few_streams_run(
     )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE streaming_stream")
-    entries = [entry_of(running(owner), "a") for _ in range(40)]
+    entries = [build_append(start_stream(owner), "a") for _ in range(40)]
     statement = f"EXPLAIN ANALYZE {postgresql.APPEND_STATEMENT}"
     monkeypatch.setattr(postgresql, "APPEND_STATEMENT", statement)
     plan = "\n".join(map(str, postgresql.append(entries)))
@@ -232,21 +236,21 @@ def pages(streams: list[Stream]) -> dict[int, int]:
 
 
 def test_text_and_its_seams_are_read_back_as_written(owner: User) -> None:
-    stream = running(owner)
+    stream = start_stream(owner)
     reasons = (Kind.REASONING, "because ")
-    write(stream, reasons, f"a{WAVE}", (Kind.SEAM, ""), f"{WAVE}e\u0301\r\n", reasons, "z")
+    append_chunks(stream, reasons, f"a{WAVE}", (Kind.SEAM, ""), f"{WAVE}e\u0301\r\n", reasons, "z")
     text = journal.read_text(stream.pk)
     assert text == StreamText(f"a{WAVE}{WAVE}e\u0301\r\nz", "because because ", (2,), 6)
 
 
 def test_the_text_of_a_stream_without_chunks_is_empty(owner: User) -> None:
-    assert journal.read_text(queued(owner).pk) == StreamText()
+    assert journal.read_text(queue_stream(owner).pk) == StreamText()
 
 
 def test_chunks_of_a_kind_that_this_version_does_not_know_are_read_and_joined_with_none(
     owner: User,
 ) -> None:
-    stream = running(owner)
+    stream = start_stream(owner)
     unknown = [Chunk(n, n, "7", '{"url": 1}', 0) for n in (1, 2)]
     chunks = [Chunk(0, 0, Kind.TEXT, "a", 0), *unknown, Chunk(3, 3, Kind.TEXT, "b", 1)]
     assert journal.append([Append(stream.pk, stream.uuid, stream.epoch, tuple(chunks))])
@@ -266,8 +270,8 @@ def test_reading_is_bounded_and_continues_where_it_stopped(
     monkeypatch.setattr(orm, "ROWS_PER_READ", 10)
     monkeypatch.setattr(postgresql, "ROWS_PER_GROUP", 5)
     monkeypatch.setattr(postgresql, "GROUPS_PER_READ", 2)
-    stream = running(owner)
-    write(stream, *(f"{n} " for n in range(25)))
+    stream = start_stream(owner)
+    append_chunks(stream, *(f"{n} " for n in range(25)))
     last, reads = -1, []
     while True:
         _, chunks = read(stream, last)
@@ -280,8 +284,8 @@ def test_reading_is_bounded_and_continues_where_it_stopped(
 
 
 def test_reading_large_rows_is_bounded_by_the_size_of_their_text(owner: User) -> None:
-    stream = running(owner)
-    write(stream, *("x" * MAX_CHUNK_CHARS for _ in range(30)))
+    stream = start_stream(owner)
+    append_chunks(stream, *("x" * MAX_CHUNK_CHARS for _ in range(30)))
     last, sizes = -1, []
     while last < 29:
         _, chunks = read(stream, last)
@@ -316,8 +320,8 @@ def test_rows_joined_by_the_database_equal_rows_read_one_by_one(
     owner: User, monkeypatch: pytest.MonkeyPatch, pieces: list[Piece], reads: int
 ) -> None:
     monkeypatch.setattr(postgresql, "ROWS_PER_GROUP", 4)
-    stream = running(owner)
-    write(stream, *pieces)
+    stream = start_stream(owner)
+    append_chunks(stream, *pieces)
     [(place, head, runs)] = postgresql.read([(stream.pk, -1)])
     assert (place, head) == ((stream.pk, -1), journal.read_heads([stream.pk])[stream.pk])
     assert len(list(runs)) == reads
@@ -328,8 +332,8 @@ def test_rows_joined_by_the_database_equal_rows_read_one_by_one(
 
 @pytest.mark.parametrize("after", [-1, 0, 2, 3, 4, 2**31, 2**53 - 1])
 def test_reading_gives_everything_after_a_cursor_and_nothing_else(owner: User, after: int) -> None:
-    stream = running(owner)
-    write(stream, "a", "b", (Kind.SEAM, ""), "c", "d")
+    stream = start_stream(owner)
+    append_chunks(stream, "a", "b", (Kind.SEAM, ""), "c", "d")
     head, chunks = read(stream, after)
     assert head.next_index == 5
     expected = list(range(after + 1, 5))
@@ -340,9 +344,9 @@ def test_reading_gives_everything_after_a_cursor_and_nothing_else(owner: User, a
 
 
 def test_reading_many_cursors_equals_reading_each_alone(owner: User) -> None:
-    first, second, third = running(owner), running(owner), running(owner)
-    write(first, "a", (Kind.REASONING, "b"), "c")
-    write(second, *("x" * 1_000 for _ in range(250)))
+    first, second, third = start_stream(owner), start_stream(owner), start_stream(owner)
+    append_chunks(first, "a", (Kind.REASONING, "b"), "c")
+    append_chunks(second, *("x" * 1_000 for _ in range(250)))
     places = [(s.pk, after) for s in (second, first, third) for after in (1, -1, 120, 2**53 - 1)]
     assert journal.read_chunks([*places, (4711, -1)]) == {
         (pk, after): read(Stream.objects.get(pk=pk), after) for pk, after in places
@@ -355,27 +359,27 @@ def test_a_stream_that_does_not_exist_has_no_head(owner: User) -> None:
 
 
 def test_a_folded_stream_keeps_its_row_and_loses_its_chunks(owner: User) -> None:
-    folded, kept = running(owner), running(owner)
-    write(folded, "one", "two")
-    write(kept, "kept")
-    finish(folded)
+    folded, kept = start_stream(owner), start_stream(owner)
+    append_chunks(folded, "one", "two")
+    append_chunks(kept, "kept")
+    end_stream(folded)
     journal.fold_chunks(folded.pk)
-    assert (rows(folded), spelled(rows(kept))) == ([], "kept")
+    assert (read_rows(folded), join_deltas(read_rows(kept))) == ([], "kept")
     head = journal.read_heads([folded.pk])[folded.pk]
     assert (head.is_folded, head.next_index) == (True, 2)
 
 
 def test_deleting_removes_the_chunks_of_those_streams_alone(owner: User) -> None:
-    gone, kept = running(owner), running(owner)
-    write(gone, "gone")
-    write(kept, "kept")
+    gone, kept = start_stream(owner), start_stream(owner)
+    append_chunks(gone, "gone")
+    append_chunks(kept, "kept")
     journal.delete_streams([gone.pk])
     assert not Stream.objects.filter(pk=gone.pk).exists()
     assert list(StreamChunk.objects.values_list("delta", flat=True)) == ["kept"]
 
 
 def test_a_deleted_person_leaves_no_chunks(owner: User) -> None:
-    write(running(owner), "private")
+    append_chunks(start_stream(owner), "private")
     owner.delete()
     assert not StreamChunk.objects.exists()
 
@@ -393,14 +397,14 @@ def test_a_deleted_person_leaves_no_chunks(owner: User) -> None:
 def test_a_copied_prefix_holds_the_earlier_text_and_a_seam_at_its_end(
     owner: User, text: StreamText
 ) -> None:
-    stream = queued(owner)
+    stream = queue_stream(owner)
     journal.copy_prefix(stream, text)
     held = journal.read_text(stream.pk)
     assert (held.content, held.reasoning) == (text.content, text.reasoning)
     assert held.seams == tuple(sorted({*text.seams, len(text.content)}))
     assert held.ends_in_seam
     assert standing(stream) == (held.next_index, len(text.content))
-    assert [row[0] for row in rows(stream)] == list(range(held.next_index))
+    assert [row[0] for row in read_rows(stream)] == list(range(held.next_index))
 
 
 # Pure: cutting and coalescing
@@ -409,21 +413,11 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 RUNS = st.lists(st.tuples(st.sampled_from(list(Kind)), TEXTS), max_size=30)
 
 
-def journal_of(runs: list[tuple[Kind, str]]) -> list[Chunk]:
-    at = dict.fromkeys(Kind, 0)
-    chunks = []
-    for index, (kind, text) in enumerate(runs):
-        delta = "" if kind == Kind.SEAM else text
-        chunks.append(Chunk(index, index, kind, delta, at[kind]))
-        at[kind] += len(delta)
-    return chunks
-
-
 @given(RUNS, st.integers(1, 80))
 def test_coalescing_loses_nothing_and_stays_bounded(
     runs: list[tuple[Kind, str]], piece: int
 ) -> None:
-    chunks = journal_of(runs)
+    chunks = build_chunks(without_seam_text(runs))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(chunks_module, "MAX_CHUNK_CHARS", piece)
         merged = list(journal.coalesce(chunks))

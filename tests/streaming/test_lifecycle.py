@@ -25,21 +25,21 @@ from streaming.lifecycle import (
     notifications,
 )
 from streaming.models import LEASE_DURATION, Kind, State, Stream, Worker
+from tests.factories import run_at_once
 from tests.streaming.factories import (
     COMPLETED,
     SOURCE,
-    at_once,
-    claimed,
-    entry_of,
-    expire,
-    finish,
-    now,
-    queued,
-    rows,
-    running,
-    spelled,
-    working,
-    write,
+    append_chunks,
+    build_append,
+    claim_stream,
+    end_stream,
+    expire_lease,
+    join_deltas,
+    queue_stream,
+    read_rows,
+    register_worker,
+    reload_stream,
+    start_stream,
 )
 from tests.streaming.fake_source import Stage
 
@@ -68,13 +68,13 @@ def test_a_stream_is_queued_with_its_transaction_and_workers_are_notified_after_
         )
         assert rung == []
     assert rung == [(WORKERS_GROUP, {"type": "stream.queued"})]
-    row = now(stream)
+    row = reload_stream(stream)
     assert (row.state, row.epoch, row.next_index, row.arguments) == ("queued", 0, 0, {"a": 1})
 
 
 def test_a_rolled_back_stream_notifies_nobody(owner: User, rung: Rung) -> None:
     with transaction.atomic():
-        queued(owner)
+        queue_stream(owner)
         transaction.set_rollback(True)
     assert rung == []
     assert not Stream.objects.exists()
@@ -98,23 +98,23 @@ def test_the_same_request_of_the_same_owner_is_one_stream(owner: User, colleague
 
 
 def test_a_claim_takes_the_oldest_up_to_its_limit(owner: User) -> None:
-    streams = [queued(owner) for _ in range(5)]
-    worker = working()
+    streams = [queue_stream(owner) for _ in range(5)]
+    worker = register_worker()
     got = lifecycle.claim(worker, 3)
     assert [s.pk for s in got] == [s.pk for s in streams[:3]]
     assert {(s.state, s.epoch, s.worker_id, s.attempts) for s in got} == {
         ("running", 1, worker.pk, 0)
     }
     assert all(s.claimed_at for s in got)
-    assert [s.pk for s in lifecycle.claim(working(), 3)] == [s.pk for s in streams[3:]]
+    assert [s.pk for s in lifecycle.claim(register_worker(), 3)] == [s.pk for s in streams[3:]]
 
 
 def test_two_claimers_at_once_never_get_the_same_stream(owner: User, settings: Settings) -> None:
     settings.STREAMING_MAX_STREAMS_PER_USER = 1000
     for _ in range(5):
-        streams = {queued(owner).pk for _ in range(12)}
-        claims = [partial(lifecycle.claim, working(), 12) for _ in range(3)]
-        got = [[s.pk for s in claim] for claim in at_once(*claims) if isinstance(claim, list)]
+        streams = {queue_stream(owner).pk for _ in range(12)}
+        claims = [partial(lifecycle.claim, register_worker(), 12) for _ in range(3)]
+        got = [[s.pk for s in claim] for claim in run_at_once(*claims) if isinstance(claim, list)]
         taken = list(itertools.chain(*got))
         assert len(got) == 3
         assert len(taken) == len(set(taken))
@@ -127,78 +127,82 @@ def _epochs(ids: set[int]) -> list[tuple[int]]:
 
 
 def test_a_lane_runs_one_at_a_time_and_in_order(owner: User) -> None:
-    lane = [queued(owner, lane="talk") for _ in range(3)]
-    other = queued(owner, lane="another")
-    worker = working()
+    lane = [queue_stream(owner, lane="talk") for _ in range(3)]
+    other = queue_stream(owner, lane="another")
+    worker = register_worker()
     assert [s.pk for s in lifecycle.claim(worker, 9)] == [lane[0].pk, other.pk]
     assert lifecycle.claim(worker, 9) == []
-    finish(now(lane[0]))
+    end_stream(reload_stream(lane[0]))
     assert [s.pk for s in lifecycle.claim(worker, 9)] == [lane[1].pk]
     lifecycle.stop(lane[1].pk)
     assert [s.pk for s in lifecycle.claim(worker, 9)] == [lane[2].pk]
 
 
 def test_a_stopped_stream_in_the_middle_of_a_lane_is_passed_over(owner: User) -> None:
-    first, second, third = (queued(owner, lane="talk") for _ in range(3))
+    first, second, third = (queue_stream(owner, lane="talk") for _ in range(3))
     lifecycle.stop(second.pk)
-    worker = working()
+    worker = register_worker()
     assert [s.pk for s in lifecycle.claim(worker, 9)] == [first.pk]
-    finish(now(first))
+    end_stream(reload_stream(first))
     assert [s.pk for s in lifecycle.claim(worker, 9)] == [third.pk]
 
 
 def test_a_takeover_of_a_dead_workers_streams_counts_as_an_attempt(owner: User) -> None:
-    dead, alive = working(), working()
-    orphan, kept = running(owner, dead), running(owner, alive)
-    assert lifecycle.claim(working(), 9) == []
-    expire(dead)
-    (taken,) = lifecycle.claim(working(), 9)
+    dead, alive = register_worker(), register_worker()
+    orphan, kept = start_stream(owner, dead), start_stream(owner, alive)
+    assert lifecycle.claim(register_worker(), 9) == []
+    expire_lease(dead)
+    (taken,) = lifecycle.claim(register_worker(), 9)
     assert (taken.pk, taken.epoch, taken.attempts) == (orphan.pk, 2, 1)
-    assert now(kept).worker_id == alive.pk
+    assert reload_stream(kept).worker_id == alive.pk
 
 
 def test_a_slow_worker_keeps_its_streams_if_no_other_claimed_them(owner: User) -> None:
     """It woke after its lease: to claim its own streams would ask the provider once more."""
-    slow = working()
-    stream = running(owner, slow)
-    expire(slow)
+    slow = register_worker()
+    stream = start_stream(owner, slow)
+    expire_lease(slow)
     assert lifecycle.claim(slow, 9) == []
-    assert now(stream).epoch == stream.epoch
+    assert reload_stream(stream).epoch == stream.epoch
 
 
 def test_a_replaced_worker_can_neither_write_nor_end(owner: User, stage: Stage) -> None:
-    slow = working()
-    mine = running(owner, slow)
-    expire(slow)
-    (theirs,) = lifecycle.claim(working(), 9)
+    slow = register_worker()
+    mine = start_stream(owner, slow)
+    expire_lease(slow)
+    (theirs,) = lifecycle.claim(register_worker(), 9)
     lifecycle.renew_lease(slow)
-    assert journal.append([entry_of(mine, "late")]) == set()
-    assert not lifecycle.end(mine.pk, mine.epoch, COMPLETED, entry_of(mine, "late"))
+    assert journal.append([build_append(mine, "late")]) == set()
+    assert not lifecycle.end(mine.pk, mine.epoch, COMPLETED, build_append(mine, "late"))
     assert not lifecycle.end(mine.pk, mine.epoch, COMPLETED)
-    assert (now(mine).state, rows(mine), stage.settled) == ("running", [], [])
+    assert (reload_stream(mine).state, read_rows(mine), stage.settled) == ("running", [], [])
     assert lifecycle.end(theirs.pk, theirs.epoch, COMPLETED)
 
 
 def test_a_released_stream_is_claimed_at_once_and_does_not_count_as_an_attempt(
     owner: User, rung: Rung
 ) -> None:
-    leaving = working()
-    mine, other = running(owner, leaving), running(owner)
+    leaving = register_worker()
+    mine, other = start_stream(owner, leaving), start_stream(owner)
     rung.clear()
     assert lifecycle.release_streams(leaving) == 1
     assert rung == [(WORKERS_GROUP, {"type": "stream.queued"})]
-    assert journal.append([entry_of(mine, "late")]) == set()
-    (taken,) = lifecycle.claim(working(), 9)
+    assert journal.append([build_append(mine, "late")]) == set()
+    (taken,) = lifecycle.claim(register_worker(), 9)
     assert (taken.pk, taken.epoch, taken.attempts) == (mine.pk, 3, 0)
-    assert now(other).epoch == 1
+    assert reload_stream(other).epoch == 1
 
 
 def test_a_worker_can_release_some_streams_and_keep_others(owner: User) -> None:
-    worker = working()
-    given, kept, foreign = running(owner, worker), running(owner, worker), running(owner)
+    worker = register_worker()
+    given, kept, foreign = (
+        start_stream(owner, worker),
+        start_stream(owner, worker),
+        start_stream(owner),
+    )
     assert lifecycle.release_streams(worker, [given.pk, foreign.pk]) == 1
-    assert [now(s).worker_id for s in (given, kept)] == [None, worker.pk]
-    assert now(foreign).worker_id == foreign.worker_id
+    assert [reload_stream(s).worker_id for s in (given, kept)] == [None, worker.pk]
+    assert reload_stream(foreign).worker_id == foreign.worker_id
 
 
 @pytest.mark.parametrize(
@@ -222,12 +226,12 @@ def test_an_owner_at_the_cap_waits_and_others_do_not(
     owner: User, colleague: User, settings: Settings
 ) -> None:
     settings.STREAMING_MAX_STREAMS_PER_USER = 2
-    mine = [queued(owner) for _ in range(4)]
-    theirs = queued(colleague)
-    worker = working()
+    mine = [queue_stream(owner) for _ in range(4)]
+    theirs = queue_stream(colleague)
+    worker = register_worker()
     assert [s.pk for s in lifecycle.claim(worker, 9)] == [mine[0].pk, mine[1].pk, theirs.pk]
     assert lifecycle.claim(worker, 9) == []
-    finish(now(mine[0]))
+    end_stream(reload_stream(mine[0]))
     assert [s.pk for s in lifecycle.claim(worker, 9)] == [mine[2].pk]
 
 
@@ -236,26 +240,26 @@ def test_an_owner_at_the_cap_does_not_block_the_queue(
 ) -> None:
     settings.STREAMING_MAX_STREAMS_PER_USER = 1
     for _ in range(20):
-        queued(owner)
-    theirs = queued(colleague)
-    worker = working()
+        queue_stream(owner)
+    theirs = queue_stream(colleague)
+    worker = register_worker()
     got = [s.pk for _ in range(3) for s in lifecycle.claim(worker, 5)]
     assert theirs.pk in got
 
 
 def test_a_takeover_ignores_the_cap(owner: User, settings: Settings) -> None:
     settings.STREAMING_MAX_STREAMS_PER_USER = 1
-    dead = working()
-    orphan = running(owner, dead)
-    expire(dead)
-    assert [s.pk for s in lifecycle.claim(working(), 9)] == [orphan.pk]
+    dead = register_worker()
+    orphan = start_stream(owner, dead)
+    expire_lease(dead)
+    assert [s.pk for s in lifecycle.claim(register_worker(), 9)] == [orphan.pk]
 
 
 def test_a_worker_takes_its_share_and_leaves_the_rest_to_other_live_workers(owner: User) -> None:
     for _ in range(6):
-        queued(owner)
-    first, second, dead = working(), working(), working()
-    expire(dead)
+        queue_stream(owner)
+    first, second, dead = register_worker(), register_worker(), register_worker()
+    expire_lease(dead)
     assert len(lifecycle.claim(first, 9, running=0)) == 3
     assert len(lifecycle.claim(first, 9, running=3)) == 0
     assert len(lifecycle.claim(second, 9, running=0)) == 3
@@ -263,75 +267,83 @@ def test_a_worker_takes_its_share_and_leaves_the_rest_to_other_live_workers(owne
 
 def test_a_draining_worker_has_no_share(owner: User) -> None:
     for _ in range(4):
-        queued(owner)
-    staying, leaving = working(), working()
+        queue_stream(owner)
+    staying, leaving = register_worker(), register_worker()
     lifecycle.begin_drain(leaving)
     assert len(lifecycle.claim(staying, 9, running=0)) == 4
 
 
 def test_a_poll_returns_the_workers_streams_and_whether_others_wait(owner: User) -> None:
-    worker, other = working(), working()
-    mine, theirs = running(owner, worker), running(owner, other)
-    finish(running(owner, worker))
-    expire(worker)  # it was only slow: nobody replaced it
+    worker, other = register_worker(), register_worker()
+    mine, theirs = start_stream(owner, worker), start_stream(owner, other)
+    end_stream(start_stream(owner, worker))
+    expire_lease(worker)  # it was only slow: nobody replaced it
     own = {mine.pk: mine.epoch}
     assert lifecycle.read_own_streams(worker) == (own, False)
-    waiting = queued(owner)
+    waiting = queue_stream(owner)
     assert lifecycle.read_own_streams(worker) == (own, True)
     lifecycle.stop(waiting.pk)
     lifecycle.release_streams(other, [theirs.pk])
     assert lifecycle.read_own_streams(worker) == (own, True)
-    dead = working()
-    claimed(theirs, dead)
+    dead = register_worker()
+    claim_stream(theirs, dead)
     assert lifecycle.read_own_streams(worker) == (own, False)
-    expire(dead)
+    expire_lease(dead)
     assert lifecycle.read_own_streams(worker) == (own, True)
 
 
 def test_a_queue_note_says_how_many_streams_are_ahead(owner: User, colleague: User) -> None:
-    first, second, third = queued(owner), queued(colleague), queued(owner)
+    first, second, third = queue_stream(owner), queue_stream(colleague), queue_stream(owner)
     Stream.objects.update(created_at=Now() - timedelta(seconds=5))
     lifecycle.update_queue_notes()
-    told = [now(s).note for s in (first, second, third)]
+    told = [reload_stream(s).note for s in (first, second, third)]
     crowded = lifecycle.NOTE_QUEUE_FULL
     assert told == [crowded, f"{crowded}, 1 before you", f"{crowded}, 2 before you"]
     lifecycle.stop(first.pk)
     lifecycle.update_queue_notes()
-    assert [now(s).note for s in (second, third)] == [crowded, f"{crowded}, 1 before you"]
+    assert [reload_stream(s).note for s in (second, third)] == [crowded, f"{crowded}, 1 before you"]
 
 
 def test_a_queue_note_says_what_the_stream_waits_for(
     owner: User, colleague: User, settings: Settings
 ) -> None:
     settings.STREAMING_MAX_STREAMS_PER_USER = 1
-    first = queued(owner, lane="talk")
-    behind, capped, crowded = queued(owner, lane="talk"), queued(owner), queued(colleague)
-    claimed(first, working())
+    first = queue_stream(owner, lane="talk")
+    behind, capped, crowded = (
+        queue_stream(owner, lane="talk"),
+        queue_stream(owner),
+        queue_stream(colleague),
+    )
+    claim_stream(first, register_worker())
     lifecycle.update_queue_notes()
-    assert [now(s).note for s in (behind, capped, crowded)] == [lifecycle.NOTE_LANE_BUSY, "", ""]
+    assert [reload_stream(s).note for s in (behind, capped, crowded)] == [
+        lifecycle.NOTE_LANE_BUSY,
+        "",
+        "",
+    ]
     Stream.objects.update(created_at=Now() - timedelta(seconds=5))
     lifecycle.update_queue_notes()
-    assert [now(s).note for s in (behind, capped, crowded)] == [
+    assert [reload_stream(s).note for s in (behind, capped, crowded)] == [
         lifecycle.NOTE_LANE_BUSY,
         lifecycle.NOTE_USER_LIMIT,
         lifecycle.NOTE_QUEUE_FULL,
     ]
-    finish(now(first))
-    (next_one, _) = lifecycle.claim(working(), 9)
+    end_stream(reload_stream(first))
+    (next_one, _) = lifecycle.claim(register_worker(), 9)
     assert (next_one.pk, next_one.note) == (behind.pk, "")
 
 
 # Stop
 
 
-@pytest.mark.parametrize("make", [queued, running])
+@pytest.mark.parametrize("make", [queue_stream, start_stream])
 def test_a_stop_ends_a_stream_in_any_unfinished_state(
     owner: User, stage: Stage, rung: Rung, make: Any
 ) -> None:
     stream = make(owner)
     rung.clear()
     assert lifecycle.stop(stream.pk)
-    row = now(stream)
+    row = reload_stream(stream)
     assert row.state == State.STOPPED
     assert row.ended_at
     assert stage.settled == [(stream.pk, State.STOPPED)]
@@ -339,7 +351,7 @@ def test_a_stop_ends_a_stream_in_any_unfinished_state(
 
 
 def test_a_second_stop_has_no_effect(owner: User, stage: Stage, rung: Rung) -> None:
-    stream = running(owner)
+    stream = start_stream(owner)
     assert lifecycle.stop(stream.pk)
     rung.clear()
     assert not lifecycle.stop(stream.pk)
@@ -348,40 +360,42 @@ def test_a_second_stop_has_no_effect(owner: User, stage: Stage, rung: Rung) -> N
 
 @pytest.mark.parametrize("state", [State.COMPLETED, State.FAILED, State.INTERRUPTED])
 def test_an_ended_stream_is_not_stopped(owner: User, stage: Stage, state: State) -> None:
-    stream = running(owner)
-    finish(stream, Ending(state))
+    stream = start_stream(owner)
+    end_stream(stream, Ending(state))
     assert not lifecycle.stop(stream.pk)
-    assert now(stream).state == state
+    assert reload_stream(stream).state == state
     assert not lifecycle.stop(4711)
 
 
 def test_of_a_stop_and_an_end_at_once_exactly_one_wins(owner: User, stage: Stage) -> None:
     for _ in range(8):
-        stream = running(owner)
-        results = at_once(
+        stream = start_stream(owner)
+        results = run_at_once(
             partial(lifecycle.stop, stream.pk),
-            partial(lifecycle.end, stream.pk, stream.epoch, COMPLETED, entry_of(stream, "rest")),
+            partial(
+                lifecycle.end, stream.pk, stream.epoch, COMPLETED, build_append(stream, "rest")
+            ),
         )
         assert sorted(results, key=str) == [False, True]
         ended = State.STOPPED if results[0] else State.COMPLETED
-        assert now(stream).state == ended
+        assert reload_stream(stream).state == ended
         assert stage.settled.pop() == (stream.pk, ended)
         assert stage.settled == []
-        assert spelled(rows(stream)) == ("" if results[0] else "rest")
+        assert join_deltas(read_rows(stream)) == ("" if results[0] else "rest")
 
 
 def test_a_stop_is_part_of_the_transaction_around_it(owner: User, stage: Stage, rung: Rung) -> None:
-    stream = running(owner)
+    stream = start_stream(owner)
     rung.clear()
     with transaction.atomic():
         assert lifecycle.stop(stream.pk)
         transaction.set_rollback(True)
-    assert now(stream).state == State.RUNNING
+    assert reload_stream(stream).state == State.RUNNING
     assert rung == []
 
 
 def test_a_stream_may_be_stopped_and_deleted_in_one_transaction(owner: User, rung: Rung) -> None:
-    stream = running(owner)
+    stream = start_stream(owner)
     rung.clear()
     with transaction.atomic():
         lifecycle.stop(stream.pk)
@@ -395,30 +409,34 @@ def test_a_stream_may_be_stopped_and_deleted_in_one_transaction(owner: User, run
 def test_an_ending_its_last_text_and_its_message_are_one_transaction(
     owner: User, stage: Stage
 ) -> None:
-    stream = running(owner)
-    write(stream, "all ")
+    stream = start_stream(owner)
+    append_chunks(stream, "all ")
     seen: list[str] = []
     stage.on_settle = lambda ended: seen.append(journal.read_text(ended.pk).content)
     finished = Ending.from_finish(Finish("stop", {"input": 3, "output": 5}, "req_1"))
-    assert lifecycle.end(stream.pk, stream.epoch, finished, entry_of(stream, "of it"))
-    row = now(stream)
+    assert lifecycle.end(stream.pk, stream.epoch, finished, build_append(stream, "of it"))
+    row = reload_stream(stream)
     assert (row.state, row.finish_reason, row.upstream_id) == ("completed", "stop", "req_1")
     assert (row.usage, row.length) == ({"input": 3, "output": 5}, 9)
     assert seen == ["all of it"]
 
 
 def test_a_refused_last_text_does_not_end_the_stream(owner: User, stage: Stage) -> None:
-    stream = running(owner)
-    beyond = entry_of(stream, "hole", first=7)
+    stream = start_stream(owner)
+    beyond = build_append(stream, "hole", first=7)
     assert not lifecycle.end(stream.pk, stream.epoch, COMPLETED, beyond)
-    assert (now(stream).state, rows(stream), stage.settled) == ("running", [], [])
+    assert (reload_stream(stream).state, read_rows(stream), stage.settled) == (
+        "running",
+        [],
+        [],
+    )
 
 
 def test_a_stream_ends_once(owner: User, stage: Stage) -> None:
-    stream = running(owner)
+    stream = start_stream(owner)
     assert lifecycle.end(stream.pk, stream.epoch, COMPLETED)
     assert not lifecycle.end(stream.pk, stream.epoch, Ending.internal_error())
-    assert now(stream).state == State.COMPLETED
+    assert reload_stream(stream).state == State.COMPLETED
     assert len(stage.settled) == 1
 
 
@@ -432,11 +450,11 @@ def test_a_finalize_that_raises_ends_the_stream_as_failed(owner: User, stage: St
             raise Bug
 
     stage.on_settle = refuse_completed
-    stream = running(owner)
-    assert lifecycle.end(stream.pk, stream.epoch, COMPLETED, entry_of(stream, "kept"))
-    row = now(stream)
+    stream = start_stream(owner)
+    assert lifecycle.end(stream.pk, stream.epoch, COMPLETED, build_append(stream, "kept"))
+    row = reload_stream(stream)
     assert (row.state, row.error_class, row.finish_reason) == ("failed", "internal", "")
-    assert spelled(rows(stream)) == "kept"
+    assert join_deltas(read_rows(stream)) == "kept"
     assert stage.settled == [(stream.pk, State.FAILED)]
 
 
@@ -448,18 +466,18 @@ def test_a_finalize_that_always_raises_leaves_no_stream_running(
         raise Bug
 
     stage.on_settle = refuse
-    stream = running(owner)
-    write(stream, "kept")
+    stream = start_stream(owner)
+    append_chunks(stream, "kept")
     ended = (
         lifecycle.stop(stream.pk)
         if how == "stop"
         else lifecycle.end(stream.pk, stream.epoch, COMPLETED)
     )
     assert ended
-    row = now(stream)
+    row = reload_stream(stream)
     assert (row.state, row.error_class) == ("failed", "internal")
     assert row.ended_at
-    assert spelled(rows(stream)) == "kept"
+    assert join_deltas(read_rows(stream)) == "kept"
 
 
 def test_a_database_error_in_finalize_is_no_bug_of_finalize(owner: User, stage: Stage) -> None:
@@ -471,38 +489,38 @@ def test_a_database_error_in_finalize_is_no_bug_of_finalize(owner: User, stage: 
             raise failures.pop()
 
     stage.on_settle = fail_once
-    stream = running(owner)
+    stream = start_stream(owner)
     with pytest.raises(OperationalError):
         lifecycle.end(stream.pk, stream.epoch, COMPLETED)
-    assert now(stream).state == State.RUNNING
+    assert reload_stream(stream).state == State.RUNNING
     assert lifecycle.end(stream.pk, stream.epoch, COMPLETED)
-    assert now(stream).state == State.COMPLETED
+    assert reload_stream(stream).state == State.COMPLETED
 
 
 def test_an_unregistered_source_ends_as_failed(owner: User) -> None:
-    stream = running(owner, source="unknown")
+    stream = start_stream(owner, source="unknown")
     assert lifecycle.end(stream.pk, stream.epoch, COMPLETED)
-    assert now(stream).state == State.FAILED
+    assert reload_stream(stream).state == State.FAILED
 
 
 def test_no_text_from_a_provider_prevents_an_ending(owner: User) -> None:
     """What it calls a request, and how it complains, are its own to choose."""
-    stream = running(owner)
+    stream = start_stream(owner)
     words = Ending(State.INTERRUPTED, "\0" * 99, "\ud800" * 99, "a\0", "b\ud800", {}, "x" * 999)
-    assert lifecycle.end(stream.pk, stream.epoch, words, entry_of(stream, "kept"))
-    row = now(stream)
+    assert lifecycle.end(stream.pk, stream.epoch, words, build_append(stream, "kept"))
+    row = reload_stream(stream)
     assert (row.state, row.error, row.error_detail) == ("interrupted", "a\ufffd", "b?")
     assert row.upstream_id == "x" * 200
-    assert spelled(rows(stream)) == "kept"
+    assert join_deltas(read_rows(stream)) == "kept"
 
 
 def test_a_last_text_that_cannot_be_stored_ends_the_stream_as_failed(owner: User) -> None:
-    stream = running(owner)
-    write(stream, "good")
-    assert lifecycle.end(stream.pk, stream.epoch, COMPLETED, entry_of(stream, "bad \ud800"))
-    row = now(stream)
+    stream = start_stream(owner)
+    append_chunks(stream, "good")
+    assert lifecycle.end(stream.pk, stream.epoch, COMPLETED, build_append(stream, "bad \ud800"))
+    row = reload_stream(stream)
     assert (row.state, row.error_class) == ("failed", "internal")
-    assert spelled(rows(stream)) == "good"
+    assert join_deltas(read_rows(stream)) == "good"
 
 
 @pytest.mark.parametrize(
@@ -526,27 +544,27 @@ def aged(stream: Stream) -> None:
 
 
 def test_a_stream_is_folded_once_and_not_before_its_time(owner: User) -> None:
-    stream = running(owner)
-    write(stream, "one", "two")
-    finish(stream)
+    stream = start_stream(owner)
+    append_chunks(stream, "one", "two")
+    end_stream(stream)
     lifecycle.fold_ended_streams()
-    assert spelled(rows(stream)) == "onetwo"
+    assert join_deltas(read_rows(stream)) == "onetwo"
     aged(stream)
     lifecycle.fold_ended_streams()
-    folded = now(stream).folded_at
+    folded = reload_stream(stream).folded_at
     assert folded
-    assert rows(stream) == []
+    assert read_rows(stream) == []
     lifecycle.fold_ended_streams()
-    assert now(stream).folded_at == folded
+    assert reload_stream(stream).folded_at == folded
 
 
 def test_a_running_stream_is_never_folded(owner: User) -> None:
-    stream = running(owner)
-    write(stream, "old but alive")
+    stream = start_stream(owner)
+    append_chunks(stream, "old but alive")
     long_ago = Now() - timedelta(days=400)
     Stream.objects.filter(pk=stream.pk).update(created_at=long_ago, last_chunk_at=long_ago)
     lifecycle.fold_ended_streams()
-    assert spelled(rows(stream)) == "old but alive"
+    assert join_deltas(read_rows(stream)) == "old but alive"
 
 
 def test_a_stream_whose_text_the_application_lacks_keeps_its_chunks(
@@ -558,79 +576,79 @@ def test_a_stream_whose_text_the_application_lacks_keeps_its_chunks(
         raise Bug
 
     stage.on_settle = broken
-    unsettled, unknown = running(owner), running(owner, source="unregistered")
+    unsettled, unknown = start_stream(owner), start_stream(owner, source="unregistered")
     for stream in (unsettled, unknown):
-        write(stream, "all there is")
-        finish(stream)
+        append_chunks(stream, "all there is")
+        end_stream(stream)
         aged(stream)
     stage.on_settle = lambda stream: None
-    settled = running(owner)
-    write(settled, "held elsewhere")
-    finish(settled)
+    settled = start_stream(owner)
+    append_chunks(settled, "held elsewhere")
+    end_stream(settled)
     aged(settled)
     after = lifecycle.fold_ended_streams(limit=1)
     while after:
         after = lifecycle.fold_ended_streams(limit=1, after=after)
-    assert [spelled(rows(s)) for s in (unsettled, unknown)] == ["all there is"] * 2
-    assert rows(settled) == []
+    assert [join_deltas(read_rows(s)) for s in (unsettled, unknown)] == ["all there is"] * 2
+    assert read_rows(settled) == []
 
 
 def test_a_stream_whose_message_was_deleted_is_folded(owner: User, stage: Stage) -> None:
-    stream = running(owner)
-    write(stream, "its message was deleted")
-    finish(stream)
+    stream = start_stream(owner)
+    append_chunks(stream, "its message was deleted")
+    end_stream(stream)
     aged(stream)
     stage.held[stream.pk] = None
     lifecycle.fold_ended_streams()
-    assert rows(stream) == []
+    assert read_rows(stream) == []
 
 
 def test_the_first_part_of_a_continued_reply_is_folded(owner: User, stage: Stage) -> None:
-    stream = running(owner)
-    write(stream, (Kind.REASONING, "first thoughts"), "so far")
-    finish(stream, Ending(State.STOPPED))
+    stream = start_stream(owner)
+    append_chunks(stream, (Kind.REASONING, "first thoughts"), "so far")
+    end_stream(stream, Ending(State.STOPPED))
     aged(stream)
     stage.held[stream.pk] = StreamText("so far", "first thoughts, and later ones", (), 2)
     lifecycle.fold_ended_streams()
-    assert rows(stream) == []
+    assert read_rows(stream) == []
 
 
 # Workers
 
 
 def test_a_lease_uses_the_databases_clock_and_can_be_renewed_late() -> None:
-    worker = working()
+    worker = register_worker()
     living = Worker.objects.filter(lease_until__gt=Now(), lease_until__lte=Now() + LEASE_DURATION)
     assert living.exists()
-    expire(worker)
+    expire_lease(worker)
     assert not living.exists()
     lifecycle.renew_lease(worker)
     assert living.exists()
 
 
 def test_a_lease_whose_row_was_removed_is_recreated() -> None:
-    worker = working()
+    worker = register_worker()
     Worker.objects.all().delete()
     lifecycle.renew_lease(worker)
     assert Worker.objects.get().pk == worker.pk
 
 
 def test_the_rows_of_long_dead_workers_are_deleted_unless_they_hold_a_stream(owner: User) -> None:
-    gone, holding, fresh = working(), working(), working()
-    ended, stream = running(owner, gone), running(owner, holding)
-    finish(ended)
+    gone, holding, fresh = register_worker(), register_worker(), register_worker()
+    ended, stream = start_stream(owner, gone), start_stream(owner, holding)
+    end_stream(ended)
     Worker.objects.exclude(pk=fresh.pk).update(lease_until=Now() - timedelta(days=1))
-    newest = working()
+    newest = register_worker()
     assert set(Worker.objects.all()) == {holding, fresh, newest}
-    assert now(stream).worker_id == holding.pk
-    assert now(ended).worker_id is None
+    assert reload_stream(stream).worker_id == holding.pk
+    assert reload_stream(ended).worker_id is None
 
 
 def test_a_deregistered_worker_leaves_no_stream_behind(owner: User) -> None:
-    worker = working()
-    stream = running(owner, worker)
+    worker = register_worker()
+    stream = start_stream(owner, worker)
     lifecycle.deregister_worker(worker)
-    row = now(stream)
+    row = reload_stream(stream)
     assert (row.state, row.worker_id, row.epoch) == ("running", None, 2)
     assert not Worker.objects.exists()
-    assert [s.pk for s in lifecycle.claim(working(), 9)] == [stream.pk]
+    assert [s.pk for s in lifecycle.claim(register_worker(), 9)] == [stream.pk]

@@ -29,7 +29,7 @@ from streaming.hub.sealed_layer import SealedLayer, hash_group_name
 from streaming.models import State, Stream
 from streaming.worker import worker as workers
 from tests.streaming.conftest import Crew
-from tests.streaming.factories import SOURCE, now, queued, seen
+from tests.streaming.factories import SOURCE, queue_stream, reload_stream, wait_until
 from tests.streaming.fake_source import Stage
 from tests.streaming.test_follow import Reader
 from tools.waiting import until_async
@@ -103,7 +103,7 @@ async def send(group: str, *bodies: object) -> None:
 
 
 async def wait_until_joined(hub: Hub, group: str) -> None:
-    await seen(lambda: group in hub._joined_groups)
+    await wait_until(lambda: group in hub._joined_groups)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -118,7 +118,7 @@ async def test_followers_get_every_index_from_messages_of_an_older_version(
             stream = await run_in_db(create_stream, owner, recorded["id"])
             reader = readers[recorded["id"]] = Reader()
             reading.create_task(reader.read(stream))
-        await seen(lambda: all(reader.events for reader in readers.values()))
+        await wait_until(lambda: all(reader.events for reader in readers.values()))
         await wait_until_joined(hub, STREAMS_GROUP)
         await send(STREAMS_GROUP, *(m["body"] for m in recording.sent_to(STREAMS_GROUP)))
     for recorded in recording.streams.values():
@@ -149,7 +149,7 @@ async def test_a_worker_claims_a_stream_that_an_older_version_announces(
     await wait_until_joined(hub, WORKERS_GROUP)
     await run_in_db(create_stream, owner, 1, State.QUEUED)
     await send(WORKERS_GROUP, message["body"])
-    await seen(lambda: script.calls)
+    await wait_until(lambda: script.calls)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -166,11 +166,11 @@ async def test_a_worker_ends_a_run_that_an_older_version_has_stopped(
     )
     script = stage.script()
     await crew.start()
-    stream = await run_in_db(queued, owner)
-    await seen(lambda: script.calls)
+    stream = await run_in_db(queue_stream, owner)
+    await wait_until(lambda: script.calls)
     await run_in_db(stop_as_an_older_process_does, stream)
     await send(WORKERS_GROUP, message["body"] | {"stream_id": stream.pk})
-    await seen(lambda: script.closed)
+    await wait_until(lambda: script.closed)
 
 
 def stop_as_an_older_process_does(stream: Stream) -> None:
@@ -223,10 +223,10 @@ async def test_a_worker_continues_after_messages_of_a_later_version(
         await send(WORKERS_GROUP, body)
     script = stage.script()
     script.finish()
-    stream = await run_in_db(queued, owner)
+    stream = await run_in_db(queue_stream, owner)
 
     async def has_ended() -> bool:
-        return (await run_in_db(now, stream)).state == State.COMPLETED
+        return (await run_in_db(reload_stream, stream)).state == State.COMPLETED
 
     await until_async(has_ended)
 
@@ -240,7 +240,7 @@ async def test_sockets_are_notified_of_changes_and_sessions_by_an_older_version(
     with hub.listen(group, received.append):
         await wait_until_joined(hub, group)
         await send(group, *(m["body"] for m in recording.sent_to(group)))
-        await seen(lambda: len(received) == len(recording.sent_to(group)))
+        await wait_until(lambda: len(received) == len(recording.sent_to(group)))
     assert {"sessions": True} in received
     assert max(body.get("revision", 0) for body in received) == 9
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from django.db.models import F
 
 from accounts.models import User
 from streaming import journal, lifecycle, sources
@@ -23,14 +21,14 @@ from streaming.sources import StreamHandler
 from tests.streaming.conftest import Crew
 from tests.streaming.factories import (
     SOURCE,
-    entry_of,
-    expire,
-    now,
-    queued,
-    rows,
-    running,
-    spelled,
-    working,
+    abandon_stream,
+    build_append,
+    join_deltas,
+    queue_stream,
+    read_rows,
+    reload_stream,
+    start_stream,
+    wait_for_row,
 )
 from tests.streaming.fake_source import Stage
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
@@ -42,14 +40,8 @@ WORDS = ("Kelp \ud83c", "\udf0a holds ", "fast, ", "é", "\n\n", "and sways", " 
 WHOLE = Behaviour.of(*WORDS).text
 
 
-@pytest.fixture(scope="module")
-def provider() -> Iterator[Fake]:
-    with Fake.spawn() as provider:
-        yield provider
-
-
 @pytest.fixture
-def fake(provider: Fake, stage: Stage) -> Fake:
+def background(provider: Fake, stage: Stage) -> Fake:
     """Asked by all streams here, in the background, instead of the stage."""
     provider.reset()
     kelp = get_adapter("openai", base_url=provider.openai)
@@ -67,73 +59,60 @@ def fake(provider: Fake, stage: Stage) -> Fake:
     return provider
 
 
-def generations(fake: Fake) -> int:
-    return [asked.wire for asked in fake.requests()].count("openai.responses")
+def generations(background: Fake) -> int:
+    return [asked.wire for asked in background.requests()].count("openai.responses")
 
 
-async def state(stream: Stream, *states: State) -> Stream:
-    async def so() -> Stream | None:
-        row = await run_in_db(now, stream)
-        return row if row.state in states else None
-
-    row = await until_async(so, within=20, what=f"{stream} is one of {states}")
-    assert row is not None
-    return row
+def is_completed(row: Stream) -> bool:
+    return row.state == State.COMPLETED
 
 
-async def held_at(fake: Fake, stream: Stream, sent: int) -> None:
+async def held_at(background: Fake, stream: Stream, sent: int) -> None:
     """Wait until the fake waits, and everything before that is written, the place too."""
-    await asyncio.to_thread(fake.wait_for, "held")
+    await asyncio.to_thread(background.wait_for, "held")
     # A delta that ends in half a character waits for the next one.
     whole = Behaviour.of(*WORDS[: 0 if sent == 1 else sent]).text
 
     async def so() -> bool:
-        placed = bool((await run_in_db(now, stream)).upstream_id)
-        return placed and spelled(await run_in_db(rows, stream)) == whole
+        placed = bool((await run_in_db(reload_stream, stream)).upstream_id)
+        return placed and join_deltas(await run_in_db(read_rows, stream)) == whole
 
     await until_async(so, within=10, what=f"{whole!r} is written")
 
 
-def orphaned(stream: Stream) -> None:
-    """Its worker is taken for dead: another one may claim it."""
-    dead = working()
-    Stream.objects.filter(pk=stream.pk).update(worker=dead, epoch=F("epoch") + 1)
-    expire(dead)
-
-
 @pytest.mark.parametrize("sent", range(len(WORDS) + 1))
 async def test_after_a_dead_worker_the_next_one_continues_the_exact_text(
-    fake: Fake, owner: User, crew: Crew, sent: int
+    background: Fake, owner: User, crew: Crew, sent: int
 ) -> None:
-    fake.script(Behaviour.of(*WORDS, hold_after=(sent,)))
+    background.script(Behaviour.of(*WORDS, hold_after=(sent,)))
     await crew.start()
-    stream = await run_in_db(queued, owner)
-    await held_at(fake, stream, sent)
-    await run_in_db(orphaned, stream)
+    stream = await run_in_db(queue_stream, owner)
+    await held_at(background, stream, sent)
+    await run_in_db(abandon_stream, stream)
     await crew.start()
-    await asyncio.to_thread(fake.wait, lambda seen: len(seen) == 2)
-    fake.release()
-    row = await state(stream, State.COMPLETED)
-    written = await run_in_db(rows, stream)
-    assert spelled(written) == WHOLE
+    await asyncio.to_thread(background.wait, lambda seen: len(seen) == 2)
+    background.release()
+    row = await wait_for_row(stream, is_completed, within=20)
+    written = await run_in_db(read_rows, stream)
+    assert join_deltas(written) == WHOLE
     assert Kind.SEAM not in {kind for _, kind, _, _ in written}
-    assert (generations(fake), row.attempts) == (1, 1)
+    assert (generations(background), row.attempts) == (1, 1)
 
 
 async def test_a_draining_worker_releases_the_stored_reply_without_cancelling_it(
-    fake: Fake, owner: User, crew: Crew
+    background: Fake, owner: User, crew: Crew
 ) -> None:
-    fake.script(Behaviour.of(*WORDS, hold_after=(3,)))
+    background.script(Behaviour.of(*WORDS, hold_after=(3,)))
     first = await crew.start()
-    stream = await run_in_db(queued, owner)
-    await held_at(fake, stream, 3)
+    stream = await run_in_db(queue_stream, owner)
+    await held_at(background, stream, 3)
     await crew.start()
     await crew.drain(first)
-    await asyncio.to_thread(fake.wait, lambda seen: len(seen) == 2)
-    fake.release()
-    await state(stream, State.COMPLETED)
-    assert spelled(await run_in_db(rows, stream)) == WHOLE
-    assert [asked.wire for asked in fake.requests()] == [
+    await asyncio.to_thread(background.wait, lambda seen: len(seen) == 2)
+    background.release()
+    await wait_for_row(stream, is_completed, within=20)
+    assert join_deltas(await run_in_db(read_rows, stream)) == WHOLE
+    assert [asked.wire for asked in background.requests()] == [
         "openai.responses",
         "openai.responses.attached",
     ]
@@ -141,118 +120,120 @@ async def test_a_draining_worker_releases_the_stored_reply_without_cancelling_it
 
 @pytest.mark.parametrize("place", [0, 1, 4, len(WORDS)])
 async def test_the_same_worker_reconnects_a_broken_connection(
-    fake: Fake, owner: User, crew: Crew, place: int, monkeypatch: pytest.MonkeyPatch
+    background: Fake, owner: User, crew: Crew, place: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reattach, "REATTACH_DELAY_SECONDS", 0.01)
-    fake.script(Behaviour.of(*WORDS, cut_after=place))
+    background.script(Behaviour.of(*WORDS, cut_after=place))
     await crew.start()
-    stream = await run_in_db(queued, owner)
-    row = await state(stream, State.COMPLETED)
-    assert spelled(await run_in_db(rows, stream)) == WHOLE
-    assert (generations(fake), row.epoch) == (1, 1)
+    stream = await run_in_db(queue_stream, owner)
+    row = await wait_for_row(stream, is_completed, within=20)
+    assert join_deltas(await run_in_db(read_rows, stream)) == WHOLE
+    assert (generations(background), row.epoch) == (1, 1)
 
 
-async def test_reasoning_is_continued_as_well(fake: Fake, owner: User, crew: Crew) -> None:
+async def test_reasoning_is_continued_as_well(background: Fake, owner: User, crew: Crew) -> None:
     thoughts = (Piece("Hm, ", "reasoning"), Piece("tides.", "reasoning"), Piece("Yes."))
-    fake.script(Behaviour(thoughts, hold_after=(1,)))
+    background.script(Behaviour(thoughts, hold_after=(1,)))
     await crew.start()
-    stream = await run_in_db(queued, owner)
-    await asyncio.to_thread(fake.wait_for, "held")
+    stream = await run_in_db(queue_stream, owner)
+    await asyncio.to_thread(background.wait_for, "held")
 
     async def thought() -> bool:
-        return spelled(await run_in_db(rows, stream), Kind.REASONING) == "Hm, "
+        return join_deltas(await run_in_db(read_rows, stream), Kind.REASONING) == "Hm, "
 
     await until_async(thought, within=10, what="the first thought is written")
-    await run_in_db(orphaned, stream)
+    await run_in_db(abandon_stream, stream)
     await crew.start()
-    await asyncio.to_thread(fake.wait, lambda seen: len(seen) == 2)
-    fake.release()
-    await state(stream, State.COMPLETED)
+    await asyncio.to_thread(background.wait, lambda seen: len(seen) == 2)
+    background.release()
+    await wait_for_row(stream, is_completed, within=20)
     text = await run_in_db(journal.read_text, stream.pk)
     assert (text.reasoning, text.content, text.seams) == ("Hm, tides.", "Yes.", ())
 
 
 async def test_an_expired_stored_reply_continues_as_usual(
-    fake: Fake, owner: User, crew: Crew, monkeypatch: pytest.MonkeyPatch
+    background: Fake, owner: User, crew: Crew, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reattach, "REATTACH_DELAY_SECONDS", 0.01)
-    fake.script(
+    background.script(
         Behaviour.of(*WORDS, hold_after=(3,)),
         Behaviour(on="attach", error=ErrorAnswer(404)),
         Behaviour.of("and the rest."),
     )
     await crew.start()
-    stream = await run_in_db(queued, owner)
-    await held_at(fake, stream, 3)
-    await run_in_db(orphaned, stream)
+    stream = await run_in_db(queue_stream, owner)
+    await held_at(background, stream, 3)
+    await run_in_db(abandon_stream, stream)
     await crew.start()
-    row = await state(stream, State.COMPLETED)
+    row = await wait_for_row(stream, is_completed, within=20)
     before = Behaviour.of(*WORDS[:3]).text
     text = await run_in_db(journal.read_text, stream.pk)
     assert (text.content, text.seams) == (before + "and the rest.", (len(before),))
-    assert fake.requests()[-1].prompt == CONTINUE_PROMPT
-    assert (generations(fake), row.state) == (2, "completed")
+    assert background.requests()[-1].prompt == CONTINUE_PROMPT
+    assert (generations(background), row.state) == (2, "completed")
 
 
 async def test_a_stop_cancels_the_reply_at_the_provider(
-    fake: Fake, owner: User, crew: Crew
+    background: Fake, owner: User, crew: Crew
 ) -> None:
-    fake.script(Behaviour.of(*WORDS, hold_after=(3,)))
+    background.script(Behaviour.of(*WORDS, hold_after=(3,)))
     await crew.start()
-    stream = await run_in_db(queued, owner)
-    await held_at(fake, stream, 3)
+    stream = await run_in_db(queue_stream, owner)
+    await held_at(background, stream, 3)
     await run_in_db(lifecycle.stop, stream.pk)
-    _, cancelled = await asyncio.to_thread(fake.wait, lambda seen: len(seen) == 2)
+    _, cancelled = await asyncio.to_thread(background.wait, lambda seen: len(seen) == 2)
     assert cancelled.wire == "openai.responses.cancelled"
-    assert fake.requests()[0].state == "closed"
+    assert background.requests()[0].state == "closed"
 
 
 async def test_a_failed_stored_reply_is_requested_again_while_nothing_is_written(
-    fake: Fake, owner: User, crew: Crew, monkeypatch: pytest.MonkeyPatch
+    background: Fake, owner: User, crew: Crew, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streaming.providers.retries.RETRY_DELAYS_SECONDS", (0.01, 0.01))
-    fake.script(Behaviour.of("lost", error_after=0), Behaviour.of("Kelp."))
+    background.script(Behaviour.of("lost", error_after=0), Behaviour.of("Kelp."))
     await crew.start()
-    stream = await run_in_db(queued, owner)
-    await state(stream, State.COMPLETED)
-    assert spelled(await run_in_db(rows, stream)) == "Kelp."
-    assert [asked.wire for asked in fake.requests()] == ["openai.responses"] * 2
+    stream = await run_in_db(queue_stream, owner)
+    await wait_for_row(stream, is_completed, within=20)
+    assert join_deltas(await run_in_db(read_rows, stream)) == "Kelp."
+    assert [asked.wire for asked in background.requests()] == ["openai.responses"] * 2
 
 
 # Checkpoints
 
 
 def test_the_checkpoint_is_written_with_the_text_or_not_at_all(owner: User) -> None:
-    stream = running(owner)
-    entry = entry_of(stream, "Kelp")
+    stream = start_stream(owner)
+    entry = build_append(stream, "Kelp")
     assert journal.append([replace(entry, checkpoint="resp_1 7")]) == {stream.pk}
     late = replace(entry, checkpoint="resp_late 9")
     assert journal.append([late]) == set()
-    assert now(stream).checkpoint == "resp_1 7"
-    journal.append([entry_of(now(stream), " holds")])
-    assert now(stream).checkpoint == "resp_1 7"
+    assert reload_stream(stream).checkpoint == "resp_1 7"
+    journal.append([build_append(reload_stream(stream), " holds")])
+    assert reload_stream(stream).checkpoint == "resp_1 7"
 
 
 def test_only_the_current_epoch_moves_the_checkpoint(owner: User) -> None:
-    stream = running(owner)
+    stream = start_stream(owner)
     assert not lifecycle.save_checkpoint(stream.pk, stream.epoch - 1, "resp_late 0")
     assert lifecycle.save_checkpoint(stream.pk, stream.epoch, "resp_1 0")
-    assert now(stream).checkpoint == "resp_1 0"
+    assert reload_stream(stream).checkpoint == "resp_1 0"
 
 
 @pytest.mark.parametrize("checkpoint", ["x" * 201 + " 1", "resp_1 " + "1" * 201, "r\0 1"])
 def test_a_checkpoint_too_long_for_its_column_is_dropped(owner: User, checkpoint: str) -> None:
-    stream = running(owner)
-    assert journal.append([replace(entry_of(stream, "a"), checkpoint="resp_1 7")])
-    assert journal.append([replace(entry_of(now(stream), "b"), checkpoint=checkpoint)])
-    assert now(stream).checkpoint == ""
+    stream = start_stream(owner)
+    assert journal.append([replace(build_append(stream, "a"), checkpoint="resp_1 7")])
+    assert journal.append(
+        [replace(build_append(reload_stream(stream), "b"), checkpoint=checkpoint)]
+    )
+    assert reload_stream(stream).checkpoint == ""
 
 
 @pytest.mark.parametrize("checkpoint", ["", "4096", "resp_1 7", "some file 17 4096"])
 def test_a_checkpoint_is_read_as_it_was_written(owner: User, checkpoint: str) -> None:
-    stream = running(owner)
-    assert journal.append([replace(entry_of(stream, "Kelp"), checkpoint=checkpoint)])
-    assert now(stream).checkpoint == checkpoint
+    stream = start_stream(owner)
+    assert journal.append([replace(build_append(stream, "Kelp"), checkpoint=checkpoint)])
+    assert reload_stream(stream).checkpoint == checkpoint
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -12,7 +12,7 @@ from streaming import lifecycle, sources
 from streaming.database import run_in_db
 from streaming.events import Delta, Finish, StreamText
 from streaming.follow import StateChanged, follow_stream
-from streaming.models import State, Stream
+from streaming.models import Stream
 from streaming.providers import errors, retries
 from streaming.providers.adapter import Adapter, ReplyEvent
 from streaming.providers.errors import ProviderError
@@ -22,7 +22,14 @@ from streaming.providers.reply_source import ReplySource
 from streaming.providers.types import Request, Turn
 from streaming.sources import StreamHandler
 from tests.streaming.conftest import Crew
-from tests.streaming.factories import SOURCE, now, queued, rows, spelled
+from tests.streaming.factories import (
+    SOURCE,
+    join_deltas,
+    queue_stream,
+    read_rows,
+    reload_stream,
+    wait_for_end,
+)
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
 from tools.waiting import until_async
 
@@ -190,16 +197,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries, "RETRY_DELAYS_SECONDS", (0.05, 0.05))
 
 
-async def ended(stream: Stream) -> Stream:
-    async def so() -> Stream | None:
-        row = await run_in_db(now, stream)
-        return row if State(row.state).has_ended else None
-
-    row = await until_async(so, within=30, what=f"{stream} ends")
-    assert row is not None
-    return row
-
-
 db = pytest.mark.django_db(transaction=True)
 
 
@@ -207,9 +204,9 @@ db = pytest.mark.django_db(transaction=True)
 async def test_a_third_attempt_may_succeed(owner: User, crew: Crew, quick: None) -> None:
     upstream = Upstream(errors.Overloaded(), errors.RateLimited(), "tide")
     await crew.start()
-    row = await ended(await run_in_db(queued, owner))
+    row = await wait_for_end(await run_in_db(queue_stream, owner), within=30)
     assert (row.state, row.note, row.attempts, row.epoch) == ("completed", "", 0, 1)
-    assert spelled(await run_in_db(rows, row)) == "tide"
+    assert join_deltas(await run_in_db(read_rows, row)) == "tide"
     assert len(upstream.requests) == 3
 
 
@@ -220,7 +217,7 @@ async def test_a_third_failure_ends_the_stream_with_its_details(
     last = errors.Overloaded(provider="OpenAI", detail="{busy}", upstream_id="req_9")
     upstream = Upstream(errors.ConnectionFailed(), errors.TimedOut(), last, "never")
     await crew.start()
-    row = await ended(await run_in_db(queued, owner))
+    row = await wait_for_end(await run_in_db(queue_stream, owner), within=30)
     assert (row.state, row.error_class, row.error) == ("failed", "overloaded", last.message)
     assert (row.error_detail, row.upstream_id, row.note) == ("{busy}", "req_9", "")
     assert len(upstream.requests) == 3
@@ -233,7 +230,7 @@ async def test_a_permanent_error_costs_one_request(
 ) -> None:
     upstream = Upstream(kind(), "never")
     await crew.start()
-    row = await ended(await run_in_db(queued, owner))
+    row = await wait_for_end(await run_in_db(queue_stream, owner), within=30)
     assert (row.state, row.error_class) == ("failed", kind.code)
     assert len(upstream.requests) == 1
 
@@ -244,9 +241,9 @@ async def test_after_text_is_written_there_is_no_retry(
 ) -> None:
     upstream = Upstream("half a ti", errors.Overloaded(), "never")
     await crew.start()
-    row = await ended(await run_in_db(queued, owner))
+    row = await wait_for_end(await run_in_db(queue_stream, owner), within=30)
     assert (row.state, row.error_class) == ("interrupted", "overloaded")
-    assert spelled(await run_in_db(rows, row)) == "half a ti"
+    assert join_deltas(await run_in_db(read_rows, row)) == "half a ti"
     assert len(upstream.requests) == 1
 
 
@@ -254,7 +251,7 @@ async def test_after_text_is_written_there_is_no_retry(
 async def test_a_long_retry_time_is_not_waited_for(owner: User, crew: Crew) -> None:
     upstream = Upstream(errors.RateLimited(provider="OpenAI", retry_after=600), "never")
     await crew.start()
-    row = await ended(await run_in_db(queued, owner))
+    row = await wait_for_end(await run_in_db(queue_stream, owner), within=30)
     assert row.state == "failed"
     assert row.error.endswith("Try again in 10 min.")
     assert len(upstream.requests) == 1
@@ -267,7 +264,7 @@ async def test_followers_see_the_retry_and_a_stop_ends_it_at_once(
     monkeypatch.setattr(retries, "RETRY_DELAYS_SECONDS", (50.0, 50.0))
     upstream = Upstream(errors.Overloaded(), "never")
     await crew.start()
-    stream = await run_in_db(queued, owner)
+    stream = await run_in_db(queue_stream, owner)
     notes: list[str] = []
 
     async def read() -> None:
@@ -282,10 +279,10 @@ async def test_followers_see_the_retry_and_a_stop_ends_it_at_once(
         return said in notes
 
     await until_async(told, within=20, what="the follower is told")
-    assert (await run_in_db(now, stream)).note == said
+    assert (await run_in_db(reload_stream, stream)).note == said
     assert await run_in_db(lifecycle.stop, stream.pk)
     await asyncio.wait_for(reading, 20)
-    row = await run_in_db(now, stream)
+    row = await run_in_db(reload_stream, stream)
     assert (row.state, row.note, len(upstream.requests)) == ("stopped", "", 1)
 
 
@@ -294,7 +291,7 @@ async def test_an_unsupported_parameter_is_dropped_and_remembered(owner: User, c
     never = errors.BadRequest(param="temperature", detail="'temperature' is not supported")
     upstream = Upstream(never, "tide")
     await crew.start()
-    row = await ended(await run_in_db(queued, owner))
+    row = await wait_for_end(await run_in_db(queue_stream, owner), within=30)
     assert (row.state, row.note) == ("completed", "")
     assert [request.temperature for request in upstream.requests] == [0.2, None]
     assert [request.max_tokens for request in upstream.requests] == [5, 5]
@@ -305,7 +302,9 @@ async def test_an_unsupported_parameter_is_dropped_and_remembered(owner: User, c
 async def test_a_refused_value_is_dropped_and_not_remembered(owner: User, crew: Crew) -> None:
     upstream = Upstream(errors.BadRequest(param="max_tokens", detail="5 is too few"), "tide")
     await crew.start()
-    assert (await ended(await run_in_db(queued, owner))).state == "completed"
+    assert (
+        await wait_for_end(await run_in_db(queue_stream, owner), within=30)
+    ).state == "completed"
     assert [request.max_tokens for request in upstream.requests] == [5, None]
     assert upstream.refused == []
 
@@ -315,18 +314,12 @@ async def test_a_refusal_of_a_dropped_parameter_ends_the_stream(owner: User, cre
     no = "temperature is not supported"
     upstream = Upstream(*(errors.BadRequest(param="temperature", detail=no) for _ in range(9)))
     await crew.start()
-    row = await ended(await run_in_db(queued, owner))
+    row = await wait_for_end(await run_in_db(queue_stream, owner), within=30)
     assert (row.state, row.error_class) == ("failed", "bad_request")
     assert len(upstream.requests) == 2
 
 
 # The same through a socket
-
-
-@pytest.fixture
-def fake() -> Iterator[Fake]:
-    with Fake.start() as fake:
-        yield fake
 
 
 TIDE = Behaviour(pieces=(Piece("tide"),))
@@ -357,7 +350,7 @@ async def test_a_provider_gets_exactly_the_intended_requests(
     upstream.adapter = get_adapter("local", base_url=fake.openai)
     await asyncio.to_thread(fake.script, *before, TIDE)
     await crew.start()
-    row = await ended(await run_in_db(queued, owner))
+    row = await wait_for_end(await run_in_db(queue_stream, owner), within=30)
     assert row.state == state
     assert len(await asyncio.to_thread(fake.requests)) == requests
-    assert spelled(await run_in_db(rows, row)) == ("tide" if state == "completed" else "")
+    assert join_deltas(await run_in_db(read_rows, row)) == ("tide" if state == "completed" else "")

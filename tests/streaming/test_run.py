@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from typing import Any
 
 import pytest
-from django.db.models import F
 
 from accounts.models import User
 from streaming import lifecycle, sources
 from streaming.database import run_in_db
 from streaming.events import Delta, Finish, Note, Seam, SourceError, SourceEvent, StreamText
-from streaming.models import Kind, State, Stream
+from streaming.models import Kind, State
 from streaming.sources import StreamHandler
 from tests.streaming.conftest import Crew
-from tests.streaming.factories import SOURCE, expire, now, queued, rows, seen, spelled, working
-from tools.waiting import until_async
+from tests.streaming.factories import (
+    SOURCE,
+    abandon_stream,
+    join_deltas,
+    queue_stream,
+    read_rows,
+    reload_stream,
+    wait_for_end,
+    wait_for_row,
+    wait_until,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -75,34 +82,11 @@ def log(crew: Crew) -> LogFile:
     return log
 
 
-async def reached(stream: Stream, condition: Callable[[Stream], Any]) -> Stream:
-    """Wait until the row of a stream is so; the row."""
-
-    async def so() -> Stream | None:
-        row = await run_in_db(now, stream)
-        return row if condition(row) else None
-
-    row = await until_async(so, within=10, what=f"{stream} is so")
-    assert row is not None
-    return row
-
-
-def has_ended(row: Stream) -> bool:
-    return State(row.state).has_ended
-
-
-def orphan(stream: Stream) -> None:
-    """Its worker is taken for dead: another one may claim it."""
-    dead = working()
-    Stream.objects.filter(pk=stream.pk).update(worker=dead, epoch=F("epoch") + 1)
-    expire(dead)
-
-
 async def test_a_source_is_read_to_its_end(owner: User, crew: Crew, log: LogFile) -> None:
     await crew.start()
-    row = await reached(await run_in_db(queued, owner), has_ended)
+    row = await wait_for_end(await run_in_db(queue_stream, owner))
     assert (row.state, row.finish_reason, row.checkpoint) == ("completed", "stop", "")
-    assert spelled(await run_in_db(rows, row)) == "".join(LINES)
+    assert join_deltas(await run_in_db(read_rows, row)) == "".join(LINES)
     assert (log.calls, log.closed) == ([(StreamText(), "")], 1)
 
 
@@ -112,14 +96,14 @@ async def test_the_next_worker_continues_from_the_checkpoint_without_a_seam(
     held = asyncio.Event()
     log.steps = lambda number: [*_read_from(number)[:3], held]
     await crew.start()
-    stream = await run_in_db(queued, owner)
-    await reached(stream, lambda row: row.checkpoint == "3")
+    stream = await run_in_db(queue_stream, owner)
+    await wait_for_row(stream, lambda row: row.checkpoint == "3")
     log.steps = _read_from
-    await run_in_db(orphan, stream)
+    await run_in_db(abandon_stream, stream)
     await crew.start()
-    row = await reached(stream, has_ended)
-    written = await run_in_db(rows, stream)
-    assert (row.state, spelled(written)) == ("completed", "".join(LINES))
+    row = await wait_for_end(stream)
+    written = await run_in_db(read_rows, stream)
+    assert (row.state, join_deltas(written)) == ("completed", "".join(LINES))
     assert Kind.SEAM not in {kind for _, kind, _, _ in written}
     so_far, checkpoint = log.calls[1]
     assert (so_far.content, checkpoint) == ("".join(LINES[:3]), "3")
@@ -131,8 +115,8 @@ async def test_text_without_a_checkpoint_invalidates_the_one_before(
     held = asyncio.Event()
     log.steps = lambda number: [Delta("a", checkpoint="1"), Delta("b"), held]
     await crew.start()
-    stream = await run_in_db(queued, owner)
-    row = await reached(stream, lambda row: row.length == 2)
+    stream = await run_in_db(queue_stream, owner)
+    row = await wait_for_row(stream, lambda row: row.length == 2)
     assert row.checkpoint == ""
 
 
@@ -142,8 +126,8 @@ async def test_a_checkpoint_before_any_text_is_saved_at_once(
     held = asyncio.Event()
     log.steps = lambda number: [Delta("", checkpoint="0 of 6"), held]
     await crew.start()
-    stream = await run_in_db(queued, owner)
-    row = await reached(stream, lambda row: row.checkpoint == "0 of 6")
+    stream = await run_in_db(queue_stream, owner)
+    row = await wait_for_row(stream, lambda row: row.checkpoint == "0 of 6")
     assert (row.length, row.next_index) == (0, 0)
 
 
@@ -151,12 +135,12 @@ async def test_a_note_stands_until_the_next_text(owner: User, crew: Crew, log: L
     first, second = asyncio.Event(), asyncio.Event()
     log.steps = lambda number: [Note("Rotating the log"), first, Delta("a"), second, Finish()]
     await crew.start()
-    stream = await run_in_db(queued, owner)
-    await reached(stream, lambda row: row.note == "Rotating the log")
+    stream = await run_in_db(queue_stream, owner)
+    await wait_for_row(stream, lambda row: row.note == "Rotating the log")
     first.set()
-    await reached(stream, lambda row: row.length == 1 and not row.note)
+    await wait_for_row(stream, lambda row: row.length == 1 and not row.note)
     second.set()
-    await reached(stream, has_ended)
+    await wait_for_end(stream)
 
 
 async def test_a_seam_and_the_text_behind_it_are_one_commit(
@@ -164,9 +148,11 @@ async def test_a_seam_and_the_text_behind_it_are_one_commit(
 ) -> None:
     log.steps = lambda number: [Delta("a"), Note("Again"), Seam(), Delta("b"), Finish()]
     await crew.start()
-    stream = await run_in_db(queued, owner)
-    await reached(stream, has_ended)
-    assert [(kind, delta, offset) for _, kind, delta, offset in await run_in_db(rows, stream)] == [
+    stream = await run_in_db(queue_stream, owner)
+    await wait_for_end(stream)
+    assert [
+        (kind, delta, offset) for _, kind, delta, offset in await run_in_db(read_rows, stream)
+    ] == [
         (Kind.TEXT, "a", 0),
         (Kind.SEAM, "", 1),
         (Kind.TEXT, "b", 1),
@@ -185,10 +171,10 @@ async def test_an_error_of_a_source_ends_the_stream(
 ) -> None:
     log.steps = lambda number: [Delta("a"), error]
     await crew.start()
-    row = await reached(await run_in_db(queued, owner), has_ended)
+    row = await wait_for_end(await run_in_db(queue_stream, owner))
     assert (row.state, row.error_class) == (state, error.code)
     assert (row.error, row.error_detail) == (error.message, "inode 7")
-    assert (spelled(await run_in_db(rows, row)), log.closed) == ("a", 1)
+    assert (join_deltas(await run_in_db(read_rows, row)), log.closed) == ("a", 1)
 
 
 async def test_a_source_without_a_finish_is_interrupted(
@@ -196,7 +182,7 @@ async def test_a_source_without_a_finish_is_interrupted(
 ) -> None:
     log.steps = lambda number: [Delta("a")]
     await crew.start()
-    row = await reached(await run_in_db(queued, owner), has_ended)
+    row = await wait_for_end(await run_in_db(queue_stream, owner))
     assert (row.state, row.error_class) == ("interrupted", "interrupted")
     assert row.error.endswith(".")
 
@@ -209,10 +195,10 @@ async def test_a_stop_cancels_what_would_go_on_without_the_worker(
     log.on_cancel = failure
     log.steps = lambda number: [*_read_from(number)[:2], held]
     await crew.start()
-    stream = await run_in_db(queued, owner)
-    await reached(stream, lambda row: row.checkpoint == "2")
+    stream = await run_in_db(queue_stream, owner)
+    await wait_for_row(stream, lambda row: row.checkpoint == "2")
     await run_in_db(lifecycle.stop, stream.pk)
-    await seen(lambda: log.cancelled)
+    await wait_until(lambda: log.cancelled)
     assert (log.cancelled, log.closed) == (["2"], 1)
 
 
@@ -222,8 +208,8 @@ async def test_a_worker_that_hands_a_stream_over_cancels_nothing(
     held = asyncio.Event()
     log.steps = lambda number: [*_read_from(number)[:2], held]
     worker = await crew.start()
-    stream = await run_in_db(queued, owner)
-    await reached(stream, lambda row: row.checkpoint == "2")
+    stream = await run_in_db(queue_stream, owner)
+    await wait_for_row(stream, lambda row: row.checkpoint == "2")
     await crew.drain(worker)
     assert (log.cancelled, log.closed) == ([], 1)
-    assert (await run_in_db(now, stream)).state == State.RUNNING
+    assert (await run_in_db(reload_stream, stream)).state == State.RUNNING

@@ -17,7 +17,15 @@ from streaming import lifecycle
 from streaming.lifecycle import queue, scheduling
 from streaming.lifecycle.scheduling import SlotUsage
 from streaming.models import State, Stream, Worker
-from tests.streaming.factories import SOURCE, expire, finish, now, queued, running, working
+from tests.streaming.factories import (
+    SOURCE,
+    end_stream,
+    expire_lease,
+    queue_stream,
+    register_worker,
+    reload_stream,
+    start_stream,
+)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stage")]
 
@@ -54,7 +62,7 @@ def per_owner(streams: list[Stream]) -> Counter[int]:
 
 
 def asked(person: User, pool: str = "") -> Stream:
-    stream = queued(person)
+    stream = queue_stream(person)
     Stream.objects.filter(pk=stream.pk).update(pool=pool)
     return stream
 
@@ -91,7 +99,7 @@ def small(settings: Settings) -> Settings:
 def test_twenty_busy_owners_leave_slots_for_owners_with_no_running_stream(
     attackers: list[User], colleague: User, small: Settings, pool: str, gradually: bool
 ) -> None:
-    worker = working()
+    worker = register_worker()
     for people in [[person] for person in attackers] if gradually else [attackers]:
         wave(people, pool)
         claim_all(worker)
@@ -101,7 +109,7 @@ def test_twenty_busy_owners_leave_slots_for_owners_with_no_running_stream(
     for of in (pool, ""):
         mine = asked(colleague, of)
         assert [stream.pk for stream in lifecycle.claim(worker, 50)] == [mine.pk]
-        finish(now(mine))
+        end_stream(reload_stream(mine))
         claim_all(worker)
 
 
@@ -110,23 +118,23 @@ def test_demand_for_all_pools_at_once_leaves_slots_in_each(
     attackers: list[User], colleague: User, small: Settings
 ) -> None:
     small.STREAMING_MAX_STREAMS_PER_WORKER = 120
-    worker = working()
+    worker = register_worker()
     for pool in ("demo", "keyless", ""):
         wave(attackers, pool)
         claim_all(worker)
     for pool in ("demo", "keyless", ""):
         mine = asked(colleague, pool)
         assert [stream.pk for stream in lifecycle.claim(worker, 50)] == [mine.pk]
-        finish(now(mine))
+        end_stream(reload_stream(mine))
 
 
 def test_owners_take_turns_and_the_oldest_stream_of_each_goes_first(
     owner: User, colleague: User, stranger: User
 ) -> None:
-    mine = [queued(owner) for _ in range(4)]
-    theirs = [queued(colleague) for _ in range(2)]
-    last = queued(stranger)
-    worker = working()
+    mine = [queue_stream(owner) for _ in range(4)]
+    theirs = [queue_stream(colleague) for _ in range(2)]
+    last = queue_stream(stranger)
+    worker = register_worker()
     rounds = [[s.pk for s in lifecycle.claim(worker, 3)] for _ in range(3)]
     assert rounds == [
         [mine[0].pk, theirs[0].pk, last.pk],
@@ -136,9 +144,9 @@ def test_owners_take_turns_and_the_oldest_stream_of_each_goes_first(
 
 
 def test_the_owner_with_fewer_running_streams_goes_first(owner: User, colleague: User) -> None:
-    worker = working()
-    running(owner, worker)
-    [first, second], theirs = [queued(owner), queued(owner)], queued(colleague)
+    worker = register_worker()
+    start_stream(owner, worker)
+    [first, second], theirs = [queue_stream(owner), queue_stream(owner)], queue_stream(colleague)
     assert [s.pk for s in lifecycle.claim(worker, 1)] == [theirs.pk]
     assert [s.pk for s in lifecycle.claim(worker, 1)] == [first.pk]
     assert [s.pk for s in lifecycle.claim(worker, 1)] == [second.pk]
@@ -149,16 +157,16 @@ def test_of_two_idle_owners_the_one_with_the_older_turn_goes_first(
 ) -> None:
     """With one place, an older queue of somebody else is no reason to wait for all of it."""
     settings.STREAMING_MAX_STREAMS_PER_WORKER = 1
-    worker = working()
-    queue = [queued(owner) for _ in range(5)]
+    worker = register_worker()
+    queue = [queue_stream(owner) for _ in range(5)]
     served = []
     (first,) = lifecycle.claim(worker, 1)
-    theirs = [queued(colleague), queued(colleague)]
-    finish(first)
+    theirs = [queue_stream(colleague), queue_stream(colleague)]
+    end_stream(first)
     for _ in range(4):
         (stream,) = lifecycle.claim(worker, 1)
         served.append(stream.pk)
-        finish(stream)
+        end_stream(stream)
     assert served == [theirs[0].pk, queue[1].pk, theirs[1].pk, queue[2].pk]
 
 
@@ -166,10 +174,10 @@ def test_every_owner_is_served_in_the_end(attackers: list[User], settings: Setti
     settings.STREAMING_MAX_STREAMS_PER_WORKER, settings.STREAMING_POOLS = 10, {"demo": 2}
     wave(attackers[:6], each=4)
     wave(attackers[3:9], "demo", each=2)
-    worker = working()
+    worker = register_worker()
     for _ in range(40):
         for stream in claim_all(worker):
-            finish(stream)
+            end_stream(stream)
     assert not Stream.objects.unfinished().exists()
 
 
@@ -177,29 +185,37 @@ def test_a_limited_pool_is_not_exceeded_and_delays_no_other_stream(
     attackers: list[User], settings: Settings
 ) -> None:
     settings.STREAMING_POOLS = {"demo": 8}
-    worker = working()
+    worker = register_worker()
     wave(attackers[:10], "demo", each=3)
     assert len(claim_all(worker)) == 8
     wave(attackers[:2], each=3)
     assert sorted(per_owner(claim_all(worker)).values()) == [3, 3]
-    working()  # each worker that lives brings places of its own
+    register_worker()  # each worker that lives brings places of its own
     assert len(claim_all(worker)) == 2, "for the two who have nothing running"
 
 
 def test_an_inactive_owner_gets_no_turn(owner: User, colleague: User) -> None:
     """Not for what waits, nor for what a dead worker ran; whoever changed the row, and how."""
-    dead = working()
-    orphan, waiting, theirs = running(owner, dead), queued(owner), queued(colleague)
-    expire(dead)
+    dead = register_worker()
+    orphan, waiting, theirs = (
+        start_stream(owner, dead),
+        queue_stream(owner),
+        queue_stream(colleague),
+    )
+    expire_lease(dead)
     User.objects.filter(pk=owner.pk).update(is_active=False)
-    assert [s.pk for s in lifecycle.claim(working(), 9)] == [theirs.pk]
+    assert [s.pk for s in lifecycle.claim(register_worker(), 9)] == [theirs.pk]
     lifecycle.stop_streams_of_inactive_owners()
-    assert [now(s).state for s in (orphan, waiting, theirs)] == ["stopped", "stopped", "running"]
+    assert [reload_stream(s).state for s in (orphan, waiting, theirs)] == [
+        "stopped",
+        "stopped",
+        "running",
+    ]
 
 
 def test_a_poll_notices_a_deactivated_owner(owner: User) -> None:
-    worker = working()
-    stream = running(owner, worker)
+    worker = register_worker()
+    stream = start_stream(owner, worker)
     assert lifecycle.read_own_streams(worker) == ({stream.pk: stream.epoch}, False)
     User.objects.filter(pk=owner.pk).update(is_active=False)
     assert lifecycle.read_own_streams(worker) == ({stream.pk: stream.epoch}, True)
@@ -226,7 +242,7 @@ def test_a_row_of_a_version_without_pools_takes_any_slot(owner: User) -> None:
     marks = ", ".join(["%s"] * len(values))
     with connection.cursor() as cursor:
         cursor.execute(f"INSERT INTO streaming_stream ({columns}) VALUES ({marks})", values)
-    (stream,) = lifecycle.claim(working(), 9)
+    (stream,) = lifecycle.claim(register_worker(), 9)
     assert (stream.pool, stream.size) == ("", 0)
 
 
@@ -236,10 +252,10 @@ def test_a_row_of_a_version_without_pools_takes_any_slot(owner: User) -> None:
 def test_a_claim_needs_no_more_queries_for_a_long_queue(
     attackers: list[User], colleague: User
 ) -> None:
-    worker, asked = working(), list[int]()
+    worker, asked = register_worker(), list[int]()
     for each in (1, 30):
         wave(attackers, each=each)
-        queued(colleague)
+        queue_stream(colleague)
         with CaptureQueriesContext(connection) as queries:
             assert len(lifecycle.claim(worker, 1)) == 1
         asked.append(len(queries))
@@ -249,8 +265,8 @@ def test_a_claim_needs_no_more_queries_for_a_long_queue(
 def test_a_poll_is_one_query_with_a_small_result_however_long_the_queue(
     attackers: list[User], owner: User
 ) -> None:
-    worker = working()
-    mine = [running(owner, worker) for _ in range(3)]
+    worker = register_worker()
+    mine = [start_stream(owner, worker) for _ in range(3)]
     wave(attackers, each=30)
     with CaptureQueriesContext(connection) as queries:
         found = lifecycle.read_own_streams(worker)
@@ -269,10 +285,10 @@ def test_a_queue_note_gives_the_position_in_claim_order(
     attackers: list[User], colleague: User
 ) -> None:
     wave(attackers[:3], each=5)
-    mine = queued(colleague)
+    mine = queue_stream(colleague)
     Stream.objects.update(created_at=Now() - timedelta(seconds=5))
     lifecycle.update_queue_notes()
-    assert now(mine).note == f"{lifecycle.NOTE_QUEUE_FULL}, 3 before you"
+    assert reload_stream(mine).note == f"{lifecycle.NOTE_QUEUE_FULL}, 3 before you"
     notes = dict(Stream.objects.values_list("pk", "note"))
     order = [stream.id for stream in scheduling.order_fairly(scheduling.read_queue(), {})]
     assert [notes[pk] for pk in order[:2]] == [
@@ -286,29 +302,29 @@ def test_a_queue_note_of_a_full_pool_counts_the_streams_that_wait_for_it(
 ) -> None:
     settings.STREAMING_POOLS = {"demo": 2}
     wave(attackers[:4], "demo", each=1)
-    assert len(claim_all(working())) == 2
+    assert len(claim_all(register_worker())) == 2
     wave(attackers[5:9], each=1)
     mine = asked(colleague, "demo")
     Stream.objects.update(created_at=Now() - timedelta(seconds=5))
     lifecycle.update_queue_notes()
-    assert now(mine).note == f"{lifecycle.NOTE_QUEUE_FULL}, 2 before you"
+    assert reload_stream(mine).note == f"{lifecycle.NOTE_QUEUE_FULL}, 2 before you"
 
 
 def test_thousands_of_queue_notes_take_a_few_statements_and_no_wrong_number_stays(
     attackers: list[User], colleague: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queue, "MAX_SHOWN_POSITION", 3)
-    mine = queued(colleague)
+    mine = queue_stream(colleague)
     wave(attackers[:1], each=1)
     Stream.objects.update(created_at=Now() - timedelta(seconds=5), note="")
     lifecycle.update_queue_notes()
     late = Stream.objects.exclude(pk=mine.pk).get()
     assert late.note == f"{lifecycle.NOTE_QUEUE_FULL}, 1 before you"
     Stream.objects.filter(pk=mine.pk).delete()
-    running(attackers[0])
+    start_stream(attackers[0])
     wave(attackers[1:], each=20)
     Stream.objects.update(created_at=Now() - timedelta(seconds=5))
     with CaptureQueriesContext(connection) as queries:
         lifecycle.update_queue_notes()
     assert len(queries) <= 8
-    assert now(late).note == lifecycle.NOTE_QUEUE_FULL
+    assert reload_stream(late).note == lifecycle.NOTE_QUEUE_FULL

@@ -20,7 +20,13 @@ from streaming.hub import STREAMS_GROUP, Hub, Notification, notify, sealed_layer
 from streaming.hub.sealed_layer import MAX_AGE_SECONDS, MessageRejected, Opener, SealedLayer, Sealer
 from streaming.hub.sealed_layer import hash_group_name as hidden
 from tests.streaming.conftest import on_redis
-from tests.streaming.factories import entry_of, finish, running, seen, write
+from tests.streaming.factories import (
+    append_chunks,
+    build_append,
+    end_stream,
+    start_stream,
+    wait_until,
+)
 from tests.streaming.test_hub import heard_again
 from tools.services.redis_server import Redis
 
@@ -141,16 +147,16 @@ async def test_a_reply_arrives_completely_while_redis_sees_none_of_it(
     owner: User, hub: Hub, recorded: Recorded
 ) -> None:
     heard: list[Notification] = []
-    stream = await run_in_db(running, owner)
+    stream = await run_in_db(start_stream, owner)
     group = user_group(owner.pk)
     with hub.listen(group, heard.append), hub.join_stream(stream) as tail:
         await heard_again(heard, group)
-        entry = await run_in_db(entry_of, stream, "nobody else's business")
-        await seen(lambda: STREAMS_GROUP in hub._joined_groups)
+        entry = await run_in_db(build_append, stream, "nobody else's business")
+        await wait_until(lambda: STREAMS_GROUP in hub._joined_groups)
         hub.publish_update([entry])
         notify(group, {"email": owner.email})
-        await seen(lambda: bool(tail.chunks_after(-1)) and {"email": owner.email} in heard)
-        await seen(lambda: len(recorded) >= 3)
+        await wait_until(lambda: bool(tail.chunks_after(-1)) and {"email": owner.email} in heard)
+        await wait_until(lambda: len(recorded) >= 3)
     everything = b"".join(name.encode() + data for name, data in recorded)
     for secret in (b"business", owner.email.encode(), b"chunks", b"streams", group.encode()):
         assert secret not in everything
@@ -165,7 +171,7 @@ async def test_a_message_written_to_redis_by_others_is_dropped(
     layer._next_warning_at.clear()  # the layer outlives a test, and may have warned just now
     with hub.listen("user.1", heard.append):
         await heard_again(heard, "user.1")
-        await seen(lambda: bool(recorded))
+        await wait_until(lambda: bool(recorded))
         places = {name for name, _ in recorded}
         forged = {"type": "bell", "group": "user.1", "body": {"forged": True}}
         plain = RedisPubSubChannelLayer().serialize(forged)
@@ -187,15 +193,15 @@ async def test_all_messages_of_a_reply_sent_again_have_no_effect(
     owner: User, hub: Hub, client: Any, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[Notification] = []
-    stream = await run_in_db(running, owner)
+    stream = await run_in_db(start_stream, owner)
     with hub.listen("user.1", heard.append), hub.join_stream(stream):
         await heard_again(heard, "user.1")
-        await seen(lambda: STREAMS_GROUP in hub._joined_groups)
+        await wait_until(lambda: STREAMS_GROUP in hub._joined_groups)
         for n in range(5):
-            hub.publish_update([await run_in_db(write, stream, f"{n} ")])
+            hub.publish_update([await run_in_db(append_chunks, stream, f"{n} ")])
         notify("user.1", {"sessions": True})
-        await run_in_db(finish, stream)
-        await seen(lambda: {"sessions": True} in heard and len(recorded) >= 7)
+        await run_in_db(end_stream, stream)
+        await wait_until(lambda: {"sessions": True} in heard and len(recorded) >= 7)
         let_through: list[str] = []
         monkeypatch.setattr(
             hub, "_dispatch_notification", lambda group, body: let_through.append(group)
@@ -205,7 +211,7 @@ async def test_all_messages_of_a_reply_sent_again_have_no_effect(
             for place in places:
                 await client.publish(place, data)
         notify("user.1", {"last": True})
-        await seen(lambda: bool(let_through))
+        await wait_until(lambda: bool(let_through))
     assert let_through == ["user.1"]
 
 
@@ -220,13 +226,13 @@ async def test_a_process_of_an_older_version_is_neither_received_nor_disturbed(
     await before.group_add(STREAMS_GROUP, channel)
     await before.group_add("user.1", channel)
     heard: list[Notification] = []
-    stream = await run_in_db(running, owner)
+    stream = await run_in_db(start_stream, owner)
     with hub.listen("user.1", heard.append), hub.join_stream(stream) as tail:
         await heard_again(heard, "user.1")
         bell = {"type": "bell", "group": "user.1", "body": {"old": True}}
         await before.group_send("user.1", bell)
-        await run_in_db(write, stream, "written by a worker of the version before")
-        await seen(lambda: tail.next_index == 1, within=3)
+        await run_in_db(append_chunks, stream, "written by a worker of the version before")
+        await wait_until(lambda: tail.next_index == 1, within=3)
         assert await before.receive(channel) == bell, "and nothing under seal before it"
     assert {"old": True} not in heard
     await before.flush()

@@ -14,7 +14,6 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.db import DatabaseError, connection
 from django.http import HttpRequest
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -24,15 +23,14 @@ from streaming.batching import BatchLoader
 from streaming.database import run_in_db
 from streaming.doors.websocket import sessions
 from streaming.doors.websocket.sessions import _load_session_users, load_session_user
+from tests.factories import create_signed_in_client
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def opened(number: int) -> tuple[User, str]:
     user = User.objects.create_user(f"{number}@holdfast.test", "drift-wood-9")
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return user, str(client.session.session_key)
+    return user, str(create_signed_in_client(user).session.session_key)
 
 
 def django_says(session_key: str) -> User | None:

@@ -25,19 +25,21 @@ from streaming.providers import errors
 from streaming.providers.types import Usage
 from streaming.worker import buffer as buffers
 from streaming.worker import worker as workers
+from tests.factories import Piece
 from tests.streaming.conftest import Crew, on_postgresql
 from tests.streaming.factories import (
-    Piece,
-    claimed,
-    expire,
-    now,
-    queued,
-    rows,
-    running,
-    seen,
-    spelled,
-    working,
-    write,
+    append_chunks,
+    claim_stream,
+    expire_lease,
+    join_deltas,
+    queue_stream,
+    read_rows,
+    register_worker,
+    reload_stream,
+    start_stream,
+    wait_for_end,
+    wait_for_text,
+    wait_until,
 )
 from tests.streaming.fake_source import Script, Stage
 from tests.streaming.journal_gate import Press
@@ -47,35 +49,14 @@ from tools.waiting import until_async
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def reached(stream: Stream, text: str, *, within: float = 10.0) -> None:
-    """Wait until the journal holds exactly this text."""
-
-    async def so() -> bool:
-        return spelled(await run_in_db(rows, stream)) == text
-
-    await until_async(so, within=within, what=f"{stream} says {text!r}")
-
-
-async def ended(stream: Stream, *, within: float = 10.0) -> Stream:
-    """Its row, once it is over."""
-
-    async def so() -> Stream | None:
-        row = await run_in_db(now, stream)
-        return row if State(row.state).has_ended else None
-
-    row = await until_async(so, within=within, what=f"{stream} ends")
-    assert row is not None
-    return row
-
-
-def orphan(owner: User, *pieces: Piece, attempts: int = 0) -> Stream:
+def create_orphan(owner: User, *pieces: Piece, attempts: int = 0) -> Stream:
     """A stream that wrote this and whose worker died."""
-    dead = working()
-    stream = running(owner, dead)
+    dead = register_worker()
+    stream = start_stream(owner, dead)
     if pieces:
-        write(stream, *pieces)
+        append_chunks(stream, *pieces)
     Stream.objects.filter(pk=stream.pk).update(attempts=attempts)
-    expire(dead)
+    expire_lease(dead)
     return stream
 
 
@@ -87,17 +68,17 @@ async def test_the_text_and_the_end_of_a_source_are_stored(
 ) -> None:
     await crew.start()
     script = stage.script()
-    stream = await run_in_db(queued, owner)
+    stream = await run_in_db(queue_stream, owner)
     script.say("hm", kind="reasoning")
     script.say("the ", "tide ", "\N{WATER WAVE}")
-    await reached(stream, "the tide \N{WATER WAVE}")
+    await wait_for_text(stream, "the tide \N{WATER WAVE}")
     script.say(" comes")
     script.finish("length", Usage(input=3, output=4))
-    row = await ended(stream)
+    row = await wait_for_end(stream)
     assert (row.state, row.finish_reason, row.error_class) == ("completed", "length", "")
     assert row.usage == {"input": 3, "output": 4}
     assert (await run_in_db(journal.read_text, stream.pk)).reasoning == "hm"
-    assert spelled(await run_in_db(rows, stream)) == "the tide \N{WATER WAVE} comes"
+    assert join_deltas(await run_in_db(read_rows, stream)) == "the tide \N{WATER WAVE} comes"
     assert (script.calls, script.closed, row.attempts) == (1, 1, 0)
     assert stage.settled == [(stream.pk, State.COMPLETED)]
 
@@ -105,7 +86,7 @@ async def test_the_text_and_the_end_of_a_source_are_stored(
 async def test_a_reply_may_be_empty(owner: User, crew: Crew, stage: Stage) -> None:
     await crew.start()
     stage.script().finish()
-    row = await ended(await run_in_db(queued, owner))
+    row = await wait_for_end(await run_in_db(queue_stream, owner))
     assert (row.state, row.next_index) == ("completed", 0)
 
 
@@ -114,9 +95,9 @@ async def test_an_endless_source_is_ended_at_the_maximum_length(
 ) -> None:
     monkeypatch.setattr(buffers, "MAX_STREAM_CHARS", 100)
     await crew.start()
-    stream, script = await run_in_db(queued, owner), stage.script()
+    stream, script = await run_in_db(queue_stream, owner), stage.script()
     said = 0
-    while (row := await run_in_db(now, stream)).ended_at is None:
+    while (row := await run_in_db(reload_stream, stream)).ended_at is None:
         script.say("on and on ")
         said += 10
         await asyncio.sleep(0.01)
@@ -131,32 +112,32 @@ async def test_streams_of_a_deactivated_user_are_stopped(
     settings.STREAMING_MAX_STREAMS_PER_USER = 1
     await crew.start()
     scripts = {name: stage.script(name) for name in ("runs", "waits", "theirs")}
-    runs = await run_in_db(queued, owner, script="runs")
-    theirs = await run_in_db(queued, colleague, script="theirs")
-    await seen(lambda: scripts["runs"].calls and scripts["theirs"].calls)
-    waits = await run_in_db(queued, owner, script="waits")
+    runs = await run_in_db(queue_stream, owner, script="runs")
+    theirs = await run_in_db(queue_stream, colleague, script="theirs")
+    await wait_until(lambda: scripts["runs"].calls and scripts["theirs"].calls)
+    waits = await run_in_db(queue_stream, owner, script="waits")
     await run_in_db(User.objects.filter(pk=owner.pk).update, is_active=False)
-    assert [(await ended(stream)).state for stream in (runs, waits)] == [State.STOPPED] * 2
-    await seen(lambda: scripts["runs"].closed)
+    assert [(await wait_for_end(stream)).state for stream in (runs, waits)] == [State.STOPPED] * 2
+    await wait_until(lambda: scripts["runs"].closed)
     assert (scripts["waits"].calls, scripts["theirs"].closed) == (0, 0)
     await run_in_db(User.objects.filter(pk=owner.pk).update, is_active=True)
     scripts["waits"].finish()
-    again = await ended(await run_in_db(queued, owner, script="waits"))
+    again = await wait_for_end(await run_in_db(queue_stream, owner, script="waits"))
     assert (again.state, scripts["waits"].calls) == (State.COMPLETED, 1)
-    assert (await run_in_db(now, theirs)).state == State.RUNNING
+    assert (await run_in_db(reload_stream, theirs)).state == State.RUNNING
 
 
 async def test_a_deleted_users_run_ends_and_leaves_nothing(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
     await crew.start()
-    stream, script = await run_in_db(queued, owner), stage.script()
+    stream, script = await run_in_db(queue_stream, owner), stage.script()
     script.say("once upon a time")
-    await reached(stream, "once upon a time")
+    await wait_for_text(stream, "once upon a time")
     await run_in_db(owner.delete)
     script.say(" and on")
-    await seen(lambda: script.closed)
-    assert await run_in_db(rows, stream) == []
+    await wait_until(lambda: script.closed)
+    assert await run_in_db(read_rows, stream) == []
 
 
 async def test_text_that_cannot_be_stored_is_not_published(
@@ -168,11 +149,13 @@ async def test_text_that_cannot_be_stored_is_not_published(
     stage.script().finish()
     told: list[Notification] = []
     with hub.listen(STREAMS_GROUP, told.append):
-        stream = await run_in_db(queued, owner)
-        assert (await ended(stream)).state == State.FAILED
-        await seen(lambda: any(body["head"][2] == "failed" for body in told if "head" in body))
+        stream = await run_in_db(queue_stream, owner)
+        assert (await wait_for_end(stream)).state == State.FAILED
+        await wait_until(
+            lambda: any(body["head"][2] == "failed" for body in told if "head" in body)
+        )
     assert not [body for body in told if "half" in str(body)]
-    assert spelled(await run_in_db(rows, stream)) in ("", "a"), "what was committed before"
+    assert join_deltas(await run_in_db(read_rows, stream)) in ("", "a"), "what was committed before"
 
 
 async def test_streams_run_concurrently_and_those_of_a_lane_in_turn(
@@ -183,17 +166,17 @@ async def test_streams_run_concurrently_and_those_of_a_lane_in_turn(
     first, second, beside = (stage.script(name) for name in names)
     lanes = ("talk", "talk", "other")
     made = [
-        await run_in_db(queued, owner, lane=lane, script=name)
+        await run_in_db(queue_stream, owner, lane=lane, script=name)
         for name, lane in zip(names, lanes, strict=True)
     ]
-    await seen(lambda: first.calls and beside.calls)
+    await wait_until(lambda: first.calls and beside.calls)
     beside.finish()
-    await ended(made[2])
+    await wait_for_end(made[2])
     assert second.calls == 0
     first.finish()
-    await ended(made[0])
+    await wait_for_end(made[0])
     second.finish()
-    await ended(made[1])
+    await wait_for_end(made[1])
 
 
 async def test_a_full_worker_leaves_streams_in_the_queue(
@@ -202,11 +185,11 @@ async def test_a_full_worker_leaves_streams_in_the_queue(
     settings.STREAMING_MAX_STREAMS_PER_WORKER = 2
     await crew.start()
     scripts = [stage.script(str(n)) for n in range(3)]
-    streams = [await run_in_db(queued, owner, script=str(n)) for n in range(3)]
-    await seen(lambda: scripts[0].calls and scripts[1].calls)
-    assert (await run_in_db(now, streams[2])).state == State.QUEUED
+    streams = [await run_in_db(queue_stream, owner, script=str(n)) for n in range(3)]
+    await wait_until(lambda: scripts[0].calls and scripts[1].calls)
+    assert (await run_in_db(reload_stream, streams[2])).state == State.QUEUED
     scripts[0].finish()
-    await seen(lambda: scripts[2].calls)
+    await wait_until(lambda: scripts[2].calls)
 
 
 async def test_a_stream_is_found_without_any_notification(
@@ -215,7 +198,9 @@ async def test_a_stream_is_found_without_any_notification(
     monkeypatch.setattr(notifications, "notify", lambda group, body: None)
     await crew.start()
     stage.script().finish()
-    assert (await ended(await run_in_db(queued, owner), within=4)).state == State.COMPLETED
+    assert (
+        await wait_for_end(await run_in_db(queue_stream, owner), within=4)
+    ).state == State.COMPLETED
 
 
 async def test_a_notification_during_an_outage_is_not_forgotten(
@@ -233,8 +218,8 @@ async def test_a_notification_during_an_outage_is_not_forgotten(
     monkeypatch.setattr(lifecycle, "claim", claim_when_it_is_back)
     await crew.start()
     script = stage.script()
-    await run_in_db(queued, owner)
-    await seen(lambda: script.calls, within=workers.POLL_SECONDS * 1.5)
+    await run_in_db(queue_stream, owner)
+    await wait_until(lambda: script.calls, within=workers.POLL_SECONDS * 1.5)
     assert not failures
 
 
@@ -246,14 +231,14 @@ async def test_an_unknown_notification_does_not_stop_the_worker_from_receiving(
     for body in ({}, {"type": "stream.unheard_of"}, {"type": "stream.ended"}, {"type": None}):
         hub.notify(WORKERS_GROUP, body)
     stage.script().finish()
-    assert (await ended(await run_in_db(queued, owner))).state == State.COMPLETED
+    assert (await wait_for_end(await run_in_db(queue_stream, owner))).state == State.COMPLETED
 
 
 async def test_constant_notifications_starve_no_stream(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
     """Another worker lives, by its lease, and takes nothing of its share."""
-    await run_in_db(working)
+    await run_in_db(register_worker)
     await crew.start()
     scripts = [stage.script(str(n)) for n in range(4)]
 
@@ -264,8 +249,8 @@ async def test_constant_notifications_starve_no_stream(
 
     ringing = asyncio.create_task(keep_ringing())
     for n in range(4):
-        await run_in_db(queued, owner, script=str(n))
-    await seen(lambda: all(script.calls for script in scripts), within=5)
+        await run_in_db(queue_stream, owner, script=str(n))
+    await wait_until(lambda: all(script.calls for script in scripts), within=5)
     ringing.cancel()
 
 
@@ -283,7 +268,7 @@ async def test_notifications_after_an_empty_poll_are_answered_together(
     monkeypatch.setattr(workers, "LEFTOVER_DELAY_SECONDS", 1000.0)
     monkeypatch.setattr(workers, "DEBOUNCE_SECONDS", 2.0)
     await crew.start()
-    await seen(lambda: looks)
+    await wait_until(lambda: looks)
     for _ in range(20):
         lifecycle.notify_workers()
         await asyncio.sleep(0.02)
@@ -298,11 +283,11 @@ async def test_a_stop_before_the_first_token_closes_the_source(
 ) -> None:
     await crew.start()
     script = stage.script()
-    stream = await run_in_db(queued, owner)
-    await seen(lambda: script.calls)
+    stream = await run_in_db(queue_stream, owner)
+    await wait_until(lambda: script.calls)
     await run_in_db(lifecycle.stop, stream.pk)
-    await seen(lambda: script.closed)
-    assert await run_in_db(rows, stream) == []
+    await wait_until(lambda: script.closed)
+    assert await run_in_db(read_rows, stream) == []
     assert stage.settled == [(stream.pk, State.STOPPED)]
 
 
@@ -311,15 +296,18 @@ async def test_a_stop_keeps_the_text_so_far_and_nothing_later(
 ) -> None:
     await crew.start()
     script = stage.script()
-    stream = await run_in_db(queued, owner)
+    stream = await run_in_db(queue_stream, owner)
     script.say("so far")
-    await reached(stream, "so far")
+    await wait_for_text(stream, "so far")
     await run_in_db(lifecycle.stop, stream.pk)
     script.say(" and no further")
     script.finish()
-    await seen(lambda: script.closed)
-    row = await run_in_db(now, stream)
-    assert (row.state, spelled(await run_in_db(rows, stream))) == ("stopped", "so far")
+    await wait_until(lambda: script.closed)
+    row = await run_in_db(reload_stream, stream)
+    assert (row.state, join_deltas(await run_in_db(read_rows, stream))) == (
+        "stopped",
+        "so far",
+    )
 
 
 async def test_a_stop_whose_notification_was_lost_still_closes_a_silent_source(
@@ -327,23 +315,23 @@ async def test_a_stop_whose_notification_was_lost_still_closes_a_silent_source(
 ) -> None:
     await crew.start()
     script = stage.script()
-    stream = await run_in_db(queued, owner)
-    await seen(lambda: script.calls)
+    stream = await run_in_db(queue_stream, owner)
+    await wait_until(lambda: script.calls)
     monkeypatch.setattr(notifications, "notify", lambda group, body: None)
     await run_in_db(lifecycle.stop, stream.pk)
-    await seen(lambda: script.closed, within=4)
+    await wait_until(lambda: script.closed, within=4)
 
 
 async def test_a_stream_stopped_in_the_queue_never_runs(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
     script, after = stage.script(), stage.script("after")
-    stream = await run_in_db(queued, owner, lane="talk")
+    stream = await run_in_db(queue_stream, owner, lane="talk")
     await run_in_db(lifecycle.stop, stream.pk)
-    later = await run_in_db(queued, owner, lane="talk", script="after")
+    later = await run_in_db(queue_stream, owner, lane="talk", script="after")
     await crew.start()
     after.finish()
-    await ended(later)
+    await wait_for_end(later)
     assert script.calls == 0
 
 
@@ -397,12 +385,12 @@ async def test_every_failure_ends_the_stream_with_a_reason_and_keeps_the_text(
 ) -> None:
     await crew.start()
     act(stage.script())  # before a worker can look for it
-    stream = await run_in_db(queued, owner)
-    row = await ended(stream)
+    stream = await run_in_db(queue_stream, owner)
+    row = await wait_for_end(stream)
     assert (row.state, row.error_class) == (state, code)
     assert row.error.endswith(".")
-    assert spelled(await run_in_db(rows, stream)) == text
-    await seen(lambda: stage.script().closed)
+    assert join_deltas(await run_in_db(read_rows, stream)) == text
+    await wait_until(lambda: stage.script().closed)
     assert stage.settled == [(stream.pk, state)]
 
 
@@ -414,7 +402,7 @@ async def test_a_source_that_cannot_be_prepared_fails_the_stream(
 
     stage.on_prepare = without_key
     await crew.start()
-    row = await ended(await run_in_db(queued, owner))
+    row = await wait_for_end(await run_in_db(queue_stream, owner))
     assert (row.state, row.error_class) == ("failed", "invalid_key")
     assert (row.error, row.error_detail) == ("No key here. Add one in settings.", "said so")
 
@@ -428,7 +416,7 @@ async def test_a_bug_in_prepare_or_an_unregistered_source_fails_the_stream(
     stage.on_prepare = broken
     await crew.start()
     for source in ("scripted", "unregistered"):
-        row = await ended(await run_in_db(queued, owner, source=source))
+        row = await wait_for_end(await run_in_db(queue_stream, owner, source=source))
         assert (row.state, row.error_class) == ("failed", "internal")
 
 
@@ -442,10 +430,10 @@ async def test_a_bug_in_finalize_leaves_no_stream_running(
     await crew.start()
     stage.script().say("kept")
     stage.script().finish()
-    stream = await run_in_db(queued, owner)
-    row = await ended(stream)
+    stream = await run_in_db(queue_stream, owner)
+    row = await wait_for_end(stream)
     assert (row.state, row.error_class) == ("failed", "internal")
-    assert spelled(await run_in_db(rows, stream)) == "kept"
+    assert join_deltas(await run_in_db(read_rows, stream)) == "kept"
     assert stage.script().calls == 1
 
 
@@ -457,20 +445,20 @@ async def test_text_that_cannot_be_stored_fails_only_its_own_stream(
     press.spoiled = "bad"
     await crew.start()
     script, beside = stage.script("spoiled"), stage.script("beside")
-    stream = await run_in_db(queued, owner, script="spoiled")
-    other = await run_in_db(queued, owner, script="beside")
+    stream = await run_in_db(queue_stream, owner, script="spoiled")
+    other = await run_in_db(queue_stream, owner, script="beside")
     script.say("good ")
-    await reached(stream, "good ")
+    await wait_for_text(stream, "good ")
     script.say("bad")
     if finishes:
         script.finish()
-    row = await ended(stream)
+    row = await wait_for_end(stream)
     assert (row.state, row.error_class) == ("failed", "internal")
-    assert spelled(await run_in_db(rows, stream)) == "good "
+    assert join_deltas(await run_in_db(read_rows, stream)) == "good "
     assert script.calls == 1
     beside.say("fine")
     beside.finish()
-    assert (await ended(other)).state == State.COMPLETED
+    assert (await wait_for_end(other)).state == State.COMPLETED
 
 
 async def test_uncommitted_text_at_the_end_must_be_stored_too(
@@ -481,13 +469,13 @@ async def test_uncommitted_text_at_the_end_must_be_stored_too(
     press.open.clear()
     await crew.start()
     script = stage.script()
-    stream = await run_in_db(queued, owner)
+    stream = await run_in_db(queue_stream, owner)
     script.say("bad")
-    await seen(lambda: press.calls)
+    await wait_until(lambda: press.calls)
     script.finish()
-    await seen(lambda: script.closed)
+    await wait_until(lambda: script.closed)
     press.open.set()
-    assert (await ended(stream)).state == State.FAILED
+    assert (await wait_for_end(stream)).state == State.FAILED
 
 
 # Taking over
@@ -496,14 +484,14 @@ async def test_uncommitted_text_at_the_end_must_be_stored_too(
 async def test_a_dead_workers_stream_without_text_is_started_again(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
-    stream = await run_in_db(orphan, owner)
+    stream = await run_in_db(create_orphan, owner)
     stage.script().say("from the start")
     stage.script().finish()
     await crew.start()
-    row = await ended(stream)
+    row = await wait_for_end(stream)
     assert (row.state, row.attempts, row.epoch) == ("completed", 1, 2)
     assert stage.prepared == [(stream.pk, StreamText())]
-    assert [(kind, delta) for _, kind, delta, _ in await run_in_db(rows, stream)] == [
+    assert [(kind, delta) for _, kind, delta, _ in await run_in_db(read_rows, stream)] == [
         (Kind.TEXT, "from the start")
     ]
 
@@ -511,11 +499,11 @@ async def test_a_dead_workers_stream_without_text_is_started_again(
 async def test_a_dead_workers_stream_with_text_continues_after_a_seam(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
-    stream = await run_in_db(orphan, owner, "\N{WATER WAVE} the tide comes in", " and it")
+    stream = await run_in_db(create_orphan, owner, "\N{WATER WAVE} the tide comes in", " and it")
     stage.script().say("comes in a", "nd it", " goes out again.")
     stage.script().finish()
     await crew.start()
-    row = await ended(stream)
+    row = await wait_for_end(stream)
     assert (row.state, row.attempts) == ("completed", 1)
     before = "\N{WATER WAVE} the tide comes in and it"
     assert stage.prepared == [(stream.pk, StreamText(before, "", (), 2))]
@@ -527,13 +515,15 @@ async def test_a_dead_workers_stream_with_text_continues_after_a_seam(
 async def test_reasoning_after_a_seam_gets_another_seam_at_the_next_takeover(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
-    stream = await run_in_db(orphan, owner, "Low water", (Kind.SEAM, ""), (Kind.REASONING, "When?"))
+    stream = await run_in_db(
+        create_orphan, owner, "Low water", (Kind.SEAM, ""), (Kind.REASONING, "When?")
+    )
     stage.script().say("Then?", kind="reasoning")
     stage.script().say(" comes twice a day.")
     stage.script().finish()
     await crew.start()
-    await ended(stream)
-    assert [(kind, delta) for _, kind, delta, _ in await run_in_db(rows, stream)] == [
+    await wait_for_end(stream)
+    assert [(kind, delta) for _, kind, delta, _ in await run_in_db(read_rows, stream)] == [
         (Kind.TEXT, "Low water"),
         (Kind.SEAM, ""),
         (Kind.REASONING, "When?"),
@@ -551,10 +541,10 @@ async def test_reasoning_after_a_seam_gets_another_seam_at_the_next_takeover(
 async def test_a_complete_text_of_a_dead_worker_gets_no_seam(
     owner: User, crew: Crew, stage: Stage
 ) -> None:
-    stream = await run_in_db(orphan, owner, "All there is to say.")
+    stream = await run_in_db(create_orphan, owner, "All there is to say.")
     stage.script().finish()
     await crew.start()
-    assert (await ended(stream)).state == State.COMPLETED
+    assert (await wait_for_end(stream)).state == State.COMPLETED
     assert await run_in_db(journal.read_text, stream.pk) == StreamText(
         "All there is to say.", "", (), 1
     )
@@ -568,12 +558,12 @@ async def test_a_complete_text_of_a_dead_worker_gets_no_seam(
 async def test_after_too_many_dead_workers_a_stream_is_interrupted_and_not_run_again(
     owner: User, crew: Crew, stage: Stage, texts: list[str], attempts: int
 ) -> None:
-    stream = await run_in_db(orphan, owner, *texts, attempts=attempts)
+    stream = await run_in_db(create_orphan, owner, *texts, attempts=attempts)
     await crew.start()
-    row = await ended(stream)
+    row = await wait_for_end(stream)
     assert (row.state, row.error_class) == ("interrupted", "interrupted")
     assert stage.prepared == []
-    assert spelled(await run_in_db(rows, stream)) == "".join(texts)
+    assert join_deltas(await run_in_db(read_rows, stream)) == "".join(texts)
 
 
 async def test_a_run_ends_when_another_worker_has_claimed_its_stream(
@@ -581,15 +571,15 @@ async def test_a_run_ends_when_another_worker_has_claimed_its_stream(
 ) -> None:
     await crew.start()
     script = stage.script()
-    stream = await run_in_db(queued, owner)
+    stream = await run_in_db(queue_stream, owner)
     script.say("mine")
-    await reached(stream, "mine")
-    await run_in_db(claimed, stream, await run_in_db(working))
+    await wait_for_text(stream, "mine")
+    await run_in_db(claim_stream, stream, await run_in_db(register_worker))
     script.say(" no more")
-    await seen(lambda: script.closed)
-    row = await run_in_db(now, stream)
+    await wait_until(lambda: script.closed)
+    row = await run_in_db(reload_stream, stream)
     assert (row.state, row.epoch) == ("running", 2)
-    assert spelled(await run_in_db(rows, stream)) == "mine"
+    assert join_deltas(await run_in_db(read_rows, stream)) == "mine"
 
 
 async def test_a_stream_lost_and_claimed_again_at_once_has_one_run(
@@ -598,25 +588,25 @@ async def test_a_stream_lost_and_claimed_again_at_once_has_one_run(
     """Somebody took it while this worker slept and died at once, before it could notice."""
     await crew.start()
     script = stage.script()
-    stream = await run_in_db(queued, owner)
+    stream = await run_in_db(queue_stream, owner)
     script.say("one")
-    await reached(stream, "one")
+    await wait_for_text(stream, "one")
 
     def lose() -> None:
-        other = working()
-        claimed(stream, other)
-        expire(other)
+        other = register_worker()
+        claim_stream(stream, other)
+        expire_lease(other)
         Stream.objects.filter(pk=stream.pk).update(attempts=0)
         lifecycle.notify_workers()
 
     await run_in_db(lose)
-    await seen(lambda: script.calls == 2)
-    await seen(lambda: script.closed == 1)
+    await wait_until(lambda: script.calls == 2)
+    await wait_until(lambda: script.closed == 1)
     script.say(" two")
-    await reached(stream, "one two")
+    await wait_for_text(stream, "one two")
     script.finish()
-    assert (await ended(stream)).state == State.COMPLETED
-    await seen(lambda: script.closed == 2)
+    assert (await wait_for_end(stream)).state == State.COMPLETED
+    await wait_until(lambda: script.closed == 2)
 
 
 @pytest.mark.parametrize("lost", ["the answer", "half of it"])
@@ -633,12 +623,12 @@ async def test_a_claim_whose_answer_was_lost_is_released_and_repeated(
         return got
 
     monkeypatch.setattr(lifecycle, "claim", claim_and_fail)
-    streams = [await run_in_db(queued, owner, script=str(n)) for n in range(2)]
+    streams = [await run_in_db(queue_stream, owner, script=str(n)) for n in range(2)]
     for n in range(2):
         stage.script(str(n)).finish()
     await crew.start()
     for stream in streams:
-        row = await ended(stream)
+        row = await wait_for_end(stream)
         assert (row.state, row.attempts) == ("completed", 0)
 
 
@@ -650,14 +640,14 @@ async def test_a_draining_worker_finishes_streams_that_end_in_time(
 ) -> None:
     worker = await crew.start()
     script = stage.script()
-    stream = await run_in_db(queued, owner)
+    stream = await run_in_db(queue_stream, owner)
     script.say("one ")
-    await reached(stream, "one ")
+    await wait_for_text(stream, "one ")
     draining = asyncio.create_task(crew.drain(worker, 30))
     script.say("two")
     script.finish()
     await asyncio.wait_for(draining, 10)
-    row = await run_in_db(now, stream)
+    row = await run_in_db(reload_stream, stream)
     assert (row.state, row.epoch) == ("completed", 1)
     assert not await run_in_db(Worker.objects.exists)
 
@@ -667,17 +657,17 @@ async def test_a_stream_that_does_not_end_in_time_has_another_worker_within_two_
 ) -> None:
     leaving = await crew.start()
     script = stage.script()
-    stream = await run_in_db(queued, owner)
+    stream = await run_in_db(queue_stream, owner)
     script.say("said before ")
-    await seen(lambda: script.heard)
+    await wait_until(lambda: script.heard)
     await crew.start()
     began = time.monotonic()
     await crew.drain(leaving)
-    await seen(lambda: script.calls == 2, within=2 - (time.monotonic() - began))
-    assert spelled(await run_in_db(rows, stream)) == "said before "
+    await wait_until(lambda: script.calls == 2, within=2 - (time.monotonic() - began))
+    assert join_deltas(await run_in_db(read_rows, stream)) == "said before "
     script.say("and after")
     script.finish()
-    row = await ended(stream)
+    row = await wait_for_end(stream)
     assert (row.state, row.attempts) == ("completed", 0)
     text = await run_in_db(journal.read_text, stream.pk)
     assert (text.content, text.seams) == ("said before and after", (12,))
@@ -688,36 +678,36 @@ async def test_uncommitted_text_is_written_before_a_stream_is_released(
 ) -> None:
     worker = await crew.start()
     script = stage.script()
-    stream = await run_in_db(queued, owner)
+    stream = await run_in_db(queue_stream, owner)
     press.open.clear()
     script.say("in flight")
-    await seen(lambda: press.calls)
+    await wait_until(lambda: press.calls)
     script.say(" and waiting")
-    await seen(lambda: script.heard)
+    await wait_until(lambda: script.heard)
     draining = asyncio.create_task(crew.drain(worker))
-    await seen(lambda: script.closed)
+    await wait_until(lambda: script.closed)
     press.open.set()
     await asyncio.wait_for(draining, 10)
-    assert spelled(await run_in_db(rows, stream)) == "in flight and waiting"
-    assert (await run_in_db(now, stream)).worker_id is None
+    assert join_deltas(await run_in_db(read_rows, stream)) == "in flight and waiting"
+    assert (await run_in_db(reload_stream, stream)).worker_id is None
 
 
 async def test_a_draining_worker_claims_nothing_new(owner: User, crew: Crew, stage: Stage) -> None:
     worker = await crew.start()
     running_script, late = stage.script("running"), stage.script("late")
-    first = await run_in_db(queued, owner, script="running")
-    await seen(lambda: running_script.calls)
+    first = await run_in_db(queue_stream, owner, script="running")
+    await wait_until(lambda: running_script.calls)
     draining = asyncio.create_task(crew.drain(worker, 30))
 
     async def is_draining() -> bool:
         return await run_in_db(Worker.objects.filter(draining=True).exists)
 
     await until_async(is_draining)
-    second = await run_in_db(queued, owner, script="late")
+    second = await run_in_db(queue_stream, owner, script="late")
     running_script.finish()
     await asyncio.wait_for(draining, 10)
-    assert (await run_in_db(now, first)).state == State.COMPLETED
-    assert ((await run_in_db(now, second)).state, late.calls) == ("queued", 0)
+    assert (await run_in_db(reload_stream, first)).state == State.COMPLETED
+    assert ((await run_in_db(reload_stream, second)).state, late.calls) == ("queued", 0)
 
 
 async def test_a_stream_that_is_stopped_during_the_drain_ends_there(
@@ -725,12 +715,12 @@ async def test_a_stream_that_is_stopped_during_the_drain_ends_there(
 ) -> None:
     worker = await crew.start()
     script = stage.script()
-    stream = await run_in_db(queued, owner)
-    await seen(lambda: script.calls)
+    stream = await run_in_db(queue_stream, owner)
+    await wait_until(lambda: script.calls)
     draining = asyncio.create_task(crew.drain(worker, 30))
     await run_in_db(lifecycle.stop, stream.pk)
     await asyncio.wait_for(draining, 10)
-    assert (script.closed, (await run_in_db(now, stream)).state) == (1, "stopped")
+    assert (script.closed, (await run_in_db(reload_stream, stream)).state) == (1, "stopped")
 
 
 # The lease
@@ -750,7 +740,7 @@ async def test_the_lease_is_renewed_repeatedly_and_after_a_failure(
     monkeypatch.setattr(lifecycle, "renew_lease", renew_or_fail)
     worker = await crew.start()
     assert worker.row is not None
-    await run_in_db(expire, worker.row)
+    await run_in_db(expire_lease, worker.row)
 
     async def alive() -> bool:
         return await run_in_db(Worker.objects.filter(lease_until__gt=Now()).exists)
@@ -782,7 +772,7 @@ async def test_a_short_outage_of_postgresql_loses_nothing(
 ) -> None:
     await crew.start()
     script, done = stage.script(), asyncio.Event()
-    stream = await run_in_db(queued, owner)
+    stream = await run_in_db(queue_stream, owner)
     talking = asyncio.create_task(keep_talking(script, done))
     for _ in range(3 if hurt == "connections cut" else 1):
         await grows(stream)
@@ -790,9 +780,9 @@ async def test_a_short_outage_of_postgresql_loses_nothing(
     await grows(stream)
     done.set()
     said = await talking
-    row = await ended(stream, within=30)
+    row = await wait_for_end(stream, within=30)
     assert (row.state, row.attempts, script.calls) == ("completed", 0, 1)
-    assert spelled(await run_in_db(rows, stream)) == said
+    assert join_deltas(await run_in_db(read_rows, stream)) == said
     assert stage.settled == [(stream.pk, State.COMPLETED)]
 
 
@@ -802,7 +792,7 @@ async def grows(stream: Stream) -> None:
 
     async def so() -> bool:
         try:
-            length = (await run_in_db(now, stream)).length
+            length = (await run_in_db(reload_stream, stream)).length
         except OperationalError:
             return False
         start.append(length)
@@ -831,7 +821,7 @@ async def test_a_database_locked_for_a_moment_loses_nothing(
 ) -> None:
     await crew.start()
     script, done = stage.script(), asyncio.Event()
-    stream = await run_in_db(queued, owner)
+    stream = await run_in_db(queue_stream, owner)
     talking = asyncio.create_task(keep_talking(script, done))
     await grows(stream)
 
@@ -844,8 +834,8 @@ async def test_a_database_locked_for_a_moment_loses_nothing(
     await grows(stream)
     done.set()
     said = await talking
-    assert (await ended(stream)).state == State.COMPLETED
-    assert spelled(await run_in_db(rows, stream)) == said
+    assert (await wait_for_end(stream)).state == State.COMPLETED
+    assert join_deltas(await run_in_db(read_rows, stream)) == said
 
 
 async def test_a_hub_without_a_layer_does_not_change_the_stored_text(
@@ -859,6 +849,6 @@ async def test_a_hub_without_a_layer_does_not_change_the_stored_text(
     monkeypatch.setattr(type(hub._layer), "group_send", broken, raising=False)
     stage.script().say("all of it")
     stage.script().finish()
-    stream = await run_in_db(queued, owner)
-    assert (await ended(stream)).state == State.COMPLETED
-    assert spelled(await run_in_db(rows, stream)) == "all of it"
+    stream = await run_in_db(queue_stream, owner)
+    assert (await wait_for_end(stream)).state == State.COMPLETED
+    assert join_deltas(await run_in_db(read_rows, stream)) == "all of it"

@@ -18,7 +18,15 @@ from streaming.models import Kind, Stream
 from streaming.worker import writer
 from streaming.worker.buffer import MAX_PENDING_BYTES, StreamBuffer
 from streaming.worker.writer import Writer
-from tests.streaming.factories import claimed, now, rows, running, seen, spelled, working
+from tests.streaming.factories import (
+    claim_stream,
+    join_deltas,
+    read_rows,
+    register_worker,
+    reload_stream,
+    start_stream,
+    wait_until,
+)
 from tests.streaming.fake_source import Stage
 from tests.streaming.journal_gate import Press
 from tools.waiting import until_async
@@ -72,18 +80,18 @@ async def desk(
 
 @pytest.fixture
 def stream(owner: User, stage: Stage) -> Stream:
-    return running(owner)
+    return start_stream(owner)
 
 
 @pytest.fixture
 def other(owner: User, stage: Stage) -> Stream:
-    return running(owner)
+    return start_stream(owner)
 
 
 async def test_published_text_is_in_the_database(desk: Desk, stream: Stream) -> None:
     await desk.say(desk.pen(stream), "the tide")
     await desk.told("the tide")
-    assert spelled(await run_in_db(rows, stream)) == "the tide"
+    assert join_deltas(await run_in_db(read_rows, stream)) == "the tide"
 
 
 async def test_deltas_that_arrive_during_a_commit_become_one_chunk_per_kind(
@@ -92,13 +100,13 @@ async def test_deltas_that_arrive_during_a_commit_become_one_chunk_per_kind(
     press.open.clear()
     pen = desk.pen(stream)
     await desk.say(pen, "first")
-    await seen(lambda: press.calls)
+    await wait_until(lambda: press.calls)
     await desk.say(pen, " and", " then")
     pen.add(Kind.REASONING, "why")
     await desk.say(pen, " more")
     press.open.set()
     await desk.told("first and thenwhy more")
-    assert await run_in_db(rows, stream) == [
+    assert await run_in_db(read_rows, stream) == [
         (0, Kind.TEXT, "first", 0),
         (1, Kind.TEXT, " and then", 5),
         (2, Kind.REASONING, "why", 0),
@@ -112,7 +120,7 @@ async def test_all_streams_with_new_text_share_a_commit(
     press.open.clear()
     first, second = desk.pen(stream), desk.pen(other)
     await desk.say(first, "1")
-    await seen(lambda: press.calls)
+    await wait_until(lambda: press.calls)
     await desk.say(first, "2")
     await desk.say(second, "3")
     press.open.set()
@@ -133,7 +141,7 @@ async def turns(
     first, second = desk.pen(stream), desk.pen(other)
     await desk.say(first, "1")
     await desk.say(second, "2")
-    await seen(lambda: press.calls)
+    await wait_until(lambda: press.calls)
     return first, second
 
 
@@ -166,7 +174,7 @@ async def test_text_longer_than_a_chunk_becomes_several_chunks(
     monkeypatch.setattr(chunks, "MAX_CHUNK_CHARS", 4)
     await desk.say(desk.pen(stream), "abcdefghij")
     await desk.told("abcdefghij")
-    assert [row[2:] for row in await run_in_db(rows, stream)] == [
+    assert [row[2:] for row in await run_in_db(read_rows, stream)] == [
         ("abcd", 0),
         ("efgh", 4),
         ("ij", 8),
@@ -181,10 +189,10 @@ async def test_after_a_lost_connection_the_same_batch_is_sent_again(
     (press.after if committed else press.before).extend([error("lost"), error("lost")])
     pen = desk.pen(stream)
     await desk.say(pen, "one ")
-    await seen(lambda: press.calls)
+    await wait_until(lambda: press.calls)
     await desk.say(pen, "two")
     await desk.told("one two")
-    assert spelled(await run_in_db(rows, stream)) == "one two"
+    assert join_deltas(await run_in_db(read_rows, stream)) == "one two"
     (first, fresh), (second, again), (third, also), *_ = press.calls
     assert first == second == third
     assert (fresh, again, also) == (False, True, True)
@@ -198,10 +206,10 @@ async def test_nothing_of_a_stopped_stream_is_published(
     await run_in_db(lifecycle.stop, stream.pk)
     await desk.say(pen, "late")
     await desk.say(kept, "fine")
-    await seen(lambda: desk.lost)
+    await wait_until(lambda: desk.lost)
     await desk.told("fine")
     assert desk.lost == [pen]
-    assert await run_in_db(rows, stream) == []
+    assert await run_in_db(read_rows, stream) == []
 
 
 async def test_a_data_error_in_one_stream_does_not_affect_the_others(
@@ -211,12 +219,12 @@ async def test_a_data_error_in_one_stream_does_not_affect_the_others(
     press.spoiled = "bad"
     spoiled, kept = desk.pen(stream), desk.pen(other)
     await desk.say(kept, "o")
-    await seen(lambda: press.calls)
+    await wait_until(lambda: press.calls)
     await desk.say(spoiled, "bad")
     await desk.say(kept, "k")
     press.open.set()
     await desk.told("ok")
-    await seen(lambda: desk.lost)
+    await wait_until(lambda: desk.lost)
     assert desk.lost == [spoiled]
     await desk.say(spoiled, "more")  # its source has not been told yet
     await desk.say(kept, "!")
@@ -232,8 +240,8 @@ async def test_a_character_that_no_database_stores_is_a_data_error(
     await desk.say(spoiled, "half \ud83c")
     await desk.say(kept, "whole")
     await desk.told("whole")
-    await seen(lambda: desk.lost)
-    assert await run_in_db(rows, stream) == []
+    await wait_until(lambda: desk.lost)
+    assert await run_in_db(read_rows, stream) == []
 
 
 async def test_no_unexpected_error_ends_the_writer(
@@ -243,7 +251,7 @@ async def test_no_unexpected_error_ends_the_writer(
     press.before.append(ZeroDivisionError("never thought of"))
     surprised, kept = desk.pen(stream), desk.pen(other)
     await desk.say(surprised, "?")
-    await seen(lambda: desk.lost == [surprised])
+    await wait_until(lambda: desk.lost == [surprised])
     await desk.say(kept, "still here")
     await desk.told("still here")
 
@@ -263,13 +271,13 @@ async def test_a_source_waits_when_too_much_text_is_uncommitted(
             poured += len(piece.encode())
 
     pouring = asyncio.create_task(pour())
-    await seen(lambda: press.calls)
+    await wait_until(lambda: press.calls)
     assert poured <= 2 * MAX_PENDING_BYTES  # what is being committed, and what waits
     assert not pouring.done()
     press.open.set()
     await pouring
     await desk.writer.flush([pen])
-    assert (await run_in_db(now, stream)).length == 200 * len(piece)
+    assert (await run_in_db(reload_stream, stream)).length == 200 * len(piece)
 
 
 async def test_a_waiting_source_is_released_when_its_stream_is_lost(
@@ -278,9 +286,9 @@ async def test_a_waiting_source_is_released_when_its_stream_is_lost(
     press.open.clear()
     pen = desk.pen(stream)
     await desk.say(pen, "x")
-    await seen(lambda: press.calls)
+    await wait_until(lambda: press.calls)
     pouring = asyncio.create_task(desk.say(pen, "x" * MAX_PENDING_BYTES, "more"))
-    await seen(lambda: pen.is_full)
+    await wait_until(lambda: pen.is_full)
     await run_in_db(lifecycle.stop, stream.pk)
     press.open.set()
     await asyncio.wait_for(pouring, 10)
@@ -292,14 +300,14 @@ async def test_closing_waits_for_the_commit_and_returns_the_text_after_it(
     press.open.clear()
     pen = desk.pen(stream)
     await desk.say(pen, "in flight")
-    await seen(lambda: press.calls)
+    await wait_until(lambda: press.calls)
     await desk.say(pen, " and", " after")
     closing = asyncio.create_task(desk.writer.detach_buffer(pen))
     await asyncio.sleep(0)
     assert not closing.done()
     press.open.set()
     rest = await closing
-    written = await run_in_db(rows, stream)
+    written = await run_in_db(read_rows, stream)
     left = [(c.index, c.kind, c.delta, c.offset) for c in rest.chunks] if rest else []
     assert written + left == [
         (0, Kind.TEXT, "in flight", 0),
@@ -313,7 +321,7 @@ async def test_flushing_returns_when_everything_is_written_or_refused(
     press.open.clear()
     kept, stopped = desk.pen(stream), desk.pen(other)
     await desk.say(kept, "a")
-    await seen(lambda: press.calls)
+    await wait_until(lambda: press.calls)
     await run_in_db(lifecycle.stop, other.pk)
     await desk.say(stopped, "b")
     await desk.say(kept, "c")
@@ -322,7 +330,7 @@ async def test_flushing_returns_when_everything_is_written_or_refused(
     assert not flushing.done()
     press.open.set()
     await asyncio.wait_for(flushing, 10)
-    assert spelled(await run_in_db(rows, stream)) == "ac"
+    assert join_deltas(await run_in_db(read_rows, stream)) == "ac"
     assert desk.lost == [stopped]
 
 
@@ -331,7 +339,7 @@ async def test_dropping_an_old_buffer_does_not_drop_a_newer_one_of_the_same_stre
 ) -> None:
     """A worker that lost a stream may claim it again before the old run is quite over."""
     old = desk.pen(stream)
-    fresh = await run_in_db(claimed, stream, await run_in_db(working))
+    fresh = await run_in_db(claim_stream, stream, await run_in_db(register_worker))
     new = desk.pen(fresh)
     desk.writer.discard_buffer(old)
     await desk.say(new, "goes on")
@@ -352,10 +360,10 @@ async def test_the_flush_interval_depends_on_all_running_streams(
     monkeypatch.setattr(writer.Writer, "_wait_for_next_flush", pause)
     pen, silent = desk.pen(stream), desk.pen(other)
     await desk.say(pen, "a")
-    await seen(lambda: counted == [2])
+    await wait_until(lambda: counted == [2])
     desk.writer.discard_buffer(silent)
     await desk.say(pen, "b")
-    await seen(lambda: counted == [2, 1])
+    await wait_until(lambda: counted == [2, 1])
 
 
 @pytest.mark.parametrize("event", ["a first delta", "a flush"])
@@ -374,4 +382,4 @@ async def test_a_first_delta_and_an_ending_do_not_wait_for_the_interval(
         await desk.told("ab")
     else:
         await desk.say(late, "c")
-        await seen(lambda: len(desk.written) == 3)
+        await wait_until(lambda: len(desk.written) == 3)

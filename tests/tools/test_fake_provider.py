@@ -10,16 +10,16 @@ from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
 
 
 @pytest.fixture(params=["start", "spawn"])
-def fake(request: pytest.FixtureRequest) -> Iterator[Fake]:
+def started_fake(request: pytest.FixtureRequest) -> Iterator[Fake]:
     """In a thread and as a process of its own."""
-    with getattr(Fake, request.param)() as fake:
-        yield fake
+    with getattr(Fake, request.param)() as started_fake:
+        yield started_fake
 
 
-def ask(fake: Fake, prompt: str, **more: object) -> str:
+def ask(started_fake: Fake, prompt: str, **more: object) -> str:
     body = {"model": "m", "messages": [{"role": "user", "content": prompt}], **more}
     request = urllib.request.Request(
-        f"{fake.openai}/chat/completions",
+        f"{started_fake.openai}/chat/completions",
         json.dumps(body).encode(),
         {"Authorization": "Bearer sk-secret"},
     )
@@ -28,27 +28,27 @@ def ask(fake: Fake, prompt: str, **more: object) -> str:
     return text
 
 
-def test_scripts_are_chosen_by_prompt_and_used_up(fake: Fake) -> None:
-    fake.script(
+def test_scripts_are_chosen_by_prompt_and_used_up(started_fake: Fake) -> None:
+    started_fake.script(
         Behaviour.of("twice", prompt="kelp", times=2),
         Behaviour.of("once"),
         Behaviour.of("always", times=None),
     )
-    told = [ask(fake, prompt) for prompt in ("tell kelp", "tides", "kelp", "kelp", "kelp")]
+    told = [ask(started_fake, prompt) for prompt in ("tell kelp", "tides", "kelp", "kelp", "kelp")]
     words = ["twice", "once", "twice", "always", "always"]
     assert [word in text for word, text in zip(words, told, strict=True)] == [True] * 5
 
 
-def test_an_unscripted_request_gets_the_same_long_answer_each_time(fake: Fake) -> None:
-    first, second = ask(fake, "Hello"), ask(fake, "Hello")
+def test_an_unscripted_request_gets_the_same_long_answer_each_time(started_fake: Fake) -> None:
+    first, second = ask(started_fake, "Hello"), ask(started_fake, "Hello")
     assert first == second
     assert "You said: Hello" in first
     assert first.count("data: ") > 300
 
 
-def test_it_records_requests_without_keys(fake: Fake) -> None:
-    ask(fake, "Hello", temperature=0.5)
-    [record] = fake.requests()
+def test_it_records_requests_without_keys(started_fake: Fake) -> None:
+    ask(started_fake, "Hello", temperature=0.5)
+    [record] = started_fake.requests()
     assert (record.prompt, record.state, record.sent) == ("Hello", "finished", 302)
     assert record.body["temperature"] == 0.5
     assert "sk-secret" not in repr(record)

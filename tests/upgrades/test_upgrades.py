@@ -132,12 +132,6 @@ TABLES = {
 }
 
 
-@pytest.fixture(scope="module")
-def provider() -> Iterator[Fake]:
-    with Fake.spawn() as provider:
-        yield provider
-
-
 @pytest.fixture(params=["embedded", "stack"])
 def upgraded(
     request: pytest.FixtureRequest, version: str, provider: Fake, postgres_server: Postgres
