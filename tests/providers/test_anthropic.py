@@ -7,9 +7,9 @@ import pytest
 from streaming.events import Delta, Finish
 from streaming.providers import anthropic, errors
 from streaming.providers.adapter import ReplyEvent
-from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import CONTINUE_PROMPT, Request, Turn, Usage
+from tests.providers.factories import collect_events
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
 from tools.fake_provider import Usage as Claimed
 
@@ -17,13 +17,13 @@ KEY = "sk-ant-canary-0123456789"
 TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CONTINUE_PROMPT))
 
 
-async def collected(fake: Fake, request: Request) -> list[ReplyEvent]:
-    kelp = get_adapter("anthropic", base_url=fake.anthropic)
-    return [event async for event in kelp.stream(request, Secret(KEY))]
+async def ask_claude(fake: Fake, request: Request) -> list[ReplyEvent]:
+    adapter = get_adapter("anthropic", base_url=fake.anthropic)
+    return await collect_events(adapter, request, KEY)
 
 
 async def test_a_request_always_has_a_token_limit_and_readable_reasoning(fake: Fake) -> None:
-    await collected(fake, Request("claude-opus-5-5", TURNS))
+    await ask_claude(fake, Request("claude-opus-5-5", TURNS))
     [asked] = fake.requests()
     assert asked.body == {
         "model": "claude-opus-5-5",
@@ -54,12 +54,12 @@ async def test_a_request_always_has_a_token_limit_and_readable_reasoning(fake: F
 async def test_only_models_with_adaptive_thinking_get_the_thinking_parameter(
     fake: Fake, model: str, thinks: bool
 ) -> None:
-    await collected(fake, Request(model, TURNS))
+    await ask_claude(fake, Request(model, TURNS))
     assert ("thinking" in fake.requests()[0].body) is thinks
 
 
 async def test_a_temperature_is_sent_over_the_api_that_accepts_one(fake: Fake) -> None:
-    await collected(fake, Request("claude-opus-4-6", TURNS, temperature=0.5))
+    await ask_claude(fake, Request("claude-opus-4-6", TURNS, temperature=0.5))
     [asked] = fake.requests()
     assert asked.body["temperature"] == 0.5
     assert "thinking" not in asked.body
@@ -67,10 +67,10 @@ async def test_a_temperature_is_sent_over_the_api_that_accepts_one(fake: Fake) -
 
 
 async def test_the_refused_parameter_is_named(fake: Fake) -> None:
-    said = {"type": "invalid_request_error", "message": "max_tokens: 9 > 8, the maximum"}
-    fake.script(Behaviour(error=ErrorAnswer(400, {"type": "error", "error": said})))
+    body = {"type": "invalid_request_error", "message": "max_tokens: 9 > 8, the maximum"}
+    fake.script(Behaviour(error=ErrorAnswer(400, {"type": "error", "error": body})))
     with pytest.raises(errors.BadRequest) as caught:
-        await collected(fake, Request("claude-opus-5-5", TURNS))
+        await ask_claude(fake, Request("claude-opus-5-5", TURNS))
     assert caught.value.param == "max_tokens"
 
 
@@ -87,10 +87,10 @@ async def test_the_refused_parameter_is_named(fake: Fake) -> None:
 async def test_an_error_in_the_middle_is_classified_by_its_type(
     fake: Fake, kind: str, expected: type[errors.ProviderError]
 ) -> None:
-    said = {"type": "error", "error": {"type": kind, "message": "No."}}
-    fake.script(Behaviour.of("Kelp", error=ErrorAnswer(0, said), error_after=1))
+    body = {"type": "error", "error": {"type": kind, "message": "No."}}
+    fake.script(Behaviour.of("Kelp", error=ErrorAnswer(0, body), error_after=1))
     with pytest.raises(errors.ProviderError) as caught:
-        await collected(fake, Request("claude-opus-5-5", TURNS))
+        await ask_claude(fake, Request("claude-opus-5-5", TURNS))
     assert type(caught.value) is expected
     assert caught.value.status is None
 
@@ -98,7 +98,7 @@ async def test_an_error_in_the_middle_is_classified_by_its_type(
 async def test_alternating_reasoning_and_text_stay_in_order(fake: Fake) -> None:
     pieces = (Piece("a", "reasoning"), Piece("b"), Piece("c", "reasoning"), Piece("d"))
     fake.script(Behaviour(pieces))
-    events = await collected(fake, Request("claude-opus-5-5", TURNS))
+    events = await ask_claude(fake, Request("claude-opus-5-5", TURNS))
     assert events[:-1] == [Delta("a", "reasoning"), Delta("b"), Delta("c", "reasoning"), Delta("d")]
 
 
@@ -119,38 +119,38 @@ def test_a_null_count_does_not_overwrite_an_earlier_one() -> None:
 
 
 async def test_a_stop_reason_counts_although_the_last_event_is_missing(fake: Fake) -> None:
-    said = (
+    body = (
         b'event: message_delta\ndata: {"type": "message_delta", "delta": '
         b'{"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}}\n\n'
     )
-    fake.script(Behaviour(extra=said, cut_after=0, usage=None))
-    events = await collected(fake, Request("claude-opus-5-5", TURNS))
+    fake.script(Behaviour(extra=body, cut_after=0, usage=None))
+    events = await ask_claude(fake, Request("claude-opus-5-5", TURNS))
     assert events == [Finish("stop", Usage(output=2).to_counts(), "req_fake")]
 
 
 async def test_a_last_event_without_a_reason_completes_with_reason_unknown(fake: Fake) -> None:
     stop = b'event: message_stop\ndata: {"type": "message_stop"}\n\n'
     started = {"type": "content_block_start", "content_block": {"type": "text", "text": "Kelp"}}
-    said = b"data: " + json.dumps(started).encode() + b"\n\n" + stop
+    body = b"data: " + json.dumps(started).encode() + b"\n\n" + stop
     asked = Request("claude-opus-5-5", TURNS[:1])
-    fake.script(Behaviour(extra=said), Behaviour(extra=stop))
-    assert await collected(fake, asked) == [Delta("Kelp"), Finish("unknown", None, "req_fake")]
+    fake.script(Behaviour(extra=body), Behaviour(extra=stop))
+    assert await ask_claude(fake, asked) == [Delta("Kelp"), Finish("unknown", None, "req_fake")]
     with pytest.raises(errors.ProviderError, match="without any text"):
-        await collected(fake, asked)
+        await ask_claude(fake, asked)
 
 
 async def test_the_servers_environment_stays_out_of_the_request(
     fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await collected(fake, Request("claude-opus-5-5", TURNS))
+    await ask_claude(fake, Request("claude-opus-5-5", TURNS))
     for name in ("API_KEY", "AUTH_TOKEN", "BASE_URL", "CUSTOM_HEADERS", "PROFILE"):
         monkeypatch.setenv(f"ANTHROPIC_{name}", "x-administrator: http://127.0.0.1:1")
-    await collected(fake, Request("claude-opus-5-5", TURNS))
+    await ask_claude(fake, Request("claude-opus-5-5", TURNS))
     before, after = fake.requests()
     assert (after.key, after.headers) == (before.key, before.headers)
 
 
 async def test_missing_counts_of_usage_are_zero(fake: Fake) -> None:
     fake.script(Behaviour.of("Kelp", usage=Claimed(input=9, output=4)))
-    events = await collected(fake, Request("claude-opus-5-5", TURNS))
+    events = await ask_claude(fake, Request("claude-opus-5-5", TURNS))
     assert events[-1] == Finish("stop", Usage(9, 4, 0, 0).to_counts(), "req_fake")

@@ -19,18 +19,17 @@ from streaming.providers.http.parsed import ErrorResponse, ParsedEvent, Reason
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import Request, Timeouts, Turn
+from tests.providers.factories import collect_events
 from tests.providers.wires import WIRES, Wire
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake
 
-KEY = "sk-canary-0123456789abcdefghijklmnop"
 TIMES = Timeouts(connect=1.0, first_delta=0.5, idle=0.5, reasoning=1.2)
 """A busy machine sends a sign of life that is due every 10 ms half a second later at most."""
 
 
-async def heard(fake: Fake, wire: Wire) -> list[ReplyEvent]:
-    kelp = get_adapter(wire.provider, base_url=wire.base_url(fake))
-    request = Request(wire.model, (Turn("user", "?"),))
-    return [event async for event in kelp.stream(request, Secret(KEY))]
+async def ask_wire(fake: Fake, wire: Wire) -> list[ReplyEvent]:
+    adapter = get_adapter(wire.provider, base_url=wire.base_url(fake))
+    return await collect_events(adapter, Request(wire.model, (Turn("user", "?"),)))
 
 
 # Signs of life that say nothing
@@ -111,7 +110,7 @@ async def test_an_error_body_with_a_success_status_is_an_error(fake: Fake, wire:
         fake.reset()
         fake.script(Behaviour(error=ErrorAnswer(200, answer.body)))
         with pytest.raises(errors.ProviderError) as caught:
-            await heard(fake, wire)
+            await ask_wire(fake, wire)
         assert (label, type(caught.value)) == (label, expected)
         assert len(fake.requests()) == 1
 
@@ -120,7 +119,7 @@ async def test_an_error_body_with_a_success_status_is_an_error(fake: Fake, wire:
 async def test_an_html_page_instead_of_a_stream_is_quoted(fake: Fake, wire: Wire) -> None:
     fake.script(Behaviour(error=ErrorAnswer(200, "<html>\n\nPlease sign in.</html>")))
     with pytest.raises(errors.ProviderError, match="could not be read") as caught:
-        await heard(fake, wire)
+        await ask_wire(fake, wire)
     assert "No stream of events, but: b'<html>" in caught.value.detail
 
 
@@ -128,7 +127,7 @@ async def test_an_html_page_instead_of_a_stream_is_quoted(fake: Fake, wire: Wire
 async def test_redirects_are_not_followed(fake: Fake, wire: Wire) -> None:
     fake.script(Behaviour(error=ErrorAnswer(302, "", {"location": f"{fake.url}/elsewhere"})))
     with pytest.raises(errors.ProviderError) as caught:
-        await heard(fake, wire)
+        await ask_wire(fake, wire)
     assert caught.value.status == 302
     assert len(fake.requests()) == 1
 
@@ -139,7 +138,7 @@ async def test_a_compressed_error_is_classified_by_its_status(fake: Fake, wire: 
     headers = {"content-encoding": "gzip", "retry-after": "7"}
     fake.script(Behaviour(error=ErrorAnswer(429, packed, headers)))
     with pytest.raises(errors.RateLimited) as caught:
-        await heard(fake, wire)
+        await ask_wire(fake, wire)
     assert caught.value.retry_after == 7.0
 
 

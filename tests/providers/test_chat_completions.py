@@ -15,16 +15,17 @@ from streaming.providers.openai.client import OpenAISdkAdapter
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import CONTINUE_PROMPT, Request, Turn, Usage
+from tests.providers.factories import collect_events
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake
 
 KEY = "sk-canary-0123456789"
 TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CONTINUE_PROMPT))
 
 
-async def collected(fake: Fake, request: Request | None = None) -> list[ReplyEvent]:
+async def ask_ollama(fake: Fake, request: Request | None = None) -> list[ReplyEvent]:
     request = request or Request("gpt-4o", TURNS)
-    kelp = get_adapter("ollama", base_url=fake.openai)
-    return [event async for event in kelp.stream(request, Secret(KEY))]
+    adapter = get_adapter("ollama", base_url=fake.openai)
+    return await collect_events(adapter, request, KEY)
 
 
 def event(**chunk: Any) -> bytes:
@@ -36,7 +37,7 @@ def choice(finish: str | None = None, **delta: Any) -> bytes:
 
 
 async def test_unset_parameters_are_not_sent(fake: Fake) -> None:
-    await collected(fake)
+    await ask_ollama(fake)
     [asked] = fake.requests()
     assert asked.path == "/v1/chat/completions"
     assert asked.body == {
@@ -53,7 +54,7 @@ async def test_unset_parameters_are_not_sent(fake: Fake) -> None:
 
 async def test_all_set_parameters_are_sent(fake: Fake) -> None:
     request = Request("llama", TURNS, system="Be brief.", max_tokens=50, temperature=0.0)
-    await collected(fake, request)
+    await ask_ollama(fake, request)
     [asked] = fake.requests()
     assert asked.body["messages"][0] == {"role": "system", "content": "Be brief."}
     assert asked.body["max_tokens"] == 50
@@ -85,55 +86,55 @@ def test_openai_itself_is_recognised_by_its_host(base_url: str, official: bool) 
 async def test_the_servers_environment_stays_out_of_the_request(
     fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await collected(fake)
+    await ask_ollama(fake)
     for name in ("API_KEY", "ADMIN_KEY", "ORG_ID", "PROJECT_ID", "BASE_URL"):
         monkeypatch.setenv(f"OPENAI_{name}", "http://127.0.0.1:1/of-the-administrator")
     monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "x-administrator: yes")
-    await collected(fake)
+    await ask_ollama(fake)
     before, after = fake.requests()
     assert (after.key, after.headers) == (before.key, before.headers)
 
 
 async def test_both_field_names_of_reasoning_are_read(fake: Fake) -> None:
-    said = choice(reasoning="a") + choice(reasoning_content="b") + choice(content="c")
-    fake.script(Behaviour(extra=said))
-    events = await collected(fake)
+    body = choice(reasoning="a") + choice(reasoning_content="b") + choice(content="c")
+    fake.script(Behaviour(extra=body))
+    events = await ask_ollama(fake)
     assert events[:-1] == [Delta("a", "reasoning"), Delta("b", "reasoning"), Delta("c")]
 
 
 async def test_reasoning_of_an_unknown_shape_fails_no_reply(fake: Fake) -> None:
-    said = choice(reasoning={"content": "a"}) + choice(reasoning=["b"], content="c")
-    fake.script(Behaviour(extra=said))
-    assert (await collected(fake))[:-1] == [Delta("c")]
+    body = choice(reasoning={"content": "a"}) + choice(reasoning=["b"], content="c")
+    fake.script(Behaviour(extra=body))
+    assert (await ask_ollama(fake))[:-1] == [Delta("c")]
 
 
 async def test_content_in_parts_is_split_into_text_and_reasoning(fake: Fake) -> None:
     thoughts = [{"type": "thinking", "thinking": [{"type": "text", "text": t}]} for t in "ab"]
     text = {"type": "text", "text": "c"}
-    said = choice(content=thoughts) + choice(content=[text, {"type": "reference", "ids": [1]}])
-    fake.script(Behaviour(extra=said + choice(content=[])))
-    events = await collected(fake)
+    body = choice(content=thoughts) + choice(content=[text, {"type": "reference", "ids": [1]}])
+    fake.script(Behaviour(extra=body + choice(content=[])))
+    events = await ask_ollama(fake)
     assert events[:-1] == [Delta("a", "reasoning"), Delta("b", "reasoning"), Delta("c")]
 
 
 async def test_the_first_of_several_choices_is_used(fake: Fake) -> None:
     second = {"index": 1, "delta": {"content": "no"}, "finish_reason": "length"}
     first = {"index": 0, "delta": {"content": "Yes"}}
-    said = event(choices=[second, first]) + event(choices=[second]) + choice("stop")
-    fake.script(Behaviour(extra=said, end_after=0))
-    assert await collected(fake) == [Delta("Yes"), Finish("stop", None, "req_fake")]
+    body = event(choices=[second, first]) + event(choices=[second]) + choice("stop")
+    fake.script(Behaviour(extra=body, end_after=0))
+    assert await ask_ollama(fake) == [Delta("Yes"), Finish("stop", None, "req_fake")]
 
 
 async def test_null_fields_are_ignored(fake: Fake) -> None:
-    said = (
+    body = (
         event(choices=None, usage=None)
         + event(choices=[{"index": 0, "delta": None, "finish_reason": None}])
         + choice(content=None, refusal=None, tool_calls=None)
         + choice("stop", content="Yes")
         + event(usage={"prompt_tokens": 3, "completion_tokens": None})
     )
-    fake.script(Behaviour(extra=said, end_after=0))
-    assert await collected(fake) == [
+    fake.script(Behaviour(extra=body, end_after=0))
+    assert await ask_ollama(fake) == [
         Delta("Yes"),
         Finish("stop", Usage(input=3).to_counts(), "req_fake"),
     ]
@@ -143,11 +144,11 @@ async def test_a_response_without_streaming_is_a_reply(fake: Fake) -> None:
     message = {"role": "assistant", "content": "Yes"}
     body = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
     fake.script(Behaviour(error=ErrorAnswer(200, body)))
-    assert await collected(fake) == [Delta("Yes"), Finish("stop", None, "req_fake")]
+    assert await ask_ollama(fake) == [Delta("Yes"), Finish("stop", None, "req_fake")]
 
 
 @pytest.mark.parametrize(
-    "said",
+    "body",
     [
         event(error={"message": "full", "code": 503}),
         event(
@@ -158,8 +159,8 @@ async def test_a_response_without_streaming_is_a_reply(fake: Fake) -> None:
     ],
     ids=["code", "with a finish", "object", "event"],
 )
-async def test_every_form_of_an_error_is_recognised(fake: Fake, said: bytes) -> None:
-    fake.script(Behaviour(extra=choice(content="Yes") + said))
+async def test_every_form_of_an_error_is_recognised(fake: Fake, body: bytes) -> None:
+    fake.script(Behaviour(extra=choice(content="Yes") + body))
     events = get_adapter("ollama", base_url=fake.openai).stream(Request("m", TURNS), Secret(KEY))
     assert await anext(events) == Delta("Yes")
     with pytest.raises(errors.Overloaded) as caught:
@@ -170,7 +171,7 @@ async def test_every_form_of_an_error_is_recognised(fake: Fake, said: bytes) -> 
 async def test_a_finish_reason_of_error_is_no_success(fake: Fake) -> None:
     fake.script(Behaviour(extra=choice(content="Yes") + choice("error"), end_after=0))
     with pytest.raises(errors.ProviderError, match="answered with an error"):
-        await collected(fake)
+        await ask_ollama(fake)
 
 
 @pytest.mark.parametrize(
@@ -181,9 +182,9 @@ async def test_after_the_end_marker_nothing_can_fail(
 ) -> None:
     monkeypatch.setattr(calls, "USAGE_WAIT_SECONDS", 0.1)
     usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-    said = choice(content="Yes") + choice("stop") + event(usage=usage)
-    fake.script(replace(ending, extra=said))
-    assert await collected(fake) == [
+    body = choice(content="Yes") + choice("stop") + event(usage=usage)
+    fake.script(replace(ending, extra=body))
+    assert await ask_ollama(fake) == [
         Delta("Yes"),
         Finish("stop", Usage(input=3, output=2).to_counts(), "req_fake"),
     ]
@@ -191,42 +192,42 @@ async def test_after_the_end_marker_nothing_can_fail(
 
 async def test_the_marker_in_the_same_chunk_as_the_last_text_counts(fake: Fake) -> None:
     fake.script(Behaviour(extra=choice("length", content="Yes"), end_after=0))
-    assert await collected(fake) == [Delta("Yes"), Finish("length", None, "req_fake")]
+    assert await ask_ollama(fake) == [Delta("Yes"), Finish("length", None, "req_fake")]
 
 
 @pytest.mark.parametrize("done", [b"data: [DONE]\n\n", b"data: [DONE]\n", b"data:[DONE] \r\n\r\n"])
 async def test_done_without_a_reason_completes_with_reason_unknown(fake: Fake, done: bytes) -> None:
     usage = {"prompt_tokens": 3, "completion_tokens": 2}
-    said = choice(content="Yes") + event(usage=usage) + done
-    fake.script(Behaviour(error=ErrorAnswer(200, said.decode())))
-    assert await collected(fake) == [
+    body = choice(content="Yes") + event(usage=usage) + done
+    fake.script(Behaviour(error=ErrorAnswer(200, body.decode())))
+    assert await ask_ollama(fake) == [
         Delta("Yes"),
         Finish("unknown", Usage(3, 2).to_counts(), "req_fake"),
     ]
 
 
 async def test_an_unknown_reason_before_done_becomes_other(fake: Fake) -> None:
-    said = choice(content="Yes") + choice("something_new") + b"data: [DONE]\n\n"
-    fake.script(Behaviour(error=ErrorAnswer(200, said.decode())))
-    assert await collected(fake) == [Delta("Yes"), Finish("other", None, "req_fake")]
+    body = choice(content="Yes") + choice("something_new") + b"data: [DONE]\n\n"
+    fake.script(Behaviour(error=ErrorAnswer(200, body.decode())))
+    assert await ask_ollama(fake) == [Delta("Yes"), Finish("other", None, "req_fake")]
 
 
-@pytest.mark.parametrize("said", [b"", choice(content="\n"), choice(reasoning="Hm.")])
-async def test_done_without_a_reason_and_without_text_is_an_error(fake: Fake, said: bytes) -> None:
-    whole = said + event(usage={"prompt_tokens": 3}) + b"data: [DONE]\n\n"
-    fake.script(Behaviour(error=ErrorAnswer(200, whole.decode())))
+@pytest.mark.parametrize("body", [b"", choice(content="\n"), choice(reasoning="Hm.")])
+async def test_done_without_a_reason_and_without_text_is_an_error(fake: Fake, body: bytes) -> None:
+    complete = body + event(usage={"prompt_tokens": 3}) + b"data: [DONE]\n\n"
+    fake.script(Behaviour(error=ErrorAnswer(200, complete.decode())))
     with pytest.raises(errors.ProviderError, match="ended its reply without any text"):
-        await collected(fake, Request("gpt-4o", TURNS[:1]))
+        await ask_ollama(fake, Request("gpt-4o", TURNS[:1]))
 
 
 async def test_continuing_a_complete_reply_adds_nothing(fake: Fake) -> None:
     fake.script(Behaviour(error=ErrorAnswer(200, "data: [DONE]\n\n")))
-    assert await collected(fake) == [Finish("unknown", None, "req_fake")]
+    assert await ask_ollama(fake) == [Finish("unknown", None, "req_fake")]
 
 
 async def test_comments_that_keep_a_connection_alive_are_no_text(fake: Fake) -> None:
     fake.script(Behaviour.of("Yes", extra=b": PROCESSING\n\n:\n\n"))
-    assert [e.text for e in await collected(fake) if isinstance(e, Delta)] == ["Yes"]
+    assert [e.text for e in await ask_ollama(fake) if isinstance(e, Delta)] == ["Yes"]
 
 
 @pytest.mark.parametrize(
@@ -242,7 +243,7 @@ async def test_comments_that_keep_a_connection_alive_are_no_text(fake: Fake) -> 
 async def test_garbage_is_an_error_and_not_a_crash(fake: Fake, garbage: bytes) -> None:
     fake.script(Behaviour.of("Yes", extra=garbage))
     with pytest.raises(errors.ProviderError) as caught:
-        await collected(fake)
+        await ask_ollama(fake)
     assert caught.value.message == "The provider sent something that could not be read."
 
 
@@ -250,26 +251,26 @@ async def test_garbage_is_an_error_and_not_a_crash(fake: Fake, garbage: bytes) -
 async def test_a_flood_without_an_event_is_cut_off(fake: Fake, flood: bytes) -> None:
     fake.script(Behaviour(extra=flood, packet=65_536, stall_after=0))
     with pytest.raises(errors.ProviderError, match="more than one event can hold"):
-        await collected(fake)
+        await ask_ollama(fake)
 
 
 async def test_a_flood_in_an_error_is_cut_off(fake: Fake) -> None:
     fake.script(Behaviour(error=ErrorAnswer(500, "x" * 2_000_000)))
     with pytest.raises(errors.ProviderError, match="more than one event can hold"):
-        await collected(fake)
+        await ask_ollama(fake)
 
 
 async def test_a_compressed_response_is_refused(fake: Fake) -> None:
     fake.script(Behaviour.of("Yes", headers={"content-encoding": "gzip"}))
     with pytest.raises(errors.ProviderError, match="compressed"):
-        await collected(fake)
+        await ask_ollama(fake)
 
 
 async def test_a_redirect_is_not_followed(fake: Fake) -> None:
     elsewhere = {"location": f"{fake.url}/elsewhere/chat/completions"}
     fake.script(Behaviour(error=ErrorAnswer(307, "", headers=elsewhere)))
     with pytest.raises(errors.ProviderError) as caught:
-        await collected(fake)
+        await ask_ollama(fake)
     assert caught.value.status == 307
     assert [asked.path for asked in fake.requests()] == ["/v1/chat/completions"]
 
@@ -285,7 +286,7 @@ async def test_the_refused_parameter_is_named(fake: Fake) -> None:
     }
     fake.script(Behaviour(error=ErrorAnswer(400, body)))
     with pytest.raises(errors.BadRequest) as caught:
-        await collected(fake)
+        await ask_ollama(fake)
     assert caught.value.param == "temperature"
     assert "“temperature”" in caught.value.message
     assert "Only the default (1) value" in caught.value.detail
@@ -299,4 +300,4 @@ async def test_an_event_whose_code_is_a_status_is_read_as_one(fake: Fake) -> Non
         )
     )
     with pytest.raises(errors.RateLimited):
-        await collected(fake)
+        await ask_ollama(fake)

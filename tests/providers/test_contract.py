@@ -15,15 +15,17 @@ import pytest
 
 from streaming.events import Delta, Finish
 from streaming.providers import errors
-from streaming.providers.adapter import Adapter, ReplyEvent
+from streaming.providers.adapter import Adapter
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import ModelInfo, Request, Timeouts, Turn, Usage
+from tests.providers import factories
+from tests.providers.factories import KEY, collect_until_error, join_text
 from tests.providers.wires import WIRES, Wire
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
 from tools.fake_provider import Usage as Claimed
 
-KEY = "sk-canary-0123456789abcdefghijklmnop"
+OWN_FILES = {__file__, factories.__file__}  # these know the key
 FAR_APART = 61  # Bytes between two seams, so that a reply has many and still is mostly whole.
 QUICK = Timeouts(connect=2.0, first_delta=0.3, idle=0.2)
 
@@ -36,36 +38,19 @@ pytestmark = pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
 def make(fake: Fake, wire: Wire) -> Make:
     """The wire's adapter, speaking to the fake."""
 
-    def made(**options: Any) -> Adapter:
+    def make_adapter(**options: Any) -> Adapter:
         return get_adapter(wire.provider, **({"base_url": wire.base_url(fake)} | options))
 
-    return made
+    return make_adapter
 
 
-def ask(wire: Wire, prompt: str = "Tell me about kelp.") -> Request:
+def build_request(wire: Wire, prompt: str = "Tell me about kelp.") -> Request:
     return Request(wire.model, (Turn("user", prompt),))
 
 
-async def collected(
-    adapter: Adapter, request: Request, key: str = KEY
-) -> tuple[list[ReplyEvent], errors.ProviderError | None]:
-    """All events, and the error that ended them."""
-    events: list[ReplyEvent] = []
-    try:
-        async for event in adapter.stream(request, Secret(key)):
-            events.append(event)
-    except errors.ProviderError as error:
-        return events, error
-    return events, None
-
-
-async def listed(fake: Fake, wire: Wire) -> tuple[ModelInfo, ...]:
+async def list_models(fake: Fake, wire: Wire) -> tuple[ModelInfo, ...]:
     adapter = get_adapter(wire.provider, base_url=wire.base_url(fake))
     return await adapter.list_models(Secret(KEY))
-
-
-def said(events: list[ReplyEvent], kind: str = "text") -> str:
-    return "".join(e.text for e in events if isinstance(e, Delta) and e.kind == kind)
 
 
 # What a reply is made of
@@ -75,7 +60,7 @@ async def test_text_comes_in_order_and_ends_with_one_finish(
     fake: Fake, wire: Wire, make: Make
 ) -> None:
     fake.script(Behaviour.of("Kelp ", "is ", "anchored."))
-    events, error = await collected(make(), ask(wire))
+    events, error = await collect_until_error(make(), build_request(wire))
     assert [e.text for e in events if isinstance(e, Delta)] == ["Kelp ", "is ", "anchored."]
     assert [type(e) for e in events] == [Delta, Delta, Delta, Finish]
     assert error is None
@@ -83,21 +68,21 @@ async def test_text_comes_in_order_and_ends_with_one_finish(
 
 async def test_reasoning_is_separated_from_the_text(fake: Fake, wire: Wire, make: Make) -> None:
     fake.script(Behaviour((Piece("Hm, ", "reasoning"), Piece("tides.", "reasoning"), Piece("Yes"))))
-    events, _ = await collected(make(), ask(wire))
-    assert said(events, "reasoning") == "Hm, tides."
-    assert said(events) == "Yes"
+    events, _ = await collect_until_error(make(), build_request(wire))
+    assert join_text(events, "reasoning") == "Hm, tides."
+    assert join_text(events) == "Yes"
 
 
 async def test_usage_equals_the_providers_count(fake: Fake, wire: Wire, make: Make) -> None:
     claimed = Claimed(input=120, output=34, reasoning=12, cached=100)
     fake.script(Behaviour.of("Yes", usage=claimed))
-    events, _ = await collected(make(), ask(wire))
+    events, _ = await collect_until_error(make(), build_request(wire))
     assert events[-1] == Finish("stop", Usage(120, 34, 12, 100).to_counts(), "req_fake")
 
 
 async def test_missing_usage_is_unknown_and_not_zero(fake: Fake, wire: Wire, make: Make) -> None:
     fake.script(Behaviour.of("Yes", usage=None))
-    events, _ = await collected(make(), ask(wire))
+    events, _ = await collect_until_error(make(), build_request(wire))
     assert events[-1] == Finish("stop", None, "req_fake")
 
 
@@ -105,22 +90,22 @@ async def test_missing_usage_is_unknown_and_not_zero(fake: Fake, wire: Wire, mak
 async def test_every_finish_reason_is_translated(fake: Fake, wire: Wire, make: Make) -> None:
     for theirs, ours in wire.finishes.items():
         fake.script(Behaviour.of("Yes", finish=theirs))
-        events, _ = await collected(make(), ask(wire))
+        events, _ = await collect_until_error(make(), build_request(wire))
         assert isinstance(events[-1], Finish)
         assert (theirs, events[-1].reason) == (theirs, ours)
 
 
 async def test_a_refusal_is_text_that_ends_as_a_refusal(fake: Fake, wire: Wire, make: Make) -> None:
     fake.script(Behaviour((Piece("I'd rather ", "refusal"), Piece("not.", "refusal"))))
-    events, _ = await collected(make(), ask(wire))
-    assert said(events) == "I'd rather not."
+    events, _ = await collect_until_error(make(), build_request(wire))
+    assert join_text(events) == "I'd rather not."
     assert isinstance(events[-1], Finish)
     assert events[-1].reason == wire.refused
 
 
 async def test_an_empty_reply_yields_only_a_finish(fake: Fake, wire: Wire, make: Make) -> None:
     fake.script(Behaviour())
-    events, _ = await collected(make(), ask(wire))
+    events, _ = await collect_until_error(make(), build_request(wire))
     assert [type(e) for e in events] == [Finish]
 
 
@@ -129,13 +114,13 @@ async def test_an_empty_reply_yields_only_a_finish(fake: Fake, wire: Wire, make:
 
 async def test_halves_of_an_emoji_arrive_as_one(fake: Fake, wire: Wire, make: Make) -> None:
     fake.script(Behaviour.of("a\ud83d", "\ude00b", "\ud83d", "\udc69\u200d\ud83d", "\udd2c"))
-    events, _ = await collected(make(), ask(wire))
+    events, _ = await collect_until_error(make(), build_request(wire))
     assert [e.text for e in events if isinstance(e, Delta)] == ["a😀b", "👩\u200d", "🔬"]
 
 
 async def test_half_an_emoji_before_a_cut_is_no_text(fake: Fake, wire: Wire, make: Make) -> None:
     fake.script(Behaviour.of("Kelp", "a\ud83d", "lost", cut_after=2))
-    events, error = await collected(make(), ask(wire))
+    events, error = await collect_until_error(make(), build_request(wire))
     assert events == [Delta("Kelp")]
     assert type(error) is errors.Interrupted
 
@@ -145,44 +130,44 @@ async def test_marks_line_ends_and_spaces_pass_untouched(
 ) -> None:
     pieces = ["e", "\u0301", "\r", "\n", "\r\n", " \t", "\u2028", "\u200f", "z\u0335", "\ufeff"]
     fake.script(Behaviour.of(*pieces))
-    events, _ = await collected(make(), ask(wire))
-    assert said(events) == "".join(pieces)
+    events, _ = await collect_until_error(make(), build_request(wire))
+    assert join_text(events) == "".join(pieces)
 
 
 async def test_characters_no_database_stores_are_replaced(
     fake: Fake, wire: Wire, make: Make
 ) -> None:
     fake.script(Behaviour.of("a\0b", "\udc00", "c\ud83d"))
-    events, _ = await collected(make(), ask(wire))
-    assert said(events) == "a\ufffdb\ufffdc\ufffd"
+    events, _ = await collect_until_error(make(), build_request(wire))
+    assert join_text(events) == "a\ufffdb\ufffdc\ufffd"
 
 
 async def test_a_hundred_kilobytes_arrive_completely(fake: Fake, wire: Wire, make: Make) -> None:
     pieces = [f"{number:04d} 潮汐 \U0001f30a {'kelp ' * 7}\r\n" for number in range(2000)]
     fake.script(Behaviour.of(*pieces))
-    events, _ = await collected(make(), ask(wire))
+    events, _ = await collect_until_error(make(), build_request(wire))
     assert len("".join(pieces).encode()) > 100_000
-    assert said(events) == "".join(pieces)
+    assert join_text(events) == "".join(pieces)
 
 
 async def test_a_reply_may_be_larger_than_any_single_event(
     fake: Fake, wire: Wire, make: Make
 ) -> None:
     fake.script(Behaviour.of(*["kelp " * 10_000] * 40))
-    events, error = await collected(make(), ask(wire))
-    assert (len(said(events)), error) == (2_000_000, None)
+    events, error = await collect_until_error(make(), build_request(wire))
+    assert (len(join_text(events)), error) == (2_000_000, None)
 
 
 async def test_bytes_may_be_split_at_every_position(fake: Fake, wire: Wire, make: Make) -> None:
     kelp, reply = make(), Behaviour.of("é\ud83d", "\ude00", usage=None)
     fake.script(replace(reply, packet=1))
-    expected, _ = await collected(kelp, ask(wire))
-    assert said(expected) == "é😀"
+    expected, _ = await collect_until_error(kelp, build_request(wire))
+    assert join_text(expected) == "é😀"
     size = fake.requests()[0].size
     for first in range(1, FAR_APART + 1):
         places = tuple(range(first, size, FAR_APART))
         fake.script(replace(reply, split_at=places))
-        events, _ = await collected(kelp, ask(wire))
+        events, _ = await collect_until_error(kelp, build_request(wire))
         assert (places, events) == (places, expected)
 
 
@@ -193,13 +178,16 @@ async def test_a_body_that_ends_without_its_marker_gives_no_finish(
     fake: Fake, wire: Wire, make: Make
 ) -> None:
     fake.script(Behaviour.of("Kelp ", "is", end_after=2), Behaviour(end_after=0))
-    assert await collected(make(), ask(wire)) == ([Delta("Kelp "), Delta("is")], None)
-    assert await collected(make(), ask(wire)) == ([], None)
+    assert await collect_until_error(make(), build_request(wire)) == (
+        [Delta("Kelp "), Delta("is")],
+        None,
+    )
+    assert await collect_until_error(make(), build_request(wire)) == ([], None)
 
 
 async def test_a_cut_in_the_middle_is_an_interruption(fake: Fake, wire: Wire, make: Make) -> None:
     fake.script(Behaviour.of("Kelp ", "is", "lost", cut_after=2))
-    events, error = await collected(make(), ask(wire))
+    events, error = await collect_until_error(make(), build_request(wire))
     assert events == [Delta("Kelp "), Delta("is")]
     assert type(error) is errors.Interrupted
     assert error.retryable
@@ -208,7 +196,7 @@ async def test_a_cut_in_the_middle_is_an_interruption(fake: Fake, wire: Wire, ma
 
 async def test_a_cut_before_any_text_is_a_network_error(fake: Fake, wire: Wire, make: Make) -> None:
     fake.script(Behaviour.of("lost", cut_after=0))
-    events, error = await collected(make(), ask(wire))
+    events, error = await collect_until_error(make(), build_request(wire))
     assert (events, type(error)) == ([], errors.ConnectionFailed)
 
 
@@ -216,7 +204,7 @@ async def test_a_refused_connection_is_a_network_error(fake: Fake, wire: Wire, m
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         kelp = make(base_url=f"http://127.0.0.1:{closed.getsockname()[1]}{wire.path}")
-        events, error = await collected(kelp, ask(wire))
+        events, error = await collect_until_error(kelp, build_request(wire))
     assert (events, type(error)) == ([], errors.ConnectionFailed)
     assert error is not None
     assert error.retryable
@@ -224,7 +212,7 @@ async def test_a_refused_connection_is_a_network_error(fake: Fake, wire: Wire, m
 
 async def test_silence_in_the_middle_times_out(fake: Fake, wire: Wire, make: Make) -> None:
     fake.script(Behaviour.of("Kelp ", "is", stall_after=1))
-    events, error = await collected(make(timeouts=QUICK), ask(wire))
+    events, error = await collect_until_error(make(timeouts=QUICK), build_request(wire))
     assert (events, type(error)) == ([Delta("Kelp ")], errors.TimedOut)
     await asyncio.to_thread(fake.wait_for, "closed")
 
@@ -234,13 +222,13 @@ async def test_a_steady_reply_may_take_longer_than_any_limit(
 ) -> None:
     fake.script(Behaviour.of(*"holdfast", delay=0.1))
     patience = Timeouts(connect=2.0, first_delta=0.6, idle=0.6)
-    events, error = await collected(make(timeouts=patience), ask(wire))
-    assert (said(events), error) == ("holdfast", None)
+    events, error = await collect_until_error(make(timeouts=patience), build_request(wire))
+    assert (join_text(events), error) == ("holdfast", None)
 
 
 async def test_no_first_token_times_out(fake: Fake, wire: Wire, make: Make) -> None:
     fake.script(Behaviour.of("Kelp", stall_after=0))
-    events, error = await collected(make(timeouts=QUICK), ask(wire))
+    events, error = await collect_until_error(make(timeouts=QUICK), build_request(wire))
     assert (events, type(error)) == ([], errors.TimedOut)
 
 
@@ -248,17 +236,17 @@ async def test_a_provider_that_never_answers_times_out(wire: Wire, make: Make) -
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
         kelp = make(base_url=f"http://127.0.0.1:{port}{wire.path}", timeouts=QUICK)
-        events, error = await collected(kelp, ask(wire))
+        events, error = await collect_until_error(kelp, build_request(wire))
     assert (events, type(error)) == ([], errors.TimedOut)
 
 
 async def test_a_slow_consumer_is_not_a_silent_provider(fake: Fake, wire: Wire, make: Make) -> None:
     fake.script(Behaviour.of("Kelp ", "is ", "slow."))
-    heard = ""
-    async for event in make(timeouts=QUICK).stream(ask(wire), Secret(KEY)):
+    received = ""
+    async for event in make(timeouts=QUICK).stream(build_request(wire), Secret(KEY)):
         await asyncio.sleep(1.5 * QUICK.idle)
-        heard += event.text if isinstance(event, Delta) else "■"
-    assert heard == "Kelp is slow.■"
+        received += event.text if isinstance(event, Delta) else "■"
+    assert received == "Kelp is slow.■"
 
 
 # Requests
@@ -267,9 +255,9 @@ async def test_a_slow_consumer_is_not_a_silent_provider(fake: Fake, wire: Wire, 
 async def test_the_request_contains_the_settings_and_nothing_else(
     fake: Fake, wire: Wire, make: Make
 ) -> None:
-    plain = ask(wire)
-    await collected(make(), plain)
-    await collected(
+    plain = build_request(wire)
+    await collect_until_error(make(), plain)
+    await collect_until_error(
         make(), replace(plain, system="Be brief.", max_tokens=50, reasoning_effort="low")
     )
     bare, full = (json.dumps(asked.body) for asked in fake.requests())
@@ -285,9 +273,9 @@ async def test_the_request_contains_the_settings_and_nothing_else(
 
 async def test_the_history_is_sent_as_turns(fake: Fake, wire: Wire, make: Make) -> None:
     turns = (Turn("user", "Kelp?"), Turn("assistant", "An alga."), Turn("user", "Shorter."))
-    _, error = await collected(make(), Request(wire.model, turns))
-    told = json.dumps(fake.requests()[0].body)
-    places = [told.index(turn.text) for turn in turns]
+    _, error = await collect_until_error(make(), Request(wire.model, turns))
+    body = json.dumps(fake.requests()[0].body)
+    places = [body.index(turn.text) for turn in turns]
     assert (error, places) == (None, sorted(places))
 
 
@@ -295,8 +283,8 @@ async def test_a_cut_after_reasoning_alone_is_an_interruption(
     fake: Fake, wire: Wire, make: Make
 ) -> None:
     fake.script(Behaviour((Piece("Hm", "reasoning"), Piece("lost")), cut_after=1))
-    events, error = await collected(make(), ask(wire))
-    assert said(events, "reasoning") == "Hm"
+    events, error = await collect_until_error(make(), build_request(wire))
+    assert join_text(events, "reasoning") == "Hm"
     assert type(error) is errors.Interrupted
 
 
@@ -304,7 +292,7 @@ async def test_a_cut_after_reasoning_alone_is_an_interruption(
 
 
 async def test_the_models_are_listed_as_the_provider_lists_them(fake: Fake, wire: Wire) -> None:
-    models = await listed(fake, wire)
+    models = await list_models(fake, wire)
     assert wire.listed in models
     assert not [model for model in models if "embedding" in model.id]
 
@@ -314,10 +302,10 @@ async def test_a_key_is_checked_with_one_request(fake: Fake, wire: Wire) -> None
         fake.reset()
         fake.script(Behaviour(on="models", error=answer))
         with pytest.raises(errors.ProviderError) as caught:
-            await listed(fake, wire)
+            await list_models(fake, wire)
         assert (label, type(caught.value)) == (label, expected)
         assert len(fake.lists()) == 1
-    await listed(fake, wire)
+    await list_models(fake, wire)
     assert fake.requests() == []
 
 
@@ -330,7 +318,7 @@ async def test_every_error_has_its_class_and_costs_one_request(
     for label, (answer, expected) in wire.failures.items():
         fake.reset()
         fake.script(Behaviour(error=answer))
-        events, error = await collected(make(), ask(wire))
+        events, error = await collect_until_error(make(), build_request(wire))
         assert (label, type(error)) == (label, expected)
         assert error is not None
         assert events == []
@@ -343,7 +331,7 @@ async def test_an_error_in_the_middle_keeps_the_text_before_it(
     fake: Fake, wire: Wire, make: Make
 ) -> None:
     fake.script(Behaviour.of("Kelp ", "is", error_after=1))
-    events, error = await collected(make(), ask(wire))
+    events, error = await collect_until_error(make(), build_request(wire))
     assert events == [Delta("Kelp ")]
     assert type(error) is errors.Overloaded
     assert error.retryable
@@ -367,7 +355,7 @@ async def test_the_retry_time_is_on_the_error(
     fake: Fake, wire: Wire, make: Make, headers: dict[str, str], seconds: float | None
 ) -> None:
     fake.script(Behaviour(error=ErrorAnswer(429, headers=headers)))
-    _, error = await collected(make(), ask(wire))
+    _, error = await collect_until_error(make(), build_request(wire))
     assert type(error) is errors.RateLimited
     assert error.retryable
     assert error.retry_after == seconds
@@ -386,7 +374,7 @@ async def test_cancelling_closes_the_connection_within_100_ms(
 async def _time_to_close(fake: Fake, wire: Wire, kelp: Adapter) -> float:
     fake.reset()
     fake.script(Behaviour.of("Kelp ", "is", stall_after=1))
-    task = asyncio.create_task(collected(kelp, ask(wire)))
+    task = asyncio.create_task(collect_until_error(kelp, build_request(wire)))
     await asyncio.to_thread(fake.wait_for, "stalled")
     stopped = time.monotonic()
     task.cancel()
@@ -398,7 +386,7 @@ async def _time_to_close(fake: Fake, wire: Wire, kelp: Adapter) -> float:
 
 async def test_leaving_the_loop_closes_the_connection(fake: Fake, wire: Wire, make: Make) -> None:
     fake.script(Behaviour.of("Kelp ", "is", stall_after=2))
-    async with aclosing(make().stream(ask(wire), Secret(KEY))) as events:
+    async with aclosing(make().stream(build_request(wire), Secret(KEY))) as events:
         assert await anext(events) == Delta("Kelp ")
     await asyncio.to_thread(fake.wait_for, "closed")
 
@@ -407,7 +395,7 @@ async def test_stopping_before_the_first_token_closes_the_connection(
     fake: Fake, wire: Wire, make: Make
 ) -> None:
     fake.script(Behaviour.of("Kelp", stall_after=0))
-    task = asyncio.create_task(collected(make(), ask(wire)))
+    task = asyncio.create_task(collect_until_error(make(), build_request(wire)))
     await asyncio.to_thread(fake.wait_for, "stalled")
     task.cancel()
     await asyncio.to_thread(fake.wait_for, "closed")
@@ -416,8 +404,8 @@ async def test_stopping_before_the_first_token_closes_the_connection(
 async def test_no_connection_outlives_a_reply(fake: Fake, wire: Wire, make: Make) -> None:
     tasks_before = asyncio.all_tasks()
     fake.script(Behaviour.of("Kelp"), Behaviour.of("Kelp", cut_after=1))
-    await collected(make(), ask(wire))
-    await collected(make(), ask(wire))
+    await collect_until_error(make(), build_request(wire))
+    await collect_until_error(make(), build_request(wire))
     assert asyncio.all_tasks() == tasks_before
 
 
@@ -444,29 +432,29 @@ async def test_no_failure_reveals_the_key(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     fake.script(behaviour)
-    _, error = await collected(make(timeouts=QUICK), ask(wire))
+    _, error = await collect_until_error(make(timeouts=QUICK), build_request(wire))
     assert error is not None
     logging.getLogger("worker").error("A reply failed", exc_info=error)
-    told = [repr(error), str(error), repr(vars(error)), caplog.text, *_frames(error)]
+    texts = [repr(error), str(error), repr(vars(error)), caplog.text, *_list_local_variables(error)]
     assert error.__cause__ is None
     assert error.__context__ is None
-    assert _pieces(KEY).isdisjoint(piece for text in told for piece in _pieces(text))
+    assert _split_in_tens(KEY).isdisjoint(piece for text in texts for piece in _split_in_tens(text))
 
 
-def _frames(error: BaseException) -> list[str]:
+def _list_local_variables(error: BaseException) -> list[str]:
     """The traceback with all locals, without the frames of this file, which hold the key."""
-    told = traceback.TracebackException.from_exception(error, capture_locals=True)
-    return [repr(frame.locals) for frame in told.stack if frame.filename != __file__]
+    trace = traceback.TracebackException.from_exception(error, capture_locals=True)
+    return [repr(frame.locals) for frame in trace.stack if frame.filename not in OWN_FILES]
 
 
-def _pieces(text: str) -> set[str]:
+def _split_in_tens(text: str) -> set[str]:
     return {text[at : at + 10] for at in range(len(text) - 9)}
 
 
 async def test_an_unreadable_event_is_a_provider_error(fake: Fake, wire: Wire, make: Make) -> None:
     for garbage in wire.garbage:
         fake.script(Behaviour.of("Kelp", extra=garbage))
-        _, error = await collected(make(), ask(wire))
+        _, error = await collect_until_error(make(), build_request(wire))
         assert type(error) is errors.ProviderError
         assert error.message.endswith("sent something that could not be read.")
 
@@ -475,7 +463,7 @@ async def test_an_unreadable_event_is_a_provider_error(fake: Fake, wire: Wire, m
 async def test_a_key_that_fits_no_header_is_refused_before_anything_is_sent(
     fake: Fake, wire: Wire, make: Make, key: str
 ) -> None:
-    _, error = await collected(make(), ask(wire), key)
+    _, error = await collect_until_error(make(), build_request(wire), key)
     if wire.keyless and not key:
         assert error is None
         return
@@ -485,8 +473,8 @@ async def test_a_key_that_fits_no_header_is_refused_before_anything_is_sent(
 
 
 async def test_the_key_and_the_text_reach_the_provider(fake: Fake, wire: Wire, make: Make) -> None:
-    await collected(make(), ask(wire, "What is a holdfast? 🌊"))
-    await collected(make(), ask(wire), "sk-another")
+    await collect_until_error(make(), build_request(wire, "What is a holdfast? 🌊"))
+    await collect_until_error(make(), build_request(wire), "sk-another")
     first, second = fake.requests()
     assert "absent" not in {first.key, second.key}
     assert first.key != second.key

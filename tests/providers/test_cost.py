@@ -28,11 +28,13 @@ async def cost(events: AsyncIterator[Any]) -> float:
 
 async def through_the_sdk(fake: Fake, wire: str) -> AsyncIterator[Any]:
     async with openai.AsyncOpenAI(api_key=KEY, base_url=fake.openai, max_retries=0) as client:
-        said: Any = [{"role": "user", "content": "?"}]
+        messages: Any = [{"role": "user", "content": "?"}]
         if wire == "openai":
-            events: Any = await client.responses.create(model="gpt-5.5", input=said, stream=True)
+            events: Any = await client.responses.create(
+                model="gpt-5.5", input=messages, stream=True
+            )
         else:
-            events = await client.chat.completions.create(model="k", messages=said, stream=True)
+            events = await client.chat.completions.create(model="k", messages=messages, stream=True)
         async for event in events:
             yield event
 

@@ -9,8 +9,8 @@ from streaming.events import Delta, Finish
 from streaming.providers import errors
 from streaming.providers.adapter import ReplyEvent
 from streaming.providers.demo import adapter, prose
-from streaming.providers.redaction import Secret
 from streaming.providers.types import CONTINUE_PROMPT, Request, Turn
+from tests.providers.factories import collect_events, join_all_text
 
 PROMPTS = ["Tell me about tides", "What about the kelp?", "", "Some code, please", "🌊" * 500]
 
@@ -20,12 +20,8 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(adapter.TOKENS_PER_SECOND, "demo", 1e9)
 
 
-async def collected(request: Request) -> list[ReplyEvent]:
-    return [event async for event in adapter.DemoAdapter().stream(request, Secret(""))]
-
-
-def said(events: list[ReplyEvent]) -> str:
-    return "".join(event.text for event in events if isinstance(event, Delta))
+async def ask_demo(request: Request) -> list[ReplyEvent]:
+    return await collect_events(adapter.DemoAdapter(), request, key="")
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
@@ -38,9 +34,9 @@ def test_a_reply_at_middle_speed_takes_more_than_a_minute(prompt: str) -> None:
 @pytest.mark.parametrize("prompt", PROMPTS)
 async def test_the_same_prompt_has_the_same_reply(prompt: str) -> None:
     request = Request("demo", (Turn("user", prompt),))
-    first, second = await collected(request), await collected(request)
+    first, second = await ask_demo(request), await ask_demo(request)
     assert first == second
-    assert said(first) == prose.compose_reply(prompt)
+    assert join_all_text(first) == prose.compose_reply(prompt)
 
 
 def test_different_prompts_have_different_replies() -> None:
@@ -83,29 +79,33 @@ def test_a_prompt_is_quoted_without_its_markup() -> None:
 
 @pytest.mark.parametrize("prompt", ["Tell me about tides", "a short one"])
 def test_it_continues_from_any_position(prompt: str) -> None:
-    whole = prose.compose_reply(prompt)
-    for at in range(len(whole) + 1):
-        turns = (Turn("user", prompt), Turn("assistant", whole[:at]), Turn("user", CONTINUE_PROMPT))
-        assert whole[:at] + prose.compose_remainder(turns) == whole
+    complete = prose.compose_reply(prompt)
+    for at in range(len(complete) + 1):
+        turns = (
+            Turn("user", prompt),
+            Turn("assistant", complete[:at]),
+            Turn("user", CONTINUE_PROMPT),
+        )
+        assert complete[:at] + prose.compose_remainder(turns) == complete
 
 
 def test_it_continues_a_continued_reply() -> None:
-    whole = prose.compose_reply("tides")
+    complete = prose.compose_reply("tides")
     turns = (
         Turn("user", "tides"),
-        Turn("assistant", whole[:100]),
+        Turn("assistant", complete[:100]),
         Turn("user", CONTINUE_PROMPT),
-        Turn("assistant", whole[100:250]),
+        Turn("assistant", complete[100:250]),
         Turn("user", CONTINUE_PROMPT),
     )
-    assert prose.compose_remainder(turns) == whole[250:]
+    assert prose.compose_remainder(turns) == complete[250:]
 
 
 @pytest.mark.usefixtures("hurried")
 async def test_it_adds_nothing_to_a_complete_reply() -> None:
-    whole = prose.compose_reply("tides")
-    turns = (Turn("user", "tides"), Turn("assistant", whole), Turn("user", CONTINUE_PROMPT))
-    [finish] = await collected(Request("demo", turns))
+    complete = prose.compose_reply("tides")
+    turns = (Turn("user", "tides"), Turn("assistant", complete), Turn("user", CONTINUE_PROMPT))
+    [finish] = await ask_demo(Request("demo", turns))
     assert isinstance(finish, Finish)
     assert finish.reason == "stop"
 
@@ -117,7 +117,7 @@ def test_only_the_last_prompt_counts() -> None:
 
 @pytest.mark.usefixtures("hurried")
 async def test_its_usage_counts_its_text() -> None:
-    events = await collected(Request("demo", (Turn("user", "four small words here"),)))
+    events = await ask_demo(Request("demo", (Turn("user", "four small words here"),)))
     finish = events[-1]
     assert isinstance(finish, Finish)
     assert finish.usage is not None
@@ -126,7 +126,7 @@ async def test_its_usage_counts_its_text() -> None:
 
 @pytest.mark.usefixtures("hurried")
 async def test_it_respects_max_tokens() -> None:
-    events = await collected(Request("demo", (Turn("user", "tides"),), max_tokens=5))
+    events = await ask_demo(Request("demo", (Turn("user", "tides"),), max_tokens=5))
     assert [type(event) for event in events] == [Delta] * 5 + [Finish]
     assert isinstance(events[-1], Finish)
     assert events[-1].reason == "length"
@@ -134,7 +134,7 @@ async def test_it_respects_max_tokens() -> None:
 
 async def test_it_streams_at_its_speed() -> None:
     started = time.monotonic()
-    events = await collected(Request("demo-fast", (Turn("user", "short"),)))
+    events = await ask_demo(Request("demo-fast", (Turn("user", "short"),)))
     assert time.monotonic() - started >= 0.98 * (len(events) - 1) / 400
 
 
@@ -160,7 +160,7 @@ async def test_only_the_beginning_of_a_long_prompt_is_read(
         monkeypatch.setattr(module, name, Counting(getattr(module, name)))
     long = "seaweed " * 50_000
     turns = (Turn("user", long), Turn("assistant", "Well."), Turn("user", f"{long}and kelp"))
-    events = await collected(Request("demo", turns, system=long, max_tokens=1))
+    events = await ask_demo(Request("demo", turns, system=long, max_tokens=1))
     finish = events[-1]
     assert isinstance(finish, Finish)
     assert finish.usage is not None
@@ -171,4 +171,4 @@ async def test_only_the_beginning_of_a_long_prompt_is_read(
 
 async def test_a_model_of_another_provider_is_unknown() -> None:
     with pytest.raises(errors.ModelNotFound):
-        await collected(Request("gpt-4o", (Turn("user", "tides"),)))
+        await ask_demo(Request("gpt-4o", (Turn("user", "tides"),)))

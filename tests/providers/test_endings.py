@@ -6,17 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from streaming.events import Delta, Finish
+from streaming.events import Finish
 from streaming.providers import errors
-from streaming.providers.adapter import ReplyEvent
 from streaming.providers.http import call as calls
-from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import Request, Timeouts, Turn
+from tests.providers.factories import collect_until_error, join_text
 from tests.providers.wires import WIRES, Wire
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
 
-KEY = "sk-canary-0123456789"
 LINES = [f"line {number:02d}\n\n" for number in range(6)]
 STAMPED = Behaviour.of(*LINES, stamp=True)
 QUICK = Timeouts(connect=2.0, first_delta=5.0, idle=0.3)
@@ -24,29 +22,23 @@ QUICK = Timeouts(connect=2.0, first_delta=5.0, idle=0.3)
 stamping = pytest.mark.parametrize("wire", WIRES[1:], ids=lambda wire: wire.name)
 
 
-async def heard(
+async def read_reply(
     fake: Fake, wire: Wire, times: Timeouts | None = None
 ) -> tuple[str, Finish | errors.ProviderError | None]:
-    """All of the text, and how it ended."""
-    kelp = get_adapter(wire.provider, base_url=wire.base_url(fake), timeouts=times)
-    events: list[ReplyEvent] = []
-    try:
-        async for event in kelp.stream(Request(wire.model, (Turn("user", "?"),)), Secret(KEY)):
-            events.append(event)
-    except errors.ProviderError as error:
-        return text_of(events), error
-    return text_of(events), events[-1] if isinstance(events[-1], Finish) else None
-
-
-def text_of(events: list[ReplyEvent]) -> str:
-    return "".join(e.text for e in events if isinstance(e, Delta) and e.kind == "text")
+    """Return the complete text, and how it ended."""
+    adapter = get_adapter(wire.provider, base_url=wire.base_url(fake), timeouts=times)
+    request = Request(wire.model, (Turn("user", "?"),))
+    events, error = await collect_until_error(adapter, request)
+    if error:
+        return join_text(events), error
+    return join_text(events), events[-1] if isinstance(events[-1], Finish) else None
 
 
 @stamping
 async def test_a_reason_in_every_event_cuts_no_reply(fake: Fake, wire: Wire) -> None:
     fake.script(STAMPED)
-    said, end = await heard(fake, wire)
-    assert said == "".join(LINES)
+    text, end = await read_reply(fake, wire)
+    assert text == "".join(LINES)
     assert isinstance(end, Finish)
     assert end.reason == "stop"
     assert end.usage is not None
@@ -61,20 +53,20 @@ async def test_a_pause_after_an_early_reason_cuts_no_reply(
     monkeypatch.setattr(calls, "USAGE_WAIT_SECONDS", 0.1)
     fake.script(replace(STAMPED, pieces=(first, *STAMPED.pieces), hold_after=(1,)))
     get_adapter(wire.provider, base_url=wire.base_url(fake))  # loads the SDK
-    reading = asyncio.create_task(heard(fake, wire))
+    reading = asyncio.create_task(read_reply(fake, wire))
     await asyncio.to_thread(fake.wait_for, "held")
     await asyncio.sleep(3 * calls.USAGE_WAIT_SECONDS)
     fake.release()
-    said, end = await reading
-    assert said.endswith("".join(LINES))
+    text, end = await reading
+    assert text.endswith("".join(LINES))
     assert isinstance(end, Finish)
 
 
 @stamping
 async def test_a_break_after_a_revoked_reason_is_an_interruption(fake: Fake, wire: Wire) -> None:
     fake.script(replace(STAMPED, cut_after=3))
-    said, end = await heard(fake, wire)
-    assert (said, type(end)) == ("".join(LINES[:3]), errors.Interrupted)
+    text, end = await read_reply(fake, wire)
+    assert (text, type(end)) == ("".join(LINES[:3]), errors.Interrupted)
 
 
 @stamping
@@ -87,8 +79,8 @@ async def test_a_break_right_after_a_reason_with_text_is_an_interruption(
     fake: Fake, wire: Wire, broken: dict[str, int], expected: type[errors.ProviderError]
 ) -> None:
     fake.script(replace(STAMPED, **broken))  # type: ignore[arg-type]
-    said, end = await heard(fake, wire, QUICK)
-    assert (said, type(end)) == (LINES[0], expected)
+    text, end = await read_reply(fake, wire, QUICK)
+    assert (text, type(end)) == (LINES[0], expected)
 
 
 @pytest.mark.parametrize("wire", WIRES[1:3], ids=lambda wire: wire.name)
@@ -96,21 +88,21 @@ async def test_a_body_without_end_marker_is_cut_when_every_event_has_a_reason(
     fake: Fake, wire: Wire
 ) -> None:
     fake.script(replace(STAMPED, end_after=3))
-    assert await heard(fake, wire) == ("".join(LINES[:3]), None)
+    assert await read_reply(fake, wire) == ("".join(LINES[:3]), None)
 
 
 @stamping
 async def test_silence_after_a_revoked_reason_times_out(fake: Fake, wire: Wire) -> None:
     fake.script(replace(STAMPED, stall_after=3))
-    said, end = await heard(fake, wire, QUICK)
-    assert (said, type(end)) == ("".join(LINES[:3]), errors.TimedOut)
+    text, end = await read_reply(fake, wire, QUICK)
+    assert (text, type(end)) == ("".join(LINES[:3]), errors.TimedOut)
 
 
 @stamping
 async def test_an_error_after_a_reason_with_text_is_raised(fake: Fake, wire: Wire) -> None:
     fake.script(replace(STAMPED, error_after=1))
-    said, end = await heard(fake, wire)
-    assert (said, type(end)) == (LINES[0], errors.Overloaded)
+    text, end = await read_reply(fake, wire)
+    assert (text, type(end)) == (LINES[0], errors.Overloaded)
 
 
 @stamping
@@ -118,8 +110,8 @@ async def test_reasoning_alone_cut_after_a_reason_is_an_interruption(
     fake: Fake, wire: Wire
 ) -> None:
     fake.script(Behaviour((Piece("Hm.", "reasoning"),), stamp=True, cut_after=1))
-    said, end = await heard(fake, wire)
-    assert (said, type(end)) == ("", errors.Interrupted)
+    text, end = await read_reply(fake, wire)
+    assert (text, type(end)) == ("", errors.Interrupted)
 
 
 # Chat Completions alone can tell all of these apart
@@ -128,9 +120,9 @@ COMPATIBLE = WIRES[1]
 
 
 def chunk(finish: str | None = None, usage: int = 0, **delta: str) -> str:
-    said = {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+    body = {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
     counted = {"usage": {"completion_tokens": usage}} if usage else {}
-    return f"data: {json.dumps(said | counted)}\n\n"
+    return f"data: {json.dumps(body | counted)}\n\n"
 
 
 DONE = "data: [DONE]\n\n"
@@ -184,11 +176,11 @@ ANSWERS = {
 }
 
 
-@pytest.mark.parametrize("said", ANSWERS)
-async def test_a_reason_ends_a_reply_if_nothing_follows(fake: Fake, said: str) -> None:
-    body, reason, output = ANSWERS[said]
+@pytest.mark.parametrize("case", ANSWERS)
+async def test_a_reason_ends_a_reply_if_nothing_follows(fake: Fake, case: str) -> None:
+    body, reason, output = ANSWERS[case]
     fake.script(Behaviour(error=ErrorAnswer(200, body)))
-    _, end = await heard(fake, COMPATIBLE)
+    _, end = await read_reply(fake, COMPATIBLE)
     expected = Finish(reason, {"output": output} if output else None, "req_fake")
     assert end == (expected if reason else None)
 
@@ -205,10 +197,10 @@ BROKEN_OFF = {
 }
 
 
-@pytest.mark.parametrize("said", BROKEN_OFF)
-async def test_an_early_reason_is_no_end_when_the_connection_breaks(fake: Fake, said: str) -> None:
-    fake.script(Behaviour(extra=BROKEN_OFF[said].encode(), cut_after=0))
-    _, end = await heard(fake, COMPATIBLE)
+@pytest.mark.parametrize("case", BROKEN_OFF)
+async def test_an_early_reason_is_no_end_when_the_connection_breaks(fake: Fake, case: str) -> None:
+    fake.script(Behaviour(extra=BROKEN_OFF[case].encode(), cut_after=0))
+    _, end = await read_reply(fake, COMPATIBLE)
     assert isinstance(end, errors.Interrupted | errors.ConnectionFailed)
 
 
@@ -222,15 +214,15 @@ async def test_every_spelling_of_the_end_marker_is_accepted(
     fake: Fake, mark: str, end: str, reason: str | None
 ) -> None:
     fake.script(Behaviour(error=ErrorAnswer(200, chunk(reason, content="a") + mark + end)))
-    said, finish = await heard(fake, COMPATIBLE)
-    assert (said, finish) == ("a", Finish(reason or "unknown", None, "req_fake"))
+    text, finish = await read_reply(fake, COMPATIBLE)
+    assert (text, finish) == ("a", Finish(reason or "unknown", None, "req_fake"))
 
 
 @pytest.mark.parametrize("mark", ["data: [DONE]", "[DONE]"])
 async def test_an_end_marker_in_the_event_of_the_last_text_counts(fake: Fake, mark: str) -> None:
     body = chunk(content="a") + chunk(content="b").rstrip() + f"\n{mark}\n\n"
     fake.script(Behaviour(error=ErrorAnswer(200, body)))
-    assert await heard(fake, COMPATIBLE) == ("ab", Finish("unknown", None, "req_fake"))
+    assert await read_reply(fake, COMPATIBLE) == ("ab", Finish("unknown", None, "req_fake"))
 
 
 ODD = ["data: null", "data: [END]", "data: <|eot|>", "data: 5", "<end>", 'data: {"choices": 5}']
@@ -244,7 +236,7 @@ async def test_an_unreadable_event_after_a_reason_fails_no_reply(
     early = chunk("length", content="") + chunk(content="a") + chunk("stop")
     for body in (chunk(content="a") + chunk("stop"), chunk("stop", content="a"), early):
         fake.script(Behaviour(error=ErrorAnswer(200, f"{body}{odd}\n\n{done}")))
-        assert await heard(fake, COMPATIBLE) == ("a", Finish("stop", None, "req_fake"))
+        assert await read_reply(fake, COMPATIBLE) == ("a", Finish("stop", None, "req_fake"))
 
 
 @pytest.mark.parametrize(
@@ -258,10 +250,10 @@ async def test_an_unreadable_event_after_a_reason_fails_no_reply(
 )
 async def test_an_unreadable_event_before_a_reason_is_an_error(fake: Fake, body: str) -> None:
     fake.script(Behaviour(error=ErrorAnswer(200, body)))
-    said, end = await heard(fake, COMPATIBLE)
+    text, end = await read_reply(fake, COMPATIBLE)
     assert isinstance(end, errors.ProviderError)
     assert "could not be read" in end.message
-    assert "b" not in said
+    assert "b" not in text
 
 
 GOOGLE = WIRES[3]
@@ -303,13 +295,13 @@ async def test_last_text_with_a_reason_ends_a_body_of_known_size(
 
     async with await asyncio.start_server(answer, "127.0.0.1") as server:
         there = Fake(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        said, end = await heard(there, wire)
+        text, end = await read_reply(there, wire)
         await answered.wait()
-    assert said == "a"
+    assert text == "a"
     assert isinstance(end, Finish) == (sized or body.startswith("{"))
 
 
 @pytest.mark.parametrize("reason", ["FINISH_REASON_UNSPECIFIED", "", "null"])
 async def test_googles_unspecified_reason_is_no_reason(fake: Fake, reason: str) -> None:
     fake.script(Behaviour(error=ErrorAnswer(200, last_chunk("a", reason))))
-    assert await heard(fake, GOOGLE) == ("a", None)
+    assert await read_reply(fake, GOOGLE) == ("a", None)

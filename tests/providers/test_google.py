@@ -6,9 +6,9 @@ import pytest
 
 from streaming.providers import errors, google
 from streaming.providers.adapter import ReplyEvent
-from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import CONTINUE_PROMPT, Request, Turn, Usage
+from tests.providers.factories import collect_events
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake
 
 KEY = "AIza-canary-0123456789"
@@ -16,13 +16,13 @@ TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CONTINU
 FLASH = Request("gemini-3.8-flash", TURNS)
 
 
-async def collected(fake: Fake, request: Request = FLASH, base_url: str = "") -> list[ReplyEvent]:
-    kelp = get_adapter("google", base_url=base_url or fake.google)
-    return [event async for event in kelp.stream(request, Secret(KEY))]
+async def ask_gemini(fake: Fake, request: Request = FLASH, base_url: str = "") -> list[ReplyEvent]:
+    adapter = get_adapter("google", base_url=base_url or fake.google)
+    return await collect_events(adapter, request, KEY)
 
 
 async def test_turns_and_settings_are_converted_to_googles_format(fake: Fake) -> None:
-    await collected(fake, Request("gemini-3.8-flash", TURNS, system="Be brief.", max_tokens=50))
+    await ask_gemini(fake, Request("gemini-3.8-flash", TURNS, system="Be brief.", max_tokens=50))
     [asked] = fake.requests()
     assert asked.path == "/v1beta/models/gemini-3.8-flash:streamGenerateContent"
     assert [turn["role"] for turn in asked.body["contents"]] == ["user", "model", "user"]
@@ -38,7 +38,7 @@ async def test_turns_and_settings_are_converted_to_googles_format(fake: Fake) ->
     [("", "v1"), ("/v1", "v1"), ("/v1beta", "v1beta"), ("/v1beta/", "v1beta")],
 )
 async def test_the_base_url_may_name_the_version(fake: Fake, suffix: str, version: str) -> None:
-    await collected(fake, base_url=fake.url + suffix)
+    await ask_gemini(fake, base_url=fake.url + suffix)
     assert fake.requests()[0].path.startswith(f"/{version}/models/")
 
 
@@ -55,16 +55,16 @@ async def test_the_base_url_may_name_the_version(fake: Fake, suffix: str, versio
 async def test_the_reasoning_effort_is_sent_in_each_models_format(
     fake: Fake, model: str, effort: str | None, thinking: dict[str, object] | None
 ) -> None:
-    await collected(fake, Request(model, TURNS, reasoning_effort=effort))
+    await ask_gemini(fake, Request(model, TURNS, reasoning_effort=effort))
     sent = fake.requests()[0].body.get("generationConfig", {})
     assert sent.get("thinkingConfig") == thinking
 
 
 async def test_a_blocked_prompt_is_refused(fake: Fake) -> None:
-    said = {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}
-    fake.script(Behaviour(extra=b"data: " + json.dumps(said).encode() + b"\n\n"))
+    body = {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}
+    fake.script(Behaviour(extra=b"data: " + json.dumps(body).encode() + b"\n\n"))
     with pytest.raises(errors.ContentRefused) as caught:
-        await collected(fake)
+        await ask_gemini(fake)
     assert "PROHIBITED_CONTENT" in caught.value.detail
     assert not caught.value.retryable
 
@@ -80,14 +80,14 @@ async def test_the_retry_time_may_be_in_the_details(
     body = {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "details": [info, "odd"]}}
     fake.script(Behaviour(error=ErrorAnswer(429, body, headers)))
     with pytest.raises(errors.RateLimited) as caught:
-        await collected(fake)
+        await ask_gemini(fake)
     assert caught.value.retry_after == seconds
 
 
 async def test_a_continuation_token_causes_no_second_request(fake: Fake) -> None:
     token = {"candidates": [{"finishReason": "CONTINUATION", "continuationToken": "dGlkZQ=="}]}
     fake.script(Behaviour(extra=b"data: " + json.dumps(token).encode() + b"\n\n", end_after=0))
-    await collected(fake)
+    await ask_gemini(fake)
     assert len(fake.requests()) == 1
 
 
@@ -100,21 +100,21 @@ async def test_the_refused_parameter_is_named(fake: Fake) -> None:
         body = {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": message}}
         fake.script(Behaviour(error=ErrorAnswer(400, body)))
         with pytest.raises(errors.BadRequest) as caught:
-            await collected(fake)
+            await ask_gemini(fake)
         assert caught.value.param == param
 
 
 async def test_the_servers_environment_stays_out_of_the_request(
     fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await collected(fake)
+    await ask_gemini(fake)
     for name in ("GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_CLOUD_PROJECT"):
         monkeypatch.setenv(name, "of-the-administrator")
     for name in ("GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_ENTERPRISE"):
         monkeypatch.setenv(name, "true")
     monkeypatch.setenv("GOOGLE_GENAI_API_VERSION", "v9")
     monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", "http://127.0.0.1:1")
-    await collected(fake)
+    await ask_gemini(fake)
     before, after = fake.requests()
     assert (after.key, after.path, after.headers) == (before.key, before.path, before.headers)
 

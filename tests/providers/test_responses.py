@@ -12,6 +12,7 @@ from streaming.providers.openai import auto, responses
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import CONTINUE_PROMPT, Request, Turn, Upstream
+from tests.providers.factories import collect_events, join_all_text
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
 from tools.fake_provider.wire import event
 
@@ -29,17 +30,13 @@ def nothing_remembered() -> Iterator[None]:
     auto._chat_only_urls.clear()
 
 
-async def collected(fake: Fake, request: Request = REQUEST) -> list[ReplyEvent]:
-    kelp = get_adapter("openai", base_url=fake.openai)
-    return [event async for event in kelp.stream(request, Secret(KEY))]
-
-
-def text(events: list[ReplyEvent]) -> str:
-    return "".join(event.text for event in events if isinstance(event, Delta))
+async def ask_openai(fake: Fake, request: Request = REQUEST) -> list[ReplyEvent]:
+    adapter = get_adapter("openai", base_url=fake.openai)
+    return await collect_events(adapter, request, KEY)
 
 
 async def test_nothing_is_stored_unless_requested(fake: Fake) -> None:
-    await collected(fake)
+    await ask_openai(fake)
     [asked] = fake.requests()
     assert asked.path == "/v1/responses"
     assert asked.body == {
@@ -75,17 +72,17 @@ async def test_an_organisation_without_summaries_is_not_asked_again(fake: Fake) 
     body = {"message": "Your organization must be verified.", "param": "reasoning.summary"}
     unverified = Behaviour(error=ErrorAnswer(400, {"error": body | {"code": "unsupported_value"}}))
     fake.script(unverified, Behaviour.of("Yes"), Behaviour.of("Again"))
-    assert text(await collected(fake)) == "Yes"
-    assert text(await collected(fake)) == "Again"
+    assert join_all_text(await ask_openai(fake)) == "Yes"
+    assert join_all_text(await ask_openai(fake)) == "Again"
     assert ["reasoning" in asked.body for asked in fake.requests()] == [True, False, False]
 
 
 async def test_parts_of_the_reasoning_are_separated(fake: Fake) -> None:
     part = {"sequence_number": 0, "item_id": "i", "output_index": 0, "part": {}}
     kind = "response.reasoning_summary_part.added"
-    said = [event(part | {"type": kind, "summary_index": index}, kind) for index in (0, 1)]
-    fake.script(Behaviour.of("Yes", extra=b"".join(said)))
-    assert (await collected(fake))[:-1] == [Delta("\n\n", "reasoning"), Delta("Yes")]
+    body = [event(part | {"type": kind, "summary_index": index}, kind) for index in (0, 1)]
+    fake.script(Behaviour.of("Yes", extra=b"".join(body)))
+    assert (await ask_openai(fake))[:-1] == [Delta("\n\n", "reasoning"), Delta("Yes")]
 
 
 @pytest.mark.parametrize(
@@ -102,12 +99,12 @@ async def test_parts_of_the_reasoning_are_separated(fake: Fake) -> None:
 async def test_a_reply_that_fails_says_why(
     fake: Fake, code: str, expected: type[errors.ProviderError], where: str
 ) -> None:
-    told = {"code": code, "message": "It did not work."}
-    failed = {"type": "response.failed", "response": {"id": "r", "error": told}}
-    said = failed if where == "failed" else {"type": "error", **told}
-    fake.script(Behaviour(extra=event(said | {"sequence_number": 1}, str(said["type"]))))
+    error = {"code": code, "message": "It did not work."}
+    failed = {"type": "response.failed", "response": {"id": "r", "error": error}}
+    body = failed if where == "failed" else {"type": "error", **error}
+    fake.script(Behaviour(extra=event(body | {"sequence_number": 1}, str(body["type"]))))
     with pytest.raises(errors.ProviderError) as caught:
-        await collected(fake)
+        await ask_openai(fake)
     assert type(caught.value) is expected
     assert "It did not work." in caught.value.detail
     assert len(fake.requests()) == 1
@@ -124,8 +121,8 @@ def older(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> Fake:
 
 
 async def test_a_server_without_responses_gets_chat_completions(older: Fake) -> None:
-    assert "You said" in text(await collected(older))
-    assert "You said" in text(await collected(older))
+    assert "You said" in join_all_text(await ask_openai(older))
+    assert "You said" in join_all_text(await ask_openai(older))
     paths = [asked.path for asked in older.requests()]
     assert paths == ["/v1/responses", "/v1/chat/completions", "/v1/chat/completions"]
 
@@ -133,9 +130,9 @@ async def test_a_server_without_responses_gets_chat_completions(older: Fake) -> 
 async def test_a_failure_of_both_wires_is_not_remembered(older: Fake) -> None:
     older.script(Behaviour(error=ErrorAnswer(404, "nothing here either")))
     with pytest.raises(errors.ModelNotFound):
-        await collected(older)
+        await ask_openai(older)
     assert not auto._chat_only_urls
-    await collected(older)
+    await ask_openai(older)
     assert [asked.wire for asked in older.requests()][-1] == "openai.responses"
 
 
@@ -152,7 +149,7 @@ async def test_a_failure_of_both_wires_is_not_remembered(older: Fake) -> None:
 async def test_other_failures_do_not_switch_the_wire(fake: Fake, answer: ErrorAnswer) -> None:
     fake.script(Behaviour(error=answer))
     with pytest.raises(errors.ProviderError):
-        await collected(fake)
+        await ask_openai(fake)
     assert len(fake.requests()) == 1
 
 
@@ -161,7 +158,7 @@ async def test_other_failures_do_not_switch_the_wire(fake: Fake, answer: ErrorAn
 
 async def test_a_stored_reply_yields_checkpoints(fake: Fake) -> None:
     fake.script(Behaviour((Piece("Hm", "reasoning"), Piece("Kelp "), Piece("is."))))
-    first, *rest, _ = await collected(fake, KEPT)
+    first, *rest, _ = await ask_openai(fake, KEPT)
     assert isinstance(first, Delta)
     assert first.text == ""
     assert first.checkpoint.endswith(" 0")
@@ -176,32 +173,32 @@ async def test_it_can_be_resumed_at_every_delta_without_another_generation(
     fake: Fake,
 ) -> None:
     fake.script(Behaviour.of("é", "\ud83d", "\ude00", " kelp ", "\n\n", "end"))
-    whole = await collected(fake, KEPT)
+    complete = await ask_openai(fake, KEPT)
     so_far = ""
-    for delta in whole[:-1]:
+    for delta in complete[:-1]:
         assert isinstance(delta, Delta)
         so_far += delta.text
         place = Upstream.from_checkpoint(delta.checkpoint)
-        rest = await collected(fake, replace(KEPT, upstream=place))
-        assert so_far + text(rest) == text(whole)
-        assert rest[-1] == whole[-1]
+        rest = await ask_openai(fake, replace(KEPT, upstream=place))
+        assert so_far + join_all_text(rest) == join_all_text(complete)
+        assert rest[-1] == complete[-1]
     assert [asked.wire for asked in fake.requests()].count("openai.responses") == 1
 
 
 async def test_it_continues_without_a_reader(fake: Fake) -> None:
     fake.script(Behaviour.of("Kelp ", "is ", "anchored.", cut_after=1))
     kelp = get_adapter("openai", base_url=fake.openai)
-    heard: list[ReplyEvent] = []
+    received: list[ReplyEvent] = []
     with pytest.raises(errors.Interrupted):
-        heard += [event async for event in kelp.stream(KEPT, Secret(KEY))]
+        received += [event async for event in kelp.stream(KEPT, Secret(KEY))]
     upstream = Upstream("resp_" + f"{fake.requests()[0].id:08d}", "0")
-    rest = await collected(fake, replace(KEPT, upstream=upstream))
-    assert text(rest) == "Kelp is anchored."
+    rest = await ask_openai(fake, replace(KEPT, upstream=upstream))
+    assert join_all_text(rest) == "Kelp is anchored."
 
 
 async def test_an_expired_copy_causes_no_new_request(fake: Fake) -> None:
     with pytest.raises(errors.ModelNotFound):
-        await collected(fake, replace(KEPT, upstream=Upstream("resp_gone", "3")))
+        await ask_openai(fake, replace(KEPT, upstream=Upstream("resp_gone", "3")))
     assert fake.requests() == []
 
 

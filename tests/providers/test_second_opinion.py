@@ -14,14 +14,14 @@ import pytest
 
 from streaming.events import Delta, Finish
 from streaming.providers import errors
-from streaming.providers.adapter import ReplyEvent
+from streaming.providers.adapter import Adapter, ReplyEvent
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import CONTINUE_PROMPT, Request, Timeouts, Turn
+from tests.providers.factories import KEY, collect_until_error, join_text
 from tests.providers.wires import WIRES, Wire
 from tools.services.aimock import Aimock, Missing, aimock
 
-KEY = "sk-canary-0123456789abcdefghijklmnop"
 TEXT = "Kelp 🌊 is anchored by a holdfast.\n\n| a | b |\n|---|---|\n"
 
 DIFFERENCES = {
@@ -59,7 +59,7 @@ REPLIES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def mock() -> Iterator[Aimock]:
-    fixtures = [{"match": {"userMessage": said}, **reply} for said, reply in REPLIES.items()]
+    fixtures = [{"match": {"userMessage": prompt}, **reply} for prompt, reply in REPLIES.items()]
     try:
         with aimock(json.dumps({"fixtures": fixtures})) as running:
             yield running
@@ -73,31 +73,21 @@ def wire(request: pytest.FixtureRequest) -> Wire:
     return chosen
 
 
-def stream(mock: Aimock, wire: Wire, said: str, **options: Any) -> Any:
-    kelp = get_adapter(wire.provider, base_url=mock.url + wire.path, **options)
-    turns = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", said))
-    return kelp.stream(Request(wire.model, turns, system="Be brief.", max_tokens=500), Secret(KEY))
+def build_call(mock: Aimock, wire: Wire, prompt: str, **options: Any) -> tuple[Adapter, Request]:
+    adapter = get_adapter(wire.provider, base_url=mock.url + wire.path, **options)
+    turns = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", prompt))
+    return adapter, Request(wire.model, turns, system="Be brief.", max_tokens=500)
 
 
-async def collected(
-    mock: Aimock, wire: Wire, said: str, **options: Any
+async def ask_mock(
+    mock: Aimock, wire: Wire, prompt: str, **options: Any
 ) -> tuple[list[ReplyEvent], errors.ProviderError | None]:
-    events: list[ReplyEvent] = []
-    try:
-        async for event in stream(mock, wire, said, **options):
-            events.append(event)
-    except errors.ProviderError as error:
-        return events, error
-    return events, None
-
-
-def text(events: list[ReplyEvent], kind: str = "text") -> str:
-    return "".join(e.text for e in events if isinstance(e, Delta) and e.kind == kind)
+    return await collect_until_error(*build_call(mock, wire, prompt, **options))
 
 
 async def test_text_arrives_completely_and_ends_once(mock: Aimock, wire: Wire) -> None:
-    events, error = await collected(mock, wire, "plain")
-    assert (text(events), error) == (TEXT, None)
+    events, error = await ask_mock(mock, wire, "plain")
+    assert (join_text(events), error) == (TEXT, None)
     assert [type(event) for event in events[-2:]] == [Delta, Finish]
     assert len(events) > 5
     assert isinstance(events[-1], Finish)
@@ -105,44 +95,44 @@ async def test_text_arrives_completely_and_ends_once(mock: Aimock, wire: Wire) -
 
 
 async def test_reasoning_is_separate_from_the_text(mock: Aimock, wire: Wire) -> None:
-    events, _ = await collected(mock, wire, "thinking")
-    assert (text(events, "reasoning"), text(events)) == ("Hm, tides.", "Yes.")
+    events, _ = await ask_mock(mock, wire, "thinking")
+    assert (join_text(events, "reasoning"), join_text(events)) == ("Hm, tides.", "Yes.")
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"), [("too long", "length"), ("filtered", "content_filter")]
+    ("prompt", "reason"), [("too long", "length"), ("filtered", "content_filter")]
 )
 async def test_a_reply_that_ends_early_says_why(
-    mock: Aimock, wire: Wire, said: str, reason: str
+    mock: Aimock, wire: Wire, prompt: str, reason: str
 ) -> None:
     if why := DIFFERENCES.get((wire.name, reason)):
         pytest.skip(f"aimock differs: {why}")
-    events, error = await collected(mock, wire, said)
+    events, error = await ask_mock(mock, wire, prompt)
     assert error is None
     assert isinstance(events[-1], Finish)
     assert events[-1].reason == reason
 
 
 async def test_a_cut_in_the_middle_is_an_interruption(mock: Aimock, wire: Wire) -> None:
-    events, error = await collected(mock, wire, "cut off")
+    events, error = await ask_mock(mock, wire, "cut off")
     assert type(error) is errors.Interrupted
-    assert TEXT.startswith(text(events)[: len(TEXT)])
-    assert text(events)
+    assert TEXT.startswith(join_text(events)[: len(TEXT)])
+    assert join_text(events)
 
 
 async def test_a_late_first_token_is_waited_for(mock: Aimock, wire: Wire) -> None:
-    events, error = await collected(mock, wire, "late")
-    assert (text(events), error) == ("Late.", None)
+    events, error = await ask_mock(mock, wire, "late")
+    assert (join_text(events), error) == ("Late.", None)
 
 
 async def test_a_first_token_after_the_limit_times_out(mock: Aimock, wire: Wire) -> None:
     quick = Timeouts(connect=2.0, first_delta=0.15, idle=0.15)
-    events, error = await collected(mock, wire, "late", timeouts=quick)
+    events, error = await ask_mock(mock, wire, "late", timeouts=quick)
     assert (events, type(error)) == ([], errors.TimedOut)
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("prompt", "expected"),
     [
         ("wrong key", errors.InvalidKey),
         ("no model", errors.ModelNotFound),
@@ -153,23 +143,24 @@ async def test_a_first_token_after_the_limit_times_out(mock: Aimock, wire: Wire)
     ],
 )
 async def test_an_error_is_classified_and_costs_one_request(
-    mock: Aimock, wire: Wire, said: str, expected: type[errors.ProviderError]
+    mock: Aimock, wire: Wire, prompt: str, expected: type[errors.ProviderError]
 ) -> None:
-    before = len(asked(mock))
-    events, error = await collected(mock, wire, said)
+    before = len(read_requests(mock))
+    events, error = await ask_mock(mock, wire, prompt)
     assert (events, type(error)) == ([], expected)
-    assert len(asked(mock)) == before + 1
+    assert len(read_requests(mock)) == before + 1
     assert KEY not in repr(vars(error))
 
 
 async def test_the_retry_time_is_on_the_error(mock: Aimock, wire: Wire) -> None:
-    _, error = await collected(mock, wire, "limited")
+    _, error = await ask_mock(mock, wire, "limited")
     assert error is not None
     assert error.retry_after == 7
 
 
 async def test_a_stop_ends_at_once(mock: Aimock, wire: Wire) -> None:
-    async with aclosing(stream(mock, wire, "slow")) as events:
+    adapter, request = build_call(mock, wire, "slow")
+    async with aclosing(adapter.stream(request, Secret(KEY))) as events:
         assert isinstance(await anext(events), Delta)
         waiting = asyncio.create_task(anext(events))
         await asyncio.sleep(0)
@@ -180,11 +171,11 @@ async def test_a_stop_ends_at_once(mock: Aimock, wire: Wire) -> None:
 
 
 async def test_continuing_a_partial_reply_is_accepted(mock: Aimock, wire: Wire) -> None:
-    _, error = await collected(mock, wire, f"plain. {CONTINUE_PROMPT}")
+    _, error = await ask_mock(mock, wire, f"plain. {CONTINUE_PROMPT}")
     assert error is None
 
 
-def asked(mock: Aimock) -> list[Any]:
+def read_requests(mock: Aimock) -> list[Any]:
     """The requests it got."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(f"{mock.url}/__aimock/journal") as answer:

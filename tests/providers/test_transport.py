@@ -33,7 +33,7 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def served(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+async def run_server(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """A server's port."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -90,7 +90,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def served_with(certificate: Path) -> ssl.SSLContext:
+def run_tls_server(certificate: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     return context
@@ -99,7 +99,7 @@ def served_with(certificate: Path) -> ssl.SSLContext:
 async def test_a_trusted_server_is_reached_over_tls(certificate: Path) -> None:
     trusting = ssl.create_default_context(cafile=str(certificate))
     async with (
-        served(kelp, served_with(certificate)) as port,
+        run_server(kelp, run_tls_server(certificate)) as port,
         client(trusting) as http,
     ):
         response = await http.get(f"https://127.0.0.1:{port}/")
@@ -107,15 +107,15 @@ async def test_a_trusted_server_is_reached_over_tls(certificate: Path) -> None:
 
 
 async def test_nothing_is_sent_to_a_server_with_an_untrusted_certificate(certificate: Path) -> None:
-    heard: list[bytes] = []
+    received: list[bytes] = []
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heard.append(await reader.read())
+        received.append(await reader.read())
 
-    async with served(listen, served_with(certificate)) as port, client() as http:
+    async with run_server(listen, run_tls_server(certificate)) as port, client() as http:
         with pytest.raises(httpx2.ConnectError, match="certificate"):
             await http.get(f"https://127.0.0.1:{port}/", headers={"authorization": "key"})
-    assert not any(heard)
+    assert not any(received)
 
 
 async def test_closing_over_tls_waits_for_no_close_notify(certificate: Path) -> None:
@@ -131,7 +131,7 @@ async def test_closing_over_tls_waits_for_no_close_notify(certificate: Path) -> 
             closed.set()
 
     trusting = ssl.create_default_context(cafile=str(certificate))
-    async with served(stall, served_with(certificate)) as port, client(trusting) as http:
+    async with run_server(stall, run_tls_server(certificate)) as port, client(trusting) as http:
         async with http.stream("GET", f"https://127.0.0.1:{port}/") as response:
             assert await anext(response.aiter_raw()) == b"kelp"
         async with asyncio.timeout(1):
@@ -139,13 +139,13 @@ async def test_closing_over_tls_waits_for_no_close_notify(certificate: Path) -> 
 
 
 async def test_silence_is_a_read_timeout(certificate: Path) -> None:
-    async with served(nothing) as port, client(read=0.05) as http:
+    async with run_server(nothing) as port, client(read=0.05) as http:
         with pytest.raises(httpx2.ReadTimeout):
             await http.get(f"http://127.0.0.1:{port}/")
 
 
 async def test_an_unanswered_handshake_is_a_connect_timeout() -> None:
-    async with served(nothing) as port, client(connect=0.05) as http:
+    async with run_server(nothing) as port, client(connect=0.05) as http:
         with pytest.raises(httpx2.ConnectTimeout):
             await http.get(f"https://127.0.0.1:{port}/")
 
@@ -154,7 +154,7 @@ async def test_a_server_that_reads_nothing_is_a_write_timeout() -> None:
     async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(2)
 
-    async with served(deaf) as port, client(write=0.05) as http:
+    async with run_server(deaf) as port, client(write=0.05) as http:
         with pytest.raises(httpx2.WriteTimeout):
             await http.post(f"http://127.0.0.1:{port}/", content=b"x" * 20_000_000)
 
@@ -166,7 +166,7 @@ async def test_a_broken_connection_differs_from_one_that_ended() -> None:
         await writer.drain()
         writer.transport.abort()
 
-    async with served(cut) as port, client() as http:
+    async with run_server(cut) as port, client() as http:
         with pytest.raises((httpx2.RemoteProtocolError, httpx2.ReadError)):
             await http.get(f"http://127.0.0.1:{port}/")
 
@@ -181,7 +181,7 @@ async def test_unread_data_is_bounded() -> None:
             await writer.drain()
         done.set()
 
-    async with served(flood) as port:
+    async with run_server(flood) as port:
         connection = await AsyncioBackend().connect_tcp("127.0.0.1", port, timeout=5)
 
         async def full() -> bool:
@@ -201,7 +201,7 @@ async def test_a_closed_connection_is_not_reused() -> None:
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readexactly(1)
 
-    async with served(hang_up) as port:
+    async with run_server(hang_up) as port:
         connection = await AsyncioBackend().connect_tcp("127.0.0.1", port, timeout=5)
         assert not connection.get_extra_info("is_readable")
         await connection.write(b"x", timeout=5)
@@ -227,7 +227,7 @@ async def test_another_address_is_used_when_one_does_not_answer(
         await asyncio.Event().wait()
         raise AssertionError
 
-    async with served(kelp) as port:
+    async with run_server(kelp) as port:
         monkeypatch.setattr(transport, "_connect_address", first_in_trouble)
         monkeypatch.setattr(transport, "deque", lambda _: deque(["192.0.2.1", "127.0.0.1"]))
         connection = await AsyncioBackend().connect_tcp("127.0.0.1", port, timeout=5)
@@ -236,7 +236,7 @@ async def test_another_address_is_used_when_one_does_not_answer(
 
 
 async def test_the_last_error_is_raised_when_no_address_answers() -> None:
-    async with served(kelp) as port:
+    async with run_server(kelp) as port:
         pass
     with pytest.raises(httpcore2.ConnectError):
         await AsyncioBackend().connect_tcp("127.0.0.1", port, timeout=5)

@@ -37,22 +37,28 @@ class Wire:
         return fake.url + self.path
 
 
-def _openai(status: int, code: str | None, kind: str = "invalid_request_error") -> ErrorAnswer:
-    return ErrorAnswer(status, {"error": _said(code, kind)})
+def _build_openai_error(
+    status: int, code: str | None, kind: str = "invalid_request_error"
+) -> ErrorAnswer:
+    return ErrorAnswer(status, {"error": _describe_openai_error(code, kind)})
 
 
-def _said(code: str | None, kind: str, message: str = "The model said no.") -> dict[str, Any]:
+def _describe_openai_error(
+    code: str | None, kind: str, message: str = "The model said no."
+) -> dict[str, Any]:
     return {"message": message, "type": kind, "param": None, "code": code}
 
 
-def _anthropic(status: int, kind: str, message: str = "No.", **more: Any) -> ErrorAnswer:
-    told = {"type": kind, "message": message, **more}
-    return ErrorAnswer(status, {"type": "error", "error": told})
+def _build_anthropic_error(
+    status: int, kind: str, message: str = "No.", **more: Any
+) -> ErrorAnswer:
+    error = {"type": kind, "message": message, **more}
+    return ErrorAnswer(status, {"type": "error", "error": error})
 
 
-def _google(status: int, word: str, message: str = "No.", **detail: str) -> ErrorAnswer:
-    told = {"code": status, "message": message, "status": word, "details": [detail]}
-    return ErrorAnswer(status, {"error": told})
+def _build_google_error(status: int, word: str, message: str = "No.", **detail: str) -> ErrorAnswer:
+    error = {"code": status, "message": message, "status": word, "details": [detail]}
+    return ErrorAnswer(status, {"error": error})
 
 
 # A proxy in between answers with its own text, or with none.
@@ -73,25 +79,33 @@ ANYBODY: Mapping[str, Failure] = {
 
 OPENAI: dict[str, Failure] = {
     **ANYBODY,
-    "wrong key": (_openai(401, "invalid_api_key"), errors.InvalidKey),
-    "no permission": (_openai(403, None, "permission_error"), errors.NoPermission),
+    "wrong key": (_build_openai_error(401, "invalid_api_key"), errors.InvalidKey),
+    "no permission": (_build_openai_error(403, None, "permission_error"), errors.NoPermission),
     "country": (
-        _openai(403, "unsupported_country_region_territory", "request_forbidden"),
+        _build_openai_error(403, "unsupported_country_region_territory", "request_forbidden"),
         errors.NoPermission,
     ),
-    "no credit": (_openai(429, "insufficient_quota", "insufficient_quota"), errors.NoCredit),
-    "rate limited": (_openai(429, "rate_limit_exceeded", "tokens"), errors.RateLimited),
-    "overloaded": (_openai(503, None, "server_error"), errors.Overloaded),
-    "too long": (_openai(400, "context_length_exceeded"), errors.ContextTooLong),
+    "no credit": (
+        _build_openai_error(429, "insufficient_quota", "insufficient_quota"),
+        errors.NoCredit,
+    ),
+    "rate limited": (_build_openai_error(429, "rate_limit_exceeded", "tokens"), errors.RateLimited),
+    "overloaded": (_build_openai_error(503, None, "server_error"), errors.Overloaded),
+    "too long": (_build_openai_error(400, "context_length_exceeded"), errors.ContextTooLong),
     "too long, in words only": (
         ErrorAnswer(
-            400, {"error": _said(None, "BadRequestError", "maximum context length is 4096")}
+            400,
+            {
+                "error": _describe_openai_error(
+                    None, "BadRequestError", "maximum context length is 4096"
+                )
+            },
         ),
         errors.ContextTooLong,
     ),
-    "no such model": (_openai(404, "model_not_found"), errors.ModelNotFound),
-    "bad request": (_openai(400, "unsupported_value"), errors.BadRequest),
-    "policy": (_openai(400, "content_policy_violation"), errors.ContentRefused),
+    "no such model": (_build_openai_error(404, "model_not_found"), errors.ModelNotFound),
+    "bad request": (_build_openai_error(400, "unsupported_value"), errors.BadRequest),
+    "policy": (_build_openai_error(400, "content_policy_violation"), errors.ContentRefused),
 }
 
 WIRES = [
@@ -144,28 +158,40 @@ WIRES = [
         },
         failures={
             **ANYBODY,
-            "wrong key": (_anthropic(401, "authentication_error"), errors.InvalidKey),
-            "no permission": (_anthropic(403, "permission_error"), errors.NoPermission),
-            "no credit": (_anthropic(402, "billing_error"), errors.NoCredit),
+            "wrong key": (_build_anthropic_error(401, "authentication_error"), errors.InvalidKey),
+            "no permission": (_build_anthropic_error(403, "permission_error"), errors.NoPermission),
+            "no credit": (_build_anthropic_error(402, "billing_error"), errors.NoCredit),
             "no credit, in words only": (
-                _anthropic(400, "invalid_request_error", "Your credit balance is too low to …"),
+                _build_anthropic_error(
+                    400, "invalid_request_error", "Your credit balance is too low to …"
+                ),
                 errors.NoCredit,
             ),
             "spend limit": (
-                _anthropic(400, "invalid_request_error", error_code="spend_limit_reached"),
+                _build_anthropic_error(
+                    400, "invalid_request_error", error_code="spend_limit_reached"
+                ),
                 errors.NoCredit,
             ),
-            "rate limited": (_anthropic(429, "rate_limit_error"), errors.RateLimited),
-            "overloaded": (_anthropic(529, "overloaded_error"), errors.Overloaded),
-            "internal": (_anthropic(500, "api_error"), errors.Overloaded),
-            "slow": (_anthropic(504, "timeout_error"), errors.TimedOut),
+            "rate limited": (_build_anthropic_error(429, "rate_limit_error"), errors.RateLimited),
+            "overloaded": (_build_anthropic_error(529, "overloaded_error"), errors.Overloaded),
+            "internal": (_build_anthropic_error(500, "api_error"), errors.Overloaded),
+            "slow": (_build_anthropic_error(504, "timeout_error"), errors.TimedOut),
             "too long": (
-                _anthropic(400, "invalid_request_error", "prompt is too long: 9 > 8 maximum"),
+                _build_anthropic_error(
+                    400, "invalid_request_error", "prompt is too long: 9 > 8 maximum"
+                ),
                 errors.ContextTooLong,
             ),
-            "request too large": (_anthropic(413, "request_too_large"), errors.ContextTooLong),
-            "no such model": (_anthropic(404, "not_found_error"), errors.ModelNotFound),
-            "bad request": (_anthropic(400, "invalid_request_error"), errors.BadRequest),
+            "request too large": (
+                _build_anthropic_error(413, "request_too_large"),
+                errors.ContextTooLong,
+            ),
+            "no such model": (_build_anthropic_error(404, "not_found_error"), errors.ModelNotFound),
+            "bad request": (
+                _build_anthropic_error(400, "invalid_request_error"),
+                errors.BadRequest,
+            ),
         },
         garbage=(
             b"event: content_block_delta\ndata: {not json\n\n",
@@ -199,26 +225,32 @@ WIRES = [
         failures={
             **ANYBODY,
             "wrong key": (
-                _google(400, "INVALID_ARGUMENT", "API key not valid.", reason="API_KEY_INVALID"),
+                _build_google_error(
+                    400, "INVALID_ARGUMENT", "API key not valid.", reason="API_KEY_INVALID"
+                ),
                 errors.InvalidKey,
             ),
-            "no key": (_google(401, "UNAUTHENTICATED"), errors.InvalidKey),
-            "no permission": (_google(403, "PERMISSION_DENIED"), errors.NoPermission),
-            "country": (_google(400, "FAILED_PRECONDITION"), errors.NoPermission),
+            "no key": (_build_google_error(401, "UNAUTHENTICATED"), errors.InvalidKey),
+            "no permission": (_build_google_error(403, "PERMISSION_DENIED"), errors.NoPermission),
+            "country": (_build_google_error(400, "FAILED_PRECONDITION"), errors.NoPermission),
             "no credit": (
-                _google(429, "RESOURCE_EXHAUSTED", "Quota exceeded for metric: x, limit: 0"),
+                _build_google_error(
+                    429, "RESOURCE_EXHAUSTED", "Quota exceeded for metric: x, limit: 0"
+                ),
                 errors.NoCredit,
             ),
-            "rate limited": (_google(429, "RESOURCE_EXHAUSTED"), errors.RateLimited),
-            "overloaded": (_google(503, "UNAVAILABLE"), errors.Overloaded),
-            "internal": (_google(500, "INTERNAL"), errors.Overloaded),
-            "slow": (_google(504, "DEADLINE_EXCEEDED"), errors.TimedOut),
+            "rate limited": (_build_google_error(429, "RESOURCE_EXHAUSTED"), errors.RateLimited),
+            "overloaded": (_build_google_error(503, "UNAVAILABLE"), errors.Overloaded),
+            "internal": (_build_google_error(500, "INTERNAL"), errors.Overloaded),
+            "slow": (_build_google_error(504, "DEADLINE_EXCEEDED"), errors.TimedOut),
             "too long": (
-                _google(400, "INVALID_ARGUMENT", "The input token count (9) exceeds the maximum"),
+                _build_google_error(
+                    400, "INVALID_ARGUMENT", "The input token count (9) exceeds the maximum"
+                ),
                 errors.ContextTooLong,
             ),
-            "no such model": (_google(404, "NOT_FOUND"), errors.ModelNotFound),
-            "bad request": (_google(400, "INVALID_ARGUMENT"), errors.BadRequest),
+            "no such model": (_build_google_error(404, "NOT_FOUND"), errors.ModelNotFound),
+            "bad request": (_build_google_error(400, "INVALID_ARGUMENT"), errors.BadRequest),
         },
         listed=ModelInfo("gemini-2.5-pro", "Gemini 2.5 Pro", 1_048_576, 65_536),
         effort=("generationConfig", "thinkingConfig", "thinking_level"),
