@@ -11,6 +11,7 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import (
@@ -36,20 +37,6 @@ PICTURES = deployments.ROOT / "test-results"
 PATIENCE = 15_000  # milliseconds that a locator waits
 KINDS = [{"embedded", "stack"}, {"daphne", "uvicorn"}]
 expect.set_options(timeout=PATIENCE)
-
-
-@pytest.fixture(scope="session")
-def provider() -> Iterator[Fake]:
-    """The provider of every deployment here, as a process of its own; tests take `fake`."""
-    with Fake.spawn() as provider:
-        yield provider
-
-
-@pytest.fixture
-def fake(provider: Fake) -> Fake:
-    """The provider, without scripts and records."""
-    provider.reset()
-    return provider
 
 
 @pytest.fixture(scope="session", params=["embedded", "stack"])
@@ -90,6 +77,22 @@ def deploy(postgres_server: Postgres, provider: Fake) -> Iterator[Deploy]:
             return stack.enter_context(Deployment(kind, **options))
 
         yield make
+
+
+@pytest.fixture
+def asker(deployment: Deployment) -> Person:
+    """A person with a key. The tests of a deployment share this account."""
+    person = deployment.person("asker")
+    person.add_key("openai")
+    return person
+
+
+@pytest.fixture
+def person(deployment: Deployment) -> Person:
+    """A person with a key and a new account."""
+    person = deployment.person(f"person-{uuid4().hex[:8]}")
+    person.add_key("openai")
+    return person
 
 
 class Complaints:

@@ -11,60 +11,60 @@ from tools.waiting import until
 MODEL = "gpt-5.5"
 
 
-def ask(page: Page, text: str, model: str = MODEL) -> Locator:
+def send_message(page: Page, text: str, model: str = MODEL) -> Locator:
     """Send a message with the composer. Return the reply that appears at once."""
     page.get_by_role("combobox", name="Model").select_option(model)
     page.get_by_role("textbox", name="Message").fill(text)
     page.get_by_role("button", name="Send").click()
-    reply = latest(page)
+    reply = find_newest_reply(page)
     expect(reply).to_be_visible()
     return reply
 
 
-def latest(page: Page) -> Locator:
+def find_newest_reply(page: Page) -> Locator:
     return page.locator("article[data-role=assistant]").last
 
 
-def stream_of(page: Page) -> str:
+def read_stream_id(page: Page) -> str:
     """Return the stream that the newest reply is waiting for."""
     name = page.locator("live-reply[data-stream*='-']").last.get_attribute("data-stream")
     assert name
     return name
 
 
-def conversation_path(page: Page) -> str:
+def read_conversation_path(page: Page) -> str:
     page.wait_for_url("**/c/*/")
     return "/c/" + page.url.rsplit("/c/", 1)[1]
 
 
-def finished(page: Page, *, within: float = 30.0) -> Locator:
+def wait_for_reply(page: Page, *, within: float = 30.0) -> Locator:
     """Return the newest reply, once it grows no more."""
-    reply = latest(page)
+    reply = find_newest_reply(page)
     expect(reply).not_to_have_attribute("aria-busy", "true", timeout=within * 1000)
     return reply
 
 
-def settled(page: Page) -> Locator:
+def wait_for_buttons(page: Page) -> Locator:
     """Return the newest reply, once it has its buttons: they arrive a request after the text."""
-    reply = finished(page)
+    reply = wait_for_reply(page)
     expect(reply.get_by_role("button", name="Try another model")).to_be_visible()
     return reply
 
 
-def copied(page: Page) -> str:
+def copy_newest_reply(page: Page) -> str:
     """Return the Markdown of the newest reply, from its Copy button and the clipboard."""
     page.bring_to_front()
     page.evaluate("navigator.clipboard.writeText('nothing was copied')")
-    latest(page).get_by_role("button", name="Copy", exact=True).last.click()
-    until(lambda: clipboard(page) != "nothing was copied", what="something was copied")
-    return clipboard(page)
+    find_newest_reply(page).get_by_role("button", name="Copy", exact=True).last.click()
+    until(lambda: read_clipboard(page) != "nothing was copied", what="something was copied")
+    return read_clipboard(page)
 
 
-def clipboard(page: Page) -> str:
+def read_clipboard(page: Page) -> str:
     return str(page.evaluate("navigator.clipboard.readText()"))
 
 
-def runner_of(deployment: Deployment, stream: str) -> Program:
+def find_runner(deployment: Deployment, stream: str) -> Program:
     """Return the process that runs a stream now."""
     if not deployment.workers:
         return deployment.web

@@ -169,7 +169,7 @@ ENDINGS = [
 ]
 
 
-def cases(states: list[Any], *daily: str) -> list[Any]:
+def build_cases(states: list[Any], *daily: str) -> list[Any]:
     """Return the states as parameters of a test. All but the daily ones are left to `make
     prove`."""
     return [
@@ -178,12 +178,12 @@ def cases(states: list[Any], *daily: str) -> list[Any]:
     ]
 
 
-def rarely(*values: str) -> list[Any]:
+def mark_for_prove(*values: str) -> list[Any]:
     """Return parameters that are left to `make prove`."""
     return [pytest.param(value, marks=pytest.mark.prove) for value in values]
 
 
-def begin(
+def start_reply(
     deployment: Deployment, person: Person, fake: Fake, state: Running
 ) -> tuple[UUID, list[UUID]]:
     """Create a conversation whose newest reply is in that state. Return it with its running
@@ -199,14 +199,14 @@ def begin(
     return chat, streams
 
 
-def put_away(person: Person, fake: Fake, streams: list[UUID]) -> None:
+def stop_replies(person: Person, fake: Fake, streams: list[UUID]) -> None:
     """Stop the running replies, the newest first, so that none starts meanwhile."""
     for stream in reversed(streams):
         person.post(f"/s/{stream}/stop/", {})
     fake.release()
 
 
-def shown(page: Page, state: Running) -> Locator:
+def find_reply_in_state(page: Page, state: Running) -> Locator:
     """Return the reply as the page shows it in that state, letting time pass if necessary."""
     reply = page.locator("article[data-role=assistant]").last
     if state.silent:
@@ -219,7 +219,7 @@ def shown(page: Page, state: Running) -> Locator:
     return reply
 
 
-def end(
+def end_reply(
     deployment: Deployment,
     person: Person,
     fake: Fake,

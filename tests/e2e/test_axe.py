@@ -12,7 +12,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Complaints
-from tests.e2e.replies import ask, conversation_path, finished, latest
+from tests.e2e.replies import (
+    find_newest_reply,
+    read_conversation_path,
+    send_message,
+    wait_for_reply,
+)
 from tests.e2e.routes import intercept
 from tests.e2e.states import (
     ENDINGS,
@@ -20,12 +25,12 @@ from tests.e2e.states import (
     RUNNING,
     WIDE,
     Running,
-    begin,
-    cases,
-    end,
-    put_away,
-    rarely,
-    shown,
+    build_cases,
+    end_reply,
+    find_reply_in_state,
+    mark_for_prove,
+    start_reply,
+    stop_replies,
 )
 from tools.deployment.deployment import Deployment
 from tools.deployment.http_user import Person
@@ -86,7 +91,7 @@ def reason(node: dict[str, Any]) -> str:
         "/",
         "/accounts/login/",
         "/accounts/signup/",
-        *rarely(
+        *mark_for_prove(
             "/accounts/password/reset/",
             "/accounts/password/reset/done/",
             "/accounts/password/reset/key/1-nothing/",
@@ -127,7 +132,7 @@ def test_axe_finds_nothing_on_a_form_that_was_open_for_too_long(
     [
         "/settings/keys/",
         "/accounts/email/",
-        *rarely(
+        *mark_for_prove(
             "/settings/replies/",
             "/accounts/password/change/",
             "/accounts/logout/",
@@ -143,14 +148,7 @@ def test_axe_finds_nothing_on_the_pages_of_an_account(
     assert list(violations(page, path)) == []
 
 
-@pytest.fixture
-def asker(deployment: Deployment) -> Person:
-    person = deployment.person("asker")
-    person.add_key("openai")
-    return person
-
-
-@pytest.mark.parametrize("state", cases(RUNNING, "silent", "retrying"))
+@pytest.mark.parametrize("state", build_cases(RUNNING, "silent", "retrying"))
 def test_axe_finds_nothing_in_any_state_of_a_running_reply(
     deployment: Deployment,
     asker: Person,
@@ -158,11 +156,11 @@ def test_axe_finds_nothing_in_any_state_of_a_running_reply(
     open_page: Callable[..., Page],
     state: Running,
 ) -> None:
-    chat, streams = begin(deployment, asker, fake, state)
+    chat, streams = start_reply(deployment, asker, fake, state)
     page = open_page(asker, f"/c/{chat}/")
-    shown(page, state)
+    find_reply_in_state(page, state)
     found = list(violations(page, state.name))
-    put_away(asker, fake, streams)
+    stop_replies(asker, fake, streams)
     assert found == []
 
 
@@ -171,7 +169,7 @@ def test_axe_finds_nothing_however_a_reply_ended(
 ) -> None:
     chat: UUID | None = None
     for ending in ENDINGS:
-        chat = end(deployment, asker, fake, ending, chat)
+        chat = end_reply(deployment, asker, fake, ending, chat)
     page = open_page(asker, f"/c/{chat}/")
     states = page.locator("article[data-role=assistant] .message-footer-row .state")
     expect(states).to_have_text([ending.says for ending in ENDINGS])
@@ -186,8 +184,8 @@ def test_axe_finds_nothing_in_content_wider_than_the_page(
 ) -> None:
     fake.script(Behaviour.of(WIDE))
     page = open_page(asker)
-    ask(page, LONG)
-    finished(page)
+    send_message(page, LONG)
+    wait_for_reply(page)
     expect(page.locator("math")).to_have_count(2)
     assert list(violations(page, "wide")) == []
 
@@ -219,7 +217,7 @@ def test_axe_finds_nothing_while_the_network_is_away(
 ) -> None:
     complaints.allow("WebSocket|ERR_|Failed to (load|fetch)")
     writing = next(state for state in RUNNING if state.name == "writing")
-    chat, streams = begin(deployment, asker, fake, writing)
+    chat, streams = start_reply(deployment, asker, fake, writing)
     with Line(deployment.web.port) as line:
         page = open_page(asker, f"/c/{chat}/", base_url=line.url)
         page.get_by_role("textbox", name="Message", exact=True).fill("Half a thought")
@@ -231,7 +229,7 @@ def test_axe_finds_nothing_while_the_network_is_away(
             "You’re offline. Your draft is saved."
         )
         found += violations(page, "offline")
-    put_away(asker, fake, streams)
+    stop_replies(asker, fake, streams)
     assert found == []
 
 
@@ -260,8 +258,8 @@ def test_axe_finds_nothing_in_the_dialogs_of_a_chat(
     complaints.allow("WebSocket|401|Failed to load|ERR_")
     person = deployment.person("opener")
     page = open_page(person)
-    ask(page, "Be brief", "demo-fast")
-    reply = finished(page)
+    send_message(page, "Be brief", "demo-fast")
+    reply = wait_for_reply(page)
     reply.get_by_text("Details").click()
     found = [*violations(page, "details")]
     page.set_viewport_size(DESK)  # type: ignore[arg-type]
@@ -274,7 +272,7 @@ def test_axe_finds_nothing_in_the_dialogs_of_a_chat(
     page.get_by_role("link", name="Edit").click()
     found += violations(page, "a message being edited")
     page.keyboard.press("Escape")
-    there = open_page(person, conversation_path(page))
+    there = open_page(person, read_conversation_path(page))
     there.get_by_role("article").last.get_by_role("button", name="Regenerate").click()
     expect(page.get_by_role("alert")).to_contain_text("This chat continued in another tab")
     found += violations(page, "stale")
@@ -293,15 +291,15 @@ def test_axe_finds_nothing_in_messages_with_versions(
 ) -> None:
     page = open_page(deployment.person("owner"))
     question = page.get_by_role("article", name="You")
-    ask(page, "Be brief", "demo-fast")
-    finished(page)
+    send_message(page, "Be brief", "demo-fast")
+    wait_for_reply(page)
     question.hover()
     question.get_by_role("link", name="Edit").click()
     page.locator("form.edit").get_by_role("button", name="Send").click()
     expect(question.get_by_text("2/2")).to_be_visible()
-    finished(page).get_by_role("button", name="Regenerate").click()
-    expect(latest(page).get_by_text("2/2")).to_be_visible()
-    finished(page)
+    wait_for_reply(page).get_by_role("button", name="Regenerate").click()
+    expect(find_newest_reply(page).get_by_text("2/2")).to_be_visible()
+    wait_for_reply(page)
     assert list(violations(page, "versions")) == []
 
 

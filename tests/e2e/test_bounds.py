@@ -23,13 +23,6 @@ COOKIE = f"Cookie: sessionid={'a' * 32}\r\n"
 MB = 2**20
 
 
-@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
-def served(request: pytest.FixtureRequest) -> Iterator[Deployment]:
-    server: Server = request.param
-    with Deployment("embedded", server=server) as deployment:
-        yield deployment
-
-
 def post(
     deployment: Deployment, path: str, headers: str, pieces: Iterable[bytes], method: str = "POST"
 ) -> str:
@@ -64,53 +57,53 @@ CHUNKED = "Transfer-Encoding: chunked\r\n"
     [(CHUNKED, 1), (CHUNKED + COOKIE, 9), (CHUNKED + "Cookie: sessionid=x\r\n", 1)],
 )
 def test_a_body_that_grows_too_large_is_refused(
-    served: Deployment, path: str, headers: str, megabytes: int
+    server_deployment: Deployment, path: str, headers: str, megabytes: int
 ) -> None:
-    answer = post(served, path, headers, chunked(megabytes))
+    answer = post(server_deployment, path, headers, chunked(megabytes))
     assert answer.startswith("HTTP/1.1 413 ")
 
 
 @pytest.mark.parametrize("headers", ["", COOKIE])
 def test_a_body_that_announces_too_much_is_refused_before_it_arrives(
-    served: Deployment, headers: str
+    server_deployment: Deployment, headers: str
 ) -> None:
-    answer = post(served, "/c/", f"Content-Length: {300 * MB}\r\n{headers}", [])
+    answer = post(server_deployment, "/c/", f"Content-Length: {300 * MB}\r\n{headers}", [])
     assert answer.startswith("HTTP/1.1 413 ")
 
 
-def test_a_get_request_may_have_no_large_body(served: Deployment) -> None:
+def test_a_get_request_may_have_no_large_body(server_deployment: Deployment) -> None:
     body = [b"x" * 100_000]
-    answer = post(served, "/healthz", "Content-Length: 100000\r\n", body, method="GET")
+    answer = post(server_deployment, "/healthz", "Content-Length: 100000\r\n", body, method="GET")
     assert answer.startswith("HTTP/1.1 413 ")
 
 
-@pytest.mark.parametrize("served", ["daphne"], indirect=True)
-def test_bodies_of_handshakes_are_released_from_the_limit(served: Deployment) -> None:
+@pytest.mark.parametrize("server_deployment", ["daphne"], indirect=True)
+def test_bodies_of_handshakes_are_released_from_the_limit(server_deployment: Deployment) -> None:
     """A connection that becomes a socket never finishes its request."""
     body = b"x" * 7 * MB
     length = f"Content-Length: {len(body)}\r\n"
     upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     for _ in range(3):
-        post(served, "/ws/", COOKIE + length + upgrade, [body])
+        post(server_deployment, "/ws/", COOKIE + length + upgrade, [body])
     head = f"POST /c/ HTTP/1.1\r\nHost: x\r\n{COOKIE}{length}\r\n".encode()
-    with socket.create_connection(("127.0.0.1", served.web.port), timeout=10) as line:
+    with socket.create_connection(("127.0.0.1", server_deployment.web.port), timeout=10) as line:
         line.sendall(head + body[1:])
         line.settimeout(1)
         with pytest.raises(TimeoutError):
             line.recv(4000)
 
 
-def test_forged_sessions_hold_few_long_bodies(served: Deployment) -> None:
+def test_forged_sessions_hold_few_long_bodies(server_deployment: Deployment) -> None:
     """Seven megabytes each, of which the last byte never arrives."""
     head = f"POST /c/ HTTP/1.1\r\nHost: x\r\n{COOKIE}Content-Length: {7 * MB + 1}\r\n\r\n".encode()
-    where = ("127.0.0.1", served.web.port)
+    where = ("127.0.0.1", server_deployment.web.port)
     with ExitStack() as stack:
         lines = [stack.enter_context(socket.create_connection(where, 10)) for _ in range(3)]
         answers: list[bytes] = []
         for line in lines:
             with suppress(OSError):
                 line.sendall(head + b"x" * 7 * MB)
-            line.settimeout(1 if len(answers) < 2 and served.server == "daphne" else 10)
+            line.settimeout(1 if len(answers) < 2 and server_deployment.server == "daphne" else 10)
             try:
                 answers.append(line.recv(4000)[:13])
             except OSError:
@@ -119,8 +112,10 @@ def test_forged_sessions_hold_few_long_bodies(served: Deployment) -> None:
 
 
 @pytest.mark.parametrize("headers", [b"X-Many: x\r\n" * 100_000, b"X-Long: " + b"x" * MB])
-def test_a_client_with_endless_headers_is_disconnected(served: Deployment, headers: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", served.web.port), timeout=10) as line:
+def test_a_client_with_endless_headers_is_disconnected(
+    server_deployment: Deployment, headers: bytes
+) -> None:
+    with socket.create_connection(("127.0.0.1", server_deployment.web.port), timeout=10) as line:
         with suppress(ConnectionError):
             line.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + headers)
         with suppress(ConnectionError):
@@ -129,18 +124,18 @@ def test_a_client_with_endless_headers_is_disconnected(served: Deployment, heade
 
 
 @pytest.mark.prove
-def test_the_longest_message_arrives_as_it_was_written(served: Deployment) -> None:
+def test_the_longest_message_arrives_as_it_was_written(server_deployment: Deployment) -> None:
     """Four bytes a character, twelve letters each in a form: 4.8 MB."""
-    owner = served.person()
-    stream = served.send(owner, "🌊" * 399_990)
-    assert served.rows.one("streaming_stream", uuid=stream)["owner_id"]
+    owner = server_deployment.person()
+    stream = server_deployment.send(owner, "🌊" * 399_990)
+    assert server_deployment.rows.one("streaming_stream", uuid=stream)["owner_id"]
 
 
 @pytest.mark.prove
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("beginning", [b"", b"GET", b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "])
-def test_slow_headers_hold_no_connection(served: Deployment, beginning: bytes) -> None:
-    lines = [socket.create_connection(("127.0.0.1", served.web.port)) for _ in range(20)]
+def test_slow_headers_hold_no_connection(server_deployment: Deployment, beginning: bytes) -> None:
+    lines = [socket.create_connection(("127.0.0.1", server_deployment.web.port)) for _ in range(20)]
     for line in lines:
         line.sendall(beginning)
         line.setblocking(False)
@@ -182,9 +177,9 @@ def logged(deployment: Deployment, *requests: bytes) -> str:
     return deployment.web.output()[before:]
 
 
-def test_the_access_log_is_bounded_and_contains_no_secrets(served: Deployment) -> None:
+def test_the_access_log_is_bounded_and_contains_no_secrets(server_deployment: Deployment) -> None:
     log = logged(
-        served,
+        server_deployment,
         b"GET /no/such/page?text=my-secret",
         b"GET /accounts/password/reset/key/1-my-secret/",
         b"GET /accounts/confirm-email/my-secret/",
@@ -203,13 +198,13 @@ def test_the_access_log_is_bounded_and_contains_no_secrets(served: Deployment) -
     assert max(map(len, log.splitlines())) < 600
 
 
-def test_a_socket_is_logged_without_its_query(served: Deployment) -> None:
-    before = len(served.web.output())
-    where = f"{served.base_url.replace('http', 'ws')}/ws/?token=my-secret&{'x' * 4000}"
+def test_a_socket_is_logged_without_its_query(server_deployment: Deployment) -> None:
+    before = len(server_deployment.web.output())
+    where = f"{server_deployment.base_url.replace('http', 'ws')}/ws/?token=my-secret&{'x' * 4000}"
     with suppress(InvalidStatus), connect(where, proxy=None):
         pass
-    until(lambda: "/ws/" in served.web.output()[before:])
-    log = served.web.output()[before:]
+    until(lambda: "/ws/" in server_deployment.web.output()[before:])
+    log = server_deployment.web.output()[before:]
     assert "my-secret" not in log
     assert max(map(len, log.splitlines())) < 600
 
@@ -228,16 +223,16 @@ def knock(deployment: Deployment, cookie: str = "", **more: str) -> ClientConnec
 
 @pytest.mark.parametrize("cookies", ["none", "made up"])
 def test_anonymous_sockets_are_limited_and_do_not_block_users(
-    served: Deployment, cookies: str
+    server_deployment: Deployment, cookies: str
 ) -> None:
-    owner = served.person()
+    owner = server_deployment.person()
     codes: Counter[int] = Counter()
     with ExitStack() as stack:
         for number in range(35):
             try:
                 line = stack.enter_context(
                     knock(
-                        served,
+                        server_deployment,
                         f"{number:032}" if cookies == "made up" else "",
                         X_Forwarded_For=f"203.0.113.{number}",  # PROXIES is 0
                     )
@@ -251,17 +246,18 @@ def test_anonymous_sockets_are_limited_and_do_not_block_users(
                 codes[line.close_code] += 1
         assert codes.keys() <= {4401, 403}
         assert codes[403] >= 35 - 20, "no more than twenty in ten seconds were let in"
-        with knock(served, owner.cookies["sessionid"]) as own:
+        with knock(server_deployment, owner.cookies["sessionid"]) as own:
             assert json.loads(own.recv(10))["type"] == "hello"
 
 
-def test_data_sent_before_a_socket_is_accepted_is_not_read(served: Deployment) -> None:
+def test_data_sent_before_a_socket_is_accepted_is_not_read(server_deployment: Deployment) -> None:
     def come_and_go(_: int) -> None:
-        with suppress(InvalidStatus, OSError, EOFError), knock(served):
+        with suppress(InvalidStatus, OSError, EOFError), knock(server_deployment):
             pass
 
     head = (
-        f"GET /ws/ HTTP/1.1\r\nHost: 127.0.0.1:{served.web.port}\r\nOrigin: {served.base_url}\r\n"
+        f"GET /ws/ HTTP/1.1\r\nHost: 127.0.0.1:{server_deployment.web.port}\r\n"
+        f"Origin: {server_deployment.base_url}\r\n"
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     )
@@ -269,7 +265,7 @@ def test_data_sent_before_a_socket_is_accepted_is_not_read(served: Deployment) -
     with ThreadPoolExecutor(60) as crowd:
         coming = [crowd.submit(come_and_go, number) for number in range(60)]
         until(lambda: any(task.done() for task in coming), what="the crowd is there")
-        with socket.create_connection(("127.0.0.1", served.web.port), timeout=1) as line:
+        with socket.create_connection(("127.0.0.1", server_deployment.web.port), timeout=1) as line:
             line.sendall(head.encode())
             with pytest.raises(TimeoutError):
                 line.recv(1)  # it waits to be closed
@@ -305,9 +301,9 @@ def test_a_socket_beyond_the_limit_is_refused_until_another_closes(server: Serve
     "message", ["x" * (MAX_FRAME_BYTES + 1), ["x" * 1_024] * 17], ids=["whole", "in parts"]
 )
 def test_a_message_that_is_too_long_ends_its_socket(
-    served: Deployment, message: str | list[str]
+    server_deployment: Deployment, message: str | list[str]
 ) -> None:
-    with knock(served, served.person().cookies["sessionid"]) as line:
+    with knock(server_deployment, server_deployment.person().cookies["sessionid"]) as line:
         assert json.loads(line.recv(10))["type"] == "hello"
         with suppress(ConnectionClosed):
             line.send(message)
@@ -317,9 +313,9 @@ def test_a_message_that_is_too_long_ends_its_socket(
     assert line.close_code in (1006, 1009)
 
 
-def test_all_characters_of_the_longest_frame_are_read(served: Deployment) -> None:
+def test_all_characters_of_the_longest_frame_are_read(server_deployment: Deployment) -> None:
     assert MAX_FRAME_BYTES == 4 * MAX_FRAME_CHARS
-    with knock(served, served.person().cookies["sessionid"]) as line:
+    with knock(server_deployment, server_deployment.person().cookies["sessionid"]) as line:
         line.recv(10)
         line.send("🌊" * MAX_FRAME_CHARS)
         assert json.loads(line.recv(10))["code"] == "bad_json"

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.conftest import Complaints
-from tests.e2e.replies import finished
+from tests.e2e.people import fill_in_sign_in_form
+from tests.e2e.replies import wait_for_reply
 from tests.e2e.routes import intercept
+from tests.page_elements import find_questions, find_text_box
 from tools.deployment.deployment import Deployment
 from tools.deployment.http_user import Person
 from tools.deployment.tcp_proxy import Line
@@ -26,19 +28,11 @@ def writer(deployment: Deployment) -> Person:
     return deployment.person(f"writer-{uuid4().hex[:8]}")
 
 
-def box(page: Page) -> Locator:
-    return page.get_by_role("textbox", name="Message", exact=True)
-
-
-def question(page: Page) -> Locator:
-    return page.get_by_role("article", name="You")
-
-
-def quick(page: Page) -> None:
+def choose_fast_model(page: Page) -> None:
     page.get_by_role("combobox", name="Model").select_option("demo-fast")
 
 
-def asked(deployment: Deployment, text: str) -> int:
+def count_stored_messages(deployment: Deployment, text: str) -> int:
     """Return the number of stored copies."""
     return len(deployment.rows.of("chat_message", content=text))
 
@@ -53,20 +47,20 @@ def test_an_unsent_message_survives_a_reload_and_can_be_discarded(
     text = f"Hold fast, {writer.name}. Be brief."
     with Line(deployment.web.port) as line:
         page = open_page(writer, base_url=line.url)
-        quick(page)
+        choose_fast_model(page)
         line.cut()
-        box(page).fill(text)
-        box(page).press("Enter")
-        expect(question(page)).to_contain_text(text)
-        expect(question(page).get_by_role("alert")).to_have_text("Not sent.")
-        expect(box(page)).to_have_value("")
+        find_text_box(page).fill(text)
+        find_text_box(page).press("Enter")
+        expect(find_questions(page)).to_contain_text(text)
+        expect(find_questions(page).get_by_role("alert")).to_have_text("Not sent.")
+        expect(find_text_box(page)).to_have_value("")
         line.mend()
         page.reload()
-        expect(question(page)).to_contain_text(text)
-        assert asked(deployment, text) == 0
-        question(page).get_by_role("button", name="Retry").click()
-        expect(finished(page).locator(".prose").last).not_to_be_empty()
-        assert asked(deployment, text) == 1
+        expect(find_questions(page)).to_contain_text(text)
+        assert count_stored_messages(deployment, text) == 0
+        find_questions(page).get_by_role("button", name="Retry").click()
+        expect(wait_for_reply(page).locator(".prose").last).not_to_be_empty()
+        assert count_stored_messages(deployment, text) == 1
 
 
 @embedded
@@ -81,39 +75,32 @@ def test_a_message_whose_response_was_lost_is_repeated_and_answered_once(
 
     text = f"Once, {writer.name}. Be brief."
     page = open_page(writer)
-    quick(page)
+    choose_fast_model(page)
     intercept(page, "**/c/", deliver_and_drop)
-    box(page).fill(text)
-    box(page).press("Enter")
-    expect(question(page).get_by_role("alert")).to_have_text("Not sent.")
+    find_text_box(page).fill(text)
+    find_text_box(page).press("Enter")
+    expect(find_questions(page).get_by_role("alert")).to_have_text("Not sent.")
     page.unroute("**/c/")
-    question(page).get_by_role("button", name="Retry").click()
-    expect(finished(page).locator(".prose").last).not_to_be_empty()
-    expect(question(page)).to_have_count(1)
-    assert asked(deployment, text) == 1
+    find_questions(page).get_by_role("button", name="Retry").click()
+    expect(wait_for_reply(page).locator(".prose").last).not_to_be_empty()
+    expect(find_questions(page)).to_have_count(1)
+    assert count_stored_messages(deployment, text) == 1
 
 
 # A session that ends meanwhile
 
 
-def prepare(page: Page) -> None:
+def write_with_settings(page: Page) -> None:
     """Write half a message, for a model and with a setting that are not the default."""
     page.get_by_role("combobox", name="Model").select_option("demo-slow")
     page.get_by_role("button", name=re.compile("^Chat settings")).click()
     page.get_by_role("textbox", name="System prompt").fill("You are a patient teacher.")
     page.get_by_role("button", name="Done").click()
-    box(page).fill("Half a thought")
+    find_text_box(page).fill("Half a thought")
 
 
-def sign_in(page: Page, person: Person) -> None:
-    page.get_by_role("textbox", name=re.compile("mail", re.IGNORECASE)).fill(person.email)
-    page.get_by_label("Password").first.fill(person.password)
-    page.locator("main").get_by_role("button", name="Sign in").click()
-    page.wait_for_url(lambda url: "/login/" not in url)
-
-
-def expect_all_of_it(page: Page) -> None:
-    expect(box(page)).to_have_value("Half a thought")
+def expect_text_and_settings(page: Page) -> None:
+    expect(find_text_box(page)).to_have_value("Half a thought")
     expect(page.get_by_role("combobox", name="Model")).to_have_value("demo-slow")
     page.get_by_role("button", name="system prompt").click()
     prompt = page.get_by_role("textbox", name="System prompt")
@@ -125,9 +112,9 @@ def test_a_draft_its_model_and_its_settings_survive_a_reload(
     writer: Person, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(writer)
-    prepare(page)
+    write_with_settings(page)
     page.reload()
-    expect_all_of_it(page)
+    expect_text_and_settings(page)
 
 
 @embedded
@@ -136,13 +123,13 @@ def test_a_draft_survives_being_signed_out_in_another_tab(
 ) -> None:
     complaints.allow("WebSocket|401|Failed to (load|fetch)")
     page = open_page(writer)
-    prepare(page)
+    write_with_settings(page)
     writer.post("/accounts/logout/", {})
     dialog = page.get_by_role("dialog", name="You’re signed out")
     expect(dialog).to_contain_text("Your draft is saved")
     dialog.get_by_role("link", name="Sign in").click()
-    sign_in(page, writer)
-    expect_all_of_it(page)
+    fill_in_sign_in_form(page, writer)
+    expect_text_and_settings(page)
 
 
 @embedded
@@ -152,13 +139,13 @@ def test_a_message_sent_after_the_session_ended_is_not_lost(
     page = open_page(writer)
     page.route_web_socket("**/ws/", lambda socket: None)  # nothing notifies this page
     page.reload()
-    prepare(page)
+    write_with_settings(page)
     writer.post("/accounts/logout/", {})
-    box(page).press("Enter")
+    find_text_box(page).press("Enter")
     page.wait_for_url("**/accounts/login/?next=/")
-    sign_in(page, writer)
-    expect_all_of_it(page)
-    expect(question(page)).to_have_count(0)
+    fill_in_sign_in_form(page, writer)
+    expect_text_and_settings(page)
+    expect(find_questions(page)).to_have_count(0)
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("article", name="demo-slow")).to_be_visible()
     page.get_by_role("button", name="Stop").click()

@@ -10,9 +10,15 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from streaming.providers.demo import prose
-from tests.e2e.replies import ask, conversation_path, copied, finished, latest
+from tests.e2e.replies import (
+    copy_newest_reply,
+    find_newest_reply,
+    read_conversation_path,
+    send_message,
+    wait_for_reply,
+)
 from tests.e2e.routes import intercept
-from tests.e2e.test_listing import row
+from tests.e2e.test_listing import find_row
 from tools.deployment.deployment import Deployment
 from tools.deployment.http_user import PASSWORD
 from tools.fake_provider import Behaviour, Fake
@@ -46,30 +52,30 @@ def test_a_stranger_signs_up_asks_reloads_and_loses_nothing(
     with hold(page) as posted:  # the server has not answered yet
         page.keyboard.press("Enter")
         expect(page.get_by_role("article", name="You")).to_contain_text(QUESTION)
-        expect(latest(page)).to_contain_text("Connecting")
+        expect(find_newest_reply(page)).to_contain_text("Connecting")
         expect(box).to_have_value("")
         expect(page.get_by_role("heading", name="What would you like to know?")).to_be_hidden()
     assert len(posted) == 1, "sent once"
 
-    path = conversation_path(page)
-    text = latest(page).locator("live-reply > .prose")
+    path = read_conversation_path(page)
+    text = find_newest_reply(page).locator("live-reply > .prose")
     expect(text).not_to_be_empty()
     so_far = text.inner_text()
     expect(text).not_to_have_text(so_far)  # it grows
     so_far = text.inner_text()
     page.reload()
     expect(page.get_by_role("article", name="You")).to_contain_text(QUESTION)
-    expect(latest(page)).to_have_attribute("aria-busy", "true")
+    expect(find_newest_reply(page)).to_have_attribute("aria-busy", "true")
     assert text.inner_text().startswith(so_far.rstrip())
 
-    finished(page, within=60)
-    assert copied(page) == prose.compose_reply(QUESTION)
+    wait_for_reply(page, within=60)
+    assert copy_newest_reply(page) == prose.compose_reply(QUESTION)
     expect(page.get_by_role("heading", level=1)).to_have_text(QUESTION)
     page.get_by_role("link", name="New chat").click()
     page.wait_for_url(lambda url: "/c/" not in url)
-    row(page, QUESTION).get_by_role("link", name=QUESTION, exact=True).click()
+    find_row(page, QUESTION).get_by_role("link", name=QUESTION, exact=True).click()
     page.wait_for_url(f"**{path}")
-    assert copied(page) == prose.compose_reply(QUESTION)
+    assert copy_newest_reply(page) == prose.compose_reply(QUESTION)
 
 
 def test_a_suggestion_is_a_question_ready_to_send(
@@ -81,9 +87,9 @@ def test_a_suggestion_is_a_question_ready_to_send(
     box = page.get_by_role("textbox", name="Message", exact=True)
     expect(box).to_have_value("Why do tides lag the moon?")
     box.press("Enter")
-    expect(latest(page).locator("live-reply > .prose")).not_to_be_empty()
+    expect(find_newest_reply(page).locator("live-reply > .prose")).not_to_be_empty()
     page.get_by_role("button", name="Stop").click()
-    finished(page)
+    wait_for_reply(page)
 
 
 def sign_up(page: Page) -> None:
@@ -110,8 +116,8 @@ def test_with_a_key_the_first_question_goes_to_its_provider(
     deployment: Deployment, fake: Fake, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(deployment.person(f"keyed-{uuid4().hex[:8]}"))
-    ask(page, "Be brief", "demo-fast")
-    finished(page)
+    send_message(page, "Be brief", "demo-fast")
+    wait_for_reply(page)
     page.get_by_role("link", name="Settings").click()
     openai = page.get_by_role("region", name="OpenAI", exact=True)
     openai.get_by_label("Key").fill("sk-e2e-0123456789abcdef")
@@ -129,5 +135,5 @@ def test_with_a_key_the_first_question_goes_to_its_provider(
     fake.script(Behaviour.of("Biscuit."))
     page.get_by_role("textbox", name="Message", exact=True).fill("A good name for a cat?")
     page.get_by_role("button", name="Send").click()
-    expect(latest(page)).to_contain_text("Biscuit.")
+    expect(find_newest_reply(page)).to_contain_text("Biscuit.")
     expect(page.get_by_role("article", name="gpt-6.2-astra")).to_be_visible()

@@ -11,7 +11,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from tests.e2e.conftest import Deploy
-from tests.e2e.replies import MODEL, runner_of
+from tests.e2e.replies import MODEL, find_runner
 from tools.deployment.deployment import Deployment
 from tools.fake_provider import Behaviour, Fake
 from tools.services.program import Program
@@ -59,7 +59,7 @@ def replying(deploy: Deploy, fake: Fake) -> tuple[Deployment, str, Program]:
     owner.add_key("openai")
     stream = str(deployment.send(owner, QUESTION, model=MODEL))
     until(lambda: deployment.rows.text(stream) == BEFORE)
-    return deployment, stream, runner_of(deployment, stream)
+    return deployment, stream, find_runner(deployment, stream)
 
 
 def carried_on(deployment: Deployment, stream: str) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def goes_on_working(deployment: Deployment, woken: Program) -> bool:
             other.pause()
     stream = str(deployment.send(deployment.person("owner"), "Once more.", model="demo-fast"))
     until(lambda: deployment.rows.text(stream), within=AN_OWNER)
-    return runner_of(deployment, stream) is woken
+    return find_runner(deployment, stream) is woken
 
 
 @contextmanager

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.conftest import Complaints
-from tests.e2e.replies import MODEL, ask, conversation_path, finished, latest
-from tests.e2e.test_drafts import sign_in
-from tests.e2e.test_listing import more, row
-from tests.e2e.test_phone import fits
+from tests.e2e.people import fill_in_sign_in_form
+from tests.e2e.replies import (
+    MODEL,
+    find_newest_reply,
+    read_conversation_path,
+    send_message,
+    wait_for_reply,
+)
+from tests.e2e.test_listing import find_row, open_chat_menu
+from tests.e2e.test_phone import assert_fits
+from tests.page_elements import find_questions, find_text_box
 from tools.deployment.deployment import Deployment
 from tools.deployment.http_user import Person
 from tools.fake_provider import Behaviour, Fake
@@ -24,25 +30,10 @@ ARABIC = "لماذا يتأخر المد عن القمر؟"
 ENDLESS = "Supercalifragilistic" * 15  # 300 characters without a place to break
 
 
-@pytest.fixture
-def person(deployment: Deployment) -> Person:
-    person = deployment.person(f"hostile-{uuid4().hex[:8]}")
-    person.add_key("openai")
-    return person
-
-
-def box(page: Page) -> Locator:
-    return page.get_by_role("textbox", name="Message", exact=True)
-
-
-def questions(page: Page) -> Locator:
-    return page.get_by_role("article", name="You")
-
-
 def edit(page: Page) -> Locator:
     """Return the form in the place of the only question."""
-    questions(page).hover()
-    questions(page).get_by_role("link", name="Edit").click()
+    find_questions(page).hover()
+    find_questions(page).get_by_role("link", name="Edit").click()
     return page.get_by_role("textbox", name="Edit your message")
 
 
@@ -55,21 +46,21 @@ def test_a_hundred_thousand_characters_are_sent_as_they_are(
     page = open_page(person)
     page.get_by_role("combobox", name="Model").select_option(MODEL)
     page.evaluate("text => navigator.clipboard.writeText(text)", pasted)
-    box(page).press("Control+V")
+    find_text_box(page).press("Control+V")
     page.get_by_role("button", name="Send").click()
-    expect(finished(page)).to_contain_text("Long.")
-    assert questions(page).locator(".user-text").inner_text() == pasted
+    expect(wait_for_reply(page)).to_contain_text("Long.")
+    assert find_questions(page).locator(".user-text").inner_text() == pasted
     assert deployment.rows.of("chat_message", content=pasted)
     assert pasted in fake.requests()[0].body["input"][-1]["content"]
 
 
 def test_a_blank_message_is_not_sent(person: Person, open_page: Callable[..., Page]) -> None:
     page = open_page(person)
-    box(page).fill(" \n\t ")
+    find_text_box(page).fill(" \n\t ")
     expect(page.get_by_role("button", name="Send")).to_be_disabled()
-    box(page).press("Enter")
-    box(page).press_sequentially("x")
-    expect(questions(page)).to_have_count(0)
+    find_text_box(page).press("Enter")
+    find_text_box(page).press_sequentially("x")
+    expect(find_questions(page)).to_have_count(0)
     expect(page.get_by_role("button", name="Send")).to_be_enabled()
 
 
@@ -79,11 +70,11 @@ def test_an_emoji_is_a_message_and_a_title(
 ) -> None:
     fake.script(Behaviour.of("👋🏽"))
     page = open_page(person)
-    ask(page, "👩‍🚀")
-    expect(finished(page)).to_contain_text("👋🏽")
-    expect(questions(page).locator(".user-text")).to_have_text("👩‍🚀")
+    send_message(page, "👩‍🚀")
+    expect(wait_for_reply(page)).to_contain_text("👋🏽")
+    expect(find_questions(page).locator(".user-text")).to_have_text("👩‍🚀")
     expect(page.get_by_role("heading", level=1)).to_have_text("👩‍🚀")
-    expect(row(page, "👩‍🚀")).to_be_visible()
+    expect(find_row(page, "👩‍🚀")).to_be_visible()
 
 
 SIDES = """(element) => {
@@ -100,18 +91,18 @@ def test_right_to_left_text_is_aligned_right(
 ) -> None:
     fake.script(Behaviour.of(f"{ARABIC}\n\nIn English."))
     page = open_page(person)
-    expect(box(page)).to_have_css("unicode-bidi", "plaintext")
-    ask(page, ARABIC)
-    reply = finished(page).locator("live-reply > .prose > p")
-    assert questions(page).locator(".user-text").evaluate(SIDES) == "right"
+    expect(find_text_box(page)).to_have_css("unicode-bidi", "plaintext")
+    send_message(page, ARABIC)
+    reply = wait_for_reply(page).locator("live-reply > .prose > p")
+    assert find_questions(page).locator(".user-text").evaluate(SIDES) == "right"
     assert reply.first.evaluate(SIDES) == "right"
     assert reply.last.evaluate(SIDES) == "left"
     title = page.get_by_role("heading", level=1)
     expect(title).to_have_text(ARABIC)
     assert title.evaluate(SIDES) == "right"
-    assert row(page, ARABIC).locator("bdi").evaluate(SIDES) == "right"
+    assert find_row(page, ARABIC).locator("bdi").evaluate(SIDES) == "right"
     page.reload()
-    assert latest(page).locator(".prose > p").first.evaluate(SIDES) == "right"
+    assert find_newest_reply(page).locator(".prose > p").first.evaluate(SIDES) == "right"
 
 
 # Titles
@@ -122,25 +113,25 @@ def test_a_title_may_be_long_but_not_empty(
 ) -> None:
     fake.script(Behaviour.of("Yes."))
     page = open_page(person)
-    ask(page, "A name")
-    finished(page)
+    send_message(page, "A name")
+    wait_for_reply(page)
     rename(page, "A name", "   ")
     expect(page.get_by_role("dialog", name="Chat")).to_be_hidden()
     expect(page.get_by_role("heading", level=1)).to_have_text("A name")
     rename(page, "A name", ENDLESS)
     expect(page.get_by_role("heading", level=1)).to_have_text(ENDLESS[:200])
     page.set_viewport_size({"width": 360, "height": 740})
-    fits(page)
+    assert_fits(page)
     page.get_by_role("button", name="Menu").click()
     chat = page.get_by_role("link", name=re.compile("^More: Super"))
     expect(chat).to_be_in_viewport(ratio=1)
     chat.click()
     expect(page.get_by_role("button", name="Delete")).to_be_in_viewport(ratio=1)
-    fits(page)
+    assert_fits(page)
 
 
 def rename(page: Page, title: str, to: str) -> None:
-    menu = more(page, title)
+    menu = open_chat_menu(page, title)
     menu.locator("summary").click()
     menu.get_by_role("textbox", name="Title").fill(to)
     menu.get_by_role("button", name="Rename").click()
@@ -152,15 +143,15 @@ def test_a_conversation_deleted_during_a_reply_is_restored_with_its_text(
     complaints.allow("404")  # the page requests the ended reply, and its conversation is gone
     fake.script(Behaviour.of("Half of it ", "never", hold_after=(1,)))
     page = open_page(person)
-    expect(ask(page, "Say it all")).to_contain_text("Half of it")
-    path = conversation_path(page)
-    more(page, "Say it all").get_by_role("button", name="Delete").click()
+    expect(send_message(page, "Say it all")).to_contain_text("Half of it")
+    path = read_conversation_path(page)
+    open_chat_menu(page, "Say it all").get_by_role("button", name="Delete").click()
     page.wait_for_url(lambda url: "/c/" not in url)
     page.get_by_role("button", name="Undo").click()
     page.wait_for_url(f"**{path}")
-    expect(latest(page)).to_contain_text("Half of it")
-    expect(latest(page).get_by_text("Stopped", exact=True)).to_be_visible()
-    expect(latest(page).get_by_role("button", name="Continue")).to_be_visible()
+    expect(find_newest_reply(page)).to_contain_text("Half of it")
+    expect(find_newest_reply(page).get_by_text("Stopped", exact=True)).to_be_visible()
+    expect(find_newest_reply(page).get_by_role("button", name="Continue")).to_be_visible()
 
 
 # Edits of a message
@@ -171,8 +162,8 @@ def test_an_unsent_edit_survives_a_reload_until_it_is_sent_or_cancelled(
 ) -> None:
     fake.script(Behaviour.of("Yes.", times=2))
     page = open_page(person)
-    ask(page, "First words")
-    finished(page)
+    send_message(page, "First words")
+    wait_for_reply(page)
     edit(page).fill("Second words, half")
     page.reload()
     expect(edit(page)).to_have_value("Second words, half")
@@ -180,7 +171,7 @@ def test_an_unsent_edit_survives_a_reload_until_it_is_sent_or_cancelled(
     expect(edit(page)).to_have_value("First words")
     page.get_by_role("textbox", name="Edit your message").fill("Third words")
     page.locator("form.edit").get_by_role("button", name="Send").click()
-    expect(questions(page)).to_contain_text("Third words")
+    expect(find_questions(page)).to_contain_text("Third words")
     expect(edit(page)).to_have_value("Third words")
 
 
@@ -189,15 +180,15 @@ def test_escape_belongs_to_an_input_method_while_it_composes(
 ) -> None:
     fake.script(Behaviour.of("Yes."))
     page = open_page(person)
-    ask(page, "First words")
-    finished(page)
-    box = edit(page)
-    box.fill("潮")
-    box.dispatch_event("keydown", {"key": "Escape", "isComposing": True, "bubbles": True})
-    box.press_sequentially("汐")
-    expect(box).to_have_value("潮汐")
-    box.press("Escape")
-    expect(box).to_have_count(0)
+    send_message(page, "First words")
+    wait_for_reply(page)
+    field = edit(page)
+    field.fill("潮")
+    field.dispatch_event("keydown", {"key": "Escape", "isComposing": True, "bubbles": True})
+    field.press_sequentially("汐")
+    expect(field).to_have_value("潮汐")
+    field.press("Escape")
+    expect(field).to_have_count(0)
 
 
 @pytest.mark.still
@@ -213,18 +204,18 @@ def test_an_unsent_edit_survives_being_signed_out(
     fake.script(Behaviour.of("Yes.", times=2))
     page = open_page(person, java_script_enabled=scripts)
     page.route_web_socket("**/ws/", lambda socket: None)  # nothing notifies this page
-    ask(page, "First words")
-    conversation_path(page)
+    send_message(page, "First words")
+    read_conversation_path(page)
     page.reload()
     edit(page).fill("Second words")
     person.post("/accounts/logout/", {})
     page.locator("form.edit").get_by_role("button", name="Send").click()
     page.wait_for_url("**/accounts/login/?next=/m/**")
-    sign_in(page, person)
+    fill_in_sign_in_form(page, person)
     expect(page.get_by_role("textbox", name="Edit your message")).to_have_value("Second words")
-    expect(box(page)).to_have_value("")
+    expect(find_text_box(page)).to_have_value("")
     page.locator("form.edit").get_by_role("button", name="Send").click()
-    expect(questions(page)).to_contain_text("Second words")
+    expect(find_questions(page)).to_contain_text("Second words")
 
 
 def test_edits_of_one_message_in_two_tabs_both_become_versions(
@@ -232,21 +223,21 @@ def test_edits_of_one_message_in_two_tabs_both_become_versions(
 ) -> None:
     fake.script(*(Behaviour.of(f"Answer {number}.") for number in (1, 2, 3)))
     here = open_page(person)
-    ask(here, "First words")
-    finished(here)
-    there = open_page(person, conversation_path(here))
+    send_message(here, "First words")
+    wait_for_reply(here)
+    there = open_page(person, read_conversation_path(here))
     edit(there).fill("Words of there")
     edit(here).fill("Words of here")
     here.locator("form.edit").get_by_role("button", name="Send").click()
-    expect(finished(here)).to_contain_text("Answer 2.")
+    expect(wait_for_reply(here)).to_contain_text("Answer 2.")
     expect(there.get_by_role("alert")).to_contain_text("This chat continued in another tab")
     words = there.get_by_role("textbox", name="Edit your message")
     expect(words).to_have_value("Words of there")
     there.locator("form.edit").get_by_role("button", name="Send").click()
-    expect(finished(there)).to_contain_text("Answer 3.")
-    expect(questions(there).get_by_text("3/3")).to_be_visible()
+    expect(wait_for_reply(there)).to_contain_text("Answer 3.")
+    expect(find_questions(there).get_by_text("3/3")).to_be_visible()
     there.get_by_role("link", name="Previous version").click()
-    expect(questions(there)).to_contain_text("Words of here")
+    expect(find_questions(there)).to_contain_text("Words of here")
 
 
 # Back and forward
@@ -257,26 +248,26 @@ def test_back_and_forward_navigate_chats_and_each_has_its_draft(
 ) -> None:
     fake.script(*(Behaviour.of(f"Answer {number}.") for number in (1, 2)))
     page = open_page(person)
-    ask(page, "One")
-    finished(page)
-    one = conversation_path(page)
-    box(page).fill("More of one")
+    send_message(page, "One")
+    wait_for_reply(page)
+    one = read_conversation_path(page)
+    find_text_box(page).fill("More of one")
     page.get_by_role("link", name="New chat").click()
     page.wait_for_url(lambda url: "/c/" not in url)
-    expect(box(page)).to_have_value("")
-    ask(page, "Two")
-    finished(page)
-    two = conversation_path(page)
+    expect(find_text_box(page)).to_have_value("")
+    send_message(page, "Two")
+    wait_for_reply(page)
+    two = read_conversation_path(page)
     page.go_back()
     expect(page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
     page.go_back()
     page.wait_for_url(f"**{one}")
-    expect(latest(page)).to_contain_text("Answer 1.")
-    expect(box(page)).to_have_value("More of one")
+    expect(find_newest_reply(page)).to_contain_text("Answer 1.")
+    expect(find_text_box(page)).to_have_value("More of one")
     page.go_forward()
     page.wait_for_url(lambda url: "/c/" not in url)
     page.go_forward()
     page.wait_for_url(f"**{two}")
-    expect(latest(page)).to_contain_text("Answer 2.")
+    expect(find_newest_reply(page)).to_contain_text("Answer 2.")
     expect(page.get_by_role("heading", level=1)).to_have_text("Two")
-    expect(box(page)).to_have_value("")
+    expect(find_text_box(page)).to_have_value("")

@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.replies import ask, clipboard, latest, settled
+from tests.e2e.replies import find_newest_reply, read_clipboard, send_message, wait_for_buttons
+from tests.page_elements import find_text_box
 from tools.deployment.deployment import Deployment
 from tools.waiting import until
 
@@ -19,10 +20,6 @@ pytestmark = [pytest.mark.page, pytest.mark.parametrize("deployment", ["embedded
 @pytest.fixture
 def page(deployment: Deployment, open_page: Callable[..., Page]) -> Page:
     return open_page(deployment.person(f"typist-{uuid4().hex[:8]}"))
-
-
-def box(page: Page) -> Locator:
-    return page.get_by_role("textbox", name="Message", exact=True)
 
 
 class Sheet:
@@ -52,22 +49,22 @@ def test_every_shortcut_of_the_list_works(page: Page) -> None:
     sheet = Sheet(page)
     page.keyboard.press("Escape")
     page.get_by_role("combobox", name="Model").select_option("demo-slow")
-    box(page).fill("One")
+    find_text_box(page).fill("One")
     sheet.press("Shift Enter")
     page.keyboard.type("two")
     sheet.press("Enter")
     expect(page.get_by_role("article", name="You")).to_contain_text("One\ntwo")
-    expect(latest(page).locator(".prose").last).not_to_be_empty()
+    expect(find_newest_reply(page).locator(".prose").last).not_to_be_empty()
     page.keyboard.press("Shift+Escape")
-    expect(latest(page)).to_have_attribute("data-state", "running")
+    expect(find_newest_reply(page)).to_have_attribute("data-state", "running")
     sheet.press("Esc", "Escape")
-    expect(latest(page).get_by_text("Stopped", exact=True)).to_be_visible()
-    settled(page)
+    expect(find_newest_reply(page).get_by_text("Stopped", exact=True)).to_be_visible()
+    wait_for_buttons(page)
 
     sheet.press("↑", "ArrowUp")
     give_an_edit_up(page)
     sheet.press("Alt J K", "Alt+j")
-    expect(latest(page)).to_be_focused()
+    expect(find_newest_reply(page)).to_be_focused()
     sheet.press("Alt J K", "Alt+k")
     expect(page.get_by_role("article", name="You")).to_be_focused()
     sheet.press("E", "e")
@@ -75,30 +72,30 @@ def test_every_shortcut_of_the_list_works(page: Page) -> None:
     page.keyboard.press("Alt+j")
 
     sheet.press("Y", "y")
-    until(lambda: clipboard(page) != "", what="something was copied")
+    until(lambda: read_clipboard(page) != "", what="something was copied")
     page.evaluate("navigator.clipboard.writeText('')")
     sheet.press("Ctrl Shift C", "Control+Shift+C")
-    until(lambda: clipboard(page) != "", what="something was copied")
+    until(lambda: read_clipboard(page) != "", what="something was copied")
     sheet.press("M", "m")
     expect(page.get_by_role("dialog", name="Choose a model")).to_be_visible()
     page.keyboard.press("Escape")
     sheet.press("Alt C", "Alt+c")
-    expect(latest(page)).to_have_attribute("data-state", "running")
-    expect(latest(page)).to_be_focused()
+    expect(find_newest_reply(page)).to_have_attribute("data-state", "running")
+    expect(find_newest_reply(page)).to_be_focused()
     sheet.press("Esc", "Escape")
-    expect(latest(page).get_by_role("button", name="Regenerate")).to_be_visible()
+    expect(find_newest_reply(page).get_by_role("button", name="Regenerate")).to_be_visible()
     sheet.press("Alt R", "Alt+r")
-    expect(latest(page).get_by_text("2/2")).to_be_visible()
-    expect(latest(page)).to_be_focused()
+    expect(find_newest_reply(page).get_by_text("2/2")).to_be_visible()
+    expect(find_newest_reply(page)).to_be_focused()
     sheet.press("[ ]", "[")
-    expect(latest(page).get_by_text("1/2")).to_be_visible()
+    expect(find_newest_reply(page).get_by_text("1/2")).to_be_visible()
     sheet.press("Alt J K", "Alt+j")
     sheet.press("[ ]", "]")
-    expect(latest(page).get_by_text("2/2")).to_be_visible()
+    expect(find_newest_reply(page).get_by_text("2/2")).to_be_visible()
 
     page.get_by_role("heading", level=1).click()
     sheet.press("Shift Esc", "Shift+Escape")
-    expect(box(page)).to_be_focused()
+    expect(find_text_box(page)).to_be_focused()
     sheet.press("Ctrl .", "Control+.")
     expect(page.get_by_role("textbox", name="System prompt")).to_be_visible()
     page.keyboard.press("Escape")
@@ -107,8 +104,8 @@ def test_every_shortcut_of_the_list_works(page: Page) -> None:
     page.keyboard.press("Escape")
     sheet.press("Ctrl Shift O", "Control+Shift+O")
     page.wait_for_url(lambda url: "/c/" not in url)
-    ask(page, "Be brief", "demo-fast")
-    settled(page)
+    send_message(page, "Be brief", "demo-fast")
+    wait_for_buttons(page)
     here = page.get_by_role("link", name="Be brief", exact=True)
     expect(here).to_have_attribute("aria-current", "page")
     sheet.press("Alt ↑ ↓", "Alt+ArrowDown")
@@ -128,8 +125,8 @@ def press_letters(page: Page) -> None:
 def test_letter_shortcuts_work_only_in_a_focused_message_and_can_be_switched_off(
     page: Page,
 ) -> None:
-    ask(page, "Be brief", "demo-fast")
-    settled(page)
+    send_message(page, "Be brief", "demo-fast")
+    wait_for_buttons(page)
     page.keyboard.press("Alt+k")
     page.keyboard.press("m")
     expect(page.get_by_role("dialog", name="Choose a model")).to_be_visible()
@@ -140,48 +137,48 @@ def test_letter_shortcuts_work_only_in_a_focused_message_and_can_be_switched_off
     sheet.get_by_role("button", name="Close").click()
     page.reload()
     page.keyboard.press("Alt+k")
-    expect(latest(page)).to_be_focused()
+    expect(find_newest_reply(page)).to_be_focused()
     press_letters(page)
-    expect(box(page)).to_have_value("eymrc[]jk")
+    expect(find_text_box(page)).to_have_value("eymrc[]jk")
 
 
 def test_typing_anywhere_goes_into_the_message_box_and_sends_nothing(
     deployment: Deployment, page: Page
 ) -> None:
-    ask(page, "Be brief", "demo-fast")
-    settled(page)
+    send_message(page, "Be brief", "demo-fast")
+    wait_for_buttons(page)
     streams = len(deployment.rows.of("streaming_stream"))
     page.reload()
-    expect(box(page)).to_be_focused()
+    expect(find_text_box(page)).to_be_focused()
     for away in (
         page.get_by_role("heading", level=1),
-        latest(page).get_by_role("button", name="Copy"),
-        latest(page).locator(".prose").last,
+        find_newest_reply(page).get_by_role("button", name="Copy"),
+        find_newest_reply(page).locator(".prose").last,
     ):
-        box(page).fill("")
+        find_text_box(page).fill("")
         away.click()
         page.keyboard.type("rewrite this, /maybe? [1] é")
-        expect(box(page)).to_have_value("rewrite this, /maybe? [1] é")
-    page.goto(f"{page.url}#{latest(page).get_attribute('id')}")
+        expect(find_text_box(page)).to_have_value("rewrite this, /maybe? [1] é")
+    page.goto(f"{page.url}#{find_newest_reply(page).get_attribute('id')}")
     page.get_by_role("heading", level=1).click()
-    box(page).fill("")
+    find_text_box(page).fill("")
     page.get_by_role("heading", level=1).click()
     page.keyboard.type("Are you sure?")
-    expect(box(page)).to_have_value("Are you sure?")
+    expect(find_text_box(page)).to_have_value("Are you sure?")
     expect(page.get_by_role("dialog")).to_have_count(0)
     assert len(deployment.rows.of("streaming_stream")) == streams
 
 
 def test_keys_that_type_no_character_do_not_move_the_focus(page: Page) -> None:
-    ask(page, "Be brief", "demo-fast")
-    settled(page)
-    latest(page).locator(".prose p").first.click(click_count=3)
+    send_message(page, "Be brief", "demo-fast")
+    wait_for_buttons(page)
+    find_newest_reply(page).locator(".prose p").first.click(click_count=3)
     page.keyboard.press("Control+c")
-    until(lambda: clipboard(page) != "", what="the selected text was copied")
+    until(lambda: read_clipboard(page) != "", what="the selected text was copied")
     for key in ("Space", "PageDown", "Home", "Shift", "F2", "Alt+x"):
         page.keyboard.press(key)
-        expect(box(page)).not_to_be_focused()
-    expect(box(page)).to_have_value("")
+        expect(find_text_box(page)).not_to_be_focused()
+    expect(find_text_box(page)).to_have_value("")
 
 
 RING = """() => {
@@ -210,16 +207,16 @@ def test_a_conversation_needs_no_mouse(page: Page) -> None:
     page.keyboard.press("Shift+Escape")
     page.keyboard.type("Tell me slowly.")
     page.keyboard.press("Enter")
-    expect(latest(page)).to_have_attribute("data-state", "running")
-    expect(latest(page).get_by_text("I am the demo")).to_be_visible()
+    expect(find_newest_reply(page)).to_have_attribute("data-state", "running")
+    expect(find_newest_reply(page).get_by_text("I am the demo")).to_be_visible()
     page.keyboard.press("Escape")
-    expect(latest(page).get_by_text("Stopped", exact=True)).to_be_visible()
-    tab_to(page, latest(page).get_by_role("button", name="Continue"), "Shift+Tab")
+    expect(find_newest_reply(page).get_by_text("Stopped", exact=True)).to_be_visible()
+    tab_to(page, find_newest_reply(page).get_by_role("button", name="Continue"), "Shift+Tab")
     page.keyboard.press("Enter")
-    expect(latest(page)).to_have_attribute("data-state", "running")
+    expect(find_newest_reply(page)).to_have_attribute("data-state", "running")
     page.keyboard.press("Shift+Escape")
     page.keyboard.press("Escape")
-    settled(page)
+    wait_for_buttons(page)
     page.keyboard.press("Control+Shift+O")
     page.wait_for_url(lambda url: "/c/" not in url)
     page.keyboard.press("Alt+ArrowDown")

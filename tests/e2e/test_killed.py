@@ -9,7 +9,14 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Complaints, Deploy
-from tests.e2e.replies import MODEL, ask, finished, latest, runner_of, stream_of
+from tests.e2e.replies import (
+    MODEL,
+    find_newest_reply,
+    find_runner,
+    read_stream_id,
+    send_message,
+    wait_for_reply,
+)
 from tools.deployment.deployment import Kind
 from tools.deployment.raw_rows import SEAM
 from tools.fake_provider import Behaviour, Fake
@@ -43,15 +50,15 @@ def test_a_killed_reply_is_finished_in_an_open_page(
     owner = deployment.person("owner")
     owner.add_key("openai")
     page = open_page(owner)
-    ask(page, "Why is the tide late?")
-    expect(latest(page)).to_contain_text(BEFORE.strip())
-    stream = stream_of(page)
-    runner = runner_of(deployment, stream)
+    send_message(page, "Why is the tide late?")
+    expect(find_newest_reply(page)).to_contain_text(BEFORE.strip())
+    stream = read_stream_id(page)
+    runner = find_runner(deployment, stream)
     runner.kill()
     if kind == "embedded":
         runner.start()
     until(lambda: deployment.rows.stream(stream)["epoch"] == 2, within=AN_OWNER)
-    reply = finished(page, within=AN_OWNER)
+    reply = wait_for_reply(page, within=AN_OWNER)
     expect(reply).to_contain_text(BEFORE + AFTER)
     expect(reply).to_contain_text("reply continued")
     assert deployment.rows.message(stream)["content"] == BEFORE + AFTER
@@ -69,7 +76,7 @@ def test_a_killed_reply_is_finished_without_any_page_or_request(
     owner.add_key("openai")
     stream = str(deployment.send(owner, "Why is the tide late?", model=MODEL))
     until(lambda: deployment.rows.text(stream) == BEFORE)
-    runner = runner_of(deployment, stream)
+    runner = find_runner(deployment, stream)
     runner.kill()
     if kind == "embedded":
         runner.start()
@@ -109,7 +116,7 @@ def test_a_reply_stored_at_openai_continues_with_the_exact_text(
     owner.post("/settings/replies/", {"background_replies": "on"})
     stream = str(deployment.send(owner, "Why is the tide late?", model=MODEL))
     until(lambda: deployment.rows.text(stream) == "High tide 🌊 comes ")
-    runner = runner_of(deployment, stream)
+    runner = find_runner(deployment, stream)
     runner.kill()
     if kind == "embedded":
         runner.start()

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.replies import ask, conversation_path, finished
+from tests.e2e.replies import read_conversation_path, send_message, wait_for_reply
 from tools.deployment.deployment import Deployment
 from tools.deployment.http_user import Person
 from tools.fake_provider import Behaviour, Fake
@@ -40,15 +40,15 @@ Conversation.objects.bulk_create(
 """
 
 
-def row(page: Page, title: str) -> Locator:
+def find_row(page: Page, title: str) -> Locator:
     listed = page.get_by_role("list", name="Chats").get_by_role("listitem")
     return listed.filter(has_text=title)
 
 
-def more(page: Page, title: str) -> Locator:
+def open_chat_menu(page: Page, title: str) -> Locator:
     """Open the menu of a conversation."""
-    row(page, title).hover()
-    row(page, title).get_by_role("link", name=f"More: {title}").click()
+    find_row(page, title).hover()
+    find_row(page, title).get_by_role("link", name=f"More: {title}").click()
     return page.get_by_role("dialog", name="Chat")
 
 
@@ -60,8 +60,8 @@ def two_tabs(
     if key:
         person.add_key(key)
     here = open_page(person)
-    ask(here, "Be brief", "demo-fast")
-    finished(here)
+    send_message(here, "Be brief", "demo-fast")
+    wait_for_reply(here)
     return here, open_page(person)
 
 
@@ -84,13 +84,13 @@ def test_a_pin_and_a_new_title_appear_in_the_other_tab(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     here, there = two_tabs(deployment, open_page)
-    menu = more(here, "Be brief")
+    menu = open_chat_menu(here, "Be brief")
     menu.locator("summary").click()
     menu.get_by_role("textbox", name="Title").fill("A quiet name")
     menu.get_by_role("button", name="Rename").click()
-    expect(row(there, "A quiet name")).to_be_visible()
+    expect(find_row(there, "A quiet name")).to_be_visible()
     expect(here.get_by_role("heading", level=1)).to_have_text("A quiet name")
-    more(there, "A quiet name").get_by_role("button", name="Pin").click()
+    open_chat_menu(there, "A quiet name").get_by_role("button", name="Pin").click()
     expect(here.get_by_role("heading", name="Pinned")).to_be_visible()
 
 
@@ -99,12 +99,12 @@ def test_a_deleted_conversation_can_be_restored(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     here, there = two_tabs(deployment, open_page)
-    path = conversation_path(here)
-    more(there, "Be brief").get_by_role("button", name="Delete").click()
-    expect(row(here, "Be brief")).to_have_count(0)
+    path = read_conversation_path(here)
+    open_chat_menu(there, "Be brief").get_by_role("button", name="Delete").click()
+    expect(find_row(here, "Be brief")).to_have_count(0)
     there.get_by_role("button", name="Undo").click()
-    expect(row(here, "Be brief")).to_be_visible()
-    more(here, "Be brief").get_by_role("button", name="Delete").click()
+    expect(find_row(here, "Be brief")).to_be_visible()
+    open_chat_menu(here, "Be brief").get_by_role("button", name="Delete").click()
     here.wait_for_url(lambda url: "/c/" not in url)
     here.get_by_role("button", name="Undo").click()
     here.wait_for_url(f"**{path}")
@@ -118,12 +118,12 @@ def test_a_reply_that_ended_elsewhere_is_unread_until_it_is_opened(
     here, there = two_tabs(deployment, open_page)
     here.get_by_role("link", name="New chat").click()
     there.get_by_role("link", name="Be brief", exact=True).click()
-    ask(there, "Once more. Be brief", "demo-fast")
+    send_message(there, "Once more. Be brief", "demo-fast")
     there.get_by_role("link", name="New chat").click()
-    unread = row(here, "Be brief").get_by_text("unread:")
+    unread = find_row(here, "Be brief").get_by_text("unread:")
     expect(unread).to_have_count(1)
-    row(here, "Be brief").get_by_role("link").first.click()
-    expect(row(there, "Be brief").get_by_text("unread:")).to_have_count(0)
+    find_row(here, "Be brief").get_by_role("link").first.click()
+    expect(find_row(there, "Be brief").get_by_text("unread:")).to_have_count(0)
 
 
 @pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
@@ -135,16 +135,16 @@ def test_running_and_failed_conversations_are_marked_in_every_tab(
     here.wait_for_url(lambda url: "/c/" not in url)
     there.get_by_role("link", name="Be brief", exact=True).click()
     fake.script(Behaviour.of("Half", "more", hold_after=(1,), cut_after=1, times=None))
-    ask(there, "Once more.")
-    expect(row(here, "Be brief").get_by_text("running:")).to_have_count(1)
+    send_message(there, "Once more.")
+    expect(find_row(here, "Be brief").get_by_text("running:")).to_have_count(1)
     fake.wait_for("held")
     there.get_by_role("link", name="New chat").click()
     there.wait_for_url(lambda url: "/c/" not in url)
     fake.release()
     for page in (here, there):
-        expect(row(page, "Be brief").get_by_text("failed:")).to_have_count(1)
-    row(here, "Be brief").get_by_role("link").first.click()
-    expect(row(there, "Be brief").get_by_text("failed:")).to_have_count(0)
+        expect(find_row(page, "Be brief").get_by_text("failed:")).to_have_count(1)
+    find_row(here, "Be brief").get_by_role("link").first.click()
+    expect(find_row(there, "Be brief").get_by_text("failed:")).to_have_count(0)
 
 
 CHATS = 450
@@ -177,11 +177,11 @@ def test_the_oldest_of_many_conversations_is_reached_by_scrolling(
     far = page.locator("#sidebar-list").evaluate("list => list.scrollTop")
     with page.expect_response("**/sidebar/?*through=*"):
         deployment.send(hoarder, "Be brief")
-    expect(row(page, "Be brief")).to_have_count(1)
+    expect(find_row(page, "Be brief")).to_have_count(1)
     expect(rows).to_have_count(CHATS + 1)
     assert page.locator("#sidebar-list").evaluate("list => list.scrollTop") >= far
-    expect(row(page, f"Chat {CHATS - 1}")).to_be_in_viewport()
-    row(page, f"Chat {CHATS - 1}").get_by_role("link").first.click()
+    expect(find_row(page, f"Chat {CHATS - 1}")).to_be_in_viewport()
+    find_row(page, f"Chat {CHATS - 1}").get_by_role("link").first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Chat {CHATS - 1}")
 
 
@@ -195,5 +195,5 @@ def test_the_oldest_of_many_conversations_is_reached_without_scripts(
     page.get_by_role("link", name="Older chats").click()
     page.get_by_role("link", name="Older chats").click()
     expect(page.get_by_role("link", name="Older chats")).to_have_count(0)
-    row(page, f"Chat {CHATS - 1}").get_by_role("link").first.click()
+    find_row(page, f"Chat {CHATS - 1}").get_by_role("link").first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Chat {CHATS - 1}")

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from uuid import uuid4
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.e2e.conftest import Complaints
-from tests.e2e.replies import ask, conversation_path, finished, latest
-from tests.e2e.states import ENDINGS, LONG, WIDE, end, rarely
+from tests.e2e.replies import (
+    find_newest_reply,
+    read_conversation_path,
+    send_message,
+    wait_for_reply,
+)
+from tests.e2e.states import ENDINGS, LONG, WIDE, end_reply, mark_for_prove
+from tests.page_elements import find_text_box
 from tools.deployment.deployment import Deployment
 from tools.deployment.http_user import Person
 from tools.deployment.tcp_proxy import Line
@@ -29,43 +34,37 @@ TOO_WIDE = """() => [...document.querySelectorAll("body *")].filter((element) =>
 }).map((element) => element.outerHTML.slice(0, 120))"""
 
 
-@pytest.fixture
-def person(deployment: Deployment) -> Person:
-    person = deployment.person(f"thumb-{uuid4().hex[:8]}")
-    person.add_key("openai")
-    return person
-
-
-def fits(page: Page) -> None:
+def assert_fits(page: Page) -> None:
     """Nothing is cut off at the side, and the page can't be scrolled there."""
     assert page.evaluate("innerWidth") == WIDTH
     assert page.evaluate("document.documentElement.scrollWidth") == WIDTH
     assert page.evaluate(TOO_WIDE) == []
 
 
-def box(page: Page) -> Locator:
-    return page.get_by_role("textbox", name="Message", exact=True)
-
-
 @pytest.mark.still
 @pytest.mark.parametrize(
-    "path", ["/", "/settings/keys/", *rarely("/settings/replies/", "/accounts/email/", "/nowhere/")]
+    "path",
+    [
+        "/",
+        "/settings/keys/",
+        *mark_for_prove("/settings/replies/", "/accounts/email/", "/nowhere/"),
+    ],
 )
 def test_every_page_fits_a_phone(
     complaints: Complaints, person: Person, open_page: Callable[..., Page], path: str
 ) -> None:
     complaints.allow("404")
-    fits(open_page(person, path, **PHONE))
+    assert_fits(open_page(person, path, **PHONE))
 
 
 @pytest.mark.still
-@pytest.mark.parametrize("path", ["/", *rarely("/accounts/login/", "/accounts/signup/")])
+@pytest.mark.parametrize("path", ["/", *mark_for_prove("/accounts/login/", "/accounts/signup/")])
 def test_every_page_for_visitors_fits_a_phone(
     deployment: Deployment, browser_context: Callable[..., BrowserContext], path: str
 ) -> None:
     page = browser_context(base_url=deployment.base_url, **PHONE).new_page()
     page.goto(path)
-    fits(page)
+    assert_fits(page)
 
 
 def test_any_content_fits_while_it_streams_and_after_a_reload(
@@ -73,17 +72,17 @@ def test_any_content_fits_while_it_streams_and_after_a_reload(
 ) -> None:
     fake.script(Behaviour.of(WIDE, "\n\nThe end.", hold_after=(1,)))
     page = open_page(person, **PHONE)
-    ask(page, LONG)
-    expect(latest(page).locator("table")).to_be_visible()
-    fits(page)
+    send_message(page, LONG)
+    expect(find_newest_reply(page).locator("table")).to_be_visible()
+    assert_fits(page)
     fake.release()
-    expect(finished(page)).to_contain_text("The end.")
-    expect(latest(page).locator("math")).to_have_count(2)
-    latest(page).get_by_text("Details").tap()
-    fits(page)
+    expect(wait_for_reply(page)).to_contain_text("The end.")
+    expect(find_newest_reply(page).locator("math")).to_have_count(2)
+    find_newest_reply(page).get_by_text("Details").tap()
+    assert_fits(page)
     page.reload()
-    expect(latest(page).locator("math")).to_have_count(2)
-    fits(page)
+    expect(find_newest_reply(page).locator("math")).to_have_count(2)
+    assert_fits(page)
 
 
 @pytest.mark.prove
@@ -92,42 +91,42 @@ def test_every_ending_of_a_reply_fits_a_phone(
 ) -> None:
     chat = None
     for ending in ENDINGS:
-        chat = end(deployment, person, fake, ending, chat)
+        chat = end_reply(deployment, person, fake, ending, chat)
     page = open_page(person, f"/c/{chat}/", **PHONE)
     for details in page.get_by_text("Details", exact=True).all():
         details.tap()
     expect(page.get_by_role("button", name="Copy code").first).to_be_attached()
-    fits(page)
+    assert_fits(page)
 
 
 def test_enter_starts_a_new_line_on_a_phone(person: Person, open_page: Callable[..., Page]) -> None:
     page = open_page(person, **PHONE)
-    box(page).fill("One")
-    box(page).press("Enter")
-    box(page).press_sequentially("two. Be brief.")
-    expect(box(page)).to_have_value("One\ntwo. Be brief.")
+    find_text_box(page).fill("One")
+    find_text_box(page).press("Enter")
+    find_text_box(page).press_sequentially("two. Be brief.")
+    expect(find_text_box(page)).to_have_value("One\ntwo. Be brief.")
     page.get_by_role("combobox", name="Model").select_option("demo-fast")
     page.get_by_role("button", name="Send").tap()
     expect(page.get_by_role("article", name="You")).to_contain_text("two. Be brief.")
-    finished(page)
+    wait_for_reply(page)
 
 
 def test_everything_is_reachable_by_tapping(person: Person, open_page: Callable[..., Page]) -> None:
     page = open_page(person, **PHONE)
     page.get_by_role("button", name="Chat settings", exact=True).tap()
     expect(page.get_by_role("spinbutton", name="Max tokens")).to_be_in_viewport(ratio=1)
-    fits(page)
+    assert_fits(page)
     page.get_by_role("button", name="Done").tap()
-    ask(page, "Be brief", "demo-fast")
-    finished(page)
-    path = conversation_path(page)
+    send_message(page, "Be brief", "demo-fast")
+    wait_for_reply(page)
+    path = read_conversation_path(page)
     chats = page.get_by_role("list", name="Chats")
     expect(chats).to_be_hidden()
     page.get_by_role("button", name="Menu").tap()
     chats.get_by_role("link", name="More: Be brief").tap()
     menu = page.get_by_role("dialog", name="Chat")
     expect(menu.get_by_role("button", name="Delete")).to_be_in_viewport(ratio=1)
-    fits(page)
+    assert_fits(page)
     menu.get_by_role("button", name="Cancel").tap()
     expect(menu).to_be_hidden()
     expect(page.get_by_role("button", name="Menu")).to_be_focused()
@@ -142,7 +141,7 @@ def test_everything_is_reachable_by_tapping(person: Person, open_page: Callable[
     chats.get_by_role("link", name="Be brief", exact=True).tap()
     page.wait_for_url(f"**{path}")
     expect(chats).to_be_hidden()
-    expect(latest(page)).to_be_visible()
+    expect(find_newest_reply(page)).to_be_visible()
 
 
 AT_THE_BOTTOM = """(dialog) => {
@@ -157,8 +156,8 @@ def test_the_menu_of_a_row_has_its_title_and_opens_no_keyboard(
     page = open_page(person, **PHONE)
     for text in ("Another one. Be brief", "This one. Be brief"):
         page.goto("/")
-        ask(page, text, "demo-fast")
-        finished(page)
+        send_message(page, text, "demo-fast")
+        wait_for_reply(page)
     page.get_by_role("button", name="Menu").tap()
     page.get_by_role("link", name="More: Another one").tap()
     menu = page.get_by_role("dialog", name="Chat")
@@ -167,7 +166,7 @@ def test_the_menu_of_a_row_has_its_title_and_opens_no_keyboard(
     assert page.evaluate("document.activeElement.matches('input, textarea')") is False
     menu.locator("summary").tap()
     expect(menu.get_by_role("textbox", name="Title")).to_be_focused()
-    fits(page)
+    assert_fits(page)
     menu.get_by_role("button", name="Delete").tap()
     expect(page.get_by_text("Deleted “Another one. Be brief”")).to_be_visible()
     expect(page.get_by_role("article", name="You")).to_contain_text("This one.")
@@ -186,4 +185,4 @@ def test_a_lost_network_is_reported_in_words(
         seen = words.bounding_box()
         assert seen
         assert seen["width"] > WIDTH / 3
-        fits(page)
+        assert_fits(page)

@@ -9,7 +9,14 @@ from uuid import UUID
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Complaints
-from tests.e2e.replies import ask, conversation_path, copied, finished, latest, stream_of
+from tests.e2e.replies import (
+    copy_newest_reply,
+    find_newest_reply,
+    read_conversation_path,
+    read_stream_id,
+    send_message,
+    wait_for_reply,
+)
 from tools.deployment.deployment import Deployment
 from tools.deployment.tcp_proxy import Line
 from tools.fake_provider import Behaviour, Fake, Piece
@@ -46,38 +53,38 @@ def test_a_reply_survives_reloads_and_a_lost_network(
     owner = deployment.person("owner")
     owner.add_key("openai")
     first = open_page(owner)
-    ask(first, "Tell me everything about the tide.")
-    path = conversation_path(first)
-    stream = stream_of(first)
+    send_message(first, "Tell me everything about the tide.")
+    path = read_conversation_path(first)
+    stream = read_stream_id(first)
     with Line(deployment.web.port) as line:
         second = open_page(owner, path, base_url=line.url)
-        expect(latest(second)).to_have_attribute("aria-busy", "true")
+        expect(find_newest_reply(second)).to_have_attribute("aria-busy", "true")
 
         held(fake, HOLDS[0])
         fake.release()
         first.reload()
-        assert stream_of(first) == stream
+        assert read_stream_id(first) == stream
         line.cut()
 
         held(fake, HOLDS[1])
         fake.release()
         first.reload()
-        assert stream_of(first) == stream
+        assert read_stream_id(first) == stream
         line.mend()
 
         held(fake, HOLDS[2])
         fake.release()
         first.reload()
 
-        finished(first)
-        finished(second)
+        wait_for_reply(first)
+        wait_for_reply(second)
         assert len(fake.requests()) == 1
         assert deployment.rows.stream(stream)["state"] == "completed"
         expected = behaviour.text.encode()
         assert deployment.rows.text(stream).encode() == expected
         assert deployment.rows.message(stream)["content"].encode() == expected
         for page in (first, second):
-            assert copied(page).encode() == expected
+            assert copy_newest_reply(page).encode() == expected
         assert shown(first) == shown(second)
 
 
@@ -87,7 +94,7 @@ def held(fake: Fake, sent: int) -> None:
 
 def shown(page: Page) -> str:
     """Return the text of the reply, the same with and without highlighted code."""
-    return until(lambda: latest(page).locator(".prose").last.inner_text())
+    return until(lambda: find_newest_reply(page).locator(".prose").last.inner_text())
 
 
 def test_the_text_so_far_is_in_the_first_paint(deployment: Deployment, fake: Fake) -> None:

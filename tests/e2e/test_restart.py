@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
 from tests.e2e.conftest import Deploy
-from tests.e2e.replies import MODEL, runner_of
+from tests.e2e.replies import MODEL, find_runner
 from tools.deployment.deployment import Kind, Server
 from tools.deployment.protocol_client import Reader
 from tools.fake_provider import Behaviour, Fake
@@ -61,7 +61,7 @@ def test_a_worker_stopped_by_sigterm_hands_over_its_replies(deploy: Deploy, fake
     owner.add_key("openai")
     stream = deployment.send(owner, "Say it.", model=MODEL)
     reader = Reader(owner, stream).read(chunks=1)
-    runner_of(deployment, str(stream)).stop()
+    find_runner(deployment, str(stream)).stop()
     until(lambda: deployment.rows.stream(stream)["worker_id"], within=AN_OWNER)
     reader.read_to_the_end()
     assert reader.text == "The first worker wrote this, and the second one that."

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.replies import ask, finished, latest
-from tests.e2e.test_phone import PHONE, fits
+from tests.e2e.replies import find_newest_reply, send_message, wait_for_reply
+from tests.e2e.test_phone import PHONE, assert_fits
 from tools.deployment.deployment import Deployment
 
 pytestmark = [pytest.mark.page, pytest.mark.parametrize("deployment", ["embedded"], indirect=True)]
@@ -22,8 +22,8 @@ def test_nothing_is_covered_by_a_notch_or_a_round_corner(
     page = open_page(deployment.person("owner"), **PHONE)
     session = page.context.new_cdp_session(page)
     session.send("Emulation.setSafeAreaInsetsOverride", {"insets": INSETS})
-    ask(page, "Be brief", "demo-fast")
-    finished(page)
+    send_message(page, "Be brief", "demo-fast")
+    wait_for_reply(page)
     height = PHONE["viewport"]["height"]  # type: ignore[index]
     for control in (page.get_by_role("button", name="Menu"), page.locator(".composer")):
         place = control.bounding_box()
@@ -39,7 +39,7 @@ def test_nothing_is_covered_by_a_notch_or_a_round_corner(
         assert place
         assert place["y"] >= INSETS["top"]
         assert place["y"] + place["height"] <= height - INSETS["bottom"]
-    fits(page)
+    assert_fits(page)
 
 
 @pytest.mark.prove
@@ -47,10 +47,10 @@ def test_lines_stay_readable_on_a_very_wide_screen(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(deployment.person("owner"), viewport={"width": 2560, "height": 1080})
-    ask(page, "Be brief", "demo-fast")
-    finished(page)
-    expect(latest(page).locator("p").first).to_be_visible()
-    text = latest(page).locator(".prose > p").first.bounding_box()
+    send_message(page, "Be brief", "demo-fast")
+    wait_for_reply(page)
+    expect(find_newest_reply(page).locator("p").first).to_be_visible()
+    text = find_newest_reply(page).locator(".prose > p").first.bounding_box()
     composer = page.locator(".composer").bounding_box()
     assert text
     assert composer

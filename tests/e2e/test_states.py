@@ -10,8 +10,23 @@ import pytest
 from playwright.sync_api import Locator, Page, WebSocket, expect
 
 from tests.e2e.conftest import Complaints
-from tests.e2e.replies import ask, conversation_path, finished, latest
-from tests.e2e.states import ENDINGS, KEPT, RUNNING, Ending, Running, cases, rarely, shown
+from tests.e2e.replies import (
+    find_newest_reply,
+    read_conversation_path,
+    send_message,
+    wait_for_reply,
+)
+from tests.e2e.states import (
+    ENDINGS,
+    KEPT,
+    RUNNING,
+    Ending,
+    Running,
+    build_cases,
+    find_reply_in_state,
+    mark_for_prove,
+)
+from tests.page_elements import find_stop_button
 from tools.deployment.deployment import Deployment
 from tools.deployment.http_user import Person
 from tools.deployment.tcp_proxy import Line
@@ -28,13 +43,6 @@ OFFERS = """(foot) => [...foot.querySelectorAll("a, button")]
     .filter((way) => way.checkVisibility()).map((way) => way.textContent.trim())"""
 
 
-@pytest.fixture
-def asker(deployment: Deployment) -> Person:
-    person = deployment.person("asker")
-    person.add_key("openai")
-    return person
-
-
 def state(reply: Locator) -> Locator:
     return reply.locator(".message-footer-row .state")
 
@@ -42,10 +50,6 @@ def state(reply: Locator) -> Locator:
 def held_and_released(fake: Fake) -> None:
     fake.wait_for("held")
     fake.release()
-
-
-def stop(page: Page) -> Locator:
-    return page.get_by_role("button", name="Stop")
 
 
 def mark(page: Page) -> None:
@@ -58,26 +62,26 @@ def is_the_same(page: Page) -> bool:
 
 
 @embedded
-@pytest.mark.parametrize("case", cases(RUNNING, "queued", "silent"))
+@pytest.mark.parametrize("case", build_cases(RUNNING, "queued", "silent"))
 def test_the_page_shows_the_state_of_a_reply_and_can_stop_it(
     asker: Person, fake: Fake, open_page: Callable[..., Page], case: Running
 ) -> None:
     fake.script(case.behaviour)
     page = open_page(asker)
     for _ in range(case.sent):
-        reply = ask(page, "Why do tides lag?")
-        conversation_path(page)
-    shown(page, case)
+        reply = send_message(page, "Why do tides lag?")
+        read_conversation_path(page)
+    find_reply_in_state(page, case)
     mark(page)
     if case.sent > 1:
         reply.get_by_role("button", name="Cancel").click()
     else:
-        stop(page).click()
+        find_stop_button(page).click()
     expect(state(reply)).to_have_text("Stopped")
     expect(reply.get_by_role("button", name="Regenerate")).to_be_visible()
     assert is_the_same(page)
     if case.sent > 1:
-        stop(page).click()
+        find_stop_button(page).click()
     fake.release()
 
 
@@ -87,15 +91,15 @@ def test_the_notice_of_a_silence_ends_with_the_next_text(
 ) -> None:
     fake.script(COUNTING)
     page = open_page(asker)
-    reply = ask(page, "Count.")
+    reply = send_message(page, "Count.")
     expect(reply).to_contain_text("One,")
     silent = next(case for case in RUNNING if case.name == "silent")
-    shown(page, silent)
+    find_reply_in_state(page, silent)
     held_and_released(fake)
     expect(reply).to_contain_text("two,")
     expect(state(reply)).to_have_text("Writing")
     held_and_released(fake)
-    expect(finished(page)).to_contain_text("One, two, three.")
+    expect(wait_for_reply(page)).to_contain_text("One, two, three.")
 
 
 @embedded
@@ -104,17 +108,17 @@ def test_a_busy_provider_is_retried_and_the_page_says_when(
 ) -> None:
     fake.script(Behaviour(error=ErrorAnswer(503)), Behaviour.of(KEPT))
     page = open_page(asker)
-    reply = ask(page, "Why do tides lag?")
+    reply = send_message(page, "Why do tides lag?")
     expect(state(reply)).to_have_text(re.compile(r"^Overloaded\. Retrying in \d+ s \(2 of 3\)$"))
     expect(state(reply)).to_have_attribute("data-severity", "waiting")
-    expect(finished(page)).to_contain_text(KEPT)
+    expect(wait_for_reply(page)).to_contain_text(KEPT)
     expect(state(reply)).to_have_text("")
 
 
 @embedded
 @pytest.mark.parametrize(
     "case",
-    cases(ENDINGS, "truncated", "without a word", "rate limited"),
+    build_cases(ENDINGS, "truncated", "without a word", "rate limited"),
 )
 def test_the_page_says_how_a_reply_ended_and_what_to_do(
     asker: Person, fake: Fake, open_page: Callable[..., Page], case: Ending
@@ -122,12 +126,12 @@ def test_the_page_says_how_a_reply_ended_and_what_to_do(
     fake.script(case.behaviour)
     page = open_page(asker)
     mark(page)
-    reply = ask(page, "Why do tides lag?")
+    reply = send_message(page, "Why do tides lag?")
     if case.stopped:
         expect(state(reply)).to_have_text("Writing" if case.keeps else "Connecting")
         fake.wait_for("held")
-        stop(page).click()
-    finished(page)
+        find_stop_button(page).click()
+    wait_for_reply(page)
     foot = reply.locator(".message-footer")
     expect(foot.get_by_role("button", name="Try another model", exact=True)).to_be_visible()
     expect(state(reply)).to_have_text(case.says)
@@ -156,32 +160,32 @@ def follow(page: Page, foot: Locator, way: str) -> None:
         case "Choose another model":
             expect(page.get_by_role("dialog", name="Choose a model")).to_be_visible()
         case "Regenerate" | "Try again":
-            expect(latest(page).get_by_text("2/2")).to_be_visible()
+            expect(find_newest_reply(page).get_by_text("2/2")).to_be_visible()
         case "Continue":
-            expect(latest(page).get_by_role("note")).to_contain_text("reply continued")
+            expect(find_newest_reply(page).get_by_role("note")).to_contain_text("reply continued")
         case "Copy":
             expect(foot.get_by_text("Copied")).to_be_visible()
 
 
 @embedded
-@pytest.mark.parametrize("name", [*rarely("stopped", "truncated"), "interrupted"])
+@pytest.mark.parametrize("name", [*mark_for_prove("stopped", "truncated"), "interrupted"])
 def test_a_cut_reply_continues_in_place(
     asker: Person, fake: Fake, open_page: Callable[..., Page], name: str
 ) -> None:
     case = next(ending for ending in ENDINGS if ending.name == name)
     fake.script(case.behaviour)
     page = open_page(asker)
-    reply = ask(page, "Why do tides lag?")
+    reply = send_message(page, "Why do tides lag?")
     if case.stopped:
         expect(reply).to_contain_text(KEPT)
-        stop(page).click()
-    finished(page)
+        find_stop_button(page).click()
+    wait_for_reply(page)
     id = reply.get_attribute("id")
     fake.reset()
     fake.script(Behaviour.of("And on it goes."))
     reply.get_by_role("button", name="Continue").click()
     expect(reply).to_contain_text("And on it goes.")
-    finished(page)
+    wait_for_reply(page)
     expect(reply).to_contain_text(KEPT)
     expect(reply).to_have_attribute("id", str(id))
     expect(reply.get_by_role("button", name="Continue")).to_have_count(0)
@@ -203,7 +207,7 @@ def test_the_page_reports_a_lost_network_after_a_second(
     fake.script(COUNTING)
     with Line(deployment.web.port) as line:
         page = open_page(asker, base_url=line.url)
-        reply = ask(page, "Count.")
+        reply = send_message(page, "Count.")
         expect(reply).to_contain_text("One,")
         page.clock.install()
         sockets: list[WebSocket] = []
@@ -224,7 +228,7 @@ def test_the_page_reports_a_lost_network_after_a_second(
         line.mend()
         page.clock.resume()
         expect(status).to_have_text(re.compile("Back online|Reply finished"))
-        expect(finished(page)).to_contain_text("One, two, three.")
+        expect(wait_for_reply(page)).to_contain_text("One, two, three.")
 
 
 @embedded
@@ -239,7 +243,7 @@ def test_offline_nothing_is_sent_and_nothing_is_lost(
     fake.script(Behaviour.of("One, ", "two, ", "three.", hold_after=(1,), delay=0.02))
     with Line(deployment.web.port) as line:
         page = open_page(asker, base_url=line.url)
-        reply = ask(page, "Count.")
+        reply = send_message(page, "Count.")
         expect(reply).to_contain_text("One,")
         page.context.set_offline(True)
         line.cut()
@@ -251,8 +255,8 @@ def test_offline_nothing_is_sent_and_nothing_is_lost(
         fake.release()
         line.mend()
         page.context.set_offline(False)
-        expect(finished(page)).to_contain_text("One, two, three.")
+        expect(wait_for_reply(page)).to_contain_text("One, two, three.")
         expect(send).to_be_enabled()
         fake.script(Behaviour.of("Three, two, one."))
         send.click()
-        expect(latest(page)).to_contain_text("Three, two, one.")
+        expect(find_newest_reply(page)).to_contain_text("Three, two, one.")

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Deploy
-from tests.e2e.replies import ask, finished
-from tests.e2e.test_listing import more, row
+from tests.e2e.replies import send_message, wait_for_reply
+from tests.e2e.test_listing import find_row, open_chat_menu
 from tools.deployment.http_user import Person
 from tools.fake_provider import Behaviour, Fake
 
@@ -34,18 +34,18 @@ def test_a_title_appears_after_the_first_reply_and_delays_nothing(
 ) -> None:
     fake.script(TITLE, Behaviour.of("It lags.", times=2))
     page, there = open_page(owner), open_page(owner)
-    ask(page, QUESTION)
-    expect(row(there, QUESTION)).to_be_visible()
-    finished(page)
+    send_message(page, QUESTION)
+    expect(find_row(there, QUESTION)).to_be_visible()
+    wait_for_reply(page)
     fake.wait_for("held")
-    ask(page, "Once more.")
-    expect(finished(page)).to_contain_text("It lags.")
+    send_message(page, "Once more.")
+    expect(wait_for_reply(page)).to_contain_text("It lags.")
     expect(page.get_by_role("heading", level=1)).to_have_text(QUESTION)
     fake.release()
     expect(page.get_by_role("heading", level=1)).to_have_text(WRITTEN)
     expect(page).to_have_title(f"{WRITTEN} · Holdfast")
-    expect(row(there, WRITTEN)).to_be_visible()
-    expect(row(there, QUESTION)).to_have_count(0)
+    expect(find_row(there, WRITTEN)).to_be_visible()
+    expect(find_row(there, QUESTION)).to_have_count(0)
 
 
 @pytest.mark.prove
@@ -54,18 +54,18 @@ def test_a_title_given_by_hand_stays(
 ) -> None:
     fake.script(TITLE, Behaviour.of("It lags.", times=2))
     page = open_page(owner)
-    ask(page, QUESTION)
-    finished(page)
+    send_message(page, QUESTION)
+    wait_for_reply(page)
     fake.wait_for("held")
-    menu = more(page, QUESTION)
+    menu = open_chat_menu(page, QUESTION)
     menu.locator("summary").click()
     menu.get_by_role("textbox", name="Title").fill("Mine")
     menu.get_by_role("button", name="Rename").click()
-    expect(row(page, "Mine")).to_be_visible()
+    expect(find_row(page, "Mine")).to_be_visible()
     fake.release()
     fake.wait_for("finished", count=2)
-    ask(page, "Once more.")  # its effect comes after that of a title would
-    expect(finished(page)).to_contain_text("It lags.")
+    send_message(page, "Once more.")  # its effect comes after that of a title would
+    expect(wait_for_reply(page)).to_contain_text("It lags.")
     expect(page.get_by_role("heading", level=1)).to_have_text("Mine")
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_have_text("Mine")

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Complaints
-from tests.e2e.replies import ask, finished
+from tests.e2e.people import sign_in
+from tests.e2e.replies import send_message, wait_for_reply
 from tests.e2e.routes import intercept
+from tests.page_elements import find_text_box
 from tools.deployment.deployment import Deployment
 from tools.deployment.http_user import Person
 
@@ -38,19 +40,7 @@ def allowed(complaints: Complaints) -> None:
     complaints.allow("WebSocket|401|403|409|ERR_|Failed to (load|fetch)")
 
 
-def box(page: Page) -> Locator:
-    return page.get_by_role("textbox", name="Message", exact=True)
-
-
-def sign_in(page: Page, person: Person) -> None:
-    page.goto("/accounts/login/")
-    page.get_by_label("Email").fill(person.email)
-    page.get_by_label("Password").fill(person.password)
-    page.locator("main").get_by_role("button", name="Sign in").click()
-    page.wait_for_url(lambda url: "/login/" not in url)
-
-
-def end_the_session(page: Page) -> None:
+def drop_session_cookie(page: Page) -> None:
     """End the session as if it had expired: nobody has signed out on purpose."""
     page.context.clear_cookies(name="sessionid")
 
@@ -58,11 +48,11 @@ def end_the_session(page: Page) -> None:
 def leave_texts(page: Page) -> None:
     """Leave a message that could not be sent, and a draft."""
     intercept(page, "**/c/", lambda route: route.abort())
-    box(page).fill(UNSENT)
-    box(page).press("Enter")
+    find_text_box(page).fill(UNSENT)
+    find_text_box(page).press("Enter")
     expect(page.get_by_role("alert")).to_have_text("Not sent.")
     page.unroute("**/c/")
-    box(page).fill(SECRET)
+    find_text_box(page).fill(SECRET)
 
 
 @pytest.mark.parametrize("path", ["/", "/settings/keys/", "/accounts/email/", "/admin/"])
@@ -88,14 +78,14 @@ def test_a_draft_is_hidden_from_the_next_user_and_restored_for_its_own(
     page = open_page(owner)
     leave_texts(page)
     page.evaluate("localStorage.setItem('draft /c/', JSON.stringify({ text: 'Of whom?' }))")
-    end_the_session(page)
+    drop_session_cookie(page)
     sign_in(page, stranger)
-    expect(box(page)).to_have_value("")
+    expect(find_text_box(page)).to_have_value("")
     expect(page.get_by_role("article")).to_have_count(0)
     assert page.evaluate("'draft /c/' in localStorage") is False
-    end_the_session(page)
+    drop_session_cookie(page)
     sign_in(page, owner)
-    expect(box(page)).to_have_value(SECRET)
+    expect(find_text_box(page)).to_have_value(SECRET)
     expect(page.get_by_role("article", name="You")).to_contain_text(UNSENT)
 
 
@@ -105,42 +95,42 @@ def test_an_open_page_sends_nothing_for_a_user_who_signed_in_in_another_tab(
     page = open_page(owner)
     page.route_web_socket("**/ws/", lambda socket: None)  # nothing notifies this page
     page.reload()
-    end_the_session(page)
+    drop_session_cookie(page)
     other = page.context.new_page()
     sign_in(other, stranger)
-    box(page).fill(SECRET)
-    box(page).press("Enter")
+    find_text_box(page).fill(SECRET)
+    find_text_box(page).press("Enter")
     dialog = page.get_by_role("dialog", name="You’re signed in to another account")
     expect(dialog).to_be_visible()
-    expect(box(page)).to_have_value(SECRET)
+    expect(find_text_box(page)).to_have_value(SECRET)
     assert deployment.rows.of("chat_message", content=SECRET) == []
     other.reload()
-    expect(box(other)).to_have_value("")
+    expect(find_text_box(other)).to_have_value("")
 
 
 def test_a_page_opened_before_a_new_sign_in_still_works(
     owner: Person, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(owner)
-    ask(page, "Be brief", "demo-fast")
-    finished(page)
+    send_message(page, "Be brief", "demo-fast")
+    wait_for_reply(page)
     intercept(page, "**/messages/", lambda route: route.abort())
-    box(page).fill("Not sent before. Be brief")
-    box(page).press("Enter")
+    find_text_box(page).fill("Not sent before. Be brief")
+    find_text_box(page).press("Enter")
     expect(page.get_by_role("alert")).to_have_text("Not sent.")
     page.unroute("**/messages/")
-    end_the_session(page)
+    drop_session_cookie(page)
     sign_in(page.context.new_page(), owner)
     page.get_by_role("button", name="Retry").click()
     expect(page.get_by_role("article", name="demo-fast")).to_have_count(2)
-    finished(page)
-    box(page).fill("A reply. Be brief")
-    box(page).press("Enter")
+    wait_for_reply(page)
+    find_text_box(page).fill("A reply. Be brief")
+    find_text_box(page).press("Enter")
     expect(page.get_by_role("article", name="demo-fast")).to_have_count(3)
-    finished(page)
+    wait_for_reply(page)
     page.get_by_role("button", name="Regenerate").last.click()
     expect(page.get_by_text("2/2")).to_be_visible()
-    finished(page)
+    wait_for_reply(page)
     page.get_by_role("button", name="Dark").click()  # a form that the browser sends
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
@@ -153,8 +143,8 @@ def test_an_unsent_message_can_be_moved_back_into_the_box(
     page.reload()
     page.get_by_role("article", name="You").get_by_role("button", name="Edit").click()
     expect(page.get_by_role("article")).to_have_count(0)
-    expect(box(page)).to_have_value(f"{UNSENT}\n\n{SECRET}")
-    expect(box(page)).to_be_focused()
+    expect(find_text_box(page)).to_have_value(f"{UNSENT}\n\n{SECRET}")
+    expect(find_text_box(page)).to_be_focused()
     page.reload()
     expect(page.get_by_role("article")).to_have_count(0)
 
@@ -163,16 +153,16 @@ def test_confirming_the_password_in_one_tab_signs_out_no_other(
     owner: Person, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(owner)
-    ask(page, "Be brief", "demo-fast")
-    finished(page)
+    send_message(page, "Be brief", "demo-fast")
+    wait_for_reply(page)
     other = page.context.new_page()
     other.goto("/accounts/reauthenticate/?next=/accounts/email/")
     other.get_by_label("Password").fill(owner.password)
     with page.expect_event("websocket"):
         other.get_by_role("button", name="Confirm").click()
     other.wait_for_url("**/accounts/email/")
-    box(page).fill("A reply. Be brief")
-    box(page).press("Enter")
+    find_text_box(page).fill("A reply. Be brief")
+    find_text_box(page).press("Enter")
     expect(page.get_by_role("article", name="demo-fast")).to_have_count(2)
-    finished(page)
+    wait_for_reply(page)
     expect(page.get_by_role("dialog")).to_have_count(0)

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Complaints, Deploy
-from tests.e2e.replies import ask, finished, latest, stream_of
+from tests.e2e.replies import find_newest_reply, read_stream_id, send_message, wait_for_reply
 from tools.deployment.deployment import Deployment
 from tools.fake_provider import Behaviour, Fake
 from tools.waiting import until
@@ -52,24 +52,24 @@ def test_everything_works_without_redis(
     early = moment == "before the first token"
     hold = 0 if early else 10
     fake.script(Behaviour.of(*WORDS, delay=0.1, hold_after=hold), Behaviour.of("Second."))
-    ask(page, "Count.")
-    stream = stream_of(page)
+    send_message(page, "Count.")
+    stream = read_stream_id(page)
     fake.wait_for("held")
     if not early:
-        expect(latest(page)).to_contain_text("word009")
+        expect(find_newest_reply(page)).to_contain_text("word009")
     break_redis(deployment, fault)
     fake.release()
-    expect(latest(page)).to_contain_text("word012", timeout=20_000)
-    latest(page).evaluate(WATCH)
+    expect(find_newest_reply(page)).to_contain_text("word012", timeout=20_000)
+    find_newest_reply(page).evaluate(WATCH)
 
     owner.sign_in()
     second = deployment.send(owner, "And again?", model="gpt-5.5")
     until(lambda: deployment.rows.stream(second)["state"] == "completed", within=20)
     assert deployment.rows.message(second)["content"] == "Second."
 
-    finished(page, within=30)
+    wait_for_reply(page, within=30)
     assert deployment.rows.message(stream)["content"] == "".join(WORDS)
-    expect(latest(page)).to_contain_text("word079")
+    expect(find_newest_reply(page)).to_contain_text("word079")
     assert page.evaluate("window.longestPause") < A_PAUSE
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.e2e.replies import ask, latest
+from tests.e2e.replies import find_newest_reply, send_message
+from tests.page_elements import find_questions
 from tools.deployment.deployment import Deployment
 from tools.deployment.http_user import PASSWORD, Person
 from tools.fake_provider import Behaviour, Fake
@@ -22,20 +23,9 @@ pytestmark = [
 
 
 @pytest.fixture
-def person(deployment: Deployment) -> Person:
-    person = deployment.person(f"plain-{uuid4().hex[:8]}")
-    person.add_key("openai")
-    return person
-
-
-@pytest.fixture
 def page(person: Person, open_page: Callable[..., Page]) -> Page:
     """A new chat in a browser that runs no script."""
     return open_page(person, java_script_enabled=False)
-
-
-def question(page: Page) -> Locator:
-    return page.get_by_role("article", name="You")
 
 
 def test_a_visitor_signs_up_adds_a_key_and_sends_a_message(
@@ -56,63 +46,63 @@ def test_a_visitor_signs_up_adds_a_key_and_sends_a_message(
     expect(openai.get_by_text("…cdef")).to_be_visible()
     page.get_by_role("link", name="Chats").click()
     fake.script(Behaviour.of("It *lags*."))
-    ask(page, "Why do tides lag?")
-    expect(latest(page).locator("em")).to_have_text("lags")
+    send_message(page, "Why do tides lag?")
+    expect(find_newest_reply(page).locator("em")).to_have_text("lags")
 
 
 def test_a_running_reply_can_be_read_as_it_grows(page: Page, fake: Fake) -> None:
     fake.script(Behaviour.of("One, ", "two, ", "three.", hold_after=(1, 2)))
-    ask(page, "Count.")
+    send_message(page, "Count.")
     for so_far in ("One,", "One, two,"):
-        expect(latest(page)).to_contain_text(so_far)
-        expect(latest(page)).to_contain_text("Writing")
+        expect(find_newest_reply(page)).to_contain_text(so_far)
+        expect(find_newest_reply(page)).to_contain_text("Writing")
         fake.wait_for("held")
         fake.release()
-    expect(latest(page)).to_contain_text("One, two, three.")
-    expect(latest(page).get_by_role("button", name="Regenerate")).to_be_visible()
+    expect(find_newest_reply(page)).to_contain_text("One, two, three.")
+    expect(find_newest_reply(page).get_by_role("button", name="Regenerate")).to_be_visible()
 
 
 def test_a_reply_is_stopped_and_continued(page: Page, fake: Fake) -> None:
     fake.script(Behaviour.of("One, ", "never", hold_after=(1,)))
-    ask(page, "Count.")
-    expect(latest(page)).to_contain_text("One,")
+    send_message(page, "Count.")
+    expect(find_newest_reply(page)).to_contain_text("One,")
     page.get_by_role("button", name="Stop").click()
-    expect(latest(page).get_by_text("Stopped", exact=True)).to_be_visible()
+    expect(find_newest_reply(page).get_by_text("Stopped", exact=True)).to_be_visible()
     fake.script(Behaviour.of("two."))
-    latest(page).get_by_role("button", name="Continue").click()
-    expect(latest(page)).to_contain_text("One,")
-    expect(latest(page)).to_contain_text("two.")
-    expect(latest(page).get_by_role("note")).to_contain_text("reply continued")
+    find_newest_reply(page).get_by_role("button", name="Continue").click()
+    expect(find_newest_reply(page)).to_contain_text("One,")
+    expect(find_newest_reply(page)).to_contain_text("two.")
+    expect(find_newest_reply(page).get_by_role("note")).to_contain_text("reply continued")
 
 
 @pytest.mark.prove
 def test_a_message_waits_for_the_reply_before_it(page: Page, fake: Fake) -> None:
     fake.script(Behaviour.of("First.", hold_after=(0,)), Behaviour.of("Second."))
-    ask(page, "One")
+    send_message(page, "One")
     fake.wait_for("held")
-    ask(page, "Two")
-    expect(latest(page)).to_contain_text("Queued after the previous reply")
+    send_message(page, "Two")
+    expect(find_newest_reply(page)).to_contain_text("Queued after the previous reply")
     fake.release()
-    expect(latest(page)).to_contain_text("Second.")
+    expect(find_newest_reply(page)).to_contain_text("Second.")
 
 
 def test_messages_have_versions_and_nothing_is_lost(page: Page, fake: Fake) -> None:
     fake.script(*(Behaviour.of(f"Answer {number}.") for number in (1, 2, 3)))
-    ask(page, "First words")
-    expect(latest(page)).to_contain_text("Answer 1.")
-    latest(page).get_by_role("button", name="Regenerate").click()
-    expect(latest(page)).to_contain_text("Answer 2.")
-    question(page).hover()
-    question(page).get_by_role("link", name="Edit").click()
+    send_message(page, "First words")
+    expect(find_newest_reply(page)).to_contain_text("Answer 1.")
+    find_newest_reply(page).get_by_role("button", name="Regenerate").click()
+    expect(find_newest_reply(page)).to_contain_text("Answer 2.")
+    find_questions(page).hover()
+    find_questions(page).get_by_role("link", name="Edit").click()
     page.get_by_role("textbox", name="Edit your message").fill("Second words")
     page.locator("form.edit").get_by_role("button", name="Send").click()
-    expect(latest(page)).to_contain_text("Answer 3.")
-    expect(question(page).get_by_text("2/2")).to_be_visible()
-    question(page).get_by_role("link", name="Previous version").click()
-    expect(question(page)).to_contain_text("First words")
-    expect(latest(page)).to_contain_text("Answer 2.")
-    latest(page).get_by_role("link", name="Previous version").click()
-    expect(latest(page)).to_contain_text("Answer 1.")
+    expect(find_newest_reply(page)).to_contain_text("Answer 3.")
+    expect(find_questions(page).get_by_text("2/2")).to_be_visible()
+    find_questions(page).get_by_role("link", name="Previous version").click()
+    expect(find_questions(page)).to_contain_text("First words")
+    expect(find_newest_reply(page)).to_contain_text("Answer 2.")
+    find_newest_reply(page).get_by_role("link", name="Previous version").click()
+    expect(find_newest_reply(page)).to_contain_text("Answer 1.")
 
 
 @pytest.mark.prove
@@ -121,16 +111,16 @@ def test_settings_are_stored_with_the_chat(page: Page, fake: Fake) -> None:
     page.get_by_role("textbox", name="System prompt").fill("Be a gull.")
     page.get_by_role("button", name="Done").click()
     fake.script(Behaviour.of("Caw."))
-    ask(page, "Who are you?")
-    expect(latest(page)).to_contain_text("Caw.")
+    send_message(page, "Who are you?")
+    expect(find_newest_reply(page)).to_contain_text("Caw.")
     expect(page.get_by_role("button", name="system prompt")).to_be_visible()
     assert "Be a gull." in str(fake.requests()[0].body)
 
 
 def test_a_conversation_is_renamed_pinned_deleted_and_restored(page: Page, fake: Fake) -> None:
     fake.script(Behaviour.of("Once."))
-    ask(page, "A name")
-    expect(latest(page)).to_contain_text("Once.")
+    send_message(page, "A name")
+    expect(find_newest_reply(page)).to_contain_text("Once.")
     chats = page.get_by_role("list", name="Chats")
     open_menu(page, "A name")
     page.get_by_role("textbox", name="Title").fill("Another name")
@@ -143,7 +133,7 @@ def test_a_conversation_is_renamed_pinned_deleted_and_restored(page: Page, fake:
     page.get_by_role("button", name="Delete").click()
     expect(chats.get_by_text("Another name")).to_have_count(0)
     page.get_by_role("button", name="Undo").click()
-    expect(question(page)).to_contain_text("A name")
+    expect(find_questions(page)).to_contain_text("A name")
 
 
 def open_menu(page: Page, title: str) -> None:
@@ -165,8 +155,8 @@ def test_a_message_survives_signing_in(page: Page, person: Person) -> None:
 
 def test_features_that_need_scripts_are_not_offered(page: Page, fake: Fake) -> None:
     fake.script(Behaviour.of("```py\nprint()\n```"))
-    ask(page, "Some code")
-    expect(latest(page).locator("pre")).to_contain_text("print()")
+    send_message(page, "Some code")
+    expect(find_newest_reply(page).locator("pre")).to_contain_text("print()")
     for name in ("Copy", "Copy code", "Try another model", "Keyboard shortcuts"):
         expect(page.get_by_role("button", name=name, exact=True)).to_have_count(0)
 

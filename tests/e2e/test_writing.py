@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.replies import ask, finished, latest
+from tests.e2e.replies import find_newest_reply, send_message, wait_for_reply
 from tools.deployment.deployment import Deployment
 from tools.fake_provider import Behaviour, Fake
 
@@ -31,8 +31,8 @@ def test_a_model_is_found_by_typing_and_recent_ones_come_first(
     page.keyboard.type("fast")
     page.keyboard.press("Enter")
     assert model(page) == "demo-fast"
-    ask(page, "Be brief", "demo-fast")
-    finished(page)
+    send_message(page, "Be brief", "demo-fast")
+    wait_for_reply(page)
     page.get_by_role("link", name="New chat").click()
     page.wait_for_url(lambda url: "/c/" not in url)
     page.get_by_role("combobox", name="Model").click()
@@ -49,14 +49,14 @@ def test_a_reply_is_regenerated_by_another_model(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(deployment.person("owner"))
-    ask(page, "Be brief", "demo-fast")
-    finished(page)
-    latest(page).get_by_role("button", name="Try another model").click()
+    send_message(page, "Be brief", "demo-fast")
+    wait_for_reply(page)
+    find_newest_reply(page).get_by_role("button", name="Try another model").click()
     picker = page.get_by_role("dialog", name="Choose a model")
     picker.get_by_role("option", name="Demo (slow)").click()
     expect(page.get_by_role("article", name="demo-slow")).to_be_visible()
     page.get_by_role("button", name="Stop").click()
-    finished(page)
+    wait_for_reply(page)
 
 
 def test_settings_are_offered_only_if_the_model_takes_them(
@@ -94,8 +94,8 @@ def test_each_chat_has_its_own_settings_and_sends_them(
     page.get_by_role("textbox", name="System prompt").fill("Be a gull.")
     page.get_by_role("button", name="Done").click()
     expect(page.get_by_role("button", name="0.5 · 200 tokens · system prompt")).to_be_visible()
-    ask(page, "Who are you?", "gpt-4.1")
-    expect(finished(page)).to_contain_text("Answer 1.")
+    send_message(page, "Who are you?", "gpt-4.1")
+    expect(wait_for_reply(page)).to_contain_text("Answer 1.")
 
     page.get_by_role("link", name="New chat").click()
     page.wait_for_url(lambda url: "/c/" not in url)
@@ -105,13 +105,13 @@ def test_each_chat_has_its_own_settings_and_sends_them(
     expect(page.get_by_role("spinbutton", name="Temperature")).to_be_hidden()
     page.get_by_role("combobox", name="Reasoning effort").select_option("low")
     page.get_by_role("button", name="Done").click()
-    ask(page, "And you?", "gpt-5-mini")
-    expect(finished(page)).to_contain_text("Answer 2.")
+    send_message(page, "And you?", "gpt-5-mini")
+    expect(wait_for_reply(page)).to_contain_text("Answer 2.")
 
     page.locator("#sidebar-list a:not(.conversation-menu-button)", has_text="Who are you?").click()
     expect(page.get_by_role("button", name="0.5 · 200 tokens · system prompt")).to_be_visible()
-    ask(page, "Still?", "gpt-4.1")
-    expect(finished(page)).to_contain_text("Answer 3.")
+    send_message(page, "Still?", "gpt-4.1")
+    expect(wait_for_reply(page)).to_contain_text("Answer 3.")
 
     first, second, third = (request.body for request in fake.requests())
     for body in (first, third):
@@ -135,10 +135,10 @@ def test_a_single_waiting_message_can_be_taken_back(
 ) -> None:
     page = open_page(deployment.person("owner"))
     replies = page.locator("article[data-role=assistant]")
-    ask(page, "Tell me slowly.", "demo-slow")
+    send_message(page, "Tell me slowly.", "demo-slow")
     expect(replies.nth(0)).to_have_attribute("data-state", "running")
-    ask(page, "And then?", "demo-slow")
-    ask(page, "And after that?", "demo-slow")
+    send_message(page, "And then?", "demo-slow")
+    send_message(page, "And after that?", "demo-slow")
     for waiting in (replies.nth(1), replies.nth(2)):
         expect(waiting.get_by_text("Queued after the previous reply")).to_be_visible()
     replies.nth(1).get_by_role("button", name="Cancel").click()
@@ -149,15 +149,15 @@ def test_a_single_waiting_message_can_be_taken_back(
     expect(replies.nth(2)).to_have_attribute("data-state", "running")
     expect(replies.nth(2).locator(".prose").last).not_to_be_empty()
     page.get_by_role("button", name="Stop").click()
-    finished(page)
+    wait_for_reply(page)
 
 
 def test_the_details_of_a_reply_show_its_origin(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(deployment.person("owner"))
-    ask(page, "Be brief", "demo-fast")
-    reply = finished(page)
+    send_message(page, "Be brief", "demo-fast")
+    reply = wait_for_reply(page)
     reply.get_by_text("Details").click()
     for name in ("Model", "First token", "Duration", "Tokens", "Finish reason"):
         expect(reply.get_by_role("term").get_by_text(name, exact=True)).to_be_visible()
@@ -179,8 +179,8 @@ def test_the_cost_of_a_reply_is_shown_if_its_prices_are_known(
     person.add_key("openai")
     page = open_page(person)
     fake.script(Behaviour.of("Yes."))
-    ask(page, "Is it dear?", "gpt-4o-mini")
-    reply = finished(page)
+    send_message(page, "Is it dear?", "gpt-4o-mini")
+    reply = wait_for_reply(page)
     reply.get_by_text("Details").click()
     told = reply.get_by_role("definition")
     expect(told.get_by_text(re.compile(r"^\$0\.0\d+$"))).to_be_visible()
@@ -204,8 +204,8 @@ def test_readers_do_not_notice_dropped_sockets(
     sockets: list[int] = []
     page.on("websocket", lambda socket: sockets.append(1))
     page.evaluate(LISTEN)
-    reply = ask(page, "Be brief: a storm.", "demo-storm")
-    finished(page, within=60)
+    reply = send_message(page, "Be brief: a storm.", "demo-storm")
+    wait_for_reply(page, within=60)
     assert len(sockets) >= 2, "the socket was dropped"
     assert set(page.evaluate("[...window.said]")) <= {"", "Replying…", "Reply finished"}
     stream = deployment.rows.query(

@@ -1,15 +1,15 @@
 """Our scripts in a real Chromium, from a server on loopback that has the static files and the
 content security policy, but no database and no Django."""
 
-import re
 from collections.abc import Iterator
 
 import pytest
+from django.test import override_settings
 from playwright.sync_api import Browser, Page
 
-from tools.static_site import serve_static
-
-SIDEBAR = re.compile(r"/sidebar/(?:\?|$)")  # its URL, and not those of its scripts
+from tests.factories import PLAIN_STORAGES
+from tests.js.chat_page import CHAT, ChatServer, render_chat_page
+from tools.static_site import Files, serve_static
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +38,12 @@ def page(browser: Browser, site: str, complaints: list[str]) -> Iterator[Page]:
     page.goto("/")
     yield page
     context.close()
+
+
+@pytest.fixture
+def chat_server(page: Page) -> Iterator[ChatServer]:
+    with override_settings(STORAGES=PLAIN_STORAGES, STATIC_URL="/static/"):
+        Files.pages[CHAT] = render_chat_page(f"{CHAT}messages/")
+        Files.pages["/new/"] = render_chat_page("/c/")
+        yield ChatServer(page)
+    Files.pages.clear()

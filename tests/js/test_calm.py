@@ -14,8 +14,8 @@ from django.test import override_settings
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from chat.presentation.message_views import MessageView
-from tests.js.conftest import SIDEBAR
-from tests.js.test_composer import CHAT, PLAIN_FILES, STREAM, exchange, page_of
+from tests.factories import PLAIN_STORAGES
+from tests.js.chat_page import CHAT, SIDEBAR, STREAM, build_running_exchange, render_chat_page
 from tools.static_site import Files
 
 WATCH = """() => {
@@ -95,10 +95,10 @@ class Growing:
         self.index = 0
         self.text = BEGUN
         self.socket: WebSocketRoute | None = None
-        self.question, self.answer = exchange("Why do tides lag?")
+        self.question, self.answer = build_running_exchange("Why do tides lag?")
         self.answer = replace(self.answer, text=BEGUN, index=0)
-        with override_settings(STORAGES=PLAIN_FILES, STATIC_URL="/static/"):
-            Files.pages[CHAT] = page_of(f"{CHAT}messages/", (self.question, self.answer))
+        with override_settings(STORAGES=PLAIN_STORAGES, STATIC_URL="/static/"):
+            Files.pages[CHAT] = render_chat_page(f"{CHAT}messages/", (self.question, self.answer))
         page.route_web_socket("**/ws/", self.accept)
         page.route(SIDEBAR, lambda route: route.fulfill(body=""))
         page.goto(CHAT)
@@ -143,7 +143,7 @@ class Growing:
         self.frame()
 
     def rendered(self, article: MessageView) -> str:
-        with override_settings(STORAGES=PLAIN_FILES, STATIC_URL="/static/"):
+        with override_settings(STORAGES=PLAIN_STORAGES, STATIC_URL="/static/"):
             return render_to_string("chat/messages/_message.html", {"message": article})
 
     def frame(self) -> None:

@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.js.test_composer import CHAT, Server, box, ended, named, page_of, server  # noqa: F401
+from tests.js.chat_page import (
+    CHAT,
+    ChatServer,
+    build_ended_exchange,
+    find_articles,
+    render_chat_page,
+)
+from tests.page_elements import find_text_box
 from tools.static_site import Files
 
 PRESS = """(event) => document.activeElement.dispatchEvent(
@@ -13,11 +20,11 @@ PRESS = """(event) => document.activeElement.dispatchEvent(
 
 
 @pytest.fixture
-def read(page: Page, server: Server) -> Page:  # noqa: F811
+def read(page: Page, chat_server: ChatServer) -> Page:
     """A chat that is longer than the screen."""
-    Files.pages[CHAT] = page_of(f"{CHAT}messages/", ended("Why?\n" * 200))
+    Files.pages[CHAT] = render_chat_page(f"{CHAT}messages/", build_ended_exchange("Why?\n" * 200))
     page.goto(CHAT)
-    expect(box(page)).to_be_focused()
+    expect(find_text_box(page)).to_be_focused()
     return page
 
 
@@ -40,9 +47,9 @@ def test_an_unused_message_box_leaves_the_keys_to_scrolling(read: Page) -> None:
     assert top(read) > 100
     read.keyboard.press("End")
     assert top(read) == end
-    expect(box(read)).to_be_focused()
+    expect(find_text_box(read)).to_be_focused()
     read.route("**/edit/", lambda route: route.fulfill(status=204))
-    box(read).click()
+    find_text_box(read).click()
     with read.expect_request("**/edit/"):
         read.keyboard.press("ArrowUp")
 
@@ -72,11 +79,11 @@ def test_an_option_letter_on_a_mac_sends_nothing(read: Page) -> None:
     read.on("request", lambda request: asked.append(request.method))
     read.reload()
     press(read, key="k", code="KeyK", ctrlKey=True)
-    expect(named(read, "demo")).to_be_focused()
+    expect(find_articles(read, "demo")).to_be_focused()
     for letter in "rc":
         press(read, key=letter, code=f"Key{letter.upper()}", ctrlKey=True)
     press(read, key="ć", code="KeyC", altKey=True)
-    expect(box(read)).to_be_focused()
+    expect(find_text_box(read)).to_be_focused()
     press(read, key="®", code="KeyR", altKey=True)
     assert "POST" not in asked
     expect(read.locator("#keyboard [data-mac]").first).to_have_text("Ctrl")

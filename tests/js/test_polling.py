@@ -11,8 +11,8 @@ from django.template.loader import render_to_string
 from django.test import override_settings
 from playwright.sync_api import Locator, Page, Route, WebSocket, WebSocketRoute, expect
 
-from tests.js.conftest import SIDEBAR
-from tests.js.test_composer import CHAT, PLAIN_FILES, STREAM, exchange, page_of
+from tests.factories import PLAIN_STORAGES
+from tests.js.chat_page import CHAT, SIDEBAR, STREAM, build_running_exchange, render_chat_page
 from tools.static_site import Files
 
 SENTENCE = "Live updates don’t get through here. The page checks every few seconds."
@@ -25,12 +25,12 @@ class Pages:
     """The server's answers but for sockets, which the test lets fail or get through."""
 
     def __init__(self, page: Page) -> None:
-        question, self.reply = exchange("Why?")
+        question, self.reply = build_running_exchange("Why?")
         self.sockets: list[WebSocketRoute] = []
         self.asked = 0
         self.listed = 0
         self.answer = True
-        Files.pages[CHAT] = page_of(f"{CHAT}messages/", (question, self.reply))
+        Files.pages[CHAT] = render_chat_page(f"{CHAT}messages/", (question, self.reply))
         page.route(SIDEBAR, self.list)
         page.route("**/m/*/", self.message)
 
@@ -49,7 +49,7 @@ class Pages:
 
 @pytest.fixture
 def pages(page: Page, complaints: list[str]) -> Iterator[Pages]:
-    with override_settings(STORAGES=PLAIN_FILES, STATIC_URL="/static/"):
+    with override_settings(STORAGES=PLAIN_STORAGES, STATIC_URL="/static/"):
         page.clock.install()
         yield Pages(page)
     page.goto("about:blank")  # nothing is tried any more

@@ -13,8 +13,9 @@ import pytest
 from django.test import override_settings
 from playwright.sync_api import Browser, Page
 
+from tests.factories import PLAIN_STORAGES
+from tests.js.chat_page import CHAT, render_chat_page
 from tests.js.test_calm import Growing
-from tests.js.test_composer import CHAT, PLAIN_FILES, page_of
 from tests.nasty import NASTY
 from tools.static_site import Files
 
@@ -134,8 +135,8 @@ def finish(page: Page, growing: Growing) -> None:
 
 
 def show(page: Page, growing: Growing, answer: Any) -> None:
-    with override_settings(STORAGES=PLAIN_FILES, STATIC_URL="/static/"):
-        Files.pages[CHAT] = page_of(f"{CHAT}messages/", (growing.question, answer))
+    with override_settings(STORAGES=PLAIN_STORAGES, STATIC_URL="/static/"):
+        Files.pages[CHAT] = render_chat_page(f"{CHAT}messages/", (growing.question, answer))
     page.goto(CHAT)
 
 
