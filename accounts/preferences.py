@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 
+from accounts.decorators import UserRequest, sign_in_and_return, signed_in
 from accounts.models import User
-from accounts.requests import SignedInRequest
 
 
 class ReplyPreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -25,9 +24,9 @@ class ReplyPreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
         help_texts = {"background_replies": ""}  # the page has it
 
 
-@login_required
+@signed_in(sign_in_and_return)
 @never_cache
-def reply_preferences_page(request: SignedInRequest) -> HttpResponse:
+def reply_preferences_page(request: UserRequest) -> HttpResponse:
     """The settings of this user's replies; POST changes them."""
     form = ReplyPreferencesForm(
         request.POST if request.method == "POST" else None, instance=request.user

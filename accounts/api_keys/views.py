@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -21,9 +20,9 @@ from accounts.api_keys import checking, keys
 from accounts.api_keys.checking import KeyCheck
 from accounts.api_keys.forms import KeyForm
 from accounts.api_keys.sealing import SealBroken
+from accounts.decorators import UserRequest, sign_in_and_return, signed_in
 from accounts.models import ApiKey, KeyStatus
 from accounts.rate_limits import RateLimit
-from accounts.requests import SignedInRequest
 from streaming.providers.catalog import PROVIDERS, Provider
 
 KEY_CHECK_LIMIT = RateLimit("key-check", 10, 60)
@@ -44,18 +43,18 @@ class KeyRow:
     model_count: int = 0
 
 
-@login_required
+@signed_in(sign_in_and_return)
 @never_cache
-def keys_page(request: SignedInRequest) -> HttpResponse:
+def keys_page(request: UserRequest) -> HttpResponse:
     """Return all providers that need a key, with the state of this user's keys."""
     return _render_keys_page(request)
 
 
 @sensitive_post_parameters("key")
 @sensitive_variables("form")
-@login_required
+@signed_in(sign_in_and_return)
 @never_cache
-def save_key(request: SignedInRequest, provider: str) -> HttpResponse:
+def save_key(request: UserRequest, provider: str) -> HttpResponse:
     """POST: check the key of this provider, then add or replace it. A key that the provider does
     not accept is not saved. A key that can't be checked is."""
     offered = _get_provider_or_404(provider)
@@ -83,9 +82,9 @@ def _describe_saved(result: KeyCheck) -> str:
     return f"{_('%(provider)s key saved.') % names} {result.status_text}"
 
 
-@login_required
+@signed_in(sign_in_and_return)
 @never_cache
-def recheck_key(request: SignedInRequest, provider: str) -> HttpResponse:
+def recheck_key(request: UserRequest, provider: str) -> HttpResponse:
     """POST: check the key again, and fetch its list of models."""
     _get_provider_or_404(provider)
     held = ApiKey.objects.filter(user=request.user, provider=provider).first()
@@ -119,9 +118,9 @@ def _build_chat_link(result: KeyCheck) -> str:
     return format_html('<a href="{}">{}</a>', address, label)
 
 
-@login_required
+@signed_in(sign_in_and_return)
 @never_cache
-def remove_key(request: SignedInRequest, provider: str) -> HttpResponse:
+def remove_key(request: UserRequest, provider: str) -> HttpResponse:
     """POST: delete the key of this provider."""
     offered = _get_provider_or_404(provider)
     if request.method == "POST" and keys.remove(request.user, provider):
@@ -139,7 +138,7 @@ def _get_provider_or_404(provider: str) -> Provider:
 
 
 def _render_keys_page(
-    request: SignedInRequest, *, invalid: tuple[Provider, KeyForm] | None = None
+    request: UserRequest, *, invalid: tuple[Provider, KeyForm] | None = None
 ) -> HttpResponse:
     mine = ApiKey.objects.filter(user=request.user).annotate(models=Count("listed"))
     held = {key.provider: key for key in mine}

@@ -10,9 +10,9 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.decorators import UserRequest, answer_unauthorized, signed_in
 from chat import access, conversations
 from chat.conversations.undo import forget_deleted, remember_deleted
-from chat.decorators import UserRequest, answer_unauthorized, signed_in
 from chat.models import Conversation
 from chat.pages.responses import add_no_store_headers, render_fragment
 

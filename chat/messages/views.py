@@ -11,8 +11,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from chat import access, replies
-from chat.decorators import (
+from accounts.decorators import (
     HtmxRequest,
     UserRequest,
     answer_unauthorized,
@@ -20,6 +19,7 @@ from chat.decorators import (
     require_post_or_redirect,
     signed_in,
 )
+from chat import access, replies
 from chat.messages.forms import ComposerForm, EditForm, RegenerateForm
 from chat.models import Conversation, Message
 from chat.pages.drafts import delete_draft, load_draft, save_draft_and_sign_in, save_draft_for

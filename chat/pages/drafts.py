@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from accounts.anonymous_limits import try_consume_draft
+from accounts.decorators import HtmxRequest, ViewFunction, redirect_to_sign_in
 from accounts.page_account import get_opaque_account_id, get_submitted_account_id
-from chat.decorators import HtmxRequest, ViewFunction, redirect_to_sign_in
 from chat.pages.responses import add_no_store_headers, read_typed_fields, render_fragment
 from chat.replies import ReplyRejected
 from chat.replies.settings import SETTINGS

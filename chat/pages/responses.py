@@ -12,9 +12,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.decorators import HtmxRequest, UserRequest
 from chat.conversations.sidebar import RowPosition, load_sidebar
 from chat.conversations.undo import find_just_deleted
-from chat.decorators import HtmxRequest, UserRequest
 from chat.models import Conversation
 from chat.presentation.composer import RESTORED_FIELDS, build_composer
 from chat.presentation.message_pages import MessagePage, load_branch_page, load_page_before

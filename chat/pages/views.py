@@ -11,9 +11,9 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from accounts.decorators import HtmxRequest, UserRequest, answer_unauthorized, signed_in
 from chat import access, conversations
 from chat.conversations.sidebar import RowPosition, load_sidebar
-from chat.decorators import HtmxRequest, UserRequest, answer_unauthorized, signed_in
 from chat.pages.drafts import load_draft
 from chat.pages.responses import render_fragment, render_page
 from chat.presentation.message_pages import load_branch_page, load_page_before

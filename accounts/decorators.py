@@ -43,6 +43,11 @@ def ask_to_sign_in(request: HtmxRequest, **kwargs: Any) -> HttpResponse:
     return redirect_to_sign_in(request, request.get_full_path() if is_read else reverse("home"))
 
 
+def sign_in_and_return(request: HtmxRequest, **kwargs: Any) -> HttpResponse:
+    """For addresses that also answer GET: signing in leads back there."""
+    return redirect_to_sign_in(request, request.get_full_path())
+
+
 def answer_unauthorized(request: HtmxRequest, **kwargs: Any) -> HttpResponse:
     """For requests of scripts, which show the dialog of a session that has ended."""
     return HttpResponse(status=401)
