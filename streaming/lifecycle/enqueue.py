@@ -13,7 +13,7 @@ from streaming.events import StreamText
 from streaming.lifecycle.notifications import notify_workers
 from streaming.models import Stream
 
-NOTE_LANE_BUSY = "Queued after the previous reply"
+NOTE_LANE_BUSY = "Queued after the previous one"
 
 
 def enqueue(

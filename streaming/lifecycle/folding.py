@@ -25,7 +25,7 @@ def fold_ended_streams(limit: int = 100, after: int = 0) -> int:
             _fold_stream(stream)
         except Exception as error:
             if is_outage_error(error):
-                raise  # it would be the same with all the others
+                raise  # all other streams would fail as well
             logger.exception("Stream %s could not be folded", stream.uuid)
     return streams[-1].id if len(streams) == limit else 0
 
@@ -40,6 +40,6 @@ def _fold_stream(stream: Stream) -> None:
 
 
 def _is_same_text(stored: StreamText, text: StreamText) -> bool:
-    """A reply that was continued later may hold more reasoning: only the text has a length that
-    tells where this stream ended."""
+    """Text that was continued by a later stream may have more reasoning: only the length of the
+    content shows where this stream ended."""
     return stored.content == text.content and stored.reasoning.startswith(text.reasoning)

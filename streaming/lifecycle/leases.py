@@ -48,7 +48,7 @@ def release_streams(worker: Worker, stream_ids: Iterable[int] | None = None) -> 
 
 def read_own_streams(worker: Worker) -> tuple[dict[int, int], bool]:
     """The epochs of this worker's streams by their ids, and whether there is more to do: streams
-    without a living worker, or its own of an owner who was deactivated.
+    without a living worker, or own streams of a deactivated owner.
 
     Every worker asks this every second, so it is one query whose result does not grow with the
     queue.

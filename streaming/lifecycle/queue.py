@@ -13,7 +13,7 @@ from streaming.lifecycle import scheduling
 from streaming.lifecycle.scheduling import Candidate
 from streaming.models import State, Stream, Worker
 
-NOTE_USER_LIMIT = "Queued until another of your replies ends"
+NOTE_USER_LIMIT = "Queued until another of yours ends"
 NOTE_QUEUE_FULL = "Queued: server busy"
 NOTE_DELAY = timedelta(seconds=1)
 """How long a stream is queued before its note gives the reason."""
@@ -87,9 +87,9 @@ def update_queue_notes() -> None:
     for stream in scheduling.order_fairly(queue, usage.running_by_owner):
         note = NOTE_USER_LIMIT
         if stream.owner_id not in owners_at_limit:
-            line = stream.pool if usage.is_pool_full(stream.pool) else ""
-            note = _format_queue_note(positions[line])
-            positions[line] += 1
+            pool = stream.pool if usage.is_pool_full(stream.pool) else ""
+            note = _format_queue_note(positions[pool])
+            positions[pool] += 1
         if note != stream.note:
             ids_by_note.setdefault(note, []).append(stream.id)
     _write_notes(ids_by_note)

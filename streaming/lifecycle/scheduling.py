@@ -3,19 +3,19 @@
 The owner with the fewest running streams goes first; of equals the one whose last claim is longest
 ago; of one owner's streams the oldest. The streams of a lane keep their order.
 
-An order alone does not help an owner who comes when long replies hold all places. So the *first*
-stream of an owner who has nothing else running may take any place, and *further* ones only a part:
-70 % of a worker's places, and a quarter of the places of a limited pool. Sources that cost users
-nothing belong in a limited pool (`STREAMING_POOLS`), so that they can't take all places.
+An order alone does not help a new owner while long streams fill all slots. So the *first* stream of
+an owner who has nothing else running may take any slot, and *further* ones only a part: 70 % of a
+worker's slots, and a quarter of the slots of a limited pool. Sources that cost users nothing belong
+in a limited pool (`STREAMING_POOLS`), so that they can't take all slots.
 
-For example, with 200 places, 10 streams an owner, and pools of 40 and 100 places, the further
-streams of others leave 60 places of all, 30 of the first pool and 75 of the second. An owner with
-nothing running is therefore served at once
+For example, with 200 slots, 10 streams an owner, and pools of 40 and 100 slots, the further streams
+of others leave 60 slots of all, 30 of the first pool and 75 of the second. An owner with nothing
+running is therefore served at once
 
-- until 74 owners hold all 200 places: 14 with ten streams and 60 with one;
-- in the first pool until 31 owners hold its 40 places, and in the second until 78 hold its 100.
+- until 74 owners hold all 200 slots: 14 with ten streams and 60 with one;
+- in the first pool until 31 owners hold its 40 slots, and in the second until 78 hold its 100.
 
-With more owners than that, an owner who waits gets the next free place, before all who have
+With more owners than that, an owner who waits gets the next free slot, before all who have
 something running or had a claim since.
 """
 
@@ -37,7 +37,7 @@ from streaming.conf import engine_settings
 from streaming.models import State, Stream, StreamQuerySet, Worker
 
 UNRESERVED_SHARE = 0.7
-"""The share of a worker's places that owners with a running stream may take."""
+"""The share of a worker's slots that owners with a running stream may take."""
 UNRESERVED_POOL_SHARE = 0.25
 """The same share of a limited pool."""
 MAX_CANDIDATES = 1_000

@@ -79,13 +79,13 @@ class StreamRun:
         except asyncio.CancelledError:
             if not buffer.is_unstorable:
                 raise
-            return Ending.internal_error()  # it is still ours, and nobody else could store its text
+            return Ending.internal_error()  # no other worker could store this text either
 
     async def _run_source(self, buffer: StreamBuffer, text: StreamText) -> Ending:
         """Run the source until it ends; returns how it ended."""
         stream = self.stream
         if lifecycle.has_exhausted_attempts(stream):
-            return Ending.interrupted("The server stopped in the middle of this reply.")
+            return Ending.interrupted("The server stopped before the text was complete.")
         try:
             prepare = get_handler(stream.source).prepare
             self._source = await self._db_threads.run_until_answered(prepare, stream, text)

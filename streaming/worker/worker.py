@@ -32,7 +32,7 @@ LEFTOVER_DELAY_SECONDS = 0.3
 """How long after a notification it claims what the other workers, which got it too, have left."""
 DEBOUNCE_SECONDS = 0.1
 """How long notifications are collected after a claim that found nothing. A person who queues a
-hundred replies and may run ten causes as many notifications, and answering each took a third of a
+hundred streams and may run ten causes as many notifications, and answering each took a third of a
 worker's time."""
 CLAIM_BATCH_SIZE = 50
 """The most streams that one claim takes."""
@@ -99,7 +99,7 @@ class StreamWorker:
         await asyncio.gather(*(run.task for run in self._runs.values()), return_exceptions=True)
         await self._writer.flush([run.buffer for run in left if run.buffer])
 
-    # What notifications do
+    # Called by notifications
 
     def wake(self) -> None:
         """Look for streams now."""
@@ -160,7 +160,7 @@ class StreamWorker:
 
     async def _reconcile(self) -> None:
         """Cancel streams that are no longer ours; release those of a claim whose answer was lost;
-        stop those of deactivated people; claim those that nobody runs. Claims and this run one
+        stop those of deactivated people; claim those that no worker runs. Claims and this run one
         after the other, so no claim is half done."""
         assert self.row is not None
         self._wake.clear()

@@ -206,7 +206,7 @@ def test_an_unfinished_reply_shows_what_it_waits_for_or_does(
     as_owner: Client, owner: User, reply: Reply
 ) -> None:
     second = ask(owner, "And then?", reply.conversation)
-    assert "Queued after the previous reply" in html(as_owner.get(f"/m/{second.answer.pk}/"))
+    assert "Queued after the previous one" in html(as_owner.get(f"/m/{second.answer.pk}/"))
     lifecycle.claim(lifecycle.register_worker("test"), 1)
     assert "Connecting" in html(as_owner.get(f"/m/{reply.answer.pk}/"))
 

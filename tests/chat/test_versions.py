@@ -147,7 +147,7 @@ def test_a_new_version_ends_the_branch_that_the_page_shows(
 CUT = [
     lifecycle.STOPPED,
     Ending.from_finish(Finish("length")),
-    Ending.interrupted("The server stopped in the middle of this reply."),
+    Ending.interrupted("The server stopped before the text was complete."),
 ]
 
 

@@ -82,7 +82,7 @@ HELD = Behaviour.of("x", hold_after=(0,))
 THINKING = Behaviour((Piece("Hm. ", "reasoning"), Piece("So.")), hold_after=(1,))
 
 RUNNING = [
-    Running("queued", WRITING, "Queued after the previous reply", sent=2),
+    Running("queued", WRITING, "Queued after the previous one", sent=2),
     Running("connecting", HELD, "Connecting"),
     Running("slow to start", HELD, f"Still waiting for {MODEL}", silent=11),
     Running("thinking", THINKING, "Thinking"),

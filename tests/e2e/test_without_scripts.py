@@ -81,7 +81,7 @@ def test_a_message_waits_for_the_reply_before_it(page: Page, fake: Fake) -> None
     send_message(page, "One")
     fake.wait_for("held")
     send_message(page, "Two")
-    expect(find_newest_reply(page)).to_contain_text("Queued after the previous reply")
+    expect(find_newest_reply(page)).to_contain_text("Queued after the previous one")
     fake.release()
     expect(find_newest_reply(page)).to_contain_text("Second.")
 
