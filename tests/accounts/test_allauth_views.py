@@ -118,9 +118,7 @@ def confirm(address: str) -> None:
     Client().post(page)
 
 
-def test_an_unconfirmed_address_signs_nobody_in_and_resets_nothing(
-    owner: User, password: str
-) -> None:
+def test_an_unconfirmed_address_allows_no_sign_in_and_no_reset(owner: User, password: str) -> None:
     EmailAddress.objects.create(user=owner, email=THIEF)
     Client().post(RESET, {"email": THIEF})
     assert mail.outbox == []
@@ -135,7 +133,7 @@ def test_an_unconfirmed_address_signs_nobody_in_and_resets_nothing(
 
 
 @pytest.mark.parametrize("verification", ["none", "mandatory"])
-def test_an_unconfirmed_address_bars_nobody(
+def test_an_unconfirmed_address_does_not_block_its_owners_sign_up(
     owner: User, settings: Settings, verification: str
 ) -> None:
     settings.ACCOUNT_EMAIL_VERIFICATION = verification

@@ -135,7 +135,7 @@ def test_one_guesser_cannot_use_up_the_limit_of_all_strangers() -> None:
     assert from_one.max_count * 5 < login_attempts.UNKNOWN_DEVICES_LIMIT.max_count
 
 
-def test_a_guesser_elsewhere_bars_nobody(owner: User, password: str) -> None:
+def test_a_guesser_elsewhere_does_not_lock_out_the_owner(owner: User, password: str) -> None:
     for _ in range(7):
         guess(Client(REMOTE_ADDR="198.51.100.7"))
     assert guess(Client(REMOTE_ADDR="198.51.100.8"), password) == ""
@@ -199,7 +199,7 @@ def test_a_known_browser_has_a_limit_of_its_own(
     assert len(checked) == login_attempts.KNOWN_DEVICE_LIMIT.max_count
 
 
-def test_the_device_cookie_signs_nobody_in_and_is_hidden_from_scripts(
+def test_the_device_cookie_allows_no_sign_in_and_is_hidden_from_scripts(
     owner: User, password: str
 ) -> None:
     client = Client()
@@ -247,7 +247,7 @@ def test_a_reset_password_lets_its_owner_in_while_strangers_guess(
     assert mine.session["_auth_user_id"] == str(owner.pk)
 
 
-def test_strangers_who_request_links_bar_nobody_and_fill_no_inbox(owner: User) -> None:
+def test_strangers_who_request_links_lock_out_no_owner_and_fill_no_inbox(owner: User) -> None:
     """The links that strangers requested go to their owner."""
     asked = {"email": owner.email}
     answers = {Client().post(RESET, asked).status_code for _ in range(30)}

@@ -26,7 +26,7 @@ MEGABYTE = 2**20
 @pytest.mark.prove
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("server", get_args(Server))
-def test_clients_that_stop_reading_use_little_memory_and_slow_nobody(server: Server) -> None:
+def test_clients_that_stop_reading_use_little_memory_and_delay_no_reader(server: Server) -> None:
     with Fake.spawn() as fake, deployed(server, fake) as deployment:
         owner = deployment.person()
         owner.add_key()

@@ -39,6 +39,17 @@ def test_the_names_of_tests_after_a_change_exist() -> None:
         assert f"def {name}(" in source, name
 
 
+def test_the_docstrings_after_a_change_exist() -> None:
+    style = (ROOT / "docs" / "style.md").read_text()
+    files = [path for folder in CITING_FOLDERS for path in (ROOT / folder).rglob("*.py")]
+    source = "\n".join(" ".join(path.read_text().split()) for path in files)
+    table = style.partition("## Docstrings, before and after")[2]
+    docstrings = re.findall(r"^\| [^|`]+ \| ([^|]+)\. \|$", table, re.MULTILINE)
+    assert len(docstrings) == 10
+    for docstring in docstrings:
+        assert docstring in source, docstring
+
+
 def test_the_index_names_every_document() -> None:
     shelf = (ROOT / "docs" / "index.md").read_text()
     for document in (ROOT / "docs").glob("*.md"):

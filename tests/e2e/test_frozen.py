@@ -38,7 +38,9 @@ def test_writes_of_a_thawed_worker_are_refused(deploy: Deploy, fake: Fake) -> No
     assert len(fake.requests()) == 2
 
 
-def test_a_worker_frozen_during_its_commit_blocks_nobody(deploy: Deploy, fake: Fake) -> None:
+def test_a_worker_frozen_during_its_commit_blocks_no_other_worker(
+    deploy: Deploy, fake: Fake
+) -> None:
     fake.script(Behaviour.of(BEFORE, hold_after=1), Behaviour.of(AFTER))
     deployment, stream, frozen = replying(deploy, fake)
     conversation = deployment.rows.message(stream)["conversation_id"]
