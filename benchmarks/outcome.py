@@ -1,4 +1,4 @@
-"""What a run collects: measurements by part and subject, and the figures that goals judge."""
+"""The results of a run: measurements by part and subject, and the figures that goals judge."""
 
 from __future__ import annotations
 

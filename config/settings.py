@@ -1,8 +1,8 @@
 """Settings: one file, to be read from top to bottom.
 
-What differs between installations comes from environment variables, or from a git-ignored file
-`.env` beside manage.py, which the environment overrides. Outside DEBUG the application refuses to
-start without secrets of its own, and says what to do.
+Values that differ between installations come from environment variables, or from a git-ignored
+file `.env` beside manage.py, which the environment overrides. Outside DEBUG the application refuses
+to start without secrets of its own, and says what to do.
 
 `make configuration` writes docs/configuration.md and .env.example from this file. The text under a
 variable says what it does, the comment behind its name what its value is, and a line of dashes

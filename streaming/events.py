@@ -1,4 +1,4 @@
-"""What a source yields, what it is given to go on from, and how it fails.
+"""The events of a source, the text it continues from, and its errors.
 
 A source is an async iterator of these events. Nothing here knows Django, a model or a provider.
 """

@@ -209,7 +209,7 @@ def split_checkpoint(checkpoint: str) -> tuple[str, str]:
 
 
 class Kind(StrEnum):
-    """What a chunk holds. These are the names everywhere but in the database, which has numbers.
+    """The kind of a chunk. These names are used everywhere but in the database, which has numbers.
 
     A newer version may write further kinds. This one passes them on under their number as a name.
     """

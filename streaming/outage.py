@@ -134,7 +134,7 @@ def _format_one_line(error: BaseException) -> str:
 
 
 def _probe_database() -> None:
-    """A SQLite database that nobody can write counts as away."""
+    """A SQLite database that can't be written counts as away."""
     wrapper: Any = connection
     params = wrapper.get_connection_params()
     if wrapper.vendor == "sqlite":

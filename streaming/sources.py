@@ -1,4 +1,4 @@
-"""What the engine runs: sources, and the handlers that make them, registered by name.
+"""Sources that the engine runs, and the handlers that make them, registered by name.
 
 The engine does not know what it streams. An application registers a handler for each kind of
 stream that it has, and the engine calls it at the right moments.

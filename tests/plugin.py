@@ -26,7 +26,7 @@ ON_SQLITE = os.environ.get("TEST_DATABASE", "postgresql") == "sqlite"
 USERS = {"db", "transactional_db", "hub", "layer"}
 """Fixtures of the tests that use a database or a channel layer."""
 MARKS = {"chaos": "death", "e2e": "death", "js": "page"}
-"""What the tests of a folder are if they are not marked as `page` or `death` themselves."""
+"""The mark of a folder's tests without a mark `page` or `death` of their own."""
 FIXED = {
     "DEBUG": "off",
     "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1],testserver",

@@ -1,7 +1,8 @@
-"""Check that no sentence begins with a clause in place of a noun, such as “Who …” or “What is …”.
+"""Check that no sentence begins with a clause in place of a noun, such as “Who …” or “What …”.
 
 Readers have to search for the subject of such a sentence. docs/style.md has examples. Questions
-are fine. The check reads documents, and the comments and docstrings of Python files.
+are fine. The check reads documents, docstrings, and the comments of Python, scripts, styles and
+templates.
 """
 
 import ast
@@ -15,10 +16,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON_FOLDERS = ("accounts", "benchmarks", "chat", "config", "streaming", "tests", "tools")
+PAGE_FILES = ("static/css/**/*.css", "static/js/**/*.js", "templates/**/*", "benchmarks/**/*.js")
 CLAUSE = re.compile(
-    r"(?:^|[.!?:;]\s+|\|\s+)[\"“*(`]*((?:Who|Whoever|What (?:is|was|are|were))\s[^.!?]*+)(?!\?)"
+    r"(?:^|[.!?:;]\s+|\|\s+|(?:^|\s)[-#*]+\s)[\"“*(`]*"
+    r"((?:Who|Whoever|What)\s(?:[^.!?]|[.!?](?=\w))*+)(?!\?)"
 )
 CODE = re.compile(r"```.*?```", re.DOTALL)
+PAGE_COMMENT = re.compile(
+    r"(?:^[ \t]*//[^\n]*\n)+|(?<=[\s;{}(),])//[^\n]*|/\*.*?\*/|\{#.*?#\}|<!--.*?-->"
+    r"|\{% comment.*?\{% endcomment %\}",
+    re.MULTILINE | re.DOTALL,
+)
+PAGE_MARK = re.compile(r"^[ \t]*(?://|/?\*+|\{#|<!--|\{% comment[^%]*%\})", re.MULTILINE)
 
 
 def main() -> None:
@@ -35,6 +44,8 @@ def find_sentences() -> Iterator[tuple[str, str]]:
     for folder in PYTHON_FOLDERS:
         for file in sorted((ROOT / folder).rglob("*.py")):
             yield from (found for part in read_prose(file) for found in find_clauses(file, *part))
+    for file in sorted(path for files in PAGE_FILES for path in ROOT.glob(files) if path.is_file()):
+        yield from (found for part in read_comments(file) for found in find_clauses(file, *part))
 
 
 def find_clauses(file: Path, line: int, text: str) -> Iterator[tuple[str, str]]:
@@ -42,6 +53,13 @@ def find_clauses(file: Path, line: int, text: str) -> Iterator[tuple[str, str]]:
         first = line + text.count("\n", 0, paragraph.start())
         for found in CLAUSE.finditer(" ".join(paragraph[0].split())):
             yield f"{file.relative_to(ROOT)}:{first}", found[1][:60]
+
+
+def read_comments(file: Path) -> Iterator[tuple[int, str]]:
+    """Yield comments of a script, style or template; in a script, `//` lines in a row are one."""
+    text = file.read_text()
+    for comment in PAGE_COMMENT.finditer(text):
+        yield 1 + text.count("\n", 0, comment.start()), PAGE_MARK.sub("", comment[0])
 
 
 def read_prose(file: Path) -> Iterator[tuple[int, str]]:

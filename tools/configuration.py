@@ -31,7 +31,7 @@ VALUES = {
     "str": "text",
     "email_url": "URL",
 }
-"""What a value is, by the method that reads it, if the settings say nothing more exact."""
+"""The kind of a value, by the method that reads it, if the settings say nothing more exact."""
 
 PAGE_HEAD = """\
 # Configuration

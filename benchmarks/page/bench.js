@@ -1,6 +1,6 @@
-// What a growing reply costs the page: 100 KB of text in 2,000 deltas, four of them a frame, through
-// the real <live-reply>. What it costs is read off the trace by measuring.py; here are only the
-// marks of the frames.
+// The cost of a growing reply in the page: 100 KB of text in 2,000 deltas, four of them a frame,
+// through the real <live-reply>. This script marks the frames; measuring.py reads the cost from the
+// trace.
 
 const DELTAS = 2000;
 const A_FRAME = 4;

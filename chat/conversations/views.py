@@ -1,5 +1,5 @@
-"""What people do with a conversation in the list: rename, pin, mark as read, delete, restore. All
-tabs of the person learn of it by a `changed` notification."""
+"""Actions on a conversation in the list: rename, pin, mark as read, delete, restore. A `changed`
+notification reports each of them to all tabs of the person."""
 
 from __future__ import annotations
 

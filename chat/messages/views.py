@@ -1,5 +1,5 @@
-"""What people do with messages: send, edit, regenerate, continue, stop. Each creates something
-beside or after what is there; nothing is replaced."""
+"""Actions on messages: send, edit, regenerate, continue, stop. Each adds a message beside or after
+the existing ones; nothing is replaced."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def build_details(message: Message, stream: Stream) -> tuple[tuple[str, str], ..
 
 
 def describe_context(stats: dict[str, Any] | None) -> str:
-    """What the model was sent: `stats` is the JSON of a ContextStats."""
+    """The size of the request to the model: `stats` is the JSON of a ContextStats."""
     if not stats:
         return ""
     turns, left_out = stats["turns"], stats["left_out"]

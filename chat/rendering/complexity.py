@@ -148,7 +148,7 @@ def find_formatted_length(text: str, max_cost: int = MAX_COST) -> int:
 
 
 def estimate_inline_cost(text: str) -> int:
-    """What a paragraph costs beyond its length: the parser searches from each marker through the
+    """The cost of a paragraph beyond its length: the parser searches from each marker through the
     whole paragraph, and from each bracket through all markers."""
     markers = sum(map(text.count, MARKER_CHARS))
     return text.count("[") * markers // 4 + markers * len(text) // 400

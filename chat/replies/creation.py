@@ -223,7 +223,7 @@ def _enforce_limits(user: User, request_id: UUID, size: int) -> None:
 
 
 def _select_pool(model: catalog.Model) -> str:
-    """The pool whose places a reply takes. Models that need no key share limited places."""
+    """The pool that limits how many such replies run at once; "" for models that need a key."""
     if catalog.PROVIDERS[model.provider].needs_key:
         return ""
     return "demo" if model.provider == "demo" else "keyless"

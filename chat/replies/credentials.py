@@ -28,7 +28,7 @@ def get_stream_model(stream: Stream) -> catalog.Model:
 
 
 def load_adapter(provider: str) -> Adapter:
-    """The first call imports the provider's SDK, which takes a second."""
+    """The first call imports the adapter's libraries, which takes up to a second."""
     name = catalog.PROVIDERS[provider].name
     return get_adapter(provider, base_url=get_base_url(provider), name=name)
 

@@ -31,7 +31,8 @@ def register_handler() -> None:
 
 
 def prepare(stream: Stream, text: StreamText) -> ReplySource:
-    """The source that the worker iterates. Runs in a thread, because SDKs take long to load.
+    """The source that the worker iterates. Runs in a thread, because an adapter's libraries load
+    slowly.
 
     Raises ModelNotFound or InvalidKey if the model or the key was removed after the reply was
     queued, or if the key can't be decrypted any more.

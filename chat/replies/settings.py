@@ -189,7 +189,7 @@ class ReplySettings:
         )
 
 
-# What a user and a model allow
+# Limits of a user and a model
 
 
 def require_model(user: User, model_id: str) -> Model:

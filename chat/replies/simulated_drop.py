@@ -1,4 +1,4 @@
-"""The demo model that shows that nobody notices a lost connection."""
+"""Drops the sockets that follow one demo model, to show that readers do not notice it."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ DROP_DELAY_SECONDS = 2.0
 
 
 def get_drop_delay(stream: Stream) -> float | None:
-    """After how many seconds a socket that follows this reply is closed."""
+    """Seconds until a socket that follows this reply is closed; None for other models."""
     return DROP_DELAY_SECONDS if stream.arguments.get("model") == STORM_MODEL else None

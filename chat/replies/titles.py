@@ -69,7 +69,7 @@ def find_cheapest_model(conversation: Conversation, answer: Message) -> str:
     return min(costs, key=lambda id: (costs[id], id)) if costs else answer.model
 
 
-# What the engine calls
+# Called by the engine
 
 
 def register_handler() -> None:

@@ -19,7 +19,7 @@ import { startSidebar } from "./sidebar/sidebar.js";
 import { startToasts } from "./sidebar/toasts.js";
 import { startStatusLine } from "./status-line.js";
 
-// What these modules import. Named here, so that a browser fetches all of them at once.
+// The imports of these modules are named here, so that a browser fetches all of them at once.
 import "./composer/drafts.js";
 import "./composer/form.js";
 import "./composer/outbox.js";

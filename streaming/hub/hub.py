@@ -149,8 +149,8 @@ class Hub:
         self.notify(STREAMS_GROUP, build_stream_notification(last, head))
 
     def notify(self, group: str, body: Notification) -> None:
-        """Put a notification into the outbox. Call it on the hub's own loop; elsewhere call the
-        function `notify` below."""
+        """Put a notification into the outbox. Call it on the hub's own loop; elsewhere call
+        `streaming.hub.notify`."""
         self._outbox.append((group, body))
         self._outbox_emptied.clear()
         self._outbox_filled.set()
@@ -187,7 +187,8 @@ class Hub:
             self._outbox_emptied.set()
 
     async def _receive_notifications(self) -> None:
-        """Is never cancelled while it waits: the layers delete a channel whose `receive` is."""
+        """Never cancel this task while it waits: a layer deletes the channel of a cancelled
+        `receive`."""
         async with asyncio.timeout(2):
             # A failed `new_channel` leaves its queue behind, so a message tests the layer first.
             await self._layer.group_send(PROBE_GROUP, build_envelope(PROBE_GROUP, {}))

@@ -1,4 +1,4 @@
-"""The channel layer on Redis, encrypted: with access to Redis alone, nobody can read messages,
+"""The channel layer on Redis, encrypted: access to Redis alone is not enough to read messages,
 forge them, or replay a recorded one.
 
 A message is the sender's id, a number, and the rest encrypted with AES-256-GCM. Every process that
@@ -173,7 +173,7 @@ class SealedLayer(RedisPubSubChannelLayer):
 
 @lru_cache(maxsize=1_000)
 def hash_group_name(group: str) -> str:
-    """The name of a group in Redis. The plain name would show whose it is."""
+    """The name of a group in Redis. The plain name would reveal the user."""
     key = _derive_key(settings.SECRET_KEY, b"names")
     return hmac.digest(key, group.encode(), "sha256").hex()[:32]
 

@@ -36,7 +36,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """What one stream adds to the journal: single chunks with consecutive indexes.
+    """An addition of one stream to the journal: single chunks with consecutive indexes.
 
     `checkpoint` is committed in the same statement, so that it always belongs to the last chunk.
     None leaves the stored one.

@@ -1,4 +1,4 @@
-"""What a change of state publishes."""
+"""Notifications that a change of state publishes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker reads and writes in the row of a stream that it runs."""
+"""Reads and writes of a worker in the row of a stream that it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong at a provider, told apart by what the caller can do about it.
+"""The errors of a provider: one class for each thing that the caller can do about it.
 
 Every error has a sentence for people, says whether trying again helps, and holds the provider's own
 words with the key taken out. No key is in a message, a repr, the arguments or a cause: adapters

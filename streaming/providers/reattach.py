@@ -1,7 +1,7 @@
 """When a call goes on from the copy that a provider keeps of a reply: no second bill, no seam.
 
-The place in the copy is the checkpoint that is committed in the statement that commits the text.
-So the two never disagree, and a call that re-attaches gets the very next character.
+The position in the copy is the checkpoint, which is committed in one statement with the text. So
+the two never disagree, and a call that re-attaches gets the very next character.
 """
 
 from __future__ import annotations

@@ -40,8 +40,8 @@ def choose_retry_delay(error: ProviderError, tries: int) -> float | None:
 
 
 def format_waiting_note(error: ProviderError, seconds: float, tries: int) -> str:
-    trouble = NOTES_BY_CODE.get(error.code, "The provider failed")
-    return f"{trouble}. Retrying in {_format_duration(seconds)} ({tries + 1} of {MAX_TRIES})"
+    reason = NOTES_BY_CODE.get(error.code, "The provider failed")
+    return f"{reason}. Retrying in {_format_duration(seconds)} ({tries + 1} of {MAX_TRIES})"
 
 
 def format_retry_note(tries: int) -> str:

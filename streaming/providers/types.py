@@ -1,4 +1,4 @@
-"""What goes to a provider, and what is known about its answers: plain values."""
+"""Requests to a provider, and facts about its models and answers: plain values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process runs beside its requests: the hub, and a worker where one is embedded.
+"""Services that a process runs beside its requests: the hub, and a worker where one is embedded.
 
 `start` and `drain` are all that a host calls: `daphne` for Daphne, which has a reactor and no
 lifespan; `lifespan` for any server with that protocol; and `manage.py stream_worker`.

@@ -1,4 +1,4 @@
-"""What a worker does beside its streams: it folds old ones and runs the periodic tasks."""
+"""Maintenance beside the streams of a worker: folding ended streams, and periodic tasks."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from tools.fake_provider.server import FakeServer
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a request asks for: the answer to a question, after so many characters of it.
+    """The text that a request wants: the answer to a question, from one character on.
 
     `faithful` is whether those characters were the answer's own.
     """

@@ -1,4 +1,4 @@
-"""What a run has seen, as one table."""
+"""The results of a run, as one table."""
 
 from collections import Counter
 

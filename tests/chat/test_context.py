@@ -79,7 +79,7 @@ def test_max_tokens_are_reserved_for_the_reply(message: str, max_tokens: int) ->
     assert planned.stats.reserve == max_tokens
 
 
-# What fits
+# Limits of the context
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
-"""What a reader of the real page (its templates, without a database) notices of a reply that grows
-and ends: nothing but the text."""
+"""A reply that grows and ends moves nothing but its text, on the real page (its templates, without
+a database)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ PIECES = [
 ]
 
 
-# What has something below it stays as it is and where it is, counted from the top of the text.
+# A block with another below it keeps its content and its position, counted from the text's top.
 WATCH_BLOCKS = """() => {
     const prose = document.querySelector("live-reply > .prose");
     const place = (block, top) => {

@@ -1,4 +1,4 @@
-"""What a page adds to a form that the browser sends by itself."""
+"""Fields that a page adds to a form that the browser sends by itself."""
 
 from urllib.parse import parse_qs
 

@@ -126,7 +126,7 @@ def open_(page: Page, server: Server) -> Open:
 
 
 def serve_ended(page: Page, text: str) -> None:
-    """What the server shows of the reply once it has ended."""
+    """Serve the reply's HTML as the server renders it after the end."""
     body = article(text, "<p>as the server has it</p>", end="completed")
     page.route(f"**/m/{MESSAGE}/", lambda route: route.fulfill(body=body))
 
@@ -262,7 +262,7 @@ def test_an_end_beyond_the_known_index_is_followed_again(
 def test_a_text_that_differs_from_the_stored_one_is_replaced(
     page: Page, server: Server, open_: Open
 ) -> None:
-    """It can't happen; if it does, what is stored is what is shown."""
+    """This can't happen; if it does, the page shows the stored text."""
     open_(article("One", "<p>One</p>", index=0))
     serve_ended(page, "One, differently")
     server.send(end(after=0))

@@ -151,7 +151,7 @@ def test_a_seam_appears_after_the_block_it_falls_into(
     assert 'class="seam"' in shown
 
 
-# What has been read is left alone
+# Blocks that were already shown do not change
 
 SETTLE = """async () => {
     const { MarkdownStream } = await import("/js/markdown/stream.js");

@@ -1,4 +1,4 @@
-"""What every adapter promises, tried through the real SDK over a socket against the fake."""
+"""The promises of every adapter, tested over a socket against the fake provider."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ async def list_models(fake: Fake, wire: Wire) -> tuple[ModelInfo, ...]:
     return await adapter.list_models(Secret(KEY))
 
 
-# What a reply is made of
+# The parts of a reply
 
 
 async def test_text_comes_in_order_and_ends_with_one_finish(

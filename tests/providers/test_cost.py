@@ -1,4 +1,4 @@
-"""What an event costs, beside what it costs through the SDK's own objects."""
+"""The cost of an event, compared with its cost through the SDK's own objects."""
 
 import time
 from collections.abc import AsyncIterator

@@ -142,7 +142,7 @@ async def test_it_streams_at_its_speed() -> None:
 async def test_only_the_beginning_of_a_long_prompt_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It is looked at on the loop of all streams. 75 of them must not keep the others waiting."""
+    """The demo runs on the event loop of all streams. 75 demos must not delay the others."""
     looked: list[int] = []
 
     class Counting:

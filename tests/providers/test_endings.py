@@ -1,4 +1,4 @@
-"""What counts as the end of a reply where a server says so more than once, or too early."""
+"""The end of a reply from a server that reports it more than once, or too early."""
 
 import asyncio
 import json

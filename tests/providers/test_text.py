@@ -108,7 +108,7 @@ def test_valid_text_survives_any_split(text: str, cuts: list[int]) -> None:
 
 
 def joined(units: list[int]) -> str:
-    """What the text should be, told another way: unit by unit."""
+    """The expected text, computed in another way: unit by unit."""
     out, at = "", 0
     while at < len(units):
         unit, following = units[at], units[at + 1] if at + 1 < len(units) else 0

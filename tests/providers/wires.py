@@ -1,4 +1,4 @@
-"""What the contract's cases need to know about each adapter: one row for each wire."""
+"""Facts about each adapter that the contract's tests need: one row for each wire."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What tests of the engine share. Its rows are read by other threads, so they are committed."""
+"""Fixtures of the engine's tests. Other threads read the rows, so they are committed."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ CUT = object()
 
 
 class Script:
-    """What one stream's source yields. It waits wherever the test has said nothing yet."""
+    """The events that one stream's source yields. The source waits until the test adds the next."""
 
     def __init__(self) -> None:
         self._steps: asyncio.Queue[ReplyEvent | Exception | object] = asyncio.Queue()

@@ -1,4 +1,4 @@
-"""What stands before the journal in tests: commits that wait, and commits that fail."""
+"""A gate before the journal in tests: commits wait there, or fail."""
 
 from __future__ import annotations
 

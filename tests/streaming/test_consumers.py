@@ -240,7 +240,7 @@ def test_only_our_own_pages_may_open_a_socket(
     assert refused.value.response.status_code in (403, 400)  # Daphne's own, for what is no URL
 
 
-# What a client may say
+# Frames of a client
 
 
 def test_the_greeting_has_the_revision_and_is_repeated_on_request(
@@ -656,7 +656,7 @@ def test_a_client_silent_for_half_a_minute_is_closed(open_tab: Open, owner: User
 
 
 def get_drop_delay(stream: Stream) -> float | None:
-    """What a test gives as STREAMING_SIMULATED_DROP."""
+    """A value of STREAMING_SIMULATED_DROP for tests."""
     return 0.5 if stream.arguments.get("drop") else None
 
 

@@ -533,7 +533,7 @@ async def test_without_a_layer_a_page_grows_at_least_every_two_seconds(
 
 
 class Mischief:
-    """What becomes of each bell, by a plan: it is delivered, lost, doubled, or held back and
+    """Treats each notification by a plan: it is delivered, lost, doubled, or held back and
     delivered after later ones, in the wrong order."""
 
     def __init__(self, plan: Iterable[str]) -> None:

@@ -299,7 +299,7 @@ def test_notifying_without_a_hub_or_after_its_end_is_no_error() -> None:
 
 @pytest.fixture
 def layer(monkeypatch: pytest.MonkeyPatch) -> MoodyLayer:
-    """What the next hub works with."""
+    """The channel layer of the next hub."""
     layer = MoodyLayer()
     monkeypatch.setattr(hub_module, "get_channel_layer", lambda: layer)
     monkeypatch.setattr(hub_module, "PUBLISH_BACKOFF_SECONDS", 0.05)
@@ -415,7 +415,7 @@ async def test_unused_groups_are_left(
     await wait_until(lambda: not set(users) & set(layer.groups))
 
 
-# What the database says
+# Updates from the database
 
 
 @pytest.mark.django_db(transaction=True)
@@ -470,7 +470,7 @@ async def test_a_published_chunk_reaches_the_cache_without_the_database(
 
 @on_redis
 @pytest.mark.parametrize("hurt", ["killed", "paused"])
-async def test_an_outage_of_redis_delays_nobody_and_receiving_resumes_after_it(
+async def test_an_outage_of_redis_blocks_no_sender_and_receiving_resumes_after_it(
     redis_server: Redis, hub: Hub, hurt: str
 ) -> None:
     heard: list[Notification] = []

@@ -39,7 +39,7 @@ which = st.integers(0, 1000)  # one of as many as there are
 
 @dataclass(slots=True)
 class Expected:
-    """What a stream has to be."""
+    """The expected state of a stream."""
 
     lane: str
     state: State = State.QUEUED
@@ -63,7 +63,7 @@ class Engine(RuleBasedStateMachine):
         self.streams: dict[int, Expected] = {}
         self.claims: list[Stream] = []
 
-    # What people do
+    # Actions of people
 
     @rule(lane=st.sampled_from(["", "one", "two"]))
     def start(self, lane: str) -> None:
@@ -93,7 +93,7 @@ class Engine(RuleBasedStateMachine):
         )
         self.streams[after.pk] = Expected("", text=text.content, next_index=after.next_index)
 
-    # What workers do, and what becomes of them
+    # Actions and deaths of workers
 
     @rule(who=st.integers(0, WORKERS - 1), limit=st.integers(1, 3))
     def claim(self, who: int, limit: int) -> None:
@@ -164,7 +164,7 @@ class Engine(RuleBasedStateMachine):
             expected.worker = None
             expected.epoch += 1
 
-    # What must be so after each step
+    # Invariants after each step
 
     @invariant()
     def every_row_is_what_was_promised(self) -> None:

@@ -72,7 +72,7 @@ def test_a_stream_is_queued_with_its_transaction_and_workers_are_notified_after_
     assert (row.state, row.epoch, row.next_index, row.arguments) == ("queued", 0, 0, {"a": 1})
 
 
-def test_a_rolled_back_stream_notifies_nobody(owner: User, rung: Rung) -> None:
+def test_a_rolled_back_stream_sends_no_notification(owner: User, rung: Rung) -> None:
     with transaction.atomic():
         queue_stream(owner)
         transaction.set_rollback(True)
@@ -158,7 +158,7 @@ def test_a_takeover_of_a_dead_workers_streams_counts_as_an_attempt(owner: User) 
 
 
 def test_a_slow_worker_keeps_its_streams_if_no_other_claimed_them(owner: User) -> None:
-    """It woke after its lease: to claim its own streams would ask the provider once more."""
+    """The worker woke after its lease. Claiming its own streams would call the provider again."""
     slow = register_worker()
     stream = start_stream(owner, slow)
     expire_lease(slow)
@@ -504,7 +504,7 @@ def test_an_unregistered_source_ends_as_failed(owner: User) -> None:
 
 
 def test_no_text_from_a_provider_prevents_an_ending(owner: User) -> None:
-    """What it calls a request, and how it complains, are its own to choose."""
+    """A provider chooses its request ids and error messages freely."""
     stream = start_stream(owner)
     words = Ending(State.INTERRUPTED, "\0" * 99, "\ud800" * 99, "a\0", "b\ud800", {}, "x" * 999)
     assert lifecycle.end(stream.pk, stream.epoch, words, build_append(stream, "kept"))
@@ -539,7 +539,7 @@ def test_an_error_of_a_source_says_whether_its_text_is_worth_continuing(
 
 
 def aged(stream: Stream) -> None:
-    """It ended two days ago."""
+    """Let this stream have ended two days ago."""
     Stream.objects.filter(pk=stream.pk).update(ended_at=Now() - timedelta(days=2))
 
 
@@ -570,7 +570,7 @@ def test_a_running_stream_is_never_folded(owner: User) -> None:
 def test_a_stream_whose_text_the_application_lacks_keeps_its_chunks(
     owner: User, stage: Stage
 ) -> None:
-    """It was never settled, so they are all there is; and it is in nobody's way."""
+    """Its chunks are the only copy, and it delays no other stream."""
 
     def broken(stream: Stream) -> None:
         raise Bug

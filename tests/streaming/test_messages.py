@@ -42,7 +42,7 @@ def test_chunks_of_streams_that_are_not_wanted_are_left_out() -> None:
 
 
 def test_the_version_before_finds_what_it_reads() -> None:
-    """It unpacks five columns and nine values by their position, and asks for nothing else."""
+    """That version unpacks five columns and nine values by position, and reads nothing else."""
     body = build((7, CHUNKS), head=HEAD)
     assert body["chunks"] == [[7, 7], [0, 1], [1, 0], ["hm", "tide"], [0, 0]]
     assert body["head"] == [7, 2, "failed", "", 3, "", "timeout", "It took too long.", False]

@@ -148,7 +148,7 @@ def test_any_frame_is_either_a_command_or_refused(text: str) -> None:
         assert isinstance(command, Hello | Follow | Unfollow | Stop | Ping | Pong)
 
 
-# What the server says
+# Frames of the server
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a process does when it starts, beside what tests of whole deployments see of it."""
+"""The start of a process, where tests of whole deployments can't see it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fair turns: nobody, with however many accounts, makes a person wait who has nothing running."""
+"""Fair turns: an attacker with many accounts can't make a person wait who has nothing running."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def wave(people: list[User], pool: str = "", each: int = EACH) -> None:
 
 
 def claim_all(worker: Worker) -> list[Stream]:
-    """What a worker claims that looks until there is nothing more for it."""
+    """Claim until nothing is left for this worker."""
     claimed: list[Stream] = []
     while got := lifecycle.claim(worker, 50):
         claimed += got
@@ -246,7 +246,7 @@ def test_a_row_of_a_version_without_pools_takes_any_slot(owner: User) -> None:
     assert (stream.pool, stream.size) == ("", 0)
 
 
-# What it costs
+# Cost of a claim
 
 
 def test_a_claim_needs_no_more_queries_for_a_long_queue(
@@ -278,7 +278,7 @@ def test_a_poll_is_one_query_with_a_small_result_however_long_the_queue(
     assert len(rows) == 3
 
 
-# What they are told
+# Notes of queued streams
 
 
 def test_a_queue_note_gives_the_position_in_claim_order(

@@ -1,5 +1,5 @@
-"""What goes through Redis: whoever has only Redis reads nothing, forges nothing, and makes no
-recorded message count again."""
+"""Messages through Redis: an attacker with access to Redis alone reads nothing, forges nothing and
+replays no recorded message."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def refused(opener: Opener, data: bytes) -> str:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What time it is, in seconds, for sender and receiver."""
+    """The time in seconds, for sender and receiver."""
     now = [time.time()]
     monkeypatch.setattr(time, "time_ns", lambda: int(now[0] * 10**9))
     return now

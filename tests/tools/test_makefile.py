@@ -1,4 +1,4 @@
-"""What `make` says about itself."""
+"""The help that `make` prints."""
 
 import os
 import re

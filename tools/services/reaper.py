@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-# It runs in a bare interpreter and a session of its own, so that no signal for the tests reaches
-# it. Each line on its input is a verb and its object; the end of the input is the signal.
+# The reaper runs in a bare interpreter and a session of its own, so that no signal for the tests
+# reaches it. Each line of its input is a verb and its object; the end of the input is the signal.
 SOURCE = """
 import os, shutil, signal, sys
 pids, folders = set(), set()

@@ -143,7 +143,7 @@ function acceptMessage(message, [question, answer], page) {
   updateForm();
 }
 
-/** A new conversation has a URL of its own now. What was typed meanwhile belongs to it. */
+/** A new conversation has a URL of its own now. Text typed meanwhile belongs to it. */
 function setConversationUrl(page) {
   history.pushState(null, "", page);
   deleteDraft(form);

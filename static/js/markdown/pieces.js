@@ -1,5 +1,5 @@
-// What later text can't change: complete blocks, and pieces of a long paragraph. A piece is lexed
-// once, however long its paragraph grows.
+// Finds text that later text can't change: complete blocks, and pieces of a long paragraph. A piece
+// is lexed once, however long its paragraph grows.
 
 import { PRICE_PATTERN } from "./grammar.js";
 

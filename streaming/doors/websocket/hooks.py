@@ -1,4 +1,4 @@
-"""What an application may add to the socket, by settings."""
+"""Functions with which an application extends the socket, named in its settings."""
 
 from __future__ import annotations
 

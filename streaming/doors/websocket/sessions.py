@@ -93,7 +93,7 @@ def _read_users(ids: Collection[Any]) -> dict[Any, Any]:
 
 
 def _user_field_names() -> set[str]:
-    """What sockets need of a user. Other fields are fetched when they are used, as with `only`."""
+    """Fields of a user that sockets need. Others are fetched on first use, as with `only`."""
     primary_key = get_user_model()._meta.pk.attname
     names = {primary_key, "password", "is_active", engine_settings.USER_REVISION_FIELD}
     return names - {""}
@@ -131,7 +131,7 @@ def _placeholders(values: Collection[Any]) -> str:
 
 
 def _parse_user_id(data: Mapping[str, Any]) -> Any:
-    """None for a session that signs nobody in: it must not fail the query for the others."""
+    """None for a session without a user: it must not fail the query for the others."""
     try:
         return get_user_model()._meta.pk.to_python(data.get(SESSION_KEY))
     except ValidationError:

@@ -66,7 +66,7 @@ def price_for(rate: Rate, prompt_tokens: int) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What the table has on a model; a window that is None and no prices are unknown."""
+    """Facts about a model from the table. None and an empty tuple mean that they are unknown."""
 
     context_window: int | None = None
     prices: tuple[Price, ...] = ()

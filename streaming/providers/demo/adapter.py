@@ -27,7 +27,7 @@ TOKEN = re.compile(r"\s*\S{1,6}|\s+\Z")
 
 
 class DemoAdapter:
-    """It takes any key and reads none."""
+    """Streams the demo's prose. Accepts any key and reads none."""
 
     def __init__(
         self, *, base_url: str = "", timeouts: Timeouts | None = None, name: str = ""

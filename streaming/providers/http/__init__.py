@@ -1,1 +1,1 @@
-"""What the adapters of real providers share: one call over HTTP, from the request to the end."""
+"""Helpers that the adapters of real providers share: one call over HTTP, from request to end."""

@@ -27,9 +27,9 @@ from streaming.providers.types import Request, Usage
 USAGE_WAIT_SECONDS = 15.0
 """How long the usage is waited for once nothing but it can come."""
 PARSE_ERRORS = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
-"""What reading an event of an unknown shape raises."""
+"""Exceptions that an event of an unknown shape may raise."""
 PLACEHOLDER_KEY = "none"
-"""What SDKs, which want some key, send to a server that needs none."""
+"""The key for a server that needs none, because SDKs insist on one."""
 
 
 class ProviderCall:
@@ -102,7 +102,7 @@ class ProviderCall:
                 retry_after = classify.parse_retry_after(response.headers)
                 answer = ErrorResponse(response.status_code, "", "", retry_after=retry_after)
                 raise classify.to_provider_error(answer, wire.name, self._redact)
-            raise errors.ProviderError("The provider sent a compressed answer nobody asked for.")
+            raise errors.ProviderError("The provider sent an unrequested compressed answer.")
         self._response_id = response.headers.get(wire.request_id_header)
         self._body = response.stream = LimitedBody(response, wire.max_event_bytes)
 
@@ -115,7 +115,7 @@ class ProviderCall:
     # Each event
 
     def _read_event(self, raw_event: Any) -> Iterator[Delta]:
-        """What one event adds to the reply."""
+        """The deltas of one event."""
         assert self._body is not None
         self._body.unparsed_bytes = 0
         ending = self._ending

@@ -59,7 +59,7 @@ MESSAGE_RULES: tuple[tuple[type[errors.ProviderError], frozenset[int], re.Patter
         re.compile(r"credit balance is too low|spend(ing)? limit|\blimit: 0\b", re.IGNORECASE),
     ),
 )
-"""What some providers say only in a sentence, under a status that means less."""
+"""Errors that some providers report only in a sentence, under a less exact status."""
 MAX_RETRY_AFTER_SECONDS = 86400.0 * 365
 """A provider that asks for more means never."""
 _NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)

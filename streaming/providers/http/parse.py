@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 EMPTY_REASONS = {"", "null", "none", "undefined", "finish_reason_unspecified"}
-"""What servers write where a reason would stand, and mean that there is none yet."""
+"""Values that servers send in place of a reason while there is none."""
 
 
 def normalize_reason(reason: object) -> str:

@@ -1,7 +1,7 @@
-"""What an adapter finds in one event of a provider, beside the deltas.
+"""The parts of a provider's event that an adapter reports beside the deltas.
 
 `parse_event` of an adapter turns one object of the wire into any number of these. They are plain
-values: what they mean together for the reply is judged in `ending`.
+values; `ending` decides what they mean together for the reply.
 """
 
 from __future__ import annotations

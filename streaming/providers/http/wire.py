@@ -1,4 +1,4 @@
-"""What each provider that is reached over HTTP has to add: its wire.
+"""The interface that each provider over HTTP implements: its wire.
 
 Pure converters, but for `send`: our request becomes their body, their event becomes ours.
 """
@@ -55,7 +55,7 @@ class HttpWire:
         return sse.decode_events(body)
 
     def parse_event(self, event: dict[str, Any]) -> Iterator[ParsedEvent]:
-        """What one event means. It may raise anything for an event of an unknown shape."""
+        """The meaning of one event. An event of an unknown shape may raise any exception."""
         raise NotImplementedError
 
     def get_reply_id(self, event: dict[str, Any]) -> str:
@@ -63,7 +63,7 @@ class HttpWire:
         return ""
 
     def get_cursor(self, event: dict[str, Any]) -> str:
-        """The place of an event in the copy of the reply that the provider keeps, if it does."""
+        """The position of an event in the provider's copy of the reply, if it keeps one."""
         return ""
 
     def error_response(self, error: Exception) -> ErrorResponse | None:

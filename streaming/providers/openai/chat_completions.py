@@ -85,7 +85,7 @@ def _is_first_choice(choice: dict[str, Any]) -> bool:
 
 
 def parse_delta(delta: dict[str, Any]) -> Iterator[ParsedEvent]:
-    """What a chunk adds. Reasoning is no part of the API; servers that send it have two names."""
+    """The parts of a chunk. The API defines no reasoning; servers send it under two names."""
     reasoning = delta.get("reasoning") or delta.get("reasoning_content")
     if isinstance(reasoning, str):
         yield Delta(reasoning, "reasoning")

@@ -1,4 +1,4 @@
-"""What OpenAI's two APIs share: the SDK's client, its errors, its list of models."""
+"""Code that OpenAI's two APIs share: the SDK's client, its errors, its list of models."""
 
 from __future__ import annotations
 
