@@ -40,7 +40,7 @@ class JSONDatabaseCache(BaseCache):
     - A valid entry is never evicted. DatabaseCache deletes a third of its rows, in the order of
       their keys, as soon as there are 300, which removed limits of wrong passwords. When this table
       is full, expired rows are deleted first; if that is not enough, new keys are refused until
-      others expire. So an attacker's new keys evict nobody else's. A limit that can't be counted
+      others expire. So an attacker's new keys don't evict others. A limit that can't be counted
       counts as reached (see accounts/rate_limits.py).
     """
 

@@ -1,8 +1,8 @@
 """Finds the account of an e-mail address: the one that signed up with it, or that confirmed it.
 
-An address that was added later and is not confirmed belongs to no account: it signs nobody in,
-resets no password, and others may sign up with it. Without a mail server no address can be
-confirmed, so the sign-up address (`User.email`) counts in any case.
+An address that was added later and is not confirmed belongs to no account: it can't be used
+to sign in or to reset a password, and others may sign up with it. Without a mail server no address
+can be confirmed, so the sign-up address (`User.email`) counts in any case.
 """
 
 from __future__ import annotations

@@ -43,8 +43,8 @@ class LoginAttempt:
 
     def build_counters(self) -> list[RateCounter]:
         """The counters of an attempt. The client's own one comes first, so that a client that has
-        used it up adds no rows for others. The account's comes last, so that this client uses up
-        nobody else's."""
+        used it up adds no rows for others. The account's comes last, so that a client beyond its
+        own limits does not use it up."""
         if self.user and self.device_id:
             return [KNOWN_DEVICE_LIMIT.counter_for(self.user.pk, self.device_id)]
         return [
@@ -55,8 +55,8 @@ class LoginAttempt:
 
     def try_consume(self) -> bool:
         """Count the attempt before the password is checked. Return False if it is one too many. A
-        table filled by strangers does not lock out a known browser, whose cookie nobody else can
-        create."""
+        table filled by strangers does not lock out a known browser, whose cookie can't be
+        forged."""
         if self.user and self.device_id:
             return KNOWN_DEVICE_LIMIT.counter_for(self.user.pk, self.device_id).try_consume(
                 allow_if_full=True

@@ -22,7 +22,7 @@ def write(path: Path) -> None:
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
     try:
-        os.link(draft, path)  # fails if another run was first, so nobody reads half a file
+        os.link(draft, path)  # fails if another run was first, so no process reads half a file
     except FileExistsError:
         pass
     finally:

@@ -1,7 +1,7 @@
 """Django's PostgreSQL backend with a pool that distinguishes an unreachable server from a busy one.
 
-A caller that waits for a connection can't see why there is none. A busy pool is worth some
-patience; an unreachable server is not, and while it is known to be unreachable nobody waits at all.
+A caller that waits for a connection can't see why there is none. Waiting for a
+busy pool makes sense. While a server is known to be unreachable, no caller waits.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ PUBLISH_BACKOFF_SECONDS = 2.0
 MAX_OUTBOX = 1_000
 """Notifications that wait to be published; the oldest are dropped."""
 IDLE_TTL_SECONDS = 60.0
-"""How long recent chunks are kept after the last follower left, which often comes back, and a group
+"""How long recent chunks are kept after the last follower left, because many come back, and a group
 after its last listener left."""
 MAX_IDLE = 250
 """Streams whose recent chunks are kept without followers, and groups without listeners."""

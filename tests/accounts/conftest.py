@@ -44,5 +44,5 @@ def as_administrator(administrator: User, password: str) -> Client:
 
 @pytest.fixture(autouse=True)
 def nobody_to_ask(settings: Settings) -> None:
-    """Saving a key checks it at an address that nobody listens on."""
+    """Saving a key checks it at an address where no server listens."""
     settings.OPENAI_BASE_URL = "http://127.0.0.1:9/v1"

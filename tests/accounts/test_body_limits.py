@@ -1,4 +1,4 @@
-"""A long body is accepted from signed-in users; a forged cookie makes nobody one of them."""
+"""A long body is accepted from signed-in users; a forged cookie is not enough."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client with many simultaneous requests waits for its own, and delays nobody else."""
+"""A client with many simultaneous requests waits for its own, and delays no other client."""
 
 from __future__ import annotations
 

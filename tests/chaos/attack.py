@@ -322,8 +322,8 @@ def megabytes(size: int) -> str:
 
 
 def tell(result: Result) -> None:
-    """Print the results of the attackers in full: a mode whose requests were all refused attacked
-    nobody."""
+    """Print the results of the attackers in full: if all requests of a mode were refused, the mode
+    was no attack."""
     grown = (f"{name} {megabytes(size)}" for name, size in result.memory_by_program.items())
     print(f"  memory: {', '.join(grown)}")
     sign_ins = ", ".join(f"{seconds:.1f} s" for seconds in result.attacked.sign_ins)

@@ -167,7 +167,7 @@ class Watch:
                 self._closing.wait(LOOK)
 
     def _see(self, rows: list[Row], now: float) -> None:
-        """Without a database nobody could claim a stream: these seconds do not count."""
+        """Without a database no worker could claim a stream: these seconds do not count."""
         self.unfinished = len(rows)
         alone = [row["id"] for row in rows if row["state"] == "running" and not row["worker_id"]]
         self._alone = {stream: self._alone.get(stream, now) for stream in alone}

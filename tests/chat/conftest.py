@@ -21,7 +21,7 @@ def as_stranger(stranger: User) -> Client:
 
 @pytest.fixture
 def visitor(db: None) -> Client:
-    """A browser in which nobody is signed in."""
+    """A browser without a signed-in user."""
     return Client()
 
 

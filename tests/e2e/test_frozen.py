@@ -1,5 +1,5 @@
-"""A worker that is frozen past its lease is replaced and blocks nobody, and when it continues the
-database refuses its writes."""
+"""A worker that is frozen past its lease is replaced and blocks no other worker. When it continues,
+the database refuses its writes."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def goes_on_working(deployment: Deployment, woken: Program) -> bool:
 
 @contextmanager
 def held(deployment: Deployment, table: str, row: Any) -> Iterator[None]:
-    """Lock a row, so that nobody else can write it meanwhile."""
+    """Lock a row, so that no other transaction can write it meanwhile."""
     url = deployment.environment["DATABASE_URL"]
     with psycopg.connect(url, row_factory=dict_row) as connection:
         connection.execute(f'SELECT 1 FROM "{table}" WHERE id = %s FOR UPDATE', [row])

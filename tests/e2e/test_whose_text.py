@@ -41,7 +41,7 @@ def allowed(complaints: Complaints) -> None:
 
 
 def drop_session_cookie(page: Page) -> None:
-    """End the session as if it had expired: nobody has signed out on purpose."""
+    """End the session as if it had expired, without a sign-out."""
     page.context.clear_cookies(name="sessionid")
 
 

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 BOM = b"\xef\xbb\xbf"
 DONE_MARKER = b"[DONE]"
 DONE_DATA = re.compile(rb"""["'`\s]*(\[\s*DONE\s*\]|DONE)["'`\s]*""", re.IGNORECASE)
-"""How servers write it as data,"""
+"""The marker as servers send it in data,"""
 DONE_LINE = re.compile(rb"\s*\[\s*DONE\s*\]\s*", re.IGNORECASE)
 """and as a line without a field, where a single word may be anything."""
 NON_EVENT_PREFIXES = (b"{", b"[", b"<")
-"""How no line of a stream begins, but an answer in JSON or a page that came in its place."""
+"""No line of a stream begins with these; JSON or an HTML page in its place does."""
 MAX_QUOTED_BYTES = 400
 """How much of such an answer an error quotes."""
 
