@@ -169,6 +169,7 @@ TEMPLATES = [
         "OPTIONS": {
             # Every template has strings to translate, so that none needs to load the tags.
             "builtins": ["django.templatetags.i18n"],
+            "libraries": {"module_preloads": "config.module_preloads"},
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",

@@ -79,7 +79,7 @@ async function measure(text) {
  * Fonts and KaTeX are here before: a page's first formula is set late when its text is quicker.
  */
 async function jumps(text) {
-  const { loadKatex } = await import("/js/enhance/math.js");
+  const { loadKatex } = await import("/js/enhance/enhance.js");
   await Promise.all([loadKatex(), ...FONTS.map((font) => document.fonts.load(font))]);
   const reply = begin();
   const prose = reply.querySelector(".prose");

@@ -1,4 +1,5 @@
-// Small helpers for elements and their events.
+// Elements for a page, and words in the reader's language. Without Django's JavaScript catalogue the
+// words stay as they are: in English, and in tests of single modules.
 
 export function createElement(tag, className = "", textContent = "") {
   const element = document.createElement(tag);
@@ -12,4 +13,19 @@ export function createElement(tag, className = "", textContent = "") {
  */
 export function opensElsewhere({ metaKey, ctrlKey, shiftKey }) {
   return metaKey || ctrlKey || shiftKey;
+}
+
+// Words
+
+export function gettext(text) {
+  return window.django?.gettext?.(text) ?? text;
+}
+
+export function ngettext(singular, plural, count) {
+  return window.django?.ngettext?.(singular, plural, count) ?? (count === 1 ? singular : plural);
+}
+
+/** Put values into a text: interpolate("%(count)s tokens", { count: 3 }). */
+export function interpolate(text, values) {
+  return text.replace(/%\((\w+)\)s/g, (placeholder, name) => String(values[name] ?? placeholder));
 }

@@ -72,7 +72,7 @@ def test_a_document_fed_by_characters_is_the_same_document(page: Page) -> None:
 SET = """async (sources) => {
     const { MarkdownStream } = await import("/js/markdown/stream.js");
     const { enhanceGrowing, enhanceGrown } = await import("/js/enhance/enhance.js");
-    await (await import("/js/enhance/math.js")).loadKatex();
+    await (await import("/js/enhance/enhance.js")).loadKatex();
     let set = 0;
     const htmls = sources.map((source) => {
         const root = document.createElement("div");

@@ -16,8 +16,7 @@ PAGE = """<!doctype html><html lang=en><title>Reading</title><link rel=icon href
 
 STYLE = "p { height: 40px } #dock { position: sticky; bottom: 0; height: 60px }"
 
-SCRIPT = """import { startCopyButtons } from "/js/enhance/copy.js";
-import { enhanceHistory } from "/js/enhance/enhance.js";
+SCRIPT = """import { enhanceHistory, startCopyButtons } from "/js/enhance/enhance.js";
 import { startStickToBottom } from "/js/conversation/scroll.js";
 startStickToBottom();
 startCopyButtons();

@@ -3,7 +3,7 @@
 from playwright.sync_api import Page
 
 SHOWN = """async () => {
-    const { gettext, ngettext, interpolate } = await import("/js/i18n.js");
+    const { gettext, ngettext, interpolate } = await import("/js/elements.js");
     const format = (count) => ngettext("%(count)s token", "%(count)s tokens", count);
     return [gettext("Retry"), ...[1, 2].map((count) => interpolate(format(count), { count }))];
 }"""

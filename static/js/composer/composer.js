@@ -13,9 +13,9 @@ import {
   stopButton,
   textBox,
   updateForm,
+  setDraftEffort,
 } from "./form.js";
 import { restoreUnsent, sendText, stopFirstReply } from "./outbox.js";
-import { setDraftEffort } from "./settings.js";
 
 const TOUCH_POINTER = matchMedia("(pointer: coarse)");
 const IME_KEY_CODE = 229; // of keys that an input method handles

@@ -1,11 +1,10 @@
-// The composer's form: its elements, the message that the next one follows, and whether it can be
-// sent.
+// The composer's form: its elements, the message that the next one follows, whether it can be sent,
+// and the settings that the selected model supports.
 
-import { gettext } from "../i18n.js";
+import { saveDraft } from "./drafts.js";
+import { gettext, interpolate } from "../elements.js";
 import { runningReplies } from "../live/live-reply.js";
 import { connection } from "../live/socket.js";
-import { saveDraft } from "./drafts.js";
-import { updateSettings } from "./settings.js";
 
 export let form, textBox, modelSelect, messageList, sendButton, stopButton;
 export let defaultModel = ""; // the model that the form selects by itself
@@ -108,4 +107,52 @@ function describeObstacle(isUsable, isOffline) {
   if (isOffline) return gettext("You’re offline. Your draft is saved.");
   if (!isUsable) return gettext("Choose a model you have a key for");
   return sendButton.disabled ? gettext("Write a message first") : "";
+}
+
+// The settings of a reply: those that the model supports, and a summary of what differs
+
+let draftEffort = ""; // the effort of a draft whose model is not selected yet
+
+export function setDraftEffort(effort) {
+  draftEffort = effort;
+}
+
+export function updateSettings(form) {
+  const {
+    settings = "",
+    efforts = "",
+    maxOutput,
+  } = form.elements.model.selectedOptions[0]?.dataset ?? {};
+  const { max_tokens: tokens, reasoning_effort: effort } = form.elements;
+  const supported = settings.split(" ");
+  const rows = [...form.querySelectorAll("[data-setting]")];
+  for (const row of rows)
+    row.hidden = "dependsOnModel" in row.dataset && !supported.includes(row.dataset.setting);
+  updateEfforts(effort, efforts.split(" ").filter(Boolean));
+  if (maxOutput) tokens.max = maxOutput;
+  else tokens.removeAttribute("max");
+  const summary = document.getElementById("settings-summary");
+  summary.textContent = rows
+    .filter((row) => !row.hidden)
+    .map((row) => summarize(row.dataset, form.elements))
+    .filter(Boolean)
+    .join(" · ");
+  summary.parentElement.classList.toggle("changed", summary.textContent !== "");
+}
+
+function summarize({ setting, summary }, elements) {
+  const { value } = elements[setting];
+  return value && interpolate(summary, { value });
+}
+
+/** Each model has its own names for efforts. */
+function updateEfforts(effort, names) {
+  const offered = [...effort.options].slice(1).map(({ value }) => value);
+  if (offered.join() === names.join()) return;
+  const chosen = effort.value || draftEffort;
+  effort.replaceChildren(
+    effort.options[0],
+    ...names.map((name) => new Option(name[0].toUpperCase() + name.slice(1), name)),
+  );
+  effort.value = names.includes(chosen) ? chosen : "";
 }

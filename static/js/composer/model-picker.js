@@ -1,8 +1,7 @@
 // The model picker: a list to filter by typing, with recent models first. The form still sends its
 // own list, which phones show, and pages without scripts.
 
-import { createElement } from "../elements.js";
-import { gettext } from "../i18n.js";
+import { createElement, gettext } from "../elements.js";
 
 const TOUCH_POINTER = matchMedia("(pointer: coarse)");
 const OPENING_KEYS = ["Enter", " ", "ArrowDown", "ArrowUp"];

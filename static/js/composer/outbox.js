@@ -2,7 +2,7 @@
 // under a request id made here. Whatever fails, the text stays: in the box, the page, or the browser.
 
 import { scrollToBottom } from "../conversation/scroll.js";
-import { createElement } from "../elements.js";
+import { createElement, gettext } from "../elements.js";
 import {
   createRequestId,
   isAccountMismatch,
@@ -10,7 +10,6 @@ import {
   parseFragment,
   postForm,
 } from "../http.js";
-import { gettext } from "../i18n.js";
 import { runningReplies } from "../live/live-reply.js";
 import { deleteDraft, deleteUnsent, readUnsent, saveDraft, saveUnsent } from "./drafts.js";
 import {

@@ -4,7 +4,7 @@
 import { deleteDraft, readDraft, saveDraft } from "../composer/drafts.js";
 import { getParentId, getSelectedModel, moveToLeaf } from "../composer/form.js";
 import { openModelPicker } from "../composer/model-picker.js";
-import { createElement, opensElsewhere } from "../elements.js";
+import { createElement, opensElsewhere, gettext } from "../elements.js";
 import {
   createRequestId,
   fetchFragment,
@@ -13,7 +13,6 @@ import {
   parseFragment,
   postForm,
 } from "../http.js";
-import { gettext } from "../i18n.js";
 import { scrollToBottom } from "./scroll.js";
 
 const requestIds = new Map(); // URL and model → request id, until the server has answered

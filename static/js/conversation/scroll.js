@@ -1,8 +1,7 @@
 // Scrolling while text grows: the page follows its end while the reader is there, and never moves
 // while the reader is elsewhere.
 
-import { createElement } from "../elements.js";
-import { gettext } from "../i18n.js";
+import { createElement, gettext } from "../elements.js";
 
 const BOTTOM_MARGIN_PX = 40; // so close to the end counts as the end
 

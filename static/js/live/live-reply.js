@@ -3,7 +3,7 @@
 // reload and a reconnect run the same code.
 
 import { fetchFragment, isAccountMismatch, parseArticle } from "../http.js";
-import { gettext, interpolate } from "../i18n.js";
+import { gettext, interpolate } from "../elements.js";
 import { ReplyRenderer } from "./reply-renderer.js";
 import { connection } from "./socket.js";
 

@@ -1,10 +1,13 @@
 // How a growing reply is drawn: at most one write a frame, and little of each frame's time, so that
 // the page answers its reader however long the text is and however fast it comes.
 
-import { takeHighlightMs } from "../enhance/code.js";
-import { enhanceGrowing, enhanceGrown } from "../enhance/enhance.js";
-import { prepareFormula } from "../enhance/math.js";
-import { writeNext } from "../enhance/queue.js";
+import {
+  takeHighlightMs,
+  enhanceGrowing,
+  enhanceGrown,
+  prepareFormula,
+  writeNext,
+} from "../enhance/enhance.js";
 import { MarkdownStream } from "../markdown/stream.js";
 
 const SLOW_FLUSH_MS = 4; // a flush that takes longer is followed by a pause of four times its length

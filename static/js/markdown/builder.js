@@ -2,10 +2,17 @@
 // named here.
 
 import { estimateInlineCost } from "./complexity.js";
-import { MAX_PIECE_CHARS, PIECE_CHARS, findSafeEnd, takeTokens } from "./pieces.js";
-import { h } from "./dom.js";
-import { gettext } from "../i18n.js";
-import { buildLink, decodeEntities, decodeLink, encodeUrl, flattenText, linkify } from "./links.js";
+import { MAX_PIECE_CHARS, PIECE_CHARS, findSafeEnd, takeTokens } from "./grammar.js";
+import {
+  h,
+  buildLink,
+  decodeEntities,
+  decodeLink,
+  encodeUrl,
+  flattenText,
+  linkify,
+} from "./trees.js";
+import { gettext } from "../elements.js";
 
 const SEAM_TEXT = gettext("Server restarted; reply continued");
 const UNFORMATTED_TEXT = gettext(
@@ -56,7 +63,7 @@ export class TreeBuilder {
     return h(`h${level}`, {}, this.buildInline(token.tokens));
   }
 
-  /** A long one is lexed in pieces, see pieces.js. */
+  /** A long one is lexed in pieces, see grammar.js. */
   paragraph(token, before, top, old) {
     const source = token.tokens.source?.trim() ?? "";
     if (!this.spendCost(toPlainText(source))) return h("p", {}, [buildPlainSpan(source)]);

@@ -2,10 +2,15 @@
 // that later text can't change is committed and never touched again.
 
 import { FormattingLimit, MAX_INLINE_COST, splitPlainText } from "./complexity.js";
-import { LINK_DEFINITION, REPLACED_CHARACTERS, lexBlocks } from "./grammar.js";
+import {
+  LINK_DEFINITION,
+  REPLACED_CHARACTERS,
+  lexBlocks,
+  countSettledTokens,
+  findDefinitions,
+} from "./grammar.js";
 import { TreeBuilder, buildTrees, enterHeading } from "./builder.js";
-import { createNode, patchChildren } from "./dom.js";
-import { countSettledTokens, findDefinitions } from "./pieces.js";
+import { createNode, patchChildren } from "./trees.js";
 
 const MIN_WRITE_CHARS = 1000; // of text that arrives too fast, a write shows a quarter of the rest,
 const MAX_WRITE_CHARS = 3000; // within these limits. 3000 characters may be a thousand elements.

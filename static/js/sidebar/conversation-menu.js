@@ -1,10 +1,10 @@
-// The menu of a conversation: rename, pin, delete.
+// The menu of a conversation (rename, pin, delete), and short notices afterwards, some with a button
+// to undo the action.
 
 import { getConversationId } from "../composer/form.js";
-import { opensElsewhere } from "../elements.js";
+import { opensElsewhere, createElement, gettext } from "../elements.js";
 import { fetchFragment, isAccountMismatch, parseFragment, postForm } from "../http.js";
 import { connection } from "../live/socket.js";
-import { showFailureToast, showToast } from "./toasts.js";
 
 const GAP_PX = 8;
 const NARROW_SCREEN = matchMedia("(width < 50rem)"); // where the menu is a sheet at the bottom
@@ -84,4 +84,33 @@ async function submitAction(event, action, form, submitter) {
   if (connection.status !== "connected")
     document.dispatchEvent(new CustomEvent("conversations-changed"));
   return undefined;
+}
+
+// Notices
+
+const TOAST_MS = 10_000;
+
+let toastArea;
+
+export function startToasts() {
+  toastArea = document.getElementById("toasts");
+  for (const toast of toastArea.children) removeToastLater(toast);
+}
+
+/** @param {DocumentFragment | Element} content with one toast in it */
+export function showToast(content) {
+  toastArea.replaceChildren(content);
+  removeToastLater(toastArea.firstElementChild);
+}
+
+export function showFailureToast() {
+  showToast(createElement("p", "toast", gettext("That didn’t work. Try again.")));
+}
+
+/** Wait while someone is about to press its button. */
+function removeToastLater(toast) {
+  setTimeout(
+    () => (toast.matches(":hover, :focus-within") ? removeToastLater(toast) : toast.remove()),
+    TOAST_MS,
+  );
 }

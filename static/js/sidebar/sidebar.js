@@ -1,11 +1,18 @@
 // The sidebar, which the server renders. It is fetched again when anything changed in any tab or
-// device.
+// device, and older conversations when the reader comes near its end.
 
 import { getConversationId } from "../composer/form.js";
-import { syncMessages } from "../conversation/new-messages.js";
-import { buildHeaders, isAccountMismatch, postForm, reportAccountMismatch } from "../http.js";
+import { syncMessages } from "../conversation/more-messages.js";
+import { opensElsewhere } from "../elements.js";
+import {
+  buildHeaders,
+  isAccountMismatch,
+  postForm,
+  reportAccountMismatch,
+  fetchFragment,
+  parseFragment,
+} from "../http.js";
 import { connection } from "../live/socket.js";
-import { getThroughParameter, observeEnd } from "./older-conversations.js";
 
 const MIN_INTERVAL_MS = 300; // between two fetches
 
@@ -93,4 +100,70 @@ function markRead() {
   if (document.hidden || !open?.querySelector("[data-state='unread'], [data-state='failed']"))
     return;
   postForm(`${new URL(open.href).pathname}reading/`);
+}
+
+// Older conversations
+
+const PREFETCH_MARGIN = "400px"; // below the visible part
+
+let endObserver;
+let loading = null; // a promise while older ones are on their way
+
+export function startOlderConversations() {
+  const sidebarList = document.getElementById("sidebar-list");
+  endObserver = new IntersectionObserver(onIntersect, {
+    root: sidebarList,
+    rootMargin: `0px 0px ${PREFETCH_MARGIN}`,
+  });
+  sidebarList.addEventListener("click", onClick);
+  observeEnd();
+}
+
+/** Call this after the list changed: it may have another end, which may be visible already. */
+export function observeEnd() {
+  endObserver.disconnect();
+  const link = findEnd()?.querySelector("a");
+  if (link) endObserver.observe(link);
+}
+
+/**
+ * Waits for older ones that are on their way.
+ * @returns {Promise<string>} a URL parameter: the last conversation that a new list must contain
+ */
+export async function getThroughParameter() {
+  await loading;
+  return findEnd() ? `&through=${findEnd().dataset.through}` : "";
+}
+
+function findEnd() {
+  return document.getElementById("sidebar-end");
+}
+
+function onIntersect(entries) {
+  if (entries.some(({ isIntersecting }) => isIntersecting)) loadMore();
+}
+
+function onClick(event) {
+  if (!event.target.closest("#sidebar-end a") || opensElsewhere(event)) return;
+  event.preventDefault();
+  loadMore();
+}
+
+function loadMore() {
+  loading ??= appendOlder().finally(() => (loading = null));
+}
+
+async function appendOlder() {
+  const through = findEnd()?.dataset.through;
+  if (!through) return; // a new list came, and it is complete
+  const response = await fetchFragment(`/sidebar/?after=${through}&open=${getConversationId()}`);
+  if (!response?.ok || findEnd()?.dataset.through !== through) return; // the link stays, for a click
+  const rows = parseFragment(response);
+  for (const { id } of rows.querySelectorAll("a[id]"))
+    document.getElementById(id)?.closest("li").remove();
+  const first = rows.querySelector("a[id]");
+  const hadFocus = findEnd().contains(document.activeElement);
+  findEnd().replaceWith(rows);
+  if (hadFocus) first?.focus();
+  observeEnd();
 }

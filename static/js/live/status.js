@@ -1,11 +1,10 @@
-// The status line above a conversation, for eyes and screen readers, and the dialogs that open when
-// the session has ended or belongs to another account.
+// Notices of a lost connection and of replies that stall: in the status line above the chat, in
+// dialogs when the session has ended, and in the state line of a reply.
 
-import { createElement } from "./elements.js";
-import { gettext } from "./i18n.js";
-import { runningReplies } from "./live/live-reply.js";
-import { connection } from "./live/socket.js";
-import { forgetRevision } from "./sidebar/sidebar.js";
+import { createElement, gettext, interpolate, ngettext } from "../elements.js";
+import { runningReplies } from "./live-reply.js";
+import { connection } from "./socket.js";
+import { forgetRevision } from "../sidebar/sidebar.js";
 
 const LOST_NOTICE_DELAY_MS = 1000; // shorter losses are not worth a notice
 const CAUGHT_UP_MS = 1500;
@@ -95,4 +94,72 @@ function onAccountMismatch({ detail }) {
   connection.endSession("account-mismatch");
   const dialog = document.getElementById("account-mismatch");
   if ((isNew || detail.isAct) && !dialog.open) dialog.showModal();
+}
+
+// The state line of a reply, with the seconds since its last text. It is no live region, so that
+// screen readers don't read the seconds.
+
+const NOT_STARTED_SECONDS = 10;
+const STALLED_SECONDS = 30;
+
+const progressByReply = new WeakMap(); // reply → { last, at, hasNotice }
+const reconnectCounts = new WeakMap(); // article → how often this page reconnected to it
+
+export function startStallNotice() {
+  setInterval(() => runningReplies().forEach(checkReply), 1000);
+  connection.addEventListener("status", ({ detail }) => {
+    if (detail === "connected") for (const { article } of runningReplies()) countReconnect(article);
+  });
+  document.addEventListener("toggle", showReconnects, true);
+}
+
+function checkReply(reply) {
+  const now = Date.now();
+  if (!progressByReply.has(reply)) {
+    const waited = Number(reply.article.querySelector(".state")?.dataset.waitedSeconds ?? 0);
+    progressByReply.set(reply, { last: reply.last, at: now - waited * 1000, hasNotice: false });
+  }
+  const known = progressByReply.get(reply);
+  const moved = reply.last !== known.last || reply.state !== "running" || Boolean(reply.note);
+  if (moved) Object.assign(known, { last: reply.last, at: now });
+  const words =
+    moved || connection.status !== "connected"
+      ? ""
+      : describeStall(reply, Math.round((now - known.at) / 1000));
+  if (words) reply.setStatusText(words, "waiting");
+  else if (known.hasNotice && !reply.note && reply.isRunning)
+    reply.setStatusText(reply.statusText ?? "");
+  known.hasNotice = words !== "";
+}
+
+function describeStall({ last, article }, seconds) {
+  if (last < 0) {
+    const model = article.getAttribute("aria-label");
+    return seconds >= NOT_STARTED_SECONDS
+      ? interpolate(gettext("Still waiting for %(model)s · %(seconds)s s"), { model, seconds })
+      : "";
+  }
+  if (seconds < STALLED_SECONDS) return "";
+  return interpolate(gettext("No new text for %(seconds)s s (still connected)"), { seconds });
+}
+
+// The number of reconnections, in the details of a reply
+
+function countReconnect(article) {
+  reconnectCounts.set(article, (reconnectCounts.get(article) ?? -1) + 1);
+}
+
+function showReconnects({ target }) {
+  const article = target.closest?.(".details[open]")?.closest("article");
+  const list = article && target.querySelector("dl");
+  const count = reconnectCounts.get(article);
+  if (!list || !count || list.querySelector(".reconnects")) return;
+  const words = interpolate(
+    ngettext("%(count)s time, by this page", "%(count)s times, by this page", count),
+    { count },
+  );
+  list.append(
+    createElement("dt", "", gettext("Reconnected")),
+    createElement("dd", "reconnects", words),
+  );
 }
