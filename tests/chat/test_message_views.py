@@ -180,8 +180,8 @@ def test_every_class_of_error_has_a_message_and_a_first_button(
     for code, ending in endings.items():
         Stream.objects.filter(pk=reply.stream.pk).update(error_class=code, error=ending.error)
         shown = unescape(find_article(html(as_owner.get(f"/m/{reply.answer.pk}/")), reply.answer))
-        assert f'<p class="error-title">{ending.error}</p>' in shown
-        [way_out] = re.findall(r'<div class="error-action">(.*?)</div>', shown, re.DOTALL)
+        assert f'<p class="error-title what">{ending.error}</p>' in shown
+        [way_out] = re.findall(r'<div class="error-action fix">(.*?)</div>', shown, re.DOTALL)
         assert FIRST_BUTTON[code] in way_out, code
         assert code in shown, "among the details"
         said.add(ending.error)
@@ -198,7 +198,7 @@ def test_an_ended_reply_shows_its_text_and_how_it_ended(
     assert state
     assert state[1] == words
     assert "<p>What there was.</p>" in shown
-    assert ('class="error-card"' in shown) == bool(card)
+    assert ('class="error-card ' in shown) == bool(card)
     assert [line for line in card if line not in shown] == []
 
 
@@ -214,7 +214,7 @@ def test_an_unfinished_reply_shows_what_it_waits_for_or_does(
 def test_a_reply_with_reasoning_only_is_shown_as_thinking(as_owner: Client, reply: Reply) -> None:
     write(reply, "", reasoning="Hm.")
     shown = find_article(html(as_owner.get(page(reply))), reply.answer)
-    assert '<span class="state" data-severity="">Thinking</span>' in shown
+    assert '<span class="state" data-severity="" data-tone="">Thinking</span>' in shown
     assert "<summary>Thinking</summary>" in shown
     assert "<p>Hm.</p>" in shown
 

@@ -107,7 +107,7 @@ def test_running_and_failed_conversations_are_marked(
     finish(ask(owner, "Again", reply.conversation))
     assert 'data-state="unread"' in html(as_owner.get("/sidebar/"))
     as_owner.get(page(reply))
-    assert 'class="activity-dot"' not in html(as_owner.get("/sidebar/")), "it was looked at"
+    assert 'class="activity-dot' not in html(as_owner.get("/sidebar/")), "it was looked at"
 
 
 def test_the_open_conversation_is_marked_in_the_page_and_in_the_fragment(

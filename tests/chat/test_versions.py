@@ -37,7 +37,7 @@ def shown_texts(client: Client, address: str) -> list[str]:
     """The texts of the messages on a page, in order."""
     shown = html(client.get(address))
     words = (
-        r'<div class="prose user-text" hx-ignore>(.*?)</div>'
+        r'<div class="prose user-text words" hx-ignore>(.*?)</div>'
         r'|<div class="prose" hx-ignore>(.*?)</div>'
     )
     found = re.findall(words, shown.split("<template")[0], re.S)

@@ -166,9 +166,9 @@ def test_the_oldest_of_many_conversations_is_reached_by_scrolling(
     rows = page.locator("#sidebar-list li > a[id]")
     expect(rows).to_have_count(200)
     for loaded in (400, CHATS):
-        page.locator("#sidebar-end").scroll_into_view_if_needed()
+        page.locator("#chats-end").scroll_into_view_if_needed()
         expect(rows).to_have_count(loaded)
-    page.locator("#sidebar-end").scroll_into_view_if_needed()
+    page.locator("#chats-end").scroll_into_view_if_needed()
     expect(page.get_by_role("link", name="Older chats")).to_have_count(0)
     expect(page.locator("#sidebar-list h2")).to_have_text(
         ["Today", "Yesterday", "Previous 7 days", "Older"]

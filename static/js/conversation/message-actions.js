@@ -37,7 +37,7 @@ function onSubmit(event) {
   const { target: form, submitter } = event;
   const isEdit = form.classList.contains("edit");
   const article = submitter?.closest("article");
-  if (!article || (!isEdit && form.id !== "actions-form")) return;
+  if (!article || (!isEdit && form.id !== "acts")) return;
   event.preventDefault();
   const fields = new URLSearchParams(new FormData(form, submitter));
   if (isEdit) fields.set("model", getSelectedModel());

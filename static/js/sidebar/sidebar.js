@@ -136,7 +136,7 @@ export async function getThroughParameter() {
 }
 
 function findEnd() {
-  return document.getElementById("sidebar-end");
+  return document.getElementById("chats-end");
 }
 
 function onIntersect(entries) {
@@ -144,7 +144,7 @@ function onIntersect(entries) {
 }
 
 function onClick(event) {
-  if (!event.target.closest("#sidebar-end a") || opensElsewhere(event)) return;
+  if (!event.target.closest("#chats-end a") || opensElsewhere(event)) return;
   event.preventDefault();
   loadMore();
 }
