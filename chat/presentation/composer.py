@@ -199,4 +199,5 @@ def _build_hint(user: User, model: str, groups: tuple[ModelGroup, ...]) -> str:
     models = model_catalog.load_models(user)
     if (retired := models.get(model)) and retired.lifecycle == "retired":
         return model_catalog.describe_retirement(retired, models.get(retired.successor))
-    return _("“%(model)s” is no longer available. Choose another model.") % {"model": model}
+    label = models[model].label if model in models else model
+    return _("“%(model)s” is no longer available. Choose another model.") % {"model": label}

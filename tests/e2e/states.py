@@ -84,7 +84,7 @@ THINKING = Behaviour((Piece("Hm. ", "reasoning"), Piece("So.")), hold_after=(1,)
 RUNNING = [
     Running("queued", WRITING, "Queued after the previous one", sent=2),
     Running("connecting", HELD, "Connecting"),
-    Running("slow to start", HELD, f"Still waiting for {MODEL}", silent=11),
+    Running("slow to start", HELD, "Still waiting for GPT-5.5", silent=11),
     Running("thinking", THINKING, "Thinking"),
     Running("writing", WRITING, "Writing"),
     Running("silent", WRITING, "No new text for", silent=31),

@@ -34,6 +34,12 @@ export function getSelectedModel() {
   return modelSelect.value;
 }
 
+/** The name of a model for people; its id if the list has no such model. */
+export function getModelLabel(id) {
+  const option = [...modelSelect.options].find(({ value, disabled }) => value === id && !disabled);
+  return option?.label ?? id;
+}
+
 /** @returns {string} the last message of this page, which the next one follows */
 export function getParentId() {
   return parentField.value;

@@ -1,6 +1,7 @@
 // Notices of a lost connection and of replies that stall: in the status line above the chat, in
 // dialogs when the session has ended, and in the state line of a reply.
 
+import { getModelLabel } from "../composer/form.js";
 import { createElement, gettext, interpolate, ngettext } from "../elements.js";
 import { runningReplies } from "./live-reply.js";
 import { connection } from "./socket.js";
@@ -134,7 +135,7 @@ function checkReply(reply) {
 
 function describeStall({ last, article }, seconds) {
   if (last < 0) {
-    const model = article.getAttribute("aria-label");
+    const model = getModelLabel(article.getAttribute("aria-label"));
     return seconds >= NOT_STARTED_SECONDS
       ? interpolate(gettext("Still waiting for %(model)s · %(seconds)s s"), { model, seconds })
       : "";
