@@ -12,9 +12,11 @@ from hypothesis import settings as hypothesis_settings
 from streaming import hub as hubs
 from streaming import journal
 from streaming.hub import Hub
+from streaming.hub import hub as hub_module
 from streaming.worker import StreamWorker
-from tests.streaming.fake_source import Stage
-from tests.streaming.journal_gate import Press
+from tests.streaming.fake_source import FakeSource
+from tests.streaming.faulty_layer import FaultyLayer
+from tests.streaming.journal_gate import JournalGate
 
 # The same examples every time, however busy the machine is.
 hypothesis_settings.register_profile("steady", derandomize=True, deadline=None, database=None)
@@ -29,11 +31,11 @@ on_redis = pytest.mark.skipif(not settings.REDIS_URL, reason="this is about Redi
 
 
 @pytest.fixture
-def stage() -> Stage:
-    """The scripted source, registered; streams made by `making` play on it."""
-    stage = Stage()
-    stage.register()
-    return stage
+def fake_source() -> FakeSource:
+    """The source of all streams that `queue_stream` creates."""
+    fake_source = FakeSource()
+    fake_source.register()
+    return fake_source
 
 
 @pytest.fixture
@@ -43,7 +45,17 @@ async def hub() -> AsyncIterator[Hub]:
     await hubs.close()
 
 
-class Crew:
+@pytest.fixture
+async def faulty_layer(monkeypatch: pytest.MonkeyPatch) -> FaultyLayer:
+    """The layer of the next hub of this process."""
+    await hubs.close()
+    layer = FaultyLayer()
+    monkeypatch.setattr(hub_module, "get_channel_layer", lambda: layer)
+    monkeypatch.setattr(hub_module, "PUBLISH_BACKOFF_SECONDS", 0.05)
+    return layer
+
+
+class WorkerPool:
     """Real workers on this test's loop."""
 
     def __init__(self) -> None:
@@ -59,28 +71,30 @@ class Crew:
         self._working.remove(worker)
         await worker.drain(seconds)
 
-    async def go_home(self) -> None:
+    async def drain_all(self) -> None:
         while self._working:
             await self.drain(self._working[0])
 
 
 @pytest.fixture
-async def crew(hub: Hub, stage: Stage, transactional_db: None) -> AsyncIterator[Crew]:
-    """Nobody at first; who was started hands over and goes when the test ends."""
-    crew = Crew()
-    yield crew
-    await crew.go_home()
+async def worker_pool(
+    hub: Hub, fake_source: FakeSource, transactional_db: None
+) -> AsyncIterator[WorkerPool]:
+    """No worker at first. Those that a test starts are drained at its end."""
+    worker_pool = WorkerPool()
+    yield worker_pool
+    await worker_pool.drain_all()
 
 
 @pytest.fixture
-def press(monkeypatch: pytest.MonkeyPatch) -> Press:
-    press = Press()
-    monkeypatch.setattr(journal, "append", press)
-    return press
+def gate(monkeypatch: pytest.MonkeyPatch) -> JournalGate:
+    gate = JournalGate()
+    monkeypatch.setattr(journal, "append", gate)
+    return gate
 
 
 @pytest.fixture
 def hurt_database(transactional_db: None) -> Iterator[None]:
-    """For tests that cut connections: this thread's own is opened anew afterwards."""
+    """Reopen this thread's connection after a test that cuts connections."""
     yield
     connection.close()

@@ -18,6 +18,7 @@ from accounts.models import User
 from streaming import journal, lifecycle
 from streaming.database import run_in_db
 from streaming.events import Finish
+from streaming.hub import Notification, notify
 from streaming.journal import Append
 from streaming.lifecycle import Ending
 from streaming.models import KINDS_BY_NUMBER, Kind, State, Stream, StreamChunk, Worker
@@ -137,3 +138,16 @@ async def wait_for_text(stream: Stream, text: str, *, within: float = 10.0) -> N
         return join_deltas(await run_in_db(read_rows, stream)) == text
 
     await until_async(check, within=within, what=f"{text!r} in the journal of {stream}")
+
+
+async def notify_until_received(
+    received: list[Notification], group: str, *, within: float = 20.0
+) -> None:
+    """Notify a group again and again, until one of the notifications arrives."""
+    before = len(received)
+
+    async def check() -> bool:
+        notify(group, {"n": 1})
+        return len(received) > before
+
+    await until_async(check, within=within, what="a notification is received")

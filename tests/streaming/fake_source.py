@@ -30,7 +30,7 @@ class Script:
         self.calls = 0
         self.closed = 0
 
-    def say(self, *texts: str, kind: DeltaKind = "text") -> None:
+    def write(self, *texts: str, kind: DeltaKind = "text") -> None:
         for text in texts:
             self._steps.put_nowait(Delta(text, kind))
 
@@ -40,11 +40,11 @@ class Script:
     def fail(self, error: Exception) -> None:
         self._steps.put_nowait(error)
 
-    def cut(self) -> None:
+    def break_off(self) -> None:
         self._steps.put_nowait(CUT)
 
     @property
-    def heard(self) -> bool:
+    def is_consumed(self) -> bool:
         """Whether everything that was said so far was taken."""
         return self._steps.empty()
 
@@ -64,15 +64,15 @@ class Script:
 
 
 @dataclass
-class Stage:
+class FakeSource:
     """Where scripted streams play: registered as the engine's source for one test."""
 
     scripts: dict[str, Script] = field(default_factory=dict)
     prepared: list[tuple[int, StreamText]] = field(default_factory=list)
-    settled: list[tuple[int, State]] = field(default_factory=list)
-    held: dict[int, StreamText | None] = field(default_factory=dict)
+    finalized: list[tuple[int, State]] = field(default_factory=list)
+    stored_texts: dict[int, StreamText | None] = field(default_factory=dict)
     on_prepare: Callable[[Stream], None] = lambda stream: None
-    on_settle: Callable[[Stream], None] = lambda stream: None
+    on_finalize: Callable[[Stream], None] = lambda stream: None
 
     def script(self, name: str = "") -> Script:
         """The script of all streams that have this name in their arguments, as `script`."""
@@ -84,14 +84,14 @@ class Stage:
         script = self.scripts[stream.arguments.get("script", "")]
         return ReplySource(script, Request(model="scripted", turns=()), key=Secret(""))
 
-    def settle(self, stream: Stream) -> None:
+    def finalize(self, stream: Stream) -> None:
         assert connection.in_atomic_block
-        self.on_settle(stream)
-        self.settled.append((stream.pk, State(stream.state)))
-        self.held[stream.pk] = journal.read_text(stream.pk)
+        self.on_finalize(stream)
+        self.finalized.append((stream.pk, State(stream.state)))
+        self.stored_texts[stream.pk] = journal.read_text(stream.pk)
 
-    def recall(self, stream: Stream) -> StreamText | None:
-        return self.held.get(stream.pk, StreamText())
+    def load_text(self, stream: Stream) -> StreamText | None:
+        return self.stored_texts.get(stream.pk, StreamText())
 
     def register(self) -> None:
-        sources.register(SOURCE, StreamHandler(self.prepare, self.settle, self.recall))
+        sources.register(SOURCE, StreamHandler(self.prepare, self.finalize, self.load_text))

@@ -18,7 +18,7 @@ def straight(group: str, message: Message) -> Iterable[tuple[str, Message]]:
     return [(group, message)]
 
 
-class MoodyLayer(InMemoryChannelLayer):
+class FaultyLayer(InMemoryChannelLayer):
     """`errors` are raised by the next calls of a method, by its name; while `going` is clear
     every send waits; `twist` says what is delivered in place of each bell."""
 

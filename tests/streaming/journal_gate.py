@@ -13,7 +13,7 @@ from streaming.journal import Append
 append = journal.append
 
 
-class Press:
+class JournalGate:
     """Stands before the journal: holds commits back, and lets them fail before or after they
     were made."""
 

@@ -14,12 +14,12 @@ from streaming.conf import engine_settings, list_settings
 LAYER = "channels_redis.core.RedisChannelLayer"
 
 
-def found() -> set[str | None]:
+def find_check_ids() -> set[str | None]:
     return {message.id for message in run_checks(tags=["streaming"])}
 
 
 def test_our_own_settings_are_right() -> None:
-    assert found() == set()
+    assert find_check_ids() == set()
 
 
 @pytest.mark.parametrize(
@@ -45,19 +45,19 @@ def test_our_own_settings_are_right() -> None:
 )
 def test_a_wrong_setting_is_named(settings: Any, name: str, value: Any, id: str) -> None:
     setattr(settings, name, value)
-    assert found() == {id}
+    assert find_check_ids() == {id}
 
 
 def test_sockets_need_the_table_of_sessions(settings: Any) -> None:
     sessions = "django.contrib.sessions"
     settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != sessions]
-    assert found() == {"streaming.E005"}
+    assert find_check_ids() == {"streaming.E005"}
 
 
 def test_a_user_model_says_who_is_active(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     settings.STREAMING_USER_REVISION_FIELD = ""
     monkeypatch.setattr(checks, "get_user_model", lambda: Group)
-    assert found() == {"streaming.E007"}
+    assert find_check_ids() == {"streaming.E007"}
 
 
 def test_every_setting_has_a_valid_default(settings: Any) -> None:
@@ -65,4 +65,4 @@ def test_every_setting_has_a_valid_default(settings: Any) -> None:
         delattr(settings, setting.name)
         assert setting.is_valid(setting.default), setting.name
     assert (engine_settings.MAX_STREAMS_PER_WORKER, engine_settings.POOLS) == (200, {})
-    assert found() == set()
+    assert find_check_ids() == set()

@@ -53,7 +53,7 @@ from tools.deployment.deployment import Web
 from tools.services import Postgres
 from tools.services.program import scratch_folder
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stage")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fake_source")]
 
 PATIENCE = 10.0
 
@@ -87,7 +87,7 @@ class Tab:
         self.answers = True
         self.pings: list[int] = []
 
-    def say(self, **frame: Any) -> None:
+    def send(self, **frame: Any) -> None:
         self.socket.send(json.dumps(frame))
 
     def next(self, within: float = PATIENCE) -> Frame:
@@ -97,7 +97,7 @@ class Tab:
             if frame["type"] != "ping":
                 return frame
             if self.answers:
-                self.say(type="pong", n=frame["n"])
+                self.send(type="pong", n=frame["n"])
             else:
                 self.pings.append(frame["n"])
 
@@ -111,11 +111,11 @@ class Tab:
 
     def follow(self, stream: Stream, after: int | None = None) -> None:
         cursor = {} if after is None else {"after": after}
-        self.say(type="follow", stream=str(stream.uuid), **cursor)
+        self.send(type="follow", stream=str(stream.uuid), **cursor)
 
     def is_quiet(self) -> bool:
         """Whether nothing but the answer comes when one asks."""
-        self.say(type="ping", n=99)
+        self.send(type="ping", n=99)
         return self.next() == {"type": "pong", "n": 99}
 
     def closed_with(self, within: float = PATIENCE) -> int:
@@ -137,7 +137,7 @@ def open_tab(web: Web) -> Iterator[Open]:
     with ExitStack() as stack:
 
         def make(user: User | str = "", *, greeted: bool = True, **options: Any) -> Tab:
-            session = session_of(user) if isinstance(user, User) else user
+            session = create_session(user) if isinstance(user, User) else user
             headers = {"Cookie": f"sessionid={session}"} if session else {}
             options.setdefault("origin", web.url)
             socket = connect(
@@ -155,13 +155,13 @@ def open_tab(web: Web) -> Iterator[Open]:
         yield make
 
 
-def session_of(user: User) -> str:
+def create_session(user: User) -> str:
     key = create_signed_in_client(user).session.session_key
     assert key
     return key
 
 
-def three_chunks(owner: User) -> Stream:
+def create_three_chunks(owner: User) -> Stream:
     stream = start_stream(owner)
     append_chunks(stream, "a\N{WATER WAVE}", (Kind.REASONING, "hm"), "c")
     return stream
@@ -189,7 +189,7 @@ def test_an_invalid_session_cookie_fails_alone_and_without_a_traceback(
     assert "Traceback" not in web.output_of_this_run()
 
 
-class Doubtful(FollowConsumer):
+class ScriptedConsumer(FollowConsumer):
     """A socket's consumer whose database gives these answers about its session, one by one."""
 
     def __init__(self, *answers: object) -> None:
@@ -209,7 +209,7 @@ async def test_a_session_that_ended_during_an_outage_closes_its_socket_after_it(
 ) -> None:
     monkeypatch.setattr(session_consumer, "SESSION_RECHECK_SECONDS", 0)
     away = OperationalError("the server is starting up")
-    socket = Doubtful(away, away, away, None)
+    socket = ScriptedConsumer(away, away, away, None)
     assert await socket.check_session(), "nobody is signed out by an outage"
     doubt = socket._recheck_task
     assert doubt is not None
@@ -219,7 +219,7 @@ async def test_a_session_that_ended_during_an_outage_closes_its_socket_after_it(
 
 
 async def test_a_socket_closes_when_its_session_cannot_be_checked() -> None:
-    socket = Doubtful(DataError("no key of ours"))
+    socket = ScriptedConsumer(DataError("no key of ours"))
     assert not await socket.check_session()
     assert socket.closed_with == [protocol.CLOSE_INTERNAL_ERROR]
     assert socket._recheck_task is None
@@ -249,18 +249,18 @@ def test_the_greeting_has_the_revision_and_is_repeated_on_request(
     tab = open_tab(owner, greeted=False)
     assert tab.next() == {"type": "hello", "version": 1, "revision": 0}
     changes.bump_revision(owner.pk)
-    tab.say(type="hello")
+    tab.send(type="hello")
     assert tab.next() == {"type": "hello", "version": 1, "revision": 1}
 
 
 def test_a_ping_is_answered_with_its_number(open_tab: Open, owner: User) -> None:
     tab = open_tab(owner)
-    tab.say(type="ping", n=12345)
+    tab.send(type="ping", n=12345)
     assert tab.next() == {"type": "pong", "n": 12345}
 
 
 def test_following_replays_and_then_continues_live_to_the_end(open_tab: Open, owner: User) -> None:
-    stream = three_chunks(owner)
+    stream = create_three_chunks(owner)
     tab = open_tab(owner)
     tab.follow(stream)
     name = str(stream.uuid)
@@ -286,7 +286,7 @@ def test_following_replays_and_then_continues_live_to_the_end(open_tab: Open, ow
 
 
 def test_one_socket_follows_many_streams(open_tab: Open, owner: User) -> None:
-    streams = [three_chunks(owner) for _ in range(5)]
+    streams = [create_three_chunks(owner) for _ in range(5)]
     for stream in streams:
         end_stream(stream)
     tab = open_tab(owner)
@@ -303,12 +303,12 @@ def test_following_continues_after_the_cursor(
     open_tab: Open, owner: User, after: int | None, first: int
 ) -> None:
     tab = open_tab(owner)
-    tab.follow(three_chunks(owner), after)
+    tab.follow(create_three_chunks(owner), after)
     assert tab.next()["first"] == first
 
 
 def test_a_cursor_from_the_future_gets_a_snapshot(open_tab: Open, owner: User) -> None:
-    stream = three_chunks(owner)
+    stream = create_three_chunks(owner)
     tab = open_tab(owner)
     tab.follow(stream, 2**53 - 1)
     assert tab.next() == {
@@ -322,7 +322,7 @@ def test_a_cursor_from_the_future_gets_a_snapshot(open_tab: Open, owner: User) -
 
 
 def test_following_again_moves_the_cursor(open_tab: Open, owner: User) -> None:
-    stream = three_chunks(owner)
+    stream = create_three_chunks(owner)
     tab = open_tab(owner)
     tab.follow(stream)
     tab.until("state")
@@ -334,18 +334,18 @@ def test_following_again_moves_the_cursor(open_tab: Open, owner: User) -> None:
 
 
 def test_an_unfollowed_stream_sends_no_more_frames(open_tab: Open, owner: User) -> None:
-    left, kept = three_chunks(owner), three_chunks(owner)
+    left, remaining = create_three_chunks(owner), create_three_chunks(owner)
     tab = open_tab(owner)
-    for stream in (left, kept):
+    for stream in (left, remaining):
         tab.follow(stream, 2)
         tab.until("state")
-    tab.say(type="unfollow", stream=str(left.uuid))
-    tab.say(type="unfollow", stream=str(left.uuid))
-    tab.say(type="unfollow", stream=str(uuid4()))
+    tab.send(type="unfollow", stream=str(left.uuid))
+    tab.send(type="unfollow", stream=str(left.uuid))
+    tab.send(type="unfollow", stream=str(uuid4()))
     assert tab.is_quiet()
     end_stream(left)
-    end_stream(kept)
-    assert tab.next()["stream"] == str(kept.uuid)
+    end_stream(remaining)
+    assert tab.next()["stream"] == str(remaining.uuid)
     assert tab.is_quiet()
 
 
@@ -354,14 +354,14 @@ def test_a_stop_ends_the_stream_and_a_second_one_has_no_effect(open_tab: Open, o
     tab, other = open_tab(owner), open_tab(owner)
     other.follow(stream)
     for _ in range(2):
-        tab.say(type="stop", stream=str(stream.uuid))
+        tab.send(type="stop", stream=str(stream.uuid))
         assert tab.is_quiet()
     assert reload_stream(stream).state == State.STOPPED
     assert other.until("end")[-1]["state"] == "stopped"
 
 
 def test_closing_a_socket_stops_no_stream(open_tab: Open, owner: User) -> None:
-    stream = three_chunks(owner)
+    stream = create_three_chunks(owner)
     tab = open_tab(owner)
     tab.follow(stream)
     tab.until("state")
@@ -374,11 +374,11 @@ def test_closing_a_socket_stops_no_stream(open_tab: Open, owner: User) -> None:
 def test_a_foreign_stream_looks_like_one_that_does_not_exist(
     open_tab: Open, owner: User, stranger: User, command: str
 ) -> None:
-    theirs, nobodys = three_chunks(stranger).uuid, uuid4()
+    theirs, nobodys = create_three_chunks(stranger).uuid, uuid4()
     tab = open_tab(owner)
     answers = []
     for uuid in (theirs, nobodys):
-        tab.say(type=command, stream=str(uuid))
+        tab.send(type=command, stream=str(uuid))
         answer = tab.next()
         assert answer.pop("stream") == str(uuid)
         answers.append(answer)
@@ -390,7 +390,7 @@ def test_a_foreign_stream_looks_like_one_that_does_not_exist(
 def test_a_stream_deleted_while_followed_is_reported_as_not_found(
     open_tab: Open, owner: User
 ) -> None:
-    stream = three_chunks(owner)
+    stream = create_three_chunks(owner)
     tab = open_tab(owner)
     tab.follow(stream, 2)
     tab.until("state")
@@ -408,7 +408,7 @@ def test_a_socket_follows_a_hundred_streams_and_no_more(open_tab: Open, owner: U
     assert tab.next()["code"] == "too_many"
     tab.follow(streams[0])  # it is followed already
     assert tab.next()["state"] == "queued"
-    tab.say(type="unfollow", stream=str(streams[0].uuid))
+    tab.send(type="unfollow", stream=str(streams[0].uuid))
     tab.follow(streams[-1])
     assert tab.next()["state"] == "queued"
 
@@ -417,8 +417,8 @@ def test_a_socket_follows_a_hundred_streams_and_no_more(open_tab: Open, owner: U
 async def test_a_change_in_another_process_is_reported_at_once(
     open_tab: Open, owner: User, colleague: User, hub: Hub
 ) -> None:
-    tab = await asyncio.to_thread(open_tab, await run_in_db(session_of, owner))
-    theirs = await asyncio.to_thread(open_tab, await run_in_db(session_of, colleague))
+    tab = await asyncio.to_thread(open_tab, await run_in_db(create_session, owner))
+    theirs = await asyncio.to_thread(open_tab, await run_in_db(create_session, colleague))
     assert hubs.get_hub() is hub
     await run_in_db(changes.bump_revision, owner.pk)
     assert await asyncio.to_thread(tab.next, 5) == {"type": "changed", "revision": 1}
@@ -432,7 +432,7 @@ CONSTANTS = ["NaN", "Infinity", "-Infinity"]
 ODD: list[Any] = [None, True, False, 0, -1, 1.5, 1e400, 2**70, "", "x", "\ud800", [], {}, [[]]]
 
 
-class Grammar:
+class BadFrames:
     """Frames that are wrong in every way the grammar knows, by a fixed seed."""
 
     def __init__(self, foreign: list[str]) -> None:
@@ -477,8 +477,8 @@ class Grammar:
         return f'{{"type":"ping","n":{self._pick(*CONSTANTS)}}}'
 
     def _cut(self) -> str:
-        whole = json.dumps({"type": "follow", "stream": self._foreign, "after": 7})
-        return whole[: self._dice.randint(1, len(whole) - 1)]
+        command = json.dumps({"type": "follow", "stream": self._foreign, "after": 7})
+        return command[: self._dice.randint(1, len(command) - 1)]
 
     def _deep(self) -> str:
         depth = self._dice.choice([10, 900, 1100, 4_000])
@@ -524,20 +524,20 @@ class Grammar:
 def test_five_thousand_malformed_frames_get_an_error_each_and_do_no_harm(
     open_tab: Open, owner: User, stranger: User
 ) -> None:
-    grammar = Grammar([str(three_chunks(stranger).uuid) for _ in range(10)])
+    grammar = BadFrames([str(create_three_chunks(stranger).uuid) for _ in range(10)])
     tab = open_tab(owner)
     for batch in range(200):
         frames = [grammar.frame(batch * 25 + n) for n in range(25)]
         for frame in frames:
             tab.socket.send(frame)
-        tab.say(type="ping", n=batch)
+        tab.send(type="ping", n=batch)
         answers = [tab.next() for _ in range(len(frames) + 1)]
         errors = [answer for answer in answers if answer["type"] == "error"]
         assert {"type": "pong", "n": batch} in answers
         assert len(errors) == len(frames), frames
         assert all(error["code"] in CODES and error["message"] for error in errors)
     assert tab.is_quiet()
-    stream = three_chunks(owner)
+    stream = create_three_chunks(owner)
     tab.follow(stream)
     assert tab.next()["first"] == 0
 
@@ -556,7 +556,7 @@ CODES = {
 # Slow clients
 
 
-def long_reply(owner: User) -> Stream:
+def create_long_reply(owner: User) -> Stream:
     stream = start_stream(owner)
     for n in range(24):
         append_chunks(stream, *(f"{n}:{m} ".ljust(MAX_CHUNK_CHARS, ".") for m in range(8)))
@@ -567,41 +567,41 @@ def long_reply(owner: User) -> Stream:
 def test_a_client_that_answers_no_ping_waits_and_does_not_slow_others(
     open_tab: Open, owner: User
 ) -> None:
-    stream = long_reply(owner)
+    stream = create_long_reply(owner)
     text = journal.read_text(stream.pk).content
     greedy, polite = open_tab(owner), open_tab(owner)
     greedy.answers = False
     greedy.follow(stream)
     polite.follow(stream)
-    assert spelled(polite.until("end")) == text
-    greedy.say(type="ping", n=1)  # commands are answered all the same
+    assert join_frames(polite.until("end")) == text
+    greedy.send(type="ping", n=1)  # commands are answered all the same
     frames = greedy.until("pong")
     held = sum(len(json.dumps(frame).encode()) for frame in frames)
     assert MAX_UNACKED_BYTES <= held <= MAX_UNACKED_BYTES + 2 * MAX_CHUNK_CHARS
     assert greedy.is_quiet()
     for ping in greedy.pings:
-        greedy.say(type="pong", n=ping)
+        greedy.send(type="pong", n=ping)
     greedy.answers = True
-    assert spelled(frames + greedy.until("end")) == text
+    assert join_frames(frames + greedy.until("end")) == text
 
 
-def spelled(frames: list[Frame]) -> str:
+def join_frames(frames: list[Frame]) -> str:
     return "".join(frame["delta"] for frame in frames if frame["type"] == "chunk")
 
 
 def test_an_unrequested_pong_adds_no_send_window(open_tab: Open, owner: User) -> None:
     greedy, polite = open_tab(owner), open_tab(owner)
     greedy.answers = False
-    stream = long_reply(owner)
+    stream = create_long_reply(owner)
     for tab in (greedy, polite):
         tab.follow(stream)
     polite.until("end")
     greedy.is_quiet()
     for n in (0, 1000, 2**53 - 1):
-        greedy.say(type="pong", n=n)
-    greedy.say(type="ping", n=1)
+        greedy.send(type="pong", n=n)
+    greedy.send(type="ping", n=1)
     frames = greedy.until("pong") + greedy.until("pong")
-    assert len(spelled(frames)) <= MAX_UNACKED_BYTES + MAX_CHUNK_CHARS
+    assert len(join_frames(frames)) <= MAX_UNACKED_BYTES + MAX_CHUNK_CHARS
 
 
 async def test_freed_send_window_goes_to_one_waiter_only() -> None:
@@ -627,7 +627,7 @@ def test_a_client_that_never_acknowledges_answers_is_closed(open_tab: Open, owne
     def ask() -> None:
         with suppress(ConnectionClosed):
             for _ in range(16_000):
-                tab.say(type="follow", stream=str(uuid4()), after="one answer of 150 bytes")
+                tab.send(type="follow", stream=str(uuid4()), after="one answer of 150 bytes")
 
     # Read at the same time: the server waits a second for the client's own close frame, and then
     # drops a connection on which more was written, and with it what was not read of it.
@@ -651,7 +651,7 @@ def test_sockets_of_the_same_second_share_a_heartbeat() -> None:
 def test_a_client_silent_for_half_a_minute_is_closed(open_tab: Open, owner: User) -> None:
     greedy = open_tab(owner)
     greedy.answers = False
-    greedy.follow(long_reply(owner))
+    greedy.follow(create_long_reply(owner))
     assert greedy.closed_with(60) == 4008
 
 

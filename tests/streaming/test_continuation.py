@@ -21,14 +21,14 @@ ROW = "| kelp | 12 m |\n"
 PROSE = "A holdfast anchors the kelp to the rock, and the kelp sways above it."
 
 
-async def said(*events: ReplyEvent) -> AsyncIterator[ReplyEvent]:
+async def emit(*events: ReplyEvent) -> AsyncIterator[ReplyEvent]:
     for event in events:
         yield event
 
 
-async def gone_on(text: str, *deltas: str) -> str:
+async def continue_text(text: str, *deltas: str) -> str:
     """The whole text after a continuation in these deltas."""
-    events = said(*map(Delta, deltas), Finish("stop"))
+    events = emit(*map(Delta, deltas), Finish("stop"))
     shown = [event async for event in strip_overlap(events, text)]
     assert isinstance(shown[-1], Finish)
     return text + "".join(event.text for event in shown if isinstance(event, Delta))
@@ -38,35 +38,35 @@ async def test_a_repeated_ending_is_trimmed_however_it_is_split() -> None:
     for size in range(1, 30):
         repeated = PROSE[40:] + " It lives long."
         deltas = [repeated[at : at + size] for at in range(0, len(repeated), size)]
-        assert await gone_on(PROSE, *deltas) == PROSE + " It lives long."
+        assert await continue_text(PROSE, *deltas) == PROSE + " It lives long."
 
 
 async def test_text_without_a_repetition_passes_unchanged() -> None:
-    assert await gone_on(PROSE, " It ", "lives.") == PROSE + " It lives."
+    assert await continue_text(PROSE, " It ", "lives.") == PROSE + " It lives."
 
 
 async def test_an_inexact_repetition_passes_unchanged() -> None:
     for beginning in ("The kelp sways above it.", "holdfast anchors the kelp", "sways above IT."):
-        assert await gone_on(PROSE, beginning[:7], beginning[7:]) == PROSE + beginning
+        assert await continue_text(PROSE, beginning[:7], beginning[7:]) == PROSE + beginning
 
 
 async def test_only_the_beginning_is_compared() -> None:
-    assert await gone_on(PROSE, " Again: ", PROSE) == f"{PROSE} Again: {PROSE}"
+    assert await continue_text(PROSE, " Again: ", PROSE) == f"{PROSE} Again: {PROSE}"
 
 
 async def test_text_that_can_be_no_repetition_is_not_delayed() -> None:
-    events = strip_overlap(said(Delta("It"), Delta(" lives")), PROSE)
+    events = strip_overlap(emit(Delta("It"), Delta(" lives")), PROSE)
     assert await anext(events) == Delta("It")
 
 
 async def test_reasoning_is_never_trimmed_or_delayed() -> None:
     thought = Delta(PROSE, "reasoning")
-    events = strip_overlap(said(Delta("the kelp sways"), thought, Delta(" above it.!")), PROSE)
+    events = strip_overlap(emit(Delta("the kelp sways"), thought, Delta(" above it.!")), PROSE)
     assert [event async for event in events] == [thought, Delta("!")]
 
 
 async def test_a_source_without_end_marker_loses_no_delayed_text() -> None:
-    events = strip_overlap(said(Delta("the kelp"), Delta(" to")), PROSE)
+    events = strip_overlap(emit(Delta("the kelp"), Delta(" to")), PROSE)
     assert [event async for event in events] == [Delta("the kelp to")]
 
 
@@ -81,39 +81,39 @@ async def test_an_error_of_the_source_is_raised() -> None:
 
 async def test_a_short_coincidence_is_no_repetition() -> None:
     beginning = PROSE[-MIN_OVERLAP_CHARS + 1 :]
-    assert await gone_on(PROSE, beginning, "!") == PROSE + beginning + "!"
+    assert await continue_text(PROSE, beginning, "!") == PROSE + beginning + "!"
 
 
 @pytest.mark.parametrize("text", ["Yes, ", "Kelp", "A holdfast "])
 async def test_a_restarted_short_text_is_not_shown_twice(text: str) -> None:
     for deltas in ((text + "anchors.",), (text[:2], text[2:], "anchors.")):
-        assert await gone_on(text, *deltas) == text + "anchors."
+        assert await continue_text(text, *deltas) == text + "anchors."
 
 
 @pytest.mark.parametrize("text", ["1", "No ", "ha ha ", "----"])
 async def test_a_short_text_that_could_continue_alike_loses_nothing(text: str) -> None:
-    assert await gone_on(text, text, "!") == text + text + "!"
+    assert await continue_text(text, text, "!") == text + text + "!"
 
 
 @pytest.mark.parametrize("unit", ["🌊", "ha ", "-", "---|", "\n", "0101", ROW])
 @pytest.mark.parametrize("written", [15, 300])
 async def test_a_run_of_equal_units_continues_without_loss(unit: str, written: int) -> None:
     rest = unit * 200 + "done"
-    said = "Here you are: " + unit * written
+    so_far = "Here you are: " + unit * written
     for size in (1, 7, len(rest)):
         deltas = [rest[at : at + size] for at in range(0, len(rest), size)]
-        assert await gone_on(said, *deltas) == said + rest
+        assert await continue_text(so_far, *deltas) == so_far + rest
 
 
 async def test_one_more_equal_row_is_not_trimmed_as_a_repetition() -> None:
-    assert await gone_on("| a | b |\n" + ROW * 3, ROW, "| end |\n") == (
+    assert await continue_text("| a | b |\n" + ROW * 3, ROW, "| end |\n") == (
         "| a | b |\n" + ROW * 4 + "| end |\n"
     )
 
 
 async def test_a_repetition_that_begins_before_a_run_is_recognised() -> None:
-    said = PROSE + " " + "🌊" * 20
-    assert await gone_on(said, said[-60:], " The end.") == said + " The end."
+    so_far = PROSE + " " + "🌊" * 20
+    assert await continue_text(so_far, so_far[-60:], " The end.") == so_far + " The end."
 
 
 def test_the_search_for_an_overlap_is_bounded() -> None:
@@ -123,14 +123,14 @@ def test_the_search_for_an_overlap_is_bounded() -> None:
 
 @given(st.text("ab ", max_size=80), st.text("ab ", max_size=80))
 async def test_nothing_but_an_exact_repetition_is_ever_trimmed(text: str, more: str) -> None:
-    whole = await gone_on(text, more)
-    trimmed_off = len(text) + len(more) - len(whole)
-    assert whole == text + more[trimmed_off:]
+    complete = await continue_text(text, more)
+    trimmed_off = len(text) + len(more) - len(complete)
+    assert complete == text + more[trimmed_off:]
     assert text.endswith(more[:trimmed_off])
 
 
 @st.composite
-def cut_and_gone_on(draw: st.DrawFn) -> tuple[str, list[str]]:
+def cut_continuations(draw: st.DrawFn) -> tuple[str, list[str]]:
     """A text that repeats itself a lot, and deltas that repeat some of its end before they go
     on, cut anywhere."""
     texts = st.text(st.sampled_from("abc \n\N{WATER WAVE}"), max_size=80)
@@ -141,21 +141,21 @@ def cut_and_gone_on(draw: st.DrawFn) -> tuple[str, list[str]]:
     return text, [beginning[a:b] for a, b in bounds]
 
 
-@given(cut_and_gone_on())
+@given(cut_continuations())
 async def test_the_boundaries_of_deltas_make_no_difference(case: tuple[str, list[str]]) -> None:
     text, deltas = case
-    whole = "".join(deltas)
-    assert await gone_on(text, *deltas) == text + whole[measure_overlap(whole, text) :]
+    complete = "".join(deltas)
+    assert await continue_text(text, *deltas) == text + complete[measure_overlap(complete, text) :]
 
 
-@given(cut_and_gone_on())
+@given(cut_continuations())
 def test_the_longest_overlap_or_nothing_is_trimmed(case: tuple[str, list[str]]) -> None:
     text, deltas = case
-    whole = "".join(deltas)
+    complete = "".join(deltas)
     all_of_it = MIN_RESTART_CHARS <= len(text) < MIN_OVERLAP_CHARS
     shortest = len(text) if all_of_it else MIN_OVERLAP_CHARS
-    sizes = range(shortest, min(len(text), len(whole)) + 1)
-    longest = max((size for size in sizes if text.endswith(whole[:size])), default=0)
-    assert measure_overlap(whole, text) in {longest, 0}
-    unlike_itself = len(set(whole[:longest])) == longest
-    assert measure_overlap(whole, text) == longest or not unlike_itself
+    sizes = range(shortest, min(len(text), len(complete)) + 1)
+    longest = max((size for size in sizes if text.endswith(complete[:size])), default=0)
+    assert measure_overlap(complete, text) in {longest, 0}
+    unlike_itself = len(set(complete[:longest])) == longest
+    assert measure_overlap(complete, text) == longest or not unlike_itself

@@ -24,14 +24,14 @@ from tools.waiting import until
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def session() -> int:
+def read_backend_pid() -> int:
     """Which of the server's sessions answers here."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         return int(cursor.fetchone()[0])
 
 
-def cut(pid: int) -> None:
+def terminate_backend(pid: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
 
@@ -42,10 +42,10 @@ async def test_a_busy_thread_keeps_its_connection_and_replaces_a_dead_one() -> N
         DatabaseThreads("reader", 1, persistent_with_retry),
         DatabaseThreads("killer", 1),
     )
-    first = await reader.run(session)
-    assert await reader.run(session) == first
-    await killer.run(cut, first)
-    assert await reader.run(session) != first
+    first = await reader.run(read_backend_pid)
+    assert await reader.run(read_backend_pid) == first
+    await killer.run(terminate_backend, first)
+    assert await reader.run(read_backend_pid) != first
     for threads in (reader, killer):
         threads.close(wait=True)
 
@@ -56,11 +56,11 @@ async def test_a_call_that_may_not_repeat_fails_once_and_the_next_one_works() ->
         DatabaseThreads("writer", 1, persistent_connection),
         DatabaseThreads("killer", 1),
     )
-    first = await writer.run(session)
-    await killer.run(cut, first)
+    first = await writer.run(read_backend_pid)
+    await killer.run(terminate_backend, first)
     with pytest.raises(OperationalError):
-        await writer.run(session)
-    assert await writer.run(session) != first
+        await writer.run(read_backend_pid)
+    assert await writer.run(read_backend_pid) != first
     for threads in (writer, killer):
         threads.close(wait=True)
 
@@ -70,7 +70,7 @@ async def test_a_server_that_does_not_answer_is_not_retried_in_a_loop() -> None:
     reader, asked = DatabaseThreads("reader", 1, persistent_with_retry), []
 
     def refused() -> None:
-        asked.append(session())
+        asked.append(read_backend_pid())
         raise OperationalError("the server is starting up")
 
     with pytest.raises(OperationalError):
@@ -81,19 +81,19 @@ async def test_a_server_that_does_not_answer_is_not_retried_in_a_loop() -> None:
 
 @on_postgresql
 async def test_closing_returns_all_connections_and_later_calls_open_new_ones() -> None:
-    await asyncio.gather(*(run_in_db(session) for _ in range(10 * READER_THREADS)))
-    lent = available()
+    await asyncio.gather(*(run_in_db(read_backend_pid) for _ in range(10 * READER_THREADS)))
+    lent = count_pooled_connections()
     database.close(wait=True)
-    assert available() > lent
-    assert await run_in_db(session)
+    assert count_pooled_connections() > lent
+    assert await run_in_db(read_backend_pid)
 
 
-def available() -> int:
+def count_pooled_connections() -> int:
     """Connections that wait in the pool."""
     return connection.pool.get_stats()["pool_available"]  # type: ignore[attr-defined]
 
 
-class Oracle:
+class SlowLoader:
     """A question that waits until it may answer, and remembers what it was asked."""
 
     def __init__(self) -> None:
@@ -111,47 +111,47 @@ class Oracle:
 
 
 @pytest.fixture
-def oracle() -> Iterator[Oracle]:
-    oracle = Oracle()
-    yield oracle
-    oracle.may_answer.set()
+def slow_loader() -> Iterator[SlowLoader]:
+    slow_loader = SlowLoader()
+    yield slow_loader
+    slow_loader.may_answer.set()
 
 
-async def test_keys_that_arrive_during_a_query_are_loaded_together(oracle: Oracle) -> None:
-    gathered = BatchLoader(oracle, max_batch_size=3)
+async def test_keys_that_arrive_during_a_query_are_loaded_together(slow_loader: SlowLoader) -> None:
+    gathered = BatchLoader(slow_loader, max_batch_size=3)
     first = asyncio.create_task(gathered.load("a"))
-    await asyncio.to_thread(until, lambda: oracle.asked == [["a"]])
+    await asyncio.to_thread(until, lambda: slow_loader.asked == [["a"]])
     others = [asyncio.create_task(gathered.load(key)) for key in ("b", "a", "unknown", "b", "c")]
     await asyncio.sleep(0)
-    oracle.may_answer.set()
+    slow_loader.may_answer.set()
     assert await asyncio.gather(first, *others) == ["A", "B", "A", None, "B", "C"]
-    assert oracle.asked == [["a"], ["b", "a", "unknown"], ["c"]], "“a” was asked again, later"
+    assert slow_loader.asked == [["a"], ["b", "a", "unknown"], ["c"]], "“a” was asked again, later"
     assert await gathered.load("d") == "D"
 
 
 async def test_an_outage_fails_all_keys_of_the_batch_and_no_others(
-    oracle: Oracle,
+    slow_loader: SlowLoader,
 ) -> None:
-    gathered = BatchLoader(oracle)
-    oracle.may_answer.set()
+    gathered = BatchLoader(slow_loader)
+    slow_loader.may_answer.set()
     one, other = await asyncio.gather(
         gathered.load("away"), gathered.load("good"), return_exceptions=True
     )
     assert isinstance(one, OperationalError)
     assert isinstance(other, OperationalError)
-    assert len(oracle.asked) <= 2, "once, and once more with a new connection"
+    assert len(slow_loader.asked) <= 2, "once, and once more with a new connection"
     assert await gathered.load("good") == "GOOD"
 
 
-async def test_a_bad_key_fails_alone(oracle: Oracle) -> None:
-    gathered = BatchLoader(oracle)
-    oracle.may_answer.set()
+async def test_a_bad_key_fails_alone(slow_loader: SlowLoader) -> None:
+    gathered = BatchLoader(slow_loader)
+    slow_loader.may_answer.set()
     keys = [f"key {number}" for number in range(50)]
     keys[20] = "bad"
     answers = await asyncio.gather(*map(gathered.load, keys), return_exceptions=True)
     assert isinstance(answers.pop(20), DataError)
     assert answers == [f"KEY {number}" for number in range(50) if number != 20]
-    assert len(oracle.asked) < 2 * len(keys)
+    assert len(slow_loader.asked) < 2 * len(keys)
 
 
 async def test_a_batch_of_bad_keys_terminates() -> None:
@@ -167,11 +167,11 @@ async def test_a_batch_of_bad_keys_terminates() -> None:
     assert len(asked) < 2 * 50
 
 
-async def test_a_cancelled_load_does_not_affect_others(oracle: Oracle) -> None:
-    gathered = BatchLoader(oracle)
+async def test_a_cancelled_load_does_not_affect_others(slow_loader: SlowLoader) -> None:
+    gathered = BatchLoader(slow_loader)
     leaving, staying = (asyncio.create_task(gathered.load("a")) for _ in range(2))
-    await asyncio.to_thread(until, lambda: oracle.asked == [["a"]])
+    await asyncio.to_thread(until, lambda: slow_loader.asked == [["a"]])
     leaving.cancel()
-    oracle.may_answer.set()
+    slow_loader.may_answer.set()
     assert await staying == "A"
     assert leaving.cancelled()

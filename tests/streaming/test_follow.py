@@ -29,8 +29,9 @@ from streaming.follow import (
     StreamEvent,
     follow_stream,
 )
-from streaming.hub import STREAMS_GROUP, Hub, build_stream_notification, recent
+from streaming.hub import STREAMS_GROUP, Hub, build_stream_notification
 from streaming.hub import hub as hub_module
+from streaming.hub import recent as recent_module
 from streaming.journal import MAX_CHUNK_CHARS, Append, Chunk, orm, postgresql
 from streaming.lifecycle import Ending
 from streaming.models import Kind, State, Stream
@@ -49,13 +50,13 @@ from tests.streaming.factories import (
     wait_until,
     without_seam_text,
 )
-from tests.streaming.fake_source import Stage
-from tests.streaming.faulty_layer import Message, MoodyLayer
+from tests.streaming.fake_source import FakeSource
+from tests.streaming.faulty_layer import FaultyLayer, Message
 from tools.waiting import until_async
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("stage", "hub"),
+    pytest.mark.usefixtures("fake_source", "hub"),
 ]
 
 PATIENCE = 10.0
@@ -104,9 +105,9 @@ class Reader:
         """Follow on from the cursor, to the end or for so many events."""
         async with (
             asyncio.timeout(PATIENCE),
-            aclosing(follow_stream(stream, self.cursor)) as following,
+            aclosing(follow_stream(stream, self.cursor)) as start_following,
         ):
-            async for event in following:
+            async for event in start_following:
                 self.take(event)
                 events -= 1
                 if not events:
@@ -117,43 +118,43 @@ class Reader:
         return mine == (text.content, text.reasoning, text.seams, list(range(text.next_index)))
 
 
-async def following(
+async def start_following(
     stream: Stream, after: int = START_CURSOR
 ) -> tuple[StreamEvent, AsyncGenerator[StreamEvent]]:
     """A follower and the first thing it says."""
     events = follow_stream(stream, after)
-    return await next_of(events), events
+    return await read_next(events), events
 
 
-async def next_of(events: AsyncGenerator[StreamEvent]) -> StreamEvent:
+async def read_next(events: AsyncGenerator[StreamEvent]) -> StreamEvent:
     return await asyncio.wait_for(anext(events), PATIENCE)
 
 
-async def all_of(stream: Stream, after: int = START_CURSOR) -> list[StreamEvent]:
+async def read_all(stream: Stream, after: int = START_CURSOR) -> list[StreamEvent]:
     async with asyncio.timeout(PATIENCE):
         return [event async for event in follow_stream(stream, after)]
 
 
-def five_chunks(owner: User) -> Stream:
+def create_five_chunks(owner: User) -> Stream:
     stream = start_stream(owner)
     append_chunks(stream, "a", "b", (Kind.SEAM, ""), (Kind.REASONING, "hm"), "c")
     return stream
 
 
-def over(owner: User) -> Stream:
-    stream = five_chunks(owner)
+def create_ended_stream(owner: User) -> Stream:
+    stream = create_five_chunks(owner)
     end_stream(stream)
     return stream
 
 
-def told(stream: Stream, entry: Append | None = None) -> None:
-    """Ring what is new, as its worker does."""
+def publish(stream: Stream, entry: Append | None = None) -> None:
+    """Notify followers, as the stream's worker does."""
     head = journal.read_heads([stream.pk])[stream.pk]
     hubs.notify(STREAMS_GROUP, build_stream_notification([entry] if entry else [], head))
 
 
-def say(stream: Stream, *pieces: Piece) -> None:
-    told(stream, append_chunks(stream, *pieces))
+def write_and_publish(stream: Stream, *pieces: Piece) -> None:
+    publish(stream, append_chunks(stream, *pieces))
 
 
 # Any cursor
@@ -163,8 +164,8 @@ def say(stream: Stream, *pieces: Piece) -> None:
 async def test_a_cursor_into_an_ended_stream_gets_the_rest_and_the_end(
     owner: User, after: int
 ) -> None:
-    stream = await run_in_db(over, owner)
-    *chunks, end = await all_of(stream, after)
+    stream = await run_in_db(create_ended_stream, owner)
+    *chunks, end = await read_all(stream, after)
     assert end == ENDED
     got = [n for c in chunks if isinstance(c, Chunk) for n in range(c.first, c.index + 1)]
     assert got == list(range(max(after, -1) + 1, 5))
@@ -173,31 +174,31 @@ async def test_a_cursor_into_an_ended_stream_gets_the_rest_and_the_end(
 
 @pytest.mark.parametrize("after", [5, 6, 2**31, 2**53 - 1, 2**80])
 async def test_a_cursor_beyond_the_end_gets_a_snapshot(owner: User, after: int) -> None:
-    stream = await run_in_db(over, owner)
-    assert await all_of(stream, after) == [Snapshot(4, "abc", "hm", (2,)), ENDED]
+    stream = await run_in_db(create_ended_stream, owner)
+    assert await read_all(stream, after) == [Snapshot(4, "abc", "hm", (2,)), ENDED]
 
 
 @pytest.mark.parametrize("after", [5, 2**53 - 1])
 async def test_a_cursor_beyond_a_running_stream_gets_a_snapshot_and_new_chunks(
     owner: User, after: int
 ) -> None:
-    stream = await run_in_db(five_chunks, owner)
-    first, events = await following(stream, after)
+    stream = await run_in_db(create_five_chunks, owner)
+    first, events = await start_following(stream, after)
     assert first == Snapshot(4, "abc", "hm", (2,))
-    assert await next_of(events) == StateChanged(State.RUNNING, "")
-    await run_in_db(say, stream, "d")
-    assert await next_of(events) == Chunk(5, 5, Kind.TEXT, "d", 3)
+    assert await read_next(events) == StateChanged(State.RUNNING, "")
+    await run_in_db(write_and_publish, stream, "d")
+    assert await read_next(events) == Chunk(5, 5, Kind.TEXT, "d", 3)
     await events.aclose()
 
 
 async def test_a_cursor_beyond_an_empty_stream_starts_from_the_beginning(owner: User) -> None:
     stream = await run_in_db(queue_stream, owner)
-    first, events = await following(stream, 7)
+    first, events = await start_following(stream, 7)
     assert first == Snapshot(-1, "", "", ())
-    assert await next_of(events) == StateChanged(State.QUEUED, "")
+    assert await read_next(events) == StateChanged(State.QUEUED, "")
     stream = await run_in_db(claim_stream, stream, await run_in_db(register_worker))
-    await run_in_db(say, stream, "a")
-    assert Chunk(0, 0, Kind.TEXT, "a", 0) in [await next_of(events), await next_of(events)]
+    await run_in_db(write_and_publish, stream, "a")
+    assert Chunk(0, 0, Kind.TEXT, "a", 0) in [await read_next(events), await read_next(events)]
     await events.aclose()
 
 
@@ -205,9 +206,9 @@ async def test_a_cursor_beyond_an_empty_stream_starts_from_the_beginning(owner: 
 async def test_a_cursor_into_a_folded_stream_gets_the_applications_text(
     owner: User, after: int
 ) -> None:
-    stream = await run_in_db(over, owner)
+    stream = await run_in_db(create_ended_stream, owner)
     await run_in_db(journal.fold_chunks, stream.pk)
-    assert await all_of(stream, after) == [Snapshot(4, "abc", "hm", (2,)), ENDED]
+    assert await read_all(stream, after) == [Snapshot(4, "abc", "hm", (2,)), ENDED]
 
 
 async def test_chunks_of_a_kind_that_this_version_does_not_know_come_as_they_are(
@@ -218,17 +219,17 @@ async def test_chunks_of_a_kind_that_this_version_does_not_know_come_as_they_are
     await run_in_db(journal.append, [Append(stream.pk, stream.uuid, stream.epoch, tuple(chunks))])
     snapshot = Snapshot(0, "a", "", ())
     for after, events in ((-1, chunks), (0, chunks[1:]), (99, [snapshot, chunks[1]])):
-        async with aclosing(follow_stream(stream, after)) as following:
-            assert [await anext(following) for _ in events] == events
+        async with aclosing(follow_stream(stream, after)) as start_following:
+            assert [await anext(start_following) for _ in events] == events
 
 
 async def test_a_folded_stream_without_a_message_is_empty_and_ended(
-    owner: User, stage: Stage
+    owner: User, fake_source: FakeSource
 ) -> None:
-    stream = await run_in_db(over, owner)
+    stream = await run_in_db(create_ended_stream, owner)
     await run_in_db(journal.fold_chunks, stream.pk)
-    stage.held[stream.pk] = None
-    assert await all_of(stream) == [Snapshot(4, "", "", ()), ENDED]
+    fake_source.stored_texts[stream.pk] = None
+    assert await read_all(stream) == [Snapshot(4, "", "", ()), ENDED]
 
 
 async def test_a_reader_slower_than_folding_gets_a_snapshot(
@@ -237,9 +238,9 @@ async def test_a_reader_slower_than_folding_gets_a_snapshot(
     monkeypatch.setattr(orm, "ROWS_PER_READ", 1)
     for bound in ("ROWS_PER_GROUP", "GROUPS_PER_READ"):
         monkeypatch.setattr(postgresql, bound, 1)
-    monkeypatch.setattr(recent, "MAX_RECENT_CHARS", 0)
-    stream = await run_in_db(five_chunks, owner)
-    first, events = await following(stream)
+    monkeypatch.setattr(recent_module, "MAX_RECENT_CHARS", 0)
+    stream = await run_in_db(create_five_chunks, owner)
+    first, events = await start_following(stream)
     assert first == Chunk(0, 0, Kind.TEXT, "a", 0)
     await run_in_db(end_stream, stream)
     await run_in_db(journal.fold_chunks, stream.pk)
@@ -249,7 +250,7 @@ async def test_a_reader_slower_than_folding_gets_a_snapshot(
 
 
 async def test_a_stream_deleted_while_followed_is_not_found(owner: User) -> None:
-    stream = await run_in_db(five_chunks, owner)
+    stream = await run_in_db(create_five_chunks, owner)
     reader = Reader()
     reading = asyncio.create_task(reader.read(stream))
     await wait_until(lambda: reader.cursor == 4)
@@ -259,11 +260,11 @@ async def test_a_stream_deleted_while_followed_is_not_found(owner: User) -> None
 
 
 async def test_a_deleted_stream_is_not_found_from_any_cursor(owner: User) -> None:
-    stream = await run_in_db(over, owner)
+    stream = await run_in_db(create_ended_stream, owner)
     await run_in_db(journal.delete_streams, [stream.pk])
     for after in (-1, 3, 99):
         with pytest.raises(StreamNotFound):
-            await all_of(stream, after)
+            await read_all(stream, after)
 
 
 async def test_a_foreign_stream_is_not_found(owner: User, stranger: User) -> None:
@@ -279,50 +280,50 @@ async def test_a_foreign_stream_is_not_found(owner: User, stranger: User) -> Non
 
 async def test_a_follower_sees_each_note_of_a_stream_once(owner: User) -> None:
     stream = await run_in_db(queue_stream, owner)
-    first, events = await following(stream)
+    first, events = await start_following(stream)
     assert first == StateChanged(State.QUEUED, "")
     await run_in_db(Stream.objects.filter(pk=stream.pk).update, note="Waiting")
-    assert await next_of(events) == StateChanged(State.QUEUED, "Waiting")
+    assert await read_next(events) == StateChanged(State.QUEUED, "Waiting")
     stream = await run_in_db(claim_stream, stream, await run_in_db(register_worker))
-    await run_in_db(told, stream)
-    assert await next_of(events) == StateChanged(State.RUNNING, "")
-    await run_in_db(say, stream, "a")
-    assert await next_of(events) == Chunk(0, 0, Kind.TEXT, "a", 0)
+    await run_in_db(publish, stream)
+    assert await read_next(events) == StateChanged(State.RUNNING, "")
+    await run_in_db(write_and_publish, stream, "a")
+    assert await read_next(events) == Chunk(0, 0, Kind.TEXT, "a", 0)
     await run_in_db(lifecycle.stop, stream.pk)
-    assert await next_of(events) == Ended(State.STOPPED, 1, "", "", "")
+    assert await read_next(events) == Ended(State.STOPPED, 1, "", "", "")
     with pytest.raises(StopAsyncIteration):
-        await next_of(events)
+        await read_next(events)
 
 
 async def test_the_end_contains_the_error(owner: User) -> None:
-    stream = await run_in_db(five_chunks, owner)
+    stream = await run_in_db(create_five_chunks, owner)
     ending = Ending(State.FAILED, "", "invalid_key", "Check it.", "not for clients")
     await run_in_db(end_stream, stream, ending)
-    assert (await all_of(stream))[-1] == Ended(State.FAILED, 5, "", "invalid_key", "Check it.")
+    assert (await read_all(stream))[-1] == Ended(State.FAILED, 5, "", "invalid_key", "Check it.")
 
 
 async def test_the_last_text_comes_before_the_end_although_both_are_published_at_once(
     owner: User,
 ) -> None:
-    stream = await run_in_db(five_chunks, owner)
+    stream = await run_in_db(create_five_chunks, owner)
     reader = Reader()
     reading = asyncio.create_task(reader.read(stream))
     await wait_until(lambda: reader.cursor == 4)
     rest = await run_in_db(build_append, stream, "the ", "rest")
     assert await run_in_db(lifecycle.end, stream.pk, stream.epoch, COMPLETED, rest)
-    await run_in_db(told, stream, rest)
+    await run_in_db(publish, stream, rest)
     await asyncio.wait_for(reading, PATIENCE)
     assert (reader.text, reader.end) == ("abcthe rest", Ended(State.COMPLETED, 7, "stop", "", ""))
 
 
 async def test_an_end_published_before_the_last_text_waits_for_it(owner: User) -> None:
-    stream = await run_in_db(five_chunks, owner)
+    stream = await run_in_db(create_five_chunks, owner)
     reader = Reader()
     reading = asyncio.create_task(reader.read(stream))
     await wait_until(lambda: reader.cursor == 4)
     rest = await run_in_db(build_append, stream, "the rest")
     assert await run_in_db(lifecycle.end, stream.pk, stream.epoch, COMPLETED, rest)
-    await run_in_db(told, stream)
+    await run_in_db(publish, stream)
     await asyncio.wait_for(reading, PATIENCE)
     assert reader.text == "abcthe rest"
 
@@ -330,12 +331,12 @@ async def test_an_end_published_before_the_last_text_waits_for_it(owner: User) -
 async def test_a_follower_continues_through_a_takeover(owner: User) -> None:
     dead = await run_in_db(register_worker)
     stream = await run_in_db(start_stream, owner, dead)
-    await run_in_db(say, stream, "one ")
+    await run_in_db(write_and_publish, stream, "one ")
     reader = Reader()
     reading = asyncio.create_task(reader.read(stream))
     await run_in_db(expire_lease, dead)
     (taken,) = await run_in_db(lifecycle.claim, await run_in_db(register_worker), 9)
-    await run_in_db(say, taken, (Kind.SEAM, ""), "two")
+    await run_in_db(write_and_publish, taken, (Kind.SEAM, ""), "two")
     await run_in_db(end_stream, taken)
     await asyncio.wait_for(reading, PATIENCE)
     assert (reader.text, reader.seams) == ("one two", [4])
@@ -348,7 +349,7 @@ async def test_a_replay_comes_in_few_pieces_of_bounded_size(owner: User) -> None
     stream = await run_in_db(start_stream, owner)
     await run_in_db(append_chunks, stream, *["word " * 20] * 1000)
     await run_in_db(end_stream, stream)
-    *chunks, _ = await all_of(stream)
+    *chunks, _ = await read_all(stream)
     assert len(chunks) < 2 * 100_000 / MAX_CHUNK_CHARS  # as few as there could be, twice
     assert all(isinstance(c, Chunk) and len(c.delta) <= MAX_CHUNK_CHARS for c in chunks)
 
@@ -365,17 +366,17 @@ async def test_a_journal_longer_than_one_read_is_read_completely(
     assert reader.holds(await run_in_db(journal.read_text, stream.pk))
 
 
-@pytest.mark.parametrize("tail", [0, 40, 10**6])
+@pytest.mark.parametrize("max_chars", [0, 40, 10**6])
 async def test_a_slow_reader_gets_larger_pieces_and_loses_nothing(
-    owner: User, monkeypatch: pytest.MonkeyPatch, tail: int
+    owner: User, monkeypatch: pytest.MonkeyPatch, max_chars: int
 ) -> None:
-    monkeypatch.setattr(recent, "MAX_RECENT_CHARS", tail)
+    monkeypatch.setattr(recent_module, "MAX_RECENT_CHARS", max_chars)
     stream = await run_in_db(start_stream, owner)
     reader = Reader()
     async with aclosing(follow_stream(stream)) as events:
-        reader.take(await next_of(events))
+        reader.take(await read_next(events))
         for n in range(50):
-            await run_in_db(say, stream, f"{n} ")
+            await run_in_db(write_and_publish, stream, f"{n} ")
         await run_in_db(end_stream, stream)
         async with asyncio.timeout(PATIENCE):
             async for event in events:
@@ -387,7 +388,7 @@ async def test_a_slow_reader_gets_larger_pieces_and_loses_nothing(
 async def test_a_leaving_follower_frees_its_resources_and_does_not_affect_others(
     owner: User, hub: Hub
 ) -> None:
-    stream = await run_in_db(five_chunks, owner)
+    stream = await run_in_db(create_five_chunks, owner)
     staying, leaving = Reader(), Reader()
     reading = asyncio.create_task(staying.read(stream))
     await leaving.read(stream, events=2)
@@ -397,7 +398,7 @@ async def test_a_leaving_follower_frees_its_resources_and_does_not_affect_others
     with suppress(asyncio.CancelledError):
         await cut
     assert hub._recent_by_id[stream.pk].follower_count == 1
-    await run_in_db(say, stream, "d")
+    await run_in_db(write_and_publish, stream, "d")
     await run_in_db(end_stream, stream)
     await asyncio.wait_for(reading, PATIENCE)
     assert staying.text == "abcd"
@@ -407,7 +408,7 @@ async def test_a_leaving_follower_frees_its_resources_and_does_not_affect_others
 async def test_a_quick_reconnect_reads_nothing_from_the_journal(
     owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stream = await run_in_db(five_chunks, owner)
+    stream = await run_in_db(create_five_chunks, owner)
     reader = Reader()
     await reader.read(stream, events=2)
     read: list[object] = []
@@ -415,7 +416,7 @@ async def test_a_quick_reconnect_reads_nothing_from_the_journal(
     again = Reader()
     reading = asyncio.create_task(again.read(stream))
     await wait_until(lambda: again.cursor == 4)
-    await run_in_db(say, stream, "d")
+    await run_in_db(write_and_publish, stream, "d")
     await run_in_db(end_stream, stream)
     await asyncio.wait_for(reading, PATIENCE)
     assert again.holds(await run_in_db(journal.read_text, stream.pk))
@@ -425,7 +426,7 @@ async def test_a_quick_reconnect_reads_nothing_from_the_journal(
 async def test_a_quick_reconnect_to_a_running_reply_needs_no_query(
     owner: User, stranger: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stream = await run_in_db(five_chunks, owner)
+    stream = await run_in_db(create_five_chunks, owner)
     await Reader().read(stream, events=2)
     asked: list[object] = []
 
@@ -449,35 +450,35 @@ async def test_a_quick_reconnect_to_a_running_reply_needs_no_query(
 
 
 async def test_a_cached_row_does_not_revert_a_newer_state(owner: User) -> None:
-    stream = await run_in_db(five_chunks, owner)
+    stream = await run_in_db(create_five_chunks, owner)
     await Reader().read(stream, events=2)
     known = await find_stream(owner, stream.uuid)
     await run_in_db(Stream.objects.filter(pk=stream.pk).update, note="Waiting")
-    _, events = await following(stream, 4)
+    _, events = await start_following(stream, 4)
     waiting = StateChanged(State.RUNNING, "Waiting")
-    assert await next_of(events) == waiting
-    assert await next_of(follow_stream(known, 4)) == waiting
+    assert await read_next(events) == waiting
+    assert await read_next(follow_stream(known, 4)) == waiting
 
 
-@pytest.mark.parametrize("bell", ["heard", "lost"])
+@pytest.mark.parametrize("notification", ["received", "lost"])
 async def test_a_reconnect_with_a_newer_cursor_than_the_cached_row_needs_no_snapshot(
-    owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch, bell: str
+    owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch, notification: str
 ) -> None:
     monkeypatch.setattr(hub_module, "POLL_SECONDS", 1000.0)
-    stream = await run_in_db(five_chunks, owner)
+    stream = await run_in_db(create_five_chunks, owner)
     await Reader().read(stream, events=2)
-    tail, entry = hub._recent_by_id[stream.pk], await run_in_db(append_chunks, stream, "d")
-    if bell == "heard":
+    recent, entry = hub._recent_by_id[stream.pk], await run_in_db(append_chunks, stream, "d")
+    if notification == "received":
         hub.publish_update([entry])
-        await wait_until(lambda: tail.next_index == 6)
-    first, events = await following(await find_stream(owner, stream.uuid), 5)
+        await wait_until(lambda: recent.next_index == 6)
+    first, events = await start_following(await find_stream(owner, stream.uuid), 5)
     assert first == StateChanged(State.RUNNING, ""), "and no snapshot of it all"
     hub.publish_update([await run_in_db(append_chunks, stream, "e")])
-    assert await next_of(events) == Chunk(6, 6, Kind.TEXT, "e", 4)
+    assert await read_next(events) == Chunk(6, 6, Kind.TEXT, "e", 4)
 
 
 async def test_a_deleted_reply_is_not_found_after_a_reconnect(owner: User) -> None:
-    stream = await run_in_db(five_chunks, owner)
+    stream = await run_in_db(create_five_chunks, owner)
     await Reader().read(stream, events=2)
     await run_in_db(journal.delete_streams, [stream.pk])
 
@@ -495,7 +496,7 @@ async def test_caches_of_abandoned_streams_are_dropped(
     owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "MAX_IDLE", 2)
-    streams = [await run_in_db(five_chunks, owner) for _ in range(4)]
+    streams = [await run_in_db(create_five_chunks, owner) for _ in range(4)]
     with hub.join_stream(streams[0]):
         for stream in streams:
             await Reader().read(stream, events=1)
@@ -512,7 +513,7 @@ async def test_without_a_layer_a_page_grows_at_least_every_two_seconds(
     owner: User, monkeypatch: pytest.MonkeyPatch, failure: str
 ) -> None:
     await hubs.close()
-    layer = MoodyLayer()
+    layer = FaultyLayer()
     monkeypatch.setattr(hub_module, "get_channel_layer", lambda: layer)
     if failure == "raises":
         layer.broken = ConnectionError("no doorbell")
@@ -522,7 +523,7 @@ async def test_without_a_layer_a_page_grows_at_least_every_two_seconds(
     reader = Reader()
     reading = asyncio.create_task(reader.read(stream))
     for n in range(2):
-        await run_in_db(say, stream, f"{n} ")
+        await run_in_db(write_and_publish, stream, f"{n} ")
         await wait_until(partial(lambda index: reader.cursor >= index, n), within=2)
     await run_in_db(end_stream, stream)
     await asyncio.wait_for(reading, PATIENCE)
@@ -532,7 +533,7 @@ async def test_without_a_layer_a_page_grows_at_least_every_two_seconds(
 # The prized one: text before the cut + replay after it == the journal's text
 
 
-class Mischief:
+class FaultPlan:
     """Treats each notification by a plan: it is delivered, lost, doubled, or held back and
     delivered after later ones, in the wrong order."""
 
@@ -562,7 +563,7 @@ FATES = st.sampled_from(["deliver", "lose", "double", "hold", "release"])
 
 
 @dataclass(frozen=True)
-class Plot:
+class Example:
     """How one example goes."""
 
     batches: list[list[tuple[Kind, str]]]
@@ -570,17 +571,17 @@ class Plot:
     ticks: list[int]
     fates: list[str]
     cuts: list[list[int]]
-    tail: int
+    max_recent_chars: int
 
 
-PLOTS = st.builds(
-    Plot,
+EXAMPLES = st.builds(
+    Example,
     batches=st.lists(PIECES, max_size=8),
     rest=PIECES | st.just([]),
     ticks=st.lists(st.integers(0, 12), max_size=8),
     fates=st.lists(FATES, max_size=12),
     cuts=st.lists(st.lists(st.integers(1, 4), max_size=5), min_size=1, max_size=3),
-    tail=st.sampled_from([0, 3, 10, 65_536]),
+    max_recent_chars=st.sampled_from([0, 3, 10, 65_536]),
 )
 
 
@@ -589,20 +590,22 @@ async def wait_ticks(count: int) -> None:
         await asyncio.sleep(0.0005)
 
 
-async def write_by(plot: Plot, stream: Stream) -> None:
-    ticks = iter(plot.ticks)
-    for batch in plot.batches:
+async def write_example(example: Example, stream: Stream) -> None:
+    ticks = iter(example.ticks)
+    for batch in example.batches:
         entry = await run_in_db(append_chunks, stream, *without_seam_text(batch))
         hubs.get_hub().publish_update([entry])
         await wait_ticks(next(ticks, 0))
     rest = (
-        await run_in_db(build_append, stream, *without_seam_text(plot.rest)) if plot.rest else None
+        await run_in_db(build_append, stream, *without_seam_text(example.rest))
+        if example.rest
+        else None
     )
     assert await run_in_db(lifecycle.end, stream.pk, stream.epoch, COMPLETED, rest)
-    await run_in_db(told, stream, rest)
+    await run_in_db(publish, stream, rest)
 
 
-async def read_by(cuts: list[int], stream: Stream) -> Reader:
+async def read_in_parts(cuts: list[int], stream: Stream) -> Reader:
     reader = Reader()
     for events in cuts:
         if reader.end is None:
@@ -614,26 +617,23 @@ async def read_by(cuts: list[int], stream: Stream) -> Reader:
 
 
 @pytest.fixture
-async def mischievous(monkeypatch: pytest.MonkeyPatch) -> MoodyLayer:
-    await hubs.close()
-    layer = MoodyLayer()
-    monkeypatch.setattr(hub_module, "get_channel_layer", lambda: layer)
+def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub_module, "POLL_SECONDS", 0.02)
-    return layer
 
 
+@pytest.mark.usefixtures("quick_polls")
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(PLOTS)
+@given(EXAMPLES)
 async def test_text_before_a_cut_and_replay_after_it_equal_the_journal(
-    owner: User, mischievous: MoodyLayer, plot: Plot
+    owner: User, faulty_layer: FaultyLayer, example: Example
 ) -> None:
     stream = await run_in_db(start_stream, owner)
-    mischievous.twist = Mischief(plot.fates)
+    faulty_layer.twist = FaultPlan(example.fates)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recent, "MAX_RECENT_CHARS", plot.tail)
+        patch.setattr(recent_module, "MAX_RECENT_CHARS", example.max_recent_chars)
         async with asyncio.TaskGroup() as group:
-            readers = [group.create_task(read_by(cuts, stream)) for cuts in plot.cuts]
-            group.create_task(write_by(plot, stream))
+            readers = [group.create_task(read_in_parts(cuts, stream)) for cuts in example.cuts]
+            group.create_task(write_example(example, stream))
     text = await run_in_db(journal.read_text, stream.pk)
     assert text.next_index == (await run_in_db(reload_stream, stream)).next_index
     for reader in readers:
@@ -654,7 +654,7 @@ async def test_a_snapshot_of_a_long_reply_is_a_bounded_frame_and_pieces(
     await run_in_db(end_stream, stream)
     if folded:
         await run_in_db(journal.fold_chunks, stream.pk)
-    snapshot, *chunks, end = await all_of(stream, 10**6)
+    snapshot, *chunks, end = await read_all(stream, 10**6)
     assert isinstance(snapshot, Snapshot)
     assert isinstance(end, Ended)
     assert len(snapshot.text) <= MAX_SNAPSHOT_CHARS

@@ -1,4 +1,4 @@
-"""The hub: bells may be lost, late, doubled or out of order, and the layer may fail in any way;
+"""The hub: notifications may be lost, late, doubled or out of order, and the layer may fail;
 nobody waits for it, and what the database says arrives all the same."""
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ from streaming.hub import (
     build_stream_notification,
     messages,
     notify,
-    recent,
 )
 from streaming.hub import hub as hub_module
+from streaming.hub import (
+    recent as recent_module,
+)
 from streaming.hub.hub import apply_stream_notification
 from streaming.hub.recent import MERGE_THRESHOLD
 from streaming.hub.sealed_layer import hash_group_name
@@ -42,10 +44,11 @@ from tests.streaming.factories import (
     append_chunks,
     build_append,
     end_stream,
+    notify_until_received,
     start_stream,
     wait_until,
 )
-from tests.streaming.faulty_layer import MoodyLayer
+from tests.streaming.faulty_layer import FaultyLayer
 from tools.services.redis_server import Redis
 from tools.waiting import until_async
 
@@ -53,29 +56,18 @@ STREAM = 7
 UUID_OF_NOBODY = UUID("9b2e1f6c-0b1a-4d5e-8f90-123456789abc")
 
 
-async def heard_again(heard: list[Notification], group: str, *, within: float = 20.0) -> None:
-    """Ring until a bell comes through."""
-    before = len(heard)
-
-    async def so() -> bool:
-        notify(group, {"n": 1})
-        return len(heard) > before
-
-    await until_async(so, within=within, what="a bell is heard")
+# The cache of one stream, without a layer
 
 
-# The tail of a stream: pure
+def build_numbered_chunks(*read_indexes: int) -> list[Chunk]:
+    return [Chunk(n, n, Kind.TEXT, f"{n} ", 0) for n in read_indexes]
 
 
-def chunks_of(*indexes: int) -> list[Chunk]:
-    return [Chunk(n, n, Kind.TEXT, f"{n} ", 0) for n in indexes]
-
-
-def head(epoch: int = 1, state: State = State.RUNNING, next_index: int = 0) -> StreamHead:
+def build_head(epoch: int = 1, state: State = State.RUNNING, next_index: int = 0) -> StreamHead:
     return StreamHead(STREAM, epoch, state, "", next_index, "", "", "", False)
 
 
-def indexes(chunks: list[Chunk]) -> list[int]:
+def read_indexes(chunks: list[Chunk]) -> list[int]:
     """Those of chunks that are merged as well; their text says whether they are right."""
     found = [n for chunk in chunks for n in range(chunk.first, chunk.index + 1)]
     assert "".join(chunk.delta for chunk in chunks) == "".join(f"{n} " for n in found)
@@ -83,9 +75,9 @@ def indexes(chunks: list[Chunk]) -> list[int]:
 
 
 async def test_a_cache_returns_the_chunks_after_an_index_if_it_has_all_of_them() -> None:
-    tail = RecentChunks(Stream(id=STREAM))
-    tail.add_chunks(chunks_of(3, 4, 5))
-    assert [indexes(tail.chunks_after(n)) for n in (1, 2, 3, 5, 9)] == [
+    recent = RecentChunks(Stream(id=STREAM))
+    recent.add_chunks(build_numbered_chunks(3, 4, 5))
+    assert [read_indexes(recent.chunks_after(n)) for n in (1, 2, 3, 5, 9)] == [
         [],
         [3, 4, 5],
         [4, 5],
@@ -95,143 +87,150 @@ async def test_a_cache_returns_the_chunks_after_an_index_if_it_has_all_of_them()
 
 
 async def test_chunks_received_before_are_dropped() -> None:
-    tail = RecentChunks(Stream(id=STREAM))
-    for bell in (chunks_of(0, 1), chunks_of(0, 1), chunks_of(1, 2), chunks_of(0)):
-        tail.add_chunks(bell)
-    assert indexes(tail.chunks_after(-1)) == [0, 1, 2]
+    recent = RecentChunks(Stream(id=STREAM))
+    for notification in (
+        build_numbered_chunks(0, 1),
+        build_numbered_chunks(0, 1),
+        build_numbered_chunks(1, 2),
+        build_numbered_chunks(0),
+    ):
+        recent.add_chunks(notification)
+    assert read_indexes(recent.chunks_after(-1)) == [0, 1, 2]
 
 
 async def test_after_a_lost_notification_the_cache_begins_after_the_hole() -> None:
-    tail = RecentChunks(Stream(id=STREAM))
-    tail.add_chunks(chunks_of(0, 1))
-    tail.add_chunks(chunks_of(4, 5))
-    assert indexes(tail.chunks_after(1)) == []
-    assert tail.next_index == 6
-    assert indexes(tail.chunks_after(3)) == [4, 5]
+    recent = RecentChunks(Stream(id=STREAM))
+    recent.add_chunks(build_numbered_chunks(0, 1))
+    recent.add_chunks(build_numbered_chunks(4, 5))
+    assert read_indexes(recent.chunks_after(1)) == []
+    assert recent.next_index == 6
+    assert read_indexes(recent.chunks_after(3)) == [4, 5]
 
 
-HAPPENINGS = st.lists(
+UPDATES = st.lists(
     st.one_of(
-        st.integers(0, 12).map(lambda index: ("rung", index, index)),
-        st.integers(0, 14).map(lambda index: ("learned", index, index)),
+        st.integers(0, 12).map(lambda index: ("notified", index, index)),
+        st.integers(0, 14).map(lambda index: ("head", index, index)),
         st.tuples(st.just("read"), st.integers(0, 12), st.integers(0, 12)),
     ),
     max_size=40,
 )
 
 
-@given(HAPPENINGS)
+@given(UPDATES)
 async def test_no_order_of_updates_gives_a_cache_with_a_hole(
-    happenings: list[tuple[str, int, int]],
+    updates: list[tuple[str, int, int]],
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recent, "MERGE_THRESHOLD", 4)
-        tail, known = RecentChunks(Stream(id=STREAM)), 0
-        for what, first, last in happenings:
-            known = known if what == "read" else max(known, first + (what == "rung"))
+        patch.setattr(recent_module, "MERGE_THRESHOLD", 4)
+        recent, known = RecentChunks(Stream(id=STREAM)), 0
+        for what, first, last in updates:
+            known = known if what == "read" else max(known, first + (what == "notified"))
             match what:
-                case "rung":
-                    tail.add_chunks(chunks_of(first))
-                case "learned":
-                    tail.update_head(head(next_index=first))
+                case "notified":
+                    recent.add_chunks(build_numbered_chunks(first))
+                case "head":
+                    recent.update_head(build_head(next_index=first))
                 case "read":
-                    tail.backfill([*coalesce(chunks_of(*range(first, last + 1)))])
-            assert tail.next_index == known
+                    recent.backfill([*coalesce(build_numbered_chunks(*range(first, last + 1)))])
+            assert recent.next_index == known
             for index in range(-1, 14):
-                after = indexes(tail.chunks_after(index))
+                after = read_indexes(recent.chunks_after(index))
                 assert after == list(range(index + 1, index + 1 + len(after)))
 
 
 async def test_chunks_read_once_are_cached_for_the_next_follower() -> None:
-    tail = RecentChunks(Stream(id=STREAM))
-    tail.update_head(head(next_index=5))
-    tail.backfill([*coalesce(chunks_of(0, 1, 2, 3, 4))])
-    tail.add_chunks(chunks_of(5))
-    assert indexes(tail.chunks_after(-1)) == [0, 1, 2, 3, 4, 5]
-    assert tail.chunks_after(2) == [], "in the middle of what was read as one: the journal knows"
-    tail.backfill(chunks_of(3, 4))
-    assert indexes(tail.chunks_after(-1)) == [0, 1, 2, 3, 4, 5]
+    recent = RecentChunks(Stream(id=STREAM))
+    recent.update_head(build_head(next_index=5))
+    recent.backfill([*coalesce(build_numbered_chunks(0, 1, 2, 3, 4))])
+    recent.add_chunks(build_numbered_chunks(5))
+    assert read_indexes(recent.chunks_after(-1)) == [0, 1, 2, 3, 4, 5]
+    assert recent.chunks_after(2) == [], "in the middle of what was read as one: the journal knows"
+    recent.backfill(build_numbered_chunks(3, 4))
+    assert read_indexes(recent.chunks_after(-1)) == [0, 1, 2, 3, 4, 5]
 
 
 async def test_chunks_that_were_read_join_those_received_meanwhile() -> None:
-    tail = RecentChunks(Stream(id=STREAM))
-    tail.add_chunks(chunks_of(4, 5, 6))
-    tail.backfill(chunks_of(0, 1))
-    assert indexes(tail.chunks_after(3)) == [4, 5, 6], "what was read does not reach it"
-    tail.backfill(chunks_of(0, 1, 2, 3, 4))
-    assert indexes(tail.chunks_after(-1)) == [0, 1, 2, 3, 4, 5, 6]
+    recent = RecentChunks(Stream(id=STREAM))
+    recent.add_chunks(build_numbered_chunks(4, 5, 6))
+    recent.backfill(build_numbered_chunks(0, 1))
+    assert read_indexes(recent.chunks_after(3)) == [4, 5, 6], "what was read does not reach it"
+    recent.backfill(build_numbered_chunks(0, 1, 2, 3, 4))
+    assert read_indexes(recent.chunks_after(-1)) == [0, 1, 2, 3, 4, 5, 6]
 
 
 async def test_many_small_chunks_are_cached_as_few_large_ones() -> None:
-    tail = RecentChunks(Stream(id=STREAM))
+    recent = RecentChunks(Stream(id=STREAM))
     for index in range(4_000):
-        tail.add_chunks(chunks_of(index))
-    assert len(tail._chunks) <= 2 * MERGE_THRESHOLD
-    assert indexes(tail.chunks_after(-1)) == list(range(4_000))
-    assert indexes(tail.chunks_after(3_950)) == list(range(3_951, 4_000))
+        recent.add_chunks(build_numbered_chunks(index))
+    assert len(recent._chunks) <= 2 * MERGE_THRESHOLD
+    assert read_indexes(recent.chunks_after(-1)) == list(range(4_000))
+    assert read_indexes(recent.chunks_after(3_950)) == list(range(3_951, 4_000))
 
 
 async def test_the_cache_of_a_stream_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recent, "MAX_RECENT_CHARS", 1000)
-    tail = RecentChunks(Stream(id=STREAM))
+    monkeypatch.setattr(recent_module, "MAX_RECENT_CHARS", 1000)
+    recent = RecentChunks(Stream(id=STREAM))
     for n in range(500):
-        tail.add_chunks([Chunk(n, n, Kind.TEXT, "x" * 90, 0)])
-    assert sum(len(chunk.delta) for chunk in tail.chunks_after(488)) == 990
-    assert tail.chunks_after(487) == []
+        recent.add_chunks([Chunk(n, n, Kind.TEXT, "x" * 90, 0)])
+    assert sum(len(chunk.delta) for chunk in recent.chunks_after(488)) == 990
+    assert recent.chunks_after(487) == []
 
 
 @pytest.mark.parametrize(
     ("known", "late"),
     [
-        (head(2), head(1)),
-        (head(1, next_index=9), head(1, next_index=4)),
-        (head(1, State.STOPPED), head(1)),
-        (head(1, State.STOPPED), head(2)),
+        (build_head(2), build_head(1)),
+        (build_head(1, next_index=9), build_head(1, next_index=4)),
+        (build_head(1, State.STOPPED), build_head(1)),
+        (build_head(1, State.STOPPED), build_head(2)),
     ],
 )
 async def test_a_late_notification_reverts_nothing(known: StreamHead, late: StreamHead) -> None:
-    tail = RecentChunks(Stream(id=STREAM))
-    tail.update_head(known)
-    tail.update_head(late)
-    assert tail.head == known
+    recent = RecentChunks(Stream(id=STREAM))
+    recent.update_head(known)
+    recent.update_head(late)
+    assert recent.head == known
 
 
 async def test_a_waiting_follower_wakes_for_changes_only() -> None:
-    tail = RecentChunks(Stream(id=STREAM))
-    tail.update_head(head())
-    waiting = asyncio.create_task(tail.wait_for_change())
+    recent = RecentChunks(Stream(id=STREAM))
+    recent.update_head(build_head())
+    waiting = asyncio.create_task(recent.wait_for_change())
     await asyncio.sleep(0)
-    tail.update_head(head())
+    recent.update_head(build_head())
     await asyncio.sleep(0)
     assert not waiting.done()
-    tail.add_chunks(chunks_of(0))
+    recent.add_chunks(build_numbered_chunks(0))
     await asyncio.wait_for(waiting, 5)
-    for news in (head(1, next_index=5), head(2), None):
-        waiting = asyncio.create_task(tail.wait_for_change())
+    for change in (build_head(1, next_index=5), build_head(2), None):
+        waiting = asyncio.create_task(recent.wait_for_change())
         await asyncio.sleep(0)
-        tail.update_head(news)
+        recent.update_head(change)
         await asyncio.wait_for(waiting, 5)
-    assert tail.is_deleted
+    assert recent.is_deleted
 
 
 async def test_a_notification_survives_encoding() -> None:
-    tail, other = RecentChunks(Stream(id=STREAM)), RecentChunks(Stream(id=STREAM + 1))
-    told = StreamHead(STREAM, 3, State.FAILED, "a note", 2, "", "code", "Sorry.", True)
+    recent, other = RecentChunks(Stream(id=STREAM)), RecentChunks(Stream(id=STREAM + 1))
+    sent_head = StreamHead(STREAM, 3, State.FAILED, "a note", 2, "", "code", "Sorry.", True)
     chunks = [Chunk(0, 0, Kind.REASONING, "\N{WATER WAVE}", 5), Chunk(1, 1, Kind.SEAM, "", 9)]
-    nobodys = Append(STREAM + 2, UUID_OF_NOBODY, 1, tuple(chunks_of(0)))
-    entries = [Append(STREAM, UUID_OF_NOBODY, 3, tuple(chunks)), nobodys]
+    unfollowed = Append(STREAM + 2, UUID_OF_NOBODY, 1, tuple(build_numbered_chunks(0)))
+    entries = [Append(STREAM, UUID_OF_NOBODY, 3, tuple(chunks)), unfollowed]
     apply_stream_notification(
-        {STREAM: tail, STREAM + 1: other}, build_stream_notification(entries, told)
+        {STREAM: recent, STREAM + 1: other}, build_stream_notification(entries, sent_head)
     )
-    assert (tail.head, other.head) == (told, None)
-    assert (tail.chunks_after(-1), other.chunks_after(-1)) == (chunks, [])
+    assert (recent.head, other.head) == (sent_head, None)
+    assert (recent.chunks_after(-1), other.chunks_after(-1)) == (chunks, [])
 
 
 def test_a_commit_is_published_in_notifications_of_bounded_size(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(messages, "MAX_NOTIFICATION_CHARS", 20)
-    entries = [Append(n, UUID_OF_NOBODY, 1, tuple(chunks_of(n % 10))) for n in range(40)]
+    entries = [
+        Append(n, UUID_OF_NOBODY, 1, tuple(build_numbered_chunks(n % 10))) for n in range(40)
+    ]
     parts = list(messages.split_appends(entries))
     assert [len(part) for part in parts] == [11, 11, 11, 7]  # two characters each
     assert [entry for part in parts for entry in part] == entries
@@ -244,7 +243,7 @@ async def test_a_notification_from_any_thread_reaches_every_listener(hub: Hub) -
     first: list[Notification] = []
     second: list[Notification] = []
     with hub.listen("user.1", first.append), hub.listen("user.1", second.append):
-        await heard_again(first, "user.1")
+        await notify_until_received(first, "user.1")
         threading.Thread(target=notify, args=("user.1", {"n": 2})).start()
         await wait_until(lambda: {"n": 2} in first and {"n": 2} in second)
 
@@ -254,20 +253,20 @@ async def test_a_removed_listener_receives_nothing(hub: Hub) -> None:
     staying: list[Notification] = []
     with hub.listen("user.1", staying.append):
         with hub.listen("user.1", gone.append):
-            await heard_again(gone, "user.1")
+            await notify_until_received(gone, "user.1")
         notify("user.1", {"last": True})
         await wait_until(lambda: {"last": True} in staying)
     assert {"last": True} not in gone
 
 
 async def test_notifications_of_one_sender_arrive_in_order(hub: Hub) -> None:
-    heard: list[Notification] = []
-    with hub.listen("user.1", heard.append):
-        await heard_again(heard, "user.1")
+    received: list[Notification] = []
+    with hub.listen("user.1", received.append):
+        await notify_until_received(received, "user.1")
         for n in range(300):
             notify("user.1", {"number": n})
-        await wait_until(lambda: {"number": 299} in heard)
-    numbers = [body["number"] for body in heard if "number" in body]
+        await wait_until(lambda: {"number": 299} in received)
+    numbers = [body["number"] for body in received if "number" in body]
     assert numbers == list(range(300))
 
 
@@ -297,64 +296,59 @@ def test_notifying_without_a_hub_or_after_its_end_is_no_error() -> None:
 # A layer that fails
 
 
-@pytest.fixture
-def layer(monkeypatch: pytest.MonkeyPatch) -> MoodyLayer:
-    """The channel layer of the next hub."""
-    layer = MoodyLayer()
-    monkeypatch.setattr(hub_module, "get_channel_layer", lambda: layer)
-    monkeypatch.setattr(hub_module, "PUBLISH_BACKOFF_SECONDS", 0.05)
-    return layer
-
-
 async def test_notifying_does_not_wait_while_the_layer_hangs_and_works_again_after(
-    layer: MoodyLayer, hub: Hub
+    faulty_layer: FaultyLayer, hub: Hub
 ) -> None:
-    heard: list[Notification] = []
-    with hub.listen("user.1", heard.append):
-        await heard_again(heard, "user.1")
-        layer.going.clear()
+    received: list[Notification] = []
+    with hub.listen("user.1", received.append):
+        await notify_until_received(received, "user.1")
+        faulty_layer.going.clear()
         for n in range(5000):
             notify("user.1", {"n": n})  # in the loop's own thread: to wait would be to stay here
         await wait_until(lambda: len(hub._outbox) <= hub_module.MAX_OUTBOX)
-        calls = layer.calls.count("group_send")
-        await wait_until(lambda: layer.calls.count("group_send") > calls)  # it gave up, and tries
-        layer.going.set()
-        await heard_again(heard, "user.1")
+        calls = faulty_layer.calls.count("group_send")
+        await wait_until(
+            lambda: faulty_layer.calls.count("group_send") > calls
+        )  # it gave up, and tries
+        faulty_layer.going.set()
+        await notify_until_received(received, "user.1")
 
 
-async def test_a_notification_sent_just_before_closing_arrives(layer: MoodyLayer, hub: Hub) -> None:
-    calls = layer.calls.count("group_send")
+async def test_a_notification_sent_just_before_closing_arrives(
+    faulty_layer: FaultyLayer, hub: Hub
+) -> None:
+    calls = faulty_layer.calls.count("group_send")
     for n in range(20):
         notify("user.1", {"n": n})
     await hubs.close()
-    assert layer.calls.count("group_send") == calls + 20
+    assert faulty_layer.calls.count("group_send") == calls + 20
 
 
-async def test_a_hanging_layer_does_not_block_closing(layer: MoodyLayer, hub: Hub) -> None:
-    layer.going.clear()
+async def test_a_hanging_layer_does_not_block_closing(faulty_layer: FaultyLayer, hub: Hub) -> None:
+    faulty_layer.going.clear()
     notify("user.1", {"n": 1})
     await asyncio.wait_for(hubs.close(), 5)
 
 
 async def test_a_failing_layer_is_retried_after_a_pause(
-    layer: MoodyLayer, hub: Hub, monkeypatch: pytest.MonkeyPatch
+    faulty_layer: FaultyLayer, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "PUBLISH_BACKOFF_SECONDS", 1000.0)
-    layer.broken = ConnectionError("no doorbell")
+    faulty_layer.broken = ConnectionError("no doorbell")
     for n in range(50):
         notify("user.1", {"n": n})
-    await wait_until(lambda: "group_send" in layer.calls)
+    await wait_until(lambda: "group_send" in faulty_layer.calls)
     for _ in range(20):
         notify("user.1", {})
         await asyncio.sleep(0)
-    assert layer.calls.count("group_send") == 1
+    assert faulty_layer.calls.count("group_send") == 1
 
 
 async def test_unsent_notifications_are_bounded_and_the_oldest_are_dropped(
-    layer: MoodyLayer, hub: Hub, monkeypatch: pytest.MonkeyPatch
+    faulty_layer: FaultyLayer, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "PUBLISH_TIMEOUT_SECONDS", 1000.0)
-    layer.going.clear()
+    faulty_layer.going.clear()
     for n in range(hub_module.MAX_OUTBOX + 100):
         hub.notify("user.1", {"n": n})
     assert len(hub._outbox) == hub_module.MAX_OUTBOX
@@ -363,106 +357,108 @@ async def test_unsent_notifications_are_bounded_and_the_oldest_are_dropped(
 
 @pytest.mark.parametrize("call", ["probe", "new_channel", "group_add", "receive"])
 async def test_a_notification_refused_by_the_layer_is_retried_until_it_works(
-    layer: MoodyLayer, call: str
+    faulty_layer: FaultyLayer, call: str
 ) -> None:
-    layer.errors[call] = [ConnectionError("not yet"), TimeoutError()]
-    heard: list[Notification] = []
-    with hubs.get_hub().listen("user.1", heard.append):
-        await heard_again(heard, "user.1")
-    assert layer.errors[call] == []
+    faulty_layer.errors[call] = [ConnectionError("not yet"), TimeoutError()]
+    received: list[Notification] = []
+    with hubs.get_hub().listen("user.1", received.append):
+        await notify_until_received(received, "user.1")
+    assert faulty_layer.errors[call] == []
     await hubs.close()
 
 
 async def test_a_failed_leave_of_one_group_does_not_block_joining_others(
-    layer: MoodyLayer, hub: Hub
+    faulty_layer: FaultyLayer, hub: Hub
 ) -> None:
-    heard: list[Notification] = []
-    with hub.listen("user.1", heard.append):
-        await heard_again(heard, "user.1")
-    layer.errors["group_discard"] = [ConnectionError("no")]
-    with hub.listen("user.2", heard.append):
-        await heard_again(heard, "user.2")
+    received: list[Notification] = []
+    with hub.listen("user.1", received.append):
+        await notify_until_received(received, "user.1")
+    faulty_layer.errors["group_discard"] = [ConnectionError("no")]
+    with hub.listen("user.2", received.append):
+        await notify_until_received(received, "user.2")
 
 
 async def test_an_unknown_message_does_not_stop_the_hub_from_receiving(
-    layer: MoodyLayer, hub: Hub
+    faulty_layer: FaultyLayer, hub: Hub
 ) -> None:
-    heard: list[Notification] = []
-    with hub.listen("user.1", heard.append):
-        await heard_again(heard, "user.1")
+    received: list[Notification] = []
+    with hub.listen("user.1", received.append):
+        await notify_until_received(received, "user.1")
         for message in ({}, {"group": "user.1"}, {"group": STREAMS_GROUP, "body": {"chunks": 1}}):
-            await layer.group_send("user.1", {"type": "bell", **message})
-        await layer.group_send("user.1", {"type": "bell", "group": ["user.1"], "body": None})
-        await heard_again(heard, "user.1")
+            await faulty_layer.group_send("user.1", {"type": "bell", **message})
+        await faulty_layer.group_send("user.1", {"type": "bell", "group": ["user.1"], "body": None})
+        await notify_until_received(received, "user.1")
 
 
 async def test_unused_groups_are_left(
-    layer: MoodyLayer, hub: Hub, monkeypatch: pytest.MonkeyPatch
+    faulty_layer: FaultyLayer, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "MAX_IDLE", 2)
-    heard: list[Notification] = []
+    received: list[Notification] = []
     users = [f"user.{n}" for n in range(4)]
-    with hub.listen(users[0], heard.append):
+    with hub.listen(users[0], received.append):
         for user in users[1:]:
-            with hub.listen(user, heard.append):
-                await heard_again(heard, user)
-        await wait_until(lambda: set(users) & set(layer.groups) == {users[n] for n in (0, 2, 3)})
-        joined = layer.calls.count("group_add")
-        with hub.listen(users[2], heard.append):
-            await heard_again(heard, users[2])
-        assert layer.calls.count("group_add") == joined, "it is heard all the time"
+            with hub.listen(user, received.append):
+                await notify_until_received(received, user)
+        await wait_until(
+            lambda: set(users) & set(faulty_layer.groups) == {users[n] for n in (0, 2, 3)}
+        )
+        joined = faulty_layer.calls.count("group_add")
+        with hub.listen(users[2], received.append):
+            await notify_until_received(received, users[2])
+        assert faulty_layer.calls.count("group_add") == joined, "the process never left this group"
     monkeypatch.setattr(hub_module, "IDLE_TTL_SECONDS", 0.0)
-    await wait_until(lambda: not set(users) & set(layer.groups))
+    await wait_until(lambda: not set(users) & set(faulty_layer.groups))
 
 
 # Updates from the database
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("stage")
+@pytest.mark.usefixtures("fake_source")
 async def test_a_lost_notification_is_replaced_by_a_poll_once_a_second(
-    owner: User, layer: MoodyLayer, hub: Hub
+    owner: User, faulty_layer: FaultyLayer, hub: Hub
 ) -> None:
-    layer.broken = ConnectionError("no bells at all")
+    faulty_layer.broken = ConnectionError("no bells at all")
     stream = await run_in_db(start_stream, owner)
-    with hub.join_stream(stream) as tail:
-        await wait_until(lambda: tail.head is not None)
-        await run_in_db(append_chunks, stream, "written, and not rung")
-        await wait_until(lambda: tail.next_index == 1, within=3)
+    with hub.join_stream(stream) as recent:
+        await wait_until(lambda: recent.head is not None)
+        await run_in_db(append_chunks, stream, "written, and not notified")
+        await wait_until(lambda: recent.next_index == 1, within=3)
         await run_in_db(end_stream, stream)
-        await wait_until(lambda: tail.head and tail.head.has_ended, within=3)
+        await wait_until(lambda: recent.head and recent.head.has_ended, within=3)
         await run_in_db(journal.delete_streams, [stream.pk])
-        await wait_until(lambda: tail.is_deleted, within=3)
+        await wait_until(lambda: recent.is_deleted, within=3)
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("stage")
+@pytest.mark.usefixtures("fake_source")
 async def test_changes_before_joining_the_group_are_polled_at_once(
     owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "POLL_SECONDS", 1000.0)
     stream = await run_in_db(start_stream, owner)
     await run_in_db(append_chunks, stream, "before")
-    with hub.join_stream(stream) as tail:
-        await wait_until(lambda: tail.next_index == 1)
+    with hub.join_stream(stream) as recent:
+        await wait_until(lambda: recent.next_index == 1)
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("stage")
+@pytest.mark.usefixtures("fake_source")
 async def test_a_published_chunk_reaches_the_cache_without_the_database(
     owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "POLL_SECONDS", 1000.0)
     stream = await run_in_db(start_stream, owner)
-    entry = await run_in_db(build_append, stream, "rung")
-    with hub.join_stream(stream) as tail:
+    entry = await run_in_db(build_append, stream, "notified")
+    with hub.join_stream(stream) as recent:
 
         async def so() -> bool:
             hub.publish_update([entry])
-            return bool(tail.chunks_after(-1))
+            return bool(recent.chunks_after(-1))
 
         await until_async(so)
-        assert tail.chunks_after(-1) == list(entry.chunks)
+        assert recent.chunks_after(-1) == list(entry.chunks)
 
 
 # The real Redis
@@ -473,37 +469,37 @@ async def test_a_published_chunk_reaches_the_cache_without_the_database(
 async def test_an_outage_of_redis_blocks_no_sender_and_receiving_resumes_after_it(
     redis_server: Redis, hub: Hub, hurt: str
 ) -> None:
-    heard: list[Notification] = []
-    with hub.listen("user.1", heard.append):
-        await heard_again(heard, "user.1")
+    received: list[Notification] = []
+    with hub.listen("user.1", received.append):
+        await notify_until_received(received, "user.1")
         (redis_server.kill if hurt == "killed" else redis_server.pause)()
         for n in range(1000):
             notify("user.1", {"n": n})
-        with hub.listen("user.2", heard.append):
+        with hub.listen("user.2", received.append):
             await wait_until(lambda: not hub._outbox)  # given up
         (redis_server.start if hurt == "killed" else redis_server.resume)()
-        await heard_again(heard, "user.1")
+        await notify_until_received(received, "user.1")
 
 
 @on_redis
 async def test_a_hub_started_without_redis_finds_it_later(redis_server: Redis, hub: Hub) -> None:
     redis_server.kill()
-    heard: list[Notification] = []
-    with hub.listen("user.1", heard.append):
+    received: list[Notification] = []
+    with hub.listen("user.1", received.append):
         notify("user.1", {"lost": True})
         await wait_until(lambda: not hub._outbox)
         redis_server.start()
-        await heard_again(heard, "user.1")
+        await notify_until_received(received, "user.1")
 
 
 @on_redis
 async def test_a_garbled_message_loses_nothing_but_itself(redis_server: Redis, hub: Hub) -> None:
-    heard: list[Notification] = []
-    with hub.listen("user.1", heard.append):
-        await heard_again(heard, "user.1")
+    received: list[Notification] = []
+    with hub.listen("user.1", received.append):
+        await notify_until_received(received, "user.1")
         with Client.from_url(redis_server.url) as client:
             client.publish(f"asgi__group__{hash_group_name('user.1')}", b"\xc1 no message at all")
-        await heard_again(heard, "user.1")
+        await notify_until_received(received, "user.1")
         (members,) = hub._layer.groups.values()
         assert members == {hub._channel}  # another one would fill up unread
 
@@ -522,9 +518,9 @@ async def test_a_subscriber_waits_for_messages_without_polling(
         return await read(self, disable_decoding, timeout, **how)
 
     monkeypatch.setattr(Connection, "read_response", noted)
-    heard: list[Notification] = []
-    with hub.listen("user.1", heard.append):
-        await heard_again(heard, "user.1")
+    received: list[Notification] = []
+    with hub.listen("user.1", received.append):
+        await notify_until_received(received, "user.1")
     assert waits == {None, MIN_READ_TIMEOUT_SECONDS}  # answers to commands, and the subscription
 
 
@@ -534,14 +530,14 @@ async def test_failed_connections_to_redis_leave_no_channels_behind(
 ) -> None:
     redis_server.kill()
     tries: list[None] = []
-    layer: Any = get_channel_layer()
-    send = layer.group_send
+    faulty_layer: Any = get_channel_layer()
+    send = faulty_layer.group_send
 
     async def counted(group: str, message: dict[str, Any]) -> None:
         tries.append(None)
         await send(group, message)
 
-    monkeypatch.setattr(layer, "group_send", counted, raising=False)
+    monkeypatch.setattr(faulty_layer, "group_send", counted, raising=False)
     hub = hubs.get_hub()
     await wait_until(lambda: len(tries) >= 2)
     assert hub._layer.channels == {}
@@ -553,9 +549,9 @@ async def test_failed_connections_to_redis_leave_no_channels_behind(
 @pytest.mark.timeout(120)
 async def test_a_hub_still_receives_after_a_minute_of_silence(hub: Hub) -> None:
     """The client library's own default ends every quiet subscriber after five seconds."""
-    heard: list[Notification] = []
-    with hub.listen("user.1", heard.append):
-        await heard_again(heard, "user.1")
+    received: list[Notification] = []
+    with hub.listen("user.1", received.append):
+        await notify_until_received(received, "user.1")
         await asyncio.sleep(65)
-        await heard_again(heard, "user.1", within=1)
+        await notify_until_received(received, "user.1", within=1)
     assert settings.REDIS_URL

@@ -31,7 +31,7 @@ from tests.streaming.factories import (
     register_worker,
 )
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stage")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fake_source")]
 
 WORKERS = 3
 which = st.integers(0, 1000)  # one of as many as there are

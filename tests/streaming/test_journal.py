@@ -35,12 +35,12 @@ from tests.streaming.factories import (
     without_seam_text,
 )
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stage")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fake_source")]
 
 WAVE = "\N{WATER WAVE}"
 
 
-def standing(stream: Stream) -> tuple[int, int]:
+def read_position(stream: Stream) -> tuple[int, int]:
     row = reload_stream(stream)
     return row.next_index, row.length
 
@@ -54,7 +54,7 @@ def test_an_append_moves_its_stream_and_stores_its_chunks(owner: User) -> None:
         (2, Kind.SEAM, "", 9),
         (3, Kind.TEXT, "comes", 9),
     ]
-    assert standing(stream) == (4, 14)
+    assert read_position(stream) == (4, 14)
 
 
 def test_text_that_looks_like_syntax_is_stored_unchanged(owner: User) -> None:
@@ -97,9 +97,9 @@ def test_an_append_that_is_not_the_next_one_is_refused_and_writes_nothing(
 ) -> None:
     stream = start_stream(owner)
     append_chunks(stream, "a", "b")
-    before = read_rows(stream), standing(stream)
+    before = read_rows(stream), read_position(stream)
     assert journal.append([build_append(stream, "again?", first=first)]) == set()
-    assert (read_rows(stream), standing(stream)) == before
+    assert (read_rows(stream), read_position(stream)) == before
 
 
 @pytest.mark.parametrize("epoch", [0, 2])
@@ -107,7 +107,7 @@ def test_another_epoch_is_refused_and_writes_nothing(owner: User, epoch: int) ->
     stream = start_stream(owner)
     assert stream.epoch == 1
     assert journal.append([replace(build_append(stream, "late"), epoch=epoch)]) == set()
-    assert (read_rows(stream), standing(stream)) == ([], (0, 0))
+    assert (read_rows(stream), read_position(stream)) == ([], (0, 0))
 
 
 @pytest.mark.parametrize("state", [s for s in State if s != State.RUNNING])
@@ -116,7 +116,7 @@ def test_only_a_running_stream_can_be_written(owner: User, state: State) -> None
     ended = Now() if state.has_ended else None
     Stream.objects.filter(pk=stream.pk).update(state=state, ended_at=ended)
     assert journal.append([build_append(stream, "late")]) == set()
-    assert (read_rows(stream), standing(stream)) == ([], (0, 0))
+    assert (read_rows(stream), read_position(stream)) == ([], (0, 0))
 
 
 def test_a_stream_that_does_not_exist_is_refused(owner: User) -> None:
@@ -147,7 +147,7 @@ def test_the_same_batch_after_a_lost_answer_doubles_nothing(owner: User) -> None
     assert journal.append(lost[:1]) == {written.pk}
     assert journal.append(lost, is_retry=True) == {written.pk, unwritten.pk}
     assert join_deltas(read_rows(written)) == "ab"
-    assert standing(written) == (2, 2)
+    assert read_position(written) == (2, 2)
     assert join_deltas(read_rows(unwritten)) == "c"
 
 
@@ -202,10 +202,10 @@ def test_a_writer_that_waits_for_the_row_while_its_stream_is_claimed_is_refused(
 def test_updates_of_a_stream_stay_in_its_page_of_the_table(owner: User) -> None:
     """Else every commit would cost an entry in each of the table's indexes."""
     streams = [start_stream(owner) for _ in range(60)]
-    before = pages(streams)
+    before = read_pages(streams)
     for _ in range(6):
         journal.append([build_append(stream, "and on") for stream in streams])
-    moved = sum(before[pk] != page for pk, page in pages(streams).items())
+    moved = sum(before[pk] != page for pk, page in read_pages(streams).items())
     assert moved < 0.1 * len(streams)
 
 
@@ -228,7 +228,7 @@ def test_an_append_uses_an_index_when_few_streams_run(
     assert "Rows Removed by Join Filter" not in plan
 
 
-def pages(streams: list[Stream]) -> dict[int, int]:
+def read_pages(streams: list[Stream]) -> dict[int, int]:
     with connection.cursor() as cursor:
         query = "SELECT id, (ctid::text::point)[0]::int FROM streaming_stream WHERE id = ANY(%s)"
         cursor.execute(query, [[stream.pk for stream in streams]])
@@ -255,11 +255,11 @@ def test_chunks_of_a_kind_that_this_version_does_not_know_are_read_and_joined_wi
     chunks = [Chunk(0, 0, Kind.TEXT, "a", 0), *unknown, Chunk(3, 3, Kind.TEXT, "b", 1)]
     assert journal.append([Append(stream.pk, stream.uuid, stream.epoch, tuple(chunks))])
     for after in range(-1, 4):
-        assert read(stream, after)[1] == chunks[after + 1 :]
+        assert read_after(stream, after)[1] == chunks[after + 1 :]
     assert journal.read_text(stream.pk) == StreamText("ab", "", (), 4)
 
 
-def read(stream: Stream, after: int) -> journal.ReadResult:
+def read_after(stream: Stream, after: int) -> journal.ReadResult:
     place = (stream.pk, after)
     return journal.read_chunks([place])[place]
 
@@ -274,7 +274,7 @@ def test_reading_is_bounded_and_continues_where_it_stopped(
     append_chunks(stream, *(f"{n} " for n in range(25)))
     last, reads = -1, []
     while True:
-        _, chunks = read(stream, last)
+        _, chunks = read_after(stream, last)
         if not chunks:
             break
         assert [chunk.first for chunk in chunks] == [last + 1]
@@ -288,7 +288,7 @@ def test_reading_large_rows_is_bounded_by_the_size_of_their_text(owner: User) ->
     append_chunks(stream, *("x" * MAX_CHUNK_CHARS for _ in range(30)))
     last, sizes = -1, []
     while last < 29:
-        _, chunks = read(stream, last)
+        _, chunks = read_after(stream, last)
         assert chunks[0].first == last + 1
         last = chunks[-1].index
         sizes.append(sum(len(chunk.delta) for chunk in chunks))
@@ -326,7 +326,7 @@ def test_rows_joined_by_the_database_equal_rows_read_one_by_one(
     assert (place, head) == ((stream.pk, -1), journal.read_heads([stream.pk])[stream.pk])
     assert len(list(runs)) == reads
     for after in range(-1, len(pieces) + 1):
-        _, chunks = read(stream, after)
+        _, chunks = read_after(stream, after)
         assert chunks == list(journal.coalesce(orm.read_rows(stream.pk, after, 100)))
 
 
@@ -334,7 +334,7 @@ def test_rows_joined_by_the_database_equal_rows_read_one_by_one(
 def test_reading_gives_everything_after_a_cursor_and_nothing_else(owner: User, after: int) -> None:
     stream = start_stream(owner)
     append_chunks(stream, "a", "b", (Kind.SEAM, ""), "c", "d")
-    head, chunks = read(stream, after)
+    head, chunks = read_after(stream, after)
     assert head.next_index == 5
     expected = list(range(after + 1, 5))
     assert [n for chunk in chunks for n in range(chunk.first, chunk.index + 1)] == expected
@@ -349,7 +349,7 @@ def test_reading_many_cursors_equals_reading_each_alone(owner: User) -> None:
     append_chunks(second, *("x" * 1_000 for _ in range(250)))
     places = [(s.pk, after) for s in (second, first, third) for after in (1, -1, 120, 2**53 - 1)]
     assert journal.read_chunks([*places, (4711, -1)]) == {
-        (pk, after): read(Stream.objects.get(pk=pk), after) for pk, after in places
+        (pk, after): read_after(Stream.objects.get(pk=pk), after) for pk, after in places
     }
 
 
@@ -359,20 +359,20 @@ def test_a_stream_that_does_not_exist_has_no_head(owner: User) -> None:
 
 
 def test_a_folded_stream_keeps_its_row_and_loses_its_chunks(owner: User) -> None:
-    folded, kept = start_stream(owner), start_stream(owner)
+    folded, remaining = start_stream(owner), start_stream(owner)
     append_chunks(folded, "one", "two")
-    append_chunks(kept, "kept")
+    append_chunks(remaining, "kept")
     end_stream(folded)
     journal.fold_chunks(folded.pk)
-    assert (read_rows(folded), join_deltas(read_rows(kept))) == ([], "kept")
+    assert (read_rows(folded), join_deltas(read_rows(remaining))) == ([], "kept")
     head = journal.read_heads([folded.pk])[folded.pk]
     assert (head.is_folded, head.next_index) == (True, 2)
 
 
 def test_deleting_removes_the_chunks_of_those_streams_alone(owner: User) -> None:
-    gone, kept = start_stream(owner), start_stream(owner)
+    gone, remaining = start_stream(owner), start_stream(owner)
     append_chunks(gone, "gone")
-    append_chunks(kept, "kept")
+    append_chunks(remaining, "kept")
     journal.delete_streams([gone.pk])
     assert not Stream.objects.filter(pk=gone.pk).exists()
     assert list(StreamChunk.objects.values_list("delta", flat=True)) == ["kept"]
@@ -403,7 +403,7 @@ def test_a_copied_prefix_holds_the_earlier_text_and_a_seam_at_its_end(
     assert (held.content, held.reasoning) == (text.content, text.reasoning)
     assert held.seams == tuple(sorted({*text.seams, len(text.content)}))
     assert held.ends_in_seam
-    assert standing(stream) == (held.next_index, len(text.content))
+    assert read_position(stream) == (held.next_index, len(text.content))
     assert [row[0] for row in read_rows(stream)] == list(range(held.next_index))
 
 

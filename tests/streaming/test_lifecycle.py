@@ -41,42 +41,42 @@ from tests.streaming.factories import (
     reload_stream,
     start_stream,
 )
-from tests.streaming.fake_source import Stage
+from tests.streaming.fake_source import FakeSource
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stage")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fake_source")]
 
-Rung = list[tuple[str, dict[str, Any]]]
+Published = list[tuple[str, dict[str, Any]]]
 
 
 @pytest.fixture
-def rung(monkeypatch: pytest.MonkeyPatch) -> Rung:
+def published(monkeypatch: pytest.MonkeyPatch) -> Published:
     """Every bell that the arrows ring."""
-    bells: Rung = []
-    monkeypatch.setattr(notifications, "notify", lambda group, body: bells.append((group, body)))
-    return bells
+    calls: Published = []
+    monkeypatch.setattr(notifications, "notify", lambda group, body: calls.append((group, body)))
+    return calls
 
 
 # Enqueue
 
 
 def test_a_stream_is_queued_with_its_transaction_and_workers_are_notified_after_it(
-    owner: User, rung: Rung
+    owner: User, published: Published
 ) -> None:
     with transaction.atomic():
         stream = lifecycle.enqueue(
             owner=owner, request_id=uuid4(), source=SOURCE, arguments={"a": 1}, lane="x"
         )
-        assert rung == []
-    assert rung == [(WORKERS_GROUP, {"type": "stream.queued"})]
+        assert published == []
+    assert published == [(WORKERS_GROUP, {"type": "stream.queued"})]
     row = reload_stream(stream)
     assert (row.state, row.epoch, row.next_index, row.arguments) == ("queued", 0, 0, {"a": 1})
 
 
-def test_a_rolled_back_stream_sends_no_notification(owner: User, rung: Rung) -> None:
+def test_a_rolled_back_stream_sends_no_notification(owner: User, published: Published) -> None:
     with transaction.atomic():
         queue_stream(owner)
         transaction.set_rollback(True)
-    assert rung == []
+    assert published == []
     assert not Stream.objects.exists()
 
 
@@ -119,10 +119,10 @@ def test_two_claimers_at_once_never_get_the_same_stream(owner: User, settings: S
         assert len(got) == 3
         assert len(taken) == len(set(taken))
         assert set(taken) == streams
-        assert {now_epoch for (now_epoch,) in _epochs(streams)} == {1}
+        assert {now_epoch for (now_epoch,) in _read_epochs(streams)} == {1}
 
 
-def _epochs(ids: set[int]) -> list[tuple[int]]:
+def _read_epochs(ids: set[int]) -> list[tuple[int]]:
     return list(Stream.objects.filter(pk__in=ids).values_list("epoch"))
 
 
@@ -149,12 +149,12 @@ def test_a_stopped_stream_in_the_middle_of_a_lane_is_passed_over(owner: User) ->
 
 def test_a_takeover_of_a_dead_workers_streams_counts_as_an_attempt(owner: User) -> None:
     dead, alive = register_worker(), register_worker()
-    orphan, kept = start_stream(owner, dead), start_stream(owner, alive)
+    orphan, running = start_stream(owner, dead), start_stream(owner, alive)
     assert lifecycle.claim(register_worker(), 9) == []
     expire_lease(dead)
     (taken,) = lifecycle.claim(register_worker(), 9)
     assert (taken.pk, taken.epoch, taken.attempts) == (orphan.pk, 2, 1)
-    assert reload_stream(kept).worker_id == alive.pk
+    assert reload_stream(running).worker_id == alive.pk
 
 
 def test_a_slow_worker_keeps_its_streams_if_no_other_claimed_them(owner: User) -> None:
@@ -166,7 +166,7 @@ def test_a_slow_worker_keeps_its_streams_if_no_other_claimed_them(owner: User) -
     assert reload_stream(stream).epoch == stream.epoch
 
 
-def test_a_replaced_worker_can_neither_write_nor_end(owner: User, stage: Stage) -> None:
+def test_a_replaced_worker_can_neither_write_nor_end(owner: User, fake_source: FakeSource) -> None:
     slow = register_worker()
     mine = start_stream(owner, slow)
     expire_lease(slow)
@@ -175,18 +175,22 @@ def test_a_replaced_worker_can_neither_write_nor_end(owner: User, stage: Stage) 
     assert journal.append([build_append(mine, "late")]) == set()
     assert not lifecycle.end(mine.pk, mine.epoch, COMPLETED, build_append(mine, "late"))
     assert not lifecycle.end(mine.pk, mine.epoch, COMPLETED)
-    assert (reload_stream(mine).state, read_rows(mine), stage.settled) == ("running", [], [])
+    assert (reload_stream(mine).state, read_rows(mine), fake_source.finalized) == (
+        "running",
+        [],
+        [],
+    )
     assert lifecycle.end(theirs.pk, theirs.epoch, COMPLETED)
 
 
 def test_a_released_stream_is_claimed_at_once_and_does_not_count_as_an_attempt(
-    owner: User, rung: Rung
+    owner: User, published: Published
 ) -> None:
     leaving = register_worker()
     mine, other = start_stream(owner, leaving), start_stream(owner)
-    rung.clear()
+    published.clear()
     assert lifecycle.release_streams(leaving) == 1
-    assert rung == [(WORKERS_GROUP, {"type": "stream.queued"})]
+    assert published == [(WORKERS_GROUP, {"type": "stream.queued"})]
     assert journal.append([build_append(mine, "late")]) == set()
     (taken,) = lifecycle.claim(register_worker(), 9)
     assert (taken.pk, taken.epoch, taken.attempts) == (mine.pk, 3, 0)
@@ -195,13 +199,13 @@ def test_a_released_stream_is_claimed_at_once_and_does_not_count_as_an_attempt(
 
 def test_a_worker_can_release_some_streams_and_keep_others(owner: User) -> None:
     worker = register_worker()
-    given, kept, foreign = (
+    given, running, foreign = (
         start_stream(owner, worker),
         start_stream(owner, worker),
         start_stream(owner),
     )
     assert lifecycle.release_streams(worker, [given.pk, foreign.pk]) == 1
-    assert [reload_stream(s).worker_id for s in (given, kept)] == [None, worker.pk]
+    assert [reload_stream(s).worker_id for s in (given, running)] == [None, worker.pk]
     assert reload_stream(foreign).worker_id == foreign.worker_id
 
 
@@ -338,28 +342,30 @@ def test_a_queue_note_says_what_the_stream_waits_for(
 
 @pytest.mark.parametrize("make", [queue_stream, start_stream])
 def test_a_stop_ends_a_stream_in_any_unfinished_state(
-    owner: User, stage: Stage, rung: Rung, make: Any
+    owner: User, fake_source: FakeSource, published: Published, make: Any
 ) -> None:
     stream = make(owner)
-    rung.clear()
+    published.clear()
     assert lifecycle.stop(stream.pk)
     row = reload_stream(stream)
     assert row.state == State.STOPPED
     assert row.ended_at
-    assert stage.settled == [(stream.pk, State.STOPPED)]
-    assert [group for group, _ in rung] == [STREAMS_GROUP, WORKERS_GROUP]
+    assert fake_source.finalized == [(stream.pk, State.STOPPED)]
+    assert [group for group, _ in published] == [STREAMS_GROUP, WORKERS_GROUP]
 
 
-def test_a_second_stop_has_no_effect(owner: User, stage: Stage, rung: Rung) -> None:
+def test_a_second_stop_has_no_effect(
+    owner: User, fake_source: FakeSource, published: Published
+) -> None:
     stream = start_stream(owner)
     assert lifecycle.stop(stream.pk)
-    rung.clear()
+    published.clear()
     assert not lifecycle.stop(stream.pk)
-    assert (stage.settled, rung) == ([(stream.pk, State.STOPPED)], [])
+    assert (fake_source.finalized, published) == ([(stream.pk, State.STOPPED)], [])
 
 
 @pytest.mark.parametrize("state", [State.COMPLETED, State.FAILED, State.INTERRUPTED])
-def test_an_ended_stream_is_not_stopped(owner: User, stage: Stage, state: State) -> None:
+def test_an_ended_stream_is_not_stopped(owner: User, fake_source: FakeSource, state: State) -> None:
     stream = start_stream(owner)
     end_stream(stream, Ending(state))
     assert not lifecycle.stop(stream.pk)
@@ -367,7 +373,9 @@ def test_an_ended_stream_is_not_stopped(owner: User, stage: Stage, state: State)
     assert not lifecycle.stop(4711)
 
 
-def test_of_a_stop_and_an_end_at_once_exactly_one_wins(owner: User, stage: Stage) -> None:
+def test_of_a_stop_and_an_end_at_once_exactly_one_wins(
+    owner: User, fake_source: FakeSource
+) -> None:
     for _ in range(8):
         stream = start_stream(owner)
         results = run_at_once(
@@ -379,40 +387,44 @@ def test_of_a_stop_and_an_end_at_once_exactly_one_wins(owner: User, stage: Stage
         assert sorted(results, key=str) == [False, True]
         ended = State.STOPPED if results[0] else State.COMPLETED
         assert reload_stream(stream).state == ended
-        assert stage.settled.pop() == (stream.pk, ended)
-        assert stage.settled == []
+        assert fake_source.finalized.pop() == (stream.pk, ended)
+        assert fake_source.finalized == []
         assert join_deltas(read_rows(stream)) == ("" if results[0] else "rest")
 
 
-def test_a_stop_is_part_of_the_transaction_around_it(owner: User, stage: Stage, rung: Rung) -> None:
+def test_a_stop_is_part_of_the_transaction_around_it(
+    owner: User, fake_source: FakeSource, published: Published
+) -> None:
     stream = start_stream(owner)
-    rung.clear()
+    published.clear()
     with transaction.atomic():
         assert lifecycle.stop(stream.pk)
         transaction.set_rollback(True)
     assert reload_stream(stream).state == State.RUNNING
-    assert rung == []
+    assert published == []
 
 
-def test_a_stream_may_be_stopped_and_deleted_in_one_transaction(owner: User, rung: Rung) -> None:
+def test_a_stream_may_be_stopped_and_deleted_in_one_transaction(
+    owner: User, published: Published
+) -> None:
     stream = start_stream(owner)
-    rung.clear()
+    published.clear()
     with transaction.atomic():
         lifecycle.stop(stream.pk)
         journal.delete_streams([stream.pk])
-    assert rung[-1] == (WORKERS_GROUP, {"type": "stream.ended", "stream_id": stream.pk})
+    assert published[-1] == (WORKERS_GROUP, {"type": "stream.ended", "stream_id": stream.pk})
 
 
 # End
 
 
 def test_an_ending_its_last_text_and_its_message_are_one_transaction(
-    owner: User, stage: Stage
+    owner: User, fake_source: FakeSource
 ) -> None:
     stream = start_stream(owner)
     append_chunks(stream, "all ")
     seen: list[str] = []
-    stage.on_settle = lambda ended: seen.append(journal.read_text(ended.pk).content)
+    fake_source.on_finalize = lambda ended: seen.append(journal.read_text(ended.pk).content)
     finished = Ending.from_finish(Finish("stop", {"input": 3, "output": 5}, "req_1"))
     assert lifecycle.end(stream.pk, stream.epoch, finished, build_append(stream, "of it"))
     row = reload_stream(stream)
@@ -421,51 +433,53 @@ def test_an_ending_its_last_text_and_its_message_are_one_transaction(
     assert seen == ["all of it"]
 
 
-def test_a_refused_last_text_does_not_end_the_stream(owner: User, stage: Stage) -> None:
+def test_a_refused_last_text_does_not_end_the_stream(owner: User, fake_source: FakeSource) -> None:
     stream = start_stream(owner)
     beyond = build_append(stream, "hole", first=7)
     assert not lifecycle.end(stream.pk, stream.epoch, COMPLETED, beyond)
-    assert (reload_stream(stream).state, read_rows(stream), stage.settled) == (
+    assert (reload_stream(stream).state, read_rows(stream), fake_source.finalized) == (
         "running",
         [],
         [],
     )
 
 
-def test_a_stream_ends_once(owner: User, stage: Stage) -> None:
+def test_a_stream_ends_once(owner: User, fake_source: FakeSource) -> None:
     stream = start_stream(owner)
     assert lifecycle.end(stream.pk, stream.epoch, COMPLETED)
     assert not lifecycle.end(stream.pk, stream.epoch, Ending.internal_error())
     assert reload_stream(stream).state == State.COMPLETED
-    assert len(stage.settled) == 1
+    assert len(fake_source.finalized) == 1
 
 
 class Bug(Exception):
     pass
 
 
-def test_a_finalize_that_raises_ends_the_stream_as_failed(owner: User, stage: Stage) -> None:
+def test_a_finalize_that_raises_ends_the_stream_as_failed(
+    owner: User, fake_source: FakeSource
+) -> None:
     def refuse_completed(stream: Stream) -> None:
         if stream.state == State.COMPLETED:
             raise Bug
 
-    stage.on_settle = refuse_completed
+    fake_source.on_finalize = refuse_completed
     stream = start_stream(owner)
     assert lifecycle.end(stream.pk, stream.epoch, COMPLETED, build_append(stream, "kept"))
     row = reload_stream(stream)
     assert (row.state, row.error_class, row.finish_reason) == ("failed", "internal", "")
     assert join_deltas(read_rows(stream)) == "kept"
-    assert stage.settled == [(stream.pk, State.FAILED)]
+    assert fake_source.finalized == [(stream.pk, State.FAILED)]
 
 
 @pytest.mark.parametrize("how", ["end", "stop"])
 def test_a_finalize_that_always_raises_leaves_no_stream_running(
-    owner: User, stage: Stage, how: str
+    owner: User, fake_source: FakeSource, how: str
 ) -> None:
     def refuse(stream: Stream) -> None:
         raise Bug
 
-    stage.on_settle = refuse
+    fake_source.on_finalize = refuse
     stream = start_stream(owner)
     append_chunks(stream, "kept")
     ended = (
@@ -480,7 +494,9 @@ def test_a_finalize_that_always_raises_leaves_no_stream_running(
     assert join_deltas(read_rows(stream)) == "kept"
 
 
-def test_a_database_error_in_finalize_is_no_bug_of_finalize(owner: User, stage: Stage) -> None:
+def test_a_database_error_in_finalize_is_no_bug_of_finalize(
+    owner: User, fake_source: FakeSource
+) -> None:
     """The reply was complete: whoever ends it tries again, and it is complete."""
     failures = [OperationalError("the server closed the connection")]
 
@@ -488,7 +504,7 @@ def test_a_database_error_in_finalize_is_no_bug_of_finalize(owner: User, stage: 
         if failures:
             raise failures.pop()
 
-    stage.on_settle = fail_once
+    fake_source.on_finalize = fail_once
     stream = start_stream(owner)
     with pytest.raises(OperationalError):
         lifecycle.end(stream.pk, stream.epoch, COMPLETED)
@@ -538,7 +554,7 @@ def test_an_error_of_a_source_says_whether_its_text_is_worth_continuing(
 # Fold
 
 
-def aged(stream: Stream) -> None:
+def end_two_days_ago(stream: Stream) -> None:
     """Let this stream have ended two days ago."""
     Stream.objects.filter(pk=stream.pk).update(ended_at=Now() - timedelta(days=2))
 
@@ -549,7 +565,7 @@ def test_a_stream_is_folded_once_and_not_before_its_time(owner: User) -> None:
     end_stream(stream)
     lifecycle.fold_ended_streams()
     assert join_deltas(read_rows(stream)) == "onetwo"
-    aged(stream)
+    end_two_days_ago(stream)
     lifecycle.fold_ended_streams()
     folded = reload_stream(stream).folded_at
     assert folded
@@ -568,24 +584,24 @@ def test_a_running_stream_is_never_folded(owner: User) -> None:
 
 
 def test_a_stream_whose_text_the_application_lacks_keeps_its_chunks(
-    owner: User, stage: Stage
+    owner: User, fake_source: FakeSource
 ) -> None:
     """Its chunks are the only copy, and it delays no other stream."""
 
     def broken(stream: Stream) -> None:
         raise Bug
 
-    stage.on_settle = broken
+    fake_source.on_finalize = broken
     unsettled, unknown = start_stream(owner), start_stream(owner, source="unregistered")
     for stream in (unsettled, unknown):
         append_chunks(stream, "all there is")
         end_stream(stream)
-        aged(stream)
-    stage.on_settle = lambda stream: None
+        end_two_days_ago(stream)
+    fake_source.on_finalize = lambda stream: None
     settled = start_stream(owner)
     append_chunks(settled, "held elsewhere")
     end_stream(settled)
-    aged(settled)
+    end_two_days_ago(settled)
     after = lifecycle.fold_ended_streams(limit=1)
     while after:
         after = lifecycle.fold_ended_streams(limit=1, after=after)
@@ -593,22 +609,26 @@ def test_a_stream_whose_text_the_application_lacks_keeps_its_chunks(
     assert read_rows(settled) == []
 
 
-def test_a_stream_whose_message_was_deleted_is_folded(owner: User, stage: Stage) -> None:
+def test_a_stream_whose_message_was_deleted_is_folded(owner: User, fake_source: FakeSource) -> None:
     stream = start_stream(owner)
     append_chunks(stream, "its message was deleted")
     end_stream(stream)
-    aged(stream)
-    stage.held[stream.pk] = None
+    end_two_days_ago(stream)
+    fake_source.stored_texts[stream.pk] = None
     lifecycle.fold_ended_streams()
     assert read_rows(stream) == []
 
 
-def test_the_first_part_of_a_continued_reply_is_folded(owner: User, stage: Stage) -> None:
+def test_the_first_part_of_a_continued_reply_is_folded(
+    owner: User, fake_source: FakeSource
+) -> None:
     stream = start_stream(owner)
     append_chunks(stream, (Kind.REASONING, "first thoughts"), "so far")
     end_stream(stream, Ending(State.STOPPED))
-    aged(stream)
-    stage.held[stream.pk] = StreamText("so far", "first thoughts, and later ones", (), 2)
+    end_two_days_ago(stream)
+    fake_source.stored_texts[stream.pk] = StreamText(
+        "so far", "first thoughts, and later ones", (), 2
+    )
     lifecycle.fold_ended_streams()
     assert read_rows(stream) == []
 

@@ -26,37 +26,39 @@ HEAD = StreamHead(7, 2, State.FAILED, "", 3, "", "timeout", "It took too long.",
 CHUNKS = [Chunk(0, 0, Kind.REASONING, "hm", 0), Chunk(1, 1, Kind.TEXT, "tide", 0)]
 
 
-def build(*streams: tuple[int, list[Chunk]], head: StreamHead | None = None) -> Notification:
+def build_notification(
+    *streams: tuple[int, list[Chunk]], head: StreamHead | None = None
+) -> Notification:
     entries = [Append(id, UUID_OF_ANY, 1, tuple(chunks)) for id, chunks in streams]
     return build_stream_notification(entries, head)
 
 
 def test_chunks_and_head_are_read_as_they_were_written() -> None:
-    body = build((7, CHUNKS), (8, CHUNKS[:1]), head=HEAD)
+    body = build_notification((7, CHUNKS), (8, CHUNKS[:1]), head=HEAD)
     assert list(decode_chunks(body, {7, 8})) == [(7, CHUNKS), (8, CHUNKS[:1])]
     assert decode_head(body) == HEAD
 
 
 def test_chunks_of_streams_that_are_not_wanted_are_left_out() -> None:
-    assert list(decode_chunks(build((7, CHUNKS), (8, CHUNKS)), {8})) == [(8, CHUNKS)]
+    assert list(decode_chunks(build_notification((7, CHUNKS), (8, CHUNKS)), {8})) == [(8, CHUNKS)]
 
 
 def test_the_version_before_finds_what_it_reads() -> None:
     """That version unpacks five columns and nine values by position, and reads nothing else."""
-    body = build((7, CHUNKS), head=HEAD)
+    body = build_notification((7, CHUNKS), head=HEAD)
     assert body["chunks"] == [[7, 7], [0, 1], [1, 0], ["hm", "tide"], [0, 0]]
     assert body["head"] == [7, 2, "failed", "", 3, "", "timeout", "It took too long.", False]
 
 
 def test_messages_of_the_version_before_are_read() -> None:
-    body = build((7, CHUNKS), head=HEAD)
+    body = build_notification((7, CHUNKS), head=HEAD)
     old = {name: body[name] for name in ("chunks", "head")}
     assert list(decode_chunks(old, {7})) == [(7, CHUNKS)]
     assert decode_head(old) == HEAD
 
 
 def test_names_of_a_later_version_are_ignored() -> None:
-    body = build((7, CHUNKS), head=HEAD)
+    body = build_notification((7, CHUNKS), head=HEAD)
     body["columns"] = ["author", *reversed(CHUNK_COLUMNS)]
     body["chunks"] = [["somebody"] * 2, *reversed(body["chunks"])]
     body["stream"] |= {"priority": 3}
@@ -71,11 +73,11 @@ def test_a_message_that_needs_a_later_reader_is_not_read(version: Any) -> None:
 
 
 def test_a_kind_of_a_later_version_is_passed_on_under_its_number() -> None:
-    body = build((7, CHUNKS))
+    body = build_notification((7, CHUNKS))
     body["chunks"][2] = [7, 0]
     [(_, chunks)] = decode_chunks(body, {7})
     assert [chunk.kind for chunk in chunks] == ["7", "text"]
-    assert build((7, chunks))["chunks"] == body["chunks"]
+    assert build_notification((7, chunks))["chunks"] == body["chunks"]
 
 
 def test_every_field_of_a_head_goes_over_the_wire() -> None:

@@ -28,9 +28,9 @@ from streaming.hub import STREAMS_GROUP, WORKERS_GROUP, Hub, Notification, user_
 from streaming.hub.sealed_layer import SealedLayer, hash_group_name
 from streaming.models import State, Stream
 from streaming.worker import worker as workers
-from tests.streaming.conftest import Crew
+from tests.streaming.conftest import WorkerPool
 from tests.streaming.factories import SOURCE, queue_stream, reload_stream, wait_until
-from tests.streaming.fake_source import Stage
+from tests.streaming.fake_source import FakeSource
 from tests.streaming.test_follow import Reader
 from tools.waiting import until_async
 
@@ -107,7 +107,7 @@ async def wait_until_joined(hub: Hub, group: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("stage")
+@pytest.mark.usefixtures("fake_source")
 async def test_followers_get_every_index_from_messages_of_an_older_version(
     owner: User, hub: Hub, recording: Recording
 ) -> None:
@@ -134,9 +134,9 @@ async def test_followers_get_every_index_from_messages_of_an_older_version(
 @pytest.mark.django_db(transaction=True)
 async def test_a_worker_claims_a_stream_that_an_older_version_announces(
     owner: User,
-    crew: Crew,
+    worker_pool: WorkerPool,
     hub: Hub,
-    stage: Stage,
+    fake_source: FakeSource,
     recording: Recording,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -144,8 +144,8 @@ async def test_a_worker_claims_a_stream_that_an_older_version_announces(
     message = next(
         m for m in recording.sent_to(WORKERS_GROUP) if m["body"]["type"] == "stream.queued"
     )
-    script = stage.script()
-    await crew.start()
+    script = fake_source.script()
+    await worker_pool.start()
     await wait_until_joined(hub, WORKERS_GROUP)
     await run_in_db(create_stream, owner, 1, State.QUEUED)
     await send(WORKERS_GROUP, message["body"])
@@ -155,8 +155,8 @@ async def test_a_worker_claims_a_stream_that_an_older_version_announces(
 @pytest.mark.django_db(transaction=True)
 async def test_a_worker_ends_a_run_that_an_older_version_has_stopped(
     owner: User,
-    crew: Crew,
-    stage: Stage,
+    worker_pool: WorkerPool,
+    fake_source: FakeSource,
     recording: Recording,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -164,8 +164,8 @@ async def test_a_worker_ends_a_run_that_an_older_version_has_stopped(
     message = next(
         m for m in recording.sent_to(WORKERS_GROUP) if m["body"]["type"] == "stream.ended"
     )
-    script = stage.script()
-    await crew.start()
+    script = fake_source.script()
+    await worker_pool.start()
     stream = await run_in_db(queue_stream, owner)
     await wait_until(lambda: script.calls)
     await run_in_db(stop_as_an_older_process_does, stream)
@@ -195,7 +195,7 @@ LATER: list[object] = [
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("stage")
+@pytest.mark.usefixtures("fake_source")
 async def test_after_messages_of_a_later_version_a_follower_gets_the_next_one(
     owner: User, hub: Hub, recording: Recording
 ) -> None:
@@ -214,14 +214,18 @@ async def test_after_messages_of_a_later_version_a_follower_gets_the_next_one(
 
 @pytest.mark.django_db(transaction=True)
 async def test_a_worker_continues_after_messages_of_a_later_version(
-    owner: User, crew: Crew, hub: Hub, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    owner: User,
+    worker_pool: WorkerPool,
+    hub: Hub,
+    fake_source: FakeSource,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(workers, "POLL_SECONDS", 1000.0)
-    await crew.start()
+    await worker_pool.start()
     await wait_until_joined(hub, WORKERS_GROUP)
     for body in ({"type": "stream.paused", "version": 99}, {"type": "stream.ended"}, {"type": 7}):
         await send(WORKERS_GROUP, body)
-    script = stage.script()
+    script = fake_source.script()
     script.finish()
     stream = await run_in_db(queue_stream, owner)
 
@@ -246,7 +250,7 @@ async def test_sockets_are_notified_of_changes_and_sessions_by_an_older_version(
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("stage")
+@pytest.mark.usefixtures("fake_source")
 async def test_messages_that_need_a_later_reader_are_dropped_without_an_error(
     owner: User, hub: Hub, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -305,7 +309,7 @@ def assert_passed_on(frames: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("stage")
+@pytest.mark.usefixtures("fake_source")
 async def test_a_chunk_of_a_later_kind_is_passed_on_from_a_notification(
     owner: User, hub: Hub
 ) -> None:
@@ -319,7 +323,7 @@ async def test_a_chunk_of_a_later_kind_is_passed_on_from_a_notification(
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("stage", "hub")
+@pytest.mark.usefixtures("fake_source", "hub")
 async def test_a_chunk_of_a_later_kind_is_passed_on_from_the_journal(owner: User) -> None:
     stream = await run_in_db(create_stream, owner, 7)
     await run_in_db(write_later_chunks, stream)

@@ -32,7 +32,7 @@ from tools.waiting import until
 REFUSED = psycopg.OperationalError("connection refused")
 
 
-def as_django_raises(error: Exception) -> Exception:
+def wrap_as_django(error: Exception) -> Exception:
     library = sqlite3 if isinstance(error, sqlite3.Error) else psycopg
     wrapper: Any = DatabaseErrorWrapper(SimpleNamespace(Database=library))
     try:
@@ -42,7 +42,7 @@ def as_django_raises(error: Exception) -> Exception:
         return raised
 
 
-def locked(code: int) -> sqlite3.OperationalError:
+def build_locked_error(code: int) -> sqlite3.OperationalError:
     error = sqlite3.OperationalError("database is locked")
     error.sqlite_errorcode = code
     return error
@@ -60,13 +60,15 @@ def locked(code: int) -> sqlite3.OperationalError:
         errors.TooManyConnections("sorry, too many clients already"),
         errors.ConnectionFailure("the connection broke"),
         errors.IdleInTransactionSessionTimeout("terminating connection"),
-        locked(sqlite3.SQLITE_BUSY),
-        locked(sqlite3.SQLITE_BUSY | 2 << 8),  # one of its kinds: while the other one recovers
+        build_locked_error(sqlite3.SQLITE_BUSY),
+        build_locked_error(
+            sqlite3.SQLITE_BUSY | 2 << 8
+        ),  # one of its kinds: while the other one recovers
     ],
     ids=lambda error: type(error).__name__,
 )
 def test_a_database_that_cannot_be_reached_counts_as_an_outage(error: Exception) -> None:
-    assert is_outage_error(as_django_raises(error))
+    assert is_outage_error(wrap_as_django(error))
 
 
 @pytest.mark.parametrize(
@@ -79,14 +81,14 @@ def test_a_database_that_cannot_be_reached_counts_as_an_outage(error: Exception)
         errors.UndefinedTable("no such relation"),
         psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes"),
         psycopg.ProgrammingError("the query has 2 placeholders but 1 parameters were passed"),
-        locked(sqlite3.SQLITE_ERROR),
-        locked(sqlite3.SQLITE_CORRUPT),
+        build_locked_error(sqlite3.SQLITE_ERROR),
+        build_locked_error(sqlite3.SQLITE_CORRUPT),
         ZeroDivisionError(),
     ],
     ids=lambda error: type(error).__name__,
 )
 def test_a_refused_query_does_not_count_as_an_outage(error: Exception) -> None:
-    assert not is_outage_error(as_django_raises(error))
+    assert not is_outage_error(wrap_as_django(error))
 
 
 def test_an_error_caused_by_an_outage_counts_and_an_unrelated_one_does_not() -> None:
@@ -99,7 +101,7 @@ def test_an_error_caused_by_an_outage_counts_and_an_unrelated_one_does_not() -> 
         except Exception as seen:
             return seen
 
-    gone = as_django_raises(REFUSED)
+    gone = wrap_as_django(REFUSED)
     assert is_outage_error(during(during(gone, UpdateError()), SessionInterrupted()))
     assert not is_outage_error(SessionInterrupted())
     assert not is_outage_error(during(gone, KeyError("a fault of our own")))
@@ -108,7 +110,7 @@ def test_an_error_caused_by_an_outage_counts_and_an_unrelated_one_does_not() -> 
         assert not is_outage_error(other())
 
 
-class Server:
+class FlakyDatabase:
     """A database that is away until it is told otherwise."""
 
     def __init__(self) -> None:
@@ -121,16 +123,16 @@ class Server:
             raise psycopg.OperationalError("connection failed:\n\tconnection refused")
 
 
-def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+def read_warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
 
 
 def test_an_outage_is_logged_when_it_begins_and_when_it_ends(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    server = Server()
+    server = FlakyDatabase()
     outage = OutageMonitor(server.ask)
-    errors = [as_django_raises(psycopg.OperationalError(f"fault {n}")) for n in range(8)]
+    errors = [wrap_as_django(psycopg.OperationalError(f"fault {n}")) for n in range(8)]
     threads = [threading.Thread(target=outage.is_outage, args=[error]) for error in errors * 5]
     for thread in threads:
         thread.start()
@@ -138,7 +140,7 @@ def test_an_outage_is_logged_when_it_begins_and_when_it_ends(
     assert outage.check_now(errors[0])
     server.is_there = True
     until(lambda: not outage.is_database_away)
-    began, over = warnings(caplog)
+    began, over = read_warnings(caplog)
     assert began == (
         "The database is away (connection failed: connection refused). Whatever needs it waits"
     )
@@ -147,19 +149,19 @@ def test_an_outage_is_logged_when_it_begins_and_when_it_ends(
 
 
 def test_a_single_lost_connection_is_no_outage(caplog: pytest.LogCaptureFixture) -> None:
-    server = Server()
+    server = FlakyDatabase()
     server.is_there = True
     outage = OutageMonitor(server.ask)
-    assert outage.is_outage(as_django_raises(errors.AdminShutdown("terminating connection")))
-    assert not outage.check_now(as_django_raises(REFUSED))
+    assert outage.is_outage(wrap_as_django(errors.AdminShutdown("terminating connection")))
+    assert not outage.check_now(wrap_as_django(REFUSED))
     assert server.asked in (1, 2)
-    assert warnings(caplog) == []
+    assert read_warnings(caplog) == []
 
 
 def test_other_errors_are_left_to_the_caller() -> None:
-    server = Server()
+    server = FlakyDatabase()
     outage = OutageMonitor(server.ask)
-    assert not outage.is_outage(as_django_raises(errors.DeadlockDetected("deadlock detected")))
+    assert not outage.is_outage(wrap_as_django(errors.DeadlockDetected("deadlock detected")))
     assert not outage.is_outage(asyncio.CancelledError())
     assert not server.asked
 

@@ -25,15 +25,15 @@ NAME = "9b2e…"  # of a stream, on the page
 Read = Callable[[str, str, str, str], Awaitable[str]]
 
 
-def refusal() -> FrameRejected:
+def reject_command() -> FrameRejected:
     with pytest.raises(FrameRejected) as refused:
         parse_command(json.dumps({"type": "follow", "stream": str(uuid4()), "after": -2}))
     return refused.value
 
 
 def test_the_page_shows_every_frame_of_the_server() -> None:
-    refused = json.loads(protocol.encode_error(refusal())) | {"stream": NAME}
-    said = [
+    refused = json.loads(protocol.encode_error(reject_command())) | {"stream": NAME}
+    frames = [
         protocol.encode_hello(12),
         protocol.encode_event(NAME, Chunk(13, 17, Kind.TEXT, "the tide ", 118)),
         protocol.encode_event(NAME, Snapshot(41, "…", "", (57,))),
@@ -46,7 +46,7 @@ def test_the_page_shows_every_frame_of_the_server() -> None:
         protocol.encode_bye(500),
     ]
     shown = "".join(re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)).splitlines()
-    assert [json.loads(line) for line in shown] == [json.loads(frame) for frame in said]
+    assert [json.loads(line) for line in shown] == [json.loads(frame) for frame in frames]
 
 
 def test_the_page_shows_every_command_of_a_client() -> None:
@@ -67,30 +67,30 @@ def read() -> Read:
     return found
 
 
-def chunks(*indexes: int) -> Iterator[str]:
+def encode_chunks(*indexes: int) -> Iterator[str]:
     """Of a stream whose text is its indexes."""
     for index in indexes:
         yield protocol.encode_event(NAME, Chunk(index, index, Kind.TEXT, str(index), index))
 
 
-def end(next_index: int) -> str:
+def encode_end(next_index: int) -> str:
     return protocol.encode_event(NAME, Ended(State.COMPLETED, next_index, "stop", "", ""))
 
 
 @asynccontextmanager
-async def server(*sockets: Sequence[list[str] | int]) -> AsyncIterator[tuple[str, list[int]]]:
+async def run_server(*sockets: Sequence[list[str] | int]) -> AsyncIterator[tuple[str, list[int]]]:
     """One that says, in each socket in turn, something for each `follow`; an int closes it. Its
     address, and the cursors that were sent."""
     left = iter(sockets)
     cursors: list[int] = []
 
     async def serve_one(socket: ServerConnection) -> None:
-        for said in next(left):
-            if isinstance(said, int):
-                await socket.close(said)
+        for frames in next(left):
+            if isinstance(frames, int):
+                await socket.close(frames)
                 return
             cursors.append(json.loads(await socket.recv())["after"])
-            for frame in said:
+            for frame in frames:
                 await socket.send(frame)
         await socket.wait_closed()
 
@@ -99,26 +99,30 @@ async def server(*sockets: Sequence[list[str] | int]) -> AsyncIterator[tuple[str
 
 
 async def test_the_client_reconnects_and_leaves_no_hole(read: Read) -> None:
-    before: list[list[str] | int] = [[protocol.encode_hello(1), *chunks(0, 1)], 1001]
-    after = [[*chunks(1, 2, 4)], [*chunks(3), end(5)], [*chunks(4), end(5)]]
-    async with server(before, after) as (url, cursors):
+    before: list[list[str] | int] = [[protocol.encode_hello(1), *encode_chunks(0, 1)], 1001]
+    after = [
+        [*encode_chunks(1, 2, 4)],
+        [*encode_chunks(3), encode_end(5)],
+        [*encode_chunks(4), encode_end(5)],
+    ]
+    async with run_server(before, after) as (url, cursors):
         assert await read(url, "", url, NAME) == "01234"
     assert cursors == [-1, 1, 2, 3]
 
 
 async def test_the_client_replaces_its_text_by_a_snapshot(read: Read) -> None:
     snapshot = protocol.encode_event(NAME, Snapshot(7, "all", "", ()))
-    async with server([[*chunks(0), snapshot, end(8)]]) as (url, _):
+    async with run_server([[*encode_chunks(0), snapshot, encode_end(8)]]) as (url, _):
         assert await read(url, "", url, NAME) == "all"
 
 
 async def test_the_client_does_not_reconnect_when_that_is_useless(read: Read) -> None:
-    async with server([4401]) as (url, _):
+    async with run_server([4401]) as (url, _):
         with pytest.raises(ConnectionClosed):
             await read(url, "", url, NAME)
     refused = protocol.encode_error(
         FrameRejected("not_found", "There is no such stream.", UUID(int=0))
     )
-    async with server([[refused]]) as (url, _):
+    async with run_server([[refused]]) as (url, _):
         with pytest.raises(LookupError, match="There is no such stream"):
             await read(url, "", url, NAME)

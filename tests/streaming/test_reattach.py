@@ -18,7 +18,7 @@ from streaming.providers.registry import get_adapter
 from streaming.providers.reply_source import ReplySource
 from streaming.providers.types import CONTINUE_PROMPT, Request, Turn
 from streaming.sources import StreamHandler
-from tests.streaming.conftest import Crew
+from tests.streaming.conftest import WorkerPool
 from tests.streaming.factories import (
     SOURCE,
     abandon_stream,
@@ -30,19 +30,19 @@ from tests.streaming.factories import (
     start_stream,
     wait_for_row,
 )
-from tests.streaming.fake_source import Stage
+from tests.streaming.fake_source import FakeSource
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
 from tools.waiting import until_async
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 WORDS = ("Kelp \ud83c", "\udf0a holds ", "fast, ", "é", "\n\n", "and sways", " above.")
-WHOLE = Behaviour.of(*WORDS).text
+COMPLETE = Behaviour.of(*WORDS).text
 
 
 @pytest.fixture
-def background(provider: Fake, stage: Stage) -> Fake:
-    """Asked by all streams here, in the background, instead of the stage."""
+def background(provider: Fake, fake_source: FakeSource) -> Fake:
+    """The provider of all streams in this file. It answers in the background."""
     provider.reset()
     kelp = get_adapter("openai", base_url=provider.openai)
 
@@ -59,7 +59,7 @@ def background(provider: Fake, stage: Stage) -> Fake:
     return provider
 
 
-def generations(background: Fake) -> int:
+def count_generations(background: Fake) -> int:
     return [asked.wire for asked in background.requests()].count("openai.responses")
 
 
@@ -67,51 +67,51 @@ def is_completed(row: Stream) -> bool:
     return row.state == State.COMPLETED
 
 
-async def held_at(background: Fake, stream: Stream, sent: int) -> None:
+async def wait_until_held(background: Fake, stream: Stream, sent: int) -> None:
     """Wait until the fake waits, and everything before that is written, the place too."""
     await asyncio.to_thread(background.wait_for, "held")
     # A delta that ends in half a character waits for the next one.
-    whole = Behaviour.of(*WORDS[: 0 if sent == 1 else sent]).text
+    written = Behaviour.of(*WORDS[: 0 if sent == 1 else sent]).text
 
     async def so() -> bool:
         placed = bool((await run_in_db(reload_stream, stream)).upstream_id)
-        return placed and join_deltas(await run_in_db(read_rows, stream)) == whole
+        return placed and join_deltas(await run_in_db(read_rows, stream)) == written
 
-    await until_async(so, within=10, what=f"{whole!r} is written")
+    await until_async(so, within=10, what=f"{written!r} is written")
 
 
 @pytest.mark.parametrize("sent", range(len(WORDS) + 1))
 async def test_after_a_dead_worker_the_next_one_continues_the_exact_text(
-    background: Fake, owner: User, crew: Crew, sent: int
+    background: Fake, owner: User, worker_pool: WorkerPool, sent: int
 ) -> None:
     background.script(Behaviour.of(*WORDS, hold_after=(sent,)))
-    await crew.start()
+    await worker_pool.start()
     stream = await run_in_db(queue_stream, owner)
-    await held_at(background, stream, sent)
+    await wait_until_held(background, stream, sent)
     await run_in_db(abandon_stream, stream)
-    await crew.start()
+    await worker_pool.start()
     await asyncio.to_thread(background.wait, lambda seen: len(seen) == 2)
     background.release()
     row = await wait_for_row(stream, is_completed, within=20)
     written = await run_in_db(read_rows, stream)
-    assert join_deltas(written) == WHOLE
+    assert join_deltas(written) == COMPLETE
     assert Kind.SEAM not in {kind for _, kind, _, _ in written}
-    assert (generations(background), row.attempts) == (1, 1)
+    assert (count_generations(background), row.attempts) == (1, 1)
 
 
 async def test_a_draining_worker_releases_the_stored_reply_without_cancelling_it(
-    background: Fake, owner: User, crew: Crew
+    background: Fake, owner: User, worker_pool: WorkerPool
 ) -> None:
     background.script(Behaviour.of(*WORDS, hold_after=(3,)))
-    first = await crew.start()
+    first = await worker_pool.start()
     stream = await run_in_db(queue_stream, owner)
-    await held_at(background, stream, 3)
-    await crew.start()
-    await crew.drain(first)
+    await wait_until_held(background, stream, 3)
+    await worker_pool.start()
+    await worker_pool.drain(first)
     await asyncio.to_thread(background.wait, lambda seen: len(seen) == 2)
     background.release()
     await wait_for_row(stream, is_completed, within=20)
-    assert join_deltas(await run_in_db(read_rows, stream)) == WHOLE
+    assert join_deltas(await run_in_db(read_rows, stream)) == COMPLETE
     assert [asked.wire for asked in background.requests()] == [
         "openai.responses",
         "openai.responses.attached",
@@ -120,21 +120,27 @@ async def test_a_draining_worker_releases_the_stored_reply_without_cancelling_it
 
 @pytest.mark.parametrize("place", [0, 1, 4, len(WORDS)])
 async def test_the_same_worker_reconnects_a_broken_connection(
-    background: Fake, owner: User, crew: Crew, place: int, monkeypatch: pytest.MonkeyPatch
+    background: Fake,
+    owner: User,
+    worker_pool: WorkerPool,
+    place: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(reattach, "REATTACH_DELAY_SECONDS", 0.01)
     background.script(Behaviour.of(*WORDS, cut_after=place))
-    await crew.start()
+    await worker_pool.start()
     stream = await run_in_db(queue_stream, owner)
     row = await wait_for_row(stream, is_completed, within=20)
-    assert join_deltas(await run_in_db(read_rows, stream)) == WHOLE
-    assert (generations(background), row.epoch) == (1, 1)
+    assert join_deltas(await run_in_db(read_rows, stream)) == COMPLETE
+    assert (count_generations(background), row.epoch) == (1, 1)
 
 
-async def test_reasoning_is_continued_as_well(background: Fake, owner: User, crew: Crew) -> None:
+async def test_reasoning_is_continued_as_well(
+    background: Fake, owner: User, worker_pool: WorkerPool
+) -> None:
     thoughts = (Piece("Hm, ", "reasoning"), Piece("tides.", "reasoning"), Piece("Yes."))
     background.script(Behaviour(thoughts, hold_after=(1,)))
-    await crew.start()
+    await worker_pool.start()
     stream = await run_in_db(queue_stream, owner)
     await asyncio.to_thread(background.wait_for, "held")
 
@@ -143,7 +149,7 @@ async def test_reasoning_is_continued_as_well(background: Fake, owner: User, cre
 
     await until_async(thought, within=10, what="the first thought is written")
     await run_in_db(abandon_stream, stream)
-    await crew.start()
+    await worker_pool.start()
     await asyncio.to_thread(background.wait, lambda seen: len(seen) == 2)
     background.release()
     await wait_for_row(stream, is_completed, within=20)
@@ -152,7 +158,7 @@ async def test_reasoning_is_continued_as_well(background: Fake, owner: User, cre
 
 
 async def test_an_expired_stored_reply_continues_as_usual(
-    background: Fake, owner: User, crew: Crew, monkeypatch: pytest.MonkeyPatch
+    background: Fake, owner: User, worker_pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reattach, "REATTACH_DELAY_SECONDS", 0.01)
     background.script(
@@ -160,26 +166,26 @@ async def test_an_expired_stored_reply_continues_as_usual(
         Behaviour(on="attach", error=ErrorAnswer(404)),
         Behaviour.of("and the rest."),
     )
-    await crew.start()
+    await worker_pool.start()
     stream = await run_in_db(queue_stream, owner)
-    await held_at(background, stream, 3)
+    await wait_until_held(background, stream, 3)
     await run_in_db(abandon_stream, stream)
-    await crew.start()
+    await worker_pool.start()
     row = await wait_for_row(stream, is_completed, within=20)
     before = Behaviour.of(*WORDS[:3]).text
     text = await run_in_db(journal.read_text, stream.pk)
     assert (text.content, text.seams) == (before + "and the rest.", (len(before),))
     assert background.requests()[-1].prompt == CONTINUE_PROMPT
-    assert (generations(background), row.state) == (2, "completed")
+    assert (count_generations(background), row.state) == (2, "completed")
 
 
 async def test_a_stop_cancels_the_reply_at_the_provider(
-    background: Fake, owner: User, crew: Crew
+    background: Fake, owner: User, worker_pool: WorkerPool
 ) -> None:
     background.script(Behaviour.of(*WORDS, hold_after=(3,)))
-    await crew.start()
+    await worker_pool.start()
     stream = await run_in_db(queue_stream, owner)
-    await held_at(background, stream, 3)
+    await wait_until_held(background, stream, 3)
     await run_in_db(lifecycle.stop, stream.pk)
     _, cancelled = await asyncio.to_thread(background.wait, lambda seen: len(seen) == 2)
     assert cancelled.wire == "openai.responses.cancelled"
@@ -187,11 +193,11 @@ async def test_a_stop_cancels_the_reply_at_the_provider(
 
 
 async def test_a_failed_stored_reply_is_requested_again_while_nothing_is_written(
-    background: Fake, owner: User, crew: Crew, monkeypatch: pytest.MonkeyPatch
+    background: Fake, owner: User, worker_pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streaming.providers.retries.RETRY_DELAYS_SECONDS", (0.01, 0.01))
     background.script(Behaviour.of("lost", error_after=0), Behaviour.of("Kelp."))
-    await crew.start()
+    await worker_pool.start()
     stream = await run_in_db(queue_stream, owner)
     await wait_for_row(stream, is_completed, within=20)
     assert join_deltas(await run_in_db(read_rows, stream)) == "Kelp."

@@ -21,7 +21,7 @@ from streaming.providers.registry import get_adapter
 from streaming.providers.reply_source import ReplySource
 from streaming.providers.types import Request, Turn
 from streaming.sources import StreamHandler
-from tests.streaming.conftest import Crew
+from tests.streaming.conftest import WorkerPool
 from tests.streaming.factories import (
     SOURCE,
     join_deltas,
@@ -116,7 +116,7 @@ def test_a_refused_parameter_is_found_by_any_of_its_names(param: str, parameter:
 
 
 @pytest.mark.parametrize(
-    ("said", "parameter"),
+    ("message", "parameter"),
     [
         ("`temperature` is deprecated for this model.", "temperature"),
         ("property 'reasoning_effort' is unsupported", "reasoning_effort"),
@@ -127,8 +127,10 @@ def test_a_refused_parameter_is_found_by_any_of_its_names(param: str, parameter:
         ("", ""),
     ],
 )
-def test_a_refused_parameter_may_be_named_in_the_message_alone(said: str, parameter: str) -> None:
-    assert retries.find_unsupported_parameter(errors.BadRequest(detail=said), ASKED) == parameter
+def test_a_refused_parameter_may_be_named_in_the_message_alone(
+    message: str, parameter: str
+) -> None:
+    assert retries.find_unsupported_parameter(errors.BadRequest(detail=message), ASKED) == parameter
 
 
 def test_a_parameter_that_was_not_sent_is_not_dropped() -> None:
@@ -138,7 +140,7 @@ def test_a_parameter_that_was_not_sent_is_not_dropped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "for_good"),
+    ("message", "for_good"),
     [
         ("Unsupported parameter: 'max_tokens' is not supported with this model.", True),
         ("'temperature' does not support 0.2 with this model. Only the default (1) value", True),
@@ -149,8 +151,8 @@ def test_a_parameter_that_was_not_sent_is_not_dropped() -> None:
         ("", False),
     ],
 )
-def test_only_a_refusal_of_the_parameter_itself_is_permanent(said: str, for_good: bool) -> None:
-    assert retries.is_permanent(errors.BadRequest(param="x", detail=said)) is for_good
+def test_only_a_refusal_of_the_parameter_itself_is_permanent(message: str, for_good: bool) -> None:
+    assert retries.is_permanent(errors.BadRequest(param="x", detail=message)) is for_good
 
 
 # With a worker
@@ -166,7 +168,7 @@ class Upstream:
         self.requests: list[Request] = []
         self.refused: list[str] = []
         self.adapter: Adapter = self
-        sources.register(SOURCE, StreamHandler(self.prepare, self.settle, self.recall))
+        sources.register(SOURCE, StreamHandler(self.prepare, self.finalize, self.load_text))
 
     def prepare(self, stream: Stream, text: StreamText) -> ReplySource:
         return ReplySource(self.adapter, ASKED, Secret("key-1234"), self.remember)
@@ -174,10 +176,10 @@ class Upstream:
     async def remember(self, parameter: str) -> None:
         self.refused.append(parameter)
 
-    def settle(self, stream: Stream) -> None:
+    def finalize(self, stream: Stream) -> None:
         pass
 
-    def recall(self, stream: Stream) -> StreamText:
+    def load_text(self, stream: Stream) -> StreamText:
         return StreamText()
 
     async def stream(self, request: Request, key: Secret) -> AsyncGenerator[ReplyEvent, None]:
@@ -193,7 +195,7 @@ class Upstream:
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries, "RETRY_DELAYS_SECONDS", (0.05, 0.05))
 
 
@@ -201,9 +203,11 @@ db = pytest.mark.django_db(transaction=True)
 
 
 @db
-async def test_a_third_attempt_may_succeed(owner: User, crew: Crew, quick: None) -> None:
+async def test_a_third_attempt_may_succeed(
+    owner: User, worker_pool: WorkerPool, short_delays: None
+) -> None:
     upstream = Upstream(errors.Overloaded(), errors.RateLimited(), "tide")
-    await crew.start()
+    await worker_pool.start()
     row = await wait_for_end(await run_in_db(queue_stream, owner), within=30)
     assert (row.state, row.note, row.attempts, row.epoch) == ("completed", "", 0, 1)
     assert join_deltas(await run_in_db(read_rows, row)) == "tide"
@@ -212,11 +216,11 @@ async def test_a_third_attempt_may_succeed(owner: User, crew: Crew, quick: None)
 
 @db
 async def test_a_third_failure_ends_the_stream_with_its_details(
-    owner: User, crew: Crew, quick: None
+    owner: User, worker_pool: WorkerPool, short_delays: None
 ) -> None:
     last = errors.Overloaded(provider="OpenAI", detail="{busy}", upstream_id="req_9")
     upstream = Upstream(errors.ConnectionFailed(), errors.TimedOut(), last, "never")
-    await crew.start()
+    await worker_pool.start()
     row = await wait_for_end(await run_in_db(queue_stream, owner), within=30)
     assert (row.state, row.error_class, row.error) == ("failed", "overloaded", last.message)
     assert (row.error_detail, row.upstream_id, row.note) == ("{busy}", "req_9", "")
@@ -226,10 +230,10 @@ async def test_a_third_failure_ends_the_stream_with_its_details(
 @db
 @pytest.mark.parametrize("kind", FINAL)
 async def test_a_permanent_error_costs_one_request(
-    owner: User, crew: Crew, kind: type[ProviderError]
+    owner: User, worker_pool: WorkerPool, kind: type[ProviderError]
 ) -> None:
     upstream = Upstream(kind(), "never")
-    await crew.start()
+    await worker_pool.start()
     row = await wait_for_end(await run_in_db(queue_stream, owner), within=30)
     assert (row.state, row.error_class) == ("failed", kind.code)
     assert len(upstream.requests) == 1
@@ -237,10 +241,10 @@ async def test_a_permanent_error_costs_one_request(
 
 @db
 async def test_after_text_is_written_there_is_no_retry(
-    owner: User, crew: Crew, quick: None
+    owner: User, worker_pool: WorkerPool, short_delays: None
 ) -> None:
     upstream = Upstream("half a ti", errors.Overloaded(), "never")
-    await crew.start()
+    await worker_pool.start()
     row = await wait_for_end(await run_in_db(queue_stream, owner), within=30)
     assert (row.state, row.error_class) == ("interrupted", "overloaded")
     assert join_deltas(await run_in_db(read_rows, row)) == "half a ti"
@@ -248,9 +252,9 @@ async def test_after_text_is_written_there_is_no_retry(
 
 
 @db
-async def test_a_long_retry_time_is_not_waited_for(owner: User, crew: Crew) -> None:
+async def test_a_long_retry_time_is_not_waited_for(owner: User, worker_pool: WorkerPool) -> None:
     upstream = Upstream(errors.RateLimited(provider="OpenAI", retry_after=600), "never")
-    await crew.start()
+    await worker_pool.start()
     row = await wait_for_end(await run_in_db(queue_stream, owner), within=30)
     assert row.state == "failed"
     assert row.error.endswith("Try again in 10 min.")
@@ -259,11 +263,11 @@ async def test_a_long_retry_time_is_not_waited_for(owner: User, crew: Crew) -> N
 
 @db
 async def test_followers_see_the_retry_and_a_stop_ends_it_at_once(
-    owner: User, crew: Crew, monkeypatch: pytest.MonkeyPatch
+    owner: User, worker_pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retries, "RETRY_DELAYS_SECONDS", (50.0, 50.0))
     upstream = Upstream(errors.Overloaded(), "never")
-    await crew.start()
+    await worker_pool.start()
     stream = await run_in_db(queue_stream, owner)
     notes: list[str] = []
 
@@ -273,13 +277,13 @@ async def test_followers_see_the_retry_and_a_stop_ends_it_at_once(
                 notes.append(event.note)
 
     reading = asyncio.create_task(read())
-    said = "Overloaded. Retrying in 50 s (2 of 3)"
+    message = "Overloaded. Retrying in 50 s (2 of 3)"
 
-    async def told() -> bool:
-        return said in notes
+    async def has_note() -> bool:
+        return message in notes
 
-    await until_async(told, within=20, what="the follower is told")
-    assert (await run_in_db(reload_stream, stream)).note == said
+    await until_async(has_note, within=20, what="the follower is told")
+    assert (await run_in_db(reload_stream, stream)).note == message
     assert await run_in_db(lifecycle.stop, stream.pk)
     await asyncio.wait_for(reading, 20)
     row = await run_in_db(reload_stream, stream)
@@ -287,10 +291,12 @@ async def test_followers_see_the_retry_and_a_stop_ends_it_at_once(
 
 
 @db
-async def test_an_unsupported_parameter_is_dropped_and_remembered(owner: User, crew: Crew) -> None:
+async def test_an_unsupported_parameter_is_dropped_and_remembered(
+    owner: User, worker_pool: WorkerPool
+) -> None:
     never = errors.BadRequest(param="temperature", detail="'temperature' is not supported")
     upstream = Upstream(never, "tide")
-    await crew.start()
+    await worker_pool.start()
     row = await wait_for_end(await run_in_db(queue_stream, owner), within=30)
     assert (row.state, row.note) == ("completed", "")
     assert [request.temperature for request in upstream.requests] == [0.2, None]
@@ -299,9 +305,11 @@ async def test_an_unsupported_parameter_is_dropped_and_remembered(owner: User, c
 
 
 @db
-async def test_a_refused_value_is_dropped_and_not_remembered(owner: User, crew: Crew) -> None:
+async def test_a_refused_value_is_dropped_and_not_remembered(
+    owner: User, worker_pool: WorkerPool
+) -> None:
     upstream = Upstream(errors.BadRequest(param="max_tokens", detail="5 is too few"), "tide")
-    await crew.start()
+    await worker_pool.start()
     assert (
         await wait_for_end(await run_in_db(queue_stream, owner), within=30)
     ).state == "completed"
@@ -310,10 +318,12 @@ async def test_a_refused_value_is_dropped_and_not_remembered(owner: User, crew: 
 
 
 @db
-async def test_a_refusal_of_a_dropped_parameter_ends_the_stream(owner: User, crew: Crew) -> None:
+async def test_a_refusal_of_a_dropped_parameter_ends_the_stream(
+    owner: User, worker_pool: WorkerPool
+) -> None:
     no = "temperature is not supported"
     upstream = Upstream(*(errors.BadRequest(param="temperature", detail=no) for _ in range(9)))
-    await crew.start()
+    await worker_pool.start()
     row = await wait_for_end(await run_in_db(queue_stream, owner), within=30)
     assert (row.state, row.error_class) == ("failed", "bad_request")
     assert len(upstream.requests) == 2
@@ -339,8 +349,8 @@ TIDE = Behaviour(pieces=(Piece("tide"),))
 )
 async def test_a_provider_gets_exactly_the_intended_requests(
     owner: User,
-    crew: Crew,
-    quick: None,
+    worker_pool: WorkerPool,
+    short_delays: None,
     fake: Fake,
     before: list[Behaviour],
     state: str,
@@ -349,7 +359,7 @@ async def test_a_provider_gets_exactly_the_intended_requests(
     upstream = Upstream()
     upstream.adapter = get_adapter("local", base_url=fake.openai)
     await asyncio.to_thread(fake.script, *before, TIDE)
-    await crew.start()
+    await worker_pool.start()
     row = await wait_for_end(await run_in_db(queue_stream, owner), within=30)
     assert row.state == state
     assert len(await asyncio.to_thread(fake.requests)) == requests

@@ -13,7 +13,7 @@ from streaming.database import run_in_db
 from streaming.events import Delta, Finish, Note, Seam, SourceError, SourceEvent, StreamText
 from streaming.models import Kind, State
 from streaming.sources import StreamHandler
-from tests.streaming.conftest import Crew
+from tests.streaming.conftest import WorkerPool
 from tests.streaming.factories import (
     SOURCE,
     abandon_stream,
@@ -75,15 +75,17 @@ def _read_from(number: int) -> list[Step]:
 
 
 @pytest.fixture
-def log(crew: Crew) -> LogFile:
-    """Registered instead of the stage that `crew` has registered."""
+def log(worker_pool: WorkerPool) -> LogFile:
+    """Registered instead of the fake source of `worker_pool`."""
     log = LogFile()
     log.register()
     return log
 
 
-async def test_a_source_is_read_to_its_end(owner: User, crew: Crew, log: LogFile) -> None:
-    await crew.start()
+async def test_a_source_is_read_to_its_end(
+    owner: User, worker_pool: WorkerPool, log: LogFile
+) -> None:
+    await worker_pool.start()
     row = await wait_for_end(await run_in_db(queue_stream, owner))
     assert (row.state, row.finish_reason, row.checkpoint) == ("completed", "stop", "")
     assert join_deltas(await run_in_db(read_rows, row)) == "".join(LINES)
@@ -91,16 +93,16 @@ async def test_a_source_is_read_to_its_end(owner: User, crew: Crew, log: LogFile
 
 
 async def test_the_next_worker_continues_from_the_checkpoint_without_a_seam(
-    owner: User, crew: Crew, log: LogFile
+    owner: User, worker_pool: WorkerPool, log: LogFile
 ) -> None:
     held = asyncio.Event()
     log.steps = lambda number: [*_read_from(number)[:3], held]
-    await crew.start()
+    await worker_pool.start()
     stream = await run_in_db(queue_stream, owner)
     await wait_for_row(stream, lambda row: row.checkpoint == "3")
     log.steps = _read_from
     await run_in_db(abandon_stream, stream)
-    await crew.start()
+    await worker_pool.start()
     row = await wait_for_end(stream)
     written = await run_in_db(read_rows, stream)
     assert (row.state, join_deltas(written)) == ("completed", "".join(LINES))
@@ -110,31 +112,33 @@ async def test_the_next_worker_continues_from_the_checkpoint_without_a_seam(
 
 
 async def test_text_without_a_checkpoint_invalidates_the_one_before(
-    owner: User, crew: Crew, log: LogFile
+    owner: User, worker_pool: WorkerPool, log: LogFile
 ) -> None:
     held = asyncio.Event()
     log.steps = lambda number: [Delta("a", checkpoint="1"), Delta("b"), held]
-    await crew.start()
+    await worker_pool.start()
     stream = await run_in_db(queue_stream, owner)
     row = await wait_for_row(stream, lambda row: row.length == 2)
     assert row.checkpoint == ""
 
 
 async def test_a_checkpoint_before_any_text_is_saved_at_once(
-    owner: User, crew: Crew, log: LogFile
+    owner: User, worker_pool: WorkerPool, log: LogFile
 ) -> None:
     held = asyncio.Event()
     log.steps = lambda number: [Delta("", checkpoint="0 of 6"), held]
-    await crew.start()
+    await worker_pool.start()
     stream = await run_in_db(queue_stream, owner)
     row = await wait_for_row(stream, lambda row: row.checkpoint == "0 of 6")
     assert (row.length, row.next_index) == (0, 0)
 
 
-async def test_a_note_stands_until_the_next_text(owner: User, crew: Crew, log: LogFile) -> None:
+async def test_a_note_stands_until_the_next_text(
+    owner: User, worker_pool: WorkerPool, log: LogFile
+) -> None:
     first, second = asyncio.Event(), asyncio.Event()
     log.steps = lambda number: [Note("Rotating the log"), first, Delta("a"), second, Finish()]
-    await crew.start()
+    await worker_pool.start()
     stream = await run_in_db(queue_stream, owner)
     await wait_for_row(stream, lambda row: row.note == "Rotating the log")
     first.set()
@@ -144,10 +148,10 @@ async def test_a_note_stands_until_the_next_text(owner: User, crew: Crew, log: L
 
 
 async def test_a_seam_and_the_text_behind_it_are_one_commit(
-    owner: User, crew: Crew, log: LogFile
+    owner: User, worker_pool: WorkerPool, log: LogFile
 ) -> None:
     log.steps = lambda number: [Delta("a"), Note("Again"), Seam(), Delta("b"), Finish()]
-    await crew.start()
+    await worker_pool.start()
     stream = await run_in_db(queue_stream, owner)
     await wait_for_end(stream)
     assert [
@@ -167,10 +171,10 @@ async def test_a_seam_and_the_text_behind_it_are_one_commit(
     ],
 )
 async def test_an_error_of_a_source_ends_the_stream(
-    owner: User, crew: Crew, log: LogFile, error: SourceError, state: State
+    owner: User, worker_pool: WorkerPool, log: LogFile, error: SourceError, state: State
 ) -> None:
     log.steps = lambda number: [Delta("a"), error]
-    await crew.start()
+    await worker_pool.start()
     row = await wait_for_end(await run_in_db(queue_stream, owner))
     assert (row.state, row.error_class) == (state, error.code)
     assert (row.error, row.error_detail) == (error.message, "inode 7")
@@ -178,10 +182,10 @@ async def test_an_error_of_a_source_ends_the_stream(
 
 
 async def test_a_source_without_a_finish_is_interrupted(
-    owner: User, crew: Crew, log: LogFile
+    owner: User, worker_pool: WorkerPool, log: LogFile
 ) -> None:
     log.steps = lambda number: [Delta("a")]
-    await crew.start()
+    await worker_pool.start()
     row = await wait_for_end(await run_in_db(queue_stream, owner))
     assert (row.state, row.error_class) == ("interrupted", "interrupted")
     assert row.error.endswith(".")
@@ -189,12 +193,12 @@ async def test_a_source_without_a_finish_is_interrupted(
 
 @pytest.mark.parametrize("failure", [None, SourceError("gone", "It is gone."), OSError("gone")])
 async def test_a_stop_cancels_what_would_go_on_without_the_worker(
-    owner: User, crew: Crew, log: LogFile, failure: Exception | None
+    owner: User, worker_pool: WorkerPool, log: LogFile, failure: Exception | None
 ) -> None:
     held = asyncio.Event()
     log.on_cancel = failure
     log.steps = lambda number: [*_read_from(number)[:2], held]
-    await crew.start()
+    await worker_pool.start()
     stream = await run_in_db(queue_stream, owner)
     await wait_for_row(stream, lambda row: row.checkpoint == "2")
     await run_in_db(lifecycle.stop, stream.pk)
@@ -203,13 +207,13 @@ async def test_a_stop_cancels_what_would_go_on_without_the_worker(
 
 
 async def test_a_worker_that_hands_a_stream_over_cancels_nothing(
-    owner: User, crew: Crew, log: LogFile
+    owner: User, worker_pool: WorkerPool, log: LogFile
 ) -> None:
     held = asyncio.Event()
     log.steps = lambda number: [*_read_from(number)[:2], held]
-    worker = await crew.start()
+    worker = await worker_pool.start()
     stream = await run_in_db(queue_stream, owner)
     await wait_for_row(stream, lambda row: row.checkpoint == "2")
-    await crew.drain(worker)
+    await worker_pool.drain(worker)
     assert (log.cancelled, log.closed) == ([], 1)
     assert (await run_in_db(reload_stream, stream)).state == State.RUNNING

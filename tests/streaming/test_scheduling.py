@@ -27,7 +27,7 @@ from tests.streaming.factories import (
     start_stream,
 )
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stage")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fake_source")]
 
 ATTACKERS = 20
 EACH = 30
@@ -40,7 +40,7 @@ def attackers() -> list[User]:
     return User.objects.bulk_create(people)
 
 
-def wave(people: list[User], pool: str = "", each: int = EACH) -> None:
+def queue_many(people: list[User], pool: str = "", each: int = EACH) -> None:
     """So many queued streams of each of these, one person after the other."""
     Stream.objects.bulk_create(
         Stream(owner=person, request_id=uuid4(), source=SOURCE, pool=pool)
@@ -57,11 +57,11 @@ def claim_all(worker: Worker) -> list[Stream]:
     return claimed
 
 
-def per_owner(streams: list[Stream]) -> Counter[int]:
+def count_by_owner(streams: list[Stream]) -> Counter[int]:
     return Counter(stream.owner_id for stream in streams)
 
 
-def asked(person: User, pool: str = "") -> Stream:
+def queue_in_pool(person: User, pool: str = "") -> Stream:
     stream = queue_stream(person)
     Stream.objects.filter(pk=stream.pk).update(pool=pool)
     return stream
@@ -86,7 +86,7 @@ def test_the_promised_number_of_owners_can_hold_all_slots_and_no_fewer(
 
 
 @pytest.fixture
-def small(settings: Settings) -> Settings:
+def small_limits(settings: Settings) -> Settings:
     """Fewer places, in the same proportions but for the demo's: twenty people must fit in."""
     settings.STREAMING_MAX_STREAMS_PER_WORKER = 80
     settings.STREAMING_POOLS = {"demo": 32, "keyless": 40}
@@ -97,17 +97,19 @@ def small(settings: Settings) -> Settings:
     ("pool", "gradually"), [("demo", True), ("", False), ("keyless", True)], ids=str
 )
 def test_twenty_busy_owners_leave_slots_for_owners_with_no_running_stream(
-    attackers: list[User], colleague: User, small: Settings, pool: str, gradually: bool
+    attackers: list[User], colleague: User, small_limits: Settings, pool: str, gradually: bool
 ) -> None:
     worker = register_worker()
     for people in [[person] for person in attackers] if gradually else [attackers]:
-        wave(people, pool)
+        queue_many(people, pool)
         claim_all(worker)
     held = Counter(Stream.objects.filter(state=State.RUNNING).values_list("owner_id", flat=True))
     assert len(held) == ATTACKERS, "each has a turn"
-    assert held.total() < small.STREAMING_POOLS.get(pool, small.STREAMING_MAX_STREAMS_PER_WORKER)
+    assert held.total() < small_limits.STREAMING_POOLS.get(
+        pool, small_limits.STREAMING_MAX_STREAMS_PER_WORKER
+    )
     for of in (pool, ""):
-        mine = asked(colleague, of)
+        mine = queue_in_pool(colleague, of)
         assert [stream.pk for stream in lifecycle.claim(worker, 50)] == [mine.pk]
         end_stream(reload_stream(mine))
         claim_all(worker)
@@ -115,15 +117,15 @@ def test_twenty_busy_owners_leave_slots_for_owners_with_no_running_stream(
 
 @pytest.mark.prove
 def test_demand_for_all_pools_at_once_leaves_slots_in_each(
-    attackers: list[User], colleague: User, small: Settings
+    attackers: list[User], colleague: User, small_limits: Settings
 ) -> None:
-    small.STREAMING_MAX_STREAMS_PER_WORKER = 120
+    small_limits.STREAMING_MAX_STREAMS_PER_WORKER = 120
     worker = register_worker()
     for pool in ("demo", "keyless", ""):
-        wave(attackers, pool)
+        queue_many(attackers, pool)
         claim_all(worker)
     for pool in ("demo", "keyless", ""):
-        mine = asked(colleague, pool)
+        mine = queue_in_pool(colleague, pool)
         assert [stream.pk for stream in lifecycle.claim(worker, 50)] == [mine.pk]
         end_stream(reload_stream(mine))
 
@@ -172,8 +174,8 @@ def test_of_two_idle_owners_the_one_with_the_older_turn_goes_first(
 
 def test_every_owner_is_served_in_the_end(attackers: list[User], settings: Settings) -> None:
     settings.STREAMING_MAX_STREAMS_PER_WORKER, settings.STREAMING_POOLS = 10, {"demo": 2}
-    wave(attackers[:6], each=4)
-    wave(attackers[3:9], "demo", each=2)
+    queue_many(attackers[:6], each=4)
+    queue_many(attackers[3:9], "demo", each=2)
     worker = register_worker()
     for _ in range(40):
         for stream in claim_all(worker):
@@ -186,10 +188,10 @@ def test_a_limited_pool_is_not_exceeded_and_delays_no_other_stream(
 ) -> None:
     settings.STREAMING_POOLS = {"demo": 8}
     worker = register_worker()
-    wave(attackers[:10], "demo", each=3)
+    queue_many(attackers[:10], "demo", each=3)
     assert len(claim_all(worker)) == 8
-    wave(attackers[:2], each=3)
-    assert sorted(per_owner(claim_all(worker)).values()) == [3, 3]
+    queue_many(attackers[:2], each=3)
+    assert sorted(count_by_owner(claim_all(worker)).values()) == [3, 3]
     register_worker()  # each worker that lives brings places of its own
     assert len(claim_all(worker)) == 2, "for the two who have nothing running"
 
@@ -252,14 +254,14 @@ def test_a_row_of_a_version_without_pools_takes_any_slot(owner: User) -> None:
 def test_a_claim_needs_no_more_queries_for_a_long_queue(
     attackers: list[User], colleague: User
 ) -> None:
-    worker, asked = register_worker(), list[int]()
+    worker, queue_in_pool = register_worker(), list[int]()
     for each in (1, 30):
-        wave(attackers, each=each)
+        queue_many(attackers, each=each)
         queue_stream(colleague)
         with CaptureQueriesContext(connection) as queries:
             assert len(lifecycle.claim(worker, 1)) == 1
-        asked.append(len(queries))
-    assert asked[0] == asked[1] <= 9
+        queue_in_pool.append(len(queries))
+    assert queue_in_pool[0] == queue_in_pool[1] <= 9
 
 
 def test_a_poll_is_one_query_with_a_small_result_however_long_the_queue(
@@ -267,7 +269,7 @@ def test_a_poll_is_one_query_with_a_small_result_however_long_the_queue(
 ) -> None:
     worker = register_worker()
     mine = [start_stream(owner, worker) for _ in range(3)]
-    wave(attackers, each=30)
+    queue_many(attackers, each=30)
     with CaptureQueriesContext(connection) as queries:
         found = lifecycle.read_own_streams(worker)
     assert found == ({stream.pk: stream.epoch for stream in mine}, True)
@@ -284,7 +286,7 @@ def test_a_poll_is_one_query_with_a_small_result_however_long_the_queue(
 def test_a_queue_note_gives_the_position_in_claim_order(
     attackers: list[User], colleague: User
 ) -> None:
-    wave(attackers[:3], each=5)
+    queue_many(attackers[:3], each=5)
     mine = queue_stream(colleague)
     Stream.objects.update(created_at=Now() - timedelta(seconds=5))
     lifecycle.update_queue_notes()
@@ -301,10 +303,10 @@ def test_a_queue_note_of_a_full_pool_counts_the_streams_that_wait_for_it(
     attackers: list[User], colleague: User, settings: Settings
 ) -> None:
     settings.STREAMING_POOLS = {"demo": 2}
-    wave(attackers[:4], "demo", each=1)
+    queue_many(attackers[:4], "demo", each=1)
     assert len(claim_all(register_worker())) == 2
-    wave(attackers[5:9], each=1)
-    mine = asked(colleague, "demo")
+    queue_many(attackers[5:9], each=1)
+    mine = queue_in_pool(colleague, "demo")
     Stream.objects.update(created_at=Now() - timedelta(seconds=5))
     lifecycle.update_queue_notes()
     assert reload_stream(mine).note == f"{lifecycle.NOTE_QUEUE_FULL}, 2 before you"
@@ -315,14 +317,14 @@ def test_thousands_of_queue_notes_take_a_few_statements_and_no_wrong_number_stay
 ) -> None:
     monkeypatch.setattr(queue, "MAX_SHOWN_POSITION", 3)
     mine = queue_stream(colleague)
-    wave(attackers[:1], each=1)
+    queue_many(attackers[:1], each=1)
     Stream.objects.update(created_at=Now() - timedelta(seconds=5), note="")
     lifecycle.update_queue_notes()
     late = Stream.objects.exclude(pk=mine.pk).get()
     assert late.note == f"{lifecycle.NOTE_QUEUE_FULL}, 1 before you"
     Stream.objects.filter(pk=mine.pk).delete()
     start_stream(attackers[0])
-    wave(attackers[1:], each=20)
+    queue_many(attackers[1:], each=20)
     Stream.objects.update(created_at=Now() - timedelta(seconds=5))
     with CaptureQueriesContext(connection) as queries:
         lifecycle.update_queue_notes()

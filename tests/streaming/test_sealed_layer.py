@@ -24,16 +24,16 @@ from tests.streaming.factories import (
     append_chunks,
     build_append,
     end_stream,
+    notify_until_received,
     start_stream,
     wait_until,
 )
-from tests.streaming.test_hub import heard_again
 from tools.services.redis_server import Redis
 
 SECRET = "a key of this installation, long and random"
 
 
-def refused(opener: Opener, data: bytes) -> str:
+def open_and_get_error(opener: Opener, data: bytes) -> str:
     with pytest.raises(MessageRejected) as why:
         opener.open(data)
     return str(why.value)
@@ -52,7 +52,7 @@ def test_a_sealed_message_is_opened_once_and_hides_its_content() -> None:
     opener = Opener(SECRET)
     assert b"text" not in data
     assert opener.open(data) == b"the text of a reply"
-    assert refused(opener, data) == sealed_layer.REASON_REPEATED
+    assert open_and_get_error(opener, data) == sealed_layer.REASON_REPEATED
 
 
 def test_sealing_a_message_twice_gives_different_bytes() -> None:
@@ -66,7 +66,7 @@ def test_a_message_older_than_the_senders_last_one_is_dropped() -> None:
     sealer, other, opener = Sealer(SECRET), Sealer(SECRET), Opener(SECRET)
     one, two, three = (sealer.seal(text) for text in (b"1", b"2", b"3"))
     assert [opener.open(one), opener.open(three)] == [b"1", b"3"]
-    assert refused(opener, two) == sealed_layer.REASON_REPEATED
+    assert open_and_get_error(opener, two) == sealed_layer.REASON_REPEATED
     assert opener.open(other.seal(b"another's first")) == b"another's first"
 
 
@@ -74,16 +74,19 @@ def test_no_byte_of_a_message_can_be_changed() -> None:
     data, opener = Sealer(SECRET).seal(b"hello"), Opener(SECRET)
     for at in range(len(data)):
         changed = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
-        assert refused(opener, changed) == sealed_layer.REASON_FOREIGN
+        assert open_and_get_error(opener, changed) == sealed_layer.REASON_FOREIGN
     for end in range(len(data)):
-        assert refused(opener, data[:end]) == sealed_layer.REASON_FOREIGN
+        assert open_and_get_error(opener, data[:end]) == sealed_layer.REASON_FOREIGN
     assert opener.open(data) == b"hello", "what was tried before changed nothing"
 
 
 def test_another_key_opens_nothing_and_uses_no_memory() -> None:
     opener = Opener(SECRET)
     for _ in range(50):
-        assert refused(opener, Sealer("another").seal(b"forged")) == sealed_layer.REASON_FOREIGN
+        assert (
+            open_and_get_error(opener, Sealer("another").seal(b"forged"))
+            == sealed_layer.REASON_FOREIGN
+        )
     assert opener._senders == {}
 
 
@@ -91,11 +94,11 @@ def test_a_new_process_accepts_no_old_message(clock: list[float]) -> None:
     sealer = Sealer(SECRET)
     recorded = sealer.seal(b"old")
     clock[0] += MAX_AGE_SECONDS + 1
-    assert refused(Opener(SECRET), recorded) == sealed_layer.REASON_STALE
+    assert open_and_get_error(Opener(SECRET), recorded) == sealed_layer.REASON_STALE
     assert Opener(SECRET).open(sealer.seal(b"new")) == b"new"
     clock[0] -= MAX_AGE_SECONDS + 2
     ahead = sealer.seal(b"its stamp stays in front")
-    assert refused(Opener(SECRET), ahead) == sealed_layer.REASON_STALE
+    assert open_and_get_error(Opener(SECRET), ahead) == sealed_layer.REASON_STALE
 
 
 def test_a_sender_is_forgotten_only_when_all_its_messages_are_too_old(clock: list[float]) -> None:
@@ -107,7 +110,7 @@ def test_a_sender_is_forgotten_only_when_all_its_messages_are_too_old(clock: lis
         clock[0] += MAX_AGE_SECONDS / 5
         opener.open(Sealer(SECRET).seal(b"somebody else's"))
         for data in recorded:
-            refused(opener, data)
+            open_and_get_error(opener, data)
     assert len(opener._senders) <= 6
 
 
@@ -142,20 +145,22 @@ async def client(redis_server: Redis) -> AsyncIterator[Any]:
 
 @on_redis
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("stage")
+@pytest.mark.usefixtures("fake_source")
 async def test_a_reply_arrives_completely_while_redis_sees_none_of_it(
     owner: User, hub: Hub, recorded: Recorded
 ) -> None:
-    heard: list[Notification] = []
+    received: list[Notification] = []
     stream = await run_in_db(start_stream, owner)
     group = user_group(owner.pk)
-    with hub.listen(group, heard.append), hub.join_stream(stream) as tail:
-        await heard_again(heard, group)
+    with hub.listen(group, received.append), hub.join_stream(stream) as recent:
+        await notify_until_received(received, group)
         entry = await run_in_db(build_append, stream, "nobody else's business")
         await wait_until(lambda: STREAMS_GROUP in hub._joined_groups)
         hub.publish_update([entry])
         notify(group, {"email": owner.email})
-        await wait_until(lambda: bool(tail.chunks_after(-1)) and {"email": owner.email} in heard)
+        await wait_until(
+            lambda: bool(recent.chunks_after(-1)) and {"email": owner.email} in received
+        )
         await wait_until(lambda: len(recorded) >= 3)
     everything = b"".join(name.encode() + data for name, data in recorded)
     for secret in (b"business", owner.email.encode(), b"chunks", b"streams", group.encode()):
@@ -166,11 +171,11 @@ async def test_a_reply_arrives_completely_while_redis_sees_none_of_it(
 async def test_a_message_written_to_redis_by_others_is_dropped(
     hub: Hub, client: Any, recorded: Recorded, caplog: pytest.LogCaptureFixture
 ) -> None:
-    heard: list[Notification] = []
+    received: list[Notification] = []
     layer: Any = get_channel_layer()
     layer._next_warning_at.clear()  # the layer outlives a test, and may have warned just now
-    with hub.listen("user.1", heard.append):
-        await heard_again(heard, "user.1")
+    with hub.listen("user.1", received.append):
+        await notify_until_received(received, "user.1")
         await wait_until(lambda: bool(recorded))
         places = {name for name, _ in recorded}
         forged = {"type": "bell", "group": "user.1", "body": {"forged": True}}
@@ -179,29 +184,29 @@ async def test_a_message_written_to_redis_by_others_is_dropped(
             for data in (plain, Sealer("another key").seal(plain), b"", b"\xc1", b"x" * 100_000):
                 for _ in range(20):
                     await client.publish(place, data)
-        await heard_again(heard, "user.1")
-    assert {"forged": True} not in heard
+        await notify_until_received(received, "user.1")
+    assert {"forged": True} not in received
     warnings = [r for r in caplog.records if r.name == sealed_layer.__name__]
-    told = [line for line in warnings if "another SECRET_KEY" in line.getMessage()]
-    assert len(told) == 1, "a flood is not to fill the log"
+    lines = [line for line in warnings if "another SECRET_KEY" in line.getMessage()]
+    assert len(lines) == 1, "a flood is not to fill the log"
 
 
 @on_redis
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("stage")
+@pytest.mark.usefixtures("fake_source")
 async def test_all_messages_of_a_reply_sent_again_have_no_effect(
     owner: User, hub: Hub, client: Any, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard: list[Notification] = []
+    received: list[Notification] = []
     stream = await run_in_db(start_stream, owner)
-    with hub.listen("user.1", heard.append), hub.join_stream(stream):
-        await heard_again(heard, "user.1")
+    with hub.listen("user.1", received.append), hub.join_stream(stream):
+        await notify_until_received(received, "user.1")
         await wait_until(lambda: STREAMS_GROUP in hub._joined_groups)
         for n in range(5):
             hub.publish_update([await run_in_db(append_chunks, stream, f"{n} ")])
         notify("user.1", {"sessions": True})
         await run_in_db(end_stream, stream)
-        await wait_until(lambda: {"sessions": True} in heard and len(recorded) >= 7)
+        await wait_until(lambda: {"sessions": True} in received and len(recorded) >= 7)
         let_through: list[str] = []
         monkeypatch.setattr(
             hub, "_dispatch_notification", lambda group, body: let_through.append(group)
@@ -217,7 +222,7 @@ async def test_all_messages_of_a_reply_sent_again_have_no_effect(
 
 @on_redis
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("stage")
+@pytest.mark.usefixtures("fake_source")
 async def test_a_process_of_an_older_version_is_neither_received_nor_disturbed(
     owner: User, hub: Hub, redis_server: Redis
 ) -> None:
@@ -225,16 +230,16 @@ async def test_a_process_of_an_older_version_is_neither_received_nor_disturbed(
     channel = await before.new_channel()
     await before.group_add(STREAMS_GROUP, channel)
     await before.group_add("user.1", channel)
-    heard: list[Notification] = []
+    received: list[Notification] = []
     stream = await run_in_db(start_stream, owner)
-    with hub.listen("user.1", heard.append), hub.join_stream(stream) as tail:
-        await heard_again(heard, "user.1")
+    with hub.listen("user.1", received.append), hub.join_stream(stream) as recent:
+        await notify_until_received(received, "user.1")
         bell = {"type": "bell", "group": "user.1", "body": {"old": True}}
         await before.group_send("user.1", bell)
         await run_in_db(append_chunks, stream, "written by a worker of the version before")
-        await wait_until(lambda: tail.next_index == 1, within=3)
+        await wait_until(lambda: recent.next_index == 1, within=3)
         assert await before.receive(channel) == bell, "and nothing under seal before it"
-    assert {"old": True} not in heard
+    assert {"old": True} not in received
     await before.flush()
 
 

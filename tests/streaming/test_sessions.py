@@ -28,29 +28,29 @@ from tests.factories import create_signed_in_client
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def opened(number: int) -> tuple[User, str]:
+def create_user_with_session(number: int) -> tuple[User, str]:
     user = User.objects.create_user(f"{number}@holdfast.test", "drift-wood-9")
     return user, str(create_signed_in_client(user).session.session_key)
 
 
-def django_says(session_key: str) -> User | None:
+def load_user_with_django(session_key: str) -> User | None:
     request = HttpRequest()
     request.session = SessionStore(session_key)
     user = get_user(request)
     return user if isinstance(user, User) else None
 
 
-def change(key: str, name: str, value: object) -> None:
+def change_session(key: str, name: str, value: object) -> None:
     session = SessionStore(key)
     session[name] = value
     session.save()
 
 
-def expire(user: User, key: str) -> None:
+def expire_session(user: User, key: str) -> None:
     Session.objects.filter(session_key=key).update(expire_date=timezone.now() - timedelta(1))
 
 
-def new_password(user: User, key: str) -> None:
+def change_password(user: User, key: str) -> None:
     user.set_password("other-wood-9")
     user.save()
 
@@ -59,30 +59,32 @@ def deactivate(user: User, key: str) -> None:
     User.objects.filter(pk=user.pk).update(is_active=False)
 
 
-def forge(user: User, key: str) -> None:
-    change(key, HASH_SESSION_KEY, "0" * 64)
+def forge_session_hash(user: User, key: str) -> None:
+    change_session(key, HASH_SESSION_KEY, "0" * 64)
 
 
 CHANGES: dict[str, Callable[[User, str], object]] = {
     "nothing": lambda user, key: None,
-    "it expired": expire,
+    "it expired": expire_session,
     "it was deleted": lambda user, key: Session.objects.filter(session_key=key).delete(),
     "it is not one": lambda user, key: Session.objects.filter(session_key=key).update(
         session_data="not signed"
     ),
-    "its password was changed": new_password,
-    "its hash is another": forge,
-    "it has no hash": lambda user, key: change(key, HASH_SESSION_KEY, ""),
-    "its backend is gone": lambda user, key: change(key, BACKEND_SESSION_KEY, "old.Backend"),
+    "its password was changed": change_password,
+    "its hash is another": forge_session_hash,
+    "it has no hash": lambda user, key: change_session(key, HASH_SESSION_KEY, ""),
+    "its backend is gone": lambda user, key: change_session(
+        key, BACKEND_SESSION_KEY, "old.Backend"
+    ),
     "its user is gone": lambda user, key: user.delete(),
     "its user is deactivated": deactivate,
-    "it is of nobody": lambda user, key: change(key, SESSION_KEY, ""),
+    "it is of nobody": lambda user, key: change_session(key, SESSION_KEY, ""),
 }
 GOOD = {"nothing"}
 
 
 def test_many_sessions_are_validated_as_django_validates_each() -> None:
-    people = [opened(number) for number in range(len(CHANGES))]
+    people = [create_user_with_session(number) for number in range(len(CHANGES))]
     assert len(_load_session_users([key for _, key in people])) == len(people)
     for (user, key), happen in zip(people, CHANGES.values(), strict=True):
         happen(user, key)
@@ -90,23 +92,23 @@ def test_many_sessions_are_validated_as_django_validates_each() -> None:
     for (user, key), what in zip(people, CHANGES, strict=True):
         assert found.get(key) == (user if what in GOOD else None), what
         if what != "it is of nobody":  # of which Django says that it is no number
-            assert found.get(key) == django_says(key), what
+            assert found.get(key) == load_user_with_django(key), what
 
 
 def test_a_session_from_before_a_change_of_the_secret_key_is_valid(
     settings: Any,
 ) -> None:
-    user, key = opened(1)
+    user, key = create_user_with_session(1)
     old = settings.SECRET_KEY
     settings.SECRET_KEY = "the new one"
     assert _load_session_users([key]) == {}
     settings.SECRET_KEY_FALLBACKS = [old]
     assert _load_session_users([key]) == {key: user}
-    assert django_says(key) == user
+    assert load_user_with_django(key) == user
 
 
 def test_a_newer_version_may_add_a_column_while_this_one_runs() -> None:
-    user, key = opened(1)
+    user, key = create_user_with_session(1)
     for _ in range(10):  # by then, PostgreSQL has it prepared
         assert _load_session_users([key]) == {key: user}
     other = connection.copy()
@@ -121,21 +123,21 @@ def test_a_newer_version_may_add_a_column_while_this_one_runs() -> None:
 
 
 def test_a_session_without_a_user_stays_without_one() -> None:
-    _, key = opened(1)
-    change(key, SESSION_KEY, "")
+    _, key = create_user_with_session(1)
+    change_session(key, SESSION_KEY, "")
     assert [_load_session_users([key]), _load_session_users([key])] == [{}, {}]
 
 
 def test_a_known_session_costs_one_query_and_is_validated_again() -> None:
-    user, key = opened(1)
-    other, _ = opened(2)
+    user, key = create_user_with_session(1)
+    other, _ = create_user_with_session(2)
     with CaptureQueriesContext(connection) as first:
         assert _load_session_users([key]) == {key: user}
     with CaptureQueriesContext(connection) as again:
         assert _load_session_users([key]) == {key: user}
     assert (len(first), len(again)) == (2, 1)
-    change(key, SESSION_KEY, str(other.pk))
-    change(key, HASH_SESSION_KEY, other.get_session_auth_hash())
+    change_session(key, SESSION_KEY, str(other.pk))
+    change_session(key, HASH_SESSION_KEY, other.get_session_auth_hash())
     assert _load_session_users([key]) == {key: other}
     assert _load_session_users([key]) == {key: other}
     deactivate(other, key)
@@ -143,7 +145,7 @@ def test_a_known_session_costs_one_query_and_is_validated_again() -> None:
 
 
 async def test_a_missing_session_has_no_user() -> None:
-    user, key = await run_in_db(opened, 1)
+    user, key = await run_in_db(create_user_with_session, 1)
     assert await load_session_user(key) == user
     assert await load_session_user(None) is None
     assert await load_session_user("") is None
@@ -179,7 +181,7 @@ async def test_an_impossible_session_key_is_not_looked_up(
 async def test_an_error_of_one_session_does_not_affect_the_others_of_its_query(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    user, key = await run_in_db(opened, 1)
+    user, key = await run_in_db(create_user_with_session, 1)
     monkeypatch.setattr(sessions, "is_session_key", lambda key: True)
     poisoned = [f"\0{number:031}" for number in range(3)]
     asked = [
@@ -194,6 +196,6 @@ async def test_an_error_of_one_session_does_not_affect_the_others_of_its_query(
 
 
 def test_a_session_of_djangos_store_works_under_ours() -> None:
-    _, key = opened(1)
+    _, key = create_user_with_session(1)
     theirs = SessionStore(key)
     assert dict(our_store.SessionStore(key).items()) == dict(theirs.items())

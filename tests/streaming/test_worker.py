@@ -26,7 +26,7 @@ from streaming.providers.types import Usage
 from streaming.worker import buffer as buffers
 from streaming.worker import worker as workers
 from tests.factories import Piece
-from tests.streaming.conftest import Crew, on_postgresql
+from tests.streaming.conftest import WorkerPool, on_postgresql
 from tests.streaming.factories import (
     append_chunks,
     claim_stream,
@@ -41,8 +41,8 @@ from tests.streaming.factories import (
     wait_for_text,
     wait_until,
 )
-from tests.streaming.fake_source import Script, Stage
-from tests.streaming.journal_gate import Press
+from tests.streaming.fake_source import FakeSource, Script
+from tests.streaming.journal_gate import JournalGate
 from tools.services import Postgres
 from tools.waiting import until_async
 
@@ -64,15 +64,15 @@ def create_orphan(owner: User, *pieces: Piece, attempts: int = 0) -> Stream:
 
 
 async def test_the_text_and_the_end_of_a_source_are_stored(
-    owner: User, crew: Crew, stage: Stage
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource
 ) -> None:
-    await crew.start()
-    script = stage.script()
+    await worker_pool.start()
+    script = fake_source.script()
     stream = await run_in_db(queue_stream, owner)
-    script.say("hm", kind="reasoning")
-    script.say("the ", "tide ", "\N{WATER WAVE}")
+    script.write("hm", kind="reasoning")
+    script.write("the ", "tide ", "\N{WATER WAVE}")
     await wait_for_text(stream, "the tide \N{WATER WAVE}")
-    script.say(" comes")
+    script.write(" comes")
     script.finish("length", Usage(input=3, output=4))
     row = await wait_for_end(stream)
     assert (row.state, row.finish_reason, row.error_class) == ("completed", "length", "")
@@ -80,38 +80,44 @@ async def test_the_text_and_the_end_of_a_source_are_stored(
     assert (await run_in_db(journal.read_text, stream.pk)).reasoning == "hm"
     assert join_deltas(await run_in_db(read_rows, stream)) == "the tide \N{WATER WAVE} comes"
     assert (script.calls, script.closed, row.attempts) == (1, 1, 0)
-    assert stage.settled == [(stream.pk, State.COMPLETED)]
+    assert fake_source.finalized == [(stream.pk, State.COMPLETED)]
 
 
-async def test_a_reply_may_be_empty(owner: User, crew: Crew, stage: Stage) -> None:
-    await crew.start()
-    stage.script().finish()
+async def test_a_reply_may_be_empty(
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource
+) -> None:
+    await worker_pool.start()
+    fake_source.script().finish()
     row = await wait_for_end(await run_in_db(queue_stream, owner))
     assert (row.state, row.next_index) == ("completed", 0)
 
 
 async def test_an_endless_source_is_ended_at_the_maximum_length(
-    owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(buffers, "MAX_STREAM_CHARS", 100)
-    await crew.start()
-    stream, script = await run_in_db(queue_stream, owner), stage.script()
-    said = 0
+    await worker_pool.start()
+    stream, script = await run_in_db(queue_stream, owner), fake_source.script()
+    written = 0
     while (row := await run_in_db(reload_stream, stream)).ended_at is None:
-        script.say("on and on ")
-        said += 10
+        script.write("on and on ")
+        written += 10
         await asyncio.sleep(0.01)
     assert (row.state, row.finish_reason) == ("completed", "length")
-    assert 100 <= row.length <= said
+    assert 100 <= row.length <= written
     assert script.closed == 1
 
 
 async def test_streams_of_a_deactivated_user_are_stopped(
-    owner: User, colleague: User, crew: Crew, stage: Stage, settings: Settings
+    owner: User,
+    colleague: User,
+    worker_pool: WorkerPool,
+    fake_source: FakeSource,
+    settings: Settings,
 ) -> None:
     settings.STREAMING_MAX_STREAMS_PER_USER = 1
-    await crew.start()
-    scripts = {name: stage.script(name) for name in ("runs", "waits", "theirs")}
+    await worker_pool.start()
+    scripts = {name: fake_source.script(name) for name in ("runs", "waits", "theirs")}
     runs = await run_in_db(queue_stream, owner, script="runs")
     theirs = await run_in_db(queue_stream, colleague, script="theirs")
     await wait_until(lambda: scripts["runs"].calls and scripts["theirs"].calls)
@@ -128,42 +134,42 @@ async def test_streams_of_a_deactivated_user_are_stopped(
 
 
 async def test_a_deleted_users_run_ends_and_leaves_nothing(
-    owner: User, crew: Crew, stage: Stage
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource
 ) -> None:
-    await crew.start()
-    stream, script = await run_in_db(queue_stream, owner), stage.script()
-    script.say("once upon a time")
+    await worker_pool.start()
+    stream, script = await run_in_db(queue_stream, owner), fake_source.script()
+    script.write("once upon a time")
     await wait_for_text(stream, "once upon a time")
     await run_in_db(owner.delete)
-    script.say(" and on")
+    script.write(" and on")
     await wait_until(lambda: script.closed)
     assert await run_in_db(read_rows, stream) == []
 
 
 async def test_text_that_cannot_be_stored_is_not_published(
-    owner: User, crew: Crew, stage: Stage, hub: Hub
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource, hub: Hub
 ) -> None:
     """Adapters clean what they yield; this one did not."""
-    await crew.start()
-    stage.script().say("a", "half a character \ud83c")
-    stage.script().finish()
-    told: list[Notification] = []
-    with hub.listen(STREAMS_GROUP, told.append):
+    await worker_pool.start()
+    fake_source.script().write("a", "half a character \ud83c")
+    fake_source.script().finish()
+    published: list[Notification] = []
+    with hub.listen(STREAMS_GROUP, published.append):
         stream = await run_in_db(queue_stream, owner)
         assert (await wait_for_end(stream)).state == State.FAILED
         await wait_until(
-            lambda: any(body["head"][2] == "failed" for body in told if "head" in body)
+            lambda: any(body["head"][2] == "failed" for body in published if "head" in body)
         )
-    assert not [body for body in told if "half" in str(body)]
+    assert not [body for body in published if "half" in str(body)]
     assert join_deltas(await run_in_db(read_rows, stream)) in ("", "a"), "what was committed before"
 
 
 async def test_streams_run_concurrently_and_those_of_a_lane_in_turn(
-    owner: User, crew: Crew, stage: Stage
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource
 ) -> None:
-    await crew.start()
+    await worker_pool.start()
     names = ("first", "second", "beside")
-    first, second, beside = (stage.script(name) for name in names)
+    first, second, beside = (fake_source.script(name) for name in names)
     lanes = ("talk", "talk", "other")
     made = [
         await run_in_db(queue_stream, owner, lane=lane, script=name)
@@ -180,11 +186,11 @@ async def test_streams_run_concurrently_and_those_of_a_lane_in_turn(
 
 
 async def test_a_full_worker_leaves_streams_in_the_queue(
-    owner: User, crew: Crew, stage: Stage, settings: Settings
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource, settings: Settings
 ) -> None:
     settings.STREAMING_MAX_STREAMS_PER_WORKER = 2
-    await crew.start()
-    scripts = [stage.script(str(n)) for n in range(3)]
+    await worker_pool.start()
+    scripts = [fake_source.script(str(n)) for n in range(3)]
     streams = [await run_in_db(queue_stream, owner, script=str(n)) for n in range(3)]
     await wait_until(lambda: scripts[0].calls and scripts[1].calls)
     assert (await run_in_db(reload_stream, streams[2])).state == State.QUEUED
@@ -193,18 +199,18 @@ async def test_a_full_worker_leaves_streams_in_the_queue(
 
 
 async def test_a_stream_is_found_without_any_notification(
-    owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notifications, "notify", lambda group, body: None)
-    await crew.start()
-    stage.script().finish()
+    await worker_pool.start()
+    fake_source.script().finish()
     assert (
         await wait_for_end(await run_in_db(queue_stream, owner), within=4)
     ).state == State.COMPLETED
 
 
 async def test_a_notification_during_an_outage_is_not_forgotten(
-    owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claim, failures = lifecycle.claim, ["the connection is gone"]
 
@@ -216,31 +222,35 @@ async def test_a_notification_during_an_outage_is_not_forgotten(
         return got
 
     monkeypatch.setattr(lifecycle, "claim", claim_when_it_is_back)
-    await crew.start()
-    script = stage.script()
+    await worker_pool.start()
+    script = fake_source.script()
     await run_in_db(queue_stream, owner)
     await wait_until(lambda: script.calls, within=workers.POLL_SECONDS * 1.5)
     assert not failures
 
 
 async def test_an_unknown_notification_does_not_stop_the_worker_from_receiving(
-    owner: User, crew: Crew, hub: Hub, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    owner: User,
+    worker_pool: WorkerPool,
+    hub: Hub,
+    fake_source: FakeSource,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(workers, "POLL_SECONDS", 1000.0)
-    await crew.start()
+    await worker_pool.start()
     for body in ({}, {"type": "stream.unheard_of"}, {"type": "stream.ended"}, {"type": None}):
         hub.notify(WORKERS_GROUP, body)
-    stage.script().finish()
+    fake_source.script().finish()
     assert (await wait_for_end(await run_in_db(queue_stream, owner))).state == State.COMPLETED
 
 
 async def test_constant_notifications_starve_no_stream(
-    owner: User, crew: Crew, stage: Stage
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource
 ) -> None:
     """Another worker lives, by its lease, and takes nothing of its share."""
     await run_in_db(register_worker)
-    await crew.start()
-    scripts = [stage.script(str(n)) for n in range(4)]
+    await worker_pool.start()
+    scripts = [fake_source.script(str(n)) for n in range(4)]
 
     async def keep_ringing() -> None:
         while True:
@@ -255,7 +265,7 @@ async def test_constant_notifications_starve_no_stream(
 
 
 async def test_notifications_after_an_empty_poll_are_answered_together(
-    owner: User, crew: Crew, monkeypatch: pytest.MonkeyPatch
+    owner: User, worker_pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claim, looks = lifecycle.claim, []
 
@@ -267,7 +277,7 @@ async def test_notifications_after_an_empty_poll_are_answered_together(
     monkeypatch.setattr(workers, "POLL_SECONDS", 1000.0)
     monkeypatch.setattr(workers, "LEFTOVER_DELAY_SECONDS", 1000.0)
     monkeypatch.setattr(workers, "DEBOUNCE_SECONDS", 2.0)
-    await crew.start()
+    await worker_pool.start()
     await wait_until(lambda: looks)
     for _ in range(20):
         lifecycle.notify_workers()
@@ -279,28 +289,28 @@ async def test_notifications_after_an_empty_poll_are_answered_together(
 
 
 async def test_a_stop_before_the_first_token_closes_the_source(
-    owner: User, crew: Crew, stage: Stage
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource
 ) -> None:
-    await crew.start()
-    script = stage.script()
+    await worker_pool.start()
+    script = fake_source.script()
     stream = await run_in_db(queue_stream, owner)
     await wait_until(lambda: script.calls)
     await run_in_db(lifecycle.stop, stream.pk)
     await wait_until(lambda: script.closed)
     assert await run_in_db(read_rows, stream) == []
-    assert stage.settled == [(stream.pk, State.STOPPED)]
+    assert fake_source.finalized == [(stream.pk, State.STOPPED)]
 
 
 async def test_a_stop_keeps_the_text_so_far_and_nothing_later(
-    owner: User, crew: Crew, stage: Stage
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource
 ) -> None:
-    await crew.start()
-    script = stage.script()
+    await worker_pool.start()
+    script = fake_source.script()
     stream = await run_in_db(queue_stream, owner)
-    script.say("so far")
+    script.write("so far")
     await wait_for_text(stream, "so far")
     await run_in_db(lifecycle.stop, stream.pk)
-    script.say(" and no further")
+    script.write(" and no further")
     script.finish()
     await wait_until(lambda: script.closed)
     row = await run_in_db(reload_stream, stream)
@@ -311,10 +321,10 @@ async def test_a_stop_keeps_the_text_so_far_and_nothing_later(
 
 
 async def test_a_stop_whose_notification_was_lost_still_closes_a_silent_source(
-    owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await crew.start()
-    script = stage.script()
+    await worker_pool.start()
+    script = fake_source.script()
     stream = await run_in_db(queue_stream, owner)
     await wait_until(lambda: script.calls)
     monkeypatch.setattr(notifications, "notify", lambda group, body: None)
@@ -323,13 +333,13 @@ async def test_a_stop_whose_notification_was_lost_still_closes_a_silent_source(
 
 
 async def test_a_stream_stopped_in_the_queue_never_runs(
-    owner: User, crew: Crew, stage: Stage
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource
 ) -> None:
-    script, after = stage.script(), stage.script("after")
+    script, after = fake_source.script(), fake_source.script("after")
     stream = await run_in_db(queue_stream, owner, lane="talk")
     await run_in_db(lifecycle.stop, stream.pk)
     later = await run_in_db(queue_stream, owner, lane="talk", script="after")
-    await crew.start()
+    await worker_pool.start()
     after.finish()
     await wait_for_end(later)
     assert script.calls == 0
@@ -338,143 +348,143 @@ async def test_a_stream_stopped_in_the_queue_never_runs(
 # Endings
 
 
-def provider_error(error: errors.ProviderError, *said: str) -> Callable[[Script], None]:
+def fail_with(error: errors.ProviderError, *written: str) -> Callable[[Script], None]:
     def act(script: Script) -> None:
-        script.say(*said)
+        script.write(*written)
         script.fail(error)
 
     return act
 
 
-def bug(script: Script) -> None:
-    script.say("so far")
+def fail_with_bug(script: Script) -> None:
+    script.write("so far")
     script.fail(ZeroDivisionError("a bug"))
 
 
-def cut(script: Script) -> None:
-    script.say("so far")
-    script.cut()
+def break_off(script: Script) -> None:
+    script.write("so far")
+    script.break_off()
 
 
 @pytest.mark.parametrize(
     ("act", "state", "code", "text"),
     [
-        (provider_error(errors.InvalidKey()), State.FAILED, "invalid_key", ""),
-        (provider_error(errors.ConnectionFailed(retryable=False)), State.FAILED, "network", ""),
+        (fail_with(errors.InvalidKey()), State.FAILED, "invalid_key", ""),
+        (fail_with(errors.ConnectionFailed(retryable=False)), State.FAILED, "network", ""),
         (
-            provider_error(errors.ConnectionFailed(), "so far"),
+            fail_with(errors.ConnectionFailed(), "so far"),
             State.INTERRUPTED,
             "network",
             "so far",
         ),
-        (provider_error(errors.Interrupted(), "a"), State.INTERRUPTED, "interrupted", "a"),
-        (provider_error(errors.BadRequest(), "a"), State.FAILED, "bad_request", "a"),
-        (bug, State.FAILED, "internal", "so far"),
-        (cut, State.INTERRUPTED, "interrupted", "so far"),
-        (Script.cut, State.INTERRUPTED, "interrupted", ""),
+        (fail_with(errors.Interrupted(), "a"), State.INTERRUPTED, "interrupted", "a"),
+        (fail_with(errors.BadRequest(), "a"), State.FAILED, "bad_request", "a"),
+        (fail_with_bug, State.FAILED, "internal", "so far"),
+        (break_off, State.INTERRUPTED, "interrupted", "so far"),
+        (Script.break_off, State.INTERRUPTED, "interrupted", ""),
     ],
 )
 async def test_every_failure_ends_the_stream_with_a_reason_and_keeps_the_text(
     owner: User,
-    crew: Crew,
-    stage: Stage,
+    worker_pool: WorkerPool,
+    fake_source: FakeSource,
     act: Callable[[Script], None],
     state: State,
     code: str,
     text: str,
 ) -> None:
-    await crew.start()
-    act(stage.script())  # before a worker can look for it
+    await worker_pool.start()
+    act(fake_source.script())  # before a worker can look for it
     stream = await run_in_db(queue_stream, owner)
     row = await wait_for_end(stream)
     assert (row.state, row.error_class) == (state, code)
     assert row.error.endswith(".")
     assert join_deltas(await run_in_db(read_rows, stream)) == text
-    await wait_until(lambda: stage.script().closed)
-    assert stage.settled == [(stream.pk, state)]
+    await wait_until(lambda: fake_source.script().closed)
+    assert fake_source.finalized == [(stream.pk, state)]
 
 
 async def test_a_source_that_cannot_be_prepared_fails_the_stream(
-    owner: User, crew: Crew, stage: Stage
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource
 ) -> None:
     def without_key(stream: Stream) -> None:
         raise errors.InvalidKey("No key here. Add one in settings.", detail="said so")
 
-    stage.on_prepare = without_key
-    await crew.start()
+    fake_source.on_prepare = without_key
+    await worker_pool.start()
     row = await wait_for_end(await run_in_db(queue_stream, owner))
     assert (row.state, row.error_class) == ("failed", "invalid_key")
     assert (row.error, row.error_detail) == ("No key here. Add one in settings.", "said so")
 
 
 async def test_a_bug_in_prepare_or_an_unregistered_source_fails_the_stream(
-    owner: User, crew: Crew, stage: Stage
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource
 ) -> None:
     def broken(stream: Stream) -> None:
         raise ZeroDivisionError
 
-    stage.on_prepare = broken
-    await crew.start()
+    fake_source.on_prepare = broken
+    await worker_pool.start()
     for source in ("scripted", "unregistered"):
         row = await wait_for_end(await run_in_db(queue_stream, owner, source=source))
         assert (row.state, row.error_class) == ("failed", "internal")
 
 
 async def test_a_bug_in_finalize_leaves_no_stream_running(
-    owner: User, crew: Crew, stage: Stage
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource
 ) -> None:
     def broken(stream: Stream) -> None:
         raise ZeroDivisionError
 
-    stage.on_settle = broken
-    await crew.start()
-    stage.script().say("kept")
-    stage.script().finish()
+    fake_source.on_finalize = broken
+    await worker_pool.start()
+    fake_source.script().write("kept")
+    fake_source.script().finish()
     stream = await run_in_db(queue_stream, owner)
     row = await wait_for_end(stream)
     assert (row.state, row.error_class) == ("failed", "internal")
     assert join_deltas(await run_in_db(read_rows, stream)) == "kept"
-    assert stage.script().calls == 1
+    assert fake_source.script().calls == 1
 
 
 @pytest.mark.parametrize("finishes", [True, False])
 async def test_text_that_cannot_be_stored_fails_only_its_own_stream(
-    owner: User, crew: Crew, stage: Stage, press: Press, finishes: bool
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource, gate: JournalGate, finishes: bool
 ) -> None:
     """Not even when the source has finished, and the text is the last of a complete reply."""
-    press.spoiled = "bad"
-    await crew.start()
-    script, beside = stage.script("spoiled"), stage.script("beside")
+    gate.spoiled = "bad"
+    await worker_pool.start()
+    script, beside = fake_source.script("spoiled"), fake_source.script("beside")
     stream = await run_in_db(queue_stream, owner, script="spoiled")
     other = await run_in_db(queue_stream, owner, script="beside")
-    script.say("good ")
+    script.write("good ")
     await wait_for_text(stream, "good ")
-    script.say("bad")
+    script.write("bad")
     if finishes:
         script.finish()
     row = await wait_for_end(stream)
     assert (row.state, row.error_class) == ("failed", "internal")
     assert join_deltas(await run_in_db(read_rows, stream)) == "good "
     assert script.calls == 1
-    beside.say("fine")
+    beside.write("fine")
     beside.finish()
     assert (await wait_for_end(other)).state == State.COMPLETED
 
 
 async def test_uncommitted_text_at_the_end_must_be_stored_too(
-    owner: User, crew: Crew, stage: Stage, press: Press
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource, gate: JournalGate
 ) -> None:
     """The source has finished while its last text is being refused."""
-    press.spoiled = "bad"
-    press.open.clear()
-    await crew.start()
-    script = stage.script()
+    gate.spoiled = "bad"
+    gate.open.clear()
+    await worker_pool.start()
+    script = fake_source.script()
     stream = await run_in_db(queue_stream, owner)
-    script.say("bad")
-    await wait_until(lambda: press.calls)
+    script.write("bad")
+    await wait_until(lambda: gate.calls)
     script.finish()
     await wait_until(lambda: script.closed)
-    press.open.set()
+    gate.open.set()
     assert (await wait_for_end(stream)).state == State.FAILED
 
 
@@ -482,46 +492,46 @@ async def test_uncommitted_text_at_the_end_must_be_stored_too(
 
 
 async def test_a_dead_workers_stream_without_text_is_started_again(
-    owner: User, crew: Crew, stage: Stage
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource
 ) -> None:
     stream = await run_in_db(create_orphan, owner)
-    stage.script().say("from the start")
-    stage.script().finish()
-    await crew.start()
+    fake_source.script().write("from the start")
+    fake_source.script().finish()
+    await worker_pool.start()
     row = await wait_for_end(stream)
     assert (row.state, row.attempts, row.epoch) == ("completed", 1, 2)
-    assert stage.prepared == [(stream.pk, StreamText())]
+    assert fake_source.prepared == [(stream.pk, StreamText())]
     assert [(kind, delta) for _, kind, delta, _ in await run_in_db(read_rows, stream)] == [
         (Kind.TEXT, "from the start")
     ]
 
 
 async def test_a_dead_workers_stream_with_text_continues_after_a_seam(
-    owner: User, crew: Crew, stage: Stage
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource
 ) -> None:
     stream = await run_in_db(create_orphan, owner, "\N{WATER WAVE} the tide comes in", " and it")
-    stage.script().say("comes in a", "nd it", " goes out again.")
-    stage.script().finish()
-    await crew.start()
+    fake_source.script().write("comes in a", "nd it", " goes out again.")
+    fake_source.script().finish()
+    await worker_pool.start()
     row = await wait_for_end(stream)
     assert (row.state, row.attempts) == ("completed", 1)
     before = "\N{WATER WAVE} the tide comes in and it"
-    assert stage.prepared == [(stream.pk, StreamText(before, "", (), 2))]
+    assert fake_source.prepared == [(stream.pk, StreamText(before, "", (), 2))]
     assert await run_in_db(journal.read_text, stream.pk) == StreamText(
         before + " goes out again.", "", (len(before),), row.next_index
     )
 
 
 async def test_reasoning_after_a_seam_gets_another_seam_at_the_next_takeover(
-    owner: User, crew: Crew, stage: Stage
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource
 ) -> None:
     stream = await run_in_db(
         create_orphan, owner, "Low water", (Kind.SEAM, ""), (Kind.REASONING, "When?")
     )
-    stage.script().say("Then?", kind="reasoning")
-    stage.script().say(" comes twice a day.")
-    stage.script().finish()
-    await crew.start()
+    fake_source.script().write("Then?", kind="reasoning")
+    fake_source.script().write(" comes twice a day.")
+    fake_source.script().finish()
+    await worker_pool.start()
     await wait_for_end(stream)
     assert [(kind, delta) for _, kind, delta, _ in await run_in_db(read_rows, stream)] == [
         (Kind.TEXT, "Low water"),
@@ -539,11 +549,11 @@ async def test_reasoning_after_a_seam_gets_another_seam_at_the_next_takeover(
 
 
 async def test_a_complete_text_of_a_dead_worker_gets_no_seam(
-    owner: User, crew: Crew, stage: Stage
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource
 ) -> None:
     stream = await run_in_db(create_orphan, owner, "All there is to say.")
-    stage.script().finish()
-    await crew.start()
+    fake_source.script().finish()
+    await worker_pool.start()
     assert (await wait_for_end(stream)).state == State.COMPLETED
     assert await run_in_db(journal.read_text, stream.pk) == StreamText(
         "All there is to say.", "", (), 1
@@ -556,26 +566,26 @@ async def test_a_complete_text_of_a_dead_worker_gets_no_seam(
     ids=["text", "nothing"],
 )
 async def test_after_too_many_dead_workers_a_stream_is_interrupted_and_not_run_again(
-    owner: User, crew: Crew, stage: Stage, texts: list[str], attempts: int
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource, texts: list[str], attempts: int
 ) -> None:
     stream = await run_in_db(create_orphan, owner, *texts, attempts=attempts)
-    await crew.start()
+    await worker_pool.start()
     row = await wait_for_end(stream)
     assert (row.state, row.error_class) == ("interrupted", "interrupted")
-    assert stage.prepared == []
+    assert fake_source.prepared == []
     assert join_deltas(await run_in_db(read_rows, stream)) == "".join(texts)
 
 
 async def test_a_run_ends_when_another_worker_has_claimed_its_stream(
-    owner: User, crew: Crew, stage: Stage
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource
 ) -> None:
-    await crew.start()
-    script = stage.script()
+    await worker_pool.start()
+    script = fake_source.script()
     stream = await run_in_db(queue_stream, owner)
-    script.say("mine")
+    script.write("mine")
     await wait_for_text(stream, "mine")
     await run_in_db(claim_stream, stream, await run_in_db(register_worker))
-    script.say(" no more")
+    script.write(" no more")
     await wait_until(lambda: script.closed)
     row = await run_in_db(reload_stream, stream)
     assert (row.state, row.epoch) == ("running", 2)
@@ -583,13 +593,13 @@ async def test_a_run_ends_when_another_worker_has_claimed_its_stream(
 
 
 async def test_a_stream_lost_and_claimed_again_at_once_has_one_run(
-    owner: User, crew: Crew, stage: Stage
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource
 ) -> None:
     """Somebody took it while this worker slept and died at once, before it could notice."""
-    await crew.start()
-    script = stage.script()
+    await worker_pool.start()
+    script = fake_source.script()
     stream = await run_in_db(queue_stream, owner)
-    script.say("one")
+    script.write("one")
     await wait_for_text(stream, "one")
 
     def lose() -> None:
@@ -602,7 +612,7 @@ async def test_a_stream_lost_and_claimed_again_at_once_has_one_run(
     await run_in_db(lose)
     await wait_until(lambda: script.calls == 2)
     await wait_until(lambda: script.closed == 1)
-    script.say(" two")
+    script.write(" two")
     await wait_for_text(stream, "one two")
     script.finish()
     assert (await wait_for_end(stream)).state == State.COMPLETED
@@ -611,7 +621,11 @@ async def test_a_stream_lost_and_claimed_again_at_once_has_one_run(
 
 @pytest.mark.parametrize("lost", ["the answer", "half of it"])
 async def test_a_claim_whose_answer_was_lost_is_released_and_repeated(
-    owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch, lost: str
+    owner: User,
+    worker_pool: WorkerPool,
+    fake_source: FakeSource,
+    monkeypatch: pytest.MonkeyPatch,
+    lost: str,
 ) -> None:
     claim = lifecycle.claim
     failures = ["lost"]
@@ -625,8 +639,8 @@ async def test_a_claim_whose_answer_was_lost_is_released_and_repeated(
     monkeypatch.setattr(lifecycle, "claim", claim_and_fail)
     streams = [await run_in_db(queue_stream, owner, script=str(n)) for n in range(2)]
     for n in range(2):
-        stage.script(str(n)).finish()
-    await crew.start()
+        fake_source.script(str(n)).finish()
+    await worker_pool.start()
     for stream in streams:
         row = await wait_for_end(stream)
         assert (row.state, row.attempts) == ("completed", 0)
@@ -636,15 +650,15 @@ async def test_a_claim_whose_answer_was_lost_is_released_and_repeated(
 
 
 async def test_a_draining_worker_finishes_streams_that_end_in_time(
-    owner: User, crew: Crew, stage: Stage
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource
 ) -> None:
-    worker = await crew.start()
-    script = stage.script()
+    worker = await worker_pool.start()
+    script = fake_source.script()
     stream = await run_in_db(queue_stream, owner)
-    script.say("one ")
+    script.write("one ")
     await wait_for_text(stream, "one ")
-    draining = asyncio.create_task(crew.drain(worker, 30))
-    script.say("two")
+    draining = asyncio.create_task(worker_pool.drain(worker, 30))
+    script.write("two")
     script.finish()
     await asyncio.wait_for(draining, 10)
     row = await run_in_db(reload_stream, stream)
@@ -653,19 +667,19 @@ async def test_a_draining_worker_finishes_streams_that_end_in_time(
 
 
 async def test_a_stream_that_does_not_end_in_time_has_another_worker_within_two_seconds(
-    owner: User, crew: Crew, stage: Stage
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource
 ) -> None:
-    leaving = await crew.start()
-    script = stage.script()
+    leaving = await worker_pool.start()
+    script = fake_source.script()
     stream = await run_in_db(queue_stream, owner)
-    script.say("said before ")
-    await wait_until(lambda: script.heard)
-    await crew.start()
+    script.write("said before ")
+    await wait_until(lambda: script.is_consumed)
+    await worker_pool.start()
     began = time.monotonic()
-    await crew.drain(leaving)
+    await worker_pool.drain(leaving)
     await wait_until(lambda: script.calls == 2, within=2 - (time.monotonic() - began))
     assert join_deltas(await run_in_db(read_rows, stream)) == "said before "
-    script.say("and after")
+    script.write("and after")
     script.finish()
     row = await wait_for_end(stream)
     assert (row.state, row.attempts) == ("completed", 0)
@@ -674,30 +688,32 @@ async def test_a_stream_that_does_not_end_in_time_has_another_worker_within_two_
 
 
 async def test_uncommitted_text_is_written_before_a_stream_is_released(
-    owner: User, crew: Crew, stage: Stage, press: Press
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource, gate: JournalGate
 ) -> None:
-    worker = await crew.start()
-    script = stage.script()
+    worker = await worker_pool.start()
+    script = fake_source.script()
     stream = await run_in_db(queue_stream, owner)
-    press.open.clear()
-    script.say("in flight")
-    await wait_until(lambda: press.calls)
-    script.say(" and waiting")
-    await wait_until(lambda: script.heard)
-    draining = asyncio.create_task(crew.drain(worker))
+    gate.open.clear()
+    script.write("in flight")
+    await wait_until(lambda: gate.calls)
+    script.write(" and waiting")
+    await wait_until(lambda: script.is_consumed)
+    draining = asyncio.create_task(worker_pool.drain(worker))
     await wait_until(lambda: script.closed)
-    press.open.set()
+    gate.open.set()
     await asyncio.wait_for(draining, 10)
     assert join_deltas(await run_in_db(read_rows, stream)) == "in flight and waiting"
     assert (await run_in_db(reload_stream, stream)).worker_id is None
 
 
-async def test_a_draining_worker_claims_nothing_new(owner: User, crew: Crew, stage: Stage) -> None:
-    worker = await crew.start()
-    running_script, late = stage.script("running"), stage.script("late")
+async def test_a_draining_worker_claims_nothing_new(
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource
+) -> None:
+    worker = await worker_pool.start()
+    running_script, late = fake_source.script("running"), fake_source.script("late")
     first = await run_in_db(queue_stream, owner, script="running")
     await wait_until(lambda: running_script.calls)
-    draining = asyncio.create_task(crew.drain(worker, 30))
+    draining = asyncio.create_task(worker_pool.drain(worker, 30))
 
     async def is_draining() -> bool:
         return await run_in_db(Worker.objects.filter(draining=True).exists)
@@ -711,13 +727,13 @@ async def test_a_draining_worker_claims_nothing_new(owner: User, crew: Crew, sta
 
 
 async def test_a_stream_that_is_stopped_during_the_drain_ends_there(
-    owner: User, crew: Crew, stage: Stage
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource
 ) -> None:
-    worker = await crew.start()
-    script = stage.script()
+    worker = await worker_pool.start()
+    script = fake_source.script()
     stream = await run_in_db(queue_stream, owner)
     await wait_until(lambda: script.calls)
-    draining = asyncio.create_task(crew.drain(worker, 30))
+    draining = asyncio.create_task(worker_pool.drain(worker, 30))
     await run_in_db(lifecycle.stop, stream.pk)
     await asyncio.wait_for(draining, 10)
     assert (script.closed, (await run_in_db(reload_stream, stream)).state) == (1, "stopped")
@@ -727,7 +743,7 @@ async def test_a_stream_that_is_stopped_during_the_drain_ends_there(
 
 
 async def test_the_lease_is_renewed_repeatedly_and_after_a_failure(
-    crew: Crew, monkeypatch: pytest.MonkeyPatch
+    worker_pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers, "LEASE_RENEWAL_SECONDS", 0.02)
     renew, failures = lifecycle.renew_lease, [OperationalError("gone"), ZeroDivisionError()]
@@ -738,7 +754,7 @@ async def test_the_lease_is_renewed_repeatedly_and_after_a_failure(
         renew(worker)
 
     monkeypatch.setattr(lifecycle, "renew_lease", renew_or_fail)
-    worker = await crew.start()
+    worker = await worker_pool.start()
     assert worker.row is not None
     await run_in_db(expire_lease, worker.row)
 
@@ -751,42 +767,46 @@ async def test_the_lease_is_renewed_repeatedly_and_after_a_failure(
 # A database that goes away
 
 
-async def keep_talking(script: Script, done: asyncio.Event) -> str:
+async def write_until(script: Script, done: asyncio.Event) -> str:
     """Say a word every few milliseconds until told to finish; all that was said."""
-    said = []
+    written = []
     for n in range(10_000):
-        said.append(f"{n} ")
-        script.say(said[-1])
+        written.append(f"{n} ")
+        script.write(written[-1])
         await asyncio.sleep(0.005)
         if done.is_set():
             break
     script.finish()
-    return "".join(said)
+    return "".join(written)
 
 
 @pytest.mark.parametrize("hurt", ["connections cut", "server restarted"])
 @on_postgresql
 @pytest.mark.usefixtures("hurt_database")
 async def test_a_short_outage_of_postgresql_loses_nothing(
-    owner: User, crew: Crew, stage: Stage, postgres_server: Postgres, hurt: str
+    owner: User,
+    worker_pool: WorkerPool,
+    fake_source: FakeSource,
+    postgres_server: Postgres,
+    hurt: str,
 ) -> None:
-    await crew.start()
-    script, done = stage.script(), asyncio.Event()
+    await worker_pool.start()
+    script, done = fake_source.script(), asyncio.Event()
     stream = await run_in_db(queue_stream, owner)
-    talking = asyncio.create_task(keep_talking(script, done))
+    talking = asyncio.create_task(write_until(script, done))
     for _ in range(3 if hurt == "connections cut" else 1):
-        await grows(stream)
-        await (cut_connections() if hurt == "connections cut" else restart(postgres_server))
-    await grows(stream)
+        await wait_for_growth(stream)
+        await (cut_connections() if hurt == "connections cut" else restart_server(postgres_server))
+    await wait_for_growth(stream)
     done.set()
-    said = await talking
+    written = await talking
     row = await wait_for_end(stream, within=30)
     assert (row.state, row.attempts, script.calls) == ("completed", 0, 1)
-    assert join_deltas(await run_in_db(read_rows, stream)) == said
-    assert stage.settled == [(stream.pk, State.COMPLETED)]
+    assert join_deltas(await run_in_db(read_rows, stream)) == written
+    assert fake_source.finalized == [(stream.pk, State.COMPLETED)]
 
 
-async def grows(stream: Stream) -> None:
+async def wait_for_growth(stream: Stream) -> None:
     """Wait until more is written than there was, through whatever the database does."""
     start: list[int] = []
 
@@ -812,18 +832,18 @@ async def cut_connections() -> None:
     await run_in_db(terminate)
 
 
-async def restart(server: Postgres) -> None:
+async def restart_server(server: Postgres) -> None:
     await asyncio.to_thread(server.restart)
 
 
 async def test_a_database_locked_for_a_moment_loses_nothing(
-    owner: User, crew: Crew, stage: Stage
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource
 ) -> None:
-    await crew.start()
-    script, done = stage.script(), asyncio.Event()
+    await worker_pool.start()
+    script, done = fake_source.script(), asyncio.Event()
     stream = await run_in_db(queue_stream, owner)
-    talking = asyncio.create_task(keep_talking(script, done))
-    await grows(stream)
+    talking = asyncio.create_task(write_until(script, done))
+    await wait_for_growth(stream)
 
     def lock_for_a_moment() -> None:
         with transaction.atomic():
@@ -831,24 +851,24 @@ async def test_a_database_locked_for_a_moment_loses_nothing(
             time.sleep(0.5)
 
     await run_in_db(lock_for_a_moment)
-    await grows(stream)
+    await wait_for_growth(stream)
     done.set()
-    said = await talking
+    written = await talking
     assert (await wait_for_end(stream)).state == State.COMPLETED
-    assert join_deltas(await run_in_db(read_rows, stream)) == said
+    assert join_deltas(await run_in_db(read_rows, stream)) == written
 
 
 async def test_a_hub_without_a_layer_does_not_change_the_stored_text(
-    owner: User, crew: Crew, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*arguments: object) -> None:
         raise ConnectionError("no doorbell")
 
-    await crew.start()
+    await worker_pool.start()
     hub = hubs.get_hub()
     monkeypatch.setattr(type(hub._layer), "group_send", broken, raising=False)
-    stage.script().say("all of it")
-    stage.script().finish()
+    fake_source.script().write("all of it")
+    fake_source.script().finish()
     stream = await run_in_db(queue_stream, owner)
     assert (await wait_for_end(stream)).state == State.COMPLETED
     assert join_deltas(await run_in_db(read_rows, stream)) == "all of it"

@@ -27,85 +27,85 @@ from tests.streaming.factories import (
     start_stream,
     wait_until,
 )
-from tests.streaming.fake_source import Stage
-from tests.streaming.journal_gate import Press
+from tests.streaming.fake_source import FakeSource
+from tests.streaming.journal_gate import JournalGate
 from tools.waiting import until_async
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stage")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fake_source")]
 
 
-class Desk:
+class WriterHarness:
     """A running writer, in the place of its hub: what it published, and whose text was rejected."""
 
     def __init__(self) -> None:
-        self.written: list[Append] = []
-        self.lost: list[StreamBuffer] = []
+        self.published: list[Append] = []
+        self.rejected: list[StreamBuffer] = []
         self.writer = Writer()
         self.task = asyncio.create_task(self.writer.run())
 
     def publish_update(self, entries: Sequence[Append]) -> None:
-        self.written.extend(entries)
+        self.published.extend(entries)
 
-    def pen(self, stream: Stream) -> StreamBuffer:
-        pen = self.writer.open_buffer(stream, StreamText(), lambda: self.lost.append(pen))
-        return pen
+    def open_buffer(self, stream: Stream) -> StreamBuffer:
+        buffer = self.writer.open_buffer(stream, StreamText(), lambda: self.rejected.append(buffer))
+        return buffer
 
-    async def say(self, pen: StreamBuffer, *texts: str) -> None:
+    async def write(self, buffer: StreamBuffer, *texts: str) -> None:
         for text in texts:
-            pen.add(Kind.TEXT, text)
-            await pen.wait_for_space()
+            buffer.add(Kind.TEXT, text)
+            await buffer.wait_for_space()
 
-    async def told(self, text: str) -> None:
+    async def wait_until_published(self, text: str) -> None:
         """Wait until exactly this text was told as written."""
 
         async def so() -> bool:
-            return "".join(c.delta for e in self.written for c in e.chunks) == text
+            return "".join(c.delta for e in self.published for c in e.chunks) == text
 
         await until_async(so, what=f"{text!r} is written")
 
 
 @pytest.fixture
-async def desk(
-    press: Press, transactional_db: None, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Desk]:
-    desk = Desk()
-    monkeypatch.setattr(writer, "get_hub", lambda: desk)
-    yield desk
-    press.open.set()
-    desk.task.cancel()
+async def harness(
+    gate: JournalGate, transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[WriterHarness]:
+    harness = WriterHarness()
+    monkeypatch.setattr(writer, "get_hub", lambda: harness)
+    yield harness
+    gate.open.set()
+    harness.task.cancel()
     with suppress(asyncio.CancelledError):
-        await desk.task
-    desk.writer.stop()
+        await harness.task
+    harness.writer.stop()
 
 
 @pytest.fixture
-def stream(owner: User, stage: Stage) -> Stream:
+def stream(owner: User, fake_source: FakeSource) -> Stream:
     return start_stream(owner)
 
 
 @pytest.fixture
-def other(owner: User, stage: Stage) -> Stream:
+def other(owner: User, fake_source: FakeSource) -> Stream:
     return start_stream(owner)
 
 
-async def test_published_text_is_in_the_database(desk: Desk, stream: Stream) -> None:
-    await desk.say(desk.pen(stream), "the tide")
-    await desk.told("the tide")
+async def test_published_text_is_in_the_database(harness: WriterHarness, stream: Stream) -> None:
+    await harness.write(harness.open_buffer(stream), "the tide")
+    await harness.wait_until_published("the tide")
     assert join_deltas(await run_in_db(read_rows, stream)) == "the tide"
 
 
 async def test_deltas_that_arrive_during_a_commit_become_one_chunk_per_kind(
-    desk: Desk, press: Press, stream: Stream
+    harness: WriterHarness, gate: JournalGate, stream: Stream
 ) -> None:
-    press.open.clear()
-    pen = desk.pen(stream)
-    await desk.say(pen, "first")
-    await wait_until(lambda: press.calls)
-    await desk.say(pen, " and", " then")
-    pen.add(Kind.REASONING, "why")
-    await desk.say(pen, " more")
-    press.open.set()
-    await desk.told("first and thenwhy more")
+    gate.open.clear()
+    buffer = harness.open_buffer(stream)
+    await harness.write(buffer, "first")
+    await wait_until(lambda: gate.calls)
+    await harness.write(buffer, " and", " then")
+    buffer.add(Kind.REASONING, "why")
+    await harness.write(buffer, " more")
+    gate.open.set()
+    await harness.wait_until_published("first and thenwhy more")
     assert await run_in_db(read_rows, stream) == [
         (0, Kind.TEXT, "first", 0),
         (1, Kind.TEXT, " and then", 5),
@@ -115,65 +115,69 @@ async def test_deltas_that_arrive_during_a_commit_become_one_chunk_per_kind(
 
 
 async def test_all_streams_with_new_text_share_a_commit(
-    desk: Desk, press: Press, stream: Stream, other: Stream
+    harness: WriterHarness, gate: JournalGate, stream: Stream, other: Stream
 ) -> None:
-    press.open.clear()
-    first, second = desk.pen(stream), desk.pen(other)
-    await desk.say(first, "1")
-    await wait_until(lambda: press.calls)
-    await desk.say(first, "2")
-    await desk.say(second, "3")
-    press.open.set()
-    await desk.writer.flush([first, second])
-    assert [[e.stream_id for e in entries] for entries, _ in press.calls] == [
+    gate.open.clear()
+    first, second = harness.open_buffer(stream), harness.open_buffer(other)
+    await harness.write(first, "1")
+    await wait_until(lambda: gate.calls)
+    await harness.write(first, "2")
+    await harness.write(second, "3")
+    gate.open.set()
+    await harness.writer.flush([first, second])
+    assert [[e.stream_id for e in entries] for entries, _ in gate.calls] == [
         [stream.pk],
         [stream.pk, other.pk],
     ]
 
 
 @pytest.fixture
-async def turns(
-    desk: Desk, press: Press, stream: Stream, other: Stream, monkeypatch: pytest.MonkeyPatch
+async def two_buffers(
+    harness: WriterHarness,
+    gate: JournalGate,
+    stream: Stream,
+    other: Stream,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> tuple[StreamBuffer, StreamBuffer]:
     """Two pens with a commit each: the first one's is under way, the second one's is to come."""
     monkeypatch.setattr(writer, "MAX_STREAMS_PER_COMMIT", 1)
-    press.open.clear()
-    first, second = desk.pen(stream), desk.pen(other)
-    await desk.say(first, "1")
-    await desk.say(second, "2")
-    await wait_until(lambda: press.calls)
+    gate.open.clear()
+    first, second = harness.open_buffer(stream), harness.open_buffer(other)
+    await harness.write(first, "1")
+    await harness.write(second, "2")
+    await wait_until(lambda: gate.calls)
     return first, second
 
 
 async def test_a_later_commit_of_a_round_includes_newer_text(
-    desk: Desk, press: Press, turns: tuple[StreamBuffer, StreamBuffer]
+    harness: WriterHarness, gate: JournalGate, two_buffers: tuple[StreamBuffer, StreamBuffer]
 ) -> None:
-    await desk.say(turns[1], "3")
-    press.open.set()
-    await desk.writer.flush(turns)
-    assert [[c.delta for e in entries for c in e.chunks] for entries, _ in press.calls] == [
+    await harness.write(two_buffers[1], "3")
+    gate.open.set()
+    await harness.writer.flush(two_buffers)
+    assert [[c.delta for e in entries for c in e.chunks] for entries, _ in gate.calls] == [
         ["1"],
         ["23"],
     ]
 
 
 async def test_closing_a_buffer_before_its_commit_returns_its_unwritten_text(
-    desk: Desk, press: Press, turns: tuple[StreamBuffer, StreamBuffer]
+    harness: WriterHarness, gate: JournalGate, two_buffers: tuple[StreamBuffer, StreamBuffer]
 ) -> None:
-    rest = await desk.writer.detach_buffer(turns[1])
-    press.open.set()
-    await desk.writer.flush(turns)
+    rest = await harness.writer.detach_buffer(two_buffers[1])
+    gate.open.set()
+    await harness.writer.flush(two_buffers)
     assert rest is not None
     assert [c.delta for c in rest.chunks] == ["2"]
-    assert [c.delta for e in desk.written for c in e.chunks] == ["1"]
+    assert [c.delta for e in harness.published for c in e.chunks] == ["1"]
 
 
 async def test_text_longer_than_a_chunk_becomes_several_chunks(
-    desk: Desk, stream: Stream, monkeypatch: pytest.MonkeyPatch
+    harness: WriterHarness, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chunks, "MAX_CHUNK_CHARS", 4)
-    await desk.say(desk.pen(stream), "abcdefghij")
-    await desk.told("abcdefghij")
+    await harness.write(harness.open_buffer(stream), "abcdefghij")
+    await harness.wait_until_published("abcdefghij")
     assert [row[2:] for row in await run_in_db(read_rows, stream)] == [
         ("abcd", 0),
         ("efgh", 4),
@@ -184,128 +188,132 @@ async def test_text_longer_than_a_chunk_becomes_several_chunks(
 @pytest.mark.parametrize("committed", [True, False])
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
 async def test_after_a_lost_connection_the_same_batch_is_sent_again(
-    desk: Desk, press: Press, stream: Stream, error: type[Exception], committed: bool
+    harness: WriterHarness,
+    gate: JournalGate,
+    stream: Stream,
+    error: type[Exception],
+    committed: bool,
 ) -> None:
-    (press.after if committed else press.before).extend([error("lost"), error("lost")])
-    pen = desk.pen(stream)
-    await desk.say(pen, "one ")
-    await wait_until(lambda: press.calls)
-    await desk.say(pen, "two")
-    await desk.told("one two")
+    (gate.after if committed else gate.before).extend([error("lost"), error("lost")])
+    buffer = harness.open_buffer(stream)
+    await harness.write(buffer, "one ")
+    await wait_until(lambda: gate.calls)
+    await harness.write(buffer, "two")
+    await harness.wait_until_published("one two")
     assert join_deltas(await run_in_db(read_rows, stream)) == "one two"
-    (first, fresh), (second, again), (third, also), *_ = press.calls
+    (first, fresh), (second, again), (third, also), *_ = gate.calls
     assert first == second == third
     assert (fresh, again, also) == (False, True, True)
-    assert desk.lost == []
+    assert harness.rejected == []
 
 
 async def test_nothing_of_a_stopped_stream_is_published(
-    desk: Desk, stream: Stream, other: Stream
+    harness: WriterHarness, stream: Stream, other: Stream
 ) -> None:
-    pen, kept = desk.pen(stream), desk.pen(other)
+    buffer, healthy = harness.open_buffer(stream), harness.open_buffer(other)
     await run_in_db(lifecycle.stop, stream.pk)
-    await desk.say(pen, "late")
-    await desk.say(kept, "fine")
-    await wait_until(lambda: desk.lost)
-    await desk.told("fine")
-    assert desk.lost == [pen]
+    await harness.write(buffer, "late")
+    await harness.write(healthy, "fine")
+    await wait_until(lambda: harness.rejected)
+    await harness.wait_until_published("fine")
+    assert harness.rejected == [buffer]
     assert await run_in_db(read_rows, stream) == []
 
 
 async def test_a_data_error_in_one_stream_does_not_affect_the_others(
-    desk: Desk, press: Press, stream: Stream, other: Stream
+    harness: WriterHarness, gate: JournalGate, stream: Stream, other: Stream
 ) -> None:
-    press.open.clear()
-    press.spoiled = "bad"
-    spoiled, kept = desk.pen(stream), desk.pen(other)
-    await desk.say(kept, "o")
-    await wait_until(lambda: press.calls)
-    await desk.say(spoiled, "bad")
-    await desk.say(kept, "k")
-    press.open.set()
-    await desk.told("ok")
-    await wait_until(lambda: desk.lost)
-    assert desk.lost == [spoiled]
-    await desk.say(spoiled, "more")  # its source has not been told yet
-    await desk.say(kept, "!")
-    await desk.told("ok!")
-    assert desk.lost == [spoiled]
+    gate.open.clear()
+    gate.spoiled = "bad"
+    spoiled, healthy = harness.open_buffer(stream), harness.open_buffer(other)
+    await harness.write(healthy, "o")
+    await wait_until(lambda: gate.calls)
+    await harness.write(spoiled, "bad")
+    await harness.write(healthy, "k")
+    gate.open.set()
+    await harness.wait_until_published("ok")
+    await wait_until(lambda: harness.rejected)
+    assert harness.rejected == [spoiled]
+    await harness.write(spoiled, "more")  # its source has not been told yet
+    await harness.write(healthy, "!")
+    await harness.wait_until_published("ok!")
+    assert harness.rejected == [spoiled]
     assert spoiled.is_unstorable
 
 
 async def test_a_character_that_no_database_stores_is_a_data_error(
-    desk: Desk, stream: Stream, other: Stream
+    harness: WriterHarness, stream: Stream, other: Stream
 ) -> None:
-    spoiled, kept = desk.pen(stream), desk.pen(other)
-    await desk.say(spoiled, "half \ud83c")
-    await desk.say(kept, "whole")
-    await desk.told("whole")
-    await wait_until(lambda: desk.lost)
+    spoiled, healthy = harness.open_buffer(stream), harness.open_buffer(other)
+    await harness.write(spoiled, "half \ud83c")
+    await harness.write(healthy, "whole")
+    await harness.wait_until_published("whole")
+    await wait_until(lambda: harness.rejected)
     assert await run_in_db(read_rows, stream) == []
 
 
 async def test_no_unexpected_error_ends_the_writer(
-    desk: Desk, press: Press, stream: Stream, other: Stream
+    harness: WriterHarness, gate: JournalGate, stream: Stream, other: Stream
 ) -> None:
     """Every stream of the worker depends on it."""
-    press.before.append(ZeroDivisionError("never thought of"))
-    surprised, kept = desk.pen(stream), desk.pen(other)
-    await desk.say(surprised, "?")
-    await wait_until(lambda: desk.lost == [surprised])
-    await desk.say(kept, "still here")
-    await desk.told("still here")
+    gate.before.append(ZeroDivisionError("never thought of"))
+    surprised, healthy = harness.open_buffer(stream), harness.open_buffer(other)
+    await harness.write(surprised, "?")
+    await wait_until(lambda: harness.rejected == [surprised])
+    await harness.write(healthy, "still here")
+    await harness.wait_until_published("still here")
 
 
 async def test_a_source_waits_when_too_much_text_is_uncommitted(
-    desk: Desk, press: Press, stream: Stream
+    harness: WriterHarness, gate: JournalGate, stream: Stream
 ) -> None:
-    press.open.clear()
-    pen = desk.pen(stream)
+    gate.open.clear()
+    buffer = harness.open_buffer(stream)
     piece = "\N{WATER WAVE}" * 4096
-    poured = 0
+    written_bytes = 0
 
-    async def pour() -> None:
-        nonlocal poured
+    async def write_much() -> None:
+        nonlocal written_bytes
         for _ in range(200):
-            await desk.say(pen, piece)
-            poured += len(piece.encode())
+            await harness.write(buffer, piece)
+            written_bytes += len(piece.encode())
 
-    pouring = asyncio.create_task(pour())
-    await wait_until(lambda: press.calls)
-    assert poured <= 2 * MAX_PENDING_BYTES  # what is being committed, and what waits
-    assert not pouring.done()
-    press.open.set()
-    await pouring
-    await desk.writer.flush([pen])
+    writing = asyncio.create_task(write_much())
+    await wait_until(lambda: gate.calls)
+    assert written_bytes <= 2 * MAX_PENDING_BYTES  # what is being committed, and what waits
+    assert not writing.done()
+    gate.open.set()
+    await writing
+    await harness.writer.flush([buffer])
     assert (await run_in_db(reload_stream, stream)).length == 200 * len(piece)
 
 
 async def test_a_waiting_source_is_released_when_its_stream_is_lost(
-    desk: Desk, press: Press, stream: Stream
+    harness: WriterHarness, gate: JournalGate, stream: Stream
 ) -> None:
-    press.open.clear()
-    pen = desk.pen(stream)
-    await desk.say(pen, "x")
-    await wait_until(lambda: press.calls)
-    pouring = asyncio.create_task(desk.say(pen, "x" * MAX_PENDING_BYTES, "more"))
-    await wait_until(lambda: pen.is_full)
+    gate.open.clear()
+    buffer = harness.open_buffer(stream)
+    await harness.write(buffer, "x")
+    await wait_until(lambda: gate.calls)
+    writing = asyncio.create_task(harness.write(buffer, "x" * MAX_PENDING_BYTES, "more"))
+    await wait_until(lambda: buffer.is_full)
     await run_in_db(lifecycle.stop, stream.pk)
-    press.open.set()
-    await asyncio.wait_for(pouring, 10)
+    gate.open.set()
+    await asyncio.wait_for(writing, 10)
 
 
 async def test_closing_waits_for_the_commit_and_returns_the_text_after_it(
-    desk: Desk, press: Press, stream: Stream
+    harness: WriterHarness, gate: JournalGate, stream: Stream
 ) -> None:
-    press.open.clear()
-    pen = desk.pen(stream)
-    await desk.say(pen, "in flight")
-    await wait_until(lambda: press.calls)
-    await desk.say(pen, " and", " after")
-    closing = asyncio.create_task(desk.writer.detach_buffer(pen))
+    gate.open.clear()
+    buffer = harness.open_buffer(stream)
+    await harness.write(buffer, "in flight")
+    await wait_until(lambda: gate.calls)
+    await harness.write(buffer, " and", " after")
+    closing = asyncio.create_task(harness.writer.detach_buffer(buffer))
     await asyncio.sleep(0)
     assert not closing.done()
-    press.open.set()
+    gate.open.set()
     rest = await closing
     written = await run_in_db(read_rows, stream)
     left = [(c.index, c.kind, c.delta, c.offset) for c in rest.chunks] if rest else []
@@ -316,41 +324,41 @@ async def test_closing_waits_for_the_commit_and_returns_the_text_after_it(
 
 
 async def test_flushing_returns_when_everything_is_written_or_refused(
-    desk: Desk, press: Press, stream: Stream, other: Stream
+    harness: WriterHarness, gate: JournalGate, stream: Stream, other: Stream
 ) -> None:
-    press.open.clear()
-    kept, stopped = desk.pen(stream), desk.pen(other)
-    await desk.say(kept, "a")
-    await wait_until(lambda: press.calls)
+    gate.open.clear()
+    healthy, stopped = harness.open_buffer(stream), harness.open_buffer(other)
+    await harness.write(healthy, "a")
+    await wait_until(lambda: gate.calls)
     await run_in_db(lifecycle.stop, other.pk)
-    await desk.say(stopped, "b")
-    await desk.say(kept, "c")
-    flushing = asyncio.create_task(desk.writer.flush([kept, stopped]))
+    await harness.write(stopped, "b")
+    await harness.write(healthy, "c")
+    flushing = asyncio.create_task(harness.writer.flush([healthy, stopped]))
     await asyncio.sleep(0)
     assert not flushing.done()
-    press.open.set()
+    gate.open.set()
     await asyncio.wait_for(flushing, 10)
     assert join_deltas(await run_in_db(read_rows, stream)) == "ac"
-    assert desk.lost == [stopped]
+    assert harness.rejected == [stopped]
 
 
 async def test_dropping_an_old_buffer_does_not_drop_a_newer_one_of_the_same_stream(
-    desk: Desk, stream: Stream
+    harness: WriterHarness, stream: Stream
 ) -> None:
     """A worker that lost a stream may claim it again before the old run is quite over."""
-    old = desk.pen(stream)
+    old = harness.open_buffer(stream)
     fresh = await run_in_db(claim_stream, stream, await run_in_db(register_worker))
-    new = desk.pen(fresh)
-    desk.writer.discard_buffer(old)
-    await desk.say(new, "goes on")
-    await desk.told("goes on")
-    assert await desk.writer.detach_buffer(old) is None
-    await desk.say(new, " and on")
-    await desk.told("goes on and on")
+    new = harness.open_buffer(fresh)
+    harness.writer.discard_buffer(old)
+    await harness.write(new, "goes on")
+    await harness.wait_until_published("goes on")
+    assert await harness.writer.detach_buffer(old) is None
+    await harness.write(new, " and on")
+    await harness.wait_until_published("goes on and on")
 
 
 async def test_the_flush_interval_depends_on_all_running_streams(
-    desk: Desk, stream: Stream, other: Stream, monkeypatch: pytest.MonkeyPatch
+    harness: WriterHarness, stream: Stream, other: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[int] = []
 
@@ -358,28 +366,32 @@ async def test_the_flush_interval_depends_on_all_running_streams(
         counted.append(streams)
 
     monkeypatch.setattr(writer.Writer, "_wait_for_next_flush", pause)
-    pen, silent = desk.pen(stream), desk.pen(other)
-    await desk.say(pen, "a")
+    buffer, silent = harness.open_buffer(stream), harness.open_buffer(other)
+    await harness.write(buffer, "a")
     await wait_until(lambda: counted == [2])
-    desk.writer.discard_buffer(silent)
-    await desk.say(pen, "b")
+    harness.writer.discard_buffer(silent)
+    await harness.write(buffer, "b")
     await wait_until(lambda: counted == [2, 1])
 
 
 @pytest.mark.parametrize("event", ["a first delta", "a flush"])
 async def test_a_first_delta_and_an_ending_do_not_wait_for_the_interval(
-    desk: Desk, stream: Stream, other: Stream, event: str, monkeypatch: pytest.MonkeyPatch
+    harness: WriterHarness,
+    stream: Stream,
+    other: Stream,
+    event: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(writer, "FLUSH_SECONDS_PER_STREAM", 1000.0)
     monkeypatch.setattr(writer, "MAX_FLUSH_INTERVAL_SECONDS", 1000.0)
-    pen, late = desk.pen(stream), desk.pen(other)
-    await desk.say(pen, "a")
-    await desk.told("a")
-    await desk.say(pen, "b")
+    buffer, late = harness.open_buffer(stream), harness.open_buffer(other)
+    await harness.write(buffer, "a")
+    await harness.wait_until_published("a")
+    await harness.write(buffer, "b")
     await asyncio.sleep(0)
     if event == "a flush":
-        await desk.writer.flush([pen])
-        await desk.told("ab")
+        await harness.writer.flush([buffer])
+        await harness.wait_until_published("ab")
     else:
-        await desk.say(late, "c")
-        await wait_until(lambda: len(desk.written) == 3)
+        await harness.write(late, "c")
+        await wait_until(lambda: len(harness.published) == 3)
