@@ -23,9 +23,21 @@ register = template.Library()
 @register.simple_tag
 def module_preloads(*entries: str) -> SafeString:
     """Link everything that these scripts import, except what they import on demand."""
-    find = find_imported_modules if settings.DEBUG else _find_once
-    urls = ((static(name),) for name in find(entries))
+    if settings.DEBUG:
+        return _render_links(entries)
+    return _cached_links(entries, static(entries[0]))
+
+
+def _render_links(entries: tuple[str, ...]) -> SafeString:
+    urls = ((static(name),) for name in find_imported_modules(entries))
     return format_html_join("\n  ", '<link rel="modulepreload" href="{}">', urls)
+
+
+@functools.cache
+def _cached_links(entries: tuple[str, ...], _url: str) -> SafeString:
+    """The scripts do not change while a process runs. `_url` is the address of one of them, which
+    differs with the storage: tests have more than one."""
+    return _render_links(entries)
 
 
 def find_imported_modules(entries: tuple[str, ...]) -> list[str]:
@@ -35,9 +47,6 @@ def find_imported_modules(entries: tuple[str, ...]) -> list[str]:
     for name in names:  # grows
         names += [found for found in _read_imports(name) if found not in names]
     return names[len(entries) :]
-
-
-_find_once = functools.cache(find_imported_modules)
 
 
 def _read_imports(name: str) -> list[str]:
