@@ -13,6 +13,7 @@ from streaming.providers.catalog import Model, Provider, UnknownModel
 
 __all__ = [
     "describe_retirement",
+    "get_label",
     "get_model",
     "group_by_provider",
     "load_models",
@@ -26,6 +27,14 @@ def get_model(user: User, model_id: str) -> Model:
         return load_models(user)[model_id]
     except KeyError:
         raise UnknownModel(model_id) from None
+
+
+def get_label(model_id: str) -> str:
+    """The catalog's name of a model, also if an administrator hid it. Otherwise the id."""
+    try:
+        return catalog.get_model(model_id).label
+    except UnknownModel:
+        return model_id
 
 
 def group_by_provider(user: User) -> dict[Provider, tuple[Model, ...]]:

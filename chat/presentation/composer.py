@@ -199,5 +199,5 @@ def _build_hint(user: User, model: str, groups: tuple[ModelGroup, ...]) -> str:
     models = model_catalog.load_models(user)
     if (retired := models.get(model)) and retired.lifecycle == "retired":
         return model_catalog.describe_retirement(retired, models.get(retired.successor))
-    label = models[model].label if model in models else model
+    label = model_catalog.get_label(model)
     return _("“%(model)s” is no longer available. Choose another model.") % {"model": label}

@@ -349,6 +349,9 @@ def test_the_composer_suggests_a_model_if_the_last_one_is_gone(owner: User) -> N
     )
     conversation.model = "kelp-1"
     assert "“kelp-1” is no longer available" in build_composer(owner, conversation, {}).hint
+    conversation.model = "gpt-4o"
+    ModelOverride.objects.create(model_id="gpt-4o", hidden=True)
+    assert "“GPT-4o” is no longer available" in build_composer(owner, conversation, {}).hint
 
 
 # Costs
