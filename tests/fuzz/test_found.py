@@ -47,7 +47,7 @@ def test_a_title_may_hold_a_nul(owner: User, as_owner: Client) -> None:
 def test_an_address_with_a_nul_is_refused(owner: User, address: str) -> None:
     answer = create_signed_in_client(owner).get(address)
     assert answer.status_code == 400
-    assert "could not be read" in answer.content.decode()
+    assert "couldn’t read that" in answer.content.decode()
 
 
 @pytest.mark.django_db(transaction=True)
