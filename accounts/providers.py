@@ -11,12 +11,9 @@ from streaming.providers.catalog.compatible import InvalidProviderConfig, parse_
 
 def get_base_url(provider: str) -> str:
     """Where a provider is asked; empty for its own address."""
-    configured = {
-        "openai": settings.OPENAI_BASE_URL,
-        "anthropic": settings.ANTHROPIC_BASE_URL,
-        "google": settings.GOOGLE_GEMINI_BASE_URL,
-    }
-    return configured.get(provider) or catalog.PROVIDERS[provider].base_url
+    row = catalog.PROVIDERS[provider]
+    configured: str = getattr(settings, row.base_url_setting) if row.base_url_setting else ""
+    return configured or row.base_url
 
 
 def register_compatible_providers() -> None:

@@ -32,7 +32,8 @@ class Provider:
     """A service with models. Without `needs_key` it works for everybody.
 
     `adapter` is the dotted path of its adapter's class, which is imported on first use. Without one
-    it speaks OpenAI's Chat Completions at its `base_url`.
+    it speaks OpenAI's Chat Completions at its `base_url`. `base_url_setting` names the setting with
+    which an administrator sends its requests elsewhere.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Provider:
     needs_key: bool
     base_url: str = ""
     adapter: str = CHAT_COMPLETIONS
+    base_url_setting: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +92,36 @@ class UnknownModel(LookupError):
         super().__init__(self.message)
 
 
-def _provider_row(id: str, name: str, adapter: str, *, needs_key: bool = True) -> Provider:
-    return Provider(id, name, needs_key, adapter=f"streaming.providers.{adapter}")
-
-
 PROVIDERS: dict[str, Provider] = {
     provider.id: provider
     for provider in (
-        _provider_row("demo", "Demo", "demo.adapter:DemoAdapter", needs_key=False),
-        _provider_row("openai", "OpenAI", "openai.auto:OpenAIAdapter"),
-        _provider_row("anthropic", "Anthropic", "anthropic:AnthropicAdapter"),
-        _provider_row("google", "Google", "google:GoogleAdapter"),
+        Provider(
+            "demo",
+            "Demo",
+            needs_key=False,
+            adapter="streaming.providers.demo.adapter:DemoAdapter",
+        ),
+        Provider(
+            "openai",
+            "OpenAI",
+            needs_key=True,
+            adapter="streaming.providers.openai.auto:OpenAIAdapter",
+            base_url_setting="OPENAI_BASE_URL",
+        ),
+        Provider(
+            "anthropic",
+            "Anthropic",
+            needs_key=True,
+            adapter="streaming.providers.anthropic:AnthropicAdapter",
+            base_url_setting="ANTHROPIC_BASE_URL",
+        ),
+        Provider(
+            "google",
+            "Google",
+            needs_key=True,
+            adapter="streaming.providers.google:GoogleAdapter",
+            base_url_setting="GOOGLE_GEMINI_BASE_URL",
+        ),
     )
 }
 """In the order in which people see them. A new wire is a module and a row here."""
