@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -87,6 +88,7 @@ class StreamHead:
         return self.state.has_ended
 
     @classmethod
+    @cache  # a head is read for every follower that joins
     def columns(cls) -> tuple[str, ...]:
         """The columns of a stream's row that make a head, in the order of `from_row`."""
         return tuple("folded_at" if f.name == "is_folded" else f.name for f in fields(cls))
@@ -95,7 +97,8 @@ class StreamHead:
     def from_row(cls, row: Sequence[Any]) -> StreamHead:
         values = dict(zip(cls.columns(), row, strict=True))
         values["is_folded"] = values.pop("folded_at") is not None
-        return cls(**values | {"state": State(values["state"])})
+        values["state"] = State(values["state"])
+        return cls(**values)
 
     @classmethod
     def of(cls, stream: Stream) -> StreamHead:
@@ -108,10 +111,11 @@ class StreamHead:
 
     @classmethod
     def from_wire(cls, values: Mapping[str, Any]) -> StreamHead:
-        """Ignores fields of a newer version. Raises TypeError where one without a default is
-        missing, ValueError for an unknown state."""
+        """Ignores fields of a newer version. Raises TypeError or KeyError where one without a
+        default is missing, ValueError for an unknown state."""
         known = {f.name: values[f.name] for f in fields(cls) if f.name in values}
-        return cls(**known | {"state": State(known["state"])})
+        known["state"] = State(known["state"])
+        return cls(**known)
 
 
 Cursor = tuple[int, int]
