@@ -9,7 +9,7 @@ it, even if that program is killed.
 
 from tools.services.postgresql import Postgres, postgres
 from tools.services.program import Program, free_port
-from tools.services.reaper import Keeper
+from tools.services.reaper import Reaper
 from tools.services.redis_server import Redis, redis
 
-__all__ = ["Keeper", "Postgres", "Program", "Redis", "free_port", "postgres", "redis"]
+__all__ = ["Postgres", "Program", "Reaper", "Redis", "free_port", "postgres", "redis"]

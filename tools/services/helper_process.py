@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from tools.services.reaper import keeper
+from tools.services.reaper import get_reaper
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,7 +29,7 @@ class Child:
             text=True,
             start_new_session=True,
         )
-        keeper().keep(self.pid)
+        get_reaper().add_group(self.pid)
 
     @property
     def pid(self) -> int:
@@ -69,7 +69,7 @@ class Child:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait()
-        keeper().forget(self.pid)
+        get_reaper().remove_group(self.pid)
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe
             with suppress(BrokenPipeError):  # the helper ended before it read the order

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from tools.services.reaper import keeper
+from tools.services.reaper import get_reaper
 
 READY_WITHIN = 30.0  # seconds; a cold disk and two busy cores are slow
 GOES_WITHIN = 15.0
@@ -79,7 +79,7 @@ class Program:
                 start_new_session=True,
                 **as_user(self.user),
             )
-        keeper().keep(self._process.pid)
+        get_reaper().add_group(self._process.pid)
         if wait:
             self.wait_until_ready()
 
@@ -155,7 +155,7 @@ class Program:
 
     def _ended(self) -> None:
         if self._process is not None:
-            keeper().forget(self._process.pid)
+            get_reaper().remove_group(self._process.pid)
 
 
 def free_port() -> int:
@@ -180,7 +180,7 @@ def scratch_folder(name: str, *, owner: int | None = None) -> Path:
     folder = Path(tempfile.mkdtemp(prefix=f"holdfast-{name}-", dir=parent))
     if owner is not None:
         os.chown(folder, owner, -1)
-    keeper().folder(folder)
+    get_reaper().add_folder(folder)
     return folder
 
 

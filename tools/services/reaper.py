@@ -4,6 +4,7 @@
 *thread* that forked ends. A pipe is reliable: it closes when this process has ended.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,9 +16,9 @@ import os, shutil, signal, sys
 pids, folders = set(), set()
 for line in sys.stdin:
     verb, _, name = line.rstrip("\\n").partition(" ")
-    if verb == "keep":
+    if verb == "add":
         pids.add(int(name))
-    elif verb == "forget":
+    elif verb == "remove":
         pids.discard(int(name))
     elif verb == "folder":
         folders.add(name)
@@ -31,41 +32,43 @@ for folder in folders:
 """
 
 
-class Keeper:
+class Reaper:
     """Ends process groups and removes folders as soon as this process has ended, in any way."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", SOURCE],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
-            text=True,
         )
+        assert process.stdin is not None
+        # A bare descriptor closes when this process has ended, and not while Python clears modules.
+        self._input = os.dup(process.stdin.fileno())
+        process.stdin.close()
+        process.returncode = 0  # the reaper outlives this process, so nothing waits for it
 
-    def keep(self, pid: int) -> None:
+    def add_group(self, pid: int) -> None:
         """From now on, end the process group `pid` with this process."""
-        self._tell("keep", str(pid))
+        self._send_line("add", str(pid))
 
-    def forget(self, pid: int) -> None:
+    def remove_group(self, pid: int) -> None:
         """The group has ended, and another program may get its number."""
-        self._tell("forget", str(pid))
+        self._send_line("remove", str(pid))
 
-    def folder(self, path: Path) -> None:
-        self._tell("folder", str(path))
+    def add_folder(self, path: Path) -> None:
+        self._send_line("folder", str(path))
 
-    def _tell(self, verb: str, name: str) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{verb} {name}\n")
-        self._process.stdin.flush()
+    def _send_line(self, verb: str, name: str) -> None:
+        os.write(self._input, f"{verb} {name}\n".encode())
 
 
-_keeper: Keeper | None = None
+_reaper: Reaper | None = None
 
 
-def keeper() -> Keeper:
+def get_reaper() -> Reaper:
     """Return the reaper of this process, created at the first use."""
-    global _keeper
-    if _keeper is None:
-        _keeper = Keeper()
-    return _keeper
+    global _reaper
+    if _reaper is None:
+        _reaper = Reaper()
+    return _reaper
