@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from benchmarks.against import ROW, Figures, table
+import pytest
+
+from benchmarks.against import Figures, parse_output, table
+from benchmarks.outcome import Outcome
 from benchmarks.parts.e2e import row
-from benchmarks.running import Sample
+from benchmarks.parts.resume import keep
+from benchmarks.running import Replayed, Sample
 
 
 def sample(cpu: float) -> Sample:
@@ -12,16 +16,37 @@ def sample(cpu: float) -> Sample:
     return Sample(seconds=4, asked=1000, tokens=1000, cpu={"web": cpu, "worker": cpu}, ages=ages)
 
 
+def replayed(took: float) -> Replayed:
+    return Replayed([took], took, {"web": took}, [10], failed=0, wrong=0, troubles=())
+
+
 def test_the_output_of_a_checkout_is_parsed() -> None:
     printed = f"e2e\n{row('Holdfast, Uvicorn', 100, sample(0.02))}\n"
-    assert ROW.findall(printed) == [("100", "Holdfast, Uvicorn", "40.0", "50.0", "99.0")]
+    subject = "100 Holdfast, Uvicorn"
+    assert parse_output("e2e", printed) == {
+        (subject, "µs of CPU a token"): 40.0,
+        (subject, "p50 ms"): 50.0,
+        (subject, "p99 ms"): 99.0,
+    }
+
+
+def test_a_part_that_ran_several_times_counts_with_its_median(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for took in (0.001, 0.009, 0.002):
+        keep(Outcome(), "2,000 chunks", "Holdfast, Uvicorn", replayed(took))
+    assert parse_output("resume", capsys.readouterr().out) == {
+        ("2,000 chunks Holdfast, Uvicorn", "median ms"): 2.0,
+        ("2,000 chunks Holdfast, Uvicorn", "ms for all"): 2.0,
+        ("2,000 chunks Holdfast, Uvicorn", "ms of CPU each"): 2.0,
+    }
 
 
 def test_a_round_is_compared_with_the_same_round_of_the_other() -> None:
-    key = (100, "Holdfast, Uvicorn")
-    slow: Figures = {key: (80.0, 20.0, 90.0)}
-    quick: Figures = {key: (40.0, 10.0, 45.0)}
-    better: Figures = {key: (36.0, 10.0, 45.0)}
+    key = ("100 Holdfast, Uvicorn", "p99 ms")
+    slow: Figures = {key: 80.0}
+    quick: Figures = {key: 40.0}
+    better: Figures = {key: 36.0}
     lines = table([(slow, slow), (quick, better), (quick, quick)]).splitlines()
-    assert lines[-1].split("µs")[0].split() == ["100", "Holdfast,", "Uvicorn,"]
+    assert lines[-1].startswith("100 Holdfast, Uvicorn, p99 ms")
     assert lines[-1].endswith("1.000 [0.900, 1.000]")
