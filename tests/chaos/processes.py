@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -33,8 +34,29 @@ class Habits:
     kept: bool = True
 
 
-class Reader(Child):
-    """A process of followers; `file` has their frames after it has ended."""
+class Recorder(Child):
+    """A process that follows streams; `file` has its frames after it has ended."""
+
+    file: Path
+
+    def finish(self, within: float) -> None:
+        """Cause no disturbances from now on, and end once everything has ended or the seconds are
+        over."""
+        self.write(json.dumps({"finish": within}))
+
+
+class EngineUser(Recorder):
+    """A process that starts streams of numbered lines and follows them in Python."""
+
+    def __init__(self, seed: str, folder: Path, environment: Mapping[str, str]) -> None:
+        self.file = folder / "engine.jsonl"
+        command = (sys.executable, "-m", "django", "use_engine", seed, str(self.file))
+        quiet = {**environment, "LOG_LEVEL": "CRITICAL"}  # Redis goes away on purpose
+        super().__init__("engine user", *command, environment=quiet)
+
+
+class Reader(Recorder):
+    """A process of followers at sockets."""
 
     def __init__(self, name: str, seed: str, folder: Path, habits: Habits) -> None:
         self.file = folder / f"{name}.jsonl"
@@ -48,8 +70,3 @@ class Reader(Child):
 
     def follow(self, person: int, stream: str) -> None:
         self.write(json.dumps({"person": person, "follow": stream}))
-
-    def finish(self, within: float) -> None:
-        """Cause no disturbances from now on, and end once everything has ended or the seconds are
-        over."""
-        self.write(json.dumps({"finish": within}))

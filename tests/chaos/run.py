@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.chaos.faults import Faults, Rests, Stuck
 from tests.chaos.load import Load, sign_up
 from tests.chaos.monitor import Watch
-from tests.chaos.processes import ROOT, Habits, ProviderProcess, Reader
+from tests.chaos.processes import ROOT, EngineUser, Habits, ProviderProcess, Reader
 from tests.chaos.sabotage import REVEALED_BY
 from tests.chaos.verdict import Verdict, judge
 from tools.deployment.deployment import Server
@@ -82,8 +82,11 @@ def run(plan: Plan) -> Outcome:
             open_.enter_context(Reader(f"reader-{number}", plan.seed, folder, Habits()))
             for number in range(READERS)
         ]
-        with Watch(stack, [provider, *readers]) as watch:
-            outcome = asyncio.run(attack(plan, stack, people, readers, watch, provider.fake))
+        engine = open_.enter_context(EngineUser(plan.seed, folder, stack.environment))
+        with Watch(stack, [provider, *readers, engine]) as watch:
+            outcome = asyncio.run(
+                attack(plan, stack, people, readers, engine, watch, provider.fake)
+            )
         if outcome.problems:
             keep(outcome, stack)
         return outcome
@@ -98,6 +101,7 @@ async def attack(
     stack: Stack,
     people: list[Person],
     readers: Sequence[Reader],
+    engine: EngineUser,
     watch: Watch,
     fake: Fake,
 ) -> Outcome:
@@ -121,11 +125,13 @@ async def attack(
     except* Stuck as stuck:
         problems += [str(error) for error in stuck.exceptions]
     healed = time.monotonic()
+    engine.finish(ALL_ENDED_WITHIN)
     await load.finish()
     await all_ended(watch, healed + ALL_ENDED_WITHIN)
     ended_within = time.monotonic() - healed
     await finish(readers, max(5.0, ALL_ENDED_WITHIN - ended_within))
-    url, files = stack.environment["DATABASE_URL"], [reader.file for reader in readers]
+    await asyncio.to_thread(engine.wait, ALL_ENDED_WITHIN)
+    url, files = stack.environment["DATABASE_URL"], [reader.file for reader in (*readers, engine)]
     verdict = await asyncio.to_thread(judge, url, load.asked, fake.requests(), files)
     problems += [*verdict.violations, *broken_promises(load, watch, verdict)]
     return Outcome(plan, load, faults, watch, verdict, problems, ended_within)

@@ -1,31 +1,22 @@
 """Switches one protection off, in the processes of a chaos run that must fail: a run that can't
 fail proves nothing. `BREAK` in the environment says which; without it everything is whole."""
 
-import faulthandler
 import os
-import signal
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any
-
-from django.apps import AppConfig
 
 SILENCE = 8.0
 """Seconds after which a silent provider is given up here; two minutes would be the whole run."""
 
 
-class Broken(AppConfig):
-    name = "tests.chaos"
-    label = "chaos"
+def sabotage() -> None:
+    from streaming.providers.types import Timeouts
 
-    def ready(self) -> None:
-        from streaming.providers.types import Timeouts
-
-        faulthandler.register(signal.SIGUSR1)  # a process that is stuck can be asked where
-        times = fields(Timeouts)
-        Timeouts.__init__.__defaults__ = (SILENCE,) * len(times)
-        if broken := os.environ.get("BREAK"):
-            BREAKS[broken]()
+    times = fields(Timeouts)
+    Timeouts.__init__.__defaults__ = (SILENCE,) * len(times)
+    if broken := os.environ.get("BREAK"):
+        BREAKS[broken]()
 
 
 def without_fence() -> None:

@@ -1,6 +1,6 @@
-"""The settings of the stack under chaos: the product's own, and the app that can break it."""
+"""The settings of the stack under chaos: the product's own, and the app of the chaos program."""
 
 from config.settings import *  # noqa: F403
 from config.settings import INSTALLED_APPS as PRODUCT
 
-INSTALLED_APPS = [*PRODUCT, "tests.chaos.sabotage.Broken"]
+INSTALLED_APPS = [*PRODUCT, "tests.chaos.apps.Chaos"]

@@ -60,6 +60,7 @@ def _promises(outcome: Outcome) -> Rows:
         ("lost / doubled / reordered", f"{verdict.lost} / {verdict.doubled} / {verdict.reordered}"),
         ("requests with more than one reply", f"{verdict.repeated}"),
         ("replies carried on", f"{verdict.carried_on}"),
+        ("streams of lines, resumed", f"{verdict.lines}, {verdict.resumed}"),
         ("kill -9 → owner or ending, worst", f"{times.worst('kill'):.1f} s"),
         ("SIGSTOP → owner or ending, worst", f"{times.worst('freeze'):.1f} s"),
         ("SIGTERM → owner, worst", f"{times.ownerless:.1f} s"),

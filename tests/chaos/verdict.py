@@ -17,6 +17,8 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
+from tests.chaos.lines import SOURCE as LINES
+from tests.chaos.lines import NumberedLines
 from tests.chaos.provider import Order
 from tests.chaos.script import Asked
 from tools.fake_provider import Record
@@ -41,6 +43,9 @@ class Verdict:
     reordered: int = 0
     unfinished: int = 0
     carried_on: int = 0
+    lines: int = 0
+    resumed: int = 0
+    """Streams of lines, and those of them that another worker went on with."""
     repeated: int = 0
     states: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
@@ -66,6 +71,9 @@ def judge(
     said = _by_question(records, verdict)
     for row in streams.values():
         _judge_stream(row, chunks[row["id"]], verdict)
+        if row["state"] in ENDED:
+            judge_text = _judge_lines if row["source"] == LINES else _judge_message
+            judge_text(row, chunks[row["id"]], verdict)
     for question in asked:
         _judge_answer(question, by_request, chunks, said, verdict)
     for reading in _readings(files, verdict):
@@ -74,8 +82,9 @@ def judge(
 
 
 STREAMS = """
-SELECT s.id, s.uuid, s.request_id, s.state, s.next_index, s.length, s.attempts,
-       s.error_class, s.error, m.content, m.reasoning, m.seams, m.is_complete, c.status,
+SELECT s.id, s.uuid, s.request_id, s.source, s.arguments, s.state, s.epoch, s.next_index,
+       s.length, s.attempts, s.error_class, s.error,
+       m.content, m.reasoning, m.seams, m.is_complete, c.status,
        (SELECT count(*) FROM chat_message AS q
          WHERE q.role = 'user' AND q.content = asked.content) AS questions
   FROM streaming_stream AS s
@@ -110,6 +119,10 @@ def _judge_stream(row: Row, chunks: list[Row], verdict: Verdict) -> None:
             verdict.broken(f"{name}: chunk {chunk['index']} says offset {chunk['offset']}")
             break
         offsets[kind] += len(chunk["delta"])
+
+
+def _judge_message(row: Row, chunks: list[Row], verdict: Verdict) -> None:
+    name = f"stream {row['id']} ({row['state']})"
     text, reasoning = _spelt(chunks, TEXT), _spelt(chunks, REASONING)
     if row["content"] != text or row["reasoning"] != reasoning or row["length"] != len(text):
         verdict.broken(f"{name}: its message is not its journal's text")
@@ -121,6 +134,22 @@ def _judge_stream(row: Row, chunks: list[Row], verdict: Verdict) -> None:
         verdict.repeated += 1
         verdict.broken(f"{name}: its question is there {row['questions']} times")
     verdict.carried_on += any(chunk["kind"] == SEAM for chunk in chunks)
+
+
+def _judge_lines(row: Row, chunks: list[Row], verdict: Verdict) -> None:
+    """Its checkpoint is exact, so a takeover leaves neither a seam nor a repeated line."""
+    name = f"stream {row['id']} of lines ({row['state']})"
+    text, expected = _spelt(chunks, TEXT), NumberedLines(**row["arguments"]).text
+    if row["state"] not in ("completed", "interrupted"):
+        verdict.broken(f"{name} failed with {row['error']!r}")
+    if not expected.startswith(text) or row["length"] != len(text):
+        verdict.broken(f"{name}: its text is not the beginning of its lines")
+    if row["state"] == "completed" and text != expected:
+        verdict.broken(f"{name} is said to be complete and is not")
+    if any(chunk["kind"] != TEXT for chunk in chunks):
+        verdict.broken(f"{name} has chunks of another kind")
+    verdict.lines += 1
+    verdict.resumed += row["epoch"] > 1 and bool(chunks)
 
 
 def _spelt(chunks: Iterable[Row], kind: int) -> str:

@@ -1,0 +1,62 @@
+"""A source of another kind than replies: numbered lines, each with a checkpoint.
+
+It is made with the names of `streaming` that any project uses, and no page or model knows it. A
+source that began again, or went on from the wrong place, would double or lose a line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from streaming.events import Delta, Finish, SourceEvent, StreamText
+from streaming.sources import StreamHandler, register
+
+if TYPE_CHECKING:
+    from streaming.models import Stream
+
+SOURCE = "chaos lines"
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedLines:
+    """`count` lines with a name, one every `delay` seconds."""
+
+    name: str
+    count: int
+    delay: float
+
+    @property
+    def text(self) -> str:
+        return "".join(map(self.line, range(self.count)))
+
+    def line(self, number: int) -> str:
+        return f"{self.name}:{number} {'🪸' * (number % 3)}\n"
+
+    async def events(
+        self, so_far: StreamText, checkpoint: str
+    ) -> AsyncGenerator[SourceEvent, None]:
+        for number in range(int(checkpoint or 0), self.count):
+            await asyncio.sleep(self.delay)
+            yield Delta(self.line(number), checkpoint=str(number + 1))
+        yield Finish()
+
+    async def cancel(self, checkpoint: str) -> None:
+        """Nothing goes on without us."""
+
+
+HANDLER = StreamHandler(
+    prepare=lambda stream, text: NumberedLines(**stream.arguments),
+    finalize=lambda stream: None,
+    load_text=lambda stream: _text_of(stream),
+)
+
+
+def _text_of(stream: Stream) -> StreamText:
+    return StreamText(NumberedLines(**stream.arguments).text[: stream.length])
+
+
+def register_lines() -> None:
+    register(SOURCE, HANDLER)
