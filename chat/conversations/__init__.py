@@ -1,4 +1,4 @@
-"""Conversations: rename, pin, delete, restore."""
+"""Changes of a whole conversation: rename, pin, mark as read, delete, restore."""
 
 from chat.conversations.actions import (
     UNDO_PERIOD,

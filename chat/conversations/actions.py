@@ -17,7 +17,7 @@ from streaming.sources import register_periodic_task
 UNDO_PERIOD = timedelta(seconds=10)
 """How long a person can restore what they deleted."""
 UNDO_GRACE = timedelta(seconds=5)
-"""For a click at the last moment."""
+"""A click at the last moment still counts."""
 MAX_PURGED_AT_ONCE = 100
 
 
@@ -46,7 +46,7 @@ def _update_fields(conversation: Conversation, **fields: object) -> None:
 
 
 def soft_delete(conversation: Conversation) -> None:
-    """Hide it from its owner, and stop its replies. It can be restored for `UNDO_PERIOD`."""
+    """The owner can restore it for `UNDO_PERIOD`."""
     _update_fields(conversation, deleted_at=Now())
     _stop_streams(conversation)
 
@@ -56,7 +56,6 @@ def restore(conversation: Conversation) -> None:
 
 
 def delete(conversation: Conversation) -> None:
-    """Stop its replies, then remove it with its messages, streams and chunks."""
     _stop_streams(conversation)
     with transaction.atomic():
         # Under the lock no new stream can be queued here. If one was queued after the others

@@ -33,7 +33,6 @@ class RowPosition:
 
     @classmethod
     def parse(cls, text: str) -> RowPosition | None:
-        """From a URL's parameter; None if it is not a position."""
         pinned, _separator, rest = text.partition("_")
         updated_at, _separator, id = rest.partition("_")
         try:
@@ -45,7 +44,7 @@ class RowPosition:
 
 @dataclass(frozen=True, slots=True)
 class SidebarRow:
-    """`heading` is set on the first row under it. By `leaf_id` a page knows whether it shows the
+    """`heading` is set on the first row under it. `leaf_id` tells a page whether it shows the
     newest message."""
 
     id: UUID
@@ -73,9 +72,9 @@ def load_sidebar(
     *,
     is_appended: bool = False,
 ) -> Sidebar:
-    """A page of the user's conversations, from the top or after a position. With `through` at least
-    all rows up to that position, to which the reader has scrolled. Rows that are appended to others
-    don't repeat their heading."""
+    """Load rows from the top or after a position. With `through`, load at least all rows up to that
+    position, to which the reader has scrolled. Rows that are appended to others don't repeat their
+    heading."""
     conversations = Conversation.objects.owned_by(user)
     size = PAGE_SIZE
     if through:
@@ -94,7 +93,7 @@ def load_sidebar(
 def _load_rows(
     conversations: ConversationQuerySet, after: RowPosition | None, size: int
 ) -> list[Conversation]:
-    """Pinned ones first. Two queries, because each can follow the index."""
+    """Two queries, because each can use the index."""
     found: list[Conversation] = []
     for pinned in (True, False):
         if len(found) == size or (after and after.pinned < pinned):

@@ -30,7 +30,6 @@ class Tree:
 
     @classmethod
     def from_conversation(cls, conversation: Conversation) -> Tree:
-        """Read from the database, in one query."""
         rows = conversation.messages.values_list("id", "parent_id", "created_at")
         return cls(Node(*row) for row in rows)
 
@@ -45,7 +44,7 @@ class Tree:
         return path[::-1]
 
     def list_versions(self, id: UUID) -> list[UUID]:
-        """All versions of the message, this one included, oldest first."""
+        """Oldest first, this message included."""
         return self._children[self._nodes[id].parent_id]
 
     def find_newest_leaf(self, id: UUID) -> UUID:

@@ -1,4 +1,4 @@
-"""The conversation that was deleted last in this browser. The next page offers to restore it."""
+"""The conversation that was last deleted in this browser. The next page offers to restore it."""
 
 from __future__ import annotations
 

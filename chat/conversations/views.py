@@ -37,7 +37,6 @@ def rename_conversation(request: UserRequest, id: UUID) -> HttpResponse:
 @require_POST
 @signed_in()
 def pin_conversation(request: UserRequest, id: UUID) -> HttpResponse:
-    """`pinned` is `yes` to pin, anything else to unpin."""
     conversation = access.get_conversation_or_404(request.user, id)
     conversations.set_pinned(conversation, request.POST.get("pinned") == "yes")
     return _build_done_response(request, conversation)
@@ -55,8 +54,8 @@ def mark_read(request: UserRequest, id: UUID) -> HttpResponse:
 @require_POST
 @signed_in()
 def delete_conversation(request: UserRequest, id: UUID) -> HttpResponse:
-    """Answers with an offer to restore it. If `open` names this conversation, its page has to go:
-    the start page then makes the offer."""
+    """The answer offers to restore it. If `open` names this conversation, its page has to go, so
+    the start page makes the offer."""
     conversation = access.get_conversation_or_404(request.user, id)
     conversations.soft_delete(conversation)
     if request.htmx and request.POST.get("open") != str(id):

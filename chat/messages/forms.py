@@ -22,7 +22,7 @@ TEXT_ERROR_MESSAGES = {
 
 
 class RegenerateForm(forms.Form):
-    """Another version of a reply. Without a model it is the same model's."""
+    """Without a model, the new version is written by the same model."""
 
     request_id = forms.UUIDField(
         error_messages={"required": PAGE_OUT_OF_DATE, "invalid": PAGE_OUT_OF_DATE}
@@ -62,7 +62,8 @@ class ComposerForm(EditForm, SettingsForm):
 
     @property
     def page_position(self) -> PagePosition | None:
-        """Of a valid form; None from a client that does not say what it shows."""
+        """Call it for a valid form. None if the client does not say which message its page ends
+        with."""
         parent, seen = self.cleaned_data["parent"], self.cleaned_data["seen"]
         return PagePosition(parent, seen) if parent and seen else None
 

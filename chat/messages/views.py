@@ -73,7 +73,6 @@ def _start_reply(request: UserRequest, conversation: Conversation | None) -> Htt
 @require_POST
 @signed_in()
 def stop_reply(request: UserRequest, uuid: UUID) -> HttpResponse:
-    """End a reply with the text that it has. One that has ended stays as it is."""
     stream = access.get_stream_or_404(request.user, uuid)
     lifecycle.stop(stream.pk)
     if request.htmx:
@@ -88,7 +87,7 @@ def stop_reply(request: UserRequest, uuid: UUID) -> HttpResponse:
 @require_safe
 @signed_in(otherwise=answer_unauthorized)
 def message_fragment(request: UserRequest, id: UUID) -> HttpResponse:
-    """One message as it is now. Pages fetch it when a reply ends, or when they are not sure."""
+    """Pages fetch it when a reply ends, or when they may have missed a part of it."""
     message = access.get_message_or_404(request.user, id)
     return render_fragment(
         request, "chat/messages/_message.html", {"message": build_message_view(message)}
@@ -125,7 +124,8 @@ def edit_question(request: UserRequest, id: UUID) -> HttpResponse:
 
 
 def _save_edit_and_sign_in(request: HtmxRequest, id: UUID) -> HttpResponse:
-    """Only a question has a text to keep. Nobody knows yet whether the message exists."""
+    """Only a question has a text to keep. Whether the message exists is checked after the
+    sign-in."""
     if "text" in request.POST:
         return save_draft_and_sign_in(request, reverse("edit", args=[id]))
     return ask_to_sign_in(request)
@@ -134,7 +134,6 @@ def _save_edit_and_sign_in(request: HtmxRequest, id: UUID) -> HttpResponse:
 @require_post_or_redirect("place")
 @signed_in(otherwise=_save_edit_and_sign_in)
 def create_version(request: UserRequest, id: UUID) -> HttpResponse:
-    """Another version of a question with the text in the form, or of a reply."""
     message = access.get_message_or_404(request.user, id)
     try:
         if message.role == Message.Role.USER:
@@ -193,7 +192,7 @@ def create_continuation(request: UserRequest, id: UUID) -> HttpResponse:
 def _build_version_response(
     request: UserRequest, reply: Reply, new_messages: Sequence[Message]
 ) -> HttpResponse:
-    """The new messages. The page's script removes the messages that they replace on the page."""
+    """The page's script removes the messages that the new ones replace."""
     url = reverse("conversation", args=[reply.conversation.pk])
     if not request.htmx:
         return redirect(f"{url}?leaf={reply.answer.pk}#m-{new_messages[0].pk}")

@@ -14,11 +14,12 @@ from streaming.providers.catalog import Model
 from streaming.providers.catalog.prices import Price
 
 NO_EFFORTS = "-"
-"""An administrator's word for a model without reasoning efforts; empty leaves them as they are."""
+"""An administrator's value for a model without reasoning efforts; an empty value changes
+nothing."""
 
 
 def load_models(user: User) -> dict[str, Model]:
-    """All models that this user may know, by id: retired ones too, but none that is hidden."""
+    """All models that this user may know, by id: with retired ones, without hidden ones."""
     models = {model.id: _drop_unknown_prices(model) for model in catalog.all_models()}
     for row in ListedModel.objects.filter(key__user=user).select_related("key"):
         _apply_listing(models, row)

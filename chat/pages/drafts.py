@@ -20,7 +20,7 @@ from chat.replies.settings import SETTINGS
 
 DRAFT_SESSION_KEY = "draft"
 MAX_DRAFT_BYTES = 20_000
-"""UTF-8, all fields of a draft together."""
+"""Bytes in UTF-8 of all fields of a draft together."""
 DRAFT_TOO_LONG = _(
     "You’re signed out, and this text is too long to save. Copy it, sign in, and send it again."
 )
@@ -36,8 +36,7 @@ FIELD_LABELS = {
 
 
 def load_draft(request: HtmxRequest) -> dict[str, str]:
-    """The fields of the draft that belongs to this page. The draft stays until it is sent, so a
-    reload does not lose it."""
+    """The draft stays until it is sent, so that a reload does not lose it."""
     draft = request.session.get(DRAFT_SESSION_KEY) or {}
     if draft.get("account") and draft["account"] != get_opaque_account_id(request.user):
         delete_draft(request)  # typed on the page of another account
@@ -48,8 +47,6 @@ def load_draft(request: HtmxRequest) -> dict[str, str]:
 
 
 def save_draft_for(url_name: str) -> ViewFunction:
-    """A handler for `signed_in` that keeps the form's fields for the page of this name."""
-
     def handler(request: HtmxRequest, **kwargs: Any) -> HttpResponse:
         return save_draft_and_sign_in(request, reverse(url_name, kwargs=kwargs))
 
@@ -57,8 +54,8 @@ def save_draft_for(url_name: str) -> ViewFunction:
 
 
 def save_draft_and_sign_in(request: HtmxRequest, next_url: str) -> HttpResponse:
-    """Redirect to the sign-in page, with a draft for `next_url` in the session. A draft beyond the
-    limits is shown instead. The default model is not saved: another one may be the default then."""
+    """A draft beyond the limits is shown and not saved. The default model is not saved, because
+    another one may be the default later."""
     fields = read_typed_fields(request)
     if fields.get("model") == request.POST.get("default_model"):
         fields.pop("model", None)

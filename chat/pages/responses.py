@@ -38,8 +38,8 @@ def render_page(
     status: int = 200,
     **context: Any,
 ) -> HttpResponse:
-    """The page of a conversation, or of a new one. `initial` fills the composer. The page shows the
-    branch of the message `target_id`, or the messages before `before_id`."""
+    """Show the branch of the message `target_id`, or the messages before `before_id`. `initial`
+    fills the composer."""
     shown = _load_message_page(conversation, target_id, before_id)
     running = next((view.stream_id for view in shown.messages if view.is_busy), "")
     position = None
@@ -95,8 +95,8 @@ def render_rejection(
     *,
     target_id: UUID | None = None,
 ) -> HttpResponse:
-    """Nothing was written. htmx leaves the text in its box; a page without scripts is rendered
-    with the text in it."""
+    """Nothing was written. htmx leaves the text in its box; a page without scripts is rendered with
+    the text in it."""
     context: dict[str, Any] = {"rejection": rejection}
     status = 422
     if rejection.code == "moved" and conversation is not None:

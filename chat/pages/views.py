@@ -26,7 +26,6 @@ def _render_landing_page(request: HtmxRequest) -> HttpResponse:
 @require_safe
 @signed_in(otherwise=_render_landing_page)
 def home(request: UserRequest) -> HttpResponse:
-    """A new chat. A link to it may name a text and a model."""
     prefill = {name: request.GET[name] for name in ("text", "model") if name in request.GET}
     return render_page(request, None, initial=load_draft(request) | prefill)
 
@@ -34,8 +33,8 @@ def home(request: UserRequest) -> HttpResponse:
 @require_safe
 @signed_in()
 def conversation_page(request: UserRequest, id: UUID) -> HttpResponse:
-    """A conversation with all of its text that is committed now; for htmx only the messages.
-    `leaf` names a message whose branch is shown instead of the one written last."""
+    """Show all text that is committed now; for htmx only the messages. `leaf` names a message whose
+    branch is shown instead of the newest one."""
     conversation = access.get_conversation_or_404(request.user, id)
     conversations.mark_read(conversation)
     target = _parse_uuid(request.GET.get("leaf", ""))
@@ -53,7 +52,6 @@ def conversation_page(request: UserRequest, id: UUID) -> HttpResponse:
 @require_safe
 @signed_in()
 def earlier_messages(request: UserRequest, id: UUID) -> HttpResponse:
-    """The messages before the one named `before`. htmx puts them in place of its link."""
     conversation = access.get_conversation_or_404(request.user, id)
     before = _parse_uuid(request.GET.get("before", ""))
     if before is None or not conversation.messages.filter(pk=before).exists():
@@ -68,8 +66,8 @@ def earlier_messages(request: UserRequest, id: UUID) -> HttpResponse:
 @require_safe
 @signed_in(otherwise=answer_unauthorized)
 def sidebar_fragment(request: UserRequest) -> HttpResponse:
-    """The list of conversations, with a mark at the one named `open`. `after` asks only for the
-    rows after a position, `through` for all rows up to the position that the reader has reached."""
+    """`open` names the conversation to mark. `after` limits the rows to those after a position,
+    `through` to those up to the position that the reader has reached."""
     open_id = _parse_uuid(request.GET.get("open", ""))
     context: dict[str, Any] = {
         "current_path": reverse("conversation", args=[open_id]) if open_id else ""

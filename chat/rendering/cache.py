@@ -28,15 +28,16 @@ from chat.rendering.markdown import RENDERER_VERSION, to_html
 from streaming.sources import register_periodic_task
 
 MAX_ROW_BYTES = 2_000_000
-"""Compressed. The longest possible reply fits, even of signs that HTML escapes, which take longest.
-Each process renders a larger one for itself, such as millions of bytes without a pattern."""
+"""Bytes of compressed HTML. The longest possible reply fits, even one of characters that HTML
+escapes, which take most space. Larger HTML, such as millions of bytes without a pattern, is
+rendered again by each process."""
 MAX_TABLE_BYTES = 32_000_000
-"""Of the whole table. The oldest rows are deleted first."""
+"""Bytes of the whole table. The oldest rows are deleted first."""
 MAX_MEMORY_BYTES = 16_000_000
-"""Of each process."""
+"""Bytes in each process."""
 MAX_GROWING_COST = 50_000
-"""The part of a growing reply that is formatted here, as every view renders another text. The page
-formats the rest; see `complexity.MAX_COST`."""
+"""Limits the part of a growing reply that is formatted here, because every view renders another
+text. The page formats the rest; see `complexity.MAX_COST`."""
 
 
 class MemoryCache:
@@ -98,15 +99,15 @@ def decompress_html(compressed: str) -> SafeString:
 
 
 def compute_digest(text: str, seams: Iterable[int], max_cost: int) -> str:
-    """The HTML has words in the reader's language. “packed” tells compressed rows from those of an
-    older version."""
+    """The language counts because the HTML has words in it. “packed” tells compressed rows from
+    those of an older version."""
     version = f"{RENDERER_VERSION} packed {get_language()} {max_cost}"
     inputs = f"{version} {' '.join(map(str, seams))}\n{text}"
     return sha256(inputs.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class MessageHtmlLoader:
-    """The HTML of some messages. Reads their stored rows in one query, and stores what is new."""
+    """The HTML of some messages. Reads their stored rows in one query, and stores new HTML."""
 
     def __init__(self, message_ids: Iterable[UUID]) -> None:
         rows = RenderedText.objects.filter(message__in=list(message_ids))
@@ -137,8 +138,8 @@ class MessageHtmlLoader:
         return decompress_html(html)
 
     def save_new_rows(self) -> None:
-        """Store the new HTML. If the database is locked or fails, the view goes on without, and the
-        next one renders again."""
+        """If the database is locked or fails, nothing is stored, and the next view renders
+        again."""
         if not self._new_rows or connection.in_atomic_block:
             return
         try:

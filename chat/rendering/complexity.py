@@ -12,21 +12,23 @@ from collections.abc import Iterator
 
 MAX_COST = 300_000
 """In units of about a microsecond of the server's time. A quarter of a megabyte of ordinary prose,
-lists and code costs as much. The first line that exceeds a limit, and all that follows, is shown as
-it was written."""
+lists and code costs as much. The first line that exceeds a limit is shown as plain text, and so is
+the rest."""
 MAX_DEPTH = 24
 """Levels of quotations and lists within one another."""
 MAX_CELLS = 2000
-"""Of one table."""
+"""Cells of one table."""
 MAX_BLOCK_CHARS = 60_000
-"""Of one list or code block: browsers lay out all of it at once."""
+"""Characters of one list or code block, because browsers lay out all of it at once."""
 MAX_PARAGRAPH_CHARS = 20_000
-"""Up to the next empty line. It may be one word, which takes browsers longest to break."""
+"""Characters up to the next empty line. They may be one word, which takes browsers longest to
+break."""
 MAX_INLINE_COST = 60_000
-"""For the markers of all paragraphs, whose cost grows faster than the text. A paragraph, heading or
-cell that costs more than what is left is shown without formatting."""
+"""Limits the cost of the markers of all paragraphs, which grows faster than the text. A paragraph,
+heading or cell that costs more than what is left is shown without formatting."""
 MIN_PLAIN_CHARS = 1000
-"""Of one block of plain text, which ends at the next line end, or at twice as many characters."""
+"""Characters of one block of plain text. It ends at the next line end, or at twice as many
+characters."""
 
 LINE_COST, BLOCK_COST, SIGN_COST, CELL_COST = 30, 60, 60, 60
 FREE_SIGNS, EXTRA_SIGN_COST = 20, 110
@@ -135,7 +137,9 @@ def estimate_signs_cost(line: str) -> int:
 def find_formatted_length(text: str, max_cost: int = MAX_COST) -> int:
     """How many characters of a text are formatted; its line ends must be `\\n`.
 
-    The rest begins with a line, and is shown as plain text. More text never changes where."""
+    The rest begins with a line, and is shown as plain text. Text that is added later never moves
+    this boundary.
+    """
     meter = CostMeter(max_cost)
     start = 0
     while start < len(text):

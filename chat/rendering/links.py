@@ -17,7 +17,7 @@ BARE_URL = re.compile(
 
 
 def encode_url(url: str) -> str:
-    """Percent-encode like the browser's encodeURI, but leave what is already encoded."""
+    """Percent-encode like the browser's encodeURI, but leave encoded characters as they are."""
     return quote(url, safe="%;,/?:@&=+$-_.!~*'()#")
 
 
@@ -29,8 +29,8 @@ def is_safe_link(url: str) -> bool:
 
 
 def trim_url(url: str) -> str:
-    """A bare URL without the punctuation of the sentence around it. In one pass: a URL may be as
-    long as the message."""
+    """Remove the punctuation of the sentence around a bare URL. In one pass: a URL may be as long
+    as the message."""
     end = len(url)
     unopened = url.count(")") - url.count("(")
     while url[end - 1] in "?!.,:;*_~'" or (url[end - 1] == ")" and unopened > 0):
@@ -51,7 +51,6 @@ def get_link_title(token: Token) -> str | None:
 
 
 def linkify_text(text: str) -> str:
-    """Escape the text, and make links of the bare URLs in it."""
     html: list[str] = []
     end = 0
     for match in BARE_URL.finditer(text):

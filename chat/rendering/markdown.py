@@ -31,17 +31,18 @@ from chat.rendering.renderer import MessageRenderer
 from chat.rendering.seams import adjust_offsets, find_block_starts, insert_seams
 
 RENDERER_VERSION = 3
-"""Increase it with every change of the HTML of a text: stored HTML is then rendered again."""
+"""Increase it with every change of the HTML of a text, so that stored HTML is rendered again."""
 LINE_END = re.compile(r"\r\n?|\n")
 LINE_SEPARATORS = {0x2028: " ", 0x2029: " "}  # line ends for JavaScript only
 MAX_NESTING = 100
 """In the library a quotation is one level, a list two. MAX_DEPTH keeps formatted text below it."""
 TEXT_TERMINATORS = re.compile(r"[\n$&*<\[\\\]_`~]|!(?=\[)")
-"""Where anything but text can begin. The library's own pattern stops more often, and costs more."""
+"""The characters at which something other than text can begin. The library's own pattern stops more
+often, and costs more."""
 
 
 def to_html(markdown: str, seams: Iterable[int] = (), *, max_cost: int = MAX_COST) -> SafeString:
-    """Render a message. `seams` are offsets in code points."""
+    """`seams` are offsets in code points."""
     text = LINE_END.sub("\n", markdown.translate(LINE_SEPARATORS))
     end = find_formatted_length(text, max_cost)
     env: dict[str, Any] = {"outline": [], "in_link": 0}
@@ -76,7 +77,6 @@ def build_parser() -> MarkdownIt:
 
 
 def parse_inline_within_limits(state: StateCore) -> None:
-    """Parse the text of paragraphs, headings and cells until MAX_INLINE_COST is used up."""
     left = MAX_INLINE_COST
     for token in state.tokens:
         if token.type != "inline":

@@ -7,7 +7,7 @@ import re
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 
-# A dollar sign opens a formula only where a price would not stand: “$5 and $6” are two prices.
+# A dollar sign that may belong to a price opens no formula: “$5 and $6” are two prices.
 PRICE = r"\d[^\\{}$\n]* \(?[A-Za-z]{2}"
 MATH = re.compile(
     r"\$\$(?!\$)(?:\\[\s\S]|[^$\\]){1,2000}\$\$(?!\$)"

@@ -81,7 +81,7 @@ class MessageRenderer(RendererHTML):
     code_block = fence
 
     def math_inline(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
-        """The source of the formula. A script typesets it; without one it is readable."""
+        """A script typesets the source of the formula; without scripts the source is readable."""
         return f'<span class="math">{escape(tokens[idx].content)}</span>'
 
     def math_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
@@ -172,8 +172,8 @@ class MessageRenderer(RendererHTML):
 
 
 def _update_outline(outline: list[int], depth: int) -> None:
-    """Add a heading. `outline` has the depths of the headings it stands under, each deeper than the
-    one before."""
+    """`outline` has the depths of the headings that stand above, each deeper than the one
+    before."""
     while outline and outline[-1] >= depth:
         outline.pop()
     outline.append(depth)

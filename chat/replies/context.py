@@ -19,8 +19,8 @@ from chat.replies.followups import is_followup
 from streaming.providers.types import CONTINUE_PROMPT, Turn
 
 DEFAULT_CONTEXT_WINDOW = 128_000
-"""Tokens, for a model whose window is unknown. All current models of the big providers have more.
-For a smaller one at a compatible server, an administrator sets the window."""
+"""Tokens of a model whose window is unknown. All current models of the big providers have more. For
+a smaller one at a compatible server, an administrator sets the window."""
 MARGIN_SHARE = 0.05
 """The part of the window that stays free, because tokens are only estimated."""
 DEFAULT_RESERVE_TOKENS = 8_192
@@ -32,7 +32,7 @@ FOLLOWUP_RESERVE_FACTOR = 1.5
 
 BYTES_PER_TOKEN = 3
 TOKENS_PER_TURN = 4
-"""For the marks that a provider adds around each turn."""
+"""The estimate for the marks that a provider adds around each turn."""
 
 FOLLOWUP_HINT = (
     "The user's last message refers to your previous reply. Apply it to the whole of that reply "
@@ -42,8 +42,8 @@ FOLLOWUP_HINT = (
 
 @dataclass(frozen=True, slots=True)
 class ContextStats:
-    """Stored with the reply, for its details. `tokens` estimates what was sent, `reserve` was left
-    for the reply, and `window` is 0 if it is unknown."""
+    """Stored with the reply, for its details. `tokens` is the estimate of what was sent, `reserve`
+    the room left for the reply; `window` is 0 if it is unknown."""
 
     turns: int
     left_out: int
@@ -58,8 +58,6 @@ class ContextStats:
 
 @dataclass(frozen=True, slots=True)
 class PromptContext:
-    """The turns and the system prompt of a request."""
-
     turns: tuple[Turn, ...]
     system: str
     stats: ContextStats
@@ -113,7 +111,6 @@ def normalize_turns(history: Iterable[Turn]) -> tuple[Turn, ...]:
 
 
 def select_newest_turns(turns: Sequence[Turn], available_tokens: int) -> tuple[Turn, ...]:
-    """The newest whole exchanges that fit, and always the last one."""
     first = max(len(turns) - 3, 0)
     available_tokens -= sum(map(estimate_turn_tokens, turns[first:]))
     while first >= 2:

@@ -71,8 +71,8 @@ def start_reply(
 def edit_question(
     user: User, *, question: Message, text: str, request_id: UUID, reply_settings: ReplySettings
 ) -> Reply:
-    """Ask in other words: another version of the question, with its own answer. The old versions
-    stay. Raises ReplyRejected."""
+    """Another version of the question, with its own answer. The old versions stay. Raises
+    ReplyRejected."""
     model = require_model(user, reply_settings.model)
     fitted = validate_settings(reply_settings, model)
     with transaction.atomic():
@@ -85,8 +85,8 @@ def edit_question(
 def regenerate_answer(
     user: User, *, answer: Message, request_id: UUID, reply_settings: ReplySettings
 ) -> Reply:
-    """Ask the same question again, of the same model or another: another version of the answer.
-    The old versions stay. Raises ReplyRejected."""
+    """Another version of the answer, from the same model or another. The old versions stay. Raises
+    ReplyRejected."""
     model = require_model(user, reply_settings.model)
     fitted = validate_settings(reply_settings, model)
     with transaction.atomic():
@@ -223,7 +223,6 @@ def _enforce_limits(user: User, request_id: UUID, size: int) -> None:
 
 
 def _select_pool(model: catalog.Model) -> str:
-    """The pool that limits how many such replies run at once; "" for models that need a key."""
     if catalog.PROVIDERS[model.provider].needs_key:
         return ""
     return "demo" if model.provider == "demo" else "keyless"

@@ -47,8 +47,6 @@ def decrypt_key(stream: Stream, provider: str) -> Secret:
 
 
 def build_refusal_memory(model: catalog.Model) -> Callable[[str], Awaitable[None]]:
-    """A function that remembers a parameter which the model does not take."""
-
     async def remember(parameter: str) -> None:
         await run_in_db_until_answered(model_catalog.remember_refusal, model, parameter)
 

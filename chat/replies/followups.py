@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 
 MAX_FOLLOWUP_CHARS = 200
-"""Longer messages explain themselves."""
+"""Longer messages are understandable by themselves."""
 
 SELF_CONTAINED = re.compile(r"```|:\s*\n|\n\s*\n|https?://")
 """Code, a quotation or a URL: the message brings its own material."""

@@ -59,7 +59,6 @@ class SettingDefinition:
     get_max: Callable[[Model], int | None] | None = None
 
     def is_taken_by(self, model: Model | None) -> bool:
-        """Whether the model takes it. An unknown one takes what every model takes."""
         return self.is_supported is None or (model is not None and self.is_supported(model))
 
     def accepts(self, value: object, model: Model | None) -> bool:
@@ -164,7 +163,7 @@ class ReplySettings:
         return replace(last, model=model) if model else last
 
     def apply_to(self, conversation: Conversation) -> None:
-        """Set the fields of the conversation, without saving it."""
+        """The conversation is not saved."""
         for name, value in asdict(self).items():
             setattr(conversation, name, value)
 
@@ -178,8 +177,7 @@ class ReplySettings:
         return asdict(self)
 
     def for_model(self, model: Model) -> Self:
-        """Without the settings that the model does not take. They may come from another model that
-        was picked before."""
+        """The settings may come from another model that was picked before."""
         return self.from_json(
             {
                 name: value

@@ -109,7 +109,6 @@ def finalize(stream: Stream) -> None:
 
 
 def clean_title(text: str) -> str:
-    """One line, without the marks that models put around a title."""
     lines = [line for line in text.splitlines() if line.strip()]
     line = re.sub(r"(?i)^\W*title:\s*", "", lines[0]) if lines else ""
     line = " ".join(line.split()).strip(" \"'“”„«»*#`_")

@@ -16,7 +16,7 @@ MAX_COST_DOLLARS = 1_000_000
 
 
 def read_usage(stream: Stream) -> Usage:
-    """The tokens as the provider counted them. A value that can't be a token count is ignored."""
+    """A value that can't be a token count is ignored."""
     counts = {}
     for name in ("input", "output", "reasoning", "cached"):
         count = stream.usage.get(name)
