@@ -13,7 +13,7 @@ from django.http.request import split_domain_port
 
 def get_site_origin(request: HttpRequest) -> str:
     """Return the first of ORIGINS. Without ORIGINS, return the requested host with the port that
-    this server listens on, because a port that only the header names may lead to another server."""
+    this server listens on, because a port from a client's header may lead to another server."""
     if settings.ORIGINS:
         return str(settings.ORIGINS[0])
     domain, port = split_domain_port(request.get_host())
@@ -26,13 +26,12 @@ def get_site_origin(request: HttpRequest) -> str:
 
 
 def build_absolute_url(request: HttpRequest, path: str) -> str:
-    """Return the complete address of one of our pages. Raises SuspiciousOperation for a path that
-    would extend our host name instead of following it."""
+    """Raises SuspiciousOperation for a path that would extend our host name instead of following
+    it."""
     if not path.startswith("/"):
         raise SuspiciousOperation(f"{path[:80]!r} is no path")
     return get_site_origin(request) + path
 
 
 def get_site_host(request: HttpRequest) -> str:
-    """Return the name of this installation in mails."""
     return urlsplit(get_site_origin(request)).netloc

@@ -1,5 +1,5 @@
-"""Holdfast's differences from allauth: the first administrator, the address of an account, limits
-of wrong passwords, and mails about changes."""
+"""The differences from allauth: the first administrator, the address of an account, limits of wrong
+passwords, and mails about changes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ AUTH_BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 class SignUpClosed(Exception):
-    """Another sign-up created the first account meanwhile, and further sign-ups are closed."""
+    """Another sign-up has created the first account, and further sign-ups are closed."""
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -64,7 +64,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def save_user(
         self, request: HttpRequest, user: User, form: BaseForm, commit: bool = True
     ) -> User:
-        """Save the new user. The first account of an installation is its administrator's."""
+        """The first account of an installation is its administrator's."""
         # Hash the password before taking the lock, because it takes a good part of a second.
         super().save_user(request, user, form, commit=False)
         if commit:

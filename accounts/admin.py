@@ -25,7 +25,7 @@ admin.site.unregister([Group, EmailAddress])
 
 @admin.register(Group)
 class GroupAdmin(ReauthenticationMixin, DjangoGroupAdmin):
-    """A group has rights."""
+    """Asks for the password, because a group gives rights to its members."""
 
 
 @admin.register(EmailAddress)

@@ -40,7 +40,6 @@ REAUTHENTICATE_FIRST = gettext_lazy("Nothing has changed yet. Enter your passwor
 
 
 def has_recent_password(request: HttpRequest) -> bool:
-    """Return whether the password was typed in this session within the last minutes."""
     user = request.user
     return (
         user.is_authenticated
@@ -50,7 +49,6 @@ def has_recent_password(request: HttpRequest) -> bool:
 
 
 def redirect_to_reauthenticate(request: HttpRequest, next_url: str) -> HttpResponse:
-    """Return the page that asks for the password and leads back to the current page."""
     if not _require_user(request).has_usable_password():
         messages.info(request, _("Your account has no password yet. Request a link to set one."))
         return redirect("account_reset_password")
@@ -60,7 +58,6 @@ def redirect_to_reauthenticate(request: HttpRequest, next_url: str) -> HttpRespo
 
 
 def _require_user(request: HttpRequest) -> User:
-    """Return the signed-in user. Raises PermissionDenied for a visitor."""
     if not request.user.is_authenticated:
         raise PermissionDenied
     return request.user
@@ -166,7 +163,7 @@ class PasswordResetFromKeyView(views.PasswordResetFromKeyView):
 
 
 def redirect_password_set(request: HttpRequest) -> HttpResponse:
-    """An account without a password gets one with a link in a mail, not with a session alone."""
+    """An account without a password gets one by a link in a mail; a session alone is not enough."""
     if request.user.is_authenticated and request.user.has_usable_password():
         return redirect("account_change_password")
     return redirect("account_reset_password")
@@ -174,7 +171,6 @@ def redirect_password_set(request: HttpRequest) -> HttpResponse:
 
 @secure_admin_login
 def admin_login(request: HttpRequest, extra_context: object = None) -> HttpResponse:
-    """Administrators sign in on the site's own page; signed-in ones are redirected."""
     target = request.GET.get("next", "")
     safe = url_has_allowed_host_and_scheme(target, allowed_hosts=None)
     return redirect(target if safe and target.startswith("/") else reverse("admin:index"))

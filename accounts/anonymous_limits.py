@@ -17,21 +17,21 @@ LIMITS = {
     "draft": "10/10m/ip,500/h/key",
     "session": "60/10m/ip",
 }
-"""For each address (for each network of IPv6), and for all addresses together (key)."""
+"""For each address (of IPv6: each network), and for all addresses together (`key`)."""
 
 TOTAL_DRAFT_LIMIT = RateLimit("drafts-of-all", 1_000, 24 * 60 * 60)
 """Drafts of all visitors in a day, which is also their lifetime. Around midnight twice as many may
 exist: 54 MB at most."""
 
 RESET_LINK_SESSION_LIMIT = RateLimit("session-of-link", 60, 10 * 60)
-"""For a link to a new password and a client, so that no flood of visitors locks out the owner, not
-even by a full table of counts."""
+"""For each client with a link to a new password, so that a flood of visitors does not lock out the
+owner, even if the table of counts is full."""
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
 def try_consume_limit(request: HttpRequest, action: str) -> bool:
-    """Count one more of this kind of LIMITS. Return False if that is too many."""
+    """Count one more `action` of LIMITS. Return False if that is too many."""
     used = ratelimit.consume(
         request, app="holdfast", action=action, config=LIMITS, key="everybody", limit_get=True
     )
@@ -39,7 +39,6 @@ def try_consume_limit(request: HttpRequest, action: str) -> bool:
 
 
 def try_consume_draft(request: HttpRequest) -> bool:
-    """Count one more draft of a visitor. Return False if that is too many."""
     return try_consume_limit(request, "draft") and TOTAL_DRAFT_LIMIT.counter_for().try_consume()
 
 

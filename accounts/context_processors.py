@@ -9,5 +9,5 @@ from accounts import setup
 
 
 def sign_up_context(request: HttpRequest) -> dict[str, object]:
-    """Return whether the sign-up page is open. Evaluated only by pages with a link to it."""
+    """Evaluated only by pages with a link to the sign-up page."""
     return {"sign_up_is_open": SimpleLazyObject(lambda: setup.is_sign_up_open(request))}

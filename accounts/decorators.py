@@ -38,18 +38,19 @@ def redirect_to_sign_in(request: HtmxRequest, next_url: str) -> HttpResponse:
 
 
 def ask_to_sign_in(request: HtmxRequest, **kwargs: Any) -> HttpResponse:
-    """Signing in leads back to a page that was read, and to the start page after anything else."""
+    """After the sign-in the browser returns to a page that was read, and to the start page after
+    anything else."""
     is_read = request.method in {"GET", "HEAD"}
     return redirect_to_sign_in(request, request.get_full_path() if is_read else reverse("home"))
 
 
 def sign_in_and_return(request: HtmxRequest, **kwargs: Any) -> HttpResponse:
-    """For addresses that also answer GET: signing in leads back there."""
+    """For addresses that also answer GET: the browser returns there after the sign-in."""
     return redirect_to_sign_in(request, request.get_full_path())
 
 
 def answer_unauthorized(request: HtmxRequest, **kwargs: Any) -> HttpResponse:
-    """For requests of scripts, which show the dialog of a session that has ended."""
+    """For requests of scripts, which then show the dialog of a session that has ended."""
     return HttpResponse(status=401)
 
 

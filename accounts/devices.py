@@ -1,5 +1,5 @@
-"""Known browsers, which have signed in to an account before. Guesses of strangers do not lock them
-out.
+"""Known browsers, which have signed in to an account before. Strangers who guess passwords do not
+lock them out.
 
 The cookie does not sign anybody in. For each account it holds a random id of the browser and a code
 over that id, the account and its password hash. A new password makes it void.
@@ -26,14 +26,12 @@ SALT = "accounts.devices"
 
 
 def find_device_id(request: HttpRequest, user: User) -> str | None:
-    """Return the id of this browser, if it has signed in to this account with its current
-    password."""
+    """None unless this browser has signed in to this account with its current password."""
     device, code = _read_cookie(request).get(str(user.pk), ("", ""))
     return device if device and constant_time_compare(code, _sign_device(device, user)) else None
 
 
 def remember_device(request: HttpRequest, response: HttpResponseBase, user: User) -> None:
-    """Make this browser a known one, in the response to a sign-in or a new password."""
     accounts = _read_cookie(request)
     device, _ = accounts.pop(str(user.pk), ("", ""))
     device = device or secrets.token_urlsafe(12)
@@ -51,8 +49,8 @@ def remember_device(request: HttpRequest, response: HttpResponseBase, user: User
 
 
 def find_oldest_account(cookie: str | None) -> int | None:
-    """Return the number of the oldest account that a browser with this cookie has signed in to,
-    maybe with an older password. Needs no query."""
+    """Return the id of the oldest account that a browser with this cookie has signed in to, maybe
+    with an older password. Needs no query."""
     return min(map(int, _decode_cookie(cookie or "")), default=None)
 
 
@@ -65,7 +63,7 @@ def _read_cookie(request: HttpRequest) -> dict[str, tuple[str, str]]:
 
 
 def _decode_cookie(cookie: str) -> dict[str, tuple[str, str]]:
-    """The id of the browser and the code, by the number of the account."""
+    """The browser's id and the code, by the id of the account."""
     try:
         stored = signing.loads(cookie, salt=SALT, max_age=COOKIE_MAX_AGE_SECONDS)
         return {str(user): (str(device), str(code)) for user, (device, code) in stored.items()}

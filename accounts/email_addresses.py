@@ -15,7 +15,7 @@ from accounts.models import User, UserManager
 
 
 def find_user_by_email(address: str) -> User | None:
-    """Return the account that this address signs in. Case and surrounding blanks do not matter."""
+    """Case and surrounding blanks do not matter."""
     email = UserManager.normalize_email(address)
     if not email or "\0" in email:
         return None
@@ -27,13 +27,12 @@ def find_user_by_email(address: str) -> User | None:
 
 
 def is_email_taken(address: str, *, exclude: User | None = None) -> bool:
-    """Return whether the address belongs to an account other than `exclude`."""
     account = find_user_by_email(address)
     return account is not None and account != exclude
 
 
 def list_user_emails(user: User) -> list[str]:
-    """Return the addresses of this account. Every notice to its owner goes to all of them."""
+    """Every notice to the owner goes to all of them."""
     confirmed = EmailAddress.objects.filter(user=user, verified=True)
     return list(dict.fromkeys([user.email, *confirmed.values_list("email", flat=True)]))
 

@@ -58,7 +58,6 @@ class SignUpForm(RepeatedPasswordMixin, SignupForm):
             )
 
     def is_first_account(self) -> bool:
-        """Return whether the page should say that this account will be the administrator's."""
         return not setup.has_any_account()
 
     def clean_setup_code(self) -> str:

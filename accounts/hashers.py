@@ -28,7 +28,7 @@ _hash_executor = ThreadPoolExecutor(
 
 
 class SerialPBKDF2PasswordHasher(PBKDF2PasswordHasher):
-    """PBKDF2 as in Django, also for existing hashes."""
+    """Computes the same hashes as Django's PBKDF2, so existing ones stay valid."""
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
         return _hash_executor.submit(super().encode, password, salt, iterations).result()

@@ -12,7 +12,7 @@ from accounts.models import User
 from accounts.rate_limits import RateCounter, RateLimit, consume_all
 
 MAX_EMAIL_CHARS = 400
-"""Longer than any e-mail address can be."""
+"""No e-mail address can be longer."""
 MINUTE_SECONDS, HOUR_SECONDS = 60, 60 * 60
 
 CLIENT_LIMIT = RateLimit("login-of-client", 10, MINUTE_SECONDS)
@@ -27,7 +27,8 @@ KNOWN_DEVICE_FORMS_LIMIT = RateLimit("login-forms-of-device", 30, MINUTE_SECONDS
 
 @dataclass(frozen=True, slots=True)
 class LoginAttempt:
-    """One attempt of a password for an address, from a client: its IP address, or its /64."""
+    """One attempt to enter the password of an address. The client is an IP address, or a /64 of
+    IPv6."""
 
     email: str
     client: str
@@ -70,7 +71,7 @@ class LoginAttempt:
             count.give_back()
 
     def clear_counters(self) -> None:
-        """The account has a new password by a link in a mail: its owner may sign in at once."""
+        """The owner has set a new password by a link in a mail, and may sign in at once."""
         for count in [
             *self._client_address_counters(),
             UNKNOWN_DEVICES_LIMIT.counter_for(*self._target_identity()),
@@ -92,6 +93,6 @@ class LoginAttempt:
         ]
 
     def _target_identity(self) -> tuple[str, object]:
-        """An account has one count for all its addresses. An unknown address has one, too, so that
-        the two can't be told apart."""
+        """An account has one count for all its addresses. An unknown address has a count as well,
+        so that the two can't be told apart."""
         return ("account", self.user.pk) if self.user else ("address", self.email)

@@ -15,8 +15,6 @@ from django.utils.translation import gettext_lazy as _
 
 
 class UserManager(BaseUserManager["User"]):
-    """Identifies users by their e-mail address."""
-
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
         if not email:
             raise ValueError("A user needs an e-mail address.")
@@ -33,7 +31,7 @@ class UserManager(BaseUserManager["User"]):
 
     @classmethod
     def normalize_email(cls, email: str | None) -> str:
-        """Lower-case all of it, because “Ann@…” and “ann@…” are the same person."""
+        """Lower-case the whole address, because “Ann@…” and “ann@…” are the same person."""
         return (email or "").strip().lower()
 
 
@@ -103,7 +101,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         super().save(*args, **kwargs)
 
     def get_short_name(self) -> str:
-        """Return the name that pages show."""
+        """The name that pages show."""
         return self.name or self.email.partition("@")[0]
 
 
@@ -157,7 +155,6 @@ class ApiKey(models.Model):
 
     @property
     def can_be_opened(self) -> bool:
-        """Return whether the master key of this key still exists."""
         return self.master_key_id in settings.MASTER_KEYS
 
 

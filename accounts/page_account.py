@@ -21,20 +21,18 @@ HEADER_NAME = "X-Account"
 
 
 def get_opaque_account_id(user: User | AnonymousUser) -> str:
-    """Return an opaque id of this account; "" for anonymous visitors."""
     if not user.is_authenticated:
         return ""
     return salted_hmac("accounts.page_account", str(user.pk), algorithm="sha256").hexdigest()[:32]
 
 
 def account_context(request: HttpRequest) -> dict[str, str]:
-    """For every template: the account that its page is made for."""
     user = getattr(request, "user", None)  # an error may come before the user is known
     return {"account_id": get_opaque_account_id(user) if user is not None else ""}
 
 
 def get_submitted_account_id(request: HttpRequest) -> str:
-    """Return the account of the page that sent this request; "" if the page names none."""
+    """ "" if the page names none."""
     return request.headers.get(HEADER_NAME, "") or request.POST.get(FORM_FIELD, "")
 
 

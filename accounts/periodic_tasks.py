@@ -1,4 +1,4 @@
-"""Periodic tasks of workers for accounts: delete ended sessions and expired limits."""
+"""Periodic tasks of workers for accounts: delete expired sessions and expired limits."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from streaming.sources import register_periodic_task
 SESSIONS_PER_BATCH = 200
 """Sessions in one transaction, because on SQLite all other writers wait for it."""
 MAX_BATCHES = 50
-"""Sessions in one run of a worker; the next one follows in a minute."""
+"""Batches in one run of a worker; the next run follows in a minute."""
 
 
 def delete_expired_sessions() -> None:
-    """Delete expired sessions without a notification, because their sockets check the expiry
-    themselves."""
+    """Sends no notification, because sockets check the expiry themselves."""
     for _ in range(MAX_BATCHES):
         expired = Session.objects.filter(expire_date__lt=timezone.now())
         keys = list(expired.values_list("session_key", flat=True)[:SESSIONS_PER_BATCH])

@@ -15,19 +15,16 @@ from accounts.models import User
 
 
 class ReplyPreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
-    """The settings of this person's replies."""
-
     class Meta:
         model = User
         fields = ["background_replies"]
         labels = {"background_replies": gettext_lazy("Resume from OpenAI after a crash")}
-        help_texts = {"background_replies": ""}  # the page has it
+        help_texts = {"background_replies": ""}  # the page explains it
 
 
 @signed_in(sign_in_and_return)
 @never_cache
 def reply_preferences_page(request: UserRequest) -> HttpResponse:
-    """The settings of this user's replies; POST changes them."""
     form = ReplyPreferencesForm(
         request.POST if request.method == "POST" else None, instance=request.user
     )

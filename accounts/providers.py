@@ -1,4 +1,4 @@
-"""The providers as the administrator configured them: where they are asked, and added rows."""
+"""The providers as the administrator configured them: their addresses, and added rows."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from streaming.providers.catalog.compatible import InvalidProviderConfig, parse_
 
 
 def get_base_url(provider: str) -> str:
-    """Where a provider is asked; empty for its own address."""
+    """Empty for the provider's own address."""
     row = catalog.PROVIDERS[provider]
     configured: str = getattr(settings, row.base_url_setting) if row.base_url_setting else ""
     return configured or row.base_url
 
 
 def register_compatible_providers() -> None:
-    """Add the rows of COMPATIBLE_PROVIDERS to the catalog. Raises ImproperlyConfigured."""
+    """Raises ImproperlyConfigured for an invalid row."""
     for row in settings.COMPATIBLE_PROVIDERS:
         try:
             catalog.register_provider(*parse_provider_config(row))

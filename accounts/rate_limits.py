@@ -19,7 +19,6 @@ class RateLimit:
     window_seconds: int
 
     def counter_for(self, *identity: object) -> RateCounter:
-        """Return the counter of one person, address or device."""
         parts = "\0".join(str(part) for part in identity)
         digest = hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()
         return RateCounter(self, f"limit:{self.name}:{digest}")
@@ -45,12 +44,10 @@ class RateCounter:
         return allow_if_full
 
     def give_back(self) -> None:
-        """Remove the attempt from the count."""
         with suppress(ValueError):
             cache.decr(self.key)
 
     def clear(self) -> None:
-        """Reset the count."""
         cache.delete(self.key)
 
 

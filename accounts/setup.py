@@ -29,7 +29,8 @@ from accounts.rate_limits import RateLimit
 logger = logging.getLogger(__name__)
 
 SETUP_CODE_LIMIT = RateLimit("setup-code", 10, 10 * 60)
-"""For a client. A code has 100 random bits, so the limit prevents noise more than guessing."""
+"""Attempts of one client. A code has 100 random bits, so the limit prevents noise more than
+guessing."""
 LOCAL_HOSTS = {"localhost", "testserver"}
 """Host names of this machine. The second one is that of Django's test client."""
 
@@ -49,7 +50,6 @@ DATABASE_RETRY_SECONDS = 5.0
 
 
 def has_public_hosts() -> bool:
-    """Return whether ALLOWED_HOSTS or ORIGINS name other hosts than this machine."""
     origins = [urlsplit(origin).hostname or "" for origin in settings.ORIGINS]
     return not all(_is_local_host(host) for host in [*settings.ALLOWED_HOSTS, *origins])
 
@@ -111,17 +111,17 @@ def demote_unconfirmed_admins() -> None:
 
 
 def needs_setup_code(request: HttpRequest) -> bool:
-    """Return whether this sign-up would be the first one and needs the setup code."""
     return not is_local_request(request) and not has_any_account()
 
 
 def is_sign_up_open(request: HttpRequest) -> bool:
-    """Return whether this visitor may create an account. The first one may always be created."""
+    """The first account may always be created."""
     return is_sign_up_allowed(request) or not has_any_account()
 
 
 def is_sign_up_allowed(request: HttpRequest) -> bool:
-    """Return SIGNUP, or the default: open to people at this machine if it alone is served."""
+    """SIGNUP decides. By default, sign-ups are open to people at this machine if the server serves
+    only this machine."""
     return settings.SIGNUP == "open" or (not settings.SIGNUP and is_local_request(request))
 
 
@@ -137,7 +137,7 @@ def compute_setup_code() -> str:
 
 
 def is_valid_setup_code(typed: str) -> bool:
-    """Return whether this is the code. Case, blanks and dashes do not matter."""
+    """Case, blanks and dashes do not matter."""
     return constant_time_compare(_normalize_code(typed), _normalize_code(compute_setup_code()))
 
 

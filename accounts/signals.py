@@ -1,5 +1,5 @@
-"""Sockets and streams outlive requests. Every event that may end a session sends a notification, so
-that sockets check it again, and a user who loses access has no running streams."""
+"""Notifies sockets and workers, which outlive requests, of every event that may end a session.
+Sockets check their session again, and a user who loses access has no running streams."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Check a key: ask the provider for its list of models, which costs nothing.
 
-The same response shows which models the key's owner can use, so it is stored with the key.
+The response shows which models the key's owner can use, so it is stored with the key.
 """
 
 from __future__ import annotations
@@ -65,13 +65,12 @@ class KeyCheck:
 
     @property
     def status_text(self) -> str:
-        """A message for the key's owner."""
         return STATUS_TEXTS[self.status] % {"provider": PROVIDERS[self.provider].name}
 
 
 @sensitive_variables("secret")
 def check_key(provider: str, secret: str) -> KeyCheck:
-    """Ask the provider about a key that is about to be saved. Takes some five seconds at most."""
+    """Ask the provider about a key that is about to be saved. Takes five seconds at most."""
     try:
         key, base_url = Secret(secret), get_base_url(provider)
         models = listing.list_models_blocking(provider, key, base_url=base_url)
@@ -88,9 +87,9 @@ def recheck_key(key: ApiKey) -> KeyCheck:
 
 
 def save_result(key: ApiKey, result: KeyCheck) -> None:
-    """Save the result with the key. An earlier list stays until there is a newer one."""
+    """An earlier list stays until there is a newer one."""
     with transaction.atomic():
-        # Not `key` itself: it may have been replaced during the check.
+        # The key may have been replaced during the check.
         unchanged = ApiKey.objects.select_for_update().filter(pk=key.pk, created_at=key.created_at)
         if (current := unchanged.first()) is None:
             return
@@ -103,7 +102,7 @@ def save_result(key: ApiKey, result: KeyCheck) -> None:
 
 
 def _build_listed_models(key: ApiKey, models: tuple[ModelInfo, ...]) -> list[ListedModel]:
-    """Return the rows to store: without a dated snapshot if its model is listed too."""
+    """A dated snapshot is left out if its model is listed too."""
     named = {model.id: model for model in models if is_selectable(model)}
     without_snapshots = [
         m for id, m in named.items() if SNAPSHOT_SUFFIX.sub("", id) not in named.keys() - {id}
@@ -124,7 +123,6 @@ def _build_listed_models(key: ApiKey, models: tuple[ModelInfo, ...]) -> list[Lis
 
 
 def pick_first_model(result: KeyCheck) -> Model | None:
-    """Return the first model to offer of those that the key can use."""
     provider = PROVIDERS[result.provider]
     listed = [model for model in result.models or () if is_selectable(model)]
     known = group_by_provider(all_models())[provider]
@@ -135,6 +133,5 @@ def pick_first_model(result: KeyCheck) -> Model | None:
 
 
 def is_selectable(model: ModelInfo) -> bool:
-    """Return whether a listed model can be picked for a chat."""
     name = model.id or ""  # a compatible server may send anything
     return 0 < len(name) <= MAX_MODEL_NAME_CHARS and is_for_chat(name)

@@ -15,8 +15,8 @@ class KeyForm(forms.Form):
     even if it was refused."""
 
     key = forms.CharField(
-        strip=False,  # keys.clean decides
-        required=False,  # keys.clean says it better
+        strip=False,  # `keys.clean` checks it
+        required=False,  # `keys.clean` has a better message
         widget=forms.PasswordInput(
             render_value=False,
             attrs={

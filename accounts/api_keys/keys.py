@@ -21,7 +21,7 @@ from streaming.providers.catalog import PROVIDERS, Provider
 MAX_KEY_CHARS = 500
 SHOWN_CHARS = 4
 MIN_CHARS_TO_SHOW_END = 12
-"""Of a shorter key no part is shown, because four characters would reveal too much."""
+"""No part of a shorter key is shown, because four characters would reveal too much."""
 
 # Characters that an HTTP header can carry without quoting or encoding.
 HEADER_SAFE = re.compile(r"[!-~]+")
@@ -32,7 +32,6 @@ class UnknownProvider(LookupError):
 
 
 def providers_needing_keys() -> list[Provider]:
-    """Return the providers that need a key."""
     return [provider for provider in PROVIDERS.values() if provider.needs_key]
 
 
@@ -109,18 +108,17 @@ def decrypt_for_check(key: ApiKey) -> str:
 
 
 def providers_with_key(user: User) -> set[str]:
-    """Return the providers this user has a key for, without keys whose master key is gone."""
+    """Keys whose master key is gone are left out."""
     return set(key_status_by_provider(user))
 
 
 def key_status_by_provider(user: User) -> dict[str, str]:
-    """Return the result of the last check of each of this user's keys, by provider; empty for a key
-    that was never checked. Keys whose master key is gone are left out."""
+    """The status is empty for a key that was never checked. Keys whose master key is gone are left
+    out."""
     keys = ApiKey.objects.filter(user=user, master_key_id__in=list(settings.MASTER_KEYS))
     return dict(keys.values_list("provider", "check_result"))
 
 
 def listed_model_ids(user: User) -> set[str]:
-    """Return the ids of the models that this user's providers list for their keys."""
     listed = ListedModel.objects.filter(key__user=user)
     return set(listed.values_list("model_id", flat=True))

@@ -26,7 +26,7 @@ from accounts.rate_limits import RateLimit
 from streaming.providers.catalog import PROVIDERS, Provider
 
 KEY_CHECK_LIMIT = RateLimit("key-check", 10, 60)
-"""Checks of a person, over all providers. Without a limit this server would tell thieves which keys
+"""Checks of one person at all providers. Without a limit this server would tell thieves which keys
 work."""
 TOO_MANY_CHECKS_MESSAGE = gettext_lazy(
     "Too many keys were checked in a short time. Wait a minute and try again."
@@ -46,7 +46,6 @@ class KeyRow:
 @signed_in(sign_in_and_return)
 @never_cache
 def keys_page(request: UserRequest) -> HttpResponse:
-    """Return all providers that need a key, with the state of this user's keys."""
     return _render_keys_page(request)
 
 
@@ -55,8 +54,8 @@ def keys_page(request: UserRequest) -> HttpResponse:
 @signed_in(sign_in_and_return)
 @never_cache
 def save_key(request: UserRequest, provider: str) -> HttpResponse:
-    """POST: check the key of this provider, then add or replace it. A key that the provider does
-    not accept is not saved. A key that can't be checked is."""
+    """A key that the provider does not accept is not saved. A key that can't be checked is
+    saved."""
     offered = _get_provider_or_404(provider)
     if request.method != "POST":
         return redirect("keys")
@@ -85,7 +84,6 @@ def _describe_saved(result: KeyCheck) -> str:
 @signed_in(sign_in_and_return)
 @never_cache
 def recheck_key(request: UserRequest, provider: str) -> HttpResponse:
-    """POST: check the key again, and fetch its list of models."""
     _get_provider_or_404(provider)
     held = ApiKey.objects.filter(user=request.user, provider=provider).first()
     if (
@@ -109,7 +107,6 @@ def _add_status_message(request: HttpRequest, result: KeyCheck, text: str, link:
 
 
 def _build_chat_link(result: KeyCheck) -> str:
-    """Return a link to a new chat with a model that the key can use, or an empty text."""
     first = checking.pick_first_model(result)
     if first is None or result.status == KeyStatus.NO_CREDIT:
         return ""
@@ -121,7 +118,6 @@ def _build_chat_link(result: KeyCheck) -> str:
 @signed_in(sign_in_and_return)
 @never_cache
 def remove_key(request: UserRequest, provider: str) -> HttpResponse:
-    """POST: delete the key of this provider."""
     offered = _get_provider_or_404(provider)
     if request.method == "POST" and keys.remove(request.user, provider):
         messages.success(

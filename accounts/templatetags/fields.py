@@ -11,5 +11,5 @@ register = template.Library()
 
 @register.filter
 def without_placeholder(field: BoundField) -> SafeString:
-    """Render the field's control without a placeholder, which would only repeat the label."""
+    """A placeholder would only repeat the label."""
     return field.as_widget(attrs={"placeholder": False})
