@@ -20,16 +20,16 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 ASGIApp = Any
 
 MAX_ANONYMOUS_BYTES = 256 * 1024
-"""Of a body whose session has no user: a sign-in form, or a visitor's draft."""
+"""Bytes of a body whose session has no user: a sign-in form, or a visitor's draft."""
 MAX_UNEXPECTED_BYTES = 16 * 1024
-"""Of a body where none is expected."""
+"""Bytes of a body where none is expected."""
 MAX_MEMORY_BYTES = 256 * 1024
-"""Of a body that stays in memory; the rest goes to a file."""
+"""Bytes of a body that stay in memory; the rest goes to a file."""
 BODYLESS_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE", "DELETE")
 BODY_TIMEOUT_SECONDS = 120
-"""Time for a body to arrive."""
+"""The time in which a body must arrive."""
 LINGERING_CLOSE_SECONDS = 2.0
-"""Time for which a refused client may go on sending."""
+"""The time for which a refused client may go on sending."""
 READ_BLOCK_BYTES = 64 * 1024
 SERVICE_UNAVAILABLE = 503
 
@@ -39,7 +39,7 @@ TOO_SLOW_MESSAGE = _("The request took too long to arrive. Try again.")
 
 
 def max_body_bytes(method: str, headers: Iterable[tuple[bytes, bytes]]) -> int:
-    """Return the maximum size of this request's body in bytes, as far as this process knows."""
+    """The limit that follows from what this process knows about the session."""
     if method in BODYLESS_METHODS:
         return MAX_UNEXPECTED_BYTES
     largest: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
@@ -48,8 +48,7 @@ def max_body_bytes(method: str, headers: Iterable[tuple[bytes, bytes]]) -> int:
 
 
 def max_body_bytes_if_signed_in(method: str, headers: Iterable[tuple[bytes, bytes]]) -> int:
-    """Return the maximum size for a session that this process does not know but the database
-    may."""
+    """The limit if the database knows the session, although this process does not."""
     if method in BODYLESS_METHODS or get_session_key(headers) is None:
         return max_body_bytes(method, headers)
     largest: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
@@ -57,8 +56,7 @@ def max_body_bytes_if_signed_in(method: str, headers: Iterable[tuple[bytes, byte
 
 
 async def _look_up_max_body_bytes(method: str, headers: Iterable[tuple[bytes, bytes]]) -> int:
-    """Return the maximum size after a look-up of the session. Raises Error during an outage of the
-    database."""
+    """Query the session. Raises Error during an outage of the database."""
     if method not in BODYLESS_METHODS:
         await session_owners.find_owner(get_session_key(headers))
     return max_body_bytes(method, headers)
@@ -100,7 +98,7 @@ def limit_body(app: ASGIApp) -> ASGIApp:
 
 
 async def _read_body(receive: Receive, file: Any, scope: Mapping[str, Any], max_bytes: int) -> bool:
-    """Write the body to the file. Return False if the client disconnected first."""
+    """Return False if the client disconnected first."""
     taken, has_looked_up = 0, False
     while True:
         message = await receive()

@@ -35,13 +35,14 @@ ASCII_ONLY_HEADERS = (
     b"x-forwarded-port",
     b"x-forwarded-proto",
 )
-"""The bytes that Daphne accepts in an address. It would answer others with 500 and a traceback in
-the log."""
+"""Daphne accepts only ASCII in these. It would answer other bytes with 500 and a traceback in the
+log."""
 
 MAX_UNKNOWN_BYTES_PER_ADDRESS = 16 * 2**20
 MAX_UNKNOWN_BYTES = 64 * 2**20
-"""Of all incomplete bodies, beyond the limit of visitors, of sessions that this process does not
-know. Their users can't be looked up here; the application does so once they are complete."""
+"""Bytes of all incomplete bodies, beyond the limit of visitors, of sessions that this process does
+not know. Their users can't be looked up here; the application does so once the bodies are
+complete."""
 
 _unknown_bytes_by_address: Counter[str] = Counter()
 """The number of such bytes of each address."""

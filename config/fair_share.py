@@ -10,9 +10,9 @@ import time
 from dataclasses import dataclass, field
 
 MAX_RUNNING = 3
-"""Requests of a process, whose threads share one interpreter."""
+"""Requests that run at once in a process. Its threads share one interpreter."""
 MAX_VISITORS_RUNNING = 1
-"""Of these, those of visitors who are not known to be signed in."""
+"""How many of these may belong to visitors who are not known to be signed in."""
 MAX_WAIT_SECONDS = 10.0
 HALF_LIFE_SECONDS = 20.0
 """The time after which a client's use counts half."""
@@ -23,9 +23,8 @@ FREE_USE_SECONDS = 0.5
 Among clients below it, older accounts go first and visitors last, because the targets of an attack
 had their accounts before the attackers."""
 OLDEST_WAITER_EVERY = 4
-"""One of so many contested turns goes to the client that has waited longest."""
+"""Every so many contested turns, the client that has waited longest goes first."""
 MAX_REMEMBERED_CLIENTS = 5_000
-"""Clients."""
 
 
 class ServerBusy(Exception):
@@ -79,7 +78,7 @@ class FairShare:
     usage_by_client: dict[str, ClientUsage] = field(default_factory=dict)
 
     async def acquire_slot(self, client: Client) -> None:
-        """Wait for a slot. The caller has to call `release_slot`. Raises Busy."""
+        """Wait for a slot. The caller has to call `release_slot`. Raises ServerBusy."""
         mine = WaitingRequest(client, asyncio.get_running_loop().create_future())
         self.waiting.append(mine)
         self._grant_free_slots()
@@ -103,7 +102,6 @@ class FairShare:
         self._grant_free_slots()
 
     def _grant_free_slots(self) -> None:
-        """Assign the free slots."""
         now = time.monotonic()
         while self.running_count < self.max_running and (able := self._eligible_requests()):
             chosen = self._choose_next(able, now)

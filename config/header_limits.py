@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 HEADER_TIMEOUT_SECONDS = 20
-"""The time for the headers of a request: of the first one from the start of the connection, of a
-later one from its first byte."""
+"""The time for the headers of a request. For the first request it starts with the connection, for a
+later one with its first byte."""
 
 MAX_HEADER_BYTES = 64 * 1024
 """The maximum size of headers. Daphne and h11 have limits of their own, of 16 KB."""
 
 MAX_FRAME_BYTES = 16 * 1024
-"""The maximum size of a message of a socket; a client may leave one unfinished on each. It can hold
-all characters of the longest frame, whichever they are."""
+"""The maximum size of a message of a socket; a client may leave one unfinished on each. The longest
+valid frame fits, whichever characters it has."""

@@ -28,7 +28,7 @@ class ClientErrorFilter(logging.Filter):
 
 MAX_MESSAGE_CHARS = 500
 MAX_PATH_CHARS = 200
-"""Of an address in the access log, so that long ones can't fill it."""
+"""Characters of an address in the access log, so that long ones can't fill it."""
 
 
 MAX_METHOD_CHARS = 20

@@ -22,7 +22,7 @@ register = template.Library()
 
 @register.simple_tag
 def module_preloads(*entries: str) -> SafeString:
-    """Link everything that these scripts import, except what they import on demand."""
+    """Link everything that these scripts import, except dynamic imports."""
     if settings.DEBUG:
         return _render_links(entries)
     return _cached_links(entries, static(entries[0]))
@@ -41,10 +41,9 @@ def _cached_links(entries: tuple[str, ...], _url: str) -> SafeString:
 
 
 def find_imported_modules(entries: tuple[str, ...]) -> list[str]:
-    """Return the names of all static files that these scripts need before they run, without the
-    scripts themselves."""
+    """The static files that these scripts need before they run, without the scripts themselves."""
     names = list(entries)
-    for name in names:  # grows
+    for name in names:  # the loop appends to it
         names += [found for found in _read_imports(name) if found not in names]
     return names[len(entries) :]
 

@@ -36,16 +36,16 @@ MAX_WAITING_PER_CLIENT = 100
 MAX_WAIT_SECONDS = 10.0
 
 STOP_PATHS = re.compile(r"/s/[0-9a-f-]{36}/stop/|/accounts/logout/")
-"""A POST to them stops a reply or signs out. It waits for no page."""
+"""A POST to one of these stops a reply or signs out. It waits for no page."""
 LOGIN_PATHS = re.compile(r"/accounts/(login|reauthenticate)/")
-"""A POST to them waits until the password is hashed."""
+"""A POST to one of these waits until the password is hashed."""
 REMOTE_CALL_PATHS = re.compile(r"/settings/keys/[^/]+/(check/)?|/accounts/.*")
-"""A POST to them may wait for a provider or a mail server, and needs little CPU."""
+"""A POST to one of these may wait for a provider or a mail server, and needs little CPU."""
 
 REPLY_PATHS = re.compile(
     r"/c/([0-9a-f-]{36}/messages/)?|/m/[0-9a-f-]{36}/(versions|continuations)/"
 )
-"""A POST to them makes a worker, the database and all readers work as well."""
+"""A POST to one of these makes a worker, the database and all readers work as well."""
 REPLY_SECONDS = 0.25
 """CPU seconds that are charged in addition."""
 
@@ -64,7 +64,7 @@ class ClientLimiter:
         self.queues: dict[str, deque[asyncio.Future[None]]] = {}
 
     async def acquire_slot(self, client: str, max_running: int) -> None:
-        """Wait for a slot. The caller has to call `release_slot`. Raises Busy."""
+        """Wait for a slot. The caller has to call `release_slot`. Raises ServerBusy."""
         if self.running_counts.get(client, 0) < max_running:
             self.running_counts[client] = self.running_counts.get(client, 0) + 1
             return
@@ -87,7 +87,7 @@ class ClientLimiter:
             raise
 
     def release_slot(self, client: str) -> None:
-        """Pass the slot on to the longest waiting request, if there is one."""
+        """Pass the slot on to the request that waits longest."""
         queue = self.queues.get(client, deque())
         while queue:
             turn = queue.popleft()
@@ -133,8 +133,7 @@ class SharesByKind:
         return self.pages
 
     def build_client_key(self, share: FairShare, client: str) -> str:
-        """Return the key of a client's slots. Each kind has its own, so that a provider that hangs
-        delays no pages."""
+        """Each kind has its own key, so that a provider that hangs delays no pages."""
         kind = next(kind.name for kind in fields(self) if getattr(self, kind.name) is share)
         return f"{kind} {client}"
 
@@ -180,7 +179,7 @@ class RequestQueueMiddleware:
             await self._app(scope, receive, send_after_release)
 
     async def _acquire_slots(self, slots: ExitStack, scope: dict[str, Any]) -> None:
-        """Wait for a slot, which is released when the stack closes. Raises Busy."""
+        """Wait for a slot, which is released when the stack closes. Raises ServerBusy."""
         session = get_session_key(scope["headers"])
         share = self._shares.choose_share(scope["method"], scope["path"])
         client = await self._identify_client(scope, session, share)
@@ -207,8 +206,8 @@ class RequestQueueMiddleware:
     async def _identify_client(
         self, scope: Mapping[str, Any], session: str | None, share: FairShare
     ) -> Client:
-        """Identify the client. A forged session counts for its address. So does a real one that
-        this process does not know yet, unless its owner would then wait for visitors."""
+        """A forged session counts for its address. So does a valid one that this process does not
+        know yet, unless its owner would then wait for visitors."""
         visitor = Client(f"address {get_rate_limit_address(scope)}", is_visitor=True)
         if share is self._shares.logins:
             visitor = identify_known_browser(scope) or visitor
@@ -232,8 +231,8 @@ def estimate_work_seconds(scope: Mapping[str, Any]) -> float:
 
 
 def identify_known_browser(scope: Mapping[str, Any]) -> Client | None:
-    """Return the client of a known browser, which goes before strangers. Otherwise a crowd of
-    guessers would make its owner wait for each of their hashes."""
+    """A known browser goes before strangers. Otherwise its owner would wait for each hash of a
+    crowd of guessers."""
     account = find_oldest_account(get_cookie(scope["headers"], devices.COOKIE_NAME))
     if account is None:
         return None

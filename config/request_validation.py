@@ -13,8 +13,6 @@ MAX_CONTENT_LENGTH_DIGITS = 18
 
 
 def reject_malformed_requests(get_response: GetResponse) -> GetResponse:
-    """Raise BadRequest for a problem that `describe_malformed` finds in a request."""
-
     def middleware(request: HttpRequest) -> HttpResponseBase:
         if sentence := describe_malformed(request):
             raise BadRequest(sentence)

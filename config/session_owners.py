@@ -24,7 +24,7 @@ class SessionOwnerCache:
         self._owners: OrderedDict[str, tuple[Any, float]] = OrderedDict()
 
     def get_cached_owner(self, session: str | None) -> Any:
-        """Return the primary key of the user, or None."""
+        """The primary key of the user, or None."""
         owner, at = self._owners.get(session or "", (None, 0.0))
         return owner if time.monotonic() - at < CACHE_SECONDS else None
 

@@ -216,7 +216,7 @@ POSTGRESQL = {
     # max_connections. Readers and writers of streams hold up to six connections for good.
     # After `timeout` seconds config/postgresql finds out whether the server is away or busy.
     # Pauses between attempts to connect grow; after `reconnect_timeout` a new request starts over.
-    # An idle connection closes every `max_idle` seconds, because each takes megabytes of the
+    # One idle connection is closed every `max_idle` seconds, because each takes megabytes of the
     # server's memory.
     "pool": {
         "min_size": 1,
@@ -242,7 +242,7 @@ def _build_database_settings(url: str) -> dict[str, Any]:
         database["ENGINE"] = "config.sqlite"
         # A relative path is relative to the project, not to the current folder.
         database["NAME"] = str(BASE_DIR / database["NAME"])
-        # A file in tests too: threads can't share a database in memory.
+        # Tests use a file too, because threads can't share a database in memory.
         database["TEST"] = {"NAME": f"{database['NAME']}.test"}
     else:
         database |= {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True, "ENGINE": "config.postgresql"}
@@ -269,7 +269,7 @@ with a channel layer in memory."""
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "channels.layers.InMemoryChannelLayer",
-        # Nobody would notice a membership of a group that expires (by default after a day).
+        # A membership of a group expires, by default after a day, and nobody would notice.
         "CONFIG": {"capacity": 10_000, "group_expiry": 10 * 365 * 24 * 60 * 60},
     }
 }

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from django.views.i18n import JavaScriptCatalog
 
 MAX_AGE_SECONDS = 3600
-"""How long browsers keep a catalogue. For so long scripts may show old translations."""
+"""How long browsers keep a catalogue. Scripts may show old translations for as long."""
 
 # Our strings are in LOCALE_PATHS. Naming a package leaves out the catalogues of other apps.
 catalog = JavaScriptCatalog.as_view(packages=["chat"])

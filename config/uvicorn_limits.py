@@ -104,7 +104,7 @@ class LimitedHttpToolsProtocol(HeaderTimeoutProtocol, HttpToolsProtocol):
 
 
 class LimitedH11Protocol(HeaderTimeoutProtocol, H11Protocol):
-    """The parser counts its own bytes."""
+    """h11 counts its own bytes."""
 
     def data_received(self, data: bytes) -> None:
         if self.conn.their_state is h11.IDLE:
@@ -145,7 +145,8 @@ def _get_path_for_log(scope: Any) -> str:
 
 
 def _filter_access_record(record: logging.LogRecord) -> bool:
-    """Uvicorn passes client, method, path, version and status, and its formatter needs them."""
+    """Uvicorn's records have the arguments client, method, path, version and status; its formatter
+    needs all of them."""
     if not isinstance(record.args, tuple) or len(record.args) != 5:
         return True
     client, method, path, *rest = record.args
