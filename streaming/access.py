@@ -12,12 +12,11 @@ from streaming.models import Stream
 
 
 class StreamNotFound(Exception):
-    """There is no such stream (any more), or not for this user."""
+    """The stream does not exist (any more), or belongs to another user."""
 
 
 async def find_stream(user: AbstractBaseUser, uuid: UUID) -> Stream:
-    """The stream with this UUID, if this user may see it. Raises StreamNotFound for a stream of
-    another user just as for one that does not exist."""
+    """Raises StreamNotFound for a stream of another user just as for one that does not exist."""
     stream = get_hub().get_running_stream(uuid)
     if stream is None or stream.owner_id != user.pk:
         stream = await _stream_loader.load((user.pk, uuid))

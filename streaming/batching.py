@@ -1,6 +1,6 @@
 """A data loader: keys that are asked for at about the same time share a query.
 
-Everything that a socket reads when it connects goes through one. So a thousand clients that come at
+Everything that a connecting socket reads goes through one. So a thousand clients that connect at
 once cost a few queries.
 """
 
@@ -17,11 +17,11 @@ T = TypeVar("T")
 
 
 class BatchLoader(Generic[K, T]):
-    """Calls `load_many` with the keys that were collected while the call before was running, up to
+    """Calls `load_many` with the keys that were collected during the previous call, up to
     `max_batch_size`. A key that comes alone is loaded at once.
 
     If a call fails, each half of its keys is tried alone, and so on, so that only the keys at fault
-    fail, in fewer than two calls a key. A database that is away fails all of them at once.
+    fail, in fewer than two calls a key. If the database is away, all of them fail at once.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class BatchLoader(Generic[K, T]):
         self._load_task: asyncio.Task[None] | None = None
 
     async def load(self, key: K) -> T | None:
-        """The value of this key, from a query that began after this call; None if it has none."""
+        """The value comes from a query that begins after this call; None if there is none."""
         loop = asyncio.get_running_loop()
         if (
             self._load_task is None

@@ -41,7 +41,7 @@ def check_hooks(**kwargs: Any) -> list[CheckMessage]:
 
 
 def _check_revision_field() -> Iterator[CheckMessage]:
-    name: Any = engine_settings.USER_REVISION_FIELD  # E001 names one that is no text
+    name: Any = engine_settings.USER_REVISION_FIELD  # E001 reports a value that is no text
     if name and isinstance(name, str) and not _has_user_field(name, IntegerField):
         yield Error(
             f"STREAMING_USER_REVISION_FIELD: the user model has no whole number {name!r}.",
@@ -51,7 +51,7 @@ def _check_revision_field() -> Iterator[CheckMessage]:
 
 @register("streaming")
 def check_user_model(**kwargs: Any) -> list[CheckMessage]:
-    """Streams of a deactivated user are not run, and the database has to know who is one."""
+    """Streams of a deactivated user are not run, so the database must have a column for it."""
     if _has_user_field("is_active", BooleanField):
         return []
     return [
@@ -105,7 +105,7 @@ def check_channel_layer(**kwargs: Any) -> list[CheckMessage]:
 
 @register("streaming")
 def check_sessions(**kwargs: Any) -> list[CheckMessage]:
-    """Sockets read the rows of many sessions at once."""
+    """Sockets read the rows of many sessions in one query."""
     if "django.contrib.sessions" not in settings.INSTALLED_APPS:
         return [Error("django.contrib.sessions is not installed.", id="streaming.E005")]
     store: Any = import_module(settings.SESSION_ENGINE)

@@ -15,7 +15,7 @@ PREFIX = "STREAMING_"
 class Setting(Generic[T]):
     """One setting. It is read from Django's settings each time, so tests can override it.
 
-    `is_valid` is for the system checks, which say that the value must be `requirement`.
+    `is_valid` is for the system checks, which report that the value must be `requirement`.
     """
 
     def __init__(

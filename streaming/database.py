@@ -1,9 +1,9 @@
-"""Where async code meets the database: a fixed number of threads, each call on a working
+"""The place where async code calls the database: a fixed number of threads, each call on a working
 connection.
 
-Django's own `sync_to_async` runs every call of a process on one thread. Here are several. Threads
-that query all the time keep their connection. The others give it back after every call, so that
-the pool does not run dry. That has a price: the pool tests each connection that it hands out.
+Django's own `sync_to_async` runs every call of a process on one thread; here there are several.
+Threads that query all the time keep their connection. The others return it after every call, so
+that the pool does not run dry. That has a price: the pool tests each connection that it hands out.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ has ended a session that was idle in a transaction for too long."""
 
 
 class DatabaseThreads:
-    """Runs synchronous functions that use the database. `connection_policy` decides what happens
-    to the thread's connection after a call."""
+    """Runs synchronous functions that use the database. `connection_policy` decides what happens to
+    the thread's connection after a call."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class DatabaseThreads:
                 await asyncio.sleep(DB_RETRY_SECONDS)
 
     def close(self, *, wait: bool = False) -> None:
-        """Let running calls finish, give the connections back, and end the threads."""
+        """Let running calls finish, return the connections, and end the threads."""
         # With the barrier, each thread closes its own connection.
         all_here = Barrier(self._thread_count)
         for _ in range(self._thread_count):
@@ -81,7 +81,7 @@ def _close_connection(barrier: Barrier) -> None:
 
 
 def connection_per_call(call: Callable[[], T]) -> T:
-    """Take a connection from the pool, and give it back after the call."""
+    """Take a connection from the pool, and return it after the call."""
     close_old_connections()
     try:
         return call()
@@ -90,7 +90,7 @@ def connection_per_call(call: Callable[[], T]) -> T:
 
 
 def persistent_connection(call: Callable[[], T]) -> T:
-    """Use the connection of the last call, unless that call failed."""
+    """Use the connection of the previous call, unless that call failed."""
     try:
         return call()
     except BaseException:
@@ -99,8 +99,8 @@ def persistent_connection(call: Callable[[], T]) -> T:
 
 
 def persistent_with_retry(call: Callable[[], T]) -> T:
-    """Use the connection of the last call; if it has died since, call again with a new one. Only
-    for calls that may run twice."""
+    """Use the connection of the previous call; if it has died since, call again with a new one.
+    Only for calls that may run twice."""
     had_connection = connection.connection is not None
     try:
         return call()
@@ -122,7 +122,7 @@ async def run_in_db(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
 async def run_in_db_until_answered(
     function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
 ) -> T:
-    """The same, but wait for a database that is away."""
+    """Like `run_in_db`, but wait for a database that is away."""
     return await _get_reader_threads().run_until_answered(function, *args, **kwargs)
 
 

@@ -15,11 +15,11 @@ DeltaKind = Literal["text", "reasoning"]
 class Delta(NamedTuple):
     """More text of a stream.
 
-    `checkpoint` is the position behind this text from which the source could continue, in a form of
-    its own: up to 200 characters, or twice as many with a space between; a longer one counts as
-    none. It is committed in the statement that commits the text. Text without a checkpoint
-    invalidates the one before. A delta without text moves the checkpoint alone: it is saved at once
-    before the first text, and later together with the next text.
+    `checkpoint` is the position after this text from which the source could continue, in a form of
+    its own: up to 200 characters, or two such parts with a space between; a longer one counts as
+    none. It is committed in the same statement as the text. Text without a checkpoint invalidates
+    the one before. A delta without text moves only the checkpoint: it is saved at once before the
+    first text, and later together with the next text.
     """
 
     text: str
@@ -49,7 +49,7 @@ SourceEvent = Delta | Note | Seam | Finish
 
 
 class SourceError(Exception):
-    """A source failed, and says why.
+    """A source failed, and gives the reason.
 
     `message` is a sentence for people, `detail` the words of the service behind the source, without
     secrets. An `interrupted` stream has text that is worth continuing; others have failed.
@@ -78,8 +78,8 @@ class SourceError(Exception):
 class StreamText:
     """All the text of a stream before `next_index`.
 
-    Seams are offsets into `content`, in code points. `ends_in_seam`: neither text nor reasoning
-    follows the last seam.
+    Seams are offsets into `content`, in code points. `ends_in_seam` means that neither text nor
+    reasoning follows the last seam.
     """
 
     content: str = ""

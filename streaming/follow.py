@@ -1,7 +1,8 @@
-"""A follower: reads one stream from any index, for as long as it lasts.
+"""A follower: reads one stream from any index until the stream ends.
 
-Join, then replay, then live. First load, reconnect and second tab run the same code. A follower
-pulls: one that comes back late gets more text in larger pieces, and costs no memory.
+It joins the hub, replays the journal, and then continues live. First load, reconnect and second tab
+run the same code. A follower pulls: a late one gets more text in larger pieces, and costs no
+memory.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ KNOWN_KINDS = frozenset(Kind)
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Replaces everything that the reader has, and goes on from `index`."""
+    """Replaces everything that the reader has. The reader continues after `index`."""
 
     index: int
     text: str
@@ -41,7 +42,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class StateChanged:
-    """The stream has another state or note."""
+    """The state or the note of the stream has changed."""
 
     state: State
     note: str
@@ -49,7 +50,7 @@ class StateChanged:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The stream is over, and everything before `next_index` was yielded before this."""
+    """The stream is over. Everything before `next_index` was yielded before this."""
 
     state: State
     next_index: int
@@ -66,7 +67,7 @@ async def follow_stream(
 ) -> AsyncGenerator[StreamEvent, None]:
     """Yield everything after an index, in order, each index once, and last of all the end.
 
-    Any whole number is a cursor: one before the start means everything; one past the end, or into a
+    Any whole number is a cursor. One before the start means everything; one past the end, or into a
     folded stream, is answered by a snapshot. Raises StreamNotFound if the stream is deleted.
     """
     last = min(max(after, START_CURSOR), MAX_CURSOR)
@@ -89,7 +90,7 @@ async def follow_stream(
                     last = chunk.index
                     yield chunk
             if head.is_folded and last + 1 < head.next_index:
-                # Folded since this reader began; it is very slow.
+                # The chunks were folded while this very slow reader read them.
                 snapshot, chunks = await run_in_db(_build_snapshot, stream, head)
                 last = snapshot.index
                 yield snapshot
@@ -141,13 +142,14 @@ def _build_snapshot(stream: Stream, head: StreamHead) -> tuple[Snapshot, list[Ch
 
 
 def _fits_snapshot(chunk: Chunk) -> bool:
-    """A snapshot has no place for a chunk of an unknown kind: the client gets it as it is."""
+    """A snapshot has no field for a chunk of an unknown kind, so the client gets the chunk
+    itself."""
     return chunk.kind in KNOWN_KINDS and chunk.offset + len(chunk.delta) <= MAX_SNAPSHOT_CHARS
 
 
 def _load_folded_chunks(stream: Stream, head: StreamHead) -> list[Chunk]:
-    """The text that the application holds, as chunks over the indexes that were folded. Only the
-    last index matters: it is the cursor that a reconnecting client has."""
+    """The text that the application holds, as chunks with the indexes that were folded. Only the
+    last index matters: it is the cursor of a reconnecting client."""
     chunks = journal.build_chunks(get_handler(stream.source).load_text(stream) or StreamText())
     if chunks:
         last = chunks.pop()

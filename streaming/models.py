@@ -64,12 +64,12 @@ class Worker(models.Model):
 
 
 ORPHANED = Q(worker=None) | Q(worker__lease_until__lt=Now())
-"""Without a living worker: queued, released, or of a worker that died."""
+"""Has no living worker: queued, released, or claimed by a worker that died."""
 
 
 class StreamQuerySet(models.QuerySet["Stream"]):
     def owned_by(self, user: AbstractBaseUser) -> StreamQuerySet:
-        """The streams that this user may see. The engine's only rule of access."""
+        """The engine's only rule of access."""
         return self.filter(owner_id=user.pk)
 
     def find_owned(self, pairs: Collection[tuple[int, UUID]]) -> dict[tuple[int, UUID], Stream]:
@@ -88,17 +88,17 @@ class StreamQuerySet(models.QuerySet["Stream"]):
         return queued.filter(Q(lane="") | ~Exists(ahead))
 
     def orphaned(self) -> StreamQuerySet:
-        """Running without a living worker; oldest first."""
+        """Oldest first."""
         return self.unfinished().filter(ORPHANED, state=State.RUNNING).order_by("id")
 
     def foldable(self) -> StreamQuerySet:
-        """Ended long enough ago that their chunks may be dropped, and not yet folded."""
+        """Streams that ended long enough ago and are not folded yet."""
         age = timedelta(seconds=engine_settings.FOLD_AFTER_SECONDS)
         return self.filter(ended_at__lt=Now() - age, folded_at=None).order_by("id")
 
 
 class Stream(models.Model):
-    """One run of a source. Clients know its `uuid`; the smaller `id` stands in its many chunks.
+    """One run of a source. Clients know its `uuid`; its many chunks have the smaller `id`.
 
     `epoch` counts the claims. A worker appends and ends under the epoch of its claim, and the
     database rejects it once another worker has claimed the stream.
@@ -196,13 +196,14 @@ class Stream(models.Model):
 
     @property
     def checkpoint(self) -> str:
-        """The place from which the source can go on, in its own words; empty if there is none."""
+        """The position from which the source can continue, in a form of its own; empty if there is
+        none."""
         return f"{self.upstream_id} {self.upstream_cursor}".rstrip(" ")
 
 
 def split_checkpoint(checkpoint: str) -> tuple[str, str]:
-    """A checkpoint as its two columns, split at its first space. One that does not fit them counts
-    as none."""
+    """Split at the first space into two columns. A checkpoint that does not fit them counts as
+    none."""
     upstream_id, _, cursor = checkpoint.partition(" ")
     fits = len(upstream_id) <= MAX_CHECKPOINT_CHARS >= len(cursor) and "\0" not in checkpoint
     return (upstream_id, cursor) if fits else ("", "")

@@ -1,8 +1,8 @@
 """Whether the database is away, as this process sees it. The log gets one line when an outage
 begins and one when it is over, however many calls fail.
 
-A failed call is no proof: its connection may have died long ago, or alone. So the first failure
-starts a thread that probes the database on connections of its own, until it answers again.
+A failed call is no proof, because its connection may have died long ago, or alone. So the first
+failure starts a thread that probes the database on connections of its own, until it answers again.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ OUTAGE_SQLSTATES = {
     "57P05",
     "53300",  # has no connection left
 }
-"""The codes of PostgreSQL for an outage, besides all of class 08."""
+"""The codes of PostgreSQL for an outage. All codes of class 08 mean one, too."""
 OUTAGE_SQLITE_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN}
 
 
 def is_outage_error(error: BaseException | None) -> bool:
-    """Whether this error, or one that caused it, says that the database did not answer, rather than
-    that it rejected a query."""
+    """Whether this error, or one that caused it, means that the database did not answer, rather
+    than that it rejected a query."""
     while error is not None:
         if isinstance(error, Error) and _has_outage_code(error, error.__cause__):
             return True
@@ -55,7 +55,7 @@ def is_outage_error(error: BaseException | None) -> bool:
 def _has_outage_code(error: Error, cause: BaseException | None) -> bool:
     code = getattr(cause, "sqlite_errorcode", None)
     if code is not None:
-        return code & 0xFF in OUTAGE_SQLITE_CODES  # the other bits tell kinds of it apart
+        return code & 0xFF in OUTAGE_SQLITE_CODES  # the other bits distinguish its kinds
     state = getattr(cause, "sqlstate", "")
     if state is None:  # it did not come from the server
         return isinstance(error, OperationalError | InterfaceError)
@@ -74,7 +74,7 @@ class OutageMonitor:
         self._first_probe_done: threading.Event | None = None
 
     def is_outage(self, error: BaseException) -> bool:
-        """Whether this error comes from an outage, which is then watched and logged here."""
+        """Whether this error comes from an outage. If so, the outage is watched and logged here."""
         if not is_outage_error(error):
             return False
         self._start_watching(error)
@@ -86,7 +86,8 @@ class OutageMonitor:
         return self.is_database_away
 
     def _start_watching(self, first_error: BaseException) -> threading.Event:
-        """Start the thread that watches, if none does. The event is set after its first probe."""
+        """Start the thread that watches, unless there is one. The event is set after its first
+        probe."""
         with self._lock:
             if self._first_probe_done is None:
                 self._first_probe_done = threading.Event()

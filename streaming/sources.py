@@ -29,8 +29,8 @@ class Source(Protocol):
         ...
 
     async def cancel(self, checkpoint: str) -> None:
-        """Stop what would go on without us, after the stream was stopped. Called only with a
-        checkpoint. Raises `SourceError`."""
+        """Called with a checkpoint after the stream was stopped: stop work that would continue
+        elsewhere, such as at a provider. Raises `SourceError`."""
         ...
 
 
@@ -39,15 +39,16 @@ class StreamHandler:
     """The functions of one kind of stream. All are synchronous and may use the database.
 
     `prepare(stream, text)` makes the source, in a thread. `text` is what the journal holds: empty
-    unless the stream goes on after a crash, or continues another one. It may raise a `SourceError`,
-    which fails the stream with its message. It is called again if the database went away.
+    unless the stream continues after a crash, or continues another one. It may raise a
+    `SourceError`, which fails the stream with its message. It is called again if the database went
+    away.
 
     `finalize(stream)` runs in the transaction that ends a stream, and updates what the application
-    shows of it. If it raises, the ending is rolled back and made again as *failed*.
+    shows of it. If it raises, the ending is rolled back, and the stream ends as *failed*.
 
     `load_text(stream)` returns the text of an ended stream that the application holds. Once it
-    equals the journal's, the chunks are folded, and followers get this text. None: the application
-    shows nothing of the stream any more.
+    equals the journal's, the chunks are folded, and followers get this text. None means that the
+    application shows nothing of the stream any more.
     """
 
     prepare: Callable[[Stream, StreamText], Source]
@@ -72,7 +73,7 @@ _periodic_tasks: list[Callable[[], None]] = []
 
 
 def register_periodic_task(task: Callable[[], None]) -> None:
-    """Have every worker run this about once a minute. Several workers may run it at the same time;
+    """Every worker runs the task about once a minute. Several workers may run it at the same time;
     if it fails, it runs again."""
     _periodic_tasks.append(task)
 

@@ -20,7 +20,6 @@ PostgreSQL fails the whole query of many keys."""
 
 
 def is_session_key(key: str | None) -> TypeGuard[str]:
-    """Whether a session can have this key."""
     return key is not None and SESSION_KEY_PATTERN.fullmatch(key) is not None
 
 
@@ -37,11 +36,9 @@ def get_rate_limit_address(scope: Mapping[str, Any]) -> str:
 
 
 def parse_client_address(peer: str, forwarded_for: str) -> IPAddress | None:
-    """The address that the outermost of our proxies names, or that of the peer where it names none.
-
-    `forwarded_for` is the value of X-Forwarded-For. None: the peer has no address, as over a Unix
-    socket.
-    """
+    """The address that the outermost of our proxies names, or that of the peer if it names none.
+    `forwarded_for` is the value of X-Forwarded-For. None if the peer has no address, as over a Unix
+    socket."""
     addresses, proxies = forwarded_for.split(","), engine_settings.TRUSTED_PROXY_COUNT
     if proxies and len(addresses) >= proxies:
         return _parse_address(addresses[-proxies]) or _parse_address(peer)
@@ -66,13 +63,12 @@ def _parse_address(text: str) -> IPAddress | None:
 
 
 def get_session_key(headers: Any) -> str | None:
-    """The session key that a client sends, as Django reads it, if it can be one at all."""
+    """The session key that a client sends, as Django reads it; None if no session can have it."""
     key = get_cookie(headers, settings.SESSION_COOKIE_NAME)
     return key if is_session_key(key) else None
 
 
 def get_cookie(headers: Any, name: str) -> str | None:
-    """The value of a cookie that a client sends, as Django reads it."""
     return parse_cookie(_join_header_values(headers, b"cookie", b"; ")).get(name)
 
 

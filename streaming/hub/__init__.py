@@ -1,8 +1,8 @@
-"""The hub: the one door to the channel layer, with one channel for each process.
+"""The hub: all notifications go through it, on one channel for each process.
 
 The channel layer carries notifications only. Their content was committed before. They may be lost,
 doubled, late or out of order, and they may stop altogether. Once a second the hub reads from the
-database where those followed streams stand that had no notification since. So followers see
+database the positions of the followed streams that had no notification since. So followers get
 everything in any case, only later.
 """
 

@@ -50,8 +50,8 @@ PUBLISH_BACKOFF_SECONDS = 2.0
 MAX_OUTBOX = 1_000
 """Notifications that wait to be published; the oldest are dropped."""
 IDLE_TTL_SECONDS = 60.0
-"""How long recent chunks are kept after the last follower left, because many come back, and a group
-after its last listener left."""
+"""How long recent chunks are kept after the last follower left, and a group after its last listener
+left, because many come back."""
 MAX_IDLE = 250
 """Streams whose recent chunks are kept without followers, and groups without listeners."""
 
@@ -90,15 +90,15 @@ class Hub:
     # For followers
 
     def get_running_stream(self, uuid: UUID) -> Stream | None:
-        """The row of a running stream that is followed here, or was lately, as it was last read.
-        Its owner and its arguments never change."""
+        """The row of a running stream that is followed here, or was followed lately, as it was last
+        read. Its owner and its arguments never change."""
         recent = self._recent_by_uuid.get(uuid)
         return recent.stream if recent and recent.is_running else None
 
     @contextmanager
     def join_stream(self, stream: Stream) -> Iterator[RecentChunks]:
-        """Follow a stream. Its recent chunks are kept up to date while it has followers, and for a
-        while after that."""
+        """Keep the recent chunks of a stream up to date while it has followers, and for a while
+        after that."""
         recent = self._recent_by_id.get(stream.id)
         if recent is None:
             recent = RecentChunks(stream)
@@ -115,7 +115,7 @@ class Hub:
                 self._evict_idle_streams(len(self._idle_streams) - MAX_IDLE)
 
     def _evict_idle_streams(self, count: int) -> None:
-        """Drop the streams whose last follower left first."""
+        """Drop first the streams whose last follower left first."""
         for stream_id in [*islice(self._idle_streams, max(count, 0))]:
             del self._idle_streams[stream_id]
             del self._recent_by_uuid[self._recent_by_id.pop(stream_id).stream.uuid]
@@ -136,7 +136,7 @@ class Hub:
                 self._evict_idle_groups(len(self._idle_groups) - MAX_IDLE)
 
     def _evict_idle_groups(self, count: int) -> None:
-        """Leave the groups whose last listener left first."""
+        """Leave first the groups whose last listener left first."""
         for group in [*islice(self._idle_groups, max(count, 0))]:
             del self._idle_groups[group]
             self._groups_changed.set()
@@ -199,7 +199,7 @@ class Hub:
         while True:
             try:
                 message = await self._layer.receive(channel)
-                if message is not None:  # see sealed_layer.py
+                if message is not None:  # None is a message that SealedLayer dropped
                     self._dispatch_notification(message["group"], message["body"])
             except Exception:
                 # A new channel would leave this one in its groups, where it fills up unread.
@@ -241,9 +241,9 @@ class Hub:
                 await self._layer.group_discard(group, self._channel)
 
     async def _poll_heads(self) -> None:
-        """Read heads from the database once a second, and at once after the group was joined: what
-        was published before the join took effect arrives in no other way. Skip a stream once if
-        text arrived since: anything that it missed shows as a gap, or by the silence after it."""
+        """Read heads from the database once a second, and at once after the group was joined,
+        because notifications from before the join do not arrive. Skip a stream once if text arrived
+        since: a lost notification shows as a gap, or by the silence after it."""
         with suppress(TimeoutError):
             async with asyncio.timeout(POLL_SECONDS):
                 await self._poll_requested.wait()

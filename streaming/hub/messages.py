@@ -1,10 +1,10 @@
 """The messages between processes: what each holds, and how other versions read it.
 
 During a deployment, processes of two versions share one channel layer. So every part of a message
-has a name, and a reader ignores names that it does not know. A message also says which `version` a
-reader needs at least; adding a name does not raise it. A reader of an older version drops the
-message, and its followers get the text from the database within a second.
-docs/decisions/0015 says how a form is replaced.
+has a name, and a reader ignores names that it does not know. A message also has the lowest
+`version` of a reader that can read it; adding a name does not raise it. A reader of an older
+version drops the message, and its followers get the text from the database within a second.
+docs/decisions/0015 describes how a form is replaced.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ Notification = dict[str, Any]
 
 VERSION = 2
 MAX_NOTIFICATION_CHARS = 65_536
-"""About how much text one notification carries; further ones carry the rest of a commit."""
+"""About how much text one notification carries. Further notifications carry the rest of a
+commit."""
 
 STREAMS_GROUP = "streams"
 """The group of all processes with followers."""
@@ -30,12 +31,12 @@ PROBE_GROUP = "probe"
 """A group without members, to test the layer."""
 
 CHUNK_COLUMNS = ("stream_id", "index", "kind", "delta", "offset")
-"""Version 1 did not name its columns. It had these, in this order."""
+"""The columns of version 1, in this order, which did not name them."""
 HEAD_FIELDS = (
     *("id", "epoch", "state", "note", "next_index"),
     *("finish_reason", "error_class", "error", "is_folded"),
 )
-"""The same of a head. Fields that are added later are not in it."""
+"""The fields of a head of version 1, in this order. Fields that are added later are not in it."""
 
 
 def user_group(user_id: object) -> str:
@@ -43,8 +44,8 @@ def user_group(user_id: object) -> str:
 
 
 def build_envelope(group: str, body: Notification) -> dict[str, Any]:
-    """A message of the channel layer. The group stands in it, because a process reads the messages
-    of all its groups from one channel."""
+    """The message has the name of its group, because a process reads the messages of all its groups
+    from one channel."""
     return {"type": "notification", "group": group, "body": body}
 
 
@@ -91,11 +92,8 @@ def split_appends(entries: Sequence[Append]) -> Iterator[Sequence[Append]]:
 def build_stream_notification(
     entries: Sequence[Append] = (), head: StreamHead | None = None
 ) -> Notification:
-    """A notification of new chunks and of a changed head.
-
-    Chunks go column by column: a list for each chunk would cost every receiving process more than
-    the text.
-    """
+    """Chunks are sent as columns: a list for each chunk would cost every receiving process more
+    than the text."""
     body: Notification = {"version": VERSION}
     if entries:
         rows = (
@@ -118,7 +116,7 @@ def is_readable(body: Notification) -> bool:
 
 
 def decode_chunks(body: Notification, wanted: Container[int]) -> Iterator[tuple[int, list[Chunk]]]:
-    """The new chunks of each stream that is wanted."""
+    """Yield the id of each wanted stream with its new chunks."""
     if "chunks" not in body:
         return
     columns = dict(zip(body.get("columns", CHUNK_COLUMNS), body["chunks"], strict=True))

@@ -13,7 +13,8 @@ from streaming.models import Stream
 MAX_RECENT_CHARS = 131_072
 """How much of a stream's newest text is kept for its followers; older text is in the journal."""
 MERGE_THRESHOLD = 128
-"""After so many chunks the older ones are joined: as objects they take ten times their text."""
+"""After so many chunks the older ones are joined, because as objects they take ten times the memory
+of their text."""
 
 
 class RecentChunks:
@@ -34,7 +35,7 @@ class RecentChunks:
 
     def add_chunks(self, chunks: Sequence[Chunk]) -> None:
         """Add chunks from a notification and drop known ones. After a gap, keep only the chunks
-        behind it; followers read what they miss from the journal."""
+        after it; followers read the missing ones from the journal."""
         for chunk in chunks:
             if chunk.index < self.next_index:
                 continue
@@ -72,8 +73,8 @@ class RecentChunks:
             self._char_count -= len(self._chunks.popleft().delta)
 
     def update_head(self, head: StreamHead | None) -> None:
-        """Store what the database or a notification says about the stream's row. Notifications may
-        be late: an older one never undoes a claim or an ending."""
+        """Store the stream's head from the database or from a notification. Notifications may be
+        late: an older head never undoes a claim or an ending."""
         known = self.head
         if head is None:
             self.is_deleted = True
@@ -84,8 +85,7 @@ class RecentChunks:
             self.wake_waiters()
 
     def chunks_after(self, index: int) -> list[Chunk]:
-        """The chunks after an index, with neighbours merged, if all of them are cached; else
-        none."""
+        """Neighbours are merged. Empty unless all chunks after the index are cached."""
         chunks = self._chunks
         if chunks and chunks[-1].first == index + 1:  # nearly always
             return [chunks[-1]]
@@ -94,12 +94,12 @@ class RecentChunks:
 
     @property
     def is_running(self) -> bool:
-        """Whether the stream is known to run. Then the database is polled about it every second."""
+        """Whether the stream is known to run. A running stream is polled every second."""
         return self.head is not None and not self.head.has_ended and not self.is_deleted
 
     @property
     def should_poll(self) -> bool:
-        """Whether something may have happened without a notification."""
+        """Whether the stream may have changed without a notification."""
         if self.head is None:
             return True
         return not self.has_updated_since_poll and not (

@@ -27,7 +27,7 @@ from django.conf import settings
 logger = logging.getLogger(__name__)
 
 MAX_AGE_SECONDS = 120
-"""How old a message may be, or how far ahead its sender's clock may be: clocks of hosts differ."""
+"""How old a message may be, or how far its sender's clock may be ahead. Clocks of hosts differ."""
 MAX_SENDERS = 10_000
 """Senders that a process remembers. It remembers only those that know the key."""
 WARNING_INTERVAL_SECONDS = 60.0
@@ -66,7 +66,7 @@ class Sealer:
     def seal(self, message: bytes) -> bytes:
         """Costs about 3 µs for 3 KB."""
         self._number += 1
-        # Never back, so that a later message is never older.
+        # It never decreases, so that a later message is never older.
         self._stamp = max(self._stamp, time.time_ns())
         number = self._number.to_bytes(NUMBER_BYTES)
         body = self._stamp.to_bytes(STAMP_BYTES) + message
@@ -81,8 +81,8 @@ class Opener:
         self._senders: dict[bytes, _SenderState] = {}
 
     def open(self, data: bytes) -> bytes:
-        """The message. Raises MessageRejected if it was not sealed with this secret, was opened
-        before, came after a newer one of its sender, or is too old."""
+        """Raises MessageRejected if the message was not sealed with this secret, was opened before,
+        came after a newer one of its sender, or is too old."""
         sender_id, data = data[:SENDER_BYTES], data[SENDER_BYTES:]
         number, sealed = data[:NUMBER_BYTES], data[NUMBER_BYTES:]
         sender = self._senders.get(sender_id) or _SenderState(self._secret, sender_id)
@@ -157,8 +157,8 @@ class SealedLayer(RedisPubSubChannelLayer):
         await self.__getattr__("group_discard")(hash_group_name(group), channel)
 
     def _log_rejected(self, reason: str) -> None:
-        """The first at once, then one line in a while with their number: a flood in Redis must not
-        fill the log."""
+        """Log the first one at once, then one line in a while with their number: a flood in Redis
+        must not fill the log."""
         self._rejected_counts[reason] = self._rejected_counts.get(reason, 0) + 1
         if time.monotonic() < self._next_warning_at.get(reason, 0):
             return
@@ -173,7 +173,7 @@ class SealedLayer(RedisPubSubChannelLayer):
 
 @lru_cache(maxsize=1_000)
 def hash_group_name(group: str) -> str:
-    """The name of a group in Redis. The plain name would reveal the user."""
+    """The plain name would reveal the user to Redis."""
     key = _derive_key(settings.SECRET_KEY, b"names")
     return hmac.digest(key, group.encode(), "sha256").hex()[:32]
 

@@ -2,11 +2,11 @@
 
 A stream's chunks have the indexes 0, 1, 2 … without a hole, and each is committed before it is
 published. `append` is fenced: it moves the stream's `next_index` and inserts the rows in one
-statement, only while the stream still runs under the writer's epoch and stands where the writer
-left it. A check that does not lock the stream's row would be no fence: a late writer's rows could
-appear after the claim that replaced it.
+statement, only while the stream still runs under the writer's epoch and its `next_index` is the one
+that the writer left. A check that does not lock the stream's row would be no fence: a late writer's
+rows could appear after the claim that replaced it.
 
-No other module touches StreamChunk.
+No other module uses StreamChunk.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def append(entries: Sequence[Append], *, is_retry: bool = False) -> set[int]:
     """Write these entries in one commit; returns the ids of the streams that were written.
 
     A stream that is not returned was stopped or taken over, and nothing of its entry was written.
-    After a lost connection give the very same entries with `is_retry`: a stream that stands behind
-    its entry already was written by the commit whose answer was lost.
+    After a lost connection give the very same entries with `is_retry`: if the position of a stream
+    is already past its entry, the commit whose answer was lost has written it.
     """
     entries = sorted(entries, key=lambda entry: entry.stream_id)
     write = postgresql.append if connection.vendor == "postgresql" else orm.append
@@ -79,8 +79,8 @@ def read_chunks(cursors: Collection[Cursor]) -> dict[Cursor, ReadResult]:
     """For each cursor the head of its stream and a bounded number of chunks after it, with
     neighbours joined. A stream that does not exist is left out.
 
-    The head is read before the chunks or together with them, so the chunks reach at least as far
-    as it says: a reader of all chunks before an ended head's `next_index` has the whole stream.
+    The head is read before the chunks or together with them, so the chunks reach at least as far as
+    the head says: a reader of all chunks before an ended head's `next_index` has the whole stream.
     """
     read = postgresql.read if connection.vendor == "postgresql" else orm.read
     return {

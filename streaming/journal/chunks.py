@@ -1,5 +1,4 @@
-"""The values that the journal works with, and the arithmetic of chunks. Nothing here asks the
-database."""
+"""The values of the journal, and the arithmetic of chunks. Nothing here queries the database."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ kind that a newer version writes: only that version knows what joining would mea
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The chunks `first` to `index` of one kind: a single one, or neighbours joined to one.
+    """The chunks `first` to `index` of one kind: a single one, or joined neighbours.
 
     `offset` counts the code points of this kind before it; of a seam, those of the text. `kind` is
     a `Kind`, or the name of one that this version does not know.
@@ -59,19 +58,18 @@ class Append:
 
     @property
     def checkpoint_columns(self) -> tuple[str | None, str | None]:
-        """The checkpoint as the values of its two columns."""
         return (None, None) if self.checkpoint is None else split_checkpoint(self.checkpoint)
 
     @property
     def text_length(self) -> int:
-        """Code points of text that it adds."""
+        """In code points."""
         return sum(len(c.delta) for c in self.chunks if c.kind == Kind.TEXT)
 
 
 @dataclass(frozen=True, slots=True)
 class StreamHead:
-    """The row of a stream without its text. Only this class lists these columns: a new one is a new
-    field here. It needs a default, which stands in for it in a head from an older process."""
+    """The row of a stream without its text. Only this class lists these columns. A new column is a
+    new field here, with a default for heads of older processes."""
 
     id: int
     epoch: int
@@ -102,17 +100,16 @@ class StreamHead:
 
     @classmethod
     def of(cls, stream: Stream) -> StreamHead:
-        """The head of a stream as it was when its row was read."""
         return cls.from_row([getattr(stream, name) for name in cls.columns()])
 
     def to_wire(self) -> dict[str, Any]:
-        """For another process, which may be of another version."""
+        """The head for another process, which may be of another version."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     @classmethod
     def from_wire(cls, values: Mapping[str, Any]) -> StreamHead:
-        """Ignores fields of a newer version. Raises TypeError or KeyError where one without a
-        default is missing, ValueError for an unknown state."""
+        """Ignores fields of a newer version. Raises TypeError or KeyError if a field without a
+        default is missing, and ValueError for an unknown state."""
         known = {f.name: values[f.name] for f in fields(cls) if f.name in values}
         known["state"] = State(known["state"])
         return cls(**known)
@@ -126,7 +123,7 @@ ReadResult = tuple[StreamHead, list[Chunk]]
 
 
 def split_delta(kind: str, delta: str, index: int, offset: int) -> list[Chunk]:
-    """New chunks for a piece of text, none larger than MAX_CHUNK_CHARS; a seam has no text."""
+    """No chunk is larger than MAX_CHUNK_CHARS; a seam has no text."""
     if len(delta) <= MAX_CHUNK_CHARS:  # nearly always
         return [Chunk(index, index, kind, delta, offset)]
     pieces = [delta[at : at + MAX_CHUNK_CHARS] for at in range(0, len(delta), MAX_CHUNK_CHARS)]
@@ -164,7 +161,7 @@ def _merge_chunks(run: Sequence[Chunk]) -> Chunk:
 
 
 def build_chunks(text: StreamText) -> list[Chunk]:
-    """A text as chunks from index 0 on: first its reasoning, then its text with the seams."""
+    """Indexes start at 0: first the reasoning, then the text with the seams."""
     chunks = [c for c in split_delta(Kind.REASONING, text.reasoning, 0, 0) if c.delta]
     start = 0
     for seam in (*text.seams, None):

@@ -77,7 +77,8 @@ def _insert_chunks(stream_id: int, chunks: Iterable[Chunk]) -> None:
 
 
 def find_already_written(entries: Sequence[Append]) -> set[int]:
-    """The ids of the streams that stand exactly behind these entries, under the same epoch."""
+    """The ids of the streams whose position is exactly the end of these entries, under the same
+    epoch."""
     reached = {(e.stream_id, e.epoch, e.next_index) for e in entries}
     rows = Stream.objects.filter(id__in=[e.stream_id for e in entries])
     positions = rows.values_list("id", "epoch", "next_index")
@@ -85,8 +86,8 @@ def find_already_written(entries: Sequence[Append]) -> set[int]:
 
 
 def copy_prefix(stream: Stream, text: StreamText) -> None:
-    """Begin a new stream with the text that it continues, and a seam at the end of it. Call it in
-    the transaction that makes the stream."""
+    """Begin a new stream with the text that it continues, and a seam after it. Call it in the
+    transaction that creates the stream."""
     seams = sorted({*text.seams, len(text.content)})
     chunks = build_chunks(replace(text, seams=tuple(seams)))
     _insert_chunks(stream.id, chunks)
@@ -95,13 +96,13 @@ def copy_prefix(stream: Stream, text: StreamText) -> None:
 
 
 def delete_streams(stream_ids: Iterable[int]) -> None:
-    """Delete streams with their chunks. The caller has stopped them before."""
+    """Delete streams with their chunks. The caller must have stopped them."""
     Stream.objects.filter(id__in=list(stream_ids)).delete()
 
 
 def fold_chunks(stream_id: int) -> None:
-    """Drop the chunks of a stream whose text the application holds. From then on a cursor into it
-    is answered by a snapshot."""
+    """The application must hold the text. From then on a cursor into the stream is answered by a
+    snapshot."""
     with transaction.atomic():
         Stream.objects.filter(id=stream_id).update(folded_at=Now())
         StreamChunk.objects.filter(stream_id=stream_id).delete()
@@ -111,13 +112,13 @@ def fold_chunks(stream_id: int) -> None:
 
 
 def read_heads(stream_ids: Iterable[int]) -> dict[int, StreamHead]:
-    """The present heads of these streams; one that does not exist is left out."""
+    """A stream that does not exist is left out."""
     streams = Stream.objects.filter(id__in=list(stream_ids))
     return {row[0]: StreamHead.from_row(row) for row in streams.values_list(*StreamHead.columns())}
 
 
 def read(cursors: Collection[Cursor]) -> Iterator[tuple[Cursor, StreamHead, Iterable[Chunk]]]:
-    """Heads first, then the chunks of each stream with a query of its own."""
+    """One query for all heads, then one for the chunks of each stream."""
     heads = read_heads(stream_id for stream_id, _ in cursors)
     for stream_id, after in cursors:
         if head := heads.get(stream_id):
@@ -147,7 +148,7 @@ def read_text(stream_id: int) -> StreamText:
         if kind in parts:
             parts[kind].append(delta)
         elif kind == Kind.SEAM:
-            # Once, even if a worker wrote only reasoning behind it and was replaced.
+            # One seam, even if a worker wrote only reasoning after it and was replaced.
             seams[offset] = None
         next_index = index + 1
     content, reasoning = "".join(parts[Kind.TEXT]), "".join(parts[Kind.REASONING])

@@ -53,8 +53,8 @@ SELECT id FROM moved
 def append(entries: Sequence[Append]) -> set[int]:
     """Write these entries in one statement; returns the ids of the streams that were written.
 
-    Rows are locked in the order of the arrays, as a rule. If two writers lock crosswise all the
-    same, PostgreSQL fails one of them, which tries again.
+    Rows are normally locked in the order of the arrays. If two writers still lock crosswise,
+    PostgreSQL fails one of them, which tries again.
     """
     rows = [(e.stream_id, c) for e in entries for c in e.chunks]
     checkpoints = [e.checkpoint_columns for e in entries]
@@ -139,8 +139,8 @@ def read(cursors: Collection[Cursor]) -> Iterator[tuple[Cursor, StreamHead, Iter
 
 
 def _split_groups(stream_id: int, groups: Iterable[tuple[Any, ...]]) -> Iterator[Chunk]:
-    """Groups as chunks. A group of several kinds, of a kind that must not be joined, or with more
-    text than a chunk holds, is read row by row."""
+    """A group is read row by row if it has several kinds, a kind that must not be joined, or more
+    text than a chunk holds."""
     for first, index, lowest_kind, highest_kind, delta, offset, count in groups:
         if first is None:
             return  # there is no more, or it was deleted or folded just now

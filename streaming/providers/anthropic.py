@@ -1,4 +1,4 @@
-"""Anthropic's Messages."""
+"""Anthropic's Messages API."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from streaming.providers.types import FinishReason, ModelInfo, Request, Timeouts
 
 OFFICIAL_URL = "https://api.anthropic.com"
 DEFAULT_MAX_TOKENS = 32_000
-"""The API wants a number; reasoning counts, too."""
+"""The API requires a number, which includes reasoning."""
 
 # The SDK warns of deprecated models; people learn of them from the catalog.
 warnings.filterwarnings("ignore", category=DeprecationWarning, module=__name__)
 
 NON_REASONING_MODELS = re.compile(r"claude-(\d|instant|(haiku|opus|sonnet)-4-([0-5]|\d{8})\b)")
-"""These don't reason by themselves, and refuse the parameter."""
+"""These models don't reason, and refuse the parameter."""
 TEMPERATURE_API_VERSION = "2023-06-01"
-"""The last version of the API that takes a temperature, for the models that still know one."""
+"""The last version of the API with a temperature, for the models that still have one."""
 
 FINISH_REASONS: dict[str, FinishReason] = {
     "end_turn": "stop",
@@ -50,7 +50,7 @@ _NAMED_PARAMETER = re.compile(r"([a-z_]+(?:\.[a-z_]+)*): ")
 
 
 class AnthropicAdapter(HttpAdapter):
-    """An adapter over Anthropic's SDK; without `base_url` it speaks to Anthropic itself."""
+    """An adapter over Anthropic's SDK. Without `base_url` it calls Anthropic itself."""
 
     default_name = "Anthropic"
     request_id_header = "request-id"
@@ -71,7 +71,7 @@ class AnthropicAdapter(HttpAdapter):
             timeout=http.timeout,
             http_client=http,
         )
-        client._custom_headers = {}  # the server's environment has a variable for them
+        client._custom_headers = {}  # the server's environment may set them
         return client
 
     async def send(self, client: Any, request: Request) -> None:
@@ -112,7 +112,6 @@ class AnthropicAdapter(HttpAdapter):
         return parse_error(error.body or error.message, error.status_code, error.response.headers)
 
     async def fetch_models(self, client: Any) -> list[ModelInfo]:
-        """Anthropic tells everything."""
         return [
             ModelInfo(
                 id=model.id,
@@ -128,18 +127,18 @@ class AnthropicAdapter(HttpAdapter):
 
 @functools.cache
 def preload_sdk() -> None:
-    """Load what the SDK loads on first use."""
+    """The SDK would load these parts on first use."""
     sdk = anthropic.AsyncAnthropic(api_key="none")
     _ = sdk.messages, sdk.models
 
 
 def build_body(request: Request) -> dict[str, Any]:
-    """Our request as the arguments of a message.
+    """The request as the arguments of a message.
 
-    A parameter that newer models don't take is not sent unasked: a temperature needs the older API,
-    which in turn knows no reasoning beside it. The turns stand in `extra_body`, as the SDK would
-    look through all of them for names to translate, which in a long conversation costs more than
-    the reply.
+    Parameters that newer models refuse are sent only if they were chosen. A temperature needs the
+    older API, which has no reasoning with it. The turns are in `extra_body`, because the SDK would
+    search all others for names to translate, which in a long conversation costs more than the
+    reply.
     """
     turns = [{"role": turn.role, "content": turn.text} for turn in request.turns]
     body: dict[str, Any] = {
@@ -163,7 +162,7 @@ def build_body(request: Request) -> dict[str, Any]:
 def parse_error(
     body: Any, status: int = 0, headers: Mapping[str, str] | None = None
 ) -> ErrorResponse:
-    """The body of an error response, or an error event in a stream."""
+    """`body` is that of an error response, or of an error event in a stream."""
     inner = body.get("error") if isinstance(body, dict) else None
     known = inner if isinstance(inner, dict) else {}
     message = str(known.get("message") or body)
@@ -179,7 +178,7 @@ def parse_error(
 
 
 def _parse_block(part: dict[str, Any]) -> Iterator[Delta]:
-    """The beginning of a block, mostly nothing, or what is added to it."""
+    """Yields what the beginning of a block adds, mostly nothing, or what a delta adds."""
     match part.get("type"):
         case "text_delta" | "text":
             yield Delta(require_str(part.get("text")))

@@ -1,4 +1,4 @@
-"""The continuation of a text that was cut, without what the model repeats of it."""
+"""Continues a text that was cut, without the part that the model repeats."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from streaming.providers.adapter import ReplyEvent
 MIN_OVERLAP_CHARS = 12
 """A shorter repetition may be a coincidence."""
 MIN_RESTART_CHARS = 4
-"""A text this short may be repeated as a whole: the model begins anew, with “Yes, ” again."""
+"""A text this short may be repeated as a whole, because the model begins anew: “Yes, ” again."""
 MAX_OVERLAP_CHARS = 2_000
 
 
 async def strip_overlap(events: AsyncIterator[ReplyEvent], text: str) -> AsyncIterator[ReplyEvent]:
-    """The same events without a beginning that repeats the end of `text` exactly.
-
-    Text is held back only while it may still turn out to be a repetition.
-    """
+    """The same events without a beginning that repeats the end of `text` exactly. Text is held back
+    only while it may still turn out to be a repetition."""
     held: Delta | None = None
     deciding = True
     async for event in events:
@@ -45,8 +43,8 @@ def can_still_overlap(beginning: str, text: str) -> bool:
 def measure_overlap(beginning: str, text: str) -> int:
     """How many characters of `beginning` repeat the end of `text`.
 
-    0 for short coincidences, and for ambiguous ends: in a run of waves or of equal rows, more of
-    the same may be a repetition or new text, and to show it twice is better than to lose it.
+    0 for short coincidences, and for ambiguous ends: in a row of dashes or of equal table rows,
+    more of the same may be a repetition or new text, and showing it twice is better than losing it.
     """
     longest = min(len(beginning), len(text), MAX_OVERLAP_CHARS)
     shortest = min(MIN_OVERLAP_CHARS, max(len(text), MIN_RESTART_CHARS))
@@ -57,6 +55,6 @@ def measure_overlap(beginning: str, text: str) -> int:
 
 
 def is_ambiguous(end: str, text: str) -> bool:
-    """Whether the `end` of a text consists of repetitions, or stands twice at its end."""
+    """Whether the `end` of a text consists of repetitions, or occurs twice at its end."""
     within = any(end[p:] == end[:-p] for p in range(1, len(end) // 2 + 1))
     return within or any(text.endswith(end, 0, len(text) - p) for p in range(1, len(end) + 1))

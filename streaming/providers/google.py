@@ -54,7 +54,7 @@ _NAMED_PARAMETER = re.compile(
 
 
 class GoogleAdapter(HttpAdapter):
-    """A base URL may end in the version of the API: “https://…/v1beta”."""
+    """A base URL may end with the version of the API: “https://…/v1beta”."""
 
     default_name = "Google"
     end_marker = "close"
@@ -88,7 +88,7 @@ class GoogleAdapter(HttpAdapter):
         return f"{self.base_url}/{self.api_version}/{path}"
 
     def parse_event(self, event: dict[str, Any]) -> Iterator[ParsedEvent]:
-        """A blocked prompt has feedback and no candidates; usage stands in every chunk."""
+        """A blocked prompt has feedback and no candidates; every chunk has the usage."""
         if event.get("error"):
             yield parse_error(event)
         if counts := event.get("usageMetadata"):
@@ -116,7 +116,7 @@ class GoogleAdapter(HttpAdapter):
         return None
 
     async def fetch_models(self, client: httpx2.AsyncClient) -> list[ModelInfo]:
-        """The list, without models that make no text."""
+        """Models that write no text are left out."""
         sdk = self._create_sdk_client(client)
         return [
             ModelInfo(
@@ -130,14 +130,14 @@ class GoogleAdapter(HttpAdapter):
         ]
 
     def _create_sdk_client(self, http: httpx2.AsyncClient) -> Any:
-        """Over our HTTP client, which has the key and the timeouts."""
+        """The SDK uses our HTTP client, which has the key and the timeouts."""
         options = types.HttpOptions(
             base_url=self.base_url,
             api_version=self.api_version,
             timeout=int(1000 * self.timeouts.first_delta),
             httpx_async_client=http,
             httpx_client=_unused_sync_client(),
-            async_client_args={"ssl": load_ssl_context()},  # it would load its own, in 30 ms
+            async_client_args={"ssl": load_ssl_context()},  # the SDK would load its own in 30 ms
         )
         key = http.headers["x-goog-api-key"]
         return genai.Client(api_key=key, vertexai=False, http_options=options).aio
@@ -145,7 +145,7 @@ class GoogleAdapter(HttpAdapter):
 
 @functools.cache
 def _unused_sync_client() -> httpx2.Client:
-    """The SDK makes a synchronous client as well, with certificates, unless it has one."""
+    """Without one, the SDK would create a synchronous client and load certificates for it."""
     return httpx2.Client(verify=load_ssl_context())
 
 
@@ -165,7 +165,6 @@ def _read_body(response: httpx2.Response) -> Any:
 
 
 def build_body(request: Request) -> dict[str, Any]:
-    """Our request in Google's words."""
     body: dict[str, Any] = {
         "contents": [
             {"role": "user" if turn.role == "user" else "model", "parts": [{"text": turn.text}]}
@@ -199,8 +198,8 @@ def _build_thinking_config(model: str, effort: str | None) -> dict[str, Any] | N
 def parse_error(
     body: Any, status: int = 0, headers: Mapping[str, str] | None = None
 ) -> ErrorResponse:
-    """The body of an error response, or an error event in a stream. Its meaning stands in the
-    details; so does the delay."""
+    """`body` is that of an error response, or of an error event in a stream. The details have the
+    meaning, and the delay."""
     inner = body.get("error", body) if isinstance(body, dict) else None
     known = inner if isinstance(inner, dict) else {}
     details = [one for one in known.get("details") or () if isinstance(one, dict)]
@@ -229,7 +228,7 @@ def parse_usage(counts: dict[str, Any]) -> Usage:
 
 
 def _parse_retry_delay(details: list[dict[str, Any]], from_headers: float | None) -> float | None:
-    """Seconds to wait: from the headers, or from the details, where Google mostly puts it."""
+    """Seconds to wait: from the headers, or from the details, where Google mostly puts them."""
     for detail in details:
         if from_headers is None and (
             seconds := _DURATION.fullmatch(str(detail.get("retryDelay", "")))

@@ -1,4 +1,4 @@
-"""A provider's list of models, for synchronous code. It also tells whether a key works."""
+"""A provider's list of models, for synchronous code. The call also shows whether a key is valid."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streaming.providers.types import ModelInfo
 
 LIST_TIMEOUT_SECONDS = 5.0
 GRACE_SECONDS = 0.5
-"""How long an answer in time may take to arrive here."""
+"""How long the thread's answer may take to arrive here."""
 
 
 def list_models_blocking(
@@ -46,7 +46,7 @@ def _list_in_thread(
     except (ProviderError, TimeoutError) as error:
         answer.set_exception(error.with_traceback(None))
     except Exception as error:
-        # Not the error itself: it may hold the key.
+        # The error itself may hold the key.
         answer.set_exception(ProviderError(detail=type(error).__name__))
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())

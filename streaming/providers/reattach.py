@@ -1,6 +1,7 @@
-"""When a call goes on from the copy that a provider keeps of a reply: no second bill, no seam.
+"""Decides when a call continues from the copy of a reply that a provider keeps, without a second
+bill and without a seam.
 
-The position in the copy is the checkpoint, which is committed in one statement with the text. So
+The checkpoint is the position in the copy, and is committed in the same statement as the text. So
 the two never disagree, and a call that re-attaches gets the very next character.
 """
 
@@ -9,14 +10,14 @@ from __future__ import annotations
 from streaming.providers.errors import ProviderError
 
 MAX_REATTACHMENTS = 5
-"""How often one worker goes back to a copy after the connection broke."""
+"""How often one worker calls again for the rest of a copy after the connection broke."""
 REATTACH_DELAY_SECONDS = 0.5
-"""Seconds before it does."""
+"""Seconds before each of these calls."""
 
 NETWORK_ERROR_CODES = {"network", "timeout", "interrupted"}
 
 
 def is_expired(error: ProviderError) -> bool:
-    """Whether the copy is of no use any more, rather than out of reach for now."""
+    """Whether the copy is lost, rather than unreachable for now."""
     answered = error.status is not None and error.retryable
     return error.code not in NETWORK_ERROR_CODES and not answered

@@ -1,4 +1,4 @@
-"""Keys: a type that shows none, and a function that takes them out of any text."""
+"""Keys: a type that never shows its key, and a function that removes keys from any text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 KEY_FRAGMENT_CHARS = 8
-"""Any run of this many characters of a key counts as the key."""
+"""A text with this many consecutive characters of a key counts as the key."""
 MAX_DETAIL_CHARS = 600
 """How much of the provider's own words is kept."""
 
@@ -19,7 +19,8 @@ SECRET_PATTERN = re.compile(r"\b(?:sk|pk|rk)-[\w-]{8,}|\bAIza[\w-]{20,}|(?i:\bbe
 
 
 class Secret:
-    """A key on its way to a provider. No log, no traceback with locals and no `vars` shows it."""
+    """A key on its way to a provider. It appears in no log, no traceback with locals and no
+    `vars`."""
 
     __slots__ = ("_reveal",)
 
@@ -27,7 +28,7 @@ class Secret:
         self._reveal = lambda: value
 
     def reveal(self) -> str:
-        """The key itself. Call this only where it leaves, in the argument of that call."""
+        """Call this only in the argument of the call that sends the key."""
         return self._reveal()
 
     def __bool__(self) -> bool:
@@ -38,7 +39,8 @@ class Secret:
 
 
 def make_redactor(key: Secret) -> Callable[[str], str]:
-    """A function that takes `key`, long pieces of it and anything that looks like one out of text.
+    """A function that removes `key`, long pieces of it and anything that looks like one from a
+    text.
 
     It is a closure: a traceback that prints locals shows a function and not the key. Keys shorter
     than four characters are no secrets; "none", which local servers get, has four.
@@ -56,7 +58,7 @@ def make_redactor(key: Secret) -> Callable[[str], str]:
 
 
 def _encodings_of(key: str) -> set[str]:
-    """How a key may stand in an address, in JSON or on a page."""
+    """The forms of a key in an address, in JSON or on a page."""
     escaped = quote(key, safe="")
     lower = re.sub("%..", lambda code: code[0].lower(), escaped)
     return {

@@ -1,4 +1,4 @@
-"""From a provider's name to its adapter, which is imported on first use."""
+"""Returns the adapter of a provider, which is imported on first use."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from streaming.providers.types import Timeouts
 def get_adapter(
     provider: str, *, base_url: str = "", timeouts: Timeouts | None = None, name: str = ""
 ) -> ModelLister:
-    """The adapter for a provider of the catalog. Any other one that has a base URL is taken for a
-    server that speaks OpenAI's Chat Completions; people call it `name`.
+    """Any provider outside the catalog that has a base URL counts as a server with OpenAI's Chat
+    Completions; messages call it `name`.
 
     Loads the provider's SDK, which takes a second the first time: call it in a thread. Raises
     LookupError.

@@ -1,9 +1,9 @@
 """The source of a reply: calls a provider, and calls again as long as that may help.
 
-One call is seldom all there is. A provider is busy and is asked again later. It takes no
-temperature and is asked without. The connection to the copy that it keeps breaks and is made again.
-A worker died, and another one asks for the rest of its text. The engine sees none of this but
-events: text, a note for people, a seam, the end.
+One call is seldom enough. A busy provider is called again later. A model that takes no temperature
+is called again without one. If the connection to a provider's copy breaks, a new one continues. If
+a worker died, another one asks for the rest of its text. The engine gets only events: text, a note
+for people, a seam, the end.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ INTERRUPTING_CODES = {"interrupted", "timeout", "network", "overloaded"}
 
 
 async def ignore_unsupported_parameter(parameter: str) -> None:
-    """For callers that remember nothing of what a model turned out not to take."""
+    """For callers that do not remember which parameters a model refuses."""
 
 
 class ReplySource:
     """One reply of one provider.
 
-    `on_unsupported_parameter` is called with each parameter of the request that the provider turned
-    out not to take at all.
+    `on_unsupported_parameter` is called with each parameter of the request that the provider never
+    takes.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class ReplySource:
                                 yield Seam()
                             self._has_written = True
                         elif not event.checkpoint or self._seam_due:
-                            continue  # a successor that went on from here would write no seam
+                            continue  # a successor that continued here would write no seam
                         if self._checkpoint or event.checkpoint:
                             event = self._track_checkpoint(event)
                         yield event
@@ -93,7 +93,7 @@ class ReplySource:
     # One call
 
     def _begin_call(self) -> Request:
-        """The request of the next call, which goes on from the provider's copy if there is one."""
+        """The next call continues from the provider's copy if there is one."""
         if self._can_use_copy:
             self._seam_due = False
             return replace(self.request, upstream=Upstream.from_checkpoint(self._checkpoint))
@@ -108,7 +108,7 @@ class ReplySource:
     def _strip_overlap(
         self, events: AsyncGenerator[ReplyEvent, None], asked: Request
     ) -> AsyncIterator[ReplyEvent]:
-        """The events without what they repeat of the text so far. The provider's copy repeats
+        """The events without text that repeats the text so far. The provider's copy repeats
         nothing, unless it is itself a continuation that has no text yet."""
         text = self._so_far
         is_first_text = text.ends_in_seam and not self._has_written
@@ -116,7 +116,8 @@ class ReplySource:
         return strip_overlap(events, text.content) if text.content and repeats else events
 
     def _track_checkpoint(self, delta: Delta) -> Delta:
-        """Text without a place in the copy still belongs to that copy, which can be cancelled."""
+        """Text without a position in the copy still belongs to that copy, which can be
+        cancelled."""
         if not delta.checkpoint:
             delta = delta._replace(checkpoint=Upstream.from_checkpoint(self._checkpoint).id)
         self._checkpoint = delta.checkpoint
@@ -127,7 +128,7 @@ class ReplySource:
     async def _recover(
         self, failure: ProviderError | None, *, was_attached: bool
     ) -> AsyncGenerator[SourceEvent, None]:
-        """Get ready for another call, or raise if none would help."""
+        """Prepare another call, or raise if none would help."""
         is_expired = failure is not None and reattach.is_expired(failure)
         if is_expired and self._checkpoint:
             self._checkpoint = ""
@@ -147,7 +148,7 @@ class ReplySource:
 
     def _should_reattach(self, is_expired: bool, was_attached: bool) -> bool:
         """Whether to call again at once: the copy has the rest of the text, or it has expired
-        before anything of it was written here."""
+        before any of its text was written here."""
         if self._reattachments >= reattach.MAX_REATTACHMENTS:
             return False
         if is_expired:
@@ -155,7 +156,7 @@ class ReplySource:
         return self._has_written and self._can_use_copy
 
     async def _prepare_retry(self, failure: ProviderError) -> AsyncGenerator[Note, None]:
-        """Only while nothing is written: text is never paid for or shown twice."""
+        """Retry only while nothing is written, so that no text is paid for or shown twice."""
         if parameter := retries.find_unsupported_parameter(failure, self.request):
             if retries.is_permanent(failure):
                 await self.on_unsupported_parameter(parameter)
@@ -173,7 +174,8 @@ class ReplySource:
         yield Note(retries.format_retry_note(self._tries))
 
     def _mark_interrupted(self, error: ProviderError) -> ProviderError:
-        """A fault of the connection under a text that had begun leaves one to continue."""
+        """If the connection breaks after some text, the error says that the text can be
+        continued."""
         has_text = self._has_written or self._so_far.next_index > 0
         if has_text and error.code in INTERRUPTING_CODES:
             error.interrupted = True

@@ -1,4 +1,4 @@
-"""Text that any database takes, whatever a provider cuts it into."""
+"""Makes text storable in any database, wherever a provider cuts it."""
 
 from __future__ import annotations
 
@@ -11,37 +11,35 @@ _HIGH_SURROGATE_AT_END = re.compile("[\ud800-\udbff]\\Z")
 
 
 class TextCleaner:
-    """Makes the deltas of one reply fit any database.
+    """Makes the deltas of one reply storable in any database.
 
-    Providers that cut by UTF-16 units split an emoji's halves over two deltas: a delta that ends
-    in a half waits for the next of its kind. A half that stays alone and NUL, which PostgreSQL
-    can't store, become U+FFFD.
+    Providers that count UTF-16 units may split an emoji over two deltas, so a delta that ends in
+    half a character waits for the next one of its kind. NUL, which PostgreSQL can't store, and a
+    half that stays alone become U+FFFD.
     """
 
     def __init__(self) -> None:
         self._held: dict[DeltaKind, str] = {}
 
     def clean(self, delta: Delta) -> Delta | None:
-        """The delta, with text that was held before it; None while there is nothing to show.
-
-        Empty deltas vanish, unless they have a checkpoint.
-        """
+        """The delta, with text that was held before it; None while there is nothing to show. Empty
+        deltas are dropped, unless they have a checkpoint."""
         if not self._held and not _NUL_OR_SURROGATE.search(delta.text):
             return delta if delta.text or delta.checkpoint else None
         text = self._join_held(delta.kind, delta.text)
         if text is None:
             return None
-        # With a half still waiting, to go on after this delta would lose it.
+        # A source that continued after this delta would lose the half that is held.
         return delta._replace(text=text, checkpoint="" if self._held else delta.checkpoint)
 
     def flush(self) -> list[Delta]:
-        """Return the text that is still held when the reply ends."""
+        """The text that is still held when the reply ends."""
         deltas = [Delta(_replace_unstorable(text), kind) for kind, text in self._held.items()]
         self._held.clear()
         return deltas
 
     def _join_held(self, kind: DeltaKind, text: str) -> str | None:
-        """The whole delta is held, so that its checkpoint is too; but never more than one."""
+        """The whole delta is held, and its checkpoint with it, but never more than one delta."""
         before = self._held.pop(kind, "")
         text = before + text
         if _HIGH_SURROGATE_AT_END.search(text):

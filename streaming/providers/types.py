@@ -1,4 +1,4 @@
-"""Requests to a provider, and facts about its models and answers: plain values."""
+"""Plain values: requests to a provider, and facts about its models and answers."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ REASONING_TIMEOUT_SECONDS = 1800.0
 class Timeouts:
     """Seconds to wait for a connection, for the first delta, and between two signs of life.
 
-    A provider that shows signs of life, be it no more than a comment, has until `reasoning` for its
-    first delta and for every next one.
+    While a provider shows signs of life, even if only comments, each delta may take `reasoning`
+    seconds.
     """
 
     connect: float = CONNECT_TIMEOUT_SECONDS
@@ -42,7 +42,7 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message of the conversation as the model sees it."""
+    """One message of the conversation, as it is sent to the model."""
 
     role: Role
     text: str
@@ -50,9 +50,9 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """A place in the copy of a reply that its provider keeps: the copy's id there, and a cursor.
+    """A position in the copy of a reply that its provider keeps: the copy's id there, and a cursor.
 
-    As a checkpoint it is one string. Without a cursor the copy can be cancelled, but not read on.
+    As a checkpoint it is one string. Without a cursor the copy can be cancelled, but not continued.
     """
 
     id: str
@@ -68,9 +68,9 @@ class Upstream:
 class Request:
     """The request for a reply. Fields that are None are not sent.
 
-    `reasoning_effort` is in the provider's own words (low, medium, high, …). `background` asks a
-    provider that can to keep a copy of the reply, in which its deltas then name their checkpoint; a
-    request with `upstream` goes on from there instead of asking anew.
+    `reasoning_effort` is the provider's own word (low, medium, high, …). `background` asks the
+    provider to keep a copy of the reply, if it can; deltas then have a checkpoint. A request with
+    `upstream` continues from there instead of asking anew.
     """
 
     model: str
@@ -92,7 +92,7 @@ class Request:
 class Usage:
     """Tokens as the provider counted them; None is unknown, never zero.
 
-    Counted alike for all: `input` includes what was `cached`, `output` includes `reasoning`.
+    All providers' counts mean the same: `input` includes `cached`, `output` includes `reasoning`.
     """
 
     input: int | None = None
@@ -101,11 +101,11 @@ class Usage:
     cached: int | None = None
 
     def to_counts(self) -> dict[str, int]:
-        """The counts that are known, by name."""
+        """Unknown counts are left out."""
         return {name: count for name, count in asdict(self).items() if count is not None}
 
     def updated_by(self, newer: Usage) -> Usage:
-        """These counts, replaced by those of `newer` that are known."""
+        """Known counts of `newer` replace the others."""
         return Usage(**(self.to_counts() | newer.to_counts()))
 
 

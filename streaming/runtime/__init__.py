@@ -1,6 +1,6 @@
-"""Services that a process runs beside its requests: the hub, and a worker where one is embedded.
+"""Services that a process runs beside its requests: the hub, and a worker if one is embedded.
 
-`start` and `drain` are all that a host calls: `daphne` for Daphne, which has a reactor and no
+A host calls `start` and `drain`, and nothing else: `daphne` for Daphne, which has a reactor and no
 lifespan; `lifespan` for any server with that protocol; and `manage.py stream_worker`.
 """
 
@@ -52,8 +52,8 @@ class Runtime:
 
 
 def exit_soon() -> None:
-    """End the process even if a thread hangs: one that serves a request may wait for the loop that
-    has just stopped, and Python would wait for that thread."""
+    """End the process even if a thread hangs. A thread that serves a request may wait for the loop
+    that has just stopped, and Python would wait for that thread."""
     leave = threading.Timer(EXIT_TIMEOUT_SECONDS, os._exit, [0])
     leave.daemon = True
     leave.start()

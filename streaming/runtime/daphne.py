@@ -12,7 +12,7 @@ from streaming.runtime import Runtime, exit_soon
 logger = logging.getLogger(__name__)
 
 _start_tasks: set[asyncio.Future[None]] = set()
-"""The event loop alone would not keep them."""
+"""The event loop alone would not keep a reference to them."""
 
 
 def attach_to_reactor(runtime: Runtime) -> bool:

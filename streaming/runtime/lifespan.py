@@ -12,7 +12,7 @@ from typing import Any
 from streaming.runtime import Runtime
 
 BYE_DELAY_SECONDS = 0.1
-"""How long a server that would close the sockets itself waits until their byes are sent."""
+"""How long a server that closes the sockets itself waits until their byes are sent."""
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]

@@ -13,16 +13,16 @@ from streaming.models import Kind, Stream
 MAX_PENDING_BYTES = 256 * 1024
 """How much text of one stream may wait for its commit before its source has to wait."""
 MAX_STREAM_CHARS = 2_000_000
-"""About the most characters of text and reasoning that a stream may have: four times as many as the
+"""About how many characters of text and reasoning a stream may have: four times as many as the
 models with the longest replies write. A source that never ends is ended there."""
 
 
 class StreamBuffer:
     """The unwritten text of one running stream, and the position it belongs to.
 
-    `wake` starts the writer's next round, `flush_now` cuts the pause before it short. `on_rejected`
-    is called when an append was rejected: the stream was stopped or taken over, or its text can't
-    be stored.
+    `wake` starts the writer's next round, `flush_now` ends the pause before it. `on_rejected` is
+    called when an append was rejected: the stream was stopped or taken over, or its text can't be
+    stored.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class StreamBuffer:
 
     @property
     def has_written(self) -> bool:
-        """Whether anything was written, or waits to be."""
+        """Whether any text was written, or waits for its commit."""
         return self.next_index > self._first_index or bool(self._pending)
 
     @property
@@ -58,8 +58,7 @@ class StreamBuffer:
         return self._pending_bytes >= self._max_pending_bytes
 
     def add(self, kind: Kind, delta: str, checkpoint: str = "") -> None:
-        """Buffer a delta and its checkpoint. Callers that fill the buffer have to call
-        `wait_for_space`."""
+        """Callers that fill the buffer have to call `wait_for_space`."""
         if not self._pending:
             self._wake.set()
             if not self.next_index:
@@ -73,17 +72,16 @@ class StreamBuffer:
         self._pending_bytes += 4 * len(delta)  # at most, in UTF-8
 
     async def wait_for_space(self) -> None:
-        """Wait while the buffer is full."""
         while self.is_full and not (self.is_rejected or self.is_too_long):
             await self._wait_for_commit()
 
     async def wait_until_written(self) -> None:
-        """Wait until all that the buffer holds now is written or rejected."""
+        """Wait until all text that the buffer holds now is written or rejected."""
         while (self._pending or self.is_in_flight) and not self.is_rejected:
             await self._wait_for_commit()
 
     async def wait_until_landed(self) -> None:
-        """Wait until no commit with text of this stream is under way."""
+        """Wait until no commit with text of this stream is in flight."""
         while self.is_in_flight:
             await self._wait_for_commit()
 
@@ -114,7 +112,6 @@ class StreamBuffer:
         self._pending, self._pending_bytes = [], 0
 
     def finish_commit(self, *, is_accepted: bool, is_unstorable: bool) -> None:
-        """Note what became of the append that was in flight."""
         self.is_in_flight = False
         self.is_rejected, self.is_unstorable = not is_accepted, is_unstorable
         self._changed.set()

@@ -1,4 +1,4 @@
-"""The worker as a Channels consumer: it hears of queued and of ended streams."""
+"""The worker as a Channels consumer: it gets notifications of queued and of ended streams."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class NotificationHandler(Protocol):
 class WorkerConsumer(AsyncConsumer):
     """Passes notifications on to a worker."""
 
-    channel_layer_alias = "none"  # the hub is the one door to the channel layer
+    channel_layer_alias = "none"  # only the hub uses the channel layer
 
     def __init__(self, worker: NotificationHandler) -> None:
         self._worker = worker

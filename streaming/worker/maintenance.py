@@ -17,7 +17,7 @@ FOLD_BATCH_SIZE = 100
 
 
 async def run_maintenance(db_threads: DatabaseThreads) -> None:
-    """Go on until the task is cancelled. Any number of workers may do so at the same time."""
+    """Continue until the task is cancelled. Any number of workers may do this at the same time."""
     after = 0
     while True:
         try:

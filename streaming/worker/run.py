@@ -21,7 +21,7 @@ from streaming.worker.writer import Writer
 logger = logging.getLogger(__name__)
 
 CANCEL_TIMEOUT_SECONDS = 5.0
-"""How long a source may take to cancel what would go on without us."""
+"""How long a source may take to cancel its work elsewhere."""
 TEXT_KINDS = {kind.value: kind for kind in (Kind.TEXT, Kind.REASONING)}
 """The kinds that a source may yield."""
 
@@ -52,7 +52,8 @@ class StreamRun:
             self.task.cancel()
 
     def hand_over(self) -> None:
-        """Stop the run, but keep its unwritten text for the writer: another worker continues."""
+        """Stop the run, but keep its unwritten text for the writer, because another worker
+        continues."""
         self._is_handed_over = True
         self.cancel()
 
@@ -82,7 +83,6 @@ class StreamRun:
             return Ending.internal_error()  # no other worker could store this text either
 
     async def _run_source(self, buffer: StreamBuffer, text: StreamText) -> Ending:
-        """Run the source until it ends; returns how it ended."""
         stream = self.stream
         if lifecycle.has_exhausted_attempts(stream):
             return Ending.interrupted("The server stopped before the text was complete.")
@@ -146,8 +146,8 @@ class StreamRun:
         get_hub().publish_update([], StreamHead.of(self.stream))
 
     def _start_upstream_cancel(self, buffer: StreamBuffer) -> None:
-        """Cancel what would go on without us, if the stream was stopped. Not in this task, which
-        is cancelled itself."""
+        """If the stream was stopped, cancel work that would continue elsewhere. This needs a task
+        of its own, because the present one is cancelled."""
         if self._source is not None and buffer.checkpoint and not self._is_handed_over:
             cancelling = self._cancel_upstream(self._source, buffer.checkpoint)
             task = asyncio.create_task(cancelling, name=f"cancel of {self.stream.uuid}")

@@ -1,4 +1,4 @@
-"""The claim loop: which streams this worker runs, from its start to its drain."""
+"""The claim loop: it decides which streams this worker runs, from its start to its drain."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 """How often a worker compares its streams with the database, with or without notifications."""
 LEFTOVER_DELAY_SECONDS = 0.3
-"""How long after a notification it claims what the other workers, which got it too, have left."""
+"""How long after a notification a worker claims what the other workers, which got it too, have
+left."""
 DEBOUNCE_SECONDS = 0.1
 """How long notifications are collected after a claim that found nothing. A person who queues a
-hundred streams and may run ten causes as many notifications, and answering each took a third of a
-worker's time."""
+hundred streams and may run ten causes a hundred notifications, and a claim for each took a third of
+a worker's time."""
 CLAIM_BATCH_SIZE = 50
-"""The most streams that one claim takes."""
+"""The maximum number of streams that one claim takes."""
 
 
 class StreamWorker:
@@ -92,7 +93,8 @@ class StreamWorker:
         self._writer.stop()
 
     async def _hand_over(self) -> None:
-        """Stop what still runs, and write its text, so that another worker continues behind it."""
+        """Stop all running streams, and write their text, so that another worker continues after
+        it."""
         left = [run for run in self._runs.values() if not run.is_ending]
         for run in left:
             run.hand_over()
@@ -102,11 +104,9 @@ class StreamWorker:
     # Called by notifications
 
     def wake(self) -> None:
-        """Look for streams now."""
         self._wake.set()
 
     def cancel_stream(self, stream_id: int) -> None:
-        """Stop the run of a stream that somebody else has ended or claimed."""
         if run := self._runs.get(stream_id):
             run.cancel()
 
@@ -129,7 +129,7 @@ class StreamWorker:
                     await self._reconcile()
                     due = loop.time() + POLL_SECONDS
             except CONNECTION_ERRORS as error:
-                # The notification is used up, and a stream may be between two owners.
+                # The notification will not come again, and a claim may be half done.
                 if not outage_monitor.is_outage(error):
                     logger.warning("Streams could not be claimed (%s); trying again", error)
                 self.wake()
@@ -139,8 +139,8 @@ class StreamWorker:
                 await asyncio.sleep(POLL_SECONDS)
 
     async def _claim_streams(self, *, ignore_share: bool) -> int:
-        """Claim streams; returns how many. A notification wakes all workers, so each claims its
-        share. The first one that polls a moment later claims what is left."""
+        """Returns the number of claimed streams. A notification wakes all workers, so each claims
+        its share. The first one that polls a moment later claims the rest."""
         self._wake.clear()
         assert self.row is not None
         running = len(self._runs)
@@ -159,9 +159,9 @@ class StreamWorker:
         return len(claimed)
 
     async def _reconcile(self) -> None:
-        """Cancel streams that are no longer ours; release those of a claim whose answer was lost;
-        stop those of deactivated people; claim those that no worker runs. Claims and this run one
-        after the other, so no claim is half done."""
+        """Cancel streams that this worker does not own any more; release those of a claim whose
+        answer was lost; stop those of deactivated people; claim those that no worker runs. Claims
+        and this run one after the other, so no claim is half done."""
         assert self.row is not None
         self._wake.clear()
         mine, more = await self._claim_threads.run(lifecycle.read_own_streams, self.row)

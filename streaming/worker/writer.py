@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS_PER_STREAM = 0.0013
 MAX_FLUSH_INTERVAL_SECONDS = 0.075
-"""Seconds from one round of commits to the next. Nobody sees the difference, and with many streams
-it saves half of the cost."""
+"""Seconds from one round of commits to the next. Readers do not see the difference, and with many
+streams it saves half of the cost."""
 MAX_STREAMS_PER_COMMIT = 128
 """With more streams, the text of the first ones is published while that of the last ones is
 written."""
@@ -50,7 +50,7 @@ class Writer:
     def open_buffer(
         self, stream: Stream, text: StreamText, on_rejected: Callable[[], None]
     ) -> StreamBuffer:
-        """Open the buffer of a stream, which goes on after `text`."""
+        """The stream continues after `text`."""
         buffer = self._buffers[stream.id] = StreamBuffer(
             stream, text, wake=self._wake, flush_now=self._flush_now, on_rejected=on_rejected
         )
@@ -63,7 +63,7 @@ class Writer:
         return None if buffer.is_rejected else buffer.pop_pending()
 
     async def flush(self, buffers: Sequence[StreamBuffer]) -> None:
-        """Return once all that these buffers hold now is written or rejected."""
+        """Return once all text that these buffers hold now is written or rejected."""
         self._wake.set()
         self._flush_now.set()
         for buffer in buffers:
@@ -128,8 +128,8 @@ class Writer:
                 return await self._append_separately(entries)
 
     async def _append_separately(self, entries: Sequence[Append]) -> tuple[set[int], set[int]]:
-        """Append for each stream alone: text that can't be stored must not cost other streams
-        theirs."""
+        """Append for each stream alone, so that text that can't be stored does not cost other
+        streams theirs."""
         if len(entries) > 1:
             results = [await self._append_batch([entry]) for entry in entries]
             return set().union(*(r[0] for r in results)), set().union(*(r[1] for r in results))

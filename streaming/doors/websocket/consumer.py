@@ -1,7 +1,7 @@
 """The socket: one per tab, following many streams.
 
-Authorise, join, hand over. Commands are short; a task for each followed stream sends its events,
-so no token waits behind a command.
+It authorises, joins and hands over. Commands are short; a task for each followed stream sends its
+events, so no token waits behind a command.
 """
 
 from __future__ import annotations
@@ -234,8 +234,8 @@ sockets: set[FollowConsumer] = set()
 
 
 def seconds_until_heartbeat(now: float) -> float:
-    """Sockets that came within the same second have their heartbeat at the same moment, so that one
-    query checks all their sessions."""
+    """Sockets that opened within the same second have their heartbeat at the same moment, so that
+    one query checks all their sessions."""
     return PING_INTERVAL_SECONDS - now % 1
 
 

@@ -39,12 +39,12 @@ class DirectConsumer(AsyncWebsocketConsumer):
         raise StopConsumer
 
     async def send_frame(self, frame: str) -> None:
-        """Send a text frame. It goes straight to the server."""
+        """Send a text frame to the server, without Channels' dispatch."""
         event: Any = {"type": "websocket.send", "text": frame}
         await self.base_send(event)
 
     def schedule_close(self, code: int) -> None:
-        """Close from synchronous code. Only the first call starts a task: frames that exceed a
-        limit come in masses."""
+        """Close from synchronous code. Only the first call starts a task, because frames that
+        exceed a limit come in masses."""
         if self._close_task is None:
             self._close_task = asyncio.create_task(self.close(code), name="socket close")

@@ -1,6 +1,6 @@
-"""Flow control: how much may be on its way to a client.
+"""Flow control: limits the bytes that are on their way to a client.
 
-Daphne buffers without a limit what a client does not read, so the limit has to be ours.
+Daphne buffers without limit what a client does not read, so the limit has to be ours.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ def get_revision(user: Any) -> int:
 
 
 def get_simulated_drop(stream: Stream) -> float | None:
-    """After how many seconds a socket that follows this stream is closed; None: never."""
+    """Seconds after which a socket that follows this stream is closed; None means never."""
     path = engine_settings.SIMULATED_DROP
     if not path or stream.ended_at is not None:
         return None

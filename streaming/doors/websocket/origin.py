@@ -35,7 +35,6 @@ def require_same_origin(app: ASGIApp) -> ASGIApp:
 
 
 def is_allowed_origin(origin: str, host: str) -> bool:
-    """Whether a page of this origin is ours, if the handshake names this host."""
     if origin in engine_settings.TRUSTED_ORIGINS:
         return True
     try:

@@ -16,7 +16,7 @@ from streaming.journal import Chunk
 
 VERSION = 1
 MAX_FRAME_CHARS = 4_096
-"""The longest frame that a client may send: many times what any command needs."""
+"""The longest frame that a client may send, many times what any command needs."""
 
 CLOSE_TOO_SLOW = 4008
 CLOSE_INTERNAL_ERROR = 4011
@@ -69,7 +69,7 @@ Command = Hello | Follow | Unfollow | Stop | Ping | Pong
 
 
 def parse_command(text: str | None) -> Command:
-    """The command in a frame. Raises FrameRejected, whatever the frame holds."""
+    """Raises FrameRejected, whatever the frame holds."""
     if text is None:
         raise FrameRejected("bad_frame", "Send text frames; this one was binary.")
     if len(text) > MAX_FRAME_CHARS:
@@ -164,11 +164,8 @@ _last_encoded: tuple[str, StreamEvent | None, str] = ("", None, "")
 
 
 def encode_event(stream: str, event: StreamEvent) -> str:
-    """The frame for an event of a follower.
-
-    All followers of a stream wake one after the other with the very same event, so the last frame
-    is kept for the next of them: 0.1 µs of CPU instead of 1.3.
-    """
+    """All followers of a stream wake one after the other with the very same event, so the last
+    frame is kept for the next of them: 0.1 µs of CPU instead of 1.3."""
     global _last_encoded
     if _last_encoded[1] is not event or _last_encoded[0] != stream:
         _last_encoded = (stream, event, _encode_event(stream, event))

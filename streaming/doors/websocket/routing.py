@@ -1,4 +1,4 @@
-"""Where the socket is mounted."""
+"""The application that serves the socket."""
 
 from __future__ import annotations
 

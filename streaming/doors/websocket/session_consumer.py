@@ -39,7 +39,7 @@ class SessionConsumer(DirectConsumer):
         """Called once the socket is accepted and its session is valid."""
 
     def on_session_checked(self, user: Any) -> None:
-        """Called with the user as the database has it now, whenever the session proved valid."""
+        """Called with the user's present row, whenever the session proved valid."""
 
     def clean_up(self) -> None:
         if self._owner_id is not None:
@@ -59,7 +59,7 @@ class SessionConsumer(DirectConsumer):
             await self._connect_at_once(address)
 
     async def _connect_after_check(self) -> None:
-        """Check the session before the handshake: nothing that a refused client sends is read."""
+        """Check the session before the handshake: no data of a refused client is read."""
         user_or_error = await self._load_user_or_error()
         if (code := self._get_refusal_code(user_or_error)) is not None:
             await unverified_sockets.wait_to_refuse(code)
@@ -94,12 +94,13 @@ class SessionConsumer(DirectConsumer):
         return protocol.CLOSE_TOO_MANY_SOCKETS if _has_too_many_sockets(user_or_error) else None
 
     def _count_socket(self, user: Any) -> None:
-        """Count before anything is awaited: of many that come at once, the next one must see it."""
+        """Count before anything is awaited. Of many sockets that open at once, the next one must
+        see the count."""
         self._owner_id = user.pk
         _socket_counts[user.pk] += 1
 
     async def check_session(self) -> bool:
-        """Whether the session of this socket is still valid; if not, the socket is closed.
+        """Return whether the session of this socket is still valid; if not, close the socket.
 
         While the database is away the socket stays open, and the session is checked every second.
         """
@@ -154,7 +155,7 @@ _last_logged_at = -LOG_INTERVAL_SECONDS
 
 
 def _log_session_error(error: DatabaseFailure) -> None:
-    """Log a line without a traceback, and not for every socket. An outage has its own line."""
+    """Log a line without a traceback, and not for every socket. An outage has a line of its own."""
     global _last_logged_at
     if outage_monitor.is_outage(error):
         return

@@ -1,12 +1,12 @@
 """The users of many sessions at once, by the rules of `django.contrib.auth.get_user` (Django 5.2).
 
 The session exists and has not expired, its backend is still in use, its user is active, and the
-password is the one that it was opened with. Django checks one session at a time, and Channels'
+password is the one with which it was opened. Django checks one session at a time, and Channels'
 middleware does that in a thread for each.
 
 The SQL is written by hand, because every reconnecting client waits for it. With the ORM a session
 that comes alone took 4 to 5 times the CPU (0.9 ms instead of 0.2), and one of 50 sessions 1.2 to
-1.3 times, because it builds two queries where one is enough.
+1.3 times, because the ORM builds two queries where one is enough.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MAX_REMEMBERED_SESSIONS = 10_000
 
 
 async def load_session_user(session_key: str | None) -> Any:
-    """The user whom this session signs in, or None. Raises DatabaseError."""
+    """None if the session signs nobody in. Raises DatabaseError."""
     return await _user_loader.load(session_key) if is_session_key(session_key) else None
 
 
@@ -65,7 +65,7 @@ class UserTable:
     fields: frozenset[str]
     """Fields that sockets need. Others are fetched on first use, as with `only`."""
     columns: str
-    """Columns by name: a prepared `SELECT *` fails once a migration has added a column."""
+    """Columns by name, because a prepared `SELECT *` fails once a migration has added a column."""
     name: str
     primary_key: str
     sessions: str
@@ -83,7 +83,7 @@ def _user_table() -> UserTable:
 
 @cache
 def _describe_users(model: Any, revision_field: str) -> UserTable:
-    """Described once: to quote these names took 5 % of the CPU of a client that reconnects."""
+    """Called once, because quoting these names took 5 % of the CPU of a reconnecting client."""
     quote = connection.ops.quote_name
     meta = model._meta
     fields = frozenset({meta.pk.attname, "password", "is_active", revision_field} - {""})
@@ -101,9 +101,9 @@ def _describe_users(model: Any, revision_field: str) -> UserTable:
 def _read_unexpired(
     session_keys: Collection[str],
 ) -> tuple[dict[str, Mapping[str, Any]], dict[Any, Any]]:
-    """The data of those of these sessions that have not expired, and the remembered users of these
-    sessions by their ids. A remembered user is nearly always the right one, so a client that
-    reconnects costs one query."""
+    """The data of the sessions that have not expired, and the remembered users of these sessions by
+    their ids. A remembered user is nearly always the right one, so a reconnecting client costs one
+    query."""
     table = _user_table()
     owners = {key: _owner_ids[key] for key in session_keys if key in _owner_ids}
     owner = f"CASE s.session_key {'WHEN %s THEN %s ' * len(owners)}END" if owners else "NULL"
@@ -141,7 +141,7 @@ def _placeholders(values: Collection[Any]) -> str:
 
 
 def _parse_user_id(data: Mapping[str, Any]) -> Any:
-    """None for a session without a user: it must not fail the query for the others."""
+    """None for a session without a user, which must not fail the query for the others."""
     try:
         return get_user_model()._meta.pk.to_python(data.get(SESSION_KEY))
     except ValidationError:

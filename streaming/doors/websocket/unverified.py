@@ -1,8 +1,8 @@
-"""Bounds for sockets that were accepted before their session was checked, and for those that the
+"""Limits for sockets that were accepted before their session was checked, and for those that the
 server closes.
 
-Until such a connection is down, its client may hold what it sends in this process. So an address
-that has used up its share is accepted only after its session was checked.
+Until such a connection is down, this process may buffer the data that its client sends. So an
+address that has used up its share is accepted only after its session was checked.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_REFUSAL_DELAY_SECONDS = 10.0
 MAX_WAITING_REFUSALS = 200
 """Sockets that wait at once. Further ones are closed at once."""
 CLOSE_HANDSHAKE_SECONDS = 10.0
-"""How long a server waits for the close frame of a client; Uvicorn waits as long as this."""
+"""How long a server waits for the close frame of a client. Uvicorn waits exactly as long."""
 
 
 class UnverifiedSockets:
@@ -38,7 +38,7 @@ class UnverifiedSockets:
         self._waiting_refusals = 0
 
     def is_overloaded(self) -> bool:
-        """Whether refusals are so many that sessions are checked before the handshake."""
+        """Whether there are so many refusals that sessions are checked before the handshake."""
         return self._last_refusal_at > asyncio.get_running_loop().time() + OVERLOAD_BACKLOG_SECONDS
 
     async def wait_to_refuse(self, code: int) -> None:
@@ -76,7 +76,7 @@ class UnverifiedSockets:
         return True
 
     def release_slot(self, address: str, *, is_closing: bool) -> None:
-        """Free the slot: that of a closing socket only when its connection must be down."""
+        """Free the slot. For a closing socket, free it only when its connection must be down."""
         if is_closing:
             due = asyncio.get_running_loop().time() + CLOSE_HANDSHAKE_SECONDS
             self._closing.append((due, address))

@@ -34,7 +34,7 @@ class Command(BaseCommand):
 
 
 def _get_loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's where it is installed."""
+    """uvloop's if it is installed."""
     try:
         import uvloop
     except ImportError:

@@ -1,7 +1,7 @@
-"""Which providers and models there are, and what each model takes: the one list of both.
+"""The one list of providers and models, with the parameters that each model takes.
 
 It is read from `models.toml` and `prices.json` beside it. A provider's own list and an
-administrator may know better; that is laid over it elsewhere, where there is a database.
+administrator's overrides are laid over it elsewhere, where there is a database.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Lifecycle = Literal["active", "deprecated", "retired"]
 
 
 def today() -> date:
-    """The day by which models are retired and prices change."""
+    """The day that decides which models are retired and which prices apply."""
     return datetime.now(UTC).date()
 
 
@@ -29,11 +29,11 @@ CHAT_COMPLETIONS = "streaming.providers.openai.chat_completions:CompatibleAdapte
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A service with models. Without `needs_key` it works for everybody.
+    """A service with models. Without `needs_key` everybody can use it.
 
     `adapter` is the dotted path of its adapter's class, which is imported on first use. Without one
-    it speaks OpenAI's Chat Completions at its `base_url`. `base_url_setting` names the setting with
-    which an administrator sends its requests elsewhere.
+    the provider is called with OpenAI's Chat Completions at its `base_url`. `base_url_setting`
+    names the setting with which an administrator sends its requests elsewhere.
     """
 
     id: str
@@ -48,8 +48,8 @@ class Provider:
 class Model:
     """A model, and its limits in tokens; None is unknown and never guessed.
 
-    It takes one of `efforts` as reasoning effort, or none at all. From `shutdown` on the provider
-    no longer serves it; `retired` is for those that are gone since an unknown day.
+    It takes one of `efforts` as reasoning effort; without any, it takes none. From `shutdown` on
+    the provider no longer serves it. `retired` models are gone since an unknown day.
     """
 
     id: str
@@ -76,7 +76,7 @@ class Model:
 
     @property
     def price(self) -> Price | None:
-        """Its price of today; None if it is unknown."""
+        """Today's price; None if it is unknown."""
         return self.price_on(today())
 
     def price_on(self, day: date) -> Price | None:
@@ -124,11 +124,11 @@ PROVIDERS: dict[str, Provider] = {
         ),
     )
 }
-"""In the order in which people see them. A new wire is a module and a row here."""
+"""In the order of the pages. A new API is a module and a row here."""
 
 
 def model_from_id(model_id: str, provider: Provider) -> Model:
-    """A model that is not in `models.toml`, with the little that is known of it."""
+    """A model that is not in `models.toml`, with the few facts that are known of it."""
     facts = lookup_facts(provider.id, model_id)
     return Model(
         model_id,
@@ -170,26 +170,26 @@ DEMO_PROVIDER = "demo"
 
 def pick_default_model(models: Collection[Model], listed_ids: Collection[str] = ()) -> Model | None:
     """The default of one provider's models: the first active one that the provider lists, or the
-    first active one at all if it lists none of them."""
+    first active one if it lists none of them."""
     served = [model for model in models if model.id in listed_ids] or models
     active = [model for model in served if model.lifecycle == "active"]
     return next(iter(active or served), None)
 
 
 def register_provider(provider: Provider, models: tuple[Model, ...]) -> None:
-    """Add a provider of the configuration. A model that is known already keeps its provider."""
+    """A model that is known already keeps its provider."""
     PROVIDERS[provider.id] = provider
     for entry in models:
         _MODELS_BY_ID.setdefault(entry.id, entry)
 
 
 def all_models() -> tuple[Model, ...]:
-    """All known models, with those of configured providers and the retired ones."""
+    """Includes the models of configured providers, and retired ones."""
     return tuple(_MODELS_BY_ID.values())
 
 
 def get_model(model_id: str) -> Model:
-    """The model with this id; raises `UnknownModel`, whose message says what to do."""
+    """Raises `UnknownModel`, whose message says what to do."""
     try:
         return _MODELS_BY_ID[model_id]
     except KeyError:
@@ -197,8 +197,8 @@ def get_model(model_id: str) -> Model:
 
 
 def group_by_provider(models: Collection[Model]) -> dict[Provider, tuple[Model, ...]]:
-    """Every provider, in the order in which people see them, with those of these models that it
-    serves today."""
+    """Every provider, in the order of the pages, with those of the given models that it serves
+    today."""
     day = today()
     return {
         provider: tuple(
@@ -220,5 +220,5 @@ NOT_FOR_CHAT = re.compile(
 
 
 def is_for_chat(model_id: str) -> bool:
-    """Whether a model of a provider's list writes replies, as far as its name tells."""
+    """Whether the name of a listed model looks like one that writes replies."""
     return not NOT_FOR_CHAT.search(model_id)

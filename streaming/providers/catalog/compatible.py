@@ -1,4 +1,4 @@
-"""Rows of configuration that describe a server which speaks OpenAI's Chat Completions."""
+"""Reads the rows of configuration that describe servers with OpenAI's Chat Completions."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ PROVIDER_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,49}")
 
 
 class InvalidProviderConfig(ValueError):
-    """A row of configuration that describes no provider; its text says what is wrong."""
+    """A row of configuration describes no provider. The message gives the reason."""
 
 
 def parse_provider_config(row: Any) -> tuple[Provider, tuple[Model, ...]]:
     """The provider that a row of configuration describes, and the models it names.
 
-    Only the names of such models are known. They take all that a chat completion has; a parameter
+    Only the names of such models are known. They take every parameter of a chat completion; one
     that a server refuses is left out from then on. Raises `InvalidProviderConfig`.
     """
     if not isinstance(row, dict) or not PROVIDER_ID.fullmatch(str(row.get("id", ""))):

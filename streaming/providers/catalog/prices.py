@@ -37,7 +37,6 @@ class Price:
 
     @classmethod
     def from_flat_rates(cls, input: Decimal, output: Decimal) -> Price:
-        """One price for prompts of any length."""
         return cls(((0, input),), ((0, output),))
 
     def calculate_cost(self, usage: Usage) -> Decimal | None:
@@ -60,7 +59,7 @@ class Price:
 
 
 def price_for(rate: Rate, prompt_tokens: int) -> Decimal:
-    """The price per million tokens for a prompt of this length."""
+    """In US dollars per million tokens."""
     return next((dollars for above, dollars in reversed(rate) if prompt_tokens > above), rate[0][1])
 
 
@@ -73,7 +72,7 @@ class ModelFacts:
 
 
 def lookup_facts(provider: str, model_id: str) -> ModelFacts:
-    """The facts on a provider's model, or on the model that it is a dated snapshot of."""
+    """A dated snapshot has the facts of its model."""
     models = _load_table().get(provider, {})
     return models.get(model_id) or models.get(SNAPSHOT_SUFFIX.sub("", model_id)) or ModelFacts()
 

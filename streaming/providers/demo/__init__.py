@@ -1,1 +1,1 @@
-"""The provider that is for trying, and needs no key."""
+"""The provider for trying Holdfast, which needs no key."""

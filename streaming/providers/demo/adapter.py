@@ -1,7 +1,8 @@
 """A model that needs no key: the same words for the same prompt, at steady speeds.
 
-A fresh installation talks to it, and tests and demonstrations reload a page in the middle of it: at
-the middle speed a reply takes more than a minute. Everything behind it is the real path.
+A fresh installation uses it, and tests and demonstrations reload a page in the middle of its
+replies: at the middle speed a reply takes more than a minute. Everything else is as with real
+providers.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from streaming.providers.redaction import Secret
 from streaming.providers.types import FinishReason, ModelInfo, Request, Timeouts, Usage
 
 STORM_MODEL = "demo-storm"
-"""Like the demo, but the sockets that follow it are dropped again and again. Nobody sees it."""
+"""Like the demo, but the sockets that follow it are dropped again and again. Readers do not
+notice."""
 TOKENS_PER_SECOND = {"demo": 12.0, "demo-slow": 4.0, "demo-fast": 400.0, STORM_MODEL: 12.0}
 CHARS_PER_TOKEN = 4
-"""How long requests are counted; short ones are counted token by token."""
+"""The estimate for long requests; short ones are counted token by token."""
 TOKEN = re.compile(r"\s*\S{1,6}|\s+\Z")
 
 
@@ -32,14 +34,13 @@ class DemoAdapter:
     def __init__(
         self, *, base_url: str = "", timeouts: Timeouts | None = None, name: str = ""
     ) -> None:
-        """Takes what all adapters take, and needs none of it."""
+        """The arguments are those of all adapters. None of them is used."""
 
     def stream(self, request: Request, key: Secret) -> AsyncGenerator[ReplyEvent, None]:
-        """Stream one reply; raises `errors.ModelNotFound` for a model that is not its own."""
+        """Raises `errors.ModelNotFound` for a model that is not its own."""
         return _stream_reply(request)
 
     async def list_models(self, key: Secret) -> tuple[ModelInfo, ...]:
-        """One for each speed."""
         return tuple(ModelInfo(model, lifecycle="active") for model in TOKENS_PER_SECOND)
 
 
@@ -52,7 +53,7 @@ async def _stream_reply(request: Request) -> AsyncGenerator[ReplyEvent, None]:
     tokens = _split_tokens_cached(compose_remainder(request.turns))
     shown = tokens[: request.max_tokens]
     for number, token in enumerate(shown, start=1):
-        # Against a schedule, so that lateness does not add up. Sleeps even when late: others
+        # Follow a schedule, so that lateness does not add up. Sleep even when late, because others
         # share the loop.
         await asyncio.sleep(max(0.0, start + number / speed - clock()))
         yield Delta(token)
@@ -62,7 +63,7 @@ async def _stream_reply(request: Request) -> AsyncGenerator[ReplyEvent, None]:
 
 
 def split_tokens(text: str) -> list[str]:
-    """The pieces a reply comes in; joined they are the text, byte for byte."""
+    """The pieces of a reply. Joined they are the text, byte for byte."""
     return TOKEN.findall(text)
 
 
@@ -72,7 +73,7 @@ def _split_tokens_cached(text: str) -> list[str]:
 
 
 def _count_tokens(texts: Sequence[str]) -> int:
-    """How many tokens a request has: exact for a short one, otherwise an estimate."""
+    """Exact for short texts, otherwise an estimate."""
     characters = sum(map(len, texts))
     if characters > 10 * MAX_SEED_CHARS:
         return characters // CHARS_PER_TOKEN

@@ -12,8 +12,8 @@ from pathlib import Path
 from streaming.providers.types import CONTINUE_PROMPT, Turn
 
 MAX_SEED_CHARS = 1_000
-"""Characters of a prompt that decide the reply. They are read on the loop that all streams of a
-worker share, so a longer prompt must not take longer."""
+"""Characters of a prompt that decide the reply. They are hashed on the event loop that all streams
+of a worker share, so a longer prompt must not take longer."""
 MAX_QUOTE_CHARS = 160
 """Characters of the prompt that are quoted back."""
 SHORTER = re.compile(r"\b(short|shorter|brief|briefly|quick|tl;?dr)\b", re.IGNORECASE)
@@ -21,7 +21,7 @@ MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&:@/$=^\"'])")
 
 
 def compose_remainder(turns: Iterable[Turn]) -> str:
-    """The rest of a reply: all of it, or what follows the partial text that it continues."""
+    """The whole reply, or the part that follows the partial text to continue."""
     prompt, partial = _prompt_and_partial(turns)
     reply = compose_reply(prompt)
     if reply.startswith(partial):
@@ -30,7 +30,7 @@ def compose_remainder(turns: Iterable[Turn]) -> str:
 
 
 def _prompt_and_partial(turns: Iterable[Turn]) -> tuple[str, str]:
-    """The last prompt of a person, and what was already answered to it."""
+    """The last prompt of a person, and the partial answer to it."""
     prompt, partial = "", ""
     for turn in turns:
         if turn.role == "assistant":
@@ -41,8 +41,8 @@ def _prompt_and_partial(turns: Iterable[Turn]) -> tuple[str, str]:
 
 
 def compose_reply(prompt: str) -> str:
-    """The reply to a prompt: Markdown of every common kind, the same every time. Prompts of one
-    length whose first MAX_SEED_CHARS characters are equal have the same reply."""
+    """Markdown of every common kind, the same every time. Prompts of one length whose first
+    MAX_SEED_CHARS characters are equal have the same reply."""
     return _compose_cached(prompt[:MAX_SEED_CHARS], len(prompt))
 
 
@@ -57,7 +57,7 @@ def _compose_cached(prompt: str, length: int) -> str:
 
 
 def _build_sections(seed: bytes, prompt: str) -> list[str]:
-    """All sections, in an order of the prompt's own; those that it mentions come first."""
+    """All sections, in an order that depends on the prompt; those that it mentions come first."""
     first = seed[2] % len(PROSE["section"])
     sections = [*PROSE["section"][first:], *PROSE["section"][:first]]
     sections.sort(key=lambda section: not _is_mentioned(section, prompt))
@@ -73,7 +73,6 @@ def _quote_prompt(prompt: str) -> str:
 
 
 def _is_mentioned(section: str, prompt: str) -> bool:
-    """Whether the prompt has a word of this section's heading."""
     heading = set(re.findall(r"\w{4,}", section.splitlines()[0].lower()))
     return bool(heading & set(re.findall(r"\w{4,}", prompt.lower())))
 
@@ -95,7 +94,7 @@ def _build_tide_table(seed: bytes) -> str:
 
 
 def _load_prose() -> dict[str, tuple[str, ...]]:
-    """The texts of `prose.md` by kind, which a line of “%% kind” opens."""
+    """The texts of `prose.md` by kind. A line “%% kind” begins each."""
     source = Path(__file__).with_name("prose.md").read_text(encoding="utf-8")
     _, *split = re.split(r"^%% (\w+)\n", source, flags=re.MULTILINE)
     kinds: dict[str, tuple[str, ...]] = {}

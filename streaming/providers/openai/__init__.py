@@ -1,1 +1,1 @@
-"""OpenAI's two wires, Responses and Chat Completions, over one SDK."""
+"""OpenAI's two APIs, Responses and Chat Completions, over one SDK."""

@@ -1,7 +1,7 @@
-"""OpenAI as one provider: Responses, and Chat Completions where a server knows nothing else.
+"""OpenAI as one provider: Responses, or Chat Completions if a server has nothing else.
 
-A server elsewhere that only knows Chat Completions is found out by its 404 and from then on asked
-in that way.
+Another server that only has Chat Completions is recognised by its 404, and from then on called with
+that API.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _chat_only_urls: set[str] = set()
 
 
 class OpenAIAdapter:
-    """Both wires of one server."""
+    """The adapter over both APIs of one server."""
 
     def __init__(
         self, *, base_url: str = "", timeouts: Timeouts | None = None, name: str = ""
@@ -31,7 +31,7 @@ class OpenAIAdapter:
         self.cancel = self.responses.cancel
 
     def stream(self, request: Request, key: Secret) -> AsyncGenerator[ReplyEvent, None]:
-        """Stream one reply. Raises `errors.ProviderError`; cancelling closes the connection."""
+        """Raises `errors.ProviderError`; cancelling closes the connection."""
         if self.responses.is_official or request.upstream:
             return self.responses.stream(request, key)
         return self._stream_with_fallback(request, key)
@@ -55,5 +55,5 @@ class OpenAIAdapter:
 
 
 def is_unknown_endpoint(error: errors.ProviderError) -> bool:
-    """Whether the server knows nothing at this address, rather than not this model."""
+    """Whether the server knows no such address, rather than no such model."""
     return error.status in {404, 405, 501} and "model" not in error.detail.lower()

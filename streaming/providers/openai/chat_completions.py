@@ -1,4 +1,4 @@
-"""Chat Completions: OpenAI's older API, and what every compatible server speaks."""
+"""Chat Completions: OpenAI's older API, which every compatible server has."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ class ChatCompletionsAdapter(OpenAISdkAdapter):
 
 
 class CompatibleAdapter(ChatCompletionsAdapter):
-    """A server that imitates OpenAI, at an address that the administrator set. Most of them run on
-    the same machine and want no key."""
+    """A server that imitates OpenAI, at an address that the administrator set. Most of these
+    servers run on the same machine and need no key."""
 
     is_keyless = True
 
 
 def build_body(request: Request, *, is_official: bool) -> dict[str, Any]:
-    """Our request as the arguments of a chat completion.
+    """The request as the arguments of a chat completion.
 
-    The reasoning models know only `max_completion_tokens`, most compatible servers only its
-    older name; a parameter that may be refused and wasn't asked for is left out.
+    Reasoning models accept only `max_completion_tokens`, most compatible servers only its older
+    name. Parameters that may be refused are sent only if they were chosen.
     """
     system = [{"role": "system", "content": request.system}] if request.system else []
     turns = [{"role": turn.role, "content": turn.text} for turn in request.turns]
@@ -80,12 +80,12 @@ def build_body(request: Request, *, is_official: bool) -> dict[str, Any]:
 
 
 def _is_first_choice(choice: dict[str, Any]) -> bool:
-    """Whether this is the one reply that was asked for; some servers send several."""
+    """Some servers send several choices, although one was requested."""
     return not choice.get("index")
 
 
 def parse_delta(delta: dict[str, Any]) -> Iterator[ParsedEvent]:
-    """The parts of a chunk. The API defines no reasoning; servers send it under two names."""
+    """The API defines no reasoning; servers send it under two names."""
     reasoning = delta.get("reasoning") or delta.get("reasoning_content")
     if isinstance(reasoning, str):
         yield Delta(reasoning, "reasoning")
@@ -100,7 +100,7 @@ def parse_delta(delta: dict[str, Any]) -> Iterator[ParsedEvent]:
 
 
 def parse_content_parts(content: list[Any]) -> Iterator[Delta]:
-    """Reasoning and text apart, as Mistral's reasoning models send them
+    """Yield reasoning and text, as Mistral's reasoning models send them
     (https://docs.mistral.ai/capabilities/reasoning); other parts are no text."""
     for part in content:
         match part["type"]:
@@ -113,7 +113,6 @@ def parse_content_parts(content: list[Any]) -> Iterator[Delta]:
 
 
 def parse_usage(counts: dict[str, Any]) -> Usage:
-    """The tokens of the whole request."""
     prompt = counts.get("prompt_tokens_details") or {}
     completion = counts.get("completion_tokens_details") or {}
     return Usage(

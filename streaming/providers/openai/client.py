@@ -22,7 +22,7 @@ OFFICIAL_URL = "https://api.openai.com/v1"
 
 
 class OpenAISdkAdapter(HttpAdapter):
-    """An adapter over OpenAI's SDK; without `base_url` it speaks to OpenAI itself."""
+    """An adapter over OpenAI's SDK. Without `base_url` it calls OpenAI itself."""
 
     default_name = "OpenAI"
 
@@ -59,14 +59,14 @@ class OpenAISdkAdapter(HttpAdapter):
         return parse_error(error.body or {"message": error.message}, status, headers)
 
     async def fetch_models(self, client: Any) -> list[ModelInfo]:
-        """OpenAI tells no windows, and of a lifecycle only its end."""
+        """OpenAI's list has no context windows, and of a lifecycle only the end."""
         return [_to_model_info(model) async for model in client.models.list()]
 
 
 @functools.cache
 def preload_sdk() -> None:
-    """Once in a process, and in a thread: the SDK loads its parts on first use, which would stop
-    the loop, and with it every other stream and the worker's lease."""
+    """Call this once in a process, in a thread. The SDK loads its parts on first use, which would
+    stop the loop, and with it every other stream and the worker's lease."""
     sdk = openai.AsyncOpenAI(api_key="none")
     _ = sdk.chat.completions, sdk.responses, sdk.models
 
@@ -74,7 +74,7 @@ def preload_sdk() -> None:
 def parse_error(
     error: Any, status: int = 0, headers: Mapping[str, str] | None = None
 ) -> ErrorResponse:
-    """The body of an error response, or an error event in a stream."""
+    """`error` is that of an error response, or of an error event in a stream."""
     known = error if isinstance(error, dict) else {}
     code, kind, param = (str(known.get(name) or "") for name in ("code", "type", "param"))
     status_in_code = int(code) if re.fullmatch(r"\d{3}", code) else 0
@@ -89,7 +89,7 @@ def parse_error(
 
 
 def find_error(event: dict[str, Any]) -> Any:
-    """The error in an event; servers have several ways to put it."""
+    """Servers have several forms for it."""
     if error := event.get("error"):
         return error
     if "error" in (event.get("object"), event.get("type")):

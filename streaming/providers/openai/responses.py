@@ -1,4 +1,4 @@
-"""OpenAI's Responses, which can keep a copy of a reply to go on from."""
+"""OpenAI's Responses API, which can keep a copy of a reply to continue from."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_FINAL_EVENT_BYTES = 8 << 20
 """The last events repeat the whole text, each in one piece."""
 
 REASONING_MODELS = re.compile(r"o\d|gpt-([5-9]|\d\d)|gpt-oss")
-"""Only these know a summary of their reasoning; the others refuse the parameter."""
+"""Only these summarize their reasoning; the others refuse the parameter."""
 DELTA_KINDS: dict[str, DeltaKind] = {
     "response.output_text.delta": "text",
     "response.refusal.delta": "text",
@@ -43,7 +43,7 @@ class ResponsesAdapter(OpenAISdkAdapter):
     max_event_bytes = MAX_FINAL_EVENT_BYTES
 
     async def send(self, client: Any, request: Request) -> None:
-        """Put the request, or ask for the rest of a reply that the provider has a copy of."""
+        """Send the request, or ask for the rest of a reply that the provider has a copy of."""
         if upstream := request.upstream:
             after = int(upstream.cursor or 0)
             await client.responses.retrieve(upstream.id, stream=True, starting_after=after)
@@ -51,7 +51,7 @@ class ResponsesAdapter(OpenAISdkAdapter):
             await self._create_response(client, request)
 
     async def _create_response(self, client: openai.AsyncOpenAI, request: Request) -> None:
-        """Only verified organisations get summaries of reasoning; the others get an error."""
+        """Only verified organisations get summaries of reasoning; others get an error."""
         here = hash((self.base_url, request.model, client.api_key))
         summary = here not in _without_summary and REASONING_MODELS.match(request.model) is not None
         try:
@@ -94,7 +94,6 @@ class ResponsesAdapter(OpenAISdkAdapter):
         return (event.get("response") or {}).get("id") or ""
 
     def get_cursor(self, event: dict[str, Any]) -> str:
-        """Events are numbered."""
         return str(event.get("sequence_number", ""))
 
     async def cancel(self, upstream: Upstream, key: Secret) -> None:
@@ -103,10 +102,10 @@ class ResponsesAdapter(OpenAISdkAdapter):
 
 
 def build_body(request: Request, *, is_official: bool, with_summary: bool) -> dict[str, Any]:
-    """Our request as the arguments of a response. Nothing is stored that need not be.
+    """The request as the arguments of a response. The provider stores nothing without need.
 
-    The SDK looks through all that it is given for names to translate, which for a long conversation
-    costs more than the whole reply; `extra_body` it sends as it is.
+    The SDK would search every argument for names to translate, which for a long conversation costs
+    more than the whole reply. It sends `extra_body` as it is.
     """
     turns = [{"role": turn.role, "content": turn.text} for turn in request.turns]
     body: dict[str, Any] = {
@@ -138,7 +137,6 @@ def _parse_end(response: dict[str, Any], reason: FinishReason) -> Iterator[Parse
 
 
 def parse_usage(counts: dict[str, Any]) -> Usage:
-    """The tokens of the whole request, which come with its end."""
     return Usage(
         input=counts.get("input_tokens"),
         output=counts.get("output_tokens"),
