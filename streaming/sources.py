@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """Makes the text of one stream."""
+    """Makes the text of one stream. A subclass inherits a `cancel` that does nothing."""
 
     def events(self, so_far: StreamText, checkpoint: str) -> AsyncGenerator[SourceEvent, None]:
         """Yield what comes after `so_far`, and a `Finish` at the end.
@@ -31,10 +31,14 @@ class Source(Protocol):
     async def cancel(self, checkpoint: str) -> None:
         """Called with a checkpoint after the stream was stopped: stop work that would continue
         elsewhere, such as at a provider. Raises `SourceError`."""
-        ...
+        return
 
 
-@dataclass(frozen=True, slots=True)
+def _ignore_ending(stream: Stream) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamHandler:
     """The functions of one kind of stream. All are synchronous and may use the database.
 
@@ -44,7 +48,8 @@ class StreamHandler:
     away.
 
     `finalize(stream)` runs in the transaction that ends a stream, and updates what the application
-    shows of it. If it raises, the ending is rolled back, and the stream ends as *failed*.
+    shows of it. If it raises, the ending is rolled back, and the stream ends as *failed*. By
+    default it does nothing.
 
     `load_text(stream)` returns the text of an ended stream that the application holds. Once it
     equals the journal's, the chunks are folded, and followers get this text. None means that the
@@ -52,8 +57,8 @@ class StreamHandler:
     """
 
     prepare: Callable[[Stream, StreamText], Source]
-    finalize: Callable[[Stream], None]
     load_text: Callable[[Stream], StreamText | None]
+    finalize: Callable[[Stream], None] = _ignore_ending
 
 
 _handlers: dict[str, StreamHandler] = {}

@@ -50,13 +50,9 @@ def prepare(stream: Stream, text: StreamText) -> Source:
     return Steady(**stream.arguments)
 
 
-def settle(stream: Stream) -> None:
-    """These streams write no message."""
-
-
 def recall(stream: Stream) -> StreamText | None:
     return None
 
 
 def register_source() -> None:
-    register(SOURCE, StreamHandler(prepare, settle, recall))
+    register(SOURCE, StreamHandler(prepare=prepare, load_text=recall))

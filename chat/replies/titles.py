@@ -73,7 +73,8 @@ def find_cheapest_model(conversation: Conversation, answer: Message) -> str:
 
 
 def register_handler() -> None:
-    register_source(SOURCE, StreamHandler(prepare, finalize, load_text))
+    handler = StreamHandler(prepare=prepare, finalize=finalize, load_text=load_text)
+    register_source(SOURCE, handler)
 
 
 def prepare(stream: Stream, text: StreamText) -> ReplySource:

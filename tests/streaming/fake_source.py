@@ -94,4 +94,7 @@ class FakeSource:
         return self.stored_texts.get(stream.pk, StreamText())
 
     def register(self) -> None:
-        sources.register(SOURCE, StreamHandler(self.prepare, self.finalize, self.load_text))
+        handler = StreamHandler(
+            prepare=self.prepare, finalize=self.finalize, load_text=self.load_text
+        )
+        sources.register(SOURCE, handler)

@@ -53,9 +53,8 @@ def background(provider: Fake, fake_source: FakeSource) -> Fake:
         request = Request("gpt-6.2-astra", turns, background=True)
         return ReplySource(kelp, request, Secret("sk-kept-0123456789"))
 
-    sources.register(
-        SOURCE, StreamHandler(prepare, lambda stream: None, lambda stream: StreamText())
-    )
+    handler = StreamHandler(prepare=prepare, load_text=lambda stream: StreamText())
+    sources.register(SOURCE, handler)
     return provider
 
 

@@ -168,7 +168,10 @@ class Upstream:
         self.requests: list[Request] = []
         self.refused: list[str] = []
         self.adapter: Adapter = self
-        sources.register(SOURCE, StreamHandler(self.prepare, self.finalize, self.load_text))
+        handler = StreamHandler(
+            prepare=self.prepare, finalize=self.finalize, load_text=self.load_text
+        )
+        sources.register(SOURCE, handler)
 
     def prepare(self, stream: Stream, text: StreamText) -> ReplySource:
         return ReplySource(self.adapter, ASKED, Secret("key-1234"), self.remember)

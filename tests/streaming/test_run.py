@@ -12,7 +12,7 @@ from streaming import lifecycle, sources
 from streaming.database import run_in_db
 from streaming.events import Delta, Finish, Note, Seam, SourceError, SourceEvent, StreamText
 from streaming.models import Kind, State
-from streaming.sources import StreamHandler
+from streaming.sources import Source, StreamHandler
 from tests.streaming.conftest import WorkerPool
 from tests.streaming.factories import (
     SOURCE,
@@ -44,7 +44,7 @@ class LogFile:
 
     def register(self) -> None:
         handler = StreamHandler(
-            lambda stream, text: self, lambda stream: None, lambda stream: StreamText()
+            prepare=lambda stream, text: self, load_text=lambda stream: StreamText()
         )
         sources.register(SOURCE, handler)
 
@@ -204,6 +204,30 @@ async def test_a_stop_cancels_what_would_go_on_without_the_worker(
     await run_in_db(lifecycle.stop, stream.pk)
     await wait_until(lambda: log.cancelled)
     assert (log.cancelled, log.closed) == (["2"], 1)
+
+
+class MinimalSource(Source):
+    async def events(
+        self, so_far: StreamText, checkpoint: str
+    ) -> AsyncGenerator[SourceEvent, None]:
+        yield Delta("one line\n", checkpoint="1")
+        await asyncio.Event().wait()
+
+
+async def test_a_source_needs_no_cancel_and_its_handler_no_finalize(
+    owner: User, worker_pool: WorkerPool, caplog: pytest.LogCaptureFixture
+) -> None:
+    handler = StreamHandler(
+        prepare=lambda stream, text: MinimalSource(), load_text=lambda stream: StreamText()
+    )
+    sources.register(SOURCE, handler)
+    worker = await worker_pool.start()
+    stream = await run_in_db(queue_stream, owner)
+    await wait_for_row(stream, lambda row: row.checkpoint == "1")
+    await run_in_db(lifecycle.stop, stream.pk)
+    await worker_pool.drain(worker)
+    assert (await wait_for_end(stream)).state == State.STOPPED
+    assert not caplog.records
 
 
 async def test_a_worker_that_hands_a_stream_over_cancels_nothing(
