@@ -32,10 +32,10 @@ class Rendered:
 
 def rendered(count: int) -> Rendered:
     wire, reply = OpenAIResponses(), Reply("gpt-4o-mini", {}, Behaviour())
-    start = HEAD + wire.start(reply)
+    start = HEAD + wire.format_start(reply)
     texts = (f" {PAIRS[n % len(PAIRS)]}{PAIRS[-n % len(PAIRS)]}" for n in range(count))
-    deltas = tuple(wire.delta(reply, Piece(text)) for text in texts)
-    return Rendered(start, deltas, wire.end(reply, "stop", Usage(10, count)))
+    deltas = tuple(wire.format_delta(reply, Piece(text)) for text in texts)
+    return Rendered(start, deltas, wire.format_end(reply, "stop", Usage(10, count)))
 
 
 async def serve(rate: float, count: int) -> None:

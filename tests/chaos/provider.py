@@ -40,7 +40,7 @@ class Order:
 class Questions(OpenAIResponses):
     """The wire, reading the order from the whole conversation instead of its last turn."""
 
-    def prompt(self, body: dict[str, Any]) -> str:
+    def get_prompt(self, body: dict[str, Any]) -> str:
         turns = body.pop("input")  # a thousand conversations need not be remembered
         if turns[-1]["content"] != CONTINUE_PROMPT:
             return str(Order(_question(turns[-1])))
@@ -56,17 +56,17 @@ def _question(turn: dict[str, Any]) -> str:
 
 
 class Provider(FakeServer):
-    async def _play(self, wire: Any, *rest: Any) -> None:
-        await super()._play(Questions(), *rest)
+    async def _serve_reply(self, wire: Any, *rest: Any) -> None:
+        await super()._serve_reply(Questions(), *rest)
 
-    def _behaviour(self, prompt: str) -> Behaviour:
+    def _choose_behaviour(self, prompt: str) -> Behaviour:
         return Order.of(prompt).behaviour
 
 
 async def serve() -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_reader(sys.stdin, stop.set)
-    async with Provider().listening() as port:
+    async with Provider().listen() as port:
         print(json.dumps({"url": f"http://127.0.0.1:{port}"}), flush=True)
         await stop.wait()
 

@@ -14,7 +14,7 @@ from streaming.providers.registry import get_adapter
 from streaming.providers.types import CONTINUE_PROMPT, Request, Turn, Upstream
 from tests.providers.factories import collect_events, join_all_text
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
-from tools.fake_provider.wire import event
+from tools.fake_provider.wire import format_event
 
 KEY = "sk-canary-0123456789"
 TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CONTINUE_PROMPT))
@@ -80,7 +80,7 @@ async def test_an_organisation_without_summaries_is_not_asked_again(fake: Fake) 
 async def test_parts_of_the_reasoning_are_separated(fake: Fake) -> None:
     part = {"sequence_number": 0, "item_id": "i", "output_index": 0, "part": {}}
     kind = "response.reasoning_summary_part.added"
-    body = [event(part | {"type": kind, "summary_index": index}, kind) for index in (0, 1)]
+    body = [format_event(part | {"type": kind, "summary_index": index}, kind) for index in (0, 1)]
     fake.script(Behaviour.of("Yes", extra=b"".join(body)))
     assert (await ask_openai(fake))[:-1] == [Delta("\n\n", "reasoning"), Delta("Yes")]
 
@@ -102,7 +102,7 @@ async def test_a_reply_that_fails_says_why(
     error = {"code": code, "message": "It did not work."}
     failed = {"type": "response.failed", "response": {"id": "r", "error": error}}
     body = failed if where == "failed" else {"type": "error", **error}
-    fake.script(Behaviour(extra=event(body | {"sequence_number": 1}, str(body["type"]))))
+    fake.script(Behaviour(extra=format_event(body | {"sequence_number": 1}, str(body["type"]))))
     with pytest.raises(errors.ProviderError) as caught:
         await ask_openai(fake)
     assert type(caught.value) is expected

@@ -10,28 +10,28 @@ import sys
 from tools.fake_provider.prompt_directives import HELP
 from tools.fake_provider.server import FakeServer
 
-USE = """\
+USAGE = """\
 To let Holdfast ask it, start it with
   OPENAI_BASE_URL={url}/v1 ANTHROPIC_BASE_URL={url} GOOGLE_GEMINI_BASE_URL={url}/v1beta make run
 and save any text as a key. An unscripted message is answered with numbered words.
 
 {help}
-Scripts and what was asked: POST {url}/_fake/script, GET {url}/_fake/requests. Ctrl-C ends it."""
+Scripts and requests: POST {url}/_fake/script, GET {url}/_fake/requests. Ctrl-C ends it."""
 
 
 async def serve(port: int, delay: float, *, with_stdin: bool, explain: bool) -> None:
     """Serve until a signal, or until standard input ends if it is a pipe from a parent."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stop.set)
     if with_stdin:
         loop.add_reader(sys.stdin, stop.set)
-    async with FakeServer(delay=delay).listening(port) as bound:
-        url = f"http://127.0.0.1:{bound}"
+    async with FakeServer(delay=delay).listen(port) as bound_port:
+        url = f"http://127.0.0.1:{bound_port}"
         print(json.dumps({"url": url, "openai": f"{url}/v1"}), flush=True)
         if explain:
-            print(USE.format(url=url, help=HELP), flush=True)
+            print(USAGE.format(url=url, help=HELP), flush=True)
         await stop.wait()
 
 

@@ -98,14 +98,14 @@ class Behaviour:
             pieces=tuple(Piece(**piece) for piece in pieces),
             error=None if error is None else ErrorAnswer(**error),
             usage=None if usage is None else Usage(**usage),
-            hold_after=_numbers(fields.pop("hold_after", ())),
-            split_at=_numbers(fields.pop("split_at", ())),
+            hold_after=_to_tuple(fields.pop("hold_after", ())),
+            split_at=_to_tuple(fields.pop("split_at", ())),
             extra=fields.pop("extra", "").encode("latin-1"),
             **fields,
         )
 
 
-def _numbers(value: int | list[int] | tuple[int, ...]) -> tuple[int, ...]:
+def _to_tuple(value: int | list[int] | tuple[int, ...]) -> tuple[int, ...]:
     return (value,) if isinstance(value, int) else tuple(value)
 
 
@@ -124,9 +124,9 @@ class Record:
     prompt: str
     headers: dict[str, str]  # Names in lower case, without headers that carry a key.
     body: dict[str, Any]
-    at: float
+    started_at: float
     state: State = "waiting"
     sent: int = 0  # Deltas written so far,
     size: int = 0  # and bytes of the reply's body.
     ended_at: float | None = None
-    closed_at: float | None = None  # When the client went before the end, else None.
+    closed_at: float | None = None  # The time of a disconnect before the end.

@@ -17,8 +17,8 @@ from tools.fake_provider.behaviour import Behaviour, Record, State
 from tools.fake_provider.server import FakeServer
 
 ROOT = Path(__file__).resolve().parents[2]
-START_LIMIT = 30.0
-POLL = 0.01
+TIMEOUT_SECONDS = 30.0
+POLL_SECONDS = 0.01
 
 
 class Fake:
@@ -36,30 +36,30 @@ class Fake:
 
     @property
     def openai(self) -> str:
-        """The base URL for OpenAI's SDK, and for `OPENAI_BASE_URL`."""
+        """Return the base URL for OpenAI's SDK, and for `OPENAI_BASE_URL`."""
         return f"{self.url}/v1"
 
     @property
     def anthropic(self) -> str:
-        """The base URL for Anthropic's SDK, and for `ANTHROPIC_BASE_URL`."""
+        """Return the base URL for Anthropic's SDK, and for `ANTHROPIC_BASE_URL`."""
         return self.url
 
     @property
     def google(self) -> str:
-        """The base URL for Google's SDK, and for `GOOGLE_GEMINI_BASE_URL`, with its version."""
+        """Return the base URL, with a version, for Google's SDK and `GOOGLE_GEMINI_BASE_URL`."""
         return f"{self.url}/v1beta"
 
     @classmethod
     def start(cls) -> Self:
         """Run one in a thread of this process, with its own event loop."""
         ready: list[int] = []
-        up, stop = threading.Event(), asyncio.Event()
+        started, stop = threading.Event(), asyncio.Event()
         loop = asyncio.new_event_loop()
 
         async def serve() -> None:
-            async with FakeServer().listening() as port:
+            async with FakeServer().listen() as port:
                 ready.append(port)
-                up.set()
+                started.set()
                 await stop.wait()
 
         def run() -> None:
@@ -68,12 +68,12 @@ class Fake:
 
         thread = threading.Thread(target=run, name="fake provider", daemon=True)
         thread.start()
-        if not up.wait(START_LIMIT):
+        if not started.wait(TIMEOUT_SECONDS):
             raise TimeoutError("The fake did not start.")
 
         def close() -> None:
             loop.call_soon_threadsafe(stop.set)
-            thread.join(START_LIMIT)
+            thread.join(TIMEOUT_SECONDS)
 
         return cls(f"http://127.0.0.1:{ready[0]}", close)
 
@@ -88,11 +88,11 @@ class Fake:
                 stdout=subprocess.PIPE,
                 text=True,
             )
-            undo.callback(_end, process)
+            undo.callback(_terminate, process)
             assert process.stdout
             url = json.loads(process.stdout.readline())["url"]
             undo.pop_all()
-        return cls(url, lambda: _end(process))
+        return cls(url, lambda: _terminate(process))
 
     def script(self, *behaviours: Behaviour) -> None:
         """Queue behaviours; the first that fits a request answers it."""
@@ -107,7 +107,7 @@ class Fake:
         return [Record(**record) for record in self._call("GET", "lists")["requests"]]
 
     def release(self, id: int | None = None) -> list[int]:
-        """Let one held request continue, or all of them. Return which did."""
+        """Let one held request continue, or all of them. Return the ids of those that did."""
         released: list[int] = self._post("release", {"id": id})["released"]
         return released
 
@@ -123,14 +123,16 @@ class Fake:
         deadline = time.monotonic() + timeout
         while not condition(records := self.requests()):
             if time.monotonic() > deadline:
-                seen = [(r.id, r.prompt[:40], r.state, r.sent) for r in records]
-                raise TimeoutError(f"The fake did not see it within {timeout} s, but {seen}")
-            time.sleep(POLL)
+                states = [(r.id, r.prompt[:40], r.state, r.sent) for r in records]
+                raise TimeoutError(
+                    f"The fake did not get these requests within {timeout} s, but {states}"
+                )
+            time.sleep(POLL_SECONDS)
         return records
 
     def wait_for(self, state: State, count: int = 1, timeout: float = 10.0) -> list[Record]:
         """Wait until `count` of the requests are in this state, and return them."""
-        return self.wait(lambda seen: [r.state for r in seen].count(state) >= count, timeout)
+        return self.wait(lambda records: [r.state for r in records].count(state) >= count, timeout)
 
     def close(self) -> None:
         """Stop it and drop its connections."""
@@ -147,19 +149,19 @@ class Fake:
     ) -> None:
         self.close()
 
-    def _post(self, verb: str, data: dict[str, Any]) -> dict[str, Any]:
-        return self._call("POST", verb, json.dumps(data).encode())
+    def _post(self, command: str, data: dict[str, Any]) -> dict[str, Any]:
+        return self._call("POST", command, json.dumps(data).encode())
 
-    def _call(self, method: str, verb: str, data: bytes | None = None) -> dict[str, Any]:
-        request = urllib.request.Request(f"{self.url}/_fake/{verb}", data, method=method)
-        with self._opener.open(request, timeout=START_LIMIT) as response:
+    def _call(self, method: str, command: str, data: bytes | None = None) -> dict[str, Any]:
+        request = urllib.request.Request(f"{self.url}/_fake/{command}", data, method=method)
+        with self._opener.open(request, timeout=TIMEOUT_SECONDS) as response:
             answer: dict[str, Any] = json.load(response)
         return answer
 
 
-def _end(process: "subprocess.Popen[str]") -> None:
+def _terminate(process: "subprocess.Popen[str]") -> None:
     process.terminate()
-    process.wait(START_LIMIT)
+    process.wait(TIMEOUT_SECONDS)
     for pipe in (process.stdin, process.stdout):
         assert pipe
         pipe.close()

@@ -4,10 +4,10 @@ import re
 from typing import Any
 
 from tools.fake_provider.behaviour import ErrorAnswer, Piece, Usage
-from tools.fake_provider.wire import Call, Reply, asked, event
+from tools.fake_provider.wire import HttpRequest, Reply, error_message, format_event
 
 FIELDS = {"text": "content", "reasoning": "reasoning_content", "refusal": "refusal"}
-STATUS_TYPES = {
+ERROR_TYPES = {
     400: ("invalid_request_error", None),
     401: ("invalid_request_error", "invalid_api_key"),
     403: ("permission_error", None),
@@ -28,31 +28,33 @@ MODELS = {
 class OpenAIWire:
     """The common parts of OpenAI's two wires."""
 
-    def lists(self, call: Call) -> bool:
-        """All providers have this path: the others are recognised by their headers."""
-        return call.method == "GET" and call.path.endswith("/models")
+    def is_model_list_request(self, request: HttpRequest) -> bool:
+        """Return whether the path fits. Other providers have it too, but also headers of theirs."""
+        return request.method == "GET" and request.path.endswith("/models")
 
-    def models(self) -> Any:
-        """The list of models, with dates of shutdown."""
-        made = {"object": "model", "created": 1_790_000_000, "owned_by": "fake"}
-        entries = [made | {"id": model, "shutdown_date": end} for model, end in MODELS.items()]
+    def build_model_list(self) -> Any:
+        """Return the list of models, with dates of shutdown."""
+        fields = {"object": "model", "created": 1_790_000_000, "owned_by": "fake"}
+        entries = [fields | {"id": model, "shutdown_date": end} for model, end in MODELS.items()]
         return {"object": "list", "data": entries}
 
-    def key(self, headers: dict[str, str]) -> str:
+    def get_key(self, headers: dict[str, str]) -> str:
         """Return the key of a request."""
         return headers.get("authorization", "").removeprefix("Bearer ")
 
-    def model(self, call: Call) -> str:
+    def get_model(self, request: HttpRequest) -> str:
         """Return the requested model."""
-        return str(call.json().get("model", ""))
+        return str(request.json().get("model", ""))
 
-    def error(self, status: int) -> dict[str, Any]:
-        """The usual error body for a status."""
-        kind, code = STATUS_TYPES.get(status, ("server_error", None))
-        return {"error": {"message": asked(status), "type": kind, "param": None, "code": code}}
+    def build_error(self, status: int) -> dict[str, Any]:
+        """Return the usual error body for a status."""
+        kind, code = ERROR_TYPES.get(status, ("server_error", None))
+        return {
+            "error": {"message": error_message(status), "type": kind, "param": None, "code": code}
+        }
 
-    def id_header(self) -> str:
-        """The name of the header that carries the request's id."""
+    def get_id_header(self) -> str:
+        """Return the name of the header that carries the request's id."""
         return "x-request-id"
 
 
@@ -61,52 +63,56 @@ class OpenAIChat(OpenAIWire):
 
     name = "openai.chat"
 
-    def serves(self, call: Call) -> bool:
+    def is_reply_request(self, request: HttpRequest) -> bool:
         """Return whether a request is for a reply over this wire."""
-        return call.method == "POST" and call.path.endswith("/chat/completions")
+        return request.method == "POST" and request.path.endswith("/chat/completions")
 
-    def prompt(self, body: dict[str, Any]) -> str:
+    def get_prompt(self, body: dict[str, Any]) -> str:
         """Return the last message of the person."""
-        said = [turn["content"] for turn in body["messages"] if turn["role"] == "user"]
-        return said[-1] if said else ""
+        messages = [turn["content"] for turn in body["messages"] if turn["role"] == "user"]
+        return messages[-1] if messages else ""
 
-    def forbids(self, call: Call) -> ErrorAnswer | None:
+    def find_error(self, request: HttpRequest) -> ErrorAnswer | None:
         """Return an error for parameters that reasoning models, or the others, refuse."""
-        body = call.json()
+        body = request.json()
         if REASONING_MODELS.match(body.get("model", "")):
             if "max_tokens" in body:
-                return unsupported("max_tokens", "Use 'max_completion_tokens' instead.")
+                return build_unsupported("max_tokens", "Use 'max_completion_tokens' instead.")
             if body.get("temperature", 1) != 1:
-                return unsupported("temperature", "Only the default (1) value is supported.")
+                return build_unsupported("temperature", "Only the default (1) value is supported.")
         elif body.get("model", "").startswith("gpt-4") and "reasoning_effort" in body:
-            return unsupported("reasoning_effort")
+            return build_unsupported("reasoning_effort")
         return None
 
-    def start(self, reply: Reply) -> bytes:
-        """The events before the first delta."""
-        return self._chunk(
-            reply, [self._choice({"role": "assistant", "content": ""}, stamp(reply))]
+    def format_start(self, reply: Reply) -> bytes:
+        """Return the events before the first delta."""
+        return self._format_chunk(
+            reply,
+            [self._build_choice({"role": "assistant", "content": ""}, get_repeated_finish(reply))],
         )
 
-    def delta(self, reply: Reply, piece: Piece) -> bytes:
-        """One delta."""
-        return self._chunk(reply, [self._choice({FIELDS[piece.kind]: piece.text}, stamp(reply))])
+    def format_delta(self, reply: Reply, piece: Piece) -> bytes:
+        """Return one delta."""
+        return self._format_chunk(
+            reply,
+            [self._build_choice({FIELDS[piece.kind]: piece.text}, get_repeated_finish(reply))],
+        )
 
-    def end(self, reply: Reply, finish: str, usage: Usage | None) -> bytes:
-        """The end marker, and the usage if it was requested."""
-        said = self._chunk(reply, [self._choice({}, finish)])
+    def format_end(self, reply: Reply, finish: str, usage: Usage | None) -> bytes:
+        """Return the end marker, and the usage if it was requested."""
+        events = self._format_chunk(reply, [self._build_choice({}, finish)])
         if usage and reply.body.get("stream_options", {}).get("include_usage"):
-            said += self._chunk(reply, [], usage=_usage(usage))
-        return said + b"data: [DONE]\n\n"
+            events += self._format_chunk(reply, [], usage=_format_usage(usage))
+        return events + b"data: [DONE]\n\n"
 
-    def broken(self, reply: Reply, error: Any) -> bytes:
-        """An error as an event of the stream."""
-        return event(error or self.error(0))
+    def format_error(self, reply: Reply, error: Any) -> bytes:
+        """Return an error as an event of the stream."""
+        return format_event(error or self.build_error(0))
 
-    def _choice(self, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+    def _build_choice(self, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
         return {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
 
-    def _chunk(self, reply: Reply, choices: list[Any], **more: Any) -> bytes:
+    def _format_chunk(self, reply: Reply, choices: list[Any], **more: Any) -> bytes:
         chunk = {
             "id": "chatcmpl-fake",
             "object": "chat.completion.chunk",
@@ -114,16 +120,16 @@ class OpenAIChat(OpenAIWire):
             "model": reply.model,
             "choices": choices,
         }
-        return event(chunk | more)
+        return format_event(chunk | more)
 
 
-def stamp(reply: Reply) -> str | None:
-    """The finish reason of a chunk that ends nothing."""
-    return reply.how.finish if reply.how.stamp else None
+def get_repeated_finish(reply: Reply) -> str | None:
+    """Return the finish reason of a chunk that ends nothing."""
+    return reply.behaviour.finish if reply.behaviour.stamp else None
 
 
-def unsupported(param: str, more: str = "") -> ErrorAnswer:
-    """OpenAI's message for a parameter that a model does not take."""
+def build_unsupported(param: str, more: str = "") -> ErrorAnswer:
+    """Return OpenAI's message for a parameter that a model does not take."""
     value = "value" if more.startswith("Only") else "parameter"
     message = f"Unsupported {value}: '{param}' is not supported with this model. {more}".strip()
     body = {
@@ -135,7 +141,7 @@ def unsupported(param: str, more: str = "") -> ErrorAnswer:
     return ErrorAnswer(400, {"error": body})
 
 
-def _usage(usage: Usage) -> dict[str, Any]:
+def _format_usage(usage: Usage) -> dict[str, Any]:
     return {
         "prompt_tokens": usage.input,
         "completion_tokens": usage.output,

@@ -3,15 +3,15 @@
 from typing import Any
 
 from tools.fake_provider.behaviour import ErrorAnswer, Piece, Usage
-from tools.fake_provider.openai_chat import REASONING_MODELS, OpenAIWire, unsupported
-from tools.fake_provider.wire import Call, Reply, asked, event
+from tools.fake_provider.openai_chat import REASONING_MODELS, OpenAIWire, build_unsupported
+from tools.fake_provider.wire import HttpRequest, Reply, error_message, format_event
 
 EVENTS = {
     "text": "response.output_text.delta",
     "reasoning": "response.reasoning_summary_text.delta",
     "refusal": "response.refusal.delta",
 }
-FINISHES = {"length": "max_output_tokens"}
+FINISH_REASONS = {"length": "max_output_tokens"}
 
 
 class OpenAIResponses(OpenAIWire):
@@ -19,56 +19,60 @@ class OpenAIResponses(OpenAIWire):
 
     name = "openai.responses"
 
-    def serves(self, call: Call) -> bool:
+    def is_reply_request(self, request: HttpRequest) -> bool:
         """Return whether a request is for a reply over this wire."""
-        return call.method == "POST" and call.path.endswith("/responses")
+        return request.method == "POST" and request.path.endswith("/responses")
 
-    def prompt(self, body: dict[str, Any]) -> str:
+    def get_prompt(self, body: dict[str, Any]) -> str:
         """Return the last message of the person."""
-        said = [turn["content"] for turn in body["input"] if turn["role"] == "user"]
-        return said[-1] if said else ""
+        messages = [turn["content"] for turn in body["input"] if turn["role"] == "user"]
+        return messages[-1] if messages else ""
 
-    def forbids(self, call: Call) -> ErrorAnswer | None:
+    def find_error(self, request: HttpRequest) -> ErrorAnswer | None:
         """Return an error for parameters that some models refuse, or that exclude each other."""
-        body = call.json()
+        body = request.json()
         for word in ("messages", "max_tokens", "max_completion_tokens"):
             if word in body:
-                return unsupported(word)
+                return build_unsupported(word)
         reasons = REASONING_MODELS.match(body.get("model", ""))
         if reasons and body.get("temperature", 1) != 1:
-            return unsupported("temperature")
+            return build_unsupported("temperature")
         if body.get("reasoning") and body.get("model", "").startswith("gpt-4"):
-            return unsupported(f"reasoning.{next(iter(body['reasoning']))}")
+            return build_unsupported(f"reasoning.{next(iter(body['reasoning']))}")
         if body.get("max_output_tokens", 16) < 16:
-            return unsupported("max_output_tokens", "Expected a value >= 16.")
+            return build_unsupported("max_output_tokens", "Expected a value >= 16.")
         if body.get("background") and not body.get("store", True):
-            return unsupported("background", "It requires 'store'.")
+            return build_unsupported("background", "It requires 'store'.")
         return None
 
-    def start(self, reply: Reply) -> bytes:
-        """The events before the first delta."""
+    def format_start(self, reply: Reply) -> bytes:
+        """Return the events before the first delta."""
         queued = [("queued", "queued")] if reply.body.get("background") else []
-        said = [("created", "in_progress"), *queued, ("in_progress", "in_progress")]
-        return b"".join(self._about(reply, name, status) for name, status in said)
+        states = [("created", "in_progress"), *queued, ("in_progress", "in_progress")]
+        return b"".join(self._format_state(reply, name, status) for name, status in states)
 
-    def delta(self, reply: Reply, piece: Piece) -> bytes:
-        """One delta, with the events for items and parts that the real provider sends around it."""
-        opened = self._opened(reply, piece.kind)
+    def format_delta(self, reply: Reply, piece: Piece) -> bytes:
+        """Return one delta, with the events for items and parts around it."""
+        item_events = self._open_item(reply, piece.kind)
         if piece.kind == "reasoning":
             reply.reasoning += piece.text
         else:
             reply.text += piece.text
-        return opened + self._event(reply, EVENTS[piece.kind], delta=piece.text, **_place(piece))
+        return item_events + self._format_event(
+            reply, EVENTS[piece.kind], delta=piece.text, **_locate_item(piece)
+        )
 
-    def _opened(self, reply: Reply, kind: str) -> bytes:
+    def _open_item(self, reply: Reply, kind: str) -> bytes:
         if reply.block == kind:
             return b""
         reply.block = kind
         item = {"id": f"item_{kind}", "type": "reasoning" if kind == "reasoning" else "message"}
-        said = self._event(reply, "response.output_item.added", item=item, output_index=0)
+        item_event = self._format_event(
+            reply, "response.output_item.added", item=item, output_index=0
+        )
         if kind == "reasoning":
             part = {"type": "summary_text", "text": ""}
-            more = self._event(
+            part_event = self._format_event(
                 reply,
                 "response.reasoning_summary_part.added",
                 item_id="item_reasoning",
@@ -76,9 +80,9 @@ class OpenAIResponses(OpenAIWire):
                 summary_index=0,
                 part=part,
             )
-            return said + more
+            return item_event + part_event
         part = {"type": "output_text", "text": ""}
-        return said + self._event(
+        return item_event + self._format_event(
             reply,
             "response.content_part.added",
             item_id=item["id"],
@@ -87,9 +91,9 @@ class OpenAIResponses(OpenAIWire):
             part=part,
         )
 
-    def end(self, reply: Reply, finish: str, usage: Usage | None) -> bytes:
-        """The complete text again, and the end marker with the usage."""
-        done = self._event(
+    def format_end(self, reply: Reply, finish: str, usage: Usage | None) -> bytes:
+        """Return the complete text again, and the end marker with the usage."""
+        done = self._format_event(
             reply,
             "response.output_text.done",
             text=reply.text,
@@ -98,34 +102,38 @@ class OpenAIResponses(OpenAIWire):
             content_index=0,
             logprobs=[],
         )
-        counted = {"usage": _usage(usage)} if usage else {}
+        usage_fields = {"usage": _format_usage(usage)} if usage else {}
         if finish == "stop":
-            return done + self._about(reply, "completed", "completed", **counted)
-        why = {"incomplete_details": {"reason": FINISHES.get(finish, finish)}}
-        return done + self._about(reply, "incomplete", "incomplete", **counted, **why)
+            return done + self._format_state(reply, "completed", "completed", **usage_fields)
+        details = {"incomplete_details": {"reason": FINISH_REASONS.get(finish, finish)}}
+        return done + self._format_state(
+            reply, "incomplete", "incomplete", **usage_fields, **details
+        )
 
-    def broken(self, reply: Reply, error: Any) -> bytes:
-        """An error as an event of the stream; the usual one fails the response."""
+    def format_error(self, reply: Reply, error: Any) -> bytes:
+        """Return an error as an event of the stream; the usual one fails the response."""
         if error:
-            return event(error)
-        told = {"code": "server_error", "message": asked(0)}
-        return self._about(reply, "failed", "failed", error=told)
+            return format_event(error)
+        error = {"code": "server_error", "message": error_message(0)}
+        return self._format_state(reply, "failed", "failed", error=error)
 
-    def cancelled(self, reply: Reply) -> dict[str, Any]:
-        """The response to a cancellation."""
-        return self._response(reply, "cancelled")
+    def build_cancelled_response(self, reply: Reply) -> dict[str, Any]:
+        """Return the response to a cancellation."""
+        return self._build_response(reply, "cancelled")
 
-    def _about(self, reply: Reply, name: str, status: str, **more: Any) -> bytes:
-        return self._event(reply, f"response.{name}", response=self._response(reply, status) | more)
+    def _format_state(self, reply: Reply, name: str, status: str, **more: Any) -> bytes:
+        return self._format_event(
+            reply, f"response.{name}", response=self._build_response(reply, status) | more
+        )
 
-    def _response(self, reply: Reply, status: str) -> dict[str, Any]:
-        said = {"type": "output_text", "text": reply.text, "annotations": []}
+    def _build_response(self, reply: Reply, status: str) -> dict[str, Any]:
+        part = {"type": "output_text", "text": reply.text, "annotations": []}
         message = {
             "id": "item_text",
             "type": "message",
             "role": "assistant",
             "status": "completed",
-            "content": [said],
+            "content": [part],
         }
         return {
             "id": reply.id,
@@ -140,18 +148,18 @@ class OpenAIResponses(OpenAIWire):
             "usage": None,
         }
 
-    def _event(self, reply: Reply, kind: str, **more: Any) -> bytes:
-        numbered = event({"type": kind, "sequence_number": reply.events} | more, kind)
+    def _format_event(self, reply: Reply, kind: str, **more: Any) -> bytes:
+        encoded = format_event({"type": kind, "sequence_number": reply.events} | more, kind)
         reply.events += 1
-        return numbered
+        return encoded
 
 
-def _place(piece: Piece) -> dict[str, Any]:
-    where = "summary_index" if piece.kind == "reasoning" else "content_index"
-    return {"item_id": f"item_{piece.kind}", "output_index": 0, where: 0}
+def _locate_item(piece: Piece) -> dict[str, Any]:
+    index_name = "summary_index" if piece.kind == "reasoning" else "content_index"
+    return {"item_id": f"item_{piece.kind}", "output_index": 0, index_name: 0}
 
 
-def _usage(usage: Usage) -> dict[str, Any]:
+def _format_usage(usage: Usage) -> dict[str, Any]:
     return {
         "input_tokens": usage.input,
         "input_tokens_details": {"cached_tokens": usage.cached, "cache_write_tokens": 0},

@@ -17,29 +17,29 @@ Put one of these into a message, and the fake obeys:
   !refuse          a refusal
   !length          the reply ends for its length
 """
-_ORDER = re.compile(r"!([a-z]+)(?: (\d{1,4}))?")
+_DIRECTIVE = re.compile(r"!([a-z]+)(?: (\d{1,4}))?")
 
 
 def default_reply(prompt: str) -> Behaviour:
     """Return the prompt and a few hundred numbered words after it, or the reply that its directives
     request."""
     words = [f"You said: {prompt}\n\n", *(f"word {number}, " for number in range(1, 301)), "done."]
-    orders = {name: int(count or 0) for name, count in _ORDER.findall(prompt)}
+    directives = {name: int(count or 0) for name, count in _DIRECTIVE.findall(prompt)}
     pieces = tuple(Piece(word) for word in words)
-    if "think" in orders:
+    if "think" in directives:
         pieces = tuple(Piece(f"thought {number}, ", "reasoning") for number in range(9)) + pieces
-    if "refuse" in orders:
+    if "refuse" in directives:
         pieces = (Piece("I'd rather not.", "refusal"),)
-    status = orders.get("status", 0)
-    failing = ErrorAnswer(status, headers={"retry-after": "3"} if status == 429 else {})
+    status = directives.get("status", 0)
+    error_answer = ErrorAnswer(status, headers={"retry-after": "3"} if status == 429 else {})
     return Behaviour(
         pieces=pieces,
-        first_delay=float(orders.get("wait", 0)),
-        delay=0.2 if "slow" in orders else 0.0,
-        finish="length" if "length" in orders else "stop",
-        error=failing if 400 <= status < 600 else None,
-        error_after=orders.get("error"),
-        cut_after=orders.get("cut"),
-        end_after=orders.get("end"),
-        stall_after=orders.get("stall"),
+        first_delay=float(directives.get("wait", 0)),
+        delay=0.2 if "slow" in directives else 0.0,
+        finish="length" if "length" in directives else "stop",
+        error=error_answer if 400 <= status < 600 else None,
+        error_after=directives.get("error"),
+        cut_after=directives.get("cut"),
+        end_after=directives.get("end"),
+        stall_after=directives.get("stall"),
     )

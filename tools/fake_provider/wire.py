@@ -9,7 +9,7 @@ from tools.fake_provider.behaviour import Behaviour, ErrorAnswer, Piece, Usage
 
 
 @dataclass(slots=True)
-class Call:
+class HttpRequest:
     """An HTTP request, read completely."""
 
     method: str
@@ -19,7 +19,7 @@ class Call:
     body: bytes
 
     def json(self) -> dict[str, Any]:
-        """The body, which may be empty."""
+        """Decode the body, which may be empty."""
         loaded = json.loads(self.body or b"{}")
         assert isinstance(loaded, dict)
         return loaded
@@ -31,7 +31,7 @@ class Reply:
 
     model: str
     body: dict[str, Any]
-    how: Behaviour
+    behaviour: Behaviour
     id: str = "fake"
     events: int = 0
     block: str = ""
@@ -44,66 +44,66 @@ class Wire(Protocol):
 
     name: str
 
-    def serves(self, call: Call) -> bool:
+    def is_reply_request(self, request: HttpRequest) -> bool:
         """Return whether a request is for a reply over this wire."""
         ...
 
-    def lists(self, call: Call) -> bool:
+    def is_model_list_request(self, request: HttpRequest) -> bool:
         """Return whether a request is for this provider's list of models."""
         ...
 
-    def models(self) -> Any:
-        """The body of the list of models."""
+    def build_model_list(self) -> Any:
+        """Return the body of the list of models."""
         ...
 
-    def key(self, headers: dict[str, str]) -> str:
+    def get_key(self, headers: dict[str, str]) -> str:
         """Return the key of a request."""
         ...
 
-    def model(self, call: Call) -> str:
+    def get_model(self, request: HttpRequest) -> str:
         """Return the requested model."""
         ...
 
-    def prompt(self, body: dict[str, Any]) -> str:
+    def get_prompt(self, body: dict[str, Any]) -> str:
         """Return the last message of the person."""
         ...
 
-    def forbids(self, call: Call) -> ErrorAnswer | None:
+    def find_error(self, request: HttpRequest) -> ErrorAnswer | None:
         """Return the provider's error for a request that it refuses, or None."""
         ...
 
-    def start(self, reply: Reply) -> bytes:
-        """The events before the first delta."""
+    def format_start(self, reply: Reply) -> bytes:
+        """Return the events before the first delta."""
         ...
 
-    def delta(self, reply: Reply, piece: Piece) -> bytes:
-        """One delta."""
+    def format_delta(self, reply: Reply, piece: Piece) -> bytes:
+        """Return one delta."""
         ...
 
-    def end(self, reply: Reply, finish: str, usage: Usage | None) -> bytes:
-        """The end marker, and the usage."""
+    def format_end(self, reply: Reply, finish: str, usage: Usage | None) -> bytes:
+        """Return the end marker, and the usage."""
         ...
 
-    def error(self, status: int) -> dict[str, Any]:
-        """The usual error body for a status."""
+    def build_error(self, status: int) -> dict[str, Any]:
+        """Return the usual error body for a status."""
         ...
 
-    def broken(self, reply: Reply, error: Any) -> bytes:
-        """An error as an event of the stream; the usual one for None."""
+    def format_error(self, reply: Reply, error: Any) -> bytes:
+        """Return an error as an event of the stream; the usual one for None."""
         ...
 
-    def id_header(self) -> str:
-        """The name of the header that carries the request's id."""
+    def get_id_header(self) -> str:
+        """Return the name of the header that carries the request's id."""
         ...
 
 
-def event(data: Any, name: str = "") -> bytes:
+def format_event(data: Any, name: str = "") -> bytes:
     """Encode any JSON as one event of a stream."""
     named = f"event: {name}\n".encode() if name else b""
-    return named + b"data: " + dumped(data) + b"\n\n"
+    return named + b"data: " + dump_json(data) + b"\n\n"
 
 
-def dumped(data: Any) -> bytes:
+def dump_json(data: Any) -> bytes:
     """Encode JSON as UTF-8, as the real providers do, with escapes for text that UTF-8 can't
     encode."""
     try:
@@ -112,6 +112,6 @@ def dumped(data: Any) -> bytes:
         return json.dumps(data).encode()
 
 
-def asked(status: int) -> str:
-    """The fake's message for a scripted error."""
+def error_message(status: int) -> str:
+    """Return the fake's message for a scripted error."""
     return f"The fake was asked to answer {status or 'with an error'}."
