@@ -41,7 +41,7 @@ class RepeatedPasswordMixin:
         super().add_error(field, error)  # type: ignore[misc]
 
 
-class SignUpForm(RepeatedPasswordMixin, SignupForm):
+class SignUpForm(SignupForm):
     """A new account. The first one needs a setup code, unless a person at this machine creates
     it."""
 

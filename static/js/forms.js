@@ -1,5 +1,5 @@
-// For every page with a form: adds the session's current token and the page's account, and deletes
-// the drafts of people who sign out.
+// For every page with a form: adds the session's current token and the page's account, shows a
+// password on request, and deletes the drafts of people who sign out.
 
 import { deleteLegacyDrafts, deleteAccountDrafts } from "./composer/drafts.js";
 import { ACCOUNT_FIELD, getPageAccount, readCsrfToken, TOKEN_FIELD } from "./http.js";
@@ -9,9 +9,12 @@ const SIGN_OUT_PATHS = ["/accounts/logout/", "/admin/logout/"];
 deleteLegacyDrafts();
 // In the capture phase, because other listeners read the form.
 document.addEventListener("submit", onSubmit, true);
+document.addEventListener("change", ({ target }) => setPasswordVisibility(target, target.checked));
 
 function onSubmit({ target: form }) {
   fillIdentityFields(form);
+  // Browsers remember the texts of visible fields.
+  for (const checkbox of form.querySelectorAll("[data-reveals]")) setPasswordVisibility(checkbox, false);
   const { pathname } = new URL(form.getAttribute("action") ?? "", location); // form.action may be a field of that name
   if (SIGN_OUT_PATHS.includes(pathname)) deleteAccountDrafts(getPageAccount()); // whether or not the server signs them out
 }
@@ -29,4 +32,10 @@ function fillIdentityFields(form) {
     form.elements[ACCOUNT_FIELD] ??
     field.insertAdjacentElement("afterend", document.createElement("input"));
   Object.assign(accountField, { type: "hidden", name: ACCOUNT_FIELD, value: getPageAccount() });
+}
+
+/** A new password is typed once. `checkbox.dataset.reveals` is the id of its field. */
+function setPasswordVisibility(checkbox, isVisible) {
+  const field = document.getElementById(checkbox.dataset.reveals ?? "");
+  if (field) field.type = isVisible ? "text" : "password";
 }

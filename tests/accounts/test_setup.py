@@ -23,7 +23,7 @@ HOST = "chat.example.org"
 
 
 def form(email: str, code: str = "") -> dict[str, str]:
-    return {"email": email, "password1": PASSWORD, "password2": PASSWORD, "setup_code": code}
+    return {"email": email, "password1": PASSWORD, "setup_code": code}
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ PASSWORD = "kelp-holds-fast-7"
 
 
 def form(email: str, password: str = PASSWORD) -> dict[str, str]:
-    return {"email": email, "password1": password, "password2": password}
+    return {"email": email, "password1": password}
 
 
 def test_signing_up_signs_in_and_redirects_to_the_requested_page(db: None, client: Client) -> None:

@@ -169,7 +169,7 @@ class Attackers:
     async def sign_up(self) -> None:
         secret = f"kelp-{self.chance.random()}"
         address = f"flood-{uuid4().hex}@evil.test"
-        form = {"email": address, "password1": secret, "password2": secret}
+        form = {"email": address, "password1": secret}
         await self._ask("sign up", "/accounts/signup/", form=form)
 
     async def hold_a_frame(self) -> None:

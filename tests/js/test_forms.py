@@ -30,3 +30,18 @@ def test_a_form_with_a_refreshed_token_names_the_account_of_its_page(
         "account": ["the-owner"],
         "key": ["sk-1"],
     }
+
+
+def test_a_password_can_be_shown_and_is_hidden_again_when_it_is_sent(page: Page) -> None:
+    Files.pages["/form/"] = PAGE.format(
+        field="<input type=password id=secret><input type=checkbox data-reveals=secret>"
+    ).encode()
+    page.route("**/done/", lambda route: route.fulfill(status=204))
+    page.goto("/form/")
+    field, checkbox = page.locator("#secret"), page.get_by_role("checkbox")
+    for checked, shown in ((True, "text"), (False, "password"), (True, "text")):
+        checkbox.set_checked(checked)
+        assert field.get_attribute("type") == shown
+    page.get_by_role("button", name="Save").click()
+    assert field.get_attribute("type") == "password"
+    Files.pages.clear()
