@@ -24,7 +24,7 @@ MAX_KEY_CHARS = 200
 PURGE_BATCH_ROWS = 1_000
 """Expired rows that one statement deletes."""
 MAX_PURGE_BATCHES = 20
-"""Batches that one round of housekeeping deletes."""
+"""Batches that one run of the periodic task deletes."""
 FULL_RECHECK_SECONDS = 1.0
 """Seconds for which a full table counts as full."""
 NEVER_EXPIRES = 1e12

@@ -22,7 +22,6 @@ MAX_PURGED_AT_ONCE = 100
 
 
 def rename(conversation: Conversation, title: str) -> None:
-    """Line breaks become spaces. An empty title changes nothing."""
     if title := " ".join(title.replace("\0", "\ufffd").split())[:MAX_TITLE_CHARS]:
         _update_fields(conversation, title=title, title_is_custom=True)
 

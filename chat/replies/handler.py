@@ -67,7 +67,6 @@ def prepare(stream: Stream, text: StreamText) -> ReplySource:
 
 
 def _save_context_stats(stream: Stream, stats: context.ContextStats) -> None:
-    """Store the statistics beside the settings, unless another worker has claimed the stream."""
     stream.arguments = {**stream.arguments, "context": stats.to_json()}
     mine = Stream.objects.filter(pk=stream.pk, epoch=stream.epoch, state=State.RUNNING)
     mine.update(arguments=stream.arguments)
