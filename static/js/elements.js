@@ -8,9 +8,7 @@ export function createElement(tag, className = "", textContent = "") {
   return element;
 }
 
-/**
- * Would a click with these keys open a new tab or window? Then a script leaves it to the browser.
- */
+/** Whether a click with these keys opens a new tab or window. A script leaves it to the browser. */
 export function opensElsewhere({ metaKey, ctrlKey, shiftKey }) {
   return metaKey || ctrlKey || shiftKey;
 }

@@ -50,7 +50,7 @@ export function fetchFragment(address) {
   return fetchText(address, { headers: buildHeaders() });
 }
 
-/** Did the server reject this because another account is signed in now? */
+/** Whether the server rejected the request because another account is signed in now. */
 export function isAccountMismatch(response) {
   return response?.status === 409 && response.headers.has(ACCOUNT_HEADER);
 }

@@ -5,7 +5,7 @@
 import { openModelPicker } from "./composer/model-picker.js";
 import { stopFirstReply } from "./composer/outbox.js";
 
-const LETTERS_KEY = "letters"; // in localStorage: are single letters on or off
+const LETTERS_KEY = "letters"; // in localStorage: whether single letters are on or off
 const TEXT_FIELDS = "input, textarea, select, [contenteditable]";
 const TOPBAR_PX = 80; // what the bar at the top covers
 const IME_KEY_CODE = 229; // of keys that an input method handles
@@ -16,7 +16,7 @@ const PAGE_FRACTION = 0.9; // of the window: a page key scrolls so far
 const IS_MAC = /mac/i.test(navigator.userAgentData?.platform ?? navigator.platform);
 
 let helpDialog, textBox;
-let isBoxUsed = false; // has someone clicked or typed in the box since the page opened?
+let isBoxUsed = false; // whether someone has clicked or typed in the box since the page opened
 let isNavigating = false; // from message to message, by the keyboard
 
 const ctrlActions = {

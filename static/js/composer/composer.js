@@ -36,7 +36,7 @@ export function startComposer() {
   focusTextBox();
 }
 
-/** Typing goes into the box from the start. Not on a phone, whose keyboard would cover the page. */
+/** Typing goes into the box from the start, except on a phone, whose keyboard would cover the page. */
 function focusTextBox() {
   const isTaken = document.activeElement !== document.body || document.querySelector(".edit");
   if (TOUCH_POINTER.matches || isTaken) return;
@@ -85,8 +85,8 @@ function restoreDraft() {
   }
 }
 
-/** Did the person choose the draft's model? Not if the URL names one, nor if it is a demo that was
- *  the best there was, and something better is there now. */
+/** Whether the person chose the draft's model. They did not if the URL names a model, or if the
+ *  draft has a demo that was the default, and the default is better now. */
 function isChosenModel({ model, usual: before = model }) {
   const isDemo = (id) =>
     [...modelSelect.options].some(({ value, dataset }) => value === id && "demo" in dataset);

@@ -51,12 +51,12 @@ export function readUnsent(action) {
   );
 }
 
-/** Someone signs out: leave nothing for the next person at this computer. */
+/** Called at a sign-out, so that nothing is left for the next person at this computer. */
 export function deleteAccountDrafts(account) {
   deleteKeys((of) => of === account);
 }
 
-/** Old keys name no account, so their text may belong to anyone. */
+/** Keys of an older version name no account, so their text may belong to anyone. */
 export function deleteLegacyDrafts() {
   deleteKeys((of) => of.startsWith("/"));
 }

@@ -185,7 +185,7 @@ export class ReplyRenderer {
     this.#setCaret(this.#isRunning() ? findCaretTarget(this.#textStream.root) : null);
   }
 
-  /** Where frames are late or missing, as in a hidden tab. */
+  /** Runs if frames are late or missing, as in a hidden tab. */
   #flushHidden() {
     const start = performance.now();
     const enough = () => performance.now() - start > HIDDEN_SLICE_MS;

@@ -140,7 +140,7 @@ class Connection extends EventTarget {
     return this.#arePagesReachable ? "polling" : "reconnecting";
   }
 
-  /** The network or the reader is back: reconnect at once, and probe a connection that slept. */
+  /** When the network or the reader is back: reconnect at once, and probe an idle connection. */
   #reconnectNow() {
     this.#attempts = 0;
     this.#sendProbe();

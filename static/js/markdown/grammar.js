@@ -235,12 +235,12 @@ function findOpening(token, text, at) {
   return -1;
 }
 
-/** Is it a “[1]” that is not the text of a link and can't become one? */
+/** Whether it is a “[1]” that is not the text of a link and can't become one. */
 function isCited(sign, raw, index) {
   return sign === "[" && /^\[[^[\]]*\][^[(:]/.test(raw.slice(index, index + 200));
 }
 
-/** Could this dollar sign open a formula once more text follows? */
+/** Whether this dollar sign could open a formula once more text follows. */
 function couldOpenMath(text, at) {
   const rest = text.slice(at + 1);
   return (

@@ -43,7 +43,7 @@ async function openMenu(link) {
   return undefined;
 }
 
-/** To the button that opened the menu. On a phone it is hidden, so to the button of the drawer. */
+/** Focus the button that opened the menu; on a phone, where it is hidden, that of the drawer. */
 function restoreFocus() {
   const drawerButton = document.querySelector(".topbar .menu-button");
   (menuOpener?.checkVisibility() ? menuOpener : drawerButton).focus();
