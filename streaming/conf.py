@@ -86,7 +86,10 @@ class EngineSettings:
         100, _is_positive, "a positive integer", "How many sockets of one user a process accepts."
     )
     DRAIN_SECONDS = Setting[float](
-        30, _is_duration, "a number of seconds", "How long running streams may go on after SIGTERM."
+        30,
+        _is_duration,
+        "a number of seconds",
+        "How long running streams may continue after SIGTERM.",
     )
     FOLD_AFTER_SECONDS = Setting[float](
         24 * 60 * 60,
@@ -110,15 +113,15 @@ class EngineSettings:
         "",
         _is_text,
         "the name of an integer field of the user model, or empty",
-        "A field that grows with every change that clients show outside of streams. Sockets tell "
+        "A field that grows with every change that clients show outside of streams. Sockets send "
         "its value in their `hello` and `ping` frames.",
     )
     SIMULATED_DROP = Setting(
         "",
         _is_text,
         "the dotted path of a function, or empty",
-        "A function that takes a stream and returns after how many seconds a socket that follows "
-        "it is closed, or None. It shows that clients recover without a gap.",
+        "A function that takes a stream. It returns the seconds after which a socket that follows "
+        "the stream is closed, or None. So it shows that clients recover without a gap.",
     )
 
 

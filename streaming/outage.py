@@ -105,7 +105,7 @@ class OutageMonitor:
             if not self.is_database_away:
                 self.reason = _format_one_line(error)
                 self.is_database_away = True
-                logger.warning("The database is away (%s). Whatever needs it waits", self.reason)
+                logger.warning("The database is away (%s). Calls that need it wait", self.reason)
             first_probe_done.set()
             time.sleep(PROBE_INTERVAL_SECONDS)
         with self._lock:
@@ -119,7 +119,8 @@ class OutageMonitor:
             logger.warning("The database is back after %.1f s", time.monotonic() - began)
         else:
             logger.info(
-                "The database answers, but did not just now (%s)", _format_one_line(first_error)
+                "The database answers now, but a call has failed (%s)",
+                _format_one_line(first_error),
             )
 
     def _find_failure(self) -> Exception | None:

@@ -180,7 +180,7 @@ class Hub:
                         await self._layer.group_send(group, build_envelope(group, body))
                 except Exception as error:
                     logger.warning(
-                        "The channel layer does not answer (%r); going on without", error
+                        "The channel layer does not answer (%r); continuing without it", error
                     )
                     await asyncio.sleep(PUBLISH_BACKOFF_SECONDS)
                     self._outbox.clear()

@@ -164,7 +164,7 @@ class SealedLayer(RedisPubSubChannelLayer):
             return
         self._next_warning_at[reason] = time.monotonic() + WARNING_INTERVAL_SECONDS
         logger.warning(
-            "Redis brought a message that %s. It was dropped (%d so far); new text is read from "
+            "Redis delivered a message that %s. It was dropped (%d so far); new text is read from "
             "the database, up to a second later",
             reason,
             self._rejected_counts[reason],

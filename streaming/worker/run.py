@@ -162,9 +162,11 @@ class StreamRun:
         try:
             await asyncio.wait_for(source.cancel(checkpoint), CANCEL_TIMEOUT_SECONDS)
         except (SourceError, TimeoutError) as error:
-            logger.warning("The source of stream %s may go on (%s)", self.stream.uuid, error)
+            logger.warning(
+                "The source of stream %s may still be running (%s)", self.stream.uuid, error
+            )
         except Exception:
-            logger.exception("The source of stream %s may go on", self.stream.uuid)
+            logger.exception("The source of stream %s may still be running", self.stream.uuid)
 
     async def _end_stream(self, buffer: StreamBuffer, ending: Ending) -> None:
         """End the stream in the database, then publish the last chunks and the end together."""

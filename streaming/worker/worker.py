@@ -144,17 +144,17 @@ class StreamWorker:
         self._wake.clear()
         assert self.row is not None
         running = len(self._runs)
-        room = min(engine_settings.MAX_STREAMS_PER_WORKER - running, CLAIM_BATCH_SIZE)
-        if self._is_draining or room <= 0:
+        free_slots = min(engine_settings.MAX_STREAMS_PER_WORKER - running, CLAIM_BATCH_SIZE)
+        if self._is_draining or free_slots <= 0:
             return 0
         share = None if ignore_share else running
-        claimed = await self._claim_threads.run(lifecycle.claim, self.row, room, share)
+        claimed = await self._claim_threads.run(lifecycle.claim, self.row, free_slots, share)
         for stream in claimed:
             self.cancel_stream(stream.id)  # lost to another worker, and not yet noticed
             run = StreamRun(stream, self._writer, self._db_threads, self._background_tasks)
             self._runs[stream.id] = run
             run.task.add_done_callback(partial(self._on_run_done, run))
-        if len(claimed) == room:
+        if len(claimed) == free_slots:
             self.wake()
         return len(claimed)
 

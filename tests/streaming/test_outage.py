@@ -142,7 +142,7 @@ def test_an_outage_is_logged_when_it_begins_and_when_it_ends(
     until(lambda: not outage.is_database_away)
     began, over = read_warnings(caplog)
     assert began == (
-        "The database is away (connection failed: connection refused). Whatever needs it waits"
+        "The database is away (connection failed: connection refused). Calls that need it wait"
     )
     assert over.startswith("The database is back after ")
     assert not any(record.exc_info for record in caplog.records)
