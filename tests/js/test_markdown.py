@@ -16,18 +16,17 @@ CASES = json.loads((TESTS / "markdown_cases.json").read_text())
 ATTACKS: list[str] = json.loads((TESTS / "markdown_attacks.json").read_text())
 
 RENDER = """async ([sources, whole]) => {
-    const { MarkdownStream, renderInto } = await import("/js/markdown/stream.js");
+    const { MarkdownStream } = await import("/js/markdown/stream.js");
     return sources.map((source) => {
         const root = document.createElement("div");
-        if (whole) renderInto(root, source);
-        else {
-            const stream = new MarkdownStream(root);
+        const stream = new MarkdownStream(root);
+        if (whole) stream.append(source);
+        else
             for (const character of source) {
                 stream.append(character);
                 stream.flush();
             }
-            stream.finish();
-        }
+        stream.finish();
         return root.innerHTML;
     });
 }"""
@@ -280,7 +279,7 @@ def test_a_very_fast_text_is_split_between_characters(page: Page) -> None:
 # Attacks
 
 INSPECT = """async ([sources, served, allowed, tags]) => {
-    const { MarkdownStream, renderInto } = await import("/js/markdown/stream.js");
+    const { MarkdownStream } = await import("/js/markdown/stream.js");
     const bad = [];
     let hits = 0;
     window.__hit = () => { hits += 1; };
@@ -300,7 +299,9 @@ INSPECT = """async ([sources, served, allowed, tags]) => {
     const place = () => main.appendChild(document.createElement("div"));
     for (const [i, source] of sources.entries()) {
         const whole = place();
-        renderInto(whole, source);
+        const complete = new MarkdownStream(whole);
+        complete.append(source);
+        complete.finish();
         check(whole, source, "whole");
         const live = place();
         const stream = new MarkdownStream(live);

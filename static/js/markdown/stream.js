@@ -313,17 +313,3 @@ export class MarkdownStream {
     this.isFinished = true;
   }
 }
-
-/** Render a complete text into `root`. `seams` are positions in `source`. */
-export function renderInto(root, source, seams = []) {
-  const stream = new MarkdownStream(root);
-  let end = 0;
-  for (const place of seams) {
-    stream.append(source.slice(end, place));
-    stream.seam();
-    end = place;
-  }
-  stream.append(source.slice(end));
-  stream.finish();
-  return stream;
-}
