@@ -18,7 +18,7 @@ from streaming.providers.http.adapter import HttpAdapter
 from streaming.providers.http.parsed import ErrorResponse, ParsedEvent, Reason
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
-from streaming.providers.types import Request, Timeouts, Turn
+from streaming.providers.types import ModelInfo, Request, Timeouts, Turn
 from tests.providers.factories import collect_events
 from tests.providers.wires import WIRES, Wire
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake
@@ -80,6 +80,9 @@ class Alive(HttpAdapter):
 
     def error_response(self, error: Exception) -> ErrorResponse | None:
         return None
+
+    async def fetch_models(self, client: Any) -> list[ModelInfo]:
+        return []
 
 
 async def kept_alive(timeouts: Timeouts, *sent: ParsedEvent) -> list[ReplyEvent]:

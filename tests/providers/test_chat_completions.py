@@ -11,7 +11,6 @@ from streaming.providers import errors
 from streaming.providers.adapter import ReplyEvent
 from streaming.providers.http import call as calls
 from streaming.providers.openai import chat_completions
-from streaming.providers.openai.client import OpenAISdkAdapter
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import CONTINUE_PROMPT, Request, Turn, Usage
@@ -80,7 +79,7 @@ def test_openai_itself_gets_the_newer_parameter_names() -> None:
     ],
 )
 def test_openai_itself_is_recognised_by_its_host(base_url: str, official: bool) -> None:
-    assert OpenAISdkAdapter(base_url=base_url).is_official is official
+    assert chat_completions.ChatCompletionsAdapter(base_url=base_url).is_official is official
 
 
 async def test_the_servers_environment_stays_out_of_the_request(

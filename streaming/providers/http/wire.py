@@ -5,6 +5,7 @@ Pure converters, but for `send`: our request becomes their body, their event bec
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any, ClassVar
 
@@ -21,7 +22,7 @@ MAX_EVENT_BYTES = 1 << 20
 """Bytes a provider may send without completing one event."""
 
 
-class HttpWire:
+class HttpWire(ABC):
     """One provider's client, requests, events and errors.
 
     Making one loads the certificates and the SDK's parts, some 0.1 s: do it in a thread.
@@ -41,22 +42,22 @@ class HttpWire:
         self.name = name or self.default_name
         load_ssl_context()
 
+    @abstractmethod
     def create_client(self, key: Secret, http: httpx2.AsyncClient) -> Any:
         """The SDK's client for one call, over this HTTP client and without its retries."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def send(self, client: Any, request: Request) -> None:
         """Put the request, and raise what the provider answers instead of a reply. The body of a
         good answer is read from the HTTP client, past the SDK."""
-        raise NotImplementedError
 
     def decode(self, body: AsyncGenerator[bytes, None]) -> AsyncGenerator[Any, None]:
         """The events of an answer's bytes, as plain objects; {} for a sign of life."""
         return sse.decode_events(body)
 
+    @abstractmethod
     def parse_event(self, event: dict[str, Any]) -> Iterator[ParsedEvent]:
         """The meaning of one event. An event of an unknown shape may raise any exception."""
-        raise NotImplementedError
 
     def get_reply_id(self, event: dict[str, Any]) -> str:
         """The provider's id of the reply, if it is in this event. Only asked for while unknown."""
@@ -66,10 +67,10 @@ class HttpWire:
         """The position of an event in the provider's copy of the reply, if it keeps one."""
         return ""
 
+    @abstractmethod
     def error_response(self, error: Exception) -> ErrorResponse | None:
         """The provider's own words, if this is how the client raises them."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def fetch_models(self, client: Any) -> list[ModelInfo]:
         """The provider's list of models."""
-        raise NotImplementedError
