@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
-from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
+
+from streaming.sentences import gettext_noop
 
 MASTER_KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -34,10 +35,12 @@ class SealBroken(Exception):
     """A sealed key can't be decrypted: its master key is gone, or the row was moved or changed.
     Only its owner can help, by entering the key again."""
 
-    user_message = _("This key can’t be decrypted any more. Please enter it again in settings.")
+    user_message = gettext_noop(
+        "This key can’t be decrypted any more. Please enter it again in settings."
+    )
 
     def __init__(self) -> None:
-        super().__init__(str(self.user_message))
+        super().__init__(self.user_message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ def recheck_key(request: UserRequest, provider: str) -> HttpResponse:
             verdict = checking.recheck_key(held)
             _add_status_message(request, verdict, verdict.status_text)
         except SealBroken as problem:
-            messages.error(request, str(problem))
+            messages.error(request, _(problem.user_message))
     return redirect("keys")
 
 

@@ -16,6 +16,7 @@ from chat.presentation.current_text import CurrentText, read_current_text
 from chat.presentation.details import build_details
 from chat.presentation.durations import format_reasoning_time
 from chat.presentation.reply_error import ReplyError, build_reply_error
+from chat.presentation.stored_sentences import translate_stored
 from chat.presentation.versions import VersionLinks, build_version_links
 from chat.rendering.cache import MessageHtmlLoader
 from chat.replies import can_continue
@@ -159,7 +160,7 @@ def build_message_view(
         state=stream.state if stream else _get_state_without_stream(message),
         stream_id=str(stream.uuid) if stream else "",
         request_id=str(stream.request_id) if stream else "",
-        note=stream.note if stream else "",
+        note=translate_stored(stream.note) if stream else "",
         finish_reason=message.finish_reason,
         waited_seconds=_get_waited_seconds(stream) if stream else None,
         error=build_reply_error(stream, message) if stream else None,

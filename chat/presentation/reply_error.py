@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from chat.models import Message
+from chat.presentation.stored_sentences import translate_stored
 from chat.replies import can_continue
 from streaming.models import State, Stream
 
@@ -65,7 +66,7 @@ def build_reply_error(stream: Stream, message: Message) -> ReplyError | None:
     if message.content:
         advice = f"{_('The partial reply is saved.')} {advice}".strip()
     return ReplyError(
-        message=stream.error or _("The reply was cut off."),
+        message=translate_stored(stream.error) or _("The reply was cut off."),
         advice=advice,
         severity="waiting" if stream.state == State.INTERRUPTED else "failed",
         fix="continue" if is_continuable else FIX_BY_ERROR.get(code, "again"),

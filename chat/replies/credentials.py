@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
 
 from accounts.api_keys import keys
 from accounts.api_keys.sealing import SealBroken
@@ -17,6 +17,9 @@ from streaming.providers.adapter import Adapter
 from streaming.providers.errors import InvalidKey, ModelNotFound
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
+from streaming.sentences import gettext_noop
+
+MISSING_KEY = gettext_noop("No {provider} API key.")
 
 
 def get_stream_model(stream: Stream) -> catalog.Model:
@@ -42,7 +45,7 @@ def decrypt_key(stream: Stream, provider: str) -> Secret:
     except SealBroken as problem:
         raise InvalidKey(str(problem)) from None
     if secret is None:
-        raise InvalidKey(describe_missing_key(provider))
+        raise InvalidKey(MISSING_KEY.format(provider=catalog.PROVIDERS[provider].name))
     return Secret(secret)
 
 
@@ -54,4 +57,4 @@ def build_refusal_memory(model: catalog.Model) -> Callable[[str], Awaitable[None
 
 
 def describe_missing_key(provider: str) -> str:
-    return _("No %(provider)s API key.") % {"provider": catalog.PROVIDERS[provider].name}
+    return gettext(MISSING_KEY).format(provider=catalog.PROVIDERS[provider].name)

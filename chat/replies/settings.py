@@ -195,7 +195,9 @@ def require_model(user: User, model_id: str) -> Model:
     models = model_catalog.load_models(user)
     model = models.get(model_id)
     if model is None:
-        raise ReplyRejected("unknown_model", catalog.UnknownModel(model_id).message)
+        shown_id = catalog.UnknownModel(model_id).shown_id
+        message = gettext(catalog.UNKNOWN_MODEL).format(model=shown_id)
+        raise ReplyRejected("unknown_model", message)
     if model.lifecycle == "retired":
         message = model_catalog.describe_retirement(model, models.get(model.successor))
         raise ReplyRejected("retired_model", message)

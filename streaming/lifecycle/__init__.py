@@ -12,6 +12,8 @@ rows first, to delete them, has to stop their streams before.
 from __future__ import annotations
 
 from streaming.lifecycle.ending import (
+    SERVER_STOPPED,
+    SOURCE_ENDED_EARLY,
     STOPPED,
     Ending,
     end,
@@ -52,6 +54,8 @@ __all__ = [
     "NOTE_LANE_BUSY",
     "NOTE_QUEUE_FULL",
     "NOTE_USER_LIMIT",
+    "SERVER_STOPPED",
+    "SOURCE_ENDED_EARLY",
     "STOPPED",
     "Ending",
     "begin_drain",

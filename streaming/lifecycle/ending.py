@@ -18,11 +18,16 @@ from streaming.events import Finish, SourceError
 from streaming.journal import Append
 from streaming.lifecycle.notifications import notify_ended
 from streaming.models import State, Stream
+from streaming.sentences import gettext_noop
 from streaming.sources import get_handler
 
 logger = logging.getLogger(__name__)
 
 STOP_BATCH_SIZE = 100
+
+INTERNAL_ERROR = gettext_noop("Something broke on this server.")
+SERVER_STOPPED = gettext_noop("The server stopped before the text was complete.")
+SOURCE_ENDED_EARLY = gettext_noop("The source ended before its text was complete.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ class Ending:
 
     @classmethod
     def internal_error(cls) -> Ending:
-        return cls(State.FAILED, error_class="internal", error="Something broke on this server.")
+        return cls(State.FAILED, error_class="internal", error=INTERNAL_ERROR)
 
 
 STOPPED = Ending(State.STOPPED)

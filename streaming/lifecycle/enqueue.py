@@ -12,8 +12,9 @@ from streaming import journal
 from streaming.events import StreamText
 from streaming.lifecycle.notifications import notify_workers
 from streaming.models import Stream
+from streaming.sentences import gettext_noop
 
-NOTE_LANE_BUSY = "Queued after the previous one"
+NOTE_LANE_BUSY = gettext_noop("Queued after the previous one")
 
 
 def enqueue(

@@ -12,9 +12,11 @@ from django.db.models.functions import Now
 from streaming.lifecycle import scheduling
 from streaming.lifecycle.scheduling import Candidate
 from streaming.models import State, Stream, Worker
+from streaming.sentences import gettext_noop
 
-NOTE_USER_LIMIT = "Queued until another of yours ends"
-NOTE_QUEUE_FULL = "Queued: server busy"
+NOTE_USER_LIMIT = gettext_noop("Queued until another of yours ends")
+NOTE_QUEUE_FULL = gettext_noop("Queued: server busy")
+NOTE_QUEUE_POSITION = gettext_noop("Queued: server busy, {position} before you")
 NOTE_DELAY = timedelta(seconds=1)
 """How long a stream is queued before its note gives the reason."""
 MAX_SHOWN_POSITION = 100
@@ -97,7 +99,7 @@ def update_queue_notes() -> None:
 
 def _format_queue_note(position: int) -> str:
     if 0 < position < MAX_SHOWN_POSITION:
-        return f"{NOTE_QUEUE_FULL}, {position} before you"
+        return NOTE_QUEUE_POSITION.format(position=position)
     return NOTE_QUEUE_FULL
 
 

@@ -10,6 +10,15 @@ from __future__ import annotations
 from typing import ClassVar
 
 from streaming.events import SourceError
+from streaming.sentences import gettext_noop
+
+TRY_AGAIN_SOON = gettext_noop("{problem} Try again in a moment.")
+
+# Of errors that have no class of their own
+EMPTY_REPLY = gettext_noop("{provider} ended its reply without any text. Try again.")
+UNREADABLE_ANSWER = gettext_noop("{provider} sent something that could not be read.")
+COMPRESSED_ANSWER = gettext_noop("The provider sent an unrequested compressed answer.")
+EVENT_TOO_LARGE = gettext_noop("The provider sent more than one event can hold.")
 
 
 class ProviderError(SourceError):
@@ -22,7 +31,7 @@ class ProviderError(SourceError):
     """
 
     code = "provider_error"
-    default_message: ClassVar[str] = "{provider} answered with an error."
+    default_message: ClassVar[str] = gettext_noop("{provider} answered with an error.")
     param_message: ClassVar[str] = ""
     """The message instead of that one where the provider named a setting."""
     default_retryable: ClassVar[bool] = False
@@ -60,28 +69,30 @@ class InvalidKey(ProviderError):
     """The key is wrong, revoked or missing."""
 
     code = "invalid_key"
-    default_message = "{provider} rejected your API key."
+    default_message = gettext_noop("{provider} rejected your API key.")
 
 
 class NoPermission(ProviderError):
     """The key is good, but not for this model, region or project."""
 
     code = "no_permission"
-    default_message = "Your API key has no access to this model of {provider}."
+    default_message = gettext_noop("Your API key has no access to this model of {provider}.")
 
 
 class NoCredit(ProviderError):
     """The account behind the key has nothing left to spend."""
 
     code = "no_credit"
-    default_message = "Your account at {provider} is out of credit."
+    default_message = gettext_noop("Your account at {provider} is out of credit.")
 
 
 class RateLimited(ProviderError):
     """Too many requests or tokens for now; `retry_after` where the provider named a time."""
 
     code = "rate_limited"
-    default_message = "You’ve hit the rate limit of {provider}. Try again in a moment."
+    default_message = TRY_AGAIN_SOON.format(
+        problem=gettext_noop("You’ve hit the rate limit of {provider}.")
+    )
     default_retryable = True
 
 
@@ -89,7 +100,7 @@ class Overloaded(ProviderError):
     """The provider is up but can't take this request now."""
 
     code = "overloaded"
-    default_message = "{provider} is overloaded. Try again in a moment."
+    default_message = TRY_AGAIN_SOON.format(problem=gettext_noop("{provider} is overloaded."))
     default_retryable = True
 
 
@@ -97,7 +108,7 @@ class ContextTooLong(ProviderError):
     """The conversation and the reserve for the reply don't fit the model's window."""
 
     code = "context_too_long"
-    default_message = (
+    default_message = gettext_noop(
         "This chat is too long for the model. Start a new one, or choose another model."
     )
 
@@ -106,29 +117,31 @@ class ModelNotFound(ProviderError):
     """The provider doesn't serve this model, or not to this key."""
 
     code = "model_not_found"
-    default_message = "{provider} has no such model for your API key. Choose another one."
+    default_message = gettext_noop(
+        "{provider} has no such model for your API key. Choose another one."
+    )
 
 
 class BadRequest(ProviderError):
     """The provider refused the request itself, or one setting of it."""
 
     code = "bad_request"
-    default_message = "{provider} rejected this request."
-    param_message = "{provider} rejected the setting “{param}” for this model."
+    default_message = gettext_noop("{provider} rejected this request.")
+    param_message = gettext_noop("{provider} rejected the setting “{param}” for this model.")
 
 
 class ContentRefused(ProviderError):
     """The provider's content rules turned the request down before any reply."""
 
     code = "refused"
-    default_message = "The content policy of {provider} blocked this."
+    default_message = gettext_noop("The content policy of {provider} blocked this.")
 
 
 class TimedOut(ProviderError):
     """No first token, or silence in the middle, for longer than we wait."""
 
     code = "timeout"
-    default_message = "{provider} stopped responding."
+    default_message = gettext_noop("{provider} stopped responding.")
     default_retryable = True
 
 
@@ -136,7 +149,7 @@ class ConnectionFailed(ProviderError):
     """The provider could not be reached, or the connection broke before any text."""
 
     code = "network"
-    default_message = "{provider} could not be reached."
+    default_message = gettext_noop("{provider} could not be reached.")
     default_retryable = True
 
 
@@ -144,6 +157,6 @@ class Interrupted(ProviderError):
     """The connection broke after some of the reply was here."""
 
     code = "interrupted"
-    default_message = "The connection to {provider} broke in the middle of the reply."
+    default_message = gettext_noop("The connection to {provider} broke in the middle of the reply.")
     default_retryable = True
     default_interrupted = True

@@ -20,7 +20,9 @@ from streaming.providers.continuation import strip_overlap
 from streaming.providers.errors import ProviderError
 from streaming.providers.redaction import Secret
 from streaming.providers.types import Request, Upstream
+from streaming.sentences import gettext_noop
 
+ENDED_EARLY = gettext_noop("The provider’s reply ended early.")
 INTERRUPTING_CODES = {"interrupted", "timeout", "network", "overloaded"}
 """Errors of the connection: text that was written before them is worth continuing."""
 
@@ -137,8 +139,7 @@ class ReplySource:
             self._reattachments += 1
             await asyncio.sleep(reattach.REATTACH_DELAY_SECONDS)
         elif failure is None:
-            message = "The provider’s reply ended early."
-            raise SourceError("interrupted", message, interrupted=True)
+            raise SourceError("interrupted", ENDED_EARLY, interrupted=True)
         elif self._has_written:
             raise self._mark_interrupted(failure)
         else:

@@ -10,8 +10,9 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from streaming.providers.errors import BadRequest, ProviderError
+from streaming.providers.errors import TRY_AGAIN_SOON, BadRequest, ProviderError
 from streaming.providers.types import Request
+from streaming.sentences import gettext_noop
 
 MAX_TRIES = 3
 """How often a reply is asked for in total."""
@@ -23,12 +24,19 @@ NOTE_UPDATE_SECONDS = 5.0
 """How often the note of a longer wait is updated."""
 
 NOTES_BY_CODE = {
-    "rate_limited": "Rate limited",
-    "overloaded": "Overloaded",
-    "network": "Could not be reached",
-    "timeout": "No response",
+    "rate_limited": gettext_noop("Rate limited"),
+    "overloaded": gettext_noop("Overloaded"),
+    "network": gettext_noop("Could not be reached"),
+    "timeout": gettext_noop("No response"),
 }
-TRY_AGAIN_SUFFIX = " Try again in a moment."
+OTHER_NOTE = gettext_noop("The provider failed")
+WAITING_NOTE = gettext_noop("{reason}. Retrying in {delay} ({number} of {total})")
+RETRY_NOTE = gettext_noop("Retrying ({number} of {total})")
+DROPPED_PARAMETER_NOTE = gettext_noop("This model has no {setting} setting. Retrying without it.")
+TRY_AGAIN_LATER = gettext_noop("{problem} Try again in {delay}.")
+SECONDS = gettext_noop("{count} s")
+MINUTES = gettext_noop("{count} min")
+HOURS = gettext_noop("{count} h")
 
 
 def choose_retry_delay(error: ProviderError, tries: int) -> float | None:
@@ -40,40 +48,45 @@ def choose_retry_delay(error: ProviderError, tries: int) -> float | None:
 
 
 def format_waiting_note(error: ProviderError, seconds: float, tries: int) -> str:
-    reason = NOTES_BY_CODE.get(error.code, "The provider failed")
-    return f"{reason}. Retrying in {_format_duration(seconds)} ({tries + 1} of {MAX_TRIES})"
+    return WAITING_NOTE.format(
+        reason=NOTES_BY_CODE.get(error.code, OTHER_NOTE),
+        delay=_format_duration(seconds),
+        number=tries + 1,
+        total=MAX_TRIES,
+    )
 
 
 def format_retry_note(tries: int) -> str:
-    return f"Retrying ({tries} of {MAX_TRIES})"
+    return RETRY_NOTE.format(number=tries, total=MAX_TRIES)
 
 
 def add_retry_time(error: ProviderError) -> ProviderError:
     """The error, with the time in its message if the provider asks for a long one."""
     if error.retry_after and error.retry_after > MAX_RETRY_DELAY_SECONDS:
-        error.message = error.message.removesuffix(TRY_AGAIN_SUFFIX)
-        error.message += f" Try again in {_format_duration(error.retry_after)}."
+        problem = error.message.removesuffix(TRY_AGAIN_SOON.format(problem=""))
+        delay = _format_duration(error.retry_after)
+        error.message = TRY_AGAIN_LATER.format(problem=problem, delay=delay)
     return error
 
 
 def _format_duration(seconds: float) -> str:
     """A length of time, rounded up: seconds, minutes or hours."""
     if seconds <= 90:
-        return f"{max(1, -int(-seconds // 1))} s"
+        return SECONDS.format(count=max(1, -int(-seconds // 1)))
     if seconds <= 90 * 60:
-        return f"{-int(-seconds // 60)} min"
-    return f"{-int(-seconds // 3600)} h"
+        return MINUTES.format(count=-int(-seconds // 60))
+    return HOURS.format(count=-int(-seconds // 3600))
 
 
 # Parameters that a model does not take
 
 PARAMETER_RULES = (
-    (re.compile("temperature"), "temperature", "temperature"),
-    (re.compile("max.*tokens", re.IGNORECASE), "max_tokens", "token limit"),
+    (re.compile("temperature"), "temperature", gettext_noop("temperature")),
+    (re.compile("max.*tokens", re.IGNORECASE), "max_tokens", gettext_noop("token limit")),
     (
         re.compile("effort|reasoning|thinking", re.IGNORECASE),
         "reasoning_effort",
-        "reasoning effort",
+        gettext_noop("reasoning effort"),
     ),
 )
 """The names that providers use, our field of Request, and the word for people."""
@@ -111,4 +124,4 @@ def drop_parameter(request: Request, parameter: str) -> Request:
 
 def format_dropped_parameter_note(parameter: str) -> str:
     name = next(name for _, ours, name in PARAMETER_RULES if ours == parameter)
-    return f"This model has no {name} setting. Retrying without it."
+    return DROPPED_PARAMETER_NOTE.format(setting=name)

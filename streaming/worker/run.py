@@ -85,7 +85,7 @@ class StreamRun:
     async def _run_source(self, buffer: StreamBuffer, text: StreamText) -> Ending:
         stream = self.stream
         if lifecycle.has_exhausted_attempts(stream):
-            return Ending.interrupted("The server stopped before the text was complete.")
+            return Ending.interrupted(lifecycle.SERVER_STOPPED)
         try:
             prepare = get_handler(stream.source).prepare
             self._source = await self._db_threads.run_until_answered(prepare, stream, text)
@@ -96,7 +96,7 @@ class StreamRun:
             logger.exception("Stream %s broke", stream.uuid)
             return Ending.internal_error()
         if finish is None:
-            return Ending.interrupted("The source ended before its text was complete.")
+            return Ending.interrupted(lifecycle.SOURCE_ENDED_EARLY)
         return Ending.from_finish(finish)
 
     async def _write_events(

@@ -1,11 +1,17 @@
-"""Browsers of the people whose pages are tested, and a reply of the owner."""
+"""Browsers of the people whose pages are tested, a reply of the owner, and another language."""
+
+from collections.abc import Iterator
 
 import pytest
 from django.test import Client
+from django.utils import translation
+from django.utils.translation import trans_real
+from pytest_django import Settings
 
 from accounts.models import User
 from chat.replies import Reply
 from tests.chat.factories import QUESTION, ask
+from tests.chat.marked_strings import LANGUAGE, MarkingTranslation
 from tests.factories import create_signed_in_client
 
 
@@ -29,3 +35,12 @@ def visitor(db: None) -> Client:
 def reply(owner: User) -> Reply:
     """A question of the owner, and its queued reply."""
     return ask(owner, QUESTION)
+
+
+@pytest.fixture
+def marked(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterator[None]:
+    """Pages are in a language that puts every translation in marks."""
+    settings.OPENAI_BASE_URL = "http://127.0.0.1:9/v1"
+    monkeypatch.setitem(trans_real._translations, LANGUAGE, MarkingTranslation())  # type: ignore[attr-defined]
+    with translation.override(LANGUAGE):
+        yield

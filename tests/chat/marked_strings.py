@@ -34,6 +34,16 @@ GETTEXT_CALL = re.compile(r'gettext\(\s*(?:"[^"]*",\s*)?$')
 SENTENCE = re.compile(r"[A-Z][a-z]+|.*[A-Za-z]{2,} [A-Za-z]{2,}.*[.…]$")
 SPOKEN_CALLS = ("ValidationError", "ReplyRejected", "error", "info", "success", "warning")
 SPOKEN_KEYWORDS = ("description", "help_text", "label", "verbose_name", "verbose_name_plural")
+ENGINE_SENTENCE = re.compile(r"(?:[A-Z]|.*\{).* [a-z]{2}")
+SILENT_CALLS = re.compile(r"gettext_noop|logger\.\w+|re\.compile|(?:Lookup|Type|Value)Error")
+"""Calls in the engine whose texts are marked, or are for programmers and administrators."""
+UNSTORED_TEXTS = (
+    "The connection is closed.",  # a detail, as are the next two
+    "The reply ended in an error.",
+    "The response failed.",
+    "The demo",  # a name
+    "Your reply above was cut off",  # for models
+)
 KEY_NAMES = re.compile(r"AltGraph|Arrow(?:Up|Down)|Dead|Enter|Escape|Key")
 
 
@@ -132,3 +142,26 @@ def find_unmarked_in_python(source: str) -> Iterator[str]:
                 text = ast.unparse(value)
                 if TEXT.search(text) and isinstance(getattr(value, "value", ""), str):
                     yield text
+
+
+def find_unmarked_in_engine(source: str) -> Iterator[str]:
+    """Yield texts of the engine that look like a sentence or note for people, outside of marks."""
+    tree = ast.parse(source)
+    skipped: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        is_silent = isinstance(node, ast.Call) and SILENT_CALLS.fullmatch(ast.unparse(node.func))
+        if is_silent or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+            skipped.update(ast.walk(node))
+        elif isinstance(node, ast.JoinedStr):
+            skipped.update(part for part in ast.walk(node) if part is not node)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr | ast.Constant) and node not in skipped:
+            text = _join_parts(node)
+            if ENGINE_SENTENCE.match(text) and not text.startswith(UNSTORED_TEXTS):
+                yield text
+
+
+def _join_parts(node: ast.JoinedStr | ast.Constant) -> str:
+    """A string, with {} for each of its values."""
+    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+    return "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in parts)

@@ -1,6 +1,5 @@
 """Every text that people see can be translated: it went through gettext."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,7 +9,6 @@ from django.contrib.messages import get_messages
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 from django.utils import timezone, translation
-from django.utils.translation import trans_real
 from pytest_django import Settings
 
 from accounts.api_keys import keys
@@ -23,7 +21,6 @@ from streaming.providers.errors import Interrupted, InvalidKey
 from tests.chat.factories import HTMX, ask, finish, message_form, page, write
 from tests.chat.marked_strings import (
     LANGUAGE,
-    MarkingTranslation,
     find_unmarked,
     find_unmarked_in_html,
     find_unmarked_in_python,
@@ -39,15 +36,6 @@ MAILS = sorted(
 )
 NAMES = ["Holdfast", "Source Serif", "UTC"]
 QUESTION = "Γιατί αργεί η παλίρροια;"
-
-
-@pytest.fixture
-def marked(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterator[None]:
-    """Pages are in a language that puts every translation in marks."""
-    settings.OPENAI_BASE_URL = "http://127.0.0.1:9/v1"
-    monkeypatch.setitem(trans_real._translations, LANGUAGE, MarkingTranslation())  # type: ignore[attr-defined]
-    with translation.override(LANGUAGE):
-        yield
 
 
 def names() -> list[str]:
@@ -188,7 +176,7 @@ def test_a_conversation_is_marked(owner: User, as_owner: Client, marked: None, e
         finish(reply, "Η τριβή.", endings[ending])
     reply.stream.refresh_from_db()
     stream = reply.stream
-    data = [text for text in (stream.error, stream.error_class, stream.state, "stop") if text]
+    data = [text for text in (stream.error_class, stream.state, "stop") if text]
     for path in (page(reply), "/", f"{page(reply)}menu/", f"/m/{reply.question.pk}/edit/"):
         for headers in ({}, HTMX):
             answer = as_owner.get(path, headers=headers)

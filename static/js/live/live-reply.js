@@ -222,6 +222,7 @@ export class LiveReply extends HTMLElement {
     this.details.querySelector("summary").textContent = formatReasoningTime(this.#reasoningMs);
   }
 
+  /** A note in a frame is English. The server translates it wherever it renders the message. */
   #setState(state, note = "") {
     const progress = this.text ? "text" : this.#reasoningText ? "reasoning" : "none";
     const words = note || (state === "queued" ? gettext("Queued") : WORDS_BY_PROGRESS[progress]);

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from streaming.providers.catalog.prices import Price, lookup_facts
+from streaming.sentences import gettext_noop
 
 Lifecycle = Literal["active", "deprecated", "retired"]
 
@@ -83,12 +84,17 @@ class Model:
         return next((p for p in reversed(self.prices) if p.since <= day), None)
 
 
+UNKNOWN_MODEL = gettext_noop(
+    "No provider here serves the model “{model}”. Choose one from the list."
+)
+
+
 class UnknownModel(LookupError):
     """No provider of the catalog serves this model."""
 
     def __init__(self, model_id: str) -> None:
-        shown = model_id if len(model_id) <= 80 else model_id[:79] + "…"
-        self.message = f"No provider here serves the model “{shown}”. Choose one from the list."
+        self.shown_id = model_id if len(model_id) <= 80 else model_id[:79] + "…"
+        self.message = UNKNOWN_MODEL.format(model=self.shown_id)
         super().__init__(self.message)
 
 

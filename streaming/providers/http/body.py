@@ -33,7 +33,7 @@ class LimitedBody(httpx2.AsyncByteStream):
             async for part in parts:
                 self.unparsed_bytes += len(part)
                 if self.unparsed_bytes > self._max_event_bytes:
-                    raise errors.ProviderError("The provider sent more than one event can hold.")
+                    raise errors.ProviderError(errors.EVENT_TOO_LARGE)
                 yield part
         self.is_complete = self._has_declared_length
 

@@ -102,7 +102,7 @@ class ProviderCall:
                 retry_after = classify.parse_retry_after(response.headers)
                 answer = ErrorResponse(response.status_code, "", "", retry_after=retry_after)
                 raise classify.to_provider_error(answer, wire.name, self._redact)
-            raise errors.ProviderError("The provider sent an unrequested compressed answer.")
+            raise errors.ProviderError(errors.COMPRESSED_ANSWER)
         self._response_id = response.headers.get(wire.request_id_header)
         self._body = response.stream = LimitedBody(response, wire.max_event_bytes)
 
@@ -192,7 +192,7 @@ class ProviderCall:
         try:
             reason = self._ending.resolve(failure, is_body_complete=is_body_complete)
         except EmptyReply:
-            message = f"{self._wire.name} ended its reply without any text. Try again."
+            message = errors.EMPTY_REPLY.format(provider=self._wire.name)
             failure, reason = errors.ProviderError(message, upstream_id=self._request_id), None
         if reason:
             yield from self._cleaner.flush()

@@ -119,7 +119,8 @@ def from_exception(
         return errors.TimedOut(**known)
     if isinstance(cause, NETWORK_ERRORS):
         return errors.Interrupted(**known) if has_delta else errors.ConnectionFailed(**known)
-    return errors.ProviderError(f"{provider_name} sent something that could not be read.", **known)
+    message = errors.UNREADABLE_ANSWER.format(provider=provider_name)
+    return errors.ProviderError(message, **known)
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
