@@ -243,7 +243,7 @@ async def test_garbage_is_an_error_and_not_a_crash(fake: Fake, garbage: bytes) -
     fake.script(Behaviour.of("Yes", extra=garbage))
     with pytest.raises(errors.ProviderError) as caught:
         await ask_ollama(fake)
-    assert caught.value.message == "The provider sent something that could not be read."
+    assert caught.value.message == "The provider sent an answer that could not be read."
 
 
 @pytest.mark.parametrize("flood", [b"data: " + b"x" * 2_000_000, b"data: x\n" * 200_000])

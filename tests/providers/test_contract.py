@@ -456,7 +456,7 @@ async def test_an_unreadable_event_is_a_provider_error(fake: Fake, wire: Wire, m
         fake.script(Behaviour.of("Kelp", extra=garbage))
         _, error = await collect_until_error(make(), build_request(wire))
         assert type(error) is errors.ProviderError
-        assert error.message.endswith("sent something that could not be read.")
+        assert error.message.endswith("sent an answer that could not be read.")
 
 
 @pytest.mark.parametrize("key", ["", " ", "sk-a b", "sk-a\n", "sk-ä", "sk-“quoted”", "sk-\x7f"])
