@@ -22,31 +22,31 @@ PARTS: dict[str, Callable[[Stage, Outcome], None]] = {
 
 
 def main() -> int:
-    given = parsed()
+    arguments = parse_arguments()
     options = Options(
-        rounds=given.rounds,
-        seconds=given.seconds,
-        streams=numbers(given.streams),
-        subjects=tuple(given.subjects.lower().split(",")) if given.subjects else (),
+        rounds=arguments.rounds,
+        seconds=arguments.seconds,
+        streams=parse_numbers(arguments.streams),
+        subjects=tuple(arguments.subjects.lower().split(",")) if arguments.subjects else (),
     )
-    parts = {"quick": quick.measure} if given.quick else chosen(given.parts)
+    parts = {"quick": quick.measure} if arguments.quick else select_parts(arguments.parts)
     began = time.monotonic()
     outcome = Outcome()
     with Stage(options) as stage:
         for name, measure in parts.items():
             print(name, flush=True)
             measure(stage, outcome)
-    took = time.monotonic() - began
-    print(f"\n{report.table(outcome.figures, outcome.wrong)}\n\n{took:.0f} s")
-    print("\n".join([*outcome.troubles, *stage.gaps]))
-    if given.write:
-        run = results.kept(outcome, options, took)
-        results.write(run)
-        document.write(run)
-    return bool(report.missed(outcome.figures, outcome.wrong))
+    seconds = time.monotonic() - began
+    print(f"\n{report.format_table(outcome.figures, outcome.wrong)}\n\n{seconds:.0f} s")
+    print("\n".join([*outcome.errors, *stage.skipped]))
+    if arguments.write:
+        run = results.build_run(outcome, options, seconds)
+        results.write_run(run)
+        document.write_page(run)
+    return bool(report.find_missed_goals(outcome.figures, outcome.wrong))
 
 
-def parsed() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--parts", default=",".join(PARTS), help=", ".join(PARTS))
     parser.add_argument("--rounds", type=int, default=3)
@@ -58,11 +58,11 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def chosen(names: str) -> dict[str, Callable[[Stage, Outcome], None]]:
+def select_parts(names: str) -> dict[str, Callable[[Stage, Outcome], None]]:
     return {name: PARTS[name] for name in names.split(",")}
 
 
-def numbers(text: str) -> tuple[int, ...]:
+def parse_numbers(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in text.split(",") if number)
 
 

@@ -7,22 +7,22 @@ import json
 import sys
 import time
 
-from benchmarks.tokens import steady
+from benchmarks.tokens import generate_tokens
 
 
-async def make(streams: int, rate: float, seconds: float) -> float:
+async def measure_generator(streams: int, rate: float, seconds: float) -> float:
     """Return the microseconds of CPU for a token that has no reader."""
     start, count = time.monotonic() + 0.5, int(rate * seconds)
 
-    async def one(number: int) -> None:
-        async for _ in steady(start + number / rate / streams, rate, count):
+    async def consume_stream(number: int) -> None:
+        async for _ in generate_tokens(start + number / rate / streams, rate, count):
             pass
 
     before = time.process_time()
-    await asyncio.gather(*(one(number) for number in range(streams)))
+    await asyncio.gather(*(consume_stream(number) for number in range(streams)))
     return 1e6 * (time.process_time() - before) / streams / count
 
 
 if __name__ == "__main__":
     order = json.loads(sys.argv[1])
-    print(json.dumps(asyncio.run(make(**order))))
+    print(json.dumps(asyncio.run(measure_generator(**order))))

@@ -14,7 +14,7 @@ from typing import Any
 import openai
 
 
-async def read(client: Any) -> int:
+async def count_deltas(client: Any) -> int:
     deltas = 0
     async for event in await client.responses.create(
         model="gpt-4o-mini", input="Tell me about kelp.", stream=True
@@ -25,7 +25,7 @@ async def read(client: Any) -> int:
 
 async def main(url: str, streams: int) -> None:
     client = openai.AsyncOpenAI(base_url=url, api_key="sk-benchmark", max_retries=0)
-    counts = await asyncio.gather(*(read(client) for _ in range(streams)))
+    counts = await asyncio.gather(*(count_deltas(client) for _ in range(streams)))
     print(json.dumps(sum(counts)), flush=True)
 
 

@@ -10,21 +10,20 @@ import psutil
 Times = dict[str, float]
 
 
-def used(processes: Mapping[str, int]) -> Times:
-    """Return the seconds of user and system time since each process began, by the names of these
-    pids.
+def read_times(processes: Mapping[str, int]) -> Times:
+    """Return the seconds of user and system time of each process since its start, by its name.
 
     The time of a dead child belongs to its parent once the parent has waited for it, so every
     second is counted once.
     """
-    return {name: _family(pid) for name, pid in processes.items()}
+    return {name: _read_family_seconds(pid) for name, pid in processes.items()}
 
 
-def spent(before: Times, after: Times) -> Times:
+def subtract_times(before: Times, after: Times) -> Times:
     return {name: after[name] - before[name] for name in after}
 
 
-def _family(pid: int) -> float:
+def _read_family_seconds(pid: int) -> float:
     parent = psutil.Process(pid)
     total = 0.0
     for process in (parent, *parent.children(recursive=True)):

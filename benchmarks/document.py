@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from benchmarks.plots import Bar, Range, bars, ranges
+from benchmarks.plots import Bar, Range, draw_bars, draw_ranges
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "performance.md"
@@ -73,33 +73,33 @@ machine's cores.
 """
 
 
-def write(run: Mapping[str, Any]) -> None:
+def write_page(run: Mapping[str, Any]) -> None:
     """Write the page and its plots."""
-    PAGE.write_text(page(run))
-    for name, drawn in plots(run).items():
+    PAGE.write_text(format_page(run))
+    for name, drawn in draw_plots(run).items():
         (IMAGES / f"performance-{name}.svg").write_text(drawn)
 
 
-def page(run: Mapping[str, Any]) -> str:
+def format_page(run: Mapping[str, Any]) -> str:
     machine, versions, options = run["machine"], run["versions"], run["options"]
-    named = ", ".join(f"{name} {version}" for name, version in versions.items())
-    made = (
+    version_list = ", ".join(f"{name} {version}" for name, version in versions.items())
+    source = (
         f"Measured {run['date']} at {run['commit']}, {options['rounds']} rounds of "
         f"{options['seconds']:g} s, in {run['seconds']} s: {machine['cpu']}, {machine['cores']} "
-        f"cores, {machine['memory_gb']} GB, {machine['system']}. {named}."
+        f"cores, {machine['memory_gb']} GB, {machine['system']}. {version_list}."
     )
-    pictures = [f"![{alt}](images/performance-{name}.svg)" for name, alt in _alts(run)]
+    pictures = [f"![{alt}](images/performance-{name}.svg)" for name, alt in _list_plots(run)]
     parts = [
-        f"### {words}\n\n{tables(run['measured'][part])}"
-        for part, words in PARTS.items()
+        f"### {title}\n\n{format_part(run['measured'][part])}"
+        for part, title in PARTS.items()
         if part in run["measured"]
     ]
-    goals = report.markdown(run["figures"], run["lost_doubled_reordered"])
+    goals = report.format_markdown(run["figures"], run["lost_doubled_reordered"])
     return (
         "\n\n".join(
             [
                 INTRODUCTION.strip(),
-                made,
+                source,
                 "## Goals",
                 goals,
                 *pictures,
@@ -112,24 +112,24 @@ def page(run: Mapping[str, Any]) -> str:
     )
 
 
-def tables(part: Part) -> str:
-    return "\n\n".join(f"**{case}**\n\n{table(subjects)}" for case, subjects in part.items())
+def format_part(part: Part) -> str:
+    return "\n\n".join(f"**{case}**\n\n{format_table(subjects)}" for case, subjects in part.items())
 
 
-def table(subjects: Mapping[str, Rounds]) -> str:
+def format_table(subjects: Mapping[str, Rounds]) -> str:
     """Return a table with a row for each subject, and the columns that any of them has."""
     columns = [c for c in COLUMNS if any(c[1] in rounds[0] for rounds in subjects.values())]
     by_process = any("by_process" in rounds[0] for rounds in subjects.values())
     names = ["", *(name for name, _ in columns), *(["of these"] if by_process else [])]
     lines = [names, ["---", *("--:" for _ in columns), *(["---"] if by_process else [])]]
     for subject, rounds in subjects.items():
-        cells = [_cell([r[key] for r in rounds if key in r]) for _, key in columns]
-        processes = [_processes(rounds)] if by_process else []
+        cells = [_format_cell([r[key] for r in rounds if key in r]) for _, key in columns]
+        processes = [_format_processes(rounds)] if by_process else []
         lines.append([subject, *cells, *processes])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _cell(values: Sequence[float]) -> str:
+def _format_cell(values: Sequence[float]) -> str:
     if not values:
         return ""
     middle = statistics.median(values)
@@ -139,11 +139,11 @@ def _cell(values: Sequence[float]) -> str:
     return f"{median} ({min(values):{digits}}–{max(values):{digits}})" if wide else median
 
 
-def _processes(rounds: Rounds) -> str:
-    return ", ".join(f"{name} {cost:,.0f}" for name, cost in shares(rounds))
+def _format_processes(rounds: Rounds) -> str:
+    return ", ".join(f"{name} {cost:,.0f}" for name, cost in compute_process_costs(rounds))
 
 
-def shares(rounds: Rounds) -> list[tuple[str, float]]:
+def compute_process_costs(rounds: Rounds) -> list[tuple[str, float]]:
     """Name and median cost of each process, in µs of CPU a token."""
     names = rounds[0].get("by_process", {})
     return [(n, statistics.median(r["by_process"][n] for r in rounds)) for n in names]
@@ -152,67 +152,69 @@ def shares(rounds: Rounds) -> list[tuple[str, float]]:
 # The plots
 
 
-def _alts(run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    words = {
+def _list_plots(run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    titles = {
         "cpu": "CPU a token, by process",
         "latency": "Added latency",
         "resume": "Time until a reader that comes back has the complete text",
         "growth": "CPU a token with ten times as much",
     }
-    drawn = plots(run)
-    return ((name, alt) for name, alt in words.items() if name in drawn)
+    drawn = draw_plots(run)
+    return ((name, alt) for name, alt in titles.items() if name in drawn)
 
 
-def plots(run: Mapping[str, Any]) -> dict[str, str]:
+def draw_plots(run: Mapping[str, Any]) -> dict[str, str]:
     measured: Mapping[str, Part] = run["measured"]
     drawn = {}
     if live := measured.get("e2e"):
-        drawn["cpu"] = bars(
+        drawn["cpu"] = draw_bars(
             [
-                (what, [_stacked(*item) for item in subjects.items()])
-                for what, subjects in live.items()
+                (case, [_build_stacked_bar(*item) for item in subjects.items()])
+                for case, subjects in live.items()
             ],
             "µs of CPU a token",
         )
-        drawn["latency"] = ranges(
+        drawn["latency"] = draw_ranges(
             [
-                (what, [_range(*item) for item in subjects.items()])
-                for what, subjects in live.items()
+                (case, [_build_range(*item) for item in subjects.items()])
+                for case, subjects in live.items()
             ],
             "ms from making to reading, p50 and p99, logarithmic",
         )
-    back = [
-        (what, [_plain(name, rounds, key) for name, rounds in subjects.items()])
+    resume_panels = [
+        (case, [_build_bar(name, rounds, key) for name, rounds in subjects.items()])
         for part, key in (("resume", "median_ms"), ("herd", "all_ms"))
-        for what, subjects in measured.get(part, {}).items()
+        for case, subjects in measured.get(part, {}).items()
     ]
-    if back:
-        drawn["resume"] = bars(back, "ms")
+    if resume_panels:
+        drawn["resume"] = draw_bars(resume_panels, "ms")
     if growth := measured.get("scale"):
         rows = [
-            _plain(what, s[name], "us_per_token", name) for what, s in growth.items() for name in s
+            _build_bar(case, s[name], "us_per_token", name)
+            for case, s in growth.items()
+            for name in s
         ]
-        drawn["growth"] = bars([("Holdfast, Uvicorn, 40 streams", rows)], "µs of CPU a token")
+        drawn["growth"] = draw_bars([("Holdfast, Uvicorn, 40 streams", rows)], "µs of CPU a token")
     return drawn
 
 
-def _kind(name: str) -> str:
+def _get_color_class(name: str) -> str:
     return "ours" if name.startswith("Holdfast") else "theirs"
 
 
-def _stacked(name: str, rounds: Rounds) -> Bar:
+def _build_stacked_bar(name: str, rounds: Rounds) -> Bar:
     merged: dict[str, float] = {}
-    for process, cost in shares(rounds):
+    for process, cost in compute_process_costs(rounds):
         kind = process.partition("-")[0]  # web-1 is one more web process
         merged[kind] = merged.get(kind, 0) + cost
     return Bar(name, tuple(merged.items()))
 
 
-def _range(name: str, rounds: Rounds) -> Range:
+def _build_range(name: str, rounds: Rounds) -> Range:
     low, high = (statistics.median(r[key] for r in rounds) for key in ("p50_ms", "p99_ms"))
-    return Range(name, low, high, _kind(name))
+    return Range(name, low, high, _get_color_class(name))
 
 
-def _plain(label: str, rounds: Rounds, key: str, name: str = "") -> Bar:
+def _build_bar(label: str, rounds: Rounds, key: str, name: str = "") -> Bar:
     value = statistics.median(r[key] for r in rounds)
-    return Bar(label, ((_kind(name or label), value),))
+    return Bar(label, ((_get_color_class(name or label), value),))

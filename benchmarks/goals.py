@@ -17,13 +17,13 @@ class Goal:
     limits, or not below them if `more` is better."""
 
     figure: str
-    words: str
+    label: str
     must: float
     aim: float
     unit: str = ""
     more: bool = False
 
-    def met(self, value: float, limit: float) -> bool:
+    def is_met(self, value: float, limit: float) -> bool:
         return value >= limit if self.more else value <= limit
 
 

@@ -26,14 +26,14 @@ class Options:
     subjects: tuple[str, ...] = ()
 
     @property
-    def few(self) -> int:
-        """Rounds of steady measurements that take long to prepare."""
+    def slow_rounds(self) -> int:
+        """Return the number of rounds of steady measurements with a long preparation."""
         return min(self.rounds, 2)
 
-    def counts(self, *wanted: int) -> list[int]:
-        return [n for n in wanted if not self.streams or n in self.streams]
+    def filter_stream_counts(self, *stream_counts: int) -> list[int]:
+        return [n for n in stream_counts if not self.streams or n in self.streams]
 
-    def wants(self, name: str) -> bool:
+    def includes_subject(self, name: str) -> bool:
         return not self.subjects or any(part in name.lower() for part in self.subjects)
 
 
@@ -42,42 +42,42 @@ class Stage:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self._open = ExitStack()
-        self._running: dict[str, Subject] = {}
+        self._exit_stack = ExitStack()
+        self._subjects: dict[str, Subject] = {}
         self._client: Client | None = None
-        self.gaps: list[str] = []
-        """Parts that are skipped, with the reason, as sentences for people."""
+        self.skipped: list[str] = []
+        """Sentences about the skipped parts and the reasons."""
 
     def __enter__(self) -> Stage:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._open.close()
+        self._exit_stack.close()
 
     @property
     def client(self) -> Client:
-        self._client = self._client or self._open.enter_context(Client())
+        self._client = self._client or self._exit_stack.enter_context(Client())
         return self._client
 
-    def subject(self, name: str) -> Subject:
-        if name not in self._running:
-            self._running[name] = self._open.enter_context(SUBJECTS[name]())
-        return self._running[name]
+    def get_subject(self, name: str) -> Subject:
+        if name not in self._subjects:
+            self._subjects[name] = self._exit_stack.enter_context(SUBJECTS[name]())
+        return self._subjects[name]
 
-    def wanted(self, *names: str) -> list[Subject]:
-        """Return the subjects that are not skipped by the options or for lack of Node, in this
-        order."""
+    def get_subjects(self, *names: str) -> list[Subject]:
+        """Return the subjects in this order, without those that the options exclude or that lack
+        Node."""
         subjects = []
         for name in names:
             try:
-                subjects += [self.subject(name)] if self.options.wants(name) else []
+                subjects += [self.get_subject(name)] if self.options.includes_subject(name) else []
             except node.Missing as missing:
-                self.left_out(f"{name} is left out: {missing}")
+                self.skip(f"{name} is left out: {missing}")
         return subjects
 
-    def left_out(self, why: str) -> None:
-        if why not in self.gaps:
-            self.gaps.append(why)
+    def skip(self, reason: str) -> None:
+        if reason not in self.skipped:
+            self.skipped.append(reason)
 
 
 SUBJECTS: dict[str, Any] = {
@@ -101,30 +101,30 @@ class Outcome:
     measured: dict[str, dict[str, dict[str, list[dict[str, Any]]]]] = field(default_factory=dict)
     figures: dict[str, list[float]] = field(default_factory=dict)
     wrong: list[int] = field(default_factory=lambda: [0, 0, 0])
-    troubles: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
-    def keep(self, part: str, what: str, subject: str, sample: dict[str, Any]) -> None:
-        rounds = self.measured.setdefault(part, {}).setdefault(what, {}).setdefault(subject, [])
+    def add_sample(self, part: str, case: str, subject: str, sample: dict[str, Any]) -> None:
+        rounds = self.measured.setdefault(part, {}).setdefault(case, {}).setdefault(subject, [])
         rounds.append(sample)
 
-    def judge(self, subject: str, sample: Sample) -> None:
-        """Count faults, of Holdfast only: the others promise less."""
+    def count_faults(self, subject: str, sample: Sample) -> None:
+        """Count the faults of Holdfast only: the others promise less."""
         if subject.startswith("Holdfast"):
             self.wrong = [a + b for a, b in zip(self.wrong, sample.wrong, strict=True)]
             if sample.unended:
-                self.troubles.append(f"{subject}: {sample.unended} streams did not end in time")
-        self.troubles += [f"{subject}: {trouble}" for trouble in sample.troubles]
+                self.errors.append(f"{subject}: {sample.unended} streams did not end in time")
+        self.errors += [f"{subject}: {error}" for error in sample.troubles]
 
-    def judge_replay(self, subject: str, replayed: Replayed) -> None:
+    def count_replay_faults(self, subject: str, replayed: Replayed) -> None:
         if subject.startswith("Holdfast"):
             self.wrong[0] += replayed.wrong + replayed.failed
-        self.troubles += [f"{subject}: {trouble}" for trouble in replayed.troubles]
+        self.errors += [f"{subject}: {error}" for error in replayed.troubles]
 
-    def figure(self, name: str, value: float | None) -> None:
+    def add_figure(self, name: str, value: float | None) -> None:
         """Add one round's value of a figure; None if it could not be measured."""
         if value is not None:
             self.figures.setdefault(name, []).append(value)
 
 
-def ratio(value: float | None, other: float | None) -> float | None:
+def divide(value: float | None, other: float | None) -> float | None:
     return value / other if value is not None and other else None

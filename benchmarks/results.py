@@ -37,38 +37,38 @@ LIBRARIES = (
 )
 NPM = ("resumable-stream", "redis", "@durable-streams/server")
 
-Kept = dict[str, Any]
+StoredRun = dict[str, Any]
 
 
-def kept(outcome: Outcome, options: Options, seconds: float) -> Kept:
+def build_run(outcome: Outcome, options: Options, seconds: float) -> StoredRun:
     return {
         "date": date.today().isoformat(),
         "commit": describe_commit(),
         "seconds": round(seconds),
         "options": asdict(options),
-        "machine": machine(),
-        "versions": versions(),
+        "machine": describe_machine(),
+        "versions": find_versions(),
         "figures": {k: [round(v, 4) for v in values] for k, values in outcome.figures.items()},
         "lost_doubled_reordered": outcome.wrong,
         "measured": outcome.measured,
     }
 
 
-def write(run: Mapping[str, Any]) -> Path:
-    """Store the result, in place of an earlier one of the same day."""
+def write_run(run: Mapping[str, Any]) -> Path:
+    """Write the result over an earlier one of the same day."""
     FOLDER.mkdir(exist_ok=True)
     file = FOLDER / f"{run['date']}.json"
     file.write_text(json.dumps(run, indent=1, ensure_ascii=False) + "\n")
     return file
 
 
-def newest() -> Kept:
+def read_newest() -> StoredRun:
     """Return the newest stored result."""
-    found: Kept = json.loads(max(FOLDER.glob("*.json")).read_text())
-    return found
+    run: StoredRun = json.loads(max(FOLDER.glob("*.json")).read_text())
+    return run
 
 
-def machine() -> dict[str, Any]:
+def describe_machine() -> dict[str, Any]:
     """Return the type of the machine, without its name."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -80,22 +80,24 @@ def machine() -> dict[str, Any]:
     }
 
 
-def versions() -> dict[str, str]:
-    found = {"Python": platform.python_version()}
+def find_versions() -> dict[str, str]:
+    versions = {"Python": platform.python_version()}
     for name in LIBRARIES:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    found["PostgreSQL"] = _said(str(find_binaries() / "postgres"), "--version").split()[2]
-    found["Redis"] = _said(str(find_binary()), "--version").partition("v=")[2].split()[0]
+    versions["PostgreSQL"] = _read_output(str(find_binaries() / "postgres"), "--version").split()[2]
+    versions["Redis"] = _read_output(str(find_binary()), "--version").partition("v=")[2].split()[0]
     try:
-        found |= {f"{name} (npm)": version for name, version in peers.versions(*NPM).items()}
-        found["Node"] = found.pop("node (npm)")
+        versions |= {
+            f"{name} (npm)": version for name, version in peers.read_versions(*NPM).items()
+        }
+        versions["Node"] = versions.pop("node (npm)")
     except node.Missing:
         pass
-    return found
+    return versions
 
 
-def _said(*command: str) -> str:
+def _read_output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout

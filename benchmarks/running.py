@@ -14,18 +14,18 @@ from benchmarks.client.wires import Spec
 from benchmarks.subjects.subject import Plan, Subject
 from tools.services.helper_process import Child
 
-RATE = 50.0
+TOKENS_PER_SECOND = 50.0
 """Tokens a second of each stream."""
-LEAD = 1.7
+LEAD_SECONDS = 1.7
 """Seconds until the streams begin: a worker finds them within one, and readers connect
 meanwhile."""
-LEAD_PER_STREAM = 0.014
+LEAD_SECONDS_PER_STREAM = 0.014
 """Opening a socket takes up to 10 ms of CPU."""
-LEAD_PER_TOKEN = 0.00003
-WARM = 0.7
-REST = 0.3
-ATTEMPTS = 3
-PATIENCE = 4.0
+LEAD_SECONDS_PER_TOKEN = 0.00003
+WARM_UP_SECONDS = 0.7
+TAIL_SECONDS = 0.3
+MAX_ATTEMPTS = 3
+GRACE_SECONDS = 4.0
 """Seconds to wait for streams that are late."""
 
 
@@ -54,58 +54,58 @@ class Sample:
     wrong: tuple[int, int, int] = (0, 0, 0)
     troubles: tuple[str, ...] = ()
     unended: int = 0
-    client: float = 0.0
+    client_share: float = 0.0
     """The share of a core that the load client took, which counts as no subject's cost."""
 
     @property
-    def per_token(self) -> float:
+    def cpu_us_per_token(self) -> float:
         """Microseconds of CPU for a delivered token, over all processes."""
         return 1e6 * sum(self.cpu.values()) / max(self.tokens, 1)
 
     @property
-    def delivered(self) -> float:
+    def delivered_share(self) -> float:
         """The share of the expected tokens that were delivered in time."""
         return self.tokens / self.asked
 
-    def age(self, share: float) -> float:
+    def get_age_quantile(self, share: float) -> float:
         """Return the milliseconds from a token's generation to its reader that this share of tokens
         does not exceed."""
-        return quantile(self.ages, share)
+        return compute_quantile(self.ages, share)
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the figures that results store."""
         return {
-            "us_per_token": round(self.per_token, 1),
+            "us_per_token": round(self.cpu_us_per_token, 1),
             "by_process": {k: round(1e6 * v / max(self.tokens, 1), 1) for k, v in self.cpu.items()},
-            "p50_ms": round(self.age(0.5), 1),
-            "p99_ms": round(self.age(0.99), 1),
+            "p50_ms": round(self.get_age_quantile(0.5), 1),
+            "p99_ms": round(self.get_age_quantile(0.99), 1),
             "tokens_per_second": round(self.tokens / self.seconds),
-            "delivered": round(self.delivered, 3),
+            "delivered": round(self.delivered_share, 3),
             "bytes_per_token": round(self.bytes / max(self.tokens, 1), 1),
             "tokens_per_frame": round(self.tokens / max(self.frames, 1), 2),
             "lost_doubled_reordered": list(self.wrong),
             "unended": self.unended,
-            "client_share": round(self.client, 2),
+            "client_share": round(self.client_share, 2),
             "troubles": list(self.troubles),
         }
 
 
-def quantile(values: Sequence[float], share: float) -> float:
+def compute_quantile(values: Sequence[float], share: float) -> float:
     ordered = sorted(values)
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else float("nan")
 
 
-def median(values: Sequence[float]) -> float:
+def compute_median(values: Sequence[float]) -> float:
     return statistics.median(values) if values else float("nan")
 
 
-def live(
+def measure_live(
     subject: Subject,
     client: Client,
     streams: int,
     seconds: float,
     *,
-    rate: float = RATE,
+    rate: float = TOKENS_PER_SECOND,
     readers: int = 1,
     before: int = 0,
 ) -> Sample:
@@ -114,16 +114,22 @@ def live(
     A measurement that began before all readers had subscribed would look too good: it is repeated
     with more time for them. Raises RuntimeError if that does not help.
     """
-    lead = LEAD + LEAD_PER_STREAM * streams * readers + LEAD_PER_TOKEN * streams * before
-    for _ in range(ATTEMPTS):
+    lead = (
+        LEAD_SECONDS
+        + LEAD_SECONDS_PER_STREAM * streams * readers
+        + LEAD_SECONDS_PER_TOKEN * streams * before
+    )
+    for _ in range(MAX_ATTEMPTS):
         start = time.monotonic() + lead
-        if sample := _measured(subject, client, streams, seconds, rate, readers, before, start):
+        if sample := _try_measurement(
+            subject, client, streams, seconds, rate, readers, before, start
+        ):
             return sample
         lead *= 2
     raise RuntimeError(f"{subject.name}: {streams * readers} readers do not come within {lead} s")
 
 
-def _measured(
+def _try_measurement(
     subject: Subject,
     client: Client,
     streams: int,
@@ -135,38 +141,42 @@ def _measured(
 ) -> Sample | None:
     """Return one measurement of streams that begin at `start`; None if a reader subscribed too
     late."""
-    begin, end = start + WARM, start + WARM + seconds
-    count = int(rate * (WARM + seconds + REST))
-    specs = list(subject.begin(Plan(streams, rate, start, count, before)))
-    client.tell(
+    begin, end = start + WARM_UP_SECONDS, start + WARM_UP_SECONDS + seconds
+    count = int(rate * (WARM_UP_SECONDS + seconds + TAIL_SECONDS))
+    specs = list(subject.start_streams(Plan(streams, rate, start, count, before)))
+    client.send_order(
         do="follow",
         readers=specs * readers,
         window=[begin, end],
-        until=start + count / rate + PATIENCE,
+        until=start + count / rate + GRACE_SECONDS,
     )
-    client.hear()  # all have subscribed
+    client.read_answer()  # all have subscribed
     _sleep_until(begin)
     processes = {**subject.processes, CLIENT: client.pid}
-    used = cpu.used(processes)
+    cpu_before = cpu.read_times(processes)
     _sleep_until(end)
-    spent = cpu.spent(used, cpu.used(processes))
-    share = spent.pop(CLIENT) / seconds
-    seen = client.hear()
-    subject.settle()
-    if seen["late"]:
+    cpu_seconds = cpu.subtract_times(cpu_before, cpu.read_times(processes))
+    share = cpu_seconds.pop(CLIENT) / seconds
+    result = client.read_answer()
+    subject.wait_until_idle()
+    if result["late"]:
         return None
     return Sample(
         seconds=seconds,
         asked=streams * rate * seconds * readers,
-        tokens=seen["tokens"],
-        cpu=spent,
-        ages=seen["ages"],
-        bytes=seen["bytes"],
-        frames=seen["frames"],
-        wrong=(seen["lost"] + _short(seen, before + count), seen["doubled"], seen["reordered"]),
-        troubles=tuple(seen["troubles"]),
-        unended=seen["unended"],
-        client=share,
+        tokens=result["tokens"],
+        cpu=cpu_seconds,
+        ages=result["ages"],
+        bytes=result["bytes"],
+        frames=result["frames"],
+        wrong=(
+            result["lost"] + _count_missing_at_end(result, before + count),
+            result["doubled"],
+            result["reordered"],
+        ),
+        troubles=tuple(result["errors"]),
+        unended=result["unended"],
+        client_share=share,
     )
 
 
@@ -182,11 +192,11 @@ class Replayed:
     wrong: int
     troubles: tuple[str, ...]
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         readers = max(len(self.seconds), 1)
         return {
-            "median_ms": round(1000 * median(self.seconds), 2),
-            "p99_ms": round(1000 * quantile(self.seconds, 0.99), 2),
+            "median_ms": round(1000 * compute_median(self.seconds), 2),
+            "p99_ms": round(1000 * compute_quantile(self.seconds, 0.99), 2),
             "all_ms": round(1000 * self.took, 1),
             "cpu_ms_each": round(1000 * sum(self.cpu.values()) / readers, 2),
             "bytes_each": round(sum(self.bytes) / max(len(self.bytes), 1)),
@@ -195,7 +205,7 @@ class Replayed:
         }
 
 
-def replay(
+def measure_replay(
     subject: Subject,
     client: Client,
     specs: Sequence[Spec],
@@ -205,25 +215,25 @@ def replay(
     within: float = 20.0,
 ) -> Replayed:
     """Let readers catch up on a number of tokens, one after the other or all at once."""
-    before = cpu.used(subject.processes)
-    seen = client.ask(
+    cpu_before = cpu.read_times(subject.processes)
+    result = client.run_order(
         do="catch_up", specs=list(specs), tokens=tokens, at_once=at_once, within=within
     )
-    spent = cpu.spent(before, cpu.used(subject.processes))
+    cpu_seconds = cpu.subtract_times(cpu_before, cpu.read_times(subject.processes))
     return Replayed(
-        seconds=seen["seconds"],
-        took=seen["took"],
-        cpu=spent,
-        bytes=seen["bytes"],
-        failed=seen["failed"],
-        wrong=seen["wrong"],
-        troubles=tuple(seen["troubles"]),
+        seconds=result["seconds"],
+        took=result["took"],
+        cpu=cpu_seconds,
+        bytes=result["bytes"],
+        failed=result["failed"],
+        wrong=result["wrong"],
+        troubles=tuple(result["errors"]),
     )
 
 
-def _short(seen: dict[str, Any], count: int) -> int:
+def _count_missing_at_end(result: dict[str, Any], count: int) -> int:
     """Count the tokens that are missing at the ends of streams that reported an end."""
-    return 0 if seen["unended"] else sum(max(count - n, 0) for n in seen["received"])
+    return 0 if result["unended"] else sum(max(count - n, 0) for n in result["received"])
 
 
 def _sleep_until(moment: float) -> None:

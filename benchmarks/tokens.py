@@ -20,20 +20,20 @@ DIGITS = ascii_letters + digits + "-_"
 PAIRS = tuple(a + b for a in DIGITS for b in DIGITS)
 VALUES = {text: value for digits_ in (DIGITS, PAIRS) for value, text in enumerate(digits_)}
 
-WIDTH = 5
-COUNTED = len(PAIRS)
-TICK = 1e-4
+TOKEN_CHARS = 5
+COUNTER_SIZE = len(PAIRS)
+TICK_SECONDS = 1e-4
 """Seconds."""
-ROUND = len(DIGITS) ** 3
+CLOCK_TICKS = len(DIGITS) ** 3
 """Ticks after which the clock of the tokens restarts."""
-BEAT = 0.001
+MIN_SLEEP_SECONDS = 0.001
 """Seconds."""
 
 
-def token(index: int) -> str:
+def make_token(index: int) -> str:
     """Return the token with this index and the current time."""
-    now = time.monotonic_ns() // 100_000 % ROUND
-    return PAIRS[index % COUNTED] + PAIRS[now >> 6] + DIGITS[now & 63]
+    now = time.monotonic_ns() // 100_000 % CLOCK_TICKS
+    return PAIRS[index % COUNTER_SIZE] + PAIRS[now >> 6] + DIGITS[now & 63]
 
 
 class Metronome:
@@ -44,58 +44,60 @@ class Metronome:
         self.loop = asyncio.get_running_loop()
         self._due: list[tuple[float, int, asyncio.Future[None]]] = []
         self._numbers = itertools.count()
-        self._ticks = False
+        self._timer_is_set = False
 
-    def at(self, moment: float) -> asyncio.Future[None]:
-        """Wait until this moment, or until the next tick if it has passed."""
+    def sleep_until(self, moment: float) -> asyncio.Future[None]:
+        """Return a future that is done at this moment, or soon if it has passed."""
         waiting: asyncio.Future[None] = self.loop.create_future()
         heapq.heappush(self._due, (moment, next(self._numbers), waiting))
-        if not self._ticks:
-            self._ticks = True
-            self.loop.call_later(BEAT, self._tick)
+        if not self._timer_is_set:
+            self._timer_is_set = True
+            self.loop.call_later(MIN_SLEEP_SECONDS, self._wake_due)
         return waiting
 
-    def _tick(self) -> None:
+    def _wake_due(self) -> None:
         now, due = time.monotonic(), self._due
         while due and due[0][0] <= now:
             waiting = heapq.heappop(due)[2]
             if not waiting.done():
                 waiting.set_result(None)
-        self._ticks = bool(due)
+        self._timer_is_set = bool(due)
         if due:
-            self.loop.call_later(max(due[0][0] - now, BEAT), self._tick)
+            self.loop.call_later(max(due[0][0] - now, MIN_SLEEP_SECONDS), self._wake_due)
 
 
 _metronome: Metronome | None = None
 
 
-def metronome() -> Metronome:
-    """Return the ticker of the running event loop."""
+def get_metronome() -> Metronome:
+    """Return the metronome of the running event loop."""
     global _metronome
     if _metronome is None or _metronome.loop is not asyncio.get_running_loop():
         _metronome = Metronome()
     return _metronome
 
 
-async def steady(start: float, rate: float, count: int, first: int = 0) -> AsyncIterator[str]:
+async def generate_tokens(
+    start: float, rate: float, count: int, first: int = 0
+) -> AsyncIterator[str]:
     """Yield tokens, each at its own moment (of the monotonic clock), stamped when it is generated.
     The index of the first one is `first`."""
-    at = metronome().at
+    sleep_until = get_metronome().sleep_until
     for index in range(count):
-        await at(start + index / rate)
-        yield token(first + index)
+        await sleep_until(start + index / rate)
+        yield make_token(first + index)
 
 
 @dataclass(slots=True)
 class Tally:
     """The tokens that one reader has received of one stream."""
 
-    next: int = 0
+    next_index: int = 0
     received: int = 0
     doubled: int = 0
     reordered: int = 0
     missing: set[int] = field(default_factory=set)
-    rest: str = ""
+    incomplete: str = ""
 
     @property
     def lost(self) -> int:
@@ -103,24 +105,24 @@ class Tally:
 
     def add(self, text: str, now: float) -> list[float]:
         """Add text that was received `now`. Return the age in seconds of each of its tokens."""
-        text = self.rest + text
-        whole = len(text) - len(text) % WIDTH
-        self.rest = text[whole:]
-        ticks, ages = int(now / TICK), []
-        for at in range(0, whole, WIDTH):
-            self._count(VALUES[text[at : at + 2]])
-            made = (VALUES[text[at + 2 : at + 4]] << 6) + VALUES[text[at + 4]]
-            ages.append((ticks - made) % ROUND * TICK)
+        text = self.incomplete + text
+        end = len(text) - len(text) % TOKEN_CHARS
+        self.incomplete = text[end:]
+        ticks, ages = int(now / TICK_SECONDS), []
+        for start in range(0, end, TOKEN_CHARS):
+            self._count_token(VALUES[text[start : start + 2]])
+            generated_at = (VALUES[text[start + 2 : start + 4]] << 6) + VALUES[text[start + 4]]
+            ages.append((ticks - generated_at) % CLOCK_TICKS * TICK_SECONDS)
         return ages
 
-    def _count(self, said: int) -> None:
+    def _count_token(self, counter: int) -> None:
         self.received += 1
-        ahead = (said - self.next) % COUNTED
-        if ahead < COUNTED // 2:
-            self.missing.update(range(self.next, self.next + ahead))
-            self.next += ahead + 1
+        ahead = (counter - self.next_index) % COUNTER_SIZE
+        if ahead < COUNTER_SIZE // 2:
+            self.missing.update(range(self.next_index, self.next_index + ahead))
+            self.next_index += ahead + 1
             return
-        index = self.next + ahead - COUNTED
+        index = self.next_index + ahead - COUNTER_SIZE
         if index in self.missing:
             self.missing.discard(index)
             self.reordered += 1

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from typing import Any
 
 Spec = dict[str, Any]
-"""`wire` (a key of WIRES), `host`, `port`, `path`; `headers`, lines for the request; `say`, the
-first frame of the client; `deflate`, whether the client accepts compressed frames."""
+"""`wire` (a key of WIRES), `host`, `port`, `path`; `headers`, lines for the request; `first_frame`,
+the text that the client sends first; `deflate`, whether it accepts compressed frames."""
 
 
 class Connection(asyncio.Protocol):
@@ -28,60 +28,60 @@ class Connection(asyncio.Protocol):
         self.spec = spec
         self.bytes = 0
         self.frames = 0
-        self.subscribed: float | None = None
+        self.subscribed_at: float | None = None
         self.ready = asyncio.Event()
-        self.over = asyncio.Event()
-        self.trouble = ""
+        self.ended = asyncio.Event()
+        self.error = ""
         self._on_text = on_text
         self._buffer = b""
-        self._open = False
+        self._has_response_head = False
         self.transport: Any = None
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
-        transport.write("\r\n".join([*self._request(), "", ""]).encode())
+        transport.write("\r\n".join([*self._build_request(), "", ""]).encode())
 
     def data_received(self, data: bytes) -> None:
         now = time.monotonic()
         self.bytes += len(data)
         self._buffer += data
-        if not self._open:
+        if not self._has_response_head:
             head, mark, rest = self._buffer.partition(b"\r\n\r\n")
             if not mark:
                 return
             self._buffer = rest
-            self._open = True
-            self._opened(head, now)
-        self._read(now)
+            self._has_response_head = True
+            self._read_response_head(head, now)
+        self._parse_buffer(now)
 
     def connection_lost(self, error: Exception | None) -> None:
-        if not self.over.is_set() and not self.trouble:
-            self.trouble = f"the connection ended before the stream ({error!r})"
+        if not self.ended.is_set() and not self.error:
+            self.error = f"the connection ended before the stream ({error!r})"
         self.ready.set()
-        self.over.set()
+        self.ended.set()
 
-    def _subscribed(self, now: float) -> None:
-        if self.subscribed is None:
-            self.subscribed = now
+    def _mark_subscribed(self, now: float) -> None:
+        if self.subscribed_at is None:
+            self.subscribed_at = now
             self.ready.set()
 
-    def _refused(self, why: str) -> None:
-        self.trouble = why
+    def _abort(self, error: str) -> None:
+        self.error = error
         self.transport.abort()
 
     # Implemented by each wire
 
-    def _request(self) -> list[str]:
+    def _build_request(self) -> list[str]:
         return [
             f"GET {self.spec['path']} HTTP/1.0",
             f"Host: {self.spec['host']}:{self.spec['port']}",
             *self.spec.get("headers", ()),
         ]
 
-    def _opened(self, head: bytes, now: float) -> None:
+    def _read_response_head(self, head: bytes, now: float) -> None:
         raise NotImplementedError
 
-    def _read(self, now: float) -> None:
+    def _parse_buffer(self, now: float) -> None:
         raise NotImplementedError
 
 
@@ -97,49 +97,49 @@ class Events(Connection):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._wanted = 0
-        self._on_all: Callable[[], None] | None = None
+        self._events_left = 0
+        self._on_complete: Callable[[], None] | None = None
         self._parts: list[bytes] = []
-        self._end = b""
+        self._last_bytes = b""
 
-    def only_count(self, events: int, on_all: Callable[[], None]) -> None:
-        self._wanted, self._on_all = events, on_all
+    def count_only(self, events: int, on_complete: Callable[[], None]) -> None:
+        self._events_left, self._on_complete = events, on_complete
 
-    def counted_text(self) -> str:
+    def get_counted_text(self) -> str:
         """Return the text of the counted events."""
         events = b"".join(self._parts).split(b"\n\n")
-        return "".join([self._text(event) for event in events])
+        return "".join([self._parse_event(event) for event in events])
 
-    def _count(self) -> None:
+    def _count_events(self) -> None:
         self._parts.append(self._buffer)
-        tail = self._end + self._buffer  # a marker may be split in two
-        self._wanted -= tail.count(self.MARK)
-        self._end = tail[1 - len(self.MARK) :]
+        tail = self._last_bytes + self._buffer  # a marker may be split in two
+        self._events_left -= tail.count(self.MARK)
+        self._last_bytes = tail[1 - len(self.MARK) :]
         self._buffer = b""
-        if self._wanted <= 0 and tail.endswith(b"\n\n") and self._on_all:
-            self._on_all()
-            self._on_all = None
+        if self._events_left <= 0 and tail.endswith(b"\n\n") and self._on_complete:
+            self._on_complete()
+            self._on_complete = None
 
-    def _opened(self, head: bytes, now: float) -> None:
+    def _read_response_head(self, head: bytes, now: float) -> None:
         if b" 200 " not in head.partition(b"\r\n")[0]:
-            self._refused(head.decode(errors="replace"))
-        self._subscribed(now)
+            self._abort(head.decode(errors="replace"))
+        self._mark_subscribed(now)
 
-    def _read(self, now: float) -> None:
-        if self._on_all:
-            self._count()
+    def _parse_buffer(self, now: float) -> None:
+        if self._on_complete:
+            self._count_events()
             return
         *events, self._buffer = self._buffer.split(b"\n\n")
         self.frames += len(events)
-        if text := "".join([self._text(event) for event in events]):
+        if text := "".join([self._parse_event(event) for event in events]):
             self._on_text(self, text, now)
 
-    def _text(self, event: bytes) -> str:
+    def _parse_event(self, event: bytes) -> str:
         at = event.find(b'"delta":"')
         if at >= 0:  # a token contains no character that JSON escapes
             return event[at + 9 : event.index(b'"', at + 9)].decode()
         if event == b"data: [DONE]":
-            self.over.set()
+            self.ended.set()
         return ""
 
 
@@ -148,19 +148,19 @@ class Durable(Events):
 
     MARK = b"event: data"
 
-    def _text(self, event: bytes) -> str:
+    def _parse_event(self, event: bytes) -> str:
         kind, _, data = event.partition(b"\ndata:")
         if kind == b"event: data":
             return data.decode().strip("\n ")
         if b'"streamClosed":true' in data:
-            self.over.set()
+            self.ended.set()
         return ""
 
 
 class WebSocket(Connection):
-    """Frames from a server, which are not masked; ours are, because the standard demands it."""
+    """Reads frames, which a server does not mask; a client must mask its own."""
 
-    def _request(self) -> list[str]:
+    def _build_request(self) -> list[str]:
         offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
         return [
             f"GET {self.spec['path']} HTTP/1.1",
@@ -173,22 +173,22 @@ class WebSocket(Connection):
             *self.spec.get("headers", ()),
         ]
 
-    def _opened(self, head: bytes, now: float) -> None:
+    def _read_response_head(self, head: bytes, now: float) -> None:
         if b" 101 " not in head.partition(b"\r\n")[0]:
-            self._refused(head.decode(errors="replace"))
+            self._abort(head.decode(errors="replace"))
             return
         self._inflate = zlib.decompressobj(-15)
-        if say := self.spec.get("say"):
-            self.send(say)
+        if first_frame := self.spec.get("first_frame"):
+            self.send_text(first_frame)
 
-    def send(self, text: str) -> None:
+    def send_text(self, text: str) -> None:
         data, mask = text.encode(), b"\0\0\0\0"  # a mask of zeros is one, and costs no work
         size = bytes([0x80 | len(data)]) if len(data) < 126 else struct.pack("!BH", 0xFE, len(data))
         self.transport.write(b"\x81" + size + mask + data)
 
-    def _read(self, now: float) -> None:
+    def _parse_buffer(self, now: float) -> None:
         buffer, at = self._buffer, 0
-        while (frame := _frame(buffer, at)) is not None:
+        while (frame := _find_frame(buffer, at)) is not None:
             first, start, end = frame
             at = end
             payload = buffer[start:end]
@@ -196,18 +196,18 @@ class WebSocket(Connection):
                 self.frames += 1
                 if first & 0x40:
                     payload = self._inflate.decompress(payload + b"\0\0\xff\xff")
-                self._understand(json.loads(payload), now)
+                self._handle_frame(json.loads(payload), now)
             elif first & 0x0F == 8:
                 code = struct.unpack("!H", payload[:2])[0] if payload else 1005
-                self.trouble = self.trouble or f"closed with {code}"
+                self.error = self.error or f"closed with {code}"
                 self.transport.close()
         self._buffer = buffer[at:]
 
-    def _understand(self, frame: dict[str, Any], now: float) -> None:
+    def _handle_frame(self, frame: dict[str, Any], now: float) -> None:
         raise NotImplementedError
 
 
-def _frame(buffer: bytes, at: int) -> tuple[int, int, int] | None:
+def _find_frame(buffer: bytes, at: int) -> tuple[int, int, int] | None:
     """Return the first byte of the frame at this position, where its payload begins, and where it
     ends; None if it is incomplete."""
     if len(buffer) < at + 2:
@@ -221,41 +221,41 @@ def _frame(buffer: bytes, at: int) -> tuple[int, int, int] | None:
 
 
 class Holdfast(WebSocket):
-    """docs/protocol.md. Indexes are checked here, tokens by the receiver of the text."""
+    """Follows docs/protocol.md. It checks indexes; the receiver of the text checks tokens."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._cursor = -1
 
-    def _understand(self, frame: dict[str, Any], now: float) -> None:
+    def _handle_frame(self, frame: dict[str, Any], now: float) -> None:
         match frame["type"]:
             case "chunk":
                 if frame["first"] != self._cursor + 1:
-                    self.trouble = f"index {frame['first']} came after {self._cursor}"
+                    self.error = f"index {frame['first']} came after {self._cursor}"
                 self._cursor = frame["index"]
-                self._subscribed(now)
+                self._mark_subscribed(now)
                 self._on_text(self, frame["delta"], now)
             case "state":
-                self._subscribed(now)
+                self._mark_subscribed(now)
             case "ping":
-                self.send(json.dumps({"type": "pong", "n": frame["n"]}))
+                self.send_text(json.dumps({"type": "pong", "n": frame["n"]}))
             case "end":
-                self.over.set()
+                self.ended.set()
             case "error":
-                self._refused(frame["message"])
+                self._abort(frame["message"])
 
 
 class Usual(WebSocket):
-    """The usual consumer: `ready`, then a frame for each token, then `end`."""
+    """Reads the usual consumer: `ready`, then a frame for each token, then `end`."""
 
-    def _understand(self, frame: dict[str, Any], now: float) -> None:
+    def _handle_frame(self, frame: dict[str, Any], now: float) -> None:
         match frame["type"]:
             case "chunk":
                 self._on_text(self, frame["delta"], now)
             case "ready":
-                self._subscribed(now)
+                self._mark_subscribed(now)
             case "end":
-                self.over.set()
+                self.ended.set()
 
 
 WIRES: dict[str, type[Connection]] = {

@@ -11,7 +11,7 @@ import django
 
 def main() -> None:
     django.setup()
-    from benchmarks.engine.desk import ORDERS
+    from benchmarks.engine.orders import ORDERS
 
     for line in sys.stdin:
         order = json.loads(line)

@@ -1,4 +1,4 @@
-"""Conversations for the benchmark: long ones with answers, and the storage that answers take."""
+"""Creates conversations for the benchmark, and measures the storage of answers."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from streaming.models import State, Stream
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = "gpt-4o-mini"
-SAID = "The holdfast grips the rock, and the blade gives way to the tide. " * 6
-ANSWER = 9_000
+MESSAGE_TEXT = "The holdfast grips the rock, and the blade gives way to the tide. " * 6
+ANSWER_CHARS = 9_000
 """Characters: about 2,000 tokens."""
 
 
-def conversations(count: int, turns: int) -> list[str]:
-    """Create conversations with a number of turns each, each of a person with a key."""
-    made = []
+def create_conversations(count: int, turns: int) -> list[str]:
+    """Create conversations with a number of turns each, each of a user with a key."""
+    ids = []
     for _ in range(count):
         user = User.objects.create(email=f"{uuid4().hex}@holdfast.test", password="!")
         keys.save(user, "openai", KEY.reveal())
-        made.append(str(_conversation(user, turns).pk))
-    return made
+        ids.append(str(_create_conversation(user, turns).pk))
+    return ids
 
 
-def replies(asked: list[str]) -> list[str]:
+def start_replies(ids: list[str]) -> list[str]:
     """Ask a question in each of these conversations."""
     return [
         str(
@@ -45,33 +45,37 @@ def replies(asked: list[str]) -> list[str]:
                 conversation=conversation,
             ).stream.uuid
         )
-        for conversation in Conversation.objects.filter(pk__in=asked).select_related("user")
+        for conversation in Conversation.objects.filter(pk__in=ids).select_related("user")
     ]
 
 
-def _conversation(user: User, turns: int) -> Conversation:
+def _create_conversation(user: User, turns: int) -> Conversation:
     conversation = Conversation.objects.create(user=user, title="Kelp")
     parent = None
     for number in range(turns):
         role = Message.Role.ASSISTANT if number % 2 else Message.Role.USER
         parent = Message.objects.create(
-            conversation=conversation, parent=parent, role=role, content=SAID, is_complete=True
+            conversation=conversation,
+            parent=parent,
+            role=role,
+            content=MESSAGE_TEXT,
+            is_complete=True,
         )
     conversation.current_leaf = parent
     conversation.save(update_fields=["current_leaf"])
     return conversation
 
 
-def folded(count: int) -> list[int]:
+def create_folded_replies(count: int) -> list[int]:
     """Create answers whose chunks are folded. Return the bytes of all their rows with indexes, and
     of their text, which is this project's own prose."""
     prose = "".join(p.read_text() for p in sorted((ROOT / "docs").glob("*.md")))
     user = User.objects.create(email=f"{uuid4().hex}@holdfast.test", password="!")
     conversation = Conversation.objects.create(user=user, title="Kelp")
-    before, text = _taken(), 0
+    before, text = _measure_tables(), 0
     for number in range(count):
-        at = number * 997 % (len(prose) - ANSWER)
-        content = prose[at : at + ANSWER]
+        at = number * 997 % (len(prose) - ANSWER_CHARS)
+        content = prose[at : at + ANSWER_CHARS]
         text += len(content.encode())
         stream = Stream.objects.create(
             owner=user,
@@ -90,10 +94,10 @@ def folded(count: int) -> list[int]:
             is_complete=True,
             stream=stream,
         )
-    return [_taken() - before, text]
+    return [_measure_tables() - before, text]
 
 
-def _taken() -> int:
+def _measure_tables() -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_total_relation_size('chat_message') + "

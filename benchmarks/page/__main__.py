@@ -24,36 +24,40 @@ def main() -> None:
     unknown = set(options.shape) - set(shapes)
     if unknown:
         parser.error(f"there is no shape {', '.join(unknown)}; there are {', '.join(shapes)}")
-    asked = options.shape or shapes
+    selected = options.shape or shapes
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium.find(), args=list(chromium.FLAGS)
         )
-        growing(browser, [shape for shape in asked if shape != HISTORY], options.slower)
-        if HISTORY in asked:
-            print(f"{HISTORY:9} 1x  {thousand_messages(browser)} ms for the first screen of 1,000")
+        measure_growing_replies(
+            browser, [shape for shape in selected if shape != HISTORY], options.slower
+        )
+        if HISTORY in selected:
+            print(f"{HISTORY:9} 1x  {measure_history(browser)} ms for the first screen of 1,000")
         browser.close()
 
 
-def growing(browser: Browser, shapes: Iterable[str], slower: Iterable[float]) -> None:
+def measure_growing_replies(
+    browser: Browser, shapes: Iterable[str], slower: Iterable[float]
+) -> None:
     with serve_static() as address:
         for shape in shapes:
             for factor in slower:
                 cost = measuring.measure(browser, address, ANSWERS[shape](), slower=factor)
                 print(f"{shape:9} {factor:.0f}x  {cost}", flush=True)
-            jumped = measuring.jumps(browser, address, ANSWERS[shape]())
-            print(f"{shape:9}     {jumped} jumps of finished blocks", flush=True)
+            jumps = measuring.count_jumps(browser, address, ANSWERS[shape]())
+            print(f"{shape:9}     {jumps} jumps of finished blocks", flush=True)
 
 
-def thousand_messages(browser: Browser) -> int:
+def measure_history(browser: Browser) -> int:
     with Deployment("embedded") as deployment:
         reader = deployment.person("reader")
-        address = history.write(deployment, reader)
+        address = history.create_conversation(deployment, reader)
         context = browser.new_context(base_url=reader.base_url)
         context.add_cookies(reader.browser_cookies())  # type: ignore[arg-type]
         page = context.new_page()
         page.goto("/")
-        return history.first_screen(page, address)
+        return history.measure_first_screen(page, address)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Answers of about 100 KB, in the shapes that cost a page most."""
 
-SIZE = 100_000
+MIN_ANSWER_CHARS = 100_000
 
 SECTION = """## Kelp, part {n}
 
@@ -42,43 +42,49 @@ SENTENCE = (
 )
 
 
-def mixed() -> str:
-    return filled(SECTION)
+def build_mixed() -> str:
+    return repeat_to_size(SECTION)
 
 
-def paragraph() -> str:
+def build_paragraph() -> str:
     """Return one paragraph without any line end."""
-    return filled(SENTENCE)
+    return repeat_to_size(SENTENCE)
 
 
-def list_() -> str:
-    return filled("- **Item {n}** of the list, with `code` and [a link](https://example.com/{n})\n")
+def build_list() -> str:
+    return repeat_to_size(
+        "- **Item {n}** of the list, with `code` and [a link](https://example.com/{n})\n"
+    )
 
 
-def table() -> str:
-    return "| n | What | Where |\n|--:|------|-------|\n" + filled(
+def build_table() -> str:
+    return "| n | What | Where |\n|--:|------|-------|\n" + repeat_to_size(
         "| {n} | **kelp** and `code` | [a place](https://example.com/{n}) |\n"
     )
 
 
-def fence() -> str:
-    return "```python\n" + filled("print('line {n} of a long program')  # and a remark\n") + "```\n"
+def build_fence() -> str:
+    return (
+        "```python\n"
+        + repeat_to_size("print('line {n} of a long program')  # and a remark\n")
+        + "```\n"
+    )
 
 
 ANSWERS = {
-    "mixed": mixed,
-    "paragraph": paragraph,
-    "list": list_,
-    "table": table,
-    "fence": fence,
+    "mixed": build_mixed,
+    "paragraph": build_paragraph,
+    "list": build_list,
+    "table": build_table,
+    "fence": build_fence,
 }
 
 
-def filled(pattern: str) -> str:
+def repeat_to_size(pattern: str) -> str:
     """Repeat the pattern with numbers until it has 100 KB."""
     parts: list[str] = []
     length = 0
-    while length < SIZE:
+    while length < MIN_ANSWER_CHARS:
         part = pattern.format(n=len(parts) % 60)
         parts.append(part)
         length += len(part)

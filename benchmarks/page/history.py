@@ -10,32 +10,32 @@ from tools.waiting import until
 
 MESSAGES = 1000
 
-GROW = """
+ADD_MESSAGES = """
 from chat.models import Conversation, Message
 from streaming.providers.demo.prose import compose_reply
 chat = Conversation.objects.get(pk="{chat}")
-made, parent = [], chat.messages.get(pk=chat.current_leaf_id)
+messages, parent = [], chat.messages.get(pk=chat.current_leaf_id)
 for number in range({count}):
     role = ("user", "assistant")[number % 2]
     text = compose_reply(f"number {{number}}")[:1500] if number % 2 else f"Question {{number}}?"
     parent = Message(conversation=chat, parent=parent, role=role, content=text, model="demo",
                      is_complete=True)
-    made.append(parent)
-Message.objects.bulk_create(made)
+    messages.append(parent)
+Message.objects.bulk_create(messages)
 Conversation.objects.filter(pk=chat.pk).update(current_leaf=parent)
 """
 
 
-def write(deployment: Deployment, person: Person) -> str:
+def create_conversation(deployment: Deployment, person: Person) -> str:
     """Create such a conversation for `person`. Return its address."""
     stream = deployment.send(person, "Begin.")
     until(lambda: deployment.rows.stream(stream)["state"] == "completed", within=30)
     chat = UUID(str(deployment.rows.message(stream)["conversation_id"]))
-    deployment.manage("shell", "-c", GROW.format(chat=chat, count=MESSAGES - 2))
+    deployment.manage("shell", "-c", ADD_MESSAGES.format(chat=chat, count=MESSAGES - 2))
     return f"/c/{chat}/"
 
 
-def first_screen(page: Page, address: str) -> int:
+def measure_first_screen(page: Page, address: str) -> int:
     """Return the milliseconds of the main thread until the conversation can be read, with its code
     buttons.
 
@@ -46,5 +46,5 @@ def first_screen(page: Page, address: str) -> int:
     page.goto(address)
     expect(page.get_by_role("button", name="Copy code").last).to_be_visible()
     metrics = session.send("Performance.getMetrics")["metrics"]
-    spent = {one["name"]: round(one["value"] * 1000) for one in metrics}
-    return spent["TaskDuration"] - spent["DevToolsCommandDuration"]
+    times_ms = {metric["name"]: round(metric["value"] * 1000) for metric in metrics}
+    return times_ms["TaskDuration"] - times_ms["DevToolsCommandDuration"]

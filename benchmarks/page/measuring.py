@@ -16,7 +16,7 @@ from tools.static_site import Files
 
 HERE = Path(__file__).resolve().parent
 CATEGORIES = ["devtools.timeline", "blink.user_timing", "toplevel", "v8"]
-SCRIPT = {
+SCRIPT_EVENTS = {
     "EvaluateScript",
     "FireAnimationFrame",
     "FireIdleCallback",
@@ -24,7 +24,7 @@ SCRIPT = {
     "RunMicrotasks",
     "TimerFire",
 }
-TASK = {"RunTask", "ThreadControllerImpl::RunTask"}
+TASK_EVENTS = {"RunTask", "ThreadControllerImpl::RunTask"}
 
 Event = dict[str, Any]
 
@@ -60,33 +60,35 @@ class Cost:
 
 
 def measure(browser: Browser, address: str, answer: str, *, slower: float = 1) -> Cost:
-    """Four deltas a frame, on a processor that is `slower` times slower than this one."""
-    with opened(browser, address) as page:
+    """Return the cost of four deltas a frame, on a processor that is slower by this factor."""
+    with open_page(browser, address) as page:
         if slower != 1:
             session = page.context.new_cdp_session(page)
             session.send("Emulation.setCPUThrottlingRate", {"rate": slower})
         browser.start_tracing(page=page, categories=CATEGORIES)
-        told: dict[str, Any] = page.evaluate("(text) => measure(text)", answer)
+        result: dict[str, Any] = page.evaluate("(text) => measure(text)", answer)
         events = json.loads(browser.stop_tracing())["traceEvents"]
-        return Cost(*times(events), writes=told["writes"])
+        return Cost(*read_times(events), writes=result["writes"])
 
 
-def jumps(browser: Browser, address: str, answer: str) -> int:
+def count_jumps(browser: Browser, address: str, answer: str) -> int:
     """Return how often a finished block moved or changed its size while the answer grew."""
-    with opened(browser, address) as page:
-        jumped: int = page.evaluate("(text) => jumps(text)", answer)
-        return jumped
+    with open_page(browser, address) as page:
+        jumps: int = page.evaluate("(text) => jumps(text)", answer)
+        return jumps
 
 
-def times(events: list[Event]) -> tuple[list[float], list[float]]:
+def read_times(events: list[Event]) -> tuple[list[float], list[float]]:
     """Return the times of our script in each frame, and of the tasks, while the answer grew."""
-    marks = sorted((e for e in events if e.get("name") in {"frame", "over"}), key=by_time)
+    marks = sorted((e for e in events if e.get("name") in {"frame", "over"}), key=get_timestamp)
     assert marks, "the trace has no marks"
     starts = [mark["ts"] for mark in marks]
     thread = (marks[0]["pid"], marks[0]["tid"])
-    mine = [e for e in events if (e["pid"], e["tid"]) == thread and "tdur" in e]
-    script = list(outermost(e for e in mine if e["name"] in SCRIPT))
-    tasks = [e for e in mine if e["name"] in TASK and starts[0] <= e["ts"] <= starts[-1]]
+    thread_events = [e for e in events if (e["pid"], e["tid"]) == thread and "tdur" in e]
+    script = list(iterate_outermost(e for e in thread_events if e["name"] in SCRIPT_EVENTS))
+    tasks = [
+        e for e in thread_events if e["name"] in TASK_EVENTS and starts[0] <= e["ts"] <= starts[-1]
+    ]
     frames = [0.0] * (len(starts) - 1)
     for event in script:
         at = sum(start <= event["ts"] for start in starts) - 1
@@ -95,7 +97,7 @@ def times(events: list[Event]) -> tuple[list[float], list[float]]:
     return frames, [task["tdur"] / 1000 for task in tasks]
 
 
-def outermost(events: Iterable[Event]) -> Iterator[Event]:
+def iterate_outermost(events: Iterable[Event]) -> Iterator[Event]:
     end = 0
     for event in sorted(events, key=lambda e: (e["ts"], -e["dur"])):
         if event["ts"] >= end:
@@ -103,13 +105,13 @@ def outermost(events: Iterable[Event]) -> Iterator[Event]:
             yield event
 
 
-def by_time(event: Event) -> int:
+def get_timestamp(event: Event) -> int:
     ts: int = event["ts"]
     return ts
 
 
 @contextmanager
-def opened(browser: Browser, address: str) -> Iterator[Page]:
+def open_page(browser: Browser, address: str) -> Iterator[Page]:
     def script(route: Route) -> None:
         route.fulfill(path=HERE / "bench.js", content_type="text/javascript")
 

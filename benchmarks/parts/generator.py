@@ -7,14 +7,14 @@ import subprocess
 import sys
 
 from benchmarks.outcome import Outcome, Stage
-from benchmarks.running import RATE
+from benchmarks.running import TOKENS_PER_SECOND
 from benchmarks.subjects import peers
 from tools.services import node
 from tools.services.helper_process import ROOT
 
 PART = "generator"
 STREAMS = (10, 100, 250)
-SECONDS = 2.0
+MEASURE_SECONDS = 2.0
 
 
 def measure(stage: Stage, outcome: Outcome) -> None:
@@ -23,11 +23,13 @@ def measure(stage: Stage, outcome: Outcome) -> None:
         executable = peers.PACKAGES.install()
         commands["Node"] = [str(executable), str(peers.PACKAGES.programs() / "bare.mjs")]
     except node.Missing as missing:
-        stage.left_out(str(missing))
+        stage.skip(str(missing))
     for streams in STREAMS:
         for language, command in commands.items():
-            order = json.dumps({"streams": streams, "rate": RATE, "seconds": SECONDS})
+            order = json.dumps(
+                {"streams": streams, "rate": TOKENS_PER_SECOND, "seconds": MEASURE_SECONDS}
+            )
             done = subprocess.run([*command, order], cwd=ROOT, capture_output=True, check=True)
             cost = round(json.loads(done.stdout), 1)
-            outcome.keep(PART, f"{streams} streams × 50/s", language, {"us_per_token": cost})
+            outcome.add_sample(PART, f"{streams} streams × 50/s", language, {"us_per_token": cost})
             print(f"  {streams:>4} {language:<24} {cost:7.1f} µs", flush=True)

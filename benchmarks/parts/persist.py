@@ -5,36 +5,38 @@ from __future__ import annotations
 
 from benchmarks import cpu
 from benchmarks.goals import UVICORN
-from benchmarks.outcome import Outcome, Stage, ratio
+from benchmarks.outcome import Outcome, Stage, divide
 from benchmarks.subjects.holdfast import Holdfast
 
 PART = "persist"
-BATCHES = (1, 10, 100, 1_000)
-SECONDS = 1.5
-FOLDED = 300
+BATCH_SIZES = (1, 10, 100, 1_000)
+MEASURE_SECONDS = 1.5
+FOLDED_REPLIES = 300
 """Replies."""
 
 
 def measure(stage: Stage, outcome: Outcome) -> None:
-    subject = stage.subject(UVICORN)
+    subject = stage.get_subject(UVICORN)
     assert isinstance(subject, Holdfast)
     server = {"postgres": subject.processes["postgres"]}
     for _ in range(stage.options.rounds):
-        for batch in BATCHES:
-            before = cpu.used(server)
-            rate, python, rows = subject.ask(do="append", streams=batch, seconds=SECONDS)
-            postgres = 1e6 * cpu.spent(before, cpu.used(server))["postgres"] / rows
-            told = {
+        for batch in BATCH_SIZES:
+            before = cpu.read_times(server)
+            rate, python, rows = subject.run_order(
+                do="measure_appends", streams=batch, seconds=MEASURE_SECONDS
+            )
+            postgres = 1e6 * cpu.subtract_times(before, cpu.read_times(server))["postgres"] / rows
+            figures = {
                 "rows_per_second": round(rate),
                 "us_per_token": round(python + postgres, 1),
                 "by_process": {"python": round(python, 1), "postgres": round(postgres, 1)},
             }
-            outcome.keep(PART, f"{batch:,} rows a commit", subject.name, told)
+            outcome.add_sample(PART, f"{batch:,} rows a commit", subject.name, figures)
             print(
                 f"  {batch:>5} rows a commit {rate:9,.0f} rows/s  "
                 f"python {python:6.1f} µs  postgres {postgres:6.1f} µs a row",
                 flush=True,
             )
-    stored, text = subject.ask(do="folded", count=FOLDED)
-    outcome.figure("stored/folded", ratio(stored, text))
-    outcome.keep(PART, "folded", subject.name, {"bytes": stored, "text": text})
+    stored, text = subject.run_order(do="create_folded_replies", count=FOLDED_REPLIES)
+    outcome.add_figure("stored/folded", divide(stored, text))
+    outcome.add_sample(PART, "folded", subject.name, {"bytes": stored, "text": text})

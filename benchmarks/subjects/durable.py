@@ -27,46 +27,50 @@ class Durable:
     def __init__(self, *, file: bool) -> None:
         self.name = FILE if file else MEMORY
         self._file = file
-        self._open = ExitStack()
+        self._exit_stack = ExitStack()
 
     def __enter__(self) -> Self:
         arguments = []
         if self._file:
             folder = scratch_folder("durable")
-            self._open.callback(shutil.rmtree, folder, ignore_errors=True)
+            self._exit_stack.callback(shutil.rmtree, folder, ignore_errors=True)
             arguments = [str(folder)]
-        self._server = self._open.enter_context(peers.program("durable-server", *arguments))
-        self._url = self._server.hear()["url"]
-        self._producer = self._open.enter_context(peers.program("durable-producer", self._url))
-        self._producer.hear()
+        self._server = self._exit_stack.enter_context(
+            peers.start_program("durable-server", *arguments)
+        )
+        self._url = self._server.read_answer()["url"]
+        self._producer = self._exit_stack.enter_context(
+            peers.start_program("durable-producer", self._url)
+        )
+        self._producer.read_answer()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._open.close()
+        self._exit_stack.close()
 
     @property
     def processes(self) -> dict[str, int]:
         return {"web": self._server.pid}
 
-    def begin(self, plan: Plan) -> Sequence[Spec]:
+    def start_streams(self, plan: Plan) -> Sequence[Spec]:
         streams = [
             {"path": f"/{uuid4().hex}", "start": start, "rate": plan.rate, "count": plan.count}
-            for start in plan.starts()
+            for start in plan.list_start_times()
         ]
-        self._producer.ask(do="streams", streams=streams)
-        return [self._spec(stream["path"]) for stream in streams]
+        self._producer.run_order(do="streams", streams=streams)
+        return [self._build_spec(stream["path"]) for stream in streams]
 
-    def settle(self) -> None:
-        self._producer.ask(do="stop")
-        until(lambda: not self._producer.ask(do="count")["running"], within=60)
+    def wait_until_idle(self) -> None:
+        self._producer.run_order(do="stop")
+        until(lambda: not self._producer.run_order(do="count")["running"], within=60)
 
-    def replayable(self, tokens: int, streams: int) -> Sequence[Spec]:
+    def create_replayable(self, tokens: int, streams: int) -> Sequence[Spec]:
         paths = [f"/{uuid4().hex}" for _ in range(streams)]
         for path in paths:
-            self._producer.ask(do="burst", path=path, count=tokens)
-        return [self._spec(path) for path in paths]
+            self._producer.run_order(do="burst", path=path, count=tokens)
+        return [self._build_spec(path) for path in paths]
 
-    def _spec(self, path: object) -> Spec:
+    def _build_spec(self, path: object) -> Spec:
         port = urlsplit(self._url).port
-        place = f"{path}?offset=-1&live=sse"
-        return {"wire": "durable", "host": "127.0.0.1", "port": port, "path": place}
+        path_and_query = f"{path}?offset=-1&live=sse"
+        return {"wire": "durable", "host": "127.0.0.1", "port": port, "path": path_and_query}

@@ -16,8 +16,8 @@ from tools.services.helper_process import Child
 from tools.stack import Stack
 from tools.waiting import until
 
-PER_PERSON = 10
-"""Streams of one person: as many as the product lets run at once."""
+MAX_STREAMS_PER_USER = 10
+"""The product runs this many streams of one user at once."""
 ENVIRONMENT = {
     "DJANGO_SETTINGS_MODULE": "benchmarks.engine.settings",
     "STREAMS_PER_WORKER": "10000",
@@ -26,21 +26,21 @@ ENVIRONMENT = {
 }
 
 
-def _mute(_: str) -> None:
-    """No process is restarted here."""
+def _ignore_report(_: str) -> None:
+    """Print nothing: no process is restarted here."""
 
 
 @dataclass
 class Holdfast:
-    """One web process and one worker, or a given number of each."""
+    """One web process and one worker, or several of each."""
 
     server: Server = "uvicorn"
     webs: int = 1
     workers: int = 1
     deflate: bool = False
     environment: dict[str, str] = field(default_factory=dict)
-    _open: ExitStack = field(default_factory=ExitStack)
-    _people: list[tuple[int, str]] = field(default_factory=list)
+    _exit_stack: ExitStack = field(default_factory=ExitStack)
+    _users: list[tuple[int, str]] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -54,17 +54,17 @@ class Holdfast:
             webs=self.webs,
             workers=self.workers,
             environment=ENVIRONMENT | compression | self.environment,
-            report=_mute,
+            report=_ignore_report,
         )
-        self._stack = self._open.enter_context(stack)
+        self._stack = self._exit_stack.enter_context(stack)
         command = (sys.executable, "-m", "benchmarks.engine")
-        self._desk = self._open.enter_context(
-            Child("desk", *command, environment=stack.environment)
+        self._engine = self._exit_stack.enter_context(
+            Child("engine", *command, environment=stack.environment)
         )
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._open.close()
+        self._exit_stack.close()
 
     @property
     def processes(self) -> dict[str, int]:
@@ -75,61 +75,69 @@ class Holdfast:
             "postgres": self._stack.postgres.pid,
         }
 
-    def begin(self, plan: Plan) -> Sequence[Spec]:
-        same = {"rate": plan.rate, "count": plan.count, "before": plan.before}
-        return self.run([{"start": start, **same} for start in plan.starts()])
+    def start_streams(self, plan: Plan) -> Sequence[Spec]:
+        common = {"rate": plan.rate, "count": plan.count, "before": plan.before}
+        return self.start_sources([{"start": start, **common} for start in plan.list_start_times()])
 
-    def run(self, arguments: Sequence[dict[str, Any]]) -> Sequence[Spec]:
+    def start_sources(self, arguments: Sequence[dict[str, Any]]) -> Sequence[Spec]:
         """Start streams of the benchmark's source with these arguments."""
-        people = self._owners(len(arguments))
-        owners = [owner for owner, _ in people]
-        uuids = self._desk.ask(do="streams", owners=owners, arguments=list(arguments))
-        return self._readers(uuids, people)
+        users = self._get_users(len(arguments))
+        owners = [owner for owner, _ in users]
+        uuids = self._engine.run_order(do="queue_streams", owners=owners, arguments=list(arguments))
+        return self._build_specs(uuids, users)
 
-    def settle(self) -> None:
+    def wait_until_idle(self) -> None:
         try:
-            until(lambda: not self._desk.ask(do="unfinished"), within=20, what="streams that end")
+            until(
+                lambda: not self._engine.run_order(do="count_unfinished"),
+                within=20,
+                what="streams that end",
+            )
         except AssertionError as error:
-            error.add_note(f"{self._desk.ask(do='unfinished')}\n{self._stack.logs()}")
+            error.add_note(f"{self._engine.run_order(do='count_unfinished')}\n{self._stack.logs()}")
             raise
 
-    def replayable(self, tokens: int, streams: int) -> Sequence[Spec]:
-        people = self._newcomers(streams)
-        uuids = self._desk.ask(do="journals", owners=[o for o, _ in people], chunks=tokens)
-        return self._readers(uuids, people)
+    def create_replayable(self, tokens: int, streams: int) -> Sequence[Spec]:
+        users = self._create_users(streams)
+        uuids = self._engine.run_order(
+            do="create_journals", owners=[o for o, _ in users], chunks=tokens
+        )
+        return self._build_specs(uuids, users)
 
-    def fill(self, streams: int, chunks: int) -> None:
+    def fill_journal(self, streams: int, chunks: int) -> None:
         """Create ended streams with a number of chunks each."""
-        owners = [owner for owner, _ in self._newcomers(streams)]
-        self._desk.ask(do="journals", owners=owners, chunks=chunks, ended=True)
+        owners = [owner for owner, _ in self._create_users(streams)]
+        self._engine.run_order(do="create_journals", owners=owners, chunks=chunks, ended=True)
 
-    def ask(self, **order: Any) -> Any:
-        """Return a measurement of the desk: see `engine.desk`."""
-        return self._desk.ask(**order)
+    def run_order(self, **order: Any) -> Any:
+        """Run an order of `engine.orders`, and return its answer."""
+        return self._engine.run_order(**order)
 
-    def stored(self) -> tuple[int, int]:
+    def measure_journal(self) -> tuple[int, int]:
         """Return the bytes of the journal with its index, and of the text in it."""
-        size, text = self._desk.ask(do="stored")
+        size, text = self._engine.run_order(do="measure_journal")
         return size, text
 
-    def _owners(self, streams: int) -> list[tuple[int, str]]:
-        needed = -(-streams // PER_PERSON)
-        if len(self._people) < needed:
-            self._people += self._desk.ask(do="people", count=needed - len(self._people))
-        return [self._people[number // PER_PERSON] for number in range(streams)]
+    def _get_users(self, streams: int) -> list[tuple[int, str]]:
+        needed = -(-streams // MAX_STREAMS_PER_USER)
+        if len(self._users) < needed:
+            self._users += self._engine.run_order(
+                do="create_users", count=needed - len(self._users)
+            )
+        return [self._users[number // MAX_STREAMS_PER_USER] for number in range(streams)]
 
-    def _newcomers(self, streams: int) -> list[tuple[int, str]]:
-        """For endless streams, which count against the limit of their owners."""
-        people = self._desk.ask(do="people", count=-(-streams // PER_PERSON))
-        return [people[number // PER_PERSON] for number in range(streams)]
+    def _create_users(self, streams: int) -> list[tuple[int, str]]:
+        """Create users for endless streams, which count against the limit of their owners."""
+        users = self._engine.run_order(do="create_users", count=-(-streams // MAX_STREAMS_PER_USER))
+        return [users[number // MAX_STREAMS_PER_USER] for number in range(streams)]
 
-    def _readers(self, uuids: Sequence[str], people: Sequence[tuple[int, str]]) -> list[Spec]:
+    def _build_specs(self, uuids: Sequence[str], users: Sequence[tuple[int, str]]) -> list[Spec]:
         return [
-            self._reader(number, uuid, session)
-            for number, (uuid, (_, session)) in enumerate(zip(uuids, people, strict=True))
+            self._build_spec(number, uuid, session)
+            for number, (uuid, (_, session)) in enumerate(zip(uuids, users, strict=True))
         ]
 
-    def _reader(self, number: int, uuid: str, session: str) -> Spec:
+    def _build_spec(self, number: int, uuid: str, session: str) -> Spec:
         web = self._stack.webs[number % len(self._stack.webs)]
         return {
             "wire": "holdfast",
@@ -137,6 +145,6 @@ class Holdfast:
             "port": web.port,
             "path": "/ws/",
             "headers": [f"Origin: {web.url}", f"Cookie: sessionid={session}"],
-            "say": json.dumps({"type": "follow", "stream": uuid, "after": -1}),
+            "first_frame": json.dumps({"type": "follow", "stream": uuid, "after": -1}),
             "deflate": self.deflate,
         }

@@ -13,18 +13,18 @@ from tools.services.node import Packages
 PACKAGES = Packages(Path(__file__).resolve().parents[1] / "peers")
 
 
-def program(name: str, *arguments: str, **environment: str) -> Child:
+def start_program(name: str, *arguments: str, **environment: str) -> Child:
     """Run one of our programs for a peer. Raises `node.Missing`."""
     executable = PACKAGES.install()
     file = PACKAGES.programs() / f"{name}.mjs"
-    here = {**node.environment(), "NODE_ENV": "production", **environment}
-    return Child(name, str(executable), str(file), *arguments, environment=here)
+    node_environment = {**node.environment(), "NODE_ENV": "production", **environment}
+    return Child(name, str(executable), str(file), *arguments, environment=node_environment)
 
 
-def versions(*packages: str) -> dict[str, Any]:
+def read_versions(*packages: str) -> dict[str, Any]:
     """Return the versions of Node and of these packages, as installed."""
-    said = {"node": node.version(PACKAGES.install())}
+    versions = {"node": node.version(PACKAGES.install())}
     for package in packages:
         described = PACKAGES.module(*package.split("/"), "package.json")
-        said[package] = json.loads(described.read_text())["version"]
-    return said
+        versions[package] = json.loads(described.read_text())["version"]
+    return versions

@@ -21,21 +21,23 @@ class Resumable:
     name = "resumable-stream"
 
     def __init__(self) -> None:
-        self._open = ExitStack()
+        self._exit_stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._redis = self._open.enter_context(redis())
+        self._redis = self._exit_stack.enter_context(redis())
         url = self._redis.url
-        self._producer = self._open.enter_context(
-            peers.program("resumable-producer", REDIS_URL=url)
+        self._producer = self._exit_stack.enter_context(
+            peers.start_program("resumable-producer", REDIS_URL=url)
         )
-        self._reader = self._open.enter_context(peers.program("resumable-reader", REDIS_URL=url))
-        self._producer.hear()
-        self._port = self._reader.hear()["port"]
+        self._reader = self._exit_stack.enter_context(
+            peers.start_program("resumable-reader", REDIS_URL=url)
+        )
+        self._producer.read_answer()
+        self._port = self._reader.read_answer()["port"]
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._open.close()
+        self._exit_stack.close()
 
     @property
     def processes(self) -> dict[str, int]:
@@ -45,21 +47,21 @@ class Resumable:
             "redis": self._redis.pid,
         }
 
-    def begin(self, plan: Plan) -> Sequence[Spec]:
+    def start_streams(self, plan: Plan) -> Sequence[Spec]:
         streams = [
             {"id": uuid4().hex, "start": start, "rate": plan.rate, "count": plan.count}
-            for start in plan.starts()
+            for start in plan.list_start_times()
         ]
-        self._producer.ask(do="streams", streams=streams)
-        return [self._spec(stream["id"]) for stream in streams]
+        self._producer.run_order(do="streams", streams=streams)
+        return [self._build_spec(stream["id"]) for stream in streams]
 
-    def settle(self) -> None:
-        until(lambda: not self._producer.ask(do="count")["running"], within=20)
+    def wait_until_idle(self) -> None:
+        until(lambda: not self._producer.run_order(do="count")["running"], within=20)
 
-    def replayable(self, tokens: int, streams: int) -> Sequence[Spec]:
+    def create_replayable(self, tokens: int, streams: int) -> Sequence[Spec]:
         ids = [uuid4().hex for _ in range(streams)]
-        self._producer.ask(do="burst", ids=ids, count=tokens)
-        return [self._spec(id_) for id_ in ids]
+        self._producer.run_order(do="burst", ids=ids, count=tokens)
+        return [self._build_spec(id_) for id_ in ids]
 
-    def _spec(self, id_: object) -> Spec:
+    def _build_spec(self, id_: object) -> Spec:
         return {"wire": "events", "host": "127.0.0.1", "port": self._port, "path": f"/{id_}"}

@@ -21,7 +21,7 @@ class Plan:
     before: int = 0
     """Tokens that arrive at once when the stream begins; Holdfast only."""
 
-    def starts(self) -> list[float]:
+    def list_start_times(self) -> list[float]:
         apart = 1 / self.rate / self.streams
         return [self.start + number * apart for number in range(self.streams)]
 
@@ -41,15 +41,15 @@ class Subject(Protocol):
         """Return the pids of all processes that do the subject's work, by their tasks."""
         ...
 
-    def begin(self, plan: Plan) -> Sequence[Spec]:
-        """Start these streams. Return for each of them how a client reads it."""
+    def start_streams(self, plan: Plan) -> Sequence[Spec]:
+        """Start these streams. Return for each the spec of a client that reads it."""
         ...
 
-    def settle(self) -> None:
+    def wait_until_idle(self) -> None:
         """Return when no stream runs any more."""
         ...
 
-    def replayable(self, tokens: int, streams: int) -> Sequence[Spec]:
-        """Start streams that have a number of tokens and continue. Return how a client reads the
-        text so far."""
+    def create_replayable(self, tokens: int, streams: int) -> Sequence[Spec]:
+        """Start streams that have a number of tokens and continue. Return the specs of clients that
+        read the text so far."""
         ...

@@ -25,20 +25,20 @@ class Usual:
     def __init__(self, full_text: bool = False) -> None:
         self.name = SKETCH if full_text else USUAL
         self._full_text = full_text
-        self._open = ExitStack()
+        self._exit_stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._postgres = self._open.enter_context(postgres())
-        self._redis = self._open.enter_context(redis())
+        self._postgres = self._exit_stack.enter_context(postgres())
+        self._redis = self._exit_stack.enter_context(redis())
         folder = scratch_folder("usual")
-        self._open.callback(shutil.rmtree, folder, ignore_errors=True)
+        self._exit_stack.callback(shutil.rmtree, folder, ignore_errors=True)
         environment = {
             "PATH": os.environ["PATH"],
             "DJANGO_SETTINGS_MODULE": "benchmarks.usual.settings",
             "DATABASE_URL": self._postgres.url,
             "REDIS_URL": self._redis.url,
         }
-        here: dict[str, Any] = {"environment": environment, "cwd": ROOT}
+        options: dict[str, Any] = {"environment": environment, "cwd": ROOT}
         migrate = [sys.executable, "-m", "django", "migrate", "--run-syncdb", "--verbosity", "0"]
         subprocess.run(migrate, check=True, cwd=ROOT, env=environment)
         self._port = port = free_port()
@@ -48,16 +48,18 @@ class Usual:
             [*command, "--verbosity", "0", "benchmarks.usual.asgi:application"],
             log=folder / "web",
             ready=lambda: listens(port),
-            **here,
+            **options,
         )
-        self._open.callback(self._web.kill)
+        self._exit_stack.callback(self._web.kill)
         self._web.start()
         worker = [sys.executable, "-m", "benchmarks.usual", *(["full"] * self._full_text)]
-        self._worker = self._open.enter_context(Child("worker", *worker, environment=environment))
+        self._worker = self._exit_stack.enter_context(
+            Child("worker", *worker, environment=environment)
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._open.close()
+        self._exit_stack.close()
 
     @property
     def processes(self) -> dict[str, int]:
@@ -68,18 +70,24 @@ class Usual:
             "postgres": self._postgres.pid,
         }
 
-    def begin(self, plan: Plan) -> Sequence[Spec]:
+    def start_streams(self, plan: Plan) -> Sequence[Spec]:
         streams = [
-            {"start": start, "rate": plan.rate, "count": plan.count} for start in plan.starts()
+            {"start": start, "rate": plan.rate, "count": plan.count}
+            for start in plan.list_start_times()
         ]
-        return [self._spec(pk) for pk in self._worker.ask(do="streams", streams=streams)]
+        return [
+            self._build_spec(pk) for pk in self._worker.run_order(do="streams", streams=streams)
+        ]
 
-    def settle(self) -> None:
-        self._worker.ask(do="stop")
+    def wait_until_idle(self) -> None:
+        self._worker.run_order(do="stop")
 
-    def replayable(self, tokens: int, streams: int) -> Sequence[Spec]:
-        return [self._spec(self._worker.ask(do="stored", tokens=tokens)) for _ in range(streams)]
+    def create_replayable(self, tokens: int, streams: int) -> Sequence[Spec]:
+        return [
+            self._build_spec(self._worker.run_order(do="create_stored_reply", tokens=tokens))
+            for _ in range(streams)
+        ]
 
-    def _spec(self, message: int) -> Spec:
+    def _build_spec(self, message: int) -> Spec:
         path = f"/ws/{message}/"
         return {"wire": "usual", "host": "127.0.0.1", "port": self._port, "path": path}

@@ -1,4 +1,4 @@
-"""The sockets."""
+"""The ASGI application with the route of the sockets."""
 
 from __future__ import annotations
 

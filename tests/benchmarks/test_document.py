@@ -7,22 +7,22 @@ import pytest
 from benchmarks import document, report, results
 from benchmarks.goals import GOALS, Goal
 
-RUN = results.newest()
+RUN = results.read_newest()
 
 
 def test_the_page_is_written_from_the_newest_results() -> None:
-    assert document.PAGE.read_text() == document.page(RUN)
+    assert document.PAGE.read_text() == document.format_page(RUN)
 
 
-@pytest.mark.parametrize("name", document.plots(RUN))
+@pytest.mark.parametrize("name", document.draw_plots(RUN))
 def test_a_plot_is_drawn_from_the_newest_results(name: str) -> None:
-    drawn = (document.IMAGES / f"performance-{name}.svg").read_text()
-    assert drawn == document.plots(RUN)[name]
-    assert ElementTree.fromstring(drawn).tag.endswith("svg")
+    stored_plot = (document.IMAGES / f"performance-{name}.svg").read_text()
+    assert stored_plot == document.draw_plots(RUN)[name]
+    assert ElementTree.fromstring(stored_plot).tag.endswith("svg")
 
 
 def test_every_goal_was_measured() -> None:
-    measured = {goal.figure for goal, *_ in report.reached(RUN["figures"], [0, 0, 0])}
+    measured = {goal.figure for goal, *_ in report.rate_goals(RUN["figures"], [0, 0, 0])}
     assert measured == {goal.figure for goal in GOALS}
 
 
@@ -35,14 +35,14 @@ MORE = Goal("b", "a rate", must=30, aim=60, more=True)
 
 
 @pytest.mark.parametrize(
-    ("goal", "value", "met"),
+    ("goal", "value", "expected"),
     [(LESS, 0.5, True), (LESS, 0.51, False), (MORE, 30, True), (MORE, 29.9, False)],
 )
-def test_a_goal_is_reached_at_its_limit(goal: Goal, value: float, met: bool) -> None:
-    assert goal.met(value, goal.must) is met
+def test_a_goal_is_reached_at_its_limit(goal: Goal, value: float, expected: bool) -> None:
+    assert goal.is_met(value, goal.must) is expected
 
 
 def test_a_missed_requirement_is_named() -> None:
     figures = {GOALS[0].figure: [0.1, 9.9, 9.9], GOALS[1].figure: [0.1]}
-    assert report.missed(figures, [0, 0, 0]) == [GOALS[0].words]
-    assert report.missed({}, [0, 1, 0]) == [GOALS[-1].words]
+    assert report.find_missed_goals(figures, [0, 0, 0]) == [GOALS[0].label]
+    assert report.find_missed_goals({}, [0, 1, 0]) == [GOALS[-1].label]

@@ -18,13 +18,13 @@ class Transport:
     """Records the data that a client sends."""
 
     def __init__(self) -> None:
-        self.said = b""
+        self.sent = b""
 
     def write(self, data: bytes) -> None:
-        self.said += data
+        self.sent += data
 
     def abort(self) -> None:
-        self.said += b"<aborted>"
+        self.sent += b"<aborted>"
 
 
 class Reader:
@@ -32,12 +32,12 @@ class Reader:
 
     def __init__(self, wire: str, **spec: Any) -> None:
         self.text = ""
-        place = {"wire": wire, "host": "127.0.0.1", "port": 1, "path": "/"}
-        self.connection = WIRES[wire](place | spec, self._take)
+        address = {"wire": wire, "host": "127.0.0.1", "port": 1, "path": "/"}
+        self.connection = WIRES[wire](address | spec, self.add_text)
         self.transport = Transport()
         self.connection.connection_made(self.transport)
 
-    def _take(self, connection: Connection, text: str, now: float) -> None:
+    def add_text(self, connection: Connection, text: str, now: float) -> None:
         assert now <= time.monotonic()
         self.text += text
 
@@ -46,7 +46,7 @@ class Reader:
             self.connection.data_received(data[at : at + piece])
 
 
-def frame(payload: bytes, first: int = 0x81) -> bytes:
+def encode_frame(payload: bytes, first: int = 0x81) -> bytes:
     size = len(payload)
     if size < 126:
         return bytes([first, size]) + payload
@@ -55,12 +55,12 @@ def frame(payload: bytes, first: int = 0x81) -> bytes:
     return struct.pack("!BBQ", first, 127, size) + payload
 
 
-def chunk(first: int, index: int, delta: str) -> bytes:
+def encode_chunk(first: int, index: int, delta: str) -> bytes:
     return json.dumps({"type": "chunk", "first": first, "index": index, "delta": delta}).encode()
 
 
-PING = frame(b'{"type":"ping","n":3}')
-END = frame(b'{"type":"end"}')
+PING = encode_frame(b'{"type":"ping","n":3}')
+END = encode_frame(b'{"type":"end"}')
 
 
 @pytest.mark.parametrize("piece", [1, 2, 7, 1_000_000])
@@ -68,21 +68,28 @@ END = frame(b'{"type":"end"}')
 def test_frames_of_every_size_are_read_in_pieces_of_every_size(size: int, piece: int) -> None:
     if size > 200 and piece < 7:
         piece *= 997  # byte by byte it would take a minute
-    reader = Reader("holdfast", say="follow me")
+    reader = Reader("holdfast", first_frame="follow me")
     reader.feed(
-        UPGRADE + PING + frame(chunk(0, 3, "x" * size)) + frame(chunk(4, 4, "y")) + END, piece
+        UPGRADE
+        + PING
+        + encode_frame(encode_chunk(0, 3, "x" * size))
+        + encode_frame(encode_chunk(4, 4, "y"))
+        + END,
+        piece,
     )
     assert reader.text == "x" * size + "y"
-    assert b"follow me" in reader.transport.said
-    assert b'{"type": "pong", "n": 3}' in reader.transport.said
-    assert reader.connection.over.is_set()
-    assert not reader.connection.trouble
+    assert b"follow me" in reader.transport.sent
+    assert b'{"type": "pong", "n": 3}' in reader.transport.sent
+    assert reader.connection.ended.is_set()
+    assert not reader.connection.error
 
 
 def test_a_hole_in_the_indexes_is_an_error() -> None:
     reader = Reader("holdfast")
-    reader.feed(UPGRADE + frame(chunk(0, 3, "x")) + frame(chunk(5, 5, "y")))
-    assert reader.connection.trouble == "index 5 came after 3"
+    reader.feed(
+        UPGRADE + encode_frame(encode_chunk(0, 3, "x")) + encode_frame(encode_chunk(5, 5, "y"))
+    )
+    assert reader.connection.error == "index 5 came after 3"
 
 
 def test_compressed_frames_are_read_with_a_shared_context() -> None:
@@ -90,10 +97,10 @@ def test_compressed_frames_are_read_with_a_shared_context() -> None:
     reader = Reader("holdfast", deflate=True)
     reader.feed(UPGRADE)
     for n in range(3):
-        payload = deflate.compress(chunk(n, n, "kelp ")) + deflate.flush(zlib.Z_SYNC_FLUSH)
-        reader.feed(frame(payload[:-4], 0xC1))
+        payload = deflate.compress(encode_chunk(n, n, "kelp ")) + deflate.flush(zlib.Z_SYNC_FLUSH)
+        reader.feed(encode_frame(payload[:-4], 0xC1))
     assert reader.text == "kelp " * 3
-    assert b"permessage-deflate" in reader.transport.said
+    assert b"permessage-deflate" in reader.transport.sent
 
 
 EVENTS = {
@@ -109,23 +116,23 @@ def test_events_are_read_in_pieces_of_every_size(wire: str, piece: int) -> None:
     reader = Reader(wire)
     reader.feed(OK + EVENTS[wire], piece)
     assert reader.text == "kelp " * 3 if wire == "events" else "kelp" * 3
-    assert reader.connection.over.is_set()
+    assert reader.connection.ended.is_set()
 
 
 @pytest.mark.parametrize("piece", [1, 9, 10_000])
 @pytest.mark.parametrize("wire", EVENTS)
 def test_counted_events_have_the_same_text(wire: str, piece: int) -> None:
-    told = []
+    calls = []
     reader = Reader(wire)
     assert isinstance(reader.connection, Events)
-    reader.connection.only_count(3, lambda: told.append(True))
+    reader.connection.count_only(3, lambda: calls.append(True))
     reader.feed(OK + EVENTS[wire], piece)
-    assert told
-    assert reader.connection.counted_text().startswith("kelp")
+    assert calls
+    assert reader.connection.get_counted_text().startswith("kelp")
 
 
 def test_a_refused_reader_reports_it() -> None:
     reader = Reader("holdfast")
     reader.feed(b"HTTP/1.1 403 Forbidden\r\n\r\n")
-    assert "403" in reader.connection.trouble
-    assert reader.transport.said.endswith(b"<aborted>")
+    assert "403" in reader.connection.error
+    assert reader.transport.sent.endswith(b"<aborted>")

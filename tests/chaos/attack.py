@@ -187,9 +187,9 @@ def under_attack(
     """Return the honest person's figures during an attack, and the results of the attackers."""
     command = (sys.executable, "-m", "tests.chaos.attackers")
     with Child("attackers", *command) as attackers:
-        attackers.tell(**asdict(order))
+        attackers.send_order(**asdict(order))
         attacked = honest.measure(seconds, share=share, browser=browser)
-        return attacked, attackers.hear()
+        return attacked, attackers.read_answer()
 
 
 def make_accounts(stack: Stack) -> list[str]:

@@ -18,7 +18,7 @@ class ProviderProcess(Child):
 
     def __init__(self) -> None:
         super().__init__("provider", sys.executable, "-m", "tests.chaos.provider")
-        self.fake = Fake(json.loads(self.read())["url"])
+        self.fake = Fake(json.loads(self.read_line())["url"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Recorder(Child):
     def finish(self, within: float) -> None:
         """Cause no disturbances from now on, and end once everything has ended or the seconds are
         over."""
-        self.write(json.dumps({"finish": within}))
+        self.write_line(json.dumps({"finish": within}))
 
 
 class EngineUser(Recorder):
@@ -66,7 +66,7 @@ class Reader(Recorder):
 
     def begin(self, webs: list[str], people: list[Person]) -> None:
         cookies = [f"sessionid={person.cookies['sessionid']}" for person in people]
-        self.write(json.dumps({"webs": webs, "cookies": cookies, **asdict(self._habits)}))
+        self.write_line(json.dumps({"webs": webs, "cookies": cookies, **asdict(self._habits)}))
 
     def follow(self, person: int, stream: str) -> None:
-        self.write(json.dumps({"person": person, "follow": stream}))
+        self.write_line(json.dumps({"person": person, "follow": stream}))

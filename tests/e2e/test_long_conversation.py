@@ -23,7 +23,7 @@ IS_LAID_OUT = (
 @pytest.fixture
 def address(deployment: Deployment) -> str:
     """The address of such a conversation."""
-    return history.write(deployment, deployment.person("reader"))
+    return history.create_conversation(deployment, deployment.person("reader"))
 
 
 def test_older_messages_load_above_without_moving_the_page(
@@ -77,6 +77,6 @@ def test_the_first_screen_of_a_thousand_messages_shows_fifty(
     deployment: Deployment, address: str, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(deployment.person("reader"))
-    spent = history.first_screen(page, address)
+    spent = history.measure_first_screen(page, address)
     print(f"\nThe first screen of 1,000 messages: {spent} ms of the main thread (200 at most)")
     assert page.locator("#messages article").count() == 50

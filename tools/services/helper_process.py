@@ -35,30 +35,30 @@ class Child:
     def pid(self) -> int:
         return self._process.pid
 
-    def write(self, line: str) -> None:
+    def write_line(self, line: str) -> None:
         assert self._process.stdin
         self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
 
-    def read(self) -> str:
+    def read_line(self) -> str:
         assert self._process.stdout
         return self._process.stdout.readline()
 
-    def tell(self, **order: Any) -> None:
+    def send_order(self, **order: Any) -> None:
         """Send an order as JSON, without waiting."""
-        self.write(json.dumps(order))
+        self.write_line(json.dumps(order))
 
-    def hear(self) -> Any:
+    def read_answer(self) -> Any:
         """Return the next line, decoded from JSON. Raises RuntimeError if the helper has ended
         instead."""
-        if not (line := self.read()):
+        if not (line := self.read_line()):
             raise RuntimeError(f"{self.name} ended with {self._process.wait(5)}")
         return json.loads(line)
 
-    def ask(self, **order: Any) -> Any:
+    def run_order(self, **order: Any) -> Any:
         """Send an order as JSON, and return its answer."""
-        self.tell(**order)
-        return self.hear()
+        self.send_order(**order)
+        return self.read_answer()
 
     def wait(self, within: float) -> None:
         self._process.wait(within)

@@ -1,5 +1,5 @@
-"""The orders that a deployment takes without its pages: signed-in people, running streams, existing
-journals, and measurements of its database."""
+"""The orders that prepare a deployment without its pages: they create signed-in users, streams and
+journals, and measure its database."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from django.db.models import Count
 from django.db.models.functions import Now
 
 from accounts.models import User
-from benchmarks.engine.chats import conversations, folded, replies
+from benchmarks.engine.chats import create_conversations, create_folded_replies, start_replies
 from benchmarks.engine.source import SOURCE
-from benchmarks.tokens import WIDTH, token
+from benchmarks.tokens import TOKEN_CHARS, make_token
 from streaming import journal
 from streaming.journal import Append, Chunk
 from streaming.models import KIND_NUMBERS, Kind, State, Stream, Worker
@@ -26,13 +26,13 @@ JOURNAL = 'COPY streaming_streamchunk (stream_id, "index", kind, delta, "offset"
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
-def people(count: int) -> list[list[Any]]:
-    """Create people. Return their ids, and the keys of their sessions."""
-    made = [User(email=f"{uuid4().hex}@holdfast.test", password="!") for _ in range(count)]
-    return [[user.pk, _session(user)] for user in User.objects.bulk_create(made)]
+def create_users(count: int) -> list[list[Any]]:
+    """Create users. Return their ids, and the keys of their sessions."""
+    users = [User(email=f"{uuid4().hex}@holdfast.test", password="!") for _ in range(count)]
+    return [[user.pk, _create_session(user)] for user in User.objects.bulk_create(users)]
 
 
-def _session(user: User) -> str:
+def _create_session(user: User) -> str:
     session = SessionStore()
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = BACKEND
@@ -41,19 +41,21 @@ def _session(user: User) -> str:
     return str(session.session_key)
 
 
-def streams(owners: list[int], arguments: list[dict[str, Any]]) -> list[str]:
+def queue_streams(owners: list[int], arguments: list[dict[str, Any]]) -> list[str]:
     """Queue streams, one for each owner and arguments; workers find them within a second."""
-    return [str(stream.uuid) for stream in _made(owners, arguments)]
+    return [str(stream.uuid) for stream in _create_streams(owners, arguments)]
 
 
-def _made(owners: list[int], arguments: list[dict[str, Any]], **fields: Any) -> list[Stream]:
+def _create_streams(
+    owners: list[int], arguments: list[dict[str, Any]], **fields: Any
+) -> list[Stream]:
     return Stream.objects.bulk_create(
-        Stream(owner_id=owner, request_id=uuid4(), source=SOURCE, arguments=asked, **fields)
-        for owner, asked in zip(owners, arguments, strict=True)
+        Stream(owner_id=owner, request_id=uuid4(), source=SOURCE, arguments=each, **fields)
+        for owner, each in zip(owners, arguments, strict=True)
     )
 
 
-def journals(owners: list[int], chunks: int, ended: bool = False) -> list[str]:
+def create_journals(owners: list[int], chunks: int, ended: bool = False) -> list[str]:
     """Create streams with a number of chunks of one token each: ended, or of a worker that never
     returns."""
     lease = Now() + timedelta(days=1)
@@ -63,32 +65,34 @@ def journals(owners: list[int], chunks: int, ended: bool = False) -> list[str]:
         "worker": worker,
         "epoch": 1,
         "next_index": chunks,
-        "length": chunks * WIDTH,
+        "length": chunks * TOKEN_CHARS,
     }
     if ended:
         fields |= {"state": State.COMPLETED, "ended_at": Now(), "worker": None}
-    made = _made(owners, [{}] * len(owners), **fields)
+    created = _create_streams(owners, [{}] * len(owners), **fields)
     with connection.cursor() as cursor, cursor.copy(JOURNAL) as copy:
-        for stream in made:
+        for stream in created:
             for n in range(chunks):
-                copy.write_row((stream.pk, n, KIND_NUMBERS[Kind.TEXT], token(n), n * WIDTH))
-    _tidy()
-    return [str(stream.uuid) for stream in made]
+                copy.write_row(
+                    (stream.pk, n, KIND_NUMBERS[Kind.TEXT], make_token(n), n * TOKEN_CHARS)
+                )
+    _vacuum()
+    return [str(stream.uuid) for stream in created]
 
 
-def _tidy() -> None:
+def _vacuum() -> None:
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE streaming_streamchunk")
 
 
-def unfinished() -> dict[str, int]:
+def count_unfinished() -> dict[str, int]:
     """Count the streams of a finite source that have not ended, by state and note."""
     streams = Stream.objects.unfinished().exclude(arguments={})
     counts = streams.values_list("state", "note").annotate(Count("id"))
     return {f"{state} {note}".strip(): count for state, note, count in counts}
 
 
-def stored() -> list[int]:
+def measure_journal() -> list[int]:
     """Return the bytes of the journal with its index, and of the text in it."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -98,14 +102,14 @@ def stored() -> list[int]:
         return [int(value) for value in cursor.fetchone()]
 
 
-def append(streams: int, seconds: float) -> list[float]:
+def measure_appends(streams: int, seconds: float) -> list[float]:
     """Append one token to each of these streams in a commit, repeatedly. Return rows a second, and
     microseconds of this process's CPU for a row."""
-    names = journals([owner for owner, _ in people(1)] * streams, 0)
+    names = create_journals([owner for owner, _ in create_users(1)] * streams, 0)
     ids = dict(Stream.objects.filter(uuid__in=names).values_list("id", "uuid"))
     began, cpu, index = time.monotonic(), time.process_time(), 0
     while time.monotonic() < began + seconds:
-        chunk = Chunk(index, index, Kind.TEXT, token(index), index * WIDTH)
+        chunk = Chunk(index, index, Kind.TEXT, make_token(index), index * TOKEN_CHARS)
         entries = [Append(id_, uuid, 1, (chunk,)) for id_, uuid in ids.items()]
         assert len(journal.append(entries)) == streams
         index += 1
@@ -113,21 +117,21 @@ def append(streams: int, seconds: float) -> list[float]:
     spent = 1e6 * (time.process_time() - cpu) / rows
     rate = rows / (time.monotonic() - began)
     Stream.objects.filter(id__in=ids).update(state=State.COMPLETED, ended_at=Now())
-    _tidy()  # otherwise PostgreSQL does so by itself during another measurement
+    _vacuum()  # otherwise PostgreSQL does so by itself during another measurement
     return [rate, spent, rows]
 
 
 ORDERS = {
     order.__name__: order
     for order in (
-        append,
-        conversations,
-        folded,
-        journals,
-        people,
-        replies,
-        stored,
-        streams,
-        unfinished,
+        measure_appends,
+        create_conversations,
+        create_folded_replies,
+        create_journals,
+        create_users,
+        start_replies,
+        measure_journal,
+        queue_streams,
+        count_unfinished,
     )
 }
