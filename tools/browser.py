@@ -22,7 +22,7 @@ The browser tests need Chromium, and none was found or could be installed. Any o
 
 
 def main() -> None:
-    if not chromium.UNPACKED.exists():
+    if not chromium.UNPACKED_FOLDER.exists():
         unpack()
     if not (chromium.find() or from_playwright() or from_debian()):
         sys.exit(MISSING)
@@ -31,7 +31,7 @@ def main() -> None:
 def unpack() -> None:
     """Try once to get Debian's headless Chromium. Nothing is installed: the package that apt has
     verified is unpacked for these tests alone."""
-    chromium.UNPACKED.mkdir(parents=True)
+    chromium.UNPACKED_FOLDER.mkdir(parents=True)
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         return
     print("Looking for a Chromium without a window: asking apt", flush=True)
@@ -39,7 +39,7 @@ def unpack() -> None:
         wanted = ["chromium-headless-shell", "chromium-common"]
         attempt(["apt-get", "download", "-q", *wanted], folder, within=90)
         for package in Path(folder).glob("*.deb"):
-            attempt(["dpkg-deb", "-x", str(package), str(chromium.UNPACKED)])
+            attempt(["dpkg-deb", "-x", str(package), str(chromium.UNPACKED_FOLDER)])
 
 
 def from_playwright() -> bool:

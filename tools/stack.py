@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 from tools.deployment.deployment import Deployment, Server
 from tools.services import Postgres, Program, postgres
 
-BACK_OFF = 1.0  # seconds between a death and the next start
-LOOK = 0.1
+RESTART_DELAY_SECONDS = 1.0  # between a death and the next start
+POLL_SECONDS = 0.1
 
 Report = Callable[[str], None]
 
@@ -58,16 +58,16 @@ class Stack(Deployment):
         super().close()
 
     def _supervise(self) -> None:
-        due: dict[Program, float] = {}
-        while not self._closing.wait(LOOK):
+        restart_times: dict[Program, float] = {}
+        while not self._closing.wait(POLL_SECONDS):
             for program in self.programs:
                 if program.running:
                     continue
-                if program not in due:
+                if program not in restart_times:
                     self._report(f"{program.name} ended with {program.returncode}; restarting it")
-                    due[program] = time.monotonic() + BACK_OFF
-                elif time.monotonic() >= due[program]:
-                    del due[program]
+                    restart_times[program] = time.monotonic() + RESTART_DELAY_SECONDS
+                elif time.monotonic() >= restart_times[program]:
+                    del restart_times[program]
                     program.stop()  # it has ended already: this only cleans up after it
                     program.start(wait=False)
 
@@ -76,29 +76,29 @@ def main() -> None:
     """Start it, print its address, and end it on Ctrl-C or SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m tools.stack", description=__doc__)
     parser.add_argument("--server", choices=["daphne", "uvicorn"], default="daphne")
-    told = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: told.set())
-    with Stack(server=parser.parse_args().server, report=_say) as stack:
-        _say(_addresses(stack))
-        told.wait()
+    stop = threading.Event()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, lambda *_: stop.set())
+    with Stack(server=parser.parse_args().server, report=print_line) as stack:
+        print_line(format_addresses(stack))
+        stop.wait()
 
 
-def _addresses(stack: Stack) -> str:
+def format_addresses(stack: Stack) -> str:
     assert stack.redis is not None
-    places = {
+    addresses = {
         **{f"{web.name} ({stack.server})": f"{web.url}/" for web in stack.webs},
         "PostgreSQL": stack.environment["DATABASE_URL"],
         "Redis": stack.redis.url,
         "logs": str(stack.folder),
     }
-    lines = [f"  {name:<16}{place}" for name, place in places.items()]
+    lines = [f"  {name:<16}{address}" for name, address in addresses.items()]
     workers = ", ".join(worker.name for worker in stack.workers)
     end = f"  {workers} run the streams. Ctrl-C ends and removes everything."
     return "\n".join(["", *lines, "", end, ""])
 
 
-def _say(text: str) -> None:
+def print_line(text: str) -> None:
     print(text, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Wait for a condition with a deadline, instead of sleeping for a guessed time."""
+"""Wait for a condition with a deadline, instead of a sleep of a guessed time."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-EVERY = 0.02  # seconds between two checks
+POLL_SECONDS = 0.02  # between two checks
 
 
 def until(condition: Callable[[], T], *, within: float = 20.0, what: str = "") -> T:
@@ -17,8 +17,8 @@ def until(condition: Callable[[], T], *, within: float = 20.0, what: str = "") -
         answer = condition()
         if answer:
             return answer
-        assert time.monotonic() < deadline, _complaint(condition, what, within, answer)
-        time.sleep(EVERY)
+        assert time.monotonic() < deadline, _format_failure(condition, what, within, answer)
+        time.sleep(POLL_SECONDS)
 
 
 async def until_async(
@@ -30,10 +30,10 @@ async def until_async(
         answer = await condition()
         if answer:
             return answer
-        assert time.monotonic() < deadline, _complaint(condition, what, within, answer)
-        await asyncio.sleep(EVERY)
+        assert time.monotonic() < deadline, _format_failure(condition, what, within, answer)
+        await asyncio.sleep(POLL_SECONDS)
 
 
-def _complaint(condition: object, what: str, within: float, answer: object) -> str:
+def _format_failure(condition: object, what: str, within: float, answer: object) -> str:
     subject = what or getattr(condition, "__qualname__", repr(condition))
     return f"not within {within:g} s: {subject}; the last answer was {answer!r}"

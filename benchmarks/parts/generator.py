@@ -21,7 +21,7 @@ def measure(stage: Stage, outcome: Outcome) -> None:
     commands = {"Python": [sys.executable, "-m", "benchmarks.bare"]}
     try:
         executable = peers.PACKAGES.install()
-        commands["Node"] = [str(executable), str(peers.PACKAGES.programs() / "bare.mjs")]
+        commands["Node"] = [str(executable), str(peers.PACKAGES.copy_programs() / "bare.mjs")]
     except node.Missing as missing:
         stage.skip(str(missing))
     for streams in STREAMS:

@@ -16,7 +16,7 @@ from benchmarks.subjects.subject import Plan
 from tools.deployment.deployment import ROOT
 from tools.services import Program, free_port, postgres, redis
 from tools.services.helper_process import Child
-from tools.services.program import listens, scratch_folder
+from tools.services.program import is_listening, scratch_folder
 
 
 class Usual:
@@ -47,7 +47,7 @@ class Usual:
             "web",
             [*command, "--verbosity", "0", "benchmarks.usual.asgi:application"],
             log=folder / "web",
-            ready=lambda: listens(port),
+            ready=lambda: is_listening(port),
             **options,
         )
         self._exit_stack.callback(self._web.kill)

@@ -9,7 +9,7 @@ from tools.services import node
 from tools.services.node import Packages
 
 PACKAGES = Packages(Path(__file__).parent)
-PROGRAM = PACKAGES.module("@biomejs", "biome", "bin", "biome")
+PROGRAM = PACKAGES.get_module_path("@biomejs", "biome", "bin", "biome")
 COMMANDS = {
     "check": ["check", "--error-on-warnings"],
     "format": ["format", "--write"],
@@ -27,7 +27,7 @@ def main() -> int:
     try:
         executable = PACKAGES.install()
     except node.Missing as missing:
-        print(MISSING.format(why=missing, oldest=".".join(map(str, node.OLDEST))))
+        print(MISSING.format(why=missing, oldest=".".join(map(str, node.MIN_VERSION))))
         return 0
     done = subprocess.run([executable, PROGRAM, *command], cwd=node.ROOT, check=False)
     return done.returncode

@@ -25,7 +25,7 @@ from uuid import UUID, uuid4
 from tools.deployment.http_user import Person
 from tools.deployment.raw_rows import PostgresRows, Rows, SqliteRows
 from tools.services import Postgres, Program, Redis, free_port, postgres, redis
-from tools.services.program import Failed, listens, scratch_folder
+from tools.services.program import Failed, is_listening, scratch_folder
 
 Kind = Literal["embedded", "stack"]
 Server = Literal["daphne", "uvicorn"]
@@ -84,7 +84,7 @@ class Web(Program):
             name,
             [sys.executable, "-m", server, *self._arguments(server), "config.asgi:application"],
             log=log,
-            ready=lambda: listens(self.port),
+            ready=lambda: is_listening(self.port),
             environment=environment,
             cwd=root,
         )

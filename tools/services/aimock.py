@@ -7,10 +7,10 @@ from pathlib import Path
 
 from tools.services import node
 from tools.services.node import Packages
-from tools.services.program import Program, free_port, listens, scratch_folder
+from tools.services.program import Program, free_port, is_listening, scratch_folder
 
 PACKAGES = Packages(node.ROOT / "tests" / "aimock")
-COMMAND = PACKAGES.module("@copilotkit", "aimock", "dist", "cli.js")
+COMMAND = PACKAGES.get_module_path("@copilotkit", "aimock", "dist", "cli.js")
 
 MISSING = """\
 The second opinion on the providers' wires is left out: {why}. It comes from npm (aimock) and needs
@@ -22,7 +22,7 @@ class Missing(Exception):
     """There is no aimock here, and none could be fetched."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(MISSING.format(why=why, oldest=".".join(map(str, node.OLDEST))))
+        super().__init__(MISSING.format(why=why, oldest=".".join(map(str, node.MIN_VERSION))))
 
 
 class Aimock(Program):
@@ -35,7 +35,7 @@ class Aimock(Program):
             "aimock",
             [*command, "-f", str(fixtures), "--strict", "--log-level", "warn"],
             log=log,
-            ready=lambda: listens(self.port),
+            ready=lambda: is_listening(self.port),
             environment=node.environment(),
         )
 

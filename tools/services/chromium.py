@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-UNPACKED = Path(sys.prefix) / "chromium"
-SHELL = UNPACKED / "usr/lib/chromium/chromium-headless-shell"
+UNPACKED_FOLDER = Path(sys.prefix) / "chromium"
+SHELL = UNPACKED_FOLDER / "usr/lib/chromium/chromium-headless-shell"
 NAMES = (
     "chromium-headless-shell",
     *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
@@ -31,10 +31,10 @@ MISSING = "No Chromium was found. `make browser` installs one, or says how to ge
 
 def find() -> Path | None:
     """Return the first candidate that prints its version, or None."""
-    return next((path for path in _candidates() if _starts(path)), None)
+    return next((path for path in _list_candidates() if _starts(path)), None)
 
 
-def _candidates() -> Iterator[Path]:
+def _list_candidates() -> Iterator[Path]:
     named = os.environ.get("CHROMIUM")
     for name in (named, str(SHELL), *NAMES):
         if name and (path := shutil.which(name)):
@@ -43,7 +43,7 @@ def _candidates() -> Iterator[Path]:
 
 
 def _playwrights() -> Iterator[Path]:
-    """Playwright knows where its build would be, whether or not it was fetched."""
+    """Yield the path of Playwright's build, which need not be there."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:

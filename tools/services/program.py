@@ -16,8 +16,8 @@ import psutil
 
 from tools.services.reaper import get_reaper
 
-READY_WITHIN = 30.0  # seconds; a cold disk and two busy cores are slow
-GOES_WITHIN = 15.0
+READY_SECONDS = 30.0  # a cold disk and two busy cores are slow
+STOP_SECONDS = 15.0
 
 
 class Failed(Exception):
@@ -49,7 +49,7 @@ class Program:
         self.user = user
         self.cwd = cwd
         self._process: subprocess.Popen[bytes] | None = None
-        self._log_began = 0
+        self._log_start = 0
 
     @property
     def pid(self) -> int:
@@ -68,7 +68,7 @@ class Program:
     def start(self, *, wait: bool = True) -> None:
         """Start it and, unless `wait` is off, return only once it is ready."""
         with self.log.open("ab") as output:
-            self._log_began = output.tell()
+            self._log_start = output.tell()
             self._process = subprocess.Popen(
                 self.command,
                 cwd=self.cwd,
@@ -83,7 +83,7 @@ class Program:
         if wait:
             self.wait_until_ready()
 
-    def wait_until_ready(self, within: float = READY_WITHIN) -> None:
+    def wait_until_ready(self, within: float = READY_SECONDS) -> None:
         deadline = time.monotonic() + within
         while True:
             if not self.running:
@@ -94,10 +94,10 @@ class Program:
                 raise Failed(f"{self.name} was not ready within {within:g} s:\n{self.tail()}")
             time.sleep(0.02)
 
-    def stop(self, by: signal.Signals = signal.SIGTERM, within: float = GOES_WITHIN) -> int:
+    def stop(self, by: signal.Signals = signal.SIGTERM, within: float = STOP_SECONDS) -> int:
         """Send SIGTERM and wait. A process that does not end in time is killed and reported."""
         if self._process is None or self._process.poll() is not None:
-            self._ended()
+            self._remove_group()
             return self.returncode or 0
         self.resume()
         self._process.send_signal(by)
@@ -107,7 +107,7 @@ class Program:
             self.kill()
             raise Failed(f"{self.name} did not go within {within:g} s:\n{self.tail()}") from None
         finally:
-            self._ended()
+            self._remove_group()
 
     def kill(self) -> None:
         """Send SIGKILL to its whole group: it can't clean up or flush."""
@@ -116,7 +116,7 @@ class Program:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        self._ended()
+        self._remove_group()
 
     def pause(self) -> None:
         """Send SIGSTOP to it and its children: connections stay open and nothing answers."""
@@ -132,16 +132,16 @@ class Program:
 
     def output(self) -> str:
         """Return its output since its first start."""
-        return self._read(0)
+        return self._read_log(0)
 
     def output_of_this_run(self) -> str:
         """Return its output since its last start."""
-        return self._read(self._log_began)
+        return self._read_log(self._log_start)
 
     def tail(self, lines: int = 40) -> str:
         return "\n".join(self.output().splitlines()[-lines:])
 
-    def _read(self, start: int) -> str:
+    def _read_log(self, start: int) -> str:
         if not self.log.exists():
             return ""
         return self.log.read_bytes()[start:].decode(errors="replace")
@@ -153,7 +153,7 @@ class Program:
                 with suppress(psutil.NoSuchProcess):
                     process.send_signal(which)
 
-    def _ended(self) -> None:
+    def _remove_group(self) -> None:
         if self._process is not None:
             get_reaper().remove_group(self._process.pid)
 
@@ -166,7 +166,7 @@ def free_port() -> int:
         return port
 
 
-def listens(port: int) -> bool:
+def is_listening(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0

