@@ -1,4 +1,4 @@
-"""Requests of adapters, and what comes back."""
+"""Collects the events of adapters."""
 
 from __future__ import annotations
 

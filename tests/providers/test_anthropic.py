@@ -24,8 +24,8 @@ async def ask_claude(fake: Fake, request: Request) -> list[ReplyEvent]:
 
 async def test_a_request_always_has_a_token_limit_and_readable_reasoning(fake: Fake) -> None:
     await ask_claude(fake, Request("claude-opus-5-5", TURNS))
-    [asked] = fake.requests()
-    assert asked.body == {
+    [record] = fake.requests()
+    assert record.body == {
         "model": "claude-opus-5-5",
         "messages": [
             {"role": "user", "content": "Kelp?"},
@@ -60,10 +60,10 @@ async def test_only_models_with_adaptive_thinking_get_the_thinking_parameter(
 
 async def test_a_temperature_is_sent_over_the_api_that_accepts_one(fake: Fake) -> None:
     await ask_claude(fake, Request("claude-opus-4-6", TURNS, temperature=0.5))
-    [asked] = fake.requests()
-    assert asked.body["temperature"] == 0.5
-    assert "thinking" not in asked.body
-    assert asked.headers["anthropic-version"] == "2023-06-01"
+    [record] = fake.requests()
+    assert record.body["temperature"] == 0.5
+    assert "thinking" not in record.body
+    assert record.headers["anthropic-version"] == "2023-06-01"
 
 
 async def test_the_refused_parameter_is_named(fake: Fake) -> None:
@@ -132,11 +132,11 @@ async def test_a_last_event_without_a_reason_completes_with_reason_unknown(fake:
     stop = b'event: message_stop\ndata: {"type": "message_stop"}\n\n'
     started = {"type": "content_block_start", "content_block": {"type": "text", "text": "Kelp"}}
     body = b"data: " + json.dumps(started).encode() + b"\n\n" + stop
-    asked = Request("claude-opus-5-5", TURNS[:1])
+    record = Request("claude-opus-5-5", TURNS[:1])
     fake.script(Behaviour(extra=body), Behaviour(extra=stop))
-    assert await ask_claude(fake, asked) == [Delta("Kelp"), Finish("unknown", None, "req_fake")]
+    assert await ask_claude(fake, record) == [Delta("Kelp"), Finish("unknown", None, "req_fake")]
     with pytest.raises(errors.ProviderError, match="without any text"):
-        await ask_claude(fake, asked)
+        await ask_claude(fake, record)
 
 
 async def test_the_servers_environment_stays_out_of_the_request(

@@ -1,4 +1,4 @@
-"""How long an exchange waits, and what it makes of answers that are no stream."""
+"""The timeouts of a call, and its errors for responses that are no stream."""
 
 import asyncio
 import gzip
@@ -24,7 +24,7 @@ from tests.providers.wires import WIRES, Wire
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake
 
 TIMES = Timeouts(connect=1.0, first_delta=0.5, idle=0.5, reasoning=1.2)
-"""A busy machine sends a sign of life that is due every 10 ms half a second later at most."""
+"""On a busy machine a keep-alive that is due every 10 ms comes up to half a second late."""
 
 
 async def ask_wire(fake: Fake, wire: Wire) -> list[ReplyEvent]:
@@ -32,14 +32,14 @@ async def ask_wire(fake: Fake, wire: Wire) -> list[ReplyEvent]:
     return await collect_events(adapter, Request(wire.model, (Turn("user", "?"),)))
 
 
-# Signs of life that say nothing
+# Keep-alives without content
 
 
-@pytest.mark.parametrize("begun", [False, True], ids=["before the first word", "in the middle"])
-async def test_keep_alives_extend_the_wait_but_not_without_limit(begun: bool) -> None:
+@pytest.mark.parametrize("has_begun", [False, True], ids=["before the first word", "in the middle"])
+async def test_keep_alives_extend_the_wait_but_not_without_limit(has_begun: bool) -> None:
     started = time.monotonic()
     with pytest.raises(errors.TimedOut):
-        await kept_alive(TIMES, *([Delta("Kelp")] if begun else []))
+        await stream_with_keep_alives(TIMES, *([Delta("Kelp")] if has_begun else []))
     assert time.monotonic() - started >= TIMES.reasoning
 
 
@@ -49,12 +49,12 @@ async def test_keep_alives_after_the_end_marker_delay_nothing(
     monkeypatch.setattr(calls, "USAGE_WAIT_SECONDS", 0.1)
     patient = Timeouts(first_delta=60.0, idle=60.0)
     async with asyncio.timeout(10):
-        events = await kept_alive(patient, Delta("Kelp"), Reason("stop"))
+        events = await stream_with_keep_alives(patient, Delta("Kelp"), Reason("stop"))
     assert events == [Delta("Kelp"), Finish("stop")]
 
 
-class Alive(HttpAdapter):
-    """A provider that sends these events, and then nothing but signs of life."""
+class KeepAliveAdapter(HttpAdapter):
+    """A provider that sends these events, and then only keep-alives."""
 
     is_keyless = True
 
@@ -85,33 +85,33 @@ class Alive(HttpAdapter):
         return []
 
 
-async def kept_alive(timeouts: Timeouts, *sent: ParsedEvent) -> list[ReplyEvent]:
-    answered = asyncio.Event()
+async def stream_with_keep_alives(timeouts: Timeouts, *sent: ParsedEvent) -> list[ReplyEvent]:
+    is_done = asyncio.Event()
 
-    async def answer(asked: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
-        answer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
-        await asked.read()
-        answer.close()
-        answered.set()
+    async def serve(reader: asyncio.StreamReader, serve: asyncio.StreamWriter) -> None:
+        serve.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
+        await reader.read()
+        serve.close()
+        is_done.set()
 
-    async with await asyncio.start_server(answer, "127.0.0.1") as server:
+    async with await asyncio.start_server(serve, "127.0.0.1") as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        adapter = Alive(timeouts, url, *sent)
+        adapter = KeepAliveAdapter(timeouts, url, *sent)
         try:
             return [event async for event in adapter.stream(Request("m", ()), Secret(""))]
         finally:
-            await answered.wait()
+            await is_done.wait()
 
 
-# Answers that are no stream
+# Responses that are no stream
 
 
 @pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
 async def test_an_error_body_with_a_success_status_is_an_error(fake: Fake, wire: Wire) -> None:
     for label in ("wrong key", "no credit", "rate limited", "overloaded"):
-        answer, expected = wire.failures[label]
+        serve, expected = wire.failures[label]
         fake.reset()
-        fake.script(Behaviour(error=ErrorAnswer(200, answer.body)))
+        fake.script(Behaviour(error=ErrorAnswer(200, serve.body)))
         with pytest.raises(errors.ProviderError) as caught:
             await ask_wire(fake, wire)
         assert (label, type(caught.value)) == (label, expected)
@@ -137,9 +137,9 @@ async def test_redirects_are_not_followed(fake: Fake, wire: Wire) -> None:
 
 @pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
 async def test_a_compressed_error_is_classified_by_its_status(fake: Fake, wire: Wire) -> None:
-    packed = gzip.compress(b"{}").decode("latin-1")
+    compressed = gzip.compress(b"{}").decode("latin-1")
     headers = {"content-encoding": "gzip", "retry-after": "7"}
-    fake.script(Behaviour(error=ErrorAnswer(429, packed, headers)))
+    fake.script(Behaviour(error=ErrorAnswer(429, compressed, headers)))
     with pytest.raises(errors.RateLimited) as caught:
         await ask_wire(fake, wire)
     assert caught.value.retry_after == 7.0

@@ -27,19 +27,19 @@ async def ask_ollama(fake: Fake, request: Request | None = None) -> list[ReplyEv
     return await collect_events(adapter, request, KEY)
 
 
-def event(**chunk: Any) -> bytes:
+def encode_event(**chunk: Any) -> bytes:
     return b"data: " + json.dumps({"id": "chatcmpl-1", "choices": [], **chunk}).encode() + b"\n\n"
 
 
-def choice(finish: str | None = None, **delta: Any) -> bytes:
-    return event(choices=[{"index": 0, "delta": delta, "finish_reason": finish}])
+def encode_choice(finish: str | None = None, **delta: Any) -> bytes:
+    return encode_event(choices=[{"index": 0, "delta": delta, "finish_reason": finish}])
 
 
 async def test_unset_parameters_are_not_sent(fake: Fake) -> None:
     await ask_ollama(fake)
-    [asked] = fake.requests()
-    assert asked.path == "/v1/chat/completions"
-    assert asked.body == {
+    [record] = fake.requests()
+    assert record.path == "/v1/chat/completions"
+    assert record.body == {
         "model": "gpt-4o",
         "messages": [
             {"role": "user", "content": "Kelp?"},
@@ -54,10 +54,10 @@ async def test_unset_parameters_are_not_sent(fake: Fake) -> None:
 async def test_all_set_parameters_are_sent(fake: Fake) -> None:
     request = Request("llama", TURNS, system="Be brief.", max_tokens=50, temperature=0.0)
     await ask_ollama(fake, request)
-    [asked] = fake.requests()
-    assert asked.body["messages"][0] == {"role": "system", "content": "Be brief."}
-    assert asked.body["max_tokens"] == 50
-    assert asked.body["temperature"] == 0.0
+    [record] = fake.requests()
+    assert record.body["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert record.body["max_tokens"] == 50
+    assert record.body["temperature"] == 0.0
 
 
 def test_openai_itself_gets_the_newer_parameter_names() -> None:
@@ -95,14 +95,18 @@ async def test_the_servers_environment_stays_out_of_the_request(
 
 
 async def test_both_field_names_of_reasoning_are_read(fake: Fake) -> None:
-    body = choice(reasoning="a") + choice(reasoning_content="b") + choice(content="c")
+    body = (
+        encode_choice(reasoning="a")
+        + encode_choice(reasoning_content="b")
+        + encode_choice(content="c")
+    )
     fake.script(Behaviour(extra=body))
     events = await ask_ollama(fake)
     assert events[:-1] == [Delta("a", "reasoning"), Delta("b", "reasoning"), Delta("c")]
 
 
 async def test_reasoning_of_an_unknown_shape_fails_no_reply(fake: Fake) -> None:
-    body = choice(reasoning={"content": "a"}) + choice(reasoning=["b"], content="c")
+    body = encode_choice(reasoning={"content": "a"}) + encode_choice(reasoning=["b"], content="c")
     fake.script(Behaviour(extra=body))
     assert (await ask_ollama(fake))[:-1] == [Delta("c")]
 
@@ -110,8 +114,10 @@ async def test_reasoning_of_an_unknown_shape_fails_no_reply(fake: Fake) -> None:
 async def test_content_in_parts_is_split_into_text_and_reasoning(fake: Fake) -> None:
     thoughts = [{"type": "thinking", "thinking": [{"type": "text", "text": t}]} for t in "ab"]
     text = {"type": "text", "text": "c"}
-    body = choice(content=thoughts) + choice(content=[text, {"type": "reference", "ids": [1]}])
-    fake.script(Behaviour(extra=body + choice(content=[])))
+    body = encode_choice(content=thoughts) + encode_choice(
+        content=[text, {"type": "reference", "ids": [1]}]
+    )
+    fake.script(Behaviour(extra=body + encode_choice(content=[])))
     events = await ask_ollama(fake)
     assert events[:-1] == [Delta("a", "reasoning"), Delta("b", "reasoning"), Delta("c")]
 
@@ -119,18 +125,22 @@ async def test_content_in_parts_is_split_into_text_and_reasoning(fake: Fake) -> 
 async def test_the_first_of_several_choices_is_used(fake: Fake) -> None:
     second = {"index": 1, "delta": {"content": "no"}, "finish_reason": "length"}
     first = {"index": 0, "delta": {"content": "Yes"}}
-    body = event(choices=[second, first]) + event(choices=[second]) + choice("stop")
+    body = (
+        encode_event(choices=[second, first])
+        + encode_event(choices=[second])
+        + encode_choice("stop")
+    )
     fake.script(Behaviour(extra=body, end_after=0))
     assert await ask_ollama(fake) == [Delta("Yes"), Finish("stop", None, "req_fake")]
 
 
 async def test_null_fields_are_ignored(fake: Fake) -> None:
     body = (
-        event(choices=None, usage=None)
-        + event(choices=[{"index": 0, "delta": None, "finish_reason": None}])
-        + choice(content=None, refusal=None, tool_calls=None)
-        + choice("stop", content="Yes")
-        + event(usage={"prompt_tokens": 3, "completion_tokens": None})
+        encode_event(choices=None, usage=None)
+        + encode_event(choices=[{"index": 0, "delta": None, "finish_reason": None}])
+        + encode_choice(content=None, refusal=None, tool_calls=None)
+        + encode_choice("stop", content="Yes")
+        + encode_event(usage={"prompt_tokens": 3, "completion_tokens": None})
     )
     fake.script(Behaviour(extra=body, end_after=0))
     assert await ask_ollama(fake) == [
@@ -149,17 +159,17 @@ async def test_a_response_without_streaming_is_a_reply(fake: Fake) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        event(error={"message": "full", "code": 503}),
-        event(
+        encode_event(error={"message": "full", "code": 503}),
+        encode_event(
             error={"message": "full", "code": "overloaded"}, choices=[{"finish_reason": "error"}]
         ),
-        event(object="error", message="full", type="overloaded_error"),
+        encode_event(object="error", message="full", type="overloaded_error"),
         b'event: error\ndata: {"message": "full", "code": "overloaded"}\n\n',
     ],
     ids=["code", "with a finish", "object", "event"],
 )
 async def test_every_form_of_an_error_is_recognised(fake: Fake, body: bytes) -> None:
-    fake.script(Behaviour(extra=choice(content="Yes") + body))
+    fake.script(Behaviour(extra=encode_choice(content="Yes") + body))
     events = get_adapter("ollama", base_url=fake.openai).stream(Request("m", TURNS), Secret(KEY))
     assert await anext(events) == Delta("Yes")
     with pytest.raises(errors.Overloaded) as caught:
@@ -168,7 +178,7 @@ async def test_every_form_of_an_error_is_recognised(fake: Fake, body: bytes) -> 
 
 
 async def test_a_finish_reason_of_error_is_no_success(fake: Fake) -> None:
-    fake.script(Behaviour(extra=choice(content="Yes") + choice("error"), end_after=0))
+    fake.script(Behaviour(extra=encode_choice(content="Yes") + encode_choice("error"), end_after=0))
     with pytest.raises(errors.ProviderError, match="answered with an error"):
         await ask_ollama(fake)
 
@@ -181,7 +191,7 @@ async def test_after_the_end_marker_nothing_can_fail(
 ) -> None:
     monkeypatch.setattr(calls, "USAGE_WAIT_SECONDS", 0.1)
     usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-    body = choice(content="Yes") + choice("stop") + event(usage=usage)
+    body = encode_choice(content="Yes") + encode_choice("stop") + encode_event(usage=usage)
     fake.script(replace(ending, extra=body))
     assert await ask_ollama(fake) == [
         Delta("Yes"),
@@ -190,14 +200,14 @@ async def test_after_the_end_marker_nothing_can_fail(
 
 
 async def test_the_marker_in_the_same_chunk_as_the_last_text_counts(fake: Fake) -> None:
-    fake.script(Behaviour(extra=choice("length", content="Yes"), end_after=0))
+    fake.script(Behaviour(extra=encode_choice("length", content="Yes"), end_after=0))
     assert await ask_ollama(fake) == [Delta("Yes"), Finish("length", None, "req_fake")]
 
 
 @pytest.mark.parametrize("done", [b"data: [DONE]\n\n", b"data: [DONE]\n", b"data:[DONE] \r\n\r\n"])
 async def test_done_without_a_reason_completes_with_reason_unknown(fake: Fake, done: bytes) -> None:
     usage = {"prompt_tokens": 3, "completion_tokens": 2}
-    body = choice(content="Yes") + event(usage=usage) + done
+    body = encode_choice(content="Yes") + encode_event(usage=usage) + done
     fake.script(Behaviour(error=ErrorAnswer(200, body.decode())))
     assert await ask_ollama(fake) == [
         Delta("Yes"),
@@ -206,14 +216,14 @@ async def test_done_without_a_reason_completes_with_reason_unknown(fake: Fake, d
 
 
 async def test_an_unknown_reason_before_done_becomes_other(fake: Fake) -> None:
-    body = choice(content="Yes") + choice("something_new") + b"data: [DONE]\n\n"
+    body = encode_choice(content="Yes") + encode_choice("something_new") + b"data: [DONE]\n\n"
     fake.script(Behaviour(error=ErrorAnswer(200, body.decode())))
     assert await ask_ollama(fake) == [Delta("Yes"), Finish("other", None, "req_fake")]
 
 
-@pytest.mark.parametrize("body", [b"", choice(content="\n"), choice(reasoning="Hm.")])
+@pytest.mark.parametrize("body", [b"", encode_choice(content="\n"), encode_choice(reasoning="Hm.")])
 async def test_done_without_a_reason_and_without_text_is_an_error(fake: Fake, body: bytes) -> None:
-    complete = body + event(usage={"prompt_tokens": 3}) + b"data: [DONE]\n\n"
+    complete = body + encode_event(usage={"prompt_tokens": 3}) + b"data: [DONE]\n\n"
     fake.script(Behaviour(error=ErrorAnswer(200, complete.decode())))
     with pytest.raises(errors.ProviderError, match="ended its reply without any text"):
         await ask_ollama(fake, Request("gpt-4o", TURNS[:1]))
@@ -234,7 +244,7 @@ async def test_comments_that_keep_a_connection_alive_are_no_text(fake: Fake) -> 
     [
         b"data: {not json\n\n",
         b"data: \xff\xfe\n\n",
-        choice(content=["a", "list"]),
+        encode_choice(content=["a", "list"]),
         b'data: {"choices": 5}\n\n',
         b"data: 5\n\n",
     ],
@@ -266,12 +276,12 @@ async def test_a_compressed_response_is_refused(fake: Fake) -> None:
 
 
 async def test_a_redirect_is_not_followed(fake: Fake) -> None:
-    elsewhere = {"location": f"{fake.url}/elsewhere/chat/completions"}
-    fake.script(Behaviour(error=ErrorAnswer(307, "", headers=elsewhere)))
+    headers_elsewhere = {"location": f"{fake.url}/elsewhere/chat/completions"}
+    fake.script(Behaviour(error=ErrorAnswer(307, "", headers=headers_elsewhere)))
     with pytest.raises(errors.ProviderError) as caught:
         await ask_ollama(fake)
     assert caught.value.status == 307
-    assert [asked.path for asked in fake.requests()] == ["/v1/chat/completions"]
+    assert [record.path for record in fake.requests()] == ["/v1/chat/completions"]
 
 
 async def test_the_refused_parameter_is_named(fake: Fake) -> None:

@@ -23,25 +23,27 @@ from tests.providers import factories
 from tests.providers.factories import KEY, collect_until_error, join_text
 from tests.providers.wires import WIRES, Wire
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
-from tools.fake_provider import Usage as Claimed
+from tools.fake_provider import Usage as ReportedUsage
 
 OWN_FILES = {__file__, factories.__file__}  # these know the key
-FAR_APART = 61  # Bytes between two seams, so that a reply has many and still is mostly whole.
+SEAM_DISTANCE_BYTES = (
+    61  # Bytes between two seams, so that a reply has many and still is mostly whole.
+)
 QUICK = Timeouts(connect=2.0, first_delta=0.3, idle=0.2)
 
-Make = Callable[..., Adapter]
+MakeAdapter = Callable[..., Adapter]
 
 pytestmark = pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
 
 
 @pytest.fixture
-def make(fake: Fake, wire: Wire) -> Make:
-    """The wire's adapter, speaking to the fake."""
+def make_adapter(fake: Fake, wire: Wire) -> MakeAdapter:
+    """Return a factory of the wire's adapter, which calls the fake."""
 
-    def make_adapter(**options: Any) -> Adapter:
+    def make(**options: Any) -> Adapter:
         return get_adapter(wire.provider, **({"base_url": wire.base_url(fake)} | options))
 
-    return make_adapter
+    return make
 
 
 def build_request(wire: Wire, prompt: str = "Tell me about kelp.") -> Request:
@@ -57,115 +59,135 @@ async def list_models(fake: Fake, wire: Wire) -> tuple[ModelInfo, ...]:
 
 
 async def test_text_comes_in_order_and_ends_with_one_finish(
-    fake: Fake, wire: Wire, make: Make
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
 ) -> None:
     fake.script(Behaviour.of("Kelp ", "is ", "anchored."))
-    events, error = await collect_until_error(make(), build_request(wire))
+    events, error = await collect_until_error(make_adapter(), build_request(wire))
     assert [e.text for e in events if isinstance(e, Delta)] == ["Kelp ", "is ", "anchored."]
     assert [type(e) for e in events] == [Delta, Delta, Delta, Finish]
     assert error is None
 
 
-async def test_reasoning_is_separated_from_the_text(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_reasoning_is_separated_from_the_text(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
+) -> None:
     fake.script(Behaviour((Piece("Hm, ", "reasoning"), Piece("tides.", "reasoning"), Piece("Yes"))))
-    events, _ = await collect_until_error(make(), build_request(wire))
+    events, _ = await collect_until_error(make_adapter(), build_request(wire))
     assert join_text(events, "reasoning") == "Hm, tides."
     assert join_text(events) == "Yes"
 
 
-async def test_usage_equals_the_providers_count(fake: Fake, wire: Wire, make: Make) -> None:
-    claimed = Claimed(input=120, output=34, reasoning=12, cached=100)
+async def test_usage_equals_the_providers_count(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
+) -> None:
+    claimed = ReportedUsage(input=120, output=34, reasoning=12, cached=100)
     fake.script(Behaviour.of("Yes", usage=claimed))
-    events, _ = await collect_until_error(make(), build_request(wire))
+    events, _ = await collect_until_error(make_adapter(), build_request(wire))
     assert events[-1] == Finish("stop", Usage(120, 34, 12, 100).to_counts(), "req_fake")
 
 
-async def test_missing_usage_is_unknown_and_not_zero(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_missing_usage_is_unknown_and_not_zero(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
+) -> None:
     fake.script(Behaviour.of("Yes", usage=None))
-    events, _ = await collect_until_error(make(), build_request(wire))
+    events, _ = await collect_until_error(make_adapter(), build_request(wire))
     assert events[-1] == Finish("stop", None, "req_fake")
 
 
 @pytest.mark.filterwarnings("ignore:.* is not a valid")  # Google's SDK, of a new word.
-async def test_every_finish_reason_is_translated(fake: Fake, wire: Wire, make: Make) -> None:
-    for theirs, ours in wire.finishes.items():
+async def test_every_finish_reason_is_translated(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
+) -> None:
+    for theirs, ours in wire.finish_reasons.items():
         fake.script(Behaviour.of("Yes", finish=theirs))
-        events, _ = await collect_until_error(make(), build_request(wire))
+        events, _ = await collect_until_error(make_adapter(), build_request(wire))
         assert isinstance(events[-1], Finish)
         assert (theirs, events[-1].reason) == (theirs, ours)
 
 
-async def test_a_refusal_is_text_that_ends_as_a_refusal(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_a_refusal_is_text_that_ends_as_a_refusal(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
+) -> None:
     fake.script(Behaviour((Piece("I'd rather ", "refusal"), Piece("not.", "refusal"))))
-    events, _ = await collect_until_error(make(), build_request(wire))
+    events, _ = await collect_until_error(make_adapter(), build_request(wire))
     assert join_text(events) == "I'd rather not."
     assert isinstance(events[-1], Finish)
-    assert events[-1].reason == wire.refused
+    assert events[-1].reason == wire.refusal_reason
 
 
-async def test_an_empty_reply_yields_only_a_finish(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_an_empty_reply_yields_only_a_finish(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
+) -> None:
     fake.script(Behaviour())
-    events, _ = await collect_until_error(make(), build_request(wire))
+    events, _ = await collect_until_error(make_adapter(), build_request(wire))
     assert [type(e) for e in events] == [Finish]
 
 
 # Text, whatever it is cut into
 
 
-async def test_halves_of_an_emoji_arrive_as_one(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_halves_of_an_emoji_arrive_as_one(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
+) -> None:
     fake.script(Behaviour.of("a\ud83d", "\ude00b", "\ud83d", "\udc69\u200d\ud83d", "\udd2c"))
-    events, _ = await collect_until_error(make(), build_request(wire))
+    events, _ = await collect_until_error(make_adapter(), build_request(wire))
     assert [e.text for e in events if isinstance(e, Delta)] == ["a😀b", "👩\u200d", "🔬"]
 
 
-async def test_half_an_emoji_before_a_cut_is_no_text(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_half_an_emoji_before_a_cut_is_no_text(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
+) -> None:
     fake.script(Behaviour.of("Kelp", "a\ud83d", "lost", cut_after=2))
-    events, error = await collect_until_error(make(), build_request(wire))
+    events, error = await collect_until_error(make_adapter(), build_request(wire))
     assert events == [Delta("Kelp")]
     assert type(error) is errors.Interrupted
 
 
 async def test_marks_line_ends_and_spaces_pass_untouched(
-    fake: Fake, wire: Wire, make: Make
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
 ) -> None:
     pieces = ["e", "\u0301", "\r", "\n", "\r\n", " \t", "\u2028", "\u200f", "z\u0335", "\ufeff"]
     fake.script(Behaviour.of(*pieces))
-    events, _ = await collect_until_error(make(), build_request(wire))
+    events, _ = await collect_until_error(make_adapter(), build_request(wire))
     assert join_text(events) == "".join(pieces)
 
 
 async def test_characters_no_database_stores_are_replaced(
-    fake: Fake, wire: Wire, make: Make
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
 ) -> None:
     fake.script(Behaviour.of("a\0b", "\udc00", "c\ud83d"))
-    events, _ = await collect_until_error(make(), build_request(wire))
+    events, _ = await collect_until_error(make_adapter(), build_request(wire))
     assert join_text(events) == "a\ufffdb\ufffdc\ufffd"
 
 
-async def test_a_hundred_kilobytes_arrive_completely(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_a_hundred_kilobytes_arrive_completely(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
+) -> None:
     pieces = [f"{number:04d} 潮汐 \U0001f30a {'kelp ' * 7}\r\n" for number in range(2000)]
     fake.script(Behaviour.of(*pieces))
-    events, _ = await collect_until_error(make(), build_request(wire))
+    events, _ = await collect_until_error(make_adapter(), build_request(wire))
     assert len("".join(pieces).encode()) > 100_000
     assert join_text(events) == "".join(pieces)
 
 
 async def test_a_reply_may_be_larger_than_any_single_event(
-    fake: Fake, wire: Wire, make: Make
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
 ) -> None:
     fake.script(Behaviour.of(*["kelp " * 10_000] * 40))
-    events, error = await collect_until_error(make(), build_request(wire))
+    events, error = await collect_until_error(make_adapter(), build_request(wire))
     assert (len(join_text(events)), error) == (2_000_000, None)
 
 
-async def test_bytes_may_be_split_at_every_position(fake: Fake, wire: Wire, make: Make) -> None:
-    kelp, reply = make(), Behaviour.of("é\ud83d", "\ude00", usage=None)
+async def test_bytes_may_be_split_at_every_position(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
+) -> None:
+    kelp, reply = make_adapter(), Behaviour.of("é\ud83d", "\ude00", usage=None)
     fake.script(replace(reply, packet=1))
     expected, _ = await collect_until_error(kelp, build_request(wire))
     assert join_text(expected) == "é😀"
     size = fake.requests()[0].size
-    for first in range(1, FAR_APART + 1):
-        places = tuple(range(first, size, FAR_APART))
+    for first in range(1, SEAM_DISTANCE_BYTES + 1):
+        places = tuple(range(first, size, SEAM_DISTANCE_BYTES))
         fake.script(replace(reply, split_at=places))
         events, _ = await collect_until_error(kelp, build_request(wire))
         assert (places, events) == (places, expected)
@@ -175,75 +197,87 @@ async def test_bytes_may_be_split_at_every_position(fake: Fake, wire: Wire, make
 
 
 async def test_a_body_that_ends_without_its_marker_gives_no_finish(
-    fake: Fake, wire: Wire, make: Make
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
 ) -> None:
     fake.script(Behaviour.of("Kelp ", "is", end_after=2), Behaviour(end_after=0))
-    assert await collect_until_error(make(), build_request(wire)) == (
+    assert await collect_until_error(make_adapter(), build_request(wire)) == (
         [Delta("Kelp "), Delta("is")],
         None,
     )
-    assert await collect_until_error(make(), build_request(wire)) == ([], None)
+    assert await collect_until_error(make_adapter(), build_request(wire)) == ([], None)
 
 
-async def test_a_cut_in_the_middle_is_an_interruption(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_a_cut_in_the_middle_is_an_interruption(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
+) -> None:
     fake.script(Behaviour.of("Kelp ", "is", "lost", cut_after=2))
-    events, error = await collect_until_error(make(), build_request(wire))
+    events, error = await collect_until_error(make_adapter(), build_request(wire))
     assert events == [Delta("Kelp "), Delta("is")]
     assert type(error) is errors.Interrupted
     assert error.retryable
     assert error.upstream_id == "req_fake"
 
 
-async def test_a_cut_before_any_text_is_a_network_error(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_a_cut_before_any_text_is_a_network_error(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
+) -> None:
     fake.script(Behaviour.of("lost", cut_after=0))
-    events, error = await collect_until_error(make(), build_request(wire))
+    events, error = await collect_until_error(make_adapter(), build_request(wire))
     assert (events, type(error)) == ([], errors.ConnectionFailed)
 
 
-async def test_a_refused_connection_is_a_network_error(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_a_refused_connection_is_a_network_error(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
+) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        kelp = make(base_url=f"http://127.0.0.1:{closed.getsockname()[1]}{wire.path}")
+        kelp = make_adapter(base_url=f"http://127.0.0.1:{closed.getsockname()[1]}{wire.path}")
         events, error = await collect_until_error(kelp, build_request(wire))
     assert (events, type(error)) == ([], errors.ConnectionFailed)
     assert error is not None
     assert error.retryable
 
 
-async def test_silence_in_the_middle_times_out(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_silence_in_the_middle_times_out(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
+) -> None:
     fake.script(Behaviour.of("Kelp ", "is", stall_after=1))
-    events, error = await collect_until_error(make(timeouts=QUICK), build_request(wire))
+    events, error = await collect_until_error(make_adapter(timeouts=QUICK), build_request(wire))
     assert (events, type(error)) == ([Delta("Kelp ")], errors.TimedOut)
     await asyncio.to_thread(fake.wait_for, "closed")
 
 
 async def test_a_steady_reply_may_take_longer_than_any_limit(
-    fake: Fake, wire: Wire, make: Make
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
 ) -> None:
     fake.script(Behaviour.of(*"holdfast", delay=0.1))
     patience = Timeouts(connect=2.0, first_delta=0.6, idle=0.6)
-    events, error = await collect_until_error(make(timeouts=patience), build_request(wire))
+    events, error = await collect_until_error(make_adapter(timeouts=patience), build_request(wire))
     assert (join_text(events), error) == ("holdfast", None)
 
 
-async def test_no_first_token_times_out(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_no_first_token_times_out(fake: Fake, wire: Wire, make_adapter: MakeAdapter) -> None:
     fake.script(Behaviour.of("Kelp", stall_after=0))
-    events, error = await collect_until_error(make(timeouts=QUICK), build_request(wire))
+    events, error = await collect_until_error(make_adapter(timeouts=QUICK), build_request(wire))
     assert (events, type(error)) == ([], errors.TimedOut)
 
 
-async def test_a_provider_that_never_answers_times_out(wire: Wire, make: Make) -> None:
+async def test_a_provider_that_never_answers_times_out(
+    wire: Wire, make_adapter: MakeAdapter
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
-        kelp = make(base_url=f"http://127.0.0.1:{port}{wire.path}", timeouts=QUICK)
+        kelp = make_adapter(base_url=f"http://127.0.0.1:{port}{wire.path}", timeouts=QUICK)
         events, error = await collect_until_error(kelp, build_request(wire))
     assert (events, type(error)) == ([], errors.TimedOut)
 
 
-async def test_a_slow_consumer_is_not_a_silent_provider(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_a_slow_consumer_is_not_a_silent_provider(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
+) -> None:
     fake.script(Behaviour.of("Kelp ", "is ", "slow."))
     received = ""
-    async for event in make(timeouts=QUICK).stream(build_request(wire), Secret(KEY)):
+    async for event in make_adapter(timeouts=QUICK).stream(build_request(wire), Secret(KEY)):
         await asyncio.sleep(1.5 * QUICK.idle)
         received += event.text if isinstance(event, Delta) else "■"
     assert received == "Kelp is slow.■"
@@ -253,37 +287,39 @@ async def test_a_slow_consumer_is_not_a_silent_provider(fake: Fake, wire: Wire, 
 
 
 async def test_the_request_contains_the_settings_and_nothing_else(
-    fake: Fake, wire: Wire, make: Make
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
 ) -> None:
     plain = build_request(wire)
-    await collect_until_error(make(), plain)
+    await collect_until_error(make_adapter(), plain)
     await collect_until_error(
-        make(), replace(plain, system="Be brief.", max_tokens=50, reasoning_effort="low")
+        make_adapter(), replace(plain, system="Be brief.", max_tokens=50, reasoning_effort="low")
     )
-    bare, full = (json.dumps(asked.body) for asked in fake.requests())
+    bare, full = (json.dumps(record.body) for record in fake.requests())
     for word in ("brief", '"low"', ": 50"):
         assert word in full.lower()
         assert word not in bare.lower()
     assert "temperature" not in bare + full
     found: Any = json.loads(full)
-    for name in wire.effort:
+    for name in wire.effort_path:
         found = found[name]
     assert found.lower() == "low"
 
 
-async def test_the_history_is_sent_as_turns(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_the_history_is_sent_as_turns(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
+) -> None:
     turns = (Turn("user", "Kelp?"), Turn("assistant", "An alga."), Turn("user", "Shorter."))
-    _, error = await collect_until_error(make(), Request(wire.model, turns))
+    _, error = await collect_until_error(make_adapter(), Request(wire.model, turns))
     body = json.dumps(fake.requests()[0].body)
     places = [body.index(turn.text) for turn in turns]
     assert (error, places) == (None, sorted(places))
 
 
 async def test_a_cut_after_reasoning_alone_is_an_interruption(
-    fake: Fake, wire: Wire, make: Make
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
 ) -> None:
     fake.script(Behaviour((Piece("Hm", "reasoning"), Piece("lost")), cut_after=1))
-    events, error = await collect_until_error(make(), build_request(wire))
+    events, error = await collect_until_error(make_adapter(), build_request(wire))
     assert join_text(events, "reasoning") == "Hm"
     assert type(error) is errors.Interrupted
 
@@ -293,7 +329,7 @@ async def test_a_cut_after_reasoning_alone_is_an_interruption(
 
 async def test_the_models_are_listed_as_the_provider_lists_them(fake: Fake, wire: Wire) -> None:
     models = await list_models(fake, wire)
-    assert wire.listed in models
+    assert wire.listed_model in models
     assert not [model for model in models if "embedding" in model.id]
 
 
@@ -313,12 +349,12 @@ async def test_a_key_is_checked_with_one_request(fake: Fake, wire: Wire) -> None
 
 
 async def test_every_error_has_its_class_and_costs_one_request(
-    fake: Fake, wire: Wire, make: Make
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
 ) -> None:
     for label, (answer, expected) in wire.failures.items():
         fake.reset()
         fake.script(Behaviour(error=answer))
-        events, error = await collect_until_error(make(), build_request(wire))
+        events, error = await collect_until_error(make_adapter(), build_request(wire))
         assert (label, type(error)) == (label, expected)
         assert error is not None
         assert events == []
@@ -328,10 +364,10 @@ async def test_every_error_has_its_class_and_costs_one_request(
 
 
 async def test_an_error_in_the_middle_keeps_the_text_before_it(
-    fake: Fake, wire: Wire, make: Make
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
 ) -> None:
     fake.script(Behaviour.of("Kelp ", "is", error_after=1))
-    events, error = await collect_until_error(make(), build_request(wire))
+    events, error = await collect_until_error(make_adapter(), build_request(wire))
     assert events == [Delta("Kelp ")]
     assert type(error) is errors.Overloaded
     assert error.retryable
@@ -352,10 +388,14 @@ async def test_an_error_in_the_middle_keeps_the_text_before_it(
     ids=str,
 )
 async def test_the_retry_time_is_on_the_error(
-    fake: Fake, wire: Wire, make: Make, headers: dict[str, str], seconds: float | None
+    fake: Fake,
+    wire: Wire,
+    make_adapter: MakeAdapter,
+    headers: dict[str, str],
+    seconds: float | None,
 ) -> None:
     fake.script(Behaviour(error=ErrorAnswer(429, headers=headers)))
-    _, error = await collect_until_error(make(), build_request(wire))
+    _, error = await collect_until_error(make_adapter(), build_request(wire))
     assert type(error) is errors.RateLimited
     assert error.retryable
     assert error.retry_after == seconds
@@ -365,9 +405,9 @@ async def test_the_retry_time_is_on_the_error(
 
 
 async def test_cancelling_closes_the_connection_within_100_ms(
-    fake: Fake, wire: Wire, make: Make
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
 ) -> None:
-    took = [await _time_to_close(fake, wire, make()) for _ in range(3)]
+    took = [await _time_to_close(fake, wire, make_adapter()) for _ in range(3)]
     assert min(took) < 0.1, took  # The quickest: others may be using the processor.
 
 
@@ -384,28 +424,32 @@ async def _time_to_close(fake: Fake, wire: Wire, kelp: Adapter) -> float:
     return record.closed_at - stopped
 
 
-async def test_leaving_the_loop_closes_the_connection(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_leaving_the_loop_closes_the_connection(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
+) -> None:
     fake.script(Behaviour.of("Kelp ", "is", stall_after=2))
-    async with aclosing(make().stream(build_request(wire), Secret(KEY))) as events:
+    async with aclosing(make_adapter().stream(build_request(wire), Secret(KEY))) as events:
         assert await anext(events) == Delta("Kelp ")
     await asyncio.to_thread(fake.wait_for, "closed")
 
 
 async def test_stopping_before_the_first_token_closes_the_connection(
-    fake: Fake, wire: Wire, make: Make
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
 ) -> None:
     fake.script(Behaviour.of("Kelp", stall_after=0))
-    task = asyncio.create_task(collect_until_error(make(), build_request(wire)))
+    task = asyncio.create_task(collect_until_error(make_adapter(), build_request(wire)))
     await asyncio.to_thread(fake.wait_for, "stalled")
     task.cancel()
     await asyncio.to_thread(fake.wait_for, "closed")
 
 
-async def test_no_connection_outlives_a_reply(fake: Fake, wire: Wire, make: Make) -> None:
+async def test_no_connection_outlives_a_reply(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
+) -> None:
     tasks_before = asyncio.all_tasks()
     fake.script(Behaviour.of("Kelp"), Behaviour.of("Kelp", cut_after=1))
-    await collect_until_error(make(), build_request(wire))
-    await collect_until_error(make(), build_request(wire))
+    await collect_until_error(make_adapter(), build_request(wire))
+    await collect_until_error(make_adapter(), build_request(wire))
     assert asyncio.all_tasks() == tasks_before
 
 
@@ -428,11 +472,15 @@ LEAKS = [
 
 @pytest.mark.parametrize("behaviour", LEAKS, ids=range(len(LEAKS)))
 async def test_no_failure_reveals_the_key(
-    fake: Fake, wire: Wire, make: Make, behaviour: Behaviour, caplog: pytest.LogCaptureFixture
+    fake: Fake,
+    wire: Wire,
+    make_adapter: MakeAdapter,
+    behaviour: Behaviour,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
     fake.script(behaviour)
-    _, error = await collect_until_error(make(timeouts=QUICK), build_request(wire))
+    _, error = await collect_until_error(make_adapter(timeouts=QUICK), build_request(wire))
     assert error is not None
     logging.getLogger("worker").error("A reply failed", exc_info=error)
     texts = [repr(error), str(error), repr(vars(error)), caplog.text, *_list_local_variables(error)]
@@ -451,20 +499,22 @@ def _split_in_tens(text: str) -> set[str]:
     return {text[at : at + 10] for at in range(len(text) - 9)}
 
 
-async def test_an_unreadable_event_is_a_provider_error(fake: Fake, wire: Wire, make: Make) -> None:
-    for garbage in wire.garbage:
+async def test_an_unreadable_event_is_a_provider_error(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
+) -> None:
+    for garbage in wire.unreadable:
         fake.script(Behaviour.of("Kelp", extra=garbage))
-        _, error = await collect_until_error(make(), build_request(wire))
+        _, error = await collect_until_error(make_adapter(), build_request(wire))
         assert type(error) is errors.ProviderError
         assert error.message.endswith("sent an answer that could not be read.")
 
 
 @pytest.mark.parametrize("key", ["", " ", "sk-a b", "sk-a\n", "sk-ä", "sk-“quoted”", "sk-\x7f"])
 async def test_a_key_that_fits_no_header_is_refused_before_anything_is_sent(
-    fake: Fake, wire: Wire, make: Make, key: str
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter, key: str
 ) -> None:
-    _, error = await collect_until_error(make(), build_request(wire), key)
-    if wire.keyless and not key:
+    _, error = await collect_until_error(make_adapter(), build_request(wire), key)
+    if wire.is_keyless and not key:
         assert error is None
         return
     assert type(error) is errors.InvalidKey
@@ -472,9 +522,11 @@ async def test_a_key_that_fits_no_header_is_refused_before_anything_is_sent(
     assert not key.strip() or key not in repr(error)
 
 
-async def test_the_key_and_the_text_reach_the_provider(fake: Fake, wire: Wire, make: Make) -> None:
-    await collect_until_error(make(), build_request(wire, "What is a holdfast? 🌊"))
-    await collect_until_error(make(), build_request(wire), "sk-another")
+async def test_the_key_and_the_text_reach_the_provider(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
+) -> None:
+    await collect_until_error(make_adapter(), build_request(wire, "What is a holdfast? 🌊"))
+    await collect_until_error(make_adapter(), build_request(wire), "sk-another")
     first, second = fake.requests()
     assert "absent" not in {first.key, second.key}
     assert first.key != second.key

@@ -1,4 +1,4 @@
-"""The cost of an event, compared with its cost through the SDK's own objects."""
+"""The CPU time of an event, compared with its time through the SDK's own objects."""
 
 import time
 from collections.abc import AsyncIterator
@@ -14,19 +14,19 @@ from tools.fake_provider import Behaviour, Fake
 
 KEY = "sk-canary-0123456789"
 EVENTS = 2_000
-WORDS = Behaviour.of(*["kelp "] * EVENTS)
+LONG_REPLY = Behaviour.of(*["kelp "] * EVENTS)
 
 
-async def cost(events: AsyncIterator[Any]) -> float:
-    """Seconds of this process's CPU."""
-    before, seen = time.process_time(), 0
+async def measure_cpu(events: AsyncIterator[Any]) -> float:
+    """Return the seconds of CPU of this process."""
+    before, count = time.process_time(), 0
     async for _ in events:
-        seen += 1
-    assert seen >= EVENTS
+        count += 1
+    assert count >= EVENTS
     return time.process_time() - before
 
 
-async def through_the_sdk(fake: Fake, wire: str) -> AsyncIterator[Any]:
+async def stream_through_sdk(fake: Fake, wire: str) -> AsyncIterator[Any]:
     async with openai.AsyncOpenAI(api_key=KEY, base_url=fake.openai, max_retries=0) as client:
         messages: Any = [{"role": "user", "content": "?"}]
         if wire == "openai":
@@ -48,9 +48,9 @@ async def test_an_event_costs_less_than_half_of_what_it_costs_through_the_sdk(
     request = Request("gpt-5.5", (Turn("user", "?"),))
     ratios = []
     for _ in range(3):
-        fake.script(WORDS, WORDS)
-        ours = await cost(kelp.stream(request, Secret(KEY)))
-        theirs = await cost(through_the_sdk(fake, wire))
+        fake.script(LONG_REPLY, LONG_REPLY)
+        ours = await measure_cpu(kelp.stream(request, Secret(KEY)))
+        theirs = await measure_cpu(stream_through_sdk(fake, wire))
         ratios.append(ours / theirs)
     print(f"{wire}: {', '.join(f'{ratio:.2f}' for ratio in ratios)} of what the SDK takes")
     assert min(ratios) < 0.5, ratios

@@ -1,4 +1,4 @@
-"""The model without a key: the same words every time, at a steady pace."""
+"""The model without a key produces the same text every time, at a steady rate."""
 
 import re
 import time
@@ -16,7 +16,7 @@ PROMPTS = ["Tell me about tides", "What about the kelp?", "", "Some code, please
 
 
 @pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(adapter.TOKENS_PER_SECOND, "demo", 1e9)
 
 
@@ -30,7 +30,7 @@ def test_a_reply_at_middle_speed_takes_more_than_a_minute(prompt: str) -> None:
     assert 60 < len(words) / adapter.TOKENS_PER_SECOND["demo"] < 120
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("without_delay")
 @pytest.mark.parametrize("prompt", PROMPTS)
 async def test_the_same_prompt_has_the_same_reply(prompt: str) -> None:
     request = Request("demo", (Turn("user", prompt),))
@@ -101,7 +101,7 @@ def test_it_continues_a_continued_reply() -> None:
     assert prose.compose_remainder(turns) == complete[250:]
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("without_delay")
 async def test_it_adds_nothing_to_a_complete_reply() -> None:
     complete = prose.compose_reply("tides")
     turns = (Turn("user", "tides"), Turn("assistant", complete), Turn("user", CONTINUE_PROMPT))
@@ -115,7 +115,7 @@ def test_only_the_last_prompt_counts() -> None:
     assert prose.compose_remainder(turns) == prose.compose_reply("kelp")
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("without_delay")
 async def test_its_usage_counts_its_text() -> None:
     events = await ask_demo(Request("demo", (Turn("user", "four small words here"),)))
     finish = events[-1]
@@ -124,7 +124,7 @@ async def test_its_usage_counts_its_text() -> None:
     assert finish.usage == {"input": 4, "output": len(events) - 1}
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("without_delay")
 async def test_it_respects_max_tokens() -> None:
     events = await ask_demo(Request("demo", (Turn("user", "tides"),), max_tokens=5))
     assert [type(event) for event in events] == [Delta] * 5 + [Finish]
@@ -138,26 +138,26 @@ async def test_it_streams_at_its_speed() -> None:
     assert time.monotonic() - started >= 0.98 * (len(events) - 1) / 400
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("without_delay")
 async def test_only_the_beginning_of_a_long_prompt_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The demo runs on the event loop of all streams. 75 demos must not delay the others."""
-    looked: list[int] = []
+    lengths: list[int] = []
 
-    class Counting:
+    class CountingPattern:
         def __init__(self, pattern: re.Pattern[str]) -> None:
             self.pattern = pattern
 
         def __getattr__(self, name: str) -> object:
             def call(*texts: str) -> object:
-                looked.append(len(texts[-1]))
+                lengths.append(len(texts[-1]))
                 return getattr(self.pattern, name)(*texts)
 
             return call
 
     for module, name in ((adapter, "TOKEN"), (prose, "SHORTER"), (prose, "MARKUP")):
-        monkeypatch.setattr(module, name, Counting(getattr(module, name)))
+        monkeypatch.setattr(module, name, CountingPattern(getattr(module, name)))
     long = "seaweed " * 50_000
     turns = (Turn("user", long), Turn("assistant", "Well."), Turn("user", f"{long}and kelp"))
     events = await ask_demo(Request("demo", turns, system=long, max_tokens=1))
@@ -165,7 +165,7 @@ async def test_only_the_beginning_of_a_long_prompt_is_read(
     assert isinstance(finish, Finish)
     assert finish.usage is not None
     assert finish.usage["input"] == (3 * len(long) + len("Well.and kelp")) // 4
-    assert max(looked) < 10_000, "a reply is as long; a prompt is cut before"
+    assert max(lengths) < 10_000, "a reply is as long; a prompt is cut before"
     assert prose.compose_reply(long) != prose.compose_reply(f"{long}and kelp")
 
 

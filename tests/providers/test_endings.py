@@ -16,17 +16,17 @@ from tests.providers.wires import WIRES, Wire
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
 
 LINES = [f"line {number:02d}\n\n" for number in range(6)]
-STAMPED = Behaviour.of(*LINES, stamp=True)
+STAMPED_REPLY = Behaviour.of(*LINES, stamp=True)
 QUICK = Timeouts(connect=2.0, first_delta=5.0, idle=0.3)
 # Responses have no place for a reason but in their very last event.
-stamping = pytest.mark.parametrize("wire", WIRES[1:], ids=lambda wire: wire.name)
+every_stamping_wire = pytest.mark.parametrize("wire", WIRES[1:], ids=lambda wire: wire.name)
 
 
 async def read_reply(
-    fake: Fake, wire: Wire, times: Timeouts | None = None
+    fake: Fake, wire: Wire, timeouts: Timeouts | None = None
 ) -> tuple[str, Finish | errors.ProviderError | None]:
     """Return the complete text, and how it ended."""
-    adapter = get_adapter(wire.provider, base_url=wire.base_url(fake), timeouts=times)
+    adapter = get_adapter(wire.provider, base_url=wire.base_url(fake), timeouts=timeouts)
     request = Request(wire.model, (Turn("user", "?"),))
     events, error = await collect_until_error(adapter, request)
     if error:
@@ -34,9 +34,9 @@ async def read_reply(
     return join_text(events), events[-1] if isinstance(events[-1], Finish) else None
 
 
-@stamping
+@every_stamping_wire
 async def test_a_reason_in_every_event_cuts_no_reply(fake: Fake, wire: Wire) -> None:
-    fake.script(STAMPED)
+    fake.script(STAMPED_REPLY)
     text, end = await read_reply(fake, wire)
     assert text == "".join(LINES)
     assert isinstance(end, Finish)
@@ -51,7 +51,7 @@ async def test_a_pause_after_an_early_reason_cuts_no_reply(
     fake: Fake, wire: Wire, first: Piece, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calls, "USAGE_WAIT_SECONDS", 0.1)
-    fake.script(replace(STAMPED, pieces=(first, *STAMPED.pieces), hold_after=(1,)))
+    fake.script(replace(STAMPED_REPLY, pieces=(first, *STAMPED_REPLY.pieces), hold_after=(1,)))
     get_adapter(wire.provider, base_url=wire.base_url(fake))  # loads the SDK
     reading = asyncio.create_task(read_reply(fake, wire))
     await asyncio.to_thread(fake.wait_for, "held")
@@ -62,14 +62,14 @@ async def test_a_pause_after_an_early_reason_cuts_no_reply(
     assert isinstance(end, Finish)
 
 
-@stamping
+@every_stamping_wire
 async def test_a_break_after_a_revoked_reason_is_an_interruption(fake: Fake, wire: Wire) -> None:
-    fake.script(replace(STAMPED, cut_after=3))
+    fake.script(replace(STAMPED_REPLY, cut_after=3))
     text, end = await read_reply(fake, wire)
     assert (text, type(end)) == ("".join(LINES[:3]), errors.Interrupted)
 
 
-@stamping
+@every_stamping_wire
 @pytest.mark.parametrize(
     ("broken", "expected"),
     [({"cut_after": 1}, errors.Interrupted), ({"stall_after": 1}, errors.TimedOut)],
@@ -78,7 +78,7 @@ async def test_a_break_after_a_revoked_reason_is_an_interruption(fake: Fake, wir
 async def test_a_break_right_after_a_reason_with_text_is_an_interruption(
     fake: Fake, wire: Wire, broken: dict[str, int], expected: type[errors.ProviderError]
 ) -> None:
-    fake.script(replace(STAMPED, **broken))  # type: ignore[arg-type]
+    fake.script(replace(STAMPED_REPLY, **broken))  # type: ignore[arg-type]
     text, end = await read_reply(fake, wire, QUICK)
     assert (text, type(end)) == (LINES[0], expected)
 
@@ -87,25 +87,25 @@ async def test_a_break_right_after_a_reason_with_text_is_an_interruption(
 async def test_a_body_without_end_marker_is_cut_when_every_event_has_a_reason(
     fake: Fake, wire: Wire
 ) -> None:
-    fake.script(replace(STAMPED, end_after=3))
+    fake.script(replace(STAMPED_REPLY, end_after=3))
     assert await read_reply(fake, wire) == ("".join(LINES[:3]), None)
 
 
-@stamping
+@every_stamping_wire
 async def test_silence_after_a_revoked_reason_times_out(fake: Fake, wire: Wire) -> None:
-    fake.script(replace(STAMPED, stall_after=3))
+    fake.script(replace(STAMPED_REPLY, stall_after=3))
     text, end = await read_reply(fake, wire, QUICK)
     assert (text, type(end)) == ("".join(LINES[:3]), errors.TimedOut)
 
 
-@stamping
+@every_stamping_wire
 async def test_an_error_after_a_reason_with_text_is_raised(fake: Fake, wire: Wire) -> None:
-    fake.script(replace(STAMPED, error_after=1))
+    fake.script(replace(STAMPED_REPLY, error_after=1))
     text, end = await read_reply(fake, wire)
     assert (text, type(end)) == (LINES[0], errors.Overloaded)
 
 
-@stamping
+@every_stamping_wire
 async def test_reasoning_alone_cut_after_a_reason_is_an_interruption(
     fake: Fake, wire: Wire
 ) -> None:
@@ -119,57 +119,74 @@ async def test_reasoning_alone_cut_after_a_reason_is_an_interruption(
 COMPATIBLE = WIRES[1]
 
 
-def chunk(finish: str | None = None, usage: int = 0, **delta: str) -> str:
+def encode_chunk(finish: str | None = None, usage: int = 0, **delta: str) -> str:
     body = {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
-    counted = {"usage": {"completion_tokens": usage}} if usage else {}
-    return f"data: {json.dumps(body | counted)}\n\n"
+    usage_fields = {"usage": {"completion_tokens": usage}} if usage else {}
+    return f"data: {json.dumps(body | usage_fields)}\n\n"
 
 
 DONE = "data: [DONE]\n\n"
 ANSWERS = {
-    "usage after the reason": (chunk(content="a") + chunk("stop") + chunk(usage=9), "stop", 9),
-    "the reason again with the usage": (
-        chunk(content="a") + chunk("stop") + chunk("stop", usage=9, content=""),
+    "usage after the reason": (
+        encode_chunk(content="a") + encode_chunk("stop") + encode_chunk(usage=9),
         "stop",
         9,
     ),
-    "the reason with the last words": (chunk("length", content="a"), "length", None),
+    "the reason again with the usage": (
+        encode_chunk(content="a")
+        + encode_chunk("stop")
+        + encode_chunk("stop", usage=9, content=""),
+        "stop",
+        9,
+    ),
+    "the reason with the last words": (encode_chunk("length", content="a"), "length", None),
     "text after the reason, then done": (
-        chunk("stop", reasoning="Hm.") + chunk(content="a") + DONE,
+        encode_chunk("stop", reasoning="Hm.") + encode_chunk(content="a") + DONE,
         "unknown",
         None,
     ),
     "a later reason": (
-        chunk("length", content="") + chunk(content="a") + chunk("stop") + DONE,
+        encode_chunk("length", content="")
+        + encode_chunk(content="a")
+        + encode_chunk("stop")
+        + DONE,
         "stop",
         None,
     ),
-    "a reason taken back by text": (chunk(content="a") + chunk("stop") + chunk(content="a"), "", 0),
+    "a reason taken back by text": (
+        encode_chunk(content="a") + encode_chunk("stop") + encode_chunk(content="a"),
+        "",
+        0,
+    ),
     "a reason taken back by thoughts": (
-        chunk(content="a") + chunk("stop") + chunk(reasoning_content="Hm."),
+        encode_chunk(content="a") + encode_chunk("stop") + encode_chunk(reasoning_content="Hm."),
         "",
         0,
     ),
     "a reason of its own after one that was taken back": (
-        chunk("stop", content="") + chunk(content="a") + chunk("length"),
+        encode_chunk("stop", content="") + encode_chunk(content="a") + encode_chunk("length"),
         "length",
         None,
     ),
     "the last words with one, after an early one": (
-        chunk("stop") + chunk(content="a") + chunk("length", content="a"),
+        encode_chunk("stop") + encode_chunk(content="a") + encode_chunk("length", content="a"),
         "length",
         None,
     ),
     "a word in the place of one": (
-        "".join(chunk(none, content="a") for none in ("null", "", "None", " NULL "))
-        + chunk("stop")
-        + chunk(usage=9),
+        "".join(encode_chunk(none, content="a") for none in ("null", "", "None", " NULL "))
+        + encode_chunk("stop")
+        + encode_chunk(usage=9),
         "stop",
         9,
     ),
-    "nothing but words in its place": (chunk("null", content="a") + chunk("", content="a"), "", 0),
+    "nothing but words in its place": (
+        encode_chunk("null", content="a") + encode_chunk("", content="a"),
+        "",
+        0,
+    ),
     "a reason after one that was taken back": (
-        chunk("stop", content="a") + chunk("stop", content="a"),
+        encode_chunk("stop", content="a") + encode_chunk("stop", content="a"),
         "",
         0,
     ),
@@ -186,14 +203,14 @@ async def test_a_reason_ends_a_reply_if_nothing_follows(fake: Fake, case: str) -
 
 
 BROKEN_OFF = {
-    "a reason with the last words": chunk(content="a") + chunk("stop", content="a"),
-    "the only event": chunk("stop", content="a"),
-    "the only event, then its usage": chunk("stop", content="a") + chunk(usage=9),
-    "a reason before any text": chunk("length"),
+    "a reason with the last words": encode_chunk(content="a") + encode_chunk("stop", content="a"),
+    "the only event": encode_chunk("stop", content="a"),
+    "the only event, then its usage": encode_chunk("stop", content="a") + encode_chunk(usage=9),
+    "a reason before any text": encode_chunk("length"),
     "a reason of its own after one that was taken back": (
-        chunk("stop", content="") + chunk(content="a") + chunk("stop")
+        encode_chunk("stop", content="") + encode_chunk(content="a") + encode_chunk("stop")
     ),
-    "a word in the place of a reason": chunk("null", content="a"),
+    "a word in the place of a reason": encode_chunk("null", content="a"),
 }
 
 
@@ -213,14 +230,14 @@ MARKS = ["[done]", '"[DONE]"', "'[DONE]'", "DONE", "done", " [ DONE ] ", "[DONE]
 async def test_every_spelling_of_the_end_marker_is_accepted(
     fake: Fake, mark: str, end: str, reason: str | None
 ) -> None:
-    fake.script(Behaviour(error=ErrorAnswer(200, chunk(reason, content="a") + mark + end)))
+    fake.script(Behaviour(error=ErrorAnswer(200, encode_chunk(reason, content="a") + mark + end)))
     text, finish = await read_reply(fake, COMPATIBLE)
     assert (text, finish) == ("a", Finish(reason or "unknown", None, "req_fake"))
 
 
 @pytest.mark.parametrize("mark", ["data: [DONE]", "[DONE]"])
 async def test_an_end_marker_in_the_event_of_the_last_text_counts(fake: Fake, mark: str) -> None:
-    body = chunk(content="a") + chunk(content="b").rstrip() + f"\n{mark}\n\n"
+    body = encode_chunk(content="a") + encode_chunk(content="b").rstrip() + f"\n{mark}\n\n"
     fake.script(Behaviour(error=ErrorAnswer(200, body)))
     assert await read_reply(fake, COMPATIBLE) == ("ab", Finish("unknown", None, "req_fake"))
 
@@ -233,8 +250,12 @@ ODD = ["data: null", "data: [END]", "data: <|eot|>", "data: 5", "<end>", 'data: 
 async def test_an_unreadable_event_after_a_reason_fails_no_reply(
     fake: Fake, odd: str, done: str
 ) -> None:
-    early = chunk("length", content="") + chunk(content="a") + chunk("stop")
-    for body in (chunk(content="a") + chunk("stop"), chunk("stop", content="a"), early):
+    early = encode_chunk("length", content="") + encode_chunk(content="a") + encode_chunk("stop")
+    for body in (
+        encode_chunk(content="a") + encode_chunk("stop"),
+        encode_chunk("stop", content="a"),
+        early,
+    ):
         fake.script(Behaviour(error=ErrorAnswer(200, f"{body}{odd}\n\n{done}")))
         assert await read_reply(fake, COMPATIBLE) == ("a", Finish("stop", None, "req_fake"))
 
@@ -242,9 +263,16 @@ async def test_an_unreadable_event_after_a_reason_fails_no_reply(
 @pytest.mark.parametrize(
     "body",
     [
-        chunk(content="a") + "data: [END]\n\n" + DONE,
-        chunk(content="a") + chunk("stop") + "data: {\n\n" + chunk(content="b") + DONE,
-        chunk("stop", content="a") * 2 + "data: {\n\n" + chunk("stop", content="b") + DONE,
+        encode_chunk(content="a") + "data: [END]\n\n" + DONE,
+        encode_chunk(content="a")
+        + encode_chunk("stop")
+        + "data: {\n\n"
+        + encode_chunk(content="b")
+        + DONE,
+        encode_chunk("stop", content="a") * 2
+        + "data: {\n\n"
+        + encode_chunk("stop", content="b")
+        + DONE,
     ],
     ids=["before any reason", "before more text", "where reasons mean nothing"],
 )
@@ -259,7 +287,7 @@ async def test_an_unreadable_event_before_a_reason_is_an_error(fake: Fake, body:
 GOOGLE = WIRES[3]
 
 
-def last_chunk(text: str, reason: str = "STOP") -> str:
+def encode_last_chunk(text: str, reason: str = "STOP") -> str:
     candidate = {"content": {"parts": [{"text": text}]}, "finishReason": reason}
     return f"data: {json.dumps({'candidates': [candidate]})}\n\n"
 
@@ -267,8 +295,8 @@ def last_chunk(text: str, reason: str = "STOP") -> str:
 @pytest.mark.parametrize(
     ("wire", "body"),
     [
-        (GOOGLE, last_chunk("a")),
-        (COMPATIBLE, chunk("stop", content="a")),
+        (GOOGLE, encode_last_chunk("a")),
+        (COMPATIBLE, encode_chunk("stop", content="a")),
         (COMPATIBLE, json.dumps({"choices": [{"message": {"content": "a"}}]})),
     ],
     ids=["google", "compatible", "in one piece"],
@@ -281,27 +309,27 @@ async def test_last_text_with_a_reason_ends_a_body_of_known_size(
     size = f"content-length: {len(body)}\r\n" if sized else ""
     head = f"HTTP/1.0 200 OK\r\ncontent-type: text/event-stream\r\n{size}\r\n"
 
-    answered = asyncio.Event()
+    is_done = asyncio.Event()
 
-    async def answer(asked: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
-        await asked.readuntil(b"\r\n\r\n")
-        answer.write((head + body).encode())
-        await answer.drain()
-        answer.write_eof()
-        await asked.read()
-        answer.close()
-        await answer.wait_closed()
-        answered.set()
+    async def serve(reader: asyncio.StreamReader, serve: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        serve.write((head + body).encode())
+        await serve.drain()
+        serve.write_eof()
+        await reader.read()
+        serve.close()
+        await serve.wait_closed()
+        is_done.set()
 
-    async with await asyncio.start_server(answer, "127.0.0.1") as server:
-        there = Fake(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        text, end = await read_reply(there, wire)
-        await answered.wait()
+    async with await asyncio.start_server(serve, "127.0.0.1") as server:
+        fake_server = Fake(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        text, end = await read_reply(fake_server, wire)
+        await is_done.wait()
     assert text == "a"
     assert isinstance(end, Finish) == (sized or body.startswith("{"))
 
 
 @pytest.mark.parametrize("reason", ["FINISH_REASON_UNSPECIFIED", "", "null"])
 async def test_googles_unspecified_reason_is_no_reason(fake: Fake, reason: str) -> None:
-    fake.script(Behaviour(error=ErrorAnswer(200, last_chunk("a", reason))))
+    fake.script(Behaviour(error=ErrorAnswer(200, encode_last_chunk("a", reason))))
     assert await read_reply(fake, GOOGLE) == ("a", None)

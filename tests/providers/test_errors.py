@@ -1,14 +1,21 @@
-"""The tree of errors: what each says, and what the caller decides with."""
+"""The tree of errors: their messages, and the facts that callers decide on."""
 
 from streaming.providers import errors
 
 
-def every(kind: type[errors.ProviderError]) -> list[type[errors.ProviderError]]:
-    return [kind, *(found for below in kind.__subclasses__() for found in every(below))]
+def list_error_classes(kind: type[errors.ProviderError]) -> list[type[errors.ProviderError]]:
+    return [
+        kind,
+        *(
+            error_class
+            for subclass in kind.__subclasses__()
+            for error_class in list_error_classes(subclass)
+        ),
+    ]
 
 
 def test_every_error_has_its_own_code_and_a_message_for_people() -> None:
-    kinds = every(errors.ProviderError)
+    kinds = list_error_classes(errors.ProviderError)
     assert len({kind.code for kind in kinds}) == len(kinds) == 13
     for kind in kinds:
         message = kind(provider="OpenAI").message

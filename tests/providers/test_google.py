@@ -23,11 +23,11 @@ async def ask_gemini(fake: Fake, request: Request = FLASH, base_url: str = "") -
 
 async def test_turns_and_settings_are_converted_to_googles_format(fake: Fake) -> None:
     await ask_gemini(fake, Request("gemini-3.8-flash", TURNS, system="Be brief.", max_tokens=50))
-    [asked] = fake.requests()
-    assert asked.path == "/v1beta/models/gemini-3.8-flash:streamGenerateContent"
-    assert [turn["role"] for turn in asked.body["contents"]] == ["user", "model", "user"]
-    assert asked.body["systemInstruction"]["parts"] == [{"text": "Be brief."}]
-    assert asked.body["generationConfig"] == {
+    [record] = fake.requests()
+    assert record.path == "/v1beta/models/gemini-3.8-flash:streamGenerateContent"
+    assert [turn["role"] for turn in record.body["contents"]] == ["user", "model", "user"]
+    assert record.body["systemInstruction"]["parts"] == [{"text": "Be brief."}]
+    assert record.body["generationConfig"] == {
         "maxOutputTokens": 50,
         "thinkingConfig": {"include_thoughts": True},
     }

@@ -19,11 +19,11 @@ from tools.fake_provider.wire import format_event
 KEY = "sk-canary-0123456789"
 TURNS = (Turn("user", "Kelp?"), Turn("assistant", "It is"), Turn("user", CONTINUE_PROMPT))
 REQUEST = Request("gpt-6.2-astra", TURNS)
-KEPT = replace(REQUEST, background=True)
+BACKGROUND_REQUEST = replace(REQUEST, background=True)
 
 
 @pytest.fixture(autouse=True)
-def nothing_remembered() -> Iterator[None]:
+def forget_capabilities() -> Iterator[None]:
     auto._chat_only_urls.clear()
     responses._without_summary.clear()
     yield
@@ -37,9 +37,9 @@ async def ask_openai(fake: Fake, request: Request = REQUEST) -> list[ReplyEvent]
 
 async def test_nothing_is_stored_unless_requested(fake: Fake) -> None:
     await ask_openai(fake)
-    [asked] = fake.requests()
-    assert asked.path == "/v1/responses"
-    assert asked.body == {
+    [record] = fake.requests()
+    assert record.path == "/v1/responses"
+    assert record.body == {
         "model": "gpt-6.2-astra",
         "input": [
             {"role": "user", "content": "Kelp?"},
@@ -74,7 +74,7 @@ async def test_an_organisation_without_summaries_is_not_asked_again(fake: Fake) 
     fake.script(unverified, Behaviour.of("Yes"), Behaviour.of("Again"))
     assert join_all_text(await ask_openai(fake)) == "Yes"
     assert join_all_text(await ask_openai(fake)) == "Again"
-    assert ["reasoning" in asked.body for asked in fake.requests()] == [True, False, False]
+    assert ["reasoning" in record.body for record in fake.requests()] == [True, False, False]
 
 
 async def test_parts_of_the_reasoning_are_separated(fake: Fake) -> None:
@@ -114,26 +114,26 @@ async def test_a_reply_that_fails_says_why(
 
 
 @pytest.fixture
-def older(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> Fake:
-    """A server at an address of its own, whose Responses answer as if there were none."""
+def old_server(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> Fake:
+    """Return a fake whose Responses endpoint answers 404."""
     fake.script(Behaviour(error=ErrorAnswer(404, {"detail": "Not Found"})))
     return fake
 
 
-async def test_a_server_without_responses_gets_chat_completions(older: Fake) -> None:
-    assert "You said" in join_all_text(await ask_openai(older))
-    assert "You said" in join_all_text(await ask_openai(older))
-    paths = [asked.path for asked in older.requests()]
+async def test_a_server_without_responses_gets_chat_completions(old_server: Fake) -> None:
+    assert "You said" in join_all_text(await ask_openai(old_server))
+    assert "You said" in join_all_text(await ask_openai(old_server))
+    paths = [record.path for record in old_server.requests()]
     assert paths == ["/v1/responses", "/v1/chat/completions", "/v1/chat/completions"]
 
 
-async def test_a_failure_of_both_wires_is_not_remembered(older: Fake) -> None:
-    older.script(Behaviour(error=ErrorAnswer(404, "nothing here either")))
+async def test_a_failure_of_both_wires_is_not_remembered(old_server: Fake) -> None:
+    old_server.script(Behaviour(error=ErrorAnswer(404, "nothing here either")))
     with pytest.raises(errors.ModelNotFound):
-        await ask_openai(older)
+        await ask_openai(old_server)
     assert not auto._chat_only_urls
-    await ask_openai(older)
-    assert [asked.wire for asked in older.requests()][-1] == "openai.responses"
+    await ask_openai(old_server)
+    assert [record.wire for record in old_server.requests()][-1] == "openai.responses"
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ async def test_other_failures_do_not_switch_the_wire(fake: Fake, answer: ErrorAn
 
 async def test_a_stored_reply_yields_checkpoints(fake: Fake) -> None:
     fake.script(Behaviour((Piece("Hm", "reasoning"), Piece("Kelp "), Piece("is."))))
-    first, *rest, _ = await ask_openai(fake, KEPT)
+    first, *rest, _ = await ask_openai(fake, BACKGROUND_REQUEST)
     assert isinstance(first, Delta)
     assert first.text == ""
     assert first.checkpoint.endswith(" 0")
@@ -173,16 +173,16 @@ async def test_it_can_be_resumed_at_every_delta_without_another_generation(
     fake: Fake,
 ) -> None:
     fake.script(Behaviour.of("é", "\ud83d", "\ude00", " kelp ", "\n\n", "end"))
-    complete = await ask_openai(fake, KEPT)
+    complete = await ask_openai(fake, BACKGROUND_REQUEST)
     so_far = ""
     for delta in complete[:-1]:
         assert isinstance(delta, Delta)
         so_far += delta.text
         place = Upstream.from_checkpoint(delta.checkpoint)
-        rest = await ask_openai(fake, replace(KEPT, upstream=place))
+        rest = await ask_openai(fake, replace(BACKGROUND_REQUEST, upstream=place))
         assert so_far + join_all_text(rest) == join_all_text(complete)
         assert rest[-1] == complete[-1]
-    assert [asked.wire for asked in fake.requests()].count("openai.responses") == 1
+    assert [record.wire for record in fake.requests()].count("openai.responses") == 1
 
 
 async def test_it_continues_without_a_reader(fake: Fake) -> None:
@@ -190,15 +190,15 @@ async def test_it_continues_without_a_reader(fake: Fake) -> None:
     kelp = get_adapter("openai", base_url=fake.openai)
     received: list[ReplyEvent] = []
     with pytest.raises(errors.Interrupted):
-        received += [event async for event in kelp.stream(KEPT, Secret(KEY))]
+        received += [event async for event in kelp.stream(BACKGROUND_REQUEST, Secret(KEY))]
     upstream = Upstream("resp_" + f"{fake.requests()[0].id:08d}", "0")
-    rest = await ask_openai(fake, replace(KEPT, upstream=upstream))
+    rest = await ask_openai(fake, replace(BACKGROUND_REQUEST, upstream=upstream))
     assert join_all_text(rest) == "Kelp is anchored."
 
 
 async def test_an_expired_copy_causes_no_new_request(fake: Fake) -> None:
     with pytest.raises(errors.ModelNotFound):
-        await ask_openai(fake, replace(KEPT, upstream=Upstream("resp_gone", "3")))
+        await ask_openai(fake, replace(BACKGROUND_REQUEST, upstream=Upstream("resp_gone", "3")))
     assert fake.requests() == []
 
 
@@ -206,7 +206,7 @@ async def test_a_stored_reply_can_be_cancelled(fake: Fake) -> None:
     fake.script(Behaviour.of("Kelp ", "is", stall_after=1))
     kelp = get_adapter("openai", base_url=fake.openai)
     assert isinstance(kelp, BackgroundAdapter)
-    events = kelp.stream(KEPT, Secret(KEY))
+    events = kelp.stream(BACKGROUND_REQUEST, Secret(KEY))
     first = await anext(events)
     assert isinstance(first, Delta)
     await events.aclose()

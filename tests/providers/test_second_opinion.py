@@ -1,6 +1,6 @@
 """The contract's core against aimock, a fake of the same wires that this project did not write.
 
-Where it differs from the real providers, it is left out here by name: see DIFFERENCES.
+The cases in which it differs from the real providers are left out by name: see DIFFERENCES.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ DIFFERENCES = {
 """Known differences of aimock; docs/providers.md has the complete list."""
 
 
-def _error(status: int, code: str, kind: str = "invalid_request_error", **more: Any) -> Any:
+def build_error(status: int, code: str, kind: str = "invalid_request_error", **more: Any) -> Any:
     return {"error": {"message": "No.", "type": kind, "code": code}, "status": status, **more}
 
 
@@ -49,11 +49,13 @@ REPLIES: dict[str, dict[str, Any]] = {
     },
     "slow": {"response": {"content": TEXT * 20}, "latency": 100, "chunkSize": 4},
     "late": {"response": {"content": "Late."}, "streamingProfile": {"ttft": 400, "tps": 100}},
-    "wrong key": {"response": _error(401, "invalid_api_key", "authentication_error")},
-    "no model": {"response": _error(404, "model_not_found", "not_found_error")},
-    "limited": {"response": _error(429, "rate_limit_exceeded", "rate_limit_error", retryAfter=7)},
-    "overloaded": {"response": _error(529, "overloaded", "overloaded_error")},
-    "bad": {"response": _error(400, "unsupported_value")},
+    "wrong key": {"response": build_error(401, "invalid_api_key", "authentication_error")},
+    "no model": {"response": build_error(404, "model_not_found", "not_found_error")},
+    "limited": {
+        "response": build_error(429, "rate_limit_exceeded", "rate_limit_error", retryAfter=7)
+    },
+    "overloaded": {"response": build_error(529, "overloaded", "overloaded_error")},
+    "bad": {"response": build_error(400, "unsupported_value")},
 }
 
 
@@ -69,8 +71,8 @@ def mock() -> Iterator[Aimock]:
 
 @pytest.fixture(params=WIRES, ids=lambda wire: wire.name)
 def wire(request: pytest.FixtureRequest) -> Wire:
-    chosen: Wire = request.param
-    return chosen
+    wire: Wire = request.param
+    return wire
 
 
 def build_call(mock: Aimock, wire: Wire, prompt: str, **options: Any) -> tuple[Adapter, Request]:
@@ -105,8 +107,8 @@ async def test_reasoning_is_separate_from_the_text(mock: Aimock, wire: Wire) -> 
 async def test_a_reply_that_ends_early_says_why(
     mock: Aimock, wire: Wire, prompt: str, reason: str
 ) -> None:
-    if why := DIFFERENCES.get((wire.name, reason)):
-        pytest.skip(f"aimock differs: {why}")
+    if difference := DIFFERENCES.get((wire.name, reason)):
+        pytest.skip(f"aimock differs: {difference}")
     events, error = await ask_mock(mock, wire, prompt)
     assert error is None
     assert isinstance(events[-1], Finish)
@@ -176,7 +178,7 @@ async def test_continuing_a_partial_reply_is_accepted(mock: Aimock, wire: Wire) 
 
 
 def read_requests(mock: Aimock) -> list[Any]:
-    """The requests it got."""
+    """Return the requests that it got."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(f"{mock.url}/__aimock/journal") as answer:
         requests: Any = json.load(answer)

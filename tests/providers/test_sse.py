@@ -1,4 +1,4 @@
-"""Server-sent events, whatever their bytes are cut into."""
+"""Server-sent events are decoded from any split of their bytes."""
 
 import asyncio
 import json
@@ -15,24 +15,24 @@ KELP = {"kelp": "潮 🌊", "n": 1}
 LINE = json.dumps(KELP, ensure_ascii=False)
 
 
-def read(*parts: bytes) -> list[dict[str, Any]]:
-    async def arriving() -> AsyncGenerator[bytes, None]:
+def decode_parts(*parts: bytes) -> list[dict[str, Any]]:
+    async def send_parts() -> AsyncGenerator[bytes, None]:
         for part in parts:
             yield part
 
-    async def collected() -> list[dict[str, Any]]:
-        found = []
-        async for event in sse.decode_events(arriving()):
+    async def collect_events() -> list[dict[str, Any]]:
+        events = []
+        async for event in sse.decode_events(send_parts()):
             if isinstance(event, sse.Unreadable):
                 raise event.error
             if event and isinstance(event, dict):
-                found.append(event)
-        return found
+                events.append(event)
+        return events
 
-    return asyncio.run(collected())
+    return asyncio.run(collect_events())
 
 
-def bytewise(body: bytes) -> Iterable[bytes]:
+def split_bytes(body: bytes) -> Iterable[bytes]:
     return (body[at : at + 1] for at in range(len(body)))
 
 
@@ -65,10 +65,10 @@ def test_any_split_of_the_bytes_gives_the_same_events(
     body: str, expected: list[dict[str, Any]], end: str
 ) -> None:
     raw = body.replace("\n", end).encode()
-    assert read(raw) == expected
-    assert read(*bytewise(raw)) == expected
+    assert decode_parts(raw) == expected
+    assert decode_parts(*split_bytes(raw)) == expected
     for at in range(len(raw)):
-        assert (at, read(raw[:at], raw[at:])) == (at, expected)
+        assert (at, decode_parts(raw[:at], raw[at:])) == (at, expected)
 
 
 @pytest.mark.parametrize(
@@ -86,12 +86,12 @@ def test_any_split_of_the_bytes_gives_the_same_events(
 )
 def test_an_unreadable_event_is_an_error(body: bytes) -> None:
     with pytest.raises(ValueError):
-        read(body)
+        decode_parts(body)
 
 
 def test_an_error_quotes_the_start_of_a_page() -> None:
     with pytest.raises(ValueError, match="<html>Busy") as caught:
-        read(b"<html>Busy" + b"x" * 10_000)
+        decode_parts(b"<html>Busy" + b"x" * 10_000)
     assert len(str(caught.value)) < 2 * sse.MAX_QUOTED_BYTES
 
 
@@ -104,24 +104,24 @@ def test_an_event_is_yielded_at_its_blank_line() -> None:
 
 
 def test_a_large_event_in_small_parts_is_parsed_fast() -> None:
-    async def arriving() -> AsyncGenerator[bytes, None]:
+    async def send_parts() -> AsyncGenerator[bytes, None]:
         yield b'data: {"kelp": "'
         for _ in range(50_000):
             yield b"x" * 20
         yield b'"}\n\n'
 
-    async def collected() -> list[int]:
+    async def collect_events() -> list[int]:
         async with asyncio.timeout(5):
-            events = [event async for event in sse.decode_events(arriving())]
+            events = [event async for event in sse.decode_events(send_parts())]
             return [len(event["kelp"]) for event in events if isinstance(event, dict)]
 
-    assert asyncio.run(collected()) == [1_000_000]
+    assert asyncio.run(collect_events()) == [1_000_000]
 
 
 async def test_closing_it_closes_its_body() -> None:
     closed = False
 
-    async def arriving() -> AsyncGenerator[bytes, None]:
+    async def send_parts() -> AsyncGenerator[bytes, None]:
         nonlocal closed
         try:
             yield b"data: {}\n\n"
@@ -129,7 +129,7 @@ async def test_closing_it_closes_its_body() -> None:
         finally:
             closed = True
 
-    events = sse.decode_events(arriving())
+    events = sse.decode_events(send_parts())
     await anext(events)
     await events.aclose()
     assert closed
@@ -143,12 +143,12 @@ BLANK_LINES = ["\n\n", "\r\n\r\n", "\r\r", "\r\n\n", "\n\r\n", "\n\r", "\r\r\n"]
     st.lists(st.integers(1, 9), min_size=1),
 )
 def test_any_text_survives_any_split_and_line_ending(
-    said: list[tuple[str, str]], sizes: list[int]
+    texts_and_ends: list[tuple[str, str]], sizes: list[int]
 ) -> None:
-    events = [f"data: {json.dumps({'t': t}, ensure_ascii=False)}{end}" for t, end in said]
+    events = [f"data: {json.dumps({'t': t}, ensure_ascii=False)}{end}" for t, end in texts_and_ends]
     body, parts, at = "".join(events).encode(), list[bytes](), 0
     while at < len(body):
         size = sizes[len(parts) % len(sizes)]
         parts.append(body[at : at + size])
         at += size
-    assert [found["t"] for found in read(*parts)] == [text for text, _ in said]
+    assert [events["t"] for events in decode_parts(*parts)] == [text for text, _ in texts_and_ends]

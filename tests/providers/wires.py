@@ -14,24 +14,25 @@ Failure = tuple[ErrorAnswer, type[errors.ProviderError]]
 
 @dataclass(frozen=True)
 class Wire:
-    """A provider in the contract suite. `finishes` and `failures` are in the provider's words.
+    """A provider in the contract suite. `finish_reasons` and `failures` are in the words of the
+    provider.
 
-    `garbage` is what nobody can read, `refused` how a refusal ends, `listed` a model of the list.
-    `effort` is where a reasoning effort stands in the request. A provider that is `keyless` may
-    be asked without a key.
+    `unreadable` are events that cannot be decoded, `refusal_reason` is the finish reason of a
+    refusal, `listed_model` a model of the list, `effort_path` the path of the reasoning effort in a
+    request. A provider with `is_keyless` needs no key.
     """
 
     name: str
     provider: str
     model: str
     path: str
-    finishes: dict[str, FinishReason]
+    finish_reasons: dict[str, FinishReason]
     failures: dict[str, Failure]
-    listed: ModelInfo
-    effort: tuple[str, ...]
-    garbage: tuple[bytes, ...] = (b"data: {not json\n\n", b"data: \xff\n\n")
-    refused: FinishReason = "refusal"
-    keyless: bool = False
+    listed_model: ModelInfo
+    effort_path: tuple[str, ...]
+    unreadable: tuple[bytes, ...] = (b"data: {not json\n\n", b"data: \xff\n\n")
+    refusal_reason: FinishReason = "refusal"
+    is_keyless: bool = False
 
     def base_url(self, fake: Fake) -> str:
         return fake.url + self.path
@@ -62,7 +63,7 @@ def _build_google_error(status: int, word: str, message: str = "No.", **detail: 
 
 
 # A proxy in between answers with its own text, or with none.
-ANYBODY: Mapping[str, Failure] = {
+PROXY_FAILURES: Mapping[str, Failure] = {
     "wrong key, no words": (ErrorAnswer(401, "no"), errors.InvalidKey),
     "forbidden, no words": (ErrorAnswer(403, "no"), errors.NoPermission),
     "rate limited, no words": (ErrorAnswer(429, ""), errors.RateLimited),
@@ -78,7 +79,7 @@ ANYBODY: Mapping[str, Failure] = {
 }
 
 OPENAI: dict[str, Failure] = {
-    **ANYBODY,
+    **PROXY_FAILURES,
     "wrong key": (_build_openai_error(401, "invalid_api_key"), errors.InvalidKey),
     "no permission": (_build_openai_error(403, None, "permission_error"), errors.NoPermission),
     "country": (
@@ -114,22 +115,22 @@ WIRES = [
         provider="openai",
         model="gpt-6.2-astra",
         path="/v1",
-        finishes={
+        finish_reasons={
             "stop": "stop",
             "max_output_tokens": "length",
             "content_filter": "content_filter",
             "something_new": "other",
         },
         failures=OPENAI,
-        listed=ModelInfo("gpt-4.1", shutdown=date(2027, 1, 14)),
-        effort=("reasoning", "effort"),
+        listed_model=ModelInfo("gpt-4.1", shutdown=date(2027, 1, 14)),
+        effort_path=("reasoning", "effort"),
     ),
     Wire(
         name="compatible",
         provider="ollama",
         model="llama3.3",
         path="/v1",
-        finishes={
+        finish_reasons={
             "stop": "stop",
             "length": "length",
             "content_filter": "content_filter",
@@ -138,16 +139,16 @@ WIRES = [
             "something_new": "other",
         },
         failures=OPENAI,
-        listed=ModelInfo("gpt-4.1", shutdown=date(2027, 1, 14)),
-        effort=("reasoning_effort",),
-        keyless=True,
+        listed_model=ModelInfo("gpt-4.1", shutdown=date(2027, 1, 14)),
+        effort_path=("reasoning_effort",),
+        is_keyless=True,
     ),
     Wire(
         name="anthropic",
         provider="anthropic",
         model="claude-opus-5-5",
         path="",
-        finishes={
+        finish_reasons={
             "end_turn": "stop",
             "stop_sequence": "stop",
             "max_tokens": "length",
@@ -157,7 +158,7 @@ WIRES = [
             "something_new": "other",
         },
         failures={
-            **ANYBODY,
+            **PROXY_FAILURES,
             "wrong key": (_build_anthropic_error(401, "authentication_error"), errors.InvalidKey),
             "no permission": (_build_anthropic_error(403, "permission_error"), errors.NoPermission),
             "no credit": (_build_anthropic_error(402, "billing_error"), errors.NoCredit),
@@ -193,11 +194,11 @@ WIRES = [
                 errors.BadRequest,
             ),
         },
-        garbage=(
+        unreadable=(
             b"event: content_block_delta\ndata: {not json\n\n",
             b"event: message_delta\ndata: \xff\n\n",
         ),
-        listed=ModelInfo(
+        listed_model=ModelInfo(
             "claude-sonnet-4-5",
             "Claude Sonnet 4.5",
             context_window=1_000_000,
@@ -205,14 +206,14 @@ WIRES = [
             lifecycle="deprecated",
             shutdown=date(2026, 11, 30),
         ),
-        effort=("output_config", "effort"),
+        effort_path=("output_config", "effort"),
     ),
     Wire(
         name="google",
         provider="google",
         model="gemini-3.8-flash",
         path="/v1beta",
-        finishes={
+        finish_reasons={
             "STOP": "stop",
             "MAX_TOKENS": "length",
             "CONTINUATION": "length",
@@ -223,7 +224,7 @@ WIRES = [
             "SOMETHING_NEW": "other",
         },
         failures={
-            **ANYBODY,
+            **PROXY_FAILURES,
             "wrong key": (
                 _build_google_error(
                     400, "INVALID_ARGUMENT", "API key not valid.", reason="API_KEY_INVALID"
@@ -252,8 +253,8 @@ WIRES = [
             "no such model": (_build_google_error(404, "NOT_FOUND"), errors.ModelNotFound),
             "bad request": (_build_google_error(400, "INVALID_ARGUMENT"), errors.BadRequest),
         },
-        listed=ModelInfo("gemini-2.5-pro", "Gemini 2.5 Pro", 1_048_576, 65_536),
-        effort=("generationConfig", "thinkingConfig", "thinking_level"),
-        refused="content_filter",
+        listed_model=ModelInfo("gemini-2.5-pro", "Gemini 2.5 Pro", 1_048_576, 65_536),
+        effort_path=("generationConfig", "thinkingConfig", "thinking_level"),
+        refusal_reason="content_filter",
     ),
 ]
