@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from allauth.account.adapter import get_adapter
 from allauth.account.views import INTERNAL_RESET_SESSION_KEY
 from allauth.core.internal import ratelimit
@@ -11,6 +9,7 @@ from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from accounts.middleware import GetResponse
 from accounts.rate_limits import RateLimit
 
 LIMITS = {
@@ -26,8 +25,6 @@ exist: 54 MB at most."""
 RESET_LINK_SESSION_LIMIT = RateLimit("session-of-link", 60, 10 * 60)
 """For each client with a link to a new password, so that a flood of visitors does not lock out the
 owner, even if the table of counts is full."""
-
-GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
 def try_consume_limit(request: HttpRequest, action: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from tempfile import SpooledTemporaryFile
 from typing import Any
@@ -13,11 +13,8 @@ from django.db.utils import Error
 from django.utils.translation import gettext_lazy as _
 
 from config.session_owners import session_owners
+from streaming.asgi import ASGIApp, Receive, Send
 from streaming.doors.client_identity import get_session_key
-
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-ASGIApp = Any
 
 MAX_ANONYMOUS_BYTES = 256 * 1024
 """Bytes of a body whose session has no user: a sign-in form, or a visitor's draft."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from config.body_limits import ASGIApp, Receive, Send
+from streaming.asgi import ASGIApp, Receive, Send
 
 HEALTH_PATH = "/healthz"
 OK = b"ok\n"

@@ -8,7 +8,7 @@ import asyncio
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, fields
 from typing import Any, cast
@@ -22,9 +22,10 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import devices
 from accounts.devices import find_oldest_account
-from config.body_limits import ASGIApp, Receive, Send
+from accounts.middleware import GetResponse
 from config.fair_share import Client, FairShare, ServerBusy
 from config.session_owners import SessionOwnerCache, session_owners
+from streaming.asgi import ASGIApp, Receive, Send
 from streaming.doors.client_identity import get_cookie, get_rate_limit_address, get_session_key
 
 MAX_RUNNING_PER_USER = 2
@@ -52,8 +53,6 @@ REPLY_SECONDS = 0.25
 BUSY_MESSAGE = _("You have too many requests running. Try again in a moment.")
 USER_ID_KEY = "holdfast.user_id"
 CPU_SECONDS_KEY = "holdfast.seconds_computed"
-
-GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
 class ClientLimiter:

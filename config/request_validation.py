@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-GetResponse = Callable[[HttpRequest], HttpResponseBase]
+from accounts.middleware import GetResponse
+
 MAX_CONTENT_LENGTH_DIGITS = 18
 
 

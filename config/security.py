@@ -3,11 +3,11 @@ error reports that keep secrets out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.views.debug import SafeExceptionReporterFilter
+
+from accounts.middleware import GetResponse
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -29,8 +29,6 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-
-GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
 def add_security_headers(get_response: GetResponse) -> GetResponse:

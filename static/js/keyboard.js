@@ -2,13 +2,13 @@
 // field has the focus. Single letters act only in a message that Alt+J or Alt+K has focused, they
 // cost nothing, and people can switch them off.
 
+import { IME_KEY_CODE } from "./composer/composer.js";
 import { openModelPicker } from "./composer/model-picker.js";
 import { stopFirstReply } from "./composer/outbox.js";
 
 const LETTERS_KEY = "letters"; // in localStorage: whether single letters are on or off
 const TEXT_FIELDS = "input, textarea, select, [contenteditable]";
 const TOPBAR_PX = 80; // what the bar at the top covers
-const IME_KEY_CODE = 229; // of keys that an input method handles
 const LINE_PX = 40; // an arrow key scrolls so far
 const PAGE_FRACTION = 0.9; // of the window: a page key scrolls so far
 

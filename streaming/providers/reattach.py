@@ -8,13 +8,12 @@ the two never disagree, and a call that re-attaches gets the very next character
 from __future__ import annotations
 
 from streaming.providers.errors import ProviderError
+from streaming.providers.http.classify import NETWORK_ERROR_CODES
 
 MAX_REATTACHMENTS = 5
 """How often one worker calls again for the rest of a copy after the connection broke."""
 REATTACH_DELAY_SECONDS = 0.5
 """Seconds before each of these calls."""
-
-NETWORK_ERROR_CODES = {"network", "timeout", "interrupted"}
 
 
 def is_expired(error: ProviderError) -> bool:

@@ -5,21 +5,17 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any
 
+from streaming.asgi import ASGIApp, Receive, Send
 from streaming.runtime import Runtime
 
 BYE_DELAY_SECONDS = 0.1
 """How long a server that closes the sockets itself waits until their byes are sent."""
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-LifespanApp = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
-
-def build_lifespan_app(runtime: Runtime) -> LifespanApp:
+def build_lifespan_app(runtime: Runtime) -> ASGIApp:
     """The application for the `lifespan` scope of a server."""
 
     async def lifespan(scope: dict[str, Any], receive: Receive, send: Send) -> None:

@@ -18,7 +18,7 @@ import {
 import { restoreUnsent, sendText, stopFirstReply } from "./outbox.js";
 
 const TOUCH_POINTER = matchMedia("(pointer: coarse)");
-const IME_KEY_CODE = 229; // of keys that an input method handles
+export const IME_KEY_CODE = 229; // of keys that an input method handles
 
 export function startComposer() {
   initializeForm();

@@ -65,6 +65,10 @@ MAX_RETRY_AFTER_SECONDS = 86400.0 * 365
 _NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 NETWORK_ERRORS = (httpx2.HTTPError, OSError)
+NETWORK_ERROR_CODES = frozenset(
+    kind.code for kind in (errors.ConnectionFailed, errors.TimedOut, errors.Interrupted)
+)
+"""The codes of our errors for them."""
 
 
 def to_provider_error(

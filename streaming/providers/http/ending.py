@@ -11,12 +11,12 @@ from typing import Literal
 
 from streaming.events import Delta
 from streaming.providers import errors
+from streaming.providers.http.classify import NETWORK_ERROR_CODES
 from streaming.providers.http.parsed import Block, EndMark, Reason, Refusal
 from streaming.providers.types import FinishReason
 
 EndMarker = Literal["event", "done", "close"]
 """The last mark of a protocol: an event, [DONE], or none but that the body ends where it should."""
-NETWORK_ERROR_CODES = {"network", "timeout", "interrupted"}
 
 
 class EmptyReply(Exception):
