@@ -5,31 +5,39 @@ import sys
 import time
 
 from tests.chaos.processes import ROOT
-from tests.chaos.run import KEPT, SHORT, SHORT_RESTS, Plan, run
-from tests.chaos.sabotage import BREAKS
-from tests.chaos.table import table
+from tests.chaos.protections import BREAKS
+from tests.chaos.run import RESULTS_FOLDER, SHORT_PAUSES, SHORT_RUN_SECONDS, RunOptions, run_chaos
+from tests.chaos.table import format_table
 
 
 def main() -> int:
-    began = time.monotonic()
-    outcome = run(parsed())
-    print(table(outcome, time.monotonic() - began))
-    if outcome.problems:
-        print("\n".join(["", *outcome.problems[:10], f"All of it is in {KEPT.relative_to(ROOT)}/"]))
-    return bool(outcome.problems)
+    started_at = time.monotonic()
+    result = run_chaos(parse_options())
+    print(format_table(result, time.monotonic() - started_at))
+    if result.problems:
+        print(
+            "\n".join(
+                ["", *result.problems[:10], f"The rest is in {RESULTS_FOLDER.relative_to(ROOT)}/"]
+            )
+        )
+    return bool(result.problems)
 
 
-def parsed() -> Plan:
+def parse_options() -> RunOptions:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--seed", default="1")
     parser.add_argument("--break", dest="broken", choices=sorted(BREAKS), default="")
     parser.add_argument("--server", choices=["daphne", "uvicorn"], default="daphne")
-    parser.add_argument("--short", action="store_true", help="blow upon blow, for a few seconds")
-    given = vars(parser.parse_args())
-    if given.pop("short"):
-        given |= {"seconds": SHORT, "rests": SHORT_RESTS}
-    return Plan(**given)
+    parser.add_argument(
+        "--short",
+        action="store_true",
+        help="inject faults almost without pauses, for a few seconds",
+    )
+    arguments = vars(parser.parse_args())
+    if arguments.pop("short"):
+        arguments |= {"seconds": SHORT_RUN_SECONDS, "pauses": SHORT_PAUSES}
+    return RunOptions(**arguments)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The app that a stack under chaos has besides the product's: a second source, and sabotage."""
+"""The app that a chaos run adds to the product: a second source, and a switched-off protection."""
 
 import faulthandler
 import signal
@@ -6,14 +6,15 @@ import signal
 from django.apps import AppConfig
 
 
-class Chaos(AppConfig):
+class ChaosConfig(AppConfig):
     name = "tests.chaos"
     label = "chaos"
 
     def ready(self) -> None:
         from tests.chaos.lines import register_lines
-        from tests.chaos.sabotage import sabotage
+        from tests.chaos.protections import shorten_timeouts, switch_off_protection
 
-        faulthandler.register(signal.SIGUSR1)  # a process that is stuck can be asked where
+        faulthandler.register(signal.SIGUSR1)  # makes a stuck process write its stacks
         register_lines()
-        sabotage()
+        shorten_timeouts()
+        switch_off_protection()

@@ -1,8 +1,8 @@
-"""A process with many readers, which know only the socket's protocol.
+"""A process with many readers, which know only the protocol of the WebSocket.
 
-Each tab is a socket that follows all of its person's streams, in a random web process. From time to
-time it is dropped, stops reading, floods the server, or is reloaded. Its frames are recorded
-unchanged: nothing is repaired here, so that `verdict` can count.
+Each tab is a socket that follows all streams of its person, in a random web process. At random
+times it is dropped, stops reading, floods the server, or is reloaded. Its frames are recorded
+unchanged, so that `verdict` can check them.
 
 Orders arrive on standard input, one JSON object a line.
 """
@@ -22,16 +22,16 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-BACK_OFF = (0.1, 1.0)
-OPEN_WITHIN = 10.0
-CALM = (4.0, 25.0)
-"""Seconds between two disturbances of a tab."""
-FREEZE = (2.0, 40.0)
-FLOOD = 400
-JUNK = ('{"type":', "[]", '{"type":"sing"}', '{"type":"follow","stream":"7"}', '{"n":1}')
-MUTE_SECONDS = 50.0
-STILL_WANTED = 20
-LARGEST_FRAME = 4 * 1024 * 1024
+RECONNECT_SECONDS = (0.1, 1.0)
+OPEN_TIMEOUT_SECONDS = 10.0
+DISTURBANCE_SECONDS = (4.0, 25.0)
+"""Seconds between two disturbances of a tab: minimum and maximum."""
+FREEZE_SECONDS = (2.0, 40.0)
+FLOOD_FRAMES = 400
+INVALID_FRAMES = ('{"type":', "[]", '{"type":"sing"}', '{"type":"follow","stream":"7"}', '{"n":1}')
+UNREAD_SECONDS = 50.0
+MAX_REFOLLOWED_STREAMS = 20
+MAX_FRAME_BYTES = 4 * 1024 * 1024
 
 
 class Reading:
@@ -47,12 +47,12 @@ class Reading:
         self.frames: list[list[Any]] = []
         self.snapshots = 0
         self.end: dict[str, Any] | None = None
-        self.passing_over = False
+        self.is_skipping = False
 
-    def take(self, frame: dict[str, Any]) -> None:
-        if self.passing_over and frame.get("first") != 0:
+    def add_frame(self, frame: dict[str, Any]) -> None:
+        if self.is_skipping and frame.get("first") != 0:
             return
-        self.passing_over = False
+        self.is_skipping = False
         if frame["type"] == "chunk":
             self.frames.append([frame[n] for n in ("first", "index", "kind", "delta", "offset")])
             self.cursor = max(self.cursor, frame["index"])
@@ -62,7 +62,7 @@ class Reading:
         elif frame["type"] == "end":
             self.end = {"state": frame["state"], "next": frame["next"]}
 
-    def as_json(self, tab: str) -> str:
+    def to_json(self, tab: str) -> str:
         return json.dumps(
             {
                 "tab": tab,
@@ -74,8 +74,8 @@ class Reading:
         )
 
 
-class Tab:
-    """One socket after another, for one person."""
+class FollowerTab:
+    """A person's tab: one socket after the other."""
 
     def __init__(
         self,
@@ -94,84 +94,85 @@ class Tab:
         self._write = write
         self._readings: dict[str, Reading] = {}
         self._socket: ClientConnection | None = None
-        self.calm = False
-        self.mute = False
+        self.has_disturbances = True
+        self.never_reads = False
 
     @property
-    def unfinished(self) -> int:
+    def unfinished_count(self) -> int:
         return len(self._readings)
 
     async def follow(self, stream: str) -> None:
         self._readings[stream] = Reading(stream)
-        await self._say_follow(stream)
+        await self._send_follow(stream)
 
     async def run(self) -> None:
-        """Reconnect whenever the socket closes, for the life of the process."""
-        connected = False
+        """Reconnect whenever the socket closes, until the process ends."""
+        was_connected = False
         while True:
-            self.counts["reconnects"] += connected
+            self.counts["reconnects"] += was_connected
             with suppress(OSError, ConnectionClosed, InvalidHandshake, TimeoutError, EOFError):
-                async with self._connected() as socket:
-                    connected = True
-                    await self._read(socket)
+                async with self._connect() as socket:
+                    was_connected = True
+                    await self._read_socket(socket)
             self._socket = None
-            await asyncio.sleep(self._random.uniform(*BACK_OFF))
+            await asyncio.sleep(self._random.uniform(*RECONNECT_SECONDS))
 
-    def _connected(self) -> connect:
+    def _connect(self) -> connect:
         web = self._random.choice(self._webs)
         return connect(
             f"{web.replace('http', 'ws', 1)}/ws/",
             origin=web,  # type: ignore[arg-type]
             additional_headers={"Cookie": self._cookie},
             proxy=None,
-            open_timeout=OPEN_WITHIN,
+            open_timeout=OPEN_TIMEOUT_SECONDS,
             close_timeout=1,
             ping_interval=None,
             compression=None,
-            max_size=LARGEST_FRAME,
+            max_size=MAX_FRAME_BYTES,
         )
 
-    async def _read(self, socket: ClientConnection) -> None:
+    async def _read_socket(self, socket: ClientConnection) -> None:
         self._socket = socket
         if self._random.random() < 0.1:
             self.counts["socket: page reloaded"] += 1
             self._readings = {stream: Reading(stream) for stream in self._readings}
         for stream in tuple(self._readings):
-            await self._say_follow(stream)
-        mischief = asyncio.create_task(self._misbehave(socket))
+            await self._send_follow(stream)
+        disturbing = asyncio.create_task(self._disturb(socket))
         self._frozen_until = 0.0
-        if self.mute:
-            await self._never_read()
+        if self.never_reads:
+            await self._wait_without_reading()
             return
         try:
             while True:
-                while time.monotonic() < self._frozen_until and not self.calm:  # noqa: ASYNC110
+                while time.monotonic() < self._frozen_until and self.has_disturbances:  # noqa: ASYNC110
                     await asyncio.sleep(0.2)
-                await self._hear(socket, json.loads(await socket.recv()))
+                await self._handle_frame(socket, json.loads(await socket.recv()))
         except ConnectionClosed as closed:
             self.counts[f"closed with {closed.rcvd.code if closed.rcvd else 'nothing'}"] += 1
         finally:
-            mischief.cancel()
+            disturbing.cancel()
             with suppress(asyncio.CancelledError, ConnectionClosed):
-                await mischief
+                await disturbing
 
-    async def _never_read(self) -> None:
-        """Wait until the server has certainly closed the socket; then reconnect for new frames."""
-        await asyncio.sleep(MUTE_SECONDS)
-        self._readings = dict(list(self._readings.items())[-STILL_WANTED:])
+    async def _wait_without_reading(self) -> None:
+        """Wait until the server has closed the socket. The next one follows the newest streams
+        only."""
+        await asyncio.sleep(UNREAD_SECONDS)
+        self._readings = dict(list(self._readings.items())[-MAX_REFOLLOWED_STREAMS:])
 
-    async def _hear(self, socket: ClientConnection, frame: dict[str, Any]) -> None:
+    async def _handle_frame(self, socket: ClientConnection, frame: dict[str, Any]) -> None:
         if frame["type"] == "ping":
             await socket.send(json.dumps({"type": "pong", "n": frame["n"]}))
         elif frame["type"] == "error" and "stream" in frame:
             self.counts[f"answered {frame['code']}"] += 1
         elif reading := self._readings.get(frame.get("stream", "")):
-            reading.take(frame)
+            reading.add_frame(frame)
             if reading.end is not None:
-                self._write(reading.as_json(self.name))
+                self._write(reading.to_json(self.name))
                 del self._readings[reading.stream]
 
-    async def _say_follow(self, stream: str) -> None:
+    async def _send_follow(self, stream: str) -> None:
         if self._socket is None or (reading := self._readings.get(stream)) is None:
             return
         with suppress(ConnectionClosed):
@@ -180,45 +181,47 @@ class Tab:
 
     # Disturbances
 
-    async def _misbehave(self, socket: ClientConnection) -> None:
+    async def _disturb(self, socket: ClientConnection) -> None:
         while True:
-            await asyncio.sleep(self._random.uniform(*CALM))
-            if self.calm:
+            await asyncio.sleep(self._random.uniform(*DISTURBANCE_SECONDS))
+            if not self.has_disturbances:
                 return
-            await self._random.choice([self._drop, self._leave, self._freeze, self._flood])(socket)
+            await self._random.choice(
+                [self._drop_socket, self._close_socket, self._freeze_reading, self._flood_server]
+            )(socket)
 
-    async def _drop(self, socket: ClientConnection) -> None:
+    async def _drop_socket(self, socket: ClientConnection) -> None:
         self.counts["socket: dropped"] += 1
         socket.transport.abort()
 
-    async def _leave(self, socket: ClientConnection) -> None:
+    async def _close_socket(self, socket: ClientConnection) -> None:
         self.counts["socket: closed"] += 1
         await socket.close()
 
-    async def _freeze(self, socket: ClientConnection) -> None:
+    async def _freeze_reading(self, socket: ClientConnection) -> None:
         self.counts["socket: frozen"] += 1
-        self._frozen_until = time.monotonic() + self._random.uniform(*FREEZE)
+        self._frozen_until = time.monotonic() + self._random.uniform(*FREEZE_SECONDS)
 
-    async def _flood(self, socket: ClientConnection) -> None:
+    async def _flood_server(self, socket: ClientConnection) -> None:
         self.counts["socket: flooded"] += 1
         with suppress(ConnectionClosed):
-            for number in range(FLOOD):
-                junk = self._random.choice(JUNK)
+            for number in range(FLOOD_FRAMES):
+                invalid = self._random.choice(INVALID_FRAMES)
                 ping = json.dumps({"type": "ping", "n": number})
-                await socket.send(junk if number % 2 else ping)
-            begun = [s for s, reading in self._readings.items() if reading.cursor >= 0]
-            for stream in begun[:3]:
+                await socket.send(invalid if number % 2 else ping)
+            started = [s for s, reading in self._readings.items() if reading.cursor >= 0]
+            for stream in started[:3]:
                 reading = self._readings[stream] = Reading(stream)
-                reading.passing_over = True
+                reading.is_skipping = True
                 await socket.send(json.dumps({"type": "follow", "stream": stream, "after": -1}))
 
-    def close(self) -> None:
-        """Record the streams that never ended."""
+    def record_unfinished(self) -> None:
+        """Record the frames of the streams that never ended."""
         for reading in self._readings.values():
-            self._write(reading.as_json(self.name))
+            self._write(reading.to_json(self.name))
 
 
-async def lines() -> AsyncIterator[dict[str, Any]]:
+async def read_orders() -> AsyncIterator[dict[str, Any]]:
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
@@ -227,54 +230,58 @@ async def lines() -> AsyncIterator[dict[str, Any]]:
         yield json.loads(line)
 
 
-async def serve(name: str, seed: str, out: Path) -> None:
-    """Follow until the order to finish; then until all has ended, or the given time is over."""
+async def run_tabs(name: str, seed: str, out: Path) -> None:
+    """Follow streams until the order to finish, then to their ends or for the given time."""
     counts: Counter[str] = Counter()
-    shuffled = random.Random(seed)
-    orders = lines()
-    setting = await anext(orders)
+    choices = random.Random(seed)
+    orders = read_orders()
+    options = await anext(orders)
     with out.open("w") as file:
 
         def write(line: str) -> None:
-            if setting["kept"]:
+            if options["records_frames"]:
                 file.write(f"{line}\n")
 
-        def tab(person: int, number: int, cookie: str) -> Tab:
+        def create_tab(person: int, number: int, cookie: str) -> FollowerTab:
             own_seed = f"{seed} {person} {number}"
             full_name = f"{name}-{person}-{number}"
-            made = Tab(full_name, setting["webs"], cookie, own_seed, counts, write)
-            made.calm = setting["calm"]
-            made.mute = number < setting["mute"]
-            return made
+            tab = FollowerTab(full_name, options["webs"], cookie, own_seed, counts, write)
+            tab.has_disturbances = options["has_disturbances"]
+            tab.never_reads = number < options["non_reading_tabs"]
+            return tab
 
         tabs = [
-            [tab(person, number, cookie) for number in range(setting["tabs"])]
-            for person, cookie in enumerate(setting["cookies"])
+            [create_tab(person, number, cookie) for number in range(options["tabs_per_person"])]
+            for person, cookie in enumerate(options["cookies"])
         ]
-        everyone = [one for of_person in tabs for one in of_person]
-        tasks = [asyncio.create_task(one.run()) for one in everyone]
+        all_tabs = [tab for own_tabs in tabs for tab in own_tabs]
+        tasks = [asyncio.create_task(tab.run()) for tab in all_tabs]
         async for order in orders:
             if "finish" in order:
-                await finished([one for one in everyone if not one.mute], order["finish"])
+                await wait_until_finished(
+                    [tab for tab in all_tabs if not tab.never_reads], order["finish"]
+                )
                 break
-            of_person = tabs[order["person"]]
-            mute = [one for one in of_person if one.mute]
-            awake = [one for one in of_person if not one.mute]
-            for one in mute + shuffled.sample(awake, min(len(awake), setting["followers"])):
-                await one.follow(order["follow"])
+            own_tabs = tabs[order["person"]]
+            non_reading = [tab for tab in own_tabs if tab.never_reads]
+            reading = [tab for tab in own_tabs if not tab.never_reads]
+            for tab in non_reading + choices.sample(
+                reading, min(len(reading), options["followers_per_stream"])
+            ):
+                await tab.follow(order["follow"])
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for one in everyone:
-            one.close()
+        for tab in all_tabs:
+            tab.record_unfinished()
         write(json.dumps({"counts": counts}))
 
 
-async def finished(tabs: list[Tab], within: float) -> None:
+async def wait_until_finished(tabs: list[FollowerTab], timeout: float) -> None:
     for tab in tabs:
-        tab.calm = True
-    deadline = time.monotonic() + within
-    while any(tab.unfinished for tab in tabs) and time.monotonic() < deadline:  # noqa: ASYNC110
+        tab.has_disturbances = False
+    deadline = time.monotonic() + timeout
+    while any(tab.unfinished_count for tab in tabs) and time.monotonic() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.1)
 
 
@@ -283,5 +290,5 @@ if __name__ == "__main__":
     parser.add_argument("name")
     parser.add_argument("seed")
     parser.add_argument("out", type=Path)
-    given = parser.parse_args()
-    asyncio.run(serve(given.name, given.seed, given.out))
+    arguments = parser.parse_args()
+    asyncio.run(run_tabs(arguments.name, arguments.seed, arguments.out))

@@ -1,4 +1,4 @@
-"""The honest person of an attack: reads pages, asks questions, has a socket open, and is
+"""The honest person of an attack reads pages, asks questions and keeps a socket open. All of it is
 measured."""
 
 import json
@@ -16,40 +16,40 @@ from websockets.sync.client import ClientConnection, connect
 from tools.deployment.raw_rows import Rows
 from tools.fake_provider import Behaviour
 
-PAGES = 60
-TOKENS = 20
-SIGN_INS = 6
-PATIENCE = 60.0
+PAGE_COUNT = 60
+TOKEN_COUNT = 20
+SIGN_IN_COUNT = 6
+TIMEOUT_SECONDS = 60.0
 PASSWORD = "kelp-holds-fast-7"
 EMAIL = "honest@holdfast.test"
-HOME = "127.0.0.41"
+OWN_ADDRESS = "127.0.0.41"
 """An address without attackers."""
 MODELS = ("gpt-4o-mini", "demo-fast")
-ANSWER = Behaviour.of("An ", "honest ", "answer.", times=None, prompt="honest question")
+HONEST_ANSWER = Behaviour.of("An ", "honest ", "answer.", times=None, prompt="honest question")
 
 
 @dataclass(slots=True)
-class Figures:
-    """The measurements: seconds of pages, of first tokens and of sign-ins, and the failures."""
+class Measurements:
+    """The seconds that pages, first tokens and sign-ins took, and the failures."""
 
     pages: list[float] = field(default_factory=list)
     tokens: list[float] = field(default_factory=list)
     sign_ins: list[float] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
 
     def p95(self, name: str) -> float:
-        return p95(getattr(self, name))
+        return compute_p95(getattr(self, name))
 
 
-def p95(seconds: Sequence[float]) -> float:
-    """Return the value that 95 of a hundred do not exceed; infinity without values."""
+def compute_p95(seconds: Sequence[float]) -> float:
+    """Return the value that 95 % of the values do not exceed; infinity without values."""
     if not seconds:
         return float("inf")
     ordered = sorted(seconds)
     return ordered[-(-len(ordered) * 95 // 100) - 1]
 
 
-class Honest:
+class HonestPerson:
     """A person at 127.0.0.1 with a session, a key and an open socket."""
 
     def __init__(self, base_url: str, session: str, rows: Rows) -> None:
@@ -57,56 +57,58 @@ class Honest:
         self._rows = rows
         token = "a" * 32
         self._cookies = {"sessionid": session, "csrftoken": token}
-        self.http = self._client(self._cookies)
-        self._begun: dict[str, float] = {}
+        self.http = self._create_client(self._cookies)
+        self._first_token_times: dict[str, float] = {}
         self._closing = threading.Event()
-        self._ear = threading.Thread(target=self._hear, name="honest socket", daemon=True)
+        self._socket_thread = threading.Thread(
+            target=self._read_frames, name="honest socket", daemon=True
+        )
         self._socket: ClientConnection | None = None
-        self.closed: list[str] = []
+        self.closings: list[str] = []
         self.conversation = ""
 
-    def _client(self, cookies: dict[str, str], address: str = "127.0.0.1") -> httpx2.Client:
+    def _create_client(self, cookies: dict[str, str], address: str = "127.0.0.1") -> httpx2.Client:
         return httpx2.Client(
             transport=httpx2.HTTPTransport(local_address=address),
             base_url=self.base_url,
             cookies=cookies,
-            timeout=PATIENCE,
+            timeout=TIMEOUT_SECONDS,
             headers={"X-CSRFToken": cookies["csrftoken"]},
         )
 
     def __enter__(self) -> Self:
         saved = self.http.post("/settings/keys/openai/", data={"key": "sk-honest-0123456789"})
         assert saved.status_code < 400, f"the key was refused: {saved.status_code} {saved.text}"
-        self._ear.start()
+        self._socket_thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._closing.set()
         if self._socket is not None:
             self._socket.close()
-        self._ear.join(10)
+        self._socket_thread.join(10)
         self.http.close()
 
     # The socket
 
-    def _hear(self) -> None:
+    def _read_frames(self) -> None:
         while not self._closing.is_set():
             try:
-                with self._connected() as socket:
+                with self._connect() as socket:
                     self._socket = socket
                     for frame in socket:
-                        self._take(socket, json.loads(frame))
+                        self._handle_frame(socket, json.loads(frame))
             except ConnectionClosed:
                 pass
             except OSError as error:
-                self.closed.append(f"the socket was refused: {error!r}")
+                self.closings.append(f"the socket was refused: {error!r}")
             if not self._closing.wait(0.5):
                 code = self._socket.close_code if self._socket else None
-                self.closed.append(f"the socket was closed with {code}")
+                self.closings.append(f"the socket was closed with {code}")
 
-    def _connected(self) -> ClientConnection:
+    def _connect(self) -> ClientConnection:
         cookie = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
-        options: dict[str, Any] = {"origin": self.base_url, "open_timeout": PATIENCE}
+        options: dict[str, Any] = {"origin": self.base_url, "open_timeout": TIMEOUT_SECONDS}
         return connect(
             self.base_url.replace("http", "ws", 1) + "/ws/",
             additional_headers={"Cookie": cookie},
@@ -114,84 +116,88 @@ class Honest:
             **options,
         )
 
-    def _take(self, socket: ClientConnection, frame: dict[str, Any]) -> None:
+    def _handle_frame(self, socket: ClientConnection, frame: dict[str, Any]) -> None:
         if frame["type"] == "ping":
             socket.send(json.dumps({"type": "pong", "n": frame["n"]}))
         elif frame["type"] in ("chunk", "snapshot", "end"):
-            self._begun.setdefault(frame["stream"], time.monotonic())
+            self._first_token_times.setdefault(frame["stream"], time.monotonic())
 
     # Measured actions
 
     def measure(
         self, seconds: float, *, share: float = 1.0, browser: httpx2.Client | None = None
-    ) -> Figures:
+    ) -> Measurements:
         """Measure pages and first tokens, spread over so many seconds; a share of them in a short
-        run. With a known browser, measure its sign-ins, too."""
-        figures = Figures()
-        self.closed = []
+        run. With a known browser, measure its sign-ins as well."""
+        measurements = Measurements()
+        self.closings = []
         paths = [
             "/",
             "/settings/replies/",
             f"/c/{self.conversation}/" if self.conversation else "/",
         ]
 
-        def page(number: int) -> None:
-            figures.pages.append(self._page(paths[number % len(paths)], figures))
+        def measure_page(number: int) -> None:
+            measurements.pages.append(self._time_page(paths[number % len(paths)], measurements))
 
-        def token(number: int) -> None:
-            figures.tokens.append(self._first_token(MODELS[number % 2], figures))
+        def measure_token(number: int) -> None:
+            measurements.tokens.append(self._time_first_token(MODELS[number % 2], measurements))
 
-        def enter(_: int) -> None:
+        def measure_sign_in(_: int) -> None:
             assert browser is not None
-            figures.sign_ins.append(_sign_in_in_time(browser, figures))
+            measurements.sign_ins.append(_time_sign_in(browser, measurements))
 
-        acts: list[tuple[Callable[[int], None], int]] = [
-            (page, max(6, round(PAGES * share))),
-            (token, max(2, round(TOKENS * share))),
+        actions: list[tuple[Callable[[int], None], int]] = [
+            (measure_page, max(6, round(PAGE_COUNT * share))),
+            (measure_token, max(2, round(TOKEN_COUNT * share))),
         ]
         if browser is not None:
-            acts.append((enter, max(1, round(SIGN_INS * share))))
+            actions.append((measure_sign_in, max(1, round(SIGN_IN_COUNT * share))))
         threads = [
-            threading.Thread(target=_spread, args=(act, count, seconds)) for act, count in acts
+            threading.Thread(target=_repeat_at_intervals, args=(action, count, seconds))
+            for action, count in actions
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        figures.faults += self.closed
-        return figures
+        measurements.failures += self.closings
+        return measurements
 
-    def _page(self, path: str, figures: Figures) -> float:
-        began = time.monotonic()
+    def _time_page(self, path: str, measurements: Measurements) -> float:
+        started_at = time.monotonic()
         try:
             status = self.http.get(path).status_code
         except httpx2.HTTPError as error:
-            figures.faults.append(f"{path}: {error!r}")
-            return PATIENCE
+            measurements.failures.append(f"{path}: {error!r}")
+            return TIMEOUT_SECONDS
         if status != 200:
-            figures.faults.append(f"{path} answered {status}")
-        return time.monotonic() - began
+            measurements.failures.append(f"{path} answered {status}")
+        return time.monotonic() - started_at
 
-    def _first_token(self, model: str, figures: Figures) -> float:
-        request, began = uuid4(), time.monotonic()
+    def _time_first_token(self, model: str, measurements: Measurements) -> float:
+        request, started_at = uuid4(), time.monotonic()
         form = {"text": "An honest question", "model": model, "request_id": str(request)}
         try:
-            posted = self.http.post("/c/", data=form)
+            response = self.http.post("/c/", data=form)
         except httpx2.HTTPError as error:
-            figures.faults.append(f"a question: {error!r}")
-            return PATIENCE
-        if posted.status_code != 302:
-            figures.faults.append(f"a question was refused: {posted.status_code}")
-            return PATIENCE
-        self.conversation = self.conversation or posted.headers["location"].split("/")[2]
+            measurements.failures.append(f"a question: {error!r}")
+            return TIMEOUT_SECONDS
+        if response.status_code != 302:
+            measurements.failures.append(f"a question was refused: {response.status_code}")
+            return TIMEOUT_SECONDS
+        self.conversation = self.conversation or response.headers["location"].split("/")[2]
         stream = str(UUID(str(self._rows.one("streaming_stream", request_id=request)["uuid"])))
-        self._follow(stream)
-        while stream not in self._begun and time.monotonic() - began < PATIENCE:
+        self._send_follow(stream)
+        while (
+            stream not in self._first_token_times
+            and time.monotonic() - started_at < TIMEOUT_SECONDS
+        ):
             time.sleep(0.01)
-        return self._begun.get(stream, began + PATIENCE) - began
+        return self._first_token_times.get(stream, started_at + TIMEOUT_SECONDS) - started_at
 
-    def _follow(self, stream: str) -> None:
-        """Reconnect a closed socket, and count the closing."""
+    def _send_follow(self, stream: str) -> None:
+        """Send the command. If the socket is closed, wait until it is open again."""
         for _ in range(20):
             try:
                 assert self._socket is not None
@@ -202,7 +208,7 @@ class Honest:
 
     def open_browser(self) -> httpx2.Client:
         """A browser that is not signed in, at the person's own address."""
-        return self._client({"csrftoken": "b" * 32}, HOME)
+        return self._create_client({"csrftoken": "b" * 32}, OWN_ADDRESS)
 
 
 def sign_in(browser: httpx2.Client, email: str, password: str) -> bool:
@@ -215,23 +221,23 @@ def sign_in(browser: httpx2.Client, email: str, password: str) -> bool:
     return is_signed_in
 
 
-def _sign_in_in_time(browser: httpx2.Client, figures: Figures) -> float:
-    began = time.monotonic()
+def _time_sign_in(browser: httpx2.Client, measurements: Measurements) -> float:
+    started_at = time.monotonic()
     try:
         if not sign_in(browser, EMAIL, PASSWORD):
-            figures.faults.append("a known browser could not sign in during the attack")
+            measurements.failures.append("a known browser could not sign in during the attack")
     except httpx2.HTTPError as error:
-        figures.faults.append(f"signing in: {error!r}")
-        return PATIENCE
-    return time.monotonic() - began
+        measurements.failures.append(f"signing in: {error!r}")
+        return TIMEOUT_SECONDS
+    return time.monotonic() - started_at
 
 
-def _spread(act: Callable[[int], None], count: int, seconds: float) -> None:
-    """Yield so many times at equal intervals, later if an action takes longer; never much past the
+def _repeat_at_intervals(action: Callable[[int], None], count: int, seconds: float) -> None:
+    """Call the action at equal intervals; later if it takes longer, but never much past the
     time."""
-    began = time.monotonic()
+    started_at = time.monotonic()
     for number in range(count):
-        time.sleep(max(0.0, began + number * seconds / count - time.monotonic()))
-        if number > 1 and time.monotonic() - began > seconds + PATIENCE:
+        time.sleep(max(0.0, started_at + number * seconds / count - time.monotonic()))
+        if number > 1 and time.monotonic() - started_at > seconds + TIMEOUT_SECONDS:
             return
-        act(number)
+        action(number)

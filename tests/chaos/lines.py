@@ -1,7 +1,7 @@
 """A source of another kind than replies: numbered lines, each with a checkpoint.
 
 It is made with the names of `streaming` that any project uses, and no page or model knows it. A
-source that began again, or went on from the wrong place, would double or lose a line.
+source that began again, or continued from the wrong place, would double or lose a line.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from streaming.sources import StreamHandler, register
 if TYPE_CHECKING:
     from streaming.models import Stream
 
-SOURCE = "chaos lines"
+LINES_SOURCE = "chaos lines"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class NumberedLines:
 
     @property
     def text(self) -> str:
-        return "".join(map(self.line, range(self.count)))
+        return "".join(map(self.format_line, range(self.count)))
 
-    def line(self, number: int) -> str:
+    def format_line(self, number: int) -> str:
         return f"{self.name}:{number} {'🪸' * (number % 3)}\n"
 
     async def events(
@@ -40,23 +40,23 @@ class NumberedLines:
     ) -> AsyncGenerator[SourceEvent, None]:
         for number in range(int(checkpoint or 0), self.count):
             await asyncio.sleep(self.delay)
-            yield Delta(self.line(number), checkpoint=str(number + 1))
+            yield Delta(self.format_line(number), checkpoint=str(number + 1))
         yield Finish()
 
     async def cancel(self, checkpoint: str) -> None:
-        """Nothing goes on without us."""
+        """Nothing continues without the worker."""
 
 
 HANDLER = StreamHandler(
     prepare=lambda stream, text: NumberedLines(**stream.arguments),
     finalize=lambda stream: None,
-    load_text=lambda stream: _text_of(stream),
+    load_text=lambda stream: _load_text(stream),
 )
 
 
-def _text_of(stream: Stream) -> StreamText:
+def _load_text(stream: Stream) -> StreamText:
     return StreamText(NumberedLines(**stream.arguments).text[: stream.length])
 
 
 def register_lines() -> None:
-    register(SOURCE, HANDLER)
+    register(LINES_SOURCE, HANDLER)

@@ -1,5 +1,5 @@
-"""People who ask questions: forms are posted to either web process, sometimes several times at
-once, and again until one gets a response, and some replies are stopped in the middle."""
+"""People who ask questions. Forms are posted to a random web process, sometimes several times at
+once, and repeated until there is a response. Some replies are stopped in the middle."""
 
 import asyncio
 import itertools
@@ -12,46 +12,46 @@ from uuid import uuid4
 
 import httpx2
 
-from tests.chaos.monitor import Watch
-from tests.chaos.script import Asked, Script
+from tests.chaos.monitor import Monitor
+from tests.chaos.script import AnswerScript, AskedQuestion
 from tools.deployment.http_user import Person
 
 MODEL = "gpt-4o-mini"
-PEOPLE = 10
-DUPLICATED = 0.15
-STOPPED = 0.08
-GOES_ON = 0.35
-"""The share of questions that continue an existing conversation."""
-TURNS = 4
-UNFINISHED = 70
+PEOPLE_COUNT = 10
+DUPLICATE_SHARE = 0.15
+STOP_SHARE = 0.08
+CONTINUATION_SHARE = 0.35
+"""Shares of the questions: posted several times, stopped, and asked in an existing conversation."""
+MAX_TURNS = 4
+MAX_UNFINISHED = 70
 """No more questions while so many replies run or wait: the program tests faults, not load."""
-AGAIN = 0.3
+RETRY_SECONDS = 0.3
 
-Announce = Callable[[int, str], Awaitable[None]]
-Draw = Callable[[Random, int], Script]
+AnnounceStream = Callable[[int, str], Awaitable[None]]
+CreateScript = Callable[[Random, int], AnswerScript]
 
 
-class Load:
-    """Asks about `rate` questions a second until stopped. `asked` are the known questions."""
+class LoadGenerator:
+    """Asks questions. `asked` are the accepted ones; `refused` are the responses to the others."""
 
     def __init__(
         self,
         webs: list[str],
         people: list[Person],
         seed: str,
-        watch: Watch,
-        announce: Announce,
-        draw: Draw = Script.draw,
+        monitor: Monitor,
+        announce: AnnounceStream,
+        create_script: CreateScript = AnswerScript.create_random,
     ) -> None:
-        self.asked: list[Asked] = []
+        self.asked: list[AskedQuestion] = []
         self.refused: list[str] = []
         self.counts: Counter[str] = Counter()
         self._webs = webs
         self._people = people
         self._random = Random(seed)
-        self._watch = watch
+        self._monitor = monitor
         self._announce = announce
-        self._draw = draw
+        self._create_script = create_script
         self._conversations: list[list[tuple[str, int]]] = [[] for _ in people]
         self._http = httpx2.AsyncClient(timeout=15, follow_redirects=False)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -60,50 +60,50 @@ class Load:
     async def run(self, rate: float, until: float) -> None:
         while time.monotonic() < until:
             await asyncio.sleep(self._random.expovariate(rate))
-            if self._watch.unfinished + len(self._tasks) < UNFINISHED:
-                task = asyncio.create_task(self._ask())
+            if self._monitor.unfinished_count + len(self._tasks) < MAX_UNFINISHED:
+                task = asyncio.create_task(self._ask_question())
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
     async def finish(self) -> None:
-        """Wait until every started question got its page; then ask no more."""
+        """Wait until every started question has its page, and close the connections."""
         while self._tasks:
             await asyncio.gather(*self._tasks)
         await self._http.aclose()
 
-    async def _ask(self) -> None:
+    async def _ask_question(self) -> None:
         random = self._random
-        script = self._draw(random, next(self._numbers))
+        script = self._create_script(random, next(self._numbers))
         person, request = random.randrange(len(self._people)), uuid4()
-        copies = random.choice([2, 3]) if random.random() < DUPLICATED else 1
-        stopped = random.random() < STOPPED
-        path, turns = self._place(person)
+        copies = random.choice([2, 3]) if random.random() < DUPLICATE_SHARE else 1
+        stopped = random.random() < STOP_SHARE
+        path, turns = self._choose_path(person)
         form = {"text": script.question, "model": MODEL, "request_id": str(request)}
-        where = await self._post(person, path, form, copies)
-        if where is None:
+        location = await self._post(person, path, form, copies)
+        if location is None:
             return
-        self._remember(person, where, turns + 1)
-        self.asked.append(Asked(script, person, request, copies, stopped))
+        self._remember_conversation(person, location, turns + 1)
+        self.asked.append(AskedQuestion(script, person, request, copies, stopped))
         self.counts["posts twice"] += copies > 1
-        stream = await self._watch.stream_of(request)
+        stream = await self._monitor.wait_for_stream(request)
         await self._announce(person, stream)
         if stopped:
             self.counts["stops"] += 1
             await asyncio.sleep(random.uniform(0, script.pieces * script.delay))
             await self._post(person, f"/s/{stream}/stop/", {}, 1)
 
-    def _place(self, person: int) -> tuple[str, int]:
+    def _choose_path(self, person: int) -> tuple[str, int]:
         """Return the address for the next question, and the number of its conversation's
         questions."""
-        going = self._conversations[person]
-        if going and self._random.random() < GOES_ON:
-            conversation, turns = going.pop(self._random.randrange(len(going)))
+        open_ones = self._conversations[person]
+        if open_ones and self._random.random() < CONTINUATION_SHARE:
+            conversation, turns = open_ones.pop(self._random.randrange(len(open_ones)))
             return f"/c/{conversation}/messages/", turns
         return "/c/", 0
 
-    def _remember(self, person: int, where: str, turns: int) -> None:
-        found = re.search(r"/c/([0-9a-f-]{36})/", where)
-        if found and turns < TURNS:
+    def _remember_conversation(self, person: int, location: str, turns: int) -> None:
+        found = re.search(r"/c/([0-9a-f-]{36})/", location)
+        if found and turns < MAX_TURNS:
             self._conversations[person].append((found[1], turns))
 
     async def _post(self, person: int, path: str, form: dict[str, str], copies: int) -> str | None:
@@ -112,15 +112,19 @@ class Load:
         while True:
             webs = self._random.sample(self._webs, len(self._webs)) * copies
             posts = [self._post_once(person, web + path, form) for web in webs[:copies]]
-            answers = [answer for answer in await asyncio.gather(*posts) if answer is not None]
-            moved = [a.headers["location"] for a in answers if a.status_code == 302]
-            if moved:
-                return moved[0]
-            if answers and answers[0].status_code < 500:
-                self.refused.append(f"{path}: {answers[0].status_code} {answers[0].text[-500:]}")
+            responses = [
+                response for response in await asyncio.gather(*posts) if response is not None
+            ]
+            redirects = [a.headers["location"] for a in responses if a.status_code == 302]
+            if redirects:
+                return redirects[0]
+            if responses and responses[0].status_code < 500:
+                self.refused.append(
+                    f"{path}: {responses[0].status_code} {responses[0].text[-500:]}"
+                )
                 return None
             self.counts["POSTs again"] += 1
-            await asyncio.sleep(AGAIN)
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _post_once(
         self, person: int, url: str, form: dict[str, str]
@@ -134,7 +138,7 @@ class Load:
             return None
 
 
-def sign_up(base_url: str, count: int = PEOPLE) -> list[Person]:
+def sign_up(base_url: str, count: int = PEOPLE_COUNT) -> list[Person]:
     """Create people with an account and a key through the pages."""
     people = [Person.sign_up(base_url, f"person{number}") for number in range(count)]
     for person in people:

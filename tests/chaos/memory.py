@@ -1,8 +1,8 @@
-"""Resident memory over thousands of streams, with sockets that never read.
+"""Measures resident memory over thousands of streams, with some sockets that never read.
 
 `python -m tests.chaos.memory --streams 10000 --warm-up 1000`. Exits with 1 when a process of ours
-grew or shrank by more than a tenth after the warm-up. PostgreSQL is only shown: its cache fills up
-to its configured size.
+grew or shrank by more than a tenth after the warm-up. PostgreSQL is only shown, because its cache
+grows to its configured size.
 """
 
 import argparse
@@ -14,92 +14,116 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from random import Random
 
-from tests.chaos.load import Load, sign_up
-from tests.chaos.monitor import Watch
-from tests.chaos.processes import Habits, ProviderProcess, Reader
-from tests.chaos.run import ENVIRONMENT, all_ended, finish
-from tests.chaos.script import Script
+from tests.chaos.load import LoadGenerator, sign_up
+from tests.chaos.monitor import Monitor
+from tests.chaos.processes import ProviderProcess, ReaderOptions, ReaderProcess
+from tests.chaos.run import ENVIRONMENT, finish_readers, wait_until_all_ended
+from tests.chaos.script import AnswerScript
 from tools.deployment.http_user import Person
 from tools.services.program import scratch_folder
 from tools.stack import Stack
 
-PEOPLE = 20
-SOCKETS = (  # 200 of them, of which 20 never read, in two processes
-    Habits(tabs=5, mute=1, followers=2, calm=True, kept=False),
-    Habits(tabs=5, mute=0, followers=2, calm=True, kept=False),
+PEOPLE_COUNT = 20
+READER_OPTIONS = (  # 200 of them, of which 20 never read, in two processes
+    ReaderOptions(
+        tabs_per_person=5,
+        non_reading_tabs=1,
+        followers_per_stream=2,
+        has_disturbances=False,
+        records_frames=False,
+    ),
+    ReaderOptions(
+        tabs_per_person=5,
+        non_reading_tabs=0,
+        followers_per_stream=2,
+        has_disturbances=False,
+        records_frames=False,
+    ),
 )
-RATE = 80.0  # questions a second, if the machine can answer them
-OURS = ("web", "worker")
-LEEWAY = 0.10
-SETTLED_WITHIN = 60.0
-LOOKS = 10
+QUESTIONS_PER_SECOND = 80.0  # if the machine can answer them
+OWN_PROCESSES = ("web", "worker")
+MAX_CHANGE_SHARE = 0.10
+MAX_SETTLE_SECONDS = 60.0
+MEASUREMENT_COUNT = 10
 
-Weights = dict[str, int]
+MemoryByProcess = dict[str, int]
 
 
-def draw(random: Random, number: int) -> Script:
+def create_short_script(random: Random, number: int) -> AnswerScript:
     """Return a short answer, and for one in fifty one with long pieces."""
-    pieces, long = random.randint(10, 30), random.random() < 0.02
-    return Script(f"m{number:05}", pieces, delay=0.005, reasons=number % 3 == 0, long=long)
+    pieces, has_long_pieces = random.randint(10, 30), random.random() < 0.02
+    return AnswerScript(
+        f"m{number:05}",
+        pieces,
+        delay=0.005,
+        has_reasoning=number % 3 == 0,
+        has_long_pieces=has_long_pieces,
+    )
 
 
-def measured(warm_up: int, streams: int, server: str) -> list[tuple[int, Weights]]:
-    """The memory of every process after the warm-up, and at each tenth of the streams after it."""
+def measure_growth(warm_up: int, streams: int, server: str) -> list[tuple[int, MemoryByProcess]]:
+    """Return the memory of every process after the warm-up, and after each further tenth of the
+    streams."""
     with ExitStack() as open_:
         provider = open_.enter_context(ProviderProcess())
         environment = {**ENVIRONMENT, "OPENAI_BASE_URL": provider.fake.openai}
         stack = open_.enter_context(Stack(server=server, environment=environment))  # type: ignore[arg-type]
-        people = sign_up(stack.base_url, PEOPLE)
+        people = sign_up(stack.base_url, PEOPLE_COUNT)
         folder = scratch_folder("memory")
         open_.callback(shutil.rmtree, folder, ignore_errors=True)
         readers = [
-            open_.enter_context(Reader(f"reader-{number}", "1", folder, habits))
-            for number, habits in enumerate(SOCKETS)
+            open_.enter_context(ReaderProcess(f"reader-{number}", "1", folder, options))
+            for number, options in enumerate(READER_OPTIONS)
         ]
-        with Watch(stack) as watch:
-            counts = [warm_up + streams * tenth // LOOKS for tenth in range(LOOKS + 1)]
-            return asyncio.run(_weighed(counts, stack, people, readers, watch))
+        with Monitor(stack) as monitor:
+            counts = [
+                warm_up + streams * tenth // MEASUREMENT_COUNT
+                for tenth in range(MEASUREMENT_COUNT + 1)
+            ]
+            return asyncio.run(_measure_between_questions(counts, stack, people, readers, monitor))
 
 
-async def _weighed(
+async def _measure_between_questions(
     counts: Sequence[int],
     stack: Stack,
     people: list[Person],
-    readers: Sequence[Reader],
-    watch: Watch,
-) -> list[tuple[int, Weights]]:
+    readers: Sequence[ReaderProcess],
+    monitor: Monitor,
+) -> list[tuple[int, MemoryByProcess]]:
     webs = [web.url for web in stack.webs]
     for reader in readers:
-        reader.begin(webs, people)
+        reader.start(webs, people)
 
     async def announce(person: int, stream: str) -> None:
         for reader in readers:
             reader.follow(person, stream)
 
-    load = Load(webs, people, "memory", watch, announce, draw)
-    weights = []
+    load = LoadGenerator(webs, people, "memory", monitor, announce, create_short_script)
+    measurements = []
     for count in counts:
         while len(load.asked) < count:
-            await load.run(RATE, time.monotonic() + 1)
-        await all_ended(watch, time.monotonic() + SETTLED_WITHIN)
-        weights.append((len(load.asked), watch.weights()))
-        print(row(*weights[-1]), flush=True)
+            await load.run(QUESTIONS_PER_SECOND, time.monotonic() + 1)
+        await wait_until_all_ended(monitor, time.monotonic() + MAX_SETTLE_SECONDS)
+        measurements.append((len(load.asked), monitor.measure_memory()))
+        print(format_row(*measurements[-1]), flush=True)
     await load.finish()
-    await finish(readers, SETTLED_WITHIN)
-    assert not watch.unfinished, f"{watch.unfinished} streams never ended"
-    return weights
+    await finish_readers(readers, MAX_SETTLE_SECONDS)
+    assert not monitor.unfinished_count, f"{monitor.unfinished_count} streams never ended"
+    return measurements
 
 
-def row(streams: int, weights: Weights) -> str:
-    sizes = "  ".join(f"{name} {size / 2**20:.0f} MB" for name, size in weights.items())
+def format_row(streams: int, memory: MemoryByProcess) -> str:
+    sizes = "  ".join(f"{name} {size / 2**20:.0f} MB" for name, size in memory.items())
     return f"after {streams:>6,} streams  {sizes}"
 
 
-def drift(weights: Sequence[tuple[int, Weights]]) -> dict[str, float]:
+def compute_changes(measurements: Sequence[tuple[int, MemoryByProcess]]) -> dict[str, float]:
     """Return the largest change of each of our processes since the warm-up, as a share."""
-    (_, warm), *later = weights
-    ours = [name for name in warm if name.startswith(OURS)]
-    return {name: max((w[name] / warm[name] - 1 for _, w in later), key=abs) for name in ours}
+    (_, warm), *later = measurements
+    own = [name for name in warm if name.startswith(OWN_PROCESSES)]
+    return {
+        name: max((memory[name] / warm[name] - 1 for _, memory in later), key=abs) for name in own
+    }
 
 
 def main() -> int:
@@ -107,10 +131,12 @@ def main() -> int:
     parser.add_argument("--warm-up", type=int, default=1_000)
     parser.add_argument("--streams", type=int, default=10_000)
     parser.add_argument("--server", choices=["daphne", "uvicorn"], default="daphne")
-    given = parser.parse_args()
-    changes = drift(measured(given.warm_up, given.streams, given.server))
+    arguments = parser.parse_args()
+    changes = compute_changes(
+        measure_growth(arguments.warm_up, arguments.streams, arguments.server)
+    )
     print("  ".join(f"{name} {change:+.1%}" for name, change in changes.items()))
-    return any(abs(change) > LEEWAY for change in changes.values())
+    return any(abs(change) > MAX_CHANGE_SHARE for change in changes.values())
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""Measures the times: reads the database ten times a second, without the code under test, and the
-memory of every process."""
+"""Measures times and memory. It reads the database ten times a second, without the code under test,
+and the memory of every process once a second."""
 
 import asyncio
 import os
@@ -20,91 +20,98 @@ from tools.services import Program
 from tools.services.helper_process import Child
 from tools.stack import Stack
 
-LOOK = 0.1
-WEIGH = 1.0
-TOO_LONG = 2.5  # seconds without an owner
-ANSWER = 5  # seconds in which a database that is there lets somebody in
-LONGEST_ABSENCE = 90.0  # of which no more is forgiven at a time
+POLL_SECONDS = 0.1
+MEMORY_POLL_SECONDS = 1.0
+STACK_DUMP_SECONDS = 2.5
+"""A running stream without an owner for longer than this makes the workers write their stacks."""
+CONNECT_TIMEOUT_SECONDS = 5
+MAX_OUTAGE_SECONDS = 90.0
+"""A longer outage of the database is a failure of the run."""
 
-UNFINISHED = """
+UNFINISHED_QUERY = """
 SELECT s.id, s.uuid, s.state, s.worker_id, w.name AS worker
   FROM streaming_stream AS s LEFT JOIN streaming_worker AS w ON w.id = s.worker_id
  WHERE s.ended_at IS NULL
 """
-ENDED = UUID(int=0)
-"""Stands for the owner of a stream that needs none any more."""
+NO_OWNER_NEEDED = UUID(int=0)
+"""Stands for the owner of an ended stream."""
 
 Row = dict[str, Any]
 
 
 @dataclass(slots=True)
-class Absences:
-    """Periods in which the database did not answer constant queries. All times are of the monotonic
-    clock."""
+class DatabaseOutages:
+    """Periods in which the database did not answer. All times are of the monotonic clock."""
 
-    spans: list[tuple[float, float]] = field(default_factory=list)
-    since: float | None = None
+    periods: list[tuple[float, float]] = field(default_factory=list)
+    started_at: float | None = None
 
-    def refused(self, asked: float) -> None:
+    def record_failure(self, asked_at: float) -> None:
         """A query at this time got no answer."""
-        if self.since is None:
-            self.since = asked
+        if self.started_at is None:
+            self.started_at = asked_at
 
-    def answered(self, at: float) -> None:
-        if self.since is not None:
-            self.spans.append((self.since, min(at, self.since + LONGEST_ABSENCE)))
-            self.since = None
+    def record_answer(self, at: float) -> None:
+        if self.started_at is not None:
+            self.periods.append((self.started_at, min(at, self.started_at + MAX_OUTAGE_SECONDS)))
+            self.started_at = None
 
-    def present(self, start: float, end: float) -> float:
-        """Return the seconds between two times in which the database answered."""
-        since = self.since
-        spans = [*self.spans, *([(since, since + LONGEST_ABSENCE)] if since is not None else [])]
-        away = (min(end, last) - max(start, first) for first, last in spans)
-        return end - start - sum(seconds for seconds in away if seconds > 0)
+    def count_available_seconds(self, start: float, end: float) -> float:
+        """Return the seconds between two times, without those of the outages."""
+        started_at = self.started_at
+        periods = [
+            *self.periods,
+            *([(started_at, started_at + MAX_OUTAGE_SECONDS)] if started_at is not None else []),
+        ]
+        outage_seconds = (min(end, last) - max(start, first) for first, last in periods)
+        return end - start - sum(seconds for seconds in outage_seconds if seconds > 0)
 
 
 @dataclass(slots=True)
-class Orphaning:
-    """The streams of a worker that was killed or stopped, until each has an owner or an ending."""
+class Takeover:
+    """The streams of a worker that was killed or frozen. `remaining` have no new owner or
+    ending."""
 
     kind: str
     at: float
-    left: dict[int, UUID | None]
-    longest: float = 0.0
-    who: int = 0
+    remaining: dict[int, UUID | None]
+    max_seconds: float = 0.0
+    slowest_stream: int = 0
 
 
 @dataclass(slots=True)
 class Times:
-    """The longest of each, in seconds, and its stream."""
+    """The longest time that a running stream had no owner, and the times of all takeovers."""
 
-    ownerless: float = 0.0
+    max_ownerless_seconds: float = 0.0
     ownerless_stream: int = 0
     ownerless_at: str = ""
-    orphanings: list[Orphaning] = field(default_factory=list)
+    takeovers: list[Takeover] = field(default_factory=list)
 
-    def worst(self, kind: str = "") -> float:
-        return max((o.longest for o in self.orphanings if o.kind.startswith(kind)), default=0.0)
+    def get_max_seconds(self, kind: str = "") -> float:
+        return max(
+            (each.max_seconds for each in self.takeovers if each.kind.startswith(kind)), default=0.0
+        )
 
 
-class Watch:
-    """A thread that measures. `unfinished` is the number of streams that run or wait now."""
+class Monitor:
+    """A thread that measures. `unfinished_count` streams run or wait now."""
 
-    def __init__(self, stack: Stack, others: Sequence[Child] = ()) -> None:
+    def __init__(self, stack: Stack, other_processes: Sequence[Child] = ()) -> None:
         self.times = Times()
-        self.absences = Absences()
+        self.outages = DatabaseOutages()
         self.memory: dict[str, int] = {}
-        self.unfinished = 0
+        self.unfinished_count = 0
         self._stack = stack
         self._url = stack.environment["DATABASE_URL"]
-        self._others = others
-        self._asked = False
-        self._alone: dict[int, float] = {}
+        self._other_processes = other_processes
+        self._has_dumped_stacks = False
+        self._ownerless_since: dict[int, float] = {}
         self._closing = threading.Event()
         self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="watch")
+        self._thread = threading.Thread(target=self._run, name="monitor")
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> "Monitor":
         self._thread.start()
         return self
 
@@ -114,103 +121,112 @@ class Watch:
 
     # Queries for others
 
-    async def stream_of(self, request: UUID) -> str:
-        """Return the stream of a request, as soon as the database answers."""
+    async def wait_for_stream(self, request: UUID) -> str:
+        """Return the UUID of a request's stream, as soon as the database answers."""
         sql = "SELECT uuid FROM streaming_stream WHERE request_id = %s"
         while True:
             try:
                 [row] = await asyncio.to_thread(self.query, sql, request)
                 return str(row["uuid"])
             except psycopg.OperationalError:
-                await asyncio.sleep(LOOK)
+                await asyncio.sleep(POLL_SECONDS)
 
     def query(self, sql: str, *values: Any) -> list[Row]:
         with psycopg.connect(self._url, autocommit=True, row_factory=dict_row) as connection:
             return connection.execute(sql, values).fetchall()
 
-    def orphaned(self, kind: str, pid: int, at: float) -> Orphaning:
-        """The worker with this pid does nothing from now on: measure the time to its streams' next
-        owner."""
-        mine = [row for row in self._rows_for_sure() if (row["worker"] or "").endswith(f" {pid}")]
-        orphaning = Orphaning(kind, at, {row["id"]: row["worker_id"] for row in mine})
+    def track_takeover(self, kind: str, pid: int, at: float) -> Takeover:
+        """Measure the time to the next owner of the streams of a worker that has just stopped
+        working."""
+        own_rows = [
+            row for row in self._read_rows_with_retry() if (row["worker"] or "").endswith(f" {pid}")
+        ]
+        takeover = Takeover(kind, at, {row["id"]: row["worker_id"] for row in own_rows})
         with self._lock:
-            self.times.orphanings.append(orphaning)
-        return orphaning
+            self.times.takeovers.append(takeover)
+        return takeover
 
-    def _rows_for_sure(self) -> list[Row]:
+    def _read_rows_with_retry(self) -> list[Row]:
         while True:
             try:
-                return self.query(UNFINISHED)
+                return self.query(UNFINISHED_QUERY)
             except psycopg.OperationalError:
-                time.sleep(LOOK)
+                time.sleep(POLL_SECONDS)
 
     # Observations
 
     def _run(self) -> None:
-        weighed = 0.0
+        measured_at = 0.0
         while not self._closing.is_set():
-            asked = time.monotonic()
+            asked_at = time.monotonic()
             try:
                 with psycopg.connect(
-                    self._url, autocommit=True, row_factory=dict_row, connect_timeout=ANSWER
-                ) as looking:
-                    self.absences.answered(time.monotonic())
-                    while not self._closing.wait(LOOK):
-                        asked = time.monotonic()
-                        rows = looking.execute(UNFINISHED).fetchall()
-                        self._see(rows, time.monotonic())
-                        if time.monotonic() - weighed > WEIGH:
-                            weighed = time.monotonic()
-                            self._weigh()
+                    self._url,
+                    autocommit=True,
+                    row_factory=dict_row,
+                    connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                ) as connection:
+                    self.outages.record_answer(time.monotonic())
+                    while not self._closing.wait(POLL_SECONDS):
+                        asked_at = time.monotonic()
+                        rows = connection.execute(UNFINISHED_QUERY).fetchall()
+                        self._update(rows, time.monotonic())
+                        if time.monotonic() - measured_at > MEMORY_POLL_SECONDS:
+                            measured_at = time.monotonic()
+                            self._record_memory()
             except psycopg.OperationalError:
-                self.absences.refused(asked)
-                self._closing.wait(LOOK)
+                self.outages.record_failure(asked_at)
+                self._closing.wait(POLL_SECONDS)
 
-    def _see(self, rows: list[Row], now: float) -> None:
-        """Without a database no worker could claim a stream: these seconds do not count."""
-        self.unfinished = len(rows)
-        alone = [row["id"] for row in rows if row["state"] == "running" and not row["worker_id"]]
-        self._alone = {stream: self._alone.get(stream, now) for stream in alone}
-        for stream, since in self._alone.items():
-            seconds = self.absences.present(since, now)
-            if seconds > self.times.ownerless:
-                self.times.ownerless, self.times.ownerless_stream = seconds, stream
+    def _update(self, rows: list[Row], now: float) -> None:
+        """Seconds without a database do not count: no worker could claim a stream in them."""
+        self.unfinished_count = len(rows)
+        ownerless = [
+            row["id"] for row in rows if row["state"] == "running" and not row["worker_id"]
+        ]
+        self._ownerless_since = {
+            stream: self._ownerless_since.get(stream, now) for stream in ownerless
+        }
+        for stream, started_at in self._ownerless_since.items():
+            seconds = self.outages.count_available_seconds(started_at, now)
+            if seconds > self.times.max_ownerless_seconds:
+                self.times.max_ownerless_seconds, self.times.ownerless_stream = seconds, stream
                 self.times.ownerless_at = time.strftime("%H:%M:%S")
-                if seconds > TOO_LONG and not self._asked:
-                    self._ask_workers_where_they_are()
+                if seconds > STACK_DUMP_SECONDS and not self._has_dumped_stacks:
+                    self._dump_worker_stacks()
         owners = {row["id"]: row["worker_id"] for row in rows}
         with self._lock:
-            for orphaning in self.times.orphanings:
-                self._follow_up(orphaning, owners, now)
+            for takeover in self.times.takeovers:
+                self._update_takeover(takeover, owners, now)
 
-    def _ask_workers_where_they_are(self) -> None:
-        """Once in a run, let each process write its stacks into its log."""
-        self._asked = True
+    def _dump_worker_stacks(self) -> None:
+        """Let each worker write its stacks into its log, once in a run."""
+        self._has_dumped_stacks = True
         for worker in self._stack.workers:
             with suppress(ProcessLookupError):
                 os.kill(worker.pid, signal.SIGUSR1)
 
-    def _follow_up(self, orphaning: Orphaning, owners: dict[int, UUID], now: float) -> None:
-        seconds = self.absences.present(orphaning.at, now)
-        for stream, dead in tuple(orphaning.left.items()):
-            if seconds > orphaning.longest:
-                orphaning.longest, orphaning.who = seconds, stream
-            if owners.get(stream, ENDED) not in (dead, None):
-                del orphaning.left[stream]
+    def _update_takeover(self, takeover: Takeover, owners: dict[int, UUID], now: float) -> None:
+        seconds = self.outages.count_available_seconds(takeover.at, now)
+        for stream, dead in tuple(takeover.remaining.items()):
+            if seconds > takeover.max_seconds:
+                takeover.max_seconds, takeover.slowest_stream = seconds, stream
+            if owners.get(stream, NO_OWNER_NEEDED) not in (dead, None):
+                del takeover.remaining[stream]
 
-    def _weigh(self) -> None:
-        for name, size in self.weights().items():
+    def _record_memory(self) -> None:
+        for name, size in self.measure_memory().items():
             self.memory[name] = max(self.memory.get(name, 0), size)
 
-    def weights(self) -> dict[str, int]:
+    def measure_memory(self) -> dict[str, int]:
         """Return the current resident bytes of every process."""
         assert self._stack.redis is not None
         servers = [self._stack.postgres, self._stack.redis]
-        processes: list[Program | Child] = [*self._stack.programs, *servers, *self._others]
-        return {process.name: resident(process.pid) for process in processes}
+        processes: list[Program | Child] = [*self._stack.programs, *servers, *self._other_processes]
+        return {process.name: measure_resident_bytes(process.pid) for process in processes}
 
 
-def resident(pid: int) -> int:
+def measure_resident_bytes(pid: int) -> int:
     """Return the bytes of a process; memory shared with its children counts once."""
     try:
         process = psutil.Process(pid)

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class ProviderProcess(Child):
-    """The `provider` process, with the tests' own access to the fake's records."""
+    """The process of the fake provider. `fake` controls it and reads its records."""
 
     def __init__(self) -> None:
         super().__init__("provider", sys.executable, "-m", "tests.chaos.provider")
@@ -22,51 +22,49 @@ class ProviderProcess(Child):
 
 
 @dataclass(frozen=True, slots=True)
-class Habits:
-    """The followers of a process: sockets for each person, how many of them never read, how many of
-    the others follow a stream, whether they cause no disturbances, and whether their frames are
-    recorded."""
+class ReaderOptions:
+    """The sockets of a process. Some tabs of a person never read; of the others
+    `followers_per_stream` follow each stream."""
 
-    tabs: int = 4
-    mute: int = 0
-    followers: int = 4
-    calm: bool = False
-    kept: bool = True
+    tabs_per_person: int = 4
+    non_reading_tabs: int = 0
+    followers_per_stream: int = 4
+    has_disturbances: bool = True
+    records_frames: bool = True
 
 
-class Recorder(Child):
-    """A process that follows streams; `file` has its frames after it has ended."""
+class RecordingProcess(Child):
+    """A process that follows streams. When it has ended, `file` has its frames."""
 
     file: Path
 
-    def finish(self, within: float) -> None:
-        """Cause no disturbances from now on, and end once everything has ended or the seconds are
-        over."""
-        self.write_line(json.dumps({"finish": within}))
+    def finish(self, timeout: float) -> None:
+        """Let it end when all streams have ended, or after so many seconds."""
+        self.write_line(json.dumps({"finish": timeout}))
 
 
-class EngineUser(Recorder):
+class EngineProcess(RecordingProcess):
     """A process that starts streams of numbered lines and follows them in Python."""
 
     def __init__(self, seed: str, folder: Path, environment: Mapping[str, str]) -> None:
         self.file = folder / "engine.jsonl"
         command = (sys.executable, "-m", "django", "use_engine", seed, str(self.file))
-        quiet = {**environment, "LOG_LEVEL": "CRITICAL"}  # Redis goes away on purpose
-        super().__init__("engine user", *command, environment=quiet)
+        quiet_environment = {**environment, "LOG_LEVEL": "CRITICAL"}  # Redis is stopped on purpose
+        super().__init__("engine user", *command, environment=quiet_environment)
 
 
-class Reader(Recorder):
-    """A process of followers at sockets."""
+class ReaderProcess(RecordingProcess):
+    """A process whose sockets follow streams."""
 
-    def __init__(self, name: str, seed: str, folder: Path, habits: Habits) -> None:
+    def __init__(self, name: str, seed: str, folder: Path, options: ReaderOptions) -> None:
         self.file = folder / f"{name}.jsonl"
-        self._habits = habits
+        self._options = options
         command = (sys.executable, "-m", "tests.chaos.follower")
         super().__init__(name, *command, name, seed, str(self.file))
 
-    def begin(self, webs: list[str], people: list[Person]) -> None:
+    def start(self, webs: list[str], people: list[Person]) -> None:
         cookies = [f"sessionid={person.cookies['sessionid']}" for person in people]
-        self.write_line(json.dumps({"webs": webs, "cookies": cookies, **asdict(self._habits)}))
+        self.write_line(json.dumps({"webs": webs, "cookies": cookies, **asdict(self._options)}))
 
     def follow(self, person: int, stream: str) -> None:
         self.write_line(json.dumps({"person": person, "follow": stream}))

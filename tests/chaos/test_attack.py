@@ -7,50 +7,53 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.attack import GROWTH_BYTES, Result, Size, table
-from tests.chaos.honest import Figures, p95
+from tests.chaos.attack import MAX_GROWTH_BYTES, AttackResult, ResourceUsage, format_results
+from tests.chaos.honest import Measurements, compute_p95
 from tests.chaos.processes import ROOT
 
-HELD = Result(
+HELD = AttackResult(
     mode="H1",
     shape="own",
-    quiet=Figures([0.1] * 60, [0.2] * 20),
-    attacked=Figures([0.9] * 60, [3.1] * 20),
-    before=Size(tables=10, files=10, memory={"web": 10}),
-    after=Size(GROWTH_BYTES, 10, {"web": GROWTH_BYTES}),
+    quiet=Measurements([0.1] * 60, [0.2] * 20),
+    attacked=Measurements([0.9] * 60, [3.1] * 20),
+    before=ResourceUsage(tables=10, files=10, memory={"web": 10}),
+    after=ResourceUsage(MAX_GROWTH_BYTES, 10, {"web": MAX_GROWTH_BYTES}),
 )
 
 
 def test_nineteen_of_twenty_values_do_not_exceed_the_p95() -> None:
-    assert p95(range(1, 21)) == 19
-    assert p95(range(1, 61)) == 57
-    assert p95([5]) == 5
-    assert p95([]) == float("inf"), "who measured nothing has shown nothing"
+    assert compute_p95(range(1, 21)) == 19
+    assert compute_p95(range(1, 61)) == 57
+    assert compute_p95([5]) == 5
+    assert compute_p95([]) == float("inf"), "no measurement proves nothing"
 
 
 def test_an_attack_that_the_honest_person_does_not_notice_passes() -> None:
-    assert [*HELD.failures()] == []
-    assert table([HELD]).endswith("held")
+    assert [*HELD.find_failures()] == []
+    assert format_results([HELD]).endswith("held")
 
 
 @pytest.mark.parametrize(
     ("result", "line"),
     [
-        (replace(HELD, attacked=Figures([0.9] * 56 + [1.2] * 4, [0.2])), "p95 of pages"),
-        (replace(HELD, attacked=Figures([0.9], [0.2] * 18 + [3.3] * 2)), "p95 of tokens"),
-        (replace(HELD, attacked=Figures([0.9], [0.2], [1.0], ["/ answered 503"])), "/ answered"),
+        (replace(HELD, attacked=Measurements([0.9] * 56 + [1.2] * 4, [0.2])), "p95 of pages"),
+        (replace(HELD, attacked=Measurements([0.9], [0.2] * 18 + [3.3] * 2)), "p95 of tokens"),
         (
-            replace(HELD, after=Size(GROWTH_BYTES, GROWTH_BYTES, {"web": 10})),
+            replace(HELD, attacked=Measurements([0.9], [0.2], [1.0], ["/ answered 503"])),
+            "/ answered",
+        ),
+        (
+            replace(HELD, after=ResourceUsage(MAX_GROWTH_BYTES, MAX_GROWTH_BYTES, {"web": 10})),
             "tables, files and logs grew",
         ),
-        (replace(HELD, after=Size(0, 0, {"web": GROWTH_BYTES + 11})), "memory grew"),
-        (replace(HELD, taken=["another address"]), "another address"),
+        (replace(HELD, after=ResourceUsage(0, 0, {"web": MAX_GROWTH_BYTES + 11})), "memory grew"),
+        (replace(HELD, losses=["another address"]), "another address"),
     ],
 )
-def test_an_attack_that_the_honest_person_notices_fails(result: Result, line: str) -> None:
-    [failure] = result.failures()
+def test_an_attack_that_the_honest_person_notices_fails(result: AttackResult, line: str) -> None:
+    [failure] = result.find_failures()
     assert line in failure
-    assert table([result]).endswith("failed")
+    assert format_results([result]).endswith("failed")
 
 
 @pytest.mark.prove

@@ -8,47 +8,47 @@ import sys
 import pytest
 
 from tests.chaos.processes import ROOT
-from tests.chaos.sabotage import BREAKS
+from tests.chaos.protections import BREAKS
 
 SEED = os.environ.get("CHAOS_SEED", "10")
 """For the short run: twenty runs with twenty seeds have twenty different orders of faults."""
 
 
-def chaos(program: str, *arguments: str, within: float) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
+def run_program(program: str, *arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
+    completed = subprocess.run(
         [sys.executable, "-m", program, *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=within,
+        timeout=timeout,
         check=False,
     )
-    print(done.stdout, done.stderr)
-    return done
+    print(completed.stdout, completed.stderr)
+    return completed
 
 
 @pytest.mark.timeout(200)
 def test_a_short_run_breaks_no_promise() -> None:
-    done = chaos("tests.chaos", "--short", "--seed", SEED, within=180)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"lost / doubled / reordered +0 / 0 / 0\n", done.stdout)
+    completed = run_program("tests.chaos", "--short", "--seed", SEED, timeout=180)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    assert re.search(r"lost / doubled / reordered +0 / 0 / 0\n", completed.stdout)
 
 
 @pytest.mark.prove
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("server", ["daphne", "uvicorn"])
 def test_five_minutes_of_faults_break_no_promise(server: str) -> None:
-    done = chaos("tests.chaos", "--seconds", "300", "--server", server, within=800)
-    assert done.returncode == 0, done.stdout + done.stderr
+    completed = run_program("tests.chaos", "--seconds", "300", "--server", server, timeout=800)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
 
 
 @pytest.mark.prove
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("protection", sorted(BREAKS))
 def test_a_run_without_one_protection_is_caught(protection: str) -> None:
-    done = chaos("tests.chaos", "--seconds", "60", "--break", protection, within=380)
-    assert done.returncode == 1
-    found = re.search(r"^broken promises +(\d+)$", done.stdout, re.MULTILINE)
+    completed = run_program("tests.chaos", "--seconds", "60", "--break", protection, timeout=380)
+    assert completed.returncode == 1
+    found = re.search(r"^broken promises +(\d+)$", completed.stdout, re.MULTILINE)
     assert found, "it failed before it could judge"
     assert int(found[1]) > 0
 
@@ -56,5 +56,5 @@ def test_a_run_without_one_protection_is_caught(protection: str) -> None:
 @pytest.mark.prove
 @pytest.mark.timeout(3_600)
 def test_ten_thousand_streams_leave_memory_unchanged() -> None:
-    done = chaos("tests.chaos.memory", within=3_500)
-    assert done.returncode == 0, done.stdout + done.stderr
+    completed = run_program("tests.chaos.memory", timeout=3_500)
+    assert completed.returncode == 0, completed.stdout + completed.stderr

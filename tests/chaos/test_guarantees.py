@@ -1,12 +1,12 @@
-"""The tests that the page of guarantees names exist; and the times that a chaos run does not
-count."""
+"""The tests that docs/guarantees.md names exist, and a chaos run does not count outages of the
+database."""
 
 import re
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
-from tests.chaos.monitor import LONGEST_ABSENCE, Absences, Orphaning, Watch
+from tests.chaos.monitor import MAX_OUTAGE_SECONDS, DatabaseOutages, Monitor, Takeover
 from tests.chaos.processes import ROOT
 
 PAGE = ROOT / "docs" / "guarantees.md"
@@ -25,35 +25,39 @@ def test_every_promise_names_tests_that_exist() -> None:
 
 
 def test_only_the_seconds_without_a_database_are_forgiven() -> None:
-    absences = Absences()
-    assert absences.present(0, 10) == 10
-    absences.refused(20)
-    assert absences.present(10, 30) == 10, "it is still away"
-    absences.refused(21)  # again without an answer: the same outage
-    absences.answered(50)
-    absences.answered(51)  # answering all the time
-    assert absences.present(10, 60) == 20
-    assert absences.present(30, 60) == 10
-    assert absences.present(0, 20) == 20
-    assert absences.present(50, 70) == 20
-    assert absences.present(25, 45) == 0
-    absences.refused(100)
-    assert absences.present(90, 100 + LONGEST_ABSENCE + 7) == 10 + 7, "one that never comes back"
+    outages = DatabaseOutages()
+    assert outages.count_available_seconds(0, 10) == 10
+    outages.record_failure(20)
+    assert outages.count_available_seconds(10, 30) == 10, "it does not answer yet"
+    outages.record_failure(21)  # again without an answer: the same outage
+    outages.record_answer(50)
+    outages.record_answer(51)  # answering all the time
+    assert outages.count_available_seconds(10, 60) == 20
+    assert outages.count_available_seconds(30, 60) == 10
+    assert outages.count_available_seconds(0, 20) == 20
+    assert outages.count_available_seconds(50, 70) == 20
+    assert outages.count_available_seconds(25, 45) == 0
+    outages.record_failure(100)
+    assert outages.count_available_seconds(90, 100 + MAX_OUTAGE_SECONDS + 7) == 10 + 7, (
+        "an outage without an end"
+    )
 
 
 def test_the_wait_for_an_owner_counts_only_while_a_worker_could_claim() -> None:
     stack: Any = SimpleNamespace(environment={"DATABASE_URL": ""}, workers=[])
-    watch, dead = Watch(stack), uuid4()
-    alone = {"id": 7, "state": "running", "worker_id": None}
+    monitor, dead = Monitor(stack), uuid4()
+    ownerless = {"id": 7, "state": "running", "worker_id": None}
     orphaned = {"id": 8, "state": "running", "worker_id": dead}
-    watch.times.orphanings.append(killed := Orphaning("kill", 9.0, {8: dead}))
-    watch._see([alone, orphaned], now=10)
-    watch.absences.refused(11)  # a shutdown that waits for a frozen process
-    watch.absences.answered(71)
-    watch._see([alone, orphaned], now=72)
-    assert (watch.times.ownerless, killed.longest) == (2, 3)
-    watch._see([alone, orphaned], now=74)
-    assert (watch.times.ownerless, killed.longest) == (4, 5), "a fault is one as before"
-    watch._see([], now=75)
-    assert not killed.left
-    assert killed.longest == 6
+    monitor.times.takeovers.append(killed := Takeover("kill", 9.0, {8: dead}))
+    monitor._update([ownerless, orphaned], now=10)
+    monitor.outages.record_failure(11)  # a shutdown that waits for a frozen process
+    monitor.outages.record_answer(71)
+    monitor._update([ownerless, orphaned], now=72)
+    assert (monitor.times.max_ownerless_seconds, killed.max_seconds) == (2, 3)
+    monitor._update([ownerless, orphaned], now=74)
+    assert (monitor.times.max_ownerless_seconds, killed.max_seconds) == (4, 5), (
+        "with a database the seconds count"
+    )
+    monitor._update([], now=75)
+    assert not killed.remaining
+    assert killed.max_seconds == 6

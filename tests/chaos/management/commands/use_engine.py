@@ -29,13 +29,13 @@ from streaming import lifecycle
 from streaming.follow import Ended, Snapshot, follow_stream
 from streaming.journal import Chunk
 from streaming.models import Stream
-from tests.chaos.follower import Reading, lines
-from tests.chaos.lines import SOURCE
+from tests.chaos.follower import Reading, read_orders
+from tests.chaos.lines import LINES_SOURCE
 
 PAUSE_SECONDS = (0.1, 0.9)
 """Between the starts of two streams."""
 RETRY_SECONDS = 0.3
-DATABASE_IS_AWAY = (OperationalError, InterfaceError)
+DATABASE_ERRORS = (OperationalError, InterfaceError)
 
 
 class Command(BaseCommand):
@@ -49,7 +49,7 @@ class Command(BaseCommand):
         with out.open("w") as file:
 
             def write(reading: Reading) -> None:
-                file.write(f"{reading.as_json('engine')}\n")
+                file.write(f"{reading.to_json('engine')}\n")
 
             asyncio.run(use_engine(Random(seed), write))
 
@@ -57,7 +57,7 @@ class Command(BaseCommand):
 async def use_engine(random: Random, write: Callable[[Reading], None]) -> None:
     reads: set[asyncio.Task[None]] = set()
     starting = asyncio.create_task(start_streams(random, reads, write))
-    order = await anext(lines())
+    order = await anext(read_orders())
     starting.cancel()
     with suppress(asyncio.CancelledError):
         await starting
@@ -89,7 +89,7 @@ async def start_stream(owner: Any, arguments: dict[str, Any]) -> Stream:
     while True:
         try:
             return await sync_to_async(enqueue_once)(owner, request_id, arguments)
-        except DATABASE_IS_AWAY:
+        except DATABASE_ERRORS:
             await asyncio.sleep(RETRY_SECONDS)
 
 
@@ -98,7 +98,7 @@ def enqueue_once(owner: Any, request_id: UUID, arguments: dict[str, Any]) -> Str
     try:
         with transaction.atomic():
             return lifecycle.enqueue(
-                owner=owner, request_id=request_id, source=SOURCE, arguments=arguments
+                owner=owner, request_id=request_id, source=LINES_SOURCE, arguments=arguments
             )
     except IntegrityError:
         return Stream.objects.get(owner=owner, request_id=request_id)
@@ -111,7 +111,7 @@ async def read_stream(stream: Stream, write: Callable[[Reading], None]) -> None:
         while reading.end is None:
             try:
                 await read_events(stream, reading)
-            except DATABASE_IS_AWAY:
+            except DATABASE_ERRORS:
                 await asyncio.sleep(RETRY_SECONDS)
     finally:
         write(reading)
@@ -121,8 +121,8 @@ async def read_events(stream: Stream, reading: Reading) -> None:
     async for event in follow_stream(stream, reading.cursor):
         match event:
             case Chunk():
-                reading.take({"type": "chunk", **asdict(event)})
+                reading.add_frame({"type": "chunk", **asdict(event)})
             case Snapshot():
-                reading.take({"type": "snapshot", **asdict(event)})
+                reading.add_frame({"type": "snapshot", **asdict(event)})
             case Ended():
-                reading.take({"type": "end", "state": event.state, "next": event.next_index})
+                reading.add_frame({"type": "end", "state": event.state, "next": event.next_index})

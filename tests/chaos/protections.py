@@ -1,29 +1,32 @@
-"""Switches one protection off, in the processes of a chaos run that must fail: a run that can't
-fail proves nothing. `BREAK` in the environment says which; without it everything is whole."""
+"""Switches one protection off in the processes of a chaos run, which must then fail: a run that
+cannot fail proves nothing. `BREAK` in the environment names the protection."""
 
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any
 
-SILENCE = 8.0
-"""Seconds after which a silent provider is given up here; two minutes would be the whole run."""
+PROVIDER_TIMEOUT_SECONDS = 8.0
+"""How long a provider may be silent here. The product's two minutes would be the whole run."""
 
 
-def sabotage() -> None:
+def shorten_timeouts() -> None:
     from streaming.providers.types import Timeouts
 
-    times = fields(Timeouts)
-    Timeouts.__init__.__defaults__ = (SILENCE,) * len(times)
-    if broken := os.environ.get("BREAK"):
-        BREAKS[broken]()
+    timeouts = fields(Timeouts)
+    Timeouts.__init__.__defaults__ = (PROVIDER_TIMEOUT_SECONDS,) * len(timeouts)
 
 
-def without_fence() -> None:
-    """The journal takes whatever comes, from whoever, for whichever index."""
+def switch_off_protection() -> None:
+    if protection := os.environ.get("BREAK"):
+        BREAKS[protection]()
+
+
+def remove_fence() -> None:
+    """The journal accepts every append: from any worker, of any epoch and for any index."""
     from streaming.journal import postgresql
 
-    postgresql.APPEND_STATEMENT = _replaced(
+    postgresql.APPEND_STATEMENT = _replace_parts(
         postgresql.APPEND_STATEMENT,
         (
             "AND CASE s.state WHEN 'running' THEN s.epoch = e.epoch AND s.next_index = e.first END",
@@ -37,15 +40,15 @@ def without_fence() -> None:
     )
 
 
-def _replaced(statement: str, *changes: tuple[str, str]) -> str:
+def _replace_parts(statement: str, *changes: tuple[str, str]) -> str:
     for old, new in changes:
         assert old in statement, f"the statement has no {old!r} any more"
         statement = statement.replace(old, new)
     return statement
 
 
-def publish_first() -> None:
-    """The writer publishes, and only then commits."""
+def publish_before_commit() -> None:
+    """The writer publishes text before it commits it."""
     from streaming.worker.writer import Writer
 
     commit, publish = Writer._commit_batch, Writer._publish
@@ -58,8 +61,8 @@ def publish_first() -> None:
     Writer._publish = lambda self, entries: None  # type: ignore[method-assign]
 
 
-def without_refill() -> None:
-    """A follower reads the journal when it joins, and after that only gets notifications."""
+def remove_refill() -> None:
+    """A follower reads the journal once, when it joins. Later it depends on notifications alone."""
     from streaming.hub.recent import RecentChunks
 
     async def next_notified_chunks(self: Any, last: int, head: Any) -> tuple[Any, list[Any] | None]:
@@ -74,17 +77,16 @@ def without_refill() -> None:
     RecentChunks.next_chunks = next_notified_chunks  # type: ignore[method-assign]
 
 
-REVEALED_BY = {
+FAULTS_BY_BREAK = {
     # A worker stopped for longer than its lease continues to write in place of its successor.
     "fence": ("worker: SIGSTOP past its lease",),
-    # Text that was published but not committed is noticed when neither worker nor database has it
-    # any more, and its followers are still there.
+    # The worker dies together with the database, while followers have the published text.
     "publish-first": ("worker: kill -9 without a database",),
 }
-"""The faults that a run without a protection is limited to, if random ones take too long."""
+"""Without a protection, only these faults are injected. Random ones would take too long."""
 
 BREAKS: dict[str, Callable[[], None]] = {
-    "fence": without_fence,
-    "publish-first": publish_first,
-    "no-refill": without_refill,
+    "fence": remove_fence,
+    "publish-first": publish_before_commit,
+    "no-refill": remove_refill,
 }
