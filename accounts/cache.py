@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 MAX_ENTRIES = 200_000
 """Rows of the table, about 50 MB. A busy site has far fewer limits at once."""
-MAX_KEY_CHARS = 200
+MAX_CACHE_KEY_CHARS = 200
 """Longer keys are stored as their hash."""
 PURGE_BATCH_ROWS = 1_000
 """Expired rows that one statement deletes."""
@@ -160,7 +160,7 @@ class JSONDatabaseCache(BaseCache):
 
     def _storage_key(self, key: str, version: int | None) -> str:
         full_key = self.make_key(key, version=version)
-        if len(full_key) <= MAX_KEY_CHARS and full_key.isprintable():
+        if len(full_key) <= MAX_CACHE_KEY_CHARS and full_key.isprintable():
             return full_key
         return hashlib.sha256(full_key.encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -168,7 +168,7 @@ class ListedModel(models.Model):
     label = models.CharField(max_length=100, blank=True)
     context_window = models.PositiveIntegerField(null=True, blank=True)
     max_output = models.PositiveIntegerField(null=True, blank=True)
-    lifecycle = models.CharField(max_length=30, blank=True)
+    availability = models.CharField(max_length=30, blank=True, db_column="lifecycle")
     shutdown = models.DateField(null=True, blank=True)
 
     class Meta:

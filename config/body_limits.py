@@ -20,7 +20,7 @@ MAX_ANONYMOUS_BYTES = 256 * 1024
 """Bytes of a body whose session has no user: a sign-in form, or a visitor's draft."""
 MAX_UNEXPECTED_BYTES = 16 * 1024
 """Bytes of a body where none is expected."""
-MAX_MEMORY_BYTES = 256 * 1024
+MAX_BUFFERED_BODY_BYTES = 256 * 1024
 """Bytes of a body that stay in memory; the rest goes to a file."""
 BODYLESS_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE", "DELETE")
 BODY_TIMEOUT_SECONDS = 120
@@ -70,7 +70,7 @@ def limit_body(app: ASGIApp) -> ASGIApp:
     async def limited_app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         headers = scope["headers"]
         most = max_body_bytes(scope["method"], headers)
-        with SpooledTemporaryFile(MAX_MEMORY_BYTES) as file:
+        with SpooledTemporaryFile(MAX_BUFFERED_BODY_BYTES) as file:
             try:
                 async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
                     if (length := _content_length(headers)) > most:

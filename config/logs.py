@@ -20,13 +20,13 @@ class ClientErrorFilter(logging.Filter):
         if is_security or is_refusal:
             record.exc_info = record.exc_text = None
             message = record.getMessage()
-            shown = _truncate_text(_redact_paths(message), MAX_MESSAGE_CHARS)
+            shown = _truncate_text(_redact_paths(message), MAX_LOG_MESSAGE_CHARS)
             if shown != message:
                 record.msg, record.args = shown, None
         return True
 
 
-MAX_MESSAGE_CHARS = 500
+MAX_LOG_MESSAGE_CHARS = 500
 MAX_PATH_CHARS = 200
 """Characters of an address in the access log, so that long ones can't fill it."""
 

@@ -8,7 +8,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 from django.views.i18n import JavaScriptCatalog
 
-MAX_AGE_SECONDS = 3600
+CATALOG_MAX_AGE_SECONDS = 3600
 """How long browsers keep a catalogue. Scripts may show old translations for as long."""
 
 # Our strings are in LOCALE_PATHS. Naming a package leaves out the catalogues of other apps.
@@ -16,7 +16,7 @@ catalog = JavaScriptCatalog.as_view(packages=["chat"])
 
 
 @require_safe
-@cache_control(public=True, max_age=MAX_AGE_SECONDS)
+@cache_control(public=True, max_age=CATALOG_MAX_AGE_SECONDS)
 def script_catalog(request: HttpRequest, language: str) -> HttpResponseBase:
     if not translation.check_for_language(language):
         raise Http404

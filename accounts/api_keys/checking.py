@@ -115,7 +115,7 @@ def _build_listed_models(key: ApiKey, models: tuple[ModelInfo, ...]) -> list[Lis
             label=model.label[:MAX_MODEL_NAME_CHARS],
             context_window=model.context_window,
             max_output=model.max_output,
-            lifecycle=model.lifecycle[:30],
+            availability=model.availability[:30],
             shutdown=model.shutdown,
         )
         for position, model in enumerate(without_snapshots[:MAX_LISTED_MODELS])

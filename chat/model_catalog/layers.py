@@ -50,7 +50,7 @@ def _apply_listing(models_by_id: dict[str, Model], row: ListedModel) -> None:
         context_window=row.context_window or model.context_window,
         max_output=row.max_output or model.max_output,
         shutdown=row.shutdown or model.shutdown,
-        retired=model.retired or row.lifecycle == "retired",
+        retired=model.retired or row.availability == "retired",
     )
 
 

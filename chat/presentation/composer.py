@@ -197,7 +197,7 @@ def _build_hint(user: User, model: str, groups: tuple[ModelGroup, ...]) -> str:
             if choice.id == model:
                 return "" if group.is_usable else describe_missing_key(choice.provider)
     models = model_catalog.load_models(user)
-    if (retired := models.get(model)) and retired.lifecycle == "retired":
+    if (retired := models.get(model)) and retired.availability == "retired":
         return model_catalog.describe_retirement(retired, models.get(retired.successor))
     label = model_catalog.get_label(model)
     return _("“%(model)s” is no longer available. Choose another model.") % {"model": label}

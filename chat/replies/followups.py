@@ -4,8 +4,8 @@ A missed one costs little, since the last exchange is sent anyway. A false one a
 hint to the prompt. In doubt, a message is therefore not a follow-up: if it is long, if it brings
 its own material, or if its “it” or “that” is only grammar.
 
-To add a language, add its patterns to `LANGUAGES`. All are tried, because the language of a message
-is unknown.
+To add a language, add its patterns to `PATTERNS_BY_LANGUAGE`. All are tried, because the language
+of a message is unknown.
 """
 
 from __future__ import annotations
@@ -72,14 +72,14 @@ ENGLISH = (
     r"\s*[.!]*$",
 )
 
-LANGUAGES: dict[str, tuple[str, ...]] = {"en": ENGLISH}
+PATTERNS_BY_LANGUAGE: dict[str, tuple[str, ...]] = {"en": ENGLISH}
 
 
-def compile_patterns(languages: dict[str, tuple[str, ...]]) -> tuple[re.Pattern[str], ...]:
-    return tuple(re.compile(each, re.IGNORECASE) for row in languages.values() for each in row)
+def compile_patterns(by_language: dict[str, tuple[str, ...]]) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(each, re.IGNORECASE) for row in by_language.values() for each in row)
 
 
-PATTERNS = compile_patterns(LANGUAGES)
+PATTERNS = compile_patterns(PATTERNS_BY_LANGUAGE)
 
 
 def is_followup(message: str) -> bool:

@@ -198,7 +198,7 @@ def require_model(user: User, model_id: str) -> Model:
         shown_id = catalog.UnknownModel(model_id).shown_id
         message = gettext(catalog.UNKNOWN_MODEL).format(model=shown_id)
         raise ReplyRejected("unknown_model", message)
-    if model.lifecycle == "retired":
+    if model.availability == "retired":
         message = model_catalog.describe_retirement(model, models.get(model.successor))
         raise ReplyRejected("retired_model", message)
     provider = catalog.PROVIDERS[model.provider]

@@ -64,7 +64,11 @@ def find_cheapest_model(conversation: Conversation, answer: Message) -> str:
     costs = {}
     for model in model_catalog.load_models(conversation.user).values():
         cost = model.price.calculate_cost(TYPICAL_USAGE) if model.price else None
-        if cost is not None and model.provider == answer.provider and model.lifecycle == "active":
+        if (
+            cost is not None
+            and model.provider == answer.provider
+            and model.availability == "active"
+        ):
             costs[model.id] = cost
     return min(costs, key=lambda id: (costs[id], id)) if costs else answer.model
 

@@ -118,7 +118,7 @@ class AnthropicAdapter(HttpAdapter):
                 label=model.display_name,
                 context_window=model.max_input_tokens,
                 max_output=model.max_tokens,
-                lifecycle=model.lifecycle or "",
+                availability=model.lifecycle or "",
                 shutdown=model.retires_at.date() if model.retires_at else None,
             )
             async for model in client.models.list()

@@ -113,12 +113,12 @@ class Usage:
 class ModelInfo:
     """A model as the provider's own list describes it; None is unknown.
 
-    `lifecycle` is the provider's word (active, deprecated, retired, …); windows are in tokens.
+    `availability` is the provider's word (active, deprecated, retired, …); windows are in tokens.
     """
 
     id: str
     label: str = ""
     context_window: int | None = None
     max_output: int | None = None
-    lifecycle: str = ""
+    availability: str = ""
     shutdown: date | None = None

@@ -106,7 +106,7 @@ def test_values_of_the_provider_override_those_of_the_catalog(owner: User) -> No
         65_536,
         date(2030, 1, 2),
     )
-    save_key(owner, "anthropic", ModelInfo("claude-haiku-5-5", lifecycle="retired"))
+    save_key(owner, "anthropic", ModelInfo("claude-haiku-5-5", availability="retired"))
     assert "claude-haiku-5-5" not in list_model_ids(owner, "anthropic")
 
 

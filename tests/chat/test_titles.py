@@ -108,7 +108,9 @@ def test_the_cheapest_model_of_the_same_provider_writes_the_title(
 ) -> None:
     keys.save(owner, "anthropic", "sk-ant-harbour-0123456789")
     model = list_title_streams()[0].arguments["model"]
-    openai = [m for m in MODELS if m.provider == "openai" and m.lifecycle == "active" and m.price]
+    openai = [
+        m for m in MODELS if m.provider == "openai" and m.availability == "active" and m.price
+    ]
     costs = {
         m.id: cost
         for m in openai

@@ -11,7 +11,7 @@ from django.test import Client
 
 from accounts.models import User
 from chat.models import Conversation
-from config.logs import MAX_MESSAGE_CHARS, ClientErrorFilter
+from config.logs import MAX_LOG_MESSAGE_CHARS, ClientErrorFilter
 from tests.chat.factories import ask
 from tests.factories import create_signed_in_client
 from tests.fuzz import sending
@@ -115,7 +115,7 @@ def test_a_foreign_host_is_refused_with_one_short_log_line(
         assert ClientErrorFilter().filter(record)
         line = logging.Formatter().format(record)
         assert "\n" not in line
-        assert len(line) <= MAX_MESSAGE_CHARS + 1
+        assert len(line) <= MAX_LOG_MESSAGE_CHARS + 1
 
 
 def test_an_error_in_our_code_is_logged_with_its_traceback() -> None:

@@ -54,8 +54,8 @@ def test_the_models_of_the_first_version_are_known(model_id: str) -> None:
 
 
 def test_a_shut_down_model_is_retired_and_one_with_a_future_date_is_deprecated() -> None:
-    stands = {id: catalog.get_model(id).lifecycle_on(LATE_IN_2026) for id in SKETCHED}
-    retired = {id for id, lifecycle in stands.items() if lifecycle == "retired"}
+    stands = {id: catalog.get_model(id).availability_on(LATE_IN_2026) for id in SKETCHED}
+    retired = {id for id, availability in stands.items() if availability == "retired"}
     assert retired == {
         "gpt-4.1-nano",
         "gemini-2.0-flash",
@@ -63,31 +63,31 @@ def test_a_shut_down_model_is_retired_and_one_with_a_future_date_is_deprecated()
         "gemini-2.5-flash-thinking",
     }
     assert {stands[id] for id in set(SKETCHED) - retired} == {"deprecated"}
-    assert catalog.get_model("gpt-6.2-sol").lifecycle_on(LATE_IN_2026) == "active"
+    assert catalog.get_model("gpt-6.2-sol").availability_on(LATE_IN_2026) == "active"
 
 
 def test_a_model_is_retired_from_the_day_of_its_shutdown_on() -> None:
     model = catalog.get_model("gpt-4o")
-    assert model.lifecycle_on(date(2027, 1, 13)) == "deprecated"
-    assert model.lifecycle_on(date(2027, 1, 14)) == "retired"
+    assert model.availability_on(date(2027, 1, 13)) == "deprecated"
+    assert model.availability_on(date(2027, 1, 14)) == "retired"
 
 
 def test_a_retired_model_has_an_active_successor() -> None:
     for model in catalog.MODELS:
-        going = model.lifecycle_on(date(2030, 1, 1)) == "retired"
+        going = model.availability_on(date(2030, 1, 1)) == "retired"
         assert going == bool(model.successor)
         if going:
             successor = catalog.get_model(model.successor)
             assert successor.provider == model.provider
-            assert successor.lifecycle_on(date(2030, 1, 1)) == "active"
+            assert successor.availability_on(date(2030, 1, 1)) == "active"
 
 
 def test_retired_models_are_known_and_not_shown() -> None:
     offered = catalog.group_by_provider(catalog.all_models())
     shown = {model.id for models in offered.values() for model in models}
-    assert catalog.get_model("gemini-2.0-flash").lifecycle == "retired"
+    assert catalog.get_model("gemini-2.0-flash").availability == "retired"
     assert "gemini-2.0-flash" not in shown
-    assert all(catalog.get_model(model_id).lifecycle != "retired" for model_id in shown)
+    assert all(catalog.get_model(model_id).availability != "retired" for model_id in shown)
 
 
 def test_no_reasoning_model_takes_a_temperature() -> None:

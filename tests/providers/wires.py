@@ -203,7 +203,7 @@ WIRES = [
             "Claude Sonnet 4.5",
             context_window=1_000_000,
             max_output=128_000,
-            lifecycle="deprecated",
+            availability="deprecated",
             shutdown=date(2026, 11, 30),
         ),
         effort_path=("output_config", "effort"),

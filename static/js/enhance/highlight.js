@@ -5,7 +5,7 @@ const MAX_SPANS_PER_WRITE = 80;
 const NOTHING = { writes: [], milliseconds: 0 };
 
 // One import for each, because collectstatic replaces these strings by the hashed names of files.
-const LANGUAGES = {
+const GRAMMARS = {
   bash: () => import("../../vendor/highlight/bash.min.js"),
   c: () => import("../../vendor/highlight/c.min.js"),
   cpp: () => import("../../vendor/highlight/cpp.min.js"),
@@ -64,7 +64,7 @@ const ALIASES = {
 
 function findLanguage(pre) {
   const name = pre.dataset.language?.toLowerCase();
-  return Object.hasOwn(LANGUAGES, name)
+  return Object.hasOwn(GRAMMARS, name)
     ? name
     : Object.hasOwn(ALIASES, name)
       ? ALIASES[name]
@@ -82,7 +82,7 @@ export async function highlightCode(pre) {
   if (!name || text.length > MAX_CODE_CHARS) return NOTHING;
   const [{ default: highlighter }, { default: grammar }] = await Promise.all([
     import("../../vendor/highlight/core.min.js"),
-    LANGUAGES[name](),
+    GRAMMARS[name](),
   ]);
   if (!highlighter.getLanguage(name)) highlighter.registerLanguage(name, grammar);
   const start = performance.now();

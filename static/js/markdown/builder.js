@@ -258,12 +258,12 @@ function buildCheckbox({ checked }) {
 
 /**
  * Build the blocks of a text and the seams between them. The caller may pause after each block.
- * @returns {{trees: Tree[], places: number[]}} `places`: for each token, the number of trees up to
- *   it
+ * @returns {{trees: Tree[], treeCounts: number[]}} `treeCounts`: for each token, the number of trees
+ *   up to it
  */
 export function* buildTrees(builder, tokens, start, seams, before) {
   const trees = [];
-  const places = [];
+  const treeCounts = [];
   let next = 0;
   for (const token of tokens) {
     if (token.type !== "space" && token.type !== "def") {
@@ -275,10 +275,10 @@ export function* buildTrees(builder, tokens, start, seams, before) {
       yield;
     }
     start += token.raw.length;
-    places.push(trees.length);
+    treeCounts.push(trees.length);
   }
   if (next < seams.length) trees.push(buildSeam());
-  return { trees, places };
+  return { trees, treeCounts };
 }
 
 function buildSeam() {

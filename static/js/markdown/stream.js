@@ -153,7 +153,9 @@ export class MarkdownStream {
 
   *build(end) {
     const { uncommittedStart: start } = this;
-    const seams = this.seams.filter((place) => place > this.lastBlockStart && place <= end);
+    const seams = this.seams.filter(
+      (position) => position > this.lastBlockStart && position <= end,
+    );
     const before = this.trees.slice(this.committedCount);
     const { lexer, tokens } = this.lexRange(
       start,
@@ -162,7 +164,7 @@ export class MarkdownStream {
     );
     const builder = new TreeBuilder(lexer, [...this.outline], this.remainingCost);
     yield;
-    const { trees, places } = yield* buildTrees(builder, tokens, start, seams, before);
+    const { trees, treeCounts } = yield* buildTrees(builder, tokens, start, seams, before);
     const newNodes = [];
     for (const tree of this.isAdopted ? trees.slice(before.length) : []) {
       newNodes.push(createNode(tree));
@@ -170,7 +172,7 @@ export class MarkdownStream {
     }
     for (const formula of builder.formulas) if (this.onFormula(formula)) yield;
     this.hasMath ||= Boolean(lexer.hasMath);
-    return { tokens, before, trees, places, newNodes, end: Math.min(end, this.text.length) };
+    return { tokens, before, trees, treeCounts, newNodes, end: Math.min(end, this.text.length) };
   }
 
   get isFullyShown() {
@@ -180,7 +182,7 @@ export class MarkdownStream {
   /** Show the build, in one write. */
   write() {
     if (this.isFinished) return;
-    const { tokens, before, trees, places, newNodes, end } = this.built;
+    const { tokens, before, trees, treeCounts, newNodes, end } = this.built;
     this.building = this.built = null;
     if (!this.isAdopted) this.adoptServerNodes(trees);
     else
@@ -192,7 +194,7 @@ export class MarkdownStream {
         newNodes,
       );
     this.trees.splice(this.committedCount, Infinity, ...trees);
-    this.commit(tokens, places);
+    this.commit(tokens, treeCounts);
     this.shownLength = end;
   }
 
@@ -215,7 +217,7 @@ export class MarkdownStream {
    * fence, a heading, a rule), and all but the last two once the last has a complete line. A block
    * may change its neighbour (a table header may turn out to be text), but not the block before it.
    */
-  commit(tokens, places) {
+  commit(tokens, treeCounts) {
     const count = countSettledTokens(tokens, this.limit.isFinal);
     if (!count) return;
     let length = 0;
@@ -228,7 +230,7 @@ export class MarkdownStream {
       length += token.raw.length;
     }
     this.uncommittedText = this.uncommittedText.slice(length);
-    this.settleBlocks(this.committedCount + places[count - 1]);
+    this.settleBlocks(this.committedCount + treeCounts[count - 1]);
   }
 
   /** Commit the trees up to `end`, and pass their elements to onSettled. */

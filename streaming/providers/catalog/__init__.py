@@ -17,7 +17,7 @@ from typing import Any, Literal
 from streaming.providers.catalog.prices import Price, lookup_facts
 from streaming.sentences import gettext_noop
 
-Lifecycle = Literal["active", "deprecated", "retired"]
+Availability = Literal["active", "deprecated", "retired"]
 
 
 def today() -> date:
@@ -67,10 +67,10 @@ class Model:
     prices: tuple[Price, ...] = ()
 
     @property
-    def lifecycle(self) -> Lifecycle:
-        return self.lifecycle_on(today())
+    def availability(self) -> Availability:
+        return self.availability_on(today())
 
-    def lifecycle_on(self, day: date) -> Lifecycle:
+    def availability_on(self, day: date) -> Availability:
         if self.retired or (self.shutdown and day >= self.shutdown):
             return "retired"
         return "deprecated" if self.shutdown else "active"
@@ -178,7 +178,7 @@ def pick_default_model(models: Collection[Model], listed_ids: Collection[str] = 
     """The default of one provider's models: the first active one that the provider lists, or the
     first active one if it lists none of them."""
     served = [model for model in models if model.id in listed_ids] or models
-    active = [model for model in served if model.lifecycle == "active"]
+    active = [model for model in served if model.availability == "active"]
     return next(iter(active or served), None)
 
 
@@ -210,7 +210,7 @@ def group_by_provider(models: Collection[Model]) -> dict[Provider, tuple[Model, 
         provider: tuple(
             entry
             for entry in models
-            if entry.provider == provider.id and entry.lifecycle_on(day) != "retired"
+            if entry.provider == provider.id and entry.availability_on(day) != "retired"
         )
         for provider in PROVIDERS.values()
     }

@@ -41,7 +41,7 @@ class DemoAdapter:
         return _stream_reply(request)
 
     async def list_models(self, key: Secret) -> tuple[ModelInfo, ...]:
-        return tuple(ModelInfo(model, lifecycle="active") for model in TOKENS_PER_SECOND)
+        return tuple(ModelInfo(model, availability="active") for model in TOKENS_PER_SECOND)
 
 
 async def _stream_reply(request: Request) -> AsyncGenerator[ReplyEvent, None]:

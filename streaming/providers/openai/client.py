@@ -59,7 +59,7 @@ class OpenAISdkAdapter(HttpAdapter):
         return parse_error(error.body or {"message": error.message}, status, headers)
 
     async def fetch_models(self, client: Any) -> list[ModelInfo]:
-        """OpenAI's list has no context windows, and of a lifecycle only the end."""
+        """OpenAI's list has no context windows, and of the availability only its end."""
         return [_to_model_info(model) async for model in client.models.list()]
 
 
