@@ -17,7 +17,7 @@ def use_plain_static_files(plain_static_files: None) -> None:
 
 
 @pytest.fixture
-def committed(transactional_db: None) -> Iterator[None]:
+def commit_for_real(transactional_db: None) -> Iterator[None]:
     """Commit for real, so that other threads see the rows. Also empty the cache's table, which
     belongs to no model and would keep its rate limits for the next tests."""
     yield
@@ -36,13 +36,13 @@ def administrator(db: None, password: str) -> User:
 
 @pytest.fixture
 def as_administrator(administrator: User, password: str) -> Client:
-    """A client that has just confirmed the password, as pages of accounts require."""
+    """Return a client that has just confirmed the password, as pages of accounts require."""
     client = create_signed_in_client(administrator)
     client.post("/accounts/reauthenticate/", {"password": password})
     return client
 
 
 @pytest.fixture(autouse=True)
-def nobody_to_ask(settings: Settings) -> None:
-    """Saving a key checks it at an address where no server listens."""
+def use_closed_provider_port(settings: Settings) -> None:
+    """Check saved keys at an address where no server listens."""
     settings.OPENAI_BASE_URL = "http://127.0.0.1:9/v1"

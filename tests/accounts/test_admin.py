@@ -17,9 +17,9 @@ def key(owner: User) -> ApiKey:
 
 
 def test_the_lists_show_people_and_keys(as_administrator: Client, key: ApiKey) -> None:
-    shown = as_administrator.get(KEYS, {"q": "owner"}).content.decode()
-    assert "owner@holdfast.test" in shown
-    assert "…ab12" in shown
+    html = as_administrator.get(KEYS, {"q": "owner"}).content.decode()
+    assert "owner@holdfast.test" in html
+    assert "…ab12" in html
     assert "owner@holdfast.test" in as_administrator.get(USERS, {"q": "Olive"}).content.decode()
 
 
@@ -37,13 +37,13 @@ def test_a_key_cannot_be_added_or_changed_in_the_admin(
 ) -> None:
     assert as_administrator.get(f"{KEYS}add/").status_code == 403
     assert as_administrator.post(f"{KEYS}add/", {"sealed": "x"}).status_code == 403
-    typed = {"provider": "openai", "last_four": "0000", "sealed": "x"}
-    assert as_administrator.post(f"{KEYS}{key.pk}/change/", typed).status_code == 403
-    assert "<input" not in form_of(as_administrator.get(f"{KEYS}{key.pk}/change/"))
+    form = {"provider": "openai", "last_four": "0000", "sealed": "x"}
+    assert as_administrator.post(f"{KEYS}{key.pk}/change/", form).status_code == 403
+    assert "<input" not in get_fieldset(as_administrator.get(f"{KEYS}{key.pk}/change/"))
     assert keys.decrypt_for_call(key.user, "openai") == SECRET
 
 
-def form_of(answer: object) -> str:
+def get_fieldset(answer: object) -> str:
     html = answer.content.decode()  # type: ignore[attr-defined]
     return html.split("<fieldset")[1].split("</fieldset>")[0]
 
@@ -54,22 +54,22 @@ def test_a_key_can_be_removed_in_the_admin(as_administrator: Client, key: ApiKey
 
 
 def test_an_account_is_created_with_address_and_password(as_administrator: Client) -> None:
-    typed = {"email": "New@Holdfast.test", "usable_password": "true"}
-    typed |= {"password1": "stipe-and-frond-8", "password2": "stipe-and-frond-8"}
-    assert as_administrator.post(f"{USERS}add/", typed).status_code == 302
+    form = {"email": "New@Holdfast.test", "usable_password": "true"}
+    form |= {"password1": "stipe-and-frond-8", "password2": "stipe-and-frond-8"}
+    assert as_administrator.post(f"{USERS}add/", form).status_code == 302
     assert User.objects.get(email="new@holdfast.test").check_password("stipe-and-frond-8")
 
 
 def test_a_taken_address_is_refused_with_a_message(as_administrator: Client, owner: User) -> None:
-    typed = {"email": "OWNER@holdfast.test", "usable_password": "true"}
-    typed |= {"password1": "stipe-and-frond-8", "password2": "stipe-and-frond-8"}
-    answer = as_administrator.post(f"{USERS}add/", typed)
+    form = {"email": "OWNER@holdfast.test", "usable_password": "true"}
+    form |= {"password1": "stipe-and-frond-8", "password2": "stipe-and-frond-8"}
+    answer = as_administrator.post(f"{USERS}add/", form)
     assert "There is already an account with this address." in answer.content.decode()
 
 
 def test_a_deactivated_account_keeps_its_address(as_administrator: Client, owner: User) -> None:
-    typed = {"name": "Olive", "email": "other@holdfast.test"}
-    answer = as_administrator.post(f"{USERS}{owner.pk}/change/", typed)
+    form = {"name": "Olive", "email": "other@holdfast.test"}
+    answer = as_administrator.post(f"{USERS}{owner.pk}/change/", form)
     assert answer.status_code == 302
     owner.refresh_from_db()
     assert (owner.is_active, owner.email) == (False, "owner@holdfast.test")

@@ -12,31 +12,31 @@ from tests.factories import sign_in
 EMAIL = "/accounts/email/"
 LOGIN = "/accounts/login/"
 RESET = "/accounts/password/reset/"
-AGAIN = "/accounts/reauthenticate/"
+REAUTHENTICATE = "/accounts/reauthenticate/"
 NEW_PASSWORD = "stipe-and-frond-8"
 THIEF = "attacker@example.org"
 USERS = "/admin/accounts/user/"
 
 
-def stolen(client: Client) -> Client:
+def steal_session(client: Client) -> Client:
     """Return another client with the session of this one, and nothing else."""
     thief = Client(REMOTE_ADDR="198.51.100.7")
     thief.cookies["sessionid"] = client.cookies["sessionid"].value
     return thief
 
 
-def knowing(client: Client, password: str) -> Client:
+def confirm_password(client: Client, password: str) -> Client:
     """Return the client after the password was confirmed."""
-    assert client.post(AGAIN, {"password": password}).status_code == 302
+    assert client.post(REAUTHENTICATE, {"password": password}).status_code == 302
     return client
 
 
-def links(word: str) -> list[str]:
-    return [each for letter in mail.outbox for each in letter.body.split() if word in each]
+def find_links_in_mails(part: str) -> list[str]:
+    return [part for mail_ in mail.outbox for part in mail_.body.split() if part in part]
 
 
-def recipients() -> list[str]:
-    return [address for letter in mail.outbox for address in letter.to]
+def list_recipients() -> list[str]:
+    return [address for mail_ in mail.outbox for address in mail_.to]
 
 
 def test_a_session_alone_cannot_take_over_the_account(
@@ -44,73 +44,73 @@ def test_a_session_alone_cannot_take_over_the_account(
 ) -> None:
     """Add an address of the thief, send a link for a new password to it, use the link, remove the
     owner's address."""
-    thief = stolen(as_owner)
+    thief = steal_session(as_owner)
     thief.post(EMAIL, {"email": THIEF, "action_add": ""})
     EmailAddress.objects.get_or_create(
         user=owner, email=THIEF
     )  # as in versions that asked for no password
     thief.post(RESET, {"email": THIEF})
-    assert links("/password/reset/key/") == []
+    assert find_links_in_mails("/password/reset/key/") == []
     for action in ["action_send", "action_primary", "action_remove"]:
         thief.post(EMAIL, {"email": THIEF, action: ""})
         thief.post(EMAIL, {"email": owner.email, action: ""})
     form = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD, "oldpassword": ""}
     for page in ["/accounts/password/change/", "/accounts/password/set/"]:
         thief.post(page, form)
-    thief.post(AGAIN, {"password": "", "next": EMAIL})
+    thief.post(REAUTHENTICATE, {"password": "", "next": EMAIL})
     owner.refresh_from_db()
     assert owner.email == "owner@holdfast.test"
     assert EmailAddress.objects.filter(user=owner, email=owner.email, primary=True).exists()
     assert owner.check_password(password)
-    assert THIEF not in recipients()
+    assert THIEF not in list_recipients()
 
 
 def test_a_thiefs_form_is_not_executed_when_the_owner_types_the_password(
     as_owner: Client, owner: User, password: str
 ) -> None:
-    stolen(as_owner).post(EMAIL, {"email": THIEF, "action_add": ""})
-    as_owner.post(AGAIN, {"password": password, "next": EMAIL}, follow=True)
+    steal_session(as_owner).post(EMAIL, {"email": THIEF, "action_add": ""})
+    as_owner.post(REAUTHENTICATE, {"password": password, "next": EMAIL}, follow=True)
     assert not EmailAddress.objects.filter(email=THIEF).exists()
 
 
 def test_a_copied_session_ends_when_the_owner_types_the_password(
     as_owner: Client, password: str
 ) -> None:
-    thief = stolen(as_owner)
+    thief = steal_session(as_owner)
     assert thief.get("/settings/keys/").status_code == 200
-    knowing(as_owner, password)
+    confirm_password(as_owner, password)
     assert as_owner.get("/settings/keys/").status_code == 200
     assert thief.get("/settings/keys/").status_code == 302
 
 
 def test_a_form_keeps_its_input_after_the_password(as_owner: Client, password: str) -> None:
-    asked = as_owner.post(EMAIL, {"email": "new@example.org", "action_add": ""}, follow=True)
-    assert "Nothing has changed yet" in asked.content.decode()
-    [(path, _)] = asked.redirect_chain
-    back = as_owner.post(path, {"password": password}, follow=True).content.decode()
-    assert 'value="new@example.org"' in back
+    answer = as_owner.post(EMAIL, {"email": "new@example.org", "action_add": ""}, follow=True)
+    assert "Nothing has changed yet" in answer.content.decode()
+    [(path, _)] = answer.redirect_chain
+    html = as_owner.post(path, {"password": password}, follow=True).content.decode()
+    assert 'value="new@example.org"' in html
 
 
 def test_an_address_is_added_confirmed_and_used_with_the_password(
     as_owner: Client, owner: User, password: str
 ) -> None:
     new = "new@example.org"
-    knowing(as_owner, password).post(EMAIL, {"email": new, "action_add": ""})
-    assert sorted(recipients()) == [new, owner.email]
+    confirm_password(as_owner, password).post(EMAIL, {"email": new, "action_add": ""})
+    assert sorted(list_recipients()) == [new, owner.email]
     mail.outbox.clear()
     as_owner.post(EMAIL, {"email": new, "action_primary": ""})
     owner.refresh_from_db()
     assert owner.email == "owner@holdfast.test"
-    confirm(new)
-    assert recipients()[-1] == "owner@holdfast.test"
+    confirm_address(new)
+    assert list_recipients()[-1] == "owner@holdfast.test"
     mail.outbox.clear()
     as_owner.post(EMAIL, {"email": new, "action_primary": ""})
     owner.refresh_from_db()
     assert owner.email == new
-    assert set(recipients()) == {"owner@holdfast.test", new}
+    assert set(list_recipients()) == {"owner@holdfast.test", new}
 
 
-def confirm(address: str) -> None:
+def confirm_address(address: str) -> None:
     key = EmailConfirmationHMAC(EmailAddress.objects.get(email=address)).key
     page = f"/accounts/confirm-email/{key}/"
     assert "your address?" in Client().get(page).content.decode()
@@ -129,7 +129,7 @@ def test_an_unconfirmed_address_allows_no_sign_in_and_no_reset(owner: User, pass
     client.post(LOGIN, {"login": THIEF, "password": password})
     assert client.session["_auth_user_id"] == str(owner.pk)
     client.post(RESET, {"email": THIEF})
-    assert recipients() == [THIEF]
+    assert list_recipients() == [THIEF]
 
 
 @pytest.mark.parametrize("verification", ["none", "mandatory"])
@@ -149,7 +149,7 @@ def test_an_unconfirmed_address_does_not_block_its_owners_sign_up(
 
 def test_an_address_of_another_account_cannot_be_confirmed(owner: User, colleague: User) -> None:
     EmailAddress.objects.create(user=owner, email=colleague.email)
-    confirm(colleague.email)
+    confirm_address(colleague.email)
     assert not EmailAddress.objects.get(user=owner, email=colleague.email).verified
 
 
@@ -158,7 +158,7 @@ def test_the_sign_up_address_is_not_removed_in_favour_of_an_unconfirmed_one(
 ) -> None:
     EmailAddress.objects.create(user=owner, email=THIEF)
     EmailAddress.objects.create(user=owner, email=owner.email)
-    knowing(as_owner, password).post(EMAIL, {"email": owner.email, "action_remove": ""})
+    confirm_password(as_owner, password).post(EMAIL, {"email": owner.email, "action_remove": ""})
     owner.refresh_from_db()
     assert owner.email == "owner@holdfast.test"
 
@@ -166,8 +166,8 @@ def test_the_sign_up_address_is_not_removed_in_favour_of_an_unconfirmed_one(
 def test_a_removed_address_gets_a_mail(as_owner: Client, owner: User, password: str) -> None:
     EmailAddress.objects.create(user=owner, email="second@example.org", verified=True)
     form = {"email": "second@example.org", "action_remove": ""}
-    knowing(as_owner, password).post(EMAIL, form)
-    assert sorted(recipients()) == ["owner@holdfast.test", "second@example.org"]
+    confirm_password(as_owner, password).post(EMAIL, form)
+    assert sorted(list_recipients()) == ["owner@holdfast.test", "second@example.org"]
     assert "was removed" in mail.outbox[0].body
 
 
@@ -178,7 +178,7 @@ def test_a_new_password_is_reported_to_every_address(
     EmailAddress.objects.create(user=owner, email=THIEF)
     form = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD, "oldpassword": password}
     as_owner.post("/accounts/password/change/", form)
-    assert sorted(recipients()) == ["owner@holdfast.test", "second@example.org"]
+    assert sorted(list_recipients()) == ["owner@holdfast.test", "second@example.org"]
     assert "127.0.0.1" in mail.outbox[0].body
 
 
@@ -214,7 +214,7 @@ def test_an_administrators_session_alone_changes_no_account(
     form |= {"usable_password": "true"}
     before = [owner.password, User.objects.count(), EmailAddress.objects.count()]
     answer = client.post(page.format(owner.pk), form)
-    assert answer.headers["Location"].startswith(AGAIN)
+    assert answer.headers["Location"].startswith(REAUTHENTICATE)
     owner.refresh_from_db()
     assert not owner.is_superuser
     assert [owner.password, User.objects.count(), EmailAddress.objects.count()] == before
@@ -228,26 +228,26 @@ def test_a_user_gets_a_mail_about_addresses_changed_by_an_administrator(
 ) -> None:
     added = {"user": owner.pk, "email": THIEF, "verified": "on"}
     as_administrator.post(f"{ADDRESSES}add/", added)
-    assert recipients() == [owner.email]
+    assert list_recipients() == [owner.email]
     assert THIEF in mail.outbox.pop().body
     address = EmailAddress.objects.get(email=THIEF)
     changed = added | {"email": f"other-{THIEF}"}
     as_administrator.post(f"{ADDRESSES}{address.pk}/change/", changed)
-    assert sorted({*recipients()}) == sorted([owner.email, THIEF])
+    assert sorted({*list_recipients()}) == sorted([owner.email, THIEF])
     mail.outbox.clear()
     as_administrator.post(f"{ADDRESSES}{address.pk}/delete/", {"post": "yes"})
-    assert owner.email in recipients()
+    assert owner.email in list_recipients()
     mail.outbox.clear()
     wish = EmailAddress.objects.create(user=owner, email="wish@example.org")
     chosen = {"action": "make_verified", "_selected_action": [wish.pk]}
     as_administrator.post(ADDRESSES, chosen)
     wish.refresh_from_db()
     assert wish.verified
-    assert recipients() == [owner.email]
+    assert list_recipients() == [owner.email]
     mail.outbox.clear()
     chosen = {"action": "delete_selected", "_selected_action": [wish.pk], "post": "yes"}
     as_administrator.post(ADDRESSES, chosen)
-    assert owner.email in recipients()
+    assert owner.email in list_recipients()
 
 
 def test_a_user_gets_a_mail_about_a_password_set_by_an_administrator(
@@ -257,4 +257,4 @@ def test_a_user_gets_a_mail_about_a_password_set_by_an_administrator(
     as_administrator.post(f"{USERS}{owner.pk}/password/", form)
     owner.refresh_from_db()
     assert owner.check_password(NEW_PASSWORD)
-    assert recipients() == [owner.email]
+    assert list_recipients() == [owner.email]

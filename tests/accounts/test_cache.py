@@ -30,7 +30,7 @@ class Bomb:
         return os.system, (f"touch {self.file}",)
 
 
-def small(entries: int) -> JSONDatabaseCache:
+def create_small_cache(entries: int) -> JSONDatabaseCache:
     return JSONDatabaseCache("", {"OPTIONS": {"MAX_ENTRIES": entries}})
 
 
@@ -58,20 +58,20 @@ def test_a_pickle_in_the_table_is_never_executed(db: None, tmp_path: Path) -> No
             cursor.execute("DELETE FROM holdfast_cache WHERE cache_key = %s", [key])
             cursor.execute(
                 "INSERT INTO holdfast_cache (cache_key, value, expires) VALUES (%s, %s, %s)",
-                [key, _base64(Bomb(file)), "2099-01-01 00:00:00"],
+                [key, encode_pickle(Bomb(file)), "2099-01-01 00:00:00"],
             )
     answer = Client().post(LOGIN, {"login": "ann@example.org", "password": "x"})
     assert answer.status_code == 429  # an attempt that can't be counted counts as one too many
     assert not file.exists()
 
 
-def _base64(value: object) -> str:
+def encode_pickle(value: object) -> str:
     return base64.b64encode(pickle.dumps(value)).decode()
 
 
 def test_nothing_that_comes_from_a_client_or_the_database_is_a_pickle() -> None:
     assert settings.SESSION_SERIALIZER == "django.contrib.sessions.serializers.JSONSerializer"
-    assert {each["BACKEND"] for each in settings.CACHES.values()} == {
+    assert {config["BACKEND"] for config in settings.CACHES.values()} == {
         "accounts.cache.JSONDatabaseCache"
     }
     with pytest.raises(TypeError):
@@ -93,7 +93,7 @@ def test_every_key_can_be_stored(db: None, key: str) -> None:
     assert cache.get(key + "!") is None
 
 
-def test_thirty_simultaneous_increments_count_thirty(committed: None) -> None:
+def test_thirty_simultaneous_increments_count_thirty(commit_for_real: None) -> None:
     cache.add("tries", 0, 60)
 
     def count(_: int) -> int:
@@ -107,7 +107,7 @@ def test_thirty_simultaneous_increments_count_thirty(committed: None) -> None:
     assert sorted(sums) == list(range(1, 31))
 
 
-def test_one_of_thirty_simultaneous_adds_succeeds(committed: None) -> None:
+def test_one_of_thirty_simultaneous_adds_succeeds(commit_for_real: None) -> None:
     def add(number: int) -> bool:
         try:
             return cache.add("lock", number, 60)
@@ -129,7 +129,7 @@ def test_three_thousand_other_keys_evict_nothing(db: None) -> None:
 
 
 def test_a_full_table_refuses_new_keys_and_keeps_existing_ones(db: None) -> None:
-    bounded = small(50)
+    bounded = create_small_cache(50)
     bounded.set("mine", 1, 300)
     for number in range(70):
         bounded.add(f"fresh {number}", 1, 300)
@@ -139,7 +139,7 @@ def test_a_full_table_refuses_new_keys_and_keeps_existing_ones(db: None) -> None
 
 
 def test_a_full_table_reuses_expired_rows(db: None) -> None:
-    bounded = small(50)
+    bounded = create_small_cache(50)
     for number in range(50):
         bounded.add(f"old {number}", 1, 300)
     CacheEntry.objects.filter(key__contains="old 4").update(expires_at=time.time() - 1)

@@ -1,4 +1,4 @@
-"""A key that exists nowhere else takes every way a key can take, with success and with errors.
+"""A unique key takes every path that a key can take, with success and with errors.
 Afterwards no response, log, mail, session, report or byte of the database contains it."""
 
 import base64
@@ -29,63 +29,65 @@ class Canary:
 
     def __init__(self) -> None:
         self.key = f"sk-canary-{secrets.token_hex(24)}"
-        # Its end may be shown. The rest of it is as secret as all of it.
+        # Pages may show its end. The rest is secret.
         self.rest = self.key[3:-4]
         self.places: dict[str, str] = {}
 
-    def look(self, place: str, text: str) -> None:
-        self.places[f"{len(self.places)} {place}"] = text
+    def add_text(self, name: str, text: str) -> None:
+        self.places[f"{len(self.places)} {name}"] = text
 
-    def visit(self, place: str, answer: Any) -> Any:
-        self.look(place, f"{answer.headers} {answer.cookies} {answer.content!r}")
+    def add_response(self, name: str, answer: Any) -> Any:
+        self.add_text(name, f"{answer.headers} {answer.cookies} {answer.content!r}")
         return answer
 
-    def seen_in(self) -> list[str]:
+    def find_places(self) -> list[str]:
         rest = self.rest.encode()
-        spellings = {self.rest, rest.hex(), base64.b64encode(rest).decode()[:-4]}
-        return [place for place, text in self.places.items() for one in spellings if one in text]
+        encodings = {self.rest, rest.hex(), base64.b64encode(rest).decode()[:-4]}
+        return [
+            name for name, text in self.places.items() for encoding in encodings if encoding in text
+        ]
 
 
 @pytest.fixture
 def canary(
-    committed: None, caplog: pytest.LogCaptureFixture, settings: Settings
+    commit_for_real: None, caplog: pytest.LogCaptureFixture, settings: Settings
 ) -> Iterator[Canary]:
     """Log everything meanwhile, including each statement to the database."""
     caplog.set_level(logging.DEBUG)
     connection.force_debug_cursor = True
-    bird = Canary()
-    yield bird
+    canary = Canary()
+    yield canary
     connection.force_debug_cursor = False
 
 
-def logged(caplog: pytest.LogCaptureFixture) -> str:
+def format_log_records(caplog: pytest.LogCaptureFixture) -> str:
     return "\n".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records)
 
 
-def rows() -> str:
+def read_all_rows() -> str:
     """Return the content of the database as text."""
-    found = []
+    lines = []
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
             cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
             for row in cursor.fetchall():
-                found.append(" ".join(readable(value) for value in row))
-    return "\n".join(found)
+                lines.append(" ".join(to_text(value) for value in row))
+    return "\n".join(lines)
 
 
-def readable(value: Any) -> str:
+def to_text(value: Any) -> str:
     return bytes(value).hex() if isinstance(value, bytes | memoryview) else str(value)
 
 
-def files() -> str:
+def read_database_files() -> str:
     """Return the bytes of the database's files, if it has files of ours. Another process reads
     them: closing such a file would release the locks that this process's connections hold on it."""
     if connection.vendor != "sqlite":
         return ""
     name = connection.settings_dict["NAME"]
     paths = [Path(f"{name}{ending}") for ending in ("", "-wal")]
-    there = [str(path) for path in paths if path.exists()]
-    return repr(subprocess.check_output(["cat", *there]))
+    existing = [str(path) for path in paths if path.exists()]
+    return repr(subprocess.check_output(["cat", *existing]))
 
 
 def test_a_saved_key_appears_nowhere(
@@ -97,31 +99,31 @@ def test_a_saved_key_appears_nowhere(
     owner: User,
 ) -> None:
     for step in ("add", "replace"):
-        canary.visit(step, as_owner.post(ADD, {"key": canary.key}, follow=True))
-    canary.visit("with a blank in it", as_owner.post(ADD, {"key": f"{canary.key} and more"}))
-    canary.visit("too long", as_owner.post(ADD, {"key": canary.key * 20}))
-    canary.visit("another provider", as_owner.post("/settings/keys/x/", {"key": canary.key}))
-    canary.visit("not signed in", Client().post(ADD, {"key": canary.key}, follow=True))
-    canary.visit("no token", Client(enforce_csrf_checks=True).post(ADD, {"key": canary.key}))
-    canary.visit("colleague", as_colleague.get("/settings/keys/"))
+        canary.add_response(step, as_owner.post(ADD, {"key": canary.key}, follow=True))
+    canary.add_response("with a blank in it", as_owner.post(ADD, {"key": f"{canary.key} and more"}))
+    canary.add_response("too long", as_owner.post(ADD, {"key": canary.key * 20}))
+    canary.add_response("another provider", as_owner.post("/settings/keys/x/", {"key": canary.key}))
+    canary.add_response("not signed in", Client().post(ADD, {"key": canary.key}, follow=True))
+    canary.add_response("no token", Client(enforce_csrf_checks=True).post(ADD, {"key": canary.key}))
+    canary.add_response("colleague", as_colleague.get("/settings/keys/"))
 
     key = ApiKey.objects.get(user=owner)
     for page in ("", f"{key.pk}/change/", f"{key.pk}/delete/", "?q=owner"):
         address = f"/admin/accounts/apikey/{page}"
-        canary.visit(address, as_administrator.get(address))
+        canary.add_response(address, as_administrator.get(address))
     assert keys.decrypt_for_call(owner, "openai") == canary.key
-    canary.look("repr", f"{key!r} {key} {vars(key)}")
-    canary.look("rows while it is there", rows())
-    canary.look("sessions", str([dict(client.session) for client in (as_owner, as_colleague)]))
+    canary.add_text("repr", f"{key!r} {key} {vars(key)}")
+    canary.add_text("rows while it is there", read_all_rows())
+    canary.add_text("sessions", str([dict(client.session) for client in (as_owner, as_colleague)]))
 
-    canary.visit("remove", as_owner.post(REMOVE, follow=True))
-    canary.look("rows", rows())
-    canary.look("files", files())
-    canary.look("log", logged(caplog))
-    canary.look("mail", str([letter.message() for letter in mail.outbox]))
+    canary.add_response("remove", as_owner.post(REMOVE, follow=True))
+    canary.add_text("rows", read_all_rows())
+    canary.add_text("files", read_database_files())
+    canary.add_text("log", format_log_records(caplog))
+    canary.add_text("mail", str([mail_message.message() for mail_message in mail.outbox]))
 
     assert key.last_four in canary.places["0 add"]
-    assert canary.seen_in() == []
+    assert canary.find_places() == []
 
 
 @pytest.mark.parametrize("debug", [True, False])
@@ -151,16 +153,18 @@ def test_an_error_report_does_not_contain_the_key(
     settings.ADMINS = [("Root", "root@holdfast.test")]
     monkeypatch.setattr(logging.getLogger("django"), "handlers", [by_mail])
     as_owner.raise_request_exception = False
-    answer = canary.visit("the page", as_owner.post(ADD, {"key": canary.key}))
-    canary.visit(
+    answer = canary.add_response("the page", as_owner.post(ADD, {"key": canary.key}))
+    canary.add_response(
         "as text", as_owner.post(ADD, {"key": canary.key}, headers={"accept": "text/plain"})
     )
-    canary.look("log", logged(caplog))
-    canary.look("mail", str([letter.message().as_string() for letter in mail.outbox]))
+    canary.add_text("log", format_log_records(caplog))
+    canary.add_text(
+        "mail", str([mail_message.message().as_string() for mail_message in mail.outbox])
+    )
 
     assert answer.status_code == 500
     assert "the disk is full" in canary.places["3 mail"]
-    assert canary.seen_in() == []
+    assert canary.find_places() == []
 
 
 def test_an_export_of_the_data_contains_only_the_sealed_key(
@@ -168,15 +172,15 @@ def test_an_export_of_the_data_contains_only_the_sealed_key(
 ) -> None:
     keys.save(owner, "openai", canary.key)
     call_command("dumpdata", "accounts")
-    canary.look("export", capsys.readouterr().out)
+    canary.add_text("export", capsys.readouterr().out)
     assert "sealed" in canary.places["0 export"]
-    assert canary.seen_in() == []
+    assert canary.find_places() == []
 
 
 def test_a_planted_canary_is_found() -> None:
     """The search itself could fail: it finds the key in each spelling that it searches for."""
-    bird = Canary()
-    for text in (bird.key, bird.key.encode().hex(), str(bird.key.encode())):
-        bird.places.clear()
-        bird.look("here", f"before {text} after")
-        assert bird.seen_in() == ["0 here"]
+    canary = Canary()
+    for text in (canary.key, canary.key.encode().hex(), str(canary.key.encode())):
+        canary.places.clear()
+        canary.add_text("here", f"before {text} after")
+        assert canary.find_places() == ["0 here"]

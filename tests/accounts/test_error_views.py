@@ -24,21 +24,21 @@ GONE.__cause__ = psycopg.OperationalError("server closed the connection unexpect
 
 
 @pytest.fixture(autouse=True)
-def outage(monkeypatch: pytest.MonkeyPatch) -> OutageMonitor:
+def reset_outage(monkeypatch: pytest.MonkeyPatch) -> OutageMonitor:
     """A client whose database answers every query."""
-    outage = OutageMonitor(lambda: None)
-    monkeypatch.setattr(error_views, "outage_monitor", outage)
-    return outage
+    reset_outage = OutageMonitor(lambda: None)
+    monkeypatch.setattr(error_views, "outage_monitor", reset_outage)
+    return reset_outage
 
 
 @pytest.fixture
-def page(client: Client, owner: User) -> Client:
+def signed_in_client(client: Client, owner: User) -> Client:
     client.force_login(owner)
     client.raise_request_exception = False
     return client
 
 
-def failing(error: Exception) -> Callable[..., Any]:
+def raise_on_call(error: Exception) -> Callable[..., Any]:
     def fail(*args: Any, **kwargs: Any) -> Any:
         raise error
 
@@ -47,10 +47,13 @@ def failing(error: Exception) -> Callable[..., Any]:
 
 @pytest.mark.parametrize("path", ["/", "/accounts/login/", "/settings/keys/", "/admin/"])
 def test_a_page_reports_an_outage(
-    page: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, path: str
+    signed_in_client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    path: str,
 ) -> None:
-    monkeypatch.setattr(SessionStore, "_get_session_from_db", failing(GONE))
-    response = page.get(path)
+    monkeypatch.setattr(SessionStore, "_get_session_from_db", raise_on_call(GONE))
+    response = signed_in_client.get(path)
     assert response.status_code == 503
     assert response["Retry-After"] == "5"
     assert "can’t reach its database" in response.text
@@ -58,25 +61,25 @@ def test_a_page_reports_an_outage(
 
 
 def test_during_an_outage_a_script_gets_a_message_and_a_form_can_be_sent_again(
-    page: Client, monkeypatch: pytest.MonkeyPatch
+    signed_in_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(SessionStore, "_get_session_from_db", failing(GONE))
-    fragment = page.post("/c/", {"text": "Hello"}, headers={"HX-Request": "true"})
+    monkeypatch.setattr(SessionStore, "_get_session_from_db", raise_on_call(GONE))
+    fragment = signed_in_client.post("/c/", {"text": "Hello"}, headers={"HX-Request": "true"})
     assert fragment.status_code == 503
     assert fragment.text == f"{error_views.UNAVAILABLE_MESSAGE}\n"
-    assert "sends it again" in page.post("/c/", {"text": "Hello"}).text
+    assert "sends it again" in signed_in_client.post("/c/", {"text": "Hello"}).text
 
 
 def test_a_session_that_could_not_be_saved_is_not_called_deleted(
-    page: Client, rf: RequestFactory, monkeypatch: pytest.MonkeyPatch
+    signed_in_client: Client, rf: RequestFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def view(request: HttpRequest) -> HttpResponse:
         request.session["more"] = 1
         return HttpResponse()
 
     request = rf.get("/")
-    request.COOKIES = {name: morsel.value for name, morsel in page.cookies.items()}
-    monkeypatch.setattr(Session, "save", failing(GONE))
+    request.COOKIES = {name: morsel.value for name, morsel in signed_in_client.cookies.items()}
+    monkeypatch.setattr(Session, "save", raise_on_call(GONE))
     with pytest.raises(SessionInterrupted) as interrupted:
         SessionMiddleware(view)(request)
     assert error_views.bad_request(request, interrupted.value).status_code == 503
@@ -84,12 +87,12 @@ def test_a_session_that_could_not_be_saved_is_not_called_deleted(
 
 
 def test_every_other_error_is_logged_with_its_traceback(
-    page: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    signed_in_client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for fault in (ZeroDivisionError(), OperationalError("deadlock detected")):
         caplog.clear()
-        monkeypatch.setattr(SessionStore, "_get_session_from_db", failing(fault))
-        response = page.get("/")
+        monkeypatch.setattr(SessionStore, "_get_session_from_db", raise_on_call(fault))
+        response = signed_in_client.get("/")
         assert response.status_code == 500
         assert "Retry-After" not in response
         [record] = [record for record in caplog.records if record.exc_info]

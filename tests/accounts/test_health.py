@@ -1,4 +1,4 @@
-"""The address that a supervisor polls, whatever else a process has to do."""
+"""The address that a supervisor polls."""
 
 from __future__ import annotations
 

@@ -18,15 +18,15 @@ from accounts.models import ApiKey, KeyStatus, ListedModel, User
 from streaming.providers import listing
 from streaming.providers.errors import TimedOut
 from streaming.providers.redaction import Secret
-from streaming.providers.types import ModelInfo as Told
+from streaming.providers.types import ModelInfo
 
 SECRET = "sk-harbour-0123456789-ab12"
-OTHER = "sk-harbour-9876543210-cd34"
+OTHER_SECRET = "sk-harbour-9876543210-cd34"
 PAGE = "/settings/keys/"
 OPENAI = "/settings/keys/openai/"
-AGAIN = "/settings/keys/openai/check/"
+CHECK_AGAIN = "/settings/keys/openai/check/"
 
-LIST = {"data": [{"id": "gpt-6.2-sol", "object": "model", "created": 1, "owned_by": "x"}]}
+MODEL_LIST = {"data": [{"id": "gpt-6.2-sol", "object": "model", "created": 1, "owned_by": "x"}]}
 NO_CREDIT = {"error": {"message": "You exceeded it", "code": "insufficient_quota"}}
 ECHO = {"error": {"message": f"Incorrect API key: {SECRET}", "code": "invalid_api_key"}}
 
@@ -36,14 +36,14 @@ class KeyServer:
     closed."""
 
     def __init__(self) -> None:
-        self.status, self.body, self.silent = 200, LIST, False
-        self.asked: list[str] = []
+        self.status, self.body, self.silent = 200, MODEL_LIST, False
+        self.requests: list[str] = []
         self.closing = threading.Event()
         key_server = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                key_server.asked.append(f"{self.path} {self.headers['Authorization']}")
+                key_server.requests.append(f"{self.path} {self.headers['Authorization']}")
                 if key_server.silent:
                     key_server.closing.wait(30)
                 body = json.dumps(key_server.body).encode()
@@ -58,11 +58,11 @@ class KeyServer:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 
-    def says(self, status: int, body: dict[str, Any]) -> None:
+    def set_response(self, status: int, body: dict[str, Any]) -> None:
         self.status, self.body = status, body
 
     @contextmanager
-    def listening(self) -> Iterator[str]:
+    def run(self) -> Iterator[str]:
         thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
@@ -75,14 +75,14 @@ class KeyServer:
 
 
 @pytest.fixture
-def key_server(settings: Settings, nobody_to_ask: None) -> Iterator[KeyServer]:
+def key_server(settings: Settings, use_closed_provider_port: None) -> Iterator[KeyServer]:
     key_server = KeyServer()
-    with key_server.listening() as url:
+    with key_server.run() as url:
         settings.OPENAI_BASE_URL = url
         yield key_server
 
 
-def saved(client: Client, secret: str = SECRET) -> str:
+def save_key(client: Client, secret: str = SECRET) -> str:
     answer = client.post(OPENAI, {"key": secret}, follow=True)
     assert answer.status_code == 200
     return answer.content.decode()
@@ -91,35 +91,35 @@ def saved(client: Client, secret: str = SECRET) -> str:
 def test_a_valid_key_is_saved_with_its_models(
     as_owner: Client, owner: User, key_server: KeyServer
 ) -> None:
-    shown = saved(as_owner)
-    assert "OpenAI key saved and verified." in shown
-    assert '<a href="/?model=gpt-6.2-sol">Start a chat with GPT-6.2 Sol</a>' in shown
+    html = save_key(as_owner)
+    assert "OpenAI key saved and verified." in html
+    assert '<a href="/?model=gpt-6.2-sol">Start a chat with GPT-6.2 Sol</a>' in html
     key = ApiKey.objects.get(user=owner)
     assert key.check_result == KeyStatus.VALID
     assert key.last_checked_at
     assert [m.model_id for m in key.listed.all()] == ["gpt-6.2-sol"]
-    assert key_server.asked == [f"/v1/models Bearer {SECRET}"]
-    assert ": Verified<" in shown
+    assert key_server.requests == [f"/v1/models Bearer {SECRET}"]
+    assert ": Verified<" in html
 
 
 def test_an_invalid_key_is_refused_with_a_message_and_not_saved(
     as_owner: Client, owner: User, key_server: KeyServer
 ) -> None:
-    key_server.says(401, ECHO)
+    key_server.set_response(401, ECHO)
     answer = as_owner.post(OPENAI, {"key": SECRET})
-    shown = answer.content.decode()
+    html = answer.content.decode()
     assert answer.status_code == 422
-    assert "OpenAI rejected this key." in shown
-    assert SECRET not in shown
+    assert "OpenAI rejected this key." in html
+    assert SECRET not in html
     assert not ApiKey.objects.filter(user=owner).exists()
 
 
 def test_an_invalid_replacement_leaves_the_key_as_it_was(
     as_owner: Client, owner: User, key_server: KeyServer
 ) -> None:
-    saved(as_owner)
-    key_server.says(401, ECHO)
-    assert as_owner.post(OPENAI, {"key": OTHER}).status_code == 422
+    save_key(as_owner)
+    key_server.set_response(401, ECHO)
+    assert as_owner.post(OPENAI, {"key": OTHER_SECRET}).status_code == 422
     assert keys.decrypt_for_call(owner, "openai") == SECRET
     assert ApiKey.objects.get(user=owner).check_result == KeyStatus.VALID
 
@@ -151,27 +151,27 @@ def test_after_any_other_error_the_key_is_saved_and_marked(
     result: KeyStatus,
     sentence: str,
 ) -> None:
-    key_server.says(status, body)
-    assert sentence in saved(as_owner)
+    key_server.set_response(status, body)
+    assert sentence in save_key(as_owner)
     key = ApiKey.objects.get(user=owner)
     assert (key.check_result, keys.decrypt_for_call(owner, "openai")) == (result, SECRET)
-    assert len(key_server.asked) == 1
+    assert len(key_server.requests) == 1
 
 
 def test_an_unreachable_provider_does_not_prevent_saving_a_key(
     as_owner: Client, owner: User
 ) -> None:
-    assert "The key couldn’t be checked, because OpenAI didn’t respond." in saved(as_owner)
+    assert "The key couldn’t be checked, because OpenAI didn’t respond." in save_key(as_owner)
     assert ApiKey.objects.get(user=owner).check_result == KeyStatus.UNREACHABLE
 
 
 def test_a_silent_provider_is_waited_for_no_longer_than_the_limit(
     as_owner: Client, owner: User, key_server: KeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask = listing.list_models_blocking
-    monkeypatch.setattr(listing, "list_models_blocking", partial(ask, seconds=0.2))
+    list_models = listing.list_models_blocking
+    monkeypatch.setattr(listing, "list_models_blocking", partial(list_models, seconds=0.2))
     key_server.silent = True
-    saved(as_owner)
+    save_key(as_owner)
     assert ApiKey.objects.get(user=owner).check_result == KeyStatus.UNREACHABLE
 
 
@@ -181,12 +181,12 @@ def test_a_hanging_event_loop_is_not_waited_for(
     """As with a name server that does not answer, which no timeout of asyncio ends."""
     hanging = threading.Event()
 
-    class Hanging:
-        async def list_models(self, key: Secret) -> tuple[Told, ...]:
+    class HangingProvider:
+        async def list_models(self, key: Secret) -> tuple[ModelInfo, ...]:
             hanging.wait(20)
             return ()
 
-    monkeypatch.setattr(listing, "get_adapter", lambda *who, **options: Hanging())
+    monkeypatch.setattr(listing, "get_adapter", lambda *who, **options: HangingProvider())
     monkeypatch.setattr(listing, "GRACE_SECONDS", 0.1)
     start = time.monotonic()
     with pytest.raises(TimedOut):
@@ -198,11 +198,11 @@ def test_a_hanging_event_loop_is_not_waited_for(
 def test_a_key_is_checked_again_on_request(
     as_owner: Client, owner: User, key_server: KeyServer
 ) -> None:
-    saved(as_owner)
-    key_server.says(401, ECHO)
-    shown = as_owner.post(AGAIN, follow=True).content.decode()
-    assert "OpenAI rejected this key." in shown
-    assert ": Rejected<" in shown
+    save_key(as_owner)
+    key_server.set_response(401, ECHO)
+    html = as_owner.post(CHECK_AGAIN, follow=True).content.decode()
+    assert "OpenAI rejected this key." in html
+    assert ": Rejected<" in html
     assert keys.decrypt_for_call(owner, "openai") == SECRET
     assert [m.model_id for m in ListedModel.objects.all()] == ["gpt-6.2-sol"]
 
@@ -210,9 +210,9 @@ def test_a_key_is_checked_again_on_request(
 def test_a_check_refreshes_the_list_and_does_not_count_as_use(
     as_owner: Client, owner: User, key_server: KeyServer
 ) -> None:
-    saved(as_owner)
-    key_server.says(200, {"data": [LIST["data"][0] | {"id": "gpt-7-sol"}]})
-    as_owner.post(AGAIN)
+    save_key(as_owner)
+    key_server.set_response(200, {"data": [MODEL_LIST["data"][0] | {"id": "gpt-7-sol"}]})
+    as_owner.post(CHECK_AGAIN)
     key = ApiKey.objects.get(user=owner)
     assert [m.model_id for m in key.listed.all()] == ["gpt-7-sol"]
     assert key.last_used_at is None
@@ -222,9 +222,9 @@ def test_only_the_owner_of_a_key_can_check_it(
     as_colleague: Client, owner: User, key_server: KeyServer
 ) -> None:
     keys.save(owner, "openai", SECRET)
-    assert as_colleague.post(AGAIN).status_code == 302
-    assert as_colleague.get(AGAIN).status_code == 302
-    assert key_server.asked == []
+    assert as_colleague.post(CHECK_AGAIN).status_code == 302
+    assert as_colleague.get(CHECK_AGAIN).status_code == 302
+    assert key_server.requests == []
     assert ApiKey.objects.get(user=owner).last_checked_at is None
 
 
@@ -233,22 +233,22 @@ def test_a_key_that_cannot_be_decrypted_is_not_checked(
 ) -> None:
     keys.save(owner, "openai", SECRET)
     settings.MASTER_KEYS = {"newer": bytes(range(32))}
-    assert "Please enter it again" in as_owner.post(AGAIN, follow=True).content.decode()
-    assert key_server.asked == []
+    assert "Please enter it again" in as_owner.post(CHECK_AGAIN, follow=True).content.decode()
+    assert key_server.requests == []
 
 
 def test_the_result_for_a_replaced_key_is_dropped(owner: User) -> None:
-    asked_about = keys.save(owner, "openai", SECRET)
-    keys.save(owner, "openai", OTHER)
-    checking.save_result(asked_about, checking.KeyCheck("openai", KeyStatus.INVALID))
+    checked_key = keys.save(owner, "openai", SECRET)
+    keys.save(owner, "openai", OTHER_SECRET)
+    checking.save_result(checked_key, checking.KeyCheck("openai", KeyStatus.INVALID))
     assert ApiKey.objects.get(user=owner).check_result == KeyStatus.UNCHECKED
 
 
 def test_a_list_is_stored_in_order_without_models_that_do_not_chat(owner: User) -> None:
     key = keys.save(owner, "openai", SECRET)
     ids = ["gpt-7", "text-embedding-9", "gpt-7-2027-01-02", "o9-2027-03-04", "x" * 101, "gpt-7"]
-    told = tuple(Told(id, max_output=5) for id in ids)
-    checking.save_result(key, checking.KeyCheck("openai", KeyStatus.VALID, told))
+    models = tuple(ModelInfo(id, max_output=5) for id in ids)
+    checking.save_result(key, checking.KeyCheck("openai", KeyStatus.VALID, models))
     assert [(m.model_id, m.max_output) for m in key.listed.all()] == [
         ("gpt-7", 5),
         ("o9-2027-03-04", 5),
@@ -257,7 +257,7 @@ def test_a_list_is_stored_in_order_without_models_that_do_not_chat(owner: User) 
 
 def test_the_list_is_deleted_with_the_key(owner: User) -> None:
     key = keys.save(owner, "openai", SECRET)
-    checking.save_result(key, checking.KeyCheck("openai", KeyStatus.VALID, (Told("gpt-7"),)))
+    checking.save_result(key, checking.KeyCheck("openai", KeyStatus.VALID, (ModelInfo("gpt-7"),)))
     keys.remove(owner, "openai")
     assert not ListedModel.objects.exists()
 
@@ -270,18 +270,18 @@ def test_a_user_can_check_ten_keys_a_minute(
 ) -> None:
     """With both forms together, because otherwise the limit would help thieves to find working
     keys."""
-    saved(as_owner)
-    as_owner.post(AGAIN)
+    save_key(as_owner)
+    as_owner.post(CHECK_AGAIN)
     for _ in range(views.KEY_CHECK_LIMIT.max_count - 3):
         assert views.KEY_CHECK_LIMIT.counter_for(owner.pk).try_consume()
-    key_server.says(401, ECHO)
+    key_server.set_response(401, ECHO)
     as_owner.post(OPENAI, {"key": "sk-stolen-0123456789-0001"})
-    as_owner.post(AGAIN)
-    assert len(key_server.asked) == 3
+    as_owner.post(CHECK_AGAIN)
+    assert len(key_server.requests) == 3
     answer = as_owner.post(OPENAI, {"key": SECRET})
     assert answer.status_code == 422
     assert "Not saved. Too many keys were checked" in answer.content.decode()
     assert SECRET not in answer.content.decode()
-    key_server.says(200, LIST)
-    saved(as_colleague)
-    assert len(key_server.asked) == 4
+    key_server.set_response(200, MODEL_LIST)
+    save_key(as_colleague)
+    assert len(key_server.requests) == 4

@@ -12,13 +12,13 @@ from accounts.api_keys.sealing import SealBroken
 from accounts.models import ApiKey, User
 
 SECRET = "sk-harbour-0123456789-ab12"
-OTHER = "sk-harbour-9876543210-cd34"
+OTHER_SECRET = "sk-harbour-9876543210-cd34"
 PAGE = "/settings/keys/"
 OPENAI = "/settings/keys/openai/"
 REMOVAL = "/settings/keys/openai/remove/"
 
 
-def page(client: Client) -> str:
+def get_keys_page(client: Client) -> str:
     return client.get(PAGE).content.decode()
 
 
@@ -27,21 +27,21 @@ def test_a_key_is_added_and_shown_as_its_last_four_characters(
 ) -> None:
     answer = as_owner.post(OPENAI, {"key": SECRET}, follow=True)
     assert answer.redirect_chain == [(PAGE, 302)]
-    shown = answer.content.decode()
-    assert "OpenAI key saved" in shown
-    assert "…ab12" in shown
-    assert SECRET[:-4] not in shown
+    html = answer.content.decode()
+    assert "OpenAI key saved" in html
+    assert "…ab12" in html
+    assert SECRET[:-4] not in html
     assert keys.decrypt_for_call(owner, "openai") == SECRET
 
 
 def test_a_key_is_replaced(as_owner: Client, owner: User) -> None:
     keys.save(owner, "openai", SECRET)
     keys.decrypt_for_call(owner, "openai")
-    as_owner.post(OPENAI, {"key": OTHER})
+    as_owner.post(OPENAI, {"key": OTHER_SECRET})
     key = ApiKey.objects.get(user=owner)
     assert key.last_four == "cd34"
     assert key.last_used_at is None
-    assert keys.decrypt_for_call(owner, "openai") == OTHER
+    assert keys.decrypt_for_call(owner, "openai") == OTHER_SECRET
 
 
 def test_a_key_is_removed(as_owner: Client, owner: User) -> None:
@@ -55,7 +55,7 @@ def test_a_key_is_removed(as_owner: Client, owner: User) -> None:
 def test_nothing_happens_on_get(as_owner: Client, owner: User) -> None:
     keys.save(owner, "openai", SECRET)
     for address in (OPENAI, REMOVAL):
-        assert as_owner.get(address, {"key": OTHER}).headers["Location"] == PAGE
+        assert as_owner.get(address, {"key": OTHER_SECRET}).headers["Location"] == PAGE
     assert keys.decrypt_for_call(owner, "openai") == SECRET
 
 
@@ -65,20 +65,20 @@ def test_blanks_around_a_pasted_key_are_dropped(as_owner: Client, owner: User) -
 
 
 @pytest.mark.parametrize(
-    "typed", ["", "   ", "two words", "line\nbreak", "bell\a", "nul\0", "sk-…ab12", "x" * 501]
+    "value", ["", "   ", "two words", "line\nbreak", "bell\a", "nul\0", "sk-…ab12", "x" * 501]
 )
 def test_an_impossible_key_is_refused_and_not_shown_again(
-    as_owner: Client, owner: User, typed: str
+    as_owner: Client, owner: User, value: str
 ) -> None:
-    answer = as_owner.post(OPENAI, {"key": typed})
-    shown = answer.content.decode()
+    answer = as_owner.post(OPENAI, {"key": value})
+    html = answer.content.decode()
     assert answer.status_code == 422
-    assert 'aria-describedby="id_openai_key_error"' in shown
-    assert 'id="id_openai_key_error"' in shown
-    assert not typed.strip() or typed not in shown
+    assert 'aria-describedby="id_openai_key_error"' in html
+    assert 'id="id_openai_key_error"' in html
+    assert not value.strip() or value not in html
     assert not ApiKey.objects.filter(user=owner).exists()
     with pytest.raises(ValidationError):
-        keys.save(owner, "openai", typed)
+        keys.save(owner, "openai", value)
 
 
 def test_a_refused_replacement_leaves_the_key_as_it_was(as_owner: Client, owner: User) -> None:
@@ -104,25 +104,25 @@ def test_a_provider_that_takes_no_key_is_not_found(
 def test_a_colleague_can_neither_see_nor_change_a_key(
     as_colleague: Client, owner: User, colleague: User
 ) -> None:
-    without = page(as_colleague)
+    html_without_key = get_keys_page(as_colleague)
     keys.save(owner, "openai", SECRET)
-    assert scrubbed(page(as_colleague)) == scrubbed(without)
+    assert remove_form_tokens(get_keys_page(as_colleague)) == remove_form_tokens(html_without_key)
     as_colleague.post(REMOVAL)
-    as_colleague.post(OPENAI, {"key": OTHER})
+    as_colleague.post(OPENAI, {"key": OTHER_SECRET})
     assert keys.providers_with_key(colleague) == {"openai"}
     assert keys.decrypt_for_call(owner, "openai") == SECRET
-    assert keys.decrypt_for_call(colleague, "openai") == OTHER
+    assert keys.decrypt_for_call(colleague, "openai") == OTHER_SECRET
 
 
-def scrubbed(html: str) -> list[str]:
+def remove_form_tokens(html: str) -> list[str]:
     """Return the page without the form tokens, which differ every time."""
     return [line for line in html.splitlines() if "csrf" not in line.lower()]
 
 
 def test_a_row_copied_to_a_colleague_cannot_be_decrypted(owner: User, colleague: User) -> None:
-    stolen = keys.save(owner, "openai", SECRET)
-    stolen.pk, stolen.user = None, colleague
-    stolen.save(force_insert=True)
+    copied_key = keys.save(owner, "openai", SECRET)
+    copied_key.pk, copied_key.user = None, colleague
+    copied_key.save(force_insert=True)
     with pytest.raises(SealBroken):
         keys.decrypt_for_call(colleague, "openai")
 
@@ -141,9 +141,9 @@ def test_a_form_from_another_site_is_refused(as_owner: Client, owner: User) -> N
 
 def test_a_call_is_recorded_as_the_last_use(as_owner: Client, owner: User) -> None:
     keys.save(owner, "openai", SECRET)
-    assert "never" in page(as_owner)
+    assert "never" in get_keys_page(as_owner)
     keys.decrypt_for_call(owner, "openai")
-    assert "never" not in page(as_owner).split("Last used")[1].split("</dd>")[0]
+    assert "never" not in get_keys_page(as_owner).split("Last used")[1].split("</dd>")[0]
 
 
 def test_a_key_sealed_under_an_older_master_key_still_works(
@@ -164,7 +164,7 @@ def test_a_key_whose_master_key_is_gone_is_asked_for_again(
     assert keys.providers_with_key(owner) == set()
     with pytest.raises(SealBroken, match="Please enter it again"):
         keys.decrypt_for_call(owner, "openai")
-    assert "Please enter it again" in page(as_owner)
+    assert "Please enter it again" in get_keys_page(as_owner)
     as_owner.post(OPENAI, {"key": SECRET})
     assert keys.decrypt_for_call(owner, "openai") == SECRET
 
@@ -174,6 +174,6 @@ def test_browsers_and_proxies_do_not_cache_the_page(as_owner: Client) -> None:
 
 
 def test_no_browser_autofills_or_stores_a_key(as_owner: Client) -> None:
-    field = page(as_owner).split('name="key"')[1].split(">")[0]
+    field = get_keys_page(as_owner).split('name="key"')[1].split(">")[0]
     assert 'autocomplete="off"' in field
     assert "value=" not in field

@@ -8,15 +8,15 @@ from django.db import DatabaseError, connection
 from accounts.models import User
 
 
-def tables() -> list[str]:
+def list_tables() -> list[str]:
     with connection.cursor() as cursor:
         return connection.introspection.table_names(cursor)
 
 
-def test_the_migration_creates_and_removes_the_cache_table(committed: None) -> None:
+def test_the_migration_creates_and_removes_the_cache_table(commit_for_real: None) -> None:
     try:
         call_command("migrate", "accounts", "0001", verbosity=0)
-        assert "accounts_cacheentry" not in tables()
+        assert "accounts_cacheentry" not in list_tables()
         with pytest.raises(DatabaseError):
             cache.set("tide", "high")
     finally:
@@ -30,7 +30,7 @@ def test_every_change_of_a_model_has_a_migration(db: None) -> None:
 
 
 def test_users_are_added_by_processes_that_write_an_avatar_and_by_those_that_do_not(
-    committed: None,
+    commit_for_real: None,
 ) -> None:
     """Both versions run side by side during a deploy."""
     new = User.objects.create_user("new@holdfast.test")

@@ -15,24 +15,24 @@ import pytest
 from config.sqlite.base import restrict_file_mode
 
 ROOT = Path(__file__).parents[2]
-TOUCH = """
+WRITE_DATABASE = """
 import django, os, sys
 os.umask(0o022)
 django.setup()
 from django.db import connection
 with connection.cursor() as cursor:
-    cursor.execute("CREATE TABLE IF NOT EXISTS kept (text)")
-    cursor.execute("INSERT INTO kept VALUES ('a message')")
-    here = os.path.dirname(sys.argv[1])
-    for name in sorted(os.listdir(here)):
-        print(name, oct(os.stat(os.path.join(here, name)).st_mode & 0o777))
+    cursor.execute("CREATE TABLE IF NOT EXISTS notes (text)")
+    cursor.execute("INSERT INTO notes VALUES ('a message')")
+    folder = os.path.dirname(sys.argv[1])
+    for name in sorted(os.listdir(folder)):
+        print(name, oct(os.stat(os.path.join(folder, name)).st_mode & 0o777))
 """
 
 
-def modes(file: Path) -> list[str]:
-    """The files beside it while a process uses it."""
-    done = subprocess.run(
-        [sys.executable, "-c", TOUCH, str(file)],
+def list_file_modes(file: Path) -> list[str]:
+    """Return the names and modes of the database's files while a process uses them."""
+    result = subprocess.run(
+        [sys.executable, "-c", WRITE_DATABASE, str(file)],
         cwd=ROOT,
         env=os.environ
         | {"DATABASE_URL": f"sqlite:///{file}", "DJANGO_SETTINGS_MODULE": "config.settings"},
@@ -40,30 +40,30 @@ def modes(file: Path) -> list[str]:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    assert result.returncode == 0, result.stderr
+    return result.stdout.splitlines()
 
 
-ALONE = ["chat.sqlite3 0o600", "chat.sqlite3-shm 0o600", "chat.sqlite3-wal 0o600"]
+PRIVATE_MODES = ["chat.sqlite3 0o600", "chat.sqlite3-shm 0o600", "chat.sqlite3-wal 0o600"]
 
 
 @pytest.mark.parametrize("before", ["nothing", "everybody's"])
 def test_only_the_service_may_read_the_database_file(tmp_path: Path, before: str) -> None:
     file = tmp_path / "chat.sqlite3"
     if before == "everybody's":
-        modes(file)
+        list_file_modes(file)
         for end in ("", "-wal", "-shm"):
-            beside = Path(f"{file}{end}")
-            beside.touch()
-            beside.chmod(0o644)
-    assert modes(file) == ALONE
+            sibling = Path(f"{file}{end}")
+            sibling.touch()
+            sibling.chmod(0o644)
+    assert list_file_modes(file) == PRIVATE_MODES
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-LOOK = """
+READ_DATABASE = """
 import sqlite3, sys
 with sqlite3.connect(sys.argv[1]) as connection:
-    print(connection.execute("SELECT text FROM kept").fetchall())
+    print(connection.execute("SELECT text FROM notes").fetchall())
 connection.close()
 """
 
@@ -73,9 +73,11 @@ def test_restricting_the_file_mode_releases_no_lock(tmp_path: Path) -> None:
     file = tmp_path / "chat.sqlite3"
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("CREATE TABLE kept (text)")
-        connection.execute("INSERT INTO kept VALUES ('a message')")
+        connection.execute("CREATE TABLE notes (text)")
+        connection.execute("INSERT INTO notes VALUES ('a message')")
         restrict_file_mode(file)
-        told = subprocess.check_output([sys.executable, "-c", LOOK, str(file)], text=True)
-        assert "a message" in told
+        output = subprocess.check_output(
+            [sys.executable, "-c", READ_DATABASE, str(file)], text=True
+        )
+        assert "a message" in output
         assert Path(f"{file}-wal").exists(), "the log is still in use"

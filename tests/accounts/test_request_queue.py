@@ -35,23 +35,27 @@ Message = dict[str, Any]
 
 
 class Site:
-    """A page that runs until it is released; `signed_in` gives the user of each session."""
+    """A page that runs until `released`; `signed_in` contains the user of each session."""
 
-    def __init__(self, most: int = 1_000, most_visitors: int = 1_000) -> None:
-        self.shares = SharesByKind(*(FairShare(most, most_visitors) for _ in fields(SharesByKind)))
-        self.app = RequestQueueMiddleware(self._page, SessionOwnerCache(self._find), self.shares)
+    def __init__(self, max_running: int = 1_000, max_running_visitors: int = 1_000) -> None:
+        self.shares = SharesByKind(
+            *(FairShare(max_running, max_running_visitors) for _ in fields(SharesByKind))
+        )
+        self.app = RequestQueueMiddleware(
+            self._serve_page, SessionOwnerCache(self._find_user), self.shares
+        )
         self.running = 0
         self.statuses: list[int] = []
         self.signed_in: dict[str, int] = {}
-        self.asked: list[str] = []
-        self.go = asyncio.Event()
-        self.reads = asyncio.Event()
-        self.reads.set()
+        self.looked_up_sessions: list[str] = []
+        self.released = asyncio.Event()
+        self.client_reads = asyncio.Event()
+        self.client_reads.set()
 
-    async def _page(self, scope: Message, receive: Any, send: Any) -> None:
+    async def _serve_page(self, scope: Message, receive: Any, send: Any) -> None:
         self.running += 1
         try:
-            await self.go.wait()
+            await self.released.wait()
         finally:
             self.running -= 1
         session = get_session_key(scope["headers"])
@@ -59,11 +63,11 @@ class Site:
         await send({"type": "http.response.start", "status": 200})
         await send({"type": "http.response.body"})
 
-    async def _find(self, session: str) -> Any:
-        self.asked.append(session)
+    async def _find_user(self, session: str) -> Any:
+        self.looked_up_sessions.append(session)
         return SimpleNamespace(pk=self.signed_in[session]) if session in self.signed_in else None
 
-    def ask(
+    def send_request(
         self,
         session: str = "",
         address: str = "10.0.0.1",
@@ -83,10 +87,10 @@ class Site:
     async def _send(self, message: Message) -> None:
         if "status" in message:
             self.statuses.append(message["status"])
-        await self.reads.wait()
+        await self.client_reads.wait()
 
 
-async def settle() -> None:
+async def run_pending_tasks() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
 
@@ -97,14 +101,14 @@ async def site() -> Site:
 
 
 async def test_forged_sessions_count_for_their_address(site: Site) -> None:
-    asked = [site.ask(f"{n:032}") for n in range(50)]
-    await settle()
+    requests = [site.send_request(f"{n:032}") for n in range(50)]
+    await run_pending_tasks()
     assert site.running == MAX_RUNNING_PER_ADDRESS
-    other, static = site.ask(address="10.0.0.2"), site.ask(path="/static/app.css")
-    await settle()
+    other, static = site.send_request(address="10.0.0.2"), site.send_request(path="/static/app.css")
+    await run_pending_tasks()
     assert site.running == MAX_RUNNING_PER_ADDRESS + 2
-    site.go.set()
-    await asyncio.gather(*asked, other, static)
+    site.released.set()
+    await asyncio.gather(*requests, other, static)
     assert site.statuses == [200] * 52
     assert (site.app._limiter.running_counts, site.app._limiter.queues) == ({}, {})
 
@@ -113,89 +117,93 @@ async def test_a_user_is_one_client_over_all_sessions_and_addresses(
     site: Site,
 ) -> None:
     site.signed_in = {"a" * 32: 1, "b" * 32: 1, "c" * 32: 2}
-    site.go.set()
-    await asyncio.gather(*(site.ask(session) for session in site.signed_in))
-    site.go.clear()
-    asked = [site.ask(session) for session in ["a" * 32, "b" * 32] * 20]
-    asked += [site.ask() for _ in range(50)]
-    await settle()
+    site.released.set()
+    await asyncio.gather(*(site.send_request(session) for session in site.signed_in))
+    site.released.clear()
+    requests = [site.send_request(session) for session in ["a" * 32, "b" * 32] * 20]
+    requests += [site.send_request() for _ in range(50)]
+    await run_pending_tasks()
     assert site.running == MAX_RUNNING_PER_USER + MAX_RUNNING_PER_ADDRESS
-    asked.append(site.ask("c" * 32))
-    await settle()
+    requests.append(site.send_request("c" * 32))
+    await run_pending_tasks()
     assert site.running == MAX_RUNNING_PER_USER + MAX_RUNNING_PER_ADDRESS + 1
-    site.go.set()
-    await asyncio.gather(*asked)
+    site.released.set()
+    await asyncio.gather(*requests)
 
 
 async def test_requests_beyond_the_queue_get_503(site: Site) -> None:
-    asked = [site.ask() for _ in range(MAX_RUNNING_PER_ADDRESS + MAX_WAITING_PER_CLIENT + 3)]
-    await settle()
+    requests = [
+        site.send_request() for _ in range(MAX_RUNNING_PER_ADDRESS + MAX_WAITING_PER_CLIENT + 3)
+    ]
+    await run_pending_tasks()
     assert site.statuses == [503] * 3
-    site.go.set()
-    await asyncio.gather(*asked)
+    site.released.set()
+    await asyncio.gather(*requests)
 
 
 async def test_no_request_waits_without_limit(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_queue, "MAX_WAIT_SECONDS", 0.01)
-    asked = [site.ask() for _ in range(MAX_RUNNING_PER_ADDRESS + 5)]
-    await asyncio.gather(*asked[MAX_RUNNING_PER_ADDRESS:])
+    requests = [site.send_request() for _ in range(MAX_RUNNING_PER_ADDRESS + 5)]
+    await asyncio.gather(*requests[MAX_RUNNING_PER_ADDRESS:])
     assert site.statuses == [503] * 5
-    site.go.set()
-    await asyncio.gather(*asked)
+    site.released.set()
+    await asyncio.gather(*requests)
     assert (site.app._limiter.running_counts, site.app._limiter.queues) == ({}, {})
 
 
 async def test_a_client_that_disconnects_frees_its_turn(site: Site) -> None:
-    asked = [site.ask() for _ in range(MAX_RUNNING_PER_ADDRESS + 20)]
-    await settle()
-    for each in (*asked[:5], *asked[-5:]):
+    requests = [site.send_request() for _ in range(MAX_RUNNING_PER_ADDRESS + 20)]
+    await run_pending_tasks()
+    for each in (*requests[:5], *requests[-5:]):
         each.cancel()
-        if each is asked[0]:
+        if each is requests[0]:
             await asyncio.sleep(0)
-            asked[MAX_RUNNING_PER_ADDRESS].cancel()  # at the moment it gets a slot
-    await settle()
+            requests[MAX_RUNNING_PER_ADDRESS].cancel()  # at the moment it gets a slot
+    await run_pending_tasks()
     assert site.running == MAX_RUNNING_PER_ADDRESS
-    site.go.set()
-    ends = await asyncio.gather(*asked, return_exceptions=True)
+    site.released.set()
+    ends = await asyncio.gather(*requests, return_exceptions=True)
     assert sum(isinstance(end, asyncio.CancelledError) for end in ends) == 11
     assert {end for end in ends if not isinstance(end, asyncio.CancelledError)} == {None}
     assert (site.app._limiter.running_counts, site.app._limiter.queues) == ({}, {})
 
 
 async def test_a_client_that_does_not_read_its_response_frees_its_turn(site: Site) -> None:
-    site.reads.clear()
-    site.go.set()
-    stuck = [site.ask() for _ in range(MAX_RUNNING_PER_ADDRESS + MAX_WAITING_PER_CLIENT)]
-    await settle()
+    site.client_reads.clear()
+    site.released.set()
+    stuck = [site.send_request() for _ in range(MAX_RUNNING_PER_ADDRESS + MAX_WAITING_PER_CLIENT)]
+    await run_pending_tasks()
     assert len(site.statuses) == len(stuck)
     assert (site.app._limiter.running_counts, site.app._limiter.queues) == ({}, {})
     for each in stuck[:5]:
         each.cancel()
-    site.reads.set()
+    site.client_reads.set()
     await asyncio.gather(*stuck, return_exceptions=True)
     assert site.app._limiter.running_counts == {}
 
 
 async def test_a_reply_can_be_stopped_while_all_turns_are_taken() -> None:
-    site = Site(most=MAX_RUNNING_PER_USER, most_visitors=MAX_RUNNING_PER_USER)
+    site = Site(max_running=MAX_RUNNING_PER_USER, max_running_visitors=MAX_RUNNING_PER_USER)
     site.signed_in = {"a" * 32: 1}
-    site.go.set()
-    await site.ask("a" * 32)
-    site.go.clear()
-    asked = [site.ask("a" * 32) for _ in range(MAX_RUNNING_PER_USER + MAX_WAITING_PER_CLIENT)]
-    await settle()
+    site.released.set()
+    await site.send_request("a" * 32)
+    site.released.clear()
+    requests = [
+        site.send_request("a" * 32) for _ in range(MAX_RUNNING_PER_USER + MAX_WAITING_PER_CLIENT)
+    ]
+    await run_pending_tasks()
     stop = f"/s/{uuid4()}/stop/"
-    asked += [
-        site.ask("a" * 32, path=path, method="POST")
+    requests += [
+        site.send_request("a" * 32, path=path, method="POST")
         for path in (stop, "/accounts/logout/", f"{stop}x")
     ]
-    await settle()
+    await run_pending_tasks()
     assert (site.running, site.statuses) == (MAX_RUNNING_PER_USER + 2, [200, 503])
-    asked += [site.ask("a" * 32, path=stop, method="POST") for _ in range(50)]
-    await settle()
+    requests += [site.send_request("a" * 32, path=stop, method="POST") for _ in range(50)]
+    await run_pending_tasks()
     assert site.running == 2 * MAX_RUNNING_PER_USER
-    site.go.set()
-    await asyncio.gather(*asked)
+    site.released.set()
+    await asyncio.gather(*requests)
 
 
 # Each of these takes a thread in any case: no kind may take all threads.
@@ -205,36 +213,37 @@ PATHS = ["/", "/nowhere/", "/static/app.css", "/static/nowhere", "/accounts/logo
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("path", [*PATHS, f"/s/{uuid4()}/stop/", "/settings/keys/openai/"])
 async def test_every_path_and_method_is_bounded(path: str, method: str) -> None:
-    site = Site(most=4, most_visitors=2)
-    asked = [
-        site.ask(f"{number:032}", f"10.0.1.{number % 39}", path, method) for number in range(200)
+    site = Site(max_running=4, max_running_visitors=2)
+    requests = [
+        site.send_request(f"{number:032}", f"10.0.1.{number % 39}", path, method)
+        for number in range(200)
     ]
-    await settle()
+    await run_pending_tasks()
     assert site.running == 2
     site.signed_in = {f"{number:032}": number for number in range(50, 250)}
     for session in site.signed_in:
         site.app._sessions.set_owner(session, site.signed_in[session])
-    asked += [site.ask(session, path=path, method=method) for session in site.signed_in]
-    await settle()
+    requests += [site.send_request(session, path=path, method=method) for session in site.signed_in]
+    await run_pending_tasks()
     assert site.running == 4
-    site.go.set()
-    await asyncio.gather(*asked)
+    site.released.set()
+    await asyncio.gather(*requests)
 
 
 async def test_a_user_unknown_to_this_process_does_not_wait_for_visitors(site: Site) -> None:
     site.signed_in = {"a" * 32: 1}
-    asked = [
-        site.ask(f"{number:032}")
+    requests = [
+        site.send_request(f"{number:032}")
         for number in range(MAX_RUNNING_PER_ADDRESS + MAX_WAITING_PER_CLIENT)
     ]
-    await settle()
-    asked.append(site.ask("a" * 32))
-    await settle()
+    await run_pending_tasks()
+    requests.append(site.send_request("a" * 32))
+    await run_pending_tasks()
     assert site.running == MAX_RUNNING_PER_ADDRESS + 1
-    assert "a" * 32 in site.asked
-    site.go.set()
-    await asyncio.gather(*asked)
-    assert site.statuses == [200] * len(asked)
+    assert "a" * 32 in site.looked_up_sessions
+    site.released.set()
+    await asyncio.gather(*requests)
+    assert site.statuses == [200] * len(requests)
 
 
 # The share of each client
@@ -247,17 +256,17 @@ async def test_the_client_with_the_least_recent_use_is_next() -> None:
     share = FairShare(max_running=1)
     await share.acquire_slot(BUSY)
     waiting = [asyncio.create_task(share.acquire_slot(BUSY)) for _ in range(5)]
-    await settle()
+    await run_pending_tasks()
     quiet = asyncio.create_task(share.acquire_slot(QUIET))
-    await settle()
+    await run_pending_tasks()
     share.release_slot(BUSY, 2 * fair_share.FREE_USE_SECONDS)
-    await settle()
+    await run_pending_tasks()
     assert quiet.done()
     assert not any(task.done() for task in waiting)
     for task in waiting:
         task.cancel()
     share.release_slot(QUIET)
-    await settle()
+    await run_pending_tasks()
     assert (share.running_count, share.waiting) == (0, [])
 
 
@@ -272,24 +281,24 @@ async def test_old_use_no_longer_counts(monkeypatch: pytest.MonkeyPatch) -> None
     share.release_slot(QUIET, 2 * fair_share.FREE_USE_SECONDS)
     await share.acquire_slot(BUSY)
     waiting = [asyncio.create_task(share.acquire_slot(client)) for client in (QUIET, BUSY)]
-    await settle()
+    await run_pending_tasks()
     share.release_slot(BUSY)
-    await settle()
+    await run_pending_tasks()
     assert [task.done() for task in waiting] == [False, True]
     waiting[0].cancel()
 
 
-async def next_of(clients: list[Client], share: FairShare) -> Client:
+async def find_next(clients: list[Client], share: FairShare) -> Client:
     """Return the next of these requests, which arrive in this order and wait for one slot."""
     await share.acquire_slot(QUIET)
     waiting = {asyncio.create_task(share.acquire_slot(client)): client for client in clients}
-    await settle()
+    await run_pending_tasks()
     share.release_slot(QUIET)
-    await settle()
-    [chosen] = [client for task, client in waiting.items() if task.done()]
+    await run_pending_tasks()
+    [served] = [client for task, client in waiting.items() if task.done()]
     for task in waiting:
         task.cancel()
-    return chosen
+    return served
 
 
 async def test_new_clients_do_not_always_go_first() -> None:
@@ -297,14 +306,14 @@ async def test_new_clients_do_not_always_go_first() -> None:
     clients = [BUSY, *(Client(f"user {number}", False, user_id=number) for number in range(3, 12))]
     await share.acquire_slot(BUSY)
     share.release_slot(BUSY, fair_share.FREE_USE_SECONDS / 2)
-    assert await next_of(clients, share) == BUSY
+    assert await find_next(clients, share) == BUSY
 
 
 async def test_older_accounts_go_before_new_ones() -> None:
     made = [Client(f"user {number}", False, user_id=number) for number in range(100, 120)]
     visitors = [Client(f"address {number}", is_visitor=True) for number in range(20)]
-    assert await next_of([*visitors, *made, BUSY], FairShare(max_running=1)) == BUSY
-    assert await next_of([*visitors, *reversed(made)], FairShare(max_running=1)) == made[0]
+    assert await find_next([*visitors, *made, BUSY], FairShare(max_running=1)) == BUSY
+    assert await find_next([*visitors, *reversed(made)], FairShare(max_running=1)) == made[0]
 
 
 async def test_a_light_new_account_goes_before_heavy_old_ones() -> None:
@@ -316,19 +325,19 @@ async def test_a_light_new_account_goes_before_heavy_old_ones() -> None:
         )
     share.usage_by_client[reader.name] = fair_share.ClientUsage(0.3, time.monotonic())
     busy = [Client(f"user {number}", False, user_id=number) for number in range(1, 9)]
-    assert await next_of([*busy, reader], share) == reader
+    assert await find_next([*busy, reader], share) == reader
 
 
 async def test_every_fourth_turn_goes_to_the_longest_waiting_client() -> None:
     share = FairShare(max_running=1)
     visitor = Client("address 1", is_visitor=True)
     share.usage_by_client[visitor.name] = fair_share.ClientUsage(100.0, time.monotonic())
-    chosen = []
+    served = []
     for _ in range(fair_share.OLDEST_WAITER_EVERY):
-        chosen.append(await next_of([visitor, BUSY], share))
-        share.release_slot(chosen[-1])
-    assert sorted(client.name for client in chosen).count(visitor.name) >= 1
-    assert chosen.count(BUSY) >= 1
+        served.append(await find_next([visitor, BUSY], share))
+        share.release_slot(served[-1])
+    assert sorted(client.name for client in served).count(visitor.name) >= 1
+    assert served.count(BUSY) >= 1
 
 
 @pytest.mark.parametrize(
@@ -342,7 +351,7 @@ async def test_pages_are_charged_cpu_time_and_sign_ins_elapsed_time(
 
     shares = SharesByKind()
     scope = {"type": "http", "path": path, "headers": [], "client": ("10.0.0.1", 1)}
-    app = RequestQueueMiddleware(page, SessionOwnerCache(Site()._find), shares)
+    app = RequestQueueMiddleware(page, SessionOwnerCache(Site()._find_user), shares)
     await app(scope | {"method": method}, Site()._receive, Site()._send)
     [usage] = shares.choose_share(method, path).usage_by_client.values()
     assert usage.seconds == pytest.approx(charged, abs=1)
@@ -351,29 +360,31 @@ async def test_pages_are_charged_cpu_time_and_sign_ins_elapsed_time(
 @pytest.mark.parametrize("name", ["start", "send", "versions", "continuations"])
 def test_a_reply_is_charged_to_its_requester(name: str) -> None:
     path = reverse(name, args=[] if name == "start" else [uuid4()])
-    asked = {"path": path, "method": "POST", request_queue.CPU_SECONDS_KEY: 1.0}
-    assert request_queue.estimate_work_seconds(asked) == 1.0 + request_queue.REPLY_SECONDS
+    request = {"path": path, "method": "POST", request_queue.CPU_SECONDS_KEY: 1.0}
+    assert request_queue.estimate_work_seconds(request) == 1.0 + request_queue.REPLY_SECONDS
 
 
 @pytest.mark.parametrize(("name", "method"), [("title", "POST"), ("conversation", "GET")])
 def test_other_requests_are_charged_their_cpu_time_only(name: str, method: str) -> None:
-    asked = {"path": reverse(name, args=[uuid4()]), "method": method}
-    assert request_queue.estimate_work_seconds(asked | {request_queue.CPU_SECONDS_KEY: 1.0}) == 1.0
+    request = {"path": reverse(name, args=[uuid4()]), "method": method}
+    assert (
+        request_queue.estimate_work_seconds(request | {request_queue.CPU_SECONDS_KEY: 1.0}) == 1.0
+    )
 
 
 async def test_waiting_for_a_provider_takes_no_turn_from_the_same_users_pages() -> None:
     site = Site()
     site.signed_in = {"a" * 32: 1}
-    site.go.set()
-    await site.ask("a" * 32)
-    site.go.clear()
+    site.released.set()
+    await site.send_request("a" * 32)
+    site.released.clear()
     keys = "/settings/keys/openai/check/"
-    asked = [site.ask("a" * 32, path=keys, method="POST") for _ in range(10)]
-    asked.append(site.ask("a" * 32))
-    await settle()
+    requests = [site.send_request("a" * 32, path=keys, method="POST") for _ in range(10)]
+    requests.append(site.send_request("a" * 32))
+    await run_pending_tasks()
     assert site.running == MAX_RUNNING_PER_USER + 1
-    site.go.set()
-    await asyncio.gather(*asked)
+    site.released.set()
+    await asyncio.gather(*requests)
 
 
 def test_a_request_is_charged_its_cpu_time() -> None:
@@ -385,52 +396,54 @@ def test_a_request_is_charged_its_cpu_time() -> None:
     request = AsyncRequestFactory().get("/")
     began = time.thread_time()
     request_queue.record_request_usage(page)(request)
-    most = time.thread_time() - began
-    assert 0 < request.scope[request_queue.CPU_SECONDS_KEY] <= most
+    cpu_seconds = time.thread_time() - began
+    assert 0 < request.scope[request_queue.CPU_SECONDS_KEY] <= cpu_seconds
 
 
 async def test_a_known_browser_goes_before_strangers() -> None:
-    site = Site(most=1, most_visitors=1)
-    site.go.set()
+    site = Site(max_running=1, max_running_visitors=1)
+    site.released.set()
     share, visitor = site.shares.logins, Client("somebody", is_visitor=True)
     await share.acquire_slot(visitor)
     forged, known = (signing.dumps({"7": ["id", "code"]}, salt=salt) for salt in ("no", SALT))
     order: list[str] = []
     for name, device in (("guesser", ""), ("forger", forged), ("owner", known)):
-        asked = site.ask(address=name, path="/accounts/login/", method="POST", device=device)
-        asked.add_done_callback(lambda _, name=name: order.append(name))
-        await settle()
+        task = site.send_request(
+            address=name, path="/accounts/login/", method="POST", device=device
+        )
+        task.add_done_callback(lambda _, name=name: order.append(name))
+        await run_pending_tasks()
     share.release_slot(visitor)
-    await settle()
+    await run_pending_tasks()
     assert order == ["owner", "guesser", "forger"]
 
 
 async def test_visitors_leave_turns_for_people() -> None:
-    site = Site(most=4, most_visitors=2)
+    site = Site(max_running=4, max_running_visitors=2)
     site.signed_in = {"a" * 32: 1}
-    site.go.set()
-    await site.ask("a" * 32)
-    site.go.clear()
-    asked = [site.ask(address=f"10.0.1.{number}") for number in range(30)]
-    await settle()
+    site.released.set()
+    await site.send_request("a" * 32)
+    site.released.clear()
+    requests = [site.send_request(address=f"10.0.1.{number}") for number in range(30)]
+    await run_pending_tasks()
     assert site.running == 2
-    asked += [site.ask("a" * 32) for _ in range(3)]
-    await settle()
+    requests += [site.send_request("a" * 32) for _ in range(3)]
+    await run_pending_tasks()
     assert site.running == 4
-    site.go.set()
-    await asyncio.gather(*asked)
+    site.released.set()
+    await asyncio.gather(*requests)
     assert (site.shares.pages.running_count, site.shares.pages.visitor_count) == (0, 0)
 
 
 async def test_waiting_for_a_provider_or_mail_server_delays_no_page() -> None:
-    site = Site(most=1, most_visitors=1)
+    site = Site(max_running=1, max_running_visitors=1)
     waiting = ["/settings/keys/openai/", "/accounts/password/reset/"]
-    asked = [site.ask(path=path, method="POST") for path in waiting]
-    asked += [site.ask(path=path) for path in ("/", "/static/app.css")]
-    await settle()
+    requests = [site.send_request(path=path, method="POST") for path in waiting]
+    requests += [site.send_request(path=path) for path in ("/", "/static/app.css")]
+    await run_pending_tasks()
     assert site.running == 3
-    site.go.set()
-    await asyncio.gather(*asked)
+    site.released.set()
+    await asyncio.gather(*requests)
 
 
 @pytest.mark.parametrize("ticks", range(8))

@@ -21,7 +21,7 @@ SECRET = "sk-sealed-0123456789"
 OLD, NEW = os.urandom(32), os.urandom(32)
 
 
-def entry(id: str, key: bytes) -> str:
+def format_master_key(id: str, key: bytes) -> str:
     return f"{id}:{base64.b64encode(key).decode()}"
 
 
@@ -89,7 +89,7 @@ def test_the_repr_of_a_sealed_value_hides_it() -> None:
 
 def test_master_keys_are_read_newest_first_in_either_alphabet() -> None:
     url_safe = f"2:{base64.urlsafe_b64encode(NEW).decode()}"
-    keys = parse_master_keys([url_safe, f" {entry('1', OLD)} ", ""])
+    keys = parse_master_keys([url_safe, f" {format_master_key('1', OLD)} ", ""])
     assert list(keys.items()) == [("2", NEW), ("1", OLD)]
 
 
@@ -101,10 +101,10 @@ def test_master_keys_are_read_newest_first_in_either_alphabet() -> None:
         ["no-colon"],
         [f"a b:{base64.b64encode(NEW).decode()}"],
         ["1:not base64!"],
-        [entry("1", NEW[:31])],
-        [entry("1", NEW), entry("1", OLD)],
-        [entry("1", bytes(32))],
-        [entry("1", b"change-me-change-me-change-me-ch")],
+        [format_master_key("1", NEW[:31])],
+        [format_master_key("1", NEW), format_master_key("1", OLD)],
+        [format_master_key("1", bytes(32))],
+        [format_master_key("1", b"change-me-change-me-change-me-ch")],
     ],
 )
 def test_master_keys_that_cannot_be_used_are_refused(entries: list[str]) -> None:
@@ -114,6 +114,6 @@ def test_master_keys_that_cannot_be_used_are_refused(entries: list[str]) -> None
 
 def test_an_error_contains_nothing_of_the_master_key() -> None:
     text = base64.b64encode(NEW[:31]).decode()
-    with pytest.raises(MasterKeyError) as refused:
+    with pytest.raises(MasterKeyError) as error_info:
         parse_master_keys([f"1:{text}"])
-    assert text[:8] not in str(refused.value)
+    assert text[:8] not in str(error_info.value)

@@ -6,7 +6,7 @@ from django.test import AsyncClient, Client
 from config.security import CONTENT_SECURITY_POLICY, add_security_headers
 
 
-def check(headers: dict[str, str]) -> None:
+def assert_security_headers(headers: dict[str, str]) -> None:
     assert headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
@@ -16,11 +16,11 @@ def check(headers: dict[str, str]) -> None:
 
 
 def test_every_response_has_the_security_headers(client: Client) -> None:
-    check(dict(client.get("/nowhere/").headers))
+    assert_security_headers(dict(client.get("/nowhere/").headers))
 
 
 async def test_a_response_of_an_async_server_has_them_too() -> None:
-    check(dict((await AsyncClient().get("/nowhere/")).headers))
+    assert_security_headers(dict((await AsyncClient().get("/nowhere/")).headers))
 
 
 def test_inline_and_foreign_content_is_forbidden() -> None:
@@ -30,8 +30,10 @@ def test_inline_and_foreign_content_is_forbidden() -> None:
 
 
 def test_a_view_may_set_its_own_policy() -> None:
-    own = HttpResponse(headers={"Content-Security-Policy": "default-src 'none'"})
-    answer = add_security_headers(lambda request: own)(HttpRequest())
+    response_with_own_policy = HttpResponse(
+        headers={"Content-Security-Policy": "default-src 'none'"}
+    )
+    answer = add_security_headers(lambda request: response_with_own_policy)(HttpRequest())
     assert isinstance(answer, HttpResponse)
     assert answer.headers["Content-Security-Policy"] == "default-src 'none'"
 

@@ -30,10 +30,13 @@ pytestmark = pytest.mark.django_db
 def test_a_page_ignores_an_invalid_session_cookie(
     path: str, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    clean, poisoned = Client(), Client(headers={"Cookie": f'sessionid="\\000{"a" * 31}"'})
+    normal_client, malformed_client = (
+        Client(),
+        Client(headers={"Cookie": f'sessionid="\\000{"a" * 31}"'}),
+    )
     with django_assert_num_queries(0):
-        answer = poisoned.get(path)
-    assert answer.status_code == clean.get(path).status_code
+        answer = malformed_client.get(path)
+    assert answer.status_code == normal_client.get(path).status_code
 
 
 def test_an_anonymous_session_lasts_a_day() -> None:
@@ -55,7 +58,7 @@ def test_signing_in_extends_an_anonymous_session_to_weeks(owner: User) -> None:
     assert Session.objects.get().expire_date > timezone.now() + 10 * DAY
 
 
-def expired(count: int) -> None:
+def create_expired_sessions(count: int) -> None:
     past = timezone.now() - timedelta(seconds=1)
     Session.objects.bulk_create(
         Session(session_key=f"{n:032}", session_data="x", expire_date=past) for n in range(count)
@@ -63,22 +66,22 @@ def expired(count: int) -> None:
 
 
 def test_workers_delete_expired_sessions_and_no_others(as_owner: Client) -> None:
-    expired(3)
+    create_expired_sessions(3)
     assert periodic_tasks.delete_expired_sessions in get_periodic_tasks()
     periodic_tasks.delete_expired_sessions()
-    [left] = Session.objects.all()
-    assert left.session_key == as_owner.session.session_key
+    [remaining] = Session.objects.all()
+    assert remaining.session_key == as_owner.session.session_key
 
 
 def test_expired_sessions_are_deleted_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(periodic_tasks, "SESSIONS_PER_BATCH", 10)
     monkeypatch.setattr(periodic_tasks, "MAX_BATCHES", 2)
-    expired(25)
-    for left in (5, 0):
-        with CaptureQueriesContext(connection) as asked:
+    create_expired_sessions(25)
+    for remaining in (5, 0):
+        with CaptureQueriesContext(connection) as queries:
             periodic_tasks.delete_expired_sessions()
-        assert Session.objects.count() == left
-        deletions = [query for query in asked if query["sql"].startswith("DELETE")]
+        assert Session.objects.count() == remaining
+        deletions = [query for query in queries if query["sql"].startswith("DELETE")]
         assert len(deletions) <= 2
 
 

@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 SETTINGS = Path(__file__).parents[2] / "config" / "settings.py"
 MASTER_KEY = f"1:{base64.b64encode(os.urandom(32)).decode()}"
-GOOD = {
+VALID_ENVIRONMENT = {
     "DEBUG": "off",
     "SECRET_KEY": base64.b64encode(os.urandom(48)).decode(),
     "MASTER_KEYS": MASTER_KEY,
@@ -22,17 +22,17 @@ GOOD = {
     "EMAIL_VERIFICATION": "none",
     "EMAIL_URL": "consolemail://",
 }
-LEFT_TO_THE_DEFAULT = ["ALLOWED_HOSTS", "EMBEDDED_WORKER", "DRAIN_SECONDS", "FOLD_AFTER"]
+DEFAULTED_NAMES = ["ALLOWED_HOSTS", "EMBEDDED_WORKER", "DRAIN_SECONDS", "FOLD_AFTER"]
 
 
 @pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> Any:
+def read_settings(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Import the settings again in an environment."""
 
     def settings(**environment: str) -> dict[str, Any]:
-        for name in LEFT_TO_THE_DEFAULT:
+        for name in DEFAULTED_NAMES:
             monkeypatch.delenv(name, raising=False)
-        for name, value in (GOOD | environment).items():
+        for name, value in (VALID_ENVIRONMENT | environment).items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr("environ.Env.read_env", lambda *_: None)
         return runpy.run_path(str(SETTINGS))
@@ -50,9 +50,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Any:
         "django-insecure-0123456789-abcdefgh-xyz",
     ],
 )
-def test_a_missing_or_sample_secret_key_is_refused(read: Any, secret: str) -> None:
+def test_a_missing_or_sample_secret_key_is_refused(read_settings: Any, secret: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"SECRET_KEY .*Set it to .*python -c"):
-        read(SECRET_KEY=secret)
+        read_settings(SECRET_KEY=secret)
 
 
 @pytest.mark.parametrize(
@@ -66,42 +66,42 @@ def test_a_missing_or_sample_secret_key_is_refused(read: Any, secret: str) -> No
         f"{MASTER_KEY},{MASTER_KEY}",
     ],
 )
-def test_missing_or_sample_master_keys_are_refused(read: Any, master_keys: str) -> None:
+def test_missing_or_sample_master_keys_are_refused(read_settings: Any, master_keys: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"MASTER_KEYS: .*python -c"):
-        read(MASTER_KEYS=master_keys)
+        read_settings(MASTER_KEYS=master_keys)
 
 
-def test_debugging_needs_no_secrets(read: Any) -> None:
-    settings = read(DEBUG="on", SECRET_KEY="", MASTER_KEYS="")
+def test_debugging_needs_no_secrets(read_settings: Any) -> None:
+    settings = read_settings(DEBUG="on", SECRET_KEY="", MASTER_KEYS="")
     assert settings["SECRET_KEY"]
 
 
-def test_debugging_uses_a_random_secret_if_there_is_one(read: Any) -> None:
-    assert list(read(DEBUG="on")["MASTER_KEYS"]) == ["1"]
+def test_debugging_uses_a_random_secret_if_there_is_one(read_settings: Any) -> None:
+    assert list(read_settings(DEBUG="on")["MASTER_KEYS"]) == ["1"]
 
 
-def test_a_wildcard_for_hosts_is_refused(read: Any) -> None:
+def test_a_wildcard_for_hosts_is_refused(read_settings: Any) -> None:
     with pytest.raises(ImproperlyConfigured, match="Name the hosts"):
-        read(ALLOWED_HOSTS="chat.example.org,*")
+        read_settings(ALLOWED_HOSTS="chat.example.org,*")
 
 
 @pytest.mark.parametrize("origin", ["chat.example.org", "https://chat.example.org/path", "ftp://x"])
-def test_an_invalid_origin_is_refused(read: Any, origin: str) -> None:
+def test_an_invalid_origin_is_refused(read_settings: Any, origin: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"Write scheme://host"):
-        read(ORIGINS=origin)
+        read_settings(ORIGINS=origin)
 
 
-def test_cookies_are_secure_if_the_site_is_https_only(read: Any) -> None:
-    settings = read(ORIGINS="https://chat.example.org/")
+def test_cookies_are_secure_if_the_site_is_https_only(read_settings: Any) -> None:
+    settings = read_settings(ORIGINS="https://chat.example.org/")
     assert settings["CSRF_TRUSTED_ORIGINS"] == ["https://chat.example.org"]
     assert settings["SESSION_COOKIE_SECURE"]
     assert settings["CSRF_COOKIE_SECURE"]
-    assert not read(ORIGINS="https://a.example,http://b.example")["SESSION_COOKIE_SECURE"]
-    assert not read()["SESSION_COOKIE_SECURE"]
+    assert not read_settings(ORIGINS="https://a.example,http://b.example")["SESSION_COOKIE_SECURE"]
+    assert not read_settings()["SESSION_COOKIE_SECURE"]
 
 
-def test_the_default_is_one_process_on_sqlite(read: Any) -> None:
-    settings = read()
+def test_the_default_is_one_process_on_sqlite(read_settings: Any) -> None:
+    settings = read_settings()
     database = settings["DATABASES"]["default"]
     assert database["NAME"] == str(SETTINGS.parents[1] / "holdfast.sqlite3")
     assert database["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
@@ -110,17 +110,17 @@ def test_the_default_is_one_process_on_sqlite(read: Any) -> None:
     assert settings["DRAIN_SECONDS"] == 5
 
 
-def test_with_redis_the_workers_are_separate_processes(read: Any) -> None:
-    settings = read(REDIS_URL="redis://127.0.0.1:1/0")
+def test_with_redis_the_workers_are_separate_processes(read_settings: Any) -> None:
+    settings = read_settings(REDIS_URL="redis://127.0.0.1:1/0")
     [host] = settings["CHANNEL_LAYERS"]["default"]["CONFIG"]["hosts"]
     assert host["socket_timeout"] is None
     assert settings["EMBEDDED_WORKER"] is False
     assert settings["DRAIN_SECONDS"] == 30
 
 
-def test_postgresql_has_a_pool_and_keeps_the_urls_options(read: Any) -> None:
+def test_postgresql_has_a_pool_and_keeps_the_urls_options(read_settings: Any) -> None:
     url = "postgresql://someone:secret@db.example:5433/holdfast?sslmode=require"
-    database = read(DATABASE_URL=url)["DATABASES"]["default"]
+    database = read_settings(DATABASE_URL=url)["DATABASES"]["default"]
     assert database["ENGINE"] == "config.postgresql"
     pool = {"min_size": 1, "max_size": 16, "max_idle": 3, "timeout": 2, "reconnect_timeout": 1}
     assert database["OPTIONS"]["pool"] == pool
@@ -128,12 +128,15 @@ def test_postgresql_has_a_pool_and_keeps_the_urls_options(read: Any) -> None:
     assert database["CONN_MAX_AGE"] == 0
 
 
-def test_forwarded_headers_are_believed_only_behind_a_proxy(read: Any) -> None:
-    assert read()["SECURE_PROXY_SSL_HEADER"] is None
-    assert read(PROXIES="1")["ALLAUTH_TRUSTED_PROXY_COUNT"] == 1
-    assert read(PROXIES="1")["SECURE_PROXY_SSL_HEADER"] == ("HTTP_X_FORWARDED_PROTO", "https")
+def test_forwarded_headers_are_believed_only_behind_a_proxy(read_settings: Any) -> None:
+    assert read_settings()["SECURE_PROXY_SSL_HEADER"] is None
+    assert read_settings(PROXIES="1")["ALLAUTH_TRUSTED_PROXY_COUNT"] == 1
+    assert read_settings(PROXIES="1")["SECURE_PROXY_SSL_HEADER"] == (
+        "HTTP_X_FORWARDED_PROTO",
+        "https",
+    )
 
 
-def test_an_unknown_mode_of_verification_is_refused(read: Any) -> None:
+def test_an_unknown_mode_of_verification_is_refused(read_settings: Any) -> None:
     with pytest.raises(ImproperlyConfigured, match="none, optional or mandatory"):
-        read(EMAIL_VERIFICATION="sometimes")
+        read_settings(EMAIL_VERIFICATION="sometimes")

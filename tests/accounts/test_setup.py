@@ -22,27 +22,27 @@ PASSWORD = "kelp-holds-fast-7"
 HOST = "chat.example.org"
 
 
-def form(email: str, code: str = "") -> dict[str, str]:
+def build_form(email: str, code: str = "") -> dict[str, str]:
     return {"email": email, "password1": PASSWORD, "setup_code": code}
 
 
 @pytest.fixture
-def public(db: None, settings: Settings) -> Settings:
+def use_public_host(db: None, settings: Settings) -> Settings:
     settings.ALLOWED_HOSTS = ["127.0.0.1", HOST]
     return settings
 
 
 def sign_up(email: str, code: str = "", address: str = "127.0.0.1") -> str:
     client = Client(HTTP_HOST=HOST, REMOTE_ADDR=address)
-    return client.post(SIGN_UP, form(email, code), follow=True).content.decode()
+    return client.post(SIGN_UP, build_form(email, code), follow=True).content.decode()
 
 
-def people() -> dict[str, bool]:
+def list_accounts() -> dict[str, bool]:
     return {user.email: user.is_superuser for user in User.objects.all()}
 
 
 @pytest.mark.parametrize(
-    ("hosts", "origins", "others"),
+    ("hosts", "origins", "is_public"),
     [
         (["localhost", "127.0.0.1", "[::1]"], [], False),
         (["127.0.0.2", "LOCALHOST.", ".localhost"], ["http://localhost:8000"], False),
@@ -54,40 +54,40 @@ def people() -> dict[str, bool]:
     ],
 )
 def test_an_installation_detects_whether_others_can_reach_it(
-    settings: Settings, hosts: list[str], origins: list[str], others: bool
+    settings: Settings, hosts: list[str], origins: list[str], is_public: bool
 ) -> None:
     settings.ALLOWED_HOSTS, settings.ORIGINS = hosts, origins
-    assert setup.has_public_hosts() == others
+    assert setup.has_public_hosts() == is_public
 
 
-def test_the_first_sign_up_without_the_code_is_refused(public: Settings) -> None:
+def test_the_first_sign_up_without_the_code_is_refused(use_public_host: Settings) -> None:
     assert "Setup code" in Client(HTTP_HOST=HOST).get(SIGN_UP).content.decode()
     for code in ["", "AAAAA-AAAAA-AAAAA-AAAAA", setup.compute_setup_code()[:-1]]:
         sign_up("first@example.org", code)
-    assert people() == {}
+    assert list_accounts() == {}
 
 
 @pytest.mark.parametrize("typed", ["{}", " {} ", "lower", "without dashes"])
-def test_the_code_makes_an_administrator_once(public: Settings, typed: str) -> None:
+def test_the_code_makes_an_administrator_once(use_public_host: Settings, typed: str) -> None:
     code = setup.compute_setup_code()
-    shown = {"lower": code.lower(), "without dashes": code.replace("-", "")}
-    sign_up("owner@example.org", shown.get(typed, typed.format(code)))
-    assert people() == {"owner@example.org": True}
+    spellings = {"lower": code.lower(), "without dashes": code.replace("-", "")}
+    sign_up("owner@example.org", spellings.get(typed, typed.format(code)))
+    assert list_accounts() == {"owner@example.org": True}
     assert "Sign-up is closed" in sign_up("second@example.org", code)
-    assert people() == {"owner@example.org": True}
+    assert list_accounts() == {"owner@example.org": True}
 
 
-def test_the_code_has_ten_attempts(public: Settings) -> None:
+def test_the_code_has_ten_attempts(use_public_host: Settings) -> None:
     for _ in range(10):
         assert "not the setup code" in sign_up("first@example.org", "A" * 20)
     assert "Too many wrong codes" in sign_up("first@example.org", setup.compute_setup_code())
-    assert people() == {}
+    assert list_accounts() == {}
     sign_up("owner@example.org", setup.compute_setup_code(), "198.51.100.7")
-    assert people() == {"owner@example.org": True}
+    assert list_accounts() == {"owner@example.org": True}
 
 
 def test_the_code_depends_on_the_secret_and_the_database(
-    public: Settings, settings: Settings
+    use_public_host: Settings, settings: Settings
 ) -> None:
     codes = {setup.compute_setup_code(), setup.compute_setup_code()}
     settings.SECRET_KEY = "another secret of fifty characters that nobody knows"
@@ -98,13 +98,13 @@ def test_the_code_depends_on_the_secret_and_the_database(
 
 
 def test_the_log_shows_the_code_while_there_is_no_account(
-    public: Settings, caplog: pytest.LogCaptureFixture
+    use_public_host: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "accounts.setup"):
         setup.log_setup_code()
         assert setup.compute_setup_code() in caplog.text
         caplog.clear()
-        public.ALLOWED_HOSTS = ["localhost"]
+        use_public_host.ALLOWED_HOSTS = ["localhost"]
         setup.log_setup_code()
         assert f"only needed from another machine: {setup.compute_setup_code()}" in caplog.text
         caplog.clear()
@@ -116,30 +116,30 @@ def test_the_log_shows_the_code_while_there_is_no_account(
 def test_the_code_is_logged_once_the_database_answers(
     db: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    down = iter([True, True])
-    slept: list[float] = []
+    outages = iter([True, True])
+    pauses: list[float] = []
 
     def is_claimed() -> bool:
-        if next(down, False):
+        if next(outages, False):
             raise OperationalError("starting up")
         return False
 
     monkeypatch.setattr(setup, "has_any_account", is_claimed)
-    monkeypatch.setattr("time.sleep", slept.append)
+    monkeypatch.setattr("time.sleep", pauses.append)
     monkeypatch.setattr(connections, "close_all", lambda: None)
     setup.log_setup_code_when_possible()
-    assert len(slept) == 2
+    assert len(pauses) == 2
     assert setup.compute_setup_code() in caplog.text
 
 
-def test_there_is_a_code_without_a_recorded_time_of_installation(public: Settings) -> None:
+def test_there_is_a_code_without_a_recorded_time_of_installation(use_public_host: Settings) -> None:
     MigrationRecorder.Migration.objects.filter(app="accounts").delete()
     sign_up("owner@example.org", setup.compute_setup_code())
-    assert people() == {"owner@example.org": True}
+    assert list_accounts() == {"owner@example.org": True}
 
 
-LOCAL = ["localhost", "127.0.0.1", "[::1]"]
-FROM_ELSEWHERE: dict[str, dict[str, Any]] = {
+LOCAL_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+REMOTE_CLIENTS: dict[str, dict[str, Any]] = {
     "the network": {"REMOTE_ADDR": "192.0.2.7"},
     "a home": {"REMOTE_ADDR": "192.168.1.5"},
     "IPv6": {"REMOTE_ADDR": "2001:db8::1"},
@@ -153,35 +153,38 @@ FROM_ELSEWHERE: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("where", FROM_ELSEWHERE)
+@pytest.mark.parametrize("origin", REMOTE_CLIENTS)
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8000"])
 def test_a_remote_client_with_host_localhost_needs_the_code(
-    db: None, settings: Settings, where: str, host: str
+    db: None, settings: Settings, origin: str, host: str
 ) -> None:
-    settings.ALLOWED_HOSTS = LOCAL
-    there = Client(HTTP_HOST=host, **FROM_ELSEWHERE[where])
-    assert "Setup code" in there.post(SIGN_UP, form("first@example.org")).content.decode()
-    assert people() == {}
+    settings.ALLOWED_HOSTS = LOCAL_HOSTS
+    client = Client(HTTP_HOST=host, **REMOTE_CLIENTS[origin])
+    assert "Setup code" in client.post(SIGN_UP, build_form("first@example.org")).content.decode()
+    assert list_accounts() == {}
     User.objects.create_user("owner@example.org")
-    assert SIGN_UP not in there.get("/").content.decode()
-    assert "Sign-up is closed" in there.post(SIGN_UP, form("second@example.org")).content.decode()
-    assert people() == {"owner@example.org": False}
+    assert SIGN_UP not in client.get("/").content.decode()
+    assert (
+        "Sign-up is closed"
+        in client.post(SIGN_UP, build_form("second@example.org")).content.decode()
+    )
+    assert list_accounts() == {"owner@example.org": False}
 
 
 def test_behind_a_configured_proxy_every_client_is_remote(db: None, settings: Settings) -> None:
-    settings.ALLOWED_HOSTS, settings.PROXIES = LOCAL, 1
-    Client(HTTP_HOST="localhost").post(SIGN_UP, form("first@example.org"))
-    assert people() == {}
+    settings.ALLOWED_HOSTS, settings.PROXIES = LOCAL_HOSTS, 1
+    Client(HTTP_HOST="localhost").post(SIGN_UP, build_form("first@example.org"))
+    assert list_accounts() == {}
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "127.0.0.77", "::1", "::ffff:127.0.0.1"])
 def test_a_person_at_this_machine_needs_no_code(db: None, settings: Settings, peer: str) -> None:
-    settings.ALLOWED_HOSTS = LOCAL
-    there = Client(HTTP_HOST="localhost", REMOTE_ADDR=peer)
+    settings.ALLOWED_HOSTS = LOCAL_HOSTS
+    client = Client(HTTP_HOST="localhost", REMOTE_ADDR=peer)
     for name in ["first", "second"]:
-        there.post(SIGN_UP, form(f"{name}@example.org"))
-        there.post("/accounts/logout/")
-    assert people() == {"first@example.org": True, "second@example.org": False}
+        client.post(SIGN_UP, build_form(f"{name}@example.org"))
+        client.post("/accounts/logout/")
+    assert list_accounts() == {"first@example.org": True, "second@example.org": False}
 
 
 @pytest.mark.parametrize(("version", "local"), [("1.0", False), ("1.1", True), ("2", True)])
@@ -194,7 +197,7 @@ def test_http_1_0_counts_as_a_proxy(version: str, local: bool) -> None:
 
 
 def test_the_command_prints_the_code(
-    public: Settings, capsys: pytest.CaptureFixture[str], settings: Settings
+    use_public_host: Settings, capsys: pytest.CaptureFixture[str], settings: Settings
 ) -> None:
     call_command("setup_code")
     assert capsys.readouterr().out.strip() == setup.compute_setup_code()
@@ -206,9 +209,9 @@ def test_the_command_prints_the_code(
     assert capsys.readouterr().out == ""
 
 
-def test_an_account_made_by_a_command_closes_sign_up(public: Settings) -> None:
+def test_an_account_made_by_a_command_closes_sign_up(use_public_host: Settings) -> None:
     User.objects.create_superuser("owner@example.org", PASSWORD)
-    public.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+    use_public_host.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
     client = Client(HTTP_HOST=HOST)
     client.post("/accounts/login/", {"login": "owner@example.org", "password": PASSWORD})
     assert setup.has_any_account()
@@ -216,14 +219,14 @@ def test_an_account_made_by_a_command_closes_sign_up(public: Settings) -> None:
 
 
 def test_an_unconfirmed_address_does_not_stay_administrator(
-    public: Settings,
+    use_public_host: Settings,
 ) -> None:
-    public.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+    use_public_host.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
     code = setup.compute_setup_code()
     sign_up("typo@nowhere.invalid", code)
-    assert people() == {"typo@nowhere.invalid": True}
+    assert list_accounts() == {"typo@nowhere.invalid": True}
     sign_up("owner@example.org", code)
-    assert people() == {"typo@nowhere.invalid": False, "owner@example.org": True}
+    assert list_accounts() == {"typo@nowhere.invalid": False, "owner@example.org": True}
     EmailAddress.objects.filter(email="owner@example.org").update(verified=True)
     assert "Sign-up is closed" in sign_up("third@example.org", code)
 
@@ -244,7 +247,7 @@ def test_sign_up_is_open_or_closed(
     client = Client(HTTP_HOST=host)
     for page in ["/", "/accounts/login/", "/accounts/password/reset/"]:
         assert ('href="/accounts/signup/"' in client.get(page).content.decode()) == is_open
-    answer = client.post(SIGN_UP, form("new@example.org"))
+    answer = client.post(SIGN_UP, build_form("new@example.org"))
     assert (answer.status_code == 302) == is_open
     assert ("Sign-up is closed" in answer.content.decode()) != is_open
     assert User.objects.filter(email="new@example.org").exists() == is_open
@@ -254,6 +257,6 @@ def test_the_first_account_can_be_made_where_sign_up_is_closed(
     db: None, settings: Settings
 ) -> None:
     settings.SIGNUP = "closed"
-    Client().post(SIGN_UP, form("first@example.org"))
-    Client().post(SIGN_UP, form("second@example.org"))
-    assert people() == {"first@example.org": True}
+    Client().post(SIGN_UP, build_form("first@example.org"))
+    Client().post(SIGN_UP, build_form("second@example.org"))
+    assert list_accounts() == {"first@example.org": True}

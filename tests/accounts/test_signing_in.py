@@ -9,7 +9,7 @@ from accounts.models import CacheEntry, User
 LOGIN = "/accounts/login/"
 RESET = "/accounts/password/reset/"
 NEW_PASSWORD = "stipe-and-frond-8"
-ELSEWHERE = [
+FOREIGN_URLS = [
     "https://elsewhere.example/",
     "//elsewhere.example/",
     "/\\elsewhere.example/",
@@ -18,7 +18,7 @@ ELSEWHERE = [
 ]
 
 
-def credentials(password: str) -> dict[str, str]:
+def build_credentials(password: str) -> dict[str, str]:
     return {"login": "Owner@Holdfast.test", "password": password}
 
 
@@ -27,22 +27,26 @@ def test_signing_in_redirects_to_the_requested_page(
 ) -> None:
     answer = client.get("/settings/keys/", follow=True)
     assert 'name="next" value="/settings/keys/"' in answer.content.decode()
-    answer = client.post(LOGIN, credentials(password) | {"next": "/settings/keys/"})
+    answer = client.post(LOGIN, build_credentials(password) | {"next": "/settings/keys/"})
     assert answer.headers["Location"] == "/settings/keys/"
 
 
-@pytest.mark.parametrize("target", ELSEWHERE)
+@pytest.mark.parametrize("target", FOREIGN_URLS)
 @pytest.mark.parametrize("page", [LOGIN, "/accounts/signup/"])
 def test_signing_in_never_redirects_to_another_site(
     owner: User, password: str, client: Client, page: str, target: str
 ) -> None:
-    new = {"email": "ann@example.org", "password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
-    filled = {LOGIN: credentials(password)}.get(page, new)
-    assert client.post(page, filled | {"next": target}).headers["Location"] == "/"
+    sign_up_form = {
+        "email": "ann@example.org",
+        "password1": NEW_PASSWORD,
+        "password2": NEW_PASSWORD,
+    }
+    form = {LOGIN: build_credentials(password)}.get(page, sign_up_form)
+    assert client.post(page, form | {"next": target}).headers["Location"] == "/"
 
 
 def test_a_wrong_password_and_an_unknown_address_look_the_same(owner: User, client: Client) -> None:
-    wrong = client.post(LOGIN, credentials("not this one")).content.decode()
+    wrong = client.post(LOGIN, build_credentials("not this one")).content.decode()
     unknown = client.post(LOGIN, {"login": "nobody@example.org", "password": "x"}).content.decode()
     sentence = "That email and password don’t match."
     assert sentence in wrong
@@ -52,7 +56,7 @@ def test_a_wrong_password_and_an_unknown_address_look_the_same(owner: User, clie
 
 def test_a_deactivated_user_cannot_sign_in(owner: User, password: str, client: Client) -> None:
     User.objects.update(is_active=False)
-    answer = client.post(LOGIN, credentials(password), follow=True)
+    answer = client.post(LOGIN, build_credentials(password), follow=True)
     assert "This account is deactivated" in answer.content.decode()
     assert "_auth_user_id" not in client.session
 
@@ -61,14 +65,14 @@ def test_after_some_wrong_attempts_the_right_password_must_wait(
     owner: User, password: str, client: Client
 ) -> None:
     for _ in range(6):
-        client.post(LOGIN, credentials("not this one"))
-    answer = client.post(LOGIN, credentials(password))
+        client.post(LOGIN, build_credentials("not this one"))
+    answer = client.post(LOGIN, build_credentials(password))
     assert "Too many attempts" in answer.content.decode()
     assert "_auth_user_id" not in client.session
 
 
 def test_rate_limits_are_stored_in_the_database(owner: User, client: Client) -> None:
-    client.post(LOGIN, credentials("not this one"))
+    client.post(LOGIN, build_credentials("not this one"))
     assert CacheEntry.objects.filter(key__contains="login").exists()
 
 
@@ -85,7 +89,7 @@ def test_signing_out_needs_a_post(as_owner: Client) -> None:
     assert "_auth_user_id" not in as_owner.session
 
 
-def link_from_the_mail() -> str:
+def find_link_in_mail() -> str:
     return next(word for word in mail.outbox[-1].body.split() if "/password/reset/key/" in word)
 
 
@@ -94,12 +98,12 @@ def test_a_forgotten_password_is_replaced_by_a_link_that_works_once(
 ) -> None:
     answer = client.post(RESET, {"email": "Owner@Holdfast.test"}, follow=True)
     assert "Check your email" in answer.content.decode()
-    link = link_from_the_mail()
+    link = find_link_in_mail()
     page = client.get(link, follow=True)
     typed = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
     done = client.post(page.redirect_chain[-1][0], typed, follow=True)
     assert "Password changed" in done.content.decode()
-    assert client.post(LOGIN, credentials(NEW_PASSWORD)).headers["Location"] == "/"
+    assert client.post(LOGIN, build_credentials(NEW_PASSWORD)).headers["Location"] == "/"
     assert "no longer works" in Client().get(link, follow=True).content.decode()
 
 
@@ -117,4 +121,4 @@ def test_changing_the_password_needs_the_old_one(
     change = "/accounts/password/change/"
     assert as_owner.post(change, form | {"oldpassword": "a guess"}).status_code == 200
     assert as_owner.post(change, form | {"oldpassword": password}).status_code == 302
-    assert client.post(LOGIN, credentials(NEW_PASSWORD)).headers["Location"] == "/"
+    assert client.post(LOGIN, build_credentials(NEW_PASSWORD)).headers["Location"] == "/"

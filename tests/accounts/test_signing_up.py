@@ -54,7 +54,7 @@ def powers() -> dict[str, tuple[bool, bool]]:
 
 
 def test_two_simultaneous_sign_ups_make_one_administrator(
-    committed: None, monkeypatch: pytest.MonkeyPatch
+    commit_for_real: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each sign-up that has found no account waits for the other one to find the same before it
     saves, for as long as the other could take. Only with the lock does the other never arrive."""
@@ -77,7 +77,7 @@ def test_two_simultaneous_sign_ups_make_one_administrator(
 
 
 def test_a_double_post_of_the_sign_up_makes_one_account(
-    committed: None, monkeypatch: pytest.MonkeyPatch
+    commit_for_real: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     meet_before_saving(monkeypatch)
     places = run_at_once(
