@@ -28,11 +28,22 @@ from chat.models import Conversation
 from config.logs import ClientErrorFilter
 from tests.chat.factories import ask
 from tests.fuzz import nasty, sending
-from tests.fuzz.sending import Sent
-from tests.fuzz.site import Address, Form, Page, addresses, names_read
+from tests.fuzz.sending import RawRequest
+from tests.fuzz.site import Address, Form, Page, find_read_names, list_addresses
 
 TOKEN = "t" * 32
-USUAL = ("q", "o", "p", "e", "all", "next", "action", "_popup", "_to_field", "_changelist_filters")
+COMMON_NAMES = (
+    "q",
+    "o",
+    "p",
+    "e",
+    "all",
+    "next",
+    "action",
+    "_popup",
+    "_to_field",
+    "_changelist_filters",
+)
 METHODS = ("HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "PROPFIND", "X" * 300)
 HEADERS = (
     "Host", "Origin", "Referer", "Content-Type", "Content-Length", "Accept", "Accept-Encoding",
@@ -62,14 +73,14 @@ BODIES = (
 STATIC = ("%00", "..%2f..%2fmanage.py", "%2e%2e/%2e%2e/", "x" * 5000, "%ff", "css/", "css/base.css")
 
 
-def dates() -> list[str]:
-    """The filters of the lists of the admin."""
+def list_date_filters() -> list[str]:
+    """Return the date filters of the lists of the admin."""
     fields = {model_admin.date_hierarchy for model_admin in admin.site._registry.values()}
     return [f"{name}__{part}" for name in fields if name for part in ("year", "month", "day")]
 
 
-class Heard(logging.Handler):
-    """Log records that would be a problem on a real server."""
+class ProblemHandler(logging.Handler):
+    """Collects log records that would be a problem on a real server."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,59 +107,62 @@ class Heard(logging.Handler):
 
 @dataclass
 class Fuzzer:
-    """One run with a seed; `fails` describes the findings, a line each."""
+    """One run with a seed; `failures` describes the findings, a line each."""
 
     application: Any
     seed: int
-    fails: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
-        self.addresses: list[Address] = addresses()
+        self.addresses: list[Address] = list_addresses()
         self.forms: dict[Any, Form] = {}
-        self.names = sorted({*names_read(), *dates(), *USUAL})
+        self.names = sorted({*find_read_names(), *list_date_filters(), *COMMON_NAMES})
         self.password = make_password("kelp-holds-fast-7")
         self.known: dict[str, list[str]] = {}
         self.sessions: dict[str, str] = {"anonymous": ""}
-        self.asked: dict[str, bool] = {}
+        self.has_conversation: dict[str, bool] = {}
 
     # People
 
     async def run(self, requests: int, sockets: int) -> None:
-        await sync_to_async(self._restore)()
+        await sync_to_async(self._restore_objects)()
         for number in range(requests):
-            await self._request(number)
+            await self._try_request(number)
         for _ in range(sockets):
-            await self._socket()
+            await self._try_socket()
 
-    def _restore(self) -> None:
-        """Restore what a request may have deleted: a person, or their objects."""
-        for number, who in enumerate(("person", "administrator"), 9001):
-            is_admin = who == "administrator"
+    def _restore_objects(self) -> None:
+        """Restore the users and their objects that a request may have deleted."""
+        for number, role in enumerate(("person", "administrator"), 9001):
+            is_admin = role == "administrator"
             rights = {"is_staff": is_admin, "is_superuser": is_admin, "is_active": True}
-            own = {"email": f"{who}@holdfast.test", "password": self.password}
-            User.objects.exclude(pk=number).filter(email=own["email"]).delete()
-            user, _ = User.objects.update_or_create(pk=number, defaults=rights | own)
-            key = f"{who:a<32}"
+            account = {"email": f"{role}@holdfast.test", "password": self.password}
+            User.objects.exclude(pk=number).filter(email=account["email"]).delete()
+            user, _ = User.objects.update_or_create(pk=number, defaults=rights | account)
+            key = f"{role:a<32}"
             if not Session.objects.filter(pk=key).exists():
                 session = SessionStore(key)
                 session[SESSION_KEY] = str(user.pk)
                 session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
                 session[HASH_SESSION_KEY] = user.get_session_auth_hash()
                 # Confirm the password, because most forms would otherwise only ask for it.
-                later = time.time() + 3600
+                confirmed_at = time.time() + 3600
                 session["account_authentication_methods"] = [
-                    {"method": "password", "at": later, "reauthenticated": True}
+                    {"method": "password", "at": confirmed_at, "reauthenticated": True}
                 ]
                 session["account_authentication_methods_user"] = str(user.pk)
                 session.save(must_create=True)
-            self.sessions[who] = key
-            if not self.asked.get(who) or not Conversation.objects.owned_by(user).exists():
-                self.asked[who] = True
-                self._learn(ask(user, "Why do tides lag the moon?"))
+            self.sessions[role] = key
+            if (
+                not self.has_conversation.get(role)
+                or not Conversation.objects.owned_by(user).exists()
+            ):
+                self.has_conversation[role] = True
+                self._remember_ids(ask(user, "Why do tides lag the moon?"))
         close_old_connections()
 
-    def _learn(self, reply: Any) -> None:
+    def _remember_ids(self, reply: Any) -> None:
         ids = {
             "id": [reply.conversation.pk, reply.question.pk, reply.answer.pk],
             "uuid": [reply.stream.uuid],
@@ -163,53 +177,53 @@ class Fuzzer:
 
     # Pages
 
-    async def _request(self, number: int) -> None:
-        who = self.random.choice(("anonymous", "person", "person", "administrator"))
+    async def _try_request(self, number: int) -> None:
+        role = self.random.choice(("anonymous", "person", "person", "administrator"))
         if number < len(self.addresses) * 2:  # each address once in its intended form
-            who = ("person", "administrator")[number % 2]
-            path = self._path(self.addresses[number // 2], odd=0)
-            sent = self._sent("GET", path, who, odd=0)
+            role = ("person", "administrator")[number % 2]
+            path = self._build_path(self.addresses[number // 2], odd=0)
+            request = self._build_request("GET", path, role, odd=0)
         elif self.forms and self.random.random() < 0.5:
-            sent = self._filled(self.random.choice([*self.forms.values()]), who)
+            request = self._fill_form(self.random.choice([*self.forms.values()]), role)
         else:
-            sent = self._any(who)
-        await self._try(sent, number)
+            request = self._build_random_request(role)
+        await self._send(request, number)
 
-    async def _try(self, sent: Sent, number: int) -> None:
-        with Heard() as heard:
+    async def _send(self, request: RawRequest, number: int) -> None:
+        with ProblemHandler() as problems:
             try:
-                status, kind, text = await sending.request(self.application, sent)
+                status, kind, text = await sending.send_http(self.application, request)
             except Exception as error:
-                self.fails.append(f"{error!r}: {sent}")
+                self.failures.append(f"{error!r}: {request}")
                 return
-        if status >= 500 or heard.records:
-            said = [logging.Formatter().format(record)[-1500:] for record in heard.records]
-            self.fails.append(f"{status} {said}: {sent}")
+        if status >= 500 or problems.records:
+            messages = [logging.Formatter().format(record)[-1500:] for record in problems.records]
+            self.failures.append(f"{status} {messages}: {request}")
         if kind.startswith("text/html") and status < 400:
-            page = Page(sent.target.partition("?")[0])
+            page = Page(request.target.partition("?")[0])
             page.feed(text)
             self.names = sorted({*self.names, *page.queries})
             for form in page.forms:
                 self.forms.setdefault(form.kind, form)
-        if sent.method != "GET" or number % 20 == 0:
-            await sync_to_async(self._restore)()
+        if request.method != "GET" or number % 20 == 0:
+            await sync_to_async(self._restore_objects)()
 
-    def _path(self, address: Address, odd: float) -> str:
-        parts = {name: self._part(name, odd) for name in address.names}
+    def _build_path(self, address: Address, odd: float) -> str:
+        parts = {name: self._pick_part(name, odd) for name in address.names}
         path = address.template % parts if parts else address.template
         if self.random.random() < odd / 10:
             path += self.random.choice(("%00", "%ff", "/", "?", ";", "%2f.."))
         return path
 
-    def _part(self, name: str, odd: float) -> str:
+    def _pick_part(self, name: str, odd: float) -> str:
         if name in self.known and self.random.random() >= odd:
             return self.random.choice(self.known[name])
         if self.random.random() < 0.3:
             return str(UUID(int=self.random.getrandbits(128)))
-        return nasty.quoted(self.random, nasty.word(self.random)) or "x"
+        return nasty.quote_or_spoil(self.random, nasty.pick_word(self.random)) or "x"
 
-    def _any(self, who: str) -> Sent:
-        path = self._path(self.random.choice(self.addresses), odd=0.3)
+    def _build_random_request(self, role: str) -> RawRequest:
+        path = self._build_path(self.random.choice(self.addresses), odd=0.3)
         if self.random.random() < 0.03:
             path = "/static/" + self.random.choice(STATIC)
         method = self.random.choice(("GET", "GET", "GET", "POST"))
@@ -217,54 +231,61 @@ class Fuzzer:
             method = self.random.choice(METHODS)
         if method == "POST" and self.random.random() < 0.5:
             kind = self.random.choice(BODIES)
-            return self._sent(method, path, who, body=nasty.octets(self.random), kind=kind)
-        return self._sent(method, path + self._query(), who)
+            return self._build_request(
+                method, path, role, body=nasty.pick_octets(self.random), kind=kind
+            )
+        return self._build_request(method, path + self._build_query(), role)
 
-    def _query(self) -> str:
+    def _build_query(self) -> str:
         count = self.random.choice((0, 1, 1, 2, 3))
         pairs = [
-            f"{self._name()}={nasty.quoted(self.random, nasty.word(self.random))}"
+            f"{self._pick_name()}={nasty.quote_or_spoil(self.random, nasty.pick_word(self.random))}"
             for _ in range(count)
         ]
         return "?" + "&".join(pairs) if pairs else ""
 
-    def _name(self) -> str:
+    def _pick_name(self) -> str:
         if self.random.random() < 0.1:
-            return nasty.quoted(self.random, nasty.word(self.random))
+            return nasty.quote_or_spoil(self.random, nasty.pick_word(self.random))
         return quote(self.random.choice(self.names))
 
-    def _filled(self, form: Form, who: str) -> Sent:
+    def _fill_form(self, form: Form, role: str) -> RawRequest:
         """Return a form with one or two of its fields malformed, or left out."""
         fields = [(name, value) for name, value in form.fields if name != "csrfmiddlewaretoken"]
-        spoiled = {self.random.randrange(len(fields)) for _ in range(2)} if fields else set()
+        malformed = {self.random.randrange(len(fields)) for _ in range(2)} if fields else set()
         if self.random.random() < 0.1 and fields:
-            fields.pop(spoiled.pop())
-        filled = [
-            (name, nasty.word(self.random) if place in spoiled else value)
-            for place, (name, value) in enumerate(fields)
+            fields.pop(malformed.pop())
+        fields_to_send = [
+            (name, nasty.pick_word(self.random) if index in malformed else value)
+            for index, (name, value) in enumerate(fields)
         ]
         path = quote(form.action, safe="/%")
         if self.random.random() < 0.3:
-            body, kind = _parts(self.random, filled), self.random.choice(BODIES[-6:-3])
+            body, kind = (
+                _encode_multipart(self.random, fields_to_send),
+                self.random.choice(BODIES[-6:-3]),
+            )
         else:
-            body, kind = self._encoded(filled), BODIES[0]
-        return self._sent("POST", path, who, body=body, kind=kind)
+            body, kind = self._encode_fields(fields_to_send), BODIES[0]
+        return self._build_request("POST", path, role, body=body, kind=kind)
 
-    def _encoded(self, fields: Sequence[tuple[str, str]]) -> bytes:
-        pairs = (f"{quote(name)}={nasty.quoted(self.random, value)}" for name, value in fields)
+    def _encode_fields(self, fields: Sequence[tuple[str, str]]) -> bytes:
+        pairs = (
+            f"{quote(name)}={nasty.quote_or_spoil(self.random, value)}" for name, value in fields
+        )
         return "&".join(pairs).encode()
 
-    def _sent(
+    def _build_request(
         self,
         method: str,
         target: str,
-        who: str,
+        role: str,
         *,
         body: bytes = b"",
         kind: str = "",
         odd: float = 1,
-    ) -> Sent:
-        cookies = [f"csrftoken={TOKEN}", f"sessionid={self.sessions[who]}"]
+    ) -> RawRequest:
+        cookies = [f"csrftoken={TOKEN}", f"sessionid={self.sessions[role]}"]
         headers = {"Host": b"127.0.0.1:8000", "X-CSRFToken": TOKEN.encode()}
         if kind:
             headers["Content-Type"] = kind.encode("latin-1")
@@ -274,45 +295,45 @@ class Fuzzer:
             headers["HX-Request"] = b"true"
         if self.random.random() < odd * 0.2:
             names = ("messages", "csrftoken", "sessionid", "theme", "type")
-            value = nasty.header(self.random).decode("latin-1")
+            value = nasty.build_header(self.random).decode("latin-1")
             cookies.append(f"{self.random.choice(names)}={value}")
         headers["Cookie"] = "; ".join(cookies).encode("latin-1")
         for _ in range(self.random.choice((0, 0, 1, 2)) if odd else 0):
-            headers[self.random.choice(HEADERS)] = nasty.header(self.random)
+            headers[self.random.choice(HEADERS)] = nasty.build_header(self.random)
         raw = [(name.lower().encode(), value) for name, value in headers.items()]
         address = f"10.{self.random.getrandbits(8)}.{self.random.getrandbits(8)}.7"
-        return Sent(method, target, raw, body, address)
+        return RawRequest(method, target, raw, body, address)
 
     # Sockets
 
-    async def _socket(self) -> None:
-        who = self.random.choice(("anonymous", "person", "person", "administrator"))
+    async def _try_socket(self) -> None:
+        role = self.random.choice(("anonymous", "person", "person", "administrator"))
         path = self.random.choice(("/ws/", "/ws/", "/ws/", "/ws", "/", "/ws/x", "//ws/", "/ws/%00"))
-        sent = self._sent("GET", path + self._query(), who, odd=0.5)
+        request = self._build_request("GET", path + self._build_query(), role, odd=0.5)
         origin = (b"origin", b"http://127.0.0.1:8000")
         if self.random.random() < 0.9:
-            sent = Sent("GET", sent.target, [*sent.headers, origin])
+            request = RawRequest("GET", request.target, [*request.headers, origin])
         streams = tuple(f'"{uuid}"' for uuid in self.known["uuid"])
-        frames = [nasty.frame(self.random, streams) for _ in range(self.random.randrange(6))]
-        with Heard() as heard:
+        frames = [nasty.build_frame(self.random, streams) for _ in range(self.random.randrange(6))]
+        with ProblemHandler() as problems:
             try:
-                answers = await sending.socket(self.application, sent, frames)
+                answers = await sending.open_socket(self.application, request, frames)
             except Exception as error:
-                self.fails.append(f"{error!r}: {sent} {frames!r:.1000}")
+                self.failures.append(f"{error!r}: {request} {frames!r:.1000}")
                 return
         codes = [answer.get("code") for answer in answers]
-        if heard.records or not answers or 1011 in codes or 4011 in codes:
-            said = [logging.Formatter().format(record)[-1500:] for record in heard.records]
-            self.fails.append(f"{answers!r:.300} {said}: {sent} {frames!r:.1000}")
+        if problems.records or not answers or 1011 in codes or 4011 in codes:
+            messages = [logging.Formatter().format(record)[-1500:] for record in problems.records]
+            self.failures.append(f"{answers!r:.300} {messages}: {request} {frames!r:.1000}")
 
 
-def _parts(random: Random, fields: Sequence[tuple[str, str]]) -> bytes:
+def _encode_multipart(random: Random, fields: Sequence[tuple[str, str]]) -> bytes:
     """Encode the fields as multipart/form-data, sometimes malformed."""
-    made = []
+    parts = []
     for name, value in fields:
         extra = random.choice(("", "", "; filename=x", '; filename="\0"', "; filename*=utf-8''%00"))
         coding = random.choice(("", "", "", "Content-Transfer-Encoding: base64\r\n"))
-        about = f'Content-Disposition: form-data; name="{name}"{extra}\r\n{coding}'
-        made.append(f"--b\r\n{about}\r\n{value}\r\n")
+        header = f'Content-Disposition: form-data; name="{name}"{extra}\r\n{coding}'
+        parts.append(f"--b\r\n{header}\r\n{value}\r\n")
     end = random.choice(("--b--\r\n", "--b--\r\n", "--b\r\n", ""))
-    return ("".join(made) + end).encode(errors="surrogatepass")
+    return ("".join(parts) + end).encode(errors="surrogatepass")

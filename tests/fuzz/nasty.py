@@ -95,7 +95,7 @@ WORDS = (
 )
 
 
-def word(random: Random) -> str:
+def pick_word(random: Random) -> str:
     """Return a text, sometimes two joined ones, or a random one."""
     if random.random() < 0.1:
         return "".join(chr(random.choice((9, 0, 255, 0xD800, 0xFFFF, 0x10FFFF))) for _ in range(4))
@@ -104,24 +104,28 @@ def word(random: Random) -> str:
     return random.choice(WORDS)
 
 
-def octets(random: Random) -> bytes:
+def pick_octets(random: Random) -> bytes:
     """Return bytes that are no text in any encoding, or in another one than announced."""
-    made = random.choice(
+    octets = random.choice(
         (b"\xff\xfe", b"\xc0\x80", b"\xed\xa0\x80", b"\xf5", b"\0", b"%", b"%u0000")
     )
-    return made * random.choice((1, 1, 3, 200))
+    return octets * random.choice((1, 1, 3, 200))
 
 
-def quoted(random: Random, value: str) -> str:
+def quote_or_spoil(random: Random, value: str) -> str:
     """Encode for an address or a form; sometimes return bytes that are not UTF-8 instead."""
     if random.random() < 0.1:
-        return quote_from_bytes(octets(random), safe="")
+        return quote_from_bytes(pick_octets(random), safe="")
     return quote(value, safe="", errors="surrogatepass")
 
 
-def header(random: Random) -> bytes:
+def build_header(random: Random) -> bytes:
     """Return the value of a header as a server would pass it."""
-    raw = octets(random) if random.random() < 0.2 else word(random).encode(errors="surrogatepass")
+    raw = (
+        pick_octets(random)
+        if random.random() < 0.2
+        else pick_word(random).encode(errors="surrogatepass")
+    )
     return raw.translate(None, b"\0\r\n")[:8000]
 
 
@@ -150,10 +154,10 @@ NUMBERS = (
 TYPES = ("hello", "follow", "unfollow", "stop", "ping", "pong", "chunk", "__init__", "\\ud800", "")
 
 
-def frame(random: Random, streams: tuple[str, ...]) -> str | bytes:
+def build_frame(random: Random, streams: tuple[str, ...]) -> str | bytes:
     """Return a socket's frame: almost correct, incorrect, or no text at all."""
     if random.random() < 0.1:
-        return octets(random)
+        return pick_octets(random)
     if random.random() < 0.3:
         return random.choice(JSON)
     names = {"stream": (*streams, '"\\u0000"', '"x"', *NUMBERS), "after": NUMBERS, "n": NUMBERS}

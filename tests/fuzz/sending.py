@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 Headers = Sequence[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """A sent request, to be shown if its response is a server error."""
+class RawRequest:
+    """A request, printed if its response is a server error."""
 
     method: str
     target: str
@@ -26,56 +26,58 @@ class Sent:
         return f"{self.method} {self.target[:300]} {self.headers!r:.1500} {self.body[:500]!r}"
 
 
-def _scope(sent: Sent, kind: str) -> dict[str, Any]:
-    path, _, query = sent.target.partition("?")
+def _build_scope(request: RawRequest, kind: str) -> dict[str, Any]:
+    path, _, query = request.target.partition("?")
     return {
         "type": kind,
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
-        "method": sent.method,
+        "method": request.method,
         "scheme": "http" if kind == "http" else "ws",
         "path": unquote(path),  # as Daphne and Uvicorn do
         "raw_path": path.encode("latin-1", "replace"),
         "query_string": query.encode("latin-1", "replace"),
         "root_path": "",
-        "headers": [*sent.headers],
-        "client": (sent.address, 50_000),
+        "headers": [*request.headers],
+        "client": (request.address, 50_000),
         "server": ("127.0.0.1", 8000),
         "subprotocols": [],
         "extensions": {},
     }
 
 
-async def request(application: Any, sent: Sent) -> tuple[int, str, str]:
-    """The status, the content type and the text of the response."""
+async def send_http(application: Any, request: RawRequest) -> tuple[int, str, str]:
+    """Send a request. Return the status, the content type and the text of the response."""
     parts: list[dict[str, Any]] = []
-    incoming = [{"type": "http.request", "body": sent.body, "more_body": False}]
+    incoming = [{"type": "http.request", "body": request.body, "more_body": False}]
 
     async def receive() -> dict[str, Any]:
         if incoming:
             return incoming.pop()
-        await asyncio.sleep(SECONDS)  # the client stays connected for the complete response
+        await asyncio.sleep(TIMEOUT_SECONDS)  # the client stays connected for the complete response
         return {"type": "http.disconnect"}
 
     async def send(part: dict[str, Any]) -> None:
         parts.append(part)
 
-    await asyncio.wait_for(application(_scope(sent, "http"), receive, send), SECONDS)
+    await asyncio.wait_for(
+        application(_build_scope(request, "http"), receive, send), TIMEOUT_SECONDS
+    )
     start, *bodies = parts
     headers = {name.lower(): value for name, value in start["headers"]}
     text = b"".join(part.get("body", b"") for part in bodies).decode(errors="replace")
     return start["status"], headers.get(b"content-type", b"").decode("latin-1"), text
 
 
-async def socket(
+async def open_socket(
     application: Any,
-    sent: Sent,
+    request: RawRequest,
     frames: Sequence[str | bytes],
     extensions: Mapping[str, Any] | None = None,
 ) -> list[Any]:
     """Return the messages that the application sends over a socket when a client sends these
     frames, on a server with these extensions."""
-    scope = _scope(sent, "websocket") | {"extensions": extensions or {}}
+    scope = _build_scope(request, "websocket") | {"extensions": extensions or {}}
     incoming: list[dict[str, Any]] = [{"type": "websocket.connect"}]
     for frame in frames:
         kind = "text" if isinstance(frame, str) else "bytes"
@@ -87,11 +89,11 @@ async def socket(
         await asyncio.sleep(0)
         if incoming:
             return incoming.pop(0)
-        await asyncio.sleep(SECONDS)  # a closed socket sends nothing more
+        await asyncio.sleep(TIMEOUT_SECONDS)  # a closed socket sends nothing more
         return {"type": "websocket.disconnect", "code": 1001}
 
     async def send(part: dict[str, Any]) -> None:
         answers.append(part)
 
-    await asyncio.wait_for(application(scope, receive, send), SECONDS)
+    await asyncio.wait_for(application(scope, receive, send), TIMEOUT_SECONDS)
     return answers

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from django.urls import URLResolver, get_resolver
 
 ROOT = Path(__file__).resolve().parents[2]
-READ = re.compile(r"""(?:GET|POST|COOKIES)(?:\.get\(|\.getlist\(|\[)\s*["'](\w+)["']""")
+FIELD_READ = re.compile(r"""(?:GET|POST|COOKIES)(?:\.get\(|\.getlist\(|\[)\s*["'](\w+)["']""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,38 +33,38 @@ class Form:
 
     @property
     def kind(self) -> tuple[str, tuple[str, ...]]:
-        """The same value for two equivalent forms."""
+        """Return the same value for two equivalent forms."""
         path = re.sub(r"[0-9a-f-]{36}|\d+", "*", self.action)
         return path, tuple(sorted({name for name, _ in self.fields}))
 
 
-def addresses() -> list[Address]:
-    return sorted(set(_below(get_resolver(), "/")), key=lambda address: address.template)
+def list_addresses() -> list[Address]:
+    return sorted(set(_walk_urls(get_resolver(), "/")), key=lambda address: address.template)
 
 
-def _below(resolver: URLResolver, before: str) -> Iterator[Address]:
+def _walk_urls(resolver: URLResolver, before: str) -> Iterator[Address]:
     for key in resolver.reverse_dict:
         for possibilities, *_ in resolver.reverse_dict.getlist(key):
             for template, names in possibilities:
                 yield Address(before + template, tuple(names))
     for prefix, inner in resolver.namespace_dict.values():
-        yield from _below(inner, before + prefix)
+        yield from _walk_urls(inner, before + prefix)
 
 
-def names_read() -> list[str]:
+def find_read_names() -> list[str]:
     """Return the names of queries and fields that the project's own code reads."""
-    found: set[str] = set()
+    names: set[str] = set()
     for folder in ("accounts", "chat", "config", "streaming"):
         for file in (ROOT / folder).rglob("*.py"):
-            found.update(READ.findall(file.read_text()))
-    return sorted(found)
+            names.update(FIELD_READ.findall(file.read_text()))
+    return sorted(names)
 
 
 @dataclass
 class Page(HTMLParser):
-    """Return the forms of a page, and the queries of its links."""
+    """The forms of a page, and the queries of its links."""
 
-    at: str
+    path: str
     forms: list[Form] = field(default_factory=list)
     queries: set[str] = field(default_factory=set)
 
@@ -74,15 +74,15 @@ class Page(HTMLParser):
         self._fields: list[tuple[str, str]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
+        attributes = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self._action = urlsplit(given.get("action") or self.at).path
+            self._action = urlsplit(attributes.get("action") or self.path).path
             self._fields = []
         if tag == "a":
-            self.queries.update(parse_qs(urlsplit(given.get("href", "")).query))
+            self.queries.update(parse_qs(urlsplit(attributes.get("href", "")).query))
         is_field = tag in {"input", "select", "textarea", "button"}
-        if is_field and self._action is not None and given.get("name"):
-            self._fields.append((given["name"], given.get("value", "")))
+        if is_field and self._action is not None and attributes.get("name"):
+            self._fields.append((attributes["name"], attributes.get("value", "")))
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form" and self._action is not None:

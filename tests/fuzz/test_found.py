@@ -15,20 +15,20 @@ from config.logs import MAX_LOG_MESSAGE_CHARS, ClientErrorFilter
 from tests.chat.factories import ask
 from tests.factories import create_signed_in_client
 from tests.fuzz import sending
-from tests.fuzz.sending import Sent
+from tests.fuzz.sending import RawRequest
 
 HOST = (b"host", b"127.0.0.1:8000")
 TOKEN = b"t" * 32
 URLENCODED = "application/x-www-form-urlencoded"
 
 
-async def posted(path: str, kind: str, body: bytes, *more: tuple[bytes, bytes]) -> int:
+async def post(path: str, kind: str, body: bytes, *more: tuple[bytes, bytes]) -> int:
     """Return the status, with a valid token."""
     from config.asgi import application
 
     token = [(b"cookie", b"csrftoken=" + TOKEN), (b"x-csrftoken", TOKEN)]
     headers = [HOST, (b"content-type", kind.encode()), *token, *more]
-    status, _, _ = await sending.request(application, Sent("POST", path, headers, body))
+    status, _, _ = await sending.send_http(application, RawRequest("POST", path, headers, body))
     return status
 
 
@@ -55,21 +55,21 @@ def test_an_address_with_a_nul_is_refused(owner: User, address: str) -> None:
 @pytest.mark.parametrize("kind", [URLENCODED, "multipart/form-data; boundary=b"])
 async def test_a_form_in_another_charset_than_utf_8_is_refused(kind: str, charset: str) -> None:
     body = b'--b\r\nContent-Disposition: form-data; name="email"\r\n\r\n\xff\r\n--b--\r\n'
-    assert await posted("/accounts/login/", f"{kind}; charset={charset}", body) == 400
-    assert await posted("/no/such/page/", f"{kind}; charset={charset}", body) == 400
+    assert await post("/accounts/login/", f"{kind}; charset={charset}", body) == 400
+    assert await post("/no/such/page/", f"{kind}; charset={charset}", body) == 400
 
 
 @pytest.mark.django_db(transaction=True)
 async def test_an_unreadable_form_at_an_unknown_address_is_not_found() -> None:
     kind = "multipart/form-data; boundary=" + "b" * 500
-    assert await posted("/no/such/page/", kind, b"\xff") == 404
-    assert await posted("/accounts/login/", kind, b"\xff") == 400
+    assert await post("/no/such/page/", kind, b"\xff") == 404
+    assert await post("/accounts/login/", kind, b"\xff") == 400
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("length", [b"", b"\\", b"-1", b"1e3", b"\xb2", b"9" * 5000])
 async def test_an_invalid_content_length_is_refused(length: bytes) -> None:
-    status = await posted("/accounts/login/", URLENCODED, b"a=b", (b"content-length", length))
+    status = await post("/accounts/login/", URLENCODED, b"a=b", (b"content-length", length))
     assert status == {b"": 200, b"9" * 5000: 413}.get(length, 400)
 
 
@@ -98,7 +98,9 @@ async def test_a_socket_at_a_wrong_address_is_refused(
     from config.asgi import application
 
     headers = [HOST, (b"origin", b"http://127.0.0.1:8000")]
-    answers = await sending.socket(application, Sent("GET", path, headers), [], extensions)
+    answers = await sending.open_socket(
+        application, RawRequest("GET", path, headers), [], extensions
+    )
     if extensions:
         assert [answers[0]["status"], len(answers)] == [404, 2]
     else:
@@ -122,8 +124,8 @@ def test_an_error_in_our_code_is_logged_with_its_traceback() -> None:
     try:
         raise LookupError("ours")
     except LookupError as error:
-        about = (type(error), error, error.__traceback__)
-    record = logging.LogRecord("django.request", logging.ERROR, "", 0, "Oh", None, about)
+        error_info = (type(error), error, error.__traceback__)
+    record = logging.LogRecord("django.request", logging.ERROR, "", 0, "Oh", None, error_info)
     record.status_code = 500
     assert ClientErrorFilter().filter(record)
     assert "LookupError: ours" in logging.Formatter().format(record)
@@ -140,12 +142,12 @@ def as_administrator(owner: User) -> Client:
 
 @pytest.mark.parametrize("day", DAYS)
 @pytest.mark.parametrize(
-    ("listed", "field"), [("accounts/user", "date_joined"), ("chat/conversation", "updated_at")]
+    ("path", "field"), [("accounts/user", "date_joined"), ("chat/conversation", "updated_at")]
 )
 def test_a_list_of_the_admin_accepts_impossible_dates(
-    as_administrator: Client, listed: str, field: str, day: str
+    as_administrator: Client, path: str, field: str, day: str
 ) -> None:
-    answer = as_administrator.get(f"/admin/{listed}/?{field}__{day.format(field)}")
+    answer = as_administrator.get(f"/admin/{path}/?{field}__{day.format(field)}")
     assert answer.status_code in (200, 302)
 
 

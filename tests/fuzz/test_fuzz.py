@@ -19,24 +19,23 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),  # as on a server
 ]
 
-NOBODY_LISTENS = "http://127.0.0.1:9"
+CLOSED_PORT_URL = "http://127.0.0.1:9"
 SEEDS = [int(seed) for seed in os.environ.get("FUZZ_SEEDS", "1").split(",")]
 """Of the long run: each seed for ten minutes."""
 PROVE_SECONDS = float(os.environ.get("FUZZ_SECONDS", "600"))
 
 
 @pytest.fixture(autouse=True)
-def no_limits(settings: Settings) -> Iterator[None]:
-    """Switch the rate limits off, which would soon refuse so many requests; and no provider is
-    called."""
+def disable_limits(settings: Settings) -> Iterator[None]:
+    """Switch off the rate limits, which would soon refuse so many requests, and the providers."""
     settings.ACCOUNT_RATE_LIMITS = False
     for name in ("OPENAI", "ANTHROPIC", "GOOGLE_GEMINI"):
-        setattr(settings, f"{name}_BASE_URL", NOBODY_LISTENS)
+        setattr(settings, f"{name}_BASE_URL", CLOSED_PORT_URL)
     yield
     cache.clear()
 
 
-async def found(seed: int, requests: int, sockets: int) -> list[str]:
+async def run_fuzzer(seed: int, requests: int, sockets: int) -> list[str]:
     from config.asgi import application
 
     fuzzer = Fuzzer(application, seed)
@@ -44,14 +43,14 @@ async def found(seed: int, requests: int, sockets: int) -> list[str]:
         await fuzzer.run(requests, sockets)
     finally:
         await hubs.close()
-    for fail in fuzzer.fails:
-        print(f"Seed {seed} found: {fail}\n")
-    return fuzzer.fails
+    for failure in fuzzer.failures:
+        print(f"Seed {seed} found: {failure}\n")
+    return fuzzer.failures
 
 
 async def test_malformed_requests_cause_no_server_error() -> None:
     assert django_settings.DEBUG is False
-    assert await found(seed=1, requests=500, sockets=100) == []
+    assert await run_fuzzer(seed=1, requests=500, sockets=100) == []
 
 
 @pytest.mark.prove
@@ -61,6 +60,6 @@ async def test_ten_minutes_of_malformed_requests_cause_no_server_error(seed: int
     end = time.monotonic() + PROVE_SECONDS
     tries = 0
     while time.monotonic() < end:
-        assert await found(seed * 1_000_000 + tries, requests=500, sockets=100) == []
+        assert await run_fuzzer(seed * 1_000_000 + tries, requests=500, sockets=100) == []
         tries += 1
     print(f"{600 * tries} inputs of seed {seed} were answered without an error")

@@ -14,20 +14,20 @@ from tests.fuzz.test_fuzz import PROVE_SECONDS, SEEDS
 from tools.deployment.deployment import Deployment
 
 
-def found(server_deployment: Deployment, seed: int, requests: int) -> list[str]:
+def send_malformed(server_deployment: Deployment, seed: int, requests: int) -> list[str]:
     """Return the first line of each bad response, or the log, with the bytes that were sent."""
     random = Random(seed)
-    fails = []
-    read = len(server_deployment.web.output())
+    failures = []
+    read_chars = len(server_deployment.web.output())
     for _ in range(requests):
-        sent = raw.request(random)
-        answer = raw.answered(server_deployment.web.port, sent)
-        log = server_deployment.web.output()[read:]
-        read += len(log)
+        sent = raw.build_request(random)
+        answer = raw.send_bytes(server_deployment.web.port, sent)
+        log = server_deployment.web.output()[read_chars:]
+        read_chars += len(log)
         if answer.split(b" ")[1:2] == [b"500"] or "Traceback" in log:
-            fails.append(f"{answer!r} {log[-1500:]}: {sent!r:.1500}")
-            print(f"Seed {seed} found: {fails[-1]}\n")
-    return fails
+            failures.append(f"{answer!r} {log[-1500:]}: {sent!r:.1500}")
+            print(f"Seed {seed} found: {failures[-1]}\n")
+    return failures
 
 
 HEADERS = ("Sec-WebSocket-Protocol", "X-Forwarded-For", "Daphne-Root-Path", "Cookie", "Referer")
@@ -40,10 +40,14 @@ def test_a_byte_beyond_ascii_is_no_server_error(
 ) -> None:
     before = len(server_deployment.web.output())
     for headers in (raw.HANDSHAKE, raw.HANDSHAKE[:1]):
-        lines = [key + b": " + told for key, told in headers if key != name.encode()]
+        lines = [
+            key + b": " + header_value for key, header_value in headers if key != name.encode()
+        ]
         sent = b"\r\n".join([b"GET /ws/ HTTP/1.1", *lines, name.encode() + b": " + value, b"\r\n"])
         # Ten sockets a second of anonymous clients get an answer.
-        code = raw.answered(server_deployment.web.port, sent, MAX_REFUSAL_DELAY_SECONDS).split()[1]
+        code = raw.send_bytes(server_deployment.web.port, sent, MAX_REFUSAL_DELAY_SECONDS).split()[
+            1
+        ]
         assert code in {b"400", b"403", b"404", b"101"}
         is_read = name in HEADERS[:2] and not value.isascii()
         assert code == b"400" or not is_read or server_deployment.server == "uvicorn"
@@ -53,7 +57,7 @@ def test_a_byte_beyond_ascii_is_no_server_error(
 def test_malformed_bytes_cause_no_server_error(
     server_deployment: Deployment,
 ) -> None:
-    assert found(server_deployment, seed=1, requests=300) == []
+    assert send_malformed(server_deployment, seed=1, requests=300) == []
 
 
 @pytest.mark.prove
@@ -65,6 +69,6 @@ def test_more_malformed_bytes_cause_no_server_error(
     end = time.monotonic() + PROVE_SECONDS / 5
     tries = 0
     while time.monotonic() < end:
-        assert found(server_deployment, seed * 1_000_000 + tries, requests=300) == []
+        assert send_malformed(server_deployment, seed * 1_000_000 + tries, requests=300) == []
         tries += 1
     print(f"{300 * tries} inputs of seed {seed} were answered without an error")
