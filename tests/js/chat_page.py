@@ -31,16 +31,16 @@ def render_chat_page(action: str, articles: tuple[MessageView, ...] = (), **comp
         ModelGroup(provider, not provider.needs_key, models)
         for provider, models in group_by_provider(all_models()).items()
     )
-    usual = dict.fromkeys((field.name for field in fields(Composer)), "")
+    blank_fields = dict.fromkeys((field.name for field in fields(Composer)), "")
     model = next(model for model in all_models() if model.id == composer.get("model", "demo"))
-    given = {
+    defaults = {
         "action": action,
         "request_id": str(uuid4()),
         "model": "demo",
         "is_model_unavailable": False,
         "settings": build_setting_rows({}, model),
     }
-    form = Composer(**(usual | given | {"groups": groups} | composer))  # type: ignore[arg-type]
+    form = Composer(**(blank_fields | defaults | {"groups": groups} | composer))  # type: ignore[arg-type]
     context = {
         "conversation": action != "/c/",
         "title": "Tides",
@@ -75,7 +75,7 @@ def build_ended_exchange(text: str) -> tuple[MessageView, MessageView]:
 
 
 class ChatServer:
-    """Answers what the page asks, and remembers it."""
+    """Answers the requests of the page, and records them."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -85,16 +85,16 @@ class ChatServer:
         self.held: list[Route] = []
         page.route_web_socket("**/ws/", lambda socket: None)
         page.route(SIDEBAR, lambda route: route.fulfill(body=""))
-        page.route("**/messages/", self.hear)
-        page.route("**/c/", self.hear)
-        page.route("**/stop/", self.hear_stop)
+        page.route("**/messages/", self.record_message)
+        page.route("**/c/", self.record_message)
+        page.route("**/stop/", self.record_stop)
 
-    def hear(self, route: Route) -> None:
+    def record_message(self, route: Route) -> None:
         fields = parse_qs(route.request.post_data or "", keep_blank_values=True)
         self.sent.append({name: values[0] for name, values in fields.items()})
         self.answer(route)
 
-    def hear_stop(self, route: Route) -> None:
+    def record_stop(self, route: Route) -> None:
         self.stopped.append(route.request.url)
         route.fulfill(status=204)
 
@@ -104,9 +104,9 @@ class ChatServer:
         headers = {"HX-Push-Url": CHAT} if route.request.url.endswith("/c/") else {}
         route.fulfill(body=body, headers=headers)
 
-    def until(self, true: Callable[[], bool]) -> None:
+    def wait_until(self, condition: Callable[[], bool]) -> None:
         deadline = monotonic() + 10
-        while not true():
+        while not condition():
             assert monotonic() < deadline
             self.page.wait_for_timeout(20)
 

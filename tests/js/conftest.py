@@ -19,21 +19,21 @@ def site() -> Iterator[str]:
 
 
 @pytest.fixture
-def complaints() -> Iterator[list[str]]:
-    """Errors of the page and violations of the policy. A test fails if there are any at its end."""
-    heard: list[str] = []
-    yield heard
-    assert heard == []
+def page_errors() -> Iterator[list[str]]:
+    """Collect errors of the page and violations of the policy. At the end none may remain."""
+    errors: list[str] = []
+    yield errors
+    assert errors == []
 
 
 @pytest.fixture
-def page(browser: Browser, site: str, complaints: list[str]) -> Iterator[Page]:
+def page(browser: Browser, site: str, page_errors: list[str]) -> Iterator[Page]:
     context = browser.new_context(base_url=site)
     page = context.new_page()
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("pageerror", lambda error: page_errors.append(str(error)))
     page.on(
         "console",
-        lambda message: complaints.append(message.text) if message.type == "error" else None,
+        lambda message: page_errors.append(message.text) if message.type == "error" else None,
     )
     page.goto("/")
     yield page

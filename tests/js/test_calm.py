@@ -27,16 +27,16 @@ WATCH = """() => {
                 if (node && !node.parentElement?.closest(".topbar") && !node.matches?.(".new-text"))
                     window.shifted.push(node.className || node.nodeName);
     }).observe({ type: "layout-shift" });
-    window.said = new Set();
+    window.announced = new Set();
     const regions = "[role=status], [role=alert], [aria-live=polite]";
     const listen = () => document.querySelectorAll(regions)
-        .forEach((region) => window.said.add(region.textContent.trim()));
+        .forEach((region) => window.announced.add(region.textContent.trim()));
     new MutationObserver(listen).observe(document.body, { subtree: true, childList: true });
     listen();
 }"""
 
 PARAGRAPH = "The moon is late by fifty minutes a day, and the water follows it as well as it can. "
-BEGUN = "\n\n".join(
+FIRST_TEXT = "\n\n".join(
     [
         "Words to hold on to.",
         "```python\nprint('tide')\n```",
@@ -76,7 +76,7 @@ WATCH_BLOCKS = """() => {
     look();
 }"""
 
-MATHS = [
+MATHS_PIECES = [
     "\n\nThe sum $\\sum_{i=1}^n i$ is",
     " known.\n\n$$\n\\frac{a}{b}\n",
     "$$\n\nAfter it:\n\n- one, $\\frac{1}{2}$, of\n",
@@ -87,16 +87,16 @@ MATHS = [
 ]
 
 
-class Growing:
+class GrowingReply:
     """A long reply in the middle of its text, and the server at the other end of its socket."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.index = 0
-        self.text = BEGUN
+        self.text = FIRST_TEXT
         self.socket: WebSocketRoute | None = None
         self.question, self.answer = build_running_exchange("Why do tides lag?")
-        self.answer = replace(self.answer, text=BEGUN, index=0)
+        self.answer = replace(self.answer, text=FIRST_TEXT, index=0)
         with override_settings(STORAGES=PLAIN_STORAGES, STATIC_URL="/static/"):
             Files.pages[CHAT] = render_chat_page(f"{CHAT}messages/", (self.question, self.answer))
         page.route_web_socket("**/ws/", self.accept)
@@ -114,43 +114,43 @@ class Growing:
         assert self.socket is not None
         self.socket.send(json.dumps({"stream": STREAM, **frame}))
 
-    def write(self, pieces: Iterable[str] = PIECES) -> None:
-        """All the pieces, each shown before the next is sent."""
+    def send_pieces(self, pieces: Iterable[str] = PIECES) -> None:
+        """Send all pieces, each once the page shows the one before."""
         for piece in pieces:
-            self.add(piece)
+            self.send_piece(piece)
         expect(self.page.locator("live-reply .prose > p").last).to_have_text(
             "The last words of all."
         )
 
-    def add(self, piece: str) -> None:
+    def send_piece(self, piece: str) -> None:
         self.index += 1
         self.text += piece
         frame = {"type": "chunk", "first": self.index, "index": self.index, "kind": "text"}
         self.send(frame | {"delta": piece})
-        shown = "text => document.querySelector('live-reply').text === text"
-        self.page.wait_for_function(shown, arg=self.text)
-        self.frame()
+        has_text = "text => document.querySelector('live-reply').text === text"
+        self.page.wait_for_function(has_text, arg=self.text)
+        self.wait_for_frame()
 
-    def end(self) -> None:
-        """As it ends well, with the foot that the server makes then."""
+    def finish(self) -> None:
+        """End the reply as completed, with the footer that the server renders."""
         details = (("Model", "demo"), ("Duration", "3 s"))
-        ended = replace(self.answer, state="completed", text=self.text, details=details)
-        body = self.rendered(ended)
+        ended_view = replace(self.answer, state="completed", text=self.text, details=details)
+        body = self.render(ended_view)
         self.page.route("**/m/*/", lambda route: route.fulfill(body=body))
-        over = {"type": "end", "state": "completed", "next": self.index + 1}
-        self.send(over | {"finish_reason": "stop", "error": None})
+        end_frame = {"type": "end", "state": "completed", "next": self.index + 1}
+        self.send(end_frame | {"finish_reason": "stop", "error": None})
         expect(self.page.get_by_role("button", name="Regenerate")).to_be_visible()
-        self.frame()
+        self.wait_for_frame()
 
-    def rendered(self, article: MessageView) -> str:
+    def render(self, article: MessageView) -> str:
         with override_settings(STORAGES=PLAIN_STORAGES, STATIC_URL="/static/"):
             return render_to_string("chat/messages/_message.html", {"message": article})
 
-    def frame(self) -> None:
+    def wait_for_frame(self) -> None:
         self.page.evaluate("() => new Promise(requestAnimationFrame)")
 
-    def top(self, text: str) -> float:
-        """Of a paragraph, from the top of the window."""
+    def get_top(self, text: str) -> float:
+        """Return the distance of a paragraph from the top of the window."""
         top: float = self.page.evaluate(
             """(text) => [...document.querySelectorAll("live-reply :is(p, li)")]
                 .findLast((block) => block.textContent.includes(text))
@@ -161,105 +161,107 @@ class Growing:
 
 
 @pytest.fixture
-def growing(page: Page) -> Iterator[Growing]:
-    yield Growing(page)
+def growing_reply(page: Page) -> Iterator[GrowingReply]:
+    yield GrowingReply(page)
     Files.pages.clear()
 
 
-def test_the_page_does_not_jump_while_a_reply_grows_and_ends(growing: Growing) -> None:
-    page = growing.page
+def test_the_page_does_not_jump_while_a_reply_grows_and_ends(growing_reply: GrowingReply) -> None:
+    page = growing_reply.page
     page.evaluate("scrollTo(0, 40)")
-    growing.frame()
-    growing.frame()
-    before = (growing.top("The moon"), page.evaluate("scrollY"))
-    growing.write()
+    growing_reply.wait_for_frame()
+    growing_reply.wait_for_frame()
+    before = (growing_reply.get_top("The moon"), page.evaluate("scrollY"))
+    growing_reply.send_pieces()
     expect(page.get_by_role("button", name="Latest")).to_be_visible()
-    growing.end()
-    assert (growing.top("The moon"), page.evaluate("scrollY")) == before
+    growing_reply.finish()
+    assert (growing_reply.get_top("The moon"), page.evaluate("scrollY")) == before
     assert page.evaluate("window.shifted") == []
     page.get_by_role("button", name="Latest").click()
     expect(page.get_by_text("The last words of all.")).to_be_in_viewport()
 
 
-def test_the_last_line_does_not_move_when_a_reply_ends(growing: Growing) -> None:
-    growing.write()
-    expect(growing.page.locator("live-reply .prose > p").last).to_be_in_viewport()
-    before = growing.top("The last words")
-    growing.page.evaluate("window.shifted = []")
-    growing.end()
-    assert growing.top("The last words") == before
-    assert growing.page.evaluate("window.shifted") == []
+def test_the_last_line_does_not_move_when_a_reply_ends(growing_reply: GrowingReply) -> None:
+    growing_reply.send_pieces()
+    expect(growing_reply.page.locator("live-reply .prose > p").last).to_be_in_viewport()
+    before = growing_reply.get_top("The last words")
+    growing_reply.page.evaluate("window.shifted = []")
+    growing_reply.finish()
+    assert growing_reply.get_top("The last words") == before
+    assert growing_reply.page.evaluate("window.shifted") == []
 
 
-def test_no_formula_moves_the_content_below_it(growing: Growing) -> None:
-    formulas = growing.page.locator("live-reply math")
-    growing.add("\n\nHere is $a$ first one.")  # what sets formulas is fetched by now
+def test_no_formula_moves_the_content_below_it(growing_reply: GrowingReply) -> None:
+    formulas = growing_reply.page.locator("live-reply math")
+    growing_reply.send_piece("\n\nHere is $a$ first one.")  # what sets formulas is fetched by now
     expect(formulas).to_have_count(1)
-    growing.page.evaluate(WATCH_BLOCKS)
-    growing.write(MATHS)
-    growing.end()
+    growing_reply.page.evaluate(WATCH_BLOCKS)
+    growing_reply.send_pieces(MATHS_PIECES)
+    growing_reply.finish()
     expect(formulas).to_have_count(8)
-    assert growing.page.evaluate("window.jumped") == []
+    assert growing_reply.page.evaluate("window.jumped") == []
 
 
-def test_katex_is_loaded_when_a_formula_begins(growing: Growing) -> None:
-    with growing.page.expect_request("**/katex.min.js"):
-        growing.add("\n\n$$\nx^2")
-    expect(growing.page.locator("live-reply math")).to_have_count(0)
-    growing.add("\n$$\n\nThat is it.")
-    expect(growing.page.locator("live-reply math")).to_have_count(1)
+def test_katex_is_loaded_when_a_formula_begins(growing_reply: GrowingReply) -> None:
+    with growing_reply.page.expect_request("**/katex.min.js"):
+        growing_reply.send_piece("\n\n$$\nx^2")
+    expect(growing_reply.page.locator("live-reply math")).to_have_count(0)
+    growing_reply.send_piece("\n$$\n\nThat is it.")
+    expect(growing_reply.page.locator("live-reply math")).to_have_count(1)
 
 
-def test_the_last_words_are_no_formula_while_they_may_be_a_price(growing: Growing) -> None:
-    growing.add("\n\nFirst $a$ formula.\n\n")
-    formulas = growing.page.locator("live-reply math")
+def test_the_last_words_are_no_formula_while_they_may_be_a_price(
+    growing_reply: GrowingReply,
+) -> None:
+    growing_reply.send_piece("\n\nFirst $a$ formula.\n\n")
+    formulas = growing_reply.page.locator("live-reply math")
     expect(formulas).to_have_count(1)
-    growing.add("Beer is $5-$")
-    expect(growing.page.locator("live-reply .math")).to_have_count(2)
-    last = growing.page.locator("live-reply .prose > p").last
+    growing_reply.send_piece("Beer is $5-$")
+    expect(growing_reply.page.locator("live-reply .math")).to_have_count(2)
+    last = growing_reply.page.locator("live-reply .prose > p").last
     expect(last).to_have_text("Beer is $5-$")
-    growing.add("6, and $x$")
+    growing_reply.send_piece("6, and $x$")
     expect(last).to_have_text("Beer is $5-$6, and $x$")
     expect(formulas).to_have_count(1)
-    growing.add(" is not.")
+    growing_reply.send_piece(" is not.")
     expect(formulas).to_have_count(2)
 
 
-def test_selection_and_focus_survive_streaming_text(growing: Growing) -> None:
-    page = growing.page
+def test_selection_and_focus_survive_streaming_text(growing_reply: GrowingReply) -> None:
+    page = growing_reply.page
     words = page.get_by_text("Words to hold on to.")
     words.evaluate("(block) => getSelection().selectAllChildren(block)")
     copy = page.get_by_role("button", name="Copy code").first
     copy.focus()
     words.evaluate("(block) => getSelection().selectAllChildren(block)")
-    growing.write()
-    growing.end()
+    growing_reply.send_pieces()
+    growing_reply.finish()
     assert page.evaluate("getSelection().toString()") == "Words to hold on to."
     expect(copy).to_be_focused()
 
 
-def test_the_focus_stays_on_a_button_when_a_reply_ends(growing: Growing) -> None:
-    copy = growing.page.get_by_role("button", name="Copy", exact=True)
+def test_the_focus_stays_on_a_button_when_a_reply_ends(growing_reply: GrowingReply) -> None:
+    copy = growing_reply.page.get_by_role("button", name="Copy", exact=True)
     copy.focus()
-    growing.write()
-    growing.end()
+    growing_reply.send_pieces()
+    growing_reply.finish()
     expect(copy).to_be_focused()
 
 
-def test_screen_readers_announce_the_state_and_never_the_text(growing: Growing) -> None:
-    growing.write()
-    growing.end()
-    expect(growing.page.get_by_role("status").first).to_have_text("Reply finished")
-    said = set(growing.page.evaluate("[...window.said]"))
-    assert said <= {"", "Replying…", "Reply finished"}
+def test_screen_readers_announce_the_state_and_never_the_text(growing_reply: GrowingReply) -> None:
+    growing_reply.send_pieces()
+    growing_reply.finish()
+    expect(growing_reply.page.get_by_role("status").first).to_have_text("Reply finished")
+    announced = set(growing_reply.page.evaluate("[...window.announced]"))
+    assert announced <= {"", "Replying…", "Reply finished"}
 
 
-def test_with_reduced_motion_nothing_is_animated(growing: Growing) -> None:
-    page = growing.page
+def test_with_reduced_motion_nothing_is_animated(growing_reply: GrowingReply) -> None:
+    page = growing_reply.page
     moving = """() => document.getAnimations().filter((one) =>
         one.playState === "running" && one.effect.getTiming().iterations === Infinity).length"""
     assert page.evaluate(moving) > 0, "the caret, otherwise"
     page.emulate_media(reduced_motion="reduce")
-    growing.frame()
+    growing_reply.wait_for_frame()
     assert page.evaluate(moving) == 0
     expect(page.locator("live-reply .caret")).to_have_count(1)

@@ -66,19 +66,19 @@ def test_stop_replaces_send_until_there_is_text_to_send(
         f"{CHAT}messages/", (question, replace(answer, state="completed"))
     )
     page.goto(CHAT)
-    before = corner(find_send_button(page))
+    before = get_corner(find_send_button(page))
     find_text_box(page).fill("Go on for ever")
     find_send_button(page).click()
     expect(find_send_button(page)).to_be_hidden()
-    assert corner(find_stop_button(page)) == before
+    assert get_corner(find_stop_button(page)) == before
     find_text_box(page).fill("And then?")
     expect(find_send_button(page)).to_be_enabled()
     expect(find_stop_button(page)).to_be_visible()
     find_text_box(page).fill("")
-    assert corner(find_stop_button(page)) == before
+    assert get_corner(find_stop_button(page)) == before
 
 
-def corner(button: Any) -> tuple[float, float]:
+def get_corner(button: Any) -> tuple[float, float]:
     """Where it ends, at the right and at the bottom."""
     box = button.bounding_box()
     return box["x"] + box["width"], box["y"] + box["height"]
@@ -101,7 +101,7 @@ def test_shift_enter_and_an_input_method_s_enter_do_not_send(
     ids=["no answer", "half of one", "another one"],
 )
 def test_an_unsent_message_stays_and_is_repeated_with_the_same_id(
-    chat: Page, chat_server: ChatServer, complaints: list[str], way: Callable[[Route], None]
+    chat: Page, chat_server: ChatServer, page_errors: list[str], way: Callable[[Route], None]
 ) -> None:
     chat_server.answer = way
     find_text_box(chat).fill("Hold fast")
@@ -113,11 +113,11 @@ def test_an_unsent_message_stays_and_is_repeated_with_the_same_id(
     expect(chat.locator("article[id^='m-']")).to_have_count(2)
     assert len({sent["request_id"] for sent in chat_server.sent}) == 1
     assert len(chat_server.sent) == 2
-    complaints.clear()
+    page_errors.clear()
 
 
 def test_an_unsent_message_is_not_announced_as_answered(
-    chat: Page, chat_server: ChatServer, complaints: list[str]
+    chat: Page, chat_server: ChatServer, page_errors: list[str]
 ) -> None:
     status = chat.locator("#status")
     answers: list[Callable[[Route], None]] = [
@@ -131,7 +131,7 @@ def test_an_unsent_message_is_not_announced_as_answered(
         find_text_box(chat).fill("Hold fast")
         find_send_button(chat).click()
         expect(status).to_have_text("Replying…")
-        chat_server.until(lambda: len(chat_server.held) > 0)
+        chat_server.wait_until(lambda: len(chat_server.held) > 0)
         answer(chat_server.held.pop())
         expect(status).to_have_text(told)
     dialog = chat.get_by_role("dialog", name="You’re signed in to another account")
@@ -140,11 +140,11 @@ def test_an_unsent_message_is_not_announced_as_answered(
     chat_server.answer = answers[1]
     find_send_button(chat).click()
     expect(dialog).to_be_visible()
-    complaints.clear()
+    page_errors.clear()
 
 
 def test_an_unsent_message_stays_when_a_reply_above_is_regenerated(
-    page: Page, chat_server: ChatServer, complaints: list[str]
+    page: Page, chat_server: ChatServer, page_errors: list[str]
 ) -> None:
     Files.pages[CHAT] = render_chat_page(f"{CHAT}messages/", build_ended_exchange("Yes"))
     _, again = build_running_exchange("Yes")
@@ -160,7 +160,7 @@ def test_an_unsent_message_stays_when_a_reply_above_is_regenerated(
     page.get_by_role("button", name="Regenerate").click()
     expect(page.locator(f"#m-{again.id}")).to_be_visible()
     expect(find_articles(page, "You").last).to_contain_text("Not sent.")
-    complaints.clear()
+    page_errors.clear()
 
 
 @pytest.mark.parametrize(("whose", "act"), [("You", "Edit"), ("demo", "Regenerate")])
@@ -178,7 +178,7 @@ def test_a_message_stays_when_the_response_is_another_page(
 
 
 def test_an_unsent_message_survives_a_reload(
-    chat: Page, chat_server: ChatServer, complaints: list[str]
+    chat: Page, chat_server: ChatServer, page_errors: list[str]
 ) -> None:
     chat_server.answer = lambda route: route.fulfill(status=503)
     find_text_box(chat).fill("Hold fast")
@@ -190,11 +190,11 @@ def test_an_unsent_message_survives_a_reload(
     chat.get_by_role("button", name="Retry").click()
     expect(chat.locator("article[id^='m-']")).to_have_count(2)
     assert len({sent["request_id"] for sent in chat_server.sent}) == 1
-    complaints.clear()
+    page_errors.clear()
 
 
 def test_an_earlier_message_with_the_same_text_is_not_taken_for_the_unsent_one(
-    page: Page, chat_server: ChatServer, complaints: list[str]
+    page: Page, chat_server: ChatServer, page_errors: list[str]
 ) -> None:
     Files.pages[CHAT] = render_chat_page(f"{CHAT}messages/", build_ended_exchange("Yes"))
     chat_server.answer = lambda route: route.fulfill(status=503)
@@ -205,11 +205,11 @@ def test_an_earlier_message_with_the_same_text_is_not_taken_for_the_unsent_one(
     page.reload()
     expect(find_articles(page, "You")).to_have_count(2)
     expect(find_articles(page, "You").last).to_contain_text("Not sent.")
-    complaints.clear()
+    page_errors.clear()
 
 
 def test_a_message_whose_response_was_lost_is_not_shown_twice(
-    chat: Page, chat_server: ChatServer, complaints: list[str]
+    chat: Page, chat_server: ChatServer, page_errors: list[str]
 ) -> None:
     chat_server.answer = lambda route: route.abort()
     find_text_box(chat).fill("Hold fast")
@@ -222,11 +222,11 @@ def test_a_message_whose_response_was_lost_is_not_shown_twice(
     expect(find_stop_button(chat)).to_be_visible()
     expect(find_articles(chat, "You")).to_have_count(1)
     expect(chat.get_by_text("Not sent.")).to_have_count(0)
-    complaints.clear()
+    page_errors.clear()
 
 
 def test_a_refused_message_returns_its_text(
-    chat: Page, chat_server: ChatServer, complaints: list[str]
+    chat: Page, chat_server: ChatServer, page_errors: list[str]
 ) -> None:
     body = render_to_string("chat/composer/_rejection.html", {"rejection": "No OpenAI API key."})
     chat_server.answer = lambda route: route.fulfill(status=422, body=body)
@@ -235,7 +235,7 @@ def test_a_refused_message_returns_its_text(
     expect(chat.get_by_role("alert")).to_contain_text("No OpenAI API key.")
     expect(find_text_box(chat)).to_have_value("Hold fast")
     expect(chat.get_by_role("article")).to_have_count(0)
-    complaints.clear()
+    page_errors.clear()
 
 
 def test_a_draft_survives_signing_in(chat: Page, chat_server: ChatServer) -> None:
@@ -267,7 +267,7 @@ def test_a_draft_drops_the_demo_once_there_is_a_better_model(
     with override_settings(STORAGES=PLAIN_STORAGES, STATIC_URL="/static/"):
         openai = next(m.id for m in all_models() if m.provider == "openai")
         usable = render_chat_page("/c/", model=openai).replace(b" disabled>", b">")
-    Files.pages |= {"/?model=demo-fast": page_of_demo("demo-fast"), "/better/": usable}
+    Files.pages |= {"/?model=demo-fast": render_demo_page("demo-fast"), "/better/": usable}
     model = page.get_by_role("combobox", name="Model")
     for chosen in ("demo", "demo-slow"):
         page.goto("/new/")
@@ -284,7 +284,7 @@ def test_a_draft_drops_the_demo_once_there_is_a_better_model(
     expect(model).to_have_value("demo-fast")
 
 
-def page_of_demo(model: str) -> bytes:
+def render_demo_page(model: str) -> bytes:
     with override_settings(STORAGES=PLAIN_STORAGES, STATIC_URL="/static/"):
         return render_chat_page("/c/", model=model)
 
@@ -298,7 +298,7 @@ def test_a_draft_follows_the_branch_that_is_shown(page: Page, chat_server: ChatS
     page.reload()
     expect(find_text_box(page)).to_have_value("And then?")
     find_send_button(page).click()
-    chat_server.until(lambda: len(chat_server.sent) == 1)
+    chat_server.wait_until(lambda: len(chat_server.sent) == 1)
     assert (chat_server.sent[0]["parent"], chat_server.sent[0]["seen"]) == ("two", "three")
 
 
@@ -316,7 +316,7 @@ def test_stop_ends_the_reply_that_runs(chat: Page, chat_server: ChatServer) -> N
     expect(chat.locator("article[id^='m-']")).to_have_count(2)
     find_stop_button(chat).click()
     expect(find_articles(chat, "demo")).to_contain_text("Stopping…")
-    chat_server.until(lambda: len(chat_server.stopped) == 1)
+    chat_server.wait_until(lambda: len(chat_server.stopped) == 1)
     assert chat_server.stopped[0].endswith(f"/s/{STREAM}/stop/")
 
 
@@ -328,7 +328,7 @@ def test_a_stop_before_the_response_waits_until_there_is_a_stream_to_stop(
     find_send_button(chat).click()
     find_stop_button(chat).click()
     chat_server.accept(chat_server.held[0])
-    chat_server.until(lambda: len(chat_server.stopped) == 1)
+    chat_server.wait_until(lambda: len(chat_server.stopped) == 1)
 
 
 def test_a_double_click_on_send_sends_once_and_stops_nothing(
@@ -374,7 +374,7 @@ def test_text_typed_before_a_new_chat_has_its_address_stays_with_it(
     find_text_box(page).fill("Begin")
     find_send_button(page).click()
     find_text_box(page).fill("And then")
-    chat_server.until(lambda: len(chat_server.held) == 1)
+    chat_server.wait_until(lambda: len(chat_server.held) == 1)
     chat_server.accept(chat_server.held[0])
     page.wait_for_url(f"**{CHAT}")
     page.reload()

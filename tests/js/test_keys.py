@@ -15,12 +15,12 @@ from tests.js.chat_page import (
 from tests.page_elements import find_text_box
 from tools.static_site import Files
 
-PRESS = """(event) => document.activeElement.dispatchEvent(
+DISPATCH_KEY = """(event) => document.activeElement.dispatchEvent(
   new KeyboardEvent("keydown", { bubbles: true, cancelable: true, ...event }))"""
 
 
 @pytest.fixture
-def read(page: Page, chat_server: ChatServer) -> Page:
+def opened_chat(page: Page, chat_server: ChatServer) -> Page:
     """A chat that is longer than the screen."""
     Files.pages[CHAT] = render_chat_page(f"{CHAT}messages/", build_ended_exchange("Why?\n" * 200))
     page.goto(CHAT)
@@ -28,34 +28,34 @@ def read(page: Page, chat_server: ChatServer) -> Page:
     return page
 
 
-def press(page: Page, **event: Any) -> None:
-    page.evaluate(PRESS, event)
+def press_key(page: Page, **event: Any) -> None:
+    page.evaluate(DISPATCH_KEY, event)
 
 
-def top(page: Page) -> float:
+def get_scroll_top(page: Page) -> float:
     return float(page.evaluate("document.scrollingElement.scrollTop"))
 
 
-def test_an_unused_message_box_leaves_the_keys_to_scrolling(read: Page) -> None:
-    end = top(read)
+def test_an_unused_message_box_leaves_the_keys_to_scrolling(opened_chat: Page) -> None:
+    end = get_scroll_top(opened_chat)
     assert end > 0
-    read.keyboard.press("ArrowUp")
-    assert 0 < top(read) < end
-    read.keyboard.press("Home")
-    assert top(read) == 0
-    read.keyboard.press("PageDown")
-    assert top(read) > 100
-    read.keyboard.press("End")
-    assert top(read) == end
-    expect(find_text_box(read)).to_be_focused()
-    read.route("**/edit/", lambda route: route.fulfill(status=204))
-    find_text_box(read).click()
-    with read.expect_request("**/edit/"):
-        read.keyboard.press("ArrowUp")
+    opened_chat.keyboard.press("ArrowUp")
+    assert 0 < get_scroll_top(opened_chat) < end
+    opened_chat.keyboard.press("Home")
+    assert get_scroll_top(opened_chat) == 0
+    opened_chat.keyboard.press("PageDown")
+    assert get_scroll_top(opened_chat) > 100
+    opened_chat.keyboard.press("End")
+    assert get_scroll_top(opened_chat) == end
+    expect(find_text_box(opened_chat)).to_be_focused()
+    opened_chat.route("**/edit/", lambda route: route.fulfill(status=204))
+    find_text_box(opened_chat).click()
+    with opened_chat.expect_request("**/edit/"):
+        opened_chat.keyboard.press("ArrowUp")
 
 
 @pytest.mark.parametrize(
-    ("event", "opened"),
+    ("event", "expected"),
     [
         ({"key": "/", "code": "Digit7", "shiftKey": True}, "#keyboard"),
         ({"key": "/", "code": "Slash"}, "#keyboard"),
@@ -64,26 +64,26 @@ def test_an_unused_message_box_leaves_the_keys_to_scrolling(read: Page) -> None:
     ],
 )
 def test_other_keyboard_layouts_have_the_same_shortcuts(
-    read: Page, event: dict[str, Any], opened: str
+    opened_chat: Page, event: dict[str, Any], expected: str
 ) -> None:
-    press(read, ctrlKey=True, **event)
-    expect(read.locator(opened)).to_be_visible()
+    press_key(opened_chat, ctrlKey=True, **event)
+    expect(opened_chat.locator(expected)).to_be_visible()
 
 
-def test_an_option_letter_on_a_mac_sends_nothing(read: Page) -> None:
-    read.add_init_script(
+def test_an_option_letter_on_a_mac_sends_nothing(opened_chat: Page) -> None:
+    opened_chat.add_init_script(
         "for (const [name, value] of [['platform', 'MacIntel'], ['userAgentData', undefined]])"
         "Object.defineProperty(navigator, name, { value })"
     )
-    asked: list[str] = []
-    read.on("request", lambda request: asked.append(request.method))
-    read.reload()
-    press(read, key="k", code="KeyK", ctrlKey=True)
-    expect(find_articles(read, "demo")).to_be_focused()
+    urls: list[str] = []
+    opened_chat.on("request", lambda request: urls.append(request.method))
+    opened_chat.reload()
+    press_key(opened_chat, key="k", code="KeyK", ctrlKey=True)
+    expect(find_articles(opened_chat, "demo")).to_be_focused()
     for letter in "rc":
-        press(read, key=letter, code=f"Key{letter.upper()}", ctrlKey=True)
-    press(read, key="ć", code="KeyC", altKey=True)
-    expect(find_text_box(read)).to_be_focused()
-    press(read, key="®", code="KeyR", altKey=True)
-    assert "POST" not in asked
-    expect(read.locator("#keyboard [data-mac]").first).to_have_text("Ctrl")
+        press_key(opened_chat, key=letter, code=f"Key{letter.upper()}", ctrlKey=True)
+    press_key(opened_chat, key="ć", code="KeyC", altKey=True)
+    expect(find_text_box(opened_chat)).to_be_focused()
+    press_key(opened_chat, key="®", code="KeyR", altKey=True)
+    assert "POST" not in urls
+    expect(opened_chat.locator("#keyboard [data-mac]").first).to_have_text("Ctrl")

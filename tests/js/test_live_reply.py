@@ -36,7 +36,7 @@ connection.start();
 """
 
 
-def article(
+def build_article(
     text: str = "", html: str = "", *, index: int = -1, seams: tuple[int, ...] = (), end: str = ""
 ) -> str:
     source = {"text": text, "reasoning": "", "index": index, "seams": list(seams)}
@@ -53,29 +53,29 @@ def article(
     )
 
 
-def chunk(
+def build_chunk(
     index: int, delta: str, *, first: int | None = None, kind: str = "text"
 ) -> dict[str, Any]:
     first = index if first is None else first
     return {"type": "chunk", "first": first, "index": index, "kind": kind, "delta": delta}
 
 
-def end(state: str = "completed", *, after: int) -> dict[str, Any]:
+def build_end(state: str = "completed", *, after: int) -> dict[str, Any]:
     return {"type": "end", "state": state, "next": after + 1, "finish_reason": "", "error": None}
 
 
 class Server:
-    """The other end of the socket, in the test's hands."""
+    """The server's end of the socket, for a test to control."""
 
     def __init__(self) -> None:
         self.socket: WebSocketRoute | None = None
-        self.heard: list[dict[str, Any]] = []
-        self.opened = 0
+        self.received: list[dict[str, Any]] = []
+        self.connection_count = 0
 
     def accept(self, socket: WebSocketRoute) -> None:
         self.socket = socket
-        self.opened += 1
-        socket.on_message(lambda text: self.heard.append(json.loads(text)))
+        self.connection_count += 1
+        socket.on_message(lambda text: self.received.append(json.loads(text)))
         self.send({"type": "hello", "version": 1, "revision": 1})
 
     def send(self, *frames: dict[str, Any]) -> None:
@@ -87,225 +87,248 @@ class Server:
         assert self.socket is not None
         self.socket.close(code=code)
 
-    def cursors(self) -> list[int]:
-        return [frame["after"] for frame in self.heard if frame["type"] == "follow"]
+    def get_cursors(self) -> list[int]:
+        return [frame["after"] for frame in self.received if frame["type"] == "follow"]
 
 
 @pytest.fixture
 def server(page: Page) -> Iterator[Server]:
     server = Server()
     page.route_web_socket("**/ws/", server.accept)
-    page.route("**/js/live.test.js", script)
+    page.route("**/js/live.test.js", serve_script)
     yield server
     Files.pages.clear()
 
 
-def script(route: Route) -> None:
+def serve_script(route: Route) -> None:
     route.fulfill(body=SCRIPT, content_type="text/javascript")
 
 
-def until(page: Page, true: Callable[[], bool]) -> None:
+def wait_until(page: Page, condition: Callable[[], bool]) -> None:
     """Let the page run until it is true; fails after ten seconds."""
     deadline = monotonic() + 10
-    while not true():
+    while not condition():
         assert monotonic() < deadline
         page.wait_for_timeout(20)
 
 
-Open = Callable[[str], None]
+OpenPage = Callable[[str], None]
 
 
 @pytest.fixture
-def open_(page: Page, server: Server) -> Open:
-    def open_(shown: str) -> None:
-        Files.pages["/live"] = PAGE.format(article=shown).encode()
+def open_live_page(page: Page, server: Server) -> OpenPage:
+    def open_page(html: str) -> None:
+        Files.pages["/live"] = PAGE.format(article=html).encode()
         page.goto("/live")
         expect(page.locator("body")).to_have_attribute("data-status", "connected")
 
-    return open_
+    return open_page
 
 
 def serve_ended(page: Page, text: str) -> None:
     """Serve the reply's HTML as the server renders it after the end."""
-    body = article(text, "<p>as the server has it</p>", end="completed")
+    body = build_article(text, "<p>as the server has it</p>", end="completed")
     page.route(f"**/m/{MESSAGE}/", lambda route: route.fulfill(body=body))
 
 
-def prose(page: Page) -> Any:
+def find_prose(page: Page) -> Any:
     return page.locator("article .prose").last
 
 
 def test_it_continues_from_the_index_of_the_rendered_page(
-    page: Page, server: Server, open_: Open
+    page: Page, server: Server, open_live_page: OpenPage
 ) -> None:
-    open_(article("One ", "<p>One</p>", index=4))
-    server.send(chunk(5, "and two"))
-    expect(prose(page)).to_have_text("One and two")
-    assert server.cursors() == [4]
+    open_live_page(build_article("One ", "<p>One</p>", index=4))
+    server.send(build_chunk(5, "and two"))
+    expect(find_prose(page)).to_have_text("One and two")
+    assert server.get_cursors() == [4]
 
 
 def test_chunks_that_were_shown_already_are_dropped(
-    page: Page, server: Server, open_: Open
+    page: Page, server: Server, open_live_page: OpenPage
 ) -> None:
-    open_(article("One", "<p>One</p>", index=0))
-    server.send(chunk(0, "One"), chunk(1, " two"), chunk(1, " two"), chunk(2, " three"))
-    expect(prose(page)).to_have_text("One two three")
+    open_live_page(build_article("One", "<p>One</p>", index=0))
+    server.send(
+        build_chunk(0, "One"),
+        build_chunk(1, " two"),
+        build_chunk(1, " two"),
+        build_chunk(2, " three"),
+    )
+    expect(find_prose(page)).to_have_text("One two three")
 
 
-def test_a_hole_is_requested_again(page: Page, server: Server, open_: Open) -> None:
-    open_(article("One", "<p>One</p>", index=0))
-    server.send(chunk(2, " three"))
-    until(page, lambda: server.cursors() == [0, 0])
-    server.send(chunk(2, " two three", first=1))
-    expect(prose(page)).to_have_text("One two three")
+def test_a_hole_is_requested_again(page: Page, server: Server, open_live_page: OpenPage) -> None:
+    open_live_page(build_article("One", "<p>One</p>", index=0))
+    server.send(build_chunk(2, " three"))
+    wait_until(page, lambda: server.get_cursors() == [0, 0])
+    server.send(build_chunk(2, " two three", first=1))
+    expect(find_prose(page)).to_have_text("One two three")
 
 
-def test_a_partly_known_piece_is_requested_again(page: Page, server: Server, open_: Open) -> None:
-    open_(article("One", "<p>One</p>", index=0))
-    server.send(chunk(1, " two"), chunk(2, " two three", first=1))
-    until(page, lambda: server.cursors() == [0, 1])
-    server.send(chunk(2, " three"))
-    expect(prose(page)).to_have_text("One two three")
+def test_a_partly_known_piece_is_requested_again(
+    page: Page, server: Server, open_live_page: OpenPage
+) -> None:
+    open_live_page(build_article("One", "<p>One</p>", index=0))
+    server.send(build_chunk(1, " two"), build_chunk(2, " two three", first=1))
+    wait_until(page, lambda: server.get_cursors() == [0, 1])
+    server.send(build_chunk(2, " three"))
+    expect(find_prose(page)).to_have_text("One two three")
 
 
-def test_a_snapshot_replaces_everything(page: Page, server: Server, open_: Open) -> None:
-    open_(article("Wrong", "<p>Wrong</p>", index=7))
+def test_a_snapshot_replaces_everything(
+    page: Page, server: Server, open_live_page: OpenPage
+) -> None:
+    open_live_page(build_article("Wrong", "<p>Wrong</p>", index=7))
     snapshot = {"type": "snapshot", "index": 3, "text": "🐙 Right.\n\nOn", "reasoning": ""}
-    server.send({**snapshot, "seams": [4]}, chunk(4, "ward"))
-    expect(prose(page).locator("p")).to_have_text(["🐙 Right.", "Onward"])
-    expect(prose(page).locator(".seam + p")).to_have_text("Onward")
+    server.send({**snapshot, "seams": [4]}, build_chunk(4, "ward"))
+    expect(find_prose(page).locator("p")).to_have_text(["🐙 Right.", "Onward"])
+    expect(find_prose(page).locator(".seam + p")).to_have_text("Onward")
 
 
-def test_a_lost_socket_does_not_end_the_reply(page: Page, server: Server, open_: Open) -> None:
-    open_(article("One", "<p>One</p>", index=0))
-    server.send(chunk(1, " two"))
-    expect(prose(page)).to_have_text("One two")
+def test_a_lost_socket_does_not_end_the_reply(
+    page: Page, server: Server, open_live_page: OpenPage
+) -> None:
+    open_live_page(build_article("One", "<p>One</p>", index=0))
+    server.send(build_chunk(1, " two"))
+    expect(find_prose(page)).to_have_text("One two")
     server.close(4012)
-    until(page, lambda: server.opened == 2)
-    until(page, lambda: server.cursors() == [0, 1])
+    wait_until(page, lambda: server.connection_count == 2)
+    wait_until(page, lambda: server.get_cursors() == [0, 1])
     expect(page.locator("article")).to_have_attribute("aria-busy", "true")
-    server.send(chunk(2, " three"))
-    expect(prose(page)).to_have_text("One two three")
+    server.send(build_chunk(2, " three"))
+    expect(find_prose(page)).to_have_text("One two three")
 
 
 def test_a_signed_out_page_does_not_reconnect(
-    page: Page, server: Server, open_: Open, complaints: list[str]
+    page: Page, server: Server, open_live_page: OpenPage, page_errors: list[str]
 ) -> None:
     page.route("**/sidebar/", lambda route: route.fulfill(status=401))
-    open_(article())
+    open_live_page(build_article())
     server.close(4401)
     expect(page.locator("body")).to_have_attribute("data-status", "signed-out")
     page.evaluate("window.dispatchEvent(new Event('online'))")
     page.wait_for_timeout(700)  # longer than the first attempt to come back would take
-    assert server.opened == 1
-    assert ["401" in complaint for complaint in complaints] == [True]
-    complaints.clear()
+    assert server.connection_count == 1
+    assert ["401" in error for error in page_errors] == [True]
+    page_errors.clear()
 
 
-def test_a_page_with_a_new_session_reconnects(page: Page, server: Server, open_: Open) -> None:
+def test_a_page_with_a_new_session_reconnects(
+    page: Page, server: Server, open_live_page: OpenPage
+) -> None:
     page.route("**/sidebar/", lambda route: route.fulfill(body="<nav></nav>"))
-    open_(article())
+    open_live_page(build_article())
     server.close(4401)
-    until(page, lambda: server.opened == 2)
+    wait_until(page, lambda: server.connection_count == 2)
     expect(page.locator("body")).to_have_attribute("data-status", "connected")
 
 
-def test_a_ping_is_answered_with_its_number(page: Page, server: Server, open_: Open) -> None:
-    open_(article())
+def test_a_ping_is_answered_with_its_number(
+    page: Page, server: Server, open_live_page: OpenPage
+) -> None:
+    open_live_page(build_article())
     server.send({"type": "ping", "n": 7, "revision": 1})
-    until(page, lambda: {"type": "pong", "n": 7} in server.heard)
+    wait_until(page, lambda: {"type": "pong", "n": 7} in server.received)
 
 
 def test_a_silent_socket_is_replaced_when_the_browser_goes_offline(
-    page: Page, server: Server, open_: Open
+    page: Page, server: Server, open_live_page: OpenPage
 ) -> None:
-    open_(article())
+    open_live_page(build_article())
     page.evaluate("window.dispatchEvent(new Event('offline'))")
-    until(page, lambda: server.opened == 2)
-    until(page, lambda: server.cursors() == [-1, -1])
+    wait_until(page, lambda: server.connection_count == 2)
+    wait_until(page, lambda: server.get_cursors() == [-1, -1])
 
 
-def test_a_socket_that_answers_is_kept(page: Page, server: Server, open_: Open) -> None:
-    open_(article())
+def test_a_socket_that_answers_is_kept(
+    page: Page, server: Server, open_live_page: OpenPage
+) -> None:
+    open_live_page(build_article())
     page.clock.install()
     page.evaluate("window.dispatchEvent(new Event('offline'))")
-    until(page, lambda: {"type": "ping", "n": 0} in server.heard)
+    wait_until(page, lambda: {"type": "ping", "n": 0} in server.received)
     server.send({"type": "pong", "n": 0})
     page.clock.run_for(5000)
-    assert server.opened == 1
+    assert server.connection_count == 1
 
 
 def test_the_end_adopts_the_servers_footer_and_keeps_the_text(
-    page: Page, server: Server, open_: Open
+    page: Page, server: Server, open_live_page: OpenPage
 ) -> None:
-    open_(article("One", "<p>One</p>", index=0))
+    open_live_page(build_article("One", "<p>One</p>", index=0))
     serve_ended(page, "One two")
     page.evaluate("window.kept = document.querySelector('article .prose > p')")
-    server.send(chunk(1, " two"), end(after=1))
+    server.send(build_chunk(1, " two"), build_end(after=1))
     expect(page.locator(".state")).to_have_text("Server’s word")
     expect(page.locator("article")).not_to_have_attribute("aria-busy", "true")
-    expect(prose(page)).to_have_text("One two")
+    expect(find_prose(page)).to_have_text("One two")
     assert page.evaluate(
         "window.kept === document.querySelector('article > live-reply > .prose > p')"
     )
 
 
 def test_an_end_beyond_the_known_index_is_followed_again(
-    page: Page, server: Server, open_: Open
+    page: Page, server: Server, open_live_page: OpenPage
 ) -> None:
-    open_(article("One", "<p>One</p>", index=0))
-    server.send(end(after=5))
-    until(page, lambda: server.cursors() == [0, 0])
+    open_live_page(build_article("One", "<p>One</p>", index=0))
+    server.send(build_end(after=5))
+    wait_until(page, lambda: server.get_cursors() == [0, 0])
     expect(page.locator("article")).to_have_attribute("aria-busy", "true")
 
 
 def test_a_text_that_differs_from_the_stored_one_is_replaced(
-    page: Page, server: Server, open_: Open
+    page: Page, server: Server, open_live_page: OpenPage
 ) -> None:
     """This can't happen; if it does, the page shows the stored text."""
-    open_(article("One", "<p>One</p>", index=0))
+    open_live_page(build_article("One", "<p>One</p>", index=0))
     serve_ended(page, "One, differently")
-    server.send(end(after=0))
-    expect(prose(page)).to_have_text("as the server has it")
+    server.send(build_end(after=0))
+    expect(find_prose(page)).to_have_text("as the server has it")
 
 
 def test_a_text_nested_too_deeply_for_a_browser_is_shown_and_ends(
-    page: Page, server: Server, open_: Open
+    page: Page, server: Server, open_live_page: OpenPage
 ) -> None:
     """As it was written; and nothing is complained about."""
     text = "> " * 20_000
-    open_(article())
+    open_live_page(build_article())
     serve_ended(page, f"{text}\nThe end.")
-    server.send(chunk(0, text), chunk(1, "\nThe end."), end(after=1))
-    expect(prose(page)).to_contain_text("> > >\nThe end.")
+    server.send(build_chunk(0, text), build_chunk(1, "\nThe end."), build_end(after=1))
+    expect(find_prose(page)).to_contain_text("> > >\nThe end.")
     expect(page.locator("article")).not_to_have_attribute("aria-busy", "true")
 
 
-def test_the_markdown_source_is_kept_byte_for_byte(page: Page, server: Server, open_: Open) -> None:
-    open_(article("a\r\nb ", "<p>a\nb</p>", index=0))
-    server.send(chunk(1, "🐙 e\u0301\r"), chunk(2, "\n\r\nend\t"))
-    expect(prose(page).locator("p")).to_have_count(2)
+def test_the_markdown_source_is_kept_byte_for_byte(
+    page: Page, server: Server, open_live_page: OpenPage
+) -> None:
+    open_live_page(build_article("a\r\nb ", "<p>a\nb</p>", index=0))
+    server.send(build_chunk(1, "🐙 e\u0301\r"), build_chunk(2, "\n\r\nend\t"))
+    expect(find_prose(page).locator("p")).to_have_count(2)
     text = page.evaluate("document.querySelector('live-reply').text")
     assert text == "a\r\nb 🐙 e\u0301\r\n\r\nend\t"
 
 
 def test_chunks_of_an_unknown_kind_show_nothing_and_leave_no_gap(
-    page: Page, server: Server, open_: Open
+    page: Page, server: Server, open_live_page: OpenPage
 ) -> None:
-    open_(article())
-    server.send(chunk(0, "Low"), chunk(1, '{"url": 7}', kind="7"), chunk(2, " water"))
-    expect(prose(page)).to_have_text("Low water")
+    open_live_page(build_article())
+    server.send(
+        build_chunk(0, "Low"), build_chunk(1, '{"url": 7}', kind="7"), build_chunk(2, " water")
+    )
+    expect(find_prose(page)).to_have_text("Low water")
 
 
-def test_reasoning_is_collapsed_beside_the_text(page: Page, server: Server, open_: Open) -> None:
-    open_(article())
+def test_reasoning_is_collapsed_beside_the_text(
+    page: Page, server: Server, open_live_page: OpenPage
+) -> None:
+    open_live_page(build_article())
     expect(page.locator(".reasoning")).to_be_hidden()
-    server.send(chunk(0, "Hm, *tides*", kind="reasoning"))
+    server.send(build_chunk(0, "Hm, *tides*", kind="reasoning"))
     expect(page.locator(".state")).to_have_text("Thinking")
     page.get_by_text("Thinking").first.click()
     expect(page.locator(".reasoning em")).to_have_text("tides")
-    server.send(chunk(1, "They lag."))
-    expect(prose(page)).to_have_text("They lag.")
+    server.send(build_chunk(1, "They lag."))
+    expect(find_prose(page)).to_have_text("They lag.")
     expect(page.locator("summary")).to_have_text(re.compile(r"^Thought for (a moment|\d+ s)$"))
 
 
@@ -313,20 +336,20 @@ NOT_FOUND = {"type": "error", "code": "not_found", "message": "No such stream."}
 
 
 def test_a_deleted_stream_is_no_longer_busy(
-    page: Page, server: Server, open_: Open, complaints: list[str]
+    page: Page, server: Server, open_live_page: OpenPage, page_errors: list[str]
 ) -> None:
-    open_(article())
+    open_live_page(build_article())
     page.route("**/m/*/", lambda route: route.fulfill(status=404))
     server.send(NOT_FOUND)
     expect(page.locator(".state")).to_have_text("Deleted")
     expect(page.locator("article")).not_to_have_attribute("aria-busy", "true")
-    complaints.clear()
+    page_errors.clear()
 
 
 def test_a_socket_of_another_account_deletes_nothing(
-    page: Page, server: Server, open_: Open, complaints: list[str]
+    page: Page, server: Server, open_live_page: OpenPage, page_errors: list[str]
 ) -> None:
-    open_(article("One", "<p>One</p>", index=0))
+    open_live_page(build_article("One", "<p>One</p>", index=0))
     page.evaluate(
         "addEventListener('account-mismatch', () => (document.title = 'Someone else'), true)"
     )
@@ -336,41 +359,43 @@ def test_a_socket_of_another_account_deletes_nothing(
     expect(page).to_have_title("Someone else")
     expect(page.locator("article")).to_have_attribute("data-state", "running")
     expect(page.locator("article")).not_to_contain_text("Deleted")
-    complaints.clear()
+    page_errors.clear()
 
 
 def test_a_reply_continued_elsewhere_switches_to_its_new_stream(
-    page: Page, server: Server, open_: Open
+    page: Page, server: Server, open_live_page: OpenPage
 ) -> None:
     """Whose indexes begin anew, and say nothing about those of the old one."""
-    open_(article("One", "<p>One</p>", index=7))
-    body = article("One", "<p>One</p>", index=-1).replace(STREAM, MESSAGE[:-1] + "9")
+    open_live_page(build_article("One", "<p>One</p>", index=7))
+    body = build_article("One", "<p>One</p>", index=-1).replace(STREAM, MESSAGE[:-1] + "9")
     page.route("**/m/*/", lambda route: route.fulfill(body=body))
-    server.send(end(after=7))
-    until(page, lambda: server.heard[-1].get("stream") == MESSAGE[:-1] + "9")
-    server.send({**chunk(0, " two"), "stream": MESSAGE[:-1] + "9"})
-    expect(prose(page)).to_have_text("One two")
+    server.send(build_end(after=7))
+    wait_until(page, lambda: server.received[-1].get("stream") == MESSAGE[:-1] + "9")
+    server.send({**build_chunk(0, " two"), "stream": MESSAGE[:-1] + "9"})
+    expect(find_prose(page)).to_have_text("One two")
 
 
 def test_the_caret_follows_the_text_and_disappears_at_the_end(
-    page: Page, server: Server, open_: Open
+    page: Page, server: Server, open_live_page: OpenPage
 ) -> None:
-    open_(article())
-    carets = prose(page).locator(".caret")
+    open_live_page(build_article())
+    carets = find_prose(page).locator(".caret")
     grows = (("One", "P"), ("\n\n- a\n  - b", "LI"), ("\n\n```\nx", "CODE"))
     for index, (delta, tip) in enumerate(grows):
-        server.send(chunk(index, delta))
-        expect(prose(page)).to_contain_text(delta.strip("\n `")[-1:])
+        server.send(build_chunk(index, delta))
+        expect(find_prose(page)).to_contain_text(delta.strip("\n `")[-1:])
         expect(carets).to_have_count(1)
         assert carets.evaluate("caret => caret.tagName") == tip
     serve_ended(page, "One\n\n- a\n  - b\n\n```\nx")
-    server.send(end(after=2))
+    server.send(build_end(after=2))
     expect(carets).to_have_count(0)
     assert page.locator("[class='']").count() == 0
 
 
-def test_many_chunks_are_one_write_per_frame(page: Page, server: Server, open_: Open) -> None:
-    open_(article())
+def test_many_chunks_are_one_write_per_frame(
+    page: Page, server: Server, open_live_page: OpenPage
+) -> None:
+    open_live_page(build_article())
     page.evaluate("""() => {
         window.writes = 0;
         window.frames = 0;
@@ -380,23 +405,25 @@ def test_many_chunks_are_one_write_per_frame(page: Page, server: Server, open_: 
         const count = () => { window.frames += 1; requestAnimationFrame(count); };
         requestAnimationFrame(count);
     }""")
-    server.send(*(chunk(i, f"{i} ") for i in range(500)))
-    expect(prose(page)).to_contain_text("498 499")
+    server.send(*(build_chunk(i, f"{i} ") for i in range(500)))
+    expect(find_prose(page)).to_contain_text("498 499")
     assert page.evaluate("window.writes <= window.frames + 1")
 
 
 @pytest.mark.parametrize("state", ["completed", "stopped", "failed"])
 def test_reasoning_opened_after_the_end_is_not_doubled(
-    page: Page, server: Server, open_: Open, state: str
+    page: Page, server: Server, open_live_page: OpenPage, state: str
 ) -> None:
-    open_(article("Before. ", "<p>Before.</p>", index=2, seams=(8,)))
+    open_live_page(build_article("Before. ", "<p>Before.</p>", index=2, seams=(8,)))
     page.route(f"**/m/{MESSAGE}/", lambda route: route.fulfill(body=""))
-    server.send(chunk(3, "Hm.\n\n- *tides*", kind="reasoning"), chunk(4, "They\n\n- lag"))
-    expect(prose(page).locator("li")).to_have_text("lag")
-    server.send(end(state, after=4))
+    server.send(
+        build_chunk(3, "Hm.\n\n- *tides*", kind="reasoning"), build_chunk(4, "They\n\n- lag")
+    )
+    expect(find_prose(page).locator("li")).to_have_text("lag")
+    server.send(build_end(state, after=4))
     expect(page.locator("article")).not_to_have_attribute("aria-busy", "true")
-    shown = page.locator("article > live-reply > .prose").inner_html()
+    html = page.locator("article > live-reply > .prose").inner_html()
     for _ in range(3):
         page.locator("summary").click()
         expect(page.locator(".reasoning em")).to_have_count(1)
-    assert page.locator("article > live-reply > .prose").inner_html() == shown
+    assert page.locator("article > live-reply > .prose").inner_html() == html

@@ -32,24 +32,24 @@ RENDER = """async ([sources, whole]) => {
 }"""
 
 # The server's HTML as a browser reads it, so that only what it means is compared.
-READ = """(htmls) => htmls.map((html) => {
+READ_HTML = """(htmls) => htmls.map((html) => {
     const page = document.implementation.createHTMLDocument("");
     page.body.innerHTML = html;
     return page.body.innerHTML;
 })"""
 
 
-def rendered(page: Page, sources: list[str], *, whole: bool = True) -> list[str]:
+def render(page: Page, sources: list[str], *, whole: bool = True) -> list[str]:
     result: list[str] = page.evaluate(RENDER, [sources, whole])
     return result
 
 
-def as_read(page: Page, htmls: list[str]) -> list[str]:
-    result: list[str] = page.evaluate(READ, htmls)
+def read_htmls(page: Page, htmls: list[str]) -> list[str]:
+    result: list[str] = page.evaluate(READ_HTML, htmls)
     return result
 
 
-def by_name(cases: list[dict[str, str]], htmls: list[str]) -> dict[str, str]:
+def map_by_name(cases: list[dict[str, str]], htmls: list[str]) -> dict[str, str]:
     return {case["name"]: html for case, html in zip(cases, htmls, strict=True)}
 
 
@@ -57,15 +57,15 @@ def test_the_browser_and_the_server_agree_on_every_case(page: Page) -> None:
     cases = CASES["agree"]
     sources = [case["markdown"] for case in cases]
     assert len(cases) >= 60
-    served = as_read(page, [to_html(source) for source in sources])
-    assert by_name(cases, rendered(page, sources)) == by_name(cases, served)
+    served = read_htmls(page, [to_html(source) for source in sources])
+    assert map_by_name(cases, render(page, sources)) == map_by_name(cases, served)
 
 
 def test_a_document_fed_by_characters_is_the_same_document(page: Page) -> None:
     cases = CASES["agree"] + CASES["differ"]
     sources = [case["markdown"] for case in cases]
-    at_once = by_name(cases, rendered(page, sources))
-    assert by_name(cases, rendered(page, sources, whole=False)) == at_once
+    at_once = map_by_name(cases, render(page, sources))
+    assert map_by_name(cases, render(page, sources, whole=False)) == at_once
 
 
 SET = """async (sources) => {
@@ -98,21 +98,21 @@ def test_formulas_rendered_meanwhile_give_the_same_document(page: Page) -> None:
     cases = CASES["agree"] + CASES["differ"]
     sources = [case["markdown"] for case in cases]
     result: dict[str, Any] = page.evaluate(SET, sources)
-    assert by_name(cases, result["htmls"]) == by_name(cases, rendered(page, sources))
+    assert map_by_name(cases, result["htmls"]) == map_by_name(cases, render(page, sources))
     assert result["set"] > 30
 
 
 def test_the_known_differences_are_only_those_that_are_listed(page: Page) -> None:
     """When a newer marked or markdown-it mends one, it belongs among the cases that agree."""
     sources = [case["markdown"] for case in CASES["differ"]]
-    served = as_read(page, [to_html(source) for source in sources])
-    pairs = zip(rendered(page, sources), served, strict=True)
+    served = read_htmls(page, [to_html(source) for source in sources])
+    pairs = zip(render(page, sources), served, strict=True)
     assert all(browser != server for browser, server in pairs)
 
 
 # Seams
 
-SEAMED = [
+SEAM_CASES = [
     ("between blocks", "One.\n\nTwo.", [6]),
     ("in the middle of a word", "One and two.\n\nThree.", [6]),
     ("in a fence", "```\na\nb\n```\n\nafter", [6]),
@@ -141,12 +141,12 @@ SEAM = """async ([source, seams, step]) => {
 
 
 @pytest.mark.parametrize("step", [False, True], ids=["whole", "by character"])
-@pytest.mark.parametrize(("where", "source", "seams"), SEAMED, ids=[s[0] for s in SEAMED])
+@pytest.mark.parametrize(("where", "source", "seams"), SEAM_CASES, ids=[s[0] for s in SEAM_CASES])
 def test_a_seam_appears_after_the_block_it_falls_into(
     page: Page, where: str, source: str, seams: list[int], step: bool
 ) -> None:
     shown = page.evaluate(SEAM, [source, seams, step])
-    assert [shown] == as_read(page, [to_html(source, seams)])
+    assert [shown] == read_htmls(page, [to_html(source, seams)])
     assert 'class="seam"' in shown
 
 
@@ -206,7 +206,7 @@ def test_html_from_the_server_is_adopted_unchanged(page: Page) -> None:
     assert all(kept)
 
 
-SLICED = """async (texts) => {
+RENDER_IN_SLICES = """async (texts) => {
     const { MarkdownStream } = await import("/js/markdown/stream.js");
     const roots = texts.map(() => document.createElement("div"));
     const streams = roots.map((root) => new MarkdownStream(root));
@@ -244,14 +244,14 @@ def test_a_text_built_in_slices_equals_a_text_built_at_once(page: Page) -> None:
         "\n\n".join([f"[kelp]: https://example.com/{n}", *cases, "**See [kelp].** And "])
         for n in range(2)
     ]
-    result = page.evaluate(SLICED, texts)
+    result = page.evaluate(RENDER_IN_SLICES, texts)
     assert result["steps"] > 50
     assert result["writes"] > 2, "what comes very fast is shown bit by bit"
     assert result["untouched"]
-    assert result["written"] == rendered(page, texts)
+    assert result["written"] == render(page, texts)
     assert result["all"] == [False, False]
-    assert result["then"] == rendered(page, [text + "more" for text in texts])
-    assert result["finished"] == rendered(page, [text + "more and more" for text in texts])
+    assert result["then"] == render(page, [text + "more" for text in texts])
+    assert result["finished"] == render(page, [text + "more and more" for text in texts])
 
 
 def test_a_very_fast_text_is_split_between_characters(page: Page) -> None:
@@ -322,18 +322,18 @@ INSPECT = """async ([sources, served, allowed, tags]) => {
 
 def test_no_attack_runs_or_loads_anything(page: Page, site: str) -> None:
     assert len(set(ATTACKS)) >= 100
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("dialog", lambda dialog: asked.append(dialog.message))
+    urls: list[str] = []
+    page.on("request", lambda request: urls.append(request.url))
+    page.on("dialog", lambda dialog: urls.append(dialog.message))
     allowed = {tag: sorted(names) for tag, names in ALLOWED_ATTRIBUTES.items()}
     served = [str(to_html(attack)) for attack in ATTACKS]
     result = page.evaluate(INSPECT, [ATTACKS, served, allowed, sorted(ALLOWED_TAGS)])
     assert result == {"bad": [], "hits": 0}
     ours = (f"{site}/js/", f"{site}/vendor/", f"{site}/img/favicon.svg")
-    assert [url for url in asked if not url.startswith(ours)] == []
+    assert [url for url in urls if not url.startswith(ours)] == []
 
 
-def test_a_successful_attack_would_be_noticed(page: Page, complaints: list[str]) -> None:
+def test_a_successful_attack_would_be_noticed(page: Page, page_errors: list[str]) -> None:
     """The same inspection, of the first attacks as raw HTML."""
     allowed = {tag: sorted(names) for tag, names in ALLOWED_ATTRIBUTES.items()}
     with page.expect_console_message(lambda message: "404" in message.text):  # there is no x
@@ -343,10 +343,10 @@ def test_a_successful_attack_would_be_noticed(page: Page, complaints: list[str])
         ["server", "", "img src=x"],
         ["server", "", "img onerror=__hit()"],
     ]
-    complaints.clear()
+    page_errors.clear()
 
 
-def nasty_texts() -> list[str]:
+def build_nasty_texts() -> list[str]:
     """Each of a kind that costs too much, and an ordinary end; no two of one length."""
     row = "|" * 101 + "\n|" + "-|" * 100 + "\n" + "|\n" * 100
     items = "".join(f"- {n} *a*\n" for n in range(4_000))
@@ -361,13 +361,13 @@ def nasty_texts() -> list[str]:
 
 
 def test_too_expensive_text_is_plain_on_both_sides(page: Page) -> None:
-    texts = nasty_texts()
-    served = as_read(page, [to_html(text) for text in texts])
-    assert rendered(page, texts) == served
+    texts = build_nasty_texts()
+    served = read_htmls(page, [to_html(text) for text in texts])
+    assert render(page, texts) == served
     assert all("plain" in html for html in served[:4])
 
 
-FED = """async ([texts, size]) => {
+FEED = """async ([texts, size]) => {
     const { MarkdownStream } = await import("/js/markdown/stream.js");
     return texts.map((text) => {
         const root = document.createElement("div");
@@ -385,8 +385,8 @@ FED = """async ([texts, size]) => {
 
 
 def test_too_expensive_text_ends_alike_however_it_arrives(page: Page) -> None:
-    texts = nasty_texts()
-    assert page.evaluate(FED, [texts, 4_001]) == rendered(page, texts)
+    texts = build_nasty_texts()
+    assert page.evaluate(FEED, [texts, 4_001]) == render(page, texts)
 
 
 UNREADABLE = """async ([text, isAlways, name = "build"]) => {
@@ -419,13 +419,13 @@ def test_text_that_cannot_be_built_is_shown_plain_or_fails(page: Page) -> None:
     assert page.evaluate(UNREADABLE, late) == ["too deep"] * 2
 
 
-EDITED = """async ([rule, part]) => {
+EDIT = """async ([rule, part]) => {
     const { editRule } = await import("/js/markdown/grammar.js");
     return editRule("paragraph", new RegExp(rule, "u"), [[part, "(?!)"]]).source;
 }"""
 
 
 def test_a_rule_of_the_grammar_is_edited_or_the_page_says_that_it_has_changed(page: Page) -> None:
-    assert page.evaluate(EDITED, ["a|html|b", "html"]) == "a|(?!)|b"
+    assert page.evaluate(EDIT, ["a|html|b", "html"]) == "a|(?!)|b"
     with pytest.raises(Error, match="marked's rule “paragraph” has changed: html does not match"):
-        page.evaluate(EDITED, ["a|b", "html"])
+        page.evaluate(EDIT, ["a|b", "html"])

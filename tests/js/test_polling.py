@@ -15,49 +15,49 @@ from tests.factories import PLAIN_STORAGES
 from tests.js.chat_page import CHAT, SIDEBAR, STREAM, build_running_exchange, render_chat_page
 from tools.static_site import Files
 
-SENTENCE = "Live updates don’t get through here. The page checks every few seconds."
+POLLING_STATUS = "Live updates don’t get through here. The page checks every few seconds."
 MENU = f"""<details open><form method=post action="{CHAT}title/">
 <input name=title value=Moons><button>Rename</button></form></details>"""
 LIST = '<ul class="conversations"></ul>'
 
 
-class Pages:
-    """The server's answers but for sockets, which the test lets fail or get through."""
+class PollServer:
+    """Answers everything but sockets, as long as it is reachable."""
 
     def __init__(self, page: Page) -> None:
         question, self.reply = build_running_exchange("Why?")
         self.sockets: list[WebSocketRoute] = []
-        self.asked = 0
-        self.listed = 0
-        self.answer = True
+        self.message_requests = 0
+        self.list_requests = 0
+        self.is_reachable = True
         Files.pages[CHAT] = render_chat_page(f"{CHAT}messages/", (question, self.reply))
-        page.route(SIDEBAR, self.list)
-        page.route("**/m/*/", self.message)
+        page.route(SIDEBAR, self.serve_list)
+        page.route("**/m/*/", self.serve_message)
 
-    def list(self, route: Route) -> None:
-        self.listed += 1
-        route.fulfill(body=LIST) if self.answer else route.abort()
+    def serve_list(self, route: Route) -> None:
+        self.list_requests += 1
+        route.fulfill(body=LIST) if self.is_reachable else route.abort()
 
-    def message(self, route: Route) -> None:
-        self.asked += 1
+    def serve_message(self, route: Route) -> None:
+        self.message_requests += 1
         body = render_to_string("chat/messages/_message.html", {"message": self.reply})
-        route.fulfill(body=body) if self.answer else route.abort()
+        route.fulfill(body=body) if self.is_reachable else route.abort()
 
-    def write(self, text: str, index: int, **fields: object) -> None:
+    def set_reply(self, text: str, index: int, **fields: object) -> None:
         self.reply = replace(self.reply, text=text, index=index, **fields)  # type: ignore[arg-type]
 
 
 @pytest.fixture
-def pages(page: Page, complaints: list[str]) -> Iterator[Pages]:
+def poll_server(page: Page, page_errors: list[str]) -> Iterator[PollServer]:
     with override_settings(STORAGES=PLAIN_STORAGES, STATIC_URL="/static/"):
         page.clock.install()
-        yield Pages(page)
+        yield PollServer(page)
     page.goto("about:blank")  # nothing is tried any more
     Files.pages.clear()
-    complaints[:] = [one for one in complaints if not re.search("WebSocket|ERR_FAILED", one)]
+    page_errors[:] = [one for one in page_errors if not re.search("WebSocket|ERR_FAILED", one)]
 
 
-def words(page: Page) -> Locator:
+def find_prose(page: Page) -> Locator:
     return page.locator("article[data-role=assistant] .prose").last
 
 
@@ -71,54 +71,55 @@ def pass_time(page: Page, until: Callable[[], bool], seconds: int = 120) -> None
     pytest.fail("it never came")
 
 
-def shows(page: Page, text: str) -> Callable[[], bool]:
-    return lambda: words(page).inner_text().strip() == text
+def has_text(page: Page, text: str) -> Callable[[], bool]:
+    return lambda: find_prose(page).inner_text().strip() == text
 
 
-def says(page: Page, sentence: str) -> Callable[[], bool]:
+def has_status(page: Page, sentence: str) -> Callable[[], bool]:
     return lambda: page.locator("#status").inner_text().strip() == sentence
 
 
-def test_a_reply_grows_and_ends_without_sockets(page: Page, pages: Pages) -> None:
-    tried: list[WebSocket] = []
-    page.on("websocket", lambda socket: tried.append(socket))
+def test_a_reply_grows_and_ends_without_sockets(page: Page, poll_server: PollServer) -> None:
+    sockets: list[WebSocket] = []
+    page.on("websocket", lambda socket: sockets.append(socket))
     page.goto(CHAT)  # the server of these tests knows no sockets and answers them with 404
-    pass_time(page, says(page, SENTENCE))
+    pass_time(page, has_status(page, POLLING_STATUS))
     for index, text in enumerate(("One", "One two", "One two three")):
-        pages.write(text, index, state="running")
-        pass_time(page, shows(page, text))
-    pages.write("One two three. The end.", 3, state="completed")
+        poll_server.set_reply(text, index, state="running")
+        pass_time(page, has_text(page, text))
+    poll_server.set_reply("One two three. The end.", 3, state="completed")
     pass_time(page, lambda: page.locator("article[aria-busy]").count() == 0)
-    expect(words(page)).to_have_text("One two three. The end.")
-    asked, listed = pages.asked, pages.listed
-    pass_time(page, lambda: pages.listed > listed)  # somebody may rename a chat elsewhere
-    pass_time(page, lambda: len(tried) > 9)  # the pauses between two sockets don't grow any more
-    listed = pages.listed
+    expect(find_prose(page)).to_have_text("One two three. The end.")
+    message_count, list_count = poll_server.message_requests, poll_server.list_requests
+    # Somebody may rename a chat elsewhere.
+    pass_time(page, lambda: poll_server.list_requests > list_count)
+    pass_time(page, lambda: len(sockets) > 9)  # the pauses between two sockets don't grow any more
+    list_count = poll_server.list_requests
     page.clock.run_for(60_000)
-    assert pages.asked <= asked + 1, "nothing runs: no reply is asked for"
+    assert poll_server.message_requests <= message_count + 1, "nothing runs: no reply is requested"
     # One for each round and one for each socket that fails, every fifteen seconds at most.
-    assert pages.listed <= listed + 10, "and the list seldom"
+    assert poll_server.list_requests <= list_count + 10, "and the list seldom"
 
 
-def test_polling_shows_a_reply_continued_elsewhere(page: Page, pages: Pages) -> None:
+def test_polling_shows_a_reply_continued_elsewhere(page: Page, poll_server: PollServer) -> None:
     page.goto(CHAT)
-    pages.write("One two three", 9, state="running")
-    pass_time(page, shows(page, "One two three"))
-    pages.write("One two three four", 0, state="running", stream_id=str(uuid4()))
-    pass_time(page, shows(page, "One two three four"))
-    pages.write("One two three four five", 1, state="completed", stream_id="")
+    poll_server.set_reply("One two three", 9, state="running")
+    pass_time(page, has_text(page, "One two three"))
+    poll_server.set_reply("One two three four", 0, state="running", stream_id=str(uuid4()))
+    pass_time(page, has_text(page, "One two three four"))
+    poll_server.set_reply("One two three four five", 1, state="completed", stream_id="")
     pass_time(page, lambda: page.locator("article[aria-busy]").count() == 0)
-    expect(words(page)).to_have_text("One two three four five")
+    expect(find_prose(page)).to_have_text("One two three four five")
 
 
 @pytest.mark.parametrize("state", ["completed", "running"])
 def test_a_reply_that_ended_and_continued_between_two_polls_is_shown(
-    page: Page, pages: Pages, state: str
+    page: Page, poll_server: PollServer, state: str
 ) -> None:
     page.goto(CHAT)
-    pages.write("One two", 9, state="running")
-    pass_time(page, shows(page, "One two"))
-    pages.write("Two, differently", 3, state=state, stream_id=str(uuid4()))
+    poll_server.set_reply("One two", 9, state="running")
+    pass_time(page, has_text(page, "One two"))
+    poll_server.set_reply("Two, differently", 3, state=state, stream_id=str(uuid4()))
     source = page.locator("article script")
     pass_time(page, lambda: "Two, differently" in (source.text_content() or ""))
     runs = 1 if state == "running" else 0
@@ -127,25 +128,25 @@ def test_a_reply_that_ended_and_continued_between_two_polls_is_shown(
 
 
 def test_an_unreadable_response_does_not_end_polling(
-    page: Page, pages: Pages, complaints: list[str]
+    page: Page, poll_server: PollServer, page_errors: list[str]
 ) -> None:
     page.goto(CHAT)
-    pages.write("One", 0, state="running")
-    pass_time(page, shows(page, "One"))
+    poll_server.set_reply("One", 0, state="running")
+    pass_time(page, has_text(page, "One"))
     page.route("**/m/*/", lambda route: route.fulfill(body="<article>Welcome to our network"))
-    listed = pages.listed
-    pass_time(page, lambda: pages.listed > listed + 1)
+    list_count = poll_server.list_requests
+    pass_time(page, lambda: poll_server.list_requests > list_count + 1)
     page.unroute("**/m/*/")
-    page.route("**/m/*/", pages.message)
-    pages.write("One two", 1, state="running")
-    pass_time(page, shows(page, "One two"))
+    page.route("**/m/*/", poll_server.serve_message)
+    poll_server.set_reply("One two", 1, state="running")
+    pass_time(page, has_text(page, "One two"))
 
 
 def test_another_signed_in_account_is_reported_once_and_ends_polling(
-    page: Page, pages: Pages, complaints: list[str]
+    page: Page, poll_server: PollServer, page_errors: list[str]
 ) -> None:
     page.goto(CHAT)
-    pass_time(page, says(page, SENTENCE))
+    pass_time(page, has_status(page, POLLING_STATUS))
     refusal = {"X-Account": "another"}
     page.route(SIDEBAR, lambda route: route.fulfill(status=409, headers=refusal))
     page.route("**/m/*/", lambda route: route.fulfill(status=404))
@@ -153,77 +154,81 @@ def test_another_signed_in_account_is_reported_once_and_ends_polling(
     page.evaluate("document.querySelector('live-reply').dataset.state = 'completed'")
     pass_time(page, dialog.is_visible)
     dialog.get_by_role("button", name="Close").click()
-    told = "Another account is signed in. Your draft is saved."
-    assert says(page, told)()
+    status = "Another account is signed in. Your draft is saved."
+    assert has_status(page, status)()
     page.clock.run_for(60_000)
     page.wait_for_timeout(100)
     expect(dialog).to_be_hidden()
-    assert says(page, told)()
-    complaints[:] = [one for one in complaints if "409" not in one]
+    assert has_status(page, status)()
+    page_errors[:] = [one for one in page_errors if "409" not in one]
 
 
-def test_polling_updates_the_list_of_conversations(page: Page, pages: Pages) -> None:
+def test_polling_updates_the_list_of_conversations(page: Page, poll_server: PollServer) -> None:
     row = (
         '<li><a id="c-1" href="{0}">{1}</a>'
         '<a class="conversation-menu-button" href="{0}menu/">More</a></li>'
     )
-    listed = [row.format(CHAT, "Tides")]
-    page.route(SIDEBAR, lambda route: route.fulfill(body=LIST.replace("><", f">{listed[-1]}<")))
+    list_count = [row.format(CHAT, "Tides")]
+    page.route(SIDEBAR, lambda route: route.fulfill(body=LIST.replace("><", f">{list_count[-1]}<")))
     page.route("**/menu/", lambda route: route.fulfill(body=MENU))
     page.route("**/title/", lambda route: route.fulfill(status=204))
     page.goto(CHAT)
-    pass_time(page, says(page, SENTENCE))
+    pass_time(page, has_status(page, POLLING_STATUS))
     pass_time(page, lambda: page.locator("#c-1").count() == 1)
     page.evaluate("document.querySelector('live-reply').dataset.state = 'completed'")
     page.locator("#c-1 + .conversation-menu-button").dispatch_event("click")
-    listed.append(row.format(CHAT, "Moons"))
+    list_count.append(row.format(CHAT, "Moons"))
     page.get_by_role("button", name="Rename").click()
     expect(page.locator("#c-1")).to_have_text("Moons")  # at once: the page's clock stands still
 
 
-def test_a_late_socket_replaces_polling_without_doubling_text(page: Page, pages: Pages) -> None:
+def test_a_late_socket_replaces_polling_without_doubling_text(
+    page: Page, poll_server: PollServer
+) -> None:
     refused = [True]
-    heard: list[dict[str, object]] = []
+    frames: list[dict[str, object]] = []
 
     def accept(socket: WebSocketRoute) -> None:
         if refused[0]:
             return socket.close(code=1011)
-        pages.sockets.append(socket)
-        socket.on_message(lambda text: heard.append(json.loads(text)))
+        poll_server.sockets.append(socket)
+        socket.on_message(lambda text: frames.append(json.loads(text)))
         return socket.send(json.dumps({"type": "hello", "version": 1, "revision": 1}))
 
     page.route_web_socket("**/ws/", accept)
     page.goto(CHAT)
-    pass_time(page, says(page, SENTENCE))
-    pages.write("One two ", 1, state="running")
-    pass_time(page, shows(page, "One two"))
+    pass_time(page, has_status(page, POLLING_STATUS))
+    poll_server.set_reply("One two ", 1, state="running")
+    pass_time(page, has_text(page, "One two"))
     refused[0] = False
     page.evaluate("dispatchEvent(new Event('online'))")
-    pass_time(page, lambda: {"type": "follow", "stream": STREAM, "after": 1} in heard)
+    pass_time(page, lambda: {"type": "follow", "stream": STREAM, "after": 1} in frames)
     chunk = {"type": "chunk", "stream": STREAM, "kind": "text"}
-    pages.sockets[-1].send(json.dumps({**chunk, "first": 2, "index": 2, "delta": "three"}))
-    pass_time(page, shows(page, "One two three"))
+    poll_server.sockets[-1].send(json.dumps({**chunk, "first": 2, "index": 2, "delta": "three"}))
+    pass_time(page, has_text(page, "One two three"))
     assert page.locator("#status").inner_text().strip() in {"Back online", "Replying…"}
-    asked = pages.asked
+    message_count = poll_server.message_requests
     page.clock.run_for(60_000)
-    assert pages.asked == asked
+    assert poll_server.message_requests == message_count
 
 
 @pytest.mark.parametrize("how", ["upgrade", "greeting"])
-def test_an_unanswered_socket_is_reported(page: Page, pages: Pages, how: str) -> None:
+def test_an_unanswered_socket_is_reported(page: Page, poll_server: PollServer, how: str) -> None:
     if how == "greeting":
         page.route_web_socket("**/ws/", lambda socket: None)
     with Files.unanswered("/ws/"):
         page.goto(CHAT)
-        pages.write("One", 0, state="running")
-        pass_time(page, says(page, SENTENCE))
-        pass_time(page, shows(page, "One"))
+        poll_server.set_reply("One", 0, state="running")
+        pass_time(page, has_status(page, POLLING_STATUS))
+        pass_time(page, has_text(page, "One"))
 
 
-def test_without_any_response_the_socket_keeps_reconnecting(page: Page, pages: Pages) -> None:
+def test_without_any_response_the_socket_keeps_reconnecting(
+    page: Page, poll_server: PollServer
+) -> None:
     page.goto(CHAT)
-    pages.answer = False
-    pass_time(page, says(page, "Reconnecting. Your draft is saved."))
+    poll_server.is_reachable = False
+    pass_time(page, has_status(page, "Reconnecting. Your draft is saved."))
     page.clock.run_for(30_000)
-    assert says(page, "Reconnecting. Your draft is saved.")()
-    assert pages.asked == 0
+    assert has_status(page, "Reconnecting. Your draft is saved.")()
+    assert poll_server.message_requests == 0

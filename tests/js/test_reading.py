@@ -34,23 +34,23 @@ GROW = """async () => {
 
 
 @pytest.fixture
-def reading(page: Page) -> Iterator[Any]:
-    def script(route: Route) -> None:
+def open_history(page: Page) -> Iterator[Any]:
+    def serve_script(route: Route) -> None:
         route.fulfill(body=SCRIPT, content_type="text/javascript")
 
-    def style(route: Route) -> None:
+    def serve_style(route: Route) -> None:
         route.fulfill(body=STYLE, content_type="text/css")
 
-    page.route("**/js/reading.test.js", script)
-    page.route("**/js/reading.test.css", style)
+    page.route("**/js/reading.test.js", serve_script)
+    page.route("**/js/reading.test.css", serve_style)
 
-    def open_(html: str) -> Page:
+    def open_page(html: str) -> Page:
         Files.pages["/reading"] = PAGE.format(html=html).encode()
         page.goto("/reading")
         expect(page.locator("body[data-ready]")).to_be_attached()
         return page
 
-    yield open_
+    yield open_page
     Files.pages.clear()
 
 
@@ -60,31 +60,31 @@ def scroll_up(page: Page) -> None:
     page.wait_for_function("() => scrollY < document.body.scrollHeight - innerHeight - 300")
 
 
-def pill(page: Page) -> Any:
+def find_pill(page: Page) -> Any:
     return page.get_by_role("button", name="Latest")
 
 
-def test_the_page_opens_at_the_end_and_stays_there(reading: Any) -> None:
-    page = reading("<p>x</p>" * 60)
+def test_the_page_opens_at_the_end_and_stays_there(open_history: Any) -> None:
+    page = open_history("<p>x</p>" * 60)
     assert [page.evaluate(GROW) for _ in range(3)] == [0, 0, 0]
-    expect(pill(page)).to_be_hidden()
+    expect(find_pill(page)).to_be_hidden()
 
 
-def test_scrolling_up_stops_following_and_new_text_is_announced(reading: Any) -> None:
-    page = reading("<p>x</p>" * 60)
+def test_scrolling_up_stops_following_and_new_text_is_announced(open_history: Any) -> None:
+    page = open_history("<p>x</p>" * 60)
     scroll_up(page)
     before = page.evaluate("scrollY")
     page.evaluate(GROW)
     assert page.evaluate("scrollY") == before
-    expect(pill(page)).to_be_visible()
-    pill(page).click()
+    expect(find_pill(page)).to_be_visible()
+    find_pill(page).click()
     assert page.evaluate(GROW) == 0
-    expect(pill(page)).to_be_hidden()
+    expect(find_pill(page)).to_be_hidden()
 
 
-def test_scroll_anchoring_is_on_only_away_from_the_end(reading: Any) -> None:
+def test_scroll_anchoring_is_on_only_away_from_the_end(open_history: Any) -> None:
     """Looking for it among the blocks of a long reply costs a frame more than what grew."""
-    page = reading("<p>x</p>" * 60)
+    page = open_history("<p>x</p>" * 60)
     page.add_style_tag(url="/css/transcript.css")
     anchor = "getComputedStyle(document.documentElement).overflowAnchor"
     assert page.evaluate(anchor) == "none"
@@ -94,47 +94,47 @@ def test_scroll_anchoring_is_on_only_away_from_the_end(reading: Any) -> None:
     page.wait_for_function(f"() => {anchor} === 'none'")
 
 
-def test_scrolling_back_to_the_end_resumes_following(reading: Any) -> None:
-    page = reading("<p>x</p>" * 60)
+def test_scrolling_back_to_the_end_resumes_following(open_history: Any) -> None:
+    page = open_history("<p>x</p>" * 60)
     scroll_up(page)
     page.evaluate(GROW)
-    expect(pill(page)).to_be_visible()
+    expect(find_pill(page)).to_be_visible()
     page.mouse.wheel(0, 2000)
-    expect(pill(page)).to_be_hidden()
+    expect(find_pill(page)).to_be_hidden()
     assert page.evaluate(GROW) == 0
 
 
 CODE = "```py\nfor tide in range(3):\n    print(f'{tide} < 3')  # <b>&amp;</b>\n```"
 
 
-def test_code_is_highlighted_and_keeps_its_text(reading: Any) -> None:
-    page = reading(to_html(CODE))
+def test_code_is_highlighted_and_keeps_its_text(open_history: Any) -> None:
+    page = open_history(to_html(CODE))
     expect(page.locator(".hljs-keyword").first).to_have_text("for")
     text = page.locator("pre code").evaluate("code => code.textContent")
     assert text == "for tide in range(3):\n    print(f'{tide} < 3')  # <b>&amp;</b>"
     expect(page.locator("pre code :not(span)")).to_have_count(0)
 
 
-def test_a_long_program_is_highlighted_completely_during_reasoning(reading: Any) -> None:
+def test_a_long_program_is_highlighted_completely_during_reasoning(open_history: Any) -> None:
     """In pieces, each in a frame; a reply that writes nothing does not hold them up."""
     program = "\n".join(f"tide_{n} = {n}" for n in range(2_000))
-    page = reading("<p aria-busy=true></p>" + to_html(f"```py\n{program}\n```"))
+    page = open_history("<p aria-busy=true></p>" + to_html(f"```py\n{program}\n```"))
     expect(page.locator(".hljs-number")).to_have_count(2_000, timeout=8_000)
     assert page.locator("pre code").evaluate("code => code.textContent") == program
 
 
-def test_very_long_code_and_unknown_languages_stay_plain(reading: Any) -> None:
+def test_very_long_code_and_unknown_languages_stay_plain(open_history: Any) -> None:
     blocks = [("py", "x = 1" * 11_000), ("klingon", "x"), ("constructor", "x"), ("py", "x = 1")]
-    page = reading(to_html("\n\n".join(f"```{name}\n{code}\n```" for name, code in blocks)))
+    page = open_history(to_html("\n\n".join(f"```{name}\n{code}\n```" for name, code in blocks)))
     expect(page.get_by_role("button", name="Copy code")).to_have_count(4)
     expect(page.locator("pre").last.locator("span")).to_have_count(1)  # they come one by one
     expect(page.locator("pre span")).to_have_count(1)
 
 
 @pytest.mark.parametrize("clipboard", [True, False], ids=["https", "plain http"])
-def test_code_is_copied_unchanged(reading: Any, page: Page, clipboard: bool) -> None:
+def test_code_is_copied_unchanged(open_history: Any, page: Page, clipboard: bool) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    reading(to_html(CODE))
+    open_history(to_html(CODE))
     read = page.evaluate_handle("() => navigator.clipboard.readText.bind(navigator.clipboard)")
     if not clipboard:
         page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
@@ -147,8 +147,8 @@ def test_code_is_copied_unchanged(reading: Any, page: Page, clipboard: bool) -> 
 MATHS = "So $x^2 + 1$ costs $5 and $6:\n\n$$\n\\frac{a}{b}\n$$\n\nand $\\nonsense{$ stays."
 
 
-def test_maths_is_rendered_and_unreadable_formulas_stay(reading: Any) -> None:
-    page = reading(to_html(MATHS))
+def test_maths_is_rendered_and_unreadable_formulas_stay(open_history: Any) -> None:
+    page = open_history(to_html(MATHS))
     expect(page.locator("p .math > math")).to_have_count(1)
     expect(page.locator("div.math > math[display=block] mfrac")).to_be_attached()
     expect(page.locator("p").first).to_contain_text("costs $5 and $6:")
@@ -165,15 +165,15 @@ EVIL = [
 ]
 
 
-def test_maths_loads_nothing_runs_nothing_and_has_no_styles(reading: Any, site: str) -> None:
-    asked: list[str] = []
-    page = reading(to_html("\n\n".join(["$x$", *EVIL, "$y$"])))
-    page.on("request", lambda request: asked.append(request.url))
+def test_maths_loads_nothing_runs_nothing_and_has_no_styles(open_history: Any, site: str) -> None:
+    urls: list[str] = []
+    page = open_history(to_html("\n\n".join(["$x$", *EVIL, "$y$"])))
+    page.on("request", lambda request: urls.append(request.url))
     expect(page.locator("p").last.locator("math")).to_be_attached()
     bad = "math :is(a, img, [href], [src], [style], [id], [data-hx-get])"
     expect(page.locator(bad)).to_have_count(0)
     assert page.evaluate("window.__hit ?? 0") == 0
-    assert [url for url in asked if not url.startswith(f"{site}/")] == []
+    assert [url for url in urls if not url.startswith(f"{site}/")] == []
 
 
 LETTERS = [
@@ -188,9 +188,9 @@ LETTERS = [
 ]
 
 
-def test_mathematical_letters_are_separate_characters(reading: Any) -> None:
+def test_mathematical_letters_are_separate_characters(open_history: Any) -> None:
     """As browsers with MathML Core read no other `mathvariant` than `normal`."""
-    page = reading(to_html("\n\n".join(f"${tex}$" for tex, _ in LETTERS)))
+    page = open_history(to_html("\n\n".join(f"${tex}$" for tex, _ in LETTERS)))
     expect(page.locator("math")).to_have_count(len(LETTERS))
     rows = page.locator("math semantics > :first-child").all_text_contents()
     assert rows == [letters for _, letters in LETTERS]
@@ -198,8 +198,8 @@ def test_mathematical_letters_are_separate_characters(reading: Any) -> None:
     assert annotation.text_content() == LETTERS[0][0], "its source is what it was"
 
 
-def test_cells_of_matrices_are_spaced(reading: Any) -> None:
-    page = reading(to_html("$$\n\\begin{matrix}1&2\\\\3&4\\end{matrix}\n$$"))
+def test_cells_of_matrices_are_spaced(open_history: Any) -> None:
+    page = open_history(to_html("$$\n\\begin{matrix}1&2\\\\3&4\\end{matrix}\n$$"))
     for sheet in ("base", "prose"):
         page.add_style_tag(url=f"/css/{sheet}.css")
     cells = page.locator("mtd")
@@ -215,8 +215,10 @@ HUGE = [
 ]
 
 
-def test_a_formula_too_large_to_render_stays_as_written(reading: Any) -> None:
-    page = reading("".join(f'<p><span class="math">{tex}</span></p>' for tex in [*HUGE, "$x$"]))
+def test_a_formula_too_large_to_render_stays_as_written(open_history: Any) -> None:
+    page = open_history(
+        "".join(f'<p><span class="math">{tex}</span></p>' for tex in [*HUGE, "$x$"])
+    )
     expect(page.locator("p").last.locator("math")).to_be_attached()
     expect(page.locator("math")).to_have_count(1)
     assert page.locator(".math").all_text_contents()[:3] == HUGE

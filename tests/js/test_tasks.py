@@ -15,19 +15,19 @@ from playwright.sync_api import Browser, Page
 
 from tests.factories import PLAIN_STORAGES
 from tests.js.chat_page import CHAT, render_chat_page
-from tests.js.test_calm import Growing
+from tests.js.test_calm import GrowingReply
 from tests.nasty import NASTY
 from tools.static_site import Files
 
-MOST = 200
+MAX_TASK_MS = 200
 """Milliseconds of one task."""
-CHUNK = 4_000
+CHUNK_CHARS = 4_000
 CATEGORIES = ["devtools.timeline", "toplevel", "blink.user_timing"]
 TASK = {"RunTask", "ThreadControllerImpl::RunTask"}
 MARK = "performance.mark('traced')"
 
 # Nothing that costs the page much itself, as looking for a button by its name would.
-UNTIL = """(selector) => new Promise((done) => {
+WAIT_FOR = """(selector) => new Promise((done) => {
     const look = () => document.querySelector(selector) ? done() : setTimeout(look, 50);
     look();
 })"""
@@ -39,12 +39,12 @@ Event = dict[str, Any]
 class Task:
     """Milliseconds; `parts` are the longest within it."""
 
-    thread: float
-    wall: float
+    thread_ms: float
+    wall_ms: float
     parts: str
 
     def __str__(self) -> str:
-        return f"{self.thread:4.0f} ({self.wall:4.0f})"
+        return f"{self.thread_ms:4.0f} ({self.wall_ms:4.0f})"
 
 
 @dataclass
@@ -52,8 +52,8 @@ class Trace:
     longest: Task | None = None
 
 
-class traced:
-    """A stretch of a page's life, and the longest task of its main thread in it."""
+class TaskTrace:
+    """Records a page for a while, and finds the longest task of its main thread."""
 
     def __init__(self, browser: Browser, page: Page) -> None:
         self.browser, self.page = browser, page
@@ -66,25 +66,27 @@ class traced:
     def __exit__(self, *error: object) -> None:
         self.page.evaluate(MARK)
         events = json.loads(self.browser.stop_tracing())["traceEvents"]
-        self.trace.longest = longest(events)
+        self.trace.longest = find_longest(events)
 
 
-def longest(events: list[Event]) -> Task:
+def find_longest(events: list[Event]) -> Task:
     mark = next(e for e in events if e.get("name") == "traced")
-    mine = [e for e in events if (e["pid"], e["tid"]) == (mark["pid"], mark["tid"]) and "tdur" in e]
-    task = max((e for e in mine if e["name"] in TASK), key=lambda e: e["tdur"])
+    thread_events = [
+        e for e in events if (e["pid"], e["tid"]) == (mark["pid"], mark["tid"]) and "tdur" in e
+    ]
+    task = max((e for e in thread_events if e["name"] in TASK), key=lambda e: e["tdur"])
     ends = task["ts"] + task["dur"]
-    inner = [e for e in mine if task["ts"] <= e["ts"] < ends and e["name"] not in TASK]
+    inner = [e for e in thread_events if task["ts"] <= e["ts"] < ends and e["name"] not in TASK]
     parts: dict[str, float] = {}
     for event in inner:
         parts[event["name"]] = parts.get(event["name"], 0) + event["tdur"] / 1000
     most = sorted(parts.items(), key=lambda part: -part[1])[:7]
-    told = ", ".join(f"{name} {time:.0f}" for name, time in most if time > 10)
-    return Task(task["tdur"] / 1000, task["dur"] / 1000, told)
+    description = ", ".join(f"{name} {time:.0f}" for name, time in most if time > 10)
+    return Task(task["tdur"] / 1000, task["dur"] / 1000, description)
 
 
 @pytest.fixture
-def fresh(page: Page) -> Iterator[Page]:
+def fresh_page(page: Page) -> Iterator[Page]:
     yield page
     Files.pages.clear()
 
@@ -92,56 +94,58 @@ def fresh(page: Page) -> Iterator[Page]:
 @pytest.mark.prove
 @pytest.mark.parametrize("name", NASTY)
 @pytest.mark.timeout(300)
-def test_no_text_causes_a_long_task(name: str, browser: Browser, fresh: Page) -> None:
+def test_no_text_causes_a_long_task(name: str, browser: Browser, fresh_page: Page) -> None:
     text = NASTY[name]
-    growing = Growing(fresh)
-    with traced(browser, fresh) as live:
-        for at in range(0, len(text), CHUNK):
-            delta = text[at : at + CHUNK] if at else "\n\n" + text[:CHUNK]
-            growing.index += 1
-            growing.text += delta
-            frame = {"type": "chunk", "first": growing.index, "index": growing.index}
-            growing.send(frame | {"kind": "text", "delta": delta})
-        fresh.wait_for_timeout(300)
-    with traced(browser, fresh) as over:
-        finish(fresh, growing)
-        settle(fresh)
-    ended = replace(growing.answer, state="completed", text=growing.text, index=growing.index)
-    with traced(browser, fresh) as reload:
-        show(fresh, growing, ended)
-        settle(fresh)
-        fresh.evaluate("scrollTo(0, document.body.scrollHeight)")
-        settle(fresh)
-    with traced(browser, fresh) as taken:
-        show(fresh, growing, replace(ended, state="running"))
-        fresh.evaluate(UNTIL, "live-reply .caret")
-        settle(fresh)
-    stages = {"live": live, "end": over, "reload": reload, "reload live": taken}
+    growing_reply = GrowingReply(fresh_page)
+    with TaskTrace(browser, fresh_page) as live:
+        for at in range(0, len(text), CHUNK_CHARS):
+            delta = text[at : at + CHUNK_CHARS] if at else "\n\n" + text[:CHUNK_CHARS]
+            growing_reply.index += 1
+            growing_reply.text += delta
+            frame = {"type": "chunk", "first": growing_reply.index, "index": growing_reply.index}
+            growing_reply.send(frame | {"kind": "text", "delta": delta})
+        fresh_page.wait_for_timeout(300)
+    with TaskTrace(browser, fresh_page) as ending:
+        finish(fresh_page, growing_reply)
+        wait_until_idle(fresh_page)
+    ended = replace(
+        growing_reply.answer, state="completed", text=growing_reply.text, index=growing_reply.index
+    )
+    with TaskTrace(browser, fresh_page) as reload:
+        show_reply(fresh_page, growing_reply, ended)
+        wait_until_idle(fresh_page)
+        fresh_page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        wait_until_idle(fresh_page)
+    with TaskTrace(browser, fresh_page) as reload_live:
+        show_reply(fresh_page, growing_reply, replace(ended, state="running"))
+        fresh_page.evaluate(WAIT_FOR, "live-reply .caret")
+        wait_until_idle(fresh_page)
+    stages = {"live": live, "end": ending, "reload": reload, "reload live": reload_live}
     tasks = {stage: trace.longest for stage, trace in stages.items() if trace.longest}
     print(f"\n{name:28}", *(f"{stage} {task}" for stage, task in tasks.items()))
     for stage, task in tasks.items():
-        if task.thread > MOST / 2:
+        if task.thread_ms > MAX_TASK_MS / 2:
             print(f"    {stage}: {task.parts}")
-    assert {stage: str(task) for stage, task in tasks.items() if task.thread > MOST} == {}
+    assert {stage: str(task) for stage, task in tasks.items() if task.thread_ms > MAX_TASK_MS} == {}
 
 
-def finish(page: Page, growing: Growing) -> None:
-    ended = replace(growing.answer, state="completed", text=growing.text)
-    body = growing.rendered(ended)
+def finish(page: Page, growing_reply: GrowingReply) -> None:
+    ended = replace(growing_reply.answer, state="completed", text=growing_reply.text)
+    body = growing_reply.render(ended)
     page.route("**/m/*/", lambda route: route.fulfill(body=body))
-    over = {"type": "end", "state": "completed", "next": growing.index + 1}
-    growing.send(over | {"finish_reason": "stop", "error": None})
-    page.evaluate(UNTIL, ".message-footer [formaction*='/versions/']")
+    end_frame = {"type": "end", "state": "completed", "next": growing_reply.index + 1}
+    growing_reply.send(end_frame | {"finish_reason": "stop", "error": None})
+    page.evaluate(WAIT_FOR, ".message-footer [formaction*='/versions/']")
 
 
-def show(page: Page, growing: Growing, answer: Any) -> None:
+def show_reply(page: Page, growing_reply: GrowingReply, answer: Any) -> None:
     with override_settings(STORAGES=PLAIN_STORAGES, STATIC_URL="/static/"):
-        Files.pages[CHAT] = render_chat_page(f"{CHAT}messages/", (growing.question, answer))
+        Files.pages[CHAT] = render_chat_page(f"{CHAT}messages/", (growing_reply.question, answer))
     page.goto(CHAT)
 
 
-def settle(page: Page) -> None:
-    """Until what is in sight was made nicer."""
+def wait_until_idle(page: Page) -> None:
+    """Wait until the visible part of the page was enhanced."""
     for _ in range(3):
         page.wait_for_timeout(100)
         page.evaluate("() => new Promise((done) => requestIdleCallback(done))")
