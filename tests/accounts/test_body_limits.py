@@ -32,7 +32,7 @@ async def send_long_body(session: str, *, with_length: bool) -> list[Any]:
             results.append(message["status"])
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        results.append("taken")
+        results.append("accepted")
 
     headers = [(b"cookie", f"sessionid={session}".encode())]
     if with_length:
@@ -56,7 +56,7 @@ async def test_a_long_body_needs_a_signed_in_session(
     cache = SessionOwnerCache()
     monkeypatch.setattr(body_limits, "session_owners", cache)
     assert await send_long_body("a" * 32, with_length=with_length) == [413]
-    assert await send_long_body(session, with_length=with_length) == ["taken"]
+    assert await send_long_body(session, with_length=with_length) == ["accepted"]
     assert cache.get_cached_owner(session) == owner.pk
     assert await send_long_body("b" * 32, with_length=with_length) == [413]
 

@@ -25,7 +25,7 @@ GONE.__cause__ = psycopg.OperationalError("server closed the connection unexpect
 
 @pytest.fixture(autouse=True)
 def reset_outage(monkeypatch: pytest.MonkeyPatch) -> OutageMonitor:
-    """A client whose database answers every query."""
+    """Give the client a database that answers every query."""
     reset_outage = OutageMonitor(lambda: None)
     monkeypatch.setattr(error_views, "outage_monitor", reset_outage)
     return reset_outage

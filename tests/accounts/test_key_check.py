@@ -178,7 +178,7 @@ def test_a_silent_provider_is_waited_for_no_longer_than_the_limit(
 def test_a_hanging_event_loop_is_not_waited_for(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As with a name server that does not answer, which no timeout of asyncio ends."""
+    """A name server may not answer, and no timeout of asyncio ends that."""
     hanging = threading.Event()
 
     class HangingProvider:

@@ -69,7 +69,7 @@ FORMS = [
 def test_every_form_names_the_account_of_its_page(
     owner: User, stranger: User, path: str, actions: list[str]
 ) -> None:
-    """So a browser without scripts is refused as well, whatever the form does."""
+    """The field also protects browsers without scripts, in every form."""
     for user in (owner, stranger):
         keys.save(user, "openai", f"sk-of-{user.pk}")
     page = create_signed_in_client(owner).get(path).content.decode()

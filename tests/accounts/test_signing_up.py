@@ -18,20 +18,20 @@ SIGN_UP = "/accounts/signup/"
 PASSWORD = "kelp-holds-fast-7"
 
 
-def form(email: str, password: str = PASSWORD) -> dict[str, str]:
+def build_form(email: str, password: str = PASSWORD) -> dict[str, str]:
     return {"email": email, "password1": password}
 
 
 def test_signing_up_signs_in_and_redirects_to_the_requested_page(db: None, client: Client) -> None:
-    answer = client.post(SIGN_UP, form("Ann@Example.org") | {"next": "/settings/keys/"})
+    answer = client.post(SIGN_UP, build_form("Ann@Example.org") | {"next": "/settings/keys/"})
     assert answer.headers["Location"] == "/settings/keys/"
     ann = User.objects.get(email="ann@example.org")
     assert client.session["_auth_user_id"] == str(ann.pk)
 
 
 def test_the_first_account_is_the_administrator_and_the_second_is_not(db: None) -> None:
-    Client().post(SIGN_UP, form("first@example.org"))
-    Client().post(SIGN_UP, form("second@example.org"))
+    Client().post(SIGN_UP, build_form("first@example.org"))
+    Client().post(SIGN_UP, build_form("second@example.org"))
     assert powers() == {"first@example.org": (True, True), "second@example.org": (False, False)}
 
 
@@ -45,7 +45,7 @@ def test_the_page_tells_only_the_first_visitor_about_administration(
 
 
 def test_a_sign_up_after_createsuperuser_is_no_administrator(owner: User, client: Client) -> None:
-    client.post(SIGN_UP, form("second@example.org"))
+    client.post(SIGN_UP, build_form("second@example.org"))
     assert powers()["second@example.org"] == (False, False)
 
 
@@ -69,8 +69,8 @@ def test_two_simultaneous_sign_ups_make_one_administrator(
     monkeypatch.setattr(User, "save", save_late)
     meet_before_saving(monkeypatch)
     codes = run_at_once(
-        lambda: Client().post(SIGN_UP, form("ann@example.org")).status_code,
-        lambda: Client().post(SIGN_UP, form("ben@example.org")).status_code,
+        lambda: Client().post(SIGN_UP, build_form("ann@example.org")).status_code,
+        lambda: Client().post(SIGN_UP, build_form("ben@example.org")).status_code,
     )
     assert codes == [302, 302]
     assert sorted(powers().values()) == [(False, False), (True, True)]
@@ -81,7 +81,7 @@ def test_a_double_post_of_the_sign_up_makes_one_account(
 ) -> None:
     meet_before_saving(monkeypatch)
     places = run_at_once(
-        *[lambda: Client().post(SIGN_UP, form("ann@example.org")).headers["Location"]] * 2
+        *[lambda: Client().post(SIGN_UP, build_form("ann@example.org")).headers["Location"]] * 2
     )
     assert sorted(map(str, places)) == ["/", "/accounts/login/"]
     assert powers() == {"ann@example.org": (True, True)}
@@ -105,17 +105,17 @@ def meet(barrier: Barrier, *, seconds: float) -> None:
 
 
 def test_a_taken_address_is_refused_in_upper_and_lower_case(owner: User, client: Client) -> None:
-    answer = client.post(SIGN_UP, form("Owner@Holdfast.TEST"))
+    answer = client.post(SIGN_UP, build_form("Owner@Holdfast.TEST"))
     assert "already registered" in answer.content.decode()
     assert User.objects.count() == 1
 
 
 @pytest.mark.parametrize("weak", ["short", "password", "1234567890", "ann@example.org"])
 def test_a_weak_password_is_refused_beside_its_field(db: None, client: Client, weak: str) -> None:
-    shown = client.post(SIGN_UP, form("ann@example.org", weak)).content.decode()
-    field = shown.split('name="password1"')[1].split(">")[0]
+    html = client.post(SIGN_UP, build_form("ann@example.org", weak)).content.decode()
+    field = html.split('name="password1"')[1].split(">")[0]
     assert "id_password1_error" in field
-    assert 'id="id_password1_error"' in shown
+    assert 'id="id_password1_error"' in html
     assert not User.objects.exists()
 
 
@@ -123,7 +123,7 @@ def test_the_link_in_the_mail_confirms_an_address(
     db: None, client: Client, settings: Settings
 ) -> None:
     settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
-    answer = client.post(SIGN_UP, form("ann@example.org"), follow=True)
+    answer = client.post(SIGN_UP, build_form("ann@example.org"), follow=True)
     assert "Check your email" in answer.content.decode()
     assert "_auth_user_id" not in client.session
     link = next(word for word in mail.outbox[0].body.split() if "/confirm-email/" in word)

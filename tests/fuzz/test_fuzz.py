@@ -21,7 +21,7 @@ pytestmark = [
 
 CLOSED_PORT_URL = "http://127.0.0.1:9"
 SEEDS = [int(seed) for seed in os.environ.get("FUZZ_SEEDS", "1").split(",")]
-"""Of the long run: each seed for ten minutes."""
+"""The seeds of the long run, of ten minutes each."""
 PROVE_SECONDS = float(os.environ.get("FUZZ_SECONDS", "600"))
 
 

@@ -124,7 +124,7 @@ def test_an_unsent_message_is_not_announced_as_answered(
         Route.abort,
         lambda route: route.fulfill(status=409, headers={"X-Account": "another"}),
     ]
-    for answer, told in zip(
+    for answer, status_text in zip(
         answers, ("", "Another account is signed in. Your draft is saved."), strict=True
     ):
         chat_server.answer = chat_server.held.append
@@ -133,7 +133,7 @@ def test_an_unsent_message_is_not_announced_as_answered(
         expect(status).to_have_text("Replying…")
         chat_server.wait_until(lambda: len(chat_server.held) > 0)
         answer(chat_server.held.pop())
-        expect(status).to_have_text(told)
+        expect(status).to_have_text(status_text)
     dialog = chat.get_by_role("dialog", name="You’re signed in to another account")
     dialog.get_by_role("button", name="Close").click()
     expect(find_text_box(chat)).to_have_value("Hold fast")

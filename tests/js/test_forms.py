@@ -1,4 +1,4 @@
-"""Fields that a page adds to a form that the browser sends by itself."""
+"""The page adds fields to a form that the browser sends by itself."""
 
 from urllib.parse import parse_qs
 

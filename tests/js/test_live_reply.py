@@ -105,7 +105,7 @@ def serve_script(route: Route) -> None:
 
 
 def wait_until(page: Page, condition: Callable[[], bool]) -> None:
-    """Let the page run until it is true; fails after ten seconds."""
+    """Let the page run until the condition is true; fail after ten seconds."""
     deadline = monotonic() + 10
     while not condition():
         assert monotonic() < deadline
@@ -257,13 +257,13 @@ def test_the_end_adopts_the_servers_footer_and_keeps_the_text(
 ) -> None:
     open_live_page(build_article("One", "<p>One</p>", index=0))
     serve_ended(page, "One two")
-    page.evaluate("window.kept = document.querySelector('article .prose > p')")
+    page.evaluate("window.firstParagraph = document.querySelector('article .prose > p')")
     server.send(build_chunk(1, " two"), build_end(after=1))
     expect(page.locator(".state")).to_have_text("Server’s word")
     expect(page.locator("article")).not_to_have_attribute("aria-busy", "true")
     expect(find_prose(page)).to_have_text("One two")
     assert page.evaluate(
-        "window.kept === document.querySelector('article > live-reply > .prose > p')"
+        "window.firstParagraph === document.querySelector('article > live-reply > .prose > p')"
     )
 
 
@@ -289,7 +289,7 @@ def test_a_text_that_differs_from_the_stored_one_is_replaced(
 def test_a_text_nested_too_deeply_for_a_browser_is_shown_and_ends(
     page: Page, server: Server, open_live_page: OpenPage
 ) -> None:
-    """As it was written; and nothing is complained about."""
+    """The text stays as written, and the page reports no error."""
     text = "> " * 20_000
     open_live_page(build_article())
     serve_ended(page, f"{text}\nThe end.")
@@ -365,7 +365,7 @@ def test_a_socket_of_another_account_deletes_nothing(
 def test_a_reply_continued_elsewhere_switches_to_its_new_stream(
     page: Page, server: Server, open_live_page: OpenPage
 ) -> None:
-    """Whose indexes begin anew, and say nothing about those of the old one."""
+    """Its indexes begin at 0 again, and are unrelated to those of the older stream."""
     open_live_page(build_article("One", "<p>One</p>", index=7))
     body = build_article("One", "<p>One</p>", index=-1).replace(STREAM, MESSAGE[:-1] + "9")
     page.route("**/m/*/", lambda route: route.fulfill(body=body))

@@ -145,9 +145,9 @@ SEAM = """async ([source, seams, step]) => {
 def test_a_seam_appears_after_the_block_it_falls_into(
     page: Page, where: str, source: str, seams: list[int], step: bool
 ) -> None:
-    shown = page.evaluate(SEAM, [source, seams, step])
-    assert [shown] == read_htmls(page, [to_html(source, seams)])
-    assert 'class="seam"' in shown
+    html = page.evaluate(SEAM, [source, seams, step])
+    assert [html] == read_htmls(page, [to_html(source, seams)])
+    assert 'class="seam"' in html
 
 
 # Blocks that were already shown do not change
@@ -155,8 +155,8 @@ def test_a_seam_appears_after_the_block_it_falls_into(
 SETTLE = """async () => {
     const { MarkdownStream } = await import("/js/markdown/stream.js");
     const root = document.querySelector("main");
-    const told = [];
-    const stream = new MarkdownStream(root, (blocks) => told.push(...blocks));
+    const settled = [];
+    const stream = new MarkdownStream(root, (blocks) => settled.push(...blocks));
     stream.append("# One\\n\\nTwo **bold**\\n\\n```js\\nx\\n```\\n\\n- a\\n");
     stream.flush();
     const early = [...root.children];
@@ -173,7 +173,7 @@ SETTLE = """async () => {
     return {
         same: early.every((block, i) => root.children[i] === block),
         touched: touched.some(({ target }) => early.slice(0, 3).some((b) => b.contains(target))),
-        told: told.map((block) => block.tagName),
+        settled: settled.map((block) => block.tagName),
     };
 }"""
 
@@ -182,7 +182,7 @@ def test_finished_blocks_never_change_again(page: Page) -> None:
     result: dict[str, Any] = page.evaluate(SETTLE)
     assert result["same"]
     assert not result["touched"]
-    assert result["told"] == ["H2", "P", "PRE", "UL", "P", "P", "P"]
+    assert result["settled"] == ["H2", "P", "PRE", "UL", "P", "P", "P"]
 
 
 ADOPT = """async ([html, source]) => {
@@ -201,9 +201,9 @@ ADOPT = """async ([html, source]) => {
 
 def test_html_from_the_server_is_adopted_unchanged(page: Page) -> None:
     source = next(c["markdown"] for c in CASES["agree"] if c["name"] == "a long answer")
-    kept = page.evaluate(ADOPT, [f"\n  {to_html(source)}\n", source])
-    assert len(kept) > 8
-    assert all(kept)
+    are_same_nodes = page.evaluate(ADOPT, [f"\n  {to_html(source)}\n", source])
+    assert len(are_same_nodes) > 8
+    assert all(are_same_nodes)
 
 
 RENDER_IN_SLICES = """async (texts) => {
@@ -215,30 +215,30 @@ RENDER_IN_SLICES = """async (texts) => {
         stream.flush();
         stream.append(texts[i].slice(texts[i].length / 2));
     }
-    const shown = () => roots.map((root) => root.innerHTML);
+    const readHtml = () => roots.map((root) => root.innerHTML);
     const build = (streams) => streams.filter((stream) => !stream.prepare(() => true));
     let [steps, writes, untouched] = [0, 0, true];
     for (let left = streams; left.length; writes++) {
-        const before = shown();
+        const before = readHtml();
         for (let building = left; building.length; steps++) building = build(building);
-        untouched &&= String(shown()) === String(before);
+        untouched &&= String(readHtml()) === String(before);
         for (const stream of left) stream.write();
         left = left.filter((stream) => !stream.isFullyShown);
     }
-    const written = shown();
+    const written = readHtml();
     for (const stream of streams) stream.append("more");
     for (let building = streams; building.length; ) building = build(building);
     for (const stream of streams) stream.append(" and more");
     for (const stream of streams) stream.write();
     const all = streams.map((stream) => stream.isFullyShown);
-    const then = shown();
+    const then = readHtml();
     for (const stream of streams) stream.finish();
-    return { steps, writes, untouched, written, all, then, finished: shown() };
+    return { steps, writes, untouched, written, all, then, finished: readHtml() };
 }"""
 
 
 def test_a_text_built_in_slices_equals_a_text_built_at_once(page: Page) -> None:
-    """And nothing of it is shown before all of it is."""
+    """No part of the text is shown before the complete text."""
     cases = [case["markdown"] for case in CASES["agree"] if "]:" not in case["markdown"]]
     texts = [
         "\n\n".join([f"[kelp]: https://example.com/{n}", *cases, "**See [kelp].** And "])
@@ -334,7 +334,7 @@ def test_no_attack_runs_or_loads_anything(page: Page, site: str) -> None:
 
 
 def test_a_successful_attack_would_be_noticed(page: Page, page_errors: list[str]) -> None:
-    """The same inspection, of the first attacks as raw HTML."""
+    """The inspection detects the first attacks if they are raw HTML."""
     allowed = {tag: sorted(names) for tag, names in ALLOWED_ATTRIBUTES.items()}
     with page.expect_console_message(lambda message: "404" in message.text):  # there is no x
         result = page.evaluate(INSPECT, [[""], ["<img src=x onerror=__hit()>"], allowed, []])
@@ -347,7 +347,7 @@ def test_a_successful_attack_would_be_noticed(page: Page, page_errors: list[str]
 
 
 def build_nasty_texts() -> list[str]:
-    """Each of a kind that costs too much, and an ordinary end; no two of one length."""
+    """Return texts that cost too much, with an ordinary end. No two have the same length."""
     row = "|" * 101 + "\n|" + "-|" * 100 + "\n" + "|\n" * 100
     items = "".join(f"- {n} *a*\n" for n in range(4_000))
     starts = [

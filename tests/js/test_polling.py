@@ -1,4 +1,4 @@
-"""A page whose sockets don't get through: it asks for what runs, and is live as soon as it can."""
+"""A page without sockets polls its running replies, and is live as soon as a socket opens."""
 
 import json
 import re
@@ -62,7 +62,7 @@ def find_prose(page: Page) -> Locator:
 
 
 def pass_time(page: Page, until: Callable[[], bool], seconds: int = 120) -> None:
-    """Let the page's clock run, and the answers come."""
+    """Advance the page's clock, and let responses arrive."""
     for _ in range(seconds):
         if until():
             return

@@ -1,4 +1,4 @@
-"""Reading along: where the page stands while text grows, and what code gets besides its text."""
+"""The scroll position while text grows, and the additions to code."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -83,7 +83,7 @@ def test_scrolling_up_stops_following_and_new_text_is_announced(open_history: An
 
 
 def test_scroll_anchoring_is_on_only_away_from_the_end(open_history: Any) -> None:
-    """Looking for it among the blocks of a long reply costs a frame more than what grew."""
+    """A search for an anchor in the blocks of a long reply costs more than the new text."""
     page = open_history("<p>x</p>" * 60)
     page.add_style_tag(url="/css/transcript.css")
     anchor = "getComputedStyle(document.documentElement).overflowAnchor"
@@ -116,7 +116,7 @@ def test_code_is_highlighted_and_keeps_its_text(open_history: Any) -> None:
 
 
 def test_a_long_program_is_highlighted_completely_during_reasoning(open_history: Any) -> None:
-    """In pieces, each in a frame; a reply that writes nothing does not hold them up."""
+    """It is highlighted in pieces, one in a frame. A reply without text does not delay them."""
     program = "\n".join(f"tide_{n} = {n}" for n in range(2_000))
     page = open_history("<p aria-busy=true></p>" + to_html(f"```py\n{program}\n```"))
     expect(page.locator(".hljs-number")).to_have_count(2_000, timeout=8_000)
@@ -189,7 +189,7 @@ LETTERS = [
 
 
 def test_mathematical_letters_are_separate_characters(open_history: Any) -> None:
-    """As browsers with MathML Core read no other `mathvariant` than `normal`."""
+    """Browsers with MathML Core support no other `mathvariant` than `normal`."""
     page = open_history(to_html("\n\n".join(f"${tex}$" for tex, _ in LETTERS)))
     expect(page.locator("math")).to_have_count(len(LETTERS))
     rows = page.locator("math semantics > :first-child").all_text_contents()

@@ -1,4 +1,4 @@
-"""How much has to arrive before the first message can be sent."""
+"""The size of the scripts that must arrive before the first message can be sent."""
 
 import gzip
 import re
@@ -14,7 +14,7 @@ ENTRY_FILES = tuple(
 
 
 def find_imports(file: Path, known: set[Path]) -> set[Path]:
-    """The file and all that it imports before it runs, which import() doesn't."""
+    """Add the file and its static imports, which are loaded before it runs."""
     if file not in known:
         known.add(file)
         for name in STATIC_IMPORT.findall(file.read_text()):
@@ -34,7 +34,7 @@ def test_javascript_before_the_first_message_is_small() -> None:
 
 def test_the_page_loads_no_other_script() -> None:
     pages = STATIC.parent / "templates"
-    asked = set()
+    script_names = set()
     for page in pages.rglob("*.html"):
-        asked |= set(re.findall(r"<script[^>]*src=\"{% static '([^']+)'", page.read_text()))
-    assert asked == {str(file.relative_to(STATIC)) for file in ENTRY_FILES}
+        script_names |= set(re.findall(r"<script[^>]*src=\"{% static '([^']+)'", page.read_text()))
+    assert script_names == {str(file.relative_to(STATIC)) for file in ENTRY_FILES}

@@ -84,10 +84,10 @@ def test_a_retired_model_has_an_active_successor() -> None:
 
 def test_retired_models_are_known_and_not_shown() -> None:
     offered = catalog.group_by_provider(catalog.all_models())
-    shown = {model.id for models in offered.values() for model in models}
+    offered_ids = {model.id for models in offered.values() for model in models}
     assert catalog.get_model("gemini-2.0-flash").availability == "retired"
-    assert "gemini-2.0-flash" not in shown
-    assert all(catalog.get_model(model_id).availability != "retired" for model_id in shown)
+    assert "gemini-2.0-flash" not in offered_ids
+    assert all(catalog.get_model(model_id).availability != "retired" for model_id in offered_ids)
 
 
 def test_no_reasoning_model_takes_a_temperature() -> None:

@@ -490,7 +490,7 @@ async def test_no_failure_reveals_the_key(
 
 
 def _list_local_variables(error: BaseException) -> list[str]:
-    """The traceback with all locals, without the frames of this file, which hold the key."""
+    """Return the traceback with all locals, but without frames of this file: they know the key."""
     trace = traceback.TracebackException.from_exception(error, capture_locals=True)
     return [repr(frame.locals) for frame in trace.stack if frame.filename not in OWN_FILES]
 

@@ -1,4 +1,4 @@
-"""Keys: shown by no repr, and taken out of any text."""
+"""Keys appear in no repr, and are removed from any text."""
 
 import pytest
 from hypothesis import given
