@@ -1,4 +1,4 @@
-"""Replies on a page, as a person sees and uses them."""
+"""Finds, reads and copies replies on a page, as a person does."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ def find_runner(deployment: Deployment, stream: str) -> Program:
     if not deployment.workers:
         return deployment.web
 
-    def found() -> Program | None:
+    def find_worker() -> Program | None:
         worker_id = deployment.rows.stream(stream)["worker_id"]
         names = [row["name"] for row in deployment.rows.of("streaming_worker", id=worker_id)]
         pids = {name.rsplit(" ", 1)[1] for name in names}
         return next((w for w in deployment.workers if str(w.pid) in pids), None)
 
-    runner = until(found, what="the stream has a worker")
+    runner = until(find_worker, what="the stream has a worker")
     assert runner is not None
     return runner

@@ -17,11 +17,11 @@ def intercept(page: Page, pattern: str, answer: Callable[[Route], object]) -> No
     """
     arrived: list[Route] = []
 
-    def take(route: Route) -> None:
+    def answer_probe(route: Route) -> None:
         arrived.append(route)
         route.fulfill(status=204)
 
-    page.route(f"**{PROBE}", take)
+    page.route(f"**{PROBE}", answer_probe)
     page.route(pattern, answer)
     while not arrived:
         page.evaluate("path => fetch(path).then(() => null)", PROBE)

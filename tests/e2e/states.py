@@ -16,154 +16,158 @@ from tools.fake_provider import Behaviour, Fake, Piece
 from tools.fake_provider.behaviour import ErrorAnswer
 from tools.waiting import until
 
-KEPT = "The moon pulls, and the sea follows."
-AGAIN = ("Regenerate", "Try another model")
-COPIED = ("Copy", *AGAIN)
-ON = ("Copy", "Continue", *AGAIN)
-A_LONG_TIME = {"retry-after": "3600"}
+SAVED_TEXT = "The moon pulls, and the sea follows."
+RETRY_ACTIONS = ("Regenerate", "Try another model")
+COPY_ACTIONS = ("Copy", *RETRY_ACTIONS)
+CONTINUE_ACTIONS = ("Copy", "Continue", *RETRY_ACTIONS)
+LONG_RETRY_AFTER = {"retry-after": "3600"}
 
 PROSE = (
-    f"# Heading\n\n{KEPT}\n\nText with `code`, $x^2$ and [a link](https://example.org).\n\n"
+    f"# Heading\n\n{SAVED_TEXT}\n\nText with `code`, $x^2$ and [a link](https://example.org).\n\n"
     "- [x] done\n- [ ] not\n\n| a | b |\n|---|--:|\n| 1 | 2 |\n\n"
     "```python\nfor tide in range(3):\n    print(tide)  # a remark\n```\n\n> Quoted.\n\n"
 )
 
 
-LONG = "Holdfast" * 20
-WIDE = (
-    f"# {LONG}\n\n{LONG} `{LONG}` https://example.org/{LONG}\n\n- {LONG}\n\n> {LONG}\n\n"
-    f"```python\n{LONG}\n```\n\n| {'a | ' * 20}\n|{'---|' * 20}\n| {'wide | ' * 20}\n\n"
+LONG_WORD = "Holdfast" * 20
+WIDE_REPLY = (
+    f"# {LONG_WORD}\n\n{LONG_WORD} `{LONG_WORD}` https://example.org/{LONG_WORD}\n\n"
+    f"- {LONG_WORD}\n\n> {LONG_WORD}\n\n"
+    f"```python\n{LONG_WORD}\n```\n\n| {'a | ' * 20}\n|{'---|' * 20}\n| {'wide | ' * 20}\n\n"
     f"$${'x + ' * 80} y$$\n\nand $x = {'y + ' * 60} z$"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """A running reply. It shows `says` below its text, or the last of `sent` replies does, after
-    `silent` seconds of silence."""
+class RunningState:
+    """A running reply. Its card shows `status_text`, or that of the last of `message_count` replies
+    does, after `silence_seconds` without new text."""
 
     name: str
     behaviour: Behaviour
-    says: str
-    sent: int = 1
-    silent: int = 0
+    status_text: str
+    message_count: int = 1
+    silence_seconds: int = 0
 
     @property
-    def written(self) -> int:
-        """Deltas before it is held."""
+    def written_deltas(self) -> int:
+        """Return the number of deltas before it is held."""
         return self.behaviour.hold_after[0] if self.behaviour.hold_after else 0
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """An ended reply: its state in `says`, the complete text of its card, and in `offers` the first
-    of its actions."""
+class EndedState:
+    """An ended reply: the status and the messages on its card, and the first of its actions."""
 
     name: str
     behaviour: Behaviour
-    says: str
-    offers: tuple[str, ...]
-    told: tuple[str, ...] = ()
-    stopped: bool = False
+    status_text: str
+    first_actions: tuple[str, ...]
+    messages: tuple[str, ...] = ()
+    is_stopped: bool = False
 
     @property
-    def keeps(self) -> str:
-        """Text of it that was written."""
-        return KEPT if KEPT in self.behaviour.text else ""
+    def saved_text(self) -> str:
+        """Return the text of it that is in the database."""
+        return SAVED_TEXT if SAVED_TEXT in self.behaviour.text else ""
 
 
-def _error(status: int, code: str = "", **headers: str) -> Behaviour:
-    said = {"error": {"message": "The model said no.", "code": code, "param": None, "type": code}}
-    return Behaviour(error=ErrorAnswer(status, said, headers=headers), times=None)
+def script_error(status: int, code: str = "", **headers: str) -> Behaviour:
+    body = {"error": {"message": "The model said no.", "code": code, "param": None, "type": code}}
+    return Behaviour(error=ErrorAnswer(status, body, headers=headers), times=None)
 
 
-WRITING = Behaviour.of(PROSE, "more", hold_after=(1,))
-HELD = Behaviour.of("x", hold_after=(0,))
-THINKING = Behaviour((Piece("Hm. ", "reasoning"), Piece("So.")), hold_after=(1,))
+WRITING_REPLY = Behaviour.of(PROSE, "more", hold_after=(1,))
+HELD_REPLY = Behaviour.of("x", hold_after=(0,))
+THINKING_REPLY = Behaviour((Piece("Hm. ", "reasoning"), Piece("So.")), hold_after=(1,))
 
-RUNNING = [
-    Running("queued", WRITING, "Queued after the previous one", sent=2),
-    Running("connecting", HELD, "Connecting"),
-    Running("slow to start", HELD, "Still waiting for GPT-5.5", silent=11),
-    Running("thinking", THINKING, "Thinking"),
-    Running("writing", WRITING, "Writing"),
-    Running("silent", WRITING, "No new text for", silent=31),
-    Running("retrying", _error(429, **{"retry-after": "45"}), "Rate limited. Retrying in"),
+RUNNING_STATES = [
+    RunningState("queued", WRITING_REPLY, "Queued after the previous one", message_count=2),
+    RunningState("connecting", HELD_REPLY, "Connecting"),
+    RunningState("slow to start", HELD_REPLY, "Still waiting for GPT-5.5", silence_seconds=11),
+    RunningState("thinking", THINKING_REPLY, "Thinking"),
+    RunningState("writing", WRITING_REPLY, "Writing"),
+    RunningState("silent", WRITING_REPLY, "No new text for", silence_seconds=31),
+    RunningState(
+        "retrying", script_error(429, **{"retry-after": "45"}), "Rate limited. Retrying in"
+    ),
 ]
 
-ENDINGS = [
-    Ending("completed", Behaviour((Piece("Hm. ", "reasoning"), Piece(PROSE))), "", COPIED),
-    Ending("stopped", WRITING, "Stopped", ON, stopped=True),
-    Ending("stopped before it began", HELD, "Stopped", AGAIN, stopped=True),
-    Ending(
+ENDED_STATES = [
+    EndedState(
+        "completed", Behaviour((Piece("Hm. ", "reasoning"), Piece(PROSE))), "", COPY_ACTIONS
+    ),
+    EndedState("stopped", WRITING_REPLY, "Stopped", CONTINUE_ACTIONS, is_stopped=True),
+    EndedState("stopped before it began", HELD_REPLY, "Stopped", RETRY_ACTIONS, is_stopped=True),
+    EndedState(
         "truncated",
         Behaviour.of(PROSE, finish="max_output_tokens"),
         "Reached the length limit",
-        ON,
+        CONTINUE_ACTIONS,
     ),
-    Ending(
+    EndedState(
         "refused by the model",
         Behaviour((Piece("I can't help with that.", "refusal"),)),
         "Declined by the model",
-        COPIED,
+        COPY_ACTIONS,
     ),
-    Ending(
+    EndedState(
         "cut short by rules",
         Behaviour.of(PROSE, finish="content_filter"),
         "Stopped by the provider’s content filter",
-        COPIED,
+        COPY_ACTIONS,
     ),
-    Ending("without a word", Behaviour(), "Empty reply", AGAIN),
-    Ending(
+    EndedState("without a word", Behaviour(), "Empty reply", RETRY_ACTIONS),
+    EndedState(
         "interrupted",
         Behaviour.of(PROSE, "more", cut_after=1, times=None),
         "Interrupted",
-        ("Continue", *COPIED),
+        ("Continue", *COPY_ACTIONS),
         (
             "The connection to the provider broke in the middle of the reply.",
             "The partial reply is saved.",
         ),
     ),
-    Ending(
+    EndedState(
         "a wrong key",
-        _error(401, "invalid_api_key"),
+        script_error(401, "invalid_api_key"),
         "Failed",
-        ("Update key", *AGAIN),
+        ("Update key", *RETRY_ACTIONS),
         ("The provider rejected your API key.",),
     ),
-    Ending(
+    EndedState(
         "no credit",
-        _error(429, "insufficient_quota"),
+        script_error(429, "insufficient_quota"),
         "Failed",
-        ("Update key", *AGAIN),
+        ("Update key", *RETRY_ACTIONS),
         ("Your account at the provider is out of credit.",),
     ),
-    Ending(
+    EndedState(
         "rate limited",
-        _error(429, "rate_limit_exceeded", **A_LONG_TIME),
+        script_error(429, "rate_limit_exceeded", **LONG_RETRY_AFTER),
         "Failed",
         ("Try again", "Try another model"),
         ("You’ve hit the rate limit of the provider. Try again in 60 min.",),
     ),
-    Ending(
+    EndedState(
         "too long",
-        _error(400, "context_length_exceeded"),
+        script_error(400, "context_length_exceeded"),
         "Failed",
-        ("New chat", *AGAIN),
+        ("New chat", *RETRY_ACTIONS),
         ("This chat is too long for the model.",),
     ),
-    Ending(
+    EndedState(
         "no such model",
-        _error(404, "model_not_found"),
+        script_error(404, "model_not_found"),
         "Failed",
-        ("Choose another model", *AGAIN),
+        ("Choose another model", *RETRY_ACTIONS),
         ("The provider has no such model for your API key. Choose another one.",),
     ),
-    Ending(
+    EndedState(
         "refused by the provider",
-        _error(400, "content_policy_violation"),
+        script_error(400, "content_policy_violation"),
         "Failed",
-        ("Edit your message", *AGAIN),
+        ("Edit your message", *RETRY_ACTIONS),
         ("The content policy of the provider blocked this.",),
     ),
 ]
@@ -184,7 +188,7 @@ def mark_for_prove(*values: str) -> list[Any]:
 
 
 def start_reply(
-    deployment: Deployment, person: Person, fake: Fake, state: Running
+    deployment: Deployment, person: Person, fake: Fake, state: RunningState
 ) -> tuple[UUID, list[UUID]]:
     """Create a conversation whose newest reply is in that state. Return it with its running
     streams."""
@@ -193,8 +197,10 @@ def start_reply(
     chat = UUID(str(deployment.rows.message(streams[0])["conversation_id"]))
     if state.behaviour.hold_after:
         fake.wait_for("held")
-    until(lambda: deployment.rows.stream(streams[0])["next_index"] >= state.written, within=30)
-    for _ in range(state.sent - 1):
+    until(
+        lambda: deployment.rows.stream(streams[0])["next_index"] >= state.written_deltas, within=30
+    )
+    for _ in range(state.message_count - 1):
         streams.append(deployment.send(person, "And then?", model=MODEL, conversation=chat))
     return chat, streams
 
@@ -206,16 +212,18 @@ def stop_replies(person: Person, fake: Fake, streams: list[UUID]) -> None:
     fake.release()
 
 
-def find_reply_in_state(page: Page, state: Running) -> Locator:
+def find_reply_in_state(page: Page, state: RunningState) -> Locator:
     """Return the reply as the page shows it in that state, letting time pass if necessary."""
     reply = page.locator("article[data-role=assistant]").last
-    if state.silent:
-        expect(reply.locator(".state")).to_have_text("Writing" if state.written else "Connecting")
+    if state.silence_seconds:
+        expect(reply.locator(".state")).to_have_text(
+            "Writing" if state.written_deltas else "Connecting"
+        )
         page.clock.install()
         page.reload()
         page.clock.run_for(1000)  # it has looked once
-        page.clock.fast_forward(state.silent * 1000)
-    expect(reply.locator(".state")).to_contain_text(state.says)
+        page.clock.fast_forward(state.silence_seconds * 1000)
+    expect(reply.locator(".state")).to_contain_text(state.status_text)
     return reply
 
 
@@ -223,14 +231,14 @@ def end_reply(
     deployment: Deployment,
     person: Person,
     fake: Fake,
-    ending: Ending,
+    ending: EndedState,
     conversation: UUID | None = None,
 ) -> UUID:
     """Create a conversation whose newest reply has ended in this way."""
     fake.reset()
     fake.script(ending.behaviour)
     stream = deployment.send(person, f"{ending.name}?", model=MODEL, conversation=conversation)
-    if ending.stopped:
+    if ending.is_stopped:
         fake.wait_for("held")
         written = ending.behaviour.hold_after[0]
         until(lambda: deployment.rows.stream(stream)["next_index"] >= written, within=30)

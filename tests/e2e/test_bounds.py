@@ -42,7 +42,7 @@ def post(
     return answer.split(b"\r\n")[0].decode()
 
 
-def chunked(megabytes: int) -> Iterator[bytes]:
+def send_chunks(megabytes: int) -> Iterator[bytes]:
     for _ in range(16 * megabytes):
         yield b"10000\r\n" + b"x" * 65536 + b"\r\n"
     yield b"0\r\n\r\n"
@@ -59,7 +59,7 @@ CHUNKED = "Transfer-Encoding: chunked\r\n"
 def test_a_body_that_grows_too_large_is_refused(
     server_deployment: Deployment, path: str, headers: str, megabytes: int
 ) -> None:
-    answer = post(server_deployment, path, headers, chunked(megabytes))
+    answer = post(server_deployment, path, headers, send_chunks(megabytes))
     assert answer.startswith("HTTP/1.1 413 ")
 
 
@@ -164,8 +164,8 @@ def is_closed(line: socket.socket, *, drips: bool) -> bool:
 # Return the lines of the access log about it.
 
 
-def logged(deployment: Deployment, *requests: bytes) -> str:
-    """Return the lines of the server's log about them."""
+def send_and_read_log(deployment: Deployment, *requests: bytes) -> str:
+    """Send the requests, and return the lines of the server's log about them."""
     before = len(deployment.web.output())
     for request in (*requests, b"GET /the-last-one"):
         head = request + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
@@ -178,7 +178,7 @@ def logged(deployment: Deployment, *requests: bytes) -> str:
 
 
 def test_the_access_log_is_bounded_and_contains_no_secrets(server_deployment: Deployment) -> None:
-    log = logged(
+    log = send_and_read_log(
         server_deployment,
         b"GET /no/such/page?text=my-secret",
         b"GET /accounts/password/reset/key/1-my-secret/",
@@ -212,7 +212,7 @@ def test_a_socket_is_logged_without_its_query(server_deployment: Deployment) -> 
 # Sockets
 
 
-def knock(deployment: Deployment, cookie: str = "", **more: str) -> ClientConnection:
+def open_websocket(deployment: Deployment, cookie: str = "", **more: str) -> ClientConnection:
     """Open a socket that is not read. Raises InvalidStatus if it is refused."""
     url = deployment.base_url
     headers = {"Cookie": f"sessionid={cookie}"} if cookie else {}
@@ -231,7 +231,7 @@ def test_anonymous_sockets_are_limited_and_do_not_block_users(
         for number in range(35):
             try:
                 line = stack.enter_context(
-                    knock(
+                    open_websocket(
                         server_deployment,
                         f"{number:032}" if cookies == "made up" else "",
                         X_Forwarded_For=f"203.0.113.{number}",  # PROXIES is 0
@@ -246,13 +246,13 @@ def test_anonymous_sockets_are_limited_and_do_not_block_users(
                 codes[line.close_code] += 1
         assert codes.keys() <= {4401, 403}
         assert codes[403] >= 35 - 20, "no more than twenty in ten seconds were let in"
-        with knock(server_deployment, owner.cookies["sessionid"]) as own:
+        with open_websocket(server_deployment, owner.cookies["sessionid"]) as own:
             assert json.loads(own.recv(10))["type"] == "hello"
 
 
 def test_data_sent_before_a_socket_is_accepted_is_not_read(server_deployment: Deployment) -> None:
-    def come_and_go(_: int) -> None:
-        with suppress(InvalidStatus, OSError, EOFError), knock(server_deployment):
+    def connect_briefly(_: int) -> None:
+        with suppress(InvalidStatus, OSError, EOFError), open_websocket(server_deployment):
             pass
 
     head = (
@@ -263,7 +263,7 @@ def test_data_sent_before_a_socket_is_accepted_is_not_read(server_deployment: De
     )
     sent = 0
     with ThreadPoolExecutor(60) as crowd:
-        coming = [crowd.submit(come_and_go, number) for number in range(60)]
+        coming = [crowd.submit(connect_briefly, number) for number in range(60)]
         until(lambda: any(task.done() for task in coming), what="the crowd is there")
         with socket.create_connection(("127.0.0.1", server_deployment.web.port), timeout=1) as line:
             line.sendall(head.encode())
@@ -281,20 +281,23 @@ def test_a_socket_beyond_the_limit_is_refused_until_another_closes(server: Serve
     with Deployment("embedded", server=server, environment=few) as deployment, ExitStack() as stack:
         owner, colleague = deployment.person(), deployment.person("colleague")
         cookie = owner.cookies["sessionid"]
-        tabs = [stack.enter_context(knock(deployment, cookie)) for _ in range(3)]
-        for tab in (*tabs, stack.enter_context(knock(deployment, colleague.cookies["sessionid"]))):
+        tabs = [stack.enter_context(open_websocket(deployment, cookie)) for _ in range(3)]
+        for tab in (
+            *tabs,
+            stack.enter_context(open_websocket(deployment, colleague.cookies["sessionid"])),
+        ):
             assert json.loads(tab.recv(10))["type"] == "hello"
-        with knock(deployment, cookie) as fourth, pytest.raises(ConnectionClosed):
+        with open_websocket(deployment, cookie) as fourth, pytest.raises(ConnectionClosed):
             fourth.recv(10)
         assert fourth.close_code == 4029
         tabs[0].close()
 
-        def let_in() -> bool:
-            with knock(deployment, cookie) as tab, suppress(ConnectionClosed):
+        def is_accepted() -> bool:
+            with open_websocket(deployment, cookie) as tab, suppress(ConnectionClosed):
                 return bool(json.loads(tab.recv(10))["type"] == "hello")
             return False
 
-        until(let_in)
+        until(is_accepted)
 
 
 @pytest.mark.parametrize(
@@ -303,7 +306,7 @@ def test_a_socket_beyond_the_limit_is_refused_until_another_closes(server: Serve
 def test_a_message_that_is_too_long_ends_its_socket(
     server_deployment: Deployment, message: str | list[str]
 ) -> None:
-    with knock(server_deployment, server_deployment.person().cookies["sessionid"]) as line:
+    with open_websocket(server_deployment, server_deployment.person().cookies["sessionid"]) as line:
         assert json.loads(line.recv(10))["type"] == "hello"
         with suppress(ConnectionClosed):
             line.send(message)
@@ -315,7 +318,7 @@ def test_a_message_that_is_too_long_ends_its_socket(
 
 def test_all_characters_of_the_longest_frame_are_read(server_deployment: Deployment) -> None:
     assert MAX_FRAME_BYTES == 4 * MAX_FRAME_CHARS
-    with knock(server_deployment, server_deployment.person().cookies["sessionid"]) as line:
+    with open_websocket(server_deployment, server_deployment.person().cookies["sessionid"]) as line:
         line.recv(10)
         line.send("🌊" * MAX_FRAME_CHARS)
         assert json.loads(line.recv(10))["code"] == "bad_json"
@@ -324,7 +327,7 @@ def test_all_characters_of_the_longest_frame_are_read(server_deployment: Deploym
 @pytest.mark.parametrize("kind", ["websockets", "websockets-sansio"])
 def test_uvicorn_reads_no_longer_frames_than_necessary(kind: str) -> None:
     with Deployment("embedded", server="uvicorn", environment={"UVICORN_WS": kind}) as deployment:
-        with knock(deployment, deployment.person().cookies["sessionid"]) as line:
+        with open_websocket(deployment, deployment.person().cookies["sessionid"]) as line:
             assert json.loads(line.recv(10))["type"] == "hello"
             line.send("x" * (MAX_FRAME_BYTES + 1))
             with pytest.raises(ConnectionClosed):

@@ -32,7 +32,7 @@ def reader(deployment: Deployment) -> Person:
     return person
 
 
-def a_reply(deployment: Deployment, person: Person, behaviour: Behaviour, fake: Fake) -> Any:
+def start_reply(deployment: Deployment, person: Person, behaviour: Behaviour, fake: Fake) -> Any:
     fake.script(behaviour)
     return deployment.send(person, "Tell me.", model=MODEL)
 
@@ -42,7 +42,7 @@ def test_a_connection_cut_after_every_chunk_of_a_running_reply_loses_nothing(
 ) -> None:
     words = [f"word{n} " for n in range(120)]
     behaviour = Behaviour.of(*words, delay=0.03)
-    stream = a_reply(deployment, reader, behaviour, fake)
+    stream = start_reply(deployment, reader, behaviour, fake)
     live = Reader(reader, stream)
     while live.end is None:
         live.read(chunks=1)
@@ -56,7 +56,7 @@ def test_every_cursor_of_a_reply_replays_the_rest_of_it(
     deployment: Deployment, reader: Person, fake: Fake
 ) -> None:
     words = [f"{n}, " for n in range(40)]
-    stream = a_reply(deployment, reader, Behaviour.of(*words, delay=0.02), fake)
+    stream = start_reply(deployment, reader, Behaviour.of(*words, delay=0.02), fake)
     whole = Reader(reader, stream).read()
     chunks = deployment.rows.chunks(stream)
     for cut in range(-1, len(chunks)):
@@ -77,7 +77,7 @@ def test_any_text_survives_any_cut(
     deployment: Deployment, reader: Person, fake: Fake, deltas: list[str], cuts: list[int]
 ) -> None:
     behaviour = Behaviour(tuple(Piece(delta) for delta in deltas), delay=0.005)
-    stream = a_reply(deployment, reader, behaviour, fake)
+    stream = start_reply(deployment, reader, behaviour, fake)
     client = Reader(reader, stream)
     for chunks in cuts:
         if client.end is None:

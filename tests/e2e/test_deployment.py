@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import Deploy
+from tests.e2e.conftest import StartDeployment
 from tools.deployment.deployment import Deployment
 from tools.fake_provider import Behaviour, Fake
 from tools.waiting import until
@@ -52,8 +52,8 @@ def test_the_provider_is_called_with_the_users_key(deployment: Deployment, fake:
     assert [request.prompt for request in fake.requests()] == ["What holds?"]
 
 
-def test_a_killed_deployment_restarts_at_its_address(deploy: Deploy) -> None:
-    deployment = deploy("embedded")
+def test_a_killed_deployment_restarts_at_its_address(start_deployment: StartDeployment) -> None:
+    deployment = start_deployment("embedded")
     owner = deployment.person("owner")
     deployment.web.kill()
     deployment.web.start()

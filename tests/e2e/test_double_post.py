@@ -22,9 +22,9 @@ def test_the_same_post_twice_at_once_is_one_reply(deployment: Deployment, fake: 
     fake.script(Behaviour.of("Once.", times=None))
     for number in range(10):
         text, request = f"Only once, {number}.", uuid4()
-        leads_to = twice_at_once(person, text, request)
+        leads_to = post_twice_at_once(person, text, request)
         stream = deployment.rows.one("streaming_stream", request_id=request)["uuid"]
-        until(partial(completed, deployment, stream))
+        until(partial(is_completed, deployment, stream))
         assert len(leads_to) == 1
         assert len(deployment.rows.of("chat_message", content=text)) == 1
         assert [r.prompt for r in fake.requests()].count(text) == 1
@@ -32,12 +32,12 @@ def test_the_same_post_twice_at_once_is_one_reply(deployment: Deployment, fake: 
     assert len(answers) == 10
 
 
-def completed(deployment: Deployment, stream: str) -> bool:
+def is_completed(deployment: Deployment, stream: str) -> bool:
     return bool(deployment.rows.stream(stream)["state"] == "completed")
 
 
-def twice_at_once(person: Person, text: str, request: UUID) -> set[str]:
-    """Post it from two connections at the same time. Return the pages that the responses lead
+def post_twice_at_once(person: Person, text: str, request: UUID) -> set[str]:
+    """Post the text from two connections at the same time. Return the pages that the responses lead
     to."""
     form = {"text": text, "model": MODEL, "request_id": str(request)}
     cookies = "; ".join(f"{name}={value}" for name, value in person.cookies.items())

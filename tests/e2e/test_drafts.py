@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.e2e.conftest import Complaints
+from tests.e2e.conftest import PageErrors
 from tests.e2e.people import fill_in_sign_in_form
 from tests.e2e.replies import wait_for_reply
 from tests.e2e.routes import intercept
@@ -41,9 +41,9 @@ def test_an_unsent_message_survives_a_reload_and_can_be_discarded(
     deployment: Deployment,
     writer: Person,
     open_page: Callable[..., Page],
-    complaints: Complaints,
+    page_errors: PageErrors,
 ) -> None:
-    complaints.allow("WebSocket|ERR_|Failed to (load|fetch)")
+    page_errors.allow("WebSocket|ERR_|Failed to (load|fetch)")
     text = f"Hold fast, {writer.name}. Be brief."
     with Line(deployment.web.port) as line:
         page = open_page(writer, base_url=line.url)
@@ -65,9 +65,9 @@ def test_an_unsent_message_survives_a_reload_and_can_be_discarded(
 
 @embedded
 def test_a_message_whose_response_was_lost_is_repeated_and_answered_once(
-    deployment: Deployment, writer: Person, open_page: Callable[..., Page], complaints: Complaints
+    deployment: Deployment, writer: Person, open_page: Callable[..., Page], page_errors: PageErrors
 ) -> None:
-    complaints.allow("ERR_|Failed to (load|fetch)")
+    page_errors.allow("ERR_|Failed to (load|fetch)")
 
     def deliver_and_drop(route: Route) -> None:
         route.fetch()
@@ -119,9 +119,9 @@ def test_a_draft_its_model_and_its_settings_survive_a_reload(
 
 @embedded
 def test_a_draft_survives_being_signed_out_in_another_tab(
-    writer: Person, open_page: Callable[..., Page], complaints: Complaints
+    writer: Person, open_page: Callable[..., Page], page_errors: PageErrors
 ) -> None:
-    complaints.allow("WebSocket|401|Failed to (load|fetch)")
+    page_errors.allow("WebSocket|401|Failed to (load|fetch)")
     page = open_page(writer)
     write_with_settings(page)
     writer.post("/accounts/logout/", {})

@@ -49,7 +49,7 @@ def test_a_stranger_signs_up_asks_reloads_and_loses_nothing(
     page.keyboard.type(QUESTION)
     expect(page.get_by_role("button", name="Send")).to_be_enabled()
 
-    with hold(page) as posted:  # the server has not answered yet
+    with hold_requests(page) as posted:  # the server has not answered yet
         page.keyboard.press("Enter")
         expect(page.get_by_role("article", name="You")).to_contain_text(QUESTION)
         expect(find_newest_reply(page)).to_contain_text("Connecting")
@@ -100,14 +100,14 @@ def sign_up(page: Page) -> None:
 
 
 @contextmanager
-def hold(page: Page) -> Iterator[list[Route]]:
-    """Hold the composer's posts, as a slow network would, until the end of the block."""
-    held: list[Route] = []
-    intercept(page, "**/c/", lambda route: held.append(route))
-    yield held
-    while not held:  # the page's own message may appear before the request is reported
+def hold_requests(page: Page) -> Iterator[list[Route]]:
+    """Delay the composer's posts, as a slow network would, until the end of the block."""
+    routes: list[Route] = []
+    intercept(page, "**/c/", lambda route: routes.append(route))
+    yield routes
+    while not routes:  # the page's own message may appear before the request is reported
         page.wait_for_timeout(10)
-    for route in held:
+    for route in routes:
         route.continue_()
     page.unroute("**/c/")
 

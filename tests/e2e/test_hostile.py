@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.conftest import Complaints
+from tests.e2e.conftest import PageErrors
 from tests.e2e.people import fill_in_sign_in_form
 from tests.e2e.replies import (
     MODEL,
@@ -27,11 +27,11 @@ from tools.fake_provider import Behaviour, Fake
 pytestmark = [pytest.mark.page, pytest.mark.parametrize("deployment", ["embedded"], indirect=True)]
 
 ARABIC = "لماذا يتأخر المد عن القمر؟"
-ENDLESS = "Supercalifragilistic" * 15  # 300 characters without a place to break
+LONG_WORD = "Supercalifragilistic" * 15  # 300 characters without a place to break
 
 
-def edit(page: Page) -> Locator:
-    """Return the form in the place of the only question."""
+def find_edit_form(page: Page) -> Locator:
+    """Return the form that replaces the only question."""
     find_questions(page).hover()
     find_questions(page).get_by_role("link", name="Edit").click()
     return page.get_by_role("textbox", name="Edit your message")
@@ -118,8 +118,8 @@ def test_a_title_may_be_long_but_not_empty(
     rename(page, "A name", "   ")
     expect(page.get_by_role("dialog", name="Chat")).to_be_hidden()
     expect(page.get_by_role("heading", level=1)).to_have_text("A name")
-    rename(page, "A name", ENDLESS)
-    expect(page.get_by_role("heading", level=1)).to_have_text(ENDLESS[:200])
+    rename(page, "A name", LONG_WORD)
+    expect(page.get_by_role("heading", level=1)).to_have_text(LONG_WORD[:200])
     page.set_viewport_size({"width": 360, "height": 740})
     assert_fits(page)
     page.get_by_role("button", name="Menu").click()
@@ -138,9 +138,9 @@ def rename(page: Page, title: str, to: str) -> None:
 
 
 def test_a_conversation_deleted_during_a_reply_is_restored_with_its_text(
-    person: Person, fake: Fake, open_page: Callable[..., Page], complaints: Complaints
+    person: Person, fake: Fake, open_page: Callable[..., Page], page_errors: PageErrors
 ) -> None:
-    complaints.allow("404")  # the page requests the ended reply, and its conversation is gone
+    page_errors.allow("404")  # the page requests the ended reply, and its conversation is gone
     fake.script(Behaviour.of("Half of it ", "never", hold_after=(1,)))
     page = open_page(person)
     expect(send_message(page, "Say it all")).to_contain_text("Half of it")
@@ -164,15 +164,15 @@ def test_an_unsent_edit_survives_a_reload_until_it_is_sent_or_cancelled(
     page = open_page(person)
     send_message(page, "First words")
     wait_for_reply(page)
-    edit(page).fill("Second words, half")
+    find_edit_form(page).fill("Second words, half")
     page.reload()
-    expect(edit(page)).to_have_value("Second words, half")
+    expect(find_edit_form(page)).to_have_value("Second words, half")
     page.get_by_role("link", name="Cancel").click()
-    expect(edit(page)).to_have_value("First words")
+    expect(find_edit_form(page)).to_have_value("First words")
     page.get_by_role("textbox", name="Edit your message").fill("Third words")
     page.locator("form.edit").get_by_role("button", name="Send").click()
     expect(find_questions(page)).to_contain_text("Third words")
-    expect(edit(page)).to_have_value("Third words")
+    expect(find_edit_form(page)).to_have_value("Third words")
 
 
 def test_escape_belongs_to_an_input_method_while_it_composes(
@@ -182,7 +182,7 @@ def test_escape_belongs_to_an_input_method_while_it_composes(
     page = open_page(person)
     send_message(page, "First words")
     wait_for_reply(page)
-    field = edit(page)
+    field = find_edit_form(page)
     field.fill("潮")
     field.dispatch_event("keydown", {"key": "Escape", "isComposing": True, "bubbles": True})
     field.press_sequentially("汐")
@@ -197,17 +197,17 @@ def test_an_unsent_edit_survives_being_signed_out(
     person: Person,
     fake: Fake,
     open_page: Callable[..., Page],
-    complaints: Complaints,
+    page_errors: PageErrors,
     scripts: bool,
 ) -> None:
-    complaints.allow("WebSocket|401")
+    page_errors.allow("WebSocket|401")
     fake.script(Behaviour.of("Yes.", times=2))
     page = open_page(person, java_script_enabled=scripts)
     page.route_web_socket("**/ws/", lambda socket: None)  # nothing notifies this page
     send_message(page, "First words")
     read_conversation_path(page)
     page.reload()
-    edit(page).fill("Second words")
+    find_edit_form(page).fill("Second words")
     person.post("/accounts/logout/", {})
     page.locator("form.edit").get_by_role("button", name="Send").click()
     page.wait_for_url("**/accounts/login/?next=/m/**")
@@ -226,8 +226,8 @@ def test_edits_of_one_message_in_two_tabs_both_become_versions(
     send_message(here, "First words")
     wait_for_reply(here)
     there = open_page(person, read_conversation_path(here))
-    edit(there).fill("Words of there")
-    edit(here).fill("Words of here")
+    find_edit_form(there).fill("Words of there")
+    find_edit_form(here).fill("Words of here")
     here.locator("form.edit").get_by_role("button", name="Send").click()
     expect(wait_for_reply(here)).to_contain_text("Answer 2.")
     expect(there.get_by_role("alert")).to_contain_text("This chat continued in another tab")

@@ -38,7 +38,7 @@ class Sheet:
         self.page.keyboard.press(key or row.replace(" ", "+"))
 
 
-def give_an_edit_up(page: Page) -> None:
+def cancel_edit(page: Page) -> None:
     expect(page.get_by_role("textbox", name="Edit your message")).to_be_focused()
     page.keyboard.press("Escape")
     expect(page.get_by_role("link", name="Edit")).to_be_focused()
@@ -62,13 +62,13 @@ def test_every_shortcut_of_the_list_works(page: Page) -> None:
     wait_for_buttons(page)
 
     sheet.press("↑", "ArrowUp")
-    give_an_edit_up(page)
+    cancel_edit(page)
     sheet.press("Alt J K", "Alt+j")
     expect(find_newest_reply(page)).to_be_focused()
     sheet.press("Alt J K", "Alt+k")
     expect(page.get_by_role("article", name="You")).to_be_focused()
     sheet.press("E", "e")
-    give_an_edit_up(page)
+    cancel_edit(page)
     page.keyboard.press("Alt+j")
 
     sheet.press("Y", "y")
@@ -189,14 +189,14 @@ RING = """() => {
 }"""
 
 
-def tab_to(page: Page, wanted: Locator, key: str = "Tab") -> None:
-    """With the keyboard alone, and with a visible focus all the way."""
+def move_focus_to(page: Page, target: Locator, key: str = "Tab") -> None:
+    """Move the focus by keyboard alone. It must be visible on the way."""
     for _ in range(60):
         page.keyboard.press(key)
         assert page.evaluate(RING), page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
-        if wanted.evaluate("(element) => element === document.activeElement"):
+        if target.evaluate("(element) => element === document.activeElement"):
             return
-    pytest.fail(f"no way by {key} to {wanted}")
+    pytest.fail(f"no way by {key} to {target}")
 
 
 def test_a_conversation_needs_no_mouse(page: Page) -> None:
@@ -211,7 +211,7 @@ def test_a_conversation_needs_no_mouse(page: Page) -> None:
     expect(find_newest_reply(page).get_by_text("I am the demo")).to_be_visible()
     page.keyboard.press("Escape")
     expect(find_newest_reply(page).get_by_text("Stopped", exact=True)).to_be_visible()
-    tab_to(page, find_newest_reply(page).get_by_role("button", name="Continue"), "Shift+Tab")
+    move_focus_to(page, find_newest_reply(page).get_by_role("button", name="Continue"), "Shift+Tab")
     page.keyboard.press("Enter")
     expect(find_newest_reply(page)).to_have_attribute("data-state", "running")
     page.keyboard.press("Shift+Escape")
@@ -221,13 +221,13 @@ def test_a_conversation_needs_no_mouse(page: Page) -> None:
     page.wait_for_url(lambda url: "/c/" not in url)
     page.keyboard.press("Alt+ArrowDown")
     page.wait_for_url("**/c/*/")
-    tab_to(page, page.get_by_role("link", name=re.compile("^More: ")))
+    move_focus_to(page, page.get_by_role("link", name=re.compile("^More: ")))
     page.keyboard.press("Enter")
     menu = page.get_by_role("dialog", name="Chat")
     expect(menu).to_be_visible()
-    tab_to(page, menu.get_by_role("button", name="Delete"))
+    move_focus_to(page, menu.get_by_role("button", name="Delete"))
     page.keyboard.press("Enter")
     page.wait_for_url(lambda url: "/c/" not in url)
-    tab_to(page, page.get_by_role("button", name="Undo"))
+    move_focus_to(page, page.get_by_role("button", name="Undo"))
     page.keyboard.press("Enter")
     page.wait_for_url("**/c/*/")

@@ -10,7 +10,7 @@ import pytest
 from tools.deployment.tcp_proxy import Line
 
 
-def answer(listener: socket.socket) -> None:
+def echo_bytes(listener: socket.socket) -> None:
     """Send back all data, for as long as the listener is open."""
     while True:
         try:
@@ -23,43 +23,43 @@ def answer(listener: socket.socket) -> None:
 
 
 @pytest.fixture
-def echo() -> Iterator[int]:
-    """The port of a server that sends back its data."""
+def run_echo_server() -> Iterator[int]:
+    """Run a server that sends back its data. Yield its port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=answer, args=(listener,), daemon=True)
+        thread = threading.Thread(target=echo_bytes, args=(listener,), daemon=True)
         thread.start()
         yield listener.getsockname()[1]
         listener.shutdown(socket.SHUT_RDWR)
     thread.join(5)
 
 
-def dial(line: Line) -> socket.socket:
+def connect_to(line: Line) -> socket.socket:
     return socket.create_connection(("127.0.0.1", urlsplit(line.url).port or 0), timeout=5)
 
 
-def test_the_proxy_forwards_both_ways(echo: int) -> None:
-    with Line(echo) as line, dial(line) as caller:
+def test_the_proxy_forwards_both_ways(run_echo_server: int) -> None:
+    with Line(run_echo_server) as line, connect_to(line) as caller:
         caller.sendall(b"hello")
         assert caller.recv(1024) == b"hello"
 
 
-def test_a_cut_proxy_closes_connections_until_it_is_repaired(echo: int) -> None:
-    with Line(echo) as line:
-        with dial(line) as caller:
+def test_a_cut_proxy_closes_connections_until_it_is_repaired(run_echo_server: int) -> None:
+    with Line(run_echo_server) as line:
+        with connect_to(line) as caller:
             caller.sendall(b"hello")
             caller.recv(1024)
             line.cut()
             assert caller.recv(1024) == b""
-        with dial(line) as caller:
+        with connect_to(line) as caller:
             assert caller.recv(1024) == b""
         line.mend()
-        with dial(line) as caller:
+        with connect_to(line) as caller:
             caller.sendall(b"again")
             assert caller.recv(1024) == b"again"
 
 
-def test_a_paused_proxy_delays_all_data_and_loses_none(echo: int) -> None:
-    with Line(echo) as line, dial(line) as caller:
+def test_a_paused_proxy_delays_all_data_and_loses_none(run_echo_server: int) -> None:
+    with Line(run_echo_server) as line, connect_to(line) as caller:
         line.silence()
         caller.sendall(b"hello")
         caller.settimeout(0.2)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.page
 
 AGES = {"Today": 0, "Yesterday": 1, "Previous 7 days": 4, "Older": 30}
 
-AGE = """
+SET_AGE = """
 from datetime import timedelta
 from django.utils import timezone
 from chat.models import Conversation
@@ -27,7 +27,7 @@ for title, days in {ages!r}.items():
     Conversation.objects.filter(user__email={email!r}, title=title).update(updated_at=used)
 """
 
-SEED = """
+CREATE_CHATS = """
 from datetime import timedelta
 from django.utils import timezone
 from accounts.models import User
@@ -52,10 +52,10 @@ def open_chat_menu(page: Page, title: str) -> Locator:
     return page.get_by_role("dialog", name="Chat")
 
 
-def two_tabs(
+def open_two_tabs(
     deployment: Deployment, open_page: Callable[..., Page], key: str = ""
 ) -> tuple[Page, Page]:
-    """The pages of a person with one conversation, "Be brief", open in the first."""
+    """Return two pages of a person. The first shows the only conversation, "Be brief"."""
     person = deployment.person(f"lister-{uuid4().hex[:8]}")
     if key:
         person.add_key(key)
@@ -74,7 +74,7 @@ def test_conversations_are_listed_under_the_day_they_were_last_used(
     streams = [deployment.send(person, f"It is {title}") for title in AGES]
     until(lambda: all(deployment.rows.stream(s)["state"] == "completed" for s in streams))
     ages = {f"It is {title}": days for title, days in AGES.items()}
-    deployment.manage("shell", "-c", AGE.format(ages=ages, email=person.email))
+    deployment.manage("shell", "-c", SET_AGE.format(ages=ages, email=person.email))
     page = open_page(person)
     listed = page.get_by_role("list", name="Chats").locator("h2, bdi")
     expect(listed).to_have_text([line for day in AGES for line in (day, f"It is {day}")])
@@ -83,7 +83,7 @@ def test_conversations_are_listed_under_the_day_they_were_last_used(
 def test_a_pin_and_a_new_title_appear_in_the_other_tab(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
-    here, there = two_tabs(deployment, open_page)
+    here, there = open_two_tabs(deployment, open_page)
     menu = open_chat_menu(here, "Be brief")
     menu.locator("summary").click()
     menu.get_by_role("textbox", name="Title").fill("A quiet name")
@@ -98,7 +98,7 @@ def test_a_pin_and_a_new_title_appear_in_the_other_tab(
 def test_a_deleted_conversation_can_be_restored(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
-    here, there = two_tabs(deployment, open_page)
+    here, there = open_two_tabs(deployment, open_page)
     path = read_conversation_path(here)
     open_chat_menu(there, "Be brief").get_by_role("button", name="Delete").click()
     expect(find_row(here, "Be brief")).to_have_count(0)
@@ -115,7 +115,7 @@ def test_a_deleted_conversation_can_be_restored(
 def test_a_reply_that_ended_elsewhere_is_unread_until_it_is_opened(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
-    here, there = two_tabs(deployment, open_page)
+    here, there = open_two_tabs(deployment, open_page)
     here.get_by_role("link", name="New chat").click()
     there.get_by_role("link", name="Be brief", exact=True).click()
     send_message(there, "Once more. Be brief", "demo-fast")
@@ -130,7 +130,7 @@ def test_a_reply_that_ended_elsewhere_is_unread_until_it_is_opened(
 def test_running_and_failed_conversations_are_marked_in_every_tab(
     deployment: Deployment, fake: Fake, open_page: Callable[..., Page]
 ) -> None:
-    here, there = two_tabs(deployment, open_page, key="openai")
+    here, there = open_two_tabs(deployment, open_page, key="openai")
     here.get_by_role("link", name="New chat").click()
     here.wait_for_url(lambda url: "/c/" not in url)
     there.get_by_role("link", name="Be brief", exact=True).click()
@@ -147,25 +147,25 @@ def test_running_and_failed_conversations_are_marked_in_every_tab(
     expect(find_row(there, "Be brief").get_by_text("failed:")).to_have_count(0)
 
 
-CHATS = 450
+CHAT_COUNT = 450
 
 
 @pytest.fixture
-def hoarder(deployment: Deployment) -> Person:
-    """A person with more conversations than a list shows at a time."""
+def user_with_many_chats(deployment: Deployment) -> Person:
+    """Return a user with more conversations than a list shows at a time."""
     person = deployment.person(f"lister-{uuid4().hex[:8]}")
-    deployment.manage("shell", "-c", SEED.format(email=person.email, chats=CHATS))
+    deployment.manage("shell", "-c", CREATE_CHATS.format(email=person.email, chats=CHAT_COUNT))
     return person
 
 
 @pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
 def test_the_oldest_of_many_conversations_is_reached_by_scrolling(
-    deployment: Deployment, hoarder: Person, open_page: Callable[..., Page]
+    deployment: Deployment, user_with_many_chats: Person, open_page: Callable[..., Page]
 ) -> None:
-    page = open_page(hoarder)
+    page = open_page(user_with_many_chats)
     rows = page.locator("#sidebar-list li > a[id]")
     expect(rows).to_have_count(200)
-    for loaded in (400, CHATS):
+    for loaded in (400, CHAT_COUNT):
         page.locator("#chats-end").scroll_into_view_if_needed()
         expect(rows).to_have_count(loaded)
     page.locator("#chats-end").scroll_into_view_if_needed()
@@ -176,24 +176,24 @@ def test_the_oldest_of_many_conversations_is_reached_by_scrolling(
 
     far = page.locator("#sidebar-list").evaluate("list => list.scrollTop")
     with page.expect_response("**/sidebar/?*through=*"):
-        deployment.send(hoarder, "Be brief")
+        deployment.send(user_with_many_chats, "Be brief")
     expect(find_row(page, "Be brief")).to_have_count(1)
-    expect(rows).to_have_count(CHATS + 1)
+    expect(rows).to_have_count(CHAT_COUNT + 1)
     assert page.locator("#sidebar-list").evaluate("list => list.scrollTop") >= far
-    expect(find_row(page, f"Chat {CHATS - 1}")).to_be_in_viewport()
-    find_row(page, f"Chat {CHATS - 1}").get_by_role("link").first.click()
-    expect(page.get_by_role("heading", level=1)).to_have_text(f"Chat {CHATS - 1}")
+    expect(find_row(page, f"Chat {CHAT_COUNT - 1}")).to_be_in_viewport()
+    find_row(page, f"Chat {CHAT_COUNT - 1}").get_by_role("link").first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Chat {CHAT_COUNT - 1}")
 
 
 @pytest.mark.still
 @pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
 @pytest.mark.prove
 def test_the_oldest_of_many_conversations_is_reached_without_scripts(
-    hoarder: Person, open_page: Callable[..., Page]
+    user_with_many_chats: Person, open_page: Callable[..., Page]
 ) -> None:
-    page = open_page(hoarder, java_script_enabled=False)
+    page = open_page(user_with_many_chats, java_script_enabled=False)
     page.get_by_role("link", name="Older chats").click()
     page.get_by_role("link", name="Older chats").click()
     expect(page.get_by_role("link", name="Older chats")).to_have_count(0)
-    find_row(page, f"Chat {CHATS - 1}").get_by_role("link").first.click()
-    expect(page.get_by_role("heading", level=1)).to_have_text(f"Chat {CHATS - 1}")
+    find_row(page, f"Chat {CHAT_COUNT - 1}").get_by_role("link").first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Chat {CHAT_COUNT - 1}")

@@ -22,7 +22,7 @@ IS_LAID_OUT = (
 
 @pytest.fixture
 def address(deployment: Deployment) -> str:
-    """The address of such a conversation."""
+    """Return the address of a conversation of a thousand messages."""
     return history.create_conversation(deployment, deployment.person("reader"))
 
 

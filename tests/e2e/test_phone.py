@@ -7,14 +7,14 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.e2e.conftest import Complaints
+from tests.e2e.conftest import PageErrors
 from tests.e2e.replies import (
     find_newest_reply,
     read_conversation_path,
     send_message,
     wait_for_reply,
 )
-from tests.e2e.states import ENDINGS, LONG, WIDE, end_reply, mark_for_prove
+from tests.e2e.states import ENDED_STATES, LONG_WORD, WIDE_REPLY, end_reply, mark_for_prove
 from tests.page_elements import find_text_box
 from tools.deployment.deployment import Deployment
 from tools.deployment.http_user import Person
@@ -51,9 +51,9 @@ def assert_fits(page: Page) -> None:
     ],
 )
 def test_every_page_fits_a_phone(
-    complaints: Complaints, person: Person, open_page: Callable[..., Page], path: str
+    page_errors: PageErrors, person: Person, open_page: Callable[..., Page], path: str
 ) -> None:
-    complaints.allow("404")
+    page_errors.allow("404")
     assert_fits(open_page(person, path, **PHONE))
 
 
@@ -70,9 +70,9 @@ def test_every_page_for_visitors_fits_a_phone(
 def test_any_content_fits_while_it_streams_and_after_a_reload(
     person: Person, fake: Fake, open_page: Callable[..., Page]
 ) -> None:
-    fake.script(Behaviour.of(WIDE, "\n\nThe end.", hold_after=(1,)))
+    fake.script(Behaviour.of(WIDE_REPLY, "\n\nThe end.", hold_after=(1,)))
     page = open_page(person, **PHONE)
-    send_message(page, LONG)
+    send_message(page, LONG_WORD)
     expect(find_newest_reply(page).locator("table")).to_be_visible()
     assert_fits(page)
     fake.release()
@@ -90,7 +90,7 @@ def test_every_ending_of_a_reply_fits_a_phone(
     deployment: Deployment, person: Person, fake: Fake, open_page: Callable[..., Page]
 ) -> None:
     chat = None
-    for ending in ENDINGS:
+    for ending in ENDED_STATES:
         chat = end_reply(deployment, person, fake, ending, chat)
     page = open_page(person, f"/c/{chat}/", **PHONE)
     for details in page.get_by_text("Details", exact=True).all():
@@ -173,16 +173,16 @@ def test_the_menu_of_a_row_has_its_title_and_opens_no_keyboard(
 
 
 def test_a_lost_network_is_reported_in_words(
-    deployment: Deployment, person: Person, open_page: Callable[..., Page], complaints: Complaints
+    deployment: Deployment, person: Person, open_page: Callable[..., Page], page_errors: PageErrors
 ) -> None:
-    complaints.allow("WebSocket|ERR_|Failed to (load|fetch)")
+    page_errors.allow("WebSocket|ERR_|Failed to (load|fetch)")
     with Line(deployment.web.port) as line:
         page = open_page(person, base_url=line.url, **PHONE)
         expect(page.get_by_role("button", name="Send")).to_be_disabled()  # the script runs
         line.cut()
         words = page.get_by_text("Reconnecting. Your draft is saved.")
         expect(words).to_be_in_viewport(ratio=1)
-        seen = words.bounding_box()
-        assert seen
-        assert seen["width"] > WIDTH / 3
+        box = words.bounding_box()
+        assert box
+        assert box["width"] > WIDTH / 3
         assert_fits(page)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import Complaints
+from tests.e2e.conftest import PageErrors
 from tests.e2e.replies import (
     copy_newest_reply,
     find_newest_reply,
@@ -22,7 +22,7 @@ from tools.deployment.tcp_proxy import Line
 from tools.fake_provider import Behaviour, Fake, Piece
 from tools.waiting import until
 
-HOLDS = (400, 1100, 1990)
+HELD_AFTER = (400, 1100, 1990)
 
 
 WORDS = (
@@ -30,24 +30,24 @@ WORDS = (
     "- item\n", "1. one\r\n", "| a | b |\n|---|---|\n", "```python\n", "print('x')\n", "```\n",
     "# Head\n", "日本語", "العربية ", "👩\u200d🚀", "<b>raw</b> ", "&amp; ", "\t", "  \n",
 )  # fmt: skip
-HALVES = ("\ud83c", "\udf0a")  # of one emoji
+EMOJI_HALVES = ("\ud83c", "\udf0a")  # of one emoji
 
 
-def difficult_pieces() -> tuple[Piece, ...]:
+def build_difficult_pieces() -> tuple[Piece, ...]:
     """Return about 100 KB in 2,000 deltas: emoji cut in half, marks apart from their letters, CRLF,
     Markdown of every kind, begun in one delta and ended in another."""
     dice = random.Random(1821)
     texts: list[str] = []
     while len(texts) < 1_998:
-        texts += HALVES if dice.random() < 0.02 else ["".join(dice.choices(WORDS, k=10))]
+        texts += EMOJI_HALVES if dice.random() < 0.02 else ["".join(dice.choices(WORDS, k=10))]
     return tuple(Piece(text) for text in [*texts, "the end.\r\n"])
 
 
 def test_a_reply_survives_reloads_and_a_lost_network(
-    deployment: Deployment, fake: Fake, open_page: Callable[..., Page], complaints: Complaints
+    deployment: Deployment, fake: Fake, open_page: Callable[..., Page], page_errors: PageErrors
 ) -> None:
-    complaints.allow("ERR_|WebSocket|Failed to (load|fetch)")
-    behaviour = Behaviour(difficult_pieces(), delay=0.004, hold_after=HOLDS)
+    page_errors.allow("ERR_|WebSocket|Failed to (load|fetch)")
+    behaviour = Behaviour(build_difficult_pieces(), delay=0.004, hold_after=HELD_AFTER)
     assert 90_000 < len(behaviour.text.encode()) < 130_000
     fake.script(behaviour)
     owner = deployment.person("owner")
@@ -60,19 +60,19 @@ def test_a_reply_survives_reloads_and_a_lost_network(
         second = open_page(owner, path, base_url=line.url)
         expect(find_newest_reply(second)).to_have_attribute("aria-busy", "true")
 
-        held(fake, HOLDS[0])
+        wait_until_held(fake, HELD_AFTER[0])
         fake.release()
         first.reload()
         assert read_stream_id(first) == stream
         line.cut()
 
-        held(fake, HOLDS[1])
+        wait_until_held(fake, HELD_AFTER[1])
         fake.release()
         first.reload()
         assert read_stream_id(first) == stream
         line.mend()
 
-        held(fake, HOLDS[2])
+        wait_until_held(fake, HELD_AFTER[2])
         fake.release()
         first.reload()
 
@@ -85,14 +85,16 @@ def test_a_reply_survives_reloads_and_a_lost_network(
         assert deployment.rows.message(stream)["content"].encode() == expected
         for page in (first, second):
             assert copy_newest_reply(page).encode() == expected
-        assert shown(first) == shown(second)
+        assert read_text(first) == read_text(second)
 
 
-def held(fake: Fake, sent: int) -> None:
-    fake.wait(lambda seen: bool(seen) and seen[0].state == "held" and seen[0].sent == sent, 30)
+def wait_until_held(fake: Fake, sent: int) -> None:
+    fake.wait(
+        lambda records: bool(records) and records[0].state == "held" and records[0].sent == sent, 30
+    )
 
 
-def shown(page: Page) -> str:
+def read_text(page: Page) -> str:
     """Return the text of the reply, the same with and without highlighted code."""
     return until(lambda: find_newest_reply(page).locator(".prose").last.inner_text())
 

@@ -11,20 +11,22 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
-from tests.e2e.conftest import Deploy
+from tests.e2e.conftest import StartDeployment
 from tests.e2e.replies import MODEL, find_runner
 from tools.deployment.deployment import Kind, Server
 from tools.deployment.protocol_client import Reader
 from tools.fake_provider import Behaviour, Fake
 from tools.waiting import until
 
-AN_OWNER = 2.0  # seconds from the release to the next owner
+TAKEOVER_SECONDS = 2.0  # seconds from the release to the next owner
 
 
 @pytest.mark.parametrize("server", ["daphne", "uvicorn"])
-def test_sockets_get_bye_before_a_restart(deploy: Deploy, fake: Fake, server: Server) -> None:
+def test_sockets_get_bye_before_a_restart(
+    start_deployment: StartDeployment, fake: Fake, server: Server
+) -> None:
     fake.script(Behaviour.of("Half ", "and half.", hold_after=1))
-    deployment = deploy("stack", server=server)
+    deployment = start_deployment("stack", server=server)
     owner = deployment.person("owner")
     owner.add_key("openai")
     stream = deployment.send(owner, "Say it.", model=MODEL)
@@ -33,7 +35,7 @@ def test_sockets_get_bye_before_a_restart(deploy: Deploy, fake: Fake, server: Se
         until(lambda: json.loads(socket.recv(timeout=10))["type"] == "hello")
         assert not socket.protocol.extensions, "compressed: docs/decisions/0008"
         os.kill(deployment.web.pid, signal.SIGTERM)
-        frames, code = until_closed(socket)
+        frames, code = read_until_closed(socket)
     assert {"type": "bye", "retry_ms": 500} in frames
     assert code == 4012
     fake.release()
@@ -42,7 +44,7 @@ def test_sockets_get_bye_before_a_restart(deploy: Deploy, fake: Fake, server: Se
     assert len(fake.requests()) == 1
 
 
-def until_closed(socket: ClientConnection) -> tuple[list[dict[str, Any]], int | None]:
+def read_until_closed(socket: ClientConnection) -> tuple[list[dict[str, Any]], int | None]:
     frames = []
     try:
         while True:
@@ -51,18 +53,20 @@ def until_closed(socket: ClientConnection) -> tuple[list[dict[str, Any]], int | 
         return frames, closed.rcvd.code if closed.rcvd else None
 
 
-def test_a_worker_stopped_by_sigterm_hands_over_its_replies(deploy: Deploy, fake: Fake) -> None:
+def test_a_worker_stopped_by_sigterm_hands_over_its_replies(
+    start_deployment: StartDeployment, fake: Fake
+) -> None:
     fake.script(
         Behaviour.of("The first worker wrote this, ", "and this.", hold_after=1),
         Behaviour.of("and the second one that."),
     )
-    deployment = deploy("stack", workers=2, environment={"DRAIN_SECONDS": "1"})
+    deployment = start_deployment("stack", workers=2, environment={"DRAIN_SECONDS": "1"})
     owner = deployment.person("owner")
     owner.add_key("openai")
     stream = deployment.send(owner, "Say it.", model=MODEL)
     reader = Reader(owner, stream).read(chunks=1)
     find_runner(deployment, str(stream)).stop()
-    until(lambda: deployment.rows.stream(stream)["worker_id"], within=AN_OWNER)
+    until(lambda: deployment.rows.stream(stream)["worker_id"], within=TAKEOVER_SECONDS)
     reader.read_to_the_end()
     assert reader.text == "The first worker wrote this, and the second one that."
     assert reader.seams == [len("The first worker wrote this, ")]
@@ -71,10 +75,10 @@ def test_a_worker_stopped_by_sigterm_hands_over_its_replies(deploy: Deploy, fake
 
 @pytest.mark.parametrize("kind", ["embedded", "stack"])
 def test_a_reply_that_ends_in_time_ends_before_its_worker_exits(
-    deploy: Deploy, fake: Fake, kind: Kind
+    start_deployment: StartDeployment, fake: Fake, kind: Kind
 ) -> None:
     fake.script(Behaviour.of(*["word "] * 20, delay=0.1))
-    deployment = deploy(kind)
+    deployment = start_deployment(kind)
     owner = deployment.person("owner")
     owner.add_key("openai")
     stream = deployment.send(owner, "Say it.", model=MODEL)

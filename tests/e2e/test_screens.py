@@ -26,19 +26,19 @@ def test_nothing_is_covered_by_a_notch_or_a_round_corner(
     wait_for_reply(page)
     height = PHONE["viewport"]["height"]  # type: ignore[index]
     for control in (page.get_by_role("button", name="Menu"), page.locator(".composer")):
-        place = control.bounding_box()
-        assert place
-        assert place["y"] >= INSETS["top"]
-        assert place["y"] + place["height"] <= height - INSETS["bottom"]
+        box = control.bounding_box()
+        assert box
+        assert box["y"] >= INSETS["top"]
+        assert box["y"] + box["height"] <= height - INSETS["bottom"]
     page.get_by_role("button", name="Menu").tap()
     for control in (
         page.get_by_role("link", name="New chat"),
         page.get_by_role("button", name="Sign out"),
     ):
-        place = control.bounding_box()
-        assert place
-        assert place["y"] >= INSETS["top"]
-        assert place["y"] + place["height"] <= height - INSETS["bottom"]
+        box = control.bounding_box()
+        assert box
+        assert box["y"] >= INSETS["top"]
+        assert box["y"] + box["height"] <= height - INSETS["bottom"]
     assert_fits(page)
 
 

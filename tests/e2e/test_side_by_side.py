@@ -21,8 +21,8 @@ from tools.services import Postgres
 
 
 @pytest.fixture(scope="module")
-def old() -> Iterator[Path]:
-    """The code of the older version."""
+def old_checkout() -> Iterator[Path]:
+    """Check out the code of the older version."""
     try:
         with checkout(OLD_COMMIT) as root:
             yield root
@@ -39,10 +39,10 @@ def old() -> Iterator[Path]:
     ],
 )
 def test_old_and_new_processes_share_replies_and_lose_nothing(
-    old: Path, fake: Fake, postgres_server: Postgres, end_worker: signal.Signals
+    old_checkout: Path, fake: Fake, postgres_server: Postgres, end_worker: signal.Signals
 ) -> None:
     migrates = end_worker == signal.SIGKILL  # this takes time
-    with MixedDeployment(old, fake, postgres_server, migrates=migrates) as deployment:
+    with MixedDeployment(old_checkout, fake, postgres_server, migrates=migrates) as deployment:
         results = roll_out_and_back(deployment, fake, end_worker)
     assert len(results) == 16
     assert max(result.lag for result in results) < MAX_LAG_SECONDS, "\n".join(map(str, results))

@@ -14,14 +14,14 @@ from websockets.sync.client import ClientConnection
 from tools.deployment.deployment import Deployment
 from tools.deployment.http_user import Person
 
-SECONDS = 5.0
+CLOSE_SECONDS = 5.0
 
 
 def sign_out(person: Person, deployment: Deployment) -> None:
     person.post("/accounts/logout/", {})
 
 
-def change_the_password(person: Person, deployment: Deployment) -> None:
+def change_password(person: Person, deployment: Deployment) -> None:
     form = {
         "oldpassword": person.password,
         "password1": "drift-wood-9",
@@ -32,38 +32,38 @@ def change_the_password(person: Person, deployment: Deployment) -> None:
         elsewhere.post("/accounts/password/change/", form)
 
 
-def be_deactivated(person: Person, deployment: Deployment) -> None:
+def deactivate(person: Person, deployment: Deployment) -> None:
     deactivate = f"u = User.objects.get(email='{person.email}'); u.is_active = False; u.save()"
     deployment.manage("shell", "-c", f"from accounts.models import User; {deactivate}")
 
 
-def end_the_session(person: Person, deployment: Deployment) -> None:
+def delete_session(person: Person, deployment: Deployment) -> None:
     key = person.cookies["sessionid"]
     end = f"Session.objects.filter(session_key='{key}').delete()"
     deployment.manage("shell", "-c", f"from django.contrib.sessions.models import Session; {end}")
 
 
-AT_ONCE = [sign_out, change_the_password]
-FROM_ANOTHER_PROCESS = [be_deactivated, end_the_session]
+SAME_PROCESS = [sign_out, change_password]
+FROM_ANOTHER_PROCESS = [deactivate, delete_session]
 
 
-@pytest.mark.parametrize("how", [*AT_ONCE, *FROM_ANOTHER_PROCESS])
+@pytest.mark.parametrize("end_session", [*SAME_PROCESS, *FROM_ANOTHER_PROCESS])
 def test_the_socket_closes_with_the_session(
-    deployment: Deployment, how: Callable[[Person, Deployment], None]
+    deployment: Deployment, end_session: Callable[[Person, Deployment], None]
 ) -> None:
     person = deployment.person(f"leaver-{uuid4().hex[:8]}")
     with person.socket() as socket:
         assert json.loads(socket.recv(timeout=10))["type"] == "hello"
-        how(person, deployment)
+        end_session(person, deployment)
         # A command in a process of its own sends no notification; the next heartbeat notices.
-        patience = SECONDS if how in AT_ONCE else SECONDS + 10
-        assert closing_code(socket, patience) == 4401
+        within = CLOSE_SECONDS if end_session in SAME_PROCESS else CLOSE_SECONDS + 10
+        assert read_close_code(socket, within) == 4401
 
 
-def closing_code(socket: ClientConnection, patience: float) -> int | None:
+def read_close_code(socket: ClientConnection, within: float) -> int | None:
     try:
         while True:
-            frame = json.loads(socket.recv(timeout=patience))
+            frame = json.loads(socket.recv(timeout=within))
             if frame["type"] == "ping":
                 socket.send(json.dumps({"type": "pong", "n": frame["n"]}))
     except ConnectionClosed as closed:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, WebSocket, expect
 
-from tests.e2e.conftest import Complaints
+from tests.e2e.conftest import PageErrors
 from tests.e2e.replies import (
     find_newest_reply,
     read_conversation_path,
@@ -17,11 +17,11 @@ from tests.e2e.replies import (
     wait_for_reply,
 )
 from tests.e2e.states import (
-    ENDINGS,
-    KEPT,
-    RUNNING,
-    Ending,
-    Running,
+    ENDED_STATES,
+    RUNNING_STATES,
+    SAVED_TEXT,
+    EndedState,
+    RunningState,
     build_cases,
     find_reply_in_state,
     mark_for_prove,
@@ -39,118 +39,120 @@ embedded = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
 
 COUNTING = Behaviour.of("One, ", "two, ", "three.", hold_after=(1, 2))
 
-OFFERS = """(foot) => [...foot.querySelectorAll("a, button")]
+LIST_ACTIONS = """(foot) => [...foot.querySelectorAll("a, button")]
     .filter((way) => way.checkVisibility()).map((way) => way.textContent.trim())"""
 
 
-def state(reply: Locator) -> Locator:
+def find_status(reply: Locator) -> Locator:
     return reply.locator(".message-footer-row .state")
 
 
-def held_and_released(fake: Fake) -> None:
+def release_held(fake: Fake) -> None:
     fake.wait_for("held")
     fake.release()
 
 
-def mark(page: Page) -> None:
+def mark_document(page: Page) -> None:
     """Mark the page, to detect that an action on a live page loads no other one."""
     page.evaluate("window.marked = true")
 
 
-def is_the_same(page: Page) -> bool:
+def is_same_document(page: Page) -> bool:
     return bool(page.evaluate("window.marked"))
 
 
 @embedded
-@pytest.mark.parametrize("case", build_cases(RUNNING, "queued", "silent"))
+@pytest.mark.parametrize("case", build_cases(RUNNING_STATES, "queued", "silent"))
 def test_the_page_shows_the_state_of_a_reply_and_can_stop_it(
-    asker: Person, fake: Fake, open_page: Callable[..., Page], case: Running
+    shared_user: Person, fake: Fake, open_page: Callable[..., Page], case: RunningState
 ) -> None:
     fake.script(case.behaviour)
-    page = open_page(asker)
-    for _ in range(case.sent):
+    page = open_page(shared_user)
+    for _ in range(case.message_count):
         reply = send_message(page, "Why do tides lag?")
         read_conversation_path(page)
     find_reply_in_state(page, case)
-    mark(page)
-    if case.sent > 1:
+    mark_document(page)
+    if case.message_count > 1:
         reply.get_by_role("button", name="Cancel").click()
     else:
         find_stop_button(page).click()
-    expect(state(reply)).to_have_text("Stopped")
+    expect(find_status(reply)).to_have_text("Stopped")
     expect(reply.get_by_role("button", name="Regenerate")).to_be_visible()
-    assert is_the_same(page)
-    if case.sent > 1:
+    assert is_same_document(page)
+    if case.message_count > 1:
         find_stop_button(page).click()
     fake.release()
 
 
 @embedded
 def test_the_notice_of_a_silence_ends_with_the_next_text(
-    asker: Person, fake: Fake, open_page: Callable[..., Page]
+    shared_user: Person, fake: Fake, open_page: Callable[..., Page]
 ) -> None:
     fake.script(COUNTING)
-    page = open_page(asker)
+    page = open_page(shared_user)
     reply = send_message(page, "Count.")
     expect(reply).to_contain_text("One,")
-    silent = next(case for case in RUNNING if case.name == "silent")
+    silent = next(case for case in RUNNING_STATES if case.name == "silent")
     find_reply_in_state(page, silent)
-    held_and_released(fake)
+    release_held(fake)
     expect(reply).to_contain_text("two,")
-    expect(state(reply)).to_have_text("Writing")
-    held_and_released(fake)
+    expect(find_status(reply)).to_have_text("Writing")
+    release_held(fake)
     expect(wait_for_reply(page)).to_contain_text("One, two, three.")
 
 
 @embedded
 def test_a_busy_provider_is_retried_and_the_page_says_when(
-    asker: Person, fake: Fake, open_page: Callable[..., Page]
+    shared_user: Person, fake: Fake, open_page: Callable[..., Page]
 ) -> None:
-    fake.script(Behaviour(error=ErrorAnswer(503)), Behaviour.of(KEPT))
-    page = open_page(asker)
+    fake.script(Behaviour(error=ErrorAnswer(503)), Behaviour.of(SAVED_TEXT))
+    page = open_page(shared_user)
     reply = send_message(page, "Why do tides lag?")
-    expect(state(reply)).to_have_text(re.compile(r"^Overloaded\. Retrying in \d+ s \(2 of 3\)$"))
-    expect(state(reply)).to_have_attribute("data-severity", "waiting")
-    expect(wait_for_reply(page)).to_contain_text(KEPT)
-    expect(state(reply)).to_have_text("")
+    expect(find_status(reply)).to_have_text(
+        re.compile(r"^Overloaded\. Retrying in \d+ s \(2 of 3\)$")
+    )
+    expect(find_status(reply)).to_have_attribute("data-severity", "waiting")
+    expect(wait_for_reply(page)).to_contain_text(SAVED_TEXT)
+    expect(find_status(reply)).to_have_text("")
 
 
 @embedded
 @pytest.mark.parametrize(
     "case",
-    build_cases(ENDINGS, "truncated", "without a word", "rate limited"),
+    build_cases(ENDED_STATES, "truncated", "without a word", "rate limited"),
 )
 def test_the_page_says_how_a_reply_ended_and_what_to_do(
-    asker: Person, fake: Fake, open_page: Callable[..., Page], case: Ending
+    shared_user: Person, fake: Fake, open_page: Callable[..., Page], case: EndedState
 ) -> None:
     fake.script(case.behaviour)
-    page = open_page(asker)
-    mark(page)
+    page = open_page(shared_user)
+    mark_document(page)
     reply = send_message(page, "Why do tides lag?")
-    if case.stopped:
-        expect(state(reply)).to_have_text("Writing" if case.keeps else "Connecting")
+    if case.is_stopped:
+        expect(find_status(reply)).to_have_text("Writing" if case.saved_text else "Connecting")
         fake.wait_for("held")
         find_stop_button(page).click()
     wait_for_reply(page)
     foot = reply.locator(".message-footer")
     expect(foot.get_by_role("button", name="Try another model", exact=True)).to_be_visible()
-    expect(state(reply)).to_have_text(case.says)
-    expect(reply).to_contain_text(case.keeps)
-    for line in case.told:
+    expect(find_status(reply)).to_have_text(case.status_text)
+    expect(reply).to_contain_text(case.saved_text)
+    for line in case.messages:
         expect(foot.get_by_role("group", name="What happened")).to_contain_text(line)
-    assert tuple(foot.evaluate(OFFERS)) == case.offers
-    assert is_the_same(page)
+    assert tuple(foot.evaluate(LIST_ACTIONS)) == case.first_actions
+    assert is_same_document(page)
     live = foot.inner_text()
     page.reload()
-    expect(reply).to_contain_text(case.keeps)
+    expect(reply).to_contain_text(case.saved_text)
     assert foot.inner_text() == live
-    follow(page, foot, case.offers[0])
+    follow_action(page, foot, case.first_actions[0])
 
 
-def follow(page: Page, foot: Locator, way: str) -> None:
+def follow_action(page: Page, foot: Locator, action: str) -> None:
     """Use the first action, and check that it leads on."""
-    foot.get_by_text(way, exact=True).first.click()
-    match way:
+    foot.get_by_text(action, exact=True).first.click()
+    match action:
         case "Update key":
             page.wait_for_url("**/settings/keys/")
         case "New chat":
@@ -170,14 +172,14 @@ def follow(page: Page, foot: Locator, way: str) -> None:
 @embedded
 @pytest.mark.parametrize("name", [*mark_for_prove("stopped", "truncated"), "interrupted"])
 def test_a_cut_reply_continues_in_place(
-    asker: Person, fake: Fake, open_page: Callable[..., Page], name: str
+    shared_user: Person, fake: Fake, open_page: Callable[..., Page], name: str
 ) -> None:
-    case = next(ending for ending in ENDINGS if ending.name == name)
+    case = next(ending for ending in ENDED_STATES if ending.name == name)
     fake.script(case.behaviour)
-    page = open_page(asker)
+    page = open_page(shared_user)
     reply = send_message(page, "Why do tides lag?")
-    if case.stopped:
-        expect(reply).to_contain_text(KEPT)
+    if case.is_stopped:
+        expect(reply).to_contain_text(SAVED_TEXT)
         find_stop_button(page).click()
     wait_for_reply(page)
     id = reply.get_attribute("id")
@@ -186,34 +188,34 @@ def test_a_cut_reply_continues_in_place(
     reply.get_by_role("button", name="Continue").click()
     expect(reply).to_contain_text("And on it goes.")
     wait_for_reply(page)
-    expect(reply).to_contain_text(KEPT)
+    expect(reply).to_contain_text(SAVED_TEXT)
     expect(reply).to_have_attribute("id", str(id))
     expect(reply.get_by_role("button", name="Continue")).to_have_count(0)
 
 
 # The network
 
-SAFE = "Reconnecting. Your draft is saved."
+RECONNECTING = "Reconnecting. Your draft is saved."
 
 
 def test_the_page_reports_a_lost_network_after_a_second(
     deployment: Deployment,
-    asker: Person,
+    shared_user: Person,
     fake: Fake,
     open_page: Callable[..., Page],
-    complaints: Complaints,
+    page_errors: PageErrors,
 ) -> None:
-    complaints.allow("WebSocket|ERR_|Failed to (load|fetch)")
+    page_errors.allow("WebSocket|ERR_|Failed to (load|fetch)")
     fake.script(COUNTING)
     with Line(deployment.web.port) as line:
-        page = open_page(asker, base_url=line.url)
+        page = open_page(shared_user, base_url=line.url)
         reply = send_message(page, "Count.")
         expect(reply).to_contain_text("One,")
         page.clock.install()
         sockets: list[WebSocket] = []
         page.on("websocket", lambda socket: sockets.append(socket))
         page.reload()
-        held_and_released(fake)
+        release_held(fake)
         expect(reply).to_contain_text("two,")
         page.clock.pause_at(page.evaluate("Date.now() / 1000 + 1"))
         with sockets[0].expect_event("close"):
@@ -222,9 +224,9 @@ def test_the_page_reports_a_lost_network_after_a_second(
         status = page.get_by_role("status").first
         assert status.inner_text() == "Replying…", "for a second nobody needs to hear of it"
         page.clock.run_for(200)
-        expect(status).to_have_text(SAFE)
+        expect(status).to_have_text(RECONNECTING)
         expect(reply).to_contain_text("One, two,")
-        held_and_released(fake)
+        release_held(fake)
         line.mend()
         page.clock.resume()
         expect(status).to_have_text(re.compile("Back online|Reply finished"))
@@ -234,15 +236,15 @@ def test_the_page_reports_a_lost_network_after_a_second(
 @embedded
 def test_offline_nothing_is_sent_and_nothing_is_lost(
     deployment: Deployment,
-    asker: Person,
+    shared_user: Person,
     fake: Fake,
     open_page: Callable[..., Page],
-    complaints: Complaints,
+    page_errors: PageErrors,
 ) -> None:
-    complaints.allow("WebSocket|ERR_|Failed to (load|fetch)")
+    page_errors.allow("WebSocket|ERR_|Failed to (load|fetch)")
     fake.script(Behaviour.of("One, ", "two, ", "three.", hold_after=(1,), delay=0.02))
     with Line(deployment.web.port) as line:
-        page = open_page(asker, base_url=line.url)
+        page = open_page(shared_user, base_url=line.url)
         reply = send_message(page, "Count.")
         expect(reply).to_contain_text("One,")
         page.context.set_offline(True)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import Deploy
+from tests.e2e.conftest import StartDeployment
 from tests.e2e.replies import send_message, wait_for_reply
 from tests.e2e.test_listing import find_row, open_chat_menu
 from tools.deployment.http_user import Person
@@ -17,14 +17,14 @@ from tools.fake_provider import Behaviour, Fake
 pytestmark = pytest.mark.page
 
 QUESTION = "Why does the sea lag behind the moon?"
-WRITTEN = "The late sea"
-TITLE = Behaviour.of(WRITTEN, prompt="Write a title", hold_after=(0,))
+GENERATED_TITLE = "The late sea"
+TITLE = Behaviour.of(GENERATED_TITLE, prompt="Write a title", hold_after=(0,))
 
 
 @pytest.fixture
-def owner(deploy: Deploy) -> Person:
+def owner(start_deployment: StartDeployment) -> Person:
     """A deployment whose conversations get their titles from a model."""
-    owner = deploy("embedded", environment={"TITLES": "on"}).person("owner")
+    owner = start_deployment("embedded", environment={"TITLES": "on"}).person("owner")
     owner.add_key("openai")
     return owner
 
@@ -42,9 +42,9 @@ def test_a_title_appears_after_the_first_reply_and_delays_nothing(
     expect(wait_for_reply(page)).to_contain_text("It lags.")
     expect(page.get_by_role("heading", level=1)).to_have_text(QUESTION)
     fake.release()
-    expect(page.get_by_role("heading", level=1)).to_have_text(WRITTEN)
-    expect(page).to_have_title(f"{WRITTEN} · Holdfast")
-    expect(find_row(there, WRITTEN)).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text(GENERATED_TITLE)
+    expect(page).to_have_title(f"{GENERATED_TITLE} · Holdfast")
+    expect(find_row(there, GENERATED_TITLE)).to_be_visible()
     expect(find_row(there, QUESTION)).to_have_count(0)
 
 

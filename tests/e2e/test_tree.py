@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.conftest import Complaints
+from tests.e2e.conftest import PageErrors
 from tests.e2e.replies import (
     find_newest_reply,
     read_conversation_path,
@@ -20,7 +20,7 @@ from tools.deployment.deployment import Deployment
 pytestmark = [pytest.mark.page, pytest.mark.parametrize("deployment", ["embedded"], indirect=True)]
 
 
-def short(page: Page, text: str) -> Locator:
+def ask_short_question(page: Page, text: str) -> Locator:
     """Ask a question with a short reply, and wait for its end."""
     send_message(page, f"{text} Be brief.", "demo-fast")
     return wait_for_reply(page)
@@ -30,7 +30,7 @@ def test_an_edited_question_is_a_version_and_back_leads_to_the_old_one(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(deployment.person("owner"))
-    short(page, "First words.")
+    ask_short_question(page, "First words.")
     path = read_conversation_path(page)
     find_questions(page).hover()
     find_questions(page).get_by_role("link", name="Edit").click()
@@ -51,7 +51,7 @@ def test_an_edited_question_is_a_version_and_back_leads_to_the_old_one(
 
 def test_escape_cancels_an_edit(deployment: Deployment, open_page: Callable[..., Page]) -> None:
     page = open_page(deployment.person("owner"))
-    short(page, "Keep me.")
+    ask_short_question(page, "Keep me.")
     find_questions(page).hover()
     find_questions(page).get_by_role("link", name="Edit").click()
     page.get_by_role("textbox", name="Edit your message").fill("No, not this")
@@ -64,7 +64,7 @@ def test_a_regenerated_reply_and_the_old_one_are_a_click_apart(
     deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     page = open_page(deployment.person("owner"))
-    short(page, "Once more.")
+    ask_short_question(page, "Once more.")
     first = find_newest_reply(page).get_attribute("id")
     find_newest_reply(page).get_by_role("button", name="Regenerate").click()
     expect(find_newest_reply(page)).not_to_have_attribute("id", str(first))
@@ -97,7 +97,7 @@ def test_an_open_page_is_told_that_the_chat_has_changed(
 ) -> None:
     owner = deployment.person("owner")
     here = open_page(owner)
-    short(here, "Together.")
+    ask_short_question(here, "Together.")
     there = open_page(owner, read_conversation_path(here))
     find_questions(there).hover()
     find_questions(there).get_by_role("link", name="Edit").click()
@@ -119,14 +119,14 @@ def test_a_message_of_one_tab_appears_in_the_other(
 ) -> None:
     owner = deployment.person("owner")
     here = open_page(owner)
-    short(here, "One.")
+    ask_short_question(here, "One.")
     there = open_page(owner, read_conversation_path(here))
-    short(here, "Two.")
+    ask_short_question(here, "Two.")
     expect(find_questions(there).last).to_contain_text("Two.")
-    short(there, "Three.")
+    ask_short_question(there, "Three.")
     expect(find_questions(here).last).to_contain_text("Three.")
-    short(here, "Four.")
-    short(here, "Five.")
+    ask_short_question(here, "Four.")
+    ask_short_question(here, "Five.")
     expect(find_questions(there).last).to_contain_text("Five.")
     expect(there.get_by_role("alert")).to_have_count(0)
     expect(here.get_by_role("alert")).to_have_count(0)
@@ -141,12 +141,12 @@ def test_a_message_of_one_tab_appears_in_the_other(
     ],
 )
 def test_a_page_at_the_address_of_a_form_is_updated_too(
-    deployment: Deployment, open_page: Callable[..., Page], complaints: Complaints, refused: str
+    deployment: Deployment, open_page: Callable[..., Page], page_errors: PageErrors, refused: str
 ) -> None:
-    complaints.allow("422")
+    page_errors.allow("422")
     owner = deployment.person("owner")
     here = open_page(owner)
-    short(here, "One.")
+    ask_short_question(here, "One.")
     edit = find_questions(here).get_by_role("link", name="Edit").get_attribute("href")
     there = open_page(owner, edit)
     if refused:  # before the scripts ran
@@ -154,5 +154,5 @@ def test_a_page_at_the_address_of_a_form_is_updated_too(
         with there.expect_navigation():
             there.locator(refused).evaluate("(form) => form.submit()")
         expect(there.get_by_role("alert")).to_contain_text("Write a message first.")
-    short(here, "Two.")
+    ask_short_question(here, "Two.")
     expect(find_questions(there).last).to_contain_text("Two.")

@@ -1,4 +1,4 @@
-"""Two people use one browser one after the other: neither sees the other's text. And after a new
+"""Two people use one browser one after the other, and neither sees the other's text. After a new
 sign-in of the same person, an open page continues."""
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import Complaints
+from tests.e2e.conftest import PageErrors
 from tests.e2e.people import sign_in
 from tests.e2e.replies import send_message, wait_for_reply
 from tests.e2e.routes import intercept
@@ -20,8 +20,8 @@ from tools.deployment.http_user import Person
 pytestmark = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
 
 SECRET = "The owner's private draft"
-UNSENT = "The owner's private half-written words"
-KEPT = """() => Object.keys(localStorage).filter((key) => /^(draft|unsent)/.test(key))
+UNSENT_TEXT = "The owner's private half-written words"
+READ_STORED_TEXTS = """() => Object.keys(localStorage).filter((key) => /^(draft|unsent)/.test(key))
     .map((key) => localStorage[key]).join()"""
 
 
@@ -36,8 +36,8 @@ def stranger(deployment: Deployment) -> Person:
 
 
 @pytest.fixture(autouse=True)
-def allowed(complaints: Complaints) -> None:
-    complaints.allow("WebSocket|401|403|409|ERR_|Failed to (load|fetch)")
+def allow_expected_errors(page_errors: PageErrors) -> None:
+    page_errors.allow("WebSocket|401|403|409|ERR_|Failed to (load|fetch)")
 
 
 def drop_session_cookie(page: Page) -> None:
@@ -48,7 +48,7 @@ def drop_session_cookie(page: Page) -> None:
 def leave_texts(page: Page) -> None:
     """Leave a message that could not be sent, and a draft."""
     intercept(page, "**/c/", lambda route: route.abort())
-    find_text_box(page).fill(UNSENT)
+    find_text_box(page).fill(UNSENT_TEXT)
     find_text_box(page).press("Enter")
     expect(page.get_by_role("alert")).to_have_text("Not sent.")
     page.unroute("**/c/")
@@ -65,11 +65,11 @@ def test_signing_out_on_any_page_deletes_the_stored_text(
     page = open_page(owner)
     leave_texts(page)
     page.goto(path)
-    assert SECRET in page.evaluate(KEPT)
+    assert SECRET in page.evaluate(READ_STORED_TEXTS)
     page.get_by_role("button", name="Log out" if path == "/admin/" else "Sign out").click()
     page.wait_for_load_state()
     page.goto("/accounts/login/")
-    assert page.evaluate(KEPT) == ""
+    assert page.evaluate(READ_STORED_TEXTS) == ""
 
 
 def test_a_draft_is_hidden_from_the_next_user_and_restored_for_its_own(
@@ -86,7 +86,7 @@ def test_a_draft_is_hidden_from_the_next_user_and_restored_for_its_own(
     drop_session_cookie(page)
     sign_in(page, owner)
     expect(find_text_box(page)).to_have_value(SECRET)
-    expect(page.get_by_role("article", name="You")).to_contain_text(UNSENT)
+    expect(page.get_by_role("article", name="You")).to_contain_text(UNSENT_TEXT)
 
 
 def test_an_open_page_sends_nothing_for_a_user_who_signed_in_in_another_tab(
@@ -143,7 +143,7 @@ def test_an_unsent_message_can_be_moved_back_into_the_box(
     page.reload()
     page.get_by_role("article", name="You").get_by_role("button", name="Edit").click()
     expect(page.get_by_role("article")).to_have_count(0)
-    expect(find_text_box(page)).to_have_value(f"{UNSENT}\n\n{SECRET}")
+    expect(find_text_box(page)).to_have_value(f"{UNSENT_TEXT}\n\n{SECRET}")
     expect(find_text_box(page)).to_be_focused()
     page.reload()
     expect(page.get_by_role("article")).to_have_count(0)

@@ -9,19 +9,19 @@ import time
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
-from tests.e2e.conftest import Deploy
+from tests.e2e.conftest import StartDeployment
 from tools.fake_provider import Behaviour, Fake
 from tools.services import Postgres
 from tools.waiting import until
 
-BEATS = 2.5
+OUTAGE_SECONDS = 2.5
 """Seconds after which every poll of a second has failed once."""
 
 
 def test_an_outage_of_the_database_is_shown_by_pages_and_logged_once(
-    deploy: Deploy, fake: Fake, postgres_server: Postgres
+    start_deployment: StartDeployment, fake: Fake, postgres_server: Postgres
 ) -> None:
-    deployment = deploy("stack")
+    deployment = start_deployment("stack")
     owner = deployment.person("owner")
     owner.add_key("openai")
     fake.script(Behaviour.of("Before, ", "and after.", hold_after=1))
@@ -39,9 +39,9 @@ def test_an_outage_of_the_database_is_shown_by_pages_and_logged_once(
             assert refused.headers["Retry-After"]
             assert owner.get("/healthz").status_code == 200
             with owner.socket() as newcomer:
-                assert closed_with(newcomer) == 4011
+                assert read_close_code(newcomer) == 4011
             fake.release()  # text that arrives now can't be written yet
-            time.sleep(BEATS)
+            time.sleep(OUTAGE_SECONDS)
         finally:
             postgres_server.start()
         until(lambda: owner.get("/").status_code == 200)
@@ -57,7 +57,7 @@ def test_an_outage_of_the_database_is_shown_by_pages_and_logged_once(
         assert len([line for line in warnings if "accounts.setup" not in line]) == 2, log
 
 
-def closed_with(socket: ClientConnection) -> int | None:
+def read_close_code(socket: ClientConnection) -> int | None:
     try:
         socket.recv(timeout=10)
     except ConnectionClosed as closed:

@@ -8,14 +8,14 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import Complaints, Deploy
+from tests.e2e.conftest import PageErrors, StartDeployment
 from tests.e2e.replies import find_newest_reply, read_stream_id, send_message, wait_for_reply
 from tools.deployment.deployment import Deployment
 from tools.fake_provider import Behaviour, Fake
 from tools.waiting import until
 
 WORDS = [f"word{n:03} " for n in range(80)]
-A_PAUSE = 2_000  # milliseconds that a growing reply may pause
+MAX_PAUSE_MS = 2_000  # milliseconds that a growing reply may pause
 
 WATCH = """reply => {
     let last = performance.now();
@@ -37,15 +37,15 @@ WATCH = """reply => {
     ],
 )
 def test_everything_works_without_redis(
-    deploy: Deploy,
+    start_deployment: StartDeployment,
     fake: Fake,
     open_page: Callable[..., Page],
-    complaints: Complaints,
+    page_errors: PageErrors,
     fault: Literal["killed", "frozen"],
     moment: str,
 ) -> None:
-    complaints.allow("ERR_|WebSocket|Failed to (load|fetch)")
-    deployment = deploy("stack")
+    page_errors.allow("ERR_|WebSocket|Failed to (load|fetch)")
+    deployment = start_deployment("stack")
     owner = deployment.person("owner")
     owner.add_key("openai")
     page = open_page(owner)
@@ -70,7 +70,7 @@ def test_everything_works_without_redis(
     wait_for_reply(page, within=30)
     assert deployment.rows.message(stream)["content"] == "".join(WORDS)
     expect(find_newest_reply(page)).to_contain_text("word079")
-    assert page.evaluate("window.longestPause") < A_PAUSE
+    assert page.evaluate("window.longestPause") < MAX_PAUSE_MS
 
 
 def break_redis(deployment: Deployment, fault: str) -> None:

@@ -17,7 +17,7 @@ from tools.fake_provider import Behaviour, Fake
 pytestmark = [pytest.mark.page, pytest.mark.parametrize("deployment", ["embedded"], indirect=True)]
 
 
-def model(page: Page) -> str:
+def read_model(page: Page) -> str:
     return page.get_by_role("combobox", name="Model").input_value()
 
 
@@ -30,7 +30,7 @@ def test_a_model_is_found_by_typing_and_recent_ones_come_first(
     expect(picker.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type("fast")
     page.keyboard.press("Enter")
-    assert model(page) == "demo-fast"
+    assert read_model(page) == "demo-fast"
     send_message(page, "Be brief", "demo-fast")
     wait_for_reply(page)
     page.get_by_role("link", name="New chat").click()
@@ -65,13 +65,13 @@ def test_settings_are_offered_only_if_the_model_takes_them(
     person = deployment.person(f"tuner-{uuid4().hex[:8]}")
     person.add_key("openai")
     page = open_page(person)
-    pick = page.get_by_role("combobox", name="Model")
+    choose_model = page.get_by_role("combobox", name="Model")
     effort = page.get_by_role("combobox", name="Reasoning effort")
-    pick.select_option("demo-fast")
+    choose_model.select_option("demo-fast")
     page.get_by_role("button", name=re.compile("^Chat settings")).click()
     expect(page.get_by_role("spinbutton", name="Max tokens")).to_be_visible()
     expect(effort).to_be_hidden()
-    pick.select_option("gpt-5-mini")
+    choose_model.select_option("gpt-5-mini")
     expect(effort).to_be_visible()
     effort.select_option("low")
     page.reload()
@@ -87,7 +87,7 @@ def test_each_chat_has_its_own_settings_and_sends_them(
     page = open_page(person)
     fake.script(*(Behaviour.of(f"Answer {number}.") for number in (1, 2, 3)))
 
-    pick(page, "gpt-4.1")
+    choose_model(page, "gpt-4.1")
     open_settings(page)
     page.get_by_role("spinbutton", name="Temperature").fill("0.5")
     page.get_by_role("spinbutton", name="Max tokens").fill("200")
@@ -99,7 +99,7 @@ def test_each_chat_has_its_own_settings_and_sends_them(
 
     page.get_by_role("link", name="New chat").click()
     page.wait_for_url(lambda url: "/c/" not in url)
-    pick(page, "gpt-5-mini")
+    choose_model(page, "gpt-5-mini")
     open_settings(page)
     expect(page.get_by_role("textbox", name="System prompt")).to_have_value("")
     expect(page.get_by_role("spinbutton", name="Temperature")).to_be_hidden()
@@ -122,8 +122,8 @@ def test_each_chat_has_its_own_settings_and_sends_them(
     assert "Be a gull." not in str(second)
 
 
-def pick(page: Page, model: str) -> None:
-    page.get_by_role("combobox", name="Model").select_option(model)
+def choose_model(page: Page, read_model: str) -> None:
+    page.get_by_role("combobox", name="Model").select_option(read_model)
 
 
 def open_settings(page: Page) -> None:
@@ -182,16 +182,16 @@ def test_the_cost_of_a_reply_is_shown_if_its_prices_are_known(
     send_message(page, "Is it dear?", "gpt-4o-mini")
     reply = wait_for_reply(page)
     reply.get_by_text("Details").click()
-    told = reply.get_by_role("definition")
-    expect(told.get_by_text(re.compile(r"^\$0\.0\d+$"))).to_be_visible()
-    expect(told.get_by_text(re.compile(r"^\d+ in, \d+ out"))).to_be_visible()
-    expect(told.get_by_text("stop", exact=True)).to_be_visible()
+    details = reply.get_by_role("definition")
+    expect(details.get_by_text(re.compile(r"^\$0\.0\d+$"))).to_be_visible()
+    expect(details.get_by_text(re.compile(r"^\d+ in, \d+ out"))).to_be_visible()
+    expect(details.get_by_text("stop", exact=True)).to_be_visible()
 
 
 LISTEN = """() => {
     const status = document.getElementById("status");
-    window.said = new Set();
-    new MutationObserver(() => window.said.add(status.textContent.trim()))
+    window.announced = new Set();
+    new MutationObserver(() => window.announced.add(status.textContent.trim()))
         .observe(status, { subtree: true, childList: true });
 }"""
 
@@ -207,11 +207,11 @@ def test_readers_do_not_notice_dropped_sockets(
     reply = send_message(page, "Be brief: a storm.", "demo-storm")
     wait_for_reply(page, within=60)
     assert len(sockets) >= 2, "the socket was dropped"
-    assert set(page.evaluate("[...window.said]")) <= {"", "Replying…", "Reply finished"}
+    assert set(page.evaluate("[...window.announced]")) <= {"", "Replying…", "Reply finished"}
     stream = deployment.rows.query(
         "SELECT content FROM chat_message WHERE model = 'demo-storm' ORDER BY created_at DESC"
     )[0]
-    shown = reply.locator(".prose").last.inner_text()
-    assert stream["content"].split()[-1].strip("*_.`") in shown
+    visible_text = reply.locator(".prose").last.inner_text()
+    assert stream["content"].split()[-1].strip("*_.`") in visible_text
     reply.get_by_text("Details").click()
     expect(reply.get_by_text(re.compile(r"\d+ times, by this page"))).to_be_visible()
