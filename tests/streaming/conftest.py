@@ -1,4 +1,4 @@
-"""Fixtures of the engine's tests. Other threads read the rows, so they are committed."""
+"""Fixtures of the engine's tests. Rows are committed, because other threads read them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ hypothesis_settings.load_profile("steady")
 
 on_postgresql = pytest.mark.skipif(
     not settings.DATABASES["default"]["ENGINE"].endswith("postgresql"),
-    reason="this is about PostgreSQL",
+    reason="needs PostgreSQL",
 )
 
-on_redis = pytest.mark.skipif(not settings.REDIS_URL, reason="this is about Redis")
+on_redis = pytest.mark.skipif(not settings.REDIS_URL, reason="needs Redis")
 
 
 @pytest.fixture
@@ -40,14 +40,14 @@ def fake_source() -> FakeSource:
 
 @pytest.fixture
 async def hub() -> AsyncIterator[Hub]:
-    """The process's hub, on this test's loop."""
+    """The hub of the process, on the loop of the test."""
     yield hubs.get_hub()
     await hubs.close()
 
 
 @pytest.fixture
 async def faulty_layer(monkeypatch: pytest.MonkeyPatch) -> FaultyLayer:
-    """The layer of the next hub of this process."""
+    """The channel layer of the next hub of the process."""
     await hubs.close()
     layer = FaultyLayer()
     monkeypatch.setattr(hub_module, "get_channel_layer", lambda: layer)
@@ -56,31 +56,31 @@ async def faulty_layer(monkeypatch: pytest.MonkeyPatch) -> FaultyLayer:
 
 
 class WorkerPool:
-    """Real workers on this test's loop."""
+    """Starts and drains real workers on the loop of the test."""
 
     def __init__(self) -> None:
-        self._working: list[StreamWorker] = []
+        self._workers: list[StreamWorker] = []
 
     async def start(self) -> StreamWorker:
         worker = StreamWorker()
-        self._working.append(worker)
+        self._workers.append(worker)
         await worker.start()
         return worker
 
     async def drain(self, worker: StreamWorker, seconds: float = 0) -> None:
-        self._working.remove(worker)
+        self._workers.remove(worker)
         await worker.drain(seconds)
 
     async def drain_all(self) -> None:
-        while self._working:
-            await self.drain(self._working[0])
+        while self._workers:
+            await self.drain(self._workers[0])
 
 
 @pytest.fixture
 async def worker_pool(
     hub: Hub, fake_source: FakeSource, transactional_db: None
 ) -> AsyncIterator[WorkerPool]:
-    """No worker at first. Those that a test starts are drained at its end."""
+    """An empty pool. The workers that a test starts are drained at its end."""
     worker_pool = WorkerPool()
     yield worker_pool
     await worker_pool.drain_all()
@@ -94,7 +94,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> JournalGate:
 
 
 @pytest.fixture
-def hurt_database(transactional_db: None) -> Iterator[None]:
+def reconnect_after_test(transactional_db: None) -> Iterator[None]:
     """Reopen this thread's connection after a test that cuts connections."""
     yield
     connection.close()

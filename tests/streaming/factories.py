@@ -37,25 +37,25 @@ def queue_stream(owner: User, *, source: str = SOURCE, lane: str = "", **argumen
 
 
 def register_worker() -> Worker:
-    """A worker that is alive for one lease. No process runs behind it."""
+    """Register a worker that lives for one lease. It has no process."""
     return lifecycle.register_worker("a test's")
 
 
 def start_stream(owner: User, worker: Worker | None = None, **options: Any) -> Stream:
-    """A stream that this worker, or a new one, has just claimed."""
+    """Create a stream that this worker, or a new one, has claimed."""
     stream = queue_stream(owner, **options)
     return claim_stream(stream, worker or register_worker())
 
 
 def claim_stream(stream: Stream, worker: Worker) -> Stream:
     """Claim this stream and no other."""
-    won = lifecycle.claim_stream(worker, Stream.objects.get(pk=stream.pk))
-    assert won is not None
-    return won
+    claimed = lifecycle.claim_stream(worker, Stream.objects.get(pk=stream.pk))
+    assert claimed is not None
+    return claimed
 
 
 def build_append(stream: Stream, *pieces: Piece, first: int | None = None) -> Append:
-    """The next part of a stream's journal, under the epoch that `stream` was read with."""
+    """Build the next part of a stream's journal, with the epoch of `stream`."""
     row, text = Stream.objects.get(pk=stream.pk), journal.read_text(stream.pk)
     offsets = {Kind.TEXT: len(text.content), Kind.REASONING: len(text.reasoning)}
     chunks = build_chunks(pieces, first=row.next_index if first is None else first, offsets=offsets)
@@ -78,7 +78,7 @@ def expire_lease(worker: Worker) -> None:
 
 
 def abandon_stream(stream: Stream) -> None:
-    """Give a running stream to a worker whose lease has run out: another one may claim it."""
+    """Give a running stream to a worker whose lease has expired, so that another may claim it."""
     dead = register_worker()
     Stream.objects.filter(pk=stream.pk).update(worker=dead, epoch=F("epoch") + 1)
     expire_lease(dead)
@@ -105,7 +105,7 @@ def without_seam_text(runs: Iterable[tuple[Kind, str]]) -> list[Piece]:
 
 
 async def wait_until(condition: Callable[[], object], *, within: float = 10.0) -> None:
-    """Wait for a condition that is not a coroutine, and let the loop run meanwhile."""
+    """Wait for a condition that is not a coroutine, while the loop runs."""
 
     async def check() -> object:
         return condition()
@@ -143,7 +143,7 @@ async def wait_for_text(stream: Stream, text: str, *, within: float = 10.0) -> N
 async def notify_until_received(
     received: list[Notification], group: str, *, within: float = 20.0
 ) -> None:
-    """Notify a group again and again, until one of the notifications arrives."""
+    """Notify a group repeatedly, until one of the notifications arrives."""
     before = len(received)
 
     async def check() -> bool:

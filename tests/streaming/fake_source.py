@@ -1,4 +1,4 @@
-"""A source of streams that says what a test tells it, when the test tells it."""
+"""A source of streams whose events a test decides, one by one."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from streaming.sources import StreamHandler
 from tests.streaming.factories import SOURCE
 
 CUT = object()
-"""The end of a source that saw no end marker."""
+"""Ends a source without an end marker."""
 
 
-class Script:
-    """The events that one stream's source yields. The source waits until the test adds the next."""
+class SourceScript:
+    """The events of one stream's source. The source waits until the test adds the next one."""
 
     def __init__(self) -> None:
         self._steps: asyncio.Queue[ReplyEvent | Exception | object] = asyncio.Queue()
@@ -45,7 +45,7 @@ class Script:
 
     @property
     def is_consumed(self) -> bool:
-        """Whether everything that was said so far was taken."""
+        """Whether the worker has taken all events so far."""
         return self._steps.empty()
 
     async def stream(self, request: Request, key: Secret) -> AsyncGenerator[ReplyEvent, None]:
@@ -65,18 +65,18 @@ class Script:
 
 @dataclass
 class FakeSource:
-    """Where scripted streams play: registered as the engine's source for one test."""
+    """The source of scripted streams. It records what the engine calls."""
 
-    scripts: dict[str, Script] = field(default_factory=dict)
+    scripts: dict[str, SourceScript] = field(default_factory=dict)
     prepared: list[tuple[int, StreamText]] = field(default_factory=list)
     finalized: list[tuple[int, State]] = field(default_factory=list)
     stored_texts: dict[int, StreamText | None] = field(default_factory=dict)
     on_prepare: Callable[[Stream], None] = lambda stream: None
     on_finalize: Callable[[Stream], None] = lambda stream: None
 
-    def script(self, name: str = "") -> Script:
-        """The script of all streams that have this name in their arguments, as `script`."""
-        return self.scripts.setdefault(name, Script())
+    def script(self, name: str = "") -> SourceScript:
+        """Return the script of all streams whose argument `script` is this name."""
+        return self.scripts.setdefault(name, SourceScript())
 
     def prepare(self, stream: Stream, text: StreamText) -> ReplySource:
         self.prepared.append((stream.pk, text))

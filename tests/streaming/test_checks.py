@@ -1,4 +1,4 @@
-"""The system checks say what is missing or wrong in a project that runs the engine."""
+"""The system checks report missing or wrong settings of a project that uses the engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which client a request or a socket comes from: one answer, whatever a proxy or a cookie says."""
+"""Requests and sockets identify their client in the same way, also behind proxies."""
 
 from __future__ import annotations
 
@@ -62,39 +62,39 @@ def test_the_last_session_cookie_counts_even_if_it_is_empty() -> None:
 
 
 async def test_slots_are_reserved_before_the_client_is_identified() -> None:
-    doors = UnverifiedSockets()
-    assert sum(doors.reserve_slot("a") for _ in range(300)) == MAX_UNVERIFIED_PER_ADDRESS
-    doors.release_slot("a", is_closing=False)
-    assert doors.reserve_slot("a"), "one was welcome"
+    sockets = UnverifiedSockets()
+    assert sum(sockets.reserve_slot("a") for _ in range(300)) == MAX_UNVERIFIED_PER_ADDRESS
+    sockets.release_slot("a", is_closing=False)
+    assert sockets.reserve_slot("a"), "a released slot is free"
     for _ in range(MAX_UNVERIFIED_PER_ADDRESS):
-        doors.release_slot("a", is_closing=True)
-    assert not doors.reserve_slot("a")
-    assert doors.reserve_slot("b")
+        sockets.release_slot("a", is_closing=True)
+    assert not sockets.reserve_slot("a")
+    assert sockets.reserve_slot("b")
 
 
 async def test_many_refused_sockets_are_closed_at_a_limited_rate() -> None:
-    doors = UnverifiedSockets()
-    waits = [doors.reserve_refusal(protocol.CLOSE_SIGNED_OUT) for _ in range(5)]
-    assert not doors.is_overloaded()
-    waits += [doors.reserve_refusal(protocol.CLOSE_SIGNED_OUT) for _ in range(500)]
-    assert doors.is_overloaded()
+    sockets = UnverifiedSockets()
+    waits = [sockets.reserve_refusal(protocol.CLOSE_SIGNED_OUT) for _ in range(5)]
+    assert not sockets.is_overloaded()
+    waits += [sockets.reserve_refusal(protocol.CLOSE_SIGNED_OUT) for _ in range(500)]
+    assert sockets.is_overloaded()
     assert waits[0] == 0
     assert waits[50] == pytest.approx(50 / MAX_REFUSALS_PER_SECOND, abs=0.5)
     assert max(waits) <= MAX_REFUSAL_DELAY_SECONDS
-    assert doors.reserve_refusal(protocol.CLOSE_INTERNAL_ERROR) == 0, (
-        "without a database nobody is known"
+    assert sockets.reserve_refusal(protocol.CLOSE_INTERNAL_ERROR) == 0, (
+        "a socket without a database is not refused"
     )
 
 
 async def test_a_flood_from_many_addresses_is_forgotten_in_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    doors = UnverifiedSockets()
-    reserved = [str(n) for n in range(2 * MAX_UNVERIFIED_ADDRESSES) if doors.reserve_slot(str(n))]
+    sockets = UnverifiedSockets()
+    reserved = [str(n) for n in range(2 * MAX_UNVERIFIED_ADDRESSES) if sockets.reserve_slot(str(n))]
     assert len(reserved) == MAX_UNVERIFIED_ADDRESSES
     monkeypatch.setattr("streaming.doors.websocket.unverified.CLOSE_HANDSHAKE_SECONDS", 0.0)
     for address in reserved:
-        doors.release_slot(address, is_closing=True)
+        sockets.release_slot(address, is_closing=True)
     await asyncio.sleep(0)
-    assert doors.reserve_slot("another")
-    assert (len(doors._counts), len(doors._closing)) == (1, 0)
+    assert sockets.reserve_slot("another")
+    assert (len(sockets._counts), len(sockets._closing)) == (1, 0)

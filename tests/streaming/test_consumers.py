@@ -1,4 +1,4 @@
-"""The WebSocket door, through a real Daphne: what comes in, what goes out, and who is let in."""
+"""The WebSocket door behind a real Daphne: commands, frames, slow clients and refused ones."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ from tools.services.program import scratch_folder
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fake_source")]
 
-PATIENCE = 10.0
+TIMEOUT_SECONDS = 10.0
 
 Frame = dict[str, Any]
 T = TypeVar("T")
@@ -65,7 +65,7 @@ T = TypeVar("T")
 def web(
     django_db_setup: None, django_db_blocker: DjangoDbBlocker, request: pytest.FixtureRequest
 ) -> Iterator[Web]:
-    """A Daphne on this run's own database, with no worker: the test writes what it shows."""
+    """A Daphne on the database of this run, without a worker. The tests write the chunks."""
     name = connection.settings_dict["NAME"]
     url = f"sqlite:///{name}"
     if settings.REDIS_URL:
@@ -78,35 +78,34 @@ def web(
     web.stop()
 
 
-class Tab:
-    """A socket as a page has it. Pings are answered, unless the test wants a client that
-    does not."""
+class SocketTab:
+    """The socket of a page. It answers pings while `answers_pings` is true."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
-        self.answers = True
+        self.answers_pings = True
         self.pings: list[int] = []
 
     def send(self, **frame: Any) -> None:
         self.socket.send(json.dumps(frame))
 
-    def next(self, within: float = PATIENCE) -> Frame:
-        """The next frame that is no ping."""
+    def read_frame(self, within: float = TIMEOUT_SECONDS) -> Frame:
+        """Return the next frame that is not a ping."""
         while True:
             frame: Frame = json.loads(self.socket.recv(within))
             if frame["type"] != "ping":
                 return frame
-            if self.answers:
+            if self.answers_pings:
                 self.send(type="pong", n=frame["n"])
             else:
                 self.pings.append(frame["n"])
 
-    def until(self, kind: str, within: float = PATIENCE) -> list[Frame]:
-        """All frames up to and with the first of a kind."""
+    def read_until(self, kind: str, within: float = TIMEOUT_SECONDS) -> list[Frame]:
+        """Return all frames up to the first of a type, and that one."""
         deadline = time.monotonic() + within
         frames: list[Frame] = []
         while not frames or frames[-1]["type"] != kind:
-            frames.append(self.next(max(0.0, deadline - time.monotonic())))
+            frames.append(self.read_frame(max(0.0, deadline - time.monotonic())))
         return frames
 
     def follow(self, stream: Stream, after: int | None = None) -> None:
@@ -114,12 +113,12 @@ class Tab:
         self.send(type="follow", stream=str(stream.uuid), **cursor)
 
     def is_quiet(self) -> bool:
-        """Whether nothing but the answer comes when one asks."""
+        """Send a ping. Return whether its pong is the next frame."""
         self.send(type="ping", n=99)
-        return self.next() == {"type": "pong", "n": 99}
+        return self.read_frame() == {"type": "pong", "n": 99}
 
-    def closed_with(self, within: float = PATIENCE) -> int:
-        """The code with which the server closes; what comes before it is not looked at."""
+    def wait_for_close(self, within: float = TIMEOUT_SECONDS) -> int:
+        """Skip all frames. Return the code with which the server closes."""
         with suppress(ConnectionClosed):
             while self.socket.recv(within):
                 pass
@@ -128,15 +127,16 @@ class Tab:
         return code
 
 
-Open = Callable[..., Tab]
+OpenTab = Callable[..., SocketTab]
 
 
 @pytest.fixture
-def open_tab(web: Web) -> Iterator[Open]:
-    """`open_tab(owner)`: a socket of this person or session, greeted; without one, of nobody."""
+def open_tab(web: Web) -> Iterator[OpenTab]:
+    """`open_tab(owner)` opens a socket of a person or session and reads `hello`. Without an
+    argument the socket is anonymous."""
     with ExitStack() as stack:
 
-        def make(user: User | str = "", *, greeted: bool = True, **options: Any) -> Tab:
+        def make(user: User | str = "", *, reads_hello: bool = True, **options: Any) -> SocketTab:
             session = create_session(user) if isinstance(user, User) else user
             headers = {"Cookie": f"sessionid={session}"} if session else {}
             options.setdefault("origin", web.url)
@@ -147,9 +147,9 @@ def open_tab(web: Web) -> Iterator[Open]:
                 max_size=None,
                 **options,
             )
-            tab = Tab(stack.enter_context(socket))
-            if user and greeted:
-                assert tab.next()["type"] == "hello"
+            tab = SocketTab(stack.enter_context(socket))
+            if user and reads_hello:
+                assert tab.read_frame()["type"] == "hello"
             return tab
 
         yield make
@@ -170,111 +170,125 @@ def create_three_chunks(owner: User) -> Stream:
 # Connecting
 
 
-def test_an_anonymous_client_is_closed_as_signed_out_after_the_handshake(open_tab: Open) -> None:
-    assert open_tab().closed_with() == 4401
+def test_an_anonymous_client_is_closed_as_signed_out_after_the_handshake(open_tab: OpenTab) -> None:
+    assert open_tab().wait_for_close() == 4401
 
 
-def test_a_session_without_a_user_is_closed_as_signed_out(open_tab: Open, owner: User) -> None:
+def test_a_session_without_a_user_is_closed_as_signed_out(open_tab: OpenTab, owner: User) -> None:
     owner.is_active = False
     owner.save()
-    assert open_tab(owner, greeted=False).closed_with() == 4401
+    assert open_tab(owner, reads_hello=False).wait_for_close() == 4401
 
 
 def test_an_invalid_session_cookie_fails_alone_and_without_a_traceback(
-    open_tab: Open, web: Web, owner: User
+    open_tab: OpenTab, web: Web, owner: User
 ) -> None:
-    poisoned = [open_tab('"\\000' + "a" * 31 + '"', greeted=False) for _ in range(10)]
+    invalid_tabs = [open_tab('"\\000' + "a" * 31 + '"', reads_hello=False) for _ in range(10)]
     assert open_tab(owner).is_quiet()
-    assert {tab.closed_with() for tab in poisoned} == {4401}
+    assert {tab.wait_for_close() for tab in invalid_tabs} == {4401}
     assert "Traceback" not in web.output_of_this_run()
 
 
 class ScriptedConsumer(FollowConsumer):
-    """A socket's consumer whose database gives these answers about its session, one by one."""
+    """A consumer for whose session the database gives these answers, one after the other."""
 
     def __init__(self, *answers: object) -> None:
         super().__init__()
         self.answers = list(answers)
-        self.closed_with: list[int] = []
+        self.close_codes: list[int] = []
 
     async def _load_user_or_error(self) -> Any:
         return self.answers.pop(0)
 
     def schedule_close(self, code: int) -> None:
-        self.closed_with.append(code)
+        self.close_codes.append(code)
 
 
 async def test_a_session_that_ended_during_an_outage_closes_its_socket_after_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(session_consumer, "SESSION_RECHECK_SECONDS", 0)
-    away = OperationalError("the server is starting up")
-    socket = ScriptedConsumer(away, away, away, None)
-    assert await socket.check_session(), "nobody is signed out by an outage"
-    doubt = socket._recheck_task
-    assert doubt is not None
-    await asyncio.wait_for(doubt, PATIENCE)
-    assert socket.closed_with == [protocol.CLOSE_SIGNED_OUT]
+    outage = OperationalError("the server is starting up")
+    socket = ScriptedConsumer(outage, outage, outage, None)
+    assert await socket.check_session(), "an outage signs out nobody"
+    recheck = socket._recheck_task
+    assert recheck is not None
+    await asyncio.wait_for(recheck, TIMEOUT_SECONDS)
+    assert socket.close_codes == [protocol.CLOSE_SIGNED_OUT]
     assert not socket.answers
 
 
 async def test_a_socket_closes_when_its_session_cannot_be_checked() -> None:
     socket = ScriptedConsumer(DataError("no key of ours"))
     assert not await socket.check_session()
-    assert socket.closed_with == [protocol.CLOSE_INTERNAL_ERROR]
+    assert socket.close_codes == [protocol.CLOSE_INTERNAL_ERROR]
     assert socket._recheck_task is None
 
 
-FOREIGN = ["https://evil.example", "http://127.0.0.1", "http://127.0.0.1:1", "http://localhost"]
-ALIKE = ["{url}.evil.example", "{url}@evil.example", "http://evil.example/{url}", "{url}0"]
+FOREIGN_ORIGINS = [
+    "https://evil.example",
+    "http://127.0.0.1",
+    "http://127.0.0.1:1",
+    "http://localhost",
+]
+SIMILAR_ORIGINS = [
+    "{url}.evil.example",
+    "{url}@evil.example",
+    "http://evil.example/{url}",
+    "{url}0",
+]
 
 
-@pytest.mark.parametrize("origin", [None, "null", "", "file://", *FOREIGN, *ALIKE])
+@pytest.mark.parametrize(
+    "origin", [None, "null", "", "file://", *FOREIGN_ORIGINS, *SIMILAR_ORIGINS]
+)
 def test_only_our_own_pages_may_open_a_socket(
-    open_tab: Open, web: Web, owner: User, origin: str | None
+    open_tab: OpenTab, web: Web, owner: User, origin: str | None
 ) -> None:
     if origin is not None:
         origin = origin.format(url=web.url)
     with pytest.raises(InvalidStatus) as refused:
         open_tab(owner, origin=origin)
-    assert refused.value.response.status_code in (403, 400)  # Daphne's own, for what is no URL
+    assert refused.value.response.status_code in (403, 400)  # Daphne's own, if it is no URL
 
 
 # Frames of a client
 
 
 def test_the_greeting_has_the_revision_and_is_repeated_on_request(
-    open_tab: Open, owner: User
+    open_tab: OpenTab, owner: User
 ) -> None:
-    tab = open_tab(owner, greeted=False)
-    assert tab.next() == {"type": "hello", "version": 1, "revision": 0}
+    tab = open_tab(owner, reads_hello=False)
+    assert tab.read_frame() == {"type": "hello", "version": 1, "revision": 0}
     changes.bump_revision(owner.pk)
     tab.send(type="hello")
-    assert tab.next() == {"type": "hello", "version": 1, "revision": 1}
+    assert tab.read_frame() == {"type": "hello", "version": 1, "revision": 1}
 
 
-def test_a_ping_is_answered_with_its_number(open_tab: Open, owner: User) -> None:
+def test_a_ping_is_answered_with_its_number(open_tab: OpenTab, owner: User) -> None:
     tab = open_tab(owner)
     tab.send(type="ping", n=12345)
-    assert tab.next() == {"type": "pong", "n": 12345}
+    assert tab.read_frame() == {"type": "pong", "n": 12345}
 
 
-def test_following_replays_and_then_continues_live_to_the_end(open_tab: Open, owner: User) -> None:
+def test_following_replays_and_then_continues_live_to_the_end(
+    open_tab: OpenTab, owner: User
+) -> None:
     stream = create_three_chunks(owner)
     tab = open_tab(owner)
     tab.follow(stream)
     name = str(stream.uuid)
     text = {"type": "chunk", "stream": name, "kind": "text"}
-    assert tab.until("state") == [
+    assert tab.read_until("state") == [
         {**text, "first": 0, "index": 0, "delta": "a\N{WATER WAVE}", "offset": 0},
         {**text, "first": 1, "index": 1, "kind": "reasoning", "delta": "hm", "offset": 0},
         {**text, "first": 2, "index": 2, "delta": "c", "offset": 2},
         {"type": "state", "stream": name, "state": "running", "note": ""},
     ]
     append_chunks(stream, "d")
-    assert tab.next() == {**text, "first": 3, "index": 3, "delta": "d", "offset": 3}
+    assert tab.read_frame() == {**text, "first": 3, "index": 3, "delta": "d", "offset": 3}
     end_stream(stream)
-    assert tab.next() == {
+    assert tab.read_frame() == {
         "type": "end",
         "stream": name,
         "state": "completed",
@@ -285,14 +299,14 @@ def test_following_replays_and_then_continues_live_to_the_end(open_tab: Open, ow
     assert tab.is_quiet()
 
 
-def test_one_socket_follows_many_streams(open_tab: Open, owner: User) -> None:
+def test_one_socket_follows_many_streams(open_tab: OpenTab, owner: User) -> None:
     streams = [create_three_chunks(owner) for _ in range(5)]
     for stream in streams:
         end_stream(stream)
     tab = open_tab(owner)
     for stream in streams:
         tab.follow(stream, 1)
-    frames = [frame for _ in streams for frame in tab.until("end")]
+    frames = [frame for _ in streams for frame in tab.read_until("end")]
     assert Counter((f["stream"], f["type"]) for f in frames) == Counter(
         (str(stream.uuid), kind) for stream in streams for kind in ("chunk", "end")
     )
@@ -300,18 +314,18 @@ def test_one_socket_follows_many_streams(open_tab: Open, owner: User) -> None:
 
 @pytest.mark.parametrize(("after", "first"), [(None, 0), (-1, 0), (0, 1), (1, 2)])
 def test_following_continues_after_the_cursor(
-    open_tab: Open, owner: User, after: int | None, first: int
+    open_tab: OpenTab, owner: User, after: int | None, first: int
 ) -> None:
     tab = open_tab(owner)
     tab.follow(create_three_chunks(owner), after)
-    assert tab.next()["first"] == first
+    assert tab.read_frame()["first"] == first
 
 
-def test_a_cursor_from_the_future_gets_a_snapshot(open_tab: Open, owner: User) -> None:
+def test_a_cursor_from_the_future_gets_a_snapshot(open_tab: OpenTab, owner: User) -> None:
     stream = create_three_chunks(owner)
     tab = open_tab(owner)
     tab.follow(stream, 2**53 - 1)
-    assert tab.next() == {
+    assert tab.read_frame() == {
         "type": "snapshot",
         "stream": str(stream.uuid),
         "index": 2,
@@ -321,35 +335,37 @@ def test_a_cursor_from_the_future_gets_a_snapshot(open_tab: Open, owner: User) -
     }
 
 
-def test_following_again_moves_the_cursor(open_tab: Open, owner: User) -> None:
+def test_following_again_moves_the_cursor(open_tab: OpenTab, owner: User) -> None:
     stream = create_three_chunks(owner)
     tab = open_tab(owner)
     tab.follow(stream)
-    tab.until("state")
+    tab.read_until("state")
     tab.follow(stream, 1)
-    assert [frame.get("first") for frame in tab.until("state")] == [2, None]
+    assert [frame.get("first") for frame in tab.read_until("state")] == [2, None]
     end_stream(stream)
-    assert tab.next()["type"] == "end"
-    assert tab.is_quiet()  # only one of the two went on
+    assert tab.read_frame()["type"] == "end"
+    assert tab.is_quiet()  # only the second one continues
 
 
-def test_an_unfollowed_stream_sends_no_more_frames(open_tab: Open, owner: User) -> None:
+def test_an_unfollowed_stream_sends_no_more_frames(open_tab: OpenTab, owner: User) -> None:
     left, remaining = create_three_chunks(owner), create_three_chunks(owner)
     tab = open_tab(owner)
     for stream in (left, remaining):
         tab.follow(stream, 2)
-        tab.until("state")
+        tab.read_until("state")
     tab.send(type="unfollow", stream=str(left.uuid))
     tab.send(type="unfollow", stream=str(left.uuid))
     tab.send(type="unfollow", stream=str(uuid4()))
     assert tab.is_quiet()
     end_stream(left)
     end_stream(remaining)
-    assert tab.next()["stream"] == str(remaining.uuid)
+    assert tab.read_frame()["stream"] == str(remaining.uuid)
     assert tab.is_quiet()
 
 
-def test_a_stop_ends_the_stream_and_a_second_one_has_no_effect(open_tab: Open, owner: User) -> None:
+def test_a_stop_ends_the_stream_and_a_second_one_has_no_effect(
+    open_tab: OpenTab, owner: User
+) -> None:
     stream = start_stream(owner, source="chat", message=str(uuid4()))
     tab, other = open_tab(owner), open_tab(owner)
     other.follow(stream)
@@ -357,14 +373,14 @@ def test_a_stop_ends_the_stream_and_a_second_one_has_no_effect(open_tab: Open, o
         tab.send(type="stop", stream=str(stream.uuid))
         assert tab.is_quiet()
     assert reload_stream(stream).state == State.STOPPED
-    assert other.until("end")[-1]["state"] == "stopped"
+    assert other.read_until("end")[-1]["state"] == "stopped"
 
 
-def test_closing_a_socket_stops_no_stream(open_tab: Open, owner: User) -> None:
+def test_closing_a_socket_stops_no_stream(open_tab: OpenTab, owner: User) -> None:
     stream = create_three_chunks(owner)
     tab = open_tab(owner)
     tab.follow(stream)
-    tab.until("state")
+    tab.read_until("state")
     tab.socket.close()
     append_chunks(stream, "and on")
     assert reload_stream(stream).state == State.RUNNING
@@ -372,14 +388,14 @@ def test_closing_a_socket_stops_no_stream(open_tab: Open, owner: User) -> None:
 
 @pytest.mark.parametrize("command", ["follow", "stop"])
 def test_a_foreign_stream_looks_like_one_that_does_not_exist(
-    open_tab: Open, owner: User, stranger: User, command: str
+    open_tab: OpenTab, owner: User, stranger: User, command: str
 ) -> None:
     theirs, nobodys = create_three_chunks(stranger).uuid, uuid4()
     tab = open_tab(owner)
     answers = []
     for uuid in (theirs, nobodys):
         tab.send(type=command, stream=str(uuid))
-        answer = tab.next()
+        answer = tab.read_frame()
         assert answer.pop("stream") == str(uuid)
         answers.append(answer)
     assert answers[0] == answers[1]
@@ -388,161 +404,191 @@ def test_a_foreign_stream_looks_like_one_that_does_not_exist(
 
 
 def test_a_stream_deleted_while_followed_is_reported_as_not_found(
-    open_tab: Open, owner: User
+    open_tab: OpenTab, owner: User
 ) -> None:
     stream = create_three_chunks(owner)
     tab = open_tab(owner)
     tab.follow(stream, 2)
-    tab.until("state")
+    tab.read_until("state")
     journal.delete_streams([stream.pk])
-    assert tab.next()["code"] == "not_found"
+    assert tab.read_frame()["code"] == "not_found"
 
 
-def test_a_socket_follows_a_hundred_streams_and_no_more(open_tab: Open, owner: User) -> None:
+def test_a_socket_follows_a_hundred_streams_and_no_more(open_tab: OpenTab, owner: User) -> None:
     streams = [queue_stream(owner) for _ in range(MAX_FOLLOWS + 1)]
     tab = open_tab(owner)
     for stream in streams[:-1]:
         tab.follow(stream)
-        assert tab.next()["state"] == "queued"
+        assert tab.read_frame()["state"] == "queued"
     tab.follow(streams[-1])
-    assert tab.next()["code"] == "too_many"
-    tab.follow(streams[0])  # it is followed already
-    assert tab.next()["state"] == "queued"
+    assert tab.read_frame()["code"] == "too_many"
+    tab.follow(streams[0])  # already followed
+    assert tab.read_frame()["state"] == "queued"
     tab.send(type="unfollow", stream=str(streams[0].uuid))
     tab.follow(streams[-1])
-    assert tab.next()["state"] == "queued"
+    assert tab.read_frame()["state"] == "queued"
 
 
 @on_redis
 async def test_a_change_in_another_process_is_reported_at_once(
-    open_tab: Open, owner: User, colleague: User, hub: Hub
+    open_tab: OpenTab, owner: User, colleague: User, hub: Hub
 ) -> None:
     tab = await asyncio.to_thread(open_tab, await run_in_db(create_session, owner))
     theirs = await asyncio.to_thread(open_tab, await run_in_db(create_session, colleague))
     assert hubs.get_hub() is hub
     await run_in_db(changes.bump_revision, owner.pk)
-    assert await asyncio.to_thread(tab.next, 5) == {"type": "changed", "revision": 1}
+    assert await asyncio.to_thread(tab.read_frame, 5) == {"type": "changed", "revision": 1}
     assert await asyncio.to_thread(theirs.is_quiet)
 
 
 # Malformed frames
 
-DIRT = ["", " ", "{", "}", "null", "tru", "'", '"', "[1,]", "{'type':'hello'}", "\u2028", "\x00"]
-CONSTANTS = ["NaN", "Infinity", "-Infinity"]
-ODD: list[Any] = [None, True, False, 0, -1, 1.5, 1e400, 2**70, "", "x", "\ud800", [], {}, [[]]]
+INVALID_JSON = [
+    "",
+    " ",
+    "{",
+    "}",
+    "null",
+    "tru",
+    "'",
+    '"',
+    "[1,]",
+    "{'type':'hello'}",
+    "\u2028",
+    "\x00",
+]
+JSON_CONSTANTS = ["NaN", "Infinity", "-Infinity"]
+UNUSUAL_VALUES: list[Any] = [
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1.5,
+    1e400,
+    2**70,
+    "",
+    "x",
+    "\ud800",
+    [],
+    {},
+    [[]],
+]
 
 
 class BadFrames:
-    """Frames that are wrong in every way the grammar knows, by a fixed seed."""
+    """Builds frames that are invalid in different ways, with a fixed seed."""
 
     def __init__(self, foreign: list[str]) -> None:
-        self._dice = random.Random(20261122)
+        self._random = random.Random(20261122)
         self._foreign = foreign[0]
-        # Each in turn: to follow one again is to take the first time back, and one answer.
-        self._strangers = itertools.cycle(foreign)
-        self._ways: list[Callable[[], str | bytes]] = [
-            self._no_json,
-            self._constant,
-            self._cut,
-            self._deep,
-            self._no_object,
-            self._no_type,
-            self._unknown_type,
-            self._no_stream,
-            self._no_cursor,
-            self._no_number,
-            self._not_yours,
-            self._binary,
+        # In turn: a repeated `follow` replaces the one before, and only one of them is answered.
+        self._foreign_cycle = itertools.cycle(foreign)
+        self._builders: list[Callable[[], str | bytes]] = [
+            self._build_invalid_json,
+            self._build_constant,
+            self._build_truncated,
+            self._build_nested,
+            self._build_non_object,
+            self._build_missing_type,
+            self._build_unknown_type,
+            self._build_bad_stream,
+            self._build_bad_cursor,
+            self._build_bad_number,
+            self._build_foreign_stream,
+            self._build_binary,
         ]
 
-    def frame(self, number: int) -> str | bytes:
-        """Each way in turn, and now and then one that is too large."""
+    def build_frame(self, number: int) -> str | bytes:
+        """Build an invalid frame of each kind in turn, and one in 250 that is too large."""
         if number % 250 == 0:
-            return self._large()
-        return self._ways[number % len(self._ways)]()
+            return self._build_too_large()
+        return self._builders[number % len(self._builders)]()
 
-    def _pick(self, *values: T) -> T:
-        return self._dice.choice(values)
+    def _choose(self, *values: T) -> T:
+        return self._random.choice(values)
 
-    def _odd(self, *but: type) -> str:
-        """A JSON value of a wrong type."""
-        fitting = [value for value in ODD if not isinstance(value, but)]
-        return json.dumps(self._pick(*fitting)).replace("Infinity", "1e400")
+    def _choose_wrong_value(self, *allowed: type) -> str:
+        """Return a JSON value of none of the allowed types."""
+        fitting = [value for value in UNUSUAL_VALUES if not isinstance(value, allowed)]
+        return json.dumps(self._choose(*fitting)).replace("Infinity", "1e400")
 
-    def _no_json(self) -> str:
-        noise = "".join(self._dice.choices('{}[]",:ab\\u0\n\x01é🌊', k=self._dice.randint(1, 40)))
-        return self._pick(*DIRT[:4], *DIRT[5:], "?" + noise)
+    def _build_invalid_json(self) -> str:
+        noise = "".join(
+            self._random.choices('{}[]",:ab\\u0\n\x01é🌊', k=self._random.randint(1, 40))
+        )
+        return self._choose(*INVALID_JSON[:4], *INVALID_JSON[5:], "?" + noise)
 
-    def _constant(self) -> str:
-        return f'{{"type":"ping","n":{self._pick(*CONSTANTS)}}}'
+    def _build_constant(self) -> str:
+        return f'{{"type":"ping","n":{self._choose(*JSON_CONSTANTS)}}}'
 
-    def _cut(self) -> str:
+    def _build_truncated(self) -> str:
         command = json.dumps({"type": "follow", "stream": self._foreign, "after": 7})
-        return command[: self._dice.randint(1, len(command) - 1)]
+        return command[: self._random.randint(1, len(command) - 1)]
 
-    def _deep(self) -> str:
-        depth = self._dice.choice([10, 900, 1100, 4_000])
+    def _build_nested(self) -> str:
+        depth = self._random.choice([10, 900, 1100, 4_000])
         half = depth // 2
-        return self._pick("[" * depth, "[" * half + "]" * half, '{"a":' * (depth // 6))
+        return self._choose("[" * depth, "[" * half + "]" * half, '{"a":' * (depth // 6))
 
-    def _no_object(self) -> str:
-        return self._pick("null", "true", "7", '"hello"', '["hello"]', '"\\ud800"')
+    def _build_non_object(self) -> str:
+        return self._choose("null", "true", "7", '"hello"', '["hello"]', '"\\ud800"')
 
-    def _no_type(self) -> str:
-        return self._pick("{}", '{"Type":"hello"}', f'{{"type":{self._odd(str)}}}')
+    def _build_missing_type(self) -> str:
+        return self._choose("{}", '{"Type":"hello"}', f'{{"type":{self._choose_wrong_value(str)}}}')
 
-    def _unknown_type(self) -> str:
-        kind = self._pick("", "HELLO", "chunk", "\ud800", "__init__", "x" * 999)
+    def _build_unknown_type(self) -> str:
+        kind = self._choose("", "HELLO", "chunk", "\ud800", "__init__", "x" * 999)
         return json.dumps({"type": kind, "stream": self._foreign})
 
-    def _no_stream(self) -> str:
-        kind = self._pick("follow", "unfollow", "stop")
+    def _build_bad_stream(self) -> str:
+        kind = self._choose("follow", "unfollow", "stop")
         halves = '"' + "\\udc00" * 36 + '"'
-        stream = self._pick(self._odd(), f'"{self._foreign[:-1]}"', halves, None)
+        stream = self._choose(self._choose_wrong_value(), f'"{self._foreign[:-1]}"', halves, None)
         return f'{{"type":"{kind}"' + (f',"stream":{stream}}}' if stream else "}")
 
-    def _no_cursor(self) -> str:
-        after = self._pick(self._odd(int), "-2", str(2**53), "1.0", "true", "-1e2")
+    def _build_bad_cursor(self) -> str:
+        after = self._choose(self._choose_wrong_value(int), "-2", str(2**53), "1.0", "true", "-1e2")
         return f'{{"type":"follow","stream":"{uuid4()}","after":{after}}}'
 
-    def _no_number(self) -> str:
-        number = self._pick(self._odd(int), "-1", str(2**53), "0.5", "true")
-        return f'{{"type":"{self._pick("ping", "pong")}","n":{number}}}'
+    def _build_bad_number(self) -> str:
+        number = self._choose(self._choose_wrong_value(int), "-1", str(2**53), "0.5", "true")
+        return f'{{"type":"{self._choose("ping", "pong")}","n":{number}}}'
 
-    def _not_yours(self) -> str:
-        stream = self._pick(next(self._strangers), str(uuid4()))
-        return json.dumps({"type": self._pick("follow", "stop"), "stream": stream})
+    def _build_foreign_stream(self) -> str:
+        stream = self._choose(next(self._foreign_cycle), str(uuid4()))
+        return json.dumps({"type": self._choose("follow", "stop"), "stream": stream})
 
-    def _binary(self) -> bytes:
-        return self._dice.choice([b"", b'{"type":"hello"}', self._dice.randbytes(50)])
+    def _build_binary(self) -> bytes:
+        return self._random.choice([b"", b'{"type":"hello"}', self._random.randbytes(50)])
 
-    def _large(self) -> str:
-        size = self._dice.choice([MAX_FRAME_CHARS + 1, 10_000, MAX_FRAME_BYTES - 16])
-        return self._pick("x" * size, '{"type":"hello"}' + " " * size, "[" * size)
+    def _build_too_large(self) -> str:
+        size = self._random.choice([MAX_FRAME_CHARS + 1, 10_000, MAX_FRAME_BYTES - 16])
+        return self._choose("x" * size, '{"type":"hello"}' + " " * size, "[" * size)
 
 
 def test_five_thousand_malformed_frames_get_an_error_each_and_do_no_harm(
-    open_tab: Open, owner: User, stranger: User
+    open_tab: OpenTab, owner: User, stranger: User
 ) -> None:
     grammar = BadFrames([str(create_three_chunks(stranger).uuid) for _ in range(10)])
     tab = open_tab(owner)
     for batch in range(200):
-        frames = [grammar.frame(batch * 25 + n) for n in range(25)]
+        frames = [grammar.build_frame(batch * 25 + n) for n in range(25)]
         for frame in frames:
             tab.socket.send(frame)
         tab.send(type="ping", n=batch)
-        answers = [tab.next() for _ in range(len(frames) + 1)]
+        answers = [tab.read_frame() for _ in range(len(frames) + 1)]
         errors = [answer for answer in answers if answer["type"] == "error"]
         assert {"type": "pong", "n": batch} in answers
         assert len(errors) == len(frames), frames
-        assert all(error["code"] in CODES and error["message"] for error in errors)
+        assert all(error["code"] in ERROR_CODES and error["message"] for error in errors)
     assert tab.is_quiet()
     stream = create_three_chunks(owner)
     tab.follow(stream)
-    assert tab.next()["first"] == 0
+    assert tab.read_frame()["first"] == 0
 
 
-CODES = {
+ERROR_CODES = {
     "bad_json",
     "bad_frame",
     "unknown_type",
@@ -565,42 +611,42 @@ def create_long_reply(owner: User) -> Stream:
 
 
 def test_a_client_that_answers_no_ping_waits_and_does_not_slow_others(
-    open_tab: Open, owner: User
+    open_tab: OpenTab, owner: User
 ) -> None:
     stream = create_long_reply(owner)
     text = journal.read_text(stream.pk).content
-    greedy, polite = open_tab(owner), open_tab(owner)
-    greedy.answers = False
-    greedy.follow(stream)
-    polite.follow(stream)
-    assert join_frames(polite.until("end")) == text
-    greedy.send(type="ping", n=1)  # commands are answered all the same
-    frames = greedy.until("pong")
-    held = sum(len(json.dumps(frame).encode()) for frame in frames)
-    assert MAX_UNACKED_BYTES <= held <= MAX_UNACKED_BYTES + 2 * MAX_CHUNK_CHARS
-    assert greedy.is_quiet()
-    for ping in greedy.pings:
-        greedy.send(type="pong", n=ping)
-    greedy.answers = True
-    assert join_frames(frames + greedy.until("end")) == text
+    silent, responsive = open_tab(owner), open_tab(owner)
+    silent.answers_pings = False
+    silent.follow(stream)
+    responsive.follow(stream)
+    assert join_frames(responsive.read_until("end")) == text
+    silent.send(type="ping", n=1)  # commands are still answered
+    frames = silent.read_until("pong")
+    received_bytes = sum(len(json.dumps(frame).encode()) for frame in frames)
+    assert MAX_UNACKED_BYTES <= received_bytes <= MAX_UNACKED_BYTES + 2 * MAX_CHUNK_CHARS
+    assert silent.is_quiet()
+    for ping in silent.pings:
+        silent.send(type="pong", n=ping)
+    silent.answers_pings = True
+    assert join_frames(frames + silent.read_until("end")) == text
 
 
 def join_frames(frames: list[Frame]) -> str:
     return "".join(frame["delta"] for frame in frames if frame["type"] == "chunk")
 
 
-def test_an_unrequested_pong_adds_no_send_window(open_tab: Open, owner: User) -> None:
-    greedy, polite = open_tab(owner), open_tab(owner)
-    greedy.answers = False
+def test_an_unrequested_pong_adds_no_send_window(open_tab: OpenTab, owner: User) -> None:
+    silent, responsive = open_tab(owner), open_tab(owner)
+    silent.answers_pings = False
     stream = create_long_reply(owner)
-    for tab in (greedy, polite):
+    for tab in (silent, responsive):
         tab.follow(stream)
-    polite.until("end")
-    greedy.is_quiet()
+    responsive.read_until("end")
+    silent.is_quiet()
     for n in (0, 1000, 2**53 - 1):
-        greedy.send(type="pong", n=n)
-    greedy.send(type="ping", n=1)
-    frames = greedy.until("pong") + greedy.until("pong")
+        silent.send(type="pong", n=n)
+    silent.send(type="ping", n=1)
+    frames = silent.read_until("pong") + silent.read_until("pong")
     assert len(join_frames(frames)) <= MAX_UNACKED_BYTES + MAX_CHUNK_CHARS
 
 
@@ -621,22 +667,22 @@ async def test_freed_send_window_goes_to_one_waiter_only() -> None:
         assert (len(waiting), credit.sent_bytes) == (left, credit.limit_bytes)
 
 
-def test_a_client_that_never_acknowledges_answers_is_closed(open_tab: Open, owner: User) -> None:
+def test_a_client_that_never_acknowledges_answers_is_closed(open_tab: OpenTab, owner: User) -> None:
     tab, sent = open_tab(owner), 0
 
-    def ask() -> None:
+    def send_many() -> None:
         with suppress(ConnectionClosed):
             for _ in range(16_000):
                 tab.send(type="follow", stream=str(uuid4()), after="one answer of 150 bytes")
 
-    # Read at the same time: the server waits a second for the client's own close frame, and then
-    # drops a connection on which more was written, and with it what was not read of it.
-    asking = Thread(target=ask)
-    asking.start()
+    # Read at the same time. One second after its close frame the server drops the connection, and
+    # unread frames are lost.
+    sending = Thread(target=send_many)
+    sending.start()
     with suppress(ConnectionClosed):
         while True:
-            sent += len(tab.socket.recv(PATIENCE))
-    asking.join()
+            sent += len(tab.socket.recv(TIMEOUT_SECONDS))
+    sending.join()
     assert tab.socket.close_code == 4008
     assert MAX_UNACKED_BYTES < sent < 2 * MAX_UNACKED_BYTES + MAX_CHUNK_CHARS
 
@@ -648,15 +694,15 @@ def test_sockets_of_the_same_second_share_a_heartbeat() -> None:
 
 @pytest.mark.prove
 @pytest.mark.timeout(120)
-def test_a_client_silent_for_half_a_minute_is_closed(open_tab: Open, owner: User) -> None:
-    greedy = open_tab(owner)
-    greedy.answers = False
-    greedy.follow(create_long_reply(owner))
-    assert greedy.closed_with(60) == 4008
+def test_a_client_silent_for_half_a_minute_is_closed(open_tab: OpenTab, owner: User) -> None:
+    silent = open_tab(owner)
+    silent.answers_pings = False
+    silent.follow(create_long_reply(owner))
+    assert silent.wait_for_close(60) == 4008
 
 
 def get_drop_delay(stream: Stream) -> float | None:
-    """A value of STREAMING_SIMULATED_DROP for tests."""
+    """The function that STREAMING_SIMULATED_DROP names in tests."""
     return 0.5 if stream.arguments.get("drop") else None
 
 
@@ -669,7 +715,9 @@ def test_an_application_says_which_sockets_drop_and_where_a_revision_stands(
     assert hooks.get_simulated_drop(queue_stream(owner)) is None
     finished = start_stream(owner, drop=True)
     end_stream(finished)
-    assert hooks.get_simulated_drop(reload_stream(finished)) is None, "nothing is left to resume"
+    assert hooks.get_simulated_drop(reload_stream(finished)) is None, (
+        "an ended stream is not dropped"
+    )
     settings.STREAMING_SIMULATED_DROP = ""
     assert hooks.get_simulated_drop(stream) is None
     assert hooks.get_revision(owner) == owner.revision

@@ -1,4 +1,4 @@
-"""Going on after a cut: what is repeated is trimmed, and nothing that is not."""
+"""A continuation after a cut: repeated text is trimmed, and no other text."""
 
 from collections.abc import AsyncIterator
 
@@ -27,7 +27,7 @@ async def emit(*events: ReplyEvent) -> AsyncIterator[ReplyEvent]:
 
 
 async def continue_text(text: str, *deltas: str) -> str:
-    """The whole text after a continuation in these deltas."""
+    """Return the complete text after a continuation in these deltas."""
     events = emit(*map(Delta, deltas), Finish("stop"))
     shown = [event async for event in strip_overlap(events, text)]
     assert isinstance(shown[-1], Finish)
@@ -131,8 +131,7 @@ async def test_nothing_but_an_exact_repetition_is_ever_trimmed(text: str, more: 
 
 @st.composite
 def cut_continuations(draw: st.DrawFn) -> tuple[str, list[str]]:
-    """A text that repeats itself a lot, and deltas that repeat some of its end before they go
-    on, cut anywhere."""
+    """Draw a repetitive text, and deltas that repeat a part of its end before they continue."""
     texts = st.text(st.sampled_from("abc \n\N{WATER WAVE}"), max_size=80)
     text = draw(texts)
     beginning = text[len(text) - draw(st.integers(0, len(text))) :] + draw(texts)
@@ -157,5 +156,5 @@ def test_the_longest_overlap_or_nothing_is_trimmed(case: tuple[str, list[str]]) 
     sizes = range(shortest, min(len(text), len(complete)) + 1)
     longest = max((size for size in sizes if text.endswith(complete[:size])), default=0)
     assert measure_overlap(complete, text) in {longest, 0}
-    unlike_itself = len(set(complete[:longest])) == longest
-    assert measure_overlap(complete, text) == longest or not unlike_itself
+    has_unique_chars = len(set(complete[:longest])) == longest
+    assert measure_overlap(complete, text) == longest or not has_unique_chars

@@ -1,4 +1,4 @@
-"""Followers: from any cursor, at any moment, every index once and in order, and then the end."""
+"""Followers get every index after any cursor once and in order, and then the end."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ pytestmark = [
     pytest.mark.usefixtures("fake_source", "hub"),
 ]
 
-PATIENCE = 10.0
+TIMEOUT_SECONDS = 10.0
 ENDED = Ended(State.COMPLETED, 5, "stop", "", "")
 
 
 @dataclass
-class Reader:
-    """A client: what it holds of a stream, by the rules of the protocol."""
+class EventReader:
+    """A client that applies the rules of the protocol to the events of a stream."""
 
     cursor: int = START_CURSOR
     text: str = ""
@@ -75,11 +75,11 @@ class Reader:
     events: list[StreamEvent] = field(default_factory=list)
     end: Ended | None = None
 
-    def take(self, event: StreamEvent) -> None:
+    def add_event(self, event: StreamEvent) -> None:
         self.events.append(event)
         match event:
             case Chunk():
-                assert event.first == self.cursor + 1, "a hole, or something twice"
+                assert event.first == self.cursor + 1, "no index is missing or repeated"
                 self.indexes += range(event.first, event.index + 1)
                 self.cursor = event.index
                 self._append(event)
@@ -87,12 +87,12 @@ class Reader:
                 self.cursor, self.text, self.reasoning = event.index, event.text, event.reasoning
                 self.seams, self.indexes = list(event.seams), list(range(event.index + 1))
             case Ended():
-                assert event.next_index == self.cursor + 1, "an end before everything"
+                assert event.next_index == self.cursor + 1, "the end comes after all chunks"
                 self.end = event
 
     def _append(self, chunk: Chunk) -> None:
-        held = self.reasoning if chunk.kind == Kind.REASONING else self.text
-        assert chunk.offset == len(held)
+        text = self.reasoning if chunk.kind == Kind.REASONING else self.text
+        assert chunk.offset == len(text)
         match chunk.kind:
             case Kind.TEXT:
                 self.text += chunk.delta
@@ -102,36 +102,36 @@ class Reader:
                 self.seams.append(chunk.offset)
 
     async def read(self, stream: Stream, *, events: int = 10**9) -> None:
-        """Follow on from the cursor, to the end or for so many events."""
+        """Follow from the cursor to the end, or for a number of events."""
         async with (
-            asyncio.timeout(PATIENCE),
-            aclosing(follow_stream(stream, self.cursor)) as start_following,
+            asyncio.timeout(TIMEOUT_SECONDS),
+            aclosing(follow_stream(stream, self.cursor)) as following,
         ):
-            async for event in start_following:
-                self.take(event)
+            async for event in following:
+                self.add_event(event)
                 events -= 1
                 if not events:
                     return
 
-    def holds(self, text: StreamText) -> bool:
-        mine = (self.text, self.reasoning, tuple(self.seams), self.indexes)
-        return mine == (text.content, text.reasoning, text.seams, list(range(text.next_index)))
+    def has_text(self, text: StreamText) -> bool:
+        own = (self.text, self.reasoning, tuple(self.seams), self.indexes)
+        return own == (text.content, text.reasoning, text.seams, list(range(text.next_index)))
 
 
 async def start_following(
     stream: Stream, after: int = START_CURSOR
 ) -> tuple[StreamEvent, AsyncGenerator[StreamEvent]]:
-    """A follower and the first thing it says."""
+    """Return the first event of a new follower, and its further events."""
     events = follow_stream(stream, after)
     return await read_next(events), events
 
 
 async def read_next(events: AsyncGenerator[StreamEvent]) -> StreamEvent:
-    return await asyncio.wait_for(anext(events), PATIENCE)
+    return await asyncio.wait_for(anext(events), TIMEOUT_SECONDS)
 
 
 async def read_all(stream: Stream, after: int = START_CURSOR) -> list[StreamEvent]:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         return [event async for event in follow_stream(stream, after)]
 
 
@@ -219,8 +219,8 @@ async def test_chunks_of_a_kind_that_this_version_does_not_know_come_as_they_are
     await run_in_db(journal.append, [Append(stream.pk, stream.uuid, stream.epoch, tuple(chunks))])
     snapshot = Snapshot(0, "a", "", ())
     for after, events in ((-1, chunks), (0, chunks[1:]), (99, [snapshot, chunks[1]])):
-        async with aclosing(follow_stream(stream, after)) as start_following:
-            assert [await anext(start_following) for _ in events] == events
+        async with aclosing(follow_stream(stream, after)) as following:
+            assert [await anext(following) for _ in events] == events
 
 
 async def test_a_folded_stream_without_a_message_is_empty_and_ended(
@@ -244,19 +244,19 @@ async def test_a_reader_slower_than_folding_gets_a_snapshot(
     assert first == Chunk(0, 0, Kind.TEXT, "a", 0)
     await run_in_db(end_stream, stream)
     await run_in_db(journal.fold_chunks, stream.pk)
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         rest = [event async for event in events if not isinstance(event, StateChanged)]
     assert rest == [Snapshot(4, "abc", "hm", (2,)), ENDED]
 
 
 async def test_a_stream_deleted_while_followed_is_not_found(owner: User) -> None:
     stream = await run_in_db(create_five_chunks, owner)
-    reader = Reader()
+    reader = EventReader()
     reading = asyncio.create_task(reader.read(stream))
     await wait_until(lambda: reader.cursor == 4)
     await run_in_db(journal.delete_streams, [stream.pk])
     with pytest.raises(StreamNotFound):
-        await asyncio.wait_for(reading, PATIENCE)
+        await asyncio.wait_for(reading, TIMEOUT_SECONDS)
 
 
 async def test_a_deleted_stream_is_not_found_from_any_cursor(owner: User) -> None:
@@ -306,25 +306,25 @@ async def test_the_last_text_comes_before_the_end_although_both_are_published_at
     owner: User,
 ) -> None:
     stream = await run_in_db(create_five_chunks, owner)
-    reader = Reader()
+    reader = EventReader()
     reading = asyncio.create_task(reader.read(stream))
     await wait_until(lambda: reader.cursor == 4)
     rest = await run_in_db(build_append, stream, "the ", "rest")
     assert await run_in_db(lifecycle.end, stream.pk, stream.epoch, COMPLETED, rest)
     await run_in_db(publish, stream, rest)
-    await asyncio.wait_for(reading, PATIENCE)
+    await asyncio.wait_for(reading, TIMEOUT_SECONDS)
     assert (reader.text, reader.end) == ("abcthe rest", Ended(State.COMPLETED, 7, "stop", "", ""))
 
 
 async def test_an_end_published_before_the_last_text_waits_for_it(owner: User) -> None:
     stream = await run_in_db(create_five_chunks, owner)
-    reader = Reader()
+    reader = EventReader()
     reading = asyncio.create_task(reader.read(stream))
     await wait_until(lambda: reader.cursor == 4)
     rest = await run_in_db(build_append, stream, "the rest")
     assert await run_in_db(lifecycle.end, stream.pk, stream.epoch, COMPLETED, rest)
     await run_in_db(publish, stream)
-    await asyncio.wait_for(reading, PATIENCE)
+    await asyncio.wait_for(reading, TIMEOUT_SECONDS)
     assert reader.text == "abcthe rest"
 
 
@@ -332,17 +332,17 @@ async def test_a_follower_continues_through_a_takeover(owner: User) -> None:
     dead = await run_in_db(register_worker)
     stream = await run_in_db(start_stream, owner, dead)
     await run_in_db(write_and_publish, stream, "one ")
-    reader = Reader()
+    reader = EventReader()
     reading = asyncio.create_task(reader.read(stream))
     await run_in_db(expire_lease, dead)
     (taken,) = await run_in_db(lifecycle.claim, await run_in_db(register_worker), 9)
     await run_in_db(write_and_publish, taken, (Kind.SEAM, ""), "two")
     await run_in_db(end_stream, taken)
-    await asyncio.wait_for(reading, PATIENCE)
+    await asyncio.wait_for(reading, TIMEOUT_SECONDS)
     assert (reader.text, reader.seams) == ("one two", [4])
 
 
-# Pace
+# Sizes and speed
 
 
 async def test_a_replay_comes_in_few_pieces_of_bounded_size(owner: User) -> None:
@@ -350,7 +350,7 @@ async def test_a_replay_comes_in_few_pieces_of_bounded_size(owner: User) -> None
     await run_in_db(append_chunks, stream, *["word " * 20] * 1000)
     await run_in_db(end_stream, stream)
     *chunks, _ = await read_all(stream)
-    assert len(chunks) < 2 * 100_000 / MAX_CHUNK_CHARS  # as few as there could be, twice
+    assert len(chunks) < 2 * 100_000 / MAX_CHUNK_CHARS  # at most twice the minimum
     assert all(isinstance(c, Chunk) and len(c.delta) <= MAX_CHUNK_CHARS for c in chunks)
 
 
@@ -361,9 +361,9 @@ async def test_a_journal_longer_than_one_read_is_read_completely(
     stream = await run_in_db(start_stream, owner)
     await run_in_db(append_chunks, stream, *(f"{n} " for n in range(100)))
     await run_in_db(end_stream, stream)
-    reader = Reader()
+    reader = EventReader()
     await reader.read(stream)
-    assert reader.holds(await run_in_db(journal.read_text, stream.pk))
+    assert reader.has_text(await run_in_db(journal.read_text, stream.pk))
 
 
 @pytest.mark.parametrize("max_chars", [0, 40, 10**6])
@@ -372,15 +372,15 @@ async def test_a_slow_reader_gets_larger_pieces_and_loses_nothing(
 ) -> None:
     monkeypatch.setattr(recent_module, "MAX_RECENT_CHARS", max_chars)
     stream = await run_in_db(start_stream, owner)
-    reader = Reader()
+    reader = EventReader()
     async with aclosing(follow_stream(stream)) as events:
-        reader.take(await read_next(events))
+        reader.add_event(await read_next(events))
         for n in range(50):
             await run_in_db(write_and_publish, stream, f"{n} ")
         await run_in_db(end_stream, stream)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             async for event in events:
-                reader.take(event)
+                reader.add_event(event)
     assert reader.text == "".join(f"{n} " for n in range(50))
     assert len(reader.events) < 10
 
@@ -389,7 +389,7 @@ async def test_a_leaving_follower_frees_its_resources_and_does_not_affect_others
     owner: User, hub: Hub
 ) -> None:
     stream = await run_in_db(create_five_chunks, owner)
-    staying, leaving = Reader(), Reader()
+    staying, leaving = EventReader(), EventReader()
     reading = asyncio.create_task(staying.read(stream))
     await leaving.read(stream, events=2)
     cut = asyncio.create_task(leaving.read(stream))  # cancelled while it waits for more
@@ -400,7 +400,7 @@ async def test_a_leaving_follower_frees_its_resources_and_does_not_affect_others
     assert hub._recent_by_id[stream.pk].follower_count == 1
     await run_in_db(write_and_publish, stream, "d")
     await run_in_db(end_stream, stream)
-    await asyncio.wait_for(reading, PATIENCE)
+    await asyncio.wait_for(reading, TIMEOUT_SECONDS)
     assert staying.text == "abcd"
     assert hub._recent_by_id[stream.pk].follower_count == 0
 
@@ -409,17 +409,17 @@ async def test_a_quick_reconnect_reads_nothing_from_the_journal(
     owner: User, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream = await run_in_db(create_five_chunks, owner)
-    reader = Reader()
+    reader = EventReader()
     await reader.read(stream, events=2)
     read: list[object] = []
     monkeypatch.setattr(follow_module._journal_loader, "_load_many", read.append)
-    again = Reader()
+    again = EventReader()
     reading = asyncio.create_task(again.read(stream))
     await wait_until(lambda: again.cursor == 4)
     await run_in_db(write_and_publish, stream, "d")
     await run_in_db(end_stream, stream)
-    await asyncio.wait_for(reading, PATIENCE)
-    assert again.holds(await run_in_db(journal.read_text, stream.pk))
+    await asyncio.wait_for(reading, TIMEOUT_SECONDS)
+    assert again.has_text(await run_in_db(journal.read_text, stream.pk))
     assert read == []
 
 
@@ -427,31 +427,31 @@ async def test_a_quick_reconnect_to_a_running_reply_needs_no_query(
     owner: User, stranger: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream = await run_in_db(create_five_chunks, owner)
-    await Reader().read(stream, events=2)
-    asked: list[object] = []
+    await EventReader().read(stream, events=2)
+    queries: list[object] = []
 
-    def question(names: Collection[tuple[int, UUID]]) -> dict[tuple[int, UUID], Stream]:
-        asked.append(names)
+    def load_and_record(names: Collection[tuple[int, UUID]]) -> dict[tuple[int, UUID], Stream]:
+        queries.append(names)
         return Stream.objects.find_owned(names)
 
-    monkeypatch.setattr(access._stream_loader, "_load_many", question)
-    again = Reader()
+    monkeypatch.setattr(access._stream_loader, "_load_many", load_and_record)
+    again = EventReader()
     await again.read(await find_stream(owner, stream.uuid), events=2)
-    assert (again.cursor, asked) == (2, [])
+    assert (again.cursor, queries) == (2, [])
     with pytest.raises(StreamNotFound):
         await find_stream(stranger, stream.uuid)
     await run_in_db(end_stream, stream)
     await again.read(await find_stream(owner, stream.uuid))
     assert again.end
-    assert asked, "whether somebody removed it since is not heard of here"
-    asked.clear()
+    assert queries, "a deletion would send no notification"
+    queries.clear()
     await find_stream(owner, stream.uuid)
-    assert asked
+    assert queries
 
 
 async def test_a_cached_row_does_not_revert_a_newer_state(owner: User) -> None:
     stream = await run_in_db(create_five_chunks, owner)
-    await Reader().read(stream, events=2)
+    await EventReader().read(stream, events=2)
     known = await find_stream(owner, stream.uuid)
     await run_in_db(Stream.objects.filter(pk=stream.pk).update, note="Waiting")
     _, events = await start_following(stream, 4)
@@ -466,30 +466,30 @@ async def test_a_reconnect_with_a_newer_cursor_than_the_cached_row_needs_no_snap
 ) -> None:
     monkeypatch.setattr(hub_module, "POLL_SECONDS", 1000.0)
     stream = await run_in_db(create_five_chunks, owner)
-    await Reader().read(stream, events=2)
+    await EventReader().read(stream, events=2)
     recent, entry = hub._recent_by_id[stream.pk], await run_in_db(append_chunks, stream, "d")
     if notification == "received":
         hub.publish_update([entry])
         await wait_until(lambda: recent.next_index == 6)
     first, events = await start_following(await find_stream(owner, stream.uuid), 5)
-    assert first == StateChanged(State.RUNNING, ""), "and no snapshot of it all"
+    assert first == StateChanged(State.RUNNING, ""), "and no snapshot"
     hub.publish_update([await run_in_db(append_chunks, stream, "e")])
     assert await read_next(events) == Chunk(6, 6, Kind.TEXT, "e", 4)
 
 
 async def test_a_deleted_reply_is_not_found_after_a_reconnect(owner: User) -> None:
     stream = await run_in_db(create_five_chunks, owner)
-    await Reader().read(stream, events=2)
+    await EventReader().read(stream, events=2)
     await run_in_db(journal.delete_streams, [stream.pk])
 
-    async def gone() -> bool:
+    async def is_gone() -> bool:
         try:
             await find_stream(owner, stream.uuid)
         except StreamNotFound:
             return True
         return False
 
-    await until_async(gone, what="it is asked about, though nobody follows it")
+    await until_async(is_gone, what="the stream is not found")
 
 
 async def test_caches_of_abandoned_streams_are_dropped(
@@ -499,8 +499,8 @@ async def test_caches_of_abandoned_streams_are_dropped(
     streams = [await run_in_db(create_five_chunks, owner) for _ in range(4)]
     with hub.join_stream(streams[0]):
         for stream in streams:
-            await Reader().read(stream, events=1)
-        assert set(hub._recent_by_id) == {streams[n].pk for n in (0, 2, 3)}, "one is still followed"
+            await EventReader().read(stream, events=1)
+        assert set(hub._recent_by_id) == {streams[n].pk for n in (0, 2, 3)}, "a followed one stays"
     monkeypatch.setattr(hub_module, "IDLE_TTL_SECONDS", 0.0)
     await wait_until(lambda: hub._recent_by_id == {})
 
@@ -516,42 +516,42 @@ async def test_without_a_layer_a_page_grows_at_least_every_two_seconds(
     layer = FaultyLayer()
     monkeypatch.setattr(hub_module, "get_channel_layer", lambda: layer)
     if failure == "raises":
-        layer.broken = ConnectionError("no doorbell")
+        layer.send_error = ConnectionError("the layer is down")
     else:
-        layer.going.clear()
+        layer.may_send.clear()
     stream = await run_in_db(start_stream, owner)
-    reader = Reader()
+    reader = EventReader()
     reading = asyncio.create_task(reader.read(stream))
     for n in range(2):
         await run_in_db(write_and_publish, stream, f"{n} ")
         await wait_until(partial(lambda index: reader.cursor >= index, n), within=2)
     await run_in_db(end_stream, stream)
-    await asyncio.wait_for(reading, PATIENCE)
+    await asyncio.wait_for(reading, TIMEOUT_SECONDS)
     assert reader.text == "0 1 "
 
 
-# The prized one: text before the cut + replay after it == the journal's text
+# Text before a cut + replay after it == the journal's text
 
 
 class FaultPlan:
-    """Treats each notification by a plan: it is delivered, lost, doubled, or held back and
-    delivered after later ones, in the wrong order."""
+    """Plans the delivery of each notification: it is delivered, lost, doubled, or delayed until
+    after later ones, in the wrong order."""
 
     def __init__(self, plan: Iterable[str]) -> None:
         self._plan = iter(plan)
-        self._held: list[tuple[str, Message]] = []
+        self._delayed: list[tuple[str, Message]] = []
 
     def __call__(self, group: str, message: Message) -> Iterator[tuple[str, Message]]:
-        fate = next(self._plan, "deliver")
-        if fate == "hold":
-            self._held.append((group, message))
-        elif fate != "lose":
+        delivery = next(self._plan, "deliver")
+        if delivery == "delay":
+            self._delayed.append((group, message))
+        elif delivery != "lose":
             yield (group, message)
-        if fate == "double":
+        if delivery == "double":
             yield (group, message)
-        if fate == "release":
-            yield from reversed(self._held)
-            self._held.clear()
+        if delivery == "release":
+            yield from reversed(self._delayed)
+            self._delayed.clear()
 
 
 PIECES = st.lists(
@@ -559,17 +559,17 @@ PIECES = st.lists(
     min_size=1,
     max_size=6,
 )
-FATES = st.sampled_from(["deliver", "lose", "double", "hold", "release"])
+DELIVERIES = st.sampled_from(["deliver", "lose", "double", "delay", "release"])
 
 
 @dataclass(frozen=True)
 class Example:
-    """How one example goes."""
+    """The writes, faults and cuts of one example."""
 
     batches: list[list[tuple[Kind, str]]]
     rest: list[tuple[Kind, str]]
     ticks: list[int]
-    fates: list[str]
+    deliveries: list[str]
     cuts: list[list[int]]
     max_recent_chars: int
 
@@ -579,7 +579,7 @@ EXAMPLES = st.builds(
     batches=st.lists(PIECES, max_size=8),
     rest=PIECES | st.just([]),
     ticks=st.lists(st.integers(0, 12), max_size=8),
-    fates=st.lists(FATES, max_size=12),
+    deliveries=st.lists(DELIVERIES, max_size=12),
     cuts=st.lists(st.lists(st.integers(1, 4), max_size=5), min_size=1, max_size=3),
     max_recent_chars=st.sampled_from([0, 3, 10, 65_536]),
 )
@@ -605,8 +605,8 @@ async def write_example(example: Example, stream: Stream) -> None:
     await run_in_db(publish, stream, rest)
 
 
-async def read_in_parts(cuts: list[int], stream: Stream) -> Reader:
-    reader = Reader()
+async def read_in_parts(cuts: list[int], stream: Stream) -> EventReader:
+    reader = EventReader()
     for events in cuts:
         if reader.end is None:
             await reader.read(stream, events=events)
@@ -628,7 +628,7 @@ async def test_text_before_a_cut_and_replay_after_it_equal_the_journal(
     owner: User, faulty_layer: FaultyLayer, example: Example
 ) -> None:
     stream = await run_in_db(start_stream, owner)
-    faulty_layer.twist = FaultPlan(example.fates)
+    faulty_layer.plan_delivery = FaultPlan(example.deliveries)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recent_module, "MAX_RECENT_CHARS", example.max_recent_chars)
         async with asyncio.TaskGroup() as group:
@@ -637,18 +637,18 @@ async def test_text_before_a_cut_and_replay_after_it_equal_the_journal(
     text = await run_in_db(journal.read_text, stream.pk)
     assert text.next_index == (await run_in_db(reload_stream, stream)).next_index
     for reader in readers:
-        assert reader.result().holds(text)
+        assert reader.result().has_text(text)
 
 
-LONG = "".join(f"{n} " for n in range(30_000))
+LONG_TEXT = "".join(f"{n} " for n in range(30_000))
 
 
 @pytest.mark.parametrize("folded", [False, True])
 async def test_a_snapshot_of_a_long_reply_is_a_bounded_frame_and_pieces(
     owner: User, folded: bool
 ) -> None:
-    assert len(LONG) > 2 * MAX_SNAPSHOT_CHARS
-    parts = (LONG[at : at + 1000] for at in range(0, len(LONG), 1000))
+    assert len(LONG_TEXT) > 2 * MAX_SNAPSHOT_CHARS
+    parts = (LONG_TEXT[at : at + 1000] for at in range(0, len(LONG_TEXT), 1000))
     stream = await run_in_db(start_stream, owner)
     await run_in_db(append_chunks, stream, (Kind.REASONING, "hm"), *parts, (Kind.SEAM, ""), "end")
     await run_in_db(end_stream, stream)
@@ -665,4 +665,4 @@ async def test_a_snapshot_of_a_long_reply_is_a_bounded_frame_and_pieces(
         assert chunk.first == last + 1
         assert len(chunk.delta) <= journal.MAX_CHUNK_CHARS
         text, last = text + chunk.delta, chunk.index
-    assert (text, last + 1) == (LONG + "end", end.next_index)
+    assert (text, last + 1) == (LONG_TEXT + "end", end.next_index)

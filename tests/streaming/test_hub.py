@@ -1,5 +1,5 @@
-"""The hub: notifications may be lost, late, doubled or out of order, and the layer may fail;
-nobody waits for it, and what the database says arrives all the same."""
+"""The hub: notifications may be lost, late, doubled or out of order, and the layer may fail. No
+caller waits for it, and every change in the database arrives."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def build_head(epoch: int = 1, state: State = State.RUNNING, next_index: int = 0
 
 
 def read_indexes(chunks: list[Chunk]) -> list[int]:
-    """Those of chunks that are merged as well; their text says whether they are right."""
+    """Return all indexes of chunks, also of merged ones. The text of each is compared with them."""
     found = [n for chunk in chunks for n in range(chunk.first, chunk.index + 1)]
     assert "".join(chunk.delta for chunk in chunks) == "".join(f"{n} " for n in found)
     return found
@@ -145,7 +145,7 @@ async def test_chunks_read_once_are_cached_for_the_next_follower() -> None:
     recent.backfill([*coalesce(build_numbered_chunks(0, 1, 2, 3, 4))])
     recent.add_chunks(build_numbered_chunks(5))
     assert read_indexes(recent.chunks_after(-1)) == [0, 1, 2, 3, 4, 5]
-    assert recent.chunks_after(2) == [], "in the middle of what was read as one: the journal knows"
+    assert recent.chunks_after(2) == [], "the cursor is inside a merged chunk"
     recent.backfill(build_numbered_chunks(3, 4))
     assert read_indexes(recent.chunks_after(-1)) == [0, 1, 2, 3, 4, 5]
 
@@ -154,7 +154,7 @@ async def test_chunks_that_were_read_join_those_received_meanwhile() -> None:
     recent = RecentChunks(Stream(id=STREAM))
     recent.add_chunks(build_numbered_chunks(4, 5, 6))
     recent.backfill(build_numbered_chunks(0, 1))
-    assert read_indexes(recent.chunks_after(3)) == [4, 5, 6], "what was read does not reach it"
+    assert read_indexes(recent.chunks_after(3)) == [4, 5, 6], "chunks are missing between them"
     recent.backfill(build_numbered_chunks(0, 1, 2, 3, 4))
     assert read_indexes(recent.chunks_after(-1)) == [0, 1, 2, 3, 4, 5, 6]
 
@@ -236,7 +236,7 @@ def test_a_commit_is_published_in_notifications_of_bounded_size(
     assert [entry for part in parts for entry in part] == entries
 
 
-# The ordinary path, on whatever layer there is
+# Without faults, on the layer of the settings
 
 
 async def test_a_notification_from_any_thread_reaches_every_listener(hub: Hub) -> None:
@@ -288,7 +288,7 @@ def test_notifying_without_a_hub_or_after_its_end_is_no_error() -> None:
         hubs.get_hub()
 
     asyncio.run(begin())
-    assert hubs._hub is not None  # nobody closed it, and its loop is gone
+    assert hubs._hub is not None  # it was not closed, and its loop has ended
     notify("user.1", {"n": 1})
     hubs._hub = None
 
@@ -302,15 +302,15 @@ async def test_notifying_does_not_wait_while_the_layer_hangs_and_works_again_aft
     received: list[Notification] = []
     with hub.listen("user.1", received.append):
         await notify_until_received(received, "user.1")
-        faulty_layer.going.clear()
+        faulty_layer.may_send.clear()
         for n in range(5000):
-            notify("user.1", {"n": n})  # in the loop's own thread: to wait would be to stay here
+            notify("user.1", {"n": n})  # in the loop's own thread, which must not wait
         await wait_until(lambda: len(hub._outbox) <= hub_module.MAX_OUTBOX)
         calls = faulty_layer.calls.count("group_send")
         await wait_until(
             lambda: faulty_layer.calls.count("group_send") > calls
-        )  # it gave up, and tries
-        faulty_layer.going.set()
+        )  # it gave up, and tries again
+        faulty_layer.may_send.set()
         await notify_until_received(received, "user.1")
 
 
@@ -325,7 +325,7 @@ async def test_a_notification_sent_just_before_closing_arrives(
 
 
 async def test_a_hanging_layer_does_not_block_closing(faulty_layer: FaultyLayer, hub: Hub) -> None:
-    faulty_layer.going.clear()
+    faulty_layer.may_send.clear()
     notify("user.1", {"n": 1})
     await asyncio.wait_for(hubs.close(), 5)
 
@@ -334,7 +334,7 @@ async def test_a_failing_layer_is_retried_after_a_pause(
     faulty_layer: FaultyLayer, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "PUBLISH_BACKOFF_SECONDS", 1000.0)
-    faulty_layer.broken = ConnectionError("no doorbell")
+    faulty_layer.send_error = ConnectionError("the layer is down")
     for n in range(50):
         notify("user.1", {"n": n})
     await wait_until(lambda: "group_send" in faulty_layer.calls)
@@ -348,7 +348,7 @@ async def test_unsent_notifications_are_bounded_and_the_oldest_are_dropped(
     faulty_layer: FaultyLayer, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "PUBLISH_TIMEOUT_SECONDS", 1000.0)
-    faulty_layer.going.clear()
+    faulty_layer.may_send.clear()
     for n in range(hub_module.MAX_OUTBOX + 100):
         hub.notify("user.1", {"n": n})
     assert len(hub._outbox) == hub_module.MAX_OUTBOX
@@ -406,7 +406,9 @@ async def test_unused_groups_are_left(
         joined = faulty_layer.calls.count("group_add")
         with hub.listen(users[2], received.append):
             await notify_until_received(received, users[2])
-        assert faulty_layer.calls.count("group_add") == joined, "the process never left this group"
+        assert faulty_layer.calls.count("group_add") == joined, (
+            "the process has stayed in this group"
+        )
     monkeypatch.setattr(hub_module, "IDLE_TTL_SECONDS", 0.0)
     await wait_until(lambda: not set(users) & set(faulty_layer.groups))
 
@@ -419,7 +421,7 @@ async def test_unused_groups_are_left(
 async def test_a_lost_notification_is_replaced_by_a_poll_once_a_second(
     owner: User, faulty_layer: FaultyLayer, hub: Hub
 ) -> None:
-    faulty_layer.broken = ConnectionError("no bells at all")
+    faulty_layer.send_error = ConnectionError("the layer is down")
     stream = await run_in_db(start_stream, owner)
     with hub.join_stream(stream) as recent:
         await wait_until(lambda: recent.head is not None)
@@ -453,11 +455,11 @@ async def test_a_published_chunk_reaches_the_cache_without_the_database(
     entry = await run_in_db(build_append, stream, "notified")
     with hub.join_stream(stream) as recent:
 
-        async def so() -> bool:
+        async def is_received() -> bool:
             hub.publish_update([entry])
             return bool(recent.chunks_after(-1))
 
-        await until_async(so)
+        await until_async(is_received)
         assert recent.chunks_after(-1) == list(entry.chunks)
 
 
@@ -465,19 +467,19 @@ async def test_a_published_chunk_reaches_the_cache_without_the_database(
 
 
 @on_redis
-@pytest.mark.parametrize("hurt", ["killed", "paused"])
+@pytest.mark.parametrize("fault", ["killed", "paused"])
 async def test_an_outage_of_redis_blocks_no_sender_and_receiving_resumes_after_it(
-    redis_server: Redis, hub: Hub, hurt: str
+    redis_server: Redis, hub: Hub, fault: str
 ) -> None:
     received: list[Notification] = []
     with hub.listen("user.1", received.append):
         await notify_until_received(received, "user.1")
-        (redis_server.kill if hurt == "killed" else redis_server.pause)()
+        (redis_server.kill if fault == "killed" else redis_server.pause)()
         for n in range(1000):
             notify("user.1", {"n": n})
         with hub.listen("user.2", received.append):
             await wait_until(lambda: not hub._outbox)  # given up
-        (redis_server.start if hurt == "killed" else redis_server.resume)()
+        (redis_server.start if fault == "killed" else redis_server.resume)()
         await notify_until_received(received, "user.1")
 
 
@@ -501,7 +503,7 @@ async def test_a_garbled_message_loses_nothing_but_itself(redis_server: Redis, h
             client.publish(f"asgi__group__{hash_group_name('user.1')}", b"\xc1 no message at all")
         await notify_until_received(received, "user.1")
         (members,) = hub._layer.groups.values()
-        assert members == {hub._channel}  # another one would fill up unread
+        assert members == {hub._channel}  # another channel would fill up unread
 
 
 @on_redis
@@ -511,13 +513,13 @@ async def test_a_subscriber_waits_for_messages_without_polling(
     waits: set[float | None] = set()
     read = Connection.read_response
 
-    async def noted(
+    async def record_timeout(
         self: Connection, disable_decoding: bool = False, timeout: float | None = None, **how: Any
     ) -> Any:
         waits.add(timeout)
         return await read(self, disable_decoding, timeout, **how)
 
-    monkeypatch.setattr(Connection, "read_response", noted)
+    monkeypatch.setattr(Connection, "read_response", record_timeout)
     received: list[Notification] = []
     with hub.listen("user.1", received.append):
         await notify_until_received(received, "user.1")
@@ -529,17 +531,17 @@ async def test_failed_connections_to_redis_leave_no_channels_behind(
     redis_server: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     redis_server.kill()
-    tries: list[None] = []
+    calls: list[None] = []
     faulty_layer: Any = get_channel_layer()
     send = faulty_layer.group_send
 
-    async def counted(group: str, message: dict[str, Any]) -> None:
-        tries.append(None)
+    async def record_call(group: str, message: dict[str, Any]) -> None:
+        calls.append(None)
         await send(group, message)
 
-    monkeypatch.setattr(faulty_layer, "group_send", counted, raising=False)
+    monkeypatch.setattr(faulty_layer, "group_send", record_call, raising=False)
     hub = hubs.get_hub()
-    await wait_until(lambda: len(tries) >= 2)
+    await wait_until(lambda: len(calls) >= 2)
     assert hub._layer.channels == {}
     await hubs.close()
 
@@ -548,7 +550,7 @@ async def test_failed_connections_to_redis_leave_no_channels_behind(
 @pytest.mark.prove
 @pytest.mark.timeout(120)
 async def test_a_hub_still_receives_after_a_minute_of_silence(hub: Hub) -> None:
-    """The client library's own default ends every quiet subscriber after five seconds."""
+    """The default of the client library ends silent subscriptions after five seconds."""
     received: list[Notification] = []
     with hub.listen("user.1", received.append):
         await notify_until_received(received, "user.1")

@@ -1,5 +1,5 @@
-"""The arrows between states in any order that workers, people and clocks can bring about: after
-each step the rows are what a plain model of the promises says they are."""
+"""State changes of streams in any order in which workers, people and clocks may cause them. After
+each step, the rows equal a simple model of what is promised."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from tests.streaming.factories import (
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fake_source")]
 
 WORKERS = 3
-which = st.integers(0, 1000)  # one of as many as there are
+index = st.integers(0, 1000)  # of a stream or claim, modulo their number
 
 
 @dataclass(slots=True)
-class Expected:
+class ExpectedStream:
     """The expected state of a stream."""
 
     lane: str
@@ -50,8 +50,8 @@ class Expected:
     next_index: int = 0
 
 
-class Engine(RuleBasedStateMachine):
-    """`claims` are all that were ever won, so most of them are another's by now."""
+class LifecycleMachine(RuleBasedStateMachine):
+    """`claims` are all claims of all workers. Most of them are outdated."""
 
     def __init__(self, owner: User) -> None:
         super().__init__()
@@ -60,28 +60,28 @@ class Engine(RuleBasedStateMachine):
         self.owner = owner
         self.workers = [register_worker() for _ in range(WORKERS)]
         self.dead: set[int] = set()
-        self.streams: dict[int, Expected] = {}
+        self.streams: dict[int, ExpectedStream] = {}
         self.claims: list[Stream] = []
 
     # Actions of people
 
     @rule(lane=st.sampled_from(["", "one", "two"]))
-    def start(self, lane: str) -> None:
-        self.streams[queue_stream(self.owner, lane=lane).pk] = Expected(lane)
+    def start_stream(self, lane: str) -> None:
+        self.streams[queue_stream(self.owner, lane=lane).pk] = ExpectedStream(lane)
 
     @precondition(lambda self: self.streams)
-    @rule(which=which)
-    def stop(self, which: int) -> None:
-        stream, expected = self._stream(which)
+    @rule(index=index)
+    def stop_stream(self, index: int) -> None:
+        stream, expected = self._get_stream(index)
         assert lifecycle.stop(stream) == (not expected.state.has_ended)
         if not expected.state.has_ended:
             expected.state = State.STOPPED
 
     @precondition(lambda self: any(e.state == State.STOPPED for e in self.streams.values()))
-    @rule(which=which)
-    def go_on(self, which: int) -> None:
+    @rule(index=index)
+    def continue_stopped(self, index: int) -> None:
         stopped = [pk for pk, e in self.streams.items() if e.state == State.STOPPED]
-        before = Stream.objects.get(pk=stopped[which % len(stopped)])
+        before = Stream.objects.get(pk=stopped[index % len(stopped)])
         text = journal.read_text(before.pk)
         after = lifecycle.enqueue(
             owner=self.owner,
@@ -91,28 +91,28 @@ class Engine(RuleBasedStateMachine):
             continues=before,
             text=text,
         )
-        self.streams[after.pk] = Expected("", text=text.content, next_index=after.next_index)
+        self.streams[after.pk] = ExpectedStream("", text=text.content, next_index=after.next_index)
 
     # Actions and deaths of workers
 
-    @rule(who=st.integers(0, WORKERS - 1), limit=st.integers(1, 3))
-    def claim(self, who: int, limit: int) -> None:
-        due = [pk for pk in self.streams if self._may_be_claimed(pk, who)][:limit]
-        won = lifecycle.claim(self.workers[who], limit)
-        assert [stream.pk for stream in won] == due
+    @rule(number=st.integers(0, WORKERS - 1), limit=st.integers(1, 3))
+    def claim_streams(self, number: int, limit: int) -> None:
+        expected_ids = [pk for pk in self.streams if self._is_claimable(pk, number)][:limit]
+        won = lifecycle.claim(self.workers[number], limit)
+        assert [stream.pk for stream in won] == expected_ids
         for stream in won:
             expected = self.streams[stream.pk]
             expected.attempts += expected.state == State.RUNNING and expected.worker is not None
-            expected.state, expected.worker = State.RUNNING, who
+            expected.state, expected.worker = State.RUNNING, number
             expected.epoch += 1
         self.claims += won
 
-    @precondition(lambda self: any(map(self._holds, self.claims)))
-    @rule(which=which)
-    def append_again(self, which: int) -> None:
-        """The answer to a commit got lost: the very same entry is written once all the same."""
-        held = [claim for claim in self.claims if self._holds(claim)]
-        claim = held[which % len(held)]
+    @precondition(lambda self: any(map(self._is_current, self.claims)))
+    @rule(index=index)
+    def append_again(self, index: int) -> None:
+        """The answer to a commit was lost. The same entry, sent again, is written once."""
+        held = [claim for claim in self.claims if self._is_current(claim)]
+        claim = held[index % len(held)]
         entry = build_append(claim, "once")
         assert journal.append([entry]) == journal.append([entry], is_retry=True) == {claim.pk}
         assert journal.append([entry]) == set()
@@ -120,13 +120,13 @@ class Engine(RuleBasedStateMachine):
         self.streams[claim.pk].next_index += 1
 
     @precondition(lambda self: self.claims)
-    @rule(which=which, behind=st.integers(0, 1), delta=st.text("aé😀", min_size=1, max_size=3))
-    def append(self, which: int, behind: int, delta: str) -> None:
-        claim = self.claims[-1 - which % len(self.claims)]
+    @rule(index=index, behind=st.integers(0, 1), delta=st.text("aé😀", min_size=1, max_size=3))
+    def append_chunk(self, index: int, behind: int, delta: str) -> None:
+        claim = self.claims[-1 - index % len(self.claims)]
         expected = self.streams[claim.pk]
         first = max(expected.next_index - behind, 0)
         taken = journal.append([build_append(claim, delta, first=first)])
-        if self._holds(claim) and first == expected.next_index:
+        if self._is_current(claim) and first == expected.next_index:
             assert taken == {claim.pk}
             expected.text += delta
             expected.next_index += 1
@@ -134,11 +134,11 @@ class Engine(RuleBasedStateMachine):
             assert taken == set()
 
     @precondition(lambda self: self.claims)
-    @rule(which=which, rest=st.sampled_from(["", "the end"]))
-    def end(self, which: int, rest: str) -> None:
-        claim = self.claims[-1 - which % len(self.claims)]
+    @rule(index=index, rest=st.sampled_from(["", "the end"]))
+    def end_stream(self, index: int, rest: str) -> None:
+        claim = self.claims[-1 - index % len(self.claims)]
         entry = build_append(claim, rest) if rest else None
-        holds = self._holds(claim)
+        holds = self._is_current(claim)
         assert lifecycle.end(claim.pk, claim.epoch, COMPLETED, entry) == holds
         if holds:
             expected = self.streams[claim.pk]
@@ -146,28 +146,30 @@ class Engine(RuleBasedStateMachine):
             expected.text += rest
             expected.next_index += bool(rest)
 
-    @rule(who=st.integers(0, WORKERS - 1))
-    def die(self, who: int) -> None:
-        expire_lease(self.workers[who])
-        self.dead.add(who)
+    @rule(number=st.integers(0, WORKERS - 1))
+    def expire_worker_lease(self, number: int) -> None:
+        expire_lease(self.workers[number])
+        self.dead.add(number)
 
-    @rule(who=st.integers(0, WORKERS - 1))
-    def wake(self, who: int) -> None:
-        lifecycle.renew_lease(self.workers[who])
-        self.dead.discard(who)
+    @rule(number=st.integers(0, WORKERS - 1))
+    def renew_worker_lease(self, number: int) -> None:
+        lifecycle.renew_lease(self.workers[number])
+        self.dead.discard(number)
 
-    @rule(who=st.integers(0, WORKERS - 1))
-    def hand_over(self, who: int) -> None:
-        mine = [e for e in self.streams.values() if (e.state, e.worker) == (State.RUNNING, who)]
-        assert lifecycle.release_streams(self.workers[who]) == len(mine)
-        for expected in mine:
+    @rule(number=st.integers(0, WORKERS - 1))
+    def release_worker_streams(self, number: int) -> None:
+        own_streams = [
+            e for e in self.streams.values() if (e.state, e.worker) == (State.RUNNING, number)
+        ]
+        assert lifecycle.release_streams(self.workers[number]) == len(own_streams)
+        for expected in own_streams:
             expected.worker = None
             expected.epoch += 1
 
     # Invariants after each step
 
     @invariant()
-    def every_row_is_what_was_promised(self) -> None:
+    def check_rows(self) -> None:
         numbers = {worker.pk: number for number, worker in enumerate(self.workers)}
         stored: dict[int, list[tuple[int, str]]] = defaultdict(list)
         chunks = StreamChunk.objects.order_by("stream_id", "index")
@@ -191,17 +193,17 @@ class Engine(RuleBasedStateMachine):
             assert row.length == len(expected.text)
         assert not lanes or max(lanes.values()) <= 1, "a lane runs one at a time"
 
-    def _stream(self, which: int) -> tuple[int, Expected]:
-        return list(self.streams.items())[which % len(self.streams)]
+    def _get_stream(self, index: int) -> tuple[int, ExpectedStream]:
+        return list(self.streams.items())[index % len(self.streams)]
 
-    def _holds(self, claim: Stream) -> bool:
+    def _is_current(self, claim: Stream) -> bool:
         expected = self.streams[claim.pk]
         return expected.state == State.RUNNING and expected.epoch == claim.epoch
 
-    def _may_be_claimed(self, pk: int, who: int) -> bool:
+    def _is_claimable(self, pk: int, number: int) -> bool:
         expected = self.streams[pk]
         if expected.state == State.RUNNING:
-            return expected.worker is None or expected.worker in self.dead - {who}
+            return expected.worker is None or expected.worker in self.dead - {number}
         ahead = (
             other.lane == expected.lane != "" and not other.state.has_ended
             for before, other in self.streams.items()
@@ -213,10 +215,10 @@ class Engine(RuleBasedStateMachine):
 def test_no_interleaving_breaks_an_invariant(owner: User, settings: Settings) -> None:
     settings.STREAMING_MAX_STREAMS_PER_USER = 1000
 
-    class OfOneOwner(Engine):
+    class MachineOfOneOwner(LifecycleMachine):
         def __init__(self) -> None:
             super().__init__(owner)
 
     run_state_machine_as_test(
-        OfOneOwner, settings=hypothesis_settings(max_examples=25, stateful_step_count=40)
+        MachineOfOneOwner, settings=hypothesis_settings(max_examples=25, stateful_step_count=40)
     )

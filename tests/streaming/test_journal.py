@@ -1,4 +1,4 @@
-"""The journal: fenced, without holes, and never half written."""
+"""The journal: outdated writers are refused, indexes have no hole, and appends are atomic."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_a_batch_written_before_a_stop_counts_as_written(owner: User) -> None:
 def test_a_writer_that_waits_for_the_row_while_its_stream_is_claimed_is_refused(
     owner: User,
 ) -> None:
-    """The fence holds at the row, not at the moment the statement began."""
+    """The epoch is compared when the row is locked, not when the statement begins."""
     stream = start_stream(owner)
     late = build_append(stream, "late")
     other = register_worker()
@@ -191,7 +191,7 @@ def test_a_writer_that_waits_for_the_row_while_its_stream_is_claimed_is_refused(
     with transaction.atomic():
         claim_stream(stream, other)
         writer.start()
-        writer.join(0.3)  # long enough to be at the lock; if it isn't, it is refused all the same
+        writer.join(0.3)  # usually it waits for the lock by now; if not, it is refused as well
         assert not results
     writer.join(30)
     assert results == [set()]
@@ -200,7 +200,7 @@ def test_a_writer_that_waits_for_the_row_while_its_stream_is_claimed_is_refused(
 
 @on_postgresql
 def test_updates_of_a_stream_stay_in_its_page_of_the_table(owner: User) -> None:
-    """Else every commit would cost an entry in each of the table's indexes."""
+    """Otherwise every commit would add an entry to each index of the table."""
     streams = [start_stream(owner) for _ in range(60)]
     before = read_pages(streams)
     for _ in range(6):
@@ -213,7 +213,7 @@ def test_updates_of_a_stream_stay_in_its_page_of_the_table(owner: User) -> None:
 def test_an_append_uses_an_index_when_few_streams_run(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else what a commit costs would grow with the square of its streams."""
+    """Otherwise the cost of a commit would grow with the square of its number of streams."""
     Stream.objects.bulk_create(
         Stream(owner=owner, request_id=uuid4(), source=SOURCE, state=State.STOPPED, ended_at=Now())
         for _ in range(2_000)
@@ -260,8 +260,8 @@ def test_chunks_of_a_kind_that_this_version_does_not_know_are_read_and_joined_wi
 
 
 def read_after(stream: Stream, after: int) -> journal.ReadResult:
-    place = (stream.pk, after)
-    return journal.read_chunks([place])[place]
+    position = (stream.pk, after)
+    return journal.read_chunks([position])[position]
 
 
 def test_reading_is_bounded_and_continues_where_it_stopped(
@@ -322,8 +322,8 @@ def test_rows_joined_by_the_database_equal_rows_read_one_by_one(
     monkeypatch.setattr(postgresql, "ROWS_PER_GROUP", 4)
     stream = start_stream(owner)
     append_chunks(stream, *pieces)
-    [(place, head, runs)] = postgresql.read([(stream.pk, -1)])
-    assert (place, head) == ((stream.pk, -1), journal.read_heads([stream.pk])[stream.pk])
+    [(position, head, runs)] = postgresql.read([(stream.pk, -1)])
+    assert (position, head) == ((stream.pk, -1), journal.read_heads([stream.pk])[stream.pk])
     assert len(list(runs)) == reads
     for after in range(-1, len(pieces) + 1):
         _, chunks = read_after(stream, after)
@@ -347,9 +347,9 @@ def test_reading_many_cursors_equals_reading_each_alone(owner: User) -> None:
     first, second, third = start_stream(owner), start_stream(owner), start_stream(owner)
     append_chunks(first, "a", (Kind.REASONING, "b"), "c")
     append_chunks(second, *("x" * 1_000 for _ in range(250)))
-    places = [(s.pk, after) for s in (second, first, third) for after in (1, -1, 120, 2**53 - 1)]
-    assert journal.read_chunks([*places, (4711, -1)]) == {
-        (pk, after): read_after(Stream.objects.get(pk=pk), after) for pk, after in places
+    positions = [(s.pk, after) for s in (second, first, third) for after in (1, -1, 120, 2**53 - 1)]
+    assert journal.read_chunks([*positions, (4711, -1)]) == {
+        (pk, after): read_after(Stream.objects.get(pk=pk), after) for pk, after in positions
     }
 
 

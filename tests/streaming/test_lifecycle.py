@@ -1,4 +1,4 @@
-"""The arrows between a stream's states: each happens once, and exactly one of two wins."""
+"""State changes of streams: each happens once, and of two at once exactly one succeeds."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ Published = list[tuple[str, dict[str, Any]]]
 
 @pytest.fixture
 def published(monkeypatch: pytest.MonkeyPatch) -> Published:
-    """Every bell that the arrows ring."""
+    """All notifications that state changes send."""
     calls: Published = []
     monkeypatch.setattr(notifications, "notify", lambda group, body: calls.append((group, body)))
     return calls
@@ -83,14 +83,14 @@ def test_a_rolled_back_stream_sends_no_notification(owner: User, published: Publ
 def test_the_same_request_of_the_same_owner_is_one_stream(owner: User, colleague: User) -> None:
     request = uuid4()
 
-    def ask(user: User) -> Stream:
+    def enqueue_request(user: User) -> Stream:
         with transaction.atomic():
             return lifecycle.enqueue(owner=user, request_id=request, source=SOURCE, arguments={})
 
-    ask(owner)
+    enqueue_request(owner)
     with pytest.raises(IntegrityError):
-        ask(owner)
-    ask(colleague)  # somebody else may happen to use the same id
+        enqueue_request(owner)
+    enqueue_request(colleague)  # another owner may use the same id
     assert Stream.objects.count() == 2
 
 
@@ -100,12 +100,12 @@ def test_the_same_request_of_the_same_owner_is_one_stream(owner: User, colleague
 def test_a_claim_takes_the_oldest_up_to_its_limit(owner: User) -> None:
     streams = [queue_stream(owner) for _ in range(5)]
     worker = register_worker()
-    got = lifecycle.claim(worker, 3)
-    assert [s.pk for s in got] == [s.pk for s in streams[:3]]
-    assert {(s.state, s.epoch, s.worker_id, s.attempts) for s in got} == {
+    claimed = lifecycle.claim(worker, 3)
+    assert [s.pk for s in claimed] == [s.pk for s in streams[:3]]
+    assert {(s.state, s.epoch, s.worker_id, s.attempts) for s in claimed} == {
         ("running", 1, worker.pk, 0)
     }
-    assert all(s.claimed_at for s in got)
+    assert all(s.claimed_at for s in claimed)
     assert [s.pk for s in lifecycle.claim(register_worker(), 3)] == [s.pk for s in streams[3:]]
 
 
@@ -114,9 +114,11 @@ def test_two_claimers_at_once_never_get_the_same_stream(owner: User, settings: S
     for _ in range(5):
         streams = {queue_stream(owner).pk for _ in range(12)}
         claims = [partial(lifecycle.claim, register_worker(), 12) for _ in range(3)]
-        got = [[s.pk for s in claim] for claim in run_at_once(*claims) if isinstance(claim, list)]
-        taken = list(itertools.chain(*got))
-        assert len(got) == 3
+        claimed = [
+            [s.pk for s in claim] for claim in run_at_once(*claims) if isinstance(claim, list)
+        ]
+        taken = list(itertools.chain(*claimed))
+        assert len(claimed) == 3
         assert len(taken) == len(set(taken))
         assert set(taken) == streams
         assert {now_epoch for (now_epoch,) in _read_epochs(streams)} == {1}
@@ -158,7 +160,8 @@ def test_a_takeover_of_a_dead_workers_streams_counts_as_an_attempt(owner: User) 
 
 
 def test_a_slow_worker_keeps_its_streams_if_no_other_claimed_them(owner: User) -> None:
-    """The worker woke after its lease. Claiming its own streams would call the provider again."""
+    """The worker was frozen beyond its lease. A claim of its own streams would call the provider
+    again."""
     slow = register_worker()
     stream = start_stream(owner, slow)
     expire_lease(slow)
@@ -210,7 +213,7 @@ def test_a_worker_can_release_some_streams_and_keep_others(owner: User) -> None:
 
 
 @pytest.mark.parametrize(
-    ("attempts", "chunks", "tired"),
+    ("attempts", "chunks", "is_exhausted"),
     [
         (0, 0, False),
         (MAX_RESTARTS, 0, False),
@@ -219,8 +222,10 @@ def test_a_worker_can_release_some_streams_and_keep_others(owner: User) -> None:
         (MAX_TAKEOVERS + 1, 5, True),
     ],
 )
-def test_a_stream_with_text_has_fewer_attempts(attempts: int, chunks: int, tired: bool) -> None:
-    assert has_exhausted_attempts(Stream(attempts=attempts, next_index=chunks)) is tired
+def test_a_stream_with_text_has_fewer_attempts(
+    attempts: int, chunks: int, is_exhausted: bool
+) -> None:
+    assert has_exhausted_attempts(Stream(attempts=attempts, next_index=chunks)) is is_exhausted
 
 
 # Caps and shares
@@ -247,8 +252,8 @@ def test_an_owner_at_the_cap_does_not_block_the_queue(
         queue_stream(owner)
     theirs = queue_stream(colleague)
     worker = register_worker()
-    got = [s.pk for _ in range(3) for s in lifecycle.claim(worker, 5)]
-    assert theirs.pk in got
+    claimed = [s.pk for _ in range(3) for s in lifecycle.claim(worker, 5)]
+    assert theirs.pk in claimed
 
 
 def test_a_takeover_ignores_the_cap(owner: User, settings: Settings) -> None:
@@ -281,7 +286,7 @@ def test_a_poll_returns_the_workers_streams_and_whether_others_wait(owner: User)
     worker, other = register_worker(), register_worker()
     mine, theirs = start_stream(owner, worker), start_stream(owner, other)
     end_stream(start_stream(owner, worker))
-    expire_lease(worker)  # it was only slow: nobody replaced it
+    expire_lease(worker)  # it was slow, and no other worker took over
     own = {mine.pk: mine.epoch}
     assert lifecycle.read_own_streams(worker) == (own, False)
     waiting = queue_stream(owner)
@@ -300,12 +305,15 @@ def test_a_queue_note_says_how_many_streams_are_ahead(owner: User, colleague: Us
     first, second, third = queue_stream(owner), queue_stream(colleague), queue_stream(owner)
     Stream.objects.update(created_at=Now() - timedelta(seconds=5))
     lifecycle.update_queue_notes()
-    told = [reload_stream(s).note for s in (first, second, third)]
-    crowded = lifecycle.NOTE_QUEUE_FULL
-    assert told == [crowded, f"{crowded}, 1 before you", f"{crowded}, 2 before you"]
+    notes = [reload_stream(s).note for s in (first, second, third)]
+    queue_full = lifecycle.NOTE_QUEUE_FULL
+    assert notes == [queue_full, f"{queue_full}, 1 before you", f"{queue_full}, 2 before you"]
     lifecycle.stop(first.pk)
     lifecycle.update_queue_notes()
-    assert [reload_stream(s).note for s in (second, third)] == [crowded, f"{crowded}, 1 before you"]
+    assert [reload_stream(s).note for s in (second, third)] == [
+        queue_full,
+        f"{queue_full}, 1 before you",
+    ]
 
 
 def test_a_queue_note_says_what_the_stream_waits_for(
@@ -313,21 +321,21 @@ def test_a_queue_note_says_what_the_stream_waits_for(
 ) -> None:
     settings.STREAMING_MAX_STREAMS_PER_USER = 1
     first = queue_stream(owner, lane="talk")
-    behind, capped, crowded = (
+    behind, capped, last = (
         queue_stream(owner, lane="talk"),
         queue_stream(owner),
         queue_stream(colleague),
     )
     claim_stream(first, register_worker())
     lifecycle.update_queue_notes()
-    assert [reload_stream(s).note for s in (behind, capped, crowded)] == [
+    assert [reload_stream(s).note for s in (behind, capped, last)] == [
         lifecycle.NOTE_LANE_BUSY,
         "",
         "",
     ]
     Stream.objects.update(created_at=Now() - timedelta(seconds=5))
     lifecycle.update_queue_notes()
-    assert [reload_stream(s).note for s in (behind, capped, crowded)] == [
+    assert [reload_stream(s).note for s in (behind, capped, last)] == [
         lifecycle.NOTE_LANE_BUSY,
         lifecycle.NOTE_USER_LIMIT,
         lifecycle.NOTE_QUEUE_FULL,
@@ -497,7 +505,7 @@ def test_a_finalize_that_always_raises_leaves_no_stream_running(
 def test_a_database_error_in_finalize_is_no_bug_of_finalize(
     owner: User, fake_source: FakeSource
 ) -> None:
-    """The reply was complete: whoever ends it tries again, and it is complete."""
+    """The reply was complete, so the worker ends it again and it stays complete."""
     failures = [OperationalError("the server closed the connection")]
 
     def fail_once(stream: Stream) -> None:
@@ -555,7 +563,7 @@ def test_an_error_of_a_source_says_whether_its_text_is_worth_continuing(
 
 
 def end_two_days_ago(stream: Stream) -> None:
-    """Let this stream have ended two days ago."""
+    """Move the end of this stream to two days ago."""
     Stream.objects.filter(pk=stream.pk).update(ended_at=Now() - timedelta(days=2))
 
 
@@ -586,7 +594,7 @@ def test_a_running_stream_is_never_folded(owner: User) -> None:
 def test_a_stream_whose_text_the_application_lacks_keeps_its_chunks(
     owner: User, fake_source: FakeSource
 ) -> None:
-    """Its chunks are the only copy, and it delays no other stream."""
+    """The chunks are the only copy. Other streams are folded."""
 
     def broken(stream: Stream) -> None:
         raise Bug

@@ -1,4 +1,4 @@
-"""The messages between processes: what one version writes, the next and the one before read."""
+"""Messages between processes: the next and the previous version read those of this one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from streaming.hub.messages import (
 from streaming.journal import Append, Chunk, StreamHead
 from streaming.models import Kind, State
 
-UUID_OF_ANY = UUID("9b2e1f6c-0b1a-4d5e-8f90-123456789abc")
+ANY_UUID = UUID("9b2e1f6c-0b1a-4d5e-8f90-123456789abc")
 HEAD = StreamHead(7, 2, State.FAILED, "", 3, "", "timeout", "It took too long.", False)
 CHUNKS = [Chunk(0, 0, Kind.REASONING, "hm", 0), Chunk(1, 1, Kind.TEXT, "tide", 0)]
 
@@ -29,7 +29,7 @@ CHUNKS = [Chunk(0, 0, Kind.REASONING, "hm", 0), Chunk(1, 1, Kind.TEXT, "tide", 0
 def build_notification(
     *streams: tuple[int, list[Chunk]], head: StreamHead | None = None
 ) -> Notification:
-    entries = [Append(id, UUID_OF_ANY, 1, tuple(chunks)) for id, chunks in streams]
+    entries = [Append(id, ANY_UUID, 1, tuple(chunks)) for id, chunks in streams]
     return build_stream_notification(entries, head)
 
 

@@ -1,5 +1,5 @@
-"""Messages of processes of another version, which run beside this one during a deployment: those of
-the version before are understood, and those of a later one do no harm."""
+"""Messages of processes of another version, which run beside this one during a deployment. Those of
+the previous version are understood, and those of a later one do no harm."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from streaming.worker import worker as workers
 from tests.streaming.conftest import WorkerPool
 from tests.streaming.factories import SOURCE, queue_stream, reload_stream, wait_until
 from tests.streaming.fake_source import FakeSource
-from tests.streaming.test_follow import Reader
+from tests.streaming.test_follow import EventReader
 from tools.waiting import until_async
 
 FOLDER = Path(__file__).resolve().parents[1] / "upgrades" / "messages"
@@ -57,14 +57,14 @@ class Recording:
 
 @pytest.fixture(params=VERSIONS)
 def recording(request: pytest.FixtureRequest) -> Recording:
-    """With its messages opened, as by a process that ran beside the older ones."""
+    """The recording, with its messages decrypted as by a process that ran beside the older ones."""
     record = json.loads((FOLDER / f"{request.param}.json").read_text())
     sealed = [(one["channel"], base64.b64decode(one["data"])) for one in record["messages"]]
     with override_settings(SECRET_KEY=record["secret"]), pytest.MonkeyPatch.context() as clock:
         clock.setattr(time, "time_ns", lambda: record["recorded_ns"])
         layer = SealedLayer()
         messages = [message for _, data in sealed if (message := layer.deserialize(data))]
-    assert len(messages) == len(sealed), "some did not open"
+    assert len(messages) == len(sealed), "some were rejected"
     return Recording(record["secret"], sealed, record["streams"], messages)
 
 
@@ -79,8 +79,8 @@ def test_messages_of_an_older_version_open_and_come_through_the_same_channels(
     hash_group_name.cache_clear()
 
 
-def spell(chunks: list[list[Any]]) -> StreamText:
-    """The text of recorded chunks."""
+def join_chunks(chunks: list[list[Any]]) -> StreamText:
+    """Return the text of recorded chunks."""
     content, reasoning = (
         "".join(delta for _, kind, delta, _ in chunks if kind == wanted)
         for wanted in (TEXT, REASONING)
@@ -96,7 +96,7 @@ def create_stream(owner: User, id: int, state: State = State.RUNNING, **fields: 
     )
 
 
-async def send(group: str, *bodies: object) -> None:
+async def send_messages(group: str, *bodies: object) -> None:
     layer: Any = get_channel_layer()
     for body in bodies:
         await layer.group_send(group, {"type": "bell", "group": group, "body": body})
@@ -111,19 +111,19 @@ async def wait_until_joined(hub: Hub, group: str) -> None:
 async def test_followers_get_every_index_from_messages_of_an_older_version(
     owner: User, hub: Hub, recording: Recording
 ) -> None:
-    """The journal stays empty here, so the text comes from nowhere else."""
+    """The journal stays empty, so the text can only come from the messages."""
     readers = {}
     async with asyncio.TaskGroup() as reading:
         for recorded in recording.streams.values():
             stream = await run_in_db(create_stream, owner, recorded["id"])
-            reader = readers[recorded["id"]] = Reader()
+            reader = readers[recorded["id"]] = EventReader()
             reading.create_task(reader.read(stream))
         await wait_until(lambda: all(reader.events for reader in readers.values()))
         await wait_until_joined(hub, STREAMS_GROUP)
-        await send(STREAMS_GROUP, *(m["body"] for m in recording.sent_to(STREAMS_GROUP)))
+        await send_messages(STREAMS_GROUP, *(m["body"] for m in recording.sent_to(STREAMS_GROUP)))
     for recorded in recording.streams.values():
         reader = readers[recorded["id"]]
-        assert reader.holds(spell(recorded["chunks"]))
+        assert reader.has_text(join_chunks(recorded["chunks"]))
         assert reader.end is not None
         assert (reader.end.state, reader.end.next_index) == (
             recorded["state"],
@@ -148,7 +148,7 @@ async def test_a_worker_claims_a_stream_that_an_older_version_announces(
     await worker_pool.start()
     await wait_until_joined(hub, WORKERS_GROUP)
     await run_in_db(create_stream, owner, 1, State.QUEUED)
-    await send(WORKERS_GROUP, message["body"])
+    await send_messages(WORKERS_GROUP, message["body"])
     await wait_until(lambda: script.calls)
 
 
@@ -169,17 +169,17 @@ async def test_a_worker_ends_a_run_that_an_older_version_has_stopped(
     stream = await run_in_db(queue_stream, owner)
     await wait_until(lambda: script.calls)
     await run_in_db(stop_as_an_older_process_does, stream)
-    await send(WORKERS_GROUP, message["body"] | {"stream_id": stream.pk})
+    await send_messages(WORKERS_GROUP, message["body"] | {"stream_id": stream.pk})
     await wait_until(lambda: script.closed)
 
 
 def stop_as_an_older_process_does(stream: Stream) -> None:
-    """By its row alone."""
+    """Change the row, and send no notification."""
     stopped = Stream.objects.filter(pk=stream.pk, state=State.RUNNING)
     assert stopped.update(state=State.STOPPED, ended_at=Now()) == 1
 
 
-LATER: list[object] = [
+LATER_MESSAGES: list[object] = [
     {},
     {"version": 99},
     {"version": 99, "chunks": {"of": "another shape"}, "head": {"and": "this"}},
@@ -201,15 +201,15 @@ async def test_after_messages_of_a_later_version_a_follower_gets_the_next_one(
 ) -> None:
     recorded = recording.streams["queued"]
     stream = await run_in_db(create_stream, owner, recorded["id"])
-    reader, layer = Reader(), get_channel_layer()
+    reader, layer = EventReader(), get_channel_layer()
     async with asyncio.TaskGroup() as reading:
         reading.create_task(reader.read(stream))
         await wait_until_joined(hub, STREAMS_GROUP)
-        await send(STREAMS_GROUP, *LATER)
+        await send_messages(STREAMS_GROUP, *LATER_MESSAGES)
         for envelope in ({"type": "later"}, {"group": STREAMS_GROUP, "type": "later"}):
             await layer.group_send(STREAMS_GROUP, envelope)  # type: ignore[union-attr]
-        await send(STREAMS_GROUP, *(m["body"] for m in recording.sent_to(STREAMS_GROUP)))
-    assert reader.holds(spell(recorded["chunks"]))
+        await send_messages(STREAMS_GROUP, *(m["body"] for m in recording.sent_to(STREAMS_GROUP)))
+    assert reader.has_text(join_chunks(recorded["chunks"]))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -224,7 +224,7 @@ async def test_a_worker_continues_after_messages_of_a_later_version(
     await worker_pool.start()
     await wait_until_joined(hub, WORKERS_GROUP)
     for body in ({"type": "stream.paused", "version": 99}, {"type": "stream.ended"}, {"type": 7}):
-        await send(WORKERS_GROUP, body)
+        await send_messages(WORKERS_GROUP, body)
     script = fake_source.script()
     script.finish()
     stream = await run_in_db(queue_stream, owner)
@@ -243,7 +243,7 @@ async def test_sockets_are_notified_of_changes_and_sessions_by_an_older_version(
     group = user_group(1)
     with hub.listen(group, received.append):
         await wait_until_joined(hub, group)
-        await send(group, *(m["body"] for m in recording.sent_to(group)))
+        await send_messages(group, *(m["body"] for m in recording.sent_to(group)))
         await wait_until(lambda: len(received) == len(recording.sent_to(group)))
     assert {"sessions": True} in received
     assert max(body.get("revision", 0) for body in received) == 9
@@ -254,15 +254,15 @@ async def test_sockets_are_notified_of_changes_and_sessions_by_an_older_version(
 async def test_messages_that_need_a_later_reader_are_dropped_without_an_error(
     owner: User, hub: Hub, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An error would cost a pause for each of them, and they come as often as text does."""
+    """An error would cost a pause for each message, and they are as frequent as chunks."""
     stream = await run_in_db(create_stream, owner, 7)
-    reader = Reader()
+    reader = EventReader()
     async with asyncio.TaskGroup() as reading:
         reading.create_task(reader.read(stream))
         await wait_until_joined(hub, STREAMS_GROUP)
         for body in ({}, {"version": 99, "chunks": {"of": "another shape"}, "head": {}}):
-            await send(STREAMS_GROUP, *[body] * 50)
-        await send(STREAMS_GROUP, build_later_message(7, state="completed"))
+            await send_messages(STREAMS_GROUP, *[body] * 50)
+        await send_messages(STREAMS_GROUP, build_later_message(7, state="completed"))
     assert (reader.text, reader.indexes) == ("ac", [0, 1])
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
@@ -317,8 +317,10 @@ async def test_a_chunk_of_a_later_kind_is_passed_on_from_a_notification(
     frames = asyncio.create_task(collect_frames(stream))
     await wait_until_joined(hub, STREAMS_GROUP)
     rows = [(7, *chunk) for chunk in LATER_CHUNKS]
-    await send(STREAMS_GROUP, {"chunks": [list(column) for column in zip(*rows, strict=True)]})
-    await send(STREAMS_GROUP, {"head": [7, 1, "completed", "", 3, "stop", "", "", False]})
+    await send_messages(
+        STREAMS_GROUP, {"chunks": [list(column) for column in zip(*rows, strict=True)]}
+    )
+    await send_messages(STREAMS_GROUP, {"head": [7, 1, "completed", "", 3, "stop", "", "", False]})
     assert_passed_on(await frames)
 
 
@@ -337,7 +339,7 @@ async def test_a_chunk_of_a_later_kind_is_passed_on_from_the_journal(owner: User
 
 
 def write_later_chunks(stream: Stream) -> None:
-    """As a worker of a later version does, which then ends the stream."""
+    """Write chunks and end the stream, as a worker of a later version does."""
     insert = (
         'INSERT INTO streaming_streamchunk (stream_id, "index", kind, delta, "offset") '
         "VALUES (%s, %s, %s, %s, %s)"

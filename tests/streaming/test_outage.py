@@ -1,4 +1,4 @@
-"""Outages of the database: told from other faults, and said once."""
+"""Outages of the database are distinguished from other errors, and logged once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from streaming.outage import OutageMonitor, _probe_database, is_outage_error
 from tools.services import free_port
 from tools.waiting import until
 
-REFUSED = psycopg.OperationalError("connection refused")
+CONNECTION_REFUSED = psycopg.OperationalError("connection refused")
 
 
 def wrap_as_django(error: Exception) -> Exception:
@@ -51,7 +51,7 @@ def build_locked_error(code: int) -> sqlite3.OperationalError:
 @pytest.mark.parametrize(
     "error",
     [
-        REFUSED,
+        CONNECTION_REFUSED,
         PoolTimeout("couldn't get a connection after 2.00 sec"),
         psycopg.InterfaceError("the connection is closed"),
         errors.AdminShutdown("terminating connection due to administrator command"),
@@ -61,9 +61,7 @@ def build_locked_error(code: int) -> sqlite3.OperationalError:
         errors.ConnectionFailure("the connection broke"),
         errors.IdleInTransactionSessionTimeout("terminating connection"),
         build_locked_error(sqlite3.SQLITE_BUSY),
-        build_locked_error(
-            sqlite3.SQLITE_BUSY | 2 << 8
-        ),  # one of its kinds: while the other one recovers
+        build_locked_error(sqlite3.SQLITE_BUSY | 2 << 8),  # SQLITE_BUSY_SNAPSHOT
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -92,7 +90,7 @@ def test_a_refused_query_does_not_count_as_an_outage(error: Exception) -> None:
 
 
 def test_an_error_caused_by_an_outage_counts_and_an_unrelated_one_does_not() -> None:
-    def during(error: Exception, raised: Exception) -> Exception:
+    def raise_during(error: Exception, raised: Exception) -> Exception:
         try:
             try:
                 raise error
@@ -101,25 +99,27 @@ def test_an_error_caused_by_an_outage_counts_and_an_unrelated_one_does_not() -> 
         except Exception as seen:
             return seen
 
-    gone = wrap_as_django(REFUSED)
-    assert is_outage_error(during(during(gone, UpdateError()), SessionInterrupted()))
+    outage_error = wrap_as_django(CONNECTION_REFUSED)
+    assert is_outage_error(
+        raise_during(raise_during(outage_error, UpdateError()), SessionInterrupted())
+    )
     assert not is_outage_error(SessionInterrupted())
-    assert not is_outage_error(during(gone, KeyError("a fault of our own")))
+    assert not is_outage_error(raise_during(outage_error, KeyError("a fault of our own")))
     assert not is_outage_error(OperationalError("without a cause"))
     for other in (DataError, IntegrityError, ProgrammingError):
         assert not is_outage_error(other())
 
 
-class FlakyDatabase:
-    """A database that is away until it is told otherwise."""
+class FakeDatabase:
+    """A database that is unavailable until a test sets `is_available`."""
 
     def __init__(self) -> None:
-        self.is_there = False
-        self.asked = 0
+        self.is_available = False
+        self.query_count = 0
 
-    def ask(self) -> None:
-        self.asked += 1
-        if not self.is_there:
+    def query(self) -> None:
+        self.query_count += 1
+        if not self.is_available:
             raise psycopg.OperationalError("connection failed:\n\tconnection refused")
 
 
@@ -130,15 +130,15 @@ def read_warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_an_outage_is_logged_when_it_begins_and_when_it_ends(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    server = FlakyDatabase()
-    outage = OutageMonitor(server.ask)
+    server = FakeDatabase()
+    outage = OutageMonitor(server.query)
     errors = [wrap_as_django(psycopg.OperationalError(f"fault {n}")) for n in range(8)]
     threads = [threading.Thread(target=outage.is_outage, args=[error]) for error in errors * 5]
     for thread in threads:
         thread.start()
     until(lambda: outage.is_database_away)
     assert outage.check_now(errors[0])
-    server.is_there = True
+    server.is_available = True
     until(lambda: not outage.is_database_away)
     began, over = read_warnings(caplog)
     assert began == (
@@ -149,21 +149,21 @@ def test_an_outage_is_logged_when_it_begins_and_when_it_ends(
 
 
 def test_a_single_lost_connection_is_no_outage(caplog: pytest.LogCaptureFixture) -> None:
-    server = FlakyDatabase()
-    server.is_there = True
-    outage = OutageMonitor(server.ask)
+    server = FakeDatabase()
+    server.is_available = True
+    outage = OutageMonitor(server.query)
     assert outage.is_outage(wrap_as_django(errors.AdminShutdown("terminating connection")))
-    assert not outage.check_now(wrap_as_django(REFUSED))
-    assert server.asked in (1, 2)
+    assert not outage.check_now(wrap_as_django(CONNECTION_REFUSED))
+    assert server.query_count in (1, 2)
     assert read_warnings(caplog) == []
 
 
 def test_other_errors_are_left_to_the_caller() -> None:
-    server = FlakyDatabase()
-    outage = OutageMonitor(server.ask)
+    server = FakeDatabase()
+    outage = OutageMonitor(server.query)
     assert not outage.is_outage(wrap_as_django(errors.DeadlockDetected("deadlock detected")))
     assert not outage.is_outage(asyncio.CancelledError())
-    assert not server.asked
+    assert not server.query_count
 
 
 @pytest.mark.django_db(transaction=True)

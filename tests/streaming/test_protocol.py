@@ -1,5 +1,5 @@
-"""The wire: what a client may say is understood or refused with a sentence, never anything
-else; what the server says is what docs/protocol.md promises."""
+"""The frames of the protocol: those of a client are either parsed or refused with a message, and
+those of the server are as docs/protocol.md says."""
 
 from __future__ import annotations
 
@@ -95,11 +95,11 @@ def test_a_frame_that_is_no_command_is_refused(text: str | None, code: str) -> N
 
 
 NO_UUIDS = [None, 7, True, "", [NAME], {"id": NAME}, NAME[:-1], f"{NAME}0", f"{{{NAME}}}"]
-NO_UUID_AT_ALL = ["x" * 36, NAME.replace("-", ""), "\ud800" * 36, "٣" * 36, f"urn:uuid:{NAME}"]
+OTHER_STRINGS = ["x" * 36, NAME.replace("-", ""), "\ud800" * 36, "٣" * 36, f"urn:uuid:{NAME}"]
 
 
 @pytest.mark.parametrize("kind", ["follow", "unfollow", "stop"])
-@pytest.mark.parametrize("stream", [*NO_UUIDS, *NO_UUID_AT_ALL])
+@pytest.mark.parametrize("stream", [*NO_UUIDS, *OTHER_STRINGS])
 def test_an_invalid_uuid_is_refused(kind: str, stream: Any) -> None:
     with pytest.raises(FrameRejected) as refused:
         parse_command(json.dumps({"type": kind, "stream": stream}))

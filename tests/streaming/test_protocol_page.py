@@ -1,4 +1,4 @@
-"""docs/protocol.md: its frames are those of the wire, and its client keeps the page's rules."""
+"""The frames in docs/protocol.md are those of the protocol, and its client follows the rules."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from streaming.follow import Ended, Snapshot, StateChanged
 from streaming.journal import Chunk
 from streaming.models import Kind, State
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "protocol.md").read_text()
+PROTOCOL_PAGE = (Path(__file__).resolve().parents[2] / "docs" / "protocol.md").read_text()
 NAME = "9b2e…"  # of a stream, on the page
-Read = Callable[[str, str, str, str], Awaitable[str]]
+ReadStream = Callable[[str, str, str, str], Awaitable[str]]
 
 
 def reject_command() -> FrameRejected:
@@ -45,30 +45,30 @@ def test_the_page_shows_every_frame_of_the_server() -> None:
         json.dumps(refused),
         protocol.encode_bye(500),
     ]
-    shown = "".join(re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)).splitlines()
+    shown = "".join(re.findall(r"```json\n(.*?)```", PROTOCOL_PAGE, re.DOTALL)).splitlines()
     assert [json.loads(line) for line in shown] == [json.loads(frame) for frame in frames]
 
 
 def test_the_page_shows_every_command_of_a_client() -> None:
-    rows = re.findall(r"^\| `(\{.*?\})` \|", PAGE, re.MULTILINE)
+    rows = re.findall(r"^\| `(\{.*?\})` \|", PROTOCOL_PAGE, re.MULTILINE)
     stream = str(uuid4())
     commands = [type(parse_command(row.replace(NAME, stream))).__name__ for row in rows]
     assert commands == ["Hello", "Follow", "Unfollow", "Stop", "Ping", "Pong"]
 
 
 @pytest.fixture(scope="module")
-def read() -> Read:
-    """The client of the page."""
-    code = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)
+def read_stream() -> ReadStream:
+    """The client in docs/protocol.md."""
+    code = re.search(r"```python\n(.*?)```", PROTOCOL_PAGE, re.DOTALL)
     assert code
     names: dict[str, Any] = {"__name__": "client"}
     exec(compile(code.group(1), "protocol.md", "exec"), names)
-    found: Read = names["read"]
-    return found
+    client: ReadStream = names["read"]
+    return client
 
 
 def encode_chunks(*indexes: int) -> Iterator[str]:
-    """Of a stream whose text is its indexes."""
+    """Encode chunks of a stream whose text is its indexes."""
     for index in indexes:
         yield protocol.encode_event(NAME, Chunk(index, index, Kind.TEXT, str(index), index))
 
@@ -79,13 +79,13 @@ def encode_end(next_index: int) -> str:
 
 @asynccontextmanager
 async def run_server(*sockets: Sequence[list[str] | int]) -> AsyncIterator[tuple[str, list[int]]]:
-    """One that says, in each socket in turn, something for each `follow`; an int closes it. Its
-    address, and the cursors that were sent."""
-    left = iter(sockets)
+    """Run a server that answers each `follow` of each socket in turn with these frames. An int
+    closes the socket with this code. Yields the address, and the cursors that the client sent."""
+    scripts = iter(sockets)
     cursors: list[int] = []
 
     async def serve_one(socket: ServerConnection) -> None:
-        for frames in next(left):
+        for frames in next(scripts):
             if isinstance(frames, int):
                 await socket.close(frames)
                 return
@@ -98,7 +98,7 @@ async def run_server(*sockets: Sequence[list[str] | int]) -> AsyncIterator[tuple
         yield f"ws://127.0.0.1:{next(iter(serving.sockets)).getsockname()[1]}", cursors
 
 
-async def test_the_client_reconnects_and_leaves_no_hole(read: Read) -> None:
+async def test_the_client_reconnects_and_leaves_no_hole(read_stream: ReadStream) -> None:
     before: list[list[str] | int] = [[protocol.encode_hello(1), *encode_chunks(0, 1)], 1001]
     after = [
         [*encode_chunks(1, 2, 4)],
@@ -106,23 +106,23 @@ async def test_the_client_reconnects_and_leaves_no_hole(read: Read) -> None:
         [*encode_chunks(4), encode_end(5)],
     ]
     async with run_server(before, after) as (url, cursors):
-        assert await read(url, "", url, NAME) == "01234"
+        assert await read_stream(url, "", url, NAME) == "01234"
     assert cursors == [-1, 1, 2, 3]
 
 
-async def test_the_client_replaces_its_text_by_a_snapshot(read: Read) -> None:
+async def test_the_client_replaces_its_text_by_a_snapshot(read_stream: ReadStream) -> None:
     snapshot = protocol.encode_event(NAME, Snapshot(7, "all", "", ()))
     async with run_server([[*encode_chunks(0), snapshot, encode_end(8)]]) as (url, _):
-        assert await read(url, "", url, NAME) == "all"
+        assert await read_stream(url, "", url, NAME) == "all"
 
 
-async def test_the_client_does_not_reconnect_when_that_is_useless(read: Read) -> None:
+async def test_the_client_does_not_reconnect_when_that_is_useless(read_stream: ReadStream) -> None:
     async with run_server([4401]) as (url, _):
         with pytest.raises(ConnectionClosed):
-            await read(url, "", url, NAME)
+            await read_stream(url, "", url, NAME)
     refused = protocol.encode_error(
         FrameRejected("not_found", "There is no such stream.", UUID(int=0))
     )
     async with run_server([[refused]]) as (url, _):
         with pytest.raises(LookupError, match="There is no such stream"):
-            await read(url, "", url, NAME)
+            await read_stream(url, "", url, NAME)

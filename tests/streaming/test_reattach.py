@@ -1,4 +1,5 @@
-"""The provider's own copy: gone on from without a seam, a second bill or a lost character."""
+"""Replies that the provider stores continue without a seam, a second request or a lost
+character."""
 
 from __future__ import annotations
 
@@ -42,16 +43,16 @@ COMPLETE = Behaviour.of(*WORDS).text
 
 @pytest.fixture
 def background(provider: Fake, fake_source: FakeSource) -> Fake:
-    """The provider of all streams in this file. It answers in the background."""
+    """The provider of all streams in this file. It stores the replies."""
     provider.reset()
-    kelp = get_adapter("openai", base_url=provider.openai)
+    adapter = get_adapter("openai", base_url=provider.openai)
 
     def prepare(stream: Stream, text: StreamText) -> ReplySource:
         turns: tuple[Turn, ...] = (Turn("user", "Kelp?"),)
         if text.content:
             turns += (Turn("assistant", text.content), Turn("user", CONTINUE_PROMPT))
         request = Request("gpt-6.2-astra", turns, background=True)
-        return ReplySource(kelp, request, Secret("sk-kept-0123456789"))
+        return ReplySource(adapter, request, Secret("sk-kept-0123456789"))
 
     handler = StreamHandler(prepare=prepare, load_text=lambda stream: StreamText())
     sources.register(SOURCE, handler)
@@ -59,7 +60,7 @@ def background(provider: Fake, fake_source: FakeSource) -> Fake:
 
 
 def count_generations(background: Fake) -> int:
-    return [asked.wire for asked in background.requests()].count("openai.responses")
+    return [request.wire for request in background.requests()].count("openai.responses")
 
 
 def is_completed(row: Stream) -> bool:
@@ -67,16 +68,16 @@ def is_completed(row: Stream) -> bool:
 
 
 async def wait_until_held(background: Fake, stream: Stream, sent: int) -> None:
-    """Wait until the fake waits, and everything before that is written, the place too."""
+    """Wait until the provider waits, and the text before is written with its position."""
     await asyncio.to_thread(background.wait_for, "held")
     # A delta that ends in half a character waits for the next one.
     written = Behaviour.of(*WORDS[: 0 if sent == 1 else sent]).text
 
-    async def so() -> bool:
-        placed = bool((await run_in_db(reload_stream, stream)).upstream_id)
-        return placed and join_deltas(await run_in_db(read_rows, stream)) == written
+    async def is_written() -> bool:
+        has_upstream_id = bool((await run_in_db(reload_stream, stream)).upstream_id)
+        return has_upstream_id and join_deltas(await run_in_db(read_rows, stream)) == written
 
-    await until_async(so, within=10, what=f"{written!r} is written")
+    await until_async(is_written, within=10, what=f"{written!r} is written")
 
 
 @pytest.mark.parametrize("sent", range(len(WORDS) + 1))
@@ -111,22 +112,22 @@ async def test_a_draining_worker_releases_the_stored_reply_without_cancelling_it
     background.release()
     await wait_for_row(stream, is_completed, within=20)
     assert join_deltas(await run_in_db(read_rows, stream)) == COMPLETE
-    assert [asked.wire for asked in background.requests()] == [
+    assert [request.wire for request in background.requests()] == [
         "openai.responses",
         "openai.responses.attached",
     ]
 
 
-@pytest.mark.parametrize("place", [0, 1, 4, len(WORDS)])
+@pytest.mark.parametrize("cut_after", [0, 1, 4, len(WORDS)])
 async def test_the_same_worker_reconnects_a_broken_connection(
     background: Fake,
     owner: User,
     worker_pool: WorkerPool,
-    place: int,
+    cut_after: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(reattach, "REATTACH_DELAY_SECONDS", 0.01)
-    background.script(Behaviour.of(*WORDS, cut_after=place))
+    background.script(Behaviour.of(*WORDS, cut_after=cut_after))
     await worker_pool.start()
     stream = await run_in_db(queue_stream, owner)
     row = await wait_for_row(stream, is_completed, within=20)
@@ -143,10 +144,10 @@ async def test_reasoning_is_continued_as_well(
     stream = await run_in_db(queue_stream, owner)
     await asyncio.to_thread(background.wait_for, "held")
 
-    async def thought() -> bool:
+    async def has_reasoning() -> bool:
         return join_deltas(await run_in_db(read_rows, stream), Kind.REASONING) == "Hm, "
 
-    await until_async(thought, within=10, what="the first thought is written")
+    await until_async(has_reasoning, within=10, what="the first thought is written")
     await run_in_db(abandon_stream, stream)
     await worker_pool.start()
     await asyncio.to_thread(background.wait, lambda seen: len(seen) == 2)
@@ -200,7 +201,7 @@ async def test_a_failed_stored_reply_is_requested_again_while_nothing_is_written
     stream = await run_in_db(queue_stream, owner)
     await wait_for_row(stream, is_completed, within=20)
     assert join_deltas(await run_in_db(read_rows, stream)) == "Kelp."
-    assert [asked.wire for asked in background.requests()] == ["openai.responses"] * 2
+    assert [request.wire for request in background.requests()] == ["openai.responses"] * 2
 
 
 # Checkpoints

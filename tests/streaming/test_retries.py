@@ -1,4 +1,4 @@
-"""Asking again: how often, how long, what people are told, and that they can stop it."""
+"""Retries of a request: their number, delays and notes, and that a stop ends them."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from tests.streaming.factories import (
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
 from tools.waiting import until_async
 
-PASSING = [errors.RateLimited, errors.Overloaded, errors.ConnectionFailed, errors.TimedOut]
-FINAL = [
+TEMPORARY_ERRORS = [errors.RateLimited, errors.Overloaded, errors.ConnectionFailed, errors.TimedOut]
+PERMANENT_ERRORS = [
     errors.InvalidKey,
     errors.NoPermission,
     errors.NoCredit,
@@ -49,12 +49,12 @@ FINAL = [
 # The rules, without a worker
 
 
-@pytest.mark.parametrize("kind", PASSING)
+@pytest.mark.parametrize("kind", TEMPORARY_ERRORS)
 def test_a_temporary_error_is_tried_three_times_in_all(kind: type[ProviderError]) -> None:
     assert [retries.choose_retry_delay(kind(), tries) for tries in (1, 2, 3)] == [2.0, 4.0, None]
 
 
-@pytest.mark.parametrize("kind", FINAL)
+@pytest.mark.parametrize("kind", PERMANENT_ERRORS)
 def test_a_permanent_error_is_not_retried(kind: type[ProviderError]) -> None:
     assert retries.choose_retry_delay(kind(), 1) is None
 
@@ -91,7 +91,7 @@ def test_the_note_says_what_is_being_done() -> None:
     )
 
 
-ASKED = Request("m", (Turn("user", "q"),), max_tokens=5, temperature=0.2, reasoning_effort="low")
+REQUEST = Request("m", (Turn("user", "q"),), max_tokens=5, temperature=0.2, reasoning_effort="low")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ ASKED = Request("m", (Turn("user", "q"),), max_tokens=5, temperature=0.2, reason
     ],
 )
 def test_a_refused_parameter_is_found_by_any_of_its_names(param: str, parameter: str) -> None:
-    assert retries.find_unsupported_parameter(errors.BadRequest(param=param), ASKED) == parameter
+    assert retries.find_unsupported_parameter(errors.BadRequest(param=param), REQUEST) == parameter
 
 
 @pytest.mark.parametrize(
@@ -130,13 +130,18 @@ def test_a_refused_parameter_is_found_by_any_of_its_names(param: str, parameter:
 def test_a_refused_parameter_may_be_named_in_the_message_alone(
     message: str, parameter: str
 ) -> None:
-    assert retries.find_unsupported_parameter(errors.BadRequest(detail=message), ASKED) == parameter
+    assert (
+        retries.find_unsupported_parameter(errors.BadRequest(detail=message), REQUEST) == parameter
+    )
 
 
 def test_a_parameter_that_was_not_sent_is_not_dropped() -> None:
-    bare = Request("m", ASKED.turns)
-    assert retries.find_unsupported_parameter(errors.BadRequest(param="temperature"), bare) == ""
-    assert retries.find_unsupported_parameter(errors.Overloaded(), ASKED) == ""
+    bare_request = Request("m", REQUEST.turns)
+    assert (
+        retries.find_unsupported_parameter(errors.BadRequest(param="temperature"), bare_request)
+        == ""
+    )
+    assert retries.find_unsupported_parameter(errors.Overloaded(), REQUEST) == ""
 
 
 @pytest.mark.parametrize(
@@ -157,14 +162,14 @@ def test_only_a_refusal_of_the_parameter_itself_is_permanent(message: str, for_g
 
 # With a worker
 
-Act = ProviderError | str
+UpstreamStep = ProviderError | str
 
 
 class Upstream:
-    """A provider that answers its requests one after the other as it was told."""
+    """A provider whose answers are given: texts and errors, one after the other."""
 
-    def __init__(self, *acts: Act) -> None:
-        self.acts = list(acts)
+    def __init__(self, *steps: UpstreamStep) -> None:
+        self.steps = list(steps)
         self.requests: list[Request] = []
         self.refused: list[str] = []
         self.adapter: Adapter = self
@@ -174,9 +179,9 @@ class Upstream:
         sources.register(SOURCE, handler)
 
     def prepare(self, stream: Stream, text: StreamText) -> ReplySource:
-        return ReplySource(self.adapter, ASKED, Secret("key-1234"), self.remember)
+        return ReplySource(self.adapter, REQUEST, Secret("key-1234"), self.record_refusal)
 
-    async def remember(self, parameter: str) -> None:
+    async def record_refusal(self, parameter: str) -> None:
         self.refused.append(parameter)
 
     def finalize(self, stream: Stream) -> None:
@@ -187,11 +192,11 @@ class Upstream:
 
     async def stream(self, request: Request, key: Secret) -> AsyncGenerator[ReplyEvent, None]:
         self.requests.append(request)
-        act = self.acts.pop(0)
-        if isinstance(act, ProviderError):
-            raise act
-        yield Delta(act)
-        after = self.acts.pop(0) if self.acts else ""
+        step = self.steps.pop(0)
+        if isinstance(step, ProviderError):
+            raise step
+        yield Delta(step)
+        after = self.steps.pop(0) if self.steps else ""
         if isinstance(after, ProviderError):
             raise after
         yield Finish("stop")
@@ -231,7 +236,7 @@ async def test_a_third_failure_ends_the_stream_with_its_details(
 
 
 @db
-@pytest.mark.parametrize("kind", FINAL)
+@pytest.mark.parametrize("kind", PERMANENT_ERRORS)
 async def test_a_permanent_error_costs_one_request(
     owner: User, worker_pool: WorkerPool, kind: type[ProviderError]
 ) -> None:
@@ -285,7 +290,7 @@ async def test_followers_see_the_retry_and_a_stop_ends_it_at_once(
     async def has_note() -> bool:
         return message in notes
 
-    await until_async(has_note, within=20, what="the follower is told")
+    await until_async(has_note, within=20, what="the follower gets the note")
     assert (await run_in_db(reload_stream, stream)).note == message
     assert await run_in_db(lifecycle.stop, stream.pk)
     await asyncio.wait_for(reading, 20)
@@ -297,8 +302,8 @@ async def test_followers_see_the_retry_and_a_stop_ends_it_at_once(
 async def test_an_unsupported_parameter_is_dropped_and_remembered(
     owner: User, worker_pool: WorkerPool
 ) -> None:
-    never = errors.BadRequest(param="temperature", detail="'temperature' is not supported")
-    upstream = Upstream(never, "tide")
+    refusal = errors.BadRequest(param="temperature", detail="'temperature' is not supported")
+    upstream = Upstream(refusal, "tide")
     await worker_pool.start()
     row = await wait_for_end(await run_in_db(queue_stream, owner), within=30)
     assert (row.state, row.note) == ("completed", "")

@@ -1,4 +1,4 @@
-"""One stream of a source that is no call of a provider: what its events do, and how it ends."""
+"""A stream whose source does not call a provider: the effects of its events, and its ending."""
 
 from __future__ import annotations
 
@@ -33,13 +33,14 @@ Step = SourceEvent | Exception | asyncio.Event
 
 
 class LogFile:
-    """Reads lines, whose number is the checkpoint. It waits and fails where the test says so."""
+    """A source of lines, whose number is the checkpoint. It waits and fails at the steps of a
+    test."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[StreamText, str]] = []
         self.cancelled: list[str] = []
         self.closed = 0
-        self.steps: Callable[[int], list[Step]] = _read_from
+        self.steps: Callable[[int], list[Step]] = _read_lines_from
         self.on_cancel: Exception | None = None
 
     def register(self) -> None:
@@ -69,7 +70,7 @@ class LogFile:
             raise self.on_cancel
 
 
-def _read_from(number: int) -> list[Step]:
+def _read_lines_from(number: int) -> list[Step]:
     lines = enumerate(LINES[number:], start=number + 1)
     return [*(Delta(line, checkpoint=str(at)) for at, line in lines), Finish()]
 
@@ -95,12 +96,12 @@ async def test_a_source_is_read_to_its_end(
 async def test_the_next_worker_continues_from_the_checkpoint_without_a_seam(
     owner: User, worker_pool: WorkerPool, log: LogFile
 ) -> None:
-    held = asyncio.Event()
-    log.steps = lambda number: [*_read_from(number)[:3], held]
+    blocked = asyncio.Event()
+    log.steps = lambda number: [*_read_lines_from(number)[:3], blocked]
     await worker_pool.start()
     stream = await run_in_db(queue_stream, owner)
     await wait_for_row(stream, lambda row: row.checkpoint == "3")
-    log.steps = _read_from
+    log.steps = _read_lines_from
     await run_in_db(abandon_stream, stream)
     await worker_pool.start()
     row = await wait_for_end(stream)
@@ -114,8 +115,8 @@ async def test_the_next_worker_continues_from_the_checkpoint_without_a_seam(
 async def test_text_without_a_checkpoint_invalidates_the_one_before(
     owner: User, worker_pool: WorkerPool, log: LogFile
 ) -> None:
-    held = asyncio.Event()
-    log.steps = lambda number: [Delta("a", checkpoint="1"), Delta("b"), held]
+    blocked = asyncio.Event()
+    log.steps = lambda number: [Delta("a", checkpoint="1"), Delta("b"), blocked]
     await worker_pool.start()
     stream = await run_in_db(queue_stream, owner)
     row = await wait_for_row(stream, lambda row: row.length == 2)
@@ -125,8 +126,8 @@ async def test_text_without_a_checkpoint_invalidates_the_one_before(
 async def test_a_checkpoint_before_any_text_is_saved_at_once(
     owner: User, worker_pool: WorkerPool, log: LogFile
 ) -> None:
-    held = asyncio.Event()
-    log.steps = lambda number: [Delta("", checkpoint="0 of 6"), held]
+    blocked = asyncio.Event()
+    log.steps = lambda number: [Delta("", checkpoint="0 of 6"), blocked]
     await worker_pool.start()
     stream = await run_in_db(queue_stream, owner)
     row = await wait_for_row(stream, lambda row: row.checkpoint == "0 of 6")
@@ -192,12 +193,12 @@ async def test_a_source_without_a_finish_is_interrupted(
 
 
 @pytest.mark.parametrize("failure", [None, SourceError("gone", "It is gone."), OSError("gone")])
-async def test_a_stop_cancels_what_would_go_on_without_the_worker(
+async def test_a_stop_cancels_work_that_would_continue_without_the_worker(
     owner: User, worker_pool: WorkerPool, log: LogFile, failure: Exception | None
 ) -> None:
-    held = asyncio.Event()
+    blocked = asyncio.Event()
     log.on_cancel = failure
-    log.steps = lambda number: [*_read_from(number)[:2], held]
+    log.steps = lambda number: [*_read_lines_from(number)[:2], blocked]
     await worker_pool.start()
     stream = await run_in_db(queue_stream, owner)
     await wait_for_row(stream, lambda row: row.checkpoint == "2")
@@ -233,8 +234,8 @@ async def test_a_source_needs_no_cancel_and_its_handler_no_finalize(
 async def test_a_worker_that_hands_a_stream_over_cancels_nothing(
     owner: User, worker_pool: WorkerPool, log: LogFile
 ) -> None:
-    held = asyncio.Event()
-    log.steps = lambda number: [*_read_from(number)[:2], held]
+    blocked = asyncio.Event()
+    log.steps = lambda number: [*_read_lines_from(number)[:2], blocked]
     worker = await worker_pool.start()
     stream = await run_in_db(queue_stream, owner)
     await wait_for_row(stream, lambda row: row.checkpoint == "2")

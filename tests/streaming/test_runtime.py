@@ -1,4 +1,4 @@
-"""The start of a process, where tests of whole deployments can't see it."""
+"""Effects of the start of a process that tests of deployments cannot observe."""
 
 from __future__ import annotations
 

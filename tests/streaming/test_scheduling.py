@@ -1,4 +1,4 @@
-"""Fair turns: an attacker with many accounts can't make a person wait who has nothing running."""
+"""Fair scheduling: many accounts of an attacker cannot block a person who has no running stream."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from tests.streaming.factories import (
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fake_source")]
 
-ATTACKERS = 20
-EACH = 30
+ATTACKER_COUNT = 20
+STREAMS_PER_ATTACKER = 30
 NEWCOMER = -1
 
 
 @pytest.fixture
 def attackers() -> list[User]:
-    people = [User(email=f"attacker{n}@holdfast.test") for n in range(ATTACKERS)]
+    people = [User(email=f"attacker{n}@holdfast.test") for n in range(ATTACKER_COUNT)]
     return User.objects.bulk_create(people)
 
 
-def queue_many(people: list[User], pool: str = "", each: int = EACH) -> None:
-    """So many queued streams of each of these, one person after the other."""
+def queue_many(people: list[User], pool: str = "", each: int = STREAMS_PER_ATTACKER) -> None:
+    """Queue a number of streams for each person, one person after the other."""
     Stream.objects.bulk_create(
         Stream(owner=person, request_id=uuid4(), source=SOURCE, pool=pool)
         for person in people
@@ -50,7 +50,7 @@ def queue_many(people: list[User], pool: str = "", each: int = EACH) -> None:
 
 
 def claim_all(worker: Worker) -> list[Stream]:
-    """Claim until nothing is left for this worker."""
+    """Claim until this worker can claim no more."""
     claimed: list[Stream] = []
     while got := lifecycle.claim(worker, 50):
         claimed += got
@@ -71,23 +71,23 @@ def queue_in_pool(person: User, pool: str = "") -> Stream:
 def test_the_promised_number_of_owners_can_hold_all_slots_and_no_fewer(
     pool: str, owners: int, settings: Settings
 ) -> None:
-    """Each holds as much as it may before the next comes, which is the worst."""
+    """In the worst case each owner takes all it may before the next one comes."""
     assert settings.STREAMING_MAX_STREAMS_PER_WORKER == 200
     assert settings.STREAMING_MAX_STREAMS_PER_USER == 10
     assert settings.STREAMING_POOLS == {"demo": 40, "keyless": 100}
-    places, holders = SlotUsage(worker_count=1), 0
-    while places.own_count < 200 and places.can_claim(NEWCOMER, pool):
+    slots, holders = SlotUsage(worker_count=1), 0
+    while slots.own_count < 200 and slots.can_claim(NEWCOMER, pool):
         holders += 1
-        while places.can_claim(holders, pool):
-            places.count_claim(holders, pool)
+        while slots.can_claim(holders, pool):
+            slots.count_claim(holders, pool)
     assert holders == owners
     others = [other for other in ("", "demo", "keyless") if other != pool]
-    assert not pool or all(places.can_claim(NEWCOMER, other) for other in others)
+    assert not pool or all(slots.can_claim(NEWCOMER, other) for other in others)
 
 
 @pytest.fixture
 def small_limits(settings: Settings) -> Settings:
-    """Fewer places, in the same proportions but for the demo's: twenty people must fit in."""
+    """Fewer slots in the same proportions. The demo has more, because twenty people must fit in."""
     settings.STREAMING_MAX_STREAMS_PER_WORKER = 80
     settings.STREAMING_POOLS = {"demo": 32, "keyless": 40}
     return settings
@@ -104,7 +104,7 @@ def test_twenty_busy_owners_leave_slots_for_owners_with_no_running_stream(
         queue_many(people, pool)
         claim_all(worker)
     held = Counter(Stream.objects.filter(state=State.RUNNING).values_list("owner_id", flat=True))
-    assert len(held) == ATTACKERS, "each has a turn"
+    assert len(held) == ATTACKER_COUNT, "each has a turn"
     assert held.total() < small_limits.STREAMING_POOLS.get(
         pool, small_limits.STREAMING_MAX_STREAMS_PER_WORKER
     )
@@ -157,7 +157,7 @@ def test_the_owner_with_fewer_running_streams_goes_first(owner: User, colleague:
 def test_of_two_idle_owners_the_one_with_the_older_turn_goes_first(
     owner: User, colleague: User, settings: Settings
 ) -> None:
-    """With one place, an older queue of somebody else is no reason to wait for all of it."""
+    """With one slot, a person does not wait for the whole older queue of another."""
     settings.STREAMING_MAX_STREAMS_PER_WORKER = 1
     worker = register_worker()
     queue = [queue_stream(owner) for _ in range(5)]
@@ -192,12 +192,13 @@ def test_a_limited_pool_is_not_exceeded_and_delays_no_other_stream(
     assert len(claim_all(worker)) == 8
     queue_many(attackers[:2], each=3)
     assert sorted(count_by_owner(claim_all(worker)).values()) == [3, 3]
-    register_worker()  # each worker that lives brings places of its own
-    assert len(claim_all(worker)) == 2, "for the two who have nothing running"
+    register_worker()  # each live worker adds slots
+    assert len(claim_all(worker)) == 2, "one for each owner without a running stream"
 
 
 def test_an_inactive_owner_gets_no_turn(owner: User, colleague: User) -> None:
-    """Not for what waits, nor for what a dead worker ran; whoever changed the row, and how."""
+    """Neither a queued stream nor one of a dead worker is claimed, even if only the row was
+    changed."""
     dead = register_worker()
     orphan, waiting, theirs = (
         start_stream(owner, dead),
@@ -254,14 +255,14 @@ def test_a_row_of_a_version_without_pools_takes_any_slot(owner: User) -> None:
 def test_a_claim_needs_no_more_queries_for_a_long_queue(
     attackers: list[User], colleague: User
 ) -> None:
-    worker, queue_in_pool = register_worker(), list[int]()
+    worker, query_counts = register_worker(), list[int]()
     for each in (1, 30):
         queue_many(attackers, each=each)
         queue_stream(colleague)
         with CaptureQueriesContext(connection) as queries:
             assert len(lifecycle.claim(worker, 1)) == 1
-        queue_in_pool.append(len(queries))
-    assert queue_in_pool[0] == queue_in_pool[1] <= 9
+        query_counts.append(len(queries))
+    assert query_counts[0] == query_counts[1] <= 9
 
 
 def test_a_poll_is_one_query_with_a_small_result_however_long_the_queue(

@@ -17,8 +17,14 @@ from redis.asyncio import Redis as Client
 from accounts.models import User
 from streaming.database import run_in_db
 from streaming.hub import STREAMS_GROUP, Hub, Notification, notify, sealed_layer, user_group
-from streaming.hub.sealed_layer import MAX_AGE_SECONDS, MessageRejected, Opener, SealedLayer, Sealer
-from streaming.hub.sealed_layer import hash_group_name as hidden
+from streaming.hub.sealed_layer import (
+    MAX_AGE_SECONDS,
+    MessageRejected,
+    Opener,
+    SealedLayer,
+    Sealer,
+    hash_group_name,
+)
 from tests.streaming.conftest import on_redis
 from tests.streaming.factories import (
     append_chunks,
@@ -34,9 +40,9 @@ SECRET = "a key of this installation, long and random"
 
 
 def open_and_get_error(opener: Opener, data: bytes) -> str:
-    with pytest.raises(MessageRejected) as why:
+    with pytest.raises(MessageRejected) as rejection:
         opener.open(data)
-    return str(why.value)
+    return str(rejection.value)
 
 
 @pytest.fixture
@@ -77,7 +83,7 @@ def test_no_byte_of_a_message_can_be_changed() -> None:
         assert open_and_get_error(opener, changed) == sealed_layer.REASON_FOREIGN
     for end in range(len(data)):
         assert open_and_get_error(opener, data[:end]) == sealed_layer.REASON_FOREIGN
-    assert opener.open(data) == b"hello", "what was tried before changed nothing"
+    assert opener.open(data) == b"hello", "rejected messages changed nothing"
 
 
 def test_another_key_opens_nothing_and_uses_no_memory() -> None:
@@ -122,7 +128,7 @@ Recorded = list[tuple[str, bytes]]
 
 @pytest.fixture
 async def recorded(redis_server: Redis) -> AsyncIterator[Recorded]:
-    """All that goes through Redis, as somebody sees it who may do everything there."""
+    """All messages that go through Redis, as an attacker with full access to it sees them."""
     found: Recorded = []
     async with Client.from_url(redis_server.url) as client, client.pubsub() as everything:
         await everything.psubscribe("*")
@@ -173,22 +179,22 @@ async def test_a_message_written_to_redis_by_others_is_dropped(
 ) -> None:
     received: list[Notification] = []
     layer: Any = get_channel_layer()
-    layer._next_warning_at.clear()  # the layer outlives a test, and may have warned just now
+    layer._next_warning_at.clear()  # the layer outlives a test, and may have warned recently
     with hub.listen("user.1", received.append):
         await notify_until_received(received, "user.1")
         await wait_until(lambda: bool(recorded))
-        places = {name for name, _ in recorded}
+        channels = {name for name, _ in recorded}
         forged = {"type": "bell", "group": "user.1", "body": {"forged": True}}
         plain = RedisPubSubChannelLayer().serialize(forged)
-        for place in places:
+        for channel in channels:
             for data in (plain, Sealer("another key").seal(plain), b"", b"\xc1", b"x" * 100_000):
                 for _ in range(20):
-                    await client.publish(place, data)
+                    await client.publish(channel, data)
         await notify_until_received(received, "user.1")
     assert {"forged": True} not in received
     warnings = [r for r in caplog.records if r.name == sealed_layer.__name__]
     lines = [line for line in warnings if "another SECRET_KEY" in line.getMessage()]
-    assert len(lines) == 1, "a flood is not to fill the log"
+    assert len(lines) == 1, "one warning for many messages"
 
 
 @on_redis
@@ -211,10 +217,10 @@ async def test_all_messages_of_a_reply_sent_again_have_no_effect(
         monkeypatch.setattr(
             hub, "_dispatch_notification", lambda group, body: let_through.append(group)
         )
-        places = {name for name, _ in recorded}
+        channels = {name for name, _ in recorded}
         for _, data in [*recorded]:
-            for place in places:
-                await client.publish(place, data)
+            for channel in channels:
+                await client.publish(channel, data)
         notify("user.1", {"last": True})
         await wait_until(lambda: bool(let_through))
     assert let_through == ["user.1"]
@@ -226,21 +232,21 @@ async def test_all_messages_of_a_reply_sent_again_have_no_effect(
 async def test_a_process_of_an_older_version_is_neither_received_nor_disturbed(
     owner: User, hub: Hub, redis_server: Redis
 ) -> None:
-    before = RedisPubSubChannelLayer(hosts=[redis_server.url])
-    channel = await before.new_channel()
-    await before.group_add(STREAMS_GROUP, channel)
-    await before.group_add("user.1", channel)
+    old_layer = RedisPubSubChannelLayer(hosts=[redis_server.url])
+    channel = await old_layer.new_channel()
+    await old_layer.group_add(STREAMS_GROUP, channel)
+    await old_layer.group_add("user.1", channel)
     received: list[Notification] = []
     stream = await run_in_db(start_stream, owner)
     with hub.listen("user.1", received.append), hub.join_stream(stream) as recent:
         await notify_until_received(received, "user.1")
-        bell = {"type": "bell", "group": "user.1", "body": {"old": True}}
-        await before.group_send("user.1", bell)
+        old_message = {"type": "bell", "group": "user.1", "body": {"old": True}}
+        await old_layer.group_send("user.1", old_message)
         await run_in_db(append_chunks, stream, "written by a worker of the version before")
         await wait_until(lambda: recent.next_index == 1, within=3)
-        assert await before.receive(channel) == bell, "and nothing under seal before it"
+        assert await old_layer.receive(channel) == old_message, "and no sealed message before it"
     assert {"old": True} not in received
-    await before.flush()
+    await old_layer.flush()
 
 
 @on_redis
@@ -248,5 +254,5 @@ def test_the_layer_on_redis_is_the_sealed_one_and_names_reveal_nothing() -> None
     assert settings.CHANNEL_LAYERS["default"]["BACKEND"] == (
         f"{SealedLayer.__module__}.{SealedLayer.__name__}"
     )
-    assert hidden("user.1") != hidden("user.2")
-    assert "user" not in hidden("user.1")
+    assert hash_group_name("user.1") != hash_group_name("user.2")
+    assert "user" not in hash_group_name("user.1")

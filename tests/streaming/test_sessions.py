@@ -1,4 +1,4 @@
-"""Whom a session signs in: what Django says of each, asked for all at once."""
+"""The users of many sessions, loaded in one query, are those that Django finds for each."""
 
 from __future__ import annotations
 
@@ -80,18 +80,18 @@ CHANGES: dict[str, Callable[[User, str], object]] = {
     "its user is deactivated": deactivate,
     "it is of nobody": lambda user, key: change_session(key, SESSION_KEY, ""),
 }
-GOOD = {"nothing"}
+VALID = {"nothing"}
 
 
 def test_many_sessions_are_validated_as_django_validates_each() -> None:
     people = [create_user_with_session(number) for number in range(len(CHANGES))]
     assert len(_load_session_users([key for _, key in people])) == len(people)
-    for (user, key), happen in zip(people, CHANGES.values(), strict=True):
-        happen(user, key)
+    for (user, key), apply_change in zip(people, CHANGES.values(), strict=True):
+        apply_change(user, key)
     found = _load_session_users([key for _, key in people])
     for (user, key), what in zip(people, CHANGES, strict=True):
-        assert found.get(key) == (user if what in GOOD else None), what
-        if what != "it is of nobody":  # of which Django says that it is no number
+        assert found.get(key) == (user if what in VALID else None), what
+        if what != "it is of nobody":  # for which Django raises an error
             assert found.get(key) == load_user_with_django(key), what
 
 
@@ -109,7 +109,7 @@ def test_a_session_from_before_a_change_of_the_secret_key_is_valid(
 
 def test_a_newer_version_may_add_a_column_while_this_one_runs() -> None:
     user, key = create_user_with_session(1)
-    for _ in range(10):  # by then, PostgreSQL has it prepared
+    for _ in range(10):  # then PostgreSQL has prepared the statement
         assert _load_session_users([key]) == {key: user}
     other = connection.copy()
     try:
@@ -151,7 +151,7 @@ async def test_a_missing_session_has_no_user() -> None:
     assert await load_session_user("") is None
 
 
-IMPOSSIBLE = {
+INVALID_KEYS = {
     "a NUL": "\0" + "a" * 31,
     "a NUL at the end": "a" * 31 + "\0",
     "too short": "a" * 31,
@@ -166,14 +166,14 @@ IMPOSSIBLE = {
 }
 
 
-@pytest.mark.parametrize("key", IMPOSSIBLE.values(), ids=IMPOSSIBLE.keys())
+@pytest.mark.parametrize("key", INVALID_KEYS.values(), ids=INVALID_KEYS.keys())
 async def test_an_impossible_session_key_is_not_looked_up(
     key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def asked(keys: object) -> Any:
-        raise AssertionError("nothing is asked about it")
+    def fail_if_called(keys: object) -> Any:
+        raise AssertionError("the key was looked up")
 
-    monkeypatch.setattr(sessions, "_user_loader", BatchLoader(asked))
+    monkeypatch.setattr(sessions, "_user_loader", BatchLoader(fail_if_called))
     assert await load_session_user(key) is None
     assert our_store.SessionStore(key).session_key is None
 
@@ -184,12 +184,12 @@ async def test_an_error_of_one_session_does_not_affect_the_others_of_its_query(
     user, key = await run_in_db(create_user_with_session, 1)
     monkeypatch.setattr(sessions, "is_session_key", lambda key: True)
     poisoned = [f"\0{number:031}" for number in range(3)]
-    asked = [
+    results = [
         load_session_user(key),
         *(load_session_user(poison) for poison in poisoned),
         load_session_user("c" * 32),
     ]
-    good, *bad, none = await asyncio.gather(*asked, return_exceptions=True)
+    good, *bad, none = await asyncio.gather(*results, return_exceptions=True)
     assert (good, none) == (user, None)
     expected = DatabaseError if connection.vendor == "postgresql" else NoneType
     assert [type(answer) for answer in bad if not isinstance(answer, expected)] == []

@@ -1,4 +1,4 @@
-"""The worker: what its source says is what is stored, and every stream ends once."""
+"""The worker stores exactly the text of its source, and ends every stream once."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from tests.streaming.factories import (
     wait_for_text,
     wait_until,
 )
-from tests.streaming.fake_source import FakeSource, Script
+from tests.streaming.fake_source import FakeSource, SourceScript
 from tests.streaming.journal_gate import JournalGate
 from tools.services import Postgres
 from tools.waiting import until_async
@@ -50,7 +50,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def create_orphan(owner: User, *pieces: Piece, attempts: int = 0) -> Stream:
-    """A stream that wrote this and whose worker died."""
+    """A stream with this text whose worker is dead."""
     dead = register_worker()
     stream = start_stream(owner, dead)
     if pieces:
@@ -149,7 +149,7 @@ async def test_a_deleted_users_run_ends_and_leaves_nothing(
 async def test_text_that_cannot_be_stored_is_not_published(
     owner: User, worker_pool: WorkerPool, fake_source: FakeSource, hub: Hub
 ) -> None:
-    """Adapters clean what they yield; this one did not."""
+    """Adapters remove such characters; this source does not."""
     await worker_pool.start()
     fake_source.script().write("a", "half a character \ud83c")
     fake_source.script().finish()
@@ -161,7 +161,9 @@ async def test_text_that_cannot_be_stored_is_not_published(
             lambda: any(body["head"][2] == "failed" for body in published if "head" in body)
         )
     assert not [body for body in published if "half" in str(body)]
-    assert join_deltas(await run_in_db(read_rows, stream)) in ("", "a"), "what was committed before"
+    assert join_deltas(await run_in_db(read_rows, stream)) in ("", "a"), (
+        "text of an earlier commit may be there"
+    )
 
 
 async def test_streams_run_concurrently_and_those_of_a_lane_in_turn(
@@ -214,14 +216,14 @@ async def test_a_notification_during_an_outage_is_not_forgotten(
 ) -> None:
     claim, failures = lifecycle.claim, ["the connection is gone"]
 
-    def claim_when_it_is_back(*arguments: Any) -> list[Stream]:
+    def claim_after_failures(*arguments: Any) -> list[Stream]:
         with transaction.atomic():
             got = claim(*arguments)
             if got and failures:
                 raise OperationalError(failures.pop())
         return got
 
-    monkeypatch.setattr(lifecycle, "claim", claim_when_it_is_back)
+    monkeypatch.setattr(lifecycle, "claim", claim_after_failures)
     await worker_pool.start()
     script = fake_source.script()
     await run_in_db(queue_stream, owner)
@@ -247,30 +249,30 @@ async def test_an_unknown_notification_does_not_stop_the_worker_from_receiving(
 async def test_constant_notifications_starve_no_stream(
     owner: User, worker_pool: WorkerPool, fake_source: FakeSource
 ) -> None:
-    """Another worker lives, by its lease, and takes nothing of its share."""
+    """Another worker is alive by its lease, and claims nothing."""
     await run_in_db(register_worker)
     await worker_pool.start()
     scripts = [fake_source.script(str(n)) for n in range(4)]
 
-    async def keep_ringing() -> None:
+    async def notify_repeatedly() -> None:
         while True:
             lifecycle.notify_workers()
             await asyncio.sleep(0.05)
 
-    ringing = asyncio.create_task(keep_ringing())
+    notifying = asyncio.create_task(notify_repeatedly())
     for n in range(4):
         await run_in_db(queue_stream, owner, script=str(n))
     await wait_until(lambda: all(script.calls for script in scripts), within=5)
-    ringing.cancel()
+    notifying.cancel()
 
 
 async def test_notifications_after_an_empty_poll_are_answered_together(
     owner: User, worker_pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claim, looks = lifecycle.claim, []
+    claim, polls = lifecycle.claim, []
 
     def claim_and_count(*arguments: Any) -> list[Stream]:
-        looks.append(arguments)
+        polls.append(arguments)
         return claim(*arguments)
 
     monkeypatch.setattr(lifecycle, "claim", claim_and_count)
@@ -278,11 +280,11 @@ async def test_notifications_after_an_empty_poll_are_answered_together(
     monkeypatch.setattr(workers, "LEFTOVER_DELAY_SECONDS", 1000.0)
     monkeypatch.setattr(workers, "DEBOUNCE_SECONDS", 2.0)
     await worker_pool.start()
-    await wait_until(lambda: looks)
+    await wait_until(lambda: polls)
     for _ in range(20):
         lifecycle.notify_workers()
         await asyncio.sleep(0.02)
-    assert len(looks) <= 3
+    assert len(polls) <= 3
 
 
 # Stop
@@ -348,26 +350,26 @@ async def test_a_stream_stopped_in_the_queue_never_runs(
 # Endings
 
 
-def fail_with(error: errors.ProviderError, *written: str) -> Callable[[Script], None]:
-    def act(script: Script) -> None:
+def fail_with(error: errors.ProviderError, *written: str) -> Callable[[SourceScript], None]:
+    def run_script(script: SourceScript) -> None:
         script.write(*written)
         script.fail(error)
 
-    return act
+    return run_script
 
 
-def fail_with_bug(script: Script) -> None:
+def fail_with_bug(script: SourceScript) -> None:
     script.write("so far")
     script.fail(ZeroDivisionError("a bug"))
 
 
-def break_off(script: Script) -> None:
+def break_off(script: SourceScript) -> None:
     script.write("so far")
     script.break_off()
 
 
 @pytest.mark.parametrize(
-    ("act", "state", "code", "text"),
+    ("run_script", "state", "code", "text"),
     [
         (fail_with(errors.InvalidKey()), State.FAILED, "invalid_key", ""),
         (fail_with(errors.ConnectionFailed(retryable=False)), State.FAILED, "network", ""),
@@ -381,20 +383,20 @@ def break_off(script: Script) -> None:
         (fail_with(errors.BadRequest(), "a"), State.FAILED, "bad_request", "a"),
         (fail_with_bug, State.FAILED, "internal", "so far"),
         (break_off, State.INTERRUPTED, "interrupted", "so far"),
-        (Script.break_off, State.INTERRUPTED, "interrupted", ""),
+        (SourceScript.break_off, State.INTERRUPTED, "interrupted", ""),
     ],
 )
 async def test_every_failure_ends_the_stream_with_a_reason_and_keeps_the_text(
     owner: User,
     worker_pool: WorkerPool,
     fake_source: FakeSource,
-    act: Callable[[Script], None],
+    run_script: Callable[[SourceScript], None],
     state: State,
     code: str,
     text: str,
 ) -> None:
     await worker_pool.start()
-    act(fake_source.script())  # before a worker can look for it
+    run_script(fake_source.script())  # before a worker can look for it
     stream = await run_in_db(queue_stream, owner)
     row = await wait_for_end(stream)
     assert (row.state, row.error_class) == (state, code)
@@ -408,13 +410,13 @@ async def test_a_source_that_cannot_be_prepared_fails_the_stream(
     owner: User, worker_pool: WorkerPool, fake_source: FakeSource
 ) -> None:
     def without_key(stream: Stream) -> None:
-        raise errors.InvalidKey("No key here. Add one in settings.", detail="said so")
+        raise errors.InvalidKey("No key here. Add one in settings.", detail="no key")
 
     fake_source.on_prepare = without_key
     await worker_pool.start()
     row = await wait_for_end(await run_in_db(queue_stream, owner))
     assert (row.state, row.error_class) == ("failed", "invalid_key")
-    assert (row.error, row.error_detail) == ("No key here. Add one in settings.", "said so")
+    assert (row.error, row.error_detail) == ("No key here. Add one in settings.", "no key")
 
 
 async def test_a_bug_in_prepare_or_an_unregistered_source_fails_the_stream(
@@ -451,8 +453,8 @@ async def test_a_bug_in_finalize_leaves_no_stream_running(
 async def test_text_that_cannot_be_stored_fails_only_its_own_stream(
     owner: User, worker_pool: WorkerPool, fake_source: FakeSource, gate: JournalGate, finishes: bool
 ) -> None:
-    """Not even when the source has finished, and the text is the last of a complete reply."""
-    gate.spoiled = "bad"
+    """The same holds if the source has finished, and it is the last text of a complete reply."""
+    gate.rejected_text = "bad"
     await worker_pool.start()
     script, beside = fake_source.script("spoiled"), fake_source.script("beside")
     stream = await run_in_db(queue_stream, owner, script="spoiled")
@@ -475,8 +477,8 @@ async def test_uncommitted_text_at_the_end_must_be_stored_too(
     owner: User, worker_pool: WorkerPool, fake_source: FakeSource, gate: JournalGate
 ) -> None:
     """The source has finished while its last text is being refused."""
-    gate.spoiled = "bad"
-    gate.open.clear()
+    gate.rejected_text = "bad"
+    gate.may_commit.clear()
     await worker_pool.start()
     script = fake_source.script()
     stream = await run_in_db(queue_stream, owner)
@@ -484,7 +486,7 @@ async def test_uncommitted_text_at_the_end_must_be_stored_too(
     await wait_until(lambda: gate.calls)
     script.finish()
     await wait_until(lambda: script.closed)
-    gate.open.set()
+    gate.may_commit.set()
     assert (await wait_for_end(stream)).state == State.FAILED
 
 
@@ -595,21 +597,21 @@ async def test_a_run_ends_when_another_worker_has_claimed_its_stream(
 async def test_a_stream_lost_and_claimed_again_at_once_has_one_run(
     owner: User, worker_pool: WorkerPool, fake_source: FakeSource
 ) -> None:
-    """Somebody took it while this worker slept and died at once, before it could notice."""
+    """Another worker claimed the stream and died, before this worker noticed it."""
     await worker_pool.start()
     script = fake_source.script()
     stream = await run_in_db(queue_stream, owner)
     script.write("one")
     await wait_for_text(stream, "one")
 
-    def lose() -> None:
+    def lose_stream() -> None:
         other = register_worker()
         claim_stream(stream, other)
         expire_lease(other)
         Stream.objects.filter(pk=stream.pk).update(attempts=0)
         lifecycle.notify_workers()
 
-    await run_in_db(lose)
+    await run_in_db(lose_stream)
     await wait_until(lambda: script.calls == 2)
     await wait_until(lambda: script.closed == 1)
     script.write(" two")
@@ -693,14 +695,14 @@ async def test_uncommitted_text_is_written_before_a_stream_is_released(
     worker = await worker_pool.start()
     script = fake_source.script()
     stream = await run_in_db(queue_stream, owner)
-    gate.open.clear()
+    gate.may_commit.clear()
     script.write("in flight")
     await wait_until(lambda: gate.calls)
     script.write(" and waiting")
     await wait_until(lambda: script.is_consumed)
     draining = asyncio.create_task(worker_pool.drain(worker))
     await wait_until(lambda: script.closed)
-    gate.open.set()
+    gate.may_commit.set()
     await asyncio.wait_for(draining, 10)
     assert join_deltas(await run_in_db(read_rows, stream)) == "in flight and waiting"
     assert (await run_in_db(reload_stream, stream)).worker_id is None
@@ -758,17 +760,17 @@ async def test_the_lease_is_renewed_repeatedly_and_after_a_failure(
     assert worker.row is not None
     await run_in_db(expire_lease, worker.row)
 
-    async def alive() -> bool:
+    async def is_alive() -> bool:
         return await run_in_db(Worker.objects.filter(lease_until__gt=Now()).exists)
 
-    await until_async(alive)
+    await until_async(is_alive)
 
 
 # A database that goes away
 
 
-async def write_until(script: Script, done: asyncio.Event) -> str:
-    """Say a word every few milliseconds until told to finish; all that was said."""
+async def write_until(script: SourceScript, done: asyncio.Event) -> str:
+    """Write a word every few milliseconds until `done` is set. Return the complete text."""
     written = []
     for n in range(10_000):
         written.append(f"{n} ")
@@ -780,26 +782,26 @@ async def write_until(script: Script, done: asyncio.Event) -> str:
     return "".join(written)
 
 
-@pytest.mark.parametrize("hurt", ["connections cut", "server restarted"])
+@pytest.mark.parametrize("fault", ["connections cut", "server restarted"])
 @on_postgresql
-@pytest.mark.usefixtures("hurt_database")
+@pytest.mark.usefixtures("reconnect_after_test")
 async def test_a_short_outage_of_postgresql_loses_nothing(
     owner: User,
     worker_pool: WorkerPool,
     fake_source: FakeSource,
     postgres_server: Postgres,
-    hurt: str,
+    fault: str,
 ) -> None:
     await worker_pool.start()
     script, done = fake_source.script(), asyncio.Event()
     stream = await run_in_db(queue_stream, owner)
-    talking = asyncio.create_task(write_until(script, done))
-    for _ in range(3 if hurt == "connections cut" else 1):
+    writing = asyncio.create_task(write_until(script, done))
+    for _ in range(3 if fault == "connections cut" else 1):
         await wait_for_growth(stream)
-        await (cut_connections() if hurt == "connections cut" else restart_server(postgres_server))
+        await (cut_connections() if fault == "connections cut" else restart_server(postgres_server))
     await wait_for_growth(stream)
     done.set()
-    written = await talking
+    written = await writing
     row = await wait_for_end(stream, within=30)
     assert (row.state, row.attempts, script.calls) == ("completed", 0, 1)
     assert join_deltas(await run_in_db(read_rows, stream)) == written
@@ -807,10 +809,10 @@ async def test_a_short_outage_of_postgresql_loses_nothing(
 
 
 async def wait_for_growth(stream: Stream) -> None:
-    """Wait until more is written than there was, through whatever the database does."""
+    """Wait until the stream has grown, also through an outage of the database."""
     start: list[int] = []
 
-    async def so() -> bool:
+    async def has_grown() -> bool:
         try:
             length = (await run_in_db(reload_stream, stream)).length
         except OperationalError:
@@ -818,7 +820,7 @@ async def wait_for_growth(stream: Stream) -> None:
         start.append(length)
         return length > start[0]
 
-    await until_async(so, within=30, what=f"{stream} grows")
+    await until_async(has_grown, within=30, what=f"{stream} grows")
 
 
 async def cut_connections() -> None:
@@ -842,7 +844,7 @@ async def test_a_database_locked_for_a_moment_loses_nothing(
     await worker_pool.start()
     script, done = fake_source.script(), asyncio.Event()
     stream = await run_in_db(queue_stream, owner)
-    talking = asyncio.create_task(write_until(script, done))
+    writing = asyncio.create_task(write_until(script, done))
     await wait_for_growth(stream)
 
     def lock_for_a_moment() -> None:
@@ -853,7 +855,7 @@ async def test_a_database_locked_for_a_moment_loses_nothing(
     await run_in_db(lock_for_a_moment)
     await wait_for_growth(stream)
     done.set()
-    written = await talking
+    written = await writing
     assert (await wait_for_end(stream)).state == State.COMPLETED
     assert join_deltas(await run_in_db(read_rows, stream)) == written
 
@@ -862,7 +864,7 @@ async def test_a_hub_without_a_layer_does_not_change_the_stored_text(
     owner: User, worker_pool: WorkerPool, fake_source: FakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*arguments: object) -> None:
-        raise ConnectionError("no doorbell")
+        raise ConnectionError("the layer is down")
 
     await worker_pool.start()
     hub = hubs.get_hub()

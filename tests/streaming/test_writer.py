@@ -1,4 +1,4 @@
-"""The group commit: in order, at once or together, and never told before it is written."""
+"""The group commit: text is written in order, and published only after its commit."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 
 class WriterHarness:
-    """A running writer, in the place of its hub: what it published, and whose text was rejected."""
+    """Runs a writer in place of its hub, and records the published and the rejected text."""
 
     def __init__(self) -> None:
         self.published: list[Append] = []
@@ -56,12 +56,12 @@ class WriterHarness:
             await buffer.wait_for_space()
 
     async def wait_until_published(self, text: str) -> None:
-        """Wait until exactly this text was told as written."""
+        """Wait until exactly this text was published."""
 
-        async def so() -> bool:
+        async def is_published() -> bool:
             return "".join(c.delta for e in self.published for c in e.chunks) == text
 
-        await until_async(so, what=f"{text!r} is written")
+        await until_async(is_published, what=f"{text!r} is written")
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ async def harness(
     harness = WriterHarness()
     monkeypatch.setattr(writer, "get_hub", lambda: harness)
     yield harness
-    gate.open.set()
+    gate.may_commit.set()
     harness.task.cancel()
     with suppress(asyncio.CancelledError):
         await harness.task
@@ -97,14 +97,14 @@ async def test_published_text_is_in_the_database(harness: WriterHarness, stream:
 async def test_deltas_that_arrive_during_a_commit_become_one_chunk_per_kind(
     harness: WriterHarness, gate: JournalGate, stream: Stream
 ) -> None:
-    gate.open.clear()
+    gate.may_commit.clear()
     buffer = harness.open_buffer(stream)
     await harness.write(buffer, "first")
     await wait_until(lambda: gate.calls)
     await harness.write(buffer, " and", " then")
     buffer.add(Kind.REASONING, "why")
     await harness.write(buffer, " more")
-    gate.open.set()
+    gate.may_commit.set()
     await harness.wait_until_published("first and thenwhy more")
     assert await run_in_db(read_rows, stream) == [
         (0, Kind.TEXT, "first", 0),
@@ -117,13 +117,13 @@ async def test_deltas_that_arrive_during_a_commit_become_one_chunk_per_kind(
 async def test_all_streams_with_new_text_share_a_commit(
     harness: WriterHarness, gate: JournalGate, stream: Stream, other: Stream
 ) -> None:
-    gate.open.clear()
+    gate.may_commit.clear()
     first, second = harness.open_buffer(stream), harness.open_buffer(other)
     await harness.write(first, "1")
     await wait_until(lambda: gate.calls)
     await harness.write(first, "2")
     await harness.write(second, "3")
-    gate.open.set()
+    gate.may_commit.set()
     await harness.writer.flush([first, second])
     assert [[e.stream_id for e in entries] for entries, _ in gate.calls] == [
         [stream.pk],
@@ -139,9 +139,9 @@ async def two_buffers(
     other: Stream,
     monkeypatch: pytest.MonkeyPatch,
 ) -> tuple[StreamBuffer, StreamBuffer]:
-    """Two pens with a commit each: the first one's is under way, the second one's is to come."""
+    """Two buffers with a commit each: the first commit is running, the second one is pending."""
     monkeypatch.setattr(writer, "MAX_STREAMS_PER_COMMIT", 1)
-    gate.open.clear()
+    gate.may_commit.clear()
     first, second = harness.open_buffer(stream), harness.open_buffer(other)
     await harness.write(first, "1")
     await harness.write(second, "2")
@@ -153,7 +153,7 @@ async def test_a_later_commit_of_a_round_includes_newer_text(
     harness: WriterHarness, gate: JournalGate, two_buffers: tuple[StreamBuffer, StreamBuffer]
 ) -> None:
     await harness.write(two_buffers[1], "3")
-    gate.open.set()
+    gate.may_commit.set()
     await harness.writer.flush(two_buffers)
     assert [[c.delta for e in entries for c in e.chunks] for entries, _ in gate.calls] == [
         ["1"],
@@ -165,7 +165,7 @@ async def test_closing_a_buffer_before_its_commit_returns_its_unwritten_text(
     harness: WriterHarness, gate: JournalGate, two_buffers: tuple[StreamBuffer, StreamBuffer]
 ) -> None:
     rest = await harness.writer.detach_buffer(two_buffers[1])
-    gate.open.set()
+    gate.may_commit.set()
     await harness.writer.flush(two_buffers)
     assert rest is not None
     assert [c.delta for c in rest.chunks] == ["2"]
@@ -194,7 +194,9 @@ async def test_after_a_lost_connection_the_same_batch_is_sent_again(
     error: type[Exception],
     committed: bool,
 ) -> None:
-    (gate.after if committed else gate.before).extend([error("lost"), error("lost")])
+    (gate.errors_after_commit if committed else gate.errors_before_commit).extend(
+        [error("lost"), error("lost")]
+    )
     buffer = harness.open_buffer(stream)
     await harness.write(buffer, "one ")
     await wait_until(lambda: gate.calls)
@@ -223,29 +225,29 @@ async def test_nothing_of_a_stopped_stream_is_published(
 async def test_a_data_error_in_one_stream_does_not_affect_the_others(
     harness: WriterHarness, gate: JournalGate, stream: Stream, other: Stream
 ) -> None:
-    gate.open.clear()
-    gate.spoiled = "bad"
-    spoiled, healthy = harness.open_buffer(stream), harness.open_buffer(other)
+    gate.may_commit.clear()
+    gate.rejected_text = "bad"
+    rejected, healthy = harness.open_buffer(stream), harness.open_buffer(other)
     await harness.write(healthy, "o")
     await wait_until(lambda: gate.calls)
-    await harness.write(spoiled, "bad")
+    await harness.write(rejected, "bad")
     await harness.write(healthy, "k")
-    gate.open.set()
+    gate.may_commit.set()
     await harness.wait_until_published("ok")
     await wait_until(lambda: harness.rejected)
-    assert harness.rejected == [spoiled]
-    await harness.write(spoiled, "more")  # its source has not been told yet
+    assert harness.rejected == [rejected]
+    await harness.write(rejected, "more")  # its source does not know yet
     await harness.write(healthy, "!")
     await harness.wait_until_published("ok!")
-    assert harness.rejected == [spoiled]
-    assert spoiled.is_unstorable
+    assert harness.rejected == [rejected]
+    assert rejected.is_unstorable
 
 
 async def test_a_character_that_no_database_stores_is_a_data_error(
     harness: WriterHarness, stream: Stream, other: Stream
 ) -> None:
-    spoiled, healthy = harness.open_buffer(stream), harness.open_buffer(other)
-    await harness.write(spoiled, "half \ud83c")
+    rejected, healthy = harness.open_buffer(stream), harness.open_buffer(other)
+    await harness.write(rejected, "half \ud83c")
     await harness.write(healthy, "whole")
     await harness.wait_until_published("whole")
     await wait_until(lambda: harness.rejected)
@@ -256,7 +258,7 @@ async def test_no_unexpected_error_ends_the_writer(
     harness: WriterHarness, gate: JournalGate, stream: Stream, other: Stream
 ) -> None:
     """Every stream of the worker depends on it."""
-    gate.before.append(ZeroDivisionError("never thought of"))
+    gate.errors_before_commit.append(ZeroDivisionError("an unexpected error"))
     surprised, healthy = harness.open_buffer(stream), harness.open_buffer(other)
     await harness.write(surprised, "?")
     await wait_until(lambda: harness.rejected == [surprised])
@@ -267,7 +269,7 @@ async def test_no_unexpected_error_ends_the_writer(
 async def test_a_source_waits_when_too_much_text_is_uncommitted(
     harness: WriterHarness, gate: JournalGate, stream: Stream
 ) -> None:
-    gate.open.clear()
+    gate.may_commit.clear()
     buffer = harness.open_buffer(stream)
     piece = "\N{WATER WAVE}" * 4096
     written_bytes = 0
@@ -280,9 +282,9 @@ async def test_a_source_waits_when_too_much_text_is_uncommitted(
 
     writing = asyncio.create_task(write_much())
     await wait_until(lambda: gate.calls)
-    assert written_bytes <= 2 * MAX_PENDING_BYTES  # what is being committed, and what waits
+    assert written_bytes <= 2 * MAX_PENDING_BYTES  # in the running commit, and waiting
     assert not writing.done()
-    gate.open.set()
+    gate.may_commit.set()
     await writing
     await harness.writer.flush([buffer])
     assert (await run_in_db(reload_stream, stream)).length == 200 * len(piece)
@@ -291,21 +293,21 @@ async def test_a_source_waits_when_too_much_text_is_uncommitted(
 async def test_a_waiting_source_is_released_when_its_stream_is_lost(
     harness: WriterHarness, gate: JournalGate, stream: Stream
 ) -> None:
-    gate.open.clear()
+    gate.may_commit.clear()
     buffer = harness.open_buffer(stream)
     await harness.write(buffer, "x")
     await wait_until(lambda: gate.calls)
     writing = asyncio.create_task(harness.write(buffer, "x" * MAX_PENDING_BYTES, "more"))
     await wait_until(lambda: buffer.is_full)
     await run_in_db(lifecycle.stop, stream.pk)
-    gate.open.set()
+    gate.may_commit.set()
     await asyncio.wait_for(writing, 10)
 
 
 async def test_closing_waits_for_the_commit_and_returns_the_text_after_it(
     harness: WriterHarness, gate: JournalGate, stream: Stream
 ) -> None:
-    gate.open.clear()
+    gate.may_commit.clear()
     buffer = harness.open_buffer(stream)
     await harness.write(buffer, "in flight")
     await wait_until(lambda: gate.calls)
@@ -313,7 +315,7 @@ async def test_closing_waits_for_the_commit_and_returns_the_text_after_it(
     closing = asyncio.create_task(harness.writer.detach_buffer(buffer))
     await asyncio.sleep(0)
     assert not closing.done()
-    gate.open.set()
+    gate.may_commit.set()
     rest = await closing
     written = await run_in_db(read_rows, stream)
     left = [(c.index, c.kind, c.delta, c.offset) for c in rest.chunks] if rest else []
@@ -326,7 +328,7 @@ async def test_closing_waits_for_the_commit_and_returns_the_text_after_it(
 async def test_flushing_returns_when_everything_is_written_or_refused(
     harness: WriterHarness, gate: JournalGate, stream: Stream, other: Stream
 ) -> None:
-    gate.open.clear()
+    gate.may_commit.clear()
     healthy, stopped = harness.open_buffer(stream), harness.open_buffer(other)
     await harness.write(healthy, "a")
     await wait_until(lambda: gate.calls)
@@ -336,7 +338,7 @@ async def test_flushing_returns_when_everything_is_written_or_refused(
     flushing = asyncio.create_task(harness.writer.flush([healthy, stopped]))
     await asyncio.sleep(0)
     assert not flushing.done()
-    gate.open.set()
+    gate.may_commit.set()
     await asyncio.wait_for(flushing, 10)
     assert join_deltas(await run_in_db(read_rows, stream)) == "ac"
     assert harness.rejected == [stopped]
