@@ -34,6 +34,13 @@ def create_signed_in_client(user: User) -> Client:
     return client
 
 
+def create_session_key(user: User) -> str:
+    """Return the key of a new session in which this user is signed in."""
+    key = create_signed_in_client(user).session.session_key
+    assert key
+    return key
+
+
 def build_chunks(
     pieces: Iterable[Piece], *, first: int = 0, offsets: Mapping[Kind, int] | None = None
 ) -> list[Chunk]:

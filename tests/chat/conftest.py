@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from chat.replies import Reply
-from tests.chat.factories import QUESTION, ask
+from tests.chat.factories import QUESTION, start_reply
 from tests.chat.marked_strings import LANGUAGE, MarkingTranslation
 from tests.factories import create_signed_in_client
 
@@ -34,7 +34,7 @@ def visitor(db: None) -> Client:
 @pytest.fixture
 def reply(owner: User) -> Reply:
     """A question of the owner, and its queued reply."""
-    return ask(owner, QUESTION)
+    return start_reply(owner, QUESTION)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Replies for the tests of pages, and readers of the HTML that a browser gets."""
+"""Replies for the tests of pages, and functions that read the HTML of responses."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ HTMX = {"HX-Request": "true"}
 QUESTION = "Why do tides lag the moon?"
 
 
-def ask(
+def start_reply(
     user: User,
-    text: str = "Why do tides lag the moon?",
+    text: str = QUESTION,
     conversation: Conversation | None = None,
     model: str = "demo",
     *,
@@ -40,8 +40,16 @@ def ask(
     )
 
 
-def write(reply: Reply, text: str, *, reasoning: str = "", seam: bool = False) -> Stream:
-    """Claim the reply as a worker and commit some of it: a chunk for each word."""
+def claim_reply(reply: Reply) -> Stream:
+    """Claim the stream of a reply as a worker."""
+    worker = lifecycle.register_worker("test")
+    stream = lifecycle.claim_stream(worker, Stream.objects.get(pk=reply.stream.pk))
+    assert stream
+    return stream
+
+
+def write_reply(reply: Reply, text: str, *, reasoning: str = "", seam: bool = False) -> Stream:
+    """Claim the reply as a worker and commit this text: a chunk for each word."""
     worker = lifecycle.register_worker("test")
     stream = next(s for s in lifecycle.claim(worker, 100) if s.pk == reply.stream.pk)
     pieces: list[Piece] = [(Kind.REASONING, reasoning)] if reasoning else []
@@ -52,29 +60,33 @@ def write(reply: Reply, text: str, *, reasoning: str = "", seam: bool = False) -
     return stream
 
 
-def finish(reply: Reply, text: str = "Because of friction.", ending: Ending | None = None) -> None:
-    """Write the whole reply as a worker and end it."""
-    stream = write(reply, text)
+def finish_reply(
+    reply: Reply, text: str = "Because of friction.", ending: Ending | None = None
+) -> None:
+    """Write a complete reply as a worker and end it."""
+    stream = write_reply(reply, text)
     ending = ending or Ending.from_finish(Finish("stop"))
     assert lifecycle.end(stream.pk, stream.epoch, ending)
 
 
-def page(reply: Reply) -> str:
+def get_path(reply: Reply) -> str:
+    """Return the path of the conversation of a reply."""
     return f"/c/{reply.conversation.pk}/"
 
 
-def html(response: Any) -> str:
+def read_html(response: Any) -> str:
+    """Return the HTML of a response, whose status must be 200."""
     assert response.status_code == 200, response
     text: str = response.content.decode()
     return text
 
 
-def message_form(**fields: Any) -> dict[str, Any]:
+def build_message_form(**fields: Any) -> dict[str, Any]:
     return {"text": QUESTION, "model": "demo", "request_id": str(uuid.uuid4())} | fields
 
 
 def extend_conversation(reply: Reply, length: int) -> list[Message]:
-    """Add messages until there are `length`; returns all of them in order."""
+    """Add messages until there are `length` of them. Return all in order."""
     chat, messages = reply.conversation, [reply.question, reply.answer]
     while len(messages) < length:
         role = (Message.Role.USER, Message.Role.ASSISTANT)[len(messages) % 2]
@@ -85,15 +97,19 @@ def extend_conversation(reply: Reply, length: int) -> list[Message]:
     return messages
 
 
+def read_revision(user: User) -> int:
+    return User.objects.get(pk=user.pk).revision
+
+
 def find_article(shown: str, message: Message) -> str:
-    """The HTML of one message on a page or in a fragment."""
+    """Return the HTML of one message on a page or in a fragment."""
     found = re.search(rf'<article class="message" id="m-{message.pk}".*?</article>', shown, re.S)
     assert found, shown
     return found[0]
 
 
 def read_text_box(shown: str) -> str:
-    """The text in the composer. A line end right after the tag is not part of it."""
+    """Return the text in the composer, without the line end after the opening tag."""
     found = re.search(r'<textarea id="text"[^>]*>\n(.*?)</textarea>', shown, re.S)
     assert found, shown
     return unescape(found[1])

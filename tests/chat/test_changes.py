@@ -1,4 +1,4 @@
-"""Every tab and device of a person shows the same list: the old list and the notifications make the
+"""All tabs of a person show the same list: an old list and the notifications since then give the
 list that is loaded now, even if notifications are lost."""
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 
 from accounts.models import User
 from chat import conversations
@@ -25,23 +23,24 @@ from streaming.database import run_in_db
 from streaming.doors.websocket import consumer
 from streaming.doors.websocket.consumer import FollowConsumer
 from streaming.models import Stream
-from tests.chat.factories import ask
+from tests.chat.factories import start_reply
+from tests.factories import create_session_key
 from tools.waiting import until_async
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-A_SECOND = 1.0
+SYNC_TIMEOUT_SECONDS = 10.0
 STEPS = 25
 
 
-class Tab:
+class SidebarTab:
     """A page that reloads its list when it sees another revision than its own."""
 
-    def __init__(self, user: User, session: SessionStore) -> None:
+    def __init__(self, user: User, session_key: str) -> None:
         self.user = user
         self.list: list[SidebarRow] = []
         self._revision = -1
-        cookie = f"{settings.SESSION_COOKIE_NAME}={session.session_key}".encode()
+        cookie = f"{settings.SESSION_COOKIE_NAME}={session_key}".encode()
         headers = [(b"cookie", cookie)]
         self._socket = WebsocketCommunicator(FollowConsumer.as_asgi(), "/ws/", headers)
 
@@ -66,10 +65,10 @@ class Tab:
 
 
 @pytest.fixture
-async def tabs(owner: User) -> AsyncIterator[list[Tab]]:
+async def tabs(owner: User) -> AsyncIterator[list[SidebarTab]]:
     hubs.get_hub()
-    session = await run_in_db(create_session, owner)
-    tabs = [Tab(owner, session), Tab(owner, session)]
+    session_key = await run_in_db(create_session_key, owner)
+    tabs = [SidebarTab(owner, session_key), SidebarTab(owner, session_key)]
     for tab in tabs:
         await tab.open()
     yield tabs
@@ -78,65 +77,56 @@ async def tabs(owner: User) -> AsyncIterator[list[Tab]]:
     await hubs.close()
 
 
-def create_session(user: User) -> SessionStore:
-    session = SessionStore()
-    session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.create()
-    return session
-
-
-def change_something(user: User, dice: random.Random) -> None:
+def change_something(user: User, random_choices: random.Random) -> None:
     """Start, answer, stop, rename or delete a random conversation."""
-    mine = list(Conversation.objects.filter(user=user).order_by("id"))
-    chosen = dice.choice(mine) if mine else None
-    match dice.choice(["start", "answer", "stop", "rename", "delete"]):
+    own = list(Conversation.objects.filter(user=user).order_by("id"))
+    chosen = random_choices.choice(own) if own else None
+    match random_choices.choice(["start", "answer", "stop", "rename", "delete"]):
         case "rename" if chosen:
-            conversations.rename(chosen, f"Renamed {dice.random()}")
+            conversations.rename(chosen, f"Renamed {random_choices.random()}")
         case "delete" if chosen:
             conversations.delete(chosen)
         case "stop" if chosen:
             for stream in Stream.objects.unfinished().filter(lane=str(chosen.pk)):
                 lifecycle.stop(stream.pk)
         case "answer" if chosen:
-            ask(user, conversation=chosen)
+            start_reply(user, conversation=chosen)
         case _:
-            ask(user)
+            start_reply(user)
 
 
-async def expect_same_list(tabs: list[Tab], user: User, within: float) -> None:
+async def expect_same_list(tabs: list[SidebarTab], user: User, within: float) -> None:
     fresh = (await run_in_db(load_sidebar, user)).rows
 
-    async def same() -> bool:
+    async def is_same() -> bool:
         return all(tab.list == fresh for tab in tabs)
 
-    await until_async(same, within=within, what="both tabs show what is fetched now")
+    await until_async(is_same, within=within, what="both tabs show the current list")
 
 
 async def test_a_list_that_follows_events_equals_a_freshly_loaded_one(
-    owner: User, tabs: list[Tab]
+    owner: User, tabs: list[SidebarTab]
 ) -> None:
-    dice = random.Random(7)
+    random_choices = random.Random(7)
     for _ in range(STEPS):
-        await run_in_db(change_something, owner, dice)
-        await expect_same_list(tabs, owner, within=10 * A_SECOND)
+        await run_in_db(change_something, owner, random_choices)
+        await expect_same_list(tabs, owner, within=SYNC_TIMEOUT_SECONDS)
 
 
 async def test_the_next_ping_makes_up_for_lost_notifications(
-    owner: User, tabs: list[Tab], monkeypatch: pytest.MonkeyPatch
+    owner: User, tabs: list[SidebarTab], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hubs.get_hub(), "notify", lambda group, body: None)
-    dice = random.Random(8)
+    random_choices = random.Random(8)
     for _ in range(5):
-        await run_in_db(change_something, owner, dice)
+        await run_in_db(change_something, owner, random_choices)
     await expect_same_list(tabs, owner, within=3 * consumer.PING_INTERVAL_SECONDS)
 
 
 async def test_changes_of_another_user_are_not_notified(
-    owner: User, stranger: User, tabs: list[Tab]
+    owner: User, stranger: User, tabs: list[SidebarTab]
 ) -> None:
-    await run_in_db(ask, stranger)
-    await run_in_db(ask, owner)
-    await expect_same_list(tabs, owner, within=10 * A_SECOND)
+    await run_in_db(start_reply, stranger)
+    await run_in_db(start_reply, owner)
+    await expect_same_list(tabs, owner, within=SYNC_TIMEOUT_SECONDS)
     assert all(len(tab.list) == 1 for tab in tabs)

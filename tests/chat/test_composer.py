@@ -1,4 +1,4 @@
-"""The composer: its models, its settings, and what it says before anything is sent."""
+"""The composer: its models, its settings, and its hints before a message is sent."""
 
 import re
 import uuid
@@ -10,13 +10,20 @@ from accounts.api_keys import keys
 from accounts.models import ApiKey, KeyStatus, ListedModel, User
 from chat.replies import Reply
 from streaming.providers import catalog
-from tests.chat.factories import QUESTION, ask, finish, html, page, read_text_box
+from tests.chat.factories import (
+    QUESTION,
+    finish_reply,
+    get_path,
+    read_html,
+    read_text_box,
+    start_reply,
+)
 
 KEY = "sk-harbour-0123456789-ab12"
 
 
 def test_a_new_chat_offers_the_demo_without_a_key(as_owner: Client) -> None:
-    shown = html(as_owner.get("/"))
+    shown = read_html(as_owner.get("/"))
     assert "The demo only talks about kelp." in shown
     assert "Replies survive reloads." in shown
     assert re.search(r'<option value="demo" selected(?![^>]* disabled)', shown)
@@ -25,15 +32,17 @@ def test_a_new_chat_offers_the_demo_without_a_key(as_owner: Client) -> None:
 def test_models_without_a_key_are_listed_but_disabled(as_owner: Client, owner: User) -> None:
     assert re.search(
         r'<option value="gpt-4.1"[^>]* disabled>GPT-4.1 \(No API key\)</option>',
-        html(as_owner.get("/")),
+        read_html(as_owner.get("/")),
     )
     keys.save(owner, "openai", KEY)
-    assert re.search(r'<option value="gpt-4.1"[^>]*[^d]>GPT-4.1</option>', html(as_owner.get("/")))
+    assert re.search(
+        r'<option value="gpt-4.1"[^>]*[^d]>GPT-4.1</option>', read_html(as_owner.get("/"))
+    )
 
 
 def test_a_new_chat_starts_with_the_last_used_model(as_owner: Client, owner: User) -> None:
-    ask(owner, QUESTION, model="demo-fast")
-    shown = html(as_owner.get("/"))
+    start_reply(owner, QUESTION, model="demo-fast")
+    shown = read_html(as_owner.get("/"))
     assert re.search(r'<option value="demo-fast" selected(?![^>]* disabled)', shown)
 
 
@@ -49,15 +58,15 @@ def read_model_groups(shown: str) -> list[str]:
 def test_once_a_key_works_a_new_chat_starts_with_its_providers_best_model(
     as_owner: Client, owner: User
 ) -> None:
-    demo = ask(owner, QUESTION, model="demo-fast")
-    assert read_model_groups(html(as_owner.get("/")))[0] == "Demo"
+    demo = start_reply(owner, QUESTION, model="demo-fast")
+    assert read_model_groups(read_html(as_owner.get("/")))[0] == "Demo"
     keys.save(owner, "anthropic", KEY)
-    shown = html(as_owner.get("/"))
+    shown = read_html(as_owner.get("/"))
     assert read_selected_model(shown) == "claude-opus-5-5"
     assert read_model_groups(shown)[-1] == "Demo"
     assert 'data-recent=""' in shown
     assert "The demo model is ready" not in shown
-    assert read_selected_model(html(as_owner.get(page(demo)))) == "demo-fast", (
+    assert read_selected_model(read_html(as_owner.get(get_path(demo)))) == "demo-fast", (
         "it was chosen for this chat"
     )
 
@@ -67,13 +76,13 @@ def test_the_last_used_real_model_that_works_goes_before_the_best(
 ) -> None:
     keys.save(owner, "openai", KEY)
     keys.save(owner, "anthropic", KEY)
-    ask(owner, QUESTION, model="gpt-4.1")
-    ask(owner, QUESTION, model="claude-haiku-5-5")
-    ask(owner, QUESTION, model="demo")
-    assert read_selected_model(html(as_owner.get("/"))) == "claude-haiku-5-5"
-    assert 'data-recent="claude-haiku-5-5 gpt-4.1"' in html(as_owner.get("/"))
+    start_reply(owner, QUESTION, model="gpt-4.1")
+    start_reply(owner, QUESTION, model="claude-haiku-5-5")
+    start_reply(owner, QUESTION, model="demo")
+    assert read_selected_model(read_html(as_owner.get("/"))) == "claude-haiku-5-5"
+    assert 'data-recent="claude-haiku-5-5 gpt-4.1"' in read_html(as_owner.get("/"))
     keys.remove(owner, "anthropic")
-    assert read_selected_model(html(as_owner.get("/"))) == "gpt-4.1"
+    assert read_selected_model(read_html(as_owner.get("/"))) == "gpt-4.1"
 
 
 def test_the_best_model_is_one_that_the_provider_lists_for_the_key(
@@ -82,13 +91,13 @@ def test_the_best_model_is_one_that_the_provider_lists_for_the_key(
     key = keys.save(owner, "openai", KEY)
     for position, name in enumerate(["gpt-4.1", "gpt-5.5", "a-new-one"]):
         ListedModel.objects.create(key=key, position=position, model_id=name)
-    assert read_selected_model(html(as_owner.get("/"))) == "gpt-5.5"
+    assert read_selected_model(read_html(as_owner.get("/"))) == "gpt-5.5"
 
 
 def test_with_a_rejected_key_a_new_chat_starts_with_the_demo(as_owner: Client, owner: User) -> None:
     key = keys.save(owner, "openai", KEY)
     ApiKey.objects.filter(pk=key.pk).update(check_result=KeyStatus.INVALID)
-    assert read_selected_model(html(as_owner.get("/"))) == "demo"
+    assert read_selected_model(read_html(as_owner.get("/"))) == "demo"
 
 
 def test_a_server_without_a_key_comes_before_the_demo(
@@ -97,7 +106,7 @@ def test_a_server_without_a_key_comes_before_the_demo(
     lab = catalog.Provider("lab", "Lab", needs_key=False, base_url="http://127.0.0.1:1/v1")
     monkeypatch.setitem(catalog.PROVIDERS, "lab", lab)
     monkeypatch.setitem(catalog._MODELS_BY_ID, "llama3.3", catalog.model_from_id("llama3.3", lab))
-    shown = html(as_owner.get("/"))
+    shown = read_html(as_owner.get("/"))
     assert (read_selected_model(shown), read_model_groups(shown)[-1]) == ("llama3.3", "Demo")
 
 
@@ -105,30 +114,31 @@ def test_a_conversation_whose_key_was_removed_says_so_before_sending(
     as_owner: Client, owner: User
 ) -> None:
     keys.save(owner, "openai", KEY)
-    mine = ask(owner, QUESTION, model="gpt-4.1")
+    reply = start_reply(owner, QUESTION, model="gpt-4.1")
     keys.remove(owner, "openai")
-    shown = html(as_owner.get(page(mine)))
+    shown = read_html(as_owner.get(get_path(reply)))
     assert "No OpenAI API key." in shown
 
 
 def test_every_page_has_a_request_id_of_its_own(as_owner: Client) -> None:
     found = [
-        re.search(r'name="request_id" value="([^"]+)"', html(as_owner.get("/"))) for _ in range(2)
+        re.search(r'name="request_id" value="([^"]+)"', read_html(as_owner.get("/")))
+        for _ in range(2)
     ]
     first, second = (uuid.UUID(match[1]) for match in found if match)
     assert first != second
 
 
 def test_a_link_can_fill_in_a_new_chat(as_owner: Client) -> None:
-    shown = html(as_owner.get("/", {"text": '"Hello" </textarea>', "model": "demo-slow"}))
+    shown = read_html(as_owner.get("/", {"text": '"Hello" </textarea>', "model": "demo-slow"}))
     assert read_text_box(shown) == '"Hello" </textarea>'
     assert re.search(r'<option value="demo-slow"[^>]* selected', shown)
 
 
 def test_the_composer_stops_the_reply_that_runs(as_owner: Client, reply: Reply) -> None:
     running = f'formaction="/s/{reply.stream.uuid}/stop/"'
-    assert running in html(as_owner.get(page(reply)))
-    finish(reply)
-    shown = html(as_owner.get(page(reply)))
+    assert running in read_html(as_owner.get(get_path(reply)))
+    finish_reply(reply)
+    shown = read_html(as_owner.get(get_path(reply)))
     assert running not in shown
     assert "data-running" not in shown

@@ -23,8 +23,8 @@ def build_turns(*texts: str) -> tuple[Turn, ...]:
     return tuple(Turn(roles[at % 2], text) for at, text in enumerate(texts))
 
 
-def list_texts(plan: PromptContext) -> list[str]:
-    return [turn.text for turn in plan.turns]
+def list_texts(prompt_context: PromptContext) -> list[str]:
+    return [turn.text for turn in prompt_context.turns]
 
 
 # First, second and third message
@@ -83,7 +83,7 @@ def test_max_tokens_are_reserved_for_the_reply(message: str, max_tokens: int) ->
 
 
 @pytest.mark.parametrize(
-    ("window", "kept"),
+    ("window", "turn_count"),
     [
         (1_000_000, 7),
         (30_400, 7),
@@ -93,12 +93,12 @@ def test_max_tokens_are_reserved_for_the_reply(message: str, max_tokens: int) ->
         (10, 3),
     ],
 )
-def test_the_newest_exchanges_that_fit_the_window_are_sent(window: int, kept: int) -> None:
+def test_the_newest_exchanges_that_fit_the_window_are_sent(window: int, turn_count: int) -> None:
     page = "k" * 12_000  # 4,000 tokens
     history = build_turns(page, "one", page, "two", page, "three", page)
     planned = build_context(history, context_window=window, max_tokens=12_800)
-    assert planned.turns == history[-kept:]
-    assert planned.stats.left_out == 7 - kept
+    assert planned.turns == history[-turn_count:]
+    assert planned.stats.left_out == 7 - turn_count
 
 
 def test_the_window_limits_the_history_and_not_the_number_of_turns() -> None:
@@ -157,32 +157,43 @@ def test_estimates_of_tokens_are_cautious(text: str, at_least: int, at_most: int
 
 # Turns that every provider accepts
 
-U, A = "user", "assistant"
+USER, ASSISTANT = "user", "assistant"
 
 
 @pytest.mark.parametrize(
     ("history", "expected"),
     [
         ([], []),
-        ([(U, "q")], [(U, "q")]),
-        ([(A, "a"), (U, "q")], [(U, "q")]),
-        ([(U, "q"), (A, "a")], [(U, "q")]),
-        ([(U, "q"), (A, ""), (U, "r")], [(U, "q\n\nr")]),
-        ([(U, "q"), (A, " \n"), (U, "r"), (A, "a"), (U, "s")], [(U, "q\n\nr"), (A, "a"), (U, "s")]),
-        ([(U, "q"), (A, "cut in the mi"), (U, "r")], [(U, "q"), (A, "cut in the mi"), (U, "r")]),
-        ([(U, "q"), (A, "a"), (A, "b"), (U, "r")], [(U, "q"), (A, "a\n\nb"), (U, "r")]),
-        ([(U, ""), (A, "a"), (U, "q")], [(U, "q")]),
+        ([(USER, "q")], [(USER, "q")]),
+        ([(ASSISTANT, "a"), (USER, "q")], [(USER, "q")]),
+        ([(USER, "q"), (ASSISTANT, "a")], [(USER, "q")]),
+        ([(USER, "q"), (ASSISTANT, ""), (USER, "r")], [(USER, "q\n\nr")]),
+        (
+            [(USER, "q"), (ASSISTANT, " \n"), (USER, "r"), (ASSISTANT, "a"), (USER, "s")],
+            [(USER, "q\n\nr"), (ASSISTANT, "a"), (USER, "s")],
+        ),
+        (
+            [(USER, "q"), (ASSISTANT, "cut in the mi"), (USER, "r")],
+            [(USER, "q"), (ASSISTANT, "cut in the mi"), (USER, "r")],
+        ),
+        (
+            [(USER, "q"), (ASSISTANT, "a"), (ASSISTANT, "b"), (USER, "r")],
+            [(USER, "q"), (ASSISTANT, "a\n\nb"), (USER, "r")],
+        ),
+        ([(USER, ""), (ASSISTANT, "a"), (USER, "q")], [(USER, "q")]),
     ],
 )
 def test_turns_are_normalized_for_every_provider(
     history: list[tuple[Role, str]], expected: list[tuple[Role, str]]
 ) -> None:
-    made = context.normalize_turns(Turn(role, text) for role, text in history)
-    assert [(turn.role, turn.text) for turn in made] == expected
+    turns = context.normalize_turns(Turn(role, text) for role, text in history)
+    assert [(turn.role, turn.text) for turn in turns] == expected
 
 
 ANY_HISTORY = st.lists(
-    st.builds(Turn, st.sampled_from([U, A]), st.sampled_from(["", " ", "a", "long " * 500]))
+    st.builds(
+        Turn, st.sampled_from([USER, ASSISTANT]), st.sampled_from(["", " ", "a", "long " * 500])
+    )
 )
 
 
@@ -360,5 +371,5 @@ def test_no_message_makes_the_search_for_references_slow(
     for two in pairs:
         message = f"{' '.join(two)} {run * followups.MAX_FOLLOWUP_CHARS}"
         message = message[: followups.MAX_FOLLOWUP_CHARS - 1] + "\N{WATER WAVE}"
-        judge = partial(is_followup, message)
-        assert timeit(judge, timer=time.thread_time, number=1) < MAX_CPU_SECONDS, message
+        check_message = partial(is_followup, message)
+        assert timeit(check_message, timer=time.thread_time, number=1) < MAX_CPU_SECONDS, message

@@ -9,11 +9,11 @@ from django.test import Client
 from chat.models import Conversation
 from chat.replies import Reply
 from streaming.models import State
-from tests.chat.factories import HTMX, html, message_form, page
+from tests.chat.factories import HTMX, build_message_form, get_path, read_html
 
 
 def test_a_visitor_sees_the_landing_page_with_both_ways_in(visitor: Client) -> None:
-    shown = html(visitor.get("/"))
+    shown = read_html(visitor.get("/"))
     assert "Never lose a reply." in shown
     assert 'href="/accounts/signup/"' in shown
     assert 'href="/accounts/login/"' in shown
@@ -22,8 +22,8 @@ def test_a_visitor_sees_the_landing_page_with_both_ways_in(visitor: Client) -> N
 def test_a_visitor_returns_to_the_conversation_after_signing_in(
     visitor: Client, reply: Reply
 ) -> None:
-    response = visitor.get(page(reply))
-    assert response.headers["Location"] == f"/accounts/login/?next={page(reply)}"
+    response = visitor.get(get_path(reply))
+    assert response.headers["Location"] == f"/accounts/login/?next={get_path(reply)}"
 
 
 @pytest.mark.parametrize("fragment", ["/sidebar/", "/m/{message}/"])
@@ -35,7 +35,7 @@ def test_fragments_answer_401_once_the_session_is_over(
 
 
 def test_a_get_request_never_sends_or_stops_anything(as_owner: Client) -> None:
-    assert as_owner.get("/c/", message_form()).headers["Location"] == "/"
+    assert as_owner.get("/c/", build_message_form()).headers["Location"] == "/"
     assert as_owner.get(f"/s/{uuid.uuid4()}/stop/").status_code == 405
     assert not Conversation.objects.exists()
 
@@ -45,25 +45,25 @@ def test_the_address_of_a_rejected_form_redirects_a_get_to_the_forms_page(
     as_owner: Client, reply: Reply, headers: dict[str, str]
 ) -> None:
     message = f"/m/{reply.answer.pk}/"
-    at = {
+    redirects = {
         "/c/": "/",
-        f"{page(reply)}messages/": page(reply),
+        f"{get_path(reply)}messages/": get_path(reply),
         f"{message}versions/": f"{message}place/",
         f"{message}continuations/": f"{message}place/",
     }
-    for address, place in at.items():
+    for address, target in redirects.items():
         shown = as_owner.get(address, headers=headers)
-        assert (shown.status_code, shown.headers["Location"]) == (302, place)
+        assert (shown.status_code, shown.headers["Location"]) == (302, target)
         assert as_owner.put(address, headers=headers).status_code == 405
 
 
-READ = [
+READ_PATHS = [
     "/c/{chat}/",
     "/c/{chat}/earlier/?before={message}",
     "/c/{chat}/menu/",
     "/m/{message}/edit/",
 ]
-POSTED = [
+POST_PATHS = [
     "/c/{chat}/title/",
     "/c/{chat}/pin/",
     "/c/{chat}/deletion/",
@@ -74,27 +74,27 @@ POSTED = [
 ]
 
 
-def address_of(reply: Reply, template: str) -> str:
+def build_address(reply: Reply, template: str) -> str:
     return template.format(
         chat=reply.conversation.pk, message=reply.answer.pk, stream=reply.stream.uuid
     )
 
 
-@pytest.mark.parametrize("template", READ)
+@pytest.mark.parametrize("template", READ_PATHS)
 def test_signing_in_leads_back_to_a_page_that_was_read(
     visitor: Client, reply: Reply, template: str
 ) -> None:
-    address = address_of(reply, template)
+    address = build_address(reply, template)
     expected = f"/accounts/login/?{urlencode({'next': address}, safe='/')}"
     assert visitor.get(address).headers["Location"] == expected
     assert visitor.get(address, headers=HTMX).headers["HX-Redirect"] == expected
 
 
-@pytest.mark.parametrize("template", POSTED)
+@pytest.mark.parametrize("template", POST_PATHS)
 def test_signing_in_leads_from_a_form_to_the_start_page(
     visitor: Client, reply: Reply, template: str
 ) -> None:
-    address = address_of(reply, template)
+    address = build_address(reply, template)
     assert visitor.post(address).headers["Location"] == "/accounts/login/?next=/"
     reply.stream.refresh_from_db()
     assert reply.stream.state == State.QUEUED
@@ -103,4 +103,4 @@ def test_signing_in_leads_from_a_form_to_the_start_page(
 def test_a_script_that_marks_as_read_gets_401_once_the_session_is_over(
     visitor: Client, reply: Reply
 ) -> None:
-    assert visitor.post(f"{page(reply)}reading/", headers=HTMX).status_code == 401
+    assert visitor.post(f"{get_path(reply)}reading/", headers=HTMX).status_code == 401

@@ -1,4 +1,4 @@
-"""Drafts of anonymous visitors: kept until they sign in, and limited."""
+"""Drafts of anonymous visitors are stored until they sign in, and limited."""
 
 import re
 import uuid
@@ -13,50 +13,52 @@ from accounts import anonymous_limits
 from accounts.models import User
 from chat.pages.drafts import MAX_DRAFT_BYTES
 from chat.replies import Reply
-from tests.chat.factories import HTMX, html, message_form, page, read_text_box
+from tests.chat.factories import HTMX, build_message_form, get_path, read_html, read_text_box
 from tests.factories import sign_in
 
 
 def test_a_message_sent_while_signed_out_is_in_the_box_after_signing_in(
     visitor: Client, owner: User, password: str
 ) -> None:
-    sent = visitor.post("/c/", message_form(text="Half a thought\r\nand more", model="demo-slow"))
-    where = sent.headers["Location"]
-    assert where == "/accounts/login/?next=/"
-    visitor.post(where, {"login": owner.email, "password": password, "next": "/"})
-    shown = html(visitor.get("/"))
+    sent = visitor.post(
+        "/c/", build_message_form(text="Half a thought\r\nand more", model="demo-slow")
+    )
+    location = sent.headers["Location"]
+    assert location == "/accounts/login/?next=/"
+    visitor.post(location, {"login": owner.email, "password": password, "next": "/"})
+    shown = read_html(visitor.get("/"))
     assert read_text_box(shown) == "Half a thought\r\nand more"
     assert re.search(r'<option value="demo-slow"[^>]* selected', shown)
-    assert read_text_box(html(visitor.get("/"))) == "Half a thought\r\nand more", (
+    assert read_text_box(read_html(visitor.get("/"))) == "Half a thought\r\nand more", (
         "a reload loses nothing"
     )
-    visitor.post("/c/", message_form())
-    assert read_text_box(html(visitor.get("/"))) == "", "it was sent"
+    visitor.post("/c/", build_message_form())
+    assert read_text_box(read_html(visitor.get("/"))) == "", "it was sent"
 
 
 def test_a_draft_belongs_to_the_conversation_in_which_the_session_ended(
     visitor: Client, owner: User, reply: Reply
 ) -> None:
     sent = visitor.post(
-        f"{page(reply)}messages/", message_form(text="And neap tides?"), headers=HTMX
+        f"{get_path(reply)}messages/", build_message_form(text="And neap tides?"), headers=HTMX
     )
-    assert sent.headers["HX-Redirect"] == f"/accounts/login/?next={page(reply)}"
+    assert sent.headers["HX-Redirect"] == f"/accounts/login/?next={get_path(reply)}"
     sign_in(visitor, owner)
-    assert read_text_box(html(visitor.get(page(reply)))) == "And neap tides?"
-    assert read_text_box(html(visitor.get("/"))) == ""
+    assert read_text_box(read_html(visitor.get(get_path(reply)))) == "And neap tides?"
+    assert read_text_box(read_html(visitor.get("/"))) == ""
 
 
-ANYTHING = uuid.UUID(int=7)
+ANY_ID = uuid.UUID(int=7)
 
-FOR_ANYBODY = ["/c/", f"/c/{ANYTHING}/messages/", f"/m/{ANYTHING}/versions/"]
+PUBLIC_PATHS = ["/c/", f"/c/{ANY_ID}/messages/", f"/m/{ANY_ID}/versions/"]
 
 
-@pytest.mark.parametrize("address", FOR_ANYBODY)
+@pytest.mark.parametrize("address", PUBLIC_PATHS)
 def test_a_text_that_is_too_long_for_a_draft_is_shown_to_be_copied(
     visitor: Client, address: str
 ) -> None:
     text = "tide & " * 3000
-    sent = visitor.post(address, message_form(text=text, system_prompt="Be brief."))
+    sent = visitor.post(address, build_message_form(text=text, system_prompt="Be brief."))
     shown = unescape(sent.content.decode())
     assert sent.status_code == 422
     assert text in shown
@@ -66,11 +68,11 @@ def test_a_text_that_is_too_long_for_a_draft_is_shown_to_be_copied(
     assert not Session.objects.exists()
 
 
-@pytest.mark.parametrize("address", FOR_ANYBODY)
+@pytest.mark.parametrize("address", PUBLIC_PATHS)
 def test_a_page_with_scripts_keeps_a_text_that_is_too_long_in_its_box(
     visitor: Client, address: str
 ) -> None:
-    sent = visitor.post(address, message_form(text="ebb " * 6000), headers=HTMX)
+    sent = visitor.post(address, build_message_form(text="ebb " * 6000), headers=HTMX)
     shown = sent.content.decode()
     assert sent.status_code == 422, "the page puts the text back into its box"
     assert "too long to save" in shown
@@ -80,17 +82,17 @@ def test_a_page_with_scripts_keeps_a_text_that_is_too_long_in_its_box(
 
 def test_the_limit_of_a_draft_counts_all_its_fields(visitor: Client) -> None:
     piece = "w" * (MAX_DRAFT_BYTES // 2)
-    most = {"text": piece, "system_prompt": piece, "model": ""}
-    assert visitor.post("/c/", most).status_code == 302
+    largest = {"text": piece, "system_prompt": piece, "model": ""}
+    assert visitor.post("/c/", largest).status_code == 302
     for name in ("model", "max_tokens", "temperature", "reasoning_effort"):
-        assert visitor.post("/c/", most | {name: "w"}).status_code == 422
-    assert visitor.session["draft"]["typed"] == most
+        assert visitor.post("/c/", largest | {name: "w"}).status_code == 422
+    assert visitor.session["draft"]["typed"] == largest
 
 
 def test_the_limit_of_a_draft_counts_bytes(visitor: Client) -> None:
     text = "🌊" * (MAX_DRAFT_BYTES // 4)
-    assert visitor.post("/c/", message_form(text=text + "w", model="")).status_code == 422
-    assert visitor.post("/c/", message_form(text=text, model="")).status_code == 302
+    assert visitor.post("/c/", build_message_form(text=text + "w", model="")).status_code == 422
+    assert visitor.post("/c/", build_message_form(text=text, model="")).status_code == 302
 
 
 @pytest.mark.django_db
@@ -103,28 +105,30 @@ def test_all_visitors_together_have_a_limit_of_drafts_a_day(
         replace(anonymous_limits.TOTAL_DRAFT_LIMIT, max_count=3),
     )
     for number in range(5):
-        Client(REMOTE_ADDR=f"192.0.2.{number}").post("/c/", message_form())
+        Client(REMOTE_ADDR=f"192.0.2.{number}").post("/c/", build_message_form())
     assert Session.objects.count() == 3
 
 
 @pytest.mark.django_db
 def test_one_address_has_ten_drafts_and_sees_the_other_texts_again() -> None:
-    answers = [Client().post("/c/", message_form(text=f"wave {number}")) for number in range(40)]
-    given_back = [number for number, sent in enumerate(answers) if sent.status_code == 422]
-    assert given_back == [*range(10, 40)]
-    for number in given_back:
-        shown = answers[number].content.decode()
+    responses = [
+        Client().post("/c/", build_message_form(text=f"wave {number}")) for number in range(40)
+    ]
+    rejected = [number for number, sent in enumerate(responses) if sent.status_code == 422]
+    assert rejected == [*range(10, 40)]
+    for number in rejected:
+        shown = responses[number].content.decode()
         assert f"wave {number}<" in shown
         assert "no more drafts can be saved" in shown
     assert Session.objects.count() == 10
-    elsewhere = Client(REMOTE_ADDR="192.0.2.7").post("/c/", message_form())
+    elsewhere = Client(REMOTE_ADDR="192.0.2.7").post("/c/", build_message_form())
     assert elsewhere.status_code == 302
 
 
 @pytest.mark.django_db
 def test_addresses_of_one_home_share_their_limit() -> None:
     for number in range(20):
-        Client(REMOTE_ADDR=f"2001:db8::{number:x}").post("/c/", message_form())
+        Client(REMOTE_ADDR=f"2001:db8::{number:x}").post("/c/", build_message_form())
     assert Session.objects.count() == 10
 
 
@@ -134,12 +138,12 @@ def test_all_addresses_together_have_a_limit_of_drafts_an_hour(
 ) -> None:
     monkeypatch.setitem(anonymous_limits.LIMITS, "draft", "10/10m/ip,15/h/key")
     for number in range(30):
-        Client(REMOTE_ADDR=f"192.0.2.{number}").post("/c/", message_form())
+        Client(REMOTE_ADDR=f"192.0.2.{number}").post("/c/", build_message_form())
     assert Session.objects.count() == 15
 
 
 def test_a_visitor_with_cookies_has_one_session_for_all_drafts(visitor: Client) -> None:
     for number in range(5):
-        visitor.post("/c/", message_form(text=f"wave {number}"))
+        visitor.post("/c/", build_message_form(text=f"wave {number}"))
     assert Session.objects.count() == 1
     assert visitor.session["draft"]["typed"]["text"] == "wave 4"

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def reply(owner: User) -> Message:
+def message(owner: User) -> Message:
     conversation = Conversation.objects.create(user=owner, title="Tides")
     return Message.objects.create(
         conversation=conversation, role="assistant", content="a **b**", is_complete=True
@@ -45,85 +45,87 @@ def rendered_texts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def view_reply(
-    as_owner: Client, reply: Message, monkeypatch: pytest.MonkeyPatch
+def view_message(
+    as_owner: Client, message: Message, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[], str]:
-    """View the reply with an empty memory cache, as in a new process."""
+    """View the message with an empty memory cache, as in a new process."""
 
     def view() -> str:
         monkeypatch.setattr(cache, "memory_cache", MemoryCache())
-        return as_owner.get(f"/m/{reply.pk}/").content.decode()
+        return as_owner.get(f"/m/{message.pk}/").content.decode()
 
     return view
 
 
 def test_an_ended_reply_is_rendered_once_for_all_processes(
-    view_reply: Callable[[], str], rendered_texts: list[str]
+    view_message: Callable[[], str], rendered_texts: list[str]
 ) -> None:
-    assert "<strong>b</strong>" in view_reply()
-    assert "<strong>b</strong>" in view_reply()
+    assert "<strong>b</strong>" in view_message()
+    assert "<strong>b</strong>" in view_message()
     assert rendered_texts == ["a **b**"]
 
 
 def test_a_reply_whose_html_is_much_larger_is_rendered_once(
-    view_reply: Callable[[], str], rendered_texts: list[str]
+    view_message: Callable[[], str], rendered_texts: list[str]
 ) -> None:
     text = "&" * 400_000
     Message.objects.update(content=text)
-    first = view_reply()
+    first = view_message()
     assert first.count("&amp;") == 400_000
-    assert view_reply() == first
+    assert view_message() == first
     assert rendered_texts == [text]
     assert RenderedText.objects.get().size < 50_000
 
 
 def test_the_longest_reply_of_random_signs_is_stored(
-    view_reply: Callable[[], str], rendered_texts: list[str]
+    view_message: Callable[[], str], rendered_texts: list[str]
 ) -> None:
     Message.objects.update(content="".join(Random(1).choices("&<>\"'", k=MAX_STREAM_CHARS)))
-    view_reply()
-    view_reply()
+    view_message()
+    view_message()
     assert len(rendered_texts) == 1
 
 
 def test_a_row_of_a_version_without_compression_is_replaced(
-    view_reply: Callable[[], str], reply: Message, rendered_texts: list[str]
+    view_message: Callable[[], str], message: Message, rendered_texts: list[str]
 ) -> None:
     outdated = sha256(f"{RENDERER_VERSION} {MAX_COST} \na **b**".encode()).hexdigest()
     RenderedText.objects.create(
-        message=reply, field="content", digest=outdated, html="<p>old</p>", size=10
+        message=message, field="content", digest=outdated, html="<p>old</p>", size=10
     )
-    assert "<strong>b</strong>" in view_reply()
-    assert "<strong>b</strong>" in view_reply()
+    assert "<strong>b</strong>" in view_message()
+    assert "<strong>b</strong>" in view_message()
     assert rendered_texts == ["a **b**"]
 
 
 def test_a_changed_text_or_renderer_is_rendered_again(
-    view_reply: Callable[[], str],
-    reply: Message,
+    view_message: Callable[[], str],
+    message: Message,
     rendered_texts: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    view_reply()
+    view_message()
     Message.objects.update(content="a *c*")
-    assert "<em>c</em>" in view_reply()
+    assert "<em>c</em>" in view_message()
     monkeypatch.setattr(cache, "RENDERER_VERSION", RENDERER_VERSION + 1)
-    view_reply()
-    view_reply()
+    view_message()
+    view_message()
     assert rendered_texts == ["a **b**", "a *c*", "a *c*"]
-    assert RenderedText.objects.filter(message=reply).count() == 1
+    assert RenderedText.objects.filter(message=message).count() == 1
 
 
-def test_a_row_is_deleted_with_its_message(view_reply: Callable[[], str], reply: Message) -> None:
-    view_reply()
-    reply.conversation.delete()
+def test_a_row_is_deleted_with_its_message(
+    view_message: Callable[[], str], message: Message
+) -> None:
+    view_message()
+    message.conversation.delete()
     assert not RenderedText.objects.exists()
 
 
 def test_rows_of_messages_that_an_older_version_deleted_are_purged(
-    view_reply: Callable[[], str], reply: Message
+    view_message: Callable[[], str], message: Message
 ) -> None:
-    view_reply()
+    view_message()
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM chat_message")
     assert RenderedText.objects.count() == 1
@@ -132,45 +134,45 @@ def test_rows_of_messages_that_an_older_version_deleted_are_purged(
 
 
 def test_the_oldest_rows_beyond_the_limit_are_purged(
-    reply: Message, monkeypatch: pytest.MonkeyPatch
+    message: Message, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache, "MAX_TABLE_BYTES", 250)
     for field in ("a", "b", "c"):
-        RenderedText.objects.create(message=reply, field=field, digest="", html="", size=100)
+        RenderedText.objects.create(message=message, field=field, digest="", html="", size=100)
     purge_cache()
     assert set(RenderedText.objects.values_list("field", flat=True)) == {"b", "c"}
 
 
 def test_a_large_one_is_not_stored(
-    view_reply: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+    view_message: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache, "MAX_ROW_BYTES", 10)
-    assert "<strong>b</strong>" in view_reply()
+    assert "<strong>b</strong>" in view_message()
     assert not RenderedText.objects.exists()
 
 
-def test_two_views_at_once_both_get_the_html(reply: Message) -> None:
-    both = [MessageHtmlLoader([reply.pk]) for _ in range(2)]
-    htmls = [one.render_ended(reply.pk, "content", "a") for one in both]
-    for one in both:
-        one.save_new_rows()
+def test_two_views_at_once_both_get_the_html(message: Message) -> None:
+    loaders = [MessageHtmlLoader([message.pk]) for _ in range(2)]
+    htmls = [loader.render_ended(message.pk, "content", "a") for loader in loaders]
+    for loader in loaders:
+        loader.save_new_rows()
     assert htmls == ["<p>a</p>"] * 2
     assert RenderedText.objects.count() == 1
 
 
 def test_a_database_that_rejects_rows_breaks_no_view(
-    view_reply: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+    view_message: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE chat_renderedtext RENAME COLUMN size TO bytes")
     try:
-        one = MessageHtmlLoader([])
-        one.render_ended(uuid4(), "content", "a")
-        one.save_new_rows()
+        loader = MessageHtmlLoader([])
+        loader.render_ended(uuid4(), "content", "a")
+        loader.save_new_rows()
     finally:
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE chat_renderedtext RENAME COLUMN bytes TO size")
-    assert "<strong>b</strong>" in view_reply()
+    assert "<strong>b</strong>" in view_message()
 
 
 def test_html_in_another_language_is_an_entry_of_its_own() -> None:
@@ -183,33 +185,33 @@ def test_html_in_another_language_is_an_entry_of_its_own() -> None:
 
 
 def test_a_slow_text_does_not_block_another_one() -> None:
-    memory, started, go_on = MemoryCache(), Event(), Event()
+    memory, started, may_finish = MemoryCache(), Event(), Event()
 
     def slow() -> str:
         started.set()
-        assert go_on.wait(10)
+        assert may_finish.wait(10)
         return "slow"
 
     thread = Thread(target=memory.get, args=("slow", slow))
     thread.start()
     assert started.wait(10)
     assert memory.get("other", lambda: "quick") == "quick"
-    go_on.set()
+    may_finish.set()
     thread.join()
 
 
 def test_threads_that_need_one_text_render_it_once() -> None:
-    memory, together, calls = MemoryCache(), Barrier(8), list[int]()
+    memory, barrier, calls = MemoryCache(), Barrier(8), list[int]()
 
-    def make() -> str:
+    def render() -> str:
         calls.append(1)
         return "html"
 
-    def ask() -> None:
-        together.wait(10)
-        memory.get("same", make)
+    def get_html() -> None:
+        barrier.wait(10)
+        memory.get("same", render)
 
-    threads = [Thread(target=ask) for _ in range(8)]
+    threads = [Thread(target=get_html) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -221,7 +223,7 @@ def test_memory_drops_the_least_recently_used_beyond_its_limit() -> None:
     memory = MemoryCache(max_bytes=10)
     for digest in ("a", "b"):
         memory.get(digest, lambda: "12345")
-    memory.get("a", lambda: "not rendered_texts again")
+    memory.get("a", lambda: "not rendered again")
     memory.get("c", lambda: "12345")
     assert memory.get("a", lambda: "again") == "12345"
     assert memory.get("b", lambda: "again") == "again"

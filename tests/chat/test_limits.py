@@ -21,7 +21,7 @@ from streaming.lifecycle import Ending
 from streaming.models import State, Stream
 from streaming.providers import catalog
 from streaming.providers.catalog import Model, Provider
-from tests.chat.factories import HTMX, ask, finish
+from tests.chat.factories import HTMX, finish_reply, start_reply
 from tests.factories import create_signed_in_client, run_at_once
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +31,7 @@ def expect_rejection(user: User, text: str = "Why?", *, system_prompt: str = "")
     """The sentence of the rejection. Nothing may have been written."""
     before = Conversation.objects.count(), Message.objects.count(), Stream.objects.count()
     with pytest.raises(ReplyRejected) as refused:
-        ask(user, text, system_prompt=system_prompt)
+        start_reply(user, text, system_prompt=system_prompt)
     after = Conversation.objects.count(), Message.objects.count(), Stream.objects.count()
     assert after == before
     return refused.value.message
@@ -45,20 +45,20 @@ def test_unfinished_replies_are_limited_until_one_ends(
     owner: User, colleague: User, settings: Settings
 ) -> None:
     settings.MAX_UNFINISHED_PER_USER = 3
-    streams = [ask(owner).stream for _ in range(3)]
+    streams = [start_reply(owner).stream for _ in range(3)]
     expected = "You have 3 replies running or waiting. Wait for one to finish, or stop one."
     assert expect_rejection(owner) == expected
-    ask(colleague)
+    start_reply(colleague)
     lifecycle.stop(streams[1].pk)
-    ask(owner)
+    start_reply(owner)
     assert expect_rejection(owner) == expected
 
 
 def test_a_repeated_request_is_answered_at_the_limit(owner: User, settings: Settings) -> None:
     settings.MAX_UNFINISHED_PER_USER = 1
     request = uuid4()
-    first = ask(owner, request_id=request)
-    assert ask(owner, request_id=request).answer == first.answer
+    first = start_reply(owner, request_id=request)
+    assert start_reply(owner, request_id=request).answer == first.answer
     assert Stream.objects.count() == 1
 
 
@@ -68,19 +68,19 @@ def test_messages_per_minute_are_limited_and_titles_do_not_count(
     settings.MAX_MESSAGES_PER_MINUTE = 2
     for _ in range(5):
         lifecycle.enqueue(owner=owner, request_id=uuid4(), source="title", arguments={})
-    ask(owner)
-    ask(owner)
+    start_reply(owner)
+    start_reply(owner)
     assert "within a minute" in expect_rejection(owner)
     age_streams(seconds=61)
-    ask(owner)
+    start_reply(owner)
 
 
 @pytest.mark.parametrize("verb", ["edit", "regenerate", "continue"])
 def test_versions_and_continuations_count_as_messages(
     owner: User, settings: Settings, verb: str
 ) -> None:
-    reply = ask(owner)
-    finish(reply, ending=Ending(State.STOPPED))
+    reply = start_reply(owner)
+    finish_reply(reply, ending=Ending(State.STOPPED))
     settings.MAX_MESSAGES_PER_MINUTE = 2
     chosen = replies.ReplySettings("demo")
     calls = {
@@ -98,36 +98,36 @@ def test_versions_and_continuations_count_as_messages(
             replies.continue_reply, owner, answer=Message.objects.get(pk=reply.answer.pk)
         ),
     }
-    made = calls[verb](request_id=uuid4())
-    assert made.stream.pool == "demo"
-    lifecycle.stop(made.stream.pk)
+    created = calls[verb](request_id=uuid4())
+    assert created.stream.pool == "demo"
+    lifecycle.stop(created.stream.pk)
     with pytest.raises(ReplyRejected, match="within a minute"):
         calls[verb](request_id=uuid4())
 
 
 def test_characters_are_limited_per_minute_and_per_day(owner: User, settings: Settings) -> None:
     settings.MAX_CHARS_PER_MINUTE, settings.MAX_CHARS_PER_DAY = 1_000, 2_500
-    assert ask(owner, "x" * 400, system_prompt="y" * 500).stream.size == 900
+    assert start_reply(owner, "x" * 400, system_prompt="y" * 500).stream.size == 900
     assert "a lot of text within a minute" in expect_rejection(owner, "x" * 101)
     assert "a lot of text within a minute" in expect_rejection(owner, "x", system_prompt="y" * 100)
-    ask(owner, "x" * 100)
+    start_reply(owner, "x" * 100)
     age_streams(seconds=61)
-    ask(owner, "x" * 1_000)
+    start_reply(owner, "x" * 1_000)
     age_streams(seconds=61)
     assert "limit of text for one day" in expect_rejection(owner, "x" * 501)
-    ask(owner, "x" * 500)
+    start_reply(owner, "x" * 500)
     age_streams(days=1)
-    ask(owner, "x" * 1_000)
+    start_reply(owner, "x" * 1_000)
 
 
 def test_a_single_long_message_is_always_accepted(owner: User, settings: Settings) -> None:
     settings.MAX_CHARS_PER_MINUTE = settings.MAX_CHARS_PER_DAY = 10
-    ask(owner, "x" * 400_000)
+    start_reply(owner, "x" * 400_000)
 
 
 def test_a_continuation_counts_with_the_text_of_its_reply(owner: User, settings: Settings) -> None:
-    reply = ask(owner)
-    finish(reply, "word " * 100, Ending(State.STOPPED))
+    reply = start_reply(owner)
+    finish_reply(reply, "word " * 100, Ending(State.STOPPED))
     settings.MAX_CHARS_PER_MINUTE = 100
     answer = Message.objects.get(pk=reply.answer.pk)
     with pytest.raises(ReplyRejected, match="a lot of text"):
@@ -139,7 +139,7 @@ def test_messages_sent_at_once_cannot_exceed_the_limit_together(
     owner: User, settings: Settings
 ) -> None:
     settings.MAX_UNFINISHED_PER_USER = 2
-    results = run_at_once(*[partial(ask, owner) for _ in range(5)])
+    results = run_at_once(*[partial(start_reply, owner) for _ in range(5)])
     assert sum(isinstance(result, Reply) for result in results) == 2
     assert sum(isinstance(result, ReplyRejected) for result in results) == 3
 
@@ -149,8 +149,8 @@ def test_equal_requests_at_once_create_one_reply_even_at_the_limit(
     owner: User, settings: Settings
 ) -> None:
     settings.MAX_UNFINISHED_PER_USER = 1
-    made = run_at_once(*[partial(ask, owner, request_id=uuid4())] * 3)
-    assert [isinstance(result, Reply) for result in made] == [True] * 3
+    created = run_at_once(*[partial(start_reply, owner, request_id=uuid4())] * 3)
+    assert [isinstance(result, Reply) for result in created] == [True] * 3
     assert Stream.objects.count() == 1
 
 
@@ -175,12 +175,12 @@ def test_models_without_a_key_share_limited_places(
 ) -> None:
     provider = Provider("ollama", "Ollama", needs_key=False)
     monkeypatch.setitem(catalog.PROVIDERS, "ollama", provider)
-    mine = Model("ollama/llama", "ollama", "Llama")
+    own_model = Model("ollama/llama", "ollama", "Llama")
     keys.save(owner, "openai", "sk-test-0123456789abcdef")
-    known = model_catalog.load_models(owner) | {mine.id: mine}
+    known = model_catalog.load_models(owner) | {own_model.id: own_model}
     monkeypatch.setattr(model_catalog, "load_models", lambda user: known)
     models = ("demo", "ollama/llama", "gpt-4o-mini")
-    assert [ask(owner, model=id).stream.pool for id in models] == ["demo", "keyless", ""]
+    assert [start_reply(owner, model=id).stream.pool for id in models] == ["demo", "keyless", ""]
 
 
 # Deactivated users
@@ -188,7 +188,7 @@ def test_models_without_a_key_share_limited_places(
 
 @pytest.mark.django_db(transaction=True)
 def test_deactivating_a_person_stops_their_replies(owner: User, colleague: User) -> None:
-    [runs, waits], theirs = [ask(owner), ask(owner)], ask(colleague)
+    [runs, waits], theirs = [start_reply(owner), start_reply(owner)], start_reply(colleague)
     lifecycle.claim(lifecycle.register_worker("test"), 1)
     owner.is_active = False
     owner.save()
@@ -200,7 +200,7 @@ def test_deactivating_a_person_stops_their_replies(owner: User, colleague: User)
 
 @pytest.mark.django_db(transaction=True)
 def test_another_change_of_a_person_stops_nothing(owner: User) -> None:
-    reply = ask(owner)
+    reply = start_reply(owner)
     owner.name = "Olive"
     owner.save()
     assert Stream.objects.get(pk=reply.stream.pk).state == State.QUEUED

@@ -18,7 +18,14 @@ from streaming.events import Finish
 from streaming.lifecycle import Ending
 from streaming.providers import catalog
 from streaming.providers.errors import Interrupted, InvalidKey
-from tests.chat.factories import HTMX, ask, finish, message_form, page, write
+from tests.chat.factories import (
+    HTMX,
+    build_message_form,
+    finish_reply,
+    get_path,
+    start_reply,
+    write_reply,
+)
 from tests.chat.marked_strings import (
     LANGUAGE,
     find_unmarked,
@@ -109,7 +116,9 @@ def test_rejected_forms_of_visitors_are_marked(
         assert_marked(answer.content.decode())
     settings.SIGNUP = "closed"
     assert_marked(Client().get("/accounts/signup/").content.decode())
-    assert_marked(Client().post("/c/", message_form(text=QUESTION), follow=True).content.decode())
+    assert_marked(
+        Client().post("/c/", build_message_form(text=QUESTION), follow=True).content.decode()
+    )
     expired = Client(enforce_csrf_checks=True).post("/accounts/login/", wrong)
     assert expired.status_code == 403
     assert_marked(expired.content.decode())
@@ -163,7 +172,7 @@ def test_the_list_of_models_is_cached_for_each_language(as_owner: Client, marked
 
 @pytest.mark.parametrize("ending", ["none", "running", "ended", "stopped", "failed", "interrupted"])
 def test_a_conversation_is_marked(owner: User, as_owner: Client, marked: None, ending: str) -> None:
-    reply = ask(owner, QUESTION)
+    reply = start_reply(owner, QUESTION)
     endings = {
         "ended": Ending.from_finish(Finish("stop")),
         "stopped": lifecycle.STOPPED,
@@ -171,13 +180,13 @@ def test_a_conversation_is_marked(owner: User, as_owner: Client, marked: None, e
         "interrupted": Ending.from_error(Interrupted(provider="OpenAI")),
     }
     if ending == "running":
-        write(reply, "Η τριβή.", reasoning="Σκέψη.", seam=True)
+        write_reply(reply, "Η τριβή.", reasoning="Σκέψη.", seam=True)
     elif ending in endings:
-        finish(reply, "Η τριβή.", endings[ending])
+        finish_reply(reply, "Η τριβή.", endings[ending])
     reply.stream.refresh_from_db()
     stream = reply.stream
     data = [text for text in (stream.error_class, stream.state, "stop") if text]
-    for path in (page(reply), "/", f"{page(reply)}menu/", f"/m/{reply.question.pk}/edit/"):
+    for path in (get_path(reply), "/", f"{get_path(reply)}menu/", f"/m/{reply.question.pk}/edit/"):
         for headers in ({}, HTMX):
             answer = as_owner.get(path, headers=headers)
             assert answer.status_code == 200
@@ -187,23 +196,23 @@ def test_a_conversation_is_marked(owner: User, as_owner: Client, marked: None, e
 def test_rejections_of_messages_are_marked(
     owner: User, as_owner: Client, stranger: User, marked: None
 ) -> None:
-    reply = ask(owner, QUESTION)
-    finish(reply, "Η τριβή.")
-    ask(owner, QUESTION, reply.conversation)
+    reply = start_reply(owner, QUESTION)
+    finish_reply(reply, "Η τριβή.")
+    start_reply(owner, QUESTION, reply.conversation)
     old_leaf = str(reply.answer.pk)
     for form in [
-        message_form(text=""),
-        message_form(text=QUESTION, parent=old_leaf, seen=old_leaf),
-        message_form(text=QUESTION, model="gpt-4.1"),
-        message_form(text=QUESTION, temperature="9", max_tokens="-1", request_id="x"),
+        build_message_form(text=""),
+        build_message_form(text=QUESTION, parent=old_leaf, seen=old_leaf),
+        build_message_form(text=QUESTION, model="gpt-4.1"),
+        build_message_form(text=QUESTION, temperature="9", max_tokens="-1", request_id="x"),
     ]:
-        answer = as_owner.post(f"{page(reply)}messages/", form)
+        answer = as_owner.post(f"{get_path(reply)}messages/", form)
         assert answer.status_code >= 400
         assert_marked(answer.content.decode(), "stop")
-    assert_marked(create_signed_in_client(stranger).get(page(reply)).content.decode())
-    as_owner.post(f"{page(reply)}deletion/")
+    assert_marked(create_signed_in_client(stranger).get(get_path(reply)).content.decode())
+    as_owner.post(f"{get_path(reply)}deletion/")
     assert_marked(as_owner.get("/").content.decode())
-    other = as_owner.post("/c/", message_form(text=QUESTION, account=str(uuid4())))
+    other = as_owner.post("/c/", build_message_form(text=QUESTION, account=str(uuid4())))
     assert other.status_code == 409
     assert_marked(other.content.decode())
 

@@ -20,17 +20,17 @@ from streaming.models import Stream, StreamChunk
 from streaming.providers.errors import Interrupted, InvalidKey, ProviderError
 from tests.chat.factories import (
     QUESTION,
-    ask,
     find_article,
-    finish,
-    html,
-    page,
-    write,
+    finish_reply,
+    get_path,
+    read_html,
+    start_reply,
+    write_reply,
 )
 
 
 def read_source(shown: str, reply: Reply) -> dict[str, Any]:
-    """The Markdown that is beside the HTML of a reply."""
+    """Return the Markdown that the page holds beside the HTML of a reply."""
     found = re.search(
         rf'<script id="source-{reply.answer.pk}" type="application/json">(.*?)</script>', shown
     )
@@ -43,9 +43,9 @@ def test_the_address_of_a_message_leads_to_it_in_its_conversation(
     as_owner: Client, visitor: Client, reply: Reply
 ) -> None:
     address = f"/m/{reply.question.pk}/place/"
-    place = f"{page(reply)}?leaf={reply.question.pk}#m-{reply.question.pk}"
+    place = f"{get_path(reply)}?leaf={reply.question.pk}#m-{reply.question.pk}"
     assert as_owner.get(address).headers["Location"] == place
-    assert QUESTION in html(as_owner.get(place))
+    assert QUESTION in read_html(as_owner.get(place))
     assert visitor.get(address).headers["Location"] == f"/accounts/login/?next={address}"
 
 
@@ -53,8 +53,8 @@ def test_a_growing_reply_is_on_the_page_with_its_source_and_its_index(
     as_owner: Client, reply: Reply
 ) -> None:
     text = "The *moon* pulls 🌊 on an ocean\r\nthat cannot "
-    stream = write(reply, text, reasoning="Think of friction.")
-    shown = find_article(html(as_owner.get(page(reply))), reply.answer)
+    stream = write_reply(reply, text, reasoning="Think of friction.")
+    shown = find_article(read_html(as_owner.get(get_path(reply))), reply.answer)
     assert 'aria-busy="true"' in shown
     live = (
         f'<live-reply data-stream="{stream.uuid}" data-index="9" data-state="running" '
@@ -74,43 +74,45 @@ def test_the_source_of_a_finished_reply_equals_the_providers_text(
     as_owner: Client, reply: Reply
 ) -> None:
     text = "</script><!-- é e\u0301 \u2028 👩‍👩‍👧\r\n\tend "
-    finish(reply, text)
-    shown = find_article(html(as_owner.get(page(reply))), reply.answer)
+    finish_reply(reply, text)
+    shown = find_article(read_html(as_owner.get(get_path(reply))), reply.answer)
     assert read_source(shown, reply)["text"] == text
     assert "aria-busy" not in shown
     assert "live-reply" not in shown
 
 
 def test_html_that_a_model_writes_is_shown_as_text(as_owner: Client, reply: Reply) -> None:
-    finish(reply, '<img src=x onerror="alert(1)"> <script>alert(1)</script>')
-    prose = find_article(html(as_owner.get(page(reply))), reply.answer).split("<script id=")[0]
+    finish_reply(reply, '<img src=x onerror="alert(1)"> <script>alert(1)</script>')
+    prose = find_article(read_html(as_owner.get(get_path(reply))), reply.answer).split(
+        "<script id="
+    )[0]
     assert "&lt;img src=x" in prose
     assert "<img" not in prose
     assert "<script>" not in prose
 
 
 def test_a_question_is_shown_as_it_was_typed(as_owner: Client, owner: User) -> None:
-    mine = ask(owner, "<b>  *two*\n  lines</b>")
-    shown = find_article(html(as_owner.get(page(mine))), mine.question)
+    own = start_reply(owner, "<b>  *two*\n  lines</b>")
+    shown = find_article(read_html(as_owner.get(get_path(own))), own.question)
     assert "&lt;b&gt;  *two*\n  lines&lt;/b&gt;</div>" in shown
 
 
 def test_a_resumed_reply_shows_its_seam(as_owner: Client, reply: Reply) -> None:
-    write(reply, "First part.\n\n", seam=True)
-    shown = find_article(html(as_owner.get(page(reply))), reply.answer)
+    write_reply(reply, "First part.\n\n", seam=True)
+    shown = find_article(read_html(as_owner.get(get_path(reply))), reply.answer)
     assert "Server restarted; reply continued" in shown
     assert read_source(shown, reply)["seams"] == [13]
 
 
 def test_a_message_is_the_same_on_the_page_and_by_itself(as_owner: Client, reply: Reply) -> None:
-    finish(reply, "# Tides\n\n1. one\n2. two")
-    alone = html(as_owner.get(f"/m/{reply.answer.pk}/"))
-    together = html(as_owner.get(page(reply)))
+    finish_reply(reply, "# Tides\n\n1. one\n2. two")
+    alone = read_html(as_owner.get(f"/m/{reply.answer.pk}/"))
+    together = read_html(as_owner.get(get_path(reply)))
     flat = re.compile(r"\s+")
     assert flat.sub(" ", find_article(alone, reply.answer)) in flat.sub(" ", together)
 
 
-STATES: list[tuple[Ending, str, list[str]]] = [
+ENDINGS: list[tuple[Ending, str, list[str]]] = [
     (Ending.from_finish(Finish("stop")), "", []),
     (Ending.from_finish(Finish("unknown")), "", []),
     (Ending.from_finish(Finish("length")), "Reached the length limit", []),
@@ -139,8 +141,8 @@ STATES: list[tuple[Ending, str, list[str]]] = [
 
 
 def test_a_reply_that_ends_without_a_reason_is_complete(as_owner: Client, reply: Reply) -> None:
-    finish(reply, "All there is.", Ending.from_finish(Finish("unknown")))
-    shown = find_article(html(as_owner.get(f"/m/{reply.answer.pk}/")), reply.answer)
+    finish_reply(reply, "All there is.", Ending.from_finish(Finish("unknown")))
+    shown = find_article(read_html(as_owner.get(f"/m/{reply.answer.pk}/")), reply.answer)
     assert "<dt>Finish reason</dt><dd>unknown</dd>" in shown
     assert "/continuations/" not in shown
     reply.answer.refresh_from_db()
@@ -174,26 +176,28 @@ def test_every_class_of_error_has_a_message_and_a_first_button(
         if kind is not Interrupted
     }
     endings["internal"] = Ending.internal_error()
-    assert endings.keys() == FIRST_BUTTON.keys(), "a class nobody thought of has no way out"
-    finish(reply, "What there was.", Ending.internal_error())
-    said = set()
+    assert endings.keys() == FIRST_BUTTON.keys(), "every class of errors needs a first button"
+    finish_reply(reply, "What there was.", Ending.internal_error())
+    messages = set()
     for code, ending in endings.items():
         Stream.objects.filter(pk=reply.stream.pk).update(error_class=code, error=ending.error)
-        shown = unescape(find_article(html(as_owner.get(f"/m/{reply.answer.pk}/")), reply.answer))
+        shown = unescape(
+            find_article(read_html(as_owner.get(f"/m/{reply.answer.pk}/")), reply.answer)
+        )
         assert f'<p class="error-title what">{ending.error}</p>' in shown
-        [way_out] = re.findall(r'<div class="error-action fix">(.*?)</div>', shown, re.DOTALL)
-        assert FIRST_BUTTON[code] in way_out, code
+        [button] = re.findall(r'<div class="error-action fix">(.*?)</div>', shown, re.DOTALL)
+        assert FIRST_BUTTON[code] in button, code
         assert code in shown, "among the details"
-        said.add(ending.error)
-    assert len(said) == len(endings)
+        messages.add(ending.error)
+    assert len(messages) == len(endings)
 
 
-@pytest.mark.parametrize(("ending", "words", "card"), STATES)
+@pytest.mark.parametrize(("ending", "words", "card"), ENDINGS)
 def test_an_ended_reply_shows_its_text_and_how_it_ended(
     as_owner: Client, reply: Reply, ending: Ending, words: str, card: list[str]
 ) -> None:
-    finish(reply, "What there was.", ending)
-    shown = unescape(find_article(html(as_owner.get(f"/m/{reply.answer.pk}/")), reply.answer))
+    finish_reply(reply, "What there was.", ending)
+    shown = unescape(find_article(read_html(as_owner.get(f"/m/{reply.answer.pk}/")), reply.answer))
     state = re.search(r'<span class="state"[^>]*>(.*?)</span>', shown)
     assert state
     assert state[1] == words
@@ -205,27 +209,27 @@ def test_an_ended_reply_shows_its_text_and_how_it_ended(
 def test_an_unfinished_reply_shows_what_it_waits_for_or_does(
     as_owner: Client, owner: User, reply: Reply
 ) -> None:
-    second = ask(owner, "And then?", reply.conversation)
-    assert "Queued after the previous one" in html(as_owner.get(f"/m/{second.answer.pk}/"))
+    second = start_reply(owner, "And then?", reply.conversation)
+    assert "Queued after the previous one" in read_html(as_owner.get(f"/m/{second.answer.pk}/"))
     lifecycle.claim(lifecycle.register_worker("test"), 1)
-    assert "Connecting" in html(as_owner.get(f"/m/{reply.answer.pk}/"))
+    assert "Connecting" in read_html(as_owner.get(f"/m/{reply.answer.pk}/"))
 
 
 def test_a_reply_with_reasoning_only_is_shown_as_thinking(as_owner: Client, reply: Reply) -> None:
-    write(reply, "", reasoning="Hm.")
-    shown = find_article(html(as_owner.get(page(reply))), reply.answer)
+    write_reply(reply, "", reasoning="Hm.")
+    shown = find_article(read_html(as_owner.get(get_path(reply))), reply.answer)
     assert '<span class="state" data-severity="" data-tone="">Thinking</span>' in shown
     assert "<summary>Thinking</summary>" in shown
     assert "<p>Hm.</p>" in shown
 
 
 def test_reasoning_is_folded_under_how_long_it_took(as_owner: Client, reply: Reply) -> None:
-    stream = write(reply, "Friction.", reasoning="Hm.")
+    stream = write_reply(reply, "Friction.", reasoning="Hm.")
     text = StreamChunk.objects.filter(stream=stream, index=1)
     text.update(created_at=F("created_at") + timedelta(seconds=12))
-    growing = html(as_owner.get(page(reply)))
+    growing = read_html(as_owner.get(get_path(reply)))
     assert "<summary>Thought for 12 s</summary>" in growing
     assert lifecycle.end(stream.pk, stream.epoch, Ending.from_finish(Finish("stop")))
     journal.delete_streams([stream.pk])
-    ended = html(as_owner.get(page(reply)))
-    assert "<summary>Thought for 12 s</summary>" in ended, "the journal is folded in time"
+    ended = read_html(as_owner.get(get_path(reply)))
+    assert "<summary>Thought for 12 s</summary>" in ended, "without the journal, too"

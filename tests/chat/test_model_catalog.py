@@ -28,7 +28,7 @@ from streaming.models import State, Stream
 from streaming.providers.catalog import UnknownModel
 from streaming.providers.errors import InvalidKey, ModelNotFound
 from streaming.providers.types import ModelInfo, Request, Usage
-from tests.chat.factories import ask
+from tests.chat.factories import claim_reply, start_reply
 from tests.factories import sign_in
 
 pytestmark = pytest.mark.django_db
@@ -48,19 +48,12 @@ def list_model_ids(user: User, provider: str) -> list[str]:
     return [model.id for model in offered[provider]]
 
 
-def claim_reply(reply: Reply) -> Stream:
-    worker = lifecycle.register_worker("a test's")
-    stream = lifecycle.claim_stream(worker, Stream.objects.get(pk=reply.stream.pk))
-    assert stream
-    return stream
-
-
 def build_request(reply: Reply, partial: str = "") -> Request:
     """The request that a worker would send."""
     return replies.prepare(claim_reply(reply), StreamText(partial)).request
 
 
-def finish_reply(reply: Reply, usage: Usage | None = None) -> Reply:
+def finish_with_usage(reply: Reply, usage: Usage | None = None) -> Reply:
     stream = Stream.objects.get(pk=reply.stream.pk)
     if stream.state == State.QUEUED:
         stream = claim_reply(reply)
@@ -150,7 +143,7 @@ def test_an_administrator_can_hide_and_add_models(owner: User) -> None:
     assert model_catalog.get_model(owner, "gpt-10").label == "Ten"
     assert "nobody-1" not in model_catalog.load_models(owner)
     with pytest.raises(ReplyRejected, match="gpt-4o"):
-        ask(save_key(owner), model="gpt-4o")
+        start_reply(save_key(owner), model="gpt-4o")
 
 
 def test_one_price_without_the_other_is_invalid(db: None) -> None:
@@ -181,34 +174,37 @@ def test_an_administrator_can_edit_models_in_the_admin(owner: User) -> None:
 def test_a_retired_model_is_rejected_with_the_name_of_its_successor(owner: User) -> None:
     save_key(owner), save_key(owner, "google")
     with pytest.raises(ReplyRejected) as caught:
-        ask(owner, model="gemini-2.0-flash")
+        start_reply(owner, model="gemini-2.0-flash")
     assert caught.value.message == (
         "Google shut down Gemini 2.0 Flash on 1 June 2026. Choose Gemini 3.8 Flash instead."
     )
     with pytest.raises(
         ReplyRejected, match=r"shut down Gemini 2\.5 Flash Thinking\. Choose Gemini 3\.8"
     ):
-        ask(owner, model="gemini-2.5-flash-thinking")
+        start_reply(owner, model="gemini-2.5-flash-thinking")
     assert not Conversation.objects.exists()
 
 
 def test_max_tokens_beyond_the_models_limit_are_rejected(owner: User) -> None:
     save_key(owner)
     with pytest.raises(ReplyRejected) as caught:
-        ask(owner, model="gpt-4o", max_tokens=16_385)
+        start_reply(owner, model="gpt-4o", max_tokens=16_385)
     assert caught.value.message == "GPT-4o writes at most 16,384 tokens."
-    assert ask(owner, model="gpt-4o", max_tokens=16_384).stream.arguments["max_tokens"] == 16_384
+    assert (
+        start_reply(owner, model="gpt-4o", max_tokens=16_384).stream.arguments["max_tokens"]
+        == 16_384
+    )
 
 
 def test_a_model_that_was_hidden_meanwhile_fails_the_reply(owner: User) -> None:
-    reply = ask(owner)
+    reply = start_reply(owner)
     ModelOverride.objects.create(model_id="demo", hidden=True)
     with pytest.raises(ModelNotFound, match="demo"):
         build_request(reply)
 
 
 def test_a_key_that_was_removed_after_queuing_fails_the_reply(owner: User) -> None:
-    reply = ask(save_key(owner), model="gpt-6.2-sol")
+    reply = start_reply(save_key(owner), model="gpt-6.2-sol")
     keys.remove(owner, "openai")
     with pytest.raises(InvalidKey, match=r"^No OpenAI API key\.$"):
         build_request(reply)
@@ -219,15 +215,23 @@ def test_a_key_that_was_removed_after_queuing_fails_the_reply(owner: User) -> No
 
 def test_a_request_contains_only_parameters_that_the_model_takes(owner: User) -> None:
     save_key(owner), save_key(owner, "anthropic")
-    wish: dict[str, Any] = {"temperature": 0.3, "max_tokens": 99, "reasoning_effort": "high"}
-    old = build_request(ask(owner, model="gpt-4o", **wish))
-    assert (old.temperature, old.max_tokens, old.reasoning_effort) == (0.3, 99, None)
-    new = build_request(ask(owner, model="claude-opus-5-5", **wish))
-    assert (new.temperature, new.max_tokens, new.reasoning_effort) == (None, 99, "high")
+    wanted: dict[str, Any] = {"temperature": 0.3, "max_tokens": 99, "reasoning_effort": "high"}
+    old_request = build_request(start_reply(owner, model="gpt-4o", **wanted))
+    assert (old_request.temperature, old_request.max_tokens, old_request.reasoning_effort) == (
+        0.3,
+        99,
+        None,
+    )
+    new_request = build_request(start_reply(owner, model="claude-opus-5-5", **wanted))
+    assert (new_request.temperature, new_request.max_tokens, new_request.reasoning_effort) == (
+        None,
+        99,
+        "high",
+    )
 
 
 def test_an_effort_that_the_model_does_not_have_is_left_out(owner: User) -> None:
-    reply = ask(save_key(owner), model="gpt-6.2-sol", reasoning_effort="heroic")
+    reply = start_reply(save_key(owner), model="gpt-6.2-sol", reasoning_effort="heroic")
     assert build_request(reply).reasoning_effort is None
     assert reply.conversation.reasoning_effort == ""
 
@@ -235,19 +239,19 @@ def test_an_effort_that_the_model_does_not_have_is_left_out(owner: User) -> None
 @pytest.mark.django_db(transaction=True)  # the source remembers it in a thread
 def test_a_refused_parameter_is_not_sent_again(owner: User, settings: Settings) -> None:
     save_key(owner)
-    stream = claim_reply(ask(owner, model="gpt-4o", temperature=0.3))
+    stream = claim_reply(start_reply(owner, model="gpt-4o", temperature=0.3))
     for _ in range(2):
         remember = replies.prepare(stream, StreamText()).on_unsupported_parameter
         async_to_sync(remember)("temperature")
     assert RefusedParameter.objects.count() == 1
-    assert build_request(ask(owner, model="gpt-4o", temperature=0.3)).temperature is None
-    assert build_request(ask(owner, model="gpt-4.1", temperature=0.3)).temperature == 0.3
+    assert build_request(start_reply(owner, model="gpt-4o", temperature=0.3)).temperature is None
+    assert build_request(start_reply(owner, model="gpt-4.1", temperature=0.3)).temperature == 0.3
     settings.OPENAI_BASE_URL = "http://127.0.0.1:9/v1"
-    assert build_request(ask(owner, model="gpt-4o", temperature=0.3)).temperature == 0.3
+    assert build_request(start_reply(owner, model="gpt-4o", temperature=0.3)).temperature == 0.3
 
 
 def test_a_refused_parameter_is_not_sent_for_streams_queued_before(owner: User) -> None:
-    reply = ask(save_key(owner), model="gpt-4o", temperature=0.3, max_tokens=9)
+    reply = start_reply(save_key(owner), model="gpt-4o", temperature=0.3, max_tokens=9)
     model_catalog.remember_refusal(model_catalog.get_model(owner, "gpt-4o"), "temperature")
     model_catalog.remember_refusal(model_catalog.get_model(owner, "gpt-4o"), "max_tokens")
     request = build_request(reply)
@@ -269,7 +273,7 @@ read these names during a deployment."""
 def test_a_stream_queued_by_an_older_version_can_run(owner: User, missing: str) -> None:
     arguments = {**SETTINGS_OF_41594F4}
     del arguments[missing]
-    request = build_request(with_arguments(ask(save_key(owner)), arguments))
+    request = build_request(store_arguments(start_reply(save_key(owner)), arguments))
     assert request.model == "gpt-6.2-sol"
     assert request.system == "Answer as a sailor."
     assert request.max_tokens == (None if missing == "max_tokens" else 345)
@@ -278,10 +282,10 @@ def test_a_stream_queued_by_an_older_version_can_run(owner: User, missing: str) 
 
 def test_a_stream_queued_by_a_newer_version_runs_without_unknown_settings(owner: User) -> None:
     later = {**SETTINGS_OF_41594F4, "attachments": [{"id": 7}], "version": 99}
-    assert build_request(with_arguments(ask(save_key(owner)), later)).max_tokens == 345
+    assert build_request(store_arguments(start_reply(save_key(owner)), later)).max_tokens == 345
 
 
-def with_arguments(reply: Reply, arguments: dict[str, Any]) -> Reply:
+def store_arguments(reply: Reply, arguments: dict[str, Any]) -> Reply:
     """Store arguments as a process of another version does."""
     stream = Stream.objects.get(pk=reply.stream.pk)
     stream.arguments = {"message": str(reply.answer.pk), **arguments}
@@ -290,20 +294,20 @@ def with_arguments(reply: Reply, arguments: dict[str, Any]) -> Reply:
 
 
 def test_a_worker_of_an_earlier_version_finds_the_names_it_reads(owner: User) -> None:
-    stream = ask(save_key(owner), **SETTINGS_OF_41594F4).stream
+    stream = start_reply(save_key(owner), **SETTINGS_OF_41594F4).stream
     assert stream.source == "chat"
     assert stream.arguments.items() >= SETTINGS_OF_41594F4.items()
     assert stream.arguments["message"]
 
 
 def test_the_third_message_carries_the_earlier_ones_and_refers_back(owner: User) -> None:
-    first = ask(owner, "What is kelp?")
+    first = start_reply(owner, "What is kelp?")
     assert [turn.text for turn in build_request(first).turns] == ["What is kelp?"]
     finish_with_text(first, "A seaweed.")
-    second = ask(owner, "Where does it grow?", first.conversation)
+    second = start_reply(owner, "Where does it grow?", first.conversation)
     assert len(build_request(second).turns) == 3
     finish_with_text(second, "In cold water.")
-    third = ask(owner, "Make it shorter please", first.conversation, max_tokens=10)
+    third = start_reply(owner, "Make it shorter please", first.conversation, max_tokens=10)
     request = build_request(third)
     assert [turn.text for turn in request.turns][-2:] == ["In cold water.", third.question.content]
     assert "previous reply" in request.system
@@ -313,29 +317,29 @@ def test_the_third_message_carries_the_earlier_ones_and_refers_back(owner: User)
 
 
 def finish_with_text(reply: Reply, text: str) -> None:
-    finish_reply(reply)
+    finish_with_usage(reply)
     reply.answer.content = text
     reply.answer.save()
 
 
 def test_context_stats_are_not_stored_for_a_stream_that_another_worker_claimed(owner: User) -> None:
-    stream = claim_reply(ask(owner))
+    stream = claim_reply(start_reply(owner))
     Stream.objects.filter(pk=stream.pk).update(epoch=stream.epoch + 1)
     replies.prepare(stream, StreamText())
     assert "context" not in Stream.objects.get(pk=stream.pk).arguments
 
 
 def test_the_composer_offers_efforts_and_selects_the_last_used(owner: User) -> None:
-    reply = ask(save_key(owner), model="gpt-6.2-sol", reasoning_effort="low")
+    reply = start_reply(save_key(owner), model="gpt-6.2-sol", reasoning_effort="low")
     assert build_composer(owner, reply.conversation, {}).settings_summary == "low effort"
-    shown = efforts_row(owner, reply.conversation)
+    shown = find_effort_row(owner, reply.conversation)
     assert (shown.field.value(), shown.is_hidden) == ("low", False)
     offered = [value for value, _ in shown.field.field.widget.choices]
     assert offered == ["", "low", "medium", "high"]
-    assert efforts_row(owner, None, model="demo").is_hidden
+    assert find_effort_row(owner, None, model="demo").is_hidden
 
 
-def efforts_row(user: User, conversation: Conversation | None, **typed: str) -> SettingRow:
+def find_effort_row(user: User, conversation: Conversation | None, **typed: str) -> SettingRow:
     rows = build_composer(user, conversation, typed).settings
     return next(row for row in rows if row.field.name == "reasoning_effort")
 
@@ -358,39 +362,44 @@ def test_the_composer_suggests_a_model_if_the_last_one_is_gone(owner: User) -> N
 
 
 def test_the_cost_of_a_message_is_stored(owner: User) -> None:
-    reply = finish_reply(
-        ask(save_key(owner), model="gpt-4o"), Usage(input=1_000, output=500, cached=200)
+    reply = finish_with_usage(
+        start_reply(save_key(owner), model="gpt-4o"), Usage(input=1_000, output=500, cached=200)
     )
     assert reply.answer.cost == Decimal("0.007250")
 
 
 @pytest.mark.parametrize("usage", [None, Usage(input=5), Usage(output=5)])
 def test_without_usage_the_cost_is_unknown(owner: User, usage: Usage | None) -> None:
-    assert finish_reply(ask(save_key(owner), model="gpt-4o"), usage).answer.cost is None
+    assert (
+        finish_with_usage(start_reply(save_key(owner), model="gpt-4o"), usage).answer.cost is None
+    )
 
 
 def test_without_a_price_the_cost_is_unknown(owner: User) -> None:
     usage = Usage(input=1_000, output=500)
-    assert finish_reply(ask(save_key(owner), model="gpt-6.2-sol"), usage).answer.cost is None
+    assert (
+        finish_with_usage(start_reply(save_key(owner), model="gpt-6.2-sol"), usage).answer.cost
+        is None
+    )
 
 
 @pytest.mark.parametrize("count", [-1, 2**31, 10**30])
 def test_impossible_token_counts_are_ignored(owner: User, count: int) -> None:
     usage = Usage(input=count, output=7, cached=-5)
-    answer = finish_reply(ask(save_key(owner), model="gpt-4o"), usage).answer
+    answer = finish_with_usage(start_reply(save_key(owner), model="gpt-4o"), usage).answer
     assert (answer.input_tokens, answer.output_tokens, answer.cost) == (None, 7, None)
     assert answer.is_complete
 
 
 def test_after_a_lost_attempt_the_cost_is_unknown(owner: User) -> None:
-    reply = ask(save_key(owner), model="gpt-4o")
+    reply = start_reply(save_key(owner), model="gpt-4o")
     claim_reply(reply)
     Stream.objects.update(attempts=1)
-    assert finish_reply(reply, Usage(input=1_000, output=500)).answer.cost is None
+    assert finish_with_usage(reply, Usage(input=1_000, output=500)).answer.cost is None
 
 
 def test_a_continued_message_costs_the_sum_of_its_streams(owner: User) -> None:
-    reply = ask(save_key(owner), model="gpt-4o")
+    reply = start_reply(save_key(owner), model="gpt-4o")
     stream = claim_reply(reply)
     ending = Ending.from_finish(Finish("length", {"input": 1_000, "output": 500}))
     assert lifecycle.end(stream.pk, stream.epoch, ending)
@@ -398,13 +407,13 @@ def test_a_continued_message_costs_the_sum_of_its_streams(owner: User) -> None:
     reply.answer.content = "A seaweed that"
     reply.answer.save()
     more = replies.continue_reply(owner, answer=reply.answer, request_id=uuid4())
-    assert finish_reply(more, Usage(input=1_000, output=500)).answer.cost == Decimal("0.015")
+    assert finish_with_usage(more, Usage(input=1_000, output=500)).answer.cost == Decimal("0.015")
 
 
 def test_the_details_describe_the_context(owner: User) -> None:
-    reply = ask(owner, "Name a fish")
+    reply = start_reply(owner, "Name a fish")
     stream = claim_reply(reply)
     assert "Context" not in dict(build_details(reply.answer, stream))
     replies.prepare(stream, StreamText())
-    said = dict(build_details(reply.answer, stream))["Context"]
-    assert said == "1 turn, about 8 tokens, 8,192 reserved for the reply"
+    context = dict(build_details(reply.answer, stream))["Context"]
+    assert context == "1 turn, about 8 tokens, 8,192 reserved for the reply"

@@ -112,9 +112,9 @@ def test_a_seam_appears_before_the_next_block() -> None:
 
 def test_all_seams_are_found_in_one_pass() -> None:
     text = "One.\r\n\r\nTwo.\rThree.\n\n" * 30
-    places = [*range(0, len(text), 7)]
-    slowly = [len(LINE_END.sub("\n", text[:place])) for place in places]
-    assert adjust_offsets(text, reversed(places)) == slowly
+    positions = [*range(0, len(text), 7)]
+    expected = [len(LINE_END.sub("\n", text[:position])) for position in positions]
+    assert adjust_offsets(text, reversed(positions)) == expected
 
 
 def test_a_seam_does_not_break_a_fence() -> None:
@@ -123,43 +123,43 @@ def test_a_seam_does_not_break_a_fence() -> None:
 
 
 def test_an_attack_yields_only_allowed_elements() -> None:
-    for attack in ATTACKS:
-        for tag, attributes in re.findall(r"<([a-z0-9-]+)([^>]*)>", to_html(attack)):
-            assert tag in ALLOWED_TAGS, attack
+    for text in ATTACKS:
+        for tag, attributes in re.findall(r"<([a-z0-9-]+)([^>]*)>", to_html(text)):
+            assert tag in ALLOWED_TAGS, text
             names = re.findall(r'([a-z-]+)="[^"]*"', attributes)
-            assert set(names) <= ALLOWED_ATTRIBUTES.get(tag, set()), attack
+            assert set(names) <= ALLOWED_ATTRIBUTES.get(tag, set()), text
             for href in re.findall(r'href="([^"]*)"', attributes):
-                assert re.match(r"https?://|mailto:|tel:", href), attack
+                assert re.match(r"https?://|mailto:|tel:", href), text
 
 
-N = 400_000
-NASTY_ANY_DAY = {"openers of formulas", "both", "cells", "definitions", "fences that are none"}
+CHARS = 400_000
+DAILY_NASTY = {"openers of formulas", "both", "cells", "definitions", "fences that are none"}
 """One of each kind. The others take the same paths."""
 NASTY = {
-    "parentheses after a URL": "http://a/" + ")" * N,
-    "openers of formulas": "\\(" * (N // 2),
-    "items": "- a\n" * (N // 4),
-    "brackets": "[" * N,
-    "nested brackets": "[" * (N // 2) + "]" * (N // 2),
-    "images": "![" * (N // 2),
-    "emphasis": "**a " * (N // 4),
-    "quotations": ">" * N,
-    "both": "> - " * (N // 4),
-    "cells": "|" * 201 + "\n|" + "-|" * 200 + "\n" + "|\n" * (N // 2),
-    "rows": "a|b\n-|-\n" + "a\n" * (N // 2),
-    "definitions": "".join(f"[a{n}]: b\n" for n in range(N // 10)),
-    "spaces": "a" + " " * N + "b",
-    "ampersands": "&" * N,
-    "headings": "# a\n" * (N // 4),
-    "fences that are none": "- ```\n  ```\n" + "- *a*\n" * (N // 6),
-    "formulas over fences": "$$\n```\n$$\n\n" + "- *a*\n" * (N // 6),
+    "parentheses after a URL": "http://a/" + ")" * CHARS,
+    "openers of formulas": "\\(" * (CHARS // 2),
+    "items": "- a\n" * (CHARS // 4),
+    "brackets": "[" * CHARS,
+    "nested brackets": "[" * (CHARS // 2) + "]" * (CHARS // 2),
+    "images": "![" * (CHARS // 2),
+    "emphasis": "**a " * (CHARS // 4),
+    "quotations": ">" * CHARS,
+    "both": "> - " * (CHARS // 4),
+    "cells": "|" * 201 + "\n|" + "-|" * 200 + "\n" + "|\n" * (CHARS // 2),
+    "rows": "a|b\n-|-\n" + "a\n" * (CHARS // 2),
+    "definitions": "".join(f"[a{n}]: b\n" for n in range(CHARS // 10)),
+    "spaces": "a" + " " * CHARS + "b",
+    "ampersands": "&" * CHARS,
+    "headings": "# a\n" * (CHARS // 4),
+    "fences that are none": "- ```\n  ```\n" + "- *a*\n" * (CHARS // 6),
+    "formulas over fences": "$$\n```\n$$\n\n" + "- *a*\n" * (CHARS // 6),
 }
 
 
 @pytest.mark.parametrize(
     "nasty",
     [
-        pytest.param(text, id=name, marks=[] if name in NASTY_ANY_DAY else pytest.mark.prove)
+        pytest.param(text, id=name, marks=[] if name in DAILY_NASTY else pytest.mark.prove)
         for name, text in NASTY.items()
     ],
 )
@@ -181,7 +181,7 @@ def test_the_server_renders_any_text_in_less_than_a_second() -> None:
         seconds[name] = process_time() - start
     for name in sorted(seconds, key=seconds.__getitem__)[-5:]:
         print(f"{seconds[name]:.2f} s  {name}")
-    assert {name: took for name, took in seconds.items() if took >= 1} == {}
+    assert {name: duration for name, duration in seconds.items() if duration >= 1} == {}
 
 
 @pytest.mark.parametrize("opener", ["[", "![", "*a ", "`a", "<", "$a "])

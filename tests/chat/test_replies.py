@@ -21,23 +21,18 @@ from streaming.lifecycle import Ending, notifications
 from streaming.models import Kind, State, Stream
 from streaming.providers.errors import InvalidKey, ProviderError
 from streaming.providers.types import CONTINUE_PROMPT, Turn
-from tests.chat.factories import ask
+from tests.chat.factories import claim_reply, read_revision, start_reply
 from tests.factories import run_at_once
-from tests.streaming.factories import append_chunks, claim_stream, end_stream, register_worker
+from tests.streaming.factories import append_chunks, end_stream, register_worker
 
 Status = Conversation.ReplyStatus
 Notifications = list[tuple[str, dict[str, Any]]]
 
 
-def claim_reply(reply: Reply) -> Stream:
-    """The reply's stream, claimed by a worker."""
-    return claim_stream(reply.stream, register_worker())
-
-
-def finish_reply(
+def finish_with_state(
     reply: Reply, text: str = "Because of friction.", state: State = State.COMPLETED
 ) -> None:
-    """Let a worker write the whole reply and end it."""
+    """Write a complete reply as a worker and end it in this state."""
     stream = claim_reply(reply)
     append_chunks(stream, text)
     end_stream(stream, Ending(state))
@@ -60,17 +55,13 @@ def list_branch(conversation: Conversation) -> list[Message]:
     return path[::-1]
 
 
-def read_revision(user: User) -> int:
-    return User.objects.get(pk=user.pk).revision
-
-
 def count_rows() -> tuple[int, int, int]:
     """The numbers of conversations, messages and streams."""
     return Conversation.objects.count(), Message.objects.count(), Stream.objects.count()
 
 
 @pytest.fixture
-def notified(monkeypatch: pytest.MonkeyPatch) -> Notifications:
+def sent_notifications(monkeypatch: pytest.MonkeyPatch) -> Notifications:
     sent: Notifications = []
     for module in (notifications, changes):
         monkeypatch.setattr(module, "notify", lambda group, body: sent.append((group, body)))
@@ -84,7 +75,7 @@ def notified(monkeypatch: pytest.MonkeyPatch) -> Notifications:
 def test_starting_a_reply_creates_a_question_an_empty_answer_and_a_queued_stream(
     owner: User,
 ) -> None:
-    ask(owner, max_tokens=500, system_prompt="Be brief.")
+    start_reply(owner, max_tokens=500, system_prompt="Be brief.")
     conversation = Conversation.objects.get()
     question, answer = list_branch(conversation)
     assert (question.role, question.content, question.is_complete) == (
@@ -98,17 +89,19 @@ def test_starting_a_reply_creates_a_question_an_empty_answer_and_a_queued_stream
     stream = answer.stream
     assert stream is not None
     assert (stream.state, stream.lane, stream.owner) == ("queued", str(conversation.pk), owner)
-    asked = stream.arguments
-    assert (asked["max_tokens"], asked["system_prompt"]) == (500, "Be brief.")
+    arguments = stream.arguments
+    assert (arguments["max_tokens"], arguments["system_prompt"]) == (500, "Be brief.")
 
 
 @pytest.mark.django_db
 def test_a_second_question_follows_the_newest_answer_and_its_settings_are_remembered(
     owner: User,
 ) -> None:
-    first = ask(owner)
-    finish_reply(first)
-    second = ask(owner, "And the sun?", first.conversation, "demo-fast", system_prompt="Be kind.")
+    first = start_reply(owner)
+    finish_with_state(first)
+    second = start_reply(
+        owner, "And the sun?", first.conversation, "demo-fast", system_prompt="Be kind."
+    )
     conversation = Conversation.objects.get()
     assert [message.content for message in list_branch(conversation)] == [
         "Why do tides lag the moon?",
@@ -123,11 +116,11 @@ def test_a_second_question_follows_the_newest_answer_and_its_settings_are_rememb
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("further", [False, True])
+@pytest.mark.parametrize("continues_conversation", [False, True])
 def test_a_start_that_fails_halfway_writes_nothing(
-    owner: User, monkeypatch: pytest.MonkeyPatch, further: bool
+    owner: User, monkeypatch: pytest.MonkeyPatch, continues_conversation: bool
 ) -> None:
-    conversation = ask(owner).conversation if further else None
+    conversation = start_reply(owner).conversation if continues_conversation else None
     before = count_rows(), read_revision(owner)
 
     def fail(user_id: int) -> None:
@@ -135,18 +128,18 @@ def test_a_start_that_fails_halfway_writes_nothing(
 
     monkeypatch.setattr(changes, "bump_revision", fail)
     with pytest.raises(ZeroDivisionError):
-        ask(owner, "lost", conversation)
+        start_reply(owner, "lost", conversation)
     assert (count_rows(), read_revision(owner)) == before
     assert not Message.objects.filter(content="lost").exists()
 
 
 @pytest.mark.django_db(transaction=True)
 def test_workers_and_pages_are_notified_after_the_commit(
-    owner: User, notified: Notifications
+    owner: User, sent_notifications: Notifications
 ) -> None:
-    ask(owner)
+    start_reply(owner)
     assert read_revision(owner) == 1
-    assert notified == [
+    assert sent_notifications == [
         (WORKERS_GROUP, {"type": "stream.queued"}),
         (f"user.{owner.pk}", {"revision": 1}),
     ]
@@ -165,7 +158,7 @@ def test_workers_and_pages_are_notified_after_the_commit(
 def test_the_title_is_the_first_fifty_characters_in_one_line(
     owner: User, text: str, title: str
 ) -> None:
-    reply = ask(owner, text)
+    reply = start_reply(owner, text)
     assert reply.conversation.title == title
     assert reply.question.content == text
 
@@ -176,9 +169,11 @@ def test_the_title_is_the_first_fifty_characters_in_one_line(
 @pytest.mark.django_db
 def test_the_same_request_gets_the_same_reply(owner: User) -> None:
     request = uuid4()
-    first = ask(owner, request_id=request)
-    finish_reply(first)
-    again = ask(owner, "other words", first.conversation, "no such model", request_id=request)
+    first = start_reply(owner, request_id=request)
+    finish_with_state(first)
+    again = start_reply(
+        owner, "other words", first.conversation, "no such model", request_id=request
+    )
     assert (again.answer, again.question, again.stream) == (
         first.answer,
         first.question,
@@ -190,43 +185,43 @@ def test_the_same_request_gets_the_same_reply(owner: User) -> None:
 @pytest.mark.django_db
 def test_two_people_can_use_the_same_request_id(owner: User, colleague: User) -> None:
     request = uuid4()
-    assert ask(owner, request_id=request).conversation.user == owner
-    assert ask(colleague, request_id=request).conversation.user == colleague
+    assert start_reply(owner, request_id=request).conversation.user == owner
+    assert start_reply(colleague, request_id=request).conversation.user == colleague
     assert count_rows() == (2, 4, 2)
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("further", [False, True], ids=["new", "further"])
+@pytest.mark.parametrize("continues_conversation", [False, True], ids=["new", "further"])
 def test_two_equal_requests_at_once_create_one_pair_and_one_stream(
-    owner: User, further: bool
+    owner: User, continues_conversation: bool
 ) -> None:
-    conversation = ask(owner).conversation if further else None
+    conversation = start_reply(owner).conversation if continues_conversation else None
     before = count_rows()
     for round in range(10):
         request = uuid4()
-        post = partial(ask, owner, f"round {round}", conversation, request_id=request)
-        got = [reply for reply in run_at_once(post, post) if isinstance(reply, Reply)]
-        assert len(got) == 2
-        assert got[0].answer == got[1].answer
+        start = partial(start_reply, owner, f"round {round}", conversation, request_id=request)
+        results = [reply for reply in run_at_once(start, start) if isinstance(reply, Reply)]
+        assert len(results) == 2
+        assert results[0].answer == results[1].answer
         assert Message.objects.filter(content=f"round {round}").count() == 1
-    new = 0 if further else 10
+    new = 0 if continues_conversation else 10
     assert count_rows() == (before[0] + new, before[1] + 20, before[2] + 10)
-    assert read_revision(owner) == 10 + further
+    assert read_revision(owner) == 10 + continues_conversation
 
 
 @pytest.mark.django_db(transaction=True)
 def test_eight_equal_requests_at_once_create_one_reply(owner: User) -> None:
-    post = partial(ask, owner, request_id=uuid4())
-    got = [reply for reply in run_at_once(*[post] * 8) if isinstance(reply, Reply)]
-    assert len({reply.answer.pk for reply in got}) == 1
-    assert len(got) == 8
+    start = partial(start_reply, owner, request_id=uuid4())
+    results = [reply for reply in run_at_once(*[start] * 8) if isinstance(reply, Reply)]
+    assert len({reply.answer.pk for reply in results}) == 1
+    assert len(results) == 8
     assert count_rows() == (1, 2, 1)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_simultaneous_questions_in_one_conversation_follow_each_other(owner: User) -> None:
-    conversation = ask(owner, "0").conversation
-    posts = [partial(ask, owner, str(n), conversation) for n in range(1, 5)]
+    conversation = start_reply(owner, "0").conversation
+    posts = [partial(start_reply, owner, str(n), conversation) for n in range(1, 5)]
     assert all(isinstance(reply, Reply) for reply in run_at_once(*posts))
     messages = list_branch(conversation)
     assert sorted(message.content for message in messages[::2]) == list("01234")
@@ -250,22 +245,22 @@ def test_simultaneous_questions_in_one_conversation_follow_each_other(owner: Use
     ],
 )
 def test_a_message_that_cannot_be_answered_is_rejected_before_anything_is_written(
-    owner: User, notified: Notifications, text: str, model: str, code: str, sentence: str
+    owner: User, sent_notifications: Notifications, text: str, model: str, code: str, sentence: str
 ) -> None:
     with pytest.raises(ReplyRejected) as refused:
-        ask(owner, text, model=model)
+        start_reply(owner, text, model=model)
     assert refused.value.code == code
     assert sentence in refused.value.message
-    assert (count_rows(), read_revision(owner), notified) == ((0, 0, 0), 0, [])
+    assert (count_rows(), read_revision(owner), sent_notifications) == ((0, 0, 0), 0, [])
 
 
 @pytest.mark.django_db
 def test_a_key_of_another_user_does_not_help(owner: User, colleague: User) -> None:
     keys.save(colleague, "openai", "sk-of-the-colleague-0123456789")
     with pytest.raises(ReplyRejected) as refused:
-        ask(owner, model="gpt-4.1")
+        start_reply(owner, model="gpt-4.1")
     assert refused.value.code == "no_key"
-    assert ask(colleague, model="gpt-4.1").answer.model == "gpt-4.1"
+    assert start_reply(colleague, model="gpt-4.1").answer.model == "gpt-4.1"
 
 
 # Order
@@ -273,9 +268,9 @@ def test_a_key_of_another_user_does_not_help(owner: User, colleague: User) -> No
 
 @pytest.mark.django_db
 def test_a_second_message_waits_for_the_running_reply(owner: User) -> None:
-    first = ask(owner)
-    second = ask(owner, "And the sun?", first.conversation)
-    elsewhere = ask(owner, "Another conversation")
+    first = start_reply(owner)
+    second = start_reply(owner, "And the sun?", first.conversation)
+    elsewhere = start_reply(owner, "Another conversation")
     worker = register_worker()
     assert [s.pk for s in lifecycle.claim(worker, 9)] == [first.stream.pk, elsewhere.stream.pk]
     stream = Stream.objects.get(pk=first.stream.pk)
@@ -295,11 +290,11 @@ def test_a_second_message_waits_for_the_running_reply(owner: User) -> None:
 
 @pytest.mark.django_db
 def test_a_request_contains_the_turns_before_the_reply(owner: User) -> None:
-    first = ask(owner, "one")
-    finish_reply(first, "two")
-    failed = ask(owner, "three", first.conversation)
-    finish_reply(failed, "", State.FAILED)
-    stream = claim_reply(ask(owner, "four", first.conversation))
+    first = start_reply(owner, "one")
+    finish_with_state(first, "two")
+    failed = start_reply(owner, "three", first.conversation)
+    finish_with_state(failed, "", State.FAILED)
+    stream = claim_reply(start_reply(owner, "four", first.conversation))
     turns = replies.prepare(stream, StreamText()).request.turns
     assert [turn.role for turn in turns] == ["user", "assistant", "user"]
     assert "\n\n".join(turn.text for turn in turns) == "one\n\ntwo\n\nthree\n\nfour"
@@ -307,7 +302,7 @@ def test_a_request_contains_the_turns_before_the_reply(owner: User) -> None:
 
 @pytest.mark.django_db
 def test_a_continued_reply_asks_the_model_to_continue_its_text(owner: User) -> None:
-    stream = claim_reply(ask(owner, "one"))
+    stream = claim_reply(start_reply(owner, "one"))
     append_chunks(stream, "so far")
     source = replies.prepare(stream, journal.read_text(stream.pk))
     assert source.request.turns[-2:] == (Turn("assistant", "so far"), Turn("user", CONTINUE_PROMPT))
@@ -316,7 +311,7 @@ def test_a_continued_reply_asks_the_model_to_continue_its_text(owner: User) -> N
 @pytest.mark.django_db(transaction=True)  # the SDK loads, and nothing stays locked
 def test_a_key_that_was_removed_meanwhile_fails_the_reply_with_a_reason(owner: User) -> None:
     keys.save(owner, "openai", "sk-of-the-owner-0123456789")
-    stream = claim_reply(ask(owner, model="gpt-4.1"))
+    stream = claim_reply(start_reply(owner, model="gpt-4.1"))
     assert replies.prepare(stream, StreamText()).key.reveal() == "sk-of-the-owner-0123456789"
     keys.remove(owner, "openai")
     with pytest.raises(InvalidKey) as invalid:
@@ -327,7 +322,7 @@ def test_a_key_that_was_removed_meanwhile_fails_the_reply_with_a_reason(owner: U
 @pytest.mark.django_db(transaction=True)  # the SDK loads, and nothing stays locked
 def test_the_repr_of_a_source_contains_no_key(owner: User) -> None:
     keys.save(owner, "openai", "sk-of-the-owner-0123456789")
-    stream = claim_reply(ask(owner, model="gpt-4.1"))
+    stream = claim_reply(start_reply(owner, model="gpt-4.1"))
     assert "of-the-owner" not in repr(replies.prepare(stream, StreamText()))
 
 
@@ -347,8 +342,8 @@ def test_the_repr_of_a_source_contains_no_key(owner: User) -> None:
 def test_every_ending_is_copied_to_message_and_conversation(
     owner: User, state: State, after: str, complete: bool
 ) -> None:
-    reply = ask(owner)
-    finish_reply(reply, "so far", state)
+    reply = start_reply(owner)
+    finish_with_state(reply, "so far", state)
     answer = reload_answer(reply)
     assert (answer.content, answer.is_complete) == ("so far", complete)
     assert read_status(reply.conversation) == after
@@ -356,7 +351,7 @@ def test_every_ending_is_copied_to_message_and_conversation(
 
 @pytest.mark.django_db
 def test_usage_and_reasoning_are_stored_with_the_message(owner: User) -> None:
-    reply = ask(owner)
+    reply = start_reply(owner)
     stream = claim_reply(reply)
     append_chunks(stream, (Kind.REASONING, "hm"), "one ", (Kind.SEAM, ""), "two")
     usage = {"input": 11, "output": 7, "reasoning": 3}
@@ -369,7 +364,7 @@ def test_usage_and_reasoning_are_stored_with_the_message(owner: User) -> None:
 
 @pytest.mark.django_db
 def test_a_stop_stores_the_text_so_far_at_once(owner: User) -> None:
-    reply = ask(owner)
+    reply = start_reply(owner)
     append_chunks(claim_reply(reply), "so far")
     assert lifecycle.stop(reply.stream.pk)
     assert reload_answer(reply).content == "so far"
@@ -378,8 +373,8 @@ def test_a_stop_stores_the_text_so_far_at_once(owner: User) -> None:
 
 @pytest.mark.django_db
 def test_a_conversation_is_streaming_until_its_last_reply_ends(owner: User) -> None:
-    first = ask(owner)
-    second = ask(owner, "And the sun?", first.conversation)
+    first = start_reply(owner)
+    second = start_reply(owner, "And the sun?", first.conversation)
     stream = claim_reply(first)
     lifecycle.stop(second.stream.pk)
     assert read_status(first.conversation) == Status.STREAMING
@@ -390,8 +385,8 @@ def test_a_conversation_is_streaming_until_its_last_reply_ends(owner: User) -> N
 @pytest.mark.django_db(transaction=True)
 def test_two_replies_that_end_at_once_leave_the_conversation_idle(owner: User) -> None:
     for _ in range(5):
-        first = ask(owner)
-        second = ask(owner, "And the sun?", first.conversation)
+        first = start_reply(owner)
+        second = start_reply(owner, "And the sun?", first.conversation)
         stream = claim_reply(first)
         end = partial(lifecycle.end, stream.pk, stream.epoch, Ending(State.COMPLETED))
         assert run_at_once(end, partial(lifecycle.stop, second.stream.pk)) == [True, True]
@@ -401,11 +396,11 @@ def test_two_replies_that_end_at_once_leave_the_conversation_idle(owner: User) -
 @pytest.mark.django_db(transaction=True)
 def test_starting_and_ending_at_once_never_deadlock(owner: User) -> None:
     for round in range(5):
-        first = ask(owner)
+        first = start_reply(owner)
         stream = claim_reply(first)
         append_chunks(stream, "one")
         end = partial(lifecycle.end, stream.pk, stream.epoch, Ending(State.COMPLETED))
-        asking = partial(ask, owner, f"round {round}", first.conversation)
+        asking = partial(start_reply, owner, f"round {round}", first.conversation)
         ended, second = run_at_once(end, asking)
         assert ended is True
         assert isinstance(second, Reply)
@@ -416,7 +411,7 @@ def test_starting_and_ending_at_once_never_deadlock(owner: User) -> None:
 
 @pytest.mark.django_db
 def test_a_reply_whose_message_was_deleted_still_ends(owner: User) -> None:
-    reply = ask(owner)
+    reply = start_reply(owner)
     stream = claim_reply(reply)
     reply.conversation.delete()
     end_stream(stream)
@@ -425,12 +420,14 @@ def test_a_reply_whose_message_was_deleted_still_ends(owner: User) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_every_change_increases_the_revision_and_notifies_pages_of_it(
-    owner: User, notified: Notifications
+    owner: User, sent_notifications: Notifications
 ) -> None:
-    reply = ask(owner)
-    finish_reply(reply)
-    finish_reply(ask(owner, "And the sun?", reply.conversation))
-    numbers = [body["revision"] for group, body in notified if group == f"user.{owner.pk}"]
+    reply = start_reply(owner)
+    finish_with_state(reply)
+    finish_with_state(start_reply(owner, "And the sun?", reply.conversation))
+    numbers = [
+        body["revision"] for group, body in sent_notifications if group == f"user.{owner.pk}"
+    ]
     assert numbers == [1, 2, 3, 4]
     assert read_revision(owner) == 4
 
@@ -440,7 +437,7 @@ def test_every_change_increases_the_revision_and_notifies_pages_of_it(
 
 @pytest.mark.django_db
 def test_a_page_shows_the_committed_text_of_a_running_reply(owner: User) -> None:
-    reply = ask(owner)
+    reply = start_reply(owner)
     assert (
         read_current_text(reload_answer(reply)).content,
         read_current_text(reload_answer(reply)).index,
@@ -457,7 +454,7 @@ def test_a_page_shows_the_committed_text_of_a_running_reply(owner: User) -> None
 
 @pytest.mark.django_db
 def test_the_text_of_a_folded_stream_is_loaded_from_its_message(owner: User) -> None:
-    reply = ask(owner)
+    reply = start_reply(owner)
     stream = claim_reply(reply)
     append_chunks(stream, (Kind.REASONING, "hm"), "one ", (Kind.SEAM, ""), "two")
     end_stream(stream)
@@ -468,25 +465,25 @@ def test_the_text_of_a_folded_stream_is_loaded_from_its_message(owner: User) -> 
 
 @pytest.mark.django_db
 def test_the_first_stream_of_a_continued_reply_keeps_its_own_text(owner: User) -> None:
-    reply = ask(owner)
+    reply = start_reply(owner)
     stream = claim_reply(reply)
     append_chunks(stream, "one ", (Kind.SEAM, ""), "two")
     end_stream(stream, Ending(State.STOPPED))
     first = Stream.objects.get(pk=stream.pk)
     held = journal.read_text(stream.pk)
-    further = claim_reply(
+    further_stream = claim_reply(
         replies.continue_reply(owner, answer=reload_answer(reply), request_id=uuid4())
     )
-    append_chunks(further, " three")
-    end_stream(further)
+    append_chunks(further_stream, " three")
+    end_stream(further_stream)
     assert reload_answer(reply).content == "one two three"
     assert replies.load_text(first) == StreamText(held.content, "", (4, 7), held.next_index)
 
 
 @pytest.mark.django_db
 def test_a_deleted_message_has_no_text_to_load(owner: User) -> None:
-    reply = ask(owner)
-    finish_reply(reply)
+    reply = start_reply(owner)
+    finish_with_state(reply)
     stream = Stream.objects.get()
     reply.conversation.delete()
     assert replies.load_text(stream) is None
@@ -499,15 +496,15 @@ def test_a_deleted_message_has_no_text_to_load(owner: User) -> None:
 def test_two_equal_continuations_at_once_create_one_stream_with_the_text_so_far(
     owner: User,
 ) -> None:
-    reply = ask(owner)
-    finish_reply(reply, "so far", State.STOPPED)
+    reply = start_reply(owner)
+    finish_with_state(reply, "so far", State.STOPPED)
     continue_it = partial(
         replies.continue_reply, owner, answer=reload_answer(reply), request_id=uuid4()
     )
-    got = [reply for reply in run_at_once(continue_it, continue_it) if isinstance(reply, Reply)]
-    assert (len(got), Stream.objects.count()) == (2, 2)
-    stream = got[0].stream
-    assert stream == got[1].stream
+    results = [reply for reply in run_at_once(continue_it, continue_it) if isinstance(reply, Reply)]
+    assert (len(results), Stream.objects.count()) == (2, 2)
+    stream = results[0].stream
+    assert stream == results[1].stream
     assert stream.continues_id == reply.stream.pk
     assert journal.read_text(stream.pk) == StreamText("so far", "", (6,), 2, ends_in_seam=True)
     assert read_status(reply.conversation) == Status.STREAMING
@@ -515,16 +512,16 @@ def test_two_equal_continuations_at_once_create_one_stream_with_the_text_so_far(
 
 @pytest.mark.django_db(transaction=True)
 def test_two_different_continuations_at_once_create_one_stream(owner: User) -> None:
-    reply = ask(owner)
-    finish_reply(reply, "so far", State.STOPPED)
+    reply = start_reply(owner)
+    finish_with_state(reply, "so far", State.STOPPED)
     both = [
         partial(replies.continue_reply, owner, answer=reload_answer(reply), request_id=uuid4())
     ] * 2
     both[1] = partial(
         replies.continue_reply, owner, answer=reload_answer(reply), request_id=uuid4()
     )
-    got = run_at_once(*both)
-    assert sorted(type(each).__name__ for each in got) == ["Reply", "ReplyRejected"]
+    results = run_at_once(*both)
+    assert sorted(type(each).__name__ for each in results) == ["Reply", "ReplyRejected"]
     assert Stream.objects.count() == 2
 
 
@@ -532,7 +529,7 @@ def test_two_different_continuations_at_once_create_one_stream(owner: User) -> N
 def test_after_a_provider_error_the_stream_has_a_sentence_and_the_message_its_text(
     owner: User,
 ) -> None:
-    reply = ask(owner)
+    reply = start_reply(owner)
     stream = claim_reply(reply)
     append_chunks(stream, "so far")
     end_stream(stream, Ending.from_error(ProviderError("It broke.")))

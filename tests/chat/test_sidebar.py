@@ -1,4 +1,4 @@
-"""The pages of the list contain each conversation once, even if some move meanwhile."""
+"""The pages of the list contain each conversation once, even if some move during scrolling."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from accounts.models import User
 from chat.conversations import sidebar
 from chat.conversations.sidebar import RowPosition, Sidebar, load_sidebar
 from chat.models import Conversation
-from tests.chat.factories import html
+from tests.chat.factories import read_html
 
-CHATS = 450
-PINNED = 3
+CHAT_COUNT = 450
+PINNED_COUNT = 3
 
 
 @pytest.fixture
 def chats(owner: User) -> list[Conversation]:
-    """In the order of the list. Two of every three were used at the same time. Those of today were
-    used in its last hours, so that the test works shortly after midnight."""
+    """Conversations in the order of the list. Two of every three were used at the same time. Those
+    of today were used in its last hours, so that the test works shortly after midnight."""
     now = timezone.localtime().replace(hour=23)
-    made = [
+    conversations = [
         Conversation(
             user=owner,
             title=f"Chat {number:03d}",
-            pinned=number < PINNED,
+            pinned=number < PINNED_COUNT,
             updated_at=now - timedelta(minutes=90 * (number - number % 3 // 2)),
         )
-        for number in range(CHATS)
+        for number in range(CHAT_COUNT)
     ]
-    Conversation.objects.bulk_create(made)
-    return sorted(made, key=lambda c: (c.pinned, c.updated_at, c.id), reverse=True)
+    Conversation.objects.bulk_create(conversations)
+    return sorted(conversations, key=lambda c: (c.pinned, c.updated_at, c.id), reverse=True)
 
 
-def all_pages(user: User) -> list[Sidebar]:
+def load_all_pages(user: User) -> list[Sidebar]:
     pages = [load_sidebar(user)]
     while pages[-1].has_next:
         pages.append(
@@ -50,16 +50,16 @@ def all_pages(user: User) -> list[Sidebar]:
     return pages
 
 
-def titles(listings: list[Sidebar]) -> list[str]:
+def list_titles(listings: list[Sidebar]) -> list[str]:
     return [row.title for page in listings for row in page.rows]
 
 
 def test_pages_contain_every_conversation_once_and_in_order(
     owner: User, chats: list[Conversation]
 ) -> None:
-    pages = all_pages(owner)
+    pages = load_all_pages(owner)
     assert [len(page.rows) for page in pages] == [200, 200, 50]
-    assert titles(pages) == [chat.title for chat in chats]
+    assert list_titles(pages) == [chat.title for chat in chats]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
@@ -68,11 +68,11 @@ def test_a_page_can_end_among_pinned_or_simultaneous_conversations(
 ) -> None:
     monkeypatch.setattr(sidebar, "PAGE_SIZE", size)
     Conversation.objects.filter(pk__in=[chat.pk for chat in chats[20:]]).delete()
-    assert titles(all_pages(owner)) == [chat.title for chat in chats[:20]]
+    assert list_titles(load_all_pages(owner)) == [chat.title for chat in chats[:20]]
 
 
 def test_each_heading_appears_once_across_pages(owner: User, chats: list[Conversation]) -> None:
-    headings = [row.heading for page in all_pages(owner) for row in page.rows if row.heading]
+    headings = [row.heading for page in load_all_pages(owner) for row in page.rows if row.heading]
     assert headings == ["Pinned", "Today", "Yesterday", "Previous 7 days", "Older"]
     first = load_sidebar(owner)
     assert load_sidebar(owner, RowPosition.parse(first.end_position)).rows[0].heading == "Older", (
@@ -87,50 +87,53 @@ def test_a_conversation_that_moves_during_scrolling_is_neither_missed_nor_double
     for moved in (chats[100], chats[199], chats[300]):  # the last one begins the next page
         Conversation.objects.filter(pk=moved.pk).update(updated_at=timezone.now())
     second = load_sidebar(owner, RowPosition.parse(first.end_position), is_appended=True)
-    anew = load_sidebar(owner, through=RowPosition.parse(first.end_position))
+    refreshed = load_sidebar(owner, through=RowPosition.parse(first.end_position))
     third = load_sidebar(owner, RowPosition.parse(second.end_position), is_appended=True)
-    assert sorted(titles([anew, second, third])) == sorted(chat.title for chat in chats)
+    assert sorted(list_titles([refreshed, second, third])) == sorted(chat.title for chat in chats)
 
 
 def test_a_reloaded_list_reaches_as_far_as_the_reader_has_scrolled(
     owner: User, chats: list[Conversation]
 ) -> None:
-    pages = all_pages(owner)
+    pages = load_all_pages(owner)
     Conversation.objects.create(user=owner, title="A new one")
     assert len(load_sidebar(owner, through=RowPosition.parse(pages[1].end_position)).rows) == 401
-    whole = load_sidebar(owner, through=RowPosition.parse(pages[2].end_position))
-    assert len(whole.rows) == CHATS + 1
-    assert not whole.has_next
+    complete = load_sidebar(owner, through=RowPosition.parse(pages[2].end_position))
+    assert len(complete.rows) == CHAT_COUNT + 1
+    assert not complete.has_next
 
 
 def test_a_reloaded_list_is_bounded_and_continues_from_there(
     owner: User, chats: list[Conversation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sidebar, "MAX_REFRESHED_ROWS", 300)
-    anew = load_sidebar(owner, through=RowPosition.parse(all_pages(owner)[-1].end_position))
-    assert len(anew.rows) == 300
+    refreshed = load_sidebar(
+        owner, through=RowPosition.parse(load_all_pages(owner)[-1].end_position)
+    )
+    assert len(refreshed.rows) == 300
     assert (
-        load_sidebar(owner, RowPosition.parse(anew.end_position)).rows[0].title == chats[300].title
+        load_sidebar(owner, RowPosition.parse(refreshed.end_position)).rows[0].title
+        == chats[300].title
     )
 
 
 def test_a_page_far_down_needs_no_more_queries_and_no_offset(
     owner: User, chats: list[Conversation]
 ) -> None:
-    far = RowPosition.parse(
+    last_position = RowPosition.parse(
         load_sidebar(
             owner, through=RowPosition(False, chats[350].updated_at, chats[350].id)
         ).end_position
     )
     with CaptureQueriesContext(
         connection,
-    ) as asked:
-        load_sidebar(owner, far)
-    assert len(asked) == 1
-    assert "OFFSET" not in asked[0]["sql"]
+    ) as queries:
+        load_sidebar(owner, last_position)
+    assert len(queries) == 1
+    assert "OFFSET" not in queries[0]["sql"]
 
 
-def older(shown: str) -> str:
+def find_older_link(shown: str) -> str:
     found = re.search(r'href="([^"]+)">Older chats</a>', shown)
     return unescape(found[1]) if found else ""
 
@@ -139,22 +142,22 @@ def test_without_scripts_links_lead_to_the_oldest_and_back(
     as_owner: Client, chats: list[Conversation]
 ) -> None:
     seen: list[str] = []
-    address = open_ = f"/c/{chats[0].pk}/"
+    address = first_address = f"/c/{chats[0].pk}/"
     while address:
-        shown = html(as_owner.get(address))
+        shown = read_html(as_owner.get(address))
         seen += re.findall(r"<bdi>(Chat \d+)</bdi>", shown)
-        assert ("Newest chats</a>" in shown) is (address != open_)
-        address = older(shown)
-        assert not address or address.startswith(f"{open_}?chats=")
+        assert ("Newest chats</a>" in shown) is (address != first_address)
+        address = find_older_link(shown)
+        assert not address or address.startswith(f"{first_address}?chats=")
     assert seen == [chat.title for chat in chats]
 
 
 def test_the_fragment_has_only_the_rows_after_a_position(
     as_owner: Client, chats: list[Conversation]
 ) -> None:
-    end = re.search(r'data-through="([^"]+)"', html(as_owner.get("/sidebar/")))
+    end = re.search(r'data-through="([^"]+)"', read_html(as_owner.get("/sidebar/")))
     assert end
-    shown = html(as_owner.get("/sidebar/", {"after": end[1], "open": str(chats[250].pk)}))
+    shown = read_html(as_owner.get("/sidebar/", {"after": end[1], "open": str(chats[250].pk)}))
     assert re.findall(r"<bdi>(Chat \d+)</bdi>", shown) == [c.title for c in chats[200:400]]
     assert "<ul" not in shown
     assert shown.count('aria-current="page"') == 1
@@ -165,10 +168,10 @@ def test_a_stranger_with_a_position_of_the_owner_finds_nothing(
 ) -> None:
     end = load_sidebar(owner).end_position
     for name in ("after", "through"):
-        assert not re.search(r"Chat \d", html(as_stranger.get("/sidebar/", {name: end})))
+        assert not re.search(r"Chat \d", read_html(as_stranger.get("/sidebar/", {name: end})))
 
 
-ODD: list[Any] = [
+INVALID_POSITIONS: list[Any] = [
     "",
     "1",
     "x_y_z",
@@ -183,21 +186,21 @@ ODD: list[Any] = [
 def test_an_invalid_position_is_the_top(
     as_owner: Client, chats: list[Conversation], name: str
 ) -> None:
-    for odd in ODD:
+    for position in INVALID_POSITIONS:
         address = "/" if name == "chats" else "/sidebar/"
-        shown = html(as_owner.get(address, {name: odd}))
-        assert chats[0].title in shown, odd
+        shown = read_html(as_owner.get(address, {name: position}))
+        assert chats[0].title in shown, position
 
 
 @pytest.mark.parametrize("year", [1, 1969, 9999])
 def test_a_position_of_any_year_is_valid(as_owner: Client, owner: User, year: int) -> None:
     Conversation.objects.create(user=owner, title="The only one")
-    place = RowPosition(
-        False, datetime(year, 1, 1, tzinfo=timezone.get_current_timezone()), owner_id()
+    position = RowPosition(
+        False, datetime(year, 1, 1, tzinfo=timezone.get_current_timezone()), get_conversation_id()
     )
     for name in ("after", "through"):
-        assert as_owner.get("/sidebar/", {name: str(place)}).status_code == 200
+        assert as_owner.get("/sidebar/", {name: str(position)}).status_code == 200
 
 
-def owner_id() -> Any:
+def get_conversation_id() -> Any:
     return Conversation.objects.get().pk

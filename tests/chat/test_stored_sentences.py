@@ -20,7 +20,14 @@ from streaming.models import Stream
 from streaming.providers import catalog, errors, reply_source, retries
 from streaming.providers.errors import InvalidKey, ProviderError
 from streaming.sentences import STORED_SENTENCES
-from tests.chat.factories import ask, find_article, finish, html, page, write
+from tests.chat.factories import (
+    find_article,
+    finish_reply,
+    get_path,
+    read_html,
+    start_reply,
+    write_reply,
+)
 from tests.chat.marked_strings import find_unmarked, find_unmarked_in_engine
 
 ROOT = Path(__file__).parents[2]
@@ -152,8 +159,8 @@ def test_the_error_card_is_in_the_language_of_the_page(
     as_owner: Client, reply: Reply, marked: None, kind: type[ProviderError]
 ) -> None:
     error = kind(provider="OpenAI", param="top_p")
-    finish(reply, "Η τριβή.", Ending.from_error(error))
-    shown = find_article(html(as_owner.get(page(reply))), reply.answer)
+    finish_reply(reply, "Η τριβή.", Ending.from_error(error))
+    shown = find_article(read_html(as_owner.get(get_path(reply))), reply.answer)
     assert f'<p class="error-title what">{translate_stored(error.message)}</p>' in shown
     assert translate_stored(error.message) != error.message
     assert Stream.objects.get(pk=reply.stream.pk).error == error.message
@@ -165,14 +172,14 @@ def test_the_note_is_in_the_language_of_the_page(
 ) -> None:
     note, shown_note = lifecycle.NOTE_LANE_BUSY, "⟦Queued after the previous one⟧"
     if state == "queued":
-        reply = ask(owner, "Γιατί;", reply.conversation)
+        reply = start_reply(owner, "Γιατί;", reply.conversation)
     else:
-        stream = write(reply, "Η τριβή.")
+        stream = write_reply(reply, "Η τριβή.")
         note = retries.format_waiting_note(errors.Overloaded(), 3.0, 1)
         shown_note = "⟦⟦Overloaded⟧. Retrying in ⟦3 s⟧ (2 of 3)⟧"
         assert lifecycle.set_note(stream.pk, stream.epoch, note)
     assert Stream.objects.get(pk=reply.stream.pk).note == note
-    assert f">{shown_note}<" in find_article(html(as_owner.get(page(reply))), reply.answer)
+    assert f">{shown_note}<" in find_article(read_html(as_owner.get(get_path(reply))), reply.answer)
 
 
 def test_what_is_wrong_with_a_key_is_stored_in_english(

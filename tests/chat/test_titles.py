@@ -1,4 +1,4 @@
-"""Titles: the first words, then one that a model writes, unless a person gives one."""
+"""Titles: the first words, then one that a model writes, unless a person sets one."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from streaming.journal import Append, Chunk
 from streaming.lifecycle import Ending
 from streaming.models import Kind, Stream
 from streaming.providers.catalog import MODELS
-from tests.chat.factories import ask, finish
+from tests.chat.factories import finish_reply, start_reply
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def titles_are_written() -> Iterator[None]:
+def enable_titles() -> Iterator[None]:
     with override_settings(TITLES=True):
         yield
 
 
 @pytest.fixture
-def reply(owner: User) -> Reply:
+def ended_reply(owner: User) -> Reply:
     """The first reply of a conversation, by a model that needs a key."""
     keys.save(owner, "openai", "sk-harbour-0123456789-ab12")
-    reply = ask(owner, "Why do tides lag the moon? " * 20, model="gpt-4.1")
-    finish(reply)
-    return reply
+    ended_reply = start_reply(owner, "Why do tides lag the moon? " * 20, model="gpt-4.1")
+    finish_reply(ended_reply)
+    return ended_reply
 
 
 def list_title_streams() -> list[Stream]:
@@ -43,7 +43,7 @@ def list_title_streams() -> list[Stream]:
 
 
 def write_title(text: str, ending: Ending | None = None) -> None:
-    """Let a worker run the stream of the title."""
+    """Run the stream of the title as a worker."""
     worker = lifecycle.register_worker("titles")
     (stream,) = lifecycle.claim(worker, 10)
     assert stream.source == "title"
@@ -53,58 +53,58 @@ def write_title(text: str, ending: Ending | None = None) -> None:
     assert lifecycle.end(stream.pk, stream.epoch, ending)
 
 
-def read_title(reply: Reply) -> str:
-    return Conversation.objects.get(pk=reply.conversation.pk).title
+def read_title(ended_reply: Reply) -> str:
+    return Conversation.objects.get(pk=ended_reply.conversation.pk).title
 
 
-def test_the_first_words_are_the_title_until_a_model_writes_one(reply: Reply) -> None:
-    assert read_title(reply) == "Why do tides lag the moon? Why do tides lag the mo"
+def test_the_first_words_are_the_title_until_a_model_writes_one(ended_reply: Reply) -> None:
+    assert read_title(ended_reply) == "Why do tides lag the moon? Why do tides lag the mo"
     write_title("Tides behind the moon")
-    assert read_title(reply) == "Tides behind the moon"
+    assert read_title(ended_reply) == "Tides behind the moon"
 
 
-def test_a_title_is_written_once_after_the_first_reply(owner: User, reply: Reply) -> None:
+def test_a_title_is_written_once_after_the_first_reply(owner: User, ended_reply: Reply) -> None:
     assert len(list_title_streams()) == 1
-    second = ask(owner, "Shorter", reply.conversation, model="gpt-4.1")
+    second = start_reply(owner, "Shorter", ended_reply.conversation, model="gpt-4.1")
     lifecycle.stop(list_title_streams()[0].pk)
-    finish(second)
+    finish_reply(second)
     assert len(list_title_streams()) == 1
 
 
-def test_no_message_is_delayed_by_a_title(owner: User, reply: Reply) -> None:
-    second = ask(owner, "Shorter", reply.conversation, model="gpt-4.1")
+def test_no_message_is_delayed_by_a_title(owner: User, ended_reply: Reply) -> None:
+    second = start_reply(owner, "Shorter", ended_reply.conversation, model="gpt-4.1")
     assert second.stream.note == ""
     claimable = Stream.objects.claimable().values_list("pk", flat=True)
     assert second.stream.pk in claimable
 
 
-def test_a_written_title_does_not_replace_a_custom_one(reply: Reply) -> None:
-    conversations.rename(reply.conversation, "Mine")
+def test_a_written_title_does_not_replace_a_custom_one(ended_reply: Reply) -> None:
+    conversations.rename(ended_reply.conversation, "Mine")
     write_title("Theirs")
-    assert read_title(reply) == "Mine"
+    assert read_title(ended_reply) == "Mine"
 
 
 def test_no_title_is_requested_for_a_conversation_with_a_custom_one(owner: User) -> None:
     keys.save(owner, "openai", "sk-harbour-0123456789-ab12")
-    reply = ask(owner, "Tides", model="gpt-4.1")
-    conversations.rename(reply.conversation, "Mine")
-    finish(reply)
+    ended_reply = start_reply(owner, "Tides", model="gpt-4.1")
+    conversations.rename(ended_reply.conversation, "Mine")
+    finish_reply(ended_reply)
     assert list_title_streams() == []
 
 
 def test_the_demo_writes_no_titles(owner: User) -> None:
-    finish(ask(owner, "Tides"))
+    finish_reply(start_reply(owner, "Tides"))
     assert list_title_streams() == []
 
 
 def test_a_reply_that_failed_gets_no_title(owner: User) -> None:
     keys.save(owner, "openai", "sk-harbour-0123456789-ab12")
-    finish(ask(owner, "Tides", model="gpt-4.1"), "Half", Ending.internal_error())
+    finish_reply(start_reply(owner, "Tides", model="gpt-4.1"), "Half", Ending.internal_error())
     assert list_title_streams() == []
 
 
 def test_the_cheapest_model_of_the_same_provider_writes_the_title(
-    owner: User, reply: Reply
+    owner: User, ended_reply: Reply
 ) -> None:
     keys.save(owner, "anthropic", "sk-ant-harbour-0123456789")
     model = list_title_streams()[0].arguments["model"]
@@ -123,18 +123,18 @@ def test_the_cheapest_model_of_the_same_provider_writes_the_title(
     assert "Because of friction." in request.turns[0].text
 
 
-def test_a_worker_of_an_earlier_version_finds_the_names_it_reads(reply: Reply) -> None:
+def test_a_worker_of_an_earlier_version_finds_the_names_it_reads(ended_reply: Reply) -> None:
     (title,) = list_title_streams()
     assert title.source == "title"
     assert title.arguments.keys() >= {"message", "model"}
-    assert title.arguments["message"] == str(reply.answer.pk)
+    assert title.arguments["message"] == str(ended_reply.answer.pk)
 
 
 @pytest.mark.parametrize("ending", [Ending.internal_error(), lifecycle.STOPPED])
-def test_a_failed_title_leaves_the_first_words(reply: Reply, ending: Ending) -> None:
-    before = read_title(reply)
+def test_a_failed_title_leaves_the_first_words(ended_reply: Reply, ending: Ending) -> None:
+    before = read_title(ended_reply)
     write_title("Half a ti", ending)
-    assert read_title(reply) == before
+    assert read_title(ended_reply) == before
 
 
 @pytest.mark.parametrize(
@@ -152,6 +152,6 @@ def test_a_title_is_one_line_without_marks(written: str, title: str) -> None:
     assert titles.clean_title(written) == title
 
 
-def test_deleting_a_conversation_deletes_the_stream_of_its_title(reply: Reply) -> None:
-    conversations.delete(reply.conversation)
+def test_deleting_a_conversation_deletes_the_stream_of_its_title(ended_reply: Reply) -> None:
+    conversations.delete(ended_reply.conversation)
     assert not Stream.objects.exists()

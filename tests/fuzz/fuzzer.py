@@ -26,7 +26,7 @@ from accounts.models import User
 from accounts.session_store import SessionStore
 from chat.models import Conversation
 from config.logs import ClientErrorFilter
-from tests.chat.factories import ask
+from tests.chat.factories import start_reply
 from tests.fuzz import nasty, sending
 from tests.fuzz.sending import RawRequest
 from tests.fuzz.site import Address, Form, Page, find_read_names, list_addresses
@@ -159,7 +159,7 @@ class Fuzzer:
                 or not Conversation.objects.owned_by(user).exists()
             ):
                 self.has_conversation[role] = True
-                self._remember_ids(ask(user, "Why do tides lag the moon?"))
+                self._remember_ids(start_reply(user, "Why do tides lag the moon?"))
         close_old_connections()
 
     def _remember_ids(self, reply: Any) -> None:

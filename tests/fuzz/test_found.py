@@ -12,7 +12,7 @@ from django.test import Client
 from accounts.models import User
 from chat.models import Conversation
 from config.logs import MAX_LOG_MESSAGE_CHARS, ClientErrorFilter
-from tests.chat.factories import ask
+from tests.chat.factories import start_reply
 from tests.factories import create_signed_in_client
 from tests.fuzz import sending
 from tests.fuzz.sending import RawRequest
@@ -34,7 +34,7 @@ async def post(path: str, kind: str, body: bytes, *more: tuple[bytes, bytes]) ->
 
 @pytest.mark.django_db
 def test_a_title_may_hold_a_nul(owner: User, as_owner: Client) -> None:
-    conversation = ask(owner, "Why do tides lag the moon?").conversation
+    conversation = start_reply(owner, "Why do tides lag the moon?").conversation
     answer = create_signed_in_client(owner).post(
         f"/c/{conversation.pk}/title/", {"title": "Ti\0des"}
     )

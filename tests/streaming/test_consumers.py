@@ -40,7 +40,7 @@ from streaming.doors.websocket.protocol import MAX_FRAME_CHARS
 from streaming.hub import Hub
 from streaming.journal import MAX_CHUNK_CHARS
 from streaming.models import Kind, State, Stream
-from tests.factories import create_signed_in_client
+from tests.factories import create_session_key
 from tests.streaming.conftest import on_redis
 from tests.streaming.factories import (
     append_chunks,
@@ -137,7 +137,7 @@ def open_tab(web: Web) -> Iterator[OpenTab]:
     with ExitStack() as stack:
 
         def make(user: User | str = "", *, reads_hello: bool = True, **options: Any) -> SocketTab:
-            session = create_session(user) if isinstance(user, User) else user
+            session = create_session_key(user) if isinstance(user, User) else user
             headers = {"Cookie": f"sessionid={session}"} if session else {}
             options.setdefault("origin", web.url)
             socket = connect(
@@ -153,12 +153,6 @@ def open_tab(web: Web) -> Iterator[OpenTab]:
             return tab
 
         yield make
-
-
-def create_session(user: User) -> str:
-    key = create_signed_in_client(user).session.session_key
-    assert key
-    return key
 
 
 def create_three_chunks(owner: User) -> Stream:
@@ -433,8 +427,8 @@ def test_a_socket_follows_a_hundred_streams_and_no_more(open_tab: OpenTab, owner
 async def test_a_change_in_another_process_is_reported_at_once(
     open_tab: OpenTab, owner: User, colleague: User, hub: Hub
 ) -> None:
-    tab = await asyncio.to_thread(open_tab, await run_in_db(create_session, owner))
-    theirs = await asyncio.to_thread(open_tab, await run_in_db(create_session, colleague))
+    tab = await asyncio.to_thread(open_tab, await run_in_db(create_session_key, owner))
+    theirs = await asyncio.to_thread(open_tab, await run_in_db(create_session_key, colleague))
     assert hubs.get_hub() is hub
     await run_in_db(changes.bump_revision, owner.pk)
     assert await asyncio.to_thread(tab.read_frame, 5) == {"type": "changed", "revision": 1}

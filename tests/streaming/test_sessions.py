@@ -23,14 +23,14 @@ from streaming.batching import BatchLoader
 from streaming.database import run_in_db
 from streaming.doors.websocket import sessions
 from streaming.doors.websocket.sessions import _load_session_users, load_session_user
-from tests.factories import create_signed_in_client
+from tests.factories import create_session_key
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def create_user_with_session(number: int) -> tuple[User, str]:
     user = User.objects.create_user(f"{number}@holdfast.test", "drift-wood-9")
-    return user, str(create_signed_in_client(user).session.session_key)
+    return user, create_session_key(user)
 
 
 def load_user_with_django(session_key: str) -> User | None:
