@@ -46,7 +46,8 @@ class Person:
     def sign_up(cls, base_url: str, name: str) -> Self:
         """Create the account through the sign-up page, as a browser without scripts would."""
         person = cls(base_url, name)
-        form = {"email": person.email, "password1": PASSWORD}
+        # Older versions ask for it twice.
+        form = {"email": person.email, "password1": PASSWORD, "password2": PASSWORD}
 
         def answered() -> httpx2.Response | None:
             response = person.post("/accounts/signup/", form, expect=None)
