@@ -31,7 +31,7 @@ from tools.services.postgresql import postgres
 from tools.waiting import until
 
 FOLDER = Path(__file__).resolve().parent / "messages"
-SECRET = "a-sample-of-the-tests-of-messages-and-of-nothing-else"
+SAMPLE_SECRET = "a-sample-of-the-tests-of-messages-and-of-nothing-else"
 STREAM_COLUMNS = ("id", "state", "epoch", "next_index", "finish_reason", "error_class", "error")
 CHUNK_COLUMNS = ("index", "kind", "delta", "offset")
 
@@ -40,19 +40,25 @@ Message = dict[str, str]
 
 def main(commit: str) -> None:
     with checkout(commit) as root, Fake.spawn() as fake, postgres() as server:
-        environment = {"SECRET_KEY": SECRET, "OPENAI_BASE_URL": fake.openai, "DRAIN_SECONDS": "0"}
+        environment = {
+            "SECRET_KEY": SAMPLE_SECRET,
+            "OPENAI_BASE_URL": fake.openai,
+            "DRAIN_SECONDS": "0",
+        }
         with OlderDeployment(
             "stack", root, environment=environment, database_server=server
         ) as deployment:
             assert deployment.redis
-            with subscribed(deployment.redis.url) as messages:
-                streams = use(deployment, fake, messages)
+            with record_all(deployment.redis.url) as messages:
+                streams = use_deployment(deployment, fake, messages)
             record = {
                 "version": commit,
-                "secret": SECRET,
+                "secret": SAMPLE_SECRET,
                 "recorded_ns": time.time_ns(),
                 "messages": messages,
-                "streams": {name: describe(deployment, uuid) for name, uuid in streams.items()},
+                "streams": {
+                    name: describe_stream(deployment, uuid) for name, uuid in streams.items()
+                },
             }
     FOLDER.mkdir(exist_ok=True)
     file = FOLDER / f"{commit}.json"
@@ -60,8 +66,8 @@ def main(commit: str) -> None:
 
 
 @contextmanager
-def subscribed(url: str) -> Iterator[list[Message]]:
-    """Everything that goes through this Redis, in the order in which it came."""
+def record_all(url: str) -> Iterator[list[Message]]:
+    """Yield a list that receives all messages of this Redis, in their order."""
     messages: list[Message] = []
     with Client.from_url(url) as client, client.pubsub(ignore_subscribe_messages=True) as channels:
         channels.psubscribe("*")
@@ -77,27 +83,27 @@ def subscribed(url: str) -> Iterator[list[Message]]:
         thread.start()
         try:
             yield messages
-            time.sleep(0.5)  # for what is still on its way
+            time.sleep(0.5)  # for messages that arrive late
         finally:
             is_over.set()
             thread.join()
 
 
-def use(deployment: Deployment, fake: Fake, messages: list[Message]) -> dict[str, UUID]:
+def use_deployment(deployment: Deployment, fake: Fake, messages: list[Message]) -> dict[str, UUID]:
     """A reply with reasoning that one worker passes on to the next, one that waits behind it, one
     that is stopped, a new title, and the end of a session."""
-    thoughts = [Piece(f"Thought {n}. ", "reasoning") for n in range(3)]
+    reasoning = [Piece(f"Thought {n}. ", "reasoning") for n in range(3)]
     words = [Piece(f"word {n} \N{WATER WAVE} ") for n in range(6)]
     fake.script(
-        Behaviour(pieces=(*thoughts, *words), delay=0.12, hold_after=(9,), prompt="All"),
+        Behaviour(pieces=(*reasoning, *words), delay=0.12, hold_after=(9,), prompt="All"),
         Behaviour.of("word 5 \N{WATER WAVE} ", "and ", "more", delay=0.12, prompt="was cut off"),
         Behaviour.of("Stop me.", "Never this.", hold_after=(1,), prompt="Stop"),
         Behaviour.of("The end.", prompt="And then?"),
     )
     owner, rows = deployment.person("owner"), deployment.rows
     owner.add_key("openai")
-    passed = deployment.send(owner, "All of it.", model=MODEL)
-    lane = rows.stream(passed)["lane"]
+    passed_on = deployment.send(owner, "All of it.", model=MODEL)
+    lane = rows.stream(passed_on)["lane"]
     queued = deployment.send(owner, "And then?", model=MODEL, conversation=lane)
     fake.wait_for("held")
     deployment.workers[0].stop(signal.SIGTERM)
@@ -110,10 +116,10 @@ def use(deployment: Deployment, fake: Fake, messages: list[Message]) -> dict[str
     count = len(messages)
     owner.post("/accounts/logout/", {})
     until(lambda: len(messages) > count, what="a message about the session")
-    return {"passed on": passed, "queued": queued, "stopped": stopped}
+    return {"passed on": passed_on, "queued": queued, "stopped": stopped}
 
 
-def describe(deployment: Deployment, uuid: UUID) -> dict[str, Any]:
+def describe_stream(deployment: Deployment, uuid: UUID) -> dict[str, Any]:
     """The columns of a stream in the database, and those of its chunks."""
     row, chunks = deployment.rows.stream(uuid), deployment.rows.chunks(uuid)
     journal = [[chunk[column] for column in CHUNK_COLUMNS] for chunk in chunks]

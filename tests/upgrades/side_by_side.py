@@ -58,16 +58,21 @@ the notifications of the other, followers are served by the poll of each second.
 SIGNED_OUT = 4401
 """The code with which a socket is closed whose session has ended."""
 
-THOUGHTS = [Piece(f"Thought {n}. ", "reasoning") for n in range(4)]
-WORDS = [Piece(f"word {n} ") for n in range(60)]
-REPLY = Behaviour(
-    pieces=(*THOUGHTS, *WORDS), prompt="All of it", delay=0.02, hold_after=(10, len(WORDS))
+REASONING_PIECES = [Piece(f"Thought {n}. ", "reasoning") for n in range(4)]
+TEXT_PIECES = [Piece(f"word {n} ") for n in range(60)]
+FIRST_REPLY = Behaviour(
+    pieces=(*REASONING_PIECES, *TEXT_PIECES),
+    prompt="All of it",
+    delay=0.02,
+    hold_after=(10, len(TEXT_PIECES)),
 )
 CONTINUATION = Behaviour.of(
     "word 54 word 55 ", *(f"more {n} " for n in range(20)), prompt="was cut off", delay=0.02
 )
-ENDLESS = Behaviour(pieces=(*THOUGHTS, *WORDS), prompt="Stop it", hold_after=(20,))
-SECOND = Behaviour.of("And that was it.", prompt="And then?")
+STOPPED_REPLY = Behaviour(
+    pieces=(*REASONING_PIECES, *TEXT_PIECES), prompt="Stop it", hold_after=(20,)
+)
+QUEUED_REPLY = Behaviour.of("And that was it.", prompt="And then?")
 
 
 @dataclass(frozen=True)
@@ -153,7 +158,7 @@ class TimedReader(Reader):
     arrivals: dict[int, float] = field(default_factory=dict)
 
     def read_to_the_end(self) -> TimedReader:
-        """Like the reader's own, but not for ever: a stream that never ends fails its test."""
+        """Read like the base class, but for a limited time: an endless stream fails its test."""
         deadline = time.monotonic() + END_SECONDS
         while self.end is None and time.monotonic() < deadline:
             with suppress(ConnectionClosed, OSError):
@@ -168,7 +173,7 @@ class TimedReader(Reader):
 
 
 @dataclass(frozen=True)
-class Result:
+class FollowerResult:
     """One follower of one stream, compared with the journal."""
 
     stream: str
@@ -196,48 +201,52 @@ class Handover:
         self.deployment, self.fake, self.giver, self.taker = deployment, fake, giver, taker
         self.name = f"{giver.version.name} to {taker.version.name}"
         self._threads = ThreadPoolExecutor(max_workers=16)
-        self._following: list[tuple[UUID, str, Future[TimedReader]]] = []
+        self._followers: list[tuple[UUID, str, Future[TimedReader]]] = []
 
-    def run(self, end_worker: signal.Signals) -> list[Result]:
+    def run(self, end_worker: signal.Signals) -> list[FollowerResult]:
         """Returns a result for each follower. Fails when an index was lost or came twice."""
         self.fake.reset()
-        self.fake.script(REPLY, ENDLESS, CONTINUATION, SECOND)
-        passed, stopped, queued = self._ask()
+        self.fake.script(FIRST_REPLY, STOPPED_REPLY, CONTINUATION, QUEUED_REPLY)
+        passed_on, stopped, queued = self._start_replies()
         with self._threads:
-            for stream, name in ((passed, "passed on"), (stopped, "stopped"), (queued, "queued")):
-                self._follow(stream, name)
+            for stream, name in (
+                (passed_on, "passed on"),
+                (stopped, "stopped"),
+                (queued, "queued"),
+            ):
+                self._follow_stream(stream, name)
             self.fake.wait_for("held", count=2)
-            self._stop(stopped)
+            self._stop_stream(stopped)
             self.fake.release()
-            until(lambda: len(self.deployment.rows.text(passed)) > 100, what="more of the text")
-            self._follow(passed, "passed on, late")
+            until(lambda: len(self.deployment.rows.text(passed_on)) > 100, what="more of the text")
+            self._follow_stream(passed_on, "passed on, late")
             self.taker.worker.start(wait=False)
-            self._assert_change_arrives(passed)
+            self._assert_change_arrives(passed_on)
             self._assert_session_ends()
             self.taker.worker.wait_until_ready()
             self.fake.wait_for("held")
-            self._pass_on(passed, end_worker)
-            for stream in (passed, queued):
+            self._pass_on(passed_on, end_worker)
+            for stream in (passed_on, queued):
                 self._wait_for_end(stream)
-            self._assert_written(passed)
-            return [*self._results()]
+            self._assert_written(passed_on)
+            return [*self._collect_results()]
 
-    def _ask(self) -> tuple[UUID, UUID, UUID]:
+    def _start_replies(self) -> tuple[UUID, UUID, UUID]:
         send, giver, taker = self.deployment.send, self.giver.person, self.taker.person
-        passed = send(giver, "All of it, please.", model=MODEL)
-        lane = self.deployment.rows.stream(passed)["lane"]
+        passed_on = send(giver, "All of it, please.", model=MODEL)
+        lane = self.deployment.rows.stream(passed_on)["lane"]
         stopped = send(taker, "Stop it soon.", model=MODEL)
         queued = send(giver, "And then?", model=MODEL, conversation=lane)
-        return passed, stopped, queued
+        return passed_on, stopped, queued
 
-    def _follow(self, stream: UUID, name: str) -> None:
+    def _follow_stream(self, stream: UUID, name: str) -> None:
         for side in (self.giver, self.taker):
             reader = TimedReader(side.person, stream, page=f"{side.version.name} page")
             following = self._threads.submit(reader.read_to_the_end)
-            self._following.append((stream, name, following))
+            self._followers.append((stream, name, following))
 
-    def _stop(self, stream: UUID) -> None:
-        """At the taker's page. The giver's worker has to end its call of the provider."""
+    def _stop_stream(self, stream: UUID) -> None:
+        """Stop a stream at the taker's page. The giver's worker has to end its provider call."""
         self.taker.person.post(f"/s/{stream}/stop/", {})
         self.fake.wait(
             lambda seen: any(r.closed_at for r in seen if "Stop it" in r.prompt), timeout=5
@@ -286,17 +295,21 @@ class Handover:
     def _assert_written(self, stream: UUID) -> None:
         """The journal and the message hold the text of both workers."""
         rows = self.deployment.rows
-        first = "".join(piece.text for piece in WORDS[: len(WORDS) - len(THOUGHTS)])
+        first = "".join(
+            piece.text for piece in TEXT_PIECES[: len(TEXT_PIECES) - len(REASONING_PIECES)]
+        )
         text = first + "".join(f"more {n} " for n in range(20))
         assert rows.text(stream) == rows.message(stream)["content"] == text
         assert [c["offset"] for c in rows.chunks(stream) if c["kind"] == SEAM] == [len(first)]
-        assert rows.message(stream)["reasoning"] == "".join(piece.text for piece in THOUGHTS)
+        assert rows.message(stream)["reasoning"] == "".join(
+            piece.text for piece in REASONING_PIECES
+        )
 
-    def _results(self) -> Iterator[Result]:
-        for stream, name, following in self._following:
-            yield self._compare(stream, name, following.result())
+    def _collect_results(self) -> Iterator[FollowerResult]:
+        for stream, name, following in self._followers:
+            yield self._compare_with_journal(stream, name, following.result())
 
-    def _compare(self, stream: UUID, name: str, reader: TimedReader) -> Result:
+    def _compare_with_journal(self, stream: UUID, name: str, reader: TimedReader) -> FollowerResult:
         """Compare a follower with the journal."""
         rows = self.deployment.rows
         row, chunks = rows.stream(stream), rows.chunks(stream)
@@ -308,7 +321,7 @@ class Handover:
         lag = max(
             (reader.arrivals[c["index"]] - c["created_at"].timestamp() for c in chunks), default=0
         )
-        return Result(f"{self.name}: {name}", reader.page, reader.frames, len(chunks), lag)
+        return FollowerResult(f"{self.name}: {name}", reader.page, reader.frames, len(chunks), lag)
 
 
 def read_until(socket: ClientConnection, kind: str) -> None:
@@ -318,7 +331,7 @@ def read_until(socket: ClientConnection, kind: str) -> None:
 
 def roll_out_and_back(
     deployment: MixedDeployment, fake: Fake, end_worker: signal.Signals
-) -> list[Result]:
+) -> list[FollowerResult]:
     """The worker of the old version passes its replies on to that of the new one, and back."""
     old, new = deployment.sides
     results = Handover(deployment, fake, old, new).run(end_worker)

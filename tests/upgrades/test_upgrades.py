@@ -1,5 +1,5 @@
-"""A database of an older version, killed in the middle of its work: after the migrations everything
-reads as before, the running replies go on, and the queued one is answered."""
+"""A database of an older version whose processes were killed: after the migrations all data is as
+before, the running replies continue, and the queued one is answered."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ import psycopg
 import pytest
 
 from tests.upgrades.fill import (
+    ADDED_LABEL,
     ADDED_MODEL,
-    BEFORE,
-    DRAFT,
-    LABEL,
-    SETTINGS,
+    DRAFT_TEXT,
+    REPLY_SETTINGS,
+    TEXT_BEFORE,
     TITLE_PROMPT,
     describe_page,
 )
@@ -33,23 +33,23 @@ from tools.fake_provider.behaviour import Record
 from tools.services import Postgres, redis
 from tools.waiting import until
 
-HERE = Path(__file__).resolve().parent
-VERSIONS = sorted(file.stem for file in HERE.glob("*.json"))
-DELETE = """
+FOLDER = Path(__file__).resolve().parent
+VERSIONS = sorted(file.stem for file in FOLDER.glob("*.json"))
+DELETE_CODE = """
 from chat.conversations import delete
 from chat.models import Conversation
 for conversation in Conversation.objects.all():
     delete(conversation)
 """
-AFTER = "because the ocean cannot follow it."
-ANSWER, TITLE, OTHER_MODEL = "Then it is high.", "The late tide", "gpt-6.2-sol"
+TEXT_AFTER = "because the ocean cannot follow it."
+QUEUED_ANSWER, TITLE, OTHER_MODEL = "Then it is high.", "The late tide", "gpt-6.2-sol"
 
 
-class Upgraded(Deployment):
+class UpgradedDeployment(Deployment):
     """A deployment that begins with the database of an older version, migrated to today's."""
 
     def __init__(self, kind: Kind, version: str, fake: Fake, server: Postgres) -> None:
-        file = json.loads((HERE / f"{version}.json").read_text())
+        file = json.loads((FOLDER / f"{version}.json").read_text())
         self.version, self.file, self.sample = version, file, file[kind]
         self.before: dict[str, list[Row]] = {}
         self._openai = fake.openai
@@ -59,8 +59,8 @@ class Upgraded(Deployment):
     def _embedded(self) -> dict[str, str]:
         file = self.folder / "holdfast.sqlite3"
         with closing(sqlite3.connect(file)) as database:
-            database.executescript((HERE / f"{self.version}.sqlite.sql").read_text())
-            for statement in self._repairs("'2100-01-01 00:00:00'"):
+            database.executescript((FOLDER / f"{self.version}.sqlite.sql").read_text())
+            for statement in self._list_repairs("'2100-01-01 00:00:00'"):
                 database.execute(statement)
             database.commit()
         self.rows = SqliteRows(file)
@@ -74,11 +74,11 @@ class Upgraded(Deployment):
         url = self._database_server.create_database(name)
         self._open.callback(self._database_server.drop_database, name)
         with psycopg.connect(url, autocommit=True) as database:
-            database.execute((HERE / f"{self.version}.postgresql.sql").read_bytes())
+            database.execute((FOLDER / f"{self.version}.postgresql.sql").read_bytes())
             database.execute("SELECT set_config('search_path', 'public', false)")
-            for statement in self._repairs("'2100-01-01 00:00:00+00'"):
+            for statement in self._list_repairs("'2100-01-01 00:00:00+00'"):
                 database.execute(statement.encode())
-            # As a migration leaves it that was broken off while it built the index.
+            # A migration that was interrupted while it built the index leaves such a one.
             database.execute(
                 "CREATE INDEX IF NOT EXISTS stream_turns ON public.streaming_stream (state)"
             )
@@ -87,7 +87,7 @@ class Upgraded(Deployment):
         self.redis = self._open.enter_context(redis())
         return {"DATABASE_URL": url, "REDIS_URL": self.redis.url, "EMBEDDED_WORKER": "off"}
 
-    def _repairs(self, later: str) -> list[str]:
+    def _list_repairs(self, later: str) -> list[str]:
         """The sample is older than a session lives, and its provider had another port."""
         return [
             f"UPDATE django_session SET expire_date = {later}",
@@ -110,7 +110,7 @@ class Upgraded(Deployment):
         return self.rows.query(f"SELECT {columns} FROM {table} ORDER BY {order}")
 
     def person(self, name: str = "owner") -> Person:
-        """With the session that was open before."""
+        """Return a person with the session of the older version."""
         if name not in self._people:
             person = Person(self.base_url, name)
             person.http.cookies.set("sessionid", self.sample["sessions"][name])
@@ -135,82 +135,84 @@ TABLES = {
 @pytest.fixture(params=["embedded", "stack"])
 def upgraded(
     request: pytest.FixtureRequest, version: str, provider: Fake, postgres_server: Postgres
-) -> Iterator[Upgraded]:
+) -> Iterator[UpgradedDeployment]:
     provider.reset()
     provider.script(
         Behaviour.of(TITLE, prompt=TITLE_PROMPT),
-        Behaviour.of(ANSWER, prompt="And then?"),
-        Behaviour.of("the moon has passed overhead, ", AFTER, prompt="was cut off", times=2),
+        Behaviour.of(QUEUED_ANSWER, prompt="And then?"),
+        Behaviour.of("the moon has passed overhead, ", TEXT_AFTER, prompt="was cut off", times=2),
     )
-    with Upgraded(request.param, version, provider, postgres_server) as deployment:
+    with UpgradedDeployment(request.param, version, provider, postgres_server) as deployment:
         yield deployment
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_an_older_database_reads_as_before_and_its_replies_go_on(
-    upgraded: Upgraded, provider: Fake
+    upgraded: UpgradedDeployment, provider: Fake
 ) -> None:
     owner = upgraded.person("owner")
-    assert_replies_went_on(upgraded, provider)
+    assert_replies_continued(upgraded, provider)
     assert_pages_show(owner, upgraded)
     assert_models_are_offered(owner, upgraded, provider)
     assert_draft_is_there(upgraded)
     owner.sign_in()
     assert "…cdef" in owner.get("/settings/keys/").text
-    upgraded.manage("shell", "-c", DELETE)
+    upgraded.manage("shell", "-c", DELETE_CODE)
     assert not upgraded.rows.of("chat_message")
     assert not upgraded.rows.of("streaming_stream")
 
 
-def assert_replies_went_on(upgraded: Upgraded, provider: Fake) -> None:
-    """Each stream that had not ended goes on to its end; nothing is lost or doubled."""
+def assert_replies_continued(upgraded: UpgradedDeployment, provider: Fake) -> None:
+    """Each unfinished stream continues to its end, and no text is lost or doubled."""
     rows, unfinished = upgraded.rows, upgraded.sample["unfinished"]
     for stream in unfinished.values():
         wait_until_completed(rows, stream)
     for name in ("running", "stored"):
-        assert rows.message(unfinished[name])["content"] == BEFORE + AFTER
-        assert json.loads(as_json(rows.message(unfinished[name])["seams"])) == [len(BEFORE)]
-    assert rows.message(unfinished["queued"])["content"] == ANSWER
+        assert rows.message(unfinished[name])["content"] == TEXT_BEFORE + TEXT_AFTER
+        assert json.loads(to_json_text(rows.message(unfinished[name])["seams"])) == [
+            len(TEXT_BEFORE)
+        ]
+    assert rows.message(unfinished["queued"])["content"] == QUEUED_ANSWER
     assert rows.text(unfinished["title"]) == TITLE
     requests = provider.requests()
-    assert {request.key for request in requests} == {fingerprint(upgraded.file["key"])}
+    assert {request.key for request in requests} == {hash_key(upgraded.file["key"])}
     assert [request.body.get("background") for request in requests].count(True) == 1
     assert_settings_are_sent(next(r for r in requests if r.prompt == "And then?"))
 
 
 def wait_until_completed(rows: Rows, stream: str) -> None:
-    until(lambda: rows.stream(stream)["ended_at"], within=40, what="a reply of before has ended")
+    until(lambda: rows.stream(stream)["ended_at"], within=40, what="an older reply has ended")
     assert rows.stream(stream)["state"] == "completed"
 
 
-def as_json(value: Any) -> str:
+def to_json_text(value: Any) -> str:
     """A column of JSON, which SQLite gives as text."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def assert_settings_are_sent(request: Record) -> None:
-    """As the older version wrote them into the arguments of the queued stream."""
+    """The request has the settings that the older version stored in the queued stream."""
     body = request.body
-    assert body["max_output_tokens"] == int(SETTINGS["max_tokens"])
-    assert body["reasoning"]["effort"] == SETTINGS["reasoning_effort"]
-    assert SETTINGS["system_prompt"] in body["instructions"]
+    assert body["max_output_tokens"] == int(REPLY_SETTINGS["max_tokens"])
+    assert body["reasoning"]["effort"] == REPLY_SETTINGS["reasoning_effort"]
+    assert REPLY_SETTINGS["system_prompt"] in body["instructions"]
 
 
-def fingerprint(key: str) -> str:
+def hash_key(key: str) -> str:
     """The form in which the fake provider records a key."""
     return hashlib.sha256(key.encode()).hexdigest()[:12]
 
 
-def assert_pages_show(owner: Person, upgraded: Upgraded) -> None:
-    """Every message that was there stands on its branch, in chats with the titles they had."""
+def assert_pages_show(owner: Person, upgraded: UpgradedDeployment) -> None:
+    """Every message is on its branch, and conversations have their titles."""
     texts = {str(UUID(str(row["id"]))): row for row in upgraded.before["chat_message"]}
     for last, before in upgraded.sample["pages"].items():
         page = owner.get(f"/m/{last}/place/").text
         assert before["messages"][-1] == last
         assert describe_page(page) == before
         for id in before["messages"]:
-            assert find_words(texts[id]["content"]) in page
-            assert find_words(texts[id]["reasoning"]) in page
+            assert find_plain_words(texts[id]["content"]) in page
+            assert find_plain_words(texts[id]["reasoning"]) in page
     listed = owner.get("/").text
     for row in upgraded.rows.query(
         "SELECT c.title, c.deleted_at FROM chat_conversation c "
@@ -222,16 +224,16 @@ def assert_pages_show(owner: Person, upgraded: Upgraded) -> None:
     assert owner.get(f"/c/{deleted}/").status_code == 404
 
 
-def find_words(text: str) -> str:
-    """Some words without anything that a page shows in another way."""
+def find_plain_words(text: str) -> str:
+    """Return words of a text that a page shows unchanged."""
     words = re.findall(r"[A-Za-z ]{12,}", text)
     return words[0].strip() if words else ""
 
 
-def assert_models_are_offered(owner: Person, upgraded: Upgraded, provider: Fake) -> None:
-    """The models of the key's list and the administrator's own, without what was refused."""
+def assert_models_are_offered(owner: Person, upgraded: UpgradedDeployment, provider: Fake) -> None:
+    """The models of the key and of the administrator are offered, without refused parameters."""
     page = owner.get("/").text
-    assert LABEL in page
+    assert ADDED_LABEL in page
     for model in (ADDED_MODEL, OTHER_MODEL):
         assert f'value="{model}"' in page
     provider.script(Behaviour.of("Sober."))
@@ -241,9 +243,9 @@ def assert_models_are_offered(owner: Person, upgraded: Upgraded, provider: Fake)
     assert "temperature" not in request.body
 
 
-def assert_draft_is_there(upgraded: Upgraded) -> None:
+def assert_draft_is_there(upgraded: UpgradedDeployment) -> None:
     """The text that a visitor typed is in the composer once the visitor has signed in."""
     visitor = upgraded.person("visitor")
     form = {"login": "colleague@holdfast.test", "password": upgraded.file["password"]}
     visitor.post("/accounts/login/", form)
-    assert DRAFT in visitor.get("/").text
+    assert DRAFT_TEXT in visitor.get("/").text
