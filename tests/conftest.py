@@ -1,5 +1,5 @@
-"""Three people, who have the same names in every test: the owner whose conversations they are,
-a colleague with an account of their own, and a stranger who should see nothing."""
+"""Three people with the same names in every test: the owner of the conversations, a colleague with
+an account, and a stranger who must see nothing."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -24,39 +24,39 @@ PASSWORD = "kelp-holds-fast-7"
 
 
 @pytest.fixture(autouse=True, scope="session")
-def quick_passwords() -> Iterator[None]:
-    """A slow hash is right for people and wrong for a thousand tests."""
+def use_fast_password_hasher() -> Iterator[None]:
+    """The slow hash of the product would take most of the time of the tests."""
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
         yield
 
 
 @pytest.fixture(autouse=True, scope="session")
-def quick_clients() -> Iterator[None]:
-    """Each test client has a handler of its own, which reads all static files at its start. Here
-    they are looked for when one is asked for."""
+def find_static_files_lazily() -> Iterator[None]:
+    """Each test client has its own handler, which lists all static files at its start. With this
+    setting it looks for a file when one is requested."""
     with override_settings(WHITENOISE_AUTOREFRESH=True):
         yield
 
 
 UNTOUCHED_TABLES = ("auth_permission", "django_content_type")
-"""Tables that migrations fill, and no test empties."""
+"""Tables that migrations fill and tests keep."""
 
 
 @pytest.fixture(autouse=True, scope="session")
 def delete_rows_instead_of_truncating() -> Iterator[None]:
-    """Tables with a few rows are emptied in 5 ms by DELETE, and by TRUNCATE, which makes new files
-    for each of them, in 200; that is done after half of the tests."""
+    """For tables with few rows DELETE takes 5 ms. TRUNCATE creates new files and takes 200 ms. Half
+    of the tests end with one of them."""
 
-    def deletions(style: object, connection: BaseDatabaseWrapper, **_: object) -> list[str]:
+    def list_deletions(style: object, connection: BaseDatabaseWrapper, **_: object) -> list[str]:
         tables = connection.introspection.django_table_names(True, include_views=False)
-        unchecked = ["SET LOCAL session_replication_role = replica"]
+        prefix = ["SET LOCAL session_replication_role = replica"]
         return [
-            *(unchecked if connection.vendor == "postgresql" else []),
+            *(prefix if connection.vendor == "postgresql" else []),
             *(f"DELETE FROM {table}" for table in tables if table not in UNTOUCHED_TABLES),
         ]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(flush, "sql_flush", deletions)
+        patch.setattr(flush, "sql_flush", list_deletions)
         patch.setattr(flush, "emit_post_migrate_signal", lambda *_, **__: None)
         yield
 
@@ -123,16 +123,16 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def a_day_in_november() -> Iterator[None]:
-    """Models are retired in the years to come; what is tested of them must not be."""
+def fix_catalog_date() -> Iterator[None]:
+    """The tests need a fixed date, because models are retired later."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(catalog, "today", lambda: date(2026, 11, 22))
         yield
 
 
 @pytest.fixture(autouse=True, scope="session")
-def no_announcement() -> Iterator[None]:
-    """A thread that asks for accounts would use the database whenever it likes."""
+def log_no_setup_code() -> Iterator[None]:
+    """The thread that logs it would use the database at any time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(setup, "log_setup_code_in_thread", lambda: None)
         yield

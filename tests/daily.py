@@ -1,4 +1,4 @@
-"""Which of several tests that are alike run every day. `make prove` runs all of them."""
+"""Selects one of several similar tests for every day. `make prove` runs all of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 def run_one_of_each(
     items: Iterable[pytest.Item], kind_of: Callable[[pytest.Item], str | None]
 ) -> None:
-    """Of all tests of a kind one runs every day, always the same one. None is a kind of its own."""
+    """Mark all tests of a kind but one, always the same, for `make prove`. A test without a kind
+    runs every day."""
     alike: dict[str, list[pytest.Item]] = {}
     for item in items:
         if item.get_closest_marker("prove") is None and (kind := kind_of(item)):

@@ -23,11 +23,11 @@ from tools.services.redis_server import Redis, redis
 
 TESTS = Path(__file__).parent
 ON_SQLITE = os.environ.get("TEST_DATABASE", "postgresql") == "sqlite"
-USERS = {"db", "transactional_db", "hub", "layer"}
+SERVICE_FIXTURES = {"db", "transactional_db", "hub", "faulty_layer"}
 """Fixtures of the tests that use a database or a channel layer."""
-MARKS = {"chaos": "death", "e2e": "death", "js": "page"}
+MARK_BY_FOLDER = {"chaos": "death", "e2e": "death", "js": "page"}
 """The mark of a folder's tests without a mark `page` or `death` of their own."""
-FIXED = {
+FIXED_SETTINGS = {
     "DEBUG": "off",
     "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1],testserver",
     "ORIGINS": "",
@@ -68,13 +68,13 @@ class Services:
 
 
 services = Services()
-atexit.register(services.close)  # also when the settings can't be loaded
+atexit.register(services.close)  # even if the settings cannot be loaded
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests() -> None:
     """Override the machine's own settings and those in a `.env` beside manage.py."""
-    os.environ.update(FIXED)
+    os.environ.update(FIXED_SETTINGS)
     os.environ["SECRET_KEY"] = secrets.token_urlsafe(40)
     os.environ["MASTER_KEYS"] = f"tests:{base64.b64encode(secrets.token_bytes(32)).decode()}"
     if ON_SQLITE:
@@ -85,7 +85,7 @@ def pytest_load_initial_conftests() -> None:
 
 
 def pytest_configure() -> None:
-    loopback.forbid_the_rest()
+    loopback.forbid_external_connections()
 
 
 def pytest_unconfigure() -> None:
@@ -110,26 +110,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         mark_folder(item)
     items.sort(key=lambda item: get_folder(item) in {"js", "e2e"})
     if ON_SQLITE:
-        others = [item for item in items if not uses_services(item)]
-        config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if item not in set(others)]
+        deselected = [item for item in items if not uses_services(item)]
+        config.hook.pytest_deselected(items=deselected)
+        items[:] = [item for item in items if item not in set(deselected)]
         run_one_of_each(items, lambda item: item.nodeid.split("[")[0])
 
 
 def mark_folder(item: pytest.Item) -> None:
-    mark = MARKS.get(get_folder(item))
-    if mark and not any(item.get_closest_marker(name) for name in MARKS.values()):
+    mark = MARK_BY_FOLDER.get(get_folder(item))
+    if mark and not any(item.get_closest_marker(name) for name in MARK_BY_FOLDER.values()):
         item.add_marker(mark)
 
 
 def get_folder(item: pytest.Item) -> str:
-    """The name of the folder of tests that an item is in."""
+    """Return the folder of a test below `tests`."""
     return item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
 
 
 def uses_services(item: pytest.Item) -> bool:
     names = set(getattr(item, "fixturenames", ()))
-    return item.get_closest_marker("django_db") is not None or bool(USERS & names)
+    return item.get_closest_marker("django_db") is not None or bool(SERVICE_FIXTURES & names)
 
 
 @pytest.fixture(scope="session")

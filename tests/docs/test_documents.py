@@ -51,9 +51,9 @@ def test_the_docstrings_after_a_change_exist() -> None:
 
 
 def test_the_index_names_every_document() -> None:
-    shelf = (ROOT / "docs" / "index.md").read_text()
+    index = (ROOT / "docs" / "index.md").read_text()
     for document in (ROOT / "docs").glob("*.md"):
-        assert document.name == "index.md" or f"]({document.name})" in shelf, document.name
+        assert document.name == "index.md" or f"]({document.name})" in index, document.name
 
 
 def test_decisions_are_numbered_without_a_gap() -> None:
