@@ -1,8 +1,9 @@
-"""Check that no sentence begins with a clause in place of a noun, such as “Who …” or “What …”.
+"""Check that no sentence begins with a clause in place of a noun, such as “Who …” or “What …”, and
+that none contains one of a few metaphors.
 
-Readers have to search for the subject of such a sentence. docs/style.md has examples. Questions
-are fine. The check reads documents, docstrings, and the comments of Python, scripts, styles and
-templates.
+Readers have to search for the subject of such a sentence, and for the meaning of a metaphor.
+docs/style.md has examples. Questions are fine. The check reads documents, docstrings, and the
+comments of Python, scripts, styles and templates.
 """
 
 import ast
@@ -21,6 +22,8 @@ CLAUSE = re.compile(
     r"(?:^|[.!?:;]\s+|\|\s+|(?:^|\s)[-#*]+\s)[\"“*(`]*"
     r"((?:Who|Whoever|What)\s(?:[^.!?]|[.!?](?=\w))*+)(?!\?)"
 )
+METAPHOR = re.compile(r"\b(?:(?i:bells?|heard of|told(?! apart))|whoever)\b")
+INLINE_CODE = re.compile(r"`[^`]*`")
 CODE = re.compile(r"```.*?```", re.DOTALL)
 PAGE_COMMENT = re.compile(
     r"(?:^[ \t]*//[^\n]*\n)+|(?<=[\s;{}(),])//[^\n]*|/\*.*?\*/|\{#.*?#\}|<!--.*?-->"
@@ -33,26 +36,31 @@ PAGE_MARK = re.compile(r"^[ \t]*(?://|/?\*+|\{#|<!--|\{% comment[^%]*%\})", re.M
 def main() -> None:
     problems = [f"{place}: {sentence}" for place, sentence in find_sentences()]
     if problems:
-        sys.exit("\n".join([*problems, "Name the subject of these sentences (docs/style.md)."]))
+        advice = "Name the subject of these sentences, without metaphors (docs/style.md)."
+        sys.exit("\n".join([*problems, advice]))
 
 
 def find_sentences() -> Iterator[tuple[str, str]]:
     for file in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         text = CODE.sub(lambda block: "\n" * block[0].count("\n"), file.read_text())
         if file.name != "style.md":
-            yield from find_clauses(file, 1, text)
+            yield from find_problems(file, 1, text)
     for folder in PYTHON_FOLDERS:
         for file in sorted((ROOT / folder).rglob("*.py")):
-            yield from (found for part in read_prose(file) for found in find_clauses(file, *part))
+            yield from (found for part in read_prose(file) for found in find_problems(file, *part))
     for file in sorted(path for files in PAGE_FILES for path in ROOT.glob(files) if path.is_file()):
-        yield from (found for part in read_comments(file) for found in find_clauses(file, *part))
+        yield from (found for part in read_comments(file) for found in find_problems(file, *part))
 
 
-def find_clauses(file: Path, line: int, text: str) -> Iterator[tuple[str, str]]:
+def find_problems(file: Path, line: int, text: str) -> Iterator[tuple[str, str]]:
     for paragraph in re.finditer(r"(?:^(?!\s*$).+\n?)+", text, re.MULTILINE):
         first = line + text.count("\n", 0, paragraph.start())
-        for found in CLAUSE.finditer(" ".join(paragraph[0].split())):
-            yield f"{file.relative_to(ROOT)}:{first}", found[1][:60]
+        place, words = f"{file.relative_to(ROOT)}:{first}", " ".join(paragraph[0].split())
+        for found in CLAUSE.finditer(words):
+            yield place, found[1][:60]
+        words = INLINE_CODE.sub("", words)
+        for found in METAPHOR.finditer(words):
+            yield place, words[max(0, found.start() - 30) : found.end() + 30]
 
 
 def read_comments(file: Path) -> Iterator[tuple[int, str]]:

@@ -1,4 +1,4 @@
-"""The check of words finds sentences whose subject is a clause, in every kind of comment."""
+"""The check of words finds metaphors, and clauses as subjects, in every kind of comment."""
 
 from pathlib import Path
 
@@ -50,9 +50,25 @@ def test_every_clause_is_found(tmp_path: Path, sentence: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
+        ("docs/page.md", "A follower is told that the stream ended.\n"),
+        ("chat/module.py", '"""Ring the bell after the commit."""\n'),
+        ("tests/test_module.py", "limit = 1  # The lock goes to whoever asks first.\n"),
+        ("tools/module.py", '"""A line.\n\nThe row was heard\nof before.\n"""\n'),
+        ("static/js/module.js", "// Bells are sealed.\n"),
+    ],
+)
+def test_a_metaphor_is_found(tmp_path: Path, name: str, text: str) -> None:
+    assert len(find(tmp_path, name, text)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
         ("docs/page.md", "What does `a.b` hold? A chunk.\n"),
         ("docs/page.md", f"```\n{CLAUSE}\n```\n"),
         ("chat/module.py", f'sentence = "{CLAUSE}"\n'),
+        ("chat/module.py", 'message = {"type": "bell"}\n'),
+        ("chat/module.py", '"""Two addresses can be told apart by their `bell`."""\n'),
         ("static/js/module.js", f'const sentence = "https://{CLAUSE}";\n'),
         ("templates/page.html", f"<p>{CLAUSE}</p>\n"),
     ],
