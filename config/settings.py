@@ -11,26 +11,26 @@ begins a group. A default may depend on variables that are read above it.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts.api_keys.sealing import MasterKeyError, parse_master_keys
+from config import environment_rules as rules
+from config.environment import Environment
 from config.redis_connection import LongPollConnection
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
-if (BASE_DIR / ".env").exists():
-    env.read_env(BASE_DIR / ".env")
+env = Environment(BASE_DIR / ".env")
 
 
 # Debugging -----------------------------------------------------------------------------
 
-DEBUG = env.bool("DEBUG", default=False)
+DEBUG = env.read_bool("DEBUG", default=False)
 """Show errors in the browser, serve static files as they are, and start without secrets. Never set
 it where others can reach the server."""
 
@@ -44,7 +44,7 @@ SECRETS_HINT = (
 DEBUG_SECRET_KEY = "django-insecure-for-debugging-on-this-machine-only"  # noqa: S105
 DEBUG_MASTER_KEYS = ["debug:aG9sZGZhc3QgZGVidWcga2V5LCBub3QgYSBzZWNyZXQ="]
 
-SECRET_KEY = env.str("SECRET_KEY", default="") or (DEBUG_SECRET_KEY if DEBUG else "")
+SECRET_KEY = env.read_str("SECRET_KEY", default="") or (DEBUG_SECRET_KEY if DEBUG else "")
 """Signs sessions, password-reset links and form tokens. Required outside DEBUG; at least 32 random
 characters."""
 
@@ -65,7 +65,7 @@ if not DEBUG:
 
 try:
     MASTER_KEYS = parse_master_keys(
-        env.list("MASTER_KEYS", default=[])  # id:base64 of 32 bytes, comma-separated
+        env.read_list("MASTER_KEYS", default=[])  # id:base64 of 32 bytes, comma-separated
         or (DEBUG_MASTER_KEYS if DEBUG else []),
         samples=[] if DEBUG else DEBUG_MASTER_KEYS,
     )
@@ -78,9 +78,10 @@ DEBUG."""
 
 # Addresses -----------------------------------------------------------------------------
 
-ALLOWED_HOSTS = env.list(
+ALLOWED_HOSTS = env.read_list(
     "ALLOWED_HOSTS",  # host names, comma-separated
     default=["localhost", "127.0.0.1", "[::1]"],
+    rule=rules.HOSTS,
 )
 """The host names of this installation. Sockets trust them too, so `*` is refused: it would let any
 web page open a socket in the name of its visitor."""
@@ -91,25 +92,19 @@ if "*" in ALLOWED_HOSTS and not DEBUG:
         "installation is reached by, for example ALLOWED_HOSTS=chat.example.org."
     )
 
-ORIGINS = [
-    origin.rstrip("/")
-    for origin in env.list("ORIGINS", default=[])  # scheme://host[:port], comma-separated
-]
+ORIGINS = env.read_list(
+    "ORIGINS",  # scheme://host[:port], comma-separated
+    default=[],
+    rule=rules.ORIGINS,
+)
 """The origins of this installation as browsers see them, needed behind a proxy that ends TLS. Their
 pages may post forms and open sockets. If all are https, cookies are sent over https only."""
 
-for origin in ORIGINS:
-    parts = urlsplit(origin)
-    if parts.scheme not in {"http", "https"} or origin != f"{parts.scheme}://{parts.netloc}":
-        raise ImproperlyConfigured(
-            f"ORIGINS: {origin!r} is no origin. Write scheme://host or scheme://host:port, "
-            "for example ORIGINS=https://chat.example.org."
-        )
-
+ORIGINS = [origin.rstrip("/") for origin in ORIGINS]
 CSRF_TRUSTED_ORIGINS = ORIGINS
 CSRF_FAILURE_VIEW = "accounts.page_account.csrf_failure"
 
-PROXIES = env.int("PROXIES", default=0)  # proxies
+PROXIES = env.read_int("PROXIES", default=0, minimum=0)  # proxies
 """The number of trusted proxies in front that set X-Forwarded-For and X-Forwarded-Proto. At 0 these
 headers are ignored, and all visitors behind a proxy would share one rate limit."""
 
@@ -196,7 +191,11 @@ USE_TZ = True
 
 # Database ------------------------------------------------------------------------------
 
-DATABASE_URL = env.str("DATABASE_URL", default="sqlite:///holdfast.sqlite3")  # URL
+DATABASE_URL = env.read_str(
+    "DATABASE_URL",  # URL
+    default="sqlite:///holdfast.sqlite3",
+    rule=rules.DATABASE_ADDRESS,
+)
 """The database: sqlite:///FILE, for one process, or postgres://USER:PASSWORD@HOST:PORT/NAME, for
 any number of processes."""
 
@@ -262,7 +261,7 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 
 # Redis ---------------------------------------------------------------------------------
 
-REDIS_URL = env.str("REDIS_URL", default="")  # URL
+REDIS_URL = env.read_str("REDIS_URL", default="", rule=rules.REDIS_ADDRESS)  # URL
 """The Redis that carries notifications between processes. If it is empty, there is one process,
 with a channel layer in memory."""
 
@@ -296,48 +295,68 @@ if REDIS_URL:
 
 # Streams -------------------------------------------------------------------------------
 
-EMBEDDED_WORKER = env.bool("EMBEDDED_WORKER", default=not REDIS_URL)
+EMBEDDED_WORKER = env.read_bool("EMBEDDED_WORKER", default=not REDIS_URL)
 """Run the worker in the web process. By default on without REDIS_URL, and off with it."""
 
-DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=5 if EMBEDDED_WORKER else 30)  # seconds
+DRAIN_SECONDS = env.read_float(
+    "DRAIN_SECONDS",  # seconds
+    default=5 if EMBEDDED_WORKER else 30,
+    minimum=0,
+)
 """The time that running replies get after SIGTERM, before other processes take them over. The
 default is 30 without EMBEDDED_WORKER."""
 
-TITLES = env.bool("TITLES", default=True)
+TITLES = env.read_bool("TITLES", default=True)
 """Let the cheapest model of a conversation's provider write its title."""
 
-STREAMS_PER_WORKER = env.int("STREAMS_PER_WORKER", default=200)  # streams
+STREAMS_PER_WORKER = env.read_int("STREAMS_PER_WORKER", default=200, minimum=1)  # streams
 """The number of streams that a worker runs at the same time; others wait in the queue."""
 
-STREAMS_PER_USER = env.int("STREAMS_PER_USER", default=10)  # streams
+STREAMS_PER_USER = env.read_int("STREAMS_PER_USER", default=10, minimum=1)  # streams
 """The number of streams of one person that run at the same time; others wait in the queue."""
 
-DEMO_STREAMS = env.int("DEMO_STREAMS", default=max(1, STREAMS_PER_WORKER // 5))  # streams
+DEMO_STREAMS = env.read_int(
+    "DEMO_STREAMS",  # streams
+    default=max(1, STREAMS_PER_WORKER // 5),
+    minimum=0,
+)
 """The number of a worker's streams that may be of the demo model, because anybody with an account
 can fill them. By default a fifth of STREAMS_PER_WORKER."""
 
-KEYLESS_STREAMS = env.int("KEYLESS_STREAMS", default=max(1, STREAMS_PER_WORKER // 2))  # streams
+KEYLESS_STREAMS = env.read_int(
+    "KEYLESS_STREAMS",  # streams
+    default=max(1, STREAMS_PER_WORKER // 2),
+    minimum=0,
+)
 """The number of a worker's streams that may be of servers that need no key, because anybody with an
 account can fill them. By default half of STREAMS_PER_WORKER."""
 
-MAX_UNFINISHED_PER_USER = env.int("MAX_UNFINISHED_PER_USER", default=30)  # replies
+MAX_UNFINISHED_PER_USER = env.read_int("MAX_UNFINISHED_PER_USER", default=30, minimum=1)  # replies
 """The number of one person's replies that may run or wait. Further messages are refused."""
 
-MAX_MESSAGES_PER_MINUTE = env.int("MAX_MESSAGES_PER_MINUTE", default=120)  # messages
+MAX_MESSAGES_PER_MINUTE = env.read_int(
+    "MAX_MESSAGES_PER_MINUTE",  # messages
+    default=120,
+    minimum=1,
+)
 """The number of messages, versions and continuations that one person may send in a minute."""
 
-MAX_CHARS_PER_MINUTE = env.int("MAX_CHARS_PER_MINUTE", default=600_000)  # characters
+MAX_CHARS_PER_MINUTE = env.read_int(
+    "MAX_CHARS_PER_MINUTE",  # characters
+    default=600_000,
+    minimum=1,
+)
 """The number of characters that may be stored for one person in a minute. The first message of a
 minute is accepted at any length."""
 
-MAX_CHARS_PER_DAY = env.int("MAX_CHARS_PER_DAY", default=20_000_000)  # characters
+MAX_CHARS_PER_DAY = env.read_int("MAX_CHARS_PER_DAY", default=20_000_000, minimum=1)  # characters
 """The number of characters that may be stored for one person in a day. The first message of a day
 is accepted at any length."""
 
-SOCKETS_PER_USER = env.int("SOCKETS_PER_USER", default=100)  # sockets
+SOCKETS_PER_USER = env.read_int("SOCKETS_PER_USER", default=100, minimum=1)  # sockets
 """The number of sockets that one person may have open in one web process; each page has one."""
 
-FOLD_AFTER = env.int("FOLD_AFTER", default=24 * 60 * 60)  # seconds
+FOLD_AFTER = env.read_int("FOLD_AFTER", default=24 * 60 * 60, minimum=0)  # seconds
 """The age at which an ended stream's chunks are deleted, because its message holds the text."""
 
 # The engine's own names for these: streaming/conf.py.
@@ -357,16 +376,24 @@ STREAMING_SIMULATED_DROP = "chat.replies.simulated_drop.get_drop_delay"
 
 # Users can't choose these addresses, because their keys are sent there.
 
-OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="")  # URL
+OPENAI_BASE_URL = env.read_str("OPENAI_BASE_URL", default="", rule=rules.PROVIDER_ADDRESS)  # URL
 """A server that speaks OpenAI's protocol, such as a proxy. If it is empty, OpenAI's own."""
 
-ANTHROPIC_BASE_URL = env.str("ANTHROPIC_BASE_URL", default="")  # URL
+ANTHROPIC_BASE_URL = env.read_str(
+    "ANTHROPIC_BASE_URL",  # URL
+    default="",
+    rule=rules.PROVIDER_ADDRESS,
+)
 """A server that speaks Anthropic's protocol, such as a proxy. If it is empty, Anthropic's own."""
 
-GOOGLE_GEMINI_BASE_URL = env.str("GOOGLE_GEMINI_BASE_URL", default="")  # URL
+GOOGLE_GEMINI_BASE_URL = env.read_str(
+    "GOOGLE_GEMINI_BASE_URL",  # URL
+    default="",
+    rule=rules.PROVIDER_ADDRESS,
+)
 """A server that speaks Gemini's protocol, such as a proxy. If it is empty, Google's own."""
 
-COMPATIBLE_PROVIDERS = env.json("COMPATIBLE_PROVIDERS", default=[])
+COMPATIBLE_PROVIDERS = env.read_json("COMPATIBLE_PROVIDERS", default=[], rule=rules.PROVIDER_ROWS)
 """Servers that speak OpenAI's Chat Completions, such as Ollama, vLLM, llama.cpp and OpenRouter, a
 row each:
 `[{"id": "ollama", "name": "Ollama", "url": "http://127.0.0.1:11434/v1", "needs_key": false,
@@ -432,33 +459,35 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password_from_key": None,
 }
 
-SIGNUP = env.str("SIGNUP", default="")  # open or closed
+SIGNUP = env.read_choice("SIGNUP", default="", choices=("open", "closed"))
 """Whether visitors may create an account, once there is a first one. If it is empty, people at this
 machine may if ALLOWED_HOSTS names nothing else, and others may not."""
-
-if SIGNUP not in {"", "open", "closed"}:
-    raise ImproperlyConfigured("SIGNUP must be open or closed.")
 
 
 # Mail ----------------------------------------------------------------------------------
 
-ACCOUNT_EMAIL_VERIFICATION = env.str(
-    "EMAIL_VERIFICATION",  # none, optional or mandatory
-    default="none",
+ACCOUNT_EMAIL_VERIFICATION = env.read_choice(
+    "EMAIL_VERIFICATION", default="none", choices=("none", "optional", "mandatory")
 )
 """Whether people confirm their address after they sign up. The default is none, because a fresh
 installation has no mail server."""
 
-if ACCOUNT_EMAIL_VERIFICATION not in {"none", "optional", "mandatory"}:
-    raise ImproperlyConfigured("EMAIL_VERIFICATION must be none, optional or mandatory.")
-
-globals().update(env.email_url("EMAIL_URL", default="consolemail://"))
+globals().update(
+    environ.Env.email_url_config(
+        env.read_str(
+            "EMAIL_URL",  # URL
+            default="consolemail://",
+            rule=rules.MAIL_SERVER,
+        )
+    )
+)
 """The mail server: smtp+tls://USER:PASSWORD@HOST:PORT. The default prints mails to the console."""
 
 EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str(
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.read_str(
     "FROM_EMAIL",  # address
     default="Holdfast <holdfast@localhost>",
+    rule=rules.EMAIL_ADDRESS,
 )
 """The sender of all mails."""
 
@@ -477,7 +506,11 @@ WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 
 # Logging -------------------------------------------------------------------------------
 
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")  # DEBUG, INFO, WARNING, ERROR or CRITICAL
+LOG_LEVEL = env.read_choice(
+    "LOG_LEVEL",  # DEBUG, INFO, WARNING, ERROR or CRITICAL
+    default="INFO",
+    choices=logging.getLevelNamesMapping(),
+)
 """The least severe messages that are logged. They go to stderr."""
 
 LOGGING = {

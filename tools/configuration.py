@@ -16,6 +16,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from config.environment import join_choices
+
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = ROOT / "config" / "settings.py"
 PAGE = ROOT / "docs" / "configuration.md"
@@ -23,13 +25,12 @@ EXAMPLE = ROOT / ".env.example"
 
 GROUP = re.compile(r"^# (.+?) -{5,}$", re.MULTILINE)
 VALUES = {
-    "bool": "on or off",
-    "float": "number",
-    "int": "number",
-    "json": "JSON",
-    "list": "comma-separated",
-    "str": "text",
-    "email_url": "URL",
+    "read_bool": "on or off",
+    "read_float": "number",
+    "read_int": "number",
+    "read_json": "JSON",
+    "read_list": "comma-separated",
+    "read_str": "text",
 }
 """The kind of a value, by the method that reads it, if the settings say nothing more exact."""
 
@@ -57,6 +58,8 @@ class Variable:
     value: str
     text: str
     group: str
+    minimum: int | None = None
+    """For a number."""
 
 
 class UndescribedVariable(Exception):
@@ -86,9 +89,10 @@ def read_variables(source: str) -> Iterator[Variable]:
             yield Variable(
                 name=name,
                 default=format_default(default, get_method(call)),
-                value=comments.get(call.args[0].lineno) or VALUES[get_method(call)],
+                value=describe_value(call, comments.get(call.args[0].lineno)),
                 text=text,
                 group=[title for line, title in groups if line < call.lineno][-1],
+                minimum=evaluate_argument(call, "minimum", {}),
             )
 
 
@@ -103,7 +107,7 @@ def read_comments(source: str) -> dict[int, str]:
 
 
 def find_reads(statement: ast.stmt) -> list[ast.Call]:
-    """The calls of `env.str("NAME")` and the like."""
+    """The calls of `env.read_str("NAME")` and the like."""
     return [
         node
         for node in ast.walk(statement)
@@ -111,7 +115,6 @@ def find_reads(statement: ast.stmt) -> list[ast.Call]:
         and isinstance(node.func, ast.Attribute)
         and isinstance(node.func.value, ast.Name)
         and node.func.value.id == "env"
-        and node.func.attr != "read_env"
     ]
 
 
@@ -122,11 +125,29 @@ def get_method(call: ast.Call) -> str:
 
 def evaluate_default(call: ast.Call, known: dict[str, Any]) -> Any:
     """The default that holds if the variables before have theirs."""
+    default = evaluate_argument(call, "default", known)
+    if default is None:
+        raise UndescribedVariable(f"{ast.unparse(call)} in config/settings.py names no default.")
+    return default
+
+
+def evaluate_argument(call: ast.Call, name: str, known: dict[str, Any]) -> Any:
+    """The value of a keyword argument; None if it is not there."""
     for keyword in call.keywords:
-        if keyword.arg == "default":
+        if keyword.arg == name:
             code = compile(ast.Expression(keyword.value), str(SETTINGS), "eval")
             return eval(code, {"__builtins__": {}}, known)  # noqa: S307 - our own source
-    raise UndescribedVariable(f"{ast.unparse(call)} in config/settings.py names no default.")
+    return None
+
+
+def describe_value(call: ast.Call, comment: str | None) -> str:
+    """By the comment behind the name, or by the choices; with the minimum."""
+    method = get_method(call)
+    if method == "read_choice":
+        return comment or join_choices(evaluate_argument(call, "choices", {}))
+    minimum = evaluate_argument(call, "minimum", {})
+    limit = "" if minimum is None else f", at least {minimum}"
+    return f"{comment or VALUES[method]}{limit}"
 
 
 def get_text(statement: ast.stmt | None) -> str | None:
@@ -140,11 +161,11 @@ def get_text(statement: ast.stmt | None) -> str | None:
 def format_default(default: Any, method: str) -> str:
     """As it would stand in `.env`."""
     match method:
-        case "bool":
+        case "read_bool":
             return "on" if default else "off"
-        case "json":
+        case "read_json":
             return json.dumps(default)
-        case "list":
+        case "read_list":
             return ",".join(default)
     return str(default)
 

@@ -1,13 +1,17 @@
-"""Outside DEBUG nothing starts with a missing or sample secret, and the error says what to do."""
+"""Nothing starts with a wrong value, or outside DEBUG with a missing or sample secret. The error
+names the variable and says what to do."""
 
 import base64
 import os
 import runpy
+import traceback
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+
+from tools.configuration import read_variables
 
 SETTINGS = Path(__file__).parents[2] / "config" / "settings.py"
 MASTER_KEY = f"1:{base64.b64encode(os.urandom(32)).decode()}"
@@ -21,6 +25,11 @@ VALID_ENVIRONMENT = {
     "PROXIES": "0",
     "EMAIL_VERIFICATION": "none",
     "EMAIL_URL": "consolemail://",
+}
+MINIMUMS = {
+    variable.name: variable.minimum
+    for variable in read_variables(SETTINGS.read_text())
+    if variable.minimum is not None
 }
 DEFAULTED_NAMES = ["ALLOWED_HOSTS", "EMBEDDED_WORKER", "DRAIN_SECONDS", "FOLD_AFTER"]
 
@@ -87,7 +96,7 @@ def test_a_wildcard_for_hosts_is_refused(read_settings: Any) -> None:
 
 @pytest.mark.parametrize("origin", ["chat.example.org", "https://chat.example.org/path", "ftp://x"])
 def test_an_invalid_origin_is_refused(read_settings: Any, origin: str) -> None:
-    with pytest.raises(ImproperlyConfigured, match=r"Write scheme://host"):
+    with pytest.raises(ImproperlyConfigured, match=r"ORIGINS must be .*scheme://host"):
         read_settings(ORIGINS=origin)
 
 
@@ -140,3 +149,107 @@ def test_forwarded_headers_are_believed_only_behind_a_proxy(read_settings: Any) 
 def test_an_unknown_mode_of_verification_is_refused(read_settings: Any) -> None:
     with pytest.raises(ImproperlyConfigured, match="none, optional or mandatory"):
         read_settings(EMAIL_VERIFICATION="sometimes")
+
+
+def test_every_number_has_a_minimum() -> None:
+    assert {"DRAIN_SECONDS", "PROXIES", "STREAMS_PER_USER", "MAX_CHARS_PER_DAY"} <= {*MINIMUMS}
+
+
+@pytest.mark.parametrize("name", MINIMUMS)
+@pytest.mark.parametrize("text", ["x", "10 minutes", "", "nan", "inf"])
+def test_a_number_that_is_none_is_refused(read_settings: Any, name: str, text: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=rf"^{name} must be an?.*, not {text!r}\.$"):
+        read_settings(**{name: text})
+
+
+@pytest.mark.parametrize(("name", "minimum"), MINIMUMS.items())
+def test_a_number_below_its_minimum_is_refused(read_settings: Any, name: str, minimum: int) -> None:
+    requirement = rf"^{name} must be an? .* of at least {minimum}, not '{minimum - 1}'\.$"
+    with pytest.raises(ImproperlyConfigured, match=requirement):
+        read_settings(**{name: str(minimum - 1)})
+    read_settings(**{name: str(minimum)})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DEBUG", "always"),
+        ("TITLES", "maybe"),
+        ("EMBEDDED_WORKER", "2"),
+        ("ALLOWED_HOSTS", ""),
+        ("ALLOWED_HOSTS", "https://chat.example.org"),
+        ("ALLOWED_HOSTS", "chat.example.org:8000"),
+        ("ORIGINS", "https://chat.example.org:port"),
+        ("SIGNUP", "yes"),
+        ("EMAIL_VERIFICATION", ""),
+        ("FROM_EMAIL", ""),
+        ("FROM_EMAIL", "Holdfast"),
+        ("LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_a_wrong_value_is_named_and_shown(read_settings: Any, name: str, value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=rf"^{name} must be .*, not {value!r}\.$"):
+        read_settings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "s3cret"),
+        ("DATABASE_URL", ""),
+        ("DATABASE_URL", "sqlite://"),
+        ("DATABASE_URL", "//someone:s3cret@db.example/holdfast"),
+        ("DATABASE_URL", "mysql://someone:s3cret@db.example/holdfast"),
+        ("DATABASE_URL", "postgres://someone:s3cret@db.example"),
+        ("DATABASE_URL", "postgres://someone:s3cret@db.example:port/holdfast"),
+        ("REDIS_URL", "s3cret"),
+        ("REDIS_URL", "redis://"),
+        ("REDIS_URL", "http://:s3cret@redis.example"),
+        ("REDIS_URL", "unix://"),
+        ("EMAIL_URL", "s3cret"),
+        ("EMAIL_URL", "smtp+tls://"),
+        ("EMAIL_URL", "imap://someone:s3cret@mail.example"),
+        ("OPENAI_BASE_URL", "s3cret"),
+        ("OPENAI_BASE_URL", "https://"),
+        ("ANTHROPIC_BASE_URL", "proxy.example.org/s3cret"),
+        ("GOOGLE_GEMINI_BASE_URL", "ftp://s3cret@proxy.example.org"),
+        ("COMPATIBLE_PROVIDERS", "{}"),
+        ("COMPATIBLE_PROVIDERS", '["s3cret"]'),
+        ("COMPATIBLE_PROVIDERS", "s3cret"),
+    ],
+)
+def test_a_wrong_value_that_may_hold_a_secret_is_named_and_hidden(
+    read_settings: Any, name: str, value: str
+) -> None:
+    with pytest.raises(ImproperlyConfigured, match=rf"^{name} must be ") as error:
+        read_settings(**{name: value})
+    assert "s3cret" not in "".join(traceback.format_exception(error.value))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALLOWED_HOSTS", ".example.org, [::1],chat_1.example.org"),
+        ("DATABASE_URL", "sqlite:////var/lib/holdfast.sqlite3"),
+        ("DATABASE_URL", "postgres:///holdfast"),
+        ("DATABASE_URL", "postgres://someone:s3c%23ret@[::1]:5432/holdfast"),
+        ("REDIS_URL", "rediss://:s3cret@redis.example:6380/1"),
+        ("REDIS_URL", "unix:///run/redis.sock"),
+        ("EMAIL_URL", "smtp+tls://someone:s3cret@mail.example:587"),
+        ("EMAIL_URL", "filemail:///var/mail"),
+        ("OPENAI_BASE_URL", "http://127.0.0.1:8900/v1"),
+        ("FROM_EMAIL", "chat@intranet"),
+        ("LOG_LEVEL", "WARN"),
+        ("DEBUG", "No"),
+        ("DRAIN_SECONDS", "0.5"),
+    ],
+)
+def test_a_right_value_is_accepted(read_settings: Any, name: str, value: str) -> None:
+    read_settings(**{name: value})
+
+
+def test_blanks_between_entries_are_ignored(read_settings: Any) -> None:
+    assert read_settings(ALLOWED_HOSTS="a.example , b.example,")["ALLOWED_HOSTS"] == [
+        "a.example",
+        "b.example",
+    ]

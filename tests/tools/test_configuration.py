@@ -62,22 +62,23 @@ def test_a_variable_has_its_group_value_default_and_text() -> None:
         '''
         # Beach ----------------
 
-        SHELL = env.bool("SHELL", default=False)
+        SHELL = env.read_bool("SHELL", default=False)
         """Open
         or not."""
 
         # Harbour --------------
 
-        BOATS = env.int("BOATS", default=2 * 60 if SHELL else 3)  # boats
+        BOATS = env.read_int("BOATS", default=2 * 60 if SHELL else 3, minimum=1)  # boats
         """How many."""
         '''
     )
     assert shell == Variable("SHELL", "off", "on or off", "Open or not.", "Beach")
-    assert boats == Variable("BOATS", "3", "boats", "How many.", "Harbour")
+    assert boats == Variable("BOATS", "3", "boats, at least 1", "How many.", "Harbour", minimum=1)
 
 
 @pytest.mark.parametrize(
-    "source", ['BOATS = env.int("BOATS", default=1)', 'BOATS = env.int("BOATS")\n"""How many."""']
+    "source",
+    ['BOATS = env.read_int("BOATS", default=1)', 'BOATS = env.read_int("BOATS")\n"""How many."""'],
 )
 def test_a_variable_without_text_or_default_is_an_error(source: str) -> None:
     with pytest.raises(UndescribedVariable, match="BOATS"):
