@@ -12,10 +12,11 @@ from django.http.request import split_domain_port
 
 
 def get_site_origin(request: HttpRequest) -> str:
-    """Return the first of ORIGINS. Without ORIGINS, return the requested host with the port that
-    this server listens on, because a port from a client's header may lead to another server."""
-    if settings.ORIGINS:
-        return str(settings.ORIGINS[0])
+    """Return the first of TRUSTED_ORIGINS. Without one, return the requested host with the port
+    that this server listens on, because a port from a client's header may lead to another
+    server."""
+    if settings.TRUSTED_ORIGINS:
+        return str(settings.TRUSTED_ORIGINS[0])
     domain, port = split_domain_port(request.get_host())
     scheme = settings.ACCOUNT_DEFAULT_HTTP_PROTOCOL
     if not port:

@@ -50,7 +50,7 @@ DATABASE_RETRY_SECONDS = 5.0
 
 
 def has_public_hosts() -> bool:
-    origins = [urlsplit(origin).hostname or "" for origin in settings.ORIGINS]
+    origins = [urlsplit(origin).hostname or "" for origin in settings.TRUSTED_ORIGINS]
     return not all(_is_local_host(host) for host in [*settings.ALLOWED_HOSTS, *origins])
 
 
@@ -74,7 +74,7 @@ def is_local_request(request: HttpRequest) -> bool:
     browsers don't."""
     if (
         has_public_hosts()
-        or settings.PROXIES
+        or settings.TRUSTED_PROXY_COUNT
         or not _is_loopback(request.META.get("REMOTE_ADDR", ""))
     ):
         return False
@@ -149,7 +149,7 @@ def log_setup_code() -> None:
     """Log the code and its use, while there is no account. Raises django.db.Error."""
     if has_any_account():
         return
-    if has_public_hosts() or settings.PROXIES:
+    if has_public_hosts() or settings.TRUSTED_PROXY_COUNT:
         sentence = (
             "There is no account yet. Open /accounts/signup/ and sign up with this setup "
             "code to become the administrator: %s"

@@ -14,11 +14,26 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import environ
+from django.core.checks import CheckMessage, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
 from config.environment_rules import ANYTHING, Rule
 
 T = TypeVar("T")
+
+OLD_NAMES = {
+    "DEMO_STREAMS": "MAX_DEMO_STREAMS_PER_WORKER",
+    "FOLD_AFTER": "FOLD_AFTER_SECONDS",
+    "KEYLESS_STREAMS": "MAX_KEYLESS_STREAMS_PER_WORKER",
+    "MAX_UNFINISHED_PER_USER": "MAX_UNFINISHED_REPLIES_PER_USER",
+    "ORIGINS": "TRUSTED_ORIGINS",
+    "PROXIES": "TRUSTED_PROXY_COUNT",
+    "SOCKETS_PER_USER": "MAX_SOCKETS_PER_USER",
+    "STREAMS_PER_USER": "MAX_STREAMS_PER_USER",
+    "STREAMS_PER_WORKER": "MAX_STREAMS_PER_WORKER",
+    "TITLES": "GENERATE_TITLES",
+}
+"""Names that variables had before, with those of today. Installations still set them."""
 
 ON_WORDS = frozenset(environ.Env.BOOLEAN_TRUE_STRINGS)
 OFF_WORDS = frozenset({"false", "off", "n", "no", "0", ""})
@@ -57,6 +72,7 @@ class Environment:
         return self._read(name, json.loads, default, rule)
 
     def _read(self, name: str, parse: Callable[[str], T], default: T, rule: Rule) -> T:
+        name = _find_set_name(name)
         try:
             value: T = self._env.get_value(name, cast=parse, default=default)
             if rule.is_valid(value):
@@ -65,6 +81,28 @@ class Environment:
             pass
         shown = "" if rule.is_secret else f", not {os.environ.get(name)!r}"
         raise ImproperlyConfigured(f"{name} must be {rule.requirement}{shown}.")
+
+
+@register()
+def check_old_names(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        Warning(
+            f"{old} is set, and so is {new}, which counts."
+            if new in os.environ
+            else f"{old} has another name now: {new}.",
+            hint=f"Remove {old}." if new in os.environ else f"Set {new} instead of {old}.",
+            id="config.W001",
+        )
+        for old, new in OLD_NAMES.items()
+        if old in os.environ
+    ]
+
+
+def _find_set_name(name: str) -> str:
+    """Return the old name of a variable if only that one is set."""
+    if name in os.environ:
+        return name
+    return next((old for old, new in OLD_NAMES.items() if new == name and old in os.environ), name)
 
 
 def join_choices(choices: Collection[str]) -> str:

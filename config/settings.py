@@ -92,26 +92,26 @@ if "*" in ALLOWED_HOSTS and not DEBUG:
         "installation is reached by, for example ALLOWED_HOSTS=chat.example.org."
     )
 
-ORIGINS = env.read_list(
-    "ORIGINS",  # scheme://host[:port], comma-separated
+TRUSTED_ORIGINS = env.read_list(
+    "TRUSTED_ORIGINS",  # scheme://host[:port], comma-separated
     default=[],
     rule=rules.ORIGINS,
 )
 """The origins of this installation as browsers see them, needed behind a proxy that ends TLS. Their
 pages may post forms and open sockets. If all are https, cookies are sent over https only."""
 
-ORIGINS = [origin.rstrip("/") for origin in ORIGINS]
-CSRF_TRUSTED_ORIGINS = ORIGINS
+TRUSTED_ORIGINS = [origin.rstrip("/") for origin in TRUSTED_ORIGINS]
+CSRF_TRUSTED_ORIGINS = TRUSTED_ORIGINS
 CSRF_FAILURE_VIEW = "accounts.page_account.csrf_failure"
 
-PROXIES = env.read_int("PROXIES", default=0, minimum=0)  # proxies
+TRUSTED_PROXY_COUNT = env.read_int("TRUSTED_PROXY_COUNT", default=0, minimum=0)  # proxies
 """The number of trusted proxies in front that set X-Forwarded-For and X-Forwarded-Proto. At 0 these
 headers are ignored, and all visitors behind a proxy would share one rate limit."""
 
-ALLAUTH_TRUSTED_PROXY_COUNT = PROXIES
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PROXIES else None
+ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_COUNT else None
 
-HTTPS = bool(ORIGINS) and all(origin.startswith("https://") for origin in ORIGINS)
+HTTPS = bool(TRUSTED_ORIGINS) and all(origin.startswith("https://") for origin in TRUSTED_ORIGINS)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 
 
@@ -306,32 +306,36 @@ DRAIN_SECONDS = env.read_float(
 """The time that running replies get after SIGTERM, before other processes take them over. The
 default is 30 without EMBEDDED_WORKER."""
 
-TITLES = env.read_bool("TITLES", default=True)
+GENERATE_TITLES = env.read_bool("GENERATE_TITLES", default=True)
 """Let the cheapest model of a conversation's provider write its title."""
 
-STREAMS_PER_WORKER = env.read_int("STREAMS_PER_WORKER", default=200, minimum=1)  # streams
+MAX_STREAMS_PER_WORKER = env.read_int("MAX_STREAMS_PER_WORKER", default=200, minimum=1)  # streams
 """The number of streams that a worker runs at the same time; others wait in the queue."""
 
-STREAMS_PER_USER = env.read_int("STREAMS_PER_USER", default=10, minimum=1)  # streams
+MAX_STREAMS_PER_USER = env.read_int("MAX_STREAMS_PER_USER", default=10, minimum=1)  # streams
 """The number of streams of one person that run at the same time; others wait in the queue."""
 
-DEMO_STREAMS = env.read_int(
-    "DEMO_STREAMS",  # streams
-    default=max(1, STREAMS_PER_WORKER // 5),
+MAX_DEMO_STREAMS_PER_WORKER = env.read_int(
+    "MAX_DEMO_STREAMS_PER_WORKER",  # streams
+    default=max(1, MAX_STREAMS_PER_WORKER // 5),
     minimum=0,
 )
 """The number of a worker's streams that may be of the demo model, because anybody with an account
-can fill them. By default a fifth of STREAMS_PER_WORKER."""
+can fill them. By default a fifth of MAX_STREAMS_PER_WORKER."""
 
-KEYLESS_STREAMS = env.read_int(
-    "KEYLESS_STREAMS",  # streams
-    default=max(1, STREAMS_PER_WORKER // 2),
+MAX_KEYLESS_STREAMS_PER_WORKER = env.read_int(
+    "MAX_KEYLESS_STREAMS_PER_WORKER",  # streams
+    default=max(1, MAX_STREAMS_PER_WORKER // 2),
     minimum=0,
 )
 """The number of a worker's streams that may be of servers that need no key, because anybody with an
-account can fill them. By default half of STREAMS_PER_WORKER."""
+account can fill them. By default half of MAX_STREAMS_PER_WORKER."""
 
-MAX_UNFINISHED_PER_USER = env.read_int("MAX_UNFINISHED_PER_USER", default=30, minimum=1)  # replies
+MAX_UNFINISHED_REPLIES_PER_USER = env.read_int(
+    "MAX_UNFINISHED_REPLIES_PER_USER",  # replies
+    default=30,
+    minimum=1,
+)
 """The number of one person's replies that may run or wait. Further messages are refused."""
 
 MAX_MESSAGES_PER_MINUTE = env.read_int(
@@ -353,21 +357,21 @@ MAX_CHARS_PER_DAY = env.read_int("MAX_CHARS_PER_DAY", default=20_000_000, minimu
 """The number of characters that may be stored for one person in a day. The first message of a day
 is accepted at any length."""
 
-SOCKETS_PER_USER = env.read_int("SOCKETS_PER_USER", default=100, minimum=1)  # sockets
+MAX_SOCKETS_PER_USER = env.read_int("MAX_SOCKETS_PER_USER", default=100, minimum=1)  # sockets
 """The number of sockets that one person may have open in one web process; each page has one."""
 
-FOLD_AFTER = env.read_int("FOLD_AFTER", default=24 * 60 * 60, minimum=0)  # seconds
+FOLD_AFTER_SECONDS = env.read_int("FOLD_AFTER_SECONDS", default=24 * 60 * 60, minimum=0)  # seconds
 """The age at which an ended stream's chunks are deleted, because its message holds the text."""
 
 # The engine's own names for these: streaming/conf.py.
 STREAMING_DRAIN_SECONDS = DRAIN_SECONDS
-STREAMING_MAX_STREAMS_PER_WORKER = STREAMS_PER_WORKER
-STREAMING_MAX_STREAMS_PER_USER = STREAMS_PER_USER
-STREAMING_POOLS = {"demo": DEMO_STREAMS, "keyless": KEYLESS_STREAMS}
-STREAMING_MAX_SOCKETS_PER_USER = SOCKETS_PER_USER
-STREAMING_FOLD_AFTER_SECONDS = FOLD_AFTER
-STREAMING_TRUSTED_ORIGINS = ORIGINS
-STREAMING_TRUSTED_PROXY_COUNT = PROXIES
+STREAMING_MAX_STREAMS_PER_WORKER = MAX_STREAMS_PER_WORKER
+STREAMING_MAX_STREAMS_PER_USER = MAX_STREAMS_PER_USER
+STREAMING_POOLS = {"demo": MAX_DEMO_STREAMS_PER_WORKER, "keyless": MAX_KEYLESS_STREAMS_PER_WORKER}
+STREAMING_MAX_SOCKETS_PER_USER = MAX_SOCKETS_PER_USER
+STREAMING_FOLD_AFTER_SECONDS = FOLD_AFTER_SECONDS
+STREAMING_TRUSTED_ORIGINS = TRUSTED_ORIGINS
+STREAMING_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 STREAMING_USER_REVISION_FIELD = "revision"
 STREAMING_SIMULATED_DROP = "chat.replies.simulated_drop.get_drop_delay"
 

@@ -2,7 +2,7 @@
 wait for them without limit, and let each socket hold a frame of 16 MB.
 
 Also prevents that a client chooses its own address: by default Uvicorn believes X-Forwarded-For of
-every connection from this machine. Only `PROXIES` decides which proxies are believed.
+every connection from this machine. Only `TRUSTED_PROXY_COUNT` decides which proxies are believed.
 """
 
 from __future__ import annotations

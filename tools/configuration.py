@@ -16,7 +16,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from config.environment import join_choices
+from config.environment import OLD_NAMES, join_choices
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = ROOT / "config" / "settings.py"
@@ -42,6 +42,8 @@ PAGE_HEAD = """\
 Holdfast reads these environment variables, and those in a file `.env` beside `manage.py`. The
 environment overrides the file. `make run` writes the two secrets into `.env` once. The defaults are
 those that hold if no variable is set.
+
+{old_names}
 """
 EXAMPLE_HEAD = """\
 # Written by `make configuration` from config/settings.py. Copy lines into `.env` and remove the `#`
@@ -171,7 +173,7 @@ def format_default(default: Any, method: str) -> str:
 
 
 def render_page(variables: list[Variable]) -> str:
-    lines = [PAGE_HEAD]
+    lines = [PAGE_HEAD.format(old_names=describe_old_names())]
     group = ""
     for variable in variables:
         if variable.group != group:
@@ -182,6 +184,14 @@ def render_page(variables: list[Variable]) -> str:
         cells = (f"`{variable.name}`", default, variable.value, variable.text)
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
+
+
+def describe_old_names() -> str:
+    names = ", ".join(f"`{old}` (now `{new}`)" for old, new in OLD_NAMES.items())
+    sentence = (
+        f"Names of earlier versions still work, and `manage.py check` warns of them: {names}."
+    )
+    return textwrap.fill(sentence, 100, break_long_words=False)
 
 
 def render_example(variables: list[Variable]) -> str:

@@ -20,8 +20,8 @@ MAX_STREAMS_PER_USER = 10
 """The product runs this many streams of one user at once."""
 ENVIRONMENT = {
     "DJANGO_SETTINGS_MODULE": "benchmarks.engine.settings",
-    "STREAMS_PER_WORKER": "10000",
-    "SOCKETS_PER_USER": "10000",
+    "MAX_STREAMS_PER_WORKER": "10000",
+    "MAX_SOCKETS_PER_USER": "10000",
     "LOG_LEVEL": "WARNING",
 }
 

@@ -28,7 +28,7 @@ def find_exceeded_limit(replies: StreamQuerySet, size: int) -> str:
     """A sentence that says why this person, who has these replies, can't have another one of `size`
     characters, and what to do. Empty if they can."""
     unfinished = replies.unfinished().count()
-    if unfinished >= settings.MAX_UNFINISHED_PER_USER:
+    if unfinished >= settings.MAX_UNFINISHED_REPLIES_PER_USER:
         return ngettext(
             "You have %(count)d reply running or waiting. Wait for it to finish, or stop it.",
             "You have %(count)d replies running or waiting. Wait for one to finish, or stop one.",

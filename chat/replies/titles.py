@@ -43,7 +43,7 @@ def enqueue_title(conversation: Conversation, answer: Message) -> None:
     """After the first reply, in the transaction that ends it, under the conversation's lock."""
     first = answer.parent is not None and answer.parent.parent_id is None
     provider = catalog.PROVIDERS.get(answer.provider)
-    if not settings.TITLES or conversation.title_is_custom or not first:
+    if not settings.GENERATE_TITLES or conversation.title_is_custom or not first:
         return
     if provider is None or not provider.needs_key:
         return

@@ -325,6 +325,6 @@ def test_a_link_in_a_mail_has_no_forged_port(owner: User, settings: Settings) ->
         Client().post(RESET, {"email": owner.email}, HTTP_HOST=host, SERVER_PORT="8000")
         assert f"http://{host.partition(':')[0]}:8000/accounts/" in mail.outbox[-1].body
         assert host not in mail.outbox[-1].body
-    settings.ORIGINS = ["https://chat.example.org"]
+    settings.TRUSTED_ORIGINS = ["https://chat.example.org"]
     Client().post(RESET, {"email": owner.email}, HTTP_HOST="127.0.0.1:6666")
     assert "https://chat.example.org/accounts/password/reset/key/" in mail.outbox[-1].body

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.checks import CheckMessage, run_checks
 from django.core.exceptions import ImproperlyConfigured
 
+from config.environment import OLD_NAMES
 from tools.configuration import read_variables
 
 SETTINGS = Path(__file__).parents[2] / "config" / "settings.py"
@@ -21,8 +23,8 @@ VALID_ENVIRONMENT = {
     "MASTER_KEYS": MASTER_KEY,
     "DATABASE_URL": "sqlite:///holdfast.sqlite3",
     "REDIS_URL": "",
-    "ORIGINS": "",
-    "PROXIES": "0",
+    "TRUSTED_ORIGINS": "",
+    "TRUSTED_PROXY_COUNT": "0",
     "EMAIL_VERIFICATION": "none",
     "EMAIL_URL": "consolemail://",
 }
@@ -31,7 +33,12 @@ MINIMUMS = {
     for variable in read_variables(SETTINGS.read_text())
     if variable.minimum is not None
 }
-DEFAULTED_NAMES = ["ALLOWED_HOSTS", "EMBEDDED_WORKER", "DRAIN_SECONDS", "FOLD_AFTER"]
+WRONG_AND_RIGHT = {
+    "GENERATE_TITLES": ("maybe", "off"),
+    "TRUSTED_ORIGINS": ("chat.example.org", "https://chat.example.org"),
+}
+"""Values of the variables that are no numbers."""
+DEFAULTED_NAMES = ["ALLOWED_HOSTS", "EMBEDDED_WORKER", "DRAIN_SECONDS", "FOLD_AFTER_SECONDS"]
 
 
 @pytest.fixture
@@ -39,10 +46,13 @@ def read_settings(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Import the settings again in an environment."""
 
     def settings(**environment: str) -> dict[str, Any]:
-        for name in DEFAULTED_NAMES:
+        for name in (*DEFAULTED_NAMES, *OLD_NAMES, *OLD_NAMES.values()):
             monkeypatch.delenv(name, raising=False)
         for name, value in (VALID_ENVIRONMENT | environment).items():
             monkeypatch.setenv(name, value)
+        for old in OLD_NAMES.keys() & environment.keys():
+            if OLD_NAMES[old] not in environment:
+                monkeypatch.delenv(OLD_NAMES[old], raising=False)
         monkeypatch.setattr("environ.Env.read_env", lambda *_: None)
         return runpy.run_path(str(SETTINGS))
 
@@ -96,16 +106,18 @@ def test_a_wildcard_for_hosts_is_refused(read_settings: Any) -> None:
 
 @pytest.mark.parametrize("origin", ["chat.example.org", "https://chat.example.org/path", "ftp://x"])
 def test_an_invalid_origin_is_refused(read_settings: Any, origin: str) -> None:
-    with pytest.raises(ImproperlyConfigured, match=r"ORIGINS must be .*scheme://host"):
-        read_settings(ORIGINS=origin)
+    with pytest.raises(ImproperlyConfigured, match=r"TRUSTED_ORIGINS must be .*scheme://host"):
+        read_settings(TRUSTED_ORIGINS=origin)
 
 
 def test_cookies_are_secure_if_the_site_is_https_only(read_settings: Any) -> None:
-    settings = read_settings(ORIGINS="https://chat.example.org/")
+    settings = read_settings(TRUSTED_ORIGINS="https://chat.example.org/")
     assert settings["CSRF_TRUSTED_ORIGINS"] == ["https://chat.example.org"]
     assert settings["SESSION_COOKIE_SECURE"]
     assert settings["CSRF_COOKIE_SECURE"]
-    assert not read_settings(ORIGINS="https://a.example,http://b.example")["SESSION_COOKIE_SECURE"]
+    assert not read_settings(TRUSTED_ORIGINS="https://a.example,http://b.example")[
+        "SESSION_COOKIE_SECURE"
+    ]
     assert not read_settings()["SESSION_COOKIE_SECURE"]
 
 
@@ -139,8 +151,8 @@ def test_postgresql_has_a_pool_and_keeps_the_urls_options(read_settings: Any) ->
 
 def test_forwarded_headers_are_believed_only_behind_a_proxy(read_settings: Any) -> None:
     assert read_settings()["SECURE_PROXY_SSL_HEADER"] is None
-    assert read_settings(PROXIES="1")["ALLAUTH_TRUSTED_PROXY_COUNT"] == 1
-    assert read_settings(PROXIES="1")["SECURE_PROXY_SSL_HEADER"] == (
+    assert read_settings(TRUSTED_PROXY_COUNT="1")["ALLAUTH_TRUSTED_PROXY_COUNT"] == 1
+    assert read_settings(TRUSTED_PROXY_COUNT="1")["SECURE_PROXY_SSL_HEADER"] == (
         "HTTP_X_FORWARDED_PROTO",
         "https",
     )
@@ -152,7 +164,12 @@ def test_an_unknown_mode_of_verification_is_refused(read_settings: Any) -> None:
 
 
 def test_every_number_has_a_minimum() -> None:
-    assert {"DRAIN_SECONDS", "PROXIES", "STREAMS_PER_USER", "MAX_CHARS_PER_DAY"} <= {*MINIMUMS}
+    assert {
+        "DRAIN_SECONDS",
+        "TRUSTED_PROXY_COUNT",
+        "MAX_STREAMS_PER_USER",
+        "MAX_CHARS_PER_DAY",
+    } <= {*MINIMUMS}
 
 
 @pytest.mark.parametrize("name", MINIMUMS)
@@ -174,12 +191,12 @@ def test_a_number_below_its_minimum_is_refused(read_settings: Any, name: str, mi
     ("name", "value"),
     [
         ("DEBUG", "always"),
-        ("TITLES", "maybe"),
+        ("GENERATE_TITLES", "maybe"),
         ("EMBEDDED_WORKER", "2"),
         ("ALLOWED_HOSTS", ""),
         ("ALLOWED_HOSTS", "https://chat.example.org"),
         ("ALLOWED_HOSTS", "chat.example.org:8000"),
-        ("ORIGINS", "https://chat.example.org:port"),
+        ("TRUSTED_ORIGINS", "https://chat.example.org:port"),
         ("SIGNUP", "yes"),
         ("EMAIL_VERIFICATION", ""),
         ("FROM_EMAIL", ""),
@@ -253,3 +270,43 @@ def test_blanks_between_entries_are_ignored(read_settings: Any) -> None:
         "a.example",
         "b.example",
     ]
+
+
+@pytest.mark.parametrize(("old", "new"), OLD_NAMES.items())
+def test_an_old_name_works_and_the_new_one_counts(read_settings: Any, old: str, new: str) -> None:
+    wrong, right = WRONG_AND_RIGHT.get(new, ("x", "7"))
+    with pytest.raises(ImproperlyConfigured, match=rf"^{old} must be "):
+        read_settings(**{old: wrong})
+    assert (
+        read_settings(**{old: right})[new]
+        == read_settings(**{new: right})[new]
+        != read_settings()[new]
+    )
+    assert read_settings(**{old: wrong, new: right})[new] == read_settings(**{new: right})[new]
+
+
+def test_an_old_name_is_of_no_variable_and_stands_for_one() -> None:
+    names = {variable.name for variable in read_variables(SETTINGS.read_text())}
+    assert {*OLD_NAMES.values()} <= names
+    assert not names & OLD_NAMES.keys()
+
+
+def test_a_warning_tells_the_new_name(read_settings: Any) -> None:
+    read_settings(PROXIES="1")
+    [warning] = find_old_names()
+    assert (warning.msg, warning.hint) == (
+        "PROXIES has another name now: TRUSTED_PROXY_COUNT.",
+        "Set TRUSTED_PROXY_COUNT instead of PROXIES.",
+    )
+
+
+def test_a_warning_tells_that_an_old_name_does_not_count(read_settings: Any) -> None:
+    read_settings(PROXIES="1", TRUSTED_PROXY_COUNT="2")
+    [warning] = find_old_names()
+    assert warning.msg == "PROXIES is set, and so is TRUSTED_PROXY_COUNT, which counts."
+    read_settings()
+    assert find_old_names() == []
+
+
+def find_old_names() -> list[CheckMessage]:
+    return [message for message in run_checks() if message.id == "config.W001"]

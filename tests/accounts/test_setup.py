@@ -56,7 +56,7 @@ def list_accounts() -> dict[str, bool]:
 def test_an_installation_detects_whether_others_can_reach_it(
     settings: Settings, hosts: list[str], origins: list[str], is_public: bool
 ) -> None:
-    settings.ALLOWED_HOSTS, settings.ORIGINS = hosts, origins
+    settings.ALLOWED_HOSTS, settings.TRUSTED_ORIGINS = hosts, origins
     assert setup.has_public_hosts() == is_public
 
 
@@ -172,7 +172,7 @@ def test_a_remote_client_with_host_localhost_needs_the_code(
 
 
 def test_behind_a_configured_proxy_every_client_is_remote(db: None, settings: Settings) -> None:
-    settings.ALLOWED_HOSTS, settings.PROXIES = LOCAL_HOSTS, 1
+    settings.ALLOWED_HOSTS, settings.TRUSTED_PROXY_COUNT = LOCAL_HOSTS, 1
     Client(HTTP_HOST="localhost").post(SIGN_UP, build_form("first@example.org"))
     assert list_accounts() == {}
 

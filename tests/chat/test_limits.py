@@ -44,7 +44,7 @@ def age_streams(**time: float) -> None:
 def test_unfinished_replies_are_limited_until_one_ends(
     owner: User, colleague: User, settings: Settings
 ) -> None:
-    settings.MAX_UNFINISHED_PER_USER = 3
+    settings.MAX_UNFINISHED_REPLIES_PER_USER = 3
     streams = [start_reply(owner).stream for _ in range(3)]
     expected = "You have 3 replies running or waiting. Wait for one to finish, or stop one."
     assert expect_rejection(owner) == expected
@@ -55,7 +55,7 @@ def test_unfinished_replies_are_limited_until_one_ends(
 
 
 def test_a_repeated_request_is_answered_at_the_limit(owner: User, settings: Settings) -> None:
-    settings.MAX_UNFINISHED_PER_USER = 1
+    settings.MAX_UNFINISHED_REPLIES_PER_USER = 1
     request = uuid4()
     first = start_reply(owner, request_id=request)
     assert start_reply(owner, request_id=request).answer == first.answer
@@ -138,7 +138,7 @@ def test_a_continuation_counts_with_the_text_of_its_reply(owner: User, settings:
 def test_messages_sent_at_once_cannot_exceed_the_limit_together(
     owner: User, settings: Settings
 ) -> None:
-    settings.MAX_UNFINISHED_PER_USER = 2
+    settings.MAX_UNFINISHED_REPLIES_PER_USER = 2
     results = run_at_once(*[partial(start_reply, owner) for _ in range(5)])
     assert sum(isinstance(result, Reply) for result in results) == 2
     assert sum(isinstance(result, ReplyRejected) for result in results) == 3
@@ -148,7 +148,7 @@ def test_messages_sent_at_once_cannot_exceed_the_limit_together(
 def test_equal_requests_at_once_create_one_reply_even_at_the_limit(
     owner: User, settings: Settings
 ) -> None:
-    settings.MAX_UNFINISHED_PER_USER = 1
+    settings.MAX_UNFINISHED_REPLIES_PER_USER = 1
     created = run_at_once(*[partial(start_reply, owner, request_id=uuid4())] * 3)
     assert [isinstance(result, Reply) for result in created] == [True] * 3
     assert Stream.objects.count() == 1
@@ -158,7 +158,7 @@ def test_equal_requests_at_once_create_one_reply_even_at_the_limit(
 def test_a_page_explains_the_limit_and_keeps_the_text(
     owner: User, settings: Settings, headers: dict[str, str]
 ) -> None:
-    settings.MAX_UNFINISHED_PER_USER = 0
+    settings.MAX_UNFINISHED_REPLIES_PER_USER = 0
     client: Client = create_signed_in_client(owner)
     form = {"text": "Half a thought", "model": "demo", "request_id": str(uuid4())}
     answer = client.post("/c/", form, headers=headers)
@@ -166,7 +166,7 @@ def test_a_page_explains_the_limit_and_keeps_the_text(
     shown = answer.content.decode()
     assert "Wait for one to finish, or stop one." in shown
     assert headers or "Half a thought</textarea>" in shown
-    settings.MAX_UNFINISHED_PER_USER = 1
+    settings.MAX_UNFINISHED_REPLIES_PER_USER = 1
     assert client.post("/c/", form, headers=HTMX).status_code == 200
 
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def enable_titles() -> Iterator[None]:
-    with override_settings(TITLES=True):
+    with override_settings(GENERATE_TITLES=True):
         yield
 
 

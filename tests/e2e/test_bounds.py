@@ -234,7 +234,7 @@ def test_anonymous_sockets_are_limited_and_do_not_block_users(
                     open_websocket(
                         server_deployment,
                         f"{number:032}" if cookies == "made up" else "",
-                        X_Forwarded_For=f"203.0.113.{number}",  # PROXIES is 0
+                        X_Forwarded_For=f"203.0.113.{number}",  # TRUSTED_PROXY_COUNT is 0
                     )
                 )
             except InvalidStatus as refused:
@@ -277,7 +277,7 @@ def test_data_sent_before_a_socket_is_accepted_is_not_read(server_deployment: De
 
 @pytest.mark.parametrize("server", ["daphne", "uvicorn"])
 def test_a_socket_beyond_the_limit_is_refused_until_another_closes(server: Server) -> None:
-    few = {"SOCKETS_PER_USER": "3"}
+    few = {"MAX_SOCKETS_PER_USER": "3"}
     with Deployment("embedded", server=server, environment=few) as deployment, ExitStack() as stack:
         owner, colleague = deployment.person(), deployment.person("colleague")
         cookie = owner.cookies["sessionid"]

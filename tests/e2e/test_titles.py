@@ -24,7 +24,7 @@ TITLE = Behaviour.of(GENERATED_TITLE, prompt="Write a title", hold_after=(0,))
 @pytest.fixture
 def owner(start_deployment: StartDeployment) -> Person:
     """A deployment whose conversations get their titles from a model."""
-    owner = start_deployment("embedded", environment={"TITLES": "on"}).person("owner")
+    owner = start_deployment("embedded", environment={"GENERATE_TITLES": "on"}).person("owner")
     owner.add_key("openai")
     return owner
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+from config.environment import OLD_NAMES
 from tools.deployment.deployment import ROOT, Deployment, Kind, bare_environment, manage
 from tools.deployment.raw_rows import PostgresRows, SqliteRows
 from tools.services import Postgres, redis
@@ -22,6 +23,12 @@ from tools.services.program import scratch_folder
 
 OLDER_SETTINGS = {"DJANGO_SETTINGS_MODULE": "config.settings"}
 """Every commit has these. The settings of the tests came later and move."""
+
+
+def add_old_names(environment: Mapping[str, str]) -> dict[str, str]:
+    """Set each variable under its old name too, which older commits read."""
+    old = {old: environment[new] for old, new in OLD_NAMES.items() if new in environment}
+    return {**environment, **old}
 
 
 class NoHistory(Exception):
@@ -68,6 +75,9 @@ class OlderDeployment(Deployment):
         environment = {**environment, **OLDER_SETTINGS}
         super().__init__(kind, environment=environment, database_server=database_server)
         self.root = root
+
+    def _environment(self) -> dict[str, str]:
+        return add_old_names(super()._environment())
 
     def _embedded(self) -> dict[str, str]:
         file = self.folder / "holdfast.sqlite3"

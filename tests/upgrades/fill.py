@@ -63,8 +63,8 @@ def main(commit: str) -> None:
             environment = {
                 **SAMPLE_SECRETS,
                 "OPENAI_BASE_URL": fake.openai,
-                "FOLD_AFTER": "2",
-                "TITLES": "on",
+                "FOLD_AFTER_SECONDS": "2",
+                "GENERATE_TITLES": "on",
             }
             fake.reset()
             with OlderDeployment(

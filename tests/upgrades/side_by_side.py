@@ -25,7 +25,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
 from tests.e2e.replies import MODEL
-from tests.upgrades.checkout import OLDER_SETTINGS, checkout
+from tests.upgrades.checkout import OLDER_SETTINGS, add_old_names, checkout
 from tools.deployment.deployment import (
     ROOT,
     SETTINGS,
@@ -122,7 +122,7 @@ class MixedDeployment(Deployment):
         new.person.http.cookies.update(old.person.http.cookies)
 
     def _add_side(self, version: Version) -> None:
-        environment = {**self.environment, **version.environment}
+        environment = {**add_old_names(self.environment), **version.environment}
         web_log, worker_log = (
             self.folder / f"{version.name}-{part}.log" for part in ("web", "worker")
         )

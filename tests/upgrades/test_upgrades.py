@@ -53,7 +53,7 @@ class UpgradedDeployment(Deployment):
         self.version, self.file, self.sample = version, file, file[kind]
         self.before: dict[str, list[Row]] = {}
         self._openai = fake.openai
-        environment = {**file["secrets"], "OPENAI_BASE_URL": fake.openai, "TITLES": "on"}
+        environment = {**file["secrets"], "OPENAI_BASE_URL": fake.openai, "GENERATE_TITLES": "on"}
         super().__init__(kind, environment=environment, database_server=server)
 
     def _embedded(self) -> dict[str, str]:

@@ -38,13 +38,13 @@ SETTINGS = {
     "DJANGO_SETTINGS_MODULE": "tools.deployment.settings",
     "DEBUG": "off",
     "ALLOWED_HOSTS": "localhost,127.0.0.1",
-    "ORIGINS": "",
-    "PROXIES": "0",
+    "TRUSTED_ORIGINS": "",
+    "TRUSTED_PROXY_COUNT": "0",
     "OPENAI_BASE_URL": "",
     "EMAIL_URL": "consolemail://",
     "EMAIL_VERIFICATION": "none",
     "PYTHONUNBUFFERED": "1",
-    "TITLES": "off",  # a title is one more request to the provider
+    "GENERATE_TITLES": "off",  # a title is one more request to the provider
     "UVICORN_WS_PER_MESSAGE_DEFLATE": "false",  # docs/decisions/0008
 }
 
