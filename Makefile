@@ -122,7 +122,7 @@ upgrade: .venv/dev ## Lock the newest releases that pyproject.toml allows
 prices: .venv/dev ## Write prices and context windows from the pinned genai-prices
 	$(BIN)/python -m tools.prices
 
-configuration: .venv/dev ## Write docs/configuration.md and .env.example from config/settings.py
+configuration: .venv/dev ## Write docs/configuration.md, .env.example and the table in streaming/README.md
 	$(BIN)/python -m tools.configuration
 
 clean: ## Remove what was built; .env and the database stay

@@ -1,4 +1,5 @@
-"""Write docs/configuration.md and .env.example from config/settings.py: `make configuration`.
+"""Write what `make configuration` writes: docs/configuration.md and .env.example from
+config/settings.py, and the table of settings in streaming/README.md from streaming/conf.py.
 
 The settings declare each variable where they read it, as their first lines say.
 """
@@ -17,11 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from config.environment import OLD_NAMES, join_choices
+from streaming.conf import list_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = ROOT / "config" / "settings.py"
 PAGE = ROOT / "docs" / "configuration.md"
 EXAMPLE = ROOT / ".env.example"
+ENGINE_PAGE = ROOT / "streaming" / "README.md"
+
+ENGINE_TABLE = re.compile(r"(?<=conf\.py -->\n).*(?=<!-- settings end -->)", re.DOTALL)
 
 GROUP = re.compile(r"^# (.+?) -{5,}$", re.MULTILINE)
 VALUES = {
@@ -72,6 +77,7 @@ def main() -> None:
     variables = [*read_variables(SETTINGS.read_text())]
     PAGE.write_text(render_page(variables))
     EXAMPLE.write_text(render_example(variables))
+    ENGINE_PAGE.write_text(replace_engine_table(ENGINE_PAGE.read_text()))
 
 
 def read_variables(source: str) -> Iterator[Variable]:
@@ -192,6 +198,13 @@ def describe_old_names() -> str:
         f"Names of earlier versions still work, and `manage.py check` warns of them: {names}."
     )
     return textwrap.fill(sentence, 100, break_long_words=False)
+
+
+def replace_engine_table(page: str) -> str:
+    """The page with the settings of the engine between its two marks."""
+    rows = [f"| `{s.name}` | `{s.default!r}` | {s.__doc__} |" for s in list_settings()]
+    lines = ["| setting | default | what it does |", "| --- | --- | --- |", *rows]
+    return ENGINE_TABLE.sub(lambda _: "\n".join(lines) + "\n", page)
 
 
 def render_example(variables: list[Variable]) -> str:

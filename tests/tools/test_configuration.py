@@ -33,6 +33,16 @@ def test_the_page_and_the_sample_file_are_up_to_date(variables: list[Variable]) 
     hint = "run `make configuration`"
     assert configuration.PAGE.read_text() == configuration.render_page(variables), hint
     assert configuration.EXAMPLE.read_text() == configuration.render_example(variables), hint
+    page = configuration.ENGINE_PAGE.read_text()
+    assert page == configuration.replace_engine_table(page), hint
+
+
+def test_the_table_of_the_engine_is_replaced_between_its_marks() -> None:
+    page = "Before\n<!-- settings: from conf.py -->\nold\n<!-- settings end -->\nAfter\n"
+    lines = configuration.replace_engine_table(page).splitlines()
+    assert (lines[0], lines[-2:]) == ("Before", ["<!-- settings end -->", "After"])
+    assert any(line.startswith("| `STREAMING_DRAIN_SECONDS` | `30` |") for line in lines)
+    assert "old" not in lines
 
 
 def test_every_variable_that_the_settings_read_is_declared(variables: list[Variable]) -> None:
