@@ -58,4 +58,4 @@ class RefusedParameterAdmin(admin.ModelAdmin):
     def has_change_permission(
         self, request: HttpRequest, obj: RefusedParameter | None = None
     ) -> bool:
-        return False  # delete the row if the provider accepts the parameter now
+        return False  # delete the row if the provider supports the parameter now

@@ -226,8 +226,12 @@ class ModelOverride(models.Model):
 
 
 class RefusedParameter(models.Model):
-    """A parameter that a provider refused for a model. It is not sent again, unless this row is
-    deleted."""
+    """A parameter that a provider does not support for a model. It is not sent again, unless this
+    row is deleted.
+
+    The model keeps its old name: another one would change the address of its pages in the admin,
+    and its permissions and content type, which processes of the version before still use.
+    """
 
     endpoint = models.CharField(
         max_length=MAX_ENDPOINT_CHARS, help_text=_("The provider, and its address if set.")

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from chat.model_catalog.layers import load_models
-from chat.model_catalog.refusals import remember_refusal
+from chat.model_catalog.unsupported_parameters import store_unsupported_parameter
 from streaming.providers import catalog
 from streaming.providers.catalog import Model, Provider, UnknownModel
 
@@ -17,7 +17,7 @@ __all__ = [
     "get_model",
     "group_by_provider",
     "load_models",
-    "remember_refusal",
+    "store_unsupported_parameter",
 ]
 
 

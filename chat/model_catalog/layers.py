@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from accounts.models import ListedModel, User
 from accounts.providers import get_base_url
-from chat.model_catalog.refusals import apply_refusals
+from chat.model_catalog.unsupported_parameters import remove_unsupported_parameters
 from chat.models import ModelOverride
 from streaming.providers import catalog
 from streaming.providers.catalog import Model
@@ -25,7 +25,7 @@ def load_models(user: User) -> dict[str, Model]:
         _apply_listing(models, row)
     for override in ModelOverride.objects.all():
         _apply_override(models, override)
-    apply_refusals(models)
+    remove_unsupported_parameters(models)
     return models
 
 

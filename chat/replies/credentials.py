@@ -49,11 +49,13 @@ def decrypt_key(stream: Stream, provider: str) -> Secret:
     return Secret(secret)
 
 
-def build_refusal_memory(model: catalog.Model) -> Callable[[str], Awaitable[None]]:
-    async def remember(parameter: str) -> None:
-        await run_in_db_until_answered(model_catalog.remember_refusal, model, parameter)
+def build_unsupported_parameter_callback(
+    model: catalog.Model,
+) -> Callable[[str], Awaitable[None]]:
+    async def store(parameter: str) -> None:
+        await run_in_db_until_answered(model_catalog.store_unsupported_parameter, model, parameter)
 
-    return remember
+    return store
 
 
 def describe_missing_key(provider: str) -> str:

@@ -62,7 +62,7 @@ def prepare(stream: Stream, text: StreamText) -> ReplySource:
             background=stream.owner.background_replies,
         ),
         credentials.decrypt_key(stream, model.provider),
-        credentials.build_refusal_memory(model),
+        credentials.build_unsupported_parameter_callback(model),
     )
 
 

@@ -98,7 +98,7 @@ def prepare(stream: Stream, text: StreamText) -> ReplySource:
         credentials.load_adapter(model.provider),
         request,
         key,
-        credentials.build_refusal_memory(model),
+        credentials.build_unsupported_parameter_callback(model),
     )
 
 

@@ -34,7 +34,7 @@ DEFAULT_MAX_TOKENS = 32_000
 warnings.filterwarnings("ignore", category=DeprecationWarning, module=__name__)
 
 NON_REASONING_MODELS = re.compile(r"claude-(\d|instant|(haiku|opus|sonnet)-4-([0-5]|\d{8})\b)")
-"""These models don't reason, and refuse the parameter."""
+"""These models don't reason, and do not support the parameter."""
 TEMPERATURE_API_VERSION = "2023-06-01"
 """The last version of the API with a temperature, for the models that still have one."""
 

@@ -28,14 +28,14 @@ INTERRUPTING_CODES = {"interrupted", "timeout", "network", "overloaded"}
 
 
 async def ignore_unsupported_parameter(parameter: str) -> None:
-    """For callers that do not remember which parameters a model refuses."""
+    """For callers that store no unsupported parameters."""
 
 
 class ReplySource:
     """One reply of one provider.
 
-    `on_unsupported_parameter` is called with each parameter of the request that the provider never
-    takes.
+    `on_unsupported_parameter` is called with each parameter of the request that the provider does
+    not support.
     """
 
     def __init__(

@@ -98,7 +98,7 @@ UNSUPPORTED_PATTERN = re.compile(
 
 
 def find_unsupported_parameter(error: ProviderError, request: Request) -> str:
-    """The parameter of this request that the provider refuses; empty if it names none.
+    """The parameter of this request that the provider does not support; empty if it names none.
 
     Some name it only in their message; that counts if the message says that it is not supported.
     """
@@ -112,7 +112,7 @@ def find_unsupported_parameter(error: ProviderError, request: Request) -> str:
 
 
 def is_permanent(error: ProviderError) -> bool:
-    """Whether the provider never takes the parameter, rather than this value of it."""
+    """Whether the provider never supports the parameter, rather than this value of it."""
     return bool(UNSUPPORTED_PATTERN.search(error.detail))
 
 

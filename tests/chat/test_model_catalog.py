@@ -236,13 +236,13 @@ def test_an_effort_that_the_model_does_not_have_is_left_out(owner: User) -> None
     assert reply.conversation.reasoning_effort == ""
 
 
-@pytest.mark.django_db(transaction=True)  # the source remembers it in a thread
-def test_a_refused_parameter_is_not_sent_again(owner: User, settings: Settings) -> None:
+@pytest.mark.django_db(transaction=True)  # the source stores it in a thread
+def test_an_unsupported_parameter_is_not_sent_again(owner: User, settings: Settings) -> None:
     save_key(owner)
     stream = claim_reply(start_reply(owner, model="gpt-4o", temperature=0.3))
     for _ in range(2):
-        remember = replies.prepare(stream, StreamText()).on_unsupported_parameter
-        async_to_sync(remember)("temperature")
+        store = replies.prepare(stream, StreamText()).on_unsupported_parameter
+        async_to_sync(store)("temperature")
     assert RefusedParameter.objects.count() == 1
     assert build_request(start_reply(owner, model="gpt-4o", temperature=0.3)).temperature is None
     assert build_request(start_reply(owner, model="gpt-4.1", temperature=0.3)).temperature == 0.3
@@ -250,10 +250,14 @@ def test_a_refused_parameter_is_not_sent_again(owner: User, settings: Settings) 
     assert build_request(start_reply(owner, model="gpt-4o", temperature=0.3)).temperature == 0.3
 
 
-def test_a_refused_parameter_is_not_sent_for_streams_queued_before(owner: User) -> None:
+def test_an_unsupported_parameter_is_not_sent_for_streams_queued_before(owner: User) -> None:
     reply = start_reply(save_key(owner), model="gpt-4o", temperature=0.3, max_tokens=9)
-    model_catalog.remember_refusal(model_catalog.get_model(owner, "gpt-4o"), "temperature")
-    model_catalog.remember_refusal(model_catalog.get_model(owner, "gpt-4o"), "max_tokens")
+    model_catalog.store_unsupported_parameter(
+        model_catalog.get_model(owner, "gpt-4o"), "temperature"
+    )
+    model_catalog.store_unsupported_parameter(
+        model_catalog.get_model(owner, "gpt-4o"), "max_tokens"
+    )
     request = build_request(reply)
     assert (request.temperature, request.max_tokens) == (None, None)
 

@@ -66,7 +66,7 @@ async def test_a_temperature_is_sent_over_the_api_that_accepts_one(fake: Fake) -
     assert record.headers["anthropic-version"] == "2023-06-01"
 
 
-async def test_the_refused_parameter_is_named(fake: Fake) -> None:
+async def test_the_unsupported_parameter_is_named(fake: Fake) -> None:
     body = {"type": "invalid_request_error", "message": "max_tokens: 9 > 8, the maximum"}
     fake.script(Behaviour(error=ErrorAnswer(400, {"type": "error", "error": body})))
     with pytest.raises(errors.BadRequest) as caught:

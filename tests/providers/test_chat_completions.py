@@ -284,7 +284,7 @@ async def test_a_redirect_is_not_followed(fake: Fake) -> None:
     assert [record.path for record in fake.requests()] == ["/v1/chat/completions"]
 
 
-async def test_the_refused_parameter_is_named(fake: Fake) -> None:
+async def test_the_unsupported_parameter_is_named(fake: Fake) -> None:
     body = {
         "error": {
             "message": "Only the default (1) value is supported.",

@@ -91,7 +91,7 @@ async def test_a_continuation_token_causes_no_second_request(fake: Fake) -> None
     assert len(fake.requests()) == 1
 
 
-async def test_the_refused_parameter_is_named(fake: Fake) -> None:
+async def test_the_unsupported_parameter_is_named(fake: Fake) -> None:
     for message, param in (
         ("Unable to submit: thinking_level is not supported by this model.", ""),
         ("thinking_level is not supported by this model.", "thinking_level"),

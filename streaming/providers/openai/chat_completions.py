@@ -57,7 +57,7 @@ def build_body(request: Request, *, is_official: bool) -> dict[str, Any]:
     """The request as the arguments of a chat completion.
 
     Reasoning models accept only `max_completion_tokens`, most compatible servers only its older
-    name. Parameters that may be refused are sent only if they were chosen.
+    name. Parameters that may be unsupported are sent only if they were chosen.
     """
     system = [{"role": "system", "content": request.system}] if request.system else []
     turns = [{"role": turn.role, "content": turn.text} for turn in request.turns]

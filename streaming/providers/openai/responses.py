@@ -21,7 +21,7 @@ MAX_FINAL_EVENT_BYTES = 8 << 20
 """The last events repeat the whole text, each in one piece."""
 
 REASONING_MODELS = re.compile(r"o\d|gpt-([5-9]|\d\d)|gpt-oss")
-"""Only these summarize their reasoning; the others refuse the parameter."""
+"""Only these summarize their reasoning; the others do not support the parameter."""
 DELTA_KINDS: dict[str, DeltaKind] = {
     "response.output_text.delta": "text",
     "response.refusal.delta": "text",

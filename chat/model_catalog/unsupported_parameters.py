@@ -1,4 +1,4 @@
-"""Parameters that a provider has refused for a model. They are never sent again."""
+"""Parameters that a provider does not support for a model. They are never sent again."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from chat.models import MAX_ENDPOINT_CHARS, RefusedParameter
 from streaming.providers.catalog import Model
 
 
-def remember_refusal(model: Model, parameter: str) -> None:
+def store_unsupported_parameter(model: Model, parameter: str) -> None:
     RefusedParameter.objects.get_or_create(
         endpoint=build_endpoint_id(model.provider), model_id=model.id, parameter=parameter
     )
 
 
-def apply_refusals(models_by_id: dict[str, Model]) -> None:
-    for refused in RefusedParameter.objects.all():
-        model = models_by_id.get(refused.model_id)
-        if model is not None and refused.endpoint == build_endpoint_id(model.provider):
-            models_by_id[model.id] = _without_parameter(model, refused.parameter)
+def remove_unsupported_parameters(models_by_id: dict[str, Model]) -> None:
+    for unsupported in RefusedParameter.objects.all():
+        model = models_by_id.get(unsupported.model_id)
+        if model is not None and unsupported.endpoint == build_endpoint_id(model.provider):
+            models_by_id[model.id] = _without_parameter(model, unsupported.parameter)
 
 
 def build_endpoint_id(provider: str) -> str:
-    """Refusals hold for one address of a provider: another server may accept the parameter."""
+    """Rows are for one address of a provider: another server may support the parameter."""
     base_url = get_base_url(provider)
     return f"{provider} {base_url}".strip()[:MAX_ENDPOINT_CHARS]
 
