@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.skipping import skip_or_fail
 from tests.upgrades.checkout import NoHistory, checkout
 from tests.upgrades.side_by_side import (
     MAX_LAG_SECONDS,
@@ -27,7 +28,7 @@ def old_checkout() -> Iterator[Path]:
         with checkout(OLD_COMMIT) as root:
             yield root
     except NoHistory as reason:
-        pytest.skip(str(reason))
+        skip_or_fail(str(reason))
 
 
 @pytest.mark.timeout(180)

@@ -20,6 +20,7 @@ from streaming.providers.registry import get_adapter
 from streaming.providers.types import CONTINUE_PROMPT, Request, Timeouts, Turn
 from tests.providers.factories import KEY, collect_until_error, join_text
 from tests.providers.wires import WIRES, Wire
+from tests.skipping import skip_or_fail
 from tools.services.aimock import Aimock, Missing, aimock
 
 TEXT = "Kelp 🌊 is anchored by a holdfast.\n\n| a | b |\n|---|---|\n"
@@ -66,7 +67,7 @@ def mock() -> Iterator[Aimock]:
         with aimock(json.dumps({"fixtures": fixtures})) as running:
             yield running
     except Missing as missing:
-        pytest.skip(str(missing))
+        skip_or_fail(str(missing))
 
 
 @pytest.fixture(params=WIRES, ids=lambda wire: wire.name)

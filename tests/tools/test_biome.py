@@ -9,15 +9,17 @@ from tools.biome import __main__ as biome
 from tools.services import node
 
 
-def test_lint_says_what_it_leaves_out_without_biome(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("required", "status"), [("", 0), ("1", 1)])
+def test_lint_without_biome_says_so_and_fails_if_all_checks_are_required(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], required: str, status: int
 ) -> None:
     def refuse() -> None:
         raise node.Missing("npm could not be used (CalledProcessError)")
 
     monkeypatch.setattr(biome.PACKAGES, "install", refuse)
     monkeypatch.setattr(sys, "argv", ["biome", "check"])
-    assert biome.main() == 0
+    monkeypatch.setenv("REQUIRE_ALL_CHECKS", required)
+    assert biome.main() == status
     printed = capsys.readouterr().out
     assert "NOT checked: npm could not be used" in printed
 

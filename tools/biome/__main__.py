@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tools import required_checks
 from tools.services import node
 from tools.services.node import Packages
 
@@ -28,7 +29,7 @@ def main() -> int:
         executable = PACKAGES.install()
     except node.Missing as missing:
         print(MISSING.format(why=missing, oldest=".".join(map(str, node.MIN_VERSION))))
-        return 0
+        return int(required_checks.has_to_run_all())
     done = subprocess.run([executable, PROGRAM, *command], cwd=node.ROOT, check=False)
     return done.returncode
 
