@@ -123,7 +123,7 @@ export function setDraftEffort(effort) {
   draftEffort = effort;
 }
 
-export function updateSettings(form) {
+function updateSettings(form) {
   const {
     settings = "",
     efforts = "",

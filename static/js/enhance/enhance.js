@@ -50,7 +50,7 @@ export function takeHighlightMs() {
   return spent;
 }
 
-export function enhanceCode(pre) {
+function enhanceCode(pre) {
   if (pre.querySelector("button")) return;
   const button = Object.assign(createElement("button", "", gettext("Copy")), { type: "button" });
   button.setAttribute("aria-label", gettext("Copy code"));
@@ -151,7 +151,7 @@ export function loadKatex() {
  *   visible
  * @param {Element | null} [growing] the text that still grows
  */
-export function typesetFormulas(blocks, atOnce, growing = null) {
+function typesetFormulas(blocks, atOnce, growing = null) {
   let left = toMathML ? atOnce : 0;
   let chars = MAX_NEW_CHARS_PER_WRITE;
   for (const block of blocks) {
@@ -239,7 +239,7 @@ let cancelScheduledWrite = () => {};
  * @param {(element: Element) => Promise<(() => void)[]>} prepare returns the writes, each of which
  *   fits into a frame
  */
-export function enhanceWhenVisible(element, prepare) {
+function enhanceWhenVisible(element, prepare) {
   preparations.set(element, prepare);
   visibilityObserver.observe(element);
 }

@@ -8,7 +8,7 @@ export const REPLACED_CHARACTERS = /[\0\u2028\u2029]/g; // only JavaScript treat
 export const LINK_DEFINITION = /^[ \t>*+\-\d.)]*\[(?:\\[^]|[^[\]\\]){1,999}\]:/m; // “for tide in tides[1:]:” is none
 
 // Formulas. A dollar sign opens one only where no price can be: “$5 and $6” are two prices.
-export const PRICE_PATTERN = String.raw`\d[^\\{}$\n]* \(?[A-Za-z]{2}`;
+const PRICE_PATTERN = String.raw`\d[^\\{}$\n]* \(?[A-Za-z]{2}`;
 const MATH_PATTERN = [
   String.raw`\$\$(?!\$)(?:\\[^]|[^$\\]){1,2000}\$\$(?!\$)`,
   String.raw`(?<![A-Za-z0-9$])\$(?![ \t\n$]|${PRICE_PATTERN})(?:\\[^\n]|[^$\x60\n\\])+(?<![ \t])\$(?![A-Za-z0-9$])`,

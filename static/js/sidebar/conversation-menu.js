@@ -98,12 +98,12 @@ export function startToasts() {
 }
 
 /** @param {DocumentFragment | Element} content with one toast in it */
-export function showToast(content) {
+function showToast(content) {
   toastArea.replaceChildren(content);
   removeToastLater(toastArea.firstElementChild);
 }
 
-export function showFailureToast() {
+function showFailureToast() {
   showToast(createElement("p", "toast", gettext("That didn’t work. Try again.")));
 }
 

@@ -120,7 +120,7 @@ export function startOlderConversations() {
 }
 
 /** Call this after the list changed: it may have another end, which may be visible already. */
-export function observeEnd() {
+function observeEnd() {
   endObserver.disconnect();
   const link = findEnd()?.querySelector("a");
   if (link) endObserver.observe(link);
@@ -130,7 +130,7 @@ export function observeEnd() {
  * Waits for older ones that are on their way.
  * @returns {Promise<string>} a URL parameter: the last conversation that a new list must contain
  */
-export async function getThroughParameter() {
+async function getThroughParameter() {
   await loading;
   return findEnd() ? `&through=${findEnd().dataset.through}` : "";
 }
