@@ -96,6 +96,7 @@ lint: .venv/dev .env ## Check style, spelling, types, imports, dependencies, nam
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/deptry accounts chat config streaming
+	$(BIN)/deptry streaming --config streaming/pyproject.toml # the engine's wheel
 	$(BIN)/deptry benchmarks tests tools --ignore DEP002,DEP004 # development dependencies are fine here
 	$(BIN)/python -m tools.check_names
 	$(BIN)/python -m tools.check_structure

@@ -111,7 +111,11 @@ def test_a_project_made_of_the_readme_reads_every_line_once_though_its_worker_is
 ) -> None:
     found = project.run("-c", "import streaming; print(streaming.__file__)").strip()
     assert found == str(project.folder / "packages" / "streaming" / "__init__.py")
-    assert not (project.folder / "packages" / "streaming" / "providers").exists()
+    packages = project.folder / "packages"
+    assert not (packages / "streaming" / "providers").exists()
+    assert (packages / "streaming" / "py.typed").exists()
+    [licence] = packages.glob("holdfast_streaming-*.dist-info/licenses/LICENSE")
+    assert licence.read_text() == (ROOT / "LICENSE").read_text()
     assert "no issues" in project.run("manage.py", "check", "--fail-level", "WARNING")
     project.run("manage.py", "makemigrations", "--check", "--dry-run")
     project.run("manage.py", "migrate", "--verbosity", "0")
