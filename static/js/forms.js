@@ -14,7 +14,8 @@ document.addEventListener("change", ({ target }) => setPasswordVisibility(target
 function onSubmit({ target: form }) {
   fillIdentityFields(form);
   // Browsers remember the texts of visible fields.
-  for (const checkbox of form.querySelectorAll("[data-reveals]")) setPasswordVisibility(checkbox, false);
+  for (const checkbox of form.querySelectorAll("[data-reveals]"))
+    setPasswordVisibility(checkbox, false);
   const { pathname } = new URL(form.getAttribute("action") ?? "", location); // form.action may be a field of that name
   if (SIGN_OUT_PATHS.includes(pathname)) deleteAccountDrafts(getPageAccount()); // whether or not the server signs them out
 }
