@@ -95,7 +95,6 @@ def test_a_suggestion_is_a_question_ready_to_send(
 def sign_up(page: Page) -> None:
     page.get_by_label("Email").fill(f"stranger-{uuid4().hex[:8]}@holdfast.test")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_label("Repeat password").fill(PASSWORD)
     page.get_by_role("main").get_by_role("button", name="Sign up").click()
 
 
