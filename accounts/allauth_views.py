@@ -119,6 +119,8 @@ class EmailView(views.EmailView):
         adapter.send_notification_mail("account/email/email_added", user, about)
         return response
 
+    # allauth has no public methods for the buttons of its view.
+
     def _action_primary(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Accept only a confirmed address, because it signs in and resets the password."""
         user, address = _require_user(request), self._get_email_address(request)

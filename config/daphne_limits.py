@@ -67,6 +67,7 @@ class LimitedRequest(http_protocol.WebRequest):
             for name, values in self.requestHeaders.getAllRawHeaders()
             for value in values
         ]
+        # Twisted sets the public `method` once the body is complete, which is too late for a limit.
         method = self.channel._command.decode("latin-1")
         self._max_known_bytes = max_body_bytes(method, headers)
         self._max_bytes = max_body_bytes_if_signed_in(method, headers)
@@ -144,8 +145,8 @@ class LimitedWebSocketProtocol(ws_protocol.WebSocketProtocol):
     """A socket that accepts short messages only, and reads nothing before it is accepted, because
     all of that would stay in memory."""
 
-    def _connectionMade(self) -> None:
-        super()._connectionMade()
+    def connectionMade(self) -> None:
+        super().connectionMade()
         self.maxFramePayloadSize = self.maxMessagePayloadSize = MAX_FRAME_BYTES
 
     def sendMessage(self, *message: Any, **options: Any) -> None:
@@ -181,6 +182,7 @@ class LimitedHTTPChannel(http.HTTPChannel):
         self.setTimeout(HEADER_TIMEOUT_SECONDS)
 
     def dataReceived(self, data: bytes) -> None:
+        # The public `requests` also has a request whose headers are still arriving.
         if data and not self._is_request_pending and not self._handlingRequest:
             self._is_request_pending = True
             self.setTimeout(HEADER_TIMEOUT_SECONDS)
@@ -216,6 +218,7 @@ def install_limits() -> None:
     AccessLogGenerator.__call__ = _log_redacted_action
     http_protocol.WebRequest = LimitedRequest
     ws_protocol.WebSocketFactory.protocol = LimitedWebSocketProtocol
+    # Twisted has no public function that wraps a channel of another class.
     http_protocol.HTTPFactory.protocol = staticmethod(
         lambda: http._GenericHTTPChannelProtocol(LimitedHTTPChannel())
     )

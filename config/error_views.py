@@ -32,6 +32,7 @@ def _tolerate_unreadable_body(view: View) -> View:
         try:
             _ = request.POST
         except Exception:
+            # Django does this only for forms with files. Without it, the view would parse again.
             request._mark_post_parse_error()  # type: ignore[attr-defined]
         return view(request, *given, **named)
 

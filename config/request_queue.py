@@ -267,6 +267,7 @@ def record_request_usage(get_response: GetResponse) -> GetResponse:
 
 
 def _get_user_entry(request: HttpRequest) -> dict[str, Any]:
+    # The public `request.user` would query the database for a user that no view has asked for.
     user = getattr(request, "_cached_user", None)
     if user is None:
         return {}

@@ -86,6 +86,7 @@ export async function highlightCode(pre) {
   ]);
   if (!highlighter.getLanguage(name)) highlighter.registerLanguage(name, grammar);
   const start = performance.now();
+  // Public is only the HTML, which would have to be parsed again.
   const { _emitter } = highlighter.highlight(text, { language: name, ignoreIllegals: true });
   const spans = _emitter.rootNode.children.map(createSpan);
   const milliseconds = performance.now() - start;
