@@ -48,9 +48,7 @@ STATUS_TEXTS = {
         "%(provider)s accepts the key but doesn’t let it list models, so it may not be able to "
         "write replies."
     ),
-    KeyStatus.NO_CREDIT: _(
-        "Your %(provider)s account is out of credit. Add credit at %(provider)s."
-    ),
+    KeyStatus.NO_CREDIT: _("Your account at %(provider)s is out of credit. Add credit there."),
     KeyStatus.UNREACHABLE: _("The key couldn’t be checked, because %(provider)s didn’t respond."),
 }
 

@@ -128,12 +128,12 @@ def test_an_invalid_replacement_leaves_the_key_as_it_was(
     ("status", "body", "result", "sentence"),
     [
         (403, {"error": {"message": "no"}}, KeyStatus.NO_PERMISSION, "doesn’t let it list models"),
-        (429, NO_CREDIT, KeyStatus.NO_CREDIT, "Your OpenAI account is out of credit."),
+        (429, NO_CREDIT, KeyStatus.NO_CREDIT, "Your account at OpenAI is out of credit."),
         (
             402,
             {"error": {"message": "pay"}},
             KeyStatus.NO_CREDIT,
-            "Your OpenAI account is out of credit.",
+            "Your account at OpenAI is out of credit.",
         ),
         (429, {"error": {"message": "slow"}}, KeyStatus.UNREACHABLE, "The key couldn’t be checked"),
         (500, {"error": {"message": "oh"}}, KeyStatus.UNREACHABLE, "The key couldn’t be checked"),
