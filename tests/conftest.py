@@ -2,6 +2,7 @@
 an account, and a stranger who must see nothing."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import date
 
 import pytest
@@ -16,6 +17,7 @@ from accounts.models import User
 from streaming import database
 from streaming.providers import catalog
 from tests.factories import PLAIN_STORAGES, create_signed_in_client
+from tests.plugin import get_folder
 from tools.deployment.deployment import Deployment
 from tools.fake_provider import Fake
 from tools.services import chromium
@@ -77,10 +79,15 @@ def django_db_setup(django_db_setup: None) -> Iterator[None]:
     database.close(wait=True)
 
 
-@pytest.fixture
-def plain_static_files() -> Iterator[None]:
-    """Serve static files under their own names, without a manifest of collected files."""
-    with override_settings(STORAGES=PLAIN_STORAGES):
+FOLDERS_WITHOUT_MANIFEST = {"accounts", "chat", "fuzz"}
+"""The tests in them need no manifest of collected static files."""
+
+
+@pytest.fixture(autouse=True)
+def plain_static_files(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Serve static files under their own names in these folders."""
+    is_plain = get_folder(request.node) in FOLDERS_WITHOUT_MANIFEST
+    with override_settings(STORAGES=PLAIN_STORAGES) if is_plain else nullcontext():
         yield
 
 

@@ -11,11 +11,6 @@ from accounts.models import User
 from tests.factories import create_signed_in_client
 
 
-@pytest.fixture(autouse=True)
-def use_plain_static_files(plain_static_files: None) -> None:
-    """These tests need no collected static files."""
-
-
 @pytest.fixture
 def commit_for_real(transactional_db: None) -> Iterator[None]:
     """Commit for real, so that other threads see the rows. Also empty the cache's table, which

@@ -15,11 +15,6 @@ from tests.chat.marked_strings import LANGUAGE, MarkingTranslation
 from tests.factories import create_signed_in_client
 
 
-@pytest.fixture(autouse=True)
-def use_plain_static_files(plain_static_files: None) -> None:
-    """These tests need no collected static files."""
-
-
 @pytest.fixture
 def as_stranger(stranger: User) -> Client:
     return create_signed_in_client(stranger)

@@ -18,8 +18,18 @@ from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
 LINES = [f"line {number:02d}\n\n" for number in range(6)]
 STAMPED_REPLY = Behaviour.of(*LINES, stamp=True)
 QUICK = Timeouts(connect=2.0, first_delta=5.0, idle=0.3)
+WIRES_BY_NAME = {wire.name: wire for wire in WIRES}
+COMPATIBLE, ANTHROPIC, GOOGLE = (
+    WIRES_BY_NAME[name] for name in ("compatible", "anthropic", "google")
+)
+
+
+def parametrize_wires(*wires: Wire) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("wire", wires, ids=lambda wire: wire.name)
+
+
 # Responses have no place for a reason but in their very last event.
-every_stamping_wire = pytest.mark.parametrize("wire", WIRES[1:], ids=lambda wire: wire.name)
+every_stamping_wire = parametrize_wires(COMPATIBLE, ANTHROPIC, GOOGLE)
 
 
 async def read_reply(
@@ -45,7 +55,7 @@ async def test_a_reason_in_every_event_cuts_no_reply(fake: Fake, wire: Wire) -> 
     assert end.usage["output"] == 7
 
 
-@pytest.mark.parametrize("wire", WIRES[1::2], ids=lambda wire: wire.name)
+@parametrize_wires(COMPATIBLE, GOOGLE)
 @pytest.mark.parametrize("first", [Piece(LINES[0]), Piece("Hm.", "reasoning")], ids=str)
 async def test_a_pause_after_an_early_reason_cuts_no_reply(
     fake: Fake, wire: Wire, first: Piece, monkeypatch: pytest.MonkeyPatch
@@ -83,7 +93,7 @@ async def test_a_break_right_after_a_reason_with_text_is_an_interruption(
     assert (text, type(end)) == (LINES[0], expected)
 
 
-@pytest.mark.parametrize("wire", WIRES[1:3], ids=lambda wire: wire.name)
+@parametrize_wires(COMPATIBLE, ANTHROPIC)
 async def test_a_body_without_end_marker_is_cut_when_every_event_has_a_reason(
     fake: Fake, wire: Wire
 ) -> None:
@@ -115,8 +125,6 @@ async def test_reasoning_alone_cut_after_a_reason_is_an_interruption(
 
 
 # Chat Completions alone can tell all of these apart
-
-COMPATIBLE = WIRES[1]
 
 
 def encode_chunk(finish: str | None = None, usage: int = 0, **delta: str) -> str:
@@ -282,9 +290,6 @@ async def test_an_unreadable_event_before_a_reason_is_an_error(fake: Fake, body:
     assert isinstance(end, errors.ProviderError)
     assert "could not be read" in end.message
     assert "b" not in text
-
-
-GOOGLE = WIRES[3]
 
 
 def encode_last_chunk(text: str, reason: str = "STOP") -> str:
