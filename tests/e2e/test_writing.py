@@ -142,7 +142,7 @@ def test_a_single_waiting_message_can_be_taken_back(
     for waiting in (replies.nth(1), replies.nth(2)):
         expect(waiting.get_by_text("Queued after the previous one")).to_be_visible()
     replies.nth(1).get_by_role("button", name="Cancel").click()
-    expect(replies.nth(1).get_by_text("Stopped")).to_be_visible()
+    expect(replies.nth(1).get_by_text("Stopped", exact=True)).to_be_visible()
     expect(replies.nth(0)).to_have_attribute("aria-busy", "true")
     page.get_by_role("button", name="Stop").click()
     expect(replies.nth(0).get_by_text("Stopped", exact=True)).to_be_visible()
