@@ -2,6 +2,7 @@
 
 from chat.replies.creation import (
     PagePosition,
+    Reply,
     can_continue,
     continue_reply,
     edit_question,
@@ -10,7 +11,6 @@ from chat.replies.creation import (
 )
 from chat.replies.errors import CONVERSATION_MOVED, ReplyRejected
 from chat.replies.handler import SOURCE, finalize, load_text, prepare, register_handler
-from chat.replies.idempotency import Reply
 from chat.replies.settings import ReplySettings
 
 __all__ = [

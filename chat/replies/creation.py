@@ -1,15 +1,19 @@
 """Start a reply, write one again, continue one.
 
 Each function writes the question, the answer and the queued stream in one transaction. After a
-crash, whatever a page has shown is in the database.
+crash, whatever a page has shown is in the database. The same request twice is one reply, also when
+both arrive at once or one after a crash.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from typing import Concatenate, ParamSpec, cast
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -24,12 +28,23 @@ from chat.replies.errors import (
     ReplyRejected,
 )
 from chat.replies.handler import SOURCE
-from chat.replies.idempotency import Reply, once_per_request, raise_if_stored
 from chat.replies.settings import ReplySettings, require_model, validate_settings
 from streaming import lifecycle
 from streaming.events import StreamText
 from streaming.models import State, Stream
 from streaming.providers import catalog
+
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A question and its answer, whose text comes from the stream."""
+
+    conversation: Conversation
+    question: Message
+    answer: Message
+    stream: Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +54,31 @@ class PagePosition:
 
     parent_id: UUID
     known_leaf_id: UUID
+
+
+class DuplicateRequest(Exception):
+    """Another process stored the same request first; raised under a lock."""
+
+
+def once_per_request(
+    create_reply: Callable[Concatenate[User, P], Reply],
+) -> Callable[Concatenate[User, P], Reply]:
+    """Make a function that creates a reply idempotent by its user and its `request_id`. It has to
+    write in one transaction, which is rolled back if another process was faster."""
+
+    @wraps(create_reply)
+    def wrapper(user: User, /, *args: P.args, **kwargs: P.kwargs) -> Reply:
+        request_id = cast(UUID, kwargs["request_id"])
+        if existing := _find_existing(user, request_id):
+            return existing
+        try:
+            return create_reply(user, *args, **kwargs)
+        except (IntegrityError, DuplicateRequest):
+            if existing := _find_existing(user, request_id):
+                return existing
+            raise
+
+    return wrapper
 
 
 @once_per_request
@@ -141,12 +181,29 @@ def build_first_title(text: str) -> str:
     return " ".join(text.split())[:MAX_FIRST_TITLE_CHARS]
 
 
+def _find_existing(user: User, request_id: UUID) -> Reply | None:
+    stream = Stream.objects.owned_by(user).filter(request_id=request_id).first()
+    if stream is None:
+        return None
+    answers = Message.objects.select_related("conversation", "stream", "parent")
+    answer = answers.filter(pk=stream.arguments["message"]).first()
+    if answer is None or answer.parent is None:
+        return None
+    return Reply(answer.conversation, answer.parent, answer, stream)
+
+
+def _raise_if_stored(user: User, request_id: UUID) -> None:
+    """Raises DuplicateRequest. Only under a lock does the answer stay true."""
+    if Stream.objects.owned_by(user).filter(request_id=request_id).exists():
+        raise DuplicateRequest
+
+
 def _lock_conversation(user: User, conversation_id: UUID, request_id: UUID) -> Conversation:
     rows = Conversation.objects.select_for_update().filter(pk=conversation_id, deleted_at=None)
     conversation = rows.first()
     if conversation is None:
         raise ReplyRejected("deleted", _("This chat was deleted."))
-    raise_if_stored(user, request_id)
+    _raise_if_stored(user, request_id)
     return conversation
 
 
@@ -216,7 +273,7 @@ def _create_answer(
 def _enforce_limits(user: User, request_id: UUID, size: int) -> None:
     """Raises ReplyRejected if the user asks for too much. A repeated request counts once."""
     limits.lock_user(user)
-    raise_if_stored(user, request_id)
+    _raise_if_stored(user, request_id)
     replies = Stream.objects.owned_by(user).filter(source=SOURCE)
     if sentence := limits.find_exceeded_limit(replies, size):
         raise ReplyRejected("too_much", sentence)

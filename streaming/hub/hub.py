@@ -199,18 +199,17 @@ class Hub:
         while True:
             try:
                 message = await self._layer.receive(channel)
-                if message is not None:  # None is a message that SealedLayer dropped
-                    self._dispatch_notification(message["group"], message["body"])
+                if message is None:  # SealedLayer dropped it
+                    continue
+                group, body = message["group"], message["body"]
+                for listener in tuple(self._listeners.get(group, ())):
+                    listener(body)
+                if group == STREAMS_GROUP:
+                    apply_stream_notification(self._recent_by_id, body)
             except Exception:
                 # A new channel would leave this one in its groups, where it fills up unread.
                 logger.exception("A notification could not be understood")
                 await asyncio.sleep(0.1)
-
-    def _dispatch_notification(self, group: str, body: Notification) -> None:
-        for listener in tuple(self._listeners.get(group, ())):
-            listener(body)
-        if group == STREAMS_GROUP:
-            apply_stream_notification(self._recent_by_id, body)
 
     async def _maintain_groups(self) -> None:
         """Join the groups with listeners and leave the others. The group of the streams is never

@@ -97,44 +97,37 @@ class Writer:
             await self._wait_for_next_flush(began, len(buffers))
 
     async def _commit_batch(self, batch: Sequence[tuple[StreamBuffer, Append]]) -> None:
+        """Try until the database accepted the batch or rejected it; never another batch first. Then
+        publish what was accepted."""
         for buffer, _ in batch:
             buffer.is_in_flight = True
-        accepted, unstorable = await self._append_batch([entry for _, entry in batch])
-        self._publish([entry for _, entry in batch if entry.stream_id in accepted])
-        for buffer, entry in batch:
-            buffer.finish_commit(
-                is_accepted=entry.stream_id in accepted,
-                is_unstorable=entry.stream_id in unstorable,
-            )
-
-    def _publish(self, entries: Sequence[Append]) -> None:
-        if entries:
-            get_hub().publish_update(entries)
-
-    async def _append_batch(self, entries: Sequence[Append]) -> tuple[set[int], set[int]]:
-        """Try until the database accepted the batch or rejected it; never another batch first.
-        Returns the ids of the streams it was written for, and of those whose text can't be
-        stored."""
-        is_retry = False
+        entries = [entry for _, entry in batch]
+        accepted: set[int] = set()
+        is_retry = is_unstorable = False
         while True:
             try:
-                return await self._threads.run(journal.append, entries, is_retry=is_retry), set()
+                accepted = await self._threads.run(journal.append, entries, is_retry=is_retry)
+                break
             except CONNECTION_ERRORS as error:
                 if not outage_monitor.is_outage(error):
                     logger.warning("The journal can't be written (%s); trying again", error)
                 is_retry = True
                 await asyncio.sleep(DB_RETRY_SECONDS)
             except Exception:  # whatever it is: all streams of the worker depend on this task
-                return await self._append_separately(entries)
-
-    async def _append_separately(self, entries: Sequence[Append]) -> tuple[set[int], set[int]]:
-        """Append for each stream alone, so that text that can't be stored does not cost other
-        streams theirs."""
-        if len(entries) > 1:
-            results = [await self._append_batch([entry]) for entry in entries]
-            return set().union(*(r[0] for r in results)), set().union(*(r[1] for r in results))
-        logger.exception("Stream %s has text that can't be stored", entries[0].uuid)
-        return set(), {entries[0].stream_id}
+                if len(batch) > 1:
+                    # Text that can't be stored must not cost other streams theirs.
+                    for single in batch:
+                        await self._commit_batch([single])
+                    return
+                logger.exception("Stream %s has text that can't be stored", entries[0].uuid)
+                is_unstorable = True
+                break
+        if accepted:
+            get_hub().publish_update([e for e in entries if e.stream_id in accepted])
+        for buffer, entry in batch:
+            buffer.finish_commit(
+                is_accepted=entry.stream_id in accepted, is_unstorable=is_unstorable
+            )
 
     async def _wait_for_next_flush(self, began: float, streams: int) -> None:
         """Wait longer with more streams; but not for a first delta or an ending."""

@@ -49,16 +49,25 @@ def _replace_parts(statement: str, *changes: tuple[str, str]) -> str:
 
 def publish_before_commit() -> None:
     """The writer publishes text before it commits it."""
-    from streaming.worker.writer import Writer
+    from streaming.hub import get_hub
+    from streaming.worker import writer
 
-    commit, publish = Writer._commit_batch, Writer._publish
+    commit = writer.Writer._commit_batch
 
     async def publish_then_commit(self: Any, batch: Sequence[Any]) -> None:
-        publish(self, [entry for _, entry in batch])
+        get_hub().publish_update([entry for _, entry in batch])
         await commit(self, batch)
 
-    Writer._commit_batch = publish_then_commit  # type: ignore[method-assign]
-    Writer._publish = lambda self, entries: None  # type: ignore[method-assign]
+    writer.Writer._commit_batch = publish_then_commit  # type: ignore[method-assign]
+    assert hasattr(writer, "get_hub"), "the writer publishes in another way"
+    writer.get_hub = SilentHub
+
+
+class SilentHub:
+    """Publishes nothing."""
+
+    def publish_update(self, entries: Sequence[Any]) -> None:
+        pass
 
 
 def remove_refill() -> None:

@@ -16,8 +16,10 @@ from django.test import Client
 
 from accounts.api_keys import keys
 from accounts.models import User
+from chat.replies import Reply
 from streaming.models import Stream
-from tests.chat.factories import HTMX
+from tests.chat.factories import HTMX, get_path
+from tests.docs.routes import POST, read_links
 
 MAX_FILES = 10
 FOLLOWED = ("accounts/decorators.py", "chat/messages/", "chat/replies/")
@@ -64,16 +66,35 @@ def recorded_files(files: list[str]) -> Iterator[None]:
         sys.setprofile(None)
 
 
-@pytest.mark.django_db
-def test_a_message_passes_through_at_most_ten_files(as_owner: Client, owner: User) -> None:
+@pytest.fixture
+def form(owner: User) -> dict[str, str]:
     keys.save(owner, "openai", "sk-harbour-0123456789-ab12")
-    as_owner.get("/")  # imports the views
-    form = {"text": "Why?", "model": "gpt-6.2-sol", "request_id": str(uuid4())}
+    return {"text": "Why?", "model": "gpt-6.2-sol", "request_id": str(uuid4())}
+
+
+def test_a_new_conversation_passes_through_at_most_ten_files(
+    as_owner: Client, form: dict[str, str]
+) -> None:
+    check_post(as_owner, "/c/", form)
+
+
+def test_a_message_passes_through_at_most_ten_files(
+    as_owner: Client, reply: Reply, form: dict[str, str]
+) -> None:
+    position = {"parent": str(reply.answer.pk), "seen": str(reply.answer.pk)}
+    check_post(as_owner, f"{get_path(reply)}messages/", form | position)
+
+
+def check_post(client: Client, url: str, form: dict[str, str]) -> None:
+    """Post a form that starts a reply: few files take part, and the page shows each of them."""
+    client.get("/")  # imports the views
+    count = Stream.objects.count()
     files: list[str] = []
     with recorded_files(files):
-        as_owner.post("/c/", form, headers=HTMX)
-    assert Stream.objects.count() == 1
+        client.post(url, form, headers=HTMX)
+    assert Stream.objects.count() == count + 1
     passed = list(dict.fromkeys(files))
     assert passed[0] == "accounts/decorators.py"
     assert passed[-1].startswith("streaming/lifecycle/")
     assert len(passed) <= MAX_FILES, passed
+    assert {*passed} <= {link.file for link in read_links(POST)}

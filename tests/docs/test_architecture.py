@@ -1,96 +1,125 @@
-"""The routes in docs/architecture.md lead through functions that exist, and stay short."""
+"""The routes in docs/architecture.md lead through functions that exist and call each other, and
+stay short."""
 
 from __future__ import annotations
 
-import ast
+import inspect
 import re
-from pathlib import Path
+from itertools import chain, pairwise
 
 import pytest
+from channels_redis.pubsub import RedisPubSubLoopLayer
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "architecture.md"
-ROW = re.compile(r"^\| *(\d+) *\| *\[`([^`]+)`\]\(\.\./([^)]+)\)", re.MULTILINE)
-HEAD = "| # | function |"
-"""Each process of the route has a table of its own."""
+from tests.docs.routes import (
+    POST,
+    TOKEN,
+    Row,
+    count_turns_back,
+    find_python_function,
+    find_script_function,
+    mentions,
+    read_links,
+    read_section,
+    read_token_route,
+)
+
 MAX_TOKEN_HOPS = 30
 MAX_TURNS_BACK = 1
 MAX_POST_FILES = 10
-
-Hop = tuple[str, str]
-"""A function, `name` or `Class.name`, and the file that defines it."""
-
-
-def read_section(heading: str) -> str:
-    return PAGE.read_text().split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
-
-
-def read_hops(heading: str) -> list[Hop]:
-    rows = ROW.findall(read_section(heading))
-    assert [int(number) for number, _, _ in rows] == list(range(1, len(rows) + 1))
-    return [(name, file) for _, name, file in rows]
-
-
-def count_turns_back(files: list[str]) -> int:
-    """How often a route returns to a file that it has left."""
-    visits = [file for i, file in enumerate(files) if i == 0 or files[i - 1] != file]
-    return len(visits) - len(set(visits))
-
-
-def defines(file: Path, name: str) -> bool:
-    if file.suffix == ".js":
-        short = re.escape(name.rsplit(".", 1)[-1])
-        return (
-            re.search(rf"(?:function\*? |^ +(?:async )?\*?){short}\(", file.read_text(), re.M)
-            is not None
-        )
-    body: list[ast.stmt] = ast.parse(file.read_text()).body
-    for part in name.split("."):
-        found = [
-            node
-            for statement in body
-            for node in ast.walk(statement)
-            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-            and node.name == part
-        ]
-        if not found:
-            return False
-        body = found[0].body
-    return True
-
-
-TOKEN = "One token, from the provider's bytes to the pixel"
-POST = "One POST, from the form to the queued stream"
+LIBRARIES = {"asyncio", "httpx2", "Redis", "the socket"}
+"""A hop may receive the token from one of these, whose code is not on the page."""
+CALLED_BY_LIBRARY = {
+    "SealedLayer.serialize": RedisPubSubLoopLayer.group_send,
+    "SealedLayer.deserialize": RedisPubSubLoopLayer.receive,
+}
 
 
 @pytest.mark.parametrize("heading", [TOKEN, POST])
-def test_each_function_on_a_route_exists(heading: str) -> None:
-    hops = read_hops(heading)
-    assert hops
-    missing = [f"{file}: {name}" for name, file in hops if not defines(ROOT / file, name)]
-    assert missing == []
+def test_each_linked_function_exists(heading: str) -> None:
+    links = read_links(heading)
+    assert links
+    assert [str(link) for link in links if not link.read_source()] == []
+
+
+def test_each_hop_receives_the_token_from_the_hop_before_it() -> None:
+    for rows in read_token_route():
+        assert rows[0].by in LIBRARIES
+        assert [str(row.hop) for last, row in pairwise(rows) if not hands_on(last, row)] == []
+
+
+def hands_on(last: Row, row: Row) -> bool:
+    sender, receiver = last.hop.read_source(), row.hop.read_source()
+    match row.by:
+        case "call":
+            return mentions(sender, row.hop.short_name)
+        case "return":
+            return mentions(receiver, last.hop.short_name)
+        case "iterator":
+            return "yield" in sender and ("async for" in receiver or "anext(" in receiver)
+        case by if by in LIBRARIES:
+            return True
+        case store:
+            readers = [receiver, *(helper.read_source() for helper in row.helpers)]
+            name = store.strip("`")
+            return mentions(sender, name) and any(mentions(reader, name) for reader in readers)
+
+
+def test_each_helper_is_called_by_its_hop_or_by_a_helper_before_it() -> None:
+    for row in chain(*read_token_route()):
+        callers = [row.hop.read_source()]
+        for helper in row.helpers:
+            if library := CALLED_BY_LIBRARY.get(helper.name):
+                callers.append(inspect.getsource(library))
+            assert any(mentions(source, helper.short_name) for source in callers), helper
+            callers.append(helper.read_source())
 
 
 def test_a_token_takes_few_hops_and_turns_back_once_at_most() -> None:
-    assert len(read_hops(TOKEN)) <= MAX_TOKEN_HOPS
-    processes = [
-        [file for _, _, file in ROW.findall(part)] for part in read_section(TOKEN).split(HEAD)
-    ]
-    assert sum(map(count_turns_back, processes)) <= MAX_TURNS_BACK
+    rows = [*chain(*read_token_route())]
+    assert [row.number for row in rows] == list(range(1, len(rows) + 1))
+    assert len(rows) <= MAX_TOKEN_HOPS
+    assert sum(map(count_turns, read_token_route())) <= MAX_TURNS_BACK
+
+
+def count_turns(rows: list[Row]) -> int:
+    """Helpers return to their hop, and are no turn back."""
+    return count_turns_back([link.file for row in rows for link in (*row.wakers, row.hop)])
+
+
+def test_the_page_counts_every_link_of_the_route() -> None:
+    rows = [*chain(*read_token_route())]
+    wakers, helpers = sum(len(row.wakers) for row in rows), sum(len(row.helpers) for row in rows)
+    total = len(rows) + wakers + helpers
+    tables = [line for line in read_section(TOKEN).splitlines() if line.startswith("|")]
+    assert sum(line.count("](../") for line in tables) == total
+    counts = [len(rows), sum(map(count_turns, read_token_route())), helpers, wakers, total]
+    stated = re.search(
+        r"there are (\d+) hops and (\d+) turn back.*With (\d+) helpers and (\d+) functions that "
+        r"wake a hop, (\d+) functions are linked",
+        read_section(TOKEN).replace("\n", " "),
+    )
+    assert stated
+    assert [int(count) for count in stated.groups()] == counts
 
 
 def test_a_post_passes_through_few_files() -> None:
-    assert len({file for _, file in read_hops(POST)}) <= MAX_POST_FILES
+    assert len({link.file for link in read_links(POST) if link.name not in LATER}) <= MAX_POST_FILES
 
 
-def test_each_function_linked_beside_a_route_exists() -> None:
-    section = read_section(TOKEN) + read_section(POST)
-    links = re.findall(r"\[`([^`]+)`\]\(\.\./([^)]+)\)", section)
-    assert len(links) > MAX_TOKEN_HOPS
-    missing = [f"{file}: {name}" for name, file in links if not defines(ROOT / file, name)]
-    assert missing == []
+LATER = {"prepare", "finalize", "end"}
+"""Functions of the section that run after the POST."""
 
 
 def test_turns_back_are_counted() -> None:
     assert count_turns_back(["a", "a", "b", "b"]) == 0
     assert count_turns_back(["a", "b", "a", "c", "a"]) == 2
+
+
+def test_a_function_is_found_only_in_its_class() -> None:
+    python = "class A:\n    def f(self): pass\n\ndef g(): f()"
+    assert find_python_function(python, "A.f") == "def f(self): pass"
+    assert [find_python_function(python, name) for name in ("f", "A.g", "B.f")] == ["", "", ""]
+    script = "class A {\n  #f() {\n    g();\n  }\n}\nexport function* g() {\n  f();\n}\n"
+    assert find_script_function(script, "A.#f") == "  #f() {\n    g();\n  }"
+    assert find_script_function(script, "g") == "export function* g() {\n  f();\n}"
+    assert [find_script_function(script, name) for name in ("f", "A.g", "A.f")] == ["", "", ""]

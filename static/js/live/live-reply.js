@@ -126,13 +126,13 @@ export class LiveReply extends HTMLElement {
 
   #appendSeam() {
     this.#seamCount += 1;
-    this.#renderer.appendSeam();
+    this.#renderer.textStream.seam();
   }
 
   #appendText(delta) {
     if (this.#reasoningSince) this.#endReasoning();
     this.text += delta;
-    this.#renderer.appendText(delta);
+    this.#renderer.textStream.append(delta);
   }
 
   /** Without a socket: show the reply as the server has it now. */
@@ -191,10 +191,10 @@ export class LiveReply extends HTMLElement {
       const start = end;
       for (; points < seam && end < text.length; points++)
         end += text.codePointAt(end) > 0xffff ? 2 : 1;
-      this.#renderer.appendText(text.slice(start, end));
+      this.#renderer.textStream.append(text.slice(start, end));
       this.#appendSeam();
     }
-    this.#renderer.appendText(text.slice(end));
+    this.#renderer.textStream.append(text.slice(end));
     this.#reasoningText = "";
     this.#showReasoning(reasoning);
     this.#renderer.schedule();

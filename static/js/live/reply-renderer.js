@@ -40,10 +40,10 @@ function preloadFonts(prose) {
 
 export class ReplyRenderer {
   isUnrenderable = false; // our Markdown failed, so the server's HTML must be shown at the end
+  textStream; // append text and seams here, then call schedule()
   #details;
   #isRunning;
   #onFinished;
-  #textStream;
   #reasoningStream = null;
   #caretTarget = null; // the element with the caret
   #frameRequest = 0;
@@ -64,17 +64,9 @@ export class ReplyRenderer {
     this.#details = details;
     this.#isRunning = isRunning;
     this.#onFinished = onFinished;
-    this.#textStream = new MarkdownStream(prose, enhanceGrown, prepareFormula);
+    this.textStream = new MarkdownStream(prose, enhanceGrown, prepareFormula);
     details?.addEventListener("toggle", () => this.#isRunning() && this.schedule());
     preloadFonts(prose);
-  }
-
-  appendText(delta) {
-    this.#textStream.append(delta);
-  }
-
-  appendSeam() {
-    this.#textStream.seam();
   }
 
   appendReasoning(delta) {
@@ -87,7 +79,7 @@ export class ReplyRenderer {
    */
   reset() {
     this.#setCaret(null); // its class would make the server's nodes differ from ours
-    this.#textStream.reset();
+    this.textStream.reset();
     this.#reasoningStream?.reset();
   }
 
@@ -128,8 +120,8 @@ export class ReplyRenderer {
   /** Closed reasoning is not drawn before the end. */
   get #visibleStreams() {
     return this.#reasoningStream && (this.#details.open || this.#isEnding)
-      ? [this.#textStream, this.#reasoningStream]
-      : [this.#textStream];
+      ? [this.textStream, this.#reasoningStream]
+      : [this.textStream];
   }
 
   get #isFullyShown() {
@@ -148,15 +140,14 @@ export class ReplyRenderer {
     if (!this.#buildStartedAt)
       [this.#buildStartedAt, this.#buildMs, this.#hasMore] = [start, 0, false];
     const startedAt = this.#buildStartedAt;
-    let built = false;
+    let isWritten = false;
     try {
-      built = this.#visibleStreams.every((stream) => stream.prepare(enough)) && !enough();
-      if (built) this.#flush();
+      isWritten = this.#flush(enough);
     } catch {
       return this.#giveUp();
     }
     this.#buildMs += performance.now() - start;
-    if (!built) return this.#requestFrame();
+    if (!isWritten) return this.#requestFrame();
     if (this.#buildMs > SLOW_FLUSH_MS && !this.#isEnding)
       this.#nextFlushAt = startedAt + 4 * this.#buildMs;
     const left = this.#hasMore || this.#isEnding || !this.#isFullyShown;
@@ -177,12 +168,20 @@ export class ReplyRenderer {
     if (this.#isEnding) this.#finishNow();
   }
 
-  /** Write what was prepared. */
-  #flush() {
+  /**
+   * Build what is new, and write it once the build is complete.
+   * @param {boolean} [all] all of it in one write, and in this call if the build is complete
+   * @returns {boolean} whether it was written
+   */
+  #flush(enough, all = false) {
+    const streams = this.#visibleStreams;
+    const isBuilt = streams.every((stream) => stream.prepare(enough, all));
+    if (!isBuilt || (!all && enough())) return false;
     this.cancel();
-    for (const stream of this.#visibleStreams) stream.write();
-    if (this.#isRunning()) enhanceGrowing(this.#textStream);
-    this.#setCaret(this.#isRunning() ? findCaretTarget(this.#textStream.root) : null);
+    for (const stream of streams) stream.write();
+    if (this.#isRunning()) enhanceGrowing(this.textStream);
+    this.#setCaret(this.#isRunning() ? findCaretTarget(this.textStream.root) : null);
+    return true;
   }
 
   /** Runs if frames are late or missing, as in a hidden tab. */
@@ -190,8 +189,7 @@ export class ReplyRenderer {
     const start = performance.now();
     const enough = () => performance.now() - start > HIDDEN_SLICE_MS;
     try {
-      if (this.#visibleStreams.every((stream) => stream.prepare(enough, true))) this.#flush();
-      else return this.#flushSoon();
+      if (!this.#flush(enough, true)) return this.#flushSoon();
     } catch {
       this.isUnrenderable = true;
       this.cancel();
@@ -212,7 +210,7 @@ export class ReplyRenderer {
     this.#isEnding = false;
     this.cancel();
     try {
-      this.#textStream.finish();
+      this.textStream.finish();
       this.#reasoningStream?.finish();
     } catch {
       this.isUnrenderable = true;

@@ -99,7 +99,11 @@ export class MarkdownStream {
     if (this.isFinished) return true;
     this.building ??= this.build(all || !this.isAdopted ? this.text.length : this.findWriteEnd());
     while (!this.built) {
-      this.built = this.buildStep();
+      try {
+        this.built = this.building.next().value;
+      } catch (error) {
+        this.buildPlain(error);
+      }
       if (!this.built && enough?.()) return false;
     }
     return true;
@@ -107,18 +111,13 @@ export class MarkdownStream {
 
   /**
    * Text that can't be parsed is shown as plain text, because no text may prevent a reply's end.
-   * @throws if the plain text can't be built either
+   * @throws {Error} `error`, if the plain text can't be built either
    */
-  buildStep() {
-    try {
-      return this.building.next().value;
-    } catch (error) {
-      this.building = null;
-      if (this.limit.isFinal && this.limit.end <= this.uncommittedStart) throw error;
-      this.limit.stop(Math.min(this.limit.end, this.uncommittedStart));
-      this.building = this.build(this.text.length);
-      return undefined;
-    }
+  buildPlain(error) {
+    this.building = null;
+    if (this.limit.isFinal && this.limit.end <= this.uncommittedStart) throw error;
+    this.limit.stop(Math.min(this.limit.end, this.uncommittedStart));
+    this.building = this.build(this.text.length);
   }
 
   /** @returns {number} the position of the first uncommitted character */
