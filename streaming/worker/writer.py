@@ -96,14 +96,16 @@ class Writer:
                 await self._commit_batch(batch)
             await self._wait_for_next_flush(began, len(buffers))
 
-    async def _commit_batch(self, batch: Sequence[tuple[StreamBuffer, Append]]) -> None:
+    async def _commit_batch(
+        self, batch: Sequence[tuple[StreamBuffer, Append]], *, is_retry: bool = False
+    ) -> None:
         """Try until the database accepted the batch or rejected it; never another batch first. Then
-        publish what was accepted."""
+        publish what was accepted. `is_retry`: a commit without an answer may have written it."""
         for buffer, _ in batch:
             buffer.is_in_flight = True
         entries = [entry for _, entry in batch]
         accepted: set[int] = set()
-        is_retry = is_unstorable = False
+        is_unstorable = False
         while True:
             try:
                 accepted = await self._threads.run(journal.append, entries, is_retry=is_retry)
@@ -117,7 +119,7 @@ class Writer:
                 if len(batch) > 1:
                     # Text that can't be stored must not cost other streams theirs.
                     for single in batch:
-                        await self._commit_batch([single])
+                        await self._commit_batch([single], is_retry=is_retry)
                     return
                 logger.exception("Stream %s has text that can't be stored", entries[0].uuid)
                 is_unstorable = True

@@ -54,9 +54,11 @@ def publish_before_commit() -> None:
 
     commit = writer.Writer._commit_batch
 
-    async def publish_then_commit(self: Any, batch: Sequence[Any]) -> None:
+    async def publish_then_commit(
+        self: Any, batch: Sequence[Any], *, is_retry: bool = False
+    ) -> None:
         get_hub().publish_update([entry for _, entry in batch])
-        await commit(self, batch)
+        await commit(self, batch, is_retry=is_retry)
 
     writer.Writer._commit_batch = publish_then_commit  # type: ignore[method-assign]
     assert hasattr(writer, "get_hub"), "the writer publishes in another way"

@@ -209,6 +209,19 @@ async def test_after_a_lost_connection_the_same_batch_is_sent_again(
     assert harness.rejected == []
 
 
+async def test_a_commit_whose_answer_was_lost_counts_although_another_error_follows(
+    harness: WriterHarness, gate: JournalGate, stream: Stream, other: Stream
+) -> None:
+    gate.errors_after_commit += [OperationalError("lost"), ZeroDivisionError("unexpected")]
+    buffers = harness.open_buffer(stream), harness.open_buffer(other)
+    for buffer in buffers:  # without a pause, so that one batch has both
+        buffer.add(Kind.TEXT, "a")
+    await harness.writer.flush(buffers)
+    assert [len(entries) for entries, _ in gate.calls] == [2, 2, 1, 1]
+    assert harness.rejected == []
+    await harness.wait_until_published("aa")
+
+
 async def test_nothing_of_a_stopped_stream_is_published(
     harness: WriterHarness, stream: Stream, other: Stream
 ) -> None:
