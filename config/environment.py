@@ -118,7 +118,7 @@ def _parse_bool(text: str) -> bool:
 
 
 def _parse_float(text: str) -> float:
-    """Not by django-environ, which reads “10 minutes” as 10."""
+    """django-environ would read “10 minutes” as 10."""
     return float(text)
 
 

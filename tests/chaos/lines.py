@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streaming.events import Delta, Finish, SourceEvent, StreamText
-from streaming.sources import StreamHandler, register
+from streaming.sources import Source, StreamHandler, register
 
 if TYPE_CHECKING:
     from streaming.models import Stream
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 LINES_SOURCE = "chaos lines"
 
 
-@dataclass(frozen=True, slots=True)
-class NumberedLines:
+@dataclass(frozen=True)
+class NumberedLines(Source):
     """`count` lines with a name, one every `delay` seconds."""
 
     name: str
@@ -43,20 +43,14 @@ class NumberedLines:
             yield Delta(self.format_line(number), checkpoint=str(number + 1))
         yield Finish()
 
-    async def cancel(self, checkpoint: str) -> None:
-        """Nothing continues without the worker."""
+
+def prepare(stream: Stream, text: StreamText) -> Source:
+    return NumberedLines(**stream.arguments)
 
 
-HANDLER = StreamHandler(
-    prepare=lambda stream, text: NumberedLines(**stream.arguments),
-    finalize=lambda stream: None,
-    load_text=lambda stream: _load_text(stream),
-)
-
-
-def _load_text(stream: Stream) -> StreamText:
+def load_text(stream: Stream) -> StreamText:
     return StreamText(NumberedLines(**stream.arguments).text[: stream.length])
 
 
 def register_lines() -> None:
-    register(LINES_SOURCE, HANDLER)
+    register(LINES_SOURCE, StreamHandler(prepare=prepare, load_text=load_text))

@@ -26,7 +26,20 @@ MODELS = {
 
 
 class OpenAIWire:
-    """The common parts of OpenAI's two wires."""
+    """The common parts of OpenAI's two wires. `path` ends the address of a reply, and `turns_field`
+    is the field of its body with the conversation."""
+
+    path: str
+    turns_field: str
+
+    def is_reply_request(self, request: HttpRequest) -> bool:
+        """Return whether a request is for a reply over this wire."""
+        return request.method == "POST" and request.path.endswith(self.path)
+
+    def get_prompt(self, body: dict[str, Any]) -> str:
+        """Return the last message of the person."""
+        messages = [turn["content"] for turn in body[self.turns_field] if turn["role"] == "user"]
+        return messages[-1] if messages else ""
 
     def is_model_list_request(self, request: HttpRequest) -> bool:
         """Return whether the path fits. Other providers have it too, but also headers of theirs."""
@@ -62,15 +75,8 @@ class OpenAIChat(OpenAIWire):
     """The wire."""
 
     name = "openai.chat"
-
-    def is_reply_request(self, request: HttpRequest) -> bool:
-        """Return whether a request is for a reply over this wire."""
-        return request.method == "POST" and request.path.endswith("/chat/completions")
-
-    def get_prompt(self, body: dict[str, Any]) -> str:
-        """Return the last message of the person."""
-        messages = [turn["content"] for turn in body["messages"] if turn["role"] == "user"]
-        return messages[-1] if messages else ""
+    path = "/chat/completions"
+    turns_field = "messages"
 
     def find_error(self, request: HttpRequest) -> ErrorAnswer | None:
         """Return an error for parameters that reasoning models, or the others, refuse."""

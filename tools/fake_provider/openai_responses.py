@@ -18,15 +18,8 @@ class OpenAIResponses(OpenAIWire):
     """The wire. Every event has a number, counted from 0."""
 
     name = "openai.responses"
-
-    def is_reply_request(self, request: HttpRequest) -> bool:
-        """Return whether a request is for a reply over this wire."""
-        return request.method == "POST" and request.path.endswith("/responses")
-
-    def get_prompt(self, body: dict[str, Any]) -> str:
-        """Return the last message of the person."""
-        messages = [turn["content"] for turn in body["input"] if turn["role"] == "user"]
-        return messages[-1] if messages else ""
+    path = "/responses"
+    turns_field = "input"
 
     def find_error(self, request: HttpRequest) -> ErrorAnswer | None:
         """Return an error for parameters that some models refuse, or that exclude each other."""
