@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from streaming.doors.websocket.sessions import load_session_user
+from streaming.doors.sessions import load_session_user
 
 MAX_REMEMBERED_SESSIONS = 10_000
 CACHE_SECONDS = 60.0

@@ -25,7 +25,7 @@ SQL_FILES = {
     "accounts/adapter.py",  # an advisory lock
     "accounts/cache.py",  # an upsert with a condition, which the ORM has not
     "chat/rendering/cache.py",  # a time limit of locks
-    "streaming/doors/websocket/sessions.py",  # users of many sessions at once
+    "streaming/doors/sessions.py",  # users of many sessions at once
     "streaming/journal/postgresql.py",  # appends and reads
     "streaming/outage.py",  # asks the database whether it answers
 }

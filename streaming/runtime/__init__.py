@@ -12,7 +12,7 @@ import threading
 
 from streaming import database, hub
 from streaming.conf import engine_settings
-from streaming.doors.websocket.consumer import sockets
+from streaming.doors.session_holder import open_connections
 from streaming.worker import StreamWorker
 
 RECONNECT_DELAY_MS = 500
@@ -39,7 +39,7 @@ class Runtime:
             await self._worker.start()
 
     async def drain(self) -> None:
-        """Send a bye to the sockets; finish or release the streams that run here."""
+        """Send a bye to the clients; finish or release the streams that run here."""
         self.send_bye()
         if self._worker is not None:
             await self._worker.drain(engine_settings.DRAIN_SECONDS)
@@ -47,8 +47,8 @@ class Runtime:
         database.close()
 
     def send_bye(self) -> None:
-        for consumer in tuple(sockets):
-            consumer.send_bye(RECONNECT_DELAY_MS)
+        for connection in tuple(open_connections):
+            connection.send_bye(RECONNECT_DELAY_MS)
 
 
 def exit_soon() -> None:

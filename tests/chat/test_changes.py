@@ -20,7 +20,7 @@ from chat.models import Conversation
 from streaming import hub as hubs
 from streaming import lifecycle
 from streaming.database import run_in_db
-from streaming.doors.websocket import consumer
+from streaming.doors import session_holder
 from streaming.doors.websocket.consumer import FollowConsumer
 from streaming.models import Stream
 from tests.chat.factories import start_reply
@@ -120,7 +120,7 @@ async def test_the_next_ping_makes_up_for_lost_notifications(
     random_choices = random.Random(8)
     for _ in range(5):
         await run_in_db(change_something, owner, random_choices)
-    await expect_same_list(tabs, owner, within=3 * consumer.PING_INTERVAL_SECONDS)
+    await expect_same_list(tabs, owner, within=3 * session_holder.SESSION_CHECK_SECONDS)
 
 
 async def test_changes_of_another_user_are_not_notified(

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from streaming.doors.websocket.unverified import MAX_REFUSAL_DELAY_SECONDS
+from streaming.doors.unverified import MAX_REFUSAL_DELAY_SECONDS
 from tests.fuzz import raw
 from tests.fuzz.test_fuzz import PROVE_SECONDS, SEEDS
 from tools.deployment.deployment import Deployment

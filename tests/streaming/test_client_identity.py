@@ -9,9 +9,9 @@ import pytest
 from django.test import RequestFactory
 
 from accounts.adapter import AccountAdapter
+from streaming.doors import frames
 from streaming.doors.client_identity import get_rate_limit_address, get_session_key
-from streaming.doors.websocket import protocol
-from streaming.doors.websocket.unverified import (
+from streaming.doors.unverified import (
     MAX_REFUSAL_DELAY_SECONDS,
     MAX_REFUSALS_PER_SECOND,
     MAX_UNVERIFIED_ADDRESSES,
@@ -74,14 +74,14 @@ async def test_slots_are_reserved_before_the_client_is_identified() -> None:
 
 async def test_many_refused_sockets_are_closed_at_a_limited_rate() -> None:
     sockets = UnverifiedSockets()
-    waits = [sockets.reserve_refusal(protocol.CLOSE_SIGNED_OUT) for _ in range(5)]
+    waits = [sockets.reserve_refusal(frames.CLOSE_SIGNED_OUT) for _ in range(5)]
     assert not sockets.is_overloaded()
-    waits += [sockets.reserve_refusal(protocol.CLOSE_SIGNED_OUT) for _ in range(500)]
+    waits += [sockets.reserve_refusal(frames.CLOSE_SIGNED_OUT) for _ in range(500)]
     assert sockets.is_overloaded()
     assert waits[0] == 0
     assert waits[50] == pytest.approx(50 / MAX_REFUSALS_PER_SECOND, abs=0.5)
     assert max(waits) <= MAX_REFUSAL_DELAY_SECONDS
-    assert sockets.reserve_refusal(protocol.CLOSE_INTERNAL_ERROR) == 0, (
+    assert sockets.reserve_refusal(frames.CLOSE_INTERNAL_ERROR) == 0, (
         "a socket without a database is not refused"
     )
 
@@ -92,7 +92,7 @@ async def test_a_flood_from_many_addresses_is_forgotten_in_time(
     sockets = UnverifiedSockets()
     reserved = [str(n) for n in range(2 * MAX_UNVERIFIED_ADDRESSES) if sockets.reserve_slot(str(n))]
     assert len(reserved) == MAX_UNVERIFIED_ADDRESSES
-    monkeypatch.setattr("streaming.doors.websocket.unverified.CLOSE_HANDSHAKE_SECONDS", 0.0)
+    monkeypatch.setattr("streaming.doors.unverified.CLOSE_HANDSHAKE_SECONDS", 0.0)
     for address in reserved:
         sockets.release_slot(address, is_closing=True)
     await asyncio.sleep(0)

@@ -28,12 +28,11 @@ from config.header_limits import MAX_FRAME_BYTES
 from streaming import hub as hubs
 from streaming import journal
 from streaming.database import run_in_db
-from streaming.doors.websocket import hooks, protocol, session_consumer
+from streaming.doors import frames, hooks, session_holder
+from streaming.doors.session_holder import SESSION_CHECK_SECONDS, seconds_until_check
 from streaming.doors.websocket.consumer import (
     MAX_FOLLOWS,
-    PING_INTERVAL_SECONDS,
     FollowConsumer,
-    seconds_until_heartbeat,
 )
 from streaming.doors.websocket.flow_control import MAX_UNACKED_BYTES, SendWindow
 from streaming.doors.websocket.protocol import MAX_FRAME_CHARS
@@ -201,21 +200,21 @@ class ScriptedConsumer(FollowConsumer):
 async def test_a_session_that_ended_during_an_outage_closes_its_socket_after_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(session_consumer, "SESSION_RECHECK_SECONDS", 0)
+    monkeypatch.setattr(session_holder, "SESSION_RECHECK_SECONDS", 0)
     outage = OperationalError("the server is starting up")
     socket = ScriptedConsumer(outage, outage, outage, None)
     assert await socket.check_session(), "an outage signs out nobody"
     recheck = socket._recheck_task
     assert recheck is not None
     await asyncio.wait_for(recheck, TIMEOUT_SECONDS)
-    assert socket.close_codes == [protocol.CLOSE_SIGNED_OUT]
+    assert socket.close_codes == [frames.CLOSE_SIGNED_OUT]
     assert not socket.answers
 
 
 async def test_a_socket_closes_when_its_session_cannot_be_checked() -> None:
     socket = ScriptedConsumer(DataError("no key of ours"))
     assert not await socket.check_session()
-    assert socket.close_codes == [protocol.CLOSE_INTERNAL_ERROR]
+    assert socket.close_codes == [frames.CLOSE_INTERNAL_ERROR]
     assert socket._recheck_task is None
 
 
@@ -682,8 +681,8 @@ def test_a_client_that_never_acknowledges_answers_is_closed(open_tab: OpenTab, o
 
 
 def test_sockets_of_the_same_second_share_a_heartbeat() -> None:
-    moments = [at + seconds_until_heartbeat(at) for at in (7.0, 7.001, 7.5, 7.999, 8.0)]
-    assert moments == pytest.approx([7 + PING_INTERVAL_SECONDS] * 4 + [8 + PING_INTERVAL_SECONDS])
+    moments = [at + seconds_until_check(at) for at in (7.0, 7.001, 7.5, 7.999, 8.0)]
+    assert moments == pytest.approx([7 + SESSION_CHECK_SECONDS] * 4 + [8 + SESSION_CHECK_SECONDS])
 
 
 @pytest.mark.prove

@@ -21,7 +21,7 @@ from django.test import override_settings
 from accounts.models import User
 from streaming import journal
 from streaming.database import run_in_db
-from streaming.doors.websocket.protocol import encode_event
+from streaming.doors.frames import encode_event
 from streaming.events import StreamText
 from streaming.follow import follow_stream
 from streaming.hub import STREAMS_GROUP, WORKERS_GROUP, Hub, Notification, user_group

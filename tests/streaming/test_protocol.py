@@ -13,12 +13,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streaming import follow
-from streaming.doors.websocket import protocol
+from streaming.doors import frames
+from streaming.doors.frames import FrameRejected
 from streaming.doors.websocket.protocol import (
     MAX_FRAME_CHARS,
     Command,
     Follow,
-    FrameRejected,
     Hello,
     Ping,
     Pong,
@@ -141,7 +141,7 @@ def test_any_frame_is_either_a_command_or_refused(text: str) -> None:
     try:
         command = parse_command(text)
     except FrameRejected as refused:
-        answer = json.loads(protocol.encode_error(refused))
+        answer = json.loads(frames.encode_error(refused))
         assert answer["code"] in {"bad_json", "bad_frame", "unknown_type", "bad_cursor"}
         assert answer["message"]
     else:
@@ -208,26 +208,26 @@ def test_any_frame_is_either_a_command_or_refused(text: str) -> None:
 def test_every_event_of_a_follower_has_a_frame(
     event: follow.StreamEvent, frame: dict[str, Any]
 ) -> None:
-    assert json.loads(protocol.encode_event(NAME, event)) == {"stream": NAME, **frame}
+    assert json.loads(frames.encode_event(NAME, event)) == {"stream": NAME, **frame}
 
 
 @pytest.mark.parametrize("kind", [*Kind, "7"])
 def test_a_kind_of_chunk_stands_by_its_name_in_the_frame(kind: str) -> None:
-    frame = json.loads(protocol.encode_event(NAME, Chunk(0, 0, kind, "a", 0)))
+    frame = json.loads(frames.encode_event(NAME, Chunk(0, 0, kind, "a", 0)))
     assert frame["kind"] == str(kind)
 
 
 def test_the_other_frames_are_encoded() -> None:
-    frames = [
-        protocol.encode_hello(12),
-        protocol.encode_ping(7, 13),
-        protocol.encode_pong(3),
-        protocol.encode_changed(13),
-        protocol.encode_bye(500),
-        protocol.encode_error(FrameRejected("bad_cursor", "No.", STREAM)),
-        protocol.encode_error(FrameRejected("bad_json", "No.")),
+    encoded = [
+        frames.encode_hello(12),
+        frames.encode_ping(7, 13),
+        frames.encode_pong(3),
+        frames.encode_changed(13),
+        frames.encode_bye(500),
+        frames.encode_error(FrameRejected("bad_cursor", "No.", STREAM)),
+        frames.encode_error(FrameRejected("bad_json", "No.")),
     ]
-    assert [json.loads(frame) for frame in frames] == [
+    assert [json.loads(frame) for frame in encoded] == [
         {"type": "hello", "version": 1, "revision": 12},
         {"type": "ping", "n": 7, "revision": 13},
         {"type": "pong", "n": 3},
@@ -240,7 +240,7 @@ def test_the_other_frames_are_encoded() -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(0, 10**6))
 def test_any_text_survives_encoding_as_utf_8(delta: str, index: int) -> None:
-    frame = protocol.encode_event(NAME, Chunk(index, index, Kind.TEXT, delta, index))
+    frame = frames.encode_event(NAME, Chunk(index, index, Kind.TEXT, delta, index))
     assert json.loads(frame.encode())["delta"] == delta
 
 
@@ -249,5 +249,5 @@ def test_the_frames_of_the_server_are_strict_json() -> None:
         raise AssertionError(constant)
 
     assert math.isfinite(MAX_CURSOR)
-    frame = protocol.encode_event(NAME, follow.Snapshot(-1, "\x7f\u2028", "", ()))
+    frame = frames.encode_event(NAME, follow.Snapshot(-1, "\x7f\u2028", "", ()))
     assert json.loads(frame, parse_constant=refuse)["text"] == "\x7f\u2028"

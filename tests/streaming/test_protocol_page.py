@@ -14,8 +14,9 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from streaming.doors.websocket import protocol
-from streaming.doors.websocket.protocol import FrameRejected, parse_command
+from streaming.doors import frames
+from streaming.doors.frames import FrameRejected
+from streaming.doors.websocket.protocol import parse_command
 from streaming.follow import Ended, Snapshot, StateChanged
 from streaming.journal import Chunk
 from streaming.models import Kind, State
@@ -32,21 +33,21 @@ def reject_command() -> FrameRejected:
 
 
 def test_the_page_shows_every_frame_of_the_server() -> None:
-    refused = json.loads(protocol.encode_error(reject_command())) | {"stream": NAME}
-    frames = [
-        protocol.encode_hello(12),
-        protocol.encode_event(NAME, Chunk(13, 17, Kind.TEXT, "the tide ", 118)),
-        protocol.encode_event(NAME, Snapshot(41, "…", "", (57,))),
-        protocol.encode_event(NAME, StateChanged(State.RUNNING, "")),
-        protocol.encode_event(NAME, Ended(State.COMPLETED, 42, "stop", "", "")),
-        protocol.encode_changed(13),
-        protocol.encode_ping(7, 13),
-        protocol.encode_pong(3),
+    refused = json.loads(frames.encode_error(reject_command())) | {"stream": NAME}
+    encoded = [
+        frames.encode_hello(12),
+        frames.encode_event(NAME, Chunk(13, 17, Kind.TEXT, "the tide ", 118)),
+        frames.encode_event(NAME, Snapshot(41, "…", "", (57,))),
+        frames.encode_event(NAME, StateChanged(State.RUNNING, "")),
+        frames.encode_event(NAME, Ended(State.COMPLETED, 42, "stop", "", "")),
+        frames.encode_changed(13),
+        frames.encode_ping(7, 13),
+        frames.encode_pong(3),
         json.dumps(refused),
-        protocol.encode_bye(500),
+        frames.encode_bye(500),
     ]
     shown = "".join(re.findall(r"```json\n(.*?)```", PROTOCOL_PAGE, re.DOTALL)).splitlines()
-    assert [json.loads(line) for line in shown] == [json.loads(frame) for frame in frames]
+    assert [json.loads(line) for line in shown] == [json.loads(frame) for frame in encoded]
 
 
 def test_the_page_shows_every_command_of_a_client() -> None:
@@ -70,11 +71,11 @@ def read_stream() -> ReadStream:
 def encode_chunks(*indexes: int) -> Iterator[str]:
     """Encode chunks of a stream whose text is its indexes."""
     for index in indexes:
-        yield protocol.encode_event(NAME, Chunk(index, index, Kind.TEXT, str(index), index))
+        yield frames.encode_event(NAME, Chunk(index, index, Kind.TEXT, str(index), index))
 
 
 def encode_end(next_index: int) -> str:
-    return protocol.encode_event(NAME, Ended(State.COMPLETED, next_index, "stop", "", ""))
+    return frames.encode_event(NAME, Ended(State.COMPLETED, next_index, "stop", "", ""))
 
 
 @asynccontextmanager
@@ -85,12 +86,12 @@ async def run_server(*sockets: Sequence[list[str] | int]) -> AsyncIterator[tuple
     cursors: list[int] = []
 
     async def serve_one(socket: ServerConnection) -> None:
-        for frames in next(scripts):
-            if isinstance(frames, int):
-                await socket.close(frames)
+        for script in next(scripts):
+            if isinstance(script, int):
+                await socket.close(script)
                 return
             cursors.append(json.loads(await socket.recv())["after"])
-            for frame in frames:
+            for frame in script:
                 await socket.send(frame)
         await socket.wait_closed()
 
@@ -99,7 +100,7 @@ async def run_server(*sockets: Sequence[list[str] | int]) -> AsyncIterator[tuple
 
 
 async def test_the_client_reconnects_and_leaves_no_hole(read_stream: ReadStream) -> None:
-    before: list[list[str] | int] = [[protocol.encode_hello(1), *encode_chunks(0, 1)], 1001]
+    before: list[list[str] | int] = [[frames.encode_hello(1), *encode_chunks(0, 1)], 1001]
     after = [
         [*encode_chunks(1, 2, 4)],
         [*encode_chunks(3), encode_end(5)],
@@ -111,7 +112,7 @@ async def test_the_client_reconnects_and_leaves_no_hole(read_stream: ReadStream)
 
 
 async def test_the_client_replaces_its_text_by_a_snapshot(read_stream: ReadStream) -> None:
-    snapshot = protocol.encode_event(NAME, Snapshot(7, "all", "", ()))
+    snapshot = frames.encode_event(NAME, Snapshot(7, "all", "", ()))
     async with run_server([[*encode_chunks(0), snapshot, encode_end(8)]]) as (url, _):
         assert await read_stream(url, "", url, NAME) == "all"
 
@@ -120,7 +121,7 @@ async def test_the_client_does_not_reconnect_when_that_is_useless(read_stream: R
     async with run_server([4401]) as (url, _):
         with pytest.raises(ConnectionClosed):
             await read_stream(url, "", url, NAME)
-    refused = protocol.encode_error(
+    refused = frames.encode_error(
         FrameRejected("not_found", "There is no such stream.", UUID(int=0))
     )
     async with run_server([[refused]]) as (url, _):

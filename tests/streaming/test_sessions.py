@@ -21,8 +21,8 @@ from accounts import session_store as our_store
 from accounts.models import User
 from streaming.batching import BatchLoader
 from streaming.database import run_in_db
-from streaming.doors.websocket import sessions
-from streaming.doors.websocket.sessions import _load_session_users, load_session_user
+from streaming.doors import sessions
+from streaming.doors.sessions import _load_session_users, load_session_user
 from tests.factories import create_session_key
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -17,17 +17,20 @@ from django.db.utils import Error as DatabaseFailure
 from streaming import lifecycle
 from streaming.access import StreamNotFound, find_stream
 from streaming.database import run_in_db
-from streaming.doors.websocket import protocol
+from streaming.doors import frames
+from streaming.doors.frames import FrameRejected
+from streaming.doors.hooks import get_revision, get_simulated_drop
+from streaming.doors.session_holder import open_connections, seconds_until_check
 from streaming.doors.websocket.flow_control import MAX_UNACKED_BYTES, SendWindow
-from streaming.doors.websocket.hooks import get_revision, get_simulated_drop
 from streaming.doors.websocket.protocol import (
+    Command,
     Follow,
-    FrameRejected,
     Hello,
     Ping,
     Pong,
     Stop,
     Unfollow,
+    parse_command,
 )
 from streaming.doors.websocket.session_consumer import SessionConsumer
 from streaming.follow import follow_stream
@@ -36,7 +39,6 @@ from streaming.outage import outage_monitor
 
 logger = logging.getLogger(__name__)
 
-PING_INTERVAL_SECONDS = 10.0
 PONG_TIMEOUT_SECONDS = 30.0
 """How long a client may be silent while a ping is unanswered."""
 MAX_FOLLOWS = 100
@@ -65,24 +67,21 @@ class FollowConsumer(SessionConsumer):
         self._subscriptions.enter_context(
             get_hub().listen(user_group(user.pk), self._on_user_notification)
         )
-        sockets.add(self)
-        await self._send_counted(protocol.encode_hello(self.revision))
+        open_connections.add(self)
+        await self._send_counted(frames.encode_hello(self.revision))
         self._heartbeat_task = asyncio.create_task(self._heartbeat_loop(), name="socket heartbeat")
 
     def clean_up(self) -> None:
         super().clean_up()
-        sockets.discard(self)
         self._subscriptions.close()
         for task in (*self._follow_tasks.values(), self._heartbeat_task, self._drop_task):
             if task is not None:
                 task.cancel()
 
     def send_bye(self, retry_ms: int) -> None:
-        """Tell the client that this process ends, and when to reconnect; then close."""
-
         async def send_bye_and_close() -> None:
-            await self.send(text_data=protocol.encode_bye(retry_ms))
-            await self.close(protocol.CLOSE_RESTARTING)
+            await self.send(text_data=frames.encode_bye(retry_ms))
+            await self.close(frames.CLOSE_RESTARTING)
 
         self._bye_task = asyncio.create_task(send_bye_and_close(), name="socket bye")
 
@@ -93,20 +92,20 @@ class FollowConsumer(SessionConsumer):
             return
         self._last_received_at = asyncio.get_running_loop().time()
         try:
-            await self._handle_command(protocol.parse_command(text_data))
+            await self._handle_command(parse_command(text_data))
         except FrameRejected as rejection:
-            await self._send_counted(protocol.encode_error(rejection))
+            await self._send_counted(frames.encode_error(rejection))
         except DatabaseFailure as error:
             if not outage_monitor.is_outage(error):
                 raise
             # The client reconnects and sends the command again.
-            self.schedule_close(protocol.CLOSE_INTERNAL_ERROR)
+            self.schedule_close(frames.CLOSE_INTERNAL_ERROR)
 
-    async def _handle_command(self, command: protocol.Command) -> None:
+    async def _handle_command(self, command: Command) -> None:
         match command:
             case Hello():
                 if await self.check_session():
-                    await self._send_counted(protocol.encode_hello(self.revision))
+                    await self._send_counted(frames.encode_hello(self.revision))
             case Follow():
                 self._start_following(command)
             case Unfollow():
@@ -114,7 +113,7 @@ class FollowConsumer(SessionConsumer):
             case Stop():
                 await self._stop_stream(command.stream)
             case Ping():
-                await self._send_counted(protocol.encode_pong(command.n))
+                await self._send_counted(frames.encode_pong(command.n))
             case Pong():
                 self._send_window.record_pong(command.n)
 
@@ -153,9 +152,9 @@ class FollowConsumer(SessionConsumer):
                 async for event in events:
                     if self._send_window.is_full:
                         await self._send_window.wait_for_space()
-                    await self._send_counted(protocol.encode_event(name, event))
+                    await self._send_counted(frames.encode_event(name, event))
         except StreamNotFound:
-            await self._send_counted(protocol.encode_error(_stream_not_found(command.stream)))
+            await self._send_counted(frames.encode_error(_stream_not_found(command.stream)))
 
     def _on_follow_done(self, uuid: UUID, task: asyncio.Task[None]) -> None:
         if self._follow_tasks.get(uuid) is task:
@@ -166,12 +165,12 @@ class FollowConsumer(SessionConsumer):
             # would look like a stream that is silent.
             if not outage_monitor.is_outage(error):
                 logger.error("Following %s failed", uuid, exc_info=error)
-            self.schedule_close(protocol.CLOSE_INTERNAL_ERROR)
+            self.schedule_close(frames.CLOSE_INTERNAL_ERROR)
 
     def _simulate_drop(self, delay: float) -> None:
         async def close_after_delay() -> None:
             await asyncio.sleep(delay)
-            self.schedule_close(protocol.CLOSE_SIMULATED_DROP)
+            self.schedule_close(frames.CLOSE_SIMULATED_DROP)
 
         if self._drop_task is None:
             self._drop_task = asyncio.create_task(close_after_delay(), name="simulated drop")
@@ -183,14 +182,14 @@ class FollowConsumer(SessionConsumer):
         window.sent_bytes += len(frame) if frame.isascii() else len(frame.encode())
         if window.sent_bytes > window.limit_bytes + MAX_UNACKED_BYTES:
             # Followed streams wait for space, so these are answers that this client does not read.
-            self.schedule_close(protocol.CLOSE_TOO_SLOW)
+            self.schedule_close(frames.CLOSE_TOO_SLOW)
             return
         await self.send_frame(frame)
         if window.sent_bytes >= window.next_ping_at:
             await self._send_ping()
 
     async def _send_ping(self) -> None:
-        await self.send_frame(protocol.encode_ping(self._send_window.record_ping(), self.revision))
+        await self.send_frame(frames.encode_ping(self._send_window.record_ping(), self.revision))
 
     async def _heartbeat_loop(self) -> None:
         """Send pings, check the session, and close the socket of a client that does not answer or
@@ -198,7 +197,7 @@ class FollowConsumer(SessionConsumer):
         loop = asyncio.get_running_loop()
         full_since: float | None = None
         while True:
-            await asyncio.sleep(seconds_until_heartbeat(loop.time()))
+            await asyncio.sleep(seconds_until_check(loop.time()))
             now = loop.time()
             full_since = (full_since or now) if self._send_window.is_full else None
             is_silent = (
@@ -207,7 +206,7 @@ class FollowConsumer(SessionConsumer):
             )
             is_stuck = full_since is not None and now - full_since > PONG_TIMEOUT_SECONDS
             if is_silent or is_stuck:
-                self.schedule_close(protocol.CLOSE_TOO_SLOW)
+                self.schedule_close(frames.CLOSE_TOO_SLOW)
                 return
             if not await self.check_session():
                 return
@@ -222,21 +221,11 @@ class FollowConsumer(SessionConsumer):
         if (revision := body.get("revision", 0)) > self.revision:
             self.revision = revision
             self._revision_task = asyncio.create_task(
-                self._send_counted(protocol.encode_changed(revision))
+                self._send_counted(frames.encode_changed(revision))
             )
 
     def on_session_checked(self, user: Any) -> None:
         self.revision = get_revision(user)
-
-
-sockets: set[FollowConsumer] = set()
-"""The open sockets of this process."""
-
-
-def seconds_until_heartbeat(now: float) -> float:
-    """Sockets that opened within the same second have their heartbeat at the same moment, so that
-    one query checks all their sessions."""
-    return PING_INTERVAL_SECONDS - now % 1
 
 
 def _stream_not_found(stream: UUID) -> FrameRejected:

@@ -8,8 +8,8 @@ from channels.routing import URLRouter
 from django.urls import path, re_path
 
 from streaming.asgi import ASGIApp, Receive, Send
+from streaming.doors.origin import require_same_origin
 from streaming.doors.websocket.consumer import FollowConsumer
-from streaming.doors.websocket.origin import require_same_origin
 
 
 def build_websocket_app(route: str = "ws/") -> ASGIApp:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 
-from streaming.doors.websocket import protocol
+from streaming.doors import frames
 
 MAX_UNVERIFIED_PER_ADDRESS = 20
 """Sockets of one address that may be accepted at once before their sessions are checked."""
@@ -54,7 +54,7 @@ class UnverifiedSockets:
     def reserve_refusal(self, code: int) -> float:
         """Seconds until one more socket may be closed. Without a database no session can be
         checked, and all sockets may be closed at once."""
-        if code == protocol.CLOSE_INTERNAL_ERROR:
+        if code == frames.CLOSE_INTERNAL_ERROR:
             return 0.0
         now = asyncio.get_running_loop().time()
         soonest = max(now, self._last_refusal_at + 1 / MAX_REFUSALS_PER_SECOND)

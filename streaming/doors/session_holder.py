@@ -1,0 +1,144 @@
+"""A client's connection that lives as long as the session that opened it, through any door."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from typing import Any
+
+from django.db.utils import Error as DatabaseFailure
+
+from streaming.conf import engine_settings
+from streaming.database import CONNECTION_ERRORS
+from streaming.doors import frames
+from streaming.doors.sessions import load_session_user
+from streaming.outage import outage_monitor
+
+logger = logging.getLogger(__name__)
+
+SESSION_RECHECK_SECONDS = 1.0
+"""How often a session is checked again while the database is away."""
+LOG_INTERVAL_SECONDS = 10.0
+"""How often the log says that sessions can't be checked, however many clients come."""
+SESSION_CHECK_SECONDS = 10.0
+"""How often an open connection checks its session."""
+
+
+class SessionHolder:
+    """Checks the session of one connection, and closes the connection when the session ends."""
+
+    _session_key: str | None = None
+    _recheck_task: asyncio.Task[None] | None = None
+    _owner_id: Any = None
+
+    def schedule_close(self, code: int) -> None:
+        """Close from synchronous code, with one of the close codes."""
+        raise NotImplementedError
+
+    def send_bye(self, retry_ms: int) -> None:
+        """Tell the client that this process ends, and when to reconnect; then close."""
+        raise NotImplementedError
+
+    def on_session_checked(self, user: Any) -> None:
+        """Called with the user's present row, whenever the session proved valid."""
+
+    def clean_up(self) -> None:
+        open_connections.discard(self)
+        if self._owner_id is not None:
+            _connection_counts[self._owner_id] -= 1
+            if not _connection_counts[self._owner_id]:
+                del _connection_counts[self._owner_id]
+            self._owner_id = None
+        if self._recheck_task is not None:
+            self._recheck_task.cancel()
+
+    def get_refusal_code(self, user_or_error: Any) -> int | None:
+        """The code to close with; None for a valid session."""
+        if isinstance(user_or_error, DatabaseFailure):
+            _log_session_error(user_or_error)
+            return frames.CLOSE_INTERNAL_ERROR
+        if user_or_error is None:
+            return frames.CLOSE_SIGNED_OUT
+        return frames.CLOSE_TOO_MANY_SOCKETS if _has_too_many(user_or_error) else None
+
+    def count_connection(self, user: Any) -> None:
+        """Count before anything is awaited. Of many connections that open at once, the next one
+        must see the count."""
+        self._owner_id = user.pk
+        _connection_counts[user.pk] += 1
+
+    async def check_session(self) -> bool:
+        """Return whether the session is still valid; if not, close the connection.
+
+        While the database is away it stays open, and the session is checked every second.
+        """
+        return self._apply_check(await self._load_user_or_error())
+
+    def _apply_check(self, user_or_error: Any) -> bool:
+        if isinstance(user_or_error, CONNECTION_ERRORS):
+            outage_monitor.is_outage(user_or_error)
+            if self._recheck_task is None:
+                self._recheck_task = asyncio.create_task(
+                    self._recheck_session(), name="session recheck"
+                )
+            return True
+        if isinstance(user_or_error, DatabaseFailure):
+            # The session can't be checked: the client may reconnect.
+            _log_session_error(user_or_error)
+            self.schedule_close(frames.CLOSE_INTERNAL_ERROR)
+            return False
+        if user_or_error is None:
+            self.schedule_close(frames.CLOSE_SIGNED_OUT)
+            return False
+        self.on_session_checked(user_or_error)
+        return True
+
+    async def _recheck_session(self) -> None:
+        """A session that ended while the database was away must not live until the next check."""
+        user_or_error = await self._load_user_or_error()
+        while isinstance(user_or_error, CONNECTION_ERRORS):
+            await asyncio.sleep(SESSION_RECHECK_SECONDS)
+            user_or_error = await self._load_user_or_error()
+        self._recheck_task = None
+        self._apply_check(user_or_error)
+
+    async def _load_user_or_error(self) -> Any:
+        """The user of the session, None if it has none, or the error of the database."""
+        try:
+            return await load_session_user(self._session_key)
+        except DatabaseFailure as error:
+            return error
+
+
+open_connections: set[SessionHolder] = set()
+"""The open connections of this process, whichever door they came through."""
+
+
+def seconds_until_check(now: float) -> float:
+    """Connections that opened within the same second check their sessions at the same moment, so
+    that one query checks all of them."""
+    return SESSION_CHECK_SECONDS - now % 1
+
+
+_connection_counts: Counter[Any] = Counter()
+"""The number of connections of each user in this process."""
+
+
+def _has_too_many(user: Any) -> bool:
+    return _connection_counts[user.pk] >= engine_settings.MAX_SOCKETS_PER_USER
+
+
+_last_logged_at = -LOG_INTERVAL_SECONDS
+
+
+def _log_session_error(error: DatabaseFailure) -> None:
+    """Log a line without a traceback, and not for every client. An outage has a line of its own."""
+    global _last_logged_at
+    if outage_monitor.is_outage(error):
+        return
+    now = time.monotonic()
+    if now - _last_logged_at >= LOG_INTERVAL_SECONDS:
+        _last_logged_at = now
+        logger.warning("Sessions of sockets can't be checked (%s)", type(error).__name__)
