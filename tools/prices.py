@@ -78,6 +78,8 @@ def _price(price: ModelPrice) -> dict[str, Any] | None:
     rates = {"input": _rate(price.input_mtok), "output": _rate(price.output_mtok)}
     if price.cache_read_mtok is not None:
         rates["cached"] = _rate(price.cache_read_mtok)
+    if price.cache_write_mtok is not None:
+        rates["cache_written"] = _rate(price.cache_write_mtok)
     return rates
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from decimal import Decimal
 
 from chat import model_catalog
@@ -18,10 +19,10 @@ MAX_COST_DOLLARS = 1_000_000
 def read_usage(stream: Stream) -> Usage:
     """A value that can't be a token count is ignored."""
     counts = {}
-    for name in ("input", "output", "reasoning", "cached"):
-        count = stream.usage.get(name)
+    for field in fields(Usage):
+        count = stream.usage.get(field.name)
         if isinstance(count, int) and 0 <= count <= MAX_TOKEN_COUNT:
-            counts[name] = count
+            counts[field.name] = count
     return Usage(**counts)
 
 

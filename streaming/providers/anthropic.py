@@ -190,10 +190,11 @@ def parse_usage(counts: dict[str, Any]) -> Usage:
     """The tokens so far. Anthropic counts cached input apart from the rest of the input."""
     details = counts.get("output_tokens_details") or {}
     fresh, cached = counts.get("input_tokens"), counts.get("cache_read_input_tokens")
-    stored = counts.get("cache_creation_input_tokens")
+    written = counts.get("cache_creation_input_tokens")
     return Usage(
-        input=None if fresh is None else fresh + (cached or 0) + (stored or 0),
+        input=None if fresh is None else fresh + (cached or 0) + (written or 0),
         output=counts.get("output_tokens"),
         reasoning=details.get("thinking_tokens"),
         cached=cached,
+        cache_written=written or None,
     )

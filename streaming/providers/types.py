@@ -92,13 +92,16 @@ class Request:
 class Usage:
     """Tokens as the provider counted them; None is unknown, never zero.
 
-    All providers' counts mean the same: `input` includes `cached`, `output` includes `reasoning`.
+    All providers' counts mean the same: `input` includes `cached` and `cache_written`, `output`
+    includes `reasoning`. `cached` tokens were read from the provider's cache of prompts,
+    `cache_written` ones were added to it, which can cost more; none added is None, too.
     """
 
     input: int | None = None
     output: int | None = None
     reasoning: int | None = None
     cached: int | None = None
+    cache_written: int | None = None
 
     def to_counts(self) -> dict[str, int]:
         """Unknown counts are left out."""

@@ -109,7 +109,9 @@ def test_tokens_written_to_the_cache_count_as_input() -> None:
         "cache_creation_input_tokens": 3_000,
         "output_tokens": 5,
     }
-    assert anthropic.parse_usage(counted) == Usage(input=3_210, output=5, cached=200)
+    assert anthropic.parse_usage(counted) == Usage(
+        input=3_210, output=5, cached=200, cache_written=3_000
+    )
 
 
 def test_a_null_count_does_not_overwrite_an_earlier_one() -> None:

@@ -20,6 +20,8 @@ USAGES = [
     Usage(input=200_001, output=9_000, cached=0),
     Usage(input=272_001, output=70_000, reasoning=60_000, cached=272_001),
     Usage(input=0, output=0),
+    Usage(input=50_000, output=9, cached=30_000, cache_written=15_000),
+    Usage(input=300_000, output=9, cached=0, cache_written=300_000),
 ]
 DAYS = [date(2026, 11, 22), date(2026, 12, 1), date(2027, 1, 1)]
 
@@ -41,6 +43,7 @@ def test_a_cost_equals_the_packages_calculation(model: Model) -> None:
                     input_tokens=usage.input,
                     output_tokens=usage.output,
                     cache_read_tokens=usage.cached,
+                    cache_write_tokens=usage.cache_written,
                 ),
                 model.id,
                 provider_id=model.provider,
@@ -83,6 +86,54 @@ def test_without_counted_tokens_there_is_no_cost(usage: Usage) -> None:
 def test_more_cached_tokens_than_tokens_never_cost_less_than_zero() -> None:
     price = Price.from_flat_rates(Decimal(1), Decimal(2))
     assert price.calculate_cost(Usage(input=1_000_000, output=0, cached=5_000_000)) == 1
+
+
+SEA = Price(
+    input=((0, Decimal(4)), (200_000, Decimal(8))),
+    output=((0, Decimal(20)),),
+    cached=((0, Decimal("0.4")), (200_000, Decimal("0.8"))),
+    cache_written=((0, Decimal(5)), (200_000, Decimal(10))),
+)
+
+
+@pytest.mark.parametrize(
+    ("usage", "cost"),
+    [
+        (Usage(input=10_000, output=0), "0.04"),
+        (Usage(input=10_000, output=0, cache_written=10_000), "0.05"),
+        (Usage(input=10_000, output=0, cached=8_000, cache_written=1_000), "0.0122"),
+        (Usage(input=1_000_000, output=0, cached=500_000, cache_written=500_000), "5.4"),
+        (Usage(input=1_000, output=0, cache_written=5_000), "0.005"),
+        (Usage(input=1_000, output=0, cached=900, cache_written=900), "0.00086"),
+        (Usage(input=1_000, output=0, cached=-5, cache_written=-7), "0.004"),
+    ],
+)
+def test_tokens_of_the_cache_have_prices_of_their_own(usage: Usage, cost: str) -> None:
+    assert SEA.calculate_cost(usage) == Decimal(cost)
+
+
+@pytest.mark.parametrize(
+    ("price", "usage", "saved"),
+    [
+        (SEA, Usage(input=10_000, cached=8_000), Decimal("0.0288")),
+        (SEA, Usage(input=1_000_000, output=9, cached=500_000), Decimal("3.6")),
+        (SEA, Usage(input=1_000, cached=9_000), Decimal("0.0036")),
+        (SEA, Usage(input=1_000, cached=0, cache_written=1_000), None),
+        (SEA, Usage(input=1_000, cached=-1), None),
+        (SEA, Usage(input=1_000), None),
+        (SEA, Usage(cached=1_000), None),
+        (Price.from_flat_rates(Decimal(4), Decimal(20)), Usage(input=10_000, cached=8_000), None),
+        (
+            Price(input=((0, Decimal(1)),), output=(), cached=((0, Decimal(2)),)),
+            Usage(9, 9, 0, 9),
+            None,
+        ),
+    ],
+)
+def test_savings_are_known_and_positive_or_absent(
+    price: Price, usage: Usage, saved: Decimal | None
+) -> None:
+    assert price.calculate_savings(usage) == saved
 
 
 def test_a_price_holds_from_its_day_on() -> None:

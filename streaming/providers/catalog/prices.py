@@ -28,11 +28,12 @@ threshold below the prompt's length sets the price of all its tokens."""
 @dataclass(frozen=True, slots=True)
 class Price:
     """The price of a model's tokens from a day on. Without `cached`, cached tokens cost the same as
-    others."""
+    others, and without `cache_written` those that are added to the cache do."""
 
     input: Rate
     output: Rate
     cached: Rate = ()
+    cache_written: Rate = ()
     since: date = date.min
 
     @classmethod
@@ -46,16 +47,32 @@ class Price:
         """
         if usage.input is None or usage.output is None:
             return None
-        cached = max(0, min(usage.cached or 0, usage.input))
+        cached = _limit_count(usage.cached, usage.input)
+        written = _limit_count(usage.cache_written, usage.input - cached)
         parts = (
-            (usage.input - cached, self.input),
+            (usage.input - cached - written, self.input),
             (cached, self.cached or self.input),
+            (written, self.cache_written or self.input),
             (usage.output, self.output),
         )
         return (
             sum((count * price_for(rate, usage.input) for count, rate in parts), Decimal())
             / MILLION
         )
+
+    def calculate_savings(self, usage: Usage) -> Decimal | None:
+        """Dollars that the cached tokens cost less than others; None if they are unknown or save
+        nothing."""
+        if usage.input is None or not self.cached:
+            return None
+        difference = price_for(self.input, usage.input) - price_for(self.cached, usage.input)
+        saved = _limit_count(usage.cached, usage.input) * difference / MILLION
+        return saved if saved > 0 else None
+
+
+def _limit_count(count: int | None, total: int) -> int:
+    """A part of `total` tokens, as far as it can be one."""
+    return max(0, min(count or 0, total))
 
 
 def price_for(rate: Rate, prompt_tokens: int) -> Decimal:
@@ -97,6 +114,7 @@ def _parse_price(entry: dict[str, Any]) -> Price:
         input=_parse_rate(entry["input"]),
         output=_parse_rate(entry["output"]),
         cached=_parse_rate(entry.get("cached", [])),
+        cache_written=_parse_rate(entry.get("cache_written", [])),
         since=date.fromisoformat(entry["since"]) if "since" in entry else date.min,
     )
 

@@ -120,4 +120,5 @@ def parse_usage(counts: dict[str, Any]) -> Usage:
         output=counts.get("completion_tokens"),
         reasoning=completion.get("reasoning_tokens"),
         cached=prompt.get("cached_tokens"),
+        cache_written=prompt.get("cache_write_tokens") or None,
     )

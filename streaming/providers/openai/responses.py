@@ -137,9 +137,11 @@ def _parse_end(response: dict[str, Any], reason: FinishReason) -> Iterator[Parse
 
 
 def parse_usage(counts: dict[str, Any]) -> Usage:
+    prompt = counts.get("input_tokens_details") or {}
     return Usage(
         input=counts.get("input_tokens"),
         output=counts.get("output_tokens"),
         reasoning=(counts.get("output_tokens_details") or {}).get("reasoning_tokens"),
-        cached=(counts.get("input_tokens_details") or {}).get("cached_tokens"),
+        cached=prompt.get("cached_tokens"),
+        cache_written=prompt.get("cache_write_tokens") or None,
     )
