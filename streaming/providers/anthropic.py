@@ -15,7 +15,16 @@ from streaming.events import Delta
 from streaming.providers.http.adapter import HttpAdapter
 from streaming.providers.http.classify import parse_retry_after
 from streaming.providers.http.client import silence_wire_logging
-from streaming.providers.http.parse import normalize_reason, require_str
+from streaming.providers.http.parse import (
+    has_value,
+    normalize_reason,
+    parse_content,
+    parse_reasoning,
+    to_count,
+    to_dict,
+    to_dicts,
+    to_id,
+)
 from streaming.providers.http.parsed import (
     Block,
     EndMark,
@@ -82,29 +91,32 @@ class AnthropicAdapter(HttpAdapter):
         match event.get("type"):
             case "content_block_delta":
                 yield Block(is_open=True)
-                yield from _parse_block(event.get("delta") or {})
+                yield from _parse_block(to_dict(event.get("delta")))
             case "content_block_start":
                 yield Block(is_open=True)
-                yield from _parse_block(event.get("content_block") or {})
+                yield from _parse_block(to_dict(event.get("content_block")))
             case "content_block_stop":
                 yield Block(is_open=False)
             case "message_start":
-                message = event.get("message") or {}
-                if counts := message.get("usage"):
+                if counts := to_dict(event.get("message")).get("usage"):
                     yield parse_usage(counts)
             case "message_delta":
                 if counts := event.get("usage"):
                     yield parse_usage(counts)
-                if reason := normalize_reason((event.get("delta") or {}).get("stop_reason")):
+                if reason := normalize_reason(to_dict(event.get("delta")).get("stop_reason")):
                     yield Reason(FINISH_REASONS.get(reason, "other"))
             case "message_stop":
                 yield EndMark()
             case "error":
                 yield parse_error(event)
+            case "message":
+                yield from _parse_whole_message(event)
+            case _ if has_value(event.get("error")):
+                yield parse_error(event)
 
     def get_reply_id(self, event: dict[str, Any]) -> str:
         is_start = event.get("type") == "message_start"
-        return (event.get("message") or {}).get("id") or "" if is_start else ""
+        return to_id(to_dict(event.get("message")).get("id")) if is_start else ""
 
     def error_response(self, error: Exception) -> ErrorResponse | None:
         if not isinstance(error, anthropic.APIStatusError):
@@ -181,20 +193,34 @@ def _parse_block(part: dict[str, Any]) -> Iterator[Delta]:
     """Yields what the beginning of a block adds, mostly nothing, or what a delta adds."""
     match part.get("type"):
         case "text_delta" | "text":
-            yield Delta(require_str(part.get("text")))
+            yield from parse_content(part.get("text"))
         case "thinking_delta" | "thinking":
-            yield Delta(require_str(part.get("thinking")), "reasoning")
+            yield from parse_reasoning(part.get("thinking"))
 
 
-def parse_usage(counts: dict[str, Any]) -> Usage:
+def _parse_whole_message(message: dict[str, Any]) -> Iterator[ParsedEvent]:
+    """A reply in one piece, of a server that does not stream."""
+    for part in to_dicts(message.get("content")):
+        yield from _parse_block(part)
+    yield parse_usage(message.get("usage"))
+    if reason := normalize_reason(message.get("stop_reason")):
+        yield Reason(FINISH_REASONS.get(reason, "other"))
+    yield EndMark()
+
+
+def parse_usage(value: object) -> Usage:
     """The tokens so far. Anthropic counts cached input apart from the rest of the input."""
-    details = counts.get("output_tokens_details") or {}
-    fresh, cached = counts.get("input_tokens"), counts.get("cache_read_input_tokens")
-    written = counts.get("cache_creation_input_tokens")
+    counts = to_dict(value)
+    details = to_dict(counts.get("output_tokens_details"))
+    cached, written = (
+        to_count(counts.get(name))
+        for name in ("cache_read_input_tokens", "cache_creation_input_tokens")
+    )
+    fresh = to_count(counts.get("input_tokens"))
     return Usage(
-        input=None if fresh is None else fresh + (cached or 0) + (written or 0),
-        output=counts.get("output_tokens"),
-        reasoning=details.get("thinking_tokens"),
+        input=None if fresh is None else to_count(fresh + (cached or 0) + (written or 0)),
+        output=to_count(counts.get("output_tokens")),
+        reasoning=to_count(details.get("thinking_tokens")),
         cached=cached,
         cache_written=written or None,
     )

@@ -18,11 +18,20 @@ from google import genai
 from google.genai import types
 from google.genai.errors import APIError
 
-from streaming.events import Delta
+from streaming.events import DeltaKind
 from streaming.providers.http.adapter import HttpAdapter
 from streaming.providers.http.classify import parse_retry_after
 from streaming.providers.http.client import load_ssl_context, silence_wire_logging
-from streaming.providers.http.parse import normalize_reason, require_str
+from streaming.providers.http.parse import (
+    has_value,
+    normalize_reason,
+    parse_content,
+    to_count,
+    to_dict,
+    to_dicts,
+    to_id,
+    to_str,
+)
 from streaming.providers.http.parsed import ErrorResponse, ParsedEvent, Reason
 from streaming.providers.redaction import Secret
 from streaming.providers.types import FinishReason, ModelInfo, Request, Timeouts, Usage
@@ -89,21 +98,23 @@ class GoogleAdapter(HttpAdapter):
 
     def parse_event(self, event: dict[str, Any]) -> Iterator[ParsedEvent]:
         """A blocked prompt has feedback and no candidates; every chunk has the usage."""
-        if event.get("error"):
+        if has_value(event.get("error")):
             yield parse_error(event)
         if counts := event.get("usageMetadata"):
             yield parse_usage(counts)
-        if blocked := (event.get("promptFeedback") or {}).get("blockReason"):
-            yield ErrorResponse(status=0, codes="prompt_blocked", message=str(blocked))
-        candidate: dict[str, Any] = next(iter(event.get("candidates") or ()), {})
-        for part in (candidate.get("content") or {}).get("parts") or ():
+        blocked = to_str(to_dict(event.get("promptFeedback")).get("blockReason"))
+        if blocked and not blocked.endswith("UNSPECIFIED"):
+            yield ErrorResponse(status=0, codes="prompt_blocked", message=blocked)
+        candidate = next(iter(to_dicts(event.get("candidates"))), {})
+        for part in to_dicts(to_dict(candidate.get("content")).get("parts")):
             if text := part.get("text"):
-                yield Delta(require_str(text), "reasoning" if part.get("thought") else "text")
+                kind: DeltaKind = "reasoning" if part.get("thought") is True else "text"
+                yield from parse_content(text, kind)
         if reason := normalize_reason(candidate.get("finishReason")):
             yield Reason(FINISH_REASONS.get(reason, "other"))
 
     def get_reply_id(self, event: dict[str, Any]) -> str:
-        return event.get("responseId") or ""
+        return to_id(event.get("responseId"))
 
     def error_response(self, error: Exception) -> ErrorResponse | None:
         if isinstance(error, httpx2.HTTPStatusError):
@@ -202,7 +213,7 @@ def parse_error(
     meaning, and the delay."""
     inner = body.get("error", body) if isinstance(body, dict) else None
     known = inner if isinstance(inner, dict) else {}
-    details = [one for one in known.get("details") or () if isinstance(one, dict)]
+    details = to_dicts(known.get("details"))
     reasons = " ".join(str(detail.get("reason", "")) for detail in details)
     message = str(known.get("message") or body)
     named = _NAMED_PARAMETER.search(message)
@@ -216,14 +227,18 @@ def parse_error(
     )
 
 
-def parse_usage(counts: dict[str, Any]) -> Usage:
+def parse_usage(value: object) -> Usage:
     """The tokens of the whole request. Google counts reasoning apart from other output."""
-    spoken, thought = counts.get("candidatesTokenCount"), counts.get("thoughtsTokenCount")
+    counts = to_dict(value)
+    spoken, thought = (
+        to_count(counts.get(name)) for name in ("candidatesTokenCount", "thoughtsTokenCount")
+    )
+    is_known = spoken is not None or thought is not None
     return Usage(
-        input=counts.get("promptTokenCount"),
-        output=None if spoken is None and thought is None else (spoken or 0) + (thought or 0),
+        input=to_count(counts.get("promptTokenCount")),
+        output=to_count((spoken or 0) + (thought or 0)) if is_known else None,
         reasoning=thought,
-        cached=counts.get("cachedContentTokenCount"),
+        cached=to_count(counts.get("cachedContentTokenCount")),
     )
 
 

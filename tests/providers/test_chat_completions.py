@@ -106,7 +106,7 @@ async def test_both_field_names_of_reasoning_are_read(fake: Fake) -> None:
 
 
 async def test_reasoning_of_an_unknown_shape_fails_no_reply(fake: Fake) -> None:
-    body = encode_choice(reasoning={"content": "a"}) + encode_choice(reasoning=["b"], content="c")
+    body = encode_choice(reasoning={"effort": "low"}) + encode_choice(reasoning=[5], content="c")
     fake.script(Behaviour(extra=body))
     assert (await ask_ollama(fake))[:-1] == [Delta("c")]
 
@@ -244,8 +244,9 @@ async def test_comments_that_keep_a_connection_alive_are_no_text(fake: Fake) -> 
     [
         b"data: {not json\n\n",
         b"data: \xff\xfe\n\n",
-        encode_choice(content=["a", "list"]),
-        b'data: {"choices": 5}\n\n',
+        encode_choice(content=5),
+        encode_choice(content={"no": "text"}),
+        encode_choice(content=[{"type": "text", "text": 5}]),
         b"data: 5\n\n",
     ],
 )

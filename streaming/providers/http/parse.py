@@ -1,9 +1,35 @@
-"""Small readers of what servers put into their events."""
+"""Readers of what servers put into their events.
+
+Of an event only the text may fail a reply. Every other value is taken if it fits, and is absent if
+it does not.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+from streaming.events import Delta, DeltaKind
+
 EMPTY_REASONS = {"", "null", "none", "undefined", "finish_reason_unspecified"}
 """Values that servers send in place of a reason while there is none."""
+MAX_COUNT = 2**31 - 1
+"""The largest count that a column holds."""
+MAX_ID_CHARS = 200
+TEXT_PART_TYPES = {"text", "output_text", "text_delta", "refusal", ""}
+REASONING_PART_TYPES = {"thinking", "thinking_delta", "thought", "reasoning"}
+REASONING_PART_PREFIX = "reasoning"
+"""Of types such as reasoning.text, reasoning.summary and reasoning_text."""
+TEXT_KEYS: tuple[str, ...] = ("text", "content", "value", "refusal", "output_text")
+REASONING_KEYS: tuple[str, ...] = (
+    "thinking",
+    "reasoning",
+    "text",
+    "summary",
+    "content",
+    "thought",
+    "value",
+)
 
 
 def normalize_reason(reason: object) -> str:
@@ -19,3 +45,82 @@ def require_str(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"A delta held {type(value).__name__} instead of text.")
     return value
+
+
+def to_dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def to_dicts(value: object) -> list[dict[str, Any]]:
+    """The objects of a list; an object that stands in place of the list is its only one."""
+    values = value if isinstance(value, list) else [value]
+    return [each for each in values if isinstance(each, dict)]
+
+
+def to_str(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def to_id(value: object) -> str:
+    """An id; some servers have numbers."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return str(value)[:MAX_ID_CHARS] if isinstance(value, str) or is_number else ""
+
+
+def to_count(value: object) -> int | None:
+    """A number of tokens; some servers send it as a string or as a float."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 11:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return int(value) if 0 <= value <= MAX_COUNT and value == int(value) else None
+
+
+def has_value(value: object) -> bool:
+    """Whether anything but blanks, zeros and nulls is in a value of JSON."""
+    if isinstance(value, dict):
+        return any(map(has_value, value.values()))
+    return any(map(has_value, value)) if isinstance(value, list) else bool(value)
+
+
+def parse_content(value: object, kind: DeltaKind = "text") -> Iterator[Delta]:
+    """The deltas of a text, which may come as parts, in their order.
+
+    Parts of reasoning may hold parts of text, as Mistral's do
+    (https://docs.mistral.ai/capabilities/reasoning). Parts of other types, such as images and
+    references, are no text. Raises TypeError for a text that is none.
+    """
+    if isinstance(value, str):
+        yield Delta(value, kind)
+    elif isinstance(value, list):
+        for part in value:
+            yield from parse_content(part, kind)
+    elif isinstance(value, dict):
+        yield from _parse_part(value, kind)
+    elif value is not None and value is not False:
+        require_str(value)
+
+
+def _parse_part(part: dict[str, Any], kind: DeltaKind) -> Iterator[Delta]:
+    part_type, keys = to_str(part.get("type")), TEXT_KEYS
+    if part_type in REASONING_PART_TYPES or part_type.startswith(REASONING_PART_PREFIX):
+        kind, keys = "reasoning", REASONING_KEYS
+    elif part_type not in TEXT_PART_TYPES:
+        return
+    elif kind == "reasoning":
+        keys = REASONING_KEYS
+    found = next((part[key] for key in keys if part.get(key) is not None), None)
+    if found is None and part and not part_type and kind == "text":
+        raise TypeError(f"A part of a text held only {', '.join(map(str, part))[:80]}.")
+    yield from parse_content(found, kind)
+
+
+def parse_reasoning(value: object) -> list[Delta]:
+    """The deltas of a reasoning; none if it has no shape that is known."""
+    if isinstance(value, str):
+        return [Delta(value, "reasoning")] if value else []
+    try:
+        deltas = list(parse_content(value, "reasoning"))
+    except (TypeError, RecursionError):
+        return []
+    return [delta for delta in deltas if delta.text]

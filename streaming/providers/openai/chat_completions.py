@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from streaming.events import Delta
-from streaming.providers.http.parse import normalize_reason, require_str
+from streaming.providers.http.parse import (
+    normalize_reason,
+    parse_content,
+    parse_reasoning,
+    to_count,
+    to_dict,
+    to_dicts,
+    to_id,
+)
 from streaming.providers.http.parsed import ParsedEvent, Reason, Refusal
 from streaming.providers.openai.client import OpenAISdkAdapter, find_error, parse_error
 from streaming.providers.types import FinishReason, Request, Usage
@@ -35,15 +43,16 @@ class ChatCompletionsAdapter(OpenAISdkAdapter):
             yield parse_error(failure)
         if counts := event.get("usage"):
             yield parse_usage(counts)
-        choice: dict[str, Any] = next(filter(_is_first_choice, event.get("choices") or ()), {})
-        # Some servers answer in one piece although they are asked for a stream.
-        if delta := choice.get("delta") or choice.get("message"):
+        elif "eval_count" in event:  # Ollama's own API
+            yield Usage(to_count(event.get("prompt_eval_count")), to_count(event["eval_count"]))
+        choice = find_first_choice(event)
+        if delta := find_delta(choice):
             yield from parse_delta(delta)
         if reason := normalize_reason(choice.get("finish_reason")):
             yield Reason(FINISH_REASONS.get(reason.lower(), "other"))
 
     def get_reply_id(self, event: dict[str, Any]) -> str:
-        return event.get("id") or ""
+        return to_id(event.get("id"))
 
 
 class CompatibleAdapter(ChatCompletionsAdapter):
@@ -79,46 +88,63 @@ def build_body(request: Request, *, is_official: bool) -> dict[str, Any]:
     return body
 
 
+def find_first_choice(event: dict[str, Any]) -> dict[str, Any]:
+    """Some servers send several choices, although one was requested. Ollama's own API has none: its
+    events are what a choice is here (https://docs.ollama.com/api)."""
+    choices = event.get("choices")
+    if choices is None and "done" in event:
+        text, reason = event.get("response"), event.get("done_reason")
+        message = {"content": text, "thinking": event.get("thinking")}
+        if event["done"] is True:
+            reason = reason or "stop"
+        return {"message": to_dict(event.get("message")) or message, "finish_reason": reason}
+    return next((c for c in to_dicts(choices) if _is_first_choice(c)), {})
+
+
 def _is_first_choice(choice: dict[str, Any]) -> bool:
-    """Some servers send several choices, although one was requested."""
-    return not choice.get("index")
+    index = choice.get("index")
+    return not index or index == "0" or not to_count(index)
+
+
+def find_delta(choice: dict[str, Any]) -> dict[str, Any]:
+    """The message of a choice, or what is new in it. Some servers answer in one piece although they
+    are asked for a stream, some as the API before this one did, with the text in the choice."""
+    delta = choice.get("delta")
+    if isinstance(delta, dict):
+        return delta
+    if delta:
+        return next(iter(to_dicts(delta)), {})
+    return to_dict(choice.get("message")) or {"content": choice.get("text")}
+
+
+REASONING_FIELDS = ("reasoning", "reasoning_content", "thinking", "reasoning_details")
+"""The names of reasoning in a delta. The API defines none; servers send the same reasoning under
+several at once, so the first that has any counts."""
 
 
 def parse_delta(delta: dict[str, Any]) -> Iterator[ParsedEvent]:
-    """The API defines no reasoning; servers send it under two names."""
-    reasoning = delta.get("reasoning") or delta.get("reasoning_content")
-    if isinstance(reasoning, str):
-        yield Delta(reasoning, "reasoning")
+    for name in REASONING_FIELDS:
+        if (value := delta.get(name)) and (reasoning := parse_reasoning(value)):
+            yield from reasoning
+            break
     content = delta.get("content")
-    if isinstance(content, list):
-        yield from parse_content_parts(content)
-    else:
-        yield Delta(require_str(content))
-    if refusal := delta.get("refusal"):
-        yield Delta(require_str(refusal))
+    if isinstance(content, str):  # nearly always
+        yield Delta(content)
+    elif content:
+        yield from parse_content(content)
+    if (refusal := delta.get("refusal")) and isinstance(refusal, str):
+        yield Delta(refusal)
         yield Refusal()
 
 
-def parse_content_parts(content: list[Any]) -> Iterator[Delta]:
-    """Yield reasoning and text, as Mistral's reasoning models send them
-    (https://docs.mistral.ai/capabilities/reasoning); other parts are no text."""
-    for part in content:
-        match part["type"]:
-            case "text":
-                yield Delta(require_str(part["text"]))
-            case "thinking":
-                yield from (
-                    Delta(each.text, "reasoning") for each in parse_content_parts(part["thinking"])
-                )
-
-
-def parse_usage(counts: dict[str, Any]) -> Usage:
-    prompt = counts.get("prompt_tokens_details") or {}
-    completion = counts.get("completion_tokens_details") or {}
+def parse_usage(value: object) -> Usage:
+    counts = to_dict(value)
+    prompt = to_dict(counts.get("prompt_tokens_details"))
+    completion = to_dict(counts.get("completion_tokens_details"))
     return Usage(
-        input=counts.get("prompt_tokens"),
-        output=counts.get("completion_tokens"),
-        reasoning=completion.get("reasoning_tokens"),
-        cached=prompt.get("cached_tokens"),
-        cache_written=prompt.get("cache_write_tokens") or None,
+        input=to_count(counts.get("prompt_tokens")),
+        output=to_count(counts.get("completion_tokens")),
+        reasoning=to_count(completion.get("reasoning_tokens")),
+        cached=to_count(prompt.get("cached_tokens")),
+        cache_written=to_count(prompt.get("cache_write_tokens")) or None,
     )

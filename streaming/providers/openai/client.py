@@ -14,6 +14,7 @@ import openai
 from streaming.providers.http.adapter import HttpAdapter
 from streaming.providers.http.classify import parse_retry_after
 from streaming.providers.http.client import silence_wire_logging
+from streaming.providers.http.parse import has_value, to_count, to_dicts, to_str
 from streaming.providers.http.parsed import ErrorResponse
 from streaming.providers.redaction import Secret
 from streaming.providers.types import ModelInfo, Timeouts
@@ -89,13 +90,25 @@ def parse_error(
 
 
 def find_error(event: dict[str, Any]) -> Any:
-    """Servers have several forms for it."""
-    if error := event.get("error"):
+    """Servers have several forms for it. An error without any word in it is none."""
+    if (error := event.get("error")) and has_value(error):
         return error
-    if "error" in (event.get("object"), event.get("type")):
+    if event.get("object") == "error" or event.get("type") == "error":
         return event
-    ended = next((c for c in event.get("choices") or () if c.get("finish_reason") == "error"), None)
+    if "choices" not in event:
+        return event if _is_bare_error(event) else None
+    choices = to_dicts(event["choices"])
+    ended = next((c for c in choices if c.get("finish_reason") == "error"), None)
     return ended and (ended.get("error") or {"message": "The reply ended in an error."})
+
+
+def _is_bare_error(event: dict[str, Any]) -> bool:
+    """Some servers answer with an error of their framework, under a status of success."""
+    if event.get("detail"):
+        return True
+    code, status = event.get("code"), to_count(event.get("status")) or 0
+    has_code = bool(code) and str(code).lower() not in {"200", "ok", "success"}
+    return bool(to_str(event.get("message"))) and (has_code or status >= 400)
 
 
 def _to_model_info(model: Any) -> ModelInfo:

@@ -9,7 +9,15 @@ from typing import Any
 import openai
 
 from streaming.events import Delta, DeltaKind
-from streaming.providers.http.parse import require_str
+from streaming.providers.http.parse import (
+    parse_content,
+    parse_reasoning,
+    to_count,
+    to_dict,
+    to_dicts,
+    to_id,
+    to_str,
+)
 from streaming.providers.http.parsed import EndMark, ParsedEvent, Reason, Refusal
 from streaming.providers.openai.client import OpenAISdkAdapter, find_error, parse_error
 from streaming.providers.redaction import Secret
@@ -68,13 +76,13 @@ class ResponsesAdapter(OpenAISdkAdapter):
         return build_body(request, is_official=self.is_official, with_summary=with_summary)
 
     def parse_event(self, event: dict[str, Any]) -> Iterator[ParsedEvent]:
-        kind = event.get("type")
+        kind = to_str(event.get("type"))
         if kind in DELTA_KINDS:  # nearly always
             if kind == "response.refusal.delta":
                 yield Refusal()
-            yield Delta(require_str(event["delta"]), DELTA_KINDS[kind])
+            yield from parse_content(event.get("delta"), DELTA_KINDS[kind])
             return
-        response = event.get("response") or {}
+        response = to_dict(event.get("response"))
         match kind:
             case "response.created":
                 yield Delta("")  # there is a copy now
@@ -83,18 +91,21 @@ class ResponsesAdapter(OpenAISdkAdapter):
             case "response.completed":
                 yield from _parse_end(response, "stop")
             case "response.incomplete":
-                why = (response.get("incomplete_details") or {}).get("reason") or ""
+                why = to_str(to_dict(response.get("incomplete_details")).get("reason"))
                 yield from _parse_end(response, INCOMPLETE_REASONS.get(why, "other"))
             case "response.failed":
                 yield parse_error(response.get("error") or {"message": "The response failed."})
             case _ if failure := find_error(event):
                 yield parse_error(failure)
+            case "" if event.get("object") == "response":  # in one piece
+                yield from _parse_whole_response(event)
 
     def get_reply_id(self, event: dict[str, Any]) -> str:
-        return (event.get("response") or {}).get("id") or ""
+        return to_id(to_dict(event.get("response")).get("id"))
 
     def get_cursor(self, event: dict[str, Any]) -> str:
-        return str(event.get("sequence_number", ""))
+        position = to_count(event.get("sequence_number"))
+        return "" if position is None else str(position)
 
     async def cancel(self, upstream: Upstream, key: Secret) -> None:
         """Stop a kept reply at the provider. Raises `errors.ProviderError`."""
@@ -129,6 +140,17 @@ def build_body(request: Request, *, is_official: bool, with_summary: bool) -> di
     return body
 
 
+def _parse_whole_response(response: dict[str, Any]) -> Iterator[ParsedEvent]:
+    for item in to_dicts(response.get("output")):
+        if item.get("type") == "reasoning":
+            yield from parse_reasoning(item.get("content") or item.get("summary"))
+        elif item.get("type") == "message":
+            yield from parse_content(item.get("content"))
+    is_cut = response.get("status") == "incomplete"
+    why = to_str(to_dict(response.get("incomplete_details")).get("reason"))
+    yield from _parse_end(response, INCOMPLETE_REASONS.get(why, "other") if is_cut else "stop")
+
+
 def _parse_end(response: dict[str, Any], reason: FinishReason) -> Iterator[ParsedEvent]:
     yield Reason(reason)
     if counts := response.get("usage"):
@@ -136,12 +158,14 @@ def _parse_end(response: dict[str, Any], reason: FinishReason) -> Iterator[Parse
     yield EndMark()
 
 
-def parse_usage(counts: dict[str, Any]) -> Usage:
-    prompt = counts.get("input_tokens_details") or {}
+def parse_usage(value: object) -> Usage:
+    counts = to_dict(value)
+    prompt = to_dict(counts.get("input_tokens_details"))
+    output_details = to_dict(counts.get("output_tokens_details"))
     return Usage(
-        input=counts.get("input_tokens"),
-        output=counts.get("output_tokens"),
-        reasoning=(counts.get("output_tokens_details") or {}).get("reasoning_tokens"),
-        cached=prompt.get("cached_tokens"),
-        cache_written=prompt.get("cache_write_tokens") or None,
+        input=to_count(counts.get("input_tokens")),
+        output=to_count(counts.get("output_tokens")),
+        reasoning=to_count(output_details.get("reasoning_tokens")),
+        cached=to_count(prompt.get("cached_tokens")),
+        cache_written=to_count(prompt.get("cache_write_tokens")) or None,
     )

@@ -1,0 +1,234 @@
+"""Of an event only the text may fail a reply: every other field may hold anything."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+
+from streaming.events import Delta, Finish
+from streaming.providers.adapter import ReplyEvent
+from streaming.providers.registry import get_adapter
+from streaming.providers.types import Request, Turn
+from tests.providers.factories import collect_until_error, join_text
+from tests.providers.wires import WIRES, Wire
+from tools.fake_provider import Behaviour, ErrorAnswer, Fake
+
+NAMES = ("index", "id", "type", "code", "status", "details", "prompt_tokens", "parts", "x")
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+EMPTY: st.SearchStrategy[Any] = st.sampled_from(
+    [None, "", {}, [], 0, False, {"message": ""}, {"code": None}]
+)
+
+
+def not_another_index(value: Any) -> bool:
+    """Whether a value says of no other choice that it holds this text."""
+    return not (isinstance(value, (int, float)) and value) and not str(value).isdigit()
+
+
+Draw = Callable[..., Any]
+
+
+def build_chat_events(draw: Draw, text: str) -> list[dict[str, Any]]:
+    delta = {name: draw(JSON) for name in ("role", "tool_calls", "audio", "reasoning")}
+    details = {"reasoning_details": draw(JSON), "reasoning_content": draw(JSON)}
+    index = draw(JSON.filter(not_another_index))
+    choice = {"index": index, "delta": delta | details | {"content": text}}
+    choice |= {"logprobs": draw(JSON), "message": draw(JSON)}
+    usage = {"prompt_tokens": draw(JSON), "prompt_tokens_details": draw(JSON)}
+    names = ("id", "object", "created", "model", "system_fingerprint")
+    event = {name: draw(JSON) for name in names} | {"error": draw(EMPTY), "choices": [None, choice]}
+    odd = {"choices": draw(JSON), "usage": draw(JSON)}
+    return [event | {"usage": draw(JSON)}, odd, {"choices": [], "usage": usage}]
+
+
+def build_responses_events(draw: Draw, text: str) -> list[dict[str, Any]]:
+    delta = {
+        name: draw(JSON) for name in ("item_id", "output_index", "sequence_number", "logprobs")
+    }
+    response = {"id": draw(JSON), "usage": draw(JSON), "output": draw(JSON)}
+    return [
+        {"type": "response.created", "response": response},
+        {"type": "response.in_progress", "response": draw(JSON)},
+        delta | {"type": "response.output_text.delta", "delta": text},
+        {"type": draw(JSON), "response": draw(JSON), "error": draw(EMPTY)},
+        {"type": "response.output_item.done", "item": draw(JSON)},
+    ]
+
+
+def build_anthropic_events(draw: Draw, text: str) -> list[dict[str, Any]]:
+    delta = {"type": "text_delta", "text": text, "citations": draw(JSON)}
+    usage = {"input_tokens": draw(JSON), "output_tokens_details": draw(JSON)}
+    return [
+        {"type": "message_start", "message": draw(JSON)},
+        {"type": "message_start", "message": {"id": draw(JSON), "usage": draw(JSON)}},
+        {"type": "content_block_start", "index": draw(JSON), "content_block": draw(JSON)},
+        {"type": "content_block_delta", "index": draw(JSON), "delta": delta},
+        {"type": "content_block_delta", "delta": draw(JSON)},
+        {"type": "content_block_stop", "index": draw(JSON)},
+        {"type": "message_delta", "delta": draw(JSON), "usage": usage},
+        {"type": draw(JSON), "delta": draw(JSON), "error": draw(EMPTY)},
+    ]
+
+
+def build_google_events(draw: Draw, text: str) -> list[dict[str, Any]]:
+    part = {"text": text, "thought": draw(JSON.filter(lambda value: value is not True))}
+    content = {"parts": [None, draw(JSON), part | {"thoughtSignature": draw(JSON)}]}
+    candidate = {"content": content, "index": draw(JSON), "safetyRatings": draw(JSON)}
+    usage = {"promptTokenCount": draw(JSON), "thoughtsTokenCount": draw(JSON)}
+    return [
+        {"candidates": [candidate], "responseId": draw(JSON), "usageMetadata": draw(JSON)},
+        {"candidates": draw(JSON), "error": draw(EMPTY), "promptFeedback": {"x": draw(JSON)}},
+        {"usageMetadata": usage, "promptFeedback": draw(JSON)},
+    ]
+
+
+BUILDERS = {
+    "openai": build_responses_events,
+    "compatible": build_chat_events,
+    "anthropic": build_anthropic_events,
+    "google": build_google_events,
+}
+TEXTS = [f"word {number}, " for number in range(4)]
+
+
+@st.composite
+def odd_bodies(draw: Draw, wire: Wire) -> bytes:
+    events = [event for text in TEXTS for event in BUILDERS[wire.name](draw, text)]
+    return b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
+
+
+def ask_wire(fake: Fake, wire: Wire, body: bytes) -> list[ReplyEvent]:
+    fake.script(Behaviour(extra=body))
+    adapter = get_adapter(wire.provider, base_url=wire.base_url(fake))
+    request = Request(wire.model, (Turn("user", "Kelp?"),))
+    events, error = asyncio.run(collect_until_error(adapter, request))
+    assert error is None
+    return events
+
+
+def check_odd_bodies(fake: Fake, wire: Wire, max_examples: int) -> None:
+    """Run so many replies with odd fields, and require the whole text of each."""
+
+    @seed(16)
+    @settings(
+        max_examples=max_examples,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(body=odd_bodies(wire))
+    def check(body: bytes) -> None:
+        fake.reset()
+        events = ask_wire(fake, wire, body)
+        assert join_text(events) == "".join(TEXTS)
+        assert isinstance(events[-1], Finish)
+
+    check()
+
+
+@pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
+def test_any_value_in_any_other_field_leaves_the_text_whole(fake: Fake, wire: Wire) -> None:
+    check_odd_bodies(fake, wire, max_examples=5)
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
+def test_thousands_of_odd_values_leave_the_text_whole(fake: Fake, wire: Wire) -> None:
+    check_odd_bodies(fake, wire, max_examples=1_000)
+
+
+# The text itself, in the shapes of servers
+
+
+def parse_chat(fake: Fake, *choices: dict[str, Any]) -> list[tuple[str, str]]:
+    body = b"".join(
+        b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n" for choice in choices
+    )
+    fake.script(Behaviour(error=ErrorAnswer(200, body.decode() + "data: [DONE]\n\n")))
+    adapter = get_adapter("ollama", base_url=fake.openai)
+    events, error = asyncio.run(collect_until_error(adapter, Request("m", (Turn("user", "?"),))))
+    assert error is None
+    return [(event.kind, event.text) for event in events if isinstance(event, Delta)]
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ({"delta": {"content": ["a", "b"]}}, [("text", "a"), ("text", "b")]),
+        ({"delta": {"content": {"text": "a"}}}, [("text", "a")]),
+        ({"delta": {"content": [{"type": "output_text", "text": "a"}]}}, [("text", "a")]),
+        ({"delta": {"content": [{"type": "text", "text": {"value": "a"}}]}}, [("text", "a")]),
+        (
+            {"delta": {"content": [{"type": "thinking", "thinking": "h"}, None, {"text": "a"}]}},
+            [("reasoning", "h"), ("text", "a")],
+        ),
+        (
+            {"delta": {"content": [{"type": "image_url", "image_url": {}}, {"text": "a"}]}},
+            [("text", "a")],
+        ),
+        ({"message": {"content": "a"}}, [("text", "a")]),
+        ({"delta": None, "text": "a"}, [("text", "a")]),
+        ({"index": "0", "delta": {"content": "a"}}, [("text", "a")]),
+        ({"delta": [{"content": "a"}]}, [("text", "a")]),
+        ({"delta": {"content": "a"}, "message": {"content": "all of it: a"}}, [("text", "a")]),
+    ],
+    ids=str,
+)
+def test_text_is_taken_in_every_shape(
+    fake: Fake, choice: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    assert parse_chat(fake, choice, {"delta": {"content": "."}}) == [*expected, ("text", ".")]
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"reasoning": "h", "reasoning_content": "h"},
+        {"reasoning_content": "h", "reasoning_details": [{"type": "reasoning.text", "text": "h"}]},
+        {"thinking": "h"},
+        {"reasoning": {"text": "h"}},
+        {"reasoning": {"content": "h"}},
+        {"reasoning": ["h"]},
+        {"reasoning": {"effort": "low"}, "reasoning_content": "h"},
+        {"reasoning_details": [{"type": "reasoning.summary", "summary": "h"}]},
+        {
+            "reasoning_details": [
+                {"type": "reasoning.text", "text": "h", "signature": None},
+                {"type": "reasoning.encrypted", "data": "gAAAA"},
+                {"type": "unknown", "text": "no"},
+            ]
+        },
+    ],
+    ids=str,
+)
+def test_reasoning_is_taken_once_under_every_name(fake: Fake, delta: dict[str, Any]) -> None:
+    found = parse_chat(fake, {"delta": delta}, {"delta": {"content": "a"}})
+    assert found == [("reasoning", "h"), ("text", "a")]
+
+
+def test_events_of_ollamas_own_interface_are_a_reply(fake: Fake) -> None:
+    lines = [
+        {"message": {"role": "assistant", "content": "", "thinking": "h"}, "done": False},
+        {"message": {"role": "assistant", "content": "a"}, "done": False},
+        {"message": {"content": ""}, "done": True, "done_reason": "stop", "eval_count": 3},
+    ]
+    body = "".join(f"data: {json.dumps(line)}\n\n" for line in lines)
+    fake.script(Behaviour(error=ErrorAnswer(200, body)))
+    adapter = get_adapter("ollama", base_url=fake.openai)
+    events, _ = asyncio.run(collect_until_error(adapter, Request("m", (Turn("user", "?"),))))
+    assert events == [
+        Delta("h", "reasoning"),
+        Delta("a"),
+        Finish("stop", {"output": 3}, "req_fake"),
+    ]
