@@ -25,12 +25,13 @@ from chat.rendering.complexity import (
     find_formatted_length,
     split_plain_text,
 )
+from chat.rendering.emphasis import tokenize_emphasis, tokenize_strikethrough
 from chat.rendering.links import encode_url
 from chat.rendering.maths import parse_math_block, parse_math_inline
 from chat.rendering.renderer import MessageRenderer
 from chat.rendering.seams import adjust_offsets, find_block_starts, insert_seams
 
-RENDERER_VERSION = 3
+RENDERER_VERSION = 4
 """Increase it with every change of the HTML of a text, so that stored HTML is rendered again."""
 LINE_END = re.compile(r"\r\n?|\n")
 LINE_SEPARATORS = {0x2028: " ", 0x2029: " "}  # line ends for JavaScript only
@@ -68,6 +69,8 @@ def build_parser() -> MarkdownIt:
     interrupts: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
     markdown.block.ruler.before("table", "math", parse_math_block, interrupts)
     markdown.inline.ruler.before("escape", "math", parse_math_inline)
+    markdown.inline.ruler.at("emphasis", tokenize_emphasis)
+    markdown.inline.ruler.at("strikethrough", tokenize_strikethrough)
     # The renderer checks where a link leads, and shows an unsafe one as its text. If the parser
     # checked it, the brackets would be shown too.
     markdown.validateLink = lambda url: True  # type: ignore[method-assign]

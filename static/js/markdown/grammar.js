@@ -2,6 +2,7 @@
 // single-tilde strikethrough, and the parts of a text that later text can't change.
 // chat/rendering/markdown.py has the same dialect; both must agree on tests/markdown_cases.json.
 
+import { findPairs } from "./emphasis.js";
 import { Lexer, Tokenizer } from "../../vendor/marked/marked.esm.js";
 
 export const REPLACED_CHARACTERS = /[\0\u2028\u2029]/g; // only JavaScript treats the last two as line ends
@@ -33,23 +34,43 @@ class ChatTokenizer extends Tokenizer {
     return token;
   }
 
-  emStrong(source, masked, before) {
-    return super.emStrong(source, masked, findCharacterBefore(before, source, masked));
+  emStrong(source, masked) {
+    return this.#takePair(source, masked);
   }
 
-  del(source, masked, before) {
-    return super.del(source, masked, findCharacterBefore(before, source, masked));
+  del(source, masked) {
+    return this.#takePair(source, masked);
+  }
+
+  /** @returns the emphasis that starts here, if any */
+  #takePair(source, masked) {
+    const { lexer } = this;
+    if (!"*_~".includes(source[0])) return undefined;
+    lexer.pairs ??= findPairs(lexer.inlineSource, masked);
+    const start = masked.length - source.length;
+    const pair = lexer.pairs.get(start);
+    if (!pair) return undefined;
+    const raw = source.slice(0, pair.end + pair.width - start);
+    const text = raw.slice(pair.width, -pair.width);
+    const type = source[0] === "~" ? "del" : pair.width === 2 ? "strong" : "em";
+    return { type, raw, text, tokens: lexer.inlineTokens(text) };
   }
 }
 
-/**
- * The character before emphasis. marked passes only the second half of a surrogate pair, as most
- * emoji have.
- */
-function findCharacterBefore(before, source, masked) {
-  return /[\udc00-\udfff]/.test(before)
-    ? [...masked.slice(0, masked.length - source.length).slice(-2)].at(-1)
-    : before;
+/** Knows the text whose spans it lexes, and the pairs of markers in it. */
+class ChatLexer extends Lexer {
+  inlineSource = "";
+  pairs = null; // until the first marker
+
+  inlineTokens(source, tokens) {
+    const { inlineSource, pairs } = this;
+    [this.inlineSource, this.pairs] = [source, null];
+    try {
+      return super.inlineTokens(source, tokens);
+    } finally {
+      [this.inlineSource, this.pairs] = [inlineSource, pairs];
+    }
+  }
 }
 
 const chatTokenizer = new ChatTokenizer();
@@ -75,8 +96,7 @@ function findNextMathLine(source) {
 }
 
 /**
- * Edits marked's rules. Raw HTML stays text; linkify() finds bare links by the server's rule; and
- * “~5 to ~10” has no strikethrough.
+ * Edits marked's rules. Raw HTML stays text; linkify() finds bare links by the server's rule.
  * @throws where a release of marked has other rules than those edited here
  */
 function buildRules() {
@@ -126,7 +146,6 @@ function buildRules() {
         inline.anyPunctuationOutsideCode,
         [[punctuation, `(${MATH_PATTERN}|${punctuation.replace(/[()]/g, "")})`]],
       ),
-      delLDelim: editRule("delLDelim", inline.delLDelim, [["~~?", "~~(?!~)"]]),
     },
   };
 }
@@ -154,7 +173,7 @@ export function editRule(name, rule, replacements) {
 
 /** Lex only the blocks. TreeBuilder lexes what is inside a block when it builds the block. */
 export function lexBlocks(source, links) {
-  const lexer = new Lexer({ gfm: true, tokenizer: chatTokenizer, extensions });
+  const lexer = new ChatLexer({ gfm: true, tokenizer: chatTokenizer, extensions });
   chatTokenizer.rules = tokenizerRules;
   lexer.tokens.links = links;
   const tokens = lexer.blockTokens(source, []);
