@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from chat.rendering.fences import OpenFences, open_fence, read_code_line
+
 MAX_COST = 300_000
 """In units of about a microsecond of the server's time. A quarter of a megabyte of ordinary prose,
 lists and code costs as much. The first line that exceeds a limit is shown as plain text, and so is
@@ -45,8 +47,6 @@ CONTAINERS = re.compile(
 )
 CONTAINER = re.compile(r"[-+*>]|[0-9]+[.)]", re.ASCII)
 DELIMITERS = re.compile(r"[|:\- \t>*+0-9.)]*\Z", re.ASCII)
-FENCE = re.compile(r"(`{3,})[^`]*\Z|(~{3,})")
-FENCE_END = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*\Z")
 MATHS = re.compile(r"[ \t>]*(?:\$\$|\\\[)")
 
 
@@ -59,7 +59,7 @@ class CostMeter:
         self.depth = 0
         self.columns = self.cells = 0
         self.block_chars = self.paragraph_chars = self.list_signs = 0
-        self.fence = ""
+        self.fences: OpenFences = ()
         self.can_open_fence = True
         self.is_after_blank = True
 
@@ -67,7 +67,7 @@ class CostMeter:
         """Count a line, given without its end. False if it exceeds a limit."""
         self.cost += 2 + len(line) // CHARS_PER_UNIT
         self.block_chars += 1 + len(line)
-        if self.fence:
+        if self.fences:
             self._count_code_line(line)
         elif not line.strip(" \t"):
             self.is_after_blank = True
@@ -84,9 +84,8 @@ class CostMeter:
         )
 
     def _count_code_line(self, line: str) -> None:
-        end = FENCE_END.match(line)
-        if end and end[1].startswith(self.fence):
-            self.fence = ""
+        self.fences = read_code_line(self.fences, line)
+        if not self.fences:
             self.is_after_blank = True
 
     def _count_text_line(self, line: str) -> None:
@@ -121,9 +120,8 @@ class CostMeter:
         a line, and before any formula that may span a fence."""
         if MATHS.match(line):
             self.can_open_fence = False
-        fence = FENCE.match(line) if self.can_open_fence else None
-        if fence:
-            self.fence = fence[1] or fence[2]
+        if self.can_open_fence and line[0] in "`~":
+            self.fences = open_fence(line)
 
 
 def estimate_signs_cost(line: str) -> int:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 from markdown_it.ruler import RuleOptionsType
 from markdown_it.rules_core import StateCore
+from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
 from chat.rendering.cleaner import CLEANER
@@ -26,6 +28,7 @@ from chat.rendering.complexity import (
     split_plain_text,
 )
 from chat.rendering.emphasis import tokenize_emphasis, tokenize_strikethrough
+from chat.rendering.fences import parse_markdown_fence
 from chat.rendering.links import encode_url
 from chat.rendering.maths import parse_math_block, parse_math_inline
 from chat.rendering.renderer import MessageRenderer
@@ -33,6 +36,7 @@ from chat.rendering.seams import adjust_offsets, find_block_starts, insert_seams
 
 RENDERER_VERSION = 4
 """Increase it with every change of the HTML of a text, so that stored HTML is rendered again."""
+LINE_BREAK = re.compile(r"<br[ \t]*/?>", re.IGNORECASE)
 LINE_END = re.compile(r"\r\n?|\n")
 LINE_SEPARATORS = {0x2028: " ", 0x2029: " "}  # line ends for JavaScript only
 MAX_NESTING = 100
@@ -46,7 +50,7 @@ def to_html(markdown: str, seams: Iterable[int] = (), *, max_cost: int = MAX_COS
     """`seams` are offsets in code points."""
     text = LINE_END.sub("\n", markdown.translate(LINE_SEPARATORS))
     end = find_formatted_length(text, max_cost)
-    env: dict[str, Any] = {"outline": [], "in_link": 0}
+    env: dict[str, Any] = {"outline": [], "in_link": 0, "in_cell": False}
     tokens = build_parser().parse(text[:end], env)
     starts = find_block_starts(tokens, text[:end])
     if end < len(text):
@@ -68,7 +72,9 @@ def build_parser() -> MarkdownIt:
     markdown.inline.terminator_re = TEXT_TERMINATORS
     interrupts: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
     markdown.block.ruler.before("table", "math", parse_math_block, interrupts)
+    markdown.block.ruler.before("fence", "markdown_fence", parse_markdown_fence, interrupts)
     markdown.inline.ruler.before("escape", "math", parse_math_inline)
+    markdown.inline.ruler.before("autolink", "line_break", tokenize_line_break)
     markdown.inline.ruler.at("emphasis", tokenize_emphasis)
     markdown.inline.ruler.at("strikethrough", tokenize_strikethrough)
     # The renderer checks where a link leads, and shows an unsafe one as its text. If the parser
@@ -81,7 +87,7 @@ def build_parser() -> MarkdownIt:
 
 def parse_inline_within_limits(state: StateCore) -> None:
     left = MAX_INLINE_COST
-    for token in state.tokens:
+    for before, token in pairwise(state.tokens):
         if token.type != "inline":
             continue
         token.children = []
@@ -91,4 +97,16 @@ def parse_inline_within_limits(state: StateCore) -> None:
             token.children.append(Token("plain", "span", 0, content=text))
             continue
         left -= cost
+        state.env["in_cell"] = before.type in {"td_open", "th_open"}
         state.md.inline.parse(token.content, state.md, state.env, token.children)
+
+
+def tokenize_line_break(state: StateInline, silent: bool) -> bool:
+    """A cell of a table has no other way to break a line. Elsewhere the tag is text."""
+    match = LINE_BREAK.match(state.src, state.pos) if state.env["in_cell"] else None
+    if not match:
+        return False
+    if not silent:
+        state.push("hardbreak", "br", 0)
+    state.pos = match.end()
+    return True

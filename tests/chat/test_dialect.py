@@ -1,7 +1,10 @@
 """Where the dialect differs from CommonMark. tests/js compares such text with the live page."""
 
+import re
+
 import pytest
 
+from chat.rendering.complexity import find_formatted_length
 from chat.rendering.markdown import to_html
 
 
@@ -31,3 +34,45 @@ def test_bold_is_what_is_marked_in_writing_without_spaces(markdown: str, bold: l
 
 def test_strikethrough_works_beside_full_width_punctuation() -> None:
     assert to_html("这是~~旧的，~~新的") == "<p>这是<del>旧的，</del>新的</p>"
+
+
+def count_blocks(markdown: str) -> list[str]:
+    """The names of the blocks, with the text of those of code."""
+    html = to_html(markdown)
+    blocks = re.findall(r"<(p|li)>|<pre[^>]*><code[^>]*>(.*?)</code>", html, re.DOTALL)
+    return [name or code for name, code in blocks]
+
+
+@pytest.mark.parametrize(
+    ("markdown", "blocks"),
+    [
+        (
+            "```markdown\n# T\n```bash\nnpm\n```\nMore.\n```\n\nThe end.",
+            ["# T\n```bash\nnpm\n```\nMore.", "p"],
+        ),
+        ("~~~MD\n~~~js\nx\n~~~\n~~~\nThe end.", ["~~~js\nx\n~~~", "p"]),
+        ("````md\n```js\nx\n```\n````\nThe end.", ["```js\nx\n```", "p"]),
+        ("````md\n```js\nx\n````\nThe end.", ["```js\nx", "p"]),
+        ("```md\n~~~js\n```\n~~~\n```\nThe end.", ["~~~js\n```\n~~~", "p"]),
+        ("```md\n1. a\n    ```js\n    ```\n```\nThe end.", ["1. a\n    ```js\n    ```", "p"]),
+        ("- a\n  ```md\n  ```js\n  ```\n  b\n  ```\n- c", ["li", "```js\n```\nb", "li"]),
+        ("```md\n```md\n```py\n```\n```\n```\nThe end.", ["```md\n```py\n```\n```", "p"]),
+        ("```bash\n```js\n```\nThe end.", ["```js", "p"]),
+        ("```md\nx\n```\ny\n\n```\nz\n```\nThe end.", ["x", "p", "z", "p"]),
+    ],
+)
+def test_a_markdown_fence_ends_after_the_fences_in_it(markdown: str, blocks: list[str]) -> None:
+    assert count_blocks(markdown) == blocks
+
+
+def test_text_after_a_markdown_fence_counts_as_text() -> None:
+    """Code costs little. Text that were taken for code would have no limit."""
+    fence = "```md\n```js\nx\n```\ny\n```\n"
+    items = "- *a*\n" * 10_000
+    assert find_formatted_length(fence + items) < len(fence + items)
+
+
+@pytest.mark.parametrize("tag", ["<br>", "<br/>", "<br />", "<BR>", "<br\t/>"])
+def test_a_tag_breaks_the_line_in_a_cell_only(tag: str) -> None:
+    assert "<td>a<br>b</td>" in to_html(f"| x |\n|---|\n| a{tag}b |")
+    assert "<br>" not in to_html(f"a{tag}b\n\n| x |\n|---|\n| `a{tag}b` |")

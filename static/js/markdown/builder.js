@@ -168,9 +168,11 @@ export class TreeBuilder {
     const raw = cells.map(({ text, align }) => `${align ?? ""}|${text}`).join("\n");
     if (before?.raw === raw) return this.reuseTree(before);
     const { remainingCost: left } = this;
+    this.lexer.isInCell = true;
     const kids = cells.map(({ align, tokens }) =>
       h(tag, align ? { class: align } : {}, this.buildInline(tokens)),
     );
+    this.lexer.isInCell = false;
     return { ...h("tr", {}, kids), raw, spent: left - this.remainingCost };
   }
 

@@ -1,6 +1,8 @@
 // How much of a text is formatted. chat/rendering/complexity.py has the same rule and explains the
 // numbers; tests/js/test_markdown.py compares the results.
 
+import { openFence, readCodeLine } from "./fences.js";
+
 const MAX_COST = 300_000;
 const MAX_DEPTH = 24;
 const MAX_CELLS = 2000;
@@ -19,8 +21,6 @@ const LONG_BLANK = /[ \t]{200,}/g;
 const CONTAINERS = /^[ \t]*(?:(?:>|[-+*](?=[ \t]|$)|[0-9]{1,9}[.)](?=[ \t]|$))[ \t]*)+/;
 const CONTAINER = /[-+*>]|[0-9]+[.)]/g;
 const DELIMITERS = /^[|:\- \t>*+0-9.)]*$/;
-const FENCE = /^(?:(`{3,})[^`]*$|(~{3,}))/;
-const FENCE_END = /^ {0,3}(`{3,}|~{3,})[ \t]*$/;
 const MATHS = /^[ \t>]*(?:\$\$|\\\[)/;
 const MARKER_CODES = new Set([..."*_~`\\<&$[]"].map((sign) => sign.charCodeAt(0)));
 const [OPEN, PAREN, COLON, SLASH, BACKSLASH, DOLLAR] = [..."[(:/\\$"].map((sign) =>
@@ -36,7 +36,7 @@ class CostMeter {
   blockChars = 0;
   paragraphChars = 0;
   listSigns = 0;
-  fence = "";
+  fences = [];
   canOpenFence = true;
   isAfterBlank = true;
 
@@ -46,7 +46,7 @@ class CostMeter {
     const length = countCodePoints(line);
     this.cost += 2 + Math.floor(length / CHARS_PER_UNIT);
     this.blockChars += 1 + length;
-    if (this.fence) this.#countCodeLine(line);
+    if (this.fences.length) this.#countCodeLine(line);
     else if (/^[ \t]*$/.test(line)) {
       this.isAfterBlank = true;
       this.columns = this.cells = this.paragraphChars = 0;
@@ -60,9 +60,8 @@ class CostMeter {
   }
 
   #countCodeLine(line) {
-    if (!FENCE_END.exec(line)?.[1].startsWith(this.fence)) return;
-    this.fence = "";
-    this.isAfterBlank = true;
+    this.fences = readCodeLine(this.fences, line);
+    if (!this.fences.length) this.isAfterBlank = true;
   }
 
   #countTextLine(line, length) {
@@ -93,8 +92,7 @@ class CostMeter {
 
   #openFence(line) {
     if (MATHS.test(line)) this.canOpenFence = false;
-    const fence = this.canOpenFence && FENCE.exec(line);
-    if (fence) this.fence = fence[1] ?? fence[2];
+    if (this.canOpenFence && "`~".includes(line[0])) this.fences = openFence(line);
   }
 }
 

@@ -3,23 +3,21 @@
 // chat/rendering/markdown.py has the same dialect; both must agree on tests/markdown_cases.json.
 
 import { findPairs } from "./emphasis.js";
+import { tokenizeMarkdownFence } from "./fences.js";
+import {
+  MATH_LINE_START,
+  MATH_PATTERN,
+  couldOpenMath,
+  findNextMathLine,
+  tokenizeInlineMath,
+  tokenizeMathBlock,
+} from "./maths.js";
 import { Lexer, Tokenizer } from "../../vendor/marked/marked.esm.js";
 
 export const REPLACED_CHARACTERS = /[\0\u2028\u2029]/g; // only JavaScript treats the last two as line ends
 export const LINK_DEFINITION = /^[ \t>*+\-\d.)]*\[(?:\\[^]|[^[\]\\]){1,999}\]:/m; // “for tide in tides[1:]:” is none
 
-// Formulas. A dollar sign opens one only where no price can be: “$5 and $6” are two prices.
-const PRICE_PATTERN = String.raw`\d[^\\{}$\n]* \(?[A-Za-z]{2}`;
-const MATH_PATTERN = [
-  String.raw`\$\$(?!\$)(?:\\[^]|[^$\\]){1,2000}\$\$(?!\$)`,
-  String.raw`(?<![A-Za-z0-9$])\$(?![ \t\n$]|${PRICE_PATTERN})(?:\\[^\n]|[^$\x60\n\\])+(?<![ \t])\$(?![A-Za-z0-9$])`,
-  String.raw`\\\((?:(?!\\\))[^]){1,2000}\\\)`,
-  String.raw`\\\[(?:(?!\\\])[^]){1,2000}\\\](?!\()`,
-].join("|");
-const MATH_AT_START = new RegExp(`^(?:${MATH_PATTERN})`);
-const DISPLAY_MATH_START = /^(?:\$\$|\\[([])/;
-const MATH_LINE_START = /^ {0,3}(\$\$|\\\[)/;
-
+const LINE_BREAK = /^<br[ \t]*\/?>/i;
 class ChatTokenizer extends Tokenizer {
   /**
    * marked lexes the list at the end of a quotation twice. Without this, the second time it takes
@@ -60,6 +58,7 @@ class ChatTokenizer extends Tokenizer {
 /** Knows the text whose spans it lexes, and the pairs of markers in it. */
 class ChatLexer extends Lexer {
   inlineSource = "";
+  isInCell = false; // of a table
   pairs = null; // until the first marker
 
   inlineTokens(source, tokens) {
@@ -76,24 +75,11 @@ class ChatLexer extends Lexer {
 const chatTokenizer = new ChatTokenizer();
 const tokenizerRules = buildRules();
 const extensions = {
-  inline: [tokenizeInlineMath],
+  inline: [tokenizeInlineMath, tokenizeLineBreak],
   startInline: [(source) => source.indexOf("$")],
-  block: [tokenizeMathBlock],
+  block: [tokenizeMathBlock, tokenizeMarkdownFence],
   startBlock: [findNextMathLine],
 };
-
-/**
- * @returns {number} the start of the next line of the first paragraph that may open a formula; -1
- *   if there is none
- */
-function findNextMathLine(source) {
-  for (let at = source.indexOf("\n") + 1; at > 0; at = source.indexOf("\n", at) + 1) {
-    const line = source.slice(at, at + 5);
-    if (MATH_LINE_START.test(line)) return at;
-    if (line[0] === "\n") return -1;
-  }
-  return -1;
-}
 
 /**
  * Edits marked's rules. Raw HTML stays text; linkify() finds bare links by the server's rule.
@@ -181,38 +167,10 @@ export function lexBlocks(source, links) {
   return { lexer, tokens };
 }
 
-function tokenizeInlineMath(source, before) {
-  if (DISPLAY_MATH_START.test(source)) this.lexer.hasMath = true;
-  const [raw] = ((source[0] === "$" || source[0] === "\\") && MATH_AT_START.exec(source)) || [];
-  const joined =
-    raw?.[1] !== "$" && raw?.[0] === "$" && /[A-Za-z0-9$]$/.test(before.at(-1)?.raw ?? "");
-  return raw && !joined ? { type: "inlineMath", raw } : undefined;
-}
-
-/**
- * A formula on lines of its own, up to the closing sign at the end of a line. An unclosed one is a
- * paragraph up to the next empty line, so that growing text settles nothing early. Its type is
- * "unclosed", because marked may append the next lines to a "paragraph".
- */
-function tokenizeMathBlock(source) {
-  const opened = MATH_LINE_START.exec(source);
-  if (!opened) return undefined;
-  this.lexer.hasMath = true;
-  const close = { $$: "$$", "\\[": "\\]" }[opened[1]];
-  const blank = source.search(/\n[ \t]*(?:\n|$)/);
-  const block = blank < 0 ? source : source.slice(0, blank + 1);
-  const end = block.indexOf(close, opened[0].length);
-  const after = end < 0 ? null : /^[ \t]*(?:\n|$)/.exec(block.slice(end + close.length));
-  if (end >= 0 && !(after && block.slice(opened[0].length, end).trim())) return undefined;
-  const raw = end < 0 ? block : block.slice(0, end + close.length) + after[0];
-  const text = raw.replace(/[ \t]*\n[ \t]*/g, "\n").trim();
-  if (end >= 0) return { type: "math", raw, text };
-  return {
-    type: this.lexer.state.top ? "unclosed" : "text",
-    raw,
-    text,
-    tokens: this.lexer.inline(text),
-  };
+/** A cell of a table has no other way to break a line. Elsewhere the tag is text. */
+function tokenizeLineBreak(source) {
+  const [raw] = (this.lexer.isInCell && LINE_BREAK.exec(source)) || [];
+  return raw && { type: "br", raw };
 }
 
 // Text that later text can't change: complete blocks, and pieces of a long paragraph. A piece is
@@ -259,16 +217,6 @@ function isCited(sign, raw, index) {
   return sign === "[" && /^\[[^[\]]*\][^[(:]/.test(raw.slice(index, index + 200));
 }
 
-/** Whether this dollar sign could open a formula once more text follows. */
-function couldOpenMath(text, at) {
-  const rest = text.slice(at + 1);
-  return (
-    !new RegExp(`^(?:[ \\t\\n]|${PRICE_PATTERN}|(?:\\\\[^\\n]|[^$\x60\\n\\\\])*[$\x60\\n])`).test(
-      rest,
-    ) || rest[0] === "$"
-  );
-}
-
 function findSpaceBefore(text, from, to) {
   for (let i = to - 1; i > from + 1; i--) {
     if (text[i - 1] === " " && /\S/.test(text[i]) && /[^\s\\]/.test(text[i - 2])) return i;
@@ -310,8 +258,9 @@ export function findDefinitions(tokens) {
   );
 }
 
-function isClosed({ type, raw, codeBlockStyle }) {
+function isClosed({ type, raw, codeBlockStyle, isClosed }) {
   if (type === "math") return true;
+  if (isClosed !== undefined) return isClosed;
   if (type !== "code" || codeBlockStyle)
     return type === "hr" || (type === "heading" && /^ *#/.test(raw));
   const lines = raw.replace(/[ \t\n]+$/, "");
