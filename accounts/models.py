@@ -13,6 +13,8 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from streaming.providers.catalog.naming import MAX_MODEL_NAME_CHARS
+
 
 class UserManager(BaseUserManager["User"]):
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
@@ -164,7 +166,7 @@ class ListedModel(models.Model):
 
     key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="listed")
     position = models.PositiveIntegerField(db_column="place")
-    model_id = models.CharField(max_length=100)
+    model_id = models.CharField(max_length=MAX_MODEL_NAME_CHARS)
     label = models.CharField(max_length=100, blank=True)
     context_window = models.PositiveIntegerField(null=True, blank=True)
     max_output = models.PositiveIntegerField(null=True, blank=True)

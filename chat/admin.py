@@ -41,7 +41,8 @@ class ConversationAdmin(DateHierarchyMixin, admin.ModelAdmin):
 
 @admin.register(ModelOverride)
 class ModelOverrideAdmin(admin.ModelAdmin):
-    list_display = ["model_id", "label", "hidden", "context_window", "input_price", "output_price"]
+    list_display = ["model_id", "provider", "label", "hidden", "context_window"]
+    list_display += ["input_price", "output_price"]
     list_filter = ["hidden", "provider"]
     search_fields = ["model_id", "label"]
 

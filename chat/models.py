@@ -15,6 +15,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from streaming.providers.catalog.naming import MAX_MODEL_NAME_CHARS
+
 MAX_TITLE_CHARS = 200
 MAX_FIRST_TITLE_CHARS = 50
 MAX_ENDPOINT_CHARS = 300
@@ -52,7 +54,8 @@ class Conversation(models.Model):
         help_text=_("The message at the end of the branch that is shown."),
     )
 
-    model = models.CharField(max_length=100, blank=True)
+    model = models.CharField(max_length=MAX_MODEL_NAME_CHARS, blank=True)
+    provider = models.CharField(max_length=50, blank=True, db_default="")
     max_tokens = models.PositiveIntegerField(null=True, blank=True)
     temperature = models.FloatField(null=True, blank=True)
     reasoning_effort = models.CharField(max_length=20, blank=True)
@@ -91,6 +94,15 @@ class Conversation(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    @property
+    def model_provider(self) -> str:
+        """The provider of `model`; empty if it is unknown. During a deployment processes of the
+        version before write a model without its provider; then the last reply has it."""
+        if self.current_leaf_id is None:
+            return self.provider
+        last = Message.objects.filter(pk=self.current_leaf_id, model=self.model)
+        return last.values_list("provider", flat=True).first() or self.provider
+
 
 class Message(models.Model):
     class Role(models.TextChoices):
@@ -126,7 +138,7 @@ class Message(models.Model):
         "streaming.Stream", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
 
-    model = models.CharField(max_length=100, blank=True)
+    model = models.CharField(max_length=MAX_MODEL_NAME_CHARS, blank=True)
     provider = models.CharField(max_length=50, blank=True)
     input_tokens = models.PositiveIntegerField(null=True, blank=True)
     output_tokens = models.PositiveIntegerField(null=True, blank=True)
@@ -174,9 +186,11 @@ class ModelOverride(models.Model):
     """An administrator's values for a model. Empty fields leave those of the catalog and of the
     provider. A model that neither knows is added to its provider."""
 
-    model_id = models.CharField(_("model"), max_length=100, unique=True)
+    model_id = models.CharField(_("model"), max_length=MAX_MODEL_NAME_CHARS)
     provider = models.CharField(
-        max_length=50, blank=True, help_text=_("Needed only for a model that is not known yet.")
+        max_length=50,
+        blank=True,
+        help_text=_("Its id. Empty for the first provider that has a model of this name."),
     )
     label = models.CharField(max_length=100, blank=True)
     hidden = models.BooleanField(default=False, help_text=_("Nobody can pick it."))
@@ -218,7 +232,12 @@ class ModelOverride(models.Model):
                 | Q(input_price__isnull=False, output_price__isnull=False),
                 name="model_override_both_prices_or_none",
                 violation_error_message=_("Give both prices or none."),
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["provider", "model_id"],
+                name="model_override_once",
+                violation_error_message=_("There is already an entry for this model."),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -236,7 +255,7 @@ class RefusedParameter(models.Model):
     endpoint = models.CharField(
         max_length=MAX_ENDPOINT_CHARS, help_text=_("The provider, and its address if set.")
     )
-    model_id = models.CharField(_("model"), max_length=100)
+    model_id = models.CharField(_("model"), max_length=MAX_MODEL_NAME_CHARS)
     parameter = models.CharField(max_length=30)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

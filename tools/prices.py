@@ -13,6 +13,7 @@ from genai_prices.data import providers
 from genai_prices.types import ModelInfo, ModelPrice, Provider, StartDateConstraint, TieredPrices
 
 from streaming.providers import catalog
+from streaming.providers.catalog.naming import is_for_chat
 
 TABLE = Path("streaming/providers/catalog/prices.json")
 
@@ -47,7 +48,7 @@ def _models(provider: Provider) -> dict[str, dict[str, Any]]:
 def _is_ours(provider: Provider, model_id: str) -> bool:
     """Some providers also sell models of others, and models that do not chat."""
     own = provider.id != "google" or model_id.startswith("gem")
-    return own and catalog.is_for_chat(model_id)
+    return own and is_for_chat(model_id)
 
 
 def _entry(info: ModelInfo) -> dict[str, Any]:

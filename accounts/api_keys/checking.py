@@ -21,17 +21,17 @@ from streaming.providers.catalog import (
     Model,
     all_models,
     group_by_provider,
-    is_for_chat,
     model_from_id,
     pick_default_model,
 )
+from streaming.providers.catalog.naming import MAX_MODEL_NAME_CHARS, is_for_chat
 from streaming.providers.catalog.prices import SNAPSHOT_SUFFIX
 from streaming.providers.redaction import Secret
 from streaming.providers.types import ModelInfo
 
 MAX_LISTED_MODELS = 500
 """Longer lists are truncated, because nobody picks from the rest."""
-MAX_MODEL_NAME_CHARS = 100
+MAX_LABEL_CHARS = 100
 
 # The status of a key for each error of the provider. Other errors do not concern the key.
 STATUS_BY_ERROR = {
@@ -110,7 +110,7 @@ def _build_listed_models(key: ApiKey, models: tuple[ModelInfo, ...]) -> list[Lis
             key=key,
             position=position,
             model_id=model.id,
-            label=model.label[:MAX_MODEL_NAME_CHARS],
+            label=model.label[:MAX_LABEL_CHARS],
             context_window=model.context_window,
             max_output=model.max_output,
             availability=model.availability[:30],

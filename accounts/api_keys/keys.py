@@ -119,6 +119,7 @@ def key_status_by_provider(user: User) -> dict[str, str]:
     return dict(keys.values_list("provider", "check_result"))
 
 
-def listed_model_ids(user: User) -> set[str]:
-    listed = ListedModel.objects.filter(key__user=user)
+def listed_model_ids(user: User, provider: str) -> set[str]:
+    """The names that the provider lists for the user's key."""
+    listed = ListedModel.objects.filter(key__user=user, key__provider=provider)
     return set(listed.values_list("model_id", flat=True))

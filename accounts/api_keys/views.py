@@ -110,7 +110,7 @@ def _build_chat_link(result: KeyCheck) -> str:
     first = checking.pick_first_model(result)
     if first is None or result.status == KeyStatus.NO_CREDIT:
         return ""
-    address = f"{reverse('home')}?{urlencode({'model': first.id})}"
+    address = f"{reverse('home')}?{urlencode({'model': first.form_value})}"
     label = _("Start a chat with %(model)s") % {"model": first.label}
     return format_html('<a href="{}">{}</a>', address, label)
 

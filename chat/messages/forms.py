@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy
 from chat.replies import PagePosition, ReplyRejected, ReplySettings
 from chat.replies.errors import EMPTY_MESSAGE, PAGE_OUT_OF_DATE
 from chat.replies.settings import MultilineTextField, SettingsForm
+from streaming.providers.catalog.naming import MAX_FORM_VALUE_CHARS
 
 MAX_MESSAGE_CHARS = 400_000
 
@@ -27,7 +28,7 @@ class RegenerateForm(forms.Form):
     request_id = forms.UUIDField(
         error_messages={"required": PAGE_OUT_OF_DATE, "invalid": PAGE_OUT_OF_DATE}
     )
-    model = forms.CharField(required=False, max_length=100)
+    model = forms.CharField(required=False, max_length=MAX_FORM_VALUE_CHARS)
 
     def require_valid(self) -> None:
         """Raises ReplyRejected with the first error."""
@@ -45,7 +46,7 @@ class ComposerForm(EditForm, SettingsForm):
     field_order = ("text", "model")
 
     model = forms.CharField(
-        max_length=100,
+        max_length=MAX_FORM_VALUE_CHARS,
         error_messages={
             "required": gettext_lazy("Choose a model first."),
             "max_length": gettext_lazy("That model is not available. Choose one from the list."),

@@ -163,12 +163,14 @@ def _edit_question(request: UserRequest, question: Message) -> Reply:
 def _regenerate_answer(request: UserRequest, answer: Message) -> Reply:
     form = RegenerateForm(request.POST)
     form.require_valid()
-    model = form.cleaned_data["model"] or answer.model
+    model, provider = form.cleaned_data["model"], ""
+    if not model:
+        model, provider = answer.model, answer.provider
     return replies.regenerate_answer(
         request.user,
         answer=answer,
         request_id=form.cleaned_data["request_id"],
-        reply_settings=ReplySettings.from_conversation(answer.conversation, model),
+        reply_settings=ReplySettings.from_conversation(answer.conversation, model, provider),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
@@ -10,9 +12,12 @@ from chat.model_catalog.layers import load_models
 from chat.model_catalog.unsupported_parameters import store_unsupported_parameter
 from streaming.providers import catalog
 from streaming.providers.catalog import Model, Provider, UnknownModel
+from streaming.providers.catalog.naming import ModelKey, find_model
 
 __all__ = [
     "describe_retirement",
+    "find_model",
+    "get_full_name",
     "get_label",
     "get_model",
     "group_by_provider",
@@ -21,27 +26,41 @@ __all__ = [
 ]
 
 
-def get_model(user: User, model_id: str) -> Model:
-    """The model as this user has it. Raises UnknownModel, with a message for people."""
-    try:
-        return load_models(user)[model_id]
-    except KeyError:
-        raise UnknownModel(model_id) from None
+def get_model(user: User, model_id: str, provider: str = "") -> Model:
+    """The model as this user has it: see `find_model`. Raises UnknownModel, with a message for
+    people."""
+    model = find_model(load_models(user), model_id, provider)
+    if model is None:
+        raise UnknownModel(model_id, provider)
+    return model
 
 
-def get_label(model_id: str) -> str:
+def get_label(model_id: str, provider: str = "") -> str:
     """The catalog's name of a model, also if an administrator hid it. Otherwise the id."""
     try:
-        return catalog.get_model(model_id).label
+        return catalog.get_model(model_id, provider).label
     except UnknownModel:
         return model_id
+
+
+def get_full_name(model_id: str, provider: str) -> str:
+    """The name at the provider, and the provider unless the catalog has this model: a name alone
+    tells no server from another."""
+    known = catalog.PROVIDERS.get(provider)
+    try:
+        is_built_in = catalog.get_model(model_id, provider).is_built_in
+    except UnknownModel:
+        is_built_in = False
+    return model_id if is_built_in or known is None else f"{model_id} · {known.name}"
 
 
 def group_by_provider(user: User) -> dict[Provider, tuple[Model, ...]]:
     return catalog.group_by_provider(load_models(user).values())
 
 
-def describe_retirement(model: Model, successor: Model | None) -> str:
+def describe_retirement(model: Model, models: Mapping[ModelKey, Model]) -> str:
+    """`models` are those that the user may know, among them the successor."""
+    successor = models.get(ModelKey(model.provider, model.successor))
     values = {"provider": catalog.PROVIDERS[model.provider].name, "model": model.label}
     sentence = _("%(provider)s has shut down %(model)s.")
     if model.shutdown:

@@ -11,6 +11,7 @@ from chat.model_catalog.unsupported_parameters import remove_unsupported_paramet
 from chat.models import ModelOverride
 from streaming.providers import catalog
 from streaming.providers.catalog import Model
+from streaming.providers.catalog.naming import ModelKey, find_model
 from streaming.providers.catalog.prices import Price
 
 NO_EFFORTS = "-"
@@ -18,9 +19,10 @@ NO_EFFORTS = "-"
 nothing."""
 
 
-def load_models(user: User) -> dict[str, Model]:
-    """All models that this user may know, by id: with retired ones, without hidden ones."""
-    models = {model.id: _drop_unknown_prices(model) for model in catalog.all_models()}
+def load_models(user: User) -> dict[ModelKey, Model]:
+    """All models that this user may know: with retired ones, without hidden ones. Those of the
+    catalog come first."""
+    models = {model.key: _drop_unknown_prices(model) for model in catalog.all_models()}
     for row in ListedModel.objects.filter(key__user=user).select_related("key"):
         _apply_listing(models, row)
     for override in ModelOverride.objects.all():
@@ -34,17 +36,14 @@ def _drop_unknown_prices(model: Model) -> Model:
     return replace(model, prices=()) if get_base_url(model.provider) else model
 
 
-def _apply_listing(models_by_id: dict[str, Model], row: ListedModel) -> None:
+def _apply_listing(models: dict[ModelKey, Model], row: ListedModel) -> None:
     provider = catalog.PROVIDERS.get(row.key.provider)
     if provider is None:
         return
-    model = models_by_id.get(row.model_id) or _drop_unknown_prices(
-        catalog.model_from_id(row.model_id, provider)
-    )
-    if model.provider != provider.id:
-        return  # another provider has a model of this id
+    key = ModelKey(provider.id, row.model_id)
+    model = models.get(key) or _drop_unknown_prices(catalog.model_from_id(row.model_id, provider))
     has_no_label = model.label == model.id
-    models_by_id[row.model_id] = replace(
+    models[key] = replace(
         model,
         label=(row.label or model.label) if has_no_label else model.label,
         context_window=row.context_window or model.context_window,
@@ -54,17 +53,18 @@ def _apply_listing(models_by_id: dict[str, Model], row: ListedModel) -> None:
     )
 
 
-def _apply_override(models_by_id: dict[str, Model], row: ModelOverride) -> None:
+def _apply_override(models: dict[ModelKey, Model], row: ModelOverride) -> None:
+    model = find_model(models, row.model_id, row.provider)
     if row.hidden:
-        models_by_id.pop(row.model_id, None)
+        if model is not None:
+            del models[model.key]
         return
-    model = models_by_id.get(row.model_id)
     if model is None:
         provider = catalog.PROVIDERS.get(row.provider)
         if provider is None:
             return
         model = _drop_unknown_prices(catalog.model_from_id(row.model_id, provider))
-    models_by_id[row.model_id] = replace(
+    models[model.key] = replace(
         model,
         label=row.label or model.label,
         context_window=row.context_window or model.context_window,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from accounts.providers import get_base_url
 from chat.models import MAX_ENDPOINT_CHARS, RefusedParameter
 from streaming.providers.catalog import Model
+from streaming.providers.catalog.naming import ModelKey
 
 
 def store_unsupported_parameter(model: Model, parameter: str) -> None:
@@ -15,11 +16,12 @@ def store_unsupported_parameter(model: Model, parameter: str) -> None:
     )
 
 
-def remove_unsupported_parameters(models_by_id: dict[str, Model]) -> None:
+def remove_unsupported_parameters(models: dict[ModelKey, Model]) -> None:
     for unsupported in RefusedParameter.objects.all():
-        model = models_by_id.get(unsupported.model_id)
-        if model is not None and unsupported.endpoint == build_endpoint_id(model.provider):
-            models_by_id[model.id] = _without_parameter(model, unsupported.parameter)
+        provider = unsupported.endpoint.partition(" ")[0]
+        model = models.get(ModelKey(provider, unsupported.model_id))
+        if model is not None and unsupported.endpoint == build_endpoint_id(provider):
+            models[model.key] = _without_parameter(model, unsupported.parameter)
 
 
 def build_endpoint_id(provider: str) -> str:

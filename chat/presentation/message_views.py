@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from chat.conversations.tree import Tree
+from chat.model_catalog import get_full_name
 from chat.models import Message
 from chat.presentation.current_text import CurrentText, read_current_text
 from chat.presentation.details import build_details
@@ -147,7 +148,11 @@ def build_message_view(
     return MessageView(
         id=str(message.pk),
         role=message.role,
-        name=_("You") if message.role == Message.Role.USER else message.model,
+        name=(
+            _("You")
+            if message.role == Message.Role.USER
+            else get_full_name(message.model, message.provider)
+        ),
         conversation_id=str(message.conversation_id),
         question_id=str(message.parent_id or ""),
         text=current.content,

@@ -94,7 +94,7 @@ def start_reply(
     """Ask a question, in a conversation or in a new one. While another reply of the conversation
     runs, this one waits in its lane. Raises ReplyRejected, with the code `moved` if the
     conversation continued after the page was loaded."""
-    model = require_model(user, reply_settings.model)
+    model = require_model(user, reply_settings.model, reply_settings.provider)
     fitted = validate_settings(reply_settings, model)
     with transaction.atomic():
         if conversation is None:
@@ -113,7 +113,7 @@ def edit_question(
 ) -> Reply:
     """Another version of the question, with its own answer. The old versions stay. Raises
     ReplyRejected."""
-    model = require_model(user, reply_settings.model)
+    model = require_model(user, reply_settings.model, reply_settings.provider)
     fitted = validate_settings(reply_settings, model)
     with transaction.atomic():
         conversation = _lock_conversation(user, question.conversation_id, request_id)
@@ -127,7 +127,7 @@ def regenerate_answer(
 ) -> Reply:
     """Another version of the answer, from the same model or another. The old versions stay. Raises
     ReplyRejected."""
-    model = require_model(user, reply_settings.model)
+    model = require_model(user, reply_settings.model, reply_settings.provider)
     fitted = validate_settings(reply_settings, model)
     with transaction.atomic():
         conversation = _lock_conversation(user, answer.conversation_id, request_id)
@@ -139,7 +139,7 @@ def regenerate_answer(
 def continue_reply(user: User, *, answer: Message, request_id: UUID) -> Reply:
     """Continue a stopped, truncated or interrupted reply: a new stream for the same message, which
     begins with the text so far. Raises ReplyRejected."""
-    model = require_model(user, answer.model)
+    model = require_model(user, answer.model, answer.provider)
     with transaction.atomic():
         conversation = _lock_conversation(user, answer.conversation_id, request_id)
         answer = Message.objects.select_related("stream", "parent").get(pk=answer.pk)

@@ -10,6 +10,7 @@ from accounts.api_keys import keys
 from accounts.api_keys.sealing import SealBroken
 from accounts.providers import get_base_url
 from chat import model_catalog
+from chat.models import Message
 from streaming.database import run_in_db_until_answered
 from streaming.models import Stream
 from streaming.providers import catalog
@@ -23,11 +24,22 @@ MISSING_KEY = gettext_noop("No {provider} API key.")
 
 
 def get_stream_model(stream: Stream) -> catalog.Model:
-    """Raises ModelNotFound if no provider serves the model any more."""
-    try:
-        return model_catalog.get_model(stream.owner, stream.arguments["model"])
-    except catalog.UnknownModel as unknown:
-        raise ModelNotFound(unknown.message) from None
+    """Raises ModelNotFound if the provider doesn't serve the model any more.
+
+    A stream of an older version has no provider. It is that of the message, whose provider also
+    writes the title.
+    """
+    models = model_catalog.load_models(stream.owner)
+    name, provider = stream.arguments["model"], stream.arguments.get("provider", "")
+    if not provider:
+        answer = Message.objects.filter(pk=stream.arguments["message"])
+        known = answer.values_list("model", "provider").first() or ("", "")
+        if known[0] == name or model_catalog.find_model(models, name, known[1]):
+            provider = known[1]
+    model = model_catalog.find_model(models, name, provider)
+    if model is None:
+        raise ModelNotFound(catalog.UnknownModel(name, provider).message)
+    return model
 
 
 def load_adapter(provider: str) -> Adapter:

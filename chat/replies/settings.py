@@ -145,22 +145,30 @@ class SettingsForm(forms.Form):
 
 @dataclass(frozen=True, slots=True)
 class ReplySettings:
-    """The model and the values of `SETTINGS`. None or empty leaves a setting to the provider."""
+    """The model and the values of `SETTINGS`. None or empty leaves a setting to the provider.
+
+    Without a `provider`, `model` is the value of a form or a bare name: see `find_model`.
+    """
 
     model: str
     max_tokens: int | None = None
     temperature: float | None = None
     reasoning_effort: str = ""
     system_prompt: str = ""
+    provider: str = ""
 
     @classmethod
     def from_form(cls, cleaned_data: Mapping[str, Any]) -> Self:
-        return cls(**{field.name: cleaned_data[field.name] for field in fields(cls)})
+        return cls.from_json(cleaned_data)
 
     @classmethod
-    def from_conversation(cls, conversation: Conversation, model: str = "") -> Self:
+    def from_conversation(
+        cls, conversation: Conversation, model: str = "", provider: str = ""
+    ) -> Self:
         last = cls(**{field.name: getattr(conversation, field.name) for field in fields(cls)})
-        return replace(last, model=model) if model else last
+        if model:
+            return replace(last, model=model, provider=provider)
+        return replace(last, provider=conversation.model_provider)
 
     def apply_to(self, conversation: Conversation) -> None:
         """The conversation is not saved."""
@@ -190,16 +198,17 @@ class ReplySettings:
 # Limits of a user and a model
 
 
-def require_model(user: User, model_id: str) -> Model:
-    """The model as this user's catalog describes it. Raises ReplyRejected if it can't be used."""
+def require_model(user: User, model_id: str, provider_id: str = "") -> Model:
+    """The model as this user's catalog describes it: see `find_model`. Raises ReplyRejected if it
+    can't be used."""
     models = model_catalog.load_models(user)
-    model = models.get(model_id)
+    model = model_catalog.find_model(models, model_id, provider_id)
     if model is None:
-        shown_id = catalog.UnknownModel(model_id).shown_id
-        message = gettext(catalog.UNKNOWN_MODEL).format(model=shown_id)
+        unknown = catalog.UnknownModel(model_id, provider_id)
+        message = gettext(unknown.template).format(**unknown.values)
         raise ReplyRejected("unknown_model", message)
     if model.availability == "retired":
-        message = model_catalog.describe_retirement(model, models.get(model.successor))
+        message = model_catalog.describe_retirement(model, models)
         raise ReplyRejected("retired_model", message)
     provider = catalog.PROVIDERS[model.provider]
     if provider.needs_key and provider.id not in keys.providers_with_key(user):
@@ -208,8 +217,10 @@ def require_model(user: User, model_id: str) -> Model:
 
 
 def validate_settings(reply_settings: ReplySettings, model: Model) -> ReplySettings:
-    """The settings that the model takes. Raises ReplyRejected for one that is out of range."""
-    supported = reply_settings.for_model(model)
+    """The model by its provider and name, and the settings that it takes. Raises ReplyRejected for
+    one that is out of range."""
+    chosen = replace(reply_settings, model=model.id, provider=model.provider)
+    supported = chosen.for_model(model)
     if model.max_output and (supported.max_tokens or 0) > model.max_output:
         message = gettext("%(model)s writes at most %(count)s tokens.")
         values = {"model": model.label, "count": f"{model.max_output:,}"}

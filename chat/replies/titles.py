@@ -53,7 +53,11 @@ def enqueue_title(conversation: Conversation, answer: Message) -> None:
         owner=conversation.user,
         request_id=uuid4(),
         source=SOURCE,
-        arguments={"message": str(answer.pk), "model": find_cheapest_model(conversation, answer)},
+        arguments={
+            "message": str(answer.pk),
+            "model": find_cheapest_model(conversation, answer),
+            "provider": answer.provider,
+        },
         lane=get_title_lane(conversation),
     )
 

@@ -33,7 +33,8 @@ def compute_cost(stream: Stream, answer: Message) -> Decimal | None:
     earlier_cost = answer.cost if stream.continues_id else Decimal()
     if has_lost_attempt or earlier_cost is None or not stream.usage:
         return None
-    model = model_catalog.load_models(stream.owner).get(answer.model)
+    models = model_catalog.load_models(stream.owner)
+    model = model_catalog.find_model(models, answer.model, answer.provider)
     price = model.price if model else None
     cost = price.calculate_cost(read_usage(stream)) if price else None
     if cost is None or earlier_cost + cost >= MAX_COST_DOLLARS:

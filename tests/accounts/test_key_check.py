@@ -246,7 +246,7 @@ def test_the_result_for_a_replaced_key_is_dropped(owner: User) -> None:
 
 def test_a_list_is_stored_in_order_without_models_that_do_not_chat(owner: User) -> None:
     key = keys.save(owner, "openai", SECRET)
-    ids = ["gpt-7", "text-embedding-9", "gpt-7-2027-01-02", "o9-2027-03-04", "x" * 101, "gpt-7"]
+    ids = ["gpt-7", "text-embedding-9", "gpt-7-2027-01-02", "o9-2027-03-04", "x" * 301, "gpt-7"]
     models = tuple(ModelInfo(id, max_output=5) for id in ids)
     checking.save_result(key, checking.KeyCheck("openai", KeyStatus.VALID, models))
     assert [(m.model_id, m.max_output) for m in key.listed.all()] == [

@@ -105,9 +105,10 @@ def test_a_server_without_a_key_comes_before_the_demo(
 ) -> None:
     lab = catalog.Provider("lab", "Lab", needs_key=False, base_url="http://127.0.0.1:1/v1")
     monkeypatch.setitem(catalog.PROVIDERS, "lab", lab)
-    monkeypatch.setitem(catalog._MODELS_BY_ID, "llama3.3", catalog.model_from_id("llama3.3", lab))
+    model = catalog.model_from_id("llama3.3", lab)
+    monkeypatch.setitem(catalog._MODELS_BY_KEY, model.key, model)
     shown = read_html(as_owner.get("/"))
-    assert (read_selected_model(shown), read_model_groups(shown)[-1]) == ("llama3.3", "Demo")
+    assert (read_selected_model(shown), read_model_groups(shown)[-1]) == ("lab:llama3.3", "Demo")
 
 
 def test_a_conversation_whose_key_was_removed_says_so_before_sending(

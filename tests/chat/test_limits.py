@@ -177,7 +177,7 @@ def test_models_without_a_key_share_limited_places(
     monkeypatch.setitem(catalog.PROVIDERS, "ollama", provider)
     own_model = Model("ollama/llama", "ollama", "Llama")
     keys.save(owner, "openai", "sk-test-0123456789abcdef")
-    known = model_catalog.load_models(owner) | {own_model.id: own_model}
+    known = model_catalog.load_models(owner) | {own_model.key: own_model}
     monkeypatch.setattr(model_catalog, "load_models", lambda user: known)
     models = ("demo", "ollama/llama", "gpt-4o-mini")
     assert [start_reply(owner, model=id).stream.pool for id in models] == ["demo", "keyless", ""]

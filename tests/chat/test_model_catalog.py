@@ -103,10 +103,13 @@ def test_values_of_the_provider_override_those_of_the_catalog(owner: User) -> No
     assert "claude-haiku-5-5" not in list_model_ids(owner, "anthropic")
 
 
-def test_a_listed_id_of_another_provider_is_ignored(owner: User) -> None:
+def test_a_router_may_list_a_name_of_another_provider(owner: User) -> None:
     save_key(owner, "google", ModelInfo("gpt-4o", max_output=1))
     assert model_catalog.get_model(owner, "gpt-4o").provider == "openai"
     assert model_catalog.get_model(owner, "gpt-4o").max_output == 16_384
+    assert model_catalog.get_model(owner, "gpt-4o", "google").max_output == 1
+    assert model_catalog.get_model(owner, "google:gpt-4o").provider == "google"
+    assert "gpt-4o" in list_model_ids(owner, "google")
 
 
 def test_values_of_the_administrator_override_all_others(owner: User) -> None:
@@ -141,7 +144,7 @@ def test_an_administrator_can_hide_and_add_models(owner: User) -> None:
     ModelOverride.objects.create(model_id="nobody-1", provider="nobody")
     assert "gpt-4o" not in list_model_ids(owner, "openai")
     assert model_catalog.get_model(owner, "gpt-10").label == "Ten"
-    assert "nobody-1" not in model_catalog.load_models(owner)
+    assert not model_catalog.find_model(model_catalog.load_models(owner), "nobody-1")
     with pytest.raises(ReplyRejected, match="gpt-4o"):
         start_reply(save_key(owner), model="gpt-4o")
 
@@ -163,7 +166,7 @@ def test_an_administrator_can_edit_models_in_the_admin(owner: User) -> None:
     sign_in(client, admin)
     form = {"model_id": "gpt-4o", "hidden": "on", "takes_temperature": "unknown"}
     assert client.post("/admin/chat/modeloverride/add/", form).status_code == 302
-    assert "gpt-4o" not in model_catalog.load_models(owner)
+    assert not model_catalog.find_model(model_catalog.load_models(owner), "gpt-4o")
     for page in ("modeloverride", "refusedparameter"):
         assert client.get(f"/admin/chat/{page}/").status_code == 200
 

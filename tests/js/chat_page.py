@@ -15,8 +15,9 @@ from playwright.sync_api import Locator, Page, Route
 
 from accounts.models import User
 from chat.conversations.sidebar import Sidebar
-from chat.presentation.composer import Composer, ModelGroup
+from chat.presentation.composer import Composer
 from chat.presentation.message_views import MessageView, build_blank_views
+from chat.presentation.model_groups import ModelGroup
 from chat.presentation.setting_rows import build_setting_rows
 from streaming.providers.catalog import all_models, group_by_provider
 

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from streaming.providers import catalog
-from streaming.providers.catalog import Model, compatible
+from streaming.providers.catalog import Model, compatible, naming
 from streaming.providers.demo.adapter import TOKENS_PER_SECOND
 from streaming.providers.registry import get_adapter
 
@@ -114,7 +114,7 @@ def test_a_model_without_data_has_the_fewest_features() -> None:
     ["gpt-6.2-sol", "claude-opus-5-5", "gemini-3.8-flash", "llama3.3:70b-instruct", "o3", "qwen3"],
 )
 def test_chat_models_are_recognised(model_id: str) -> None:
-    assert catalog.is_for_chat(model_id)
+    assert naming.is_for_chat(model_id)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_chat_models_are_recognised(model_id: str) -> None:
     ],
 )
 def test_models_that_do_not_chat_are_left_out(model_id: str) -> None:
-    assert not catalog.is_for_chat(model_id)
+    assert not naming.is_for_chat(model_id)
 
 
 def test_an_unknown_model_is_refused_with_advice() -> None:

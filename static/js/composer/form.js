@@ -34,10 +34,18 @@ export function getSelectedModel() {
   return modelSelect.value;
 }
 
-/** The name of a model for people; its id if the list has no such model. */
-export function getModelLabel(id) {
-  const option = [...modelSelect.options].find(({ value, disabled }) => value === id && !disabled);
-  return option?.label ?? id;
+/** The label of the model whose name stands over a reply; that name if the list has no such model. */
+export function getModelLabel(messageName) {
+  const option = [...modelSelect.options].find(
+    ({ dataset, disabled }) => dataset.messageName === messageName && !disabled,
+  );
+  return option?.label ?? messageName;
+}
+
+/** The name over the replies of a model, by its form value. */
+export function getMessageName(model) {
+  const option = [...modelSelect.options].find(({ value }) => value === model);
+  return option?.dataset.messageName ?? model;
 }
 
 /** @returns {string} the last message of this page, which the next one follows */

@@ -77,6 +77,7 @@ function renderOptions() {
   const all = [...modelSelect.options].filter((option) => option.value && matches(option));
   const recent = (modelSelect.dataset.recent ?? "")
     .split(" ")
+    .map(decodeURIComponent)
     .map((id) => all.find(({ value, disabled }) => value === id && !disabled))
     .filter(Boolean);
   const groups = [[gettext("Recent"), recent]];
@@ -119,7 +120,7 @@ function renderGroup(name, options) {
 function renderOption({ value, textContent, disabled }) {
   const label = disabled ? textContent.replace(/ \([^()]*\)$/, "") : textContent; // the heading says that the key is missing
   const option = createElement("div", "", label);
-  option.id = `pick-${value}`;
+  option.id = `pick-${encodeURIComponent(value)}`; // an id has no spaces
   option.dataset.model = value;
   option.setAttribute("role", "option");
   option.setAttribute("aria-selected", String(value === modelSelect.value));

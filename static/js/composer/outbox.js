@@ -17,6 +17,7 @@ import {
   form,
   getAction,
   getKnownLeaf,
+  getMessageName,
   getParentId,
   messageList,
   onInput,
@@ -69,9 +70,9 @@ export function restoreUnsent() {
 function buildMessage(fields) {
   const [question, answer] = ["message-template", "reply-template"].map(cloneTemplate);
   question.querySelector(".user-text").textContent = fields.get("text");
-  const model = fields.get("model");
-  answer.setAttribute("aria-label", model);
-  answer.querySelector("header").textContent = model;
+  const name = getMessageName(fields.get("model"));
+  answer.setAttribute("aria-label", name);
+  answer.querySelector("header").textContent = name;
   return { fields, question, answer, action: getAction() };
 }
 

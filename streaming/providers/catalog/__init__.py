@@ -6,7 +6,6 @@ administrator's overrides are laid over it elsewhere, where there is a database.
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from streaming.providers.catalog.naming import ModelKey, build_form_value, find_model
 from streaming.providers.catalog.prices import Price, lookup_facts
 from streaming.sentences import gettext_noop
 
@@ -49,8 +49,9 @@ class Provider:
 class Model:
     """A model, and its limits in tokens; None is unknown and never guessed.
 
-    It takes one of `efforts` as reasoning effort; without any, it takes none. From `shutdown` on
-    the provider no longer serves it. `retired` models are gone since an unknown day.
+    `id` is its name at the provider. It takes one of `efforts` as reasoning effort; without any, it
+    takes none. From `shutdown` on the provider no longer serves it. `retired` models are gone since
+    an unknown day. `models.toml` names the `is_built_in` ones.
     """
 
     id: str
@@ -65,6 +66,16 @@ class Model:
     retired: bool = False
     successor: str = ""
     prices: tuple[Price, ...] = ()
+    is_built_in: bool = False
+
+    @property
+    def key(self) -> ModelKey:
+        return ModelKey(self.provider, self.id)
+
+    @property
+    def form_value(self) -> str:
+        """The catalog's own models keep their bare names, which tabs and links have."""
+        return self.id if self.is_built_in else build_form_value(self.provider, self.id)
 
     @property
     def availability(self) -> Availability:
@@ -89,12 +100,22 @@ UNKNOWN_MODEL = gettext_noop(
 )
 
 
-class UnknownModel(LookupError):
-    """No provider of the catalog serves this model."""
+UNKNOWN_AT_PROVIDER = gettext_noop(
+    "{provider} does not serve the model “{model}”. Choose one from the list."
+)
 
-    def __init__(self, model_id: str) -> None:
-        self.shown_id = model_id if len(model_id) <= 80 else model_id[:79] + "…"
-        self.message = UNKNOWN_MODEL.format(model=self.shown_id)
+
+class UnknownModel(LookupError):
+    """No provider, or not the given one, serves this model."""
+
+    def __init__(self, model_id: str, provider_id: str = "") -> None:
+        provider = PROVIDERS.get(provider_id)
+        self.template = UNKNOWN_AT_PROVIDER if provider_id else UNKNOWN_MODEL
+        self.values = {
+            "model": model_id if len(model_id) <= 80 else model_id[:79] + "…",
+            "provider": provider.name if provider else provider_id,
+        }
+        self.message = self.template.format(**self.values)
         super().__init__(self.message)
 
 
@@ -161,13 +182,14 @@ def _parse_model(entry: dict[str, Any]) -> Model:
         retired=entry.get("retired", False),
         successor=entry.get("successor", ""),
         prices=facts.prices,
+        is_built_in=True,
     )
 
 
 _MODELS_TOML = tomllib.loads(Path(__file__).with_name("models.toml").read_text())
 MODELS: tuple[Model, ...] = tuple(_parse_model(entry) for entry in _MODELS_TOML["model"])
 
-_MODELS_BY_ID = {entry.id: entry for entry in MODELS}
+_MODELS_BY_KEY = {entry.key: entry for entry in MODELS}
 
 
 DEMO_PROVIDER = "demo"
@@ -183,23 +205,22 @@ def pick_default_model(models: Collection[Model], listed_ids: Collection[str] = 
 
 
 def register_provider(provider: Provider, models: tuple[Model, ...]) -> None:
-    """A model that is known already keeps its provider."""
     PROVIDERS[provider.id] = provider
     for entry in models:
-        _MODELS_BY_ID.setdefault(entry.id, entry)
+        _MODELS_BY_KEY.setdefault(entry.key, entry)
 
 
 def all_models() -> tuple[Model, ...]:
     """Includes the models of configured providers, and retired ones."""
-    return tuple(_MODELS_BY_ID.values())
+    return tuple(_MODELS_BY_KEY.values())
 
 
-def get_model(model_id: str) -> Model:
-    """Raises `UnknownModel`, whose message says what to do."""
-    try:
-        return _MODELS_BY_ID[model_id]
-    except KeyError:
-        raise UnknownModel(model_id) from None
+def get_model(model_id: str, provider: str = "") -> Model:
+    """See `find_model`. Raises `UnknownModel`, whose message says what to do."""
+    model = find_model(_MODELS_BY_KEY, model_id, provider)
+    if model is None:
+        raise UnknownModel(model_id, provider)
+    return model
 
 
 def group_by_provider(models: Collection[Model]) -> dict[Provider, tuple[Model, ...]]:
@@ -214,17 +235,3 @@ def group_by_provider(models: Collection[Model]) -> dict[Provider, tuple[Model, 
         )
         for provider in PROVIDERS.values()
     }
-
-
-NOT_FOR_CHAT = re.compile(
-    r"embed|whisper|tts|audio|realtime|transcri|translate|image|dall-e|moderation|sora|veo|imagen"
-    r"|lyria|omni-|robotics|computer-use|deep-research|search|rerank|nano-banana|babbage|davinci"
-    r"|aqa|3\.5-turbo-instruct|(^|-)live(-|$)",
-    re.IGNORECASE,
-)
-"""Providers list models without saying what they are for."""
-
-
-def is_for_chat(model_id: str) -> bool:
-    """Whether the name of a listed model looks like one that writes replies."""
-    return not NOT_FOR_CHAT.search(model_id)
