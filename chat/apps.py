@@ -7,6 +7,7 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         from chat import conversations, replies
+        from chat.drafts import storage
         from chat.rendering import cache
         from chat.replies import titles
 
@@ -14,3 +15,4 @@ class ChatConfig(AppConfig):
         titles.register_handler()
         conversations.register_tasks()
         cache.register_tasks()
+        storage.register_tasks()

@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from chat.drafts.models import Draft as Draft  # Django looks for the models of an app here
 from streaming.providers.catalog.naming import MAX_MODEL_NAME_CHARS
 
 MAX_TITLE_CHARS = 200

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from chat.conversations import views as conversation_views
+from chat.drafts import views as draft_views
 from chat.messages import views as message_views
 from chat.pages import appearance
 from chat.pages import views as page_views
@@ -25,6 +26,8 @@ urlpatterns = [
     path("m/<uuid:id>/versions/", message_views.create_version, name="versions"),
     path("m/<uuid:id>/continuations/", message_views.create_continuation, name="continuations"),
     path("s/<uuid:uuid>/stop/", message_views.stop_reply, name="stop"),
+    path("drafts/", draft_views.list_drafts, name="drafts"),
+    path("drafts/<uuid:id>/", draft_views.save_draft, name="draft"),
     path("sidebar/", page_views.sidebar_fragment, name="sidebar"),
     path("theme/", appearance.set_appearance, {"name": "theme"}, name="theme"),
     path("type/", appearance.set_appearance, {"name": "type"}, name="type"),

@@ -22,7 +22,13 @@ from accounts.decorators import (
 from chat import access, replies
 from chat.messages.forms import ComposerForm, EditForm, RegenerateForm
 from chat.models import Conversation, Message
-from chat.pages.drafts import delete_draft, load_draft, save_draft_and_sign_in, save_draft_for
+from chat.pages.drafts import (
+    delete_draft,
+    delete_sent_draft,
+    load_draft,
+    save_draft_and_sign_in,
+    save_draft_for,
+)
 from chat.pages.responses import render_fragment, render_page, render_rejection
 from chat.presentation.message_views import build_message_view
 from chat.presentation.versions import build_message_url
@@ -60,7 +66,7 @@ def _start_reply(request: UserRequest, conversation: Conversation | None) -> Htt
         if conversation is not None:
             conversation.refresh_from_db()
         return render_rejection(request, conversation, rejection)
-    delete_draft(request)
+    delete_sent_draft(request)
     url = reverse("conversation", args=[reply.conversation.pk])
     if not request.htmx:
         return redirect(url)

@@ -1,9 +1,12 @@
-"""Drafts of anonymous visitors: what they typed waits in the session until they sign in."""
+"""Drafts of anonymous visitors: what they typed waits in the session until they sign in. The drafts
+of signed-in people are in `chat.drafts`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpResponse
@@ -12,13 +15,16 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from accounts.anonymous_limits import try_consume_draft
-from accounts.decorators import HtmxRequest, ViewFunction, redirect_to_sign_in
+from accounts.decorators import HtmxRequest, UserRequest, ViewFunction, redirect_to_sign_in
 from accounts.page_account import get_opaque_account_id, get_submitted_account_id
+from chat.drafts.storage import clear_draft
 from chat.pages.responses import add_no_store_headers, read_typed_fields, render_fragment
 from chat.replies import ReplyRejected
 from chat.replies.settings import SETTINGS
 
 DRAFT_SESSION_KEY = "draft"
+DRAFT_FIELD = "draft"
+"""In a message from a page with scripts: the id of the stored draft that it was."""
 MAX_DRAFT_BYTES = 20_000
 """Bytes in UTF-8 of all fields of a draft together."""
 DRAFT_TOO_LONG = _(
@@ -87,3 +93,10 @@ def _render_unsaved_draft(
 
 def delete_draft(request: HtmxRequest) -> None:
     request.session.pop(DRAFT_SESSION_KEY, None)
+
+
+def delete_sent_draft(request: UserRequest) -> None:
+    """Delete it on all devices of the person. A request without a valid id has no such draft."""
+    delete_draft(request)
+    with suppress(ValueError):
+        clear_draft(request.user, UUID(request.POST.get(DRAFT_FIELD, "")))

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from accounts.decorators import HtmxRequest, UserRequest
 from chat.conversations.sidebar import RowPosition, load_sidebar
 from chat.conversations.undo import find_just_deleted
+from chat.drafts.storage import list_drafts
 from chat.models import Conversation
 from chat.presentation.composer import RESTORED_FIELDS, build_composer
 from chat.presentation.message_pages import MessagePage, load_branch_page, load_page_before
@@ -55,6 +56,7 @@ def render_page(
         "composer": build_composer(request.user, conversation, initial, running, position),
         "sidebar": load_sidebar(request.user, RowPosition.parse(request.GET.get("chats", ""))),
         "current_path": reverse("conversation", args=[conversation.pk]) if conversation else "",
+        "drafts": list_drafts(request.user, conversation),
         "starters": STARTERS,
         "moved": CONVERSATION_MOVED,
         "deleted_conversation": find_just_deleted(request),

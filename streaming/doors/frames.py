@@ -43,8 +43,8 @@ def encode_pong(n: int) -> str:
     return _encode_frame(type="pong", n=n)
 
 
-def encode_changed(revision: int) -> str:
-    return _encode_frame(type="changed", revision=revision)
+def encode_changed(revision: int, topic: str = "") -> str:
+    return _encode_frame(type="changed", revision=revision, **({"topic": topic} if topic else {}))
 
 
 def encode_bye(retry_ms: int) -> str:

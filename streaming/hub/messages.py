@@ -68,9 +68,10 @@ def build_sessions_notification() -> Notification:
     return {"sessions": True}
 
 
-def build_revision_notification(revision: int) -> Notification:
-    """Something of this user that is no stream has changed."""
-    return {"revision": revision}
+def build_revision_notification(revision: int, topic: str = "") -> Notification:
+    """Something of this user that is no stream has changed. `topic` names it for pages that fetch
+    only what changed; the engine passes it on."""
+    return {"revision": revision, "topic": topic} if topic else {"revision": revision}
 
 
 # To followers

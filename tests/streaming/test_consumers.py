@@ -431,6 +431,9 @@ async def test_a_change_in_another_process_is_reported_at_once(
     assert hubs.get_hub() is hub
     await run_in_db(changes.bump_revision, owner.pk)
     assert await asyncio.to_thread(tab.read_frame, 5) == {"type": "changed", "revision": 1}
+    await run_in_db(changes.bump_revision, owner.pk, "drafts")
+    with_topic = {"type": "changed", "revision": 2, "topic": "drafts"}
+    assert await asyncio.to_thread(tab.read_frame, 5) == with_topic
     assert await asyncio.to_thread(theirs.is_quiet)
 
 

@@ -41,6 +41,7 @@ def test_the_page_shows_every_frame_of_the_server() -> None:
         frames.encode_event(NAME, StateChanged(State.RUNNING, "")),
         frames.encode_event(NAME, Ended(State.COMPLETED, 42, "stop", "", "")),
         frames.encode_changed(13),
+        frames.encode_changed(14, "drafts"),
         frames.encode_ping(7, 13),
         frames.encode_pong(3),
         json.dumps(refused),

@@ -221,7 +221,7 @@ class FollowConsumer(SessionConsumer):
         if (revision := body.get("revision", 0)) > self.revision:
             self.revision = revision
             self._revision_task = asyncio.create_task(
-                self._send_counted(frames.encode_changed(revision))
+                self._send_counted(frames.encode_changed(revision, body.get("topic", "")))
             )
 
     def on_session_checked(self, user: Any) -> None:

@@ -1,0 +1,1 @@
+"""Drafts of signed-in people: text that they have not sent yet, on all their devices."""
