@@ -52,7 +52,8 @@ class SourceError(Exception):
     """A source failed, and gives the reason.
 
     `message` is a sentence for people, `detail` the words of the service behind the source, without
-    secrets. An `interrupted` stream has text that is worth continuing; others have failed.
+    secrets. An `interrupted` stream has text that is worth continuing; others have failed. `usage`
+    holds the counts that are known, by name.
     """
 
     code: str = "source_error"
@@ -65,6 +66,7 @@ class SourceError(Exception):
         *,
         interrupted: bool = False,
         upstream_id: str = "",
+        usage: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -72,6 +74,7 @@ class SourceError(Exception):
         self.detail = detail
         self.interrupted = interrupted
         self.upstream_id = upstream_id
+        self.usage = usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ class Ending:
             error_class=error.code,
             error=error.message,
             error_detail=error.detail,
+            usage=dict(error.usage or {}),
             upstream_id=error.upstream_id,
         )
 

@@ -15,7 +15,6 @@ from streaming.sentences import gettext_noop
 TRY_AGAIN_SOON = gettext_noop("{problem} Try again in a moment.")
 
 # Of errors that have no class of their own
-EMPTY_REPLY = gettext_noop("{provider} ended its reply without any text. Try again.")
 UNREADABLE_ANSWER = gettext_noop("{provider} sent an answer that could not be read.")
 COMPRESSED_ANSWER = gettext_noop("The provider sent an unrequested compressed answer.")
 EVENT_TOO_LARGE = gettext_noop("The provider sent more than one event can hold.")

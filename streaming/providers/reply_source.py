@@ -18,6 +18,7 @@ from streaming.providers import reattach, retries
 from streaming.providers.adapter import Adapter, BackgroundAdapter, ReplyEvent
 from streaming.providers.continuation import strip_overlap
 from streaming.providers.errors import ProviderError
+from streaming.providers.missing_answer import build_missing_answer_error
 from streaming.providers.redaction import Secret
 from streaming.providers.types import Request, Upstream
 from streaming.sentences import gettext_noop
@@ -53,6 +54,9 @@ class ReplySource:
         self._checkpoint = ""
         self._seam_due = False
         self._has_written = False
+        self._has_answer = False
+        """There is text that is no reasoning and not blank, of this run or from before."""
+        self._has_reasoning = False
         self._tries = 1
         self._reattachments = 0
 
@@ -62,6 +66,8 @@ class ReplySource:
         """Yield the rest of the reply. Text that a new call continues gets a seam; text that the
         provider's copy continues needs none."""
         self._so_far, self._checkpoint = so_far, checkpoint
+        self._has_answer = bool(so_far.content.strip())
+        self._has_reasoning = bool(so_far.reasoning.strip())
         while True:
             failure: ProviderError | None = None
             asked = self._begin_call()
@@ -69,9 +75,12 @@ class ReplySource:
                 async with aclosing(self.adapter.stream(asked, self.key)) as raw:
                     async for event in self._strip_overlap(raw, asked):
                         if isinstance(event, Finish):
+                            self._require_answer(event)
                             yield event
                             return
                         if event.text:
+                            if not self._has_answer:
+                                self._record_answer(event)
                             if self._seam_due:
                                 self._seam_due = False
                                 yield Seam()
@@ -124,6 +133,19 @@ class ReplySource:
             delta = delta._replace(checkpoint=Upstream.from_checkpoint(self._checkpoint).id)
         self._checkpoint = delta.checkpoint
         return delta
+
+    def _record_answer(self, delta: Delta) -> None:
+        if not delta.text.isspace():
+            self._has_answer = delta.kind == "text"
+            self._has_reasoning = self._has_reasoning or delta.kind == "reasoning"
+
+    def _require_answer(self, finish: Finish) -> None:
+        """Raises SourceError: a reply without an answer is no success, and asking again at once
+        would only cost as much again."""
+        if self._has_answer:
+            return
+        if error := build_missing_answer_error(finish, has_reasoning=self._has_reasoning):
+            raise error
 
     # Between two calls
 

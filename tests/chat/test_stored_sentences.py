@@ -17,7 +17,7 @@ from chat.replies.credentials import decrypt_key
 from streaming import lifecycle
 from streaming.lifecycle import Ending, queue
 from streaming.models import Stream
-from streaming.providers import catalog, errors, reply_source, retries
+from streaming.providers import catalog, errors, missing_answer, reply_source, retries
 from streaming.providers.errors import InvalidKey, ProviderError
 from streaming.sentences import STORED_SENTENCES
 from tests.chat.factories import (
@@ -52,12 +52,13 @@ def every_error(provider: str = "OpenAI") -> Iterator[str]:
             for retry_after in (None, 61.0, 900.0, 9000.0):
                 error = kind(provider=provider, param=param, retry_after=retry_after)
                 yield retries.add_retry_time(error).message
-    for template in (errors.EMPTY_REPLY, errors.UNREADABLE_ANSWER):
-        yield ProviderError(template.format(provider=provider)).message
+    yield ProviderError(errors.UNREADABLE_ANSWER.format(provider=provider)).message
     yield errors.COMPRESSED_ANSWER
     yield errors.EVENT_TOO_LARGE
     yield catalog.UnknownModel("gpt-9").message
     yield reply_source.ENDED_EARLY
+    yield from (missing_answer.NO_TEXT, missing_answer.ONLY_REASONING)
+    yield from (missing_answer.ONLY_REASONING_FOR_LENGTH, missing_answer.ONLY_TOOL_CALL)
 
 
 def every_note() -> Iterator[str]:

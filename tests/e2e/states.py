@@ -117,7 +117,13 @@ ENDED_STATES = [
         "Stopped by the provider’s content filter",
         COPY_ACTIONS,
     ),
-    EndedState("without a word", Behaviour(), "Empty reply", RETRY_ACTIONS),
+    EndedState(
+        "without a word",
+        Behaviour(),
+        "Failed",
+        ("Try again", "Try another model"),
+        ("Nothing came back. The prompt may be too long for the model as loaded.",),
+    ),
     EndedState(
         "interrupted",
         Behaviour.of(PROSE, "more", cut_after=1, times=None),

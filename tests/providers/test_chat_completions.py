@@ -221,14 +221,6 @@ async def test_an_unknown_reason_before_done_becomes_other(fake: Fake) -> None:
     assert await ask_ollama(fake) == [Delta("Yes"), Finish("other", None, "req_fake")]
 
 
-@pytest.mark.parametrize("body", [b"", encode_choice(content="\n"), encode_choice(reasoning="Hm.")])
-async def test_done_without_a_reason_and_without_text_is_an_error(fake: Fake, body: bytes) -> None:
-    complete = body + encode_event(usage={"prompt_tokens": 3}) + b"data: [DONE]\n\n"
-    fake.script(Behaviour(error=ErrorAnswer(200, complete.decode())))
-    with pytest.raises(errors.ProviderError, match="ended its reply without any text"):
-        await ask_ollama(fake, Request("gpt-4o", TURNS[:1]))
-
-
 async def test_continuing_a_complete_reply_adds_nothing(fake: Fake) -> None:
     fake.script(Behaviour(error=ErrorAnswer(200, "data: [DONE]\n\n")))
     assert await ask_ollama(fake) == [Finish("unknown", None, "req_fake")]

@@ -553,10 +553,18 @@ def test_a_last_text_that_cannot_be_stored_ends_the_stream_as_failed(owner: User
 def test_an_error_of_a_source_says_whether_its_text_is_worth_continuing(
     interrupted: bool, state: State
 ) -> None:
-    error = SourceError("tide", "It broke.", "low", interrupted=interrupted, upstream_id="up_1")
+    error = SourceError(
+        "tide",
+        "It broke.",
+        "low",
+        interrupted=interrupted,
+        upstream_id="up_1",
+        usage={"output": 7},
+    )
     ending = Ending.from_error(error)
     assert (ending.state, ending.error_class, ending.error) == (state, "tide", "It broke.")
     assert (ending.error_detail, ending.upstream_id) == ("low", "up_1")
+    assert ending.usage == {"output": 7}
 
 
 # Fold

@@ -16,7 +16,7 @@ from streaming.providers import errors
 from streaming.providers.http import classify
 from streaming.providers.http.body import LimitedBody
 from streaming.providers.http.client import create_http_client, is_header_safe
-from streaming.providers.http.ending import EmptyReply, ReplyEnding
+from streaming.providers.http.ending import ReplyEnding
 from streaming.providers.http.parsed import ErrorResponse
 from streaming.providers.http.sse import CompleteDocument, StreamDone, Unreadable
 from streaming.providers.http.wire import HttpWire
@@ -189,11 +189,7 @@ class ProviderCall:
 
     def _end(self, failure: errors.ProviderError | None) -> Iterator[Delta | Finish]:
         is_body_complete = self._body is not None and self._body.is_complete
-        try:
-            reason = self._ending.resolve(failure, is_body_complete=is_body_complete)
-        except EmptyReply:
-            message = errors.EMPTY_REPLY.format(provider=self._wire.name)
-            failure, reason = errors.ProviderError(message, upstream_id=self._request_id), None
+        reason = self._ending.resolve(failure, is_body_complete=is_body_complete)
         if reason:
             yield from self._cleaner.flush()
             counts = self._usage.to_counts() if self._usage else None

@@ -19,10 +19,6 @@ EndMarker = Literal["event", "done", "close"]
 """The last mark of a protocol: an event, [DONE], or none but that the body ends where it should."""
 
 
-class EmptyReply(Exception):
-    """The provider ended its reply without any text, and gave no reason."""
-
-
 class ReplyEnding:
     """The signs of the end of one reply, collected while its events are read."""
 
@@ -108,15 +104,13 @@ class ReplyEnding:
         self, failure: errors.ProviderError | None, *, is_body_complete: bool
     ) -> FinishReason | None:
         """Why the reply ended, if the provider has said that it did; `failure` is what ended it
-        here. Raises EmptyReply.
+        here.
 
         A reason after all of the text needs nothing else. One that came too early, or with text,
         may stand in every event of a server: it ends a reply if the body ends as a whole, and one
         that text came after only if in addition it is not of a row of such.
         """
         if self.has_end_event or (self._end_marker == "done" and self.has_done_marker):
-            if self.reason is None and not self._has_text and not self._is_continuation:
-                raise EmptyReply
             return self.reason or "unknown"
         if not self._has_early_reason and not self._has_delta_after_reason:
             return self.reason
