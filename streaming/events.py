@@ -38,11 +38,13 @@ class Seam(NamedTuple):
 
 
 class Finish(NamedTuple):
-    """The end of a complete text. `usage` holds the counts that are known, by name."""
+    """The end of a complete text. `usage` holds the counts that are known, by name. `detail` is the
+    reason in the words of the service behind the source, if they say more."""
 
     reason: str = "stop"
     usage: Mapping[str, int] | None = None
     upstream_id: str = ""
+    detail: str = ""
 
 
 SourceEvent = Delta | Note | Seam | Finish

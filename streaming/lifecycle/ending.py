@@ -47,6 +47,7 @@ class Ending:
         return cls(
             State.COMPLETED,
             finish_reason=finish.reason,
+            error_detail=finish.detail,
             usage=dict(finish.usage or {}),
             upstream_id=finish.upstream_id,
         )

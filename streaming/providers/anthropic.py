@@ -17,7 +17,6 @@ from streaming.providers.http.classify import parse_retry_after
 from streaming.providers.http.client import silence_wire_logging
 from streaming.providers.http.parse import (
     has_value,
-    normalize_reason,
     parse_content,
     parse_reasoning,
     to_count,
@@ -25,15 +24,10 @@ from streaming.providers.http.parse import (
     to_dicts,
     to_id,
 )
-from streaming.providers.http.parsed import (
-    Block,
-    EndMark,
-    ErrorResponse,
-    ParsedEvent,
-    Reason,
-)
+from streaming.providers.http.parsed import Block, EndMark, ErrorResponse, ParsedEvent
+from streaming.providers.http.reasons import parse_reason
 from streaming.providers.redaction import Secret
-from streaming.providers.types import FinishReason, ModelInfo, Request, Timeouts, Usage
+from streaming.providers.types import ModelInfo, Request, Timeouts, Usage
 
 OFFICIAL_URL = "https://api.anthropic.com"
 DEFAULT_MAX_TOKENS = 32_000
@@ -47,14 +41,6 @@ NON_REASONING_MODELS = re.compile(r"claude-(\d|instant|(haiku|opus|sonnet)-4-([0
 TEMPERATURE_API_VERSION = "2023-06-01"
 """The last version of the API with a temperature, for the models that still have one."""
 
-FINISH_REASONS: dict[str, FinishReason] = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "refusal": "refusal",
-    "tool_use": "tool_calls",
-}
 _NAMED_PARAMETER = re.compile(r"([a-z_]+(?:\.[a-z_]+)*): ")
 
 
@@ -103,8 +89,8 @@ class AnthropicAdapter(HttpAdapter):
             case "message_delta":
                 if counts := event.get("usage"):
                     yield parse_usage(counts)
-                if reason := normalize_reason(to_dict(event.get("delta")).get("stop_reason")):
-                    yield Reason(FINISH_REASONS.get(reason, "other"))
+                if reason := parse_reason(to_dict(event.get("delta")).get("stop_reason")):
+                    yield reason
             case "message_stop":
                 yield EndMark()
             case "error":
@@ -203,8 +189,8 @@ def _parse_whole_message(message: dict[str, Any]) -> Iterator[ParsedEvent]:
     for part in to_dicts(message.get("content")):
         yield from _parse_block(part)
     yield parse_usage(message.get("usage"))
-    if reason := normalize_reason(message.get("stop_reason")):
-        yield Reason(FINISH_REASONS.get(reason, "other"))
+    if reason := parse_reason(message.get("stop_reason")):
+        yield reason
     yield EndMark()
 
 

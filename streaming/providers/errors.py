@@ -7,7 +7,8 @@ translate at the edge, redact, and raise these without a context.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from streaming.events import SourceError
 from streaming.sentences import gettext_noop
@@ -15,6 +16,7 @@ from streaming.sentences import gettext_noop
 TRY_AGAIN_SOON = gettext_noop("{problem} Try again in a moment.")
 
 # Of errors that have no class of their own
+CUT_OFF = gettext_noop("Cut off by the server: {reason}")
 UNREADABLE_ANSWER = gettext_noop("{provider} sent an answer that could not be read.")
 COMPRESSED_ANSWER = gettext_noop("The provider sent an unrequested compressed answer.")
 EVENT_TOO_LARGE = gettext_noop("The provider sent more than one event can hold.")
@@ -159,3 +161,18 @@ class Interrupted(ProviderError):
     default_message = gettext_noop("The connection to {provider} broke in the middle of the reply.")
     default_retryable = True
     default_interrupted = True
+
+
+class CutOff(ProviderError):
+    """The server gave the reply up before it was complete; `reason` is its own word for why."""
+
+    code = "cut_off"
+    default_message = gettext_noop("Cut off by the server.")
+    default_retryable = True
+
+    def __init__(
+        self, reason: str = "", *, usage: Mapping[str, int] | None = None, **known: Any
+    ) -> None:
+        message = CUT_OFF.format(reason=reason) if reason else ""
+        super().__init__(message, **{"detail": reason} | known)
+        self.usage = usage

@@ -24,7 +24,6 @@ from streaming.providers.http.classify import parse_retry_after
 from streaming.providers.http.client import load_ssl_context, silence_wire_logging
 from streaming.providers.http.parse import (
     has_value,
-    normalize_reason,
     parse_content,
     to_count,
     to_dict,
@@ -32,9 +31,10 @@ from streaming.providers.http.parse import (
     to_id,
     to_str,
 )
-from streaming.providers.http.parsed import ErrorResponse, ParsedEvent, Reason
+from streaming.providers.http.parsed import ErrorResponse, ParsedEvent
+from streaming.providers.http.reasons import parse_reason
 from streaming.providers.redaction import Secret
-from streaming.providers.types import FinishReason, ModelInfo, Request, Timeouts, Usage
+from streaming.providers.types import ModelInfo, Request, Timeouts, Usage
 
 OFFICIAL_URL = "https://generativelanguage.googleapis.com"
 API_VERSION = "v1"
@@ -45,16 +45,8 @@ THINKING_BUDGETS = {"minimal": 512, "low": 2_048, "medium": 8_192, "high": 24_57
 """Efforts in tokens, for the models that take a budget instead of a level."""
 BUDGET_MODELS = re.compile(r"gemini-2\.5")
 NON_REASONING_MODELS = re.compile(r"gemini-(1|2\.0)|gemma")
-CONTENT_FILTER_REASONS = (
-    "SAFETY RECITATION LANGUAGE BLOCKLIST PROHIBITED_CONTENT SPII IMAGE_SAFETY ESCALATION"
-    " PUP_LIMITED_DISABLED MODEL_ARMOR"
-)
-FINISH_REASONS: dict[str, FinishReason] = {
-    "STOP": "stop",
-    "MAX_TOKENS": "length",
-    "CONTINUATION": "length",
-    **dict.fromkeys(CONTENT_FILTER_REASONS.split(), "content_filter"),
-}
+NUMBERED_REASONS = {1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 5: "OTHER"}
+"""Proxies that print the API's messages may print the numbers of an enumeration."""
 
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 _NAMED_PARAMETER = re.compile(
@@ -110,8 +102,11 @@ class GoogleAdapter(HttpAdapter):
             if text := part.get("text"):
                 kind: DeltaKind = "reasoning" if part.get("thought") is True else "text"
                 yield from parse_content(text, kind)
-        if reason := normalize_reason(candidate.get("finishReason")):
-            yield Reason(FINISH_REASONS.get(reason, "other"))
+        reason = candidate.get("finishReason")
+        if isinstance(reason, int):
+            reason = NUMBERED_REASONS.get(reason, reason)
+        if found := parse_reason(reason):
+            yield found
 
     def get_reply_id(self, event: dict[str, Any]) -> str:
         return to_id(event.get("responseId"))

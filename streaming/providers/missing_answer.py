@@ -28,5 +28,5 @@ def build_missing_answer_error(finish: Finish, *, has_reasoning: bool) -> Source
         code, message = "only_reasoning", ONLY_REASONING_FOR_LENGTH
     else:
         code, message = "only_reasoning", ONLY_REASONING
-    detail = finish.reason
+    detail = finish.detail or finish.reason
     return SourceError(code, message, detail, usage=finish.usage, upstream_id=finish.upstream_id)

@@ -162,6 +162,7 @@ FIRST_BUTTON = {
     "bad_request": "Choose another model",
     "refused": "Edit your message",
     "timeout": "Try again",
+    "cut_off": "Try again",
     "network": "Try again",
     "internal": "Try again",
 }

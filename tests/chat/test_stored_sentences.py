@@ -53,6 +53,7 @@ def every_error(provider: str = "OpenAI") -> Iterator[str]:
                 error = kind(provider=provider, param=param, retry_after=retry_after)
                 yield retries.add_retry_time(error).message
     yield ProviderError(errors.UNREADABLE_ANSWER.format(provider=provider)).message
+    yield errors.CutOff("gpt-9").message
     yield errors.COMPRESSED_ANSWER
     yield errors.EVENT_TOO_LARGE
     yield catalog.UnknownModel("gpt-9").message

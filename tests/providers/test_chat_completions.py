@@ -179,7 +179,7 @@ async def test_every_form_of_an_error_is_recognised(fake: Fake, body: bytes) -> 
 
 async def test_a_finish_reason_of_error_is_no_success(fake: Fake) -> None:
     fake.script(Behaviour(extra=encode_choice(content="Yes") + encode_choice("error"), end_after=0))
-    with pytest.raises(errors.ProviderError, match="answered with an error"):
+    with pytest.raises(errors.CutOff, match="Cut off by the server: error"):
         await ask_ollama(fake)
 
 
@@ -218,7 +218,8 @@ async def test_done_without_a_reason_completes_with_reason_unknown(fake: Fake, d
 async def test_an_unknown_reason_before_done_becomes_other(fake: Fake) -> None:
     body = encode_choice(content="Yes") + encode_choice("something_new") + b"data: [DONE]\n\n"
     fake.script(Behaviour(error=ErrorAnswer(200, body.decode())))
-    assert await ask_ollama(fake) == [Delta("Yes"), Finish("other", None, "req_fake")]
+    end = Finish("other", None, "req_fake", "something_new")
+    assert await ask_ollama(fake) == [Delta("Yes"), end]
 
 
 async def test_continuing_a_complete_reply_adds_nothing(fake: Fake) -> None:

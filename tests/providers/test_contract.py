@@ -105,6 +105,19 @@ async def test_every_finish_reason_is_translated(
         assert (theirs, events[-1].reason) == (theirs, ours)
 
 
+async def test_a_reply_that_the_server_gives_up_is_cut_off_with_its_reason(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
+) -> None:
+    for reason in wire.cut_off_reasons:
+        fake.script(Behaviour.of("Yes", finish=reason, usage=ReportedUsage(output=4)))
+        events, error = await collect_until_error(make_adapter(), build_request(wire))
+        assert events == [Delta("Yes")]
+        assert isinstance(error, errors.CutOff)
+        assert error.message == f"Cut off by the server: {reason}"
+        assert error.usage is not None
+        assert error.usage["output"] == 4
+
+
 async def test_a_refusal_is_text_that_ends_as_a_refusal(
     fake: Fake, wire: Wire, make_adapter: MakeAdapter
 ) -> None:

@@ -229,6 +229,49 @@ async def test_an_early_reason_is_no_end_when_the_connection_breaks(fake: Fake, 
     assert isinstance(end, errors.Interrupted | errors.ConnectionFailed)
 
 
+OVERLOADED = 'data: {"error": {"message": "full", "code": "overloaded"}}\n\n'
+GIVEN_UP: dict[str, tuple[str, bool, type[errors.ProviderError] | None]] = {
+    "by name": (encode_chunk("abort"), False, errors.CutOff),
+    "by name, then done": (encode_chunk("abort") + DONE, False, errors.CutOff),
+    "by name, then a break": (encode_chunk("abort"), True, errors.CutOff),
+    "with the last words, then a break": (encode_chunk("abort", content="b"), True, errors.CutOff),
+    "with an error that says more": (encode_chunk("error") + OVERLOADED, False, errors.Overloaded),
+    "taken back by text": (encode_chunk("abort") + encode_chunk(content="b"), False, None),
+    "taken back by text, then a break": (
+        encode_chunk("abort") + encode_chunk(content="b"),
+        True,
+        errors.Interrupted,
+    ),
+    "a word that nobody knows": (encode_chunk("new"), False, errors.CutOff),
+    "such a word, then its usage": (
+        encode_chunk("new") + encode_chunk(usage=9),
+        False,
+        errors.CutOff,
+    ),
+    "such a word, taken back by thoughts": (
+        encode_chunk("new") + encode_chunk(reasoning="Hm."),
+        False,
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", GIVEN_UP)
+async def test_a_reply_that_the_server_gives_up_is_no_success(fake: Fake, case: str) -> None:
+    body, is_broken, expected = GIVEN_UP[case]
+    fake.script(
+        Behaviour(
+            extra=(encode_chunk(content="a") + body).encode(),
+            cut_after=0 if is_broken else None,
+            end_after=None if is_broken else 0,
+        )
+    )
+    _, end = await read_reply(fake, COMPATIBLE)
+    assert type(end) is (expected or type(None))
+    if isinstance(end, errors.CutOff):
+        assert end.detail in {"abort", "new"}
+
+
 MARKS = ["[done]", '"[DONE]"', "'[DONE]'", "DONE", "done", " [ DONE ] ", "[DONE]\r"]
 
 

@@ -71,7 +71,6 @@ async def test_thoughts_without_an_answer_are_an_error(fake: Fake, wire: Wire) -
     assert (error.code, error.message) == ("only_reasoning", ONLY_REASONING)
 
 
-ENDS = {"stop": "stop", None: "unknown", "length": "length", "something_new": "other"}
 DELTAS: dict[str, tuple[dict[str, Any], ...]] = {
     "no choice": (),
     "an empty string": ({"delta": {"role": "assistant", "content": ""}},),
@@ -82,18 +81,19 @@ DELTAS: dict[str, tuple[dict[str, Any], ...]] = {
 
 async def test_every_kind_of_nothing_is_an_empty_reply(fake: Fake) -> None:
     for name, deltas in DELTAS.items():
-        for reason, ours in ENDS.items():
-            ends = [{"delta": {}, "finish_reason": reason}] if reason else []
-            fake.script(Behaviour(error=ErrorAnswer(200, encode_chunks(*deltas, *ends))))
+        for reason in ("stop", None, "length", "something_new"):
+            end: dict[str, Any] = {"delta": {}, "finish_reason": reason}
+            fake.script(Behaviour(error=ErrorAnswer(200, encode_chunks(*deltas, end))))
             _, error = await read_source(fake, COMPATIBLE)
             assert error
-            assert (name, error.code, error.detail) == (name, "empty_reply", ours)
+            assert (name, error.code, error.detail) == (name, "empty_reply", reason or "unknown")
 
 
 async def test_the_error_says_what_was_there_instead(fake: Fake) -> None:
     for reason, message in (
         (None, ONLY_REASONING),
         ("length", missing_answer.ONLY_REASONING_FOR_LENGTH),
+        ("model_length", missing_answer.ONLY_REASONING_FOR_LENGTH),
         ("tool_calls", missing_answer.ONLY_TOOL_CALL),
     ):
         thought = {"delta": {"reasoning_content": "Hm.", "content": ""}}
@@ -105,7 +105,7 @@ async def test_the_error_says_what_was_there_instead(fake: Fake) -> None:
 
 
 async def test_a_reply_without_text_that_rules_ended_says_so_itself(fake: Fake) -> None:
-    for reason in ("content_filter",):
+    for reason in ("refusal", "content_filter", "RECITATION"):
         fake.script(Behaviour(finish=reason))
         events, error = await read_source(fake, COMPATIBLE)
         assert [type(event) for event in events] == [Finish]
@@ -127,3 +127,22 @@ async def test_thoughts_of_an_earlier_attempt_count(fake: Fake) -> None:
     _, error = await read_source(fake, COMPATIBLE, so_far)
     assert error
     assert error.code == "only_reasoning"
+
+
+async def test_a_reply_given_up_before_any_text_is_asked_for_again(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streaming.providers.retries.RETRY_DELAYS_SECONDS", (0.0, 0.0))
+    fake.script(Behaviour(finish="insufficient_system_resource"), Behaviour.of("Yes"))
+    events, error = await read_source(fake, COMPATIBLE)
+    assert error is None
+    assert [event.text for event in events if isinstance(event, Delta)] == ["Yes"]
+
+
+async def test_a_reply_given_up_after_some_text_can_be_continued(fake: Fake) -> None:
+    fake.script(Behaviour.of("Yes", finish="insufficient_system_resource"))
+    _, error = await read_source(fake, COMPATIBLE)
+    assert error
+    assert error.interrupted
+    assert error.code == "cut_off"
+    assert len(fake.requests()) == 1

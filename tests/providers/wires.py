@@ -14,8 +14,8 @@ Failure = tuple[ErrorAnswer, type[errors.ProviderError]]
 
 @dataclass(frozen=True)
 class Wire:
-    """A provider in the contract suite. `finish_reasons` and `failures` are in the words of the
-    provider.
+    """A provider in the contract suite. `finish_reasons`, `cut_off_reasons` and `failures` are in
+    the words of the provider.
 
     `unreadable` are events that cannot be decoded, `refusal_reason` is the finish reason of a
     refusal, `listed_model` a model of the list, `effort_path` the path of the reasoning effort in a
@@ -27,6 +27,7 @@ class Wire:
     model: str
     path: str
     finish_reasons: dict[str, FinishReason]
+    cut_off_reasons: tuple[str, ...]
     failures: dict[str, Failure]
     listed_model: ModelInfo
     effort_path: tuple[str, ...]
@@ -119,8 +120,8 @@ WIRES = [
             "stop": "stop",
             "max_output_tokens": "length",
             "content_filter": "content_filter",
-            "something_new": "other",
         },
+        cut_off_reasons=("something_new", "server_shutdown"),  # the event says “incomplete”
         failures=OPENAI,
         listed_model=ModelInfo("gpt-4.1", shutdown=date(2027, 1, 14)),
         effort_path=("reasoning", "effort"),
@@ -136,8 +137,12 @@ WIRES = [
             "content_filter": "content_filter",
             "tool_calls": "tool_calls",
             "function_call": "tool_calls",
+            "eos_token": "stop",
+            "model_length": "length",
+            "sensitive": "content_filter",
             "something_new": "other",
         },
+        cut_off_reasons=("insufficient_system_resource", "abort", "network_error"),
         failures=OPENAI,
         listed_model=ModelInfo("gpt-4.1", shutdown=date(2027, 1, 14)),
         effort_path=("reasoning_effort",),
@@ -155,8 +160,10 @@ WIRES = [
             "model_context_window_exceeded": "length",
             "refusal": "refusal",
             "tool_use": "tool_calls",
+            "guardrail_intervened": "content_filter",
             "something_new": "other",
         },
+        cut_off_reasons=("pause_turn", "error"),
         failures={
             **PROXY_FAILURES,
             "wrong key": (_build_anthropic_error(401, "authentication_error"), errors.InvalidKey),
@@ -220,9 +227,10 @@ WIRES = [
             "SAFETY": "content_filter",
             "RECITATION": "content_filter",
             "PROHIBITED_CONTENT": "content_filter",
-            "MALFORMED_RESPONSE": "other",
-            "SOMETHING_NEW": "other",
+            "FINISH_REASON_STOP": "stop",
+            "UNEXPECTED_TOOL_CALL": "tool_calls",
         },
+        cut_off_reasons=("MALFORMED_RESPONSE", "OTHER", "SOMETHING_NEW"),
         failures={
             **PROXY_FAILURES,
             "wrong key": (

@@ -191,9 +191,12 @@ class ProviderCall:
         is_body_complete = self._body is not None and self._body.is_complete
         reason = self._ending.resolve(failure, is_body_complete=is_body_complete)
         if reason:
-            yield from self._cleaner.flush()
             counts = self._usage.to_counts() if self._usage else None
-            yield Finish(reason, counts, self._request_id)
+            word = self._redact(reason.word)
+            if reason.meaning == "cut_off" or self._ending.is_cut_off:
+                raise errors.CutOff(word, usage=counts, upstream_id=self._request_id)
+            yield from self._cleaner.flush()
+            yield Finish(reason.meaning, counts, self._request_id, word)
         elif failure:
             raise failure
         else:

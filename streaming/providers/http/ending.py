@@ -13,10 +13,12 @@ from streaming.events import Delta
 from streaming.providers import errors
 from streaming.providers.http.classify import NETWORK_ERROR_CODES
 from streaming.providers.http.parsed import Block, EndMark, Reason, Refusal
-from streaming.providers.types import FinishReason
 
 EndMarker = Literal["event", "done", "close"]
 """The last mark of a protocol: an event, [DONE], or none but that the body ends where it should."""
+
+
+UNKNOWN_REASON = Reason("unknown")
 
 
 class ReplyEnding:
@@ -28,10 +30,10 @@ class ReplyEnding:
         """The event that is being read adds something to the reply."""
         self.has_end_event = False
         self.has_done_marker = False
-        self.reason: FinishReason | None = None
+        self.reason: Reason | None = None
         self._end_marker = end_marker
         self._is_continuation = is_continuation
-        self._previous_reason: FinishReason | None = None
+        self._previous_reason: Reason | None = None
         self._has_refusal = False
         self._has_text = False
         """There is text, and not reasoning or blanks only."""
@@ -64,8 +66,8 @@ class ReplyEnding:
 
     def add_mark(self, mark: Reason | EndMark | Refusal | Block) -> None:
         if isinstance(mark, Reason):
-            is_refusal = self._has_refusal and mark.reason == "stop"
-            self.reason = "refusal" if is_refusal else mark.reason
+            is_refusal = self._has_refusal and mark.meaning == "stop"
+            self.reason = Reason("refusal") if is_refusal else mark
         elif isinstance(mark, Block):
             self._has_open_block = mark.is_open
         elif isinstance(mark, Refusal):
@@ -78,7 +80,7 @@ class ReplyEnding:
         Raises its error where it may have been a part of the reply."""
         self.skip_or_raise(error, None if self.event_has_delta else self._previous_reason)
 
-    def skip_or_raise(self, error: Exception, reason: FinishReason | None) -> None:
+    def skip_or_raise(self, error: Exception, reason: Reason | None) -> None:
         if reason is None or (self._has_delta_after_reason and not self._is_reason_credible):
             raise error
         self._skipped_error = self._skipped_error or error.with_traceback(None)
@@ -100,18 +102,33 @@ class ReplyEnding:
 
     # The end
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the server gave the reply up. A reason that nobody knows may mean that too,
+        unless the protocol's last mark follows it."""
+        if self.reason is None:
+            return False
+        has_last_mark = self.has_end_event or self.has_done_marker
+        return self.reason.meaning == "cut_off" or (
+            self.reason.meaning == "other" and not has_last_mark
+        )
+
     def resolve(
         self, failure: errors.ProviderError | None, *, is_body_complete: bool
-    ) -> FinishReason | None:
+    ) -> Reason | None:
         """Why the reply ended, if the provider has said that it did; `failure` is what ended it
         here.
 
         A reason after all of the text needs nothing else. One that came too early, or with text,
         may stand in every event of a server: it ends a reply if the body ends as a whole, and one
-        that text came after only if in addition it is not of a row of such.
+        that text came after only if in addition it is not of a row of such. No success depends on
+        a reason that the server gave the reply up, so it is believed if nothing says more.
         """
+        if self.reason and self.reason.meaning == "cut_off":
+            is_explained = failure is not None and failure.code not in NETWORK_ERROR_CODES
+            return None if is_explained else self.reason
         if self.has_end_event or (self._end_marker == "done" and self.has_done_marker):
-            return self.reason or "unknown"
+            return self.reason or UNKNOWN_REASON
         if not self._has_early_reason and not self._has_delta_after_reason:
             return self.reason
         is_untouched = not self.has_delta and not self._has_delta_after_reason

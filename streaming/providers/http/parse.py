@@ -11,8 +11,6 @@ from typing import Any
 
 from streaming.events import Delta, DeltaKind
 
-EMPTY_REASONS = {"", "null", "none", "undefined", "finish_reason_unspecified"}
-"""Values that servers send in place of a reason while there is none."""
 MAX_COUNT = 2**31 - 1
 """The largest count that a column holds."""
 MAX_ID_CHARS = 200
@@ -30,12 +28,6 @@ REASONING_KEYS: tuple[str, ...] = (
     "thought",
     "value",
 )
-
-
-def normalize_reason(reason: object) -> str:
-    """The provider's word for why a reply ended; empty where it is a placeholder."""
-    word = reason.strip() if isinstance(reason, str) else str(reason or "")
-    return "" if word.lower() in EMPTY_REASONS else word
 
 
 def require_str(value: object) -> str:

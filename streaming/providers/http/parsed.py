@@ -7,16 +7,23 @@ values; `ending` decides what they mean together for the reply.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from streaming.events import Delta
 from streaming.providers.types import FinishReason, Usage
 
+Meaning = FinishReason | Literal["cut_off"]
+"""Why a reply ends; `cut_off` where the server gave it up before it was complete."""
+
 
 class Reason(NamedTuple):
-    """Why the reply ends. It is the end only if nothing is added after it."""
+    """Why the reply ends. It is the end only if nothing is added after it.
 
-    reason: FinishReason
+    `word` is the provider's own, where it says more than the meaning.
+    """
+
+    meaning: Meaning
+    word: str = ""
 
 
 class EndMark(NamedTuple):

@@ -7,7 +7,6 @@ from typing import Any
 
 from streaming.events import Delta
 from streaming.providers.http.parse import (
-    normalize_reason,
     parse_content,
     parse_reasoning,
     to_count,
@@ -15,17 +14,10 @@ from streaming.providers.http.parse import (
     to_dicts,
     to_id,
 )
-from streaming.providers.http.parsed import ParsedEvent, Reason, Refusal
+from streaming.providers.http.parsed import ParsedEvent, Refusal
+from streaming.providers.http.reasons import parse_reason
 from streaming.providers.openai.client import OpenAISdkAdapter, find_error, parse_error
-from streaming.providers.types import FinishReason, Request, Usage
-
-FINISH_REASONS: dict[str, FinishReason] = {
-    "stop": "stop",
-    "length": "length",
-    "content_filter": "content_filter",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-}
+from streaming.providers.types import Request, Usage
 
 
 class ChatCompletionsAdapter(OpenAISdkAdapter):
@@ -48,8 +40,8 @@ class ChatCompletionsAdapter(OpenAISdkAdapter):
         choice = find_first_choice(event)
         if delta := find_delta(choice):
             yield from parse_delta(delta)
-        if reason := normalize_reason(choice.get("finish_reason")):
-            yield Reason(FINISH_REASONS.get(reason.lower(), "other"))
+        if reason := parse_reason(choice.get("finish_reason")):
+            yield reason
 
     def get_reply_id(self, event: dict[str, Any]) -> str:
         return to_id(event.get("id"))

@@ -98,8 +98,7 @@ def find_error(event: dict[str, Any]) -> Any:
     if "choices" not in event:
         return event if _is_bare_error(event) else None
     choices = to_dicts(event["choices"])
-    ended = next((c for c in choices if c.get("finish_reason") == "error"), None)
-    return ended and (ended.get("error") or {"message": "The reply ended in an error."})
+    return next((error for c in choices if has_value(error := c.get("error"))), None)
 
 
 def _is_bare_error(event: dict[str, Any]) -> bool:

@@ -19,9 +19,10 @@ from streaming.providers.http.parse import (
     to_str,
 )
 from streaming.providers.http.parsed import EndMark, ParsedEvent, Reason, Refusal
+from streaming.providers.http.reasons import parse_reason
 from streaming.providers.openai.client import OpenAISdkAdapter, find_error, parse_error
 from streaming.providers.redaction import Secret
-from streaming.providers.types import FinishReason, Request, Upstream, Usage
+from streaming.providers.types import Request, Upstream, Usage
 
 MIN_OUTPUT_TOKENS = 16
 """The API refuses a lower limit."""
@@ -36,10 +37,7 @@ DELTA_KINDS: dict[str, DeltaKind] = {
     "response.reasoning_summary_text.delta": "reasoning",
     "response.reasoning_text.delta": "reasoning",
 }
-INCOMPLETE_REASONS: dict[str, FinishReason] = {
-    "max_output_tokens": "length",
-    "content_filter": "content_filter",
-}
+END_EVENTS = {"response.completed", "response.incomplete", "response.cancelled"}
 
 _without_summary: set[int] = set()
 """Hashes of server, model and key."""
@@ -88,11 +86,8 @@ class ResponsesAdapter(OpenAISdkAdapter):
                 yield Delta("")  # there is a copy now
             case "response.reasoning_summary_part.added" if event.get("summary_index"):
                 yield Delta("\n\n", "reasoning")
-            case "response.completed":
-                yield from _parse_end(response, "stop")
-            case "response.incomplete":
-                why = to_str(to_dict(response.get("incomplete_details")).get("reason"))
-                yield from _parse_end(response, INCOMPLETE_REASONS.get(why, "other"))
+            case _ if kind in END_EVENTS:
+                yield from _parse_end(kind.removeprefix("response."), response)
             case "response.failed":
                 yield parse_error(response.get("error") or {"message": "The response failed."})
             case _ if failure := find_error(event):
@@ -146,13 +141,17 @@ def _parse_whole_response(response: dict[str, Any]) -> Iterator[ParsedEvent]:
             yield from parse_reasoning(item.get("content") or item.get("summary"))
         elif item.get("type") == "message":
             yield from parse_content(item.get("content"))
-    is_cut = response.get("status") == "incomplete"
-    why = to_str(to_dict(response.get("incomplete_details")).get("reason"))
-    yield from _parse_end(response, INCOMPLETE_REASONS.get(why, "other") if is_cut else "stop")
+    yield from _parse_end(to_str(response.get("status")) or "completed", response)
 
 
-def _parse_end(response: dict[str, Any], reason: FinishReason) -> Iterator[ParsedEvent]:
-    yield Reason(reason)
+def _parse_end(status: str, response: dict[str, Any]) -> Iterator[ParsedEvent]:
+    """Some servers end every reply as completed, and only the details say that it is not."""
+    details = to_dict(response.get("incomplete_details"))
+    reason = parse_reason(details.get("reason")) or parse_reason(status)
+    if reason and reason.meaning == "other":
+        reason = Reason("cut_off", reason.word)
+    if reason:
+        yield reason
     if counts := response.get("usage"):
         yield parse_usage(counts)
     yield EndMark()
