@@ -48,10 +48,10 @@ def get_full_name(model_id: str, provider: str) -> str:
     tells no server from another."""
     known = catalog.PROVIDERS.get(provider)
     try:
-        is_built_in = catalog.get_model(model_id, provider).is_built_in
+        is_in_catalog = catalog.get_model(model_id, provider).is_known_by_name
     except UnknownModel:
-        is_built_in = False
-    return model_id if is_built_in or known is None else f"{model_id} · {known.name}"
+        is_in_catalog = False
+    return model_id if is_in_catalog or known is None else f"{model_id} · {known.name}"
 
 
 def group_by_provider(user: User) -> dict[Provider, tuple[Model, ...]]:

@@ -3,6 +3,7 @@ other in this order. `docs/decisions/0003` gives the reasons."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from accounts.models import ListedModel, User
@@ -28,6 +29,7 @@ def load_models(user: User) -> dict[ModelKey, Model]:
     for override in ModelOverride.objects.all():
         _apply_override(models, override)
     remove_unsupported_parameters(models)
+    _mark_unique_names(models)
     return models
 
 
@@ -75,6 +77,16 @@ def _apply_override(models: dict[ModelKey, Model], row: ModelOverride) -> None:
         efforts=_merge_efforts(row.efforts, model.efforts),
         prices=_merge_prices(row, model.prices),
     )
+
+
+def _mark_unique_names(models: dict[ModelKey, Model]) -> None:
+    """Other models of the catalog's providers are known by their names as well, unless another
+    provider has the same name. Links and tabs have such names."""
+    counts = Counter(key.name for key in models)
+    for key, model in models.items():
+        is_configured = bool(catalog.PROVIDERS[key.provider].base_url)
+        if not model.is_known_by_name and not is_configured and counts[key.name] == 1:
+            models[key] = replace(model, is_known_by_name=True)
 
 
 def _merge_efforts(override: str, current: tuple[str, ...]) -> tuple[str, ...]:

@@ -301,3 +301,7 @@ def test_two_keys_may_list_the_same_name(owner: User) -> None:
         checking.save_result(key, checking.KeyCheck(provider, KeyStatus.VALID, listed))
     assert model_catalog.get_model(owner, "kelp-1", "openai").max_output == 6
     assert model_catalog.get_model(owner, "kelp-1", "google").max_output == 6
+    models = model_catalog.load_models(owner)
+    assert all(model_catalog.find_model(models, m.form_value) == m for m in models.values())
+    keys.remove(owner, "google")
+    assert model_catalog.get_model(owner, "kelp-1").form_value == "kelp-1"

@@ -51,7 +51,7 @@ class Model:
 
     `id` is its name at the provider. It takes one of `efforts` as reasoning effort; without any, it
     takes none. From `shutdown` on the provider no longer serves it. `retired` models are gone since
-    an unknown day. `models.toml` names the `is_built_in` ones.
+    an unknown day. If it `is_known_by_name`, forms name it without its provider.
     """
 
     id: str
@@ -66,7 +66,7 @@ class Model:
     retired: bool = False
     successor: str = ""
     prices: tuple[Price, ...] = ()
-    is_built_in: bool = False
+    is_known_by_name: bool = False
 
     @property
     def key(self) -> ModelKey:
@@ -74,8 +74,7 @@ class Model:
 
     @property
     def form_value(self) -> str:
-        """The catalog's own models keep their bare names, which tabs and links have."""
-        return self.id if self.is_built_in else build_form_value(self.provider, self.id)
+        return self.id if self.is_known_by_name else build_form_value(self.provider, self.id)
 
     @property
     def availability(self) -> Availability:
@@ -182,7 +181,7 @@ def _parse_model(entry: dict[str, Any]) -> Model:
         retired=entry.get("retired", False),
         successor=entry.get("successor", ""),
         prices=facts.prices,
-        is_built_in=True,
+        is_known_by_name=True,
     )
 
 
