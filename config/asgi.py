@@ -1,4 +1,4 @@
-"""The entry point of requests and sockets; starts and drains what this process runs."""
+"""The entry point of requests, event streams and sockets; starts and drains what runs here."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from config.body_limits import limit_body
 from config.handler import ThreadHandler
 from config.health import add_health_check
 from config.request_queue import RequestQueueMiddleware
+from config.security import SECURITY_HEADERS
+from streaming.doors.sse.routing import add_event_streams
 from streaming.doors.websocket.routing import build_websocket_app
 from streaming.runtime import Runtime
 from streaming.runtime.daphne import attach_to_reactor
@@ -42,9 +44,10 @@ runtime = Runtime(worker=settings.EMBEDDED_WORKER)
 attach_to_reactor(runtime)
 setup.log_setup_code_in_thread()
 
+pages = RequestQueueMiddleware(ThreadHandler())
 application = ProtocolTypeRouter(
     {
-        "http": limit_body(add_health_check(RequestQueueMiddleware(ThreadHandler()))),
+        "http": limit_body(add_health_check(add_event_streams(pages, headers=SECURITY_HEADERS))),
         "websocket": build_websocket_app(),
         "lifespan": build_lifespan_app(runtime),
     }

@@ -83,7 +83,10 @@ class EngineSettings:
         "For each limited pool, how many of its streams a worker runs at once.",
     )
     MAX_SOCKETS_PER_USER = Setting(
-        100, _is_positive, "a positive integer", "How many sockets of one user a process accepts."
+        100,
+        _is_positive,
+        "a positive integer",
+        "How many sockets and event streams of one user a process accepts.",
     )
     DRAIN_SECONDS = Setting[float](
         30,

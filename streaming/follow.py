@@ -63,12 +63,13 @@ StreamEvent = Chunk | Snapshot | StateChanged | Ended
 
 
 async def follow_stream(
-    stream: Stream, after: int = START_CURSOR
+    stream: Stream, after: int = START_CURSOR, *, waits: bool = True
 ) -> AsyncGenerator[StreamEvent, None]:
     """Yield everything after an index, in order, each index once, and last of all the end.
 
     Any whole number is a cursor. One before the start means everything; one past the end, or into a
-    folded stream, is answered by a snapshot. Raises StreamNotFound if the stream is deleted.
+    folded stream, is answered by a snapshot. Without `waits`, stop after what there is now. Raises
+    StreamNotFound if the stream is deleted.
     """
     last = min(max(after, START_CURSOR), MAX_CURSOR)
     shown: StreamHead | None = None
@@ -104,6 +105,8 @@ async def follow_stream(
                 ):
                     yield _to_state_changed(head)
                 shown = head
+            if not waits and recent.find_news(last, head) is None:
+                return
             head, cached = await recent.next_chunks(last, head)
             if recent.is_deleted:
                 raise StreamNotFound

@@ -31,6 +31,11 @@ class FrameRejected(Exception):
         self.code, self.message, self.stream = code, message, stream
 
 
+def build_not_found(stream: UUID | None) -> FrameRejected:
+    """The same for a stream that does not exist and for one of another person."""
+    return FrameRejected("not_found", "There is no such stream, or it is not yours.", stream)
+
+
 def encode_hello(revision: int) -> str:
     return _encode_frame(type="hello", version=VERSION, revision=revision)
 

@@ -1,4 +1,4 @@
-"""Only our own pages may open a socket: browsers send cookies along from any page."""
+"""Only our own pages may open a connection: browsers send cookies along from any page."""
 
 from __future__ import annotations
 
@@ -21,13 +21,25 @@ def require_same_origin(app: ASGIApp) -> ASGIApp:
     """
 
     async def app_for_same_origin(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        if not is_allowed_origin(_get_header(scope, b"origin"), _get_header(scope, b"host")):
+        if not is_allowed_origin(get_header(scope, b"origin"), get_header(scope, b"host")):
             await receive()
             await send({"type": "websocket.close", "code": 4403})
             return
         await app(scope, receive, send)
 
     return app_for_same_origin
+
+
+def is_same_origin_request(scope: dict[str, Any]) -> bool:
+    """Whether a GET comes from one of our pages, or from a client that is no browser.
+
+    Browsers send no Origin with a GET to its own origin, and Sec-Fetch-Site only to trustworthy
+    addresses.
+    """
+    origin, host = get_header(scope, b"origin"), get_header(scope, b"host")
+    if origin:
+        return is_allowed_origin(origin, host)
+    return get_header(scope, b"sec-fetch-site") in {"", "none", "same-origin"}
 
 
 def is_allowed_origin(origin: str, host: str) -> bool:
@@ -48,6 +60,6 @@ def _allowed_hosts() -> list[str]:
     return settings.ALLOWED_HOSTS or local
 
 
-def _get_header(scope: dict[str, Any], name: bytes) -> str:
+def get_header(scope: dict[str, Any], name: bytes) -> str:
     values = [value for key, value in scope["headers"] if key.lower() == name]
     return values[0].decode("latin-1") if len(values) == 1 else ""

@@ -74,7 +74,7 @@ class SessionHolder:
 
         While the database is away it stays open, and the session is checked every second.
         """
-        return self._apply_check(await self._load_user_or_error())
+        return self._apply_check(await self.load_user_or_error())
 
     def _apply_check(self, user_or_error: Any) -> bool:
         if isinstance(user_or_error, CONNECTION_ERRORS):
@@ -97,14 +97,14 @@ class SessionHolder:
 
     async def _recheck_session(self) -> None:
         """A session that ended while the database was away must not live until the next check."""
-        user_or_error = await self._load_user_or_error()
+        user_or_error = await self.load_user_or_error()
         while isinstance(user_or_error, CONNECTION_ERRORS):
             await asyncio.sleep(SESSION_RECHECK_SECONDS)
-            user_or_error = await self._load_user_or_error()
+            user_or_error = await self.load_user_or_error()
         self._recheck_task = None
         self._apply_check(user_or_error)
 
-    async def _load_user_or_error(self) -> Any:
+    async def load_user_or_error(self) -> Any:
         """The user of the session, None if it has none, or the error of the database."""
         try:
             return await load_session_user(self._session_key)
@@ -114,6 +114,22 @@ class SessionHolder:
 
 open_connections: set[SessionHolder] = set()
 """The open connections of this process, whichever door they came through."""
+
+
+_bye_retry_ms: int | None = None
+
+
+def send_bye_to_all(retry_ms: int) -> None:
+    """This process ends. Connections that open from now on can ask `get_bye_retry_ms`."""
+    global _bye_retry_ms
+    _bye_retry_ms = retry_ms
+    for connection in tuple(open_connections):
+        connection.send_bye(retry_ms)
+
+
+def get_bye_retry_ms() -> int | None:
+    """When a client should reconnect, if this process ends; otherwise None."""
+    return _bye_retry_ms
 
 
 def seconds_until_check(now: float) -> float:

@@ -111,17 +111,22 @@ class RecentChunks:
     ) -> tuple[StreamHead, list[Chunk] | None]:
         """Wait for chunks after an index, or for another head than this one. None instead of chunks
         means that some of them are only in the journal, or that the stream is deleted."""
-        while True:
-            newest = self.head or head
-            if self.is_deleted:
-                return newest, None
-            if chunks := self.chunks_after(last):
-                return newest, chunks
-            if self.next_index > last + 1:
-                return newest, None
-            if newest != head:
-                return newest, []
+        while (news := self.find_news(last, head)) is None:
             await self.wait_for_change()
+        return news
+
+    def find_news(
+        self, last: int, head: StreamHead
+    ) -> tuple[StreamHead, list[Chunk] | None] | None:
+        """The result of `next_chunks`; None if it would have to wait."""
+        newest = self.head or head
+        if self.is_deleted:
+            return newest, None
+        if chunks := self.chunks_after(last):
+            return newest, chunks
+        if self.next_index > last + 1:
+            return newest, None
+        return (newest, []) if newest != head else None
 
     async def wait_for_change(self) -> None:
         """Wait until chunks or another head arrived."""

@@ -12,7 +12,7 @@ import threading
 
 from streaming import database, hub
 from streaming.conf import engine_settings
-from streaming.doors.session_holder import open_connections
+from streaming.doors.session_holder import send_bye_to_all
 from streaming.worker import StreamWorker
 
 RECONNECT_DELAY_MS = 500
@@ -47,8 +47,7 @@ class Runtime:
         database.close()
 
     def send_bye(self) -> None:
-        for connection in tuple(open_connections):
-            connection.send_bye(RECONNECT_DELAY_MS)
+        send_bye_to_all(RECONNECT_DELAY_MS)
 
 
 def exit_soon() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -14,9 +17,13 @@ from streaming import journal
 from streaming.hub import Hub
 from streaming.hub import hub as hub_module
 from streaming.worker import StreamWorker
+from tests.daily import run_one_of_each
 from tests.streaming.fake_source import FakeSource
 from tests.streaming.faulty_layer import FaultyLayer
 from tests.streaming.journal_gate import JournalGate
+from tools.deployment.deployment import Server, Web
+from tools.services import Postgres
+from tools.services.program import scratch_folder
 
 # The same examples every time, however busy the machine is.
 hypothesis_settings.register_profile("steady", derandomize=True, deadline=None, database=None)
@@ -98,3 +105,34 @@ def reconnect_after_test(transactional_db: None) -> Iterator[None]:
     """Reopen this thread's connection after a test that cuts connections."""
     yield
     connection.close()
+
+
+@contextmanager
+def run_web(request: pytest.FixtureRequest, server: Server) -> Iterator[Web]:
+    """Run a web process on the database of this run, without a worker. The tests write the
+    chunks."""
+    name = connection.settings_dict["NAME"]
+    url = f"sqlite:///{name}"
+    if settings.REDIS_URL:
+        postgres: Postgres = request.getfixturevalue("postgres_server")
+        url = postgres.url_of(name)
+    own = {"DATABASE_URL": url, "EMBEDDED_WORKER": "off"}
+    web = Web("web", scratch_folder("door") / "log", {**os.environ, **own}, server)
+    web.start()
+    try:
+        yield web
+    finally:
+        web.stop()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test for two servers runs on one of them every day; `make prove` runs it on the other,
+    too."""
+    run_one_of_each(items, remove_server_from_name)
+
+
+def remove_server_from_name(item: pytest.Item) -> str | None:
+    name, _, server = item.nodeid.partition("[")
+    is_own = Path(__file__).parent in item.path.parents
+    return name if is_own and server in {"daphne]", "uvicorn]"} else None

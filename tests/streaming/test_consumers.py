@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
 import random
 import time
 from collections import Counter
@@ -16,8 +15,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import pytest
-from django.conf import settings
-from django.db import DataError, OperationalError, connection
+from django.db import DataError, OperationalError
 from pytest_django.plugin import DjangoDbBlocker
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -40,7 +38,7 @@ from streaming.hub import Hub
 from streaming.journal import MAX_CHUNK_CHARS
 from streaming.models import Kind, State, Stream
 from tests.factories import create_session_key
-from tests.streaming.conftest import on_redis
+from tests.streaming.conftest import on_redis, run_web
 from tests.streaming.factories import (
     append_chunks,
     end_stream,
@@ -49,8 +47,6 @@ from tests.streaming.factories import (
     start_stream,
 )
 from tools.deployment.deployment import Web
-from tools.services import Postgres
-from tools.services.program import scratch_folder
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("fake_source")]
 
@@ -64,17 +60,8 @@ T = TypeVar("T")
 def web(
     django_db_setup: None, django_db_blocker: DjangoDbBlocker, request: pytest.FixtureRequest
 ) -> Iterator[Web]:
-    """A Daphne on the database of this run, without a worker. The tests write the chunks."""
-    name = connection.settings_dict["NAME"]
-    url = f"sqlite:///{name}"
-    if settings.REDIS_URL:
-        server: Postgres = request.getfixturevalue("postgres_server")
-        url = server.url_of(name)
-    own = {"DATABASE_URL": url, "EMBEDDED_WORKER": "off"}
-    web = Web("web", scratch_folder("door") / "log", {**os.environ, **own}, "daphne")
-    web.start()
-    yield web
-    web.stop()
+    with run_web(request, "daphne") as web:
+        yield web
 
 
 class SocketTab:
@@ -190,7 +177,7 @@ class ScriptedConsumer(FollowConsumer):
         self.answers = list(answers)
         self.close_codes: list[int] = []
 
-    async def _load_user_or_error(self) -> Any:
+    async def load_user_or_error(self) -> Any:
         return self.answers.pop(0)
 
     def schedule_close(self, code: int) -> None:

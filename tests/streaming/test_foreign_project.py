@@ -18,6 +18,7 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from streaming.conf import list_settings
+from tests.streaming.event_client import request_events
 from tools.services import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,7 +131,7 @@ def test_a_project_made_of_the_readme_reads_every_line_once_though_its_worker_is
     assert read == LINES
     assert reader.wait(STARTED_SECONDS) == 0
     assert time.monotonic() - killed < TAKEN_OVER_SECONDS
-    assert read_from_socket(project) == "".join(LINES)
+    assert read_from_doors(project) == "".join(LINES)
 
 
 SIGN_IN = """
@@ -143,8 +144,8 @@ print(client.session.session_key, Stream.objects.get().uuid)
 """
 
 
-def read_from_socket(project: Project) -> str:
-    """The text of the only stream, as a browser of its owner gets it."""
+def read_from_doors(project: Project) -> str:
+    """The text of the only stream, as a browser of its owner gets it through each door."""
     session, stream = project.run("manage.py", "shell", "--no-imports", "-c", SIGN_IN).split()
     port = free_port()
     arguments = ("-m", "uvicorn", "project.asgi:application", "--port", str(port))
@@ -160,7 +161,10 @@ def read_from_socket(project: Project) -> str:
         text = ""
         while (frame := json.loads(socket.recv(STARTED_SECONDS)))["type"] != "end":
             text += frame.get("delta", "")
-        return text
+    with request_events(port, f"/api/streams/{stream}/events", session) as response:
+        events = response.read_until("end")
+    assert "".join(event.get("delta", "") for event in events) == text
+    return text
 
 
 def open_socket(url: str, headers: dict[str, str]) -> ClientConnection:

@@ -18,7 +18,7 @@ from streaming import lifecycle
 from streaming.access import StreamNotFound, find_stream
 from streaming.database import run_in_db
 from streaming.doors import frames
-from streaming.doors.frames import FrameRejected
+from streaming.doors.frames import FrameRejected, build_not_found
 from streaming.doors.hooks import get_revision, get_simulated_drop
 from streaming.doors.session_holder import open_connections, seconds_until_check
 from streaming.doors.websocket.flow_control import MAX_UNACKED_BYTES, SendWindow
@@ -121,7 +121,7 @@ class FollowConsumer(SessionConsumer):
         try:
             stream = await find_stream(self.user, uuid)
         except StreamNotFound:
-            raise _stream_not_found(uuid) from None
+            raise build_not_found(uuid) from None
         await run_in_db(lifecycle.stop, stream.id)
 
     # Following
@@ -154,7 +154,7 @@ class FollowConsumer(SessionConsumer):
                         await self._send_window.wait_for_space()
                     await self._send_counted(frames.encode_event(name, event))
         except StreamNotFound:
-            await self._send_counted(frames.encode_error(_stream_not_found(command.stream)))
+            await self._send_counted(frames.encode_error(build_not_found(command.stream)))
 
     def _on_follow_done(self, uuid: UUID, task: asyncio.Task[None]) -> None:
         if self._follow_tasks.get(uuid) is task:
@@ -226,7 +226,3 @@ class FollowConsumer(SessionConsumer):
 
     def on_session_checked(self, user: Any) -> None:
         self.revision = get_revision(user)
-
-
-def _stream_not_found(stream: UUID) -> FrameRejected:
-    return FrameRejected("not_found", "There is no such stream, or it is not yours.", stream)

@@ -1,0 +1,1 @@
+"""The door of server-sent events, for clients that no socket reaches."""
