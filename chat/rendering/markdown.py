@@ -33,12 +33,14 @@ from chat.rendering.links import encode_url
 from chat.rendering.maths import parse_math_block, parse_math_inline
 from chat.rendering.renderer import MessageRenderer
 from chat.rendering.seams import adjust_offsets, find_block_starts, insert_seams
+from chat.rendering.tables import HIDDEN_PIPE, hide_pipes, show_pipes
 
 RENDERER_VERSION = 4
 """Increase it with every change of the HTML of a text, so that stored HTML is rendered again."""
 LINE_BREAK = re.compile(r"<br[ \t]*/?>", re.IGNORECASE)
 LINE_END = re.compile(r"\r\n?|\n")
-LINE_SEPARATORS = {0x2028: " ", 0x2029: " "}  # line ends for JavaScript only
+REPLACED_CHARACTERS = {0x2028: " ", 0x2029: " ", ord(HIDDEN_PIPE): "\ufffd"}
+"""The first two are line ends for JavaScript only."""
 MAX_NESTING = 100
 """In the library a quotation is one level, a list two. MAX_DEPTH keeps formatted text below it."""
 TEXT_TERMINATORS = re.compile(r"[\n$&*<\[\\\]_`~]|!(?=\[)")
@@ -48,7 +50,7 @@ often, and costs more."""
 
 def to_html(markdown: str, seams: Iterable[int] = (), *, max_cost: int = MAX_COST) -> SafeString:
     """`seams` are offsets in code points."""
-    text = LINE_END.sub("\n", markdown.translate(LINE_SEPARATORS))
+    text = LINE_END.sub("\n", markdown.translate(REPLACED_CHARACTERS))
     end = find_formatted_length(text, max_cost)
     env: dict[str, Any] = {"outline": [], "in_link": 0, "in_cell": False}
     tokens = build_parser().parse(text[:end], env)
@@ -68,6 +70,8 @@ def build_parser() -> MarkdownIt:
     options = {"html": False, "tasklists": True, "maxNesting": MAX_NESTING}
     markdown = MarkdownIt("commonmark", options, renderer_cls=MessageRenderer)
     markdown.enable(["table", "strikethrough"])
+    markdown.core.ruler.before("block", "hide_pipes", hide_pipes)
+    markdown.core.ruler.after("block", "show_pipes", show_pipes)
     markdown.core.ruler.at("inline", parse_inline_within_limits)
     markdown.inline.terminator_re = TEXT_TERMINATORS
     interrupts: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}

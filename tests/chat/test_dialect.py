@@ -76,3 +76,26 @@ def test_text_after_a_markdown_fence_counts_as_text() -> None:
 def test_a_tag_breaks_the_line_in_a_cell_only(tag: str) -> None:
     assert "<td>a<br>b</td>" in to_html(f"| x |\n|---|\n| a{tag}b |")
     assert "<br>" not in to_html(f"a{tag}b\n\n| x |\n|---|\n| `a{tag}b` |")
+
+
+@pytest.mark.parametrize(
+    ("row", "cells"),
+    [
+        (r"| $|x|$ | $a \mid b$ |", ["$|x|$", r"$a \mid b$"]),
+        (r"| \(P(A|B)\) | $$|y|$$ |", [r"\(P(A|B)\)", "$$|y|$$"]),
+        (r"| $\{x | x \ge 0\}$ | b |", [r"$\{x | x \ge 0\}$", "b"]),
+        ("$|a|$ | b", ["$|a|$", "b"]),
+        ("| only $|x|$ |", ["only $|x|$", ""]),
+        ("| $5 | 10$ |", ["$5", "10$"]),
+        ("|$5|10$|", ["$5", "10$"]),
+        ("| US$5 | A$6 |", ["US$5", "A$6"]),
+    ],
+)
+def test_a_pipe_in_a_formula_ends_no_cell(row: str, cells: list[str]) -> None:
+    for text in (f"| a | b |\n|---|---|\n{row}", f"> a | b\n> -|-\n> {row}"):
+        html = re.sub(r"</?span[^>]*>", "", to_html(text))
+        assert re.findall("<td>(.*?)</td>", html) == cells
+
+
+def test_a_pipe_in_a_formula_ends_no_cell_of_a_head() -> None:
+    assert to_html("| $|x|$ | b |\n|---|---|").count("<th>") == 2

@@ -12,6 +12,7 @@ import {
   flattenText,
   linkify,
 } from "./trees.js";
+import { showPipes } from "./tables.js";
 import { gettext } from "../elements.js";
 
 const SEAM_TEXT = gettext("Server restarted; reply continued");
@@ -116,8 +117,8 @@ export class TreeBuilder {
   }
 
   code(token) {
-    const language = /^[\w+#.-]{1,30}/.exec(decodeEntities(token.lang ?? ""))?.[0];
-    const text = token.text.replace(token.codeBlockStyle ? /\n+$/ : /\n$/, "");
+    const language = /^[\w+#.-]{1,30}/.exec(decodeEntities(showPipes(token.lang ?? "")))?.[0];
+    const text = showPipes(token.text).replace(token.codeBlockStyle ? /\n+$/ : /\n$/, "");
     return h("pre", { class: "code", ...(language && { "data-language": language }) }, [
       h("code", { tabindex: "0" }, text ? [text] : []),
     ]);
@@ -127,7 +128,8 @@ export class TreeBuilder {
     return h("hr");
   }
 
-  math({ text }) {
+  math(token) {
+    const text = showPipes(token.text);
     this.formulas.push(text);
     return h("div", { class: "math", tabindex: "0" }, [text]);
   }

@@ -12,9 +12,10 @@ import {
   tokenizeInlineMath,
   tokenizeMathBlock,
 } from "./maths.js";
+import { hidePipes, showPipes } from "./tables.js";
 import { Lexer, Tokenizer } from "../../vendor/marked/marked.esm.js";
 
-export const REPLACED_CHARACTERS = /[\0\u2028\u2029]/g; // only JavaScript treats the last two as line ends
+export const REPLACED_CHARACTERS = /[\0\u2028\u2029\ufdd0]/g; // see append()
 export const LINK_DEFINITION = /^[ \t>*+\-\d.)]*\[(?:\\[^]|[^[\]\\]){1,999}\]:/m; // “for tide in tides[1:]:” is none
 
 const LINE_BREAK = /^<br[ \t]*\/?>/i;
@@ -162,8 +163,8 @@ export function lexBlocks(source, links) {
   const lexer = new ChatLexer({ gfm: true, tokenizer: chatTokenizer, extensions });
   chatTokenizer.rules = tokenizerRules;
   lexer.tokens.links = links;
-  const tokens = lexer.blockTokens(source, []);
-  for (const { src, tokens } of lexer.inlineQueue) tokens.source = src;
+  const tokens = lexer.blockTokens(hidePipes(source), []);
+  for (const { src, tokens } of lexer.inlineQueue) tokens.source = showPipes(src);
   return { lexer, tokens };
 }
 

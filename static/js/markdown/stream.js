@@ -12,6 +12,7 @@ import {
 import { TreeBuilder, buildTrees, enterHeading } from "./builder.js";
 import { createNode, patchChildren } from "./trees.js";
 
+const SEPARATORS = "\u2028\u2029"; // only JavaScript treats them as line ends
 const MIN_WRITE_CHARS = 1000; // of text that arrives too fast, a write shows a quarter of the rest,
 const MAX_WRITE_CHARS = 3000; // within these limits. 3000 characters may be a thousand elements.
 
@@ -58,7 +59,9 @@ export class MarkdownStream {
     this.heldCarriageReturn = text.endsWith("\r") ? "\r" : "";
     if (this.heldCarriageReturn) text = text.slice(0, -1);
     if (text.includes("\r")) text = text.replace(/\r\n?/g, "\n");
-    text = text.replace(REPLACED_CHARACTERS, (character) => (character === "\0" ? "\ufffd" : " "));
+    text = text.replace(REPLACED_CHARACTERS, (character) =>
+      SEPARATORS.includes(character) ? " " : "\ufffd",
+    );
     this.text += text;
     this.uncommittedText += text;
   }
