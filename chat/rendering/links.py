@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from urllib.parse import quote
 
 from django.utils.html import escape
@@ -11,9 +12,18 @@ from markdown_it.token import Token
 from chat.rendering.cleaner import CLEANER
 
 SAFE_URL = re.compile(r"(?:https?://|mailto:|tel:)", re.IGNORECASE)
-BARE_URL = re.compile(
-    r"(?<![A-Za-z0-9_])https?://[A-Za-z0-9_!#$%&'()*+,\-./:;=?@~\u00c0-\u1fff]+", re.IGNORECASE
+LETTERS = (
+    r"\u00c0-\u167f\u1681-\u1fff\u200c\u200d\u2070-\u218f\u2600-\u2dff\u2e80-\u2fff\u3005-\u3007"
+    r"\u3021-\u302f\u3031-\ud7ff\uf900-\ufdcf\ufdf0-\ufe0f\ufe20-\ufe2f\ufe70-\ufefe"
+    r"\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\uffdc\U00010000-\U000e01ef"
 )
+"""Characters of words in any writing, and emoji. Blanks and the punctuation of Chinese, Japanese
+and typesetters are none."""
+BARE_URL = re.compile(
+    rf"(?<![A-Za-z0-9_])https?://[A-Za-z0-9_!#$%&'()*+,\-./:;=?@~{LETTERS}]+", re.IGNORECASE
+)
+HOST = re.compile(r"[^:]+://[^/?#]*")
+ASCII_LABEL = re.compile(r"[!-~]+(?=[^!-~])")
 
 
 def encode_url(url: str) -> str:
@@ -29,14 +39,33 @@ def is_safe_link(url: str) -> bool:
 
 
 def trim_url(url: str) -> str:
-    """Remove the punctuation of the sentence around a bare URL. In one pass: a URL may be as long
-    as the message."""
+    """Remove what belongs to the sentence around a bare URL. In one pass: a URL may be as long as
+    the message. Empty if it is none."""
+    url = _trim_host(url)
     end = len(url)
     unopened = url.count(")") - url.count("(")
-    while url[end - 1] in "?!.,:;*_~'" or (url[end - 1] == ")" and unopened > 0):
+    while end and (_ends_sentence(url[end - 1]) or (url[end - 1] == ")" and unopened > 0)):
         unopened -= url[end - 1] == ")"
         end -= 1
     return url[:end]
+
+
+def _trim_host(url: str) -> str:
+    """The last label of a host is ASCII, or nothing of it is: “https://example.com查看” ends with a
+    verb, and “https://开头” is no address."""
+    host = HOST.match(url)
+    if not host or host[0].isascii():
+        return url
+    start = max(host[0].rfind("."), host[0].rfind("/")) + 1
+    if label := ASCII_LABEL.match(host[0], start):
+        return url[: label.end()]
+    return url if "." in host[0] else ""
+
+
+def _ends_sentence(character: str) -> bool:
+    if character.isascii():
+        return character in "?!.,:;*_~'"
+    return unicodedata.category(character)[0] == "P"
 
 
 def format_link_attributes(href: str, title: str | None) -> str:

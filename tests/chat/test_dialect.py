@@ -99,3 +99,23 @@ def test_a_pipe_in_a_formula_ends_no_cell(row: str, cells: list[str]) -> None:
 
 def test_a_pipe_in_a_formula_ends_no_cell_of_a_head() -> None:
     assert to_html("| $|x|$ | b |\n|---|---|").count("<th>") == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("见https://example.com/路径。然后", "https://example.com/路径"),
+        ("「https://пример.рф/путь」", "https://пример.рф/путь"),
+        ("(https://e.com/(路))", "https://e.com/(路)"),
+        ("https://موقع.وزارة/مسار، ثم", "https://موقع.وزارة/مسار"),
+        ("https://उदाहरण.भारत/रास्ता।", "https://उदाहरण.भारत/रास्ता"),
+        ("https://e.com/スター・ウォーズ、", "https://e.com/スター・ウォーズ"),
+        ("https://e.com/👩‍💻!", "https://e.com/👩‍💻"),
+        ("访问https://example.com查看", "https://example.com"),
+        ("http://localhost:3000查看", "http://localhost:3000"),
+        ("以https://开头", None),
+    ],
+)
+def test_a_bare_address_has_letters_of_any_script(text: str, address: str | None) -> None:
+    found = re.search("<a [^>]*>(.*?)</a>", to_html(text))
+    assert (found[1] if found else None) == address

@@ -66,7 +66,12 @@ function isSameElement(old, now) {
 // characters that an entity stands for
 
 const SAFE_URL = /^(?:https?:\/\/|mailto:|tel:)/i;
-const BARE_URL = /(?<![A-Za-z0-9_])https?:\/\/[\w!#$%&'()*+,\-./:;=?@~\u00c0-\u1fff]+/gi;
+// chat/rendering/links.py explains the ranges.
+const BARE_URL =
+  /(?<![A-Za-z0-9_])https?:\/\/[A-Za-z0-9_!#$%&'()*+,\-./:;=?@~\u00c0-\u167f\u1681-\u1fff\u200c-\u200d\u2070-\u218f\u2600-\u2dff\u2e80-\u2fff\u3005-\u3007\u3021-\u302f\u3031-\ud7ff\uf900-\ufdcf\ufdf0-\ufe0f\ufe20-\ufe2f\ufe70-\ufefe\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\uffdc\u{10000}-\u{e01ef}]+/giu;
+const HOST = /^[^:]+:\/\/[^/?#]*/;
+const ASCII_LABEL = /[!-~]+(?=[^!-~])/y;
+const SENTENCE_END = /[?!.,:;*_~']|(?![!-~])\p{P}/u;
 const ENTITY = /&(?:#(\d{1,7})|#x([\da-f]{1,6})|([a-z][a-z\d]{1,31}));/gi;
 
 export function decodeLink({ href, title }) {
@@ -104,17 +109,38 @@ export function linkify(text) {
   return kids;
 }
 
-/** Remove the punctuation of the surrounding sentence from a bare URL. */
-function trimUrl(url) {
+/** Remove what belongs to the surrounding sentence from a bare URL. Empty if it is none. */
+function trimUrl(found) {
+  const url = trimHost(found);
   let end = url.length;
   let unopened = url.split(")").length - url.split("(").length;
-  for (;;) {
-    const last = url[end - 1];
-    const unbalanced = last === ")" && unopened > 0;
-    if (!unbalanced && !"?!.,:;*_~'".includes(last)) return url.slice(0, end);
+  while (end) {
+    const last = String.fromCodePoint(
+      url.codePointAt(end - (isLowSurrogate(url[end - 1]) ? 2 : 1)),
+    );
+    const isUnbalanced = last === ")" && unopened > 0;
+    if (!isUnbalanced && !SENTENCE_END.test(last)) break;
     if (last === ")") unopened--;
-    end--;
+    end -= last.length;
   }
+  return url.slice(0, end);
+}
+
+function isLowSurrogate(unit) {
+  return (unit.charCodeAt(0) & 0xfc00) === 0xdc00;
+}
+
+/**
+ * The last label of a host is ASCII, or nothing of it is: “https://example.com查看” ends with a verb,
+ * and “https://开头” is no address.
+ */
+function trimHost(url) {
+  const host = HOST.exec(url)?.[0] ?? "";
+  if (!/[^!-~]/.test(host)) return url;
+  ASCII_LABEL.lastIndex = Math.max(host.lastIndexOf("."), host.lastIndexOf("/")) + 1;
+  const label = ASCII_LABEL.exec(host);
+  if (label) return url.slice(0, label.index + label[0].length);
+  return host.includes(".") ? url : "";
 }
 
 export function flattenText(tokens) {
