@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tools.static_site import STATIC
 
-MAX_BYTES = 90_000  # bytes of JavaScript, gzipped one by one
+MAX_BYTES = 96_000  # bytes of JavaScript, gzipped one by one
 STATIC_IMPORT = re.compile(r'^(?:import|export)\b[^;]*?["\'](\.[^"\']+)["\'];', re.MULTILINE)
 ENTRY_FILES = tuple(
     STATIC / name for name in ("vendor/htmx/htmx.min.js", "js/forms.js", "js/main.js")
