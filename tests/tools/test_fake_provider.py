@@ -1,12 +1,14 @@
 """The fake itself, for mistakes that other tests would not notice."""
 
 import json
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
 import pytest
 
-from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
+from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece, Usage
+from tools.fake_provider.prompt_cache import Block, PromptCache
 
 
 @pytest.fixture(params=["start", "spawn"])
@@ -70,3 +72,72 @@ def test_a_script_may_be_written_by_hand() -> None:
     by_hand = Behaviour.from_json({"deltas": ["a", "b"], "hold_after": 1, "prompt": "kelp"})
     assert by_hand == Behaviour.of("a", "b", hold_after=(1,), prompt="kelp")
     assert Behaviour.from_json({"text": "a"}) == Behaviour.of("a")
+
+
+# The caches of prompts
+
+PAGE = "k" * 4_000  # 1,000 tokens
+OTHER = "claude-sonnet-5"
+
+
+def read_blocks(cache: PromptCache, *texts: str, model: str = "claude-opus-5") -> Usage:
+    """Texts that end with “!” are marked."""
+    blocks = [Block(text, text.endswith("!")) for text in texts]
+    return cache.read_marked(model, blocks, model)
+
+
+def test_a_marked_prompt_is_written_once_and_then_read() -> None:
+    cache = PromptCache()
+    first = read_blocks(cache, PAGE, "a!")
+    assert (first.input, first.cached, first.cache_written) == (1_001, 0, 1_001)
+    assert read_blocks(cache, PAGE, "a!").cached == 1_001
+    longer = read_blocks(cache, PAGE, "a!", PAGE, "b!")
+    assert (longer.cached, longer.cache_written) == (1_001, 1_001)
+    assert read_blocks(cache, PAGE + "?", "a!").cached == 0
+    assert read_blocks(cache, PAGE, "a!", model=OTHER).cached == 0
+    assert read_blocks(cache, PAGE).cached == 0
+
+
+@pytest.mark.parametrize(("between", "cached"), [(18, 1_001), (19, 0)])
+def test_a_mark_sees_twenty_blocks_back(between: int, cached: int) -> None:
+    cache = PromptCache()
+    read_blocks(cache, PAGE + "!")
+    later = [Block(PAGE + "!"), *[Block("k")] * between, Block("t", is_marked=True)]
+    model = "claude-opus-5"
+    assert cache.read_marked(model, later, model).cached == cached
+
+
+def test_a_prompt_that_is_too_short_for_its_model_is_not_cached() -> None:
+    cache = PromptCache()
+    for model, written in (("claude-opus-5", 1_001), (OTHER, 0), ("claude-haiku-4-5", 0)):
+        assert read_blocks(cache, PAGE + "!", model=model).cache_written == written
+
+
+def test_an_automatic_cache_holds_whole_steps() -> None:
+    cache = PromptCache()
+    assert cache.read_automatic("m", PAGE + PAGE).cached == 0
+    assert cache.read_automatic("m", PAGE + PAGE).cached == 2_000 // 128 * 128
+    assert cache.read_automatic("m", PAGE + "k" * 200 + PAGE).cached == 2_000 // 128 * 128
+    assert cache.read_automatic("m", PAGE + "k" * 200 + "?" + PAGE).cached == 1_024
+    assert cache.read_automatic("m", PAGE + "?" + PAGE).cached == 0
+    assert cache.read_automatic("other", PAGE + PAGE).cached == 0
+    assert cache.read_automatic("m", PAGE).cached == 0
+
+
+def test_more_than_four_marks_are_refused(started_fake: Fake) -> None:
+    block = {"type": "text", "text": "k", "cache_control": {"type": "ephemeral"}}
+
+    def send(count: int) -> int:
+        message = {"role": "user", "content": [block] * count}
+        body = {"model": "m", "max_tokens": 9, "messages": [message]}
+        request = urllib.request.Request(
+            f"{started_fake.anthropic}/v1/messages", json.dumps(body).encode()
+        )
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as response:
+            status: int = response.status
+        return status
+
+    assert send(4) == 200
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        send(5)
+    assert b"maximum of 4 blocks" in caught.value.read()

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from tools.fake_provider.behaviour import ErrorAnswer, Piece, Usage
+from tools.fake_provider.prompt_cache import MAX_MARKS, Block, PromptCache
 from tools.fake_provider.wire import HttpRequest, Reply, error_message, format_event
 
 ERROR_TYPES = {
@@ -57,8 +58,8 @@ class AnthropicMessages:
 
     def get_prompt(self, body: dict[str, Any]) -> str:
         """Return the last message of the person."""
-        messages = [turn["content"] for turn in body["messages"] if turn["role"] == "user"]
-        return messages[-1] if messages else ""
+        prompts = [_join_text(turn) for turn in body["messages"] if turn["role"] == "user"]
+        return prompts[-1] if prompts else ""
 
     def find_error(self, request: HttpRequest) -> ErrorAnswer | None:
         """Return an error for parameters that today's API, or single models, refuse."""
@@ -76,8 +77,14 @@ class AnthropicMessages:
                 "This model does not support assistant message prefill. The conversation must"
                 " end with a user message."
             )
-        if not all(turn["content"].strip() for turn in turns):
+        blocks = _list_blocks(body)
+        if not all(block.text.strip() for block in blocks):
             return self._build_bad_request("messages: text content blocks must be non-empty")
+        if (marks := sum(block.is_marked for block in blocks)) > MAX_MARKS:
+            return self._build_bad_request(
+                f"A maximum of {MAX_MARKS} blocks with cache_control may be provided."
+                f" Found {marks}."
+            )
         if body.get("thinking") and MODELS_WITHOUT_THINKING.match(body.get("model", "")):
             return self._build_bad_request(
                 "thinking.type: adaptive thinking is not supported on this model"
@@ -87,6 +94,12 @@ class AnthropicMessages:
     def _build_bad_request(self, message: str) -> ErrorAnswer:
         error = {"type": "invalid_request_error", "message": message}
         return ErrorAnswer(400, {"type": "error", "error": error})
+
+    def count_prompt(self, request: HttpRequest, cache: PromptCache) -> Usage:
+        """Return the tokens of a request, after the cache has read it."""
+        body, key = request.json(), self.get_key(request.headers)
+        scope = f"{key} {body['model']} {body.get('thinking')}"
+        return cache.read_marked(scope, _list_blocks(body), body["model"])
 
     def format_start(self, reply: Reply) -> bytes:
         """Return the events before the first delta."""
@@ -177,11 +190,30 @@ def _build_model(id: str, name: str, lifecycle: str, ends: str | None) -> dict[s
     }
 
 
+def _join_text(turn: dict[str, Any]) -> str:
+    return "".join(block.text for block in _list_content(turn["content"]))
+
+
+def _list_blocks(body: dict[str, Any]) -> list[Block]:
+    """The blocks of the system prompt and of the messages, in the order of the cache."""
+    contents = [body.get("system") or [], *(turn["content"] for turn in body["messages"])]
+    return [block for content in contents for block in _list_content(content)]
+
+
+def _list_content(content: Any) -> list[Block]:
+    """A string is one block."""
+    if isinstance(content, str):
+        return [Block(content)]
+    return [Block(part.get("text", ""), "cache_control" in part) for part in content]
+
+
 def _format_first_usage(usage: Usage) -> dict[str, Any]:
+    written = usage.cache_written
     return {
-        "input_tokens": usage.input - usage.cached,
+        "input_tokens": usage.input - usage.cached - written,
         "cache_read_input_tokens": usage.cached,
-        "cache_creation_input_tokens": 0,
+        "cache_creation_input_tokens": written,
+        "cache_creation": {"ephemeral_5m_input_tokens": written, "ephemeral_1h_input_tokens": 0},
         "output_tokens": 1,
     }
 

@@ -17,12 +17,13 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The usage that the fake reports."""
+    """The usage that the fake reports. `input` includes `cached` and `cache_written`."""
 
     input: int = 11
     output: int = 7
     reasoning: int = 0
     cached: int = 0
+    cache_written: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Behaviour:
     finish: str = "stop"  # In the format of the wire.
     stamp: bool = False  # Puts `finish` into every event of a reply, as some servers do.
     usage: Usage | None = field(default_factory=Usage)
+    counts_tokens: bool = False  # Counts the prompt instead, with the provider's cache of prompts.
     request_id: str = "req_fake"
     headers: dict[str, str] = field(default_factory=dict)  # Additional headers of a reply.
     extra: bytes = b""  # Raw bytes right after the headers of a reply.

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from tools.fake_provider.behaviour import ErrorAnswer, Piece, Usage
+from tools.fake_provider.prompt_cache import PromptCache, encode_parts
 from tools.fake_provider.wire import HttpRequest, Reply, error_message, format_event
 
 ERROR_STATUSES = {
@@ -88,6 +89,12 @@ class GoogleGenerate:
     def _build_bad_request(self, message: str) -> ErrorAnswer:
         error = {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}
         return ErrorAnswer(400, {"error": error})
+
+    def count_prompt(self, request: HttpRequest, cache: PromptCache) -> Usage:
+        """Return the tokens of a request, after the cache has read it."""
+        body, key = request.json(), self.get_key(request.headers)
+        parts = [body.get("systemInstruction"), *body["contents"]]
+        return cache.read_automatic(f"{key} {request.path}", encode_parts(parts))
 
     def format_start(self, reply: Reply) -> bytes:
         """Return a chunk without content."""

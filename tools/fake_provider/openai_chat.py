@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from tools.fake_provider.behaviour import ErrorAnswer, Piece, Usage
+from tools.fake_provider.prompt_cache import PromptCache, encode_parts
 from tools.fake_provider.wire import HttpRequest, Reply, error_message, format_event
 
 FIELDS = {"text": "content", "reasoning": "reasoning_content", "refusal": "refusal"}
@@ -58,6 +59,12 @@ class OpenAIWire:
     def get_model(self, request: HttpRequest) -> str:
         """Return the requested model."""
         return str(request.json().get("model", ""))
+
+    def count_prompt(self, request: HttpRequest, cache: PromptCache) -> Usage:
+        """Return the tokens of a request, after the cache has read it."""
+        body, key = request.json(), self.get_key(request.headers)
+        parts = [body.get("instructions"), *body[self.turns_field]]
+        return cache.read_automatic(f"{key} {body['model']}", encode_parts(parts))
 
     def build_error(self, status: int) -> dict[str, Any]:
         """Return the usual error body for a status."""
@@ -152,6 +159,9 @@ def _format_usage(usage: Usage) -> dict[str, Any]:
         "prompt_tokens": usage.input,
         "completion_tokens": usage.output,
         "total_tokens": usage.input + usage.output,
-        "prompt_tokens_details": {"cached_tokens": usage.cached},
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cached,
+            "cache_write_tokens": usage.cache_written,
+        },
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
     }

@@ -23,6 +23,7 @@ from tools.fake_provider.behaviour import Behaviour, ErrorAnswer, Record, State
 from tools.fake_provider.google_generate import GoogleGenerate
 from tools.fake_provider.openai_chat import OpenAIChat
 from tools.fake_provider.openai_responses import OpenAIResponses
+from tools.fake_provider.prompt_cache import PromptCache
 from tools.fake_provider.prompt_directives import default_reply
 from tools.fake_provider.wire import HttpRequest, Reply, Wire, dump_json
 
@@ -52,6 +53,7 @@ class FakeServer:
         self.stored_replies: dict[str, StoredReply] = {}
         self.gates: dict[int, asyncio.Event] = {}
         self.ids = itertools.count(1)
+        self.prompt_cache = PromptCache()
 
     @asynccontextmanager
     async def listen(self, port: int = 0) -> AsyncIterator[int]:
@@ -143,6 +145,7 @@ class FakeServer:
         self.behaviours.clear()
         self.records.clear()
         self.list_records.clear()
+        self.prompt_cache.clear()
         return {}
 
     def _get_records(self, data: dict[str, Any]) -> Any:
@@ -198,6 +201,9 @@ class FakeServer:
             record.state, record.ended_at = "finished", time.monotonic()
             return
         behaviour = self._choose_behaviour(prompt)
+        if behaviour.counts_tokens:
+            counted = wire.count_prompt(request, self.prompt_cache)
+            behaviour = replace(behaviour, usage=replace(counted, output=len(behaviour.pieces)))
         gate = self.gates[record.id] = asyncio.Event()
         reply = Reply(wire.get_model(request), body, behaviour, id=f"resp_{record.id:08d}")
         if body.get("background") and not (behaviour.error and behaviour.error.status):

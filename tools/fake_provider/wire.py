@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tools.fake_provider.behaviour import Behaviour, ErrorAnswer, Piece, Usage
+from tools.fake_provider.prompt_cache import PromptCache
 
 
 @dataclass(slots=True)
@@ -70,6 +71,10 @@ class Wire(Protocol):
 
     def find_error(self, request: HttpRequest) -> ErrorAnswer | None:
         """Return the provider's error for a request that it refuses, or None."""
+        ...
+
+    def count_prompt(self, request: HttpRequest, cache: PromptCache) -> Usage:
+        """Return the tokens of a request, after the cache has read it."""
         ...
 
     def format_start(self, reply: Reply) -> bytes:
