@@ -26,6 +26,7 @@ from streaming.providers.http.parse import (
 )
 from streaming.providers.http.parsed import Block, EndMark, ErrorResponse, ParsedEvent
 from streaming.providers.http.reasons import parse_reason
+from streaming.providers.prompt_cache import build_marked_prompt
 from streaming.providers.redaction import Secret
 from streaming.providers.types import ModelInfo, Request, Timeouts, Usage
 
@@ -138,15 +139,15 @@ def build_body(request: Request) -> dict[str, Any]:
     search all others for names to translate, which in a long conversation costs more than the
     reply.
     """
-    turns = [{"role": turn.role, "content": turn.text} for turn in request.turns]
+    system, turns = build_marked_prompt(request)
     body: dict[str, Any] = {
         "model": request.model,
         "messages": (),
         "max_tokens": request.max_tokens or DEFAULT_MAX_TOKENS,
         "extra_body": {"messages": turns},
     }
-    if request.system:
-        body["system"] = request.system
+    if system:
+        body["system"] = system
     if request.temperature is not None:
         body["extra_headers"] = {"anthropic-version": TEMPERATURE_API_VERSION}
         body["extra_body"]["temperature"] = request.temperature

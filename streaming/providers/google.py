@@ -40,6 +40,7 @@ OFFICIAL_URL = "https://generativelanguage.googleapis.com"
 API_VERSION = "v1"
 _VERSIONED_URL = re.compile(r"(.*)/(v\d+\w*)/?")
 
+ROLES = {"user": "user", "assistant": "model"}
 THINKING_LEVELS = {"minimal", "low", "medium", "high", "xhigh"}
 THINKING_BUDGETS = {"minimal": 512, "low": 2_048, "medium": 8_192, "high": 24_576}
 """Efforts in tokens, for the models that take a budget instead of a level."""
@@ -173,7 +174,7 @@ def _read_body(response: httpx2.Response) -> Any:
 def build_body(request: Request) -> dict[str, Any]:
     body: dict[str, Any] = {
         "contents": [
-            {"role": "user" if turn.role == "user" else "model", "parts": [{"text": turn.text}]}
+            {"role": ROLES[turn.role], "parts": [{"text": turn.full_text}]}
             for turn in request.turns
         ]
     }

@@ -42,10 +42,20 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message of the conversation, as it is sent to the model."""
+    """One message of the conversation, as it is sent to the model.
+
+    `hint` is an instruction for this answer alone. It follows the text, so that later requests,
+    which are without it, begin with the same text.
+    """
 
     role: Role
     text: str
+    hint: str = ""
+
+    @property
+    def full_text(self) -> str:
+        """The text and the hint, for a provider that takes one string."""
+        return f"{self.text}\n\n{self.hint}" if self.hint else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +80,8 @@ class Request:
 
     `reasoning_effort` is the provider's own word (low, medium, high, …). `background` asks the
     provider to keep a copy of the reply, if it can; deltas then have a checkpoint. A request with
-    `upstream` continues from there instead of asking anew.
+    `upstream` continues from there instead of asking anew. `cache_key` is the same for all requests
+    that begin alike, such as those of a conversation; without one, none of the text is sent again.
     """
 
     model: str
@@ -81,6 +92,7 @@ class Request:
     upstream: Upstream | None = None
     reasoning_effort: str | None = None
     background: bool = False
+    cache_key: str = ""
 
     @property
     def is_continuation(self) -> bool:

@@ -57,7 +57,7 @@ async def _stream_reply(request: Request) -> AsyncGenerator[ReplyEvent, None]:
         # share the loop.
         await asyncio.sleep(max(0.0, start + number / speed - clock()))
         yield Delta(token)
-    asked = _count_tokens([request.system, *(turn.text for turn in request.turns)])
+    asked = _count_tokens([request.system, *(turn.full_text for turn in request.turns)])
     reason: FinishReason = "stop" if len(shown) == len(tokens) else "length"
     yield Finish(reason, Usage(input=asked, output=len(shown)).to_counts())
 

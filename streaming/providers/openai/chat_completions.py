@@ -61,7 +61,7 @@ def build_body(request: Request, *, is_official: bool) -> dict[str, Any]:
     name. Parameters that may be unsupported are sent only if they were chosen.
     """
     system = [{"role": "system", "content": request.system}] if request.system else []
-    turns = [{"role": turn.role, "content": turn.text} for turn in request.turns]
+    turns = [{"role": turn.role, "content": turn.full_text} for turn in request.turns]
     options: dict[str, Any] = {"include_usage": True}
     if is_official:
         options["include_obfuscation"] = False
@@ -77,6 +77,8 @@ def build_body(request: Request, *, is_official: bool) -> dict[str, Any]:
         body["temperature"] = request.temperature
     if request.reasoning_effort is not None:
         body["reasoning_effort"] = request.reasoning_effort
+    if is_official and request.cache_key:
+        body["prompt_cache_key"] = request.cache_key
     return body
 
 

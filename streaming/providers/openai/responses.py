@@ -113,7 +113,7 @@ def build_body(request: Request, *, is_official: bool, with_summary: bool) -> di
     The SDK would search every argument for names to translate, which for a long conversation costs
     more than the whole reply. It sends `extra_body` as it is.
     """
-    turns = [{"role": turn.role, "content": turn.text} for turn in request.turns]
+    turns = [{"role": turn.role, "content": turn.full_text} for turn in request.turns]
     body: dict[str, Any] = {
         "model": request.model,
         "store": request.background,
@@ -123,6 +123,8 @@ def build_body(request: Request, *, is_official: bool, with_summary: bool) -> di
         body["background"] = True
     if is_official:
         body["stream_options"] = {"include_obfuscation": False}
+        if request.cache_key:
+            body["prompt_cache_key"] = request.cache_key
     if request.system:
         body["instructions"] = request.system
     if request.max_tokens is not None:
