@@ -7,12 +7,15 @@ The budget is the model's context window, not a number of turns:
 
 The newest turns that fit are sent, but at least the last exchange: a question, its answer, and the
 new question. If even that is too long, the provider refuses it in its own words.
+
+Providers cache the beginning of a prompt, so that each request repeats that of the one before it:
+what is added comes last, and old turns are left out in large steps instead of one by one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from chat.replies.followups import is_followup
@@ -23,6 +26,9 @@ DEFAULT_CONTEXT_WINDOW = 128_000
 a smaller one at a compatible server, an administrator sets the window."""
 MARGIN_SHARE = 0.05
 """The part of the window that stays free, because tokens are only estimated."""
+KEPT_SHARE = 2 / 3
+"""The part of the room for the history that stays when older turns are left out. Less would forget
+more than the window requires, more would change the beginning of the prompt more often."""
 DEFAULT_RESERVE_TOKENS = 8_192
 """Tokens for a reply without a limit of its own."""
 MAX_RESERVE_SHARE = 0.5
@@ -76,22 +82,25 @@ def build_context(
     of the reply. If `partial` is the beginning of the answer, the model is asked to continue it."""
     turns = normalize_turns(history)
     for_followup = len(turns) > 1 and is_followup(turns[-1].text)
-    if for_followup:
-        system = "\n\n".join(part for part in (system, FOLLOWUP_HINT) if part)
     added = _build_continuation_turns(partial)
     window = context_window or DEFAULT_CONTEXT_WINDOW
+    room = int(window * (1 - MARGIN_SHARE)) - estimate_tokens(system)
+    usual_reserve = _compute_reserve(turns, False, window, max_output, max_tokens)
     reserve = _compute_reserve(turns, for_followup, window, max_output, max_tokens)
-    fixed_tokens = estimate_tokens(system) + sum(map(estimate_turn_tokens, added))
-    available_tokens = int(window * (1 - MARGIN_SHARE)) - reserve - fixed_tokens
-    selected = select_newest_turns(turns, available_tokens)
+    added_tokens = sum(map(estimate_turn_tokens, added))
+    if for_followup:
+        added_tokens += estimate_tokens(FOLLOWUP_HINT)
+    selected = select_newest_turns(turns, room - usual_reserve, room - reserve - added_tokens)
     stats = ContextStats(
         turns=len(selected) + len(added),
         left_out=len(turns) - len(selected),
         refers_back=for_followup,
-        tokens=fixed_tokens + sum(map(estimate_turn_tokens, selected)),
+        tokens=estimate_tokens(system) + added_tokens + sum(map(estimate_turn_tokens, selected)),
         reserve=reserve,
         window=context_window or 0,
     )
+    if for_followup:
+        selected = (*selected[:-1], replace(selected[-1], hint=FOLLOWUP_HINT))
     return PromptContext((*selected, *added), system, stats)
 
 
@@ -110,15 +119,34 @@ def normalize_turns(history: Iterable[Turn]) -> tuple[Turn, ...]:
     return tuple(turns)
 
 
-def select_newest_turns(turns: Sequence[Turn], available_tokens: int) -> tuple[Turn, ...]:
-    first = max(len(turns) - 3, 0)
-    available_tokens -= sum(map(estimate_turn_tokens, turns[first:]))
-    while first >= 2:
-        available_tokens -= sum(map(estimate_turn_tokens, turns[first - 2 : first]))
-        if available_tokens < 0:
-            break
-        first -= 2
+def select_newest_turns(
+    turns: Sequence[Turn], usual_tokens: int, available_tokens: int
+) -> tuple[Turn, ...]:
+    """The turns that fit the tokens of this request. Only `usual_tokens`, which are the same for
+    each request of a conversation, decide where the steps are."""
+    sizes = [estimate_turn_tokens(turn) for turn in turns]
+    first = _find_step(sizes, usual_tokens)
+    tokens = sum(sizes[first:])
+    while tokens > available_tokens and first < len(turns) - 3:
+        tokens -= sum(sizes[first : first + 2])
+        first += 2
     return tuple(turns[first:])
+
+
+def _find_step(sizes: Sequence[int], available_tokens: int) -> int:
+    """The position of the first turn that is sent. It follows the conversation from its beginning:
+    whenever a question did not fit, so many turns were left out that the rest is `KEPT_SHARE` of
+    the available tokens. The same history has the same steps, without a stored state."""
+    first = tokens = 0
+    for last, size in enumerate(sizes):
+        tokens += size
+        is_question = last % 2 == 0
+        if not is_question or tokens <= available_tokens:
+            continue
+        while tokens > available_tokens * KEPT_SHARE and first < last - 2:
+            tokens -= sum(sizes[first : first + 2])
+            first += 2
+    return first
 
 
 def estimate_turn_tokens(turn: Turn) -> int:

@@ -52,7 +52,8 @@ def test_a_followup_is_sent_with_a_hint_and_the_whole_answer() -> None:
     history = build_turns("a", "b", "Write about kelp", answer, "Make it shorter please")
     planned = build_context(history, system="Be kind.", context_window=50_000)
     assert answer in list_texts(planned)
-    assert planned.system == f"Be kind.\n\n{context.FOLLOWUP_HINT}"
+    assert planned.system == "Be kind."
+    assert planned.turns[-1] == Turn("user", "Make it shorter please", context.FOLLOWUP_HINT)
     assert planned.stats.refers_back
     assert planned.stats.left_out == 2
     assert planned.stats.reserve == 25_000
@@ -87,7 +88,7 @@ def test_max_tokens_are_reserved_for_the_reply(message: str, max_tokens: int) ->
     [
         (1_000_000, 7),
         (30_400, 7),
-        (30_000, 5),
+        (30_000, 3),  # Five would fit, but a step leaves out more.
         (20_000, 3),
         (9_000, 3),  # The last exchange, whether it fits or not.
         (10, 3),
@@ -373,3 +374,45 @@ def test_no_message_makes_the_search_for_references_slow(
         message = message[: followups.MAX_FOLLOWUP_CHARS - 1] + "\N{WATER WAVE}"
         check_message = partial(is_followup, message)
         assert timeit(check_message, timer=time.thread_time, number=1) < MAX_CPU_SECONDS, message
+
+
+# The beginning of the prompt
+
+
+@pytest.mark.parametrize("window", [20_000, 50_000, 128_000])
+def test_old_turns_are_left_out_in_large_steps(window: int) -> None:
+    """If each request left out one exchange more, none would find its beginning in the provider's
+    cache."""
+    random = Random(window)
+    turns = build_turns(*("tide " * random.randint(1, 600) for _ in range(599)))
+    requests = [build_context(turns[:end], context_window=window) for end in range(1, 600, 2)]
+    steps = sum(
+        before.stats.left_out != after.stats.left_out for before, after in pairwise(requests)
+    )
+    room = int(window * (1 - context.MARGIN_SHARE)) - context.DEFAULT_RESERVE_TOKENS
+    step_tokens = room * (1 - context.KEPT_SHARE)
+    assert 1 < steps <= sum(map(context.estimate_turn_tokens, turns)) / step_tokens
+    assert all(request.stats.tokens <= room for request in requests)
+
+
+def test_a_request_that_needs_more_room_does_not_move_the_next_one() -> None:
+    """A follow-up reserves more room, and the rest of a reply is sent with its beginning."""
+    page = "k" * 6_000
+    turns = build_turns(*[page] * 12, "Make it shorter please", page, "Go fish")
+    plan = partial(build_context, context_window=50_000)
+    before, after = plan(turns[:11]), plan(turns)
+    followup = plan((*turns[:11], Turn("assistant", page * 10), Turn("user", "In Python instead")))
+    rest = plan(turns[:11], partial=page * 10)
+    assert before.stats.left_out == after.stats.left_out == 0
+    assert followup.stats.left_out > 0
+    assert rest.stats.left_out > 0
+
+
+def test_what_is_for_one_request_stands_behind_the_history() -> None:
+    turns = build_turns("q", "a", "r", "b", "Make it shorter please")
+    plain = build_context((*turns[:4], Turn("user", "Go fish")), system="Be kind.")
+    followup = build_context(turns, system="Be kind.")
+    rest = build_context(turns, system="Be kind.", partial="It")
+    assert plain.system == followup.system == rest.system
+    assert plain.turns[:4] == followup.turns[:4] == rest.turns[:4] == turns[:4]
+    assert rest.turns[:5] == followup.turns

@@ -317,7 +317,8 @@ def test_the_third_message_carries_the_earlier_ones_and_refers_back(owner: User)
     third = start_reply(owner, "Make it shorter please", first.conversation, max_tokens=10)
     request = build_request(third)
     assert [turn.text for turn in request.turns][-2:] == ["In cold water.", third.question.content]
-    assert "previous reply" in request.system
+    assert "previous reply" in request.turns[-1].hint
+    assert request.system == ""
     assert request.max_tokens == 10
     decided = Stream.objects.get(pk=third.stream.pk).arguments["context"]
     assert (decided["turns"], decided["refers_back"], decided["reserve"]) == (5, True, 10)
