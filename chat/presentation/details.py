@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -10,6 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from chat.models import Message
 from chat.presentation.durations import format_duration
+from chat.replies.usage import read_usage
 from streaming.models import Stream
 from streaming.providers.catalog import PROVIDERS
 
@@ -22,6 +24,7 @@ LABELS = {
     "duration": gettext_lazy("Duration"),
     "tokens": gettext_lazy("Tokens"),
     "cost": gettext_lazy("Cost"),
+    "cache": gettext_lazy("Prompt cache"),
     "context": gettext_lazy("Context"),
     "finish_reason": gettext_lazy("Finish reason"),
     "attempts": gettext_lazy("Resumed"),
@@ -43,7 +46,8 @@ def build_details(message: Message, stream: Stream) -> tuple[tuple[str, str], ..
         "first_token": _format_duration(stream.created_at, stream.first_chunk_at),
         "duration": _format_duration(stream.created_at, stream.ended_at),
         "tokens": _format_tokens(message),
-        "cost": f"${message.cost.normalize():f}" if message.cost is not None else "",
+        "cost": _format_dollars(message.cost) if message.cost is not None else "",
+        "cache": _format_cache(stream),
         "context": describe_context(stream.arguments.get("context")),
         "finish_reason": message.finish_reason or stream.state,
         "attempts": _format_attempts(stream.attempts),
@@ -86,6 +90,25 @@ def _format_tokens(message: Message) -> str:
     if message.reasoning_tokens:
         parts.append(_("%(count)s of them reasoning") % {"count": f"{message.reasoning_tokens:,}"})
     return ", ".join(parts)
+
+
+def _format_cache(stream: Stream) -> str:
+    """The tokens of the prompt that the provider had in its cache or added to it, and what the
+    former cost less."""
+    counted, parts = read_usage(stream), []
+    if counted.cached:
+        read = ngettext("%(count)s token re-read", "%(count)s tokens re-read", counted.cached)
+        parts.append(read % {"count": f"{counted.cached:,}"})
+    if savings := stream.arguments.get("cache_savings"):
+        parts.append(_("%(dollars)s saved") % {"dollars": _format_dollars(Decimal(savings))})
+    if counted.cache_written:
+        added = ngettext("%(count)s token added", "%(count)s tokens added", counted.cache_written)
+        parts.append(added % {"count": f"{counted.cache_written:,}"})
+    return ", ".join(parts)
+
+
+def _format_dollars(dollars: Decimal) -> str:
+    return f"${dollars.normalize():f}"
 
 
 def _format_attempts(count: int) -> str:

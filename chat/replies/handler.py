@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from typing import Any
+
 from django.db.models.functions import Now
 
 from chat import changes
@@ -49,7 +52,7 @@ def prepare(stream: Stream, text: StreamText) -> ReplySource:
         max_tokens=chosen.max_tokens,
         partial=text.content,
     )
-    _save_context_stats(stream, planned.stats)
+    _save_for_details(stream, context=planned.stats.to_json())
     return ReplySource(
         credentials.load_adapter(model.provider),
         Request(
@@ -60,15 +63,22 @@ def prepare(stream: Stream, text: StreamText) -> ReplySource:
             temperature=chosen.temperature,
             reasoning_effort=chosen.reasoning_effort or None,
             background=stream.owner.background_replies,
+            cache_key=_build_cache_key(answer),
         ),
         credentials.decrypt_key(stream, model.provider),
         credentials.build_unsupported_parameter_callback(model),
     )
 
 
-def _save_context_stats(stream: Stream, stats: context.ContextStats) -> None:
-    stream.arguments = {**stream.arguments, "context": stats.to_json()}
-    mine = Stream.objects.filter(pk=stream.pk, epoch=stream.epoch, state=State.RUNNING)
+def _build_cache_key(answer: Message) -> str:
+    """The provider learns which requests belong together, but not the conversation's address."""
+    return hashlib.sha256(f"conversation {answer.conversation_id}".encode()).hexdigest()[:32]
+
+
+def _save_for_details(stream: Stream, **facts: Any) -> None:
+    """Store facts for the details of the reply, unless the stream has ended or moved meanwhile."""
+    stream.arguments = {**stream.arguments, **facts}
+    mine = Stream.objects.filter(pk=stream.pk, epoch=stream.epoch, state=stream.state)
     mine.update(arguments=stream.arguments)
 
 
@@ -103,6 +113,8 @@ def finalize(stream: Stream) -> None:
     answer.reasoning_tokens = counted.reasoning
     answer.cost = usage.compute_cost(stream, answer)
     answer.save()
+    if savings := usage.compute_cache_savings(stream, answer):
+        _save_for_details(stream, cache_savings=str(savings))
     others = Stream.objects.filter(lane=stream.lane).unfinished().exists()
     conversation.status = (
         Conversation.ReplyStatus.STREAMING if others else STATUS_BY_STATE[State(stream.state)]

@@ -8,6 +8,7 @@ from decimal import Decimal
 from chat import model_catalog
 from chat.models import Message
 from streaming.models import Stream
+from streaming.providers.catalog.prices import Price
 from streaming.providers.types import Usage
 
 MAX_TOKEN_COUNT = 2**31 - 1
@@ -33,10 +34,25 @@ def compute_cost(stream: Stream, answer: Message) -> Decimal | None:
     earlier_cost = answer.cost if stream.continues_id else Decimal()
     if has_lost_attempt or earlier_cost is None or not stream.usage:
         return None
-    models = model_catalog.load_models(stream.owner)
-    model = model_catalog.find_model(models, answer.model, answer.provider)
-    price = model.price if model else None
+    price = _find_price(stream, answer)
     cost = price.calculate_cost(read_usage(stream)) if price else None
     if cost is None or earlier_cost + cost >= MAX_COST_DOLLARS:
         return None
     return (earlier_cost + cost).quantize(COST_PRECISION)
+
+
+def compute_cache_savings(stream: Stream, answer: Message) -> Decimal | None:
+    """Dollars that the tokens from the provider's cache cost less in this stream; None if that is
+    unknown, or too little to show."""
+    counted = read_usage(stream)
+    price = _find_price(stream, answer) if counted.cached else None
+    saved = price.calculate_savings(counted) if price else None
+    if saved is None or saved >= MAX_COST_DOLLARS:
+        return None
+    return saved.quantize(COST_PRECISION) or None
+
+
+def _find_price(stream: Stream, answer: Message) -> Price | None:
+    models = model_catalog.load_models(stream.owner)
+    model = model_catalog.find_model(models, answer.model, answer.provider)
+    return model.price if model else None

@@ -418,6 +418,43 @@ def test_a_continued_message_costs_the_sum_of_its_streams(owner: User) -> None:
     assert finish_with_usage(more, Usage(input=1_000, output=500)).answer.cost == Decimal("0.015")
 
 
+@pytest.mark.parametrize(
+    ("model", "usage", "shown"),
+    [
+        ("gpt-4o", Usage(1_000, 5, cached=200), "200 tokens re-read, $0.00025 saved"),
+        ("gpt-4o", Usage(1_000, 5, cached=0), None),
+        ("gpt-4o", Usage(1_000, 5), None),
+        ("gpt-4o", Usage(1_000, 5, cached=-5, cache_written=2**31), None),
+        ("gpt-4o", Usage(cached=200), "200 tokens re-read"),
+        ("gpt-6.2-sol", Usage(9_000, 5, cached=8_000), "8,000 tokens re-read"),
+        ("claude-opus-5-5", Usage(9_000, 5, 0, 0, 8_000), "8,000 tokens added"),
+        (
+            "claude-opus-5-5",
+            Usage(9_000, 5, 0, 8_000, 900),
+            "8,000 tokens re-read, $0.0304 saved, 900 tokens added",
+        ),
+        ("demo", Usage(9_000, 5, cached=1), "1 token re-read"),
+    ],
+)
+def test_the_details_show_what_came_from_the_cache(
+    owner: User, model: str, usage: Usage, shown: str | None
+) -> None:
+    """Savings are shown where a price for cached tokens is known."""
+    save_key(owner), save_key(owner, "anthropic")
+    reply = finish_with_usage(start_reply(owner, model=model), usage)
+    details = dict(build_details(reply.answer, Stream.objects.get(pk=reply.stream.pk)))
+    assert details.get("Prompt cache") == shown
+
+
+def test_another_server_saves_an_unknown_amount(owner: User, settings: Settings) -> None:
+    """The prices of the table are those of the provider's own address."""
+    settings.OPENAI_BASE_URL = "http://127.0.0.1:9/v1"
+    reply = start_reply(save_key(owner), model="gpt-4o")
+    finish_with_usage(reply, Usage(1_000, 5, cached=200))
+    details = dict(build_details(reply.answer, Stream.objects.get(pk=reply.stream.pk)))
+    assert details["Prompt cache"] == "200 tokens re-read"
+
+
 def test_the_details_describe_the_context(owner: User) -> None:
     reply = start_reply(owner, "Name a fish")
     stream = claim_reply(reply)
