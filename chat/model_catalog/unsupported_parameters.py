@@ -1,4 +1,5 @@
-"""Parameters that a provider does not support for a model. They are never sent again."""
+"""Parts of a request that a provider does not support for a model, such as a parameter. They are
+never sent again."""
 
 from __future__ import annotations
 
@@ -31,9 +32,11 @@ def build_endpoint_id(provider: str) -> str:
 
 
 def _without_parameter(model: Model, name: str) -> Model:
+    """A setting disappears from the page; other parts are left out of requests only."""
     return replace(
         model,
         takes_temperature=model.takes_temperature and name != "temperature",
         takes_max_tokens=model.takes_max_tokens and name != "max_tokens",
         efforts=() if name == "reasoning_effort" else model.efforts,
+        refused_parts=(*model.refused_parts, name),
     )

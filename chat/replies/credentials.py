@@ -1,4 +1,5 @@
-"""The model, the adapter and the key with which a stream's owner calls a provider."""
+"""The model, the adapter and the key with which a stream's owner calls a provider, and the source
+that does it."""
 
 from __future__ import annotations
 
@@ -16,8 +17,11 @@ from streaming.models import Stream
 from streaming.providers import catalog
 from streaming.providers.adapter import Adapter
 from streaming.providers.errors import InvalidKey, ModelNotFound
+from streaming.providers.optional_parts import omit_part
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
+from streaming.providers.reply_source import ReplySource
+from streaming.providers.types import Request
 from streaming.sentences import gettext_noop
 
 MISSING_KEY = gettext_noop("No {provider} API key.")
@@ -61,7 +65,20 @@ def decrypt_key(stream: Stream, provider: str) -> Secret:
     return Secret(secret)
 
 
-def build_unsupported_parameter_callback(
+def build_source(stream: Stream, model: catalog.Model, request: Request) -> ReplySource:
+    """The source of a reply to this request, without the parts that the server is known to refuse.
+    Raises InvalidKey."""
+    for name in model.refused_parts:
+        request = omit_part(request, name)
+    return ReplySource(
+        load_adapter(model.provider),
+        request,
+        decrypt_key(stream, model.provider),
+        _build_unsupported_parameter_callback(model),
+    )
+
+
+def _build_unsupported_parameter_callback(
     model: catalog.Model,
 ) -> Callable[[str], Awaitable[None]]:
     async def store(parameter: str) -> None:

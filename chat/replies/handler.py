@@ -53,21 +53,17 @@ def prepare(stream: Stream, text: StreamText) -> ReplySource:
         partial=text.content,
     )
     _save_for_details(stream, context=planned.stats.to_json())
-    return ReplySource(
-        credentials.load_adapter(model.provider),
-        Request(
-            model=model.id,
-            turns=planned.turns,
-            system=planned.system,
-            max_tokens=chosen.max_tokens,
-            temperature=chosen.temperature,
-            reasoning_effort=chosen.reasoning_effort or None,
-            background=stream.owner.background_replies,
-            cache_key=_build_cache_key(answer),
-        ),
-        credentials.decrypt_key(stream, model.provider),
-        credentials.build_unsupported_parameter_callback(model),
+    request = Request(
+        model=model.id,
+        turns=planned.turns,
+        system=planned.system,
+        max_tokens=chosen.max_tokens,
+        temperature=chosen.temperature,
+        reasoning_effort=chosen.reasoning_effort or None,
+        background=stream.owner.background_replies,
+        cache_key=_build_cache_key(answer),
     )
+    return credentials.build_source(stream, model, request)
 
 
 def _build_cache_key(answer: Message) -> str:

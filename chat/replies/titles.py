@@ -97,13 +97,7 @@ def prepare(stream: Stream, text: StreamText) -> ReplySource:
         turns=(Turn("user", prompt),),
         reasoning_effort=model.efforts[0] if model.efforts else None,
     )
-    key = credentials.decrypt_key(stream, model.provider)
-    return ReplySource(
-        credentials.load_adapter(model.provider),
-        request,
-        key,
-        credentials.build_unsupported_parameter_callback(model),
-    )
+    return credentials.build_source(stream, model, request)
 
 
 def finalize(stream: Stream) -> None:

@@ -6,6 +6,7 @@ import functools
 import re
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import anthropic
@@ -15,6 +16,7 @@ from streaming.events import Delta
 from streaming.providers.http.adapter import HttpAdapter
 from streaming.providers.http.classify import parse_retry_after
 from streaming.providers.http.client import silence_wire_logging
+from streaming.providers.http.error_body import read_error_body, read_response
 from streaming.providers.http.parse import (
     has_value,
     parse_content,
@@ -33,6 +35,8 @@ from streaming.providers.types import ModelInfo, Request, Timeouts, Usage
 OFFICIAL_URL = "https://api.anthropic.com"
 DEFAULT_MAX_TOKENS = 32_000
 """The API requires a number, which includes reasoning."""
+LOW_MAX_TOKENS = 4_096
+"""The number that every model accepts, for those that refuse the one above."""
 
 # The SDK warns of deprecated models; people learn of them from the catalog.
 warnings.filterwarnings("ignore", category=DeprecationWarning, module=__name__)
@@ -73,6 +77,9 @@ class AnthropicAdapter(HttpAdapter):
     async def send(self, client: Any, request: Request) -> None:
         await client.messages.create(**build_body(request), stream=True)
 
+    def list_hints(self, request: Request) -> frozenset[str]:
+        return frozenset(list_hints(request))
+
     def parse_event(self, event: dict[str, Any]) -> Iterator[ParsedEvent]:
         """The input is counted at the start, the output with the end marker."""
         match event.get("type"):
@@ -108,7 +115,7 @@ class AnthropicAdapter(HttpAdapter):
     def error_response(self, error: Exception) -> ErrorResponse | None:
         if not isinstance(error, anthropic.APIStatusError):
             return None
-        return parse_error(error.body or error.message, error.status_code, error.response.headers)
+        return parse_error(read_response(error.response), error.status_code, error.response.headers)
 
     async def fetch_models(self, client: Any) -> list[ModelInfo]:
         return [
@@ -139,11 +146,15 @@ def build_body(request: Request) -> dict[str, Any]:
     search all others for names to translate, which in a long conversation costs more than the
     reply.
     """
+    hints = list_hints(request)
+    default_max_tokens = DEFAULT_MAX_TOKENS if "default_max_tokens" in hints else LOW_MAX_TOKENS
+    if "cache_control" not in hints:
+        request = replace(request, cache_key="")
     system, turns = build_marked_prompt(request)
     body: dict[str, Any] = {
         "model": request.model,
         "messages": (),
-        "max_tokens": request.max_tokens or DEFAULT_MAX_TOKENS,
+        "max_tokens": request.max_tokens or default_max_tokens,
         "extra_body": {"messages": turns},
     }
     if system:
@@ -151,26 +162,38 @@ def build_body(request: Request) -> dict[str, Any]:
     if request.temperature is not None:
         body["extra_headers"] = {"anthropic-version": TEMPERATURE_API_VERSION}
         body["extra_body"]["temperature"] = request.temperature
-    elif not NON_REASONING_MODELS.match(request.model):
-        body["thinking"] = {"type": "adaptive", "display": "summarized"}
+    elif "thinking" in hints:
+        display = {"display": "summarized"} if "thinking_display" in hints else {}
+        body["thinking"] = {"type": "adaptive"} | display
     if request.reasoning_effort is not None:
         body["output_config"] = {"effort": request.reasoning_effort}
     return body
+
+
+def list_hints(request: Request) -> set[str]:
+    hints = set()
+    if request.temperature is None and not NON_REASONING_MODELS.match(request.model):
+        hints |= {"thinking", "thinking_display"}
+    if "thinking" in request.omitted:
+        hints.discard("thinking_display")
+    if request.max_tokens is None:
+        hints.add("default_max_tokens")
+    if request.cache_key:
+        hints.add("cache_control")
+    return hints - request.omitted
 
 
 def parse_error(
     body: Any, status: int = 0, headers: Mapping[str, str] | None = None
 ) -> ErrorResponse:
     """`body` is that of an error response, or of an error event in a stream."""
-    inner = body.get("error") if isinstance(body, dict) else None
-    known = inner if isinstance(inner, dict) else {}
-    message = str(known.get("message") or body)
-    named = _NAMED_PARAMETER.match(message)
+    words = read_error_body(body)
+    named = _NAMED_PARAMETER.match(words.message)
     return ErrorResponse(
         status=status,
-        codes=f"{known.get('type', '')} {known.get('error_code') or ''}",
-        message=message,
-        param=named.group(1) if named else "",
+        codes=" ".join(words.codes),
+        message=words.message,
+        param=words.param or (named.group(1) if named else ""),
         request_id=(headers or {}).get("request-id", ""),
         retry_after=parse_retry_after(headers or {}),
     )

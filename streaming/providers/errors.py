@@ -28,7 +28,8 @@ class ProviderError(SourceError):
     `message` is a sentence for people (the class has one for its case), `retryable` says whether
     the very same request may work later, `retry_after` is in seconds, `param` is the setting that
     the provider named. `detail` is the provider's own text and must be redacted by the code that
-    raises this; `upstream_id` is the provider's id of the request.
+    raises this; `upstream_id` is the provider's id of the request. `sent_hints` are the names of
+    the hints that the request had (`HttpWire.list_hints`).
     """
 
     code = "provider_error"
@@ -64,6 +65,7 @@ class ProviderError(SourceError):
         self.retry_after = retry_after
         self.param = param
         self.status = status
+        self.sent_hints: frozenset[str] = frozenset()
 
 
 class InvalidKey(ProviderError):

@@ -22,6 +22,7 @@ from streaming.events import DeltaKind
 from streaming.providers.http.adapter import HttpAdapter
 from streaming.providers.http.classify import parse_retry_after
 from streaming.providers.http.client import load_ssl_context, silence_wire_logging
+from streaming.providers.http.error_body import read_error_body, read_response
 from streaming.providers.http.parse import (
     has_value,
     parse_content,
@@ -86,6 +87,13 @@ class GoogleAdapter(HttpAdapter):
         )
         await _require_success(await client.send(asked, stream=True))
 
+    def list_hints(self, request: Request) -> frozenset[str]:
+        """An effort is a part of the configuration of thinking, and is refused before it."""
+        if "include_thoughts" not in (_build_thinking_config(request) or {}):
+            return frozenset()
+        has_effort = request.reasoning_effort is not None
+        return frozenset({"thinking_display"} if has_effort else {"thinking_display", "thinking"})
+
     def _build_url(self, path: str) -> str:
         return f"{self.base_url}/{self.api_version}/{path}"
 
@@ -115,7 +123,7 @@ class GoogleAdapter(HttpAdapter):
     def error_response(self, error: Exception) -> ErrorResponse | None:
         if isinstance(error, httpx2.HTTPStatusError):
             return parse_error(
-                _read_body(error.response), error.response.status_code, error.response.headers
+                read_response(error.response), error.response.status_code, error.response.headers
             )
         if isinstance(error, APIError):
             headers = getattr(error.response, "headers", None)
@@ -164,13 +172,6 @@ async def _require_success(response: httpx2.Response) -> httpx2.Response:
     return response
 
 
-def _read_body(response: httpx2.Response) -> Any:
-    try:
-        return response.json()
-    except ValueError:
-        return response.text
-
-
 def build_body(request: Request) -> dict[str, Any]:
     body: dict[str, Any] = {
         "contents": [
@@ -183,23 +184,26 @@ def build_body(request: Request) -> dict[str, Any]:
     config = {
         "maxOutputTokens": request.max_tokens,
         "temperature": request.temperature,
-        "thinkingConfig": _build_thinking_config(request.model, request.reasoning_effort),
+        "thinkingConfig": _build_thinking_config(request),
     }
     if config := {name: value for name, value in config.items() if value is not None}:
         body["generationConfig"] = config
     return body
 
 
-def _build_thinking_config(model: str, effort: str | None) -> dict[str, Any] | None:
-    if NON_REASONING_MODELS.match(model):
+def _build_thinking_config(request: Request) -> dict[str, Any] | None:
+    model, effort = request.model, request.reasoning_effort
+    if NON_REASONING_MODELS.match(model) or "thinking" in request.omitted:
         return None
-    config: dict[str, Any] = {"include_thoughts": True}
+    config: dict[str, Any] = {}
+    if "thinking_display" not in request.omitted:
+        config["include_thoughts"] = True
     if BUDGET_MODELS.match(model):
         if effort in THINKING_BUDGETS:
             config["thinking_budget"] = THINKING_BUDGETS[effort]
     elif effort in THINKING_LEVELS:
         config["thinking_level"] = effort.upper()
-    return config
+    return config or None
 
 
 def parse_error(
@@ -210,14 +214,14 @@ def parse_error(
     inner = body.get("error", body) if isinstance(body, dict) else None
     known = inner if isinstance(inner, dict) else {}
     details = to_dicts(known.get("details"))
-    reasons = " ".join(str(detail.get("reason", "")) for detail in details)
-    message = str(known.get("message") or body)
-    named = _NAMED_PARAMETER.search(message)
+    words = read_error_body(body)
+    named = _NAMED_PARAMETER.search(words.message)
+    named_field = next((name for name in named.groups() if name), "") if named else ""
     return ErrorResponse(
         status=status or (code if isinstance(code := known.get("code"), int) else 0),
-        codes=f"{known.get('status') or ''} {reasons}",
-        message=message,
-        param=next((name for name in named.groups() if name), "") if named else "",
+        codes=" ".join(words.codes),
+        message=words.message,
+        param=words.param or named_field,
         request_id=(headers or {}).get("x-request-id", ""),
         retry_after=_parse_retry_delay(details, parse_retry_after(headers or {})),
     )

@@ -1,9 +1,9 @@
 """The source of a reply: calls a provider, and calls again as long as that may help.
 
-One call is seldom enough. A busy provider is called again later. A model that takes no temperature
-is called again without one. If the connection to a provider's copy breaks, a new one continues. If
-a worker died, another one asks for the rest of its text. The engine gets only events: text, a note
-for people, a seam, the end.
+One call is seldom enough. A busy provider is called again later. A server that refuses a part of
+the request, such as a temperature, is called again without it. If the connection to a provider's
+copy breaks, a new one continues. If a worker died, another one asks for the rest of its text. The
+engine gets only events: text, a note for people, a seam, the end.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from streaming.events import Delta, Finish, Note, Seam, SourceError, SourceEvent, StreamText
-from streaming.providers import reattach, retries
+from streaming.providers import optional_parts, reattach, retries
 from streaming.providers.adapter import Adapter, BackgroundAdapter, ReplyEvent
 from streaming.providers.continuation import strip_overlap
 from streaming.providers.errors import ProviderError
@@ -35,8 +35,8 @@ async def ignore_unsupported_parameter(parameter: str) -> None:
 class ReplySource:
     """One reply of one provider.
 
-    `on_unsupported_parameter` is called with each parameter of the request that the provider does
-    not support.
+    `on_unsupported_parameter` is called with the name of each part of the request that the provider
+    does not support, once it has answered without it.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class ReplySource:
         self._has_reasoning = False
         self._tries = 1
         self._reattachments = 0
+        self._refused_parts: list[str] = []
 
     async def events(
         self, so_far: StreamText, checkpoint: str
@@ -74,6 +75,8 @@ class ReplySource:
             try:
                 async with aclosing(self.adapter.stream(asked, self.key)) as raw:
                     async for event in self._strip_overlap(raw, asked):
+                        if self._refused_parts:
+                            await self._store_refused_parts()
                         if isinstance(event, Finish):
                             self._require_answer(event)
                             yield event
@@ -147,6 +150,12 @@ class ReplySource:
         if error := build_missing_answer_error(finish, has_reasoning=self._has_reasoning):
             raise error
 
+    async def _store_refused_parts(self) -> None:
+        """Only once the provider answers without them: they were the reason."""
+        while self._refused_parts:
+            await self.on_unsupported_parameter(self._refused_parts[0])
+            del self._refused_parts[0]
+
     # Between two calls
 
     async def _recover(
@@ -180,11 +189,12 @@ class ReplySource:
 
     async def _prepare_retry(self, failure: ProviderError) -> AsyncGenerator[Note, None]:
         """Retry only while nothing is written, so that no text is paid for or shown twice."""
-        if parameter := retries.find_unsupported_parameter(failure, self.request):
-            if retries.is_permanent(failure):
-                await self.on_unsupported_parameter(parameter)
-            self.request = retries.drop_parameter(self.request, parameter)
-            yield Note(retries.format_dropped_parameter_note(parameter))
+        if part := optional_parts.find_refused_part(failure, self.request):
+            if optional_parts.should_remember(part, failure):
+                self._refused_parts.append(part.name)
+            self.request = optional_parts.omit_part(self.request, part.name)
+            if note := optional_parts.format_note(part, failure):
+                yield Note(note)
             return
         left = retries.choose_retry_delay(failure, self._tries)
         if left is None:

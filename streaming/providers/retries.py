@@ -6,12 +6,7 @@ only while nothing of the reply is written, so that no text is ever paid for or 
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
-from typing import Any
-
-from streaming.providers.errors import TRY_AGAIN_SOON, BadRequest, ProviderError
-from streaming.providers.types import Request
+from streaming.providers.errors import TRY_AGAIN_SOON, ProviderError
 from streaming.sentences import gettext_noop
 
 MAX_TRIES = 3
@@ -32,7 +27,6 @@ NOTES_BY_CODE = {
 OTHER_NOTE = gettext_noop("The provider failed")
 WAITING_NOTE = gettext_noop("{reason}. Retrying in {delay} ({number} of {total})")
 RETRY_NOTE = gettext_noop("Retrying ({number} of {total})")
-DROPPED_PARAMETER_NOTE = gettext_noop("This model has no {setting} setting. Retrying without it.")
 TRY_AGAIN_LATER = gettext_noop("{problem} Try again in {delay}.")
 SECONDS = gettext_noop("{count} s")
 MINUTES = gettext_noop("{count} min")
@@ -76,52 +70,3 @@ def _format_duration(seconds: float) -> str:
     if seconds <= 90 * 60:
         return MINUTES.format(count=-int(-seconds // 60))
     return HOURS.format(count=-int(-seconds // 3600))
-
-
-# Parameters that a model does not take
-
-PARAMETER_RULES = (
-    (re.compile("temperature"), "temperature", gettext_noop("temperature")),
-    (re.compile("max.*tokens", re.IGNORECASE), "max_tokens", gettext_noop("token limit")),
-    (
-        re.compile("effort|reasoning|thinking", re.IGNORECASE),
-        "reasoning_effort",
-        gettext_noop("reasoning effort"),
-    ),
-)
-"""The names that providers use, our field of Request, and the word for people."""
-UNSUPPORTED_PATTERN = re.compile(
-    r"unsupported|not support|n['’]t support|not permitted|not allowed|deprecated|unrecogni[sz]ed"
-    r"|unknown|unexpected|only the default",
-    re.IGNORECASE,
-)
-
-
-def find_unsupported_parameter(error: ProviderError, request: Request) -> str:
-    """The parameter of this request that the provider does not support; empty if it names none.
-
-    Some name it only in their message; that counts if the message says that it is not supported.
-    """
-    if not isinstance(error, BadRequest):
-        return ""
-    named = error.param or (error.detail if is_permanent(error) else "")
-    for pattern, parameter, _ in PARAMETER_RULES:
-        if pattern.search(named) and getattr(request, parameter) is not None:
-            return parameter
-    return ""
-
-
-def is_permanent(error: ProviderError) -> bool:
-    """Whether the provider never supports the parameter, rather than this value of it."""
-    return bool(UNSUPPORTED_PATTERN.search(error.detail))
-
-
-def drop_parameter(request: Request, parameter: str) -> Request:
-    """The request without this parameter."""
-    left_out: dict[str, Any] = {parameter: None}
-    return replace(request, **left_out)
-
-
-def format_dropped_parameter_note(parameter: str) -> str:
-    name = next(name for _, ours, name in PARAMETER_RULES if ours == parameter)
-    return DROPPED_PARAMETER_NOTE.format(setting=name)

@@ -82,6 +82,7 @@ class Request:
     provider to keep a copy of the reply, if it can; deltas then have a checkpoint. A request with
     `upstream` continues from there instead of asking anew. `cache_key` is the same for all requests
     that begin alike, such as those of a conversation; without one, none of the text is sent again.
+    `omitted` names the hints of ours that the server refuses (`optional_parts`).
     """
 
     model: str
@@ -93,6 +94,7 @@ class Request:
     reasoning_effort: str | None = None
     background: bool = False
     cache_key: str = ""
+    omitted: frozenset[str] = frozenset()
 
     @property
     def is_continuation(self) -> bool:

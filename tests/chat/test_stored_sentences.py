@@ -17,7 +17,14 @@ from chat.replies.credentials import decrypt_key
 from streaming import lifecycle
 from streaming.lifecycle import Ending, queue
 from streaming.models import Stream
-from streaming.providers import catalog, errors, missing_answer, reply_source, retries
+from streaming.providers import (
+    catalog,
+    errors,
+    missing_answer,
+    optional_parts,
+    reply_source,
+    retries,
+)
 from streaming.providers.errors import InvalidKey, ProviderError
 from streaming.sentences import STORED_SENTENCES
 from tests.chat.factories import (
@@ -67,8 +74,10 @@ def every_note() -> Iterator[str]:
         for seconds in (0.5, 45.0, 120.0):
             yield retries.format_waiting_note(kind(), seconds, 1)
     yield retries.format_retry_note(2)
-    for _, parameter, _ in retries.PARAMETER_RULES:
-        yield retries.format_dropped_parameter_note(parameter)
+    for part in optional_parts.OPTIONAL_PARTS:
+        for detail in ("It is not supported.", "It is too high."):
+            if note := optional_parts.format_note(part, errors.BadRequest(detail=detail)):
+                yield note
     yield lifecycle.NOTE_LANE_BUSY
     yield lifecycle.NOTE_USER_LIMIT
     for position in (0, 7):

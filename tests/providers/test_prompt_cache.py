@@ -120,7 +120,7 @@ def write_prompt(body: dict[str, Any]) -> str:
 def test_only_openai_itself_is_told_which_requests_belong_together() -> None:
     for is_official in (True, False):
         chat = chat_completions.build_body(REQUEST, is_official=is_official)
-        response = responses.build_body(REQUEST, is_official=is_official, with_summary=False)
+        response = responses.build_body(REQUEST, is_official=is_official)
         assert ("prompt_cache_key" in chat) is ("prompt_cache_key" in response) is is_official
     alone = replace(REQUEST, cache_key="")
     assert "prompt_cache_key" not in chat_completions.build_body(alone, is_official=True)

@@ -61,9 +61,7 @@ def test_only_reasoning_models_are_asked_for_a_summary(model: str, reasons: bool
 
 
 def test_a_limit_below_the_apis_minimum_is_raised_to_it() -> None:
-    sent = responses.build_body(
-        replace(REQUEST, max_tokens=5), is_official=True, with_summary=False
-    )
+    sent = responses.build_body(replace(REQUEST, max_tokens=5), is_official=True)
     assert sent["max_output_tokens"] == 16
     assert sent["stream_options"] == {"include_obfuscation": False}
 

@@ -16,6 +16,7 @@ from streaming.models import Stream
 from streaming.providers import errors, retries
 from streaming.providers.adapter import Adapter, ReplyEvent
 from streaming.providers.errors import ProviderError
+from streaming.providers.optional_parts import find_refused_part, is_permanent
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.reply_source import ReplySource
@@ -112,7 +113,7 @@ REQUEST = Request("m", (Turn("user", "q"),), max_tokens=5, temperature=0.2, reas
     ],
 )
 def test_a_refused_parameter_is_found_by_any_of_its_names(param: str, parameter: str) -> None:
-    assert retries.find_unsupported_parameter(errors.BadRequest(param=param), REQUEST) == parameter
+    assert find_name(errors.BadRequest(param=param)) == parameter
 
 
 @pytest.mark.parametrize(
@@ -130,18 +131,18 @@ def test_a_refused_parameter_is_found_by_any_of_its_names(param: str, parameter:
 def test_a_refused_parameter_may_be_named_in_the_message_alone(
     message: str, parameter: str
 ) -> None:
-    assert (
-        retries.find_unsupported_parameter(errors.BadRequest(detail=message), REQUEST) == parameter
-    )
+    assert find_name(errors.BadRequest(detail=message)) == parameter
 
 
 def test_a_parameter_that_was_not_sent_is_not_dropped() -> None:
     bare_request = Request("m", REQUEST.turns)
-    assert (
-        retries.find_unsupported_parameter(errors.BadRequest(param="temperature"), bare_request)
-        == ""
-    )
-    assert retries.find_unsupported_parameter(errors.Overloaded(), REQUEST) == ""
+    assert find_name(errors.BadRequest(param="temperature"), bare_request) == ""
+    assert find_name(errors.Overloaded()) == ""
+
+
+def find_name(error: ProviderError, request: Request = REQUEST) -> str:
+    part = find_refused_part(error, request)
+    return part.name if part else ""
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,7 @@ def test_a_parameter_that_was_not_sent_is_not_dropped() -> None:
     ],
 )
 def test_only_a_refusal_of_the_parameter_itself_is_permanent(message: str, for_good: bool) -> None:
-    assert retries.is_permanent(errors.BadRequest(param="x", detail=message)) is for_good
+    assert is_permanent(errors.BadRequest(param="x", detail=message)) is for_good
 
 
 # With a worker

@@ -50,8 +50,9 @@ class Model:
     """A model, and its limits in tokens; None is unknown and never guessed.
 
     `id` is its name at the provider. It takes one of `efforts` as reasoning effort; without any, it
-    takes none. From `shutdown` on the provider no longer serves it. `retired` models are gone since
-    an unknown day. If it `is_known_by_name`, forms name it without its provider.
+    takes none. `refused_parts` are parts of a request that its server refuses (`optional_parts`).
+    From `shutdown` on the provider no longer serves it. `retired` models are gone since an unknown
+    day. If it `is_known_by_name`, forms name it without its provider.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Model:
     successor: str = ""
     prices: tuple[Price, ...] = ()
     is_known_by_name: bool = False
+    refused_parts: tuple[str, ...] = ()
 
     @property
     def key(self) -> ModelKey:

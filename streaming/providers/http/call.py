@@ -207,6 +207,7 @@ class ProviderCall:
         translated = self._translate_error(error)
         # An SDK's generators, which its frames hold, close now and not with some collection.
         traceback.clear_frames(error.__traceback__)
+        translated.sent_hints = self._wire.list_hints(self.request)
         translated.upstream_id = translated.upstream_id or self._request_id
         return translated.with_traceback(None)
 

@@ -51,6 +51,11 @@ class HttpWire(ABC):
         """Put the request, and raise what the provider answers instead of a reply. The body of a
         good answer is read from the HTTP client, past the SDK."""
 
+    def list_hints(self, request: Request) -> frozenset[str]:
+        """The names of the hints in the body of this request: parts that nobody chose and that a
+        server may refuse (`optional_parts`). `send` leaves out those of `request.omitted`."""
+        return frozenset()
+
     def decode(self, body: AsyncGenerator[bytes, None]) -> AsyncGenerator[Any, None]:
         """The events of an answer's bytes, as plain objects; {} for a sign of life."""
         return sse.decode_events(body)

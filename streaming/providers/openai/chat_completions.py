@@ -19,6 +19,8 @@ from streaming.providers.http.reasons import parse_reason
 from streaming.providers.openai.client import OpenAISdkAdapter, find_error, parse_error
 from streaming.providers.types import Request, Usage
 
+STREAM_OPTIONS = {"include_usage": True, "include_obfuscation": False}
+
 
 class ChatCompletionsAdapter(OpenAISdkAdapter):
     """The adapter over Chat Completions alone."""
@@ -28,6 +30,9 @@ class ChatCompletionsAdapter(OpenAISdkAdapter):
     async def send(self, client: Any, request: Request) -> None:
         body = build_body(request, is_official=self.is_official)
         await client.chat.completions.create(**body, stream=True)
+
+    def list_hints(self, request: Request) -> frozenset[str]:
+        return frozenset(list_hints(request, is_official=self.is_official))
 
     def parse_event(self, event: dict[str, Any]) -> Iterator[ParsedEvent]:
         """The usage comes in a chunk of its own, after the end marker."""
@@ -57,29 +62,50 @@ class CompatibleAdapter(ChatCompletionsAdapter):
 def build_body(request: Request, *, is_official: bool) -> dict[str, Any]:
     """The request as the arguments of a chat completion.
 
-    Reasoning models accept only `max_completion_tokens`, most compatible servers only its older
-    name. Parameters that may be unsupported are sent only if they were chosen.
+    Parameters that may be unsupported are sent only if they were chosen.
     """
     system = [{"role": "system", "content": request.system}] if request.system else []
     turns = [{"role": turn.role, "content": turn.full_text} for turn in request.turns]
-    options: dict[str, Any] = {"include_usage": True}
-    if is_official:
-        options["include_obfuscation"] = False
     body: dict[str, Any] = {
         "model": request.model,
         "messages": (),
         "extra_body": {"messages": system + turns},  # not read by the SDK
-        "stream_options": options,
     }
+    hints = list_hints(request, is_official=is_official)
+    if "stream_options" in hints:
+        options = {name: value for name, value in STREAM_OPTIONS.items() if name in hints}
+        body["stream_options"] = options
     if request.max_tokens is not None:
-        body["max_completion_tokens" if is_official else "max_tokens"] = request.max_tokens
+        body[_choose_limit_name(request, is_official=is_official)] = request.max_tokens
     if request.temperature is not None:
         body["temperature"] = request.temperature
     if request.reasoning_effort is not None:
         body["reasoning_effort"] = request.reasoning_effort
-    if is_official and request.cache_key:
+    if "prompt_cache_key" in hints:
         body["prompt_cache_key"] = request.cache_key
     return body
+
+
+def list_hints(request: Request, *, is_official: bool) -> set[str]:
+    """The hints of the request. No stream options are sent if each of them is refused."""
+    hints = {"include_usage"} | ({"include_obfuscation"} if is_official else set())
+    hints -= request.omitted
+    if hints and "stream_options" not in request.omitted:
+        hints.add("stream_options")
+    else:
+        hints.clear()
+    if is_official and request.cache_key and "prompt_cache_key" not in request.omitted:
+        hints.add("prompt_cache_key")
+    if request.max_tokens is not None and "token_limit_name" not in request.omitted:
+        hints.add("token_limit_name")
+    return hints
+
+
+def _choose_limit_name(request: Request, *, is_official: bool) -> str:
+    """Reasoning models accept only `max_completion_tokens`, most compatible servers only its older
+    name. If a server refuses the one, it is asked with the other."""
+    is_other = "token_limit_name" in request.omitted
+    return "max_completion_tokens" if is_official != is_other else "max_tokens"
 
 
 def find_first_choice(event: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import openai
 from streaming.providers.http.adapter import HttpAdapter
 from streaming.providers.http.classify import parse_retry_after
 from streaming.providers.http.client import silence_wire_logging
+from streaming.providers.http.error_body import read_error_body, read_response
 from streaming.providers.http.parse import has_value, to_count, to_dicts, to_str
 from streaming.providers.http.parsed import ErrorResponse
 from streaming.providers.redaction import Secret
@@ -55,9 +56,10 @@ class OpenAISdkAdapter(HttpAdapter):
         if not isinstance(error, openai.APIError) or isinstance(error, openai.APIConnectionError):
             return None
         response = error.response if isinstance(error, openai.APIStatusError) else None
-        headers = response.headers if response else httpx2.Headers()
-        status = response.status_code if response else 0
-        return parse_error(error.body or {"message": error.message}, status, headers)
+        if response is None:
+            return parse_error(error.body or {"message": error.message})
+        # The SDK's own body is only the “error” of it, where there is one.
+        return parse_error(read_response(response), response.status_code, response.headers)
 
     async def fetch_models(self, client: Any) -> list[ModelInfo]:
         """OpenAI's list has no context windows, and of the availability only its end."""
@@ -75,15 +77,17 @@ def preload_sdk() -> None:
 def parse_error(
     error: Any, status: int = 0, headers: Mapping[str, str] | None = None
 ) -> ErrorResponse:
-    """`error` is that of an error response, or of an error event in a stream."""
-    known = error if isinstance(error, dict) else {}
-    code, kind, param = (str(known.get(name) or "") for name in ("code", "type", "param"))
+    """`error` is the body of an error response, or that of an error event in a stream."""
+    words = read_error_body(error)
+    inner = error.get("error") if isinstance(error, dict) else None
+    known = inner if isinstance(inner, dict) else error if isinstance(error, dict) else {}
+    code = str(known.get("code") or "")
     status_in_code = int(code) if re.fullmatch(r"\d{3}", code) else 0
     return ErrorResponse(
         status=status or status_in_code,
-        codes=f"{code} {kind}",
-        message=str(known.get("message") or error),
-        param=param,
+        codes=" ".join(words.codes),
+        message=words.message,
+        param=words.param,
         request_id=(headers or {}).get("x-request-id", ""),
         retry_after=parse_retry_after(headers or {}),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import openai
@@ -39,6 +40,8 @@ DELTA_KINDS: dict[str, DeltaKind] = {
 }
 END_EVENTS = {"response.completed", "response.incomplete", "response.cancelled"}
 
+_ORGANISATION = re.compile(r"organi[sz]ation|\bverif", re.IGNORECASE)
+
 _without_summary: set[int] = set()
 """Hashes of server, model and key."""
 
@@ -57,21 +60,25 @@ class ResponsesAdapter(OpenAISdkAdapter):
             await self._create_response(client, request)
 
     async def _create_response(self, client: openai.AsyncOpenAI, request: Request) -> None:
-        """Only verified organisations get summaries of reasoning; others get an error."""
+        """Only verified organisations get summaries of reasoning; others get an error. This is a
+        fact of the key, so it is kept here, and not with the model."""
         here = hash((self.base_url, request.model, client.api_key))
-        summary = here not in _without_summary and REASONING_MODELS.match(request.model) is not None
+        if here in _without_summary:
+            request = replace(request, omitted=request.omitted | {"reasoning_summary"})
+        body = build_body(request, is_official=self.is_official)
         try:
-            body = self._build_body(request, with_summary=summary)
             await client.responses.create(**body, stream=True)
             return
         except openai.BadRequestError as error:
-            if not summary or "reasoning.summary" not in f"{error.param} {error.message}":
+            words = f"{error.param} {error.message}"
+            is_about_key = "reasoning.summary" in words and _ORGANISATION.search(words)
+            if not is_about_key or "summary" not in body.get("reasoning", {}):
                 raise
         _without_summary.add(here)
-        await client.responses.create(**self._build_body(request, with_summary=False), stream=True)
+        await self._create_response(client, request)
 
-    def _build_body(self, request: Request, *, with_summary: bool) -> dict[str, Any]:
-        return build_body(request, is_official=self.is_official, with_summary=with_summary)
+    def list_hints(self, request: Request) -> frozenset[str]:
+        return frozenset(list_hints(request, is_official=self.is_official))
 
     def parse_event(self, event: dict[str, Any]) -> Iterator[ParsedEvent]:
         kind = to_str(event.get("type"))
@@ -107,7 +114,7 @@ class ResponsesAdapter(OpenAISdkAdapter):
         await self.run_request(key, lambda client: client.responses.cancel(upstream.id))
 
 
-def build_body(request: Request, *, is_official: bool, with_summary: bool) -> dict[str, Any]:
+def build_body(request: Request, *, is_official: bool) -> dict[str, Any]:
     """The request as the arguments of a response. The provider stores nothing without need.
 
     The SDK would search every argument for names to translate, which for a long conversation costs
@@ -116,15 +123,17 @@ def build_body(request: Request, *, is_official: bool, with_summary: bool) -> di
     turns = [{"role": turn.role, "content": turn.full_text} for turn in request.turns]
     body: dict[str, Any] = {
         "model": request.model,
-        "store": request.background,
         "extra_body": {"input": turns},
     }
-    if request.background:
+    hints = list_hints(request, is_official=is_official)
+    if "store" in hints:
+        body["store"] = request.background
+    if "background" in hints:
         body["background"] = True
-    if is_official:
+    if "stream_options" in hints:
         body["stream_options"] = {"include_obfuscation": False}
-        if request.cache_key:
-            body["prompt_cache_key"] = request.cache_key
+    if "prompt_cache_key" in hints:
+        body["prompt_cache_key"] = request.cache_key
     if request.system:
         body["instructions"] = request.system
     if request.max_tokens is not None:
@@ -132,9 +141,22 @@ def build_body(request: Request, *, is_official: bool, with_summary: bool) -> di
     if request.temperature is not None:
         body["temperature"] = request.temperature
     effort = {"effort": request.reasoning_effort} if request.reasoning_effort is not None else {}
-    if reasoning := effort | ({"summary": "auto"} if with_summary else {}):
+    if reasoning := effort | ({"summary": "auto"} if "reasoning_summary" in hints else {}):
         body["reasoning"] = reasoning
     return body
+
+
+def list_hints(request: Request, *, is_official: bool) -> set[str]:
+    hints = {"store"}
+    if request.background:
+        hints.add("background")
+    if is_official and "include_obfuscation" not in request.omitted:
+        hints |= {"stream_options", "include_obfuscation"}
+    if is_official and request.cache_key:
+        hints.add("prompt_cache_key")
+    if REASONING_MODELS.match(request.model):
+        hints.add("reasoning_summary")
+    return hints - request.omitted
 
 
 def _parse_whole_response(response: dict[str, Any]) -> Iterator[ParsedEvent]:

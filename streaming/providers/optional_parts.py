@@ -1,0 +1,199 @@
+"""The optional parts of a request, and which of them a server refuses.
+
+A server that refuses a part is asked again without it. Parts that a person chose (a temperature, an
+effort, a limit) have a word for people; the others are our own hints, which are left out silently.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from streaming.providers.errors import BadRequest, ModelNotFound, Overloaded, ProviderError
+from streaming.providers.types import Request, Turn
+from streaming.sentences import gettext_noop
+
+DROPPED_PARAMETER_NOTE = gettext_noop("This model has no {setting} setting. Retrying without it.")
+REJECTED_VALUE_NOTE = gettext_noop("This model rejected the {setting}. Retrying without it.")
+
+
+@dataclass(frozen=True, slots=True)
+class OptionalPart:
+    """`name` is stored, in 30 characters at most. `fields` finds the part in a field that the
+    provider names, `words` in its sentence. `label` is the word for people."""
+
+    name: str
+    fields: re.Pattern[str]
+    words: re.Pattern[str]
+    label: str = ""
+
+
+def _define_part(name: str, fields: str, words: str = "", label: str = "") -> OptionalPart:
+    in_words = f"{fields}|{words}" if words else fields
+    return OptionalPart(
+        name, re.compile(fields, re.IGNORECASE), re.compile(in_words, re.IGNORECASE), label
+    )
+
+
+def _quote_field(field: str) -> str:
+    """A pattern for a common word where a sentence means the field of this name."""
+    kinds = "parameter|argument|field|property|key|keyword|name|option|supplied"
+    return rf"['\"`“‘]{field}['\"`”’]|\b(?:{kinds})s?\W{{1,3}}{field}\b|(?:^|[.;] ?){field}:"
+
+
+EFFORT_LABEL = gettext_noop("reasoning effort")
+ONLY_USER_ROLES = r"only\W+(the\W+)?user\b.{0,12}\bassistant"
+LIMIT_FIELDS = r"max\w*tokens"
+
+OPTIONAL_PARTS: tuple[OptionalPart, ...] = (
+    _define_part("include_obfuscation", r"include_?obfuscation"),
+    _define_part("include_usage", r"include_?usage"),
+    _define_part("stream_options", r"stream_?options"),
+    _define_part(
+        "thinking_display", r"thinking\.(\w+\.)*display|include_?thoughts", _quote_field("display")
+    ),
+    _define_part(
+        "reasoning_summary",
+        r"reasoning\.(generate_)?summary",
+        rf"reasoning (summary|summaries)|{_quote_field('summary')}",
+    ),
+    _define_part(
+        "reasoning_effort",
+        r"effort|output_?config|thinking_?(level|budget)",
+        label=EFFORT_LABEL,
+    ),
+    _define_part("thinking", r"thinking"),
+    _define_part("reasoning_effort", r"reasoning|thinking", label=EFFORT_LABEL),
+    _define_part("prompt_cache_key", r"prompt_?cache_?key"),
+    _define_part("cache_control", r"cache_?control", "prompt.?caching"),
+    _define_part("temperature", r"temperature", label=gettext_noop("temperature")),
+    _define_part("token_limit_name", LIMIT_FIELDS),
+    _define_part("max_tokens", LIMIT_FIELDS, label=gettext_noop("token limit")),
+    _define_part("default_max_tokens", LIMIT_FIELDS),
+    _define_part("store", r"^store$", _quote_field("store")),
+    _define_part("background", r"^background$", rf"background mode|{_quote_field('background')}"),
+    _define_part(
+        "system",
+        r"^system\b|^instructions\b|system_?instruction|\bmessages?\W{0,2}0\W{1,2}role",
+        r"\b(system|developer)\W+(role|message|prompt|instruction)|\brole\W{1,3}(system|developer)"
+        rf"|alternat|{ONLY_USER_ROLES}|"
+        + "|".join(_quote_field(field) for field in ("system", "developer", "instructions")),
+    ),
+)
+"""In the order in which a refusal is searched: the exact names before the common words.
+
+`token_limit_name` is the name under which a limit is sent, which has another one. A limit whose
+value is refused is left out at once. `default_max_tokens` is the limit that we send because the API
+requires one. `system` stands in the first turn of the user where a server has no such role, also
+where its turns have to alternate, because the turns that we send do.
+"""
+
+_FIELD_WORDS = "name|field|parameter|argument|key|property|properties"
+UNSUPPORTED_PATTERN = re.compile(
+    r"unsupported|not (yet |currently )?(been )?(support|permit|allow|enabl|implement|accept)"
+    rf"|not (a )?(valid|known|recogni[sz]ed) ({_FIELD_WORDS})|unrecogni[sz]ed|only the default"
+    r"|n['’]t (support|allow|accept|permit)|\bno longer|deprecated|extra_forbidden"
+    r"|(extra|additional) (inputs|fields|keys|properties|property)|cannot find field"
+    rf"|\bno (such )?({_FIELD_WORDS})|invalid ({_FIELD_WORDS})|(were|was) unexpected"
+    rf"|(unknown|unexpected)\W+(request |keyword )?({_FIELD_WORDS}|role)"
+    rf"|must alternate|{ONLY_USER_ROLES}",
+    re.IGNORECASE,
+)
+UNKNOWN_PATTERN = re.compile(r"unknown|unexpected|alternat", re.IGNORECASE)
+"""Words that mean the same in an answer that is about the request in any case."""
+VALUE_PATTERN = re.compile(
+    r"supported (values|options|efforts|levels)|\bone of\b|\bbetween\b|out of range"
+    r"|(less|greater) than|at (most|least)\b|value of \S+ is (not|in)",
+    re.IGNORECASE,
+)
+ONLY_DEFAULT_PATTERN = re.compile(r"only the default|extra_forbidden|extra inputs", re.IGNORECASE)
+ACCOUNT_PATTERN = re.compile(
+    r"organi[sz]ation|\bverif|data retention|your (account|project|plan|tier)", re.IGNORECASE
+)
+"""Refusals that are about the key and not about the model."""
+
+
+def find_refused_part(error: ProviderError, request: Request) -> OptionalPart | None:
+    """The part of this request that the provider refused; None if it names none that was sent."""
+    if not _may_refuse_part(error):
+        return None
+    sent = [part for part in OPTIONAL_PARTS if _is_sent(part, request, error.sent_hints)]
+    if not is_permanent(error):
+        sent = [part for part in sent if part.name != "token_limit_name"]
+    named = next((part for part in sent if error.param and part.fields.search(error.param)), None)
+    if named or not _says_unsupported(error):
+        return named
+    sentence = _remove_model(error.detail, request.model)
+    return next((part for part in sent if part.words.search(sentence)), None)
+
+
+def _may_refuse_part(error: ProviderError) -> bool:
+    """Some servers refuse a part as if it were a fault of their own, or a missing model."""
+    if isinstance(error, BadRequest):
+        return True
+    is_vague = isinstance(error, (ModelNotFound, Overloaded)) or type(error) is ProviderError
+    return is_vague and _says_unsupported(error)
+
+
+def _says_unsupported(error: ProviderError) -> bool:
+    if isinstance(error, BadRequest) and UNKNOWN_PATTERN.search(error.detail):
+        return True
+    return bool(UNSUPPORTED_PATTERN.search(error.detail))
+
+
+def _remove_model(sentence: str, model: str) -> str:
+    """The sentence without the model's name, which may have the word “thinking” in it."""
+    return re.sub(rf"(?<![\w-]){re.escape(model)}(?![\w-])", "", sentence)
+
+
+def _is_sent(part: OptionalPart, request: Request, hints: frozenset[str]) -> bool:
+    if part.name == "system":
+        return bool(request.system)
+    if part.label:
+        return getattr(request, part.name) is not None
+    return part.name in hints
+
+
+def is_permanent(error: ProviderError) -> bool:
+    """Whether the model never takes the part, rather than this value of it or not with this key."""
+    if ACCOUNT_PATTERN.search(error.detail) or not _says_unsupported(error):
+        return False
+    is_value = VALUE_PATTERN.search(error.detail)
+    return not is_value or bool(ONLY_DEFAULT_PATTERN.search(error.detail))
+
+
+def should_remember(part: OptionalPart, error: ProviderError) -> bool:
+    """Whether no request to this model should have the part again. Our hints have one value, so
+    that a refusal of it is a refusal of the hint."""
+    return is_permanent(error) if part.label else not ACCOUNT_PATTERN.search(error.detail)
+
+
+def omit_part(request: Request, name: str) -> Request:
+    """The request without this part. The text of the system role moves into the first turn."""
+    if name == "system":
+        return _move_system_text(request)
+    if any(part.label for part in OPTIONAL_PARTS if part.name == name):
+        left_out: dict[str, Any] = {name: None}
+        return replace(request, **left_out)
+    background = request.background and name != "background"
+    return replace(request, background=background, omitted=request.omitted | {name})
+
+
+def _move_system_text(request: Request) -> Request:
+    if not request.system:
+        return request
+    first = next((at for at, turn in enumerate(request.turns) if turn.role == "user"), None)
+    if first is None:
+        return replace(request, system="", turns=(Turn("user", request.system), *request.turns))
+    turn = Turn("user", f"{request.system}\n\n{request.turns[first].text}")
+    turns = (*request.turns[:first], turn, *request.turns[first + 1 :])
+    return replace(request, system="", turns=turns)
+
+
+def format_note(part: OptionalPart, error: ProviderError) -> str:
+    """The note for people; empty for a hint of ours."""
+    if not part.label:
+        return ""
+    note = DROPPED_PARAMETER_NOTE if is_permanent(error) else REJECTED_VALUE_NOTE
+    return note.format(setting=part.label)
