@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from streaming.providers.catalog.naming import MAX_MODEL_NAME_CHARS
+from streaming.providers.types import ModelInfo
 
 
 class UserManager(BaseUserManager["User"]):
@@ -116,6 +117,7 @@ class KeyStatus(models.TextChoices):
     NO_PERMISSION = "no_permission", _("Accepted, but may not list models")
     NO_CREDIT = "no_credit", _("Accepted, but out of credit")
     UNREACHABLE = "down", _("Not checked: the provider did not respond")
+    UNREADABLE = "unreadable", _("Not checked: the list of models could not be read")
 
 
 class ApiKey(models.Model):
@@ -142,6 +144,9 @@ class ApiKey(models.Model):
     last_checked_at = models.DateTimeField(_("last checked"), null=True, blank=True)
     check_result = models.CharField(
         _("check result"), max_length=200, blank=True, choices=KeyStatus
+    )
+    left_out = models.PositiveIntegerField(
+        db_default=0, help_text=_("Listed models beyond those that are offered.")
     )
 
     class Meta:
@@ -181,6 +186,45 @@ class ListedModel(models.Model):
 
     def __str__(self) -> str:
         return self.model_id
+
+    def to_info(self) -> ModelInfo:
+        return ModelInfo(
+            self.model_id,
+            self.label,
+            self.context_window,
+            self.max_output,
+            self.availability,
+            self.shutdown,
+        )
+
+
+class ListStatus(models.TextChoices):
+    """The answer of a server that needs no key to the last request for its models."""
+
+    UNKNOWN = "", _("Its models are not listed yet.")
+    LISTED = "listed", _("It lists no models.")
+    UNREADABLE = "unreadable", _("Its list of models could not be read.")
+    UNREACHABLE = "down", _("It does not respond.")
+    REFUSED = "refused", _("It refuses to list its models.")
+
+
+class ServerList(models.Model):
+    """The models that a server without a key lists, for everybody. Workers refresh it. After a
+    failure the earlier list stays."""
+
+    provider = models.CharField(max_length=50, unique=True)
+    endpoint = models.CharField(
+        max_length=64, help_text=_("Hash of the address. The row of another address is void.")
+    )
+    status = models.CharField(max_length=20, blank=True, choices=ListStatus)
+    listed = models.JSONField(default=list, help_text=_("The fields of each model."))
+    left_out = models.PositiveIntegerField(db_default=0)
+    next_check_at = models.DateTimeField(
+        help_text=_("No worker requests the list again before this time.")
+    )
+
+    def __str__(self) -> str:
+        return self.provider
 
 
 class CacheEntry(models.Model):

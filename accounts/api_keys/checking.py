@@ -38,6 +38,7 @@ STATUS_BY_ERROR = {
     errors.InvalidKey: KeyStatus.INVALID,
     errors.NoPermission: KeyStatus.NO_PERMISSION,
     errors.NoCredit: KeyStatus.NO_CREDIT,
+    errors.UnreadableList: KeyStatus.UNREADABLE,
 }
 STATUS_TEXTS = {
     KeyStatus.VALID: _("%(provider)s key verified."),
@@ -50,7 +51,13 @@ STATUS_TEXTS = {
     ),
     KeyStatus.NO_CREDIT: _("Your account at %(provider)s is out of credit. Add credit there."),
     KeyStatus.UNREACHABLE: _("The key couldn’t be checked, because %(provider)s didn’t respond."),
+    KeyStatus.UNREADABLE: _(
+        "The key couldn’t be checked, because the list of models that %(provider)s sent couldn’t "
+        "be read."
+    ),
 }
+LEFT_OUT_TEXT = _("It lists %(listed)s models; the first %(offered)s are offered.")
+NO_MODELS_TEXT = _("%(provider)s lists no models for writing replies.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,19 @@ class KeyCheck:
 
     @property
     def status_text(self) -> str:
-        return STATUS_TEXTS[self.status] % {"provider": PROVIDERS[self.provider].name}
+        text = STATUS_TEXTS[self.status] % {"provider": PROVIDERS[self.provider].name}
+        return f"{text} {self.list_text}".strip()
+
+    @property
+    def list_text(self) -> str:
+        """Says if the list is empty, or too long to offer all of it."""
+        if self.models is None:
+            return ""
+        offered, left_out = select_models(self.models)
+        if not offered:
+            return NO_MODELS_TEXT % {"provider": PROVIDERS[self.provider].name}
+        counts = {"offered": len(offered), "listed": len(offered) + left_out}
+        return LEFT_OUT_TEXT % counts if left_out else ""
 
 
 @sensitive_variables("secret")
@@ -93,18 +112,25 @@ def save_result(key: ApiKey, result: KeyCheck) -> None:
             return
         current.last_checked_at = timezone.now()
         current.check_result = result.status
-        current.save(update_fields=["last_checked_at", "check_result"])
         if result.models is not None:
+            offered, current.left_out = select_models(result.models)
             current.listed.all().delete()
-            ListedModel.objects.bulk_create(_build_listed_models(current, result.models))
+            ListedModel.objects.bulk_create(_build_listed_models(current, offered))
+        current.save(update_fields=["last_checked_at", "check_result", "left_out"])
 
 
-def _build_listed_models(key: ApiKey, models: tuple[ModelInfo, ...]) -> list[ListedModel]:
-    """A dated snapshot is left out if its model is listed too."""
+def select_models(models: tuple[ModelInfo, ...]) -> tuple[list[ModelInfo], int]:
+    """The models that are offered, and the number of those beyond the limit. A dated snapshot is
+    left out if its model is listed too."""
     named = {model.id: model for model in models if is_selectable(model)}
     without_snapshots = [
         m for id, m in named.items() if SNAPSHOT_SUFFIX.sub("", id) not in named.keys() - {id}
     ]
+    left_out = max(0, len(without_snapshots) - MAX_LISTED_MODELS)
+    return without_snapshots[:MAX_LISTED_MODELS], left_out
+
+
+def _build_listed_models(key: ApiKey, models: list[ModelInfo]) -> list[ListedModel]:
     return [
         ListedModel(
             key=key,
@@ -116,7 +142,7 @@ def _build_listed_models(key: ApiKey, models: tuple[ModelInfo, ...]) -> list[Lis
             availability=model.availability[:30],
             shutdown=model.shutdown,
         )
-        for position, model in enumerate(without_snapshots[:MAX_LISTED_MODELS])
+        for position, model in enumerate(models)
     ]
 
 
@@ -131,5 +157,7 @@ def pick_first_model(result: KeyCheck) -> Model | None:
 
 
 def is_selectable(model: ModelInfo) -> bool:
+    """The list's own words about a model count more than its name."""
     name = model.id or ""  # a compatible server may send anything
-    return 0 < len(name) <= MAX_MODEL_NAME_CHARS and is_for_chat(name)
+    writes_text = is_for_chat(name) if model.writes_text is None else model.writes_text
+    return 0 < len(name) <= MAX_MODEL_NAME_CHARS and writes_text

@@ -77,7 +77,8 @@ def save_key(request: UserRequest, provider: str) -> HttpResponse:
 def _describe_saved(result: KeyCheck) -> str:
     names = {"provider": PROVIDERS[result.provider].name}
     if result.status == KeyStatus.VALID:
-        return _("%(provider)s key saved and verified.") % names
+        saved = _("%(provider)s key saved and verified.") % names
+        return f"{saved} {result.list_text}".strip()
     return f"{_('%(provider)s key saved.') % names} {result.status_text}"
 
 

@@ -17,6 +17,7 @@ from streaming.providers.http.adapter import HttpAdapter
 from streaming.providers.http.classify import parse_retry_after
 from streaming.providers.http.client import silence_wire_logging
 from streaming.providers.http.error_body import read_error_body, read_response
+from streaming.providers.http.model_list import fetch_model_list
 from streaming.providers.http.parse import (
     has_value,
     parse_content,
@@ -118,17 +119,14 @@ class AnthropicAdapter(HttpAdapter):
         return parse_error(read_response(error.response), error.status_code, error.response.headers)
 
     async def fetch_models(self, client: Any) -> list[ModelInfo]:
-        return [
-            ModelInfo(
-                id=model.id,
-                label=model.display_name,
-                context_window=model.max_input_tokens,
-                max_output=model.max_tokens,
-                availability=model.lifecycle or "",
-                shutdown=model.retires_at.date() if model.retires_at else None,
-            )
-            async for model in client.models.list()
-        ]
+        """The SDK would read only Anthropic's own shape of a list."""
+
+        async def fetch_page(parameters: dict[str, str]) -> bytes:
+            options = {"params": {"limit": "1000", **parameters}}
+            body: bytes = await client.get("/v1/models", cast_to=bytes, options=options)
+            return body
+
+        return await fetch_model_list(fetch_page, "after_id")
 
 
 @functools.cache

@@ -125,6 +125,13 @@ class ModelNotFound(ProviderError):
     )
 
 
+class UnreadableList(ProviderError):
+    """The provider answered, but not with a list of models that can be read."""
+
+    code = "unreadable_list"
+    default_message = gettext_noop("The model list of {provider} could not be read.")
+
+
 class BadRequest(ProviderError):
     """The provider refused the request itself, or one setting of it."""
 

@@ -131,6 +131,7 @@ class ModelInfo:
     """A model as the provider's own list describes it; None is unknown.
 
     `availability` is the provider's word (active, deprecated, retired, …); windows are in tokens.
+    `writes_text` is known where the list says what its models are for.
     """
 
     id: str
@@ -139,3 +140,4 @@ class ModelInfo:
     max_output: int | None = None
     availability: str = ""
     shutdown: date | None = None
+    writes_text: bool | None = None

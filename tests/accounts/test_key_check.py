@@ -140,6 +140,8 @@ def test_an_invalid_replacement_leaves_the_key_as_it_was(
         (503, {"error": {"message": "oh"}}, KeyStatus.UNREACHABLE, "The key couldn’t be checked"),
         (404, {"error": {"message": "?"}}, KeyStatus.UNREACHABLE, "The key couldn’t be checked"),
         (200, {"data": [{"surprise": 1}]}, KeyStatus.VALID, "OpenAI key saved and verified."),
+        (200, {"data": None}, KeyStatus.VALID, "verified. OpenAI lists no models for writing"),
+        (200, {"surprise": 1}, KeyStatus.UNREADABLE, "list of models that OpenAI sent couldn’t be"),
     ],
 )
 def test_after_any_other_error_the_key_is_saved_and_marked(
@@ -253,6 +255,26 @@ def test_a_list_is_stored_in_order_without_models_that_do_not_chat(owner: User) 
         ("gpt-7", 5),
         ("o9-2027-03-04", 5),
     ]
+
+
+def test_a_key_whose_list_is_too_long_says_how_many_are_left_out(
+    as_owner: Client, key_server: KeyServer
+) -> None:
+    key_server.set_response(200, {"data": [{"id": f"kelp-{number:04}-b"} for number in range(620)]})
+    html = save_key(as_owner)
+    assert "It lists 620 models; the first 500 are offered." in html
+    assert "500 (120 more are listed and not offered)" in html
+
+
+def test_the_lists_own_words_about_a_model_count_more_than_its_name(owner: User) -> None:
+    key = keys.save(owner, "openai", SECRET)
+    models = (
+        ModelInfo("embedded-chat", writes_text=True),
+        ModelInfo("kelp-embed"),
+        ModelInfo("kelp", writes_text=False),
+    )
+    checking.save_result(key, checking.KeyCheck("openai", KeyStatus.VALID, models))
+    assert [m.model_id for m in key.listed.all()] == ["embedded-chat"]
 
 
 def test_the_list_is_deleted_with_the_key(owner: User) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from streaming.providers import errors
 from streaming.providers.adapter import ReplyEvent
 from streaming.providers.http.call import ProviderCall
+from streaming.providers.http.model_list import MAX_LIST_BYTES
 from streaming.providers.http.wire import HttpWire
 from streaming.providers.redaction import Secret
 from streaming.providers.types import ModelInfo, Request
@@ -25,11 +26,21 @@ class HttpAdapter(HttpWire):
 
     async def list_models(self, key: Secret) -> tuple[ModelInfo, ...]:
         """The models that the provider lists for this key. Raises `errors.ProviderError`."""
-        return tuple(await self.run_request(key, self.fetch_models))
+        failure: errors.ProviderError
+        try:
+            return tuple(await self.run_request(key, self.fetch_models))
+        except errors.ProviderError as error:
+            failure = error
+        if failure.status is None and type(failure) in (
+            errors.ProviderError,
+            errors.UnreadableList,
+        ):
+            failure = errors.UnreadableList(provider=self.name, detail=failure.detail)
+        raise failure
 
     async def run_request(self, key: Secret, ask: Callable[[Any], Awaitable[T]]) -> T:
         """Put a request that is answered in one piece. Raises `errors.ProviderError`."""
-        call = ProviderCall(self, Request("", ()), key)
+        call = ProviderCall(self, Request("", ()), key, max_body_bytes=MAX_LIST_BYTES)
         failure: errors.ProviderError
         try:
             async with call.open_http_client() as http, asyncio.timeout(self.timeouts.idle):

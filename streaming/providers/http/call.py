@@ -40,11 +40,15 @@ class ProviderCall:
     any error. Raises InvalidKey for a key that no header can hold.
     """
 
-    def __init__(self, wire: HttpWire, request: Request, key: Secret) -> None:
+    def __init__(
+        self, wire: HttpWire, request: Request, key: Secret, *, max_body_bytes: int = 0
+    ) -> None:
+        """`max_body_bytes` is for an answer in one piece, instead of the limit for an event."""
         if not is_header_safe(key.reveal()) and (key or not wire.is_keyless):
             raise errors.InvalidKey(provider=wire.name)
         self.request = request
         self._wire = wire
+        self._max_body_bytes = max_body_bytes or wire.max_event_bytes
         self._key = key
         self._redact = make_redactor(key)
         self._ending = ReplyEnding(wire.end_marker, is_continuation=request.is_continuation)
@@ -104,7 +108,7 @@ class ProviderCall:
                 raise classify.to_provider_error(answer, wire.name, self._redact)
             raise errors.ProviderError(errors.COMPRESSED_ANSWER)
         self._response_id = response.headers.get(wire.request_id_header)
-        self._body = response.stream = LimitedBody(response, wire.max_event_bytes)
+        self._body = response.stream = LimitedBody(response, self._max_body_bytes)
 
     def _open_body(self) -> AsyncGenerator[bytes, None]:
         """The body of the last response, which is no error, or the SDK would have raised it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 import httpx2
@@ -15,6 +14,7 @@ from streaming.providers.http.adapter import HttpAdapter
 from streaming.providers.http.classify import parse_retry_after
 from streaming.providers.http.client import silence_wire_logging
 from streaming.providers.http.error_body import read_error_body, read_response
+from streaming.providers.http.model_list import fetch_model_list
 from streaming.providers.http.parse import has_value, to_count, to_dicts, to_str
 from streaming.providers.http.parsed import ErrorResponse
 from streaming.providers.redaction import Secret
@@ -62,8 +62,14 @@ class OpenAISdkAdapter(HttpAdapter):
         return parse_error(read_response(response), response.status_code, response.headers)
 
     async def fetch_models(self, client: Any) -> list[ModelInfo]:
-        """OpenAI's list has no context windows, and of the availability only its end."""
-        return [_to_model_info(model) async for model in client.models.list()]
+        """The SDK would read only OpenAI's own shape of a list."""
+
+        async def fetch_page(parameters: dict[str, str]) -> bytes:
+            options = {"params": parameters, "security": {"bearer_auth": True}}
+            body: bytes = await client.get("/models", cast_to=bytes, options=options)
+            return body
+
+        return await fetch_model_list(fetch_page, "after")
 
 
 @functools.cache
@@ -112,8 +118,3 @@ def _is_bare_error(event: dict[str, Any]) -> bool:
     code, status = event.get("code"), to_count(event.get("status")) or 0
     has_code = bool(code) and str(code).lower() not in {"200", "ok", "success"}
     return bool(to_str(event.get("message"))) and (has_code or status >= 400)
-
-
-def _to_model_info(model: Any) -> ModelInfo:
-    shutdown = getattr(model, "shutdown_date", None)
-    return ModelInfo(model.id, shutdown=date.fromisoformat(shutdown[:10]) if shutdown else None)

@@ -1,0 +1,206 @@
+"""Lists of models as real servers send them, through the real clients and a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import date
+from typing import Any
+
+import pytest
+
+from streaming.providers import errors
+from streaming.providers.http import model_list
+from streaming.providers.redaction import Secret
+from streaming.providers.registry import get_adapter
+from streaming.providers.types import ModelInfo
+
+KEY = "sk-harbour-0123456789-ab12"
+Answer = Callable[[str], tuple[int, bytes]]
+
+
+@asynccontextmanager
+async def serve_list(answer: Answer) -> AsyncIterator[tuple[str, list[str]]]:
+    """A server that answers each path by the function, with its URL and the paths so far."""
+    paths: list[str] = []
+
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        paths.append(head.split(b" ")[1].decode())
+        status, body = answer(paths[-1])
+        lines = (f"HTTP/1.1 {status} OK", f"Content-Length: {len(body)}", "Connection: close")
+        writer.write("\r\n".join([*lines, "", ""]).encode() + body)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(respond, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}/v1", paths
+
+
+async def list_models(body: Any, provider: str = "lab", status: int = 200) -> tuple[ModelInfo, ...]:
+    encoded = body if isinstance(body, bytes) else json.dumps(body).encode()
+    async with serve_list(lambda path: (status, encoded)) as (url, _):
+        return await get_adapter(provider, base_url=url).list_models(Secret(KEY))
+
+
+ONE = [{"id": "kelp"}]
+LISTS: dict[str, tuple[Any, list[str]]] = {
+    # Of the reports
+    "an array (Together)": ([{"id": "meta/kelp", "type": "chat"}], ["meta/kelp"]),
+    "null instead of a list": ({"data": None}, []),
+    # Further ones
+    "OpenAI's": ({"object": "list", "data": ONE}, ["kelp"]),
+    "names in an array": (["kelp", "wrack"], ["kelp", "wrack"]),
+    "names in an object": ({"data": ["kelp"]}, ["kelp"]),
+    "Ollama's own": ({"models": [{"name": "kelp:8b", "model": "kelp:8b"}]}, ["kelp:8b"]),
+    "Ollama's without any model": ({"models": None}, []),
+    "llama.cpp's, twice": ({"models": [{"name": "x"}], "data": [{"id": "kelp"}]}, ["kelp"]),
+    "an empty list beside a full one": ({"data": [], "models": ["kelp"]}, ["kelp"]),
+    "an object by names": ({"kelp": {"max_model_len": 9}, "wrack": {}}, ["kelp", "wrack"]),
+    "data by names": ({"data": {"kelp": {"owned_by": "x"}}}, ["kelp"]),
+    "a list within data": ({"data": {"models": ONE}}, ["kelp"]),
+    "LiteLLM's info": ({"data": [{"model_name": "kelp", "model_info": {}}]}, ["kelp"]),
+    "a list without data": ({"object": "list"}, []),
+    "an empty object": ({}, []),
+    "an empty array": ([], []),
+    "only null": (None, []),
+    "a byte order mark": (b'\xef\xbb\xbf{"data": [{"id": "kelp"}]}', ["kelp"]),
+    "the same name twice": ({"data": [{"id": "kelp"}, {"id": "kelp"}]}, ["kelp"]),
+    "odd entries": (
+        {
+            "data": [
+                None,
+                7,
+                [],
+                {},
+                {"id": 7},
+                {"id": ""},
+                {"id": " "},
+                {"id": None, "name": "kelp"},
+            ]
+        },
+        ["kelp"],
+    ),
+    "odd names": ({"data": ["a\u0000b", "x" * 301, " kelp", "x" * 300]}, ["x" * 300]),
+    "odd fields": (
+        {"data": [{"id": "kelp", "shutdown_date": "soon", "context_length": [], "type": 3}]},
+        ["kelp"],
+    ),
+    "models of other kinds": (
+        {
+            "data": [
+                {"id": "a", "type": "embedding"},
+                {"id": "b", "mode": "image_generation"},
+                {"id": "c", "capabilities": {"completion_chat": False}},
+                {"id": "d", "architecture": {"output_modalities": ["image"]}},
+                {"id": "e", "capabilities": ["embedding"]},
+                {"id": "f", "active": False},
+                {"id": "g", "type": "embeddings", "object": "model"},
+                {"id": "h", "task": "image-text-to-text"},
+            ]
+        },
+        ["h"],
+    ),
+}
+UNREADABLE: dict[str, Any] = {
+    "a page": b"<!doctype html><title>It works!</title>",
+    "nothing": b"",
+    "half a list": b'{"data": [{"id": "kelp"}',
+    "a number": 7,
+    "a sentence": "no models here",
+    "an error under success": {"error": {"message": "no such endpoint"}},
+    "another object": {"message": "Not Found", "status": "ok"},
+    "deep nonsense": b"[" * 100_000,
+    "bytes of no encoding": b"\xff\xfe\x00",
+}
+
+
+@pytest.mark.parametrize("provider", ["lab", "openai", "anthropic"])
+async def test_a_list_of_any_shape_is_read(provider: str) -> None:
+    for label, (body, expected) in LISTS.items():
+        found = [model.id for model in await list_models(body, provider)]
+        assert (label, found) == (label, expected)
+
+
+@pytest.mark.parametrize("provider", ["lab", "anthropic"])
+async def test_an_answer_without_a_list_is_told_apart_from_no_answer(provider: str) -> None:
+    for label, body in UNREADABLE.items():
+        with pytest.raises(errors.ProviderError) as caught:
+            await list_models(body, provider)
+        assert (label, type(caught.value)) == (label, errors.UnreadableList)
+        assert KEY not in caught.value.detail
+    with pytest.raises(errors.ConnectionFailed):
+        await get_adapter(provider, base_url="http://127.0.0.1:1/v1").list_models(Secret(KEY))
+
+
+async def test_googles_sdk_is_told_apart_too() -> None:
+    with pytest.raises(errors.UnreadableList):
+        await list_models([{"id": "kelp"}], "google")
+
+
+@pytest.mark.parametrize("status", [401, 500])
+async def test_an_error_keeps_its_class(status: int) -> None:
+    with pytest.raises(errors.ProviderError) as caught:
+        await list_models({"error": {"message": "no"}}, status=status)
+    assert type(caught.value) is not errors.UnreadableList
+
+
+async def test_facts_are_read_under_the_names_that_servers_have() -> None:
+    entry = {
+        "id": "kelp",
+        "display_name": "Kelp 8B",
+        "max_model_len": 4096,
+        "max_completion_tokens": "512",
+        "deprecation": "2027-01-02T00:00:00Z",
+        "type": "llm",
+    }
+    (model,) = await list_models([entry])
+    assert model == ModelInfo(
+        "kelp", "Kelp 8B", 4096, 512, shutdown=date(2027, 1, 2), writes_text=True
+    )
+
+
+async def test_a_list_beyond_the_limit_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streaming.providers.http.adapter.MAX_LIST_BYTES", 10_000)
+    with pytest.raises(errors.UnreadableList):
+        await list_models([{"id": "kelp", "description": "x" * 20_000}])
+
+
+async def test_a_list_larger_than_an_event_is_read() -> None:
+    entries = [{"id": f"kelp-{number}", "description": "x" * 1000} for number in range(3000)]
+    assert len(await list_models(entries)) == 3000
+
+
+@pytest.mark.parametrize(("provider", "cursor"), [("lab", "after"), ("anthropic", "after_id")])
+async def test_all_pages_of_a_list_are_read(provider: str, cursor: str) -> None:
+    pages = {"": ["a", "b"], "b": ["c"], "c": ["d"]}
+
+    def answer(path: str) -> tuple[int, bytes]:
+        after = path.partition(f"{cursor}=")[2].partition("&")[0]
+        data = [{"id": id} for id in pages[after]]
+        has_more = data[-1]["id"] != "d"
+        ends = {"last_id": data[-1]["id"]} if after else {}  # some servers don't send it
+        return 200, json.dumps({"data": data, "has_more": has_more, **ends}).encode()
+
+    async with serve_list(answer) as (url, paths):
+        models = await get_adapter(provider, base_url=url).list_models(Secret(KEY))
+    assert [model.id for model in models] == ["a", "b", "c", "d"]
+    assert len(paths) == 3
+
+
+async def test_a_server_that_ignores_the_cursor_is_asked_twice_at_most() -> None:
+    body = json.dumps({"data": [{"id": "kelp"}], "has_more": True, "last_id": "kelp"}).encode()
+    async with serve_list(lambda path: (200, body)) as (url, paths):
+        models = await get_adapter("lab", base_url=url).list_models(Secret(KEY))
+    assert ([model.id for model in models], len(paths)) == (["kelp"], 2)
+
+
+def test_a_name_that_is_left_out_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert model_list.parse_models(["x" * 301]) == []
+    assert "unusable name" in caplog.text
+    assert len(caplog.text) < 300
