@@ -1,11 +1,12 @@
-"""Periodic tasks of workers for accounts: delete expired sessions and expired limits."""
+"""Periodic tasks of workers for accounts: delete expired sessions and limits, and refresh lists of
+models."""
 
 from __future__ import annotations
 
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from accounts import cache
+from accounts import cache, server_lists
 from streaming.sources import register_periodic_task
 
 SESSIONS_PER_BATCH = 200
@@ -28,3 +29,4 @@ def delete_expired_sessions() -> None:
 def register_tasks() -> None:
     register_periodic_task(delete_expired_sessions)
     register_periodic_task(cache.delete_expired_entries)
+    register_periodic_task(server_lists.start_refresh)

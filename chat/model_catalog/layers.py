@@ -8,12 +8,14 @@ from dataclasses import replace
 
 from accounts.models import ListedModel, User
 from accounts.providers import get_base_url
+from accounts.server_lists import load_server_lists
 from chat.model_catalog.unsupported_parameters import remove_unsupported_parameters
 from chat.models import ModelOverride
 from streaming.providers import catalog
 from streaming.providers.catalog import Model
 from streaming.providers.catalog.naming import ModelKey, find_model
 from streaming.providers.catalog.prices import Price
+from streaming.providers.types import ModelInfo
 
 NO_EFFORTS = "-"
 """An administrator's value for a model without reasoning efforts; an empty value changes
@@ -25,7 +27,10 @@ def load_models(user: User) -> dict[ModelKey, Model]:
     catalog come first."""
     models = {model.key: _drop_unknown_prices(model) for model in catalog.all_models()}
     for row in ListedModel.objects.filter(key__user=user).select_related("key"):
-        _apply_listing(models, row)
+        _apply_listing(models, row.key.provider, row.to_info())
+    for provider, server_list in load_server_lists().items():
+        for listed in server_list.models:
+            _apply_listing(models, provider, listed)
     for override in ModelOverride.objects.all():
         _apply_override(models, override)
     remove_unsupported_parameters(models)
@@ -38,12 +43,12 @@ def _drop_unknown_prices(model: Model) -> Model:
     return replace(model, prices=()) if get_base_url(model.provider) else model
 
 
-def _apply_listing(models: dict[ModelKey, Model], row: ListedModel) -> None:
-    provider = catalog.PROVIDERS.get(row.key.provider)
+def _apply_listing(models: dict[ModelKey, Model], provider_id: str, row: ModelInfo) -> None:
+    provider = catalog.PROVIDERS.get(provider_id)
     if provider is None:
         return
-    key = ModelKey(provider.id, row.model_id)
-    model = models.get(key) or _drop_unknown_prices(catalog.model_from_id(row.model_id, provider))
+    key = ModelKey(provider.id, row.id)
+    model = models.get(key) or _drop_unknown_prices(catalog.model_from_id(row.id, provider))
     has_no_label = model.label == model.id
     models[key] = replace(
         model,

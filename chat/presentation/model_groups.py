@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from urllib.parse import quote
 
 from django.template.loader import render_to_string
 from django.utils import translation
+from django.utils.functional import Promise
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy
 
 from accounts.api_keys import keys
-from accounts.models import KeyStatus, User
+from accounts.models import KeyStatus, ListStatus, User
+from accounts.server_lists import KnownList, load_server_lists
 from chat import model_catalog
 from chat.models import Conversation
 from chat.replies.settings import list_model_settings
 from streaming.providers.catalog import DEMO_PROVIDER, Model, Provider, pick_default_model
 from streaming.providers.catalog.naming import ModelKey
 
+EMPTY_GROUP_NOTES: dict[str, Promise] = {
+    KeyStatus.UNCHECKED: ListStatus.UNKNOWN.label,
+    KeyStatus.INVALID: gettext_lazy("It rejected your key."),
+    KeyStatus.NO_PERMISSION: gettext_lazy("Your key may not list models."),
+    KeyStatus.NO_CREDIT: gettext_lazy("Your account there is out of credit."),
+    KeyStatus.UNREACHABLE: ListStatus.UNREACHABLE.label,
+    KeyStatus.UNREADABLE: ListStatus.UNREADABLE.label,
+}
+"""Why a provider with a key has no models, by the result of the key's check."""
+OLD_LIST_STATUSES = (ListStatus.UNREACHABLE, ListStatus.UNREADABLE)
+"""Of servers whose models are those of an earlier list, or of the configuration."""
 MAX_RECENT_MODELS = 4
 """Models in the group “Recent”."""
 MAX_RECENT_CONVERSATIONS = 50
@@ -31,13 +45,14 @@ MAX_CACHED_OPTIONS = 50
 @dataclass(frozen=True, slots=True)
 class ModelGroup:
     """The models of a provider. They can be picked if no key is needed or there is one, even a key
-    that the provider has rejected. `shared_labels` are those that a model of another provider has,
-    too."""
+    that the provider has rejected. `note` says why there are no models, or that the server is away.
+    `shared_labels` are those that a model of another provider has, too."""
 
     provider: Provider
     is_usable: bool
     models: tuple[Model, ...]
     is_key_invalid: bool = False
+    note: str = ""
     shared_labels: frozenset[str] = frozenset()
 
     @property
@@ -63,14 +78,31 @@ class ModelOption:
 def build_groups(user: User) -> tuple[ModelGroup, ...]:
     """In the catalog's order, but the demo is last once another provider works."""
     key_status = keys.key_status_by_provider(user)
+    server_lists = load_server_lists()
     groups = []
     for provider, models in model_catalog.group_by_provider(user).items():
         is_usable = not provider.needs_key or provider.id in key_status
         is_key_invalid = key_status.get(provider.id) == KeyStatus.INVALID
-        groups.append(ModelGroup(provider, is_usable, models, is_key_invalid))
+        note = _describe_list(provider, models, key_status, server_lists)
+        groups.append(ModelGroup(provider, is_usable, models, is_key_invalid, note))
     has_real_group = bool(select_real_groups(groups))
     groups.sort(key=lambda group: has_real_group and group.is_demo)
     return tuple(_add_shared_labels(groups))
+
+
+def _describe_list(
+    provider: Provider,
+    models: tuple[Model, ...],
+    key_status: Mapping[str, str],
+    server_lists: Mapping[str, KnownList],
+) -> str:
+    """Why a provider has no models, or why its list may be old; empty if all is well."""
+    if server_list := server_lists.get(provider.id):
+        is_told = not models or server_list.status in OLD_LIST_STATUSES
+        return str(server_list.status.label) if is_told else ""
+    if models or not provider.needs_key or provider.id not in key_status:
+        return ""
+    return str(EMPTY_GROUP_NOTES.get(key_status[provider.id], ListStatus.LISTED.label))
 
 
 def _add_shared_labels(groups: list[ModelGroup]) -> list[ModelGroup]:

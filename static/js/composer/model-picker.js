@@ -68,29 +68,30 @@ function positionDialog({ left, top, bottom }) {
 
 function renderOptions() {
   const words = filterInput.value.toLowerCase().split(/\s+/).filter(Boolean);
-  const matches = (option) =>
-    words.every((word) =>
-      `${option.textContent} ${option.value} ${option.dataset.provider}`
-        .toLowerCase()
-        .includes(word),
-    );
-  const all = [...modelSelect.options].filter((option) => option.value && matches(option));
+  const matches = (text) => words.every((word) => text.toLowerCase().includes(word));
+  const all = [...modelSelect.options].filter(
+    ({ textContent, value, dataset }) =>
+      value && matches(`${textContent} ${value} ${dataset.provider}`),
+  );
   const recent = (modelSelect.dataset.recent ?? "")
     .split(" ")
     .map(decodeURIComponent)
     .map((id) => all.find(({ value, disabled }) => value === id && !disabled))
     .filter(Boolean);
-  const groups = [[gettext("Recent"), recent]];
+  const groups = [[gettext("Recent"), recent, ""]];
   for (const group of modelSelect.querySelectorAll("optgroup")) {
     groups.push([
       group.label,
       all.filter((option) => option.parentNode === group && !recent.includes(option)),
+      matches(group.label) || all.some((option) => option.parentNode === group)
+        ? (group.dataset.note ?? "")
+        : "",
     ]);
   }
   optionList.replaceChildren(
     ...groups
-      .filter(([, options]) => options.length)
-      .flatMap(([name, options]) => renderGroup(name, options)),
+      .filter(([, options, note]) => options.length || note)
+      .map(([name, options, note]) => renderGroup(name, options, note)),
   );
   dialog.querySelector(".no-results").hidden = all.length > 0;
   highlightOption(
@@ -99,12 +100,14 @@ function renderOptions() {
   );
 }
 
-function renderGroup(name, options) {
+/** @param {string} note why the group has no models, or why they may be old */
+function renderGroup(name, options, note) {
   const group = createElement("div");
   const heading = createElement("p", "group-heading", name);
   group.setAttribute("role", "group");
   group.setAttribute("aria-label", name);
-  if (options.every(({ disabled }) => disabled)) {
+  if (note) heading.append(` · ${note}`);
+  else if (options.every(({ disabled }) => disabled)) {
     // The link is an option, because a listbox may contain only options, and arrow keys reach them.
     const link = Object.assign(createElement("a", "", gettext("Add one")), {
       href: modelSelect.dataset.keysUrl,
@@ -114,7 +117,7 @@ function renderGroup(name, options) {
     heading.append(` · ${gettext("No API key.")} `, link);
   }
   group.append(heading, ...options.map(renderOption));
-  return [group];
+  return group;
 }
 
 function renderOption({ value, textContent, disabled }) {
