@@ -30,7 +30,10 @@ FINISH_REASON_TEXTS = {
     "length": gettext_lazy("Reached the length limit"),
     "content_filter": gettext_lazy("Stopped by the provider’s content filter"),
     "refusal": gettext_lazy("Declined by the model"),
+    "tool_calls": gettext_lazy("Wanted to call a tool"),
 }
+OTHER_REASON_TEXT = gettext_lazy("Ended by the server")
+"""Shown with the server's own word for why."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class MessageView:
     details: tuple[tuple[str, str], ...] = ()
     note: str = ""
     finish_reason: str = ""
+    finish_reason_word: str = ""
     waited_seconds: int | None = None
     can_continue: bool = False
     versions: VersionLinks | None = None
@@ -85,9 +89,7 @@ class MessageView:
             case State.RUNNING:
                 return self.note or self._activity_text
             case State.COMPLETED:
-                if self.finish_reason in FINISH_REASON_TEXTS:
-                    return str(FINISH_REASON_TEXTS[self.finish_reason])
-                return "" if self.text else _("Empty reply")
+                return self._completed_text
             case State.STOPPED:
                 return _("Stopped")
             case State.INTERRUPTED:
@@ -95,6 +97,21 @@ class MessageView:
             case State.FAILED:
                 return _("Failed")
         return ""
+
+    @property
+    def _completed_text(self) -> str:
+        """Why the reply ended, if there is more to say than that it did."""
+        text, word = FINISH_REASON_TEXTS.get(self.finish_reason), self.finish_reason_word
+        if word:
+            return _("%(text)s: %(word)s") % {"text": text or OTHER_REASON_TEXT, "word": word}
+        if text or self.text.strip():
+            return str(text or "")
+        return _("Only thoughts, no answer") if self.reasoning else _("Empty reply")
+
+    @property
+    def is_reasoning_open(self) -> bool:
+        """Whether there is nothing else to read."""
+        return not self.is_busy and not self.text.strip()
 
     @property
     def _activity_text(self) -> str:
@@ -167,6 +184,7 @@ def build_message_view(
         request_id=str(stream.request_id) if stream else "",
         note=translate_stored(stream.note) if stream else "",
         finish_reason=message.finish_reason,
+        finish_reason_word=_get_finish_reason_word(stream),
         waited_seconds=_get_waited_seconds(stream) if stream else None,
         error=build_reply_error(stream, message) if stream else None,
         details=build_details(message, stream) if stream else (),
@@ -202,6 +220,11 @@ def _get_reasoning_ms(message: Message, current: CurrentText) -> int | None:
         return message.reasoning_ms
     duration = journal.read_reasoning_duration(stream.id)
     return round(duration.total_seconds() * 1000) if duration is not None else None
+
+
+def _get_finish_reason_word(stream: Stream | None) -> str:
+    """The provider's own, where it says more than ours; of a reply that failed its error has it."""
+    return stream.error_detail if stream and stream.state == State.COMPLETED else ""
 
 
 def _get_waited_seconds(stream: Stream) -> int | None:

@@ -25,6 +25,11 @@ ADVICE_BY_ERROR = {
     "rate_limited": "",
     "overloaded": "",
     "bad_request": gettext_lazy("Check the chat settings, or choose another model."),
+    "empty_reply": gettext_lazy("Shorten your message, start a new chat, or try again."),
+    "only_reasoning": gettext_lazy(
+        "Try again, allow longer replies in the chat settings, or choose another model."
+    ),
+    "only_tool_call": gettext_lazy("Rephrase your message, or choose another model."),
     "refused": gettext_lazy("Rephrase your message, or choose another model."),
     "internal": gettext_lazy(
         "Regenerate the reply. If that fails again, contact your administrator."
@@ -63,7 +68,7 @@ def build_reply_error(stream: Stream, message: Message) -> ReplyError | None:
     advice = str(
         CONTINUE_ADVICE if is_continuable else ADVICE_BY_ERROR.get(code, REGENERATE_ADVICE)
     )
-    if message.content:
+    if message.content.strip():
         advice = f"{_('The partial reply is saved.')} {advice}".strip()
     return ReplyError(
         message=translate_stored(stream.error) or _("The reply was cut off."),

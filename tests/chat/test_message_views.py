@@ -14,12 +14,14 @@ from accounts.models import User
 from chat.models import Conversation
 from chat.replies import Reply
 from streaming import journal, lifecycle
-from streaming.events import Finish
+from streaming.events import Finish, SourceError
 from streaming.lifecycle import Ending
 from streaming.models import Stream, StreamChunk
-from streaming.providers.errors import Interrupted, InvalidKey, ProviderError
+from streaming.providers import missing_answer
+from streaming.providers.errors import CutOff, Interrupted, InvalidKey, ProviderError
 from tests.chat.factories import (
     QUESTION,
+    claim_reply,
     find_article,
     finish_reply,
     get_path,
@@ -112,10 +114,30 @@ def test_a_message_is_the_same_on_the_page_and_by_itself(as_owner: Client, reply
     assert flat.sub(" ", find_article(alone, reply.answer)) in flat.sub(" ", together)
 
 
+CUT_OFF = CutOff("insufficient_system_resource")
+CUT_OFF.interrupted = True
+
 ENDINGS: list[tuple[Ending, str, list[str]]] = [
     (Ending.from_finish(Finish("stop")), "", []),
     (Ending.from_finish(Finish("unknown")), "", []),
     (Ending.from_finish(Finish("length")), "Reached the length limit", []),
+    (
+        Ending.from_finish(Finish("length", detail="model_length")),
+        "Reached the length limit: model_length",
+        [],
+    ),
+    (Ending.from_finish(Finish("tool_calls")), "Wanted to call a tool", []),
+    (Ending.from_finish(Finish("other")), "", []),
+    (Ending.from_finish(Finish("other", detail="<new>")), "Ended by the server: <new>", []),
+    (
+        Ending.from_error(CUT_OFF),
+        "Interrupted",
+        [
+            "Cut off by the server: insufficient_system_resource",
+            "Continue where it stopped",
+            "/continuations/",
+        ],
+    ),
     (lifecycle.STOPPED, "Stopped", []),
     (
         Ending.from_error(InvalidKey(provider="OpenAI", detail="401: wrong")),
@@ -222,6 +244,43 @@ def test_a_reply_with_reasoning_only_is_shown_as_thinking(as_owner: Client, repl
     assert '<span class="state" data-severity="" data-tone="">Thinking</span>' in shown
     assert "<summary>Thinking</summary>" in shown
     assert "<p>Hm.</p>" in shown
+
+
+ANSWERLESS = [
+    Ending.from_error(SourceError("only_reasoning", "Only thoughts, no answer.")),
+    Ending.from_error(SourceError("interrupted", "It broke.", interrupted=True)),
+    Ending.from_finish(Finish("stop")),  # such replies were complete once
+    lifecycle.STOPPED,
+]
+
+
+@pytest.mark.parametrize("ending", ANSWERLESS)
+def test_reasoning_without_an_answer_is_open_and_can_be_copied(
+    as_owner: Client, reply: Reply, ending: Ending
+) -> None:
+    stream = write_reply(reply, "\n", reasoning="Hm.")
+    growing = read_html(as_owner.get(f"/m/{reply.answer.pk}/"))
+    assert '<details class="reasoning" data' in growing
+    assert lifecycle.end(stream.pk, stream.epoch, ending)
+    shown = find_article(read_html(as_owner.get(f"/m/{reply.answer.pk}/")), reply.answer)
+    assert '<details class="reasoning" open>' in shown
+    assert "data-copy=" in shown
+    assert "/versions/" in shown
+    assert "The partial reply is saved" not in shown
+    assert ("Only thoughts, no answer" in shown) == (ending in (ANSWERLESS[0], ANSWERLESS[2]))
+
+
+def test_an_empty_reply_says_what_may_help(as_owner: Client, reply: Reply) -> None:
+    ending = Ending.from_error(SourceError("empty_reply", missing_answer.NO_TEXT))
+    stream = claim_reply(reply)
+    assert lifecycle.end(stream.pk, stream.epoch, ending)
+    shown = find_article(read_html(as_owner.get(f"/m/{reply.answer.pk}/")), reply.answer)
+    assert "The prompt may be too long for the model as loaded." in shown
+    assert "start a new chat" in shown
+    assert "Try again</button>" in shown
+    assert "data-copy=" not in shown
+    reply.answer.refresh_from_db()
+    assert not reply.answer.is_complete
 
 
 def test_reasoning_is_folded_under_how_long_it_took(as_owner: Client, reply: Reply) -> None:

@@ -125,6 +125,20 @@ ENDED_STATES = [
         ("Nothing came back. The prompt may be too long for the model as loaded.",),
     ),
     EndedState(
+        "only thoughts",
+        Behaviour((Piece("The sea, hm.", "reasoning"),)),
+        "Failed",
+        ("Try again", "Copy", "Try another model"),
+        ("Only thoughts, no answer.", "allow longer replies in the chat settings"),
+    ),
+    EndedState(
+        "given up by the server",
+        Behaviour.of(PROSE, finish="server_shutdown"),
+        "Interrupted",
+        ("Continue", *COPY_ACTIONS),
+        ("Cut off by the server: server_shutdown", "The partial reply is saved."),
+    ),
+    EndedState(
         "interrupted",
         Behaviour.of(PROSE, "more", cut_after=1, times=None),
         "Interrupted",

@@ -11,9 +11,11 @@ from playwright.sync_api import Locator, Page, WebSocket, expect
 
 from tests.e2e.conftest import PageErrors
 from tests.e2e.replies import (
+    copy_newest_reply,
     find_newest_reply,
     read_conversation_path,
     send_message,
+    wait_for_buttons,
     wait_for_reply,
 )
 from tests.e2e.states import (
@@ -147,6 +149,22 @@ def test_the_page_says_how_a_reply_ended_and_what_to_do(
     expect(reply).to_contain_text(case.saved_text)
     assert foot.inner_text() == live
     follow_action(page, foot, case.first_actions[0])
+
+
+@embedded
+def test_thoughts_without_an_answer_stand_open_and_can_be_copied(
+    shared_user: Person, fake: Fake, open_page: Callable[..., Page]
+) -> None:
+    case = next(ending for ending in ENDED_STATES if ending.name == "only thoughts")
+    fake.script(case.behaviour)
+    page = open_page(shared_user)
+    send_message(page, "Why do tides lag?")
+    reply = wait_for_buttons(page)
+    expect(reply.locator(".reasoning > .prose")).to_be_visible()
+    assert copy_newest_reply(page) == "The sea, hm."
+    page.reload()
+    expect(reply.locator(".reasoning > .prose")).to_be_visible()
+    assert copy_newest_reply(page) == "The sea, hm."
 
 
 def follow_action(page: Page, foot: Locator, action: str) -> None:

@@ -114,11 +114,14 @@ async function copyText(text) {
   return document.removeEventListener("copy", give);
 }
 
-/** The Markdown of a message: from its live reply, or from the page. */
+/** The Markdown of a message, or of its reasoning if there is no text: from its live reply, or from
+ *  the page. */
 function readMarkdown(button) {
   const live = button.closest("article").querySelector("live-reply");
-  if (live?.stream) return live.text;
-  return JSON.parse(document.getElementById(button.dataset.copy).textContent).text;
+  const { text, reasoning } = live?.stream
+    ? live
+    : JSON.parse(document.getElementById(button.dataset.copy).textContent);
+  return text.trim() ? text : reasoning || text;
 }
 
 // Formulas, as MathML, which needs neither KaTeX's fonts nor its styles

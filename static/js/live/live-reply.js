@@ -51,8 +51,8 @@ export function runningReplies() {
 /** Fires `reply-changed`, which bubbles, when its state changes. */
 export class LiveReply extends HTMLElement {
   text = "";
+  reasoning = "";
   last = -1;
-  #reasoningText = "";
   #seamCount = 0;
   #renderer = null; // null until the server has accepted the message
   #reasoningSince = 0; // since when it reasons, less the time of before; 0 while it does not
@@ -171,11 +171,11 @@ export class LiveReply extends HTMLElement {
     const { text, reasoning, seams, index } = source;
     const isLonger =
       text.startsWith(this.text) &&
-      reasoning.startsWith(this.#reasoningText) &&
+      reasoning.startsWith(this.reasoning) &&
       seams.length === this.#seamCount;
     if (!isLonger) return this.#resetTo(source);
     this.last = index;
-    this.#appendReasoning(reasoning.slice(this.#reasoningText.length));
+    this.#appendReasoning(reasoning.slice(this.reasoning.length));
     if (text.length > this.text.length) this.#appendText(text.slice(this.text.length));
     return this.#renderer.schedule();
   }
@@ -195,7 +195,7 @@ export class LiveReply extends HTMLElement {
       this.#appendSeam();
     }
     this.#renderer.textStream.append(text.slice(end));
-    this.#reasoningText = "";
+    this.reasoning = "";
     this.#showReasoning(reasoning);
     this.#renderer.schedule();
   }
@@ -210,7 +210,7 @@ export class LiveReply extends HTMLElement {
 
   #showReasoning(delta) {
     if (!delta || !this.details) return;
-    this.#reasoningText += delta;
+    this.reasoning += delta;
     this.#renderer.appendReasoning(delta);
     this.details.hidden = false;
   }
@@ -224,7 +224,7 @@ export class LiveReply extends HTMLElement {
 
   /** A note in a frame is English. The server translates it wherever it renders the message. */
   #setState(state, note = "") {
-    const progress = this.text ? "text" : this.#reasoningText ? "reasoning" : "none";
+    const progress = this.text ? "text" : this.reasoning ? "reasoning" : "none";
     const words = note || (state === "queued" ? gettext("Queued") : WORDS_BY_PROGRESS[progress]);
     this.note = note;
     if (this.state === state && this.statusText === words) return;
@@ -291,11 +291,11 @@ export class LiveReply extends HTMLElement {
     const focused = [...before.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement);
     before.replaceWith(after);
     after.querySelectorAll(FOCUSABLE)[focused]?.focus(); // a focused Copy button stays focused
-    const [summary, newSummary] = [this, article].map((part) =>
-      part.querySelector(".reasoning > summary"),
-    );
-    if (newSummary) summary?.replaceWith(newSummary);
-    else this.details?.remove();
+    const reasoning = article.querySelector(".reasoning");
+    if (!reasoning) return this.details?.remove();
+    this.details.querySelector("summary").replaceWith(reasoning.querySelector("summary"));
+    if (reasoning.open) this.details.open = true; // there is nothing else to read
+    return undefined;
   }
 
   /** The socket does not know the stream: either the reply was deleted, or the socket belongs to
