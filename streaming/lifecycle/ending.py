@@ -169,14 +169,14 @@ def _finalize_stream(stream_id: int) -> None:
 
 
 def _ending_columns(ending: Ending) -> dict[str, Any]:
-    """Texts of a source must not keep a stream from ending, so they are made to fit."""
+    """Values of a source must not keep a stream from ending, so they are made to fit."""
     return {
         "state": ending.state,
         "finish_reason": _replace_unstorable(ending.finish_reason)[:30],
         "error_class": _replace_unstorable(ending.error_class)[:50],
         "error": _replace_unstorable(ending.error),
         "error_detail": _replace_unstorable(ending.error_detail),
-        "usage": ending.usage,
+        "usage": {name: count for name, count in ending.usage.items() if isinstance(count, int)},
         "upstream_id": _replace_unstorable(ending.upstream_id)[:200],
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -530,11 +531,18 @@ def test_an_unregistered_source_ends_as_failed(owner: User) -> None:
 def test_no_text_from_a_provider_prevents_an_ending(owner: User) -> None:
     """A provider chooses its request ids and error messages freely."""
     stream = start_stream(owner)
-    words = Ending(State.INTERRUPTED, "\0" * 99, "\ud800" * 99, "a\0", "b\ud800", {}, "x" * 999)
+    counts: dict[str, Any] = {
+        "input": 7,
+        "output": "\0",
+        "cached": math.nan,
+        "reasoning": ["\ud800"],
+    }
+    words = Ending(State.INTERRUPTED, "\0" * 99, "\ud800" * 99, "a\0", "b\ud800", counts, "x" * 999)
     assert lifecycle.end(stream.pk, stream.epoch, words, build_append(stream, "kept"))
     row = reload_stream(stream)
     assert (row.state, row.error, row.error_detail) == ("interrupted", "a\ufffd", "b?")
     assert row.upstream_id == "x" * 200
+    assert row.usage == {"input": 7}
     assert join_deltas(read_rows(stream)) == "kept"
 
 
