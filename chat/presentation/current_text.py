@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from chat.models import Message
 from streaming import journal
 from streaming.models import State, Stream
+from streaming.providers.reasoning_mark import split_marked_reasoning
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,5 +27,5 @@ def read_current_text(message: Message) -> CurrentText:
     if stream is None or State(stream.state).has_ended:
         index = stream.next_index - 1 if stream else -1
         return CurrentText(message.content, message.reasoning, tuple(message.seams), index, stream)
-    text = journal.read_text(stream.id)
+    text = split_marked_reasoning(journal.read_text(stream.id))
     return CurrentText(text.content, text.reasoning, text.seams, text.next_index - 1, stream)

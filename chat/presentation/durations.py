@@ -13,7 +13,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_reasoning_time(milliseconds: int | None) -> str:
-    """The label over the reasoning. static/js/live/live-reply.js has the same words."""
+    """The label over the reasoning. static/js/live/reasoning.js has the same words."""
     if milliseconds is None:
         return _("Thought")
     seconds = round(milliseconds / 1000)

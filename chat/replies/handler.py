@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from chat import changes
 from chat.models import Conversation, Message
 from chat.replies import context, credentials, titles, usage
 from chat.replies.settings import ReplySettings
+from chat.replies.stored_text import remove_stored_reasoning
 from streaming import journal
 from streaming.events import StreamText
 from streaming.models import State, Stream
+from streaming.providers.reasoning_mark import split_marked_reasoning
 from streaming.providers.reply_source import ReplySource
 from streaming.providers.types import Request, Turn
 from streaming.sources import StreamHandler
@@ -50,7 +53,7 @@ def prepare(stream: Stream, text: StreamText) -> ReplySource:
         context_window=model.context_window,
         max_output=model.max_output,
         max_tokens=chosen.max_tokens,
-        partial=text.content,
+        partial=_find_partial_reply(text, model.provider),
     )
     _save_for_details(stream, context=planned.stats.to_json())
     request = Request(
@@ -79,14 +82,36 @@ def _save_for_details(stream: Stream, **facts: Any) -> None:
 
 
 def _load_history(answer: Message) -> list[Turn]:
-    rows = answer.conversation.messages.values_list("id", "parent_id", "role", "content")
-    messages = {id: (parent, role, content) for id, parent, role, content in rows}
+    messages = {
+        message.pk: message
+        for message in answer.conversation.messages.annotate(
+            has_reasoning=Q(reasoning__gt="")
+        ).only("parent_id", "role", "content", "provider")
+    }
     turns: list[Turn] = []
     at = answer.parent_id
     while at is not None:
-        at, role, content = messages[at]
-        turns.append(Turn("user" if role == Message.Role.USER else "assistant", content))
+        message = messages[at]
+        turns.append(_to_turn(message))
+        at = message.parent_id
     return turns[::-1]
+
+
+def _to_turn(message: Any) -> Turn:
+    if message.role == Message.Role.USER:
+        return Turn("user", message.content)
+    return Turn(
+        "assistant",
+        remove_stored_reasoning(
+            message.content, message.provider, is_separated=message.has_reasoning
+        ),
+    )
+
+
+def _find_partial_reply(text: StreamText, provider: str) -> str:
+    """The text that a reply has so far, without what was reasoning."""
+    text = split_marked_reasoning(text)
+    return remove_stored_reasoning(text.content, provider, is_separated=bool(text.reasoning))
 
 
 def finalize(stream: Stream) -> None:
@@ -96,7 +121,7 @@ def finalize(stream: Stream) -> None:
     if answer is None:
         return
     conversation = Conversation.objects.select_for_update().get(pk=answer.conversation_id)
-    text = journal.read_text(stream.id)
+    text = split_marked_reasoning(journal.read_text(stream.id))
     answer.content = text.content
     answer.reasoning = text.reasoning
     answer.reasoning_ms = _compute_reasoning_ms(stream, answer)

@@ -14,10 +14,13 @@ from django.conf import settings
 from chat import changes, model_catalog
 from chat.models import Conversation, Message
 from chat.replies import credentials
+from chat.replies.stored_text import remove_stored_reasoning
 from streaming import journal, lifecycle
 from streaming.events import StreamText
 from streaming.models import State, Stream
 from streaming.providers import catalog
+from streaming.providers.http.tagged_reasoning import remove_tagged_reasoning
+from streaming.providers.reasoning_mark import split_marked_reasoning
 from streaming.providers.reply_source import ReplySource
 from streaming.providers.types import Request, Turn, Usage
 from streaming.sources import StreamHandler
@@ -27,6 +30,8 @@ SOURCE = "title"
 MAX_EXCERPT_CHARS = 2_000
 """Characters of the question, and of the answer, that the model is sent."""
 MAX_GENERATED_TITLE_CHARS = 80
+MAX_TITLE_TOKENS = 2_000
+"""How much a model may write, its reasoning included, before there is no title."""
 TITLE_PROMPT = (
     "Write a title for this conversation, in its own language: two to six words, no quotation "
     "marks, no full stop, nothing else."
@@ -90,18 +95,23 @@ def prepare(stream: Stream, text: StreamText) -> ReplySource:
     model = credentials.get_stream_model(stream)
     answer = Message.objects.select_related("parent").get(pk=stream.arguments["message"])
     question = answer.parent.content if answer.parent else ""
-    excerpts = (question[:MAX_EXCERPT_CHARS], answer.content[:MAX_EXCERPT_CHARS], TITLE_PROMPT)
+    said = remove_stored_reasoning(
+        answer.content, answer.provider, is_separated=bool(answer.reasoning)
+    )
+    excerpts = (question[:MAX_EXCERPT_CHARS], said[:MAX_EXCERPT_CHARS], TITLE_PROMPT)
     prompt = "\n\n---\n\n".join(excerpts)
     request = Request(
         model=model.id,
         turns=(Turn("user", prompt),),
+        max_tokens=MAX_TITLE_TOKENS if model.takes_max_tokens else None,
         reasoning_effort=model.efforts[0] if model.efforts else None,
     )
     return credentials.build_source(stream, model, request)
 
 
 def finalize(stream: Stream) -> None:
-    title = clean_title(journal.read_text(stream.id).content)
+    text = split_marked_reasoning(journal.read_text(stream.id))
+    title = clean_title(remove_tagged_reasoning(text.content))
     if stream.state != State.COMPLETED or not title:
         return
     mine = Conversation.objects.filter(messages=stream.arguments["message"], title_is_custom=False)

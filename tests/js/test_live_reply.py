@@ -332,6 +332,32 @@ def test_reasoning_is_collapsed_beside_the_text(
     expect(page.locator("summary")).to_have_text(re.compile(r"^Thought for (a moment|\d+ s)$"))
 
 
+def test_text_becomes_reasoning_when_its_end_is_marked(
+    page: Page, server: Server, open_live_page: OpenPage
+) -> None:
+    open_live_page(build_article())
+    server.send(build_chunk(0, "Hm, 潮 "), build_chunk(1, "*tides*\n"))
+    expect(find_prose(page)).to_have_text("Hm, 潮 tides")
+    server.send(build_chunk(2, "\ufdd0They lag."), build_chunk(3, " Always."))
+    expect(find_prose(page)).to_have_text("They lag. Always.")
+    expect(page.locator("summary")).to_have_text("Thought")
+    page.locator("summary").click()
+    expect(page.locator(".reasoning em")).to_have_text("tides")
+
+
+def test_the_text_before_a_seam_stays_text_when_the_rest_was_reasoning(
+    page: Page, server: Server, open_live_page: OpenPage
+) -> None:
+    open_live_page(build_article("The 🌊 ", "<p>The 🌊</p>", index=0))
+    server.send(build_chunk(1, "", kind="seam"), build_chunk(2, "Hm, "))
+    server.send(build_chunk(3, "tides.\ufdd0lags"))
+    expect(find_prose(page).get_by_role("paragraph")).to_have_text("The 🌊 lags")
+    expect(find_prose(page).get_by_role("note")).to_have_count(1)
+    snapshot = {"text": "The 🌊 Hm.\ufdd0lags again", "reasoning": "", "seams": [6], "index": 3}
+    server.send({"type": "snapshot", **snapshot})
+    expect(find_prose(page).get_by_role("paragraph")).to_have_text("The 🌊 lags again")
+
+
 NOT_FOUND = {"type": "error", "code": "not_found", "message": "No such stream."}
 
 

@@ -3,7 +3,8 @@
 // reload and a reconnect run the same code.
 
 import { fetchFragment, isAccountMismatch, parseArticle } from "../http.js";
-import { gettext, interpolate } from "../elements.js";
+import { gettext } from "../elements.js";
+import { REASONING_MARK, cutAtSeams, formatReasoningTime, separateReasoning } from "./reasoning.js";
 import { ReplyRenderer } from "./reply-renderer.js";
 import { connection } from "./socket.js";
 
@@ -24,17 +25,6 @@ const ENDED_WORDS = {
 };
 const ENDED_SEVERITIES = { interrupted: "waiting", failed: "failed" };
 
-/** The same words as chat/presentation/durations.py has. */
-function formatReasoningTime(milliseconds) {
-  const seconds = Math.round(milliseconds / 1000);
-  if (seconds < 1) return gettext("Thought for a moment");
-  if (seconds < 60) return interpolate(gettext("Thought for %(seconds)s s"), { seconds });
-  return interpolate(gettext("Thought for %(minutes)s min %(seconds)s s"), {
-    minutes: Math.floor(seconds / 60),
-    seconds: seconds % 60,
-  });
-}
-
 /** The Markdown of an article and the index it belongs to; null if the article is no reply. */
 function readSource(article) {
   const script = article?.querySelector("script[type='application/json']");
@@ -53,7 +43,7 @@ export class LiveReply extends HTMLElement {
   text = "";
   reasoning = "";
   last = -1;
-  #seamCount = 0;
+  #seams = []; // positions in the text
   #renderer = null; // null until the server has accepted the message
   #reasoningSince = 0; // since when it reasons, less the time of before; 0 while it does not
   #reasoningMs = 0; // how long it has reasoned
@@ -125,14 +115,25 @@ export class LiveReply extends HTMLElement {
   }
 
   #appendSeam() {
-    this.#seamCount += 1;
+    this.#seams.push(this.text.length);
     this.#renderer.textStream.seam();
   }
 
   #appendText(delta) {
     if (this.#reasoningSince) this.#endReasoning();
+    if (delta.includes(REASONING_MARK)) return this.#moveToReasoning(delta);
     this.text += delta;
     this.#renderer.textStream.append(delta);
+    return undefined;
+  }
+
+  #moveToReasoning(delta) {
+    const starts = [0, ...this.#seams];
+    const pieces = starts.map((start, n) => this.text.slice(start, starts[n + 1]));
+    pieces.push(pieces.pop() + delta);
+    this.#rebuild(separateReasoning(pieces, this.reasoning));
+    if (this.details && this.reasoning && !this.#reasoningMs)
+      this.details.querySelector("summary").textContent = gettext("Thought");
   }
 
   /** Without a socket: show the reply as the server has it now. */
@@ -172,7 +173,7 @@ export class LiveReply extends HTMLElement {
     const isLonger =
       text.startsWith(this.text) &&
       reasoning.startsWith(this.reasoning) &&
-      seams.length === this.#seamCount;
+      seams.length === this.#seams.length;
     if (!isLonger) return this.#resetTo(source);
     this.last = index;
     this.#appendReasoning(reasoning.slice(this.reasoning.length));
@@ -180,22 +181,20 @@ export class LiveReply extends HTMLElement {
     return this.#renderer.schedule();
   }
 
-  /** Replace the whole text. Seams are positions in code points; text has UTF-16 code units. */
   #resetTo({ text, reasoning, index, seams }) {
     this.last = index;
-    this.text = text;
+    this.#rebuild(separateReasoning(cutAtSeams(text, seams), reasoning));
+  }
+
+  /** Replace the whole text. */
+  #rebuild({ pieces, reasoning }) {
     this.#renderer.reset();
-    this.#seamCount = 0;
-    let [end, points] = [0, 0];
-    for (const seam of seams) {
-      const start = end;
-      for (; points < seam && end < text.length; points++)
-        end += text.codePointAt(end) > 0xffff ? 2 : 1;
-      this.#renderer.textStream.append(text.slice(start, end));
-      this.#appendSeam();
-    }
-    this.#renderer.textStream.append(text.slice(end));
-    this.reasoning = "";
+    [this.text, this.#seams, this.reasoning] = ["", [], ""];
+    pieces.forEach((piece, number) => {
+      if (number > 0) this.#appendSeam();
+      this.text += piece;
+      this.#renderer.textStream.append(piece);
+    });
     this.#showReasoning(reasoning);
     this.#renderer.schedule();
   }

@@ -19,6 +19,7 @@ from streaming.providers.http.client import create_http_client, is_header_safe
 from streaming.providers.http.ending import ReplyEnding
 from streaming.providers.http.parsed import ErrorResponse
 from streaming.providers.http.sse import CompleteDocument, StreamDone, Unreadable
+from streaming.providers.http.tagged_reasoning import TaggedReasoningSplitter
 from streaming.providers.http.wire import HttpWire
 from streaming.providers.redaction import Secret, make_redactor
 from streaming.providers.text import TextCleaner
@@ -52,6 +53,7 @@ class ProviderCall:
         self._key = key
         self._redact = make_redactor(key)
         self._ending = ReplyEnding(wire.end_marker, is_continuation=request.is_continuation)
+        self._splitter = wire.create_splitter(request)
         self._cleaner = TextCleaner()
         self._body: LimitedBody | None = None
         self._usage: Usage | None = None
@@ -133,6 +135,9 @@ class ProviderCall:
                     self._record_reply_id(self._wire.get_reply_id(raw_event))
                 for parsed in self._wire.parse_event(raw_event):
                     if isinstance(parsed, Delta):
+                        if self._splitter is not None and parsed.text:
+                            yield from self._split_delta(self._splitter, parsed)
+                            continue
                         if parsed.text:
                             ending.add_delta(parsed)
                         if self._copy_id:
@@ -145,6 +150,21 @@ class ProviderCall:
                 ending.skip_broken_event(error)
             finally:
                 ending.end_event()
+
+    def _split_delta(self, splitter: TaggedReasoningSplitter, delta: Delta) -> Iterator[Delta]:
+        """The parts of a delta of a server that may leave reasoning in the text."""
+        parts = splitter.split(delta)
+        self._ending.add_delta(delta if splitter.is_in_text else delta._replace(kind="reasoning"))
+        for part in parts:
+            if cleaned := self._cleaner.clean(part):
+                yield cleaned
+
+    def _flush(self, *, is_whole: bool) -> Iterator[Delta]:
+        """The text that is still held when the reply ends."""
+        for delta in self._splitter.finish(is_whole=is_whole) if self._splitter else ():
+            if cleaned := self._cleaner.clean(delta):
+                yield cleaned
+        yield from self._cleaner.flush()
 
     def _add_checkpoint(self, delta: Delta, event: dict[str, Any]) -> Delta:
         cursor = self._wire.get_cursor(event)
@@ -195,16 +215,16 @@ class ProviderCall:
         is_body_complete = self._body is not None and self._body.is_complete
         reason = self._ending.resolve(failure, is_body_complete=is_body_complete)
         if reason:
+            yield from self._flush(is_whole=reason.meaning not in {"length", "cut_off"})
             counts = self._usage.to_counts() if self._usage else None
             word = self._redact(reason.word)
             if reason.meaning == "cut_off" or self._ending.is_cut_off:
                 raise errors.CutOff(word, usage=counts, upstream_id=self._request_id)
-            yield from self._cleaner.flush()
             yield Finish(reason.meaning, counts, self._request_id, word)
         elif failure:
             raise failure
         else:
-            yield from self._cleaner.flush()
+            yield from self._flush(is_whole=False)
 
     def sanitize_error(self, error: Exception) -> errors.ProviderError:
         """The error in our words, holding on to nothing of the original."""

@@ -15,6 +15,7 @@ from streaming.providers.http import sse
 from streaming.providers.http.client import load_ssl_context
 from streaming.providers.http.ending import EndMarker
 from streaming.providers.http.parsed import ErrorResponse, ParsedEvent
+from streaming.providers.http.tagged_reasoning import TaggedReasoningSplitter
 from streaming.providers.redaction import Secret
 from streaming.providers.types import ModelInfo, Request, Timeouts
 
@@ -63,6 +64,10 @@ class HttpWire(ABC):
     @abstractmethod
     def parse_event(self, event: dict[str, Any]) -> Iterator[ParsedEvent]:
         """The meaning of one event. An event of an unknown shape may raise any exception."""
+
+    def create_splitter(self, request: Request) -> TaggedReasoningSplitter | None:
+        """For servers that may leave reasoning in the text, with tags around it."""
+        return None
 
     def get_reply_id(self, event: dict[str, Any]) -> str:
         """The provider's id of the reply, if it is in this event. Only asked for while unknown."""

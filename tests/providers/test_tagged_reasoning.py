@@ -1,0 +1,174 @@
+"""Reasoning that a server leaves in the text, with and without its opening tag."""
+
+import json
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streaming.events import Delta, StreamText
+from streaming.providers.adapter import ReplyEvent
+from streaming.providers.http.tagged_reasoning import (
+    TaggedReasoningSplitter,
+    remove_tagged_reasoning,
+)
+from streaming.providers.reasoning_mark import REASONING_MARK, split_marked_reasoning
+from streaming.providers.registry import get_adapter
+from streaming.providers.types import Request, Turn
+from tests.providers.factories import collect_until_error, join_text
+from tools.fake_provider import Behaviour, ErrorAnswer, Fake
+
+FENCED = "Like this:\n```html\n</think>\n```\nDone."
+INLINE = "A block opens with `<think>` and closes with `</think>`."
+
+
+def split_pieces(pieces: list[str]) -> tuple[str, str]:
+    """Return the text and the reasoning that a reader of the stream has at the end."""
+    splitter = TaggedReasoningSplitter()
+    deltas = [part for piece in pieces for part in splitter.split(Delta(piece))]
+    return read_deltas([*deltas, *splitter.finish(is_whole=True)])
+
+
+def read_deltas(events: list[ReplyEvent]) -> tuple[str, str]:
+    found = StreamText(join_text(events), join_text(events, "reasoning"))
+    split = split_marked_reasoning(found)
+    return split.content, split.reasoning
+
+
+CASES = [
+    ("<think>\nOkay, a greeting.\n</think>\n\n**Hello!**", "**Hello!**", "Okay, a greeting."),
+    ("Okay, a greeting.\n</think>\n\n**Hello!**", "**Hello!**", "Okay, a greeting."),
+    ("Okay, a greeting.</think>Hello!", "Hello!", "Okay, a greeting."),
+    ("Okay. </think> Hello!", "Hello!", "Okay."),
+    ("\n\n<think>Okay</think>Hello", "Hello", "Okay"),
+    ("<think>\n\n</think>\n\nHello", "Hello", ""),
+    ("<think></think>Hello", "Hello", ""),
+    ("</think>\n\nHello", "Hello", ""),
+    ("<think>a</think>\n<think>b</think>\nHello", "Hello", "a\n\nb"),
+    ("<Thinking>a</THINKING>Hello", "Hello", "a"),
+    ("<thought>a</thought>Hello", "Hello", "a"),
+    ("<reasoning>a</reasoning>Hello", "Hello", "a"),
+    ("<seed:think>a</seed:think>Hello", "Hello", "a"),
+    ("[THINK]a[/THINK]Hello", "Hello", "a"),
+    ("◁think▷a◁/think▷Hello", "Hello", "a"),
+    ("<|START_THINKING|>a<|END_THINKING|><|START_RESPONSE|>Hello<|END_RESPONSE|>", "Hello", "a"),
+    (
+        "<|begin_of_thought|>\n\na\n<|end_of_thought|>\n\n<|begin_of_solution|>\n\nHello",
+        "Hello",
+        "a",
+    ),
+    (
+        "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>Hello",
+        "Hello",
+        "a",
+    ),
+    ("<think>They ask about `</think>`.\n</think>\nIt closes.", "It closes.", None),
+    ("<think>Only thoughts", "", "Only thoughts"),
+    ("Only thoughts\n</think>", "", "Only thoughts"),
+    (INLINE, INLINE, ""),
+    (FENCED, FENCED, ""),
+    ("<think> is a tag.", "<think> is a tag.", ""),
+    ("Close it with </think> and go on.", "Close it with </think> and go on.", ""),
+    ("Write “</think>”.", "Write “</think>”.", ""),
+    ("Hi <think>aside</think> there", "Hi <think>aside</think> there", ""),
+    ("Code:\n\n    </think>\n\nDone", "Code:\n\n    </think>\n\nDone", ""),
+    ("1 < 2, a[0], <b>", "1 < 2, a[0], <b>", ""),
+    ("  indented", "  indented", ""),
+    ("<", "<", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "content", "reasoning"), CASES)
+def test_reasoning_in_the_text_is_told_apart_across_any_pieces(
+    text: str, content: str, reasoning: str | None
+) -> None:
+    for size in (1, 2, 3, 7, 1000):
+        found = split_pieces([text[at : at + size] for at in range(0, len(text), size)])
+        assert (size, found[0].strip()) == (size, content.strip())
+        assert reasoning is None or found[1] == reasoning
+
+
+@given(st.text("<>/think`\n a", max_size=60), st.lists(st.integers(0, 60)))
+def test_no_split_of_a_text_changes_what_is_reasoning(text: str, cuts: list[int]) -> None:
+    edges = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
+    pieces = [text[a:b] for a, b in pairwise(edges)]
+    assert split_pieces(pieces) == split_pieces([text] if text else [])
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters=f"<[◁{REASONING_MARK}")))
+def test_text_without_tags_passes_untouched(text: str) -> None:
+    assert split_pieces(list(text)) == (text, "")
+    assert remove_tagged_reasoning(text) == text
+
+
+def test_a_seam_protects_the_text_before_it() -> None:
+    marked = StreamText(f"The beginning, Hm.\n{REASONING_MARK}and the end", "Before.", (15,))
+    split = split_marked_reasoning(marked)
+    assert (split.content, split.reasoning) == ("The beginning, and the end", "Before.\n\nHm.")
+    assert split.seams == (15,)
+
+
+def test_seams_after_the_reasoning_move_along() -> None:
+    marked = StreamText(f"Hm.{REASONING_MARK}One, two", "", (8,))
+    assert split_marked_reasoning(marked).seams == (4,)
+
+
+# Over a socket
+
+
+async def ask_server(fake: Fake, *texts: str, model: str) -> list[ReplyEvent]:
+    choices: list[dict[str, Any]] = [{"delta": {"content": text}} for text in texts]
+    choices += [{"delta": {}, "finish_reason": "stop"}]
+    events = [{"choices": [choice]} for choice in choices]
+    body = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
+    fake.script(Behaviour(error=ErrorAnswer(200, body)))
+    adapter = get_adapter("ollama", base_url=fake.openai)
+    found, error = await collect_until_error(adapter, Request(model, (Turn("user", "Hi"),)))
+    assert error is None
+    return found
+
+
+async def test_a_tagged_reasoning_is_reasoning_while_it_comes(fake: Fake) -> None:
+    texts = ("<", "think>\nOkay, a greeting", " it is.\n</th", "ink>\n\n", "Hello", "!")
+    events = await ask_server(fake, *texts, model="tagged")
+    assert [(event.kind, event.text) for event in events if isinstance(event, Delta)] == [
+        ("reasoning", "Okay, a greeting"),
+        ("reasoning", " it is."),
+        ("text", "Hello"),
+        ("text", "!"),
+    ]
+
+
+async def test_a_model_without_opening_tags_is_remembered(fake: Fake) -> None:
+    texts = ("Okay,", " a greeting.\n", "</think>", "\n\nHello")
+    first = await ask_server(fake, *texts, model="lone")
+    assert join_text(first) == f"Okay, a greeting.\n{REASONING_MARK}Hello"
+    assert read_deltas(first) == ("Hello", "Okay, a greeting.")
+    second = await ask_server(fake, *texts, model="lone")
+    assert [(event.kind, event.text) for event in second if isinstance(event, Delta)] == [
+        ("reasoning", "Okay,"),
+        ("reasoning", " a greeting."),
+        ("text", "Hello"),
+    ]
+
+
+async def test_a_remembered_model_that_did_not_reason_loses_no_text(fake: Fake) -> None:
+    await ask_server(fake, "Hm.\n</think>\nHello", model="sometimes")
+    events = await ask_server(fake, "Hello ", "there", model="sometimes")
+    assert join_text(events) == "Hello there"
+    events = await ask_server(fake, "Hello ", "there", model="sometimes")
+    assert (join_text(events), join_text(events, "reasoning")) == ("Hello there", "")
+
+
+async def test_a_server_with_a_field_for_reasoning_is_believed(fake: Fake) -> None:
+    events = [
+        {"choices": [{"delta": {"reasoning_content": "Hm."}}]},
+        {"choices": [{"delta": {"content": "It ends with\n</think>\n"}, "finish_reason": "stop"}]},
+    ]
+    body = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+    fake.script(Behaviour(error=ErrorAnswer(200, body)))
+    adapter = get_adapter("ollama", base_url=fake.openai)
+    found, _ = await collect_until_error(adapter, Request("fields", (Turn("user", "Hi"),)))
+    assert join_text(found) == "It ends with\n</think>\n"
