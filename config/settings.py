@@ -149,6 +149,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "config.reader_timezone.activate_timezone",
 ]
 
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.security.AlwaysRedact"

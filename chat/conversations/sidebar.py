@@ -53,6 +53,7 @@ class SidebarRow:
     heading: str
     leaf_id: UUID | None = None
     pinned: bool = False
+    updated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,7 @@ def _build_rows(
                 heading if heading != last_heading else "",
                 conversation.current_leaf_id,
                 conversation.pinned,
+                conversation.updated_at,
             )
         )
     return rows

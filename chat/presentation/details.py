@@ -6,6 +6,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -54,7 +58,7 @@ def build_details(message: Message, stream: Stream) -> tuple[tuple[str, str], ..
         "continues": _("a reply that was cut off") if stream.continues_id else "",
         "upstream_id": stream.upstream_id,
         "reply_id": str(stream.uuid),
-        "finished": f"{stream.ended_at:%Y-%m-%d %H:%M:%S} UTC" if stream.ended_at else "",
+        "finished": format_time(stream.ended_at) if stream.ended_at else "",
     }
     return tuple((str(LABELS[name]), value) for name, value in values.items() if value)
 
@@ -75,6 +79,12 @@ def describe_context(stats: dict[str, Any] | None) -> str:
     if stats["refers_back"]:
         parts.append(_("treated as a follow-up"))
     return ", ".join(parts)
+
+
+def format_time(moment: datetime) -> SafeString:
+    """By the reader's clock; static/js/clock.js writes it the same way."""
+    text = date_format(timezone.localtime(moment), "j F Y, H:i:s T")
+    return format_html('<time datetime="{}">{}</time>', moment.isoformat(), text)
 
 
 def _format_duration(start: datetime, end: datetime | None) -> str:

@@ -1,11 +1,13 @@
-// For every page with a form: adds the session's current token and the page's account, shows a
-// password on request, and deletes the drafts of people who sign out.
+// For every page: the reader's time zone. For its forms: adds the session's current token and the
+// page's account, shows a password on request, and deletes the drafts of people who sign out.
 
+import { startClock } from "./clock.js";
 import { deleteLegacyDrafts, deleteAccountDrafts } from "./composer/drafts.js";
 import { ACCOUNT_FIELD, getPageAccount, readCsrfToken, TOKEN_FIELD } from "./http.js";
 
 const SIGN_OUT_PATHS = ["/accounts/logout/", "/admin/logout/"];
 
+startClock();
 deleteLegacyDrafts();
 // In the capture phase, because other listeners read the form.
 document.addEventListener("submit", onSubmit, true);

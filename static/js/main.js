@@ -13,6 +13,7 @@ import { startPolling } from "./live/polling.js";
 import { connection } from "./live/socket.js";
 import { startStallNotice, startStatusLine } from "./live/status.js";
 import { startConversationMenu, startToasts } from "./sidebar/conversation-menu.js";
+import { startDayHeadings } from "./sidebar/days.js";
 import { startOlderConversations, startSidebar } from "./sidebar/sidebar.js";
 
 startStickToBottom();
@@ -26,6 +27,7 @@ startKeyboard();
 startStallNotice();
 startStatusLine();
 startSidebar();
+startDayHeadings();
 startPolling();
 customElements.define("live-reply", LiveReply);
 startCopyButtons();

@@ -27,7 +27,13 @@ CHAT = f"/c/{CONVERSATION}/"
 STREAM = str(uuid4())
 
 
-def render_chat_page(action: str, articles: tuple[MessageView, ...] = (), **composer: Any) -> bytes:
+def render_chat_page(
+    action: str,
+    articles: tuple[MessageView, ...] = (),
+    *,
+    sidebar: Sidebar | None = None,
+    **composer: Any,
+) -> bytes:
     groups = tuple(
         ModelGroup(provider, not provider.needs_key, models)
         for provider, models in group_by_provider(all_models()).items()
@@ -47,7 +53,7 @@ def render_chat_page(action: str, articles: tuple[MessageView, ...] = (), **comp
         "title": "Tides",
         "message_views": articles,
         "composer": form,
-        "sidebar": Sidebar([]),
+        "sidebar": sidebar or Sidebar([]),
         "open": "",
         "starters": (),
         **build_blank_views(),
