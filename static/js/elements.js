@@ -13,6 +13,16 @@ export function opensElsewhere({ metaKey, ctrlKey, shiftKey }) {
   return metaKey || ctrlKey || shiftKey;
 }
 
+const IME_KEY_CODE = 229;
+
+/**
+ * Whether an input method handles this key. WebKit ends the composition before it sends the key, so
+ * only the code tells.
+ */
+export function isComposing(event) {
+  return event.isComposing || event.keyCode === IME_KEY_CODE;
+}
+
 // Words
 
 export function gettext(text) {

@@ -2,9 +2,9 @@
 // field has the focus. Single letters act only in a message that Alt+J or Alt+K has focused, they
 // cost nothing, and people can switch them off.
 
-import { IME_KEY_CODE } from "./composer/composer.js";
 import { openModelPicker } from "./composer/model-picker.js";
 import { stopFirstReply } from "./composer/outbox.js";
+import { isComposing } from "./elements.js";
 
 const LETTERS_KEY = "letters"; // in localStorage: whether single letters are on or off
 const TEXT_FIELDS = "input, textarea, select, [contenteditable]";
@@ -80,13 +80,7 @@ function stopNavigating() {
 }
 
 function onKeyDown(event) {
-  if (
-    !event.key ||
-    event.defaultPrevented ||
-    event.isComposing ||
-    document.querySelector("dialog[open]")
-  )
-    return;
+  if (!event.key || event.defaultPrevented || document.querySelector("dialog[open]")) return;
   const act = findAction(event);
   if (act) event.preventDefault();
   if (act) act();
@@ -96,8 +90,8 @@ function onKeyDown(event) {
 
 /** @returns {(() => void) | null | undefined} what the key does, other than typing */
 function findAction(event) {
-  const { key, keyCode, ctrlKey, metaKey, shiftKey, altKey } = event;
-  if (keyCode === IME_KEY_CODE) return null;
+  const { key, ctrlKey, metaKey, shiftKey, altKey } = event;
+  if (isComposing(event)) return null;
   if (event.getModifierState("AltGraph")) return "[]".includes(key) ? findPlainAction(event) : null; // AltGr types characters, too
   if (IS_MAC && ctrlKey && !metaKey && !shiftKey)
     return altKey ? findCostlyAction(event) : (findStepAction(event) ?? findCtrlAction(event));
@@ -110,12 +104,10 @@ function findAction(event) {
 
 /** Such a key goes into the message box, including the first letter. The space bar scrolls. */
 function isTextInput(event) {
-  const { key, keyCode, ctrlKey, metaKey, altKey } = event;
+  const { key, ctrlKey, metaKey, altKey } = event;
   const commands =
     (ctrlKey || metaKey || (altKey && !IS_MAC)) && !event.getModifierState("AltGraph");
-  return (
-    !commands && ((key.length === 1 && key !== " ") || key === "Dead" || keyCode === IME_KEY_CODE)
-  );
+  return !commands && ((key.length === 1 && key !== " ") || key === "Dead" || isComposing(event));
 }
 
 /** Compares characters, not keys: on many keyboards “/” or “.” needs Shift. */

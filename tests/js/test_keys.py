@@ -1,5 +1,6 @@
 """The keyboard of other layouts and systems, and a box that has the focus without being used."""
 
+import re
 from typing import Any
 
 import pytest
@@ -9,11 +10,12 @@ from tests.js.chat_page import (
     CHAT,
     ChatServer,
     build_ended_exchange,
+    build_running_exchange,
     find_articles,
     render_chat_page,
 )
 from tests.page_elements import find_text_box
-from tools.static_site import Files
+from tools.static_site import STATIC, Files
 
 DISPATCH_KEY = """(event) => document.activeElement.dispatchEvent(
   new KeyboardEvent("keydown", { bubbles: true, cancelable: true, ...event }))"""
@@ -87,3 +89,74 @@ def test_an_option_letter_on_a_mac_sends_nothing(opened_chat: Page) -> None:
     press_key(opened_chat, key="®", code="KeyR", altKey=True)
     assert "POST" not in urls
     expect(opened_chat.locator("#keyboard [data-mac]").first).to_have_text("Ctrl")
+
+
+# Keys of an input method, as WebKit sends them: the composition has ended, and only the code tells
+
+COMPOSED = {"isComposing": False, "keyCode": 229}
+KEYDOWN = re.compile(r'addEventListener\(\s*"keydown"')
+KEY_HANDLERS = {
+    "composer/composer.js": 1,  # Enter sends
+    "composer/model-picker.js": 2,  # the field opens the list; arrows and Enter choose
+    "conversation/message-actions.js": 1,  # Escape leaves an edit
+    "keyboard.js": 1,  # shortcuts of the page
+}
+"""How many handlers each script has. Rename and search have none: their forms are the browser's."""
+
+
+def test_every_handler_of_keys_asks_whether_an_input_method_has_the_key() -> None:
+    scripts = STATIC / "js"
+    sources = {str(path.relative_to(scripts)): path.read_text() for path in scripts.rglob("*.js")}
+    found = {name: len(KEYDOWN.findall(source)) for name, source in sources.items()}
+    assert {name: count for name, count in found.items() if count} == KEY_HANDLERS
+    for name, count in KEY_HANDLERS.items():
+        assert sources[name].count("isComposing(event)") >= count, name
+    unhelped = re.compile(r"\.isComposing|keyup|keypress|onkey|229")
+    assert [name for name, source in sources.items() if unhelped.search(source)] == ["elements.js"]
+
+
+def test_keys_of_an_input_method_do_nothing_on_the_page(
+    page: Page, chat_server: ChatServer
+) -> None:
+    Files.pages[CHAT] = render_chat_page(f"{CHAT}messages/", build_running_exchange("Why?"))
+    page.goto(CHAT)
+    box = find_text_box(page)
+    box.fill("かな")
+    page.evaluate("""() => {
+        const form = document.querySelector("main").appendChild(document.createElement("form"));
+        form.className = "edit";
+        form.innerHTML = "<textarea></textarea><button type=button data-cancel-edit></button>";
+        form.querySelector("button").addEventListener("click", () => form.remove());
+    }""")
+    for key in ("Enter", "Escape", "ArrowUp", "ArrowDown", " "):
+        press_key(page, key=key, **COMPOSED)
+    press_key(page, key="/", ctrlKey=True, **COMPOSED)
+    page.locator(".edit textarea").focus()
+    press_key(page, key="Escape", **COMPOSED)
+    page.locator("#model").focus()
+    press_key(page, key="Enter", **COMPOSED)
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    expect(page.locator(".edit")).to_have_count(1)
+    expect(box).to_have_value("かな")
+    assert (chat_server.sent, chat_server.stopped) == ([], [])
+
+    page.locator(".edit textarea").focus()
+    press_key(page, key="Escape")
+    expect(page.locator(".edit")).to_have_count(0)
+    box.focus()
+    press_key(page, key="Escape")
+    chat_server.wait_until(lambda: bool(chat_server.stopped))
+
+
+def test_keys_of_an_input_method_choose_no_model(opened_chat: Page) -> None:
+    press_key(opened_chat, key="m", code="KeyM", ctrlKey=True, shiftKey=True)
+    active = opened_chat.locator("#model-picker [data-active]")
+    before = active.inner_text()
+    for key in ("ArrowDown", "Enter"):
+        press_key(opened_chat, key=key, **COMPOSED)
+    expect(opened_chat.locator("#model-picker")).to_be_visible()
+    assert active.inner_text() == before
+    press_key(opened_chat, key="ArrowDown")
+    assert active.inner_text() != before
+    press_key(opened_chat, key="Enter")
+    expect(opened_chat.locator("#model-picker")).to_be_hidden()

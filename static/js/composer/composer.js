@@ -1,5 +1,6 @@
 // The composer: keys, buttons and drafts. outbox.js sends what is written.
 
+import { isComposing } from "../elements.js";
 import { connection } from "../live/socket.js";
 import { readDraft } from "./drafts.js";
 import {
@@ -18,7 +19,6 @@ import {
 import { restoreUnsent, sendText, stopFirstReply } from "./outbox.js";
 
 const TOUCH_POINTER = matchMedia("(pointer: coarse)");
-export const IME_KEY_CODE = 229; // of keys that an input method handles
 
 export function startComposer() {
   initializeForm();
@@ -49,13 +49,7 @@ function focusTextBox() {
  * keyboard.
  */
 function onKeyDown(event) {
-  if (
-    event.key !== "Enter" ||
-    event.shiftKey ||
-    event.isComposing ||
-    event.keyCode === IME_KEY_CODE ||
-    TOUCH_POINTER.matches
-  )
+  if (event.key !== "Enter" || event.shiftKey || isComposing(event) || TOUCH_POINTER.matches)
     return;
   event.preventDefault();
   if (!sendButton.disabled) form.requestSubmit(sendButton);

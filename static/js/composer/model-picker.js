@@ -1,7 +1,7 @@
 // The model picker: a list to filter by typing, with recent models first. The form still sends its
 // own list, which phones show, and pages without scripts.
 
-import { createElement, gettext } from "../elements.js";
+import { createElement, gettext, isComposing } from "../elements.js";
 
 const TOUCH_POINTER = matchMedia("(pointer: coarse)");
 const OPENING_KEYS = ["Enter", " ", "ArrowDown", "ArrowUp"];
@@ -19,7 +19,7 @@ export function startModelPicker() {
   modelSelect.addEventListener("mousedown", (event) => onOpen(event));
   modelSelect.addEventListener(
     "keydown",
-    (event) => OPENING_KEYS.includes(event.key) && onOpen(event),
+    (event) => OPENING_KEYS.includes(event.key) && !isComposing(event) && onOpen(event),
   );
   filterInput.addEventListener("input", () => renderOptions());
   dialog.addEventListener("keydown", onKeyDown);
@@ -140,7 +140,7 @@ function highlightOption(option) {
 }
 
 function onKeyDown(event) {
-  if (event.isComposing) return; // an input method handles the key
+  if (isComposing(event)) return;
   const options = [...optionList.querySelectorAll("[role='option']:not([aria-disabled])")];
   const at = options.findIndex(({ dataset }) => "active" in dataset);
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];

@@ -4,7 +4,7 @@
 import { deleteDraft, readDraft, saveDraft } from "../composer/drafts.js";
 import { getParentId, getSelectedModel, moveToLeaf } from "../composer/form.js";
 import { openModelPicker } from "../composer/model-picker.js";
-import { createElement, opensElsewhere, gettext } from "../elements.js";
+import { createElement, gettext, isComposing, opensElsewhere } from "../elements.js";
 import {
   createRequestId,
   fetchFragment,
@@ -22,9 +22,9 @@ export function startMessageActions() {
   messageList = document.getElementById("messages");
   document.addEventListener("submit", onSubmit);
   document.addEventListener("click", onClick);
-  document.addEventListener("keydown", ({ key, isComposing, target }) => {
-    if (key === "Escape" && !isComposing)
-      target.closest?.(".edit")?.querySelector("[data-cancel-edit]").click();
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !isComposing(event))
+      event.target.closest?.(".edit")?.querySelector("[data-cancel-edit]").click();
   });
   document.addEventListener(
     "input",
