@@ -35,7 +35,8 @@ class DraftForm(forms.Form):
 @signed_in(otherwise=answer_unauthorized)
 @sensitive_post_parameters()
 def save_draft(request: UserRequest, id: UUID) -> HttpResponse:
-    """409 if another page has changed the draft, with that text; 413 and 429 beyond the limits."""
+    """If another page has changed the draft, answer with that text and store nothing; 413 and 429
+    beyond the limits. The conflict is no error, which browsers and logs would report."""
     form = DraftForm(request.POST)
     if not form.is_valid() or form.cleaned_data["version"] <= form.cleaned_data["base"]:
         return HttpResponse(status=400)
@@ -49,7 +50,7 @@ def save_draft(request: UserRequest, id: UUID) -> HttpResponse:
         saved = storage.save_draft(request.user, id, change, conversation)
     except DraftConflict as conflict:
         found = conflict.draft
-        return JsonResponse({"draft": storage.describe_draft(found) if found else None}, status=409)
+        return JsonResponse({"draft": storage.describe_draft(found) if found else None})
     except TooManyDrafts:
         return HttpResponse(status=429)
     return JsonResponse({"version": saved.version, "revision": saved.revision})

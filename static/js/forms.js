@@ -19,7 +19,13 @@ function onSubmit({ target: form }) {
   for (const checkbox of form.querySelectorAll("[data-reveals]"))
     setPasswordVisibility(checkbox, false);
   const { pathname } = new URL(form.getAttribute("action") ?? "", location); // form.action may be a field of that name
-  if (SIGN_OUT_PATHS.includes(pathname)) deleteAccountDrafts(getPageAccount()); // whether or not the server signs them out
+  if (SIGN_OUT_PATHS.includes(pathname)) forgetAccount();
+}
+
+/** Whether or not the server signs them out. The server keeps the drafts for their next sign-in. */
+function forgetAccount() {
+  document.dispatchEvent(new CustomEvent("signing-out"));
+  deleteAccountDrafts(getPageAccount());
 }
 
 /**

@@ -26,23 +26,23 @@ export function buildHeaders() {
 }
 
 /** Post a form. Its own token and account are dropped, because they may be older than the session.
+ *  @param {{isAct?: boolean, keepalive?: boolean}} [options] `isAct`: whether the person did it;
+ *    `keepalive`: it may outlive the page
  *  @returns {Promise<Response & {html: string} | null>} null if no complete response came */
-export async function postForm(action, body = new URLSearchParams()) {
+export async function postForm(action, body = new URLSearchParams(), options = {}) {
   for (const name of IDENTITY_FIELDS) body.delete(name);
   const token = readCsrfToken();
-  const response = await postWithToken(token, action, body);
+  const response = await postWithToken(token, action, body, options);
   if (response?.status !== 403) return response;
   await fetchFragment(TOKEN_PAGE); // someone may have deleted the cookie
-  return readCsrfToken() === token ? response : postWithToken(readCsrfToken(), action, body);
+  const newToken = readCsrfToken();
+  return newToken === token ? response : postWithToken(newToken, action, body, options);
 }
 
-function postWithToken(token, action, body) {
+function postWithToken(token, action, body, { isAct = true, keepalive = false }) {
   const csrf = token || document.querySelector(`[name="${TOKEN_FIELD}"]`).value;
-  return fetchText(action, {
-    method: "POST",
-    body,
-    headers: { ...buildHeaders(), "X-CSRFToken": csrf },
-  });
+  const headers = { ...buildHeaders(), "X-CSRFToken": csrf };
+  return fetchText(action, { method: "POST", body, headers, keepalive }, isAct);
 }
 
 /** @returns {Promise<Response & {html: string} | null>} null if no complete response came */
@@ -56,14 +56,14 @@ export function isAccountMismatch(response) {
 }
 
 /** Reads the whole body here, because a connection may also break inside it. */
-async function fetchText(address, options) {
+async function fetchText(address, options, isAct = false) {
   try {
     const response = await fetch(address, {
       ...options,
       signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
     });
     Object.assign(response, { html: await response.text() });
-    if (isAccountMismatch(response)) reportAccountMismatch(options.method === "POST");
+    if (isAccountMismatch(response)) reportAccountMismatch(isAct);
     return response;
   } catch {
     return null;

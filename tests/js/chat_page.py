@@ -95,6 +95,7 @@ class ChatServer:
         page.route("**/messages/", self.record_message)
         page.route("**/c/", self.record_message)
         page.route("**/stop/", self.record_stop)
+        page.route("**/drafts/**", lambda route: route.fulfill(json={}))
 
     def record_message(self, route: Route) -> None:
         fields = parse_qs(route.request.post_data or "", keep_blank_values=True)

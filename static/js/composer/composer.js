@@ -2,19 +2,15 @@
 
 import { isComposing } from "../elements.js";
 import { connection } from "../live/socket.js";
-import { readDraft } from "./drafts.js";
+import { onInput, startDrafts } from "./draft-box.js";
 import {
   branchFrom,
-  defaultModel,
   form,
   initializeForm,
-  modelSelect,
-  onInput,
   sendButton,
   stopButton,
   textBox,
   updateForm,
-  setDraftEffort,
 } from "./form.js";
 import { restoreUnsent, sendText, stopFirstReply } from "./outbox.js";
 
@@ -22,7 +18,7 @@ const TOUCH_POINTER = matchMedia("(pointer: coarse)");
 
 export function startComposer() {
   initializeForm();
-  restoreDraft();
+  startDrafts();
   restoreUnsent();
   form.addEventListener("submit", onSubmit);
   form.addEventListener("input", onInput);
@@ -62,28 +58,4 @@ function onSubmit(event) {
     if (event.submitter?.name === "parent") branchFrom(event.submitter);
     sendText();
   }
-}
-
-/** Fill the form from the draft, apart from fields that the server has filled. */
-function restoreDraft() {
-  const draft = readDraft(form);
-  setDraftEffort(draft.reasoning_effort ?? "");
-  for (const [name, value] of Object.entries(draft)) {
-    const field = form.elements[name];
-    const isFilled = !field || (name === "text" && field.value);
-    const isOffered =
-      !field?.options ||
-      [...field.options].some((option) => option.value === value && !option.disabled);
-    if (!isFilled && isOffered && (field !== modelSelect || isChosenModel(draft)))
-      field.value = value;
-  }
-}
-
-/** Whether the person chose the draft's model. They did not if the URL names a model, or if the
- *  draft has a demo that was the default, and the default is better now. */
-function isChosenModel({ model, usual: before = model }) {
-  const isDemo = (id) =>
-    [...modelSelect.options].some(({ value, dataset }) => value === id && "demo" in dataset);
-  const hasBetter = isDemo(model) && isDemo(before) && !isDemo(defaultModel);
-  return !hasBetter && !new URLSearchParams(location.search).has("model");
 }

@@ -2,58 +2,119 @@
 // was sent and not confirmed (unsent). It survives reloads, errors and signing in. It belongs to
 // the account of its page: another account never sees or sends it.
 
-import { IDENTITY_FIELDS, getPageAccount } from "../http.js";
+import { createRequestId, getPageAccount, IDENTITY_FIELDS } from "../http.js";
+
+let isSignedOut = false;
 
 const PAGE_FIELDS = [...IDENTITY_FIELDS, "request_id", "default_model", "parent", "seen"];
 
-// One draft for each conversation and one for a new chat, by the URL that the form posts to.
-const buildDraftKey = (form) => `draft ${getPageAccount()} ${form.getAttribute("action")}`;
-const buildUnsentKey = (action) => `unsent ${getPageAccount()} ${action}`;
+const buildKey = (kind, action, ...id) => [kind, getPageAccount(), action, ...id].join(" ");
 
-/** Saves the model only if it is not the default, because there may be a better default next time.
- *  @param {string} [usual] the default model; also the name of a stored field */
-export function saveDraft(form, usual = "") {
-  const { model, ...rest } = omitPageFields([...new FormData(form)]);
-  writeItem(buildDraftKey(form), model && model !== usual ? { ...rest, model, usual } : rest);
-}
+/**
+ * A draft of the composer. `version` is the last one that the server confirmed, `attempt` the last
+ * one that was sent to it, `isSaved` whether it has these fields, and `at` the time in ms.
+ * @typedef {{fields: Object<string, string>, version: number, attempt: number, isSaved: boolean,
+ *   at: number}} DraftRecord
+ */
 
-export function readDraft(form) {
-  return omitPageFields(Object.entries(readItem(buildDraftKey(form)) ?? {}));
+/** The fields of a form that its person filled. The model is one of them only if it is not the
+ *  default, because there may be a better default next time.
+ *  @param {string} usual the default model; also the name of a stored field */
+export function readFilledFields(form, usual) {
+  const filled = omitPageFields([...new FormData(form)].filter(([, value]) => value));
+  if (filled.model === usual) delete filled.model;
+  return filled.model ? { ...filled, usual } : filled;
 }
 
 function omitPageFields(fields) {
   return Object.fromEntries(fields.filter(([name]) => !PAGE_FIELDS.includes(name)));
 }
 
-export function deleteDraft(form) {
-  writeItem(buildDraftKey(form), null);
+/** @param {string} action the URL that the form posts to: of a conversation, or of a new one
+ *  @returns {(DraftRecord & {id: string})[]} */
+export function listStoredDrafts(action) {
+  nameLegacyDraft(action);
+  const prefix = buildKey("draft", action, "");
+  return listKeys()
+    .filter((key) => key.startsWith(prefix))
+    .map((key) => ({ ...readItem(key), id: key.slice(prefix.length) }))
+    .filter(({ fields }) => fields);
 }
+
+/** Before drafts had ids, there was one for each action. */
+function nameLegacyDraft(action) {
+  const key = buildKey("draft", action);
+  const stored = readItem(key);
+  if (!stored) return;
+  const fields = omitPageFields(Object.entries(stored).filter(([, value]) => value));
+  writeStoredDraft(action, createRequestId(), createRecord(fields));
+  writeItem(key, null);
+}
+
+/** @returns {DraftRecord} */
+export function createRecord(fields) {
+  return { fields, version: 0, attempt: 0, isSaved: false, at: Date.now() };
+}
+
+/** @param {DraftRecord | null} record */
+export function writeStoredDraft(action, id, record) {
+  writeItem(buildKey("draft", action, id), record);
+}
+
+// The draft that this tab had open last. It survives a reload; a duplicate of the tab has it too.
+
+export function readTabDraft(action) {
+  return readItem(buildKey("tab", action), "sessionStorage");
+}
+
+export function writeTabDraft(action, id) {
+  writeItem(buildKey("tab", action), id, "sessionStorage");
+}
+
+// The text of an edited message, by the URL that its form posts to
+
+export function saveEdit(form) {
+  writeItem(buildKey("draft", form.getAttribute("action")), { text: form.elements.text.value });
+}
+
+/** @returns {string} */
+export function readEdit(form) {
+  return readItem(buildKey("draft", form.getAttribute("action")))?.text ?? "";
+}
+
+export function deleteEdit(form) {
+  writeItem(buildKey("draft", form.getAttribute("action")), null);
+}
+
+// Messages that were sent and not confirmed
 
 /** @param {URLSearchParams} fields of a message, its request id among them */
 export function saveUnsent(action, fields) {
   const stored = new URLSearchParams(fields);
   for (const name of IDENTITY_FIELDS) stored.delete(name);
-  writeItem(buildUnsentKey(action), {
-    ...readItem(buildUnsentKey(action)),
+  writeItem(buildKey("unsent", action), {
+    ...readItem(buildKey("unsent", action)),
     [fields.get("request_id")]: stored.toString(),
   });
 }
 
 export function deleteUnsent(action, fields) {
-  const { [fields.get("request_id")]: _, ...rest } = readItem(buildUnsentKey(action)) ?? {};
-  writeItem(buildUnsentKey(action), Object.keys(rest).length ? rest : null);
+  const { [fields.get("request_id")]: _, ...rest } = readItem(buildKey("unsent", action)) ?? {};
+  writeItem(buildKey("unsent", action), Object.keys(rest).length ? rest : null);
 }
 
 /** @returns {URLSearchParams[]} */
 export function readUnsent(action) {
-  return Object.values(readItem(buildUnsentKey(action)) ?? {}).map(
+  return Object.values(readItem(buildKey("unsent", action)) ?? {}).map(
     (fields) => new URLSearchParams(fields),
   );
 }
 
-/** Called at a sign-out, so that nothing is left for the next person at this computer. */
+/** Called at a sign-out, so that nothing is left for the next person at this computer. From now on
+ *  this page stores nothing. */
 export function deleteAccountDrafts(account) {
   deleteKeys((of) => of === account);
+  isSignedOut = true;
 }
 
 /** Keys of an older version name no account, so their text may belong to anyone. */
@@ -62,26 +123,32 @@ export function deleteLegacyDrafts() {
 }
 
 function deleteKeys(isMeant) {
-  try {
-    for (const key of Object.keys(localStorage)) {
-      const [kind, of = "/"] = key.split(" ");
-      if (["draft", "unsent"].includes(kind) && isMeant(of)) localStorage.removeItem(key);
-    }
-  } catch {}
+  for (const key of listKeys()) {
+    const [kind, of = "/"] = key.split(" ");
+    if (["draft", "unsent"].includes(kind) && isMeant(of)) writeItem(key, null);
+  }
 }
 
 // A browser may refuse to store anything. Then a draft lasts as long as its page.
 
-function writeItem(key, value) {
+function listKeys() {
   try {
-    if (value === null) localStorage.removeItem(key);
-    else localStorage.setItem(key, JSON.stringify(value));
+    return Object.keys(localStorage);
+  } catch {
+    return [];
+  }
+}
+
+function writeItem(key, value, storage = "localStorage") {
+  try {
+    if (value === null) window[storage].removeItem(key);
+    else if (!isSignedOut) window[storage].setItem(key, JSON.stringify(value));
   } catch {}
 }
 
-function readItem(key) {
+function readItem(key, storage = "localStorage") {
   try {
-    return JSON.parse(localStorage.getItem(key));
+    return JSON.parse(window[storage].getItem(key));
   } catch {
     return null;
   }

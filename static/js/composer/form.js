@@ -1,13 +1,13 @@
-// The composer's form: its elements, the message that the next one follows, whether it can be sent,
-// and the settings that the selected model supports.
+// The composer's form: its elements and values, the message that the next one follows, whether it can
+// be sent, and the settings that the selected model supports.
 
-import { saveDraft } from "./drafts.js";
 import { gettext, interpolate } from "../elements.js";
 import { runningReplies } from "../live/live-reply.js";
 import { connection } from "../live/socket.js";
 
 export let form, textBox, modelSelect, messageList, sendButton, stopButton;
 export let defaultModel = ""; // the model that the form selects by itself
+export let isTextFilled = false; // by the server
 
 let hintLine, rejectionBox, parentField, knownLeafField;
 let noKeyHint = []; // the content of the hint for a model that can't be used
@@ -21,6 +21,7 @@ export function initializeForm() {
   );
   [parentField, knownLeafField] = ["parent", "seen"].map((id) => document.getElementById(id));
   noKeyHint = [...hintLine.childNodes];
+  isTextFilled = textBox.value !== "";
   setDefaultModel(
     [...modelSelect.options].find(({ defaultSelected }) => defaultSelected)?.value ?? "",
   );
@@ -99,9 +100,25 @@ export function showMoved(leaf) {
   showRejection(fragment);
 }
 
-export function onInput() {
-  saveDraft(form, defaultModel);
-  updateForm();
+/** @param {Object<string, string>} fields of a draft */
+export function fillForm(fields) {
+  draftEffort = fields.reasoning_effort ?? "";
+  for (const [name, value] of Object.entries(fields)) {
+    const field = form.elements[name];
+    const isOffered =
+      !field?.options ||
+      [...field.options].some((option) => option.value === value && !option.disabled);
+    if (field && isOffered && (field !== modelSelect || isChosenModel(fields))) field.value = value;
+  }
+}
+
+/** Whether the person chose the draft's model. They did not if the URL names a model, or if the
+ *  draft has a demo that was the default, and the default is better now. */
+function isChosenModel({ model, usual: before = model }) {
+  const isDemo = (id) =>
+    [...modelSelect.options].some(({ value, dataset }) => value === id && "demo" in dataset);
+  const hasBetter = isDemo(model) && isDemo(before) && !isDemo(defaultModel);
+  return !hasBetter && !new URLSearchParams(location.search).has("model");
 }
 
 export function updateForm() {
@@ -126,10 +143,6 @@ function describeObstacle(isUsable, isOffline) {
 // The settings of a reply: those that the model supports, and a summary of what differs
 
 let draftEffort = ""; // the effort of a draft whose model is not selected yet
-
-export function setDraftEffort(effort) {
-  draftEffort = effort;
-}
 
 function updateSettings(form) {
   const {

@@ -11,22 +11,22 @@ import {
   postForm,
 } from "../http.js";
 import { runningReplies } from "../live/live-reply.js";
-import { deleteDraft, deleteUnsent, readUnsent, saveDraft, saveUnsent } from "./drafts.js";
+import { discardTakenDraft, moveDraft, resumeDraft, takeDraft } from "./draft-box.js";
+import { deleteUnsent, readUnsent, saveUnsent } from "./drafts.js";
 import {
-  defaultModel,
   form,
   getAction,
   getKnownLeaf,
   getMessageName,
   getParentId,
   messageList,
-  onInput,
   setDefaultModel,
   setLeaf,
   showRejection,
   textBox,
   updateForm,
 } from "./form.js";
+import { hold, release, waitToHold } from "./holds.js";
 
 /** @typedef {{fields: URLSearchParams, action: string, question: Element, answer: Element}} Message */
 
@@ -42,28 +42,37 @@ export function hasPendingMessages() {
 export function sendText() {
   const fields = new URLSearchParams(new FormData(form));
   fields.set("request_id", createRequestId());
+  for (const [name, value] of Object.entries(takeDraft() ?? {})) fields.set(name, value);
   const message = buildMessage(fields);
+  hold(fields.get("request_id"));
   saveUnsent(message.action, fields);
   textBox.value = "";
-  deleteDraft(form);
   showRejection();
   showMessage(message);
   textBox.focus();
   enqueueMessage(message);
 }
 
-/** Show the messages that the server never confirmed before this page was loaded. */
+/** Show the messages that the server never confirmed before this page was loaded. Those of another
+ *  open tab are shown here if that tab is closed. */
 export function restoreUnsent() {
   const action = getAction();
-  for (const fields of readUnsent(action)) {
-    if (messageList.querySelector(`[data-request="${fields.get("request_id")}"]`))
-      deleteUnsent(action, fields);
-    else {
-      const message = buildMessage(fields);
-      messageList.append(message.question);
-      showNotSent(message);
-    }
+  for (const { id } of readUnsent(action).map((fields) => ({ id: fields.get("request_id") })))
+    waitToHold(id).then(() => restoreMessage(action, id));
+}
+
+function restoreMessage(action, id) {
+  const fields = readUnsent(action).find((one) => one.get("request_id") === id);
+  const isStored = messageList.querySelector(`[data-request="${id}"]`);
+  if (!fields || isStored || action !== getAction()) {
+    release(id);
+    if (isStored) deleteUnsent(action, fields ?? new URLSearchParams({ request_id: id }));
+    return;
   }
+  const message = buildMessage(fields);
+  messageList.append(message.question);
+  showNotSent(message);
+  updateForm();
 }
 
 /** @returns {Message} */
@@ -133,7 +142,7 @@ function retargetMessage(message) {
 
 function acceptMessage(message, [question, answer], page) {
   setDefaultModel(message.fields.get("model"));
-  deleteUnsent(message.action, message.fields);
+  forgetUnsent(message);
   if (page) setConversationUrl(page);
   const isShown = document.getElementById(question.id); // sent before, and the page was loaded since
   if (!isShown) setLeaf(answer.id.slice(2));
@@ -146,9 +155,7 @@ function acceptMessage(message, [question, answer], page) {
 /** A new conversation has a URL of its own now. Text typed meanwhile belongs to it. */
 function setConversationUrl(page) {
   history.pushState(null, "", page);
-  deleteDraft(form);
-  form.setAttribute("action", `${page}messages/`);
-  if (textBox.value) saveDraft(form, defaultModel);
+  moveDraft(`${page}messages/`);
   textBox.placeholder = gettext("Reply");
   document.dispatchEvent(new CustomEvent("url-changed", { detail: page }));
 }
@@ -164,14 +171,24 @@ function rejectMessage(message, rejection) {
 }
 
 /** The server stored nothing: remove the message, and put its text back into the box. */
-function rollbackMessage({ question, answer, fields, action }) {
-  question.remove();
-  answer.remove();
-  deleteUnsent(action, fields);
+function rollbackMessage(message) {
+  const { fields } = message;
+  removeMessage(message);
   textBox.value = [fields.get("text"), textBox.value].filter(Boolean).join("\n\n");
+  resumeDraft(fields);
+}
+
+function removeMessage(message) {
+  message.question.remove();
+  message.answer.remove();
+  forgetUnsent(message);
   forgetStopRequest();
-  onInput();
   emitReplyRemoved();
+}
+
+function forgetUnsent({ action, fields }) {
+  deleteUnsent(action, fields);
+  release(fields.get("request_id"));
 }
 
 /**
@@ -192,7 +209,13 @@ function showNotSent(message) {
     rollbackMessage(message);
     textBox.focus();
   });
-  row.append(state, retryButton, editButton);
+  const removeButton = createButton(gettext("Remove"), () => {
+    removeMessage(message);
+    discardTakenDraft(message.fields);
+    updateForm();
+    textBox.focus();
+  });
+  row.append(state, retryButton, editButton, removeButton);
   footer.append(row);
   message.answer.remove();
   message.question.append(footer);

@@ -1,7 +1,7 @@
 // The buttons under messages: edit, regenerate, also with another model, continue, cancel. The old
 // version stays, and the browser's Back leads to it.
 
-import { deleteDraft, readDraft, saveDraft } from "../composer/drafts.js";
+import { deleteEdit, readEdit, saveEdit } from "../composer/drafts.js";
 import { getParentId, getSelectedModel, moveToLeaf } from "../composer/form.js";
 import { openModelPicker } from "../composer/model-picker.js";
 import { createElement, gettext, isComposing, opensElsewhere } from "../elements.js";
@@ -28,7 +28,7 @@ export function startMessageActions() {
   });
   document.addEventListener(
     "input",
-    ({ target }) => target.form?.matches(".edit") && saveDraft(target.form),
+    ({ target }) => target.form?.matches(".edit") && saveEdit(target.form),
   );
   for (const form of document.querySelectorAll(".edit")) restoreEdit(form);
 }
@@ -157,12 +157,12 @@ async function swapArticle(article, url) {
 
 /** Fill the form from its draft, as after a reload. */
 function restoreEdit(form) {
-  const { text } = readDraft(form);
+  const text = readEdit(form);
   if (text) form.elements.text.value = text;
 }
 
 /** The text was sent, or its person canceled. */
 function deleteEditDraft(article) {
   const form = article.querySelector(".edit");
-  if (form) deleteDraft(form);
+  if (form) deleteEdit(form);
 }

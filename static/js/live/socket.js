@@ -17,8 +17,8 @@ const MAX_POLLING_RETRY_MS = 30_000; // while the page polls instead
 /**
  * Events: `status` (detail: "connected", "reconnecting", "polling" where pages work and sockets
  * don't, "offline", "signed-out" or "account-mismatch"), `hello` on every new socket, `revision`
- * (detail: the number of the owner's latest change), and `socket-failing`, when it is time to check
- * whether pages still work.
+ * (detail: the number of the owner's latest change), `topic` (detail: the frame) for a change that
+ * concerns only its topic, and `socket-failing`, when it is time to check whether pages still work.
  */
 class Connection extends EventTarget {
   status = "";
@@ -88,7 +88,8 @@ class Connection extends EventTarget {
     if (frame.type === "hello") this.#onHello();
     if (frame.type === "ping") this.#sendFrame({ type: "pong", n: frame.n });
     if (frame.type === "bye") this.#minRetryMs = frame.retry_ms;
-    if (frame.revision !== undefined) this.#emit("revision", frame.revision);
+    if (frame.topic) this.#emit("topic", frame);
+    else if (frame.revision !== undefined) this.#emit("revision", frame.revision);
     this.followers.get(frame.stream)?.receive(frame);
   }
 

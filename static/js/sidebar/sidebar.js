@@ -26,6 +26,7 @@ export function startSidebar() {
   sidebarList = document.getElementById("sidebar-list");
   shownRevision = Number(sidebarList.dataset.revision);
   connection.addEventListener("revision", ({ detail }) => onRevision(detail));
+  connection.addEventListener("topic", ({ detail }) => onTopic(detail));
   connection.addEventListener("hello", onHello);
   let here = getCurrentUrl();
   document.addEventListener("url-changed", () => {
@@ -58,6 +59,13 @@ function onRevision(number) {
   refreshSidebar();
 }
 
+/** Only the topic's listeners fetch something, if this page has everything before it. */
+function onTopic({ revision, topic }) {
+  if (revision !== shownRevision + 1) return onRevision(revision);
+  shownRevision = revision;
+  document.dispatchEvent(new CustomEvent(`${topic}-changed`, { detail: revision }));
+}
+
 /** The connection is lost: fetches may fail from now on, so the next revision counts as new. */
 export function forgetRevision() {
   shownRevision = NaN;
@@ -67,6 +75,7 @@ export async function refreshSidebar() {
   shouldRefetch = isFetching;
   if (isFetching) return;
   isFetching = true;
+  document.dispatchEvent(new CustomEvent("drafts-changed"));
   const into = {
     source: sidebarList,
     target: sidebarList,
