@@ -39,7 +39,7 @@ class Ending:
     error_class: str = ""
     error: str = ""
     error_detail: str = ""
-    usage: dict[str, int] = field(default_factory=dict)
+    usage: dict[str, Any] = field(default_factory=dict)
     upstream_id: str = ""
 
     @classmethod
