@@ -263,8 +263,8 @@ async def test_a_flood_in_an_error_is_cut_off(fake: Fake) -> None:
         await ask_ollama(fake)
 
 
-async def test_a_compressed_response_is_refused(fake: Fake) -> None:
-    fake.script(Behaviour.of("Yes", headers={"content-encoding": "gzip"}))
+async def test_an_unknown_compression_is_refused(fake: Fake) -> None:
+    fake.script(Behaviour.of("Yes", headers={"content-encoding": "br"}))
     with pytest.raises(errors.ProviderError, match="compressed"):
         await ask_ollama(fake)
 

@@ -54,6 +54,25 @@ def split_bytes(body: bytes) -> Iterable[bytes]:
         (f"data: {LINE}\n", [KELP]),
         (f"data: {LINE}\n\ndata: {LINE[:-1]}", [KELP]),
         (f"data: {LINE}\n\nda", [KELP]),
+        (f"data: {LINE}\ndata: {LINE}\ndata: [DONE]\n", [KELP, KELP]),
+        (f"event: a\ndata: {{}}\nevent: b\ndata: {LINE}\n", [{"type": "a"}, KELP | {"type": "b"}]),
+        (f"id: 1\ndata: {LINE}\nid: 2\ndata: {LINE}\n\n", [KELP, KELP]),
+        (f"data: {LINE}{LINE}\n\n", [KELP, KELP]),
+        (f"data: [{LINE}, {LINE}]\n\n", [KELP, KELP]),
+        (f"{LINE}\n{LINE}\n", [KELP, KELP]),
+        (f"{LINE}\n\n{LINE}\n\ndata: [DONE]\n\n", [KELP, KELP]),
+        (f"[{LINE},\n{LINE}]", [KELP, KELP]),
+        (f"data: {LINE}\n\n{LINE}\n", [KELP, KELP]),
+        ('{\n\n"a":\n\n1}\n\n', [{"a": 1}]),
+        ('error: {"code": 5}\n\n', [{"error": {"code": 5}}]),
+        ("error: too long\n\ndata: [DONE]\n\n", [{"error": "too long"}]),
+        ('error: {"code": 5}', [{"error": {"code": 5}}]),
+        ('event: error\ndata: {"code": 5}\n\n', [{"type": "error", "error": {"code": 5}}]),
+        ("event: error\ndata: too long\n\n", [{"type": "error", "error": "too long"}]),
+        (
+            'event: error\ndata: {"type": "x", "error": {"a": 1}}\n\n',
+            [{"type": "x", "error": {"a": 1}}],
+        ),
         (f"  {LINE}", [KELP]),
         (f"[{LINE}\n]\n", [KELP]),
         (r'data: {"half": "\ud83d"}' + "\n\n", [{"half": "\ud83d"}]),
@@ -101,6 +120,25 @@ def test_an_event_is_yielded_at_its_blank_line() -> None:
     assert blocks.feed(b"\ndata: 2\n") == []
     assert blocks.feed(b"\n") == [b"data: 2"]
     assert not blocks.buffer
+
+
+def test_an_event_without_a_blank_line_is_yielded_when_the_next_one_begins() -> None:
+    blocks = sse.BlockSplitter()
+    assert blocks.feed(b'data: {"a": 1}\n') == []
+    assert blocks.feed(b'data: {"a": 2}\n') == [b'data: {"a": 1}', b'data: {"a": 2}']
+    assert blocks.feed(b'data: {"a": 3}\n') == [b'data: {"a": 3}']
+    assert blocks.feed(b"data: [DONE]\n") == [b"data: [DONE]"]
+
+
+def test_lines_that_are_no_events_are_not_read_again_and_again() -> None:
+    blocks = sse.BlockSplitter()
+    for _ in range(100_000):
+        assert blocks.feed(b"data: {}}\n") == []
+
+
+def test_a_document_of_blank_lines_is_read_fast() -> None:
+    body = b'{"a": [' + b"1,\n\n" * 200_000 + b"1]}"
+    assert len(decode_parts(*(body[at : at + 4096] for at in range(0, len(body), 4096)))) == 1
 
 
 def test_a_large_event_in_small_parts_is_parsed_fast() -> None:

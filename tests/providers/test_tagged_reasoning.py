@@ -27,8 +27,8 @@ INLINE = "A block opens with `<think>` and closes with `</think>`."
 def split_pieces(pieces: list[str]) -> tuple[str, str]:
     """Return the text and the reasoning that a reader of the stream has at the end."""
     splitter = TaggedReasoningSplitter()
-    deltas = [part for piece in pieces for part in splitter.split(Delta(piece))]
-    return read_deltas([*deltas, *splitter.finish(is_whole=True)])
+    deltas = [part for piece in pieces for part in splitter.split_delta(Delta(piece))]
+    return read_deltas([*deltas, *splitter.flush_held(is_whole=True)])
 
 
 def read_deltas(events: list[ReplyEvent]) -> tuple[str, str]:

@@ -14,7 +14,7 @@ import httpx2
 from streaming.events import Delta, Finish
 from streaming.providers import errors
 from streaming.providers.http import classify
-from streaming.providers.http.body import LimitedBody
+from streaming.providers.http.body import LimitedBody, UnknownEncoding
 from streaming.providers.http.client import create_http_client, is_header_safe
 from streaming.providers.http.ending import ReplyEnding
 from streaming.providers.http.parsed import ErrorResponse
@@ -103,14 +103,16 @@ class ProviderCall:
     async def _take_response(self, response: httpx2.Response) -> None:
         """Take the body of the answer past the SDK, and limit what may pile up in its buffers."""
         wire = self._wire
-        if response.headers.get("content-encoding", "identity") != "identity":
+        try:
+            body = LimitedBody(response, self._max_body_bytes)
+        except UnknownEncoding:
             if response.is_error:  # what it means is in its status, too
                 retry_after = classify.parse_retry_after(response.headers)
                 answer = ErrorResponse(response.status_code, "", "", retry_after=retry_after)
-                raise classify.to_provider_error(answer, wire.name, self._redact)
-            raise errors.ProviderError(errors.COMPRESSED_ANSWER)
+                raise classify.to_provider_error(answer, wire.name, self._redact) from None
+            raise errors.ProviderError(errors.COMPRESSED_ANSWER) from None
         self._response_id = response.headers.get(wire.request_id_header)
-        self._body = response.stream = LimitedBody(response, self._max_body_bytes)
+        self._body = response.stream = body
 
     def _open_body(self) -> AsyncGenerator[bytes, None]:
         """The body of the last response, which is no error, or the SDK would have raised it."""
@@ -153,15 +155,15 @@ class ProviderCall:
 
     def _split_delta(self, splitter: TaggedReasoningSplitter, delta: Delta) -> Iterator[Delta]:
         """The parts of a delta of a server that may leave reasoning in the text."""
-        parts = splitter.split(delta)
+        parts = splitter.split_delta(delta)
         self._ending.add_delta(delta if splitter.is_in_text else delta._replace(kind="reasoning"))
         for part in parts:
             if cleaned := self._cleaner.clean(part):
                 yield cleaned
 
-    def _flush(self, *, is_whole: bool) -> Iterator[Delta]:
+    def _flush_held(self, *, is_whole: bool) -> Iterator[Delta]:
         """The text that is still held when the reply ends."""
-        for delta in self._splitter.finish(is_whole=is_whole) if self._splitter else ():
+        for delta in self._splitter.flush_held(is_whole=is_whole) if self._splitter else ():
             if cleaned := self._cleaner.clean(delta):
                 yield cleaned
         yield from self._cleaner.flush()
@@ -215,7 +217,7 @@ class ProviderCall:
         is_body_complete = self._body is not None and self._body.is_complete
         reason = self._ending.resolve(failure, is_body_complete=is_body_complete)
         if reason:
-            yield from self._flush(is_whole=reason.meaning not in {"length", "cut_off"})
+            yield from self._flush_held(is_whole=reason.meaning not in {"length", "cut_off"})
             counts = self._usage.to_counts() if self._usage else None
             word = self._redact(reason.word)
             if reason.meaning == "cut_off" or self._ending.is_cut_off:
@@ -224,7 +226,7 @@ class ProviderCall:
         elif failure:
             raise failure
         else:
-            yield from self._flush(is_whole=False)
+            yield from self._flush_held(is_whole=False)
 
     def sanitize_error(self, error: Exception) -> errors.ProviderError:
         """The error in our words, holding on to nothing of the original."""

@@ -1,15 +1,15 @@
 """Server-sent events: bytes come in as they arrive, the objects of whole events come out.
 
 It takes all that a server may send: every end of line, comments, data in several lines, names, a
-byte order mark, and cuts anywhere. It limits nothing: the caller limits how many bytes pile up
-without making an event.
+byte order mark, and cuts anywhere; also what is no such stream: single lines of JSON, or one
+document. It limits nothing: the caller limits how many bytes pile up without making an event.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import Any, NamedTuple
 
@@ -21,6 +21,9 @@ DONE_LINE = re.compile(rb"\s*\[\s*DONE\s*\]\s*", re.IGNORECASE)
 """and as a line without a field, where a single word may be anything."""
 NON_EVENT_PREFIXES = (b"{", b"[", b"<")
 """No line of a stream begins with these; JSON or an HTML page in its place does."""
+_BLANKS = re.compile(r"\s*")
+MAX_FAILED_CUTS = 16
+"""How often a line is read as a whole event before a stream counts as one with blank lines."""
 MAX_QUOTED_BYTES = 400
 """How much of such an answer an error quotes."""
 
@@ -46,47 +49,131 @@ async def decode_events(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[Wi
     """The objects of a stream's events, until it ends or says that it is done; {} for signs of life
     that say nothing, such as comments.
 
-    An answer in JSON in place of a stream is one object. The last event counts without its blank
-    line, too, if all of it is there. Closing this closes `parts`.
+    An answer in JSON in place of a stream is one object, or those of its list. The last event
+    counts without its blank line, too, if all of it is there. Closing this closes `parts`.
     """
-    blocks, mark = BlockSplitter(), BOM
+    blocks, mark, document = BlockSplitter(), BOM, OpenDocument()
     async with aclosing(parts):
         async for part in parts:
             for block in blocks.feed(part):
-                block, mark = block.removeprefix(mark), b""
+                if mark or document.buffer:
+                    block, mark = block.removeprefix(mark), b""
+                    if document.take_block(block):
+                        continue
                 name, data, done = parse_fields(block)
                 try:
-                    found = parse_data(name, data) if data else parse_empty_block(block)
-                except (ValueError, RecursionError) as error:
-                    yield Unreadable(error)
-                    found = {}
-                if found or not done:
+                    found = parse_data(name, data) if data else None
+                except (ValueError, RecursionError):
+                    found = None
+                if found is None:
+                    for event in read_odd_block(name, data, block, done):
+                        yield event
+                elif found or not done:
                     yield found
                 if done:
                     yield StreamDone()
                     return
-    last = bytes(blocks.buffer).removeprefix(mark).strip()
+    last = bytes(document.buffer + blocks.buffer).removeprefix(mark).strip()
+    for event in read_last_block(last, is_whole=bool(mark or document.buffer)):
+        yield event
+
+
+# Blocks other than an event with one object
+
+
+def read_odd_block(name: bytes, data: bytes, block: bytes, done: bool) -> Iterator[WireEvent]:
+    """Several objects in one event, objects of JSON without a field, or nothing."""
+    is_bare = not data and block.lstrip().startswith(NON_EVENT_PREFIXES) and not done
+    if not data and not is_bare:
+        if not done:
+            yield {}
+        return
+    source = data or block
+    count = 0
+    try:
+        for found in parse_objects(source):
+            count += 1
+            yield name_event(name, found)
+    except (ValueError, RecursionError) as error:
+        if name == b"error" and not count:
+            yield {"type": "error", "error": source.decode(errors="replace")}
+        else:
+            yield Unreadable(quote_body(source) if is_bare else error)
+
+
+def read_last_block(last: bytes, *, is_whole: bool) -> Iterator[WireEvent]:
+    """The rest of a stream after its last blank line, which may be cut off; or a document in place
+    of a stream, if nothing came before it (`is_whole`)."""
     name, data, done = parse_fields(last)
-    if last.startswith(NON_EVENT_PREFIXES) and not done:
-        try:
-            found = parse_json_body(last)
-        except (ValueError, RecursionError) as error:
-            yield Unreadable(error)
-            return
+    is_bare = last.startswith(NON_EVENT_PREFIXES) and not done
+    found: list[dict[str, Any]] = []
+    try:
+        for each in parse_objects(last if is_bare else data):
+            found.append(name_event(name, each))
+    except (ValueError, RecursionError):
+        if is_bare and not found:
+            yield Unreadable(quote_body(last))
+        is_whole = False
+    if is_bare and is_whole:
         yield CompleteDocument()
-        yield found
-    elif (cut := try_parse_data(name, data)) is not None:
-        yield cut
+    yield from found
     if done:
         yield StreamDone()
 
 
+class OpenDocument:
+    """A document of JSON in place of a stream, with blank lines in it."""
+
+    def __init__(self) -> None:
+        self.buffer = bytearray()
+
+    def take_block(self, block: bytes) -> bool:
+        """Keep a block of the document; False if it is none, but an event or a whole object."""
+        if not self.buffer and (is_whole_object(block.strip()) or not self._is_start(block)):
+            return False
+        self.buffer += block + b"\n\n"
+        return True
+
+    def _is_start(self, block: bytes) -> bool:
+        return block.lstrip().startswith((b"{", b"[")) and not DONE_LINE.match(block)
+
+
+def parse_objects(source: bytes) -> Iterator[dict[str, Any]]:
+    """The objects that stand one after the other, or in lists. Raises ValueError at the first thing
+    that is none."""
+    text, at, decoder = source.decode(), 0, json.JSONDecoder()
+    while (at := _skip_blanks(text, at)) < len(text):
+        found, at = decoder.raw_decode(text, at)
+        for each in found if isinstance(found, list) else [found]:
+            if not isinstance(each, dict):
+                raise ValueError(f"An event held {type(each).__name__} instead of an object.")
+            yield each
+
+
+def _skip_blanks(text: str, at: int) -> int:
+    match = _BLANKS.match(text, at)
+    return match.end() if match else at
+
+
+def quote_body(body: bytes) -> ValueError:
+    return ValueError(f"No stream of events, but: {body[:MAX_QUOTED_BYTES]!r}")
+
+
+# Blocks and their fields
+
+
 class BlockSplitter:
-    """Cuts bytes into the blocks between blank lines, whose lines end in \\n then."""
+    """Cuts bytes into the blocks between blank lines, whose lines end in \\n then.
+
+    Some servers send no blank lines. A line with a whole object is a block of its own where another
+    event follows in the next line.
+    """
 
     def __init__(self) -> None:
         self.buffer = bytearray()
         self._ends_with_cr = False
+        self._failed_cuts = 0
+        self._has_single_lines = False
 
     def feed(self, part: bytes) -> list[bytes]:
         """The blocks that this part completes."""
@@ -100,16 +187,52 @@ class BlockSplitter:
         searched = max(len(self.buffer) - 1, 0)
         self.buffer += part
         end = self.buffer.rfind(b"\n\n", searched)
-        if end < 0:
-            return []
-        blocks = bytes(self.buffer[:end]).split(b"\n\n")
-        del self.buffer[: end + 2]
+        blocks = []
+        if end >= 0:
+            blocks = bytes(self.buffer[:end]).split(b"\n\n")
+            del self.buffer[: end + 2]
+        if self.buffer and b"\n" in part:
+            while line := self._cut_single_line():
+                blocks.append(line)
         return blocks
+
+    def _cut_single_line(self) -> bytes:
+        """The first lines up to a whole object, if the rest is another event; or nothing."""
+        start = 0
+        if not self.buffer.startswith((b"{", b"data:")):
+            start = self.buffer.find(b"\ndata:") + 1
+            if not start:
+                return b""
+        end = self.buffer.find(b"\n", start)
+        if end < 0 or self._failed_cuts >= MAX_FAILED_CUTS:
+            return b""
+        following = bytes(self.buffer[end + 1 : end + 8])
+        first_field = bytes(self.buffer[: self.buffer.find(b":") + 1])
+        is_followed = following.startswith((b"data:", first_field))
+        if not (is_followed or self._has_single_lines or self.buffer.startswith(b"{")):
+            return b""
+        line = bytes(self.buffer[start:end]).removeprefix(b"data:").strip()
+        if not (DONE_DATA.fullmatch(line) or is_whole_object(line)):
+            self._failed_cuts += 1
+            return b""
+        self._has_single_lines = True
+        block = bytes(self.buffer[:end])
+        del self.buffer[: end + 1]
+        return block
+
+
+def is_whole_object(line: bytes) -> bool:
+    if not (line.startswith(b"{") and line.endswith(b"}")):
+        return False
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def parse_fields(block: bytes) -> tuple[bytes, bytes, bool]:
     """The name and the data of an event, and whether it or its last line says that the stream is
-    done. Without data it is no event."""
+    done. Without data it is no event. An error in a field of its own counts as data."""
     name, data = b"", []
     for line in block.split(b"\n"):
         field, _, value = line.partition(b":")
@@ -117,47 +240,36 @@ def parse_fields(block: bytes) -> tuple[bytes, bytes, bool]:
             data.append(value.removeprefix(b" "))
         elif field == b"event":
             name = value.removeprefix(b" ")
+        elif field == b"error":
+            data.append(wrap_error(value))
         elif DONE_LINE.fullmatch(line) and not block.lstrip().startswith((b"{", b"<")):
             data.append(DONE_MARKER)
     done = bool(data and DONE_DATA.fullmatch(data[-1]))
     return name, b"\n".join(data[:-1] if done else data), done
 
 
-def parse_empty_block(block: bytes) -> dict[str, Any]:
-    """A block without data. Raises ValueError if it is the beginning of something else."""
-    if not DONE_LINE.match(block) and block.lstrip().startswith(NON_EVENT_PREFIXES):
-        raise ValueError(f"No stream of events, but: {block[:MAX_QUOTED_BYTES]!r}")
-    return {}
+def wrap_error(value: bytes) -> bytes:
+    try:
+        error = json.loads(value)
+    except (ValueError, RecursionError):
+        error = value.decode(errors="replace").strip()
+    return json.dumps({"error": error}).encode()
 
 
 def parse_data(name: bytes, data: bytes) -> dict[str, Any]:
-    """The object in an event. The event's name is its type, unless the object has one."""
+    """The object in an event. The event's name is its type, unless the object has one. Raises
+    ValueError for data that is no single object."""
     found = json.loads(data.decode())
     if found in (None, "", []):
         found = {}
     if not isinstance(found, dict):
         raise ValueError(f"An event held {type(found).__name__} instead of an object.")
+    return name_event(name, found) if name else found
+
+
+def name_event(name: bytes, found: dict[str, Any]) -> dict[str, Any]:
+    if name == b"error" and not found.get("error") and found.get("type") != "error":
+        return {"type": "error", "error": found}
     if name:
-        found.setdefault("type", name.decode())
-    return found
-
-
-def try_parse_data(name: bytes, data: bytes) -> dict[str, Any] | None:
-    """The object in an event that the end of the stream may have cut off."""
-    try:
-        return parse_data(name, data)
-    except (ValueError, RecursionError):
-        return None
-
-
-def parse_json_body(body: bytes) -> dict[str, Any]:
-    """The object that came in place of a stream, or in a list as Google sends its errors."""
-    try:
-        found = json.loads(body.decode())
-    except ValueError:
-        found = None
-    if isinstance(found, list) and len(found) == 1:
-        found = found[0]
-    if not isinstance(found, dict):
-        raise ValueError(f"No stream of events, but: {body[:MAX_QUOTED_BYTES]!r}")
+        found.setdefault("type", name.decode(errors="replace"))
     return found

@@ -49,18 +49,18 @@ class TaggedReasoningSplitter:
         """Text that was passed on, for the look at a lone closing tag; in an assumed reasoning all
         of it."""
 
-    def split(self, delta: Delta) -> Sequence[Delta]:
+    def split_delta(self, delta: Delta) -> Sequence[Delta]:
         if delta.kind != "text":
             self._has_field = self._has_field or bool(delta.text)
             return (delta,)
         if self.is_in_text and not self._held and not self._may_hold_tag(delta.text):
             return (delta,)
         self._held += delta.text
-        return self._read(is_end=False)
+        return self._read_held(is_end=False)
 
-    def finish(self, *, is_whole: bool) -> Sequence[Delta]:
+    def flush_held(self, *, is_whole: bool) -> Sequence[Delta]:
         """The text that is still held when the reply ends; `is_whole` unless it was cut."""
-        deltas = self._read(is_end=True)
+        deltas = self._read_held(is_end=True)
         if self._is_assumed and is_whole:
             _begins_in_reasoning[self._model_key] = False
             deltas.append(Delta("".join(self._passed)))
@@ -76,7 +76,7 @@ class TaggedReasoningSplitter:
         self._passed.append(text)
         return False
 
-    def _read(self, *, is_end: bool) -> list[Delta]:
+    def _read_held(self, *, is_end: bool) -> list[Delta]:
         deltas: list[Delta] = []
         while True:
             if self.is_in_text:
@@ -128,13 +128,13 @@ class TaggedReasoningSplitter:
                 break
             match = tags.compile_tags(closings).search(held, match.end())
         if match and (match.end() < len(held) or is_end or held[match.start() - 1] != "`"):
-            self._pass(deltas, held[: match.start()].rstrip(), "reasoning")
+            self._pass_on(deltas, held[: match.start()].rstrip(), "reasoning")
             self._held, self._is_in_reasoning = held[match.end() :], False
             self._has_tag, self._is_assumed = True, False
             return True
         end = match.start() - 1 if match else len(held) - tags.measure_partial_tag(held, closings)
         end = len(held) if is_end else len(held[: max(end, 0)].rstrip(" \t\r\n`"))
-        self._pass(deltas, held[:end], "reasoning")
+        self._pass_on(deltas, held[:end], "reasoning")
         self._held = held[end:]
         return False
 
@@ -149,29 +149,29 @@ class TaggedReasoningSplitter:
             return self._pass_text(deltas, tags.LONE_CLOSING_TAGS, is_end)
         text, after = self._held[: match.start()], self._held[match.end() :]
         if not after.strip(" \t") and not is_end:
-            self._pass(deltas, text, "text")
+            self._pass_on(deltas, text, "text")
             self._held = self._held[match.start() :]
             return False
         if tags.ends_reasoning("".join(self._passed) + text, match[0], after):
-            self._pass(deltas, text, "text")
+            self._pass_on(deltas, text, "text")
             deltas.append(Delta(REASONING_MARK))
             self._held, self._has_tag, self.is_in_text = after, True, False
             if self._model_key is not None:
                 _begins_in_reasoning.setdefault(self._model_key, True)
         else:
             self._lone_tags += 1
-            self._pass(deltas, text + match[0], "text")
+            self._pass_on(deltas, text + match[0], "text")
             self._held = after
         return True
 
     def _pass_text(self, deltas: list[Delta], closings: tuple[str, ...], is_end: bool) -> bool:
         held = tags.measure_partial_tag(self._held, closings) if closings and not is_end else 0
         end = len(self._held) - held
-        self._pass(deltas, self._held[:end], "text")
+        self._pass_on(deltas, self._held[:end], "text")
         self._held = self._held[end:]
         return False
 
-    def _pass(self, deltas: list[Delta], text: str, kind: DeltaKind) -> None:
+    def _pass_on(self, deltas: list[Delta], text: str, kind: DeltaKind) -> None:
         if kind == "text" or self._is_assumed:
             self._passed.append(text)
         if kind == "reasoning" and self._is_new_block and (text := text.lstrip()):
@@ -184,6 +184,6 @@ class TaggedReasoningSplitter:
 def remove_tagged_reasoning(text: str) -> str:
     """A whole text without the reasoning in it."""
     splitter = TaggedReasoningSplitter()
-    deltas = (*splitter.split(Delta(text)), *splitter.finish(is_whole=True))
+    deltas = (*splitter.split_delta(Delta(text)), *splitter.flush_held(is_whole=True))
     content = "".join(delta.text for delta in deltas if delta.kind == "text")
     return content.rpartition(REASONING_MARK)[2]
