@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from streaming.events import Delta, Finish
+from streaming.events import Delta, Finish, StreamText
 from streaming.providers import errors
 from streaming.providers.adapter import Adapter
+from streaming.providers.reasoning_mark import split_marked_reasoning
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import ModelInfo, Request, Timeouts, Turn, Usage
@@ -24,6 +25,7 @@ from tests.providers.factories import KEY, collect_until_error, join_text
 from tests.providers.wires import WIRES, Wire
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
 from tools.fake_provider import Usage as ReportedUsage
+from tools.fake_provider.oddity_table import ODDITIES
 
 OWN_FILES = {__file__, factories.__file__}  # these know the key
 SEAM_DISTANCE_BYTES = (
@@ -204,6 +206,30 @@ async def test_bytes_may_be_split_at_every_position(
         fake.script(replace(reply, split_at=places))
         events, _ = await collect_until_error(kelp, build_request(wire))
         assert (places, events) == (places, expected)
+
+
+# Bent in every way that servers have
+
+
+async def test_no_oddity_of_a_server_changes_the_reply(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
+) -> None:
+    reply = Behaviour.of("潮 Kelp ", "is ", "anchored\r\n\n", "🌊.")
+    rows = {name: row for name, row in ODDITIES.items() if not row.wires or wire.name in row.wires}
+    assert len(rows) > 25
+    for name, row in rows.items():
+        fake.reset()
+        fake.script(replace(reply, odd=name))
+        events, error = await collect_until_error(make_adapter(), build_request(wire))
+        if row.error:
+            assert (name, row.error in f"{error} {error and error.detail}") == (name, True)
+        else:
+            split = split_marked_reasoning(
+                StreamText(join_text(events), join_text(events, "reasoning"))
+            )
+            assert (name, error, split.content) == (name, None, reply.text)
+            assert (name, split.reasoning) == (name, row.reasoning)
+            assert isinstance(events[-1], Finish)
 
 
 # Endings that are no success

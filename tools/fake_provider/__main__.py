@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 
+from tools.fake_provider.oddity_table import describe_oddities
 from tools.fake_provider.prompt_directives import HELP
 from tools.fake_provider.server import FakeServer
 
@@ -16,6 +17,8 @@ To let Holdfast ask it, start it with
 and save any text as a key. An unscripted message is answered with numbered words.
 
 {help}
+The oddities:
+{oddities}
 Scripts and requests: POST {url}/_fake/script, GET {url}/_fake/requests. Ctrl-C ends it."""
 
 
@@ -31,7 +34,7 @@ async def serve(port: int, delay: float, *, with_stdin: bool, explain: bool) -> 
         url = f"http://127.0.0.1:{bound_port}"
         print(json.dumps({"url": url, "openai": f"{url}/v1"}), flush=True)
         if explain:
-            print(USAGE.format(url=url, help=HELP), flush=True)
+            print(USAGE.format(url=url, help=HELP, oddities=describe_oddities()), flush=True)
         await stop.wait()
 
 

@@ -63,6 +63,7 @@ class Behaviour:
     error: ErrorAnswer | None = None
     finish: str = "stop"  # In the format of the wire.
     stamp: bool = False  # Puts `finish` into every event of a reply, as some servers do.
+    odd: str = ""  # The name of a row in `oddity_table`, which bends the bytes of the reply.
     usage: Usage | None = field(default_factory=Usage)
     counts_tokens: bool = False  # Counts the prompt instead, with the provider's cache of prompts.
     request_id: str = "req_fake"

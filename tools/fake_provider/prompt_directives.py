@@ -16,7 +16,9 @@ Put one of these into a message, and the fake obeys:
   !think           reasoning before the text
   !refuse          a refusal
   !length          the reply ends for its length
+  !odd crlf        an oddity of real servers; a model named odd-crlf does the same
 """
+_ODD = re.compile(r"!odd ([a-z-]+)")
 _DIRECTIVE = re.compile(r"!([a-z]+)(?: (\d{1,4}))?")
 
 
@@ -30,10 +32,12 @@ def default_reply(prompt: str) -> Behaviour:
         pieces = tuple(Piece(f"thought {number}, ", "reasoning") for number in range(9)) + pieces
     if "refuse" in directives:
         pieces = (Piece("I'd rather not.", "refusal"),)
+    odd = _ODD.search(prompt)
     status = directives.get("status", 0)
     error_answer = ErrorAnswer(status, headers={"retry-after": "3"} if status == 429 else {})
     return Behaviour(
         pieces=pieces,
+        odd=odd[1] if odd else "",
         first_delay=float(directives.get("wait", 0)),
         delay=0.2 if "slow" in directives else 0.0,
         finish="length" if "length" in directives else "stop",

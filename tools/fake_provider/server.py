@@ -21,6 +21,8 @@ from tools.fake_provider.anthropic_messages import AnthropicMessages
 from tools.fake_provider.background_reply import StoredReply
 from tools.fake_provider.behaviour import Behaviour, ErrorAnswer, Record, State
 from tools.fake_provider.google_generate import GoogleGenerate
+from tools.fake_provider.oddities import Oddity, split_events
+from tools.fake_provider.oddity_table import ODDITIES
 from tools.fake_provider.openai_chat import OpenAIChat
 from tools.fake_provider.openai_responses import OpenAIResponses
 from tools.fake_provider.prompt_cache import PromptCache
@@ -353,8 +355,13 @@ class _ReplySender:
             await _send_error(self.body.writer, wire, behaviour.error, self.key)
             self._record_end("finished")
             return
-        self.body.send_headers(wire, fill_key(behaviour.headers, self.key))
+        odd = ODDITIES.get(behaviour.odd or self.reply.model.removeprefix("odd-"))
+        headers = fill_key(behaviour.headers, self.key) | (odd.headers if odd else {})
+        self.body.send_headers(wire, headers)
         self.record.state = "streaming"
+        if odd:
+            await self._send_bent(odd)
+            return
         if behaviour.extra:
             await self._write_bytes(behaviour.extra)
         await self._write_bytes(wire.format_start(self.reply))
@@ -369,6 +376,15 @@ class _ReplySender:
             self.record.sent = number + 1
         if await self._apply_fault(len(behaviour.pieces)):
             await self._finish(wire.format_end(self.reply, behaviour.finish, behaviour.usage))
+
+    async def _send_bent(self, odd: Oddity) -> None:
+        behaviour, wire = self.behaviour, self.wire
+        body = wire.format_start(self.reply)
+        body += b"".join(wire.format_delta(self.reply, piece) for piece in behaviour.pieces)
+        body += wire.format_end(self.reply, behaviour.finish, behaviour.usage)
+        for packet in odd.bend(split_events(body)):
+            await self._write_bytes(packet)
+        await self._finish(b"")
 
     async def _apply_fault(self, number: int) -> bool:
         """Apply the faults before this delta. Return False if the reply has ended."""
