@@ -28,7 +28,7 @@ from streaming.providers.http.parse import (
     to_id,
 )
 from streaming.providers.http.parsed import Block, EndMark, ErrorResponse, ParsedEvent
-from streaming.providers.http.reasons import parse_reason
+from streaming.providers.http.reasons import extract_word, parse_reason
 from streaming.providers.prompt_cache import build_marked_prompt
 from streaming.providers.redaction import Secret
 from streaming.providers.types import ModelInfo, Request, Timeouts, Usage
@@ -98,8 +98,10 @@ class AnthropicAdapter(HttpAdapter):
             case "message_delta":
                 if counts := event.get("usage"):
                     yield parse_usage(counts)
-                if reason := parse_reason(to_dict(event.get("delta")).get("stop_reason")):
-                    yield reason
+                delta = to_dict(event.get("delta"))
+                if reason := parse_reason(delta.get("stop_reason")):
+                    category = to_dict(delta.get("stop_details")).get("category")
+                    yield reason._replace(word=reason.word or extract_word(category))
             case "message_stop":
                 yield EndMark()
             case "error":

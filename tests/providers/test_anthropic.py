@@ -154,3 +154,12 @@ async def test_missing_counts_of_usage_are_zero(fake: Fake) -> None:
     fake.script(Behaviour.of("Kelp", usage=Claimed(input=9, output=4)))
     events = await ask_claude(fake, Request("claude-opus-5-5", TURNS))
     assert events[-1] == Finish("stop", Usage(9, 4, 0, 0).to_counts(), "req_fake")
+
+
+async def test_the_category_of_a_refusal_is_kept(fake: Fake) -> None:
+    delta = {"stop_reason": "refusal", "stop_details": {"type": "refusal", "category": "bio"}}
+    lines = [{"type": "message_delta", "delta": delta}, {"type": "message_stop"}]
+    body = "".join(f"data: {json.dumps(line)}\n\n" for line in lines)
+    fake.script(Behaviour(extra=body.encode()))
+    events = await ask_claude(fake, Request("claude-opus-5-5", TURNS))
+    assert events == [Finish("refusal", None, "req_fake", "bio")]

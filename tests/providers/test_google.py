@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from streaming.events import Finish
 from streaming.providers import errors, google
 from streaming.providers.adapter import ReplyEvent
 from streaming.providers.registry import get_adapter
@@ -122,3 +123,13 @@ async def test_the_servers_environment_stays_out_of_the_request(
 def test_reasoning_tokens_are_part_of_the_output() -> None:
     counted = {"promptTokenCount": 9, "candidatesTokenCount": 20, "thoughtsTokenCount": 30}
     assert google.parse_usage(counted) == Usage(input=9, output=50, reasoning=30)
+
+
+async def test_reasons_may_be_numbers_of_the_enumeration(fake: Fake) -> None:
+    for number, ours in ((1, "stop"), (2, "length"), (3, "content_filter")):
+        candidate = {"content": {"parts": [{"text": "Kelp"}]}, "finishReason": number}
+        body = f"data: {json.dumps({'candidates': [candidate]})}\n\n"
+        fake.script(Behaviour(error=ErrorAnswer(200, body)))
+        end = (await ask_gemini(fake))[-1]
+        assert isinstance(end, Finish)
+        assert (number, end.reason) == (number, ours)

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from streaming.events import Delta
+from streaming.events import Delta, Finish
 from streaming.providers import errors
 from streaming.providers.adapter import BackgroundAdapter, ReplyEvent
 from streaming.providers.openai import auto, responses
@@ -219,3 +220,31 @@ async def test_cancelling_an_expired_reply_fails_without_revealing_the_key(fake:
     with pytest.raises(errors.ModelNotFound) as caught:
         await kelp.cancel(Upstream("resp_gone"), Secret(KEY))
     assert KEY not in repr(vars(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("event", "response", "expected"),
+    [
+        ("completed", {"incomplete_details": {"reason": "max_output_tokens"}}, "length"),
+        ("completed", {"status": "incomplete"}, "incomplete"),
+        ("completed", {"status": "completed", "incomplete_details": None}, "stop"),
+        ("completed", {"status": "in_progress"}, "stop"),
+        ("incomplete", {"status": "incomplete"}, "incomplete"),
+        ("incomplete", {"incomplete_details": {"reason": "content_filter"}}, "content_filter"),
+        ("incomplete", {"status": "completed"}, "incomplete"),
+        ("cancelled", {}, "cancelled"),
+    ],
+)
+async def test_the_last_event_says_that_a_response_is_not_whole(
+    fake: Fake, event: str, response: dict[str, Any], expected: str
+) -> None:
+    text = format_event({"type": "response.output_text.delta", "delta": "Kelp"})
+    last = format_event({"type": f"response.{event}", "response": response})
+    fake.script(Behaviour(extra=text + last))
+    if expected in {"incomplete", "cancelled"}:
+        with pytest.raises(errors.CutOff, match=f"Cut off by the server: {expected}"):
+            await ask_openai(fake)
+        return
+    end = (await ask_openai(fake))[-1]
+    assert isinstance(end, Finish)
+    assert end.reason == expected

@@ -62,7 +62,7 @@ USUAL_WORDS = re.compile(
 
 def parse_reason(value: object) -> Reason | None:
     """The reason in a field of an event; None if the field holds none, or nothing like one."""
-    word = _extract_word(value)
+    word = extract_word(value)
     code = re.sub(r"[\W_]", "", word).lower()
     code = FIELD_NAME.sub("", code, count=1)
     if PLACEHOLDER.fullmatch(code):
@@ -72,7 +72,7 @@ def parse_reason(value: object) -> Reason | None:
     return Reason(meaning, "" if is_usual else word)
 
 
-def _extract_word(value: object) -> str:
+def extract_word(value: object) -> str:
     """The provider's word in one line. Some servers wrap it: {"type": "abort", …}, ["stop"]."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]

@@ -169,9 +169,11 @@ def _parse_whole_response(response: dict[str, Any]) -> Iterator[ParsedEvent]:
 
 
 def _parse_end(status: str, response: dict[str, Any]) -> Iterator[ParsedEvent]:
-    """Some servers end every reply as completed, and only the details say that it is not."""
+    """Some servers end every reply as completed, and only the details or the status in it say that
+    it is not. `status` is that of the event."""
     details = to_dict(response.get("incomplete_details"))
-    reason = parse_reason(details.get("reason")) or parse_reason(status)
+    said = [parse_reason(one) for one in (details.get("reason"), response.get("status"), status)]
+    reason = next((one for one in said if one and one.meaning != "stop"), said[-1])
     if reason and reason.meaning == "other":
         reason = Reason("cut_off", reason.word)
     if reason:
