@@ -33,6 +33,11 @@ GROW = """async () => {
 }"""
 
 
+WAIT_FOR_FRAMES = """async () => {
+    for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
+}"""
+
+
 @pytest.fixture
 def open_history(page: Page) -> Iterator[Any]:
     def serve_script(route: Route) -> None:
@@ -92,6 +97,84 @@ def test_scroll_anchoring_is_on_only_away_from_the_end(open_history: Any) -> Non
     assert page.evaluate(anchor) == "auto"
     page.mouse.wheel(0, 2000)
     page.wait_for_function(f"() => {anchor} === 'none'")
+
+
+STEPS = {
+    "a wheel by one pixel": "() => scrollBy(0, -1)",
+    "twenty pixels": "() => scrollBy(0, -20)",
+    "a fraction of a pixel, twice": """async () => {
+        for (const step of [-0.6, -0.6]) {
+            scrollBy(0, step);
+            await new Promise(requestAnimationFrame);
+        }
+    }""",
+    "a drag of the bar": "() => { document.scrollingElement.scrollTop -= 35; }",
+    "a screen reader": """() => document.querySelector("p:nth-last-child(12)")
+        .scrollIntoView({ block: "center" })""",
+    "in the frame that adds text": """async () => {
+        await new Promise(requestAnimationFrame);
+        scrollBy(0, -20);
+        document.querySelector(".prose").append(document.createElement("p"));
+    }""",
+}
+
+
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS.keys())
+def test_a_step_up_by_any_amount_stays(open_history: Any, step: str) -> None:
+    page = open_history("<p>x</p>" * 60)
+    page.evaluate(GROW)
+    page.evaluate(step)
+    page.evaluate(WAIT_FOR_FRAMES)
+    before = page.evaluate("scrollY")
+    distances = [page.evaluate(GROW) for _ in range(2)]
+    assert page.evaluate("scrollY") == before
+    assert distances[1] - distances[0] >= 40
+
+
+@pytest.mark.parametrize("key", ["ArrowUp", "PageUp", "Home", "Shift+Space"])
+def test_a_key_that_scrolls_up_stays(open_history: Any, key: str) -> None:
+    page = open_history("<p>x</p>" * 60)
+    page.keyboard.press(key)
+    page.wait_for_function("() => scrollY < document.body.scrollHeight - innerHeight - 10")
+    distances = [page.evaluate(GROW) for _ in range(3)]
+    assert 0 < distances[0] < distances[-1]
+
+
+def test_a_step_down_that_ends_near_the_end_follows_again(open_history: Any) -> None:
+    page = open_history("<p>x</p>" * 60)
+    page.evaluate("() => scrollBy(0, -30)")
+    page.evaluate(WAIT_FOR_FRAMES)
+    page.evaluate("() => scrollBy(0, 10)")
+    page.evaluate(WAIT_FOR_FRAMES)
+    assert page.evaluate(GROW) == 0
+
+
+CHANGES = {
+    "a shorter text": "() => document.querySelectorAll('p:nth-child(n+50)').forEach((p) => p.remove())",
+    "a picture that loads": "() => { document.querySelector('p').style.height = '700px'; }",
+    "a higher text in many steps": """async () => {
+        for (let i = 0; i < 20; i++) {
+            document.querySelector(".prose").append(document.createElement("p"));
+            await new Promise(requestAnimationFrame);
+        }
+    }""",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_a_change_of_the_page_is_no_step(open_history: Any, change: str) -> None:
+    page = open_history("<p>x</p>" * 60)
+    page.evaluate(change)
+    assert [page.evaluate(GROW) for _ in range(2)] == [0, 0]
+
+
+def test_another_size_of_the_window_is_no_step(open_history: Any) -> None:
+    page = open_history("<p>x</p>" * 60)
+    for width, height in ((1280, 400), (1280, 900), (400, 900), (800, 500)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate(GROW) == 0
+    page.evaluate("() => dispatchEvent(new WheelEvent('wheel', { deltaY: -100, ctrlKey: true }))")
+    assert page.evaluate(GROW) == 0
 
 
 def test_scrolling_back_to_the_end_resumes_following(open_history: Any) -> None:

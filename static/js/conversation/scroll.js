@@ -3,11 +3,13 @@
 
 import { createElement, gettext } from "../elements.js";
 
-const BOTTOM_MARGIN_PX = 40; // so close to the end counts as the end
+const BOTTOM_MARGIN_PX = 40; // so close to the end counts as the end, for a reader who comes back
+const MIN_STEP_PX = 1; // away from the end; less is rounding
 
 let sticksToBottom = false;
 let lastTop = 0;
 let lastHeight = 0;
+let lastViewWidth = 0;
 let newTextButton = null;
 
 const scroller = document.scrollingElement;
@@ -20,7 +22,8 @@ export function startStickToBottom() {
   const type = performance.getEntriesByType("navigation")[0]?.type;
   if (type === "navigate" && !location.hash) scrollToBottom(); // on a reload, the browser restores the position
   addEventListener("scroll", onScroll, { passive: true });
-  addEventListener("wheel", ({ deltaY }) => deltaY < 0 && stopSticking(), { passive: true });
+  addEventListener("wheel", onWheel, { passive: true });
+  addEventListener("resize", onResize);
   // Runs after layout and before paint, whatever made the page longer.
   new ResizeObserver(onResize).observe(messages);
 }
@@ -33,20 +36,37 @@ export function scrollToBottom() {
 }
 
 function onResize() {
+  if (hasReaderScrolledUp()) stopSticking(); // its event comes in the next frame
   if (sticksToBottom) scrollToBottom();
   else if (scroller.scrollHeight > lastHeight && !isAtBottom())
     newTextButton.hidden = !document.querySelector("[aria-busy='true']");
   savePosition();
 }
 
-/**
- * Only a reader scrolls up. Scripts scroll down, and a page that became shorter was not scrolled.
- */
+/** A step up by any amount is a wish to stay. A step down that ends near the end is one to follow. */
 function onScroll() {
-  const isUp = scroller.scrollTop < lastTop - 1 && scroller.scrollHeight >= lastHeight;
-  if (isUp && !isAtBottom()) stopSticking();
-  else if (isAtBottom()) startSticking();
+  if (hasReaderScrolledUp()) stopSticking();
+  else if (getTop() > lastTop && isAtBottom()) startSticking();
   savePosition();
+}
+
+/** With Ctrl the wheel zooms. At the very end a step down scrolls nothing. */
+function onWheel({ deltaY, ctrlKey }) {
+  if (deltaY < 0 && !ctrlKey) stopSticking();
+  else if (deltaY > 0 && isAtBottom()) startSticking();
+}
+
+/**
+ * Only a reader scrolls up. Scripts scroll down. The browser moves a page whose text became shorter
+ * or whose window became higher, to its end, and one that is zoomed, whose width changes.
+ */
+function hasReaderScrolledUp() {
+  return (
+    getTop() < lastTop &&
+    getDistanceToEnd() >= MIN_STEP_PX &&
+    scroller.scrollHeight >= lastHeight &&
+    scroller.clientWidth === lastViewWidth
+  );
 }
 
 function stopSticking() {
@@ -68,12 +88,22 @@ function startSticking() {
 }
 
 function savePosition() {
-  lastTop = scroller.scrollTop;
+  lastTop = getTop();
   lastHeight = scroller.scrollHeight;
+  lastViewWidth = scroller.clientWidth;
+}
+
+/** Some browsers scroll beyond the end, and bounce back. */
+function getTop() {
+  return Math.min(scroller.scrollTop, scroller.scrollHeight - scroller.clientHeight);
+}
+
+function getDistanceToEnd() {
+  return scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
 }
 
 function isAtBottom() {
-  return scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < BOTTOM_MARGIN_PX;
+  return getDistanceToEnd() < BOTTOM_MARGIN_PX;
 }
 
 function createNewTextButton() {
