@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from uuid import UUID
 
 from django import forms
-from django.http import HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
@@ -24,8 +25,11 @@ DEFAULT_MODEL_FIELD = "usual"
 """The default model at the time; the page restores no demo once there is a better default."""
 
 
-class DraftForm(forms.Form):
+class PlaceForm(forms.Form):
     conversation = forms.UUIDField(required=False)
+
+
+class DraftForm(PlaceForm):
     base = forms.IntegerField(min_value=0, max_value=MAX_VERSION)
     version = forms.IntegerField(min_value=1, max_value=MAX_VERSION)
     writer = forms.UUIDField()
@@ -73,18 +77,15 @@ def _build_change(request: UserRequest, form: DraftForm) -> DraftChange:
 @require_safe
 @signed_in(otherwise=answer_unauthorized)
 def list_drafts(request: UserRequest) -> HttpResponse:
-    """`conversation` is empty for the drafts of new chats."""
-    name = request.GET.get("conversation", "")
-    conversation = _find_conversation(request, UUID(name)) if _is_uuid(name) else None
-    drafts = storage.list_drafts(request.user, conversation)
+    """`conversation` is empty for the drafts of new chats. The answer is null if there is no such
+    conversation: it may have been deleted in another tab, and a page need not report that."""
+    form = PlaceForm(request.GET)
+    drafts = None
+    if form.is_valid():
+        with suppress(Http404):
+            conversation = _find_conversation(request, form.cleaned_data["conversation"])
+            drafts = storage.list_drafts(request.user, conversation)
     return add_no_store_headers(JsonResponse({"drafts": drafts}))
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return bool(UUID(text))
-    except ValueError:
-        return False
 
 
 def _find_conversation(request: UserRequest, id: UUID | None) -> Conversation | None:

@@ -151,8 +151,9 @@ def test_a_stranger_neither_sees_nor_changes_nor_clears_a_draft(
     assert list_texts(as_owner) == ["Between us"]
     conversation = str(reply.conversation.pk)
     assert save(as_stranger, "x", conversation=conversation).status_code == 404
-    elsewhere = as_stranger.get("/drafts/", {"conversation": conversation})
-    assert elsewhere.status_code == 404
+    for unknown in (conversation, str(uuid.uuid4()), "x"):
+        response = as_stranger.get("/drafts/", {"conversation": unknown})
+        assert response.json() == {"drafts": None}
 
 
 def test_the_page_of_another_account_saves_nothing(as_owner: Client) -> None:
