@@ -1,9 +1,17 @@
 // For every page: the reader's time zone. For its forms: adds the session's current token and the
-// page's account, shows a password on request, and deletes the drafts of people who sign out.
+// page's account, shows a password on request, deletes the drafts of people who sign out, and hides
+// a page that the browser kept for the Back button from the next person.
 
 import { startClock } from "./clock.js";
 import { deleteLegacyDrafts, deleteAccountDrafts } from "./composer/drafts.js";
-import { ACCOUNT_FIELD, getPageAccount, readCsrfToken, TOKEN_FIELD } from "./http.js";
+import {
+  ACCOUNT_FIELD,
+  fetchFragment,
+  getPageAccount,
+  isAccountMismatch,
+  readCsrfToken,
+  TOKEN_FIELD,
+} from "./http.js";
 
 const SIGN_OUT_PATHS = ["/accounts/logout/", "/admin/logout/"];
 
@@ -12,6 +20,17 @@ deleteLegacyDrafts();
 // In the capture phase, because other listeners read the form.
 document.addEventListener("submit", onSubmit, true);
 document.addEventListener("change", ({ target }) => setPasswordVisibility(target, target.checked));
+
+addEventListener("pageshow", ({ persisted }) => persisted && checkAccount());
+
+/** A page that waited in the back/forward cache has the texts of its account. */
+async function checkAccount() {
+  if (!getPageAccount()) return;
+  document.body.hidden = true;
+  const response = await fetchFragment("/sidebar/");
+  if (response?.status === 401 || isAccountMismatch(response)) location.reload();
+  else document.body.hidden = false;
+}
 
 function onSubmit({ target: form }) {
   fillIdentityFields(form);

@@ -1,9 +1,10 @@
 """The page adds fields to a form that the browser sends by itself."""
 
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tools.static_site import Files
 
@@ -45,3 +46,29 @@ def test_a_password_can_be_shown_and_is_hidden_again_when_it_is_sent(page: Page)
     page.get_by_role("button", name="Save").click()
     assert field.get_attribute("type") == "password"
     Files.pages.clear()
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_shown"),
+    [
+        ({"status": 200}, True),
+        ({"status": 401}, False),
+        ({"status": 409, "headers": {"X-Account": "another"}}, False),
+    ],
+)
+def test_a_page_from_the_back_button_is_shown_only_to_its_account(
+    page: Page, page_errors: list[str], answer: dict[str, Any], is_shown: bool
+) -> None:
+    """A test can't put a page into the back/forward cache, but it can send the event."""
+    Files.pages["/form/"] = PAGE.format(field="").encode()
+    page.route("**/sidebar/", lambda route: route.fulfill(**answer))
+    page.goto("/form/")
+    Files.pages["/form/"] = b"<!doctype html><title>Sign in</title>Sign in"
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    if is_shown:
+        expect(page.get_by_role("button", name="Save")).to_be_visible()
+        expect(page.locator("body")).not_to_have_attribute("hidden", "")
+    else:
+        expect(page.get_by_text("Sign in")).to_be_visible()
+    Files.pages.clear()
+    page_errors.clear()
