@@ -13,11 +13,13 @@ const FINISHED_MS = 4000;
 
 const LOST_TEXTS = {
   reconnecting: gettext("Reconnecting. Your draft is saved."),
+  events: gettext("WebSockets don’t get through here. Replies arrive over plain HTTP."),
   polling: gettext("Live updates don’t get through here. The page checks every few seconds."),
   offline: gettext("You’re offline. Your draft is saved."),
   "signed-out": gettext("You’re signed out."),
   "account-mismatch": gettext("Another account is signed in. Your draft is saved."),
 };
+const LIVE_STATUSES = ["connected", "events"]; // text arrives when it is written
 const FINAL_STATUSES = ["signed-out", "account-mismatch"]; // until the page is loaded again
 const ENDED_TEXTS = {
   completed: gettext("Reply finished"),
@@ -124,7 +126,7 @@ function checkReply(reply) {
   const moved = reply.last !== known.last || reply.state !== "running" || Boolean(reply.note);
   if (moved) Object.assign(known, { last: reply.last, at: now });
   const words =
-    moved || connection.status !== "connected"
+    moved || !LIVE_STATUSES.includes(connection.status)
       ? ""
       : describeStall(reply, Math.round((now - known.at) / 1000));
   if (words) reply.setStatusText(words, "waiting");
