@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from typing import Any
+
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from streaming.providers import catalog
-from streaming.providers.catalog.compatible import InvalidProviderConfig, parse_provider_config
+from streaming.providers.catalog.compatible import (
+    InvalidProviderConfig,
+    find_similar_rows,
+    parse_provider_config,
+)
+from streaming.providers.redaction import Secret
+
+logger = logging.getLogger(__name__)
 
 
 def get_base_url(provider: str) -> str:
@@ -16,10 +26,25 @@ def get_base_url(provider: str) -> str:
     return configured or row.base_url
 
 
+def hide_header_values(rows: Any) -> Any:
+    """The rows, with each header in a `Secret`, for settings that an error page may show."""
+    if isinstance(rows, list):
+        return [hide_header_values(row) for row in rows]
+    if not isinstance(rows, dict) or not isinstance(rows.get("headers"), dict):
+        return rows
+    hidden = {
+        name: Secret(text) if isinstance(text, str) else text
+        for name, text in rows["headers"].items()
+    }
+    return {**rows, "headers": hidden}
+
+
 def register_compatible_providers() -> None:
-    """Raises ImproperlyConfigured for an invalid row."""
-    for row in settings.COMPATIBLE_PROVIDERS:
+    """Raises ImproperlyConfigured for an invalid row, and logs rows that are too similar."""
+    for number, row in enumerate(settings.COMPATIBLE_PROVIDERS, start=1):
         try:
-            catalog.register_provider(*parse_provider_config(row))
+            catalog.register_provider(*parse_provider_config(row, number))
         except InvalidProviderConfig as problem:
             raise ImproperlyConfigured(f"COMPATIBLE_PROVIDERS: {problem}") from None
+    for sentence in find_similar_rows(settings.COMPATIBLE_PROVIDERS):
+        logger.warning("COMPATIBLE_PROVIDERS: %s", sentence)

@@ -19,6 +19,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts.api_keys.sealing import MasterKeyError, parse_master_keys
+from accounts.providers import hide_header_values
 from config import environment_rules as rules
 from config.environment import Environment
 from config.redis_connection import LongPollConnection
@@ -398,12 +399,16 @@ GOOGLE_GEMINI_BASE_URL = env.read_str(
 )
 """A server that speaks Gemini's protocol, such as a proxy. If it is empty, Google's own."""
 
-COMPATIBLE_PROVIDERS = env.read_json("COMPATIBLE_PROVIDERS", default=[], rule=rules.PROVIDER_ROWS)
+COMPATIBLE_PROVIDERS = hide_header_values(
+    env.read_json("COMPATIBLE_PROVIDERS", default=[], rule=rules.PROVIDER_ROWS)
+)
 """Servers that speak OpenAI's Chat Completions, such as Ollama, vLLM, llama.cpp and OpenRouter, a
 row each:
 `[{"id": "ollama", "name": "Ollama", "url": "http://127.0.0.1:11434/v1", "needs_key": false,
-"models": ["llama3.3"]}]`.
-If a server needs a key, its own list adds to the models."""
+"models": ["llama3.3"], "first_word_seconds": 1800, "headers": {}, "body": {}, "takes": {}}]`.
+Only the id and the URL are required. A server's own list adds to the models. `first_word_seconds`
+is the time that the first word may take, `headers` and `body` are added to requests, and `takes`
+says what the models take. docs/providers.md describes the fields."""
 
 
 # Accounts ------------------------------------------------------------------------------

@@ -50,11 +50,14 @@ def _apply_listing(models: dict[ModelKey, Model], provider_id: str, row: ModelIn
     key = ModelKey(provider.id, row.id)
     model = models.get(key) or _drop_unknown_prices(catalog.model_from_id(row.id, provider))
     has_no_label = model.label == model.id
+    window, output = row.context_window, row.max_output
+    if provider.options:  # the administrator has configured its models
+        window, output = model.context_window or window, model.max_output or output
     models[key] = replace(
         model,
         label=(row.label or model.label) if has_no_label else model.label,
-        context_window=row.context_window or model.context_window,
-        max_output=row.max_output or model.max_output,
+        context_window=window or model.context_window,
+        max_output=output or model.max_output,
         shutdown=row.shutdown or model.shutdown,
         retired=model.retired or row.availability == "retired",
     )

@@ -38,23 +38,29 @@ class Secret:
         return f"Secret({REDACTED})" if self else "Secret()"
 
 
-def make_redactor(key: Secret) -> Callable[[str], str]:
-    """A function that removes `key`, long pieces of it and anything that looks like one from a
-    text.
+def make_redactor(*secrets: Secret) -> Callable[[str], str]:
+    """A function that removes these keys, long pieces of them and anything that looks like a key
+    from a text.
 
-    It is a closure: a traceback that prints locals shows a function and not the key. Keys shorter
+    It is a closure: a traceback that prints locals shows a function and not the keys. Keys shorter
     than four characters are no secrets; "none", which local servers get, has four.
     """
-    size = min(KEY_FRAGMENT_CHARS, len(key.reveal()))
-    forms = _encodings_of(key.reveal()) if size >= 4 else set()
-    fragments = {form[i : i + size] for form in forms for i in range(len(form) - size + 1)}
+    pieces = [_split_fragments(secret.reveal()) for secret in secrets]
 
     def redact(text: str) -> str:
-        bounded = text[: 10 * MAX_DETAIL_CHARS]
-        redacted = SECRET_PATTERN.sub(REDACTED, _redact_fragments(fragments, size, bounded))
-        return redacted[:MAX_DETAIL_CHARS]
+        text = text[: 10 * MAX_DETAIL_CHARS]
+        for size, fragments in pieces:
+            text = _redact_fragments(fragments, size, text)
+        return SECRET_PATTERN.sub(REDACTED, text)[:MAX_DETAIL_CHARS]
 
     return redact
+
+
+def _split_fragments(key: str) -> tuple[int, set[str]]:
+    """The pieces by which a key is recognised, and their length."""
+    size = min(KEY_FRAGMENT_CHARS, len(key))
+    forms = _encodings_of(key) if size >= 4 else set()
+    return size, {form[i : i + size] for form in forms for i in range(len(form) - size + 1)}
 
 
 def _encodings_of(key: str) -> set[str]:

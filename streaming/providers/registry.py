@@ -27,5 +27,6 @@ def get_adapter(
         raise LookupError(f"No adapter for the provider {provider!r}.")
     module, _, attribute = path.partition(":")
     create = getattr(importlib.import_module(module), attribute)
-    adapter: ModelLister = create(base_url=base_url, timeouts=timeouts, name=name)
+    options = {"options": row.options} if row and row.options else {}
+    adapter: ModelLister = create(base_url=base_url, timeouts=timeouts, name=name, **options)
     return adapter

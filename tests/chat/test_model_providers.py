@@ -25,6 +25,7 @@ from streaming.events import StreamText
 from streaming.models import Stream
 from streaming.providers import catalog
 from streaming.providers.catalog import Provider
+from streaming.providers.catalog.compatible import parse_provider_config
 from streaming.providers.errors import InvalidKey, ModelNotFound
 from streaming.providers.types import ModelInfo
 from tests.chat.factories import (
@@ -256,6 +257,14 @@ def test_the_migration_fills_the_provider_of_every_override(owner: User) -> None
         "gpt-4.1": "openai",
         "kelp-1": "google",
     }
+
+
+def test_a_model_without_a_system_role_gets_the_prompt_in_the_first_turn(owner: User) -> None:
+    row = {"id": "hostc", "url": URLS["hosta"], "models": ["kelp"], "takes": {"system": False}}
+    catalog.register_provider(*parse_provider_config(row))
+    reply = start_reply(owner, "Why?", model="hostc:kelp", system_prompt="Be kind.")
+    request = replies.prepare(claim_reply(reply), StreamText("")).request
+    assert (request.system, [turn.text for turn in request.turns]) == ("", ["Be kind.\n\nWhy?"])
 
 
 # Overrides, refused parameters, prices and titles of a model

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from streaming.providers.catalog.naming import ModelKey, build_form_value, find_model
+from streaming.providers.catalog.options import ServerOptions
 from streaming.providers.catalog.prices import Price, lookup_facts
 from streaming.sentences import gettext_noop
 
@@ -43,6 +44,9 @@ class Provider:
     base_url: str = ""
     adapter: str = CHAT_COMPLETIONS
     base_url_setting: str = ""
+    options: ServerOptions | None = None
+    model_defaults: tuple[tuple[str, Any], ...] = ()
+    """Attributes of its models, with values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +162,7 @@ PROVIDERS: dict[str, Provider] = {
 def model_from_id(model_id: str, provider: Provider) -> Model:
     """A model that is not in `models.toml`, with the few facts that are known of it."""
     facts = lookup_facts(provider.id, model_id)
-    return Model(
+    model = Model(
         model_id,
         provider.id,
         label=model_id,
@@ -166,6 +170,7 @@ def model_from_id(model_id: str, provider: Provider) -> Model:
         context_window=facts.context_window,
         prices=facts.prices,
     )
+    return replace(model, **dict(provider.model_defaults))
 
 
 def _parse_model(entry: dict[str, Any]) -> Model:

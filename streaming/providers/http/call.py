@@ -51,7 +51,7 @@ class ProviderCall:
         self._wire = wire
         self._max_body_bytes = max_body_bytes or wire.max_event_bytes
         self._key = key
-        self._redact = make_redactor(key)
+        self._redact = make_redactor(key, *wire.secrets)
         self._ending = ReplyEnding(wire.end_marker, is_continuation=request.is_continuation)
         self._splitter = wire.create_splitter(request)
         self._cleaner = TextCleaner()

@@ -34,6 +34,8 @@ class HttpWire(ABC):
     request_id_header: ClassVar[str] = "x-request-id"
     max_event_bytes: ClassVar[int] = MAX_EVENT_BYTES
     is_keyless: ClassVar[bool] = False
+    secrets: tuple[Secret, ...] = ()
+    """Beside the key, what no error may show."""
 
     def __init__(
         self, *, base_url: str = "", timeouts: Timeouts | None = None, name: str = ""

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import httpx2
+import openai
+
 from streaming.events import Delta
+from streaming.providers.catalog.options import ServerOptions
 from streaming.providers.http.parse import (
     parse_content,
     parse_reasoning,
@@ -18,7 +22,8 @@ from streaming.providers.http.parsed import ParsedEvent, Refusal
 from streaming.providers.http.reasons import parse_reason
 from streaming.providers.http.tagged_reasoning import TaggedReasoningSplitter
 from streaming.providers.openai.client import OpenAISdkAdapter, find_error, parse_error
-from streaming.providers.types import Request, Usage
+from streaming.providers.redaction import Secret
+from streaming.providers.types import Request, Timeouts, Usage
 
 STREAM_OPTIONS = {"include_usage": True, "include_obfuscation": False}
 
@@ -64,6 +69,29 @@ class CompatibleAdapter(ChatCompletionsAdapter):
     servers run on the same machine and need no key."""
 
     is_keyless = True
+
+    def __init__(
+        self,
+        *,
+        base_url: str = "",
+        timeouts: Timeouts | None = None,
+        name: str = "",
+        options: ServerOptions | None = None,
+    ) -> None:
+        self.options = options or ServerOptions()
+        super().__init__(base_url=base_url, timeouts=timeouts or self.options.timeouts, name=name)
+        self.secrets = tuple(self.options.headers.values())
+
+    def create_client(self, key: Secret, http: httpx2.AsyncClient) -> openai.AsyncOpenAI:
+        client = super().create_client(key, http)
+        client._custom_headers = {n: value.reveal() for n, value in self.options.headers.items()}
+        return client
+
+    async def send(self, client: Any, request: Request) -> None:
+        body = build_body(request, is_official=self.is_official)
+        added = {n: value for n, value in self.options.body.items() if n not in body}
+        body["extra_body"] = added | body["extra_body"]
+        await client.chat.completions.create(**body, stream=True)
 
 
 def build_body(request: Request, *, is_official: bool) -> dict[str, Any]:
