@@ -11,6 +11,7 @@ from chat.models import Message
 from chat.presentation.stored_sentences import translate_stored
 from chat.replies import can_continue
 from streaming.models import State, Stream
+from streaming.providers import catalog
 
 CONTINUE_ADVICE = gettext_lazy("Continue where it stopped, or regenerate it.")
 REGENERATE_ADVICE = gettext_lazy("Regenerate the reply; your message is still there.")
@@ -19,7 +20,13 @@ REGENERATE_ADVICE = gettext_lazy("Regenerate the reply; your message is still th
 ADVICE_BY_ERROR = {
     "no_permission": gettext_lazy("Use a key with access, or choose another model."),
     "no_credit": gettext_lazy("Add credit at the provider, or use another key."),
+    "account_settings": "",
+    "exceeds_rate_limit": "",
     "model_not_found": "",
+    "no_response": "",
+    "out_of_memory": "",
+    "proxy_failed": "",
+    "wrong_address": "",
     "context_too_long": "",
     "invalid_key": "",
     "rate_limited": "",
@@ -43,8 +50,14 @@ FIX_BY_ERROR = {
     "no_credit": "keys",
     "no_key": "keys",
     "unsealable": "keys",
+    "account_settings": "model",
     "context_too_long": "new",
+    "exceeds_rate_limit": "new",
     "model_not_found": "model",
+    "no_response": "model",
+    "out_of_memory": "model",
+    "proxy_failed": "model",
+    "wrong_address": "model",
     "bad_request": "model",
     "refused": "edit",
 }
@@ -68,11 +81,20 @@ def build_reply_error(stream: Stream, message: Message) -> ReplyError | None:
     advice = str(
         CONTINUE_ADVICE if is_continuable else ADVICE_BY_ERROR.get(code, REGENERATE_ADVICE)
     )
+    fix = "continue" if is_continuable else FIX_BY_ERROR.get(code, "again")
+    if fix == "keys" and _is_keyless(message):
+        fix, advice = "model", ""  # the error's own message says so
     if message.content.strip():
         advice = f"{_('The partial reply is saved.')} {advice}".strip()
     return ReplyError(
         message=translate_stored(stream.error) or _("The reply was cut off."),
         advice=advice,
         severity="waiting" if stream.state == State.INTERRUPTED else "failed",
-        fix="continue" if is_continuable else FIX_BY_ERROR.get(code, "again"),
+        fix=fix,
     )
+
+
+def _is_keyless(message: Message) -> bool:
+    """Whether the administrator set the server up, and nobody has a key for it."""
+    provider = catalog.PROVIDERS.get(message.provider)
+    return provider is not None and bool(provider.base_url) and not provider.needs_key

@@ -193,6 +193,7 @@ def parse_error(
         status=status,
         codes=" ".join(words.codes),
         message=words.message,
+        is_page=words.is_page,
         param=words.param or (named.group(1) if named else ""),
         request_id=(headers or {}).get("request-id", ""),
         retry_after=parse_retry_after(headers or {}),

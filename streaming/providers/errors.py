@@ -22,6 +22,27 @@ COMPRESSED_ANSWER = gettext_noop("The provider sent an unrequested compressed an
 EVENT_TOO_LARGE = gettext_noop("The provider sent more than one event can hold.")
 
 
+# Of errors that only a proxy or a server of one's own has
+MODEL_NOT_LOADED = gettext_noop(
+    "{provider} has not loaded this model. Choose another one, or ask your administrator to load "
+    "it."
+)
+GATEWAY_FAILED = TRY_AGAIN_SOON.format(
+    problem=gettext_noop("A proxy gets no answer from {provider}.")
+)
+GATEWAY_TIMED_OUT = gettext_noop(
+    "A proxy stopped waiting for {provider}. Start a new chat, choose a faster model, or ask your "
+    "administrator to raise the proxy’s time limit."
+)
+GATEWAY_SIZE_LIMIT = gettext_noop(
+    "This chat is larger than a proxy of {provider} lets through. Start a new one, or ask your "
+    "administrator to raise the proxy’s limit."
+)
+GATEWAY_CERTIFICATE = gettext_noop(
+    "A proxy does not trust the certificate of {provider}. Ask your administrator to renew it."
+)
+
+
 class ProviderError(SourceError):
     """Any other answer that is no reply; the root of the tree.
 
@@ -36,6 +57,8 @@ class ProviderError(SourceError):
     default_message: ClassVar[str] = gettext_noop("{provider} answered with an error.")
     param_message: ClassVar[str] = ""
     """The message instead of that one where the provider named a setting."""
+    keyless_message: ClassVar[str] = ""
+    """The message instead of that one where no key was sent, because the server needs none."""
     default_retryable: ClassVar[bool] = False
     default_interrupted: ClassVar[bool] = False
 
@@ -50,10 +73,11 @@ class ProviderError(SourceError):
         detail: str = "",
         upstream_id: str = "",
         status: int | None = None,
+        is_keyless: bool = False,
     ) -> None:
         if not message:
-            template = (param and self.param_message) or self.default_message
-            message = template.format(provider=provider, param=param)
+            special = (param and self.param_message) or (is_keyless and self.keyless_message)
+            message = (special or self.default_message).format(provider=provider, param=param)
         super().__init__(
             self.code,
             message[:1].upper() + message[1:],
@@ -73,6 +97,10 @@ class InvalidKey(ProviderError):
 
     code = "invalid_key"
     default_message = gettext_noop("{provider} rejected your API key.")
+    keyless_message = gettext_noop(
+        "{provider} asks for an API key, but is set up without one. Ask your administrator to set "
+        "“needs_key” for it, or choose another model."
+    )
 
 
 class NoPermission(ProviderError):
@@ -80,6 +108,19 @@ class NoPermission(ProviderError):
 
     code = "no_permission"
     default_message = gettext_noop("Your API key has no access to this model of {provider}.")
+    keyless_message = gettext_noop(
+        "{provider} gives no access to this model. Ask your administrator, or choose another one."
+    )
+
+
+class AccountSettings(ProviderError):
+    """A setting of the account at the provider rules the model out."""
+
+    code = "account_settings"
+    default_message = gettext_noop(
+        "The settings of your account at {provider} rule out this model. Change them there, or "
+        "choose another one."
+    )
 
 
 class NoCredit(ProviderError):
@@ -87,6 +128,10 @@ class NoCredit(ProviderError):
 
     code = "no_credit"
     default_message = gettext_noop("Your account at {provider} is out of credit.")
+    keyless_message = gettext_noop(
+        "The account at {provider} is out of credit. Ask your administrator, or choose another "
+        "model."
+    )
 
 
 class RateLimited(ProviderError):
@@ -97,6 +142,16 @@ class RateLimited(ProviderError):
         problem=gettext_noop("You’ve hit the rate limit of {provider}.")
     )
     default_retryable = True
+
+
+class ExceedsRateLimit(ProviderError):
+    """The request alone is larger than what may be sent in a minute: waiting does not help."""
+
+    code = "exceeds_rate_limit"
+    default_message = gettext_noop(
+        "This chat is larger than the limit of {provider} for one minute. Start a new one, or "
+        "choose another model."
+    )
 
 
 class Overloaded(ProviderError):
@@ -116,12 +171,33 @@ class ContextTooLong(ProviderError):
     )
 
 
+class OutOfMemory(ProviderError):
+    """The machine of the server has not enough memory for the model or the conversation."""
+
+    code = "out_of_memory"
+    default_message = gettext_noop(
+        "{provider} has not enough memory for this. Choose a smaller model, start a new chat, or "
+        "ask your administrator."
+    )
+
+
 class ModelNotFound(ProviderError):
     """The provider doesn't serve this model, or not to this key."""
 
     code = "model_not_found"
     default_message = gettext_noop(
         "{provider} has no such model for your API key. Choose another one."
+    )
+    keyless_message = gettext_noop("{provider} has no such model. Choose another one.")
+
+
+class WrongAddress(ProviderError):
+    """The server knows the address of no API of the kind that it is set up for."""
+
+    code = "wrong_address"
+    default_message = gettext_noop(
+        "{provider} does not answer at the address that is set up for it. Ask your administrator "
+        "to check it, or choose another model."
     )
 
 
@@ -153,6 +229,27 @@ class TimedOut(ProviderError):
     code = "timeout"
     default_message = gettext_noop("{provider} stopped responding.")
     default_retryable = True
+
+
+class ProxyFailed(ProviderError):
+    """A proxy in front of the server refuses every request until the administrator changes it."""
+
+    code = "proxy_failed"
+    default_message = gettext_noop(
+        "A proxy of {provider} blocked this request. Ask your administrator to allow it."
+    )
+
+
+class NoResponse(TimedOut):
+    """A server that may be slow took the request and was silent: asking again would make it begin
+    anew."""
+
+    code = "no_response"
+    default_message = gettext_noop(
+        "{provider} took too long to begin. Start a new chat, choose a faster model, or ask your "
+        "administrator to raise the time limit."
+    )
+    default_retryable = False
 
 
 class ConnectionFailed(ProviderError):

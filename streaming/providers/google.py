@@ -221,6 +221,7 @@ def parse_error(
         status=status or (code if isinstance(code := known.get("code"), int) else 0),
         codes=" ".join(words.codes),
         message=words.message,
+        is_page=words.is_page,
         param=words.param or named_field,
         request_id=(headers or {}).get("x-request-id", ""),
         retry_after=_parse_retry_delay(details, parse_retry_after(headers or {})),

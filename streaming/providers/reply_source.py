@@ -24,7 +24,14 @@ from streaming.providers.types import Request, Upstream
 from streaming.sentences import gettext_noop
 
 ENDED_EARLY = gettext_noop("The provider’s reply ended early.")
-INTERRUPTING_CODES = {"interrupted", "timeout", "network", "overloaded", "cut_off"}
+INTERRUPTING_CODES = {
+    "interrupted",
+    "timeout",
+    "no_response",
+    "network",
+    "overloaded",
+    "cut_off",
+}
 """Errors of the connection: text that was written before them is worth continuing."""
 
 

@@ -35,7 +35,9 @@ SENTENCE = re.compile(r"[A-Z][a-z]+|.*[A-Za-z]{2,} [A-Za-z]{2,}.*[.…]$")
 SPOKEN_CALLS = ("ValidationError", "ReplyRejected", "error", "info", "success", "warning")
 SPOKEN_KEYWORDS = ("description", "help_text", "label", "verbose_name", "verbose_name_plural")
 ENGINE_SENTENCE = re.compile(r"(?:[A-Z]|.*\{).* [a-z]{2}")
-SILENT_CALLS = re.compile(r"gettext_noop|logger\.\w+|re\.compile|(?:Lookup|Type|Value)Error")
+SILENT_CALLS = re.compile(
+    r"gettext_noop|logger\.\w+|(?:re\.|_)compile\w*|(?:Lookup|Type|Value)Error"
+)
 """Calls in the engine whose texts are marked, or are for programmers and administrators."""
 UNSTORED_TEXTS = (
     "The connection is closed.",  # a detail, as are the next two

@@ -11,14 +11,23 @@ from django.db.models import F
 from django.test import Client
 
 from accounts.models import User
-from chat.models import Conversation
+from chat.models import Conversation, Message
 from chat.replies import Reply
 from streaming import journal, lifecycle
 from streaming.events import Finish, SourceError
 from streaming.lifecycle import Ending
 from streaming.models import Stream, StreamChunk
-from streaming.providers import missing_answer
-from streaming.providers.errors import CutOff, Interrupted, InvalidKey, ProviderError
+from streaming.providers import catalog, missing_answer
+from streaming.providers.errors import (
+    CutOff,
+    Interrupted,
+    InvalidKey,
+    NoCredit,
+    NoPermission,
+    NoResponse,
+    ProviderError,
+    UnreadableList,
+)
 from tests.chat.factories import (
     QUESTION,
     claim_reply,
@@ -179,7 +188,12 @@ FIRST_BUTTON = {
     "no_credit": "Update key",
     "rate_limited": "Try again",
     "overloaded": "Try again",
+    "account_settings": "Choose another model",
     "context_too_long": "New chat",
+    "exceeds_rate_limit": "New chat",
+    "out_of_memory": "Choose another model",
+    "proxy_failed": "Choose another model",
+    "wrong_address": "Choose another model",
     "model_not_found": "Choose another model",
     "bad_request": "Choose another model",
     "refused": "Edit your message",
@@ -196,7 +210,7 @@ def test_every_class_of_error_has_a_message_and_a_first_button(
     endings = {
         kind.code: Ending.from_error(kind(provider="OpenAI"))
         for kind in ProviderError.__subclasses__()
-        if kind is not Interrupted
+        if kind not in {Interrupted, UnreadableList}  # no reply ends with a list of models
     }
     endings["internal"] = Ending.internal_error()
     assert endings.keys() == FIRST_BUTTON.keys(), "every class of errors needs a first button"
@@ -213,6 +227,24 @@ def test_every_class_of_error_has_a_message_and_a_first_button(
         assert code in shown, "among the details"
         messages.add(ending.error)
     assert len(messages) == len(endings)
+
+
+@pytest.mark.parametrize("kind", [InvalidKey, NoPermission, NoCredit, NoResponse])
+def test_an_error_of_a_server_that_is_set_up_without_keys_asks_nobody_for_one(
+    as_owner: Client, reply: Reply, monkeypatch: pytest.MonkeyPatch, kind: type[ProviderError]
+) -> None:
+    lab = catalog.Provider("lab", "Lab", needs_key=False, base_url="http://127.0.0.1:9/v1")
+    monkeypatch.setitem(catalog.PROVIDERS, "lab", lab)
+    Message.objects.filter(pk=reply.answer.pk).update(provider="lab")
+    error = kind(provider="Lab", is_keyless=True)
+    finish_reply(reply, "What there was.", Ending.from_error(error))
+    page = unescape(read_html(as_owner.get(f"/m/{reply.answer.pk}/")))
+    shown = find_article(page, reply.answer)
+    assert error.message in shown
+    [button] = re.findall(r'<div class="error-action fix">(.*?)</div>', shown, re.DOTALL)
+    assert "Choose another model" in button
+    for misleading in ("/settings/keys/", "your API key", "Use a key", "another key"):
+        assert misleading not in shown
 
 
 @pytest.mark.parametrize(("ending", "words", "card"), ENDINGS)

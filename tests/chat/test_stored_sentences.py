@@ -59,7 +59,16 @@ def every_error(provider: str = "OpenAI") -> Iterator[str]:
             for retry_after in (None, 61.0, 900.0, 9000.0):
                 error = kind(provider=provider, param=param, retry_after=retry_after)
                 yield retries.add_retry_time(error).message
-    yield ProviderError(errors.UNREADABLE_ANSWER.format(provider=provider)).message
+        yield kind(provider=provider, is_keyless=True).message
+    for template in (
+        errors.UNREADABLE_ANSWER,
+        errors.MODEL_NOT_LOADED,
+        errors.GATEWAY_FAILED,
+        errors.GATEWAY_TIMED_OUT,
+        errors.GATEWAY_SIZE_LIMIT,
+        errors.GATEWAY_CERTIFICATE,
+    ):
+        yield ProviderError(template.format(provider=provider)).message
     yield errors.CutOff("gpt-9").message
     yield errors.COMPRESSED_ANSWER
     yield errors.EVENT_TOO_LARGE

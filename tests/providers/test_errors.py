@@ -16,11 +16,12 @@ def list_error_classes(kind: type[errors.ProviderError]) -> list[type[errors.Pro
 
 def test_every_error_has_its_own_code_and_a_message_for_people() -> None:
     kinds = list_error_classes(errors.ProviderError)
-    assert len({kind.code for kind in kinds}) == len(kinds) == 14
+    assert len({kind.code for kind in kinds}) == len(kinds) == 21
     for kind in kinds:
-        message = kind(provider="OpenAI").message
-        assert message.endswith(".")
-        assert "{" not in message
+        for is_keyless in (False, True):
+            message = kind(provider="OpenAI", is_keyless=is_keyless).message
+            assert message.endswith(".")
+            assert "{" not in message
 
 
 def test_messages_read_well_without_a_provider_name() -> None:

@@ -19,7 +19,8 @@ class Wire:
 
     `unreadable` are events that cannot be decoded, `refusal_reason` is the finish reason of a
     refusal, `listed_model` a model of the list, `effort_path` the path of the reasoning effort in a
-    request. A provider with `is_keyless` needs no key.
+    request, `silence_error` the error of a server that takes a request and is silent. A provider
+    with `is_keyless` needs no key.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Wire:
     effort_path: tuple[str, ...]
     unreadable: tuple[bytes, ...] = (b"data: {not json\n\n", b"data: \xff\n\n")
     refusal_reason: FinishReason = "refusal"
+    silence_error: type[errors.ProviderError] = errors.TimedOut
     is_keyless: bool = False
 
     def base_url(self, fake: Fake) -> str:
@@ -125,6 +127,7 @@ WIRES = [
         failures=OPENAI,
         listed_model=ModelInfo("gpt-4.1", shutdown=date(2027, 1, 14)),
         effort_path=("reasoning", "effort"),
+        silence_error=errors.NoResponse,
     ),
     Wire(
         name="compatible",
@@ -146,6 +149,7 @@ WIRES = [
         failures=OPENAI,
         listed_model=ModelInfo("gpt-4.1", shutdown=date(2027, 1, 14)),
         effort_path=("reasoning_effort",),
+        silence_error=errors.NoResponse,
         is_keyless=True,
     ),
     Wire(

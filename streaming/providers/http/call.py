@@ -52,6 +52,12 @@ class ProviderCall:
         self._max_body_bytes = max_body_bytes or wire.max_event_bytes
         self._key = key
         self._redact = make_redactor(key, *wire.secrets)
+        self._endpoint = classify.Endpoint(
+            wire.name,
+            self._redact,
+            is_keyless=not key,
+            retries_silence=wire.retries_silence,
+        )
         self._ending = ReplyEnding(wire.end_marker, is_continuation=request.is_continuation)
         self._splitter = wire.create_splitter(request)
         self._cleaner = TextCleaner()
@@ -109,7 +115,7 @@ class ProviderCall:
             if response.is_error:  # what it means is in its status, too
                 retry_after = classify.parse_retry_after(response.headers)
                 answer = ErrorResponse(response.status_code, "", "", retry_after=retry_after)
-                raise classify.to_provider_error(answer, wire.name, self._redact) from None
+                raise classify.to_provider_error(answer, self._endpoint) from None
             raise errors.ProviderError(errors.COMPRESSED_ANSWER) from None
         self._response_id = response.headers.get(wire.request_id_header)
         self._body = response.stream = body
@@ -181,7 +187,7 @@ class ProviderCall:
         if isinstance(parsed, Usage):
             self._usage = self._usage.updated_by(parsed) if self._usage else parsed
         elif isinstance(parsed, ErrorResponse):
-            raise classify.to_provider_error(parsed, self._wire.name, self._redact)
+            raise classify.to_provider_error(parsed, self._endpoint)
         else:
             self._ending.add_mark(parsed)
 
@@ -242,7 +248,5 @@ class ProviderCall:
             if isinstance(ours, errors.ProviderError):
                 return ours
         if (answer := self._wire.error_response(error)) is not None:
-            return classify.to_provider_error(answer, self._wire.name, self._redact)
-        return classify.from_exception(
-            error, self._wire.name, self._redact, has_delta=self._ending.has_delta
-        )
+            return classify.to_provider_error(answer, self._endpoint)
+        return classify.from_exception(error, self._endpoint, has_delta=self._ending.has_delta)

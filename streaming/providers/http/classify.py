@@ -6,13 +6,20 @@ import email.utils
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 
 from streaming.providers import errors
+from streaming.providers.http import wordings
 from streaming.providers.http.parsed import ErrorResponse
 
+GATEWAY_STATUSES = {502, 503, 520, 521, 522, 523, 527, 530}
+"""From 520 on they are Cloudflare's
+(https://developers.cloudflare.com/support/troubleshooting/http-status-codes/)."""
+GATEWAY_TIMEOUT_STATUSES = {504, 524}
+GATEWAY_CERTIFICATE_STATUSES = {525, 526}
 ERROR_RULES: tuple[tuple[type[errors.ProviderError], frozenset[int], re.Pattern[str]], ...] = tuple(
     (kind, frozenset(statuses), re.compile(words, re.IGNORECASE))
     for kind, statuses, words in (
@@ -23,7 +30,7 @@ ERROR_RULES: tuple[tuple[type[errors.ProviderError], frozenset[int], re.Pattern[
             r"(invalid_api_key|api_key_invalid)|authentication_error|\bunauthenticated\b",
         ),
         (errors.NoPermission, {403}, "permission|unsupported_country|failed_precondition"),
-        (errors.ContextTooLong, {413}, "context_(length|window)|request_too_large"),
+        (errors.ContextTooLong, {413}, "request_too_large"),
         (
             errors.ContentRefused,
             (),
@@ -31,76 +38,145 @@ ERROR_RULES: tuple[tuple[type[errors.ProviderError], frozenset[int], re.Pattern[
             "|prompt_blocked",
         ),
         (errors.RateLimited, {429}, "rate_limit|too_many_requests|resource_exhausted"),
-        (errors.ModelNotFound, {404}, r"model_not_found|\bnot_found(_error)?\b"),
+        (
+            errors.ModelNotFound,
+            {404},
+            r"model_(not_(found|supported|available)|decommissioned)|(unknown|invalid)_model\b"
+            r"|deployment_?not_?found|\bnot_found(_error)?\b",
+        ),
         (errors.BadRequest, {400, 422}, "invalid_(request|argument)"),
         (errors.TimedOut, {408}, "timeout|deadline_exceeded"),
         (
             errors.Overloaded,
-            {502, 503, 504, 529},
+            {504, 524, 529, *GATEWAY_STATUSES},
             r"overloaded|server_error|\bapi_error|unavailable|slow_down|\binternal\b",
         ),
     )
 )
 """Tried in order on an error response: our error, its statuses, and the providers' words for it,
 which are looked for in codes and types, where providers agree most."""
-MESSAGE_RULES: tuple[tuple[type[errors.ProviderError], frozenset[int], re.Pattern[str]], ...] = (
-    (
-        errors.ContextTooLong,
-        frozenset({0, 400, 422}),
-        re.compile(
-            r"context (length|window)|maximum context|too many tokens|prompt is too long"
-            r"|token count .{0,40}exceeds",
-            re.IGNORECASE,
-        ),
-    ),
-    (
-        errors.NoCredit,
-        frozenset({0, 400, 429}),
-        re.compile(r"credit balance is too low|spend(ing)? limit|\blimit: 0\b", re.IGNORECASE),
-    ),
+CERTAIN_CODE_KINDS = (
+    errors.NoCredit,
+    errors.InvalidKey,
+    errors.ContentRefused,
+    errors.RateLimited,
 )
-"""Errors that some providers report only in a sentence, under a less exact status."""
+"""Errors whose codes say more than any sentence."""
+NO_CREDIT_WORDS = re.compile(
+    r"credit balance is too low|spend(ing)? limit|\blimit: 0\b", re.IGNORECASE
+)
+NO_CREDIT_STATUSES = {0, 400, 429}
+ACCESS_STATUSES = {401, 402, 403, 429}
+"""Statuses that are about the key: a sentence beside them says nothing about the request."""
+CONTEXT_STATUSES = {0, 400, 413, 422, 424, 500, 502}
+MODEL_STATUSES = {0, 400, 404, 422, 500}
 MAX_RETRY_AFTER_SECONDS = 86400.0 * 365
 """A provider that asks for more means never."""
 _NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 NETWORK_ERRORS = (httpx2.HTTPError, OSError)
 NETWORK_ERROR_CODES = frozenset(
-    kind.code for kind in (errors.ConnectionFailed, errors.TimedOut, errors.Interrupted)
+    kind.code
+    for kind in (errors.ConnectionFailed, errors.TimedOut, errors.NoResponse, errors.Interrupted)
 )
 """The codes of our errors for them."""
 
 
-def to_provider_error(
-    response: ErrorResponse, provider_name: str, redact: Callable[[str], str]
-) -> errors.ProviderError:
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """The server that an error comes from. `redact` removes the key from a text; `is_keyless` says
+    that it got none, `retries_silence` that it may be asked again after it was silent."""
+
+    name: str
+    redact: Callable[[str], str]
+    is_keyless: bool = False
+    retries_silence: bool = True
+
+
+def to_provider_error(response: ErrorResponse, endpoint: Endpoint) -> errors.ProviderError:
     """The error of our tree that says what can be done about a response."""
     kind = _classify_error(response)
+    is_silence = kind is errors.TimedOut or response.status in GATEWAY_TIMEOUT_STATUSES
+    if is_silence and response.status != 408 and not endpoint.retries_silence:
+        kind = errors.NoResponse
+    redact, message = endpoint.redact, _choose_message(kind, response)
     known: dict[str, Any] = {
-        "provider": provider_name,
+        "provider": endpoint.name,
         "detail": redact(" ".join([*response.codes.split(), response.message])),
         "upstream_id": redact(response.request_id),
         "status": response.status or None,
         "retry_after": response.retry_after,
         "param": redact(response.param),
+        "is_keyless": endpoint.is_keyless,
     }
     if kind is errors.ProviderError:
         known["retryable"] = response.status == 409 or response.status >= 500
-    return kind(**known)
+    return kind(message.format(provider=endpoint.name), **known)
+
+
+def _choose_message(kind: type[errors.ProviderError], response: ErrorResponse) -> str:
+    """A sentence for a case of the error that needs other help; empty for the usual one."""
+    if kind is errors.ModelNotFound and wordings.MODEL_NOT_LOADED.search(response.message):
+        return errors.MODEL_NOT_LOADED
+    if response.status in GATEWAY_CERTIFICATE_STATUSES:
+        return errors.GATEWAY_CERTIFICATE
+    if kind is errors.NoResponse:
+        return errors.GATEWAY_TIMED_OUT
+    if kind is errors.ContextTooLong and wordings.PROXY_SIZE_LIMIT.search(response.message):
+        return "" if re.search("token", response.message) else errors.GATEWAY_SIZE_LIMIT
+    if response.is_page and kind is errors.Overloaded and response.status in GATEWAY_STATUSES:
+        return errors.GATEWAY_FAILED
+    return ""
 
 
 def _classify_error(response: ErrorResponse) -> type[errors.ProviderError]:
-    for kind, statuses, pattern in MESSAGE_RULES:
-        if response.status in statuses and pattern.search(response.message):
-            return kind
-    # A word says more than a status: 429 is also how OpenAI says that there is no credit left.
-    for kind, _, pattern in ERROR_RULES:
-        if pattern.search(response.codes) and kind is not errors.BadRequest:
-            return kind
+    """A word says more than a status: 429 is also how OpenAI says that there is no credit left."""
+    if response.status in NO_CREDIT_STATUSES and NO_CREDIT_WORDS.search(response.message):
+        return errors.NoCredit
+    if wordings.exceeds_rate_limit(response.message):
+        return errors.ExceedsRateLimit
+    by_code = _find_code_kind(response.codes)
+    if by_code in CERTAIN_CODE_KINDS:
+        return by_code
+    if by_words := _find_word_kind(response):
+        return by_words
+    if by_code is not None:
+        return by_code
     unlisted = errors.BadRequest if _is_bad_request(response.codes) else errors.ProviderError
     return next(
         (kind for kind, statuses, _ in ERROR_RULES if response.status in statuses), unlisted
     )
+
+
+def _find_word_kind(response: ErrorResponse) -> type[errors.ProviderError] | None:
+    """The meaning of the sentence, and of codes that only some servers have."""
+    status, message = response.status, response.message
+    if status in {0, 400, 403, 404} and wordings.ACCOUNT_SETTINGS.search(message):
+        return errors.AccountSettings
+    if (response.is_page and status == 403) or status in GATEWAY_CERTIFICATE_STATUSES:
+        return errors.ProxyFailed
+    if status in ACCESS_STATUSES:
+        return None
+    if wordings.OUT_OF_MEMORY.search(message):
+        return errors.OutOfMemory
+    if status in CONTEXT_STATUSES and wordings.is_context_too_long(
+        response.codes, message, response.param
+    ):
+        return errors.ContextTooLong
+    if wordings.TIMED_OUT.search(message):
+        return errors.TimedOut
+    if status in {404, 405} and wordings.UNKNOWN_ADDRESS.search(message):
+        return errors.WrongAddress
+    if status in MODEL_STATUSES and (
+        wordings.MODEL_NOT_LOADED.search(message) or wordings.MODEL_NOT_FOUND.search(message)
+    ):
+        return errors.ModelNotFound
+    return None
+
+
+def _find_code_kind(codes: str) -> type[errors.ProviderError] | None:
+    found = (kind for kind, _, pattern in ERROR_RULES if pattern.search(codes))
+    return next((kind for kind in found if kind is not errors.BadRequest), None)
 
 
 def _is_bad_request(codes: str) -> bool:
@@ -108,22 +184,23 @@ def _is_bad_request(codes: str) -> bool:
 
 
 def from_exception(
-    error: Exception, provider_name: str, redact: Callable[[str], str], *, has_delta: bool
+    error: Exception, endpoint: Endpoint, *, has_delta: bool
 ) -> errors.ProviderError:
     """The error of our tree for an exception that is no error response."""
     # SDKs that wrap a fault of the network keep the original as the cause.
     cause = error.__cause__ if isinstance(error.__cause__, NETWORK_ERRORS) else error
     known: Any = {
-        "provider": provider_name,
-        "detail": redact(f"{type(cause).__name__}: {cause}"),
+        "provider": endpoint.name,
+        "detail": endpoint.redact(f"{type(cause).__name__}: {cause}"),
     }
     if isinstance(cause, httpx2.ConnectTimeout):
         return errors.ConnectionFailed(**known)
     if isinstance(cause, (httpx2.TimeoutException, TimeoutError)):
-        return errors.TimedOut(**known)
+        is_patient = has_delta or endpoint.retries_silence
+        return errors.TimedOut(**known) if is_patient else errors.NoResponse(**known)
     if isinstance(cause, NETWORK_ERRORS):
         return errors.Interrupted(**known) if has_delta else errors.ConnectionFailed(**known)
-    message = errors.UNREADABLE_ANSWER.format(provider=provider_name)
+    message = errors.UNREADABLE_ANSWER.format(provider=endpoint.name)
     return errors.ProviderError(message, **known)
 
 

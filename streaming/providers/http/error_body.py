@@ -18,6 +18,9 @@ import httpx2
 MAX_DEPTH = 8
 MAX_ITEMS = 20
 """Entries of a list, and sentences, that are read."""
+MAX_SENTENCE_CHARS = 4_000
+MAX_PAGE_CHARS = 20_000
+"""An answer may have a megabyte, in which a search for words would hold up the event loop."""
 
 CODE_FIELDS = ("code", "type", "status", "reason", "error_code", "errorCode", "error_type")
 TEXT_FIELDS = (
@@ -39,10 +42,11 @@ class ErrorBody:
     codes: list[str] = field(default_factory=list)
     sentences: list[str] = field(default_factory=list)
     fields: list[str] = field(default_factory=list)
+    is_page: bool = False
 
     @property
     def message(self) -> str:
-        return "; ".join(self.sentences)
+        return "; ".join(self.sentences)[:MAX_SENTENCE_CHARS]
 
     @property
     def param(self) -> str:
@@ -59,10 +63,10 @@ def read_response(response: httpx2.Response) -> Any:
 
 def read_error_body(body: Any) -> ErrorBody:
     """A body without any of the usual fields is its own sentence."""
-    found = ErrorBody()
+    found = ErrorBody(is_page=isinstance(body, str) and bool(_PAGE.match(body)))
     _read_value(body, found, MAX_DEPTH)
     if not found.sentences and body:
-        found.sentences.append(body if isinstance(body, str) else str(body))
+        found.sentences.append(str(body)[:MAX_SENTENCE_CHARS])
     return found
 
 
@@ -127,6 +131,6 @@ def _parse_nested(text: str) -> Any:
 def _clean_sentence(text: str) -> str:
     """The text; of a page its words."""
     if not _PAGE.match(text):
-        return text.strip()
-    words = _TAG.sub(" ", _HIDDEN_TAGS.sub(" ", text)) or text
+        return text[:MAX_SENTENCE_CHARS].strip()
+    words = _TAG.sub(" ", _HIDDEN_TAGS.sub(" ", text[:MAX_PAGE_CHARS]))
     return " ".join(html.unescape(words).split())

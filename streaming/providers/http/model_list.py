@@ -93,7 +93,7 @@ def parse_models(body: Any) -> list[ModelInfo]:
     entries = find_entries(body)
     if entries is None:
         shape = f"an object with {', '.join(body)}" if isinstance(body, dict) else "a single value"
-        raise UnreadableList(detail=f"No list of models, but {shape}"[:200])
+        raise UnreadableList(detail=f"not a list of models: {shape}"[:200])
     return [model for entry in entries if (model := parse_entry(entry))]
 
 

@@ -44,7 +44,8 @@ class Block(NamedTuple):
 class ErrorResponse:
     """The provider's error instead of a reply, in its own words; status 0 where it gave none.
 
-    `codes` are its codes and types, `message` is its sentence.
+    `codes` are its codes and types, `message` is its sentence. `is_page` says that a proxy or a web
+    server answered, with HTML.
     """
 
     status: int
@@ -53,6 +54,7 @@ class ErrorResponse:
     param: str = ""
     request_id: str = ""
     retry_after: float | None = None
+    is_page: bool = False
 
 
 ParsedEvent = Delta | Reason | EndMark | Refusal | Block | Usage | ErrorResponse

@@ -36,6 +36,8 @@ class HttpWire(ABC):
     is_keyless: ClassVar[bool] = False
     secrets: tuple[Secret, ...] = ()
     """Beside the key, what no error may show."""
+    retries_silence = True
+    """Whether a silent server is asked again: a slow one would begin anew with each request."""
 
     def __init__(
         self, *, base_url: str = "", timeouts: Timeouts | None = None, name: str = ""

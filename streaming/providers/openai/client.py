@@ -33,6 +33,7 @@ class OpenAISdkAdapter(HttpAdapter):
     ) -> None:
         base_url = base_url or OFFICIAL_URL
         self.is_official = httpx2.URL(base_url).host == httpx2.URL(OFFICIAL_URL).host
+        self.retries_silence = self.is_official
         elsewhere = "" if self.is_official else "the provider"
         super().__init__(base_url=base_url, timeouts=timeouts, name=name or elsewhere)
         silence_wire_logging("openai")
@@ -93,6 +94,7 @@ def parse_error(
         status=status or status_in_code,
         codes=" ".join(words.codes),
         message=words.message,
+        is_page=words.is_page,
         param=words.param,
         request_id=(headers or {}).get("x-request-id", ""),
         retry_after=parse_retry_after(headers or {}),

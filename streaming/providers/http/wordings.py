@@ -1,0 +1,148 @@
+"""Finds the meaning of an error in its sentence, by what the wordings of many servers share.
+
+A rule joins two halves, such as something that is sent and a word for too much of it. So it finds
+sentences that nobody has seen yet. Its exceptions are sentences of another meaning that have both
+halves too.
+"""
+
+from __future__ import annotations
+
+import re
+
+SAME_SENTENCE = r"(?:(?![.!?;]\s).){0,160}?"
+
+
+def _compile(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(patterns), re.IGNORECASE | re.DOTALL)
+
+
+def _compile_halves(first: str, second: str) -> re.Pattern[str]:
+    """Both halves in one sentence, in any order."""
+    return _compile(
+        f"(?:{first}){SAME_SENTENCE}(?:{second})", f"(?:{second}){SAME_SENTENCE}(?:{first})"
+    )
+
+
+# The conversation does not fit the model
+
+CONTEXT_CODES = _compile(
+    r"context_(length|window|size|limit)|exceed\w*_context|context_exceeded"
+    r"|(input|prompt|request|payload)_(tokens?_)?(is_)?too_(large|long)|too_many_tokens"
+    r"|tokens?_limit_(reached|exceeded)|max_prompt_tokens|prompt_tokens_exceeded|ContextWindow"
+)
+STRING_LENGTH_CODES = _compile(r"(string|array)_above_max_length|(string|list)_too_long")
+"""The parameter decides what is too long."""
+CONVERSATION_FIELDS = _compile(r"^$|^/?(messages?|inputs?|prompt|contents?|instructions|system)\b")
+
+_SENT = (
+    r"context|prompts?\b|\binputs?\b|tokens\b|\btoken (count|limit|length|size)|messages?\b"
+    r"|conversation|\bsequence|history|model length|max_model_len"
+)
+_TOO_MUCH = (
+    r"exceed|too (long|large|big|many)|maximum|\bmax\b|(longer|larger|greater|bigger|more) than"
+    r"|overflow|beyond|over the|out of range|range of|(fewer|less) than|at most|not enough|<=|>"
+    r"|(not|n['’]t) fit|reduce the length|shorten|\bfull\b|\blimit\b"
+)
+_CONTEXT = _compile_halves(_SENT, _TOO_MUCH)
+_CONTEXT_CHINESE = _compile_halves(
+    "上下文|输入|提示词|对话|消息|令牌|token", "超过|超出|过长|超长|太长|超限|上限"
+)
+_NOT_SENT = _compile(
+    r"input validation error|(malformed|invalid) input( request)?|input should|input tag"
+    r"|context (deadline|cancel|manager)|\w+ index out of range"
+    r"|(auth\w*|access|api|bearer|jwt|csrf|refresh|security) tokens?"
+)
+"""Parts of sentences whose words mean something else."""
+PER_TIME = r"\bper[ -]?(second|min|minute|hour|day|month|week)\b|\b[tr]p[md]\b|daily|hourly|monthly"
+_OTHER_LIMIT = _compile(
+    PER_TIME,
+    r"rate.?limit|quota|billing|credit|afford|concurren|in flight|queue|retries|requests limit",
+    r"safety|harm|toxic|moderation|policy",
+    r"(number of|many|most \d+|(maximum|limit) of \d+) (image|file|tool|function|stop|audio|video)",
+    r"temperature|top_[pk]\b|penalty|logprob|频率|速率|每分钟|额度|余额|并发",
+)
+_REPLY_LIMIT = _compile(
+    r"max\w*tokens|(output|completion|generated|generation|response|new) (tokens|length)"
+)
+_PROMPT = _compile(r"context|prompt|\binputs?\b|messages|conversation")
+
+
+def is_context_too_long(codes: str, message: str, param: str) -> bool:
+    """Whether the conversation is too long, rather than the limit of the reply too high."""
+    if STRING_LENGTH_CODES.search(codes):
+        return bool(CONVERSATION_FIELDS.search(param))
+    if CONTEXT_CODES.search(codes):
+        return True
+    text = _NOT_SENT.sub(" ", message)
+    if CONTEXT_CODES.search(text):
+        return True
+    if _OTHER_LIMIT.search(text) or (_REPLY_LIMIT.search(text) and not _PROMPT.search(text)):
+        return False
+    return bool(_CONTEXT.search(text) or _CONTEXT_CHINESE.search(text))
+
+
+# The request alone is larger than what may be sent in a minute
+
+_PER_TIME = _compile(PER_TIME)
+_TOO_LARGE = _compile(r"too large|must be reduced|(larger|more) than .{0,40}limit")
+_LIMIT = re.compile(r"\blimit\W{1,3}(?:of )?([\d,]+)", re.IGNORECASE)
+_REQUESTED = re.compile(r"\brequested\W{1,3}([\d,]+)", re.IGNORECASE)
+
+
+def exceeds_rate_limit(message: str) -> bool:
+    """Whether waiting can't help, because one request is more than the limit of a minute."""
+    if not _PER_TIME.search(message):
+        return False
+    limit, requested = _LIMIT.search(message), _REQUESTED.search(message)
+    if limit and requested:
+        return _to_number(requested[1]) > _to_number(limit[1])
+    return bool(_TOO_LARGE.search(message))
+
+
+def _to_number(digits: str) -> int:
+    return int(digits.replace(",", "")[:18] or 0)
+
+
+# The server has not enough memory
+
+OUT_OF_MEMORY = _compile(
+    r"out.?of.?memory|\boom\b|bad_alloc|\bMemoryError\b|signal: killed|exit (status|code) 137"
+    r"|cudaMalloc|ALLOC_FAILED|insufficient system resources",
+    r"(insufficient|not enough|no (free|available)|low on|lacks?) (\w+ ){0,3}(memory|vram|ram)\b",
+    r"(requires?|needs?) (\w+ ){0,3}(memory|vram|ram)\b",
+    r"(exceed\w*|larger than|fit in\w*) (\w+ ){0,3}(memory|vram|ram)\b",
+    r"(failed|unable|could not|cannot|can['’]t) (to )?(\w+ )?allocate"
+    r"(?! (a |an )?(slot|worker|port|connection|address|session))",
+    r"memory (is |was )?(exhausted|insufficient)|memory (limit|allocation)",
+)
+
+# The model is not there
+
+ACCOUNT_SETTINGS = _compile(
+    r"data policy|privacy settings|settings/(privacy|preferences)|(allowed|ignored) providers"
+    r"|providers? you have enabled|(your|the) account settings|enable (the |this )?model in"
+)
+MODEL_NOT_LOADED = _compile(
+    r"\bno models? (is |are )?(currently )?loaded|models?\b.{0,80}not (been |currently )?"
+    r"(loaded|deployed|downloaded|installed|running)|try pulling|pull (it|the model)"
+    r"|(failed|unable|could not|cannot) (to )?load (the )?model"
+)
+MODEL_NOT_FOUND = _compile(
+    r"(models?|deployment)\b.{0,100}?(not found|not exist|no longer (available|supported)"
+    r"|decommissioned|not (currently )?(available|served)|not a valid model|is invalid"
+    r"|unknown model)",
+    r"(no such|unknown|invalid|unrecogni[sz]ed|unsupported|non-?existent|find|access) "
+    r"(the |any |a )?(model|deployment)\b(?! (param|option|setting|arg|input|output|config|role))",
+    r"not a valid model|no endpoints found|no models? (found|available)"
+    r"|model\W+\S{1,100}\W+is not supported|requested model is not supported",
+)
+UNKNOWN_ADDRESS = _compile(
+    r"^(404|405)?\W*(page |method )?not (found|allowed)\W*(nginx\S*)?$|unexpected endpoint"
+    r"|cannot post|no route|invalid url|unknown_url|unknown (url|endpoint|path|route)"
+)
+
+# A proxy answered
+
+TIMED_OUT = _compile(r"context deadline exceeded|upstream (request )?timed? ?out")
+
+PROXY_SIZE_LIMIT = _compile(r"(entity|content|payload|body) (is )?too large")
