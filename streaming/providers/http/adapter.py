@@ -40,7 +40,7 @@ class HttpAdapter(HttpWire):
 
     async def run_request(self, key: Secret, ask: Callable[[Any], Awaitable[T]]) -> T:
         """Put a request that is answered in one piece. Raises `errors.ProviderError`."""
-        call = ProviderCall(self, Request("", ()), key, max_body_bytes=MAX_LIST_BYTES)
+        call = ProviderCall(self, Request("", ()), key, max_document_bytes=MAX_LIST_BYTES)
         failure: errors.ProviderError
         try:
             async with call.open_http_client() as http, asyncio.timeout(self.timeouts.idle):

@@ -15,8 +15,6 @@ from streaming.providers.http.inflate import ENCODINGS, GZIP_MAGIC, Inflater, To
 
 LENGTH_HEADERS = {"transfer-encoding", "content-length"}
 """Without one of these, a cut looks like an end."""
-MAX_DOCUMENT_BYTES = 8 << 20
-"""Bytes of an answer that is one document of JSON in place of a stream."""
 DOCUMENT_STARTS = (b"{", b"[")
 BOM = b"\xef\xbb\xbf"
 
@@ -26,18 +24,22 @@ class UnknownEncoding(Exception):
 
 
 class LimitedBody(httpx2.AsyncByteStream):
-    """A response's bytes, decompressed, and refused when too many of them make no event.
+    """A response's bytes, decompressed, and refused when too many of them make no event, or if the
+    answer is one document in place of a stream, when that is too large.
 
     The caller sets `unparsed_bytes` to 0 for each event. `is_complete`: the body ended where its
     headers say that it does. Takes the header of the encoding away, so that nothing else
     decompresses the bytes. Raises UnknownEncoding.
     """
 
-    def __init__(self, response: httpx2.Response, max_event_bytes: int) -> None:
+    def __init__(
+        self, response: httpx2.Response, max_event_bytes: int, max_document_bytes: int
+    ) -> None:
         self.unparsed_bytes = 0
         self.is_complete = False
         self._stream: Any = response.stream
-        self._max_event_bytes = max_event_bytes
+        self._max_unparsed_bytes = max_event_bytes
+        self._max_document_bytes = max_document_bytes
         self._has_declared_length = not response.headers.keys().isdisjoint(LENGTH_HEADERS)
         self._has_started = False
         self._is_error = response.is_error
@@ -74,9 +76,9 @@ class LimitedBody(httpx2.AsyncByteStream):
         if not self._has_started and part.strip():
             self._has_started = True
             if part.removeprefix(BOM).lstrip().startswith(DOCUMENT_STARTS):
-                self._max_event_bytes = max(self._max_event_bytes, MAX_DOCUMENT_BYTES)
+                self._max_unparsed_bytes = self._max_document_bytes
         self.unparsed_bytes += len(part)
-        if self.unparsed_bytes > self._max_event_bytes:
+        if self.unparsed_bytes > self._max_unparsed_bytes:
             raise errors.ProviderError(errors.EVENT_TOO_LARGE)
 
     async def aclose(self) -> None:

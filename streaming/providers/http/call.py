@@ -27,6 +27,8 @@ from streaming.providers.types import Request, Usage
 
 USAGE_WAIT_SECONDS = 15.0
 """How long the usage is waited for once nothing but it can come."""
+MAX_DOCUMENT_BYTES = 8 << 20
+"""The largest answer that is one document of JSON in place of a stream."""
 PARSE_ERRORS = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
 """Exceptions that an event of an unknown shape may raise."""
 PLACEHOLDER_KEY = "none"
@@ -42,14 +44,18 @@ class ProviderCall:
     """
 
     def __init__(
-        self, wire: HttpWire, request: Request, key: Secret, *, max_body_bytes: int = 0
+        self,
+        wire: HttpWire,
+        request: Request,
+        key: Secret,
+        *,
+        max_document_bytes: int = MAX_DOCUMENT_BYTES,
     ) -> None:
-        """`max_body_bytes` is for an answer in one piece, instead of the limit for an event."""
         if not is_header_safe(key.reveal()) and (key or not wire.is_keyless):
             raise errors.InvalidKey(provider=wire.name)
         self.request = request
         self._wire = wire
-        self._max_body_bytes = max_body_bytes or wire.max_event_bytes
+        self._max_document_bytes = max_document_bytes
         self._key = key
         self._redact = make_redactor(key, *wire.secrets)
         self._endpoint = classify.Endpoint(
@@ -110,7 +116,7 @@ class ProviderCall:
         """Take the body of the answer past the SDK, and limit what may pile up in its buffers."""
         wire = self._wire
         try:
-            body = LimitedBody(response, self._max_body_bytes)
+            body = LimitedBody(response, wire.max_event_bytes, self._max_document_bytes)
         except UnknownEncoding:
             if response.is_error:  # what it means is in its status, too
                 retry_after = classify.parse_retry_after(response.headers)
