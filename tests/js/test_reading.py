@@ -150,7 +150,9 @@ def test_a_step_down_that_ends_near_the_end_follows_again(open_history: Any) -> 
 
 
 CHANGES = {
-    "a shorter text": "() => document.querySelectorAll('p:nth-child(n+50)').forEach((p) => p.remove())",
+    "a shorter text": """() => {
+        for (const p of document.querySelectorAll("p:nth-child(n+50)")) p.remove();
+    }""",
     "a picture that loads": "() => { document.querySelector('p').style.height = '700px'; }",
     "a higher text in many steps": """async () => {
         for (let i = 0; i < 20; i++) {
