@@ -7,17 +7,19 @@ import nh3
 
 ALLOWED_ATTRIBUTES = {
     "a": {"href", "title", "target", "rel"},
+    "blockquote": {"dir"},
     "code": {"tabindex"},
-    "div": {"class", "role", "tabindex"},
+    "div": {"class", "dir", "role", "tabindex"},
     "input": {"type", "disabled", "checked", "aria-label"},
     "li": {"class"},
-    "ol": {"start"},
+    "ol": {"dir", "start"},
     "pre": {"class", "data-language"},
     "span": {"class"},
     "td": {"class"},
     "th": {"class"},
+    "ul": {"dir"},
 }
-TAGS_WITHOUT_ATTRIBUTES = "blockquote br del em h2 h3 h4 h5 h6 hr p strong table tbody thead tr ul"
+TAGS_WITHOUT_ATTRIBUTES = "br del em h2 h3 h4 h5 h6 hr p strong table tbody thead tr"
 ALLOWED_TAGS = {*ALLOWED_ATTRIBUTES, *TAGS_WITHOUT_ATTRIBUTES.split()}
 CLEANER = nh3.Cleaner(
     tags=ALLOWED_TAGS,

@@ -53,6 +53,7 @@ def to_html(markdown: str, seams: Iterable[int] = (), *, max_cost: int = MAX_COS
     text = LINE_END.sub("\n", markdown.translate(REPLACED_CHARACTERS))
     end = find_formatted_length(text, max_cost)
     env: dict[str, Any] = {"outline": [], "in_link": 0, "in_cell": False}
+    env |= {"lines": text[:end].split("\n"), "directions": ["ltr"]}
     tokens = build_parser().parse(text[:end], env)
     starts = find_block_starts(tokens, text[:end])
     if end < len(text):

@@ -14,6 +14,7 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
+from chat.rendering.direction import find_direction
 from chat.rendering.links import (
     format_link_attributes,
     get_link_title,
@@ -108,18 +109,34 @@ class MessageRenderer(RendererHTML):
     def bullet_list_open(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any
     ) -> str:
-        return "<ul>"
+        return f"<ul{_open_direction(tokens[idx], env)}>"
+
+    def bullet_list_close(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any
+    ) -> str:
+        env["directions"].pop()
+        return f"</{tokens[idx].tag}>"
+
+    ordered_list_close = blockquote_close = bullet_list_close
+
+    def blockquote_open(
+        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any
+    ) -> str:
+        return f"<blockquote{_open_direction(tokens[idx], env)}>"
 
     def ordered_list_open(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any
     ) -> str:
         start = tokens[idx].attrGet("start")
-        return "<ol>" if start is None else f'<ol start="{start}">'
+        direction = _open_direction(tokens[idx], env)
+        return f"<ol{direction}>" if start is None else f'<ol start="{start}"{direction}>'
 
     def table_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
-        return '<div class="table" tabindex="0"><table>'
+        direction = _open_direction(tokens[idx], env)
+        return f'<div class="table" tabindex="0"{direction}><table>'
 
     def table_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
+        env["directions"].pop()
         return "</table></div>"
 
     def th_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
@@ -169,6 +186,15 @@ class MessageRenderer(RendererHTML):
     def text(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
         content = tokens[idx].content
         return escape(content) if env["in_link"] else linkify_text(content)
+
+
+def _open_direction(token: Token, env: Any) -> str:
+    """The attribute of a block whose direction is not that of the block around it."""
+    first, last = token.map or (0, 0)
+    outer = env["directions"][-1]
+    direction = find_direction("\n".join(env["lines"][first:last]), outer)
+    env["directions"].append(direction)
+    return "" if direction == outer else f' dir="{direction}"'
 
 
 def _update_outline(outline: list[int], depth: int) -> None:

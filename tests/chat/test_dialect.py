@@ -119,3 +119,27 @@ def test_a_pipe_in_a_formula_ends_no_cell_of_a_head() -> None:
 def test_a_bare_address_has_letters_of_any_script(text: str, address: str | None) -> None:
     found = re.search("<a [^>]*>(.*?)</a>", to_html(text))
     assert (found[1] if found else None) == address
+
+
+@pytest.mark.parametrize(
+    ("markdown", "blocks"),
+    [
+        ("- أولاً\n- ثانياً", ['<ul dir="rtl">']),
+        ("3. שלום\n4. עולם", ['<ol start="3" dir="rtl">']),
+        ("- **API**: واجهة برمجة التطبيقات", ['<ul dir="rtl">']),
+        ("- `pip install package` را نصب کنید", ['<ul dir="rtl">']),
+        ("> https://example.com/long سلام", ['<blockquote dir="rtl">']),
+        ("| اسم | قيمة |\n|---|---|\n| a | b |", ['<div class="table" tabindex="0" dir="rtl">']),
+        ("- English with שלום", ["<ul>"]),
+        ("- 1\n- 2", ["<ul>"]),
+        (
+            "> اقتباس\n> - 1\n>\n> > English",
+            ['<blockquote dir="rtl">', "<ul>", '<blockquote dir="ltr">'],
+        ),
+        ("- שלום\n  - 12\n  - `x`", ['<ul dir="rtl">', "<ul>"]),
+        ("- شغّل\n  ```js\n  const name = other;\n  ```", ['<ul dir="rtl">']),
+    ],
+)
+def test_blocks_have_the_direction_of_their_words(markdown: str, blocks: list[str]) -> None:
+    found = re.findall(r"<(?:ul|ol|blockquote|div)\b[^>]*>", to_html(markdown))
+    assert found == blocks

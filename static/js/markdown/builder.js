@@ -2,6 +2,7 @@
 // named here.
 
 import { estimateInlineCost } from "./complexity.js";
+import { findDirection } from "./direction.js";
 import { MAX_PIECE_CHARS, PIECE_CHARS, findSafeEnd, takeTokens } from "./grammar.js";
 import {
   h,
@@ -27,12 +28,13 @@ export class TreeBuilder {
     this.outline = outline;
     this.remainingCost = left; // what the inline text of all paragraphs may still cost
     this.formulas = []; // the sources of those built
+    this.direction = "ltr"; // of the block that is built
   }
 
   /** Build a block, or reuse the one built before if it has the same source in the same place. */
   buildBlock(token, before, top = false) {
     if (token.type === "heading" && top) enterHeading(this.outline, token.depth);
-    const mark = `${this.outline.length}${token.loose ?? ""}${token.checked ?? ""}`;
+    const mark = `${this.outline.length}${token.loose ?? ""}${token.checked ?? ""}${this.direction}`;
     if (before?.raw === token.raw && before.mark === mark) return this.reuseTree(before);
     const { remainingCost: left } = this;
     const built = this[token.type](token, before?.kids ?? [], top, before);
@@ -135,13 +137,17 @@ export class TreeBuilder {
   }
 
   blockquote(token, before) {
-    return h("blockquote", {}, this.buildBlocks(token.tokens, before));
+    return this.buildDirected(token, (direction) =>
+      h("blockquote", direction, this.buildBlocks(token.tokens, before)),
+    );
   }
 
   list(token, before) {
     const start = token.ordered && token.start !== 1 ? { start: String(token.start) } : {};
-    const items = token.items.map((item, i) => this.buildBlock(item, before[i]));
-    return h(token.ordered ? "ol" : "ul", start, items);
+    return this.buildDirected(token, (direction) => {
+      const items = token.items.map((item, i) => this.buildBlock(item, before[i]));
+      return h(token.ordered ? "ol" : "ul", { ...start, ...direction }, items);
+    });
   }
 
   list_item(token, before) {
@@ -162,7 +168,19 @@ export class TreeBuilder {
     const rows = token.rows.map((cells, i) => this.buildRow(cells, "td", body?.kids[i]));
     const kids = [h("thead", {}, [this.buildRow(token.header, "th", head?.kids[0])])];
     if (rows.length) kids.push(h("tbody", {}, rows));
-    return h("div", { class: "table", tabindex: "0" }, [h("table", {}, kids)]);
+    const outer = this.direction;
+    const direction = findDirection(token.raw, outer);
+    const attrs = { class: "table", tabindex: "0", ...(direction !== outer && { dir: direction }) };
+    return h("div", attrs, [h("table", {}, kids)]);
+  }
+
+  /** Build a block whose direction may not be that of the block around it. */
+  buildDirected({ raw }, build) {
+    const outer = this.direction;
+    this.direction = findDirection(raw, outer);
+    const tree = build(this.direction === outer ? {} : { dir: this.direction });
+    this.direction = outer;
+    return tree;
   }
 
   /** Build a row, or reuse the one built before if it has the same source in the same place. */
