@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from markdown_it.rules_block import StateBlock
 
+MAX_OPEN_FENCES = 20
 OPENING = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*(.*)\Z")
 INNER = re.compile(r"[ \t>]*(?:(?:[-+*]|[0-9]{1,9}[.)])[ \t]+)*(`{3,}|~{3,})[ \t]*(.*)\Z", re.ASCII)
 """A fence inside may stand in a list or a quotation."""
@@ -42,7 +43,8 @@ def read_code_line(fences: OpenFences, line: str) -> OpenFences:
     if match[2]:
         # A shorter one can't be taken for the end of the block, so it need not be remembered.
         is_shorter = found.marker in fences[0].marker and found.marker != fences[0].marker
-        return (*fences, found) if last.is_markdown and not is_shorter else fences
+        is_inner = last.is_markdown and not is_shorter and len(fences) < MAX_OPEN_FENCES
+        return (*fences, found) if is_inner else fences
     if not found.marker.startswith(last.marker):
         return fences
     ends_block = len(fences) > 1 or OPENING.match(line)

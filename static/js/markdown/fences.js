@@ -2,6 +2,7 @@
 
 /** @typedef {{marker: string, isMarkdown: boolean}} Fence */
 
+const MAX_OPEN_FENCES = 20;
 const OPENING = /^ {0,3}(`{3,}|~{3,})[ \t]*(.*)$/;
 const INNER = /^[ \t>]*(?:(?:[-+*]|[0-9]{1,9}[.)])[ \t]+)*(`{3,}|~{3,})[ \t]*(.*)$/;
 const MARKDOWN =
@@ -23,7 +24,8 @@ export function readCodeLine(fences, line) {
   const [found, first, last] = [buildFence(match), fences[0], fences.at(-1)];
   if (match[2]) {
     const isShorter = first.marker.includes(found.marker) && first.marker !== found.marker;
-    return last.isMarkdown && !isShorter ? [...fences, found] : fences;
+    const isInner = last.isMarkdown && !isShorter && fences.length < MAX_OPEN_FENCES;
+    return isInner ? [...fences, found] : fences;
   }
   if (!found.marker.startsWith(last.marker)) return fences;
   return fences.length > 1 || OPENING.test(line) ? fences.slice(0, -1) : fences;
