@@ -110,7 +110,9 @@ def test_every_option_has_an_id_that_a_screen_reader_can_follow(chat: Page) -> N
     expect(find_model(chat)).to_have_value("router:with blanks")
 
 
-def test_on_a_phone_a_long_name_fits_and_nothing_zooms_in(chat: Page) -> None:
+def test_on_a_phone_a_long_name_fits_and_nothing_zooms_in(
+    chat: Page, chat_server: ChatServer
+) -> None:
     chat.set_viewport_size(PHONE)  # type: ignore[arg-type]
     models = open_picker(chat, "accounts")
     option = models.get_by_role("option")
@@ -120,7 +122,12 @@ def test_on_a_phone_a_long_name_fits_and_nothing_zooms_in(chat: Page) -> None:
     assert option.evaluate("(option) => option.scrollWidth <= option.clientWidth")
     option.click()
     expect(find_model(chat)).to_have_value(f"hosta:{LONG_NAME}")
+    chat.get_by_role("textbox", name="Message").fill("Who is there?")
+    chat_server.answer = chat_server.held.append
+    chat.keyboard.press("Enter")
+    expect(find_articles(chat, f"{LONG_NAME} · Host A")).to_have_count(1)
     assert chat.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    chat_server.held[0].fulfill(status=204)
     sizes = chat.evaluate(
         "[...document.querySelectorAll('input[type=search], input[type=number], select, textarea')]"
         ".map((field) => parseFloat(getComputedStyle(field).fontSize))"
