@@ -19,6 +19,8 @@ from tools.deployment.http_user import Person
 pytestmark = [pytest.mark.page, pytest.mark.parametrize("deployment", ["embedded"], indirect=True)]
 
 WITHIN_MS = 5000  # from one device to the other
+WITHOUT_LOCKS = "Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })"
+"""Browsers have them only over https and on localhost."""
 
 
 @pytest.fixture
@@ -145,10 +147,13 @@ def test_typing_over_the_text_of_another_device_keeps_it(
 # Tabs of one browser
 
 
+@pytest.mark.parametrize("script", ["", WITHOUT_LOCKS], ids=["https", "http"])
 def test_new_chats_in_two_tabs_have_two_drafts_and_a_closed_one_is_offered_again(
-    writer: Person, open_page: Callable[..., Page]
+    writer: Person, open_page: Callable[..., Page], script: str
 ) -> None:
     first = open_page(writer)
+    first.context.add_init_script(script)
+    first.reload()
     find_text_box(first).fill("First")
     second = open_tab(first)
     expect_text(second, "")
@@ -184,6 +189,26 @@ def test_one_conversation_in_two_tabs_keeps_both_texts(
     first.reload()
     expect_text(first, "First")
     expect(find_other_drafts(first)).to_contain_text("Second")
+
+
+def test_two_tabs_that_edit_the_same_message_keep_both_texts(
+    conversation: str, writer: Person, open_page: Callable[..., Page]
+) -> None:
+    first = open_page(writer, conversation)
+    second = open_tab(first, conversation)
+    for page, text in ((first, "First"), (second, "Second")):
+        open_edit(page).fill(text)
+    for page, text in ((first, "First"), (second, "Second")):
+        page.reload()
+        expect(open_edit(page)).to_have_value(text)
+    second.close()
+    expect(open_edit(open_tab(first, conversation))).to_have_value("Second")
+
+
+def open_edit(page: Page) -> Locator:
+    find_questions(page).first.hover()
+    find_questions(page).first.get_by_role("link", name="Edit").click()
+    return page.get_by_role("textbox", name="Edit your message")
 
 
 def test_a_duplicate_of_a_tab_does_not_overwrite_its_draft(

@@ -12,6 +12,7 @@ import {
   noteVersions,
   removeServerDraft,
   replaceServerDrafts,
+  trustStoredDrafts,
 } from "./draft-list.js";
 import {
   discardDraft,
@@ -121,9 +122,8 @@ function forgetDraft() {
   draft = null;
 }
 
-/** The text of the box is a message now.
- *  @returns {{draft: string, draft_version: number} | null} fields for the message, if the server
- *    may have the draft */
+/** @returns {{draft: string, draft_version: number} | null} fields for the message that the text is
+ *    now, if the server may have the draft */
 export function takeDraft() {
   if (!draft) return null;
   const { id, record } = draft;
@@ -183,7 +183,6 @@ function scheduleSave(delay = SAVE_DELAY_MS) {
   }, delay);
 }
 
-/** The page may end before other requests have. */
 function saveNow() {
   if (isUnsaved()) saveDraft(true);
 }
@@ -230,8 +229,13 @@ async function applyList(list, isStart = false) {
   const heldElsewhere = await listHeldElsewhere();
   if (list) {
     replaceServerDrafts(list);
-    followDraft(new Set(list.map(({ id }) => id)));
-    dropStoredDrafts(list, listOpen(heldElsewhere));
+    const ids = new Set(list.map(({ id }) => id));
+    if (isStart) {
+      if (trustStoredDrafts(ids)) enqueue(refresh);
+      ids.add(draft?.id);
+    }
+    followDraft(ids);
+    dropStoredDrafts(ids, listOpen(heldElsewhere));
   }
   const opened = draft;
   if (opened?.isHeld === false) opened.isHeld = await hold(opened.id); // its tab may be closed now

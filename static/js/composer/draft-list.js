@@ -49,11 +49,19 @@ export function listDrafts(openIds) {
     .sort((one, other) => other.at - one.at);
 }
 
+/** The list in a page may be older than the last save of the page before it.
+ *  @param {Set<string>} ids of the list; what was saved here is added
+ *  @returns {boolean} whether that is more than the list has */
+export function trustStoredDrafts(ids) {
+  const before = ids.size;
+  for (const { id, isSaved } of listStoredDrafts(getAction())) if (isSaved) ids.add(id);
+  return ids.size > before;
+}
+
 /** Delete from this browser what the server has, and what was sent elsewhere; but not what is in a
  *  box. A text that was changed both here and elsewhere becomes a draft of its own.
- *  @param {ServerDraft[]} list */
-export function dropStoredDrafts(list, openIds) {
-  const ids = new Set(list.map(({ id }) => id));
+ *  @param {Set<string>} ids of the drafts on the server */
+export function dropStoredDrafts(ids, openIds) {
   for (const stored of listStoredDrafts(getAction())) {
     if (openIds.has(stored.id)) continue;
     const theirs = serverDrafts.get(stored.id);

@@ -30,7 +30,8 @@ function omitPageFields(fields) {
   return Object.fromEntries(fields.filter(([name]) => !PAGE_FIELDS.includes(name)));
 }
 
-/** @param {string} action the URL that the form posts to: of a conversation, or of a new one
+/** @param {string} action the URL that the form posts to: of a conversation, of a new one, or of a
+ *    message that is edited
  *  @returns {(DraftRecord & {id: string})[]} */
 export function listStoredDrafts(action) {
   nameLegacyDraft(action);
@@ -69,21 +70,6 @@ export function readTabDraft(action) {
 
 export function writeTabDraft(action, id) {
   writeItem(buildKey("tab", action), id, "sessionStorage");
-}
-
-// The text of an edited message, by the URL that its form posts to
-
-export function saveEdit(form) {
-  writeItem(buildKey("draft", form.getAttribute("action")), { text: form.elements.text.value });
-}
-
-/** @returns {string} */
-export function readEdit(form) {
-  return readItem(buildKey("draft", form.getAttribute("action")))?.text ?? "";
-}
-
-export function deleteEdit(form) {
-  writeItem(buildKey("draft", form.getAttribute("action")), null);
 }
 
 // Messages that were sent and not confirmed

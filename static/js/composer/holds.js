@@ -1,14 +1,21 @@
 // Which drafts and unsent messages the open tabs of this browser hold. A hold is a lock of the
 // browser, which ends with its tab even if that crashes. Browsers have locks only over https and on
-// localhost; without them every hold succeeds, and the versions of drafts still keep both texts.
+// localhost; elsewhere the tabs ask each other. A tab that is frozen does not answer then, but the
+// versions of drafts still keep both texts.
 
 const PREFIX = "holdfast ";
+const ANSWER_MS = 200; // in which other tabs answer
+const ASK_AGAIN_MS = 5000;
 
 const releases = new Map(); // name → { end, ended }: a function and a promise, of holds of this tab
 const endings = new Set(); // promises of holds that this tab has released
+const channel = navigator.locks ? null : new BroadcastChannel("holdfast holds");
 
 // A page with locks could not wait in the back/forward cache.
 addEventListener("pagehide", () => [...releases.keys()].forEach(release));
+channel?.addEventListener("message", ({ data }) => {
+  if (data.isQuestion) channel.postMessage({ names: [...releases.keys()] });
+});
 
 /** @returns {Promise<boolean>} whether this tab holds it now; false if another one does */
 export function hold(name) {
@@ -20,8 +27,12 @@ export function waitToHold(name) {
   return request(name, {});
 }
 
-function request(name, options) {
-  if (!navigator.locks || releases.has(name)) return Promise.resolve(true);
+async function request(name, options) {
+  if (releases.has(name)) return true;
+  return channel ? holdAfterAsking(name, options) : requestLock(name, options);
+}
+
+function requestLock(name, options) {
   return new Promise((resolve) => {
     const ended = navigator.locks
       .request(`${PREFIX}${name}`, options, (lock) => {
@@ -30,6 +41,15 @@ function request(name, options) {
       })
       .catch(() => resolve(true));
   });
+}
+
+async function holdAfterAsking(name, { ifAvailable }) {
+  while ((await askOtherTabs()).has(name)) {
+    if (ifAvailable) return false;
+    await wait(ASK_AGAIN_MS);
+  }
+  releases.set(name, { end() {}, ended: Promise.resolve() });
+  return true;
 }
 
 export function release(name) {
@@ -44,10 +64,28 @@ export function release(name) {
 /** @returns {Promise<Set<string>>} what other tabs hold */
 export async function listHeldElsewhere() {
   await Promise.all(endings);
-  const { held = [] } = (await navigator.locks?.query()) ?? {};
-  const names = held
-    .map(({ name }) => name)
-    .filter((name) => name.startsWith(PREFIX))
-    .map((name) => name.slice(PREFIX.length));
-  return new Set(names.filter((name) => !releases.has(name)));
+  const names = channel ? await askOtherTabs() : await listLocks();
+  return new Set([...names].filter((name) => !releases.has(name)));
+}
+
+async function listLocks() {
+  const { held } = await navigator.locks.query();
+  const names = held.map(({ name }) => name).filter((name) => name.startsWith(PREFIX));
+  return names.map((name) => name.slice(PREFIX.length));
+}
+
+async function askOtherTabs() {
+  const found = new Set();
+  const onAnswer = ({ data }) => {
+    for (const name of data.names ?? []) found.add(name);
+  };
+  channel.addEventListener("message", onAnswer);
+  channel.postMessage({ isQuestion: true });
+  await wait(ANSWER_MS);
+  channel.removeEventListener("message", onAnswer);
+  return found;
+}
+
+function wait(duration) {
+  return new Promise((resolve) => setTimeout(resolve, duration));
 }

@@ -1,7 +1,7 @@
 // The buttons under messages: edit, regenerate, also with another model, continue, cancel. The old
 // version stays, and the browser's Back leads to it.
 
-import { deleteEdit, readEdit, saveEdit } from "../composer/drafts.js";
+import { deleteEdit, restoreEdit, saveEdit } from "../composer/edits.js";
 import { getParentId, getSelectedModel, moveToLeaf } from "../composer/form.js";
 import { openModelPicker } from "../composer/model-picker.js";
 import { createElement, gettext, isComposing, opensElsewhere } from "../elements.js";
@@ -150,15 +150,9 @@ async function swapArticle(article, url) {
   article.replaceWith(swapped);
   const box = swapped.querySelector("textarea");
   if (!box) return swapped.querySelector("[data-edit]")?.focus();
-  restoreEdit(box.form);
+  await restoreEdit(box.form);
   box.focus();
   return box.setSelectionRange(box.value.length, box.value.length);
-}
-
-/** Fill the form from its draft, as after a reload. */
-function restoreEdit(form) {
-  const text = readEdit(form);
-  if (text) form.elements.text.value = text;
 }
 
 /** The text was sent, or its person canceled. */
