@@ -271,6 +271,9 @@ async def test_without_a_stream_a_response_tells_what_else_has_changed(
         await run_in_db(changes.bump_revision, owner.pk)
         changed = {"type": "changed", "revision": 1}
         assert await asyncio.to_thread(response.read_frame) == changed
+        await run_in_db(changes.bump_revision, owner.pk, "drafts")
+        changed = {"type": "changed", "revision": 2, "topic": "drafts"}
+        assert await asyncio.to_thread(response.read_frame) == changed
 
 
 def test_a_foreign_stream_among_several_fails_alone(

@@ -56,6 +56,7 @@ class EventStream(SessionHolder):
         self._is_connected = True
         self._sent_bytes = 0
         self._revision = 0
+        self._topic = ""
         self._cursors: list[int] = []
         self._retry_ms: int | None = None
         self._has_finished = False
@@ -73,8 +74,12 @@ class EventStream(SessionHolder):
     def on_session_checked(self, user: Any) -> None:
         self._set_revision(get_revision(user))
 
-    def _set_revision(self, revision: int) -> None:
+    def _set_revision(self, revision: int, topic: str = "") -> None:
+        """Several revisions are sent as the newest. Then it has a topic only if all of them have
+        the same."""
         if revision > self._revision:
+            is_alone = not self._has_news.is_set()
+            self._topic = topic if is_alone or topic == self._topic else ""
             self._revision = revision
             self._has_news.set()
 
@@ -191,13 +196,13 @@ class EventStream(SessionHolder):
         while True:
             await self._has_news.wait()
             self._has_news.clear()
-            frame = frames.encode_changed(self._revision)
+            frame = frames.encode_changed(self._revision, self._topic)
             await self._send_block(encode_event_block("changed", frame))
 
     def _on_user_notification(self, body: Notification) -> None:
         if body.get("sessions"):
             self._check_task = asyncio.create_task(self.check_session())
-        self._set_revision(body.get("revision", 0))
+        self._set_revision(body.get("revision", 0), body.get("topic", ""))
 
     # Sending
 
