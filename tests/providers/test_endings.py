@@ -229,6 +229,23 @@ async def test_an_early_reason_is_no_end_when_the_connection_breaks(fake: Fake, 
     assert isinstance(end, errors.Interrupted | errors.ConnectionFailed)
 
 
+async def test_text_after_a_reason_ends_the_wait_for_the_usage(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "USAGE_WAIT_SECONDS", 0.1)
+    early = encode_chunk(content="a") + encode_chunk("stop") + encode_chunk(content="b")
+    fake.script(Behaviour.of("c", extra=early.encode(), hold_after=(0,)))
+    get_adapter(COMPATIBLE.provider, base_url=COMPATIBLE.base_url(fake))  # loads the SDK
+    reading = asyncio.create_task(read_reply(fake, COMPATIBLE))
+    await asyncio.to_thread(fake.wait_for, "held")
+    await asyncio.sleep(3 * calls.USAGE_WAIT_SECONDS)
+    fake.release()
+    text, end = await reading
+    assert text == "abc"
+    assert isinstance(end, Finish)
+    assert end.usage is not None
+
+
 OVERLOADED = 'data: {"error": {"message": "full", "code": "overloaded"}}\n\n'
 GIVEN_UP: dict[str, tuple[str, bool, type[errors.ProviderError] | None]] = {
     "by name": (encode_chunk("abort"), False, errors.CutOff),
