@@ -19,6 +19,7 @@ from streaming.providers.adapter import Adapter, BackgroundAdapter, ReplyEvent
 from streaming.providers.continuation import strip_overlap
 from streaming.providers.errors import ProviderError
 from streaming.providers.missing_answer import build_missing_answer_error
+from streaming.providers.reasoning_mark import REASONING_MARK, split_marked_reasoning
 from streaming.providers.redaction import Secret
 from streaming.providers.types import Request, Upstream
 from streaming.sentences import gettext_noop
@@ -61,7 +62,7 @@ class ReplySource:
         self._checkpoint = ""
         self._seam_due = False
         self._has_written = False
-        self._has_answer = False
+        self._has_answer = self._had_answer = False
         """There is text that is no reasoning and not blank, of this run or from before."""
         self._has_reasoning = False
         self._tries = 1
@@ -74,8 +75,9 @@ class ReplySource:
         """Yield the rest of the reply. Text that a new call continues gets a seam; text that the
         provider's copy continues needs none."""
         self._so_far, self._checkpoint = so_far, checkpoint
-        self._has_answer = bool(so_far.content.strip())
-        self._has_reasoning = bool(so_far.reasoning.strip())
+        before = split_marked_reasoning(so_far)
+        self._had_answer = self._has_answer = bool(before.content.strip())
+        self._has_reasoning = bool(before.reasoning.strip())
         while True:
             failure: ProviderError | None = None
             asked = self._begin_call()
@@ -89,7 +91,7 @@ class ReplySource:
                             yield event
                             return
                         if event.text:
-                            if not self._has_answer:
+                            if not self._has_answer or REASONING_MARK in event.text:
                                 self._record_answer(event)
                             if self._seam_due:
                                 self._seam_due = False
@@ -145,9 +147,13 @@ class ReplySource:
         return delta
 
     def _record_answer(self, delta: Delta) -> None:
-        if not delta.text.isspace():
-            self._has_answer = delta.kind == "text"
-            self._has_reasoning = self._has_reasoning or delta.kind == "reasoning"
+        _, mark, text = delta.text.rpartition(REASONING_MARK)
+        if mark:  # all text of this run was reasoning
+            self._has_answer, self._has_reasoning = self._had_answer, True
+        if text.strip() and delta.kind == "text":
+            self._has_answer = True
+        elif text.strip():
+            self._has_reasoning = True
 
     def _require_answer(self, finish: Finish) -> None:
         """Raises SourceError: a reply without an answer is no success, and asking again at once

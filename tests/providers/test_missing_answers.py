@@ -89,6 +89,17 @@ async def test_every_kind_of_nothing_is_an_empty_reply(fake: Fake) -> None:
             assert (name, error.code, error.detail) == (name, "empty_reply", reason or "unknown")
 
 
+async def test_thoughts_between_tags_are_no_answer(fake: Fake) -> None:
+    for texts in (("<think>Hm.", "</think>\n"), ("Hm.\n", "</think>\n\n"), ("<think>Hm.",)):
+        fake.script(Behaviour.of(*texts))
+        _, error = await read_source(fake, COMPATIBLE)
+        assert error
+        assert (texts, error.code) == (texts, "only_reasoning")
+    fake.script(Behaviour.of("Hm.\n</think>\n\n", "Yes."))
+    _, error = await read_source(fake, COMPATIBLE)
+    assert error is None
+
+
 async def test_the_error_says_what_was_there_instead(fake: Fake) -> None:
     for reason, message in (
         (None, ONLY_REASONING),

@@ -229,10 +229,11 @@ class ProviderCall:
         is_body_complete = self._body is not None and self._body.is_complete
         reason = self._ending.resolve(failure, is_body_complete=is_body_complete)
         if reason:
-            yield from self._flush_held(is_whole=reason.meaning not in {"length", "cut_off"})
+            is_cut_off = self._ending.is_cut_off
+            yield from self._flush_held(is_whole=not is_cut_off and reason.meaning != "length")
             counts = self._usage.to_counts() if self._usage else None
             word = self._redact(reason.word)
-            if reason.meaning == "cut_off" or self._ending.is_cut_off:
+            if is_cut_off:
                 raise errors.CutOff(word, usage=counts, upstream_id=self._request_id)
             yield Finish(reason.meaning, counts, self._request_id, word)
         elif failure:
