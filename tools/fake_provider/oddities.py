@@ -145,6 +145,23 @@ def change_deltas(change: Callable[[dict[str, Any]], Any]) -> Bend:
     return change_objects(change_choices)
 
 
+def change_reasons(change: Callable[[Any], Any]) -> Bend:
+    """Change the finish reason in every event that has a place for one; null is none."""
+
+    def change_choices(found: dict[str, Any]) -> None:
+        for choice in found.get("choices") or ():
+            choice["finish_reason"] = change(choice["finish_reason"])
+        for candidate in found.get("candidates") or ():
+            candidate["finishReason"] = change(candidate.get("finishReason"))
+
+    return change_objects(change_choices)
+
+
+def replace_reason(reason: Any) -> Bend:
+    """Send this finish reason in place of the usual one."""
+    return change_reasons(lambda usual: reason if usual else usual)
+
+
 def rename_delta(events: list[bytes]) -> list[bytes]:
     """Send the delta as the message of a choice."""
 

@@ -11,6 +11,7 @@ from tools.fake_provider.oddities import (
     Oddity,
     add_fields,
     change_deltas,
+    change_reasons,
     compress_bomb,
     compress_stream,
     join_events,
@@ -22,6 +23,7 @@ from tools.fake_provider.oddities import (
     remove_last_blank_line,
     rename_delta,
     replace_bytes,
+    replace_reason,
     send_document,
     send_instead,
     send_ollama_lines,
@@ -114,6 +116,24 @@ ODDITIES: dict[str, Oddity] = {
     "pretty-document": Oddity("the same with line ends", send_document(indent=2), CHAT),
     "large-document": Oddity("the same, of 2 MB", send_document(padding=2_000_000), CHAT),
     "ollama-lines": Oddity("Ollama’s own events, a line each", send_ollama_lines, CHAT),
+    # The end
+    "reason-everywhere": Oddity(
+        "a reason in every event", change_reasons(lambda usual: "stop"), (*CHAT, "google")
+    ),
+    "eos": Oddity("a reason in another spelling", replace_reason("<|eos_token|>"), CHAT),
+    "no-reason": Oddity("no reason, but the last mark", replace_reason(None), CHAT),
+    "empty-reason": Oddity("a word for none", change_reasons(lambda usual: usual or "null"), CHAT),
+    "new-reason": Oddity(
+        "a reason that nobody knows, and the last mark", replace_reason("something_new"), CHAT
+    ),
+    "reason-object": Oddity("a reason in an object", replace_reason({"type": "stop"}), CHAT),
+    "number-reason": Oddity("a number for a reason", replace_reason(1), ("google",)),
+    "given-up": Oddity(
+        "the server gives the reply up",
+        replace_reason("insufficient_system_resource"),
+        (*CHAT, "google"),
+        error="insufficient_system_resource",
+    ),
     # Where reasoning stands
     "thinking-parts": Oddity(
         "Mistral’s parts", put_before_text({"content": THINKING_PARTS}), CHAT, reasoning=THOUGHT
