@@ -150,6 +150,18 @@ async def test_a_reply_given_up_before_any_text_is_asked_for_again(
     assert [event.text for event in events if isinstance(event, Delta)] == ["Yes"]
 
 
+async def test_a_reply_without_text_and_with_an_unknown_reason_is_not_asked_for_again(
+    fake: Fake,
+) -> None:
+    chunk = json.dumps({"choices": [{"delta": {}, "finish_reason": "something_new"}]})
+    fake.script(Behaviour(error=ErrorAnswer(200, f"data: {chunk}\n\n")))
+    _, error = await read_source(fake, COMPATIBLE)
+    assert error
+    assert error.message == "Cut off by the server: something_new"
+    assert not error.interrupted
+    assert len(fake.requests()) == 1
+
+
 async def test_a_reply_given_up_after_some_text_can_be_continued(fake: Fake) -> None:
     fake.script(Behaviour.of("Yes", finish="insufficient_system_resource"))
     _, error = await read_source(fake, COMPATIBLE)

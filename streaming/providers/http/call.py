@@ -234,7 +234,12 @@ class ProviderCall:
             counts = self._usage.to_counts() if self._usage else None
             word = self._redact(reason.word)
             if is_cut_off:
-                raise errors.CutOff(word, usage=counts, upstream_id=self._request_id)
+                raise errors.CutOff(
+                    word,
+                    usage=counts,
+                    upstream_id=self._request_id,
+                    retryable=reason.meaning == "cut_off",
+                )
             yield Finish(reason.meaning, counts, self._request_id, word)
         elif failure:
             raise failure
