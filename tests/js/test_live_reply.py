@@ -345,6 +345,17 @@ def test_text_becomes_reasoning_when_its_end_is_marked(
     expect(page.locator(".reasoning em")).to_have_text("tides")
 
 
+def test_reasoning_that_was_text_is_shown_as_text(
+    page: Page, server: Server, open_live_page: OpenPage
+) -> None:
+    open_live_page(build_article())
+    server.send(build_chunk(0, "They *lag*.", kind="reasoning"))
+    expect(page.locator(".reasoning")).to_be_visible()
+    server.send(build_chunk(1, "They *lag*."), build_chunk(2, "\ufdd1"))
+    expect(find_prose(page)).to_have_text("They lag.")
+    expect(page.locator(".reasoning")).to_be_hidden()
+
+
 def test_the_text_before_a_seam_stays_text_when_the_rest_was_reasoning(
     page: Page, server: Server, open_live_page: OpenPage
 ) -> None:

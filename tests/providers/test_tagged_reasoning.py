@@ -14,7 +14,7 @@ from streaming.providers.http.tagged_reasoning import (
     TaggedReasoningSplitter,
     remove_tagged_reasoning,
 )
-from streaming.providers.reasoning_mark import REASONING_MARK, split_marked_reasoning
+from streaming.providers.reasoning_mark import REASONING_MARK, TEXT_MARK, split_marked_reasoning
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import Request, Turn
 from tests.providers.factories import collect_until_error, join_text
@@ -97,7 +97,7 @@ def test_no_split_of_a_text_changes_what_is_reasoning(text: str, cuts: list[int]
     assert split_pieces(pieces) == split_pieces([text] if text else [])
 
 
-@given(st.text(st.characters(codec="utf-8", exclude_characters=f"<[◁{REASONING_MARK}")))
+@given(st.text(st.characters(codec="utf-8", exclude_characters=f"<[◁{REASONING_MARK}{TEXT_MARK}")))
 def test_text_without_tags_passes_untouched(text: str) -> None:
     assert split_pieces(list(text)) == (text, "")
     assert remove_tagged_reasoning(text) == text
@@ -143,11 +143,12 @@ async def test_a_tagged_reasoning_is_reasoning_while_it_comes(fake: Fake) -> Non
 
 async def test_a_model_without_opening_tags_is_remembered(fake: Fake) -> None:
     texts = ("Okay,", " a greeting.\n", "</think>", "\n\nHello")
-    first = await ask_server(fake, *texts, model="lone")
-    assert join_text(first) == f"Okay, a greeting.\n{REASONING_MARK}Hello"
-    assert read_deltas(first) == ("Hello", "Okay, a greeting.")
-    second = await ask_server(fake, *texts, model="lone")
-    assert [(event.kind, event.text) for event in second if isinstance(event, Delta)] == [
+    for _ in range(2):
+        events = await ask_server(fake, *texts, model="lone")
+        assert join_text(events) == f"Okay, a greeting.\n{REASONING_MARK}Hello"
+        assert read_deltas(events) == ("Hello", "Okay, a greeting.")
+    third = await ask_server(fake, *texts, model="lone")
+    assert [(event.kind, event.text) for event in third if isinstance(event, Delta)] == [
         ("reasoning", "Okay,"),
         ("reasoning", " a greeting."),
         ("text", "Hello"),
@@ -155,9 +156,11 @@ async def test_a_model_without_opening_tags_is_remembered(fake: Fake) -> None:
 
 
 async def test_a_remembered_model_that_did_not_reason_loses_no_text(fake: Fake) -> None:
-    await ask_server(fake, "Hm.\n</think>\nHello", model="sometimes")
+    for _ in range(2):
+        await ask_server(fake, "Hm.\n</think>\nHello", model="sometimes")
     events = await ask_server(fake, "Hello ", "there", model="sometimes")
-    assert join_text(events) == "Hello there"
+    assert join_text(events) == f"Hello there{TEXT_MARK}"
+    assert read_deltas(events) == ("Hello there", "")
     events = await ask_server(fake, "Hello ", "there", model="sometimes")
     assert (join_text(events), join_text(events, "reasoning")) == ("Hello there", "")
 

@@ -4,7 +4,7 @@
 
 import { fetchFragment, isAccountMismatch, parseArticle } from "../http.js";
 import { gettext } from "../elements.js";
-import { REASONING_MARK, cutAtSeams, formatReasoningTime, separateReasoning } from "./reasoning.js";
+import { MARKS, cutAtSeams, formatReasoningTime, separateReasoning } from "./reasoning.js";
 import { ReplyRenderer } from "./reply-renderer.js";
 import { connection } from "./socket.js";
 
@@ -121,13 +121,14 @@ export class LiveReply extends HTMLElement {
 
   #appendText(delta) {
     if (this.#reasoningSince) this.#endReasoning();
-    if (delta.includes(REASONING_MARK)) return this.#moveToReasoning(delta);
+    if (MARKS.test(delta)) return this.#applyMarks(delta);
     this.text += delta;
     this.#renderer.textStream.append(delta);
     return undefined;
   }
 
-  #moveToReasoning(delta) {
+  /** Text that was shown becomes reasoning, or the other way round. */
+  #applyMarks(delta) {
     const starts = [0, ...this.#seams];
     const pieces = starts.map((start, n) => this.text.slice(start, starts[n + 1]));
     pieces.push(pieces.pop() + delta);
@@ -196,6 +197,7 @@ export class LiveReply extends HTMLElement {
       this.#renderer.textStream.append(piece);
     });
     this.#showReasoning(reasoning);
+    if (this.details) this.details.hidden = !reasoning;
     this.#renderer.schedule();
   }
 

@@ -3,8 +3,10 @@
 import { gettext, interpolate } from "../elements.js";
 
 // Some servers send their reasoning as text, and say so only at its end. The mark tells it: the text
-// from the last seam to the mark is reasoning. The same as streaming/providers/reasoning_mark.py.
-export const REASONING_MARK = "\ufdd0";
+// from the last seam to the mark is reasoning. Text that was first taken for reasoning follows once
+// more, with another mark. The same as streaming/providers/reasoning_mark.py.
+export const MARKS = /[\ufdd0\ufdd1]/u;
+const [REASONING_MARK, TEXT_MARK] = ["\ufdd0", "\ufdd1"];
 const SEPARATOR = "\n\n";
 
 /** The same words as chat/presentation/durations.py has. */
@@ -33,12 +35,16 @@ export function cutAtSeams(text, seams) {
 
 /** @returns {{pieces: string[], reasoning: string}} the pieces without what is reasoning */
 export function separateReasoning(pieces, reasoning) {
-  const parts = [reasoning];
+  const parts = [];
+  let own = reasoning;
   const kept = pieces.map((piece) => {
     const marked = piece.split(REASONING_MARK);
-    const text = marked.pop();
+    const last = marked.pop();
     parts.push(marked.join(SEPARATOR).trim());
+    const text = last.replace(TEXT_MARK, "");
+    if (text !== last && own.endsWith(text.trim()))
+      own = own.slice(0, own.length - text.trim().length).trimEnd();
     return text;
   });
-  return { pieces: kept, reasoning: parts.filter(Boolean).join(SEPARATOR) };
+  return { pieces: kept, reasoning: [own, ...parts].filter(Boolean).join(SEPARATOR) };
 }

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 
 from streaming.events import Delta, DeltaKind
 from streaming.providers.http import reasoning_tags as tags
-from streaming.providers.reasoning_mark import REASONING_MARK, REASONING_SEPARATOR
+from streaming.providers.reasoning_mark import REASONING_MARK, REASONING_SEPARATOR, TEXT_MARK
 
 MAX_HELD_BLANKS = 1_000
 """Blanks at the start of a reply that wait for what follows them."""
@@ -15,18 +15,23 @@ MAX_LONE_TAGS = 20
 LONE = tags.compile_tags(tags.LONE_CLOSING_TAGS)
 ANSWER_END = tags.compile_tags(tags.ANSWER_ENDS)
 
-_begins_in_reasoning: dict[Hashable, bool] = {}
-"""Whether the replies of a model begin within a reasoning, whose opening tag stands in the prompt.
-False if a reply of such a model once had no closing tag."""
+REPLIES_UNTIL_KNOWN = 2
+"""So many replies in a row begin within a reasoning before a model is known for it."""
+
+_lone_endings: dict[Hashable, int] = {}
+"""How many of a model's last replies began within a reasoning, whose opening tag stands in the
+prompt."""
+_mixed_models: set[Hashable] = set()
+"""Models that were known for it, and then wrote a reply without a reasoning."""
 
 
 class TaggedReasoningSplitter:
     """The text of one reply, without the reasoning in it.
 
     A reasoning that begins the reply is recognised by its opening tag. Without one, the closing tag
-    tells that all text was reasoning; it is replaced by REASONING_MARK. The next reply of the same
-    model (`model_key`) is then taken as reasoning from its start. If it ends without a closing tag,
-    it was no reasoning, and all of it follows once more as text.
+    tells that all text was reasoning; it is replaced by REASONING_MARK. After two such replies in a
+    row, the next one of the same model (`model_key`) is taken as reasoning from its start. If it
+    ends without a closing tag, it was no reasoning: all of it follows once more, and TEXT_MARK.
 
     Text is held back only while it may be a part of a tag.
     """
@@ -44,6 +49,7 @@ class TaggedReasoningSplitter:
         """The server has a field for its reasoning, so the text has none but with tags."""
         self._has_reasoning = False
         self._is_new_block = True
+        self._has_lone_ending = False
         self._lone_tags = 0
         self._passed: list[str] = []
         """Text that was passed on, for the look at a lone closing tag; in an assumed reasoning all
@@ -61,9 +67,11 @@ class TaggedReasoningSplitter:
     def flush_held(self, *, is_whole: bool) -> Sequence[Delta]:
         """The text that is still held when the reply ends; `is_whole` unless it was cut."""
         deltas = self._read_held(is_end=True)
+        if is_whole and not self._has_lone_ending:
+            _lone_endings.pop(self._model_key, None)
         if self._is_assumed and is_whole:
-            _begins_in_reasoning[self._model_key] = False
-            deltas.append(Delta("".join(self._passed)))
+            _mixed_models.add(self._model_key)
+            deltas.append(Delta("".join(self._passed) + TEXT_MARK))
         return deltas
 
     def _may_hold_tag(self, text: str) -> bool:
@@ -115,8 +123,9 @@ class TaggedReasoningSplitter:
         return bool(self._held)
 
     def _is_assumed_from_start(self) -> bool:
-        is_known = _begins_in_reasoning.get(self._model_key, False)
-        return is_known and not self._has_tag and not self._has_field
+        is_known = _lone_endings.get(self._model_key, 0) >= REPLIES_UNTIL_KNOWN
+        is_mixed = self._model_key in _mixed_models
+        return is_known and not is_mixed and not self._has_tag and not self._has_field
 
     def _read_reasoning(self, deltas: list[Delta], is_end: bool) -> bool:
         held, closings = self._held, (self._closing,) if self._closing else tags.LONE_CLOSING_TAGS
@@ -130,6 +139,7 @@ class TaggedReasoningSplitter:
         if match and (match.end() < len(held) or is_end or held[match.start() - 1] != "`"):
             self._pass_on(deltas, held[: match.start()].rstrip(), "reasoning")
             self._held, self._is_in_reasoning = held[match.end() :], False
+            self._has_lone_ending = self._has_lone_ending or self._is_assumed
             self._has_tag, self._is_assumed = True, False
             return True
         end = match.start() - 1 if match else len(held) - tags.measure_partial_tag(held, closings)
@@ -156,8 +166,9 @@ class TaggedReasoningSplitter:
             self._pass_on(deltas, text, "text")
             deltas.append(Delta(REASONING_MARK))
             self._held, self._has_tag, self.is_in_text = after, True, False
+            self._has_lone_ending = True
             if self._model_key is not None:
-                _begins_in_reasoning.setdefault(self._model_key, True)
+                _lone_endings[self._model_key] = _lone_endings.get(self._model_key, 0) + 1
         else:
             self._lone_tags += 1
             self._pass_on(deltas, text + match[0], "text")
