@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from streaming.events import Delta, Finish
 from streaming.providers.adapter import ReplyEvent
+from streaming.providers.http.parse import to_count
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import Request, Turn
 from tests.providers.factories import collect_until_error, join_text
@@ -146,6 +147,72 @@ def test_any_value_in_any_other_field_leaves_the_text_whole(fake: Fake, wire: Wi
 @pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
 def test_thousands_of_odd_values_leave_the_text_whole(fake: Fake, wire: Wire) -> None:
     check_odd_bodies(fake, wire, max_examples=1_000)
+
+
+@pytest.mark.parametrize(
+    ("sent", "count"),
+    [(7, 7), ("7", 7), (7.0, 7), (-1, None), (True, None), (1 << 40, None), ("many", None)],
+)
+def test_a_count_is_taken_if_it_fits(sent: Any, count: int | None) -> None:
+    assert to_count(sent) == count
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"detail": "the model is asleep"},
+        {"code": 50001, "message": "the model is asleep", "data": None},
+        {"status": 503, "message": "the model is asleep"},
+        {"error": "the model is asleep"},
+        {"error": {"message": "the model is asleep", "code": None}},
+    ],
+    ids=str,
+)
+def test_an_error_under_a_status_of_success_is_the_servers_own(
+    fake: Fake, body: dict[str, Any]
+) -> None:
+    fake.script(Behaviour(error=ErrorAnswer(200, body)))
+    adapter = get_adapter("ollama", base_url=fake.openai)
+    _, error = asyncio.run(collect_until_error(adapter, Request("m", (Turn("user", "?"),))))
+    assert error is not None
+    assert "the model is asleep" in error.detail
+
+
+WHOLE_REPLIES: dict[str, Any] = {
+    "openai": {
+        "object": "response",
+        "status": "completed",
+        "output": [
+            {"type": "reasoning", "summary": [{"type": "summary_text", "text": "h"}]},
+            {"type": "message", "content": [{"type": "output_text", "text": "a"}]},
+        ],
+    },
+    "anthropic": {
+        "type": "message",
+        "content": [{"type": "thinking", "thinking": "h"}, {"type": "text", "text": "a"}],
+        "stop_reason": "end_turn",
+    },
+    "google": [
+        {"candidates": [{"content": {"parts": [{"text": "h", "thought": True}]}}]},
+        {"candidates": [{"content": {"parts": [{"text": "a"}]}, "finishReason": "STOP"}]},
+    ],
+    "compatible": {
+        "choices": [
+            {"message": {"reasoning_content": "h", "content": "a"}, "finish_reason": "stop"}
+        ]
+    },
+}
+
+
+@pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
+def test_a_reply_in_one_piece_is_whole_on_every_wire(fake: Fake, wire: Wire) -> None:
+    fake.script(Behaviour(error=ErrorAnswer(200, WHOLE_REPLIES[wire.name])))
+    adapter = get_adapter(wire.provider, base_url=wire.base_url(fake))
+    request = Request(wire.model, (Turn("user", "?"),))
+    events, error = asyncio.run(collect_until_error(adapter, request))
+    assert (join_text(events), join_text(events, "reasoning"), error) == ("a", "h", None)
+    assert isinstance(events[-1], Finish)
+    assert events[-1].reason == "stop"
 
 
 # The text itself, in the shapes of servers

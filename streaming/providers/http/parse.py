@@ -15,7 +15,7 @@ MAX_COUNT = 2**31 - 1
 """The largest count that a column holds."""
 MAX_ID_CHARS = 200
 TEXT_PART_TYPES = {"text", "output_text", "text_delta", "refusal", ""}
-REASONING_PART_TYPES = {"thinking", "thinking_delta", "thought", "reasoning"}
+REASONING_PART_TYPES = {"thinking", "thinking_delta", "thought", "summary_text"}
 REASONING_PART_PREFIX = "reasoning"
 """Of types such as reasoning.text, reasoning.summary and reasoning_text."""
 TEXT_KEYS: tuple[str, ...] = ("text", "content", "value", "refusal", "output_text")
