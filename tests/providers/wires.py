@@ -53,6 +53,12 @@ def _describe_openai_error(
     return {"message": message, "type": kind, "param": None, "code": code}
 
 
+def _build_openai_sentence(message: str) -> ErrorAnswer:
+    """A refusal whose meaning is in its sentence alone."""
+    error = _describe_openai_error("400", "invalid_request_error", message)
+    return ErrorAnswer(400, {"error": error})
+
+
 def _build_anthropic_error(
     status: int, kind: str, message: str = "No.", **more: Any
 ) -> ErrorAnswer:
@@ -108,6 +114,26 @@ OPENAI: dict[str, Failure] = {
         errors.ContextTooLong,
     ),
     "no such model": (_build_openai_error(404, "model_not_found"), errors.ModelNotFound),
+    "no such model, in words only": (
+        _build_openai_sentence("Invalid model name passed in model=kelp-1. Call `/v1/models`"),
+        errors.ModelNotFound,
+    ),
+    "no such model, in other words": (
+        _build_openai_sentence("The model `kelp-1` does not exist."),
+        errors.ModelNotFound,
+    ),
+    "wrong key, in words only": (
+        _build_openai_sentence('b\'{"message": "API key not valid. Please pass a valid key."}\''),
+        errors.InvalidKey,
+    ),
+    "wrong key, in other words": (
+        _build_openai_sentence("Incorrect API key provided: sk-…"),
+        errors.InvalidKey,
+    ),
+    "unknown key of a proxy without a database": (
+        _build_openai_error(400, "400", "no_db_connection"),
+        errors.InvalidKey,
+    ),
     "bad request": (_build_openai_error(400, "unsupported_value"), errors.BadRequest),
     "policy": (_build_openai_error(400, "content_policy_violation"), errors.ContentRefused),
 }

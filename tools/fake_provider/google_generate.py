@@ -21,6 +21,7 @@ FINISH_REASONS = {"stop": "STOP", "length": "MAX_TOKENS"}
 REPLY_PATH = re.compile(r"/v1(?:beta)?/models/([^/:]+):streamGenerateContent")
 MODELS_WITHOUT_THINKING = re.compile(r"gemini-(1|2\.0)")
 FIELDS = {"contents", "systemInstruction", "generationConfig", "safetySettings"}
+"""The API accepts each with underscores, too."""
 
 
 class GoogleGenerate:
@@ -68,7 +69,7 @@ class GoogleGenerate:
             name.replace("_", "").lower()
             for name in body.get("generationConfig", {}).get("thinkingConfig", {})
         }
-        if unknown := set(body) - FIELDS:
+        if unknown := {_to_camel_case(name) for name in body} - FIELDS:
             return self._build_bad_request(
                 f'Invalid JSON payload received. Unknown name "{min(unknown)}"'
             )
@@ -140,6 +141,10 @@ class GoogleGenerate:
     def _format_chunk(self, reply: Reply, candidate: dict[str, Any], **more: Any) -> bytes:
         response = {"candidates": [candidate], "modelVersion": reply.model, "responseId": "fake"}
         return format_event(response | more)
+
+
+def _to_camel_case(name: str) -> str:
+    return re.sub("_([a-z])", lambda match: match[1].upper(), name)
 
 
 def _build_model(id: str, name: str, action: str) -> dict[str, Any]:

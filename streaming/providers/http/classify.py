@@ -27,7 +27,9 @@ ERROR_RULES: tuple[tuple[type[errors.ProviderError], frozenset[int], re.Pattern[
         (
             errors.InvalidKey,
             {401},
-            r"(invalid_api_key|api_key_invalid)|authentication_error|\bunauthenticated\b",
+            # LiteLLM without a database has only the last word for a key that it does not know.
+            r"(invalid_api_key|api_key_invalid)|authentication_error|\bunauthenticated\b"
+            r"|\bno_db_connection\b",
         ),
         (errors.NoPermission, {403}, "permission|unsupported_country|failed_precondition"),
         (errors.ContextTooLong, {413}, "request_too_large"),
@@ -157,6 +159,8 @@ def _find_word_kind(response: ErrorResponse) -> type[errors.ProviderError] | Non
         return errors.ProxyFailed
     if status in ACCESS_STATUSES:
         return None
+    if status == 400 and wordings.WRONG_KEY.search(message):
+        return errors.InvalidKey
     if wordings.OUT_OF_MEMORY.search(message):
         return errors.OutOfMemory
     if status in CONTEXT_STATUSES and wordings.is_context_too_long(

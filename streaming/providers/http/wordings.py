@@ -116,8 +116,12 @@ OUT_OF_MEMORY = _compile(
     r"memory (is |was )?(exhausted|insufficient)|memory (limit|allocation)",
 )
 
-# The model is not there
+# The key or the model is not there
 
+WRONG_KEY = _compile(
+    r"api[ _-]?key\b.{0,20}\b(not valid|invalid|incorrect|expired)",
+    r"\b(invalid|incorrect)\b.{0,20}\bapi[ _-]?key",
+)
 ACCOUNT_SETTINGS = _compile(
     r"data policy|privacy settings|settings/(privacy|preferences)|(allowed|ignored) providers"
     r"|providers? you have enabled|(your|the) account settings|enable (the |this )?model in"
