@@ -113,6 +113,14 @@ OPENAI: dict[str, Failure] = {
         ),
         errors.ContextTooLong,
     ),
+    "too long for llama.cpp": (
+        _build_openai_error(400, "400", "exceed_context_size_error"),
+        errors.ContextTooLong,
+    ),
+    "too long, in llama.cpp's words": (
+        _build_openai_sentence("request (920 tokens) exceeds the available context size (512)"),
+        errors.ContextTooLong,
+    ),
     "no such model": (_build_openai_error(404, "model_not_found"), errors.ModelNotFound),
     "no such model, in words only": (
         _build_openai_sentence("Invalid model name passed in model=kelp-1. Call `/v1/models`"),
