@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .PHONY: run help stack test test-postgresql test-sqlite test-pages test-deaths \
 	prove prove-postgresql prove-sqlite prove-pages prove-deaths prove-chaos prove-fuzz \
-	chaos attack bench fake-providers lint format lock upgrade prices configuration clean browser aimock
+	prove-litellm prove-llama chaos attack bench fake-providers lint format lock lock-servers upgrade prices configuration clean browser aimock
 .DELETE_ON_ERROR:
 
 run: .venv/runtime .env .static/staticfiles.json ## Start Holdfast on 127.0.0.1; PORT=8000
@@ -47,15 +47,16 @@ test-deaths:
 	$(BIN)/python -m pytest -m "death and not prove" tests/chaos tests/e2e
 
 # The parts run one after the other, because other work would spoil their figures.
-prove: ## Run all tests and print their figures; or one part: prove-postgresql, -sqlite, -pages, -deaths, -chaos, -fuzz
-	@for part in lint prove-postgresql prove-sqlite prove-pages prove-deaths prove-chaos prove-fuzz; do \
+prove: ## Run all tests and print their figures; or one part: prove-postgresql, -sqlite, -pages, -deaths, -chaos, -fuzz, -litellm, -llama
+	@for part in lint prove-postgresql prove-sqlite prove-pages prove-deaths prove-chaos prove-fuzz \
+		prove-litellm prove-llama; do \
 		$(MAKE) --no-print-directory $$part || exit; \
 	done
 
 PROVE := $(BIN)/python -m pytest -s -rA
 
 prove-postgresql: .venv/dev .env .static/staticfiles.json
-	$(PROVE) -m "not page and not death" --ignore=tests/fuzz
+	$(PROVE) -m "not page and not death" --ignore=tests/fuzz --ignore=tests/servers
 
 prove-sqlite: .venv/dev .env .static/staticfiles.json
 	TEST_DATABASE=sqlite $(PROVE) -m "" tests/accounts tests/chat tests/streaming
@@ -71,6 +72,16 @@ prove-chaos: .venv/dev .env .static/staticfiles.json
 
 prove-fuzz: .venv/dev .env .static/staticfiles.json
 	$(PROVE) -m "" tests/fuzz
+
+# These servers have environments of their own, which the tests create. The first run of llama.cpp's
+# compiles it, for some ten minutes.
+prove-litellm: .venv/dev .env .static/staticfiles.json
+	$(BIN)/python -m tools.install_server litellm
+	$(PROVE) -m "" tests/servers/test_litellm.py
+
+prove-llama: .venv/dev .env .static/staticfiles.json
+	$(BIN)/python -m tools.install_server llama
+	$(PROVE) -m "" tests/servers/test_llama.py
 
 chaos: .venv/dev .env .static/staticfiles.json ## Break a running stack at random and count losses; SECONDS SEED; BREAK=fence|publish-first|no-refill must fail
 	@exec $(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED) $(if $(BREAK),--break $(BREAK)) --server $(SERVER)
@@ -120,6 +131,9 @@ lock: .venv/dev ## Bring the lock files in line with pyproject.toml
 upgrade: .venv/dev ## Lock the newest releases that pyproject.toml allows
 	$(BIN)/python -m tools.lock --upgrade
 
+lock-servers: .venv/dev ## Lock the packages of other servers that are tested, tests/servers/*.in
+	$(BIN)/python -m tools.lock_environment
+
 prices: .venv/dev ## Write prices and context windows from the pinned genai-prices
 	$(BIN)/python -m tools.prices
 
@@ -127,7 +141,7 @@ configuration: .venv/dev ## Write docs/configuration.md, .env.example and the ta
 	$(BIN)/python -m tools.configuration
 
 clean: ## Remove what was built; .env and the database stay
-	rm -rf .venv .static .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .litellm .llama .static .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:

@@ -1,5 +1,6 @@
 """The tests' services start, stop and leave nothing behind, and the network is off."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -11,7 +12,8 @@ import psycopg
 import pytest
 
 from tests.loopback import NetworkForbidden
-from tools.services import Postgres, postgres, redis
+from tools.services import Postgres, free_port, postgres, redis
+from tools.services.python_environment import Missing, PythonEnvironment
 from tools.services.redis_server import Redis
 from tools.waiting import until
 
@@ -83,3 +85,41 @@ def test_the_servers_of_the_run_are_up(redis_server: Redis, postgres_server: Pos
 def test_a_call_beyond_loopback_is_refused(address: str) -> None:
     with pytest.raises(NetworkForbidden):
         socket.create_connection((address, 80), timeout=1)
+
+
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PythonEnvironment:
+    """An environment of one package whose hash is wrong, and a registry that does not answer."""
+    lock = tmp_path / "kelp.lock"
+    lock.write_text(f"six==1.17.0 --hash=sha256:{'0' * 64}\n")
+    environment = PythonEnvironment("kelp", lock)
+    environment.folder = tmp_path / "kelp"
+    closed = f"http://127.0.0.1:{free_port()}/simple"
+    monkeypatch.setenv("UV_DEFAULT_INDEX", closed)
+    monkeypatch.setenv("UV_NO_CACHE", "1")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", closed)
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "UV_FIND_LINKS", "UV_EXTRA_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    return environment
+
+
+@pytest.mark.prove
+def test_an_environment_without_a_registry_is_missing(
+    environment: PythonEnvironment, tmp_path: Path
+) -> None:
+    with pytest.raises(Missing, match="registry can't be reached"):
+        environment.install()
+    with pytest.raises(Missing, match="registry can't be reached"):
+        environment.download(environment.lock, tmp_path / "sources")
+    assert not (environment.folder / "installed").exists()
+
+
+@pytest.mark.prove
+def test_another_fault_of_an_environment_is_an_error(environment: PythonEnvironment) -> None:
+    environment.lock.write_text("kelp==\n")
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        environment.install()
+    assert caught.value.__notes__
