@@ -149,6 +149,12 @@ async def test_an_error_keeps_its_class(status: int) -> None:
     assert type(caught.value) is not errors.UnreadableList
 
 
+async def test_the_window_of_llama_cpp_is_the_one_it_was_started_with() -> None:
+    meta = {"n_ctx": 512, "n_ctx_train": 4096, "n_params": 115392}
+    models = await list_models([{"id": "kelp", "meta": meta}, {"id": "wrack", "meta": None}])
+    assert [model.context_window for model in models] == [512, None]
+
+
 async def test_facts_are_read_under_the_names_that_servers_have() -> None:
     entry = {
         "id": "kelp",

@@ -16,6 +16,10 @@ def find_chat(deployment: Deployment) -> str:
 def wait_for_end(deployment: Deployment, stream: UUID) -> None:
     """Wait until a reply has ended, and fail unless it is complete."""
     running = ("queued", "running")
-    until(lambda: deployment.rows.stream(stream)["state"] not in running, what="the reply ends")
+    until(
+        lambda: deployment.rows.stream(stream)["state"] not in running,
+        within=90,
+        what="the reply ends",
+    )
     row = deployment.rows.stream(stream)
     assert row["state"] == "completed", row

@@ -41,8 +41,9 @@ def adapter(server: Llama) -> ModelLister:
     return get_adapter("llama", base_url=server.url, name="llama.cpp")
 
 
-async def test_its_model_is_listed_without_a_key(adapter: ModelLister) -> None:
-    assert [model.id for model in await adapter.list_models(Secret(""))] == [MODEL]
+async def test_its_model_is_listed_without_a_key_and_with_its_window(adapter: ModelLister) -> None:
+    listed = await adapter.list_models(Secret(""))
+    assert [(model.id, model.context_window) for model in listed] == [(MODEL, CONTEXT_TOKENS)]
 
 
 async def test_a_reply_arrives_token_by_token_with_its_usage(adapter: ModelLister) -> None:
@@ -98,7 +99,7 @@ def test_a_reply_is_on_the_page_while_it_runs_and_can_be_stopped(
     deployment = local_deployment
     person = deployment.person(f"person-{uuid4().hex[:8]}")
     stream = deployment.send(person, "Kelp?", model=MODEL, max_tokens="400")
-    until(lambda: len(deployment.rows.text(stream)) > 20, what="text is stored")
+    until(lambda: len(deployment.rows.text(stream)) > 20, within=90, what="text is stored")
     beginning = deployment.rows.text(stream)[:20]
     assert beginning in person.get(find_chat(deployment)).text
     person.post(f"/s/{stream}/stop/", {}, expect=None)

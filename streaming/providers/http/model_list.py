@@ -137,7 +137,7 @@ def parse_entry(entry: Any) -> ModelInfo | None:
     return ModelInfo(
         name,
         label=next((text for text in _read_texts(fields, LABEL_KEYS) if text != name), ""),
-        context_window=_read_count(fields, WINDOW_KEYS),
+        context_window=_read_window(fields),
         max_output=_read_count(fields, OUTPUT_KEYS),
         availability=to_str(fields.get("lifecycle")),
         shutdown=_read_date(fields),
@@ -171,6 +171,12 @@ def _read_texts(fields: dict[str, Any], keys: Iterable[str]) -> list[str]:
 
 def _read_count(fields: dict[str, Any], keys: Iterable[str]) -> int | None:
     return next((count for key in keys if (count := to_count(fields.get(key)))), None)
+
+
+def _read_window(fields: dict[str, Any]) -> int | None:
+    """llama.cpp tells apart the window that it was started with and that of the training."""
+    configured = to_count(to_dict(fields.get("meta")).get("n_ctx"))
+    return _read_count(fields, WINDOW_KEYS) or configured
 
 
 def _read_date(fields: dict[str, Any]) -> date | None:
