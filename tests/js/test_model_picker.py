@@ -87,6 +87,7 @@ def test_a_reply_names_its_server_before_the_server_answers(
     chat.keyboard.press("Enter")
     expect(find_articles(chat, "llama3.3 · Host B")).to_have_count(1)
     chat_server.held[0].fulfill(status=204)
+    expect(chat.get_by_text("Not sent.")).to_be_visible()
 
 
 def test_a_server_without_models_is_shown_with_the_reason(chat: Page) -> None:
@@ -128,6 +129,7 @@ def test_on_a_phone_a_long_name_fits_and_nothing_zooms_in(
     expect(find_articles(chat, f"{LONG_NAME} · Host A")).to_have_count(1)
     assert chat.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     chat_server.held[0].fulfill(status=204)
+    expect(chat.get_by_text("Not sent.")).to_be_visible()
     sizes = chat.evaluate(
         "[...document.querySelectorAll('input[type=search], input[type=number], select, textarea')]"
         ".map((field) => parseFloat(getComputedStyle(field).fontSize))"
