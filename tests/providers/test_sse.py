@@ -61,6 +61,7 @@ def split_bytes(body: bytes) -> Iterable[bytes]:
         (f"data: [{LINE}, {LINE}]\n\n", [KELP, KELP]),
         (f"{LINE}\n{LINE}\n", [KELP, KELP]),
         (f"{LINE}\n\n{LINE}\n\ndata: [DONE]\n\n", [KELP, KELP]),
+        (f"{LINE}\n{LINE}\n\ndata: {LINE}\n\ndata: [DONE]\n\n", [KELP, KELP, KELP]),
         (f"[{LINE},\n{LINE}]", [KELP, KELP]),
         (f"data: {LINE}\n\n{LINE}\n", [KELP, KELP]),
         ('{\n\n"a":\n\n1}\n\n', [{"a": 1}]),

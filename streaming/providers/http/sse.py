@@ -129,7 +129,7 @@ class OpenDocument:
 
     def take_block(self, block: bytes) -> bool:
         """Keep a block of the document; False if it is none, but an event or a whole object."""
-        if not self.buffer and (is_whole_object(block.strip()) or not self._is_start(block)):
+        if not self.buffer and (holds_objects(block) or not self._is_start(block)):
             return False
         self.buffer += block + b"\n\n"
         return True
@@ -148,6 +148,13 @@ def parse_objects(source: bytes) -> Iterator[dict[str, Any]]:
             if not isinstance(each, dict):
                 raise ValueError(f"An event held {type(each).__name__} instead of an object.")
             yield each
+
+
+def holds_objects(block: bytes) -> bool:
+    try:
+        return bool(list(parse_objects(block)))
+    except (ValueError, RecursionError):
+        return False
 
 
 def _skip_blanks(text: str, at: int) -> int:
