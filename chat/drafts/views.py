@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
 from django import forms
@@ -10,7 +11,7 @@ from django.http import Http404, HttpResponse, JsonResponse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.decorators import UserRequest, answer_unauthorized, signed_in
+from accounts.decorators import HtmxRequest, UserRequest, signed_in
 from accounts.rate_limits import RateLimit
 from chat import access
 from chat.drafts import storage
@@ -35,8 +36,14 @@ class DraftForm(PlaceForm):
     writer = forms.UUIDField()
 
 
+def _answer_nothing(request: HtmxRequest, **kwargs: Any) -> HttpResponse:
+    """A page may save and list until it hears that its session has ended. No error, which browsers
+    would report."""
+    return HttpResponse(status=204)
+
+
 @require_POST
-@signed_in(otherwise=answer_unauthorized)
+@signed_in(otherwise=_answer_nothing)
 @sensitive_post_parameters()
 def save_draft(request: UserRequest, id: UUID) -> HttpResponse:
     """If another page has changed the draft, answer with that text and store nothing; 413 and 429
@@ -75,7 +82,7 @@ def _build_change(request: UserRequest, form: DraftForm) -> DraftChange:
 
 
 @require_safe
-@signed_in(otherwise=answer_unauthorized)
+@signed_in(otherwise=_answer_nothing)
 def list_drafts(request: UserRequest) -> HttpResponse:
     """`conversation` is empty for the drafts of new chats. The answer is null if there is no such
     conversation: it may have been deleted in another tab, and a page need not report that."""

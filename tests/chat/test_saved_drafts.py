@@ -165,9 +165,10 @@ def test_the_page_of_another_account_saves_nothing(as_owner: Client) -> None:
     assert not Draft.objects.exists()
 
 
-def test_a_visitor_gets_401(visitor: Client) -> None:
-    assert save(visitor, "x").status_code == 401
-    assert visitor.get("/drafts/").status_code == 401
+def test_a_visitor_saves_and_sees_nothing(visitor: Client) -> None:
+    for response in (save(visitor, "x"), visitor.get("/drafts/")):
+        assert (response.status_code, response.content) == (204, b"")
+    assert not Draft.objects.exists()
 
 
 # Limits

@@ -44,6 +44,7 @@ import { renderOtherDrafts, startOtherDrafts } from "./other-drafts.js";
 const SAVE_DELAY_MS = 1000; // after a change
 const RETRY_DELAY_MS = 10_000; // after a save that failed
 const RETRIED_STATUSES = [0, 429, 500, 502, 503, 504];
+const SAVED_STATUS = 200;
 
 /**
  * `isHeld` is undefined until the browser has answered, and false if another tab has the draft.
@@ -53,6 +54,7 @@ const RETRIED_STATUSES = [0, 429, 500, 502, 503, 504];
  */
 let draft = null;
 let saveTimer = 0;
+let retryAt = 0; // ms; no save before
 let queue = Promise.resolve(); // saves and fetches go one by one, so that no list is older than a save
 const ownRevisions = new Set(); // of the saves of this page
 
@@ -64,7 +66,7 @@ export function startDrafts() {
   textBox.addEventListener("beforeinput", onBeforeInput);
   document.addEventListener("visibilitychange", () => document.hidden && saveNow());
   addEventListener("pagehide", saveNow);
-  addEventListener("pageshow", ({ persisted }) => persisted && enqueue(refresh));
+  addEventListener("pageshow", ({ persisted }) => persisted && enqueue(resume));
   document.addEventListener("signing-out", saveNow);
 }
 
@@ -177,10 +179,13 @@ function isUnsaved() {
 
 function scheduleSave(delay = SAVE_DELAY_MS) {
   if (saveTimer || !isUnsaved()) return;
-  saveTimer = setTimeout(() => {
-    saveTimer = 0;
-    enqueue(saveDraft);
-  }, delay);
+  saveTimer = setTimeout(
+    () => {
+      saveTimer = 0;
+      enqueue(saveDraft);
+    },
+    Math.max(delay, retryAt - Date.now()),
+  );
 }
 
 function saveNow() {
@@ -202,8 +207,8 @@ async function saveDraft(keepalive) {
     storeDraft();
     if (record.isSaved && !Object.keys(fields).length) forgetDraft();
   } else if (other !== undefined) separateDraft(other);
-  if (status === 200) scheduleSave();
-  else if (RETRIED_STATUSES.includes(status)) scheduleSave(RETRY_DELAY_MS);
+  if (status !== SAVED_STATUS) retryAt = Date.now() + RETRY_DELAY_MS;
+  if (status === SAVED_STATUS || RETRIED_STATUSES.includes(status)) scheduleSave();
 }
 
 /** Another device has changed the draft, or sent it. The text of this box becomes another one. */
@@ -222,6 +227,13 @@ function separateDraft(other) {
 
 async function refresh(revision) {
   if (!ownRevisions.delete(revision)) await applyList(await fetchDrafts());
+}
+
+/** In the back/forward cache the page held nothing. */
+async function resume() {
+  const held = draft;
+  if (held) held.isHeld = await hold(held.id);
+  await refresh();
 }
 
 /** @param {import("./draft-requests.js").ServerDraft[] | null} list */
