@@ -89,6 +89,47 @@ def test_a_draft_is_hidden_from_the_next_user_and_restored_for_its_own(
     expect(page.get_by_role("article", name="You")).to_contain_text(UNSENT_TEXT)
 
 
+def test_a_draft_is_there_again_after_signing_out_and_in(
+    owner: Person, stranger: Person, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(owner)
+    with page.expect_response("**/drafts/*/"):
+        find_text_box(page).fill(SECRET)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("button", name="Sign out")).to_have_count(0)
+    assert page.evaluate(READ_STORED_TEXTS) == ""
+    sign_in(page, stranger)
+    expect(page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
+    expect(find_text_box(page)).to_have_value("")
+    drop_session_cookie(page)
+    sign_in(page, owner)
+    expect(find_text_box(page)).to_have_value(SECRET)
+
+
+@pytest.mark.parametrize("end", ["elsewhere", "account deleted"])
+def test_the_text_of_a_session_that_ended_elsewhere_is_hidden_from_the_next_user(
+    deployment: Deployment,
+    owner: Person,
+    stranger: Person,
+    open_page: Callable[..., Page],
+    end: str,
+) -> None:
+    page = open_page(owner)
+    leave_texts(page)
+    if end == "elsewhere":
+        owner.post("/accounts/logout/", {})
+    else:
+        delete = f"User.objects.get(email='{owner.email}').delete()"
+        deployment.manage("shell", "-c", f"from accounts.models import User; {delete}")
+    sign_in(page, stranger)
+    expect(page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
+    expect(find_text_box(page)).to_have_value("")
+    expect(page.get_by_role("article")).to_have_count(0)
+    expect(page.get_by_role("group", name="Another draft")).to_have_count(0)
+    if end == "account deleted":
+        assert deployment.rows.of("chat_draft", text=SECRET) == []
+
+
 def test_an_open_page_sends_nothing_for_a_user_who_signed_in_in_another_tab(
     deployment: Deployment, owner: Person, stranger: Person, open_page: Callable[..., Page]
 ) -> None:
