@@ -8,6 +8,7 @@ import { connection } from "./socket.js";
 const FIRST_BYTE_MS = 3000; // a response without a byte for so long is held back
 const SILENCE_MS = 7000; // the server sends a comment every three seconds
 const SHORT_STREAM_MS = 3000;
+const LONG_STREAM_MS = 30_000; // one that falls silent later was lost, as during the sleep of a laptop
 const MAX_SHORT_STREAMS = 3; // in a row; then something cuts event streams
 const FULL_SIZE = 100_000; // characters; the server ends a response of 512 KB itself
 const WATCH_MS = 500;
@@ -22,7 +23,7 @@ const WAIT_FACTOR = 1.5; // after each poll without anything new
 const MIN_TRIAL_MS = 60_000; // before an event stream is tried again, doubled each time
 const HIDDEN_MS = 5000; // a hidden page then gives up its stream
 const MAX_HIDDEN_POLLS = 10;
-const MAX_STREAMS = 4; // of a browser, which opens six connections to a host; pages need some
+const MAX_STREAMS = 3; // of a browser, which opens six connections to a host; pages need some
 const MAX_FOLLOWS = 100;
 const MEMORY_KEY = "fallback"; // in localStorage: how this browser got its text last
 
@@ -32,6 +33,7 @@ let isActive = false;
 let mode = ""; // "events" or "polling", once one of them works
 let isStreamHeld = false; // or cut, or refused
 let stream = null; // the AbortController of the open response
+let reading = null; // a promise while it holds a slot
 let poll = null; // that of the request on its way
 let openTimer = 0;
 let pollTimer = 0;
@@ -145,8 +147,14 @@ async function openStream() {
   stream?.abort();
   const own = new AbortController();
   stream = own;
-  const hasSlot = await withStreamSlot(() => stream === own && readStream(own));
-  if (!hasSlot && stream === own && mode !== "polling") runPoll();
+  await reading; // the stream before it gives its slot back
+  if (stream !== own) return;
+  reading = withStreamSlot(() => stream === own && readStream(own));
+  const hasSlot = await reading;
+  if (hasSlot || stream !== own) return;
+  stream = null;
+  scheduleStream(trialMs); // until then another tab may have closed
+  if (mode !== "polling") runPoll();
 }
 
 /** Runs only if fewer than MAX_STREAMS tabs of this browser read a stream. */
@@ -194,10 +202,11 @@ async function readStream(own) {
   clearInterval(watch);
   if (stream !== own) return;
   stream = null;
-  const isShort = Date.now() - openedAt < SHORT_STREAM_MS && size < FULL_SIZE;
-  shortStreams = isShort ? shortStreams + 1 : 0;
+  const lifeMs = Date.now() - openedAt;
+  shortStreams = lifeMs < SHORT_STREAM_MS && size < FULL_SIZE ? shortStreams + 1 : 0;
+  const isHeld = own.signal.aborted && lifeMs < LONG_STREAM_MS;
   if (status === 401) checkSession(scheduleStream);
-  else if (own.signal.aborted || !hasHello || shortStreams >= MAX_SHORT_STREAMS) onStreamFailed();
+  else if (isHeld || !hasHello || shortStreams >= MAX_SHORT_STREAMS) onStreamFailed();
   else scheduleStream(retryMs); // a response may end at any time, and the next one continues
 }
 
