@@ -23,7 +23,7 @@ function applyTimezone() {
     // biome-ignore lint/suspicious/noDocumentCookie: the other interface needs https
     document.cookie = `${COOKIE_NAME}=${timeZone}; path=/; max-age=${COOKIE_SECONDS}; samesite=lax${secure}`;
   }
-  const { dataset } = document.documentElement;
+  const { dataset } = document.body;
   if (timeZone && dataset.timezone !== timeZone) {
     for (const time of document.querySelectorAll("time[datetime]")) showLocalTime(time);
     dataset.timezone = timeZone;
