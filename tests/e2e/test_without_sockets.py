@@ -3,6 +3,7 @@ and soon after a reload, because the page remembers."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -165,3 +166,32 @@ def test_a_stop_works_without_sockets(
         stopped = find_newest_reply(page).get_by_text("Stopped", exact=True)
         expect(stopped).to_be_visible(timeout=STORED_SECONDS * 1000)
         expect_words(page, 10, 0.1)
+
+
+@pytest.mark.prove
+def test_seven_tabs_of_a_browser_leave_connections_to_pages(
+    deployment: Deployment, fake: Fake, open_behind: Callable[[HttpProxy], Page]
+) -> None:
+    """Chromium opens six connections to a host, and all these tabs are visible."""
+    fake.script(Behaviour.of(*WORDS, hold_after=HELD_AFTER))
+    with HttpProxy(deployment.web.port, REFUSED) as proxy:
+        first = open_behind(proxy)
+        send_message(first, "Tell me about the tide.")
+        wait_until_stored(deployment, read_stream_id(first), 10)
+        path = read_conversation_path(first)
+        pages = [first, *(first.context.new_page() for _ in range(6))]
+        for page in pages[1:]:
+            page.goto(path, timeout=60_000)
+        for page in pages:
+            status = re.compile(f"{EVENTS_STATUS}|{POLLING_STATUS}")
+            expect(page.locator("#status")).to_have_text(status)
+        statuses = [page.locator("#status").inner_text().strip() for page in pages]
+        assert statuses.count(EVENTS_STATUS) == 3
+        fake.release()
+        wait_until_stored(deployment, read_stream_id(first), 20)
+        for page in pages:
+            expect_words(page, 20, STORED_SECONDS)
+        pages[-1].get_by_role("button", name="Stop").click()
+        for page in pages:
+            stopped = find_newest_reply(page).get_by_text("Stopped", exact=True)
+            expect(stopped).to_be_visible(timeout=STORED_SECONDS * 1000)
