@@ -8,7 +8,6 @@ import { startMessageActions } from "./conversation/message-actions.js";
 import { startStickToBottom } from "./conversation/scroll.js";
 import { startCopyButtons, enhanceHistory } from "./enhance/enhance.js";
 import { startKeyboard } from "./keyboard.js";
-import { LiveReply } from "./live/live-reply.js";
 import { connection } from "./live/socket.js";
 import { startStallNotice, startStatusLine } from "./live/status.js";
 import { startConversationMenu, startToasts } from "./sidebar/conversation-menu.js";
@@ -27,11 +26,14 @@ startStallNotice();
 startStatusLine();
 startSidebar();
 startDayHeadings();
-customElements.define("live-reply", LiveReply);
 startCopyButtons();
 enhanceHistory(document);
 document.addEventListener("earlier-loaded", ({ detail }) => enhanceHistory(detail));
 startEarlierMessages();
 connection.start();
+// A message can be sent before the code that renders its reply has arrived.
+import("./live/live-reply.js").then(({ LiveReply }) =>
+  customElements.define("live-reply", LiveReply),
+);
 // Few pages need it, so none waits for it; but it must be here before anything fails.
 import("./live/fallback.js").then(({ startFallback }) => startFallback());

@@ -2,7 +2,7 @@
 // be sent, and the settings that the selected model supports.
 
 import { gettext, interpolate } from "../elements.js";
-import { runningReplies } from "../live/live-reply.js";
+import { runningReplies } from "../live/running-replies.js";
 import { connection } from "../live/socket.js";
 
 export let form, textBox, modelSelect, messageList, sendButton, stopButton;

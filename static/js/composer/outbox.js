@@ -10,7 +10,7 @@ import {
   parseFragment,
   postForm,
 } from "../http.js";
-import { runningReplies } from "../live/live-reply.js";
+import { runningReplies } from "../live/running-replies.js";
 import { discardTakenDraft, moveDraft, resumeDraft, takeDraft } from "./draft-box.js";
 import { deleteUnsent, readUnsent, saveUnsent } from "./drafts.js";
 import {
@@ -98,7 +98,7 @@ function showMessage({ question, answer }) {
   if (!question.isConnected) messageList.append(question);
   const isFirst = !runningReplies().length;
   question.after(answer);
-  if (isFirst) answer.querySelector("live-reply").setStatusText(gettext("Connecting"));
+  if (isFirst) answer.querySelector("live-reply").setStatusText?.(gettext("Connecting"));
   updateForm();
   scrollToBottom();
 }

@@ -31,13 +31,6 @@ function readSource(article) {
   return script ? JSON.parse(script.textContent) : null;
 }
 
-/** @returns {LiveReply[]} those of this page that are still being written, in their order */
-export function runningReplies() {
-  return [...document.querySelectorAll("#messages live-reply")].filter(
-    ({ isRunning }) => isRunning,
-  );
-}
-
 /** Fires `reply-changed`, which bubbles, when its state changes. */
 export class LiveReply extends HTMLElement {
   text = "";

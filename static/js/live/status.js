@@ -3,7 +3,7 @@
 
 import { getModelLabel } from "../composer/form.js";
 import { createElement, gettext, interpolate, ngettext } from "../elements.js";
-import { runningReplies } from "./live-reply.js";
+import { runningReplies } from "./running-replies.js";
 import { connection } from "./socket.js";
 import { forgetRevision } from "../sidebar/sidebar.js";
 
