@@ -44,12 +44,13 @@ def _quote_field(field: str) -> str:
 
 EFFORT_LABEL = gettext_noop("reasoning effort")
 ONLY_USER_ROLES = r"only\W+(the\W+)?user\b.{0,12}\bassistant"
+FIRST_ROLE = r"first (message|turn|role)\W.{0,20}\buser\b"
 LIMIT_FIELDS = r"max\w*tokens"
 
 OPTIONAL_PARTS: tuple[OptionalPart, ...] = (
     _define_part("include_obfuscation", r"include_?obfuscation"),
     _define_part("include_usage", r"include_?usage"),
-    _define_part("stream_options", r"stream_?options"),
+    _define_part("stream_options", r"stream[_ ]?options"),
     _define_part(
         "thinking_display", r"thinking\.(\w+\.)*display|include_?thoughts", _quote_field("display")
     ),
@@ -64,7 +65,7 @@ OPTIONAL_PARTS: tuple[OptionalPart, ...] = (
         label=EFFORT_LABEL,
     ),
     _define_part("thinking", r"thinking"),
-    _define_part("reasoning_effort", r"reasoning|thinking", label=EFFORT_LABEL),
+    _define_part("reasoning_effort", r"reasoning|thinking", r"\bthink\b", EFFORT_LABEL),
     _define_part("prompt_cache_key", r"prompt_?cache_?key"),
     _define_part("cache_control", r"cache_?control", "prompt.?caching"),
     _define_part("temperature", r"temperature", label=gettext_noop("temperature")),
@@ -77,7 +78,7 @@ OPTIONAL_PARTS: tuple[OptionalPart, ...] = (
         "system",
         r"^system\b|^instructions\b|system_?instruction|\bmessages?\W{0,2}0\W{1,2}role",
         r"\b(system|developer)\W+(role|message|prompt|instruction)|\brole\W{1,3}(system|developer)"
-        rf"|alternat|{ONLY_USER_ROLES}|"
+        rf"|alternat|{ONLY_USER_ROLES}|{FIRST_ROLE}|"
         + "|".join(_quote_field(field) for field in ("system", "developer", "instructions")),
     ),
 )
@@ -89,15 +90,16 @@ requires one. `system` stands in the first turn of the user where a server has n
 where its turns have to alternate, because the turns that we send do.
 """
 
-_FIELD_WORDS = "name|field|parameter|argument|key|property|properties"
+_FIELD_WORDS = "name|field|parameter|argument|option|key|property|properties"
+ONLY_ONE_VALUE = r"only (the default|\S{1,12} (is|are) (allowed|supported|accepted))"
 UNSUPPORTED_PATTERN = re.compile(
-    r"unsupported|not (yet |currently )?(been )?(support|permit|allow|enabl|implement|accept)"
-    rf"|not (a )?(valid|known|recogni[sz]ed) ({_FIELD_WORDS})|unrecogni[sz]ed|only the default"
+    r"unsupported|not (an? |yet |currently )?(been )?(support|permit|allow|enabl|implement|accept)"
+    rf"|not (a )?(valid|known|recogni[sz]ed) ({_FIELD_WORDS})|unrecogni[sz]ed|{ONLY_ONE_VALUE}"
     r"|n['’]t (support|allow|accept|permit)|\bno longer|deprecated|extra_forbidden"
     r"|(extra|additional) (inputs|fields|keys|properties|property)|cannot find field"
     rf"|\bno (such )?({_FIELD_WORDS})|invalid ({_FIELD_WORDS})|(were|was) unexpected"
     rf"|(unknown|unexpected)\W+(request |keyword )?({_FIELD_WORDS}|role)"
-    rf"|must alternate|{ONLY_USER_ROLES}",
+    rf"|forbidden|must alternate|{ONLY_USER_ROLES}|{FIRST_ROLE}|\brole\b.{{0,20}}\binvalid",
     re.IGNORECASE,
 )
 UNKNOWN_PATTERN = re.compile(r"unknown|unexpected|alternat", re.IGNORECASE)
@@ -107,33 +109,42 @@ VALUE_PATTERN = re.compile(
     r"|(less|greater) than|at (most|least)\b|value of \S+ is (not|in)",
     re.IGNORECASE,
 )
-ONLY_DEFAULT_PATTERN = re.compile(r"only the default|extra_forbidden|extra inputs", re.IGNORECASE)
+ONLY_DEFAULT_PATTERN = re.compile(rf"{ONLY_ONE_VALUE}|extra_forbidden|extra inputs", re.IGNORECASE)
 ACCOUNT_PATTERN = re.compile(
     r"organi[sz]ation|\bverif|data retention|your (account|project|plan|tier)", re.IGNORECASE
 )
 """Refusals that are about the key and not about the model."""
 
 
+EXACT_NAMES = {
+    *("include_obfuscation", "include_usage", "stream_options", "thinking_display"),
+    *("cache_control", "prompt_cache_key"),
+}
+"""Parts whose names no sentence has by chance: an error that has one is about it."""
+
+
 def find_refused_part(error: ProviderError, request: Request) -> OptionalPart | None:
     """The part of this request that the provider refused; None if it names none that was sent."""
-    if not _may_refuse_part(error):
+    is_bad_request = isinstance(error, BadRequest)
+    if not is_bad_request and not _is_vague(error):
         return None
     sent = [part for part in OPTIONAL_PARTS if _is_sent(part, request, error.sent_hints)]
     if not is_permanent(error):
         sent = [part for part in sent if part.name != "token_limit_name"]
-    named = next((part for part in sent if error.param and part.fields.search(error.param)), None)
-    if named or not _says_unsupported(error):
+    says_unsupported = _says_unsupported(error)
+    named = next((part for part in sent if part.fields.search(error.param)), None)
+    if error.param and named and (is_bad_request or says_unsupported):
         return named
     sentence = _remove_model(error.detail, request.model)
-    return next((part for part in sent if part.words.search(sentence)), None)
+    if says_unsupported:
+        return next((part for part in sent if part.words.search(sentence)), None)
+    exact = (part for part in sent if part.name in EXACT_NAMES)
+    return next((part for part in exact if part.fields.search(sentence)), None)
 
 
-def _may_refuse_part(error: ProviderError) -> bool:
+def _is_vague(error: ProviderError) -> bool:
     """Some servers refuse a part as if it were a fault of their own, or a missing model."""
-    if isinstance(error, BadRequest):
-        return True
-    is_vague = isinstance(error, (ModelNotFound, Overloaded)) or type(error) is ProviderError
-    return is_vague and _says_unsupported(error)
+    return isinstance(error, (ModelNotFound, Overloaded)) or type(error) is ProviderError
 
 
 def _says_unsupported(error: ProviderError) -> bool:
