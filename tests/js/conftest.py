@@ -35,8 +35,9 @@ def page(browser: Browser, site: str, page_errors: list[str]) -> Iterator[Page]:
         "console",
         lambda message: page_errors.append(message.text) if message.type == "error" else None,
     )
-    # A socket that greets late makes a page try event streams, which this server does not have.
+    # This server has neither drafts nor event streams, which a page tries if a socket greets late.
     page.route("**/api/streams/**", lambda route: route.fulfill(status=204))
+    page.route("**/drafts/**", lambda route: route.fulfill(json={}))
     page.goto("/")
     yield page
     context.close()
