@@ -47,7 +47,7 @@ export function startFallback() {
   connection.addEventListener("socket-failing", activate);
   connection.addEventListener("follow", readSoon);
   connection.addEventListener("status", ({ detail }) => onStatus(detail));
-  connection.addEventListener("socket-stable", () => localStorage.removeItem(MEMORY_KEY));
+  connection.addEventListener("socket-stable", () => writeMemory(null));
   document.addEventListener("visibilitychange", onVisibilityChange);
   addEventListener("pagehide", deactivate); // an open response would keep the page out of the cache
   addEventListener("pageshow", ({ persisted }) => persisted && activateFromMemory());
@@ -67,6 +67,14 @@ function readMemory() {
   } catch {
     return null;
   }
+}
+
+/** A browser may refuse to store anything; then each page finds out anew. */
+function writeMemory(memory) {
+  try {
+    if (memory) localStorage.setItem(MEMORY_KEY, JSON.stringify(memory));
+    else localStorage.removeItem(MEMORY_KEY);
+  } catch {}
 }
 
 function activate() {
@@ -95,11 +103,10 @@ function onStatus(status) {
 /** Pages answer, so this is the network's doing and no outage. */
 function setMode(newMode) {
   mode = newMode;
-  const memory = {
+  writeMemory({
     mode: isStreamHeld ? "polling" : "events",
     wasCut: connection.areSocketsCut,
-  };
-  localStorage.setItem(MEMORY_KEY, JSON.stringify(memory));
+  });
   connection.setFallback(mode);
 }
 
