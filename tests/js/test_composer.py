@@ -408,3 +408,31 @@ def test_a_model_without_a_key_cannot_be_used(page: Page, chat_server: ChatServe
     page.get_by_role("combobox", name="Model").select_option("demo")
     expect(find_send_button(page)).to_be_enabled()
     expect(page.get_by_text(hint)).to_have_count(0)
+
+
+REPEAT_NOTICE = """async () => {
+    const { showMoved } = await import("/static/js/composer/form.js");
+    showMoved("first");
+    const button = document.querySelector("#rejection button");
+    showMoved("second");
+    return [button.isConnected, button.dataset.knownLeaf];
+}"""
+
+
+def test_a_repeated_notice_of_a_moved_chat_keeps_its_buttons(chat: Page) -> None:
+    """A button that is replaced during a click does nothing."""
+    assert chat.evaluate(REPEAT_NOTICE) == [True, "second"]
+
+
+def test_the_words_of_every_button_are_readable_under_the_pointer(chat: Page) -> None:
+    chat.evaluate(REPEAT_NOTICE)
+    button = chat.get_by_role("button", name="Send from here")
+    button.hover()
+    words, ground = (
+        button.evaluate(f"(button) => getComputedStyle(button).{name}")
+        for name in ("color", "backgroundColor")
+    )
+    assert words != ground
+    assert ground == chat.get_by_role("link", name="Show latest").evaluate(
+        "(link) => getComputedStyle(link).backgroundColor"
+    )

@@ -23,7 +23,7 @@ def find_scripts(pattern: str) -> set[str]:
 
 
 def test_only_one_script_sends_requests_itself() -> None:
-    assert find_scripts(WAYS_TO_SEND) <= {"http.js", "sidebar/sidebar.js", "live/event-stream.js"}
+    assert find_scripts(WAYS_TO_SEND) <= {"http.js", "sidebar/sidebar.js", "live/event-reader.js"}
     assert re.findall(r"\.ajax\(\"(\w+)\"", (SCRIPTS / "sidebar/sidebar.js").read_text()) == ["GET"]
 
 

@@ -91,13 +91,17 @@ export function showRejection(...nodes) {
   rejectionBox.replaceChildren(...nodes);
 }
 
-/** Say that the conversation went on without this page. */
+/** Say that the conversation went on without this page. What is shown already stays, because a new
+ *  button would lose the click that has begun on the old one. */
 export function showMoved(leaf) {
-  const fragment = document.importNode(document.getElementById("moved-template").content, true);
-  const branchButton = fragment.querySelector("[name='parent']");
+  const isShown = rejectionBox.querySelector("[data-moved-link]");
+  const notice = isShown
+    ? rejectionBox
+    : document.importNode(document.getElementById("moved-template").content, true);
+  const branchButton = notice.querySelector("[name='parent']");
   [branchButton.value, branchButton.dataset.knownLeaf] = [getParentId(), leaf];
-  fragment.querySelector("[data-moved-link]").href = `/c/${getConversationId()}/`;
-  showRejection(fragment);
+  notice.querySelector("[data-moved-link]").href = `/c/${getConversationId()}/`;
+  if (!isShown) showRejection(notice);
 }
 
 /** @param {Object<string, string>} fields of a draft */
