@@ -27,6 +27,9 @@ NASTY = {
     "tasks": repeat_unit("- [ ] a\n"),
     "brackets": repeat_unit("["),
     "nested brackets": "[" * (CHARS // 2) + "]" * (CHARS // 2),
+    "destinations of links from right to left": repeat_unit(
+        "> " * 23 + "\N{HEBREW LETTER ALEF} " + "](" * 9_000 + "\n\n"
+    ),
     "lines that open brackets": repeat_unit("[\n", "]:")[: CHARS - 2] + "]:",
     "images": repeat_unit("!["),
     "links": repeat_unit("[a](http://a/) "),

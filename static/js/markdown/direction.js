@@ -5,7 +5,7 @@ const RIGHT_TO_LEFT =
   /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/gu;
 const LEFT_TO_RIGHT = /[A-Za-z\u00c0-\u058f\u0900-\u1fff\u2c00-\ud7ff\u{20000}-\u{3ffff}]/gu;
 const NO_WORDS =
-  /^[ \t>]*(`{3,}|~{3,})[^]*?(?:\n[ \t>]*\1|$(?![^]))|`+[^`]*`+|\$[^$\n]*\$|\]\([^)\n]*\)|https?:\/\/[^\s)]*/gm;
+  /^[ \t>]*(`{3,}|~{3,})[^]*?(?:\n[ \t>]*\1|$(?![^]))|`+[^`]*`+|\$[^$\n]*\$|\]\([^()\n]*\)|https?:\/\/[^\s)]*/gm;
 
 /** @returns {string} `ltr` or `rtl` */
 export function findDirection(source, outer) {
