@@ -8,6 +8,7 @@ import {
   MATH_LINE_START,
   MATH_PATTERN,
   couldOpenMath,
+  findMathAfterTable,
   findNextMathLine,
   tokenizeInlineMath,
   tokenizeMathBlock,
@@ -31,6 +32,13 @@ class ChatTokenizer extends Tokenizer {
     const token = super.blockquote(source);
     state.lastToken = before;
     return token;
+  }
+
+  /** A formula on lines of its own ends a table. */
+  table(source) {
+    const token = super.table(source);
+    const end = token ? findMathAfterTable(source, token.raw.length) : -1;
+    return end < 0 ? token : super.table(source.slice(0, end));
   }
 
   emStrong(source, masked) {

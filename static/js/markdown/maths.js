@@ -39,24 +39,42 @@ export function tokenizeInlineMath(source, before) {
  * "unclosed", because marked may append the next lines to a "paragraph".
  */
 export function tokenizeMathBlock(source) {
-  const opened = MATH_LINE_START.exec(source);
-  if (!opened) return undefined;
-  this.lexer.hasMath = true;
-  const close = { $$: "$$", "\\[": "\\]" }[opened[1]];
-  const blank = source.search(/\n[ \t]*(?:\n|$)/);
-  const block = blank < 0 ? source : source.slice(0, blank + 1);
-  const end = block.indexOf(close, opened[0].length);
-  const after = end < 0 ? null : /^[ \t]*(?:\n|$)/.exec(block.slice(end + close.length));
-  if (end >= 0 && !(after && block.slice(opened[0].length, end).trim())) return undefined;
-  const raw = end < 0 ? block : block.slice(0, end + close.length) + after[0];
+  if (MATH_LINE_START.test(source)) this.lexer.hasMath = true;
+  const { raw, isClosed } = matchMathBlock(source) ?? {};
+  if (raw === undefined) return undefined;
   const text = raw.replace(/[ \t]*\n[ \t]*/g, "\n").trim();
-  if (end >= 0) return { type: "math", raw, text };
+  if (isClosed) return { type: "math", raw, text };
   return {
     type: this.lexer.state.top ? "unclosed" : "text",
     raw,
     text,
     tokens: this.lexer.inline(text),
   };
+}
+
+function matchMathBlock(source) {
+  const opened = MATH_LINE_START.exec(source);
+  if (!opened) return undefined;
+  const close = { $$: "$$", "\\[": "\\]" }[opened[1]];
+  const blank = source.search(/\n[ \t]*(?:\n|$)/);
+  const block = blank < 0 ? source : source.slice(0, blank + 1);
+  const end = block.indexOf(close, opened[0].length);
+  if (end < 0) return { raw: block, isClosed: false };
+  const after = /^[ \t]*(?:\n|$)/.exec(block.slice(end + close.length));
+  if (!after || !block.slice(opened[0].length, end).trim()) return undefined;
+  return { raw: block.slice(0, end + close.length) + after[0], isClosed: true };
+}
+
+/** @returns {number} the start of the first line of the table that opens a block formula; -1 if none
+ *    does
+ *  @param {string} source of the table and of what follows it */
+export function findMathAfterTable(source, tableLength) {
+  for (let at = source.indexOf("\n") + 1; at > 0 && at < tableLength; ) {
+    const mayOpen = MATH_LINE_START.test(source.slice(at, at + 5));
+    if (mayOpen && matchMathBlock(source.slice(at))) return at;
+    at = source.indexOf("\n", at) + 1;
+  }
+  return -1;
 }
 
 /** Whether this dollar sign could open a formula once more text follows. */
