@@ -18,6 +18,9 @@ NASTY = {
     "parentheses after a URL": repeat_unit(")", "http://a/"),
     "openers of formulas": repeat_unit("\\("),
     "openers of shown formulas": repeat_unit("\\[\n"),
+    "openers of shown formulas in a table": repeat_unit("\\[a\n", "|a|b|\n|-|-|\n")[: CHARS - 3]
+    + "\\]b",
+    "shown formulas in a table that end no row": repeat_unit("$$a$$b\n", "|a|b|\n|-|-|\n"),
     "items": repeat_unit("- a\n"),
     "numbered items": repeat_unit("1. a\n"),
     "numbers in numbers": repeat_unit("1. 1. 1. 1. a\n"),

@@ -10,6 +10,7 @@ export const MATH_PATTERN = [
 ].join("|");
 const MATH_AT_START = new RegExp(`^(?:${MATH_PATTERN})`);
 const DISPLAY_MATH_START = /^(?:\$\$|\\[([])/;
+const LINE_REST = /[ \t]*(?:\n|$)/y;
 export const MATH_LINE_START = /^ {0,3}(\$\$|\\\[)/;
 
 /**
@@ -56,13 +57,15 @@ function matchMathBlock(source) {
   const opened = MATH_LINE_START.exec(source);
   if (!opened) return undefined;
   const close = { $$: "$$", "\\[": "\\]" }[opened[1]];
-  const blank = source.search(/\n[ \t]*(?:\n|$)/);
-  const block = blank < 0 ? source : source.slice(0, blank + 1);
-  const end = block.indexOf(close, opened[0].length);
-  if (end < 0) return { raw: block, isClosed: false };
-  const after = /^[ \t]*(?:\n|$)/.exec(block.slice(end + close.length));
-  if (!after || !block.slice(opened[0].length, end).trim()) return undefined;
-  return { raw: block.slice(0, end + close.length) + after[0], isClosed: true };
+  const end = source.indexOf(close, opened[0].length);
+  const blank =
+    end < 0 ? source.search(/\n[ \t]*(?:\n|$)/) : source.slice(0, end).search(/\n[ \t]*\n/);
+  if (blank >= 0 || end < 0)
+    return { raw: blank < 0 ? source : source.slice(0, blank + 1), isClosed: false };
+  LINE_REST.lastIndex = end + close.length;
+  const after = LINE_REST.exec(source);
+  if (!after || !source.slice(opened[0].length, end).trim()) return undefined;
+  return { raw: source.slice(0, LINE_REST.lastIndex), isClosed: true };
 }
 
 /** @returns {number} the start of the first line of the table that opens a block formula; -1 if none
