@@ -226,6 +226,7 @@ async def test_a_worker_continues_after_messages_of_a_later_version(
     for body in ({"type": "stream.paused", "version": 99}, {"type": "stream.ended"}, {"type": 7}):
         await send_messages(WORKERS_GROUP, body)
     script = fake_source.script()
+    script.write("brief")
     script.finish()
     stream = await run_in_db(queue_stream, owner)
 

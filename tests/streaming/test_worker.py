@@ -83,13 +83,13 @@ async def test_the_text_and_the_end_of_a_source_are_stored(
     assert fake_source.finalized == [(stream.pk, State.COMPLETED)]
 
 
-async def test_a_reply_may_be_empty(
+async def test_a_reply_without_text_fails(
     owner: User, worker_pool: WorkerPool, fake_source: FakeSource
 ) -> None:
     await worker_pool.start()
     fake_source.script().finish()
     row = await wait_for_end(await run_in_db(queue_stream, owner))
-    assert (row.state, row.next_index) == ("completed", 0)
+    assert (row.state, row.error_class, row.next_index) == ("failed", "empty_reply", 0)
 
 
 async def test_an_endless_source_is_ended_at_the_maximum_length(
@@ -127,6 +127,7 @@ async def test_streams_of_a_deactivated_user_are_stopped(
     await wait_until(lambda: scripts["runs"].closed)
     assert (scripts["waits"].calls, scripts["theirs"].closed) == (0, 0)
     await run_in_db(User.objects.filter(pk=owner.pk).update, is_active=True)
+    scripts["waits"].write("brief")
     scripts["waits"].finish()
     again = await wait_for_end(await run_in_db(queue_stream, owner, script="waits"))
     assert (again.state, scripts["waits"].calls) == (State.COMPLETED, 1)
@@ -205,7 +206,9 @@ async def test_a_stream_is_found_without_any_notification(
 ) -> None:
     monkeypatch.setattr(notifications, "notify", lambda group, body: None)
     await worker_pool.start()
-    fake_source.script().finish()
+    script = fake_source.script()
+    script.write("brief")
+    script.finish()
     assert (
         await wait_for_end(await run_in_db(queue_stream, owner), within=4)
     ).state == State.COMPLETED
@@ -242,7 +245,9 @@ async def test_an_unknown_notification_does_not_stop_the_worker_from_receiving(
     await worker_pool.start()
     for body in ({}, {"type": "stream.unheard_of"}, {"type": "stream.ended"}, {"type": None}):
         hub.notify(WORKERS_GROUP, body)
-    fake_source.script().finish()
+    script = fake_source.script()
+    script.write("brief")
+    script.finish()
     assert (await wait_for_end(await run_in_db(queue_stream, owner))).state == State.COMPLETED
 
 
@@ -641,7 +646,9 @@ async def test_a_claim_whose_answer_was_lost_is_released_and_repeated(
     monkeypatch.setattr(lifecycle, "claim", claim_and_fail)
     streams = [await run_in_db(queue_stream, owner, script=str(n)) for n in range(2)]
     for n in range(2):
-        fake_source.script(str(n)).finish()
+        script = fake_source.script(str(n))
+        script.write("brief")
+        script.finish()
     await worker_pool.start()
     for stream in streams:
         row = await wait_for_end(stream)
@@ -722,6 +729,7 @@ async def test_a_draining_worker_claims_nothing_new(
 
     await until_async(is_draining)
     second = await run_in_db(queue_stream, owner, script="late")
+    running_script.write("brief")
     running_script.finish()
     await asyncio.wait_for(draining, 10)
     assert (await run_in_db(reload_stream, first)).state == State.COMPLETED
