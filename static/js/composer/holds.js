@@ -8,7 +8,7 @@ const ANSWER_MS = 200; // in which other tabs answer
 const ASK_AGAIN_MS = 5000;
 
 const releases = new Map(); // name → { end, ended }: a function and a promise, of holds of this tab
-const endings = new Set(); // promises of holds that this tab has released
+const endings = new Map(); // name → a promise, of holds that this tab has released
 const channel = navigator.locks ? null : new BroadcastChannel("holdfast holds");
 
 // A page with locks could not wait in the back/forward cache.
@@ -29,6 +29,7 @@ export function waitToHold(name) {
 
 async function request(name, options) {
   if (releases.has(name)) return true;
+  await endings.get(name); // a lock is not free at once
   return channel ? holdAfterAsking(name, options) : requestLock(name, options);
 }
 
@@ -57,13 +58,13 @@ export function release(name) {
   if (!end) return;
   end();
   releases.delete(name);
-  endings.add(ended);
-  ended.then(() => endings.delete(ended));
+  endings.set(name, ended);
+  ended.then(() => endings.delete(name));
 }
 
 /** @returns {Promise<Set<string>>} what other tabs hold */
 export async function listHeldElsewhere() {
-  await Promise.all(endings);
+  await Promise.all(endings.values());
   const names = channel ? await askOtherTabs() : await listLocks();
   return new Set([...names].filter((name) => !releases.has(name)));
 }
