@@ -51,9 +51,19 @@ function onScroll() {
 }
 
 /** With Ctrl the wheel zooms. At the very end a step down scrolls nothing. */
-function onWheel({ deltaY, ctrlKey }) {
-  if (deltaY < 0 && !ctrlKey) stopSticking();
+function onWheel({ target, deltaY, ctrlKey }) {
+  if (deltaY < 0 && !ctrlKey && sticksToBottom && scrollsPage(target)) stopSticking();
   else if (deltaY > 0 && isAtBottom()) startSticking();
+}
+
+/** Whether the wheel moves the page here, and not the sidebar, a list or a text box. */
+function scrollsPage(target) {
+  for (let at = target; at instanceof Element && at !== scroller; at = at.parentElement) {
+    const { overflowY, overscrollBehaviorY } = getComputedStyle(at);
+    const isScroller = ["auto", "scroll"].includes(overflowY);
+    if (isScroller && (at.scrollTop > 0 || overscrollBehaviorY !== "auto")) return false;
+  }
+  return true;
 }
 
 /**
