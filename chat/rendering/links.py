@@ -19,9 +19,13 @@ LETTERS = (
 )
 """Characters of words in any writing, and emoji. Blanks and the punctuation of Chinese, Japanese
 and typesetters are none."""
+_HOST_CHARACTERS = rf"A-Za-z0-9_!$%&'()*+,\-.:;=@~{LETTERS}"
 BARE_URL = re.compile(
-    rf"(?<![A-Za-z0-9_])https?://[A-Za-z0-9_!#$%&'()*+,\-./:;=?@~{LETTERS}]+", re.IGNORECASE
+    rf"(?<![A-Za-z0-9_])https?://(?:(?!https?://)[{_HOST_CHARACTERS}])*"
+    rf"(?:[/?#][/?#{_HOST_CHARACTERS}]*)?",
+    re.IGNORECASE,
 )
+"""A host ends before another address, which may follow without a blank in Chinese."""
 HOST = re.compile(r"[^:]+://[^/?#]*")
 ASCII_LABEL = re.compile(r"[!-~]+(?=[^!-~])")
 

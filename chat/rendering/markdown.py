@@ -35,7 +35,7 @@ from chat.rendering.renderer import MessageRenderer
 from chat.rendering.seams import adjust_offsets, find_block_starts, insert_seams
 from chat.rendering.tables import HIDDEN_PIPE, hide_pipes, show_pipes
 
-RENDERER_VERSION = 6
+RENDERER_VERSION = 7
 """Increase it with every change of the HTML of a text, so that stored HTML is rendered again."""
 LINE_BREAK = re.compile(r"<br[ \t]*/?>", re.IGNORECASE)
 LINE_END = re.compile(r"\r\n?|\n")

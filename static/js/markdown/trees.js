@@ -67,8 +67,12 @@ function isSameElement(old, now) {
 
 const SAFE_URL = /^(?:https?:\/\/|mailto:|tel:)/i;
 // chat/rendering/links.py explains the ranges.
-const BARE_URL =
-  /(?<![A-Za-z0-9_])https?:\/\/[\ufe00-\ufe0f\ufe20-\ufe2fA-Za-z0-9_!#$%&'()*+,\-./:;=?@~\u00c0-\u167f\u1681-\u1fff\u200c-\u200d\u2070-\u218f\u2600-\u2dff\u2e80-\u2fff\u3005-\u3007\u3021-\u302f\u3031-\ud7ff\uf900-\ufdcf\ufdf0-\ufdff\ufe70-\ufefe\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\uffdc\u{10000}-\u{e01ef}]+/giu;
+const HOST_CHARACTERS = String.raw`\ufe00-\ufe0f\ufe20-\ufe2fA-Za-z0-9_!$%&'()*+,\-.:;=@~\u00c0-\u167f\u1681-\u1fff\u200c-\u200d\u2070-\u218f\u2600-\u2dff\u2e80-\u2fff\u3005-\u3007\u3021-\u302f\u3031-\ud7ff\uf900-\ufdcf\ufdf0-\ufdff\ufe70-\ufefe\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\uffdc\u{10000}-\u{e01ef}`;
+// A host ends before another address, which may follow without a blank in Chinese.
+const BARE_URL = new RegExp(
+  `(?<![A-Za-z0-9_])https?://(?:(?!https?://)[${HOST_CHARACTERS}])*(?:[/?#][/?#${HOST_CHARACTERS}]*)?`,
+  "giu",
+);
 const HOST = /^[^:]+:\/\/[^/?#]*/;
 const ASCII_LABEL = /[!-~]+(?=[^!-~])/y;
 const SENTENCE_END = /[?!.,:;*_~']|(?![!-~])\p{P}/u;
