@@ -289,8 +289,8 @@ async def test_silence_in_the_middle_times_out(
 async def test_a_steady_reply_may_take_longer_than_any_limit(
     fake: Fake, wire: Wire, make_adapter: MakeAdapter
 ) -> None:
-    fake.script(Behaviour.of(*"holdfast", delay=0.1))
-    patience = Timeouts(connect=2.0, first_delta=0.6, idle=0.6)
+    fake.script(Behaviour.of(*"holdfast", delay=0.15))
+    patience = Timeouts(connect=2.0, first_delta=1.0, idle=1.0)
     events, error = await collect_until_error(make_adapter(timeouts=patience), build_request(wire))
     assert (join_text(events), error) == ("holdfast", None)
 
