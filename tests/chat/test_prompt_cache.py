@@ -129,7 +129,7 @@ async def test_anthropics_turn_10_rereads_what_turn_9_wrote(
     assert details["Cost"] == f"${cost.quantize(COST_PRECISION).normalize():f}"
 
 
-@pytest.mark.parametrize("api", ["openai", "google"])
+@pytest.mark.parametrize("api", RARELY)
 async def test_turn_10_begins_with_the_prompt_of_turn_9(
     start_chat: Callable[[str], Chat], api: str
 ) -> None:
