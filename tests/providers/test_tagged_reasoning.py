@@ -175,3 +175,13 @@ async def test_a_server_with_a_field_for_reasoning_is_believed(fake: Fake) -> No
     adapter = get_adapter("ollama", base_url=fake.openai)
     found, _ = await collect_until_error(adapter, Request("fields", (Turn("user", "Hi"),)))
     assert join_text(found) == "It ends with\n</think>\n"
+
+
+@pytest.mark.parametrize("start", ["", "<think>Hm.", "Hm."])
+@pytest.mark.parametrize("blank", [" ", "\n", "`"])
+def test_endless_blanks_are_not_held_back(start: str, blank: str) -> None:
+    splitter = TaggedReasoningSplitter()
+    parts = [*splitter.split_delta(Delta(start)), *splitter.split_delta(Delta(blank * 5_000))]
+    assert sum(len(part.text) for part in parts) > 4_000 - len("<think>")
+    later = [splitter.split_delta(Delta(blank * 500)) for _ in range(3)]
+    assert all(sum(len(part.text) for part in each) == 500 for each in later)

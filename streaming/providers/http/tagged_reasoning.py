@@ -9,7 +9,8 @@ from streaming.providers.http import reasoning_tags as tags
 from streaming.providers.reasoning_mark import REASONING_MARK, REASONING_SEPARATOR, TEXT_MARK
 
 MAX_HELD_BLANKS = 1_000
-"""Blanks at the start of a reply that wait for what follows them."""
+"""Blanks that wait for what follows them, at the start of a reply and in its reasoning. Each piece
+of text needs a look at all of them."""
 MAX_LONE_TAGS = 20
 """Closing tags that a text may be about; each needs a look at all of the text before it."""
 LONE = tags.compile_tags(tags.LONE_CLOSING_TAGS)
@@ -105,9 +106,8 @@ class TaggedReasoningSplitter:
         tag = tags.match_tag(text, tags.LEADING_TAGS)
         after = text[len(tag) :]
         is_undecided = len(after) < tags.MENTION_CHARS and "\n" not in after
-        if not is_end and (
-            tags.may_become_tag(text, tags.LEADING_TAGS) or (tag and is_undecided and text)
-        ):
+        may_become_tag = text and tags.may_become_tag(text, tags.LEADING_TAGS)
+        if not is_end and (may_become_tag or (tag and is_undecided)):
             return False
         if tag and not tags.is_mention(after):
             self._held, self._has_tag = after, True
@@ -143,7 +143,8 @@ class TaggedReasoningSplitter:
             self._has_tag, self._is_assumed = True, False
             return True
         end = match.start() - 1 if match else len(held) - tags.measure_partial_tag(held, closings)
-        end = len(held) if is_end else len(held[: max(end, 0)].rstrip(" \t\r\n`"))
+        trimmed = len(held[: max(end, 0)].rstrip(" \t\r\n`"))
+        end = len(held) if is_end else max(trimmed, end - MAX_HELD_BLANKS)
         self._pass_on(deltas, held[:end], "reasoning")
         self._held = held[end:]
         return False
