@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from streaming.events import Finish
+from streaming.events import Delta, Finish
 from streaming.providers import errors
 from streaming.providers.http import call as calls
+from streaming.providers.http.ending import ReplyEnding
+from streaming.providers.http.parsed import Reason
+from streaming.providers.http.reasons import parse_reason
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import Request, Timeouts, Turn
 from tests.providers.factories import collect_until_error, join_text
@@ -398,3 +401,42 @@ async def test_last_text_with_a_reason_ends_a_body_of_known_size(
 async def test_googles_unspecified_reason_is_no_reason(fake: Fake, reason: str) -> None:
     fake.script(Behaviour(error=ErrorAnswer(200, encode_last_chunk("a", reason))))
     assert await read_reply(fake, GOOGLE) == ("a", None)
+
+
+@pytest.mark.parametrize(
+    ("first", "meaning"),
+    [
+        ("length", "length"),
+        ("content_filter", "content_filter"),
+        ("tool_calls", "tool_calls"),
+        ("error", "cut_off"),
+        ("stop", "stop"),
+        ("null", "stop"),
+    ],
+)
+def test_a_stop_that_follows_another_reason_takes_nothing_back(first: str, meaning: str) -> None:
+    ending = ReplyEnding("done", is_continuation=False)
+    for delta, word in ((Delta("kelp"), ""), (None, first), (None, "stop")):
+        ending.event_has_delta = False
+        ending.begin_event()
+        if delta:
+            ending.add_delta(delta)
+        if reason := parse_reason(word):
+            ending.add_mark(reason)
+        ending.end_event()
+    ending.has_done_marker = True
+    found = ending.resolve(None, is_body_complete=True)
+    assert found is not None
+    assert found.meaning == meaning
+
+
+def test_a_stop_with_more_text_takes_the_reason_before_it_back() -> None:
+    ending = ReplyEnding("done", is_continuation=False)
+    for text, word in (("kelp", "length"), ("dulse", "stop")):
+        ending.event_has_delta = False
+        ending.begin_event()
+        ending.add_delta(Delta(text))
+        ending.add_mark(Reason("length" if word == "length" else "stop"))
+        ending.end_event()
+    ending.has_done_marker = True
+    assert ending.resolve(None, is_body_complete=True) == Reason("stop")

@@ -19,6 +19,8 @@ EndMarker = Literal["event", "done", "close"]
 
 
 UNKNOWN_REASON = Reason("unknown")
+STRONG_MEANINGS = {"length", "content_filter", "refusal", "tool_calls", "cut_off"}
+"""A “stop” that follows one of these, without any text between them, takes nothing back."""
 
 
 class ReplyEnding:
@@ -67,13 +69,19 @@ class ReplyEnding:
     def add_mark(self, mark: Reason | EndMark | Refusal | Block) -> None:
         if isinstance(mark, Reason):
             is_refusal = self._has_refusal and mark.meaning == "stop"
-            self.reason = Reason("refusal") if is_refusal else mark
+            self.reason = Reason("refusal") if is_refusal else self._keep_stronger(mark)
         elif isinstance(mark, Block):
             self._has_open_block = mark.is_open
         elif isinstance(mark, Refusal):
             self._has_refusal = True
         else:
             self.has_end_event = True
+
+    def _keep_stronger(self, reason: Reason) -> Reason:
+        """Some proxies add a “stop” of their own after the reason that the server gave."""
+        before = self._previous_reason
+        is_weaker = before and reason.meaning == "stop" and before.meaning in STRONG_MEANINGS
+        return before if before and is_weaker and not self.event_has_delta else reason
 
     def skip_broken_event(self, error: Exception) -> None:
         """Skip the rest of an event that can't be read, if the reply may have ended before it.
