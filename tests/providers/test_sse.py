@@ -191,3 +191,12 @@ def test_any_text_survives_any_split_and_line_ending(
         parts.append(body[at : at + size])
         at += size
     assert [events["t"] for events in decode_parts(*parts)] == [text for text, _ in texts_and_ends]
+
+
+@pytest.mark.parametrize("last", [b"\n", b"\n\n", b""])
+def test_the_name_of_an_error_is_not_that_of_the_text_before_it(last: bytes) -> None:
+    line = b"data: %s\n" % LINE.encode()
+    body = line * 2 + b'event: error\ndata: {"message": "Shoal."}' + last
+    error = {"type": "error", "error": {"message": "Shoal."}}
+    assert decode_parts(body) == [KELP, KELP, error]
+    assert decode_parts(*split_bytes(body)) == [KELP, KELP, error]

@@ -91,9 +91,9 @@ def read_odd_block(name: bytes, data: bytes, block: bytes, done: bool) -> Iterat
     source = data or block
     count = 0
     try:
-        for found in parse_objects(source):
+        for found in name_last(name, parse_objects(source)):
             count += 1
-            yield name_event(name, found)
+            yield found
     except (ValueError, RecursionError) as error:
         if name == b"error" and not count:
             yield {"type": "error", "error": source.decode(errors="replace")}
@@ -108,8 +108,8 @@ def read_last_block(last: bytes, *, is_whole: bool) -> Iterator[WireEvent]:
     is_bare = last.startswith(NON_EVENT_PREFIXES) and not done
     found: list[dict[str, Any]] = []
     try:
-        for each in parse_objects(last if is_bare else data):
-            found.append(name_event(name, each))
+        for each in name_last(name, parse_objects(last if is_bare else data)):
+            found.append(each)
     except (ValueError, RecursionError):
         if is_bare and not found:
             yield Unreadable(quote_body(last))
@@ -272,6 +272,23 @@ def parse_data(name: bytes, data: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError(f"An event held {type(found).__name__} instead of an object.")
     return name_event(name, found) if name else found
+
+
+def name_last(name: bytes, objects: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The objects of one block. The block has one name, that of its last event: lines without blank
+    lines between them may be several events."""
+    waiting = None
+    try:
+        for found in objects:
+            if waiting is not None:
+                yield waiting
+            waiting = found
+    except (ValueError, RecursionError):
+        if waiting is not None:
+            yield waiting
+        raise
+    if waiting is not None:
+        yield name_event(name, waiting)
 
 
 def name_event(name: bytes, found: dict[str, Any]) -> dict[str, Any]:
