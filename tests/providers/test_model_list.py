@@ -210,3 +210,20 @@ def test_a_name_that_is_left_out_is_logged(caplog: pytest.LogCaptureFixture) -> 
         assert model_list.parse_models(["x" * 301]) == []
     assert "unusable name" in caplog.text
     assert len(caplog.text) < 300
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"fault": {"faultstring": "Invalid ApiKey", "detail": {"errorcode": "oauth.v2"}}},
+        {"status": {"code": 401, "message": "Unauthorized"}},
+        {"Response": {"Error": {"Code": "AuthFailure"}}},
+        {"header": {"code": 10013}, "payload": {}},
+        {"data": {"kelp": ["a"], "dulse": ["b"]}},
+        {"data": {"kelp-1": None}},
+    ],
+    ids=str,
+)
+def test_the_keys_of_another_answer_are_no_models(body: dict[str, Any]) -> None:
+    with pytest.raises(errors.UnreadableList):
+        model_list.parse_models(body)

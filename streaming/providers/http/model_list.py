@@ -27,6 +27,8 @@ MAX_LIST_DEPTH = 3
 """Objects around a list."""
 
 LIST_KEYS = ("data", "models", "model_list", "items", "results", "result", "value")
+ENVELOPE_KEYS = {*LIST_KEYS, "fault", "status", "error", "errors", "response", "header", "payload"}
+"""Keys of an object that are no names of models: an answer with them is another one."""
 NAME_KEYS = ("id", "name", "model", "model_name", "key", "slug")
 LABEL_KEYS = ("display_name", "displayName", "label", "name", "title")
 WINDOW_KEYS = (
@@ -117,6 +119,8 @@ def find_entries(body: Any, depth: int = MAX_LIST_DEPTH) -> list[Any] | None:
 def _find_named_entries(body: dict[str, Any]) -> list[Any] | None:
     """The entries of an object whose keys are the names."""
     if not all(isinstance(value, dict) for value in body.values()):
+        return None
+    if any(name.lower() in ENVELOPE_KEYS for name in body):
         return None
     return [value if find_name(value) else {**value, "id": name} for name, value in body.items()]
 
