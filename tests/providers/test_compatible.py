@@ -171,3 +171,27 @@ async def test_a_server_that_echoes_its_headers_does_not_get_them_into_an_error(
         )
     assert "harbour" not in f"{caught.value!r} {caught.value.detail} {caught.value.message}"
     assert "[key]" in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://lab/v1\n", " http://lab/v1", "http://lab/v 1", "http://la b/v1"),
+        *("http://lab/\0", "http://lab\t:1/v1", "http://a..b/v1", f"http://{'a' * 70}/v1"),
+        *("http://<your-host>/v1", "http://lab/v1?api-version=2026", "http://lab/v1#x"),
+    ],
+)
+def test_an_address_that_no_request_could_reach_is_refused(url: str) -> None:
+    with pytest.raises(InvalidProviderConfig, match="needs a “url”: a URL that begins with"):
+        parse_row(url=url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://my_host:11434/v1/", "HTTP://LAB/V1", "http://[::1]:1/v1", "http://10.0.0.1/v1"),
+        *("https://bücher.example/v1", "http://someone:word@lab/v1"),
+    ],
+)
+def test_any_other_address_is_taken(url: str) -> None:
+    assert parse_row(url=url)[0].base_url == url

@@ -18,6 +18,7 @@ from streaming.providers.redaction import Secret
 
 PROVIDER_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,49}")
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+HOST = re.compile(r"[a-z0-9_.-]+")
 MAX_HEADER_CHARS = 8_000
 MAX_SECONDS = 24 * 60 * 60
 MAX_TOKENS = 2**31 - 1
@@ -79,11 +80,15 @@ def _is_header_value(value: Any) -> bool:
 def _is_url(value: Any) -> bool:
     try:
         parts = urlsplit(value)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        host = (parts.hostname or "").encode("idna").decode()  # refuses empty labels and long ones
+        is_plain = value.isprintable() and " " not in value and not {"?", "#"} & set(value)
+        is_host = bool(HOST.fullmatch(host) or ":" in host)
+        return parts.scheme in {"http", "https"} and is_host and is_plain and parts.port != 0
     except (ValueError, TypeError, AttributeError):
         return False
 
 
+URL_REQUIREMENT = "a URL that begins with http:// or https://, without blanks, ? and #"
 _TOKENS = f"a whole number of tokens from 1 to {MAX_TOKENS}"
 MODEL_FIELDS = {
     "temperature": Field(_is_bool, "true or false", "takes_temperature"),
@@ -112,7 +117,7 @@ ROW_FIELDS = {
         "at most 50 lower-case letters, digits, - and _",
     ),
     "name": Field(_is_name, "a text of at most 100 characters"),
-    "url": Field(_is_url, "a URL that begins with http:// or https://"),
+    "url": Field(_is_url, URL_REQUIREMENT),
     "needs_key": Field(_is_bool, "true or false"),
     "models": Field(
         lambda v: isinstance(v, list) and all(isinstance(entry, (str, dict)) for entry in v),
@@ -152,7 +157,7 @@ def parse_provider_config(row: Any, number: int = 1) -> tuple[Provider, tuple[Mo
             f"{where}: There is already a provider of this id. Give each row another one."
         )
     if not ROW_FIELDS["url"].is_valid(row.get("url")):
-        raise InvalidProviderConfig(f"{where} needs a “url” that begins with http:// or https://.")
+        raise InvalidProviderConfig(f"{where} needs a “url”: {URL_REQUIREMENT}.")
     _check_fields(where, row, ROW_FIELDS)
     if row.get("needs_key") and "authorization" in map(str.lower, row.get("headers", ())):
         raise InvalidProviderConfig(
