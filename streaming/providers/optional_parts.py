@@ -21,30 +21,52 @@ REJECTED_VALUE_NOTE = gettext_noop("This model rejected the {setting}. Retrying 
 @dataclass(frozen=True, slots=True)
 class OptionalPart:
     """`name` is stored, in 30 characters at most. `fields` finds the part in a field that the
-    provider names, `words` in its sentence. `label` is the word for people."""
+    provider names, `words` in its sentence, `refusals` in a sentence about a fault of the server.
+    `label` is the word for people."""
 
     name: str
     fields: re.Pattern[str]
     words: re.Pattern[str]
+    refusals: re.Pattern[str]
     label: str = ""
 
 
-def _define_part(name: str, fields: str, words: str = "", label: str = "") -> OptionalPart:
+def _define_part(
+    name: str, fields: str, words: str = "", label: str = "", refusals: str = ""
+) -> OptionalPart:
     in_words = f"{fields}|{words}" if words else fields
-    return OptionalPart(
-        name, re.compile(fields, re.IGNORECASE), re.compile(in_words, re.IGNORECASE), label
+    in_faults = refusals or _refuse_field(fields)
+    patterns = (re.compile(pattern, re.IGNORECASE) for pattern in (fields, in_words, in_faults))
+    return OptionalPart(name, *patterns, label)
+
+
+_KINDS = "parameter|argument|field|property|key|keyword|name|option|supplied"
+_REFUSED = (
+    r" ?((is|are) )?(not (yet |currently )?(support|allow|permit|enabl|accept|implement)"
+    r"|unsupported|deprecated|no longer)"
+)
+
+
+def _refuse_field(fields: str) -> str:
+    """A pattern for a sentence that names one of these fields as a field, or refuses it in the
+    words beside it: a fault of a server may have any other word by chance."""
+    return (
+        rf"['\"`“‘]([\w.]*\.)?({fields})['\"`”’]|\b({_KINDS})s?\W{{1,3}}({fields})\b"
+        rf"|({fields})\b\W?({_KINDS}|setting)?s?{_REFUSED}"
+        rf"|(unsupported|unknown|unexpected|(not|n['’]t) (support|allow|accept))(ed)?\W{{1,3}}"
+        rf"({fields})\b"
     )
 
 
 def _quote_field(field: str) -> str:
     """A pattern for a common word where a sentence means the field of this name."""
-    kinds = "parameter|argument|field|property|key|keyword|name|option|supplied"
-    return rf"['\"`“‘]{field}['\"`”’]|\b(?:{kinds})s?\W{{1,3}}{field}\b|(?:^|[.;] ?){field}:"
+    return rf"['\"`“‘]{field}['\"`”’]|\b(?:{_KINDS})s?\W{{1,3}}{field}\b|(?:^|[.;] ?){field}:"
 
 
 EFFORT_LABEL = gettext_noop("reasoning effort")
 ONLY_USER_ROLES = r"only\W+(the\W+)?user\b.{0,12}\bassistant"
 FIRST_ROLE = r"first (message|turn|role)\W.{0,20}\buser\b"
+ALTERNATION = r"\broles?\b.{0,40}\balternat|\balternat\w*\b.{0,40}\broles?\b|must alternate"
 LIMIT_FIELDS = r"max\w*tokens"
 
 OPTIONAL_PARTS: tuple[OptionalPart, ...] = (
@@ -63,6 +85,7 @@ OPTIONAL_PARTS: tuple[OptionalPart, ...] = (
         "reasoning_effort",
         r"effort|output_?config|thinking_?(level|budget)",
         label=EFFORT_LABEL,
+        refusals=_refuse_field(r"(reasoning[._ ]?)?effort|output_?config|thinking_?(level|budget)"),
     ),
     _define_part("thinking", r"thinking"),
     _define_part("reasoning_effort", r"reasoning|thinking", r"\bthink\b", EFFORT_LABEL),
@@ -78,8 +101,11 @@ OPTIONAL_PARTS: tuple[OptionalPart, ...] = (
         "system",
         r"^system\b|^instructions\b|system_?instruction|\bmessages?\W{0,2}0\W{1,2}role",
         r"\b(system|developer)\W+(role|message|prompt|instruction)|\brole\W{1,3}(system|developer)"
-        rf"|alternat|{ONLY_USER_ROLES}|{FIRST_ROLE}|"
+        rf"|{ALTERNATION}|{ONLY_USER_ROLES}|{FIRST_ROLE}|"
         + "|".join(_quote_field(field) for field in ("system", "developer", "instructions")),
+        refusals=r"\b(system|developer)\W+role|\brole\W{1,3}(system|developer)"
+        rf"|\b(system|developer) (message|prompt|instruction)s?{_REFUSED}"
+        rf"|{ALTERNATION}|{ONLY_USER_ROLES}|{FIRST_ROLE}",
     ),
 )
 """In the order in which a refusal is searched: the exact names before the common words.
@@ -99,10 +125,10 @@ UNSUPPORTED_PATTERN = re.compile(
     r"|(extra|additional) (inputs|fields|keys|properties|property)|cannot find field"
     rf"|\bno (such )?({_FIELD_WORDS})|invalid ({_FIELD_WORDS})|(were|was) unexpected"
     rf"|(unknown|unexpected)\W+(request |keyword )?({_FIELD_WORDS}|role)"
-    rf"|forbidden|must alternate|{ONLY_USER_ROLES}|{FIRST_ROLE}|\brole\b.{{0,20}}\binvalid",
+    rf"|forbidden|{ALTERNATION}|{ONLY_USER_ROLES}|{FIRST_ROLE}|\brole\b.{{0,20}}\binvalid",
     re.IGNORECASE,
 )
-UNKNOWN_PATTERN = re.compile(r"unknown|unexpected|alternat", re.IGNORECASE)
+UNKNOWN_PATTERN = re.compile(r"unknown|unexpected", re.IGNORECASE)
 """Words that mean the same in an answer that is about the request in any case."""
 VALUE_PATTERN = re.compile(
     r"supported (values|options|efforts|levels)|\bone of\b|\bbetween\b|out of range"
@@ -114,6 +140,10 @@ ACCOUNT_PATTERN = re.compile(
     r"organi[sz]ation|\bverif|data retention|your (account|project|plan|tier)", re.IGNORECASE
 )
 """Refusals that are about the key and not about the model."""
+PASSING_PATTERN = re.compile(
+    r"at the moment|\bnow\b|temporar|try again|\blater\b|\bbusy\b|overload", re.IGNORECASE
+)
+"""Words of a fault that passes: the model may take the part in a minute."""
 
 
 EXACT_NAMES = {
@@ -136,15 +166,24 @@ def find_refused_part(error: ProviderError, request: Request) -> OptionalPart | 
     if error.param and named and (is_bad_request or says_unsupported):
         return named
     sentence = _remove_model(error.detail, request.model)
-    if says_unsupported:
+    if says_unsupported and not _is_fault(error):
         return next((part for part in sent if part.words.search(sentence)), None)
+    if says_unsupported and not PASSING_PATTERN.search(sentence):
+        refused = next((part for part in sent if part.refusals.search(sentence)), None)
+    else:
+        refused = None
     exact = (part for part in sent if part.name in EXACT_NAMES)
-    return next((part for part in exact if part.fields.search(sentence)), None)
+    return refused or next((part for part in exact if part.fields.search(sentence)), None)
 
 
 def _is_vague(error: ProviderError) -> bool:
     """Some servers refuse a part as if it were a fault of their own, or a missing model."""
-    return isinstance(error, (ModelNotFound, Overloaded)) or type(error) is ProviderError
+    return isinstance(error, ModelNotFound) or _is_fault(error)
+
+
+def _is_fault(error: ProviderError) -> bool:
+    """Most of them pass, and have nothing to do with the request."""
+    return isinstance(error, Overloaded) or type(error) is ProviderError
 
 
 def _says_unsupported(error: ProviderError) -> bool:

@@ -344,6 +344,16 @@ NOT_REFUSED = [
     BadRequest(param="messages", detail="messages: text content blocks must be non-empty"),
     Overloaded(detail="An unexpected error occurred while reasoning about the system."),
     ProviderError(detail="The background worker of the store failed."),
+    Overloaded(detail="This region is not supported at the moment, please try an alternative"),
+    Overloaded(detail="Model is not available, an alternative deployment is not yet enabled"),
+    ProviderError(detail="System message: operation not supported on closed socket"),
+    Overloaded(detail="GPU temperature too high, requests not accepted"),
+    Overloaded(detail="reasoning engine is not available; not permitted now"),
+    Overloaded(detail="The thinking cluster is in maintenance, new requests are not allowed"),
+    Overloaded(detail="Reasoning effort is not supported right now, try again later"),
+    ProviderError(detail="system prompt cache: this file system is not supported"),
+    ProviderError(detail="effort to connect failed: address family not supported"),
+    BadRequest(detail="This region is not supported. Choose an alternative."),
 ]
 
 
@@ -351,6 +361,28 @@ NOT_REFUSED = [
 def test_a_sentence_that_refuses_no_part_leaves_the_request_as_it_is(error: ProviderError) -> None:
     error.sent_hints = frozenset(part.name for part in OPTIONAL_PARTS if not part.label)
     assert find_refused_part(error, replace(FULL, model="thinking-kelp")) is None
+
+
+@pytest.mark.parametrize(
+    ("detail", "name"),
+    [
+        ("temperature is not supported", "temperature"),
+        ("unexpected keyword argument 'temperature'", "temperature"),
+        ("This model does not support thinking", "reasoning_effort"),
+        ("Unsupported parameter: reasoning_effort", "reasoning_effort"),
+        ("System messages are not supported by this template", "system"),
+        ("Only user and assistant roles are supported!", "system"),
+        ("conversation roles must alternate", "system"),
+        ("unexpected field 'generation.max_tokens'", "max_tokens"),
+    ],
+)
+@pytest.mark.parametrize("kind", [Overloaded, ProviderError])
+def test_a_fault_refuses_a_part_only_where_it_names_it_as_one(
+    kind: type[ProviderError], detail: str, name: str
+) -> None:
+    part = find_refused_part(kind(detail=detail), FULL)
+    assert part is not None
+    assert part.name == name
 
 
 def test_names_of_parts_fit_their_column() -> None:
