@@ -65,6 +65,20 @@ CASES = [
         "a",
     ),
     ("<think>They ask about `</think>`.\n</think>\nIt closes.", "It closes.", None),
+    # Closing tags after a reasoning
+    (
+        "<think>They ask about <think>x</think> tags. I must explain.</think>\n\nHello",
+        "Hello",
+        "They ask about <think>x\n\ntags. I must explain.",
+    ),
+    ("<think>\nA\n</think>\n\nB\n</think>\n\nHello", "Hello", "A\n\nB"),
+    ("<think>A</think>B\n</think>\nC\n</think>\nHello", "Hello", "A\n\nB\n\n\nC"),
+    ("[THINK]A[/THINK]B\n[/THINK]\nHello", "Hello", "A\n\nB"),
+    ("A\n</think>\nB\n</think>\nHello", "Hello", "A\n\n\nB"),
+    (f"<think>A</think>{INLINE}", INLINE, "A"),
+    (f"<think>A</think>{FENCED}", FENCED, "A"),
+    ("<think>A</think>Hi <think>x</think> there", "Hi <think>x</think> there", "A"),
+    ("<think>A</think>Close it with </think> and go on", "Close it with </think> and go on", "A"),
     ("<think>Only thoughts", "", "Only thoughts"),
     ("Only thoughts\n</think>", "", "Only thoughts"),
     (INLINE, INLINE, ""),
@@ -88,6 +102,29 @@ def test_reasoning_in_the_text_is_told_apart_across_any_pieces(
         found = split_pieces([text[at : at + size] for at in range(0, len(text), size)])
         assert (size, found[0].strip()) == (size, content.strip())
         assert reasoning is None or found[1] == reasoning
+
+
+FIELD_CASES = [
+    ("more\n</think>\n\nHello", "Hello", "R\n\nmore"),
+    ("more\n</think>\r\nHello", "Hello", "R\n\nmore"),
+    ("It ends with\n</think>\n", "It ends with\n</think>\n", "R"),
+    ("It ends with\n</think>", "It ends with\n</think>", "R"),
+    ("Write </think>Hello", "Write </think>Hello", "R"),
+    ("a\n</think>" + "\n" * 1_500, "a\n</think>" + "\n" * 1_500, "R"),
+]
+
+
+@pytest.mark.parametrize(("text", "content", "reasoning"), FIELD_CASES)
+def test_reasoning_in_a_field_may_go_on_in_the_text(
+    text: str, content: str, reasoning: str
+) -> None:
+    for size in (1, 3, 2_000):
+        splitter = TaggedReasoningSplitter()
+        pieces = [Delta(text[at : at + size]) for at in range(0, len(text), size)]
+        first = splitter.split_delta(Delta("R", "reasoning"))
+        deltas = [*first, *(part for piece in pieces for part in splitter.split_delta(piece))]
+        found = read_deltas([*deltas, *splitter.flush_held(is_whole=True)])
+        assert (size, found[0].strip(), found[1]) == (size, content.strip(), reasoning)
 
 
 @given(st.text("<>/think`\n a", max_size=60), st.lists(st.integers(0, 60)))
@@ -118,15 +155,19 @@ def test_seams_after_the_reasoning_move_along() -> None:
 # Over a socket
 
 
-async def ask_server(fake: Fake, *texts: str, model: str) -> list[ReplyEvent]:
+async def ask_server(
+    fake: Fake, *texts: str, model: str, reason: str | None = "stop"
+) -> list[ReplyEvent]:
+    """Without a reason, the reply is cut."""
     choices: list[dict[str, Any]] = [{"delta": {"content": text}} for text in texts]
-    choices += [{"delta": {}, "finish_reason": "stop"}]
+    choices += [{"delta": {}, "finish_reason": reason}]
     events = [{"choices": [choice]} for choice in choices]
-    body = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
+    end = "data: [DONE]\n\n" if reason else 'data: {"error": {"message": "boom"}}\n\n'
+    body = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + end
     fake.script(Behaviour(error=ErrorAnswer(200, body)))
     adapter = get_adapter("ollama", base_url=fake.openai)
     found, error = await collect_until_error(adapter, Request(model, (Turn("user", "Hi"),)))
-    assert error is None
+    assert bool(error) is (reason in {None, "abort"})
     return found
 
 
@@ -163,6 +204,21 @@ async def test_a_remembered_model_that_did_not_reason_loses_no_text(fake: Fake) 
     assert read_deltas(events) == ("Hello there", "")
     events = await ask_server(fake, "Hello ", "there", model="sometimes")
     assert (join_text(events), join_text(events, "reasoning")) == ("Hello there", "")
+
+
+@pytest.mark.parametrize("reason", ["length", "abort", None])
+async def test_a_remembered_model_loses_no_text_when_it_is_cut(
+    fake: Fake, reason: str | None
+) -> None:
+    model = f"cut-{reason}"
+    for _ in range(2):
+        await ask_server(fake, "Hm.\n</think>\nHello", model=model)
+    for _ in range(2):  # a cut reply tells nothing about the model
+        events = await ask_server(fake, "A plain ", "answer", model=model, reason=reason)
+        assert join_text(events, "reasoning") == "A plain answer"
+        assert read_deltas(events) == ("A plain answer", "")
+    events = await ask_server(fake, model=model, reason=reason)
+    assert join_text(events) == ""
 
 
 async def test_a_server_with_a_field_for_reasoning_is_believed(fake: Fake) -> None:

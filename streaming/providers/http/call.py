@@ -242,6 +242,8 @@ class ProviderCall:
                 )
             yield Finish(reason.meaning, counts, self._request_id, word)
         elif failure:
+            if self._splitter and self._splitter.is_assumed:
+                yield from self._flush_held(is_whole=False)  # it may be an answer
             raise failure
         else:
             yield from self._flush_held(is_whole=False)

@@ -95,6 +95,11 @@ def ends_reasoning(before: str, tag: str, after: str) -> bool:
     return not line.endswith((" ", "\t")) or line.rstrip().endswith(_SENTENCE_ENDS)
 
 
+def is_line_before_text(after: str) -> bool:
+    """Whether a line ends with a tag, and text follows in a later one."""
+    return after.lstrip(" \t").startswith(("\n", "\r")) and bool(after.strip())
+
+
 def _is_opened(before: str, closing: str) -> bool:
     opening = next(opening for opening, end in TAGS if end == closing.lower())
     return re.search(f"(?<!`){re.escape(opening)}(?!`)", before, re.IGNORECASE) is not None

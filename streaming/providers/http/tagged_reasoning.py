@@ -30,9 +30,10 @@ class TaggedReasoningSplitter:
     """The text of one reply, without the reasoning in it.
 
     A reasoning that begins the reply is recognised by its opening tag. Without one, the closing tag
-    tells that all text was reasoning; it is replaced by REASONING_MARK. After two such replies in a
-    row, the next one of the same model (`model_key`) is taken as reasoning from its start. If it
-    ends without a closing tag, it was no reasoning: all of it follows once more, and TEXT_MARK.
+    tells that all text was reasoning, also after an earlier reasoning; it is replaced by
+    REASONING_MARK. After two such replies in a row, the next one of the same model (`model_key`) is
+    taken as reasoning from its start. If it ends without a closing tag, it was no reasoning: all of
+    it follows once more, and TEXT_MARK.
 
     Text is held back only while it may be a part of a tag.
     """
@@ -44,10 +45,11 @@ class TaggedReasoningSplitter:
         self._closing = ""
         """The tag that ends the reasoning that is being read; empty for any."""
         self._is_in_reasoning = False
-        self._is_assumed = False
+        self.is_assumed = False
+        """The text is taken as reasoning, although nothing in this reply says so."""
         self._has_tag = False
         self._has_field = False
-        """The server has a field for its reasoning, so the text has none but with tags."""
+        """The server has a field for its reasoning, so a closing tag in the text proves less."""
         self._has_reasoning = False
         self._is_new_block = True
         self._has_lone_ending = False
@@ -66,20 +68,19 @@ class TaggedReasoningSplitter:
         return self._read_held(is_end=False)
 
     def flush_held(self, *, is_whole: bool) -> Sequence[Delta]:
-        """The text that is still held when the reply ends; `is_whole` unless it was cut."""
+        """The text that is still held when the reply ends; `is_whole` unless it was cut. An assumed
+        reasoning is text then: nobody knows whether it was one, and an answer must not be lost."""
         deltas = self._read_held(is_end=True)
         if is_whole and not self._has_lone_ending:
             _lone_endings.pop(self._model_key, None)
-        if self._is_assumed and is_whole:
-            _mixed_models.add(self._model_key)
-            deltas.append(Delta("".join(self._passed) + TEXT_MARK))
+        if self.is_assumed:
+            if is_whole:
+                _mixed_models.add(self._model_key)
+            if text := "".join(self._passed):
+                deltas.append(Delta(text + TEXT_MARK))
         return deltas
 
     def _may_hold_tag(self, text: str) -> bool:
-        if self._has_tag:
-            return "<" in text
-        if self._has_field or self._lone_tags > MAX_LONE_TAGS:
-            return False
         if any(first in text for first in tags.FIRST_CHARS):
             return True
         self._passed.append(text)
@@ -111,12 +112,13 @@ class TaggedReasoningSplitter:
             return False
         if tag and not tags.is_mention(after):
             self._held, self._has_tag = after, True
+            self._passed.clear()
             self._closing = dict(tags.TAGS).get(tag, "")
             self._is_in_reasoning = bool(self._closing)
             self._is_new_block = True
             return bool(after) or not is_end
         if self._is_assumed_from_start():
-            self._is_in_reasoning = self._is_assumed = True
+            self._is_in_reasoning = self.is_assumed = True
         else:
             self.is_in_text = True
             self._held = text if self._has_tag else self._held
@@ -139,8 +141,9 @@ class TaggedReasoningSplitter:
         if match and (match.end() < len(held) or is_end or held[match.start() - 1] != "`"):
             self._pass_on(deltas, held[: match.start()].rstrip(), "reasoning")
             self._held, self._is_in_reasoning = held[match.end() :], False
-            self._has_lone_ending = self._has_lone_ending or self._is_assumed
-            self._has_tag, self._is_assumed = True, False
+            self._has_lone_ending = self._has_lone_ending or self.is_assumed
+            self._has_tag, self.is_assumed = True, False
+            self._passed.clear()
             return True
         end = match.start() - 1 if match else len(held) - tags.measure_partial_tag(held, closings)
         trimmed = len(held[: max(end, 0)].rstrip(" \t\r\n`"))
@@ -152,29 +155,37 @@ class TaggedReasoningSplitter:
     def _read_text(self, deltas: list[Delta], is_end: bool) -> bool:
         if self._has_tag:
             self._held = ANSWER_END.sub("", self._held)
+        if self._lone_tags > MAX_LONE_TAGS:
             return self._pass_text(deltas, tags.ANSWER_ENDS, is_end)
-        if self._has_field or self._lone_tags > MAX_LONE_TAGS:
-            return self._pass_text(deltas, (), is_end)
         match = LONE.search(self._held)
         if match is None:
-            return self._pass_text(deltas, tags.LONE_CLOSING_TAGS, is_end)
+            return self._pass_text(deltas, (*tags.LONE_CLOSING_TAGS, *tags.ANSWER_ENDS), is_end)
         text, after = self._held[: match.start()], self._held[match.end() :]
-        if not after.strip(" \t") and not is_end:
+        blanks = " \t\r\n" if self._has_field and len(after) < MAX_HELD_BLANKS else " \t"
+        if not after.strip(blanks) and not is_end:
             self._pass_on(deltas, text, "text")
             self._held = self._held[match.start() :]
             return False
-        if tags.ends_reasoning("".join(self._passed) + text, match[0], after):
+        is_likely = not self._has_field or tags.is_line_before_text(after)
+        if is_likely and tags.ends_reasoning("".join(self._passed) + text, match[0], after):
             self._pass_on(deltas, text, "text")
-            deltas.append(Delta(REASONING_MARK))
-            self._held, self._has_tag, self.is_in_text = after, True, False
-            self._has_lone_ending = True
-            if self._model_key is not None:
-                _lone_endings[self._model_key] = _lone_endings.get(self._model_key, 0) + 1
+            self._mark_reasoning(deltas)
+            self._held = after
         else:
             self._lone_tags += 1
             self._pass_on(deltas, text + match[0], "text")
             self._held = after
         return True
+
+    def _mark_reasoning(self, deltas: list[Delta]) -> None:
+        """All text so far was reasoning; the answer may begin now."""
+        deltas.append(Delta(REASONING_MARK))
+        if not self._has_tag and not self._has_field:
+            self._has_lone_ending = True
+            if self._model_key is not None:
+                _lone_endings[self._model_key] = _lone_endings.get(self._model_key, 0) + 1
+        self._has_tag, self.is_in_text = True, False
+        self._passed.clear()
 
     def _pass_text(self, deltas: list[Delta], closings: tuple[str, ...], is_end: bool) -> bool:
         held = tags.measure_partial_tag(self._held, closings) if closings and not is_end else 0
@@ -184,7 +195,7 @@ class TaggedReasoningSplitter:
         return False
 
     def _pass_on(self, deltas: list[Delta], text: str, kind: DeltaKind) -> None:
-        if kind == "text" or self._is_assumed:
+        if kind == "text" or self.is_assumed:
             self._passed.append(text)
         if kind == "reasoning" and self._is_new_block and (text := text.lstrip()):
             text = f"{REASONING_SEPARATOR}{text}" if self._has_reasoning else text
