@@ -36,8 +36,13 @@ def _define_part(
 ) -> OptionalPart:
     in_words = f"{fields}|{words}" if words else fields
     in_faults = refusals or _refuse_field(fields)
-    patterns = (re.compile(pattern, re.IGNORECASE) for pattern in (fields, in_words, in_faults))
-    return OptionalPart(name, *patterns, label)
+    return OptionalPart(
+        name,
+        fields=re.compile(fields, re.IGNORECASE),
+        words=re.compile(in_words, re.IGNORECASE),
+        refusals=re.compile(in_faults, re.IGNORECASE),
+        label=label,
+    )
 
 
 _KINDS = "parameter|argument|field|property|key|keyword|name|option|supplied"
@@ -141,7 +146,8 @@ ACCOUNT_PATTERN = re.compile(
 )
 """Refusals that are about the key and not about the model."""
 PASSING_PATTERN = re.compile(
-    r"at the moment|\bnow\b|temporar|try again|\blater\b|\bbusy\b|overload", re.IGNORECASE
+    r"at the moment|\bnow\b|temporary|temporarily|try again|\blater\b|\bbusy\b|overload",
+    re.IGNORECASE,
 )
 """Words of a fault that passes: the model may take the part in a minute."""
 
