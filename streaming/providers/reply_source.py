@@ -17,7 +17,7 @@ from streaming.events import Delta, Finish, Note, Seam, SourceError, SourceEvent
 from streaming.providers import optional_parts, reattach, retries
 from streaming.providers.adapter import Adapter, BackgroundAdapter, ReplyEvent
 from streaming.providers.continuation import strip_overlap
-from streaming.providers.errors import ProviderError
+from streaming.providers.errors import ContentRefused, ProviderError
 from streaming.providers.missing_answer import build_missing_answer_error
 from streaming.providers.reasoning_mark import REASONING_MARK, split_marked_reasoning
 from streaming.providers.redaction import Secret
@@ -25,15 +25,6 @@ from streaming.providers.types import Request, Upstream
 from streaming.sentences import gettext_noop
 
 ENDED_EARLY = gettext_noop("The provider’s reply ended early.")
-INTERRUPTING_CODES = {
-    "interrupted",
-    "timeout",
-    "no_response",
-    "network",
-    "overloaded",
-    "cut_off",
-}
-"""Errors of the connection: text that was written before them is worth continuing."""
 
 
 async def ignore_unsupported_parameter(parameter: str) -> None:
@@ -185,7 +176,7 @@ class ReplySource:
         elif failure is None:
             raise SourceError("interrupted", ENDED_EARLY, interrupted=True)
         elif self._has_written:
-            raise self._mark_interrupted(failure)
+            raise self._mark_interrupted(retries.remove_retry_advice(failure))
         else:
             self._reattachments = 0
             async for note in self._prepare_retry(failure):
@@ -220,9 +211,9 @@ class ReplySource:
         yield Note(retries.format_retry_note(self._tries))
 
     def _mark_interrupted(self, error: ProviderError) -> ProviderError:
-        """If the connection breaks after some text, the error says that the text can be
-        continued."""
+        """After some text, whatever the error is, it says that the text can be continued, unless
+        the provider refuses what the text says."""
         has_text = self._has_written or self._so_far.next_index > 0
-        if has_text and error.code in INTERRUPTING_CODES:
+        if has_text and not isinstance(error, ContentRefused):
             error.interrupted = True
         return error

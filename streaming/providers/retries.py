@@ -57,9 +57,15 @@ def format_retry_note(tries: int) -> str:
 def add_retry_time(error: ProviderError) -> ProviderError:
     """The error, with the time in its message if the provider asks for a long one."""
     if error.retry_after and error.retry_after > MAX_RETRY_DELAY_SECONDS:
-        problem = error.message.removesuffix(TRY_AGAIN_SOON.format(problem=""))
+        problem = remove_retry_advice(error).message
         delay = _format_duration(error.retry_after)
         error.message = TRY_AGAIN_LATER.format(problem=problem, delay=delay)
+    return error
+
+
+def remove_retry_advice(error: ProviderError) -> ProviderError:
+    """The error without the advice to try again, for a text that is better continued."""
+    error.message = error.message.removesuffix(TRY_AGAIN_SOON.format(problem=""))
     return error
 
 

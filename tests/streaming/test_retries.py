@@ -267,6 +267,33 @@ async def test_after_text_is_written_there_is_no_retry(
 
 
 @db
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (ErrorAnswer(0, {"error": {"message": "boom"}}), "interrupted"),
+        (ErrorAnswer(0, {"error": {"message": "<html><h1>502 Bad Gateway</h1>"}}), "interrupted"),
+        (ErrorAnswer(0, {"error": {"message": "CUDA out of memory"}}), "interrupted"),
+        (ErrorAnswer(0, {"error": {"message": "Context size has been exceeded."}}), "interrupted"),
+        (ErrorAnswer(0, {"error": {"message": "slow down", "code": 429}}), "interrupted"),
+        (ErrorAnswer(0, {"error": {"message": "no", "code": 401}}), "interrupted"),
+        (ErrorAnswer(0, {"error": {"message": "no", "code": "insufficient_quota"}}), "interrupted"),
+        (ErrorAnswer(0, {"error": {"message": "no", "code": "content_filter"}}), "failed"),
+    ],
+    ids=lambda value: str(value.body) if isinstance(value, ErrorAnswer) else value,
+)
+async def test_any_error_of_the_server_after_text_leaves_text_to_continue(
+    owner: User, worker_pool: WorkerPool, fake: Fake, error: ErrorAnswer, state: str
+) -> None:
+    upstream = Upstream()
+    upstream.adapter = get_adapter("local", base_url=fake.openai)
+    await asyncio.to_thread(fake.script, Behaviour.of("half ", "a", error=error, error_after=2))
+    await worker_pool.start()
+    row = await wait_for_end(await run_in_db(queue_stream, owner), within=30)
+    assert (row.state, join_deltas(await run_in_db(read_rows, row))) == (state, "half a")
+    assert "Try again" not in row.error
+
+
+@db
 async def test_a_long_retry_time_is_not_waited_for(owner: User, worker_pool: WorkerPool) -> None:
     upstream = Upstream(errors.RateLimited(provider="OpenAI", retry_after=600), "never")
     await worker_pool.start()
