@@ -59,7 +59,9 @@ class AnthropicAdapter(HttpAdapter):
     def __init__(
         self, *, base_url: str = "", timeouts: Timeouts | None = None, name: str = ""
     ) -> None:
-        super().__init__(base_url=base_url or OFFICIAL_URL, timeouts=timeouts, name=name)
+        base_url = base_url or OFFICIAL_URL
+        self.is_official = httpx2.URL(base_url).host == httpx2.URL(OFFICIAL_URL).host
+        super().__init__(base_url=base_url, timeouts=timeouts, name=name)
         silence_wire_logging("anthropic")
         preload_sdk()
 

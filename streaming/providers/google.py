@@ -69,6 +69,7 @@ class GoogleAdapter(HttpAdapter):
         versioned = _VERSIONED_URL.fullmatch(base_url)
         self.api_version = versioned.group(2) if versioned else API_VERSION
         base_url = versioned.group(1) if versioned else base_url.rstrip("/")
+        self.is_official = httpx2.URL(base_url).host == httpx2.URL(OFFICIAL_URL).host
         super().__init__(base_url=base_url, timeouts=timeouts, name=name)
         silence_wire_logging("google_genai", "google_genai.models", "google_genai._api_client")
 

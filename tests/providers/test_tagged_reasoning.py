@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from streaming.events import Delta, StreamText
 from streaming.providers.adapter import ReplyEvent
+from streaming.providers.http.adapter import HttpAdapter
 from streaming.providers.http.tagged_reasoning import (
     TaggedReasoningSplitter,
     remove_tagged_reasoning,
@@ -18,7 +19,8 @@ from streaming.providers.reasoning_mark import REASONING_MARK, TEXT_MARK, split_
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import Request, Turn
 from tests.providers.factories import collect_until_error, join_text
-from tools.fake_provider import Behaviour, ErrorAnswer, Fake
+from tests.providers.wires import WIRES, Wire
+from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
 
 FENCED = "Like this:\n```html\n</think>\n```\nDone."
 INLINE = "A block opens with `<think>` and closes with `</think>`."
@@ -231,6 +233,26 @@ async def test_a_server_with_a_field_for_reasoning_is_believed(fake: Fake) -> No
     adapter = get_adapter("ollama", base_url=fake.openai)
     found, _ = await collect_until_error(adapter, Request("fields", (Turn("user", "Hi"),)))
     assert join_text(found) == "It ends with\n</think>\n"
+
+
+@pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
+@pytest.mark.parametrize("opening", ["<think>", ""])
+async def test_any_server_at_an_address_of_ones_own_may_write_tags(
+    fake: Fake, wire: Wire, opening: str
+) -> None:
+    fake.script(Behaviour((Piece(f"{opening}Hm.\n"), Piece("</think>\n\n"), Piece("Hello"))))
+    adapter = get_adapter(wire.provider, base_url=wire.base_url(fake))
+    found, error = await collect_until_error(adapter, Request(wire.model, (Turn("user", "Hi"),)))
+    assert error is None
+    assert read_deltas(found) == ("Hello", "Hm.")
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "google"])
+def test_the_providers_themselves_write_no_tags(provider: str) -> None:
+    adapter = get_adapter(provider)
+    adapter = getattr(adapter, "responses", adapter)
+    assert isinstance(adapter, HttpAdapter)
+    assert adapter.create_splitter(Request("tide", (Turn("user", "Hi"),))) is None
 
 
 @pytest.mark.parametrize("start", ["", "<think>Hm.", "Hm."])

@@ -34,6 +34,8 @@ class HttpWire(ABC):
     request_id_header: ClassVar[str] = "x-request-id"
     max_event_bytes: ClassVar[int] = MAX_EVENT_BYTES
     is_keyless: ClassVar[bool] = False
+    is_official = True
+    """Whether the provider itself is called, and no other server that imitates it."""
     secrets: tuple[Secret, ...] = ()
     """Beside the key, what no error may show."""
     retries_silence = True
@@ -70,8 +72,12 @@ class HttpWire(ABC):
         """The meaning of one event. An event of an unknown shape may raise any exception."""
 
     def create_splitter(self, request: Request) -> TaggedReasoningSplitter | None:
-        """For servers that may leave reasoning in the text, with tags around it."""
-        return None
+        """For servers that may leave reasoning in the text, with tags around it: all but the
+        providers themselves. A copy that the provider keeps has positions, which a splitter would
+        lose."""
+        if self.is_official or request.background or request.upstream:
+            return None
+        return TaggedReasoningSplitter((self.base_url, request.model, request.reasoning_effort))
 
     def get_reply_id(self, event: dict[str, Any]) -> str:
         """The provider's id of the reply, if it is in this event. Only asked for while unknown."""

@@ -20,7 +20,6 @@ from streaming.providers.http.parse import (
 )
 from streaming.providers.http.parsed import ParsedEvent, Refusal
 from streaming.providers.http.reasons import parse_reason
-from streaming.providers.http.tagged_reasoning import TaggedReasoningSplitter
 from streaming.providers.openai.client import OpenAISdkAdapter, find_error, parse_error
 from streaming.providers.redaction import Secret
 from streaming.providers.types import Request, Timeouts, Usage
@@ -53,12 +52,6 @@ class ChatCompletionsAdapter(OpenAISdkAdapter):
             yield from parse_delta(delta)
         if reason := parse_reason(choice.get("finish_reason")):
             yield reason
-
-    def create_splitter(self, request: Request) -> TaggedReasoningSplitter | None:
-        if self.is_official:
-            return None
-        key = (self.base_url, request.model, request.reasoning_effort)
-        return TaggedReasoningSplitter(key)
 
     def get_reply_id(self, event: dict[str, Any]) -> str:
         return to_id(event.get("id"))
