@@ -15,11 +15,10 @@ const WATCH_MS = 500;
 const SESSION_RETRY_MS = 3000;
 const REOPEN_MS = 300;
 const FOLLOW_DELAY_MS = 50; // replies of one page follow at the same time
-const MIN_POLL_MS = 2000;
-const MAX_POLL_MS = 5000; // while a reply runs
-const IDLE_POLL_MS = 15_000;
+const POLL_MS = 2500; // a draft of another device, saved after a second, may take five in all
+const IDLE_HIDDEN_POLL_MS = 15_000;
 const POLL_TIMEOUT_MS = 15_000;
-const WAIT_FACTOR = 1.5; // after each poll without anything new
+const ACCOUNT_CHECK_MS = 60_000; // two accounts may have the same revision
 const MIN_TRIAL_MS = 60_000; // before an event stream is tried again, doubled each time
 const HIDDEN_MS = 5000; // a hidden page then gives up its stream
 const MAX_HIDDEN_POLLS = 10;
@@ -38,7 +37,7 @@ let poll = null; // that of the request on its way
 let openTimer = 0;
 let pollTimer = 0;
 let hiddenTimer = 0;
-let waitMs = MIN_POLL_MS;
+let accountCheckedAt = 0;
 let trialMs = MIN_TRIAL_MS;
 let shortStreams = 0;
 let hiddenPolls = 0;
@@ -80,7 +79,7 @@ function writeMemory(memory) {
 function activate() {
   if (isActive || !navigator.onLine) return;
   isActive = true;
-  [waitMs, trialMs, shortStreams, hiddenPolls] = [MIN_POLL_MS, MIN_TRIAL_MS, 0, 0];
+  [trialMs, shortStreams, hiddenPolls, accountCheckedAt] = [MIN_TRIAL_MS, 0, 0, 0];
   isStreamHeld = readMemory()?.mode === "polling";
   if (isStreamHeld) scheduleTrial();
   readSoon();
@@ -113,7 +112,6 @@ function setMode(newMode) {
 /** The page follows another stream, or is visible again. */
 function readSoon() {
   if (!isActive) return;
-  waitMs = MIN_POLL_MS;
   if (isStreamHeld || mode === "polling") schedulePoll(FOLLOW_DELAY_MS);
   else scheduleStream(FOLLOW_DELAY_MS);
 }
@@ -249,13 +247,12 @@ async function runPoll() {
   const own = new AbortController();
   poll = own;
   const timeout = setTimeout(() => own.abort(), POLL_TIMEOUT_MS);
-  let [size, hasHello, isNews] = [0, false, false];
+  let [size, hasHello] = [0, false];
   const status = await readEvents(buildAddress("wait=0"), {
     signal: own.signal,
     onText: (count) => (size += count),
     onFrame: (frame) => {
       hasHello ||= frame.type === "hello";
-      isNews ||= ["chunk", "snapshot", "end"].includes(frame.type);
       connection.receive(frame);
     },
   });
@@ -264,17 +261,20 @@ async function runPoll() {
   poll = null;
   if (status === 401) checkSession(schedulePoll);
   else if (!hasHello) giveUp();
-  else onPolled(isNews, size >= FULL_SIZE);
+  else onPolled(size >= FULL_SIZE);
 }
 
-function onPolled(isNews, isFull) {
+/** The greeting's revision tells whether the list or a draft has changed. */
+function onPolled(isFull) {
   if (mode !== "polling") setMode("polling");
-  const isRunning = connection.followers.size > 0;
-  if (!isRunning) connection.announceHello();
-  waitMs = isNews ? MIN_POLL_MS : Math.min(waitMs * WAIT_FACTOR, MAX_POLL_MS);
+  if (Date.now() - accountCheckedAt > ACCOUNT_CHECK_MS) {
+    accountCheckedAt = Date.now();
+    connection.announceHello();
+  }
   if (document.hidden && ++hiddenPolls > MAX_HIDDEN_POLLS) return;
-  if (isFull) schedulePoll(0);
-  else schedulePoll(isRunning ? waitMs : IDLE_POLL_MS);
+  if (isFull) return schedulePoll(0);
+  const isUnseen = document.hidden && !connection.followers.size;
+  schedulePoll(isUnseen ? IDLE_HIDDEN_POLL_MS : POLL_MS);
 }
 
 /** A hidden page leaves its connection to others, and polls for a while. */
