@@ -14,6 +14,7 @@ import {
 } from "./http.js";
 
 const SIGN_OUT_PATHS = ["/accounts/logout/", "/admin/logout/"];
+const CHECK_AGAIN_MS = 2000; // after a check that failed
 
 startClock();
 deleteLegacyDrafts();
@@ -23,13 +24,15 @@ document.addEventListener("change", ({ target }) => setPasswordVisibility(target
 
 addEventListener("pageshow", ({ persisted }) => persisted && checkAccount());
 
-/** A page that waited in the back/forward cache has the texts of its account. */
+/** A page that waited in the back/forward cache has the texts of its account. It stays hidden until
+ *  the server has confirmed that this account is signed in. */
 async function checkAccount() {
   if (!getPageAccount()) return;
   document.body.hidden = true;
   const response = await fetchFragment("/sidebar/");
   if (response?.status === 401 || isAccountMismatch(response)) location.reload();
-  else document.body.hidden = false;
+  else if (response?.ok) document.body.hidden = false;
+  else setTimeout(checkAccount, CHECK_AGAIN_MS);
 }
 
 function onSubmit({ target: form }) {

@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tools.static_site import Files
 
@@ -70,5 +70,30 @@ def test_a_page_from_the_back_button_is_shown_only_to_its_account(
         expect(page.locator("body")).not_to_have_attribute("hidden", "")
     else:
         expect(page.get_by_text("Sign in")).to_be_visible()
+    Files.pages.clear()
+    page_errors.clear()
+
+
+@pytest.mark.parametrize("failure", [503, "no network"])
+def test_a_page_from_the_back_button_stays_hidden_while_its_check_fails(
+    page: Page, page_errors: list[str], failure: int | str
+) -> None:
+    Files.pages["/form/"] = PAGE.format(field="").encode()
+    was_hidden = []
+
+    def answer(route: Route) -> None:
+        was_hidden.append(page.locator("body").get_attribute("hidden") == "")
+        if len(was_hidden) > 1:
+            route.fulfill(status=200)
+        elif isinstance(failure, int):
+            route.fulfill(status=failure)
+        else:
+            route.abort()
+
+    page.route("**/sidebar/", answer)
+    page.goto("/form/")
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    expect(page.get_by_role("button", name="Save")).to_be_visible()
+    assert was_hidden == [True, True], "the second check began with a hidden page"
     Files.pages.clear()
     page_errors.clear()
