@@ -248,6 +248,47 @@ def test_the_error_of_a_server_without_keys_speaks_of_no_key_of_a_person(
     assert words not in to_provider_error(answer, WITH_KEY).message
 
 
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "No API key provided"),
+        (400, "Missing API key in Authorization header"),
+        (400, "You didn't provide an API key."),
+        (400, "Unauthorized"),
+        (400, "Authentication Error, No api key passed in."),
+        (422, "This endpoint requires an API key"),
+        (403, "Invalid API key"),
+        (404, "Invalid API key"),
+        (500, "Invalid API key"),
+        (500, "401 Unauthorized: wrong api_key"),
+        (0, "Incorrect API key provided"),
+        (400, "API key is missing"),
+        (400, "Missing Authorization header"),
+    ],
+)
+def test_a_key_that_is_wrong_or_missing_is_recognised(status: int, message: str) -> None:
+    error = translate(status, message)
+    assert (type(error), error.retryable) == (errors.InvalidKey, False)
+    assert "needs_key" in error.message
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind"),
+    [
+        (403, "Your API key has no access to this model", errors.NoPermission),
+        (404, "The model kelp is not available for your API key", errors.ModelNotFound),
+        (429, "Too many requests for this API key", errors.RateLimited),
+        (400, "Invalid key 'stream_options'", errors.BadRequest),
+        (400, "The prompt says: unauthorized people may not enter", errors.BadRequest),
+        (500, "Could not provide a reply", errors.ProviderError),
+    ],
+)
+def test_a_key_in_another_sentence_is_not_a_wrong_one(
+    status: int, message: str, kind: type[errors.ProviderError]
+) -> None:
+    assert type(translate(status, message)) is kind
+
+
 PAGE = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>nginx/1.24.0</body></html>"
 
 

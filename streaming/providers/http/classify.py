@@ -29,7 +29,7 @@ ERROR_RULES: tuple[tuple[type[errors.ProviderError], frozenset[int], re.Pattern[
             {401},
             # LiteLLM without a database has only the last word for a key that it does not know.
             r"(invalid_api_key|api_key_invalid)|authentication_error|\bunauthenticated\b"
-            r"|\bno_db_connection\b",
+            r"|\bno_db_connection\b|\bauth_error\b",
         ),
         (errors.NoPermission, {403}, "permission|unsupported_country|failed_precondition"),
         (errors.ContextTooLong, {413}, "request_too_large"),
@@ -70,6 +70,8 @@ NO_CREDIT_WORDS = re.compile(
 NO_CREDIT_STATUSES = {0, 400, 429}
 ACCESS_STATUSES = {401, 402, 403, 429}
 """Statuses that are about the key: a sentence beside them says nothing about the request."""
+KEY_STATUSES = {0, 400, 403, 404, 422, 500}
+"""Statuses of servers that have none of their own for a wrong key."""
 CONTEXT_STATUSES = {0, 400, 413, 422, 424, 500, 502}
 MODEL_STATUSES = {0, 400, 404, 422, 500}
 MAX_RETRY_AFTER_SECONDS = 86400.0 * 365
@@ -157,10 +159,10 @@ def _find_word_kind(response: ErrorResponse) -> type[errors.ProviderError] | Non
         return errors.AccountSettings
     if (response.is_page and status == 403) or status in GATEWAY_CERTIFICATE_STATUSES:
         return errors.ProxyFailed
+    if status in KEY_STATUSES and wordings.WRONG_KEY.search(message):
+        return errors.InvalidKey
     if status in ACCESS_STATUSES:
         return None
-    if status == 400 and wordings.WRONG_KEY.search(message):
-        return errors.InvalidKey
     if wordings.OUT_OF_MEMORY.search(message):
         return errors.OutOfMemory
     if status in CONTEXT_STATUSES and wordings.is_context_too_long(

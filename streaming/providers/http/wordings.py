@@ -120,7 +120,11 @@ OUT_OF_MEMORY = _compile(
 
 WRONG_KEY = _compile(
     r"api[ _-]?key\b.{0,20}\b(not valid|invalid|incorrect|expired)",
-    r"\b(invalid|incorrect)\b.{0,20}\bapi[ _-]?key",
+    r"\b(invalid|incorrect|wrong|unknown|expired|malformed)\b.{0,20}\bapi[ _-]?key",
+    r"\b(no|missing|without|provide( an?| your)?|requires? an?|need an?)( valid)? api[ _-]?key\b",
+    r"\bapi[ _-]?key (is |was )?(missing|required|not (set|provided|found|passed))",
+    r"^\W*(401\W*)?(unauthorized|unauthenticated|authentication (error|failed|required))\b",
+    r"missing (the |an? )?authorization|\bauthorization header (is )?(missing|required)",
 )
 ACCOUNT_SETTINGS = _compile(
     r"data policy|privacy settings|settings/(privacy|preferences)|(allowed|ignored) providers"
