@@ -53,7 +53,7 @@ _NOT_SENT = _compile(
     r"|(auth\w*|access|api|bearer|jwt|csrf|refresh|security) tokens?"
 )
 """Parts of sentences whose words mean something else."""
-PER_TIME = r"\bper[ -]?(second|min|minute|hour|day|month|week)\b|\b[tr]p[md]\b|daily|hourly|monthly"
+PER_TIME = r"(\bper[ -]?|tokens?/ ?)(second|min|minute|hour|day|month|week)\b|\b[tr]p[md]\b|daily|hourly|monthly"
 _OTHER_LIMIT = _compile(
     PER_TIME,
     r"rate.?limit|quota|billing|credit|afford|concurren|in flight|queue|retries|requests limit",
@@ -85,8 +85,14 @@ def is_context_too_long(codes: str, message: str, param: str) -> bool:
 
 _PER_TIME = _compile(PER_TIME)
 _TOO_LARGE = _compile(r"too large|must be reduced|(larger|more) than .{0,40}limit")
-_LIMIT = re.compile(r"\blimit\W{1,3}(?:of )?([\d,]+)", re.IGNORECASE)
-_REQUESTED = re.compile(r"\brequested\W{1,3}([\d,]+)", re.IGNORECASE)
+_LIMIT = re.compile(
+    r"\b(?:limit|maximum|allowed|allows)\W{1,3}(?:(?:of|is|only|up to) )?(\d[\d,]*)", re.IGNORECASE
+)
+_REQUESTED = re.compile(
+    r"\b(?:requested|(?:request|prompt|input) (?:of|has|needs|requires|contains|with|is)"
+    r"|needs|requires)\W{1,3}(?:about |only )?(\d[\d,]*)(?![\d,]| ?(?:m?s|sec|min)\w*\b)",
+    re.IGNORECASE,
+)
 
 
 def exceeds_rate_limit(message: str) -> bool:
