@@ -7,6 +7,7 @@ configuration and its last list are what is known.
 from __future__ import annotations
 
 import hashlib
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
@@ -33,6 +34,7 @@ STATUS_BY_ERROR = {
     errors.ModelNotFound: ListStatus.REFUSED,  # 404: the server has no list
 }
 
+logger = logging.getLogger(__name__)
 _running = Lock()
 
 
@@ -137,6 +139,9 @@ def _request_list(server: tuple[str, str]) -> KnownList:
         models = listing.list_models_blocking(provider, Secret(""), base_url=address)
     except errors.ProviderError as error:
         return KnownList(STATUS_BY_ERROR.get(type(error), ListStatus.UNREACHABLE))
+    except Exception as error:  # the lists of the other servers don't fail with this one
+        logger.error("The list of models of %s failed: %s", provider, type(error).__name__)
+        return KnownList(ListStatus.UNREACHABLE)
     return KnownList(ListStatus.LISTED, models)
 
 

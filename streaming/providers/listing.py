@@ -26,7 +26,7 @@ def list_models_blocking(
     Runs on an event loop of its own in a daemon thread and gives up after `seconds`, even if DNS
     hangs; that thread is then abandoned. Raises ProviderError, TimedOut in particular.
     """
-    adapter = get_adapter(provider, base_url=base_url)  # loads the SDK, which takes its own time
+    adapter = _load_adapter(provider, base_url)  # loads the SDK, which takes its own time
     answer: Future[tuple[ModelInfo, ...]] = Future()
     Thread(target=_list_in_thread, args=(answer, adapter, key, seconds), daemon=True).start()
     try:
@@ -34,6 +34,17 @@ def list_models_blocking(
     except TimeoutError:
         pass
     raise TimedOut(provider=catalog.PROVIDERS[provider].name)
+
+
+def _load_adapter(provider: str, base_url: str) -> ModelLister:
+    """Raises ProviderError for a row of the configuration that no adapter can use."""
+    try:
+        return get_adapter(provider, base_url=base_url)
+    except ProviderError:
+        raise
+    except Exception as error:
+        failure = ProviderError(detail=type(error).__name__)
+    raise failure
 
 
 def _list_in_thread(

@@ -141,3 +141,13 @@ def test_without_such_servers_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) 
     server_lists.refresh_lists()
     assert not ServerList.objects.exists()
     assert timedelta(minutes=1) > server_lists.REFRESH_INTERVAL
+
+
+def test_a_row_that_fails_leaves_the_lists_of_the_others_alone(lab: KeyServer, owner: User) -> None:
+    broken = Provider(
+        "broken", "Broken", needs_key=False, base_url="http://[::1", adapter="no.such.Adapter"
+    )
+    catalog.register_provider(broken, ())
+    refresh(lab)
+    assert list_names(owner) == ["wrack", "kelp"]
+    assert ServerList.objects.get(provider="broken").status == ListStatus.UNREACHABLE
