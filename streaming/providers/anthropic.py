@@ -101,10 +101,13 @@ class AnthropicAdapter(HttpAdapter):
                 if counts := event.get("usage"):
                     yield parse_usage(counts)
                 delta = to_dict(event.get("delta"))
-                if reason := parse_reason(delta.get("stop_reason")):
+                if reason := parse_reason(delta.get("stop_reason") or event.get("stop_reason")):
                     category = to_dict(delta.get("stop_details")).get("category")
                     yield reason._replace(word=reason.word or extract_word(category))
             case "message_stop":
+                stopped = event if "stop_reason" in event else to_dict(event.get("message"))
+                if reason := parse_reason(stopped.get("stop_reason")):
+                    yield reason
                 yield EndMark()
             case "error":
                 yield parse_error(event)

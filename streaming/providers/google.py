@@ -24,7 +24,9 @@ from streaming.providers.http.classify import parse_retry_after
 from streaming.providers.http.client import load_ssl_context, silence_wire_logging
 from streaming.providers.http.error_body import read_error_body, read_response
 from streaming.providers.http.parse import (
+    find_first,
     has_value,
+    is_true,
     parse_content,
     to_count,
     to_dict,
@@ -107,10 +109,10 @@ class GoogleAdapter(HttpAdapter):
         blocked = to_str(to_dict(event.get("promptFeedback")).get("blockReason"))
         if blocked and not blocked.endswith("UNSPECIFIED"):
             yield ErrorResponse(status=0, codes="prompt_blocked", message=blocked)
-        candidate = next(iter(to_dicts(event.get("candidates"))), {})
+        candidate = find_first(event.get("candidates"))
         for part in to_dicts(to_dict(candidate.get("content")).get("parts")):
             if text := part.get("text"):
-                kind: DeltaKind = "reasoning" if part.get("thought") is True else "text"
+                kind: DeltaKind = "reasoning" if is_true(part.get("thought")) else "text"
                 yield from parse_content(text, kind)
         reason = candidate.get("finishReason")
         if isinstance(reason, int):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streaming.events import Delta, Finish
 from streaming.providers.adapter import ReplyEvent
-from streaming.providers.http.parse import to_count
+from streaming.providers.http.parse import is_true, to_count
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import Request, Turn
 from tests.providers.factories import collect_until_error, join_text
@@ -83,9 +83,10 @@ def build_anthropic_events(draw: Draw, text: str) -> list[dict[str, Any]]:
 
 
 def build_google_events(draw: Draw, text: str) -> list[dict[str, Any]]:
-    part = {"text": text, "thought": draw(JSON.filter(lambda value: value is not True))}
+    part = {"text": text, "thought": draw(JSON.filter(lambda value: not is_true(value)))}
     content = {"parts": [None, draw(JSON), part | {"thoughtSignature": draw(JSON)}]}
-    candidate = {"content": content, "index": draw(JSON), "safetyRatings": draw(JSON)}
+    index = draw(JSON.filter(not_another_index))
+    candidate = {"content": content, "index": index, "safetyRatings": draw(JSON)}
     usage = {"promptTokenCount": draw(JSON), "thoughtsTokenCount": draw(JSON)}
     return [
         {"candidates": [candidate], "responseId": draw(JSON), "usageMetadata": draw(JSON)},
@@ -264,6 +265,12 @@ def test_text_is_taken_in_every_shape(
         {"reasoning": "h", "reasoning_content": "h"},
         {"reasoning_content": "h", "reasoning_details": [{"type": "reasoning.text", "text": "h"}]},
         {"thinking": "h"},
+        {"thought": "h"},
+        {"reasoning_text": "h"},
+        {"thinking_blocks": [{"type": "thinking", "thinking": "h", "signature": "x"}]},
+        {"content": [{"type": "text", "text": "h", "thought": True}]},
+        {"content": [{"text": "h", "thought": "true"}]},
+        {"content": [{"type": "text", "text": "h", "thought": 1}]},
         {"reasoning": {"text": "h"}},
         {"reasoning": {"content": "h"}},
         {"reasoning": ["h"]},

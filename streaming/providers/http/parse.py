@@ -49,6 +49,21 @@ def to_dicts(value: object) -> list[dict[str, Any]]:
     return [each for each in values if isinstance(each, dict)]
 
 
+def find_first(value: object) -> dict[str, Any]:
+    """The first of several replies to one request, by its index; some servers send several."""
+    return next((each for each in to_dicts(value) if _has_first_index(each)), {})
+
+
+def _has_first_index(choice: dict[str, Any]) -> bool:
+    index = choice.get("index")
+    return not index or index == "0" or not to_count(index)
+
+
+def is_true(value: object) -> bool:
+    """Whether a flag is set; some servers send it as a number or a string."""
+    return value is True or value == 1 or (isinstance(value, str) and value.lower() == "true")
+
+
 def to_str(value: object) -> str:
     return value if isinstance(value, str) else ""
 
@@ -99,6 +114,8 @@ def _parse_part(part: dict[str, Any], kind: DeltaKind) -> Iterator[Delta]:
         kind, keys = "reasoning", REASONING_KEYS
     elif part_type not in TEXT_PART_TYPES:
         return
+    elif is_true(part.get("thought")):
+        kind, keys = "reasoning", REASONING_KEYS
     elif kind == "reasoning":
         keys = REASONING_KEYS
     found = next((part[key] for key in keys if part.get(key) is not None), None)

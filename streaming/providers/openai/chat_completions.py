@@ -11,6 +11,7 @@ import openai
 from streaming.events import Delta
 from streaming.providers.catalog.options import ServerOptions
 from streaming.providers.http.parse import (
+    find_first,
     parse_content,
     parse_reasoning,
     to_count,
@@ -18,7 +19,7 @@ from streaming.providers.http.parse import (
     to_dicts,
     to_id,
 )
-from streaming.providers.http.parsed import ParsedEvent, Refusal
+from streaming.providers.http.parsed import ParsedEvent, Reason, Refusal
 from streaming.providers.http.reasons import parse_reason
 from streaming.providers.openai.client import OpenAISdkAdapter, find_error, parse_error
 from streaming.providers.redaction import Secret
@@ -50,7 +51,7 @@ class ChatCompletionsAdapter(OpenAISdkAdapter):
         choice = find_first_choice(event)
         if delta := find_delta(choice):
             yield from parse_delta(delta)
-        if reason := parse_reason(choice.get("finish_reason")):
+        if reason := find_reason(event, choice, delta):
             yield reason
 
     def get_reply_id(self, event: dict[str, Any]) -> str:
@@ -146,12 +147,7 @@ def find_first_choice(event: dict[str, Any]) -> dict[str, Any]:
         if event["done"] is True:
             reason = reason or "stop"
         return {"message": to_dict(event.get("message")) or message, "finish_reason": reason}
-    return next((c for c in to_dicts(choices) if _is_first_choice(c)), {})
-
-
-def _is_first_choice(choice: dict[str, Any]) -> bool:
-    index = choice.get("index")
-    return not index or index == "0" or not to_count(index)
+    return find_first(choices)
 
 
 def find_delta(choice: dict[str, Any]) -> dict[str, Any]:
@@ -165,7 +161,33 @@ def find_delta(choice: dict[str, Any]) -> dict[str, Any]:
     return to_dict(choice.get("message")) or {"content": choice.get("text")}
 
 
-REASONING_FIELDS = ("reasoning", "reasoning_content", "thinking", "reasoning_details")
+REASON_KEYS = ("finish_reason", "finishReason", "stop_reason", "stopReason", "done_reason")
+
+
+def find_reason(
+    event: dict[str, Any], choice: dict[str, Any], delta: dict[str, Any]
+) -> Reason | None:
+    """Why the reply ends. Some servers give it under the name of another API, or beside the choice
+    or in the delta. An id of a token is no reason."""
+    reason = choice.get("finish_reason")
+    if reason is None and "finish_reason" in choice and delta.get("content"):
+        return None  # nearly always
+    if found := parse_reason(reason):
+        return found
+    values = (part.get(key) for part in (choice, delta, event) for key in REASON_KEYS)
+    found_reasons = (parse_reason(value) for value in values if isinstance(value, str))
+    return next(filter(None, found_reasons), None)
+
+
+REASONING_FIELDS = (
+    "reasoning",
+    "reasoning_content",
+    "thinking",
+    "reasoning_details",
+    "reasoning_text",
+    "thinking_blocks",
+    "thought",
+)
 """The names of reasoning in a delta. The API defines none; servers send the same reasoning under
 several at once, so the first that has any counts."""
 
