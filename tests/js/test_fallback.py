@@ -23,6 +23,8 @@ MENU = f"""<details open><form method=post action="{CHAT}title/">
 <input name=title value=Moons><button>Rename</button></form></details>"""
 LIST = '<ul class="conversations"></ul>'
 EVENTS = re.compile(r"/api/streams/events\?")
+WITHOUT_LOCKS = "Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })"
+"""Browsers have them only over https and on localhost."""
 
 Frame = dict[str, Any]
 
@@ -188,6 +190,18 @@ def test_responses_that_end_at_once_are_replaced_by_polls(
     event_server.chunks[STREAM].append("One")
     pass_time(page, has_text(page, "One"))
     pass_time(page, has_status(page, POLLING_STATUS))
+
+
+def test_without_locks_no_tab_reads_a_stream(page: Page, event_server: EventServer) -> None:
+    event_server.serves_streams = True
+    page.add_init_script(WITHOUT_LOCKS)
+    page.goto(CHAT)
+    pass_time(page, has_status(page, POLLING_STATUS))
+    event_server.chunks[STREAM].append("One")
+    pass_time(page, has_text(page, "One"), seconds=10)
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    pass_time(page, lambda: len(event_server.requests) > 12)
+    assert all("wait" in query for query in event_server.requests)
 
 
 def test_a_reply_continued_elsewhere_is_shown(page: Page, event_server: EventServer) -> None:

@@ -162,12 +162,10 @@ async function openStream() {
   if (mode !== "polling") runPoll();
 }
 
-/** Runs only if fewer than MAX_STREAMS tabs of this browser read a stream. */
+/** Runs only if fewer than MAX_STREAMS tabs of this browser read a stream. Browsers have locks only
+ *  over https and on localhost; elsewhere nobody counts the tabs, so each of them polls. */
 async function withStreamSlot(read) {
-  if (!navigator.locks) {
-    await read();
-    return true;
-  }
+  if (!navigator.locks) return false;
   for (let slot = 0; slot < MAX_STREAMS; slot++) {
     const isFree = await navigator.locks.request(
       `event-stream-${slot}`,
@@ -291,6 +289,6 @@ function onVisibilityChange() {
   } else if (isActive) {
     hiddenPolls = 0;
     if (!isStreamHeld && !stream) scheduleStream(0);
-    else if (mode === "polling") schedulePoll(0);
+    if (mode === "polling") schedulePoll(0); // the stream may be refused, or have no slot
   }
 }
