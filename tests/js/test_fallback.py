@@ -25,6 +25,13 @@ LIST = '<ul class="conversations"></ul>'
 EVENTS = re.compile(r"/api/streams/events\?")
 WITHOUT_LOCKS = "Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })"
 """Browsers have them only over https and on localhost."""
+HIDDEN = """
+globalThis.isHidden = true;
+Object.defineProperty(Document.prototype, "hidden", { get: () => globalThis.isHidden });"""
+HOLD_ALL_PLACES = """
+for (const place of [0, 1, 2])
+  navigator.locks?.request(`event-stream-${place}`, () => new Promise((leave) =>
+    (globalThis.leavePlace = leave)));"""
 
 Frame = dict[str, Any]
 
@@ -131,6 +138,10 @@ def has_text(page: Page, text: str) -> Callable[[], bool]:
     return lambda: find_prose(page).inner_text().strip() == text
 
 
+def has_stream_request(server: EventServer) -> bool:
+    return any("wait" not in query for query in server.requests)
+
+
 def has_status(page: Page, sentence: str) -> Callable[[], bool]:
     return lambda: page.locator("#status").inner_text().strip() == sentence
 
@@ -202,6 +213,31 @@ def test_without_locks_no_tab_reads_a_stream(page: Page, event_server: EventServ
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     pass_time(page, lambda: len(event_server.requests) > 12)
     assert all("wait" in query for query in event_server.requests)
+
+
+def test_a_page_opened_in_the_background_reads_a_stream_once_it_is_visible(
+    page: Page, event_server: EventServer
+) -> None:
+    event_server.serves_streams = True
+    page.add_init_script(HIDDEN)
+    page.goto(CHAT)
+    pass_time(page, lambda: len(event_server.requests) > 3)
+    assert all("wait" in query for query in event_server.requests)
+    event_server.requests.clear()
+    page.evaluate("isHidden = false; document.dispatchEvent(new Event('visibilitychange'))")
+    pass_time(page, lambda: has_stream_request(event_server), seconds=3)
+
+
+def test_a_page_soon_takes_the_place_of_a_stream_that_ended(
+    page: Page, event_server: EventServer
+) -> None:
+    event_server.serves_streams = True
+    page.add_init_script(HOLD_ALL_PLACES)
+    page.goto(CHAT)
+    pass_time(page, lambda: len(event_server.requests) > 3)
+    assert not has_stream_request(event_server)
+    page.evaluate("leavePlace()")  # as another tab does that was hidden or closed
+    pass_time(page, lambda: has_stream_request(event_server), seconds=10)
 
 
 def test_a_reply_continued_elsewhere_is_shown(page: Page, event_server: EventServer) -> None:

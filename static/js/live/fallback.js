@@ -20,8 +20,9 @@ const IDLE_HIDDEN_POLL_MS = 15_000;
 const POLL_TIMEOUT_MS = 15_000;
 const ACCOUNT_CHECK_MS = 60_000; // two accounts may have the same revision
 const MIN_TRIAL_MS = 60_000; // before an event stream is tried again, doubled each time
-const HIDDEN_MS = 5000; // a hidden page then gives up its stream
-const MAX_HIDDEN_POLLS = 10;
+const SLOT_RETRY_MS = 5000; // until then another tab may have closed, or given up its stream
+const HIDDEN_MS = 5000; // a hidden page then gives up its stream, and opens none
+const MAX_HIDDEN_POLLS = 20;
 const MAX_STREAMS = 3; // of a browser, which opens six connections to a host; pages need some
 const MAX_FOLLOWS = 100;
 const MEMORY_KEY = "fallback"; // in localStorage: how this browser got its text last
@@ -154,11 +155,11 @@ async function openStream() {
   stream = own;
   await reading; // the stream before it gives its slot back
   if (stream !== own) return;
-  reading = withStreamSlot(() => stream === own && readStream(own));
+  reading = document.hidden ? false : withStreamSlot(() => stream === own && readStream(own));
   const hasSlot = await reading;
   if (hasSlot || stream !== own) return;
   stream = null;
-  scheduleStream(trialMs); // until then another tab may have closed
+  scheduleStream(isStreamHeld ? trialMs : SLOT_RETRY_MS);
   if (mode !== "polling") runPoll();
 }
 
@@ -220,6 +221,7 @@ function useStream() {
   poll = null;
   isStreamHeld = false;
   trialMs = MIN_TRIAL_MS;
+  if (document.hidden) leaveStreamLater(); // the page was visible when it asked
   if (mode === "events") return;
   setMode("events");
   connection.announceHello();
@@ -275,20 +277,25 @@ function onPolled(isFull) {
   schedulePoll(isUnseen ? IDLE_HIDDEN_POLL_MS : POLL_MS);
 }
 
+// Hidden pages
+
 /** A hidden page leaves its connection to others, and polls for a while. */
 function onVisibilityChange() {
   clearTimeout(hiddenTimer);
-  if (document.hidden) {
-    hiddenTimer = setTimeout(() => {
-      if (mode !== "events") return;
-      clearTimeout(openTimer);
-      stream?.abort();
-      stream = null;
-      runPoll();
-    }, HIDDEN_MS);
-  } else if (isActive) {
-    hiddenPolls = 0;
-    if (!isStreamHeld && !stream) scheduleStream(0);
-    if (mode === "polling") schedulePoll(0); // the stream may be refused, or have no slot
-  }
+  if (document.hidden) return leaveStreamLater();
+  if (!isActive) return;
+  hiddenPolls = 0;
+  if (!isStreamHeld && !stream) scheduleStream(0);
+  if (mode === "polling") schedulePoll(0); // the stream may be refused, or have no slot
+}
+
+function leaveStreamLater() {
+  clearTimeout(hiddenTimer);
+  hiddenTimer = setTimeout(() => {
+    if (mode !== "events") return;
+    clearTimeout(openTimer);
+    stream?.abort();
+    stream = null;
+    runPoll();
+  }, HIDDEN_MS);
 }
