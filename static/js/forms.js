@@ -3,7 +3,8 @@
 // a page that the browser kept for the Back button from the next person.
 
 import { startClock } from "./clock.js";
-import { deleteLegacyDrafts, deleteAccountDrafts } from "./composer/drafts.js";
+import { deleteLegacyDrafts } from "./composer/drafts.js";
+import { forgetAccount } from "./composer/sign-out.js";
 import {
   ACCOUNT_FIELD,
   fetchFragment,
@@ -15,6 +16,8 @@ import {
 
 const SIGN_OUT_PATHS = ["/accounts/logout/", "/admin/logout/"];
 const CHECK_AGAIN_MS = 2000; // after a check that failed
+
+let isSigningOut = false; // its form waits
 
 startClock();
 deleteLegacyDrafts();
@@ -35,19 +38,35 @@ async function checkAccount() {
   else setTimeout(checkAccount, CHECK_AGAIN_MS);
 }
 
-function onSubmit({ target: form }) {
+function onSubmit(event) {
+  const form = event.target;
   fillIdentityFields(form);
   // Browsers remember the texts of visible fields.
   for (const checkbox of form.querySelectorAll("[data-reveals]"))
     setPasswordVisibility(checkbox, false);
   const { pathname } = new URL(form.getAttribute("action") ?? "", location); // form.action may be a field of that name
-  if (SIGN_OUT_PATHS.includes(pathname)) forgetAccount();
+  if (SIGN_OUT_PATHS.includes(pathname)) onSignOut(event);
 }
 
-/** Whether or not the server signs them out. The server keeps the drafts for their next sign-in. */
-function forgetAccount() {
+/** The form waits for the texts that the server does not have. */
+function onSignOut(event) {
+  if (isSigningOut) return event.preventDefault();
   document.dispatchEvent(new CustomEvent("signing-out"));
-  deleteAccountDrafts(getPageAccount());
+  const answer = forgetAccount();
+  if (answer === true) return;
+  event.preventDefault();
+  isSigningOut = true;
+  answer.then((isAgreed) => {
+    isSigningOut = false;
+    if (isAgreed) sendForm(event.target);
+    else location.reload(); // the texts are in the browser again
+  });
+}
+
+/** Without another event. */
+function sendForm(form) {
+  fillIdentityFields(form);
+  HTMLFormElement.prototype.submit.call(form); // form.submit may be a field of that name
 }
 
 /**

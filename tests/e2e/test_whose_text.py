@@ -7,7 +7,7 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from tests.e2e.conftest import PageErrors
 from tests.e2e.people import sign_in
@@ -66,10 +66,14 @@ def test_signing_out_on_any_page_deletes_the_stored_text(
     leave_texts(page)
     page.goto(path)
     assert SECRET in page.evaluate(READ_STORED_TEXTS)
-    page.get_by_role("button", name="Log out" if path == "/admin/" else "Sign out").click()
-    page.wait_for_load_state()
+    button = page.get_by_role("button", name="Log out" if path == "/admin/" else "Sign out")
+    button.click()
+    expect(button).to_have_count(0)
     page.goto("/accounts/login/")
     assert page.evaluate(READ_STORED_TEXTS) == ""
+    user_id = deployment.rows.one("accounts_user", email=owner.email)["id"]
+    drafts = [row["text"] for row in deployment.rows.of("chat_draft", user_id=user_id)]
+    assert sorted(filter(None, drafts)) == sorted([SECRET, UNSENT_TEXT]), "the server has them"
 
 
 def test_a_draft_is_hidden_from_the_next_user_and_restored_for_its_own(
@@ -104,6 +108,43 @@ def test_a_draft_is_there_again_after_signing_out_and_in(
     drop_session_cookie(page)
     sign_in(page, owner)
     expect(find_text_box(page)).to_have_value(SECRET)
+
+
+def test_a_long_text_written_right_before_signing_out_is_saved(
+    owner: Person, open_page: Callable[..., Page]
+) -> None:
+    """A request that outlives its page has at most 64 KiB."""
+    text = "语" * 12_000
+    page = open_page(owner)
+    find_text_box(page).fill(text)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("button", name="Sign out")).to_have_count(0)
+    assert page.evaluate(READ_STORED_TEXTS) == ""
+    sign_in(page, owner)
+    expect(find_text_box(page)).to_have_value(text)
+
+
+def test_a_text_that_the_server_cannot_take_is_lost_only_by_consent(
+    owner: Person, open_page: Callable[..., Page]
+) -> None:
+    text = "Hold fast. " * 5_000
+    questions: list[str] = []
+    page = open_page(owner)
+    find_text_box(page).fill(text)
+    for is_agreed in (False, True):
+
+        def answer(dialog: Dialog, is_agreed: bool = is_agreed) -> None:
+            questions.append(dialog.message)
+            dialog.accept() if is_agreed else dialog.dismiss()
+
+        page.once("dialog", answer)
+        with page.expect_navigation():
+            page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("button", name="Sign out")).to_have_count(int(not is_agreed))
+        if not is_agreed:
+            expect(find_text_box(page)).to_have_value(text)
+    assert questions == ["An unsent text would be lost. Sign out anyway?"] * 2
+    assert page.evaluate(READ_STORED_TEXTS) == ""
 
 
 @pytest.mark.parametrize("end", ["elsewhere", "account deleted"])

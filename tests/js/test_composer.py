@@ -305,7 +305,8 @@ def test_a_draft_follows_the_branch_that_is_shown(page: Page, chat_server: ChatS
 def test_signing_out_leaves_no_draft_behind(chat: Page) -> None:
     find_text_box(chat).fill("Between us")
     chat.route("**/accounts/logout/", lambda route: route.fulfill(status=204))
-    chat.get_by_role("button", name="Sign out").click()
+    with chat.expect_response("**/accounts/logout/"):  # the draft is saved before
+        chat.get_by_role("button", name="Sign out").click()
     chat.reload()
     expect(find_text_box(chat)).to_have_value("")
 

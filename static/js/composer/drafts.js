@@ -96,23 +96,65 @@ export function readUnsent(action) {
   );
 }
 
+// Signing out
+
+/**
+ * A text that the server may not have. `isMessage`: it was sent, and not confirmed.
+ * @typedef {{action: string, id: string, fields: Object<string, string>, base: number,
+ *   attempt: number, isMessage?: boolean}} UnsavedText
+ */
+
 /** Called at a sign-out, so that nothing is left for the next person at this computer. From now on
- *  this page stores nothing. */
-export function deleteAccountDrafts(account) {
-  deleteKeys((of) => of === account);
+ *  this page stores nothing.
+ *  @returns {{items: [string, any][], unsaved: UnsavedText[]}} `items`: all keys and their values */
+export function takeAccountTexts() {
+  const account = getPageAccount();
+  const items = listTextKeys((of) => of === account).map((key) => [key, readItem(key)]);
+  for (const [key] of items) writeItem(key, null);
   isSignedOut = true;
+  return { items, unsaved: items.flatMap(findUnsavedTexts) };
+}
+
+/** They did not sign out. */
+export function restoreAccountTexts(items) {
+  isSignedOut = false;
+  for (const [key, value] of items) writeItem(key, value);
+}
+
+/** Settings without a text are not counted. */
+function findUnsavedTexts([key, value]) {
+  const [kind, , action, id] = key.split(" ");
+  if (kind === "unsent")
+    return Object.values(value ?? {}).map((text) => toUnsavedText(action, text));
+  const { fields, version: base, attempt, isSaved } = value ?? {};
+  return id && fields?.text?.trim() && !isSaved ? [{ action, id, fields, base, attempt }] : [];
+}
+
+function toUnsavedText(action, message) {
+  const fields = Object.fromEntries(new URLSearchParams(message));
+  const { draft, draft_version: version = 0, request_id: requestId, ...rest } = fields;
+  const base = Number(version);
+  const id = draft ?? requestId;
+  return {
+    action,
+    id,
+    fields: omitPageFields(Object.entries(rest)),
+    base,
+    attempt: base,
+    isMessage: true,
+  };
 }
 
 /** Keys of an older version name no account, so their text may belong to anyone. */
 export function deleteLegacyDrafts() {
-  deleteKeys((of) => of.startsWith("/"));
+  for (const key of listTextKeys((of) => of.startsWith("/"))) writeItem(key, null);
 }
 
-function deleteKeys(isMeant) {
-  for (const key of listKeys()) {
+function listTextKeys(isMeant) {
+  return listKeys().filter((key) => {
     const [kind, of = "/"] = key.split(" ");
-    if (["draft", "unsent"].includes(kind) && isMeant(of)) writeItem(key, null);
-  }
+    return ["draft", "unsent"].includes(kind) && isMeant(of);
+  });
 }
 
 // A browser may refuse to store anything. Then a draft lasts as long as its page.
