@@ -35,13 +35,14 @@ STRING_LENGTH_CODES = _compile(r"(string|array)_above_max_length|(string|list)_t
 CONVERSATION_FIELDS = _compile(r"^$|^/?(messages?|inputs?|prompt|contents?|instructions|system)\b")
 
 _SENT = (
-    r"context|prompts?\b|\binputs?\b|tokens\b|\btoken (count|limit|length|size)|messages?\b"
-    r"|conversation|\bsequence|history|model length|max_model_len"
+    r"context|prompts?\b|\binputs?\b|input_ids|tokens\b|\btoken (count|limit|length|size)"
+    r"|messages?\b|conversation|\bsequence|history|model length|max_model_len"
 )
 _TOO_MUCH = (
     r"exceed|too (long|large|big|many)|maximum|\bmax\b|(longer|larger|greater|bigger|more) than"
     r"|overflow|beyond|over the|out of range|range of|(fewer|less) than|at most|not enough|<=|>"
     r"|(not|n['’]t) fit|reduce the length|shorten|\bfull\b|\blimit\b"
+    r"|surpass|only (handle|process|take|accept)|above the"
 )
 _CONTEXT = _compile_halves(_SENT, _TOO_MUCH)
 _CONTEXT_CHINESE = _compile_halves(
@@ -49,14 +50,19 @@ _CONTEXT_CHINESE = _compile_halves(
 )
 _NOT_SENT = _compile(
     r"input validation error|(malformed|invalid) input( request)?|input should|input tag"
-    r"|context (deadline|cancel|manager)|\w+ index out of range"
-    r"|(auth\w*|access|api|bearer|jwt|csrf|refresh|security) tokens?"
+    r"|context (deadline|cancel|manager|cache)|message (handler|queue|broker|bus)"
+    r"|\w+ index out of range|(auth\w*|access|api|bearer|jwt|csrf|refresh|security) tokens?"
 )
 """Parts of sentences whose words mean something else."""
-PER_TIME = r"(\bper[ -]?|tokens?/ ?)(second|min|minute|hour|day|month|week)\b|\b[tr]p[md]\b|daily|hourly|monthly"
+PER_TIME = (
+    r"(\bper[ -]?|tokens?/ ?)(second|min|minute|hour|day|month|week)\b"
+    r"|\b[tr]p[md]\b|daily|hourly|monthly"
+)
 _OTHER_LIMIT = _compile(
     PER_TIME,
     r"rate.?limit|quota|billing|credit|afford|concurren|in flight|queue|retries|requests limit",
+    r"recursion|deadline|time.?out|\bpool\b|\bdisk\b|\d ?[KMG]i?B\b",
+    r"(image|audio|video|file) inputs?\b",
     r"safety|harm|toxic|moderation|policy",
     r"(number of|many|most \d+|(maximum|limit) of \d+) (image|file|tool|function|stop|audio|video)",
     r"temperature|top_[pk]\b|penalty|logprob|频率|速率|每分钟|额度|余额|并发",
