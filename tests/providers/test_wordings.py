@@ -145,6 +145,13 @@ def test_a_request_larger_than_the_limit_of_a_minute_is_not_sent_again(
         (500, "error: kIOGPUCommandBufferCallbackErrorOutOfMemory"),
         (502, "worker exited with exit code 137"),
         (500, "The model does not fit in GPU memory"),
+        (500, "model too large for available GPU memory"),
+        (500, "Out of GPU VRAM"),
+        (500, "VRAM exhausted"),
+        (500, "cudaErrorMemoryAllocation"),
+        (500, "KV cache full"),
+        (503, "The model requires 40GB, but only 24GB are free"),
+        (503, "Failed to load model: insufficient resources"),
     ],
 )
 def test_a_server_without_memory_is_not_asked_again(status: int, message: str) -> None:

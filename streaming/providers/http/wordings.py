@@ -125,7 +125,10 @@ OUT_OF_MEMORY = _compile(
     r"(exceed\w*|larger than|fit in\w*) (\w+ ){0,3}(memory|vram|ram)\b",
     r"(failed|unable|could not|cannot|can['’]t) (to )?(\w+ )?allocate"
     r"(?! (a |an )?(slot|worker|port|connection|address|session))",
-    r"memory (is |was )?(exhausted|insufficient)|memory (limit|allocation)",
+    r"(memory|vram) (is |was )?(exhausted|insufficient|full)|memory (limit|allocation)",
+    r"MemoryAllocation|\bkv.?cache (is )?full|\bout of (gpu )?vram\b",
+    r"too large for (\w+ ){0,3}(memory|vram|ram)\b|load (the )?model\W{1,3}insufficient resources",
+    r"\bmodel (requires|needs) [\d.]+ ?[GM]i?B\b",
 )
 
 # The key or the model is not there
