@@ -93,3 +93,27 @@ async def test_googles_first_candidate_may_stand_behind_another(fake: Fake, inde
 
     both = {"candidates": [describe("Other", 1), describe("Hi", index)]}
     assert await ask_wire(fake, "google", both) == ("Hi", "", "stop")
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n\n"])
+@pytest.mark.parametrize("reason", [{}, {"finish_reason": None}, {"finish_reason": ""}])
+async def test_a_whole_message_needs_no_reason(
+    fake: Fake, end: str, reason: dict[str, Any]
+) -> None:
+    body = json.dumps({"choices": [{"message": {"content": "Hi"}, **reason}]}) + end
+    assert await ask_wire(fake, "compatible", end=body) == ("Hi", "", "unknown")
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        ({"choices": [{"message": {"content": "Hi"}}]},) * 2,
+        ({"choices": [{"message": {"content": "HiHi"}, "delta": {"content": "HiHi"}}]},),
+        ({"message": {"content": "HiHi"}, "done": False},),
+    ],
+    ids=str,
+)
+async def test_a_part_of_a_stream_is_no_whole_message(
+    fake: Fake, events: tuple[dict[str, Any], ...]
+) -> None:
+    assert await ask_wire(fake, "compatible", *events) == ("HiHi", "", "")

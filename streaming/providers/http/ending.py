@@ -12,7 +12,7 @@ from typing import Literal
 from streaming.events import Delta
 from streaming.providers import errors
 from streaming.providers.http.classify import NETWORK_ERROR_CODES
-from streaming.providers.http.parsed import Block, EndMark, Reason, Refusal
+from streaming.providers.http.parsed import Block, EndMark, Reason, Refusal, WholeReply
 
 EndMarker = Literal["event", "done", "close"]
 """The last mark of a protocol: an event, [DONE], or none but that the body ends where it should."""
@@ -39,6 +39,8 @@ class ReplyEnding:
         self._has_refusal = False
         self._has_text = False
         """There is text, and not reasoning or blanks only."""
+        self._is_one_piece = False
+        """One event had all of the text, and needs no other mark behind it."""
         self._has_open_block = False
         self._has_early_reason = False
         """A reason came before any text, together with some or midway."""
@@ -66,12 +68,14 @@ class ReplyEnding:
         if self._skipped_error:
             raise self._skipped_error
 
-    def add_mark(self, mark: Reason | EndMark | Refusal | Block) -> None:
+    def add_mark(self, mark: Reason | EndMark | WholeReply | Refusal | Block) -> None:
         if isinstance(mark, Reason):
             is_refusal = self._has_refusal and mark.meaning == "stop"
             self.reason = Reason("refusal") if is_refusal else self._keep_stronger(mark)
         elif isinstance(mark, Block):
             self._has_open_block = mark.is_open
+        elif isinstance(mark, WholeReply):
+            self._is_one_piece = not self.has_delta
         elif isinstance(mark, Refusal):
             self._has_refusal = True
         else:
@@ -137,6 +141,8 @@ class ReplyEnding:
             return None if is_explained else self.reason
         if self.has_end_event or (self._end_marker == "done" and self.has_done_marker):
             return self.reason or UNKNOWN_REASON
+        if self._is_one_piece and not self.reason and not failure and is_body_complete:
+            return UNKNOWN_REASON
         if not self._has_early_reason and not self._has_delta_after_reason:
             return self.reason
         is_untouched = not self.has_delta and not self._has_delta_after_reason

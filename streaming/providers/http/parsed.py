@@ -30,6 +30,10 @@ class EndMark(NamedTuple):
     """The last event of the protocol: nothing comes after it."""
 
 
+class WholeReply(NamedTuple):
+    """The event has the message of a reply that was sent in one piece, if no other follows."""
+
+
 class Refusal(NamedTuple):
     """The text that is added declines to answer."""
 
@@ -57,4 +61,4 @@ class ErrorResponse:
     is_page: bool = False
 
 
-ParsedEvent = Delta | Reason | EndMark | Refusal | Block | Usage | ErrorResponse
+ParsedEvent = Delta | Reason | EndMark | WholeReply | Refusal | Block | Usage | ErrorResponse

@@ -19,7 +19,7 @@ from streaming.providers.http.parse import (
     to_dicts,
     to_id,
 )
-from streaming.providers.http.parsed import ParsedEvent, Reason, Refusal
+from streaming.providers.http.parsed import ParsedEvent, Reason, Refusal, WholeReply
 from streaming.providers.http.reasons import parse_reason
 from streaming.providers.openai.client import OpenAISdkAdapter, find_error, parse_error
 from streaming.providers.redaction import Secret
@@ -49,6 +49,8 @@ class ChatCompletionsAdapter(OpenAISdkAdapter):
         elif "eval_count" in event:  # Ollama's own API
             yield Usage(to_count(event.get("prompt_eval_count")), to_count(event["eval_count"]))
         choice = find_first_choice(event)
+        if "message" in choice and "delta" not in choice and "done" not in event:
+            yield WholeReply()
         if delta := find_delta(choice):
             yield from parse_delta(delta)
         if reason := find_reason(event, choice, delta):
