@@ -68,6 +68,11 @@ LISTS: dict[str, tuple[Any, list[str]]] = {
     "an empty object": ({}, []),
     "an empty array": ([], []),
     "only null": (None, []),
+    "a number of 5,000 digits": (
+        b'{"data": [{"id": "kelp", "created": ' + b"9" * 5_000 + b"}]}",
+        ["kelp"],
+    ),
+    "a raw control character": (b'{"data": [{"id": "kelp", "label": "a\tb"}]}', ["kelp"]),
     "a byte order mark": (b'\xef\xbb\xbf{"data": [{"id": "kelp"}]}', ["kelp"]),
     "the same name twice": ({"data": [{"id": "kelp"}, {"id": "kelp"}]}, ["kelp"]),
     "odd entries": (

@@ -75,6 +75,14 @@ def split_bytes(body: bytes) -> Iterable[bytes]:
             [{"type": "x", "error": {"a": 1}}],
         ),
         (f"  {LINE}", [KELP]),
+        *(
+            (f"data: {word}\n\ndata: {LINE}\n\n", [KELP])
+            for word in ("ping", '"ping"', "true", "1", "[START]", "<start>", "OK", "keep-alive")
+        ),
+        ('data: {"a": "x\ty\x01"}\n\n', [{"a": "x\ty\x01"}]),
+        ('data: {"a": "x\ty"}\ndata: {"b": 1}\n', [{"a": "x\ty"}, {"b": 1}]),
+        ('data: {"a": 1' + "0" * 5_000 + "}\n\n", [{"a": float("inf")}]),
+        ("event: error\ndata: ping\n\n", [{"type": "error", "error": "ping"}]),
         (f"[{LINE}\n]\n", [KELP]),
         (r'data: {"half": "\ud83d"}' + "\n\n", [{"half": "\ud83d"}]),
         ("", []),
@@ -96,7 +104,7 @@ def test_any_split_of_the_bytes_gives_the_same_events(
     [
         b"data: {not json\n\n",
         b"data: \xff\n\n",
-        b"data: 5\n\n",
+        b"data: Unauthorized\n\n",
         b'data: ["a", "list"]\n\n',
         b"<html>\n\n<p>Busy.</html>",
         b"<html>Busy.</html>",

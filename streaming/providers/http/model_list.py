@@ -6,7 +6,6 @@ list in it is an error, so that it does not look like an empty list.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable
@@ -16,6 +15,7 @@ from typing import Any
 from streaming.providers.catalog.naming import MAX_MODEL_NAME_CHARS
 from streaming.providers.errors import UnreadableList
 from streaming.providers.http.parse import to_count, to_dict, to_dicts, to_str
+from streaming.providers.http.tolerant_json import TOLERANT_DECODER
 from streaming.providers.types import ModelInfo
 
 logger = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ async def fetch_model_list(fetch_page: FetchPage, cursor_parameter: str) -> list
 def parse_json(body: bytes) -> Any:
     """Raises UnreadableList."""
     try:
-        return json.loads(body.decode("utf-8-sig"))
+        return TOLERANT_DECODER.decode(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         start = body[:80].decode("utf-8", "replace")
         raise UnreadableList(detail=f"No JSON: {start}") from None

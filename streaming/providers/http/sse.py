@@ -13,6 +13,8 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import Any, NamedTuple
 
+from streaming.providers.http.tolerant_json import TOLERANT_DECODER, is_sign_of_life
+
 BOM = b"\xef\xbb\xbf"
 DONE_MARKER = b"[DONE]"
 DONE_DATA = re.compile(rb"""["'`\s]*(\[\s*DONE\s*\]|DONE)["'`\s]*""", re.IGNORECASE)
@@ -84,7 +86,7 @@ async def decode_events(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[Wi
 def read_odd_block(name: bytes, data: bytes, block: bytes, done: bool) -> Iterator[WireEvent]:
     """Several objects in one event, objects of JSON without a field, or nothing."""
     is_bare = not data and block.lstrip().startswith(NON_EVENT_PREFIXES) and not done
-    if not data and not is_bare:
+    if (not data and not is_bare) or (name != b"error" and is_sign_of_life(data)):
         if not done:
             yield {}
         return
@@ -141,7 +143,7 @@ class OpenDocument:
 def parse_objects(source: bytes) -> Iterator[dict[str, Any]]:
     """The objects that stand one after the other, or in lists. Raises ValueError at the first thing
     that is none."""
-    text, at, decoder = source.decode(), 0, json.JSONDecoder()
+    text, at, decoder = source.decode(), 0, TOLERANT_DECODER
     while (at := _skip_blanks(text, at)) < len(text):
         found, at = decoder.raw_decode(text, at)
         for each in found if isinstance(found, list) else [found]:
@@ -229,10 +231,9 @@ class BlockSplitter:
 
 
 def is_whole_object(line: bytes) -> bool:
-    if not (line.startswith(b"{") and line.endswith(b"}")):
-        return False
+    is_enclosed = line[:1] + line[-1:] == b"{}"
     try:
-        return isinstance(json.loads(line), dict)
+        return is_enclosed and isinstance(TOLERANT_DECODER.decode(line.decode()), dict)
     except (ValueError, RecursionError):
         return False
 
