@@ -334,7 +334,7 @@ async def test_an_unreadable_event_after_a_reason_fails_no_reply(
 @pytest.mark.parametrize(
     "body",
     [
-        encode_chunk(content="a") + "data: [END]\n\n" + DONE,
+        encode_chunk(content="a") + "data: {\n\n" + DONE,
         encode_chunk(content="a")
         + encode_chunk("stop")
         + "data: {\n\n"
