@@ -179,6 +179,32 @@ def test_another_size_of_the_window_is_no_step(open_history: Any) -> None:
     assert page.evaluate(GROW) == 0
 
 
+ADD_LIST = """() => {
+    const list = document.createElement("nav");
+    list.append(...Array.from({ length: 20 }, () => document.createElement("p")));
+    list.style.cssText = "position: fixed; top: 0; width: 99px; height: 99px; overflow-y: auto";
+    document.body.append(list);
+    list.scrollTop = 99;
+}"""
+TURN_WHEEL_UP = """(target) => target.dispatchEvent(
+    new WheelEvent("wheel", { deltaY: -100, bubbles: true }))"""
+
+
+def test_the_wheel_over_a_list_is_no_step(open_history: Any) -> None:
+    """The list moves then. At its start, one that contains its scrolling moves nothing."""
+    page = open_history("<p>x</p>" * 60)
+    page.evaluate(ADD_LIST)
+    page.locator("nav").evaluate(TURN_WHEEL_UP)
+    assert page.evaluate(GROW) == 0
+    page.locator("nav").evaluate(
+        "(list) => { list.scrollTop = 0; list.style.overscrollBehavior = 'contain'; }"
+    )
+    page.locator("nav").evaluate(TURN_WHEEL_UP)
+    assert page.evaluate(GROW) == 0
+    page.locator(".prose").evaluate(TURN_WHEEL_UP)
+    assert page.evaluate(GROW) > 0
+
+
 def test_scrolling_back_to_the_end_resumes_following(open_history: Any) -> None:
     page = open_history("<p>x</p>" * 60)
     scroll_up(page)
