@@ -91,8 +91,8 @@ export function showRejection(...nodes) {
   rejectionBox.replaceChildren(...nodes);
 }
 
-/** Say that the conversation went on without this page. What is shown already stays, because a new
- *  button would lose the click that has begun on the old one. */
+/** Say that the conversation went on without this page. A notice that stands there stays, because a
+ *  new button would lose the click that has begun on the old one. */
 export function showMoved(leaf) {
   const isShown = rejectionBox.querySelector("[data-moved-link]");
   const notice = isShown
