@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from django.template.loader import render_to_string
 from django.test import override_settings
-from playwright.sync_api import Locator, Page, Route, WebSocket, WebSocketRoute, expect
+from playwright.sync_api import Locator, Page, Request, Route, WebSocket, WebSocketRoute, expect
 
 from tests.factories import PLAIN_STORAGES
 from tests.js.chat_page import CHAT, SIDEBAR, STREAM, build_running_exchange, render_chat_page
@@ -166,7 +166,12 @@ def test_an_idle_page_soon_shows_changes_and_fetches_nothing_without_one(
     page: Page, event_server: EventServer
 ) -> None:
     fetched_drafts: list[str] = []
-    page.on("request", lambda request: "/drafts/" in request.url and fetched_drafts.append("one"))
+
+    def note_fetch(request: Request) -> None:
+        if "/drafts/" in request.url:
+            fetched_drafts.append(request.url)
+
+    page.on("request", note_fetch)
     event_server.end_stream()
     page.goto(CHAT)
     pass_time(page, has_status(page, POLLING_STATUS))
