@@ -232,3 +232,15 @@ def test_a_name_that_is_left_out_is_logged(caplog: pytest.LogCaptureFixture) -> 
 def test_the_keys_of_another_answer_are_no_models(body: dict[str, Any]) -> None:
     with pytest.raises(errors.UnreadableList):
         model_list.parse_models(body)
+
+
+@pytest.mark.parametrize("name", ["model_id", "modelId", "modelName", "uid"])
+async def test_a_name_is_found_in_other_fields(name: str) -> None:
+    (model,) = await list_models({"data": [{name: "kelp"}, {name: 7}]})
+    assert model.id == "kelp"
+
+
+@pytest.mark.parametrize("entries", [[{"label": "Kelp"}], [[{"id": "kelp"}]], [1, 2]], ids=str)
+async def test_a_list_without_any_name_cannot_be_read(entries: list[Any]) -> None:
+    with pytest.raises(errors.UnreadableList):
+        await list_models({"data": entries})

@@ -117,3 +117,36 @@ async def test_a_part_of_a_stream_is_no_whole_message(
     fake: Fake, events: tuple[dict[str, Any], ...]
 ) -> None:
     assert await ask_wire(fake, "compatible", *events) == ("HiHi", "", "")
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (
+            {"choices": None, "base_resp": {"status_code": 1008, "status_msg": "no balance"}},
+            "no balance",
+        ),
+        ({"error_code": 17, "error_msg": "daily limit reached"}, "daily limit reached"),
+        ({"code": "1113", "msg": "account in arrears"}, "account in arrears"),
+        ({"success": False, "message": "out of order"}, "out of order"),
+        ({"errors": [{"message": "not today"}]}, "not today"),
+    ],
+    ids=str,
+)
+async def test_an_error_under_a_status_of_success_keeps_its_words(
+    fake: Fake, event: dict[str, Any], words: str
+) -> None:
+    body = f"data: {json.dumps(event)}\n\ndata: [DONE]\n\n"
+    fake.script(Behaviour(error=ErrorAnswer(200, body)))
+    adapter = get_adapter("lab", base_url=fake.openai)
+    found, error = await collect_until_error(adapter, Request("kelp", (Turn("user", "?"),)))
+    assert found == []
+    assert error is not None
+    assert words in error.detail
+
+
+async def test_a_field_for_errors_that_says_success_is_no_error(fake: Fake) -> None:
+    fields = {"error": {"code": 0, "message": "success"}, "base_resp": {"status_code": 0}}
+    last = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
+    found = await ask_wire(fake, "compatible", TEXT | fields, last | fields)
+    assert found == ("Hi", "", "stop")

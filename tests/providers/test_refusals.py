@@ -73,6 +73,15 @@ SHAPES: dict[str, tuple[int, Any]] = {
     "a key": (500, "KeyError: 'stream_options'"),
     "a value": (400, {"error": "Stream options can only be defined when `stream=True`."}),
     "an option": (400, {"error": {"message": "No such option: stream_options"}}),
+    "Laravel": (422, {"message": "Invalid data.", "errors": {"stream_options": ["Not allowed."]}}),
+    "zod": (400, {"issues": [{"keys": ["stream_options"], "path": [], "message": "Unknown key"}]}),
+    "zod inside": (
+        400,
+        {
+            "success": False,
+            "error": {"issues": [{"path": ["stream_options"], "message": "Not allowed"}]},
+        },
+    ),
     "forbidden": (400, {"error": {"message": "Parameter stream_options is forbidden"}}),
     "missing": (404, {"error": {"message": "The parameter stream_options is not supported"}}),
     "not done": (501, {"error": {"message": "stream_options is not implemented"}}),

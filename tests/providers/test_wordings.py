@@ -189,6 +189,10 @@ def test_other_sentences_about_memory_are_none_of_a_server_without_it(
         (400, "The requested model is not supported."),
         (422, "Unknown model: kelp"),
         (400, "Unable to access model kelp. Please visit the list of supported models."),
+        (404, "There is no model named kelp"),
+        (410, "This model has been retired"),
+        (503, "No available channel for model kelp under group default"),
+        (400, "模型不存在，请检查模型代码。"),
     ],
 )
 def test_a_missing_model_is_recognised(status: int, message: str) -> None:

@@ -73,7 +73,7 @@ ACCESS_STATUSES = {401, 402, 403, 429}
 KEY_STATUSES = {0, 400, 403, 404, 422, 500}
 """Statuses of servers that have none of their own for a wrong key."""
 CONTEXT_STATUSES = {0, 400, 413, 422, 424, 500, 502}
-MODEL_STATUSES = {0, 400, 404, 422, 500}
+MODEL_STATUSES = {0, 400, 404, 410, 422, 500}
 MAX_RETRY_AFTER_SECONDS = 86400.0 * 365
 """A provider that asks for more means never."""
 _NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
@@ -173,6 +173,8 @@ def _find_word_kind(response: ErrorResponse) -> type[errors.ProviderError] | Non
         return errors.TimedOut
     if status in {404, 405} and wordings.UNKNOWN_ADDRESS.search(message):
         return errors.WrongAddress
+    if status == 503 and wordings.NO_CHANNEL.search(message):
+        return errors.ModelNotFound
     if status in MODEL_STATUSES and (
         wordings.MODEL_NOT_LOADED.search(message) or wordings.MODEL_NOT_FOUND.search(message)
     ):

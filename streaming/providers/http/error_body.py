@@ -22,13 +22,18 @@ MAX_SENTENCE_CHARS = 4_000
 MAX_PAGE_CHARS = 20_000
 """An answer may have a megabyte, in which a search for words would hold up the event loop."""
 
-CODE_FIELDS = ("code", "type", "status", "reason", "error_code", "errorCode", "error_type")
+CODE_FIELDS = (
+    *("code", "type", "status", "reason", "error_code", "errorCode", "error_type"),
+    "status_code",
+)
 TEXT_FIELDS = (
     *("message", "msg", "detail", "details", "title", "error", "errors", "error_message"),
     *("error_msg", "errorMessage", "error_description", "description", "reason", "metadata", "raw"),
-    *("fieldViolations", "cause"),
+    *("fieldViolations", "cause", "status_msg", "issues", "invalid-params"),
 )
 NAME_FIELDS = ("param", "loc", "parameter", "field", "pointer")
+PATH_FIELDS = ("path", "keys")
+"""Lists of names in zod's issues. Elsewhere a path is an address, which is no list."""
 _PAGE = re.compile(r"\s*(<!doctype|<html|<head|<\?xml)", re.IGNORECASE)
 _HIDDEN_TAGS = re.compile(r"<(script|style|title)\b.*?</\1>", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^<>]*>")
@@ -82,7 +87,7 @@ def _read_value(value: Any, found: ErrorBody, depth: int, name: str = "") -> Non
             found.sentences.append(f"{name}: {sentence}" if name else sentence)
     elif isinstance(value, list):
         for item in value[:MAX_ITEMS]:
-            _read_value(item, found, depth - 1)
+            _read_value(item, found, depth - 1, name)
     elif isinstance(value, dict):
         _read_object(value, found, depth)
 
@@ -90,13 +95,25 @@ def _read_value(value: Any, found: ErrorBody, depth: int, name: str = "") -> Non
 def _read_object(value: dict[str, Any], found: ErrorBody, depth: int) -> None:
     found.codes += _read_codes(value)
     fields = [name for key in NAME_FIELDS if (name := _read_field_name(value.get(key)))]
+    paths = (value.get(key) for key in PATH_FIELDS if isinstance(value.get(key), list))
+    fields += filter(None, map(_read_field_name, paths))
     found.fields += fields
     is_violation = "loc" in value and bool(fields)
+    _read_violations(value.get("errors"), found, depth - 1)
     for key in TEXT_FIELDS:
         if key in value:
             is_code = key in CODE_FIELDS and _CODE.fullmatch(str(value[key]))
             if not is_code:
                 _read_value(value[key], found, depth - 1, fields[0] if is_violation else "")
+
+
+def _read_violations(errors: Any, found: ErrorBody, depth: int) -> None:
+    """Sentences under the names of the fields that they are about, as Laravel and ASP.NET send
+    them."""
+    if isinstance(errors, dict) and errors.keys().isdisjoint(TEXT_FIELDS):
+        for name, sentences in list(errors.items())[:MAX_ITEMS]:
+            found.fields.append(name)
+            _read_value(sentences, found, depth, name)
 
 
 def _read_codes(value: dict[str, Any]) -> Iterator[str]:

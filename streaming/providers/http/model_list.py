@@ -29,7 +29,10 @@ MAX_LIST_DEPTH = 3
 LIST_KEYS = ("data", "models", "model_list", "items", "results", "result", "value")
 ENVELOPE_KEYS = {*LIST_KEYS, "fault", "status", "error", "errors", "response", "header", "payload"}
 """Keys of an object that are no names of models: an answer with them is another one."""
-NAME_KEYS = ("id", "name", "model", "model_name", "key", "slug")
+NAME_KEYS = (
+    *("id", "name", "model", "model_name", "key", "slug"),
+    *("model_id", "modelId", "modelName", "uid"),
+)
 LABEL_KEYS = ("display_name", "displayName", "label", "name", "title")
 WINDOW_KEYS = (
     "max_model_len",
@@ -96,6 +99,9 @@ def parse_models(body: Any) -> list[ModelInfo]:
     if entries is None:
         shape = f"an object with {', '.join(body)}" if isinstance(body, dict) else "a single value"
         raise UnreadableList(detail=f"not a list of models: {shape}"[:200])
+    has_names = any(isinstance(entry, str) or find_name(to_dict(entry)) for entry in entries)
+    if entries and not has_names:
+        raise UnreadableList(detail=f"no entry has a name: {str(entries[0])[:100]}")
     return [model for entry in entries if (model := parse_entry(entry))]
 
 

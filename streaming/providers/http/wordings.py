@@ -152,13 +152,17 @@ MODEL_NOT_LOADED = _compile(
 )
 MODEL_NOT_FOUND = _compile(
     r"(models?|deployment)\b.{0,100}?(not found|not exist|no longer (available|supported)"
-    r"|decommissioned|not (currently )?(available|served)|not a valid model|is invalid"
+    r"|decommissioned|retired|not (currently )?(available|served)|not a valid model|is invalid"
     r"|unknown model)",
     r"(no such|unknown|invalid|unrecogni[sz]ed|unsupported|non-?existent|find|access) "
     r"(the |any |a )?(model|deployment)\b(?! (param|option|setting|arg|input|output|config|role))",
     r"not a valid model|no endpoints found|no models? (found|available)"
-    r"|model\W+\S{1,100}\W+is not supported|requested model is not supported",
+    r"|model\W+\S{1,100}\W+is not supported|requested model is not supported"
+    r"|\bno models? (named|called|with)|no available (channels?|providers?) for"
+    r"|模型.{0,80}?(不存在|未找到|已下线)|(找不到|没有).{0,20}?模型",
 )
+NO_CHANNEL = _compile(r"no available (channels?|providers?) for .{0,80}\bmodel")
+"""Of routers, for a model that they have nowhere. They call it a passing fault."""
 UNKNOWN_ADDRESS = _compile(
     r"^(404|405)?\W*(page |method )?not (found|allowed)\W*(nginx\S*)?$|unexpected endpoint"
     r"|cannot post|no route|invalid url|unknown_url|unknown (url|endpoint|path|route)"

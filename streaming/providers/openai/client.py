@@ -15,11 +15,12 @@ from streaming.providers.http.classify import parse_retry_after
 from streaming.providers.http.client import silence_wire_logging
 from streaming.providers.http.error_body import read_error_body, read_response
 from streaming.providers.http.model_list import fetch_model_list
-from streaming.providers.http.parse import has_value, to_count, to_dicts, to_str
+from streaming.providers.http.parse import has_value, to_count, to_dict, to_dicts, to_str
 from streaming.providers.http.parsed import ErrorResponse
 from streaming.providers.redaction import Secret
 from streaming.providers.types import ModelInfo, Timeouts
 
+SUCCESS_CODES = {"0", "200", "ok", "success"}
 OFFICIAL_URL = "https://api.openai.com/v1"
 
 
@@ -103,8 +104,11 @@ def parse_error(
 
 def find_error(event: dict[str, Any]) -> Any:
     """Servers have several forms for it. An error without any word in it is none."""
-    if (error := event.get("error")) and has_value(error):
+    if (error := event.get("error")) and has_value(error) and not _says_success(error):
         return error
+    base = to_dict(event.get("base_resp"))  # MiniMax's
+    if to_count(base.get("status_code")):
+        return base
     if event.get("object") == "error" or event.get("type") == "error":
         return event
     if "choices" not in event:
@@ -113,10 +117,20 @@ def find_error(event: dict[str, Any]) -> Any:
     return next((error for c in choices if has_value(error := c.get("error"))), None)
 
 
+def _says_success(error: Any) -> bool:
+    """Some servers put a field for errors into every event."""
+    known = to_dict(error)
+    return str(known.get("code", "")).lower() in SUCCESS_CODES and (
+        to_str(known.get("message")).lower() in {"", *SUCCESS_CODES}
+    )
+
+
 def _is_bare_error(event: dict[str, Any]) -> bool:
     """Some servers answer with an error of their framework, under a status of success."""
-    if event.get("detail"):
+    if event.get("detail") or event.get("errors") or event.get("success") is False:
         return True
-    code, status = event.get("code"), to_count(event.get("status")) or 0
-    has_code = bool(code) and str(code).lower() not in {"200", "ok", "success"}
-    return bool(to_str(event.get("message"))) and (has_code or status >= 400)
+    code = event.get("code") or event.get("error_code")
+    has_code = bool(code) and str(code).lower() not in SUCCESS_CODES
+    status = to_count(event.get("status")) or 0
+    has_words = any(to_str(event.get(name)) for name in ("message", "msg", "error_msg"))
+    return has_words and (has_code or status >= 400)
