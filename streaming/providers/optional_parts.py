@@ -10,7 +10,13 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from streaming.providers.errors import BadRequest, ModelNotFound, Overloaded, ProviderError
+from streaming.providers.errors import (
+    BadRequest,
+    ContextTooLong,
+    ModelNotFound,
+    Overloaded,
+    ProviderError,
+)
 from streaming.providers.types import Request, Turn
 from streaming.sentences import gettext_noop
 
@@ -141,6 +147,11 @@ VALUE_PATTERN = re.compile(
     re.IGNORECASE,
 )
 ONLY_DEFAULT_PATTERN = re.compile(rf"{ONLY_ONE_VALUE}|extra_forbidden|extra inputs", re.IGNORECASE)
+LIMIT_NAMES = {"max_tokens", "default_max_tokens"}
+REPLY_IN_CONTEXT_PATTERN = re.compile(
+    r"max\w*tokens|in the (completion|output|response)|\d \+ \d", re.IGNORECASE
+)
+"""The limit of the reply does not fit behind the conversation, which may fit by itself."""
 ACCOUNT_PATTERN = re.compile(
     r"organi[sz]ation|\bverif|data retention|your (account|project|plan|tier)", re.IGNORECASE
 )
@@ -162,9 +173,13 @@ EXACT_NAMES = {
 def find_refused_part(error: ProviderError, request: Request) -> OptionalPart | None:
     """The part of this request that the provider refused; None if it names none that was sent."""
     is_bad_request = isinstance(error, BadRequest)
-    if not is_bad_request and not _is_vague(error):
+    is_context = isinstance(error, ContextTooLong)
+    if not is_bad_request and not is_context and not _is_vague(error):
         return None
     sent = [part for part in OPTIONAL_PARTS if _is_sent(part, request, error.sent_hints)]
+    if is_context:
+        names_limit = REPLY_IN_CONTEXT_PATTERN.search(error.detail)
+        return next((part for part in sent if names_limit and part.name in LIMIT_NAMES), None)
     if not is_permanent(error):
         sent = [part for part in sent if part.name != "token_limit_name"]
     says_unsupported = _says_unsupported(error)
@@ -221,7 +236,9 @@ def is_permanent(error: ProviderError) -> bool:
 
 def should_remember(part: OptionalPart, error: ProviderError) -> bool:
     """Whether no request to this model should have the part again. Our hints have one value, so
-    that a refusal of it is a refusal of the hint."""
+    that a refusal of it is a refusal of the hint. A limit that does not fit fits a shorter chat."""
+    if isinstance(error, ContextTooLong):
+        return False
     return is_permanent(error) if part.label else not ACCOUNT_PATTERN.search(error.detail)
 
 

@@ -396,3 +396,33 @@ def test_a_fault_refuses_a_part_only_where_it_names_it_as_one(
 
 def test_names_of_parts_fit_their_column() -> None:
     assert all(0 < len(part.name) <= 30 for part in OPTIONAL_PARTS)
+
+
+TOO_MUCH_WITH_LIMIT = (
+    "'max_tokens' is too large: 100000. This model's maximum context length is 32768 tokens and "
+    "your request has 10 input tokens",
+    "maximum context length is 4097 tokens, however you requested 5000 tokens (1000 in the "
+    "messages, 4000 in the completion)",
+)
+
+
+@pytest.mark.parametrize("sentence", TOO_MUCH_WITH_LIMIT)
+async def test_a_limit_that_does_not_fit_behind_the_chat_is_left_out_for_now(
+    fake: Fake, sentence: str
+) -> None:
+    fake.script(refuse(400, {"error": {"message": sentence}}), KELP)
+    request = replace(REQUEST, max_tokens=100_000)
+    notes, remembered = await ask(CompatibleAdapter(base_url=fake.openai), request)
+    assert notes == ["This model rejected the token limit. Retrying without it."]
+    assert remembered == []
+    assert ["max_tokens" in asked.body for asked in fake.requests()] == [True, False]
+
+
+async def test_anthropics_limit_that_nobody_chose_gets_lower(fake: Fake) -> None:
+    sentence = "input length and `max_tokens` exceed context limit: 184915 + 32000 > 204648"
+    fake.script(
+        refuse(400, {"error": {"type": "invalid_request_error", "message": sentence}}), KELP
+    )
+    adapter = AnthropicAdapter(base_url=fake.anthropic)
+    assert (await ask(adapter, replace(REQUEST, model="claude-opus-5-5")))[0] == []
+    assert [asked.body["max_tokens"] for asked in fake.requests()] == [32_000, 4_096]
