@@ -63,6 +63,7 @@ export function startDrafts() {
   restoreTabDraft();
   enqueue(() => applyList(readPageDrafts(), true));
   document.addEventListener("drafts-changed", ({ detail }) => enqueue(() => refresh(detail)));
+  document.addEventListener("holds-changed", () => enqueue(() => applyList(null)));
   textBox.addEventListener("beforeinput", onBeforeInput);
   document.addEventListener("visibilitychange", () => document.hidden && saveNow());
   addEventListener("pagehide", saveNow);

@@ -15,7 +15,16 @@ const channel = navigator.locks ? null : new BroadcastChannel("holdfast holds");
 addEventListener("pagehide", () => [...releases.keys()].forEach(release));
 channel?.addEventListener("message", ({ data }) => {
   if (data.isQuestion) channel.postMessage({ names: [...releases.keys()] });
+  else if (questions === 0 && data.names.some((name) => !lastAnswer.has(name))) reportLateAnswer();
 });
+
+let questions = 0; // that wait for answers
+let lastAnswer = new Set();
+
+/** A busy tab answers later than others wait. Fires `holds-changed`. */
+function reportLateAnswer() {
+  document.dispatchEvent(new CustomEvent("holds-changed"));
+}
 
 /** @returns {Promise<boolean>} whether this tab holds it now; false if another one does */
 export function hold(name) {
@@ -80,10 +89,13 @@ async function askOtherTabs() {
   const onAnswer = ({ data }) => {
     for (const name of data.names ?? []) found.add(name);
   };
+  questions += 1;
   channel.addEventListener("message", onAnswer);
   channel.postMessage({ isQuestion: true });
   await wait(ANSWER_MS);
   channel.removeEventListener("message", onAnswer);
+  questions -= 1;
+  lastAnswer = found;
   return found;
 }
 
