@@ -77,7 +77,7 @@ def _quote_field(field: str) -> str:
 EFFORT_LABEL = gettext_noop("reasoning effort")
 ONLY_USER_ROLES = r"only\W+(the\W+)?user\b.{0,12}\bassistant"
 FIRST_ROLE = r"first (message|turn|role)\W.{0,20}\buser\b"
-ALTERNATION = r"\broles?\b.{0,40}\balternat|\balternat\w*\b.{0,40}\broles?\b|must alternate"
+ALTERNATION = r"\broles?\b.{0,40}\balternat|\balternat\w*\b.{0,40}\broles?\b|must\W+alternate"
 LIMIT_FIELDS = r"max\w*tokens"
 
 OPTIONAL_PARTS: tuple[OptionalPart, ...] = (

@@ -385,7 +385,7 @@ def break_off(script: SourceScript) -> None:
             "so far",
         ),
         (fail_with(errors.Interrupted(), "a"), State.INTERRUPTED, "interrupted", "a"),
-        (fail_with(errors.BadRequest(), "a"), State.FAILED, "bad_request", "a"),
+        (fail_with(errors.BadRequest(), "a"), State.INTERRUPTED, "bad_request", "a"),
         (fail_with_bug, State.FAILED, "internal", "so far"),
         (break_off, State.INTERRUPTED, "interrupted", "so far"),
         (SourceScript.break_off, State.INTERRUPTED, "interrupted", ""),
