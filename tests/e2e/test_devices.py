@@ -70,6 +70,7 @@ def test_a_draft_follows_its_account_to_another_device_and_back(
     expect(find_other_drafts(laptop)).to_have_count(0)
 
 
+@pytest.mark.prove
 def test_sending_on_one_device_empties_the_box_of_the_other(
     conversation: str, writer: Person, open_page: Callable[..., Page]
 ) -> None:
@@ -87,7 +88,9 @@ def test_sending_on_one_device_empties_the_box_of_the_other(
         expect(find_other_drafts(page)).to_have_count(0)
 
 
-@pytest.mark.parametrize("place", ["new chat", "conversation"])
+@pytest.mark.parametrize(
+    "place", [pytest.param("new chat", marks=pytest.mark.prove), "conversation"]
+)
 def test_what_two_devices_write_at_once_is_kept_twice(
     place: str, conversation: str, writer: Person, open_page: Callable[..., Page]
 ) -> None:
@@ -113,6 +116,7 @@ def test_what_two_devices_write_at_once_is_kept_twice(
     expect_text(laptop, "")
 
 
+@pytest.mark.prove
 def test_a_device_that_was_offline_keeps_its_text_beside_that_of_the_other(
     writer: Person, open_page: Callable[..., Page], page_errors: PageErrors
 ) -> None:
@@ -132,6 +136,7 @@ def test_a_device_that_was_offline_keeps_its_text_beside_that_of_the_other(
     expect_text(laptop, "Together on the laptop")
 
 
+@pytest.mark.prove
 def test_typing_over_the_text_of_another_device_keeps_it(
     writer: Person, open_page: Callable[..., Page]
 ) -> None:
@@ -147,7 +152,10 @@ def test_typing_over_the_text_of_another_device_keeps_it(
 # Tabs of one browser
 
 
-@pytest.mark.parametrize("script", ["", WITHOUT_LOCKS], ids=["https", "http"])
+@pytest.mark.parametrize(
+    "script",
+    [pytest.param("", id="https", marks=pytest.mark.prove), pytest.param(WITHOUT_LOCKS, id="http")],
+)
 def test_new_chats_in_two_tabs_have_two_drafts_and_a_closed_one_is_offered_again(
     writer: Person, open_page: Callable[..., Page], script: str
 ) -> None:
@@ -175,6 +183,7 @@ def test_new_chats_in_two_tabs_have_two_drafts_and_a_closed_one_is_offered_again
     expect_text(first, "First")
 
 
+@pytest.mark.prove
 def test_one_conversation_in_two_tabs_keeps_both_texts(
     conversation: str, writer: Person, open_page: Callable[..., Page]
 ) -> None:
@@ -191,6 +200,7 @@ def test_one_conversation_in_two_tabs_keeps_both_texts(
     expect(find_other_drafts(first)).to_contain_text("Second")
 
 
+@pytest.mark.prove
 def test_two_tabs_that_edit_the_same_message_keep_both_texts(
     conversation: str, writer: Person, open_page: Callable[..., Page]
 ) -> None:
@@ -211,6 +221,7 @@ def open_edit(page: Page) -> Locator:
     return page.get_by_role("textbox", name="Edit your message")
 
 
+@pytest.mark.prove
 def test_a_duplicate_of_a_tab_does_not_overwrite_its_draft(
     writer: Person, open_page: Callable[..., Page]
 ) -> None:
@@ -228,6 +239,7 @@ def test_a_duplicate_of_a_tab_does_not_overwrite_its_draft(
     expect_text(duplicate, "Once more")
 
 
+@pytest.mark.prove
 def test_an_unsent_message_is_shown_in_its_tab_and_elsewhere_once_that_is_closed(
     writer: Person, open_page: Callable[..., Page], page_errors: PageErrors
 ) -> None:

@@ -125,12 +125,16 @@ def find_prose(page: Page) -> Locator:
 
 
 def pass_time(page: Page, until: Callable[[], bool], seconds: int = 120) -> None:
-    """Advance the page's clock, and let responses arrive."""
+    """Advance the page's clock, and let responses arrive. They take real time, which is the longer
+    for each second the fewer seconds there are: a busy machine answers late."""
     for _ in range(seconds):
         if until():
             return
         page.clock.run_for(1000)
-        page.wait_for_timeout(10)
+        for _ in range(max(1, 300 // seconds)):
+            page.wait_for_timeout(10)
+            if until():
+                return
     pytest.fail("it never came")
 
 
