@@ -108,7 +108,7 @@ def test_a_reply_is_on_the_page_while_it_runs_and_can_be_stopped(
         person,
         "And then?",
         model=MODEL,
-        max_tokens="8",
+        max_tokens="64",
         conversation=find_chat(deployment).split("/")[2],
     )
     wait_for_end(deployment, short)
