@@ -78,6 +78,10 @@ EFFORT_LABEL = gettext_noop("reasoning effort")
 ONLY_USER_ROLES = r"only\W+(the\W+)?user\b.{0,12}\bassistant"
 FIRST_ROLE = r"first (message|turn|role)\W.{0,20}\buser\b"
 ALTERNATION = r"\broles?\b.{0,40}\balternat|\balternat\w*\b.{0,40}\broles?\b|must\W+alternate"
+OTHER_ROLE = (
+    r"invalid (message )?role|\brole\W{1,3}(must|should) be|expected (the )?role|only\W+roles?\b"
+    r"|['\"](system|developer)['\"] is not one of"
+)
 LIMIT_FIELDS = r"max\w*tokens"
 
 OPTIONAL_PARTS: tuple[OptionalPart, ...] = (
@@ -112,7 +116,7 @@ OPTIONAL_PARTS: tuple[OptionalPart, ...] = (
         "system",
         r"^system\b|^instructions\b|system_?instruction|\bmessages?\W{0,2}0\W{1,2}role",
         r"\b(system|developer)\W+(role|message|prompt|instruction)|\brole\W{1,3}(system|developer)"
-        rf"|{ALTERNATION}|{ONLY_USER_ROLES}|{FIRST_ROLE}|"
+        rf"|{ALTERNATION}|{ONLY_USER_ROLES}|{FIRST_ROLE}|{OTHER_ROLE}|"
         + "|".join(_quote_field(field) for field in ("system", "developer", "instructions")),
         refusals=r"\b(system|developer)\W+role|\brole\W{1,3}(system|developer)"
         rf"|\b(system|developer) (message|prompt|instruction)s?{_REFUSED}"
@@ -139,7 +143,7 @@ UNSUPPORTED_PATTERN = re.compile(
     rf"|forbidden|{ALTERNATION}|{ONLY_USER_ROLES}|{FIRST_ROLE}|\brole\b.{{0,20}}\binvalid",
     re.IGNORECASE,
 )
-UNKNOWN_PATTERN = re.compile(r"unknown|unexpected", re.IGNORECASE)
+UNKNOWN_PATTERN = re.compile(rf"unknown|unexpected|{OTHER_ROLE}", re.IGNORECASE)
 """Words that mean the same in an answer that is about the request in any case."""
 VALUE_PATTERN = re.compile(
     r"supported (values|options|efforts|levels)|\bone of\b|\bbetween\b|out of range"

@@ -398,6 +398,24 @@ def test_names_of_parts_fit_their_column() -> None:
     assert all(0 < len(part.name) <= 30 for part in OPTIONAL_PARTS)
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Invalid role: system",
+        "'system' is not one of ['user', 'assistant']",
+        "expected role user but got system",
+        "role must be one of user, assistant",
+        "'messages[0].role' must be user",
+        "invalid message role",
+    ],
+)
+def test_a_sentence_about_roles_refuses_the_system_role(sentence: str) -> None:
+    request = replace(REQUEST, system="Be brief.")
+    part = find_refused_part(BadRequest(detail=sentence), request)
+    assert part is not None
+    assert part.name == "system"
+
+
 TOO_MUCH_WITH_LIMIT = (
     "'max_tokens' is too large: 100000. This model's maximum context length is 32768 tokens and "
     "your request has 10 input tokens",
