@@ -79,8 +79,8 @@ ONLY_USER_ROLES = r"only\W+(the\W+)?user\b.{0,12}\bassistant"
 FIRST_ROLE = r"first (message|turn|role)\W.{0,20}\buser\b"
 ALTERNATION = r"\broles?\b.{0,40}\balternat|\balternat\w*\b.{0,40}\broles?\b|must\W+alternate"
 OTHER_ROLE = (
-    r"invalid (message )?role|\brole\W{1,3}(must|should) be|expected (the )?role|only\W+roles?\b"
-    r"|['\"](system|developer)['\"] is not one of"
+    r"invalid\W+(message\W+)?role|\brole\W{1,3}(must|should)\W+be|expected\W+(the\W+)?role"
+    r"|only\W+roles?\b|['\"](system|developer)['\"]\W+is\W+not\W+one\W+of"
 )
 LIMIT_FIELDS = r"max\w*tokens"
 
