@@ -241,6 +241,7 @@ def find_reply_in_state(page: Page, state: RunningState) -> Locator:
         )
         page.clock.install()
         page.reload()
+        expect(page.locator("live-reply").last).to_have_js_property("isRunning", True)
         page.clock.run_for(1000)  # it has looked once
         page.clock.fast_forward(state.silence_seconds * 1000)
     expect(reply.locator(".state")).to_contain_text(state.status_text)
