@@ -7,7 +7,7 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Response, Route, expect
 
 from tests.e2e.conftest import PageErrors
 from tests.e2e.replies import send_message, wait_for_reply
@@ -15,6 +15,7 @@ from tests.e2e.routes import intercept
 from tests.page_elements import find_questions, find_text_box
 from tools.deployment.deployment import Deployment
 from tools.deployment.http_user import Person
+from tools.waiting import until
 
 pytestmark = [pytest.mark.page, pytest.mark.parametrize("deployment", ["embedded"], indirect=True)]
 
@@ -114,6 +115,30 @@ def test_what_two_devices_write_at_once_is_kept_twice(
     find_other_drafts(phone).get_by_role("button", name="Discard").click()
     expect(find_other_drafts(phone)).to_have_count(0)
     expect_text(laptop, "")
+
+
+@pytest.mark.prove
+def test_a_box_that_another_device_empties_does_not_take_the_text_of_that_device(
+    conversation: str, writer: Person, open_page: Callable[..., Page]
+) -> None:
+    laptop, phone = open_page(writer, conversation), open_page(writer, conversation)
+    find_text_box(laptop).fill("From the laptop")
+    find_text_box(phone).fill("From the phone")
+    expect(find_other_drafts(phone)).to_contain_text("From the laptop", timeout=WITHIN_MS)
+    held: list[Route] = []
+    intercept(phone, "**/drafts/?*", lambda route: held.append(route))
+    with laptop.expect_response(is_discard):
+        find_other_drafts(laptop).get_by_role("button", name="Insert").click()
+    until(lambda: phone.title() and held, what="the phone asks for both changes at once")
+    for route in held:
+        route.continue_()
+    phone.unroute("**/drafts/?*")
+    expect(find_other_drafts(phone)).to_contain_text("From the laptop\n\nFrom the phone")
+    expect_text(phone, "")
+
+
+def is_discard(response: Response) -> bool:
+    return "/drafts/" in response.url and "text=" not in (response.request.post_data or "text=")
 
 
 @pytest.mark.prove

@@ -240,6 +240,7 @@ async function resume() {
 /** @param {import("./draft-requests.js").ServerDraft[] | null} list */
 async function applyList(list, isStart = false) {
   const heldElsewhere = await listHeldElsewhere();
+  let isEmptied = false;
   if (list) {
     replaceServerDrafts(list);
     const ids = new Set(list.map(({ id }) => id));
@@ -247,12 +248,12 @@ async function applyList(list, isStart = false) {
       if (trustStoredDrafts(ids)) enqueue(refresh);
       ids.add(draft?.id);
     }
-    followDraft(ids);
+    isEmptied = followDraft(ids);
     dropStoredDrafts(ids, listOpen(heldElsewhere));
   }
   const opened = draft;
   if (opened?.isHeld === false) opened.isHeld = await hold(opened.id); // its tab may be closed now
-  await adoptDraft(listDrafts(listOpen(heldElsewhere)), isStart);
+  if (!isEmptied) await adoptDraft(listDrafts(listOpen(heldElsewhere)), isStart);
   noteVersions();
   showOthers(heldElsewhere);
   scheduleSave();
@@ -263,20 +264,23 @@ function listOpen(heldElsewhere) {
   return new Set(heldElsewhere).add(draft?.id);
 }
 
-/** Show in the box what another device made of its draft, unless it was changed here too. */
+/** Show in the box what another device made of its draft, unless it was changed here too.
+ *  @returns {boolean} whether the box was emptied, because its draft was sent or discarded */
 function followDraft(ids) {
   const isUnchanged = draft?.record.isSaved || draft?.isHeld === false;
-  if (!isUnchanged) return;
+  if (!isUnchanged) return false;
   const theirs = getServerDraft(draft.id);
+  const isGone = !theirs && !ids.has(draft.id) && draft.record.version > 0;
   if (theirs?.version > draft.record.version) {
     Object.assign(draft, { record: { ...theirs }, isFollowed: true });
     if (draft.isHeld !== false) storeDraft();
     fillForm(theirs.fields);
-  } else if (!ids.has(draft.id) && draft.record.version) {
+  } else if (isGone) {
     forgetDraft();
     fillForm({ text: "" });
   }
   updateForm();
+  return isGone;
 }
 
 /** Put a draft into the empty box: the newest one, or later the one that another device writes. */
