@@ -132,10 +132,11 @@ def finalize(stream: Stream) -> None:
     answer.input_tokens = counted.input
     answer.output_tokens = counted.output
     answer.reasoning_tokens = counted.reasoning
-    answer.cost = usage.compute_cost(stream, answer)
+    cost = usage.compute_cost(stream, answer)
+    answer.cost = cost.total
     answer.save()
-    if savings := usage.compute_cache_savings(stream, answer):
-        _save_for_details(stream, cache_savings=str(savings))
+    if cost.cache_savings:
+        _save_for_details(stream, cache_savings=str(cost.cache_savings))
     others = Stream.objects.filter(lane=stream.lane).unfinished().exists()
     conversation.status = (
         Conversation.ReplyStatus.STREAMING if others else STATUS_BY_STATE[State(stream.state)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from decimal import Decimal
 
 from chat import model_catalog
@@ -27,26 +27,39 @@ def read_usage(stream: Stream) -> Usage:
     return Usage(**counts)
 
 
-def compute_cost(stream: Stream, answer: Message) -> Decimal | None:
-    """Dollars for the whole message, earlier streams included. None if a part is unknown: the
-    tokens of an attempt that broke off were never reported."""
+@dataclass(frozen=True, slots=True)
+class ReplyCost:
+    """Dollars; None is unknown. `total` is that of the whole message, earlier streams included.
+    `cache_savings` are what the tokens from the provider's cache cost less in this stream, None
+    also if that is too little to show."""
+
+    total: Decimal | None
+    cache_savings: Decimal | None
+
+
+def compute_cost(stream: Stream, answer: Message) -> ReplyCost:
+    counted = read_usage(stream)
+    price = _find_price(stream, answer) if stream.usage else None
+    return ReplyCost(
+        _compute_total(stream, answer, price, counted), _compute_cache_savings(price, counted)
+    )
+
+
+def _compute_total(
+    stream: Stream, answer: Message, price: Price | None, counted: Usage
+) -> Decimal | None:
+    """None if a part is unknown: the tokens of an attempt that broke off were never reported."""
     has_lost_attempt = stream.attempts > 0 and not stream.upstream_cursor
     earlier_cost = answer.cost if stream.continues_id else Decimal()
-    if has_lost_attempt or earlier_cost is None or not stream.usage:
+    cost = price.calculate_cost(counted) if price else None
+    if has_lost_attempt or earlier_cost is None or cost is None:
         return None
-    price = _find_price(stream, answer)
-    cost = price.calculate_cost(read_usage(stream)) if price else None
-    if cost is None or earlier_cost + cost >= MAX_COST_DOLLARS:
-        return None
-    return (earlier_cost + cost).quantize(COST_PRECISION)
+    total = earlier_cost + cost
+    return total.quantize(COST_PRECISION) if total < MAX_COST_DOLLARS else None
 
 
-def compute_cache_savings(stream: Stream, answer: Message) -> Decimal | None:
-    """Dollars that the tokens from the provider's cache cost less in this stream; None if that is
-    unknown, or too little to show."""
-    counted = read_usage(stream)
-    price = _find_price(stream, answer) if counted.cached else None
-    saved = price.calculate_savings(counted) if price else None
+def _compute_cache_savings(price: Price | None, counted: Usage) -> Decimal | None:
+    saved = price.calculate_savings(counted) if price and counted.cached else None
     if saved is None or saved >= MAX_COST_DOLLARS:
         return None
     return saved.quantize(COST_PRECISION) or None

@@ -10,7 +10,9 @@ from uuid import uuid4
 import pytest
 from asgiref.sync import async_to_sync
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from accounts.api_keys import checking, keys
@@ -444,6 +446,15 @@ def test_the_details_show_what_came_from_the_cache(
     reply = finish_with_usage(start_reply(owner, model=model), usage)
     details = dict(build_details(reply.answer, Stream.objects.get(pk=reply.stream.pk)))
     assert details.get("Prompt cache") == shown
+
+
+def test_the_price_of_a_reply_is_looked_up_once(owner: User, settings: Settings) -> None:
+    settings.GENERATE_TITLES = False  # they compare the prices of all models
+    reply = start_reply(save_key(owner), model="gpt-4o")
+    with CaptureQueriesContext(connection) as queries:
+        finish_with_usage(reply, Usage(1_000, 5, cached=200))
+    assert reply.answer.cost
+    assert sum("chat_modeloverride" in query["sql"] for query in queries) == 1
 
 
 def test_another_server_saves_an_unknown_amount(owner: User, settings: Settings) -> None:
