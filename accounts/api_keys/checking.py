@@ -26,12 +26,15 @@ from streaming.providers.catalog import (
 )
 from streaming.providers.catalog.naming import MAX_MODEL_NAME_CHARS, is_for_chat
 from streaming.providers.catalog.prices import SNAPSHOT_SUFFIX
+from streaming.providers.http.parse import to_count
 from streaming.providers.redaction import Secret
 from streaming.providers.types import ModelInfo
+from streaming.storable_text import replace_unstorable
 
 MAX_LISTED_MODELS = 500
 """Longer lists are truncated, because nobody picks from the rest."""
 MAX_LABEL_CHARS = 100
+MAX_AVAILABILITY_CHARS = 30
 
 # The status of a key for each error of the provider. Other errors do not concern the key.
 STATUS_BY_ERROR = {
@@ -120,14 +123,29 @@ def save_result(key: ApiKey, result: KeyCheck) -> None:
 
 
 def select_models(models: tuple[ModelInfo, ...]) -> tuple[list[ModelInfo], int]:
-    """The models that are offered, and the number of those beyond the limit. A dated snapshot is
-    left out if its model is listed too."""
+    """The models that are offered, fit to be stored, and the number of those beyond the limit. A
+    dated snapshot is left out if its model is listed too."""
     named = {model.id: model for model in models if is_selectable(model)}
     without_snapshots = [
         m for id, m in named.items() if SNAPSHOT_SUFFIX.sub("", id) not in named.keys() - {id}
     ]
     left_out = max(0, len(without_snapshots) - MAX_LISTED_MODELS)
-    return without_snapshots[:MAX_LISTED_MODELS], left_out
+    return [*map(_make_storable, without_snapshots[:MAX_LISTED_MODELS])], left_out
+
+
+def _make_storable(model: ModelInfo) -> ModelInfo:
+    """A server may send anything beside the name."""
+    return replace(
+        model,
+        label=_clean_line(model.label)[:MAX_LABEL_CHARS],
+        availability=_clean_line(model.availability)[:MAX_AVAILABILITY_CHARS],
+        context_window=to_count(model.context_window),
+        max_output=to_count(model.max_output),
+    )
+
+
+def _clean_line(text: str) -> str:
+    return " ".join(replace_unstorable(text).split())
 
 
 def _build_listed_models(key: ApiKey, models: list[ModelInfo]) -> list[ListedModel]:
@@ -136,10 +154,10 @@ def _build_listed_models(key: ApiKey, models: list[ModelInfo]) -> list[ListedMod
             key=key,
             position=position,
             model_id=model.id,
-            label=model.label[:MAX_LABEL_CHARS],
+            label=model.label,
             context_window=model.context_window,
             max_output=model.max_output,
-            availability=model.availability[:30],
+            availability=model.availability,
             shutdown=model.shutdown,
         )
         for position, model in enumerate(models)
@@ -148,7 +166,7 @@ def _build_listed_models(key: ApiKey, models: list[ModelInfo]) -> list[ListedMod
 
 def pick_first_model(result: KeyCheck) -> Model | None:
     provider = PROVIDERS[result.provider]
-    listed = [model for model in result.models or () if is_selectable(model)]
+    listed = [_make_storable(model) for model in result.models or () if is_selectable(model)]
     known = group_by_provider(all_models())[provider]
     if not known:
         named = (replace(model_from_id(m.id, provider), label=m.label or m.id) for m in listed)
@@ -160,4 +178,5 @@ def is_selectable(model: ModelInfo) -> bool:
     """The list's own words about a model count more than its name."""
     name = model.id or ""  # a compatible server may send anything
     writes_text = is_for_chat(name) if model.writes_text is None else model.writes_text
-    return 0 < len(name) <= MAX_MODEL_NAME_CHARS and writes_text
+    is_usable = 0 < len(name) <= MAX_MODEL_NAME_CHARS and name.isprintable()
+    return is_usable and writes_text

@@ -20,6 +20,7 @@ from streaming.lifecycle.notifications import notify_ended
 from streaming.models import State, Stream
 from streaming.sentences import gettext_noop
 from streaming.sources import get_handler
+from streaming.storable_text import replace_unstorable
 
 logger = logging.getLogger(__name__)
 
@@ -172,15 +173,10 @@ def _ending_columns(ending: Ending) -> dict[str, Any]:
     """Values of a source must not keep a stream from ending, so they are made to fit."""
     return {
         "state": ending.state,
-        "finish_reason": _replace_unstorable(ending.finish_reason)[:30],
-        "error_class": _replace_unstorable(ending.error_class)[:50],
-        "error": _replace_unstorable(ending.error),
-        "error_detail": _replace_unstorable(ending.error_detail),
+        "finish_reason": replace_unstorable(ending.finish_reason)[:30],
+        "error_class": replace_unstorable(ending.error_class)[:50],
+        "error": replace_unstorable(ending.error),
+        "error_detail": replace_unstorable(ending.error_detail),
         "usage": {name: count for name, count in ending.usage.items() if isinstance(count, int)},
-        "upstream_id": _replace_unstorable(ending.upstream_id)[:200],
+        "upstream_id": replace_unstorable(ending.upstream_id)[:200],
     }
-
-
-def _replace_unstorable(text: str) -> str:
-    """PostgreSQL can store neither NUL nor halves of surrogate pairs."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")

@@ -28,6 +28,12 @@ CHECK_AGAIN = "/settings/keys/openai/check/"
 
 MODEL_LIST = {"data": [{"id": "gpt-6.2-sol", "object": "model", "created": 1, "owned_by": "x"}]}
 NO_CREDIT = {"error": {"message": "You exceeded it", "code": "insufficient_quota"}}
+ODD_MODEL = {
+    "id": "kelp",
+    "display_name": "Ke\0lp\ud83c \n" + "p" * 200,
+    "lifecycle": "act\0ive" * 9,
+    "context_window": 2**40,
+}
 ECHO = {"error": {"message": f"Incorrect API key: {SECRET}", "code": "invalid_api_key"}}
 
 
@@ -276,6 +282,23 @@ def test_the_lists_own_words_about_a_model_count_more_than_its_name(owner: User)
     )
     checking.save_result(key, checking.KeyCheck("openai", KeyStatus.VALID, models))
     assert [m.model_id for m in key.listed.all()] == ["embedded-chat"]
+
+
+def test_whatever_a_list_says_about_a_model_is_stored(
+    as_owner: Client, key_server: KeyServer
+) -> None:
+    key_server.set_response(200, {"data": [ODD_MODEL]})
+    assert "OpenAI key saved and verified." in save_key(as_owner)
+    (model,) = ListedModel.objects.all()
+    assert model.label.startswith("Ke\ufffdlp? ppp")
+    assert (len(model.label), len(model.availability)) == (100, 30)
+    assert model.context_window is None
+
+
+@pytest.mark.parametrize("name", ["ke\0lp", "kelp\ud83c", "ke\nlp"])
+def test_a_model_whose_name_cannot_be_stored_is_left_out(owner: User, name: str) -> None:
+    models = (ModelInfo(name), ModelInfo("wrack"))
+    assert checking.select_models(models) == ([ModelInfo("wrack")], 0)
 
 
 def test_the_list_is_deleted_with_the_key(owner: User) -> None:
