@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
-from datetime import date, timedelta
+from dataclasses import asdict, dataclass
+from datetime import timedelta
 from threading import Lock, Thread
+from typing import Any
 
 from django.db import connection
 from django.utils import timezone
@@ -19,7 +20,9 @@ from django.utils import timezone
 from accounts.api_keys.checking import select_models
 from accounts.models import ListStatus, ServerList
 from accounts.providers import get_base_url
+from streaming.outage import outage_monitor
 from streaming.providers import catalog, errors, listing
+from streaming.providers.http.parse import to_count, to_date, to_dicts, to_str
 from streaming.providers.redaction import Secret
 from streaming.providers.types import ModelInfo
 
@@ -34,39 +37,60 @@ STATUS_BY_ERROR = {
     errors.ModelNotFound: ListStatus.REFUSED,  # 404: the server has no list
 }
 
+Answer = tuple[ListStatus, tuple[ModelInfo, ...]]
+
 logger = logging.getLogger(__name__)
 _running = Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class KnownList:
-    """The last answer of a server, and the last list that it sent."""
+class ListState:
+    """The last answer of a server, and how many of its models are not offered."""
 
     status: ListStatus = ListStatus.UNKNOWN
-    models: tuple[ModelInfo, ...] = ()
+    left_out: int = 0
 
 
-def load_server_lists() -> dict[str, KnownList]:
-    """By provider, for every server that needs no key. Costs no query if there is none."""
+def load_listed_models() -> dict[str, list[ModelInfo]]:
+    """The last list of each server that needs no key. Costs no query if there is no such server."""
+    return {row.provider: _load_models(row.listed) for row in _load_rows("listed")}
+
+
+def load_list_states() -> dict[str, ListState]:
+    """Of every server that needs no key, without the lists themselves."""
+    states = {row.provider: _read_state(row) for row in _load_rows("status", "left_out")}
+    return {provider: states.get(provider, ListState()) for provider in _list_addresses()}
+
+
+def _load_rows(*fields: str) -> list[ServerList]:
     addresses = _list_addresses()
     if not addresses:
-        return {}
-    known = {row.provider: row for row in ServerList.objects.filter(provider__in=addresses)}
-    return {
-        provider: _read_row(known.get(provider), address) for provider, address in addresses.items()
-    }
+        return []
+    rows = ServerList.objects.filter(provider__in=addresses).only("provider", "endpoint", *fields)
+    return [row for row in rows if row.endpoint == hash_address(addresses[row.provider])]
 
 
-def _read_row(row: ServerList | None, address: str) -> KnownList:
-    if row is None or row.endpoint != hash_address(address):
-        return KnownList()
-    return KnownList(ListStatus(row.status), tuple(_load_model(fields) for fields in row.listed))
+# During a deployment, workers of another version store other fields and other statuses.
 
 
-def _load_model(fields: dict[str, str]) -> ModelInfo:
-    model = ModelInfo(**fields)  # type: ignore[arg-type]
-    shutdown = fields.get("shutdown")
-    return replace(model, shutdown=date.fromisoformat(shutdown)) if shutdown else model
+def _read_state(row: ServerList) -> ListState:
+    is_known = row.status in ListStatus.values
+    return ListState(ListStatus(row.status) if is_known else ListStatus.UNKNOWN, row.left_out)
+
+
+def _load_models(listed: object) -> list[ModelInfo]:
+    return [model for model in map(_load_model, to_dicts(listed)) if model.id]
+
+
+def _load_model(fields: dict[str, Any]) -> ModelInfo:
+    return ModelInfo(
+        to_str(fields.get("id")),
+        label=to_str(fields.get("label")),
+        context_window=to_count(fields.get("context_window")),
+        max_output=to_count(fields.get("max_output")),
+        availability=to_str(fields.get("availability")),
+        shutdown=to_date(fields.get("shutdown")),
+    )
 
 
 def _dump_model(model: ModelInfo) -> dict[str, object]:
@@ -98,6 +122,9 @@ def start_refresh() -> None:
 def _refresh_in_thread() -> None:
     try:
         refresh_lists()
+    except Exception as error:
+        if not outage_monitor.is_outage(error):
+            logger.exception("Lists of models could not be refreshed; trying again")
     finally:
         connection.close()
         _running.release()
@@ -105,12 +132,12 @@ def _refresh_in_thread() -> None:
 
 def refresh_lists() -> None:
     """Takes as long as the slowest server, at most a few seconds."""
-    claimed = [item for item in _list_addresses().items() if _try_claim(*item)]
+    claimed = [server for server in _list_addresses().items() if _try_claim(*server)]
     if not claimed:
         return
     with ThreadPoolExecutor(MAX_PARALLEL_REQUESTS) as threads:
-        for provider, known in zip(claimed, threads.map(_request_list, claimed), strict=True):
-            _save(provider[0], known)
+        for server, answer in zip(claimed, threads.map(_request_list, claimed), strict=True):
+            _save(*server, answer)
 
 
 def _try_claim(provider: str, address: str) -> bool:
@@ -132,23 +159,25 @@ def _try_claim(provider: str, address: str) -> bool:
     return bool(due.update(next_check_at=now + REFRESH_INTERVAL))
 
 
-def _request_list(server: tuple[str, str]) -> KnownList:
+def _request_list(server: tuple[str, str]) -> Answer:
     """Uses no database."""
     provider, address = server
     try:
         models = listing.list_models_blocking(provider, Secret(""), base_url=address)
     except errors.ProviderError as error:
-        return KnownList(STATUS_BY_ERROR.get(type(error), ListStatus.UNREACHABLE))
+        return STATUS_BY_ERROR.get(type(error), ListStatus.UNREACHABLE), ()
     except Exception as error:  # the lists of the other servers don't fail with this one
         logger.error("The list of models of %s failed: %s", provider, type(error).__name__)
-        return KnownList(ListStatus.UNREACHABLE)
-    return KnownList(ListStatus.LISTED, models)
+        return ListStatus.UNREACHABLE, ()
+    return ListStatus.LISTED, models
 
 
-def _save(provider: str, answer: KnownList) -> None:
-    rows = ServerList.objects.filter(provider=provider)
-    if answer.status != ListStatus.LISTED:
-        rows.update(status=answer.status)
+def _save(provider: str, address: str, answer: Answer) -> None:
+    """Another address may have been configured meanwhile; then the row is that one's."""
+    rows = ServerList.objects.filter(provider=provider, endpoint=hash_address(address))
+    status, models = answer
+    if status != ListStatus.LISTED:
+        rows.update(status=status)
         return
-    offered, left_out = select_models(answer.models)
-    rows.update(status=answer.status, left_out=left_out, listed=[*map(_dump_model, offered)])
+    offered, left_out = select_models(models)
+    rows.update(status=status, left_out=left_out, listed=[*map(_dump_model, offered)])

@@ -11,7 +11,7 @@ from accounts.models import User
 from chat.model_catalog.layers import load_models
 from chat.model_catalog.unsupported_parameters import store_unsupported_parameter
 from streaming.providers import catalog
-from streaming.providers.catalog import Model, Provider, UnknownModel
+from streaming.providers.catalog import Model, UnknownModel
 from streaming.providers.catalog.naming import ModelKey, find_model
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "get_full_name",
     "get_label",
     "get_model",
-    "group_by_provider",
     "load_models",
     "store_unsupported_parameter",
 ]
@@ -52,10 +51,6 @@ def get_full_name(model_id: str, provider: str) -> str:
     except UnknownModel:
         is_in_catalog = False
     return model_id if is_in_catalog or known is None else f"{model_id} · {known.name}"
-
-
-def group_by_provider(user: User) -> dict[Provider, tuple[Model, ...]]:
-    return catalog.group_by_provider(load_models(user).values())
 
 
 def describe_retirement(model: Model, models: Mapping[ModelKey, Model]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from accounts.models import ListedModel, User
 from accounts.providers import get_base_url
-from accounts.server_lists import load_server_lists
+from accounts.server_lists import load_listed_models
 from chat.model_catalog.unsupported_parameters import remove_unsupported_parameters
 from chat.models import ModelOverride
 from streaming.providers import catalog
@@ -28,8 +28,8 @@ def load_models(user: User) -> dict[ModelKey, Model]:
     models = {model.key: _drop_unknown_prices(model) for model in catalog.all_models()}
     for row in ListedModel.objects.filter(key__user=user).select_related("key"):
         _apply_listing(models, row.key.provider, row.to_info())
-    for provider, server_list in load_server_lists().items():
-        for listed in server_list.models:
+    for provider, listed_models in load_listed_models().items():
+        for listed in listed_models:
             _apply_listing(models, provider, listed)
     for override in ModelOverride.objects.all():
         _apply_override(models, override)

@@ -88,7 +88,8 @@ def build_composer(
     position: PagePosition | None = None,
 ) -> Composer:
     """The form for the next message. `initial` has the text and settings typed before, by field."""
-    groups = build_groups(user)
+    models = model_catalog.load_models(user)
+    groups = build_groups(user, models)
     used = load_used_models(user, groups)
     typed = {name: value for name, value in initial.items() if name in RESTORED_FIELDS}
     default = _select_default_model(user, conversation, groups, used)
@@ -107,7 +108,7 @@ def build_composer(
         text=typed.get("text", ""),
         settings=build_setting_rows(read_initial_values(conversation) | typed, selected),
         running_stream=running_stream,
-        hint=_build_hint(user, chosen, selected, groups),
+        hint=_build_hint(models, chosen, selected, groups),
         parent_id=str(position.parent_id) if position else "",
         known_leaf_id=str(position.known_leaf_id) if position else "",
         recent_models=list_recent_values(groups, used),
@@ -128,14 +129,16 @@ def _select_default_model(
 
 
 def _build_hint(
-    user: User, chosen: ModelKey, selected: Model | None, groups: tuple[ModelGroup, ...]
+    models: Mapping[ModelKey, Model],
+    chosen: ModelKey,
+    selected: Model | None,
+    groups: tuple[ModelGroup, ...],
 ) -> str:
     """Why the chosen model cannot answer; empty if it can."""
     if selected:
         usable = {group.provider.id for group in groups if group.is_usable}
         is_usable = selected.provider in usable
         return "" if is_usable else describe_missing_key(selected.provider)
-    models = model_catalog.load_models(user)
     known = model_catalog.find_model(models, chosen.name, chosen.provider)
     if known and known.availability == "retired":
         return model_catalog.describe_retirement(known, models)

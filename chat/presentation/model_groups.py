@@ -12,14 +12,15 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.api_keys import keys
 from accounts.models import KeyStatus, ListStatus, User
-from accounts.server_lists import KnownList, load_server_lists
+from accounts.server_lists import ListState, load_list_states
 from chat import model_catalog
 from chat.models import Conversation
 from chat.replies.settings import list_model_settings
+from streaming.providers import catalog
 from streaming.providers.catalog import DEMO_PROVIDER, Model, Provider, pick_default_model
 from streaming.providers.catalog.naming import ModelKey
 
@@ -45,8 +46,8 @@ MAX_CACHED_OPTIONS = 50
 @dataclass(frozen=True, slots=True)
 class ModelGroup:
     """The models of a provider. They can be picked if no key is needed or there is one, even a key
-    that the provider has rejected. `note` says why there are no models, or that the server is away.
-    `shared_labels` are those that a model of another provider has, too."""
+    that the provider has rejected. `note` says why there are no models, that the server is away, or
+    that some are left out. `shared_labels` are those that a model of another provider has, too."""
 
     provider: Provider
     is_usable: bool
@@ -75,16 +76,17 @@ class ModelOption:
     settings: str
 
 
-def build_groups(user: User) -> tuple[ModelGroup, ...]:
-    """In the catalog's order, but the demo is last once another provider works."""
+def build_groups(user: User, models: Mapping[ModelKey, Model]) -> tuple[ModelGroup, ...]:
+    """The user's models in the order of `models`, but the demo is last once another provider
+    works."""
     key_status = keys.key_status_by_provider(user)
-    server_lists = load_server_lists()
+    list_states = load_list_states()
     groups = []
-    for provider, models in model_catalog.group_by_provider(user).items():
+    for provider, offered in catalog.group_by_provider(models.values()).items():
         is_usable = not provider.needs_key or provider.id in key_status
         is_key_invalid = key_status.get(provider.id) == KeyStatus.INVALID
-        note = _describe_list(provider, models, key_status, server_lists)
-        groups.append(ModelGroup(provider, is_usable, models, is_key_invalid, note))
+        note = _describe_list(provider, offered, key_status, list_states)
+        groups.append(ModelGroup(provider, is_usable, offered, is_key_invalid, note))
     has_real_group = bool(select_real_groups(groups))
     groups.sort(key=lambda group: has_real_group and group.is_demo)
     return tuple(_add_shared_labels(groups))
@@ -94,15 +96,28 @@ def _describe_list(
     provider: Provider,
     models: tuple[Model, ...],
     key_status: Mapping[str, str],
-    server_lists: Mapping[str, KnownList],
+    list_states: Mapping[str, ListState],
 ) -> str:
-    """Why a provider has no models, or why its list may be old; empty if all is well."""
-    if server_list := server_lists.get(provider.id):
-        is_told = not models or server_list.status in OLD_LIST_STATUSES
-        return str(server_list.status.label) if is_told else ""
+    """Why a provider has no models, why its list may be old, or how many are left out; empty if all
+    is well."""
+    if state := list_states.get(provider.id):
+        return _describe_state(state, has_models=bool(models))
     if models or not provider.needs_key or provider.id not in key_status:
         return ""
     return str(EMPTY_GROUP_NOTES.get(key_status[provider.id], ListStatus.LISTED.label))
+
+
+def _describe_state(state: ListState, *, has_models: bool) -> str:
+    is_told = not has_models or state.status in OLD_LIST_STATUSES
+    sentences = [str(state.status.label)] if is_told else []
+    if state.left_out:
+        sentence = ngettext(
+            "%(count)d more is listed and not offered.",
+            "%(count)d more are listed and not offered.",
+            state.left_out,
+        )
+        sentences.append(sentence % {"count": state.left_out})
+    return " ".join(sentences)
 
 
 def _add_shared_labels(groups: list[ModelGroup]) -> list[ModelGroup]:

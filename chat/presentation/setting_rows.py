@@ -9,7 +9,6 @@ from django.forms import BoundField
 from django.utils.text import capfirst
 
 from chat.models import Conversation
-from chat.replies import ReplySettings
 from chat.replies.settings import SETTINGS, SettingDefinition, SettingsForm
 from streaming.providers.catalog import Model
 
@@ -55,8 +54,7 @@ def _adapt_to_model(setting: SettingDefinition, field: BoundField, model: Model)
 def read_initial_values(conversation: Conversation | None) -> dict[str, str]:
     if conversation is None:
         return {}
-    values = ReplySettings.from_conversation(conversation).to_json()
-    return {name: _format_value(values[name]) for name in SETTINGS}
+    return {name: _format_value(getattr(conversation, name)) for name in SETTINGS}
 
 
 def _format_value(value: object) -> str:

@@ -8,15 +8,21 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.db.models import JSONField, Value
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts import server_lists
 from accounts.models import ListStatus, ServerList, User
+from accounts.providers import get_base_url
 from chat import model_catalog
 from streaming.providers import catalog
 from streaming.providers.catalog import Provider
-from tests.accounts.test_key_check import KeyServer
+from streaming.providers.types import ModelInfo
+from tests.accounts.test_key_check import ODD_MODEL, KeyServer
 from tests.chat.factories import read_html
+from tools.waiting import until
 
 pytestmark = pytest.mark.django_db
 
@@ -66,6 +72,44 @@ def test_models_that_a_server_lists_are_offered_without_a_key(
     shown = read_html(as_owner.get("/"))
     assert 'value="lab:kelp"' in shown
     assert "data-note" not in shown
+
+
+def test_a_page_reads_the_lists_once(lab: KeyServer, as_owner: Client) -> None:
+    server_lists.refresh_lists()
+    for address in ("/", "/?model=no-such-model"):
+        with CaptureQueriesContext(connection) as queries:
+            assert as_owner.get(address).status_code == 200
+        read = [query["sql"] for query in queries if "accounts_serverlist" in query["sql"]]
+        assert ["listed" in sql for sql in read] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        ([{"id": "dulse", "badges": ["new"], "label": 7}], ["wrack", "dulse"]),
+        ([{"id": "dulse", "shutdown": "soon", "context_window": "wide"}], ["wrack", "dulse"]),
+        ([{"name": "dulse"}, "dulse", None, ["dulse"], {"id": 5}], ["wrack"]),
+        ({"models": [{"id": "dulse"}]}, ["wrack"]),
+        ("dulse", ["wrack"]),
+        (None, ["wrack"]),
+    ],
+)
+def test_a_list_that_another_version_stored_is_read_as_far_as_it_fits(
+    lab: KeyServer, owner: User, as_owner: Client, stored: Any, expected: list[str]
+) -> None:
+    server_lists.refresh_lists()
+    ServerList.objects.update(listed=Value(stored, JSONField()), status="resting")
+    assert list_names(owner) == expected
+    assert as_owner.get("/").status_code == 200
+
+
+def test_whatever_a_server_says_about_a_model_is_stored(
+    lab: KeyServer, owner: User, as_owner: Client
+) -> None:
+    refresh(lab, {"data": [ODD_MODEL]})
+    model = model_catalog.get_model(owner, "kelp", "lab")
+    assert (model.label[:9], len(model.label)) == ("Ke\ufffdlp? pp", 100)
+    assert as_owner.get("/").status_code == 200
 
 
 def test_workers_do_not_ask_a_server_twice(lab: KeyServer) -> None:
@@ -128,10 +172,27 @@ def test_the_list_of_another_address_is_void(lab: KeyServer, owner: User) -> Non
     assert ServerList.objects.get().listed == []
 
 
-def test_a_long_list_is_cut_and_counted(lab: KeyServer, owner: User) -> None:
+def test_an_answer_of_the_earlier_address_that_comes_late_is_dropped(lab: KeyServer) -> None:
+    earlier = get_base_url("lab")
+    server_lists.refresh_lists()
+    register("http://127.0.0.1:1/v1")
+    server_lists.refresh_lists()
+    late = (ListStatus.LISTED, (ModelInfo("kelp"),))
+    server_lists._save("lab", earlier, late)
+    row = ServerList.objects.get()
+    assert (row.status, row.listed) == (ListStatus.UNREACHABLE, [])
+    server_lists._save("lab", "http://127.0.0.1:1/v1", late)
+    row.refresh_from_db()
+    assert (row.status, row.listed) == (ListStatus.LISTED, [{"id": "kelp"}])
+
+
+def test_a_long_list_is_cut_and_counted(lab: KeyServer, owner: User, as_owner: Client) -> None:
     refresh(lab, {"data": [{"id": f"kelp-{number:04}-b"} for number in range(620)]})
     assert len(list_names(owner)) == 501
-    assert ServerList.objects.get().left_out == 120
+    note = "120 more are listed and not offered."
+    assert f'<optgroup label="Lab" data-note="{note}">' in read_html(as_owner.get("/"))
+    refresh(lab, status=500)
+    assert f'data-note="It does not respond. {note}"' in read_html(as_owner.get("/"))
 
 
 def test_without_such_servers_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,6 +202,17 @@ def test_without_such_servers_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) 
     server_lists.refresh_lists()
     assert not ServerList.objects.exists()
     assert timedelta(minutes=1) > server_lists.REFRESH_INTERVAL
+
+
+def test_a_refresh_that_fails_is_logged_and_tried_again(
+    lab: KeyServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server_lists, "refresh_lists", lambda: 1 / 0)
+    for _ in range(2):
+        server_lists.start_refresh()
+        until(lambda: not server_lists._running.locked(), what="the refresh is over")
+    logged = [record for record in caplog.records if record.name == server_lists.__name__]
+    assert [record.exc_info and record.exc_info[0] for record in logged] == [ZeroDivisionError] * 2
 
 
 def test_a_row_that_fails_leaves_the_lists_of_the_others_alone(lab: KeyServer, owner: User) -> None:

@@ -27,6 +27,7 @@ from streaming import lifecycle
 from streaming.events import Finish, StreamText
 from streaming.lifecycle import Ending
 from streaming.models import State, Stream
+from streaming.providers import catalog
 from streaming.providers.catalog import UnknownModel
 from streaming.providers.errors import InvalidKey, ModelNotFound
 from streaming.providers.types import ModelInfo, Request, Usage
@@ -46,8 +47,8 @@ def save_key(user: User, provider: str = "openai", *listed: ModelInfo) -> User:
 
 
 def list_model_ids(user: User, provider: str) -> list[str]:
-    offered = {p.id: models for p, models in model_catalog.group_by_provider(user).items()}
-    return [model.id for model in offered[provider]]
+    offered = catalog.group_by_provider(model_catalog.load_models(user).values())
+    return [model.id for model in offered[catalog.PROVIDERS[provider]]]
 
 
 def build_request(reply: Reply, partial: str = "") -> Request:

@@ -100,7 +100,7 @@ function renderOptions() {
   );
 }
 
-/** @param {string} note why the group has no models, or why they may be old */
+/** @param {string} note why the group has no models, why they may be old, or how many are left out */
 function renderGroup(name, options, note) {
   const group = createElement("div");
   const heading = createElement("p", "group-heading", name);

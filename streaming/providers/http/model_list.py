@@ -14,7 +14,7 @@ from typing import Any
 
 from streaming.providers.catalog.naming import MAX_MODEL_NAME_CHARS
 from streaming.providers.errors import UnreadableList
-from streaming.providers.http.parse import to_count, to_dict, to_dicts, to_str
+from streaming.providers.http.parse import to_count, to_date, to_dict, to_dicts, to_str
 from streaming.providers.http.tolerant_json import TOLERANT_DECODER
 from streaming.providers.types import ModelInfo
 
@@ -190,9 +190,4 @@ def _read_window(fields: dict[str, Any]) -> int | None:
 
 
 def _read_date(fields: dict[str, Any]) -> date | None:
-    for text in _read_texts(fields, SHUTDOWN_KEYS):
-        try:
-            return date.fromisoformat(text[:10])
-        except ValueError:
-            continue
-    return None
+    return next((day for key in SHUTDOWN_KEYS if (day := to_date(fields.get(key)))), None)

@@ -7,6 +7,7 @@ it does not.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 from streaming.events import Delta, DeltaKind
@@ -81,6 +82,14 @@ def to_count(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return int(value) if 0 <= value <= MAX_COUNT and value == int(value) else None
+
+
+def to_date(value: object) -> date | None:
+    """The day of a date or a time in ISO 8601."""
+    try:
+        return date.fromisoformat(to_str(value)[:10])
+    except ValueError:
+        return None
 
 
 def has_value(value: object) -> bool:
