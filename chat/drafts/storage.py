@@ -77,8 +77,6 @@ def save_draft(
 ) -> SavedDraft:
     """Raises DraftConflict and TooManyDrafts."""
     rows = Draft.objects.filter(pk=id, user=user)
-    # The page may not know its last version, because the response of a save was lost.
-    is_next = Q(version=change.base) | Q(writer=change.writer, version__lt=change.version)
     fields: dict[str, Any] = {
         "conversation": conversation,
         "text": change.text,
@@ -87,12 +85,23 @@ def save_draft(
         "writer": change.writer,
     }
     with transaction.atomic():
-        if not rows.filter(is_next).update(**fields, updated_at=Now()):
-            if current := rows.first():
-                return _confirm_or_refuse(current, change)
+        current = rows.select_for_update().first()
+        if current and not _continues(change, current):
+            return _confirm_or_refuse(current, change)
+        if change.text and not (current and current.text):
+            _require_room(user)
+        if current:
+            rows.update(**fields, updated_at=Now())
+        else:
             _create_draft(user, id, fields)
         revision = changes.bump_revision(user.pk, changes.DRAFTS)
     return SavedDraft(change.version, revision)
+
+
+def _continues(change: DraftChange, current: Draft) -> bool:
+    """The page may not know its last version, because the response of a save was lost."""
+    is_own = current.writer == change.writer and current.version < change.version
+    return current.version == change.base or is_own
 
 
 def _confirm_or_refuse(current: Draft, change: DraftChange) -> SavedDraft:
@@ -102,10 +111,13 @@ def _confirm_or_refuse(current: Draft, change: DraftChange) -> SavedDraft:
     raise DraftConflict(current)
 
 
-def _create_draft(user: User, id: UUID, fields: Mapping[str, Any]) -> None:
+def _require_room(user: User) -> None:
     lock_user(user)
-    if fields["text"] and _select_written(user).count() >= MAX_DRAFTS_PER_USER:
+    if _select_written(user).count() >= MAX_DRAFTS_PER_USER:
         raise TooManyDrafts
+
+
+def _create_draft(user: User, id: UUID, fields: Mapping[str, Any]) -> None:
     try:
         with transaction.atomic():
             Draft.objects.create(pk=id, user=user, **fields)
@@ -117,13 +129,19 @@ def clear_draft(user: User, id: UUID) -> None:
     """The text was sent. A save that is still on its way is refused from now on."""
     rows = Draft.objects.filter(pk=id, user=user)
     with transaction.atomic():
-        cleared = rows.update(
-            text="", settings={}, version=F("version") + 1, writer="", updated_at=Now()
-        )
+        cleared = _empty_drafts(rows)
+        if not cleared:
+            # This waits for a first save that is not committed yet, and then inserts nothing.
+            row = Draft(pk=id, user=user, version=1)
+            Draft.objects.bulk_create([row], ignore_conflicts=True)
+            cleared = _empty_drafts(rows.exclude(writer=""))
         if cleared:
             changes.bump_revision(user.pk, changes.DRAFTS)
-        else:
-            Draft.objects.bulk_create([Draft(pk=id, user=user, version=1)], ignore_conflicts=True)
+
+
+def _empty_drafts(rows: QuerySet[Draft]) -> int:
+    """No page knows the versions that they get."""
+    return rows.update(text="", settings={}, version=F("version") + 1, writer="", updated_at=Now())
 
 
 def list_drafts(user: User, conversation: Conversation | None) -> list[dict[str, Any]]:

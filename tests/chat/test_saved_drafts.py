@@ -4,11 +4,15 @@ and a text that was sent never comes back."""
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from threading import Event
+from time import sleep
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -17,10 +21,12 @@ from accounts.rate_limits import RateLimit
 from chat import conversations
 from chat.drafts import storage, views
 from chat.drafts.models import Draft
+from chat.drafts.storage import DraftChange, DraftConflict, TooManyDrafts
 from chat.models import Conversation
 from chat.replies import Reply
 from streaming.sources import get_periodic_tasks
 from tests.chat.factories import HTMX, build_message_form, get_path, read_html, read_revision
+from tests.factories import run_at_once
 
 DRAFT = uuid.UUID(int=16)
 HERE, ELSEWHERE = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
@@ -114,6 +120,41 @@ def test_a_save_that_arrives_only_after_the_message_is_refused(as_owner: Client)
     assert list_texts(as_owner) == []
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_draft_whose_first_save_ends_only_after_the_message_is_cleared(owner: User) -> None:
+    change = DraftChange("One", {}, base=0, version=1, writer=HERE)
+    is_stored, is_clearing = Event(), Event()
+
+    def save_slowly() -> None:
+        with transaction.atomic():
+            storage.save_draft(owner, DRAFT, change, None)
+            is_stored.set()
+            assert is_clearing.wait(10)
+            sleep(0.3)  # `clear_draft` has found no draft, and waits for this one
+
+    def clear() -> None:
+        assert is_stored.wait(10)
+        is_clearing.set()
+        storage.clear_draft(owner, DRAFT)
+
+    assert run_at_once(save_slowly, clear) == [None, None]
+    row = Draft.objects.get()
+    assert (row.text, row.version, row.writer) == ("", 2, "")
+    with pytest.raises(DraftConflict):
+        storage.save_draft(owner, DRAFT, replace(change, base=1, version=2), None)
+
+
+@pytest.mark.parametrize("saved", ["One", ""])
+def test_a_late_save_after_the_message_is_refused_whatever_the_draft_held(
+    as_owner: Client, saved: str
+) -> None:
+    save(as_owner, "One")
+    save(as_owner, saved, 1)
+    as_owner.post("/c/", build_message_form(text="One", draft=str(DRAFT)), headers=HTMX)
+    assert "draft" in save(as_owner, "One", 2).json()
+    assert list_texts(as_owner) == []
+
+
 def test_a_rejected_message_leaves_the_draft(as_owner: Client) -> None:
     save(as_owner, "One")
     form = build_message_form(text="One", draft=str(DRAFT), model="no-such-model")
@@ -191,7 +232,22 @@ def test_a_person_has_a_limit_of_drafts_and_loses_none(
     assert save(as_owner, "wave 0, higher", 1, id=uuid.UUID(int=0)).status_code == 200
     assert save(as_owner, "", 1, id=uuid.UUID(int=1)).status_code == 200
     assert save(as_owner, "wave 3", id=uuid.UUID(int=3)).status_code == 200
+    assert save(as_owner, "wave 1 again", 2, id=uuid.UUID(int=1)).status_code == 429
     assert save(as_stranger, "another's").status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_drafts_that_are_written_again_at_once_cannot_exceed_the_limit_together(
+    owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "MAX_DRAFTS_PER_USER", 2)
+    change = DraftChange("wave", {}, base=1, version=2, writer=HERE)
+    ids = [uuid.UUID(int=number) for number in range(5)]
+    for id in ids:
+        Draft.objects.create(pk=id, user=owner, version=1)
+    results = run_at_once(*[partial(storage.save_draft, owner, id, change, None) for id in ids])
+    assert [type(result) for result in results].count(TooManyDrafts) == 3
+    assert Draft.objects.exclude(text="").count() == 2
 
 
 def test_a_person_has_a_limit_of_saves_a_minute(
