@@ -44,10 +44,8 @@ def fill_overrides(apps, schema_editor):
 
 
 def find_provider(name):
-    try:
-        return catalog.get_model(name).provider
-    except catalog.UnknownModel:
-        return ""
+    """Of the bare name. A router's “openai/gpt-4.1” is no model of OpenAI's."""
+    return next((model.provider for model in catalog.all_models() if model.id == name), "")
 
 
 class Migration(migrations.Migration):

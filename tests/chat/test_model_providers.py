@@ -233,6 +233,7 @@ def test_the_migration_fills_the_provider_of_every_conversation(owner: User) -> 
     by_older_reply.save()
     by_catalog = Conversation.objects.create(user=owner, title="Old", model="gpt-4o")
     unknown = Conversation.objects.create(user=owner, title="Old", model="kelp-1")
+    by_nobody = Conversation.objects.create(user=owner, title="Old", model="openai/gpt-4.1")
     empty = Conversation.objects.create(user=owner, title="New")
     Conversation.objects.update(provider="")
     for _ in range(2):  # it may be interrupted and run again
@@ -243,6 +244,7 @@ def test_the_migration_fills_the_provider_of_every_conversation(owner: User) -> 
             by_older_reply.pk: "router",
             by_catalog.pk: "openai",
             unknown.pk: "",
+            by_nobody.pk: "",
             empty.pk: "",
         }
 
@@ -251,11 +253,15 @@ def test_the_migration_fills_the_provider_of_every_override(owner: User) -> None
     ModelOverride.objects.create(model_id="gpt-4o")
     ModelOverride.objects.create(model_id="gpt-4.1", provider="nobody")  # it had no effect
     ModelOverride.objects.create(model_id="kelp-1", provider="google")
+    ModelOverride.objects.create(model_id="openai/gpt-4.1", provider="router")
+    ModelOverride.objects.create(model_id="openai:gpt-4.1")
     run_migration("fill_overrides")
     assert dict(ModelOverride.objects.values_list("model_id", "provider")) == {
         "gpt-4o": "openai",
         "gpt-4.1": "openai",
         "kelp-1": "google",
+        "openai/gpt-4.1": "router",
+        "openai:gpt-4.1": "",
     }
 
 
