@@ -10,7 +10,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -24,6 +23,15 @@ from tests.upgrades.fill import (
     TEXT_BEFORE,
     TITLE_PROMPT,
     describe_page,
+)
+from tests.upgrades.odd_rows import (
+    LONGEST_LISTED_NAME,
+    OVERRIDES,
+    SERVER_HEADER,
+    OddChat,
+    add_odd_rows,
+    build_servers,
+    to_json_text,
 )
 from tools.deployment.deployment import Deployment, Kind, bare_environment, manage
 from tools.deployment.http_user import Person
@@ -43,6 +51,7 @@ for conversation in Conversation.objects.all():
 """
 TEXT_AFTER = "because the ocean cannot follow it."
 QUEUED_ANSWER, TITLE, OTHER_MODEL = "Then it is high.", "The late tide", "gpt-6.2-sol"
+ODD_ANSWER = "Odd indeed."
 
 
 class UpgradedDeployment(Deployment):
@@ -52,8 +61,14 @@ class UpgradedDeployment(Deployment):
         file = json.loads((FOLDER / f"{version}.json").read_text())
         self.version, self.file, self.sample = version, file, file[kind]
         self.before: dict[str, list[Row]] = {}
+        self.odd_chats: dict[str, OddChat] = {}
         self._openai = fake.openai
-        environment = {**file["secrets"], "OPENAI_BASE_URL": fake.openai, "GENERATE_TITLES": "on"}
+        environment = {
+            **file["secrets"],
+            "OPENAI_BASE_URL": fake.openai,
+            "COMPATIBLE_PROVIDERS": build_servers(fake.openai),
+            "GENERATE_TITLES": "on",
+        }
         super().__init__(kind, environment=environment, database_server=server)
 
     def _embedded(self) -> dict[str, str]:
@@ -95,8 +110,10 @@ class UpgradedDeployment(Deployment):
         ]
 
     def _migrate(self, url: str) -> None:
+        self.odd_chats = add_odd_rows(self.rows, self.sample["unfinished"]["queued"])
         self.before = self.read_tables()
-        manage(bare_environment(url), "migrate", "--verbosity", "0")
+        servers = {"COMPATIBLE_PROVIDERS": build_servers(self._openai)}
+        manage(bare_environment(url) | servers, "migrate", "--verbosity", "0")
         assert self.read_tables() == self.before
 
     def read_tables(self) -> dict[str, list[Row]]:
@@ -140,6 +157,7 @@ def upgraded(
     provider.script(
         Behaviour.of(TITLE, prompt=TITLE_PROMPT),
         Behaviour.of(QUEUED_ANSWER, prompt="And then?"),
+        Behaviour.of(ODD_ANSWER, prompt="Odd: ", times=None),
         Behaviour.of("the moon has passed overhead, ", TEXT_AFTER, prompt="was cut off", times=2),
     )
     with UpgradedDeployment(request.param, version, provider, postgres_server) as deployment:
@@ -152,6 +170,7 @@ def test_an_older_database_reads_as_before_and_its_replies_go_on(
 ) -> None:
     owner = upgraded.person("owner")
     assert_replies_continued(upgraded, provider)
+    assert_odd_chats_went_on(owner, upgraded, provider)
     assert_pages_show(owner, upgraded)
     assert_models_are_offered(owner, upgraded, provider)
     assert_draft_is_there(upgraded)
@@ -174,20 +193,36 @@ def assert_replies_continued(upgraded: UpgradedDeployment, provider: Fake) -> No
         ]
     assert rows.message(unfinished["queued"])["content"] == QUEUED_ANSWER
     assert rows.text(unfinished["title"]) == TITLE
-    requests = provider.requests()
+    requests = [r for r in provider.requests() if SERVER_HEADER not in r.headers]
     assert {request.key for request in requests} == {hash_key(upgraded.file["key"])}
     assert [request.body.get("background") for request in requests].count(True) == 1
     assert_settings_are_sent(next(r for r in requests if r.prompt == "And then?"))
 
 
 def wait_until_completed(rows: Rows, stream: str) -> None:
+    assert wait_until_ended(rows, stream) == "completed"
+
+
+def wait_until_ended(rows: Rows, stream: str) -> str:
+    """Return the state."""
     until(lambda: rows.stream(stream)["ended_at"], within=40, what="an older reply has ended")
-    assert rows.stream(stream)["state"] == "completed"
+    return str(rows.stream(stream)["state"])
 
 
-def to_json_text(value: Any) -> str:
-    """A column of JSON, which SQLite gives as text."""
-    return value if isinstance(value, str) else json.dumps(value)
+def assert_odd_chats_went_on(owner: Person, upgraded: UpgradedDeployment, provider: Fake) -> None:
+    """Each queued reply is written by the server that its message names, or fails."""
+    rows = upgraded.rows
+    for stream, chat in upgraded.odd_chats.items():
+        assert wait_until_ended(rows, stream) == ("completed" if chat.server else "failed"), chat
+        conversation = rows.one("chat_conversation", id=UUID(rows.stream(stream)["lane"]))
+        assert conversation["provider"] == chat.migrated, chat
+        assert rows.message(stream)["content"] == (ODD_ANSWER if chat.server else ""), chat
+        assert chat.question in owner.get(f"/c/{UUID(str(conversation['id']))}/").text
+    asked = {r.prompt: r.headers.get(SERVER_HEADER) for r in provider.requests()}
+    expected = {c.question: c.server for c in upgraded.odd_chats.values() if c.server}
+    assert {prompt: asked.get(prompt) for prompt in expected} == expected
+    overrides = {(r["provider"], r["model_id"]): r["label"] for r in rows.of("chat_modeloverride")}
+    assert overrides.items() >= OVERRIDES.items()
 
 
 def assert_settings_are_sent(request: Record) -> None:
@@ -234,7 +269,7 @@ def assert_models_are_offered(owner: Person, upgraded: UpgradedDeployment, provi
     """The models of the key and of the administrator are offered, without refused parameters."""
     page = owner.get("/").text
     assert ADDED_LABEL in page
-    for model in (ADDED_MODEL, OTHER_MODEL):
+    for model in (ADDED_MODEL, OTHER_MODEL, LONGEST_LISTED_NAME):
         assert f'value="{model}"' in page
     provider.script(Behaviour.of("Sober."))
     stream = upgraded.send(owner, "Once more.", model=ADDED_MODEL, temperature="0.3")

@@ -1,4 +1,4 @@
-"""Reads a deployment's database directly, without the code under test."""
+"""Reads and changes a deployment's database directly, without the code under test."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -17,7 +17,8 @@ TEXT, REASONING, SEAM = 0, 1, 2  # the kinds of a chunk, as they are stored
 
 
 class Rows:
-    """Runs queries with `%s` for their parameters. Ids may be UUIDs on either database."""
+    """Runs queries with `%s` for their parameters. Ids may be UUIDs on either database. Statements
+    that change rows return some."""
 
     def query(self, sql: str, *values: Any) -> list[Row]:
         raise TypeError("ask SqliteRows or PostgresRows")
@@ -59,7 +60,9 @@ class SqliteRows(Rows):
         with closing(sqlite3.connect(self._file, timeout=20)) as connection:
             connection.row_factory = sqlite3.Row
             found = connection.execute(sql.replace("%s", "?"), [_plain(v) for v in values])
-            return [dict(row) for row in found.fetchall()]
+            rows = [dict(row) for row in found.fetchall()]
+            connection.commit()
+            return rows
 
 
 class PostgresRows(Rows):
