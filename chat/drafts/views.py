@@ -21,7 +21,8 @@ from chat.pages.responses import add_no_store_headers, read_typed_fields
 
 SAVE_LIMIT = RateLimit("draft-saves", 240, 60)
 """For each person. A page that is typed in saves at most 60 times a minute."""
-MAX_VERSION = 2**31 - 1
+MAX_VERSION = 2**30
+"""Half of what the column holds, because clearing a draft adds to it."""
 DEFAULT_MODEL_FIELD = "usual"
 """The default model at the time; the page restores no demo once there is a better default."""
 

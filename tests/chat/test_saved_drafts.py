@@ -114,6 +114,16 @@ def test_sending_clears_the_draft_and_a_late_save_does_not_bring_it_back(
     assert list_texts(as_owner, into) == []
 
 
+def test_a_draft_of_the_highest_version_is_cleared_as_often_as_it_is_sent(
+    as_owner: Client,
+) -> None:
+    save(as_owner, "One", version=views.MAX_VERSION)
+    for _ in range(2):
+        form = build_message_form(text="One", draft=str(DRAFT))
+        assert as_owner.post("/c/", form, headers=HTMX).status_code == 200
+    assert list_texts(as_owner) == []
+
+
 def test_a_save_that_arrives_only_after_the_message_is_refused(as_owner: Client) -> None:
     as_owner.post("/c/", build_message_form(text="One", draft=str(DRAFT)), headers=HTMX)
     assert "draft" in save(as_owner, "One").json()
@@ -264,7 +274,7 @@ def test_a_person_has_a_limit_of_saves_a_minute(
         {"base": "x"},
         {"base": -1},
         {"version": 0},
-        {"version": 2**31},
+        {"version": views.MAX_VERSION + 1},
         {"writer": "me"},
         {"base": 5, "version": 5},
         {"conversation": "x"},
