@@ -147,6 +147,27 @@ def test_a_text_that_the_server_cannot_take_is_lost_only_by_consent(
     assert page.evaluate(READ_STORED_TEXTS) == ""
 
 
+def test_a_system_prompt_without_a_message_is_lost_only_by_consent(
+    owner: Person, open_page: Callable[..., Page]
+) -> None:
+    questions: list[str] = []
+
+    def cancel(dialog: Dialog) -> None:
+        questions.append(dialog.message)
+        dialog.dismiss()
+
+    page = open_page(owner)
+    page.get_by_role("button", name="Chat settings").click()
+    page.get_by_role("textbox", name="System prompt").fill(SECRET)
+    page.get_by_role("button", name="Done").click()
+    page.once("dialog", cancel)
+    with page.expect_navigation():
+        page.get_by_role("button", name="Sign out").click()
+    assert questions == ["An unsent text would be lost. Sign out anyway?"]
+    page.get_by_role("button", name="system prompt").click()
+    expect(page.get_by_role("textbox", name="System prompt")).to_have_value(SECRET)
+
+
 @pytest.mark.parametrize("end", ["elsewhere", "account deleted"])
 def test_the_text_of_a_session_that_ended_elsewhere_is_hidden_from_the_next_user(
     deployment: Deployment,

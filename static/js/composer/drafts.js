@@ -6,6 +6,7 @@ import { createRequestId, getPageAccount, IDENTITY_FIELDS } from "../http.js";
 
 let isSignedOut = false;
 
+const NEW_CHAT_ACTION = "/c/";
 const PAGE_FIELDS = [...IDENTITY_FIELDS, "request_id", "default_model", "parent", "seen"];
 
 const buildKey = (kind, action, ...id) => [kind, getPageAccount(), action, ...id].join(" ");
@@ -121,13 +122,18 @@ export function restoreAccountTexts(items) {
   for (const [key, value] of items) writeItem(key, value);
 }
 
-/** Settings without a text are not counted. */
 function findUnsavedTexts([key, value]) {
   const [kind, , action, id] = key.split(" ");
   if (kind === "unsent")
     return Object.values(value ?? {}).map((text) => toUnsavedText(action, text));
-  const { fields, version: base, attempt, isSaved } = value ?? {};
-  return id && fields?.text?.trim() && !isSaved ? [{ action, id, fields, base, attempt }] : [];
+  const { fields = {}, version: base, attempt, isSaved } = value ?? {};
+  const isUnsaved = fields.text?.trim() ? !isSaved : isPromptAlone(action, fields);
+  return id && isUnsaved ? [{ action, id, fields, base, attempt }] : [];
+}
+
+/** Other settings without a text are not counted, nor the prompt of a chat that has begun. */
+function isPromptAlone(action, { system_prompt: prompt }) {
+  return action === NEW_CHAT_ACTION && Boolean(prompt?.trim());
 }
 
 function toUnsavedText(action, message) {

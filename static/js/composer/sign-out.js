@@ -41,7 +41,7 @@ function saveInTime(text) {
  *  @returns {Promise<boolean>} whether the server has it */
 async function saveText(text) {
   const place = PLACE.exec(text.action);
-  if (!place) return false;
+  if (!place || !text.fields.text?.trim()) return false; // it stores no settings alone
   const response = await postText(text, place[1] ?? "");
   if (response?.status === GONE_STATUS) return true;
   if (response?.status !== SAVED_STATUS) return false;
