@@ -8,9 +8,9 @@ both arrive at once or one after a crash.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
-from typing import Concatenate, ParamSpec, cast
+from typing import Any, Concatenate, ParamSpec, cast
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -146,13 +146,15 @@ def continue_reply(user: User, *, answer: Message, request_id: UUID) -> Reply:
         if answer.stream is None or answer.parent is None or not can_continue(answer):
             message = _("This reply is complete. There is nothing to continue.")
             raise ReplyRejected("not_cut", message)
+        stored = ReplySettings.from_json(answer.stream.arguments)
+        chosen = replace(stored, model=model.id, provider=model.provider)
         size = len(answer.content) + len(answer.reasoning) + len(conversation.system_prompt)
         _enforce_limits(user, request_id, size)
         answer.stream = lifecycle.enqueue(
             owner=user,
             request_id=request_id,
             source=SOURCE,
-            arguments=answer.stream.arguments,
+            arguments=_build_arguments(answer, chosen),
             lane=str(conversation.pk),
             pool=_select_pool(model),
             size=size,
@@ -254,7 +256,7 @@ def _create_answer(
         owner=user,
         request_id=request_id,
         source=SOURCE,
-        arguments={"message": str(answer.pk), **reply_settings.to_json()},
+        arguments=_build_arguments(answer, reply_settings),
         lane=str(conversation.pk),
         pool=_select_pool(model),
         size=size,
@@ -268,6 +270,12 @@ def _create_answer(
     conversation.refresh_from_db(fields=["updated_at"])
     changes.bump_revision(user.pk)
     return Reply(conversation, question, answer, answer.stream)
+
+
+def _build_arguments(answer: Message, reply_settings: ReplySettings) -> dict[str, Any]:
+    """Facts for the details of a reply are added later. Those of an earlier stream are not taken
+    over."""
+    return {"message": str(answer.pk), **reply_settings.to_json()}
 
 
 def _enforce_limits(user: User, request_id: UUID, size: int) -> None:

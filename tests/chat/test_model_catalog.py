@@ -18,7 +18,7 @@ from pytest_django import Settings
 from accounts.api_keys import checking, keys
 from accounts.models import KeyStatus, User
 from chat import model_catalog, replies
-from chat.models import Conversation, ModelOverride, RefusedParameter
+from chat.models import Conversation, Message, ModelOverride, RefusedParameter
 from chat.presentation.composer import build_composer
 from chat.presentation.details import build_details
 from chat.presentation.setting_rows import SettingRow
@@ -419,6 +419,20 @@ def test_a_continued_message_costs_the_sum_of_its_streams(owner: User) -> None:
     reply.answer.save()
     more = replies.continue_reply(owner, answer=reply.answer, request_id=uuid4())
     assert finish_with_usage(more, Usage(input=1_000, output=500)).answer.cost == Decimal("0.015")
+
+
+def test_a_continued_reply_shows_the_savings_of_its_own_stream(owner: User) -> None:
+    reply = start_reply(save_key(owner), model="gpt-4o", max_tokens=100)
+    stream = claim_reply(reply)
+    counts = Usage(1_000, 5, cached=200).to_counts()
+    assert lifecycle.end(stream.pk, stream.epoch, Ending.from_finish(Finish("length", counts)))
+    Message.objects.update(content="A seaweed that")
+    reply.answer.refresh_from_db()
+    more = replies.continue_reply(owner, answer=reply.answer, request_id=uuid4())
+    assert more.stream.arguments == reply.stream.arguments
+    finish_with_usage(more, Usage(1_000, 5))
+    details = dict(build_details(more.answer, Stream.objects.get(pk=more.stream.pk)))
+    assert "Prompt cache" not in details
 
 
 @pytest.mark.parametrize(
