@@ -28,6 +28,7 @@ class Draft(models.Model):
         on_delete=models.CASCADE,
         related_name="drafts",
         db_constraint=False,
+        db_index=False,
     )
     conversation = models.ForeignKey(
         "chat.Conversation",
@@ -49,10 +50,7 @@ class Draft(models.Model):
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
-        indexes = [
-            models.Index(fields=["user", "conversation"], name="draft_of_user"),
-            models.Index(fields=["updated_at"], name="draft_age"),
-        ]
+        indexes = [models.Index(fields=["user", "conversation"], name="draft_of_user")]
 
     def __str__(self) -> str:
         return str(self.pk)

@@ -66,6 +66,7 @@ class Migration(migrations.Migration):
                     "user",
                     models.ForeignKey(
                         db_constraint=False,
+                        db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="drafts",
                         to=settings.AUTH_USER_MODEL,
@@ -75,7 +76,6 @@ class Migration(migrations.Migration):
             options={
                 "indexes": [
                     models.Index(fields=["user", "conversation"], name="draft_of_user"),
-                    models.Index(fields=["updated_at"], name="draft_age"),
                 ],
             },
         ),
