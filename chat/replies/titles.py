@@ -103,10 +103,16 @@ def prepare(stream: Stream, text: StreamText) -> ReplySource:
     request = Request(
         model=model.id,
         turns=(Turn("user", prompt),),
-        max_tokens=MAX_TITLE_TOKENS if model.takes_max_tokens else None,
+        max_tokens=_get_max_tokens(model),
         reasoning_effort=model.efforts[0] if model.efforts else None,
     )
     return credentials.build_source(stream, model, request)
+
+
+def _get_max_tokens(model: catalog.Model) -> int | None:
+    if not model.takes_max_tokens:
+        return None
+    return min(MAX_TITLE_TOKENS, model.max_output or MAX_TITLE_TOKENS)
 
 
 def finalize(stream: Stream) -> None:

@@ -10,7 +10,7 @@ from django.test import override_settings
 from accounts.api_keys import keys
 from accounts.models import User
 from chat import conversations
-from chat.models import Conversation
+from chat.models import Conversation, ModelOverride
 from chat.replies import Reply, titles
 from streaming import journal, lifecycle
 from streaming.events import Finish, StreamText
@@ -121,6 +121,16 @@ def test_the_cheapest_model_of_the_same_provider_writes_the_title(
     assert request.model == model
     assert len(request.turns[0].text) < 2 * titles.MAX_EXCERPT_CHARS + 400
     assert "Because of friction." in request.turns[0].text
+
+
+@pytest.mark.parametrize(("max_output", "limit"), [(None, 2_000), (512, 512), (64_000, 2_000)])
+def test_a_title_is_limited_to_what_its_model_writes(
+    ended_reply: Reply, max_output: int | None, limit: int
+) -> None:
+    (stream,) = list_title_streams()
+    model = stream.arguments["model"]
+    ModelOverride.objects.create(model_id=model, provider="openai", max_output=max_output)
+    assert titles.prepare(stream, StreamText()).request.max_tokens == limit
 
 
 def test_a_worker_of_an_earlier_version_finds_the_names_it_reads(ended_reply: Reply) -> None:
