@@ -4,7 +4,6 @@ of signed-in people are in `chat.drafts`."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -98,5 +97,8 @@ def delete_draft(request: HtmxRequest) -> None:
 def delete_sent_draft(request: UserRequest) -> None:
     """Delete it on all devices of the person. A request without a valid id has no such draft."""
     delete_draft(request)
-    with suppress(ValueError):
-        clear_draft(request.user, UUID(request.POST.get(DRAFT_FIELD, "")))
+    try:
+        id = UUID(request.POST.get(DRAFT_FIELD, ""))
+    except ValueError:
+        return
+    clear_draft(request.user, id)
