@@ -28,6 +28,7 @@ from chat.presentation.setting_rows import SettingRow, build_setting_rows, read_
 from chat.replies import PagePosition
 from chat.replies.credentials import describe_missing_key
 from chat.replies.settings import SETTINGS
+from streaming.providers import catalog
 from streaming.providers.catalog import Model
 from streaming.providers.catalog.naming import ModelKey, build_form_value
 
@@ -97,6 +98,8 @@ def build_composer(
     offered = map_models(groups)
     usual = model_catalog.find_model(offered, default.name, default.provider)
     selected = model_catalog.find_model(offered, chosen.name, chosen.provider)
+    if selected is None and not chosen.provider:
+        chosen = catalog.parse_form_value(chosen.name)
     return Composer(
         action=reverse("send", args=[conversation.pk]) if conversation else reverse("start"),
         request_id=str(uuid.uuid4()),

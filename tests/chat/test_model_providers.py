@@ -179,6 +179,24 @@ def test_a_model_that_its_server_lost_is_not_taken_from_another(owner: User) -> 
     assert "“llama3.3” is no longer available" in composer.hint
 
 
+@pytest.mark.parametrize(
+    ("value", "rejection", "name"),
+    [
+        ("hosta:kelp:7b", "Host A does not serve the model “kelp:7b”", "kelp:7b · Host A"),
+        ("kelp:7b", "model “kelp:7b”", "kelp:7b"),
+    ],
+)
+def test_a_form_that_names_a_lost_model_is_refused_in_plain_words(
+    as_owner: Client, owner: User, value: str, rejection: str, name: str
+) -> None:
+    refused = as_owner.post("/c/", build_message_form(model=value), headers=HTMX)
+    assert refused.status_code == 422
+    assert rejection in unescape(refused.content.decode())
+    composer = build_composer(owner, None, {"model": value})
+    assert (composer.model, composer.model_name) == (value, name)
+    assert composer.hint == "“kelp:7b” is no longer available. Choose another model."
+
+
 # Rows and streams of the version before
 
 

@@ -13,7 +13,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from streaming.providers.catalog.naming import ModelKey, build_form_value, find_model
+from streaming.providers.catalog.naming import (
+    FORM_VALUE_SEPARATOR,
+    ModelKey,
+    build_form_value,
+    find_model,
+)
 from streaming.providers.catalog.options import ServerOptions
 from streaming.providers.catalog.prices import Price, lookup_facts
 from streaming.sentences import gettext_noop
@@ -111,9 +116,12 @@ UNKNOWN_AT_PROVIDER = gettext_noop(
 
 
 class UnknownModel(LookupError):
-    """No provider, or not the given one, serves this model."""
+    """No provider, or not the given one, serves this model. Without a provider, `model_id` may be
+    the value of a form."""
 
     def __init__(self, model_id: str, provider_id: str = "") -> None:
+        if not provider_id:
+            provider_id, model_id = parse_form_value(model_id)
         provider = PROVIDERS.get(provider_id)
         self.template = UNKNOWN_AT_PROVIDER if provider_id else UNKNOWN_MODEL
         self.values = {
@@ -208,6 +216,12 @@ def pick_default_model(models: Collection[Model], listed_ids: Collection[str] = 
     served = [model for model in models if model.id in listed_ids] or models
     active = [model for model in served if model.availability == "active"]
     return next(iter(active or served), None)
+
+
+def parse_form_value(text: str) -> ModelKey:
+    """How to show the value of a form that names no model: `find_model` reads those that do."""
+    provider, _, name = text.partition(FORM_VALUE_SEPARATOR)
+    return ModelKey(provider, name) if provider in PROVIDERS else ModelKey("", text)
 
 
 def register_provider(provider: Provider, models: tuple[Model, ...]) -> None:
