@@ -38,6 +38,10 @@ def _ignore_ending(stream: Stream) -> None:
     pass
 
 
+def _keep_text(text: StreamText) -> StreamText:
+    return text
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamHandler:
     """The functions of one kind of stream. All are synchronous and may use the database.
@@ -52,13 +56,17 @@ class StreamHandler:
     default it does nothing.
 
     `load_text(stream)` returns the text of an ended stream that the application holds. Once it
-    equals the journal's, the chunks are folded, and followers get this text. None means that the
+    has the journal's, the chunks are folded, and followers get this text. None means that the
     application shows nothing of the stream any more.
+
+    `convert_text(text)` returns a text of the journal as the application holds it, by default
+    unchanged.
     """
 
     prepare: Callable[[Stream, StreamText], Source]
     load_text: Callable[[Stream], StreamText | None]
     finalize: Callable[[Stream], None] = _ignore_ending
+    convert_text: Callable[[StreamText], StreamText] = _keep_text
 
 
 _handlers: dict[str, StreamHandler] = {}

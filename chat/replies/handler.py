@@ -33,7 +33,12 @@ STATUS_BY_STATE = {
 
 
 def register_handler() -> None:
-    handler = StreamHandler(prepare=prepare, finalize=finalize, load_text=load_text)
+    handler = StreamHandler(
+        prepare=prepare,
+        finalize=finalize,
+        load_text=load_text,
+        convert_text=split_marked_reasoning,
+    )
     register_source(SOURCE, handler)
 
 

@@ -31,15 +31,15 @@ def fold_ended_streams(limit: int = 100, after: int = 0) -> int:
 
 
 def _fold_stream(stream: Stream) -> None:
-    text = journal.read_text(stream.id)
-    stored = get_handler(stream.source).load_text(stream)
-    if stored is None or _is_same_text(stored, text):
+    handler = get_handler(stream.source)
+    text = handler.convert_text(journal.read_text(stream.id))
+    stored = handler.load_text(stream)
+    if stored is None or _has_text(stored, text):
         journal.fold_chunks(stream.id)
     else:
         logger.error("Stream %s differs from its stored text; its chunks stay", stream.uuid)
 
 
-def _is_same_text(stored: StreamText, text: StreamText) -> bool:
-    """Text that was continued by a later stream may have more reasoning: only the length of the
-    content shows where this stream ended."""
-    return stored.content == text.content and stored.reasoning.startswith(text.reasoning)
+def _has_text(stored: StreamText, text: StreamText) -> bool:
+    """Text that was continued by a later stream is longer."""
+    return stored.content.startswith(text.content) and stored.reasoning.startswith(text.reasoning)

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from pytest_django import Settings
 
 from accounts.api_keys import keys
 from accounts.models import User
@@ -20,9 +21,10 @@ from streaming.hub import WORKERS_GROUP
 from streaming.lifecycle import Ending, notifications
 from streaming.models import Kind, State, Stream
 from streaming.providers.errors import InvalidKey, ProviderError
+from streaming.providers.reasoning_mark import REASONING_MARK, TEXT_MARK
 from streaming.providers.types import CONTINUE_PROMPT, Turn
 from tests.chat.factories import claim_reply, read_revision, start_reply
-from tests.factories import run_at_once
+from tests.factories import Piece, run_at_once
 from tests.streaming.factories import append_chunks, end_stream, register_worker
 
 Status = Conversation.ReplyStatus
@@ -478,6 +480,48 @@ def test_the_first_stream_of_a_continued_reply_keeps_its_own_text(owner: User) -
     end_stream(further_stream)
     assert reload_answer(reply).content == "one two three"
     assert replies.load_text(first) == StreamText(held.content, "", (4, 7), held.next_index)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        ("Hm, the moon.", REASONING_MARK, "High."),
+        ((Kind.REASONING, "High."), "High.", TEXT_MARK),
+        ("Hm.", REASONING_MARK, "High, ", (Kind.SEAM, ""), "Hm.", REASONING_MARK, "and low."),
+    ],
+)
+def test_a_stream_with_marks_of_reasoning_is_folded(
+    owner: User, settings: Settings, pieces: tuple[Piece, ...]
+) -> None:
+    settings.STREAMING_FOLD_AFTER_SECONDS = -1
+    reply = start_reply(owner)
+    stream = claim_reply(reply)
+    append_chunks(stream, *pieces)
+    end_stream(stream)
+    lifecycle.fold_ended_streams()
+    stream.refresh_from_db()
+    assert stream.folded_at
+    stored = replies.load_text(stream)
+    answer = reload_answer(reply)
+    assert stored
+    assert (stored.content, stored.reasoning) == (answer.content, answer.reasoning)
+
+
+@pytest.mark.django_db
+def test_a_marked_stream_of_a_continued_reply_is_folded(owner: User, settings: Settings) -> None:
+    settings.STREAMING_FOLD_AFTER_SECONDS = -1
+    reply = start_reply(owner)
+    stream = claim_reply(reply)
+    append_chunks(stream, "Hm.", REASONING_MARK, "High, ")
+    end_stream(stream, Ending(State.STOPPED))
+    more = replies.continue_reply(owner, answer=reload_answer(reply), request_id=uuid4())
+    further_stream = claim_reply(more)
+    append_chunks(further_stream, "Hm?", REASONING_MARK, "and low.")
+    end_stream(further_stream)
+    lifecycle.fold_ended_streams()
+    assert not Stream.objects.filter(folded_at=None).exists()
+    assert reload_answer(reply).content == "High, and low."
 
 
 @pytest.mark.django_db
