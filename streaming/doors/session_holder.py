@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Coroutine
 from typing import Any
 
 from django.db.utils import Error as DatabaseFailure
@@ -26,21 +28,27 @@ SESSION_CHECK_SECONDS = 10.0
 """How often an open connection checks its session."""
 
 
-class SessionHolder:
-    """Checks the session of one connection, and closes the connection when the session ends."""
+class SessionHolder(ABC):
+    """Checks the session of one connection, and closes the connection when the session ends, or
+    when one of its tasks fails."""
 
     _session_key: str | None = None
     _recheck_task: asyncio.Task[None] | None = None
     _owner_id: Any = None
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @abstractmethod
     def schedule_close(self, code: int) -> None:
         """Close from synchronous code, with one of the close codes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def send_bye(self, retry_ms: int) -> None:
         """Tell the client that this process ends, and when to reconnect; then close."""
-        raise NotImplementedError
 
+    @abstractmethod
     def on_session_checked(self, user: Any) -> None:
         """Called with the user's present row, whenever the session proved valid."""
 
@@ -51,8 +59,29 @@ class SessionHolder:
             if not _connection_counts[self._owner_id]:
                 del _connection_counts[self._owner_id]
             self._owner_id = None
-        if self._recheck_task is not None:
-            self._recheck_task.cancel()
+        for task in self._tasks:
+            task.cancel()
+
+    def start_task(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Run a part of what the connection does, until it closes. If the task fails, the
+        connection closes: an open one would look as if nothing happened. The client comes back with
+        its cursors."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_task_done)
+        return task
+
+    def _on_task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            return
+        # Servers raise an OSError if the client went away.
+        if not isinstance(error, OSError) and not outage_monitor.is_outage(error):
+            logger.error(
+                "A connection closes, because its %s failed", task.get_name(), exc_info=error
+            )
+        self.schedule_close(frames.CLOSE_INTERNAL_ERROR)
 
     def get_refusal_code(self, user_or_error: Any) -> int | None:
         """The code to close with; None for a valid session."""
@@ -80,9 +109,7 @@ class SessionHolder:
         if isinstance(user_or_error, CONNECTION_ERRORS):
             outage_monitor.is_outage(user_or_error)
             if self._recheck_task is None:
-                self._recheck_task = asyncio.create_task(
-                    self._recheck_session(), name="session recheck"
-                )
+                self._recheck_task = self.start_task(self._recheck_session(), "session check")
             return True
         if isinstance(user_or_error, DatabaseFailure):
             # The session can't be checked: the client may reconnect.

@@ -1,7 +1,8 @@
 """One response: the events of the streams that a request follows, and the changes of its owner.
 
 Nothing acknowledges what a response sends, and Daphne buffers without limit what a client does not
-read. So a response ends after `MAX_RESPONSE_BYTES`, and the client continues with another one.
+read. So a response ends before an event that would exceed `MAX_RESPONSE_BYTES`, and the client
+continues with another one.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ SEND_TIMEOUT_SECONDS = 30.0
 """How long a client may read nothing while the server has something to send."""
 EVENT_NAMES = {Chunk: "chunk", Snapshot: "snapshot", StateChanged: "state", Ended: "end"}
 MAX_RESPONSE_BYTES = 512 * 1024
-"""How many bytes a response may have, the same limit as that of a socket."""
+"""How many bytes a response may have, the same limit as that of a socket. A first event that is
+longer is sent alone."""
 
 
 class EventStream(SessionHolder):
@@ -48,6 +50,7 @@ class EventStream(SessionHolder):
     process ends; or at any moment, because the client continues where it was."""
 
     def __init__(self, session_key: str | None, send: Send) -> None:
+        super().__init__()
         self._session_key = session_key
         self._send = send
         self._send_lock = asyncio.Lock()
@@ -55,6 +58,7 @@ class EventStream(SessionHolder):
         self._has_news = asyncio.Event()
         self._is_connected = True
         self._sent_bytes = 0
+        self._has_sent_event = False
         self._revision = 0
         self._topic = ""
         self._cursors: list[int] = []
@@ -108,7 +112,7 @@ class EventStream(SessionHolder):
         await self._finish_response()
 
     async def _run_until_over(self, jobs: Iterable[Coroutine[Any, Any, None]]) -> None:
-        tasks = [asyncio.create_task(job, name="event stream") for job in jobs]
+        tasks = [self.start_task(job, "event stream") for job in jobs]
         try:
             await self._is_over.wait()
         finally:
@@ -162,8 +166,8 @@ class EventStream(SessionHolder):
             self._is_over.set()
 
     async def _send_event(self, name: str, number: int, event: StreamEvent) -> None:
-        frame = frames.encode_event(name, event)
         async with self._send_lock:  # ids must arrive in the order in which they were made
+            frame = frames.encode_event(name, event)
             match event:
                 case Chunk() | Snapshot():
                     self._cursors[number] = event.index
@@ -172,6 +176,7 @@ class EventStream(SessionHolder):
                     self._cursors[number] = max(event.next_index - 1, 0)
             block = encode_event_block(EVENT_NAMES[type(event)], frame, self._cursors)
             await self._send_part(block.encode())
+            self._has_sent_event = True
 
     # Beside the streams
 
@@ -201,7 +206,7 @@ class EventStream(SessionHolder):
 
     def _on_user_notification(self, body: Notification) -> None:
         if body.get("sessions"):
-            self._check_task = asyncio.create_task(self.check_session())
+            self.start_task(self.check_session(), "session check")
         self._set_revision(body.get("revision", 0), body.get("topic", ""))
 
     # Sending
@@ -213,6 +218,9 @@ class EventStream(SessionHolder):
     async def _send_part(self, body: bytes, *, is_last: bool = False) -> None:
         if self._has_finished or not self._is_connected:
             return
+        if not is_last and not self._has_space(len(body)):
+            self._is_over.set()
+            return
         self._has_finished = is_last
         try:
             async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
@@ -223,5 +231,10 @@ class EventStream(SessionHolder):
             self._is_connected = False
             self._is_over.set()
         self._sent_bytes += len(body)
-        if self._sent_bytes >= MAX_RESPONSE_BYTES:
-            self._is_over.set()
+
+    def _has_space(self, length: int) -> bool:
+        """Many streams may wait for the lock while the response ends. Once one event was left out,
+        none may follow: its id would have the cursor of the one that was left out."""
+        if self._is_over.is_set():
+            return False
+        return not self._has_sent_event or self._sent_bytes + length <= MAX_RESPONSE_BYTES

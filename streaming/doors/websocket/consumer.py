@@ -7,7 +7,6 @@ events, so no token waits behind a command.
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import ExitStack, aclosing
 from typing import Any
 from uuid import UUID
@@ -37,8 +36,6 @@ from streaming.follow import follow_stream
 from streaming.hub import Notification, get_hub, user_group
 from streaming.outage import outage_monitor
 
-logger = logging.getLogger(__name__)
-
 PONG_TIMEOUT_SECONDS = 30.0
 """How long a client may be silent while a ping is unanswered."""
 MAX_FOLLOWS = 100
@@ -52,7 +49,6 @@ class FollowConsumer(SessionConsumer):
         super().__init__(*args, **kwargs)
         self._send_window = SendWindow()
         self._follow_tasks: dict[UUID, asyncio.Task[None]] = {}
-        self._heartbeat_task: asyncio.Task[None] | None = None
         self._drop_task: asyncio.Task[None] | None = None
         self._subscriptions = ExitStack()
         self.user: Any = None
@@ -69,14 +65,11 @@ class FollowConsumer(SessionConsumer):
         )
         open_connections.add(self)
         await self._send_counted(frames.encode_hello(self.revision))
-        self._heartbeat_task = asyncio.create_task(self._heartbeat_loop(), name="socket heartbeat")
+        self.start_task(self._heartbeat_loop(), "heartbeat")
 
     def clean_up(self) -> None:
         super().clean_up()
         self._subscriptions.close()
-        for task in (*self._follow_tasks.values(), self._heartbeat_task, self._drop_task):
-            if task is not None:
-                task.cancel()
 
     def send_bye(self, retry_ms: int) -> None:
         async def send_bye_and_close() -> None:
@@ -132,10 +125,10 @@ class FollowConsumer(SessionConsumer):
             raise FrameRejected(
                 "too_many", f"A socket may follow up to {MAX_FOLLOWS} streams at once."
             )
-        self._follow_tasks[command.stream] = task = asyncio.create_task(
-            self._send_events(command), name=f"follow {command.stream}"
+        self._follow_tasks[command.stream] = task = self.start_task(
+            self._send_events(command), f"follower of {command.stream}"
         )
-        task.add_done_callback(lambda done: self._on_follow_done(command.stream, done))
+        task.add_done_callback(lambda done: self._forget_follower(command.stream, done))
 
     def _stop_following(self, stream: UUID) -> None:
         if task := self._follow_tasks.pop(stream, None):
@@ -156,16 +149,9 @@ class FollowConsumer(SessionConsumer):
         except StreamNotFound:
             await self._send_counted(frames.encode_error(build_not_found(command.stream)))
 
-    def _on_follow_done(self, uuid: UUID, task: asyncio.Task[None]) -> None:
+    def _forget_follower(self, uuid: UUID, task: asyncio.Task[None]) -> None:
         if self._follow_tasks.get(uuid) is task:
             del self._follow_tasks[uuid]
-        error = None if task.cancelled() else task.exception()
-        if error is not None and not isinstance(error, OSError):  # the client went away
-            # The client comes back with its cursor. Without one of its streams, an open socket
-            # would look like a stream that is silent.
-            if not outage_monitor.is_outage(error):
-                logger.error("Following %s failed", uuid, exc_info=error)
-            self.schedule_close(frames.CLOSE_INTERNAL_ERROR)
 
     def _simulate_drop(self, delay: float) -> None:
         async def close_after_delay() -> None:
@@ -173,7 +159,7 @@ class FollowConsumer(SessionConsumer):
             self.schedule_close(frames.CLOSE_SIMULATED_DROP)
 
         if self._drop_task is None:
-            self._drop_task = asyncio.create_task(close_after_delay(), name="simulated drop")
+            self._drop_task = self.start_task(close_after_delay(), "simulated drop")
 
     # Heartbeat and flow control
 
@@ -217,12 +203,11 @@ class FollowConsumer(SessionConsumer):
 
     def _on_user_notification(self, body: Notification) -> None:
         if body.get("sessions"):
-            self._check_task = asyncio.create_task(self.check_session())
+            self.start_task(self.check_session(), "session check")
         if (revision := body.get("revision", 0)) > self.revision:
             self.revision = revision
-            self._revision_task = asyncio.create_task(
-                self._send_counted(frames.encode_changed(revision, body.get("topic", "")))
-            )
+            frame = frames.encode_changed(revision, body.get("topic", ""))
+            self.start_task(self._send_counted(frame), "report of a change")
 
     def on_session_checked(self, user: Any) -> None:
         self.revision = get_revision(user)

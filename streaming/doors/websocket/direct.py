@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from channels.exceptions import StopConsumer
@@ -47,4 +48,9 @@ class DirectConsumer(AsyncWebsocketConsumer):
         """Close from synchronous code. Only the first call starts a task, because frames that
         exceed a limit come in masses."""
         if self._close_task is None:
-            self._close_task = asyncio.create_task(self.close(code), name="socket close")
+            self._close_task = asyncio.create_task(self._close_if_open(code), name="socket close")
+
+    async def _close_if_open(self, code: int) -> None:
+        # Uvicorn raises these if the client has closed the socket meanwhile.
+        with suppress(OSError, RuntimeError):
+            await self.close(code)
