@@ -61,5 +61,7 @@ def _allowed_hosts() -> list[str]:
 
 
 def get_header(scope: dict[str, Any], name: bytes) -> str:
+    """Several values of one header are joined with commas, so that none of them counts and the
+    header does not look like one that is missing."""
     values = [value for key, value in scope["headers"] if key.lower() == name]
-    return values[0].decode("latin-1") if len(values) == 1 else ""
+    return b", ".join(values).decode("latin-1")

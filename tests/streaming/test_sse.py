@@ -355,6 +355,8 @@ FOREIGN = [
     {"Origin": "http://127.0.0.1:1"},
     {"Sec_Fetch_Site": "cross-site"},
     {"Sec_Fetch_Site": "same-site"},
+    {"Origin": "https://evil.example", "origin": "https://evil.example"},
+    {"Sec_Fetch_Site": "cross-site", "sec_fetch_site": "none"},
 ]
 
 
