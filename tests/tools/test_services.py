@@ -5,6 +5,8 @@ import signal
 import socket
 import subprocess
 import sys
+import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -12,7 +14,7 @@ import psycopg
 import pytest
 
 from tests.loopback import NetworkForbidden
-from tools.services import Postgres, free_port, postgres, redis
+from tools.services import Postgres, free_port, llama, postgres, redis
 from tools.services.python_environment import Missing, PythonEnvironment
 from tools.services.redis_server import Redis
 from tools.waiting import until
@@ -123,3 +125,61 @@ def test_another_fault_of_an_environment_is_an_error(environment: PythonEnvironm
     with pytest.raises(subprocess.CalledProcessError) as caught:
         environment.install()
     assert caught.value.__notes__
+
+
+class CMake:
+    """Stands for CMake: it refuses a folder of another source, and compiles its text."""
+
+    def __init__(self, build: Path) -> None:
+        self.build = build
+
+    def run(self, command: Sequence[str]) -> None:
+        cache = self.build / "CMakeCache.txt"
+        if "-S" in command:
+            source = command[command.index("-S") + 1]
+            self.build.mkdir(exist_ok=True)
+            assert not cache.exists() or cache.read_text() == source
+            cache.write_text(source)
+        else:
+            program = self.build / "llama-server"
+            # Like Ninja, it compiles only what is not there.
+            if not program.exists():
+                program.write_text((Path(cache.read_text()) / "version").read_text())
+
+
+def test_other_sources_of_llama_are_compiled_in_place_of_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, build = tmp_path / "source.lock", tmp_path / "build"
+    environment = PythonEnvironment("llama", lock)
+    environment.folder = tmp_path
+
+    def download(lock: Path, folder: Path) -> None:
+        version = lock.read_text()
+        source = tmp_path / "llama" / "vendor" / "llama.cpp" / "version"
+        source.parent.mkdir(parents=True, exist_ok=True)
+        source.write_text(version)
+        folder.mkdir()
+        with tarfile.open(folder / "llama.tar.gz", "w:gz") as archive:
+            archive.add(tmp_path / "llama", arcname=f"llama-{version}")
+
+    monkeypatch.setattr(environment, "install", lambda: None)
+    monkeypatch.setattr(environment, "download", download)
+    for name, value in {
+        "ENVIRONMENT": environment,
+        "SOURCE_LOCK": lock,
+        "SOURCES": tmp_path / "sources",
+        "BUILD": build,
+        "_run": CMake(build).run,
+    }.items():
+        monkeypatch.setattr(llama, name, value)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    for version in ("1", "2", "2", "1"):
+        lock.write_text(version)
+        llama.install()
+        assert (build / "llama-server").read_text() == version
+    options = {**llama.OPTIONS, "GGML_NATIVE": "ON"}
+    monkeypatch.setattr(llama, "OPTIONS", options)
+    (build / "llama-server").write_text("compiled with other options")
+    llama.install()
+    assert (build / "llama-server").read_text() == "1"

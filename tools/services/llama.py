@@ -89,6 +89,8 @@ def install() -> None:
     if shutil.which("c++") is None:
         raise Missing("llama.cpp is left out: there is no C++ compiler.")
     source = _unpack_sources()
+    # CMake refuses a folder in which it has compiled another source, and keeps old options.
+    shutil.rmtree(BUILD, ignore_errors=True)
     options = [f"-D{name}={value}" for name, value in OPTIONS.items()]
     cmake = str(ENVIRONMENT.get_program_path("cmake"))
     ninja = f"-DCMAKE_MAKE_PROGRAM={ENVIRONMENT.get_program_path('ninja')}"
