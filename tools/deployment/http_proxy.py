@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, Self
@@ -161,7 +162,9 @@ class HttpProxy:
         return socket.create_connection(("127.0.0.1", self._target))
 
 
-def forward(source: socket.socket, sink: socket.socket, buffer_bytes: int, cut: object) -> None:
+def forward(
+    source: socket.socket, sink: socket.socket, buffer_bytes: int, cut: Callable[[], None]
+) -> None:
     """Forward data until the source ends. A pause longer than its timeout cuts both."""
     held = b""
     try:
@@ -172,7 +175,6 @@ def forward(source: socket.socket, sink: socket.socket, buffer_bytes: int, cut: 
                 held = b""
     except TimeoutError:
         held = b""
-        assert callable(cut)
         cut()
     except OSError:
         pass
