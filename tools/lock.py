@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-COMPILE = [
-    *(Path(sys.executable).with_name("uv").as_posix(), "pip", "compile", "pyproject.toml"),
+UV_COMPILE = [
+    *(Path(sys.executable).with_name("uv").as_posix(), "pip", "compile"),
     *("--universal", "--python-version", "3.11", "--generate-hashes", "--quiet"),
-    *("--no-emit-index-url", "--no-emit-find-links", "--custom-compile-command", "make lock"),
+    *("--no-emit-index-url", "--no-emit-find-links"),
 ]
+"""How every lock file is compiled."""
+COMPILE = [*UV_COMPILE, "pyproject.toml", "--custom-compile-command", "make lock"]
 RUNTIME = ["--output-file", "requirements.lock"]
 DEVELOPMENT = ["--group", "dev", "-c", "requirements.lock", "-o", "requirements-dev.lock"]
 

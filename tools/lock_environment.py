@@ -2,18 +2,12 @@
 platform, every hash, no download address."""
 
 import subprocess
-import sys
 from pathlib import Path
 
-from tools.lock import refuse_addresses
+from tools.lock import UV_COMPILE, refuse_addresses
 
 FOLDER = Path("tests/servers")
-COMPILE = [
-    *(Path(sys.executable).with_name("uv").as_posix(), "pip", "compile"),
-    *("--universal", "--python-version", "3.11", "--generate-hashes", "--quiet"),
-    *("--no-emit-index-url", "--no-emit-find-links"),
-    *("--custom-compile-command", "python -m tools.lock_environment"),
-]
+COMPILE = [*UV_COMPILE, "--custom-compile-command", "python -m tools.lock_environment"]
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Python environments beside the project's own, for programs whose libraries would not fit into it.
 
-Each has a lock file with hashes and without download addresses. `tools.lock_environment` writes it.
+Each has a lock file with hashes and without download addresses. `make lock-servers` writes it.
 """
 
 import hashlib
