@@ -84,8 +84,8 @@ ALLOWED_HOSTS = env.read_list(
     default=["localhost", "127.0.0.1", "[::1]"],
     rule=rules.HOSTS,
 )
-"""The host names of this installation. Sockets trust them too, so `*` is refused: it would let any
-web page open a socket in the name of its visitor."""
+"""The host names of this installation. Sockets and event streams trust them too, so `*` is refused:
+it would let any web page open a socket in the name of its visitor."""
 
 if "*" in ALLOWED_HOSTS and not DEBUG:
     raise ImproperlyConfigured(
@@ -99,7 +99,8 @@ TRUSTED_ORIGINS = env.read_list(
     rule=rules.ORIGINS,
 )
 """The origins of this installation as browsers see them, needed behind a proxy that ends TLS. Their
-pages may post forms and open sockets. If all are https, cookies are sent over https only."""
+pages may post forms, and open sockets and event streams. If all are https, cookies are sent over
+https only."""
 
 TRUSTED_ORIGINS = [origin.rstrip("/") for origin in TRUSTED_ORIGINS]
 CSRF_TRUSTED_ORIGINS = TRUSTED_ORIGINS
@@ -360,7 +361,8 @@ MAX_CHARS_PER_DAY = env.read_int("MAX_CHARS_PER_DAY", default=20_000_000, minimu
 is accepted at any length."""
 
 MAX_SOCKETS_PER_USER = env.read_int("MAX_SOCKETS_PER_USER", default=100, minimum=1)  # sockets
-"""The number of sockets that one person may have open in one web process; each page has one."""
+"""The number of sockets and event streams that one person may have open in one web process; each
+page has one of them."""
 
 FOLD_AFTER_SECONDS = env.read_int("FOLD_AFTER_SECONDS", default=24 * 60 * 60, minimum=0)  # seconds
 """The age at which an ended stream's chunks are deleted, because its message holds the text."""

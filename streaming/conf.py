@@ -104,7 +104,7 @@ class EngineSettings:
         [],
         _is_texts,
         "a list of origins such as https://example.org",
-        "Origins that may open a socket besides the host that the handshake names.",
+        "Origins that may open sockets and event streams besides the host that the request names.",
     )
     TRUSTED_PROXY_COUNT = Setting(
         0,
