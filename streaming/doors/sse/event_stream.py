@@ -1,8 +1,8 @@
 """One response: the events of the streams that a request follows, and the changes of its owner.
 
 Nothing acknowledges what a response sends, and Daphne buffers without limit what a client does not
-read. So a response ends before an event that would exceed `MAX_RESPONSE_BYTES`, and the client
-continues with another one.
+read. So a response ends with the event that reaches `MAX_RESPONSE_BYTES`, and the client continues
+with another one.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ SEND_TIMEOUT_SECONDS = 30.0
 """How long a client may read nothing while the server has something to send."""
 EVENT_NAMES = {Chunk: "chunk", Snapshot: "snapshot", StateChanged: "state", Ended: "end"}
 MAX_RESPONSE_BYTES = 512 * 1024
-"""How many bytes a response may have, the same limit as that of a socket. A first event that is
-longer is sent alone."""
+"""How many bytes a response may have before its last event, the same limit as that of a socket. If
+an event had to fit, one that is larger might never be sent."""
 
 
 class EventStream(SessionHolder):
@@ -58,7 +58,6 @@ class EventStream(SessionHolder):
         self._has_news = asyncio.Event()
         self._is_connected = True
         self._sent_bytes = 0
-        self._has_sent_event = False
         self._revision = 0
         self._topic = ""
         self._cursors: list[int] = []
@@ -176,7 +175,6 @@ class EventStream(SessionHolder):
                     self._cursors[number] = max(event.next_index - 1, 0)
             block = encode_event_block(EVENT_NAMES[type(event)], frame, self._cursors)
             await self._send_part(block.encode())
-            self._has_sent_event = True
 
     # Beside the streams
 
@@ -218,8 +216,9 @@ class EventStream(SessionHolder):
     async def _send_part(self, body: bytes, *, is_last: bool = False) -> None:
         if self._has_finished or not self._is_connected:
             return
-        if not is_last and not self._has_space(len(body)):
-            self._is_over.set()
+        if self._is_over.is_set() and not is_last:
+            # Many streams may still wait for the lock. Once an event was left out, none may follow:
+            # its id would have the cursor of the one that was left out.
             return
         self._has_finished = is_last
         try:
@@ -231,10 +230,5 @@ class EventStream(SessionHolder):
             self._is_connected = False
             self._is_over.set()
         self._sent_bytes += len(body)
-
-    def _has_space(self, length: int) -> bool:
-        """Many streams may wait for the lock while the response ends. Once one event was left out,
-        none may follow: its id would have the cursor of the one that was left out."""
-        if self._is_over.is_set():
-            return False
-        return not self._has_sent_event or self._sent_bytes + length <= MAX_RESPONSE_BYTES
+        if self._sent_bytes >= MAX_RESPONSE_BYTES:
+            self._is_over.set()
