@@ -118,6 +118,20 @@ async def test_a_response_whose_session_check_fails_after_a_notification_ends(
     assert get_errors(caplog) == ["A connection closes, because its session check failed"]
 
 
+async def test_a_response_of_a_process_that_ends_says_hello_and_bye(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_stream, "get_bye_retry_ms", lambda: 500)
+    response = Response()
+    await response.run()
+    assert response.is_complete
+    body = b"".join(response.bodies).decode()
+    assert [line for line in body.split("\n") if line.startswith("event: ")] == [
+        "event: hello",
+        "event: bye",
+    ]
+
+
 class Socket(FollowConsumer):
     """A socket that keeps the code with which it would close."""
 

@@ -94,11 +94,11 @@ class EventStream(SessionHolder):
         self._revision = get_revision(user)
         self._cursors = [*request.cursors]
         open_connections.add(self)
-        if (retry_ms := get_bye_retry_ms()) is not None:
-            self.send_bye(retry_ms)
         await self._send_block(
             PREAMBLE + encode_event_block("hello", frames.encode_hello(self._revision))
         )
+        if (retry_ms := get_bye_retry_ms()) is not None:
+            self.send_bye(retry_ms)
         jobs = [self._follow_all(request, user, first), self._watch_disconnect(receive)]
         if request.waits:
             jobs += [self._send_heartbeats(), self._send_revisions(), self._check_sessions()]
