@@ -9,6 +9,7 @@ from typing import get_args
 
 import pytest
 
+from tests.streaming.conftest import on_postgresql
 from tests.streaming.event_client import request_events
 from tools.deployment.deployment import Deployment, Server
 from tools.services.postgresql import postgres
@@ -55,6 +56,7 @@ class Reader(threading.Thread):
             time.sleep(0.05)
 
 
+@on_postgresql
 @pytest.mark.prove
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("server", get_args(Server))
