@@ -16,7 +16,7 @@ MAX_BATCHES = 50
 
 
 def delete_expired_sessions() -> None:
-    """Sends no notification, because sockets check the expiry themselves."""
+    """Sends no notification, because open connections check the expiry themselves."""
     for _ in range(MAX_BATCHES):
         expired = Session.objects.filter(expire_date__lt=timezone.now())
         keys = list(expired.values_list("session_key", flat=True)[:SESSIONS_PER_BATCH])

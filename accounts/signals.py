@@ -1,5 +1,6 @@
-"""Notifies sockets and workers, which outlive requests, of every event that may end a session.
-Sockets check their session again, and a user who loses access has no running streams."""
+"""Notifies open connections and workers, which outlive requests, of every event that may end a
+session. Connections check their session again, and a user who loses access has no running
+streams."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A data loader: keys that are asked for at about the same time share a query.
 
-Everything that a connecting socket reads goes through one. So a thousand clients that connect at
+Everything that a connecting client reads goes through one. So a thousand clients that connect at
 once cost a few queries.
 """
 

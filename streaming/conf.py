@@ -123,8 +123,9 @@ class EngineSettings:
         "",
         _is_text,
         "the dotted path of a function, or empty",
-        "A function that takes a stream. It returns the seconds after which a socket that follows "
-        "the stream is closed, or None. So it shows that clients recover without a gap.",
+        "A function that takes a stream. It returns the seconds after which a socket or an event "
+        "stream that follows the stream is closed, or None. So it shows that clients recover "
+        "without a gap.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Drops the sockets that follow one demo model, to show that readers do not notice it."""
+"""Drops the connections that follow one demo model, to show that readers do not notice it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DROP_DELAY_SECONDS = 2.0
 
 
 def get_drop_delay(stream: Stream) -> float | None:
-    """Seconds until a socket that follows this reply is closed; None for other models."""
+    """Seconds until a connection that follows this reply is closed; None for other models."""
     model, provider = (stream.arguments.get(name, "") for name in ("model", "provider"))
     is_storm = model == STORM_MODEL and provider in ("", DEMO_PROVIDER)
     return DROP_DELAY_SECONDS if is_storm else None

@@ -1,4 +1,4 @@
-"""Functions with which an application extends the socket, named in its settings."""
+"""Functions with which an application extends the doors, named in its settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def get_revision(user: Any) -> int:
 
 
 def get_simulated_drop(stream: Stream) -> float | None:
-    """Seconds after which a socket that follows this stream is closed; None means never."""
+    """Seconds after which a connection that follows this stream is closed; None means never."""
     path = engine_settings.SIMULATED_DROP
     if not path or stream.ended_at is not None:
         return None

@@ -184,4 +184,4 @@ def _log_session_error(error: DatabaseFailure) -> None:
     now = time.monotonic()
     if now - _last_logged_at >= LOG_INTERVAL_SECONDS:
         _last_logged_at = now
-        logger.warning("Sessions of sockets can't be checked (%s)", type(error).__name__)
+        logger.warning("Sessions of open connections can't be checked (%s)", type(error).__name__)

@@ -63,7 +63,7 @@ class UserTable:
 
     model: Any
     fields: frozenset[str]
-    """Fields that sockets need. Others are fetched on first use, as with `only`."""
+    """Fields that the doors need. Others are fetched on first use, as with `only`."""
     columns: str
     """Columns by name, because a prepared `SELECT *` fails once a migration has added a column."""
     name: str

@@ -60,7 +60,7 @@ def build_ended_notification(stream_id: int) -> Notification:
     return {"type": "stream.ended", "stream_id": stream_id}
 
 
-# To sockets of a user
+# To the doors, for a user
 
 
 def build_sessions_notification() -> Notification:
