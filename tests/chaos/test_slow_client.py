@@ -1,6 +1,7 @@
 """The memory of clients that stop reading in the middle of a stream, and their effect on others."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -18,15 +19,18 @@ from tools.fake_provider import Behaviour, Fake
 
 STOPPED_CLIENTS = 20
 PIECE_TEXT = "kelp " * 1_600
-PIECE_COUNT = 600  # of 8 KB each: much more than kernel buffers and the send window hold together
-PIECE_SECONDS = 0.01
+PIECE_COUNT = 240  # of 8 KB each: more than the send window, and less than the limit of a reply
+PIECE_SECONDS = 0.02
 MEGABYTE = 2**20
 
 
 @pytest.mark.prove
 @pytest.mark.timeout(180)
+@pytest.mark.parametrize("door", ["socket", "events"])
 @pytest.mark.parametrize("server", get_args(Server))
-def test_clients_that_stop_reading_use_little_memory_and_delay_no_reader(server: Server) -> None:
+def test_clients_that_stop_reading_use_little_memory_and_delay_no_reader(
+    server: Server, door: str
+) -> None:
     with Fake.spawn() as fake, run_deployment(server, fake) as deployment:
         owner = deployment.person()
         owner.add_key()
@@ -36,11 +40,16 @@ def test_clients_that_stop_reading_use_little_memory_and_delay_no_reader(server:
         with ExitStack() as stopped, measure_peak(deployment.web.pid) as together:
             stream = send_question(deployment, owner)
             for _ in range(STOPPED_CLIENTS):
-                send_follow(stopped.enter_context(owner.socket(max_queue=1)), stream)
+                if door == "socket":
+                    send_follow(
+                        stopped.enter_context(owner.socket(max_queue=1, close_timeout=1)), stream
+                    )
+                else:
+                    stopped.enter_context(request_events(owner, deployment.web.port, stream))
             beside = time_reading(owner, stream)
         bytes_each = (together.peak - alone.peak) / STOPPED_CLIENTS
         print(
-            f"\n{server}: {bytes_each / MEGABYTE:.2f} MB each, "
+            f"\n{server}, {door}: {bytes_each / MEGABYTE:.2f} MB each, "
             f"{usual:.1f} s alone, {beside:.1f} s beside"
         )
         assert bytes_each < MEGABYTE
@@ -61,6 +70,17 @@ def send_question(deployment: Deployment, person: Person) -> UUID:
 
 def send_follow(socket: ClientConnection, stream: UUID) -> None:
     socket.send(json.dumps({"type": "follow", "stream": str(stream), "after": -1}))
+
+
+def request_events(person: Person, port: int, stream: UUID) -> socket.socket:
+    """Ask for the events of a stream, on a connection that takes as little as possible."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect(("127.0.0.1", port))
+    session = person.cookies["sessionid"]
+    head = f"GET /api/streams/{stream}/events HTTP/1.1\r\nHost: 127.0.0.1:{port}"
+    connection.sendall(f"{head}\r\nCookie: sessionid={session}\r\n\r\n".encode())
+    return connection
 
 
 def time_reading(person: Person, stream: UUID) -> float:
