@@ -17,6 +17,12 @@ from streaming.providers.errors import (
     Overloaded,
     ProviderError,
 )
+from streaming.providers.http.wordings import (
+    FIELD_KINDS,
+    NOT_TAKEN,
+    REFUSED_TO_ACCOUNT,
+    REPLY_LIMIT_FIELD,
+)
 from streaming.providers.types import Request, Turn
 from streaming.sentences import gettext_noop
 
@@ -51,11 +57,8 @@ def _define_part(
     )
 
 
-_KINDS = "parameter|argument|field|property|key|keyword|name|option|supplied"
-_REFUSED = (
-    r" ?((is|are) )?(not (yet |currently )?(support|allow|permit|enabl|accept|implement)"
-    r"|unsupported|deprecated|no longer)"
-)
+_KINDS = f"{FIELD_KINDS}|supplied"
+_REFUSED = rf" ?((is|are) )?({NOT_TAKEN})"
 
 
 def _refuse_field(fields: str) -> str:
@@ -64,8 +67,7 @@ def _refuse_field(fields: str) -> str:
     return (
         rf"['\"`“‘]([\w.]*\.)?({fields})['\"`”’]|\b({_KINDS})s?\W{{1,3}}({fields})\b"
         rf"|({fields})\b\W?({_KINDS}|setting)?s?{_REFUSED}"
-        rf"|(unsupported|unknown|unexpected|(not|n['’]t) (support|allow|accept))(ed)?\W{{1,3}}"
-        rf"({fields})\b"
+        rf"|(unknown|unexpected|{NOT_TAKEN})(ed)?\W{{1,3}}({fields})\b"
     )
 
 
@@ -82,7 +84,6 @@ OTHER_ROLE = (
     r"invalid\W+(message\W+)?role|\brole\W{1,3}(must|should)\W+be|expected\W+(the\W+)?role"
     r"|only\W+roles?\b|['\"](system|developer)['\"]\W+is\W+not\W+one\W+of"
 )
-LIMIT_FIELDS = r"max\w*tokens"
 
 OPTIONAL_PARTS: tuple[OptionalPart, ...] = (
     _define_part("include_obfuscation", r"include_?obfuscation"),
@@ -107,9 +108,9 @@ OPTIONAL_PARTS: tuple[OptionalPart, ...] = (
     _define_part("prompt_cache_key", r"prompt_?cache_?key"),
     _define_part("cache_control", r"cache_?control", "prompt.?caching"),
     _define_part("temperature", r"temperature", label=gettext_noop("temperature")),
-    _define_part("token_limit_name", LIMIT_FIELDS),
-    _define_part("max_tokens", LIMIT_FIELDS, label=gettext_noop("token limit")),
-    _define_part("default_max_tokens", LIMIT_FIELDS),
+    _define_part("token_limit_name", REPLY_LIMIT_FIELD),
+    _define_part("max_tokens", REPLY_LIMIT_FIELD, label=gettext_noop("token limit")),
+    _define_part("default_max_tokens", REPLY_LIMIT_FIELD),
     _define_part("store", r"^store$", _quote_field("store")),
     _define_part("background", r"^background$", rf"background mode|{_quote_field('background')}"),
     _define_part(
@@ -131,15 +132,13 @@ requires one. `system` stands in the first turn of the user where a server has n
 where its turns have to alternate, because the turns that we send do.
 """
 
-_FIELD_WORDS = "name|field|parameter|argument|option|key|property|properties"
 ONLY_ONE_VALUE = r"only (the default|\S{1,12} (is|are) (allowed|supported|accepted))"
 UNSUPPORTED_PATTERN = re.compile(
-    r"unsupported|not (an? |yet |currently )?(been )?(support|permit|allow|enabl|implement|accept)"
-    rf"|not (a )?(valid|known|recogni[sz]ed) ({_FIELD_WORDS})|unrecogni[sz]ed|{ONLY_ONE_VALUE}"
-    r"|n['’]t (support|allow|accept|permit)|\bno longer|deprecated|extra_forbidden"
+    rf"{NOT_TAKEN}|not (a )?(valid|known|recogni[sz]ed) ({FIELD_KINDS})|unrecogni[sz]ed"
+    rf"|{ONLY_ONE_VALUE}|extra_forbidden"
     r"|(extra|additional) (inputs|fields|keys|properties|property)|cannot find field"
-    rf"|\bno (such )?({_FIELD_WORDS})|invalid ({_FIELD_WORDS})|(were|was) unexpected"
-    rf"|(unknown|unexpected)\W+(request |keyword )?({_FIELD_WORDS}|role)"
+    rf"|\bno (such )?({FIELD_KINDS})|invalid ({FIELD_KINDS})|(were|was) unexpected"
+    rf"|(unknown|unexpected)\W+(request |keyword )?({FIELD_KINDS}|role)"
     rf"|forbidden|{ALTERNATION}|{ONLY_USER_ROLES}|{FIRST_ROLE}|\brole\b.{{0,20}}\binvalid",
     re.IGNORECASE,
 )
@@ -153,13 +152,9 @@ VALUE_PATTERN = re.compile(
 ONLY_DEFAULT_PATTERN = re.compile(rf"{ONLY_ONE_VALUE}|extra_forbidden|extra inputs", re.IGNORECASE)
 LIMIT_NAMES = {"max_tokens", "default_max_tokens"}
 REPLY_IN_CONTEXT_PATTERN = re.compile(
-    r"max\w*tokens|in the (completion|output|response)|\d \+ \d", re.IGNORECASE
+    rf"{REPLY_LIMIT_FIELD}|in the (completion|output|response)|\d \+ \d", re.IGNORECASE
 )
 """The limit of the reply does not fit behind the conversation, which may fit by itself."""
-ACCOUNT_PATTERN = re.compile(
-    r"organi[sz]ation|\bverif|data retention|your (account|project|plan|tier)", re.IGNORECASE
-)
-"""Refusals that are about the key and not about the model."""
 PASSING_PATTERN = re.compile(
     r"at the moment|\bnow\b|temporary|temporarily|try again|\blater\b|\bbusy\b|overload",
     re.IGNORECASE,
@@ -232,7 +227,7 @@ def _is_sent(part: OptionalPart, request: Request, hints: frozenset[str]) -> boo
 
 def is_permanent(error: ProviderError) -> bool:
     """Whether the model never takes the part, rather than this value of it or not with this key."""
-    if ACCOUNT_PATTERN.search(error.detail) or not _says_unsupported(error):
+    if REFUSED_TO_ACCOUNT.search(error.detail) or not _says_unsupported(error):
         return False
     is_value = VALUE_PATTERN.search(error.detail)
     return not is_value or bool(ONLY_DEFAULT_PATTERN.search(error.detail))
@@ -243,7 +238,7 @@ def should_remember(part: OptionalPart, error: ProviderError) -> bool:
     that a refusal of it is a refusal of the hint. A limit that does not fit fits a shorter chat."""
     if isinstance(error, ContextTooLong):
         return False
-    return is_permanent(error) if part.label else not ACCOUNT_PATTERN.search(error.detail)
+    return is_permanent(error) if part.label else not REFUSED_TO_ACCOUNT.search(error.detail)
 
 
 def omit_part(request: Request, name: str) -> Request:

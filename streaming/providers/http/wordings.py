@@ -23,6 +23,19 @@ def _compile_halves(first: str, second: str) -> re.Pattern[str]:
     )
 
 
+# A part of the request is refused (`optional_parts` has the names of the parts)
+
+FIELD_KINDS = "parameter|argument|field|property|properties|key|keyword|name|option"
+NOT_TAKEN = (
+    r"(not|n['’]t) (an? |yet |currently )?(been )?(support|permit|allow|enabl|accept|implement)"
+    r"|unsupported|deprecated|\bno longer"
+)
+REPLY_LIMIT_FIELD = r"max\w*tokens"
+REFUSED_TO_ACCOUNT = _compile(
+    r"organi[sz]ation|\bverif|data retention|your (account|project|plan|tier)"
+)
+"""Refusals that are about the key and not about the model."""
+
 # The conversation does not fit the model
 
 CONTEXT_CODES = _compile(
@@ -68,7 +81,7 @@ _OTHER_LIMIT = _compile(
     r"temperature|top_[pk]\b|penalty|logprob|频率|速率|每分钟|额度|余额|并发",
 )
 _REPLY_LIMIT = _compile(
-    r"max\w*tokens|(output|completion|generated|generation|response|new) (tokens|length)"
+    rf"{REPLY_LIMIT_FIELD}|(output|completion|generated|generation|response|new) (tokens|length)"
 )
 _PROMPT = _compile(r"context|prompt|\binputs?\b|messages|conversation")
 

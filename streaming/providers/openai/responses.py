@@ -21,6 +21,7 @@ from streaming.providers.http.parse import (
 )
 from streaming.providers.http.parsed import EndMark, ParsedEvent, Reason, Refusal
 from streaming.providers.http.reasons import parse_reason
+from streaming.providers.http.wordings import REFUSED_TO_ACCOUNT
 from streaming.providers.openai.client import OpenAISdkAdapter, find_error, parse_error
 from streaming.providers.redaction import Secret
 from streaming.providers.types import Request, Upstream, Usage
@@ -39,8 +40,6 @@ DELTA_KINDS: dict[str, DeltaKind] = {
     "response.reasoning_text.delta": "reasoning",
 }
 END_EVENTS = {"response.completed", "response.incomplete", "response.cancelled"}
-
-_ORGANISATION = re.compile(r"organi[sz]ation|\bverif", re.IGNORECASE)
 
 _without_summary: set[int] = set()
 """Hashes of server, model and key."""
@@ -71,7 +70,7 @@ class ResponsesAdapter(OpenAISdkAdapter):
             return
         except openai.BadRequestError as error:
             words = f"{error.param} {error.message}"
-            is_about_key = "reasoning.summary" in words and _ORGANISATION.search(words)
+            is_about_key = "reasoning.summary" in words and REFUSED_TO_ACCOUNT.search(words)
             if not is_about_key or "summary" not in body.get("reasoning", {}):
                 raise
         _without_summary.add(here)
