@@ -14,7 +14,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from streaming.events import Delta, Finish, Note, Seam, SourceError, SourceEvent, StreamText
-from streaming.providers import optional_parts, reattach, retries
+from streaming.providers import optional_parts, reattach, refusals, retries
 from streaming.providers.adapter import Adapter, BackgroundAdapter, ReplyEvent
 from streaming.providers.continuation import strip_overlap
 from streaming.providers.errors import ContentRefused, ProviderError
@@ -193,11 +193,11 @@ class ReplySource:
 
     async def _prepare_retry(self, failure: ProviderError) -> AsyncGenerator[Note, None]:
         """Retry only while nothing is written, so that no text is paid for or shown twice."""
-        if part := optional_parts.find_refused_part(failure, self.request):
-            if optional_parts.should_remember(part, failure):
+        if part := refusals.find_refused_part(failure, self.request):
+            if refusals.should_remember(part, failure):
                 self._refused_parts.append(part.name)
             self.request = optional_parts.omit_part(self.request, part.name)
-            if note := optional_parts.format_note(part, failure):
+            if note := refusals.format_note(part, failure):
                 yield Note(note)
             return
         left = retries.choose_retry_delay(failure, self._tries)

@@ -22,6 +22,7 @@ from streaming.providers import (
     errors,
     missing_answer,
     optional_parts,
+    refusals,
     reply_source,
     retries,
 )
@@ -85,7 +86,7 @@ def every_note() -> Iterator[str]:
     yield retries.format_retry_note(2)
     for part in optional_parts.OPTIONAL_PARTS:
         for detail in ("It is not supported.", "It is too high."):
-            if note := optional_parts.format_note(part, errors.BadRequest(detail=detail)):
+            if note := refusals.format_note(part, errors.BadRequest(detail=detail)):
                 yield note
     yield lifecycle.NOTE_LANE_BUSY
     yield lifecycle.NOTE_USER_LIMIT

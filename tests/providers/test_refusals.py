@@ -15,8 +15,9 @@ from streaming.providers.errors import BadRequest, Overloaded, ProviderError
 from streaming.providers.google import GoogleAdapter
 from streaming.providers.openai.chat_completions import ChatCompletionsAdapter, CompatibleAdapter
 from streaming.providers.openai.responses import ResponsesAdapter
-from streaming.providers.optional_parts import OPTIONAL_PARTS, find_refused_part, omit_part
+from streaming.providers.optional_parts import OPTIONAL_PARTS, omit_part
 from streaming.providers.redaction import Secret
+from streaming.providers.refusals import find_refused_part
 from streaming.providers.reply_source import ReplySource
 from streaming.providers.types import Request, Turn
 from tests.providers.factories import KEY
@@ -109,6 +110,17 @@ SHAPES: dict[str, tuple[int, Any]] = {
         },
     ),
     "JSON in a detail": (400, {"detail": json.dumps({"error": {"message": NOT_PERMITTED}})}),
+    "RFC 7807": (
+        400,
+        {"title": "Bad", "invalid-params": [{"name": "stream_options", "reason": "is not known"}]},
+    ),
+    "RFC 7807, no words": (422, {"invalid_params": [{"name": "stream_options"}]}),
+    "RFC 7807, named": (400, {"title": "Bad", "invalidParams": {"stream_options": "is not known"}}),
+    "RFC 9457": (422, {"errors": [{"detail": "Leave it out.", "pointer": "#/stream_options"}]}),
+    "Symfony": (
+        422,
+        {"violations": [{"propertyPath": "stream_options", "title": "Leave it out."}]},
+    ),
     "a Python repr": (500, {"error": f"Error code: 400 - {describe_violation('stream_options')}"}),
 }
 
@@ -228,6 +240,73 @@ async def test_a_refused_value_is_not_remembered(fake: Fake, detail: str) -> Non
     assert param not in fake.requests()[1].body
 
 
+WRONG_VALUES = ("{} must be positive", "Range of {} should be [1, 40]", "{} (50) exceeds limit 40")
+VALUE_REFUSALS = {
+    "temperature": (
+        *WRONG_VALUES,
+        "{} must be in (0, 0.4]",
+        "invalid params: {} has to be > 0",
+        "参数 {} 必须在 (0, 0.4) 范围内",
+    ),
+    "max_tokens": (
+        *WRONG_VALUES,
+        "{} must be <= 50",
+        "Invalid {} value, the valid range of {} is [1, 8192]",
+        "The parameter {} specified in the request is not valid: integer above maximum value",
+        "Value error, {} must be at least 100",
+    ),
+    "reasoning_effort": (
+        *WRONG_VALUES,
+        "{} must be one of high, max",
+        "Invalid value: 'low'. Supported values: 'high'.",
+        "unknown variant `low`, expected `max`",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("part", "detail"),
+    [
+        (part, detail.format(part, part))
+        for part, details in VALUE_REFUSALS.items()
+        for detail in details
+    ],
+)
+async def test_a_value_that_only_the_sentence_names_is_left_out_for_now(
+    fake: Fake, part: str, detail: str
+) -> None:
+    fake.script(refuse(400, {"error": {"message": detail, "type": "invalid_request_error"}}), KELP)
+    notes, refused = await ask(CompatibleAdapter(base_url=fake.openai), FULL)
+    assert (len(notes), refused) == (1, [])
+    assert notes[0].startswith("This model rejected")
+    before, after = (record.body for record in fake.requests())
+    assert before.keys() - after.keys() == {part}
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        "temperature must be 1",
+        "Value error, temperature must be 0, got 0.5",
+        "temperature should be exactly 1.0 for this model.",
+        "`temperature` may only be set to 1 when thinking is enabled",
+    ],
+)
+async def test_a_setting_with_only_one_value_is_remembered(fake: Fake, detail: str) -> None:
+    fake.script(refuse(400, detail), KELP)
+    _, refused = await ask(CompatibleAdapter(base_url=fake.openai), FULL)
+    assert refused == ["temperature"]
+
+
+@pytest.mark.parametrize("status", [400, 500])
+async def test_a_limit_of_a_server_that_calls_the_refusal_a_fault_is_left_out(
+    fake: Fake, status: int
+) -> None:
+    fake.script(refuse(status, {"detail": "ValueError: max_tokens must be <= 40"}), KELP)
+    notes, refused = await ask(CompatibleAdapter(base_url=fake.openai), FULL)
+    assert (notes, refused) == (["This model rejected the token limit. Retrying without it."], [])
+
+
 async def test_a_server_may_refuse_one_part_after_the_other(fake: Fake) -> None:
     names = ("stream_options", "temperature", "reasoning_effort", "max_tokens")
     refusals = [refuse(422, describe_violation(name)) for name in names]
@@ -297,6 +376,17 @@ async def test_a_refusal_for_an_organisation_is_not_remembered_for_all(fake: Fak
 ANTHROPIC_REFUSALS: dict[str, tuple[str, str, Any]] = {
     "adaptive": ("adaptive thinking is not supported on this model", "thinking", None),
     "tag": ("thinking: Input tag 'adaptive' does not match the expected tags", "thinking", None),
+    "tag alone": (
+        "Input tag 'adaptive' found using 'type' does not match any of the expected tags",
+        "thinking",
+        None,
+    ),
+    "type": ("thinking.type must be enabled or disabled", "thinking", None),
+    "summarized": (
+        "Invalid value 'summarized', expected 'omitted'",
+        "thinking_display",
+        {"type": "adaptive"},
+    ),
     "display": (f"thinking.adaptive.display: {EXTRA}", "thinking_display", {"type": "adaptive"}),
     "effort": (
         "output_config: This model does not support the effort parameter.",
@@ -318,8 +408,17 @@ async def test_hints_of_anthropic_are_left_out_alone(fake: Fake, case: str) -> N
     assert ("output_config" in body) is (part != "reasoning_effort")
 
 
-async def test_a_model_with_short_replies_gets_a_lower_limit_of_ours(fake: Fake) -> None:
-    message = "max_tokens: 32000 > 4096, which is the maximum allowed number of output tokens"
+@pytest.mark.parametrize(
+    "message",
+    [
+        "max_tokens: 32000 > 4096, which is the maximum allowed number of output tokens",
+        "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]",
+        "max output tokens must be at most 4096",
+    ],
+)
+async def test_a_model_with_short_replies_gets_a_lower_limit_of_ours(
+    fake: Fake, message: str
+) -> None:
     error = {"type": "invalid_request_error", "message": message}
     fake.script(refuse(400, {"type": "error", "error": error}), KELP)
     adapter = AnthropicAdapter(base_url=fake.url)
@@ -363,6 +462,10 @@ NOT_REFUSED = [
     ProviderError(detail="system prompt cache: this file system is not supported"),
     ProviderError(detail="effort to connect failed: address family not supported"),
     BadRequest(detail="This region is not supported. Choose an alternative."),
+    Overloaded(detail="GPU temperature must be below 90 degrees"),
+    ProviderError(detail="thinking about it exceeds the time that a worker may take"),
+    ProviderError(detail="Invalid state of the store, expected 'low'"),
+    BadRequest(detail="messages: at least one message must be there. The temperature was read."),
 ]
 
 

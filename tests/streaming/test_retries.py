@@ -16,8 +16,8 @@ from streaming.models import Stream
 from streaming.providers import errors, retries
 from streaming.providers.adapter import Adapter, ReplyEvent
 from streaming.providers.errors import ProviderError
-from streaming.providers.optional_parts import find_refused_part, is_permanent
 from streaming.providers.redaction import Secret
+from streaming.providers.refusals import find_refused_part, is_permanent
 from streaming.providers.registry import get_adapter
 from streaming.providers.reply_source import ReplySource
 from streaming.providers.types import Request, Turn
@@ -129,7 +129,8 @@ def test_a_refused_parameter_is_found_by_any_of_its_names(param: str, parameter:
         ("property 'reasoning_effort' is unsupported", "reasoning_effort"),
         ('"kelp" does not support thinking', "reasoning_effort"),
         ('Unknown name "maxOutputTokens": Cannot find field.', "max_tokens"),
-        ("max_tokens must be at least 1", ""),
+        ("max_tokens must be at least 1", "max_tokens"),
+        ("`temperature` may only be set to 1 when thinking is enabled", "temperature"),
         ("Your message about temperature is empty.", ""),
         ("", ""),
     ],

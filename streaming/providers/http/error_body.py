@@ -29,9 +29,11 @@ CODE_FIELDS = (
 TEXT_FIELDS = (
     *("message", "msg", "detail", "details", "title", "error", "errors", "error_message"),
     *("error_msg", "errorMessage", "error_description", "description", "reason", "metadata", "raw"),
-    *("fieldViolations", "cause", "status_msg", "issues", "invalid-params"),
+    *("fieldViolations", "cause", "status_msg", "issues"),
 )
-NAME_FIELDS = ("param", "loc", "parameter", "field", "pointer")
+NAME_FIELDS = ("param", "loc", "parameter", "field", "pointer", "propertyPath")
+VIOLATION_FIELDS = ("violations", "invalid-params", "invalid_params", "invalidParams")
+"""Lists of the fields that are wrong, of Symfony and RFC 7807."""
 PATH_FIELDS = ("path", "keys")
 """Lists of names in zod's issues. Elsewhere a path is an address, which is no list."""
 _PAGE = re.compile(r"\s*(<!doctype|<html|<head|<\?xml)", re.IGNORECASE)
@@ -99,7 +101,10 @@ def _read_object(value: dict[str, Any], found: ErrorBody, depth: int) -> None:
     fields += filter(None, map(_read_field_name, paths))
     found.fields += fields
     is_violation = "loc" in value and bool(fields)
-    _read_violations(value.get("errors"), found, depth - 1)
+    _read_named_violations(value.get("errors"), found, depth - 1)
+    for key in VIOLATION_FIELDS:
+        _read_named_violations(value.get(key), found, depth - 1)
+        _read_violations(value.get(key), found, depth - 1)
     for key in TEXT_FIELDS:
         if key in value:
             is_code = key in CODE_FIELDS and _CODE.fullmatch(str(value[key]))
@@ -107,13 +112,21 @@ def _read_object(value: dict[str, Any], found: ErrorBody, depth: int) -> None:
                 _read_value(value[key], found, depth - 1, fields[0] if is_violation else "")
 
 
-def _read_violations(errors: Any, found: ErrorBody, depth: int) -> None:
+def _read_named_violations(violations: Any, found: ErrorBody, depth: int) -> None:
     """Sentences under the names of the fields that they are about, as Laravel and ASP.NET send
     them."""
-    if isinstance(errors, dict) and errors.keys().isdisjoint(TEXT_FIELDS):
-        for name, sentences in list(errors.items())[:MAX_ITEMS]:
+    if isinstance(violations, dict) and violations.keys().isdisjoint(TEXT_FIELDS):
+        for name, sentences in list(violations.items())[:MAX_ITEMS]:
             found.fields.append(name)
             _read_value(sentences, found, depth, name)
+
+
+def _read_violations(violations: Any, found: ErrorBody, depth: int) -> None:
+    """Objects with the names of the fields that they are about."""
+    for violation in violations[:MAX_ITEMS] if isinstance(violations, list) else ():
+        if isinstance(violation, dict) and (name := _read_field_name(violation.get("name"))):
+            found.fields.append(name)
+        _read_value(violation, found, depth)
 
 
 def _read_codes(value: dict[str, Any]) -> Iterator[str]:

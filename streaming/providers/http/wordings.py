@@ -16,7 +16,7 @@ def _compile(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns), re.IGNORECASE | re.DOTALL)
 
 
-def _compile_halves(first: str, second: str) -> re.Pattern[str]:
+def compile_halves(first: str, second: str) -> re.Pattern[str]:
     """Both halves in one sentence, in any order."""
     return _compile(
         f"(?:{first}){SAME_SENTENCE}(?:{second})", f"(?:{second}){SAME_SENTENCE}(?:{first})"
@@ -30,7 +30,18 @@ NOT_TAKEN = (
     r"(not|n['’]t) (an? |yet |currently )?(been )?(support|permit|allow|enabl|accept|implement)"
     r"|unsupported|deprecated|\bno longer"
 )
-REPLY_LIMIT_FIELD = r"max\w*tokens"
+VALUE_LIMIT = (
+    r"\b(must|should|has to|have to|needs? to|can(not|['’]t)?|may)( only| not)? "
+    r"(be|equal|exceed|match|lie)\b|\bexpect(s|ed)\b|\bone of\b|\bbetween\b|\bexceed(s|ed)?\b"
+    r"|\b((in|of|the|valid|allowed|supported|value) range|range (of|for|is))\b|>=|<=|[<>] ?\d"
+    r"|(supported|unexpected|unknown|invalid|illegal|bad|wrong) (values?|options|efforts|levels)\b"
+    r"|unknown variant|value of \S+ is (not|in)|too (large|high|big|low|small)\b"
+    r"|\bat (least|most)\b|\b(less|greater|more|lower|higher) than\b|\b(maximum|minimum) value\b"
+    r"|必须|只能|范围|超过|超出"
+)
+"""The constraint that a value breaks. No sentence about an unknown field has these words."""
+WRONG_VALUE = rf"{VALUE_LIMIT}|\b(invalid|illegal|malformed|outside)\b|\bnot (a )?valid\b|无效|非法"
+REPLY_LIMIT_FIELD = r"max\w*[ _]?tokens|max(imum)?[ _](output|completion|new|response)[ _]tokens"
 REFUSED_TO_ACCOUNT = _compile(
     r"organi[sz]ation|\bverif|data retention|your (account|project|plan|tier)"
 )
@@ -57,8 +68,8 @@ _TOO_MUCH = (
     r"|(not|n['’]t) fit|reduce the length|shorten|\bfull\b|\blimit\b"
     r"|surpass|only (handle|process|take|accept)|above the"
 )
-_CONTEXT = _compile_halves(_SENT, _TOO_MUCH)
-_CONTEXT_CHINESE = _compile_halves(
+_CONTEXT = compile_halves(_SENT, _TOO_MUCH)
+_CONTEXT_CHINESE = compile_halves(
     "上下文|输入|提示词|对话|消息|令牌|token", "超过|超出|过长|超长|太长|超限|上限"
 )
 _NOT_SENT = _compile(
@@ -83,7 +94,9 @@ _OTHER_LIMIT = _compile(
 _REPLY_LIMIT = _compile(
     rf"{REPLY_LIMIT_FIELD}|(output|completion|generated|generation|response|new) (tokens|length)"
 )
-_PROMPT = _compile(r"context|prompt|\binputs?\b|messages|conversation")
+_PROMPT = _compile(
+    r"context|prompt|\binputs?\b|messages|conversation|tokens in (the |your )?request"
+)
 
 
 def is_context_too_long(codes: str, message: str, param: str) -> bool:
