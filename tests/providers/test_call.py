@@ -160,3 +160,34 @@ def test_a_retry_time_beyond_the_limit_is_not_retried(
     headers: dict[str, str], seconds: float | None
 ) -> None:
     assert classify.parse_retry_after(headers) == seconds
+
+
+# Words in place of a stream
+
+
+WORDS: dict[str, type[errors.ProviderError]] = {
+    "Unauthorized": errors.InvalidKey,
+    "401 Unauthorized": errors.InvalidKey,
+    "Forbidden\n": errors.NoPermission,
+    "Too Many Requests": errors.RateLimited,
+    "no healthy upstream": errors.Overloaded,
+    "Error 502: Bad Gateway": errors.Overloaded,
+    "upstream request timeout": errors.TimedOut,
+    "The kelp is asleep.\n\nAsk it later.": errors.ProviderError,
+    "Error: the model `kelp` was not found": errors.ModelNotFound,
+}
+
+
+@pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
+@pytest.mark.parametrize("words", WORDS)
+async def test_words_of_a_proxy_in_place_of_a_stream_are_its_error(
+    fake: Fake, wire: Wire, words: str
+) -> None:
+    fake.script(Behaviour(error=ErrorAnswer(200, words), times=None))
+    with pytest.raises(errors.ProviderError) as caught:
+        await ask_wire(fake, wire)
+    expected = WORDS[words]
+    if expected is errors.TimedOut:
+        expected = wire.silence_error
+    assert type(caught.value) is expected
+    assert words.removeprefix("Error: ").strip() in caught.value.detail

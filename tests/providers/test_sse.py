@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.providers.http import sse
+from streaming.providers.http.sse_blocks import BlockSplitter
 
 KELP = {"kelp": "潮 🌊", "n": 1}
 LINE = json.dumps(KELP, ensure_ascii=False)
@@ -84,6 +85,29 @@ def split_bytes(body: bytes) -> Iterable[bytes]:
         ('data: {"a": 1' + "0" * 5_000 + "}\n\n", [{"a": float("inf")}]),
         ("event: error\ndata: ping\n\n", [{"type": "error", "error": "ping"}]),
         (f"[{LINE}\n]\n", [KELP]),
+        *(
+            (f"data: {signs}\n\ndata: {LINE}\n\n", [KELP])
+            for signs in ('["ping"]', "[1, null, true]", '["a", ["b", ""]]', "[[]]", "[[], []]")
+        ),
+        (f'data: ["ping", {LINE}, 7, {LINE}]\n\n', [KELP, KELP]),
+        ('event: error\ndata: ["ping"]\n\n', [{"type": "error", "error": '["ping"]'}]),
+        (f" data: {LINE}\n\nData:{LINE}\n\nDATA : {LINE}\n\n", [KELP, KELP, KELP]),
+        (f" Event:  a \n\tdata: {LINE}\n\n", [KELP | {"type": "a"}]),
+        ('error: {"code": 5,\nerror: "a": 6}\n\n', [{"error": {"code": 5, "a": 6}}]),
+        ('error: {\n  "code": 5\n}\n\ndata: [DONE]\n\n', [{"error": {"code": 5}}]),
+        ("Error: too\n long\ndata: [DONE]\n\n", [{"error": "too\n long"}]),
+        (f"data: {LINE}\nERROR: full\n\n", [KELP, {"error": "full"}]),
+        (f'data: {LINE}\n{{"error": 5}}\ndata: [DONE]\n', [KELP, {"error": 5}]),
+        (f'data: {LINE}\n{{"error": 5}}\n\n', [KELP, {"error": 5}]),
+        (f'data: {LINE}\ndata: {LINE}\n{{"error": 5}}', [KELP, KELP, {"error": 5}]),
+        ("Unauthorized", [{"error": "Unauthorized"}]),
+        ("no healthy upstream\n", [{"error": "no healthy upstream"}]),
+        ("upstream: gone\n\nReset.", [{"error": "upstream: gone\n\nReset."}]),
+        ("404 page not found\n\n", [{"error": "404 page not found"}]),
+        (f"Connected to kelp\n\ndata: {LINE}\n\n", [KELP]),
+        (f"One\n\ntwo\n\ndata: {LINE}\n\n", [KELP]),
+        ("OK", []),
+        ("da", []),
         (r'data: {"half": "\ud83d"}' + "\n\n", [{"half": "\ud83d"}]),
         ("", []),
     ],
@@ -105,7 +129,9 @@ def test_any_split_of_the_bytes_gives_the_same_events(
         b"data: {not json\n\n",
         b"data: \xff\n\n",
         b"data: Unauthorized\n\n",
-        b'data: ["a", "list"]\n\n',
+        b'data: ["rate limit exceeded"]\n\n',
+        b'data: ["ping", {"a": 1}, "Unauthorized"]\n\n',
+        b'data: [["ping", {"choices": []}]]\n\n',
         b"<html>\n\n<p>Busy.</html>",
         b"<html>Busy.</html>",
         b"{half an answer",
@@ -124,7 +150,7 @@ def test_an_error_quotes_the_start_of_a_page() -> None:
 
 
 def test_an_event_is_yielded_at_its_blank_line() -> None:
-    blocks = sse.BlockSplitter()
+    blocks = BlockSplitter()
     assert blocks.feed(b"data: 1\r\n\r") == [b"data: 1"]
     assert blocks.feed(b"\ndata: 2\n") == []
     assert blocks.feed(b"\n") == [b"data: 2"]
@@ -132,7 +158,7 @@ def test_an_event_is_yielded_at_its_blank_line() -> None:
 
 
 def test_an_event_without_a_blank_line_is_yielded_when_the_next_one_begins() -> None:
-    blocks = sse.BlockSplitter()
+    blocks = BlockSplitter()
     assert blocks.feed(b'data: {"a": 1}\n') == []
     assert blocks.feed(b'data: {"a": 2}\n') == [b'data: {"a": 1}', b'data: {"a": 2}']
     assert blocks.feed(b'data: {"a": 3}\n') == [b'data: {"a": 3}']
@@ -140,7 +166,7 @@ def test_an_event_without_a_blank_line_is_yielded_when_the_next_one_begins() -> 
 
 
 def test_lines_that_are_no_events_are_not_read_again_and_again() -> None:
-    blocks = sse.BlockSplitter()
+    blocks = BlockSplitter()
     for _ in range(100_000):
         assert blocks.feed(b"data: {}}\n") == []
 

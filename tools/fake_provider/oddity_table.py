@@ -56,6 +56,10 @@ ODDITIES: dict[str, Oddity] = {
     "no-last-line": Oddity("no line end after the last event", remove_last_blank_line),
     "unknown-events": Oddity("events of unknown types", put_around(b'data: {"type": "ping2"}\n\n')),
     "null-events": Oddity("events with null and empty lists", put_around(b"data: null\n\n")),
+    "list-events": Oddity("events with a list of words", put_around(b'data: ["ping"]\n\n')),
+    "blank-first": Oddity("a blank before data:", replace_bytes(b"data: ", b" data: ")),
+    "capitals": Oddity("Data: in place of data:", replace_bytes(b"data: ", b"Data: ")),
+    "words-first": Oddity("words before the first event", put_first(b"Connecting to kelp\n\n")),
     "no-type": Oddity("a wrong content type", join_events, headers={"Content-Type": "text/html"}),
     # Compression that nobody asked for
     "gzip": Oddity("gzip", compress_stream(GZIP), headers={"Content-Encoding": "gzip"}),
@@ -98,6 +102,17 @@ ODDITIES: dict[str, Oddity] = {
         send_instead(json.dumps({"error": CONTEXT_ERROR}, indent=2).replace("\n", "\n\n").encode()),
         error=SAID,
     ),
+    "error-lines": Oddity(
+        "an error in a field of its own, over several lines",
+        send_instead(b"error: " + json.dumps(CONTEXT_ERROR, indent=1).encode() + b"\n\n"),
+        error=SAID,
+    ),
+    "error-among-lines": Oddity(
+        "a bare line of JSON among single line ends",
+        put_in_middle(b'data: {"a": 1}\n' + NAMED_ERROR + b'\ndata: {"b": 1}\n'),
+        error=SAID,
+    ),
+    "words": Oddity("words of a proxy", send_instead(b"no healthy upstream"), error="no healthy"),
     "html": Oddity("a web page", send_instead(HTML), error="No stream of events, but"),
     # The fields of a chunk
     "odd-fields": Oddity(

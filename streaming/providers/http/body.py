@@ -11,12 +11,11 @@ from typing import Any
 import httpx2
 
 from streaming.providers import errors
+from streaming.providers.http.document import is_json_start
 from streaming.providers.http.inflate import ENCODINGS, GZIP_MAGIC, Inflater, TooLarge
 
 LENGTH_HEADERS = {"transfer-encoding", "content-length"}
 """Without one of these, a cut looks like an end."""
-DOCUMENT_STARTS = (b"{", b"[")
-BOM = b"\xef\xbb\xbf"
 
 
 class UnknownEncoding(Exception):
@@ -75,7 +74,7 @@ class LimitedBody(httpx2.AsyncByteStream):
     def _count_bytes(self, part: bytes) -> None:
         if not self._has_started and part.strip():
             self._has_started = True
-            if part.removeprefix(BOM).lstrip().startswith(DOCUMENT_STARTS):
+            if is_json_start(part):
                 self._max_unparsed_bytes = self._max_document_bytes
         self.unparsed_bytes += len(part)
         if self.unparsed_bytes > self._max_unparsed_bytes:

@@ -6,7 +6,7 @@ import email.utils
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx2
@@ -99,6 +99,8 @@ class Endpoint:
 
 def to_provider_error(response: ErrorResponse, endpoint: Endpoint) -> errors.ProviderError:
     """The error of our tree that says what can be done about a response."""
+    if not response.status and (status := wordings.read_status_line(response.message)):
+        response = replace(response, status=status)
     kind = _classify_error(response)
     is_silence = kind is errors.TimedOut or response.status in GATEWAY_TIMEOUT_STATUSES
     if is_silence and response.status != 408 and not endpoint.retries_silence:

@@ -20,12 +20,12 @@ TOLERANT_DECODER = json.JSONDecoder(strict=False, parse_int=_parse_int)
 """Reads raw control characters in strings, and numbers of any length."""
 
 _SIGN_OF_LIFE = re.compile(
-    rb"""["'(<\[]*(?!\w*(error|fail|denied|auth|forbid|invalid|limit|exceed|abort|time|unavail|load))"""
-    rb"""[\w.-]{1,30}["')>\]]*""",
-    re.IGNORECASE,
+    r"""["'(<\[]*(?!\w*(error|fail|denied|auth|forbid|invalid|limit|exceed|abort|time|unavail|load))"""
+    r"""[\w.-]{1,30}["')>\]]*""",
+    re.IGNORECASE | re.ASCII,
 )
 
 
-def is_sign_of_life(data: bytes) -> bool:
+def is_sign_of_life(text: str) -> bool:
     """Whether a single word or number stands in place of an object, such as ping or [START]."""
-    return _SIGN_OF_LIFE.fullmatch(data.strip()) is not None
+    return _SIGN_OF_LIFE.fullmatch(text.strip()) is not None

@@ -8,6 +8,7 @@ halves too.
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 
 SAME_SENTENCE = r"(?:(?![.!?;]\s).){0,160}?"
 
@@ -195,6 +196,22 @@ UNKNOWN_ADDRESS = _compile(
 )
 
 # A proxy answered
+
+_STATUS_PHRASES = {status.phrase.lower(): int(status) for status in HTTPStatus if status >= 400}
+_STATUS_PHRASES |= {"payload too large": 413, "no healthy upstream": 503, "access denied": 403}
+_STATUS_LINE = re.compile(
+    r"\W*(?:(?:error|http\S*|status|code)\b\W*)*([45]\d\d)?\b\W*([a-z' -]*)\W*"
+)
+
+
+def read_status_line(message: str) -> int:
+    """The status that a proxy says in words, or with its number: “Bad Gateway”, “401 Unauthorized”;
+    0 where it says none."""
+    line = _STATUS_LINE.fullmatch(message.lower()[:100])
+    number, phrase = line.groups() if line else ("", "")
+    status = _STATUS_PHRASES.get(phrase.strip(), 0)
+    return int(number) if number and status else status
+
 
 TIMED_OUT = _compile(r"context deadline exceeded|upstream (request )?timed? ?out")
 

@@ -1,0 +1,91 @@
+"""An answer that is one document in place of a stream of events: JSON, a page, or words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from streaming.providers.http.sse_blocks import DONE_LINE, FIELD_NAMES, has_field
+from streaming.providers.http.tolerant_json import TOLERANT_DECODER, is_sign_of_life
+
+_BLANKS = re.compile(r"\s*")
+BOM = b"\xef\xbb\xbf"
+MAX_WORDS_BYTES = 4_000
+"""Of an answer in words, what an error quotes."""
+
+
+def is_json_start(start: bytes) -> bool:
+    """Whether a body that begins so is JSON: no line of a stream begins like that."""
+    text = start.removeprefix(BOM).lstrip()
+    return text.startswith((b"{", b"[")) and not DONE_LINE.match(text)
+
+
+def is_bare(block: bytes) -> bool:
+    """Whether a block is JSON or a page, and no event."""
+    return is_json_start(block) or block.lstrip().startswith(b"<")
+
+
+def read_words(body: bytes) -> str:
+    """The words of an answer in plain text; empty if it is a stream, or the beginning of one."""
+    is_cut = any(name.startswith(body) for name in FIELD_NAMES)
+    if is_cut or has_field(body):
+        return ""
+    return body[:MAX_WORDS_BYTES].decode(errors="replace").strip()
+
+
+class OpenDocument:
+    """A document in place of a stream, with blank lines in it."""
+
+    def __init__(self) -> None:
+        self.buffer = bytearray()
+        self._is_json = False
+
+    def take_block(self, block: bytes) -> bool:
+        """Keep a block of the document; False if it is none, but an event or a whole object. Words
+        that a stream follows are no document."""
+        if not self.buffer:
+            self._is_json = is_json_start(block)
+            is_start = not holds_objects(block) if self._is_json else bool(read_words(block))
+            if not is_start or (is_bare(block) and not self._is_json):
+                return False
+        elif not self._is_json and has_field(block):
+            self.buffer.clear()
+            return False
+        self.buffer += block + b"\n\n"
+        return True
+
+
+def holds_objects(block: bytes) -> bool:
+    try:
+        return bool(list(parse_objects(block)))
+    except (ValueError, RecursionError):
+        return False
+
+
+def parse_objects(source: bytes) -> Iterator[dict[str, Any]]:
+    """The objects that stand one after the other, or in lists, in which signs of life may stand
+    too. Raises ValueError at the first thing that is neither."""
+    text, at, decoder = source.decode(), 0, TOLERANT_DECODER
+    while (at := _skip_blanks(text, at)) < len(text):
+        found, at = decoder.raw_decode(text, at)
+        if not isinstance(found, (dict, list)):
+            raise ValueError(f"An event held {type(found).__name__} instead of an object.")
+        for each in found if isinstance(found, list) else [found]:
+            if isinstance(each, dict):
+                yield each
+            elif not _is_sign_of_life(each):
+                raise ValueError(f"A list held {each!s:.80} instead of an object.")
+
+
+def _is_sign_of_life(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(map(_is_sign_of_life, value))
+    if isinstance(value, str):
+        return not value or is_sign_of_life(value)
+    return not isinstance(value, dict)  # it may have text
+
+
+def _skip_blanks(text: str, at: int) -> int:
+    match = _BLANKS.match(text, at)
+    return match.end() if match else at
