@@ -13,7 +13,7 @@ from streaming.providers.openai import auto, responses
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import CONTINUE_PROMPT, Request, Turn, Upstream
-from tests.providers.factories import collect_events, join_all_text
+from tests.providers.factories import collect_events, join_all_text, join_text
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
 from tools.fake_provider.wire import format_event
 
@@ -107,6 +107,80 @@ async def test_a_reply_that_fails_says_why(
     assert type(caught.value) is expected
     assert "It did not work." in caught.value.detail
     assert len(fake.requests()) == 1
+
+
+# Text that comes only where it is repeated
+
+THOUGHT: list[tuple[str, dict[str, Any]]] = [
+    ("reasoning_summary_text.delta", {"delta": "Hm."}),
+    ("reasoning_summary_text.done", {"text": "Hm."}),
+    ("output_item.done", {"item": {"type": "reasoning", "summary": [{"text": "Hm."}]}}),
+]
+PART = {"type": "output_text", "text": "It is kelp."}
+ANSWER: list[tuple[str, dict[str, Any]]] = [
+    ("output_text.delta", {"delta": "It is "}),
+    ("output_text.delta", {"delta": "kelp."}),
+    ("output_text.done", {"text": "It is kelp."}),
+    ("content_part.done", {"part": PART}),
+    ("output_item.done", {"item": {"type": "message", "content": [PART]}}),
+]
+SECOND: list[tuple[str, dict[str, Any]]] = [
+    ("output_text.delta", {"delta": " Alga."}),
+    ("output_text.done", {"text": " Alga."}),
+    ("output_item.done", {"item": {"type": "message", "content": [PART | {"text": " Alga."}]}}),
+]
+OUTPUT = [event["item"] for kind, event in (*THOUGHT, *ANSWER, *SECOND) if "item" in event]
+END: list[tuple[str, dict[str, Any]]] = [
+    ("completed", {"response": {"status": "completed", "output": OUTPUT}})
+]
+
+
+@pytest.mark.parametrize(
+    "left_out",
+    [
+        (),
+        ("delta",),
+        ("delta", "text.done"),
+        ("delta", "text.done", "item.done"),
+        ("done",),
+        ("text.done", "output_item.done"),
+        ("reasoning_summary_text", "output_text.done"),
+    ],
+    ids=str,
+)
+async def test_text_is_taken_once_wherever_it_stands(fake: Fake, left_out: tuple[str, ...]) -> None:
+    sent = [
+        format_event({"type": f"response.{kind}", **event})
+        for kind, event in (*THOUGHT, *ANSWER, *SECOND, *END)
+        if not kind.endswith(left_out or "-") and not kind.startswith(left_out or "-")
+    ]
+    fake.script(Behaviour(extra=b"".join(sent)))
+    *events, end = await ask_openai(fake)
+    assert join_text(events) == "It is kelp. Alga."
+    assert join_text(events, "reasoning") == "Hm."
+    assert isinstance(end, Finish)
+    assert end.reason == "stop"
+
+
+async def test_a_repeated_text_of_another_type_is_left_out(fake: Fake) -> None:
+    odd: list[Any] = [
+        ("output_text.done", {"text": 7}),
+        ("output_item.done", {"item": {"type": "message"}}),
+    ]
+    sent = [ANSWER[1], *odd, ("completed", {"response": {"output": [7, {"type": "message"}]}})]
+    body = b"".join(format_event({"type": f"response.{kind}", **event}) for kind, event in sent)
+    fake.script(Behaviour(extra=body))
+    assert join_text(await ask_openai(fake)) == "kelp."
+
+
+async def test_a_refusal_that_comes_only_at_the_end_is_one(fake: Fake) -> None:
+    content = [{"type": "refusal", "refusal": "I'd rather not."}]
+    response = {"output": [{"type": "message", "content": content}]}
+    fake.script(Behaviour(extra=format_event({"type": "response.completed", "response": response})))
+    text, end = await ask_openai(fake)
+    assert text == Delta("I'd rather not.")
+    assert isinstance(end, Finish)
+    assert end.reason == "refusal"
 
 
 # Servers that know only Chat Completions

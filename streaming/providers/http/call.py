@@ -18,6 +18,7 @@ from streaming.providers.http.body import LimitedBody, UnknownEncoding
 from streaming.providers.http.client import create_http_client, is_header_safe
 from streaming.providers.http.ending import ReplyEnding
 from streaming.providers.http.parsed import ErrorResponse
+from streaming.providers.http.repeats import PARSE_ERRORS, RepeatFilter
 from streaming.providers.http.sse import CompleteDocument, StreamDone, Unreadable
 from streaming.providers.http.tagged_reasoning import TaggedReasoningSplitter
 from streaming.providers.http.wire import HttpWire
@@ -29,8 +30,6 @@ USAGE_WAIT_SECONDS = 15.0
 """How long the usage is waited for once nothing but it can come."""
 MAX_DOCUMENT_BYTES = 8 << 20
 """The largest answer that is one document of JSON in place of a stream."""
-PARSE_ERRORS = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
-"""Exceptions that an event of an unknown shape may raise."""
 PLACEHOLDER_KEY = "none"
 """The key for a server that needs none, because SDKs insist on one."""
 
@@ -67,6 +66,7 @@ class ProviderCall:
         self._ending = ReplyEnding(wire.end_marker, is_continuation=request.is_continuation)
         self._splitter = wire.create_splitter(request)
         self._cleaner = TextCleaner()
+        self._repeats = RepeatFilter(is_rest=request.upstream is not None)
         self._body: LimitedBody | None = None
         self._usage: Usage | None = None
         self._response_id: str | None = None
@@ -147,7 +147,7 @@ class ProviderCall:
             try:
                 if not self._request_id or (self.request.background and not self._copy_id):
                     self._record_reply_id(self._wire.get_reply_id(raw_event))
-                for parsed in self._wire.parse_event(raw_event):
+                for parsed in self._repeats.filter_events(self._wire.parse_event(raw_event)):
                     if isinstance(parsed, Delta):
                         if self._splitter is not None and parsed.text:
                             yield from self._split_delta(self._splitter, parsed)

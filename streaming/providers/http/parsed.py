@@ -6,6 +6,7 @@ values; `ending` decides what they mean together for the reply.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -38,6 +39,14 @@ class Refusal(NamedTuple):
     """The text that is added declines to answer."""
 
 
+class Repeat(NamedTuple):
+    """The text of a part of the reply, of an item or of all of it, behind its deltas. `deltas` may
+    raise any exception."""
+
+    deltas: Iterable[Delta]
+    scope: Literal["part", "item", "reply"]
+
+
 class Block(NamedTuple):
     """A part of the reply, which the protocol closes before the end, is open or closed."""
 
@@ -61,4 +70,6 @@ class ErrorResponse:
     is_page: bool = False
 
 
-ParsedEvent = Delta | Reason | EndMark | WholeReply | Refusal | Block | Usage | ErrorResponse
+ParsedEvent = (
+    Delta | Reason | EndMark | WholeReply | Refusal | Repeat | Block | Usage | ErrorResponse
+)

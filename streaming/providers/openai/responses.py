@@ -19,7 +19,7 @@ from streaming.providers.http.parse import (
     to_id,
     to_str,
 )
-from streaming.providers.http.parsed import EndMark, ParsedEvent, Reason, Refusal
+from streaming.providers.http.parsed import EndMark, ParsedEvent, Reason, Refusal, Repeat
 from streaming.providers.http.reasons import parse_reason
 from streaming.providers.http.wordings import REFUSED_TO_ACCOUNT
 from streaming.providers.openai.client import OpenAISdkAdapter, find_error, parse_error
@@ -39,6 +39,13 @@ DELTA_KINDS: dict[str, DeltaKind] = {
     "response.reasoning_summary_text.delta": "reasoning",
     "response.reasoning_text.delta": "reasoning",
 }
+REPEATED_FIELDS: dict[str, tuple[str, DeltaKind]] = {
+    "response.output_text.done": ("text", "text"),
+    "response.refusal.done": ("refusal", "text"),
+    "response.reasoning_summary_text.done": ("text", "reasoning"),
+    "response.reasoning_text.done": ("text", "reasoning"),
+}
+"""Events with all of the text of a part, which some servers send without its deltas."""
 END_EVENTS = {"response.completed", "response.incomplete", "response.cancelled"}
 
 _without_summary: set[int] = set()
@@ -92,7 +99,16 @@ class ResponsesAdapter(OpenAISdkAdapter):
                 yield Delta("")  # there is a copy now
             case "response.reasoning_summary_part.added" if event.get("summary_index"):
                 yield Delta("\n\n", "reasoning")
+            case _ if kind in REPEATED_FIELDS:
+                field, delta_kind = REPEATED_FIELDS[kind]
+                yield Repeat(parse_content(event.get(field), delta_kind), "part")
+                if kind == "response.refusal.done":
+                    yield Refusal()
+            case "response.output_item.done":
+                yield Repeat(_parse_item(to_dict(event.get("item"))), "item")
             case _ if kind in END_EVENTS:
+                yield Repeat(_parse_output(response), "reply")
+                yield from _parse_refusals(response)
                 yield from _parse_end(kind.removeprefix("response."), response)
             case "response.failed":
                 yield parse_error(response.get("error") or {"message": "The response failed."})
@@ -158,12 +174,28 @@ def list_hints(request: Request, *, is_official: bool) -> set[str]:
     return hints - request.omitted
 
 
-def _parse_whole_response(response: dict[str, Any]) -> Iterator[ParsedEvent]:
+def _parse_output(response: dict[str, Any]) -> Iterator[Delta]:
     for item in to_dicts(response.get("output")):
-        if item.get("type") == "reasoning":
-            yield from parse_reasoning(item.get("content") or item.get("summary"))
-        elif item.get("type") == "message":
-            yield from parse_content(item.get("content"))
+        yield from _parse_item(item)
+
+
+def _parse_item(item: dict[str, Any]) -> Iterator[Delta]:
+    if item.get("type") == "reasoning":
+        yield from parse_reasoning(item.get("content") or item.get("summary"))
+    elif item.get("type") == "message":
+        yield from parse_content(item.get("content"))
+
+
+def _parse_refusals(response: dict[str, Any]) -> Iterator[Refusal]:
+    for item in to_dicts(response.get("output")):
+        for part in to_dicts(item.get("content")):
+            if part.get("type") == "refusal":
+                yield Refusal()
+
+
+def _parse_whole_response(response: dict[str, Any]) -> Iterator[ParsedEvent]:
+    yield from _parse_output(response)
+    yield from _parse_refusals(response)
     yield from _parse_end(to_str(response.get("status")) or "completed", response)
 
 
