@@ -1,7 +1,8 @@
 """Google's Gemini, through generateContent.
 
-Google's SDK lists the models. It has no way to hand over an answer unread, and takes 19 ms of CPU
-for a request with sixty messages, so replies are requested over plain HTTP, which takes 1.3 ms.
+Google's SDK lists the models; a list that it can't read is read as those of other providers are. It
+has no way to hand over an answer unread, and takes 19 ms of CPU for a request with sixty messages,
+so replies are requested over plain HTTP, which takes 1.3 ms.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import functools
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -23,6 +25,7 @@ from streaming.providers.http.adapter import HttpAdapter
 from streaming.providers.http.classify import parse_retry_after
 from streaming.providers.http.client import load_ssl_context, silence_wire_logging
 from streaming.providers.http.error_body import read_error_body, read_response
+from streaming.providers.http.model_list import fetch_model_list
 from streaming.providers.http.parse import (
     find_first,
     has_value,
@@ -51,6 +54,10 @@ BUDGET_MODELS = re.compile(r"gemini-2\.5")
 NON_REASONING_MODELS = re.compile(r"gemini-(1|2\.0)|gemma")
 NUMBERED_REASONS = {1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 5: "OTHER"}
 """Proxies that print the API's messages may print the numbers of an enumeration."""
+PAGE_SIZE = 1000
+"""Models in a page of their list, the most that the API gives."""
+SDK_READ_ERRORS = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
+"""What the SDK raises for a list of another shape."""
 
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 _NAMED_PARAMETER = re.compile(
@@ -135,17 +142,30 @@ class GoogleAdapter(HttpAdapter):
 
     async def fetch_models(self, client: httpx2.AsyncClient) -> list[ModelInfo]:
         """Models that write no text are left out."""
-        sdk = self._create_sdk_client(client)
-        return [
-            ModelInfo(
-                id=model.name.removeprefix("models/"),
-                label=model.display_name or "",
-                context_window=model.input_token_limit,
-                max_output=model.output_token_limit,
-            )
-            async for model in await sdk.models.list()
-            if "generateContent" in (model.supported_actions or ())
-        ]
+        try:
+            models = await self._list_with_sdk(client)
+        except SDK_READ_ERRORS:  # one odd entry is enough
+            models = []
+        return models or await self._list_over_http(client)
+
+    async def _list_with_sdk(self, client: httpx2.AsyncClient) -> list[ModelInfo]:
+        models, names = [], set()
+        async for model in await self._create_sdk_client(client).models.list():
+            if model.name in names:
+                break  # the server ignores the token of the page
+            names.add(model.name)
+            if "generateContent" in (model.supported_actions or ()):
+                models.append(_describe_model(model))
+        return models
+
+    async def _list_over_http(self, client: httpx2.AsyncClient) -> list[ModelInfo]:
+        async def fetch_page(parameters: dict[str, str]) -> bytes:
+            listing = {"pageSize": str(PAGE_SIZE), **parameters}
+            response = await client.get(self._build_url("models"), params=listing)
+            return (await _require_success(response)).content
+
+        models = await fetch_model_list(fetch_page, "pageToken")
+        return [replace(model, id=model.id.removeprefix("models/")) for model in models]
 
     def _create_sdk_client(self, http: httpx2.AsyncClient) -> Any:
         """The SDK uses our HTTP client, which has the key and the timeouts."""
@@ -165,6 +185,15 @@ class GoogleAdapter(HttpAdapter):
 def _unused_sync_client() -> httpx2.Client:
     """Without one, the SDK would create a synchronous client and load certificates for it."""
     return httpx2.Client(verify=load_ssl_context())
+
+
+def _describe_model(model: types.Model) -> ModelInfo:
+    return ModelInfo(
+        id=(model.name or "").removeprefix("models/"),
+        label=model.display_name or "",
+        context_window=model.input_token_limit,
+        max_output=model.output_token_limit,
+    )
 
 
 async def _require_success(response: httpx2.Response) -> httpx2.Response:

@@ -124,14 +124,14 @@ UNREADABLE: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("provider", ["lab", "openai", "anthropic"])
+@pytest.mark.parametrize("provider", ["lab", "openai", "anthropic", "google"])
 async def test_a_list_of_any_shape_is_read(provider: str) -> None:
     for label, (body, expected) in LISTS.items():
         found = [model.id for model in await list_models(body, provider)]
         assert (label, found) == (label, expected)
 
 
-@pytest.mark.parametrize("provider", ["lab", "anthropic"])
+@pytest.mark.parametrize("provider", ["lab", "anthropic", "google"])
 async def test_an_answer_without_a_list_is_told_apart_from_no_answer(provider: str) -> None:
     for label, body in UNREADABLE.items():
         with pytest.raises(errors.ProviderError) as caught:
@@ -142,9 +142,41 @@ async def test_an_answer_without_a_list_is_told_apart_from_no_answer(provider: s
         await get_adapter(provider, base_url="http://127.0.0.1:1/v1").list_models(Secret(KEY))
 
 
-async def test_googles_sdk_is_told_apart_too() -> None:
-    with pytest.raises(errors.UnreadableList):
-        await list_models([{"id": "kelp"}], "google")
+async def test_an_odd_row_of_googles_list_loses_no_other_one() -> None:
+    kelp = {"name": "models/kelp", "displayName": "Kelp", "inputTokenLimit": "many"}
+    odd = [None, 7, {"displayName": "no name"}, {"name": ["models/x"]}]
+    wrack = {"name": "models/wrack", "supportedGenerationMethods": ["embedContent"]}
+    dulse = {"name": "tunedModels/dulse", "supportedGenerationMethods": ["generateContent"]}
+    models = await list_models({"models": [kelp, *odd, wrack, dulse]}, "google")
+    assert models == (ModelInfo("kelp", "Kelp"), ModelInfo("tunedModels/dulse"))
+
+
+@pytest.mark.parametrize("limit", [1000, "many"], ids=["read by the SDK", "not read by the SDK"])
+async def test_all_pages_of_googles_list_are_read(limit: object) -> None:
+    pages = {"": ("kelp", "p2"), "p2": ("wrack", "p3"), "p3": ("dulse", "")}
+
+    def answer(path: str) -> tuple[int, bytes]:
+        name, following = pages[path.partition("pageToken=")[2]]
+        methods = ["generateContent"]
+        row = {"name": f"models/{name}", "inputTokenLimit": limit}
+        body = {
+            "models": [row | {"supportedGenerationMethods": methods}],
+            "nextPageToken": following,
+        }
+        return 200, json.dumps(body).encode()
+
+    async with serve_list(answer) as (url, paths):
+        models = await get_adapter("google", base_url=url).list_models(Secret(KEY))
+    assert [model.id for model in models] == ["kelp", "wrack", "dulse"]
+    from_sdk = [path for path in paths if "pageSize" not in path]
+    assert len(from_sdk) == (3 if limit == 1000 else 1)
+    assert len(paths) == (3 if limit == 1000 else 1 + 3)
+
+
+async def test_a_server_that_repeats_googles_pages_does_not_list_for_ever() -> None:
+    row = {"name": "models/kelp", "supportedGenerationMethods": ["generateContent"]}
+    models = await list_models({"models": [row], "nextPageToken": "again"}, "google")
+    assert [model.id for model in models] == ["kelp"]
 
 
 @pytest.mark.parametrize("status", [401, 500])

@@ -87,6 +87,8 @@ def parse_json(body: bytes) -> Any:
 def find_cursor(body: Any) -> str:
     """Where the next page begins; empty after the last one."""
     fields = to_dict(body)
+    if token := to_str(fields.get("nextPageToken")):  # Google's
+        return token
     if fields.get("has_more") is not True:
         return ""
     entries = to_dicts(fields.get("data"))
@@ -169,6 +171,9 @@ def find_purpose(fields: dict[str, Any]) -> bool | None:
         return bool(abilities["completion_chat"])
     if isinstance(abilities, list) and "embedding" in abilities:
         return "completion" in abilities
+    methods = fields.get("supportedGenerationMethods")
+    if isinstance(methods, list) and methods and "generateContent" not in methods:
+        return False
     outputs = to_dict(fields.get("architecture")).get("output_modalities")
     if isinstance(outputs, list) and outputs and "text" not in outputs:
         return False
