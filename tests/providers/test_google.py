@@ -1,6 +1,7 @@
 """Google only: versions, thinking by level or budget, blocked prompts, delays in details."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from streaming.providers import errors, google
 from streaming.providers.adapter import ReplyEvent
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import CONTINUE_PROMPT, Request, Turn, Usage
-from tests.providers.factories import collect_events
+from tests.providers.factories import collect_events, collect_until_error, join_text
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake
 
 KEY = "AIza-canary-0123456789"
@@ -133,3 +134,44 @@ async def test_reasons_may_be_numbers_of_the_enumeration(fake: Fake) -> None:
         end = (await ask_gemini(fake))[-1]
         assert isinstance(end, Finish)
         assert (number, end.reason) == (number, ours)
+
+
+def build_chunk(text: str, **candidate: str) -> dict[str, Any]:
+    return {"candidates": [{"content": {"parts": [{"text": text}]}, **candidate}]}
+
+
+@pytest.mark.parametrize("indent", [None, 2], ids=["in one line", "in many lines"])
+@pytest.mark.parametrize(
+    ("document", "reason", "word"),
+    [
+        (build_chunk("Kelp."), "unknown", ""),
+        ([build_chunk("Ke"), build_chunk("lp.")], "unknown", ""),
+        ([build_chunk("Ke"), build_chunk("lp.", finishReason="MAX_TOKENS")], "length", ""),
+        (build_chunk("Kelp.", finishReason="SOMETHING_NEW"), "other", "SOMETHING_NEW"),
+        (build_chunk("Kelp.", finishReason="FINISH_REASON_UNSPECIFIED"), "unknown", ""),
+    ],
+)
+async def test_the_end_of_a_whole_document_is_the_end_of_the_reply(
+    fake: Fake, document: Any, reason: str, word: str, indent: int | None
+) -> None:
+    fake.script(Behaviour(error=ErrorAnswer(200, json.dumps(document, indent=indent))))
+    *events, end = await ask_gemini(fake)
+    assert join_text(events) == "Kelp."
+    assert isinstance(end, Finish)
+    assert (end.reason, end.detail) == (reason, word)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps([build_chunk("Ke"), build_chunk("lp.")])[:-1],
+        f"data: {json.dumps(build_chunk('Kelp.'))}\n\n",
+        json.dumps({"usageMetadata": {"promptTokenCount": 9}}),
+    ],
+    ids=["a list that is cut", "a stream", "a document without a reply"],
+)
+async def test_no_other_end_without_a_reason_completes_a_reply(fake: Fake, body: str) -> None:
+    fake.script(Behaviour(error=ErrorAnswer(200, body)))
+    adapter = get_adapter("google", base_url=fake.google)
+    events, _ = await collect_until_error(adapter, FLASH, KEY)
+    assert not any(isinstance(event, Finish) for event in events)

@@ -203,7 +203,8 @@ class ProviderCall:
         elif isinstance(mark, StreamDone):
             self._ending.has_done_marker = True
         elif self._body:
-            self._body.is_complete = True  # a document that can be read is all there
+            # A document that can be read is all there.
+            self._body.is_complete = self._ending.has_document_end = True
 
     def _move_deadline(self) -> None:
         """When the next event has to be here."""

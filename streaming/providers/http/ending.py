@@ -32,6 +32,8 @@ class ReplyEnding:
         """The event that is being read adds something to the reply."""
         self.has_end_event = False
         self.has_done_marker = False
+        self.has_document_end = False
+        """The body was one document of JSON, and all of it is here."""
         self.reason: Reason | None = None
         self._end_marker = end_marker
         self._is_continuation = is_continuation
@@ -120,10 +122,16 @@ class ReplyEnding:
         unless the protocol's last mark follows it."""
         if self.reason is None:
             return False
-        has_last_mark = self.has_end_event or self.has_done_marker
+        has_last_mark = self.has_end_event or self.has_done_marker or self._is_whole_document
         return self.reason.meaning == "cut_off" or (
             self.reason.meaning == "other" and not has_last_mark
         )
+
+    @property
+    def _is_whole_document(self) -> bool:
+        """Whether the end of a document is the last mark: where the body's own end is the only one.
+        Elsewhere a document may be the first line of many."""
+        return self._end_marker == "close" and self.has_document_end and self.has_delta
 
     def resolve(
         self, failure: errors.ProviderError | None, *, is_body_complete: bool
@@ -141,7 +149,8 @@ class ReplyEnding:
             return None if is_explained else self.reason
         if self.has_end_event or (self._end_marker == "done" and self.has_done_marker):
             return self.reason or UNKNOWN_REASON
-        if self._is_one_piece and not self.reason and not failure and is_body_complete:
+        is_whole = (self._is_one_piece and is_body_complete) or self._is_whole_document
+        if is_whole and not self.reason and not failure:
             return UNKNOWN_REASON
         if not self._has_early_reason and not self._has_delta_after_reason:
             return self.reason
