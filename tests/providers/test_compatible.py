@@ -26,6 +26,13 @@ def parse_row(**fields: Any) -> tuple[catalog.Provider, tuple[catalog.Model, ...
     return parse_provider_config({"id": "lab", "url": URL, **fields})
 
 
+def build_deep_list(depth: int) -> list[Any]:
+    found: list[Any] = []
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
@@ -42,6 +49,19 @@ def parse_row(**fields: Any) -> tuple[catalog.Provider, tuple[catalog.Model, ...
         ({"headers": {"authorization": HEADER}, "needs_key": True}, "may not have Authorization"),
         ({"body": [1]}, "“body” must be an object without messages, model, stream"),
         ({"body": {"stream": False}}, "“body” must be an object without messages, model, stream"),
+        *(
+            (
+                {"body": body},
+                "“body” must be an object without messages, model, stream, and without",
+            )
+            for body in (
+                {"top_p": float("nan")},
+                {"options": {"num_ctx": [float("inf")]}},
+                {"stop": "\ud83d"},
+                {"\udc00": 1},
+                {"deep": build_deep_list(100_000)},
+            )
+        ),
         ({"takes": ["temperature"]}, "“takes” must be an object"),
         ({"takes": {"temperature": "no"}}, "“takes”: “temperature” must be true or false"),
         ({"takes": {"top_k": True}}, "“takes”: unknown field “top_k”. Known ones are temperature"),

@@ -5,6 +5,7 @@ No message shows a value: addresses and headers may hold secrets.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -77,6 +78,15 @@ def _is_header_value(value: Any) -> bool:
     return _is_name(text, MAX_HEADER_CHARS) and text.isascii()
 
 
+def _is_body(value: Any) -> bool:
+    """Also whether it can be sent: JSON has no NaN, no Infinity and no half of a character."""
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, TypeError, RecursionError):
+        return False
+    return isinstance(value, dict) and not OWN_FIELDS & value.keys()
+
+
 def _is_url(value: Any) -> bool:
     try:
         parts = urlsplit(value)
@@ -134,8 +144,9 @@ ROW_FIELDS = {
         f"It may not have {', '.join(sorted(OWN_HEADERS))}",
     ),
     "body": Field(
-        lambda v: isinstance(v, dict) and not OWN_FIELDS & v.keys(),
-        f"an object without {', '.join(sorted(OWN_FIELDS))}",
+        _is_body,
+        f"an object without {', '.join(sorted(OWN_FIELDS))}, and without NaN, Infinity and halves "
+        "of surrogate pairs",
     ),
 }
 
