@@ -45,6 +45,8 @@ TEXT = {"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": No
         {"choices": [{"delta": {"content": ""}, "finish_reason": None}], "finishReason": "length"},
         {"choices": [], "finish_reason": "length"},
         {"choices": [{"delta": {"content": "."}, "finishReason": "length"}]},
+        {"choices": [{"delta": {"content": "."}, "finish_reason": None, "stop_reason": "length"}]},
+        {"choices": [{"delta": {"content": "."}, "finish_reason": None}], "stopReason": "length"},
         {"choices": [{"delta": {}, "finish_reason": "length", "stop_reason": 128009}]},
         {"choices": [{"delta": {}, "finish_reason": "length", "stopReason": "stop"}]},
     ],

@@ -62,6 +62,8 @@ USUAL_WORDS = re.compile(
 
 def parse_reason(value: object) -> Reason | None:
     """The reason in a field of an event; None if the field holds none, or nothing like one."""
+    if value is None:  # nearly always
+        return None
     word = extract_word(value)
     code = re.sub(r"[\W_]", "", word).lower()
     code = FIELD_NAME.sub("", code, count=1)

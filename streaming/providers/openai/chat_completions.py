@@ -171,14 +171,13 @@ def find_reason(
 ) -> Reason | None:
     """Why the reply ends. Some servers give it under the name of another API, or beside the choice
     or in the delta. An id of a token is no reason."""
-    reason = choice.get("finish_reason")
-    if reason is None and "finish_reason" in choice and delta.get("content"):
-        return None  # nearly always
-    if found := parse_reason(reason):
+    if found := parse_reason(choice.get("finish_reason")):
         return found
-    values = (part.get(key) for part in (choice, delta, event) for key in REASON_KEYS)
-    found_reasons = (parse_reason(value) for value in values if isinstance(value, str))
-    return next(filter(None, found_reasons), None)
+    for part in (choice, delta, event):
+        for key in REASON_KEYS:
+            if key in part and isinstance(part[key], str) and (found := parse_reason(part[key])):
+                return found
+    return None
 
 
 REASONING_FIELDS = (
