@@ -141,3 +141,10 @@ def test_more_than_four_marks_are_refused(started_fake: Fake) -> None:
     with pytest.raises(urllib.error.HTTPError) as caught:
         send(5)
     assert b"maximum of 4 blocks" in caught.value.read()
+
+
+def test_only_a_model_that_is_named_for_an_oddity_has_it(started_fake: Fake) -> None:
+    for model, is_bent in (("words", False), ("odd-words", True), ("odd-kelp", False)):
+        started_fake.script(Behaviour.of("Kelp."))
+        text = ask(started_fake, "?", model=model)
+        assert (model, text == "no healthy upstream") == (model, is_bent)

@@ -270,6 +270,11 @@ class FakeServer:
             record.state, record.ended_at = "finished", time.monotonic()
 
 
+def get_odd_name(model: str) -> str:
+    """Return the oddity that a model is named for; empty for any other model."""
+    return model.removeprefix("odd-") if model.startswith("odd-") else ""
+
+
 async def _run_until_disconnect(
     coroutine: Coroutine[Any, Any, None], reader: asyncio.StreamReader
 ) -> bool:
@@ -355,7 +360,7 @@ class _ReplySender:
             await _send_error(self.body.writer, wire, behaviour.error, self.key)
             self._record_end("finished")
             return
-        odd = ODDITIES.get(behaviour.odd or self.reply.model.removeprefix("odd-"))
+        odd = ODDITIES.get(behaviour.odd or get_odd_name(self.reply.model))
         headers = fill_key(behaviour.headers, self.key) | (odd.headers if odd else {})
         self.body.send_headers(wire, headers)
         self.record.state = "streaming"
