@@ -9,10 +9,11 @@ an edited question, another answer and a continuation re-read everything up to t
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any
 
-from streaming.providers.types import Request, Turn
+from streaming.providers.types import Request
 
 MARK = {"cache_control": {"type": "ephemeral"}}
 MARKED_QUESTIONS = 2
@@ -56,11 +57,11 @@ def find_min_tokens(model: str) -> int:
     return next(known, DEFAULT_MIN_TOKENS)
 
 
-def _find_last_questions(request: Request) -> list[int]:
+def _find_last_questions(request: Request) -> set[int]:
     """Positions of the newest questions. A request to continue is none: no other one repeats it."""
     last = len(request.turns) - (1 if request.is_continuation else 0)
-    turns: list[Turn] = list(request.turns[:last])
-    return [at for at, turn in enumerate(turns) if turn.role == "user"][-MARKED_QUESTIONS:]
+    questions = (at for at in reversed(range(last)) if request.turns[at].role == "user")
+    return set(itertools.islice(questions, MARKED_QUESTIONS))
 
 
 def _build_blocks(text: str, *, is_marked: bool = False) -> list[dict[str, Any]]:

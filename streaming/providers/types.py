@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from typing import Literal
 
@@ -119,11 +119,12 @@ class Usage:
 
     def to_counts(self) -> dict[str, int]:
         """Unknown counts are left out."""
-        return {name: count for name, count in asdict(self).items() if count is not None}
+        counts = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: count for name, count in counts if count is not None}
 
     def updated_by(self, newer: Usage) -> Usage:
-        """Known counts of `newer` replace the others."""
-        return Usage(**(self.to_counts() | newer.to_counts()))
+        """Known counts of `newer` replace the others. Some servers send them in every event."""
+        return self if newer == self else replace(self, **newer.to_counts())
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,15 +31,6 @@ REASONING_KEYS: tuple[str, ...] = (
 )
 
 
-def require_str(value: object) -> str:
-    """The text of a delta; null is none. Raises TypeError for anything else a server may send."""
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise TypeError(f"A delta held {type(value).__name__} instead of text.")
-    return value
-
-
 def to_dict(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
@@ -114,7 +105,7 @@ def parse_content(value: object, kind: DeltaKind = "text") -> Iterator[Delta]:
     elif isinstance(value, dict):
         yield from _parse_part(value, kind)
     elif value is not None and value is not False:
-        require_str(value)
+        raise TypeError(f"A delta held {type(value).__name__} instead of text.")
 
 
 def _parse_part(part: dict[str, Any], kind: DeltaKind) -> Iterator[Delta]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Hashable, Sequence
 
 from streaming.events import Delta, DeltaKind
@@ -54,7 +55,7 @@ class TaggedReasoningSplitter:
         self._is_new_block = True
         self._has_lone_ending = False
         self._lone_tags = 0
-        self._passed: list[str] = []
+        self._passed = io.StringIO()
         """Text that was passed on, for the look at a lone closing tag; in an assumed reasoning all
         of it."""
 
@@ -76,14 +77,14 @@ class TaggedReasoningSplitter:
         if self.is_assumed:
             if is_whole:
                 _mixed_models.add(self._model_key)
-            if text := "".join(self._passed):
+            if text := self._passed.getvalue():
                 deltas.append(Delta(text + TEXT_MARK))
         return deltas
 
     def _may_hold_tag(self, text: str) -> bool:
         if any(first in text for first in tags.FIRST_CHARS):
             return True
-        self._passed.append(text)
+        self._passed.write(text)
         return False
 
     def _read_held(self, *, is_end: bool) -> list[Delta]:
@@ -112,7 +113,7 @@ class TaggedReasoningSplitter:
             return False
         if tag and not tags.is_mention(after):
             self._held, self._has_tag = after, True
-            self._passed.clear()
+            self._passed = io.StringIO()
             self._closing = dict(tags.TAGS).get(tag, "")
             self._is_in_reasoning = bool(self._closing)
             self._is_new_block = True
@@ -143,7 +144,7 @@ class TaggedReasoningSplitter:
             self._held, self._is_in_reasoning = held[match.end() :], False
             self._has_lone_ending = self._has_lone_ending or self.is_assumed
             self._has_tag, self.is_assumed = True, False
-            self._passed.clear()
+            self._passed = io.StringIO()
             return True
         end = match.start() - 1 if match else len(held) - tags.measure_partial_tag(held, closings)
         trimmed = len(held[: max(end, 0)].rstrip(" \t\r\n`"))
@@ -167,7 +168,7 @@ class TaggedReasoningSplitter:
             self._held = self._held[match.start() :]
             return False
         is_likely = not self._has_field or tags.is_line_before_text(after)
-        if is_likely and tags.ends_reasoning("".join(self._passed) + text, match[0], after):
+        if is_likely and tags.ends_reasoning(self._passed.getvalue() + text, match[0], after):
             self._pass_on(deltas, text, "text")
             self._mark_reasoning(deltas)
             self._held = after
@@ -185,7 +186,7 @@ class TaggedReasoningSplitter:
             if self._model_key is not None:
                 _lone_endings[self._model_key] = _lone_endings.get(self._model_key, 0) + 1
         self._has_tag, self.is_in_text = True, False
-        self._passed.clear()
+        self._passed = io.StringIO()
 
     def _pass_text(self, deltas: list[Delta], closings: tuple[str, ...], is_end: bool) -> bool:
         held = tags.measure_partial_tag(self._held, closings) if closings and not is_end else 0
@@ -196,7 +197,7 @@ class TaggedReasoningSplitter:
 
     def _pass_on(self, deltas: list[Delta], text: str, kind: DeltaKind) -> None:
         if kind == "text" or self.is_assumed:
-            self._passed.append(text)
+            self._passed.write(text)
         if kind == "reasoning" and self._is_new_block and (text := text.lstrip()):
             text = f"{REASONING_SEPARATOR}{text}" if self._has_reasoning else text
             self._is_new_block, self._has_reasoning = False, True
