@@ -171,6 +171,18 @@ ODDITIES: dict[str, Oddity] = {
         CHAT,
         reasoning=THOUGHT,
     ),
+    "think-attribute": Oddity(
+        "a tag with an attribute, after a byte order mark",
+        put_before_text({"content": f'\ufeff<think type="x">{THOUGHT}</think>\n\n'}),
+        CHAT,
+        reasoning=THOUGHT,
+    ),
+    "gemma": Oddity(
+        "Gemma’s tags around the reasoning",
+        put_before_text({"content": f"<|channel>thought\n{THOUGHT}\n<channel|>"}),
+        CHAT,
+        reasoning=THOUGHT,
+    ),
     "late-think": Oddity(
         "the closing tag alone",
         put_before_text({"content": f"{THOUGHT}\n</think>\n\n"}),

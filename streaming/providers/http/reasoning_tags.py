@@ -8,18 +8,19 @@ from __future__ import annotations
 import functools
 import re
 
+NAMES = ("think", "thinking", "thought", "thoughts", "reasoning", "seed:think")
 TAGS: tuple[tuple[str, str], ...] = (
-    *((f"<{name}>", f"</{name}>") for name in ("think", "thinking", "thought", "thoughts")),
-    *((f"<{name}>", f"</{name}>") for name in ("reasoning", "seed:think")),
+    *((f"<{name}>", f"</{name}>") for name in NAMES),
     ("[think]", "[/think]"),
     ("◁think▷", "◁/think▷"),
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
     ("<|start_thinking|>", "<|end_thinking|>"),
+    ("<|channel>thought", "<channel|>"),
     ("<|channel|>analysis<|message|>", "<|end|>"),
     ("<|channel|>commentary<|message|>", "<|end|>"),
 )
 """The tags that open and close a reasoning, in lower case: of DeepSeek, Qwen and most others, of
-Seed, Magistral, Kimi, OpenThinker, Cohere and gpt-oss."""
+Seed, Magistral, Kimi, OpenThinker, Cohere, Gemma and gpt-oss."""
 LONE_CLOSING_TAGS = tuple(closing for _, closing in TAGS if closing != "<|end|>")
 """Tags that may close a reasoning whose opening tag the server wrote into the prompt."""
 ANSWER_TAGS = (
@@ -27,13 +28,23 @@ ANSWER_TAGS = (
     "<|channel|>final<|message|>",
     "<|begin_of_solution|>",
     "<|start_response|>",
+    "<|start_text|>",
 )
 """Tags before an answer,"""
-ANSWER_ENDS = ("<|return|>", "<|end_of_solution|>", "<|end_response|>")
+ANSWER_ENDS = ("<|return|>", "<|end_of_solution|>", "<|end_response|>", "<|end_text|>")
 """and after it; no part of either."""
 LEADING_TAGS = (*(opening for opening, _ in TAGS), *LONE_CLOSING_TAGS, *ANSWER_TAGS)
 """Everything that may stand before a text."""
 FIRST_CHARS = "<[◁"
+INVISIBLE_CHARS = "\ufeff\u200b"
+"""A byte order mark and a blank without width, which may stand before the first tag."""
+_ATTRIBUTED = re.compile(
+    rf"<({'|'.join(NAMES)})(?=[^<>\r\n]{{0,200}}>)"
+    r"([ \t]+[\w:-]+[ \t]*=[ \t]*(\"[^\"]*\"|'[^']*'))*[ \t]*>",
+    re.IGNORECASE,
+)
+"""An opening tag with attributes, such as <think type="reasoning">."""
+_PARTLY_ATTRIBUTED = re.compile(rf"<({'|'.join(NAMES)})[ \t][^<>\r\n]{{0,200}}\Z", re.IGNORECASE)
 
 MENTION_CHARS = 14
 """How many characters after a tag tell whether a text is about it."""
@@ -50,14 +61,21 @@ _OPENING_MARKS = tuple("`'\"“”‘’«»„「『(（[")
 _CLOSING_MARKS = tuple("`'\"“”‘’«»「」』)）],.;:!?")
 
 
-def match_tag(text: str, tags: tuple[str, ...]) -> str:
-    """The tag that the text begins with, in any case of its letters; the longest, or none."""
-    return max((tag for tag in tags if text[: len(tag)].lower() == tag), key=len, default="")
+def split_leading_tag(text: str) -> tuple[str, str]:
+    """The tag that the text begins with, in any case of its letters, and the text after it; the
+    longest, or none. An opening tag may have attributes."""
+    if attributed := _ATTRIBUTED.match(text):
+        return f"<{attributed[1].lower()}>", text[attributed.end() :]
+    found = (tag for tag in LEADING_TAGS if text[: len(tag)].lower() == tag)
+    tag = max(found, key=len, default="")
+    return tag, text[len(tag) :]
 
 
-def may_become_tag(text: str, tags: tuple[str, ...]) -> bool:
+def may_lead(text: str) -> bool:
     """Whether more text could make it begin with a tag."""
-    return any(len(text) < len(tag) and tag.startswith(text.lower()) for tag in tags)
+    if any(len(text) < len(tag) and tag.startswith(text.lower()) for tag in LEADING_TAGS):
+        return True
+    return _PARTLY_ATTRIBUTED.match(text) is not None
 
 
 def measure_partial_tag(text: str, tags: tuple[str, ...]) -> int:

@@ -102,14 +102,12 @@ class TaggedReasoningSplitter:
     # Each returns whether it has changed the state; the rest of what is held is then read anew.
 
     def _read_start(self, is_end: bool) -> bool:
-        text = self._held.lstrip()
+        text = self._held.lstrip().lstrip(tags.INVISIBLE_CHARS).lstrip()
         if not text and not is_end and len(self._held) < MAX_HELD_BLANKS:
             return False
-        tag = tags.match_tag(text, tags.LEADING_TAGS)
-        after = text[len(tag) :]
+        tag, after = tags.split_leading_tag(text)
         is_undecided = len(after) < tags.MENTION_CHARS and "\n" not in after
-        may_become_tag = text and tags.may_become_tag(text, tags.LEADING_TAGS)
-        if not is_end and (may_become_tag or (tag and is_undecided)):
+        if not is_end and ((text and tags.may_lead(text)) or (tag and is_undecided)):
             return False
         if tag and not tags.is_mention(after):
             self._held, self._has_tag = after, True
