@@ -64,9 +64,6 @@ CERTAIN_CODE_KINDS = (
     errors.RateLimited,
 )
 """Errors whose codes say more than any sentence."""
-NO_CREDIT_WORDS = re.compile(
-    r"credit balance is too low|spend(ing)? limit|\blimit: 0\b", re.IGNORECASE
-)
 NO_CREDIT_STATUSES = {0, 400, 429}
 ACCESS_STATUSES = {401, 402, 403, 429}
 """Statuses that are about the key: a sentence beside them says nothing about the request."""
@@ -137,7 +134,7 @@ def _choose_message(kind: type[errors.ProviderError], response: ErrorResponse) -
 
 def _classify_error(response: ErrorResponse) -> type[errors.ProviderError]:
     """A word says more than a status: 429 is also how OpenAI says that there is no credit left."""
-    if response.status in NO_CREDIT_STATUSES and NO_CREDIT_WORDS.search(response.message):
+    if response.status in NO_CREDIT_STATUSES and wordings.NO_CREDIT.search(response.message):
         return errors.NoCredit
     if wordings.exceeds_rate_limit(response.message):
         return errors.ExceedsRateLimit

@@ -158,8 +158,9 @@ OUT_OF_MEMORY = _compile(
     r"\bmodel (requires|needs) [\d.]+ ?[GM]i?B\b",
 )
 
-# The key or the model is not there
+# The account, the key or the model is not there
 
+NO_CREDIT = _compile(r"credit balance is too low|spend(ing)? limit|\blimit: 0\b")
 WRONG_KEY = _compile(
     r"api[ _-]?key\b.{0,20}\b(not valid|invalid|incorrect|expired)",
     r"\b(invalid|incorrect|wrong|unknown|expired|malformed)\b.{0,20}\bapi[ _-]?key",
