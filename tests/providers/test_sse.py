@@ -100,6 +100,9 @@ def split_bytes(body: bytes) -> Iterable[bytes]:
         (f'data: {LINE}\n{{"error": 5}}\ndata: [DONE]\n', [KELP, {"error": 5}]),
         (f'data: {LINE}\n{{"error": 5}}\n\n', [KELP, {"error": 5}]),
         (f'data: {LINE}\ndata: {LINE}\n{{"error": 5}}', [KELP, KELP, {"error": 5}]),
+        (f'{{"error": 5}}\ndata: {LINE}\n\n', [{"error": 5}, KELP]),
+        (f"{LINE}\ndata: {LINE}\n\ndata: {LINE}\n\n", [KELP, KELP, KELP]),
+        (f'data: {LINE}\n\ndata: [DONE]\n{{"error": 5}}\n\n', [KELP]),
         ("Unauthorized", [{"error": "Unauthorized"}]),
         ("no healthy upstream\n", [{"error": "no healthy upstream"}]),
         ("upstream: gone\n\nReset.", [{"error": "upstream: gone\n\nReset."}]),
@@ -130,6 +133,7 @@ def test_any_split_of_the_bytes_gives_the_same_events(
         b"data: \xff\n\n",
         b"data: Unauthorized\n\n",
         b'data: ["rate limit exceeded"]\n\n',
+        b'data: {"a": 1}\n\nupstream connect error',
         b'data: ["ping", {"a": 1}, "Unauthorized"]\n\n',
         b'data: [["ping", {"choices": []}]]\n\n',
         b"<html>\n\n<p>Busy.</html>",
@@ -147,6 +151,20 @@ def test_an_error_quotes_the_start_of_a_page() -> None:
     with pytest.raises(ValueError, match="<html>Busy") as caught:
         decode_parts(b"<html>Busy" + b"x" * 10_000)
     assert len(str(caught.value)) < 2 * sse.MAX_QUOTED_BYTES
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"data: Rate limit exceeded\n\n",
+        b'data: "Rate limit exceeded"\n\n',
+        b'data: {"a": 1}\n\nRate limit exceeded\n',
+        b"data: {}\n\ndata: Rate limit exceeded\n\n",
+    ],
+)
+def test_an_error_quotes_words_in_place_of_an_event(body: bytes) -> None:
+    with pytest.raises(ValueError, match="Rate limit exceeded"):
+        decode_parts(body)
 
 
 def test_an_event_is_yielded_at_its_blank_line() -> None:

@@ -46,8 +46,9 @@ class OpenDocument:
         that a stream follows are no document."""
         if not self.buffer:
             self._is_json = is_json_start(block)
-            is_start = not holds_objects(block) if self._is_json else bool(read_words(block))
-            if not is_start or (is_bare(block) and not self._is_json):
+            if has_field(block) or holds_objects(block) or not (self._is_json or read_words(block)):
+                return False
+            if is_bare(block) and not self._is_json:
                 return False
         elif not self._is_json and has_field(block):
             self.buffer.clear()

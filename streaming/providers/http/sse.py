@@ -16,6 +16,7 @@ from streaming.providers.http.document import (
     BOM,
     OpenDocument,
     is_bare,
+    is_json_start,
     parse_objects,
     read_words,
 )
@@ -98,18 +99,18 @@ def read_odd_block(name: bytes, data: bytes, block: bytes, done: bool) -> Iterat
     if name == b"error" and not count:
         yield {"type": "error", "error": source.decode(errors="replace")}
     elif failure:
-        yield Unreadable(quote_body(source) if is_document else failure)
+        yield Unreadable(failure if is_json_start(data) else quote_body(source))
     elif not count:
         yield {}
 
 
 def read_last_block(last: bytes, *, is_whole: bool) -> Iterator[WireEvent]:
     """The rest of a stream after its last blank line, which may be cut off; or a document in place
-    of a stream, if nothing came before it (`is_whole`). Words there, which a proxy sends, are an
-    error."""
-    words = read_words(last) if is_whole and not is_bare(last) else ""
+    of a stream, if nothing came before it (`is_whole`). Words, which a proxy sends, are an error in
+    place of a stream, and can't be read at its end."""
+    words = "" if is_bare(last) else read_words(last)
     if words and not is_sign_of_life(words):
-        yield {"error": words}
+        yield {"error": words} if is_whole else Unreadable(quote_body(last))
         return
     name, data, done = parse_fields(last)
     is_document = is_bare(last) and not done

@@ -118,7 +118,7 @@ def parse_fields(block: bytes) -> tuple[bytes, bytes, bool]:
             data.append(DONE_MARKER)
         elif error and field not in FIELD_NAMES:
             error.append(line)
-        elif data and is_whole_object(line.strip()):
+        elif is_whole_object(line.strip()) and not (data and DONE_DATA.fullmatch(data[-1])):
             data.append(line)
     if error:
         data.insert(error_at, wrap_error(b"\n".join(error)))
