@@ -13,7 +13,7 @@ from streaming.providers.openai import auto, responses
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import CONTINUE_PROMPT, Request, Turn, Upstream
-from tests.providers.factories import collect_events, join_all_text, join_text
+from tests.providers.factories import collect_events, collect_until_error, join_all_text, join_text
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
 from tools.fake_provider.wire import format_event
 
@@ -223,6 +223,19 @@ async def test_other_failures_do_not_switch_the_wire(fake: Fake, answer: ErrorAn
     fake.script(Behaviour(error=answer))
     with pytest.raises(errors.ProviderError):
         await ask_openai(fake)
+    assert len(fake.requests()) == 1
+
+
+async def test_a_reply_that_has_begun_is_not_asked_for_again_over_the_other_wire(
+    fake: Fake,
+) -> None:
+    error = ErrorAnswer(0, {"type": "error", "message": "Not Found"})
+    fake.script(Behaviour.of("Kelp", " is", error=error, error_after=1))
+    events, failure = await collect_until_error(
+        get_adapter("openai", base_url=fake.openai), REQUEST, KEY
+    )
+    assert join_text(events) == "Kelp"
+    assert failure
     assert len(fake.requests()) == 1
 
 

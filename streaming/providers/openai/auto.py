@@ -40,13 +40,15 @@ class OpenAIAdapter:
         self, request: Request, key: Secret
     ) -> AsyncGenerator[ReplyEvent, None]:
         if self.responses.base_url not in _chat_only_urls:
+            has_begun = False
             try:
                 async with aclosing(self.responses.stream(request, key)) as events:
                     async for event in events:
+                        has_begun = True
                         yield event
                 return
             except errors.ProviderError as error:
-                if not is_unknown_endpoint(error):
+                if has_begun or not is_unknown_endpoint(error):
                     raise
         async with aclosing(self.chat.stream(request, key)) as events:
             async for event in events:
