@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from streaming.providers import errors
+from streaming.providers.http import wordings
 from streaming.providers.http.classify import Endpoint, to_provider_error
 from streaming.providers.http.parsed import ErrorResponse
 from streaming.providers.openai.chat_completions import CompatibleAdapter
@@ -385,3 +386,24 @@ def test_a_megabyte_of_words_is_searched_at_once() -> None:
     parsed = parse_error("prompt " * 150_000 + "<script" * 20_000, 400)
     assert len(parsed.message) <= 4_000
     assert type(to_provider_error(parsed, KEYLESS)) is errors.BadRequest
+
+
+@pytest.mark.parametrize(
+    ("message", "status"),
+    [
+        ("Unauthorized", 401),
+        ("401 Unauthorized\n", 401),
+        ("HTTP/1.1 503 Service Unavailable", 503),
+        ("Error code: 429 - Too Many Requests", 429),
+        ("error: 502: Bad Gateway.", 502),
+        ("Request Entity Too Large", 413),
+        ("no healthy upstream", 503),
+        ("Not Found: the model kelp", 0),
+        ("I'm not authorized", 0),
+        ("503", 0),
+        ("", 0),
+        ("http/" * 30 + "#", 0),
+    ],
+)
+def test_a_status_in_words_counts_as_one(message: str, status: int) -> None:
+    assert wordings.read_status_line(message) == status

@@ -44,17 +44,19 @@ class OpenDocument:
     def take_block(self, block: bytes) -> bool:
         """Keep a block of the document; False if it is none, but an event or a whole object. Words
         that a stream follows are no document."""
-        if not self.buffer:
-            self._is_json = is_json_start(block)
-            if has_field(block) or holds_objects(block) or not (self._is_json or read_words(block)):
-                return False
-            if is_bare(block) and not self._is_json:
-                return False
-        elif not self._is_json and has_field(block):
+        if not self.buffer and not self._is_start(block):
+            return False
+        if self.buffer and not self._is_json and has_field(block):
             self.buffer.clear()
             return False
         self.buffer += block + b"\n\n"
         return True
+
+    def _is_start(self, block: bytes) -> bool:
+        if has_field(block) or holds_objects(block):
+            return False
+        self._is_json = is_json_start(block)
+        return self._is_json or (not is_bare(block) and bool(read_words(block)))
 
 
 def holds_objects(block: bytes) -> bool:

@@ -201,7 +201,7 @@ UNKNOWN_ADDRESS = _compile(
 _STATUS_PHRASES = {status.phrase.lower(): int(status) for status in HTTPStatus if status >= 400}
 _STATUS_PHRASES |= {"payload too large": 413, "no healthy upstream": 503, "access denied": 403}
 _STATUS_LINE = re.compile(
-    r"\W*(?:(?:error|http\S*|status|code)\b\W*)*([45]\d\d)?\b\W*([a-z' -]*)\W*"
+    r"\W*(?:(?:error|http(?:/[\d.]+)?|status|code)\b\W*)*([45]\d\d)?\b\W*([a-z' -]*)\W*"
 )
 
 
