@@ -103,6 +103,10 @@ def split_bytes(body: bytes) -> Iterable[bytes]:
         (f'{{"error": 5}}\ndata: {LINE}\n\n', [{"error": 5}, KELP]),
         (f"{LINE}\ndata: {LINE}\n\ndata: {LINE}\n\n", [KELP, KELP, KELP]),
         (f'data: {LINE}\n\ndata: [DONE]\n{{"error": 5}}\n\n', [KELP]),
+        (f"data: {LINE}\ndata: [DONE]\ndata: {LINE}\ndata: ping\n\n", [KELP]),
+        (f"data: {LINE}\ndata: [DONE]\nerror: late\n", [KELP]),
+        (f'data: {LINE}\ndata: ping\ndata: 7\ndata: "ok"\ndata: {LINE}\n\n', [KELP, KELP]),
+        (f"data: ping\n: hi\ndata: {LINE}\n\n", [KELP]),
         ("Unauthorized", [{"error": "Unauthorized"}]),
         ("no healthy upstream\n", [{"error": "no healthy upstream"}]),
         ("upstream: gone\n\nReset.", [{"error": "upstream: gone\n\nReset."}]),
@@ -134,10 +138,14 @@ def test_any_split_of_the_bytes_gives_the_same_events(
         b"data: Unauthorized\n\n",
         b'data: ["rate limit exceeded"]\n\n',
         b'data: {"a": 1}\n\nupstream connect error',
+        b'data: {"a": 1}\ndata: {"b":\n\n',
+        b'data: {"a": 1}\ndata: failed\n\n',
         b'data: ["ping", {"a": 1}, "Unauthorized"]\n\n',
         b'data: [["ping", {"choices": []}]]\n\n',
         b"<html>\n\n<p>Busy.</html>",
         b"<html>Busy.</html>",
+        b"<html>\n\n",
+        b"<html>\n<body>\n\nBusy",
         b"{half an answer",
         b"[1, 2]",
     ],
@@ -192,6 +200,10 @@ def test_lines_that_are_no_events_are_not_read_again_and_again() -> None:
 def test_a_document_of_blank_lines_is_read_fast() -> None:
     body = b'{"a": [' + b"1,\n\n" * 200_000 + b"1]}"
     assert len(decode_parts(*(body[at : at + 4096] for at in range(0, len(body), 4096)))) == 1
+
+
+def test_many_signs_of_life_in_one_event_are_read_fast() -> None:
+    assert decode_parts(b"data: ping\n" * 90_000 + b'data: {"a": 1}\n\n') == [{"a": 1}]
 
 
 def test_a_large_event_in_small_parts_is_parsed_fast() -> None:

@@ -69,16 +69,27 @@ def holds_objects(block: bytes) -> bool:
 def parse_objects(source: bytes) -> Iterator[dict[str, Any]]:
     """The objects that stand one after the other, or in lists, in which signs of life may stand
     too. Raises ValueError at the first thing that is neither."""
-    text, at, decoder = source.decode(), 0, TOLERANT_DECODER
+    text, at = source.decode(), 0
     while (at := _skip_blanks(text, at)) < len(text):
-        found, at = decoder.raw_decode(text, at)
-        if not isinstance(found, (dict, list)):
-            raise ValueError(f"An event held {type(found).__name__} instead of an object.")
+        if text[at] not in "{[":
+            at = _skip_sign_of_life(text, at)
+            continue
+        found, at = TOLERANT_DECODER.raw_decode(text, at)
         for each in found if isinstance(found, list) else [found]:
             if isinstance(each, dict):
                 yield each
             elif not _is_sign_of_life(each):
                 raise ValueError(f"A list held {each!s:.80} instead of an object.")
+
+
+def _skip_sign_of_life(text: str, at: int) -> int:
+    """Where a line with a single word or number ends. The JSON reader would count all lines before
+    it."""
+    end = text.find("\n", at)
+    end = end if end >= 0 else len(text)
+    if text[at] == "<" or not is_sign_of_life(text[at:end]):  # a page has words in brackets
+        raise ValueError(f"An event held {text[at:end]:.80} instead of an object.")
+    return end
 
 
 def _is_sign_of_life(value: Any) -> bool:

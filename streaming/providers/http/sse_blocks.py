@@ -99,7 +99,7 @@ def has_field(block: bytes) -> bool:
 
 
 def parse_fields(block: bytes) -> tuple[bytes, bytes, bool]:
-    """The name and the data of an event, and whether it or its last line says that the stream is
+    """The name and the data of an event, and whether a line of it says that the stream is
     done. Without data it is no event. An error in a field of its own counts as data, with the lines
     without a name that follow it."""
     name, data, error, error_at = b"", list[bytes](), list[bytes](), 0
@@ -118,10 +118,14 @@ def parse_fields(block: bytes) -> tuple[bytes, bytes, bool]:
             data.append(DONE_MARKER)
         elif error and field not in FIELD_NAMES:
             error.append(line)
-        elif is_whole_object(line.strip()) and not (data and DONE_DATA.fullmatch(data[-1])):
+        elif is_whole_object(line.strip()):
             data.append(line)
     if error:
         data.insert(error_at, wrap_error(b"\n".join(error)))
+    for at, line in enumerate(data[:-1]):
+        if DONE_LINE.fullmatch(line):  # what follows it does not count
+            del data[at + 1 :]
+            break
     done = bool(data and DONE_DATA.fullmatch(data[-1]))
     return name, b"\n".join(data[:-1] if done else data), done
 
