@@ -162,6 +162,16 @@ async def test_text_is_taken_once_wherever_it_stands(fake: Fake, left_out: tuple
     assert end.reason == "stop"
 
 
+async def test_a_repeat_is_never_added_to_text_that_was_streamed(fake: Fake) -> None:
+    """Parts that are written at once end one after the other; a server may repeat one twice."""
+    first, second = [{"delta": "It is "}, {"delta": "kelp."}]
+    done = [("output_text.done", {"text": text}) for text in ("It is ", "kelp.", "kelp.")]
+    sent = [("output_text.delta", first), ("output_text.delta", second), *done, *END]
+    body = b"".join(format_event({"type": f"response.{kind}", **event}) for kind, event in sent)
+    fake.script(Behaviour(extra=body))
+    assert join_text(await ask_openai(fake)) == "It is kelp."
+
+
 async def test_a_repeated_text_of_another_type_is_left_out(fake: Fake) -> None:
     odd: list[Any] = [
         ("output_text.done", {"text": 7}),

@@ -19,13 +19,15 @@ SCOPES = ("part", "item", "reply")
 
 
 class RepeatFilter:
-    """Puts deltas in place of the repeats in one reply. In the rest of a copy (`is_rest`) nothing
-    is taken from them: they have the text from before, too."""
+    """Puts deltas in place of the repeats in one reply. A server that sends deltas of a kind needs
+    no repeats of it. In the rest of a copy (`is_rest`) nothing is taken from repeats: they have the
+    text from before, too."""
 
     def __init__(self, *, is_rest: bool) -> None:
         self._is_rest = is_rest
-        self._deltas: Counter[str] = Counter()
-        """How many deltas came, by kind,"""
+        self._streamed_kinds: set[str] = set()
+        self._taken: Counter[str] = Counter()
+        """How many deltas were taken from repeats, by kind,"""
         self._before = {scope: Counter[str]() for scope in SCOPES}
         """and how many of them before the part, the item and the reply."""
 
@@ -35,17 +37,20 @@ class RepeatFilter:
                 yield from self._take_missing(event)
                 continue
             if isinstance(event, Delta) and event.text and not event.text.isspace():
-                self._deltas[event.kind] += 1
+                self._streamed_kinds.add(event.kind)
             yield event
 
     def _take_missing(self, repeat: Repeat) -> Iterator[Delta]:
-        before, now = self._before[repeat.scope], Counter(self._deltas)
+        before, now = self._before[repeat.scope], Counter(self._taken)
         for delta in () if self._is_rest else _read_deltas(repeat):
-            if delta.text and now[delta.kind] == before[delta.kind]:
-                self._deltas[delta.kind] += 1
+            is_new = (
+                delta.kind not in self._streamed_kinds and now[delta.kind] == before[delta.kind]
+            )
+            if delta.text and is_new:
+                self._taken[delta.kind] += 1
                 yield delta
         for scope in SCOPES[: SCOPES.index(repeat.scope) + 1]:
-            self._before[scope] = Counter(self._deltas)
+            self._before[scope] = Counter(self._taken)
 
 
 def _read_deltas(repeat: Repeat) -> list[Delta]:
