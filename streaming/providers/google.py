@@ -57,7 +57,7 @@ NUMBERED_REASONS = {1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 5:
 PAGE_SIZE = 1000
 """Models in a page of their list, the most that the API gives."""
 SDK_READ_ERRORS = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
-"""What the SDK raises for a list of another shape."""
+"""Errors of the SDK when it reads a list of another shape."""
 
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 _NAMED_PARAMETER = re.compile(
