@@ -71,7 +71,7 @@ export function forgetRevision() {
   shownRevision = NaN;
 }
 
-export async function refreshSidebar() {
+async function refreshSidebar() {
   shouldRefetch = isFetching;
   if (isFetching) return;
   isFetching = true;
