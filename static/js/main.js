@@ -8,6 +8,7 @@ import { startMessageActions } from "./conversation/message-actions.js";
 import { startStickToBottom } from "./conversation/scroll.js";
 import { startCopyButtons, enhanceHistory } from "./enhance/enhance.js";
 import { startKeyboard } from "./keyboard.js";
+import { loadModule, refreshRunningReplies } from "./late-modules.js";
 import { connection } from "./live/socket.js";
 import { startStallNotice, startStatusLine } from "./live/status.js";
 import { startConversationMenu, startToasts } from "./sidebar/conversation-menu.js";
@@ -32,8 +33,8 @@ document.addEventListener("earlier-loaded", ({ detail }) => enhanceHistory(detai
 startEarlierMessages();
 connection.start();
 // A message can be sent before the code that renders its reply has arrived.
-import("./live/live-reply.js").then(({ LiveReply }) =>
+loadModule(() => import("./live/live-reply.js"), refreshRunningReplies).then(({ LiveReply }) =>
   customElements.define("live-reply", LiveReply),
 );
 // Few pages need it, so none waits for it; but it must be here before anything fails.
-import("./live/fallback.js").then(({ startFallback }) => startFallback());
+loadModule(() => import("./live/fallback.js")).then(({ startFallback }) => startFallback());
