@@ -423,17 +423,3 @@ REPEAT_NOTICE = """async () => {
 def test_a_repeated_notice_of_a_moved_chat_keeps_its_buttons(chat: Page) -> None:
     """A button that is replaced during a click does nothing."""
     assert chat.evaluate(REPEAT_NOTICE) == [True, "second"]
-
-
-def test_the_words_of_every_button_are_readable_under_the_pointer(chat: Page) -> None:
-    chat.evaluate(REPEAT_NOTICE)
-    button = chat.get_by_role("button", name="Send from here")
-    button.hover()
-    words, ground = (
-        button.evaluate(f"(button) => getComputedStyle(button).{name}")
-        for name in ("color", "backgroundColor")
-    )
-    assert words != ground
-    assert ground == chat.get_by_role("link", name="Show latest").evaluate(
-        "(link) => getComputedStyle(link).backgroundColor"
-    )
