@@ -3,6 +3,7 @@ in two places at once is kept twice."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from uuid import uuid4
 
@@ -238,6 +239,23 @@ def test_two_tabs_that_edit_the_same_message_keep_both_texts(
         expect(open_edit(page)).to_have_value(text)
     second.close()
     expect(open_edit(open_tab(first, conversation))).to_have_value("Second")
+
+
+@pytest.mark.prove
+def test_typing_at_once_into_a_form_leaves_the_text_that_it_is_filled_with(
+    conversation: str, writer: Person, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(writer, conversation)
+    page.context.add_init_script(WITHOUT_LOCKS)  # then the other tabs are asked first
+    page.reload()
+    open_edit(page).fill("First")
+    page.reload()
+    box = open_edit(page)
+    box.press_sequentially("typed too early")
+    expect(box).to_be_editable()
+    box.press("End")
+    box.press_sequentially(" and second")
+    expect(box).to_have_value(re.compile("^First.* and second$"))
 
 
 def open_edit(page: Page) -> Locator:

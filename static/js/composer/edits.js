@@ -17,6 +17,12 @@ function getTabId() {
   tabId ??= claimTabId();
   return tabId;
 }
+  form.elements.text.readOnly = true;
+  await fillEdit(form);
+  form.elements.text.readOnly = false;
+}
+
+async function fillEdit(form) {
 
 /** It survives a reload. A duplicate of the tab gets another one. */
 async function claimTabId() {
@@ -37,7 +43,8 @@ export async function deleteEdit(form) {
   writeStoredDraft(form.getAttribute("action"), await getTabId(), null);
 }
 
-/** Fill the form as it was left, also in a tab that is closed. */
+/** Fill the form as it was left, also in a tab that is closed. Until it is known, nothing can be typed
+ *  over it. */
 export async function restoreEdit(form) {
   const ownId = await getTabId();
   const heldElsewhere = await listHeldElsewhere();
