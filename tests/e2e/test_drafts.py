@@ -17,6 +17,7 @@ from tests.page_elements import find_questions, find_text_box
 from tools.deployment.deployment import Deployment
 from tools.deployment.http_user import Person
 from tools.deployment.tcp_proxy import Line
+from tools.waiting import until
 
 pytestmark = pytest.mark.page
 
@@ -30,6 +31,13 @@ def writer(deployment: Deployment) -> Person:
 
 def choose_fast_model(page: Page) -> None:
     page.get_by_role("combobox", name="Model").select_option("demo-fast")
+
+
+def list_saved_texts(deployment: Deployment, writer: Person) -> list[str]:
+    """Return the drafts that the server has."""
+    user_id = deployment.rows.one("accounts_user", email=writer.email)["id"]
+    rows = deployment.rows.of("chat_draft", user_id=user_id)
+    return [row["text"] for row in rows if row["text"]]
 
 
 def count_stored_messages(deployment: Deployment, text: str) -> int:
@@ -85,6 +93,22 @@ def test_a_message_whose_response_was_lost_is_repeated_and_answered_once(
     expect(wait_for_reply(page).locator(".prose").last).not_to_be_empty()
     expect(find_questions(page)).to_have_count(1)
     assert count_stored_messages(deployment, text) == 1
+
+
+@embedded
+def test_a_text_that_is_continued_right_after_a_reload_is_one_draft(
+    deployment: Deployment, writer: Person, open_page: Callable[..., Page]
+) -> None:
+    """The page before it saved the text and never got the response."""
+    page = open_page(writer)
+    find_text_box(page).fill("Half")
+    page.reload()
+    expect(find_text_box(page)).to_have_value("Half")
+    find_text_box(page).press("End")
+    with page.expect_response("**/drafts/*/"):
+        find_text_box(page).press_sequentially(" a thought")
+    until(lambda: page.title() and list_saved_texts(deployment, writer) == ["Half a thought"])
+    expect(page.get_by_role("group", name="Another draft")).to_have_count(0)
 
 
 # A session that ends meanwhile

@@ -1,14 +1,14 @@
 // Requests that store drafts on the server and read them, for the other devices of their account.
 
-import { createRequestId, fetchFragment, postForm } from "../http.js";
+import { fetchFragment, postForm } from "../http.js";
 import { getConversationId } from "./form.js";
+import { getTabId } from "./tab-id.js";
 
 /** @typedef {import("./drafts.js").DraftRecord} DraftRecord */
 /** @typedef {{id: string, version: number, age: number, text?: string,
  *    settings?: Object<string, string>}} ServerDraft `age` in seconds */
 
 const MAX_DRAFT_BYTES = 50_000; // in UTF-8; the server has the same limit
-const WRITER = createRequestId(); // this page
 
 /** The text and settings that a draft has on the server, in the page as it was loaded.
  *  @returns {ServerDraft[] | null} null if the server did not say */
@@ -34,7 +34,7 @@ export async function postDraft(id, { fields, version, attempt }, keepalive = fa
     ...fields,
     base: version,
     version: attempt,
-    writer: WRITER,
+    writer: await getTabId(), // after a reload it goes on from a save whose response was lost
     conversation: getConversationId(),
   });
   const response = await postForm(`/drafts/${id}/`, body, { isAct: false, keepalive });

@@ -3,6 +3,7 @@
 
 import { draft, forgetDraft, storeDraft } from "./current-draft.js";
 import { isShortEnough, postDraft } from "./draft-requests.js";
+import { getTabId } from "./tab-id.js";
 
 const SAVE_DELAY_MS = 1000; // after a change
 const RETRY_DELAY_MS = 10_000; // after a save that failed
@@ -19,6 +20,7 @@ const ownRevisions = new Set(); // of the saves of this page
  *    what another device made of the draft, null if it is not known */
 export function startSaving(separate) {
   separateDraft = separate;
+  getTabId(); // a page that is closed can't wait for it
   document.addEventListener("visibilitychange", () => document.hidden && saveNow());
   addEventListener("pagehide", saveNow);
   document.addEventListener("signing-out", saveNow);

@@ -1,38 +1,9 @@
 // The text of a message that is being edited, kept in this browser. Each tab keeps its own, so that
 // two tabs may edit the same message. That of a closed tab is in the next form for this message.
 
-import {
-  createRecord,
-  listStoredDrafts,
-  readTabDraft,
-  writeStoredDraft,
-  writeTabDraft,
-} from "./drafts.js";
-import { createRequestId } from "../http.js";
-import { hold, listHeldElsewhere } from "./holds.js";
-
-let tabId = null; // a promise
-
-function getTabId() {
-  tabId ??= claimTabId();
-  return tabId;
-}
-  form.elements.text.readOnly = true;
-  await fillEdit(form);
-  form.elements.text.readOnly = false;
-}
-
-async function fillEdit(form) {
-
-/** It survives a reload. A duplicate of the tab gets another one. */
-async function claimTabId() {
-  const kept = readTabDraft("edits");
-  if (kept && (await hold(kept))) return kept;
-  const id = createRequestId();
-  writeTabDraft("edits", id);
-  await hold(id);
-  return id;
-}
+import { createRecord, listStoredDrafts, writeStoredDraft } from "./drafts.js";
+import { listHeldElsewhere } from "./holds.js";
+import { getTabId } from "./tab-id.js";
 
 export async function saveEdit(form) {
   const record = createRecord({ text: form.elements.text.value });
@@ -46,6 +17,12 @@ export async function deleteEdit(form) {
 /** Fill the form as it was left, also in a tab that is closed. Until it is known, nothing can be typed
  *  over it. */
 export async function restoreEdit(form) {
+  form.elements.text.readOnly = true;
+  await fillEdit(form);
+  form.elements.text.readOnly = false;
+}
+
+async function fillEdit(form) {
   const ownId = await getTabId();
   const heldElsewhere = await listHeldElsewhere();
   const kept = listStoredDrafts(form.getAttribute("action"))
