@@ -5,6 +5,7 @@
 import { openModelPicker } from "./composer/model-picker.js";
 import { stopFirstReply } from "./composer/outbox.js";
 import { isComposing } from "./elements.js";
+import { readText, writeText } from "./storage.js";
 
 const LETTERS_KEY = "letters"; // in localStorage: whether single letters are on or off
 const TEXT_FIELDS = "input, textarea, select, [contenteditable]";
@@ -55,10 +56,8 @@ export function startKeyboard() {
   helpDialog = document.getElementById("keyboard");
   textBox = document.getElementById("text");
   const letters = helpDialog.querySelector("input");
-  letters.checked = localStorage.getItem(LETTERS_KEY) !== "off";
-  letters.addEventListener("change", () =>
-    localStorage.setItem(LETTERS_KEY, letters.checked ? "on" : "off"),
-  );
+  letters.checked = readText(LETTERS_KEY) !== "off";
+  letters.addEventListener("change", () => writeText(LETTERS_KEY, letters.checked ? "on" : "off"));
   helpDialog.addEventListener("click", ({ target }) => target === helpDialog && helpDialog.close());
   document
     .getElementById("keyboard-button")
@@ -145,7 +144,7 @@ function findPlainAction({ key, shiftKey, target }) {
   if (target === textBox && !textBox.value && !isBoxUsed && !shiftKey && scrollActions[key])
     return scrollActions[key];
   if (key === "ArrowUp" && target === textBox && !textBox.value) return findEditAction();
-  if (typing || localStorage.getItem(LETTERS_KEY) === "off") return null;
+  if (typing || readText(LETTERS_KEY) === "off") return null;
   return findMessageAction(messageSelectors[key]);
 }
 

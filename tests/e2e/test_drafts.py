@@ -21,6 +21,9 @@ from tools.waiting import until
 
 pytestmark = pytest.mark.page
 
+FULL = """Storage.prototype.setItem = () => {
+    throw new DOMException("", "QuotaExceededError"); };"""
+
 embedded = pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
 
 
@@ -108,6 +111,61 @@ def test_a_text_that_is_continued_right_after_a_reload_is_one_draft(
     with page.expect_response("**/drafts/*/"):
         find_text_box(page).press_sequentially(" a thought")
     until(lambda: page.title() and list_saved_texts(deployment, writer) == ["Half a thought"])
+    expect(page.get_by_role("group", name="Another draft")).to_have_count(0)
+
+
+# Browsers that refuse to store anything
+
+REFUSE = """() => { throw new DOMException("", "SecurityError"); }"""
+REFUSALS = {
+    "storage": f"""for (const name of ["localStorage", "sessionStorage"])
+        Object.defineProperty(window, name, {{ get: {REFUSE} }});""",
+    "locks": f"""for (const name of ["request", "query"])
+        LockManager.prototype[name] = async {REFUSE};""",
+    "space": FULL,
+}
+
+
+@embedded
+@pytest.mark.parametrize(
+    "refused",
+    [
+        "storage",
+        pytest.param("locks", marks=pytest.mark.prove),
+        pytest.param("space", marks=pytest.mark.prove),
+    ],
+)
+def test_text_is_saved_and_sent_where_the_browser_stores_nothing(
+    deployment: Deployment, writer: Person, open_page: Callable[..., Page], refused: str
+) -> None:
+    page = open_page(writer)
+    page.context.add_init_script(REFUSALS[refused])
+    page.reload()
+    with page.expect_response("**/drafts/*/"):
+        find_text_box(page).fill("Half a thought.")
+    page.reload()
+    expect(find_text_box(page)).to_have_value("Half a thought.")
+    choose_fast_model(page)
+    find_text_box(page).press("End")
+    find_text_box(page).press_sequentially(" Be brief")
+    find_text_box(page).press("Enter")
+    expect(wait_for_reply(page).locator(".prose").last).not_to_be_empty()
+    until(lambda: page.title() and list_saved_texts(deployment, writer) == [])
+
+
+@embedded
+@pytest.mark.prove
+def test_a_browser_that_is_full_restores_no_older_text_than_the_server_has(
+    deployment: Deployment, writer: Person, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(writer)
+    find_text_box(page).fill("Half")
+    page.evaluate(f"() => {{ {FULL} }}")
+    with page.expect_response("**/drafts/*/"):
+        find_text_box(page).fill("Half a thought")
+    until(lambda: page.title() and list_saved_texts(deployment, writer) == ["Half a thought"])
+    page.reload()
+    expect(find_text_box(page)).to_have_value("Half a thought")
     expect(page.get_by_role("group", name="Another draft")).to_have_count(0)
 
 

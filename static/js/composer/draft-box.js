@@ -1,5 +1,5 @@
-// What typing, sending and moving to another address do to the draft in the box. It is kept in this
-// browser at once, and on the server a moment later.
+// Changes the draft in the box when its person types, sends, or moves to another address. It is kept in
+// this browser at once, and on the server a moment later.
 
 import { changeDraft, draft, forgetDraft, openDraft, restoreTabDraft } from "./current-draft.js";
 import { getServerDraft, removeServerDraft, replaceServerDrafts } from "./draft-list.js";

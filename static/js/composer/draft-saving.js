@@ -26,9 +26,11 @@ export function startSaving(separate) {
   document.addEventListener("signing-out", saveNow);
 }
 
+/** @returns {Promise<void>} resolved after the task. If the task fails, the next ones run all the same. */
 export function enqueue(task) {
-  queue = queue.then(task);
-  return queue;
+  const done = queue.then(task);
+  queue = done.catch(() => {});
+  return done;
 }
 
 function isUnsaved() {

@@ -3,6 +3,7 @@
 // the account of its page: another account never sees or sends it.
 
 import { createRequestId, getPageAccount, IDENTITY_FIELDS } from "../http.js";
+import { listKeys, readValue, writeValue } from "../storage.js";
 
 let isSignedOut = false;
 
@@ -39,14 +40,14 @@ export function listStoredDrafts(action) {
   const prefix = buildKey("draft", action, "");
   return listKeys()
     .filter((key) => key.startsWith(prefix))
-    .map((key) => ({ ...readItem(key), id: key.slice(prefix.length) }))
+    .map((key) => ({ ...readValue(key), id: key.slice(prefix.length) }))
     .filter(({ fields }) => fields);
 }
 
 /** Before drafts had ids, there was one for each action. */
 function nameLegacyDraft(action) {
   const key = buildKey("draft", action);
-  const stored = readItem(key);
+  const stored = readValue(key);
   if (!stored) return;
   const fields = omitPageFields(Object.entries(stored).filter(([, value]) => value));
   writeStoredDraft(action, createRequestId(), createRecord(fields));
@@ -58,15 +59,17 @@ export function createRecord(fields) {
   return { fields, version: 0, attempt: 0, isSaved: false, at: Date.now() };
 }
 
-/** @param {DraftRecord | null} record */
+/** Of a draft that the server has, a full browser must not keep an older text.
+ *  @param {DraftRecord | null} record */
 export function writeStoredDraft(action, id, record) {
+  if (record?.isSaved) writeItem(buildKey("draft", action, id), null);
   writeItem(buildKey("draft", action, id), record);
 }
 
 // The draft that this tab had open last. It survives a reload; a duplicate of the tab has it too.
 
 export function readTabDraft(action) {
-  return readItem(buildKey("tab", action), "sessionStorage");
+  return readValue(buildKey("tab", action), "sessionStorage");
 }
 
 export function writeTabDraft(action, id) {
@@ -80,19 +83,19 @@ export function saveUnsent(action, fields) {
   const stored = new URLSearchParams(fields);
   for (const name of IDENTITY_FIELDS) stored.delete(name);
   writeItem(buildKey("unsent", action), {
-    ...readItem(buildKey("unsent", action)),
+    ...readValue(buildKey("unsent", action)),
     [fields.get("request_id")]: stored.toString(),
   });
 }
 
 export function deleteUnsent(action, fields) {
-  const { [fields.get("request_id")]: _, ...rest } = readItem(buildKey("unsent", action)) ?? {};
+  const { [fields.get("request_id")]: _, ...rest } = readValue(buildKey("unsent", action)) ?? {};
   writeItem(buildKey("unsent", action), Object.keys(rest).length ? rest : null);
 }
 
 /** @returns {URLSearchParams[]} */
 export function readUnsent(action) {
-  return Object.values(readItem(buildKey("unsent", action)) ?? {}).map(
+  return Object.values(readValue(buildKey("unsent", action)) ?? {}).map(
     (fields) => new URLSearchParams(fields),
   );
 }
@@ -110,7 +113,7 @@ export function readUnsent(action) {
  *  @returns {{items: [string, any][], unsaved: UnsavedText[]}} `items`: all keys and their values */
 export function takeAccountTexts() {
   const account = getPageAccount();
-  const items = listTextKeys((of) => of === account).map((key) => [key, readItem(key)]);
+  const items = listTextKeys((of) => of === account).map((key) => [key, readValue(key)]);
   for (const [key] of items) writeItem(key, null);
   isSignedOut = true;
   return { items, unsaved: items.flatMap(findUnsavedTexts) };
@@ -163,27 +166,6 @@ function listTextKeys(isMeant) {
   });
 }
 
-// A browser may refuse to store anything. Then a draft lasts as long as its page.
-
-function listKeys() {
-  try {
-    return Object.keys(localStorage);
-  } catch {
-    return [];
-  }
-}
-
-function writeItem(key, value, storage = "localStorage") {
-  try {
-    if (value === null) window[storage].removeItem(key);
-    else if (!isSignedOut) window[storage].setItem(key, JSON.stringify(value));
-  } catch {}
-}
-
-function readItem(key, storage = "localStorage") {
-  try {
-    return JSON.parse(window[storage].getItem(key));
-  } catch {
-    return null;
-  }
+function writeItem(key, value, storage) {
+  if (value === null || !isSignedOut) writeValue(key, value, storage);
 }

@@ -78,8 +78,9 @@ export async function listHeldElsewhere() {
   return new Set([...names].filter((name) => !releases.has(name)));
 }
 
+/** A browser that refuses to store anything may refuse locks, too. */
 async function listLocks() {
-  const { held } = await navigator.locks.query();
+  const { held } = await navigator.locks.query().catch(() => ({ held: [] }));
   const names = held.map(({ name }) => name).filter((name) => name.startsWith(PREFIX));
   return names.map((name) => name.slice(PREFIX.length));
 }

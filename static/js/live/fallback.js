@@ -2,6 +2,7 @@
 // response for all it follows. Where even that is held back, it makes a request every few seconds
 // for the same events. It remembers that, so that a reload loses no time.
 
+import { readValue, writeValue } from "../storage.js";
 import { readEvents } from "./event-reader.js";
 import { connection } from "./socket.js";
 
@@ -47,7 +48,7 @@ export function startFallback() {
   connection.addEventListener("socket-failing", activate);
   connection.addEventListener("follow", readSoon);
   connection.addEventListener("status", ({ detail }) => onStatus(detail));
-  connection.addEventListener("socket-stable", () => writeMemory(null));
+  connection.addEventListener("socket-stable", () => writeValue(MEMORY_KEY, null));
   document.addEventListener("visibilitychange", onVisibilityChange);
   addEventListener("pagehide", deactivate); // an open response would keep the page out of the cache
   addEventListener("pageshow", ({ persisted }) => persisted && activateFromMemory());
@@ -55,33 +56,17 @@ export function startFallback() {
 }
 
 function activateFromMemory() {
-  const memory = readMemory();
+  const memory = readValue(MEMORY_KEY);
   if (!memory) return;
   connection.distrustSockets(memory.wasCut);
   activate();
-}
-
-function readMemory() {
-  try {
-    return JSON.parse(localStorage.getItem(MEMORY_KEY));
-  } catch {
-    return null;
-  }
-}
-
-/** A browser may refuse to store anything; then each page finds out anew. */
-function writeMemory(memory) {
-  try {
-    if (memory) localStorage.setItem(MEMORY_KEY, JSON.stringify(memory));
-    else localStorage.removeItem(MEMORY_KEY);
-  } catch {}
 }
 
 function activate() {
   if (isActive || !navigator.onLine) return;
   isActive = true;
   [trialMs, shortStreams, hiddenPolls, accountCheckedAt] = [MIN_TRIAL_MS, 0, 0, 0];
-  isStreamHeld = readMemory()?.mode === "polling";
+  isStreamHeld = readValue(MEMORY_KEY)?.mode === "polling";
   if (isStreamHeld) scheduleTrial();
   readSoon();
 }
@@ -103,7 +88,7 @@ function onStatus(status) {
 /** Pages answer, so this is the network's doing and no outage. */
 function setMode(newMode) {
   mode = newMode;
-  writeMemory({
+  writeValue(MEMORY_KEY, {
     mode: isStreamHeld ? "polling" : "events",
     wasCut: connection.areSocketsCut,
   });
@@ -168,14 +153,12 @@ async function openStream() {
 async function withStreamSlot(read) {
   if (!navigator.locks) return false;
   for (let slot = 0; slot < MAX_STREAMS; slot++) {
-    const isFree = await navigator.locks.request(
-      `event-stream-${slot}`,
-      { ifAvailable: true },
-      async (lock) => {
+    const isFree = await navigator.locks
+      .request(`event-stream-${slot}`, { ifAvailable: true }, async (lock) => {
         if (lock) await read();
         return lock !== null;
-      },
-    );
+      })
+      .catch(() => false); // a browser may refuse locks
     if (isFree) return true;
   }
   return false;
