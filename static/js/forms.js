@@ -3,7 +3,7 @@
 // a page that the browser kept for the Back button from the next person.
 
 import { startClock } from "./clock.js";
-import { deleteLegacyDrafts } from "./composer/drafts.js";
+import { startStoring } from "./composer/drafts.js";
 import { forgetAccount } from "./composer/sign-out.js";
 import {
   ACCOUNT_FIELD,
@@ -20,7 +20,7 @@ const CHECK_AGAIN_MS = 2000; // after a check that failed
 let isSigningOut = false; // its form waits
 
 startClock();
-deleteLegacyDrafts();
+startStoring();
 // In the capture phase, because other listeners read the form.
 document.addEventListener("submit", onSubmit, true);
 document.addEventListener("change", ({ target }) => setPasswordVisibility(target, target.checked));

@@ -168,6 +168,25 @@ def test_a_system_prompt_without_a_message_is_lost_only_by_consent(
     expect(page.get_by_role("textbox", name="System prompt")).to_have_value(SECRET)
 
 
+def test_signing_out_in_one_tab_leaves_no_text_of_another(
+    owner: Person, open_page: Callable[..., Page], page_errors: PageErrors
+) -> None:
+    page_errors.allow("500")
+    page = open_page(owner)
+    intercept(page, "**/drafts/*/", lambda route: route.fulfill(status=500))
+    with page.expect_response("**/drafts/*/"):
+        find_text_box(page).fill(SECRET)
+    other = page.context.new_page()
+    other.goto("/settings/keys/")
+    other.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("dialog", name="You’re signed out")).to_be_visible()
+    page.close(run_before_unload=True)  # it saves what is unsaved
+    other.goto("/accounts/login/")
+    assert other.evaluate(READ_STORED_TEXTS) == ""
+    sign_in(other, owner)
+    expect(find_text_box(other)).to_have_value(SECRET)
+
+
 @pytest.mark.parametrize("end", ["elsewhere", "account deleted"])
 def test_the_text_of_a_session_that_ended_elsewhere_is_hidden_from_the_next_user(
     deployment: Deployment,

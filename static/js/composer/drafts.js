@@ -5,12 +5,11 @@
 import { createRequestId, getPageAccount, IDENTITY_FIELDS } from "../http.js";
 import { listKeys, readValue, writeValue } from "../storage.js";
 
-let isSignedOut = false;
-
 const NEW_CHAT_ACTION = "/c/";
 const PAGE_FIELDS = [...IDENTITY_FIELDS, "request_id", "default_model", "parent", "seen"];
 
 const buildKey = (kind, action, ...id) => [kind, getPageAccount(), action, ...id].join(" ");
+const buildSignOutKey = () => `signed-out ${getPageAccount()}`;
 
 /**
  * A draft of the composer. `version` is the last one that the server confirmed, `attempt` the last
@@ -109,19 +108,19 @@ export function readUnsent(action) {
  */
 
 /** Called at a sign-out, so that nothing is left for the next person at this computer. From now on
- *  this page stores nothing.
+ *  no open page of the account stores anything.
  *  @returns {{items: [string, any][], unsaved: UnsavedText[]}} `items`: all keys and their values */
 export function takeAccountTexts() {
   const account = getPageAccount();
   const items = listTextKeys((of) => of === account).map((key) => [key, readValue(key)]);
   for (const [key] of items) writeItem(key, null);
-  isSignedOut = true;
+  writeValue(buildSignOutKey(), true);
   return { items, unsaved: items.flatMap(findUnsavedTexts) };
 }
 
 /** They did not sign out. */
 export function restoreAccountTexts(items) {
-  isSignedOut = false;
+  writeValue(buildSignOutKey(), null);
   for (const [key, value] of items) writeItem(key, value);
 }
 
@@ -154,8 +153,14 @@ function toUnsavedText(action, message) {
   };
 }
 
+/** A new page of the account stores texts, because the account has signed in. */
+export function startStoring() {
+  deleteLegacyDrafts();
+  writeValue(buildSignOutKey(), null);
+}
+
 /** Keys of an older version name no account, so their text may belong to anyone. */
-export function deleteLegacyDrafts() {
+function deleteLegacyDrafts() {
   for (const key of listTextKeys((of) => of.startsWith("/"))) writeItem(key, null);
 }
 
@@ -167,5 +172,5 @@ function listTextKeys(isMeant) {
 }
 
 function writeItem(key, value, storage) {
-  if (value === null || !isSignedOut) writeValue(key, value, storage);
+  if (value === null || !readValue(buildSignOutKey())) writeValue(key, value, storage);
 }
