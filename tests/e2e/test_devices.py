@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, Response, Route, expect
 from tests.e2e.conftest import PageErrors
 from tests.e2e.replies import send_message, wait_for_reply
 from tests.e2e.routes import intercept
-from tests.page_elements import find_questions, find_text_box
+from tests.page_elements import find_questions, find_text_box, wait_for_drafts
 from tools.deployment.deployment import Deployment
 from tools.deployment.http_user import Person
 from tools.waiting import until
@@ -43,6 +43,7 @@ def conversation(writer: Person, open_page: Callable[..., Page]) -> str:
 
 
 def expect_text(page: Page, text: str) -> None:
+    wait_for_drafts(page)
     expect(find_text_box(page)).to_have_value(text, timeout=WITHIN_MS)
 
 

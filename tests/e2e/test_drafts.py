@@ -13,7 +13,7 @@ from tests.e2e.conftest import PageErrors
 from tests.e2e.people import fill_in_sign_in_form
 from tests.e2e.replies import wait_for_reply
 from tests.e2e.routes import intercept
-from tests.page_elements import find_questions, find_text_box
+from tests.page_elements import find_questions, find_text_box, wait_for_drafts
 from tools.deployment.deployment import Deployment
 from tools.deployment.http_user import Person
 from tools.deployment.tcp_proxy import Line
@@ -111,6 +111,7 @@ def test_a_text_that_is_continued_right_after_a_reload_is_one_draft(
     with page.expect_response("**/drafts/*/"):
         find_text_box(page).press_sequentially(" a thought")
     until(lambda: page.title() and list_saved_texts(deployment, writer) == ["Half a thought"])
+    wait_for_drafts(page)
     expect(page.get_by_role("group", name="Another draft")).to_have_count(0)
 
 
@@ -166,6 +167,7 @@ def test_a_browser_that_is_full_restores_no_older_text_than_the_server_has(
     until(lambda: page.title() and list_saved_texts(deployment, writer) == ["Half a thought"])
     page.reload()
     expect(find_text_box(page)).to_have_value("Half a thought")
+    wait_for_drafts(page)
     expect(page.get_by_role("group", name="Another draft")).to_have_count(0)
 
 

@@ -13,7 +13,7 @@ from tests.e2e.conftest import PageErrors
 from tests.e2e.people import sign_in
 from tests.e2e.replies import send_message, wait_for_reply
 from tests.e2e.routes import intercept
-from tests.page_elements import find_text_box
+from tests.page_elements import find_text_box, wait_for_drafts
 from tools.deployment.deployment import Deployment
 from tools.deployment.http_user import Person
 
@@ -84,6 +84,7 @@ def test_a_draft_is_hidden_from_the_next_user_and_restored_for_its_own(
     page.evaluate("localStorage.setItem('draft /c/', JSON.stringify({ text: 'Of whom?' }))")
     drop_session_cookie(page)
     sign_in(page, stranger)
+    wait_for_drafts(page)
     expect(find_text_box(page)).to_have_value("")
     expect(page.get_by_role("article")).to_have_count(0)
     assert page.evaluate("'draft /c/' in localStorage") is False
@@ -104,6 +105,7 @@ def test_a_draft_is_there_again_after_signing_out_and_in(
     assert page.evaluate(READ_STORED_TEXTS) == ""
     sign_in(page, stranger)
     expect(page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
+    wait_for_drafts(page)
     expect(find_text_box(page)).to_have_value("")
     drop_session_cookie(page)
     sign_in(page, owner)
@@ -206,6 +208,7 @@ def test_the_text_of_a_session_that_ended_elsewhere_is_hidden_from_the_next_user
         deployment.manage("shell", "-c", f"from accounts.models import User; {delete}")
     sign_in(page, stranger)
     expect(page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
+    wait_for_drafts(page)
     expect(find_text_box(page)).to_have_value("")
     expect(page.get_by_role("article")).to_have_count(0)
     expect(page.get_by_role("group", name="Another draft")).to_have_count(0)
@@ -229,6 +232,7 @@ def test_an_open_page_sends_nothing_for_a_user_who_signed_in_in_another_tab(
     expect(find_text_box(page)).to_have_value(SECRET)
     assert deployment.rows.of("chat_message", content=SECRET) == []
     other.reload()
+    wait_for_drafts(other)
     expect(find_text_box(other)).to_have_value("")
 
 

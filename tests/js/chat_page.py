@@ -25,6 +25,7 @@ SIDEBAR = re.compile(r"/sidebar/(?:\?|$)")  # its URL, and not those of its scri
 CONVERSATION = str(uuid4())
 CHAT = f"/c/{CONVERSATION}/"
 STREAM = str(uuid4())
+NOTHING_IS_UNSENT = "!Object.keys(localStorage).some((key) => key.startsWith('unsent'))"
 
 
 def render_chat_page(

@@ -14,6 +14,7 @@ from streaming.providers.catalog import all_models
 from tests.factories import PLAIN_STORAGES
 from tests.js.chat_page import (
     CHAT,
+    NOTHING_IS_UNSENT,
     STREAM,
     ChatServer,
     build_ended_exchange,
@@ -21,7 +22,12 @@ from tests.js.chat_page import (
     find_articles,
     render_chat_page,
 )
-from tests.page_elements import find_send_button, find_stop_button, find_text_box
+from tests.page_elements import (
+    find_send_button,
+    find_stop_button,
+    find_text_box,
+    wait_for_drafts,
+)
 from tools.static_site import Files
 
 
@@ -220,6 +226,7 @@ def test_a_message_whose_response_was_lost_is_not_shown_twice(
     Files.pages[CHAT] = render_chat_page(f"{CHAT}messages/", arrived)
     chat.reload()
     expect(find_stop_button(chat)).to_be_visible()
+    chat.wait_for_function(NOTHING_IS_UNSENT)
     expect(find_articles(chat, "You")).to_have_count(1)
     expect(chat.get_by_text("Not sent.")).to_have_count(0)
     page_errors.clear()
@@ -304,10 +311,11 @@ def test_a_draft_follows_the_branch_that_is_shown(page: Page, chat_server: ChatS
 
 def test_signing_out_leaves_no_draft_behind(chat: Page) -> None:
     find_text_box(chat).fill("Between us")
-    chat.route("**/accounts/logout/", lambda route: route.fulfill(status=204))
-    with chat.expect_response("**/accounts/logout/"):  # the draft is saved before
+    chat.route("**/accounts/logout/", lambda route: route.fulfill(body="Bye"))
+    with chat.expect_navigation():  # the draft is saved before
         chat.get_by_role("button", name="Sign out").click()
-    chat.reload()
+    chat.goto(CHAT)
+    wait_for_drafts(chat)
     expect(find_text_box(chat)).to_have_value("")
 
 
@@ -381,7 +389,7 @@ def test_text_typed_before_a_new_chat_has_its_address_stays_with_it(
     page.reload()
     expect(find_text_box(page)).to_have_value("And then")
     page.goto("/new/")
-    expect(find_send_button(page)).to_be_disabled()
+    wait_for_drafts(page)
     expect(find_text_box(page)).to_have_value("")
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.js.chat_page import CHAT, ChatServer, find_articles
-from tests.page_elements import find_send_button, find_text_box
+from tests.js.chat_page import CHAT, NOTHING_IS_UNSENT, ChatServer, find_articles
+from tests.page_elements import find_send_button, find_text_box, wait_for_drafts
 
 NOT_SENT: dict[str, Callable[[Route], None]] = {
     "no network": Route.abort,
@@ -77,7 +77,9 @@ def test_several_unsent_messages_are_retried_edited_or_removed_one_by_one(
     chat_server.answer = chat_server.accept
     questions.filter(has_text="One").get_by_role("button", name="Retry").click()
     expect(chat.locator("article[id^='m-']")).to_have_count(2)
+    chat.wait_for_function(NOTHING_IS_UNSENT)
     chat.reload()
+    wait_for_drafts(chat)
     expect(chat.get_by_text("Not sent.")).to_have_count(0)
     expect(find_text_box(chat)).to_have_value("Three")
     page_errors.clear()
