@@ -405,6 +405,20 @@ def test_an_unanswered_socket_is_reported(page: Page, event_server: EventServer,
         pass_time(page, has_text(page, "One"))
 
 
+def test_a_socket_that_failed_before_the_fallback_was_loaded_is_reported_to_it(
+    page: Page, event_server: EventServer
+) -> None:
+    held: list[Route] = []
+    page.route_web_socket("**/ws/", lambda socket: None)
+    page.route("**/live/fallback.js", lambda route: held.append(route))
+    with page.expect_request("**/live/fallback.js"):
+        page.goto(CHAT)
+    page.clock.run_for(5000)  # a greeting would have come by now
+    pass_time(page, lambda: bool(held))
+    held.pop().continue_()
+    pass_time(page, has_status(page, POLLING_STATUS), seconds=9)
+
+
 def test_without_any_response_the_socket_keeps_reconnecting(
     page: Page, event_server: EventServer
 ) -> None:

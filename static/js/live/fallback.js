@@ -53,6 +53,7 @@ export function startFallback() {
   addEventListener("pagehide", deactivate); // an open response would keep the page out of the cache
   addEventListener("pageshow", ({ persisted }) => persisted && activateFromMemory());
   activateFromMemory();
+  if (connection.isFailing) activate();
 }
 
 function activateFromMemory() {

@@ -24,6 +24,7 @@ const MAX_FALLBACK_RETRY_MS = 120_000; // while the text comes over HTTP
  */
 class Connection extends EventTarget {
   status = "";
+  isFailing = false; // the code that tries HTTP is loaded late, and may miss the event
   /** @type {Map<string, {last: number, receive: (frame: object) => void}>} */
   followers = new Map();
   #socket = null;
@@ -105,7 +106,7 @@ class Connection extends EventTarget {
     const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/ws/`);
     this.#socket = socket;
     clearTimeout(this.#helloTimer);
-    this.#helloTimer = setTimeout(() => this.#emit("socket-failing"), SLOW_HELLO_MS);
+    this.#helloTimer = setTimeout(() => this.#reportFailure(), SLOW_HELLO_MS);
     this.#lastFrameAt = Date.now();
     socket.onmessage = ({ data }) => this.#onFrame(JSON.parse(data));
     socket.onclose = ({ code }) => socket === this.#socket && this.#onClose(code);
@@ -130,8 +131,13 @@ class Connection extends EventTarget {
     clearTimeout(this.#helloTimer);
     this.#hasHello = true;
     this.#stableTimer = setTimeout(() => this.#onStable(), STABLE_MS);
-    if (this.areSocketsCut) this.#emit("socket-failing");
+    if (this.areSocketsCut) this.#reportFailure();
     else this.#takeOver();
+  }
+
+  #reportFailure() {
+    this.isFailing = true;
+    this.#emit("socket-failing");
   }
 
   /** Follow everything over this socket. */
@@ -139,6 +145,7 @@ class Connection extends EventTarget {
     this.#attempts = this.#minRetryMs = 0;
     this.#fallback = "";
     this.#isFollowing = true;
+    this.isFailing = false;
     this.#setStatus("connected"); // this ends what reads over HTTP
     for (const stream of this.followers.keys()) this.refollow(stream);
     this.#emit("hello");
@@ -182,7 +189,7 @@ class Connection extends EventTarget {
       this.#minRetryMs + wait * (0.5 + Math.random() / 2),
     );
     this.#setStatus(this.#lostStatus);
-    if (this.#failures >= MAX_FAILURES) this.#emit("socket-failing");
+    if (this.#failures >= MAX_FAILURES) this.#reportFailure();
   }
 
   /** Without a network a machine still reaches localhost, so only a lost socket means offline. */
