@@ -8,7 +8,7 @@ import {
   MATH_LINE_START,
   MATH_PATTERN,
   couldOpenMath,
-  findMathAfterTable,
+  findMathLine,
   findNextMathLine,
   tokenizeInlineMath,
   tokenizeMathBlock,
@@ -29,16 +29,20 @@ class ChatTokenizer extends Tokenizer {
     const { state } = this.lexer;
     const before = state.lastToken;
     state.lastToken = undefined;
-    const token = super.blockquote(source);
+    const token = this.#cutAtMath(source, (text) => super.blockquote(text));
     state.lastToken = before;
     return token;
   }
 
-  /** A formula on lines of its own ends a table. */
   table(source) {
-    const token = super.table(source);
-    const end = token ? findMathAfterTable(source, token.raw.length) : -1;
-    return end < 0 ? token : super.table(source.slice(0, end));
+    return this.#cutAtMath(source, (text) => super.table(text));
+  }
+
+  /** A formula on lines of its own ends a table, and a quotation. */
+  #cutAtMath(source, tokenize) {
+    const token = tokenize(source);
+    const end = token ? findMathLine(source, token.raw.length) : -1;
+    return end < 0 ? token : tokenize(source.slice(0, end));
   }
 
   emStrong(source, masked) {
@@ -101,6 +105,9 @@ function buildRules() {
   // A row of dashes alone is no delimiter row. As one, it would end the paragraph above it.
   const dashes = "\\n {0,3}((?:\\| *)?:?-+:?";
   const row = dashes.replace("\\n", "\\n(?=[^\\n]*[|:])");
+  // An item may be empty, and its number any.
+  const item = "(?:[*+-]|1[.)])[ \\t]";
+  const anyItem = "(?:[*+-]|\\d{1,9}[.)])(?:[ \\t]|(?=\\n|$))";
   const fenceEnd = "~*) *(?=\\n|$)";
   const tabbedFenceEnd = fenceEnd.replace(" *", "[ \\t]*"); // tabs may follow a fence, too
   const { block, inline, other } = chatTokenizer.rules;
@@ -114,6 +121,7 @@ function buildRules() {
     table: [
       [interrupt, "(?!)"],
       [dashes, row],
+      [item, anyItem],
     ],
     fences: [[fenceEnd, tabbedFenceEnd]],
   };

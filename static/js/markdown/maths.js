@@ -68,11 +68,11 @@ function matchMathBlock(source) {
   return { raw: source.slice(0, LINE_REST.lastIndex), isClosed: true };
 }
 
-/** @returns {number} the start of the first line of the table that opens a block formula; -1 if none
+/** @returns {number} the start of the first line of the block that opens a block formula; -1 if none
  *    does
- *  @param {string} source of the table and of what follows it */
-export function findMathAfterTable(source, tableLength) {
-  for (let at = source.indexOf("\n") + 1; at > 0 && at < tableLength; ) {
+ *  @param {string} source of the block and of what follows it */
+export function findMathLine(source, length) {
+  for (let at = source.indexOf("\n") + 1; at > 0 && at < length; ) {
     const mayOpen = MATH_LINE_START.test(source.slice(at, at + 5));
     if (mayOpen && matchMathBlock(source.slice(at))) return at;
     at = source.indexOf("\n", at) + 1;
