@@ -9,7 +9,14 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from playwright.sync_api import Page, Route, expect
 
-from tests.js.chat_page import CHAT, ChatServer, build_running_exchange, render_chat_page
+from tests.js.chat_page import (
+    CHAT,
+    ChatServer,
+    build_running_exchange,
+    find_articles,
+    render_chat_page,
+)
+from tests.page_elements import find_stop_button, find_text_box
 from tools.static_site import Files
 
 LOAD_AT_THE_THIRD_ATTEMPT = """async () => {
@@ -52,3 +59,20 @@ def test_a_reply_is_shown_to_its_end_without_the_code_that_renders_it(
 
 def test_a_module_whose_request_failed_is_requested_again(page: Page) -> None:
     assert page.evaluate(LOAD_AT_THE_THIRD_ATTEMPT) == ["module", 3, 2]
+
+
+def test_a_message_can_be_sent_before_the_code_of_its_reply_is_loaded(
+    page: Page, chat_server: ChatServer
+) -> None:
+    held: list[Route] = []
+    page.route("**/live/live-reply.js", lambda route: held.append(route))
+    page.goto(CHAT)
+    chat_server.answer = lambda route: chat_server.held.append(route)
+    find_text_box(page).fill("Why?")
+    find_text_box(page).press("Enter")
+    expect(find_articles(page, "demo")).to_contain_text("Connecting")
+    chat_server.wait_until(lambda: len(chat_server.held) == 1)
+    chat_server.accept(chat_server.held.pop())
+    expect(page.locator("article[id^='m-']")).to_have_count(2)
+    held.pop().continue_()
+    expect(find_stop_button(page)).to_be_visible()

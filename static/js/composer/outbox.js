@@ -98,7 +98,7 @@ function showMessage({ question, answer }) {
   if (!question.isConnected) messageList.append(question);
   const isFirst = !runningReplies().length;
   question.after(answer);
-  if (isFirst) answer.querySelector("live-reply").setStatusText?.(gettext("Connecting"));
+  if (isFirst) answer.querySelector(".state").textContent = gettext("Connecting");
   updateForm();
   scrollToBottom();
 }
