@@ -120,6 +120,16 @@ def event_server(page: Page, page_errors: list[str]) -> Iterator[EventServer]:
     page_errors[:] = [one for one in page_errors if not re.search("WebSocket|ERR_FAILED|502", one)]
 
 
+LOAD_LATE_MODULES = """Promise.all(["fallback", "live-reply"].map((name) =>
+    import(`/static/js/live/${name}.js`))).then(() => null)"""
+
+
+def open_chat(page: Page) -> None:
+    """Wait for the modules that are loaded late, so that no time passes without them."""
+    page.goto(CHAT)
+    page.evaluate(LOAD_LATE_MODULES)
+
+
 def find_prose(page: Page) -> Locator:
     return page.locator("article[data-role=assistant] .prose").last
 
@@ -153,7 +163,7 @@ def has_status(page: Page, sentence: str) -> Callable[[], bool]:
 def test_a_reply_grows_and_ends_without_sockets(page: Page, event_server: EventServer) -> None:
     sockets: list[WebSocket] = []
     page.on("websocket", lambda socket: sockets.append(socket))
-    page.goto(CHAT)  # the server of these tests knows no sockets and answers them with 404
+    open_chat(page)  # the server of these tests knows no sockets and answers them with 404
     pass_time(page, has_status(page, POLLING_STATUS))
     for text in ("One", " two", " three"):
         event_server.chunks[STREAM].append(text)
@@ -177,7 +187,7 @@ def test_an_idle_page_soon_shows_changes_and_fetches_nothing_without_one(
 
     page.on("request", note_fetch)
     event_server.end_stream()
-    page.goto(CHAT)
+    open_chat(page)
     pass_time(page, has_status(page, POLLING_STATUS))
     pass_time(page, lambda: len(event_server.requests) > 4)  # the new status has been dealt with
     request_count, list_count = len(event_server.requests), event_server.list_requests
@@ -193,7 +203,7 @@ def test_an_idle_page_soon_shows_changes_and_fetches_nothing_without_one(
 def test_a_refused_stream_is_not_tried_again_after_a_reload(
     page: Page, event_server: EventServer
 ) -> None:
-    page.goto(CHAT)
+    open_chat(page)
     pass_time(page, has_status(page, POLLING_STATUS))
     event_server.chunks[STREAM].append("One")
     event_server.requests.clear()
@@ -206,7 +216,7 @@ def test_responses_that_end_at_once_are_replaced_by_polls(
     page: Page, event_server: EventServer
 ) -> None:
     event_server.serves_streams = True
-    page.goto(CHAT)
+    open_chat(page)
     event_server.chunks[STREAM].append("One")
     pass_time(page, has_text(page, "One"))
     pass_time(page, has_status(page, POLLING_STATUS))
@@ -215,7 +225,7 @@ def test_responses_that_end_at_once_are_replaced_by_polls(
 def test_without_locks_no_tab_reads_a_stream(page: Page, event_server: EventServer) -> None:
     event_server.serves_streams = True
     page.add_init_script(WITHOUT_LOCKS)
-    page.goto(CHAT)
+    open_chat(page)
     pass_time(page, has_status(page, POLLING_STATUS))
     event_server.chunks[STREAM].append("One")
     pass_time(page, has_text(page, "One"), seconds=10)
@@ -229,7 +239,7 @@ def test_a_page_opened_in_the_background_reads_a_stream_once_it_is_visible(
 ) -> None:
     event_server.serves_streams = True
     page.add_init_script(HIDDEN)
-    page.goto(CHAT)
+    open_chat(page)
     pass_time(page, lambda: len(event_server.requests) > 3)
     assert all("wait" in query for query in event_server.requests)
     event_server.requests.clear()
@@ -242,7 +252,7 @@ def test_a_page_soon_takes_the_place_of_a_stream_that_ended(
 ) -> None:
     event_server.serves_streams = True
     page.add_init_script(HOLD_ALL_PLACES)
-    page.goto(CHAT)
+    open_chat(page)
     pass_time(page, lambda: len(event_server.requests) > 3)
     assert not has_stream_request(event_server)
     page.evaluate("leavePlace()")  # as another tab does that was hidden or closed
@@ -250,7 +260,7 @@ def test_a_page_soon_takes_the_place_of_a_stream_that_ended(
 
 
 def test_a_reply_continued_elsewhere_is_shown(page: Page, event_server: EventServer) -> None:
-    page.goto(CHAT)
+    open_chat(page)
     event_server.chunks[STREAM] += ["One ", "two ", "three"]
     pass_time(page, has_text(page, "One two three"))
     other = str(uuid4())
@@ -269,7 +279,7 @@ def test_a_reply_continued_elsewhere_is_shown(page: Page, event_server: EventSer
 def test_a_page_of_the_network_does_not_end_the_fallback(
     page: Page, event_server: EventServer
 ) -> None:
-    page.goto(CHAT)
+    open_chat(page)
     event_server.chunks[STREAM].append("One")
     pass_time(page, has_text(page, "One"))
     page.route(EVENTS, lambda route: route.fulfill(body="<article>Welcome to our network"))
@@ -284,7 +294,7 @@ def test_a_page_of_the_network_does_not_end_the_fallback(
 def test_a_session_that_ended_is_reported(
     page: Page, event_server: EventServer, page_errors: list[str]
 ) -> None:
-    page.goto(CHAT)
+    open_chat(page)
     pass_time(page, has_status(page, POLLING_STATUS))
     page.route(EVENTS, lambda route: route.fulfill(status=401))
     page.route(SIDEBAR, lambda route: route.fulfill(status=401))
@@ -295,7 +305,7 @@ def test_a_session_that_ended_is_reported(
 def test_another_signed_in_account_is_reported_once_and_ends_the_fallback(
     page: Page, event_server: EventServer, page_errors: list[str]
 ) -> None:
-    page.goto(CHAT)
+    open_chat(page)
     pass_time(page, has_status(page, POLLING_STATUS))
     refusal = {"X-Account": "another"}
     page.route(SIDEBAR, lambda route: route.fulfill(status=409, headers=refusal))
@@ -324,7 +334,7 @@ def test_polling_updates_the_list_of_conversations(page: Page, event_server: Eve
     page.route(SIDEBAR, lambda route: route.fulfill(body=LIST.replace("><", f">{rows[-1]}<")))
     page.route("**/menu/", lambda route: route.fulfill(body=MENU))
     page.route("**/title/", lambda route: route.fulfill(status=204))
-    page.goto(CHAT)
+    open_chat(page)
     pass_time(page, has_status(page, POLLING_STATUS))
     event_server.revision += 1
     pass_time(page, lambda: page.locator("#c-1").count() == 1)
@@ -351,7 +361,7 @@ def test_a_late_socket_replaces_the_fallback_without_doubling_text(
         return socket.send(json.dumps({"type": "hello", "version": 1, "revision": 1}))
 
     page.route_web_socket("**/ws/", accept)
-    page.goto(CHAT)
+    open_chat(page)
     pass_time(page, has_status(page, POLLING_STATUS))
     event_server.chunks[STREAM] += ["One ", "two "]
     pass_time(page, has_text(page, "One two"))
@@ -380,7 +390,7 @@ def test_sockets_that_are_cut_again_and_again_deliver_nothing_until_one_is_stabl
         socket.send(json.dumps({"type": "hello", "version": 1, "revision": 0}))
 
     page.route_web_socket("**/ws/", accept)
-    page.goto(CHAT)
+    open_chat(page)
     for count in (1, 2, 3):
         pass_time(page, lambda count=count: len(sockets) >= count)  # type: ignore[misc]
         sockets[-1].close(code=1011)
@@ -399,7 +409,7 @@ def test_an_unanswered_socket_is_reported(page: Page, event_server: EventServer,
     if how == "greeting":
         page.route_web_socket("**/ws/", lambda socket: None)
     with Files.unanswered("/ws/"):
-        page.goto(CHAT)
+        open_chat(page)
         event_server.chunks[STREAM].append("One")
         pass_time(page, has_status(page, POLLING_STATUS))
         pass_time(page, has_text(page, "One"))
@@ -422,7 +432,7 @@ def test_a_socket_that_failed_before_the_fallback_was_loaded_is_reported_to_it(
 def test_without_any_response_the_socket_keeps_reconnecting(
     page: Page, event_server: EventServer
 ) -> None:
-    page.goto(CHAT)
+    open_chat(page)
     event_server.is_reachable = False
     pass_time(page, has_status(page, RECONNECTING_STATUS))
     page.clock.run_for(30_000)

@@ -14,7 +14,7 @@ from tests.js.chat_page import (
     find_articles,
     render_chat_page,
 )
-from tests.page_elements import find_text_box
+from tests.page_elements import find_stop_button, find_text_box
 from tools.static_site import STATIC, Files
 
 DISPATCH_KEY = """(event) => document.activeElement.dispatchEvent(
@@ -120,6 +120,7 @@ def test_keys_of_an_input_method_do_nothing_on_the_page(
 ) -> None:
     Files.pages[CHAT] = render_chat_page(f"{CHAT}messages/", build_running_exchange("Why?"))
     page.goto(CHAT)
+    expect(find_stop_button(page)).to_be_visible()  # Escape would stop the reply
     box = find_text_box(page)
     box.fill("かな")
     page.evaluate("""() => {
