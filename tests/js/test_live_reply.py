@@ -206,8 +206,10 @@ def test_a_signed_out_page_does_not_reconnect(
     open_live_page(build_article())
     server.close(4401)
     expect(page.locator("body")).to_have_attribute("data-status", "signed-out")
+    page.clock.install()
     page.evaluate("window.dispatchEvent(new Event('online'))")
-    page.wait_for_timeout(700)  # longer than the first attempt to come back would take
+    page.clock.run_for(60_000)
+    assert page.evaluate("0") == 0  # a socket would have been reported before this
     assert server.connection_count == 1
     assert ["401" in error for error in page_errors] == [True]
     page_errors.clear()
