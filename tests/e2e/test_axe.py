@@ -223,6 +223,7 @@ def test_axe_finds_nothing_while_the_network_is_away(
     with Line(deployment.web.port) as line:
         page = open_page(shared_user, f"/c/{chat}/", base_url=line.url)
         page.get_by_role("textbox", name="Message", exact=True).fill("Half a thought")
+        page.wait_for_function(IS_READY)
         line.cut()
         expect(page.get_by_role("status").first).to_have_text("Reconnecting. Your draft is saved.")
         violations = list(find_violations(page, "reconnecting"))
