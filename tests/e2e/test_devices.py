@@ -211,6 +211,27 @@ def test_new_chats_in_two_tabs_have_two_drafts_and_a_closed_one_is_offered_again
 
 
 @pytest.mark.prove
+def test_the_draft_of_a_tab_is_offered_to_another_only_while_it_is_loaded_again(
+    writer: Person, open_page: Callable[..., Page]
+) -> None:
+    first = open_page(writer)
+    second = open_tab(first)
+    find_text_box(first).fill("First")
+    with second.expect_response("**/drafts/*/"):
+        find_text_box(second).fill("Second")
+    held: list[Route] = []
+    second.route("**/js/main*.js", lambda route: held.append(route))
+    second.reload(wait_until="commit")
+    until(lambda: second.title() and held, what="the second tab has no draft yet")
+    first.evaluate("document.dispatchEvent(new CustomEvent('drafts-changed'))")
+    expect(find_other_drafts(first)).to_contain_text("Second")
+    held.pop().continue_()
+    expect_text(second, "Second")
+    expect(find_other_drafts(first)).to_have_count(0)
+    expect_text(first, "First")
+
+
+@pytest.mark.prove
 def test_one_conversation_in_two_tabs_keeps_both_texts(
     conversation: str, writer: Person, open_page: Callable[..., Page]
 ) -> None:

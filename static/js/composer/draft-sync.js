@@ -20,6 +20,10 @@ import { fillForm, getAction, textBox, updateForm } from "./form.js";
 import { hold, listHeldElsewhere, release } from "./holds.js";
 import { renderOtherDrafts, startOtherDrafts } from "./other-drafts.js";
 
+const RELOAD_MS = 3000; // a tab that is loaded again holds nothing for a moment
+
+let shownIds = ""; // of the drafts beside the box
+
 export function startSync() {
   startOtherDrafts();
   startSaving(separateDraft);
@@ -125,6 +129,9 @@ function showOthers(heldElsewhere) {
   const others = listDrafts(listOpen(heldElsewhere));
   const written = others.filter(({ fields }) => fields.text?.trim());
   renderOtherDrafts(written, { insert: insertDraft, discard: discardOther });
+  const ids = written.map(({ id }) => id).join();
+  if (ids && ids !== shownIds) setTimeout(renderOthers, RELOAD_MS);
+  shownIds = ids;
 }
 
 function insertDraft(other) {
