@@ -5,11 +5,7 @@ import { fetchFragment, parseArticle } from "./http.js";
 
 const RETRY_MS = 2000;
 
-/**
- * @param {() => Promise<object>} load imports the module
- * @param {() => unknown} [meanwhile] called after each attempt that failed, while the page is visible
- * @returns {Promise<object>} the module
- */
+/** @param {() => unknown} [meanwhile] called after each failure, while the page is visible */
 export async function loadModule(load, meanwhile) {
   for (;;) {
     try {

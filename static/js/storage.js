@@ -1,7 +1,6 @@
 // Keeps values in this browser for the next page. A browser may refuse to keep anything, or be full;
 // then a value is null.
 
-/** @param {"localStorage" | "sessionStorage"} [storage] */
 export function readText(key, storage = "localStorage") {
   try {
     return window[storage].getItem(key);
@@ -10,7 +9,7 @@ export function readText(key, storage = "localStorage") {
   }
 }
 
-/** @param {string | null} text null deletes the key */
+/** Null deletes the key. */
 export function writeText(key, text, storage = "localStorage") {
   try {
     if (text === null) window[storage].removeItem(key);
@@ -18,7 +17,7 @@ export function writeText(key, text, storage = "localStorage") {
   } catch {}
 }
 
-/** The same for any value that JSON can hold. */
+/** The same for any JSON. */
 export function readValue(key, storage) {
   try {
     return JSON.parse(readText(key, storage));
@@ -31,7 +30,6 @@ export function writeValue(key, value, storage) {
   writeText(key, value === null ? null : JSON.stringify(value), storage);
 }
 
-/** @returns {string[]} of what lasts longer than a tab */
 export function listKeys() {
   try {
     return Object.keys(localStorage);

@@ -16,8 +16,7 @@ let queue = Promise.resolve(); // saves and fetches go one by one, so that no li
 let separateDraft = null;
 const ownRevisions = new Set(); // of the saves of this page
 
-/** @param {(other: import("./draft-requests.js").ServerDraft | null) => void} separate called with
- *    what another device made of the draft, null if it is not known */
+/** `separate` is called with what another device made of the draft, null if it is not known. */
 export function startSaving(separate) {
   separateDraft = separate;
   getTabId(); // a page that is closed can't wait for it
@@ -26,7 +25,7 @@ export function startSaving(separate) {
   document.addEventListener("signing-out", saveNow);
 }
 
-/** @returns {Promise<void>} resolved after the task. If the task fails, the next ones run all the same. */
+/** If the task fails, the next ones run all the same. */
 export function enqueue(task) {
   const done = queue.then(task);
   queue = done.catch(() => {});

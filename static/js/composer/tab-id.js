@@ -9,7 +9,6 @@ const KEPT_AS = "edits"; // under which edits are kept, too
 
 let tabId = null; // a promise
 
-/** @returns {Promise<string>} */
 export function getTabId() {
   tabId ??= claimTabId();
   return tabId;
