@@ -2,16 +2,7 @@
 // the server does not have, and asks the person about those that the server can't take.
 
 import { gettext } from "../elements.js";
-import { createRequestId, postForm } from "../http.js";
 import { restoreAccountTexts, takeAccountTexts } from "./drafts.js";
-
-const SAVE_TIMEOUT_MS = 2000;
-const SAVED_STATUS = 200;
-const GONE_STATUS = 404; // the conversation was deleted, and its drafts with it
-const PLACE = /^\/c\/(?:([^/]+)\/messages\/)?$/; // that a message is posted to; edits have no draft on the server
-const WRITER = createRequestId(); // this page
-
-/** @typedef {import("./drafts.js").UnsavedText} UnsavedText */
 
 /** Delete the texts of this page's account.
  *  @returns {true | Promise<boolean>} whether to sign out; true if there was nothing to save */
@@ -25,50 +16,17 @@ export function forgetAccount() {
 }
 
 async function saveOrAsk(texts) {
-  const results = await Promise.all(texts.map(saveInTime));
   return (
-    results.every(Boolean) ||
+    (await saveTexts(texts)) ||
     window.confirm(gettext("An unsent text would be lost. Sign out anyway?"))
   );
 }
 
-function saveInTime(text) {
-  const timeout = new Promise((resolve) => setTimeout(resolve, SAVE_TIMEOUT_MS, false));
-  return Promise.race([saveText(text), timeout]);
-}
-
-/** @param {UnsavedText} text
- *  @returns {Promise<boolean>} whether the server has it */
-async function saveText(text) {
-  const place = PLACE.exec(text.action);
-  if (!place || !text.fields.text?.trim()) return false; // it stores no settings alone
-  const response = await postText(text, place[1] ?? "");
-  if (response?.status === GONE_STATUS) return true;
-  if (response?.status !== SAVED_STATUS) return false;
-  const other = readOtherDraft(response);
-  if (other === undefined || other?.text === text.fields.text) return true;
-  if (text.isMessage && !other?.text) return true; // it was sent, and the response was lost
-  const next =
-    other?.version === text.attempt ? { base: other.version } : { id: createRequestId() };
-  const again = await postText(
-    { ...text, base: 0, attempt: text.attempt, ...next },
-    place[1] ?? "",
-  );
-  return again?.status === SAVED_STATUS && readOtherDraft(again) === undefined;
-}
-
-function postText({ id, fields, base, attempt }, conversation) {
-  const version = Math.max(base, attempt) + 1;
-  const body = new URLSearchParams({ ...fields, base, version, writer: WRITER, conversation });
-  return postForm(`/drafts/${id}/`, body, { isAct: false });
-}
-
-/** @returns {{text: string, version: number} | null | undefined} what another page made of the
- *    draft; undefined if it was saved */
-function readOtherDraft({ html }) {
+/** The code for it is loaded when it is needed, which is seldom. */
+async function saveTexts(texts) {
   try {
-    return JSON.parse(html).draft;
+    return await (await import("./unsaved-texts.js")).saveTexts(texts);
   } catch {
-    return null;
+    return false;
   }
 }
