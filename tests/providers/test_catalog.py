@@ -111,7 +111,12 @@ def test_a_model_without_data_has_the_fewest_features() -> None:
 
 @pytest.mark.parametrize(
     "model_id",
-    ["gpt-6.2-sol", "claude-opus-5-5", "gemini-3.8-flash", "llama3.3:70b-instruct", "o3", "qwen3"],
+    [
+        *("gpt-6.2-sol", "claude-opus-5-5", "gemini-3.8-flash", "llama3.3:70b-instruct", "o3"),
+        *("qwen3", "NousResearch/Meta-Llama-3-8B-Instruct", "nousresearch/hermes-4-405b"),
+        *("tongyi-deepresearch-30b-a3b", "perplexity/sonar-deep-research", "Coveo-7b"),
+        *("image-lab/kelp-70b", "Olive-13b", "lively-8b"),
+    ],
 )
 def test_chat_models_are_recognised(model_id: str) -> None:
     assert naming.is_for_chat(model_id)
@@ -136,7 +141,15 @@ def test_chat_models_are_recognised(model_id: str) -> None:
         "gpt-live-1",
         "gpt-3.5-turbo-instruct",
         "o3-deep-research",
+        "deep-research-pro-preview",
         "davinci-002",
+        "openai/whisper-large-v3",
+        "nomic-embed-text",
+        "textembedding-gecko",
+        "BAAI/bge-reranker-v2-m3",
+        "gpt-4o-mini-tts",
+        "gpt-4o-search-preview",
+        "gpt-4o-mini-realtime-preview",
     ],
 )
 def test_models_that_do_not_chat_are_left_out(model_id: str) -> None:

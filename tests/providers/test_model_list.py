@@ -106,9 +106,10 @@ LISTS: dict[str, tuple[Any, list[str]]] = {
                 {"id": "f", "active": False},
                 {"id": "g", "type": "embeddings", "object": "model"},
                 {"id": "h", "task": "image-text-to-text"},
+                {"id": "i", "architecture": {"output_modalities": ["text"]}},
             ]
         },
-        ["h"],
+        ["h", "i"],
     ),
 }
 UNREADABLE: dict[str, Any] = {

@@ -50,14 +50,15 @@ def _find_qualified(models: Mapping[ModelKey, Model], text: str, separator: str)
 
 
 NOT_FOR_CHAT = re.compile(
-    r"embed|whisper|tts|audio|realtime|transcri|translate|image|dall-e|moderation|sora|veo|imagen"
-    r"|lyria|omni-|robotics|computer-use|deep-research|search|rerank|nano-banana|babbage|davinci"
-    r"|aqa|3\.5-turbo-instruct|(^|-)live(-|$)",
+    r"(?<![a-z])(((text)?embed|whisper|transcri|rerank|moderation|imagen|lyria|davinci|babbage)|"
+    r"(tts|audio|realtime|translate|image|dall-e|sora|veo|robotics|computer-use|search|aqa"
+    r"|live|nano-banana)(?![a-z]))|3\.5-turbo-instruct|^(o\d.*)?deep-research|^gemini-omni",
     re.IGNORECASE,
 )
-"""Providers list models without saying what they are for."""
+"""Providers list models without saying what they are for. Whole words, or beginnings of words: the
+name “Nousresearch” has “search” in it."""
 
 
 def is_for_chat(model_id: str) -> bool:
     """Whether the name of a listed model looks like one that writes replies."""
-    return not NOT_FOR_CHAT.search(model_id)
+    return not NOT_FOR_CHAT.search(model_id.rpartition("/")[2])

@@ -175,8 +175,8 @@ def find_purpose(fields: dict[str, Any]) -> bool | None:
     if isinstance(methods, list) and methods and "generateContent" not in methods:
         return False
     outputs = to_dict(fields.get("architecture")).get("output_modalities")
-    if isinstance(outputs, list) and outputs and "text" not in outputs:
-        return False
+    if isinstance(outputs, list) and outputs:
+        return "text" in outputs
     return True if any(word in CHAT_TYPES for word in types) else None
 
 
