@@ -196,7 +196,7 @@ def move_focus_to(page: Page, target: Locator, key: str = "Tab") -> None:
         assert page.evaluate(RING), page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
         if target.evaluate("(element) => element === document.activeElement"):
             return
-    pytest.fail(f"no way by {key} to {target}")
+    raise AssertionError(f"no way by {key} to {target}")
 
 
 def test_a_conversation_needs_no_mouse(page: Page) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page
 
 from chat.rendering.markdown import to_html
@@ -47,6 +48,7 @@ MEASURE = """() => {
 }"""
 
 
+@pytest.mark.still
 def test_markers_bars_and_columns_stand_on_the_right(page: Page, chat_server: ChatServer) -> None:
     question, answer = build_ended_exchange("مرحبا")
     answer = replace(answer, html=to_html(MARKDOWN))

@@ -145,7 +145,7 @@ def pass_time(page: Page, until: Callable[[], bool], seconds: int = 120) -> None
             page.wait_for_timeout(10)
             if until():
                 return
-    pytest.fail("it never came")
+    raise AssertionError("it never came")
 
 
 def has_text(page: Page, text: str) -> Callable[[], bool]:

@@ -64,7 +64,8 @@ def test_a_page_from_the_back_button_is_shown_only_to_its_account(
     page.route("**/sidebar/", lambda route: route.fulfill(**answer))
     page.goto("/form/")
     Files.pages["/form/"] = b"<!doctype html><title>Sign in</title>Sign in"
-    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    with page.expect_response("**/sidebar/"):
+        page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
     if is_shown:
         expect(page.get_by_role("button", name="Save")).to_be_visible()
         expect(page.locator("body")).not_to_have_attribute("hidden", "")
