@@ -10,7 +10,7 @@ WAYS_TO_SEND = r"\bfetch\(|XMLHttpRequest|sendBeacon|EventSource|htmx\.ajax\(|\.
 POSTING = {
     "composer/draft-requests.js": {"a draft"},
     "composer/outbox.js": {"a message", "a stop"},
-    "composer/sign-out.js": {"the drafts before a sign-out"},
+    "composer/unsaved-texts.js": {"the drafts before a sign-out"},
     "conversation/message-actions.js": {"an edit", "another version", "a continuation"},
     "sidebar/conversation-menu.js": {"a title", "a pin", "a deletion", "its undo"},
     "sidebar/sidebar.js": {"a conversation that was read"},
