@@ -4,7 +4,7 @@ phone. The admin's pages are Django's own."""
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 from zlib import crc32
 
 import pytest
@@ -259,7 +259,7 @@ def test_axe_finds_nothing_in_the_dialogs_of_a_chat(
     page_errors: PageErrors, deployment: Deployment, open_page: Callable[..., Page]
 ) -> None:
     page_errors.allow("WebSocket|401|Failed to load|ERR_")
-    person = deployment.person("opener")
+    person = deployment.person(f"opener-{uuid4().hex[:8]}")  # signed out at the end
     page = open_page(person)
     send_message(page, "Be brief", "demo-fast")
     reply = wait_for_reply(page)
