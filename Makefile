@@ -13,7 +13,7 @@ STATIC := $(shell find static 2>/dev/null)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .PHONY: run help stack test test-postgresql test-sqlite test-pages test-deaths \
-	prove prove-postgresql prove-sqlite prove-pages prove-deaths prove-chaos prove-fuzz \
+	prove prove-postgresql prove-sqlite prove-pages prove-emptied prove-deaths prove-chaos prove-fuzz \
 	prove-litellm prove-llama chaos attack bench fake-providers lint format lock lock-servers upgrade prices configuration clean browser aimock
 .DELETE_ON_ERROR:
 
@@ -47,8 +47,8 @@ test-deaths:
 	$(BIN)/python -m pytest -m "death and not prove" tests/chaos tests/e2e
 
 # The parts run one after the other, because other work would spoil their figures.
-prove: ## Run all tests and print their figures; or one part: prove-postgresql, -sqlite, -pages, -deaths, -chaos, -fuzz, -litellm, -llama
-	@for part in lint prove-postgresql prove-sqlite prove-pages prove-deaths prove-chaos prove-fuzz \
+prove: ## Run all tests and print their figures; or one part: prove-postgresql, -sqlite, -pages, -emptied, -deaths, -chaos, -fuzz, -litellm, -llama
+	@for part in lint prove-postgresql prove-sqlite prove-pages prove-emptied prove-deaths prove-chaos prove-fuzz \
 		prove-litellm prove-llama; do \
 		$(MAKE) --no-print-directory $$part || exit; \
 	done
@@ -62,7 +62,10 @@ prove-sqlite: .venv/dev .env .static/staticfiles.json
 	TEST_DATABASE=sqlite $(PROVE) -m "" tests/accounts tests/chat tests/streaming
 
 prove-pages: .venv/dev .env .static/staticfiles.json browser
-	$(PROVE) -m page tests/js tests/e2e
+	$(PROVE) -m page tests/js tests/e2e --ignore=tests/js/test_emptied.py
+
+prove-emptied: .venv/dev .env .static/staticfiles.json browser
+	$(PROVE) -m "" tests/js/test_emptied.py
 
 prove-deaths: .venv/dev .env .static/staticfiles.json browser aimock
 	$(PROVE) -m death tests/e2e
