@@ -81,7 +81,7 @@ PROXY_FAILURES: Mapping[str, Failure] = {
     "too large": (ErrorAnswer(413, "too large"), errors.ContextTooLong),
     "unprocessable": (ErrorAnswer(422, {"error": {"message": "no"}}), errors.BadRequest),
     "payment required": (ErrorAnswer(402, {"error": "Pay."}), errors.NoCredit),
-    "request timeout": (ErrorAnswer(408, "late"), errors.TimedOut),
+    "request timeout": (ErrorAnswer(408, "<html>late</html>"), errors.TimedOut),
     "server error": (ErrorAnswer(500, "oops"), errors.ProviderError),
     "conflict": (ErrorAnswer(409, {"error": {"message": "no"}}), errors.ProviderError),
     "a teapot": (ErrorAnswer(418, "short and stout"), errors.ProviderError),

@@ -73,7 +73,7 @@ class ProviderCall:
         self._request_id = ""
         self._copy_id = request.upstream.id if request.upstream else ""
         self._clock = time.monotonic
-        self._last_delta_at = self._deadline = 0.0
+        self._last_delta_at = self._deadline = self._clock()
 
     async def events(self) -> AsyncGenerator[Delta | Finish, None]:
         """The deltas of the reply, and a `Finish` if it is complete."""
@@ -264,4 +264,9 @@ class ProviderCall:
                 return ours
         if (answer := self._wire.error_response(error)) is not None:
             return classify.to_provider_error(answer, self._endpoint)
-        return classify.from_exception(error, self._endpoint, has_delta=self._ending.has_delta)
+        return classify.from_exception(
+            error,
+            self._endpoint,
+            has_delta=self._ending.has_delta,
+            silent_seconds=self._clock() - self._last_delta_at,
+        )

@@ -76,6 +76,11 @@ MAX_RETRY_AFTER_SECONDS = 86400.0 * 365
 _NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 NETWORK_ERRORS = (httpx2.HTTPError, OSError)
+CLOSED_ERRORS = (httpx2.RemoteProtocolError, httpx2.ReadError)
+"""Of a connection that took the request."""
+MIN_SILENCE_SECONDS = 0.5
+"""A connection that is closed later broke because of its silence. One that is closed sooner belongs
+to a server that is just starting, or to a proxy without one."""
 NETWORK_ERROR_CODES = frozenset(
     kind.code
     for kind in (errors.ConnectionFailed, errors.TimedOut, errors.NoResponse, errors.Interrupted)
@@ -100,7 +105,9 @@ def to_provider_error(response: ErrorResponse, endpoint: Endpoint) -> errors.Pro
         response = replace(response, status=status)
     kind = _classify_error(response)
     is_silence = kind is errors.TimedOut or response.status in GATEWAY_TIMEOUT_STATUSES
-    if is_silence and response.status != 408 and not endpoint.retries_silence:
+    # A proxy's own page under 408 says that the request came too slowly.
+    is_late_request = response.status == 408 and response.is_page
+    if is_silence and not is_late_request and not endpoint.retries_silence:
         kind = errors.NoResponse
     redact, message = endpoint.redact, _choose_message(kind, response)
     known: dict[str, Any] = {
@@ -191,9 +198,10 @@ def _is_bad_request(codes: str) -> bool:
 
 
 def from_exception(
-    error: Exception, endpoint: Endpoint, *, has_delta: bool
+    error: Exception, endpoint: Endpoint, *, has_delta: bool, silent_seconds: float
 ) -> errors.ProviderError:
-    """The error of our tree for an exception that is no error response."""
+    """The error of our tree for an exception that is no error response. `silent_seconds` is the
+    time since the request or the last delta."""
     # SDKs that wrap a fault of the network keep the original as the cause.
     cause = error.__cause__ if isinstance(error.__cause__, NETWORK_ERRORS) else error
     known: Any = {
@@ -205,6 +213,9 @@ def from_exception(
     if isinstance(cause, (httpx2.TimeoutException, TimeoutError)):
         is_patient = has_delta or endpoint.retries_silence
         return errors.TimedOut(**known) if is_patient else errors.NoResponse(**known)
+    was_silent = isinstance(cause, CLOSED_ERRORS) and silent_seconds >= MIN_SILENCE_SECONDS
+    if was_silent and not has_delta and not endpoint.retries_silence:
+        return errors.NoResponse(**known)
     if isinstance(cause, NETWORK_ERRORS):
         return errors.Interrupted(**known) if has_delta else errors.ConnectionFailed(**known)
     message = errors.UNREADABLE_ANSWER.format(provider=endpoint.name)

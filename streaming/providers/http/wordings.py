@@ -214,6 +214,13 @@ def read_status_line(message: str) -> int:
     return int(number) if number and status else status
 
 
-TIMED_OUT = _compile(r"context deadline exceeded|upstream (request )?timed? ?out")
+TIMED_OUT = _compile(
+    r"context deadline exceeded|upstream (request )?timed? ?out|^\W*request time-?out\W*$",
+    r"\b(request|response|read|generation|inference|completion|model)\b((?!connect).){0,20}"
+    r"\btimed out\b(?!.{0,20}connect)",
+    r"APITimeoutError|ReadTimeout|litellm\.Timeout",
+    r"timed? ?out (while )?(waiting for|awaiting|reading) (the |a )?"
+    r"(model|response|reply|answer|upstream|backend)",
+)
 
 PROXY_SIZE_LIMIT = _compile(r"(entity|content|payload|body) (is )?too large")
