@@ -26,6 +26,12 @@ def get_base_url(provider: str) -> str:
     return configured or row.base_url
 
 
+def is_imitated(provider: str) -> bool:
+    """Whether the server that is called is not the provider's own, but imitates one."""
+    row = catalog.PROVIDERS[provider]
+    return row.adapter == catalog.CHAT_COMPLETIONS or get_base_url(provider) != row.base_url
+
+
 def hide_header_values(rows: Any) -> Any:
     """The rows, with each header in a `Secret`, for settings that an error page may show."""
     if isinstance(rows, list):

@@ -179,5 +179,5 @@ def _save(provider: str, address: str, answer: Answer) -> None:
     if status != ListStatus.LISTED:
         rows.update(status=status)
         return
-    offered, left_out = select_models(models)
+    offered, left_out = select_models(provider, models)
     rows.update(status=status, left_out=left_out, listed=[*map(_dump_model, offered)])

@@ -5,6 +5,7 @@ The response shows which models the key's owner can use, so it is stored with th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from django.db import transaction
@@ -14,7 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts.api_keys.keys import decrypt_for_check
 from accounts.models import ApiKey, KeyStatus, ListedModel
-from accounts.providers import get_base_url
+from accounts.providers import get_base_url, is_imitated
 from streaming.providers import errors, listing
 from streaming.providers.catalog import (
     PROVIDERS,
@@ -24,7 +25,7 @@ from streaming.providers.catalog import (
     model_from_id,
     pick_default_model,
 )
-from streaming.providers.catalog.naming import MAX_MODEL_NAME_CHARS, is_for_chat
+from streaming.providers.catalog.naming import MAX_MODEL_NAME_CHARS, is_for_chat, may_be_for_chat
 from streaming.providers.catalog.prices import SNAPSHOT_SUFFIX
 from streaming.providers.http.parse import to_count
 from streaming.providers.redaction import Secret
@@ -59,7 +60,7 @@ STATUS_TEXTS = {
         "be read."
     ),
 }
-LEFT_OUT_TEXT = _("It lists %(listed)s models; the first %(offered)s are offered.")
+LEFT_OUT_TEXT = _("It lists %(listed)s models; %(offered)s of them are offered.")
 NO_MODELS_TEXT = _("%(provider)s lists no models for writing replies.")
 
 
@@ -78,10 +79,10 @@ class KeyCheck:
 
     @property
     def list_text(self) -> str:
-        """Says if the list is empty, or too long to offer all of it."""
+        """Says if the list is empty, or how many of it are offered if not all are."""
         if self.models is None:
             return ""
-        offered, left_out = select_models(self.models)
+        offered, left_out = select_models(self.provider, self.models)
         if not offered:
             return NO_MODELS_TEXT % {"provider": PROVIDERS[self.provider].name}
         counts = {"offered": len(offered), "listed": len(offered) + left_out}
@@ -116,21 +117,43 @@ def save_result(key: ApiKey, result: KeyCheck) -> None:
         current.last_checked_at = timezone.now()
         current.check_result = result.status
         if result.models is not None:
-            offered, current.left_out = select_models(result.models)
+            offered, current.left_out = select_models(result.provider, result.models)
             current.listed.all().delete()
             ListedModel.objects.bulk_create(_build_listed_models(current, offered))
         current.save(update_fields=["last_checked_at", "check_result", "left_out"])
 
 
-def select_models(models: tuple[ModelInfo, ...]) -> tuple[list[ModelInfo], int]:
-    """The models that are offered, fit to be stored, and the number of those beyond the limit. A
-    dated snapshot is left out if its model is listed too."""
-    named = {model.id: model for model in models if is_selectable(model)}
-    without_snapshots = [
-        m for id, m in named.items() if SNAPSHOT_SUFFIX.sub("", id) not in named.keys() - {id}
-    ]
-    left_out = max(0, len(without_snapshots) - MAX_LISTED_MODELS)
-    return [*map(_make_storable, without_snapshots[:MAX_LISTED_MODELS])], left_out
+def select_models(provider: str, models: tuple[ModelInfo, ...]) -> tuple[list[ModelInfo], int]:
+    """The models that are offered, fit to be stored, and the number of the others.
+
+    Of a provider's own list, models of another kind and dated snapshots are left out and not
+    counted: a snapshot only if its model is listed too.
+    """
+    named = {model.id: model for model in models if _has_usable_name(model)}
+    chosen = {id: model for id, model in named.items() if _writes_text(provider, model)}
+    left_out = len(named) - len(chosen)
+    if not is_imitated(provider):
+        chosen = {id: m for id, m in chosen.items() if not _is_snapshot(id, chosen)}
+        left_out = 0
+    left_out += max(0, len(chosen) - MAX_LISTED_MODELS)
+    return [_make_storable(m) for m in chosen.values()][:MAX_LISTED_MODELS], left_out
+
+
+def _has_usable_name(model: ModelInfo) -> bool:
+    name = model.id or ""  # a compatible server may send anything
+    return 0 < len(name) <= MAX_MODEL_NAME_CHARS and name.isprintable()
+
+
+def _writes_text(provider: str, model: ModelInfo) -> bool:
+    """The list's own words about a model count more than its name."""
+    if model.writes_text is not None:
+        return model.writes_text
+    return may_be_for_chat(model.id) if is_imitated(provider) else is_for_chat(model.id)
+
+
+def _is_snapshot(name: str, listed: Mapping[str, ModelInfo]) -> bool:
+    model = SNAPSHOT_SUFFIX.sub("", name)
+    return model != name and model in listed
 
 
 def _make_storable(model: ModelInfo) -> ModelInfo:
@@ -166,17 +189,9 @@ def _build_listed_models(key: ApiKey, models: list[ModelInfo]) -> list[ListedMod
 
 def pick_first_model(result: KeyCheck) -> Model | None:
     provider = PROVIDERS[result.provider]
-    listed = [_make_storable(model) for model in result.models or () if is_selectable(model)]
+    listed, _left_out = select_models(result.provider, result.models or ())
     known = group_by_provider(all_models())[provider]
     if not known:
         named = (replace(model_from_id(m.id, provider), label=m.label or m.id) for m in listed)
         return next(named, None)
     return pick_default_model(known, {model.id for model in listed})
-
-
-def is_selectable(model: ModelInfo) -> bool:
-    """The list's own words about a model count more than its name."""
-    name = model.id or ""  # a compatible server may send anything
-    writes_text = is_for_chat(name) if model.writes_text is None else model.writes_text
-    is_usable = 0 < len(name) <= MAX_MODEL_NAME_CHARS and name.isprintable()
-    return is_usable and writes_text

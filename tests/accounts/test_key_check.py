@@ -253,7 +253,10 @@ def test_the_result_for_a_replaced_key_is_dropped(owner: User) -> None:
     assert ApiKey.objects.get(user=owner).check_result == KeyStatus.UNCHECKED
 
 
-def test_a_list_is_stored_in_order_without_models_that_do_not_chat(owner: User) -> None:
+def test_a_providers_own_list_is_stored_in_order_without_models_that_do_not_chat(
+    owner: User, settings: Settings
+) -> None:
+    settings.OPENAI_BASE_URL = ""
     key = keys.save(owner, "openai", SECRET)
     ids = ["gpt-7", "text-embedding-9", "gpt-7-2027-01-02", "o9-2027-03-04", "x" * 301, "gpt-7"]
     models = tuple(ModelInfo(id, max_output=5) for id in ids)
@@ -272,8 +275,19 @@ def test_a_key_whose_list_is_too_long_says_how_many_are_left_out(
         200, {"data": [{"id": f"kelp-{number:04}-b"} for number in range(listed)]}
     )
     html = save_key(as_owner)
-    assert f"It lists {listed} models; the first 500 are offered." in html
+    assert f"It lists {listed} models; 500 of them are offered." in html
     assert f"500 ({more} listed and not offered)" in html
+
+
+def test_a_key_of_an_imitating_server_says_how_many_names_it_leaves_out(
+    as_owner: Client, owner: User, key_server: KeyServer
+) -> None:
+    names = ["kelp", "kelp-20260102", "kelp-search", "kelp-embedding"]
+    key_server.set_response(200, {"data": [{"id": name} for name in names]})
+    html = save_key(as_owner)
+    assert "It lists 4 models; 3 of them are offered." in html
+    assert "3 (1 more is listed and not offered)" in html
+    assert [m.model_id for m in ListedModel.objects.all()] == names[:3]
 
 
 def test_the_lists_own_words_about_a_model_count_more_than_its_name(owner: User) -> None:
@@ -301,7 +315,7 @@ def test_whatever_a_list_says_about_a_model_is_stored(
 @pytest.mark.parametrize("name", ["ke\0lp", "kelp\ud83c", "ke\nlp"])
 def test_a_model_whose_name_cannot_be_stored_is_left_out(owner: User, name: str) -> None:
     models = (ModelInfo(name), ModelInfo("wrack"))
-    assert checking.select_models(models) == ([ModelInfo("wrack")], 0)
+    assert checking.select_models("openai", models) == ([ModelInfo("wrack")], 0)
 
 
 def test_the_list_is_deleted_with_the_key(owner: User) -> None:

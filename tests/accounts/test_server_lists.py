@@ -74,6 +74,20 @@ def test_models_that_a_server_lists_are_offered_without_a_key(
     assert "data-note" not in shown
 
 
+def test_what_a_compatible_server_lists_is_offered(
+    lab: KeyServer, owner: User, as_owner: Client
+) -> None:
+    names = [
+        *("NousResearch/Meta-Llama-3-8B-Instruct", "hf.co/NousResearch/Hermes-3-GGUF:Q4_K_M"),
+        *("claude-x", "claude-x-20250101", "gpt-4o-search-preview", "o3-deep-research"),
+        *("Qwen/Qwen2.5-Omni-7B", "my-research-model", "google/translategemma-27b", "live-7b"),
+    ]
+    other = ["nomic-embed-text:latest", "openai/whisper-1", "bge-reranker-v2-m3", "dall-e-3"]
+    refresh(lab, {"data": [{"id": name} for name in names + other]})
+    assert list_names(owner) == ["wrack", *names]
+    assert "4 more are listed and not offered." in read_html(as_owner.get("/"))
+
+
 def test_a_page_reads_the_lists_once(lab: KeyServer, as_owner: Client) -> None:
     server_lists.refresh_lists()
     for address in ("/", "/?model=no-such-model"):

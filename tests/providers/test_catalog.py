@@ -156,6 +156,26 @@ def test_models_that_do_not_chat_are_left_out(model_id: str) -> None:
     assert not naming.is_for_chat(model_id)
 
 
+def test_an_unknown_name_is_left_out_only_if_it_is_certainly_of_another_kind() -> None:
+    shown = [
+        *("gpt-4o-search-preview", "gemini-3.8-live", "davinci-002", "embedded-chat", "veolia-7b"),
+        *(
+            "llava-image-chat",
+            "computer-use-7b",
+            "whisperer-7b",
+            "tts-writer/kelp",
+            "kelp-audio-7b",
+        ),
+    ]
+    left_out = [
+        *("text-embedding-3-large", "mxbai-embed-large", "snowflake-arctic-embed2", "bge-reranker"),
+        *("openai/whisper-large-v3", "gpt-4o-mini-tts", "tts-1-hd", "gpt-4o-transcribe"),
+        *("gpt-image-1", "dall-e-3", "imagen-4.0", "stable-diffusion-xl", "omni-moderation-latest"),
+        *("jina-embeddings-v3", "Qwen/Qwen3-Embedding-8B", "Qwen/Qwen3-Reranker-4B", "nomic_embed"),
+    ]
+    assert [name for name in shown + left_out if naming.may_be_for_chat(name)] == shown
+
+
 def test_an_unknown_model_is_refused_with_advice() -> None:
     with pytest.raises(catalog.UnknownModel) as caught:
         catalog.get_model("gpt-2")

@@ -60,5 +60,21 @@ name “Nousresearch” has “search” in it."""
 
 
 def is_for_chat(model_id: str) -> bool:
-    """Whether the name of a listed model looks like one that writes replies."""
+    """Whether the name of a model that its own provider lists looks like one that writes
+    replies."""
     return not NOT_FOR_CHAT.search(model_id.rpartition("/")[2])
+
+
+OTHER_KIND = re.compile(
+    r"(?<![a-z])((text)?embed(s|der|ding|dings)?|rerank(er)?|whisper|tts|transcri(be|ption)"
+    r"|dall-?e|imagen|stable-diffusion|(gpt|qwen|chatgpt)-image|(omni|text)-moderation"
+    r"|gpt-(4o-)?(mini-)?realtime)(?![a-z])",
+    re.IGNORECASE,
+)
+"""Embeddings, rerankers, speech, images and moderation."""
+
+
+def may_be_for_chat(model_id: str) -> bool:
+    """Whether a model of any server may write replies: its name does not say that it is certainly
+    of another kind."""
+    return not OTHER_KIND.search(model_id.rpartition("/")[2])
