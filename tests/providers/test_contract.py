@@ -13,18 +13,20 @@ from typing import Any
 
 import pytest
 
-from streaming.events import Delta, Finish, StreamText
+from streaming.events import Delta, Finish, SourceError, StreamText
 from streaming.providers import errors
 from streaming.providers.adapter import Adapter
 from streaming.providers.reasoning_mark import split_marked_reasoning
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
+from streaming.providers.reply_source import ReplySource
 from streaming.providers.types import ModelInfo, Request, Timeouts, Turn, Usage
 from tests.providers import factories
 from tests.providers.factories import KEY, collect_until_error, join_text
 from tests.providers.wires import WIRES, Wire
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake, Piece
 from tools.fake_provider import Usage as ReportedUsage
+from tools.fake_provider.oddities import Oddity
 from tools.fake_provider.oddity_table import ODDITIES
 
 OWN_FILES = {__file__, factories.__file__}  # these know the key
@@ -211,11 +213,17 @@ async def test_bytes_may_be_split_at_every_position(
 # Bent in every way that servers have
 
 
+def list_oddities(wire: Wire) -> dict[str, Oddity]:
+    """Return the rows of the wire that are about a reply."""
+    rows = {name: row for name, row in ODDITIES.items() if not row.wires or wire.name in row.wires}
+    return {name: row for name, row in rows.items() if not row.model_list}
+
+
 async def test_no_oddity_of_a_server_changes_the_reply(
     fake: Fake, wire: Wire, make_adapter: MakeAdapter
 ) -> None:
     reply = Behaviour.of("潮 Kelp ", "is ", "anchored\r\n\n", "🌊.")
-    rows = {name: row for name, row in ODDITIES.items() if not row.wires or wire.name in row.wires}
+    rows = {n: row for n, row in list_oddities(wire).items() if not row.code and not row.refuses}
     assert len(rows) > 25
     for name, row in rows.items():
         fake.reset()
@@ -230,6 +238,38 @@ async def test_no_oddity_of_a_server_changes_the_reply(
             assert (name, error, split.content) == (name, None, reply.text)
             assert (name, split.reasoning) == (name, row.reasoning)
             assert isinstance(events[-1], Finish)
+
+
+async def test_every_odd_answer_is_understood(
+    fake: Fake, wire: Wire, make_adapter: MakeAdapter
+) -> None:
+    rows = {n: row for n, row in list_oddities(wire).items() if row.code or row.refuses}
+    assert len(rows) > 10
+    for name, row in rows.items():
+        fake.reset()
+        fake.script(Behaviour.of("Kelp ", "is ", "anchored.", odd=name, times=None))
+        patience = {"timeouts": QUICK} if row.ending == "silence" else {}
+        source = ReplySource(make_adapter(**patience), build_request(wire), Secret(KEY))
+        code = ""
+        try:
+            events = [event async for event in source.events(StreamText(), "")]
+            assert (name, isinstance(events[-1], Finish)) == (name, True)
+        except SourceError as error:
+            code = error.code
+        asked = [row.refuses in record.body for record in fake.requests()]
+        assert (name, code) == (name, row.code)
+        if row.refuses:
+            assert (name, asked) == (name, [True, False])
+        else:  # a second request may leave out a limit, or try OpenAI's other API
+            assert (name, len(asked) <= 2) == (name, True)
+
+
+async def test_every_odd_list_is_read(fake: Fake, wire: Wire) -> None:
+    rows = {name: row for name, row in ODDITIES.items() if row.model_list}
+    for name, row in rows.items():
+        address = wire.base_url(fake).replace(fake.url, f"{fake.url}/odd-{name}")
+        models = await get_adapter(wire.provider, base_url=address).list_models(Secret(KEY))
+        assert (name, [model.id for model in models]) == (name, [*row.listed])
 
 
 # Endings that are no success

@@ -1,6 +1,7 @@
-"""The oddities of real servers: each bends the bytes of an ordinary reply.
+"""The oddities of real servers: most bend the bytes of an ordinary reply.
 
-A model named “odd-…” or the directive “!odd …” chooses one. A row is a name, a sentence, and a
+A model named “odd-…” or the directive “!odd …” chooses one; an address with “/odd-…/” in it chooses
+one of the lists of models. A row is a name, a sentence, and what the server does: most have a
 function from the events of a reply to the packets that are sent in their place.
 """
 
@@ -9,7 +10,9 @@ import json
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+from tools.fake_provider.behaviour import ErrorAnswer
 
 Bend = Callable[[list[bytes]], list[bytes]]
 
@@ -17,17 +20,38 @@ CHAT = ("compatible",)
 CONTEXT_ERROR = {"code": 400, "message": "exceeds the available context size", "type": "x"}
 
 
+def keep_events(events: list[bytes]) -> list[bytes]:
+    """Send the reply as it is."""
+    return events
+
+
 @dataclass(frozen=True, slots=True)
 class Oddity:
-    """One row, for all wires or for some. `error` is a part of the error's detail where the reply
-    can't be whole; `reasoning` is the reasoning that the bent reply has."""
+    """One row, for all wires or for some.
+
+    `error` is a part of the error's detail where the reply can't be whole, `code` the error's code;
+    `reasoning` is the reasoning that the bent reply has. `answer` is sent instead of the reply: to
+    every request, or to those whose body has the field `refuses`. `ending` is a cut after what the
+    bend leaves, or a silence in its place. `model_list` is the body of the list of models, which
+    has the names `listed`.
+    """
 
     about: str
-    bend: Bend
+    bend: Bend = keep_events
     wires: tuple[str, ...] = ()
     headers: dict[str, str] = field(default_factory=dict)
     error: str = ""
     reasoning: str = ""
+    code: str = ""
+    answer: ErrorAnswer | None = None
+    refuses: str = ""
+    ending: Literal["", "cut", "silence"] = ""
+    model_list: str = ""
+    listed: tuple[str, ...] = ()
+
+    def find_answer(self, body: dict[str, Any]) -> ErrorAnswer | None:
+        """Return the answer instead of a reply to a request with this body."""
+        return self.answer if not self.refuses or self.refuses in body else None
 
 
 def split_events(body: bytes) -> list[bytes]:

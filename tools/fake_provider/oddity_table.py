@@ -4,6 +4,7 @@ the rows of its wire."""
 import json
 import zlib
 
+from tools.fake_provider.odd_answers import ODD_ENDS, ODD_ERRORS, ODD_LISTS, ODD_REFUSALS
 from tools.fake_provider.oddities import (
     CHAT,
     CONTEXT_ERROR,
@@ -189,9 +190,14 @@ ODDITIES: dict[str, Oddity] = {
         CHAT,
         reasoning=THOUGHT,
     ),
+    # Beside the text
+    **ODD_ENDS,
+    **ODD_REFUSALS,
+    **ODD_ERRORS,
+    **ODD_LISTS,
 }
 
 
 def describe_oddities() -> str:
     """Return the names with their sentences, one a line."""
-    return "\n".join(f"  {name:<18}{row.about}" for name, row in ODDITIES.items())
+    return "\n".join(f"  {name:<24}{row.about}" for name, row in ODDITIES.items())

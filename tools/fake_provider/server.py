@@ -112,8 +112,11 @@ class FakeServer:
         self.list_records.append(record := self._create_record(wire.name, request, key, "", {}))
         behaviour = self._take_scripted("models", "") or Behaviour()
         await asyncio.sleep(behaviour.first_delay)
+        odd = _find_odd_list(request.path)
         if behaviour.error:
             await _send_error(writer, wire, behaviour.error, key)
+        elif odd:
+            await _send_response(writer, 200, odd.model_list, {"Content-Type": "application/json"})
         else:
             await _send_response(writer, 200, wire.build_model_list(), behaviour.headers)
         record.state = "finished"
@@ -275,6 +278,12 @@ def get_odd_name(model: str) -> str:
     return model.removeprefix("odd-") if model.startswith("odd-") else ""
 
 
+def _find_odd_list(path: str) -> Oddity | None:
+    match = re.match(r"/odd-([a-z-]+)/", path)
+    odd = ODDITIES.get(match[1]) if match else None
+    return odd if odd and odd.model_list else None
+
+
 async def _run_until_disconnect(
     coroutine: Coroutine[Any, Any, None], reader: asyncio.StreamReader
 ) -> bool:
@@ -355,12 +364,16 @@ class _ReplySender:
 
     async def send(self) -> None:
         wire, behaviour = self.wire, self.behaviour
-        if behaviour.error and behaviour.error.status:
+        odd = ODDITIES.get(behaviour.odd or get_odd_name(self.reply.model))
+        error = odd.find_answer(self.reply.body) if odd else behaviour.error
+        if error and error.status:
             assert isinstance(self.body, _ResponseBody)
-            await _send_error(self.body.writer, wire, behaviour.error, self.key)
+            await _send_error(self.body.writer, wire, error, self.key)
             self._record_end("finished")
             return
-        odd = ODDITIES.get(behaviour.odd or get_odd_name(self.reply.model))
+        if odd and odd.ending == "silence":
+            self.record.state = "stalled"
+            await asyncio.Event().wait()
         headers = fill_key(behaviour.headers, self.key) | (odd.headers if odd else {})
         self.body.send_headers(wire, headers)
         self.record.state = "streaming"
@@ -389,6 +402,9 @@ class _ReplySender:
         body += wire.format_end(self.reply, behaviour.finish, behaviour.usage)
         for packet in odd.bend(split_events(body)):
             await self._write_bytes(packet)
+        if odd.ending == "cut":
+            self._record_end("cut")
+            await self.body.cut()
         await self._finish(b"")
 
     async def _apply_fault(self, number: int) -> bool:
