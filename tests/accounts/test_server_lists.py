@@ -68,7 +68,7 @@ def test_models_that_a_server_lists_are_offered_without_a_key(
     assert list_names(owner) == ["wrack", "kelp"]
     model = model_catalog.get_model(owner, "kelp", "lab")
     assert (model.context_window, model.shutdown) == (4096, date(2030, 1, 2))
-    assert lab.requests == ["/v1/models Bearer none"]
+    assert lab.requests == ["/v1/models None"]
     shown = read_html(as_owner.get("/"))
     assert 'value="lab:kelp"' in shown
     assert "data-note" not in shown

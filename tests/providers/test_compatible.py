@@ -12,6 +12,8 @@ from accounts.providers import hide_header_values
 from streaming.providers import catalog, errors
 from streaming.providers.catalog import compatible
 from streaming.providers.catalog.compatible import InvalidProviderConfig, parse_provider_config
+from streaming.providers.catalog.options import ServerOptions
+from streaming.providers.openai.chat_completions import CompatibleAdapter
 from streaming.providers.redaction import Secret
 from streaming.providers.registry import get_adapter
 from streaming.providers.types import REASONING_TIMEOUT_SECONDS, Request, Turn
@@ -178,6 +180,27 @@ async def test_a_list_is_requested_with_the_headers_of_the_row(lab: str, fake: F
     (record,) = fake.lists()
     assert record.headers["x-lab"] == HEADER
     assert record.key == hashlib.sha256(f"Basic {HEADER}".encode()).hexdigest()[:12]
+
+
+@pytest.mark.parametrize(
+    ("headers", "sent"),
+    [
+        ({}, None),
+        ({"authorization": "Basic kelp"}, "Basic kelp"),
+        ({"Authorization": "Basic kelp"}, "Basic kelp"),
+    ],
+)
+async def test_without_a_key_none_is_sent(
+    lab: str, fake: Fake, headers: dict[str, str], sent: str | None
+) -> None:
+    options = ServerOptions(headers={name: Secret(value) for name, value in headers.items()})
+    lab_adapter = CompatibleAdapter(base_url=lab, options=options)
+    await collect_events(lab_adapter, Request("kelp", (Turn("user", "?"),)), key="")
+    await lab_adapter.list_models(Secret(""))
+    expected = "absent" if sent is None else hashlib.sha256(sent.encode()).hexdigest()[:12]
+    assert [record.key for record in [*fake.requests(), *fake.lists()]] == [expected] * 2
+    await collect_events(lab_adapter, Request("kelp", (Turn("user", "?"),)), key="sk-kelp")
+    assert fake.requests()[-1].key != "absent"
 
 
 async def test_a_server_that_echoes_its_headers_does_not_get_them_into_an_error(

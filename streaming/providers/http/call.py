@@ -30,8 +30,6 @@ USAGE_WAIT_SECONDS = 15.0
 """How long the usage is waited for once nothing but it can come."""
 MAX_DOCUMENT_BYTES = 8 << 20
 """The largest answer that is one document of JSON in place of a stream."""
-PLACEHOLDER_KEY = "none"
-"""The key for a server that needs none, because SDKs insist on one."""
 
 
 class ProviderCall:
@@ -110,7 +108,7 @@ class ProviderCall:
         return create_http_client(self._wire.timeouts, self._take_response)
 
     def create_client(self, http: httpx2.AsyncClient) -> Any:
-        return self._wire.create_client(Secret(self._key.reveal() or PLACEHOLDER_KEY), http)
+        return self._wire.create_client(self._key, http)
 
     async def _take_response(self, response: httpx2.Response) -> None:
         """Take the body of the answer past the SDK, and limit what may pile up in its buffers."""

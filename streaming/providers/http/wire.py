@@ -51,7 +51,8 @@ class HttpWire(ABC):
 
     @abstractmethod
     def create_client(self, key: Secret, http: httpx2.AsyncClient) -> Any:
-        """The SDK's client for one call, over this HTTP client and without its retries."""
+        """The SDK's client for one call, over this HTTP client and without its retries. The key of
+        a server that needs none is empty."""
 
     @abstractmethod
     async def send(self, client: Any, request: Request) -> None:

@@ -25,6 +25,8 @@ from streaming.providers.openai.client import OpenAISdkAdapter, find_error, pars
 from streaming.providers.redaction import Secret
 from streaming.providers.types import Request, Timeouts, Usage
 
+PLACEHOLDER_KEY = "no-key-is-needed"
+"""For the SDK, which insists on a key."""
 STREAM_OPTIONS = {"include_usage": True, "include_obfuscation": False}
 
 
@@ -79,8 +81,10 @@ class CompatibleAdapter(ChatCompletionsAdapter):
         self.secrets = tuple(self.options.headers.values())
 
     def create_client(self, key: Secret, http: httpx2.AsyncClient) -> openai.AsyncOpenAI:
-        client = super().create_client(key, http)
+        client = super().create_client(key or Secret(PLACEHOLDER_KEY), http)
         client._custom_headers = {n: value.reveal() for n, value in self.options.headers.items()}
+        if not key:
+            http.event_hooks["request"].append(remove_placeholder_key)
         return client
 
     async def send(self, client: Any, request: Request) -> None:
@@ -88,6 +92,12 @@ class CompatibleAdapter(ChatCompletionsAdapter):
         added = {n: value for n, value in self.options.body.items() if n not in body}
         body["extra_body"] = added | body["extra_body"]
         await client.chat.completions.create(**body, stream=True)
+
+
+async def remove_placeholder_key(request: httpx2.Request) -> None:
+    """Some proxies refuse every key that they don't know. A row may have the header too."""
+    if request.headers.get("Authorization") == f"Bearer {PLACEHOLDER_KEY}":
+        del request.headers["Authorization"]
 
 
 def build_body(request: Request, *, is_official: bool) -> dict[str, Any]:
