@@ -44,6 +44,7 @@ URLS = {
     id: f"http://127.0.0.1:{port}/v1" for port, id in enumerate(("hosta", "hostb", "router"), 1)
 }
 LONG_NAME = "accounts/fireworks/models/" + "x" * 274
+SPACED_NAME = "My Kelp 7B  (Q4 K M)"
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +54,7 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalog, "_MODELS_BY_KEY", {**catalog._MODELS_BY_KEY})
     add_server("hosta", "Host A", "llama3.3")
     add_server("hostb", "Host B", "llama3.3", "qwen3:8b", LONG_NAME)
-    add_server("router", "Router", "gpt-5.5", "openai/gpt-4o", "claude-opus-5-5")
+    add_server("router", "Router", "gpt-5.5", "openai/gpt-4o", "claude-opus-5-5", SPACED_NAME)
 
 
 def add_server(id: str, name: str, *models: str) -> None:
@@ -90,6 +91,7 @@ def read_options(shown: str) -> dict[str, str]:
         ("router:gpt-5.5", "router", "gpt-5.5"),
         ("router:openai/gpt-4o", "router", "openai/gpt-4o"),
         (f"hostb:{LONG_NAME}", "hostb", LONG_NAME),
+        (f"router:{SPACED_NAME}", "router", SPACED_NAME),
         # As tabs of the version before send them
         ("llama3.3", "hosta", "llama3.3"),
         ("qwen3:8b", "hostb", "qwen3:8b"),

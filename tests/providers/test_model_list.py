@@ -91,6 +91,7 @@ LISTS: dict[str, tuple[Any, list[str]]] = {
         ["kelp"],
     ),
     "odd names": ({"data": ["a\u0000b", "x" * 301, " kelp", "x" * 300]}, ["x" * 300]),
+    "blanks within names": ({"data": [{"id": "My Kelp  7B"}, "a b"]}, ["My Kelp  7B", "a b"]),
     "odd fields": (
         {"data": [{"id": "kelp", "shutdown_date": "soon", "context_length": [], "type": 3}]},
         ["kelp"],

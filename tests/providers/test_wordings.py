@@ -325,6 +325,7 @@ PAGE = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>nginx/1.24.0<
         (504, "504 Gateway Time-out", errors.NoResponse, "proxy’s time limit"),
         (524, "524: A timeout occurred", errors.NoResponse, "proxy’s time limit"),
         (522, "522: Connection timed out", errors.Overloaded, "A proxy gets no answer from Lab."),
+        (525, "525: SSL handshake failed", errors.ProxyFailed, "certificate of Lab"),
         (526, "526: Invalid SSL certificate", errors.ProxyFailed, "certificate of Lab"),
         (413, "413 Request Entity Too Large", errors.ContextTooLong, "proxy’s limit"),
         (403, "Attention Required! | Cloudflare", errors.ProxyFailed, "blocked this request"),
