@@ -20,6 +20,20 @@ def test_every_link_leads_to_a_file(document: Path) -> None:
         assert (document.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_to_a_section_leads_to_its_heading(document: Path) -> None:
+    for target, section in re.findall(r"\]\(([^)#:\s]*)#([^)]+)\)", document.read_text()):
+        file = document.parent / target if target else document
+        if file.suffix == ".md":
+            assert section in list_sections(file), f"{target}#{section}"
+
+
+def list_sections(document: Path) -> set[str]:
+    """The names of its headings in links, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize(
     "document",
     [path for path in DOCUMENTS if path.name not in {"CHANGELOG.md", "style.md"}],
