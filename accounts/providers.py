@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -28,8 +29,8 @@ def get_base_url(provider: str) -> str:
 
 def is_imitated(provider: str) -> bool:
     """Whether the server that is called is not the provider's own, but imitates one."""
-    row = catalog.PROVIDERS[provider]
-    return row.adapter == catalog.CHAT_COMPLETIONS or get_base_url(provider) != row.base_url
+    address = get_base_url(provider)
+    return bool(address) and urlsplit(address).hostname != catalog.PROVIDERS[provider].official_host
 
 
 def hide_header_values(rows: Any) -> Any:

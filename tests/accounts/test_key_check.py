@@ -13,11 +13,13 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
+from accounts import providers
 from accounts.api_keys import checking, keys, views
 from accounts.models import ApiKey, KeyStatus, ListedModel, User
-from streaming.providers import listing
+from streaming.providers import catalog, listing
 from streaming.providers.errors import TimedOut
 from streaming.providers.redaction import Secret
+from streaming.providers.registry import get_adapter
 from streaming.providers.types import ModelInfo
 
 SECRET = "sk-harbour-0123456789-ab12"
@@ -265,6 +267,20 @@ def test_a_providers_own_list_is_stored_in_order_without_models_that_do_not_chat
         ("gpt-7", 5),
         ("o9-2027-03-04", 5),
     ]
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "google"])
+def test_only_a_server_at_another_host_imitates_a_provider(
+    settings: Settings, provider: str
+) -> None:
+    row = catalog.PROVIDERS[provider]
+    own = f"https://{row.official_host.upper()}/v1"
+    for address, is_imitated in (("", False), (own, False), ("http://127.0.0.1:4000/v1", True)):
+        setattr(settings, row.base_url_setting, address)
+        assert (address, providers.is_imitated(provider)) == (address, is_imitated)
+        adapter: Any = get_adapter(provider, base_url=address)
+        wire = getattr(adapter, "responses", adapter)  # OpenAI's has two
+        assert (address, wire.is_official) == (address, not is_imitated)
 
 
 @pytest.mark.parametrize(("listed", "more"), [(620, "120 more are"), (501, "1 more is")])

@@ -40,7 +40,8 @@ class Provider:
 
     `adapter` is the dotted path of its adapter's class, which is imported on first use. Without one
     the provider is called with OpenAI's Chat Completions at its `base_url`. `base_url_setting`
-    names the setting with which an administrator sends its requests elsewhere.
+    names the setting with which an administrator sends its requests elsewhere than to its
+    `official_host`.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Provider:
     base_url: str = ""
     adapter: str = CHAT_COMPLETIONS
     base_url_setting: str = ""
+    official_host: str = ""
     options: ServerOptions | None = None
     model_defaults: tuple[tuple[str, Any], ...] = ()
     """Attributes of its models, with values."""
@@ -147,6 +149,7 @@ PROVIDERS: dict[str, Provider] = {
             needs_key=True,
             adapter="streaming.providers.openai.auto:OpenAIAdapter",
             base_url_setting="OPENAI_BASE_URL",
+            official_host="api.openai.com",
         ),
         Provider(
             "anthropic",
@@ -154,6 +157,7 @@ PROVIDERS: dict[str, Provider] = {
             needs_key=True,
             adapter="streaming.providers.anthropic:AnthropicAdapter",
             base_url_setting="ANTHROPIC_BASE_URL",
+            official_host="api.anthropic.com",
         ),
         Provider(
             "google",
@@ -161,6 +165,7 @@ PROVIDERS: dict[str, Provider] = {
             needs_key=True,
             adapter="streaming.providers.google:GoogleAdapter",
             base_url_setting="GOOGLE_GEMINI_BASE_URL",
+            official_host="generativelanguage.googleapis.com",
         ),
     )
 }
