@@ -79,7 +79,7 @@ def _quote_field(field: str) -> str:
 
 
 EFFORT_LABEL = gettext_noop("reasoning effort")
-ONLY_USER_ROLES = r"only\W+(the\W+)?user\b.{0,12}\bassistant"
+ONLY_USER_ROLES = r"only\W+(\w+\W+){0,5}?user\b.{0,12}\bassistant"
 FIRST_ROLE = r"first (message|turn|role)\W.{0,20}\buser\b"
 ALTERNATION = r"\broles?\b.{0,40}\balternat|\balternat\w*\b.{0,40}\broles?\b|must\W+alternate"
 OTHER_ROLE = (
@@ -111,7 +111,7 @@ OPTIONAL_PARTS: tuple[OptionalPart, ...] = (
     _define_part("thinking", r"thinking", value="adaptive"),
     _define_part("reasoning_effort", r"reasoning|thinking", r"\bthink\b", EFFORT_LABEL),
     _define_part("prompt_cache_key", r"prompt_?cache_?key"),
-    _define_part("cache_control", r"cache_?control", "prompt.?caching", value="ephemeral"),
+    _define_part("cache_control", r"cache[_ ]?control", "prompt.?caching", value="ephemeral"),
     _define_part("temperature", r"temperature", label=gettext_noop("temperature")),
     _define_part("token_limit_name", REPLY_LIMIT_FIELD),
     _define_part("max_tokens", REPLY_LIMIT_FIELD, label=gettext_noop("token limit")),
@@ -120,7 +120,7 @@ OPTIONAL_PARTS: tuple[OptionalPart, ...] = (
     _define_part("background", r"^background$", rf"background mode|{_quote_field('background')}"),
     _define_part(
         "system",
-        r"^system\b|^instructions\b|system_?instruction|\bmessages?\W{0,2}0\W{1,2}role",
+        r"^system\b|^instructions\b|system_?instruction|\bmessages?\W{0,4}0\W{1,4}role",
         r"\b(system|developer)\W+(role|message|prompt|instruction)|\brole\W{1,3}(system|developer)"
         rf"|{ALTERNATION}|{ONLY_USER_ROLES}|{FIRST_ROLE}|{OTHER_ROLE}|"
         + "|".join(_quote_field(field) for field in ("system", "developer", "instructions")),

@@ -50,7 +50,9 @@ UNSUPPORTED_PATTERN = re.compile(
     rf"|forbidden|{ALTERNATION}|{ONLY_USER_ROLES}|{FIRST_ROLE}|\brole\b.{{0,20}}\binvalid",
     re.IGNORECASE,
 )
-UNKNOWN_PATTERN = re.compile(rf"unknown|unexpected|{OTHER_ROLE}", re.IGNORECASE)
+UNKNOWN_PATTERN = re.compile(
+    rf"unknown|unexpected|not available|\bhas no\b|\bno system\b|{OTHER_ROLE}", re.IGNORECASE
+)
 """Words that mean the same in an answer that is about the request in any case."""
 VALUE_PATTERN = re.compile(VALUE_LIMIT, re.IGNORECASE)
 NO_VALUE_PATTERN = re.compile(
@@ -83,6 +85,8 @@ def find_refused_part(error: ProviderError, request: Request) -> OptionalPart | 
         return None
     sent = [part for part in OPTIONAL_PARTS if is_sent(part, request, error.sent_hints)]
     if is_context:
+        if _says_unsupported(error) and (named := _find_exact_name(sent, error.detail)):
+            return named
         names_limit = REPLY_IN_CONTEXT_PATTERN.search(error.detail)
         return next((part for part in sent if names_limit and part.name in LIMIT_NAMES), None)
     if not is_permanent(error):
@@ -113,8 +117,7 @@ def _find_wrong_value(
 ) -> OptionalPart | None:
     """The part whose value the sentence refuses, which it names or quotes; or the part that it
     can't name by chance. Of a fault of the server only such names count."""
-    exact = (part for part in sent if part.name in EXACT_NAMES)
-    if named := next((part for part in exact if part.fields.search(sentence)), None):
+    if named := _find_exact_name(sent, sentence):
         return named
     limits = [part for part in sent if part.name in LIMIT_NAMES]
     is_bad_request = isinstance(error, BadRequest)
@@ -124,6 +127,11 @@ def _find_wrong_value(
         return first
     says_value = is_bad_request and re.search(WRONG_VALUE, sentence, re.IGNORECASE)
     return next((part for part in sent if says_value and _is_quoted(part, request, sentence)), None)
+
+
+def _find_exact_name(sent: list[OptionalPart], sentence: str) -> OptionalPart | None:
+    exact = (part for part in sent if part.name in EXACT_NAMES)
+    return next((part for part in exact if part.fields.search(sentence)), None)
 
 
 def _is_quoted(part: OptionalPart, request: Request, sentence: str) -> bool:
@@ -165,7 +173,7 @@ def is_permanent(error: ProviderError) -> bool:
 def should_remember(part: OptionalPart, error: ProviderError) -> bool:
     """Whether no request to this model should have the part again. Our hints have one value, so
     that a refusal of it is a refusal of the hint. A limit that does not fit fits a shorter chat."""
-    if isinstance(error, ContextTooLong):
+    if isinstance(error, ContextTooLong) and part.name in LIMIT_NAMES:
         return False
     return is_permanent(error) if part.label else not REFUSED_TO_ACCOUNT.search(error.detail)
 

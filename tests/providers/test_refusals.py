@@ -13,6 +13,8 @@ from streaming.providers.adapter import Adapter
 from streaming.providers.anthropic import AnthropicAdapter
 from streaming.providers.errors import BadRequest, Overloaded, ProviderError
 from streaming.providers.google import GoogleAdapter
+from streaming.providers.http.classify import Endpoint, to_provider_error
+from streaming.providers.http.parsed import ErrorResponse
 from streaming.providers.openai.chat_completions import ChatCompletionsAdapter, CompatibleAdapter
 from streaming.providers.openai.responses import ResponsesAdapter
 from streaming.providers.optional_parts import OPTIONAL_PARTS, omit_part
@@ -55,6 +57,7 @@ def refuse(status: int, body: Any) -> Behaviour:
 
 KELP = Behaviour.of("Kelp.")
 NOT_PERMITTED = "Extra inputs are not permitted, field: 'stream_options'"
+UNKNOWN_FIELD = "Unknown field 'stream_options'"
 SHAPES: dict[str, tuple[int, Any]] = {
     "an object": (400, {"error": {"message": NOT_PERMITTED, "type": "invalid_request_error"}}),
     "a param": (400, {"error": {"message": "Not here.", "param": "stream_options"}}),
@@ -84,6 +87,9 @@ SHAPES: dict[str, tuple[int, Any]] = {
         },
     ),
     "forbidden": (400, {"error": {"message": "Parameter stream_options is forbidden"}}),
+    "an arrow": (400, {"error": f"{UNKNOWN_FIELD} (request -> messages, stream_options)"}),
+    "input too long": (400, {"error": f"{UNKNOWN_FIELD}; the input is at most 40 parts"}),
+    "memory": (400, {"error": "Memory limit: stream_options not supported"}),
     "missing": (404, {"error": {"message": "The parameter stream_options is not supported"}}),
     "not done": (501, {"error": {"message": "stream_options is not implemented"}}),
     "a gateway": (502, {"detail": f"upstream: {NOT_PERMITTED}"}),
@@ -170,6 +176,43 @@ CHAT_REFUSALS: dict[str, tuple[Any, str, str]] = {
         "system",
         "",
     ),
+    "FastAPI's role": (
+        "body -> messages -> 0 -> role: unexpected value; permitted: 'user', 'assistant'",
+        "system",
+        "",
+    ),
+    "roles of messages": (
+        {"error": "This model only accepts messages with role user or assistant"},
+        "system",
+        "",
+    ),
+    "role not in template": (
+        {"error": "Messages with role 'system' are not allowed: <|system|> not in template"},
+        "system",
+        "",
+    ),
+    "at most one": (
+        {"error": "messages may contain at most one system message, as the first"},
+        "system",
+        "",
+    ),
+    "at most 0": ({"error": "System messages must be at most 0"}, "system", ""),
+    "template": ({"error": "system prompt exceeds what the template supports"}, "system", ""),
+    "no system prompt": (
+        {"error": "This model only accepts text inputs, no system prompt"},
+        "system",
+        "",
+    ),
+    "no mode": (
+        {"error": "Model m has no thinking mode, not available"},
+        "reasoning_effort",
+        "eff",
+    ),
+    "not available": (
+        {"error": "For this model the parameter temperature is not available"},
+        "temperature",
+        "temperature",
+    ),
     "alternation": (
         {"error": {"message": "Conversation roles must alternate user/assistant/user/…"}},
         "system",
@@ -197,6 +240,24 @@ async def test_any_part_of_a_chat_completion_may_be_refused(
         assert [turn["role"] for turn in after["messages"]] == ["user", "assistant", "user"]
     else:
         assert before.keys() - after.keys() == {part}
+
+
+@pytest.mark.parametrize(
+    ("message", "part"),
+    [
+        ("No endpoints found that support temperature", "temperature"),
+        ("No endpoints found that support the temperature parameter.", "temperature"),
+        ("No endpoints found that support cache control", "cache_control"),
+        ("No provider supports reasoning effort for this model", "reasoning_effort"),
+    ],
+)
+def test_a_router_without_a_server_for_a_part_refuses_the_part(message: str, part: str) -> None:
+    error = to_provider_error(ErrorResponse(404, "404", message), Endpoint("Lab", str))
+    assert type(error) is BadRequest
+    error.sent_hints = frozenset({"cache_control"})
+    refused = find_refused_part(error, FULL)
+    assert refused is not None
+    assert refused.name == part
 
 
 async def test_a_limit_is_sent_under_its_other_name_before_it_is_left_out(fake: Fake) -> None:

@@ -229,6 +229,14 @@ def test_a_model_that_is_not_loaded_is_a_case_for_the_administrator(
         (503, "Model kelp is currently loading", errors.Overloaded),
         (400, "Invalid model parameters: top_p", errors.BadRequest),
         (400, "temperature is not available for this model", errors.BadRequest),
+        (400, "For this model the parameter temperature is not available", errors.BadRequest),
+        (400, "Model m has no thinking mode, not available", errors.BadRequest),
+        (
+            404,
+            "No endpoints found that can handle the requested parameters.",
+            errors.BadRequest,
+        ),
+        (400, "Memory limit: stream_options not supported", errors.BadRequest),
         (
             404,
             "No endpoints found matching your data policy",

@@ -179,6 +179,8 @@ def _find_word_kind(response: ErrorResponse) -> type[errors.ProviderError] | Non
         return errors.TimedOut
     if status in {404, 405} and wordings.UNKNOWN_ADDRESS.search(message):
         return errors.WrongAddress
+    if status in MODEL_STATUSES and wordings.NOTHING_SUPPORTS.search(message):
+        return errors.BadRequest
     if status == 503 and wordings.NO_CHANNEL.search(message):
         return errors.ModelNotFound
     if status in MODEL_STATUSES and (

@@ -30,6 +30,7 @@ FIELD_KINDS = "parameter|argument|field|property|properties|key|keyword|name|opt
 NOT_TAKEN = (
     r"(not|n['’]t) (an? |yet |currently )?(been )?(support|permit|allow|enabl|accept|implement)"
     r"|unsupported|deprecated|\bno longer"
+    r"|\bno (endpoint|provider|model|backend|deployment)s? (\w+ ){0,3}(support|accept|handle)s?"
 )
 VALUE_LIMIT = (
     r"\b(must|should|has to|have to|needs? to|can(not|['’]t)?|may)( only| not)? "
@@ -65,20 +66,25 @@ _SENT = (
 )
 _TOO_MUCH = (
     r"exceed|too (long|large|big|many)|maximum|\bmax\b|(longer|larger|greater|bigger|more) than"
-    r"|overflow|beyond|over the|out of range|range of|(fewer|less) than|at most|not enough|<=|>"
+    r"|overflow|beyond|over the|out of range|range of|(fewer|less) than|at most \d{2}|not enough"
+    r"|[<>]=? ?\d{2}"
     r"|(not|n['’]t) fit|reduce the length|shorten|\bfull\b|\blimit\b"
-    r"|surpass|only (handle|process|take|accept)|above the"
+    r"|surpass|only (handle|process|take|accept)s? (\w+ ){0,2}\d|above the"
 )
 _CONTEXT = compile_halves(_SENT, _TOO_MUCH)
 _CONTEXT_CHINESE = compile_halves(
     "上下文|输入|提示词|对话|消息|令牌|token", "超过|超出|过长|超长|太长|超限|上限"
 )
 _NOT_SENT = _compile(
+    r"(failed|unable|could not|cannot|can['’]t) (to )?parse\b.*|<[^<>\s][^<>]{0,60}>|[-=]>",
     r"input validation error|(malformed|invalid) input( request)?|input should|input tag"
     r"|context (deadline|cancel|manager|cache)|message (handler|queue|broker|bus)"
-    r"|\w+ index out of range|(auth\w*|access|api|bearer|jwt|csrf|refresh|security) tokens?"
+    r"|\w+ index out of range|stop sequences?"
+    r"|(auth\w*|access|api|bearer|jwt|csrf|refresh|security) tokens?",
 )
-"""Parts of sentences whose words mean something else."""
+"""Parts of sentences whose words mean something else: also what a model wrote, tags and arrows."""
+_SYSTEM_ROLE = _compile(r"\broles?\b|\b(system|developer)\W+(messages?|prompts?)\b")
+_LENGTH = _compile(r"\d{3}|context|tokens?\b|length|\b(long|large|longer|larger)\b|window")
 PER_TIME = (
     r"(\bper[ -]?|tokens?/ ?)(second|min|minute|hour|day|month|week)\b"
     r"|\b[tr]p[md]\b|daily|hourly|monthly"
@@ -86,7 +92,9 @@ PER_TIME = (
 _OTHER_LIMIT = _compile(
     PER_TIME,
     r"rate.?limit|quota|billing|credit|afford|concurren|in flight|queue|retries|requests limit",
-    r"recursion|deadline|time.?out|\bpool\b|\bdisk\b|\d ?[KMG]i?B\b",
+    r"(limit|maximum) (of|for|on|in) (your|this|the) (\w+ )?(plan|account|subscription|tier)\b",
+    r"recursion|call stack|stack (size|overflow)|deadline|time.?out",
+    r"\bpool\b|\bdisk\b|\d ?[KMG]i?B\b",
     r"(image|audio|video|file) inputs?\b",
     r"safety|harm|toxic|moderation|policy",
     r"(number of|many|most \d+|(maximum|limit) of \d+) (image|file|tool|function|stop|audio|video)",
@@ -109,6 +117,8 @@ def is_context_too_long(codes: str, message: str, param: str) -> bool:
     text = _NOT_SENT.sub(" ", message)
     if CONTEXT_CODES.search(text):
         return True
+    if _SYSTEM_ROLE.search(text) and not _LENGTH.search(text):
+        return False  # the role is refused, or how many of its messages there are
     if _OTHER_LIMIT.search(text) or (_REPLY_LIMIT.search(text) and not _PROMPT.search(text)):
         return False
     return bool(_CONTEXT.search(text) or _CONTEXT_CHINESE.search(text))
@@ -152,7 +162,8 @@ OUT_OF_MEMORY = _compile(
     r"(exceed\w*|larger than|fit in\w*) (\w+ ){0,3}(memory|vram|ram)\b",
     r"(failed|unable|could not|cannot|can['’]t) (to )?(\w+ )?allocate"
     r"(?! (a |an )?(slot|worker|port|connection|address|session))",
-    r"(memory|vram) (is |was )?(exhausted|insufficient|full)|memory (limit|allocation)",
+    r"(memory|vram) (is |was )?(exhausted|insufficient|full)",
+    r"memory (limit|allocation)\b(?! of your)(?!.{0,80}(support|parameter))",
     r"MemoryAllocation|\bkv.?cache (is )?full|\bout of (gpu )?vram\b",
     r"too large for (\w+ ){0,3}(memory|vram|ram)\b|load (the )?model\W{1,3}insufficient resources",
     r"\bmodel (requires|needs) [\d.]+ ?[GM]i?B\b",
@@ -179,16 +190,19 @@ MODEL_NOT_LOADED = _compile(
     r"|(failed|unable|could not|cannot) (to )?load (the )?model"
 )
 MODEL_NOT_FOUND = _compile(
-    r"(models?|deployment)\b.{0,100}?(not found|not exist|no longer (available|supported)"
+    r"(models?|deployment)\b(?:(?!\b(parameter|argument|field|option|setting|mode|feature)s?\b).)"
+    r"{0,100}?(not found|not exist|no longer (available|supported)"
     r"|decommissioned|retired|not (currently )?(available|served)|not a valid model|is invalid"
     r"|unknown model)",
     r"(no such|unknown|invalid|unrecogni[sz]ed|unsupported|non-?existent|find|access) "
     r"(the |any |a )?(model|deployment)\b(?! (param|option|setting|arg|input|output|config|role))",
-    r"not a valid model|no endpoints found|no models? (found|available)"
+    r"not a valid model|no endpoints found( for|\W*$)|no models? (found|available)"
     r"|model\W+\S{1,100}\W+is not supported|requested model is not supported"
     r"|\bno models? (named|called|with)|no available (channels?|providers?) for"
     r"|模型.{0,80}?(不存在|未找到|已下线)|(找不到|没有).{0,20}?模型",
 )
+NOTHING_SUPPORTS = _compile(r"\bno (endpoint|provider)s? (\w+ ){0,3}(support|handle)s?\b")
+"""Of routers, for a part of the request that none of their servers takes, under 404."""
 NO_CHANNEL = _compile(r"no available (channels?|providers?) for .{0,80}\bmodel")
 """Of routers, for a model that they have nowhere. They call it a passing fault."""
 UNKNOWN_ADDRESS = _compile(
