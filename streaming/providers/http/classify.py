@@ -20,6 +20,7 @@ GATEWAY_STATUSES = {502, 503, 520, 521, 522, 523, 527, 530}
 (https://developers.cloudflare.com/support/troubleshooting/http-status-codes/)."""
 GATEWAY_TIMEOUT_STATUSES = {504, 524}
 GATEWAY_CERTIFICATE_STATUSES = {525, 526}
+PROXY_STATUSES = {407, *GATEWAY_CERTIFICATE_STATUSES}
 ERROR_RULES: tuple[tuple[type[errors.ProviderError], frozenset[int], re.Pattern[str]], ...] = tuple(
     (kind, frozenset(statuses), re.compile(words, re.IGNORECASE))
     for kind, statuses, words in (
@@ -145,6 +146,8 @@ def _classify_error(response: ErrorResponse) -> type[errors.ProviderError]:
         return errors.NoCredit
     if wordings.exceeds_rate_limit(response.message):
         return errors.ExceedsRateLimit
+    if response.status == 429 and _is_window_exceeded(response.message):
+        return errors.ContextTooLong
     by_code = _find_code_kind(response.codes)
     if by_code in CERTAIN_CODE_KINDS:
         return by_code
@@ -158,14 +161,22 @@ def _classify_error(response: ErrorResponse) -> type[errors.ProviderError]:
     )
 
 
+def _is_window_exceeded(message: str) -> bool:
+    return bool(wordings.CONTEXT_NAMES.search(message)) and wordings.is_context_too_long(
+        "", message, ""
+    )
+
+
 def _find_word_kind(response: ErrorResponse) -> type[errors.ProviderError] | None:
     """The meaning of the sentence, and of codes that only some servers have."""
     status, message = response.status, response.message
     if status in {0, 400, 403, 404} and wordings.ACCOUNT_SETTINGS.search(message):
         return errors.AccountSettings
-    if (response.is_page and status == 403) or status in GATEWAY_CERTIFICATE_STATUSES:
+    if (response.is_page and status == 403) or status in PROXY_STATUSES:
         return errors.ProxyFailed
     if status in KEY_STATUSES and wordings.WRONG_KEY.search(message):
+        return errors.InvalidKey
+    if status == 403 and wordings.WRONG_TOKEN.search(message):
         return errors.InvalidKey
     if status in ACCESS_STATUSES:
         return None
@@ -181,13 +192,20 @@ def _find_word_kind(response: ErrorResponse) -> type[errors.ProviderError] | Non
         return errors.WrongAddress
     if status in MODEL_STATUSES and wordings.NOTHING_SUPPORTS.search(message):
         return errors.BadRequest
-    if status == 503 and wordings.NO_CHANNEL.search(message):
-        return errors.ModelNotFound
-    if status in MODEL_STATUSES and (
-        wordings.MODEL_NOT_LOADED.search(message) or wordings.MODEL_NOT_FOUND.search(message)
-    ):
-        return errors.ModelNotFound
-    return None
+    return errors.ModelNotFound if _is_model_missing(status, message) else None
+
+
+def _is_model_missing(status: int, message: str) -> bool:
+    """Whether waiting for the model can't help. A busy server has the status 503 too."""
+    if status == 503:
+        words = [wordings.NO_CHANNEL, wordings.MODEL_NOT_LOADED]
+    elif status in MODEL_STATUSES:
+        words = [wordings.MODEL_NOT_LOADED, wordings.MODEL_NOT_FOUND]
+        if not wordings.PASSING_FAULT.search(message):
+            words.append(wordings.MODEL_UNAVAILABLE)
+    else:
+        return False
+    return any(pattern.search(message) for pattern in words)
 
 
 def _find_code_kind(codes: str) -> type[errors.ProviderError] | None:
