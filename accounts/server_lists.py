@@ -35,6 +35,7 @@ STATUS_BY_ERROR = {
     errors.InvalidKey: ListStatus.REFUSED,
     errors.NoPermission: ListStatus.REFUSED,
     errors.ModelNotFound: ListStatus.REFUSED,  # 404: the server has no list
+    errors.WrongAddress: ListStatus.REFUSED,  # it answered
 }
 
 Answer = tuple[ListStatus, tuple[ModelInfo, ...]]

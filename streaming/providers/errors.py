@@ -41,6 +41,10 @@ GATEWAY_SIZE_LIMIT = gettext_noop(
 GATEWAY_CERTIFICATE = gettext_noop(
     "A proxy does not trust the certificate of {provider}. Ask your administrator to renew it."
 )
+REDIRECTED = gettext_noop(
+    "{provider} redirects to another address, which is not followed. Ask your administrator to "
+    "check the address that is set up for it, such as https in place of http."
+)
 
 
 class ProviderError(SourceError):

@@ -141,6 +141,8 @@ def test_workers_do_not_ask_a_server_twice(lab: KeyServer) -> None:
         (500, {"error": {"message": "oh"}}, ListStatus.UNREACHABLE),
         (401, {"error": {"message": "no"}}, ListStatus.REFUSED),
         (404, {"error": {"message": "no"}}, ListStatus.REFUSED),
+        (404, {"detail": "Not Found"}, ListStatus.REFUSED),
+        (308, {}, ListStatus.REFUSED),
     ],
 )
 def test_after_a_failure_the_last_list_stays(

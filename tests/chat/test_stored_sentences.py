@@ -68,6 +68,7 @@ def every_error(provider: str = "OpenAI") -> Iterator[str]:
         errors.GATEWAY_TIMED_OUT,
         errors.GATEWAY_SIZE_LIMIT,
         errors.GATEWAY_CERTIFICATE,
+        errors.REDIRECTED,
     ):
         yield ProviderError(template.format(provider=provider)).message
     yield errors.CutOff("gpt-9").message

@@ -126,12 +126,15 @@ async def test_an_html_page_instead_of_a_stream_is_quoted(fake: Fake, wire: Wire
     assert "No stream of events, but: b'<html>" in caught.value.detail
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
-async def test_redirects_are_not_followed(fake: Fake, wire: Wire) -> None:
-    fake.script(Behaviour(error=ErrorAnswer(302, "", {"location": f"{fake.url}/elsewhere"})))
-    with pytest.raises(errors.ProviderError) as caught:
+async def test_redirects_are_not_followed(fake: Fake, wire: Wire, status: int) -> None:
+    """The administrator has to set the address to which the server redirects."""
+    fake.script(Behaviour(error=ErrorAnswer(status, "", {"location": f"{fake.url}/elsewhere"})))
+    with pytest.raises(errors.WrongAddress, match="redirects to another address") as caught:
         await ask_wire(fake, wire)
-    assert caught.value.status == 302
+    assert (caught.value.status, caught.value.retryable) == (status, False)
+    assert "https" in caught.value.message
     assert len(fake.requests()) == 1
 
 

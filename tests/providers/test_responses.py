@@ -210,6 +210,34 @@ async def test_a_server_without_responses_gets_chat_completions(old_server: Fake
     assert paths == ["/v1/responses", "/v1/chat/completions", "/v1/chat/completions"]
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ErrorAnswer(
+            200,
+            {"error": "Unexpected endpoint or method. (POST /v1/responses). Returning 200 anyway"},
+        ),
+        ErrorAnswer(400, {"error": {"message": "Invalid URL (POST /v1/responses)"}}),
+        ErrorAnswer(500, {"error": "Cannot POST /v1/responses"}),
+        ErrorAnswer(400, "Unknown endpoint: /v1/responses"),
+        ErrorAnswer(
+            422,
+            {"detail": [{"type": "missing", "loc": ["body", "messages"], "msg": "Field required"}]},
+        ),
+        ErrorAnswer(400, {"error": {"message": "Missing required parameter: 'messages'"}}),
+        ErrorAnswer(400, {"error": "you must provide messages: the field is required"}),
+    ],
+    ids=lambda answer: str(answer.body)[:60],
+)
+async def test_a_server_without_responses_may_say_so_under_any_status(
+    fake: Fake, answer: ErrorAnswer
+) -> None:
+    fake.script(Behaviour(error=answer))
+    assert "You said" in join_all_text(await ask_openai(fake))
+    paths = [record.path for record in fake.requests()]
+    assert paths == ["/v1/responses", "/v1/chat/completions"]
+
+
 async def test_a_failure_of_both_wires_is_not_remembered(old_server: Fake) -> None:
     old_server.script(Behaviour(error=ErrorAnswer(404, "nothing here either")))
     with pytest.raises(errors.ModelNotFound):
@@ -226,8 +254,17 @@ async def test_a_failure_of_both_wires_is_not_remembered(old_server: Fake) -> No
         ErrorAnswer(404),
         ErrorAnswer(400, {"error": {"message": "no"}}),
         ErrorAnswer(500, "oops"),
+        ErrorAnswer(307, "", {"location": "https://elsewhere.example/v1/responses"}),
+        ErrorAnswer(400, {"error": {"message": "Invalid URL in image_url"}}),
     ],
-    ids=["no such model", "no such model, by its code", "bad request", "server error"],
+    ids=[
+        "no such model",
+        "no such model, by its code",
+        "bad request",
+        "server error",
+        "redirect",
+        "another URL",
+    ],
 )
 async def test_other_failures_do_not_switch_the_wire(fake: Fake, answer: ErrorAnswer) -> None:
     fake.script(Behaviour(error=answer))

@@ -316,6 +316,12 @@ def test_a_model_that_is_not_loaded_is_a_case_for_the_administrator(
         (404, "Unexpected endpoint or method. (POST /chat/completions)", errors.WrongAddress),
         (405, "Method Not Allowed", errors.WrongAddress),
         (404, "Cannot POST /v1/chat/completions", errors.WrongAddress),
+        (0, "Unexpected endpoint or method. (POST /chat/completions)", errors.WrongAddress),
+        (400, "Invalid URL (POST /v1/chat/completions)", errors.WrongAddress),
+        (400, "Invalid URL: data:image/png", errors.BadRequest),
+        (301, "Moved Permanently", errors.WrongAddress),
+        (308, "The model has moved", errors.WrongAddress),
+        (304, "Not Modified", errors.ProviderError),
     ],
 )
 def test_what_is_no_missing_model_has_another_error(

@@ -20,6 +20,7 @@ GATEWAY_STATUSES = {502, 503, 520, 521, 522, 523, 527, 530}
 (https://developers.cloudflare.com/support/troubleshooting/http-status-codes/)."""
 GATEWAY_TIMEOUT_STATUSES = {504, 524}
 GATEWAY_CERTIFICATE_STATUSES = {525, 526}
+REDIRECT_STATUSES = {301, 302, 303, 307, 308}
 PROXY_STATUSES = {407, *GATEWAY_CERTIFICATE_STATUSES}
 ERROR_RULES: tuple[tuple[type[errors.ProviderError], frozenset[int], re.Pattern[str]], ...] = tuple(
     (kind, frozenset(statuses), re.compile(words, re.IGNORECASE))
@@ -129,6 +130,8 @@ def _choose_message(kind: type[errors.ProviderError], response: ErrorResponse) -
     """A sentence for a case of the error that needs other help; empty for the usual one."""
     if kind is errors.ModelNotFound and wordings.MODEL_NOT_LOADED.search(response.message):
         return errors.MODEL_NOT_LOADED
+    if response.status in REDIRECT_STATUSES:
+        return errors.REDIRECTED
     if response.status in GATEWAY_CERTIFICATE_STATUSES:
         return errors.GATEWAY_CERTIFICATE
     if kind is errors.NoResponse:
@@ -188,6 +191,8 @@ def _find_word_kind(response: ErrorResponse) -> type[errors.ProviderError] | Non
         return errors.ContextTooLong
     if wordings.TIMED_OUT.search(message):
         return errors.TimedOut
+    if status in REDIRECT_STATUSES or wordings.CERTAINLY_UNKNOWN_ADDRESS.search(message):
+        return errors.WrongAddress
     if status in {404, 405} and wordings.UNKNOWN_ADDRESS.search(message):
         return errors.WrongAddress
     if status in MODEL_STATUSES and wordings.NOTHING_SUPPORTS.search(message):

@@ -69,12 +69,11 @@ _SENT = (
 )
 _TOO_MUCH = (
     r"exceed|too (long|large|big|many)|maximum|\bmax\b|(longer|larger|greater|bigger|more) than"
-    r"|overflow|beyond|over the|out of range|range of|(fewer|less) than|at most \d{2}|not enough"
-    r"|[<>]=? ?\d{2}"
-    r"|(not|n['’]t) fit|reduce the length|shorten|\bfull\b|\blimit\b"
+    r"|overflow|beyond|over the|out of range|range of|(fewer|less) than|at most \d\d|not enough"
+    r"|[<>]=? ?\d\d|(not|n['’]t) fit|reduce the length|shorten|\bfull\b|\blimit\b"
     r"|\bover (max|\d)|長すぎ|超え|超過|zu (lang|gro[ßs])|trop (long|grand)"
     r"|너무 (길|깁|긴)|слишком длин"
-    r"|surpass|only (handle|process|take|accept)s? (\w+ ){0,2}\d|above the"
+    r"|surpass|only (handle|process|take|accept)s? (\w+ )?(\w+ )?\d|above the"
 )
 _CONTEXT = compile_halves(_SENT, _TOO_MUCH)
 _CONTEXT_CHINESE = compile_halves(
@@ -272,6 +271,11 @@ UNKNOWN_ADDRESS = _compile(
     r"^(404|405)?\W*(page |method )?not (found|allowed)\W*(nginx\S*)?$|unexpected endpoint"
     r"|cannot post|no route|invalid url|unknown_url|unknown (url|endpoint|path|route)"
 )
+CERTAINLY_UNKNOWN_ADDRESS = _compile(
+    r"unexpected endpoint|cannot (post|get) /|invalid url \(|unknown_url"
+    r"|(unknown|no such) (url|endpoint|route)\b"
+)
+"""Whatever the status is: LM Studio says it under 200."""
 
 # A proxy answered
 

@@ -1,21 +1,27 @@
 """OpenAI as one provider: Responses, or Chat Completions if a server has nothing else.
 
-Another server that only has Chat Completions is recognised by its 404, and from then on called with
-that API.
+Another server that only has Chat Completions is recognised by its error for an unknown address, and
+from then on called with that API.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from streaming.providers import errors
 from streaming.providers.adapter import ReplyEvent
+from streaming.providers.http.classify import REDIRECT_STATUSES
 from streaming.providers.openai.chat_completions import ChatCompletionsAdapter
 from streaming.providers.openai.responses import ResponsesAdapter
 from streaming.providers.redaction import Secret
 from streaming.providers.types import Request, Timeouts
 
+MESSAGES_MISSING = re.compile(
+    r"\bmessages\b.{0,40}\b(required|missing)|\b(required|missing)\b.{0,40}\bmessages\b",
+    re.IGNORECASE,
+)
 _chat_only_urls: set[str] = set()
 
 
@@ -57,5 +63,10 @@ class OpenAIAdapter:
 
 
 def is_unknown_endpoint(error: errors.ProviderError) -> bool:
-    """Whether the server knows no such address, rather than no such model."""
+    """Whether the server knows no such address, rather than no such model. One that reads any
+    address as Chat Completions lacks the messages, which Responses has under another name."""
+    if isinstance(error, errors.WrongAddress):
+        return error.status not in REDIRECT_STATUSES
+    if isinstance(error, errors.BadRequest) and MESSAGES_MISSING.search(error.detail):
+        return True
     return error.status in {404, 405, 501} and "model" not in error.detail.lower()
