@@ -36,7 +36,7 @@ SPOKEN_CALLS = ("ValidationError", "ReplyRejected", "error", "info", "success", 
 SPOKEN_KEYWORDS = ("description", "help_text", "label", "verbose_name", "verbose_name_plural")
 ENGINE_SENTENCE = re.compile(r"(?:[A-Z]|.*\{).* [a-z]{2}")
 SILENT_CALLS = re.compile(
-    r"gettext_noop|logger\.\w+|(?:re\.|_)compile\w*|(?:Lookup|Type|Value)Error"
+    r"gettext_noop|logger\.\w+|(?:re\.)?compile\w*|(?:Lookup|Type|Value)Error"
 )
 """Calls in the engine whose texts are marked, or are for programmers and administrators."""
 UNSTORED_TEXTS = (

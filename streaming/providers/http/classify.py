@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 
 from streaming.providers import errors
-from streaming.providers.http import wordings
+from streaming.providers.http import too_long, wordings
 from streaming.providers.http.parsed import ErrorResponse
 
 GATEWAY_STATUSES = {502, 503, 520, 521, 522, 523, 527, 530}
@@ -147,7 +147,7 @@ def _classify_error(response: ErrorResponse) -> type[errors.ProviderError]:
     """A word says more than a status: 429 is also how OpenAI says that there is no credit left."""
     if response.status in NO_CREDIT_STATUSES and wordings.NO_CREDIT.search(response.message):
         return errors.NoCredit
-    if wordings.exceeds_rate_limit(response.message):
+    if too_long.exceeds_rate_limit(response.message):
         return errors.ExceedsRateLimit
     if response.status == 429 and _is_window_exceeded(response.message):
         return errors.ContextTooLong
@@ -165,7 +165,7 @@ def _classify_error(response: ErrorResponse) -> type[errors.ProviderError]:
 
 
 def _is_window_exceeded(message: str) -> bool:
-    return bool(wordings.CONTEXT_NAMES.search(message)) and wordings.is_context_too_long(
+    return bool(too_long.CONTEXT_NAMES.search(message)) and too_long.is_context_too_long(
         "", message, ""
     )
 
@@ -185,7 +185,7 @@ def _find_word_kind(response: ErrorResponse) -> type[errors.ProviderError] | Non
         return None
     if wordings.OUT_OF_MEMORY.search(message):
         return errors.OutOfMemory
-    if status in CONTEXT_STATUSES and wordings.is_context_too_long(
+    if status in CONTEXT_STATUSES and too_long.is_context_too_long(
         response.codes, message, response.param
     ):
         return errors.ContextTooLong
