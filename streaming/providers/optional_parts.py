@@ -80,7 +80,12 @@ def _quote_field(field: str) -> str:
 
 EFFORT_LABEL = gettext_noop("reasoning effort")
 ONLY_USER_ROLES = r"only\W+(\w+\W+){0,5}?user\b.{0,12}\bassistant"
-FIRST_ROLE = r"first (message|turn|role)\W.{0,20}\buser\b"
+FIRST_ROLE = "|".join(
+    (
+        r"first (message|turn|role)\W.{0,20}\buser\b",
+        r"\b(start|begin)s? with (an? |the )?(role |first )?\W?user\b",
+    )
+)
 ALTERNATION = r"\broles?\b.{0,40}\balternat|\balternat\w*\b.{0,40}\broles?\b|must\W+alternate"
 OTHER_ROLE = (
     r"invalid\W+(message\W+)?role|\brole\W{1,3}(must|should)\W+be|expected\W+(the\W+)?role"
@@ -109,7 +114,7 @@ OPTIONAL_PARTS: tuple[OptionalPart, ...] = (
         refusals=_refuse_field(r"(reasoning[._ ]?)?effort|output_?config|thinking_?(level|budget)"),
     ),
     _define_part("thinking", r"thinking", value="adaptive"),
-    _define_part("reasoning_effort", r"reasoning|thinking", r"\bthink\b", EFFORT_LABEL),
+    _define_part("reasoning_effort", r"reasoning|thinking", r"\bthink\b|思考", EFFORT_LABEL),
     _define_part("prompt_cache_key", r"prompt_?cache_?key"),
     _define_part("cache_control", r"cache[_ ]?control", "prompt.?caching", value="ephemeral"),
     _define_part("temperature", r"temperature", label=gettext_noop("temperature")),
@@ -122,6 +127,7 @@ OPTIONAL_PARTS: tuple[OptionalPart, ...] = (
         "system",
         r"^system\b|^instructions\b|system_?instruction|\bmessages?\W{0,4}0\W{1,4}role",
         r"\b(system|developer)\W+(role|message|prompt|instruction)|\brole\W{1,3}(system|developer)"
+        r"|(system|系统).{0,3}(角色|消息|提示)|角色.{0,4}system"
         rf"|{ALTERNATION}|{ONLY_USER_ROLES}|{FIRST_ROLE}|{OTHER_ROLE}|"
         + "|".join(_quote_field(field) for field in ("system", "developer", "instructions")),
         refusals=r"\b(system|developer)\W+role|\brole\W{1,3}(system|developer)"

@@ -9,6 +9,7 @@ from streaming.providers.errors import (
     BadRequest,
     ContextTooLong,
     ModelNotFound,
+    NoPermission,
     Overloaded,
     ProviderError,
 )
@@ -40,6 +41,7 @@ ONLY_ONE_VALUE = (
     r"only\s(the\sdefault|\S{1,12}\s(is|are)\s(allowed|supported|accepted))"
     r"|\b(must|should|can|may|has\sto|needs\sto)\s(only\s)?(be|equal)\s((set|equal)\sto\s"
     r"|exactly\s)?\d+(\.\d+)?(?=\W*$|\W? (for|with|when|if|on|got|but)\b|[.;]\s)"
+    r"|(必须|只能)(为|是|等于) ?\d+(\.\d+)?\W*$"
 )
 UNSUPPORTED_PATTERN = re.compile(
     rf"{NOT_TAKEN}|not (a )?(valid|known|recogni[sz]ed) ({FIELD_KINDS})|unrecogni[sz]ed"
@@ -96,7 +98,7 @@ def find_refused_part(error: ProviderError, request: Request) -> OptionalPart | 
     if error.param and named and (is_bad_request or says_unsupported):
         return named
     sentence = _remove_model(error.detail, request.model)
-    if _is_fault(error):
+    if not is_bad_request and not isinstance(error, ModelNotFound):
         says_unsupported = says_unsupported and not PASSING_PATTERN.search(sentence)
         refused = [part for part in sent if says_unsupported and part.refusals.search(sentence)]
     else:
@@ -142,8 +144,9 @@ def _is_quoted(part: OptionalPart, request: Request, sentence: str) -> bool:
 
 
 def _is_vague(error: ProviderError) -> bool:
-    """Some servers refuse a part as if it were a fault of their own, or a missing model."""
-    return isinstance(error, ModelNotFound) or _is_fault(error)
+    """Some servers refuse a part as if it were a fault of their own, a missing model, or what the
+    key has no right to."""
+    return isinstance(error, (ModelNotFound, NoPermission)) or _is_fault(error)
 
 
 def _is_fault(error: ProviderError) -> bool:

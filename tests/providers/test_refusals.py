@@ -11,7 +11,7 @@ import pytest
 from streaming.events import Delta, Note, StreamText
 from streaming.providers.adapter import Adapter
 from streaming.providers.anthropic import AnthropicAdapter
-from streaming.providers.errors import BadRequest, Overloaded, ProviderError
+from streaming.providers.errors import BadRequest, NoPermission, Overloaded, ProviderError
 from streaming.providers.google import GoogleAdapter
 from streaming.providers.http.classify import Endpoint, to_provider_error
 from streaming.providers.http.parsed import ErrorResponse
@@ -127,6 +127,34 @@ SHAPES: dict[str, tuple[int, Any]] = {
         422,
         {"violations": [{"propertyPath": "stream_options", "title": "Leave it out."}]},
     ),
+    "ajv": (
+        400,
+        {
+            "message": "body must NOT have additional properties",
+            "params": {"additionalProperty": "stream_options"},
+        },
+    ),
+    "ajv, a list": (
+        400,
+        {
+            "errors": [
+                {
+                    "instancePath": "",
+                    "keyword": "additionalProperties",
+                    "params": {"additionalProperty": "stream_options"},
+                    "message": "must NOT have additional properties",
+                }
+            ]
+        },
+    ),
+    "ajv, unevaluated": (400, {"errors": [{"params": {"unevaluatedProperty": "stream_options"}}]}),
+    "ajv, a path": (400, {"errors": [{"instancePath": "/stream_options", "message": "no"}]}),
+    "ajv of old": (400, [{"dataPath": ".stream_options", "message": "should be left out"}]),
+    "no permission": (403, {"error": {"message": "Unknown argument: stream_options"}}),
+    "no permission, a field": (403, {"detail": "Field stream_options is not allowed"}),
+    "Chinese": (400, {"error": {"message": "参数 stream_options 不支持"}}),
+    "Chinese, unknown": (400, {"error": {"message": "未知参数：stream_options"}}),
+    "Japanese": (400, {"error": "stream_options はサポートされていません"}),
     "a Python repr": (500, {"error": f"Error code: 400 - {describe_violation('stream_options')}"}),
 }
 
@@ -203,6 +231,19 @@ CHAT_REFUSALS: dict[str, tuple[Any, str, str]] = {
         "system",
         "",
     ),
+    "begins with a user": (
+        {"message": "Conversation must start with a user message"},
+        "system",
+        "",
+    ),
+    "begins with role user": ({"error": "messages should begin with the role user"}, "system", ""),
+    "Chinese role": ({"error": "不支持 system 角色"}, "system", ""),
+    "Chinese role, no blanks": ({"error": "该模型不支持system角色"}, "system", ""),
+    "Chinese role, named": ({"error": "角色 system 无效"}, "system", ""),
+    "Chinese prompt": ({"error": "该模型暂不支持系统提示词"}, "system", ""),
+    "Chinese parameter": ({"error": "temperature 参数不支持"}, "temperature", "temperature"),
+    "Chinese value": ({"error": "temperature 必须为 1"}, "temperature", "temperature"),
+    "Chinese thinking": ({"error": "该模型不支持思考模式"}, "reasoning_effort", "effort"),
     "no mode": (
         {"error": "Model m has no thinking mode, not available"},
         "reasoning_effort",
@@ -527,6 +568,12 @@ NOT_REFUSED = [
     ProviderError(detail="thinking about it exceeds the time that a worker may take"),
     ProviderError(detail="Invalid state of the store, expected 'low'"),
     BadRequest(detail="messages: at least one message must be there. The temperature was read."),
+    BadRequest(detail="不支持图片输入"),
+    Overloaded(detail="系统繁忙，不支持新请求"),
+    NoPermission(detail="Your key has no access to the system prompt or this temperature."),
+    NoPermission(detail="Country, region, or territory not supported"),
+    NoPermission(detail="Access is not allowed for thinking models"),
+    Overloaded(detail="The server must start with a fresh user database"),
 ]
 
 

@@ -31,7 +31,12 @@ TEXT_FIELDS = (
     *("error_msg", "errorMessage", "error_description", "description", "reason", "metadata", "raw"),
     *("fieldViolations", "cause", "status_msg", "issues"),
 )
-NAME_FIELDS = ("param", "loc", "parameter", "field", "pointer", "propertyPath")
+EXTRA_FIELDS = ("additionalProperty", "unevaluatedProperty")
+"""Names of fields that the schema does not have, in the `params` of an error of ajv."""
+NAME_FIELDS = (
+    *("param", "loc", "parameter", "field", "pointer", "propertyPath"),
+    *("instancePath", "dataPath"),
+)
 VIOLATION_FIELDS = ("violations", "invalid-params", "invalid_params", "invalidParams")
 """Lists of the fields that are wrong, of Symfony and RFC 7807."""
 PATH_FIELDS = ("path", "keys")
@@ -96,7 +101,10 @@ def _read_value(value: Any, found: ErrorBody, depth: int, name: str = "") -> Non
 
 def _read_object(value: dict[str, Any], found: ErrorBody, depth: int) -> None:
     found.codes += _read_codes(value)
-    fields = [name for key in NAME_FIELDS if (name := _read_field_name(value.get(key)))]
+    params = value.get("params")
+    extra = [params.get(key) for key in EXTRA_FIELDS] if isinstance(params, dict) else []
+    fields = [name for field_name in extra if (name := _read_field_name(field_name))]
+    fields += [name for key in NAME_FIELDS if (name := _read_field_name(value.get(key)))]
     paths = (value.get(key) for key in PATH_FIELDS if isinstance(value.get(key), list))
     fields += filter(None, map(_read_field_name, paths))
     found.fields += fields
@@ -138,9 +146,10 @@ def _read_codes(value: dict[str, Any]) -> Iterator[str]:
 
 
 def _read_field_name(name: Any) -> str:
-    """A name, or pydantic's path of names and positions, which begins with “body”."""
+    """A name, also with the mark of a path before it, or pydantic's path of names and positions,
+    which begins with “body”."""
     if isinstance(name, str):
-        return name.strip()
+        return name.strip().lstrip("#/.")
     if isinstance(name, list):
         parts = [str(part) for part in name if isinstance(part, (str, int))]
         return ".".join(parts[1:] if parts[:1] == ["body"] else parts)

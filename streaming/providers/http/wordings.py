@@ -26,10 +26,11 @@ def compile_halves(first: str, second: str) -> re.Pattern[str]:
 
 # A part of the request is refused (`optional_parts` has the names of the parts)
 
-FIELD_KINDS = "parameter|argument|field|property|properties|key|keyword|name|option"
+FIELD_KINDS = "parameter|argument|field|property|properties|key|keyword|name|option|参数|字段"
 NOT_TAKEN = (
     r"(not|n['’]t) (an? |yet |currently )?(been )?(support|permit|allow|enabl|accept|implement)"
-    r"|unsupported|deprecated|\bno longer"
+    r"|unsupported|deprecated|\bno longer|不支持|不允许|不接受|无法识别|未知的?(参数|字段)"
+    r"|(サポートされ|対応し)てい(ません|ない)"
     r"|\bno (endpoint|provider|model|backend|deployment)s? (\w+ ){0,3}(support|accept|handle)s?"
 )
 VALUE_LIMIT = (
@@ -47,7 +48,7 @@ REPLY_LIMIT_FIELD = (
     r"max\w{0,40}[ _]?tokens|max(imum)?[ _](output|completion|new|response)[ _]tokens"
 )
 REFUSED_TO_ACCOUNT = compile_any(
-    r"organi[sz]ation|\bverif|data retention|your (account|project|plan|tier)"
+    r"organi[sz]ation|\bverif|data retention|your (account|project|plan|tier|(api )?key)|permission"
 )
 """Refusals that are about the key and not about the model."""
 
