@@ -27,7 +27,8 @@ _SENT = (
 _TOO_MUCH = (
     r"exceed|too (long|large|big|many)|maximum|\bmax\b|(longer|larger|greater|bigger|more) than"
     r"|overflow|beyond|over the|out of range|range of|(fewer|less) than|at most \d\d|not enough"
-    r"|[<>]=? ?\d\d|(not|n['’]t) fit|reduce the length|shorten|\bfull\b|\blimit\b"
+    r"|[<>]=? ?\d[\d,]|\d\d\W?\W?(tokens )?[<>]|\bonly \d\d"
+    r"|(not|n['’]t) fit|reduce the length|shorten|\bfull\b|\blimit\b"
     r"|\bover (max|\d)|長すぎ|超え|超過|zu (lang|gro[ßs])|trop (long|grand)"
     r"|너무 (길|깁|긴)|слишком длин"
     r"|surpass|only (handle|process|take|accept)s? (\w+ )?(\w+ )?\d|above the"
