@@ -6,6 +6,7 @@ The sentences are those of public servers and of reports about them; some are of
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from streaming.providers.http.classify import Endpoint, to_provider_error
 from streaming.providers.http.parsed import ErrorResponse
 from streaming.providers.openai.chat_completions import CompatibleAdapter
 from streaming.providers.openai.client import parse_error
+from streaming.providers.refusals import find_refused_part
 from streaming.providers.types import Request, Timeouts, Turn
 from tests.providers.factories import collect_until_error
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake
@@ -480,6 +482,18 @@ def test_a_megabyte_of_words_is_searched_at_once() -> None:
     parsed = parse_error("prompt " * 150_000 + "<script" * 20_000, 400)
     assert len(parsed.message) <= 4_000
     assert type(to_provider_error(parsed, KEYLESS)) is errors.BadRequest
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["> 1", "max_", "9,", "limit token model\n", "no not <a ", "failed to find kv ", "only a "],
+)
+def test_words_that_begin_many_wordings_are_searched_in_time(words: str) -> None:
+    began = time.process_time()
+    for status in (400, 403, 429, 500):
+        error = to_provider_error(parse_error(words * (200_000 // len(words)), status), KEYLESS)
+        find_refused_part(error, Request("kelp", (Turn("user", "?"),), system="Be brief."))
+    assert time.process_time() - began < 3
 
 
 @pytest.mark.parametrize(
