@@ -21,10 +21,10 @@ from streaming.providers.http.model_list import fetch_model_list
 from streaming.providers.http.parse import (
     has_value,
     parse_content,
+    parse_if_text,
     parse_reasoning,
     to_count,
     to_dict,
-    to_dicts,
     to_id,
 )
 from streaming.providers.http.parsed import Block, EndMark, ErrorResponse, ParsedEvent
@@ -88,10 +88,10 @@ class AnthropicAdapter(HttpAdapter):
         match event.get("type"):
             case "content_block_delta":
                 yield Block(is_open=True)
-                yield from _parse_block(to_dict(event.get("delta")))
+                yield from _parse_block(event.get("delta") or {"text": event.get("text")})
             case "content_block_start":
                 yield Block(is_open=True)
-                yield from _parse_block(to_dict(event.get("content_block")))
+                yield from _parse_block(event.get("content_block"))
             case "content_block_stop":
                 yield Block(is_open=False)
             case "message_start":
@@ -205,19 +205,27 @@ def parse_error(
     )
 
 
-def _parse_block(part: dict[str, Any]) -> Iterator[Delta]:
-    """Yields what the beginning of a block adds, mostly nothing, or what a delta adds."""
+def _parse_block(part: object) -> Iterator[Delta]:
+    """Yields what the beginning of a block adds, mostly nothing, or what a delta adds. Some servers
+    send the text alone, or no type with it."""
+    if not isinstance(part, dict):
+        for each in part if isinstance(part, list) else ():
+            yield from _parse_block(each)
+        if isinstance(part, str):
+            yield Delta(part)
+        return
     match part.get("type"):
         case "text_delta" | "text":
             yield from parse_content(part.get("text"))
         case "thinking_delta" | "thinking":
             yield from parse_reasoning(part.get("thinking"))
+        case _:
+            yield from parse_reasoning(part.get("thinking")) or parse_if_text(part)
 
 
 def _parse_whole_message(message: dict[str, Any]) -> Iterator[ParsedEvent]:
     """A reply in one piece, of a server that does not stream."""
-    for part in to_dicts(message.get("content")):
-        yield from _parse_block(part)
+    yield from _parse_block(message.get("content"))
     yield parse_usage(message.get("usage"))
     if reason := parse_reason(message.get("stop_reason")):
         yield reason

@@ -20,14 +20,14 @@ from google import genai
 from google.genai import types
 from google.genai.errors import APIError
 
-from streaming.events import DeltaKind
+from streaming.events import Delta, DeltaKind
+from streaming.providers.google_shapes import find_candidate, find_parts
 from streaming.providers.http.adapter import HttpAdapter
 from streaming.providers.http.classify import parse_retry_after
 from streaming.providers.http.client import load_ssl_context, silence_wire_logging
 from streaming.providers.http.error_body import read_error_body, read_response
 from streaming.providers.http.model_list import fetch_model_list
 from streaming.providers.http.parse import (
-    find_first,
     has_value,
     is_true,
     parse_content,
@@ -116,9 +116,11 @@ class GoogleAdapter(HttpAdapter):
         blocked = to_str(to_dict(event.get("promptFeedback")).get("blockReason"))
         if blocked and not blocked.endswith("UNSPECIFIED"):
             yield ErrorResponse(status=0, codes="prompt_blocked", message=blocked)
-        candidate = find_first(event.get("candidates"))
-        for part in to_dicts(to_dict(candidate.get("content")).get("parts")):
-            if text := part.get("text"):
+        candidate = find_candidate(event.get("candidates"))
+        for part in find_parts(candidate):
+            if isinstance(part, str):
+                yield Delta(part)
+            elif isinstance(part, dict) and (text := part.get("text")):
                 kind: DeltaKind = "reasoning" if is_true(part.get("thought")) else "text"
                 yield from parse_content(text, kind)
         reason = candidate.get("finishReason")

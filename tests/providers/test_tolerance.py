@@ -37,6 +37,14 @@ def not_another_index(value: Any) -> bool:
     return not (isinstance(value, (int, float)) and value) and not str(value).isdigit()
 
 
+def is_no_text(value: Any) -> bool:
+    """Whether a value is no text where one stands, alone or in a list."""
+    return not isinstance(value, str) and (
+        not isinstance(value, list) or all(map(is_no_text, value))
+    )
+
+
+NO_TEXT = JSON.filter(is_no_text)
 Draw = Callable[..., Any]
 
 
@@ -49,7 +57,7 @@ def build_chat_events(draw: Draw, text: str) -> list[dict[str, Any]]:
     usage = {"prompt_tokens": draw(JSON), "prompt_tokens_details": draw(JSON)}
     names = ("id", "object", "created", "model", "system_fingerprint")
     event = {name: draw(JSON) for name in names} | {"error": draw(EMPTY), "choices": [None, choice]}
-    odd = {"choices": draw(JSON), "usage": draw(JSON)}
+    odd = {"choices": draw(NO_TEXT), "usage": draw(JSON)}
     return [event | {"usage": draw(JSON)}, odd, {"choices": [], "usage": usage}]
 
 
@@ -73,9 +81,9 @@ def build_anthropic_events(draw: Draw, text: str) -> list[dict[str, Any]]:
     return [
         {"type": "message_start", "message": draw(JSON)},
         {"type": "message_start", "message": {"id": draw(JSON), "usage": draw(JSON)}},
-        {"type": "content_block_start", "index": draw(JSON), "content_block": draw(JSON)},
+        {"type": "content_block_start", "index": draw(JSON), "content_block": draw(NO_TEXT)},
         {"type": "content_block_delta", "index": draw(JSON), "delta": delta},
-        {"type": "content_block_delta", "delta": draw(JSON)},
+        {"type": "content_block_delta", "delta": draw(NO_TEXT)},
         {"type": "content_block_stop", "index": draw(JSON)},
         {"type": "message_delta", "delta": draw(JSON), "usage": usage},
         {"type": draw(JSON), "delta": draw(JSON), "error": draw(EMPTY)},
@@ -84,13 +92,13 @@ def build_anthropic_events(draw: Draw, text: str) -> list[dict[str, Any]]:
 
 def build_google_events(draw: Draw, text: str) -> list[dict[str, Any]]:
     part = {"text": text, "thought": draw(JSON.filter(lambda value: not is_true(value)))}
-    content = {"parts": [None, draw(JSON), part | {"thoughtSignature": draw(JSON)}]}
+    content = {"parts": [None, draw(NO_TEXT), part | {"thoughtSignature": draw(JSON)}]}
     index = draw(JSON.filter(not_another_index))
     candidate = {"content": content, "index": index, "safetyRatings": draw(JSON)}
     usage = {"promptTokenCount": draw(JSON), "thoughtsTokenCount": draw(JSON)}
     return [
         {"candidates": [candidate], "responseId": draw(JSON), "usageMetadata": draw(JSON)},
-        {"candidates": draw(JSON), "error": draw(EMPTY), "promptFeedback": {"x": draw(JSON)}},
+        {"candidates": draw(NO_TEXT), "error": draw(EMPTY), "promptFeedback": {"x": draw(JSON)}},
         {"usageMetadata": usage, "promptFeedback": draw(JSON)},
     ]
 

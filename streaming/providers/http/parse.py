@@ -128,8 +128,16 @@ def parse_reasoning(value: object) -> list[Delta]:
     """The deltas of a reasoning; none if it has no shape that is known."""
     if isinstance(value, str):
         return [Delta(value, "reasoning")] if value else []
+    return parse_if_text(value, "reasoning")
+
+
+def parse_if_text(value: object, kind: DeltaKind = "text") -> list[Delta]:
+    """The deltas of a value that may hold a text, although it stands where none has to be."""
+    deltas: list[Delta] = []
     try:
-        deltas = list(parse_content(value, "reasoning"))
+        for delta in parse_content(value, kind):
+            if delta.text:
+                deltas.append(delta)
     except (TypeError, RecursionError):
-        return []
-    return [delta for delta in deltas if delta.text]
+        pass
+    return deltas

@@ -13,13 +13,14 @@ from streaming.providers.catalog.options import ServerOptions
 from streaming.providers.http.parse import (
     find_first,
     parse_content,
+    parse_if_text,
     parse_reasoning,
     to_count,
     to_dict,
     to_dicts,
     to_id,
 )
-from streaming.providers.http.parsed import ParsedEvent, Reason, Refusal, WholeReply
+from streaming.providers.http.parsed import ParsedEvent, Reason, Refusal, Repeat, WholeReply
 from streaming.providers.http.reasons import parse_reason
 from streaming.providers.openai.client import OpenAISdkAdapter, find_error, parse_error
 from streaming.providers.redaction import Secret
@@ -53,8 +54,8 @@ class ChatCompletionsAdapter(OpenAISdkAdapter):
         choice = find_first_choice(event)
         if "message" in choice and "delta" not in choice and "done" not in event:
             yield WholeReply()
-        if delta := find_delta(choice):
-            yield from parse_delta(delta)
+        delta = find_delta(choice)
+        yield from parse_delta(delta, choice)
         if reason := find_reason(event, choice, delta):
             yield reason
 
@@ -159,7 +160,13 @@ def find_first_choice(event: dict[str, Any]) -> dict[str, Any]:
         if event["done"] is True:
             reason = reason or "stop"
         return {"message": to_dict(event.get("message")) or message, "finish_reason": reason}
-    return find_first(choices)
+    return find_first(choices) or _wrap_text(choices)
+
+
+def _wrap_text(choices: object) -> dict[str, Any]:
+    """A choice for a text that stands in place of one."""
+    first = choices[0] if isinstance(choices, list) and choices else choices
+    return {"text": first} if isinstance(first, str) else {}
 
 
 def find_delta(choice: dict[str, Any]) -> dict[str, Any]:
@@ -169,8 +176,10 @@ def find_delta(choice: dict[str, Any]) -> dict[str, Any]:
     if isinstance(delta, dict):
         return delta
     if delta:
-        return next(iter(to_dicts(delta)), {})
-    return to_dict(choice.get("message")) or {"content": choice.get("text")}
+        return next(iter(to_dicts(delta)), {"content": delta})
+    if message := choice.get("message"):
+        return to_dict(message) or {"content": message}
+    return {"content": choice.get("text") or choice.get("content")}
 
 
 REASON_KEYS = ("finish_reason", "finishReason", "stop_reason", "stopReason", "done_reason")
@@ -203,19 +212,45 @@ REASONING_FIELDS = (
 several at once, so the first that has any counts."""
 
 
-def parse_delta(delta: dict[str, Any]) -> Iterator[ParsedEvent]:
-    for name in REASONING_FIELDS:
-        if (value := delta.get(name)) and (reasoning := parse_reasoning(value)):
-            yield from reasoning
-            break
+_REASONING_FIELDS = frozenset(REASONING_FIELDS)
+OTHER_TEXT_FIELDS = frozenset({"text", "value", "output_text"})
+"""The names of a text in a delta without content,"""
+FIELDS_BESIDE_DELTA = frozenset({"text", "content", "message"})
+"""and of one beside it."""
+
+
+def parse_delta(delta: dict[str, Any], choice: dict[str, Any]) -> Iterator[ParsedEvent]:
+    """`choice` is the one that has this delta, and may have the text beside it."""
+    if not _REASONING_FIELDS.isdisjoint(delta):
+        for name in REASONING_FIELDS:
+            if (value := delta.get(name)) and (reasoning := parse_reasoning(value)):
+                yield from reasoning
+                break
     content = delta.get("content")
-    if isinstance(content, str):  # nearly always
+    if content and isinstance(content, str):  # nearly always
         yield Delta(content)
     elif content:
         yield from parse_content(content)
+    elif not (OTHER_TEXT_FIELDS.isdisjoint(delta) and FIELDS_BESIDE_DELTA.isdisjoint(choice)):
+        yield from parse_misplaced(delta, choice)
     if (refusal := delta.get("refusal")) and isinstance(refusal, str):
         yield Delta(refusal)
         yield Refusal()
+
+
+def parse_misplaced(delta: dict[str, Any], choice: dict[str, Any]) -> Iterator[ParsedEvent]:
+    """The text under another name in a delta without content, or beside it. With the reason, it may
+    be all of the text once more, and a message always may."""
+    renamed = {name: value for name, value in delta.items() if value and name != "refusal"}
+    if found := parse_if_text(renamed):
+        yield from found
+    elif "delta" in choice:
+        found = parse_if_text(choice.get("text")) or parse_if_text(choice.get("content"))
+        if found and not choice.get("finish_reason"):
+            yield from found
+        else:
+            message = to_dict(choice.get("message"))
+            yield Repeat(found or parse_if_text(message.get("content")), "reply")
 
 
 def parse_usage(value: object) -> Usage:

@@ -11,6 +11,7 @@ import openai
 
 from streaming.events import Delta, DeltaKind
 from streaming.providers.http.parse import (
+    TEXT_KEYS,
     parse_content,
     parse_reasoning,
     to_count,
@@ -91,7 +92,13 @@ class ResponsesAdapter(OpenAISdkAdapter):
         if kind in DELTA_KINDS:  # nearly always
             if kind == "response.refusal.delta":
                 yield Refusal()
-            yield from parse_content(event.get("delta"), DELTA_KINDS[kind])
+            delta = event.get("delta")
+            if isinstance(delta, str):
+                yield Delta(delta, DELTA_KINDS[kind])
+                return
+            if delta is None:  # some servers have another name for it
+                delta = next((event[key] for key in TEXT_KEYS if event.get(key)), None)
+            yield from parse_content(delta, DELTA_KINDS[kind])
             return
         response = to_dict(event.get("response"))
         match kind:
