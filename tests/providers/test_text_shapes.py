@@ -15,6 +15,7 @@ from tests.providers.wires import WIRES, Wire
 from tools.fake_provider import Behaviour, ErrorAnswer, Fake
 
 WIRES_BY_NAME = {wire.name: wire for wire in WIRES}
+every_wire = pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
 Event = dict[str, Any]
 
 
@@ -48,6 +49,16 @@ ENDS: dict[str, list[Event]] = {
     ],
     "google": [{"candidates": [{"finishReason": "STOP"}]}],
     "openai": [{"type": "response.completed", "response": {"status": "completed"}}],
+}
+WHOLE_REPLIES: dict[str, Event] = {
+    "compatible": {"choices": [{"message": {"content": "A C"}, "finish_reason": "stop"}]},
+    "anthropic": {"type": "message", "content": [{"type": "text", "text": "A C"}]},
+    "google": {"candidates": [{"content": {"parts": [{"text": "A C"}]}, "finishReason": "STOP"}]},
+    "openai": {
+        "object": "response",
+        "status": "completed",
+        "output": [{"type": "message", "content": [{"type": "output_text", "text": "A C"}]}],
+    },
 }
 SHAPES: dict[str, list[Event]] = {
     "compatible": [
@@ -99,11 +110,19 @@ SHAPES: dict[str, list[Event]] = {
 
 
 async def read_events(fake: Fake, wire: Wire, events: list[Event]) -> str:
-    """Return the text of a reply, which has to be complete."""
+    return await read_body(fake, wire, encode_events(wire, events))
+
+
+def encode_events(wire: Wire, events: list[Event]) -> bytes:
     lines = [json.dumps(event) for event in events]
     lines += ["[DONE]"] if wire.name == "compatible" else []
-    body = "".join(f"data: {line}\n\n" for line in lines)
-    fake.script(Behaviour(error=ErrorAnswer(200, body)))
+    return "".join(f"data: {line}\n\n" for line in lines).encode()
+
+
+async def read_body(fake: Fake, wire: Wire, body: bytes) -> str:
+    """Return the text of a reply, which has to be complete."""
+    answer = ErrorAnswer(200, body.decode(errors="surrogateescape"))
+    fake.script(Behaviour(error=answer))
     adapter = get_adapter(wire.provider, base_url=wire.base_url(fake))
     request = Request(wire.model, (Turn("user", "?"),))
     found, error = await collect_until_error(adapter, request)
@@ -135,3 +154,39 @@ async def test_all_of_the_text_beside_the_last_delta_is_not_taken_twice(
         "A C"
     )
     assert await read_events(fake, WIRES_BY_NAME["compatible"], [end]) == "A C"
+
+
+# Bytes that are no text
+
+HALVES = {"logprobs": [{"token": "\ud83e"}], "model": "kelp\ud83e"}
+"""Token strings are often halves of characters."""
+
+
+def halve_chars(body: bytes) -> bytes:
+    return body.replace(b"\\ud83e", b"\xf0\x9f")
+
+
+@every_wire
+async def test_a_byte_that_is_no_utf8_costs_no_more_than_itself(fake: Fake, wire: Wire) -> None:
+    first, last = TEXTS[wire.name]
+    events = [first | HALVES, last, *ENDS[wire.name]]
+    body = halve_chars(encode_events(wire, events))
+    assert b'\xf0\x9f"' in body
+    assert await read_body(fake, wire, body) == "A C"
+    single_lines = body.replace(b"\n\n", b"\n")
+    assert await read_body(fake, wire, single_lines) == "A C"
+
+
+async def test_a_byte_that_is_no_utf8_in_the_text_is_replaced(fake: Fake) -> None:
+    wire = WIRES_BY_NAME["compatible"]
+    text = build_chat({"delta": {"content": "kelp\ud83e "}})
+    body = halve_chars(encode_events(wire, [text, TEXTS[wire.name][1], *ENDS[wire.name]]))
+    assert await read_body(fake, wire, body) == "kelp\N{REPLACEMENT CHARACTER} C"
+
+
+@every_wire
+async def test_a_byte_that_is_no_utf8_is_replaced_in_a_reply_in_one_piece(
+    fake: Fake, wire: Wire
+) -> None:
+    body = halve_chars(json.dumps(WHOLE_REPLIES[wire.name] | HALVES, indent=1).encode())
+    assert await read_body(fake, wire, body) == "A C"

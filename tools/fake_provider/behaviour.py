@@ -31,7 +31,8 @@ class ErrorAnswer:
     """An error instead of a reply, or with status 0 as an event in the middle of one.
 
     In the body and the headers, “{key}” stands for the key of the request, as some providers echo
-    it. A body that is a string is sent unchanged; None is the wire's usual error body.
+    it. A body that is a string is sent unchanged, and “\\udcff” in it as the byte FF; None is the
+    wire's usual error body.
     """
 
     status: int

@@ -485,7 +485,7 @@ async def _wait_for_disconnect(reader: asyncio.StreamReader) -> None:
 async def _send_response(
     writer: asyncio.StreamWriter, status: int, body: Any, headers: dict[str, str] | None = None
 ) -> None:
-    data = body.encode() if isinstance(body, str) else dump_json(body)
+    data = body.encode(errors="surrogateescape") if isinstance(body, str) else dump_json(body)
     kind = "text/plain" if isinstance(body, str) else "application/json"
     size = str(len(data))
     writer.write(

@@ -69,7 +69,7 @@ def holds_objects(block: bytes) -> bool:
 def parse_objects(source: bytes) -> Iterator[dict[str, Any]]:
     """The objects that stand one after the other, or in lists, in which signs of life may stand
     too. Raises ValueError at the first thing that is neither."""
-    text, at = source.decode(), 0
+    text, at = source.decode(errors="replace"), 0
     while (at := _skip_blanks(text, at)) < len(text):
         if text[at] not in "{[":
             at = _skip_sign_of_life(text, at)

@@ -84,7 +84,9 @@ class BlockSplitter:
 def is_whole_object(line: bytes) -> bool:
     is_enclosed = line[:1] + line[-1:] == b"{}"
     try:
-        return is_enclosed and isinstance(TOLERANT_DECODER.decode(line.decode()), dict)
+        return is_enclosed and isinstance(
+            TOLERANT_DECODER.decode(line.decode(errors="replace")), dict
+        )
     except (ValueError, RecursionError):
         return False
 
@@ -132,7 +134,7 @@ def parse_fields(block: bytes) -> tuple[bytes, bytes, bool]:
 
 def wrap_error(value: bytes) -> bytes:
     try:
-        error = json.loads(value)
+        error = json.loads(value.decode(errors="replace"))
     except (ValueError, RecursionError):
         error = value.decode(errors="replace").strip()
     return json.dumps({"error": error}).encode()
