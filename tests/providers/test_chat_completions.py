@@ -240,7 +240,6 @@ async def test_comments_that_keep_a_connection_alive_are_no_text(fake: Fake) -> 
         encode_choice(content=5),
         encode_choice(content={"no": "text"}),
         encode_choice(content=[{"type": "text", "text": 5}]),
-        b"data: Unauthorized\n\n",
     ],
 )
 async def test_garbage_is_an_error_and_not_a_crash(fake: Fake, garbage: bytes) -> None:

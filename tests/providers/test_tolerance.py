@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from streaming.events import Delta, Finish
+from streaming.providers import errors
 from streaming.providers.adapter import ReplyEvent
 from streaming.providers.http.parse import is_true, to_count
 from streaming.providers.registry import get_adapter
@@ -185,6 +186,29 @@ def test_an_error_under_a_status_of_success_is_the_servers_own(
     _, error = asyncio.run(collect_until_error(adapter, Request("m", (Turn("user", "?"),))))
     assert error is not None
     assert "the model is asleep" in error.detail
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("error: context length exceeded", errors.ContextTooLong),
+        ("502 Bad Gateway", errors.Overloaded),
+        ("[ERROR] 503 Service Unavailable", errors.Overloaded),
+        ("Error: CUDA out of memory", errors.OutOfMemory),
+        ("Error: upstream died", errors.ProviderError),
+    ],
+)
+@pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
+def test_words_in_place_of_an_event_are_the_servers_error(
+    fake: Fake, wire: Wire, words: str, kind: type[errors.ProviderError]
+) -> None:
+    fake.script(Behaviour(error=ErrorAnswer(200, f"data: {words}\n\ndata: [DONE]\n\n")))
+    adapter = get_adapter(wire.provider, base_url=wire.base_url(fake))
+    request = Request(wire.model, (Turn("user", "?"),))
+    _, error = asyncio.run(collect_until_error(adapter, request))
+    assert type(error) is kind
+    assert words.partition(": ")[2] in error.detail
+    assert "could not be read" not in error.message
 
 
 WHOLE_REPLIES: dict[str, Any] = {

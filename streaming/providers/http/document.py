@@ -15,6 +15,19 @@ MAX_WORDS_BYTES = 4_000
 """Of an answer in words, what an error quotes."""
 
 
+_WORD_IN_BRACKETS = re.compile(r"\[\s*(?!true|false|null|nan|infinity)[a-z]", re.IGNORECASE)
+"""Such as [ERROR], which is no list."""
+_WORDS = re.compile(r"""["'(\[*!\s-]*[^\W_]+""")
+
+
+class WordsInPlaceOfObject(ValueError):
+    """Words stand where an object should: mostly a server's error."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words[:80])
+        self.words = words[:MAX_WORDS_BYTES].strip().strip('"')
+
+
 def is_json_start(start: bytes) -> bool:
     """Whether a body that begins so is JSON: no line of a stream begins like that."""
     text = start.removeprefix(BOM).lstrip()
@@ -68,10 +81,10 @@ def holds_objects(block: bytes) -> bool:
 
 def parse_objects(source: bytes) -> Iterator[dict[str, Any]]:
     """The objects that stand one after the other, or in lists, in which signs of life may stand
-    too. Raises ValueError at the first thing that is neither."""
+    too. Raises ValueError at the first thing that is neither, a WordsInPlaceOfObject at words."""
     text, at = source.decode(errors="replace"), 0
     while (at := _skip_blanks(text, at)) < len(text):
-        if text[at] not in "{[":
+        if text[at] not in "{[" or _WORD_IN_BRACKETS.match(text, at):
             at = _skip_sign_of_life(text, at)
             continue
         found, at = TOLERANT_DECODER.raw_decode(text, at)
@@ -87,9 +100,11 @@ def _skip_sign_of_life(text: str, at: int) -> int:
     it."""
     end = text.find("\n", at)
     end = end if end >= 0 else len(text)
-    if text[at] == "<" or not is_sign_of_life(text[at:end]):  # a page has words in brackets
-        raise ValueError(f"An event held {text[at:end]:.80} instead of an object.")
-    return end
+    if text[at] != "<" and is_sign_of_life(text[at:end]):  # a page has words in brackets
+        return end
+    if text[at] != "<" and _WORDS.match(text, at):
+        raise WordsInPlaceOfObject(text[at:])
+    raise ValueError(f"An event held {text[at:end]:.80} instead of an object.")
 
 
 def _is_sign_of_life(value: Any) -> bool:

@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 from streaming.providers.http.document import (
     BOM,
     OpenDocument,
+    WordsInPlaceOfObject,
     is_bare,
     is_json_start,
     parse_objects,
     read_words,
 )
-from streaming.providers.http.sse_blocks import BlockSplitter, parse_fields
+from streaming.providers.http.sse_blocks import BlockSplitter, parse_fields, unwrap_event
 from streaming.providers.http.tolerant_json import is_sign_of_life
 
 MAX_QUOTED_BYTES = 400
@@ -65,6 +66,7 @@ async def decode_events(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[Wi
                 except (ValueError, RecursionError):
                     found = None
                 if found is None:
+                    name, data, done = unwrap_event(name, data, done)
                     for event in read_odd_block(name, data, block, done):
                         yield event
                 elif found or not done:
@@ -81,7 +83,8 @@ async def decode_events(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[Wi
 
 
 def read_odd_block(name: bytes, data: bytes, block: bytes, done: bool) -> Iterator[WireEvent]:
-    """Several objects in one event, objects of JSON without a field, or nothing."""
+    """Several objects in one event, objects of JSON without a field, a server's error in words, or
+    nothing."""
     is_document = not data and is_bare(block) and not done
     is_sign = name != b"error" and is_sign_of_life(data.decode(errors="replace"))
     if (not data and not is_document) or is_sign:
@@ -94,6 +97,11 @@ def read_odd_block(name: bytes, data: bytes, block: bytes, done: bool) -> Iterat
         for found in name_last(name, parse_objects(source)):
             count += 1
             yield found
+    except WordsInPlaceOfObject as error:
+        count += 1
+        yield (
+            {"type": "error", "error": error.words} if name == b"error" else {"error": error.words}
+        )
     except (ValueError, RecursionError) as error:
         failure = error
     if name == b"error" and not count:
@@ -112,12 +120,15 @@ def read_last_block(last: bytes, *, is_whole: bool) -> Iterator[WireEvent]:
     if words and not is_sign_of_life(words):
         yield {"error": words} if is_whole else Unreadable(quote_body(last))
         return
-    name, data, done = parse_fields(last)
+    name, data, done = unwrap_event(*parse_fields(last))
     is_document = is_bare(last) and not done
     found: list[dict[str, Any]] = []
     try:
         for each in name_last(name, parse_objects(last if is_document else data)):
             found.append(each)
+    except WordsInPlaceOfObject as error:
+        is_whole = False
+        found += [] if is_document else [{"error": error.words}]
     except (ValueError, RecursionError):
         is_whole = False
     if is_document and not found:

@@ -132,6 +132,16 @@ def parse_fields(block: bytes) -> tuple[bytes, bytes, bool]:
     return name, b"\n".join(data[:-1] if done else data), done
 
 
+def unwrap_event(name: bytes, data: bytes, done: bool) -> tuple[bytes, bytes, bool]:
+    """The event within the data of another, if there is one: two libraries that each add their
+    “data:”, or a line of an error that became data."""
+    if has_field(data.partition(b"\n")[0]):
+        inner_name, inner, inner_done = parse_fields(data)
+        if inner or inner_done:
+            return inner_name or name, inner, done or inner_done
+    return name, data, done
+
+
 def wrap_error(value: bytes) -> bytes:
     try:
         error = json.loads(value.decode(errors="replace"))
