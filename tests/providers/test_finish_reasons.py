@@ -13,21 +13,27 @@ WORDS: dict[Meaning, str] = {
     "stop": """stop STOP end_turn endTurn eos eos_token EOS stop_sequence stop-sequence
         StopSequence done complete COMPLETE completed finished FINISH FINISH_REASON_STOP
         FinishReason.STOP REASON_STOP <|endoftext|> <|eot_id|> <|im_end|> end_of_text
-        STOP_CRITERIA_MET normal success stop_str""",
+        STOP_CRITERIA_MET normal success stop_str </s> <|end▁of▁sentence|> </answer> ok succeed
+        SUCCEEDED user_stop_sequence userStopWord custom_stop_string
+        stopped_because_EOS_was_generated""",
     "length": """length max_tokens MAX_TOKENS maxTokens MAX_OUTPUT_TOKENS max_output_reached
         model_length model_context_window_exceeded token_limit limit maximum_tokens REASON_MAX_LEN
-        REASON_MAX_CONTEXT context_window max_new_tokens CONTINUATION truncated""",
+        REASON_MAX_CONTEXT context_window max_new_tokens CONTINUATION truncated
+        ctx_full kv_cache_full CONTEXT_FULL num_predict n_predict_reached kv-cache-is-full""",
     "content_filter": """content_filter contentFilter content-filtered safety SAFETY recitation
         BLOCKLIST prohibited_content sensitive guardrail_intervened ERROR_TOXIC LANGUAGE SPII
-        IMAGE_SAFETY MODEL_ARMOR ESCALATION PUP_LIMITED_DISABLED""",
+        IMAGE_SAFETY MODEL_ARMOR ESCALATION PUP_LIMITED_DISABLED nsfw jailbreak_detected""",
     "refusal": "refusal REFUSAL refused declined",
     "tool_calls": """tool_calls tool-calls TOOL_CALL toolUse tool_use function_call
         UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS""",
     "cut_off": """error ERROR cancelled canceled USER_CANCEL abort aborted overloaded timeout load
         insufficient_system_resource network_error repetition_truncation pause_turn time_limit
         REASON_TIME_LIMIT rate_limit_exceeded ERROR_LIMIT server_error failed incomplete expired
-        MALFORMED_FUNCTION_CALL malformed_tool_use MISSING_THOUGHT_SIGNATURE preempted CUDA_OOM""",
-    "other": "OTHER something_new stopped_by_user unstoppable backend not_done 正常结束 7",
+        MALFORMED_FUNCTION_CALL malformed_tool_use MISSING_THOUGHT_SIGNATURE preempted CUDA_OOM
+        worker_died engine_dead ERR client_closed stream_closed queue_full server_is_full
+        worker_restarted broken_pipe stalled kv_cache_evicted""",
+    "other": """OTHER something_new stopped_by_user unstoppable backend not_done user_stopped
+        stopped_because_user_asked </think> not_ok tokens prediction 正常结束 7""",
 }
 NO_REASONS: list[Any] = [
     *(None, "", " \n", "\0", "null", " NULL ", "None", "undefined", "unknown", "..."),

@@ -22,13 +22,16 @@ PLACEHOLDER = re.compile(
 FIELD_NAME = re.compile("^(finish|stop|end|done|block)?reason(?=.)")
 """Enumerations repeat the name of their type in front: FINISH_REASON_STOP, FinishReason.STOP."""
 
+CLOSING_TAG = "</"
+"""Of a token such as </s>, which ends a text."""
+
 DONE = re.compile(
-    "(?=.*(stop|end|eo[stmdg]|done|complete|completion|finish|success|succeeded|normal|natural))"
-    "(stop(ped|ping)?|end(ed)?|eo[stmdg]|done|completed?|completion|finish(ed)?|success"
-    "|successful(ly)?|succeeded|normal(ly)?|natural(ly)?|of|the|turn|sequences?|seq|tokens?|ids?"
-    "|text|words?|str|strings?|matched|match|criteri(a|on)|conditions?|met|hit|found|reached|reply"
-    "|response|message|model|generation|stream|output|answer|im|by|at|on|with|is|was|has|been"
-    "|all)+"
+    "(?=.*(stop|end|eo[stmdg]|done|complete|completion|finish|succe(ss|ed)|normal|natural|ok(ay)?$))"
+    "((user|custom)(?=stop(seq|str|word|token))|stop(ped|ping)?|end(s|ed)?|eo[stmdg]|done|completed?"
+    "|completion|finish(ed)?|success|successful(ly)?|succeed(s|ed)?|normal(ly)?|natural(ly)?|ok(ay)?"
+    "|of|the|turn|sentence|sequences?|seq|tokens?|ids?|text|words?|str|strings?|matched|match"
+    "|criteri(a|on)|conditions?|met|hit|found|reached|reply|response|message|model|generation"
+    "|generated|stream|output|answer|im|by|at|on|with|is|was|has|been|all|because)+"
 )
 """These parts make up the whole of a word for a complete reply, so nothing can say the opposite."""
 RULES: tuple[tuple[Meaning, str], ...] = (
@@ -36,7 +39,8 @@ RULES: tuple[tuple[Meaning, str], ...] = (
     (
         "content_filter",
         "filter|safety|unsafe|sensitive|recitation|block|prohibit|forbid|guardrail|moderat|policy"
-        "|violat|spii|toxic|harmful|censor|armor|copyright|escalation|puplimited|^language$",
+        "|violat|spii|toxic|harmful|censor|armor|copyright|escalation|puplimited|nsfw|jailbreak"
+        "|^language$",
     ),
     (
         "cut_off",
@@ -44,12 +48,14 @@ RULES: tuple[tuple[Meaning, str], ...] = (
         "|(rate|time|usage|credit|spend|spending|cost|request)limit|timeout|timedout|outoftime"
         "|maxtime|deadline|expire|network|connect|unavailable|memory|oom$|malfunction|malformed"
         "|invalid|internal|crash|kill|terminated|preempt|evict|shutdown|pause|repeti|degenerat"
-        "|exception|panic|missing|lost",
+        "|exception|panic|missing|lost|^err$|died|dead|closed|stalled|broken|dropped|reset|restart"
+        "|(queue|server|slots?|disk|buffer)(is)?full",
     ),
     ("tool_calls", "tool|function"),
     (
         "length",
-        "length|limit|max|exceed|exhaust|window|context|budget|truncated|truncation|continuation",
+        "length|limit|max|exceed|exhaust|window|context|ctx|full(?!y)|npredict|numpredict|budget|truncated|truncation"
+        "|continuation",
     ),
     ("cut_off", "incomplete|unfinished|partial|cutoff"),
 )
@@ -65,7 +71,7 @@ def parse_reason(value: object) -> Reason | None:
     if value is None:  # nearly always
         return None
     word = extract_word(value)
-    code = re.sub(r"[\W_]", "", word).lower()
+    code = re.sub(r"[\W_]", "", word.replace(CLOSING_TAG, "end")).lower()
     code = FIELD_NAME.sub("", code, count=1)
     if PLACEHOLDER.fullmatch(code):
         return None
