@@ -21,7 +21,7 @@ from google.genai import types
 from google.genai.errors import APIError
 
 from streaming.events import Delta, DeltaKind
-from streaming.providers.google_shapes import find_candidate, find_parts
+from streaming.providers.google_shapes import find_candidate, find_parts, rename_fields
 from streaming.providers.http.adapter import HttpAdapter
 from streaming.providers.http.classify import parse_retry_after
 from streaming.providers.http.client import load_ssl_context, silence_wire_logging
@@ -111,6 +111,8 @@ class GoogleAdapter(HttpAdapter):
         """A blocked prompt has feedback and no candidates; every chunk has the usage."""
         if has_value(event.get("error")):
             yield parse_error(event)
+        if "usageMetadata" not in event:
+            event = rename_fields(event)
         if counts := event.get("usageMetadata"):
             yield parse_usage(counts)
         blocked = to_str(to_dict(event.get("promptFeedback")).get("blockReason"))
@@ -123,14 +125,14 @@ class GoogleAdapter(HttpAdapter):
             elif isinstance(part, dict) and (text := part.get("text")):
                 kind: DeltaKind = "reasoning" if is_true(part.get("thought")) else "text"
                 yield from parse_content(text, kind)
-        reason = candidate.get("finishReason")
+        reason = candidate.get("finishReason") or candidate.get("finish_reason")
         if isinstance(reason, int):
             reason = NUMBERED_REASONS.get(reason, reason)
         if found := parse_reason(reason):
             yield found
 
     def get_reply_id(self, event: dict[str, Any]) -> str:
-        return to_id(event.get("responseId"))
+        return to_id(event.get("responseId") or event.get("response_id"))
 
     def error_response(self, error: Exception) -> ErrorResponse | None:
         if isinstance(error, httpx2.HTTPStatusError):

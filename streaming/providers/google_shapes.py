@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from streaming.providers.http.parse import find_first
+from streaming.providers.http.parse import find_first, to_dict
+
+_LETTER_IN_SNAKE_CASE = re.compile(r"_([a-z])")
+
+
+def rename_fields(event: dict[str, Any]) -> dict[str, Any]:
+    """The event with the fields in Google's spelling. A proxy that prints the objects of Google's
+    SDK has them in snake case."""
+    renamed = _rename(event)
+    for name in ("usageMetadata", "promptFeedback"):
+        renamed[name] = _rename(to_dict(renamed.get(name)))
+    return renamed
+
+
+def _rename(fields: dict[str, Any]) -> dict[str, Any]:
+    return {
+        _LETTER_IN_SNAKE_CASE.sub(lambda found: found[1].upper(), name): value
+        for name, value in fields.items()
+    }
 
 
 def find_candidate(candidates: object) -> dict[str, Any]:

@@ -175,3 +175,37 @@ async def test_no_other_end_without_a_reason_completes_a_reply(fake: Fake, body:
     adapter = get_adapter("google", base_url=fake.google)
     events, _ = await collect_until_error(adapter, FLASH, KEY)
     assert not any(isinstance(event, Finish) for event in events)
+
+
+def encode_events(*events: dict[str, Any]) -> str:
+    return "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+
+
+async def test_events_in_snake_case_are_read(fake: Fake) -> None:
+    part = {"text": "Kelp.", "thought": None, "function_call": None}
+    candidate = {"content": {"parts": [part]}, "finish_reason": None, "index": None}
+    usage = {"prompt_token_count": 3, "candidates_token_count": 2, "cached_content_token_count": 1}
+    first = {"candidates": [candidate], "usage_metadata": None, "response_id": "snake"}
+    end = {"content": None, "finish_reason": "MAX_TOKENS"}
+    body = encode_events(first, {"candidates": [end], "usage_metadata": usage})
+    fake.script(Behaviour(error=ErrorAnswer(200, body)))
+    *_, finish = await ask_gemini(fake)
+    assert isinstance(finish, Finish)
+    assert finish.reason == "length"
+    assert finish.usage == {"input": 3, "output": 2, "cached": 1}
+
+
+async def test_a_reason_alone_may_be_in_snake_case(fake: Fake) -> None:
+    candidate = {"content": {"parts": [{"text": "Kelp."}]}, "finish_reason": "MAX_TOKENS"}
+    body = encode_events({"candidates": [candidate], "usageMetadata": {"promptTokenCount": 3}})
+    fake.script(Behaviour(error=ErrorAnswer(200, body)))
+    *_, finish = await ask_gemini(fake)
+    assert isinstance(finish, Finish)
+    assert finish.reason == "length"
+
+
+async def test_a_blocked_prompt_in_snake_case_says_so(fake: Fake) -> None:
+    body = encode_events({"candidates": None, "prompt_feedback": {"block_reason": "SAFETY"}})
+    fake.script(Behaviour(error=ErrorAnswer(200, body)))
+    _, error = await collect_until_error(get_adapter("google", base_url=fake.google), FLASH, KEY)
+    assert isinstance(error, errors.ContentRefused)
