@@ -30,3 +30,8 @@ def build_missing_answer_error(finish: Finish, *, has_reasoning: bool) -> Source
         code, message = "only_reasoning", ONLY_REASONING
     detail = finish.detail or finish.reason
     return SourceError(code, message, detail, usage=finish.usage, upstream_id=finish.upstream_id)
+
+
+def build_empty_reply_error() -> SourceError:
+    """The error of a body that ends without a reply in it, and without a reason."""
+    return SourceError("empty_reply", NO_TEXT)

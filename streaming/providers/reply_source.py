@@ -18,9 +18,10 @@ from streaming.providers import optional_parts, reattach, refusals, retries
 from streaming.providers.adapter import Adapter, BackgroundAdapter, ReplyEvent
 from streaming.providers.continuation import strip_overlap
 from streaming.providers.errors import ContentRefused, ProviderError
-from streaming.providers.missing_answer import build_missing_answer_error
+from streaming.providers.missing_answer import build_empty_reply_error, build_missing_answer_error
 from streaming.providers.reasoning_mark import REASONING_MARK, split_marked_reasoning
 from streaming.providers.redaction import Secret
+from streaming.providers.text import is_blank
 from streaming.providers.types import Request, Upstream
 from streaming.sentences import gettext_noop
 
@@ -67,8 +68,8 @@ class ReplySource:
         provider's copy continues needs none."""
         self._so_far, self._checkpoint = so_far, checkpoint
         before = split_marked_reasoning(so_far)
-        self._had_answer = self._has_answer = bool(before.content.strip())
-        self._has_reasoning = bool(before.reasoning.strip())
+        self._had_answer = self._has_answer = not is_blank(before.content)
+        self._has_reasoning = not is_blank(before.reasoning)
         while True:
             failure: ProviderError | None = None
             asked = self._begin_call()
@@ -141,9 +142,11 @@ class ReplySource:
         _, mark, text = delta.text.rpartition(REASONING_MARK)
         if mark:  # all text of this run was reasoning
             self._has_answer, self._has_reasoning = self._had_answer, True
-        if text.strip() and delta.kind == "text":
+        if is_blank(text):
+            return
+        if delta.kind == "text":
             self._has_answer = True
-        elif text.strip():
+        else:
             self._has_reasoning = True
 
     def _require_answer(self, finish: Finish) -> None:
@@ -174,6 +177,8 @@ class ReplySource:
             self._reattachments += 1
             await asyncio.sleep(reattach.REATTACH_DELAY_SECONDS)
         elif failure is None:
+            if not self._has_text and not self._checkpoint:  # no copy has more either
+                raise build_empty_reply_error()
             raise SourceError("interrupted", ENDED_EARLY, interrupted=True)
         elif self._has_written:
             raise self._mark_interrupted(retries.remove_retry_advice(failure))
@@ -213,7 +218,11 @@ class ReplySource:
     def _mark_interrupted(self, error: ProviderError) -> ProviderError:
         """After some text, whatever the error is, it says that the text can be continued, unless
         the provider refuses what the text says."""
-        has_text = self._has_written or self._so_far.next_index > 0
-        if has_text and not isinstance(error, ContentRefused):
+        if self._has_text and not isinstance(error, ContentRefused):
             error.interrupted = True
         return error
+
+    @property
+    def _has_text(self) -> bool:
+        """There is text or reasoning that a continuation could begin with."""
+        return self._has_written or self._so_far.next_index > 0

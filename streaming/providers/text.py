@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from streaming.events import Delta, DeltaKind
 
 _NUL_OR_SURROGATE = re.compile("[\0\ud800-\udfff]")
 _HIGH_SURROGATE_AT_END = re.compile("[\ud800-\udbff]\\Z")
+
+
+_INVISIBLE_CATEGORIES = {"Cf", "Cc"}
+"""Of Unicode: marks such as U+200B and the byte order mark, and control characters."""
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text shows nothing."""
+    return all(
+        char.isspace() or unicodedata.category(char) in _INVISIBLE_CATEGORIES for char in text
+    )
 
 
 class TextCleaner:

@@ -75,6 +75,8 @@ DELTAS: dict[str, tuple[dict[str, Any], ...]] = {
     "no choice": (),
     "an empty string": ({"delta": {"role": "assistant", "content": ""}},),
     "blanks": ({"delta": {"content": "\n"}}, {"delta": {"content": " \t"}}),
+    "a blank without width": ({"delta": {"content": "\u200b"}},),
+    "a byte order mark": ({"delta": {"content": "\ufeff"}}, {"delta": {"content": "\n\u2060"}}),
     "null": ({"delta": {"content": None}},),
 }
 
@@ -87,6 +89,42 @@ async def test_every_kind_of_nothing_is_an_empty_reply(fake: Fake) -> None:
             _, error = await read_source(fake, COMPATIBLE)
             assert error
             assert (name, error.code, error.detail) == (name, "empty_reply", reason or "unknown")
+
+
+@every_wire
+@pytest.mark.parametrize("status", [200, 204])
+async def test_a_body_without_anything_is_an_empty_reply(
+    fake: Fake, wire: Wire, status: int
+) -> None:
+    """There is no text to continue."""
+    fake.script(Behaviour(error=ErrorAnswer(status, "")))
+    events, error = await read_source(fake, wire)
+    assert events == []
+    assert error
+    assert (error.code, error.message, error.interrupted) == ("empty_reply", NO_TEXT, False)
+    assert len(fake.requests()) == 1
+
+
+async def test_a_body_that_ends_before_any_text_is_an_empty_reply(fake: Fake) -> None:
+    chunk = json.dumps({"choices": [{"delta": {"role": "assistant", "content": ""}}]})
+    fake.script(Behaviour(error=ErrorAnswer(200, f"data: {chunk}\n\n")))
+    _, error = await read_source(fake, COMPATIBLE)
+    assert error
+    assert (error.code, error.interrupted) == ("empty_reply", False)
+
+
+async def test_a_body_without_anything_after_some_text_can_be_continued(fake: Fake) -> None:
+    fake.script(Behaviour(error=ErrorAnswer(200, "")))
+    _, error = await read_source(fake, COMPATIBLE, StreamText("Some of it.", next_index=1))
+    assert error
+    assert (error.code, error.interrupted) == ("interrupted", True)
+
+
+async def test_a_mark_without_width_hides_no_text(fake: Fake) -> None:
+    fake.script(Behaviour.of("\ufeff", "Yes\u200b"))
+    events, error = await read_source(fake, COMPATIBLE)
+    assert error is None
+    assert "Yes" in "".join(event.text for event in events if isinstance(event, Delta))
 
 
 async def test_thoughts_between_tags_are_no_answer(fake: Fake) -> None:

@@ -13,6 +13,7 @@ from streaming.events import Delta
 from streaming.providers import errors
 from streaming.providers.http.classify import NETWORK_ERROR_CODES
 from streaming.providers.http.parsed import Block, EndMark, Reason, Refusal, WholeReply
+from streaming.providers.text import is_blank
 
 EndMarker = Literal["event", "done", "close"]
 """The last mark of a protocol: an event, [DONE], or none but that the body ends where it should."""
@@ -66,7 +67,7 @@ class ReplyEnding:
         """Raises what was skipped before: it was not the end."""
         self.has_delta = self.event_has_delta = True
         if not self._has_text and delta.kind == "text":
-            self._has_text = not delta.text.isspace()
+            self._has_text = not is_blank(delta.text)
         if self._skipped_error:
             raise self._skipped_error
 

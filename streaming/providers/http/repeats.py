@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from streaming.events import Delta
 from streaming.providers.http.parsed import ParsedEvent, Repeat
+from streaming.providers.text import is_blank
 
 PARSE_ERRORS = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
 """Exceptions that an event of an unknown shape may raise."""
@@ -36,7 +37,11 @@ class RepeatFilter:
             if isinstance(event, Repeat):
                 yield from self._take_missing(event)
                 continue
-            if isinstance(event, Delta) and event.text and not event.text.isspace():
+            if (
+                isinstance(event, Delta)
+                and event.kind not in self._streamed_kinds
+                and not is_blank(event.text)
+            ):
                 self._streamed_kinds.add(event.kind)
             yield event
 
