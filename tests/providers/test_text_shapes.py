@@ -86,6 +86,7 @@ SHAPES: dict[str, list[Event]] = {
         build_anthropic(["B "]),
         build_anthropic([{"type": "text_delta", "text": "B "}]),
         {"type": "content_block_delta", "text": "B "},
+        build_anthropic({"type": "markdown_delta", "text": "B "}),
     ],
     "google": [
         build_google({"parts": ["B "]}),

@@ -196,6 +196,7 @@ def test_an_error_under_a_status_of_success_is_the_servers_own(
         ("[ERROR] 503 Service Unavailable", errors.Overloaded),
         ("Error: CUDA out of memory", errors.OutOfMemory),
         ("Error: upstream died", errors.ProviderError),
+        ("Unauthorized", errors.InvalidKey),
     ],
 )
 @pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
@@ -207,7 +208,7 @@ def test_words_in_place_of_an_event_are_the_servers_error(
     request = Request(wire.model, (Turn("user", "?"),))
     _, error = asyncio.run(collect_until_error(adapter, request))
     assert type(error) is kind
-    assert words.partition(": ")[2] in error.detail
+    assert words.rpartition(": ")[2] in error.detail
     assert "could not be read" not in error.message
 
 
@@ -277,6 +278,16 @@ def parse_chat(fake: Fake, *choices: dict[str, Any]) -> list[tuple[str, str]]:
             {"delta": {"content": [{"type": "image_url", "image_url": {}}, {"text": "a"}]}},
             [("text", "a")],
         ),
+        ({"delta": {"content": [{"type": "markdown", "text": "a"}]}}, [("text", "a")]),
+        ({"delta": {"content": {"type": "Paragraph", "text": "a"}}}, [("text", "a")]),
+        ({"delta": {"type": "message_delta", "text": "a"}}, [("text", "a")]),
+        ({"delta": {"content": [{"type": "analysis", "text": "h"}]}}, [("reasoning", "h")]),
+        ({"delta": {"content": [{"type": "md", "text": "h", "thought": 1}]}}, [("reasoning", "h")]),
+        *(
+            ({"delta": {"content": [{"type": kind, "text": "no"}, {"text": "a"}]}}, [("text", "a")])
+            for kind in ("citation", "tool_result", "image", "documentRef", "search_query", "x")
+        ),
+        ({"delta": {"content": [{"type": "markdown", "text": 5}, {"text": "a"}]}}, [("text", "a")]),
         ({"message": {"content": "a"}}, [("text", "a")]),
         ({"delta": None, "text": "a"}, [("text", "a")]),
         ({"index": "0", "delta": {"content": "a"}}, [("text", "a")]),

@@ -6,6 +6,7 @@ it does not.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
@@ -19,6 +20,18 @@ TEXT_PART_TYPES = {"text", "output_text", "text_delta", "refusal", ""}
 REASONING_PART_TYPES = {"thinking", "thinking_delta", "thought", "summary_text"}
 REASONING_PART_PREFIX = "reasoning"
 """Of types such as reasoning.text, reasoning.summary and reasoning_text."""
+OTHER_PART_TYPES = re.compile(
+    "cit(e|ation)|reference|source|annotation|tool|function|call|result|search|image|audio|video|file"
+    "|document|code_interpreter|signature|encrypted|redacted|json|input|log|debug|meta|status|error",
+    re.IGNORECASE,
+)
+"""In the names of types: the text of such a part is none of the reply."""
+TEXT_TYPE_WORDS = re.compile(
+    "text|markdown|^md$|html|latex|paragraph|heading|sentence|string|prose|code|answer|message"
+    "|response|content|output|final|chunk|delta",
+    re.IGNORECASE,
+)
+REASONING_TYPE_WORDS = re.compile("think|thought|reason|analysis", re.IGNORECASE)
 TEXT_KEYS: tuple[str, ...] = ("text", "content", "value", "refusal", "output_text")
 REASONING_KEYS: tuple[str, ...] = (
     "thinking",
@@ -95,7 +108,8 @@ def parse_content(value: object, kind: DeltaKind = "text") -> Iterator[Delta]:
 
     Parts of reasoning may hold parts of text, as Mistral's do
     (https://docs.mistral.ai/capabilities/reasoning). Parts of other types, such as images and
-    references, are no text. Raises TypeError for a text that is none.
+    references, are no text, unless the name of the type says so. Raises TypeError for a text that
+    is none.
     """
     if isinstance(value, str):
         yield Delta(value, kind)
@@ -113,6 +127,7 @@ def _parse_part(part: dict[str, Any], kind: DeltaKind) -> Iterator[Delta]:
     if part_type in REASONING_PART_TYPES or part_type.startswith(REASONING_PART_PREFIX):
         kind, keys = "reasoning", REASONING_KEYS
     elif part_type not in TEXT_PART_TYPES:
+        yield from _parse_unknown_part(part, part_type, kind)
         return
     elif is_true(part.get("thought")):
         kind, keys = "reasoning", REASONING_KEYS
@@ -122,6 +137,18 @@ def _parse_part(part: dict[str, Any], kind: DeltaKind) -> Iterator[Delta]:
     if found is None and part and not part_type and kind == "text":
         raise TypeError(f"A part of a text held only {', '.join(map(str, part))[:80]}.")
     yield from parse_content(found, kind)
+
+
+def _parse_unknown_part(part: dict[str, Any], part_type: str, kind: DeltaKind) -> Iterator[Delta]:
+    """A server may have types of its own for text, which must not be lost; but in a reasoning, all
+    that is no reasoning is left out."""
+    text = to_str(part.get("text"))
+    if not text or kind == "reasoning" or OTHER_PART_TYPES.search(part_type):
+        return
+    if REASONING_TYPE_WORDS.search(part_type) or is_true(part.get("thought")):
+        yield Delta(text, "reasoning")
+    elif TEXT_TYPE_WORDS.search(part_type):
+        yield Delta(text)
 
 
 def parse_reasoning(value: object) -> list[Delta]:
