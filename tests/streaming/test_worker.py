@@ -388,7 +388,7 @@ def break_off(script: SourceScript) -> None:
         (fail_with(errors.BadRequest(), "a"), State.INTERRUPTED, "bad_request", "a"),
         (fail_with_bug, State.FAILED, "internal", "so far"),
         (break_off, State.INTERRUPTED, "interrupted", "so far"),
-        (SourceScript.break_off, State.INTERRUPTED, "interrupted", ""),
+        (SourceScript.break_off, State.FAILED, "empty_reply", ""),
     ],
 )
 async def test_every_failure_ends_the_stream_with_a_reason_and_keeps_the_text(
