@@ -13,6 +13,15 @@ from tests.streaming.conftest import on_postgresql
 from tests.streaming.event_client import request_events
 from tools.deployment.deployment import Deployment, Server
 from tools.services.postgresql import postgres
+from tools.waiting import until
+
+RETRY_SECONDS = 0.2  # between two requests
+
+
+def read_refusal(port: int, stream: str, session: str) -> tuple[int, str | None]:
+    """Return the status of a new request, and when to ask again."""
+    with request_events(port, f"/api/streams/{stream}/events", session) as response:
+        return response.status, response.headers["Retry-After"]
 
 
 class Reader(threading.Thread):
@@ -38,7 +47,7 @@ class Reader(threading.Thread):
                         self._take_frame(event.frame)
                 elif response.status != 503:
                     self.problem = f"status {response.status}"
-            time.sleep(0.2)
+            time.sleep(RETRY_SECONDS)
 
     def _take_frame(self, frame: dict[str, object]) -> None:
         if frame["type"] == "chunk":
@@ -50,10 +59,7 @@ class Reader(threading.Thread):
             self.end = frame
 
     def wait_for_text(self, length: int) -> None:
-        deadline = time.monotonic() + 30
-        while len(self.text) < length:
-            assert time.monotonic() < deadline, (self.statuses, self.problem, self.text)
-            time.sleep(0.05)
+        until(lambda: len(self.text) >= length or self.problem, within=30, what="more text")
 
 
 @on_postgresql
@@ -76,10 +82,7 @@ def test_a_reader_gets_everything_while_redis_and_the_database_go_away(server: S
         reader.wait_for_text(len(reader.text) + 40)
         deployment.redis.start()
         database.kill()
-        time.sleep(3)
-        with request_events(deployment.web.port, f"/api/streams/{stream}/events", session) as other:
-            assert other.status == 503
-            assert other.headers["Retry-After"] == "5"
+        until(lambda: read_refusal(deployment.web.port, str(stream), session) == (503, "5"))
         database.start()
         reader.wait_for_text(len(reader.text) + 40)
         owner.post(f"/s/{stream}/stop/", {}, expect=None)
