@@ -13,6 +13,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.audit.models import AuditEvent as AuditEvent  # Django looks for models here
 from streaming.providers.catalog.naming import MAX_MODEL_NAME_CHARS
 from streaming.providers.types import ModelInfo
 

@@ -18,8 +18,8 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from accounts.api_keys.sealing import MasterKeyError, parse_master_keys
 from accounts.providers import hide_header_values
+from accounts.sealing import MasterKeyError, parse_master_keys
 from config import environment_rules as rules
 from config.environment import Environment
 from config.redis_connection import LongPollConnection
@@ -126,6 +126,9 @@ INSTALLED_APPS = [
     "streaming",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.usersessions",
     "channels",
     "django.contrib.admin",
     "django.contrib.auth",

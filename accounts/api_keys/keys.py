@@ -14,8 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from accounts.api_keys.sealing import SealedSecret, open_sealed, seal_secret
 from accounts.models import ApiKey, ListedModel, User
+from accounts.sealing import SealedSecret, open_sealed, seal_secret
 from streaming.providers.catalog import PROVIDERS, Provider
 
 MAX_KEY_CHARS = 500
@@ -66,7 +66,7 @@ def save(user: User, provider: str, secret: str) -> ApiKey:
     if provider not in {known.id for known in providers_needing_keys()}:
         raise UnknownProvider(provider)
     secret = clean(secret)
-    sealed = seal_secret(secret, user_id=user.pk, provider=provider)
+    sealed = seal_secret(secret, *_seal_context(user.pk, provider))
     key, _created = ApiKey.objects.update_or_create(
         user=user,
         provider=provider,
@@ -104,7 +104,11 @@ def decrypt_for_call(user: User, provider: str) -> str | None:
 def decrypt_for_check(key: ApiKey) -> str:
     """Return the key for a check, which does not count as use. Raises SealBroken."""
     sealed = SealedSecret(key.master_key_id, bytes(key.sealed))
-    return open_sealed(sealed, user_id=key.user_id, provider=key.provider)
+    return open_sealed(sealed, *_seal_context(key.user_id, key.provider))
+
+
+def _seal_context(user_id: int, provider: str) -> tuple[str, int, str]:
+    return "holdfast api key", user_id, provider
 
 
 def providers_with_key(user: User) -> set[str]:

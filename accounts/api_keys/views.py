@@ -19,10 +19,10 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from accounts.api_keys import checking, keys
 from accounts.api_keys.checking import KeyCheck
 from accounts.api_keys.forms import KeyForm
-from accounts.api_keys.sealing import SealBroken
 from accounts.decorators import UserRequest, sign_in_and_return, signed_in
 from accounts.models import ApiKey, KeyStatus
 from accounts.rate_limits import RateLimit
+from accounts.sealing import SealBroken
 from streaming.providers.catalog import PROVIDERS, Provider
 
 KEY_CHECK_LIMIT = RateLimit("key-check", 10, 60)

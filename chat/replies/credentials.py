@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from django.utils.translation import gettext
 
 from accounts.api_keys import keys
-from accounts.api_keys.sealing import SealBroken
 from accounts.providers import get_base_url
+from accounts.sealing import SealBroken
 from chat import model_catalog
 from chat.models import Message
 from streaming.database import run_in_db_until_answered

@@ -130,7 +130,7 @@ def test_a_saved_key_appears_nowhere(
 @pytest.mark.parametrize(
     "broken",
     [
-        "accounts.api_keys.sealing._associated_data",
+        "accounts.sealing._associated_data",
         "accounts.api_keys.keys.ApiKey.objects.update_or_create",
     ],
 )

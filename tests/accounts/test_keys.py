@@ -8,8 +8,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.api_keys import keys
-from accounts.api_keys.sealing import SealBroken
 from accounts.models import ApiKey, User
+from accounts.sealing import SealBroken
 
 SECRET = "sk-harbour-0123456789-ab12"
 OTHER_SECRET = "sk-harbour-9876543210-cd34"

@@ -9,7 +9,7 @@ from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.api_keys.sealing import (
+from accounts.sealing import (
     MasterKeyError,
     SealBroken,
     open_sealed,
@@ -27,63 +27,58 @@ def format_master_key(id: str, key: bytes) -> str:
 
 @given(st.text(st.characters(codec="utf-8")))
 def test_a_sealed_value_can_be_opened(secret: str) -> None:
-    sealed = seal_secret(secret, user_id=1, provider="openai")
-    assert open_sealed(sealed, user_id=1, provider="openai") == secret
+    sealed = seal_secret(secret, 1, "openai")
+    assert open_sealed(sealed, 1, "openai") == secret
 
 
 @pytest.mark.parametrize(("user_id", "provider"), [(2, "openai"), (1, "google"), (11, "penai")])
 def test_a_row_moved_to_another_user_or_provider_does_not_open(user_id: int, provider: str) -> None:
-    sealed = seal_secret(SECRET, user_id=1, provider="openai")
+    sealed = seal_secret(SECRET, 1, "openai")
     with pytest.raises(SealBroken):
-        open_sealed(sealed, user_id=user_id, provider=provider)
+        open_sealed(sealed, user_id, provider)
 
 
 def test_a_sealed_value_with_any_byte_altered_does_not_open() -> None:
-    sealed = seal_secret(SECRET, user_id=1, provider="openai")
+    sealed = seal_secret(SECRET, 1, "openai")
     for at in range(len(sealed.ciphertext)):
         blob = bytearray(sealed.ciphertext)
         blob[at] ^= 1
         with pytest.raises(SealBroken):
-            open_sealed(replace(sealed, ciphertext=bytes(blob)), user_id=1, provider="openai")
+            open_sealed(replace(sealed, ciphertext=bytes(blob)), 1, "openai")
 
 
 def test_a_sealed_value_cut_anywhere_does_not_open() -> None:
-    sealed = seal_secret(SECRET, user_id=1, provider="openai")
+    sealed = seal_secret(SECRET, 1, "openai")
     for length in range(len(sealed.ciphertext)):
         with pytest.raises(SealBroken):
-            open_sealed(
-                replace(sealed, ciphertext=sealed.ciphertext[:length]), user_id=1, provider="openai"
-            )
+            open_sealed(replace(sealed, ciphertext=sealed.ciphertext[:length]), 1, "openai")
 
 
 def test_sealing_the_same_key_twice_gives_different_values() -> None:
-    assert (
-        seal_secret(SECRET, user_id=1, provider="a").ciphertext
-        != seal_secret(SECRET, user_id=1, provider="a").ciphertext
-    )
+    assert seal_secret(SECRET, 1, "a").ciphertext != seal_secret(SECRET, 1, "a").ciphertext
 
 
 def test_the_newest_master_key_seals_and_an_older_one_still_opens() -> None:
     with override_settings(MASTER_KEYS={"old": OLD}):
-        before = seal_secret(SECRET, user_id=1, provider="openai")
+        before = seal_secret(SECRET, 1, "openai")
     with override_settings(MASTER_KEYS={"new": NEW, "old": OLD}):
-        after = seal_secret(SECRET, user_id=1, provider="openai")
-        assert open_sealed(before, user_id=1, provider="openai") == SECRET
+        after = seal_secret(SECRET, 1, "openai")
+        assert open_sealed(before, 1, "openai") == SECRET
     assert (before.master_key_id, after.master_key_id) == ("old", "new")
 
 
 def test_without_its_master_key_a_value_asks_for_the_key_again() -> None:
     with override_settings(MASTER_KEYS={"old": OLD}):
-        sealed = seal_secret(SECRET, user_id=1, provider="openai")
+        sealed = seal_secret(SECRET, 1, "openai")
     with (
         override_settings(MASTER_KEYS={"new": NEW}),
         pytest.raises(SealBroken, match="Please enter it again"),
     ):
-        open_sealed(sealed, user_id=1, provider="openai")
+        open_sealed(sealed, 1, "openai")
 
 
 def test_the_repr_of_a_sealed_value_hides_it() -> None:
-    sealed = seal_secret(SECRET, user_id=1, provider="openai")
+    sealed = seal_secret(SECRET, 1, "openai")
     assert "blob" not in repr(sealed)
 
 

@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 
 from accounts.api_keys import keys
-from accounts.api_keys.sealing import SealBroken
 from accounts.models import ApiKey, User
+from accounts.sealing import SealBroken
 from chat.presentation.stored_sentences import translate_stored
 from chat.replies import Reply
 from chat.replies.credentials import decrypt_key

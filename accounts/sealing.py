@@ -1,4 +1,4 @@
-"""Encrypts provider keys at rest with AES-256-GCM, bound to user and provider, so that a stolen or
+"""Encrypts secrets at rest with AES-256-GCM, bound to what they are for, so that a stolen or
 swapped row can't be decrypted elsewhere. Only this module handles stored raw keys.
 
 There may be several master keys, each with an id: the newest encrypts, and each decrypts its own.
@@ -45,10 +45,24 @@ class SealBroken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SealedSecret:
-    """An encrypted secret."""
+    """An encrypted secret, for two columns or, as text, for one."""
 
-    master_key_id: str  # of the master key
+    master_key_id: str
     ciphertext: bytes = field(repr=False)
+
+    def to_text(self) -> str:
+        return f"{self.master_key_id}:{base64.b64encode(self.ciphertext).decode()}"
+
+    @classmethod
+    def from_text(cls, text: str) -> SealedSecret:
+        """Raises SealBroken for a text that no `to_text` has made."""
+        id, colon, encoded = text.partition(":")
+        try:
+            if not colon:
+                raise ValueError
+            return cls(id, base64.b64decode(encoded, validate=True))
+        except ValueError:
+            raise SealBroken from None
 
 
 def parse_master_keys(entries: Iterable[str], *, samples: Iterable[str] = ()) -> dict[str, bytes]:
@@ -87,27 +101,28 @@ def _decode_master_key(id: str, text: str) -> bytes:
 
 
 @sensitive_variables("secret")
-def seal_secret(secret: str, *, user_id: int, provider: str) -> SealedSecret:
-    """Encrypt a secret for this user and provider with the newest master key."""
+def seal_secret(secret: str, *context: str | int) -> SealedSecret:
+    """Encrypt a secret with the newest master key. The context says what it is, and whose: the
+    secret can only be decrypted for the same one."""
     id, master = next(iter(settings.MASTER_KEYS.items()))
     nonce = os.urandom(NONCE_BYTES)
-    body = AESGCM(master).encrypt(nonce, secret.encode(), _associated_data(user_id, provider))
+    body = AESGCM(master).encrypt(nonce, secret.encode(), _associated_data(context))
     return SealedSecret(id, nonce + body)
 
 
 @sensitive_variables("master")
-def open_sealed(sealed: SealedSecret, *, user_id: int, provider: str) -> str:
-    """Return the secret. Raises SealBroken unless it was sealed for this user and provider with a
-    master key that still exists."""
+def open_sealed(sealed: SealedSecret, *context: str | int) -> str:
+    """Return the secret. Raises SealBroken unless it was sealed for this context with a master key
+    that still exists."""
     master = settings.MASTER_KEYS.get(sealed.master_key_id)
     if master is None:
         raise SealBroken
     nonce, body = sealed.ciphertext[:NONCE_BYTES], sealed.ciphertext[NONCE_BYTES:]
     try:
-        return AESGCM(master).decrypt(nonce, body, _associated_data(user_id, provider)).decode()
+        return AESGCM(master).decrypt(nonce, body, _associated_data(context)).decode()
     except (InvalidTag, ValueError):  # ValueError: too short to be a sealed value
         raise SealBroken from None
 
 
-def _associated_data(user_id: int, provider: str) -> bytes:
-    return json.dumps(["holdfast api key", user_id, provider]).encode()
+def _associated_data(context: tuple[str | int, ...]) -> bytes:
+    return json.dumps(context).encode()
