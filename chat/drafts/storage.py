@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
@@ -76,7 +76,7 @@ def save_draft(
     user: User, id: UUID, change: DraftChange, conversation: Conversation | None
 ) -> SavedDraft:
     """Raises DraftConflict and TooManyDrafts."""
-    rows = Draft.objects.filter(pk=id, user=user)
+    rows = _select_draft(user, id)
     fields: dict[str, Any] = {
         "conversation": conversation,
         "text": change.text,
@@ -118,16 +118,29 @@ def _require_room(user: User) -> None:
 
 
 def _create_draft(user: User, id: UUID, fields: Mapping[str, Any]) -> None:
-    try:
-        with transaction.atomic():
-            Draft.objects.create(pk=id, user=user, **fields)
-    except IntegrityError:  # made meanwhile by another page, or by another person
-        raise DraftConflict(Draft.objects.filter(pk=id, user=user).first()) from None
+    for free_id in (id, _derive_id(user, id)):
+        try:
+            with transaction.atomic():
+                Draft.objects.create(pk=free_id, user=user, **fields)
+            return
+        except IntegrityError:
+            if row := _select_draft(user, id).first():  # made meanwhile by another page
+                raise DraftConflict(row) from None
+
+
+def _select_draft(user: User, id: UUID) -> QuerySet[Draft]:
+    """The draft that the person's page knows by this id."""
+    return Draft.objects.filter(user=user, pk__in=[id, _derive_id(user, id)])
+
+
+def _derive_id(user: User, id: UUID) -> UUID:
+    """Used if another person has a draft of the same id, which nobody can tell from the answer."""
+    return uuid5(id, str(user.pk))
 
 
 def clear_draft(user: User, id: UUID) -> None:
     """The text was sent. A save that is still on its way is refused from now on."""
-    rows = Draft.objects.filter(pk=id, user=user)
+    rows = _select_draft(user, id)
     with transaction.atomic():
         cleared = _empty_drafts(rows)
         if not cleared:

@@ -195,10 +195,13 @@ def test_a_stranger_neither_sees_nor_changes_nor_clears_a_draft(
     save(as_owner, "Between us")
     assert list_texts(as_stranger) == []
     assert "Between us" not in read_html(as_stranger.get("/"))
-    refused = save(as_stranger, "Mine", 1, version=2)
-    assert refused.json() == {"draft": None}
+    # The same answer as for an id that nobody uses: it is stored, beside the owner's draft.
+    assert save(as_stranger, "Mine", 1, version=2).json()["version"] == 2
+    assert list_texts(as_stranger) == ["Mine"]
+    assert save(as_stranger, "Mine too", 2, version=3).json()["version"] == 3
     form = build_message_form(text="Mine", draft=str(DRAFT))
     assert as_stranger.post("/c/", form, headers=HTMX).status_code == 200
+    assert list_texts(as_stranger) == []
     assert list_texts(as_owner) == ["Between us"]
     conversation = str(reply.conversation.pk)
     assert save(as_stranger, "x", conversation=conversation).status_code == 404

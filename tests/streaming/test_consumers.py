@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import itertools
 import json
@@ -10,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -28,6 +30,7 @@ from streaming import journal
 from streaming.database import run_in_db
 from streaming.doors import frames, hooks, session_holder
 from streaming.doors.session_holder import SESSION_CHECK_SECONDS, seconds_until_check
+from streaming.doors.websocket import protocol
 from streaming.doors.websocket.consumer import (
     MAX_FOLLOWS,
     FollowConsumer,
@@ -37,6 +40,7 @@ from streaming.doors.websocket.protocol import MAX_FRAME_CHARS
 from streaming.hub import Hub
 from streaming.journal import MAX_CHUNK_CHARS
 from streaming.models import Kind, State, Stream
+from tests.access.table import SOCKET_MESSAGES, STREAM
 from tests.factories import create_session_key
 from tests.streaming.conftest import on_redis, run_web
 from tests.streaming.factories import (
@@ -366,21 +370,37 @@ def test_closing_a_socket_stops_no_stream(open_tab: OpenTab, owner: User) -> Non
     assert reload_stream(stream).state == State.RUNNING
 
 
-@pytest.mark.parametrize("command", ["follow", "stop"])
+def test_every_message_of_a_client_is_in_the_table_of_access() -> None:
+    tree = ast.parse(Path(protocol.__file__).read_text())
+    patterns = [node.pattern for node in ast.walk(tree) if isinstance(node, ast.match_case)]
+    values = [pattern.value for pattern in patterns if isinstance(pattern, ast.MatchValue)]
+    names = {value.value for value in values if isinstance(value, ast.Constant)}
+    assert names == set(SOCKET_MESSAGES)
+
+
+@pytest.mark.parametrize("is_staff", [False, True], ids=["stranger", "staff"])
+@pytest.mark.parametrize("name", SOCKET_MESSAGES)
 def test_a_foreign_stream_looks_like_one_that_does_not_exist(
-    open_tab: OpenTab, owner: User, stranger: User, command: str
+    open_tab: OpenTab, owner: User, stranger: User, name: str, is_staff: bool
 ) -> None:
+    User.objects.filter(pk=owner.pk).update(is_staff=is_staff)
     theirs, nobodys = create_three_chunks(stranger).uuid, uuid4()
     tab = open_tab(owner)
-    answers = []
-    for uuid in (theirs, nobodys):
-        tab.send(type=command, stream=str(uuid))
-        answer = tab.read_frame()
-        assert answer.pop("stream") == str(uuid)
-        answers.append(answer)
+    answers = [try_message(tab, name, str(uuid)) for uuid in (theirs, nobodys)]
     assert answers[0] == answers[1]
-    assert answers[0]["code"] == "not_found"
+    if name in {"follow", "stop"}:
+        assert answers[0][0]["code"] == "not_found"
     assert Stream.objects.get(uuid=theirs).state == State.RUNNING
+
+
+def try_message(tab: SocketTab, name: str, uuid: str) -> list[Frame]:
+    """Send a message that names this stream. Return all that is answered, without the name."""
+    fields = {k: uuid if v == STREAM else v for k, v in SOCKET_MESSAGES[name].items()}
+    tab.send(type=name, **fields)
+    answers = [tab.read_frame()] if name in {"follow", "stop", "ping"} else []
+    tab.send(type="ping", n=99)
+    answers += tab.read_until("pong")
+    return [{k: v for k, v in frame.items() if k != "stream"} for frame in answers]
 
 
 def test_a_stream_deleted_while_followed_is_reported_as_not_found(

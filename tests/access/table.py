@@ -1,0 +1,125 @@
+"""Who may use each address and each message of the socket. An address that is missing here fails
+the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+Audience = Literal["everybody", "signed in"]
+Thing = Literal["conversation", "deleted", "question", "answer", "stream", "draft", ""]
+"""The object that the address names; empty: none, so everybody gets only what is theirs."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One address: who may use it, the object in it, and what its owner gets."""
+
+    audience: Audience
+    thing: Thing = ""
+    method: Literal["GET", "POST"] = "GET"
+    form: dict[str, str] = field(default_factory=dict)
+    kwargs: dict[str, str] = field(default_factory=dict)
+    owner_status: int = 200
+
+
+REQUEST_ID = "5c9d3f9e-7b3c-4ab0-9d7e-0a4d4ce2c7c1"
+MESSAGE = {"text": "And the moon?", "model": "demo", "request_id": REQUEST_ID}
+DRAFT = {"base": "0", "version": "1", "writer": REQUEST_ID, "text": "Unsent"}
+
+ROUTES: dict[str, Route] = {
+    # Pages of the chat
+    "home": Route("everybody"),
+    "start": Route("signed in", method="POST", form=MESSAGE, owner_status=302),
+    "sidebar": Route("signed in"),
+    "drafts": Route("signed in"),
+    "draft": Route("signed in", "draft", "POST", DRAFT),
+    "theme": Route("everybody", method="POST", form={"theme": "dark"}, owner_status=302),
+    "type": Route("everybody", method="POST", form={"type": "sans"}, owner_status=302),
+    "script-catalog": Route("everybody", kwargs={"language": "en-gb"}),
+    # A conversation and its messages
+    "conversation": Route("signed in", "conversation"),
+    "earlier": Route("signed in", "conversation", owner_status=404),  # it is complete
+    "send": Route("signed in", "conversation", "POST", MESSAGE, owner_status=302),
+    "menu": Route("signed in", "conversation"),
+    "title": Route("signed in", "conversation", "POST", {"title": "Mine"}, owner_status=302),
+    "pin": Route("signed in", "conversation", "POST", {"pinned": "yes"}, owner_status=302),
+    "reading": Route("signed in", "conversation", "POST", owner_status=302),
+    "deletion": Route("signed in", "conversation", "POST", owner_status=302),
+    "restoration": Route("signed in", "deleted", "POST", owner_status=302),
+    "message": Route("signed in", "answer"),
+    "place": Route("signed in", "answer", owner_status=302),
+    "edit": Route("signed in", "question"),
+    "versions": Route("signed in", "question", "POST", MESSAGE, owner_status=302),
+    "continuations": Route(
+        "signed in", "answer", "POST", {"request_id": REQUEST_ID}, owner_status=422
+    ),
+    "stop": Route("signed in", "stream", "POST", owner_status=302),
+    # Settings
+    "replies": Route("signed in"),
+    "keys": Route("signed in"),
+    "key": Route(
+        "signed in",
+        method="POST",
+        form={"key": ""},
+        kwargs={"provider": "openai"},
+        owner_status=422,
+    ),
+    "key-check": Route("signed in", method="POST", kwargs={"provider": "google"}, owner_status=302),
+    "key-removal": Route(
+        "signed in", method="POST", kwargs={"provider": "google"}, owner_status=302
+    ),
+    # Accounts
+    "account_login": Route("everybody", owner_status=302),
+    "account_logout": Route("everybody"),
+    "account_signup": Route("everybody", owner_status=302),
+    "account_inactive": Route("everybody"),
+    "account_reauthenticate": Route("signed in"),
+    "account_email": Route("signed in"),
+    "account_email_verification_sent": Route("everybody"),
+    "account_confirm_email": Route("everybody", kwargs={"key": "no-such-key"}),
+    "account_confirm_login_code": Route("everybody", owner_status=302),
+    "account_change_password": Route("signed in"),
+    "account_set_password": Route("everybody", owner_status=302),
+    "account_reset_password": Route("everybody"),
+    "account_reset_password_done": Route("everybody"),
+    "account_reset_password_from_key": Route("everybody", kwargs={"uidb36": "1", "key": "no-key"}),
+    "account_reset_password_from_key_done": Route("everybody"),
+}
+"""By the name of the address. Those of the admin have a rule of their own."""
+
+STREAM = "the stream"
+"""Stands for the id of a stream in the table below."""
+
+SOCKET_MESSAGES: dict[str, dict[str, object]] = {
+    "hello": {},
+    "follow": {"stream": STREAM, "after": -1},
+    "unfollow": {"stream": STREAM},
+    "stop": {"stream": STREAM},
+    "ping": {"n": 1},
+    "pong": {"n": 1},
+}
+"""Each message that a client may send, with its fields."""
+
+
+def list_addresses() -> Iterator[tuple[str, str]]:
+    """The route and the name of each address; the first of two routes of the same name counts."""
+    seen = set()
+    for route, name in _walk(get_resolver().url_patterns):
+        if (name or route) not in seen:
+            seen.add(name or route)
+            yield route, name
+
+
+def _walk(
+    patterns: Sequence[URLPattern | URLResolver], prefix: str = ""
+) -> Iterator[tuple[str, str]]:
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLPattern):
+            yield route, pattern.name or ""
+        else:
+            yield from _walk(pattern.url_patterns, route)

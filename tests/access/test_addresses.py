@@ -1,0 +1,200 @@
+"""Every address, tried by nobody, a stranger, its owner, and staff without the permission."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.hashers import make_password
+from django.test import Client
+from django.urls import NoReverseMatch, reverse
+
+from accounts.models import ApiKey, User
+from chat.models import Conversation, Draft, Message
+from streaming.models import Stream
+from tests.access.conftest import CANARY, OwnedThings, create_things
+from tests.access.table import ROUTES, Route, list_addresses
+from tests.factories import create_signed_in_client
+
+pytestmark = pytest.mark.django_db
+
+UNSTABLE = re.compile(
+    rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    rb'|name="csrfmiddlewaretoken" value="\w+"|"revision": \d+'
+)
+"""Ids, tokens and counters, which differ between two answers that are otherwise the same."""
+
+
+def is_admin(route: str) -> bool:
+    return route.startswith("admin/")
+
+
+def build_path(name: str, route: Route, id: Any) -> str:
+    if not route.thing:
+        return reverse(name, kwargs=route.kwargs)
+    try:
+        return reverse(name, kwargs={"id": id})
+    except NoReverseMatch:
+        return reverse(name, kwargs={"uuid": id})
+
+
+def send(client: Client, path: str, route: Route, *, htmx: bool = False) -> Any:
+    headers = {"HX-Request": "true"} if htmx else {}
+    if route.method == "POST":
+        return client.post(path, route.form, headers=headers)
+    return client.get(path, headers=headers)
+
+
+def describe(response: Any) -> tuple[int, str, bytes]:
+    """What the client learns, without what differs between any two answers."""
+    where = re.sub(UNSTABLE.pattern.decode(), "…", response.headers.get("Location", ""))
+    return response.status_code, where, UNSTABLE.sub(b"-", response.content)
+
+
+def read_rows(owner: User) -> dict[str, list[dict[str, Any]]]:
+    """Everything that the owner has."""
+    found = {
+        Conversation: Conversation.objects.filter(user=owner),
+        Message: Message.objects.filter(conversation__user=owner),
+        Stream: Stream.objects.filter(owner=owner),
+        Draft: Draft.objects.filter(user=owner),
+        ApiKey: ApiKey.objects.filter(user=owner),
+        User: User.objects.filter(pk=owner.pk),
+    }
+    return {
+        model.__name__: [
+            {k: bytes(v) if isinstance(v, memoryview) else v for k, v in row.items()}
+            for row in rows.order_by("pk").values()
+        ]
+        for model, rows in found.items()
+    }
+
+
+def test_every_address_is_in_the_table() -> None:
+    known = {name or route for route, name in list_addresses() if not is_admin(route)}
+    assert known - ROUTES.keys() == set(), "add these to tests/access/table.py"
+    assert ROUTES.keys() - known == set(), "these are gone"
+
+
+def test_others_get_the_same_answer_for_a_foreign_object_and_for_none(
+    things: OwnedThings, tries: dict[str, Client], owner: User
+) -> None:
+    before = read_rows(owner)
+    different = []
+    for name, route in ROUTES.items():
+        if not route.thing:
+            continue
+        for who, client in tries.items():
+            for htmx in (False, True):
+                foreign = send(
+                    client, build_path(name, route, things.get_id(route.thing)), route, htmx=htmx
+                )
+                missing = send(client, build_path(name, route, uuid4()), route, htmx=htmx)
+                if describe(foreign) != describe(missing):
+                    different.append((name, who, describe(foreign), describe(missing)))
+    assert different == []
+    assert read_rows(owner) == before
+
+
+def test_no_answer_to_others_has_a_text_of_the_owner(
+    things: OwnedThings, tries: dict[str, Client]
+) -> None:
+    for name, route in ROUTES.items():
+        path = build_path(name, route, things.get_id(route.thing) if route.thing else None)
+        for who, client in tries.items():
+            for response in (client.get(path), send(client, path, route)):
+                told = f"{response.headers} {response.content.decode()}"
+                assert CANARY not in told, (name, who)
+
+
+def test_what_is_for_signed_in_people_refuses_anonymous_visitors(
+    things: OwnedThings, tries: dict[str, Client]
+) -> None:
+    for name, route in ROUTES.items():
+        path = build_path(name, route, things.get_id(route.thing) if route.thing else None)
+        response = send(tries["nobody"], path, route)
+        if route.audience == "everybody":
+            assert response.status_code != 401, name
+            assert "/accounts/login/?" not in response.headers.get("Location", ""), name
+        else:
+            is_refused = response.status_code in {204, 401, 403, 404} or (
+                response.status_code == 302 and "/accounts/login/" in response.headers["Location"]
+            )
+            assert is_refused, (name, response)
+
+
+def test_the_owner_gets_what_the_table_says(password: str) -> None:
+    wrong = []
+    hashed = make_password(password)
+    for name, route in ROUTES.items():
+        owner = User.objects.create(email=f"{name}@holdfast.test", password=hashed)
+        things = create_things(owner)
+        client = create_signed_in_client(owner)
+        id = uuid4() if name == "draft" else route.thing and things.get_id(route.thing)
+        response = send(client, build_path(name, route, id), route)
+        if response.status_code != route.owner_status:
+            wrong.append((name, response.status_code))
+    assert wrong == [], wrong
+
+
+# The administration
+
+
+def list_admin_paths() -> Iterator[str]:
+    """One path for each address of the admin, with an object that exists if there is one."""
+    for route, _ in list_addresses():
+        if not is_admin(route):
+            continue
+        match = re.match(r"admin/(\w+)/(\w+)/", route)
+        model = None
+        if match and match[1] in apps.app_configs:
+            model = apps.get_model(match[1], match[2])
+        pk = str(model._default_manager.values_list("pk", flat=True).first() or 1) if model else "1"
+        path = re.sub(r"\(\?P<app_label>[^)]*\)", "chat", route)
+        path = re.sub(r"\(\?P<url>[^)]*\)", "x/", path)
+        path = re.sub(r"<(?:\w+:)?(?:object_id|id)>", pk, path)
+        path = re.sub(r"<(?:\w+:)?\w+>", "1", path)
+        yield "/" + re.sub(r"[\^$\\]", "", path)
+
+
+ADMIN_FOR_ALL_STAFF = {
+    "/admin/",
+    "/admin/jsi18n/",
+    "/admin/login/",
+    "/admin/logout/",
+    "/admin/password_change/",
+    "/admin/password_change/done/",
+    "/admin/autocomplete/",
+}
+"""Pages that every member of staff may open; they show no row."""
+
+
+def test_the_admin_shows_nothing_to_anybody_without_a_permission(
+    things: OwnedThings, tries: dict[str, Client], owner: User
+) -> None:
+    before = read_rows(owner)
+    for path in list_admin_paths():
+        for who, client in tries.items():
+            for response in (client.get(path), client.post(path, {"post": "yes"})):
+                assert CANARY not in f"{response.headers} {response.content.decode()}", (path, who)
+                if who == "staff" and path in ADMIN_FOR_ALL_STAFF:
+                    continue
+                assert response.status_code in {302, 403, 404, 405}, (path, who, response)
+                if response.status_code == 302:
+                    assert (
+                        who != "staff"
+                        or "/reauthenticate/" in response.headers["Location"]
+                        or (response.headers["Location"].startswith("/admin/"))
+                    ), (path, response.headers["Location"])
+    assert read_rows(owner) == before
+
+
+def test_every_model_of_the_admin_has_its_pages_tried(things: OwnedThings) -> None:
+    paths = set(list_admin_paths())
+    for model in admin.site._registry:
+        assert f"/admin/{model._meta.app_label}/{model._meta.model_name}/" in paths
