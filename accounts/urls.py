@@ -5,9 +5,11 @@ from __future__ import annotations
 from django.urls import path
 
 from accounts import preferences
+from accounts.account_page.views import account_page
 from accounts.api_keys import views
 
 urlpatterns = [
+    path("account/", account_page, name="account"),
     path("replies/", preferences.reply_preferences_page, name="replies"),
     path("keys/", views.keys_page, name="keys"),
     path("keys/<slug:provider>/", views.save_key, name="key"),

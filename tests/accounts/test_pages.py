@@ -22,6 +22,7 @@ PRIVATE_PATHS = [
     "/accounts/email/",
     "/accounts/password/change/",
     "/accounts/reauthenticate/",
+    "/settings/account/",
     "/settings/keys/",
     "/settings/replies/",
 ]
