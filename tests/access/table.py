@@ -59,6 +59,7 @@ ROUTES: dict[str, Route] = {
     ),
     "stop": Route("signed in", "stream", "POST", owner_status=302),
     # Settings
+    "account": Route("signed in"),
     "replies": Route("signed in"),
     "keys": Route("signed in"),
     "key": Route(
