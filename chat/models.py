@@ -15,7 +15,9 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from chat.drafts.models import Draft as Draft  # Django looks for the models of an app here
+# Django looks for the models of an app here.
+from chat.content_access.models import ContentGrant as ContentGrant
+from chat.drafts.models import Draft as Draft
 from streaming.providers.catalog.naming import MAX_MODEL_NAME_CHARS
 
 MAX_TITLE_CHARS = 200
@@ -93,7 +95,8 @@ class Conversation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.title
+        """No content: logs and the admin's history store it."""
+        return f"conversation {self.pk}"
 
     @property
     def model_provider(self) -> str:
@@ -155,7 +158,17 @@ class Message(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.role}: {self.content[:40]}"
+        return f"{self.role} {self.pk}"
+
+
+class FailedReply(Message):
+    """The report of errors in the admin, with a permission of its own."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ("view",)
+        verbose_name = _("error of a reply")
+        verbose_name_plural = _("errors of replies")
 
 
 class RenderedText(models.Model):

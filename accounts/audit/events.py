@@ -20,12 +20,14 @@ def record_event(
     *,
     actor: User | None = None,
     request: HttpRequest | None = None,
+    by_system: bool = False,
     **facts: Fact,
 ) -> None:
-    """Store an event, in the transaction that is open. The actor is the account itself, or the
-    signed-in person of the request. Facts are names, counts and ids: no content, no secrets, no
-    e-mail addresses."""
-    actor = actor or _find_actor(request) or account
+    """Store an event, in the transaction that is open. The actor is the signed-in person of the
+    request, or the account itself; nobody if a command or a worker did it (`by_system`). Facts are
+    names, counts and ids: no content, no secrets, no e-mail addresses."""
+    if not by_system:
+        actor = actor or _find_actor(request) or account
     AuditEvent.objects.create(
         kind=kind.name,
         account_id=account.pk if account else None,

@@ -1,5 +1,5 @@
-"""Who may use each address and each message of the socket. An address that is missing here fails
-the tests."""
+"""The people who may use each address and each message of the socket. An address that is missing
+here fails the tests."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def send(client: Client, path: str, route: Route, *, htmx: bool = False) -> Any:
 
 
 def describe(response: Any) -> tuple[int, str, bytes]:
-    """What the client learns, without what differs between any two answers."""
+    """The answer as the client reads it, without ids and tokens."""
     where = re.sub(UNSTABLE.pattern.decode(), "…", response.headers.get("Location", ""))
     return response.status_code, where, UNSTABLE.sub(b"-", response.content)
 

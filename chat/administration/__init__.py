@@ -1,0 +1,1 @@
+"""Django's admin for conversations, replies and models."""

@@ -1,0 +1,1 @@
+"""Access of an administrator to the conversations of one person, for a time."""
