@@ -19,7 +19,6 @@ from allauth.account.internal.flows.reauthentication import (
     did_recently_reauthenticate,
 )
 from allauth.account.models import EmailAddress
-from allauth.core.ratelimit import respond_429
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.forms import BaseForm
@@ -33,7 +32,6 @@ from django.utils.translation import gettext_lazy
 
 from accounts.devices import remember_device
 from accounts.email_addresses import ensure_primary_email, is_email_taken, list_user_emails
-from accounts.login_attempts import LoginAttempt
 from accounts.models import User
 
 REAUTHENTICATE_FIRST = gettext_lazy("Nothing has changed yet. Enter your password, then try again.")
@@ -61,19 +59,6 @@ def _require_user(request: HttpRequest) -> User:
     if not request.user.is_authenticated:
         raise PermissionDenied
     return request.user
-
-
-class LoginView(views.LoginView):
-    """Counts a client's forms, unless it is a browser that has signed in before."""
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.method == "POST":
-            client = get_adapter().get_client_network(request)
-            if not LoginAttempt.from_request(
-                request, client, request.POST.get("login", "")
-            ).try_consume_form():
-                return respond_429(request)
-        return super().dispatch(request, *args, **kwargs)
 
 
 class ReauthenticateView(views.ReauthenticateView):
@@ -184,7 +169,6 @@ def admin_password_change(request: HttpRequest, extra_context: object = None) ->
 
 
 urlpatterns = [
-    path("login/", LoginView.as_view(), name="account_login"),
     path("reauthenticate/", ReauthenticateView.as_view(), name="account_reauthenticate"),
     path("email/", EmailView.as_view(), name="account_email"),
     path("password/change/", PasswordChangeView.as_view(), name="account_change_password"),

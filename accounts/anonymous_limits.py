@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from allauth.account.adapter import get_adapter
 from allauth.account.views import INTERNAL_RESET_SESSION_KEY
-from allauth.core.internal import ratelimit
 from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from accounts.middleware import GetResponse
-from accounts.rate_limits import RateLimit
+from accounts.rate_limits import RateLimit, consume_all
+from accounts.too_many_requests import respond_too_many_requests
 
-LIMITS = {
-    "draft": "10/10m/ip,500/h/key",
-    "session": "60/10m/ip",
-}
-"""For each address (of IPv6: each network), and for all addresses together (`key`)."""
-
+SESSION_LIMIT = RateLimit("anonymous-sessions", 60, 10 * 60)
+"""For each client: an IPv4 address, or a /64 of IPv6."""
+DRAFT_LIMIT = RateLimit("drafts-of-client", 10, 10 * 60)
+HOURLY_DRAFT_LIMIT = RateLimit("drafts-of-all-in-an-hour", 500, 60 * 60)
 TOTAL_DRAFT_LIMIT = RateLimit("drafts-of-all", 1_000, 24 * 60 * 60)
 """Drafts of all visitors in a day, which is also their lifetime. Around midnight twice as many may
 exist: 54 MB at most."""
@@ -27,16 +25,18 @@ RESET_LINK_SESSION_LIMIT = RateLimit("session-of-link", 60, 10 * 60)
 owner, even if the table of counts is full."""
 
 
-def try_consume_limit(request: HttpRequest, action: str) -> bool:
-    """Count one more `action` of LIMITS. Return False if that is too many."""
-    used = ratelimit.consume(
-        request, app="holdfast", action=action, config=LIMITS, key="everybody", limit_get=True
-    )
-    return used is not None
-
-
 def try_consume_draft(request: HttpRequest) -> bool:
-    return try_consume_limit(request, "draft") and TOTAL_DRAFT_LIMIT.counter_for().try_consume()
+    return consume_all(
+        [
+            DRAFT_LIMIT.counter_for(_get_client(request)),
+            HOURLY_DRAFT_LIMIT.counter_for(),
+            TOTAL_DRAFT_LIMIT.counter_for(),
+        ]
+    )
+
+
+def _get_client(request: HttpRequest) -> str:
+    return str(get_adapter().get_client_network(request))
 
 
 def limit_anonymous_sessions(get_response: GetResponse) -> GetResponse:
@@ -60,11 +60,10 @@ def _creates_anonymous_session(request: HttpRequest) -> bool:
 
 def _enforce_limit(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     link = request.session.get(INTERNAL_RESET_SESSION_KEY)  # a valid one, from a mail
-    if link and RESET_LINK_SESSION_LIMIT.counter_for(
-        link, get_adapter().get_client_network(request)
-    ).try_consume(allow_if_full=True):
+    client = _get_client(request)
+    if link and RESET_LINK_SESSION_LIMIT.counter_for(link, client).try_consume(allow_if_full=True):
         return response
-    if not link and try_consume_limit(request, "session"):
+    if not link and SESSION_LIMIT.counter_for(client).try_consume():
         return response
     request.session.flush()
-    return ratelimit.respond_429(request)
+    return respond_too_many_requests(request)

@@ -21,9 +21,6 @@ CLIENT_ADDRESS_HOURLY_LIMIT = RateLimit("login-from-client-hour", 15, HOUR_SECON
 UNKNOWN_DEVICES_LIMIT = RateLimit("login-from-strangers", 100, HOUR_SECONDS)
 KNOWN_DEVICE_LIMIT = RateLimit("login-from-device", 10, 5 * MINUTE_SECONDS)
 
-CLIENT_FORMS_LIMIT = RateLimit("login-forms-of-client", 30, MINUTE_SECONDS)
-KNOWN_DEVICE_FORMS_LIMIT = RateLimit("login-forms-of-device", 30, MINUTE_SECONDS)
-
 
 @dataclass(frozen=True, slots=True)
 class LoginAttempt:
@@ -43,9 +40,8 @@ class LoginAttempt:
         return cls(canonicalize_email(email), client, account, device)
 
     def build_counters(self) -> list[RateCounter]:
-        """The counters of an attempt. The client's own one comes first, so that a client that has
-        used it up adds no rows for others. The account's comes last, so that a client beyond its
-        own limits does not use it up."""
+        """The counters of an attempt. An attempt that one of them refuses is counted in none, so a
+        client beyond its own limits does not use up the account's."""
         if self.user and self.device_id:
             return [KNOWN_DEVICE_LIMIT.counter_for(self.user.pk, self.device_id)]
         return [
@@ -77,14 +73,6 @@ class LoginAttempt:
             UNKNOWN_DEVICES_LIMIT.counter_for(*self._target_identity()),
         ]:
             count.clear()
-
-    def try_consume_form(self) -> bool:
-        """Count a sign-in form, whatever it contains."""
-        if self.user and self.device_id:
-            return KNOWN_DEVICE_FORMS_LIMIT.counter_for(self.user.pk, self.device_id).try_consume(
-                allow_if_full=True
-            )
-        return CLIENT_FORMS_LIMIT.counter_for(self.client).try_consume()
 
     def _client_address_counters(self) -> list[RateCounter]:
         return [

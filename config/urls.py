@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts import allauth_views
+from accounts.too_many_requests import respond_too_many_requests
 from config import error_views, translations
 
 # The admin's own pages for signing in and for a new password have no rate limit; the site's do.
@@ -28,4 +29,5 @@ urlpatterns = [
 handler400 = error_views.bad_request
 handler403 = error_views.permission_denied
 handler404 = error_views.page_not_found
+handler429 = respond_too_many_requests  # allauth looks for it here
 handler500 = error_views.server_error

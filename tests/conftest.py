@@ -12,7 +12,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import Client, override_settings
 from playwright.sync_api import Browser, sync_playwright
 
-from accounts import setup
+from accounts import form_limits, setup
+from accounts.memory_limits import used_up_keys
 from accounts.models import User
 from streaming import database
 from streaming.providers import catalog
@@ -30,6 +31,13 @@ def use_fast_password_hasher() -> Iterator[None]:
     """The slow hash of the product would take most of the time of the tests."""
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
         yield
+
+
+@pytest.fixture(autouse=True)
+def clear_limits_in_memory() -> None:
+    """The process of the tests has one memory for all of them."""
+    form_limits.clear_limiters()
+    used_up_keys.clear()
 
 
 @pytest.fixture(autouse=True, scope="session")

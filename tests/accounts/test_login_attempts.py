@@ -164,6 +164,9 @@ def test_guessers_do_not_bar_a_known_browser(
 class FullCache:
     """A table of limits that accepts no further row."""
 
+    def get(self, key: str) -> None:
+        return None
+
     def add(self, *_: Any) -> bool:
         return False
 

@@ -88,9 +88,8 @@ def test_expired_sessions_are_deleted_a_few_at_a_time(monkeypatch: pytest.Monkey
 def test_a_link_in_a_mail_creates_few_sessions_for_clients_without_cookies(
     owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(
-        anonymous_limits.LIMITS, "session", "1/m/ip"
-    )  # this bars no owner of a link
+    # This limit bars no owner of a link.
+    monkeypatch.setattr(anonymous_limits, "SESSION_LIMIT", RateLimit("one", 1, 60))
     monkeypatch.setattr(anonymous_limits, "RESET_LINK_SESSION_LIMIT", RateLimit("few", 3, 60))
     key = default_token_generator.make_token(owner)
     link = f"/accounts/password/reset/key/{user_pk_to_url_str(owner)}-{key}/"
@@ -102,7 +101,7 @@ def test_a_link_in_a_mail_creates_few_sessions_for_clients_without_cookies(
 def test_signing_in_does_not_count_as_a_visitor(
     owner: User, password: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(anonymous_limits.LIMITS, "session", "1/m/ip")
+    monkeypatch.setattr(anonymous_limits, "SESSION_LIMIT", RateLimit("one", 1, 60))
     for _ in range(3):
         form = {"login": owner.email, "password": password}
         assert Client().post("/accounts/login/", form).status_code == 302

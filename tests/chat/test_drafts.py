@@ -11,6 +11,7 @@ from django.test import Client
 
 from accounts import anonymous_limits
 from accounts.models import User
+from accounts.rate_limits import RateLimit
 from chat.pages.drafts import MAX_DRAFT_BYTES
 from chat.replies import Reply
 from tests.chat.factories import HTMX, build_message_form, get_path, read_html, read_text_box
@@ -136,7 +137,7 @@ def test_addresses_of_one_home_share_their_limit() -> None:
 def test_all_addresses_together_have_a_limit_of_drafts_an_hour(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(anonymous_limits.LIMITS, "draft", "10/10m/ip,15/h/key")
+    monkeypatch.setattr(anonymous_limits, "HOURLY_DRAFT_LIMIT", RateLimit("few", 15, 3600))
     for number in range(30):
         Client(REMOTE_ADDR=f"192.0.2.{number}").post("/c/", build_message_form())
     assert Session.objects.count() == 15

@@ -11,6 +11,7 @@ from django.conf import settings as django_settings
 from django.core.cache import cache
 from pytest_django import Settings
 
+from accounts import form_limits
 from streaming import hub as hubs
 from tests.fuzz.fuzzer import Fuzzer
 
@@ -26,9 +27,10 @@ PROVE_SECONDS = float(os.environ.get("FUZZ_SECONDS", "600"))
 
 
 @pytest.fixture(autouse=True)
-def disable_limits(settings: Settings) -> Iterator[None]:
+def disable_limits(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Switch off the rate limits, which would soon refuse so many requests, and the providers."""
     settings.ACCOUNT_RATE_LIMITS = False
+    monkeypatch.setattr(form_limits, "FORM_LIMITERS", {})
     for name in ("OPENAI", "ANTHROPIC", "GOOGLE_GEMINI"):
         setattr(settings, f"{name}_BASE_URL", CLOSED_PORT_URL)
     yield
