@@ -17,6 +17,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_guard import DateHierarchyMixin, ReauthenticationMixin
+from accounts.audit.events import record_event
+from accounts.audit.kinds import KEY_REMOVED
 from accounts.email_addresses import list_user_emails
 from accounts.models import ApiKey, User
 
@@ -120,6 +122,7 @@ class ApiKeyAdmin(admin.ModelAdmin):
         "last_used_at",
         "check_result",
         "master_key_id",
+        "can_be_decrypted",
     )
     list_filter = ("provider", "master_key_id", "created_at")
     list_select_related = ("user",)
@@ -133,11 +136,26 @@ class ApiKeyAdmin(admin.ModelAdmin):
         "last_checked_at",
         "check_result",
         "master_key_id",
+        "can_be_decrypted",
     )
 
     @admin.display(description=_("ends in"), ordering="last_four")
     def ends_in(self, key: ApiKey) -> str:
         return f"…{key.last_four}"
+
+    @admin.display(description=_("can be decrypted"), boolean=True)
+    def can_be_decrypted(self, key: ApiKey) -> bool:
+        """Whether the master key that the row names is there. If not, the owner is asked for the
+        key again."""
+        return key.can_be_opened
+
+    def delete_model(self, request: HttpRequest, key: ApiKey) -> None:
+        record_event(KEY_REMOVED, key.user, request=request, provider=key.provider)
+        super().delete_model(request, key)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        for key in queryset.select_related("user"):
+            self.delete_model(request, key)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -9,6 +9,8 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import periodic_tasks, providers, signals  # noqa: F401
+        from accounts.api_keys import keys
 
         periodic_tasks.register_tasks()
+        keys.register_sealed_keys()
         providers.register_compatible_providers()

@@ -72,9 +72,9 @@ try:
     )
 except MasterKeyError as problem:
     raise ImproperlyConfigured(f"MASTER_KEYS: {problem} {SECRETS_HINT}") from None
-"""Master keys by id, newest first. The first one seals the users' provider keys, and each one opens
-what it sealed. Remove an old one when no key in the admin names it any more. Required outside
-DEBUG."""
+"""Master keys by id, newest first. The first one seals the users' provider keys and other secrets,
+and each one opens what it sealed. `manage.py rotate_keys` re-seals everything with the newest one
+and says when an old one can be removed. Required outside DEBUG."""
 
 
 # Addresses -----------------------------------------------------------------------------

@@ -12,9 +12,11 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import ApiKey, ListedModel, User
+from accounts.rotation.registry import SealedColumns, register_sealed
 from accounts.sealing import SealedSecret, open_sealed, seal_secret
 from streaming.providers.catalog import PROVIDERS, Provider
 
@@ -109,6 +111,15 @@ def decrypt_for_check(key: ApiKey) -> str:
 
 def _seal_context(user_id: int, provider: str) -> tuple[str, int, str]:
     return "holdfast api key", user_id, provider
+
+
+def register_sealed_keys() -> None:
+    register_sealed(
+        gettext_lazy("API keys"),
+        ApiKey,
+        SealedColumns("sealed", "master_key_id"),
+        lambda key: _seal_context(key.user_id, key.provider),
+    )
 
 
 def providers_with_key(user: User) -> set[str]:

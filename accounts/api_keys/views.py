@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.contrib import messages
+from django.db import transaction
 from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -19,6 +20,8 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from accounts.api_keys import checking, keys
 from accounts.api_keys.checking import KeyCheck
 from accounts.api_keys.forms import KeyForm
+from accounts.audit.events import record_event
+from accounts.audit.kinds import KEY_REMOVED, KEY_SAVED
 from accounts.decorators import UserRequest, sign_in_and_return, signed_in
 from accounts.models import ApiKey, KeyStatus
 from accounts.rate_limits import RateLimit
@@ -69,7 +72,10 @@ def save_key(request: UserRequest, provider: str) -> HttpResponse:
     if verdict.status == KeyStatus.INVALID:
         form.add_error("key", verdict.status_text)
         return _render_keys_page(request, invalid=(offered, form))
-    checking.save_result(keys.save(request.user, provider, form.cleaned_data["key"]), verdict)
+    with transaction.atomic():
+        saved = keys.save(request.user, provider, form.cleaned_data["key"])
+        record_event(KEY_SAVED, request.user, request=request, provider=provider)
+    checking.save_result(saved, verdict)
     _add_status_message(request, verdict, _describe_saved(verdict), _build_chat_link(verdict))
     return redirect("keys")
 
@@ -120,11 +126,19 @@ def _build_chat_link(result: KeyCheck) -> str:
 @never_cache
 def remove_key(request: UserRequest, provider: str) -> HttpResponse:
     offered = _get_provider_or_404(provider)
-    if request.method == "POST" and keys.remove(request.user, provider):
+    if request.method == "POST" and _remove_and_record(request, provider):
         messages.success(
             request, _("Your %(provider)s key is removed.") % {"provider": offered.name}
         )
     return redirect("keys")
+
+
+def _remove_and_record(request: UserRequest, provider: str) -> bool:
+    with transaction.atomic():
+        if not keys.remove(request.user, provider):
+            return False
+        record_event(KEY_REMOVED, request.user, request=request, provider=provider)
+        return True
 
 
 def _get_provider_or_404(provider: str) -> Provider:

@@ -8,7 +8,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.api_keys import keys
-from accounts.models import ApiKey, User
+from accounts.models import ApiKey, AuditEvent, User
 from accounts.sealing import SealBroken
 
 SECRET = "sk-harbour-0123456789-ab12"
@@ -177,3 +177,48 @@ def test_no_browser_autofills_or_stores_a_key(as_owner: Client) -> None:
     field = get_keys_page(as_owner).split('name="key"')[1].split(">")[0]
     assert 'autocomplete="off"' in field
     assert "value=" not in field
+
+
+# Audit events
+
+
+def list_events() -> list[tuple[str, int | None, int | None, object]]:
+    events = AuditEvent.objects.order_by("id")
+    return [(e.kind, e.account_id, e.actor_id, e.facts) for e in events]
+
+
+def test_saving_and_removing_a_key_are_audited_without_the_key(
+    as_owner: Client, owner: User
+) -> None:
+    as_owner.post(OPENAI, {"key": SECRET})
+    as_owner.post(OPENAI, {"key": "two words"})
+    as_owner.post(REMOVAL)
+    as_owner.post(REMOVAL)
+    facts = {"provider": "openai"}
+    expected = [(kind, owner.pk, owner.pk, facts) for kind in ("key.saved", "key.removed")]
+    assert list_events() == expected
+
+
+def test_removing_keys_in_the_admin_is_audited(
+    as_administrator: Client, administrator: User, owner: User, colleague: User
+) -> None:
+    first, second = (keys.save(user, "openai", SECRET) for user in (owner, colleague))
+    as_administrator.post(f"/admin/accounts/apikey/{first.pk}/delete/", {"post": "yes"})
+    form = {"action": "delete_selected", "_selected_action": second.pk, "post": "yes"}
+    as_administrator.post("/admin/accounts/apikey/", form)
+    assert not ApiKey.objects.exists()
+    facts = {"provider": "openai"}
+    assert [e for e in list_events() if e[0] == "key.removed"] == [
+        ("key.removed", user.pk, administrator.pk, facts) for user in (owner, colleague)
+    ]
+
+
+def test_the_admin_tells_which_keys_can_not_be_decrypted(
+    as_administrator: Client, owner: User, settings: Settings
+) -> None:
+    keys.save(owner, "openai", SECRET)
+    page = as_administrator.get("/admin/accounts/apikey/").content.decode()
+    assert "icon-no" not in page
+    settings.MASTER_KEYS = {"newer": os.urandom(32)}
+    page = as_administrator.get("/admin/accounts/apikey/").content.decode()
+    assert "icon-no" in page
