@@ -117,6 +117,12 @@ HTTPS = bool(TRUSTED_ORIGINS) and all(origin.startswith("https://") for origin i
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 
 
+PRIVATE_ADDRESSES = env.read_choice("PRIVATE_ADDRESSES", default="", choices=("allow", "refuse"))
+"""Whether this server sends requests to private addresses that a person gave, such as 127.0.0.1 and
+192.168.1.1. If it is empty, it does if ALLOWED_HOSTS and TRUSTED_ORIGINS name nothing but this
+machine. Reserved addresses and those of a cloud's metadata are refused in any case."""
+
+
 # Components ----------------------------------------------------------------------------
 
 INSTALLED_APPS = [
