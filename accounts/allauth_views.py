@@ -32,6 +32,8 @@ from django.utils.translation import gettext_lazy
 
 from accounts.devices import remember_device
 from accounts.email_addresses import ensure_primary_email, is_email_taken, list_user_emails
+from accounts.mails.middleware import refuse_mail
+from accounts.mails.queue import mail_queue
 from accounts.models import User
 
 REAUTHENTICATE_FIRST = gettext_lazy("Nothing has changed yet. Enter your password, then try again.")
@@ -59,6 +61,21 @@ def _require_user(request: HttpRequest) -> User:
     if not request.user.is_authenticated:
         raise PermissionDenied
     return request.user
+
+
+class MailingViewMixin:
+    """For a page that sends a mail to some people and not to others. A full queue refuses all of
+    them, before it is known whether there is an account."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method == "POST" and mail_queue.is_full():
+            return refuse_mail(request)
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        return response
+
+
+class PasswordResetView(MailingViewMixin, views.PasswordResetView):
+    """Requests a link for a new password."""
 
 
 class ReauthenticateView(views.ReauthenticateView):
@@ -172,6 +189,7 @@ urlpatterns = [
     path("reauthenticate/", ReauthenticateView.as_view(), name="account_reauthenticate"),
     path("email/", EmailView.as_view(), name="account_email"),
     path("password/change/", PasswordChangeView.as_view(), name="account_change_password"),
+    path("password/reset/", PasswordResetView.as_view(), name="account_reset_password"),
     path("password/set/", redirect_password_set, name="account_set_password"),
     re_path(
         r"^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",

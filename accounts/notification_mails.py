@@ -10,16 +10,20 @@ from typing import Any
 
 from allauth.account.adapter import get_adapter
 
+from accounts.mails.queue import MailQueueFull
+
 logger = logging.getLogger(__name__)
 
 
 def send_notification_mails(
     template: str, addresses: Iterable[str], context: dict[str, Any]
 ) -> None:
-    """Send the notice to each of these addresses. A failure to send undoes no change and is
-    logged."""
+    """Send the notice to each of these addresses. A notice that can't be
+    sent undoes no change and is logged."""
     for address in dict.fromkeys(addresses):
         try:
             get_adapter().send_mail(template, address, context)
-        except (SMTPException, OSError) as problem:
-            logger.warning("A notice of a change of an account was not sent: %r", problem)
+        except (MailQueueFull, SMTPException, OSError) as problem:
+            logger.warning(
+                "A notice of a change of an account was not sent: %s", type(problem).__name__
+            )

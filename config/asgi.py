@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 
@@ -17,6 +18,7 @@ django.setup()  # loads the apps; the imports below need their models
 from django.conf import settings
 
 from accounts import setup
+from accounts.mails.queue import mail_queue
 from config.body_limits import limit_body
 from config.handler import ThreadHandler
 from config.health import add_health_check
@@ -40,7 +42,17 @@ if "uvicorn.config" in sys.modules:
 # After each system call the event loop waits up to this long for the interpreter while a thread
 # computes: 700 times a second under attack.
 sys.setswitchinterval(0.0002)
-runtime = Runtime(worker=settings.EMBEDDED_WORKER)
+
+
+class WebRuntime(Runtime):
+    """Also sends the mails that still wait, before the process ends."""
+
+    async def drain(self) -> None:
+        await super().drain()
+        await asyncio.to_thread(mail_queue.finish)
+
+
+runtime = WebRuntime(worker=settings.EMBEDDED_WORKER)
 attach_to_reactor(runtime)
 setup.log_setup_code_in_thread()
 

@@ -160,6 +160,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.mails.middleware.MailRefusalMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "config.reader_timezone.activate_timezone",
 ]
@@ -494,16 +495,20 @@ ACCOUNT_EMAIL_VERIFICATION = env.read_choice(
 """Whether people confirm their address after they sign up. The default is none, because a fresh
 installation has no mail server."""
 
-globals().update(
-    environ.Env.email_url_config(
-        env.read_str(
-            "EMAIL_URL",  # URL
-            default="consolemail://",
-            rule=rules.MAIL_SERVER,
-        )
+MAIL_SETTINGS = environ.Env.email_url_config(
+    env.read_str(
+        "EMAIL_URL",  # URL
+        default="consolemail://",
+        rule=rules.MAIL_SERVER,
     )
 )
 """The mail server: smtp+tls://USER:PASSWORD@HOST:PORT. The default prints mails to the console."""
+
+# A thread sends all mails through this backend: accounts/mails/queue.py.
+MAIL_TRANSPORT = MAIL_SETTINGS.pop("EMAIL_BACKEND")
+globals().update(MAIL_SETTINGS)
+EMAIL_BACKEND = "accounts.mails.backend.QueuedEmailBackend"
+HAS_MAIL_SERVER = MAIL_TRANSPORT == "django.core.mail.backends.smtp.EmailBackend"
 
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.read_str(

@@ -1,4 +1,4 @@
-"""What is known of models, in the admin: values of an administrator, and refused parameters."""
+"""Data of models in the admin: values of an administrator, and refused parameters."""
 
 from __future__ import annotations
 
