@@ -26,6 +26,15 @@ def get_site_origin(request: HttpRequest) -> str:
     return f"{scheme}://{domain}:{port}" if port else f"{scheme}://{domain}"
 
 
+def guess_site_origin() -> str:
+    """Return the origin for a command, which has no request: the first of TRUSTED_ORIGINS, or the
+    first host with the port of `make run`."""
+    if settings.TRUSTED_ORIGINS:
+        return str(settings.TRUSTED_ORIGINS[0])
+    host = settings.ALLOWED_HOSTS[0].lstrip(".") if settings.ALLOWED_HOSTS else "localhost"
+    return f"{settings.ACCOUNT_DEFAULT_HTTP_PROTOCOL}://{host}:8000"
+
+
 def build_absolute_url(request: HttpRequest, path: str) -> str:
     """Raises SuspiciousOperation for a path that would extend our host name instead of following
     it."""

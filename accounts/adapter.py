@@ -23,8 +23,15 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import notification_mails, setup
 from accounts.absolute_urls import build_absolute_url, get_site_host
+from accounts.audit.events import record_event
 from accounts.devices import remember_device
 from accounts.email_addresses import ensure_primary_email, is_email_taken, list_user_emails
+from accounts.invitations.links import (
+    SIGNED_UP,
+    find_opened_invitation,
+    find_usable_invitation,
+    use_invitation,
+)
 from accounts.login_attempts import LoginAttempt
 from accounts.models import User
 from accounts.rate_limits import RateLimit
@@ -53,6 +60,12 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return setup.is_sign_up_open(request)
+
+    def is_email_verified(self, request: HttpRequest, email: str) -> bool:
+        """The link of a mailed invitation proves the address that it was sent to."""
+        invitation = find_opened_invitation(request)
+        is_proven = invitation is not None and invitation.is_mailed and invitation.email == email
+        return is_proven or bool(super().is_email_verified(request, email))
 
     def is_safe_url(self, url: str | None) -> bool:
         """Return False for text that is no URL at all, such as `http://[`, instead of raising."""
@@ -228,7 +241,14 @@ def _save_under_sign_up_lock(request: HttpRequest, user: User) -> None:
         if setup.has_any_account():
             if not setup.is_sign_up_open(request):
                 raise SignUpClosed
+            invitation = find_usable_invitation(request)
         else:
             setup.demote_unconfirmed_admins()
             user.is_staff = user.is_superuser = True
+            invitation = None
         user.save()
+        if invitation:
+            use_invitation(invitation, user, request)
+        record_event(
+            SIGNED_UP, user, request=request, invitation=invitation.pk if invitation else None
+        )

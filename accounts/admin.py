@@ -20,6 +20,7 @@ from accounts.admin_guard import DateHierarchyMixin, ReauthenticationMixin
 from accounts.audit.events import record_event
 from accounts.audit.kinds import KEY_REMOVED
 from accounts.email_addresses import list_user_emails
+from accounts.invitations.admin import InvitationAdmin as InvitationAdmin
 from accounts.models import ApiKey, User
 
 admin.site.unregister([Group, EmailAddress])

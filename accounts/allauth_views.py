@@ -24,14 +24,17 @@ from django.core.exceptions import PermissionDenied
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import path, re_path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts import setup
 from accounts.devices import remember_device
 from accounts.email_addresses import ensure_primary_email, is_email_taken, list_user_emails
+from accounts.invitations.links import find_opened_invitation
+from accounts.invitations.views import open_invitation
 from accounts.mails.middleware import refuse_mail
 from accounts.mails.queue import mail_queue
 from accounts.models import User
@@ -76,6 +79,17 @@ class MailingViewMixin:
 
 class PasswordResetView(MailingViewMixin, views.PasswordResetView):
     """Requests a link for a new password."""
+
+
+class SignUpView(MailingViewMixin, views.SignupView):
+    """Says why somebody can't sign up: without an invitation, with one that was used, or at all."""
+
+    def closed(self) -> HttpResponse:
+        invitation = find_opened_invitation(self.request)
+        mode = setup.find_sign_up_mode(self.request)
+        refusal = invitation.find_refusal() if invitation and mode != "closed" else ""
+        context = {"refusal": refusal, "is_by_invitation": mode == "invite"}
+        return render(self.request, self.template_name_signup_closed, context)
 
 
 class ReauthenticateView(views.ReauthenticateView):
@@ -186,6 +200,8 @@ def admin_password_change(request: HttpRequest, extra_context: object = None) ->
 
 
 urlpatterns = [
+    path("signup/", SignUpView.as_view(), name="account_signup"),
+    path("invitation/<str:token>/", open_invitation, name="invitation"),
     path("reauthenticate/", ReauthenticateView.as_view(), name="account_reauthenticate"),
     path("email/", EmailView.as_view(), name="account_email"),
     path("password/change/", PasswordChangeView.as_view(), name="account_change_password"),

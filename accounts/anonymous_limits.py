@@ -8,6 +8,7 @@ from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from accounts.invitations.links import SESSION_KEY as INVITATION_SESSION_KEY
 from accounts.middleware import GetResponse
 from accounts.rate_limits import RateLimit, consume_all
 from accounts.too_many_requests import respond_too_many_requests
@@ -21,8 +22,8 @@ TOTAL_DRAFT_LIMIT = RateLimit("drafts-of-all", 1_000, 24 * 60 * 60)
 exist: 54 MB at most."""
 
 RESET_LINK_SESSION_LIMIT = RateLimit("session-of-link", 60, 10 * 60)
-"""For each client with a link to a new password, so that a flood of visitors does not lock out the
-owner, even if the table of counts is full."""
+"""For each client with a link to a new password or an invitation, so that a flood of visitors does
+not lock out the owner, even if the table of counts is full."""
 
 
 def try_consume_draft(request: HttpRequest) -> bool:
@@ -58,8 +59,14 @@ def _creates_anonymous_session(request: HttpRequest) -> bool:
     return is_new and SESSION_KEY not in session
 
 
+def find_opened_link(request: HttpRequest) -> str | int | None:
+    """Return the valid link for a new password, or the invitation, that the visitor has opened."""
+    link: str | int | None = request.session.get(INTERNAL_RESET_SESSION_KEY)
+    return link or request.session.get(INVITATION_SESSION_KEY)
+
+
 def _enforce_limit(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    link = request.session.get(INTERNAL_RESET_SESSION_KEY)  # a valid one, from a mail
+    link = find_opened_link(request)
     client = _get_client(request)
     if link and RESET_LINK_SESSION_LIMIT.counter_for(link, client).try_consume(allow_if_full=True):
         return response

@@ -24,6 +24,7 @@ from django.utils.translation import gettext as _
 from accounts import setup
 from accounts.adapter import SignUpClosed, limit_unrequested_mails
 from accounts.email_addresses import ensure_primary_email, find_user_by_email, is_email_taken
+from accounts.invitations.links import InvitationGone, find_usable_invitation
 from accounts.models import User, UserManager
 
 
@@ -56,6 +57,23 @@ class SignUpForm(SignupForm):
                 ),
                 widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
             )
+
+        self._bind_email_of_invitation()
+
+    def _bind_email_of_invitation(self) -> None:
+        """An invitation may be for one address. Only setting `disabled` on the field would be
+        enough, but a screen reader would skip it."""
+        invitation = find_usable_invitation(context.request)
+        self.invited_email = invitation.email if invitation else ""
+        if self.invited_email:
+            self.initial["email"] = self.invited_email
+            self.fields["email"].widget.attrs["readonly"] = True
+
+    def clean_email(self) -> str:
+        email = str(super().clean_email())
+        if self.invited_email and email != self.invited_email:
+            raise forms.ValidationError(_("This invitation is for another address."))
+        return email
 
     def is_first_account(self) -> bool:
         return not setup.has_any_account()
@@ -98,7 +116,7 @@ class SignUpForm(SignupForm):
             # The same address twice at once, as after a double click: the other request was first.
             messages.info(request, _("There is already an account with this address."))
             return None, redirect("account_login")
-        except SignUpClosed:
+        except (SignUpClosed, InvitationGone):
             return None, redirect("account_signup")
 
 

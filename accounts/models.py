@@ -14,6 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.models import AuditEvent as AuditEvent  # Django looks for models here
+from accounts.invitations.models import Invitation as Invitation
+from accounts.invitations.models import InvitationUse as InvitationUse
 from streaming.providers.catalog.naming import MAX_MODEL_NAME_CHARS
 from streaming.providers.types import ModelInfo
 

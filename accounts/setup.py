@@ -23,6 +23,7 @@ from django.db.utils import Error
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare, salted_hmac
 
+from accounts.invitations.links import find_usable_invitation
 from accounts.models import User
 from accounts.rate_limits import RateLimit
 
@@ -116,13 +117,18 @@ def needs_setup_code(request: HttpRequest) -> bool:
 
 def is_sign_up_open(request: HttpRequest) -> bool:
     """The first account may always be created."""
-    return is_sign_up_allowed(request) or not has_any_account()
+    return (
+        find_sign_up_mode(request) == "open"
+        or find_usable_invitation(request) is not None
+        or not has_any_account()
+    )
 
 
-def is_sign_up_allowed(request: HttpRequest) -> bool:
-    """SIGNUP decides. By default, sign-ups are open to people at this machine if the server serves
-    only this machine."""
-    return settings.SIGNUP == "open" or (not settings.SIGNUP and is_local_request(request))
+def find_sign_up_mode(request: HttpRequest) -> str:
+    """Return `open`, `invite` or `closed`. SIGNUP decides. By default, sign-ups are open to people
+    at this machine if the server serves only this machine, and others need an invitation: without a
+    mail server, the form of an open sign-up tells everybody which addresses have an account."""
+    return settings.SIGNUP or ("open" if is_local_request(request) else "invite")
 
 
 def compute_setup_code() -> str:

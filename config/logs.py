@@ -6,8 +6,8 @@ import logging
 import re
 from urllib.parse import quote
 
-SECRET_PATHS = re.compile(r"(/accounts/(?:password/reset/key|confirm-email)/)[^\s\"?]+")
-"""Addresses of links in mails, which contain a secret."""
+SECRET_PATHS = re.compile(r"(/accounts/(?:password/reset/key|confirm-email|invitation)/)[^\s\"?]+")
+"""Addresses of links in mails and of invitations, which contain a secret."""
 
 
 class ClientErrorFilter(logging.Filter):

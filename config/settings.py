@@ -482,9 +482,10 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password_from_key": None,
 }
 
-SIGNUP = env.read_choice("SIGNUP", default="", choices=("open", "closed"))
-"""Whether visitors may create an account, once there is a first one. If it is empty, people at this
-machine may if ALLOWED_HOSTS names nothing else, and others may not."""
+SIGNUP = env.read_choice("SIGNUP", default="", choices=("open", "invite", "closed"))
+"""Whether visitors may create an account, once there is a first one: everybody, people with the
+link of an invitation, or nobody. If it is empty, people at this machine may if ALLOWED_HOSTS names
+nothing else, and others need an invitation."""
 
 
 # Mail ----------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ def test_the_code_makes_an_administrator_once(use_public_host: Settings, typed: 
     spellings = {"lower": code.lower(), "without dashes": code.replace("-", "")}
     sign_up("owner@example.org", spellings.get(typed, typed.format(code)))
     assert list_accounts() == {"owner@example.org": True}
-    assert "Sign-up is closed" in sign_up("second@example.org", code)
+    assert "Sign-up is by invitation" in sign_up("second@example.org", code)
     assert list_accounts() == {"owner@example.org": True}
 
 
@@ -165,7 +165,7 @@ def test_a_remote_client_with_host_localhost_needs_the_code(
     User.objects.create_user("owner@example.org")
     assert SIGN_UP not in client.get("/").content.decode()
     assert (
-        "Sign-up is closed"
+        "Sign-up is by invitation"
         in client.post(SIGN_UP, build_form("second@example.org")).content.decode()
     )
     assert list_accounts() == {"owner@example.org": False}
@@ -215,7 +215,7 @@ def test_an_account_made_by_a_command_closes_sign_up(use_public_host: Settings) 
     client = Client(HTTP_HOST=HOST)
     client.post("/accounts/login/", {"login": "owner@example.org", "password": PASSWORD})
     assert setup.has_any_account()
-    assert "Sign-up is closed" in sign_up("second@example.org", setup.compute_setup_code())
+    assert "Sign-up is by invitation" in sign_up("second@example.org", setup.compute_setup_code())
 
 
 def test_an_unconfirmed_address_does_not_stay_administrator(
@@ -228,28 +228,30 @@ def test_an_unconfirmed_address_does_not_stay_administrator(
     sign_up("owner@example.org", code)
     assert list_accounts() == {"typo@nowhere.invalid": False, "owner@example.org": True}
     EmailAddress.objects.filter(email="owner@example.org").update(verified=True)
-    assert "Sign-up is closed" in sign_up("third@example.org", code)
+    assert "Sign-up is by invitation" in sign_up("third@example.org", code)
 
 
 @pytest.mark.parametrize(
-    ("signup", "host", "is_open"),
+    ("signup", "host", "refusal"),
     [
-        ("", "localhost", True),
-        ("closed", "localhost", False),
-        ("", HOST, False),
-        ("open", HOST, True),
+        ("", "localhost", ""),
+        ("closed", "localhost", "Sign-up is closed"),
+        ("invite", "localhost", "Sign-up is by invitation"),
+        ("", HOST, "Sign-up is by invitation"),
+        ("open", HOST, ""),
     ],
 )
-def test_sign_up_is_open_or_closed(
-    owner: User, settings: Settings, signup: str, host: str, is_open: bool
+def test_sign_up_is_open_or_closed_or_by_invitation(
+    owner: User, settings: Settings, signup: str, host: str, refusal: str
 ) -> None:
+    is_open = not refusal
     settings.SIGNUP, settings.ALLOWED_HOSTS = signup, [host]
     client = Client(HTTP_HOST=host)
     for page in ["/", "/accounts/login/", "/accounts/password/reset/"]:
         assert ('href="/accounts/signup/"' in client.get(page).content.decode()) == is_open
     answer = client.post(SIGN_UP, build_form("new@example.org"))
     assert (answer.status_code == 302) == is_open
-    assert ("Sign-up is closed" in answer.content.decode()) != is_open
+    assert refusal in answer.content.decode()
     assert User.objects.filter(email="new@example.org").exists() == is_open
 
 
