@@ -44,7 +44,7 @@ class FormLimiter:
                 self._start_window(now)
             if self._count_known(client) if is_known else self._count_stranger(client):
                 return 0
-            return math.ceil(self._window_start + self.window_seconds - now)
+            return math.ceil(self.window_seconds - (now - self._window_start))
 
     def clear(self) -> None:
         with self._lock:

@@ -77,6 +77,7 @@ ROUTES: dict[str, Route] = {
     "account_login": Route("everybody", owner_status=302),
     "account_logout": Route("everybody"),
     "account_signup": Route("everybody", owner_status=302),
+    "invitation": Route("everybody", kwargs={"token": "unknown"}, owner_status=302),
     "account_inactive": Route("everybody"),
     "account_reauthenticate": Route("signed in"),
     "account_email": Route("signed in"),

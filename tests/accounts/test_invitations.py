@@ -20,6 +20,7 @@ from accounts import adapter
 from accounts.audit.models import AuditEvent
 from accounts.invitations.links import create_invitation, revoke_invitation
 from accounts.models import Invitation, User
+from accounts.rate_limits import RateLimit
 from config.logs import path_for_log
 from tests.factories import create_signed_in_client, run_at_once
 
@@ -175,7 +176,7 @@ def test_a_valid_link_is_not_refused_because_of_many_visitors(
 ) -> None:
     from accounts import anonymous_limits
 
-    monkeypatch.setitem(anonymous_limits.LIMITS, "session", "0/m/ip")
+    monkeypatch.setattr(anonymous_limits, "SESSION_LIMIT", RateLimit("none", 0, 60))
     _, path = create_invitation()
     assert client.get(path).status_code == 302
 
