@@ -23,7 +23,7 @@ from config.body_limits import limit_body
 from config.handler import ThreadHandler
 from config.health import add_health_check
 from config.request_queue import RequestQueueMiddleware
-from config.security import SECURITY_HEADERS
+from config.response_headers import add_response_headers
 from streaming.doors.sse.routing import add_event_streams
 from streaming.doors.websocket.routing import build_websocket_app
 from streaming.runtime import Runtime
@@ -59,8 +59,8 @@ setup.log_setup_code_in_thread()
 pages = RequestQueueMiddleware(ThreadHandler())
 application = ProtocolTypeRouter(
     {
-        "http": limit_body(add_health_check(add_event_streams(pages, headers=SECURITY_HEADERS))),
-        "websocket": build_websocket_app(),
+        "http": add_response_headers(limit_body(add_health_check(add_event_streams(pages)))),
+        "websocket": add_response_headers(build_websocket_app()),
         "lifespan": build_lifespan_app(runtime),
     }
 )

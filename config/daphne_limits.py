@@ -22,11 +22,13 @@ from config.body_limits import (
 from config.header_limits import HEADER_TIMEOUT_SECONDS, MAX_FRAME_BYTES
 from config.health import HEALTH_PATH as HEALTH
 from config.logs import MAX_METHOD_CHARS, path_for_log
+from config.response_headers import HEADER_BLOCK, RAW_HEADERS, add_missing_headers
+from config.security import SECURITY_HEADERS
 from streaming.doors.client_identity import get_rate_limit_address
 
 TOO_LARGE_HEADERS = (
     b"HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"
-    b"Connection: close\r\nContent-Length: %d\r\n\r\n"
+    b"Connection: close\r\nContent-Length: %d\r\n" + HEADER_BLOCK + b"\r\n"
 )
 
 ASCII_ONLY_HEADERS = (
@@ -130,6 +132,15 @@ class LimitedRequest(http_protocol.WebRequest):
     def _has_ascii_values(self, name: bytes) -> bool:
         return all(value.isascii() for value in self.requestHeaders.getRawHeaders(name, ()))
 
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        """Daphne's own errors need the headers; the application's responses have them."""
+        if message["type"] == "http.response.start":
+            message = {
+                **message,
+                "headers": add_missing_headers(message.get("headers", ()), RAW_HEADERS),
+            }
+        super().handle_reply(message)
+
     def _send_too_large(self) -> None:
         """Drop the rest of the body. Closing at once would lose the response for a client that is
         still sending."""
@@ -166,6 +177,10 @@ class LimitedWebSocketProtocol(ws_protocol.WebSocketProtocol):
         if self.state == self.STATE_CONNECTING:
             self.transport.pauseProducing()
 
+    def sendHttpErrorResponse(self, code: int, reason: str, responseHeaders: Any = None) -> None:
+        headers = [*(responseHeaders or ()), *SECURITY_HEADERS.items(), ("Content-Length", "0")]
+        super().sendHttpErrorResponse(code, reason, headers)
+
     def serverAccept(self, subprotocol: str | None = None) -> None:
         self.transport.resumeProducing()
         super().serverAccept(subprotocol)
@@ -194,6 +209,12 @@ class LimitedHTTPChannel(http.HTTPChannel):
     def allHeadersReceived(self) -> None:
         self.setTimeout(BODY_TIMEOUT_SECONDS)
         super().allHeadersReceived()
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        # Twisted's text, which has no public place for headers.
+        transport: Any = self.transport
+        transport.write(b"HTTP/1.1 400 Bad Request\r\n" + HEADER_BLOCK + b"\r\n")
+        self.loseConnection()
 
     def allContentReceived(self) -> None:
         self._is_request_pending = False

@@ -22,8 +22,6 @@ def add_health_check(app: ASGIApp) -> ASGIApp:
         headers = [
             (b"content-type", b"text/plain; charset=utf-8"),
             (b"content-length", b"%d" % len(OK)),
-            (b"cache-control", b"no-store"),
-            (b"x-content-type-options", b"nosniff"),
         ]
         body = b"" if scope["method"] == "HEAD" else OK
         await send({"type": "http.response.start", "status": 200, "headers": headers})

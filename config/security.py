@@ -1,7 +1,13 @@
 """Security headers of every response (nothing inline, nothing from elsewhere, no framing), and
-error reports that keep secrets out."""
+error reports that keep secrets out.
+
+`config/response_headers.py` adds the headers to responses that are made before Django, and the two
+modules of limits to those that the servers make themselves.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -24,11 +30,96 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "manifest-src 'self'",
     )
 )
+UNUSED_FEATURES = (
+    "accelerometer",
+    "ambient-light-sensor",
+    "attribution-reporting",
+    "autoplay",
+    "bluetooth",
+    "browsing-topics",
+    "camera",
+    "captured-surface-control",
+    "compute-pressure",
+    "cross-origin-isolated",
+    "display-capture",
+    "encrypted-media",
+    "fullscreen",
+    "gamepad",
+    "geolocation",
+    "gyroscope",
+    "hid",
+    "identity-credentials-get",
+    "idle-detection",
+    "join-ad-interest-group",
+    "keyboard-map",
+    "local-fonts",
+    "magnetometer",
+    "microphone",
+    "midi",
+    "otp-credentials",
+    "payment",
+    "picture-in-picture",
+    "private-state-token-issuance",
+    "private-state-token-redemption",
+    "run-ad-auction",
+    "screen-wake-lock",
+    "serial",
+    "shared-storage",
+    "storage-access",
+    "sync-xhr",
+    "unload",
+    "usb",
+    "window-management",
+    "xr-spatial-tracking",
+)
+"""Features of browsers that no page uses. A browser ignores a name that it does not know."""
+
 SECURITY_HEADERS = {
+    "Cache-Control": "no-store",  # for what has no rule of its own: no copy on a shared computer
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Origin-Agent-Cluster": "?1",
+    "Permissions-Policy": ", ".join(f"{feature}=()" for feature in UNUSED_FEATURES),
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-DNS-Prefetch-Control": "off",
+    "X-Frame-Options": "DENY",
 }
+
+
+class HeaderException(NamedTuple):
+    """Responses that may lack a header, or have another value of it, and the reason."""
+
+    path: str
+    """A regular expression for the whole path."""
+    statuses: tuple[int, ...]
+    """Status codes; empty for all."""
+    headers: tuple[str, ...]
+    reason: str
+
+
+HEADER_EXCEPTIONS = (
+    HeaderException(
+        r"/static/.*",
+        (200, 206, 304, 416),
+        ("Cache-Control",),
+        "The files are the same for everybody, and their names contain a hash.",
+    ),
+    HeaderException(
+        r"/translations/[^/]+\.js",
+        (200,),
+        ("Cache-Control",),
+        "The texts are the same for everybody.",
+    ),
+    HeaderException(
+        r".*",
+        (101,),
+        (*SECURITY_HEADERS, "Strict-Transport-Security"),
+        "A browser shows nothing of the answer that opens a socket.",
+    ),
+)
+"""All exceptions. tests/config/test_headers.py reads them, and fails for any other."""
 
 
 def add_security_headers(get_response: GetResponse) -> GetResponse:

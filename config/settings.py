@@ -115,6 +115,17 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_C
 
 HTTPS = bool(TRUSTED_ORIGINS) and all(origin.startswith("https://") for origin in TRUSTED_ORIGINS)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+# The proxy says how a client came; config/https.py. The health check is answered before.
+SECURE_SSL_REDIRECT = HTTPS and TRUSTED_PROXY_COUNT > 0
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if HTTPS else 0
+
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.read_bool("HSTS_SUBDOMAINS", default=False)
+"""If all TRUSTED_ORIGINS are https, browsers that came once use nothing but https for a year. With
+this they also do so for all names below: with `example.org` for `wiki.example.org`, which then must
+have https too."""
+
+# Names below ours may belong to others, and a list in the browsers is for the domain's owner.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 
 PRIVATE_ADDRESSES = env.read_choice("PRIVATE_ADDRESSES", default="", choices=("allow", "refuse"))
@@ -148,6 +159,7 @@ MIDDLEWARE = [
     "config.request_queue.record_request_usage",  # first: it counts the work of all others
     "config.security.add_security_headers",  # before static files, which carry them too
     "config.request_validation.reject_malformed_requests",
+    "config.https.assume_https",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

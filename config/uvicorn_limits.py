@@ -1,5 +1,6 @@
 """Limits what Uvicorn reads before it calls the application: it would store headers of any length,
-wait for them without limit, and let each socket hold a frame of 16 MB.
+wait for them without limit, and let each socket hold a frame of 16 MB. Adds the security headers to
+what Uvicorn answers itself.
 
 Also prevents that a client chooses its own address: by default Uvicorn believes X-Forwarded-For of
 every connection from this machine. Only `TRUSTED_PROXY_COUNT` decides which proxies are believed.
@@ -17,12 +18,22 @@ from uvicorn.config import Config
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets import websockets_sansio_impl
+from websockets.http11 import Response
+from websockets.server import ServerProtocol
 
 from config.header_limits import HEADER_TIMEOUT_SECONDS, MAX_FRAME_BYTES, MAX_HEADER_BYTES
 from config.health import HEALTH_PATH as HEALTH
 from config.logs import MAX_METHOD_CHARS, path_for_log
+from config.response_headers import HEADER_BLOCK, add_response_headers
+from config.security import SECURITY_HEADERS
 
 HEADERS_TOO_LONG_MESSAGE = "The headers of this request are too long."
+BAD_REQUEST_HEADERS = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Connection: close\r\nContent-Length: %d\r\n" + HEADER_BLOCK + b"\r\n"
+)
+SWITCHING_PROTOCOLS = 101
 
 
 class HeaderTimeoutProtocol(asyncio.Protocol):
@@ -41,6 +52,10 @@ class HeaderTimeoutProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_header_timer()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        self.transport.write(BAD_REQUEST_HEADERS % len(msg) + msg.encode())
+        self.transport.close()
 
     def _start_header_timer(self) -> None:
         if self._header_timer is None:
@@ -114,8 +129,20 @@ class LimitedH11Protocol(HeaderTimeoutProtocol, H11Protocol):
             self._cancel_header_timer()
 
 
+class RefusingServerProtocol(ServerProtocol):
+    """Adds the security headers to the refusal of a handshake, also to that of the library."""
+
+    def send_response(self, response: Response) -> None:
+        if response.status_code != SWITCHING_PROTOCOLS:
+            for name, value in SECURITY_HEADERS.items():
+                if name not in response.headers:
+                    response.headers[name] = value
+        super().send_response(response)
+
+
 def install_limits() -> None:
     """Use these classes from now on, for every connection, request and socket."""
+    websockets_sansio_impl.ServerProtocol = RefusingServerProtocol  # type: ignore[attr-defined]
     ProxyHeadersMiddleware.__call__ = _skip_proxy_headers  # type: ignore[method-assign]
     # Every kind of socket reads the configuration, which exists already.
     Config.ws_max_size = property(_get_ws_max_size, _set_ws_max_size)  # type: ignore[assignment]
@@ -125,6 +152,8 @@ def install_limits() -> None:
     for name, module in [*sys.modules.items()]:
         if name.startswith("uvicorn.protocols.") and hasattr(module, "get_path_with_query_string"):
             module.get_path_with_query_string = _get_path_for_log  # type: ignore[attr-defined]
+        if name.startswith("uvicorn.protocols.") and hasattr(module, "service_unavailable"):
+            module.service_unavailable = add_response_headers(module.service_unavailable)  # type: ignore[attr-defined]
     logging.getLogger("uvicorn.access").addFilter(_filter_access_record)
 
 

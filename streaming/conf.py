@@ -104,7 +104,8 @@ class EngineSettings:
         [],
         _is_texts,
         "a list of origins such as https://example.org",
-        "Origins that may open sockets and event streams besides the host that the request names.",
+        "Origins that may open sockets and event streams besides the host that the request names, "
+        "which needs one of their schemes.",
     )
     TRUSTED_PROXY_COUNT = Setting(
         0,

@@ -49,10 +49,18 @@ def is_allowed_origin(origin: str, host: str) -> bool:
         parts = urlsplit(origin)
     except ValueError:
         return False
-    if parts.scheme not in {"http", "https"} or parts.netloc.lower() != host.lower() or not host:
+    if parts.scheme not in _own_schemes(host) or parts.netloc.lower() != host.lower() or not host:
         return False
     domain, _ = split_domain_port(host)
     return bool(domain) and validate_host(domain, _allowed_hosts())
+
+
+def _own_schemes(host: str) -> set[str]:
+    """The schemes of our pages at this host. Anybody on the way can make a page of plain http, so
+    it does not count if the trusted origins say that this host, or everything here, is https."""
+    trusted = [urlsplit(origin) for origin in engine_settings.TRUSTED_ORIGINS]
+    here = [origin for origin in trusted if origin.netloc.lower() == host.lower()] or trusted
+    return {origin.scheme for origin in here} if here else {"http", "https"}
 
 
 def _allowed_hosts() -> list[str]:

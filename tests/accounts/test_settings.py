@@ -121,6 +121,24 @@ def test_cookies_are_secure_if_the_site_is_https_only(read_settings: Any) -> Non
     assert not read_settings()["SESSION_COOKIE_SECURE"]
 
 
+def test_plain_http_is_redirected_only_where_a_proxy_tells_it(read_settings: Any) -> None:
+    origin = "https://chat.example.org"
+    assert not read_settings(TRUSTED_ORIGINS=origin)["SECURE_SSL_REDIRECT"]
+    assert not read_settings(TRUSTED_PROXY_COUNT="1")["SECURE_SSL_REDIRECT"]
+    settings = read_settings(TRUSTED_ORIGINS=origin, TRUSTED_PROXY_COUNT="1")
+    assert settings["SECURE_SSL_REDIRECT"]
+    mixed = f"{origin},http://10.0.0.7:8000"
+    assert not read_settings(TRUSTED_ORIGINS=mixed, TRUSTED_PROXY_COUNT="1")["SECURE_SSL_REDIRECT"]
+
+
+def test_browsers_are_told_to_use_https_if_all_origins_are_https(read_settings: Any) -> None:
+    settings = read_settings(TRUSTED_ORIGINS="https://chat.example.org")
+    assert settings["SECURE_HSTS_SECONDS"] == 31_536_000
+    assert not settings["SECURE_HSTS_INCLUDE_SUBDOMAINS"]
+    assert read_settings(HSTS_SUBDOMAINS="on")["SECURE_HSTS_INCLUDE_SUBDOMAINS"]
+    assert read_settings()["SECURE_HSTS_SECONDS"] == 0
+
+
 def test_the_default_is_one_process_on_sqlite(read_settings: Any) -> None:
     settings = read_settings()
     database = settings["DATABASES"]["default"]

@@ -1,0 +1,70 @@
+"""Adds the security headers to every response of the application, also to those that are made
+before Django: refused bodies, a full queue, the health check, event streams and refused sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from config.https import build_hsts_value, is_https
+from config.security import SECURITY_HEADERS
+from streaming.asgi import ASGIApp, Receive, Send
+
+Headers = list[tuple[bytes, bytes]]
+
+RAW_HEADERS: Headers = [
+    (name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()
+]
+HEADER_BLOCK = b"".join(
+    b"%s: %s\r\n" % (name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()
+)
+"""The same as they are sent, for responses that a server makes of bytes."""
+RESPONSE_STARTS = ("http.response.start", "websocket.http.response.start")
+ERROR_MESSAGE = _("Something went wrong here. Try again in a moment.")
+
+
+def add_missing_headers(headers: Iterable[tuple[bytes, bytes]], wanted: Headers) -> Headers:
+    given = [*headers]
+    names = {bytes(name).lower() for name, _value in given}
+    return [*given, *(header for header in wanted if header[0] not in names)]
+
+
+def add_response_headers(app: ASGIApp) -> ASGIApp:
+    """Wrap the whole application, for requests and sockets."""
+
+    hsts = build_hsts_value()
+    headers_over_https = [*RAW_HEADERS, (b"strict-transport-security", hsts.encode())]
+
+    async def app_with_headers(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        wanted = headers_over_https if hsts and is_https(scope) else RAW_HEADERS
+        has_started = False
+
+        async def send_with_headers(message: dict[str, Any]) -> None:
+            nonlocal has_started
+            if message["type"] in RESPONSE_STARTS:
+                has_started = True
+                headers = add_missing_headers(message.get("headers", ()), wanted)
+                message = {**message, "headers": headers}
+            await send(message)
+
+        try:
+            await app(scope, receive, send_with_headers)
+        except Exception:
+            # The server's own answer to an error would have no headers. It logs the error.
+            if scope["type"] == "http" and not has_started:
+                await _send_error(send_with_headers)
+            raise
+
+    return app_with_headers
+
+
+async def _send_error(send: Send) -> None:
+    text = f"{ERROR_MESSAGE}\n".encode()
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(text)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": 500, "headers": headers})
+    await send({"type": "http.response.body", "body": text})

@@ -1,0 +1,167 @@
+"""Every response has the security headers, whichever part answers. The exceptions stand in
+`config.security.HEADER_EXCEPTIONS` and nowhere else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+import pytest
+
+from config.security import HEADER_EXCEPTIONS, SECURITY_HEADERS
+from tests.config.https_site import (
+    CLIENT_ADDRESS,
+    HOST,
+    ORIGIN,
+    ProxiedBrowser,
+    parse_head,
+    send_raw,
+)
+from tests.fuzz.site import Address, list_addresses
+from tools.deployment.deployment import Deployment
+
+HSTS = "Strict-Transport-Security"
+UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
+VALUES = {"id": UNKNOWN_ID, "uuid": UNKNOWN_ID, "language": "en-gb", "provider": "openai"}
+PROXY = f"Host: {HOST}\r\nX-Forwarded-For: {CLIENT_ADDRESS}\r\nX-Forwarded-Proto: https\r\n"
+UPGRADE = f"{PROXY}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+HANDSHAKE = f"{UPGRADE}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: {ORIGIN}\r\n"
+TOO_LONG = "Content-Length: 99999999\r\n"
+
+ANSWERED_BEFORE_DJANGO = {
+    "the health check": ("GET", "/healthz", PROXY, 200),
+    "a body that is too long": ("POST", "/c/", PROXY + TOO_LONG, 413),
+    "a body to an address without one": ("GET", "/c/", PROXY + TOO_LONG, 413),
+    "events without a session": ("GET", "/api/streams/events", PROXY, 401),
+    "events with another method": ("PUT", "/api/streams/events", PROXY, 405),
+    "events of a foreign page": ("GET", "/api/streams/events", PROXY + "Origin: null\r\n", 403),
+}
+ANSWERED_TO_SOCKETS = {
+    "a socket": ("/ws/", HANDSHAKE, {101}),
+    "a socket of another origin": ("/ws/", HANDSHAKE + "X-No: 1\r\n", {101}),
+    "a socket of a foreign page": (
+        "/ws/",
+        HANDSHAKE.replace(ORIGIN, "https://elsewhere.example"),
+        {403},
+    ),
+    "a socket of plain http": ("/ws/", HANDSHAKE.replace("https:", "http:"), {403}),
+    "a socket at a wrong address": ("/nowhere", HANDSHAKE, {403, 404}),
+    "a socket without a key": ("/ws/", UPGRADE, {400}),
+    "a socket of an old version": ("/ws/", HANDSHAKE.replace(": 13", ": 7"), {400, 426}),
+}
+MALFORMED = {
+    "a request line without a version": b"GET /\r\n\r\n",
+    "a request line of nothing": b"\0\0\0\r\n\r\n",
+    "a header without a name": b"GET / HTTP/1.1\r\nHost: x\r\n: x\r\n\r\n",
+    "a length that is no number": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
+    "two lengths": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    "an unknown transfer": b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: x\r\n\r\n",
+    "a path that is not ASCII": b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a query that is not ASCII": b"GET /?\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a header that is not ASCII": b"GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: \xff\r\n\r\n",
+}
+"""Requests that a server refuses by itself, or the application for their unknown host."""
+
+
+def find_faults(path: str, status: int, headers: Mapping[str, str], *, hsts: bool) -> list[str]:
+    """Return what is missing or different and has no exception."""
+    excused = {
+        name
+        for exception in HEADER_EXCEPTIONS
+        if re.fullmatch(exception.path, path) and status in (exception.statuses or (status,))
+        for name in exception.headers
+    }
+    faults = [
+        f"{path} ({status}): {name} is {headers.get(name.lower())!r}"
+        for name, value in SECURITY_HEADERS.items()
+        if name not in excused and headers.get(name.lower()) != value and name != "Cache-Control"
+    ]
+    if "Cache-Control" not in excused and "no-store" not in headers.get("cache-control", ""):
+        faults.append(f"{path} ({status}): may be stored, {headers.get('cache-control')!r}")
+    if hsts and HSTS not in excused and "max-age=31536000" not in headers.get(HSTS.lower(), ""):
+        faults.append(f"{path} ({status}): has no {HSTS}")
+    return faults
+
+
+def fill_path(address: Address) -> str:
+    return address.template % {name: VALUES.get(name, "1") for name in address.names}
+
+
+def list_paths() -> Iterator[str]:
+    yield from sorted({fill_path(address) for address in list_addresses()})
+    yield from ("/nowhere/", "/static/nowhere.css", "/static/css/base.css", "/c/%00", "//a/b")
+
+
+def check(browser: ProxiedBrowser, method: str, path: str, **headers: str) -> list[str]:
+    response = browser.request(method, path, headers=headers)
+    assert response.status_code < 500, path
+    pairs = [name.lower() for name, _ in response.headers.multi_items() if name != "set-cookie"]
+    doubled = {name for name in pairs if pairs.count(name) > 1}
+    assert not doubled, f"{path}: {doubled}"
+    return find_faults(path, response.status_code, dict(response.headers), hsts=True)
+
+
+def test_every_address_has_the_headers_for_an_administrator(
+    administrator: ProxiedBrowser,
+) -> None:
+    cookies = dict(administrator.cookies)
+    faults = []
+    for path in list_paths():
+        administrator.cookies = dict(cookies)
+        faults += check(administrator, "GET", path)
+    administrator.cookies = cookies
+    assert faults == []
+
+
+def test_every_address_has_the_headers_for_a_visitor(
+    open_browser: Callable[..., ProxiedBrowser],
+) -> None:
+    visitor = open_browser()
+    faults = []
+    for path in list_paths():
+        if not path.startswith("/admin/"):  # all of them ask to sign in
+            faults += check(visitor, "POST", path, **{"HX-Request": "true"})
+    assert faults == []
+
+
+@pytest.mark.parametrize("name", ANSWERED_BEFORE_DJANGO)
+def test_an_answer_before_django_has_the_headers(https_deployment: Deployment, name: str) -> None:
+    method, path, headers, expected = ANSWERED_BEFORE_DJANGO[name]
+    sent = f"{method} {path} HTTP/1.1\r\n{headers}\r\n".encode()
+    status, received = parse_head(send_raw(https_deployment.web.port, sent))
+    assert status == expected
+    # Daphne refuses a long body before the headers of the proxy are read.
+    hsts = status != 413
+    assert find_faults(path, status, received, hsts=hsts) == []
+
+
+@pytest.mark.parametrize("name", ANSWERED_TO_SOCKETS)
+def test_a_handshake_has_the_headers(https_deployment: Deployment, name: str) -> None:
+    path, headers, expected = ANSWERED_TO_SOCKETS[name]
+    sent = f"GET {path} HTTP/1.1\r\n{headers}\r\n".encode()
+    status, received = parse_head(send_raw(https_deployment.web.port, sent))
+    assert status in expected
+    assert find_faults(path, status, received, hsts=False) == []
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_a_refusal_of_the_server_has_the_headers(https_deployment: Deployment, name: str) -> None:
+    status, received = parse_head(send_raw(https_deployment.web.port, MALFORMED[name]))
+    assert status == 400
+    assert find_faults("", status, received, hsts=False) == []
+
+
+def test_a_refusal_of_long_headers_has_the_headers(https_deployment: Deployment) -> None:
+    # Both servers have just read all of it. With more, closing would reset the connection.
+    count = 17 if https_deployment.server == "daphne" else 66
+    sent = b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: %s\r\n" % (b"x" * 1_000) * count + b"\r\n"
+    status, received = parse_head(send_raw(https_deployment.web.port, sent))
+    assert status == 400
+    assert find_faults("", status, received, hsts=False) == []
+
+
+def test_each_exception_has_a_reason() -> None:
+    names = {*SECURITY_HEADERS, HSTS}
+    assert all(
+        exception.reason and set(exception.headers) <= names for exception in HEADER_EXCEPTIONS
+    )
