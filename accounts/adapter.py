@@ -11,8 +11,10 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from allauth.core import context as current
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.core.internal.httpkit import HTTP_USER_AGENT_MAX_LENGTH
 from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser
 from django.core.mail import EmailMessage
 from django.db import connection, transaction
 from django.forms import BaseForm
@@ -107,6 +109,23 @@ class AccountAdapter(DefaultAccountAdapter):
     def reauthenticate(self, user: User, password: str) -> bool:
         found = self.authenticate(current.request, email=user.email, password=password)
         return found == user
+
+    def get_reauthentication_methods(self, user: User | AnonymousUser) -> list[dict[str, Any]]:
+        """allauth's, in our words. The first one is asked for."""
+        words = {
+            "reauthenticate": _("Use your password"),
+            "mfa_reauthenticate": _("Use a code"),
+            "mfa_reauthenticate:webauthn": _("Use a passkey"),
+        }
+        methods = super().get_reauthentication_methods(user)
+        return [method | {"description": words[method["id"]]} for method in methods]
+
+    def login(self, request: HttpRequest, user: User) -> None:
+        """allauth looks whether the account is active before the steps after the password, which
+        may take minutes."""
+        if not user.is_active:
+            raise ImmediateHttpResponse(self.respond_user_inactive(request, user))
+        super().login(request, user)
 
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         response = super().post_login(request, user, **kwargs)

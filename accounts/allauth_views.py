@@ -17,6 +17,7 @@ from allauth.account.decorators import secure_admin_login
 from allauth.account.internal.flows.reauthentication import (
     STATE_SESSION_KEY,
     did_recently_reauthenticate,
+    get_reauthentication_flows,
 )
 from allauth.account.models import EmailAddress
 from django.contrib import messages
@@ -33,26 +34,29 @@ from django.utils.translation import gettext_lazy
 from accounts import setup
 from accounts.devices import remember_device
 from accounts.email_addresses import ensure_primary_email, is_email_taken, list_user_emails
+from accounts.factors.addresses import find_passkey_obstacle
 from accounts.invitations.links import find_opened_invitation
 from accounts.invitations.views import open_invitation
 from accounts.mails.middleware import refuse_mail
 from accounts.mails.queue import mail_queue
 from accounts.models import User
 
-REAUTHENTICATE_FIRST = gettext_lazy("Nothing has changed yet. Enter your password, then try again.")
+REAUTHENTICATE_FIRST = gettext_lazy("Nothing has changed yet. Confirm it’s you, then try again.")
 
 
 def has_recent_password(request: HttpRequest) -> bool:
+    """Return whether the person has just entered the password or, with the same weight, a passkey
+    or a code. allauth counts an account that has none of them as confirmed."""
     user = request.user
     return (
         user.is_authenticated
-        and user.has_usable_password()
+        and bool(get_reauthentication_flows(user))
         and did_recently_reauthenticate(request)
     )
 
 
 def redirect_to_reauthenticate(request: HttpRequest, next_url: str) -> HttpResponse:
-    if not _require_user(request).has_usable_password():
+    if not get_reauthentication_flows(_require_user(request)):
         messages.info(request, _("Your account has no password yet. Request a link to set one."))
         return redirect("account_reset_password")
     if request.method == "POST":
@@ -64,6 +68,12 @@ def _require_user(request: HttpRequest) -> User:
     if not request.user.is_authenticated:
         raise PermissionDenied
     return request.user
+
+
+class LoginView(views.LoginView):
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return context | {"passkey_obstacle": find_passkey_obstacle(self.request)}
 
 
 class MailingViewMixin:
@@ -200,6 +210,7 @@ def admin_password_change(request: HttpRequest, extra_context: object = None) ->
 
 
 urlpatterns = [
+    path("login/", LoginView.as_view(), name="account_login"),
     path("signup/", SignUpView.as_view(), name="account_signup"),
     path("invitation/<str:token>/", open_invitation, name="invitation"),
     path("reauthenticate/", ReauthenticateView.as_view(), name="account_reauthenticate"),

@@ -10,7 +10,9 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from accounts import periodic_tasks, providers, signals  # noqa: F401
         from accounts.api_keys import keys
+        from accounts.factors import totp
 
         periodic_tasks.register_tasks()
         keys.register_sealed_keys()
+        totp.register_sealed_secrets()
         providers.register_compatible_providers()

@@ -484,6 +484,14 @@ ACCOUNT_REAUTHENTICATION_TIMEOUT = 5 * 60
 """The seconds after typing a password during which the account may be changed without typing it
 again."""
 
+# accounts/factors has the pages, the limits of codes and the storage of secrets.
+MFA_ADAPTER = "accounts.factors.adapter.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
+MFA_RATE_LIMITS = {"webauthn_login": "30/m/ip"}
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # without a mail server nobody can confirm an address
+
 # accounts/login_attempts.py limits attempts to guess a password. A reset link can't be guessed, and
 # a limit by address would lock out its owner for what others behind the same proxy did.
 # accounts/forms.py limits the mails with such links.
@@ -522,6 +530,10 @@ MAIL_TRANSPORT = MAIL_SETTINGS.pop("EMAIL_BACKEND")
 globals().update(MAIL_SETTINGS)
 EMAIL_BACKEND = "accounts.mails.backend.QueuedEmailBackend"
 HAS_MAIL_SERVER = MAIL_TRANSPORT == "django.core.mail.backends.smtp.EmailBackend"
+
+# allauth confirms the address before the passkey is created. It remembers the sign-up in the
+# session, so that only a code works, not a link.
+MFA_PASSKEY_SIGNUP_ENABLED = False
 
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.read_str(
@@ -567,6 +579,8 @@ LOGGING = {
     "loggers": {
         # Django's own handlers would print each message twice, or mail nobody.
         "django": {"handlers": [], "level": "INFO"},
+        # It names the ids of passkeys.
+        "fido2": {"level": "WARNING"},
         # The pool warns at each attempt to connect; streaming/outage.py logs an outage once.
         "psycopg.pool": {"level": "ERROR"},
     },

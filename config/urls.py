@@ -19,6 +19,7 @@ urlpatterns = [
     # The admin's short address of a row would redirect to the row's page, and ours have none.
     path("admin/r/<path:row>", error_views.raise_not_found),
     path("admin/", admin.site.urls),
+    path("accounts/2fa/", include("accounts.factors.urls")),
     path("accounts/", include(allauth_views.urlpatterns)),  # before allauth's, which they replace
     path("accounts/", include("allauth.account.urls")),
     path("settings/", include("accounts.urls")),

@@ -90,6 +90,18 @@ ROUTES: dict[str, Route] = {
     "account_reset_password_done": Route("everybody"),
     "account_reset_password_from_key": Route("everybody", kwargs={"uidb36": "1", "key": "no-key"}),
     "account_reset_password_from_key_done": Route("everybody"),
+    # Factors; the owner has not confirmed who it is
+    "mfa_index": Route("signed in"),
+    "mfa_authenticate": Route("everybody", owner_status=302),
+    "mfa_reauthenticate": Route("signed in", owner_status=302),
+    "mfa_activate_totp": Route("signed in", owner_status=302),
+    "mfa_deactivate_totp": Route("signed in", owner_status=302),
+    "mfa_generate_recovery_codes": Route("signed in", owner_status=302),
+    "mfa_add_webauthn": Route("signed in", owner_status=302),
+    "mfa_login_webauthn": Route("everybody", owner_status=302),
+    "mfa_reauthenticate_webauthn": Route("signed in", owner_status=302),
+    "mfa_edit_webauthn": Route("signed in", kwargs={"pk": "1"}, owner_status=302),
+    "mfa_remove_webauthn": Route("signed in", kwargs={"pk": "1"}, owner_status=302),
 }
 """By the name of the address. Those of the admin have a rule of their own."""
 

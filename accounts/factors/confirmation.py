@@ -1,0 +1,45 @@
+"""Pages that need a recent confirmation of the person: a password, a passkey or a code. They are
+the same for all accounts, also for those without a password."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY
+from allauth.account.utils import get_next_redirect_url
+from allauth.mfa.base.internal.flows import post_authentication
+from allauth.mfa.models import Authenticator
+from django.http import HttpResponse
+from django.shortcuts import redirect
+
+from accounts.allauth_views import has_recent_password, redirect_to_reauthenticate
+from accounts.decorators import UserRequest
+from accounts.devices import remember_device
+
+View = Callable[..., HttpResponse]
+
+
+def recently_confirmed(view: View) -> View:
+    """Ask for a confirmation before the page is shown, and before its form is accepted. A form that
+    was sent too late is not stored."""
+
+    @wraps(view)
+    def wrapper(request: UserRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not has_recent_password(request):
+            return redirect_to_reauthenticate(request, request.get_full_path())
+        return view(request, *args, **kwargs)
+
+    return wrapper
+
+
+def finish_confirmation(request: UserRequest, factor: Authenticator) -> HttpResponse:
+    """The session gets a new key, so that a copied cookie becomes void."""
+    factor.user = request.user
+    post_authentication(request, factor, reauthenticated=True)
+    request.session.pop(STATE_SESSION_KEY, None)
+    response = redirect(get_next_redirect_url(request) or "mfa_index")
+    request.session.cycle_key()
+    remember_device(request, response, request.user)
+    return response

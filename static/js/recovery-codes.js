@@ -1,0 +1,26 @@
+// The buttons beside new recovery codes: copy, save as a file, print.
+
+import { copyText } from "./clipboard.js";
+
+document.addEventListener("click", async ({ target }) => {
+  if (target.matches("[data-copies]")) {
+    await copyText(readCodes(target.dataset.copies));
+    target.textContent = target.dataset.done;
+  } else if (target.matches("[data-saves]")) {
+    saveFile(target.dataset.filename, readCodes(target.dataset.saves));
+  } else if (target.matches("[data-prints]")) {
+    print();
+  }
+});
+
+function readCodes(id) {
+  const codes = document.getElementById(id).querySelectorAll("code");
+  return [...codes].map((code) => `${code.textContent}\n`).join("");
+}
+
+function saveFile(name, text) {
+  const href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+  const link = Object.assign(document.createElement("a"), { href, download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(href)); // after the browser has begun
+}
