@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.audit.models import AuditEvent as AuditEvent  # Django looks for models here
 from accounts.invitations.models import Invitation as Invitation
 from accounts.invitations.models import InvitationUse as InvitationUse
+from accounts.ledger.models import LedgerEntry as LedgerEntry
 from streaming.providers.catalog.naming import MAX_MODEL_NAME_CHARS
 from streaming.providers.types import ModelInfo
 

@@ -21,6 +21,7 @@ from accounts.models import User
 from chat import changes
 from chat.models import MAX_FIRST_TITLE_CHARS, Conversation, Message
 from chat.replies import limits
+from chat.replies.consumption import count_continued_chars
 from chat.replies.errors import (
     CONVERSATION_MOVED,
     EMPTY_MESSAGE,
@@ -154,7 +155,8 @@ def continue_reply(user: User, *, answer: Message, request_id: UUID) -> Reply:
             owner=user,
             request_id=request_id,
             source=SOURCE,
-            arguments=_build_arguments(answer, chosen),
+            arguments=_build_arguments(answer, chosen)
+            | count_continued_chars(answer.content, answer.reasoning),
             lane=str(conversation.pk),
             pool=_select_pool(model),
             size=size,

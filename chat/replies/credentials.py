@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable
 from django.utils.translation import gettext
 
 from accounts.api_keys import keys
+from accounts.ledger.models import OWN_KEY
 from accounts.providers import get_base_url
 from accounts.sealing import SealBroken
 from chat import model_catalog
 from chat.models import Message
+from chat.replies.consumption import save_call
 from streaming.database import run_in_db_until_answered
 from streaming.models import Stream
 from streaming.providers import catalog
@@ -70,10 +72,12 @@ def build_source(stream: Stream, model: catalog.Model, request: Request) -> Repl
     Raises InvalidKey."""
     for name in model.refused_parts:
         request = omit_part(request, name)
+    key = decrypt_key(stream, model.provider)
+    save_call(stream, request, OWN_KEY)
     return ReplySource(
         load_adapter(model.provider),
         request,
-        decrypt_key(stream, model.provider),
+        key,
         _build_unsupported_parameter_callback(model),
     )
 

@@ -10,12 +10,14 @@ from django.db.models.functions import Now
 
 from chat import changes
 from chat.models import Conversation, Message
-from chat.replies import context, credentials, titles, usage
+from chat.replies import consumption, context, credentials, titles, usage
 from chat.replies.settings import ReplySettings
 from chat.replies.stored_text import remove_stored_reasoning
+from chat.replies.stream_facts import save_facts
 from streaming import journal
 from streaming.events import StreamText
 from streaming.models import State, Stream
+from streaming.providers.catalog.prices import Price
 from streaming.providers.reasoning_mark import split_marked_reasoning
 from streaming.providers.reply_source import ReplySource
 from streaming.providers.types import Request, Turn
@@ -60,7 +62,7 @@ def prepare(stream: Stream, text: StreamText) -> ReplySource:
         max_tokens=chosen.max_tokens,
         partial=_find_partial_reply(text, model.provider),
     )
-    _save_for_details(stream, context=planned.stats.to_json())
+    save_facts(stream, context=planned.stats.to_json())
     request = Request(
         model=model.id,
         turns=planned.turns,
@@ -77,13 +79,6 @@ def prepare(stream: Stream, text: StreamText) -> ReplySource:
 def _build_cache_key(answer: Message) -> str:
     """The provider learns which requests belong together, but not the conversation's address."""
     return hashlib.sha256(f"conversation {answer.conversation_id}".encode()).hexdigest()[:32]
-
-
-def _save_for_details(stream: Stream, **facts: Any) -> None:
-    """Store facts for the details of the reply, unless the stream has ended or moved meanwhile."""
-    stream.arguments = {**stream.arguments, **facts}
-    mine = Stream.objects.filter(pk=stream.pk, epoch=stream.epoch, state=stream.state)
-    mine.update(arguments=stream.arguments)
 
 
 def _load_history(answer: Message) -> list[Turn]:
@@ -120,28 +115,21 @@ def _find_partial_reply(text: StreamText, provider: str) -> str:
 
 
 def finalize(stream: Stream) -> None:
-    """Copy the ended stream into its message and conversation, in the transaction that ends it.
-    The message may have been deleted meanwhile."""
-    answer = Message.objects.filter(stream=stream).first()
-    if answer is None:
-        return
-    conversation = Conversation.objects.select_for_update().get(pk=answer.conversation_id)
+    """Copy the ended stream into its message and conversation, and add what it used to the ledger,
+    in the transaction that ends it. The message may have been deleted meanwhile."""
     text = split_marked_reasoning(journal.read_text(stream.id))
-    answer.content = text.content
-    answer.reasoning = text.reasoning
-    answer.reasoning_ms = _compute_reasoning_ms(stream, answer)
-    answer.seams = list(text.seams)
-    answer.is_complete = stream.state == State.COMPLETED
-    answer.finish_reason = stream.finish_reason
-    counted = usage.read_usage(stream)
-    answer.input_tokens = counted.input
-    answer.output_tokens = counted.output
-    answer.reasoning_tokens = counted.reasoning
-    cost = usage.compute_cost(stream, answer)
-    answer.cost = cost.total
-    answer.save()
-    if cost.cache_savings:
-        _save_for_details(stream, cache_savings=str(cost.cache_savings))
+    answer = Message.objects.filter(stream=stream).first()
+    model = usage.find_stream_model(stream, answer)
+    if answer is not None:
+        _update_conversation(stream, answer, text, model.price if model else None)
+    consumption.record_consumption(stream, model, text)
+
+
+def _update_conversation(
+    stream: Stream, answer: Message, text: StreamText, price: Price | None
+) -> None:
+    conversation = Conversation.objects.select_for_update().get(pk=answer.conversation_id)
+    _copy_into_message(stream, answer, text, price)
     others = Stream.objects.filter(lane=stream.lane).unfinished().exists()
     conversation.status = (
         Conversation.ReplyStatus.STREAMING if others else STATUS_BY_STATE[State(stream.state)]
@@ -152,6 +140,26 @@ def finalize(stream: Stream) -> None:
     if stream.state == State.COMPLETED:
         titles.enqueue_title(conversation, answer)
     changes.bump_revision(conversation.user_id)
+
+
+def _copy_into_message(
+    stream: Stream, answer: Message, text: StreamText, price: Price | None
+) -> None:
+    answer.content = text.content
+    answer.reasoning = text.reasoning
+    answer.reasoning_ms = _compute_reasoning_ms(stream, answer)
+    answer.seams = list(text.seams)
+    answer.is_complete = stream.state == State.COMPLETED
+    answer.finish_reason = stream.finish_reason
+    counted = usage.read_usage(stream)
+    answer.input_tokens = counted.input
+    answer.output_tokens = counted.output
+    answer.reasoning_tokens = counted.reasoning
+    cost = usage.compute_cost(stream, answer, price)
+    answer.cost = cost.total
+    answer.save()
+    if cost.cache_savings:
+        save_facts(stream, cache_savings=str(cost.cache_savings))
 
 
 def _compute_reasoning_ms(stream: Stream, answer: Message) -> int | None:

@@ -13,7 +13,7 @@ from django.conf import settings
 
 from chat import changes, model_catalog
 from chat.models import Conversation, Message
-from chat.replies import credentials
+from chat.replies import consumption, credentials, usage
 from chat.replies.stored_text import remove_stored_reasoning
 from streaming import journal, lifecycle
 from streaming.events import StreamText
@@ -118,8 +118,13 @@ def _get_max_tokens(model: catalog.Model) -> int | None:
 def finalize(stream: Stream) -> None:
     text = split_marked_reasoning(journal.read_text(stream.id))
     title = clean_title(remove_tagged_reasoning(text.content))
-    if stream.state != State.COMPLETED or not title:
-        return
+    if stream.state == State.COMPLETED and title:
+        _save_title(stream, title)
+    model = usage.find_stream_model(stream)
+    consumption.record_consumption(stream, model, text, is_title=True)
+
+
+def _save_title(stream: Stream, title: str) -> None:
     mine = Conversation.objects.filter(messages=stream.arguments["message"], title_is_custom=False)
     conversation = mine.select_for_update().first()
     if conversation is not None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from decimal import Decimal
 
+from accounts.ledger.counting import COST_PRECISION, MAX_COST_DOLLARS
 from chat import model_catalog
 from chat.models import Message
 from streaming.models import Stream
+from streaming.providers.catalog import DEMO_PROVIDER, Model
 from streaming.providers.catalog.prices import Price
 from streaming.providers.types import Usage
 
 MAX_TOKEN_COUNT = 2**31 - 1
-COST_PRECISION = Decimal("0.000001")
-MAX_COST_DOLLARS = 1_000_000
-"""A provider that reports more has miscounted."""
 
 
 def read_usage(stream: Stream) -> Usage:
@@ -37,9 +36,8 @@ class ReplyCost:
     cache_savings: Decimal | None
 
 
-def compute_cost(stream: Stream, answer: Message) -> ReplyCost:
+def compute_cost(stream: Stream, answer: Message, price: Price | None) -> ReplyCost:
     counted = read_usage(stream)
-    price = _find_price(stream, answer) if stream.usage else None
     return ReplyCost(
         _compute_total(stream, answer, price, counted), _compute_cache_savings(price, counted)
     )
@@ -65,7 +63,12 @@ def _compute_cache_savings(price: Price | None, counted: Usage) -> Decimal | Non
     return saved.quantize(COST_PRECISION) or None
 
 
-def _find_price(stream: Stream, answer: Message) -> Price | None:
-    models = model_catalog.load_models(stream.owner)
-    model = model_catalog.find_model(models, answer.model, answer.provider)
-    return model.price if model else None
+def find_stream_model(stream: Stream, answer: Message | None = None) -> Model | None:
+    """The model of an ended stream, as its owner's catalog describes it now. `answer` is that of a
+    reply; its model may be hidden or gone. The demo costs nothing, and is not looked up."""
+    name, provider = stream.arguments["model"], stream.arguments.get("provider", "")
+    if answer is not None:
+        name, provider = answer.model, answer.provider
+    if provider == DEMO_PROVIDER:
+        return None
+    return model_catalog.find_model(model_catalog.load_models(stream.owner), name, provider)

@@ -429,7 +429,7 @@ def test_a_continued_reply_shows_the_savings_of_its_own_stream(owner: User) -> N
     Message.objects.update(content="A seaweed that")
     reply.answer.refresh_from_db()
     more = replies.continue_reply(owner, answer=reply.answer, request_id=uuid4())
-    assert more.stream.arguments == reply.stream.arguments
+    assert more.stream.arguments == reply.stream.arguments | {"continued_chars": [14, 0]}
     finish_with_usage(more, Usage(1_000, 5))
     details = dict(build_details(more.answer, Stream.objects.get(pk=more.stream.pk)))
     assert "Prompt cache" not in details

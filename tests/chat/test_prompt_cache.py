@@ -13,12 +13,13 @@ import pytest
 from pytest_django import Settings
 
 from accounts.api_keys import keys
+from accounts.ledger.counting import COST_PRECISION
 from accounts.models import User
 from chat import replies
 from chat.models import Message, ModelOverride
 from chat.presentation.details import build_details
 from chat.replies import Reply, ReplySettings
-from chat.replies.usage import COST_PRECISION, read_usage
+from chat.replies.usage import read_usage
 from streaming import hub as hubs
 from streaming.database import run_in_db
 from streaming.models import Stream
