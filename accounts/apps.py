@@ -10,7 +10,9 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from accounts import periodic_tasks, providers, signals  # noqa: F401
         from accounts.api_keys import keys
+        from accounts.deletion import kinds  # noqa: F401
         from accounts.factors import totp
+        from accounts.own_data import rows  # noqa: F401
 
         periodic_tasks.register_tasks()
         keys.register_sealed_keys()

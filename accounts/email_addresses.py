@@ -37,6 +37,13 @@ def list_user_emails(user: User) -> list[str]:
     return list(dict.fromkeys([user.email, *confirmed.values_list("email", flat=True)]))
 
 
+def list_all_emails(user_id: int) -> list[str]:
+    """Return every address that is stored for the account, also unconfirmed ones."""
+    own = User.objects.filter(pk=user_id).values_list("email", flat=True)
+    added = EmailAddress.objects.filter(user_id=user_id).values_list("email", flat=True)
+    return [address.lower() for address in (*own, *added)]
+
+
 def canonicalize_email(address: str) -> str:
     """Return the same text for all spellings of an address, whether or not it has an account."""
     return unicodedata.normalize("NFKC", address).strip().casefold()

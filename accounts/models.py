@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.models import AuditEvent as AuditEvent  # Django looks for models here
+from accounts.deletion.models import AccountDeletion as AccountDeletion
 from accounts.invitations.models import Invitation as Invitation
 from accounts.invitations.models import InvitationUse as InvitationUse
 from accounts.ledger.models import LedgerEntry as LedgerEntry
@@ -79,6 +80,13 @@ class User(AbstractBaseUser, PermissionsMixin):
         ),
     )
 
+    retention_days = models.PositiveIntegerField(
+        _("delete chats after"),
+        null=True,
+        blank=True,
+        help_text=_("Days without change. Empty: they are kept."),
+    )
+
     objects: ClassVar[UserManager] = UserManager()
 
     EMAIL_FIELD = "email"
@@ -124,6 +132,11 @@ class KeyStatus(models.TextChoices):
     UNREADABLE = "unreadable", _("Not checked: the list of models could not be read")
 
 
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def owned_by(self, user: AbstractBaseUser) -> ApiKeyQuerySet:
+        return self.filter(user_id=user.pk)
+
+
 class ApiKey(models.Model):
     """A provider's key, encrypted. This row holds only what may be shown; only
     `keys.decrypt_for_call` and `decrypt_for_check` return the key itself, for the duration of a
@@ -152,6 +165,8 @@ class ApiKey(models.Model):
     left_out = models.PositiveIntegerField(
         db_default=0, help_text=_("Listed models beyond those that are offered.")
     )
+
+    objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("API key")

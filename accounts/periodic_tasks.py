@@ -1,5 +1,5 @@
 """Periodic tasks of workers for accounts: delete expired sessions and limits, and refresh lists of
-models."""
+models, purge audit events, and delete accounts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from accounts import cache, server_lists
+from accounts.audit.events import purge_events
+from accounts.deletion import erasure
 from streaming.sources import register_periodic_task
 
 SESSIONS_PER_BATCH = 200
@@ -30,3 +32,5 @@ def register_tasks() -> None:
     register_periodic_task(delete_expired_sessions)
     register_periodic_task(cache.delete_expired_entries)
     register_periodic_task(server_lists.start_refresh)
+    register_periodic_task(purge_events)
+    erasure.register_tasks()

@@ -7,10 +7,15 @@ from django.urls import path
 from accounts import preferences
 from accounts.account_page.views import account_page
 from accounts.api_keys import views
+from accounts.own_data.activity import activity_page
+from accounts.own_data.deletion_page import account_deletion_begun_page, account_deletion_page
 
 urlpatterns = [
     path("account/", account_page, name="account"),
     path("replies/", preferences.reply_preferences_page, name="replies"),
+    path("data/activity/", activity_page, name="activity"),
+    path("data/deletion/", account_deletion_page, name="account-deletion"),
+    path("data/deletion/begun/", account_deletion_begun_page, name="account-deletion-begun"),
     path("keys/", views.keys_page, name="keys"),
     path("keys/<slug:provider>/", views.save_key, name="key"),
     path("keys/<slug:provider>/check/", views.recheck_key, name="key-check"),

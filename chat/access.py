@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 
 from accounts.models import User
+from chat.conversations.actions import is_restorable
 from chat.models import Conversation, Message
 from streaming.models import Stream
 
@@ -38,7 +39,7 @@ def get_stream_or_404(user: User, uuid: UUID) -> Stream:
 
 
 def _select_deleted(user: User) -> QuerySet[Conversation]:
-    return Conversation.objects.filter(user=user).exclude(deleted_at=None)
+    return Conversation.objects.filter(is_restorable(), user=user)
 
 
 def _select_messages(user: User) -> QuerySet[Message]:

@@ -7,12 +7,16 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         from chat import conversations, replies
+        from chat.conversations import deletion
         from chat.drafts import storage
         from chat.rendering import cache
         from chat.replies import titles
+        from chat.retention import expiry
 
         replies.register_handler()
         titles.register_handler()
         conversations.register_tasks()
+        deletion.register_kinds()
         cache.register_tasks()
         storage.register_tasks()
+        expiry.register_tasks()

@@ -7,6 +7,7 @@ from chat.drafts import views as draft_views
 from chat.messages import views as message_views
 from chat.pages import appearance
 from chat.pages import views as page_views
+from chat.retention import views as retention_views
 
 urlpatterns = [
     path("", page_views.home, name="home"),
@@ -29,6 +30,7 @@ urlpatterns = [
     path("drafts/", draft_views.list_drafts, name="drafts"),
     path("drafts/<uuid:id>/", draft_views.save_draft, name="draft"),
     path("sidebar/", page_views.sidebar_fragment, name="sidebar"),
+    path("settings/data/", retention_views.data_page, name="data"),
     path("theme/", appearance.set_appearance, {"name": "theme"}, name="theme"),
     path("type/", appearance.set_appearance, {"name": "type"}, name="type"),
 ]

@@ -508,6 +508,17 @@ link of an invitation, or nobody. If it is empty, people at this machine may if 
 nothing else, and others need an invitation."""
 
 
+# Data ----------------------------------------------------------------------------------
+
+RETENTION_DAYS = env.read_int("RETENTION_DAYS", default=0, minimum=0)  # days
+"""Chats that nobody has changed for so many days are deleted, pinned ones too. At 0 they are kept.
+People may choose a shorter time for their own chats, but not a longer one."""
+
+AUDIT_DAYS = env.read_int("AUDIT_DAYS", default=365, minimum=1)  # days
+"""The number of days for which audit events are kept: sign-ins and changes of accounts, keys and
+rights."""
+
+
 # Mail ----------------------------------------------------------------------------------
 
 ACCOUNT_EMAIL_VERIFICATION = env.read_choice(

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+
+
+class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
+    def owned_by(self, user: AbstractBaseUser) -> AuditEventQuerySet:
+        """The events that a person may see: those about the own account."""
+        return self.filter(account_id=user.pk)
 
 
 class AuditEvent(models.Model):
@@ -27,6 +34,8 @@ class AuditEvent(models.Model):
     )
     ip = models.GenericIPAddressField(_("address"), null=True, blank=True)
     facts = models.JSONField(_("facts"), default=dict, blank=True)
+
+    objects = AuditEventQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("audit event")

@@ -2,7 +2,7 @@
 
 from chat.conversations.actions import (
     UNDO_PERIOD,
-    delete,
+    is_restorable,
     mark_read,
     purge_deleted,
     register_tasks,
@@ -11,10 +11,12 @@ from chat.conversations.actions import (
     set_pinned,
     soft_delete,
 )
+from chat.conversations.deletion import delete
 
 __all__ = [
     "UNDO_PERIOD",
     "delete",
+    "is_restorable",
     "mark_read",
     "purge_deleted",
     "register_tasks",

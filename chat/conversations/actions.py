@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from chat import changes
+from chat.conversations.deletion import delete, stop_streams
 from chat.models import MAX_TITLE_CHARS, Conversation
-from chat.replies import titles
-from streaming import journal, lifecycle
-from streaming.models import Stream
 from streaming.sources import register_periodic_task
 
 UNDO_PERIOD = timedelta(seconds=10)
@@ -47,41 +46,25 @@ def _update_fields(conversation: Conversation, **fields: object) -> None:
 def soft_delete(conversation: Conversation) -> None:
     """The owner can restore it for `UNDO_PERIOD`."""
     _update_fields(conversation, deleted_at=Now())
-    _stop_streams(conversation)
+    stop_streams(conversation)
 
 
 def restore(conversation: Conversation) -> None:
     _update_fields(conversation, deleted_at=None)
 
 
-def delete(conversation: Conversation) -> None:
-    _stop_streams(conversation)
-    with transaction.atomic():
-        # Under the lock no new stream can be queued here. If one was queued after the others
-        # were stopped, the next append of its worker is refused.
-        list(Conversation.objects.select_for_update().filter(pk=conversation.pk))
-        streams = Stream.objects.filter(lane__in=_list_lanes(conversation))
-        ids = list(streams.values_list("id", flat=True))
-        Conversation.objects.filter(pk=conversation.pk).delete()
-        journal.delete_streams(ids)
-        changes.bump_revision(conversation.user_id)
+def is_restorable() -> Q:
+    """The condition under which a deleted conversation can be restored. The purge of older ones may
+    have begun."""
+    return Q(deleted_at__gt=Now() - UNDO_PERIOD - UNDO_GRACE)
 
 
 def purge_deleted() -> None:
-    expired = Conversation.objects.filter(deleted_at__lt=Now() - UNDO_PERIOD - UNDO_GRACE)
+    """A restoration that began in time has ended by then."""
+    expired = Conversation.objects.filter(deleted_at__lt=Now() - UNDO_PERIOD - 2 * UNDO_GRACE)
     for conversation in expired[:MAX_PURGED_AT_ONCE]:
         delete(conversation)
 
 
 def register_tasks() -> None:
     register_periodic_task(purge_deleted)
-
-
-def _stop_streams(conversation: Conversation) -> None:
-    unfinished = Stream.objects.filter(lane__in=_list_lanes(conversation)).unfinished()
-    for stream_id in unfinished.values_list("id", flat=True):
-        lifecycle.stop(stream_id)
-
-
-def _list_lanes(conversation: Conversation) -> tuple[str, str]:
-    return str(conversation.pk), titles.get_title_lane(conversation)

@@ -29,6 +29,7 @@ from streaming.journal.chunks import (
 )
 from streaming.journal.orm import (
     copy_prefix,
+    delete_batch,
     delete_streams,
     fold_chunks,
     read_heads,
@@ -47,6 +48,7 @@ __all__ = [
     "build_chunks",
     "coalesce",
     "copy_prefix",
+    "delete_batch",
     "delete_streams",
     "fold_chunks",
     "read_chunks",

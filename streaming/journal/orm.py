@@ -25,6 +25,7 @@ from streaming.models import (
     State,
     Stream,
     StreamChunk,
+    StreamQuerySet,
 )
 
 ROWS_PER_READ = 2_000
@@ -98,6 +99,31 @@ def copy_prefix(stream: Stream, text: StreamText) -> None:
 def delete_streams(stream_ids: Iterable[int]) -> None:
     """Delete streams with their chunks. The caller must have stopped them."""
     Stream.objects.filter(id__in=list(stream_ids)).delete()
+
+
+def delete_batch(streams: StreamQuerySet, max_rows: int) -> int:
+    """Delete the first of these streams with their chunks; if the first one has more chunks than
+    that, only some of them. Return about how many rows were deleted, 0 if there is no stream left.
+    The caller must have stopped them."""
+    chosen: list[int] = []
+    count = 0
+    for id, next_index in streams.order_by("id").values_list("id", "next_index")[:max_rows]:
+        if chosen and count + next_index >= max_rows:
+            break
+        chosen.append(id)
+        count += 1 + next_index
+    if count > max_rows and (deleted := _delete_first_chunks(chosen[0], max_rows)):
+        return deleted
+    delete_streams(chosen)
+    return count
+
+
+def _delete_first_chunks(stream_id: int, max_rows: int) -> int:
+    chunks = StreamChunk.objects.filter(stream_id=stream_id)
+    first = chunks.order_by("index").values_list("index", flat=True).first()
+    if first is None:
+        return 0
+    return chunks.filter(index__lt=first + max_rows).delete()[0]
 
 
 def fold_chunks(stream_id: int) -> None:

@@ -60,6 +60,10 @@ ROUTES: dict[str, Route] = {
     "stop": Route("signed in", "stream", "POST", owner_status=302),
     # Settings
     "account": Route("signed in"),
+    "data": Route("signed in"),
+    "activity": Route("signed in"),
+    "account-deletion": Route("signed in", owner_status=302),  # asks for the password
+    "account-deletion-begun": Route("everybody"),
     "replies": Route("signed in"),
     "keys": Route("signed in"),
     "key": Route(
