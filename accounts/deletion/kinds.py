@@ -19,7 +19,7 @@ from accounts.deletion.registry import (
 )
 from accounts.deletion.sessions import delete_sessions
 from accounts.email_addresses import list_all_emails
-from accounts.models import ApiKey, Invitation, InvitationUse, User
+from accounts.models import ApiKey, Invitation, InvitationUse, LedgerEntry, User
 from streaming import journal
 from streaming.models import Stream
 
@@ -80,6 +80,15 @@ register_data(
         ("socialaccount.SocialAccount", "socialaccount.SocialToken"),
         "With their tokens.",
         delete_selected(lambda id: SocialAccount.objects.filter(user_id=id)),
+    )
+)
+register_data(
+    DataKind(
+        "ledger",
+        Stage.TRACES,
+        ("accounts.LedgerEntry",),
+        "After the streams, whose endings still write entries.",
+        delete_selected(lambda id: LedgerEntry.objects.filter(user_id=id)),
     )
 )
 register_data(
