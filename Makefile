@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .PHONY: run help stack test test-postgresql test-sqlite test-pages test-deaths \
 	prove prove-postgresql prove-sqlite prove-pages prove-emptied prove-deaths prove-chaos prove-fuzz \
-	prove-litellm prove-llama chaos attack bench fake-providers lint format lock lock-servers upgrade prices configuration clean browser aimock
+	prove-forms prove-sockets prove-litellm prove-llama chaos attack bench fake-providers lint format lock lock-servers upgrade prices configuration clean browser aimock
 .DELETE_ON_ERROR:
 
 run: .venv/runtime .env .static/staticfiles.json ## Start Holdfast on 127.0.0.1; PORT=8000
@@ -47,9 +47,9 @@ test-deaths:
 	$(BIN)/python -m pytest -m "death and not prove" tests/chaos tests/e2e
 
 # The parts run one after the other, because other work would spoil their figures.
-prove: ## Run all tests and print their figures; or one part: prove-postgresql, -sqlite, -pages, -emptied, -deaths, -chaos, -fuzz, -litellm, -llama
+prove: ## Run all tests and print their figures; or one part: prove-postgresql, -sqlite, -pages, -emptied, -deaths, -chaos, -fuzz, -forms, -sockets, -litellm, -llama
 	@for part in lint prove-postgresql prove-sqlite prove-pages prove-emptied prove-deaths prove-chaos prove-fuzz \
-		prove-litellm prove-llama; do \
+		prove-forms prove-sockets prove-litellm prove-llama; do \
 		$(MAKE) --no-print-directory $$part || exit; \
 	done
 
@@ -74,7 +74,13 @@ prove-chaos: .venv/dev .env .static/staticfiles.json
 	$(PROVE) -m "" tests/chaos
 
 prove-fuzz: .venv/dev .env .static/staticfiles.json
-	$(PROVE) -m "" tests/fuzz
+	$(PROVE) -m "" tests/fuzz --ignore=tests/fuzz/test_forms.py --ignore=tests/fuzz/test_sockets.py
+
+prove-forms: .venv/dev .env .static/staticfiles.json
+	$(PROVE) -m "" tests/fuzz/test_forms.py
+
+prove-sockets: .venv/dev .env .static/staticfiles.json
+	$(PROVE) -m "" tests/fuzz/test_sockets.py
 
 # These servers have environments of their own, which the tests create. The first run of llama.cpp's
 # compiles it, for some ten minutes.

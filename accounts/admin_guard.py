@@ -1,15 +1,53 @@
 """Admin pages that can change the owner of an account need the administrator's password again.
-Lists by date accept any date."""
+Lists by date accept any date, and malformed names of fields and rows get 400."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
-from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin import ModelAdmin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import TO_FIELD_VAR, IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import BadRequest, ValidationError
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
 from accounts.allauth_views import has_recent_password, redirect_to_reauthenticate
+
+AdminView = Callable[..., Any]
+
+
+def check_names_before(admin_view: AdminView) -> AdminView:
+    """Wrap `AdminSite.admin_view`, so that every view of a model checks the names that it gets."""
+
+    def build_view(view: AdminView, cacheable: bool = False) -> AdminView:
+        model_admin = getattr(view, "__self__", None)
+        if not isinstance(model_admin, ModelAdmin):
+            return admin_view(view, cacheable)
+
+        @wraps(view)
+        def checked_view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            _require_valid_names(request, model_admin.model)
+            return view(request, *args, **kwargs)
+
+        return admin_view(checked_view, cacheable)
+
+    return build_view
+
+
+def _require_valid_names(request: HttpRequest, model: type[Model]) -> None:
+    """Django checks every name of a field but an empty one, and looks selected rows up by any
+    value. Both would be server errors."""
+    if "" in (request.GET.get(TO_FIELD_VAR), request.POST.get(TO_FIELD_VAR)):
+        raise BadRequest("The name of a field is empty.")
+    for value in request.POST.getlist(ACTION_CHECKBOX_NAME):
+        try:
+            model._meta.pk.to_python(value)
+        except ValidationError as error:
+            raise BadRequest("The id of a selected row is invalid.") from error
 
 
 class DatedChangeList(ChangeList):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
-from accounts import allauth_views
+from accounts import admin_guard, allauth_views
 from accounts.too_many_requests import respond_too_many_requests
 from config import error_views, translations
 
@@ -14,6 +14,7 @@ admin.autodiscover()
 admin.site.site_header = admin.site.site_title = "Holdfast"
 admin.site.login = allauth_views.admin_login  # type: ignore[method-assign]
 admin.site.password_change = allauth_views.admin_password_change  # type: ignore[method-assign,assignment]
+admin.site.admin_view = admin_guard.check_names_before(admin.site.admin_view)  # type: ignore[method-assign]
 
 urlpatterns = [
     # The admin's short address of a row would redirect to the row's page, and ours have none.

@@ -4,30 +4,19 @@ every server error."""
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.conf import settings
 from django.contrib import admin
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.auth.hashers import make_password
-from django.contrib.contenttypes.models import ContentType
-from django.contrib.sessions.models import Session
-from django.db import close_old_connections
 
-from accounts.models import User
-from accounts.session_store import SessionStore
-from chat.models import Conversation
-from config.logs import ClientErrorFilter
-from tests.chat.factories import start_reply
 from tests.fuzz import nasty, sending
+from tests.fuzz.people import People
+from tests.fuzz.problems import ProblemHandler
 from tests.fuzz.sending import RawRequest
 from tests.fuzz.site import Address, Form, Page, find_read_names, list_addresses
 
@@ -79,32 +68,6 @@ def list_date_filters() -> list[str]:
     return [f"{name}__{part}" for name in fields if name for part in ("year", "month", "day")]
 
 
-class ProblemHandler(logging.Handler):
-    """Collects log records that would be a problem on a real server."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.records: list[logging.LogRecord] = []
-        self.addFilter(ClientErrorFilter())
-
-    def emit(self, record: logging.LogRecord) -> None:
-        is_refusal = record.name.startswith("django.security")
-        if record.exc_info or (record.levelno >= logging.ERROR and not is_refusal):
-            self.records.append(record)
-
-    def __enter__(self) -> Self:
-        logging.getLogger().addHandler(self)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        logging.getLogger().removeHandler(self)
-
-
 @dataclass
 class Fuzzer:
     """One run with a seed; `failures` describes the findings, a line each."""
@@ -118,10 +81,8 @@ class Fuzzer:
         self.addresses: list[Address] = list_addresses()
         self.forms: dict[Any, Form] = {}
         self.names = sorted({*find_read_names(), *list_date_filters(), *COMMON_NAMES})
-        self.password = make_password("kelp-holds-fast-7")
+        self.people = People()
         self.known: dict[str, list[str]] = {}
-        self.sessions: dict[str, str] = {"anonymous": ""}
-        self.has_conversation: dict[str, bool] = {}
 
     # People
 
@@ -133,47 +94,11 @@ class Fuzzer:
             await self._try_socket()
 
     def _restore_objects(self) -> None:
-        """Restore the users and their objects that a request may have deleted."""
-        for number, role in enumerate(("person", "administrator"), 9001):
-            is_admin = role == "administrator"
-            rights = {"is_staff": is_admin, "is_superuser": is_admin, "is_active": True}
-            account = {"email": f"{role}@holdfast.test", "password": self.password}
-            User.objects.exclude(pk=number).filter(email=account["email"]).delete()
-            user, _ = User.objects.update_or_create(pk=number, defaults=rights | account)
-            key = f"{role:a<32}"
-            if not Session.objects.filter(pk=key).exists():
-                session = SessionStore(key)
-                session[SESSION_KEY] = str(user.pk)
-                session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
-                session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-                # Confirm the password, because most forms would otherwise only ask for it.
-                confirmed_at = time.time() + 3600
-                session["account_authentication_methods"] = [
-                    {"method": "password", "at": confirmed_at, "reauthenticated": True}
-                ]
-                session["account_authentication_methods_user"] = str(user.pk)
-                session.save(must_create=True)
-            self.sessions[role] = key
-            if (
-                not self.has_conversation.get(role)
-                or not Conversation.objects.owned_by(user).exists()
-            ):
-                self.has_conversation[role] = True
-                self._remember_ids(start_reply(user, "Why do tides lag the moon?"))
-        close_old_connections()
-
-    def _remember_ids(self, reply: Any) -> None:
-        ids = {
-            "id": [reply.conversation.pk, reply.question.pk, reply.answer.pk],
-            "uuid": [reply.stream.uuid],
-            "object_id": [reply.conversation.pk, 9001, reply.stream.pk],
-            "provider": ["openai", "anthropic", "google"],
-            "app_label": ["auth", "accounts", "chat", "streaming"],
-            "content_type_id": [*ContentType.objects.values_list("id", flat=True)],
-            "uidb36": ["1", "9zzzzzzzzzzzz"],
-        }
-        for name, values in ids.items():
-            self.known.setdefault(name, []).extend(str(value) for value in values)
+        self.people.restore()
+        for ids in self.people.ids.values():
+            for name, values in ids.items():
+                known = self.known.setdefault(name, [])
+                known.extend(value for value in values if value not in known)
 
     # Pages
 
@@ -285,7 +210,7 @@ class Fuzzer:
         kind: str = "",
         odd: float = 1,
     ) -> RawRequest:
-        cookies = [f"csrftoken={TOKEN}", f"sessionid={self.sessions[role]}"]
+        cookies = [f"csrftoken={TOKEN}", f"sessionid={self.people.sessions[role]}"]
         headers = {"Host": b"127.0.0.1:8000", "X-CSRFToken": TOKEN.encode()}
         if kind:
             headers["Content-Type"] = kind.encode("latin-1")

@@ -74,9 +74,11 @@ async def open_socket(
     request: RawRequest,
     frames: Sequence[str | bytes],
     extensions: Mapping[str, Any] | None = None,
+    awaited: str = "",
 ) -> list[Any]:
     """Return the messages that the application sends over a socket when a client sends these
-    frames, on a server with these extensions."""
+    frames, on a server with these extensions. The client stays until a message holds the awaited
+    text, or the application closes."""
     scope = _build_scope(request, "websocket") | {"extensions": extensions or {}}
     incoming: list[dict[str, Any]] = [{"type": "websocket.connect"}]
     for frame in frames:
@@ -85,8 +87,12 @@ async def open_socket(
     incoming.append({"type": "websocket.disconnect", "code": 1001})
     answers: list[Any] = []
 
+    is_answered = asyncio.Event()
+
     async def receive() -> dict[str, Any]:
         await asyncio.sleep(0)
+        if len(incoming) == 1 and awaited:
+            await is_answered.wait()
         if incoming:
             return incoming.pop(0)
         await asyncio.sleep(TIMEOUT_SECONDS)  # a closed socket sends nothing more
@@ -94,6 +100,8 @@ async def open_socket(
 
     async def send(part: dict[str, Any]) -> None:
         answers.append(part)
+        if part["type"] == "websocket.close" or awaited in (part.get("text") or ""):
+            is_answered.set()
 
     await asyncio.wait_for(application(scope, receive, send), TIMEOUT_SECONDS)
     return answers

@@ -154,3 +154,21 @@ def test_a_list_of_the_admin_accepts_impossible_dates(
 def test_the_admins_short_address_of_a_row_is_not_found(as_administrator: Client) -> None:
     for kind in ContentType.objects.values_list("id", flat=True):
         assert as_administrator.get(f"/admin/r/{kind}/abc/").status_code == 404
+
+
+@pytest.mark.parametrize("page", ["{}/change/", "{}/delete/", "add/", ""])
+def test_an_empty_name_of_a_field_in_the_admin_is_refused(
+    as_administrator: Client, owner: User, page: str
+) -> None:
+    path = f"/admin/accounts/user/{page.format(owner.pk)}"
+    assert as_administrator.get(f"{path}?_to_field=").status_code == 400
+    assert as_administrator.post(path, {"_to_field": ""}).status_code == 400
+
+
+@pytest.mark.parametrize("row", ["x", "1.5", "", "[1]", "9" * 5000])
+def test_an_invalid_id_of_a_selected_row_in_the_admin_is_refused(
+    as_administrator: Client, row: str
+) -> None:
+    form = {"action": "delete_selected", "_selected_action": row, "index": "0"}
+    for model in ("chat/modeloverride", "chat/conversation"):
+        assert as_administrator.post(f"/admin/{model}/", form).status_code in (302, 400)

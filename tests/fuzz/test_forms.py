@@ -1,0 +1,82 @@
+"""No post of malformed fields causes a server error, a crash or a leak.
+
+A failing input is printed as SEED:NUMBER. To send it alone:
+`FUZZ_INPUT=SEED:NUMBER .venv/bin/python -m pytest -s -m "" tests/fuzz/test_forms.py -k one_input`
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+from django.core.cache import cache
+from pytest_django import Settings
+
+from streaming import hub as hubs
+from tests.fuzz.form_fuzzer import FormFuzzer, measure_memory
+from tests.fuzz.people import QUESTIONS
+from tests.fuzz.test_fuzz import CLOSED_PORT_URL
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.filterwarnings("default"),  # as on a server
+]
+
+SEED = int(os.environ.get("FUZZ_SEED", "1"))
+INPUTS = int(os.environ.get("FUZZ_INPUTS", "100000"))
+MAX_GROWTH_BYTES = 100 * 2**20
+
+
+@pytest.fixture(autouse=True)
+def disable_limits(settings: Settings) -> Iterator[None]:
+    """Switch off the limits that would soon refuse so many requests, and the providers."""
+    settings.ACCOUNT_RATE_LIMITS = False
+    settings.MAX_MESSAGES_PER_MINUTE = settings.MAX_UNFINISHED_REPLIES_PER_USER = 10**6
+    settings.MAX_CHARS_PER_MINUTE = settings.MAX_CHARS_PER_DAY = 10**9
+    for name in ("OPENAI", "ANTHROPIC", "GOOGLE_GEMINI"):
+        setattr(settings, f"{name}_BASE_URL", CLOSED_PORT_URL)
+    yield
+    cache.clear()
+
+
+async def run_fuzzer(numbers: range, seed: int = SEED) -> FormFuzzer:
+    from config.asgi import application
+
+    fuzzer = FormFuzzer(application, seed)
+    try:
+        await fuzzer.prepare()
+        await fuzzer.run(numbers)
+        assert QUESTIONS["witness"] in await fuzzer.ask_as_witness()
+    finally:
+        await hubs.close()
+    for failure in fuzzer.failures:
+        print(f"Found by {failure}\n")
+    return fuzzer
+
+
+async def test_every_form_accepts_malformed_fields_without_a_server_error() -> None:
+    assert (await run_fuzzer(range(1, 151))).failures == []
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(1800)
+async def test_100_000_posts_cause_no_server_error_and_no_leak() -> None:
+    started_at = time.monotonic()
+    warm_up = await run_fuzzer(range(INPUTS // 10))
+    before = measure_memory()
+    fuzzer = await run_fuzzer(range(INPUTS // 10, INPUTS))
+    grown = measure_memory() - before
+    seconds = time.monotonic() - started_at
+    print(f"{INPUTS:,} posts of seed {SEED} in {seconds:.0f} s; memory {grown / 2**20:+.1f} MB")
+    print("statuses:", dict(sorted(fuzzer.statuses.items())))
+    assert warm_up.failures + fuzzer.failures == []
+    assert grown < MAX_GROWTH_BYTES
+
+
+@pytest.mark.prove
+@pytest.mark.skipif("FUZZ_INPUT" not in os.environ, reason="FUZZ_INPUT names no input")
+async def test_one_input_causes_no_server_error() -> None:
+    seed, number = map(int, os.environ["FUZZ_INPUT"].split(":"))
+    assert (await run_fuzzer(range(number, number + 1), seed)).failures == []
