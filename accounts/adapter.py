@@ -36,6 +36,7 @@ from accounts.invitations.links import (
 )
 from accounts.login_attempts import LoginAttempt
 from accounts.models import User
+from accounts.password_check import check_password
 from accounts.rate_limits import RateLimit
 from streaming.doors.client_identity import parse_client_address
 
@@ -90,25 +91,27 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
         """Return the account of this address if the password is correct, also a deactivated one:
-        the next step reports it. Raises ValidationError when a limit of attempts is reached. One
-        hash is computed whether or not the account exists."""
+        the next step reports it. Raises ValidationError when a limit of attempts is reached."""
+        return self._check_attempt(request, credentials, renew=True)
+
+    def _check_attempt(
+        self, request: HttpRequest, credentials: dict[str, Any], *, renew: bool
+    ) -> User | None:
         address, password = credentials.get("email") or "", credentials.get("password") or ""
         guess = LoginAttempt.from_request(request, self.get_client_network(request), address)
         if not guess.try_consume():
             raise self.validation_error("too_many_login_attempts")
         user = guess.user
-        if user is None:
-            User().set_password(password)
-            return None
-        if not user.check_password(password):
+        if not check_password(user, password, renew=renew) or user is None:
             return None
         guess.give_back()
         user.backend = AUTH_BACKEND
         return user
 
     def reauthenticate(self, user: User, password: str) -> bool:
-        found = self.authenticate(current.request, email=user.email, password=password)
-        return found == user
+        """An old hash is not renewed here, because that would end this session."""
+        credentials = {"email": user.email, "password": password}
+        return self._check_attempt(current.request, credentials, renew=False) == user
 
     def get_reauthentication_methods(self, user: User | AnonymousUser) -> list[dict[str, Any]]:
         """allauth's, in our words. The first one is asked for."""

@@ -16,6 +16,7 @@ from allauth.core import context
 from django import forms
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -110,6 +111,9 @@ class SignUpForm(SignupForm):
         return user
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
+        if self.account_already_exists:
+            # As much work as for a new account, so that the duration tells nothing.
+            make_password(self.cleaned_data.get("password1"))
         try:
             return super().try_save(request)
         except IntegrityError:

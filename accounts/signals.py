@@ -22,7 +22,7 @@ from streaming.hub import build_sessions_notification, notify, user_group
 def on_user_saved(instance: User, update_fields: Any = None, **kwargs: Any) -> None:
     """The password may have changed, or the person may be inactive now."""
     if update_fields is None or {"password", "is_active"} & set(update_fields):
-        _notify_session_change(instance.pk)
+        notify_session_change(instance.pk)
         if not instance.is_active:
             # After the commit: an ending locks streams first and people last, a save locks the
             # person first. If it fails, a worker does it within a second.
@@ -41,8 +41,8 @@ def on_user_deletion(instance: User, **kwargs: Any) -> None:
 def on_session_deleted(instance: Session, **kwargs: Any) -> None:
     """The user signed out, here or on another device."""
     if user_id := instance.get_decoded().get(SESSION_KEY):
-        _notify_session_change(int(user_id))
+        notify_session_change(int(user_id))
 
 
-def _notify_session_change(user_id: int) -> None:
+def notify_session_change(user_id: int) -> None:
     transaction.on_commit(lambda: notify(user_group(user_id), build_sessions_notification()))

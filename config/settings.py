@@ -444,11 +444,13 @@ AUTHENTICATION_BACKENDS = [
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
 PASSWORD_HASHERS = [
-    "accounts.hashers.SerialPBKDF2PasswordHasher",
+    "accounts.hashers.LimitedArgon2PasswordHasher",
+    "accounts.hashers.LimitedPBKDF2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
     "django.contrib.auth.hashers.ScryptPasswordHasher",
 ]
-"""The first makes new hashes; the others read hashes of accounts that were imported."""
+"""The first makes new hashes. The second reads those of earlier versions, and the others those of
+accounts that were imported."""
 
 AUTH_PASSWORD_VALIDATORS = [
     {

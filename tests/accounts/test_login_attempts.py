@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts import login_attempts, rate_limits
+from accounts import adapter, login_attempts, password_check, rate_limits
 from accounts.adapter import UNREQUESTED_MAIL_LIMIT
 from accounts.devices import COOKIE_NAME
 from accounts.models import CacheEntry, User
@@ -30,13 +30,14 @@ TOO_MANY = "Too many failed login attempts"
 def compared_passwords(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Record the passwords that are compared with an account's."""
     passwords: list[str] = []
-    check = User.check_password
+    check = password_check.check_password
 
-    def check_and_record(user: User, password: str) -> bool:
-        passwords.append(password)
-        return check(user, password)
+    def check_and_record(user: User | None, password: str, *, renew: bool) -> bool:
+        if user is not None:
+            passwords.append(password)
+        return check(user, password, renew=renew)
 
-    monkeypatch.setattr(User, "check_password", check_and_record)
+    monkeypatch.setattr(adapter, "check_password", check_and_record)
     return passwords
 
 

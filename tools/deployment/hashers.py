@@ -1,7 +1,8 @@
 """The product's hasher with a thousandth of its work."""
 
-from accounts.hashers import SerialPBKDF2PasswordHasher
+from accounts.hashers import LimitedArgon2PasswordHasher
 
 
-class CheapHasher(SerialPBKDF2PasswordHasher):
-    iterations = 1_000
+class CheapHasher(LimitedArgon2PasswordHasher):
+    time_cost = 1
+    memory_cost = 64
