@@ -84,7 +84,7 @@ class AccountAdapter(DefaultAccountAdapter):
         # Hash the password before taking the lock, because it takes a good part of a second.
         super().save_user(request, user, form, commit=False)
         if commit:
-            _save_under_sign_up_lock(request, user)
+            save_under_sign_up_lock(request, user)
         return user
 
     # Signing in
@@ -253,7 +253,7 @@ def limit_unrequested_mails(*identity: object) -> Iterator[bool]:
         raise
 
 
-def _save_under_sign_up_lock(request: HttpRequest, user: User) -> None:
+def save_under_sign_up_lock(request: HttpRequest, user: User) -> None:
     """Without the lock, two simultaneous sign-ups would both find no account."""
     with transaction.atomic():
         if connection.vendor == "postgresql":

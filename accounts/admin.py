@@ -22,6 +22,7 @@ from accounts.audit.kinds import KEY_REMOVED
 from accounts.email_addresses import list_user_emails
 from accounts.invitations.admin import InvitationAdmin as InvitationAdmin
 from accounts.models import ApiKey, User
+from accounts.social import admin as social_admin  # noqa: F401 - it registers linked accounts
 
 admin.site.unregister([Group, EmailAddress])
 

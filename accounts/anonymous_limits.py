@@ -66,11 +66,17 @@ def find_opened_link(request: HttpRequest) -> str | int | None:
 
 
 def _enforce_limit(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    link = find_opened_link(request)
-    client = _get_client(request)
-    if link and RESET_LINK_SESSION_LIMIT.counter_for(link, client).try_consume(allow_if_full=True):
-        return response
-    if not link and SESSION_LIMIT.counter_for(client).try_consume():
+    if try_consume_session(request):
         return response
     request.session.flush()
     return respond_too_many_requests(request)
+
+
+def try_consume_session(request: HttpRequest) -> bool:
+    """Count one more anonymous session. A view that saves a new one itself has to call this."""
+    link = find_opened_link(request)
+    client = _get_client(request)
+    if link:
+        counter = RESET_LINK_SESSION_LIMIT.counter_for(link, client)
+        return counter.try_consume(allow_if_full=True)
+    return SESSION_LIMIT.counter_for(client).try_consume()

@@ -13,8 +13,10 @@ class AccountsConfig(AppConfig):
         from accounts.deletion import kinds  # noqa: F401
         from accounts.factors import totp
         from accounts.own_data import rows  # noqa: F401
+        from accounts.social import registration
 
         periodic_tasks.register_tasks()
         keys.register_sealed_keys()
         totp.register_sealed_secrets()
         providers.register_compatible_providers()
+        registration.register_providers()

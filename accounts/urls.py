@@ -9,9 +9,11 @@ from accounts.account_page.views import account_page
 from accounts.api_keys import views
 from accounts.own_data.activity import activity_page
 from accounts.own_data.deletion_page import account_deletion_begun_page, account_deletion_page
+from accounts.social.linking import linked_accounts_page
 
 urlpatterns = [
     path("account/", account_page, name="account"),
+    path("linked-accounts/", linked_accounts_page, name="socialaccount_connections"),
     path("replies/", preferences.reply_preferences_page, name="replies"),
     path("data/activity/", activity_page, name="activity"),
     path("data/deletion/", account_deletion_page, name="account-deletion"),

@@ -92,6 +92,12 @@ PROVIDER_ROWS = Rule(
     'a JSON list of objects, such as [{"id": "ollama", "url": "http://127.0.0.1:11434/v1"}]',
     is_secret=True,
 )
+OPENID_ROWS = Rule(
+    PROVIDER_ROWS.is_valid,
+    'a JSON list of objects, such as [{"id": "work", "name": "Work", '
+    '"url": "https://id.example.org", "client_id": "holdfast", "client_secret": "…"}]',
+    is_secret=True,
+)
 HOSTS = Rule(
     lambda hosts: bool(hosts) and all(HOST.fullmatch(host) for host in hosts),
     "one or more host names without scheme and port, such as chat.example.org",

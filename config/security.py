@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 from django.views.debug import SafeExceptionReporterFilter
 
 from accounts.middleware import GetResponse
+from accounts.social.form_origins import list_form_origins
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -127,11 +128,19 @@ def add_security_headers(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
+        if origins := list_form_origins(request):
+            response.headers.setdefault("Content-Security-Policy", allow_forms_to(origins))
         for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)
         return response
 
     return middleware
+
+
+def allow_forms_to(origins: list[str]) -> str:
+    """Return the policy of a page with buttons to other sites, such as the sign-in page."""
+    own = "form-action 'self'"
+    return CONTENT_SECURITY_POLICY.replace(own, f"{own} {' '.join(origins)}")
 
 
 class AlwaysRedact(SafeExceptionReporterFilter):

@@ -20,9 +20,11 @@ from django.core.exceptions import ImproperlyConfigured
 
 from accounts.providers import hide_header_values
 from accounts.sealing import MasterKeyError, parse_master_keys
+from accounts.social.configuration import build_sign_in_servers, hide_client_secrets
 from config import environment_rules as rules
 from config.environment import Environment
 from config.redis_connection import LongPollConnection
+from streaming.providers.redaction import Secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -519,6 +521,43 @@ People may choose a shorter time for their own chats, but not a longer one."""
 AUDIT_DAYS = env.read_int("AUDIT_DAYS", default=365, minimum=1)  # days
 """The number of days for which audit events are kept: sign-ins and changes of accounts, keys and
 rights."""
+
+
+# Sign-in with other servers ------------------------------------------------------------
+
+# docs/self-hosting.md says what to register at each server.
+
+GOOGLE_CLIENT_ID = env.read_str("GOOGLE_CLIENT_ID", default="")
+"""The client id of this installation at Google. With it, people can sign in with Google."""
+
+GOOGLE_CLIENT_SECRET = Secret(env.read_str("GOOGLE_CLIENT_SECRET", default=""))
+"""The secret of that client."""
+
+GITHUB_CLIENT_ID = env.read_str("GITHUB_CLIENT_ID", default="")
+"""The client id of this installation at GitHub. With it, people can sign in with GitHub."""
+
+GITHUB_CLIENT_SECRET = Secret(env.read_str("GITHUB_CLIENT_SECRET", default=""))
+"""The secret of that client."""
+
+OPENID_SERVERS = hide_client_secrets(
+    env.read_json("OPENID_SERVERS", default=[], rule=rules.OPENID_ROWS)
+)
+"""OpenID Connect servers that people can sign in with, such as Keycloak and Authentik, a row each:
+`[{"id": "work", "name": "Work", "url": "https://id.example.org/realms/work",
+"client_id": "holdfast", "client_secret": "…", "scopes": ["openid", "email", "profile"],
+"origins": []}]`. The id, the URL and the client id are required. `url` is the issuer, and `origins`
+are further sites to which the sign-in page may send people."""
+
+SIGN_IN_SERVERS = build_sign_in_servers(
+    OPENID_SERVERS,
+    google=(GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET),
+    github=(GITHUB_CLIENT_ID, GITHUB_CLIENT_SECRET),
+)
+SOCIALACCOUNT_ADAPTER = "accounts.social.adapter.SocialAdapter"
+SOCIALACCOUNT_FORMS = {"signup": "accounts.social.forms.SocialSignUpForm"}
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+SOCIALACCOUNT_LOGIN_ON_GET = False  # a link must sign nobody in
 
 
 # Mail ----------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ urlpatterns = [
     path("accounts/2fa/", include("accounts.factors.urls")),
     path("accounts/", include(allauth_views.urlpatterns)),  # before allauth's, which they replace
     path("accounts/", include("allauth.account.urls")),
+    path("accounts/", include("accounts.social.urls")),
     path("settings/", include("accounts.urls")),
     path("translations/<slug:language>.js", translations.script_catalog, name="script-catalog"),
     path("", include("chat.urls")),

@@ -90,13 +90,13 @@ def test_a_double_post_of_the_sign_up_makes_one_account(
 def meet_before_saving(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both have a valid form, with a free address, before either is saved."""
     both_are_there = Barrier(2)
-    save = adapter._save_under_sign_up_lock
+    save = adapter.save_under_sign_up_lock
 
     def save_together(request: HttpRequest, user: User) -> None:
         both_are_there.wait(timeout=20)
         save(request, user)
 
-    monkeypatch.setattr(adapter, "_save_under_sign_up_lock", save_together)
+    monkeypatch.setattr(adapter, "save_under_sign_up_lock", save_together)
 
 
 def meet(barrier: Barrier, *, seconds: float) -> None:
