@@ -82,13 +82,13 @@ def test_one_account_results_from_two_simultaneous_sign_ups_with_a_single_link(
     commit_for_real: None, owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both have a valid form before either is saved."""
-    both_are_there, save = Barrier(2), adapter._save_under_sign_up_lock
+    both_are_there, save = Barrier(2), adapter.save_under_sign_up_lock
 
     def save_together(request: HttpRequest, user: User) -> None:
         both_are_there.wait(timeout=20)
         save(request, user)
 
-    monkeypatch.setattr(adapter, "_save_under_sign_up_lock", save_together)
+    monkeypatch.setattr(adapter, "save_under_sign_up_lock", save_together)
     _, path = create_invitation()
     pages = run_at_once(
         lambda: sign_up(path, "ann@example.org"), lambda: sign_up(path, "ben@example.org")
