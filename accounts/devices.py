@@ -13,9 +13,9 @@ from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils.crypto import constant_time_compare, salted_hmac
 
 from accounts.models import User
+from accounts.secret_keys import compute_codes, is_any_of
 
 COOKIE_NAME = "device"
 COOKIE_MAX_AGE_SECONDS = 365 * 24 * 60 * 60
@@ -28,14 +28,14 @@ SALT = "accounts.devices"
 def find_device_id(request: HttpRequest, user: User) -> str | None:
     """None unless this browser has signed in to this account with its current password."""
     device, code = _read_cookie(request).get(str(user.pk), ("", ""))
-    return device if device and constant_time_compare(code, _sign_device(device, user)) else None
+    return device if device and is_any_of(code, _list_signatures(device, user)) else None
 
 
 def remember_device(request: HttpRequest, response: HttpResponseBase, user: User) -> None:
     accounts = _read_cookie(request)
     device, _ = accounts.pop(str(user.pk), ("", ""))
     device = device or secrets.token_urlsafe(12)
-    accounts[str(user.pk)] = (device, _sign_device(device, user))
+    accounts[str(user.pk)] = (device, _list_signatures(device, user)[0])
     newest = dict(list(accounts.items())[-MAX_ACCOUNTS_PER_DEVICE:])
     response.set_cookie(
         COOKIE_NAME,
@@ -54,8 +54,10 @@ def find_oldest_account(cookie: str | None) -> int | None:
     return min(map(int, _decode_cookie(cookie or "")), default=None)
 
 
-def _sign_device(device: str, user: User) -> str:
-    return salted_hmac(SALT, f"{device}:{user.pk}:{user.password}", algorithm="sha256").hexdigest()
+def _list_signatures(device: str, user: User) -> list[str]:
+    """By the newest secret key first."""
+    value = f"{device}:{user.pk}:{user.password}"
+    return [code.hex() for code in compute_codes(SALT, value)]
 
 
 def _read_cookie(request: HttpRequest) -> dict[str, tuple[str, str]]:

@@ -9,10 +9,10 @@ from typing import Any
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.deprecation import MiddlewareMixin
 
 from accounts.models import User
+from accounts.secret_keys import compute_codes, is_any_of
 
 FORM_FIELD = "account"
 """A field in the forms of a page, for browsers without scripts."""
@@ -21,14 +21,27 @@ HEADER_NAME = "X-Account"
 
 
 def get_opaque_account_id(user: User | AnonymousUser) -> str:
+    return list_opaque_account_ids(user)[0]
+
+
+def list_opaque_account_ids(user: User | AnonymousUser) -> list[str]:
+    """One for each secret key, newest first: a page may be older than the newest key."""
     if not user.is_authenticated:
-        return ""
-    return salted_hmac("accounts.page_account", str(user.pk), algorithm="sha256").hexdigest()[:32]
+        return [""]
+    codes = compute_codes("accounts.page_account", str(user.pk))
+    return [code.hex()[:32] for code in codes]
+
+
+def is_account_id(named: str, user: User | AnonymousUser) -> bool:
+    return is_any_of(named, list_opaque_account_ids(user))
 
 
 def account_context(request: HttpRequest) -> dict[str, str]:
     user = getattr(request, "user", None)  # an error may come before the user is known
-    return {"account_id": get_opaque_account_id(user) if user is not None else ""}
+    if user is None:
+        return {"account_id": "", "earlier_account_ids": ""}
+    newest, *earlier = list_opaque_account_ids(user)
+    return {"account_id": newest, "earlier_account_ids": " ".join(earlier)}
 
 
 def get_submitted_account_id(request: HttpRequest) -> str:
@@ -46,12 +59,11 @@ class SameAccountMiddleware(MiddlewareMixin):
         named = get_submitted_account_id(request)
         if not named or not request.user.is_authenticated:
             return None  # the view asks a signed-out visitor to sign in
-        current = get_opaque_account_id(request.user)
-        if constant_time_compare(named, current):
+        if is_account_id(named, request.user):
             return None
         context = {"text": request.POST.get("text", "")}
         refusal = render(request, "errors/account_mismatch.html", context, status=409)
-        refusal.headers[HEADER_NAME] = current
+        refusal.headers[HEADER_NAME] = get_opaque_account_id(request.user)
         refusal.headers["Cache-Control"] = "no-store, private"
         return refusal
 

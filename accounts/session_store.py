@@ -3,6 +3,8 @@ sessions are short."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +21,23 @@ MAX_ANONYMOUS_SESSION_SECONDS = 24 * 60 * 60
 class SessionStore(db.SessionStore):
     """The class name is part of the salt that signs sessions: another name would end all open
     ones."""
+
+    _keeps_key = False
+
+    @contextmanager
+    def keep_key(self) -> Iterator[None]:
+        """Inside, `cycle_key` leaves the key as it is."""
+        self._keeps_key = True
+        try:
+            yield
+        finally:
+            self._keeps_key = False
+
+    def cycle_key(self) -> None:
+        if self._keeps_key:
+            self.modified = True
+        else:
+            super().cycle_key()
 
     def _validate_session_key(self, key: Any) -> bool:
         return is_session_key(key)

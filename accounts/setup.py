@@ -21,11 +21,11 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.utils import Error
 from django.http import HttpRequest
-from django.utils.crypto import constant_time_compare, salted_hmac
 
 from accounts.invitations.links import find_usable_invitation
 from accounts.models import User
 from accounts.rate_limits import RateLimit
+from accounts.secret_keys import compute_codes, is_any_of
 
 logger = logging.getLogger(__name__)
 
@@ -134,17 +134,25 @@ def find_sign_up_mode(request: HttpRequest) -> str:
 def compute_setup_code() -> str:
     """Return the code of this installation. All its processes compute the same code, also after a
     restart; a new database has another one. It is stored nowhere."""
+    return _list_setup_codes()[0]
+
+
+def _list_setup_codes() -> list[str]:
+    """One for each secret key, newest first: a log may show that of an older one."""
     made = MigrationRecorder.Migration.objects.filter(app="accounts", name="0001_initial")
     applied = made.values_list("applied", flat=True).first()
     when = f"{applied:%Y%m%d%H%M%S%f}" if applied else "unknown"  # a database assembled by hand
-    digest = salted_hmac("accounts.setup", when, algorithm="sha256").digest()
+    return [_format_setup_code(digest) for digest in compute_codes("accounts.setup", when)]
+
+
+def _format_setup_code(digest: bytes) -> str:
     text = base64.b32encode(digest).decode()[:20]
     return "-".join(text[start : start + 5] for start in range(0, 20, 5))
 
 
 def is_valid_setup_code(typed: str) -> bool:
     """Case, blanks and dashes do not matter."""
-    return constant_time_compare(_normalize_code(typed), _normalize_code(compute_setup_code()))
+    return is_any_of(_normalize_code(typed), [*map(_normalize_code, _list_setup_codes())])
 
 
 def _normalize_code(code: str) -> str:

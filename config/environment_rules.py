@@ -23,6 +23,19 @@ class Rule(NamedTuple):
     is_secret: bool = False
 
 
+MIN_SECRET_CHARS = 32
+MIN_DIFFERENT_CHARS = 10
+
+
+def is_guessable_secret(secret: str) -> bool:
+    """Return whether it is short, monotonous or a sample."""
+    return (
+        len(secret) < MIN_SECRET_CHARS
+        or len(set(secret)) < MIN_DIFFERENT_CHARS
+        or secret.startswith("django-insecure")
+    )
+
+
 def is_url(text: str, schemes: Collection[str]) -> bool:
     """Return whether the text is a URL with one of the schemes and a host."""
     try:

@@ -51,19 +51,28 @@ SECRET_KEY = env.read_str("SECRET_KEY", default="") or (DEBUG_SECRET_KEY if DEBU
 """Signs sessions, password-reset links and form tokens. Required outside DEBUG; at least 32 random
 characters."""
 
+SECRET_KEY_FALLBACKS = env.read_list(
+    "SECRET_KEY_FALLBACKS",  # texts, comma-separated
+    default=[],
+)
+"""Older values of SECRET_KEY, which are still accepted. When you change SECRET_KEY, move the old
+value here and remove it two weeks later: nobody is signed out. SECURITY.md describes it for several
+processes."""
+
 if not DEBUG:
     if not SECRET_KEY:
         raise ImproperlyConfigured(
             f"SECRET_KEY is not set. Set it to a random text. {SECRETS_HINT}"
         )
-    if (
-        len(SECRET_KEY) < 32
-        or len(set(SECRET_KEY)) < 10
-        or SECRET_KEY.startswith("django-insecure")
-    ):
+    if rules.is_guessable_secret(SECRET_KEY):
         raise ImproperlyConfigured(
             "SECRET_KEY is a sample or can be guessed. Set it to at least 32 random "
             f"characters. {SECRETS_HINT}"
+        )
+    if any(map(rules.is_guessable_secret, SECRET_KEY_FALLBACKS)):
+        raise ImproperlyConfigured(
+            "SECRET_KEY_FALLBACKS has a key that is a sample or can be guessed: anybody could sign "
+            "with it. Remove it; people then have to sign in again."
         )
 
 try:
@@ -168,7 +177,7 @@ MIDDLEWARE = [
     "accounts.anonymous_limits.limit_anonymous_sessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.authentication.AuthenticationMiddleware",
     "accounts.form_limits.FormLimitMiddleware",  # before any form of an account causes a write
     "accounts.page_account.SameAccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",

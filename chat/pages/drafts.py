@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.anonymous_limits import try_consume_draft
 from accounts.decorators import HtmxRequest, UserRequest, ViewFunction, redirect_to_sign_in
-from accounts.page_account import get_opaque_account_id, get_submitted_account_id
+from accounts.page_account import get_submitted_account_id, is_account_id
 from chat.drafts.storage import clear_draft
 from chat.pages.responses import add_no_store_headers, read_typed_fields, render_fragment
 from chat.replies import ReplyRejected
@@ -43,7 +43,7 @@ FIELD_LABELS = {
 def load_draft(request: HtmxRequest) -> dict[str, str]:
     """The draft stays until it is sent, so that a reload does not lose it."""
     draft = request.session.get(DRAFT_SESSION_KEY) or {}
-    if draft.get("account") and draft["account"] != get_opaque_account_id(request.user):
+    if draft.get("account") and not is_account_id(draft["account"], request.user):
         delete_draft(request)  # typed on the page of another account
         return {}
     if draft.get("page") != request.path:

@@ -21,6 +21,12 @@ export function getPageAccount() {
   return document.querySelector("meta[name='account']")?.content ?? "";
 }
 
+/** Other ids of the same account, from pages that are older than the server's newest secret key. */
+export function getEarlierPageAccounts() {
+  const { earlier } = document.querySelector("meta[name='account']")?.dataset ?? {};
+  return earlier?.split(" ").filter(Boolean) ?? [];
+}
+
 export function buildHeaders() {
   return { ...FRAGMENT_HEADERS, [ACCOUNT_HEADER]: getPageAccount() };
 }

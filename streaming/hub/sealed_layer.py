@@ -1,6 +1,9 @@
 """The channel layer on Redis, encrypted: access to Redis alone is not enough to read messages,
 forge them, or replay a recorded one.
 
+A process sends with SECRET_KEY, and receives what was sent with it or with one of
+SECRET_KEY_FALLBACKS, so processes of two keys work together.
+
 A message is the sender's id, a number, and the rest encrypted with AES-256-GCM. Every process that
 sends has a random id and a key derived from that id and SECRET_KEY. Its numbers only rise, so no
 nonce is used twice. A receiver accepts each number of a sender once and in order, and no message
@@ -14,6 +17,7 @@ import hmac
 import logging
 import os
 import time
+from contextlib import suppress
 from functools import cache, lru_cache
 from typing import Any
 
@@ -74,22 +78,18 @@ class Sealer:
 
 
 class Opener:
-    """Decrypts messages of all processes with the same secret, each message once."""
+    """Decrypts messages of all processes with one of these secrets, each message once."""
 
-    def __init__(self, secret: str) -> None:
-        self._secret = secret
+    def __init__(self, *secrets: str) -> None:
+        self._secrets = secrets
         self._senders: dict[bytes, _SenderState] = {}
 
     def open(self, data: bytes) -> bytes:
-        """Raises MessageRejected if the message was not sealed with this secret, was opened before,
-        came after a newer one of its sender, or is too old."""
+        """Raises MessageRejected if the message was sealed with no secret of these, was opened
+        before, came after a newer one of its sender, or is too old."""
         sender_id, data = data[:SENDER_BYTES], data[SENDER_BYTES:]
         number, sealed = data[:NUMBER_BYTES], data[NUMBER_BYTES:]
-        sender = self._senders.get(sender_id) or _SenderState(self._secret, sender_id)
-        try:
-            body = sender.cipher.decrypt(_build_nonce(number), sealed, None)
-        except (InvalidTag, ValueError):  # ValueError: too short to be a message at all
-            raise MessageRejected(REASON_FOREIGN) from None
+        sender, body = self._decrypt(sender_id, number, sealed)
         stamp = int.from_bytes(body[:STAMP_BYTES])
         if abs(time.time_ns() - stamp) > MAX_AGE_SECONDS * 10**9:
             raise MessageRejected(REASON_STALE)
@@ -98,6 +98,19 @@ class Opener:
         self._remember_sender(sender_id, sender)
         sender.last_number, sender.last_stamp = int.from_bytes(number), stamp
         return body[STAMP_BYTES:]
+
+    def _decrypt(
+        self, sender_id: bytes, number: bytes, sealed: bytes
+    ) -> tuple[_SenderState, bytes]:
+        known = self._senders.get(sender_id)
+        senders = (
+            [known] if known else (_SenderState(secret, sender_id) for secret in self._secrets)
+        )
+        for sender in senders:
+            # ValueError: too short to be a message at all
+            with suppress(InvalidTag, ValueError):
+                return sender, sender.cipher.decrypt(_build_nonce(number), sealed, None)
+        raise MessageRejected(REASON_FOREIGN)
 
     def _remember_sender(self, sender_id: bytes, sender: _SenderState) -> None:
         """Called only after a message was opened, so that strangers fill no memory. A sender is
@@ -129,7 +142,8 @@ class SealedLayer(RedisPubSubChannelLayer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._sealer = Sealer(settings.SECRET_KEY)
-        self._opener = Opener(settings.SECRET_KEY)
+        self._secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+        self._opener = Opener(*self._secrets)
         self._rejected_counts: dict[str, int] = {}
         self._next_warning_at: dict[str, float] = {}
 
@@ -148,13 +162,16 @@ class SealedLayer(RedisPubSubChannelLayer):
     # channels_redis makes these methods in `__getattr__`, so `super()` has none of them.
 
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
-        await self.__getattr__("group_send")(hash_group_name(group), message)
+        name = hash_group_name(group, self._secrets[0])
+        await self.__getattr__("group_send")(name, message)
 
     async def group_add(self, group: str, channel: str) -> None:
-        await self.__getattr__("group_add")(hash_group_name(group), channel)
+        for secret in self._secrets:
+            await self.__getattr__("group_add")(hash_group_name(group, secret), channel)
 
     async def group_discard(self, group: str, channel: str) -> None:
-        await self.__getattr__("group_discard")(hash_group_name(group), channel)
+        for secret in self._secrets:
+            await self.__getattr__("group_discard")(hash_group_name(group, secret), channel)
 
     def _log_rejected(self, reason: str) -> None:
         """Log the first one at once, then one line in a while with their number: a flood in Redis
@@ -172,9 +189,9 @@ class SealedLayer(RedisPubSubChannelLayer):
 
 
 @lru_cache(maxsize=1_000)
-def hash_group_name(group: str) -> str:
+def hash_group_name(group: str, secret: str) -> str:
     """The plain name would reveal the user to Redis."""
-    key = _derive_key(settings.SECRET_KEY, b"names")
+    key = _derive_key(secret, b"names")
     return hmac.digest(key, group.encode(), "sha256").hex()[:32]
 
 

@@ -328,3 +328,15 @@ def test_a_warning_tells_that_an_old_name_does_not_count(read_settings: Any) -> 
 
 def find_old_names() -> list[CheckMessage]:
     return [message for message in run_checks() if message.id == "config.W001"]
+
+
+@pytest.mark.parametrize("old", ["short", "a" * 50, "django-insecure-0123456789abcdefghijklmnop"])
+def test_a_guessable_old_secret_key_is_refused(read_settings: Any, old: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="SECRET_KEY_FALLBACKS") as error:
+        read_settings(SECRET_KEY_FALLBACKS=f"{VALID_ENVIRONMENT['SECRET_KEY']},{old}")
+    assert old not in str(error.value) or old == "short"
+
+
+def test_old_secret_keys_are_separated_by_commas(read_settings: Any) -> None:
+    keys = ["the-key-of-last-year-long-and-random", "the-key-before-long-and-random-too"]
+    assert read_settings(SECRET_KEY_FALLBACKS=", ".join(keys))["SECRET_KEY_FALLBACKS"] == keys

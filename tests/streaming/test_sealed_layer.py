@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from channels.layers import get_channel_layer
 from channels_redis.pubsub import RedisPubSubChannelLayer
-from django.conf import settings
+from django.conf import settings as django_settings
+from pytest_django import Settings
 from redis.asyncio import Redis as Client
 
 from accounts.models import User
@@ -38,6 +39,7 @@ from tests.streaming.factories import (
 from tools.services.redis_server import Redis
 
 SECRET = "a key of this installation, long and random"
+OLD_SECRET = "the key that the installation had before"
 
 
 def open_and_get_error(opener: Opener, data: bytes) -> str:
@@ -119,6 +121,16 @@ def test_a_sender_is_forgotten_only_when_all_its_messages_are_too_old(clock: lis
         for data in recorded:
             open_and_get_error(opener, data)
     assert len(opener._senders) <= 6
+
+
+def test_messages_under_an_older_key_are_opened_once_too() -> None:
+    opener = Opener(SECRET, OLD_SECRET)
+    old, new = Sealer(OLD_SECRET), Sealer(SECRET)
+    message = old.seal(b"from a process with the older key")
+    assert opener.open(message) == b"from a process with the older key"
+    assert opener.open(new.seal(b"from another")) == b"from another"
+    assert open_and_get_error(opener, message) == sealed_layer.REASON_REPEATED
+    assert open_and_get_error(Opener(SECRET), old.seal(b"x")) == sealed_layer.REASON_FOREIGN
 
 
 # The real Redis
@@ -253,8 +265,31 @@ async def test_a_process_of_an_older_version_is_neither_received_nor_disturbed(
 
 @on_redis
 def test_the_layer_on_redis_is_the_sealed_one_and_names_reveal_nothing() -> None:
-    assert settings.CHANNEL_LAYERS["default"]["BACKEND"] == (
+    assert django_settings.CHANNEL_LAYERS["default"]["BACKEND"] == (
         f"{SealedLayer.__module__}.{SealedLayer.__name__}"
     )
-    assert hash_group_name("user.1") != hash_group_name("user.2")
-    assert "user" not in hash_group_name("user.1")
+    assert hash_group_name("user.1", SECRET) != hash_group_name("user.2", SECRET)
+    assert hash_group_name("user.1", SECRET) != hash_group_name("user.1", OLD_SECRET)
+    assert "user" not in hash_group_name("user.1", SECRET)
+
+
+@on_redis
+async def test_processes_of_two_keys_receive_each_others_messages(
+    redis_server: Redis, settings: Settings
+) -> None:
+    """The operator has added the new key everywhere, and now exchanges the two."""
+    layers = []
+    for keys in ((SECRET, [OLD_SECRET]), (OLD_SECRET, [SECRET])):
+        settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = keys
+        layers.append(SealedLayer(hosts=[redis_server.url]))
+    channels = [await layer.new_channel() for layer in layers]
+    for layer, channel in zip(layers, channels, strict=True):
+        await layer.group_add("user.1", channel)
+    for number, sender in enumerate(layers):
+        message = {"type": "bell", "number": number}
+        await sender.group_send("user.1", message)
+        for layer, channel in zip(layers, channels, strict=True):
+            assert await layer.receive(channel) == message
+    for layer, channel in zip(layers, channels, strict=True):
+        await layer.group_discard("user.1", channel)
+        await layer.flush()

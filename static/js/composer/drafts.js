@@ -2,14 +2,20 @@
 // was sent and not confirmed (unsent). It survives reloads, errors and signing in. It belongs to
 // the account of its page: another account never sees or sends it.
 
-import { createRequestId, getPageAccount, IDENTITY_FIELDS } from "../http.js";
+import {
+  createRequestId,
+  getEarlierPageAccounts,
+  getPageAccount,
+  IDENTITY_FIELDS,
+} from "../http.js";
 import { listKeys, readValue, writeValue } from "../storage.js";
 
 const NEW_CHAT_ACTION = "/c/";
 const PAGE_FIELDS = [...IDENTITY_FIELDS, "request_id", "default_model", "parent", "seen"];
 
 const buildKey = (kind, action, ...id) => [kind, getPageAccount(), action, ...id].join(" ");
-const buildSignOutKey = () => `signed-out ${getPageAccount()}`;
+const buildSignOutKey = (account = getPageAccount()) => `signed-out ${account}`;
+const buildNewIdKey = (account) => `new-id ${account}`;
 
 /**
  * A draft of the composer. `version` is the last one that the server confirmed, `attempt` the last
@@ -68,7 +74,9 @@ export function writeStoredDraft(action, id, record) {
 // The draft that this tab had open last. It survives a reload; a duplicate of the tab has it too.
 
 export function readTabDraft(action) {
-  return readValue(buildKey("tab", action), "sessionStorage");
+  const accounts = [getPageAccount(), ...getEarlierPageAccounts()];
+  const drafts = accounts.map((of) => readValue(["tab", of, action].join(" "), "sessionStorage"));
+  return drafts.find(Boolean) ?? null;
 }
 
 export function writeTabDraft(action, id) {
@@ -111,17 +119,23 @@ export function readUnsent(action) {
  *  no open page of the account stores anything.
  *  @returns {{items: [string, any][], unsaved: UnsavedText[]}} `items`: all keys and their values */
 export function takeAccountTexts() {
-  const account = getPageAccount();
-  const items = listTextKeys((of) => of === account).map((key) => [key, readValue(key)]);
+  const accounts = listPageAccounts();
+  const items = listTextKeys((of) => accounts.includes(of)).map((key) => [key, readValue(key)]);
   for (const [key] of items) writeItem(key, null);
-  writeValue(buildSignOutKey(), true);
+  for (const account of accounts) writeValue(buildSignOutKey(account), true);
   return { items, unsaved: items.flatMap(findUnsavedTexts) };
 }
 
 /** They did not sign out. */
 export function restoreAccountTexts(items) {
-  writeValue(buildSignOutKey(), null);
+  for (const account of listPageAccounts()) writeValue(buildSignOutKey(account), null);
   for (const [key, value] of items) writeItem(key, value);
+}
+
+/** The id of this page's account, and the one that newer pages have for it. */
+function listPageAccounts() {
+  const account = getPageAccount();
+  return [account, readValue(buildNewIdKey(account))].filter((id) => id !== null);
 }
 
 function findUnsavedTexts([key, value]) {
@@ -157,6 +171,19 @@ function toUnsavedText(action, message) {
 export function startStoring() {
   deleteLegacyDrafts();
   writeValue(buildSignOutKey(), null);
+  for (const earlier of getEarlierPageAccounts()) moveTexts(earlier);
+}
+
+/** The server has a new secret key, which gives each account another id. */
+function moveTexts(earlier) {
+  const account = getPageAccount();
+  for (const key of listTextKeys((of) => of === earlier)) {
+    const [kind, , ...rest] = key.split(" ");
+    const newKey = [kind, account, ...rest].join(" ");
+    if (!readValue(newKey)) writeItem(newKey, readValue(key));
+    writeItem(key, null);
+    writeValue(buildNewIdKey(earlier), account);
+  }
 }
 
 /** Keys of an older version name no account, so their text may belong to anyone. */
