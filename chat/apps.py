@@ -10,6 +10,7 @@ class ChatConfig(AppConfig):
         from chat.conversations import deletion
         from chat.drafts import storage
         from chat.rendering import cache
+        from chat.replies import storage as stored_chars
         from chat.replies import titles
         from chat.retention import expiry
 
@@ -20,3 +21,4 @@ class ChatConfig(AppConfig):
         cache.register_tasks()
         storage.register_tasks()
         expiry.register_tasks()
+        stored_chars.register_tasks()

@@ -74,6 +74,12 @@ class Conversation(models.Model):
         editable=False,
         help_text=_("Hidden from its owner, and removed soon after."),
     )
+    stored_chars = models.PositiveBigIntegerField(
+        null=True,
+        default=0,
+        editable=False,
+        help_text=_("Characters of its messages. Empty until a worker has counted them."),
+    )
 
     objects = ConversationQuerySet.as_manager()
 
@@ -85,6 +91,11 @@ class Conversation(models.Model):
                 fields=["deleted_at"],
                 name="conversation_deleted",
                 condition=Q(deleted_at__isnull=False),
+            ),
+            models.Index(
+                fields=["id"],
+                name="conversation_uncounted",
+                condition=Q(stored_chars__isnull=True),
             ),
         ]
         constraints = [

@@ -394,6 +394,14 @@ MAX_CHARS_PER_DAY = env.read_int("MAX_CHARS_PER_DAY", default=20_000_000, minimu
 """The number of characters that may be stored for one person in a day. The first message of a day
 is accepted at any length."""
 
+MAX_STORED_CHARS_PER_USER = env.read_int(
+    "MAX_STORED_CHARS_PER_USER",  # characters
+    default=200_000_000,
+    minimum=1,
+)
+"""The number of characters that one person's chats may hold, replies included. Deleting chats makes
+room."""
+
 MAX_SOCKETS_PER_USER = env.read_int("MAX_SOCKETS_PER_USER", default=100, minimum=1)  # sockets
 """The number of sockets and event streams that one person may have open in one web process; each
 page has one of them."""

@@ -265,6 +265,7 @@ def _create_answer(
     )
     answer.save(force_insert=True)
     reply_settings.apply_to(conversation)
+    limits.add_stored_chars(conversation, question_chars)
     conversation.current_leaf = answer
     conversation.status = Conversation.ReplyStatus.STREAMING
     conversation.updated_at = Now()
@@ -285,7 +286,7 @@ def _enforce_limits(user: User, request_id: UUID, size: int) -> None:
     limits.lock_user(user)
     _raise_if_stored(user, request_id)
     replies = Stream.objects.owned_by(user).filter(source=SOURCE)
-    if sentence := limits.find_exceeded_limit(replies, size):
+    if sentence := limits.find_exceeded_limit(user, replies, size):
         raise ReplyRejected("too_much", sentence)
 
 

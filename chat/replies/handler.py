@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from chat import changes
 from chat.models import Conversation, Message
-from chat.replies import consumption, context, credentials, titles, usage
+from chat.replies import consumption, context, credentials, limits, titles, usage
 from chat.replies.settings import ReplySettings
 from chat.replies.stored_text import remove_stored_reasoning
 from chat.replies.stream_facts import save_facts
@@ -129,6 +129,8 @@ def _update_conversation(
     stream: Stream, answer: Message, text: StreamText, price: Price | None
 ) -> None:
     conversation = Conversation.objects.select_for_update().get(pk=answer.conversation_id)
+    earlier_chars = len(answer.content) + len(answer.reasoning)  # of a reply that was continued
+    limits.add_stored_chars(conversation, len(text.content) + len(text.reasoning) - earlier_chars)
     _copy_into_message(stream, answer, text, price)
     others = Stream.objects.filter(lane=stream.lane).unfinished().exists()
     conversation.status = (
@@ -136,7 +138,7 @@ def _update_conversation(
     )
     conversation.updated_at = Now()
     conversation.is_read = False
-    conversation.save(update_fields=["status", "updated_at", "is_read"])
+    conversation.save(update_fields=["status", "updated_at", "is_read", "stored_chars"])
     if stream.state == State.COMPLETED:
         titles.enqueue_title(conversation, answer)
     changes.bump_revision(conversation.user_id)

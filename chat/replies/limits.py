@@ -1,4 +1,5 @@
-"""Limits for one person: unfinished replies, messages per minute, and characters.
+"""Limits for one person: unfinished replies, messages per minute, and characters, per time and in
+all.
 
 They are checked under a lock on the person's row, in the transaction that creates the reply, so
 that messages sent at the same time can't pass together.
@@ -15,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import User
+from chat.models import Conversation
 from streaming.models import StreamQuerySet
 
 
@@ -24,7 +26,7 @@ def lock_user(user: User) -> None:
     list(User.objects.select_for_update(no_key=True).filter(pk=user.pk).values_list("pk"))
 
 
-def find_exceeded_limit(replies: StreamQuerySet, size: int) -> str:
+def find_exceeded_limit(user: User, replies: StreamQuerySet, size: int) -> str:
     """A sentence that says why this person, who has these replies, can't have another one of `size`
     characters, and what to do. Empty if they can."""
     unfinished = replies.unfinished().count()
@@ -48,7 +50,26 @@ def find_exceeded_limit(replies: StreamQuerySet, size: int) -> str:
         return _("You have sent a lot of text within a minute. Wait a minute, then send it again.")
     if _is_over_limit(sent["in_a_day"], size, settings.MAX_CHARS_PER_DAY):
         return _("You have reached the limit of text for one day. Send this again tomorrow.")
+    if _is_over_limit(sum_stored_chars(user), size, settings.MAX_STORED_CHARS_PER_USER):
+        return _(
+            "Your chats have reached the limit of stored text. Delete chats that you no longer "
+            "need, then send this again."
+        )
     return ""
+
+
+def add_stored_chars(conversation: Conversation, count: int) -> None:
+    """A conversation's row has the number of its characters, so that a message needs no scan of all
+    messages. The caller has locked the row, or has just made it, and saves it."""
+    if conversation.stored_chars is not None:
+        conversation.stored_chars = max(0, conversation.stored_chars + count)
+
+
+def sum_stored_chars(user: User) -> int:
+    """Without the conversations that were just deleted, and those of an older version that no
+    worker has counted yet (`storage`)."""
+    owned = Conversation.objects.owned_by(user)
+    return int(owned.aggregate(total=Coalesce(Sum("stored_chars"), 0))["total"])
 
 
 def _is_over_limit(sent: int, size: int, limit: int) -> bool:
