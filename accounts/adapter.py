@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
@@ -24,7 +25,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts import notification_mails, setup
-from accounts.absolute_urls import build_absolute_url, get_site_host
+from accounts.absolute_urls import build_absolute_url, get_site_host, guess_site_origin
 from accounts.audit.events import record_event
 from accounts.devices import remember_device
 from accounts.email_addresses import ensure_primary_email, is_email_taken, list_user_emails
@@ -213,6 +214,11 @@ class AccountAdapter(DefaultAccountAdapter):
         }
         notification_mails.send_notification_mails(template, addresses, where | context)
 
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """allauth's needs a request, which a command does not have."""
+        context = {"request": current.request, "email": email} | context
+        self.render_mail(template_prefix, email, context).send()
+
     def render_mail(
         self,
         template_prefix: str,
@@ -220,7 +226,9 @@ class AccountAdapter(DefaultAccountAdapter):
         context: dict[str, Any],
         headers: dict[str, str] | None = None,
     ) -> EmailMessage:
-        context = context | {"host": get_site_host(current.request)}
+        request = current.request  # None in a command
+        host = get_site_host(request) if request else urlsplit(guess_site_origin()).netloc
+        context = context | {"host": host}
         return super().render_mail(template_prefix, email, context, headers)
 
     def get_reset_password_from_key_url(self, key: str) -> str:

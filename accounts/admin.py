@@ -8,6 +8,7 @@ from typing import Any
 from allauth.account.adapter import get_adapter
 from allauth.account.admin import EmailAddressAdmin as AllauthEmailAddressAdmin
 from allauth.account.models import EmailAddress
+from allauth.mfa.admin import Authenticator
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -15,16 +16,20 @@ from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from accounts.admin_guard import DateHierarchyMixin, ReauthenticationMixin
 from accounts.audit.events import record_event
 from accounts.audit.kinds import KEY_REMOVED
 from accounts.email_addresses import list_user_emails
+from accounts.factors.reset import reset_factors
 from accounts.invitations.admin import InvitationAdmin as InvitationAdmin
 from accounts.models import ApiKey, User
 from accounts.social import admin as social_admin  # noqa: F401 - it registers linked accounts
 
 admin.site.unregister([Group, EmailAddress])
+# Its pages would show the sealed secrets of apps and the hashes of recovery codes.
+admin.site.unregister(Authenticator)
 
 
 @admin.register(Group)
@@ -79,6 +84,7 @@ class UserAdmin(ReauthenticationMixin, DateHierarchyMixin, DjangoUserAdmin):
     list_display = ("email", "name", "is_staff", "is_active", "date_joined", "last_login")
     list_filter = ("is_staff", "is_active", "date_joined")
     search_fields = ("email", "name")
+    actions = ("remove_factors",)
     ordering = ("-date_joined",)
     date_hierarchy = "date_joined"
     fieldsets = (
@@ -97,6 +103,15 @@ class UserAdmin(ReauthenticationMixin, DateHierarchyMixin, DjangoUserAdmin):
         confirmation, and would otherwise accept the old one."""
         dates = ["date_joined", "last_login"]
         return ["email", *dates] if obj else dates
+
+    @admin.action(description=_("Remove passkeys, authenticator app and recovery codes"))
+    def remove_factors(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        count = sum(bool(reset_factors(user, request)) for user in queryset)
+        self.message_user(
+            request,
+            ngettext("Removed for %(count)s person.", "Removed for %(count)s people.", count)
+            % {"count": count},
+        )
 
     def user_change_password(
         self, request: HttpRequest, id: str, form_url: str = ""

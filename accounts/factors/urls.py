@@ -6,7 +6,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.urls import path
 
-from accounts.factors import passkey_views, sign_in_views, views
+from accounts.factors import account_rows, passkey_views, sign_in_views, views  # noqa: F401
 
 urlpatterns = [
     path("", views.factors_page, name="mfa_index"),
