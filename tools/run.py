@@ -1,33 +1,43 @@
 """`make run`: migrate, then run Daphne on loopback in this same process, so that signals reach it.
+The printed address has the name localhost, because browsers allow no passkeys at a bare one.
 
 One process also makes a second start short, because Django is loaded once for both.
 """
 
+import errno
 import os
 import socket
 import sys
 
-HOST = "127.0.0.1"
+HOSTS = {"127.0.0.1": socket.AF_INET, "::1": socket.AF_INET6}
+"""What browsers may take for localhost."""
 
 
 def main(port: int) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    refuse_taken(port)
+    hosts = find_free_hosts(port)
     migrate()
-    serve(port)
+    serve(hosts, port)
 
 
-def refuse_taken(port: int) -> None:
-    """Exit with a message if another program already listens on the port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def find_free_hosts(port: int) -> list[str]:
+    """Return the addresses of loopback that this machine has. Exit with a message if another
+    program already listens on the port."""
+    hosts = []
+    for host, family in HOSTS.items():
         try:
-            probe.bind((HOST, port))
+            with socket.socket(family) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host, port))
         except OSError as error:
+            if family == socket.AF_INET6 and error.errno != errno.EADDRINUSE:
+                continue  # a machine without IPv6
             sys.exit(
-                f"Holdfast can't listen on {HOST}:{port} ({error.strerror}). "
+                f"Holdfast can't listen on {host}:{port} ({error.strerror}). "
                 f"Stop what runs there or take another port: make run PORT={port + 1}"
             )
+        hosts.append(host)
+    return hosts
 
 
 def migrate() -> None:
@@ -40,15 +50,18 @@ def migrate() -> None:
     connections.close_all()
 
 
-def serve(port: int) -> None:
+def serve(hosts: list[str], port: int) -> None:
     """Run Daphne until a signal ends it. Print the address once it listens."""
     from daphne.cli import CommandLineInterface
     from twisted.internet import reactor
 
     reactor.callWhenRunning(
-        print, f"\n  Holdfast is at http://{HOST}:{port}/   (Ctrl-C ends it)\n", flush=True
+        print, f"\n  Holdfast is at http://localhost:{port}/   (Ctrl-C ends it)\n", flush=True
     )
-    CommandLineInterface().run(["--bind", HOST, "--port", str(port), "config.asgi:application"])
+    colon = "\\:"  # a plain one separates the options of an endpoint
+    endpoints = [f"tcp:{port}:interface={host.replace(':', colon)}" for host in hosts]
+    options = [option for endpoint in endpoints for option in ("--endpoint", endpoint)]
+    CommandLineInterface().run([*options, "config.asgi:application"])
 
 
 if __name__ == "__main__":
