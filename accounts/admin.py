@@ -19,8 +19,17 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.admin_guard import DateHierarchyMixin, ReauthenticationMixin
+from accounts.audit.admin import AuditEventAdmin as AuditEventAdmin
 from accounts.audit.events import record_event
-from accounts.audit.kinds import KEY_REMOVED
+from accounts.audit.kinds import (
+    DEACTIVATED,
+    KEY_REMOVED,
+    PASSWORD_CHANGED,
+    REACTIVATED,
+    RIGHTS_CHANGED,
+)
+from accounts.deletion.admin import DeferredDeletionMixin
+from accounts.deletion.erasure import is_deletion_pending
 from accounts.email_addresses import list_user_emails
 from accounts.factors.reset import reset_factors
 from accounts.invitations.admin import InvitationAdmin as InvitationAdmin
@@ -79,8 +88,11 @@ def _notify_addresses(event: str, addresses: list[str], **context: str) -> None:
     get_adapter().notify_addresses(f"account/email/email_{event}", addresses, context)
 
 
+RIGHTS_FIELDS = frozenset({"is_staff", "is_superuser", "groups", "user_permissions"})
+
+
 @admin.register(User)
-class UserAdmin(ReauthenticationMixin, DateHierarchyMixin, DjangoUserAdmin):
+class UserAdmin(DeferredDeletionMixin, ReauthenticationMixin, DateHierarchyMixin, DjangoUserAdmin):
     list_display = ("email", "name", "is_staff", "is_active", "date_joined", "last_login")
     list_filter = ("is_staff", "is_active", "date_joined")
     search_fields = ("email", "name")
@@ -102,7 +114,18 @@ class UserAdmin(ReauthenticationMixin, DateHierarchyMixin, DjangoUserAdmin):
         """The owner changes the address. allauth stores it in a table of its own, with its
         confirmation, and would otherwise accept the old one."""
         dates = ["date_joined", "last_login"]
-        return ["email", *dates] if obj else dates
+        if obj is None:
+            return dates
+        is_pending = is_deletion_pending(obj)
+        return ["email", *dates, *(["is_active"] if is_pending else [])]
+
+    def save_model(self, request: HttpRequest, user: User, form: Any, change: bool) -> None:
+        super().save_model(request, user, form, change)
+        changed = set(form.changed_data)
+        if change and "is_active" in changed:
+            record_event(REACTIVATED if user.is_active else DEACTIVATED, user, request=request)
+        if rights := sorted(changed & RIGHTS_FIELDS):
+            record_event(RIGHTS_CHANGED, user, request=request, fields=", ".join(rights))
 
     @admin.action(description=_("Remove passkeys, authenticator app and recovery codes"))
     def remove_factors(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -121,6 +144,7 @@ class UserAdmin(ReauthenticationMixin, DateHierarchyMixin, DjangoUserAdmin):
 
     def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:
         if self._is_password_change(request):
+            record_event(PASSWORD_CHANGED, obj, request=request)
             get_adapter().send_notification_mail("account/email/password_changed", obj)
         return super().log_change(request, obj, message)
 

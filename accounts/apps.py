@@ -10,12 +10,14 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from accounts import periodic_tasks, providers, signals  # noqa: F401
         from accounts.api_keys import keys
+        from accounts.audit import recording
         from accounts.deletion import kinds  # noqa: F401
         from accounts.factors import totp
         from accounts.own_data import rows  # noqa: F401
         from accounts.social import registration
 
         periodic_tasks.register_tasks()
+        recording.connect_signals()
         keys.register_sealed_keys()
         totp.register_sealed_secrets()
         providers.register_compatible_providers()

@@ -10,6 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 
+from accounts.audit.events import record_event
+from accounts.audit.kinds import SETTINGS_CHANGED
 from accounts.decorators import UserRequest, sign_in_and_return, signed_in
 from accounts.models import User
 
@@ -31,5 +33,7 @@ def reply_preferences_page(request: UserRequest) -> HttpResponse:
     if not form.is_valid():
         return render(request, "settings/replies.html", {"form": form})
     form.instance.save(update_fields=["background_replies"])  # others may have changed
+    if form.has_changed():
+        record_event(SETTINGS_CHANGED, form.instance, request=request, fields="background_replies")
     messages.success(request, _("Your settings are saved."))
     return redirect("replies")

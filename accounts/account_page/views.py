@@ -10,6 +10,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from accounts.account_page.rows import build_rows
+from accounts.audit.events import record_event
+from accounts.audit.kinds import SETTINGS_CHANGED
 from accounts.decorators import UserRequest, sign_in_and_return, signed_in
 from accounts.models import User
 
@@ -28,5 +30,7 @@ def account_page(request: UserRequest) -> HttpResponse:
     if not form.is_valid():
         return render(request, "settings/account.html", {"form": form, "rows": build_rows(request)})
     form.instance.save(update_fields=["name"])  # others may have changed
+    if form.has_changed():
+        record_event(SETTINGS_CHANGED, form.instance, request=request, fields="name")
     messages.success(request, _("Your name is saved."))
     return redirect("account")

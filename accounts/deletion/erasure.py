@@ -54,7 +54,7 @@ def request_deletion(user: User, *, actor: User, request: HttpRequest | None = N
     nothing. A mail reports it, with the network address of the request. Raises
     LastAdministrator."""
     with transaction.atomic():
-        _require_other_administrator(user)
+        require_other_administrator(user)
         _deletion, is_new = AccountDeletion.objects.get_or_create(
             user=user, defaults={"actor_id": actor.pk}
         )
@@ -69,11 +69,14 @@ def request_deletion(user: User, *, actor: User, request: HttpRequest | None = N
         mails.send_requested_mail(user)
 
 
-def _require_other_administrator(user: User) -> None:
-    """Lock all administrators, so that the last two can't delete each other at once."""
+def require_other_administrator(*users: User) -> None:
+    """Raises LastAdministrator if nobody else is one. Locks all of them until the transaction
+    ends, so that the last two can't delete each other at once."""
     administrators = User.objects.filter(is_superuser=True, is_active=True).order_by("pk")
-    ids = list(administrators.select_for_update(no_key=True).values_list("pk", flat=True))
-    if ids == [user.pk]:
+    with transaction.atomic():
+        ids = administrators.select_for_update(no_key=True).values_list("pk", flat=True)
+        remaining = set(ids) - {user.pk for user in users}
+    if not remaining and any(user.is_superuser and user.is_active for user in users):
         raise LastAdministrator(
             _(
                 "This is the only active administrator of the installation. Make somebody else an "
