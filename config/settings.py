@@ -406,6 +406,9 @@ MAX_SOCKETS_PER_USER = env.read_int("MAX_SOCKETS_PER_USER", default=100, minimum
 """The number of sockets and event streams that one person may have open in one web process; each
 page has one of them."""
 
+MAX_FRAMES_PER_SECOND = env.read_int("MAX_FRAMES_PER_SECOND", default=20, minimum=1)  # frames
+"""The number of frames that one socket may send in a second, and twenty times as many at once."""
+
 FOLD_AFTER_SECONDS = env.read_int("FOLD_AFTER_SECONDS", default=24 * 60 * 60, minimum=0)  # seconds
 """The age at which an ended stream's chunks are deleted, because its message holds the text."""
 
@@ -415,6 +418,7 @@ STREAMING_MAX_STREAMS_PER_WORKER = MAX_STREAMS_PER_WORKER
 STREAMING_MAX_STREAMS_PER_USER = MAX_STREAMS_PER_USER
 STREAMING_POOLS = {"demo": MAX_DEMO_STREAMS_PER_WORKER, "keyless": MAX_KEYLESS_STREAMS_PER_WORKER}
 STREAMING_MAX_SOCKETS_PER_USER = MAX_SOCKETS_PER_USER
+STREAMING_MAX_FRAMES_PER_SECOND = MAX_FRAMES_PER_SECOND
 STREAMING_FOLD_AFTER_SECONDS = FOLD_AFTER_SECONDS
 STREAMING_TRUSTED_ORIGINS = TRUSTED_ORIGINS
 STREAMING_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT

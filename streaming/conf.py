@@ -88,6 +88,13 @@ class EngineSettings:
         "a positive integer",
         "How many sockets and event streams of one user a process accepts.",
     )
+    MAX_FRAMES_PER_SECOND = Setting(
+        20,
+        _is_positive,
+        "a positive integer",
+        "How many frames a socket may send in a second, and twenty times as many at once. Pongs to "
+        "the server's pings don't count.",
+    )
     DRAIN_SECONDS = Setting[float](
         30,
         _is_duration,

@@ -15,6 +15,9 @@ MAX_PENDING_BYTES = 256 * 1024
 MAX_STREAM_CHARS = 2_000_000
 """About how many characters of text and reasoning a stream may have: four times as many as the
 models with the longest replies write. A source that never ends is ended there."""
+MAX_STREAM_CHUNKS = 200_000
+"""How many chunks a stream may have. At this many a source that drips a letter at a time has
+written for hours."""
 
 
 class StreamBuffer:
@@ -103,7 +106,8 @@ class StreamBuffer:
         self.drop_pending()
         self.next_index += len(chunks)
         # Checked for each commit and not for each delta, which would cost more.
-        if sum(self._offsets.values()) >= MAX_STREAM_CHARS:
+        is_long = sum(self._offsets.values()) >= MAX_STREAM_CHARS
+        if is_long or self.next_index >= MAX_STREAM_CHUNKS:
             self.is_too_long, self._max_pending_bytes = True, 0
         stream = self.stream
         return Append(stream.id, stream.uuid, stream.epoch, tuple(chunks), self.checkpoint)

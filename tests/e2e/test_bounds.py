@@ -277,7 +277,7 @@ def test_data_sent_before_a_socket_is_accepted_is_not_read(server_deployment: De
 
 @pytest.mark.parametrize("server", ["daphne", "uvicorn"])
 def test_a_socket_beyond_the_limit_is_refused_until_another_closes(server: Server) -> None:
-    few = {"MAX_SOCKETS_PER_USER": "3"}
+    few = {"MAX_SOCKETS_PER_USER": "3", "MAX_FRAMES_PER_SECOND": "2"}
     with Deployment("embedded", server=server, environment=few) as deployment, ExitStack() as stack:
         owner, colleague = deployment.person(), deployment.person("colleague")
         cookie = owner.cookies["sessionid"]
@@ -298,6 +298,19 @@ def test_a_socket_beyond_the_limit_is_refused_until_another_closes(server: Serve
             return False
 
         until(is_accepted)
+        check_frames_are_limited(tabs[1], tabs[2])
+
+
+def check_frames_are_limited(flooding: ClientConnection, other: ClientConnection) -> None:
+    with suppress(ConnectionClosed):
+        for number in range(1_000):
+            flooding.send(json.dumps({"type": "ping", "n": number}))
+    with suppress(ConnectionClosed):
+        while flooding.recv(10):
+            pass
+    assert flooding.close_code == 4030
+    other.send(json.dumps({"type": "ping", "n": 7}))
+    assert any(json.loads(other.recv(10)) == {"type": "pong", "n": 7} for _ in range(5))
 
 
 @pytest.mark.parametrize(

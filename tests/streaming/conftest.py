@@ -116,7 +116,8 @@ def run_web(request: pytest.FixtureRequest, server: Server) -> Iterator[Web]:
     if settings.REDIS_URL:
         postgres: Postgres = request.getfixturevalue("postgres_server")
         url = postgres.url_of(name)
-    own = {"DATABASE_URL": url, "EMBEDDED_WORKER": "off"}
+    # Tests of odd frames send thousands of them.
+    own = {"DATABASE_URL": url, "EMBEDDED_WORKER": "off", "MAX_FRAMES_PER_SECOND": "1000000"}
     web = Web("web", scratch_folder("door") / "log", {**os.environ, **own}, server)
     web.start()
     try:

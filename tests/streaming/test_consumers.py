@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -30,7 +31,7 @@ from streaming import journal
 from streaming.database import run_in_db
 from streaming.doors import frames, hooks, session_holder
 from streaming.doors.session_holder import SESSION_CHECK_SECONDS, seconds_until_check
-from streaming.doors.websocket import protocol
+from streaming.doors.websocket import flow_control, protocol
 from streaming.doors.websocket.consumer import (
     MAX_FOLLOWS,
     FollowConsumer,
@@ -688,6 +689,27 @@ def test_a_client_that_never_acknowledges_answers_is_closed(open_tab: OpenTab, o
     sending.join()
     assert tab.socket.close_code == 4008
     assert MAX_UNACKED_BYTES < sent < 2 * MAX_UNACKED_BYTES + MAX_CHUNK_CHARS
+
+
+def test_a_frame_costs_a_token_and_a_pause_earns_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(flow_control, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    budget = flow_control.FrameBudget()
+    assert all(budget.try_consume() for _ in range(400))
+    assert not budget.try_consume()
+    now[0] += 1
+    allowed = sum(budget.try_consume() for _ in range(100))
+    assert allowed == 20
+    budget.give_back()
+    assert budget.try_consume()
+    now[0] += 3600
+    assert sum(budget.try_consume() for _ in range(1_000)) == 400
+
+
+def test_only_the_first_pong_to_a_ping_is_expected() -> None:
+    window = flow_control.SendWindow()
+    ping = window.record_ping()
+    assert [window.record_pong(n) for n in (ping, ping, 99)] == [True, False, False]
 
 
 def test_sockets_of_the_same_second_share_a_heartbeat() -> None:

@@ -108,6 +108,20 @@ async def test_an_endless_source_is_ended_at_the_maximum_length(
     assert script.closed == 1
 
 
+async def test_a_source_that_drips_letters_is_ended_at_the_maximum_number_of_chunks(
+    owner: User, worker_pool: WorkerPool, fake_source: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buffers, "MAX_STREAM_CHUNKS", 5)
+    await worker_pool.start()
+    stream, script = await run_in_db(queue_stream, owner), fake_source.script()
+    while (row := await run_in_db(reload_stream, stream)).ended_at is None:
+        script.write("x")
+        await asyncio.sleep(0.01)
+    assert (row.state, row.finish_reason) == ("completed", "length")
+    assert row.next_index >= 5
+    assert script.closed == 1
+
+
 async def test_streams_of_a_deactivated_user_are_stopped(
     owner: User,
     colleague: User,

@@ -20,7 +20,7 @@ from streaming.doors import frames
 from streaming.doors.frames import FrameRejected, build_not_found
 from streaming.doors.hooks import get_revision, get_simulated_drop
 from streaming.doors.session_holder import open_connections, seconds_until_check
-from streaming.doors.websocket.flow_control import MAX_UNACKED_BYTES, SendWindow
+from streaming.doors.websocket.flow_control import MAX_UNACKED_BYTES, FrameBudget, SendWindow
 from streaming.doors.websocket.protocol import (
     Command,
     Follow,
@@ -48,6 +48,7 @@ class FollowConsumer(SessionConsumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._send_window = SendWindow()
+        self._frame_budget = FrameBudget()
         self._follow_tasks: dict[UUID, asyncio.Task[None]] = {}
         self._drop_task: asyncio.Task[None] | None = None
         self._subscriptions = ExitStack()
@@ -84,6 +85,9 @@ class FollowConsumer(SessionConsumer):
         if self.user is None:
             return
         self._last_received_at = asyncio.get_running_loop().time()
+        if not self._frame_budget.try_consume():
+            self.schedule_close(frames.CLOSE_TOO_MANY_FRAMES)
+            return
         try:
             await self._handle_command(parse_command(text_data))
         except FrameRejected as rejection:
@@ -108,7 +112,8 @@ class FollowConsumer(SessionConsumer):
             case Ping():
                 await self._send_counted(frames.encode_pong(command.n))
             case Pong():
-                self._send_window.record_pong(command.n)
+                if self._send_window.record_pong(command.n):
+                    self._frame_budget.give_back()
 
     async def _stop_stream(self, uuid: UUID) -> None:
         try:
