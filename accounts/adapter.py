@@ -115,14 +115,18 @@ class AccountAdapter(DefaultAccountAdapter):
         return self._check_attempt(current.request, credentials, renew=False) == user
 
     def get_reauthentication_methods(self, user: User | AnonymousUser) -> list[dict[str, Any]]:
-        """allauth's, in our words. The first one is asked for."""
+        """allauth's, in our words. The first one is asked for: recovery codes are last."""
         words = {
             "reauthenticate": _("Use your password"),
-            "mfa_reauthenticate": _("Use a code"),
             "mfa_reauthenticate:webauthn": _("Use a passkey"),
+            "mfa_reauthenticate": _("Use a code"),
         }
-        methods = super().get_reauthentication_methods(user)
-        return [method | {"description": words[method["id"]]} for method in methods]
+        offered = {method["id"]: method for method in super().get_reauthentication_methods(user)}
+        return [
+            offered[id] | {"description": description}
+            for id, description in words.items()
+            if id in offered
+        ]
 
     def login(self, request: HttpRequest, user: User) -> None:
         """allauth looks whether the account is active before the steps after the password, which

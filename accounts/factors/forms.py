@@ -75,13 +75,13 @@ class CredentialForm(forms.Form):
     credential = forms.CharField(
         widget=forms.HiddenInput,
         max_length=passkeys.MAX_CREDENTIAL_CHARS,
-        error_messages=dict.fromkeys(("required", "max_length"), passkeys.UNKNOWN_PASSKEY),
     )
+    sentence: Any = passkeys.UNKNOWN_PASSKEY
 
     @property
     def problem(self) -> str:
-        """The hidden field has no place for its own errors."""
-        return str(next(iter(self.errors.get("credential", [])), ""))
+        """The hidden field has no place for its own errors, and no person can mend one of them."""
+        return str(self.sentence) if "credential" in self.errors else ""
 
 
 class PasskeyForm(CredentialForm):
@@ -107,6 +107,8 @@ class PasskeyNameForm(forms.Form):
 class NewPasskeyForm(PasskeyNameForm, CredentialForm):
     """A passkey that was created. The browser has stored it already, so that an empty name is no
     reason to refuse it."""
+
+    sentence = passkeys.NOT_CREATED
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         self.default_name = get_adapter().generate_authenticator_name(

@@ -9,6 +9,7 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal import auth as totp_auth
 from django.core import mail
+from django.core.cache import cache
 from django.core.management import call_command
 from django.test import Client
 from pytest_django import Settings
@@ -16,7 +17,7 @@ from pytest_django import Settings
 from accounts.audit.models import AuditEvent
 from accounts.factors import totp
 from accounts.factors.adapter import MFAAdapter
-from accounts.factors.code_attempts import CodeAttempt
+from accounts.factors.code_attempts import UNKNOWN_DEVICES_LIMIT
 from accounts.factors.recovery_codes import (
     count_recovery_codes,
     create_recovery_codes,
@@ -74,20 +75,17 @@ def try_code(user: User, password: str, code: str) -> bool:
     return is_signed_in(client)
 
 
-@pytest.mark.parametrize("seconds_off", [-60, -31, 0, 31, 60])
-def test_a_code_of_a_clock_that_is_off_by_a_minute_signs_in(
-    owner: User, password: str, seconds_off: int
-) -> None:
+def test_a_code_of_a_clock_that_is_off_by_a_minute_signs_in(owner: User, password: str) -> None:
     add_app(owner)
-    assert try_code(owner, password, compute_code(seconds_off=seconds_off))
+    for seconds_off in (-60, -30, 0, 30, 60):
+        assert try_code(owner, password, compute_code(seconds_off=seconds_off)), seconds_off
 
 
-@pytest.mark.parametrize("seconds_off", [-300, -91, 91, 300])
-def test_a_code_of_a_clock_that_is_off_by_minutes_is_refused(
-    owner: User, password: str, seconds_off: int
-) -> None:
+def test_a_code_of_a_clock_that_is_off_by_minutes_is_refused(owner: User, password: str) -> None:
     add_app(owner)
-    assert not try_code(owner, password, compute_code(seconds_off=seconds_off))
+    for seconds_off in (-300, -91, 91, 300):
+        assert not try_code(owner, password, compute_code(seconds_off=seconds_off)), seconds_off
+    assert try_code(owner, password, compute_code())
 
 
 def test_a_code_signs_in_once(owner: User, password: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,11 +155,17 @@ def test_wrong_codes_are_limited_and_reported(owner: User, password: str) -> Non
     assert AuditEvent.objects.get(kind="codes.limit_reached").account_id == owner.pk
 
 
+def guess_from_many_addresses(user: User) -> None:
+    assert UNKNOWN_DEVICES_LIMIT.max_count <= 50
+    counter = UNKNOWN_DEVICES_LIMIT.counter_for(user.pk)
+    counter.try_consume()
+    cache.set(counter.key, UNKNOWN_DEVICES_LIMIT.max_count, UNKNOWN_DEVICES_LIMIT.window_seconds)
+
+
 def test_a_day_of_guesses_from_many_addresses_is_limited(owner: User, password: str) -> None:
     add_app(owner)
     client = enter_password(owner, password)
-    for number in range(50):
-        assert CodeAttempt(owner, f"203.0.113.{number}", None).try_consume()
+    guess_from_many_addresses(owner)
     client.post(STEP, {"code": compute_code()}, REMOTE_ADDR="198.51.100.9")
     assert not is_signed_in(client)
 
@@ -174,8 +178,7 @@ def test_a_thief_of_the_password_does_not_lock_out_a_known_browser(
     known.post(STEP, {"code": compute_code(seconds_off=-30)})
     assert is_signed_in(known)
     known.post("/accounts/logout/")
-    for number in range(60):
-        CodeAttempt(owner, f"203.0.113.{number}", None).try_consume()
+    guess_from_many_addresses(owner)
     enter_password(owner, password, known)
     known.post(STEP, {"code": compute_code()})
     assert is_signed_in(known)
